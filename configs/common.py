@@ -1,0 +1,111 @@
+"""Every field with its default and unit, and the arguments after the colon."""
+
+import os
+
+from ml_collections import config_dict
+
+
+def parse_arg(arg: str | None, **defaults: str | bool) -> dict[str, str | bool]:
+  """Reads `key=value,key` after the colon of `--config=NAME:...`.
+
+  Args:
+    arg: the text after the colon.
+    **defaults: known keys; the type of the default is the type of the value.
+
+  Returns:
+    All keys; a bare key is true.
+
+  Raises:
+    ValueError: for an unknown key or a value of another type.
+  """
+  values = dict(defaults)
+  for item in filter(None, (arg or '').split(',')):
+    key, _, value = item.partition('=')
+    if key not in defaults:
+      raise ValueError(
+          f'the config has no argument {key!r}: it takes'
+          f' {", ".join(defaults) or "none"}'
+      )
+    if isinstance(defaults[key], bool):
+      if value.lower() not in ('', 'true', 'false'):
+        raise ValueError(f'the argument {key} is true or false, not {value!r}')
+      values[key] = value.lower() != 'false'
+    else:
+      if not value:
+        raise ValueError(f'the argument {key} needs a value: {key}=...')
+      values[key] = value
+  return values
+
+
+def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
+  """The retraining study with the defaults of Keras and of this project."""
+  create = config_dict.create
+  return create(
+      seed=0,
+      study='retraining',
+      data=create(
+          dataset='folder',  # odir5k, folder, demo, demo_control
+          dir='',  # folder, or a CSV file with path,label[,group][,split]
+          positive='',  # label of the disease; '' where two labels tell
+          negative='',  # label of the other class
+          balance=False,  # draw as many negatives as there are positives
+          subpopulation='',  # manifest column to compare the clusters with
+          num_images=360,  # of the made-up cohort
+          resize='keras',  # keras (no antialias) or antialias
+          image_size=224,  # pixels
+          max_bad_share=0.1,  # of the drawn rows that may be unusable, 0..1
+      ),
+      split=create(
+          protocol=protocol,  # clean or published
+          test_share=0.2,
+          validation_share=0.2,  # of the training part; clean only
+      ),
+      augmentation=create(  # training images after it, per image before
+          positive=1.0,
+          negative=1.0,
+      ),
+      backbone=create(
+          name='efficientnet_b0',  # or efficientnet_lite0
+          source='auto',  # whose weights; see heterojax.backbones.load
+          weights='imagenet',  # or the path of a weight file
+          feature=feature,  # flatten (62,720 numbers) or avg (1,280)
+          train='frozen',
+      ),
+      features=create(
+          batch_size=32,  # images per call of the network
+          workers=min(os.cpu_count() or 1, 16),  # threads that decode
+      ),
+      reduction=create(
+          method='pca',  # or none
+          n_components=200,
+          rule='fixed',
+          fit='train',  # or separate, to show what that mistake does
+      ),
+      cluster=create(
+          method='kmeans',
+          k=4,
+          n_init=10,  # restarts
+          max_iter=300,
+          tol=1e-4,  # of the mean variance, as in scikit-learn
+      ),
+      heads=create(
+          epochs=10,
+          patience=3,  # epochs
+          batch_size=8,
+          learning_rate=1e-3,
+          monitor='val_accuracy',  # or val_loss
+          random_runs=5,  # per cluster
+          random_vary='both',  # subset and initialisation, or initialisation
+      ),
+  )
+
+
+def make_tiny(config: config_dict.ConfigDict) -> None:
+  """Small enough for a test: seconds, not minutes."""
+  config.data.image_size = 64
+  config.data.num_images = 60
+  config.backbone.name = 'efficientnet_lite0'
+  config.reduction.n_components = 10
+  config.heads.epochs = 3
+  config.heads.random_runs = 2
+  config.features.batch_size = 8

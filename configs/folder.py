@@ -1,0 +1,24 @@
+"""Your own images: a folder per class, or a CSV path,label[,group][,split].
+
+python -m launch.study --config=configs/folder.py --config.data.dir=DIR \
+    --workdir=RUN
+
+Name the classes with --config.data.positive and --config.data.negative where
+their names leave a doubt.
+"""
+
+from ml_collections import config_dict
+
+from heterojax.configs import common
+
+
+def get_config(arg: str | None = None) -> config_dict.ConfigDict:
+  """Arguments: protocol=clean|published, feature=flatten|avg, tiny."""
+  args = common.parse_arg(arg, protocol='clean', feature='avg', tiny=False)
+  config = common.retraining(args['protocol'], args['feature'])
+  # Its ImageNet weights come with the installation.
+  config.backbone.name = 'efficientnet_lite0'
+  config.reduction.n_components = 50
+  if args['tiny']:
+    common.make_tiny(config)
+  return config

@@ -1,0 +1,274 @@
+"""Reads PyTorch checkpoints without PyTorch and without running their code.
+
+A checkpoint is a pickle, and unpickling calls whatever the pickle names. This
+reader admits the few names that a dict of tensors needs, replaces them by
+stand-ins that only take notes, and refuses every other name. The notes say
+where in the file each tensor's values lie.
+
+Two containers are in use: the zip archive written since PyTorch 1.6
+('<name>/data.pkl', '<name>/data/<key>') and before it the legacy file (five
+pickles, then each storage as an int64 element count and its raw values).
+
+Source: `torch/serialization.py` and `torch/_utils.py` of PyTorch 2.14.
+"""
+
+import collections
+import io
+import os
+import pathlib
+import pickle
+import struct
+import sys
+from typing import Any, NamedTuple
+import zipfile
+
+import ml_dtypes
+import numpy as np
+
+from heterojax.errors import UserError
+
+# Damage can make a pickle name any memo index, and the C unpickler allocates
+# as many slots.
+_PythonUnpickler = pickle._Unpickler  # pylint: disable=protected-access
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PROTOCOL = 1001
+_STORAGE_DTYPES = {
+    'BFloat16Storage': ml_dtypes.bfloat16,
+    'BoolStorage': np.bool_,
+    'ByteStorage': np.uint8,
+    'CharStorage': np.int8,
+    'DoubleStorage': np.float64,
+    'FloatStorage': np.float32,
+    'HalfStorage': np.float16,
+    'IntStorage': np.int32,
+    'LongStorage': np.int64,
+    'ShortStorage': np.int16,
+}
+
+
+class _Storage(NamedTuple):
+  """Part of a flat run of values that tensors share."""
+
+  key: str
+  dtype: np.dtype
+  start: int
+  length: int
+
+
+class _Tensor(NamedTuple):
+  """A view of a storage, counted in elements."""
+
+  storage: _Storage
+  offset: int
+  shape: tuple[int, ...]
+  strides: tuple[int, ...]
+
+
+class _Unpickler(_PythonUnpickler):
+  """Unpickles tensors into notes; `storages` collects what they refer to."""
+
+  # No checkpoint has this opcode, which fills a declared length with zeros.
+  dispatch = {
+      opcode: load
+      for opcode, load in _PythonUnpickler.dispatch.items()
+      if opcode != pickle.BYTEARRAY8[0]
+  }
+
+  def __init__(self, file: io.BytesIO):
+    super().__init__(file, encoding='utf-8')
+    self.storages: dict[str, _Storage] = {}
+    # A pickle can set attributes of what it is given: these stand-ins live no
+    # longer than the reading of one file, and strings have none.
+    self._admitted = {
+        ('collections', 'OrderedDict'): collections.OrderedDict,
+        ('torch._utils', '_rebuild_parameter'): lambda tensor, *_: tensor,
+        ('torch._utils', '_rebuild_tensor_v2'): lambda *args: _note(args),
+        **{('torch', name): name for name in _STORAGE_DTYPES},
+    }
+
+  def find_class(self, module: str, name: str) -> Any:
+    if (module, name) not in self._admitted:
+      raise UserError(
+          f'it names {ascii(f"{module}.{name}")}, and loading that could run'
+          ' code from the file; only tensors are admitted, so save'
+          ' model.state_dict() instead'
+      )
+    return self._admitted[module, name]
+
+  def persistent_load(self, pid: Any) -> _Storage:
+    kind, storage_type, key, _, length, *views = pid
+    if kind != 'storage' or not isinstance(key, str):
+      raise UserError('it refers to something that is no storage')
+    root = _Storage(key, np.dtype(_STORAGE_DTYPES[storage_type]), 0, length)
+    if self.storages.setdefault(key, root) != root:
+      raise UserError(f'it describes storage {ascii(key)} in two ways')
+    if not views or views[0] is None:
+      return root
+    _, start, view_length = views[0]
+    return root._replace(start=start, length=view_length)
+
+
+def read_torch_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """Reads the tensors of a PyTorch checkpoint.
+
+  Args:
+    path: a state dict saved by `torch.save` in either container, possibly one
+      level down under 'state_dict', 'model_state_dict' or 'model'.
+
+  Returns:
+    Array of each entry, without the 'module.' that data parallelism puts
+    before every name. Arrays are read-only and may be strided views of one
+    buffer; bfloat16 becomes float32.
+
+  Raises:
+    UserError: the file is damaged, holds anything but tensors, or names code.
+  """
+  try:
+    data = pathlib.Path(path).read_bytes()
+    if data.startswith(b'PK'):
+      top, buffers = _read_zip(data)
+    else:
+      top, buffers = _read_legacy(data)
+    return {
+        name: _view(tensor, buffers[tensor.storage.key])
+        for name, tensor in _state_dict(top).items()
+    }
+  except UserError as error:
+    raise UserError(
+        f'{path} cannot be read as a PyTorch checkpoint: {error}.'
+    ) from None
+  # A damaged pickle can raise nearly anything.
+  except Exception as error:
+    raise UserError(
+        f'{path} cannot be read as a PyTorch checkpoint: it is damaged or'
+        f' incomplete ({type(error).__name__}: {error}).'
+    ) from error
+
+
+def _read_zip(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
+  """Top object and buffers of a zip archive."""
+  with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    names = archive.namelist()
+    roots = [
+        name.removesuffix('data.pkl')
+        for name in names
+        if name.split('/')[-1] == 'data.pkl'
+    ]
+    if len(roots) != 1:
+      raise UserError(
+          'it is a zip archive without one data.pkl; from Keras, save'
+          ' model.save_weights("x.weights.h5") instead'
+      )
+    (root,) = roots
+    byteorder = 'little'
+    if f'{root}byteorder' in names:
+      byteorder = _member(archive, f'{root}byteorder').decode()
+      if byteorder not in ('little', 'big'):
+        raise UserError(f'its byte order is {ascii(byteorder)}')
+    unpickler = _Unpickler(io.BytesIO(_member(archive, f'{root}data.pkl')))
+    top = unpickler.load()
+    storages = unpickler.storages.values()
+    # Members can overlap, so that many large ones fit into a small file.
+    if sum(s.length * s.dtype.itemsize for s in storages) > len(data):
+      raise UserError('its storages are longer than the file')
+    buffers = {
+        s.key: _buffer(_member(archive, f'{root}data/{s.key}'), s, byteorder)
+        for s in storages
+    }
+  return top, buffers
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+  """Content of a member, which takes no more memory than the file."""
+  if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+    raise UserError(
+        f'its member {ascii(name)} is compressed, which torch.save never does'
+    )
+  return archive.read(name)
+
+
+def _read_legacy(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
+  """Top object and buffers of a legacy file."""
+  file = io.BytesIO(data)
+  for expected in _LEGACY_MAGIC, _LEGACY_PROTOCOL:
+    if _Unpickler(file).load() != expected:
+      raise UserError('it is a pickle that torch.save did not write')
+  # The writer's machine plays no role: storages are always little-endian.
+  _Unpickler(file).load()
+  unpickler = _Unpickler(file)
+  top = unpickler.load()
+  buffers = {}
+  for key in _Unpickler(file).load():
+    storage = unpickler.storages[key]
+    (length,) = struct.unpack('<q', file.read(8))
+    if not 0 <= length <= len(data):
+      raise UserError(f'storage {ascii(key)} is longer than the file')
+    raw = file.read(length * storage.dtype.itemsize)
+    buffers[key] = _buffer(raw, storage, 'little')
+  return top, buffers
+
+
+def _buffer(raw: bytes, storage: _Storage, byteorder: str) -> np.ndarray:
+  """Values of a whole storage, [length]."""
+  dtype = storage.dtype
+  if len(raw) != storage.length * dtype.itemsize:
+    raise UserError(
+        f'storage {ascii(storage.key)} holds {len(raw)} bytes instead of'
+        f' {storage.length * dtype.itemsize}'
+    )
+  bits = np.frombuffer(raw, f'u{dtype.itemsize}')
+  values = (bits if byteorder == sys.byteorder else bits.byteswap()).view(dtype)
+  if dtype == ml_dtypes.bfloat16:
+    values = values.astype(np.float32)
+  values.flags.writeable = False
+  return values
+
+
+def _note(args: tuple[Any, ...]) -> _Tensor:
+  """Notes what `torch._utils._rebuild_tensor_v2` would build a tensor from."""
+  storage, offset, shape, strides = args[:4]
+  numbers = (storage.start, storage.length, offset, *shape, *strides)
+  if not all(isinstance(number, int) and number >= 0 for number in numbers):
+    raise UserError('it describes a tensor by something else than counts')
+  if len(shape) != len(strides):
+    raise UserError('it describes a tensor with unequal shape and strides')
+  return _Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+def _view(tensor: _Tensor, buffer: np.ndarray) -> np.ndarray:
+  """The tensor's array, a view of its storage's buffer."""
+  storage, offset, shape, strides = tensor
+  if 0 in shape:
+    return np.zeros(shape, buffer.dtype)
+  values = buffer[storage.start : storage.start + storage.length]
+  reach = sum((n - 1) * stride for n, stride in zip(shape, strides))
+  if offset + reach >= values.size:
+    raise UserError('it describes a tensor that reaches past its storage')
+  return np.ndarray(
+      shape,
+      values.dtype,
+      values,
+      offset * values.itemsize,
+      tuple(stride * values.itemsize for stride in strides),
+  )
+
+
+def _state_dict(top: Any) -> dict[str, _Tensor]:
+  """The dict of tensors in a checkpoint's top object."""
+  if isinstance(top, dict):
+    for name in 'state_dict', 'model_state_dict', 'model':
+      if isinstance(top.get(name), dict):
+        top = top[name]
+        break
+  if not isinstance(top, dict) or not top:
+    raise UserError('it holds no dict of tensors; save model.state_dict()')
+  for name, value in top.items():
+    if not isinstance(name, str) or not isinstance(value, _Tensor):
+      raise UserError(
+          f'its entry {ascii(name)[:80]} is no named tensor; save'
+          ' model.state_dict()'
+      )
+  if all(name.startswith('module.') for name in top):
+    return {name.removeprefix('module.'): top[name] for name in top}
+  return dict(top)

@@ -1,0 +1,157 @@
+"""What every entry point shares: flags, configs, signals and exit codes."""
+
+from collections.abc import Callable, Sequence
+import importlib.util
+import logging
+import pathlib
+import shlex
+import signal
+import sys
+import traceback
+import types
+
+from absl import flags
+from ml_collections import config_flags
+
+from heterojax import run_folder
+from heterojax.errors import HeterojaxError
+from heterojax.errors import Interrupted
+from heterojax.errors import UserError
+
+_CONFIGS = 'heterojax.configs'
+
+
+def config_flag(values: flags.FlagValues) -> None:
+  """Defines `--config`: a file, or the name of a shipped configuration."""
+  config_flags.DEFINE_config_file(
+      'config',
+      None,
+      'FILE.py or NAME, then arguments as in demo:control; fields are'
+      ' overridden as --config.data.dir=DIR.',
+      lock_config=True,
+      flag_values=values,
+  )
+
+
+def parse(
+    values: flags.FlagValues, argv: Sequence[str], about: str
+) -> None:
+  """Parses the command line.
+
+  absl itself exits with 1 on a bad flag and shows a traceback for a missing
+  config or an unknown field; here each is one sentence and exit code 2.
+
+  Args:
+    values: where the flags are defined and set.
+    argv: the command line, with the program's name first.
+    about: what --help says before it lists the flags.
+
+  Raises:
+    SystemExit: after --help.
+    UserError: for anything that cannot be parsed.
+  """
+  if {'--help', '-h', '-help'} & set(argv):
+    print(f'{about}\nConfigurations: {", ".join(shipped_configs())}\n')
+    print(values.get_help())
+    raise SystemExit(0)
+  try:
+    rest = values(_shipped(argv))
+  except UserError:
+    raise
+  # Configs are Python: reading one may raise anything.
+  except Exception as error:  # pylint: disable=broad-except
+    raise UserError(f'{_one_line(error)} (see --help).') from error
+  if rest[1:]:
+    raise UserError(f'{rest[1]!r} is not a flag (see --help).')
+  if values.config is None:
+    raise UserError(
+        'Say what to run with --config=NAME, where NAME is one of'
+        f' {", ".join(shipped_configs())} or a file.'
+    )
+
+
+def shipped_configs() -> list[str]:
+  """Names that `--config` takes without a path."""
+  folder = pathlib.Path(_find_configs())
+  names = (path.stem for path in folder.glob('*.py'))
+  return sorted(name for name in names if name not in ('__init__', 'common'))
+
+
+def _find_configs() -> str:
+  return next(
+      iter(importlib.util.find_spec(_CONFIGS).submodule_search_locations)
+  )
+
+
+def _shipped(argv: Sequence[str]) -> list[str]:
+  """Turns `--config=NAME:arg` into the path of the shipped file."""
+  argv = list(argv)
+  for i, word in enumerate(argv):
+    flag, equals, value = word.partition('=')
+    if flag not in ('--config', '-config'):
+      continue
+    if not equals:  # The value is the next word.
+      if i + 1 == len(argv):
+        raise UserError('--config needs a value (see --help).')
+      argv[i : i + 2] = [f'--config={argv[i + 1]}', '']
+      value = argv[i].partition('=')[2]
+    name, colon, arg = value.partition(':')
+    if not name.endswith('.py'):
+      if name not in shipped_configs():
+        raise UserError(
+            f'There is no configuration {name!r}: --config is a file or one of'
+            f' {", ".join(shipped_configs())}.'
+        )
+      argv[i] = f'--config={_find_configs()}/{name}.py{colon}{arg}'
+    elif not pathlib.Path(name).is_file():
+      raise UserError(f'There is no configuration file {name}.')
+  return [word for word in argv if word]
+
+
+def _one_line(error: Exception) -> str:
+  text = ' '.join(str(error).split()) or type(error).__name__
+  return text.rstrip('.')
+
+
+def run(body: Callable[[], int], argv: Sequence[str], *, debug: bool) -> int:
+  """Runs an entry point and turns what it raises into an exit code.
+
+  Args:
+    body: the work; returns 0, or 1 where a condition asked for failed.
+    argv: the command line, to say how to resume.
+    debug: whether tracebacks are shown.
+
+  Returns:
+    The exit code of the contract.
+  """
+  run_folder.log_to_stderr()
+  # JAX and Orbax log to the root logger what does not concern a user.
+  logging.getLogger().setLevel(logging.ERROR)
+  try:
+    with _signals():
+      return body()
+  except (HeterojaxError, KeyboardInterrupt) as error:
+    if isinstance(error, KeyboardInterrupt):
+      error = Interrupted('Interrupted.')
+    if isinstance(error, Interrupted):
+      error = Interrupted(
+          f'{error} What is done is kept; resume with: {shlex.join(argv)}'
+      )
+    if debug:
+      traceback.print_exc()
+    print(f'heterojax: {error}', file=sys.stderr)
+    return error.exit_code
+
+
+class _signals:
+  """SIGTERM becomes an exception like SIGINT, so that files are closed."""
+
+  def __enter__(self) -> None:
+    def stop(number: int, frame: types.FrameType | None) -> None:
+      del frame
+      raise Interrupted(f'Stopped by {signal.Signals(number).name}.')
+
+    self._before = signal.signal(signal.SIGTERM, stop)
+
+  def __exit__(self, *unused) -> None:
+    signal.signal(signal.SIGTERM, self._before)

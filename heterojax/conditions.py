@@ -1,0 +1,97 @@
+"""Conditions over `results.json`, as in --fail_if='overall.accuracy < 0.9'."""
+
+import ast
+import operator
+from typing import Any
+
+from heterojax.errors import UserError
+
+_COMPARISONS = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_ARITHMETIC = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def parse(text: str) -> ast.expr:
+  """Checks an expression before a study is spent on it.
+
+  Args:
+    text: comparisons of numbers and of fields such as `clusters[0].size`,
+      joined by `and`, `or`, `not`.
+
+  Returns:
+    Its syntax tree.
+
+  Raises:
+    UserError: if it is anything else.
+  """
+  try:
+    tree = ast.parse(text, mode='eval').body
+  except (SyntaxError, ValueError) as error:
+    raise _error(text, str(error)) from error
+  allowed = (
+      ast.BoolOp, ast.boolop, ast.UnaryOp, ast.Not, ast.USub, ast.Compare,
+      ast.cmpop, ast.BinOp, ast.operator, ast.Name, ast.Attribute,
+      ast.Subscript, ast.Constant, ast.Load,
+  )  # pyformat: disable
+  for node in ast.walk(tree):
+    if not isinstance(node, allowed):
+      raise _error(text, f'{type(node).__name__} is not allowed')
+  return tree
+
+
+def holds(tree: ast.expr, results: dict[str, Any], text: str) -> bool:
+  """Whether a parsed condition is true of the results.
+
+  Raises:
+    UserError: if it names what the results do not hold.
+  """
+  try:
+    return bool(_value(tree, results))
+  except (KeyError, IndexError, TypeError, ZeroDivisionError) as error:
+    raise _error(text, f'{type(error).__name__}: {error}') from error
+
+
+def _value(node: ast.expr, results: dict[str, Any]) -> Any:
+  match node:
+    case ast.Constant():
+      return node.value
+    case ast.Name():
+      return results[node.id]
+    case ast.Attribute():
+      return _value(node.value, results)[node.attr]
+    case ast.Subscript():
+      return _value(node.value, results)[_value(node.slice, results)]
+    case ast.UnaryOp():
+      value = _value(node.operand, results)
+      return not value if isinstance(node.op, ast.Not) else -value
+    case ast.BoolOp():
+      values = [_value(v, results) for v in node.values]
+      return all(values) if isinstance(node.op, ast.And) else any(values)
+    case ast.BinOp() if type(node.op) in _ARITHMETIC:
+      left, right = (_value(v, results) for v in (node.left, node.right))
+      return _ARITHMETIC[type(node.op)](left, right)
+    case ast.Compare():
+      values = [_value(v, results) for v in (node.left, *node.comparators)]
+      return all(
+          _COMPARISONS[type(op)](a, b)
+          for op, a, b in zip(node.ops, values, values[1:])
+      )
+  raise TypeError(f'{type(node).__name__} is not allowed')
+
+
+def _error(text: str, why: str) -> UserError:
+  return UserError(
+      f'--fail_if={text!r} is not a condition over results.json ({why}): compare'
+      " fields with numbers, as in 'overall.accuracy < 0.9'."
+  )

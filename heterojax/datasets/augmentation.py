@@ -1,0 +1,105 @@
+"""Augmented copies of training images: flips and small rotations [our choice].
+
+Wang 2023 names the numbers only: each class gets round(n x factor) images. A
+copy depends on the seed, the image's id and the copy's number alone.
+"""
+
+from collections.abc import Sequence
+import math
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from heterojax import rng
+
+_MAX_DEGREES = 15.0
+
+
+class Transform(NamedTuple):
+  """Applied in this order.
+
+  Attributes:
+    flip_horizontal: left becomes right.
+    flip_vertical: top becomes bottom.
+    degrees: counter-clockwise rotation about the centre.
+  """
+
+  flip_horizontal: bool = False
+  flip_vertical: bool = False
+  degrees: float = 0.0
+
+  def __str__(self) -> str:
+    parts = ['flip_horizontal'] if self.flip_horizontal else []
+    parts += ['flip_vertical'] if self.flip_vertical else []
+    return '+'.join([*parts, f'rotate({self.degrees:.4f})'])
+
+
+IDENTITY = Transform()
+
+
+def transform_of(seed: int, image_id: str, copy: int) -> Transform:
+  """The transform of one copy (1, 2, ...) of one image."""
+  stream = rng.generator(seed, rng.Purpose.AUGMENTATION, image_id, copy)
+  horizontal, vertical = stream.random(2) < 0.5
+  degrees = round(float(stream.uniform(-_MAX_DEGREES, _MAX_DEGREES)), 4)
+  return Transform(bool(horizontal), bool(vertical), degrees)
+
+
+def num_copies(num_images: int, factor: float) -> int:
+  """How many copies bring a class to round(num_images x factor) images."""
+  return max(math.floor(num_images * factor + 0.5) - num_images, 0)
+
+
+def copies(
+    seed: int, image_ids: Sequence[str], factor: float
+) -> list[tuple[str, int]]:
+  """Which images get a copy, as (id, number of the copy).
+
+  Every image gets its first copy before any gets its second. Who comes first
+  where not all do is decided by a number drawn for each id.
+
+  Args:
+    seed: of the study.
+    image_ids: of the training images of one class.
+    factor: images of the class after augmentation, per image before.
+
+  Returns:
+    The copies, ordered by their number and then as drawn.
+  """
+  if not image_ids:
+    return []
+  ranked = sorted(
+      image_ids,
+      key=lambda i: (rng.generator(seed, rng.Purpose.AUGMENTATION, i).random(), i),
+  )
+  return [
+      (ranked[j % len(ranked)], 1 + j // len(ranked))
+      for j in range(num_copies(len(ranked), factor))
+  ]
+
+
+def apply(image: np.ndarray, transform: Transform) -> np.ndarray:
+  """Transforms a resized image.
+
+  Args:
+    image: `[S, S, 3]` float32.
+    transform: what to do.
+
+  Returns:
+    `[S, S, 3]` float32; what a rotation uncovers is black, as the surround of
+    a fundus photograph or radiograph is.
+  """
+  if transform.flip_horizontal:
+    image = image[:, ::-1]
+  if transform.flip_vertical:
+    image = image[::-1]
+  if transform.degrees:
+    channels = [
+        Image.fromarray(np.ascontiguousarray(channel)).rotate(
+            transform.degrees, Image.Resampling.BILINEAR
+        )
+        for channel in np.moveaxis(image, -1, 0)
+    ]
+    image = np.stack([np.asarray(channel) for channel in channels], axis=-1)
+  return np.ascontiguousarray(image)

@@ -1,0 +1,151 @@
+"""From all candidates to the images of the study, each with its reason."""
+
+from collections import Counter
+from collections.abc import Iterable
+import concurrent.futures
+import dataclasses
+import logging
+import pathlib
+
+from heterojax import rng
+from heterojax.datasets import images
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
+
+_LOG = logging.getLogger(__name__)
+_NOT_DRAWN = 'not drawn'
+_NO_FILE = 'file not found'
+_SAME_IMAGE = 'same image as '
+
+
+def select(
+    cohort: Cohort,
+    *,
+    seed: int,
+    balance: bool,
+    distinct: bool,
+    max_bad_share: float,
+    workers: int,
+) -> Cohort:
+  """Keeps what can be read and, if asked for, as many negatives as positives.
+
+  Negatives are met in an order drawn by the seed, and drawing goes on until
+  there are as many readable ones as positives.
+
+  Args:
+    cohort: all candidates.
+    seed: of the study.
+    balance: whether negatives are drawn to equal the positives.
+    distinct: whether only the first of several candidates of one file, or of
+      files with the same bytes, is kept.
+    max_bad_share: share of drawn candidates that may be unusable, 0..1.
+    workers: threads that decode.
+
+  Returns:
+    The cohort with `included` and `reason` set for every candidate and with the
+    columns `width`, `height` and `sha256` for the included ones.
+
+  Raises:
+    UserError: if too many cannot be used or a class is empty.
+  """
+  inspector = _Inspector(cohort.root, workers)
+  first_of: dict[str, str] = {}  # File digest to the candidate that has it.
+
+  def meet(candidate: Candidate) -> Candidate:
+    """What becomes of a drawn candidate."""
+    look = inspector(candidate.path)
+    if look.problem:
+      return candidate.left_out(look.problem)
+    first = first_of.setdefault(look.sha256, candidate.id)
+    if distinct and first != candidate.id:
+      return candidate.left_out(f'{_SAME_IMAGE}{first}')
+    own = (
+        ('width', str(look.width)),
+        ('height', str(look.height)),
+        ('sha256', look.sha256),
+    )
+    return dataclasses.replace(candidate, columns=candidate.columns + own)
+
+  positives, negatives = (
+      [c for c in cohort.included if c.label == label]
+      for label in (cohort.positive, cohort.negative)
+  )
+  inspector.prefetch(c.path for c in positives)
+  drawn = [meet(c) for c in positives]
+  wanted = sum(c.included for c in drawn) if balance else len(negatives)
+  undrawn = []
+  if balance:
+    # What has no file cannot be drawn.
+    exists = {c.id: (cohort.root / c.path).is_file() for c in negatives}
+    undrawn += [c.left_out(_NO_FILE) for c in negatives if not exists[c.id]]
+    order = rng.generator(seed, rng.Purpose.DRAW).permutation(len(negatives))
+    negatives = [negatives[i] for i in order if exists[negatives[i].id]]
+  inspector.prefetch(c.path for c in negatives[:wanted])
+  for candidate in negatives:
+    if wanted:
+      drawn.append(meet(candidate))
+      wanted -= drawn[-1].included
+    else:
+      undrawn.append(candidate.left_out(_NOT_DRAWN))
+
+  cohort = cohort.replaced({c.id: c for c in drawn + undrawn})
+  _log_left_out(cohort)
+  _check_bad_share(cohort, drawn, max_bad_share)
+  for label in (cohort.positive, cohort.negative):
+    if not any(c.label == label for c in cohort.included):
+      raise UserError(
+          f'{cohort.root} holds no usable image of the class {label!r}: a study'
+          ' needs two classes.'
+      )
+  return cohort
+
+
+class _Inspector:
+  """Looks at every file once, many at a time where they are known ahead."""
+
+  def __init__(self, root: pathlib.Path, workers: int):
+    self._root, self._workers = root, workers
+    self._found: dict[str, images.Inspection] = {}
+
+  def prefetch(self, paths: Iterable[str]) -> None:
+    paths = [p for p in dict.fromkeys(paths) if p not in self._found]
+    with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
+      looks = pool.map(lambda p: images.inspect(self._root / p), paths)
+      self._found |= dict(zip(paths, looks))
+
+  def __call__(self, path: str) -> images.Inspection:
+    if path not in self._found:
+      self._found[path] = images.inspect(self._root / path)
+    return self._found[path]
+
+
+def _log_left_out(cohort: Cohort) -> None:
+  _LOG.info(
+      '%d candidates, %d used.', len(cohort.candidates), len(cohort.included)
+  )
+  reasons = Counter(
+      'same image as another'
+      if c.reason.startswith(_SAME_IMAGE)
+      else c.reason.split(':')[0]
+      for c in cohort.candidates
+      if not c.included
+  )
+  for reason, number in reasons.items():
+    _LOG.info('Left out: %d (%s); manifest.csv lists them.', number, reason)
+
+
+def _check_bad_share(
+    cohort: Cohort, drawn: list[Candidate], max_bad_share: float
+) -> None:
+  bad = [
+      c
+      for c in drawn
+      if not c.included and not c.reason.startswith(_SAME_IMAGE)
+  ]
+  if len(bad) > max_bad_share * len(drawn):
+    raise UserError(
+        f'{len(bad)} of {len(drawn)} images of {cohort.root} cannot be used, the'
+        f' first is {bad[0].path} ({bad[0].reason}): mend them, or allow it with'
+        f' --config.data.max_bad_share={len(bad) / len(drawn):.2f} or more.'
+    )

@@ -1,0 +1,26 @@
+"""What a run was computed with."""
+
+import importlib.metadata
+import os
+import platform
+from typing import Any
+
+import jax
+
+_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scikit-learn', 'pillow')
+
+
+def describe() -> dict[str, Any]:
+  """Versions, devices and flags; starts the JAX backend."""
+  devices = jax.local_devices()
+  return {
+      'heterojax': importlib.metadata.version('heterojax'),
+      'python': platform.python_version(),
+      'machine': platform.machine(),
+      'platform': devices[0].platform,
+      'device': devices[0].device_kind,
+      'num_devices': len(devices),
+      'cpus': os.cpu_count(),
+      'xla_flags': os.environ.get('XLA_FLAGS', ''),
+      'packages': {p: importlib.metadata.version(p) for p in _PACKAGES},
+  }

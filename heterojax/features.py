@@ -1,0 +1,303 @@
+"""Features: one vector per picture, computed once and kept in one file.
+
+A picture is a file under one transform; samples that show the same picture
+share its row. Rows are written block by block with a digest each, so that
+memory does not grow with the data set and an interrupted run loses one block.
+"""
+
+from collections.abc import Iterator, Sequence
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import logging
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import AxisType
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
+import numpy as np
+
+from heterojax import backbones
+from heterojax import run_folder
+from heterojax.datasets import augmentation
+from heterojax.datasets import images
+from heterojax.errors import RefusedError
+from heterojax.errors import UserError
+from heterojax.progress import Progress
+
+_LOG = logging.getLogger(__name__)
+FEATURES = ('flatten', 'avg')
+_OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
+
+
+class Picture(NamedTuple):
+  """A file under one transform."""
+
+  path: pathlib.Path
+  transform: augmentation.Transform
+
+
+@dataclasses.dataclass(frozen=True)
+class Extraction:
+  """How features are computed.
+
+  Attributes:
+    feature: 'flatten' (the whole last feature map) or 'avg' (its mean).
+    image_size: side in pixels.
+    resize: see `images.resize`.
+    batch_size: pictures per call of the network, over all devices.
+    workers: threads that decode.
+  """
+
+  feature: str
+  image_size: int
+  resize: images.Resize
+  batch_size: int
+  workers: int
+
+
+def _network(backbone: backbones.Backbone, extraction: Extraction) -> Any:
+  """(params, images) to what the chosen feature flattens."""
+  return functools.partial(
+      backbones.apply, backbone.graphdef, _OUTPUT[extraction.feature]
+  )
+
+
+def _one_image(extraction: Extraction) -> jax.ShapeDtypeStruct:
+  size = extraction.image_size
+  return jax.ShapeDtypeStruct((1, size, size, 3), np.float32)
+
+
+def dim(backbone: backbones.Backbone, extraction: Extraction) -> int:
+  """Length of one feature vector, D."""
+  network = _network(backbone, extraction)
+  out = jax.eval_shape(network, backbone.params, _one_image(extraction))
+  return int(np.prod(out.shape))
+
+
+def flops_per_image(
+    backbone: backbones.Backbone, extraction: Extraction
+) -> float:
+  """Floating-point operations of one forward pass, as XLA counts them."""
+  network = jax.jit(_network(backbone, extraction))
+  lowered = network.lower(backbone.params, _one_image(extraction))
+  return float(lowered.compile().cost_analysis()['flops'])
+
+
+def extract(
+    backbone: backbones.Backbone,
+    pictures: Sequence[Picture],
+    folder: pathlib.Path,
+    extraction: Extraction,
+    *,
+    fingerprint: Any,
+    environment: dict[str, Any],
+    allow_mismatch: bool = False,
+) -> tuple[np.ndarray, int]:
+  """Computes the features that `folder` does not hold yet.
+
+  Args:
+    backbone: the network.
+    pictures: all P of them, without repeats.
+    folder: for `features.npy` and `blocks.json`.
+    extraction: how.
+    fingerprint: anything that, when changed, makes stored features invalid.
+    environment: versions and devices; resuming under another one is refused.
+    allow_mismatch: resume under another environment all the same.
+
+  Returns:
+    Features `[P, D]` float32, mapped from the file and read-only, and the
+    number of rows that were computed now.
+
+  Raises:
+    RefusedError: see `environment`.
+    UserError: if a picture cannot be read any more.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  shape = (len(pictures), dim(backbone, extraction))
+  store = _Store(folder, shape, extraction.batch_size, fingerprint, environment)
+  store.open(allow_mismatch)
+  missing = store.missing()
+  if missing:
+    run = _compiled(backbone, extraction)
+    with (
+        Progress('features', len(pictures), 'images') as progress,
+        contextlib.closing(_decoded(pictures, missing, extraction)) as batches,
+    ):
+      progress.update(len(pictures) - sum(b.stop - b.start for b in missing))
+      # One batch is in the device's hands while the one before is written.
+      waiting = None
+      for block, batch in batches:
+        waiting, ready = (block, run(batch)), waiting
+        if ready:
+          store.write(*ready)
+          progress.update(ready[0].stop - ready[0].start)
+      store.write(*waiting)
+      progress.update(waiting[0].stop - waiting[0].start)
+  return store.read(), sum(b.stop - b.start for b in missing)
+
+
+def _compiled(backbone: backbones.Backbone, extraction: Extraction) -> Any:
+  """The network at one batch shape, its batch divided over the devices."""
+  devices = jax.local_devices()
+  if extraction.batch_size % len(devices):
+    raise UserError(
+        f'The batch of {extraction.batch_size} images cannot be divided over'
+        f' {len(devices)} devices: change --config.features.batch_size.'
+    )
+  mesh = jax.make_mesh(
+      (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
+  )
+  split = NamedSharding(mesh, PartitionSpec('data'))
+  params = jax.device_put(
+      backbone.params, NamedSharding(mesh, PartitionSpec())
+  )
+  # The batch shape never changes, so this compiles once.
+  network = jax.jit(_network(backbone, extraction), out_shardings=split)
+  return lambda batch: network(params, jax.device_put(batch, split))
+
+
+def load_picture(picture: Picture, extraction: Extraction) -> np.ndarray:
+  """Decodes, resizes and transforms one picture to `[S, S, 3]` float32."""
+  image = images.decode(picture.path)
+  image = images.resize(image, extraction.image_size, extraction.resize)
+  return augmentation.apply(image, picture.transform)
+
+
+def _decoded(
+    pictures: Sequence[Picture], blocks: Sequence[slice], extraction: Extraction
+) -> Iterator[tuple[slice, np.ndarray]]:
+  """Batches in order, decoded by threads two batches ahead of their use."""
+  size, batch_size = extraction.image_size, extraction.batch_size
+
+  def load(picture: Picture) -> np.ndarray:
+    try:
+      return load_picture(picture, extraction)
+    except images.UnreadableImage as error:
+      raise UserError(
+          f'{picture.path} was readable when the study began and is not any'
+          f' more ({error}): put it back and give the same command.'
+      ) from error
+
+  with concurrent.futures.ThreadPoolExecutor(extraction.workers) as pool:
+    ahead: list[tuple[slice, list[concurrent.futures.Future]]] = []
+    rest = iter(blocks)
+
+    def submit() -> None:
+      block = next(rest, None)
+      if block is not None:
+        futures = [pool.submit(load, p) for p in pictures[block]]
+        ahead.append((block, futures))
+
+    try:
+      for _ in range(3):
+        submit()
+      while ahead:
+        block, futures = ahead.pop(0)
+        # The tail is padded with black images, whose rows are not kept.
+        batch = np.zeros((batch_size, size, size, 3), np.float32)
+        for row, future in enumerate(futures):
+          batch[row] = future.result()
+        submit()
+        yield block, batch
+    finally:
+      pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Store:
+  """`features.npy` and the digests of its blocks of rows."""
+
+  def __init__(
+      self,
+      folder: pathlib.Path,
+      shape: tuple[int, int],
+      block_size: int,
+      fingerprint: Any,
+      environment: dict[str, Any],
+  ):
+    self._array = folder / 'features.npy'
+    self._index = folder / 'blocks.json'
+    self._shape = shape
+    self._blocks = [
+        slice(start, min(start + block_size, shape[0]))
+        for start in range(0, shape[0], block_size)
+    ]
+    self._header = {
+        'shape': list(shape),
+        'block_size': block_size,
+        'fingerprint': run_folder.digest(fingerprint),
+    }
+    self._environment = environment
+    self._digests: dict[str, str] = {}
+
+  def open(self, allow_mismatch: bool) -> None:
+    """Finds what an earlier run finished, or starts anew."""
+    stored = {}
+    if self._index.exists() and self._array.exists():
+      try:
+        stored = json.loads(self._index.read_text())
+      except ValueError:
+        _LOG.warning('%s is damaged: features are computed anew.', self._index)
+    if {k: stored.get(k) for k in self._header} == self._header:
+      if stored['environment'] != self._environment and not allow_mismatch:
+        raise RefusedError(
+            f'{self._array} was begun in another environment'
+            f' ({stored["environment"]}, now {self._environment}): go on there,'
+            ' choose another --workdir, or allow it with --allow_mismatch.'
+        )
+      self._digests = stored['digests']
+      return
+    np.lib.format.open_memmap(self._array, 'w+', np.float32, self._shape)
+    self._save_index()
+
+  def missing(self) -> list[slice]:
+    """Blocks that are not there, or not as they were written."""
+    if not self._digests:
+      return self._blocks
+    array = np.load(self._array, mmap_mode='r')
+    missing = []
+    for block in self._blocks:
+      known = self._digests.get(str(block.start))
+      if known != _digest(array[block]):
+        missing.append(block)
+        if known:
+          _LOG.warning(
+              'Rows %d to %d of %s are damaged: computed anew.',
+              block.start,
+              block.stop,
+              self._array,
+          )
+    done = self._shape[0] - sum(b.stop - b.start for b in missing)
+    _LOG.info('Resuming: %d of %d features are there.', done, self._shape[0])
+    return missing
+
+  def write(self, block: slice, values: jax.Array) -> None:
+    count = block.stop - block.start
+    rows = np.asarray(values).reshape(values.shape[0], -1)[:count]
+    array = np.lib.format.open_memmap(self._array, 'r+')
+    array[block] = rows
+    array.flush()
+    # The digest follows the data, so a digest vouches for rows on disk.
+    self._digests[str(block.start)] = _digest(rows)
+    self._save_index()
+
+  def read(self) -> np.ndarray:
+    return np.load(self._array, mmap_mode='r')
+
+  def _save_index(self) -> None:
+    index = {
+        **self._header,
+        'environment': self._environment,
+        'digests': self._digests,
+    }
+    run_folder.write_atomically(self._index, run_folder.to_json(index))
+
+
+def _digest(rows: np.ndarray) -> str:
+  data = np.ascontiguousarray(rows)
+  return hashlib.blake2b(data, digest_size=16).hexdigest()

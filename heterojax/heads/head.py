@@ -1,0 +1,174 @@
+"""One head: a sigmoid neuron on frozen features, as Keras trains it.
+
+`Dense(1, activation='sigmoid')`, binary cross-entropy, Adam, EarlyStopping and
+the best checkpoint (Wang 2023, Binary Classification CNN Model; the rest is
+Keras' default). Everything here is for one head; `ensemble` vmaps it.
+
+Axes: B batch, D features.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class Params(NamedTuple):
+  """Weights of one head.
+
+  Attributes:
+    kernel: `[D]`.
+    bias: `[]`.
+  """
+
+  kernel: jax.Array
+  bias: jax.Array
+
+
+def init(key: jax.Array, dim: int) -> Params:
+  """Glorot-uniform kernel and zero bias; the key is consumed."""
+  limit = jnp.sqrt(6.0 / (dim + 1))
+  kernel = jax.random.uniform(key, (dim,), minval=-limit, maxval=limit)
+  return Params(kernel, jnp.zeros(()))
+
+
+def logits(params: Params, x: jax.Array) -> jax.Array:
+  """`[B]` from `[B, D]`; the probability is their sigmoid."""
+  return x @ params.kernel + params.bias
+
+
+def gradients(
+    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array
+) -> Params:
+  """Of the mean binary cross-entropy over the rows that count.
+
+  With p = sigmoid(x w + b) the derivative by a row's logit is p - y, so the
+  closed form saves keeping anything for a backward pass. It is taken from the
+  logits, as Keras on TensorFlow does; clipping p would stop the gradient of a
+  confidently wrong row.
+
+  Args:
+    params: of the head.
+    x: `[B, D]`.
+    y: `[B]` of 0 and 1.
+    mask: `[B]`, 1 for rows that count and 0 for padding.
+
+  Returns:
+    Derivatives by kernel and bias.
+  """
+  residual = (jax.nn.sigmoid(logits(params, x)) - y) * mask
+  residual /= jnp.maximum(jnp.sum(mask), 1.0)
+  return Params(residual @ x, jnp.sum(residual))
+
+
+class KerasAdamState(NamedTuple):
+  count: jax.Array  # [] int32
+  mu: optax.Updates
+  nu: optax.Updates
+
+
+def keras_adam(
+    learning_rate: float,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    epsilon: float = 1e-7,
+) -> optax.GradientTransformation:
+  """Adam with epsilon where Keras has it.
+
+  Keras divides by sqrt(v) + epsilon and corrects the bias in the step size;
+  `optax.adam` adds epsilon to the corrected sqrt(v), which is another step as
+  long as the correction is far from one.
+
+  Args:
+    learning_rate: step size.
+    b1: decay of the mean gradient.
+    b2: decay of the mean squared gradient.
+    epsilon: see above.
+
+  Returns:
+    The transformation.
+  """
+
+  def init_fn(params: optax.Params) -> KerasAdamState:
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    return KerasAdamState(jnp.zeros((), jnp.int32), zeros, zeros)
+
+  def update_fn(grads, state, params=None):
+    del params
+    count = state.count + 1
+    mu = optax.tree.update_moment(grads, state.mu, b1, 1)
+    nu = optax.tree.update_moment(grads, state.nu, b2, 2)
+    step = learning_rate * jnp.sqrt(1 - b2**count) / (1 - b1**count)
+    updates = jax.tree.map(
+        lambda m, v: -step * m / (jnp.sqrt(v) + epsilon), mu, nu
+    )
+    return updates, KerasAdamState(count, mu, nu)
+
+  return optax.GradientTransformation(init_fn, update_fn)
+
+
+class EarlyStopping(NamedTuple):
+  """Where one head stands between epochs.
+
+  Attributes:
+    best: `[]` best monitored value, larger is better.
+    best_epoch: `[]` int32, the first epoch that reached it, from 0.
+    best_params: the weights of that epoch.
+    wait: `[]` int32, epochs without a strict improvement.
+    stopped: `[]` bool.
+  """
+
+  best: jax.Array
+  best_epoch: jax.Array
+  best_params: Params
+  wait: jax.Array
+  stopped: jax.Array
+
+
+def start_early_stopping(params: Params) -> EarlyStopping:
+  return EarlyStopping(
+      best=jnp.asarray(-jnp.inf),
+      best_epoch=jnp.asarray(0, jnp.int32),
+      best_params=params,
+      wait=jnp.asarray(0, jnp.int32),
+      stopped=jnp.asarray(False),
+  )
+
+
+def update_early_stopping(
+    state: EarlyStopping,
+    value: jax.Array,
+    params: Params,
+    epoch: jax.Array,
+    patience: int,
+) -> EarlyStopping:
+  """Keras' `EarlyStopping(restore_best_weights)` and `ModelCheckpoint`.
+
+  A value counts only if it is strictly better than all before; training stops
+  when `wait >= patience`, but never after the first epoch.
+
+  Args:
+    state: before this epoch.
+    value: monitored value of this epoch, larger is better.
+    params: weights after this epoch.
+    epoch: its number, from 0.
+    patience: epochs to wait.
+
+  Returns:
+    The state after it; a stopped head's does not change.
+  """
+  active = ~state.stopped
+  improved = active & (value > state.best)
+  wait = jnp.where(improved, 0, state.wait + active)
+  return EarlyStopping(
+      best=jnp.where(improved, value, state.best),
+      best_epoch=jnp.where(improved, epoch, state.best_epoch),
+      best_params=jax.tree.map(
+          lambda new, old: jnp.where(improved, new, old),
+          params,
+          state.best_params,
+      ),
+      wait=wait,
+      stopped=state.stopped | (active & (wait >= patience) & (epoch > 0)),
+  )

@@ -1,0 +1,51 @@
+"""Random streams, each a function of (seed, purpose, members) and no more.
+
+A stream depends on nothing that was drawn before it, so adding a head, a
+restart or an image changes no other one's numbers.
+"""
+
+import enum
+import hashlib
+
+import jax
+import numpy as np
+
+
+class Purpose(enum.IntEnum):
+  """What a stream is for; values are part of what a seed means."""
+
+  DRAW = 0
+  SPLIT = 1
+  AUGMENTATION = 2
+  CLUSTERING = 3
+  INITIALISATION = 4
+  ORDER = 5
+  SUBSET = 6
+
+
+def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:
+  """JAX key of one stream, by folding in the purpose and each member."""
+  stream = jax.random.fold_in(jax.random.key(seed), int(purpose))
+  for member in members:
+    stream = jax.random.fold_in(stream, member)
+  return stream
+
+
+def generator(
+    seed: int, purpose: Purpose, *members: str | int
+) -> np.random.Generator:
+  """NumPy generator of one stream, for choices made on the host.
+
+  Args:
+    seed: of the study.
+    purpose: of the stream.
+    *members: for instance an image's id and the number of its copy.
+
+  Returns:
+    A Philox generator, whose numbers do not change with NumPy's releases.
+  """
+  text = '\x1f'.join([str(seed), str(int(purpose)), *map(str, members)])
+  digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+  return np.random.Generator(
+      np.random.Philox(key=int.from_bytes(digest, 'little'))
+  )

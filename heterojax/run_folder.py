@@ -1,0 +1,157 @@
+"""The run folder: one owner, one configuration, whole files only."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from heterojax.errors import RefusedError
+from heterojax.errors import UserError
+
+_CONFIG = 'config.json'
+_LOCK = '.lock'
+_LOG = 'log.txt'
+
+
+def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
+  """Writes a file so that it is there whole or not at all."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  data = data.encode() if isinstance(data, str) else data
+  file = tempfile.NamedTemporaryFile(
+      dir=path.parent, prefix=f'.{path.name}.', delete=False
+  )
+  try:
+    with file:
+      file.write(data)
+      file.flush()
+      os.fsync(file.fileno())
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+  except BaseException:
+    pathlib.Path(file.name).unlink(missing_ok=True)
+    raise
+
+
+def to_json(value: Any) -> str:
+  """JSON with a fixed key order; a NaN is a mistake, not a value."""
+  return json.dumps(value, indent=2, allow_nan=False) + '\n'
+
+
+def digest(value: Any) -> str:
+  """Fingerprint of anything JSON can write."""
+  text = json.dumps(value, sort_keys=True, allow_nan=False)
+  return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path, config: dict[str, Any]) -> Iterator[pathlib.Path]:
+  """Owns a run folder while a study runs in it.
+
+  A folder that held no run before and gets no artifact is taken away again, so
+  that a user's mistake leaves nothing behind.
+
+  Args:
+    path: of the folder; made where it is missing.
+    config: the resolved configuration; written as `config.json` by the first
+      artifact's writer through `begin`.
+
+  Yields:
+    The folder.
+
+  Raises:
+    UserError: if it cannot be a folder.
+    RefusedError: if another process uses it, or it is of another configuration.
+  """
+  existed = path.is_dir()
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+    lock = (path / _LOCK).open('a')
+  except OSError as error:
+    raise UserError(
+        f'{path} cannot be the run folder ({error.strerror}): choose another'
+        ' --workdir.'
+    ) from error
+  with lock:
+    try:
+      # The lock goes with the process, however it ends.
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      raise RefusedError(
+          f'{path} is in use by another run: wait for it, or choose another'
+          ' --workdir.'
+      ) from error
+    _check_config(path, config)
+    handler = logging.FileHandler(path / _LOG)
+    handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+    root = logging.getLogger('heterojax')
+    root.addHandler(handler)
+    try:
+      yield path
+    finally:
+      root.removeHandler(handler)
+      handler.close()
+      if not (path / _CONFIG).exists():
+        _clear(path, remove=not existed)
+
+
+def begin(path: pathlib.Path, config: dict[str, Any]) -> None:
+  """Writes `config.json`: from here on the folder belongs to this run."""
+  write_atomically(path / _CONFIG, to_json(config))
+
+
+def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:
+  stored = path / _CONFIG
+  if not stored.exists():
+    return
+  try:
+    before = json.loads(stored.read_text())
+  except (OSError, ValueError) as error:
+    raise RefusedError(
+        f'{stored} cannot be read, so the run in {path} cannot be resumed:'
+        ' choose another --workdir.'
+    ) from error
+  now = json.loads(json.dumps(config))
+  if before != now:
+    changed = sorted(
+        key for key in _flat(before).items() ^ _flat(now).items()
+    )
+    raise RefusedError(
+        f'{path} holds a run of another configuration ({changed[0][0]} differs):'
+        ' choose another --workdir, or give the same flags to resume it.'
+    )
+
+
+def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
+  flat = {}
+  for key, value in tree.items():
+    if isinstance(value, dict):
+      flat |= _flat(value, f'{prefix}{key}.')
+    else:
+      flat[f'{prefix}{key}'] = repr(value)
+  return flat
+
+
+def _clear(path: pathlib.Path, *, remove: bool) -> None:
+  (path / _LOG).unlink(missing_ok=True)
+  (path / _LOCK).unlink(missing_ok=True)
+  if remove:
+    with contextlib.suppress(OSError):  # Something else is in it: leave it.
+      path.rmdir()
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+  """Sends the package's log lines to the terminal, once."""
+  root = logging.getLogger('heterojax')
+  root.setLevel(level)
+  root.propagate = False  # absl and Orbax put handlers of their own at the root.
+  if not root.handlers:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter('%(message)s'))
+    root.addHandler(handler)

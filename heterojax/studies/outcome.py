@@ -1,0 +1,61 @@
+"""What a retraining study computes, before it is written down.
+
+Axes: N samples, P pictures, Q components, K clusters, H heads.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax.heads import ensemble
+from heterojax.studies.samples import Samples
+
+
+class Clusters(NamedTuple):
+  """The cluster analysis.
+
+  Attributes:
+    z: `[P, Q]`, pictures in the space that is clustered.
+    centers: `[K, Q]`.
+    labels: `[N]`, the cluster of every sample.
+    distance: `[N]`, to its centroid.
+    explained_variance: of the training images by the reduction; None without.
+  """
+
+  z: np.ndarray
+  centers: np.ndarray
+  labels: np.ndarray
+  distance: np.ndarray
+  explained_variance: float | None
+
+
+class HeadName(NamedTuple):
+  """Which head: 'overall', 'cluster' (of one) or 'random' (as many images)."""
+
+  kind: str
+  cluster: int = -1
+  run: int = -1
+
+  def __str__(self) -> str:
+    numbers = [str(n) for n in (self.cluster, self.run) if n >= 0]
+    return '_'.join([self.kind, *numbers])
+
+
+class Outcome(NamedTuple):
+  """Everything the results are made from.
+
+  Attributes:
+    samples: of the study.
+    clusters: of its pictures.
+    heads: name to training images, in the order of the ensemble.
+    probabilities: `[H, N]` float64 of the positive class.
+  """
+
+  samples: Samples
+  clusters: Clusters
+  heads: dict[HeadName, ensemble.Member]
+  probabilities: np.ndarray
+
+  def of_head(self, *name: str | int) -> np.ndarray:
+    """`[N]` probabilities of one head."""
+    return self.probabilities[list(self.heads).index(HeadName(*name))]

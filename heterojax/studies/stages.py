@@ -1,0 +1,169 @@
+"""The stages that both studies share: from the data set to its features."""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import logging
+import pathlib
+import time
+from typing import Any
+
+import numpy as np
+
+from heterojax import backbones
+from heterojax import features
+from heterojax.datasets import demo
+from heterojax.datasets import folder
+from heterojax.datasets import odir
+from heterojax.datasets import selection
+from heterojax.datasets import splits
+from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
+from heterojax.studies import samples as samples_lib
+from heterojax.studies.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+class Timer:
+  """Seconds and rates per stage."""
+
+  def __init__(self):
+    self.stages: dict[str, dict[str, float]] = {}
+
+  @contextlib.contextmanager
+  def stage(self, name: str, unit: str = '') -> Iterator[Callable[[int], None]]:
+    """Times a stage; the yielded function takes how many units it did."""
+    _LOG.info('%s ...', name.capitalize())
+    counts: list[int] = []
+    start = time.perf_counter()
+    yield counts.append
+    seconds = time.perf_counter() - start
+    self.stages[name] = {'seconds': seconds}
+    if counts and sum(counts):
+      self.stages[name][f'{unit}_per_second'] = sum(counts) / seconds
+    _LOG.info('%s: %.1f s', name.capitalize(), seconds)
+
+
+def data(settings: Settings, run: pathlib.Path) -> Cohort:
+  """Candidates of two classes, selected, balanced and split."""
+  d, split = settings.data, settings.split
+  path = pathlib.Path(d.dir).expanduser()
+  if d.dataset.startswith('demo'):
+    path = demo.write_cohort(
+        run / 'cohort',
+        num_images=d.num_images,
+        seed=settings.seed,
+        control=d.dataset == 'demo_control',
+        image_size=d.image_size,
+    )
+  elif not d.dir:
+    raise UserError('--config.data.dir must name where the images are.')
+  read = odir.read if d.dataset == 'odir5k' else folder.read
+  cohort = selection.select(
+      read(path, d.positive, d.negative),
+      seed=settings.seed,
+      balance=d.balance,
+      distinct=split.protocol == 'clean',
+      max_bad_share=d.max_bad_share,
+      workers=settings.features.workers,
+  )
+  return splits.assign(
+      cohort,
+      seed=settings.seed,
+      protocol=split.protocol,
+      test_share=split.test_share,
+      validation_share=split.validation_share,
+  )
+
+
+def collect(settings: Settings, cohort: Cohort) -> samples_lib.Samples:
+  """The training images with their augmented copies, and the rest.
+
+  Raises:
+    UserError: if there are too few images for the settings.
+  """
+  factors = (settings.augmentation.positive, settings.augmentation.negative)
+  samples = samples_lib.collect(cohort, seed=settings.seed, factors=factors)
+  n, k = len(samples.of('train')), settings.cluster.k
+  if k > n:
+    raise UserError(
+        f'There are {n} training images for {k} clusters: choose a smaller'
+        ' --config.cluster.k.'
+    )
+  q = settings.reduction.n_components
+  if settings.reduction.method == 'pca' and q > n:
+    raise UserError(
+        f'There are {n} training images for {q} principal components: choose a'
+        ' smaller --config.reduction.n_components.'
+    )
+  return samples
+
+
+def extraction(settings: Settings) -> features.Extraction:
+  return features.Extraction(
+      feature=settings.backbone.feature,
+      image_size=settings.data.image_size,
+      resize=settings.data.resize,
+      batch_size=settings.features.batch_size,
+      workers=settings.features.workers,
+  )
+
+
+def load_backbone(settings: Settings, *, download: bool) -> backbones.Backbone:
+  b = settings.backbone
+  return backbones.load(b.name, b.weights, b.source, download=download)
+
+
+def extract(
+    settings: Settings,
+    backbone: backbones.Backbone,
+    samples: samples_lib.Samples,
+    cohort: Cohort,
+    run: pathlib.Path,
+    environment: dict[str, Any],
+    allow_mismatch: bool,
+) -> tuple[np.ndarray, int]:
+  """Features `[P, D]`, and how many were computed now."""
+  pixels = {c.path: dict(c.columns)['sha256'] for c in cohort.included}
+  pictures = [
+      [pixels[str(p.path.relative_to(cohort.root))], str(p.transform)]
+      for p in samples.pictures
+  ]
+  how = extraction(settings)
+  x, computed = features.extract(
+      backbone,
+      samples.pictures,
+      run / 'features',
+      how,
+      fingerprint=[
+          [how.feature, how.image_size, how.resize],
+          [backbone.name, backbone.source, backbone.weights_sha256],
+          pictures,
+      ],
+      environment=environment,
+      allow_mismatch=allow_mismatch,
+  )
+  return x, computed
+
+
+def forecast(
+    settings: Settings,
+    backbone: backbones.Backbone,
+    samples: samples_lib.Samples,
+) -> str:
+  """What --dry_run says: numbers, sizes and arithmetic, before any is done."""
+  how = extraction(settings)
+  pictures, d = len(samples.pictures), features.dim(backbone, how)
+  flops = features.flops_per_image(backbone, how)
+  n = len(samples.of('train'))
+  heads = 1 + settings.cluster.k * (1 + settings.heads.random_runs)
+  # Each random head sees as many images as its cluster's.
+  passes = n * (2 + settings.heads.random_runs) * settings.heads.epochs
+  return '\n'.join([
+      f'{n} training, {len(samples.of("validation"))} validation and'
+      f' {len(samples.of("test"))} test images show {pictures} pictures.',
+      f'Features: {d} numbers each, {pictures * d * 4 / 1e6:.0f} MB on disk,'
+      f' {flops * pictures / 1e12:.2f} TFLOP.',
+      f'{heads} heads: at most {passes} image passes,'
+      f' {passes * d * 4 / 1e12:.2f} TFLOP.',
+  ])

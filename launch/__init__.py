@@ -1,0 +1,1 @@
+"""Entry points: each module's main() parses its flags and runs one study."""
