@@ -50,7 +50,7 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
           negative='',  # label of the other class
           balance=False,  # draw as many negatives as there are positives
           subpopulation='',  # manifest column to compare the clusters with
-          num_images=360,  # of the made-up cohort
+          num_images=480,  # of the made-up cohort
           resize='keras',  # keras (no antialias) or antialias
           image_size=224,  # pixels
           max_bad_share=0.1,  # of the drawn rows that may be unusable, 0..1

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 import importlib.util
-import logging
 import pathlib
 import shlex
 import signal
@@ -21,8 +20,9 @@ from heterojax.errors import UserError
 _CONFIGS = 'heterojax.configs'
 
 
-def config_flag(values: flags.FlagValues) -> None:
-  """Defines `--config`: a file, or the name of a shipped configuration."""
+def _values(extra: Sequence[tuple], argv: Sequence[str]) -> flags.FlagValues:
+  """`--config` (a file, or the name of a shipped one) and an entry's flags."""
+  values = flags.FlagValues()
   config_flags.DEFINE_config_file(
       'config',
       None,
@@ -30,10 +30,14 @@ def config_flag(values: flags.FlagValues) -> None:
       ' overridden as --config.data.dir=DIR.',
       lock_config=True,
       flag_values=values,
+      sys_argv=list(argv),  # Fields become flags where they are named in it.
   )
+  for define, name, default, text in extra:
+    define(name, default, text, flag_values=values)
+  return values
 
 
-def parse(
+def _parse(
     values: flags.FlagValues, argv: Sequence[str], about: str
 ) -> None:
   """Parses the command line.
@@ -51,7 +55,7 @@ def parse(
     UserError: for anything that cannot be parsed.
   """
   if {'--help', '-h', '-help'} & set(argv):
-    print(f'{about}\nConfigurations: {", ".join(shipped_configs())}\n')
+    print(f'{about}\nConfigurations: {", ".join(_shipped_configs())}\n')
     print(values.get_help())
     raise SystemExit(0)
   try:
@@ -66,11 +70,11 @@ def parse(
   if values.config is None:
     raise UserError(
         'Say what to run with --config=NAME, where NAME is one of'
-        f' {", ".join(shipped_configs())} or a file.'
+        f' {", ".join(_shipped_configs())} or a file.'
     )
 
 
-def shipped_configs() -> list[str]:
+def _shipped_configs() -> list[str]:
   """Names that `--config` takes without a path."""
   folder = pathlib.Path(_find_configs())
   names = (path.stem for path in folder.glob('*.py'))
@@ -97,10 +101,10 @@ def _shipped(argv: Sequence[str]) -> list[str]:
       value = argv[i].partition('=')[2]
     name, colon, arg = value.partition(':')
     if not name.endswith('.py'):
-      if name not in shipped_configs():
+      if name not in _shipped_configs():
         raise UserError(
             f'There is no configuration {name!r}: --config is a file or one of'
-            f' {", ".join(shipped_configs())}.'
+            f' {", ".join(_shipped_configs())}.'
         )
       argv[i] = f'--config={_find_configs()}/{name}.py{colon}{arg}'
     elif not pathlib.Path(name).is_file():
@@ -113,34 +117,49 @@ def _one_line(error: Exception) -> str:
   return text.rstrip('.')
 
 
-def run(body: Callable[[], int], argv: Sequence[str], *, debug: bool) -> int:
+def run(
+    extra: Sequence[tuple],
+    body: Callable[[flags.FlagValues], int],
+    argv: Sequence[str],
+    *,
+    about: str,
+) -> int:
   """Runs an entry point and turns what it raises into an exit code.
 
   Args:
+    extra: its flags beside `--config`: (absl's define function, name, default,
+      help).
     body: the work; returns 0, or 1 where a condition asked for failed.
-    argv: the command line, to say how to resume.
-    debug: whether tracebacks are shown.
+    argv: the command line, with the program's name first.
+    about: what --help says before it lists the flags.
 
   Returns:
     The exit code of the contract.
   """
   run_folder.log_to_stderr()
-  # JAX and Orbax log to the root logger what does not concern a user.
-  logging.getLogger().setLevel(logging.ERROR)
+  values = _values(extra, argv)
   try:
     with _signals():
-      return body()
+      _parse(values, argv, about)
+      return body(values)
   except (HeterojaxError, KeyboardInterrupt) as error:
     if isinstance(error, KeyboardInterrupt):
       error = Interrupted('Interrupted.')
-    if isinstance(error, Interrupted):
-      error = Interrupted(
-          f'{error} What is done is kept; resume with: {shlex.join(argv)}'
-      )
-    if debug:
+    if '--debug' in argv:
       traceback.print_exc()
     print(f'heterojax: {error}', file=sys.stderr)
+    if isinstance(error, Interrupted):
+      print(f'What is done is kept; resume with: {_command(argv)}', file=sys.stderr)
     return error.exit_code
+
+
+def _command(argv: Sequence[str]) -> str:
+  """The command line as it was typed, for a shell."""
+  program = pathlib.Path(argv[0])
+  first = [argv[0]]
+  if program.suffix == '.py':  # Started by `python -m`.
+    first = ['python', '-m', f'{program.parent.name}.{program.stem}']
+  return shlex.join([*first, *argv[1:]])
 
 
 class _signals:

@@ -36,12 +36,13 @@ def parse(text: str) -> ast.expr:
     UserError: if it is anything else.
   """
   try:
-    tree = ast.parse(text, mode='eval').body
-  except (SyntaxError, ValueError) as error:
+    tree = ast.parse(text.strip(), mode='eval').body
+  # The last two are how the parser gives up on deep nesting.
+  except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
     raise _error(text, str(error)) from error
   allowed = (
       ast.BoolOp, ast.boolop, ast.UnaryOp, ast.Not, ast.USub, ast.Compare,
-      ast.cmpop, ast.BinOp, ast.operator, ast.Name, ast.Attribute,
+      *_COMPARISONS, ast.BinOp, *_ARITHMETIC, ast.Name, ast.Attribute,
       ast.Subscript, ast.Constant, ast.Load,
   )  # pyformat: disable
   for node in ast.walk(tree):
@@ -58,7 +59,10 @@ def holds(tree: ast.expr, results: dict[str, Any], text: str) -> bool:
   """
   try:
     return bool(_value(tree, results))
-  except (KeyError, IndexError, TypeError, ZeroDivisionError) as error:
+  # A long sum nests too deeply, and 'a' * 10**11 fits into no memory.
+  except (
+      LookupError, TypeError, ArithmeticError, RecursionError, MemoryError
+  ) as error:  # pyformat: disable
     raise _error(text, f'{type(error).__name__}: {error}') from error
 
 
@@ -76,7 +80,7 @@ def _value(node: ast.expr, results: dict[str, Any]) -> Any:
       value = _value(node.operand, results)
       return not value if isinstance(node.op, ast.Not) else -value
     case ast.BoolOp():
-      values = [_value(v, results) for v in node.values]
+      values = (_value(v, results) for v in node.values)
       return all(values) if isinstance(node.op, ast.And) else any(values)
     case ast.BinOp() if type(node.op) in _ARITHMETIC:
       left, right = (_value(v, results) for v in (node.left, node.right))

@@ -240,9 +240,13 @@ class _Store:
     stored = {}
     if self._index.exists() and self._array.exists():
       try:
-        stored = json.loads(self._index.read_text())
-      except ValueError:
-        _LOG.warning('%s is damaged: features are computed anew.', self._index)
+        stored = dict(json.loads(self._index.read_text()))
+        array = np.lib.format.open_memmap(self._array, 'r')
+        if (array.shape, array.dtype) != (self._shape, np.float32):
+          stored = {}
+      except (TypeError, ValueError):
+        _LOG.warning('%s is damaged: features are computed anew.', self._array)
+        stored = {}
     if {k: stored.get(k) for k in self._header} == self._header:
       if stored['environment'] != self._environment and not allow_mismatch:
         raise RefusedError(

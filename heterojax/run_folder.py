@@ -70,6 +70,7 @@ def opened(path: pathlib.Path, config: dict[str, Any]) -> Iterator[pathlib.Path]
     RefusedError: if another process uses it, or it is of another configuration.
   """
   existed = path.is_dir()
+  own_log = not (path / _LOG).exists()  # Else the user's, which stays.
   try:
     path.mkdir(parents=True, exist_ok=True)
     lock = (path / _LOCK).open('a')
@@ -98,7 +99,7 @@ def opened(path: pathlib.Path, config: dict[str, Any]) -> Iterator[pathlib.Path]
       root.removeHandler(handler)
       handler.close()
       if not (path / _CONFIG).exists():
-        _clear(path, remove=not existed)
+        _clear(path, log=own_log, folder=not existed)
 
 
 def begin(path: pathlib.Path, config: dict[str, Any]) -> None:
@@ -111,8 +112,8 @@ def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:
   if not stored.exists():
     return
   try:
-    before = json.loads(stored.read_text())
-  except (OSError, ValueError) as error:
+    before = dict(json.loads(stored.read_text()))
+  except (OSError, TypeError, ValueError) as error:
     raise RefusedError(
         f'{stored} cannot be read, so the run in {path} cannot be resumed:'
         ' choose another --workdir.'
@@ -131,17 +132,18 @@ def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:
 def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
   flat = {}
   for key, value in tree.items():
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
       flat |= _flat(value, f'{prefix}{key}.')
     else:
       flat[f'{prefix}{key}'] = repr(value)
   return flat
 
 
-def _clear(path: pathlib.Path, *, remove: bool) -> None:
-  (path / _LOG).unlink(missing_ok=True)
+def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
+  if log:
+    (path / _LOG).unlink(missing_ok=True)
   (path / _LOCK).unlink(missing_ok=True)
-  if remove:
+  if folder:
     with contextlib.suppress(OSError):  # Something else is in it: leave it.
       path.rmdir()
 

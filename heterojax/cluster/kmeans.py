@@ -121,7 +121,12 @@ def _fit_from(
 def _nearest(x: jax.Array, centers: jax.Array) -> jax.Array:
   """argmin over j of |c_j|^2 - 2 x.c_j, the part that depends on j."""
   half = 0.5 * jnp.sum(centers**2, axis=1)
-  return jnp.argmin(half[None] - x @ centers.T, axis=1).astype(jnp.int32)
+  return jnp.argmin(half[None] - _dot(x, centers), axis=1).astype(jnp.int32)
+
+
+def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
+  """`a @ b.T` in full precision, which accelerators round by default."""
+  return jnp.matmul(a, b.T, precision='highest')
 
 
 def _squared_distance(x: jax.Array, centers: jax.Array) -> jax.Array:
@@ -198,9 +203,12 @@ def _means(x: jax.Array, labels: jax.Array, centers: jax.Array) -> jax.Array:
       jnp.any(counts == 0), relocate, lambda s, c: (s, c), sums, counts
   )
   means = sums / jnp.maximum(counts, 1)[:, None].astype(x.dtype)
-  # A cluster that is still empty sits where the heaviest one is.
-  heaviest = means[jnp.argmax(counts)]
-  return jnp.where((counts > 0)[:, None], means, heaviest[None])
+  # A cluster that is still empty takes the place of the heaviest one: of its
+  # sum, if it comes before it, as scikit-learn divides in order of index.
+  heaviest = jnp.argmax(counts)
+  before = (jnp.arange(k) < heaviest)[:, None]
+  place = jnp.where(before, sums[heaviest][None], means[heaviest][None])
+  return jnp.where((counts > 0)[:, None], means, place)
 
 
 def plus_plus(key: jax.Array, x: jax.Array, k: int) -> jax.Array:
@@ -223,7 +231,10 @@ def plus_plus(key: jax.Array, x: jax.Array, k: int) -> jax.Array:
   def distances(points: jax.Array) -> jax.Array:
     """Squared distances `[L, N]` from `[L, D]`."""
     return jnp.maximum(
-        jnp.sum(points**2, axis=1)[:, None] - 2 * points @ x.T + norms[None], 0
+        jnp.sum(points**2, axis=1)[:, None]
+        - 2 * _dot(points, x)
+        + norms[None],
+        0,
     )
 
   first_key, rest_key = jax.random.split(key)

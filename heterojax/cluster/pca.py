@@ -48,7 +48,8 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
     The reduction, in the type of `x`.
 
   Raises:
-    ValueError: if Q is out of range or `x` is not a matrix of two rows or more.
+    ValueError: if Q is out of range, or `x` is not a matrix of two rows or more
+      or not finite.
   """
   dtype = np.dtype(getattr(x, 'dtype', np.float64))
   if dtype not in (np.float32, np.float64):
@@ -67,10 +68,15 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
   with jax.enable_x64(True):
     x = jnp.asarray(x, dtype)
     mean, moments = _moments(x, wide)
+    if not np.isfinite(moments).all():
+      raise ValueError('x holds values that are not finite')
     values, vectors = np.linalg.eigh(np.asarray(moments))
     vectors = vectors[:, ::-1][:, :n_components]
     if wide:
-      components = _back_project(x, mean, jnp.asarray(vectors))
+      rows = np.asarray(_back_project(x, mean, jnp.asarray(vectors)))
+      # Beyond the rank S is zero and X' U is noise, which overlaps with the
+      # other rows; Gram-Schmidt leaves those as they are and completes them.
+      components = jnp.asarray(np.linalg.qr(rows.T).Q.T)
     else:
       components = jnp.asarray(vectors.T)
     return _finish(mean, components, jnp.asarray(values[::-1]), shape[0], dtype)
@@ -78,8 +84,10 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
 
 def transform(reduction: PCA, x: jax.Array) -> jax.Array:
   """Coordinates `[N, Q]` of `[N, D]` in the components."""
-  # (x - m) C' = x C' - m C' would cancel; the centred copy does not.
-  return (x - reduction.mean[None]) @ reduction.components.T
+  # (x - m) C' = x C' - m C' would cancel; the centred copy does not. Nor may an
+  # accelerator round the factors, as it does by default.
+  centred = x - reduction.mean[None]
+  return jnp.matmul(centred, reduction.components.T, precision='highest')
 
 
 @functools.partial(jax.jit, static_argnums=1)
@@ -135,10 +143,7 @@ def _chunks(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
 def _finish(
     mean: jax.Array, components: jax.Array, values: jax.Array, n: int, dtype
 ) -> PCA:
-  """Unit length, the sign rule, and the variances from all eigenvalues."""
-  # A direction beyond the rank has no V; it stays the zero vector.
-  norms = jnp.linalg.norm(components, axis=1, keepdims=True)
-  components /= jnp.where(norms > 0, norms, 1.0)
+  """The sign rule, and the variances from all eigenvalues."""
   largest = jnp.argmax(jnp.abs(components), axis=1, keepdims=True)
   signs = jnp.sign(jnp.take_along_axis(components, largest, axis=1))
   values = jnp.clip(values, 0)

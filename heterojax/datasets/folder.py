@@ -23,6 +23,8 @@ _HEALTHY = (
 )
 _SPLITS = ('', 'train', 'validation', 'test')
 _CSV_COLUMNS = ('path', 'label', 'group', 'split')
+# What the manifest writes itself; a CSV's own column of that name is prefixed.
+_MANIFEST_COLUMNS = ('id', 'included', 'reason', 'width', 'height', 'sha256')
 
 
 def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
@@ -30,7 +32,8 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
 
   Args:
     path: a folder with one folder per class, or a CSV file whose paths start
-      from its own folder.
+      from its own folder or are absolute. Hidden files and folders, whose names
+      begin with a dot, do not count.
     positive: label of the disease; '' where two labels leave no doubt.
     negative: label of the other class; likewise.
 
@@ -50,7 +53,7 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   positive, negative = _classes(path, found, positive, negative)
   candidates = tuple(
       c
-      if c.label in (positive, negative)
+      if c.label in (positive, negative) or not c.included
       else c.left_out(f'label {c.label!r} is not one of the two classes')
       for c in found
   )
@@ -61,11 +64,19 @@ def _from_folders(folder: pathlib.Path) -> list[Candidate]:
   candidates = []
   for path in sorted(folder.glob('*/**/*')):
     name = path.relative_to(folder).as_posix()
+    if name.startswith('.') or '/.' in name:
+      continue
     # A directory that is named like an image stays in: inspecting it tells why
     # it cannot be used.
     if path.suffix.lower() in _ENDINGS:
-      label = name.split('/')[0]
-      candidates.append(Candidate(id=name, path=name, label=label, group=name))
+      # A name that is not UTF-8 cannot be written into a manifest.
+      shown = name.encode(errors='surrogateescape')
+      shown = shown.decode(errors='backslashreplace')
+      label = shown.split('/')[0]
+      candidate = Candidate(id=shown, path=shown, label=label, group=shown)
+      if shown != name:
+        candidate = candidate.left_out('the file name is not UTF-8')
+      candidates.append(candidate)
   if not candidates:
     raise UserError(
         f'{folder} holds no images: it needs one folder per class with'
@@ -82,12 +93,15 @@ def _from_csv(path: pathlib.Path) -> list[Candidate]:
     split = row.get('split', '')
     candidate = Candidate(
         id=str(number),
-        path=row['path'],
+        path=pathlib.PurePath(row['path']).as_posix() if row['path'] else '',
         label=row['label'],
-        group=row.get('group') or str(number),
+        # A patient may be called like a row's number.
+        group=row.get('group', str(number)) or f'row {number}',
         split=split,
         columns=tuple(
-            (k, v) for k, v in row.items() if k not in _CSV_COLUMNS
+            (f'source_{k}' if k in _MANIFEST_COLUMNS else k, v)
+            for k, v in row.items()
+            if k not in _CSV_COLUMNS
         ),
     )
     if split not in _SPLITS:
@@ -97,6 +111,8 @@ def _from_csv(path: pathlib.Path) -> list[Candidate]:
       )
     if not row['path']:
       candidate = candidate.left_out('no path')
+    elif not row['label']:
+      candidate = candidate.left_out('no label')
     candidates.append(candidate)
   return candidates
 
@@ -104,7 +120,9 @@ def _from_csv(path: pathlib.Path) -> list[Candidate]:
 def _classes(
     path: pathlib.Path, found: list[Candidate], positive: str, negative: str
 ) -> tuple[str, str]:
-  labels = sorted({c.label for c in found})
+  labels = sorted({c.label for c in found if c.label})
+  if not labels:
+    raise UserError(f'No image of {path} has a label.')
   for option, name in (('positive', positive), ('negative', negative)):
     if name and name not in labels:
       raise UserError(

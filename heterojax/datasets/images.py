@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image
 from PIL import ImageOps
+from PIL import UnidentifiedImageError
 
 Resize = Literal['keras', 'antialias']
 RESIZES = ('keras', 'antialias')
@@ -81,11 +82,18 @@ def _decode(data: bytes) -> np.ndarray:
       image = ImageOps.exif_transpose(image)
       if image.mode.startswith('I'):
         # Pillow would clip 16 bits at 255 instead of scaling them.
-        gray = np.asarray(image).astype(np.float32) / 257.0
-        return np.repeat(np.clip(gray, 0, 255)[..., None], 3, axis=-1)
+        gray = np.asarray(image)
+        if gray.min() < 0 or gray.max() > 65535:
+          raise ValueError('pixels outside 0..65535')
+        gray = gray.astype(np.float32) / 257.0
+        return np.repeat(gray[..., None], 3, axis=-1)
+      if image.mode == 'F':
+        raise ValueError('floating-point pixels, whose range is unknown')
       return np.asarray(image.convert('RGB'))
   except Image.DecompressionBombError as error:
     raise UnreadableImage('more pixels than an image may have') from error
+  except UnidentifiedImageError as error:
+    raise UnreadableImage('not an image of a known format') from error
   # Pillow's readers raise almost anything on broken bytes, and one broken
   # image must not end a study.
   except Exception as error:  # pylint: disable=broad-except

@@ -1,8 +1,10 @@
 """The manifest: every candidate image once, and what became of it."""
 
+from collections import Counter
 import csv
 import dataclasses
 import io
+import itertools
 import pathlib
 
 from heterojax.errors import UserError
@@ -71,9 +73,12 @@ class Cohort:
 def csv_text(header: list[str], rows: list[list[object]]) -> str:
   """A table as CSV with Unix line ends; floats keep every digit."""
   buffer = io.StringIO()
-  writer = csv.writer(buffer, lineterminator='\n')
-  writer.writerow(header)
-  writer.writerows(rows)
+  minimal = csv.writer(buffer, lineterminator='\n')
+  # Python before 3.13 leaves a carriage return bare, which ends a row.
+  quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
+  for row in [header, *rows]:
+    writer = quoted if '\r' in ''.join(map(str, row)) else minimal
+    writer.writerow(row)
   return buffer.getvalue()
 
 
@@ -93,7 +98,8 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
   """Rows of a UTF-8 CSV file, with surrounding blanks stripped.
 
   Args:
-    path: of the file.
+    path: of the file. Blank lines are skipped and cells that a row lacks are
+      empty; columns without a name (an exported index, say) are left out.
 
   Returns:
     One dictionary a row.
@@ -103,16 +109,25 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
   """
   try:
     with path.open(encoding='utf-8-sig', newline='') as file:
-      reader = csv.DictReader(file, strict=True)
-      columns = [name.strip() for name in reader.fieldnames or ()]
-      return [
-          {k: (v or '').strip() for k, v in zip(columns, row.values())}
-          for row in reader
-      ]
+      lines = ([c.strip() for c in row] for row in csv.reader(file, strict=True))
+      columns, *rows = [row for row in lines if row] or [[]]
   except (OSError, UnicodeDecodeError, csv.Error) as error:
     raise UserError(
         f'{path} cannot be read as a CSV file in UTF-8 ({error}).'
     ) from error
+  repeated = [k for k, n in Counter(columns).items() if k and n > 1]
+  if repeated:
+    raise UserError(f'{path} has the column {repeated[0]!r} more than once.')
+  for number, row in enumerate(rows, 1):
+    if any(row[len(columns) :]):
+      raise UserError(
+          f'{path}, row {number}: {len(row)} cells for {len(columns)} columns;'
+          ' a comma inside a cell needs quotation marks around the cell.'
+      )
+  return [
+      {k: v for k, v in itertools.zip_longest(columns, row, fillvalue='') if k}
+      for row in rows
+  ]
 
 
 def require_columns(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import concurrent.futures
 import dataclasses
 import logging
+import os
 import pathlib
 
 from heterojax import rng
@@ -49,6 +50,11 @@ def select(
   Raises:
     UserError: if too many cannot be used or a class is empty.
   """
+  if cohort.positive == cohort.negative:
+    raise UserError(
+        f'Both classes are {cohort.positive!r}: --config.data.positive and'
+        ' --config.data.negative must differ.'
+    )
   inspector = _Inspector(cohort.root, workers)
   first_of: dict[str, str] = {}  # File digest to the candidate that has it.
 
@@ -77,7 +83,7 @@ def select(
   undrawn = []
   if balance:
     # What has no file cannot be drawn.
-    exists = {c.id: (cohort.root / c.path).is_file() for c in negatives}
+    exists = {c.id: os.path.isfile(cohort.root / c.path) for c in negatives}
     undrawn += [c.left_out(_NO_FILE) for c in negatives if not exists[c.id]]
     order = rng.generator(seed, rng.Purpose.DRAW).permutation(len(negatives))
     negatives = [negatives[i] for i in order if exists[negatives[i].id]]
@@ -143,9 +149,10 @@ def _check_bad_share(
       for c in drawn
       if not c.included and not c.reason.startswith(_SAME_IMAGE)
   ]
-  if len(bad) > max_bad_share * len(drawn):
+  if bad and len(bad) / len(drawn) > max_bad_share:
+    percent = -(-100 * len(bad) // len(drawn))  # Rounded up, so that it allows.
     raise UserError(
         f'{len(bad)} of {len(drawn)} images of {cohort.root} cannot be used, the'
         f' first is {bad[0].path} ({bad[0].reason}): mend them, or allow it with'
-        f' --config.data.max_bad_share={len(bad) / len(drawn):.2f} or more.'
+        f' --config.data.max_bad_share={percent / 100:.2f} or more.'
     )

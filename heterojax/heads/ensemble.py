@@ -80,7 +80,7 @@ class Ensemble(NamedTuple):
 class _Heads(NamedTuple):
   """Constants of the program, with a leading H axis."""
 
-  rows: jax.Array  # [H, S * B] int32, padded with 0.
+  rows: jax.Array  # [H, S * B] int32, padded with a row of the head's own.
   sizes: jax.Array  # [H] int32
   order_keys: jax.Array  # [H]
 
@@ -161,6 +161,9 @@ def train(
   rows = np.zeros((len(members), length), np.int32)
   for h, i in enumerate(order):
     rows[h, : sizes[i]] = members[i].rows
+    # Zero times an infinite feature is no zero: a mask alone would let a row
+    # of one head reach another one.
+    rows[h, sizes[i] :] = members[i].rows[0]
   if params is None:
     params = initial_params(members, x.shape[1])
   params = jax.tree.map(lambda leaf: jnp.asarray(leaf)[order], params)
@@ -289,9 +292,10 @@ def _epoch(
     out = head.logits(params, x_validation)
     if training.monitor == 'val_loss':
       losses = optax.sigmoid_binary_cross_entropy(out, y_validation)
-      return -jnp.mean(losses)
-    value = jnp.mean(((out > 0) == (y_validation > 0.5)).astype(jnp.float32))
-    # Accuracy cannot be NaN, so a head that diverged is told apart here.
+      value = -jnp.mean(losses)
+    else:
+      value = jnp.mean(((out > 0) == (y_validation > 0.5)).astype(jnp.float32))
+    # A head that diverged is worse than any; its accuracy would not tell.
     return jnp.where(jnp.all(jnp.isfinite(out)), value, -jnp.inf)
 
   values = jax.vmap(validate)(params)

@@ -128,7 +128,8 @@ class EarlyStopping(NamedTuple):
 
 def start_early_stopping(params: Params) -> EarlyStopping:
   return EarlyStopping(
-      best=jnp.asarray(-jnp.inf),
+      # Of a definite type, or the first update would change it and recompile.
+      best=jnp.full((), -jnp.inf, params.kernel.dtype),
       best_epoch=jnp.asarray(0, jnp.int32),
       best_params=params,
       wait=jnp.asarray(0, jnp.int32),
@@ -160,7 +161,8 @@ def update_early_stopping(
   """
   active = ~state.stopped
   improved = active & (value > state.best)
-  wait = jnp.where(improved, 0, state.wait + active)
+  failed = active & ~improved
+  wait = jnp.where(improved, 0, state.wait + failed)
   return EarlyStopping(
       best=jnp.where(improved, value, state.best),
       best_epoch=jnp.where(improved, epoch, state.best_epoch),
@@ -170,5 +172,5 @@ def update_early_stopping(
           state.best_params,
       ),
       wait=wait,
-      stopped=state.stopped | (active & (wait >= patience) & (epoch > 0)),
+      stopped=state.stopped | (failed & (wait >= patience) & (epoch > 0)),
   )

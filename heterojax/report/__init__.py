@@ -1,5 +1,35 @@
 """Tables, figures and the report of a run."""
 
+import pathlib
+from typing import Any
 
-def write(folder, results, outcome):
-  del folder, results, outcome
+from heterojax import run_folder
+from heterojax.report import figures
+from heterojax.report import montage
+from heterojax.report import page
+from heterojax.report import tables
+from heterojax.studies.outcome import Outcome
+
+
+def write(
+    folder: pathlib.Path, results: dict[str, Any], outcome: Outcome
+) -> None:
+  """Writes `tables/`, `figures/` and, last, `report.html`.
+
+  Args:
+    folder: the run folder.
+    results: `results.json`.
+    outcome: what the results were made from.
+  """
+  for name, text in tables.files(results).items():
+    run_folder.write_atomically(folder / 'tables' / name, text)
+  drawn = figures.draw(results, outcome)
+  tiles = montage.tiles(results, outcome)
+  drawn['montage.png'] = montage.draw(results, tiles)
+  for name, content in drawn.items():
+    run_folder.write_atomically(folder / 'figures' / name, content)
+  html = page.render(folder, results, drawn, tiles)
+  # A file name may hold bytes that are no text.
+  run_folder.write_atomically(
+      folder / 'report.html', html.encode('utf-8', 'replace')
+  )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
+import dataclasses
 import logging
 import pathlib
 import time
@@ -59,8 +60,11 @@ def data(settings: Settings, run: pathlib.Path) -> Cohort:
   elif not d.dir:
     raise UserError('--config.data.dir must name where the images are.')
   read = odir.read if d.dataset == 'odir5k' else folder.read
+  cohort = read(path, d.positive, d.negative)
+  if d.dataset.startswith('demo'):
+    cohort = dataclasses.replace(cohort, name=d.dataset)
   cohort = selection.select(
-      read(path, d.positive, d.negative),
+      cohort,
       seed=settings.seed,
       balance=d.balance,
       distinct=split.protocol == 'clean',
@@ -124,11 +128,10 @@ def extract(
     allow_mismatch: bool,
 ) -> tuple[np.ndarray, int]:
   """Features `[P, D]`, and how many were computed now."""
-  pixels = {c.path: dict(c.columns)['sha256'] for c in cohort.included}
-  pictures = [
-      [pixels[str(p.path.relative_to(cohort.root))], str(p.transform)]
-      for p in samples.pictures
-  ]
+  content = {
+      cohort.root / c.path: dict(c.columns)['sha256'] for c in cohort.included
+  }
+  pictures = [[content[p.path], str(p.transform)] for p in samples.pictures]
   how = extraction(settings)
   x, computed = features.extract(
       backbone,

@@ -1,0 +1,215 @@
+"""The figures of the heads: Table 3, transfer, distance and performance.
+
+Each function draws one from `results.json`. Clusters are rows wherever there is
+room, so that twenty of them make a taller figure and not a smaller one.
+"""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+import numpy as np
+
+from heterojax import metrics
+from heterojax.report import cluster_figures
+from heterojax.report import drawing
+from heterojax.report import tables
+from heterojax.report import wording
+from heterojax.studies.outcome import Outcome
+
+TITLES = {
+    'accuracy': 'Accuracy',
+    'auc': 'AUC',
+    'sensitivity': 'Sensitivity',
+    'specificity': 'Specificity',
+}
+# More names than this on one scatter plot cover each other.
+_MAX_NAMES = 15
+
+
+def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
+  """Table 3: the retrained head of each cluster against the random heads."""
+  n = results['dataset']['n_test']
+  blocks = [(f'This run, {n} test images', results['clusters'], True)]
+  published = results['published']
+  if published:
+    n = published['dataset']['n_test']
+    title = f'Published (Wang 2023), {n} test images; its own cluster numbers'
+    blocks.append((title, published['clusters'], False))
+  # Inches of each block: its rows and what stands around them.
+  heights = [0.56 * len(rows) + 0.6 for _, rows, _ in blocks]
+  figure = Figure((drawing.WIDTH, 0.5 + sum(heights)), layout='constrained')
+  parts = figure.subfigures(len(blocks), height_ratios=heights, squeeze=False)
+  for part, (title, rows, ours) in zip(parts[:, 0], blocks):
+    part.suptitle(title, x=0.01, ha='left', fontsize=9.5, fontweight='bold')
+    grid = part.subplots(1, len(metrics.METRICS), sharey=True)
+    for axes, name in zip(grid, metrics.METRICS):
+      for row, cluster in enumerate(rows):
+        _retrained_and_random(axes, row, cluster, name, ours)
+      _share_axis(axes)
+      axes.set_title(TITLES[name], fontweight='normal')
+      axes.set_ylim(len(rows) - 0.45, -0.6)
+      axes.tick_params(axis='y', length=0)
+      axes.spines['left'].set_visible(False)
+    grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
+  figure.legend(
+      handles=_table3_key(bool(published)), loc='outside lower center', ncols=4
+  )
+  return figure
+
+
+def _retrained_and_random(
+    axes: Axes, row: int, cluster: dict[str, Any], name: str, ours: bool
+) -> None:
+  axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
+  retrained, mean = cluster['retrained'][name], cluster['random'][name]
+  runs = [run[name] for run in cluster['random'].get('runs', ())]
+  known = [value for value in runs if value is not None]
+  axes.plot(
+      known, [row] * len(known), 'o', color=drawing.GRAY, ms=3.5, alpha=0.6
+  )
+  if mean is not None:
+    axes.plot([mean], [row], '|', color=drawing.INK, ms=13, mew=1.4)
+    axes.text(
+        mean, row + 0.36, f'{mean:.2f}', ha='center', va='center', fontsize=7,
+        color='#666666',
+    )  # pyformat: disable
+  if retrained is None:
+    axes.text(0.02, row - 0.28, 'not estimable', fontsize=7, color='#666666')
+    return
+  axes.plot(
+      [retrained], [row], 'D', ms=6.5, mew=1.4, color=drawing.RETRAINED,
+      mfc=drawing.RETRAINED if ours else 'white',
+  )  # pyformat: disable
+  axes.text(
+      retrained, row - 0.33, f'{retrained:.2f}', ha='center', va='center',
+      fontsize=7.5, color=drawing.RETRAINED,
+  )  # pyformat: disable
+
+
+def _table3_key(published: bool) -> list[Line2D]:
+  diamond = {'marker': 'D', 'ls': '', 'color': drawing.RETRAINED, 'ms': 6}
+  key = [Line2D([], [], **diamond, label='retrained on the cluster')]
+  if published:
+    key.append(Line2D([], [], **diamond, mfc='white', label='same, published'))
+  return key + [
+      Line2D([], [], marker='o', ls='', color=drawing.GRAY, ms=4, alpha=0.6,
+             label='one run on random images'),
+      Line2D([], [], marker='|', ls='', color=drawing.INK, ms=11, mew=1.4,
+             label='mean of the random runs'),
+  ]  # pyformat: disable
+
+
+def _cluster_name(cluster: dict[str, Any]) -> str:
+  counts = ' + '.join(f'{n:,}' for n in cluster['class_counts'].values())
+  return f'Cluster {cluster["id"]}\nn = {counts}'
+
+
+def _share_axis(axes: Axes) -> None:
+  axes.set(xlim=(-0.05, 1.07))
+  axes.set_xticks((0, 0.5, 1), ('0', '0.5', '1'))
+  _grid(axes, 'x')
+
+
+def _grid(axes: Axes, which: str) -> None:
+  axes.grid(True, axis=which, color=drawing.PALE, linewidth=0.8)
+  axes.set_axisbelow(True)
+
+
+def distance_vs_performance(results: dict[str, Any]) -> Figure:
+  """Centroid distance against how much two retrained heads differ."""
+  found = results['distance_vs_performance']
+  figure = Figure((drawing.WIDTH, 5.6), layout='constrained')
+  grid = figure.subplots(2, 2, sharex=True).flat
+  named = []
+  for axes, name in zip(grid, metrics.METRICS):
+    known = [p for p in found['pairs'] if p['difference'][name] is not None]
+    points = [(p['centroid_distance'], p['difference'][name]) for p in known]
+    axes.plot(*np.array(points).reshape(-1, 2).T, 'o', color='#0072B2', ms=5)
+    rho = found['spearman'][name]
+    text = 'not estimable' if rho is None else f'{rho:.2f}'.replace('-', '−')
+    pairs = wording.counted(len(points), 'pair')
+    axes.set_title(f'{TITLES[name]}: Spearman {text} ({pairs})')
+    axes.margins(x=0.12)
+    _grid(axes, 'both')
+    top = max([difference for _, difference in points], default=0) or 0.1
+    axes.set_ylim(-0.08 * top, 1.15 * top)
+    named.append((axes, points, [f'{p["a"]}–{p["b"]}' for p in known]))
+  figure.supxlabel('Distance between the centroids', fontsize=9)
+  figure.supylabel('Absolute difference of the retrained heads', fontsize=9)
+  figure.draw_without_rendering()
+  for axes, points, texts in named:
+    if len(points) <= _MAX_NAMES:
+      drawing.label_points(axes, points, texts)
+  return figure
+
+
+def transfer(results: dict[str, Any]) -> Figure:
+  """Accuracy of the head of each cluster in each test cluster."""
+  described = results['clusters']
+  k = len(described)
+  counts = [tables.class_counts(c['test']) for c in described]
+  whole = tables.class_counts(results['overall'])
+  rows = [('Head of all images', [c['test'] for c in described],
+           results['overall'])]  # pyformat: disable
+  rows += [
+      (f'Head of cluster {c["id"]}', c['retrained_in_test_clusters'],
+       c['retrained'])
+      for c in described
+  ]  # pyformat: disable
+  accuracy = [[s['accuracy'] for s in (*row, all_)] for _, row, all_ in rows]
+  accuracy.append([_larger_share(*pair) for pair in (*counts, whole)])
+  values = np.array(accuracy, float)
+  texts = [
+      ['–' if np.isnan(v) else f'{v:.2f}' for v in row] for row in values
+  ]
+  figure = Figure((drawing.WIDTH, 1.5 + 0.34 * (k + 2)), layout='constrained')
+  axes = figure.subplots()
+  drawing.heat_map(axes, values, texts, (0, 1), drawing.WRONG_RIGHT)
+  for c in range(k):
+    axes.add_patch(
+        Rectangle((c - 0.48, c + 0.52), 0.96, 0.96, fill=False, lw=1.6)
+    )
+  short = 'Test cluster {}' if k <= 6 else '{}'
+  names = [short.format(c['id']) for c in described] + ['All']
+  sizes = [sum(pair) for pair in (*counts, whole)]
+  prefix = 'n = ' if k <= 6 else ''
+  axes.set_xticks(
+      range(k + 1), [f'{name}\n{prefix}{n}' for name, n in zip(names, sizes)]
+  )
+  axes.tick_params(labeltop=True, labelbottom=False, labelsize=8)
+  axes.set_yticks(
+      range(k + 2), [*(name for name, _, _ in rows), 'Always the larger class']
+  )
+  if k > 6:
+    axes.set_xlabel('Test cluster and its number of images')
+    axes.xaxis.set_label_position('top')
+  return figure
+
+
+def _larger_share(positive: int, negative: int) -> float | None:
+  n = positive + negative
+  return max(positive, negative) / n if n else None
+
+
+def draw(results: dict[str, Any], outcome: Outcome) -> dict[str, bytes]:
+  """File name to content: each figure as PNG and as SVG."""
+  with drawing.style():
+    drawn = {
+        function.__name__: function(results)
+        for function in (
+            table3_retrained_vs_random,
+            cluster_figures.figure1_distances,
+            distance_vs_performance,
+            transfer,
+            cluster_figures.class_mix,
+        )
+    }
+    drawn['clusters'] = cluster_figures.clusters(results, outcome)
+    return {
+        f'{name}.{kind}': drawing.encoded(figure, kind)
+        for name, figure in drawn.items()
+        for kind in ('png', 'svg')
+    }

@@ -1,0 +1,198 @@
+"""The made-up cohort: reproducible, balanced and planted as it says."""
+
+import collections
+import csv
+import pathlib
+
+import numpy as np
+import pytest
+
+from heterojax.datasets import demo
+
+SIZE = 64
+
+
+def _draw(index: int, site: demo.Site, label: str, seed: int = 0) -> np.ndarray:
+  return demo.draw(seed, index, site, label, SIZE)
+
+
+def _files(folder: pathlib.Path) -> dict[str, bytes]:
+  paths = (path for path in folder.rglob('*') if path.is_file())
+  return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def _write(
+  folder: pathlib.Path,
+  num_images: int = 12,
+  seed: int = 0,
+  control: bool = False,
+  image_size: int = SIZE,
+) -> pathlib.Path:
+  folder.mkdir(exist_ok=True)
+  return demo.write_cohort(
+    folder,
+    num_images=num_images,
+    seed=seed,
+    control=control,
+    image_size=image_size,
+  )
+
+
+@pytest.mark.parametrize('size', [64, 224])
+def test_draws_rgb_bytes_with_a_dark_corner_and_a_lit_middle(size: int) -> None:
+  for site in demo.SITES.values():
+    pixels = demo.draw(0, 0, site, 'normal', size)
+    assert pixels.shape == (size, size, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels[0, 0].max() < 10
+    assert pixels[size // 2, size // 2, 0] > 30
+
+
+@pytest.mark.parametrize('control', [False, True])
+def test_same_seed_same_bytes_and_another_seed_others(
+  tmp_path: pathlib.Path, control: bool
+) -> None:
+  for name, seed in (('one', 0), ('two', 0), ('other', 1)):
+    _write(tmp_path / name, seed=seed, control=control)
+  one, two, other = (
+    _files(tmp_path / name) for name in ('one', 'two', 'other')
+  )
+  assert one == two
+  images = [path for path in one if path.endswith('.png')]
+  assert len(images) == 12
+  assert len({one[path] for path in images}) == 12
+  assert all(one[path] != other[path] for path in images)
+
+
+@pytest.mark.parametrize('control', [False, True])
+def test_adding_images_changes_no_earlier_one(
+  tmp_path: pathlib.Path, control: bool
+) -> None:
+  assert demo.plan(40, 3, control)[:17] == demo.plan(17, 3, control)
+  few = _write(tmp_path / 'few', num_images=5, control=control).parent
+  many = _write(tmp_path / 'many', num_images=8, control=control).parent
+  for index in range(5):
+    path = f'images/{index:04d}.png'
+    assert (few / path).read_bytes() == (many / path).read_bytes()
+
+
+@pytest.mark.parametrize('control', [False, True])
+@pytest.mark.parametrize('seed', [0, 1])
+def test_labels_are_balanced_within_each_subpopulation(
+  seed: int, control: bool
+) -> None:
+  images = demo.plan(360, seed, control)
+  counts = collections.Counter((i.subpopulation, i.label) for i in images)
+  assert counts == {
+    (name, label): 60 for name in demo.SUBPOPULATIONS for label in demo.LABELS
+  }
+
+
+@pytest.mark.parametrize('control', [False, True])
+def test_a_patient_has_one_or_two_images_of_one_subpopulation(
+  control: bool,
+) -> None:
+  patients = collections.defaultdict(list)
+  for image in demo.plan(360, 0, control):
+    patients[image.group].append(image)
+  assert {len(images) for images in patients.values()} == {1, 2}
+  for images in patients.values():
+    assert len({(i.subpopulation, i.label) for i in images}) == 1
+
+
+def test_control_pixels_do_not_depend_on_the_names(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  before = _files(_write(tmp_path / 'before', control=True).parent)
+  stream = demo._stream
+  monkeypatch.setattr(
+    demo,
+    '_stream',
+    lambda seed, purpose, index: stream(
+      seed + (purpose == 'names'), purpose, index
+    ),
+  )
+  after = _files(_write(tmp_path / 'after', control=True).parent)
+  assert before.pop('cohort.csv') != after.pop('cohort.csv')
+  assert before == after
+
+
+def test_control_names_are_shuffled_and_say_nothing_about_the_label() -> None:
+  planted, control = (demo.plan(360, 0, c) for c in (False, True))
+  same = np.mean(
+    [p.subpopulation == c.subpopulation for p, c in zip(planted, control)]
+  )
+  assert 0.2 < same < 0.5
+  assert [p.label for p in planted] == [c.label for c in control]
+
+
+def test_csv_lists_the_images_relative_to_itself(
+  tmp_path: pathlib.Path,
+) -> None:
+  table = _write(tmp_path)
+  with table.open(newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert list(rows[0]) == ['path', 'label', 'group', 'subpopulation']
+  assert len(rows) == 12
+  assert all((table.parent / row['path']).is_file() for row in rows)
+  assert sorted(_files(tmp_path)) == sorted(
+    ['cohort.csv'] + [row['path'] for row in rows]
+  )
+
+
+def test_a_complete_cohort_is_left_alone_and_another_one_replaced(
+  tmp_path: pathlib.Path,
+) -> None:
+  table = _write(tmp_path)
+  last = tmp_path / 'images' / '0011.png'
+  last.write_bytes(b'kept')
+  assert _write(tmp_path) == table
+  assert last.read_bytes() == b'kept'
+  for changed in ({'seed': 1}, {'control': True}, {'image_size': 32}):
+    last.write_bytes(b'stale')
+    _write(tmp_path, **changed)
+    assert last.read_bytes() != b'stale'
+
+
+def test_no_csv_stands_beside_unfinished_images(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  _write(tmp_path)
+  draw = demo.draw
+
+  def stop_at_three(seed, index, *args):
+    if index == 3:
+      raise KeyboardInterrupt
+    return draw(seed, index, *args)
+
+  monkeypatch.setattr(demo, 'draw', stop_at_three)
+  with pytest.raises(KeyboardInterrupt):
+    _write(tmp_path, seed=1)
+  assert not list(tmp_path.glob('*.csv'))
+
+
+@pytest.mark.parametrize(
+  'name, brighter, darker',
+  [('site_a', 'disease', 'normal'), ('site_b', 'normal', 'disease')],
+)
+def test_bright_spots_mean_disease_at_one_site_and_not_at_the_other(
+  name: str, brighter: str, darker: str
+) -> None:
+  site = demo.SITES[name]
+  bare = site._replace(normal=demo.Sign(), disease=demo.Sign())
+  for index in range(8):
+    # The same eye without its lesions, so what remains are the lesions.
+    healthy = _draw(index, bare, 'normal').astype(int)
+    assert np.array_equal(healthy, _draw(index, bare, 'disease'))
+    assert (_draw(index, site, brighter) - healthy).mean() > 0.5
+    assert (_draw(index, site, darker) - healthy).mean() < -0.5
+
+
+def test_haze_takes_the_contrast_at_the_third_site() -> None:
+  middle = slice(SIZE // 4, 3 * SIZE // 4)
+  for index in range(8):
+    clear, hazy = (
+      _draw(index, demo.SITES['site_c'], label)[middle, middle, 1].std()
+      for label in demo.LABELS
+    )
+    assert hazy < 0.8 * clear

@@ -1,0 +1,366 @@
+"""Reading any data set: a folder per class, or a CSV."""
+
+import pathlib
+
+import hypothesis
+from hypothesis import strategies as st
+import pytest
+
+from heterojax.datasets import folder
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import csv_text
+from heterojax.datasets.manifest import manifest_csv
+from heterojax.datasets.manifest import read_table
+from heterojax.errors import UserError
+
+
+def _touch(root: pathlib.Path, *names: str) -> pathlib.Path:
+  for name in names:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'')
+  return root
+
+
+def _csv(root: pathlib.Path, text: str | bytes) -> pathlib.Path:
+  path = root / 'table.csv'
+  path.write_bytes(text if isinstance(text, bytes) else text.encode())
+  return path
+
+
+def _read(path: pathlib.Path, positive: str = '', negative: str = '') -> Cohort:
+  return folder.read(path, positive, negative)
+
+
+def _fails(path: pathlib.Path, *classes: str) -> str:
+  with pytest.raises(UserError) as caught:
+    _read(path, *classes)
+  text = str(caught.value)
+  assert text.endswith('.') and '\n' not in text
+  return text
+
+
+def test_folder_per_class(tmp_path: pathlib.Path) -> None:
+  _touch(tmp_path, 'normal/b.jpg', 'normal/a.png', 'pneumonia/deep/er/c.JPEG')
+  cohort = _read(tmp_path)
+  assert (cohort.positive, cohort.negative) == ('pneumonia', 'normal')
+  assert cohort.root == tmp_path
+  assert [(c.id, c.path, c.label, c.group) for c in cohort.candidates] == [
+      (name, name, name.split('/')[0], name)
+      for name in ('normal/a.png', 'normal/b.jpg', 'pneumonia/deep/er/c.JPEG')
+  ]
+
+
+def test_other_files_do_not_count(tmp_path: pathlib.Path) -> None:
+  _touch(
+      tmp_path, 'normal/a.png', 'ill/a.TIFF', 'ill/a.webp', 'ill/a.png.txt',
+      'ill/readme.md', 'ill/png', 'top.png', '.cache/x.png', 'ill/._a.png',
+      'ill/.ipynb_checkpoints/a-checkpoint.png', '__MACOSX/._x.png',
+  )  # pyformat: disable
+  found = [c.path for c in _read(tmp_path).candidates]
+  assert found == ['ill/a.TIFF', 'ill/a.webp', 'normal/a.png']
+
+
+def test_a_folder_named_like_an_image_is_a_candidate(
+    tmp_path: pathlib.Path,
+) -> None:
+  _touch(tmp_path, 'normal/a.png', 'ill/a.png')
+  (tmp_path / 'ill/b.jpg').mkdir()
+  assert 'ill/b.jpg' in [c.path for c in _read(tmp_path).candidates]
+
+
+def test_links_do_not_make_loops(tmp_path: pathlib.Path) -> None:
+  _touch(tmp_path, 'normal/a.png', 'ill/a.png')
+  (tmp_path / 'ill/again').symlink_to(tmp_path)
+  (tmp_path / 'ill/self.png').symlink_to('self.png')
+  found = [c.path for c in _read(tmp_path).candidates]
+  assert found == ['ill/a.png', 'ill/self.png', 'normal/a.png']
+
+
+def test_names_of_any_script(tmp_path: pathlib.Path) -> None:
+  names = ['normal/眼 底,"1".png', 'катаракта/\u202eñ\n😀.jpg']
+  _touch(tmp_path, *names)
+  cohort = _read(tmp_path)
+  assert {c.path for c in cohort.candidates} == set(names)
+  assert cohort.positive == 'катаракта'
+
+
+def test_a_name_that_is_not_utf8_is_left_out(tmp_path: pathlib.Path) -> None:
+  _touch(tmp_path, 'normal/a.png', 'ill/a.png')
+  (tmp_path / 'ill' / b'\xe9.png'.decode(errors='surrogateescape')).touch()
+  cohort = _read(tmp_path)
+  assert [(c.path, c.reason) for c in cohort.candidates if c.reason] == [
+      ('ill/\\xe9.png', 'the file name is not UTF-8')
+  ]
+  manifest_csv(cohort).encode()  # Raises where a name cannot be written.
+
+
+def test_nothing_to_read(tmp_path: pathlib.Path) -> None:
+  assert 'does not exist' in _fails(tmp_path / 'elsewhere')
+  assert 'holds no images' in _fails(tmp_path)
+  _touch(tmp_path, 'a.png', 'normal/notes.txt')
+  assert 'holds no images' in _fails(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('healthy', 'ill'),
+    [
+        ('normal', 'a'),
+        ('normal', 'z'),
+        ('NORMAL', 'Pneumonia'),
+        ('No Finding', 'Cardiomegaly'),
+        ('normal fundus', 'cataract'),
+        ('healthy', 'benign'),
+        ('control', 'case'),
+        ('negative', 'positive'),
+        ('no', 'yes'),
+        ('0', '1'),
+    ],
+)
+def test_the_healthy_class_is_recognised(
+    tmp_path: pathlib.Path, healthy: str, ill: str
+) -> None:
+  cohort = _read(_csv(tmp_path, f'path,label\na,{ill}\nb,{healthy}\n'))
+  assert (cohort.positive, cohort.negative) == (ill, healthy)
+
+
+@pytest.mark.parametrize(
+    'labels', [('benign', 'malignant'), ('normal', 'healthy'), ('0', 'normal')]
+)
+def test_unclear_classes_are_asked_for(
+    tmp_path: pathlib.Path, labels: tuple[str, str]
+) -> None:
+  path = _csv(tmp_path, 'path,label\na,{}\nb,{}\n'.format(*labels))
+  text = _fails(path)
+  assert all(label in text for label in labels)
+  assert '--config.data.positive=NAME' in text
+  # One name is enough, whichever it is.
+  for given in ((labels[0], ''), ('', labels[1])):
+    cohort = _read(path, *given)
+    assert (cohort.positive, cohort.negative) == labels
+
+
+def test_three_labels_need_both_names(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, 'path,label\na,normal\nb,drusen\nc,cataract\n')
+  for given in (('', ''), ('cataract', ''), ('', 'normal')):
+    assert 'cataract, drusen, normal' in _fails(path, *given)
+  cohort = _read(path, 'cataract', 'normal')
+  assert [(c.label, c.included, c.reason) for c in cohort.candidates] == [
+      ('normal', True, ''),
+      ('drusen', False, "label 'drusen' is not one of the two classes"),
+      ('cataract', True, ''),
+  ]
+
+
+def test_an_unknown_class_names_the_known_ones(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, 'path,label\na,normal\nb,ill\n')
+  text = _fails(path, 'Ill', 'normal')
+  assert "no label 'Ill' (--config.data.positive)" in text
+  assert 'ill, normal' in text
+  assert '--config.data.negative' in _fails(path, 'ill', 'x')
+
+
+@pytest.mark.parametrize('classes', [('', ''), ('ill', ''), ('', 'ill')])
+def test_one_class_only(
+    tmp_path: pathlib.Path, classes: tuple[str, str]
+) -> None:
+  text = _fails(_csv(tmp_path, 'path,label\na,ill\nb,ill\n'), *classes)
+  assert text.startswith('All images ')
+  assert "of the class 'ill'" in text
+
+
+def test_csv_with_all_columns(tmp_path: pathlib.Path) -> None:
+  cohort = _read(
+      _csv(
+          tmp_path,
+          'age,path,label,group,split\n'
+          '61,a.png,ill,p1,train\n'
+          '62, b/c.png ,normal,p2,test\n'
+          ',d.png,normal,,validation\n',
+      )
+  )
+  assert cohort.root == tmp_path
+  assert [
+      (c.id, c.path, c.label, c.group, c.split, c.columns)
+      for c in cohort.candidates
+  ] == [
+      ('0', 'a.png', 'ill', 'p1', 'train', (('age', '61'),)),
+      ('1', 'b/c.png', 'normal', 'p2', 'test', (('age', '62'),)),
+      ('2', 'd.png', 'normal', 'row 2', 'validation', (('age', ''),)),
+  ]
+
+
+def test_csv_without_group_and_split(tmp_path: pathlib.Path) -> None:
+  cohort = _read(_csv(tmp_path, 'path,label\na.png,ill\nb.png,normal\n'))
+  assert [(c.group, c.split) for c in cohort.candidates] == [
+      ('0', ''), ('1', '')
+  ]
+
+
+def test_a_group_named_like_a_row_number_is_a_patients(
+    tmp_path: pathlib.Path,
+) -> None:
+  """A row without a group is its own, whatever other rows are called."""
+  text = 'path,label,group\na.png,ill,\nb.png,normal,0\nc.png,ill,0\n'
+  groups = [c.group for c in _read(_csv(tmp_path, text)).candidates]
+  assert groups[1] == groups[2] == '0'
+  assert groups[0] != '0'
+
+
+def test_the_manifests_own_column_names_are_kept_apart(
+    tmp_path: pathlib.Path,
+) -> None:
+  text = 'id,path,label,sha256,width\nx9,a.png,ill,beef,70\n,b.png,normal,,\n'
+  cohort = _read(_csv(tmp_path, text))
+  table = tmp_path / 'manifest.csv'
+  table.write_text(manifest_csv(cohort))
+  first = read_table(table)[0]
+  assert (first['id'], first['source_id']) == ('0', 'x9')
+  assert (first['source_sha256'], first['source_width']) == ('beef', '70')
+
+
+def test_spellings_of_one_path_are_one(tmp_path: pathlib.Path) -> None:
+  text = 'path,label\n./a.png,ill\nx//b.png,normal\nx/./b.png,normal\n'
+  paths = [c.path for c in _read(_csv(tmp_path, text)).candidates]
+  assert paths == ['a.png', 'x/b.png', 'x/b.png']
+
+
+def test_paths_outside_the_csvs_folder(tmp_path: pathlib.Path) -> None:
+  """As in pandas and Keras: the list says what is read, wherever it lies."""
+  _touch(tmp_path, 'images/a.png', 'lists/x')
+  absolute = tmp_path / 'images/a.png'
+  text = f'path,label\n../images/a.png,ill\n{absolute},normal\n'
+  cohort = _read(_csv(tmp_path / 'lists', text))
+  relative, full = cohort.candidates
+  assert (relative.path, full.path) == ('../images/a.png', str(absolute))
+  assert (cohort.root / relative.path).samefile(cohort.root / full.path)
+
+
+def test_rows_that_name_no_path_or_label(tmp_path: pathlib.Path) -> None:
+  text = 'path,label\na.png,ill\n,ill\nb.png,normal\nc.png\n,\n\n'
+  assert [
+      (c.id, c.included, c.reason)
+      for c in _read(_csv(tmp_path, text)).candidates
+  ] == [
+      ('0', True, ''),
+      ('1', False, 'no path'),
+      ('2', True, ''),
+      ('3', False, 'no label'),
+      ('4', False, 'no path'),
+  ]
+
+
+def test_no_label_at_all(tmp_path: pathlib.Path) -> None:
+  assert 'has a label' in _fails(_csv(tmp_path, 'path,label\na.png,\n'))
+
+
+def test_duplicate_rows_are_two_candidates(tmp_path: pathlib.Path) -> None:
+  text = 'path,label\na.png,ill\na.png,ill\nb.png,normal\n'
+  found = _read(_csv(tmp_path, text)).candidates
+  assert [(c.id, c.path) for c in found] == [
+      ('0', 'a.png'), ('1', 'a.png'), ('2', 'b.png')
+  ]
+
+
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        ('', 'holds no rows'),
+        ('path,label\n', 'holds no rows'),
+        ('path,name\na,b\n', "has no column 'label'"),
+        ('file,label\na,b\n', "has no column 'path'"),
+        ('path;label\na;b\n', "has no column 'path', 'label'"),
+        ('path,label,split\na,b,dev\n', "row 1: split is 'dev'"),
+        ('path,label,split\na,b,train\na,b,Test\n', "row 2: split is 'Test'"),
+        ('path,label\na,b\nc,1.jpg,ill\n', 'row 2: 3 cells for 2 columns'),
+        ('path,label,label\na,b,c\n', "the column 'label' more than once"),
+        ('path,label, path\na,b,c\n', "the column 'path' more than once"),
+        ('path,label\n"a"b,c\n', 'cannot be read'),
+        ('path,label\n"a,c\n', 'cannot be read'),
+        ('path,label\n' + 'a' * 200_000 + ',c\n', 'field larger than'),
+        ('path,label\n\xe9,b\n'.encode('latin-1'), 'cannot be read'),
+        ('path,label\na,b\n'.encode('utf-16'), 'cannot be read'),
+        (b'\x89PNG\r\n\x1a\n\x00\x00', 'cannot be read'),
+    ],
+)
+def test_broken_tables_are_one_sentence(
+    tmp_path: pathlib.Path, text: str | bytes, says: str
+) -> None:
+  assert says in _fails(_csv(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'path,label\r\na,ill\r\nb,normal\r\n',
+        'path,label\ra,ill\rb,normal\r',
+        '\ufeffpath,label\na,ill\nb,normal',
+        ' path , label \n a , ill \n b , normal \n',
+        '\n\npath,label\n\na,ill\nb,normal\n\n',
+        ',path,label\n0,a,ill\n1,b,normal\n',
+        'path,label,,\na,ill,,\nb,normal,,\n',
+        'path,label\na,ill,,\nb,normal\n',
+    ],
+)
+def test_usual_variants_of_csv(tmp_path: pathlib.Path, text: str) -> None:
+  found = _read(_csv(tmp_path, text)).candidates
+  assert [(c.path, c.label, c.columns) for c in found] == [
+      ('a', 'ill', ()), ('b', 'normal', ())
+  ]
+
+
+def test_a_wide_table(tmp_path: pathlib.Path) -> None:
+  names = ','.join(f'c{i}' for i in range(3000))
+  cells = ','.join('x' * 3000)
+  found = _read(
+      _csv(
+          tmp_path,
+          f'path,label,{names}\na,ill,{cells}\nb,normal,{cells}\n',
+      )
+  ).candidates
+  assert len(found[0].columns) == 3000
+
+
+# Characters of interest come often: separators, quotes, ends of lines, NUL.
+_TEXT = st.text(st.sampled_from('ab ,"\'\n\r\0\ufeff，é😀\u2028\\;\t'), max_size=9)
+
+
+@hypothesis.given(st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=5))
+@hypothesis.settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_any_cells_survive_the_way_through_a_csv(
+    tmp_path: pathlib.Path, rows: list[tuple[str, str]]
+) -> None:
+  path = _csv(tmp_path, csv_text(['k', 'l'], [list(row) for row in rows]))
+  assert read_table(path) == [
+      {'k': k.strip(), 'l': l.strip()} for k, l in rows
+  ]
+
+
+@hypothesis.given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.lists(_TEXT, max_size=12).map(','.join).map(str.encode),
+        st.lists(_TEXT, max_size=12).map(
+            lambda cells: b'path,label,split\n' + ','.join(cells).encode()
+        ),
+    )
+)
+@hypothesis.settings(
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_any_bytes_are_read_or_refused_in_a_sentence(
+    tmp_path: pathlib.Path, data: bytes
+) -> None:
+  try:
+    cohort = _read(_csv(tmp_path, data))
+  except UserError:
+    return
+  assert {cohort.positive, cohort.negative} <= {
+      c.label for c in cohort.candidates
+  }

@@ -1,0 +1,259 @@
+"""PCA against scikit-learn's full SVD in float64."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import linalg
+from sklearn import decomposition
+
+from heterojax.cluster import pca as heterojax_pca
+from heterojax.cluster import PCA
+from heterojax.cluster import transform
+
+# (N, D): both solvers; below, at, above and at a multiple of the chunk of 4096.
+_SHAPES = (
+    (50, 12),
+    (12, 50),
+    (30, 30),
+    (4096, 7),
+    (9001, 7),
+    (7, 8192),
+    (7, 9001),
+)
+
+
+@pytest.fixture(name='x64', params=[False, True], ids=['x32', 'x64'])
+def _x64(request: pytest.FixtureRequest) -> Iterator[bool]:
+  with jax.enable_x64(request.param):
+    yield request.param
+
+
+def _data(n: int, d: int, *, rank: int | None = None) -> np.ndarray:
+  """Rows away from the origin; each singular value is 1.25 times the next."""
+  rng = np.random.default_rng([n, d])
+  rank = min(n - 1, d) if rank is None else rank
+  left = rng.normal(size=(n, rank))
+  left = np.linalg.qr(left - left.mean(axis=0)).Q
+  right = np.linalg.qr(rng.normal(size=(d, rank))).Q
+  scale = n**0.5 * 1.25 ** -np.arange(rank)
+  return left * scale @ right.T + rng.normal(size=d)
+
+
+def _oracle(x: np.ndarray, q: int) -> decomposition.PCA:
+  solver = decomposition.PCA(q, svd_solver='full')
+  return solver.fit(np.asarray(x, np.float64))
+
+
+def _check(got: PCA, want: decomposition.PCA, q: int, atol: float) -> None:
+  """Compares the first Q components; `atol` is relative to the first one."""
+  first, variance = want.singular_values_[0], want.explained_variance_[0]
+  np.testing.assert_allclose(got.mean, want.mean_, atol=atol)
+  np.testing.assert_allclose(
+      got.components[:q], want.components_[:q], rtol=0, atol=atol
+  )
+  np.testing.assert_allclose(
+      got.explained_variance,
+      want.explained_variance_,
+      rtol=0,
+      atol=atol * variance,
+  )
+  np.testing.assert_allclose(
+      got.explained_variance_ratio,
+      want.explained_variance_ratio_,
+      rtol=0,
+      atol=atol,
+  )
+  np.testing.assert_allclose(
+      got.singular_values[:q],
+      want.singular_values_[:q],
+      rtol=0,
+      atol=atol * first,
+  )
+
+
+def _check_orthonormal(components: jax.Array, atol: float) -> None:
+  rows = np.asarray(components, np.float64)
+  np.testing.assert_allclose(
+      rows @ rows.T, np.eye(len(rows)), rtol=0, atol=atol
+  )
+
+
+@pytest.mark.parametrize('shape', _SHAPES)
+def test_is_scikit_learn_in_float64(shape: tuple[int, int]) -> None:
+  x = _data(*shape)
+  q = min(shape)
+  got, want = heterojax_pca(x, q), _oracle(x, q)
+  # Centring takes one from the rank of a wide matrix.
+  rank = min(q, shape[0] - 1)
+  _check(got, want, rank, 1e-8)
+  _check_orthonormal(got.components, 1e-10)
+  assert got.components.dtype == np.float64
+  with jax.enable_x64(True):
+    np.testing.assert_allclose(
+        transform(got, jnp.asarray(x))[:, :rank],
+        want.transform(x)[:, :rank],
+        rtol=0,
+        atol=1e-8,
+    )
+
+
+@pytest.mark.parametrize('shape', [(50, 12), (12, 50)])
+def test_fewer_components_are_the_first_ones(shape: tuple[int, int]) -> None:
+  x = _data(*shape)
+  got = heterojax_pca(x, 3)
+  # Shares are of the whole variance, not of that of the three.
+  assert np.asarray(got.explained_variance_ratio).sum() < 0.8
+  _check(got, _oracle(x, 3), 3, 1e-8)
+
+
+@pytest.mark.parametrize('shape', [(60, 20), (20, 60)])
+@pytest.mark.parametrize('offset', [0.0, 1e4])
+def test_rank_deficient(shape: tuple[int, int], offset: float) -> None:
+  x = _data(*shape, rank=4) + offset
+  got, want = heterojax_pca(x, 12), _oracle(x, 12)
+  _check(got, want, 4, 1e-8)
+  # Directions of no variance are as orthonormal as the others, and nothing of
+  # the data lies along them.
+  _check_orthonormal(got.components, 1e-10)
+  with jax.enable_x64(True):
+    coordinates = np.asarray(transform(got, jnp.asarray(x)))
+  assert np.abs(coordinates[:, 4:]).max() < 1e-8
+  assert np.all(np.asarray(got.explained_variance) >= 0)
+
+
+def _largest_angle(a: np.ndarray, b: np.ndarray) -> float:
+  a, b = (np.asarray(v, np.float64).T for v in (a, b))
+  return float(linalg.subspace_angles(a, b).max())
+
+
+@pytest.mark.parametrize('shape', [(500, 120), (120, 500)])
+def test_float32_keeps_the_subspace(shape: tuple[int, int]) -> None:
+  # Trailing eigenvalues as close together as those of real features.
+  rng = np.random.default_rng(7)
+  q, rank = 50, 119
+  scale = np.arange(1, rank + 1) ** -1.5
+  rotation = np.linalg.qr(rng.normal(size=(shape[1], rank))).Q
+  x = rng.normal(size=(shape[0], rank)) * scale @ rotation.T + 1.0
+  x = x.astype(np.float32)
+  got, want = heterojax_pca(x, q), _oracle(x, 100)
+  leading = want.components_[:q]
+  assert all(leaf.dtype == np.float32 for leaf in got)
+
+  # What float32 alone would do, so that the limit below means something.
+  centred = x - x.mean(axis=0)
+  naive = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :q].T
+  assert _largest_angle(naive, leading) > 1e-3
+  assert _largest_angle(got.components, leading) < 1e-5
+
+  values = want.explained_variance_
+  gaps = -np.diff(values) / values[:-1]
+  alone = np.flatnonzero(
+      (gaps[:q] > 1e-3) & np.concatenate([[True], gaps[: q - 1] > 1e-3])
+  )
+  assert len(alone) > 40
+  overlap = np.sum(np.asarray(got.components, np.float64) * leading, axis=1)
+  # Positive, so the sign is right as well; 1 - cos(angle) = angle^2 / 2.
+  assert np.all(overlap[alone] > 1 - 0.5e-3**2)
+  for name in ('explained_variance', 'explained_variance_ratio'):
+    np.testing.assert_allclose(
+        getattr(got, name), getattr(want, f'{name}_')[:q], rtol=1e-5
+    )
+  np.testing.assert_allclose(
+      got.singular_values, want.singular_values_[:q], rtol=1e-5
+  )
+  coordinates = np.asarray(transform(got, jnp.asarray(x)), np.float64)
+  exact = want.transform(x)[:, :q]
+  assert np.abs(coordinates - exact)[:, alone].max() < 1e-5 * abs(exact).max()
+
+
+@pytest.mark.parametrize('offset', [1e4, -3e6])
+@pytest.mark.parametrize('shape', [(80, 10), (10, 80)])
+def test_large_offset(shape: tuple[int, int], offset: float) -> None:
+  x = _data(*shape) + offset
+  got, want = heterojax_pca(x, 5), _oracle(x, 5)
+  np.testing.assert_allclose(got.mean, want.mean_, rtol=1e-14)
+  np.testing.assert_allclose(got.components, want.components_, atol=1e-8)
+  np.testing.assert_allclose(
+      got.explained_variance, want.explained_variance_, rtol=1e-8
+  )
+
+
+def test_hand_value() -> None:
+  x = np.array([[3.0, -4.0], [-3.0, 4.0], [0.0, 0.0]]) + 5
+  got = heterojax_pca(x, 2)
+  # Along (3, -4), with the entry of largest magnitude made positive.
+  np.testing.assert_allclose(
+      got.components, [[-0.6, 0.8], [0.8, 0.6]], atol=1e-12
+  )
+  np.testing.assert_allclose(got.mean, [5, 5])
+  np.testing.assert_allclose(got.explained_variance, [25, 0], atol=1e-12)
+  np.testing.assert_allclose(got.explained_variance_ratio, [1, 0], atol=1e-12)
+  np.testing.assert_allclose(got.singular_values[0], 50**0.5)
+
+
+def test_constant_features() -> None:
+  x = _data(40, 6)
+  x[:, [1, 4]] = 7.0
+  got = heterojax_pca(x, 6)
+  _check(got, _oracle(x, 6), 4, 1e-8)
+  assert np.abs(np.asarray(got.components)[:4, [1, 4]]).max() < 1e-12
+  _check_orthonormal(got.components, 1e-10)
+  for shape in ((6, 3), (3, 6)):
+    nothing = heterojax_pca(np.full(shape, 1e3, np.float32), 2)
+    np.testing.assert_array_equal(nothing.explained_variance, 0)
+    np.testing.assert_array_equal(nothing.explained_variance_ratio, 0)
+    _check_orthonormal(nothing.components, 1e-6)
+
+
+def test_result_does_not_depend_on_the_container(x64: bool) -> None:
+  x = _data(40, 6).astype(np.float32)
+  want = heterojax_pca(x, 3)
+  for same in (jnp.asarray(x), np.asfortranarray(x), np.repeat(x, 2, 0)[::2]):
+    got = heterojax_pca(same, 3)
+    for a, b in zip(got, want):
+      assert a.dtype == np.float32
+      np.testing.assert_array_equal(a, b)
+  # The setting is the caller's.
+  assert jax.config.jax_enable_x64 == x64
+  coordinates = transform(want, jnp.asarray(x))
+  assert coordinates.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    'x', [[[0, 1], [2, 5], [4, 3]], np.array([[0, 1], [2, 5], [4, 3]])]
+)
+def test_other_numbers_become_float64(x: object) -> None:
+  got = heterojax_pca(x, 1)
+  assert got.components.dtype == np.float64
+  _check(got, _oracle(np.asarray(x), 1), 1, 1e-8)
+
+
+@pytest.mark.parametrize('n_components', [-1, 0, 6])
+def test_impossible_number_of_components(n_components: int) -> None:
+  with pytest.raises(ValueError, match=r'from 1 to min\(N, D\) = 5'):
+    heterojax_pca(np.zeros((5, 9)), n_components)
+
+
+@pytest.mark.parametrize('shape', [(5,), (1, 5), (0, 5), (2, 3, 4)])
+def test_not_a_matrix_of_two_rows(shape: tuple[int, ...]) -> None:
+  with pytest.raises(ValueError, match='N >= 2'):
+    heterojax_pca(np.zeros(shape), 1)
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+@pytest.mark.parametrize('shape', [(8, 3), (3, 8)])
+def test_not_finite(value: float, shape: tuple[int, int]) -> None:
+  x = np.random.default_rng(0).normal(size=shape)
+  x[1, 2] = value
+  with pytest.raises(ValueError, match='not finite'):
+    heterojax_pca(x, 2)
+
+
+def test_transform_asks_for_full_precision() -> None:
+  # Seen only on accelerators, where float32 products are rounded by default.
+  fitted = heterojax_pca(_data(12, 5).astype(np.float32), 2)
+  text = str(jax.make_jaxpr(transform)(fitted, jnp.zeros((4, 5))))
+  assert 'Precision.HIGHEST' in text

@@ -1,0 +1,284 @@
+"""The run folder: one owner, one configuration, whole files only."""
+
+from collections.abc import Iterator
+import contextlib
+import json
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from heterojax import run_folder
+from heterojax.errors import RefusedError
+from heterojax.errors import UserError
+
+_CONFIG = {'seed': 0, 'data': {'dir': '/x', 'sizes': [1, 2]}, 'empty': {}}
+
+_HOLD = """
+import json, pathlib, sys, time
+from heterojax import run_folder
+config = json.loads(sys.argv[2])
+with run_folder.opened(pathlib.Path(sys.argv[1]), config) as folder:
+  if sys.argv[3] == 'begin':
+    run_folder.begin(folder, config)
+  print('holding', flush=True)
+  time.sleep(60)
+"""
+
+# A limit on the size of files stands for a full disk: the write fails half way.
+_FULL_DISK = """
+import pathlib, resource, sys
+from heterojax import run_folder
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+  run_folder.write_atomically(pathlib.Path(sys.argv[1]), 'new' * 1000)
+except OSError as error:
+  print(type(error).__name__)
+"""
+
+_AS_ANOTHER_USER = """
+import os, pathlib, sys
+from heterojax import errors, run_folder
+os.chdir(sys.argv[1])
+if os.geteuid() == 0:
+  os.seteuid(65534)
+for name in ('closed', 'closed/run'):
+  try:
+    with run_folder.opened(pathlib.Path(name), {}):
+      print('opened')
+  except errors.UserError as error:
+    print(error)
+"""
+
+
+@contextlib.contextmanager
+def _held(path: pathlib.Path, how: str) -> Iterator[subprocess.Popen]:
+  """Another process owns the folder."""
+  process = subprocess.Popen(
+      [sys.executable, '-c', _HOLD, str(path), json.dumps(_CONFIG), how],
+      stdout=subprocess.PIPE,
+      text=True,
+  )
+  try:
+    assert process.stdout.readline() == 'holding\n'
+    yield process
+  finally:
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def _names(path: pathlib.Path) -> set[str]:
+  return {p.name for p in path.iterdir()}
+
+
+def _begun(path: pathlib.Path, config: dict[str, Any] = _CONFIG) -> None:
+  with run_folder.opened(path, config) as folder:
+    run_folder.begin(folder, config)
+
+
+def test_writes_text_and_bytes_into_new_folders(
+    tmp_path: pathlib.Path,
+) -> None:
+  path = tmp_path / 'a' / 'b.txt'
+  run_folder.write_atomically(path, 'é\n')
+  assert path.read_bytes() == b'\xc3\xa9\n'
+  run_folder.write_atomically(path, b'\0')
+  assert path.read_bytes() == b'\0'
+  assert _names(path.parent) == {'b.txt'}
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file(
+    tmp_path: pathlib.Path,
+) -> None:
+  path = tmp_path / 'a.txt'
+  path.write_text('old')
+  done = subprocess.run(
+      [sys.executable, '-c', _FULL_DISK, str(path)],
+      capture_output=True,
+      text=True,
+      check=True,
+  )
+  assert done.stdout == 'OSError\n'
+  assert path.read_text() == 'old'
+  assert _names(tmp_path) == {'a.txt'}
+
+
+@pytest.mark.parametrize('step', ['fsync', 'chmod', 'replace'])
+@pytest.mark.parametrize('error', [OSError, KeyboardInterrupt])
+def test_an_interruption_at_any_step_leaves_the_old_file(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: type[BaseException],
+) -> None:
+  path = tmp_path / 'a.txt'
+  path.write_text('old')
+
+  def fail(*unused) -> None:
+    raise error
+
+  monkeypatch.setattr(os, step, fail)
+  with pytest.raises(error):
+    run_folder.write_atomically(path, 'new')
+  assert path.read_text() == 'old'
+  assert _names(tmp_path) == {'a.txt'}
+
+
+def test_json_refuses_nan() -> None:
+  with pytest.raises(ValueError):
+    run_folder.to_json({'a': float('nan')})
+
+
+def test_digests_do_not_depend_on_the_order_of_keys() -> None:
+  first = run_folder.digest({'a': 1, 'b': [1, {'c': 2, 'd': 3}]})
+  assert first == run_folder.digest({'b': [1, {'d': 3, 'c': 2}], 'a': 1})
+  assert first != run_folder.digest({'a': 1, 'b': [{'c': 2, 'd': 3}, 1]})
+
+
+def test_another_process_cannot_open_it(tmp_path: pathlib.Path) -> None:
+  run = tmp_path / 'run'
+  with _held(run, 'begin') as process:
+    before = _names(run)
+    with pytest.raises(RefusedError, match='is in use by another run'):
+      with run_folder.opened(run, _CONFIG):
+        pytest.fail('two owners')
+    assert _names(run) == before
+    # The lock goes with the process, however it ends.
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with run_folder.opened(run, _CONFIG) as folder:
+      assert folder == run
+
+
+def test_a_second_opener_takes_nothing_from_a_run_that_has_not_begun(
+    tmp_path: pathlib.Path,
+) -> None:
+  run = tmp_path / 'run'
+  with _held(run, 'wait') as process:
+    for _ in range(2):
+      with pytest.raises(RefusedError, match='is in use'):
+        with run_folder.opened(run, _CONFIG):
+          pytest.fail('two owners')
+    assert process.poll() is None
+    assert _names(run) == {'.lock', 'log.txt'}
+
+
+def test_the_same_configuration_resumes(tmp_path: pathlib.Path) -> None:
+  _begun(tmp_path / 'run')
+  with run_folder.opened(tmp_path / 'run', dict(reversed(_CONFIG.items()))):
+    pass
+  assert json.loads((tmp_path / 'run/config.json').read_text()) == _CONFIG
+
+
+@pytest.mark.parametrize(
+    ('changed', 'field'),
+    [
+        ({'seed': 1}, 'seed'),
+        ({'data': {'dir': '/y', 'sizes': [1, 2]}}, 'data.dir'),
+        ({'data': {'dir': '/x', 'sizes': [1, 3]}}, 'data.sizes'),
+        ({'data': {'dir': '/x'}}, 'data.sizes'),
+        ({'data': {'dir': '/x', 'sizes': [1, 2], 'new': 1}}, 'data.new'),
+        ({'data': None}, 'data'),
+        ({'empty': {'a': 1}}, 'empty'),
+        ({'empty': None}, 'empty'),
+        ({'more': {}}, 'more'),
+    ],
+)
+def test_another_configuration_is_refused(
+    tmp_path: pathlib.Path, changed: dict[str, Any], field: str
+) -> None:
+  _begun(tmp_path / 'run')
+  before = {p: p.read_bytes() for p in (tmp_path / 'run').iterdir()}
+  with pytest.raises(RefusedError) as caught:
+    with run_folder.opened(tmp_path / 'run', _CONFIG | changed):
+      pytest.fail('opened')
+  assert f'({field}' in str(caught.value)
+  assert 'differs' in str(caught.value) and str(tmp_path) in str(caught.value)
+  assert {p: p.read_bytes() for p in (tmp_path / 'run').iterdir()} == before
+  with run_folder.opened(tmp_path / 'run', _CONFIG):
+    pass
+
+
+@pytest.mark.parametrize('text', ['', '{"seed": ', '[1]', '3', 'null', '\xff'])
+def test_a_damaged_configuration_is_refused(
+    tmp_path: pathlib.Path, text: str
+) -> None:
+  (tmp_path / 'config.json').write_bytes(text.encode('latin-1'))
+  with pytest.raises(RefusedError, match='config.json cannot be read'):
+    with run_folder.opened(tmp_path, _CONFIG):
+      pytest.fail('opened')
+  assert (tmp_path / 'config.json').exists()
+
+
+@pytest.mark.parametrize('error', [None, UserError('no'), KeyboardInterrupt()])
+def test_nothing_is_left_where_nothing_was_begun(
+    tmp_path: pathlib.Path, error: BaseException | None
+) -> None:
+  run = tmp_path / 'run'
+  with contextlib.suppress(UserError, KeyboardInterrupt):
+    with run_folder.opened(run, _CONFIG):
+      logging.getLogger('heterojax').warning('a line')
+      if error:
+        raise error
+  assert not run.exists()
+
+
+def test_an_empty_folder_of_the_user_stays(tmp_path: pathlib.Path) -> None:
+  with run_folder.opened(tmp_path, _CONFIG):
+    pass
+  assert tmp_path.is_dir() and not _names(tmp_path)
+
+
+def test_files_of_the_user_stay(tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'notes.txt').write_text('mine')
+  (tmp_path / 'log.txt').write_text('mine, too\n')
+  with run_folder.opened(tmp_path, _CONFIG):
+    pass
+  assert _names(tmp_path) == {'notes.txt', 'log.txt'}
+  assert (tmp_path / 'log.txt').read_text().startswith('mine, too\n')
+
+
+def test_log_lines_go_into_the_folder_while_it_is_open(
+    tmp_path: pathlib.Path,
+) -> None:
+  log = logging.getLogger('heterojax.somewhere')
+  _begun(tmp_path / 'run')
+  with run_folder.opened(tmp_path / 'run', _CONFIG):
+    log.warning('inside 眼')
+  log.warning('outside')
+  text = (tmp_path / 'run/log.txt').read_text(encoding='utf-8')
+  assert 'inside 眼' in text and 'outside' not in text
+
+
+@pytest.mark.parametrize('name', ['file', 'file/run', 'loop', 'x' * 300])
+def test_what_cannot_be_a_folder(tmp_path: pathlib.Path, name: str) -> None:
+  (tmp_path / 'file').write_text('mine')
+  (tmp_path / 'loop').symlink_to('loop')
+  with pytest.raises(UserError) as caught:
+    with run_folder.opened(tmp_path / name, _CONFIG):
+      pytest.fail('opened')
+  assert 'cannot be the run folder' in str(caught.value)
+  assert '--workdir' in str(caught.value)
+  assert (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_a_folder_that_may_not_be_written(tmp_path: pathlib.Path) -> None:
+  tmp_path.chmod(0o755)
+  (tmp_path / 'closed').mkdir(mode=0o555)
+  done = subprocess.run(
+      [sys.executable, '-c', _AS_ANOTHER_USER, str(tmp_path)],
+      capture_output=True,
+      text=True,
+      check=False,
+  )
+  if 'seteuid' in done.stderr:
+    pytest.skip('this process may not become another user')
+  lines = done.stdout.splitlines()
+  assert len(lines) == 2, done.stderr
+  assert all('(Permission denied)' in line for line in lines)

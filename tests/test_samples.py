@@ -1,0 +1,155 @@
+"""Samples: augmented copies, who shares a picture, and their order."""
+
+import csv
+import io
+import pathlib
+
+import numpy as np
+import pytest
+
+from heterojax.datasets import augmentation
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.studies import samples as samples_lib
+
+# Id, path, label, split.
+_ROWS = (
+    ('0_left', 'x.png', 'ill', 'test'),
+    ('1_left', 'a.png', 'ill', 'train'),
+    ('2_left', 'a.png', 'ill', 'train'),  # The same file, another row.
+    ('3_left', 'b.png', 'ill', 'train'),
+    ('4_left', 'c.png', 'well', 'train'),
+    ('5_left', 'd.png', 'well', 'train'),
+    ('6_left', 'e.png', 'well', 'validation'),
+    ('7_left', 'a.png', 'ill', 'test'),  # A leak.
+    ('8_left', 'c.png', 'ill', 'test'),  # The same file, another label.
+    ('9_left', 'f.png', 'well', ''),  # Not drawn.
+)
+
+
+def _cohort() -> Cohort:
+  candidates = [Candidate(i, p, l, i, split) for i, p, l, split in _ROWS]
+  candidates[-1] = candidates[-1].left_out('not drawn')
+  return Cohort(
+      'made up', pathlib.Path('root'), 'ill', 'well', tuple(candidates)
+  )
+
+
+def _collect(
+    factors: tuple[float, float] = (2, 1.5), seed: int = 0
+) -> samples_lib.Samples:
+  return samples_lib.collect(_cohort(), seed=seed, factors=factors)
+
+
+def test_without_augmentation() -> None:
+  samples = _collect((1, 1))
+  assert samples.ids == samples.parents == (
+      '1_left', '2_left', '3_left', '4_left', '5_left', '6_left', '0_left',
+      '7_left', '8_left',
+  )  # pyformat: disable
+  assert samples.split.tolist() == (
+      ['train'] * 5 + ['validation'] + ['test'] * 3
+  )
+  assert samples.y.tolist() == [1, 1, 1, 0, 0, 0, 1, 1, 1]
+  assert samples.is_original.all()
+
+
+def test_samples_of_one_file_share_a_picture() -> None:
+  samples = _collect((1, 1))
+  row = dict(zip(samples.ids, samples.row.tolist()))
+  assert row['1_left'] == row['2_left'] == row['7_left']
+  # A row of features has one label.
+  assert row['4_left'] != row['8_left']
+  assert len(samples.pictures) == len(set(row.values())) == 7
+  for i, path, _, split in _ROWS:
+    if split:
+      picture = samples.pictures[row[i]]
+      assert picture.path == pathlib.Path('root') / path
+      assert picture.transform == augmentation.IDENTITY
+
+
+def test_copies_follow_the_training_originals() -> None:
+  samples = _collect()
+  train = samples.of('train')
+  assert train.tolist() == list(range(9))  # 5 originals, 3 + 1 copies.
+  assert samples.is_original.tolist() == [True] * 5 + [False] * 4 + [True] * 4
+  copies = list(zip(samples.ids, samples.parents))[5:9]
+  assert {parent for _, parent in copies[:3]} == {'1_left', '2_left', '3_left'}
+  assert copies[3][1] in ('4_left', '5_left')
+  assert all(i == f'{parent}+1' for i, parent in copies)
+  assert len(set(samples.ids)) == len(samples.ids)
+  assert samples.of('validation').tolist() == [9]
+  assert samples.of('test').tolist() == [10, 11, 12]
+
+
+def test_copies_have_transforms_of_their_own_pictures() -> None:
+  samples = _collect((3, 3), seed=5)
+  label = dict(zip(samples.ids, samples.y.tolist()))
+  for i, parent, transform, row, y in zip(
+      samples.ids, samples.parents, samples.transforms, samples.row, samples.y
+  ):
+    assert samples.pictures[row].transform == transform
+    assert y == label[parent]
+    if i == parent:
+      assert transform == augmentation.IDENTITY
+    else:
+      copy = int(i.removeprefix(f'{parent}+'))
+      assert transform == augmentation.transform_of(5, parent, copy)
+      path = next(p for known, p, *_ in _ROWS if known == parent)
+      assert samples.pictures[row].path == pathlib.Path('root') / path
+
+
+def test_validation_and_test_images_have_no_copies() -> None:
+  samples = _collect((4, 4))
+  copied = set(samples.parents[j] for j in np.flatnonzero(~samples.is_original))
+  assert copied == {f'{i}_left' for i in (1, 2, 3, 4, 5)}
+
+
+@pytest.mark.parametrize('factors', [(1, 1), (2, 1.5), (3, 2)])
+def test_labels_of_pictures(factors: tuple[float, float]) -> None:
+  samples = _collect(factors)
+  assert samples.y_of_pictures.shape == (len(samples.pictures),)
+  np.testing.assert_array_equal(samples.y_of_pictures[samples.row], samples.y)
+  assert set(samples.row.tolist()) == set(range(len(samples.pictures)))
+
+
+def test_class_counts() -> None:
+  samples = _collect()
+  names = ('ill', 'well')
+  assert samples.class_counts(samples.of('train'), names) == {
+      'ill': 6, 'well': 3
+  }  # pyformat: disable
+  assert samples.class_counts(samples.of('test'), names) == {
+      'ill': 3, 'well': 0
+  }  # pyformat: disable
+  assert samples.class_counts([], names) == {'ill': 0, 'well': 0}
+
+
+def test_copies_per_class_follow_the_factors() -> None:
+  samples = _collect((1, 2))
+  assert samples.class_counts(samples.of('train'), ('ill', 'well')) == {
+      'ill': 3, 'well': 4
+  }  # pyformat: disable
+
+
+def test_the_seed_changes_copies_and_nothing_else() -> None:
+  first, again, other = (_collect(seed=s) for s in (0, 0, 1))
+  assert (first.ids, first.pictures) == (again.ids, again.pictures)
+  assert first.pictures != other.pictures
+  originals = [
+      [i for i, p in zip(s.ids, s.parents) if i == p] for s in (first, other)
+  ]
+  assert originals[0] == originals[1]
+
+
+def test_augmented_csv_lists_every_copy() -> None:
+  samples = _collect()
+  rows = list(csv.DictReader(io.StringIO(samples_lib.augmented_csv(samples))))
+  assert [(r['id'], r['parent_id'], r['transform']) for r in rows] == [
+      (i, parent, str(transform))
+      for i, parent, transform in zip(
+          samples.ids, samples.parents, samples.transforms
+      )
+      if '+' in i
+  ]
+  assert len(rows) == 4

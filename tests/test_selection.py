@@ -1,0 +1,364 @@
+"""Selection: what is used, what is not and why; the manifest of both."""
+
+from collections.abc import Iterator
+import contextlib
+import csv
+import io
+import pathlib
+import tempfile
+
+import hypothesis
+from hypothesis import strategies as st
+import numpy as np
+from PIL import Image
+import pytest
+
+from heterojax.datasets import odir
+from heterojax.datasets import selection
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import manifest_csv
+from heterojax.datasets.manifest import read_table
+from heterojax.errors import UserError
+
+
+def _write_image(path: pathlib.Path, level: int) -> None:
+  """A 3 x 2 image; equal levels are equal bytes."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  Image.fromarray(np.full((2, 3, 3), level, np.uint8)).save(path, format='BMP')
+
+
+def _cohort(
+    root: pathlib.Path, positives: int, negatives: int, **changes: str
+) -> Cohort:
+  """Distinct images; `changes` say what is wrong with which, as p3='empty'."""
+  names = [f'p{i}' for i in range(positives)]
+  names += [f'n{i}' for i in range(negatives)]
+  candidates = []
+  for level, name in enumerate(names):
+    path = root / f'{name}.bmp'
+    _write_image(path, level)
+    match changes.get(name, ''):
+      case 'missing':
+        path.unlink()
+      case 'empty':
+        path.write_bytes(b'')
+      case 'broken':
+        path.write_bytes(b'no image')
+      case other if other:
+        path.write_bytes((root / f'{other}.bmp').read_bytes())
+    label = 'ill' if name[0] == 'p' else 'well'
+    candidates.append(Candidate(name, f'{name}.bmp', label, name))
+  return Cohort('made up', root, 'ill', 'well', tuple(candidates))
+
+
+def _select(cohort: Cohort, **options) -> Cohort:
+  options = {
+      'seed': 0, 'balance': True, 'distinct': False, 'max_bad_share': 0.1,
+      'workers': 2, **options,
+  }  # pyformat: disable
+  return selection.select(cohort, **options)
+
+
+def _included(cohort: Cohort, label: str) -> set[str]:
+  return {c.id for c in cohort.included if c.label == label}
+
+
+def _reasons(cohort: Cohort) -> dict[str, str]:
+  return {c.id: c.reason for c in cohort.candidates if not c.included}
+
+
+def test_as_many_negatives_as_positives_are_drawn(
+    tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 5, 40)
+  first, again, other = (_select(cohort, seed=seed) for seed in (0, 0, 1))
+  assert _included(first, 'ill') == {f'p{i}' for i in range(5)}
+  assert len(_included(first, 'well')) == 5
+  assert first == again
+  assert _included(first, 'well') != _included(other, 'well')
+  assert set(_reasons(first).values()) == {'not drawn'}
+  assert len(_reasons(first)) == 35
+
+
+def test_every_negative_can_be_drawn(tmp_path: pathlib.Path) -> None:
+  cohort = _cohort(tmp_path, 2, 6)
+  drawn = [_included(_select(cohort, seed=s), 'well') for s in range(30)]
+  assert set().union(*drawn) == {f'n{i}' for i in range(6)}
+
+
+def test_without_balance_all_are_used(tmp_path: pathlib.Path) -> None:
+  found = _select(_cohort(tmp_path, 2, 9), balance=False)
+  assert len(found.included) == 11
+
+
+def test_fewer_negatives_than_positives(tmp_path: pathlib.Path) -> None:
+  found = _select(_cohort(tmp_path, 5, 3))
+  assert len(_included(found, 'ill')) == 5
+  assert len(_included(found, 'well')) == 3
+
+
+def test_unusable_positives_are_not_matched(tmp_path: pathlib.Path) -> None:
+  cohort = _cohort(tmp_path, 6, 20, p0='missing', p3='empty', p5='broken')
+  found = _select(cohort, max_bad_share=0.5)
+  assert len(_included(found, 'ill')) == len(_included(found, 'well')) == 3
+  assert {k: v for k, v in _reasons(found).items() if k[0] == 'p'} == {
+      'p0': 'file not found',
+      'p3': 'the file is empty',
+      'p5': 'not an image of a known format',
+  }
+
+
+def test_unusable_negatives_are_replaced_by_others(
+    tmp_path: pathlib.Path,
+) -> None:
+  bad = {f'n{i}': 'broken' for i in range(6)}
+  bad |= {f'n{i}': 'missing' for i in range(6, 10)}
+  found = _select(_cohort(tmp_path, 6, 16, **bad), max_bad_share=0.5)
+  # Only n10 to n15 can be used.
+  assert _included(found, 'well') == {f'n{i}' for i in range(10, 16)}
+  reasons = _reasons(found)
+  # A file that is not there is known without drawing it; a broken one is not.
+  assert all(reasons[f'n{i}'] == 'file not found' for i in range(6, 10))
+  assert {reasons[f'n{i}'] for i in range(6)} <= {
+      'not an image of a known format', 'not drawn'
+  }
+
+
+def test_bad_share_is_over_drawn_rows(tmp_path: pathlib.Path) -> None:
+  """Files that are missing among undrawn negatives do not count."""
+  missing = {f'n{i}': 'missing' for i in range(30)}
+  cohort = _cohort(tmp_path, 4, 40, **missing)
+  assert len(_select(cohort, max_bad_share=0).included) == 8
+  with pytest.raises(UserError):
+    _select(cohort, balance=False, max_bad_share=0.6)
+
+
+def test_bad_share_at_its_limit(tmp_path: pathlib.Path) -> None:
+  """29 of 100 is 0.29, though 0.29 x 100 is below 29 in floating point."""
+  missing = {f'p{i}': 'missing' for i in range(29)}
+  cohort = _cohort(tmp_path, 60, 40, **missing)
+  assert len(_select(cohort, balance=False, max_bad_share=0.29).included) == 71
+  with pytest.raises(UserError):
+    _select(cohort, balance=False, max_bad_share=0.28)
+
+
+@pytest.mark.parametrize('bad', [1, 2, 4])
+def test_the_share_that_the_error_advises_is_enough(
+    tmp_path: pathlib.Path, bad: int
+) -> None:
+  cohort = _cohort(tmp_path, 6, 6, **{f'p{i}': 'missing' for i in range(bad)})
+  with pytest.raises(UserError) as caught:
+    _select(cohort, balance=False, max_bad_share=0)
+  text = str(caught.value)
+  assert f'{bad} of 12 images' in text
+  assert 'p0.bmp (file not found)' in text and str(tmp_path) in text
+  advised = float(text.split('max_bad_share=')[1].split()[0])
+  assert bad / 12 <= advised < bad / 12 + 0.01
+  _select(cohort, balance=False, max_bad_share=advised)
+
+
+def test_same_bytes_are_one_image_where_distinct(
+    tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 3, 3, p2='p0', n1='p1', n2='n0')
+  assert len(_select(cohort, balance=False).included) == 6
+  found = _select(cohort, balance=False, distinct=True, max_bad_share=0)
+  assert _reasons(found) == {
+      'p2': 'same image as p0',
+      'n1': 'same image as p1',
+      'n2': 'same image as n0',
+  }
+
+
+def test_two_rows_of_one_file_are_one_image_where_distinct(
+    tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 2, 2)
+  twice = Candidate('again', 'p0.bmp', 'ill', 'p0')
+  cohort = Cohort(
+      'x', tmp_path, 'ill', 'well', (*cohort.candidates, twice)
+  )
+  assert len(_select(cohort).included) == 5
+  found = _select(cohort, distinct=True)
+  assert _reasons(found) == {'again': 'same image as p0'}
+
+
+def test_duplicate_negatives_are_drawn_on(tmp_path: pathlib.Path) -> None:
+  same = {f'n{i}': 'n0' for i in range(1, 10)}
+  found = _select(_cohort(tmp_path, 4, 13, **same), distinct=True)
+  digests = [dict(c.columns)['sha256'] for c in found.included]
+  assert len(_included(found, 'well')) == 4
+  assert len(set(digests)) == len(digests) == 8
+
+
+@pytest.mark.parametrize('label', ['ill', 'well'])
+def test_an_empty_class_is_named(tmp_path: pathlib.Path, label: str) -> None:
+  bad = {f'{"p" if label == "ill" else "n"}{i}': 'empty' for i in range(3)}
+  for cohort in (
+      _cohort(tmp_path / 'a', 3, 3, **bad),
+      _cohort(tmp_path / 'b', 3 * (label != 'ill'), 3 * (label != 'well')),
+  ):
+    for balance in (True, False):
+      with pytest.raises(UserError, match=f"of the class '{label}'"):
+        _select(cohort, balance=balance, max_bad_share=1)
+
+
+def test_the_two_classes_must_differ(tmp_path: pathlib.Path) -> None:
+  one = Cohort(
+      'x', tmp_path, 'ill', 'ill', _cohort(tmp_path, 3, 3).candidates
+  )
+  with pytest.raises(UserError, match='must differ'):
+    _select(one)
+
+
+def test_what_the_reader_left_out_stays_left_out(
+    tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 3, 3)
+  first, *others = cohort.candidates
+  cohort = cohort.replaced({first.id: first.left_out('the reader said so')})
+  found = _select(cohort, balance=False)
+  assert found.candidates[0] == first.left_out('the reader said so')
+  assert [c.id for c in found.included] == [c.id for c in others]
+
+
+@pytest.mark.parametrize('balance', [True, False])
+@pytest.mark.parametrize('name', ['x' * 300, 'a\0b', '', '.', 'p0.bmp/inside'])
+def test_paths_that_cannot_be_files(
+    tmp_path: pathlib.Path, name: str, balance: bool
+) -> None:
+  cohort = _cohort(tmp_path, 3, 3)
+  odd = Candidate('odd', name, 'well', 'odd')
+  cohort = Cohort('x', tmp_path, 'ill', 'well', (*cohort.candidates, odd))
+  found = _select(cohort, balance=balance, max_bad_share=0.5)
+  assert _reasons(found)['odd'] and len(found.included) == 6
+
+
+def test_size_and_digest_become_columns(tmp_path: pathlib.Path) -> None:
+  found = _select(_cohort(tmp_path, 1, 1))
+  values = dict(found.candidates[0].columns)
+  assert (values['width'], values['height']) == ('3', '2')
+  assert len(values['sha256']) == 64
+
+
+@pytest.mark.parametrize('workers', [1, 3, 16])
+def test_workers_change_nothing(tmp_path: pathlib.Path, workers: int) -> None:
+  cohort = _cohort(tmp_path, 12, 30, p3='p0', n2='broken', n4='missing')
+  options = {'distinct': True, 'max_bad_share': 0.5}
+  assert _select(cohort, workers=workers, **options) == _select(
+      cohort, **options
+  )
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[pathlib.Path]:
+  with tempfile.TemporaryDirectory() as folder:
+    yield pathlib.Path(folder)
+
+
+_KINDS = st.one_of(st.sampled_from(['missing', 'empty']), st.integers(0, 3))
+_CELLS = st.text(st.sampled_from('ab,"\'\n\r;é😀 '), max_size=6)
+
+
+@hypothesis.given(
+    st.lists(
+        st.tuples(st.sampled_from(['ill', 'well', 'other']), _KINDS, _CELLS),
+        max_size=14,
+    ),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 3),
+)
+@hypothesis.settings(deadline=None, max_examples=60)
+def test_every_candidate_is_in_the_manifest_once(
+    made: list[tuple[str, str | int, str]],
+    balance: bool,
+    distinct: bool,
+    seed: int,
+) -> None:
+  """Kinds that are numbers are images; equal numbers are equal bytes."""
+  with _folder() as root:
+    candidates = []
+    for i, (label, kind, cell) in enumerate(made):
+      path = root / f'{i}.bmp'
+      if kind == 'empty':
+        path.write_bytes(b'')
+      elif kind != 'missing':
+        _write_image(path, kind)
+      candidate = Candidate(
+          f'{i}{cell}', path.name, label, cell, columns=(('note', cell),)
+      )
+      if label == 'other':
+        candidate = candidate.left_out('another label')
+      candidates.append(candidate)
+    cohort = Cohort('x', root, 'ill', 'well', tuple(candidates))
+    usable = {
+        label: [k for l, k, _ in made if l == label and not isinstance(k, str)]
+        for label in ('ill', 'well')
+    }
+    if distinct:
+      usable['ill'] = set(usable['ill'])
+      usable['well'] = set(usable['well']) - usable['ill']
+    try:
+      found = _select(
+          cohort, balance=balance, distinct=distinct, seed=seed,
+          max_bad_share=1,
+      )  # pyformat: disable
+    except UserError:
+      assert not usable['ill'] or not usable['well']
+      return
+  wanted = len(usable['well'])
+  if balance:
+    wanted = min(wanted, len(usable['ill']))
+  assert len(_included(found, 'ill')) == len(usable['ill'])
+  assert len(_included(found, 'well')) == wanted > 0
+  assert all(c.included != bool(c.reason) for c in found.candidates)
+  rows = list(csv.DictReader(io.StringIO(manifest_csv(found), newline='')))
+  assert [row['id'] for row in rows] == [c.id for c in candidates]
+  for row, candidate, (label, kind, cell) in zip(rows, found.candidates, made):
+    assert row['included'] == ('true' if candidate.included else 'false')
+    assert (row['label'], row['group'], row['note']) == (label, cell, cell)
+    assert row['reason'] == candidate.reason
+    assert bool(row['sha256']) == candidate.included
+    if candidate.included:
+      assert isinstance(kind, int) and label != 'other'
+
+
+def test_the_manifest_keeps_odd_names(tmp_path: pathlib.Path) -> None:
+  cells = ('a,b', 'say "no"', 'two\nlines', 'two\r\nlines', 'old\rmac', '，é')
+  cohort = Cohort(
+      'x', tmp_path, 'ill', 'well',
+      tuple(
+          Candidate(str(i), cell, cell, cell, columns=((f'own {i}', cell),))
+          for i, cell in enumerate(cells)
+      ),
+  )  # pyformat: disable
+  path = tmp_path / 'manifest.csv'
+  path.write_bytes(manifest_csv(cohort).encode())
+  rows = read_table(path)
+  assert list(rows[0]) == [
+      'id', 'path', 'label', 'group', 'split', 'included', 'reason',
+      *(f'own {i}' for i in range(6)),
+  ]  # pyformat: disable
+  for i, (row, cell) in enumerate(zip(rows, cells, strict=True)):
+    assert row['path'] == row['label'] == row['group'] == cell
+    assert [row[f'own {j}'] for j in range(6)] == [
+        cell if i == j else '' for j in range(6)
+    ]
+
+
+def test_the_real_subset_by_the_papers_rule(odir_dir: pathlib.Path) -> None:
+  """A tenth of the rows, so that it takes a moment only."""
+  cohort = odir.read(odir_dir, 'cataract', 'normal fundus')
+  some = tuple(c for c in cohort.candidates if int(c.group) % 10 == 0)
+  cohort = Cohort(cohort.name, odir_dir, 'cataract', 'normal fundus', some)
+  positives = [c for c in some if c.label == 'cataract']
+  there = [c for c in positives if (odir_dir / c.path).is_file()]
+  published = _select(cohort)
+  assert len(_included(published, 'cataract')) == len(there)
+  assert len(published.included) == 2 * len(there)
+  clean = _select(cohort, distinct=True)
+  eyes = {c.path for c in there}
+  assert len(_included(clean, 'cataract')) == len(eyes) < len(there)
+  assert len(clean.included) == 2 * len(eyes)

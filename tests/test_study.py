@@ -1,0 +1,311 @@
+"""The command: one study end to end, its artifacts, its mistakes."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from heterojax import checkpoint
+from heterojax.heads import ensemble
+from heterojax.heads import head
+from heterojax.launch import study
+
+EXAMPLE = pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
+
+
+def launch(*args: str) -> int:
+  return study.main(['study.py', *args])
+
+
+def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
+  with path.open(newline='') as file:
+    return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """A tiny demo study."""
+  workdir = tmp_path_factory.mktemp('runs') / 'demo'
+  assert launch('--config=demo:tiny', f'--workdir={workdir}') == 0
+  return workdir
+
+
+@pytest.fixture(scope='module')
+def results(run: pathlib.Path) -> dict:
+  return json.loads((run / 'results.json').read_text())
+
+
+@pytest.fixture
+def photos(tmp_path: pathlib.Path) -> pathlib.Path:
+  """24 small images in a folder per class."""
+  rng = np.random.default_rng(0)
+  for label, shade in (('glaucoma', 60), ('normal', 180)):
+    folder = tmp_path / 'photos' / label
+    folder.mkdir(parents=True)
+    for i in range(12):
+      pixels = np.clip(rng.normal(shade, 40, (40, 40, 3)), 0, 255)
+      Image.fromarray(pixels.astype(np.uint8)).save(folder / f'{i}.jpg')
+  return tmp_path / 'photos'
+
+
+def test_all_artifacts_are_there(run: pathlib.Path) -> None:
+  for name in (
+      'config.json', 'manifest.csv', 'augmented.csv', 'clusters.csv',
+      'results.json', 'report.html', 'log.txt', 'features/features.npy',
+      'checkpoints/heads', 'tables/table1.csv', 'tables/table3.csv',
+  ):  # pyformat: disable
+    assert (run / name).exists(), name
+  assert {p.suffix for p in (run / 'figures').iterdir()} == {'.png', '.svg'}
+
+
+def test_numbers_agree_with_each_other(
+    run: pathlib.Path, results: dict
+) -> None:
+  manifest = rows_of(run / 'manifest.csv')
+  clusters = rows_of(run / 'clusters.csv')
+  data = results['dataset']
+  count = lambda rows, **kv: sum(all(r[k] == v for k, v in kv.items()) for r in rows)
+  assert data['n_train'] == count(manifest, split='train', included='true')
+  assert data['n_test'] == count(manifest, split='test', included='true')
+  assert data['n_validation'] == count(manifest, split='validation')
+  assert len({r['id'] for r in manifest}) == len(manifest)
+  assert count(clusters, split='train') == data['n_train_augmented']
+  assert sum(c['size'] for c in results['clusters']) == data['n_train_augmented']
+  assert sum(c['test']['n'] for c in results['clusters']) == data['n_test']
+  overall = results['overall']
+  assert overall['tp'] + overall['fp'] + overall['tn'] + overall['fn'] == data['n_test']
+  right = count(clusters, split='test', correct='true')
+  assert overall['accuracy'] == right / data['n_test']
+  for c in results['clusters']:
+    assert c['size'] == count(clusters, split='train', cluster=str(c['id']))
+    assert c['size'] == sum(c['class_counts'].values())
+    for r in c['random']['runs']:
+      assert sum(r['class_counts'].values()) == c['size']
+      assert r['n'] == data['n_test']
+    mean = np.mean([r['accuracy'] for r in c['random']['runs']])
+    assert c['random']['accuracy'] == pytest.approx(mean, abs=1e-12)
+  distances = np.array(results['between_cluster_distances'])
+  np.testing.assert_array_equal(distances, distances.T)
+  assert (np.diag(distances) == 0).all()
+
+
+def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
+  """The stored overall head on the stored features is what clusters.csv says."""
+  tree = checkpoint.load(run / 'checkpoints' / 'heads')['params']
+  x = np.load(run / 'features' / 'features.npy').astype(np.float64)
+  logits = x @ tree['kernel'][0].astype(np.float64) + tree['bias'][0]
+  stored = [float(r['probability']) for r in rows_of(run / 'clusters.csv')]
+  # Features stand per picture, and here every sample is a picture of its own.
+  np.testing.assert_allclose(1 / (1 + np.exp(-logits)), stored, atol=1e-5)
+  names = json.loads((run / 'checkpoints' / 'heads.json').read_text())
+  assert names[0]['name'] == 'overall'
+  assert len(names) == len(tree['kernel']) == 1 + 3 * (1 + 2)
+
+
+def test_the_same_command_gives_the_same_results(
+    tmp_path: pathlib.Path, results: dict
+) -> None:
+  def without_clock(tree: dict) -> dict:
+    return {k: v for k, v in tree.items() if k not in ('timings', 'environment')}
+
+  assert launch('--config=demo:tiny', f'--workdir={tmp_path / "a"}') == 0
+  again = json.loads((tmp_path / 'a' / 'results.json').read_text())
+  assert without_clock(again) == without_clock(results)
+  assert launch(
+      '--config=demo:tiny', f'--workdir={tmp_path / "b"}', '--config.seed=1'
+  ) == 0
+  other = json.loads((tmp_path / 'b' / 'results.json').read_text())
+  assert other['clusters'] != results['clusters']
+
+
+def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
+  def shape(value, path='') -> set[str]:
+    if isinstance(value, dict):
+      return set().union(*(shape(v, f'{path}.{k}') for k, v in value.items()), {path})
+    if isinstance(value, list):
+      return set().union(*(shape(v, f'{path}[]') for v in value), {path})
+    return {path}
+
+  # What differs by data set: names of classes, notes why something is missing.
+  own = ('class_counts', '_why', 'published', 'known_subpop', 'timings', 'environment')
+  keep = lambda paths: {p for p in paths if not any(w in p for w in own) and 'leaks.' not in p}
+  example = json.loads(EXAMPLE.read_text())
+  assert keep(shape(example)) == keep(shape(results))
+  assert example['schema_version'] == results['schema_version'] == 1
+
+
+def test_relaunching_resumes(run: pathlib.Path, capfd) -> None:
+  before = (run / 'features' / 'features.npy').stat().st_mtime_ns
+  assert launch('--config=demo:tiny', f'--workdir={run}') == 0
+  assert (run / 'features' / 'features.npy').stat().st_mtime_ns == before
+  assert 'Resuming: 60 of 60 features are there' in capfd.readouterr().err
+
+
+def test_fail_if(run: pathlib.Path, capfd) -> None:
+  common = ('--config=demo:tiny', f'--workdir={run}')
+  assert launch(*common, '--fail_if=overall.accuracy >= 0') == 1
+  assert launch(*common, '--fail_if=clusters[0].size < 0') == 0
+  assert launch(*common, '--fail_if=nothing.here > 0') == 2
+  assert "'nothing'" in capfd.readouterr().err
+
+
+def test_a_truncated_image_is_listed_and_left_out(
+    photos: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  path = photos / 'normal' / '3.jpg'
+  path.write_bytes(path.read_bytes()[:200])
+  workdir = tmp_path / 'run'
+  assert launch(
+      '--config=folder:tiny', f'--config.data.dir={photos}',
+      '--config.cluster.k=2', f'--workdir={workdir}',
+  ) == 0  # pyformat: disable
+  bad = [r for r in rows_of(workdir / 'manifest.csv') if r['included'] == 'false']
+  assert [r['path'] for r in bad] == ['normal/3.jpg']
+  assert 'cannot be decoded' in bad[0]['reason']
+  assert 'Left out: 1 (cannot be decoded)' in (workdir / 'log.txt').read_text()
+
+
+@pytest.mark.parametrize(
+    'flags,sentence',
+    [
+        (['--config=folder'], 'Say where the results go with --workdir'),
+        (['--workdir=W'], 'Say what to run with --config=NAME'),
+        (['--config=nothing', '--workdir=W'], "no configuration 'nothing'"),
+        (['--config=configs/nothing.py', '--workdir=W'], 'no configuration file'),
+        (['--config=demo:colour', '--workdir=W'], "no argument 'colour'"),
+        (['--config=demo', '--config.data.dri=x', '--workdir=W'], 'dri'),
+        (['--config=demo', '--confg=x', '--workdir=W'], 'confg'),
+        (['--config=demo', '--config.seed=x', '--workdir=W'], 'seed'),
+        (['--config=demo', 'extra', '--workdir=W'], "'extra' is not a flag"),
+        (['--config=folder', '--workdir=W'], '--config.data.dir must name'),
+        (['--config=folder', '--config.data.dir=D', '--workdir=W'], 'does not exist'),
+        (['--config=fundus', '--config.data.dir=D', '--workdir=W'], 'full_df.csv'),
+        (['--config=demo:tiny', '--config.cluster.k=0', '--workdir=W'], 'cluster.k is 0'),
+        (['--config=demo:tiny', '--config.cluster.k=900', '--workdir=W'], 'for 900 clusters'),
+        (['--config=demo:tiny', '--config.backbone.name=x', '--workdir=W'], "no backbone 'x'"),
+        (['--config=demo:tiny', '--config.backbone.weights=D', '--workdir=W'], 'D'),
+        (['--config=demo:tiny', '--fail_if=__import__("os")', '--workdir=W'], 'Call'),
+        (['--config=demo:tiny', '--config.reduction.n_components=900', '--workdir=W'], '900 principal'),
+    ],
+)  # pyformat: disable
+def test_a_mistake_is_one_sentence_and_leaves_nothing(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd,
+    flags: list[str],
+    sentence: str,
+) -> None:
+  monkeypatch.chdir(tmp_path)
+  lite0 = '--config.backbone.name=efficientnet_lite0'
+  if '--config=fundus' in flags:
+    flags = [*flags, lite0]
+    (tmp_path / 'D').mkdir()
+  assert launch(*flags) == 2
+  lines = capfd.readouterr().err.strip().splitlines()
+  assert lines[-1].startswith('heterojax: ')
+  assert sentence in lines[-1]
+  assert not any('Traceback' in line for line in lines)
+  made = {p.name for p in tmp_path.iterdir()} - {'D'}
+  # Only the demo draws its images before it can count them.
+  assert made <= ({'W'} if 'demo' in flags[0] else set())
+  assert not (tmp_path / 'W' / 'config.json').exists()
+
+
+@pytest.mark.parametrize('name', ['weights.h5', 'weights.pth'])
+def test_garbage_weights(tmp_path: pathlib.Path, capfd, name: str) -> None:
+  path = tmp_path / name
+  path.write_bytes(b'garbage' * 100)
+  workdir = tmp_path / 'run'
+  assert launch(
+      '--config=demo:tiny', f'--config.backbone.weights={path}',
+      f'--workdir={workdir}',
+  ) == 2  # pyformat: disable
+  assert str(path) in capfd.readouterr().err
+  assert not workdir.exists()
+
+
+def test_one_class_only(photos: pathlib.Path, tmp_path, capfd) -> None:
+  for path in (photos / 'normal').iterdir():
+    path.unlink()
+  assert launch(
+      '--config=folder:tiny', f'--config.data.dir={photos}',
+      f'--workdir={tmp_path / "run"}',
+  ) == 2  # pyformat: disable
+  assert "of the class 'glaucoma'" in capfd.readouterr().err
+
+
+def test_another_configuration_in_the_same_folder_is_refused(
+    run: pathlib.Path, capfd
+) -> None:
+  assert launch('--config=demo:tiny', '--config.seed=5', f'--workdir={run}') == 4
+  assert 'seed differs' in capfd.readouterr().err
+
+
+def test_debug_shows_the_traceback(tmp_path: pathlib.Path, capfd) -> None:
+  assert launch('--config=folder', f'--workdir={tmp_path / "W"}', '--debug') == 2
+  assert 'Traceback' in capfd.readouterr().err
+
+
+def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
+  workdir = tmp_path / 'run'
+  assert launch(
+      '--config=folder:tiny', f'--config.data.dir={photos}', '--dry_run',
+      '--config.cluster.k=2', f'--workdir={workdir}',
+  ) == 0  # pyformat: disable
+  assert '24 pictures' in capfd.readouterr().out
+  assert not workdir.exists()
+
+
+def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
+  workdir = tmp_path / 'run'
+  command = [
+      sys.executable, '-m', 'heterojax.launch.study', '--config=demo:tiny',
+      '--config.data.num_images=2000', f'--workdir={workdir}',
+  ]  # pyformat: disable
+  process = subprocess.Popen(
+      command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+  )
+  index = workdir / 'features' / 'blocks.json'
+  deadline = time.monotonic() + 120
+  while not index.exists() or not json.loads(index.read_text())['digests']:
+    assert process.poll() is None and time.monotonic() < deadline
+    time.sleep(0.05)
+  process.send_signal(signal.SIGTERM)
+  _, errors = process.communicate(timeout=60)
+  assert process.returncode == 3
+  assert 'Stopped by SIGTERM' in errors and 'resume with: python -m' in errors
+  assert not (workdir / 'results.json').exists()
+  done = json.loads(index.read_text())['digests']
+  again = subprocess.run(command, capture_output=True, text=True, check=True)
+  assert 'Resuming: ' in again.stderr
+  kept = json.loads(index.read_text())['digests']
+  assert done.items() <= kept.items()
+
+
+def test_one_class_cluster_gives_numbers() -> None:
+  """A head that saw one class calls everything that class: 0.5, as in W."""
+  import jax
+  from heterojax import metrics
+  from heterojax import rng
+
+  generator = np.random.default_rng(0)
+  x = np.abs(generator.normal(size=(60, 8))).astype(np.float32)
+  y = np.arange(60) % 2
+  member = ensemble.Member(
+      np.flatnonzero(y), rng.key(0, rng.Purpose.INITIALISATION),
+      rng.key(0, rng.Purpose.ORDER),
+  )  # pyformat: disable
+  trained = ensemble.train(
+      x, y, x, y, [member], ensemble.Training(60, 60, 8, 0.01)
+  )
+  last = jax.tree.map(lambda leaf: leaf[0], trained.params)
+  score = metrics.score(y, metrics.probability(head.logits(last, x)))
+  assert score['accuracy'] >= 0.5 and score['auc'] is not None
