@@ -113,8 +113,15 @@ def _shipped(argv: Sequence[str]) -> list[str]:
 
 
 def _one_line(error: Exception) -> str:
-  text = ' '.join(str(error).split()) or type(error).__name__
-  return text.rstrip('.')
+  text = str(error).strip() or type(error).__name__
+  if 'Traceback (most recent call last)' in text:
+    # ml_collections puts a whole traceback into its message; the last line is
+    # what a config's own code said.
+    text = text.splitlines()[-1].partition(': ')[2]
+  field = text.strip('"\'')
+  if isinstance(error, (KeyError, AttributeError)) and field.isidentifier():
+    text = f'the configuration has no field {field!r}, see configs/common.py'
+  return ' '.join(text.split()).rstrip('.')
 
 
 def run(

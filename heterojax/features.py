@@ -285,8 +285,8 @@ class _Store:
     rows = np.asarray(values).reshape(values.shape[0], -1)[:count]
     array = np.lib.format.open_memmap(self._array, 'r+')
     array[block] = rows
-    array.flush()
-    # The digest follows the data, so a digest vouches for rows on disk.
+    # No flush: should the machine die before the system writes the rows, their
+    # digest tells, and they are computed anew.
     self._digests[str(block.start)] = _digest(rows)
     self._save_index()
 

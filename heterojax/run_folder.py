@@ -69,9 +69,9 @@ def opened(path: pathlib.Path, config: dict[str, Any]) -> Iterator[pathlib.Path]
     UserError: if it cannot be a folder.
     RefusedError: if another process uses it, or it is of another configuration.
   """
-  existed = path.is_dir()
-  own_log = not (path / _LOG).exists()  # Else the user's, which stays.
   try:
+    existed = path.is_dir()
+    own_log = not (path / _LOG).exists()  # Else the user's, which stays.
     path.mkdir(parents=True, exist_ok=True)
     lock = (path / _LOCK).open('a')
   except OSError as error:

@@ -237,11 +237,11 @@ def test_more_restarts_are_never_worse() -> None:
   gains = 0
   for seed in range(4):
     key = jax.random.key(seed)
-    inertia = [
-        float(kmeans(x, 12, key=key, n_init=n).inertia) for n in (1, 3, 9)
-    ]
-    assert inertia == sorted(inertia, reverse=True)
-    gains += inertia[-1] < inertia[0]
+    few, many = (
+        float(kmeans(x, 12, key=key, n_init=n).inertia) for n in (2, 6)
+    )
+    assert many <= few
+    gains += many < few
   assert gains > 0
 
 
@@ -258,18 +258,17 @@ def _check_consistent(x: np.ndarray, k: int, **kwargs) -> None:
 
 def test_labels_and_inertia_are_those_of_the_centers() -> None:
   x = np.random.default_rng(8).normal(size=(150, 3)).astype(np.float32)
-  _check_consistent(x, 5, key=jax.random.key(0))
-  _check_consistent(x, 5, key=jax.random.key(1), n_init=2, max_iter=1)
-  _check_consistent(x, 5, key=jax.random.key(1), n_init=1, tol=0.5)
-  # Fewer samples than candidates of k-means++, and every sample a center.
+  _check_consistent(x, 5, key=jax.random.key(0), n_init=2)
+  # Stopped early, where labels are not those of the last iteration.
+  _check_consistent(x, 5, key=jax.random.key(1), n_init=2, tol=0.5)
+  # As few samples as candidates of k-means++, and every sample a center.
   _check_consistent(x[:2], 2, key=jax.random.key(2))
-  _check_consistent(x[:1], 1, key=jax.random.key(2))
-  _check_consistent(x[:50], 50, key=jax.random.key(2), n_init=1)
 
 
 def test_plus_plus_chooses_rows() -> None:
   x = np.random.default_rng(9).normal(size=(40, 3)).astype(np.float32)
-  chosen = np.asarray(plus_plus(jax.random.key(0), jnp.asarray(x), 40))
+  chosen = jax.jit(plus_plus, static_argnums=2)(jax.random.key(0), x, 40)
+  chosen = np.asarray(chosen)
   # No row twice while there are others: all of them, in some order.
   np.testing.assert_array_equal(
       chosen[np.lexsort(chosen.T)], x[np.lexsort(x.T)]
@@ -293,7 +292,8 @@ def test_plus_plus_finds_every_group(spread: float) -> None:
 
 def test_plus_plus_with_more_centers_than_places() -> None:
   x = jnp.asarray(np.repeat(np.eye(3, dtype=np.float32), 4, axis=0))
-  chosen = np.asarray(plus_plus(jax.random.key(0), x, 6))
+  chosen = jax.jit(plus_plus, static_argnums=2)(jax.random.key(0), x, 6)
+  chosen = np.asarray(chosen)
   assert len(np.unique(chosen[:3], axis=0)) == 3
   assert len(np.unique(chosen, axis=0)) == 3  # Rows of x, and no other.
   assert np.isin(chosen, (0.0, 1.0)).all()
@@ -358,10 +358,10 @@ def test_restarts_are_as_good_as_scikit_learns() -> None:
       sklearn_cluster.KMeans(20, n_init=1, random_state=i).fit(x).inertia_
       for i in range(40)
   ]
-  # Two samples of the same distribution; random starts are twice as bad.
+  # Two samples of the same distribution.
   error = np.hypot(stats.sem(ours), stats.sem(theirs))
   assert abs(np.mean(ours) - np.mean(theirs)) < 3 * error
-  assert error < 0.05 * np.mean(theirs)
+  assert error < 0.02 * np.mean(theirs)
 
 
 def test_predict() -> None:

@@ -108,12 +108,16 @@ def batch_order(key: jax.Array, epoch: jax.Array, size: int, length: int):
   """
   epoch_key = jax.random.fold_in(key, epoch)
   positions = jnp.arange(length)
+  # Of a definite type, or x64 would draw numbers above the padding's.
   draws = jax.vmap(
-      lambda i: jax.random.bits(jax.random.fold_in(epoch_key, i))
+      lambda i: jax.random.bits(
+          jax.random.fold_in(epoch_key, i), dtype=jnp.uint32
+      )
   )(positions)
   last = jnp.uint32(0xFFFFFFFF)
   # Stable sorting keeps padding behind a row that drew the largest number.
-  return jnp.argsort(jnp.where(positions < size, draws, last), stable=True)
+  order = jnp.argsort(jnp.where(positions < size, draws, last), stable=True)
+  return order.astype(jnp.int32)
 
 
 def initial_params(members: Sequence[Member], dim: int) -> head.Params:

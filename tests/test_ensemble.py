@@ -1,0 +1,335 @@
+"""The ensemble against a plain NumPy loop over heads."""
+
+from collections.abc import Sequence
+import logging
+
+import hypothesis
+from hypothesis import strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from heterojax.heads import ensemble
+from heterojax.heads.ensemble import Member
+from heterojax.heads.ensemble import Training
+
+# Eleven different numbers of batches, more than there are segments.
+_SIZES = (33, 1, 7, 8, 9, 100, 16, 41, 57, 64, 65, 73, 90, 50)
+_N, _DIM, _V = 140, 6, 40
+_TRAINING = Training(epochs=7, patience=2, batch_size=8, learning_rate=0.05)
+
+
+def _data(
+    dtype: type = np.float32,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+  rng = np.random.default_rng(0)
+  x, truth = rng.normal(size=(_N + _V, _DIM)), rng.normal(size=_DIM)
+  y = x @ truth + rng.normal(size=len(x)) > 0
+  x = x.astype(dtype)
+  return x[:_N], y[:_N].astype(int), x[_N:], y[_N:].astype(int)
+
+
+def _member(i: int, size: int, *, repeats: bool = False) -> Member:
+  rows = np.random.default_rng([i, size]).choice(_N, size, replace=repeats)
+  return Member(
+      rows,
+      jax.random.fold_in(jax.random.key(1), i),
+      jax.random.fold_in(jax.random.key(2), i),
+  )
+
+
+def _members(sizes: Sequence[int] = _SIZES) -> list[Member]:
+  """Every third one draws with replacement, so some rows come twice."""
+  return [_member(i, n, repeats=i % 3 == 0) for i, n in enumerate(sizes)]
+
+
+_order = jax.jit(ensemble.batch_order, static_argnums=3)
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+  return 1 / (1 + np.exp(-values))
+
+
+def _loop(
+    member: Member,
+    kernel: np.ndarray,
+    training: Training,
+    *,
+    whole_batch: bool = False,
+) -> dict[str, object]:
+  """One head in float64, epoch by epoch and batch by batch, as Keras does it.
+
+  Args:
+    member: of the ensemble.
+    kernel: its initial kernel.
+    training: how.
+    whole_batch: the mistake of averaging a smaller last batch by the size of
+      the others.
+
+  Returns:
+    The head's part of an `Ensemble`.
+  """
+  x, y, x_validation, y_validation = _data(np.float64)
+  w, size = np.append(kernel, 0.0), training.batch_size
+  m, v = np.zeros_like(w), np.zeros_like(w)
+  t = wait = best_epoch = 0
+  best, best_w, history = -np.inf, w, []
+  for epoch in range(training.epochs):
+    order = np.asarray(_order(member.order_key, epoch, len(member.rows), 104))
+    rows = member.rows[order[: len(member.rows)]]
+    for batch in np.split(rows, range(size, len(rows), size)):
+      inputs = np.append(x[batch], np.ones((len(batch), 1)), axis=1)
+      residual = _sigmoid(inputs @ w) - y[batch]
+      gradient = residual @ inputs / (size if whole_batch else len(batch))
+      t += 1
+      m = 0.9 * m + 0.1 * gradient
+      v = 0.999 * v + 0.001 * gradient**2
+      rate = training.learning_rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+      w = w - rate * m / (np.sqrt(v) + 1e-7)
+    p = _sigmoid(x_validation @ w[:-1] + w[-1])
+    if training.monitor == 'val_loss':
+      right = np.where(y_validation, p, 1 - p)
+      value = np.log(right).mean()
+    else:
+      value = np.mean((p > 0.5) == y_validation)
+    history.append(value)
+    if value > best:
+      best, best_w, best_epoch, wait = value, w, epoch, 0
+      continue
+    wait += 1
+    if wait >= training.patience and epoch > 0:
+      break
+  return {
+      'weights': best_w,
+      'best': best,
+      'best_epoch': best_epoch,
+      'epochs': len(history),
+      'history': history + [np.nan] * (training.epochs - len(history)),
+  }
+
+
+def _weights(trained: ensemble.Ensemble) -> np.ndarray:
+  """`[H, D + 1]`."""
+  kernel, bias = (np.asarray(leaf) for leaf in trained.params)
+  return np.append(kernel, bias[:, None], axis=1)
+
+
+def _check_loop(
+    trained: ensemble.Ensemble,
+    members: list[Member],
+    training: Training,
+    atol: float,
+) -> None:
+  kernels = ensemble.initial_params(members, _DIM).kernel
+  want = [
+      _loop(m, np.asarray(kernel, np.float64), training)
+      for m, kernel in zip(members, kernels)
+  ]
+  stack = {key: np.array([one[key] for one in want]) for key in want[0]}
+  np.testing.assert_array_equal(trained.epochs, stack['epochs'])
+  np.testing.assert_array_equal(trained.best_epoch, stack['best_epoch'])
+  # The accuracy itself is float32.
+  np.testing.assert_allclose(trained.best, stack['best'], atol=max(atol, 1e-7))
+  np.testing.assert_allclose(
+      trained.history,
+      stack['history'].T[: len(trained.history)],
+      atol=max(atol, 1e-7),
+  )
+  np.testing.assert_allclose(
+      _weights(trained), stack['weights'], rtol=0, atol=atol
+  )
+
+
+@pytest.mark.parametrize('monitor', ensemble.MONITORS)
+def test_is_the_loop_in_float64(monitor: str) -> None:
+  training = Training(7, 2, 8, 0.05, monitor)
+  with jax.enable_x64(True):
+    members = _members()
+    trained = ensemble.train(*_data(np.float64), members, training)
+    _check_loop(trained, members, training, 1e-12)
+    # The loop would notice a last batch that is averaged by another's size.
+    i = _SIZES.index(33)
+    kernel = ensemble.initial_params(members, _DIM).kernel[i]
+    wrong = _loop(members[i], np.asarray(kernel), training, whole_batch=True)
+    assert np.abs(wrong['weights'] - _weights(trained)[i]).max() > 1e-4
+  # Heads that stop at different times, and some that never do.
+  assert len(set(trained.epochs)) > 2
+  if monitor == 'val_loss':
+    assert trained.epochs.max() == training.epochs
+  assert len(set(trained.best_epoch)) > 2
+
+
+@pytest.fixture(name='trained', scope='module')
+def _trained() -> ensemble.Ensemble:
+  return ensemble.train(*_data(), _members(), _TRAINING)
+
+
+def test_is_the_loop_in_float32(trained: ensemble.Ensemble) -> None:
+  assert trained.params.kernel.dtype == np.float32
+  assert np.abs(_weights(trained)).max() > 0.5
+  _check_loop(trained, _members(), _TRAINING, 1e-5)
+
+
+def test_a_stopped_head_does_not_move(trained: ensemble.Ensemble) -> None:
+  stopped = trained.epochs < len(trained.history)
+  assert stopped.any()
+  for h, epochs in enumerate(trained.epochs):
+    assert not np.isnan(trained.history[:epochs, h]).any()
+    assert np.isnan(trained.history[epochs:, h]).all()
+    assert trained.history[trained.best_epoch[h], h] == trained.best[h]
+  # The weights are those of training that ends with the best epoch.
+  h = int(np.argmax(stopped & (trained.best_epoch > 0)))
+  short = Training(int(trained.best_epoch[h]) + 1, 2, 8, 0.05)
+  again = ensemble.train(*_data(), _members(), short)
+  np.testing.assert_allclose(
+      _weights(again)[h], _weights(trained)[h], rtol=1e-6
+  )
+
+
+def test_other_heads_change_nothing(trained: ensemble.Ensemble) -> None:
+  members = _members()
+  # Larger and smaller than all others, and in front.
+  more = [_member(100, 130), *members, _member(101, 3)]
+  np.testing.assert_array_equal(
+      ensemble.initial_params(more, _DIM).kernel[1:-1],
+      ensemble.initial_params(members, _DIM).kernel,
+  )
+  again = ensemble.train(*_data(), more, _TRAINING)
+  np.testing.assert_allclose(
+      _weights(again)[1:-1], _weights(trained), rtol=0, atol=2e-6
+  )
+  np.testing.assert_array_equal(again.best_epoch[1:-1], trained.best_epoch)
+  np.testing.assert_array_equal(again.epochs[1:-1], trained.epochs)
+  np.testing.assert_array_equal(
+      again.history[: len(trained.history), 1:-1], trained.history
+  )
+
+
+@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.given(
+    seed=st.integers(0, 2**31 - 1),
+    epoch=st.integers(0, 1000),
+    size=st.integers(1, 64),
+)
+def test_batch_order(seed: int, epoch: int, size: int) -> None:
+  key = jax.random.key(seed)
+  order = np.asarray(_order(key, epoch, size, 64))
+  np.testing.assert_array_equal(np.sort(order[:size]), np.arange(size))
+  np.testing.assert_array_equal(order[size:], np.arange(size, 64))
+  # However long the longest list of another head is.
+  longer = np.asarray(_order(key, epoch, size, 104))
+  np.testing.assert_array_equal(longer[:size], order[:size])
+
+
+def test_batch_order_does_not_depend_on_x64() -> None:
+  key = jax.random.key(3)
+  want = ensemble.batch_order(key, 1, 5, 8)
+  assert want.dtype == np.int32
+  with jax.enable_x64(True):
+    got = ensemble.batch_order(key, 1, 5, 8)
+  assert got.dtype == np.int32
+  np.testing.assert_array_equal(got, want)
+
+
+def test_batch_orders_differ() -> None:
+  keys = [jax.random.fold_in(jax.random.key(2), i) for i in range(8)]
+  orders = [
+      tuple(np.asarray(_order(key, epoch, 40, 64))[:40])
+      for key in keys
+      for epoch in range(8)
+  ]
+  assert len(set(orders)) == 64
+  # Every position is as likely to come first.
+  firsts = jax.vmap(lambda e: _order(keys[0], e, 4, 8)[0])(jnp.arange(4000))
+  counts = np.bincount(firsts, minlength=4)
+  assert np.all(np.abs(counts - 1000) < 4 * (4000 * 3 / 16) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    'monitor, value', [('val_accuracy', np.inf), ('val_loss', np.nan)]
+)
+def test_a_diverging_head_harms_no_other(monitor: str, value: float) -> None:
+  x, *rest = _data()
+  training = Training(3, 2, 8, 0.05, monitor)
+  members = _members((20, 9, 1, 16))
+  # Row 0 is the one that a careless padding would show to every head.
+  rows = [np.arange(1, 1 + len(m.rows)) for m in members]
+  rows[1] = np.arange(9)
+  members = [m._replace(rows=r) for m, r in zip(members, rows)]
+  fine = ensemble.train(x, *rest, members, training)
+  x = x.copy()
+  x[0] = value
+  got = ensemble.train(x, *rest, members, training)
+  others = [0, 2, 3]
+  np.testing.assert_array_equal(
+      _weights(got)[others], _weights(fine)[others]
+  )
+  np.testing.assert_array_equal(got.best[others], fine.best[others])
+  np.testing.assert_array_equal(
+      got.history[:, others], fine.history[:, others]
+  )
+  np.testing.assert_array_equal(got.epochs[others], fine.epochs[others])
+  # The head itself stops, says so, and is what it was at the start.
+  assert got.best[1] == -np.inf
+  assert got.epochs[1] == 2
+  np.testing.assert_array_equal(
+      got.params.kernel[1], ensemble.initial_params(members, _DIM).kernel[1]
+  )
+
+
+def test_given_initial_weights() -> None:
+  members = _members((9, 1, 20))
+  training = Training(2, 2, 8, 0.05)
+  params = ensemble.initial_params(members, _DIM)
+  want = ensemble.train(*_data(), members, training)
+  got = ensemble.train(*_data(), members, training, params=params)
+  np.testing.assert_array_equal(_weights(got), _weights(want))
+  # They are still the caller's, in the caller's order.
+  np.testing.assert_array_equal(
+      params.kernel, ensemble.initial_params(members, _DIM).kernel
+  )
+  still = ensemble.train(
+      *_data(), members, Training(1, 1, 8, 0.0), params=params
+  )
+  np.testing.assert_array_equal(still.params.kernel, params.kernel)
+
+
+def test_predict() -> None:
+  members = _members((9, 1, 20))
+  params = ensemble.initial_params(members, _DIM)
+  params = params._replace(bias=jnp.array([0.0, 1.0, -2.0]))
+  x = _data()[0]
+  got = ensemble.predict(params, x)
+  assert got.shape == (3, _N)
+  np.testing.assert_allclose(
+      got,
+      np.asarray(params.kernel) @ x.T + np.array([[0.0], [1.0], [-2.0]]),
+      rtol=1e-5,
+      atol=1e-5,
+  )
+
+
+def test_compiles_once(caplog: pytest.LogCaptureFixture) -> None:
+  with jax.log_compiles(), caplog.at_level(logging.WARNING):
+    trained = ensemble.train(
+        *_data(), _members((9, 2, 21)), Training(5, 5, 8, 0.05)
+    )
+    # Other rows and keys, but as many.
+    others = [_member(i + 7, n) for i, n in enumerate((9, 2, 21))]
+    ensemble.train(*_data(), others, Training(5, 5, 8, 0.05))
+  assert len(trained.history) == 5
+  compiled = [
+      r for r in caplog.records
+      if r.getMessage().startswith('Compiling jit(_epoch) ')
+  ]
+  assert len(compiled) == 1
+
+
+def test_mistakes() -> None:
+  with pytest.raises(ValueError, match="monitor 'loss'"):
+    ensemble.train(*_data(), _members((3,)), Training(1, 1, 8, 0.1, 'loss'))
+  members = _members((3, 5))
+  members.append(members[0]._replace(rows=np.zeros(0, int)))
+  with pytest.raises(ValueError, match='head 2 has no rows'):
+    ensemble.train(*_data(), members, _TRAINING)
