@@ -149,14 +149,16 @@ def run(
     with _signals():
       _parse(values, argv, about)
       return body(values)
-  except (HeterojaxError, KeyboardInterrupt) as error:
+  except (HeterojaxError, KeyboardInterrupt, OSError) as error:
     if isinstance(error, KeyboardInterrupt):
       error = Interrupted('Interrupted.')
+    elif isinstance(error, OSError):  # A full disk, a folder without rights.
+      error = UserError(f'A file cannot be used: {error}.')
     if '--debug' in argv:
       traceback.print_exc()
     print(f'heterojax: {error}', file=sys.stderr)
     if isinstance(error, Interrupted):
-      print(f'What is done is kept; resume with: {_command(argv)}', file=sys.stderr)
+      print(f'Resume with: {_command(argv)}', file=sys.stderr)
     return error.exit_code
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import jax
 
-_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scikit-learn', 'pillow')
+_PACKAGES = (
+    'jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scikit-learn', 'pillow'
+)  # pyformat: disable
 
 
 def describe() -> dict[str, Any]:

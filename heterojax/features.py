@@ -123,13 +123,13 @@ def extract(
   store = _Store(folder, shape, extraction.batch_size, fingerprint, environment)
   store.open(allow_mismatch)
   missing = store.missing()
+  done = len(pictures) - sum(b.stop - b.start for b in missing)
   if missing:
     run = _compiled(backbone, extraction)
     with (
-        Progress('features', len(pictures), 'images') as progress,
+        Progress('features', len(pictures), 'images', done) as progress,
         contextlib.closing(_decoded(pictures, missing, extraction)) as batches,
     ):
-      progress.update(len(pictures) - sum(b.stop - b.start for b in missing))
       # One batch is in the device's hands while the one before is written.
       waiting = None
       for block, batch in batches:
@@ -139,7 +139,7 @@ def extract(
           progress.update(ready[0].stop - ready[0].start)
       store.write(*waiting)
       progress.update(waiting[0].stop - waiting[0].start)
-  return store.read(), sum(b.stop - b.start for b in missing)
+  return store.read(), len(pictures) - done
 
 
 def _compiled(backbone: backbones.Backbone, extraction: Extraction) -> Any:
@@ -283,12 +283,22 @@ class _Store:
   def write(self, block: slice, values: jax.Array) -> None:
     count = block.stop - block.start
     rows = np.asarray(values).reshape(values.shape[0], -1)[:count]
-    array = np.lib.format.open_memmap(self._array, 'r+')
-    array[block] = rows
-    # No flush: should the machine die before the system writes the rows, their
-    # digest tells, and they are computed anew.
-    self._digests[str(block.start)] = _digest(rows)
-    self._save_index()
+    start = np.lib.format.open_memmap(self._array, 'r').offset
+    start += block.start * rows[0].nbytes
+    try:
+      # Not through the map: a full disk would end the process without a word.
+      # No flush: should the machine die before the system writes the rows,
+      # their digest tells, and they are computed anew.
+      with self._array.open('r+b') as file:
+        file.seek(start)
+        file.write(rows.tobytes())
+      self._digests[str(block.start)] = _digest(rows)
+      self._save_index()
+    except OSError as error:
+      raise UserError(
+          f'{self._array} cannot be written ({error.strerror}): mend that and'
+          ' give the same command, which goes on from here.'
+      ) from error
 
   def read(self) -> np.ndarray:
     return np.load(self._array, mmap_mode='r')

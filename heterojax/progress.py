@@ -1,4 +1,4 @@
-"""Progress of anything over two seconds: a bar on a terminal, else log lines."""
+"""Progress of what takes long: a bar on a terminal, else log lines."""
 
 import logging
 import sys
@@ -18,15 +18,17 @@ class Progress:
     what: name of the work, as 'features'.
     total: units in all.
     unit: name of one, as 'images'.
+    done: units that an earlier run did.
   """
 
-  def __init__(self, what: str, total: int, unit: str):
+  def __init__(self, what: str, total: int, unit: str, done: int = 0):
     self._what, self._total, self._unit = what, total, unit
-    self._done = 0
+    self._done = self._before = done
     self._start = self._last = time.monotonic()
     self._bar = tqdm.tqdm(
         desc=what,
         total=total,
+        initial=done,
         unit=f' {unit}',
         delay=_SECONDS_BEFORE_BAR,
         disable=not sys.stderr.isatty(),
@@ -47,7 +49,7 @@ class Progress:
     if not self._bar.disable or now - self._last < _SECONDS_BETWEEN_LINES:
       return
     self._last = now
-    rate = self._done / (now - self._start)
+    rate = max(self._done - self._before, 1) / (now - self._start)
     _LOG.info(
         '%s: %d of %d %s, %.1f %s/s, %.0f s left',
         self._what,

@@ -51,7 +51,9 @@ def digest(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def opened(path: pathlib.Path, config: dict[str, Any]) -> Iterator[pathlib.Path]:
+def opened(
+    path: pathlib.Path, config: dict[str, Any]
+) -> Iterator[pathlib.Path]:
   """Owns a run folder while a study runs in it.
 
   A folder that held no run before and gets no artifact is taken away again, so
@@ -89,7 +91,7 @@ def opened(path: pathlib.Path, config: dict[str, Any]) -> Iterator[pathlib.Path]
           ' --workdir.'
       ) from error
     _check_config(path, config)
-    handler = logging.FileHandler(path / _LOG)
+    handler = logging.FileHandler(path / _LOG, encoding='utf-8')
     handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
     root = logging.getLogger('heterojax')
     root.addHandler(handler)

@@ -15,6 +15,7 @@ from heterojax import arithmetic
 from heterojax import cli
 from heterojax import conditions
 from heterojax import environment
+from heterojax import report
 from heterojax import run_folder
 from heterojax.errors import UserError
 from heterojax.studies import retraining
@@ -24,9 +25,9 @@ from heterojax.studies import stages
 _FLAGS = (
     (flags.DEFINE_string, 'workdir', None, 'Run folder; the same one resumes.'),
     (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
-    (flags.DEFINE_bool, 'download', False, 'Fetch published weights if missing.'),
+    (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
     (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
-    (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the run folder.'),
+    (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
     (flags.DEFINE_bool, 'allow_mismatch', False, 'Resume on another machine.'),
     (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
@@ -53,10 +54,11 @@ def _study(values: flags.FlagValues) -> int:
     run_folder.begin(folder, config)
     if values.profile:
       stack.enter_context(jax.profiler.trace(str(folder / 'profile')))
-    results = retraining.run(
+    results, outcome = retraining.run(
         settings, folder, cohort, samples, backbone, environment.describe(),
         allow_mismatch=values.allow_mismatch, timer=timer,
     )  # pyformat: disable
+    report.write(folder, results, outcome)
   print(f'The report is at {(workdir / "report.html").absolute()}')
   return int(
       condition is not None

@@ -134,7 +134,9 @@ def test_flips() -> None:
   np.testing.assert_array_equal(
       augmentation.apply(image, horizontal), image[:, ::-1]
   )
-  np.testing.assert_array_equal(augmentation.apply(image, vertical), image[::-1])
+  np.testing.assert_array_equal(
+      augmentation.apply(image, vertical), image[::-1]
+  )
   for flip in (horizontal, vertical, Transform(True, True)):
     once = augmentation.apply(image, flip)
     assert not np.array_equal(once, image)

@@ -6,10 +6,13 @@ pixels.
 
 from collections.abc import Iterator
 import dataclasses
+import hashlib
 import json
 import logging
 import pathlib
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from typing import Any
 
@@ -64,7 +67,8 @@ def pictures(
   for i in range(6):
     # Smooth, so that pictures differ in more than noise.
     small = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
-    image = Image.fromarray(small).resize((50, 40 + i), Image.Resampling.BICUBIC)
+    image = Image.fromarray(small)
+    image = image.resize((50, 40 + i), Image.Resampling.BICUBIC)
     image.save(folder / f'{i}.png')
   transforms = [augmentation.IDENTITY] * 6
   transforms += [augmentation.transform_of(0, str(i), 1) for i in range(4)]
@@ -231,7 +235,8 @@ def test_other_rows_are_not_written_again(
   marked[4:8] = 3
   np.save(folder / 'features.npy', marked)
   index = json.loads((folder / 'blocks.json').read_text())
-  index['digests']['4'] = features._digest(marked[4:8])  # pylint: disable=protected-access
+  digest = hashlib.blake2b(marked[4:8], digest_size=16).hexdigest()
+  index['digests']['4'] = digest
   (folder / 'blocks.json').write_text(json.dumps(index))
   _forget(folder, 0)
   after, computed = _extract(backbone, pictures, folder)
@@ -291,7 +296,8 @@ def test_another_fingerprint_or_batch_is_computed_anew(
   assert _extract(backbone, pictures, folder)[1] == 0
   assert _extract(backbone, pictures, folder, **other)[1] == len(pictures)
   eight = dataclasses.replace(_HOW, batch_size=8)
-  assert _extract(backbone, pictures, folder, eight, **other)[1] == len(pictures)
+  _, computed = _extract(backbone, pictures, folder, eight, **other)
+  assert computed == len(pictures)
   got, computed = _extract(backbone, pictures[:7], folder, eight, **other)
   assert computed == len(got) == 7
 
@@ -338,6 +344,38 @@ def test_a_picture_that_vanished_is_named_and_the_rest_kept(
   got, computed = _extract(backbone, shown, folder)
   assert computed == 13 - 4 * len(kept) < 13
   _assert_equal_features(got, _one_by_one(backbone, shown, _HOW))
+
+
+# A limit on the size of files stands for a full disk.
+_FULL_DISK = """
+import pathlib, resource, sys
+import numpy as np
+from heterojax import errors, features
+store = features._Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f', {})
+store.open(False)
+first, second, _ = store.missing()
+store.write(first, np.ones((2, 1000), np.float32))
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+try:
+  store.write(second, np.full((2, 1000), 2, np.float32))
+except errors.UserError as error:
+  print(error)
+"""
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(
+    tmp_path: pathlib.Path,
+) -> None:
+  done = subprocess.run(
+      [sys.executable, '-c', _FULL_DISK, str(tmp_path)],
+      capture_output=True,
+      text=True,
+      check=True,
+  )
+  assert 'features.npy cannot be written (File too large)' in done.stdout
+  index = json.loads((tmp_path / 'blocks.json').read_text())
+  assert set(index['digests']) == {'0'}
+  assert np.all(np.load(tmp_path / 'features.npy')[:2] == 1)
 
 
 def test_the_network_is_compiled_once(

@@ -240,7 +240,7 @@ def _of_numbers(dtype: type, value: float) -> Callable[[pathlib.Path], None]:
 
 
 _BROKEN: dict[str, tuple[Callable[[pathlib.Path], None], str]] = {
-    'truncated': (_truncated, 'cannot be decoded: OSError: image file is trunc'),
+    'truncated': (_truncated, 'cannot be decoded: OSError: image file is tr'),
     'empty': (lambda p: p.write_bytes(b''), 'the file is empty'),
     'text': (
         lambda p: p.write_text('<html>404</html>'),

@@ -142,10 +142,11 @@ def test_float32_keeps_the_subspace(shape: tuple[int, int]) -> None:
   leading = want.components_[:q]
   assert all(leaf.dtype == np.float32 for leaf in got)
 
-  # What float32 alone would do, so that the limit below means something.
-  centred = x - x.mean(axis=0)
-  naive = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :q].T
-  assert _largest_angle(naive, leading) > 1e-3
+  if shape[0] > shape[1]:
+    # What float32 alone would do, so that the limit below means something.
+    centred = x - x.mean(axis=0)
+    naive = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :q].T
+    assert _largest_angle(naive, leading) > 1e-3
   assert _largest_angle(got.components, leading) < 1e-5
 
   values = want.explained_variance_

@@ -148,7 +148,9 @@ def test_only_included_candidates_get_a_split(protocol: str) -> None:
   cohort = _plain(40, 40)
   dropped = {str(i) for i in range(0, 80, 7)}
   cohort = cohort.replaced({
-      c.id: c.left_out('not drawn') for c in cohort.candidates if c.id in dropped
+      c.id: c.left_out('not drawn')
+      for c in cohort.candidates
+      if c.id in dropped
   })
   for c in _assign(cohort, protocol).candidates:
     assert bool(c.split) == (c.id not in dropped)

@@ -282,7 +282,7 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   process.send_signal(signal.SIGTERM)
   _, errors = process.communicate(timeout=60)
   assert process.returncode == 3
-  assert 'Stopped by SIGTERM' in errors and 'resume with: python -m' in errors
+  assert 'Stopped by SIGTERM' in errors and 'Resume with: python -m' in errors
   assert not (workdir / 'results.json').exists()
   done = json.loads(index.read_text())['digests']
   again = subprocess.run(command, capture_output=True, text=True, check=True)

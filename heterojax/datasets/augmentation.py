@@ -69,10 +69,12 @@ def copies(
   """
   if not image_ids:
     return []
-  ranked = sorted(
-      image_ids,
-      key=lambda i: (rng.generator(seed, rng.Purpose.AUGMENTATION, i).random(), i),
-  )
+
+  def drawn(image_id: str) -> tuple[float, str]:
+    stream = rng.generator(seed, rng.Purpose.AUGMENTATION, image_id)
+    return stream.random(), image_id
+
+  ranked = sorted(image_ids, key=drawn)
   return [
       (ranked[j % len(ranked)], 1 + j // len(ranked))
       for j in range(num_copies(len(ranked), factor))

@@ -109,8 +109,9 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
   """
   try:
     with path.open(encoding='utf-8-sig', newline='') as file:
-      lines = ([c.strip() for c in row] for row in csv.reader(file, strict=True))
-      columns, *rows = [row for row in lines if row] or [[]]
+      reader = csv.reader(file, strict=True)
+      lines = [[cell.strip() for cell in row] for row in reader if row]
+      columns, *rows = lines or [[]]
   except (OSError, UnicodeDecodeError, csv.Error) as error:
     raise UserError(
         f'{path} cannot be read as a CSV file in UTF-8 ({error}).'

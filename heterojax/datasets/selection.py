@@ -152,7 +152,8 @@ def _check_bad_share(
   if bad and len(bad) / len(drawn) > max_bad_share:
     percent = -(-100 * len(bad) // len(drawn))  # Rounded up, so that it allows.
     raise UserError(
-        f'{len(bad)} of {len(drawn)} images of {cohort.root} cannot be used, the'
-        f' first is {bad[0].path} ({bad[0].reason}): mend them, or allow it with'
+        f'{len(bad)} of {len(drawn)} images of {cohort.root} cannot be used,'
+        f' the first is {bad[0].path} ({bad[0].reason}): mend them, or allow it'
+        ' with'
         f' --config.data.max_bad_share={percent / 100:.2f} or more.'
     )

@@ -45,8 +45,8 @@ def assign(
   named = [c for c in rows if c.split]
   if named and len(named) < len(rows):
     raise UserError(
-        f'Only {len(named)} of {len(rows)} images of {cohort.root} have a split:'
-        ' name it for all of them or for none.'
+        f'Only {len(named)} of {len(rows)} images of {cohort.root} have a'
+        ' split: name it for all of them or for none.'
     )
   if not named:
     rows = _split(rows, test_share, 'train', 'test', seed, protocol, 0)

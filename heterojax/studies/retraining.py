@@ -16,7 +16,6 @@ import numpy as np
 from heterojax import checkpoint
 from heterojax import cluster
 from heterojax import metrics
-from heterojax import report
 from heterojax import rng
 from heterojax import run_folder
 from heterojax.backbones import Backbone
@@ -169,7 +168,7 @@ def run(
     *,
     allow_mismatch: bool,
     timer: stages.Timer,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Outcome]:
   """The whole study on a split cohort; artifacts go into the run folder.
 
   Args:
@@ -183,7 +182,7 @@ def run(
     timer: keeps the seconds of each stage.
 
   Returns:
-    `results.json`.
+    What `results.json` holds, and what it was made from.
   """
   run_folder.write_atomically(folder / 'manifest.csv', manifest_csv(cohort))
   run_folder.write_atomically(
@@ -214,8 +213,7 @@ def run(
   run_folder.write_atomically(
       folder / 'results.json', run_folder.to_json(results)
   )
-  report.write(folder, results, outcome)
-  return results
+  return results, outcome
 
 
 def _check_finite(x: jax.Array, samples: samples_lib.Samples) -> None:

@@ -1,4 +1,4 @@
-"""From the split cohort to the samples of a study and the pictures they show."""
+"""From the split cohort to a study's samples and the pictures they show."""
 
 from collections.abc import Sequence
 import dataclasses

@@ -158,7 +158,9 @@ def from_dict(config: dict[str, Any]) -> Settings:
       )
   for path, least in _AT_LEAST.items():
     if not (value := _get(settings, path)) >= least:
-      raise UserError(f'--config.{path} is {value}, but must be {least} or more.')
+      raise UserError(
+          f'--config.{path} is {value}, but must be {least} or more.'
+      )
   for path in _SHARES:
     if not 0 < (value := _get(settings, path)) <= 0.5:
       raise UserError(

@@ -1,0 +1,147 @@
+"""One head of the ensemble against Keras, from the same start and order."""
+
+from collections.abc import Iterator
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from heterojax.heads import ensemble
+from heterojax.heads.ensemble import Member
+from heterojax.heads.ensemble import Training
+
+os.environ.setdefault('KERAS_BACKEND', 'jax')
+keras = pytest.importorskip('keras')
+
+# The last batch of an epoch holds five rows.
+_N, _DIM, _V, _BATCH = 61, 12, 50, 8
+
+
+def _data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+  rng = np.random.default_rng(3)
+  x = rng.normal(size=(_N + _V, _DIM)).astype(np.float32)
+  noise = rng.normal(size=len(x)) * 1.5
+  y = (x @ rng.normal(size=_DIM) + noise > 0).astype(np.float32)
+  return x[:_N], y[:_N], x[_N:], y[_N:]
+
+
+def _member() -> Member:
+  rows = np.random.default_rng(4).permutation(_N)
+  return Member(rows, jax.random.key(5), jax.random.key(6))
+
+
+def _order(member: Member, epoch: int) -> np.ndarray:
+  return member.rows[
+      np.asarray(ensemble.batch_order(member.order_key, epoch, _N, _N))
+  ]
+
+
+def _model(member: Member, learning_rate: float) -> 'keras.Model':
+  model = keras.Sequential([
+      keras.Input((_DIM,)),
+      keras.layers.Dense(1, activation='sigmoid'),
+  ])
+  kernel = ensemble.initial_params([member], _DIM).kernel[0]
+  # The bias is that of the layer: both start from zero.
+  model.set_weights([np.asarray(kernel)[:, None], model.get_weights()[1]])
+  model.compile(
+      keras.optimizers.Adam(learning_rate),
+      'binary_crossentropy',
+      metrics=['accuracy'],
+  )
+  return model
+
+
+def _train(member: Member, training: Training) -> ensemble.Ensemble:
+  # A larger head beside it: the list of the first one is padded.
+  other = Member(
+      np.arange(_N).repeat(2), jax.random.key(7), jax.random.key(8)
+  )
+  return ensemble.train(*_data(), [member, other], training)
+
+
+@pytest.mark.parametrize('learning_rate', [1e-3, 1e-1])
+def test_follows_fit(learning_rate: float) -> None:
+  x, y, *validation = _data()
+  member = _member()
+  model = _model(member, learning_rate)
+  start = model.get_weights()[0]
+  accuracy, loss = [], []
+  for epoch in range(3):
+    order = _order(member, epoch)
+    history = model.fit(
+        x[order],
+        y[order],
+        batch_size=_BATCH,
+        epochs=1,
+        shuffle=False,
+        validation_data=validation,
+        verbose=0,
+    ).history
+    accuracy += history['val_accuracy']
+    loss += history['val_loss']
+  trained = _train(member, Training(3, 9, _BATCH, learning_rate))
+  # One image more or less would be 0.02.
+  np.testing.assert_allclose(
+      trained.history[:, 0], accuracy, rtol=0, atol=1e-6
+  )
+  trained = _train(member, Training(3, 9, _BATCH, learning_rate, 'val_loss'))
+  np.testing.assert_allclose(-trained.history[:, 0], loss, rtol=1e-5)
+  # The loss falls, so the best weights are the last ones.
+  assert trained.best_epoch[0] == 2
+  kernel, bias = model.get_weights()
+  assert np.abs(kernel - start).max() > 10 * learning_rate
+  np.testing.assert_allclose(
+      trained.params.kernel[0], kernel[:, 0], rtol=1e-4, atol=1e-6
+  )
+  np.testing.assert_allclose(
+      trained.params.bias[0], bias[0], rtol=1e-4, atol=1e-6
+  )
+
+
+def _batches(
+    member: Member, epochs: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  x, y, *_ = _data()
+  for epoch in range(epochs):
+    order = _order(member, epoch)
+    for rows in np.split(order, range(_BATCH, _N, _BATCH)):
+      yield x[rows], y[rows][:, None]
+
+
+@pytest.mark.parametrize('patience', [0, 1, 3, 12])
+def test_stops_and_restores_as_keras(patience: int) -> None:
+  member, epochs, learning_rate = _member(), 12, 2e-2
+  model = _model(member, learning_rate)
+  stopping = keras.callbacks.EarlyStopping(
+      'val_accuracy', patience=patience, restore_best_weights=True
+  )
+  *_, x_validation, y_validation = _data()
+  history = model.fit(
+      _batches(member, epochs),
+      steps_per_epoch=-(-_N // _BATCH),
+      shuffle=False,
+      epochs=epochs,
+      validation_data=(x_validation, y_validation),
+      callbacks=[stopping],
+      verbose=0,
+  ).history['val_accuracy']
+  trained = _train(member, Training(epochs, patience, _BATCH, learning_rate))
+  assert trained.epochs[0] == len(history)
+  assert trained.best_epoch[0] == stopping.best_epoch
+  assert trained.best[0] == pytest.approx(float(stopping.best), abs=1e-6)
+  np.testing.assert_allclose(
+      trained.history[: len(history), 0], history, rtol=0, atol=1e-6
+  )
+  assert np.isnan(trained.history[len(history) :, 0]).all()
+  kernel, bias = model.get_weights()
+  np.testing.assert_allclose(
+      trained.params.kernel[0], kernel[:, 0], rtol=1e-4, atol=1e-6
+  )
+  np.testing.assert_allclose(
+      trained.params.bias[0], bias[0], rtol=1e-4, atol=1e-6
+  )
+  # It is no trivial run: it ends early or the best weights are not the last.
+  assert len(history) < epochs or stopping.best_epoch < epochs - 1
+  assert len(set(history)) > 1

@@ -1,0 +1,285 @@
+"""What the numbers of a retraining study are said to mean."""
+
+import itertools
+import pathlib
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+from heterojax import metrics
+from heterojax.datasets import augmentation
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.studies import analysis
+from heterojax.studies.samples import Samples
+
+
+def _retrained(**values: list[float | None]) -> list[dict[str, object]]:
+  """Clusters whose retrained heads score so; 0 in metrics not named."""
+  number = len(next(iter(values.values())))
+  return [
+      {
+          'retrained': {
+              name: values[name][i] if name in values else 0.0
+              for name in metrics.METRICS
+          }
+      }
+      for i in range(number)
+  ]
+
+
+def _distances(points: np.ndarray) -> np.ndarray:
+  return np.linalg.norm(points[:, None] - points[None], axis=-1)
+
+
+def test_distance_vs_performance_is_spearman() -> None:
+  rng = np.random.default_rng(0)
+  distances = _distances(rng.normal(size=(6, 3)))
+  values = {name: list(rng.random(6)) for name in metrics.METRICS}
+  got = analysis.distance_vs_performance(_retrained(**values), distances)
+  pairs = list(itertools.combinations(range(6), 2))
+  assert [(p['a'], p['b']) for p in got['pairs']] == pairs
+  for name in metrics.METRICS:
+    want = stats.spearmanr(
+        [distances[a, b] for a, b in pairs],
+        [abs(values[name][a] - values[name][b]) for a, b in pairs],
+    )
+    assert got['spearman'][name] == pytest.approx(want.statistic)
+  for p in got['pairs']:
+    assert p['centroid_distance'] == distances[p['a'], p['b']]
+    assert p['difference']['auc'] == pytest.approx(
+        abs(values['auc'][p['a']] - values['auc'][p['b']])
+    )
+
+
+def test_hand_values() -> None:
+  # Distances of (01, 02, 12) are 1, 5, 4; differences 0.1, 0.5, 0.4 and the
+  # reverse order for the AUC: 0.3, 0.1, 0.2.
+  distances = _distances(np.array([[0.0], [1.0], [5.0]]))
+  clusters = _retrained(accuracy=[0.9, 0.8, 0.4], auc=[0.9, 0.6, 0.8])
+  got = analysis.distance_vs_performance(clusters, distances)
+  assert got['spearman']['accuracy'] == pytest.approx(1)
+  assert got['spearman']['auc'] == pytest.approx(-1)
+  # Sensitivity is 0 everywhere.
+  assert got['spearman']['sensitivity'] is None
+  assert got['spearman']['sensitivity_why'] == 'all pairs are equal'
+  assert got['why'].startswith('k = 3 gives 3 pairs, which share clusters')
+
+
+def test_equal_fractions_are_ties_whatever_their_last_bits() -> None:
+  # 0.8 - 0.7 is more than 0.7 - 0.6 in float64.
+  values = [0.8, 0.7, 0.6, 0.5]
+  assert 0.8 - 0.7 > 0.7 - 0.6
+  distances = _distances(np.array([[0.0], [1.0], [5.0], [6.5]]))
+  got = analysis.distance_vs_performance(
+      _retrained(accuracy=values), distances
+  )
+  pairs = list(itertools.combinations(range(4), 2))
+  want = stats.spearmanr(
+      [distances[a, b] for a, b in pairs], [b - a for a, b in pairs]
+  )
+  assert got['spearman']['accuracy'] == pytest.approx(want.statistic)
+
+
+def test_two_clusters_have_no_ranking() -> None:
+  got = analysis.distance_vs_performance(
+      _retrained(accuracy=[0.9, 0.8]), _distances(np.array([[0.0], [3.0]]))
+  )
+  (pair,) = got['pairs']
+  assert pair['centroid_distance'] == 3
+  assert pair['difference']['accuracy'] == pytest.approx(0.1)
+  for name in metrics.METRICS:
+    assert got['spearman'][name] is None
+    assert got['spearman'][f'{name}_why'] == '1 pairs have no ranking'
+  assert got['why'].startswith('k = 2 gives 1 pair, which')
+
+
+def test_what_could_not_be_estimated_is_left_out() -> None:
+  rng = np.random.default_rng(1)
+  distances = _distances(rng.normal(size=(4, 3)))
+  values = [0.9, None, 0.4, 0.6]
+  got = analysis.distance_vs_performance(_retrained(auc=values), distances)
+  known = [(0, 2), (0, 3), (2, 3)]
+  for p in got['pairs']:
+    assert (p['difference']['auc'] is None) == (1 in (p['a'], p['b']))
+  want = stats.spearmanr([distances[p] for p in known], [0.5, 0.3, 0.2])
+  assert got['spearman']['auc'] == pytest.approx(want.statistic)
+  got = analysis.distance_vs_performance(
+      _retrained(auc=[0.9, None, None, 0.6]), distances
+  )
+  assert got['spearman']['auc'] is None
+
+
+def test_what_six_pairs_can_show() -> None:
+  got = analysis.distance_vs_performance(
+      _retrained(accuracy=[0.9, 0.8, 0.5, 0.1]), _distances(np.eye(4))
+  )
+  assert 'of 0.88 or more' in got['why']
+  # The exact distribution of the coefficient.
+  coefficients = np.array([
+      stats.spearmanr(range(6), order).statistic
+      for order in itertools.permutations(range(6))
+  ])
+
+  def p_value(limit: float) -> float:
+    return float(np.mean(np.abs(coefficients) > limit - 1e-9))
+
+  reached = np.unique(coefficients.round(9))
+  assert p_value(reached[reached >= 0.88][0]) < 0.05
+  assert p_value(reached[reached < 0.88][-1]) > 0.05
+
+
+def _cohort() -> Cohort:
+  candidates = []
+  for i in range(12):
+    candidates.append(
+        Candidate(
+            id=f'i{i}',
+            path=f'{i}.png',
+            label='ill' if i % 2 else 'well',
+            group=f'g{i}',
+            split='train' if i < 8 else 'test',
+            columns=(('camera', 'AB'[i % 4 < 2]),),
+        )
+    )
+  return Cohort('made up', pathlib.Path(), 'ill', 'well', tuple(candidates))
+
+
+def test_known_subpopulations() -> None:
+  cohort = _cohort()
+  ids = [f'i{i}' for i in range(12)]
+  parents = ids[:8] + ['i0', 'i1', 'i2'] + ids[8:]
+  ids = ids[:8] + ['i0+1', 'i1+1', 'i2+1'] + ids[8:]
+  samples = Samples(
+      ids=tuple(ids),
+      parents=tuple(parents),
+      transforms=(augmentation.IDENTITY,) * 15,
+      split=np.array(['train'] * 11 + ['test'] * 4),
+      y=np.zeros(15, int),
+      row=np.arange(15),
+      pictures=(),
+  )
+  camera = [int(p[1:]) % 4 < 2 for p in parents]
+  # Perfect for originals; copies, which do not count, are all elsewhere.
+  labels = np.array([3 if '+' in i else 2 - c for i, c in zip(ids, camera)])
+  labels[-4:] = [0, 1, 1, 1]
+  got = analysis.known_subpopulations(cohort, samples, labels, 'camera')
+  assert got['column'] == 'camera'
+  assert got['adjusted_rand_train'] == 1
+  want = sklearn_metrics.adjusted_rand_score(camera[-4:], [0, 1, 1, 1])
+  assert got['adjusted_rand_test'] == pytest.approx(want)
+  assert abs(want) < 1
+  # A column that no image has tells nothing apart.
+  got = analysis.known_subpopulations(cohort, samples, labels, 'eye')
+  assert got['adjusted_rand_train'] == 0
+
+
+def _cluster(
+    c: int,
+    where: list[float | None],
+    whole: float,
+    runs: list[float],
+    counts: tuple[int, int] = (50, 50),
+) -> dict[str, object]:
+  """A cluster of 100 whose head is right for so much of 20 images each."""
+  return {
+      'id': c,
+      'size': sum(counts),
+      'class_counts': {'ill': counts[0], 'well': counts[1]},
+      'retrained': {'accuracy': whole, 'n': 60},
+      'random': {
+          'accuracy': float(np.mean(runs)),
+          'runs': [{'accuracy': run} for run in runs],
+      },
+      'retrained_in_test_clusters': [
+          {'accuracy': a, 'n': 0, 'tp': 0, 'fn': 0}
+          if a is None
+          else {'accuracy': a, 'n': 20, 'tp': 10, 'fn': 4}
+          for a in where
+      ],
+  }
+
+
+_GOOD = [0.85, 0.9, 0.95]
+
+
+def test_findings_names_the_cluster_that_fails_and_where() -> None:
+  summary, text = analysis.findings([
+      _cluster(0, [0.9, 0.88, 0.9], 0.89, _GOOD),
+      _cluster(1, [0.55, 0.95, 0.4], 0.64, _GOOD),
+      _cluster(2, [0.9, 0.9, 0.9], 0.9, _GOOD),
+  ])
+  assert summary.startswith('1 of 3 clusters have a head that falls behind')
+  assert 'one class' not in summary
+  assert text.startswith(
+      'The head retrained on cluster 1 is right for 64% of the 60 test images;'
+      ' heads trained on 100 random images are right for 90% on average (85% to'
+      ' 95% over 3 runs).'
+  )
+  # 14 of the 20 are positive.
+  assert (
+      'It fails elsewhere: 95% of 20 in its own cluster (always answering the'
+      ' larger class gives 70%), but 55% of 20 in cluster 0, 40% of 20 in'
+      ' cluster 2.'
+  ) in text
+  assert text.endswith('does not hold for the others.')
+
+
+def test_findings_without_test_images_at_home_or_elsewhere() -> None:
+  _, text = analysis.findings([
+      _cluster(0, [None, 0.5, None], 0.6, _GOOD),
+      _cluster(1, [None, 0.9, None], 0.9, _GOOD),
+  ])
+  assert 'It fails elsewhere: 50% of 20 in cluster 1. What' in text
+  # Worse everywhere, failing nowhere.
+  _, text = analysis.findings([
+      _cluster(0, [0.7, 0.75], 0.75, _GOOD),
+      _cluster(1, [0.4, 0.9], 0.9, _GOOD),
+  ])
+  assert 'fails elsewhere' not in text
+
+
+@pytest.mark.parametrize(
+    'counts, share', [((90, 10), '90%'), ((0, 100), '100%')]
+)
+def test_findings_of_a_lopsided_cluster(
+    counts: tuple[int, int], share: str
+) -> None:
+  summary, text = analysis.findings([
+      _cluster(0, [0.9, 0.1], 0.5, _GOOD, counts),
+      _cluster(1, [0.9, 0.9], 0.9, _GOOD, (100, 0)),
+  ])
+  assert 'In 1 of them one class makes up' in summary
+  name = 'ill' if counts[0] else 'well'
+  assert f'{share} of its training images are {name}, so' in text
+  assert 'does not hold for the others' not in text
+
+
+@pytest.mark.parametrize(
+    'whole, runs, found',
+    [
+        # Failing in a cluster is nothing where chance subsets fail as well.
+        (0.70, [0.78, 0.79, 0.80], False),
+        (0.70, [0.71, 0.86, 0.88], True),
+        # One of them is as bad.
+        (0.70, [0.70, 0.90, 0.90], False),
+        # Ten points exactly, and in float64 a little less.
+        (0.80, [0.90, 0.90], True),
+        (0.80, [0.85, 0.90, 0.95], True),
+        (0.80, [0.89, 0.90], False),
+        (0.95, _GOOD, False),
+    ],
+)
+def test_what_counts_as_falling_behind(
+    whole: float, runs: list[float], found: bool
+) -> None:
+  texts = analysis.findings([
+      _cluster(0, [0.9, 0.4], whole, runs),
+      _cluster(1, [0.9, 0.9], 0.95, [0.9] * len(runs)),
+  ])
+  assert len(texts) == (2 if found else 1)
+  if not found:
+    assert texts[0].startswith("No cluster's head falls behind all")
+    assert f'With 60 test images and {len(runs)} random runs' in texts[0]

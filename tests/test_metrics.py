@@ -1,0 +1,154 @@
+"""Scores against scikit-learn, and what cannot be estimated."""
+
+import json
+
+import hypothesis
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from heterojax import metrics
+
+# Few values, so that ties and exactly 0.5 are frequent.
+_PROBABILITIES = st.one_of(
+    st.sampled_from([0.0, 0.25, 0.5, np.nextafter(0.5, 1), 0.75, 1.0]),
+    st.floats(0, 1),
+)
+_ROWS = st.lists(
+    st.tuples(st.integers(0, 1), _PROBABILITIES), min_size=1, max_size=30
+)
+
+
+@hypothesis.given(rows=_ROWS)
+def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
+  y, p = (np.array(column) for column in zip(*rows))
+  got = metrics.score(y, p)
+  predicted = p > 0.5
+  tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
+      y, predicted, labels=[0, 1]
+  ).ravel()
+  counts = {'n': len(y), 'tp': tp, 'fp': fp, 'tn': tn, 'fn': fn}
+  assert {name: got[name] for name in metrics.COUNTS} == counts
+  assert got['accuracy'] == pytest.approx(
+      sklearn_metrics.accuracy_score(y, predicted)
+  )
+  if y.any():
+    assert got['sensitivity'] == pytest.approx(
+        sklearn_metrics.recall_score(y, predicted)
+    )
+  if not y.all():
+    assert got['specificity'] == pytest.approx(
+        sklearn_metrics.recall_score(1 - y, ~predicted)
+    )
+  if y.any() and not y.all():
+    assert got['auc'] == pytest.approx(sklearn_metrics.roc_auc_score(y, p))
+  for name in metrics.METRICS:
+    assert (got[name] is None) == (f'{name}_why' in got)
+  json.dumps(got, allow_nan=False)  # Plain Python numbers.
+
+
+def test_hand_value() -> None:
+  got = metrics.score(
+      np.array([1, 1, 1, 0, 0]), np.array([0.9, 0.6, 0.2, 0.6, 0.1])
+  )
+  assert got == {
+      'n': 5,
+      'tp': 2,
+      'fp': 1,
+      'tn': 1,
+      'fn': 1,
+      'accuracy': 3 / 5,
+      # Of the six pairs four are in order and one is tied.
+      'auc': 4.5 / 6,
+      'sensitivity': 2 / 3,
+      'specificity': 1 / 2,
+  }
+
+
+def test_exactly_half_is_negative() -> None:
+  got = metrics.score(np.array([1, 0]), np.array([0.5, 0.5]))
+  assert (got['tp'], got['fp'], got['tn'], got['fn']) == (0, 0, 1, 1)
+  got = metrics.score(np.array([1, 0]), np.full(2, np.nextafter(0.5, 1)))
+  assert (got['tp'], got['fp'], got['tn'], got['fn']) == (1, 1, 0, 0)
+  assert metrics.probability(np.zeros(1)) == 0.5
+
+
+def test_one_class() -> None:
+  got = metrics.score(np.ones(3, int), np.array([0.9, 0.1, 0.8]))
+  assert got['accuracy'] == got['sensitivity'] == pytest.approx(2 / 3)
+  assert got['specificity'] is None and got['auc'] is None
+  assert got['specificity_why'] == got['auc_why'] == (
+      'all 3 images are positive'
+  )
+  assert 'accuracy_why' not in got and 'sensitivity_why' not in got
+  got = metrics.score(np.zeros(2, int), np.array([0.9, 0.1]))
+  assert got['specificity'] == 0.5
+  assert got['sensitivity'] is None and got['auc'] is None
+  assert got['sensitivity_why'] == 'all 2 images are negative'
+
+
+def test_no_images() -> None:
+  got = metrics.score(np.zeros(0, int), np.zeros(0))
+  for name in metrics.METRICS:
+    assert got[name] is None
+    assert got[f'{name}_why'] == 'no images'
+  assert {got[name] for name in metrics.COUNTS} == {0}
+
+
+def test_probability() -> None:
+  logits = np.array([-800, -40, -1, 0, 1, 18, 30, 800], np.float32)
+  got = metrics.probability(logits)
+  assert got.dtype == np.float64
+  np.testing.assert_allclose(
+      got[1:-1], 1 / (1 + np.exp(-logits[1:-1].astype(np.float64))), rtol=1e-15
+  )
+  assert got[0] == 0 and got[-1] == 1
+  # Float32 could not tell these two apart, and their order is the AUC.
+  assert got[5] < got[6] < 1
+  assert np.float32(got[5]) == np.float32(got[6]) == 1
+
+
+@hypothesis.given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 1), st.integers(-3, 3)),
+        min_size=2,
+        max_size=20,
+    ).filter(lambda rows: len({label for label, _ in rows}) == 2)
+)
+def test_auc_counts_pairs(rows: list[tuple[int, int]]) -> None:
+  positives = [value for label, value in rows if label]
+  negatives = [value for label, value in rows if not label]
+  wins = sum(
+      (p > n) + 0.5 * (p == n) for p in positives for n in negatives
+  )
+  y, values = (np.array(column) for column in zip(*rows))
+  got = metrics.auc(y, values)
+  assert got == pytest.approx(wins / (len(positives) * len(negatives)))
+  assert metrics.auc(y, -values) == pytest.approx(1 - got)
+  # Ranks alone count.
+  assert metrics.auc(y, np.exp(values)) == got
+
+
+def test_mean_score() -> None:
+  y = np.array([1, 1, 0, 0])
+  runs = [
+      metrics.score(y, np.array(p))
+      for p in ([0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.1, 0.8])
+  ]
+  got = metrics.mean_score(runs)
+  assert got['n'] == 4 and got['tp'] == 1.5 and got['fp'] == 0.5
+  # In the second run 0.9 beats both, and 0.1 is tied with one.
+  assert got['accuracy'] == 0.75 and got['auc'] == (1 + 2.5 / 4) / 2
+  assert not [name for name in got if name.endswith('_why')]
+  json.dumps(got, allow_nan=False)
+
+
+def test_mean_score_without_an_estimate() -> None:
+  y = np.ones(2, int)
+  runs = [metrics.score(y, np.array(p)) for p in ([0.9, 0.2], [0.9, 0.8])]
+  got = metrics.mean_score(runs)
+  assert got['accuracy'] == got['sensitivity'] == 0.75
+  assert got['auc'] is None and got['specificity'] is None
+  assert got['auc_why'] == 'all 2 images are positive'
+  assert 'accuracy_why' not in got
