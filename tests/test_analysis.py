@@ -220,9 +220,9 @@ def test_findings_names_the_cluster_that_fails_and_where() -> None:
   )
   # 14 of the 20 are positive.
   assert (
-      'It fails elsewhere: 95% of 20 in its own cluster (always answering the'
-      ' larger class gives 70%), but 55% of 20 in cluster 0, 40% of 20 in'
-      ' cluster 2.'
+      'In its own cluster it is right for 95% of 20 (always answering the'
+      ' larger class gives 70%), but it fails elsewhere: 55% of 20 in cluster'
+      ' 0, 40% of 20 in cluster 2.'
   ) in text
   assert text.endswith('does not hold for the others.')
 

@@ -179,17 +179,18 @@ def _paragraph(c: dict[str, Any]) -> str:
       and score['accuracy'] is not None
       and score['accuracy'] <= _FAILS
   ]
-  if fails:
-    own = c['retrained_in_test_clusters'][c['id']]
-    at_home = ''
-    if own['accuracy'] is not None:
-      positives = own['tp'] + own['fn']
-      always = max(positives, own['n'] - positives) / own['n']
-      at_home = (
-          f'{own["accuracy"]:.0%} of {own["n"]} in its own cluster (always'
-          f' answering the larger class gives {always:.0%}), but '
-      )
-    text += f' It fails elsewhere: {at_home}{", ".join(fails)}.'
+  own = c['retrained_in_test_clusters'][c['id']]
+  if fails and own['accuracy'] is not None:
+    positives = own['tp'] + own['fn']
+    always = max(positives, own['n'] - positives) / own['n']
+    link = 'but' if own['accuracy'] > _FAILS else 'and'
+    text += (
+        f' In its own cluster it is right for {own["accuracy"]:.0%} of'
+        f' {own["n"]} (always answering the larger class gives {always:.0%}),'
+        f' {link} it fails elsewhere: {", ".join(fails)}.'
+    )
+  elif fails:
+    text += f' It fails elsewhere: {", ".join(fails)}.'
   name, share = _majority(c)
   if share < _LOPSIDED:
     return f'{text} What this cluster teaches does not hold for the others.'
