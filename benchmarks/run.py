@@ -79,7 +79,7 @@ def _commit() -> str:
 
 def main(argv: list[str]) -> None:
   del argv
-  arithmetic.check()
+  arithmetic.start()
   records = []
   for name in cases.CASES:
     if re.search(_ONLY.value, name):

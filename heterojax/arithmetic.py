@@ -2,7 +2,7 @@
 
 jaxlib 0.10.1 to 0.10.2 fuse some reductions on CPU into library calls that give
 wrong sums without a word. `append_xla_flags` switches those fusions off before
-any backend exists; `check` runs one such reduction against NumPy, because a
+any backend exists; `start` runs one such reduction against NumPy, because a
 flag can be missing, overridden or renamed by a later release.
 """
 
@@ -63,12 +63,15 @@ def canary_error() -> float:
   return float(np.max(np.abs(got - want)) / np.max(np.abs(want)))
 
 
-def check() -> None:
-  """Runs the canary.
+def start() -> None:
+  """What every command does first: full precision, and the canary.
+
+  Accelerators round the factors of float32 products unless told otherwise.
 
   Raises:
     RefusedError: if this installation computes wrong sums.
   """
+  jax.config.update('jax_default_matmul_precision', 'highest')
   error = canary_error()
   if not error <= _TOLERANCE:  # A NaN must not pass.
     raise RefusedError(

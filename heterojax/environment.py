@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from heterojax.version import __version__
+
 _PACKAGES = (
     'jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scikit-learn', 'pillow'
 )  # pyformat: disable
@@ -16,7 +18,7 @@ def describe() -> dict[str, Any]:
   """Versions, devices and flags; starts the JAX backend."""
   devices = jax.local_devices()
   return {
-      'heterojax': importlib.metadata.version('heterojax'),
+      'heterojax': __version__,
       'python': platform.python_version(),
       'machine': platform.machine(),
       'platform': devices[0].platform,

@@ -39,7 +39,7 @@ def _study(values: flags.FlagValues) -> int:
   if not values.workdir:
     raise UserError('Say where the results go with --workdir=DIR.')
   condition = conditions.parse(values.fail_if) if values.fail_if else None
-  arithmetic.check()
+  arithmetic.start()
   timer = stages.Timer()
   workdir = pathlib.Path(values.workdir).expanduser()
   with contextlib.ExitStack() as stack:

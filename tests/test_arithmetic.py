@@ -35,7 +35,7 @@ def _python(code: str, flags: str) -> subprocess.CompletedProcess:
 
 def test_this_installation_is_right() -> None:
   assert arithmetic.canary_error() < 1e-5
-  arithmetic.check()
+  arithmetic.start()
 
 
 @needs_the_flag
@@ -48,7 +48,7 @@ def test_canary_fails_without_the_flag() -> None:
       '  from heterojax import arithmetic\n'
       'print(len([w for w in seen if "import it first" in str(w.message)]))\n'
       'print(arithmetic.canary_error())\n'
-      'arithmetic.check()\n'
+      'arithmetic.start()\n'
   )
   done = _python(code, '')
   warned, error = done.stdout.split()

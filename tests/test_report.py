@@ -29,6 +29,7 @@ from heterojax.studies.samples import Samples
 
 HOSTILE = '<script>alert(1)</script>'
 FIGURES = (
+    'table1_overall_in_clusters',
     'table3_retrained_vs_random',
     'figure1_distances',
     'distance_vs_performance',

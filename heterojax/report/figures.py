@@ -1,4 +1,4 @@
-"""The figures of the heads: Table 3, transfer, distance and performance.
+"""The figures of the heads: Tables 1 and 3, transfer, distance and performance.
 
 Each function draws one from `results.json`. Clusters are rows wherever there is
 room, so that twenty of them make a taller figure and not a smaller one.
@@ -27,6 +27,44 @@ TITLES = {
 }
 # More names than this on one scatter plot cover each other.
 _MAX_NAMES = 15
+
+
+def table1_overall_in_clusters(results: dict[str, Any]) -> Figure:
+  """Table 1: the head of all images, in the whole test set and each cluster."""
+  described = [('All', results['overall'])]
+  described += [(f'Cluster {c["id"]}', c['test']) for c in results['clusters']]
+  rows = [(f'{name}, n = {s["n"]}', s['accuracy']) for name, s in described]
+  panels = [('This run', rows, drawing.RETRAINED)]
+  published = results['published']
+  if published:
+    rows = [('All', published['overall']['accuracy'])]
+    rows += [
+        (f'Its cluster {c["table_1_cluster"]}', c['test']['accuracy'])
+        for c in published['test_clusters']
+    ]
+    panels.append(('Published, Wang (2023)', rows, 'white'))
+  height = 0.8 + 0.3 * max(len(rows) for _, rows, _ in panels)
+  figure = Figure((drawing.WIDTH, height), layout='constrained')
+  grid = figure.subplots(1, len(panels), squeeze=False)[0]
+  for axes, (title, rows, fill) in zip(grid, panels):
+    for row, (_, accuracy) in enumerate(rows):
+      axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
+      if accuracy is None:
+        axes.text(0.02, row, 'not estimable', va='center', fontsize=7)
+        continue
+      axes.plot([accuracy], [row], 'D', ms=6, color=drawing.RETRAINED, mfc=fill)
+      left = accuracy > 0.5
+      axes.text(
+          accuracy + (-0.03 if left else 0.03), row, f'{accuracy:.4g}',
+          ha='right' if left else 'left', va='center', fontsize=7.5,
+      )  # pyformat: disable
+    _share_axis(axes)
+    axes.set_title(f'{title}: accuracy')
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis='y', length=0)
+    axes.spines['left'].set_visible(False)
+  return figure
 
 
 def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
@@ -200,6 +238,7 @@ def draw(results: dict[str, Any], outcome: Outcome) -> dict[str, bytes]:
     drawn = {
         function.__name__: function(results)
         for function in (
+            table1_overall_in_clusters,
             table3_retrained_vs_random,
             cluster_figures.figure1_distances,
             distance_vs_performance,
