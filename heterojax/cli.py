@@ -152,6 +152,8 @@ def run(
   except (HeterojaxError, KeyboardInterrupt, OSError) as error:
     if isinstance(error, KeyboardInterrupt):
       error = Interrupted('Interrupted.')
+    elif isinstance(error, BrokenPipeError):  # As in `--help | head`.
+      return 0
     elif isinstance(error, OSError):  # A full disk, a folder without rights.
       error = UserError(f'A file cannot be used: {error}.')
     if '--debug' in argv:

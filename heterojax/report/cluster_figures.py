@@ -135,11 +135,11 @@ def plane(results: dict[str, Any], outcome: Outcome) -> np.ndarray:
   """First two principal components of the samples, `[N, 2]`."""
   samples, z = outcome.samples, outcome.clusters.z
   if results['reduction']['method'] != 'pca':
-    train = samples.row[samples.of('train')]
+    train = samples.of('train')
     fitted = cluster_lib.pca(z[train], min(2, len(train), z.shape[1]))
     z = np.asarray(cluster_lib.transform(fitted, z))
-  points = np.zeros((len(samples.row), 2))
-  points[:, : min(2, z.shape[1])] = z[samples.row, :2]
+  points = np.zeros((len(z), 2))
+  points[:, : min(2, z.shape[1])] = z[:, :2]
   return points
 
 

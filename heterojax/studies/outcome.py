@@ -1,6 +1,6 @@
 """What a retraining study computes, before it is written down.
 
-Axes: N samples, P pictures, Q components, K clusters, H heads.
+Axes: N samples, Q components, K clusters, H heads.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Clusters(NamedTuple):
   """The cluster analysis.
 
   Attributes:
-    z: `[P, Q]`, pictures in the space that is clustered.
+    z: `[N, Q]`, samples in the space that is clustered.
     centers: `[K, Q]`.
     labels: `[N]`, the cluster of every sample.
     distance: `[N]`, to its centroid.

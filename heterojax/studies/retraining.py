@@ -37,15 +37,17 @@ def cluster_analysis(
 ) -> Clusters:
   """Cluster analysis: reduce, cluster training images, assign the others."""
   reduction, c = settings.reduction, settings.cluster
-  train, test = (samples.row[samples.of(s)] for s in ('train', 'test'))
+  train, test = samples.of('train'), samples.of('test')
   explained = None
   z = x
   if reduction.method == 'pca':
-    fitted = cluster.pca(x[train], reduction.n_components)
+    fitted = cluster.pca(x[samples.row[train]], reduction.n_components)
     explained = float(jnp.sum(fitted.explained_variance_ratio))
     z = cluster.transform(fitted, x)
-    if reduction.fit == 'separate':
-      z = _reduce_apart(reduction.n_components, x, z, test)
+  z = z[samples.row]
+  if reduction.method == 'pca' and reduction.fit == 'separate':
+    apart = _reduce_apart(reduction.n_components, x[samples.row[test]])
+    z = z.at[test].set(apart)
   result = cluster.kmeans(
       z[train],
       c.k,
@@ -54,9 +56,8 @@ def cluster_analysis(
       max_iter=c.max_iter,
       tol=c.tol,
   )
-  of_pictures = np.asarray(cluster.predict(z, result.centers))
-  labels = of_pictures[samples.row]
-  labels[samples.of('train')] = result.labels
+  labels = np.array(cluster.predict(z, result.centers))
+  labels[train] = result.labels
   if len(np.unique(result.labels)) < c.k:
     raise UserError(
         f'Only {len(np.unique(result.labels))} of {c.k} clusters have images,'
@@ -64,24 +65,19 @@ def cluster_analysis(
         ' --config.cluster.k.'
     )
   z, centers = np.asarray(z), np.asarray(result.centers)
-  apart = z[samples.row].astype(np.float64) - centers[labels]
-  distance = np.linalg.norm(apart, axis=1)
+  distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
   return Clusters(z, centers, labels, distance, explained)
 
 
-def _reduce_apart(
-    n_components: int, x: jax.Array, z: jax.Array, test: np.ndarray
-) -> jax.Array:
+def _reduce_apart(n_components: int, x_test: jax.Array) -> jax.Array:
   """The mistake to show: test images in components of their own."""
-  distinct = np.unique(test)
-  if n_components > len(distinct):
+  if n_components > len(x_test):
     raise UserError(
-        f'reduction.fit=separate needs {n_components} distinct test images and'
-        f' there are {len(distinct)}: choose a smaller'
+        f'--config.reduction.fit=separate needs {n_components} test images and'
+        f' there are {len(x_test)}: choose a smaller'
         ' --config.reduction.n_components.'
     )
-  fitted = cluster.pca(x[distinct], n_components)
-  return z.at[distinct].set(cluster.transform(fitted, x[distinct]))
+  return cluster.transform(cluster.pca(x_test, n_components), x_test)
 
 
 def members(

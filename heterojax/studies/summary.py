@@ -122,7 +122,7 @@ def describe_clusters(
         'id': c,
         'size': len(own),
         'class_counts': samples.class_counts(own, names),
-        **_intra_cluster_distance(clusters.z[samples.row[own]]),
+        **_intra_cluster_distance(clusters.z[own]),
         'test': metrics.score(y[in_cluster == c], overall[in_cluster == c]),
         'retrained': metrics.score(y, retrained),
         'retrained_in_test_clusters': [
