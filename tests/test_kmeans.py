@@ -389,8 +389,8 @@ def test_predict() -> None:
 
 def test_containers_and_types() -> None:
   x = np.random.default_rng(14).integers(0, 9, size=(30, 3))
-  want = kmeans(x.astype(np.float32), 4, init=x[:4])
-  every_other = np.repeat(x, 2, axis=0).astype(np.float32)[::2]
+  want = kmeans(x.astype(np.float64), 4, init=x[:4])
+  every_other = np.repeat(x, 2, axis=0).astype(np.float64)[::2]
   fortran = np.asfortranarray(x)
   for same in (x, x.tolist(), jnp.asarray(x), every_other, fortran):
     got = kmeans(same, 4, init=x[:4].tolist())
@@ -465,3 +465,14 @@ def test_products_are_in_full_precision() -> None:
   for function in (predict, lambda x, c: plus_plus(jax.random.key(0), x, 2)):
     text = str(jax.make_jaxpr(function)(x, x[:2]))
     assert text.count('dot_general') == text.count('Precision.HIGHEST') / 2 > 0
+
+
+def test_float64_data_is_computed_in_float64_whatever_the_setting() -> None:
+  assert not jax.config.jax_enable_x64
+  x = np.random.default_rng(0).normal(size=(200, 5))
+  want = sklearn_cluster.KMeans(4, init=x[:4], n_init=1).fit(x)
+  got = kmeans(x, 4, init=x[:4])
+  assert got.centers.dtype == np.float64
+  np.testing.assert_array_equal(got.labels, want.labels_)
+  np.testing.assert_allclose(float(got.inertia), want.inertia_, rtol=1e-12)
+  np.testing.assert_array_equal(predict(x, got.centers), want.predict(x))

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.cluster import precision
+
 
 class KMeans(NamedTuple):
   """A fitted clustering.
@@ -48,7 +50,7 @@ def kmeans(
   """Clusters samples; the best of several restarts by inertia.
 
   Args:
-    x: `[N, D]`, float32 or float64.
+    x: `[N, D]`; float32 is computed in float32, all else in float64.
     k: number of clusters, from 1 to N.
     init: `[K, D]` starting centers, for one run; without it each restart starts
       from greedy k-means++.
@@ -65,27 +67,29 @@ def kmeans(
     ValueError: if shapes or numbers do not fit, or both or neither of `init`
       and `key` are given.
   """
-  x = jnp.asarray(x)
-  if not jnp.issubdtype(x.dtype, jnp.floating):
-    x = x.astype(jnp.result_type(float))
-  if x.ndim != 2 or not 1 <= k <= x.shape[0]:
-    raise ValueError(f'k is {k}, but must be from 1 to N for x {list(x.shape)}')
+  shape = np.shape(x)
+  if len(shape) != 2 or not 1 <= k <= shape[0]:
+    raise ValueError(f'k is {k}, but must be from 1 to N for x {list(shape)}')
   if (init is None) == (key is None):
     raise ValueError('give either init or key')
   if n_init < 1 or max_iter < 1:
     raise ValueError(f'n_init {n_init} and max_iter {max_iter} must be >= 1')
-  if init is None:
-    return _fit(x, jax.random.split(key, n_init), tol, k, max_iter)
-  init = jnp.asarray(init, x.dtype)
-  if init.shape != (k, x.shape[1]):
-    raise ValueError(f'init must be {[k, x.shape[1]]}, not {list(init.shape)}')
-  return _fit_from(x, init, tol, max_iter)
+  if init is not None and np.shape(init) != (k, shape[1]):
+    raise ValueError(
+        f'init must be {[k, shape[1]]}, not {list(np.shape(init))}'
+    )
+  with precision.of(x):
+    x = jnp.asarray(x, precision.dtype_of(x))
+    if init is None:
+      return _fit(x, jax.random.split(key, n_init), tol, k, max_iter)
+    return _fit_from(x, jnp.asarray(init, x.dtype), tol, max_iter)
 
 
-@jax.jit
-def predict(x: jax.Array, centers: jax.Array) -> jax.Array:
+def predict(x: jax.typing.ArrayLike, centers: jax.typing.ArrayLike) -> jax.Array:
   """Nearest center of each sample, `[N]` int32; the first of equals."""
-  return _nearest(x, centers)
+  with precision.of(x):
+    dtype = precision.dtype_of(x)
+    return _predict(jnp.asarray(x, dtype), jnp.asarray(centers, dtype))
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
@@ -116,6 +120,11 @@ def _fit_from(
   threshold = tol * jnp.mean(jnp.var(x, axis=0))
   run = _lloyd(x, init - mean[None], threshold, max_iter)
   return run._replace(centers=run.centers + mean[None])
+
+
+@jax.jit
+def _predict(x: jax.Array, centers: jax.Array) -> jax.Array:
+  return _nearest(x, centers)
 
 
 def _nearest(x: jax.Array, centers: jax.Array) -> jax.Array:

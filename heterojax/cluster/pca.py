@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.cluster import precision
+
 # Rows or columns that are turned to float64 at a time.
 _CHUNK = 4096
 
@@ -41,19 +43,17 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
   """Fits principal components (the exact solver of scikit-learn's PCA).
 
   Args:
-    x: `[N, D]`, float32 or float64, with more rows than columns or fewer.
+    x: `[N, D]`, with more rows than columns or fewer.
     n_components: Q, from 1 to min(N, D).
 
   Returns:
-    The reduction, in the type of `x`.
+    The reduction, float32 for float32 data and float64 for all other.
 
   Raises:
     ValueError: if Q is out of range, or `x` is not a matrix of two rows or more
       or not finite.
   """
-  dtype = np.dtype(getattr(x, 'dtype', np.float64))
-  if dtype not in (np.float32, np.float64):
-    dtype = np.dtype(np.float64)
+  dtype = precision.dtype_of(x)
   shape = np.shape(x)
   if len(shape) != 2 or shape[0] < 2:
     raise ValueError(f'x must be [N, D] with N >= 2, not {list(shape)}')
@@ -82,12 +82,24 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
     return _finish(mean, components, jnp.asarray(values[::-1]), shape[0], dtype)
 
 
-def transform(reduction: PCA, x: jax.Array) -> jax.Array:
-  """Coordinates `[N, Q]` of `[N, D]` in the components."""
+def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
+  """Coordinates `[N, Q]` of `[N, D]` in the components, in the type of `x`."""
+  with precision.of(x):
+    dtype = precision.dtype_of(x)
+    return _transform(
+        jnp.asarray(x, dtype),
+        jnp.asarray(reduction.mean, dtype),
+        jnp.asarray(reduction.components, dtype),
+    )
+
+
+@jax.jit
+def _transform(
+    x: jax.Array, mean: jax.Array, components: jax.Array
+) -> jax.Array:
   # (x - m) C' = x C' - m C' would cancel; the centred copy does not. Nor may an
   # accelerator round the factors, as it does by default.
-  centred = x - reduction.mean[None]
-  return jnp.matmul(centred, reduction.components.T, precision='highest')
+  return jnp.matmul(x - mean[None], components.T, precision='highest')
 
 
 @functools.partial(jax.jit, static_argnums=1)
