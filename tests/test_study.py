@@ -269,7 +269,7 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   workdir = tmp_path / 'run'
   command = [
       sys.executable, '-m', 'heterojax.launch.study', '--config=demo:tiny',
-      '--config.data.num_images=2000', f'--workdir={workdir}',
+      '--config.data.num_images=1000', f'--workdir={workdir}',
   ]  # pyformat: disable
   process = subprocess.Popen(
       command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
