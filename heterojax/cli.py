@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 import importlib.util
 import pathlib
 import shlex
-import signal
 import sys
 import traceback
-import types
 
 from absl import flags
 from ml_collections import config_flags
 
+from heterojax import interruption
 from heterojax import run_folder
 from heterojax.errors import HeterojaxError
 from heterojax.errors import Interrupted
+from heterojax.errors import UnexpectedError
 from heterojax.errors import UserError
 
 _CONFIGS = 'heterojax.configs'
@@ -146,22 +146,39 @@ def run(
   run_folder.log_to_stderr()
   values = _values(extra, argv)
   try:
-    with _signals():
+    with interruption.handled():
       _parse(values, argv, about)
       return body(values)
-  except (HeterojaxError, KeyboardInterrupt, OSError) as error:
-    if isinstance(error, KeyboardInterrupt):
-      error = Interrupted('Interrupted.')
-    elif isinstance(error, BrokenPipeError):  # As in `--help | head`.
-      return 0
-    elif isinstance(error, OSError):  # A full disk, a folder without rights.
-      error = UserError(f'A file cannot be used: {error}.')
+  except BrokenPipeError:  # As in `--help | head`.
+    return 0
+  # Whatever it is, a user sees a sentence, and 1 only means --fail_if.
+  except Exception as error:  # pylint: disable=broad-except
     if '--debug' in argv:
       traceback.print_exc()
+    error = _for_the_user(error)
     print(f'heterojax: {error}', file=sys.stderr)
     if isinstance(error, Interrupted):
       print(f'Resume with: {_command(argv)}', file=sys.stderr)
     return error.exit_code
+
+
+def _for_the_user(error: Exception) -> HeterojaxError:
+  """The sentence and exit code of an exception."""
+  if isinstance(error, HeterojaxError):
+    return error
+  text = _one_line(error)
+  if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in text:
+    return UserError(
+        'There is not enough memory: choose a smaller'
+        ' --config.features.batch_size, --config.data.image_size, or the'
+        ' argument feature=avg.'
+    )
+  if isinstance(error, OSError):  # A full disk, a folder without rights.
+    return UserError(f'A file cannot be used: {error}.')
+  return UnexpectedError(
+      f'Something went wrong that should not ({type(error).__name__}: {text}):'
+      ' please report it with what --debug prints.'
+  )
 
 
 def _command(argv: Sequence[str]) -> str:
@@ -171,17 +188,3 @@ def _command(argv: Sequence[str]) -> str:
   if program.suffix == '.py':  # Started by `python -m`.
     first = ['python', '-m', f'{program.parent.name}.{program.stem}']
   return shlex.join([*first, *argv[1:]])
-
-
-class _signals:
-  """SIGTERM becomes an exception like SIGINT, so that files are closed."""
-
-  def __enter__(self) -> None:
-    def stop(number: int, frame: types.FrameType | None) -> None:
-      del frame
-      raise Interrupted(f'Stopped by {signal.Signals(number).name}.')
-
-    self._before = signal.signal(signal.SIGTERM, stop)
-
-  def __exit__(self, *unused) -> None:
-    signal.signal(signal.SIGTERM, self._before)

@@ -1,6 +1,7 @@
 """Conditions over `results.json`, as in --fail_if='overall.accuracy < 0.9'."""
 
 import ast
+from collections.abc import Callable
 import operator
 from typing import Any
 
@@ -20,6 +21,18 @@ _ARITHMETIC = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+
+
+def of(text: str | None) -> Callable[[dict[str, Any]], bool]:
+  """A condition as a function of the results; None never holds.
+
+  Raises:
+    UserError: see `parse`.
+  """
+  if text is None:
+    return lambda results: False
+  tree = parse(text)
+  return lambda results: holds(tree, results, text)
 
 
 def parse(text: str) -> ast.expr:

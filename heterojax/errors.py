@@ -19,6 +19,12 @@ class Interrupted(HeterojaxError):
   exit_code = 3
 
 
+class UnexpectedError(HeterojaxError):
+  """A mistake of this program (EX_SOFTWARE of sysexits.h)."""
+
+  exit_code = 70
+
+
 class RefusedError(HeterojaxError):
   """The run folder, the environment or the arithmetic forbids the run."""
 

@@ -119,6 +119,12 @@ def extract(
     UserError: if a picture cannot be read any more.
   """
   folder.mkdir(parents=True, exist_ok=True)
+  # A batch larger than the work would be padding.
+  devices = len(jax.local_devices())
+  most = -(-len(pictures) // devices) * devices
+  extraction = dataclasses.replace(
+      extraction, batch_size=min(extraction.batch_size, most)
+  )
   shape = (len(pictures), dim(backbone, extraction))
   store = _Store(folder, shape, extraction.batch_size, fingerprint, environment)
   store.open(allow_mismatch)

@@ -71,6 +71,7 @@ def mean_score(scores: list[dict[str, Any]]) -> dict[str, Any]:
       result[f'{name}_why'] = scores[0][f'{name}_why']
     else:
       result[name] = float(np.mean(values))
+  result['n'] = scores[0]['n']
   return result
 
 

@@ -6,6 +6,8 @@ import time
 
 import tqdm
 
+from heterojax import interruption
+
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BEFORE_BAR = 2.0
@@ -42,7 +44,8 @@ class Progress:
     self._bar.close()
 
   def update(self, count: int) -> None:
-    """Reports that `count` more units are done."""
+    """Reports that `count` more units are done; here a run can be stopped."""
+    interruption.check()
     self._done += count
     self._bar.update(count)
     now = time.monotonic()

@@ -7,6 +7,7 @@ or weights, 3 interrupted (the same command resumes), 4 refused.
 import contextlib
 import pathlib
 import sys
+import tempfile
 
 from absl import flags
 import jax
@@ -38,11 +39,13 @@ def _study(values: flags.FlagValues) -> int:
   settings = settings_lib.from_dict(config)
   if not values.workdir:
     raise UserError('Say where the results go with --workdir=DIR.')
-  condition = conditions.parse(values.fail_if) if values.fail_if else None
+  fails = conditions.of(values.fail_if)
   arithmetic.start()
   timer = stages.Timer()
   workdir = pathlib.Path(values.workdir).expanduser()
   with contextlib.ExitStack() as stack:
+    if values.dry_run:
+      workdir = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
     backbone = stages.load_backbone(settings, download=values.download)
     folder = stack.enter_context(run_folder.opened(workdir, config))
     with timer.stage('data'):
@@ -60,10 +63,7 @@ def _study(values: flags.FlagValues) -> int:
     )  # pyformat: disable
     report.write(folder, results, outcome)
   print(f'The report is at {(workdir / "report.html").absolute()}')
-  return int(
-      condition is not None
-      and conditions.holds(condition, results, values.fail_if)
-  )
+  return int(fails(results))
 
 
 def main(argv: list[str] | None = None) -> int:

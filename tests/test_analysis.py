@@ -116,7 +116,7 @@ def test_what_six_pairs_can_show() -> None:
   got = analysis.distance_vs_performance(
       _retrained(accuracy=[0.9, 0.8, 0.5, 0.1]), _distances(np.eye(4))
   )
-  assert 'of 0.88 or more' in got['why']
+  assert 'beyond ±0.88' in got['why']
   # The exact distribution of the coefficient.
   coefficients = np.array([
       stats.spearmanr(range(6), order).statistic

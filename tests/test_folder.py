@@ -46,7 +46,7 @@ def test_folder_per_class(tmp_path: pathlib.Path) -> None:
   assert (cohort.positive, cohort.negative) == ('pneumonia', 'normal')
   assert cohort.root == tmp_path
   assert [(c.id, c.path, c.label, c.group) for c in cohort.candidates] == [
-      (name, name, name.split('/')[0], name)
+      (name, name, name.split('/')[0], '')
       for name in ('normal/a.png', 'normal/b.jpg', 'pneumonia/deep/er/c.JPEG')
   ]
 
@@ -186,14 +186,14 @@ def test_csv_with_all_columns(tmp_path: pathlib.Path) -> None:
   ] == [
       ('0', 'a.png', 'ill', 'p1', 'train', (('age', '61'),)),
       ('1', 'b/c.png', 'normal', 'p2', 'test', (('age', '62'),)),
-      ('2', 'd.png', 'normal', 'row 2', 'validation', (('age', ''),)),
+      ('2', 'd.png', 'normal', '', 'validation', (('age', ''),)),
   ]
 
 
 def test_csv_without_group_and_split(tmp_path: pathlib.Path) -> None:
   cohort = _read(_csv(tmp_path, 'path,label\na.png,ill\nb.png,normal\n'))
   assert [(c.group, c.split) for c in cohort.candidates] == [
-      ('0', ''), ('1', '')
+      ('', ''), ('', '')
   ]
 
 

@@ -2,6 +2,8 @@
 
 import pathlib
 
+import dataclasses
+
 from heterojax.datasets import leaks
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -49,8 +51,21 @@ def test_candidates_left_out_do_not_leak() -> None:
       if c.split != 'test'
   })
   assert leaks.audit(cohort) == {
-      kind: {'ill': 0, 'well': 0} for kind in leaks.KINDS
+      kind: {'ill': 0, 'well': 0}
+      for kind in ('same_path', 'identical_file', 'shared_group')
   }
+
+
+def test_unknown_groups_are_no_zero() -> None:
+  cohort = _cohort(_ROWS)
+  first = next(c for c in cohort.included)
+  cohort = cohort.replaced({first.id: dataclasses.replace(first, group='')})
+  found = leaks.audit(cohort)
+  assert found['shared_group'] is None
+  n = len(cohort.included)
+  assert found['shared_group_why'] == (
+      f'1 of {n} images name no patient or group'
+  )
 
 
 def test_candidates_left_out_need_no_digest() -> None:

@@ -166,7 +166,8 @@ def test_same_bytes_are_one_image_where_distinct(
   found = _select(cohort, balance=False, distinct=True, max_bad_share=0)
   assert _reasons(found) == {
       'p2': 'same image as p0',
-      'n1': 'same image as p1',
+      # A row that contradicts another says so.
+      'n1': 'same image as p1, which is labelled ill',
       'n2': 'same image as n0',
   }
 

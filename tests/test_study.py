@@ -195,6 +195,11 @@ def test_a_truncated_image_is_listed_and_left_out(
         (['--config=demo:tiny', '--config.backbone.weights=D', '--workdir=W'], 'D'),
         (['--config=demo:tiny', '--fail_if=__import__("os")', '--workdir=W'], 'Call'),
         (['--config=demo:tiny', '--config.reduction.n_components=900', '--workdir=W'], '900 principal'),
+        (['--config=demo:tiny', '--config.heads.learning_rate=inf', '--workdir=W'], 'out of range'),
+        (['--config=demo:tiny', '--config.heads.learning_rate=nan', '--workdir=W'], 'out of range'),
+        (['--config=demo:tiny', '--config.seed=99999999999999999999', '--workdir=W'], 'out of range'),
+        (['--config=demo:tiny', '--config.data.subpopulation=x', '--workdir=W'], "no column 'x'"),
+        (['--config=demo:tiny', '--fail_if=', '--workdir=W'], 'not a condition'),
     ],
 )  # pyformat: disable
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
@@ -250,6 +255,47 @@ def test_another_configuration_in_the_same_folder_is_refused(
   assert 'seed differs' in capfd.readouterr().err
 
 
+def test_a_third_class_and_unknown_patients(
+    photos: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  (photos / 'myopia').mkdir()
+  shown = photos / 'normal' / '0.jpg'
+  (photos / 'myopia' / '0.jpg').write_bytes(shown.read_bytes())
+  workdir = tmp_path / 'run'
+  assert launch(
+      '--config=folder:tiny', f'--config.data.dir={photos}',
+      '--config.data.positive=glaucoma', '--config.data.negative=normal',
+      '--config.cluster.k=2', '--config.features.batch_size=100000',
+      f'--workdir={workdir}',
+  ) == 0  # pyformat: disable
+  rows = rows_of(workdir / 'manifest.csv')
+  assert [r['path'] for r in rows if r['included'] == 'false'] == ['myopia/0.jpg']
+  results = json.loads((workdir / 'results.json').read_text())
+  assert results['leaks']['shared_group'] is None
+  why = results['leaks']['shared_group_why']
+  assert why == '24 of 24 images name no patient or group'
+  page = (workdir / 'report.html').read_text()
+  assert why in page and 'other label' in page
+  assert 'No patient' not in page and 'no patient in two' not in page
+
+
+def test_contradictory_labels_are_said(
+    photos: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  shown = photos / 'glaucoma' / '0.jpg'
+  (photos / 'normal' / '0.jpg').write_bytes(shown.read_bytes())
+  workdir = tmp_path / 'run'
+  assert launch(
+      '--config=folder:tiny', f'--config.data.dir={photos}',
+      '--config.cluster.k=2', f'--workdir={workdir}',
+  ) == 0  # pyformat: disable
+  left_out = [r for r in rows_of(workdir / 'manifest.csv') if r['reason']]
+  assert [(r['path'], r['reason']) for r in left_out] == [(
+      'normal/0.jpg',
+      'same image as glaucoma/0.jpg, which is labelled glaucoma',
+  )]
+
+
 def test_debug_shows_the_traceback(tmp_path: pathlib.Path, capfd) -> None:
   assert launch('--config=folder', f'--workdir={tmp_path / "W"}', '--debug') == 2
   assert 'Traceback' in capfd.readouterr().err
@@ -262,6 +308,8 @@ def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
       '--config.cluster.k=2', f'--workdir={workdir}',
   ) == 0  # pyformat: disable
   assert '24 pictures' in capfd.readouterr().out
+  assert not workdir.exists()
+  assert launch('--config=demo:tiny', '--dry_run', f'--workdir={workdir}') == 0
   assert not workdir.exists()
 
 

@@ -73,7 +73,7 @@ def _from_folders(folder: pathlib.Path) -> list[Candidate]:
       shown = name.encode(errors='surrogateescape')
       shown = shown.decode(errors='backslashreplace')
       label = shown.split('/')[0]
-      candidate = Candidate(id=shown, path=shown, label=label, group=shown)
+      candidate = Candidate(id=shown, path=shown, label=label, group='')
       if shown != name:
         candidate = candidate.left_out('the file name is not UTF-8')
       candidates.append(candidate)
@@ -95,8 +95,7 @@ def _from_csv(path: pathlib.Path) -> list[Candidate]:
         id=str(number),
         path=pathlib.PurePath(row['path']).as_posix() if row['path'] else '',
         label=row['label'],
-        # A patient may be called like a row's number.
-        group=row.get('group', str(number)) or f'row {number}',
+        group=row.get('group', ''),
         split=split,
         columns=tuple(
             (f'source_{k}' if k in _MANIFEST_COLUMNS else k, v)

@@ -20,7 +20,7 @@ class Candidate:
     id: unique; for ODIR-5K `{row}_{left|right}`.
     path: relative to the root of the cohort; several candidates may share it.
     label: name of the class.
-    group: patient, or the id where the source names none.
+    group: patient, or '' where the source names none.
     split: 'train', 'validation', 'test', or '' where not (yet) assigned.
     included: whether the study uses it.
     reason: why not, in words; '' where included.
@@ -35,6 +35,11 @@ class Candidate:
   included: bool = True
   reason: str = ''
   columns: tuple[tuple[str, str], ...] = ()
+
+  @property
+  def unit(self) -> tuple[bool, str]:
+    """What must not be on both sides: the group, or else the image itself."""
+    return bool(self.group), self.group or self.id
 
   def left_out(self, reason: str) -> 'Candidate':
     return dataclasses.replace(self, included=False, reason=reason)

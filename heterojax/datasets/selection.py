@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 import concurrent.futures
+import contextlib
 import dataclasses
 import logging
 import os
@@ -13,6 +14,7 @@ from heterojax.datasets import images
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 _NOT_DRAWN = 'not drawn'
@@ -56,16 +58,20 @@ def select(
         ' --config.data.negative must differ.'
     )
   inspector = _Inspector(cohort.root, workers)
-  first_of: dict[str, str] = {}  # File digest to the candidate that has it.
+  first_of: dict[str, Candidate] = {}  # By the digest of the file.
 
   def meet(candidate: Candidate) -> Candidate:
     """What becomes of a drawn candidate."""
     look = inspector(candidate.path)
     if look.problem:
       return candidate.left_out(look.problem)
-    first = first_of.setdefault(look.sha256, candidate.id)
-    if distinct and first != candidate.id:
-      return candidate.left_out(f'{_SAME_IMAGE}{first}')
+    first = first_of.setdefault(look.sha256, candidate)
+    if distinct and first.id != candidate.id:
+      reason = f'{_SAME_IMAGE}{first.id}'
+      if first.label != candidate.label:
+        reason += f', which is labelled {first.label}'
+        _LOG.warning('%s is %s.', candidate.path, reason)
+      return candidate.left_out(reason)
     own = (
         ('width', str(look.width)),
         ('height', str(look.height)),
@@ -118,7 +124,14 @@ class _Inspector:
     paths = [p for p in dict.fromkeys(paths) if p not in self._found]
     with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
       looks = pool.map(lambda p: images.inspect(self._root / p), paths)
-      self._found |= dict(zip(paths, looks))
+      # Closing cancels what is left, should the run be stopped.
+      with (
+          contextlib.closing(looks),
+          Progress('inspection', len(paths), 'images') as progress,
+      ):
+        for path, look in zip(paths, looks):
+          self._found[path] = look
+          progress.update(1)
 
   def __call__(self, path: str) -> images.Inspection:
     if path not in self._found:
@@ -138,7 +151,7 @@ def _log_left_out(cohort: Cohort) -> None:
       if not c.included
   )
   for reason, number in reasons.items():
-    _LOG.info('Left out: %d (%s); manifest.csv lists them.', number, reason)
+    _LOG.info('Left out: %d (%s)', number, reason)
 
 
 def _check_bad_share(
@@ -150,10 +163,10 @@ def _check_bad_share(
       if not c.included and not c.reason.startswith(_SAME_IMAGE)
   ]
   if bad and len(bad) / len(drawn) > max_bad_share:
+    named = ', '.join(f'{c.path} ({c.reason})' for c in bad[:3])
     percent = -(-100 * len(bad) // len(drawn))  # Rounded up, so that it allows.
     raise UserError(
         f'{len(bad)} of {len(drawn)} images of {cohort.root} cannot be used,'
-        f' the first is {bad[0].path} ({bad[0].reason}): mend them, or allow it'
-        ' with'
+        f' such as {named}: mend them, or allow it with'
         f' --config.data.max_bad_share={percent / 100:.2f} or more.'
     )

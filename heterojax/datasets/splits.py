@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import warnings
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -86,12 +87,17 @@ def _split(
       # is the share.
       parts = round(1 / share)
       folds = StratifiedGroupKFold(parts, shuffle=True, random_state=state)
-      groups = [c.group for c in rows]
-      _, chosen = next(folds.split(np.zeros(len(rows)), labels, groups))
+      units = [str(c.unit) for c in rows]
+      with warnings.catch_warnings():
+        # A class with fewer groups than parts; `_check` looks at the outcome.
+        warnings.simplefilter('ignore', UserWarning)
+        _, chosen = next(folds.split(np.zeros(len(rows)), labels, units))
   except ValueError as error:
+    units = len({c.unit for c in rows})
     raise UserError(
-        f'{len(rows)} images cannot be split into {large} and {small}'
-        f' ({error}): more images, or another --config.split.test_share.'
+        f'{len(rows)} images of {units} groups (patients, or single images where'
+        f' none is named) cannot be split into {large} and {small}: more images,'
+        f' of more groups, are needed for a share of {share:g}.'
     ) from error
   chosen = set(chosen.tolist())
   return [
@@ -114,8 +120,8 @@ def _check(cohort: Cohort, rows: Sequence[Candidate], protocol: str) -> None:
   if protocol == 'clean':
     sides = {}
     for c in rows:
-      sides.setdefault(c.group, set()).add(c.split)
-    mixed = [group for group, found in sides.items() if len(found) > 1]
+      sides.setdefault(c.unit, set()).add(c.split)
+    mixed = [group for (_, group), found in sides.items() if len(found) > 1]
     if mixed:
       raise UserError(
           f'{cohort.root} names splits that put the group {mixed[0]!r} on both'

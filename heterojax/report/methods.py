@@ -60,9 +60,10 @@ def protocol(results: dict[str, Any]) -> str:
         ' by class, whatever file or patient they show. There is no validation'
         ' part, so that early stopping looks at the test set [inferred].'
     )
+  unit = 'patient' if wording.patients_known(results) else 'image'
   return (
-      'Clean protocol: every distinct image once, no patient in two parts, and'
-      ' a validation part of the training patients that decides about early'
+      f'Clean protocol: every distinct image once, no {unit} in two parts, and'
+      ' a validation part of the training images that decides about early'
       ' stopping for every head. The test set is looked at once, at the end.'
   )
 
@@ -141,11 +142,17 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
 def _split(results: dict[str, Any]) -> str:
   """What a reader of the paper must know about the test set."""
   if results['protocol'] == 'clean':
-    return (
-        'No patient and no image was in two parts, and early stopping used the'
-        ' validation part.'
+    units = 'patient and no image'
+    if not wording.patients_known(results):
+      units = 'image'
+    text = (
+        f'No {units} was in two parts, and early stopping used the validation'
+        ' part.'
     )
-  shared = sum(results['leaks'].get('shared_group', {}).values())
+    if not wording.patients_known(results):
+      text += ' Patients were not known, so that some may be in two parts.'
+    return text
+  shared = sum((results['leaks']['shared_group'] or {}).values())
   text = (
       'Rows were split at random, stratified by class, and early stopping used'
       ' the test set'
@@ -191,7 +198,7 @@ def not_in_the_paper(
   if clean:
     notes.append((
         OUR_CHOICE,
-        'Distinct images, parts that share no patient, and a validation part;'
+        'Distinct images, no known patient in two parts, and a validation part;'
         ' the paper splits rows and names no third part.',
     ))
   else:

@@ -121,7 +121,7 @@ def leaks(results: dict[str, Any]) -> list[str]:
   n = results['dataset']['n_test']
   sentences = []
   for kind, by_class in results['leaks'].items():
-    if total := sum(by_class.values()):
+    if isinstance(by_class, dict) and (total := sum(by_class.values())):
       counts = listed(f'{m:,} {label}' for label, m in by_class.items())
       sentences.append(
           f'{total:,} of {counted(n, "test image")} {_LEAKS.get(kind, kind)}'
@@ -146,14 +146,26 @@ def leaks_mean(results: dict[str, Any]) -> str:
   return text
 
 
-def patients(rows: list[dict[str, str]]) -> str:
+def patients_known(results: dict[str, Any]) -> bool:
+  return results['leaks']['shared_group'] is not None
+
+
+def nothing_shared(results: dict[str, Any]) -> str:
+  """What was looked for in vain."""
+  what = 'the file name or the content'
+  if patients_known(results):
+    what = 'the file name, the content or the patient or group'
+  return f'No test image has {what} of a training image.'
+
+
+def patients(results: dict[str, Any], rows: list[dict[str, str]]) -> str:
   """How many patients there are, or that nobody knows."""
-  used = [row for row in rows if row['included'] == 'true']
-  if all(row['group'] == row['id'] for row in used):
+  if not patients_known(results):
     return (
-        'The data set names no patients or groups: whether training and test'
-        ' share any cannot be checked.'
+        f'{results["leaks"]["shared_group_why"]}: whether training and test'
+        ' share patients cannot be checked.'
     )
+  used = [row for row in rows if row['included'] == 'true']
   groups = {}
   for row in used:
     groups.setdefault(row['split'], set()).add(row['group'])
@@ -164,7 +176,7 @@ def patients(rows: list[dict[str, str]]) -> str:
 def left_out(
     rows: list[dict[str, str]], labels: tuple[str, str]
 ) -> list[tuple[str, list[int]]]:
-  """Reasons and how many candidates of each class they left out."""
+  """Reasons and how many candidates of each class and of none they left out."""
   counts: dict[str, list[int]] = {}
   for row in rows:
     if row['included'] == 'true':
@@ -173,8 +185,10 @@ def left_out(
     if reason.startswith('same image as '):
       reason = 'same image as another'
     reason = reason.split(':')[0]
-    of_class = counts.setdefault(reason, [0] * len(labels))
-    of_class[labels.index(row['label'])] += 1
+    # The last column is for labels of neither class.
+    of_class = counts.setdefault(reason, [0] * (len(labels) + 1))
+    known = row['label'] in labels
+    of_class[labels.index(row['label']) if known else -1] += 1
   return sorted(counts.items(), key=lambda item: -sum(item[1]))
 
 

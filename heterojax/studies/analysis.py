@@ -82,7 +82,7 @@ def _what_pairs_show(k: int, number: int) -> str:
   )
   if k == 4:
     return (
-        f'{text} With six pairs only a rank correlation of 0.88 or more would'
+        f'{text} With six pairs only a rank correlation beyond ±0.88 would'
         ' be significant at 0.05 (two-sided) even if they were independent:'
         ' this can suggest a relation, not show one.'
     )
@@ -180,6 +180,7 @@ def _paragraph(c: dict[str, Any]) -> str:
       and score['accuracy'] <= _FAILS
   ]
   own = c['retrained_in_test_clusters'][c['id']]
+  always = 0.0
   if fails and own['accuracy'] is not None:
     positives = own['tp'] + own['fn']
     always = max(positives, own['n'] - positives) / own['n']
@@ -192,6 +193,8 @@ def _paragraph(c: dict[str, Any]) -> str:
   elif fails:
     text += f' It fails elsewhere: {", ".join(fails)}.'
   name, share = _majority(c)
+  if always and own['accuracy'] <= always:
+    return f'{text} It has not learned its own cluster either.'
   if share < _LOPSIDED:
     return f'{text} What this cluster teaches does not hold for the others.'
   return (

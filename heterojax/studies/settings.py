@@ -1,5 +1,6 @@
 """The settings of a study: frozen, checked once, free of the launch layer."""
 
+from collections.abc import Iterator
 import dataclasses
 from typing import Any
 
@@ -150,6 +151,9 @@ def from_dict(config: dict[str, Any]) -> Settings:
       for field in dataclasses.fields(Settings)
   }
   settings = Settings(**sections)
+  for path, value in _numbers(config):
+    if not -(2**63) <= value < 2**63:  # Neither infinite nor NaN.
+      raise UserError(f'--config.{path} is {value}, which is out of range.')
   for path, choices in _CHOICES.items():
     if (value := _get(settings, path)) not in choices:
       raise UserError(
@@ -168,10 +172,27 @@ def from_dict(config: dict[str, Any]) -> Settings:
           ' 0.5.'
       )
   if not 0 <= settings.data.max_bad_share <= 1:
-    raise UserError('--config.data.max_bad_share must be from 0 to 1.')
+    raise UserError(
+        f'--config.data.max_bad_share is {settings.data.max_bad_share}, but'
+        ' must be from 0 to 1.'
+    )
   if not settings.heads.learning_rate > 0:
-    raise UserError('--config.heads.learning_rate must be above 0.')
+    raise UserError(
+        f'--config.heads.learning_rate is {settings.heads.learning_rate}, but'
+        ' must be above 0.'
+    )
   return settings
+
+
+def _numbers(
+    config: dict[str, Any], prefix: str = ''
+) -> Iterator[tuple[str, float]]:
+  """(path, value) of every number."""
+  for name, value in config.items():
+    if isinstance(value, dict):
+      yield from _numbers(value, f'{prefix}{name}.')
+    elif isinstance(value, (int, float)):
+      yield f'{prefix}{name}', value
 
 
 def _get(settings: Settings, path: str) -> Any:

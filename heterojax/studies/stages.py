@@ -12,6 +12,7 @@ import numpy as np
 
 from heterojax import backbones
 from heterojax import features
+from heterojax import interruption
 from heterojax.datasets import demo
 from heterojax.datasets import folder
 from heterojax.datasets import odir
@@ -34,6 +35,7 @@ class Timer:
   @contextlib.contextmanager
   def stage(self, name: str, unit: str = '') -> Iterator[Callable[[int], None]]:
     """Times a stage; the yielded function takes how many units it did."""
+    interruption.check()
     _LOG.info('%s ...', name.capitalize())
     counts: list[int] = []
     start = time.perf_counter()
@@ -86,6 +88,13 @@ def collect(settings: Settings, cohort: Cohort) -> samples_lib.Samples:
   Raises:
     UserError: if there are too few images for the settings.
   """
+  column = settings.data.subpopulation
+  own = {name: None for c in cohort.included for name, _ in c.columns}
+  if column and column not in own:
+    raise UserError(
+        f'There is no column {column!r} (--config.data.subpopulation): the data'
+        f' set has {", ".join(own)}.'
+    )
   factors = (settings.augmentation.positive, settings.augmentation.negative)
   samples = samples_lib.collect(cohort, seed=settings.seed, factors=factors)
   n, k = len(samples.of('train')), settings.cluster.k
