@@ -53,7 +53,8 @@ def test_canary_fails_without_the_flag() -> None:
   done = _python(code, '')
   warned, error = done.stdout.split()
   assert warned == '1'
-  assert not float(error) <= 1  # NaN in some runs.
+  # What is wrong differs from run to run: 0.95, 3e13 and NaN were seen.
+  assert not float(error) <= 0.1
   assert 'computes wrong sums' in done.stderr
 
 

@@ -1,0 +1,64 @@
+"""Progress: a bar on a terminal after two seconds, log lines elsewhere."""
+
+import fcntl
+import logging
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from heterojax import progress
+
+_WORK = """
+import time
+from heterojax.progress import Progress
+with Progress('features', 30, 'images', done=5) as work:
+  for _ in range(25):
+    time.sleep({pause})
+    work.update(1)
+"""
+
+
+def _on_a_terminal(code: str) -> str:
+  """What a program writes to a terminal of 100 columns."""
+  terminal, other_side = pty.openpty()
+  size = struct.pack('HHHH', 40, 100, 0, 0)
+  fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
+  process = subprocess.Popen([sys.executable, '-c', code], stderr=other_side)
+  os.close(other_side)
+  written = b''
+  try:
+    while part := os.read(terminal, 4096):
+      written += part
+  except OSError:  # How Linux says that the other side has closed.
+    pass
+  os.close(terminal)
+  assert process.wait() == 0
+  return written.decode(errors='replace')
+
+
+def test_a_bar_on_a_terminal_for_what_takes_long() -> None:
+  shown = _on_a_terminal(_WORK.format(pause=0.12))
+  assert 'features:' in shown and 'images/s]' in shown and '/30 [' in shown
+  assert 'images/s]' not in _on_a_terminal(_WORK.format(pause=0.001))
+
+
+def test_log_lines_elsewhere(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  clock = iter(range(0, 1000, 6))  # Seconds: every second update has its line.
+  monkeypatch.setattr(progress.time, 'monotonic', lambda: next(clock))
+  monkeypatch.setattr(logging.getLogger('heterojax'), 'propagate', True)
+  caplog.set_level(logging.INFO, 'heterojax')
+  with progress.Progress('features', 100, 'images', done=40) as work:
+    for _ in range(4):
+      work.update(12)
+  # 24 images in 12 s, and what an earlier run did is no part of the rate.
+  assert caplog.messages == [
+      'features: 64 of 100 images, 2.0 images/s, 18 s left',
+      'features: 88 of 100 images, 2.0 images/s, 6 s left',
+  ]
