@@ -253,9 +253,7 @@ def test_a_download_is_kept_only_with_the_right_hash(
   with pytest.raises(UserError, match='nothing was kept'):
     imagenet.locate('efficientnet_b0', download=True)
   assert list((tmp_path / 'cache').iterdir()) == []
-  monkeypatch.setattr(
-      imagenet, '_B0_MD5', imagenet._md5(served)  # pylint: disable=protected-access
-  )
+  monkeypatch.setattr(imagenet, '_B0_MD5', imagenet.md5(served))
   path, source = imagenet.locate('efficientnet_b0', download=True)
   assert path.read_bytes() == b'not the weights'
   assert source == 'keras_imagenet'

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 from typing import Any
 
@@ -142,8 +141,7 @@ def load(
     source = published if source == 'auto' else source
   file = weight_files.read(path)
   if source == 'auto':
-    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    source = sources.detect(name, file, md5, str(path))
+    source = sources.detect(name, file, imagenet.md5(path), str(path))
   row = known[source]
   if row.layout != file.layout:
     raise UserError(

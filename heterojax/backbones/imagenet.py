@@ -47,9 +47,9 @@ def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
           ' another one with --config.backbone.weights=PATH.'
       )
     _fetch(_B0_URL, path, _B0_MD5)
-  elif _md5(path) != _B0_MD5:
+  elif md5(path) != _B0_MD5:
     raise UserError(
-        f'{path} is not the published {_B0_FILE} (its md5 is {_md5(path)}, not'
+        f'{path} is not the published {_B0_FILE} (its md5 is {md5(path)}, not'
         f' {_B0_MD5}): delete it and run with --download.'
     )
   return path, 'keras_imagenet'
@@ -70,11 +70,12 @@ def _lite0() -> pathlib.Path:
   )
 
 
-def _md5(path: pathlib.Path) -> str:
+def md5(path: pathlib.Path) -> str:
+  """By which Keras names its published files, as hexadecimal digits."""
   return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-def _fetch(url: str, path: pathlib.Path, md5: str) -> None:
+def _fetch(url: str, path: pathlib.Path, want: str) -> None:
   """Downloads beside the target and renames, so that no half file stays."""
   path.parent.mkdir(parents=True, exist_ok=True)
   try:
@@ -85,9 +86,9 @@ def _fetch(url: str, path: pathlib.Path, md5: str) -> None:
         f'{url} could not be fetched ({error}): put the file at {path} by hand.'
     ) from error
   got = hashlib.md5(data, usedforsecurity=False).hexdigest()
-  if got != md5:
+  if got != want:
     raise UserError(
-        f'{url} sent a file with md5 {got} instead of {md5}: nothing was kept.'
+        f'{url} sent a file with md5 {got} instead of {want}: nothing was kept.'
     )
   with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
     file.write(data)

@@ -104,8 +104,6 @@ def port(
     depthwise = target.endswith('depthwise')
     raw = take(conv, 'depthwise' if depthwise else 'kernel')
     kernel = _kernel(raw, source.layout, depthwise)
-    # A 1 x 1 convolution may be stored as a matrix by older exporters; a shape
-    # that does not fit is never bent into place.
     if norm is None:
       bias = take(conv, 'bias')
     else:
