@@ -97,6 +97,7 @@ def _heads(d: int, fitted: int) -> Case:
   members = [
       ensemble.Member(
           order.permutation(1428)[:size],
+          np.arange(208),
           rng.key(0, rng.Purpose.INITIALISATION, i),
           rng.key(0, rng.Purpose.ORDER, i),
       )
@@ -106,8 +107,7 @@ def _heads(d: int, fitted: int) -> Case:
   on_device = jax.numpy.asarray(x)
 
   def ours():
-    held_out = on_device[:208], y[:208]
-    return ensemble.train(on_device, y, *held_out, members, training)
+    return ensemble.train(on_device, y, members, training)
 
   chosen = list(range(1, 1 + fitted))
   passes = sum(sizes)

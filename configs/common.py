@@ -44,8 +44,8 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
       seed=0,
       study='retraining',
       data=create(
-          dataset='folder',  # odir5k, folder, demo, demo_control
-          dir='',  # folder, or a CSV file with path,label[,group][,split]
+          dataset='folder',  # see heterojax/datasets/__init__.py
+          dir='',  # folder or file; see the configuration of the data set
           positive='',  # label of the disease; '' where two labels tell
           negative='',  # label of the other class
           balance=False,  # draw as many negatives as there are positives
@@ -59,6 +59,7 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
           protocol=protocol,  # clean or published
           test_share=0.2,
           validation_share=0.2,  # of the training part; clean only
+          folds=0,  # or 2 and more: every image is tested once, by group
       ),
       augmentation=create(  # training images after it, per image before
           positive=1.0,
@@ -78,8 +79,10 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
       reduction=create(
           method='pca',  # or none
           n_components=200,
-          rule='fixed',
+          rule='fixed',  # or variance: as many as explain that share
+          variance=0.7,
           fit='train',  # or separate, to show what that mistake does
+          rejected=0,  # components of a second clustering to show beside it
       ),
       cluster=create(
           method='kmeans',
@@ -93,6 +96,7 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
           patience=3,  # epochs
           batch_size=8,
           learning_rate=1e-3,
+          l2=0.0,  # factor of the squared kernel in the loss
           monitor='val_accuracy',  # or val_loss
           random_runs=5,  # per cluster
           random_vary='both',  # subset and initialisation, or initialisation
@@ -106,6 +110,7 @@ def make_tiny(config: config_dict.ConfigDict) -> None:
   config.data.num_images = 60
   config.backbone.name = 'efficientnet_lite0'
   config.reduction.n_components = 10
+  config.reduction.rejected = min(config.reduction.rejected, 10)
   config.heads.epochs = 3
   config.heads.random_runs = 2
   config.features.batch_size = 8

@@ -20,18 +20,21 @@ from heterojax.errors import UserError
 _CONFIGS = 'heterojax.configs'
 
 
-def _values(extra: Sequence[tuple], argv: Sequence[str]) -> flags.FlagValues:
+def _values(
+    extra: Sequence[tuple], argv: Sequence[str], config: bool
+) -> flags.FlagValues:
   """`--config` (a file, or the name of a shipped one) and an entry's flags."""
   values = flags.FlagValues()
-  config_flags.DEFINE_config_file(
-      'config',
-      None,
-      'FILE.py or NAME, then arguments as in demo:control; fields are'
-      ' overridden as --config.data.dir=DIR.',
-      lock_config=True,
-      flag_values=values,
-      sys_argv=list(argv),  # Fields become flags where they are named in it.
-  )
+  if config:
+    config_flags.DEFINE_config_file(
+        'config',
+        None,
+        'FILE.py or NAME, then arguments as in demo:control; fields are'
+        ' overridden as --config.data.dir=DIR.',
+        lock_config=True,
+        flag_values=values,
+        sys_argv=list(argv),  # Fields become flags where they are named in it.
+    )
   for define, name, default, text in extra:
     define(name, default, text, flag_values=values)
   return values
@@ -55,11 +58,13 @@ def _parse(
     UserError: for anything that cannot be parsed.
   """
   if {'--help', '-h', '-help'} & set(argv):
-    print(f'{about}\nConfigurations: {", ".join(_shipped_configs())}\n')
+    print(about)
+    if 'config' in values:
+      print(f'Configurations: {", ".join(_shipped_configs())}\n')
     print(values.get_help())
     raise SystemExit(0)
   try:
-    rest = values(_shipped(argv))
+    rest = values(_shipped(argv) if 'config' in values else argv)
   except UserError:
     raise
   # Configs are Python: reading one may raise anything.
@@ -67,7 +72,7 @@ def _parse(
     raise UserError(f'{_one_line(error)} (see --help).') from error
   if rest[1:]:
     raise UserError(f'{rest[1]!r} is not a flag (see --help).')
-  if values.config is None:
+  if 'config' in values and values.config is None:
     raise UserError(
         'Say what to run with --config=NAME, where NAME is one of'
         f' {", ".join(_shipped_configs())} or a file.'
@@ -130,21 +135,22 @@ def run(
     argv: Sequence[str],
     *,
     about: str,
+    config: bool = True,
 ) -> int:
   """Runs an entry point and turns what it raises into an exit code.
 
   Args:
-    extra: its flags beside `--config`: (absl's define function, name, default,
-      help).
+    extra: its flags: (absl's define function, name, default, help).
     body: the work; returns 0, or 1 where a condition asked for failed.
     argv: the command line, with the program's name first.
     about: what --help says before it lists the flags.
+    config: whether it also takes `--config`, and cannot do without.
 
   Returns:
     The exit code of the contract.
   """
   run_folder.log_to_stderr()
-  values = _values(extra, argv)
+  values = _values(extra, argv, config)
   try:
     with interruption.handled():
       _parse(values, argv, about)

@@ -26,6 +26,7 @@ from heterojax import backbones
 from heterojax import run_folder
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
+from heterojax.datasets.sources import ImageSource
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.progress import Progress
@@ -38,7 +39,7 @@ _OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
 class Picture(NamedTuple):
   """A file under one transform."""
 
-  path: pathlib.Path
+  path: str
   transform: augmentation.Transform
 
 
@@ -91,6 +92,7 @@ def flops_per_image(
 
 def extract(
     backbone: backbones.Backbone,
+    source: ImageSource,
     pictures: Sequence[Picture],
     folder: pathlib.Path,
     extraction: Extraction,
@@ -103,6 +105,7 @@ def extract(
 
   Args:
     backbone: the network.
+    source: of the images.
     pictures: all P of them, without repeats.
     folder: for `features.npy` and `blocks.json`.
     extraction: how.
@@ -134,7 +137,9 @@ def extract(
     run = _compiled(backbone, extraction)
     with (
         Progress('features', len(pictures), 'images', done) as progress,
-        contextlib.closing(_decoded(pictures, missing, extraction)) as batches,
+        contextlib.closing(
+            _decoded(source, pictures, missing, extraction)
+        ) as batches,
     ):
       # One batch is in the device's hands while the one before is written.
       waiting = None
@@ -168,25 +173,30 @@ def _compiled(backbone: backbones.Backbone, extraction: Extraction) -> Any:
   return lambda batch: network(params, jax.device_put(batch, split))
 
 
-def load_picture(picture: Picture, extraction: Extraction) -> np.ndarray:
+def load_picture(
+    source: ImageSource, picture: Picture, extraction: Extraction
+) -> np.ndarray:
   """Decodes, resizes and transforms one picture to `[S, S, 3]` float32."""
-  image = images.decode(picture.path)
+  image = images.decode(source.read(picture.path))
   image = images.resize(image, extraction.image_size, extraction.resize)
   return augmentation.apply(image, picture.transform)
 
 
 def _decoded(
-    pictures: Sequence[Picture], blocks: Sequence[slice], extraction: Extraction
+    source: ImageSource,
+    pictures: Sequence[Picture],
+    blocks: Sequence[slice],
+    extraction: Extraction,
 ) -> Iterator[tuple[slice, np.ndarray]]:
   """Batches in order, decoded by threads two batches ahead of their use."""
   size, batch_size = extraction.image_size, extraction.batch_size
 
   def load(picture: Picture) -> np.ndarray:
     try:
-      return load_picture(picture, extraction)
+      return load_picture(source, picture, extraction)
     except images.UnreadableImage as error:
       raise UserError(
-          f'{picture.path} was readable when the study began and is not any'
+          f'{picture.path} of {source.name} was readable when the study began and is not any'
           f' more ({error}): put it back and give the same command.'
       ) from error
 

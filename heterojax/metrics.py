@@ -6,6 +6,8 @@ import numpy as np
 from scipy import special
 from scipy import stats
 
+from heterojax import statistics
+
 METRICS = ('accuracy', 'auc', 'sensitivity', 'specificity')
 COUNTS = ('n', 'tp', 'fp', 'tn', 'fn')
 
@@ -41,7 +43,10 @@ def score(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
 
   Returns:
     Counts and metrics as fractions; what cannot be estimated is None, with a
-    sibling `<name>_why`.
+    sibling `<name>_why`. `intervals` holds each metric's 95 % interval as
+    `[low, high]`, None where the metric is: Wilson's of the proportions and
+    DeLong's of the AUC (`statistics`). They take images for independent; where
+    one patient has several, they are too narrow.
   """
   y = np.asarray(y, bool)
   predicted = np.asarray(probabilities) > 0.5
@@ -49,16 +54,21 @@ def score(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
   fn, tn = int(np.sum(~predicted & y)), int(np.sum(~predicted & ~y))
   result: dict[str, Any] = dict(zip(COUNTS, (len(y), tp, fp, tn, fn)))
   estimates = {
-      'accuracy': (len(y), lambda: (tp + tn) / len(y)),
-      'auc': ((tp + fn) * (tn + fp), lambda: auc(y, probabilities)),
-      'sensitivity': (tp + fn, lambda: tp / (tp + fn)),
-      'specificity': (tn + fp, lambda: tn / (tn + fp)),
+      'accuracy': (len(y), lambda: _proportion(tp + tn, len(y))),
+      'auc': (
+          (tp + fn) * (tn + fp),
+          lambda: (auc(y, probabilities), statistics.delong(y, probabilities)),
+      ),
+      'sensitivity': (tp + fn, lambda: _proportion(tp, tp + fn)),
+      'specificity': (tn + fp, lambda: _proportion(tn, tn + fp)),
   }
+  intervals: dict[str, list[float] | None] = {}
   for name, (possible, estimate) in estimates.items():
-    result[name] = estimate() if possible else None
+    result[name], interval = estimate() if possible else (None, None)
+    intervals[name] = list(interval) if possible else None
     if not possible:
       result[f'{name}_why'] = _why(len(y), tp + fn)
-  return result
+  return {**result, 'intervals': intervals}
 
 
 def mean_score(scores: list[dict[str, Any]]) -> dict[str, Any]:
@@ -73,6 +83,12 @@ def mean_score(scores: list[dict[str, Any]]) -> dict[str, Any]:
       result[name] = float(np.mean(values))
   result['n'] = scores[0]['n']
   return result
+
+
+def _proportion(
+    successes: int, number: int
+) -> tuple[float, tuple[float, float]]:
+  return successes / number, statistics.wilson(successes, number)
 
 
 def _why(number: int, positives: int) -> str:

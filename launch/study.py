@@ -49,16 +49,17 @@ def _study(values: flags.FlagValues) -> int:
     backbone = stages.load_backbone(settings, download=values.download)
     folder = stack.enter_context(run_folder.opened(workdir, config))
     with timer.stage('data'):
-      cohort = stages.data(settings, folder)
-      samples = stages.collect(settings, cohort)
+      cohorts = stages.data(settings, folder)
+      samples = stages.collect(settings, cohorts)
     if values.dry_run:
-      print(stages.forecast(settings, backbone, samples))
+      source = cohorts[0].source
+      print(stages.forecast(settings, backbone, source, samples))
       return 0
     run_folder.begin(folder, config)
     if values.profile:
       stack.enter_context(jax.profiler.trace(str(folder / 'profile')))
     results, outcome = retraining.run(
-        settings, folder, cohort, samples, backbone, environment.describe(),
+        settings, folder, cohorts, samples, backbone, environment.describe(),
         allow_mismatch=values.allow_mismatch, timer=timer,
     )  # pyformat: disable
     report.write(folder, results, outcome)

@@ -10,6 +10,7 @@ from sklearn import metrics as sklearn_metrics
 
 from heterojax import metrics
 from heterojax.datasets import augmentation
+from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import analysis
@@ -144,7 +145,8 @@ def _cohort() -> Cohort:
             columns=(('camera', 'AB'[i % 4 < 2]),),
         )
     )
-  return Cohort('made up', pathlib.Path(), 'ill', 'well', tuple(candidates))
+  source = sources.Files(pathlib.Path())
+  return Cohort('made up', source, 'ill', 'well', tuple(candidates))
 
 
 def test_known_subpopulations() -> None:
@@ -160,6 +162,7 @@ def test_known_subpopulations() -> None:
       y=np.zeros(15, int),
       row=np.arange(15),
       pictures=(),
+      y_of_pictures=np.zeros(15, int),
   )
   camera = [int(p[1:]) % 4 < 2 for p in parents]
   # Perfect for originals; copies, which do not count, are all elsewhere.
@@ -182,11 +185,13 @@ def _cluster(
     whole: float,
     runs: list[float],
     counts: tuple[int, int] = (50, 50),
+    originals: float = 60,
 ) -> dict[str, object]:
   """A cluster of 100 whose head is right for so much of 20 images each."""
   return {
       'id': c,
       'size': sum(counts),
+      'originals': originals,
       'class_counts': {'ill': counts[0], 'well': counts[1]},
       'retrained': {'accuracy': whole, 'n': 60},
       'random': {
@@ -225,6 +230,18 @@ def test_findings_names_the_cluster_that_fails_and_where() -> None:
       ' 0, 40% of 20 in cluster 2.'
   ) in text
   assert text.endswith('does not hold for the others.')
+
+
+def test_findings_of_clusters_that_augmentation_made() -> None:
+  _, *texts = analysis.findings([
+      _cluster(0, [0.9, 0.9, 0.9], 0.9, _GOOD, originals=5),
+      _cluster(1, [0.9, 0.9, 0.9], 0.9, _GOOD, originals=5.5),
+      _cluster(2, [0.9, 0.9, 0.9], 0.9, _GOOD, (40, 61), originals=2.5),
+  ])
+  assert [text.split(' are originals')[0] for text in texts] == [
+      'Only 5 of the 100 training images of cluster 0',
+      'Only 2.5 of the 101 training images of cluster 2',
+  ]
 
 
 def test_findings_without_test_images_at_home_or_elsewhere() -> None:

@@ -7,7 +7,9 @@ from scipy.spatial import distance
 import sklearn
 
 from heterojax.cluster import between_clusters
+from heterojax.cluster import distances
 from heterojax.cluster import intra_cluster
+from heterojax.cluster import nearest_by_cosine
 
 
 def test_hand_values() -> None:
@@ -81,3 +83,87 @@ def test_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
   assert len(chunks) > 5 and sum(chunks) == 700
   assert got == pytest.approx(whole, rel=1e-13)
   assert got == pytest.approx(distance.pdist(x).mean(), rel=1e-12)
+
+
+def _nearest(
+    x: np.ndarray, rows: np.ndarray, others: np.ndarray, content: np.ndarray
+) -> tuple[list[int], list[float]]:
+  """Pair by pair, in float64."""
+  x = x.astype(np.float64) - x[others].astype(np.float64).mean(axis=0)
+  best, distances_ = [], []
+  for i in rows:
+    found = [
+        np.inf
+        if content[i] == content[j]
+        else 1 - x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j])
+        for j in others
+    ]
+    best.append(int(np.argmin(found)))
+    distances_.append(found[best[-1]])
+  return best, distances_
+
+
+@pytest.mark.parametrize('block', [1, 4, 7, 21, 1024])
+@pytest.mark.parametrize('offset', [0.0, 30.0])
+def test_nearest_is_that_of_all_pairs(
+    monkeypatch: pytest.MonkeyPatch, block: int, offset: float
+) -> None:
+  """Also where the last block is short, or ends with the rows."""
+  monkeypatch.setattr(distances, '_BLOCK', block)
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(60, 8)).astype(np.float32) + np.float32(offset)
+  rows = rng.permutation(60)[:21]
+  others = rng.permutation(60)[:28]  # Some are asked about as well.
+  assert set(rows) & set(others)
+  apart, _ = _nearest(x, rows, others, np.arange(60))
+  # Every other row has the content of what would be the nearest to it.
+  content = np.arange(60)
+  for i, nearest in zip(rows[::2], apart[::2]):
+    content[content == content[i]] = content[others[nearest]]
+  want, distance = _nearest(x, rows, others, content)
+  got, found = nearest_by_cosine(jnp.asarray(x), rows, others, content)
+  np.testing.assert_array_equal(got, want)
+  np.testing.assert_allclose(found, distance, atol=1e-5)
+  assert np.sum(np.not_equal(want, apart)) >= 10
+
+
+def test_the_first_of_equally_near_ones_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(distances, '_BLOCK', 2)
+  x = jnp.array([[1.0, 0], [0, 2.0], [3.0, 0], [0, 1.0], [5.0, 0], [-9.0, -3]])
+  rows, others = np.array([0]), np.arange(1, 6)
+  # Their mean is the origin but for rounding: 2 and 4 point the same way.
+  x = x - x[others].mean(axis=0)[None]
+  best, distance = nearest_by_cosine(x, rows, others, np.arange(6))
+  want, exact = _nearest(np.asarray(x), rows, others, np.arange(6))
+  assert best.tolist() == want
+  np.testing.assert_allclose(distance, exact, atol=1e-6)
+
+
+def test_nothing_of_other_content_is_infinitely_far() -> None:
+  x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)
+  content = np.array([7, 7, 7, 7, 1])
+  _, distance = nearest_by_cosine(
+      x, np.array([0, 4]), np.array([1, 2, 3]), content
+  )
+  assert distance[0] == np.inf and np.isfinite(distance[1])
+
+
+def test_copies_are_at_no_distance() -> None:
+  x = np.random.default_rng(0).normal(size=(200, 30)).astype(np.float32)
+  twice = jnp.asarray(np.concatenate([x, x]))
+  best, distance = nearest_by_cosine(
+      twice, np.arange(200), np.arange(200, 400), np.arange(400)
+  )
+  np.testing.assert_array_equal(best, np.arange(200))
+  # Not below zero, where rounding would put half of them.
+  assert distance.min() >= 0 and distance.max() < 1e-6
+
+
+def test_a_row_at_the_centre_has_no_direction() -> None:
+  x = jnp.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
+  _, distance = nearest_by_cosine(
+      x, np.array([0]), np.array([1, 2]), np.arange(3)
+  )
+  assert distance.tolist() == [1.0]

@@ -1,7 +1,9 @@
 """The ensemble against a plain NumPy loop over heads."""
 
 from collections.abc import Sequence
+import csv
 import logging
+import pathlib
 
 import hypothesis
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from heterojax.heads import ensemble
 from heterojax.heads.ensemble import Member
@@ -20,20 +23,19 @@ _N, _DIM, _V = 140, 6, 40
 _TRAINING = Training(epochs=7, patience=2, batch_size=8, learning_rate=0.05)
 
 
-def _data(
-    dtype: type = np.float32,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _data(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
+  """Rows to train on, and then those that heads validate on."""
   rng = np.random.default_rng(0)
   x, truth = rng.normal(size=(_N + _V, _DIM)), rng.normal(size=_DIM)
   y = x @ truth + rng.normal(size=len(x)) > 0
-  x = x.astype(dtype)
-  return x[:_N], y[:_N].astype(int), x[_N:], y[_N:].astype(int)
+  return x.astype(dtype), y.astype(int)
 
 
 def _member(i: int, size: int, *, repeats: bool = False) -> Member:
   rows = np.random.default_rng([i, size]).choice(_N, size, replace=repeats)
   return Member(
       rows,
+      _N + np.arange(_V),
       jax.random.fold_in(jax.random.key(1), i),
       jax.random.fold_in(jax.random.key(2), i),
   )
@@ -70,7 +72,8 @@ def _loop(
   Returns:
     The head's part of an `Ensemble`.
   """
-  x, y, x_validation, y_validation = _data(np.float64)
+  x, y = _data(np.float64)
+  x_validation, y_validation = x[member.validation], y[member.validation]
   w, size = np.append(kernel, 0.0), training.batch_size
   m, v = np.zeros_like(w), np.zeros_like(w)
   t = wait = best_epoch = 0
@@ -82,6 +85,7 @@ def _loop(
       inputs = np.append(x[batch], np.ones((len(batch), 1)), axis=1)
       residual = _sigmoid(inputs @ w) - y[batch]
       gradient = residual @ inputs / (size if whole_batch else len(batch))
+      gradient[:-1] += 2 * training.l2 * w[:-1]
       t += 1
       m = 0.9 * m + 0.1 * gradient
       v = 0.999 * v + 0.001 * gradient**2
@@ -90,7 +94,7 @@ def _loop(
     p = _sigmoid(x_validation @ w[:-1] + w[-1])
     if training.monitor == 'val_loss':
       right = np.where(y_validation, p, 1 - p)
-      value = np.log(right).mean()
+      value = np.log(right).mean() - training.l2 * np.sum(w[:-1] ** 2)
     else:
       value = np.mean((p > 0.5) == y_validation)
     history.append(value)
@@ -169,6 +173,163 @@ def test_is_the_loop_in_float32(trained: ensemble.Ensemble) -> None:
   _check_loop(trained, _members(), _TRAINING, 1e-5)
 
 
+@pytest.mark.parametrize(
+    'monitor,l2', [('val_accuracy', 0.0), ('val_loss', 0.03)]
+)
+def test_every_head_has_its_own_validation(monitor: str, l2: float) -> None:
+  training = Training(7, 2, 8, 0.05, monitor, l2)
+  rng = np.random.default_rng(5)
+  members = [
+      # Some rows twice, and some that other heads, or it itself, train on.
+      m._replace(validation=rng.integers(_N + _V, size=size))
+      for m, size in zip(
+          _members((33, 40, 7, 8, 33, 1, 36, 38)), (1, 2, 7, 40, 13, 29, 3, 80)
+      )
+  ]
+  with jax.enable_x64(True):
+    trained = ensemble.train(*_data(np.float64), members, training)
+    _check_loop(trained, members, training, 1e-12)
+  # They decide differently from one another.
+  assert len(set(trained.best_epoch)) > 2 and len(set(trained.epochs)) > 1
+
+
+@pytest.mark.parametrize('monitor', ensemble.MONITORS)
+def test_a_row_that_is_validated_twice_counts_twice(monitor: str) -> None:
+  """Training is the same, so that only the monitored value can differ."""
+  member = _members()[0]
+  once = np.array([_N, _N + 1, _N + 2])
+  thrice = np.repeat(once, [3, 1, 1])
+  parts = [
+      member._replace(validation=rows)
+      for rows in (thrice, once, once[:1], once[1:2], once[2:])
+  ]
+  training = Training(4, 9, 8, 0.05, monitor)
+  with jax.enable_x64(True):
+    trained = ensemble.train(*_data(np.float64), parts, training)
+  repeated, whole, *alone = trained.history.T
+  np.testing.assert_allclose(whole, np.mean(alone, axis=0), atol=1e-7)
+  np.testing.assert_allclose(
+      repeated, np.average(alone, axis=0, weights=[3, 1, 1]), atol=1e-7
+  )
+  assert np.abs(repeated - whole).max() > 1e-3
+
+
+def test_heads_of_folds_are_those_of_each_fold_alone() -> None:
+  """One program for several folds, each with validation rows of its own."""
+  training = Training(6, 2, 8, 0.05, 'val_loss')
+  folds = [
+      [
+          _member(10 * fold + i, size)._replace(
+              validation=np.arange(_N + 10 * fold, _N + 10 * fold + 13)
+          )
+          for i, size in enumerate((30, 9, 9, 27))
+      ]
+      for fold in range(3)
+  ]
+  with jax.enable_x64(True):
+    data = _data(np.float64)
+    together = ensemble.train(*data, sum(folds, []), training)
+    apart = [ensemble.train(*data, fold, training) for fold in folds]
+  for name in ('best', 'best_epoch', 'epochs'):
+    want = np.concatenate([getattr(one, name) for one in apart])
+    np.testing.assert_allclose(getattr(together, name), want, atol=1e-12)
+  np.testing.assert_allclose(
+      _weights(together), np.concatenate([_weights(one) for one in apart]),
+      rtol=0, atol=1e-12,
+  )  # pyformat: disable
+  want = [one.history[: one.epochs[h], h] for one in apart for h in range(4)]
+  for h, own in enumerate(want):
+    np.testing.assert_allclose(
+        together.history[: len(own), h], own, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize('value', [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize('monitor', ensemble.MONITORS)
+def test_a_broken_validation_row_harms_no_other_head(
+    monitor: str, value: float
+) -> None:
+  x, y = _data()
+  training = Training(5, 4, 8, 0.05, monitor)
+  sets = [[150, 151], [160, 150], [152, 153, 154], [170]]
+  members = [
+      m._replace(validation=np.array(rows))
+      for m, rows in zip(_members((7, 8, 1, 5)), sets)
+  ]
+  fine = ensemble.train(x, y, members, training)
+  x = x.copy()
+  x[160] = value
+  got = ensemble.train(x, y, members, training)
+  others = [0, 2, 3]
+  np.testing.assert_array_equal(_weights(got)[others], _weights(fine)[others])
+  np.testing.assert_array_equal(
+      got.history[:, others], fine.history[:, others]
+  )
+  assert np.isfinite(_weights(got)).all()
+  assert got.best[1] == -np.inf and (got.history[:4, 1] == -np.inf).all()
+
+
+def _logistic_regression(
+    x: np.ndarray, y: np.ndarray, training: Training
+) -> tuple[np.ndarray, np.ndarray, ensemble.Ensemble]:
+  """Errors of the coefficients and of the intercept, at C = 1."""
+  n = len(y)
+  oracle = LogisticRegression(
+      C=1, solver='newton-cholesky', tol=1e-12, max_iter=1000
+  ).fit(x, y)
+  rows = np.arange(n)
+  member = Member(rows, rows, jax.random.key(0), jax.random.key(1))
+  # The intercept is free, so that centred features have the same coefficients;
+  # gradient descent takes far longer on features that are all positive.
+  mean = x.mean(axis=0)
+  with jax.enable_x64(True):
+    trained = ensemble.train(jnp.asarray(x - mean), y, [member], training)
+    kernel, bias = (np.asarray(leaf[0]) for leaf in trained.params)
+  return (
+      np.abs(kernel - oracle.coef_[0]).max(),
+      np.abs(bias - kernel @ mean - oracle.intercept_[0]),
+      trained,
+  )
+
+
+def _converging(n: int) -> Training:
+  """All rows at once, and scikit-learn's penalty: C = 1 / (2 l2 n)."""
+  return Training(500, 500, n, 0.1, 'val_loss', 1 / (2 * n))
+
+
+def test_converges_to_logistic_regression() -> None:
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(200, 20)) + 0.5
+  y = (x @ rng.normal(size=20) + rng.normal(size=200) > 0).astype(int)
+  kernel, bias, trained = _logistic_regression(x, y, _converging(200))
+  assert kernel < 1e-5 and bias < 1e-5
+  # No other penalty would do.
+  wrong = Training(500, 500, 200, 0.1, 'val_loss', 1 / 200)
+  assert _logistic_regression(x, y, wrong)[0] > 0.05
+  # What is monitored is the loss with its penalty, which is at its minimum.
+  centred = x - x.mean(axis=0)
+  kernel, bias = (np.asarray(leaf[0]) for leaf in trained.params)
+  logits = centred @ kernel + bias
+  loss = np.mean(np.logaddexp(0, logits) - y * logits)
+  penalty = np.sum(kernel**2) / (2 * 200)
+  assert trained.best[0] == pytest.approx(-(loss + penalty), abs=1e-12)
+
+
+def test_converges_to_logistic_regression_on_real_features() -> None:
+  """512 features of 75 photographs."""
+  shared = pathlib.Path(__file__).resolve().parents[2] / 'shared'
+  name = 'teeth_features_100_red_whole_fold_0.csv'
+  path = shared / 'data' / 'mendez_features' / name
+  if not path.is_file():
+    pytest.skip('the shared features are not beside this checkout')
+  with path.open(newline='') as file:
+    rows = [r for r in csv.DictReader(file) if r['phase'] == 'train']
+  x = np.array([[float(r[str(i)]) for i in range(512)] for r in rows])
+  y = np.array([int(float(r['labels'])) for r in rows])
+  kernel, bias, _ = _logistic_regression(x, y, _converging(len(y)))
+  assert kernel < 1e-5 and bias < 1e-4
+
+
 def test_a_stopped_head_does_not_move(trained: ensemble.Ensemble) -> None:
   # That its weights are those of its best epoch, the loop has shown.
   stopped = trained.epochs < len(trained.history)
@@ -242,17 +403,17 @@ def test_batch_orders_differ() -> None:
     'monitor, value', [('val_accuracy', np.inf), ('val_loss', np.nan)]
 )
 def test_a_diverging_head_harms_no_other(monitor: str, value: float) -> None:
-  x, *rest = _data()
+  x, y = _data()
   training = Training(3, 2, 8, 0.05, monitor)
   members = _members((20, 9, 1, 16))
   # Row 0 is the one that a careless padding would show to every head.
   rows = [np.arange(1, 1 + len(m.rows)) for m in members]
   rows[1] = np.arange(9)
   members = [m._replace(rows=r) for m, r in zip(members, rows)]
-  fine = ensemble.train(x, *rest, members, training)
+  fine = ensemble.train(x, y, members, training)
   x = x.copy()
   x[0] = value
-  got = ensemble.train(x, *rest, members, training)
+  got = ensemble.train(x, y, members, training)
   others = [0, 2, 3]
   np.testing.assert_array_equal(
       _weights(got)[others], _weights(fine)[others]
@@ -291,7 +452,7 @@ def test_predict() -> None:
   params = params._replace(bias=jnp.array([0.0, 1.0, -2.0]))
   x = _data()[0]
   got = ensemble.predict(params, x)
-  assert got.shape == (3, _N)
+  assert got.shape == (3, _N + _V)
   np.testing.assert_allclose(
       got,
       np.asarray(params.kernel) @ x.T + np.array([[0.0], [1.0], [-2.0]]),
@@ -322,4 +483,7 @@ def test_mistakes() -> None:
   members = _members((3, 5))
   members.append(members[0]._replace(rows=np.zeros(0, int)))
   with pytest.raises(ValueError, match='head 2 has no rows'):
+    ensemble.train(*_data(), members, _TRAINING)
+  members[2] = members[0]._replace(validation=np.zeros(0, int))
+  with pytest.raises(ValueError, match='head 2 has no validation rows'):
     ensemble.train(*_data(), members, _TRAINING)

@@ -26,11 +26,13 @@ from heterojax import backbones
 from heterojax import features
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
+from heterojax.datasets import sources
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 
 _HOW = features.Extraction('avg', 32, 'keras', batch_size=4, workers=2)
 _FLATTEN = dataclasses.replace(_HOW, feature='flatten', image_size=64)
+_FILES = sources.Files(pathlib.Path('/'))  # Pictures name whole paths.
 _ENVIRONMENT = {'jax': '1', 'devices': 'one'}
 
 
@@ -73,7 +75,7 @@ def pictures(
   transforms = [augmentation.IDENTITY] * 6
   transforms += [augmentation.transform_of(0, str(i), 1) for i in range(4)]
   return tuple(
-      features.Picture(folder / f'{i % 6}.png', transform)
+      features.Picture(str(folder / f'{i % 6}.png'), transform)
       for i, transform in enumerate(transforms)
   )
 
@@ -86,7 +88,9 @@ def _extract(
     **options: Any,
 ) -> tuple[np.ndarray, int]:
   options = {'fingerprint': 'f', 'environment': _ENVIRONMENT, **options}
-  return features.extract(backbone, pictures, folder, extraction, **options)
+  return features.extract(
+      backbone, _FILES, pictures, folder, extraction, **options
+  )
 
 
 def _one_by_one(
@@ -98,7 +102,7 @@ def _one_by_one(
   output = {'avg': backbone.pooled, 'flatten': backbone.feature_map}
   rows = []
   for picture in pictures:
-    image = images.decode(picture.path)
+    image = images.decode(_FILES.read(picture.path))
     image = images.resize(image, extraction.image_size, extraction.resize)
     image = augmentation.apply(image, picture.transform)
     rows.append(np.asarray(output[extraction.feature](image[None])).ravel())
@@ -329,9 +333,10 @@ def test_a_picture_that_vanished_is_named_and_the_rest_kept(
     pictures: tuple[features.Picture, ...],
 ) -> None:
   last = tmp_path / 'last.png'
-  last.write_bytes(pictures[0].path.read_bytes())
+  last.write_bytes(_FILES.read(pictures[0].path))
   # Four blocks: one is lost and, of three before it, the one in flight.
-  shown = (*pictures, *pictures[6:8], features.Picture(last, pictures[0][1]))
+  again = features.Picture(str(last), pictures[0].transform)
+  shown = (*pictures, *pictures[6:8], again)
   hidden = last.rename(tmp_path / 'hidden.png')
   folder = tmp_path / 'features'
   with pytest.raises(UserError) as caught:

@@ -4,6 +4,7 @@ import pathlib
 
 import hypothesis
 from hypothesis import strategies as st
+from PIL import Image
 import pytest
 
 from heterojax.datasets import folder
@@ -11,6 +12,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.manifest import read_table
+from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
 
@@ -44,7 +46,7 @@ def test_folder_per_class(tmp_path: pathlib.Path) -> None:
   _touch(tmp_path, 'normal/b.jpg', 'normal/a.png', 'pneumonia/deep/er/c.JPEG')
   cohort = _read(tmp_path)
   assert (cohort.positive, cohort.negative) == ('pneumonia', 'normal')
-  assert cohort.root == tmp_path
+  assert cohort.source.root == tmp_path
   assert [(c.id, c.path, c.label, c.group) for c in cohort.candidates] == [
       (name, name, name.split('/')[0], '')
       for name in ('normal/a.png', 'normal/b.jpg', 'pneumonia/deep/er/c.JPEG')
@@ -95,8 +97,28 @@ def test_a_name_that_is_not_utf8_is_left_out(tmp_path: pathlib.Path) -> None:
   manifest_csv(cohort).encode()  # Raises where a name cannot be written.
 
 
+def test_images_outside_the_class_folders_are_noted(
+    tmp_path: pathlib.Path,
+) -> None:
+  _touch(tmp_path, 'normal/a.png', 'ill/a.png')
+  assert _read(tmp_path).notes == ()
+  _touch(tmp_path, 'b.png', 'c.JPG', 'd.txt')
+  assert _read(tmp_path).notes == (
+      f'2 images of {tmp_path} lie in no class folder.',
+  )
+
+
+def test_class_folders_may_be_links(tmp_path: pathlib.Path) -> None:
+  _touch(tmp_path / 'elsewhere', 'deep/a.png')
+  _touch(tmp_path / 'root', 'normal/b.png')
+  (tmp_path / 'root/ill').symlink_to(tmp_path / 'elsewhere')
+  found = [c.path for c in _read(tmp_path / 'root').candidates]
+  assert found == ['ill/deep/a.png', 'normal/b.png']
+
+
 def test_nothing_to_read(tmp_path: pathlib.Path) -> None:
   assert 'does not exist' in _fails(tmp_path / 'elsewhere')
+  assert 'does not exist' in _fails(tmp_path / ('x' * 5000))
   assert 'holds no images' in _fails(tmp_path)
   _touch(tmp_path, 'a.png', 'normal/notes.txt')
   assert 'holds no images' in _fails(tmp_path)
@@ -114,7 +136,7 @@ def test_nothing_to_read(tmp_path: pathlib.Path) -> None:
         ('control', 'case'),
         ('negative', 'positive'),
         ('no', 'yes'),
-        ('0', '1'),
+        ('normal', '0'),
     ],
 )
 def test_the_healthy_class_is_recognised(
@@ -125,7 +147,8 @@ def test_the_healthy_class_is_recognised(
 
 
 @pytest.mark.parametrize(
-    'labels', [('benign', 'malignant'), ('normal', 'healthy'), ('0', 'normal')]
+    'labels',
+    [('benign', 'malignant'), ('normal', 'healthy'), ('0', '1'), ('1', '2')],
 )
 def test_unclear_classes_are_asked_for(
     tmp_path: pathlib.Path, labels: tuple[str, str]
@@ -143,7 +166,7 @@ def test_unclear_classes_are_asked_for(
 def test_three_labels_need_both_names(tmp_path: pathlib.Path) -> None:
   path = _csv(tmp_path, 'path,label\na,normal\nb,drusen\nc,cataract\n')
   for given in (('', ''), ('cataract', ''), ('', 'normal')):
-    assert 'cataract, drusen, normal' in _fails(path, *given)
+    assert 'drusen, normal, cataract' in _fails(path, *given)
   cohort = _read(path, 'cataract', 'normal')
   assert [(c.label, c.included, c.reason) for c in cohort.candidates] == [
       ('normal', True, ''),
@@ -165,7 +188,7 @@ def test_one_class_only(
     tmp_path: pathlib.Path, classes: tuple[str, str]
 ) -> None:
   text = _fails(_csv(tmp_path, 'path,label\na,ill\nb,ill\n'), *classes)
-  assert text.startswith('All images ')
+  assert text.startswith('All of ')
   assert "of the class 'ill'" in text
 
 
@@ -179,7 +202,7 @@ def test_csv_with_all_columns(tmp_path: pathlib.Path) -> None:
           ',d.png,normal,,validation\n',
       )
   )
-  assert cohort.root == tmp_path
+  assert cohort.source.root == tmp_path
   assert [
       (c.id, c.path, c.label, c.group, c.split, c.columns)
       for c in cohort.candidates
@@ -195,6 +218,84 @@ def test_csv_without_group_and_split(tmp_path: pathlib.Path) -> None:
   assert [(c.group, c.split) for c in cohort.candidates] == [
       ('', ''), ('', '')
   ]
+
+
+@pytest.mark.parametrize(
+    'header',
+    [
+        'Path,Label,Group,Split',
+        'PATH,LABEL,GROUP,SPLIT',
+        'path,Label,group,Split',
+    ],
+)
+def test_capitals_in_the_names_of_columns(
+    tmp_path: pathlib.Path, header: str
+) -> None:
+  text = f'{header},Age\na,ill,p,train,7\nb,normal,q,test,8\n'
+  cohort = _read(_csv(tmp_path, text))
+  assert [
+      (c.path, c.label, c.group, c.split, c.columns) for c in cohort.candidates
+  ] == [
+      ('a', 'ill', 'p', 'train', (('Age', '7'),)),
+      ('b', 'normal', 'q', 'test', (('Age', '8'),)),
+  ]
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'patient', 'patient_id', 'Patient ID', 'PatientID', 'subject',
+        'subject-id',
+    ],
+)
+def test_other_names_of_the_group(tmp_path: pathlib.Path, name: str) -> None:
+  text = f'path,label,{name}\na,ill,p\nb,normal,q\n'
+  cohort = _read(_csv(tmp_path, text))
+  assert [(c.group, c.columns) for c in cohort.candidates] == [
+      ('p', ()), ('q', ())
+  ]
+  assert cohort.notes == (f'The column {name} of table.csv is the group.',)
+
+
+def test_the_plain_name_of_the_group_comes_first(
+    tmp_path: pathlib.Path,
+) -> None:
+  text = 'path,label,patient,group\na,ill,p,1\nb,normal,q,2\n'
+  cohort = _read(_csv(tmp_path, text))
+  assert [(c.group, c.columns) for c in cohort.candidates] == [
+      ('1', (('patient', 'p'),)), ('2', (('patient', 'q'),))
+  ]
+  assert cohort.notes == ()
+
+
+def test_two_columns_that_could_be_the_group(tmp_path: pathlib.Path) -> None:
+  text = 'path,label,patient,subject\na,ill,p,1\nb,normal,q,2\n'
+  assert "columns patient and subject: call the one that is meant 'group'" in (
+      _fails(_csv(tmp_path, text))
+  )
+
+
+@pytest.mark.parametrize(
+    ('written', 'split'),
+    [
+        ('train', 'train'), ('Training', 'train'), ('TRAIN', 'train'),
+        ('val', 'validation'), ('valid', 'validation'), ('Dev', 'validation'),
+        ('Validation', 'validation'), ('test', 'test'), ('TESTING', 'test'),
+        ('', ''),
+    ],
+)  # pyformat: disable
+def test_usual_names_of_splits(
+    tmp_path: pathlib.Path, written: str, split: str
+) -> None:
+  text = f'path,label,split\na,ill,{written}\nb,normal,test\n'
+  assert _read(_csv(tmp_path, text)).candidates[0].split == split
+
+
+def test_messages_about_a_csv_name_it(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, 'path,label\na,ill\nb,normal\n')
+  assert _read(path).source.name == str(path)
+  _touch(tmp_path, 'normal/a.png', 'ill/a.png')
+  assert _read(tmp_path).source.name == str(tmp_path)
 
 
 def test_a_group_named_like_a_row_number_is_a_patients(
@@ -219,6 +320,15 @@ def test_the_manifests_own_column_names_are_kept_apart(
   assert (first['source_sha256'], first['source_width']) == ('beef', '70')
 
 
+def test_what_inspecting_adds_is_kept_apart(tmp_path: pathlib.Path) -> None:
+  Image.new('RGB', (3, 2)).save(tmp_path / 'a.png')
+  added = dict(Files(tmp_path).inspect('a.png').columns)
+  assert {'width', 'sha256'} <= added.keys()
+  text = f'path,label,{",".join(added)}\na.png,ill\nb.png,normal\n'
+  names = [k for k, _ in _read(_csv(tmp_path, text)).candidates[0].columns]
+  assert names == [f'source_{k}' for k in added]
+
+
 def test_spellings_of_one_path_are_one(tmp_path: pathlib.Path) -> None:
   text = 'path,label\n./a.png,ill\nx//b.png,normal\nx/./b.png,normal\n'
   paths = [c.path for c in _read(_csv(tmp_path, text)).candidates]
@@ -233,7 +343,8 @@ def test_paths_outside_the_csvs_folder(tmp_path: pathlib.Path) -> None:
   cohort = _read(_csv(tmp_path / 'lists', text))
   relative, full = cohort.candidates
   assert (relative.path, full.path) == ('../images/a.png', str(absolute))
-  assert (cohort.root / relative.path).samefile(cohort.root / full.path)
+  root = cohort.source.root
+  assert (root / relative.path).samefile(root / full.path)
 
 
 def test_rows_that_name_no_path_or_label(tmp_path: pathlib.Path) -> None:
@@ -251,7 +362,7 @@ def test_rows_that_name_no_path_or_label(tmp_path: pathlib.Path) -> None:
 
 
 def test_no_label_at_all(tmp_path: pathlib.Path) -> None:
-  assert 'has a label' in _fails(_csv(tmp_path, 'path,label\na.png,\n'))
+  assert 'has no labels' in _fails(_csv(tmp_path, 'path,label\na.png,\n'))
 
 
 def test_duplicate_rows_are_two_candidates(tmp_path: pathlib.Path) -> None:
@@ -269,18 +380,21 @@ def test_duplicate_rows_are_two_candidates(tmp_path: pathlib.Path) -> None:
         ('path,label\n', 'holds no rows'),
         ('path,name\na,b\n', "has no column 'label'"),
         ('file,label\na,b\n', "has no column 'path'"),
-        ('path;label\na;b\n', "has no column 'path', 'label'"),
-        ('path,label,split\na,b,dev\n', "row 1: split is 'dev'"),
-        ('path,label,split\na,b,train\na,b,Test\n', "row 2: split is 'Test'"),
+        ('path;label\na;b\n', 'is separated by semicolons'),
+        ('path\tlabel\na\tb\n', 'is separated by tabs'),
+        ('file,what\na,b\n', 'needs path, label and has file, what'),
+        ('path,label,split\na,b,hold\n', "row 1: split is 'hold'"),
+        ('path,label,split\na,b,train\na,b,all\n', "row 2: split is 'all'"),
+        ('Path,PATH,label\na,b,c\n', 'has the columns Path and PATH'),
         ('path,label\na,b\nc,1.jpg,ill\n', 'row 2: 3 cells for 2 columns'),
         ('path,label,label\na,b,c\n', "the column 'label' more than once"),
         ('path,label, path\na,b,c\n', "the column 'path' more than once"),
         ('path,label\n"a"b,c\n', 'cannot be read'),
         ('path,label\n"a,c\n', 'cannot be read'),
         ('path,label\n' + 'a' * 200_000 + ',c\n', 'field larger than'),
-        ('path,label\n\xe9,b\n'.encode('latin-1'), 'cannot be read'),
-        ('path,label\na,b\n'.encode('utf-16'), 'cannot be read'),
-        (b'\x89PNG\r\n\x1a\n\x00\x00', 'cannot be read'),
+        ('path,label\n\xe9,b\n'.encode('latin-1'), 'is not in UTF-8 (line 2'),
+        ('path,label\na,b\n'.encode('utf-16'), 'is in UTF-16'),
+        (b'\x89PNG\r\n\x1a\n\x00\x00', 'is not in UTF-8 (line 1'),
     ],
 )
 def test_broken_tables_are_one_sentence(

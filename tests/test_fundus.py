@@ -117,8 +117,9 @@ def _fit(
   """Keras' fit, by hand: Adam, best checkpoint, patience 3, 10 epochs."""
   member = ensemble.Member(
       rows,
-      rng.key(0, rng.Purpose.INITIALISATION, *name),
-      rng.key(0, rng.Purpose.ORDER, *name),
+      test,
+      rng.key(0, rng.Purpose.INITIALISATION, 0, *name),  # Of the only fold.
+      rng.key(0, rng.Purpose.ORDER, 0, *name),
   )
   start = ensemble.initial_params([member], x.shape[1])
   w, b = np.array(start.kernel[0]), np.float32(0)

@@ -48,6 +48,23 @@ def test_gradient_is_that_of_the_masked_mean(mask: list[int]) -> None:
     np.testing.assert_allclose(got.bias, alone.bias, rtol=1e-12)
 
 
+@pytest.mark.parametrize('l2', [1e-3, 0.7])
+def test_gradient_of_the_penalty_leaves_the_bias_free(l2: float) -> None:
+  def loss(params, x, y, mask):
+    return _loss(params, x, y, mask) + l2 * jnp.sum(params.kernel**2)
+
+  with jax.enable_x64(True):
+    params, x, y = _problem(8, 5)
+    mask = jnp.asarray([1.0] * 6 + [0.0] * 2)
+    got = head.gradients(params, x, y, mask, l2)
+    want = jax.grad(loss)(params, x, y, mask)
+    np.testing.assert_allclose(got.kernel, want.kernel, rtol=1e-12)
+    np.testing.assert_allclose(got.bias, want.bias, rtol=1e-12)
+    free = head.gradients(params, x, y, mask)
+    assert np.abs(got.kernel - free.kernel).min() > 0
+    assert float(got.bias) == float(free.bias)
+
+
 def test_gradient_is_the_finite_difference() -> None:
   with jax.enable_x64(True):
     params, x, y = _problem(8, 5)

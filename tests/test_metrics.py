@@ -43,9 +43,15 @@ def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
     )
   if y.any() and not y.all():
     assert got['auc'] == pytest.approx(sklearn_metrics.roc_auc_score(y, p))
-  for name in metrics.METRICS:
-    assert (got[name] is None) == (f'{name}_why' in got)
-  json.dumps(got, allow_nan=False)  # Plain Python numbers.
+  assert list(got['intervals']) == list(metrics.METRICS)
+  for name, interval in got['intervals'].items():
+    assert (got[name] is None) == (f'{name}_why' in got) == (interval is None)
+    if interval is not None:
+      low, high = interval
+      assert 0 <= low <= got[name] + 1e-12 and got[name] - 1e-12 <= high <= 1
+      assert high - low > 0.01  # No 30 images are certain.
+  # Plain Python numbers and lists.
+  assert json.loads(json.dumps(got, allow_nan=False)) == got
 
 
 def test_hand_value() -> None:
@@ -63,6 +69,18 @@ def test_hand_value() -> None:
       'auc': 4.5 / 6,
       'sensitivity': 2 / 3,
       'specificity': 1 / 2,
+      'intervals': {
+          # (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2))
+          # / (1 + z^2 / n)
+          'accuracy': pytest.approx([0.230724, 0.882379], abs=1e-6),
+          # Of each positive 1, 3/4 and 1/2 of the negatives are below, of each
+          # negative 1/2 and 1 of the positives above: the variance is
+          # (1/16) / 3 + (1/8) / 2 = 1/12, and log 3 -+ 3.01756 on the logit
+          # scale.
+          'auc': pytest.approx([0.127979, 0.983955], abs=1e-6),
+          'sensitivity': pytest.approx([0.207660, 0.938508], abs=1e-6),
+          'specificity': pytest.approx([0.094531, 0.905469], abs=1e-6),
+      },
   }
 
 
@@ -82,6 +100,9 @@ def test_one_class() -> None:
       'all 3 images are positive'
   )
   assert 'accuracy_why' not in got and 'sensitivity_why' not in got
+  intervals = got['intervals']
+  assert intervals['specificity'] is None and intervals['auc'] is None
+  assert intervals['accuracy'] == intervals['sensitivity']
   got = metrics.score(np.zeros(2, int), np.array([0.9, 0.1]))
   assert got['specificity'] == 0.5
   assert got['sensitivity'] is None and got['auc'] is None
@@ -93,6 +114,7 @@ def test_no_images() -> None:
   for name in metrics.METRICS:
     assert got[name] is None
     assert got[f'{name}_why'] == 'no images'
+    assert got['intervals'][name] is None
   assert {got[name] for name in metrics.COUNTS} == {0}
 
 
@@ -141,6 +163,8 @@ def test_mean_score() -> None:
   # In the second run 0.9 beats both, and 0.1 is tied with one.
   assert got['accuracy'] == 0.75 and got['auc'] == (1 + 2.5 / 4) / 2
   assert not [name for name in got if name.endswith('_why')]
+  # The runs share their images: an interval of the mean is not theirs.
+  assert 'intervals' not in got
   json.dumps(got, allow_nan=False)
 
 

@@ -1,10 +1,13 @@
 """Reading ODIR-5K: which CSV rows and eyes are candidates."""
 
+import collections
 from collections.abc import Sequence
+import dataclasses
 import pathlib
 
 import pytest
 
+from heterojax.datasets import images
 from heterojax.datasets import odir
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
@@ -29,10 +32,14 @@ def _write(
     header: str = _HEADER,
     images: str = 'preprocessed_images',
     encoding: str = 'utf-8',
+    csv: str = 'full_df.csv',
 ) -> pathlib.Path:
   (folder / images).mkdir(parents=True)
+  for eye in ('0_left', '0_right', '2_left', 'a'):
+    (folder / images / f'{eye}.jpg').touch()
   text = '\n'.join([header, *rows]) + '\n'
-  (folder / 'full_df.csv').write_bytes(text.encode(encoding))
+  (folder / csv).parent.mkdir(exist_ok=True)
+  (folder / csv).write_bytes(text.encode(encoding))
   return folder
 
 
@@ -59,7 +66,10 @@ def test_own_columns_name_the_eye_and_the_patient(
 ) -> None:
   first = _read(_write(tmp_path))[0]
   assert first.columns == (
-      ('eye', 'left'), ('Patient Age', '69'), ('Patient Sex', 'Female')
+      ('eye', 'left'),
+      ('Patient Age', '69'),
+      ('Patient Sex', 'Female'),
+      ('background', 'black'),
   )
 
 
@@ -68,8 +78,9 @@ def test_age_and_sex_may_be_missing(tmp_path: pathlib.Path) -> None:
       'ID,Left-Fundus,Right-Fundus,Left-Diagnostic Keywords,'
       'Right-Diagnostic Keywords'
   )
-  found = _read(_write(tmp_path, ['0,a.jpg,b.jpg,cataract,drusen'], header))
-  assert [c.columns for c in found] == [(('eye', 'left'),)]
+  rows = ['0,a.jpg,b.jpg,cataract,normal fundus']
+  found = _read(_write(tmp_path, rows, header))
+  assert found[0].columns == (('eye', 'left'), ('background', 'black'))
 
 
 def test_a_keyword_with_the_full_width_comma_can_be_asked_for(
@@ -97,22 +108,142 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path: pathlib.Path) -> None:
     'images',
     [
         'preprocessed_images',
+        'a/b/preprocessed_images',
         'ODIR-5K/ODIR-5K/Training Images',
         'ODIR-5K/Training Images',
+        'Training Images/Training Images',
         'Training Images',
+        'ODIR-5K_Training_Images/ODIR-5K_Training_Dataset',
     ],
 )
-def test_nesting_depths_of_the_image_folder(
-    tmp_path: pathlib.Path, images: str
+@pytest.mark.parametrize('csv', ['full_df.csv', 'ODIR-5K/full_df.csv'])
+def test_nesting_depths_of_the_images(
+    tmp_path: pathlib.Path, images: str, csv: str
 ) -> None:
-  found = _read(_write(tmp_path, images=images))
+  found = _read(_write(tmp_path, images=images, csv=csv))
   assert found[0].path == f'{images}/0_left.jpg'
 
 
-def test_preprocessed_images_come_first(tmp_path: pathlib.Path) -> None:
+def test_the_csv_can_be_named_itself(tmp_path: pathlib.Path) -> None:
   folder = _write(tmp_path)
-  (folder / 'ODIR-5K/Training Images').mkdir(parents=True)
-  assert _read(folder)[0].path == 'preprocessed_images/0_left.jpg'
+  assert _read(folder / 'full_df.csv') == _read(folder)
+
+
+def test_preprocessed_images_come_first_and_are_not_mixed(
+    tmp_path: pathlib.Path,
+) -> None:
+  """The other folder has more of the images, but in other sizes."""
+  folder = _write(tmp_path)
+  other = folder / 'ODIR-5K/ODIR-5K/Training Images'
+  other.mkdir(parents=True)
+  for name in ('0_left', '0_right', '1_left', '1_right', '2_left', '7_left'):
+    (other / f'{name}.jpg').touch()
+  assert {pathlib.Path(c.path).parent.name for c in _read(folder)} == {
+      'preprocessed_images'
+  }
+  # Where it holds none of them, it is not what is looked for.
+  for path in (folder / 'preprocessed_images').iterdir():
+    path.unlink()
+  assert _read(folder)[0].path == (
+      'ODIR-5K/ODIR-5K/Training Images/0_left.jpg'
+  )
+
+
+def test_testing_images_are_of_other_patients(tmp_path: pathlib.Path) -> None:
+  folder = _write(tmp_path, images='ODIR-5K/Training Images')
+  other = folder / 'ODIR-5K/Testing Images/Testing Images'
+  other.mkdir(parents=True)
+  for number in range(900, 920):
+    (other / f'{number}_left.jpg').touch()
+  assert _read(folder)[0].path == 'ODIR-5K/Training Images/0_left.jpg'
+
+
+def test_any_pair_of_keywords(tmp_path: pathlib.Path) -> None:
+  rows = [
+      '0,69,Female,0_left.jpg,0_right.jpg,glaucoma,normal fundus,0,0_right.jpg',
+      '2,42,Male,2_left.jpg,2_right.jpg,suspected glaucoma,glaucoma，drusen,0,x',
+  ]
+  cohort = odir.read(_write(tmp_path, rows), 'glaucoma', 'normal fundus')
+  assert [(c.id, c.label) for c in cohort.candidates] == [
+      ('0_left', 'glaucoma'), ('0_right', 'normal fundus')
+  ]
+
+
+@pytest.mark.parametrize(
+    'name', ['Glaucoma', 'lens dust', '', 'cataract,lens dust', 'catarac']
+)
+@pytest.mark.parametrize('option', ['positive', 'negative'])
+def test_a_class_without_a_row_names_the_frequent_keywords(
+    tmp_path: pathlib.Path, name: str, option: str
+) -> None:
+  """An ASCII comma is not the full-width one: the match is exact."""
+  classes = {'positive': 'cataract', 'negative': 'normal fundus', option: name}
+  with pytest.raises(UserError) as caught:
+    odir.read(_write(tmp_path), **classes)
+  text = str(caught.value)
+  assert f'exactly the keywords {name!r} (--config.data.{option})' in text
+  assert 'the most frequent ones are cataract (3), normal fundus (2), ' in text
+  assert _is_one_sentence(caught.value)
+
+
+def test_white_backgrounds_are_a_column(tmp_path: pathlib.Path) -> None:
+  rows = [
+      '2176,50,Male,2176_left.jpg,2176_right.jpg,cataract,normal fundus,1,x',
+      '0,50,Male,0_left.jpg,0_right.jpg,cataract,normal fundus,1,x',
+  ]
+  cohort = odir.read(_write(tmp_path, rows), 'cataract', 'normal fundus')
+  assert [dict(c.columns)['background'] for c in cohort.candidates] == [
+      'white', 'black', 'black', 'black'
+  ]
+  assert any('white background: 1 (1 cataract)' in n for n in cohort.notes)
+
+
+def test_a_row_without_a_file_name_is_left_out(tmp_path: pathlib.Path) -> None:
+  rows = [*_ROWS, '8,50,Male,,8_right.jpg,cataract,,1,x']
+  last = _read(_write(tmp_path, rows))[-1]
+  assert (last.id, last.reason) == ('5_left', 'no image is named')
+
+
+def test_counting_needs_no_images(tmp_path: pathlib.Path) -> None:
+  table = _write(tmp_path) / 'full_df.csv'
+  rows = odir.read_rows(table)
+  found = odir.candidates(table, rows, 'cataract', 'normal fundus', 'x')
+  assert [c.path for c in found] == [
+      c.path.replace('preprocessed_images', 'x') for c in _read(tmp_path)
+  ]
+
+
+def test_notes_on_another_file(tmp_path: pathlib.Path) -> None:
+  notes = odir.read(_write(tmp_path), 'cataract', 'normal fundus').notes
+  assert notes[0].startswith('full_df.csv is not byte for byte the published')
+  assert notes[0].endswith('published 3bb34a50).')
+  assert notes[1:] == (
+      'full_df.csv has 5 rows; the published file has 6,392: this is a part of'
+      ' it.',
+      'Other counts of full_df.csv (published ones): patients 4 (3,358).',
+      'full_df.csv lacks the columns labels, target, so that it is a file'
+      ' derived from the published one.',
+      'cataract: 3 rows show 2 eyes of 2 patients, 1 of them more than once.',
+      'normal fundus: 2 rows show 1 eyes of 1 patients, 1 of them more than'
+      ' once.',
+      '3 of these 3 eyes have a file in preprocessed_images.',
+  )
+
+
+def test_question_marks_of_a_wrong_encoding_are_noted(
+    tmp_path: pathlib.Path,
+) -> None:
+  rows = [row.replace('，', '?') for row in _ROWS]
+  cohort = odir.read(_write(tmp_path, rows), 'cataract', 'normal fundus')
+  assert [n for n in cohort.notes if n.startswith('2 keyword lists')]
+  assert len(cohort.candidates) == 5
+
+
+def test_augmented_copies_are_refused(tmp_path: pathlib.Path) -> None:
+  """One copy has 5,806 rows of made images, each a patient of its own."""
+  rows = [*_ROWS, _ROWS[0].replace('0,', 'aug_970_5805,', 1)]
+  with pytest.raises(UserError, match='1 rows whose ID is no number, as .aug'):
+    _read(_write(tmp_path, rows))
 
 
 def _is_one_sentence(error: UserError) -> bool:
@@ -123,17 +254,17 @@ def _is_one_sentence(error: UserError) -> bool:
 @pytest.mark.parametrize(
     ('broken', 'says'),
     [
-        ('no folder', 'holds no full_df.csv'),
+        ('no folder', 'does not exist'),
         ('no csv', 'holds no full_df.csv'),
         ('csv is a folder', 'holds no full_df.csv'),
-        ('no images', 'holds none of the image folders preprocessed_images'),
-        ('images are a file', 'holds none of the image folders'),
+        ('no images', 'holds none of the 8 images that full_df.csv names'),
+        ('images are a file', 'holds none of the 8 images'),
         ('no rows', 'holds no rows'),
         ('empty', 'holds no rows'),
         ('no ID', "has no column 'ID'"),
         ('no keywords', "'Left-Diagnostic Keywords'"),
-        ('latin-1', 'cannot be read as a CSV file in UTF-8'),
-        ('utf-16', 'cannot be read as a CSV file in UTF-8'),
+        ('latin-1', 'is not in UTF-8 (line 2 has the byte 0xe9'),
+        ('utf-16', 'is in UTF-16'),
         ('extra cell', 'row 2: 10 cells for 9 columns'),
     ],
 )
@@ -151,9 +282,9 @@ def test_mistakes_are_one_sentence(
       csv.unlink()
       csv.mkdir()
     case 'no images':
-      (folder / 'preprocessed_images').rmdir()
+      (folder / 'preprocessed_images').rename(tmp_path / 'elsewhere')
     case 'images are a file':
-      (folder / 'preprocessed_images').rmdir()
+      (folder / 'preprocessed_images').rename(tmp_path / 'elsewhere')
       (folder / 'preprocessed_images').touch()
     case 'no rows':
       csv.write_text(_HEADER + '\n')
@@ -192,3 +323,55 @@ def test_the_real_csv_gives_the_numbers_of_the_paper(
   assert len({c.id for c in found}) == 518 + 5501
   patients = {c.group for c in found if c.label == 'cataract'}
   assert len(patients) == 183
+
+
+def test_notes_on_the_real_csv(odir_dir: pathlib.Path) -> None:
+  cohort = odir.read(odir_dir, 'cataract', 'normal fundus')
+  assert cohort.notes == (
+      'full_df.csv is the published file of 6,392 rows.',
+      'cataract: 518 rows show 262 eyes of 183 patients, 256 of them more than'
+      ' once.',
+      'normal fundus: 5,501 rows show 2,816 eyes of 1,815 patients, 2,685 of'
+      ' them more than once.',
+      'Eyes with a white background: 15 (13 cataract, 2 normal fundus), a cue'
+      ' that is none of the eye; they stay, as in the paper, and the column'
+      ' background tells them.',
+      '3,033 of these 3,078 eyes have a file in preprocessed_images.',
+  )
+
+
+def test_the_real_csv_alone_gives_the_same_candidates(
+    odir_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  table = odir_dir / 'full_df.csv'
+  rows = odir.read_rows(table)
+  classes = ('cataract', 'normal fundus')
+  found = odir.candidates(table, rows, *classes, 'preprocessed_images')
+  assert found == odir.read(odir_dir, *classes).candidates
+  times = collections.Counter(c.path for c in found if c.label == 'cataract')
+  assert collections.Counter(times.values()) == {2: 256, 1: 6}
+  # A damaged copy of the same rows keeps the paper's classes.
+  damaged = tmp_path / 'full_df.csv'
+  damaged.write_text(table.read_text('utf-8').replace('，', '?'), 'utf-8')
+  rows = odir.read_rows(damaged)
+  assert odir.candidates(damaged, rows, *classes, '') == tuple(
+      dataclasses.replace(c, path=c.path.split('/')[1]) for c in found
+  )
+
+
+def test_the_white_backgrounds_are_white(odir_dir: pathlib.Path) -> None:
+  cohort = odir.read(odir_dir, 'cataract', 'normal fundus')
+  white, black = {}, {}
+  for c in cohort.included:
+    one = dict(c.columns)['background'] == 'white'
+    if (odir_dir / c.path).is_file():
+      (white if one else black)[c.path] = c
+
+  def has_white_corner(path: str) -> bool:
+    pixels = images.decode((odir_dir / path).read_bytes()).astype(float)
+    corners = pixels[[4, 4, -5, -5], [4, -5, 4, -5]]
+    return corners.mean(axis=1).max() > 200
+
+  # One of them, 2179_left, is white at its rim only.
+  assert sum(map(has_white_corner, white)) == len(white) - 1 == 13
+  assert not any(map(has_white_corner, sorted(black)[::40]))

@@ -232,8 +232,49 @@ def test_other_numbers_become_float64(x: object) -> None:
   _check(got, _oracle(np.asarray(x), 1), 1, 1e-8)
 
 
-@pytest.mark.parametrize('n_components', [-1, 0, 6])
-def test_impossible_number_of_components(n_components: int) -> None:
+@pytest.mark.parametrize('shape', [(60, 12), (12, 60), (30, 30)])
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+@pytest.mark.parametrize('share', [1e-6, 0.3, 0.7, 0.95, 0.999, 1 - 1e-9])
+def test_a_share_of_the_variance_is_scikit_learns(
+    shape: tuple[int, int], dtype: type, share: float
+) -> None:
+  x = _data(*shape).astype(dtype)
+  want = _oracle(x, share)
+  q = want.n_components_
+  got = heterojax_pca(x, share)
+  assert got.components.shape == (q, shape[1])
+  # Centring takes one from the rank of a wide matrix.
+  _check(got, want, min(q, shape[0] - 1), 1e-5 if dtype == np.float32 else 1e-8)
+  explained = np.asarray(got.explained_variance_ratio, np.float64)
+  assert explained.sum() >= share - 1e-6 > explained[:-1].sum() - 2e-6
+  assert heterojax_pca(x, q).components.shape == got.components.shape
+
+
+def test_the_share_is_exceeded_and_not_met() -> None:
+  """Of variances 8, 4, 2, 2 the shares of the first are exactly 1/2, 3/4, 7/8.
+
+  Where rounding leaves the sum, it decides; just beside it, the rule does.
+  """
+  basis = np.kron(np.array([[1, 1], [1, -1]]), np.array([[1, 1], [1, -1]]))
+  # Columns that sum to zero and are orthogonal to one another.
+  x = np.concatenate([basis, -basis]) @ np.diag([8, 4, 2, 2]) ** 0.5
+  for share, q in (
+      (0.499, 1), (0.501, 2), (0.749, 2), (0.751, 3), (0.874, 3), (0.876, 4)
+  ):
+    assert _oracle(x, share).n_components_ == q
+    assert heterojax_pca(x, share).components.shape == (q, 4)
+
+
+@pytest.mark.parametrize('shape', [(60, 20), (20, 60)])
+def test_a_share_of_a_deficient_rank(shape: tuple[int, int]) -> None:
+  x = _data(*shape, rank=4)
+  assert len(heterojax_pca(x, 1 - 1e-9).components) == 4
+  # Nothing varies, and so one component explains all of it.
+  assert len(heterojax_pca(np.full(shape, 3.0), 0.7).components) >= 1
+
+
+@pytest.mark.parametrize('n_components', [-1, 0, 0.0, -0.5, 6, 1.5])
+def test_impossible_number_of_components(n_components: float) -> None:
   with pytest.raises(ValueError, match=r'from 1 to min\(N, D\) = 5'):
     heterojax_pca(np.zeros((5, 9)), n_components)
 

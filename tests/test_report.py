@@ -1,6 +1,8 @@
 """The report of a retraining study on a small made-up outcome."""
 
+import copy
 import csv
+import dataclasses
 import json
 import pathlib
 import re
@@ -14,15 +16,24 @@ import pytest
 
 from heterojax import report
 from heterojax.configs import fundus
+from heterojax.datasets import leaks
 from heterojax.datasets import manifest
+from heterojax.datasets import sources
+from heterojax.datasets import splits
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.heads.ensemble import Member
 from heterojax.report import cluster_figures
+from heterojax.report import methods
+from heterojax.report import montage
+from heterojax.report import page
 from heterojax.report import tables
+from heterojax.report import wording
+from heterojax.studies import published
 from heterojax.studies import settings as settings_lib
 from heterojax.studies import summary
 from heterojax.studies.outcome import Clusters
+from heterojax.studies.outcome import Fold
 from heterojax.studies.outcome import HeadName
 from heterojax.studies.outcome import Outcome
 from heterojax.studies.samples import Samples
@@ -43,7 +54,9 @@ TABLES = (
     'between_cluster_distances',
     'distance_vs_performance',
     'transfer',
+    'shortcuts',
 )
+METRICS = ('accuracy', 'auc', 'sensitivity', 'specificity')
 
 
 def study(
@@ -53,6 +66,8 @@ def study(
     names: tuple[str, str] = ('cataract', 'normal fundus'),
     method: str = 'pca',
     one_class: bool = False,
+    folds: int = 1,
+    given: bool = False,
 ) -> tuple[dict, Outcome]:
   """Results and outcome of heads that guess, in k clusters on a circle.
 
@@ -62,15 +77,17 @@ def study(
     names: positive and negative class.
     method: of reduction.
     one_class: whether cluster 0 has positives only.
+    folds: that test every image once; 1 for one split.
+    given: whether the features are given.
 
   Returns:
     What `report.write` takes.
   """
   stream = np.random.default_rng(k)
-  splits = np.repeat(['train', 'test'], [8 * k, 4 * (k - 1)])
+  one_split = np.repeat(['train', 'test'], [8 * k, 4 * (k - 1)])
   labels = [np.arange(8 * k) % k, np.arange(4 * (k - 1)) % (k - 1)]
   labels = np.concatenate(labels)
-  n = len(splits)
+  n = len(one_split)
   y = (stream.random(n) < 0.5).astype(int)
   y[:4], y[-4:] = (0, 1, 0, 1), (0, 1, 0, 1)
   if one_class:
@@ -83,53 +100,87 @@ def study(
     colour = tuple(stream.integers(0, 255, 3))
     Image.new('RGB', (9, 7), colour).save(folder / path)
   ids = tuple(f'{HOSTILE}{i}' for i in range(n))
-  cohort = manifest.Cohort(
-      'made up', folder, *names,
-      tuple(
-          manifest.Candidate(
-              ids[i], paths[i], names[1 - y[i]], f'patient {i % 7}', splits[i],
-              columns=(('sha256', paths[i]),),
-          )
-          for i in range(n)
+  sides = np.array([f'{HOSTILE}left', 'right'])
+  candidates = tuple(
+      manifest.Candidate(
+          ids[i], paths[i], names[1 - y[i]], f'patient {i % 7}',
+          columns=(
+              ('sha256', paths[i]),
+              ('pixels_sha256', paths[i]),
+              # Tells clusters 0 and 1 from the others, in training alone.
+              (f'{HOSTILE}eye', sides[int(labels[i] > 1 or i >= 8 * k)]),
+              ('age', f'{50 + 3 * np.sin(i):.2f}'),
+              ('site', 'here'),
+          ),
       )
-      + (manifest.Candidate('out', 'x', names[0], 'p').left_out(HOSTILE),),
+      for i in range(n)
   )  # pyformat: disable
-  samples = Samples(
-      ids, ids, (IDENTITY,) * n, splits, y, np.arange(n),
-      tuple(Picture(folder / path, IDENTITY) for path in paths),
-  )  # pyformat: disable
-  heads, key = {}, jax.random.key(0)
+  left_out = manifest.Candidate('out', 'x', names[0], 'p').left_out(HOSTILE)
   settings = fundus.get_config('protocol=published').to_dict()
   settings['cluster']['k'] = k
   settings['reduction']['method'] = method
-  for name in [
-      HeadName('overall'),
-      *(HeadName('cluster', c) for c in range(k)),
-      *(HeadName('random', c, r) for c in range(k) for r in range(5)),
-  ]:
-    in_cluster = labels == max(name.cluster, 0)
-    rows = np.flatnonzero((splits == 'train') & in_cluster)
-    heads[name] = Member(rows, key, key)
-  distance = np.linalg.norm(z - centers[labels], axis=1)
-  outcome = Outcome(
-      samples,
-      Clusters(z.astype(np.float32), centers, labels, distance, 0.7),
-      heads,
-      np.clip(0.3 * y + 0.7 * stream.random((len(heads), n)), 0, 1),
-  )
+  cohorts, found = [], []
+  for number in range(folds):
+    split = one_split
+    if folds > 1:
+      split = np.where(np.arange(n) % folds == number, 'test', 'train')
+    cohorts.append(
+        manifest.Cohort(
+            'made up', sources.Files(folder), *names,
+            tuple(
+                dataclasses.replace(c, split=str(own))
+                for c, own in zip(candidates, split)
+            )
+            + (left_out,),
+            notes=(f'{HOSTILE} is a note.',),
+        )
+    )  # pyformat: disable
+    samples = Samples(
+        ids, ids, (IDENTITY,) * n, split, y, np.arange(n),
+        tuple(Picture(path, IDENTITY) for path in paths), y,
+    )  # pyformat: disable
+    heads, key = {}, jax.random.key(0)
+    for name in [
+        HeadName('overall'),
+        *(HeadName('cluster', c) for c in range(k)),
+        *(HeadName('random', c, r) for c in range(k) for r in range(5)),
+    ]:
+      in_cluster = labels == max(name.cluster, 0)
+      rows = np.flatnonzero((split == 'train') & in_cluster)
+      heads[name] = Member(rows, rows, key, key)
+    distance = np.linalg.norm(z - centers[labels], axis=1)
+    guesses = 0.3 * y + 0.7 * stream.random((len(heads), n))
+    found.append(
+        Fold(
+            samples,
+            Clusters(z.astype(np.float32), centers, labels, distance, 0.7),
+            heads,
+            np.clip(guesses, 0, 1),
+        )
+    )
+  outcome = Outcome(sources.Files(folder), z, tuple(found))
   backbone = types.SimpleNamespace(
       name='efficientnet_b0', source='keras', weights=HOSTILE,
       weights_sha256='ab' * 32,
   )  # pyformat: disable
+  if given:
+    backbone, settings['backbone']['name'] = None, 'given'
+    outcome = outcome._replace(source=object())
   results = summary.summarise(
-      settings_lib.from_dict(settings), cohort, backbone, outcome
+      settings_lib.from_dict(settings),
+      cohorts,
+      backbone,
+      outcome,
+      [1.0, 0.4, 0.95][:folds],
+      [l for cohort in cohorts for l in leaks.find(cohort, {})],
   )
-  results['backbone']['dim'] = 62720
   results |= {
       'timings': {'heads': {'seconds': 1.0, 'heads_per_second': 25.0}},
       'environment': {'heterojax': '0', 'packages': {'jax': '0'}},
   }
-  (folder / 'manifest.csv').write_text(manifest.manifest_csv(cohort))
+  (folder / 'manifest.csv').write_text(
+      manifest.manifest_csv(splits.by_fold(cohorts))
+  )
   (folder / 'config.json').write_text(json.dumps(settings))
   return json.loads(json.dumps(results)), outcome
 
@@ -274,3 +325,353 @@ def test_scaling_in_the_plane_keeps_plane_distances():
   again = np.linalg.norm(found[:, None] - found[None], axis=-1)
   np.testing.assert_allclose(again, distances, atol=1e-9)
   assert kept == pytest.approx(1)
+
+
+def page_of(written, results: dict, **parts) -> str:
+  """The page of other results, with the figures of those written."""
+  folder, _, outcome = written
+  drawn = {p.name: p.read_bytes() for p in (folder / 'figures').iterdir()}
+  parts = {'tiles': [], 'fold': outcome.folds[0]} | parts
+  return page.render(folder, results, drawn, parts['tiles'], parts['fold'])
+
+
+def section(html: str, start: str, end: str) -> str:
+  """Text between two headings, without tags."""
+  own = html[html.index(start) : html.index(end, html.index(start))]
+  return ' '.join(re.sub(r'<[^>]*>', ' ', own).split())
+
+
+def ends_of(row: dict[str, str], name: str) -> list[str]:
+  return [row[f'{name}_lo'], row[f'{name}_hi']]
+
+
+def cells(values) -> list[str]:
+  return ['' if v is None else str(v) for v in values]
+
+
+def test_intervals_in_the_tables_are_those_of_the_results(written):
+  folder, results, _ = written
+  scores = [results['overall'], *(c['test'] for c in results['clusters'])]
+  for row, score in zip(rows_of(folder, 'table1'), scores):
+    ends = score['intervals']['accuracy'] or (None, None)
+    assert ends_of(row, 'accuracy') == cells(ends)
+  for row, cluster in zip(rows_of(folder, 'table3'), results['clusters']):
+    for name in METRICS:
+      ends = cluster['retrained']['intervals'][name]
+      assert ends_of(row, f'retrained_{name}') == cells(ends)
+  transfer = iter(rows_of(folder, 'transfer'))
+  for cluster in results['clusters']:
+    for score in cluster['retrained_in_test_clusters']:
+      ends = score['intervals']['accuracy'] or (None, None)
+      assert ends_of(next(transfer), 'accuracy') == cells(ends)
+  printed = rows_of(folder, 'table3')[len(results['clusters']) :]
+  for row in printed:
+    assert ends_of(row, 'retrained_auc') == ['', '']
+  low, high = results['overall']['intervals']['accuracy']
+  assert f'{low:.3f}–{high:.3f}' in (folder / 'report.html').read_text()
+
+
+def test_intervals_are_called_worse_where_the_protocol_copies(written):
+  results = copy.deepcopy(written[1])
+  names = [results['dataset'][k] for k in ('positive', 'negative')]
+  none, some = dict.fromkeys(names, 0), dict(zip(names, (3, 1)))
+  results['leaks'] |= {'shared_group': none, 'identical_pixels': none}
+  assert 'Do not quote' not in wording.intervals(results)
+  results['leaks']['shared_group'] = some
+  assert 'the patients or groups of 4 of 12' in wording.intervals(results)
+  results['leaks']['identical_pixels'] = some
+  assert 'copies of 4 of 12 test images' in wording.intervals(results)
+  results['protocol'] = 'clean'
+  assert 'Do not quote' not in wording.intervals(results)
+
+
+def leaking(written, **kinds) -> dict:
+  """Results whose leaks are (positive, negative) counts, or why unknown."""
+  results = copy.deepcopy(written[1])
+  names = [results['dataset'][k] for k in ('positive', 'negative')]
+  found = dict.fromkeys(tables.LEAKS, dict.fromkeys(names, 0))
+  for kind, value in kinds.items():
+    if isinstance(value, str):
+      found |= {kind: None, f'{kind}_why': value}
+    else:
+      found[kind] = dict(zip(names, value))
+  results['leaks'] = found
+  return results
+
+
+def test_leaks_are_said_once_and_the_strongest_first(written):
+  results = leaking(
+      written,
+      same_path=(2, 0),
+      identical_file=(2, 0),
+      identical_pixels=(3, 1),
+      near_duplicate=(0, 1),
+      shared_group=(3, 1),
+  )
+  sentences = wording.leaks(results)
+  starts = ['2 of 12 ', '4 of 12 ', '1 of 12 ', '4 of 12 ']
+  assert len(sentences) == len(starts)
+  for sentence, start in zip(sentences, starts):
+    assert sentence.startswith(start)
+  assert 'pixel for pixel' in sentences[1] and 'included' in sentences[1]
+  assert 'patient' in sentences[3] and 'included' not in sentences[3]
+  assert sentences[0].endswith('(2 cataract and 0 normal fundus).')
+  html = page_of(written, results)
+  assert 'is not independent of training.</strong> 2 of 12' in html
+  rows = section(html, 'Shared with training', 'Near duplicates')
+  for title, pair in zip(
+      tables.LEAKS.values(), ('2 0', '2 0', '3 1', '0 1', '3 1')
+  ):
+    assert f'{title} {pair}' in rows
+
+
+def test_no_leak_no_warning(written):
+  results = leaking(written, near_duplicate=HOSTILE, shared_group='nobody')
+  html = page_of(written, results)
+  assert wording.leaks(results) == []
+  assert 'independent of training' not in html and HOSTILE not in html
+  text = section(html, 'id="leaks"', 'id="shortcuts"')
+  assert 'No test image has anything in common' in text
+  assert 'identical file and identical pixels.' in text
+  assert 'Same patient or group not known: nobody' in text
+  assert 'tables/leaks.csv' not in text
+
+
+def test_leaks_of_the_validation_part(written):
+  results = leaking(written, validation_shared_group=(0, 5))
+  results['dataset']['n_validation'] = 9
+  assert wording.leaks(results) == []
+  html = page_of(written, results)
+  assert 'independent of training' not in html
+  text = section(html, 'id="leaks"', 'id="shortcuts"')
+  assert '5 validation images are of a patient' in text
+  assert 'Same patient or group 0 0 0 5' in text
+
+
+def test_features_that_are_alike_are_no_proof(written):
+  html = page_of(written, leaking(written, near_duplicate=(1, 0)))
+  assert 'The test set may not be independent of training.' in html
+
+
+def test_shortcuts_csv_is_that_of_the_results(written):
+  folder, results, _ = written
+  rows = rows_of(folder, 'shortcuts')
+  assert [r['column'] for r in rows][-1] == 'all columns'
+  for row, entry in zip(rows, results['shortcuts'], strict=True):
+    for name in (
+        'column', 'kind', 'measure', 'n', 'with_class', 'p_value',
+        'with_cluster', 'p_value_with_cluster', 'auc_alone',
+    ):  # pyformat: disable
+      assert [row[name]] == cells([entry[name]])
+    whys = {v for k, v in entry.items() if k.endswith('_why')}
+    assert all(why in row['reason'] for why in whys)
+    assert bool(row['reason']) == bool(whys)
+
+
+def with_shortcut(written, which: str, measure: str, strength: float) -> dict:
+  """Results with one column that may be strong; the others are not."""
+  results = copy.deepcopy(written[1])
+  for entry in results['shortcuts']:
+    for name in ('with_class', 'with_cluster'):
+      if entry[name] is not None:
+        entry[name] = 0.01
+  own = results['shortcuts'][0]
+  own |= {'measure': measure, f'with_{which}': strength}
+  own |= {'p_value': 0.0004, 'p_value_with_cluster': 0.0312}
+  return results
+
+
+@pytest.mark.parametrize('which', ['class', 'cluster'])
+@pytest.mark.parametrize(
+    'measure, strength, is_strong',
+    [
+        ("Cramer's V", 0.499, False),
+        ("Cramer's V", 0.5, True),
+        ('eta squared', 0.249, False),
+        ('eta squared', 0.25, True),
+    ],
+)
+def test_strong_columns_are_named(written, which, measure, strength, is_strong):
+  results = with_shortcut(written, which, measure, strength)
+  other = 'class' if which == 'cluster' else 'cluster'
+  assert wording.strong(results, other) == []
+  sentences = wording.strong(results, which)
+  assert len(sentences) == is_strong
+  html = page_of(written, results)
+  assert ('href="#shortcuts"' in html) == is_strong
+  assert ('No column reaches' in html) != is_strong
+  if is_strong:
+    p = 'p = 0.031' if which == 'cluster' else 'p &lt; 0.001'
+    shown = measure.replace("Cramer's", 'Cramér’s')
+    assert f'({shown} {strength:.2f}, {p})' in html
+    assert HOSTILE not in html
+
+
+def test_how_clusters_differ_in_a_column(written):
+  # Clusters 0 and 1 are all left, and 2 and 3 right.
+  html = page_of(written, with_shortcut(written, 'cluster', "Cramer's V", 0.9))
+  assert 'it is “right” for 100% of cluster 2 and 0% of cluster 0.' in html
+  results = copy.deepcopy(written[1])
+  entry = results['shortcuts'][0] | {'with_cluster': 0.9}
+  entry['p_value_with_cluster'] = 0.0
+  results['shortcuts'] = [entry | {'kind': 'numeric'}]
+  values = [['1', '2', '30', ''], [], ['7', '9'], ['5']]
+  (sentence,) = wording.strong(results, 'cluster', {entry['column']: values})
+  assert sentence.endswith(': its median is 2 in cluster 0 and 8 in cluster 2.')
+  # A cluster of copies alone has no share.
+  results['shortcuts'] = [entry]
+  for values, text in (
+      ([['a', 'b', ''], [], ['a', 'a', 'a', '']],
+       '“a” for 75% of cluster 2 and 33% of cluster 0'),
+      ([['', '', 'a'], [], ['a', 'b']],
+       'missing for 67% of cluster 0 and 0% of cluster 2'),
+      ([[], ['a', ''], []], ''),
+  ):  # pyformat: disable
+    (sentence,) = wording.strong(results, 'cluster', {entry['column']: values})
+    assert sentence.endswith(f': it is {text}.' if text else '< 0.001).')
+
+
+def test_columns_alone_against_the_network(written):
+  results = copy.deepcopy(written[1])
+  results['shortcuts'][-1]['auc_alone'] = 0.8
+  results['overall']['auc'] = 0.9
+  text = 'These columns alone reach an AUC of 0.80 on the test images, the'
+  assert wording.columns_alone(results) == f'{text} network 0.90.'
+  results['overall']['auc'] = 0.7
+  assert 'network 0.70. The network does no better' in page_of(written, results)
+  results['shortcuts'][-1] |= {'auc_alone': None, 'auc_alone_why': 'x'}
+  assert wording.columns_alone(results) == ''
+
+
+def test_columns_that_were_not_audited_are_listed(written):
+  assert 'Not audited: site (all 32 training images have the same value).' in (
+      written[0] / 'report.html'
+  ).read_text()
+  results = copy.deepcopy(written[1])
+  results['shortcuts'] = results['shortcuts'][-1:]
+  assert 'No column could be audited.' in page_of(written, results)
+
+
+@pytest.mark.parametrize(
+    'value, text',
+    [(0, '< 0.001'), (0.00099, '< 0.001'), (0.001, '0.001'), (0.0416, '0.042'),
+     (0.999, '0.999'), (0.9996, '> 0.999'), (1.0, '> 0.999')],
+)  # pyformat: disable
+def test_p_values_are_never_0_or_1(value, text):
+  assert wording.p_value(value) == text
+
+
+def test_numbers():
+  shown = map(wording.number, (3, 1234, 1234.0, 120.25, np.float64(2.5), 0))
+  assert list(shown) == ['3', '1,234', '1,234', '120.2', '2.5', '0']
+
+
+def test_folds(tmp_path):
+  results, outcome = study(tmp_path, 3, folds=3)
+  results['overall']['auc'] = 0.5  # Not what the columns are compared with.
+  report.write(tmp_path, results, outcome)
+  html = (tmp_path / 'report.html').read_text()
+  text = section(html, '<h3>Folds', '<h3>What was left out')
+  assert 'is the first' in text and 'excellent (0.95)' in text
+  assert 'poor (0.40)' in text and 'mixes them' in text
+  rows = rows_of(tmp_path, 'folds')
+  assert [row['fold'] for row in rows] == ['0', '1', '2']
+  for row, fold in zip(rows, results['folds']):
+    for name in ('n_train', 'n_test', 'adjusted_rand_with_first'):
+      assert [row[name]] == cells([fold[name]])
+    for name in METRICS:
+      assert [row[name]] == cells([fold['overall'][name]])
+      ends = fold['overall']['intervals'][name]
+      assert ends_of(row, name) == cells(ends)
+    sizes = [row[f'size_of_cluster_{c}'] for c in range(3)]
+    assert sizes == cells(fold['cluster_sizes'])
+    assert f'{" + ".join(sizes)}' in text
+  # 32 images in 3 folds: means with fractions, shown short.
+  assert results['dataset']['n_train'] == pytest.approx(64 / 3)
+  assert '21.3' in section(html, 'Training, mean over folds', '</table>')
+  page_without_figures = re.sub(r'data:[^"]*', '', html)
+  assert not re.search(r'\d\.\d{5}', page_without_figures)
+  assert not re.search(r'\bnan\b', page_without_figures, re.IGNORECASE)
+  paragraph = methods.paragraph(results, {})
+  assert '32 images, each tested once in 3 folds' in paragraph
+  assert 'out-of-fold predictions' in paragraph and 'Hungarian' in paragraph
+  assert 'the fold that was tested' in paragraph
+  for what in ('The first fold: every image', 'of the first fold nearest'):
+    assert what in ' '.join(html.split())
+  auc = results['folds'][0]['overall']['auc']
+  assert f'of the first fold, the network {auc:.2f}' in html
+
+
+def test_one_split_speaks_of_no_folds(written):
+  html = re.sub(r'data:[^"]*', '', (written[0] / 'report.html').read_text())
+  assert not re.search(r'\bfolds?\b', html.replace('4-fold', ''))
+  assert not (written[0] / 'tables' / 'folds.csv').exists()
+
+
+def test_given_features(tmp_path):
+  results, outcome = study(tmp_path, 2, names=('a', 'b'), given=True)
+  report.write(tmp_path, results, outcome)
+  html = re.sub(r'data:[^"]*', '', (tmp_path / 'report.html').read_text())
+  assert 'What each cluster looks like' not in html
+  assert not (tmp_path / 'figures' / 'montage.png').exists()
+  assert 'EfficientNet' not in methods.paragraph(results, {})
+  assert 'random weights' not in html and '>None' not in html
+  assert 'The features were given' in html
+
+
+def test_the_second_data_set_is_in_other_tables(written):
+  results = copy.deepcopy(written[1])
+  results['published'] = published.wang2023('Cardiomegaly', 'No Finding')
+  html = page_of(written, results)
+  for title in ('Table 2. The head', 'Table 4. Heads', 'Figure 2. The'):
+    assert f'<h2>{title}' in html
+  assert 'Wang (2023), Table 4;' in html and 'Table 1' not in html
+  parts = [row[1] for row in tables.table1(results).rows]
+  assert 'cluster 4 of its Table 2' in parts
+
+
+def test_the_rejected_reduction_stands_beside(written):
+  results = copy.deepcopy(written[1])
+  assert 'Another reduction' not in page_of(written, results)
+  names = list(results['clusters'][0]['class_counts'])
+  results['reduction']['rejected'] = {
+      'n_components': 57,
+      'explained_variance': 0.4,
+      'adjusted_rand': 0.123,
+      'clusters': [
+          {'id': c, 'size': 900 + c, 'class_counts': dict(zip(names, (700, c)))}
+          for c in range(4)
+      ],
+  }
+  text = section(page_of(written, results), 'Another reduction', '<section>')
+  assert '57 principal components (40.0% of the variance), group' in text
+  assert 'is poor: an adjusted Rand index of 0.12,' in text
+  for cluster in results['clusters']:
+    own = [cluster['size'], *cluster['class_counts'].values()]
+    beside = f'{900 + cluster["id"]} 700 {cluster["id"]}'
+    assert f'{cluster["id"]} {" ".join(map(str, own))} {beside}' in text
+  results['published'] = published.wang2023('Cardiomegaly', 'No Finding')
+  text = section(page_of(written, results), 'Another reduction', '<section>')
+  assert 'which the paper rejected' in text
+
+
+def test_a_montage_names_the_class_once(written):
+  image = np.zeros((2, 2, 3), np.uint8)
+  row = [montage.Tile(image, str(i), c, '') for i, c in enumerate('abb')]
+  assert montage.usual_label(row) == 'b'
+  assert montage.usual_label([]) == ''
+  html = page_of(written, written[1], tiles=[row, row[1:], [], []])
+  text = section(html, '<h3>Cluster 0', '<h2>Data')
+  assert text == (
+      'Cluster 0 b 0 a 1 2 Cluster 1 b 1 2 Cluster 2 No original training image'
+      ' is in this cluster. Cluster 3 No original training image is in this'
+      ' cluster.'
+  )
+  drawn = montage.figure(written[1], [row] * 4).axes
+  assert drawn[0].get_ylabel() == 'Cluster 0\nb'
+  assert [axes.get_xlabel() for axes in drawn[:3]] == ['0\na', '1', '2']
+
+
+def test_notes_of_the_data_set(written):
+  html = (written[0] / 'report.html').read_text()
+  assert '<li>&lt;script&gt;alert(1)&lt;/script&gt; is a note.</li>' in html

@@ -1,19 +1,19 @@
-"""The retraining study's stages on made-up features, against scikit-learn."""
+"""Which images each head of the retraining study trains and validates on."""
 
 import dataclasses
-import pathlib
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_rand_score
 
 from heterojax.configs import fundus
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
+from heterojax.heads import ensemble
+from heterojax.studies import clustering
 from heterojax.studies import retraining
 from heterojax.studies import settings as settings_lib
+from heterojax.studies.outcome import Clusters
 from heterojax.studies.outcome import HeadName
 from heterojax.studies.samples import Samples
 
@@ -43,7 +43,8 @@ def samples() -> Samples:
       split=np.array(['train'] * 60 + ['test'] * 30),
       y=row % 2,
       row=row,
-      pictures=tuple(Picture(pathlib.Path(str(i)), IDENTITY) for i in range(80)),
+      pictures=tuple(Picture(str(i), IDENTITY) for i in range(80)),
+      y_of_pictures=np.arange(80) % 2,
   )
 
 
@@ -56,57 +57,16 @@ def blobs() -> np.ndarray:
   return x.astype(np.float32)
 
 
-def test_cluster_analysis(samples: Samples, blobs: np.ndarray) -> None:
-  found = retraining.cluster_analysis(_settings(), jnp.asarray(blobs), samples)
-  truth = samples.row % 3
-  assert adjusted_rand_score(truth, found.labels) == 1
-  # The reduction is fitted on the training samples, repeats and all.
-  x = blobs[samples.row].astype(np.float64)
-  oracle = PCA(4, svd_solver='full').fit(x[:60])
-  np.testing.assert_allclose(found.z, oracle.transform(x), atol=1e-4)
-  assert found.explained_variance == pytest.approx(
-      oracle.explained_variance_ratio_.sum(), abs=1e-6
-  )
-  for c in range(_K):
-    mean = found.z[:60][found.labels[:60] == c].mean(axis=0)
-    np.testing.assert_allclose(found.centers[c], mean, atol=1e-4)
-  own = found.centers[found.labels]
-  np.testing.assert_allclose(
-      found.distance, np.linalg.norm(found.z - own, axis=1), rtol=1e-5
-  )
-
-
-def test_without_reduction(samples: Samples, blobs: np.ndarray) -> None:
-  settings = _settings(reduction__method='none')
-  found = retraining.cluster_analysis(settings, jnp.asarray(blobs), samples)
-  assert found.explained_variance is None
-  np.testing.assert_array_equal(found.z, blobs[samples.row])
-
-
-def test_a_separate_reduction_moves_the_test_samples_only(
-    samples: Samples, blobs: np.ndarray
-) -> None:
-  # A test sample that shows a training picture must not move that one.
-  shared = dataclasses.replace(
-      samples, row=np.concatenate([samples.row[:60], np.arange(30)])
-  )
-  together, apart = (
-      retraining.cluster_analysis(
-          _settings(reduction__fit=fit), jnp.asarray(blobs), shared
-      )
-      for fit in ('train', 'separate')
-  )
-  np.testing.assert_array_equal(apart.z[:60], together.z[:60])
-  np.testing.assert_array_equal(apart.centers, together.centers)
-  x = blobs[:30].astype(np.float64)
-  oracle = PCA(4, svd_solver='full').fit(x)
-  np.testing.assert_allclose(apart.z[60:], oracle.transform(x), atol=1e-4)
+def _clusters(
+    settings: settings_lib.Settings, x: np.ndarray, samples: Samples
+) -> Clusters:
+  return clustering.cluster_analysis(settings, jnp.asarray(x), samples, 0)
 
 
 def test_members(samples: Samples, blobs: np.ndarray) -> None:
   settings = _settings()
-  found = retraining.cluster_analysis(settings, jnp.asarray(blobs), samples)
-  heads = retraining.members(settings, samples, found)
+  found = _clusters(settings, blobs, samples)
+  heads = retraining.members(settings, samples, found, 0)
   assert len(heads) == 1 + _K * (1 + 5)
   train = samples.row[:60]
   np.testing.assert_array_equal(heads[HeadName('overall')].rows, train)
@@ -115,6 +75,9 @@ def test_members(samples: Samples, blobs: np.ndarray) -> None:
       np.sort(np.concatenate(own)), np.sort(train)
   )
   available = np.bincount(train, minlength=80)
+  # All heads stop early by the same images.
+  for member in heads.values():
+    np.testing.assert_array_equal(member.validation, samples.row[60:])
   for c in range(_K):
     runs = [heads[HeadName('random', c, r)].rows for r in range(5)]
     for rows in runs:
@@ -128,9 +91,9 @@ def test_more_runs_change_no_other_head(
     samples: Samples, blobs: np.ndarray
 ) -> None:
   few, many = _settings(heads__random_runs=2), _settings(heads__random_runs=7)
-  found = retraining.cluster_analysis(few, jnp.asarray(blobs), samples)
-  more = retraining.members(many, samples, found)
-  for name, member in retraining.members(few, samples, found).items():
+  found = _clusters(few, blobs, samples)
+  more = retraining.members(many, samples, found, 0)
+  for name, member in retraining.members(few, samples, found, 0).items():
     np.testing.assert_array_equal(member.rows, more[name].rows)
     assert (member.init_key == more[name].init_key).all()
     assert (member.order_key == more[name].order_key).all()
@@ -140,11 +103,34 @@ def test_only_the_initialisation_varies(
     samples: Samples, blobs: np.ndarray
 ) -> None:
   settings = _settings(heads__random_vary='initialisation')
-  found = retraining.cluster_analysis(settings, jnp.asarray(blobs), samples)
-  heads = retraining.members(settings, samples, found)
+  found = _clusters(settings, blobs, samples)
+  heads = retraining.members(settings, samples, found, 0)
   first, second = (heads[HeadName('random', 1, r)] for r in (0, 1))
   np.testing.assert_array_equal(first.rows, second.rows)
   assert (first.init_key != second.init_key).any()
+
+
+def test_folds_draw_other_numbers(samples: Samples, blobs: np.ndarray) -> None:
+  settings = _settings()
+  found = _clusters(settings, blobs, samples)
+  first, second = (
+      retraining.members(settings, samples, found, fold) for fold in (0, 1)
+  )
+  for name, member in first.items():
+    assert (member.init_key != second[name].init_key).any()
+    assert (member.order_key != second[name].order_key).any()
+    same = np.array_equal(member.rows, second[name].rows)
+    assert same == (name.kind != 'random')
+
+
+def test_how_heads_are_trained() -> None:
+  settings = _settings(
+      heads__epochs=7, heads__patience=4, heads__batch_size=5,
+      heads__learning_rate=0.5, heads__monitor='val_loss', heads__l2=0.25,
+  )  # pyformat: disable
+  assert retraining.training(settings) == ensemble.Training(
+      7, 4, 5, 0.5, 'val_loss', 0.25
+  )
 
 
 def test_validation_is_the_test_set_where_there_is_none(

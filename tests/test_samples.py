@@ -1,13 +1,18 @@
 """Samples: augmented copies, who shares a picture, and their order."""
 
+from collections.abc import Sequence
 import csv
+import dataclasses
 import io
 import pathlib
 
+import hypothesis
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
 from heterojax.datasets import augmentation
+from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import samples as samples_lib
@@ -25,20 +30,20 @@ _ROWS = (
     ('8_left', 'c.png', 'ill', 'test'),  # The same file, another label.
     ('9_left', 'f.png', 'well', ''),  # Not drawn.
 )
+_SOURCE = sources.Files(pathlib.Path('root'))
 
 
 def _cohort() -> Cohort:
   candidates = [Candidate(i, p, l, i, split) for i, p, l, split in _ROWS]
   candidates[-1] = candidates[-1].left_out('not drawn')
-  return Cohort(
-      'made up', pathlib.Path('root'), 'ill', 'well', tuple(candidates)
-  )
+  return Cohort('made up', _SOURCE, 'ill', 'well', tuple(candidates))
 
 
 def _collect(
     factors: tuple[float, float] = (2, 1.5), seed: int = 0
 ) -> samples_lib.Samples:
-  return samples_lib.collect(_cohort(), seed=seed, factors=factors)
+  (found,) = samples_lib.collect([_cohort()], seed=seed, factors=factors)
+  return found
 
 
 def test_without_augmentation() -> None:
@@ -64,7 +69,7 @@ def test_samples_of_one_file_share_a_picture() -> None:
   for i, path, _, split in _ROWS:
     if split:
       picture = samples.pictures[row[i]]
-      assert picture.path == pathlib.Path('root') / path
+      assert picture.path == path
       assert picture.transform == augmentation.IDENTITY
 
 
@@ -96,7 +101,7 @@ def test_copies_have_transforms_of_their_own_pictures() -> None:
       copy = int(i.removeprefix(f'{parent}+'))
       assert transform == augmentation.transform_of(5, parent, copy)
       path = next(p for known, p, *_ in _ROWS if known == parent)
-      assert samples.pictures[row].path == pathlib.Path('root') / path
+      assert samples.pictures[row].path == path
 
 
 def test_validation_and_test_images_have_no_copies() -> None:
@@ -144,7 +149,7 @@ def test_the_seed_changes_copies_and_nothing_else() -> None:
 
 def test_augmented_csv_lists_every_copy() -> None:
   samples = _collect()
-  rows = list(csv.DictReader(io.StringIO(samples_lib.augmented_csv(samples))))
+  rows = list(csv.DictReader(io.StringIO(samples_lib.augmented_csv([samples]))))
   assert [(r['id'], r['parent_id'], r['transform']) for r in rows] == [
       (i, parent, str(transform))
       for i, parent, transform in zip(
@@ -153,3 +158,129 @@ def test_augmented_csv_lists_every_copy() -> None:
       if '+' in i
   ]
   assert len(rows) == 4
+
+
+def _rotated(cohort: Cohort, number: int) -> list[Cohort]:
+  """Folds: every n-th image is tested, the rest trains."""
+  used = [c for c in cohort.included]
+  return [
+      cohort.replaced({
+          c.id: dataclasses.replace(
+              c, split='test' if i % number == fold else 'train'
+          )
+          for i, c in enumerate(used)
+      })
+      for fold in range(number)
+  ]
+
+
+def test_folds_share_one_list_of_pictures() -> None:
+  cohorts = _rotated(_cohort(), 3)
+  folds = samples_lib.collect(cohorts, seed=3, factors=(2, 2))
+  apart = [
+      samples_lib.collect([c], seed=3, factors=(2, 2))[0] for c in cohorts
+  ]
+  shown = set()
+  for fold, alone in zip(folds, apart, strict=True):
+    assert fold.pictures is folds[0].pictures
+    np.testing.assert_array_equal(fold.y_of_pictures, folds[0].y_of_pictures)
+    # Each fold is what it would be without the others, but for where its
+    # pictures stand.
+    assert (fold.ids, fold.parents) == (alone.ids, alone.parents)
+    assert fold.transforms == alone.transforms
+    np.testing.assert_array_equal(fold.split, alone.split)
+    np.testing.assert_array_equal(fold.y, alone.y)
+    np.testing.assert_array_equal(fold.y, fold.y_of_pictures[fold.row])
+    assert [fold.pictures[r] for r in fold.row] == [
+        alone.pictures[r] for r in alone.row
+    ]
+    shown |= set(fold.row.tolist())
+  pictures = folds[0].pictures
+  assert shown == set(range(len(pictures)))
+  # The file of two labels is two pictures.
+  assert len(set(pictures)) == len(pictures) - 1
+
+
+def test_augmented_csv_of_folds_names_a_copy_once() -> None:
+  folds = samples_lib.collect(_rotated(_cohort(), 3), seed=3, factors=(2, 2))
+  rows = list(csv.DictReader(io.StringIO(samples_lib.augmented_csv(folds))))
+  copies = {i for fold in folds for i in fold.ids if '+' in i}
+  assert len(rows) == len(copies)
+  assert {r['id'] for r in rows} == copies
+  assert len(rows) < sum('+' in i for fold in folds for i in fold.ids)
+
+
+_IMAGES = st.lists(
+    st.tuples(
+        st.sampled_from(['ill', 'well']),
+        st.sampled_from(['train', 'train', 'train', 'validation', 'test']),
+    ),
+    min_size=4,
+    max_size=30,
+)
+
+
+def _made(images: Sequence[tuple[str, str]], kept: Sequence[bool]) -> Cohort:
+  candidates = tuple(
+      Candidate(f'{i}', f'{i}.png', label, '', split)
+      for i, ((label, split), keep) in enumerate(zip(images, kept))
+      if keep
+  )
+  return Cohort('made up', _SOURCE, 'ill', 'well', candidates)
+
+
+def _copies(folds: Sequence[samples_lib.Samples]) -> dict[str, str]:
+  found: dict[str, str] = {}
+  for fold in folds:
+    for i, transform in zip(fold.ids, fold.transforms):
+      assert found.setdefault(i, str(transform)) == str(transform)
+  return found
+
+
+@hypothesis.given(
+    _IMAGES,
+    st.lists(st.booleans(), min_size=30, max_size=30),
+    st.tuples(st.floats(1, 4), st.floats(1, 4)),
+    st.integers(1, 3),
+    st.integers(0, 2**31),
+)
+@hypothesis.settings(deadline=None, max_examples=60)
+def test_augmentation_depends_on_seed_and_image_alone(
+    images: list[tuple[str, str]],
+    kept: list[bool],
+    factors: tuple[float, float],
+    number: int,
+    seed: int,
+) -> None:
+  """Neither other images, folds nor factors change an image's n-th copy."""
+  hypothesis.assume(sum(kept[: len(images)]) > 0)
+  whole = _made(images, [True] * len(images))
+  (alone,) = samples_lib.collect([whole], seed=seed, factors=(4, 4))
+  some = _rotated(_made(images, kept), number) if number > 1 else [
+      _made(images, kept)
+  ]
+  reference = _copies([alone])
+  for i, transform in _copies(
+      samples_lib.collect(some, seed=seed, factors=factors)
+  ).items():
+    parent, _, copy = i.partition('+')
+    want = augmentation.IDENTITY
+    if copy:
+      want = augmentation.transform_of(seed, parent, int(copy))
+    assert transform == str(want)
+    assert reference.get(i, transform) == transform
+
+
+@hypothesis.given(_IMAGES, st.integers(0, 2**31), st.floats(1, 4))
+@hypothesis.settings(deadline=None, max_examples=60)
+def test_every_original_once_before_any_second_copy(
+    images: list[tuple[str, str]], seed: int, factor: float
+) -> None:
+  cohort = _made(images, [True] * len(images))
+  (samples,) = samples_lib.collect([cohort], seed=seed, factors=(factor, 1))
+  train = samples.of('train')
+  parents = [samples.parents[i] for i in train if samples.y[i]]
+  times = [parents.count(i) for i in set(parents)]
+  wanted = sum(image == ('ill', 'train') for image in images) * factor
+  assert abs(sum(times) - wanted) <= 0.5
+  assert not times or max(times) - min(times) <= 1

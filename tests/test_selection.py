@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 import contextlib
 import csv
+import dataclasses
+import hashlib
 import io
 import pathlib
 import tempfile
@@ -15,6 +17,7 @@ import pytest
 
 from heterojax.datasets import odir
 from heterojax.datasets import selection
+from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
@@ -49,7 +52,8 @@ def _cohort(
         path.write_bytes((root / f'{other}.bmp').read_bytes())
     label = 'ill' if name[0] == 'p' else 'well'
     candidates.append(Candidate(name, f'{name}.bmp', label, name))
-  return Cohort('made up', root, 'ill', 'well', tuple(candidates))
+  source = sources.Files(root)
+  return Cohort('made up', source, 'ill', 'well', tuple(candidates))
 
 
 def _select(cohort: Cohort, **options) -> Cohort:
@@ -172,13 +176,65 @@ def test_same_bytes_are_one_image_where_distinct(
   }
 
 
+def test_same_pixels_in_another_file_are_one_image_where_distinct(
+    tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 3, 3)
+  for copy, shown in (('p2', 'p0'), ('n1', 'p1')):
+    with Image.open(tmp_path / f'{shown}.bmp') as image:
+      image.save(tmp_path / f'{copy}.bmp', format='PNG')  # Named as before.
+  files = {
+      c.id: dict(c.columns) for c in _select(cohort, balance=False).included
+  }
+  assert len(files) == 6
+  assert len({own['sha256'] for own in files.values()}) == 6
+  assert len({own['pixels_sha256'] for own in files.values()}) == 4
+  found = _select(cohort, balance=False, distinct=True, max_bad_share=0)
+  assert _reasons(found) == {
+      'p2': 'same image as p0',
+      'n1': 'same image as p1, which is labelled ill',
+  }
+
+
+class _Rows:
+  """A source of what are no images: only content has a digest."""
+
+  name = 'table'
+
+  def exists(self, path: str) -> bool:
+    return True
+
+  def inspect(self, path: str) -> sources.Inspection:
+    if path == 'bad':
+      return sources.Inspection('not finite')
+    return sources.Inspection('', (('sha256', path[0]),))
+
+
+def test_what_are_no_images_are_told_apart_by_their_content() -> None:
+  candidates = tuple(
+      Candidate(path, path, label, '')
+      for path, label in (
+          ('a', 'ill'), ('a again', 'ill'), ('b', 'ill'), ('c', 'well'),
+          ('bad', 'well'),
+      )
+  )  # pyformat: disable
+  cohort = Cohort('x', _Rows(), 'ill', 'well', candidates)
+  found = _select(cohort, balance=False, distinct=True, max_bad_share=0.2)
+  assert _reasons(found) == {
+      'a again': 'same image as a', 'bad': 'not finite'
+  }
+  assert found.candidates[0].columns == (('sha256', 'a'),)
+  with pytest.raises(UserError, match=r'1 of 5 images of table .* bad \(not'):
+    _select(cohort, balance=False, max_bad_share=0.1)
+
+
 def test_two_rows_of_one_file_are_one_image_where_distinct(
     tmp_path: pathlib.Path,
 ) -> None:
   cohort = _cohort(tmp_path, 2, 2)
   twice = Candidate('again', 'p0.bmp', 'ill', 'p0')
-  cohort = Cohort(
-      'x', tmp_path, 'ill', 'well', (*cohort.candidates, twice)
+  cohort = dataclasses.replace(
+      cohort, candidates=(*cohort.candidates, twice)
   )
   assert len(_select(cohort).included) == 5
   found = _select(cohort, distinct=True)
@@ -206,9 +262,7 @@ def test_an_empty_class_is_named(tmp_path: pathlib.Path, label: str) -> None:
 
 
 def test_the_two_classes_must_differ(tmp_path: pathlib.Path) -> None:
-  one = Cohort(
-      'x', tmp_path, 'ill', 'ill', _cohort(tmp_path, 3, 3).candidates
-  )
+  one = dataclasses.replace(_cohort(tmp_path, 3, 3), negative='ill')
   with pytest.raises(UserError, match='must differ'):
     _select(one)
 
@@ -231,16 +285,19 @@ def test_paths_that_cannot_be_files(
 ) -> None:
   cohort = _cohort(tmp_path, 3, 3)
   odd = Candidate('odd', name, 'well', 'odd')
-  cohort = Cohort('x', tmp_path, 'ill', 'well', (*cohort.candidates, odd))
+  cohort = dataclasses.replace(cohort, candidates=(*cohort.candidates, odd))
   found = _select(cohort, balance=balance, max_bad_share=0.5)
   assert _reasons(found)['odd'] and len(found.included) == 6
 
 
-def test_size_and_digest_become_columns(tmp_path: pathlib.Path) -> None:
+def test_size_and_digests_become_columns(tmp_path: pathlib.Path) -> None:
   found = _select(_cohort(tmp_path, 1, 1))
   values = dict(found.candidates[0].columns)
+  assert list(values) == ['width', 'height', 'sha256', 'pixels_sha256']
   assert (values['width'], values['height']) == ('3', '2')
-  assert len(values['sha256']) == 64
+  data = (tmp_path / 'p0.bmp').read_bytes()
+  assert values['sha256'] == hashlib.sha256(data).hexdigest()
+  assert len(values['pixels_sha256']) == 64
 
 
 @pytest.mark.parametrize('workers', [1, 3, 16])
@@ -293,7 +350,7 @@ def test_every_candidate_is_in_the_manifest_once(
       if label == 'other':
         candidate = candidate.left_out('another label')
       candidates.append(candidate)
-    cohort = Cohort('x', root, 'ill', 'well', tuple(candidates))
+    cohort = Cohort('x', sources.Files(root), 'ill', 'well', tuple(candidates))
     usable = {
         label: [k for l, k, _ in made if l == label and not isinstance(k, str)]
         for label in ('ill', 'well')
@@ -329,7 +386,7 @@ def test_every_candidate_is_in_the_manifest_once(
 def test_the_manifest_keeps_odd_names(tmp_path: pathlib.Path) -> None:
   cells = ('a,b', 'say "no"', 'two\nlines', 'two\r\nlines', 'old\rmac', '，é')
   cohort = Cohort(
-      'x', tmp_path, 'ill', 'well',
+      'x', sources.Files(tmp_path), 'ill', 'well',
       tuple(
           Candidate(str(i), cell, cell, cell, columns=((f'own {i}', cell),))
           for i, cell in enumerate(cells)
@@ -353,7 +410,7 @@ def test_the_real_subset_by_the_papers_rule(odir_dir: pathlib.Path) -> None:
   """A tenth of the rows, so that it takes a moment only."""
   cohort = odir.read(odir_dir, 'cataract', 'normal fundus')
   some = tuple(c for c in cohort.candidates if int(c.group) % 10 == 0)
-  cohort = Cohort(cohort.name, odir_dir, 'cataract', 'normal fundus', some)
+  cohort = dataclasses.replace(cohort, candidates=some)
   positives = [c for c in some if c.label == 'cataract']
   there = [c for c in positives if (odir_dir / c.path).is_file()]
   published = _select(cohort)

@@ -2,16 +2,27 @@
 
 from collections import Counter
 from collections.abc import Sequence
+import csv
+import dataclasses
+import hashlib
+import io
 import pathlib
 
 import hypothesis
 from hypothesis import strategies as st
 import pytest
+from sklearn.model_selection import train_test_split
 
+from heterojax.datasets import nih
+from heterojax.datasets import odir
+from heterojax.datasets import selection
+from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import manifest_csv
 from heterojax.errors import UserError
+from heterojax.studies import samples as samples_lib
 
 
 def _cohort(
@@ -23,7 +34,8 @@ def _cohort(
       Candidate(f'{i}', f'{i}.png', label, group, split=part)
       for i, ((label, group), part) in enumerate(zip(rows, split, strict=True))
   )
-  return Cohort('made up', pathlib.Path('root'), 'ill', 'well', candidates)
+  root = sources.Files(pathlib.Path('root'))
+  return Cohort('made up', root, 'ill', 'well', candidates)
 
 
 def _plain(positives: int, negatives: int) -> Cohort:
@@ -31,11 +43,19 @@ def _plain(positives: int, negatives: int) -> Cohort:
   return _cohort(rows + [('well', f'n{i}') for i in range(negatives)])
 
 
-def _assign(cohort: Cohort, protocol: str = 'clean', **options) -> Cohort:
+def _folds(
+    cohort: Cohort, protocol: str = 'clean', **options
+) -> tuple[Cohort, ...]:
   options = {
-      'seed': 0, 'test_share': 0.2, 'validation_share': 0.2, **options
+      'seed': 0, 'test_share': 0.2, 'validation_share': 0.2, 'folds': 0,
+      **options,
   }  # pyformat: disable
   return splits.assign(cohort, protocol=protocol, **options)
+
+
+def _assign(cohort: Cohort, protocol: str = 'clean', **options) -> Cohort:
+  (found,) = _folds(cohort, protocol, **options)
+  return found
 
 
 def _counts(cohort: Cohort) -> dict[tuple[str, str], int]:
@@ -51,22 +71,117 @@ def test_fundus_numbers_of_the_paper(seed: int) -> None:
   }  # pyformat: disable
 
 
-@pytest.mark.parametrize('seed', range(5))
-def test_chest_numbers_of_the_paper(seed: int) -> None:
-  counts = _counts(_assign(_plain(141, 141), 'published', seed=seed))
-  train = sorted(counts['train', label] for label in ('ill', 'well'))
-  test = sorted(counts['test', label] for label in ('ill', 'well'))
-  assert (train, test) == ([112, 113], [28, 29])
-  assert len(counts) == 4
+class _AnyImage:
+  """A source that has every file, each of content of its own."""
+
+  name = 'nowhere'
+
+  def exists(self, path: str) -> bool:
+    return True
+
+  def inspect(self, path: str) -> sources.Inspection:
+    digest = hashlib.sha256(path.encode()).hexdigest()
+    return sources.Inspection('', (('sha256', digest),))
 
 
-def test_chest_classes_of_the_paper_come_about() -> None:
-  """29 positives in the test set, as its sensitivities say."""
-  found = {
-      _counts(_assign(_plain(141, 141), 'published', seed=s))['test', 'ill']
-      for s in range(12)
-  }
-  assert 29 in found
+def _published(
+    cohort: Cohort, factors: tuple[float, float], seed: int
+) -> tuple[list[int], ...]:
+  """(positives, negatives) selected, trained on, tested, and augmented."""
+  cohort = dataclasses.replace(cohort, source=_AnyImage())
+  cohort = selection.select(
+      cohort, seed=seed, balance=True, distinct=False, max_bad_share=0,
+      workers=1,
+  )  # pyformat: disable
+  found = _assign(cohort, 'published', seed=seed)
+  counts = Counter((c.split, c.label) for c in found.included)
+  (samples,) = samples_lib.collect([found], seed=seed, factors=factors)
+  names = (cohort.positive, cohort.negative)
+  after = samples.class_counts(samples.of('train'), names)
+  assert set(samples.split) == {'train', 'test'}
+  return (
+      [sum(c.label == name for c in cohort.included) for name in names],
+      [counts['train', name] for name in names],
+      [counts['test', name] for name in names],
+      [after[name] for name in names],
+  )
+
+
+def test_the_papers_fundus_numbers_from_the_published_table(
+    odir_dir: pathlib.Path,
+) -> None:
+  table = odir_dir / 'full_df.csv'
+  found = odir.candidates(
+      table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+  )
+  cohort = Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found)
+  for seed in range(10):
+    assert _published(cohort, (2, 600 / 414), seed) == (
+        [518, 518], [414, 414], [104, 104], [828, 600]
+    )  # pyformat: disable
+
+
+@pytest.fixture(scope='module')
+def nih_sample(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+  """A table with as many rows of the two classes as the NIH sample has.
+
+  141 of 126 patients with the disease, 50 of them with nothing else; 3044
+  without a finding; others that are of neither class.
+  """
+  header = (
+      'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient'
+      ' Gender,View Position,OriginalImageWidth,OriginalImageHeight,'
+      'OriginalImagePixelSpacing_x,OriginalImagePixelSpacing_y'
+  )
+  findings = ['Cardiomegaly'] * 50 + ['Cardiomegaly|Effusion'] * 91
+  findings += ['No Finding'] * 3044 + ['Effusion'] * 200
+  patients = [i % 126 for i in range(141)] + list(range(100, 3344))
+  rows = [
+      f'{p:08d}_{i % 3:03d}.png,{f},{i % 3:03d},{p:08d},060Y,M,PA,1,1,0.1,0.1'
+      for i, (p, f) in enumerate(zip(patients, findings, strict=True))
+  ]
+  folder = tmp_path_factory.mktemp('nih')
+  (folder / 'sample_labels.csv').write_text('\r\n'.join([header, *rows]))
+  (folder / rows[0].split(',')[0]).touch()  # Else no images are found at all.
+  return nih.read(folder, 'Cardiomegaly', 'No Finding')
+
+
+def test_the_papers_chest_numbers_from_a_table_as_large(
+    nih_sample: Cohort,
+) -> None:
+  for seed in range(25):
+    assert _published(nih_sample, (2, 2), seed) == (
+        [141, 141], [112, 113], [29, 28], [224, 226]
+    )  # pyformat: disable
+
+
+@hypothesis.given(
+    st.integers(2, 90), st.integers(2, 90), st.sampled_from([0.1, 0.2, 0.37]),
+    st.integers(0, 2**31),
+)  # pyformat: disable
+@hypothesis.settings(deadline=None, max_examples=80)
+def test_published_sizes_are_those_of_scikit_learn(
+    positives: int, negatives: int, share: float, seed: int
+) -> None:
+  """But for a tie, which scikit-learn decides at random."""
+  labels = [1] * positives + [0] * negatives
+  try:
+    _, want = train_test_split(
+        labels, test_size=share, stratify=labels, random_state=0
+    )
+    found = _assign(
+        _plain(positives, negatives), 'published', seed=seed, test_share=share
+    )
+  except (UserError, ValueError):
+    # Either needs a row of each class on both sides.
+    n = positives + negatives
+    assert share * min(positives, negatives) < 1 or n < 20
+    return
+  counts = _counts(found)
+  assert counts['test', 'ill'] + counts['test', 'well'] == len(want)
+  exact = len(want) * positives / (positives + negatives)
+  is_tie = exact % 1 == 0.5
+  assert counts['test', 'ill'] == (exact + 0.5 if is_tie else sum(want))
 
 
 def test_published_splits_rows_whatever_the_group() -> None:
@@ -123,6 +238,17 @@ def test_clean_shares(seed: int, test_share: float) -> None:
     assert validation == pytest.approx(0.2, abs=0.03)
 
 
+def test_images_of_no_named_patient_stand_alone() -> None:
+  # What others are called is no patient's name.
+  rows = [('ill' if i % 2 else 'well', '') for i in range(100)]
+  rows += [('ill' if i % 2 else 'well', str(i // 10)) for i in range(100)]
+  counts = Counter(
+      (bool(c.group), c.split) for c in _assign(_cohort(rows)).included
+  )
+  assert counts[False, 'test'] == pytest.approx(20, abs=8)
+  assert counts[False, 'validation'] == pytest.approx(16, abs=8)
+
+
 def test_clean_is_stratified() -> None:
   rows = [('ill' if i % 10 == 0 else 'well', str(i)) for i in range(1000)]
   counts = _counts(_assign(_cohort(rows)))
@@ -131,6 +257,142 @@ def test_clean_is_stratified() -> None:
         counts[split, 'ill'] + counts[split, 'well']
     )
     assert share == pytest.approx(0.1, abs=0.01)
+
+
+_GROUPED = st.lists(
+    st.tuples(st.sampled_from(['ill', 'well']), st.integers(0, 40)),
+    min_size=60,
+    max_size=140,
+)
+
+
+@hypothesis.given(
+    _GROUPED,
+    st.sampled_from(splits.PROTOCOLS),
+    st.integers(2, 6),
+    st.integers(0, 2**31),
+    st.lists(st.booleans(), min_size=140, max_size=140),
+)
+@hypothesis.settings(deadline=None, max_examples=60)
+def test_folds_test_every_image_once_and_keep_groups_whole(
+    rows: list[tuple[str, int]],
+    protocol: str,
+    folds: int,
+    seed: int,
+    dropped: list[bool],
+) -> None:
+  # No. 0 names no patient, so that each of its images stands alone.
+  cohort = _cohort([(label, str(group or '')) for label, group in rows])
+  cohort = cohort.replaced({
+      c.id: c.left_out('not drawn')
+      for c, drop in zip(cohort.candidates, dropped)
+      if drop and int(c.id) % 4 == 0
+  })
+  try:
+    found = _folds(cohort, protocol, folds=folds, seed=seed)
+  except UserError:
+    groups = {
+        label: len({c.unit for c in cohort.included if c.label == label})
+        for label in ('ill', 'well')
+    }
+    assert min(groups.values()) < 6 * folds
+    return
+  assert len(found) == folds
+  tested = Counter()
+  wanted = {'train', 'test'}
+  if protocol == 'clean':
+    wanted |= {'validation'}
+  for part in found:
+    sides = {}
+    for c in part.included:
+      sides.setdefault(c.unit, set()).add(c.split)
+      tested[c.id] += c.split == 'test'
+    assert all(len(names) == 1 for names in sides.values())
+    assert set().union(*sides.values()) == wanted
+    # Only the split is new, and only of what is used.
+    for before, after in zip(cohort.candidates, part.candidates, strict=True):
+      assert before == dataclasses.replace(after, split='')
+      assert bool(after.split) == after.included
+  assert tested == dict.fromkeys((c.id for c in cohort.included), 1)
+  # In the manifest every row stands once, with the fold that tests it.
+  manifest = csv.DictReader(io.StringIO(manifest_csv(splits.by_fold(found))))
+  lines = list(manifest)
+  assert [line['id'] for line in lines] == [c.id for c in cohort.candidates]
+  where = {
+      c.id: f'fold_{fold}'
+      for fold, part in enumerate(found)
+      for c in part.included
+      if c.split == 'test'
+  }
+  assert [line['split'] for line in lines] == [
+      where.get(c.id, '') for c in cohort.candidates
+  ]
+
+
+def test_folds_are_equal_and_stratified() -> None:
+  rows = [('ill' if i % 4 == 0 else 'well', str(i // 2)) for i in range(800)]
+  for part in _folds(_cohort(rows), folds=4):
+    counts = _counts(part)
+    assert counts['test', 'ill'] == pytest.approx(50, abs=4)
+    assert counts['test', 'well'] == pytest.approx(150, abs=8)
+    assert counts['validation', 'ill'] == pytest.approx(30, abs=4)
+
+
+def test_folds_validate_on_other_images_each() -> None:
+  parts = [
+      {c.id for c in part.included if c.split == 'validation'}
+      for part in _folds(_plain(60, 60), folds=3)
+  ]
+  assert len({frozenset(part) for part in parts}) == 3
+
+
+@pytest.mark.parametrize('protocol', splits.PROTOCOLS)
+@pytest.mark.parametrize('folds', [0, 3])
+def test_folds_of_the_source_stay(protocol: str, folds: int) -> None:
+  rows = [('ill' if i % 2 else 'well', str(i // 2)) for i in range(120)]
+  names = [f'fold_{(i // 2) % 3 * 5}' for i in range(120)]  # 0, 5 and 10.
+  cohort = _cohort(rows, names)
+  found = _folds(cohort, protocol, folds=folds)
+  assert len(found) == 3
+  for part, name in zip(found, ('fold_0', 'fold_5', 'fold_10')):
+    assert [c.split == 'test' for c in part.candidates] == [
+        own == name for own in names
+    ]
+    has_validation = any(c.split == 'validation' for c in part.candidates)
+    assert has_validation == (protocol == 'clean')
+
+
+@pytest.mark.parametrize(
+    'names,folds,sentence',
+    [
+        (('fold_0', 'fold_1'), 3, 'must be 2 or 0 and not 3'),
+        (('train', 'test'), 2, 'must be 0 and not 2'),
+        (('fold_0', 'train'), 0, 'not both'),
+        (('fold_0', 'fold_0'), 0, 'two folds or more'),
+    ],
+)
+def test_folds_of_the_source_that_cannot_be(
+    names: tuple[str, str], folds: int, sentence: str
+) -> None:
+  rows = [('ill' if i % 4 < 2 else 'well', str(i)) for i in range(120)]
+  cohort = _cohort(rows, names * 60)
+  with pytest.raises(UserError, match=sentence):
+    _folds(cohort, folds=folds)
+
+
+def test_a_patient_in_two_folds_of_the_source_is_refused_when_clean() -> None:
+  rows = [('ill' if i % 2 else 'well', str(i)) for i in range(118)]
+  rows += [('ill', 'Smith'), ('ill', 'Smith')]
+  parts = [f'fold_{i // 2 % 2}' for i in range(119)] + ['fold_0']
+  cohort = _cohort(rows, parts)
+  with pytest.raises(UserError, match="the group 'Smith' on both sides"):
+    _folds(cohort)
+  assert len(_folds(cohort, 'published')) == 2
+
+
+def test_one_split_is_the_manifest_itself() -> None:
+  found = _folds(_plain(30, 30))
+  assert splits.by_fold(found) is found[0]
 
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)

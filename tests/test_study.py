@@ -1,6 +1,7 @@
 """The command: one study end to end, its artifacts, its mistakes."""
 
 import csv
+import itertools
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import time
 import numpy as np
 from PIL import Image
 import pytest
+from sklearn import metrics as sklearn_metrics
 
 from heterojax import checkpoint
 from heterojax.heads import ensemble
@@ -126,20 +128,151 @@ def test_the_same_command_gives_the_same_results(
   assert other['clusters'] != results['clusters']
 
 
-def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
-  def shape(value, path='') -> set[str]:
-    if isinstance(value, dict):
-      return set().union(*(shape(v, f'{path}.{k}') for k, v in value.items()), {path})
-    if isinstance(value, list):
-      return set().union(*(shape(v, f'{path}[]') for v in value), {path})
-    return {path}
+def shape(value, path='') -> set[str]:
+  """Paths of everything in a tree of results."""
+  if isinstance(value, dict):
+    return set().union(*(shape(v, f'{path}.{k}') for k, v in value.items()), {path})
+  if isinstance(value, list):
+    return set().union(*(shape(v, f'{path}[]') for v in value), {path})
+  return {path}
 
+
+def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   # What differs by data set: names of classes, notes why something is missing.
   own = ('class_counts', '_why', 'published', 'known_subpop', 'timings', 'environment')
   keep = lambda paths: {p for p in paths if not any(w in p for w in own) and 'leaks.' not in p}
   example = json.loads(EXAMPLE.read_text())
   assert keep(shape(example)) == keep(shape(results))
   assert example['schema_version'] == results['schema_version'] == 1
+
+
+@pytest.fixture(scope='module')
+def folds(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """The demo study in two folds, which share no training image."""
+  workdir = tmp_path_factory.mktemp('runs') / 'folds'
+  flags = ('--config=demo:tiny', '--config.split.folds=2')
+  assert launch(*flags, f'--workdir={workdir}') == 0
+  return workdir
+
+
+def test_folds_test_every_image_once(folds: pathlib.Path, results: dict) -> None:
+  found = json.loads((folds / 'results.json').read_text())
+  data, manifest = found['dataset'], rows_of(folds / 'manifest.csv')
+  assert found['split'] == {'folds': 2} and results['split'] == {'folds': 0}
+  assert {r['split'] for r in manifest if r['included'] == 'true'} == {
+      'fold_0', 'fold_1'
+  }
+  clusters = rows_of(folds / 'clusters.csv')
+  assert data['n_test'] == 60 == sum(r['included'] == 'true' for r in manifest)
+  tested = [r['id'] for r in clusters if r['split'] == 'test']
+  assert sorted(tested) == sorted(
+      r['id'] for r in manifest if r['included'] == 'true'
+  )
+  for r in clusters:
+    if r['split'] == 'test':
+      (own,) = (m for m in manifest if m['id'] == r['id'])
+      assert own['split'] == f'fold_{r["fold"]}'
+  for counts in ('train', 'train_augmented', 'test'):
+    assert sum(data[f'class_counts_{counts}'].values()) == data[f'n_{counts}']
+  assert [f['n_test'] for f in found['folds']] == [
+      sum(r['split'] == 'test' and r['fold'] == str(fold) for r in clusters)
+      for fold in (0, 1)
+  ]
+  assert found['leaks']['same_path'] == {'disease': 0, 'normal': 0}
+  # The same results as of one split, and those of each fold beside them.
+  own = ('_why', 'folds', 'leaks', 'timings', 'environment', 'findings', 'notes')
+  keep = lambda tree: {p for p in shape(tree) if not any(w in p for w in own)}
+  assert keep(found) == keep(results)
+
+
+def test_scores_of_folds_are_over_all_predictions(folds: pathlib.Path) -> None:
+  """By hand from clusters.csv, with scikit-learn."""
+  found = json.loads((folds / 'results.json').read_text())
+  label = {r['id']: r['label'] for r in rows_of(folds / 'manifest.csv')}
+  clusters = rows_of(folds / 'clusters.csv')
+  tested = [r for r in clusters if r['split'] == 'test']
+
+  def check(score: dict, rows: list[dict[str, str]]) -> None:
+    y = np.array([label[r['id']] == 'disease' for r in rows])
+    p = np.array([float(r['probability']) for r in rows])
+    right = (p > 0.5) == y
+    assert [r['correct'] for r in rows] == [str(v).lower() for v in right]
+    assert score['n'] == len(rows)
+    assert score['tp'] == np.sum(right & y) and score['tn'] == np.sum(right & ~y)
+    if len(rows):
+      assert score['accuracy'] == pytest.approx(right.mean(), abs=1e-12)
+    if y.any() and not y.all():
+      assert score['auc'] == pytest.approx(
+          sklearn_metrics.roc_auc_score(y, p), abs=1e-12
+      )
+
+  check(found['overall'], tested)
+  for fold, own in enumerate(found['folds']):
+    check(own['overall'], [r for r in tested if r['fold'] == str(fold)])
+  for c in found['clusters']:
+    check(c['test'], [r for r in tested if r['cluster'] == str(c['id'])])
+    sizes = [
+        sum(
+            (r['split'], r['fold'], r['cluster']) == ('train', fold, str(c['id']))
+            for r in clusters
+        )
+        for fold in '01'
+    ]
+    assert sizes == [own['cluster_sizes'][c['id']] for own in found['folds']]
+    assert c['size'] == np.mean(sizes) == sum(c['class_counts'].values())
+    assert c['retrained']['n'] == 60
+    for run in c['random']['runs']:
+      assert run['n'] == 60
+      assert sum(run['class_counts'].values()) == c['size']
+
+
+def test_clusters_of_folds_have_numbers_in_common(folds: pathlib.Path) -> None:
+  """No other numbering of the second fold's agrees with more images."""
+  found = json.loads((folds / 'results.json').read_text())
+  first, second = (
+      {
+          r['id']: int(r['cluster'])
+          for r in rows_of(folds / 'clusters.csv')
+          if r['fold'] == fold and '+' not in r['id']
+      }
+      for fold in '01'
+  )
+  assert first.keys() == second.keys() and len(first) == 60
+  agreeing = [
+      sum(new[second[i]] == first[i] for i in first)
+      for new in itertools.permutations(range(3))
+  ]
+  assert agreeing[0] == max(agreeing)
+  index = sklearn_metrics.adjusted_rand_score(
+      [first[i] for i in first], [second[i] for i in first]
+  )
+  agreed = [f['adjusted_rand_with_first'] for f in found['folds']]
+  assert agreed == [1, pytest.approx(index)]
+
+
+def test_the_heads_of_folds_give_their_probabilities(
+    folds: pathlib.Path,
+) -> None:
+  """Each fold's own overall head, on the features of all folds."""
+  tree = checkpoint.load(folds / 'checkpoints' / 'heads')['params']
+  x = np.load(folds / 'features' / 'features.npy').astype(np.float64)
+  names = json.loads((folds / 'checkpoints' / 'heads.json').read_text())
+  assert len(names) == len(tree['kernel']) == 2 * (1 + 3 * (1 + 2))
+  overall = [i for i, n in enumerate(names) if n['name'] == 'overall']
+  assert [names[i]['fold'] for i in overall] == [0, 1]
+  # Pictures stand in the order in which the folds show them first.
+  picture: dict[str, int] = {}
+  rows = rows_of(folds / 'clusters.csv')
+  for r in rows:
+    picture.setdefault(r['id'], len(picture))
+  assert len(picture) == len(x)
+  for r in rows:
+    head_of = overall[int(r['fold'])]
+    logit = x[picture[r['id']]] @ tree['kernel'][head_of].astype(np.float64)
+    logit += tree['bias'][head_of]
+    assert 1 / (1 + np.exp(-logit)) == pytest.approx(
+        float(r['probability']), abs=1e-5
+    )
 
 
 def test_relaunching_resumes(run: pathlib.Path) -> None:
@@ -349,12 +482,10 @@ def test_one_class_cluster_gives_numbers() -> None:
   x = np.abs(generator.normal(size=(60, 8))).astype(np.float32)
   y = np.arange(60) % 2
   member = ensemble.Member(
-      np.flatnonzero(y), rng.key(0, rng.Purpose.INITIALISATION),
-      rng.key(0, rng.Purpose.ORDER),
+      np.flatnonzero(y), np.arange(60),
+      rng.key(0, rng.Purpose.INITIALISATION), rng.key(0, rng.Purpose.ORDER),
   )  # pyformat: disable
-  trained = ensemble.train(
-      x, y, x, y, [member], ensemble.Training(60, 60, 8, 0.01)
-  )
+  trained = ensemble.train(x, y, [member], ensemble.Training(60, 60, 8, 0.01))
   last = jax.tree.map(lambda leaf: leaf[0], trained.params)
   score = metrics.score(y, metrics.probability(head.logits(last, x)))
   assert score['accuracy'] >= 0.5 and score['auc'] is not None

@@ -2,6 +2,7 @@
 
 from heterojax.cluster.distances import between_clusters
 from heterojax.cluster.distances import intra_cluster
+from heterojax.cluster.distances import nearest_by_cosine
 from heterojax.cluster.kmeans import KMeans
 from heterojax.cluster.kmeans import kmeans
 from heterojax.cluster.kmeans import predict
@@ -15,6 +16,7 @@ __all__ = (
     'between_clusters',
     'intra_cluster',
     'kmeans',
+    'nearest_by_cosine',
     'pca',
     'predict',
     'transform',

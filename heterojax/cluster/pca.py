@@ -39,12 +39,13 @@ class PCA(NamedTuple):
   singular_values: jax.Array
 
 
-def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
+def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
   """Fits principal components (the exact solver of scikit-learn's PCA).
 
   Args:
     x: `[N, D]`, with more rows than columns or fewer.
-    n_components: Q, from 1 to min(N, D).
+    n_components: Q, from 1 to min(N, D); or a share of the variance between 0
+      and 1, which the fewest components that explain more than it are kept for.
 
   Returns:
     The reduction, float32 for float32 data and float64 for all other.
@@ -57,10 +58,10 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
   shape = np.shape(x)
   if len(shape) != 2 or shape[0] < 2:
     raise ValueError(f'x must be [N, D] with N >= 2, not {list(shape)}')
-  if not 1 <= n_components <= min(shape):
+  if n_components not in range(1, min(shape) + 1) and not 0 < n_components < 1:
     raise ValueError(
         f'n_components is {n_components}, but must be from 1 to min(N, D) ='
-        f' {min(shape)}'
+        f' {min(shape)}, or a share of the variance between 0 and 1'
     )
   wide = shape[0] <= shape[1]
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
@@ -71,7 +72,9 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
     if not np.isfinite(moments).all():
       raise ValueError('x holds values that are not finite')
     values, vectors = np.linalg.eigh(np.asarray(moments))
-    vectors = vectors[:, ::-1][:, :n_components]
+    if n_components < 1:
+      n_components = _number(values[::-1], n_components)
+    vectors = vectors[:, ::-1][:, : int(n_components)]
     if wide:
       rows = np.asarray(_back_project(x, mean, jnp.asarray(vectors)))
       # Beyond the rank S is zero and X' U is noise, which overlaps with the
@@ -80,6 +83,14 @@ def pca(x: jax.typing.ArrayLike, n_components: int) -> PCA:
     else:
       components = jnp.asarray(vectors.T)
     return _finish(mean, components, jnp.asarray(values[::-1]), shape[0], dtype)
+
+
+def _number(values: np.ndarray, share: float) -> int:
+  """How many of the descending variances it takes to explain a share."""
+  sums = np.cumsum(np.clip(values, 0, None))
+  # Rounding may leave the last sum below its own total.
+  passed = np.searchsorted(sums / (sums[-1] or 1), share, side='right')
+  return min(int(passed) + 1, len(values))
 
 
 def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:

@@ -1,15 +1,35 @@
 """Any data set: a folder per class, or a CSV of paths and labels."""
 
+from collections.abc import Sequence
+import dataclasses
+import os
 import pathlib
+import posixpath
+import re
 
+from heterojax.datasets import classes
+from heterojax.datasets import layout
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import read_table
 from heterojax.datasets.manifest import require_columns
+from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
-_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.gif', '.webp')
-# Names by which data sets call the class without the disease.
+_ENDINGS = (
+    '.jpg',
+    '.jpeg',
+    '.png',
+    '.bmp',
+    '.tif',
+    '.tiff',
+    '.gif',
+    '.webp',
+    '.dcm',
+    '.dicom',
+)
+# Words by which data sets call the class without the disease. Numbers are no
+# such words: in some data sets, 0 is the disease.
 _HEALTHY = (
     'normal',
     'normal fundus',
@@ -19,12 +39,46 @@ _HEALTHY = (
     'control',
     'negative',
     'no',
-    '0',
 )
-_SPLITS = ('', 'train', 'validation', 'test')
-_CSV_COLUMNS = ('path', 'label', 'group', 'split')
+_SPLITS = {
+    '': '',
+    'train': 'train',
+    'training': 'train',
+    'validation': 'validation',
+    'valid': 'validation',
+    'val': 'validation',
+    'dev': 'validation',
+    'test': 'test',
+    'testing': 'test',
+}
+# What columns are called, as small letters alone; the first name is preferred.
+_COLUMNS = {
+    'path': ('path',),
+    'label': ('label',),
+    'group': ('group', 'patient', 'patientid', 'subject', 'subjectid'),
+    'split': ('split',),
+}
 # What the manifest writes itself; a CSV's own column of that name is prefixed.
-_MANIFEST_COLUMNS = ('id', 'included', 'reason', 'width', 'height', 'sha256')
+_MANIFEST_COLUMNS = (
+    'id',
+    'included',
+    'reason',
+    'width',
+    'height',
+    'sha256',
+    'pixels_sha256',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed(Files):
+  """Image files that a CSV lists; messages name the CSV."""
+
+  table: pathlib.Path
+
+  @property
+  def name(self) -> str:
+    return str(self.table)
 
 
 def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
@@ -33,7 +87,8 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   Args:
     path: a folder with one folder per class, or a CSV file whose paths start
       from its own folder or are absolute. Hidden files and folders, whose names
-      begin with a dot, do not count.
+      begin with a dot, do not count. Names of columns may have capitals; the
+      group may be called patient, patient_id, subject or subject_id.
     positive: label of the disease; '' where two labels leave no doubt.
     negative: label of the other class; likewise.
 
@@ -43,107 +98,120 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   Raises:
     UserError: if there is nothing to read or the two classes are not clear.
   """
-  if not path.exists():
+  if not os.path.exists(path):
     raise UserError(
         f'{path} does not exist: --config.data.dir must be a folder with one'
         ' folder per class, or a CSV file with the columns path and label.'
     )
-  found = _from_csv(path) if path.is_file() else _from_folders(path)
-  root = path.parent if path.is_file() else path
+  if os.path.isfile(path):
+    source = Listed(path.parent, path)
+    found, notes = _from_csv(path)
+  else:
+    source = Files(path)
+    found, notes = _from_folders(path)
   positive, negative = _classes(path, found, positive, negative)
   candidates = tuple(
       c
       if c.label in (positive, negative) or not c.included
-      else c.left_out(f'label {c.label!r} is not one of the two classes')
+      else c.left_out(classes.reason(c.label))
       for c in found
   )
-  return Cohort(path.stem, root, positive, negative, candidates)
+  return Cohort(path.stem, source, positive, negative, candidates, notes)
 
 
-def _from_folders(folder: pathlib.Path) -> list[Candidate]:
+def _from_folders(
+    folder: pathlib.Path,
+) -> tuple[list[Candidate], tuple[str, ...]]:
+  tree = layout.walk(folder)
+  # A directory that is named like an image stays in: inspecting it tells why it
+  # cannot be used.
+  names = [*tree.folders]
+  for inner, files in tree.folders.items():
+    names += [posixpath.join(inner, name) for name in files]
+  names = sorted(n for n in names if n.lower().endswith(_ENDINGS))
   candidates = []
-  for path in sorted(folder.glob('*/**/*')):
-    name = path.relative_to(folder).as_posix()
-    if name.startswith('.') or '/.' in name:
+  for name in names:
+    if '/' not in name:
       continue
-    # A directory that is named like an image stays in: inspecting it tells why
-    # it cannot be used.
-    if path.suffix.lower() in _ENDINGS:
-      # A name that is not UTF-8 cannot be written into a manifest.
-      shown = name.encode(errors='surrogateescape')
-      shown = shown.decode(errors='backslashreplace')
-      label = shown.split('/')[0]
-      candidate = Candidate(id=shown, path=shown, label=label, group='')
-      if shown != name:
-        candidate = candidate.left_out('the file name is not UTF-8')
-      candidates.append(candidate)
+    # A name that is not UTF-8 cannot be written into a manifest.
+    shown = name.encode(errors='surrogateescape')
+    shown = shown.decode(errors='backslashreplace')
+    label = shown.split('/')[0]
+    candidate = Candidate(id=shown, path=shown, label=label, group='')
+    if shown != name:
+      candidate = candidate.left_out('the file name is not UTF-8')
+    candidates.append(candidate)
   if not candidates:
     raise UserError(
         f'{folder} holds no images: it needs one folder per class with'
         f' {", ".join(_ENDINGS)} files in it.'
     )
-  return candidates
+  outside = len(names) - len(candidates)
+  notes = tree.notes
+  if outside:
+    notes += (f'{outside:,} images of {folder} lie in no class folder.',)
+  return candidates, notes
 
 
-def _from_csv(path: pathlib.Path) -> list[Candidate]:
+def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
   rows = read_table(path)
-  require_columns(path, rows, ('path', 'label'))
+  column = _columns(path, [*rows[0]] if rows else [])
+  if not {'path', 'label'} <= column.keys():
+    require_columns(path, rows, ('path', 'label'))
+  own = [name for name in rows[0] if name not in column.values()]
   candidates = []
   for number, row in enumerate(rows):
-    split = row.get('split', '')
-    candidate = Candidate(
-        id=str(number),
-        path=pathlib.PurePath(row['path']).as_posix() if row['path'] else '',
-        label=row['label'],
-        group=row.get('group', ''),
-        split=split,
-        columns=tuple(
-            (f'source_{k}' if k in _MANIFEST_COLUMNS else k, v)
-            for k, v in row.items()
-            if k not in _CSV_COLUMNS
-        ),
-    )
-    if split not in _SPLITS:
+    cells = {role: row[name] for role, name in column.items()}
+    name, split = cells['path'], cells.get('split', '')
+    if split.lower() not in _SPLITS:
       raise UserError(
           f'{path}, row {number + 1}: split is {split!r}, but must be one of'
-          f' {", ".join(_SPLITS[1:])} or empty.'
+          ' train, validation, test or empty.'
       )
-    if not row['path']:
+    candidate = Candidate(
+        id=str(number),
+        path=pathlib.PurePath(name).as_posix() if name else '',
+        label=cells['label'],
+        group=cells.get('group', ''),
+        split=_SPLITS[split.lower()],
+        columns=tuple(
+            (f'source_{k}' if k in _MANIFEST_COLUMNS else k, row[k])
+            for k in own
+        ),
+    )
+    if not name:
       candidate = candidate.left_out('no path')
-    elif not row['label']:
+    elif not cells['label']:
       candidate = candidate.left_out('no label')
     candidates.append(candidate)
-  return candidates
+  notes = ()
+  if column.get('group', 'group') != 'group':
+    notes = (f'The column {column["group"]} of {path.name} is the group.',)
+  return candidates, notes
+
+
+def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
+  """Which column plays which part."""
+  column = {}
+  for role, known in _COLUMNS.items():
+    found = [n for n in names if re.sub('[ _-]', '', n.lower()) in known]
+    # Its plain name is what a user calls a column on purpose.
+    found = next(([n] for n in found if n == role), found)
+    if len(found) > 1:
+      raise UserError(
+          f'{path} has the columns {" and ".join(found)}: call the one that is'
+          f' meant {role!r}.'
+      )
+    if found:
+      column[role] = found[0]
+  return column
 
 
 def _classes(
     path: pathlib.Path, found: list[Candidate], positive: str, negative: str
 ) -> tuple[str, str]:
-  labels = sorted({c.label for c in found if c.label})
-  if not labels:
-    raise UserError(f'No image of {path} has a label.')
-  for option, name in (('positive', positive), ('negative', negative)):
-    if name and name not in labels:
-      raise UserError(
-          f'{path} has no label {name!r} (--config.data.{option}): its labels'
-          f' are {", ".join(labels)}.'
-      )
-  if positive and negative:
-    return positive, negative
-  if len(labels) < 2:
-    raise UserError(
-        f'All images of {path} are of the class {labels[0]!r}: a study needs'
-        ' two classes.'
-    )
-  if len(labels) == 2:
-    if positive or negative:
-      other = labels[1 - labels.index(positive or negative)]
-      return (positive, other) if positive else (other, negative)
-    healthy = [name for name in labels if name.lower() in _HEALTHY]
-    if len(healthy) == 1:
-      return labels[1 - labels.index(healthy[0])], healthy[0]
-  raise UserError(
-      f'{path} has the labels {", ".join(labels)}: say which is the disease and'
-      ' which is not with --config.data.positive=NAME and'
-      ' --config.data.negative=NAME.'
-  )
+  labels = {c.label for c in found if c.label}
+  healthy = {name for name in labels if name.lower() in _HEALTHY}
+  if len(labels) == 2 and len(healthy) == 1 and not (positive or negative):
+    return *(labels - healthy), *healthy
+  return classes.choose(path, labels, positive, negative)

@@ -1,113 +1,263 @@
-"""Decoding and resizing, on the host and in threads (Pillow drops the GIL)."""
+"""Decoding and resizing, on the host and in threads (Pillow drops the GIL).
 
+Whatever the file, its full range becomes 0..255 and nothing is clipped: 16 bits
+are divided by 257. That also goes for 12 bits that a file keeps in 16: the sBIT
+chunk of PNG speaks of samples that are already scaled to all 16 bits, and the
+largest value that a TIFF may name is a statistic of that one image.
+"""
+
+import errno
 import functools
 import hashlib
 import io
+import os
 import pathlib
-from typing import Literal, NamedTuple
+import stat
+import sys
+from typing import Literal
+import warnings
 
 import numpy as np
+from PIL import ExifTags
 from PIL import Image
-from PIL import ImageOps
 from PIL import UnidentifiedImageError
 
 Resize = Literal['keras', 'antialias']
 RESIZES = ('keras', 'antialias')
+MAX_BYTES = 2**30
+MAX_PIXELS = 2**30 // 12  # From here on Pillow itself would warn.
+MAX_SIDE = 2**16 - 1  # The largest that a JPEG can have.
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+# No others: some readers of Pillow start other programs.
+_FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'TIFF', 'WEBP')
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_TOO_LARGE = 'more pixels than an image may have'
+# Which order of bytes puts the low byte where Pillow looks for the high one.
+_SWAPPED = {'B': 'L', 'L': 'B', 'N': 'B' if sys.byteorder == 'little' else 'L'}
+
+# What is wrong with an image becomes the reason for which it is left out.
+# Filters cannot be set around each image, as threads share them.
+warnings.filterwarnings('ignore', module=r'PIL\.')
 
 
 class UnreadableImage(Exception):
   """Why an image cannot be used, in a few words."""
 
 
-class Inspection(NamedTuple):
-  """What looking at one image once tells.
-
-  Attributes:
-    problem: why it cannot be used; '' if it can.
-    width: in pixels.
-    height: in pixels.
-    sha256: of the file, as hexadecimal digits.
-  """
-
-  problem: str
-  width: int = 0
-  height: int = 0
-  sha256: str = ''
+def exists(path: pathlib.Path) -> bool:
+  """Whether there is something at a path, be it readable or not."""
+  try:
+    os.stat(path)
+  except OSError as error:
+    return error.errno not in _MISSING
+  except ValueError:  # A NUL in the name.
+    return False
+  return True
 
 
-def decode(path: pathlib.Path) -> np.ndarray:
-  """Reads one image as RGB.
+def read(path: pathlib.Path) -> bytes:
+  """Reads one file.
 
   Args:
     path: of the file.
 
   Returns:
-    `[H, W, 3]` of 0..255, uint8, or float32 where the file has 16 bits.
+    Its bytes.
 
   Raises:
     UnreadableImage: with the reason.
   """
-  return _decode(_read(path))
-
-
-def inspect(path: pathlib.Path) -> Inspection:
-  """Decodes one image and keeps only what is known of it then."""
   try:
-    data = _read(path)
-    height, width, _ = _decode(data).shape
-  except UnreadableImage as error:
-    return Inspection(str(error))
-  return Inspection('', width, height, hashlib.sha256(data).hexdigest())
-
-
-def _read(path: pathlib.Path) -> bytes:
-  try:
+    status = os.stat(path)
     # A pipe or a device would never end.
-    if not path.is_file():
-      raise UnreadableImage(
-          'not a regular file' if path.exists() else 'file not found'
-      )
+    if not stat.S_ISREG(status.st_mode):
+      raise UnreadableImage('not a regular file')
+    if status.st_size > MAX_BYTES:
+      raise UnreadableImage('the file is larger than 1 GiB')
     data = path.read_bytes()
   except OSError as error:
+    if error.errno in _MISSING:
+      raise UnreadableImage('file not found') from error
     raise UnreadableImage(f'cannot be read: {error.strerror}') from error
+  except ValueError as error:  # See `exists`.
+    raise UnreadableImage('file not found') from error
   if not data:
     raise UnreadableImage('the file is empty')
   return data
 
 
-def _decode(data: bytes) -> np.ndarray:
+def decode(data: bytes) -> np.ndarray:
+  """Decodes one image as RGB.
+
+  Colours are as Keras' own loader gives them: transparency is dropped, what it
+  hides is shown; colour profiles are not applied. DICOM is told by its content,
+  see `dicom.decode`.
+
+  Args:
+    data: the encoded image.
+
+  Returns:
+    `[H, W, 3]` of 0..255, uint8, or float32 where the file has more than 8
+    bits.
+
+  Raises:
+    UnreadableImage: with the reason.
+  """
   try:
-    with Image.open(io.BytesIO(data)) as image:
-      image.load()
-      image = ImageOps.exif_transpose(image)
-      if image.mode.startswith('I'):
-        # Pillow would clip 16 bits at 255 instead of scaling them.
-        gray = np.asarray(image)
-        if gray.min() < 0 or gray.max() > 65535:
-          raise ValueError('pixels outside 0..65535')
-        gray = gray.astype(np.float32) / 257.0
-        return np.repeat(gray[..., None], 3, axis=-1)
-      if image.mode == 'F':
-        raise ValueError('floating-point pixels, whose range is unknown')
-      return np.asarray(image.convert('RGB'))
+    if data[128:132] == b'DICM':
+      return _decode_dicom(data)
+    return _decode_with_pillow(data)
+  except UnreadableImage:
+    raise
   except Image.DecompressionBombError as error:
-    raise UnreadableImage('more pixels than an image may have') from error
+    raise UnreadableImage(_TOO_LARGE) from error
   except UnidentifiedImageError as error:
     raise UnreadableImage('not an image of a known format') from error
-  # Pillow's readers raise almost anything on broken bytes, and one broken
-  # image must not end a study.
+  # Readers raise almost anything on broken bytes, and one broken image must not
+  # end a study.
   except Exception as error:  # pylint: disable=broad-except
+    words = ' '.join(f'{type(error).__name__}: {error}'.split())
+    raise UnreadableImage(f'cannot be decoded: {words}') from error
+
+
+def check_size(height: int, width: int) -> None:
+  """Refuses what would take too much memory, before it does."""
+  if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+    raise UnreadableImage(_TOO_LARGE)
+
+
+def scaled(values: np.ndarray, bits: int) -> np.ndarray:
+  """Takes 0..2**bits - 1 to 0..255 as float32."""
+  levels = values.astype(np.float32) / np.float32((2**bits - 1) / 255)
+  return np.minimum(levels, 255, out=levels)  # 12 bits round to a bit more.
+
+
+def as_rgb(gray: np.ndarray) -> np.ndarray:
+  """Three equal channels of `[H, W]`, without copies."""
+  return np.broadcast_to(gray[..., None], (*gray.shape, 3))
+
+
+def _decode_dicom(data: bytes) -> np.ndarray:
+  try:
+    # pylint: disable-next=g-import-not-at-top
+    from heterojax.datasets import dicom  # It needs an extra.
+  except ModuleNotFoundError as error:
     raise UnreadableImage(
-        f'cannot be decoded: {type(error).__name__}: {error}'
+        "reading DICOM needs pydicom: pip install 'heterojax[dicom]'"
     ) from error
+  return dicom.decode(data)
+
+
+def _decode_with_pillow(data: bytes) -> np.ndarray:
+  with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    check_size(image.height, image.width)
+    # A JPEG of a telephone may carry previews and maps beside its picture.
+    if getattr(image, 'is_animated', False) and image.format != 'MPO':
+      raise UnreadableImage(
+          'more than one page or frame: save the one to study as its own file'
+      )
+    tags = getattr(image, 'tag_v2', {})
+    bits = tags.get(_BITS_PER_SAMPLE, (16,))
+    # The decoder allocates whole tiles.
+    check_size(tags.get(_TILE_LENGTH, 1), tags.get(_TILE_WIDTH, 1))
+    if len(bits) > 1 and 16 in bits and tags.get(_PLANAR, 1) != 1:
+      raise UnreadableImage(
+          '16-bit colours in separate planes, which Pillow misreads: save it'
+          ' with interleaved colours'
+      )
+    # Such as 'RGB;16B', gone once loaded.
+    layout = ''
+    if image.format in ('PNG', 'TIFF'):
+      layout = image.tile[0].args
+      layout = layout if isinstance(layout, str) else layout[0]
+    image.load()
+    kind, _, order = layout.partition(';16')
+    if image.mode.startswith('I;16'):
+      gray = scaled(np.asarray(image), bits[0])
+      if tags.get(_PHOTOMETRIC) == 0:  # White is zero, which Pillow ignores.
+        gray = 255 - gray
+      pixels = as_rgb(gray)
+    elif order and kind in ('LA', 'RGB', 'RGBA', 'RGBX'):
+      pixels = _sixteen_bit_colours(data, image, kind, order)
+    elif image.mode in ('I', 'F'):
+      raise UnreadableImage(
+          'pixels of 32 bits or with a sign, whose range is unknown'
+      )
+    else:
+      # Converting RGB would copy it.
+      shown = image if image.mode == 'RGB' else image.convert('RGB')
+      pixels = np.asarray(shown)
+    # A TIFF is upright already.
+    return _upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def _sixteen_bit_colours(
+    data: bytes, image: Image.Image, kind: str, order: str
+) -> np.ndarray:
+  """All 16 bits of colours, of which Pillow keeps the high bytes only.
+
+  Args:
+    data: the encoded image.
+    image: the same, loaded.
+    kind: Pillow's name of the channels as they are stored.
+    order: Pillow's name of their order of bytes.
+
+  Returns:
+    `[H, W, 3]` float32 of 0..255.
+  """
+  # Grey and alpha fill the four bytes that red, green, blue and alpha do.
+  layout = 'RGBA' if kind == 'LA' else f'{kind};16{_SWAPPED[order]}'
+  with Image.open(io.BytesIO(data), formats=_FORMATS) as again:
+    again.tile = [
+        tile._replace(
+            args=layout
+            if isinstance(tile.args, str)
+            else (layout, *tile.args[1:])
+        )
+        for tile in again.tile
+    ]
+    low = np.asarray(again)
+  high = np.asarray(image)[..., :3]
+  low = low[..., [1, 1, 1]] if kind == 'LA' else low[..., :3]
+  return scaled(high.astype(np.uint16) << 8 | low, 16)
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+  """Turns and mirrors as EXIF says."""
+  if orientation in (5, 6, 7, 8):
+    pixels = np.swapaxes(pixels, 0, 1)
+  if orientation in (2, 3, 6, 7):
+    pixels = pixels[:, ::-1]
+  if orientation in (3, 4, 7, 8):
+    pixels = pixels[::-1]
+  return pixels
+
+
+def digest(data: bytes) -> str:
+  """SHA-256 of an encoded image, as hexadecimal digits."""
+  return hashlib.sha256(data).hexdigest()
+
+
+def pixel_digest(pixels: np.ndarray) -> str:
+  """SHA-256 of decoded pixels and their shape, as hexadecimal digits."""
+  hashed = hashlib.sha256(repr(pixels.shape).encode())
+  if pixels.dtype != np.uint8:
+    # So that the same levels of 8 and of 16 bits are the same pixels.
+    whole = pixels.astype(np.uint8)
+    pixels = whole if np.array_equal(whole, pixels) else pixels
+  hashed.update(np.ascontiguousarray(pixels))
+  return hashed.hexdigest()
 
 
 @functools.lru_cache(maxsize=64)
 def _taps(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Half-pixel bilinear: lower and upper index and weight of the upper."""
-  centre = (np.arange(size) + 0.5) * (length / size) - 0.5
+  # TensorFlow counts in 32 bits, which moves centres of large images a little.
+  half, scale = np.float32(0.5), np.float32(length) / np.float32(size)
+  centre = (np.arange(size, dtype=np.float32) + half) * scale - half
   lower = np.floor(centre)
-  weight = (centre - lower).astype(np.float32)
+  weight = centre - lower
   index = lower.astype(np.int64)
   return (
       np.clip(index, 0, length - 1),

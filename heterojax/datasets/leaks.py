@@ -1,40 +1,169 @@
-"""What the test set shares with training: images and groups."""
+"""What a part of the data shares with the part that trains on it."""
 
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import csv_text
 
-_KINDS = {
+_NEAR = 'near_duplicate'
+# Nearer than this share of the usual distance to the nearest other image. On
+# fundus photographs and chest X-rays it finds copies that were saved again or
+# made brighter, and hardly any two images that are known to differ.
+_NEAR_SHARE = 0.25
+
+
+class Leak(NamedTuple):
+  """One image and an image of training that it has something in common with.
+
+  Attributes:
+    kind: one of `same_path`, `identical_file`, `identical_pixels`,
+      `near_duplicate` and `shared_group`.
+    split: of the image: 'test' or 'validation'.
+    id: of the image.
+    label: its class.
+    other: id of the first such image of training.
+    distance: cosine distance of the two in feature space; None but for near
+      duplicates.
+  """
+
+  kind: str
+  split: str
+  id: str
+  label: str
+  other: str
+  distance: float | None = None
+
+
+class Nearest(NamedTuple):
+  """The nearest image of training with other pixels, for every row asked.
+
+  Attributes:
+    other: id to id of that image.
+    distance: id to cosine distance of the centred features.
+  """
+
+  other: Mapping[str, str]
+  distance: Mapping[str, float]
+
+
+def _column(name: str) -> Callable[[Candidate], str]:
+  return lambda c: dict(c.columns).get(name, '')
+
+
+_SAME = {
     'same_path': lambda c: c.path,
-    'identical_file': lambda c: dict(c.columns)['sha256'],
+    'identical_file': _column('sha256'),
+    'identical_pixels': _column('pixels_sha256'),
     'shared_group': lambda c: c.group,
 }
 
 
-def audit(cohort: Cohort) -> dict[str, Any]:
-  """Counts test images that training has seen.
+def sides(
+    cohort: Cohort,
+) -> Iterator[tuple[str, list[Candidate], list[Candidate]]]:
+  """(name, its candidates, those that trained before it) of each held-out part.
+
+  Early stopping chooses by the validation part, so that for the test set it is
+  a part of training.
+  """
+  used = cohort.included
+  of = {
+      split: [c for c in used if c.split == split]
+      for split in ('train', 'validation', 'test')
+  }
+  yield 'test', of['test'], of['train'] + of['validation']
+  if of['validation']:
+    yield 'validation', of['validation'], of['train']
+
+
+def find(cohort: Cohort, nearest: Mapping[str, Nearest]) -> list[Leak]:
+  """Every image of a held-out part that training has seen, kind by kind.
 
   Args:
     cohort: selected and split.
+    nearest: for each held-out part; {} where features are not compared.
 
   Returns:
-    For each kind, by class, the number of test candidates whose file name,
-    file content or group also occurs in training (validation included, where
-    it is not the test set itself). Groups are None, with the reason, where an
-    image names none.
+    One entry per image and kind. An image with the very pixels of another is
+    no near duplicate of it.
   """
+  leaks = []
+  for split, held_out, training in sides(cohort):
+    for kind, of in _SAME.items():
+      seen: dict[str, str] = {}
+      for c in training:
+        seen.setdefault(of(c), c.id)
+      seen.pop('', None)  # Unknown is not the same.
+      leaks += [
+          Leak(kind, split, c.id, c.label, seen[of(c)])
+          for c in held_out
+          if of(c) in seen
+      ]
+    if split in nearest:
+      leaks += _near(split, held_out, nearest[split])
+  return leaks
+
+
+def _near(
+    split: str, held_out: Sequence[Candidate], nearest: Nearest
+) -> Iterator[Leak]:
+  usual = np.median([nearest.distance[c.id] for c in held_out])
+  for c in held_out:
+    distance = nearest.distance[c.id]
+    if distance < _NEAR_SHARE * usual:
+      yield Leak(_NEAR, split, c.id, c.label, nearest.other[c.id], distance)
+
+
+def count(
+    leaks: Sequence[Leak], cohort: Cohort, *, compared: bool
+) -> dict[str, Any]:
+  """`results.json`'s `leaks`.
+
+  Args:
+    leaks: of one split of the cohort, or of all its folds together.
+    cohort: for the classes and what is known of its images.
+    compared: whether near duplicates were looked for.
+
+  Returns:
+    For each kind, by class, the number of test images of which training has
+    something (validation included, where it is not the test set itself); under
+    `validation_<kind>` the same of the validation part against training, where
+    it is not zero. What is not known is None, with the reason.
+  """
+  labels = (cohort.positive, cohort.negative)
   used = cohort.included
-  test = [c for c in used if c.split == 'test']
-  counts: dict[str, Any] = {}
-  for kind, of in _KINDS.items():
-    seen = {of(c) for c in used if c.split != 'test'}
-    counts[kind] = {
-        label: sum(c.label == label and of(c) in seen for c in test)
-        for label in (cohort.positive, cohort.negative)
-    }
-  if unknown := sum(not c.group for c in used):
-    counts['shared_group'] = None
-    counts['shared_group_why'] = (
-        f'{unknown} of {len(used)} images name no patient or group'
+  unknown = {
+      'identical_pixels': 'the data are not images',
+      _NEAR: 'features were not compared',
+  }
+  if all(map(_column('pixels_sha256'), used)):
+    del unknown['identical_pixels']
+  if compared:
+    del unknown[_NEAR]
+  if nameless := sum(not c.group for c in used):
+    unknown['shared_group'] = (
+        f'{nameless} of {len(used)} images name no patient or group'
     )
+  counts: dict[str, Any] = {}
+  for kind in (*_SAME, _NEAR):
+    if kind in unknown:
+      counts |= {kind: None, f'{kind}_why': unknown[kind]}
+      continue
+    for split in ('test', 'validation'):
+      found = [k for k in leaks if (k.kind, k.split) == (kind, split)]
+      name = kind if split == 'test' else f'validation_{kind}'
+      if found or split == 'test':
+        counts[name] = {
+            label: sum(k.label == label for k in found) for label in labels
+        }
   return counts
+
+
+def leaks_csv(leaks: Sequence[Leak]) -> str:
+  """Every leak, so that it can be looked at."""
+  rows = [['' if v is None else v for v in leak] for leak in leaks]
+  return csv_text(list(Leak._fields), rows)

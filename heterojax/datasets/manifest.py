@@ -1,5 +1,6 @@
 """The manifest: every candidate image once, and what became of it."""
 
+import codecs
 from collections import Counter
 import csv
 import dataclasses
@@ -7,6 +8,7 @@ import io
 import itertools
 import pathlib
 
+from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
 
 _COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
@@ -51,17 +53,22 @@ class Cohort:
 
   Attributes:
     name: of the data set.
-    root: folder that the candidates' paths start from.
+    source: what the candidates' paths are looked up in.
     positive: label of the disease.
     negative: label of the other class.
     candidates: all of them, in the order of the source.
+    notes: what the reader found that a reader of the report must know, as
+      counts that differ from the published ones; whole sentences.
+    label_columns: columns that tell the class by themselves.
   """
 
   name: str
-  root: pathlib.Path
+  source: Source
   positive: str
   negative: str
   candidates: tuple[Candidate, ...]
+  notes: tuple[str, ...] = ()
+  label_columns: tuple[str, ...] = ()
 
   @property
   def included(self) -> tuple[Candidate, ...]:
@@ -113,14 +120,14 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
     UserError: if it cannot be read as such a file.
   """
   try:
-    with path.open(encoding='utf-8-sig', newline='') as file:
-      reader = csv.reader(file, strict=True)
-      lines = [[cell.strip() for cell in row] for row in reader if row]
-      columns, *rows = lines or [[]]
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
+    text = _text(path)
+    reader = csv.reader(io.StringIO(text, newline=''), strict=True)
+    lines = [[*map(str.strip, row)] for row in reader if row]
+  except (OSError, csv.Error) as error:
     raise UserError(
-        f'{path} cannot be read as a CSV file in UTF-8 ({error}).'
+        f'{path} cannot be read as a CSV file ({error}).'
     ) from error
+  columns, *rows = lines or [[]]
   repeated = [k for k, n in Counter(columns).items() if k and n > 1]
   if repeated:
     raise UserError(f'{path} has the column {repeated[0]!r} more than once.')
@@ -130,10 +137,46 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
           f'{path}, row {number}: {len(row)} cells for {len(columns)} columns;'
           ' a comma inside a cell needs quotation marks around the cell.'
       )
-  return [
-      {k: v for k, v in itertools.zip_longest(columns, row, fillvalue='') if k}
+  width = len(columns)
+  table = [
+      dict(itertools.zip_longest(columns, row[:width], fillvalue=''))
       for row in rows
   ]
+  if '' in columns:
+    for cells in table:
+      del cells['']
+  return table
+
+
+def _text(path: pathlib.Path) -> str:
+  """Text of a CSV file; a UserError where it is written in another way."""
+  data = path.read_bytes()
+  if data.startswith(b'PK\x03\x04'):
+    raise UserError(
+        f'{path} is a workbook or an archive: save the table as "CSV UTF-8".'
+    )
+  # The second byte of ASCII in UTF-16 is a zero.
+  if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
+      b'\0' in data[:2]
+  ):
+    raise UserError(f'{path} is in UTF-16: save it as "CSV UTF-8".')
+  try:
+    text = data.decode('utf-8-sig')
+  except UnicodeDecodeError as error:
+    line = data.count(b'\n', 0, error.start) + 1
+    raise UserError(
+        f'{path} is not in UTF-8 (line {line} has the byte'
+        f' 0x{data[error.start]:02x}, perhaps of Latin-1): save it as "CSV'
+        ' UTF-8".'
+    ) from error
+  first = text[:10_000].strip().splitlines()[:1]
+  for character, name in ((';', 'semicolons'), ('\t', 'tabs'), ('|', 'bars')):
+    if first and character in first[0] and ',' not in first[0]:
+      raise UserError(
+          f'{path} is separated by {name}: save it with commas between the'
+          ' columns.'
+      )
+  return text
 
 
 def require_columns(
@@ -144,7 +187,11 @@ def require_columns(
     raise UserError(f'{path} holds no rows.')
   missing = [name for name in columns if name not in rows[0]]
   if missing:
+    there = [*rows[0]] or ['no names of columns']
+    shown = ', '.join(there[:12])
+    if len(there) > 12:
+      shown += f' and {len(there) - 12} more'
     raise UserError(
         f'{path} has no column {", ".join(map(repr, missing))}: it needs'
-        f' {", ".join(columns)}.'
+        f' {", ".join(columns)} and has {shown}.'
     )

@@ -6,11 +6,9 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import logging
-import os
-import pathlib
 
 from heterojax import rng
-from heterojax.datasets import images
+from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -41,13 +39,13 @@ def select(
     seed: of the study.
     balance: whether negatives are drawn to equal the positives.
     distinct: whether only the first of several candidates of one file, or of
-      files with the same bytes, is kept.
+      images with the same pixels, is kept.
     max_bad_share: share of drawn candidates that may be unusable, 0..1.
     workers: threads that decode.
 
   Returns:
     The cohort with `included` and `reason` set for every candidate and with the
-    columns `width`, `height` and `sha256` for the included ones.
+    columns that inspecting gave for the included ones.
 
   Raises:
     UserError: if too many cannot be used or a class is empty.
@@ -57,27 +55,25 @@ def select(
         f'Both classes are {cohort.positive!r}: --config.data.positive and'
         ' --config.data.negative must differ.'
     )
-  inspector = _Inspector(cohort.root, workers)
-  first_of: dict[str, Candidate] = {}  # By the digest of the file.
+  inspector = _Inspector(cohort.source, workers)
+  first_of: dict[str, Candidate] = {}  # By the digest of the content.
 
   def meet(candidate: Candidate) -> Candidate:
     """What becomes of a drawn candidate."""
     look = inspector(candidate.path)
     if look.problem:
       return candidate.left_out(look.problem)
-    first = first_of.setdefault(look.sha256, candidate)
+    columns = dict(look.columns)
+    content = columns.get('pixels_sha256', columns['sha256'])
+    first = first_of.setdefault(content, candidate)
     if distinct and first.id != candidate.id:
       reason = f'{_SAME_IMAGE}{first.id}'
       if first.label != candidate.label:
         reason += f', which is labelled {first.label}'
         _LOG.warning('%s is %s.', candidate.path, reason)
       return candidate.left_out(reason)
-    own = (
-        ('width', str(look.width)),
-        ('height', str(look.height)),
-        ('sha256', look.sha256),
-    )
-    return dataclasses.replace(candidate, columns=candidate.columns + own)
+    own = candidate.columns + look.columns
+    return dataclasses.replace(candidate, columns=own)
 
   positives, negatives = (
       [c for c in cohort.included if c.label == label]
@@ -89,7 +85,7 @@ def select(
   undrawn = []
   if balance:
     # What has no file cannot be drawn.
-    exists = {c.id: os.path.isfile(cohort.root / c.path) for c in negatives}
+    exists = {c.id: cohort.source.exists(c.path) for c in negatives}
     undrawn += [c.left_out(_NO_FILE) for c in negatives if not exists[c.id]]
     order = rng.generator(seed, rng.Purpose.DRAW).permutation(len(negatives))
     negatives = [negatives[i] for i in order if exists[negatives[i].id]]
@@ -107,8 +103,8 @@ def select(
   for label in (cohort.positive, cohort.negative):
     if not any(c.label == label for c in cohort.included):
       raise UserError(
-          f'{cohort.root} holds no usable image of the class {label!r}: a study'
-          ' needs two classes.'
+          f'{cohort.source.name} holds no usable image of the class {label!r}:'
+          ' a study needs two classes.'
       )
   return cohort
 
@@ -116,14 +112,14 @@ def select(
 class _Inspector:
   """Looks at every file once, many at a time where they are known ahead."""
 
-  def __init__(self, root: pathlib.Path, workers: int):
-    self._root, self._workers = root, workers
-    self._found: dict[str, images.Inspection] = {}
+  def __init__(self, source: sources.Source, workers: int):
+    self._source, self._workers = source, workers
+    self._found: dict[str, sources.Inspection] = {}
 
   def prefetch(self, paths: Iterable[str]) -> None:
     paths = [p for p in dict.fromkeys(paths) if p not in self._found]
     with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
-      looks = pool.map(lambda p: images.inspect(self._root / p), paths)
+      looks = pool.map(self._source.inspect, paths)
       # Closing cancels what is left, should the run be stopped.
       with (
           contextlib.closing(looks),
@@ -133,9 +129,9 @@ class _Inspector:
           self._found[path] = look
           progress.update(1)
 
-  def __call__(self, path: str) -> images.Inspection:
+  def __call__(self, path: str) -> sources.Inspection:
     if path not in self._found:
-      self._found[path] = images.inspect(self._root / path)
+      self._found[path] = self._source.inspect(path)
     return self._found[path]
 
 
@@ -166,7 +162,7 @@ def _check_bad_share(
     named = ', '.join(f'{c.path} ({c.reason})' for c in bad[:3])
     percent = -(-100 * len(bad) // len(drawn))  # Rounded up, so that it allows.
     raise UserError(
-        f'{len(bad)} of {len(drawn)} images of {cohort.root} cannot be used,'
-        f' such as {named}: mend them, or allow it with'
+        f'{len(bad)} of {len(drawn)} images of {cohort.source.name} cannot be'
+        f' used, such as {named}: mend them, or allow it with'
         f' --config.data.max_bad_share={percent / 100:.2f} or more.'
     )

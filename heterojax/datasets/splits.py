@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 import dataclasses
+import re
 import warnings
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.model_selection import train_test_split
 
 from heterojax import rng
 from heterojax.datasets.manifest import Candidate
@@ -14,6 +14,8 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 PROTOCOLS = ('clean', 'published')
+# What a source may call the part of an image, beside train, validation, test.
+_FOLD = re.compile(r'fold_\d+')
 
 
 def assign(
@@ -23,90 +25,177 @@ def assign(
     protocol: str,
     test_share: float,
     validation_share: float,
-) -> Cohort:
+    folds: int,
+) -> tuple[Cohort, ...]:
   """Gives every included candidate its split; splits of the source stay.
 
   Args:
-    cohort: selected candidates.
+    cohort: selected candidates; a source may name their splits, or their folds
+      as `fold_0`, `fold_1`, ...
     seed: of the study.
     protocol: 'published' splits rows, stratified by class, with no validation
       part, whatever image or patient they show (Wang 2023); 'clean' splits
       groups, so that no patient is on both sides, and takes a validation part
       from the training groups.
-    test_share: share of the test set, 0..1.
+    test_share: share of the test set, 0..1; where there are no folds.
     validation_share: share of the training groups that 'clean' validates on.
+    folds: T, each of whole groups and stratified by class under both protocols,
+      so that every image is tested once (the paper's own wish); 0 for one
+      split.
 
   Returns:
-    The cohort with `split` set.
+    The cohort with `split` set: one, or T of them.
 
   Raises:
     UserError: if there are too few images or groups for it.
   """
   rows = cohort.included
-  named = [c for c in rows if c.split]
-  if named and len(named) < len(rows):
+  if named := {c.split for c in rows} - {''}:
+    parts = _named_parts(cohort, rows, named, folds)
+  elif folds:
+    where = _folds(rows, folds, seed, 0)
+    parts = [_tested(rows, where == fold) for fold in range(folds)]
+  elif protocol == 'published':
+    parts = [_tested(rows, _stratified(cohort, rows, test_share, seed))]
+  else:
+    parts = [_tested(rows, _share(rows, test_share, seed, 0))]
+  cohorts = []
+  for fold, part in enumerate(parts):
+    if protocol == 'clean' and not any(c.split == 'validation' for c in part):
+      training = [c for c in part if c.split == 'train']
+      held_out = _share(training, validation_share, seed, 1, fold)
+      part = [
+          *_marked(training, held_out, 'validation', 'train'),
+          *(c for c in part if c.split == 'test'),
+      ]
+    _check(cohort, part, protocol)
+    cohorts.append(cohort.replaced({c.id: c for c in part}))
+  return tuple(cohorts)
+
+
+def by_fold(cohorts: Sequence[Cohort]) -> Cohort:
+  """One cohort for the manifest, whose splits say which fold tests whom."""
+  if len(cohorts) == 1:
+    return cohorts[0]
+  changed = {
+      c.id: dataclasses.replace(c, split=f'fold_{fold}')
+      for fold, cohort in enumerate(cohorts)
+      for c in cohort.included
+      if c.split == 'test'
+  }
+  return cohorts[0].replaced(changed)
+
+
+def _named_parts(
+    cohort: Cohort, rows: Sequence[Candidate], named: set[str], folds: int
+) -> list[list[Candidate]]:
+  """The parts that the source names."""
+  name = cohort.source.name
+  if without := sum(not c.split for c in rows):
     raise UserError(
-        f'Only {len(named)} of {len(rows)} images of {cohort.root} have a'
+        f'Only {len(rows) - without} of {len(rows)} images of {name} have a'
         ' split: name it for all of them or for none.'
     )
-  if not named:
-    rows = _split(rows, test_share, 'train', 'test', seed, protocol, 0)
-  if protocol == 'clean' and not any(c.split == 'validation' for c in rows):
-    training = [c for c in rows if c.split == 'train']
-    training = _split(
-        training, validation_share, 'train', 'validation', seed, protocol, 1
-    )
-    rows = [*training, *(c for c in rows if c.split == 'test')]
-  _check(cohort, rows, protocol)
-  return cohort.replaced({c.id: c for c in rows})
-
-
-def _split(
-    rows: Sequence[Candidate],
-    share: float,
-    large: str,
-    small: str,
-    seed: int,
-    protocol: str,
-    stage: int,
-) -> list[Candidate]:
-  """Marks a share of the rows as `small`, the others as `large`."""
-  labels = [c.label for c in rows]
-  stream = rng.generator(seed, rng.Purpose.SPLIT, stage)
-  state = int(stream.integers(2**31))
-  try:
-    if protocol == 'published':
-      _, chosen = train_test_split(
-          np.arange(len(rows)),
-          test_size=share,
-          stratify=labels,
-          random_state=state,
+  numbered = sorted(filter(_FOLD.fullmatch, named), key=lambda s: int(s[5:]))
+  if not numbered:
+    if folds:
+      raise UserError(
+          f'{name} names the split of its images, so --config.split.folds must'
+          f' be 0 and not {folds}.'
       )
-    else:
-      # Of `parts` equal parts, each of whole groups and stratified, the first
-      # is the share.
-      parts = round(1 / share)
-      folds = StratifiedGroupKFold(parts, shuffle=True, random_state=state)
-      units = [str(c.unit) for c in rows]
-      with warnings.catch_warnings():
-        # A class with fewer groups than parts; `_check` looks at the outcome.
-        warnings.simplefilter('ignore', UserWarning)
-        _, chosen = next(folds.split(np.zeros(len(rows)), labels, units))
-  except ValueError as error:
-    units = len({c.unit for c in rows})
+    return [list(rows)]
+  if len(numbered) < len(named) or len(numbered) == 1:
     raise UserError(
-        f'{len(rows)} images of {units} groups (patients, or single images where'
-        f' none is named) cannot be split into {large} and {small}: more images,'
-        f' of more groups, are needed for a share of {share:g}.'
-    ) from error
-  chosen = set(chosen.tolist())
+        f'{name} names the splits {", ".join(sorted(named))}: name two folds or'
+        ' more, or train and test, and not both.'
+    )
+  if folds not in (0, len(numbered)):
+    raise UserError(
+        f'{name} names {len(numbered)} folds, so --config.split.folds must be'
+        f' {len(numbered)} or 0 and not {folds}.'
+    )
   return [
-      dataclasses.replace(c, split=small if i in chosen else large)
-      for i, c in enumerate(rows)
+      _tested(rows, np.array([c.split == fold for c in rows]))
+      for fold in numbered
   ]
 
 
+def _marked(
+    rows: Sequence[Candidate], chosen: np.ndarray, yes: str, no: str
+) -> list[Candidate]:
+  return [
+      dataclasses.replace(c, split=yes if is_chosen else no)
+      for c, is_chosen in zip(rows, chosen, strict=True)
+  ]
+
+
+def _tested(rows: Sequence[Candidate], chosen: np.ndarray) -> list[Candidate]:
+  return _marked(rows, chosen, 'test', 'train')
+
+
+def _stratified(
+    cohort: Cohort, rows: Sequence[Candidate], share: float, seed: int
+) -> np.ndarray:
+  """`[N]` bool: a share of the rows, with the classes in proportion.
+
+  The sizes are those of scikit-learn's `train_test_split`. A tie between the
+  classes goes to the disease, as in Wang 2023, whose 57 test images of 141 + 141
+  are 29 with the disease and 28 without.
+  """
+  n = len(rows)
+  wanted = int(np.ceil(share * n))
+  labels = np.array([c.label for c in rows])
+  members = [
+      np.flatnonzero(labels == label)
+      for label in (cohort.positive, cohort.negative)
+  ]
+  first = int(wanted * len(members[0]) / max(n, 1) + 0.5)
+  stream = rng.generator(seed, rng.Purpose.SPLIT, 0)
+  chosen = np.zeros(n, bool)
+  for own, number in zip(members, (first, wanted - first)):
+    chosen[stream.permutation(own)[:number]] = True
+  return chosen
+
+
+def _share(
+    rows: Sequence[Candidate], share: float, seed: int, *stage: int
+) -> np.ndarray:
+  """`[N]` bool: the first of 1 / share equal parts of whole groups."""
+  return _folds(rows, round(1 / share), seed, *stage) == 0
+
+
+def _folds(
+    rows: Sequence[Candidate], number: int, seed: int, *stage: int
+) -> np.ndarray:
+  """`[N]` int: which of several equal parts, each of whole groups, a row is in.
+
+  Raises:
+    UserError: if there are fewer groups than parts.
+  """
+  stream = rng.generator(seed, rng.Purpose.SPLIT, *stage)
+  state = int(stream.integers(2**31))
+  splitter = StratifiedGroupKFold(number, shuffle=True, random_state=state)
+  labels = [c.label for c in rows]
+  units = [str(c.unit) for c in rows]
+  part = np.full(len(rows), -1)
+  try:
+    with warnings.catch_warnings():
+      # A class with fewer groups than parts; `_check` looks at the outcome.
+      warnings.simplefilter('ignore', UserWarning)
+      split = splitter.split(np.zeros(len(rows)), labels, units)
+      for index, (_, chosen) in enumerate(split):
+        part[chosen] = index
+  except ValueError as error:
+    raise UserError(
+        f'{len(rows)} images of {len(set(units))} groups (patients, or single'
+        f' images where none is named) cannot be split into {number} parts:'
+        ' more images, of more groups, are needed.'
+    ) from error
+  return part
+
+
 def _check(cohort: Cohort, rows: Sequence[Candidate], protocol: str) -> None:
+  name = cohort.source.name
   splits = ('train', 'test') if protocol == 'published' else (
       'train', 'validation', 'test'
   )
@@ -114,8 +203,8 @@ def _check(cohort: Cohort, rows: Sequence[Candidate], protocol: str) -> None:
     for label in (cohort.positive, cohort.negative):
       if not any(c.split == split and c.label == label for c in rows):
         raise UserError(
-            f'The {split} part of {cohort.root} has no image of the class'
-            f' {label!r}: more images are needed.'
+            f'The {split} part of {name} has no image of the class {label!r}:'
+            ' more images are needed.'
         )
   if protocol == 'clean':
     sides = {}
@@ -124,6 +213,6 @@ def _check(cohort: Cohort, rows: Sequence[Candidate], protocol: str) -> None:
     mixed = [group for (_, group), found in sides.items() if len(found) > 1]
     if mixed:
       raise UserError(
-          f'{cohort.root} names splits that put the group {mixed[0]!r} on both'
-          ' sides: mend them, or run with protocol=published.'
+          f'{name} names splits that put the group {mixed[0]!r} on both sides:'
+          ' mend them, or run with protocol=published.'
       )

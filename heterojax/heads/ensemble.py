@@ -36,6 +36,8 @@ class Training:
     batch_size: rows per step; the last batch of an epoch may be smaller.
     learning_rate: of Adam.
     monitor: one of `MONITORS`.
+    l2: factor of the squared kernel that is added to the loss, as in Keras'
+      `regularizers.L2`.
   """
 
   epochs: int
@@ -43,6 +45,7 @@ class Training:
   batch_size: int
   learning_rate: float
   monitor: str = 'val_accuracy'
+  l2: float = 0.0
 
 
 class Member(NamedTuple):
@@ -50,11 +53,13 @@ class Member(NamedTuple):
 
   Attributes:
     rows: `[n]` int, its training rows in the feature matrix.
+    validation: `[v]` int, the rows that its early stopping looks at.
     init_key: PRNG key of its initial weights.
     order_key: PRNG key of its shuffles.
   """
 
   rows: np.ndarray
+  validation: np.ndarray
   init_key: jax.Array
   order_key: jax.Array
 
@@ -83,6 +88,7 @@ class _Heads(NamedTuple):
   rows: jax.Array  # [H, S * B] int32, padded with a row of the head's own.
   sizes: jax.Array  # [H] int32
   order_keys: jax.Array  # [H]
+  counts: jax.Array  # [H, V] float32, how often it looks at a validation row.
 
 
 class _State(NamedTuple):
@@ -129,8 +135,6 @@ def initial_params(members: Sequence[Member], dim: int) -> head.Params:
 def train(
     x: jax.Array,
     y: jax.Array,
-    x_validation: jax.Array,
-    y_validation: jax.Array,
     members: Sequence[Member],
     training: Training,
     *,
@@ -141,9 +145,7 @@ def train(
   Args:
     x: `[N, D]` features that all heads draw rows from.
     y: `[N]` of 0 and 1.
-    x_validation: `[V, D]`, the same for every head.
-    y_validation: `[V]`.
-    members: H heads with at least one row each.
+    members: H heads with at least one row of each kind.
     training: how.
     params: initial weights with a leading H axis, if not from the keys.
 
@@ -156,8 +158,12 @@ def train(
   if training.monitor not in MONITORS:
     raise ValueError(f'monitor {training.monitor!r} is not one of {MONITORS}')
   sizes = np.array([len(m.rows) for m in members])
-  if not sizes.all():
-    raise ValueError(f'head {int(np.argmin(sizes))} has no rows')
+  for kind, numbers in (
+      ('rows', sizes), ('validation rows', [len(m.validation) for m in members])
+  ):
+    if not np.all(numbers):
+      raise ValueError(f'head {int(np.argmin(numbers))} has no {kind}')
+  validation, counts = _validation(members)
   batches = -(-sizes // training.batch_size)
   order = np.argsort(-batches, kind='stable')
   inverse = np.argsort(order)
@@ -175,10 +181,12 @@ def train(
       rows=jnp.asarray(rows),
       sizes=jnp.asarray(sizes[order], jnp.int32),
       order_keys=jnp.stack([members[i].order_key for i in order]),
+      counts=jnp.asarray(counts[order]),
   )
   state = _start(params, training)
   segments = _segments(batches[order])
-  y, y_validation = (jnp.asarray(v, jnp.float32) for v in (y, y_validation))
+  y = jnp.asarray(y, jnp.float32)
+  x_validation, y_validation = x[validation], y[validation]
   history = []
   with Progress('heads', training.epochs, 'epochs') as progress:
     for epoch in range(training.epochs):
@@ -200,6 +208,15 @@ def train(
       epochs=np.sum(~np.isnan(history), axis=0),
       history=history,
   )
+
+
+def _validation(members: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
+  """The rows that any head validates on, `[V]`, and each one's counts."""
+  rows = np.unique(np.concatenate([m.validation for m in members]))
+  counts = np.zeros((len(members), len(rows)), np.float32)
+  for h, member in enumerate(members):
+    np.add.at(counts[h], np.searchsorted(rows, member.validation), 1)
+  return rows, counts
 
 
 @jax.jit
@@ -262,7 +279,7 @@ def _epoch(
     """One step of one head; beyond its last batch it stands still."""
     first = number * batch_size
     mask = (first + jnp.arange(batch_size) < size).astype(x.dtype)
-    grads = head.gradients(params, x[batch], y[batch], mask)
+    grads = head.gradients(params, x[batch], y[batch], mask, training.l2)
     updates, new_state = optimizer.update(grads, opt_state)
     new_params = optax.apply_updates(params, updates)
     moves = (first < size) & ~stopped
@@ -292,17 +309,21 @@ def _epoch(
     )
   params, opt_state = carry
 
-  def validate(params):
+  def validate(params, counts):
     out = head.logits(params, x_validation)
     if training.monitor == 'val_loss':
       losses = optax.sigmoid_binary_cross_entropy(out, y_validation)
-      value = -jnp.mean(losses)
+      losses = jnp.where(counts > 0, losses, 0.0)
+      penalty = training.l2 * jnp.sum(params.kernel**2)
+      value = -jnp.average(losses, weights=counts) - penalty
     else:
-      value = jnp.mean(((out > 0) == (y_validation > 0.5)).astype(jnp.float32))
+      right = (out > 0) == (y_validation > 0.5)
+      value = jnp.average(right.astype(jnp.float32), weights=counts)
     # A head that diverged is worse than any; its accuracy would not tell.
-    return jnp.where(jnp.all(jnp.isfinite(out)), value, -jnp.inf)
+    finite = jnp.all(jnp.isfinite(out) | (counts == 0))
+    return jnp.where(finite, value, -jnp.inf)
 
-  values = jax.vmap(validate)(params)
+  values = jax.vmap(validate)(params, heads.counts)
   stopping = jax.vmap(
       head.update_early_stopping, in_axes=(0, 0, 0, None, None)
   )(state.stopping, values, params, epoch, training.patience)

@@ -39,9 +39,9 @@ def logits(params: Params, x: jax.Array) -> jax.Array:
 
 
 def gradients(
-    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array
+    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array, l2: float = 0.0
 ) -> Params:
-  """Of the mean binary cross-entropy over the rows that count.
+  """Of the mean binary cross-entropy over the rows that count, and a penalty.
 
   With p = sigmoid(x w + b) the derivative by a row's logit is p - y, so the
   closed form saves keeping anything for a backward pass. It is taken from the
@@ -53,13 +53,18 @@ def gradients(
     x: `[B, D]`.
     y: `[B]` of 0 and 1.
     mask: `[B]`, 1 for rows that count and 0 for padding.
+    l2: factor of the squared kernel; the bias is free, as in Keras and in
+      scikit-learn, whose C is 1 / (2 l2 n).
 
   Returns:
     Derivatives by kernel and bias.
   """
   residual = (jax.nn.sigmoid(logits(params, x)) - y) * mask
   residual /= jnp.maximum(jnp.sum(mask), 1.0)
-  return Params(residual @ x, jnp.sum(residual))
+  kernel = residual @ x
+  if l2:
+    kernel += 2 * l2 * params.kernel
+  return Params(kernel, jnp.sum(residual))
 
 
 class KerasAdamState(NamedTuple):

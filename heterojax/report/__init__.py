@@ -23,12 +23,14 @@ def write(
   """
   for name, text in tables.files(results).items():
     run_folder.write_atomically(folder / 'tables' / name, text)
-  drawn = figures.draw(results, outcome)
-  tiles = montage.tiles(results, outcome)
-  drawn['montage.png'] = montage.draw(results, tiles)
+  shown = outcome.folds[0]
+  drawn = figures.draw(results, shown)
+  tiles = montage.tiles(results, shown, outcome.source)
+  if tiles:
+    drawn['montage.png'] = montage.draw(results, tiles)
   for name, content in drawn.items():
     run_folder.write_atomically(folder / 'figures' / name, content)
-  html = page.render(folder, results, drawn, tiles)
+  html = page.render(folder, results, drawn, tiles, shown)
   # A file name may hold bytes that are no text.
   run_folder.write_atomically(
       folder / 'report.html', html.encode('utf-8', 'replace')

@@ -10,7 +10,8 @@ import numpy as np
 from heterojax import cluster as cluster_lib
 from heterojax.report import drawing
 from heterojax.report import tables
-from heterojax.studies.outcome import Outcome
+from heterojax.report import wording
+from heterojax.studies.outcome import Fold
 
 # Above this, points in an SVG file are one picture, or it would not open.
 _MAX_VECTOR_POINTS = 5000
@@ -49,7 +50,8 @@ def _map(
   for c, point, area in zip(clusters, points, areas):
     axes.scatter(*point, s=area, color=[drawing.colour(c['id'])], alpha=0.55)
     axes.annotate(
-        f'{c["id"]}' + (f'\nn = {c["size"]:,}' if len(clusters) <= 8 else ''),
+        f'{c["id"]}'
+        + (f'\nn = {wording.number(c["size"])}' if len(clusters) <= 8 else ''),
         point, ha='center', va='center', fontsize=8,
     )  # pyformat: disable
   # One scale for both directions, and room for the circles.
@@ -83,19 +85,20 @@ def classical_scaling(distances: np.ndarray) -> tuple[np.ndarray, float]:
   return plane, float(values[:2].sum() / (values.sum() or 1))
 
 
-def clusters(results: dict[str, Any], outcome: Outcome) -> Figure:
+def clusters(results: dict[str, Any], fold: Fold) -> Figure:
   """Every sample in two dimensions of the space that was clustered."""
-  samples, labels = outcome.samples, outcome.clusters.labels
-  points = plane(results, outcome)
+  samples, labels = fold.samples, fold.clusters.labels
+  points = plane(results, fold)
   figure = Figure((drawing.WIDTH, 4.7), layout='constrained')
   grid = figure.subplots(1, 2, sharex=True, sharey=True)
-  right = (outcome.of_head('overall') > 0.5) == (samples.y == 1)
+  of = ' of the first fold' if wording.folds(results) else ''
+  right = (fold.of_head('overall') > 0.5) == (samples.y == 1)
   for axes, split, title in zip(
       grid,
       ('train', 'test'),
       (
-          f'{drawing.training(results)} (n = {{:,}})',
-          'Test images (n = {:,}); circled: misclassified',
+          f'{drawing.training(results, of)} (n = {{:,}})',
+          f'Test images{of} (n = {{:,}}); circled: misclassified',
       ),
   ):
     own = samples.of(split)
@@ -131,9 +134,9 @@ def clusters(results: dict[str, Any], outcome: Outcome) -> Figure:
   return figure
 
 
-def plane(results: dict[str, Any], outcome: Outcome) -> np.ndarray:
+def plane(results: dict[str, Any], fold: Fold) -> np.ndarray:
   """First two principal components of the samples, `[N, 2]`."""
-  samples, z = outcome.samples, outcome.clusters.z
+  samples, z = fold.samples, fold.clusters.z
   if results['reduction']['method'] != 'pca':
     train = samples.of('train')
     fitted = cluster_lib.pca(z[train], min(2, len(train), z.shape[1]))
@@ -147,8 +150,9 @@ def class_mix(results: dict[str, Any]) -> Figure:
   """How many images of each class every cluster has."""
   described = results['clusters']
   names = (results['dataset']['positive'], results['dataset']['negative'])
+  of = ', mean over folds' if wording.folds(results) else ''
   parts = {
-      drawing.training(results): [
+      drawing.training(results, of): [
           tuple(c['class_counts'].values()) for c in described
       ],
       'Test images': [tables.class_counts(c['test']) for c in described],
@@ -167,12 +171,15 @@ def class_mix(results: dict[str, Any]) -> Figure:
       )  # pyformat: disable
       for row, n in enumerate(counts[:, which]):
         if n > 0.07 * longest:
-          axes.text(start[row] + n / 2, row, f'{n:,}', ha='center', va='center')
+          axes.text(
+              start[row] + n / 2, row, wording.number(n),
+              ha='center', va='center',
+          )  # pyformat: disable
       start = start + counts[:, which]
     for row, total in enumerate(start):
-      pair = ' + '.join(f'{n:,}' for n in counts[row])
+      pair = ' + '.join(map(wording.number, counts[row]))
       small = total and (counts[row] <= 0.07 * longest).any()
-      text = f'{total:,} = {pair}' if small else f'{total:,}'
+      text = wording.number(total) + (f' = {pair}' if small else '')
       axes.text(total + 0.02 * longest, row, text, va='center', color='#666666')
     axes.set_title(title)
     axes.set_xlim(0, 1.32 * longest)

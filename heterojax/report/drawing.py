@@ -88,11 +88,11 @@ def clipped(text: str, length: int = 24) -> str:
   return text if len(text) <= length else f'{text[:length - 1]}…'
 
 
-def training(results: dict[str, Any]) -> str:
-  """What the training images of this run are called."""
+def training(results: dict[str, Any], of: str = '') -> str:
+  """What the training images of this run, or of a fold, are called."""
   d = results['dataset']
   copies = d['n_train_augmented'] > d['n_train']
-  return f'Training images{", copies included" if copies else ""}'
+  return f'Training images{of}{", copies included" if copies else ""}'
 
 
 def encoded(figure: Figure, kind: str) -> bytes:

@@ -4,6 +4,7 @@ Each function draws one from `results.json`. Clusters are rows wherever there is
 room, so that twenty of them make a taller figure and not a smaller one.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from heterojax.report import cluster_figures
 from heterojax.report import drawing
 from heterojax.report import tables
 from heterojax.report import wording
-from heterojax.studies.outcome import Outcome
+from heterojax.studies.outcome import Fold
 
 TITLES = {
     'accuracy': 'Accuracy',
@@ -33,44 +34,56 @@ def table1_overall_in_clusters(results: dict[str, Any]) -> Figure:
   """Table 1: the head of all images, in the whole test set and each cluster."""
   described = [('All', results['overall'])]
   described += [(f'Cluster {c["id"]}', c['test']) for c in results['clusters']]
-  rows = [(f'{name}, n = {s["n"]}', s['accuracy']) for name, s in described]
+  rows = [
+      (f'{name}, n = {s["n"]:,}', s['accuracy'], tables.interval(s, 'accuracy'))
+      for name, s in described
+  ]
   panels = [('This run', rows, drawing.RETRAINED)]
   published = results['published']
   if published:
-    rows = [('All', published['overall']['accuracy'])]
+    rows = [('All', published['overall']['accuracy'], None)]
     rows += [
-        (f'Its cluster {c["table_1_cluster"]}', c['test']['accuracy'])
+        (f'Its cluster {c["table_1_cluster"]}', c['test']['accuracy'], None)
         for c in published['test_clusters']
     ]
     panels.append(('Published, Wang (2023)', rows, 'white'))
-  height = 0.8 + 0.3 * max(len(rows) for _, rows, _ in panels)
+  height = 0.8 + 0.36 * max(len(rows) for _, rows, _ in panels)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
   grid = figure.subplots(1, len(panels), squeeze=False)[0]
   for axes, (title, rows, fill) in zip(grid, panels):
-    for row, (_, accuracy) in enumerate(rows):
+    for row, (_, accuracy, ends) in enumerate(rows):
       axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
       if accuracy is None:
         axes.text(0.02, row, 'not estimable', va='center', fontsize=7)
         continue
+      _interval(axes, row, ends)
       axes.plot([accuracy], [row], 'D', ms=6, color=drawing.RETRAINED, mfc=fill)
-      left = accuracy > 0.5
       axes.text(
-          accuracy + (-0.03 if left else 0.03), row, f'{accuracy:.4g}',
-          ha='right' if left else 'left', va='center', fontsize=7.5,
+          accuracy, row - 0.32, f'{accuracy:.4g}',
+          ha='center', va='center', fontsize=7.5,
       )  # pyformat: disable
     _share_axis(axes)
-    axes.set_title(f'{title}: accuracy')
-    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    of = 'accuracy, 95% interval' if fill != 'white' else 'accuracy'
+    axes.set_title(f'{title}: {of}')
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.tick_params(axis='y', length=0)
     axes.spines['left'].set_visible(False)
   return figure
 
 
+def _interval(axes: Axes, row: int, ends: Sequence[float] | None) -> None:
+  if ends:
+    axes.plot(
+        ends, [row, row], color=drawing.RETRAINED, lw=3.5, alpha=0.3,
+        solid_capstyle='butt',
+    )  # pyformat: disable
+
+
 def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
   """Table 3: the retrained head of each cluster against the random heads."""
   n = results['dataset']['n_test']
-  blocks = [(f'This run, {n} test images', results['clusters'], True)]
+  blocks = [(f'This run, {n:,} test images', results['clusters'], True)]
   published = results['published']
   if published:
     n = published['dataset']['n_test']
@@ -93,7 +106,7 @@ def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
       axes.spines['left'].set_visible(False)
     grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
   figure.legend(
-      handles=_table3_key(bool(published)), loc='outside lower center', ncols=4
+      handles=_table3_key(bool(published)), loc='outside lower center', ncols=5
   )
   return figure
 
@@ -117,6 +130,7 @@ def _retrained_and_random(
   if retrained is None:
     axes.text(0.02, row - 0.28, 'not estimable', fontsize=7, color='#666666')
     return
+  _interval(axes, row, tables.interval(cluster['retrained'], name))
   axes.plot(
       [retrained], [row], 'D', ms=6.5, mew=1.4, color=drawing.RETRAINED,
       mfc=drawing.RETRAINED if ours else 'white',
@@ -129,7 +143,11 @@ def _retrained_and_random(
 
 def _table3_key(published: bool) -> list[Line2D]:
   diamond = {'marker': 'D', 'ls': '', 'color': drawing.RETRAINED, 'ms': 6}
-  key = [Line2D([], [], **diamond, label='retrained on the cluster')]
+  key = [
+      Line2D([], [], **diamond, label='retrained on the cluster'),
+      Line2D([], [], color=drawing.RETRAINED, lw=3.5, alpha=0.3,
+             label='its 95% interval'),
+  ]  # pyformat: disable
   if published:
     key.append(Line2D([], [], **diamond, mfc='white', label='same, published'))
   return key + [
@@ -141,7 +159,7 @@ def _table3_key(published: bool) -> list[Line2D]:
 
 
 def _cluster_name(cluster: dict[str, Any]) -> str:
-  counts = ' + '.join(f'{n:,}' for n in cluster['class_counts'].values())
+  counts = ' + '.join(map(wording.number, cluster['class_counts'].values()))
   return f'Cluster {cluster["id"]}\nn = {counts}'
 
 
@@ -232,7 +250,7 @@ def _larger_share(positive: int, negative: int) -> float | None:
   return max(positive, negative) / n if n else None
 
 
-def draw(results: dict[str, Any], outcome: Outcome) -> dict[str, bytes]:
+def draw(results: dict[str, Any], fold: Fold) -> dict[str, bytes]:
   """File name to content: each figure as PNG and as SVG."""
   with drawing.style():
     drawn = {
@@ -246,7 +264,7 @@ def draw(results: dict[str, Any], outcome: Outcome) -> dict[str, bytes]:
             cluster_figures.class_mix,
         )
     }
-    drawn['clusters'] = cluster_figures.clusters(results, outcome)
+    drawn['clusters'] = cluster_figures.clusters(results, fold)
     return {
         f'{name}.{kind}': drawing.encoded(figure, kind)
         for name, figure in drawn.items()

@@ -6,7 +6,12 @@ from heterojax.report import wording
 
 # Where a statement comes from.
 INFERRED, OUR_CHOICE, KERAS = '[inferred]', '[our choice]', '[Keras default]'
+# Steinley (2004) on how well two groupings agree.
+_AGREEMENT = (
+    (0.9, 'excellent'), (0.8, 'good'), (0.65, 'moderate'), (-1, 'poor')
+)  # pyformat: disable
 _NETWORKS = {
+    'given': 'given features',
     'efficientnet_b0': 'EfficientNet-B0',
     'efficientnet_lite0': 'EfficientNet-Lite0',
     'resnet18': 'ResNet18',
@@ -28,6 +33,11 @@ BIBTEX = """@techreport{wang2023heterogeneity,
 }"""
 
 
+def given(results: dict[str, Any]) -> bool:
+  """Whether the features were given, and no network was run."""
+  return results['backbone']['feature'] == 'given'
+
+
 def network(results: dict[str, Any]) -> str:
   name = results['backbone']['name']
   return _NETWORKS.get(name, name)
@@ -36,6 +46,8 @@ def network(results: dict[str, Any]) -> str:
 def weights(results: dict[str, Any]) -> str:
   """Which weights, in words."""
   b = results['backbone']
+  if given(results):
+    return 'unknown weights'
   if b['weights_sha256'] is None:
     return 'random weights'
   return (
@@ -47,6 +59,8 @@ def weights(results: dict[str, Any]) -> str:
 def feature(results: dict[str, Any]) -> str:
   """What stands for an image, in words."""
   dim = f'{results["backbone"]["dim"]:,} numbers'
+  if given(results):
+    return f'the features that were given ({dim})'
   if results['backbone']['feature'] == 'flatten':
     return f'the whole last feature map ({dim})'
   return f'the mean of the last feature map over the image ({dim})'
@@ -54,13 +68,31 @@ def feature(results: dict[str, Any]) -> str:
 
 def protocol(results: dict[str, Any]) -> str:
   """The split, in words."""
+  unit = 'patient' if wording.patients_known(results) else 'image'
+  if folds := wording.folds(results):
+    text = (
+        f'{folds} folds: every image is tested once, by heads that were trained'
+        ' on the other folds. Scores are over all these out-of-fold'
+        ' predictions; sizes, counts of training images and distances are means'
+        ' over the folds.'
+    )
+    if results['protocol'] == 'published':
+      return (
+          f'Published protocol, but with {text} Every row is used, copies of'
+          ' an image included. There is no validation part, so that early'
+          ' stopping looks at the fold that is tested [inferred].'
+      )
+    return (
+        f'Clean protocol with {text} Every distinct image is used once, no'
+        f' {unit} is in two parts, and in each fold a validation part of the'
+        ' training images decides about early stopping for every head.'
+    )
   if results['protocol'] == 'published':
     return (
         'Published protocol: rows of the table are split at random, stratified'
         ' by class, whatever file or patient they show. There is no validation'
         ' part, so that early stopping looks at the test set [inferred].'
     )
-  unit = 'patient' if wording.patients_known(results) else 'image'
   return (
       f'Clean protocol: every distinct image once, no {unit} in two parts, and'
       ' a validation part of the training images that decides about early'
@@ -83,6 +115,26 @@ def reduction(results: dict[str, Any]) -> str:
   return text
 
 
+def rejected(results: dict[str, Any]) -> str:
+  """The second clustering beside the one of the study, in a sentence."""
+  own = results['reduction']['rejected']
+  whose = ''
+  if 'rejected' in (results['published'] or {}).get('reduction', {}):
+    whose = (
+        ', which the paper rejected because they “could not provide meaningful'
+        ' clusters”'
+    )
+  where = ' of the first fold' if wording.folds(results) else ''
+  return (
+      f'{wording.counted(own["n_components"], "principal component")}'
+      f' ({wording.percent(own["explained_variance"])} of the variance){whose},'
+      f' group the training images{where} as below. Their agreement with the'
+      f' clusters of this report is {agreement(own["adjusted_rand"])}: an'
+      f' adjusted Rand index of {own["adjusted_rand"]:.2f}, where 1 is the'
+      ' same grouping and 0 what chance gives.'
+  )
+
+
 def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
   """The methods section, ready to paste.
 
@@ -95,28 +147,34 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
   """
   d = results['dataset']
   runs = len(results['clusters'][0]['random']['runs'])
-  copies = ''
-  if d['n_train_augmented'] > d['n_train']:
-    copies = f' ({d["n_train_augmented"]:,} with augmented copies)'
   text = [
       'We assessed whether heterogeneity of the data set changes what a'
       ' convolutional network learns from it, following Wang (2023), with'
       f' heterojax {results["environment"]["heterojax"]} (seed'
       f' {results["seed"]}). The task was {d["positive"]} (positive) against'
-      f' {d["negative"]}: {d["n_train"]:,} images for training{copies},'
-      f' {d["n_validation"] or "none"} for validation and {d["n_test"]:,} for'
-      ' testing.',
+      f' {d["negative"]}: {_sizes(results)}.',
       _split(results),
-      f'The network {network(results)} with {weights(results)} was frozen; each'
-      f' image was represented by {feature(results)}.',
   ]
+  if given(results):
+    text.append(f'Each image was represented by {feature(results)}.')
+  else:
+    text.append(
+        f'The network {network(results)} with {weights(results)} was frozen;'
+        f' each image was represented by {feature(results)}.'
+    )
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
-  k = len(results['clusters'])
+  k, folds = len(results['clusters']), wording.folds(results)
   text.append(
-      f'K-means grouped the training images into {k} clusters'
-      f'{_kmeans(config)}, and every other image went to the nearest centroid.'
+      f'K-means grouped the training images{" of each fold" if folds else ""}'
+      f' into {k} clusters{_kmeans(config)}, and every other image went to the'
+      ' nearest centroid.'
   )
+  if folds:
+    text.append(
+        'Clusters of different folds were matched one to one by the training'
+        ' images they share (Hungarian method).'
+    )
   text.append(
       'A head of one sigmoid unit was trained on all training images, on each'
       f' cluster, and {runs} times per cluster on equally many training images'
@@ -130,13 +188,39 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
         f' {heads["monitor"].removeprefix("val_")} with a patience of'
         f' {heads["patience"]}.'
     )
+  over = 'on the whole test set'
+  if folds:
+    over = 'over the out-of-fold predictions of all images'
   text.append(
-      'Accuracy, AUC, sensitivity and specificity were computed on the whole'
-      ' test set at a threshold of 0.5. Between-cluster distances are Euclidean'
+      f'Accuracy, AUC, sensitivity and specificity were computed {over} at a'
+      ' threshold of 0.5, with 95% intervals by Wilson and, for the AUC, by'
+      ' DeLong. Between-cluster distances are Euclidean'
       ' distances of centroids, intra-cluster distances the mean Euclidean'
       ' distance of all pairs of training images in a cluster.'
   )
   return ' '.join(text)
+
+
+def _sizes(results: dict[str, Any]) -> str:
+  """How many images there were of each kind, in words."""
+  d = results['dataset']
+  copies = ''
+  if d['n_train_augmented'] > d['n_train']:
+    number = wording.number(d['n_train_augmented'])
+    copies = f' ({number} with augmented copies)'
+  validation = 'none'
+  if d['n_validation']:
+    validation = wording.number(d['n_validation'])
+  parts = (
+      f'{wording.number(d["n_train"])} images for training{copies},'
+      f' {validation} for validation'
+  )
+  if folds := wording.folds(results):
+    return (
+        f'{d["n_test"]:,} images, each tested once in {folds} folds; on average'
+        f' a fold had {parts}'
+    )
+  return f'{parts} and {d["n_test"]:,} for testing'
 
 
 def _split(results: dict[str, Any]) -> str:
@@ -157,6 +241,8 @@ def _split(results: dict[str, Any]) -> str:
       'Rows were split at random, stratified by class, and early stopping used'
       ' the test set'
   )
+  if wording.folds(results):
+    text = 'Early stopping used the fold that was tested'
   if shared:
     text += (
         f'; {shared:,} test images are of a patient or group that was also in'
@@ -176,24 +262,20 @@ def not_in_the_paper(
 ) -> list[tuple[str, str]]:
   """Marks and statements: where this run is not simply the paper."""
   notes = []
-  b, clean = results['backbone'], results['protocol'] == 'clean'
-  if b['name'] != 'efficientnet_b0':
+  clean = results['protocol'] == 'clean'
+  if given(results):
     notes.append((
         OUR_CHOICE,
-        f'The network is {network(results)}; the paper used EfficientNet-B0.',
-    ))
-  if b['feature'] == 'flatten':
-    notes.append((
-        INFERRED,
-        'The paper’s “second-last layer” is taken to be the whole last feature'
-        ' map: its intra-cluster distances of 195 to 428 fit that, not the mean'
-        ' over the image.',
+        'The features were given; the paper computed its own with'
+        ' EfficientNet-B0.',
     ))
   else:
+    notes += _network_notes(results)
+  if folds := wording.folds(results):
     notes.append((
         OUR_CHOICE,
-        'Features are the mean of the last feature map over the image; the'
-        ' paper’s distances fit the whole map.',
+        f'{folds} folds by patient or group; the paper split once, and wished'
+        ' for 4 folds.',
     ))
   if clean:
     notes.append((
@@ -251,3 +333,48 @@ def not_in_the_paper(
       ),
   ]
   return notes
+
+
+def _network_notes(results: dict[str, Any]) -> list[tuple[str, str]]:
+  notes = []
+  if results['backbone']['name'] != 'efficientnet_b0':
+    notes.append((
+        OUR_CHOICE,
+        f'The network is {network(results)}; the paper used EfficientNet-B0.',
+    ))
+  if results['backbone']['feature'] == 'flatten':
+    notes.append((
+        INFERRED,
+        'The paper’s “second-last layer” is taken to be the whole last feature'
+        ' map: its intra-cluster distances of 195 to 428 fit that, not the mean'
+        ' over the image.',
+    ))
+  else:
+    notes.append((
+        OUR_CHOICE,
+        'Features are the mean of the last feature map over the image; the'
+        ' paper’s distances fit the whole map.',
+    ))
+  return notes
+
+
+def agreement(rand: float) -> str:
+  """An adjusted Rand index in words."""
+  return next(word for least, word in _AGREEMENT if rand >= least)
+
+
+def folds_agree(results: dict[str, Any]) -> str:
+  """How alike the clusters of the folds are."""
+  others = [f['adjusted_rand_with_first'] for f in results['folds'][1:]]
+  text = (
+      'Every fold has clusters of its own; they got the numbers of the first'
+      ' fold’s clusters with which they share most training images. Agreement'
+      ' is the adjusted Rand index over the shared images: 1 is the same'
+      ' grouping, 0 what chance gives.'
+  )
+  if agreement(min(others)) == 'poor':
+    text += (
+        ' Where it is poor, a cluster’s number stands for different images in'
+        ' different folds, and what this report gives per cluster mixes them.'
+    )
+  return text

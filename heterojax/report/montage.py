@@ -1,7 +1,6 @@
 """The training images nearest to each centroid: what a cluster looks like."""
 
 import io
-import pathlib
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -9,8 +8,10 @@ import numpy as np
 from PIL import Image
 
 from heterojax.datasets import images
+from heterojax.datasets.sources import ImageSource
+from heterojax.datasets.sources import Source
 from heterojax.report import drawing
-from heterojax.studies.outcome import Outcome
+from heterojax.studies.outcome import Fold
 
 PER_CLUSTER = 6
 _SIDE = 128  # Pixels.
@@ -39,9 +40,22 @@ class Tile(NamedTuple):
     return buffer.getvalue()
 
 
-def tiles(results: dict[str, Any], outcome: Outcome) -> list[list[Tile]]:
-  """Up to `PER_CLUSTER` originals per cluster that look different."""
-  samples, found = outcome.samples, outcome.clusters
+def tiles(
+    results: dict[str, Any], fold: Fold, source: Source
+) -> list[list[Tile]]:
+  """Up to `PER_CLUSTER` originals per cluster that look different.
+
+  Args:
+    results: `results.json`.
+    fold: the one that is shown.
+    source: of the images.
+
+  Returns:
+    A row per cluster; none where the source has no images.
+  """
+  if not hasattr(source, 'read'):
+    return []
+  samples, found = fold.samples, fold.clusters
   train = samples.of('train')
   originals = train[samples.is_original[train]]
   names = (results['dataset']['negative'], results['dataset']['positive'])
@@ -55,7 +69,7 @@ def tiles(results: dict[str, Any], outcome: Outcome) -> list[list[Tile]]:
       row = int(samples.row[i])
       if row in seen:
         continue
-      image, problem = _thumbnail(samples.pictures[row].path)
+      image, problem = _thumbnail(source, samples.pictures[row].path)
       # The same picture may lie in two files.
       content = image.tobytes() if not problem else row
       if content not in seen:
@@ -68,9 +82,10 @@ def tiles(results: dict[str, Any], outcome: Outcome) -> list[list[Tile]]:
   return montage
 
 
-def _thumbnail(path: pathlib.Path) -> tuple[np.ndarray, str]:
+def _thumbnail(source: ImageSource, path: str) -> tuple[np.ndarray, str]:
   try:
-    image = images.resize(images.decode(path), _SIDE, 'antialias')
+    image = images.decode(source.read(path))
+    image = images.resize(image, _SIDE, 'antialias')
   except images.UnreadableImage as error:
     return _MISSING, str(error)
   return np.clip(np.rint(image), 0, 255).astype(np.uint8), ''
@@ -85,17 +100,29 @@ def figure(results: dict[str, Any], montage: list[list[Tile]]) -> Figure:
     for axes in line:
       axes.set(xticks=[], yticks=[])
       axes.spines[:].set_visible(False)
-    line[0].set_ylabel(f'Cluster {cluster["id"]}', fontweight='bold')
+    usual = usual_label(row)
+    line[0].set_ylabel(
+        f'Cluster {cluster["id"]}\n{drawing.clipped(usual, 20)}',
+        fontweight='bold',
+    )
     for axes, tile in zip(line, row):
       axes.imshow(tile.image)
-      label, name = (drawing.clipped(t, 20) for t in (tile.label, tile.name))
-      axes.set_xlabel(f'{label}\n{name}', fontsize=7.5)
+      text = drawing.clipped(tile.name, 20)
+      if tile.label != usual:
+        text += f'\n{drawing.clipped(tile.label, 20)}'
+      axes.set_xlabel(text, fontsize=7.5)
       if tile.problem:
         axes.text(
             _SIDE / 2, _SIDE / 2, 'cannot be\nshown', ha='center',
             va='center', fontsize=7.5,
         )  # pyformat: disable
   return drawn
+
+
+def usual_label(row: list[Tile]) -> str:
+  """The class of most tiles of a cluster; '' without any."""
+  labels = [tile.label for tile in row]
+  return max(labels, key=labels.count, default='')
 
 
 def draw(results: dict[str, Any], montage: list[list[Tile]]) -> bytes:

@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from heterojax import metrics
 from heterojax.report import figures
@@ -15,8 +16,15 @@ from heterojax.report import methods
 from heterojax.report import montage as montage_lib
 from heterojax.report import tables
 from heterojax.report import wording
+from heterojax.studies.outcome import Fold
 
 _MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
+# Numbers of the paper's first data set, where a run is of neither.
+_PRINTED_IN = {
+    'overall': 'Table 1',
+    'clusters': 'Table 3',
+    'between_cluster_distances': 'Figure 1',
+}
 _STAGES = {
     'data': 'Data: reading, selecting and splitting',
     'features': 'Features',
@@ -35,6 +43,7 @@ def render(
     results: dict[str, Any],
     drawn: dict[str, bytes],
     montage: list[list[montage_lib.Tile]],
+    fold: Fold,
 ) -> str:
   """The report.
 
@@ -44,13 +53,18 @@ def render(
     results: `results.json`.
     drawn: file name to content of the figures.
     montage: see `montage.tiles`.
+    fold: the first, or the only one.
 
   Returns:
     The page.
   """
+  files = resources.files(__package__)
   environment = jinja2.Environment(
       # Names of classes and files come from outside.
       autoescape=True,
+      loader=jinja2.FunctionLoader(
+          lambda name: files.joinpath(name).read_text()
+      ),
       undefined=jinja2.StrictUndefined,
       trim_blocks=True,
       lstrip_blocks=True,
@@ -59,32 +73,39 @@ def render(
       'fraction': lambda value: f'{value:.3f}',
       'exact': lambda value: f'{value:g}',
       'percent': wording.percent,
-      'thousands': lambda value: f'{value:,}',
+      'number': wording.number,
+      'signed': lambda value: f'{value:.2f}'.replace('-', '−'),
   }
-  source = resources.files(__package__).joinpath('template.html').read_text()
   config = _config(folder)
   manifest = _manifest(folder)
   d = results['dataset']
   labels = (d['positive'], d['negative'])
-  return environment.from_string(source).render(
+  by_cluster = _by_cluster(results, manifest, fold)
+  return environment.get_template('template.html').render(
       r=results,
       d=d,
       copies=d['n_train_augmented'] > d['n_train'],
       labels=labels,
       metrics=metrics.METRICS,
       titles=figures.TITLES,
-      why=tables.why_null,
-      extremes=tables.extremes,
-      class_counts=tables.class_counts,
+      tables=tables,
       words=wording,
       methods=methods,
       config=config,
       network=methods.network(results),
       manifest=manifest,
-      left_out=wording.left_out(manifest, labels) if manifest else [],
+      used=sum(row['included'] == 'true' for row in manifest),
+      left_out=tables.left_out(manifest, labels),
+      printed_in=(results['published'] or {}).get('printed_in', _PRINTED_IN),
+      folds=wording.folds(results),
+      explains=wording.strong(results, 'cluster', by_cluster),
+      tells=wording.strong(results, 'class'),
       figure=lambda name: data_uri(drawn[f'{name}.svg'], 'svg'),
       montage=[
-          [(tile, data_uri(tile.jpeg, 'jpeg')) for tile in row]
+          (
+              montage_lib.usual_label(row),
+              [(tile, data_uri(tile.jpeg, 'jpeg')) for tile in row],
+          )
           for row in montage
       ],
       stages=_stages(results['timings']),
@@ -103,6 +124,34 @@ def _manifest(folder: pathlib.Path) -> list[dict[str, str]]:
     return []
   with path.open(encoding='utf-8', newline='') as file:
     return list(csv.DictReader(file))
+
+
+def _by_cluster(
+    results: dict[str, Any], manifest: list[dict[str, str]], fold: Fold
+) -> dict[str, list[list[str]]]:
+  """Values of each audited column in each cluster, as the audit saw them.
+
+  These are the training images of a fold, each picture once and no copies.
+  """
+  rows = {row['id']: row for row in manifest}
+  samples = fold.samples
+  _, first = np.unique(samples.row, return_index=True)
+  held = samples.is_original & (samples.split == 'train')
+  chosen = [i for i in np.sort(first) if held[i] and samples.ids[i] in rows]
+  if not chosen:
+    return {}
+  return {
+      entry['column']: [
+          [
+              rows[samples.ids[i]].get(entry['column'], '')
+              for i in chosen
+              if fold.clusters.labels[i] == cluster['id']
+          ]
+          for cluster in results['clusters']
+      ]
+      for entry in results['shortcuts']
+      if entry['kind'] is not None
+  }
 
 
 def _stages(timings: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:

@@ -12,6 +12,23 @@ from heterojax.datasets import manifest
 
 OURS = 'this run'
 PUBLISHED = 'published'
+# The strongest first.
+LEAKS = {
+    'same_path': 'Same file',
+    'identical_file': 'Identical file',
+    'identical_pixels': 'Identical pixels',
+    'near_duplicate': 'Near duplicate',
+    'shared_group': 'Same patient or group',
+}
+_ACCURACY = (
+    'n', 'n_positive', 'n_negative', 'accuracy', 'accuracy_lo', 'accuracy_hi',
+    'reason',
+)  # pyformat: disable
+_SIZES = ('n_train', 'n_train_augmented', 'n_validation', 'n_test')
+_SHORTCUT = (
+    'kind', 'measure', 'n', 'with_class', 'p_value', 'with_cluster',
+    'p_value_with_cluster', 'auc_alone',
+)  # pyformat: disable
 
 
 class Table(NamedTuple):
@@ -34,7 +51,7 @@ def why_null(values: dict[str, Any], name: str) -> str:
 
 def table1(results: dict[str, Any]) -> Table:
   """Accuracy of the overall head, on the whole test set and per cluster."""
-  header = 'source,part,n,n_positive,n_negative,accuracy,reason'.split(',')
+  header = ['source', 'part', *_ACCURACY]
   ours = [('whole test set', results['overall'])]
   ours += [(f'cluster {c["id"]}', c['test']) for c in results['clusters']]
   rows = [[OURS, part, *_accuracy(score)] for part, score in ours]
@@ -44,12 +61,13 @@ def table1(results: dict[str, Any]) -> Table:
     accuracy = published['overall']['accuracy']
     rows.append([
         PUBLISHED, 'whole test set', published['dataset']['n_test'], *counts,
-        accuracy, '',
+        accuracy, None, None, '',
     ])  # pyformat: disable
+    printed_in = published['printed_in']['overall']
     rows += [
         [
             PUBLISHED,
-            f'cluster {c["table_1_cluster"]} of its Table 1',
+            f'cluster {c["table_1_cluster"]} of its {printed_in}',
             *_accuracy(c['test'])[:-1],
             'n not reported',
         ]
@@ -59,13 +77,19 @@ def table1(results: dict[str, Any]) -> Table:
 
 
 def _accuracy(score: dict[str, Any]) -> list[object]:
-  """n, images of each class, accuracy and the reason where it is null."""
+  """The cells of `_ACCURACY`."""
   return [
       score.get('n'),
       *class_counts(score),
       score['accuracy'],
+      *(interval(score, 'accuracy') or (None, None)),
       why_null(score, 'accuracy'),
   ]
+
+
+def interval(score: dict[str, Any], name: str) -> list[float] | None:
+  """The 95 % interval of a metric; None where there is none."""
+  return score.get('intervals', {}).get(name)
 
 
 def class_counts(score: dict[str, Any]) -> tuple[int | None, int | None]:
@@ -80,7 +104,8 @@ def table3(results: dict[str, Any]) -> Table:
   header = 'source,cluster,size,n_positive,n_negative,intra_cluster_distance'
   columns = [*header.split(','), 'n_test']
   for name in metrics.METRICS:
-    columns += [f'retrained_{name}', f'random_{name}']
+    columns += [f'retrained_{name}{end}' for end in ('', '_lo', '_hi')]
+    columns.append(f'random_{name}')
     columns += [f'random_{name}_min', f'random_{name}_max']
   rows = [
       _row3(OURS, cluster, results['dataset']['n_test'])
@@ -103,6 +128,8 @@ def _row3(source: str, cluster: dict[str, Any], n_test: int) -> list[object]:
   for name in metrics.METRICS:
     for kind in ('retrained', 'random'):
       row.append(cluster[kind][name])
+      if kind == 'retrained':
+        row += interval(cluster[kind], name) or (None, None)
       reasons.append((f'{kind}_{name}', why_null(cluster[kind], name)))
     row += extremes(cluster['random'], name) or (None, None)
   if source == PUBLISHED:
@@ -155,25 +182,109 @@ def distance_vs_performance(results: dict[str, Any]) -> Table:
 
 def transfer(results: dict[str, Any]) -> Table:
   """The head of each cluster in each test cluster."""
-  header = 'head_of_cluster,test_cluster,n,n_positive,n_negative,accuracy'
+  header = ['head_of_cluster', 'test_cluster', *_ACCURACY]
   rows = [
       [cluster['id'], j, *_accuracy(score)]
       for cluster in results['clusters']
       for j, score in enumerate(cluster['retrained_in_test_clusters'])
   ]
-  return Table([*header.split(','), 'reason'], rows)
+  return Table(header, rows)
+
+
+def leaked(results: dict[str, Any], kind: str) -> tuple[int, ...]:
+  """Images per class that a kind of leak concerns; zeros where unknown."""
+  d, found = results['dataset'], results['leaks'].get(kind) or {}
+  return tuple(found.get(label, 0) for label in (d['positive'], d['negative']))
+
+
+def leaks(
+    results: dict[str, Any],
+) -> list[tuple[str, list[tuple[int, ...]], str]]:
+  """Kind, images per class in the test and validation parts, why unknown."""
+  prefixes = ['', 'validation_'] if results['dataset']['n_validation'] else ['']
+  return [
+      (title, [leaked(results, p + kind) for p in prefixes],
+       results['leaks'].get(f'{kind}_why', ''))
+      for kind, title in LEAKS.items()
+  ]  # pyformat: disable
+
+
+def shortcuts(results: dict[str, Any]) -> Table:
+  """Each column of the manifest, and what it says of class and cluster."""
+  rows = []
+  for entry in results['shortcuts']:
+    values = [entry[name] for name in _SHORTCUT]
+    whys: dict[str, list[str]] = {}
+    for name, value in zip(_SHORTCUT, values):
+      if value is None:
+        whys.setdefault(entry[f'{name}_why'], []).append(name)
+    reasons = [
+        (', '.join(names), f'not estimable: {why}')
+        for why, names in whys.items()
+    ]
+    if values == [None] * len(values) and len(whys) == 1:
+      reasons = [('not audited:', next(iter(whys)))]
+    rows.append([entry['column'], *values, _joined(reasons)])
+  return Table(['column', *_SHORTCUT, 'reason'], rows)
+
+
+def folds(results: dict[str, Any]) -> Table:
+  """Each fold's sizes, the score of its overall head, and its clusters."""
+  ids = [c['id'] for c in results['clusters']]
+  header = ['fold', *_SIZES]
+  for name in metrics.METRICS:
+    header += [name, f'{name}_lo', f'{name}_hi']
+  header += [f'size_of_cluster_{i}' for i in ids]
+  rows = []
+  for number, fold in enumerate(results['folds']):
+    score = fold['overall']
+    row = [number, *(fold[name] for name in _SIZES)]
+    for name in metrics.METRICS:
+      row += [score[name], *(interval(score, name) or (None, None))]
+    reasons = [(name, why_null(score, name)) for name in metrics.METRICS]
+    row += [*fold['cluster_sizes'], fold['adjusted_rand_with_first']]
+    rows.append([*row, _joined(reasons)])
+  return Table([*header, 'adjusted_rand_with_first', 'reason'], rows)
+
+
+def left_out(
+    rows: list[dict[str, str]], labels: tuple[str, str]
+) -> list[tuple[str, list[int]]]:
+  """Reasons and how many candidates of each class and of none they left out.
+
+  Args:
+    rows: of `manifest.csv`.
+    labels: the positive and the negative class.
+
+  Returns:
+    The most frequent reason first.
+  """
+  counts: dict[str, list[int]] = {}
+  for row in rows:
+    if row['included'] == 'true':
+      continue
+    reason = row['reason']
+    if reason.startswith('same image as '):
+      reason = 'same image as another'
+    reason = reason.split(':')[0]
+    # The last column is for labels of neither class.
+    of_class = counts.setdefault(reason, [0] * (len(labels) + 1))
+    known = row['label'] in labels
+    of_class[labels.index(row['label']) if known else -1] += 1
+  return sorted(counts.items(), key=lambda item: -sum(item[1]))
 
 
 def files(results: dict[str, Any]) -> dict[str, str]:
   """File name to content of every table."""
-  made = {
-      function.__name__: function(results)
-      for function in (
-          table1,
-          table3,
-          between_cluster_distances,
-          distance_vs_performance,
-          transfer,
-      )
-  }
+  functions = [
+      table1,
+      table3,
+      between_cluster_distances,
+      distance_vs_performance,
+      transfer,
+      shortcuts,
+  ]
+  if 'folds' in results:
+    functions.append(folds)
+  made = {function.__name__: function(results) for function in functions}
   return {f'{name}.csv': table.csv() for name, table in made.items()}

@@ -1,6 +1,7 @@
 """What the report says about a run's numbers, in sentences."""
 
 from collections.abc import Iterable
+import statistics
 from typing import Any
 
 from heterojax.report import tables
@@ -8,9 +9,21 @@ from heterojax.report import tables
 _LOPSIDED = 0.8
 _LEAKS = {
     'same_path': 'show a file that training has as well',
-    'identical_file': 'are, byte for byte, a file that training has as well',
+    'identical_file': 'are, byte for byte, an image that training has as well',
+    'identical_pixels': (
+        'are, pixel for pixel, an image that training has as well'
+    ),
+    'near_duplicate': (
+        'are so close to an image of training in feature space that they may'
+        ' be copies of it'
+    ),
     'shared_group': 'are of a patient or group that training has as well',
 }
+# Each contains the one before it.
+_COPIES = ('same_path', 'identical_file', 'identical_pixels')
+# From here a column is a likely shortcut. Cohen (1988) calls a V of 0.5 large,
+# for columns of two values; eta is 0.5 as well where its square is 0.25.
+STRONG = {"Cramer's V": 0.5, 'eta squared': 0.25}
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -23,8 +36,26 @@ def listed(items: Iterable[object]) -> str:
   return f'{", ".join(most)} and {last}' if most else last
 
 
-def counted(n: int, noun: str) -> str:
-  return f'{n:,} {noun}' if n == 1 else f'{n:,} {noun}s'
+def number(value: float) -> str:
+  """A count, or a mean of counts to one decimal."""
+  whole = float(value).is_integer()
+  return f'{int(value):,}' if whole else f'{value:,.1f}'
+
+
+def counted(n: float, noun: str) -> str:
+  return f'{number(n)} {noun}' if n == 1 else f'{number(n)} {noun}s'
+
+
+def p_value(value: float) -> str:
+  """'0.012', but never 0 or 1."""
+  if value < 0.001:
+    return '< 0.001'
+  return '> 0.999' if value > 0.999 else f'{value:.3f}'
+
+
+def folds(results: dict[str, Any]) -> int:
+  """How many folds there are; 0 where the data are split once."""
+  return results['split']['folds']
 
 
 def not_a_test(results: dict[str, Any]) -> str:
@@ -41,10 +72,14 @@ def not_a_test(results: dict[str, Any]) -> str:
 def overall(results: dict[str, Any]) -> str:
   """Table 1 in words."""
   score = results['overall']
-  text = (
-      'The head trained on all training images is right for'
-      f' {percent(score["accuracy"])} of {counted(score["n"], "test image")}.'
-  )
+  right = f'{percent(score["accuracy"])} of {counted(score["n"], "test image")}'
+  text = f'The head trained on all training images is right for {right}.'
+  if folds(results):
+    text = (
+        f'The {folds(results)} heads trained on all training images of a fold'
+        f' are right for {right}: every image is tested once, by the head that'
+        ' has not seen it.'
+    )
   known = [
       (c['test']['accuracy'], c['id'], c['test']['n'])
       for c in results['clusters']
@@ -59,11 +94,32 @@ def overall(results: dict[str, Any]) -> str:
   return text
 
 
+def intervals(results: dict[str, Any]) -> str:
+  """What the 95 % intervals are, and why they are too narrow."""
+  text = (
+      'Small below a metric: its 95% interval (Wilson; for the AUC, DeLong). It'
+      ' takes the test images for independent; several images of one patient'
+      ' are not, which makes it too narrow.'
+  )
+  copies = max(sum(tables.leaked(results, kind)) for kind in _COPIES)
+  known = copies or sum(tables.leaked(results, 'shared_group'))
+  if results['protocol'] == 'published' and known:
+    what = 'copies' if copies else 'the patients or groups'
+    text += (
+        f' Here it also lies around a number that is too high: {what} of'
+        f' {known:,} of {counted(results["dataset"]["n_test"], "test image")}'
+        ' were in training. Do not quote these intervals.'
+    )
+  return text
+
+
 def clusters(results: dict[str, Any]) -> list[str]:
   """Table 3 in words, one sentence per cluster."""
   sentences = []
   for c in results['clusters']:
-    counts = listed(f'{n:,} {label}' for label, n in c['class_counts'].items())
+    counts = listed(
+        f'{number(n)} {label}' for label, n in c['class_counts'].items()
+    )
     own, random = c['retrained']['accuracy'], c['random']['accuracy']
     low, high = tables.extremes(c['random'], 'accuracy')
     where = 'within the range of' if own >= low else 'below all of'
@@ -116,18 +172,47 @@ def distances(results: dict[str, Any]) -> str:
   )
 
 
-def leaks(results: dict[str, Any]) -> list[str]:
-  """What the test set shares with training; empty where it shares nothing."""
-  n = results['dataset']['n_test']
-  sentences = []
-  for kind, by_class in results['leaks'].items():
-    if isinstance(by_class, dict) and (total := sum(by_class.values())):
-      counts = listed(f'{m:,} {label}' for label, m in by_class.items())
-      sentences.append(
-          f'{total:,} of {counted(n, "test image")} {_LEAKS.get(kind, kind)}'
-          f' ({counts}).'
-      )
+def leaks(results: dict[str, Any], part: str = 'test') -> list[str]:
+  """What the test set or the validation part shares with training.
+
+  Args:
+    results: `results.json`.
+    part: 'test' or 'validation'.
+
+  Returns:
+    A sentence per kind, the strongest first; none where nothing is shared. A
+    kind of copy with the counts of a stronger one says nothing new.
+  """
+  d = results['dataset']
+  labels = (d['positive'], d['negative'])
+  prefix = '' if part == 'test' else f'{part}_'
+  of = f' of {counted(d["n_test"], "test image")}'
+  if part == 'validation':
+    of = ' validation images'
+  sentences, told = [], []
+  for kind, what in _LEAKS.items():
+    counts = tables.leaked(results, prefix + kind)
+    repeated = kind in _COPIES and counts in told
+    if not sum(counts) or repeated:
+      continue
+    classes = listed(f'{n:,} {label}' for n, label in zip(counts, labels))
+    more = ''
+    if kind in _COPIES:
+      more = ', those above included' if told else ''
+      told.append(counts)
+    sentences.append(f'{sum(counts):,}{of} {what} ({classes}){more}.')
   return sentences
+
+
+def not_independent(results: dict[str, Any]) -> str:
+  """The warning's first words; less sure where features alone are alike."""
+  sure = any(
+      sum(tables.leaked(results, kind))
+      for kind in _LEAKS
+      if kind != 'near_duplicate'
+  )
+  verb = 'is not' if sure else 'may not be'
+  return f'The test set {verb} independent of training.'
 
 
 def leaks_mean(results: dict[str, Any]) -> str:
@@ -139,9 +224,9 @@ def leaks_mean(results: dict[str, Any]) -> str:
   )
   if results['protocol'] == 'published':
     text += (
-        ' The published protocol splits rows, not patients, and so leaks by'
-        ' design: it is there to compare with the paper. For numbers to rely'
-        ' on, run the clean protocol.'
+        ' The published protocol keeps every row of the source, copies'
+        ' included, and leaks by design: it is there to compare with the paper.'
+        ' For numbers to rely on, run the clean protocol.'
     )
   return text
 
@@ -152,10 +237,15 @@ def patients_known(results: dict[str, Any]) -> bool:
 
 def nothing_shared(results: dict[str, Any]) -> str:
   """What was looked for in vain."""
-  what = 'the file name or the content'
-  if patients_known(results):
-    what = 'the file name, the content or the patient or group'
-  return f'No test image has {what} of a training image.'
+  known = [
+      title.lower()
+      for kind, title in tables.LEAKS.items()
+      if results['leaks'][kind] is not None
+  ]
+  return (
+      'No test image has anything in common with a training image, as far as'
+      f' was looked: {listed(known)}.'
+  )
 
 
 def patients(results: dict[str, Any], rows: list[dict[str, str]]) -> str:
@@ -169,27 +259,11 @@ def patients(results: dict[str, Any], rows: list[dict[str, str]]) -> str:
   groups = {}
   for row in used:
     groups.setdefault(row['split'], set()).add(row['group'])
-  parts = [f'{len(g):,} in {split}' for split, g in sorted(groups.items())]
+  parts = [
+      f'{len(g):,} in {split.replace("_", " ")}'
+      for split, g in sorted(groups.items())
+  ]
   return f'Patients or groups: {", ".join(parts)}.'
-
-
-def left_out(
-    rows: list[dict[str, str]], labels: tuple[str, str]
-) -> list[tuple[str, list[int]]]:
-  """Reasons and how many candidates of each class and of none they left out."""
-  counts: dict[str, list[int]] = {}
-  for row in rows:
-    if row['included'] == 'true':
-      continue
-    reason = row['reason']
-    if reason.startswith('same image as '):
-      reason = 'same image as another'
-    reason = reason.split(':')[0]
-    # The last column is for labels of neither class.
-    of_class = counts.setdefault(reason, [0] * (len(labels) + 1))
-    known = row['label'] in labels
-    of_class[labels.index(row['label']) if known else -1] += 1
-  return sorted(counts.items(), key=lambda item: -sum(item[1]))
 
 
 def subpopulations(known: dict[str, Any]) -> str:
@@ -200,3 +274,106 @@ def subpopulations(known: dict[str, Any]) -> str:
       f' {known["adjusted_rand_train"]:.2f} over the training originals and'
       f' {known["adjusted_rand_test"]:.2f} over the test images.'
   )
+
+
+def strong(
+    results: dict[str, Any],
+    which: str,
+    by_cluster: dict[str, list[list[str]]] | None = None,
+) -> list[str]:
+  """Columns that go strongly with the clusters or with the class.
+
+  Args:
+    results: `results.json`.
+    which: 'cluster' or 'class'.
+    by_cluster: column to the values in each cluster, where they are known.
+
+  Returns:
+    A sentence per column whose association reaches `STRONG`.
+  """
+  d = results['dataset']
+  p_name = 'p_value' if which == 'class' else 'p_value_with_cluster'
+  sentences = []
+  for entry in results['shortcuts']:
+    strength = entry[f'with_{which}']
+    if strength is None or strength < STRONG[entry['measure']]:
+      continue
+    p = p_value(entry[p_name])
+    sign = '' if p[0] in '<>' else '= '
+    how = f'{measure(entry)} {strength:.2f}, p {sign}{p}'
+    column = entry['column']
+    if which == 'class':
+      sentences.append(
+          f'{d["positive"]} and {d["negative"]} differ in {column} ({how}): a'
+          ' head that reads it from the image could pass for one that sees the'
+          ' disease.'
+      )
+      continue
+    values = (by_cluster or {}).get(column)
+    detail = ''
+    if values and sum(map(bool, values)) > 1:
+      detail = _contrast(values, entry['kind'])
+    sentences.append(f'The clusters differ in {column} ({how}){detail}.')
+  return sentences
+
+
+def measure(entry: dict[str, Any]) -> str:
+  return entry['measure'].replace("Cramer's", 'Cramér’s')
+
+
+def _contrast(values: list[list[str]], kind: str) -> str:
+  """Between which two clusters a column differs most.
+
+  A cluster without a value, or of augmented copies alone, is none of them.
+  """
+  if kind == 'numeric':
+    medians = {
+        c: statistics.median(map(float, known))
+        for c, own in enumerate(values)
+        if (known := [v for v in own if v])
+    }
+    low, high = min(medians, key=medians.get), max(medians, key=medians.get)
+    return (
+        f': its median is {medians[low]:g} in cluster {low} and'
+        f' {medians[high]:g} in cluster {high}'
+    )
+  found = []
+  for value in dict.fromkeys(v for own in values for v in own):
+    shares = {
+        c: own.count(value) / len(own) for c, own in enumerate(values) if own
+    }
+    low, high = min(shares, key=shares.get), max(shares, key=shares.get)
+    name = f'“{value}”' if value else 'missing'
+    text = (
+        f': it is {name} for {shares[high]:.0%} of cluster {high} and'
+        f' {shares[low]:.0%} of cluster {low}'
+    )
+    found.append((shares[high] - shares[low], text))
+  return max(found)[1]
+
+
+def columns_alone(results: dict[str, Any]) -> str:
+  """What a model of the columns reaches; '' where there is none."""
+  *_, together = results['shortcuts']
+  alone, own = together['auc_alone'], results['overall']
+  if folds(results):
+    own = results['folds'][0]['overall']
+  if alone is None or own['auc'] is None:
+    return ''
+  text = (
+      f'These columns alone reach an AUC of {alone:.2f} on the test'
+      f' images{" of the first fold" if folds(results) else ""}, the network'
+      f' {own["auc"]:.2f}.'
+  )
+  if alone >= own['auc']:
+    text += ' The network does no better than they do.'
+  return text
+
+
+def not_audited(results: dict[str, Any]) -> list[str]:
+  """Columns that were not looked at, by reason."""
+  columns: dict[str, list[str]] = {}
+  for entry in results['shortcuts'][:-1]:
+    if entry['kind'] is None:
+      columns.setdefault(entry['kind_why'], []).append(entry['column'])
+  return [f'{listed(names)} ({why})' for why, names in columns.items()]

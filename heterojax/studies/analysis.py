@@ -15,6 +15,8 @@ from heterojax.studies.samples import Samples
 _FAILS = 0.6
 # It falls behind where every random head beats it, and their mean by this.
 _SHORTFALL = 0.1
+# Hardly any image of such a cluster is an original.
+_ARTIFICIAL = 0.05
 # A cluster of one class to this share explains its head's failure by itself.
 _LOPSIDED = 0.8
 
@@ -122,8 +124,19 @@ def findings(clusters: list[dict[str, Any]]) -> list[str]:
 
   Returns:
     A summary and a paragraph per cluster whose head falls behind: every random
-    head does better, and their mean by `_SHORTFALL` or more.
+    head does better, and their mean by `_SHORTFALL` or more. Then a sentence
+    per cluster that augmentation made.
   """
+  return _heads_behind(clusters) + [
+      f'Only {c["originals"]:g} of the {c["size"]:g} training images of cluster'
+      f' {c["id"]} are originals: it shows what augmentation does to an image,'
+      ' and nothing of the data.'
+      for c in clusters
+      if c['originals'] <= _ARTIFICIAL * c['size']
+  ]
+
+
+def _heads_behind(clusters: list[dict[str, Any]]) -> list[str]:
   behind = [c for c in clusters if _falls_behind(c)]
   runs, n = len(clusters[0]['random']['runs']), clusters[0]['retrained']['n']
   points = f'{100 * _SHORTFALL:.0f} percentage points or more'
@@ -168,7 +181,7 @@ def _paragraph(c: dict[str, Any]) -> str:
   text = (
       f'The head retrained on cluster {c["id"]} is right for'
       f' {retrained["accuracy"]:.0%} of the {retrained["n"]} test images; heads'
-      f' trained on {c["size"]} random images are right for'
+      f' trained on {c["size"]:g} random images are right for'
       f' {c["random"]["accuracy"]:.0%} on average ({min(runs):.0%} to'
       f' {max(runs):.0%} over {len(runs)} runs).'
   )

@@ -1,12 +1,13 @@
 """What a retraining study computes, before it is written down.
 
-Axes: N samples, Q components, K clusters, H heads.
+Axes: N samples, P pictures, Q components, K clusters, H heads, T folds.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
 from heterojax.studies.samples import Samples
 
@@ -28,6 +29,12 @@ class Clusters(NamedTuple):
   distance: np.ndarray
   explained_variance: float | None
 
+  def renumbered(self, new: np.ndarray) -> 'Clusters':
+    """The same clusters with number c called `new[c]`."""
+    return self._replace(
+        centers=self.centers[np.argsort(new)], labels=new[self.labels]
+    )
+
 
 class HeadName(NamedTuple):
   """Which head: 'overall', 'cluster' (of one) or 'random' (as many images)."""
@@ -41,12 +48,12 @@ class HeadName(NamedTuple):
     return '_'.join([self.kind, *numbers])
 
 
-class Outcome(NamedTuple):
-  """Everything the results are made from.
+class Fold(NamedTuple):
+  """One split of the data and what came of it.
 
   Attributes:
-    samples: of the study.
-    clusters: of its pictures.
+    samples: of the study, split.
+    clusters: of its samples.
     heads: name to training images, in the order of the ensemble.
     probabilities: `[H, N]` float64 of the positive class.
   """
@@ -59,3 +66,17 @@ class Outcome(NamedTuple):
   def of_head(self, *name: str | int) -> np.ndarray:
     """`[N]` probabilities of one head."""
     return self.probabilities[list(self.heads).index(HeadName(*name))]
+
+
+class Outcome(NamedTuple):
+  """Everything the results are made from.
+
+  Attributes:
+    source: of the images.
+    x: `[P, D]` features of all pictures.
+    folds: T; one where the data are split once.
+  """
+
+  source: Source
+  x: np.ndarray
+  folds: tuple[Fold, ...]

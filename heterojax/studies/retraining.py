@@ -1,10 +1,12 @@
 """The retraining study (Wang 2023): does each cluster teach the same thing?
 
 The functions follow the paper's methods section, in its order: Extract image
-features, Cluster analysis, Retrain on each of the clusters, Train on random
-images of the same size, Statistics. Axes: see `outcome`.
+features, Cluster analysis (`clustering`), Retrain on each of the clusters,
+Train on random images of the same size, Statistics (`summary`). Where the data
+are split into folds, all of this is done in each. Axes: see `outcome`.
 """
 
+from collections.abc import Sequence
 import json
 import pathlib
 from typing import Any
@@ -14,76 +16,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax import checkpoint
-from heterojax import cluster
 from heterojax import metrics
 from heterojax import rng
 from heterojax import run_folder
 from heterojax.backbones import Backbone
+from heterojax.datasets import leaks
+from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.errors import UserError
 from heterojax.heads import ensemble
+from heterojax.studies import audits
+from heterojax.studies import clustering
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies import summary
 from heterojax.studies.outcome import Clusters
+from heterojax.studies.outcome import Fold
 from heterojax.studies.outcome import HeadName
 from heterojax.studies.outcome import Outcome
+from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 
 
-def cluster_analysis(
-    settings: Settings, x: jax.Array, samples: samples_lib.Samples
-) -> Clusters:
-  """Cluster analysis: reduce, cluster training images, assign the others."""
-  reduction, c = settings.reduction, settings.cluster
-  train, test = samples.of('train'), samples.of('test')
-  explained = None
-  z = x
-  if reduction.method == 'pca':
-    fitted = cluster.pca(x[samples.row[train]], reduction.n_components)
-    explained = float(jnp.sum(fitted.explained_variance_ratio))
-    z = cluster.transform(fitted, x)
-  z = z[samples.row]
-  if reduction.method == 'pca' and reduction.fit == 'separate':
-    apart = _reduce_apart(reduction.n_components, x[samples.row[test]])
-    z = z.at[test].set(apart)
-  result = cluster.kmeans(
-      z[train],
-      c.k,
-      key=rng.key(settings.seed, rng.Purpose.CLUSTERING),
-      n_init=c.n_init,
-      max_iter=c.max_iter,
-      tol=c.tol,
-  )
-  labels = np.array(cluster.predict(z, result.centers))
-  labels[train] = result.labels
-  if len(np.unique(result.labels)) < c.k:
-    raise UserError(
-        f'Only {len(np.unique(result.labels))} of {c.k} clusters have images,'
-        ' because too few training images differ: choose a smaller'
-        ' --config.cluster.k.'
-    )
-  z, centers = np.asarray(z), np.asarray(result.centers)
-  distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
-  return Clusters(z, centers, labels, distance, explained)
-
-
-def _reduce_apart(n_components: int, x_test: jax.Array) -> jax.Array:
-  """The mistake to show: test images in components of their own."""
-  if n_components > len(x_test):
-    raise UserError(
-        f'--config.reduction.fit=separate needs {n_components} test images and'
-        f' there are {len(x_test)}: choose a smaller'
-        ' --config.reduction.n_components.'
-    )
-  return cluster.transform(cluster.pca(x_test, n_components), x_test)
-
-
 def members(
-    settings: Settings, samples: samples_lib.Samples, clusters: Clusters
+    settings: Settings, samples: Samples, clusters: Clusters, fold: int
 ) -> dict[HeadName, ensemble.Member]:
-  """Retrain and Random: the training images of every head.
+  """Retrain and Random: the training images of every head of one fold.
 
   Random images are drawn from the training images without replacement and
   without regard to class. Each head's randomness depends on its name alone.
@@ -91,12 +50,14 @@ def members(
   seed, purpose = settings.seed, rng.Purpose
   train = samples.of('train')
   in_cluster = clusters.labels[train]
+  held_out = samples.row[validation(samples)]
 
   def member(positions: np.ndarray, *name: int) -> ensemble.Member:
     return ensemble.Member(
         rows=samples.row[positions],
-        init_key=rng.key(seed, purpose.INITIALISATION, *name),
-        order_key=rng.key(seed, purpose.ORDER, *name),
+        validation=held_out,
+        init_key=rng.key(seed, purpose.INITIALISATION, fold, *name),
+        order_key=rng.key(seed, purpose.ORDER, fold, *name),
     )
 
   heads = {HeadName('overall'): member(train, 0)}
@@ -105,13 +66,13 @@ def members(
     heads[HeadName('cluster', c)] = member(own, 1, c)
     for r in range(settings.heads.random_runs):
       subset = r if settings.heads.random_vary == 'both' else 0
-      key = rng.key(seed, purpose.SUBSET, c, subset)
+      key = rng.key(seed, purpose.SUBSET, fold, c, subset)
       drawn = jax.random.permutation(key, len(train))[: len(own)]
       heads[HeadName('random', c, r)] = member(train[drawn], 2, c, r)
   return heads
 
 
-def validation(samples: samples_lib.Samples) -> np.ndarray:
+def validation(samples: Samples) -> np.ndarray:
   """Positions that early stopping looks at.
 
   Where the protocol has no validation part they are the test set: Wang 2023
@@ -121,45 +82,25 @@ def validation(samples: samples_lib.Samples) -> np.ndarray:
   return own if len(own) else samples.of('test')
 
 
-def train_heads(
-    settings: Settings,
-    x: jax.Array,
-    samples: samples_lib.Samples,
-    heads: dict[HeadName, ensemble.Member],
-) -> ensemble.Ensemble:
-  """All heads at once, on rows of the one feature matrix."""
+def training(settings: Settings) -> ensemble.Training:
+  """How every head is trained."""
   h = settings.heads
-  held_out = validation(samples)
-  return ensemble.train(
-      x,
-      samples.y_of_pictures,
-      x[samples.row[held_out]],
-      samples.y[held_out],
-      list(heads.values()),
-      ensemble.Training(
-          epochs=h.epochs,
-          patience=h.patience,
-          batch_size=h.batch_size,
-          learning_rate=h.learning_rate,
-          monitor=h.monitor,
-      ),
+  return ensemble.Training(
+      epochs=h.epochs,
+      patience=h.patience,
+      batch_size=h.batch_size,
+      learning_rate=h.learning_rate,
+      monitor=h.monitor,
+      l2=h.l2,
   )
-
-
-def predict(
-    x: jax.Array, samples: samples_lib.Samples, trained: ensemble.Ensemble
-) -> np.ndarray:
-  """Probabilities `[H, N]` float64 of every head for every sample."""
-  logits = np.asarray(ensemble.predict(trained.params, x))
-  return metrics.probability(logits)[:, samples.row]
 
 
 def run(
     settings: Settings,
     folder: pathlib.Path,
-    cohort: Cohort,
-    samples: samples_lib.Samples,
-    backbone: Backbone,
+    cohorts: Sequence[Cohort],
+    samples: Sequence[Samples],
+    backbone: Backbone | None,
     environment: dict[str, Any],
     *,
     allow_mismatch: bool,
@@ -170,8 +111,8 @@ def run(
   Args:
     settings: of the study.
     folder: the run folder, owned.
-    cohort: see `stages.data`.
-    samples: see `stages.collect`.
+    cohorts: one per fold, see `stages.data`.
+    samples: one per fold, see `stages.collect`.
     backbone: see `stages.load_backbone`.
     environment: see `heterojax.environment`.
     allow_mismatch: go on with features of another environment.
@@ -180,30 +121,64 @@ def run(
   Returns:
     What `results.json` holds, and what it was made from.
   """
-  run_folder.write_atomically(folder / 'manifest.csv', manifest_csv(cohort))
+  run_folder.write_atomically(
+      folder / 'manifest.csv', manifest_csv(splits.by_fold(cohorts))
+  )
   run_folder.write_atomically(
       folder / 'augmented.csv', samples_lib.augmented_csv(samples)
   )
   with timer.stage('features', 'images') as count:
     stored, computed = stages.extract(
-        settings, backbone, samples, cohort, folder, environment, allow_mismatch
+        settings,
+        backbone,
+        samples[0].pictures,
+        cohorts,
+        folder,
+        environment,
+        allow_mismatch,
     )
     count(computed)
     x = jnp.asarray(stored)
-  _check_finite(x, samples)
+  _check_finite(x, samples[0])
   with timer.stage('clusters'):
-    clusters = cluster_analysis(settings, x, samples)
+    clusters = [
+        clustering.cluster_analysis(settings, x, own, fold)
+        for fold, own in enumerate(samples)
+    ]
+    clusters, agreement = clustering.align(list(zip(samples, clusters)))
   with timer.stage('heads', 'heads') as count:
-    heads = members(settings, samples, clusters)
-    trained = train_heads(settings, x, samples, heads)
-    count(len(heads))
+    heads = [
+        members(settings, own, found, fold)
+        for fold, (own, found) in enumerate(zip(samples, clusters))
+    ]
+    every = [member for own in heads for member in own.values()]
+    trained = ensemble.train(
+        x, samples[0].y_of_pictures, every, training(settings)
+    )
+    count(len(every))
   _save_heads(folder, heads, trained)
   with timer.stage('evaluation'):
-    outcome = Outcome(samples, clusters, heads, predict(x, samples, trained))
-    results = summary.summarise(settings, cohort, backbone, outcome)
-    results['backbone']['dim'] = x.shape[1]
+    logits = np.asarray(ensemble.predict(trained.params, x))
+    per_fold = np.split(metrics.probability(logits), len(heads))
+    outcome = Outcome(
+        cohorts[0].source,
+        x,
+        tuple(
+            Fold(own, found, names, probabilities[:, own.row])
+            for own, found, names, probabilities in zip(
+                samples, clusters, heads, per_fold
+            )
+        ),
+    )
+    found = audits.find_leaks(cohorts, outcome)
+    results = summary.summarise(
+        settings, cohorts, backbone, outcome, agreement, found
+    )
   run_folder.write_atomically(
-      folder / 'clusters.csv', summary.clusters_csv(outcome)
+      folder / 'clusters.csv', summary.clusters_csv(outcome.folds)
+  )
+  run_folder.write_atomically(
+      folder / 'tables' / 'leaks.csv', leaks.leaks_csv(found)
   )
   results |= {'timings': timer.stages, 'environment': environment}
   run_folder.write_atomically(
@@ -212,7 +187,7 @@ def run(
   return results, outcome
 
 
-def _check_finite(x: jax.Array, samples: samples_lib.Samples) -> None:
+def _check_finite(x: jax.Array, samples: Samples) -> None:
   finite = np.asarray(jnp.all(jnp.isfinite(x), axis=1))
   if not finite.all():
     first = samples.pictures[int(np.argmin(finite))]
@@ -224,21 +199,27 @@ def _check_finite(x: jax.Array, samples: samples_lib.Samples) -> None:
 
 def _save_heads(
     folder: pathlib.Path,
-    heads: dict[HeadName, ensemble.Member],
+    heads: Sequence[dict[HeadName, ensemble.Member]],
     trained: ensemble.Ensemble,
 ) -> None:
   """`checkpoints/heads` (Orbax) and the names of its leading axis."""
   path = folder / 'checkpoints' / 'heads'
   checkpoint.save(path, {'params': trained.params._asdict()})
+  names = [
+      (fold, name, member)
+      for fold, own in enumerate(heads)
+      for name, member in own.items()
+  ]
   described = [
       {
+          'fold': fold,
           'name': str(name),
           'rows': member.rows.tolist(),
           'epochs': int(trained.epochs[h]),
           'best_epoch': int(trained.best_epoch[h]),
           'best': float(trained.best[h]),
       }
-      for h, (name, member) in enumerate(heads.items())
+      for h, (fold, name, member) in enumerate(names)
   ]
   run_folder.write_atomically(
       path.with_suffix('.json'), json.dumps(described) + '\n'

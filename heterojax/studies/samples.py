@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 import dataclasses
+import itertools
 
 import numpy as np
 
 from heterojax.datasets import augmentation
+from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
 from heterojax.features import Picture
@@ -26,7 +28,8 @@ class Samples:
     split: `[N]`, of `SPLITS`.
     y: `[N]` int, 1 for the disease.
     row: `[N]` int, the picture of each sample.
-    pictures: P.
+    pictures: P, those of the other folds included.
+    y_of_pictures: `[P]` int.
   """
 
   ids: tuple[str, ...]
@@ -36,6 +39,7 @@ class Samples:
   y: np.ndarray
   row: np.ndarray
   pictures: tuple[Picture, ...]
+  y_of_pictures: np.ndarray
 
   def of(self, split: str) -> np.ndarray:
     """Positions of one split's samples."""
@@ -44,13 +48,6 @@ class Samples:
   @property
   def is_original(self) -> np.ndarray:
     return np.array([i == p for i, p in zip(self.ids, self.parents)])
-
-  @property
-  def y_of_pictures(self) -> np.ndarray:
-    """`[P]` int."""
-    y = np.zeros(len(self.pictures), self.y.dtype)
-    y[self.row] = self.y
-    return y
 
   def class_counts(
       self, positions: Sequence[int] | np.ndarray, names: tuple[str, str]
@@ -61,19 +58,50 @@ class Samples:
 
 
 def collect(
-    cohort: Cohort, *, seed: int, factors: tuple[float, float]
-) -> Samples:
-  """Adds the augmented copies and finds the distinct pictures.
+    cohorts: Sequence[Cohort], *, seed: int, factors: tuple[float, float]
+) -> tuple[Samples, ...]:
+  """Adds the augmented copies and finds the distinct pictures of all folds.
 
   Args:
-    cohort: with splits.
+    cohorts: T, with splits.
     seed: of the study.
     factors: training images of the (positive, negative) class after
       augmentation, per image before.
 
   Returns:
-    Training originals, their copies, then validation and test images.
+    For each fold its training originals, their copies, then validation and test
+    images. All folds share one list of pictures.
   """
+  chosen = [_with_copies(cohort, seed, factors) for cohort in cohorts]
+  # A path under two labels is two pictures: a row of features has one label.
+  keys = [[(c.path, how, c.label) for c, _, how in own] for own in chosen]
+  every = dict.fromkeys(itertools.chain.from_iterable(keys))
+  distinct = {key: row for row, key in enumerate(every)}
+  pictures = tuple(Picture(path, how) for path, how, _ in distinct)
+  positive = cohorts[0].positive
+  y_of_pictures = np.array([int(label == positive) for *_, label in distinct])
+  folds = []
+  for own, own_keys in zip(chosen, keys):
+    row = np.array([distinct[key] for key in own_keys])
+    folds.append(
+        Samples(
+            ids=tuple(f'{c.id}+{n}' if n else c.id for c, n, _ in own),
+            parents=tuple(c.id for c, _, _ in own),
+            transforms=tuple(how for _, _, how in own),
+            split=np.array([c.split for c, _, _ in own]),
+            y=y_of_pictures[row],
+            row=row,
+            pictures=pictures,
+            y_of_pictures=y_of_pictures,
+        )
+    )
+  return tuple(folds)
+
+
+def _with_copies(
+    cohort: Cohort, seed: int, factors: tuple[float, float]
+) -> list[tuple[Candidate, int, augmentation.Transform]]:
+  """(candidate, number of the copy, transform) of one fold's samples."""
   chosen = []
   for split in SPLITS:
     originals = [c for c in cohort.included if c.split == split]
@@ -86,30 +114,17 @@ def collect(
           (by_id[i], copy, augmentation.transform_of(seed, i, copy))
           for i, copy in augmentation.copies(seed, list(by_id), factor)
       ]
-  # A path under two labels is two pictures: a row of features has one label.
-  keys = [(c.path, transform, c.label) for c, _, transform in chosen]
-  distinct = {key: row for row, key in enumerate(dict.fromkeys(keys))}
-  return Samples(
-      ids=tuple(f'{c.id}+{copy}' if copy else c.id for c, copy, _ in chosen),
-      parents=tuple(c.id for c, _, _ in chosen),
-      transforms=tuple(transform for _, _, transform in chosen),
-      split=np.array([c.split for c, _, _ in chosen]),
-      y=np.array([int(c.label == cohort.positive) for c, _, _ in chosen]),
-      row=np.array([distinct[key] for key in keys]),
-      pictures=tuple(
-          Picture(cohort.root / path, transform)
-          for path, transform, _ in distinct
-      ),
-  )
+  return chosen
 
 
-def augmented_csv(samples: Samples) -> str:
-  """`augmented.csv`: one row per copy."""
-  rows = [
-      [i, parent, str(transform)]
+def augmented_csv(folds: Sequence[Samples]) -> str:
+  """`augmented.csv`: one row per copy, whichever folds train on it."""
+  rows = dict.fromkeys(
+      (i, parent, str(transform))
+      for samples in folds
       for i, parent, transform in zip(
           samples.ids, samples.parents, samples.transforms
       )
       if i != parent
-  ]
-  return csv_text(['id', 'parent_id', 'transform'], rows)
+  )
+  return csv_text(['id', 'parent_id', 'transform'], list(map(list, rows)))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import dataclasses
 from typing import Any
 
+from heterojax import datasets
 from heterojax import features
 from heterojax.datasets import images
 from heterojax.datasets import splits
@@ -30,6 +31,7 @@ class Split:
   protocol: str
   test_share: float
   validation_share: float
+  folds: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Reduction:
   method: str
   n_components: int
   rule: str
+  variance: float
   fit: str
+  rejected: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Heads:
   patience: int
   batch_size: int
   learning_rate: float
+  l2: float
   monitor: str
   random_runs: int
   random_vary: str
@@ -99,13 +104,13 @@ class Settings:
 
 _CHOICES = {
     'study': ('retraining',),
-    'data.dataset': ('odir5k', 'folder', 'demo', 'demo_control'),
+    'data.dataset': datasets.NAMES,
     'data.resize': images.RESIZES,
     'split.protocol': splits.PROTOCOLS,
     'backbone.feature': features.FEATURES,
     'backbone.train': ('frozen',),
     'reduction.method': ('pca', 'none'),
-    'reduction.rule': ('fixed',),
+    'reduction.rule': ('fixed', 'variance'),
     'reduction.fit': ('train', 'separate'),
     'cluster.method': ('kmeans',),
     'heads.monitor': ensemble.MONITORS,
@@ -120,6 +125,8 @@ _AT_LEAST = {
     'augmentation.positive': 1,
     'augmentation.negative': 1,
     'reduction.n_components': 1,
+    'reduction.rejected': 0,
+    'split.folds': 0,
     'cluster.k': 2,
     'cluster.n_init': 1,
     'cluster.max_iter': 1,
@@ -127,6 +134,7 @@ _AT_LEAST = {
     'heads.epochs': 1,
     'heads.patience': 0,
     'heads.batch_size': 1,
+    'heads.l2': 0,
     'heads.random_runs': 1,
 }
 _SHARES = ('split.test_share', 'split.validation_share')
@@ -175,6 +183,15 @@ def from_dict(config: dict[str, Any]) -> Settings:
     raise UserError(
         f'--config.data.max_bad_share is {settings.data.max_bad_share}, but'
         ' must be from 0 to 1.'
+    )
+  if settings.split.folds == 1:
+    raise UserError(
+        '--config.split.folds is 1, but must be 0 (one split) or 2 or more.'
+    )
+  if not 0 < settings.reduction.variance < 1:
+    raise UserError(
+        f'--config.reduction.variance is {settings.reduction.variance}, but'
+        ' must be a share between 0 and 1.'
     )
   if not settings.heads.learning_rate > 0:
     raise UserError(

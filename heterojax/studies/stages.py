@@ -1,8 +1,7 @@
 """The stages that both studies share: from the data set to its features."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
-import dataclasses
 import logging
 import pathlib
 import time
@@ -11,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from heterojax import backbones
+from heterojax import datasets
 from heterojax import features
 from heterojax import interruption
 from heterojax.datasets import demo
-from heterojax.datasets import folder
-from heterojax.datasets import odir
 from heterojax.datasets import selection
+from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -47,8 +46,8 @@ class Timer:
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
 
-def data(settings: Settings, run: pathlib.Path) -> Cohort:
-  """Candidates of two classes, selected, balanced and split."""
+def data(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
+  """Candidates of two classes, selected, balanced and split: one per fold."""
   d, split = settings.data, settings.split
   path = pathlib.Path(d.dir).expanduser()
   if d.dataset.startswith('demo'):
@@ -61,10 +60,7 @@ def data(settings: Settings, run: pathlib.Path) -> Cohort:
     )
   elif not d.dir:
     raise UserError('--config.data.dir must name where the images are.')
-  read = odir.read if d.dataset == 'odir5k' else folder.read
-  cohort = read(path, d.positive, d.negative)
-  if d.dataset.startswith('demo'):
-    cohort = dataclasses.replace(cohort, name=d.dataset)
+  cohort = datasets.read(d.dataset, path, d.positive, d.negative)
   cohort = selection.select(
       cohort,
       seed=settings.seed,
@@ -79,36 +75,43 @@ def data(settings: Settings, run: pathlib.Path) -> Cohort:
       protocol=split.protocol,
       test_share=split.test_share,
       validation_share=split.validation_share,
+      folds=split.folds,
   )
 
 
-def collect(settings: Settings, cohort: Cohort) -> samples_lib.Samples:
-  """The training images with their augmented copies, and the rest.
+def collect(
+    settings: Settings, cohorts: Sequence[Cohort]
+) -> tuple[samples_lib.Samples, ...]:
+  """For each fold the training images with their copies, and the rest.
 
   Raises:
     UserError: if there are too few images for the settings.
   """
   column = settings.data.subpopulation
-  own = {name: None for c in cohort.included for name, _ in c.columns}
+  own = {name: None for c in cohorts[0].included for name, _ in c.columns}
   if column and column not in own:
     raise UserError(
         f'There is no column {column!r} (--config.data.subpopulation): the data'
         f' set has {", ".join(own)}.'
     )
   factors = (settings.augmentation.positive, settings.augmentation.negative)
-  samples = samples_lib.collect(cohort, seed=settings.seed, factors=factors)
-  n, k = len(samples.of('train')), settings.cluster.k
+  samples = samples_lib.collect(cohorts, seed=settings.seed, factors=factors)
+  n, k = min(len(own.of('train')) for own in samples), settings.cluster.k
   if k > n:
     raise UserError(
         f'There are {n} training images for {k} clusters: choose a smaller'
         ' --config.cluster.k.'
     )
-  q = settings.reduction.n_components
-  if settings.reduction.method == 'pca' and q > n:
-    raise UserError(
-        f'There are {n} training images for {q} principal components: choose a'
-        ' smaller --config.reduction.n_components.'
-    )
+  reduction = settings.reduction
+  wanted = {'rejected': reduction.rejected}
+  if (reduction.method, reduction.rule) == ('pca', 'fixed'):
+    wanted['n_components'] = reduction.n_components
+  for name, q in wanted.items():
+    if q > n:
+      raise UserError(
+          f'There are {n} training images for {q} principal components: choose'
+          f' a smaller --config.reduction.{name}.'
+      )
   return samples
 
 
@@ -122,35 +125,41 @@ def extraction(settings: Settings) -> features.Extraction:
   )
 
 
-def load_backbone(settings: Settings, *, download: bool) -> backbones.Backbone:
+def load_backbone(
+    settings: Settings, *, download: bool
+) -> backbones.Backbone | None:
+  """The network; None where the features are given."""
   b = settings.backbone
+  if settings.data.dataset == 'features':
+    return None
   return backbones.load(b.name, b.weights, b.source, download=download)
 
 
 def extract(
     settings: Settings,
-    backbone: backbones.Backbone,
-    samples: samples_lib.Samples,
-    cohort: Cohort,
+    backbone: backbones.Backbone | None,
+    pictures: Sequence[features.Picture],
+    cohorts: Sequence[Cohort],
     run: pathlib.Path,
     environment: dict[str, Any],
     allow_mismatch: bool,
 ) -> tuple[np.ndarray, int]:
   """Features `[P, D]`, and how many were computed now."""
-  content = {
-      cohort.root / c.path: dict(c.columns)['sha256'] for c in cohort.included
-  }
-  pictures = [[content[p.path], str(p.transform)] for p in samples.pictures]
+  source = cohorts[0].source
+  if backbone is None:
+    return source.matrix[[int(p.path) for p in pictures]], 0
+  content = {c.path: dict(c.columns)['sha256'] for c in cohorts[0].included}
   how = extraction(settings)
   x, computed = features.extract(
       backbone,
-      samples.pictures,
+      source,
+      pictures,
       run / 'features',
       how,
       fingerprint=[
           [how.feature, how.image_size, how.resize],
           [backbone.name, backbone.source, backbone.weights_sha256],
-          pictures,
+          [[content[p.path], str(p.transform)] for p in pictures],
       ],
       environment=environment,
       allow_mismatch=allow_mismatch,
@@ -160,21 +169,31 @@ def extract(
 
 def forecast(
     settings: Settings,
-    backbone: backbones.Backbone,
-    samples: samples_lib.Samples,
+    backbone: backbones.Backbone | None,
+    source: sources.Source,
+    samples: Sequence[samples_lib.Samples],
 ) -> str:
   """What --dry_run says: numbers, sizes and arithmetic, before any is done."""
   how = extraction(settings)
-  pictures, d = len(samples.pictures), features.dim(backbone, how)
-  flops = features.flops_per_image(backbone, how)
-  n = len(samples.of('train'))
+  pictures = len(samples[0].pictures)
+  if backbone is None:
+    d, flops = source.matrix.shape[1], 0.0
+  else:
+    d = features.dim(backbone, how)
+    flops = features.flops_per_image(backbone, how)
+  n, validation, test = (
+      sum(len(own.of(split)) for own in samples)
+      for split in samples_lib.SPLITS
+  )
   heads = 1 + settings.cluster.k * (1 + settings.heads.random_runs)
+  heads *= len(samples)
   # Each random head sees as many images as its cluster's.
   passes = n * (2 + settings.heads.random_runs) * settings.heads.epochs
+  folds = f' (over {len(samples)} folds)' if len(samples) > 1 else ''
   return '\n'.join([
-      f'{n} training, {len(samples.of("validation"))} validation and'
-      f' {len(samples.of("test"))} test images show {pictures} pictures.',
-      f'Features: {d} numbers each, {pictures * d * 4 / 1e6:.0f} MB on disk,'
+      f'{n} training, {validation} validation and {test} test images{folds}'
+      f' show {pictures} pictures.',
+      f'Features: {d} numbers each, {pictures * d * 4 / 1e6:.1f} MB on disk,'
       f' {flops * pictures / 1e12:.2f} TFLOP.',
       f'{heads} heads: at most {passes} image passes,'
       f' {passes * d * 4 / 1e12:.2f} TFLOP.',

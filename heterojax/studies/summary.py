@@ -1,9 +1,12 @@
 """From the outcome of a retraining study to `results.json` and its CSV file.
 
 Statistics of Wang 2023: accuracy, AUC, sensitivity and specificity on the whole
-test set, between-cluster and intra-cluster distances.
+test set, between-cluster and intra-cluster distances. Where the data are split
+into folds, every score is over the out-of-fold predictions of all images, and
+sizes, counts of training images and distances are means over the folds.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,150 +18,289 @@ from heterojax.datasets import leaks
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
 from heterojax.studies import analysis
+from heterojax.studies import audits
+from heterojax.studies import clustering
 from heterojax.studies import published
+from heterojax.studies.outcome import Fold
 from heterojax.studies.outcome import HeadName
 from heterojax.studies.outcome import Outcome
 from heterojax.studies.settings import Settings
 
+Names = tuple[str, str]  # Of the (positive, negative) class.
+
 
 def summarise(
-    settings: Settings, cohort: Cohort, backbone: Backbone, outcome: Outcome
+    settings: Settings,
+    cohorts: Sequence[Cohort],
+    backbone: Backbone | None,
+    outcome: Outcome,
+    agreement: Sequence[float],
+    found: Sequence[leaks.Leak],
 ) -> dict[str, Any]:
-  """`results.json` but for timings and environment."""
+  """`results.json` but for timings and environment.
+
+  Args:
+    settings: of the study.
+    cohorts: one per fold.
+    backbone: the network; None where the features are given.
+    outcome: of the study.
+    agreement: of each fold's clusters with the first's.
+    found: see `audits.find_leaks`.
+
+  Returns:
+    The results, ready for JSON.
+  """
+  cohort, folds = cohorts[0], outcome.folds
   names = (cohort.positive, cohort.negative)
-  samples, clusters = outcome.samples, outcome.clusters
-  train, test = samples.of('train'), samples.of('test')
-  originals = train[samples.is_original[train]]
-  distances = cluster.between_clusters(clusters.centers)
-  described = describe_clusters(settings, cohort, outcome)
-  reduced = settings.reduction.method != 'none'
+  distances = np.mean(
+      [cluster.between_clusters(fold.clusters.centers) for fold in folds],
+      axis=0,
+  )
+  described = describe_clusters(settings, names, folds)
   results: dict[str, Any] = {
       'schema_version': 1,
       'study': settings.study,
       'protocol': settings.split.protocol,
       'seed': settings.seed,
+      'split': {'folds': len(folds) if len(folds) > 1 else 0},
       'dataset': {
           'name': cohort.name,
           'positive': cohort.positive,
           'negative': cohort.negative,
-          'n_train': len(originals),
-          'n_train_augmented': len(train),
-          'n_validation': len(samples.of('validation')),
-          'n_test': len(test),
+          **_sizes(folds, names),
           'n_candidates': len(cohort.candidates),
-          'class_counts_train': samples.class_counts(originals, names),
-          'class_counts_train_augmented': samples.class_counts(train, names),
-          'class_counts_test': samples.class_counts(test, names),
+          'notes': list(cohort.notes),
       },
-      'backbone': {
-          'name': backbone.name,
-          'source': backbone.source,
-          'weights': backbone.weights,
-          'weights_sha256': backbone.weights_sha256,
-          'feature': settings.backbone.feature,
-          'train': settings.backbone.train,
-      },
-      'reduction': {
-          'method': settings.reduction.method,
-          'n_components': settings.reduction.n_components if reduced else None,
-          'explained_variance': clusters.explained_variance,
-          'fit': settings.reduction.fit,
-      },
-      'overall': metrics.score(
-          samples.y[test], outcome.of_head('overall')[test]
-      ),
+      'backbone': _backbone(settings, backbone, outcome),
+      'reduction': _reduction(settings, outcome, names),
+      'overall': _score(folds, _overall),
       'clusters': described,
       'between_cluster_distances': distances.tolist(),
       'distance_vs_performance': analysis.distance_vs_performance(
           described, distances
       ),
       'findings': analysis.findings(described),
-      'leaks': leaks.audit(cohort),
-      'shortcuts': None,
-      'shortcuts_why': 'columns of the manifest are not audited yet',
+      'leaks': leaks.count(found, cohort, compared=True),
+      'shortcuts': audits.find_shortcuts(cohort, folds[0]),
       'published': published.wang2023(*names),
   }
-  if not reduced:
-    why = 'images were clustered without reduction'
-    results['reduction'] |= {
-        'n_components_why': why, 'explained_variance_why': why
-    }
   if results['published'] is None:
     results['published_why'] = 'the paper reports no such pair of classes'
+  if len(folds) > 1:
+    results['folds'] = [
+        {
+            **_sizes([fold], names),
+            'overall': _score([fold], _overall),
+            'cluster_sizes': [
+                len(_members(fold, c)) for c in range(settings.cluster.k)
+            ],
+            'adjusted_rand_with_first': agreed,
+        }
+        for fold, agreed in zip(folds, agreement)
+    ]
   if settings.data.subpopulation:
     results['known_subpopulations'] = analysis.known_subpopulations(
-        cohort, samples, clusters.labels, settings.data.subpopulation
+        cohort,
+        folds[0].samples,
+        folds[0].clusters.labels,
+        settings.data.subpopulation,
     )
   return results
 
 
+def _mean(values: Sequence[float]) -> float | int:
+  """The mean over folds; a whole number stays one."""
+  mean = float(np.mean(values))
+  return int(mean) if mean.is_integer() else mean
+
+
+def _mean_counts(counts: Sequence[dict[str, int]]) -> dict[str, float | int]:
+  return {name: _mean([c[name] for c in counts]) for name in counts[0]}
+
+
+def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
+  """How many images there are of each kind; every fold tests other ones."""
+  parts = []
+  for fold in folds:
+    samples = fold.samples
+    train = samples.of('train')
+    parts.append({
+        'train': train[samples.is_original[train]],
+        'train_augmented': train,
+        'validation': samples.of('validation'),
+        'test': samples.of('test'),
+    })
+
+  def counts(part: str) -> list[dict[str, int]]:
+    return [
+        fold.samples.class_counts(own[part], names)
+        for fold, own in zip(folds, parts)
+    ]
+
+  test = {name: sum(c[name] for c in counts('test')) for name in names}
+  return {
+      'n_train': _mean([len(own['train']) for own in parts]),
+      'n_train_augmented': _mean([len(p['train_augmented']) for p in parts]),
+      'n_validation': _mean([len(own['validation']) for own in parts]),
+      'n_test': sum(test.values()),
+      'class_counts_train': _mean_counts(counts('train')),
+      'class_counts_train_augmented': _mean_counts(counts('train_augmented')),
+      'class_counts_test': test,
+  }
+
+
+def _backbone(
+    settings: Settings, backbone: Backbone | None, outcome: Outcome
+) -> dict[str, Any]:
+  described = {
+      'name': settings.backbone.name,
+      'source': None,
+      'weights': None,
+      'weights_sha256': None,
+      'feature': 'given',
+      'dim': outcome.x.shape[1],
+      'train': settings.backbone.train,
+  }
+  if backbone is None:
+    why = 'the features are given'
+    return described | {
+        f'{name}_why': why for name in ('source', 'weights', 'weights_sha256')
+    }
+  return described | {
+      'name': backbone.name,
+      'source': backbone.source,
+      'weights': backbone.weights,
+      'weights_sha256': backbone.weights_sha256,
+      'feature': settings.backbone.feature,
+  }
+
+
+def _reduction(
+    settings: Settings, outcome: Outcome, names: Names
+) -> dict[str, Any]:
+  own, folds = settings.reduction, outcome.folds
+  described: dict[str, Any] = {'method': own.method, 'fit': own.fit}
+  if own.method == 'none':
+    why = 'images were clustered without reduction'
+    for name in ('n_components', 'explained_variance'):
+      described |= {name: None, f'{name}_why': why}
+  else:
+    described |= {
+        'n_components': _mean([f.clusters.z.shape[1] for f in folds]),
+        'explained_variance': _mean(
+            [f.clusters.explained_variance for f in folds]
+        ),
+    }
+  if own.rejected:
+    described['rejected'] = clustering.rejected(
+        settings, outcome.x, folds[0].samples, folds[0].clusters, names
+    )
+  return described
+
+
+def _members(fold: Fold, c: int) -> np.ndarray:
+  """Positions of the training samples of one cluster."""
+  train = fold.samples.of('train')
+  return train[fold.clusters.labels[train] == c]
+
+
+def _overall(fold: Fold) -> np.ndarray:
+  return fold.of_head('overall')
+
+
+def _score(
+    folds: Sequence[Fold],
+    predicted: Callable[[Fold], np.ndarray],
+    c: int | None = None,
+) -> dict[str, Any]:
+  """SCORE of a head over the test images of all folds, or of one cluster's."""
+  y, probabilities = [], []
+  for fold in folds:
+    test = fold.samples.of('test')
+    if c is not None:
+      test = test[fold.clusters.labels[test] == c]
+    y.append(fold.samples.y[test])
+    probabilities.append(predicted(fold)[test])
+  return metrics.score(np.concatenate(y), np.concatenate(probabilities))
+
+
 def describe_clusters(
-    settings: Settings, cohort: Cohort, outcome: Outcome
+    settings: Settings, names: Names, folds: Sequence[Fold]
 ) -> list[dict[str, Any]]:
   """`clusters`: sizes, distances and scores of each cluster's heads."""
-  names = (cohort.positive, cohort.negative)
-  samples, clusters = outcome.samples, outcome.clusters
-  train, test = samples.of('train'), samples.of('test')
-  y = samples.y[test]
-  in_cluster = clusters.labels[test]
-  overall = outcome.of_head('overall')[test]
   described = []
   for c in range(settings.cluster.k):
-    own = train[clusters.labels[train] == c]
-    retrained = outcome.of_head('cluster', c)[test]
-    runs = []
-    for r in range(settings.heads.random_runs):
-      name = HeadName('random', c, r)
-      drawn = samples.y_of_pictures[outcome.heads[name].rows]
-      positives = int(np.sum(drawn))
-      runs.append({
-          **metrics.score(y, outcome.of_head(*name)[test]),
-          'class_counts': {
-              cohort.positive: positives,
-              cohort.negative: len(drawn) - positives,
-          },
-      })
+    own = [(fold, _members(fold, c)) for fold in folds]
+    counts = [f.samples.class_counts(rows, names) for f, rows in own]
+
+    def retrained(fold: Fold, c: int = c) -> np.ndarray:
+      return fold.of_head('cluster', c)
+
+    runs = [
+        _random_run(folds, names, c, r)
+        for r in range(settings.heads.random_runs)
+    ]
     described.append({
         'id': c,
-        'size': len(own),
-        'class_counts': samples.class_counts(own, names),
-        **_intra_cluster_distance(clusters.z[own]),
-        'test': metrics.score(y[in_cluster == c], overall[in_cluster == c]),
-        'retrained': metrics.score(y, retrained),
+        'size': _mean([len(rows) for _, rows in own]),
+        'originals': _mean([
+            int(np.sum(fold.samples.is_original[rows])) for fold, rows in own
+        ]),
+        'class_counts': _mean_counts(counts),
+        **_intra_cluster_distance([f.clusters.z[rows] for f, rows in own]),
+        'test': _score(folds, _overall, c),
+        'retrained': _score(folds, retrained),
         'retrained_in_test_clusters': [
-            metrics.score(y[in_cluster == j], retrained[in_cluster == j])
-            for j in range(settings.cluster.k)
+            _score(folds, retrained, j) for j in range(settings.cluster.k)
         ],
         'random': {**metrics.mean_score(runs), 'runs': runs},
     })
   return described
 
 
-def _intra_cluster_distance(z: np.ndarray) -> dict[str, Any]:
-  distance = cluster.intra_cluster(z)
-  if distance is None:
+def _random_run(
+    folds: Sequence[Fold], names: Names, c: int, r: int
+) -> dict[str, Any]:
+  name = HeadName('random', c, r)
+  counts = []
+  for fold in folds:
+    drawn = fold.samples.y_of_pictures[fold.heads[name].rows]
+    positives = int(np.sum(drawn))
+    counts.append(dict(zip(names, (positives, len(drawn) - positives))))
+  score = _score(folds, lambda fold: fold.of_head(*name))
+  return {**score, 'class_counts': _mean_counts(counts)}
+
+
+def _intra_cluster_distance(members: Sequence[np.ndarray]) -> dict[str, Any]:
+  distances = [cluster.intra_cluster(z) for z in members]
+  if None in distances:
     return {
         'intra_cluster_distance': None,
         'intra_cluster_distance_why': 'one image has no pair',
     }
-  return {'intra_cluster_distance': distance}
+  return {'intra_cluster_distance': float(np.mean(distances))}
 
 
-def clusters_csv(outcome: Outcome) -> str:
+def clusters_csv(folds: Sequence[Fold]) -> str:
   """`clusters.csv`: every sample, as the overall head sees it."""
-  samples, clusters = outcome.samples, outcome.clusters
-  probabilities = outcome.of_head('overall')
-  correct = (probabilities > 0.5) == (samples.y == 1)
-  rows = [
-      [
-          samples.ids[i],
-          samples.split[i],
-          int(clusters.labels[i]),
-          float(clusters.distance[i]),
-          float(probabilities[i]),
-          str(bool(correct[i])).lower(),
-      ]
-      for i in range(len(samples.ids))
-  ]
-  header = 'id,split,cluster,centroid_distance,probability,correct'
-  return csv_text(header.split(','), rows)
+  header = 'id,split,cluster,centroid_distance,probability,correct'.split(',')
+  rows = []
+  for number, fold in enumerate(folds):
+    samples, clusters = fold.samples, fold.clusters
+    probabilities = _overall(fold)
+    correct = (probabilities > 0.5) == (samples.y == 1)
+    rows += [
+        [
+            samples.ids[i],
+            samples.split[i],
+            int(clusters.labels[i]),
+            float(clusters.distance[i]),
+            float(probabilities[i]),
+            str(bool(correct[i])).lower(),
+            number,
+        ]
+        for i in range(len(samples.ids))
+    ]
+  if len(folds) > 1:
+    return csv_text([*header, 'fold'], rows)
+  return csv_text(header, [row[:-1] for row in rows])

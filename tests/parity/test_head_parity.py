@@ -18,17 +18,20 @@ keras = pytest.importorskip('keras')
 _N, _DIM, _V, _BATCH = 61, 12, 50, 8
 
 
-def _data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _data() -> tuple[np.ndarray, np.ndarray]:
+  """Rows to train on, and then those to validate on."""
   rng = np.random.default_rng(3)
   x = rng.normal(size=(_N + _V, _DIM)).astype(np.float32)
   noise = rng.normal(size=len(x)) * 1.5
   y = (x @ rng.normal(size=_DIM) + noise > 0).astype(np.float32)
-  return x[:_N], y[:_N], x[_N:], y[_N:]
+  return x, y
 
 
 def _member() -> Member:
   rows = np.random.default_rng(4).permutation(_N)
-  return Member(rows, jax.random.key(5), jax.random.key(6))
+  return Member(
+      rows, _N + np.arange(_V), jax.random.key(5), jax.random.key(6)
+  )
 
 
 def _order(member: Member, epoch: int) -> np.ndarray:
@@ -37,10 +40,15 @@ def _order(member: Member, epoch: int) -> np.ndarray:
   ]
 
 
-def _model(member: Member, learning_rate: float) -> 'keras.Model':
+def _model(
+    member: Member, learning_rate: float, l2: float = 0.0
+) -> 'keras.Model':
+  penalty = keras.regularizers.L2(l2) if l2 else None
   model = keras.Sequential([
       keras.Input((_DIM,)),
-      keras.layers.Dense(1, activation='sigmoid'),
+      keras.layers.Dense(
+          1, activation='sigmoid', kernel_regularizer=penalty
+      ),
   ])
   kernel = ensemble.initial_params([member], _DIM).kernel[0]
   # The bias is that of the layer: both start from zero.
@@ -55,17 +63,21 @@ def _model(member: Member, learning_rate: float) -> 'keras.Model':
 
 def _train(member: Member, training: Training) -> ensemble.Ensemble:
   # A larger head beside it: the list of the first one is padded.
+  # It validates on other rows, which concern it alone.
   other = Member(
-      np.arange(_N).repeat(2), jax.random.key(7), jax.random.key(8)
-  )
+      np.arange(_N).repeat(2), _N + np.arange(5, 20),
+      jax.random.key(7), jax.random.key(8),
+  )  # pyformat: disable
   return ensemble.train(*_data(), [member, other], training)
 
 
+@pytest.mark.parametrize('l2', [0.0, 0.02])
 @pytest.mark.parametrize('learning_rate', [1e-3, 1e-1])
-def test_follows_fit(learning_rate: float) -> None:
-  x, y, *validation = _data()
+def test_follows_fit(learning_rate: float, l2: float) -> None:
+  x, y = _data()
   member = _member()
-  model = _model(member, learning_rate)
+  validation = x[member.validation], y[member.validation]
+  model = _model(member, learning_rate, l2)
   start = model.get_weights()[0]
   accuracy, loss = [], []
   for epoch in range(3):
@@ -81,12 +93,16 @@ def test_follows_fit(learning_rate: float) -> None:
     ).history
     accuracy += history['val_accuracy']
     loss += history['val_loss']
-  trained = _train(member, Training(3, 9, _BATCH, learning_rate))
+  trained = _train(
+      member, Training(3, 9, _BATCH, learning_rate, 'val_accuracy', l2)
+  )
   # One image more or less would be 0.02.
   np.testing.assert_allclose(
       trained.history[:, 0], accuracy, rtol=0, atol=1e-6
   )
-  trained = _train(member, Training(3, 9, _BATCH, learning_rate, 'val_loss'))
+  trained = _train(
+      member, Training(3, 9, _BATCH, learning_rate, 'val_loss', l2)
+  )
   np.testing.assert_allclose(-trained.history[:, 0], loss, rtol=1e-5)
   # The loss falls, so the best weights are the last ones.
   assert trained.best_epoch[0] == 2
@@ -103,7 +119,7 @@ def test_follows_fit(learning_rate: float) -> None:
 def _batches(
     member: Member, epochs: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  x, y, *_ = _data()
+  x, y = _data()
   for epoch in range(epochs):
     order = _order(member, epoch)
     for rows in np.split(order, range(_BATCH, _N, _BATCH)):
@@ -117,13 +133,13 @@ def test_stops_and_restores_as_keras(patience: int) -> None:
   stopping = keras.callbacks.EarlyStopping(
       'val_accuracy', patience=patience, restore_best_weights=True
   )
-  *_, x_validation, y_validation = _data()
+  x, y = _data()
   history = model.fit(
       _batches(member, epochs),
       steps_per_epoch=-(-_N // _BATCH),
       shuffle=False,
       epochs=epochs,
-      validation_data=(x_validation, y_validation),
+      validation_data=(x[member.validation], y[member.validation]),
       callbacks=[stopping],
       verbose=0,
   ).history['val_accuracy']

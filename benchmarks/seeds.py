@@ -1,0 +1,98 @@
+"""A study over several seeds, beside scikit-learn's LogisticRegression.
+
+python -m benchmarks.seeds --config=configs/fundus.py:protocol=published \
+    --config.data.dir=DIR --workdir=DIR --seeds=5
+
+The overall head is stopped early and is not penalised; LogisticRegression(C=1)
+is fitted to convergence on the same training features. How far apart their AUCs
+on the test set are says what the head's training costs or gains.
+"""
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+from absl import flags
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from heterojax import arithmetic
+from heterojax import cli
+from heterojax import environment
+from heterojax import metrics
+from heterojax import run_folder
+from heterojax.studies import retraining
+from heterojax.studies import settings as settings_lib
+from heterojax.studies import stages
+from heterojax.studies.outcome import Fold
+
+_FLAGS = (
+    (flags.DEFINE_string, 'workdir', 'seeds', 'A run folder per seed in it.'),
+    (flags.DEFINE_integer, 'seeds', 5, 'How many, from the configured one on.'),
+    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+)
+
+
+def logistic_regression(fold: Fold, x: np.ndarray) -> dict[str, Any]:
+  """SCORE of LogisticRegression on the features that the head was given."""
+  samples = fold.samples
+  train, test = (samples.row[samples.of(part)] for part in ('train', 'test'))
+  fitted = LogisticRegression(C=1.0, max_iter=10_000)
+  fitted.fit(x[train], samples.y_of_pictures[train])
+  probabilities = fitted.predict_proba(x[test])[:, 1]
+  return metrics.score(samples.y_of_pictures[test], probabilities)
+
+
+def _study(config: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
+  settings = settings_lib.from_dict(config)
+  backbone = stages.load_backbone(settings, download=False)
+  with run_folder.opened(folder, config):
+    cohorts = stages.data(settings, folder)
+    samples = stages.collect(settings, cohorts)
+    run_folder.begin(folder, config)
+    results, outcome = retraining.run(
+        settings, folder, cohorts, samples, backbone, environment.describe(),
+        allow_mismatch=False, timer=stages.Timer(),
+    )  # pyformat: disable
+  return {
+      'seed': settings.seed,
+      'protocol': results['protocol'],
+      'dataset': results['dataset'],
+      'leaks': results['leaks'],
+      'overall': results['overall'],
+      'retrained': [c['retrained']['accuracy'] for c in results['clusters']],
+      'random': [c['random']['accuracy'] for c in results['clusters']],
+      'logistic_regression': logistic_regression(outcome.folds[0], outcome.x),
+  }
+
+
+def _seeds(values: flags.FlagValues) -> int:
+  arithmetic.start()
+  workdir = pathlib.Path(values.workdir)
+  config, records = values.config.to_dict(), []
+  for seed in range(config['seed'], config['seed'] + values.seeds):
+    record = _study({**config, 'seed': seed}, workdir / f'seed_{seed}')
+    records.append(record)
+    head, peer = record['overall'], record['logistic_regression']
+    print(
+        f'seed {seed}: accuracy {head["accuracy"]:.4f}, AUC {head["auc"]:.4f};'
+        f' LogisticRegression {peer["accuracy"]:.4f}, {peer["auc"]:.4f}',
+        flush=True,
+    )
+  for name in ('accuracy', 'auc'):
+    own = np.array([r['overall'][name] for r in records])
+    other = np.array([r['logistic_regression'][name] for r in records])
+    print(
+        f'{name}: {own.mean():.4f} ({own.min():.4f} to {own.max():.4f}), minus'
+        f' LogisticRegression {np.mean(own - other):+.4f}'
+        f' ({np.min(own - other):+.4f} to {np.max(own - other):+.4f})'
+    )
+  run_folder.write_atomically(
+      workdir / 'seeds.json', json.dumps(records, indent=2) + '\n'
+  )
+  return 0
+
+
+if __name__ == '__main__':
+  sys.exit(cli.run(_FLAGS, _seeds, sys.argv, about=__doc__))

@@ -1,0 +1,84 @@
+"""RSNA Pediatric Bone Age (Kaggle `kmader/rsna-bone-age`).
+
+12,611 hand radiographs with the skeletal age in months and the sex, one image
+a child. The classes are the sexes.
+"""
+
+from collections import Counter
+import pathlib
+
+from heterojax.datasets import layout
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import read_table
+from heterojax.datasets.manifest import require_columns
+from heterojax.datasets.sources import Files
+from heterojax.errors import UserError
+
+_CSV = 'boneage-training-dataset.csv'
+_COLUMNS = ('id', 'boneage', 'male')
+_PUBLISHED = {'rows': 12_611, 'male': 6833, 'female': 5778}
+_LABELS = {'true': 'male', 'false': 'female'}
+
+
+def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+  """Finds all candidates.
+
+  Args:
+    path: folder of the download, or its CSV file; the images may lie at any
+      depth.
+    positive: 'male' or 'female'; '' stands for the sex that is not `negative`,
+      or for 'male'.
+    negative: the other one; likewise.
+
+  Returns:
+    One candidate per row, with the bone age in months as the column `boneage`.
+    Every image is of another child, so that the group is the id.
+
+  Raises:
+    UserError: if the folder does not hold the download.
+  """
+  classes = ('female', 'male')
+  for option, name in (('positive', positive), ('negative', negative)):
+    if name and name not in classes:
+      raise UserError(
+          f'Bone ages have no class {name!r} (--config.data.{option}): their'
+          ' classes are male and female.'
+      )
+  positive = positive or ('female' if negative == 'male' else 'male')
+  negative = negative or classes[positive == 'female']
+  tree, table = layout.find_table(
+      path, (_CSV,), 'the RSNA bone ages (Kaggle kmader/rsna-bone-age)'
+  )
+  rows = read_table(table)
+  require_columns(table, rows, _COLUMNS)
+  names = [f'{row["id"]}.png' for row in rows]
+  labels = [_LABELS.get(row['male'].lower(), '') for row in rows]
+  counts = Counter(labels)
+  found = {'rows': len(rows), **{k: counts[k] for k in _LABELS.values()}}
+  notes = [*tree.notes, *layout.compare(table.name, found, _PUBLISHED)]
+  paths, found_notes = layout.locate(tree, table, names)
+  ids = layout.unique([row['id'] for row in rows])
+  candidates = []
+  for row, id_, name, label in zip(rows, ids, names, labels):
+    candidate = Candidate(
+        id=id_,
+        path=paths[name],
+        label=label,
+        group=row['id'],
+        columns=(('boneage', row['boneage']), ('male', row['male'])),
+    )
+    if not row['id']:
+      candidate = candidate.left_out('no image is named')
+    elif not label:
+      candidate = candidate.left_out('the sex is not known')
+    candidates.append(candidate)
+  return Cohort(
+      'rsna_bone_age',
+      Files(tree.root),
+      positive,
+      negative,
+      tuple(candidates),
+      (*notes, *found_notes),
+      label_columns=('male',),
+  )

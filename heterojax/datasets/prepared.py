@@ -1,0 +1,223 @@
+"""Reading what `launch.prepare` wrote: a TFDS data set of array_record files.
+
+The manifest lies beside the records as `metadata.json`, so that a study on
+prepared data begins from the same candidates, in the same order and with the
+same reasons, as one on the publisher's files. TensorFlow Datasets is imported
+when the first image is read; TensorFlow never is.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+import contextlib
+import dataclasses
+import json
+import pathlib
+import threading
+from typing import Any
+
+from absl import logging as absl_logging
+
+from heterojax.datasets import images
+from heterojax.datasets import sources
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
+
+INFO = 'dataset_info.json'
+METADATA = 'metadata.json'
+# A data set's folder is NAME/CLASSES/VERSION.
+_DEPTH = '*/*/*'
+# TFDS writes into a folder of this prefix and renames it at the end.
+INCOMPLETE = 'incomplete.'
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+  """Images of array_record files, looked up by their original path.
+
+  Attributes:
+    root: folder of the data set.
+    places: (TFDS split, position in it) of each image.
+    unreadable: of each path without an image, whether there was a file and why
+      it could not be read when the data were prepared.
+  """
+
+  root: pathlib.Path
+  places: Mapping[str, tuple[str, int]] = dataclasses.field(
+      compare=False, repr=False
+  )
+  unreadable: Mapping[str, tuple[bool, str]] = dataclasses.field(
+      compare=False, repr=False
+  )
+  _opened: dict[str, Any] = dataclasses.field(
+      default_factory=dict, init=False, compare=False, repr=False
+  )
+  _lock: threading.Lock = dataclasses.field(
+      default_factory=threading.Lock, init=False, compare=False, repr=False
+  )
+
+  @property
+  def name(self) -> str:
+    return str(self.root)
+
+  def exists(self, path: str) -> bool:
+    return path in self.places or self.unreadable.get(path, (False,))[0]
+
+  def read(self, path: str) -> bytes:
+    if path not in self.places:
+      _, problem = self.unreadable.get(path, (False, 'file not found'))
+      raise images.UnreadableImage(problem)
+    split, position = self.places[path]
+    records = self._split(split)
+    try:
+      record = records[position]
+    # array_record raises whatever its C++ reader says.
+    except Exception as error:  # pylint: disable=broad-except
+      raise images.UnreadableImage(
+          f'its record is damaged: {" ".join(str(error).split())[:200]}'
+      ) from error
+    if record['path'] != path.encode():
+      raise images.UnreadableImage('its record is of another image')
+    return record['image']
+
+  def inspect(self, path: str) -> sources.Inspection:
+    return sources.inspect_image(self, path)
+
+  def _split(self, split: str) -> Any:
+    """Random access to one split's records, which threads may share."""
+    with self._lock:
+      if split not in self._opened:
+        with quiet() as tfds:
+          try:
+            builder = tfds.builder_from_directory(self.root)
+            self._opened[split] = builder.as_data_source(
+                split, decoders={'image': tfds.decode.SkipDecoding()}
+            )
+          # TFDS raises almost anything where its own files are damaged.
+          except Exception as error:  # pylint: disable=broad-except
+            raise UserError(_damaged(self.root, error)) from error
+      return self._opened[split]
+
+
+def find(path: pathlib.Path) -> list[pathlib.Path]:
+  """Folders of complete data sets in `path`, which may itself be one."""
+  if (path / INFO).is_file():
+    return [path]
+  found = sorted(info.parent for info in path.glob(f'{_DEPTH}/{INFO}'))
+  return [folder for folder in found if not folder.name.startswith(INCOMPLETE)]
+
+
+def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+  """Reads a prepared data set.
+
+  Args:
+    path: what was given to `launch.prepare` as --out, or a data set's own
+      folder in it.
+    positive: label of the disease, or '' where one pair of classes is there.
+    negative: label of the other class; likewise.
+
+  Returns:
+    The cohort that the publisher's files gave, on a `Records` source.
+
+  Raises:
+    UserError: if no such pair was prepared, or several were, or it is damaged.
+  """
+  cohorts = [load(folder) for folder in find(path)]
+  chosen = [
+      c
+      for c in cohorts
+      if _key(positive) in ('', _key(c.positive))
+      and _key(negative) in ('', _key(c.negative))
+  ]
+  if len(chosen) == 1:
+    return chosen[0]
+  pairs = [f'{c.positive!r} against {c.negative!r}' for c in chosen or cohorts]
+  if chosen:
+    raise UserError(
+        f'{path} holds several prepared data sets, of {" and ".join(pairs)}:'
+        ' name both classes, or give the folder of one, such as'
+        f' {chosen[0].source.name}.'
+    )
+  raise UserError(
+      f'{path} holds no data prepared for {positive!r} against {negative!r},'
+      f' only {" and ".join(pairs) or "none at all"}: prepare them with'
+      ' python -m launch.prepare.'
+  )
+
+
+def _key(label: str) -> str:
+  """A label as readers compare it: some files spell No_Finding."""
+  return label.replace('_', ' ').casefold()
+
+
+def load(folder: pathlib.Path) -> Cohort:
+  """The cohort of one data set's own folder.
+
+  Raises:
+    UserError: if it is damaged or not of this program.
+  """
+  if folder.name.startswith(INCOMPLETE):
+    raise UserError(
+        f'{folder} is what an interrupted run left: prepare the data again.'
+    )
+  try:
+    stored = json.loads((folder / METADATA).read_text(encoding='utf-8'))
+    fields = dict(stored['cohort'])
+    candidates = tuple(
+        Candidate(**{**c, 'columns': tuple(map(tuple, c['columns']))})
+        for c in fields.pop('candidates')
+    )
+    paths = {c.id: c.path for c in candidates}
+    places: dict[str, tuple[str, int]] = {}
+    for split, ids in stored['records'].items():
+      for position, i in enumerate(ids):
+        places.setdefault(paths[i], (split, position))
+    unreadable = {
+        path: (bool(exists), str(problem))
+        for path, (exists, problem) in stored['unreadable'].items()
+    }
+    for name, value in fields.items():
+      if isinstance(value, list):
+        fields[name] = tuple(value)
+    return Cohort(
+        source=Records(folder, places, unreadable),
+        candidates=candidates,
+        **fields,
+    )
+  except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    raise UserError(_damaged(folder, error)) from error
+
+
+def as_json(cohort: Cohort) -> dict[str, Any]:
+  """All of a cohort but its source, as `load` reads it."""
+  fields = {k: v for k, v in vars(cohort).items() if k != 'source'}
+  return {**fields, 'candidates': [vars(c) for c in cohort.candidates]}
+
+
+def same(first: Cohort, second: Cohort) -> bool:
+  """Whether two cohorts are equal but for where their images are kept."""
+  second = dataclasses.replace(second, source=first.source)
+  return first == second
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[Any]:
+  """TensorFlow Datasets, which would warn of what is meant here."""
+  # It takes a second to import, and studies of plain files never need it.
+  import tensorflow_datasets as tfds  # pylint: disable=import-outside-toplevel
+
+  tfds.disable_progress_bar()
+  verbosity = absl_logging.get_verbosity()
+  absl_logging.set_verbosity(absl_logging.FATAL)
+  try:
+    yield tfds
+  finally:
+    absl_logging.set_verbosity(verbosity)
+
+
+def _damaged(folder: pathlib.Path, error: Exception) -> str:
+  said = ' '.join(f'{type(error).__name__}: {error}'.split())[:200].rstrip('.')
+  return (
+      f'{folder} is damaged or was not prepared by this program ({said}):'
+      ' delete it and prepare the data again.'
+  )

@@ -1,0 +1,88 @@
+"""Where the images of a cohort are kept, behind one small interface."""
+
+import dataclasses
+import pathlib
+from typing import NamedTuple, Protocol
+
+from heterojax.datasets import images
+
+
+class Inspection(NamedTuple):
+  """What looking at one candidate once tells.
+
+  Attributes:
+    problem: why it cannot be used; '' if it can.
+    columns: what the manifest keeps of it, `sha256` of its content among them.
+  """
+
+  problem: str
+  columns: tuple[tuple[str, str], ...] = ()
+
+
+class Source(Protocol):
+  """What the candidates of a cohort are looked up in, by their path."""
+
+  @property
+  def name(self) -> str:
+    """What messages call it: a folder or a file."""
+
+  def exists(self, path: str) -> bool:
+    """Whether there is anything to look at."""
+
+  def inspect(self, path: str) -> Inspection:
+    """Looks at one candidate; never raises for a broken one."""
+
+
+class ImageSource(Source, Protocol):
+  """A source of images."""
+
+  def read(self, path: str) -> bytes:
+    """The encoded image; raises `images.UnreadableImage` with the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+  """Image files of a folder."""
+
+  root: pathlib.Path
+
+  @property
+  def name(self) -> str:
+    return str(self.root)
+
+  def exists(self, path: str) -> bool:
+    return images.exists(self.root / path)
+
+  def read(self, path: str) -> bytes:
+    return images.read(self.root / path)
+
+  def inspect(self, path: str) -> Inspection:
+    return inspect_image(self, path)
+
+
+def inspect_image(source: ImageSource, path: str) -> Inspection:
+  """Decodes one image and keeps only what is known of it then.
+
+  Args:
+    source: of the image.
+    path: in the source.
+
+  Returns:
+    Its `width` and `height` in pixels, and the digests `sha256` of the encoded
+    bytes and `pixels_sha256` of the decoded pixels.
+  """
+  try:
+    data = source.read(path)
+    pixels = images.decode(data)
+  except images.UnreadableImage as error:
+    return Inspection(str(error))
+  height, width, _ = pixels.shape
+  return Inspection(
+      '',
+      (
+          ('width', str(width)),
+          ('height', str(height)),
+          ('sha256', images.digest(data)),
+          ('pixels_sha256', images.pixel_digest(pixels)),
+      ),
+  )

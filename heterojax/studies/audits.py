@@ -1,0 +1,87 @@
+"""What else may explain a result: leaks between the parts, and shortcuts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from heterojax import cluster
+from heterojax.datasets import leaks
+from heterojax.datasets.manifest import Cohort
+from heterojax.studies import shortcuts
+from heterojax.studies.outcome import Fold
+from heterojax.studies.outcome import Outcome
+
+# Each image has its own.
+_DIGESTS = ('sha256', 'pixels_sha256')
+_NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
+
+
+def find_leaks(
+    cohorts: Sequence[Cohort], outcome: Outcome
+) -> list[leaks.Leak]:
+  """What the held-out parts of every fold share with its training part."""
+  found = []
+  for cohort, fold in zip(cohorts, outcome.folds):
+    found += leaks.find(cohort, _nearest(cohort, fold, outcome.x))
+  return found
+
+
+def _nearest(
+    cohort: Cohort, fold: Fold, x: np.ndarray
+) -> dict[str, leaks.Nearest]:
+  """For each held-out part the nearest original images of training."""
+  samples = fold.samples
+  row = dict(zip(samples.ids, samples.row))
+  columns = {c.id: dict(c.columns) for c in cohort.included}
+  digest = {
+      i: own.get('pixels_sha256', own['sha256']) for i, own in columns.items()
+  }
+  number = {d: n for n, d in enumerate(dict.fromkeys(digest.values()))}
+  content = np.full(len(x), -1)
+  for i, d in digest.items():
+    content[row[i]] = number[d]
+  result = {}
+  for split, held_out, training in leaks.sides(cohort):
+    ids, others = [c.id for c in held_out], [c.id for c in training]
+    nearest, distance = cluster.nearest_by_cosine(
+        x,
+        np.array([row[i] for i in ids]),
+        np.array([row[i] for i in others]),
+        content,
+    )
+    result[split] = leaks.Nearest(
+        {i: others[n] for i, n in zip(ids, nearest)},
+        {i: float(d) for i, d in zip(ids, distance)},
+    )
+  return result
+
+
+def find_shortcuts(cohort: Cohort, fold: Fold) -> list[dict[str, Any]]:
+  """Which columns of the manifest go with a class or a cluster.
+
+  Args:
+    cohort: of the fold.
+    fold: the first, where there are several.
+
+  Returns:
+    See `shortcuts.audit`; over distinct images of training and test.
+  """
+  samples = fold.samples
+  own = {c.id: dict(c.columns) for c in cohort.included}
+  names = dict.fromkeys(name for columns in own.values() for name in columns)
+  _, first = np.unique(samples.row, return_index=True)
+  held = samples.is_original & (samples.split != 'validation')
+  chosen = [i for i in np.sort(first) if held[i]]
+  excluded = dict.fromkeys(cohort.label_columns, 'it tells the class itself')
+  return shortcuts.audit(
+      {
+          name: [own[samples.ids[i]].get(name, '') for i in chosen]
+          for name in names
+          if name not in _DIGESTS
+      },
+      samples.y[chosen],
+      fold.clusters.labels[chosen],
+      samples.split[chosen] == 'train',
+      excluded=_NOT_AUDITED | excluded,
+  )

@@ -1,0 +1,166 @@
+"""Cluster analysis on the image features (Wang 2023).
+
+"We selected the first 200 principal components ... used the K-means clustering
+algorithm ... assigned the transformed testing set into the four clusters based
+on the cluster centers found from the training set." Axes: see `outcome`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score
+
+from heterojax import cluster
+from heterojax import rng
+from heterojax.errors import UserError
+from heterojax.studies.outcome import Clusters
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Reduction
+from heterojax.studies.settings import Settings
+
+
+def cluster_analysis(
+    settings: Settings, x: jax.Array, samples: Samples, fold: int
+) -> Clusters:
+  """Reduces, clusters training images and assigns the others."""
+  z, explained = _reduced(settings.reduction, x, samples)
+  train, c = samples.of('train'), settings.cluster
+  result = cluster.kmeans(
+      z[train],
+      c.k,
+      key=rng.key(settings.seed, rng.Purpose.CLUSTERING, fold),
+      n_init=c.n_init,
+      max_iter=c.max_iter,
+      tol=c.tol,
+  )
+  labels = np.array(cluster.predict(z, result.centers))
+  labels[train] = result.labels
+  if len(np.unique(result.labels)) < c.k:
+    raise UserError(
+        f'Only {len(np.unique(result.labels))} of {c.k} clusters have images,'
+        ' because too few training images differ: choose a smaller'
+        ' --config.cluster.k.'
+    )
+  z, centers = np.asarray(z), np.asarray(result.centers)
+  distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
+  return Clusters(z, centers, labels, distance, explained)
+
+
+def _reduced(
+    reduction: Reduction, x: jax.Array, samples: Samples
+) -> tuple[jax.Array, float | None]:
+  """Samples in the space that is clustered, and their share of variance."""
+  if reduction.method == 'none':
+    return x[samples.row], None
+  train, test = samples.of('train'), samples.of('test')
+  q = reduction.n_components
+  if reduction.rule == 'variance':
+    q = reduction.variance
+  fitted = cluster.pca(x[samples.row[train]], q)
+  explained = float(jnp.sum(fitted.explained_variance_ratio))
+  z = cluster.transform(fitted, x)[samples.row]
+  if reduction.fit == 'separate':
+    # The mistake to show: test images in components of their own.
+    x_test, q = x[samples.row[test]], z.shape[1]
+    if q > len(test):
+      raise UserError(
+          f'--config.reduction.fit=separate needs {q} test images and there are'
+          f' {len(test)}: choose a smaller --config.reduction.n_components.'
+      )
+    apart = cluster.transform(cluster.pca(x_test, q), x_test)
+    z = z.at[test].set(apart)
+  return z, explained
+
+
+def align(
+    folds: Sequence[tuple[Samples, Clusters]],
+) -> tuple[list[Clusters], list[float]]:
+  """Gives the clusters of every fold the numbers of the first fold's.
+
+  Numbers are matched one to one so that as many images as possible have the
+  same one (Hungarian method). Each fold gives all images a cluster, those that
+  it does not train on by its centroids; two folds may share no training image.
+
+  Args:
+    folds: samples and clusters of each.
+
+  Returns:
+    The renumbered clusters, and how far each fold's agree with the first's: the
+    adjusted Rand index over all images.
+  """
+  reference = _of_images(*folds[0])
+  renumbered, agreement = [], []
+  for samples, found in folds:
+    own = _of_images(samples, found)
+    pairs = np.array([(own[i], reference[i]) for i in own])
+    k = len(found.centers)
+    table = np.zeros((k, k), int)
+    np.add.at(table, (pairs[:, 0], pairs[:, 1]), 1)
+    _, new = linear_sum_assignment(table, maximize=True)
+    renumbered.append(found.renumbered(new))
+    agreement.append(float(adjusted_rand_score(*pairs.T)))
+  return renumbered, agreement
+
+
+def _of_images(samples: Samples, found: Clusters) -> dict[str, int]:
+  originals = np.flatnonzero(samples.is_original)
+  return {samples.ids[i]: int(found.labels[i]) for i in originals}
+
+
+def rejected(
+    settings: Settings,
+    x: jax.Array,
+    samples: Samples,
+    chosen: Clusters,
+    names: tuple[str, str],
+) -> dict[str, Any]:
+  """The clusters of another number of components, beside those chosen.
+
+  Wang 2023 clustered its chest X-rays without reduction and rejected 57
+  components, which "could not provide meaningful clusters".
+
+  Args:
+    settings: of the study.
+    x: `[P, D]`.
+    samples: of the fold.
+    chosen: clusters of the study.
+    names: of the (positive, negative) class.
+
+  Returns:
+    Sizes and class mix of those clusters, and their adjusted Rand index with
+    the chosen ones over the training images.
+  """
+  train = samples.of('train')
+  fitted = cluster.pca(x[samples.row[train]], settings.reduction.rejected)
+  z = cluster.transform(fitted, x)[samples.row[train]]
+  c = settings.cluster
+  labels = np.asarray(
+      cluster.kmeans(
+          z,
+          c.k,
+          key=rng.key(settings.seed, rng.Purpose.CLUSTERING, 0),
+          n_init=c.n_init,
+          max_iter=c.max_iter,
+          tol=c.tol,
+      ).labels
+  )
+  sizes = np.bincount(labels, minlength=c.k)
+  return {
+      'n_components': settings.reduction.rejected,
+      'explained_variance': float(jnp.sum(fitted.explained_variance_ratio)),
+      'adjusted_rand': float(
+          adjusted_rand_score(chosen.labels[train], labels)
+      ),
+      'clusters': [
+          {
+              'id': i,
+              'size': int(sizes[i]),
+              'class_counts': samples.class_counts(train[labels == i], names),
+          }
+          for i in range(c.k)
+      ],
+  }

@@ -1,0 +1,202 @@
+"""Whether a column of the manifest says the class, or explains the clusters.
+
+A cluster that is 'all AP views' explains itself, and a model that reads the
+view position may pass for one that sees the disease.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import math
+from typing import Any
+
+import numpy as np
+from sklearn import impute
+from sklearn import linear_model
+from sklearn import pipeline
+from sklearn import preprocessing
+
+from heterojax import metrics
+from heterojax import statistics
+
+ALL_COLUMNS = 'all columns'
+# A column of so few different numbers is a code, such as 0 and 1 for the sex.
+_CODES = 10
+# A column of more different texts names its images, it does not group them.
+_CATEGORIES = 20
+# A category is there more than once: this often on average.
+_REPEATS = 5
+_ESTIMATES = (
+    'with_class', 'with_cluster', 'p_value', 'p_value_with_cluster', 'auc_alone'
+)  # pyformat: disable
+
+
+def audit(
+    columns: Mapping[str, Sequence[str]],
+    y: np.ndarray,
+    clusters: np.ndarray,
+    is_train: np.ndarray,
+    *,
+    excluded: Mapping[str, str],
+) -> list[dict[str, Any]]:
+  """The contract's `shortcuts`: N original images, each once.
+
+  A column is numeric where all its values are finite numbers, of which more
+  than 10 differ or which repeat less than 5 times each on average; with fewer
+  it is a code and so categorical. A categorical column is audited where no more
+  than 20 values differ and they repeat at least 5 times each on average. Images
+  without a value are a category of their own there, as a column that one class
+  lacks more often is a shortcut too; in a numeric column they are left out of
+  the association, while the model sees where they are.
+
+  Associations are over the training images: Cramer's V and its chi-squared test
+  for categories, eta squared and its F test for numbers (`statistics`). Several
+  images of one patient are taken to be independent, which makes the p-values
+  too small, and with every further column a small one by chance is more likely.
+
+  `auc_alone` is the AUC on the test images of scikit-learn's LogisticRegression
+  on the training images, with the column and nothing else. A number counts
+  linearly in the logit: a class in the middle of its range is not found.
+
+  Args:
+    columns: of the manifest, N texts each; '' is missing.
+    y: `[N]` of 0 and 1, 1 for the disease.
+    clusters: `[N]` int.
+    is_train: `[N]` bool, else a test image.
+    excluded: names of columns that say the class themselves or name the image,
+      with the reason for each.
+
+  Returns:
+    One JSON-ready dictionary per column, in their order, and one for all
+    audited columns together: `{column, kind, measure, n, with_class, p_value,
+    with_cluster, p_value_with_cluster, auc_alone}`. `n` counts the training
+    images of the associations, `p_value` is of `with_class`; what cannot be
+    estimated is None, with a sibling `<name>_why`.
+  """
+  y, clusters = np.asarray(y), np.asarray(clusters)
+  is_train = np.asarray(is_train, bool)
+  entries, encoded = [], []
+  for name, texts in columns.items():
+    texts = np.array(texts, dtype=str)
+    if name in excluded:
+      kind, why = None, excluded[name]
+    else:
+      kind, why = _kind(texts, is_train)
+    if kind is None:
+      entries.append(_entry(name, {}, why))
+      continue
+    values = _numbers(texts) if kind == 'numeric' else texts
+    x = _encode(values, kind, is_train)
+    encoded.append(x)
+    result, whys = _associations(
+        values[is_train], kind, y[is_train], clusters[is_train]
+    )
+    result['auc_alone'], whys['auc_alone'] = _auc_alone(x, y, is_train)
+    entries.append(_entry(name, result, '', whys))
+  together: dict[str, Any] = {'n': int(is_train.sum())}
+  whys = {'auc_alone': 'no column could be audited'}
+  if encoded:
+    x = np.concatenate(encoded, axis=1)
+    together['auc_alone'], whys['auc_alone'] = _auc_alone(x, y, is_train)
+  why = 'several columns have no one association'
+  return [*entries, _entry(ALL_COLUMNS, together, why, whys)]
+
+
+def _entry(
+    name: str,
+    result: dict[str, Any],
+    why: str,
+    whys: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+  """Orders a result; what it lacks is None for its own or the common reason."""
+  entry: dict[str, Any] = {'column': name}
+  for key in ('kind', 'measure', 'n', *_ESTIMATES):
+    entry[key] = result.get(key)
+    if entry[key] is None:
+      entry[f'{key}_why'] = (whys or {}).get(key) or why
+  return entry
+
+
+def _kind(texts: np.ndarray, is_train: np.ndarray) -> tuple[str | None, str]:
+  """'numeric' or 'categorical', or None and why it is neither."""
+  known = texts[texts != '']
+  if not np.any(texts[is_train] != ''):
+    return None, 'no training image has a value'
+  if len(set(texts[is_train])) == 1:
+    return None, f'all {is_train.sum()} training images have the same value'
+  different = len(set(known))
+  repeated = different * _REPEATS <= len(known)
+  if all(map(_is_number, known)) and (different > _CODES or not repeated):
+    return 'numeric', ''
+  if different > _CATEGORIES or not repeated:
+    return None, f'{different} different values in {len(known)} images'
+  return 'categorical', ''
+
+
+def _is_number(text: str) -> bool:
+  try:
+    # Python reads the file name 00001340_000 as a number.
+    return '_' not in text and math.isfinite(float(text))
+  except ValueError:
+    return False
+
+
+def _numbers(texts: np.ndarray) -> np.ndarray:
+  """Finite numbers up to 1 in size, as squares overflow; NaN where missing."""
+  numbers = np.array([float(text) if text else np.nan for text in texts])
+  return numbers / (np.nanmax(np.abs(numbers)) or 1.0)
+
+
+def _associations(
+    values: np.ndarray, kind: str, y: np.ndarray, clusters: np.ndarray
+) -> tuple[dict[str, Any], dict[str, str]]:
+  """Of the training images with class and cluster, and why there is none."""
+  measure = (
+      statistics.eta_squared if kind == 'numeric' else statistics.cramers_v
+  )
+  of_class, of_cluster = measure(values, y), measure(values, clusters)
+  result = {
+      'kind': kind,
+      'measure': of_class.measure,
+      'n': of_class.n,
+      'with_class': of_class.strength,
+      'p_value': of_class.p_value,
+      'with_cluster': of_cluster.strength,
+      'p_value_with_cluster': of_cluster.p_value,
+  }
+  whys = {
+      'with_class': of_class.why,
+      'p_value': of_class.why,
+      'with_cluster': of_cluster.why,
+      'p_value_with_cluster': of_cluster.why,
+  }
+  return result, whys
+
+
+def _encode(values: np.ndarray, kind: str, is_train: np.ndarray) -> np.ndarray:
+  """`[N, F]` inputs of a linear model, fitted on the training images."""
+  if kind == 'numeric':
+    encoder = pipeline.make_pipeline(
+        impute.SimpleImputer(strategy='median', add_indicator=True),
+        preprocessing.StandardScaler(),
+    )
+  else:
+    encoder = preprocessing.OneHotEncoder(
+        handle_unknown='ignore', sparse_output=False
+    )
+  encoder.fit(values[is_train, np.newaxis])
+  return encoder.transform(values[:, np.newaxis])
+
+
+def _auc_alone(
+    x: np.ndarray, y: np.ndarray, is_train: np.ndarray
+) -> tuple[float | None, str]:
+  """AUC on the test images, or None and why."""
+  for part, name in ((is_train, 'training'), (~is_train, 'test')):
+    if not part.any():
+      return None, f'no {name} images'
+    if len(set(y[part])) == 1:
+      kind = 'positive' if y[part][0] else 'negative'
+      return None, f'all {part.sum()} {name} images are {kind}'
+  model = linear_model.LogisticRegression(max_iter=1000)
+  model.fit(x[is_train], y[is_train])
+  return metrics.auc(y[~is_train], model.decision_function(x[~is_train])), ''

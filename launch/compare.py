@@ -1,0 +1,36 @@
+"""Compares runs: python -m launch.compare --workdirs=A,B[,C...] [--out=DIR].
+
+Puts finished retraining studies beside Wang 2023 and beside each other. Writes
+comparison.csv, .json and .html. Exit codes: 0 done, 2 a mistake in usage or
+data.
+"""
+
+import sys
+
+from absl import flags
+
+from heterojax import cli
+from heterojax.report import comparison
+
+_FLAGS = (
+    (flags.DEFINE_list, 'workdirs', None, 'Run folders of finished studies.'),
+    (flags.DEFINE_string, 'out', None, 'Folder for the files; by default'
+     ' `comparison` in the first run folder.'),
+    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+)  # pyformat: disable
+
+
+def _compare(values: flags.FlagValues) -> int:
+  path = comparison.write(values.workdirs or (), values.out)
+  print(f'The comparison is at {path.absolute()}')
+  return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Returns the exit code."""
+  argv = sys.argv if argv is None else argv
+  return cli.run(_FLAGS, _compare, argv, about=__doc__, config=False)
+
+
+if __name__ == '__main__':
+  sys.exit(main())

@@ -1,0 +1,262 @@
+"""The command that compares runs: its files, its mistakes."""
+
+import copy
+import csv
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from heterojax.launch import compare
+from heterojax.studies import published
+
+EXAMPLE = pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
+HOSTILE = '<script>alert(1)</script>'
+HEADER = 'data,table,row,metric,source,value,lo,hi,interval,n,note'
+
+
+def launch(*args: str) -> int:
+  return compare.main(['compare.py', *args])
+
+
+def example(**fields: Any) -> dict[str, Any]:
+  return json.loads(EXAMPLE.read_text()) | fields
+
+
+def write(folder: pathlib.Path, results: Any) -> pathlib.Path:
+  folder.mkdir(parents=True, exist_ok=True)
+  text = results if isinstance(results, str) else json.dumps(results)
+  (folder / 'results.json').write_text(text)
+  return folder
+
+
+def renamed(results: dict[str, Any], names: tuple[str, str]) -> dict[str, Any]:
+  """The same results of another pair of classes."""
+  d = results['dataset']
+  text = json.dumps(results)
+  for old, new in zip((d['positive'], d['negative']), names):
+    text = text.replace(json.dumps(old), json.dumps(new))
+  return json.loads(text)
+
+
+@pytest.fixture(name='two')
+def _two(tmp_path: pathlib.Path) -> str:
+  a = write(tmp_path / 'a', example(protocol='clean'))
+  b = write(tmp_path / 'b', example(protocol='published'))
+  return f'--workdirs={a},{b}'
+
+
+def test_writes_three_files_and_prints_the_path(
+    two: str, tmp_path: pathlib.Path, capfd
+) -> None:
+  out = tmp_path / 'a' / 'comparison'
+  assert launch(two) == 0
+  assert str(out / 'comparison.html') in capfd.readouterr().out
+  assert sorted(p.name for p in out.iterdir()) == [
+      'comparison.csv', 'comparison.html', 'comparison.json'
+  ]  # pyformat: disable
+  assert launch(two, f'--out={tmp_path / "new" / "out"}') == 0
+  for path in out.iterdir():
+    again = tmp_path / 'new' / 'out' / path.name
+    assert path.read_bytes() == again.read_bytes()
+
+
+def test_csv_and_json_hold_the_same_cells(
+    two: str, tmp_path: pathlib.Path
+) -> None:
+  assert launch(two, f'--out={tmp_path}') == 0
+  with (tmp_path / 'comparison.csv').open(newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert ','.join(rows[0]) == HEADER
+  found = json.loads((tmp_path / 'comparison.json').read_text())
+  assert found['schema_version'] == 1
+  (group,) = found['groups']
+  empty = lambda value: '' if value is None else str(value)
+  assert [
+      {'data': 'cataract vs. normal fundus'}
+      | {name: empty(value) for name, value in cell.items()}
+      for cell in group['cells']
+  ] == rows
+  assert [run['label'] for run in group['runs']] == [
+      'clean protocol', 'published protocol'
+  ]  # pyformat: disable
+  known = published.wang2023('cataract', 'normal fundus')
+  value = next(
+      float(row['value']) for row in rows
+      if row['source'] == 'Wang 2023' and row['row'] == 'cluster 3'
+      and row['metric'] == 'retrained_auc'
+  )  # pyformat: disable
+  assert value == known['clusters'][3]['retrained']['auc'] == 0.97
+
+
+def test_one_run_beside_the_paper(tmp_path: pathlib.Path) -> None:
+  folder = write(tmp_path / 'a', example())
+  assert launch(f'--workdirs={folder}') == 0
+  html = (folder / 'comparison' / 'comparison.html').read_text()
+  assert 'What the protocol changes' not in html
+  assert 'Table 3' in html and 'Figure 1' in html
+
+
+def test_each_pair_of_classes_has_a_section(tmp_path: pathlib.Path) -> None:
+  chest = renamed(example(), ('Cardiomegaly', 'No Finding'))
+  folders = [
+      write(tmp_path / 'fundus', example()),
+      write(tmp_path / 'chest', chest),
+      write(tmp_path / 'other', renamed(example(), ('glaucoma', 'healthy'))),
+  ]
+  given = ','.join(map(str, folders))
+  assert launch(f'--workdirs={given}', f'--out={tmp_path}') == 0
+  html = (tmp_path / 'comparison.html').read_text()
+  assert re.findall(r'<h2>(.*?)</h2>', html) == [
+      'cataract against normal fundus',
+      'Cardiomegaly against No Finding',
+      'glaucoma against healthy',
+  ]
+  for name in ('Table 1.', 'Table 2.', 'Table 3.', 'Table 4.', 'Figure 2.'):
+    assert html.count(f'<h3>{name}') == 1
+
+
+def test_page_loads_nothing_and_escapes_names(tmp_path: pathlib.Path) -> None:
+  names = (f'{HOSTILE} & \ud800', '" onload="x')
+  results = renamed(example(), names)
+  results['dataset']['name'] = HOSTILE
+  results['backbone'] |= {'name': HOSTILE, 'weights': HOSTILE}
+  results['overall'] |= {'auc': None, 'auc_why': HOSTILE}
+  other = copy.deepcopy(results) | {'protocol': 'published'}
+  folders = [
+      write(tmp_path / '<b>a', results | {'protocol': 'clean'}),
+      write(tmp_path / '<b>b', other),
+  ]
+  given = ','.join(map(str, folders))
+  assert launch(f'--workdirs={given}', f'--out={tmp_path}') == 0
+  html = (tmp_path / 'comparison.html').read_text()
+  assert '<script' not in html and '<b>a' not in html
+  assert '" onload="' not in html
+  assert html.count('&lt;script&gt;alert(1)&lt;/script&gt;') > 10
+  assert not re.findall(r'(?:src|href|url)\s*[=(]|@import|https?://', html)
+
+
+def damaged(**fields: Any) -> dict[str, Any]:
+  """The example with fields, given by path, changed; None deletes one."""
+  results = example()
+  for path, value in fields.items():
+    *where, last = path.split('__')
+    tree = results
+    for name in where:
+      tree = tree[int(name) if name.isdigit() else name]
+    if value is None:
+      del tree[last]
+    else:
+      tree[last] = value
+  return results
+
+
+@pytest.mark.parametrize(
+    'results, says',
+    [
+        ('', 'is damaged (it is not JSON)'),
+        ('{"study": "retraining", "seed": NaN}', 'it is not JSON'),
+        ('[' * 100_000, 'it is not JSON'),
+        ('[1]', 'is damaged (it is not an object)'),
+        ({}, 'of the study None: only retraining studies'),
+        ({'study': 'sample_size'}, "of the study 'sample_size'"),
+        (example(schema_version=2), 'has the schema_version 2'),
+        (damaged(overall=None), "is damaged (KeyError: 'overall')"),
+        (damaged(overall__auc='high'), "auc is 'high'"),
+        (damaged(overall__auc=float('1e999')), 'it is not JSON'),
+        (damaged(overall__tp=None), "'tp'"),
+        (damaged(overall__intervals={'auc': [1]}), 'is damaged (ValueError'),
+        (damaged(clusters=[]), 'there are no clusters'),
+        (damaged(clusters=[7]), 'is damaged (TypeError'),
+        (damaged(clusters__1__size=0), 'has no id or no size'),
+        (damaged(clusters__2__random__runs=None), "'runs'"),
+        (damaged(between_cluster_distances=[[0]]), 'has another size'),
+        (damaged(dataset__n_test='many'), "dataset.n_test is 'many'"),
+        (damaged(dataset__class_counts_test={}), "'cataract'"),
+        (damaged(dataset__notes=[1]), 'dataset.notes is 1'),
+        (damaged(leaks=[]), 'leaks is []'),
+    ],
+)
+def test_results_that_cannot_be_compared(
+    tmp_path: pathlib.Path, capfd, results: Any, says: str
+) -> None:
+  folder = write(tmp_path / 'a', results)
+  assert launch(f'--workdirs={folder}') == 2
+  one_sentence(capfd.readouterr().err, says)
+  assert os.listdir(folder) == ['results.json']
+
+
+def test_infinity_written_as_a_number(tmp_path: pathlib.Path, capfd) -> None:
+  text = json.dumps(damaged(overall__auc=0.123456789)).replace(
+      '0.123456789', '1e999'
+  )
+  assert launch(f'--workdirs={write(tmp_path / "a", text)}') == 2
+  one_sentence(capfd.readouterr().err, 'auc is inf')
+
+
+def one_sentence(error: str, says: str) -> None:
+  assert error.startswith('heterojax: ') and error.count('\n') == 1
+  assert says in error and error.rstrip().endswith('.')
+  assert 'Traceback' not in error
+
+
+@pytest.mark.parametrize(
+    'flags, says',
+    [
+        ([], 'Say which run folders to compare with --workdirs=A,B'),
+        (['--workdirs='], 'Say which run folders'),
+        (['--workdirs=a,'], 'Say which run folders'),
+        (['--workdirs=a,missing'], 'There is no missing/results.json'),
+        (['--workdirs=a,a'], 'names one folder twice (a and a)'),
+        (['--workdirs=a,./b/../a'], 'names one folder twice (a and ./b/../a)'),
+        (['--workdirs=a,link'], 'names one folder twice (a and link)'),
+        (['--workdirs=a/results.json'], 'There is no a/results.json/results'),
+        (['--workdirs=folder'], 'There is no folder/results.json'),
+        (['--workdirs=a', '--out=a/results.json'], 'A file cannot be used'),
+        (['--workdirs=a', '--config=demo'], "Unknown command line flag 'config'"),
+        (['--workdirs', 'a', 'b'], "'b' is not a flag"),
+    ],
+)
+def test_mistakes_in_usage(
+    tmp_path: pathlib.Path, monkeypatch, capfd, flags: list[str], says: str
+) -> None:
+  monkeypatch.chdir(tmp_path)
+  write(tmp_path / 'a', example())
+  write(tmp_path / 'b', example())
+  (tmp_path / 'link').symlink_to('a')
+  (tmp_path / 'folder' / 'results.json').mkdir(parents=True)
+  assert launch(*flags) == 2
+  one_sentence(capfd.readouterr().err, says)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: pathlib.Path, capfd) -> None:
+  folder = write(tmp_path / 'a', example())
+  (folder / 'results.json').chmod(0)
+  # Root reads everything.
+  expected = 0 if os.access(folder / 'results.json', os.R_OK) else 2
+  assert launch(f'--workdirs={folder}', f'--out={tmp_path}') == expected
+  if expected:
+    one_sentence(capfd.readouterr().err, 'check its permissions')
+
+
+def test_help_needs_no_run(capsys) -> None:
+  with pytest.raises(SystemExit) as caught:
+    launch('--help')
+  assert caught.value.code == 0
+  text = capsys.readouterr().out
+  assert '--workdirs' in text and '--out' in text
+  assert 'Configurations' not in text and '--config' not in text
+
+
+def test_the_command_as_a_user_types_it(two: str, tmp_path) -> None:
+  done = subprocess.run(
+      [sys.executable, '-m', 'heterojax.launch.compare', two],
+      capture_output=True, text=True, check=False,
+  )  # pyformat: disable
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.startswith('The comparison is at ')

@@ -1,0 +1,292 @@
+"""Studies on prepared data are studies on the publisher's files."""
+
+import concurrent.futures
+import dataclasses
+import json
+import pathlib
+import random
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from heterojax.datasets import builders
+from heterojax.datasets import folder
+from heterojax.datasets import images
+from heterojax.datasets import odir
+from heterojax.datasets import prepared
+from heterojax.datasets import selection
+from heterojax.datasets import splits
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import manifest_csv
+from heterojax.errors import UserError
+
+
+@pytest.fixture(scope='module')
+def raw(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """A CSV of 60 images of 40 patients with all that can be wrong in it."""
+  root = tmp_path_factory.mktemp('raw')
+  rng = np.random.default_rng(0)
+  lines = ['path,label,group,site']
+  for i in range(60):
+    name = f'{i:02d}.png'
+    pixels = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(root / name)
+    lines.append(f'{name},{("ill", "normal", "normal")[i % 3]},p{i % 40},é{i}')
+  (root / '04.png').write_bytes(b'')
+  (root / '07.png').write_bytes((root / '10.png').read_bytes())
+  (root / '09.png').write_bytes(b'broken')
+  lines += ['gone.png,normal,p1,', '13.png,normal,p3,', '13.png,ill,p3,']
+  lines += [',ill,,', '20.png,other,p9,']
+  (root / 'table.csv').write_text('\n'.join(lines), encoding='utf-8')
+  return root / 'table.csv'
+
+
+@pytest.fixture(scope='module')
+def out(
+    raw: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+  out = tmp_path_factory.mktemp('prepared')
+  builders.prepare('folder', raw, 'ill', 'normal', out)
+  return out
+
+
+def _bare(cohort: Cohort) -> Cohort:
+  return dataclasses.replace(cohort, source=None)
+
+
+def _manifest(cohort: Cohort, protocol: str, **options) -> str:
+  cohort = selection.select(
+      cohort, seed=3, balance=True, distinct=protocol == 'clean',
+      max_bad_share=0.3, workers=2,
+  )  # pyformat: disable
+  cohorts = splits.assign(
+      cohort, seed=3, protocol=protocol, test_share=0.2, validation_share=0.2,
+      **options,
+  )  # pyformat: disable
+  return manifest_csv(cohorts[0])
+
+
+def _fails(path: pathlib.Path, *classes: str) -> str:
+  with pytest.raises(UserError) as caught:
+    prepared.read(path, *(classes or ('', '')))
+  text = str(caught.value)
+  assert text.endswith('.') and '\n' not in text
+  return text
+
+
+@pytest.fixture
+def copy(out: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+  """The data set's own folder, to be damaged; hard links would be shared."""
+  (source,) = prepared.find(out)
+  target = tmp_path / 'copy'
+  target.mkdir()
+  for path in source.iterdir():
+    (target / path.name).write_bytes(path.read_bytes())
+  return target
+
+
+def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
+  cohort = prepared.read(out, 'ill', 'normal')
+  assert _bare(cohort) == _bare(folder.read(raw, 'ill', 'normal'))
+  assert prepared.same(cohort, folder.read(raw, 'ill', 'normal'))
+  assert not prepared.same(cohort, folder.read(raw, 'normal', 'ill'))
+  assert len(cohort.candidates) == 65
+  # With notes and columns too, whatever fields a cohort has.
+  changed = dataclasses.replace(
+      cohort, notes=('A note.',), label_columns=('site',), candidates=()
+  )
+  stored = json.loads(json.dumps(prepared.as_json(changed)))
+  assert stored == {
+      'name': 'table', 'positive': 'ill', 'negative': 'normal',
+      'candidates': [], 'notes': ['A note.'], 'label_columns': ['site'],
+  }  # pyformat: disable
+
+
+@pytest.mark.parametrize('protocol', splits.PROTOCOLS)
+def test_the_manifest_is_the_same(
+    raw: pathlib.Path, out: pathlib.Path, protocol: str
+) -> None:
+  first = _manifest(folder.read(raw, 'ill', 'normal'), protocol, folds=0)
+  second = _manifest(prepared.read(out, '', ''), protocol, folds=0)
+  assert first == second
+  for reason in ('file not found', 'no path', 'is not one of the two classes',
+                 'not an image of a known format'):  # pyformat: disable
+    assert reason in second
+
+
+def test_looking_at_images_is_the_same(
+    raw: pathlib.Path, out: pathlib.Path
+) -> None:
+  files = folder.read(raw, 'ill', 'normal').source
+  cohort = prepared.read(out, '', '')
+  seen = set()
+  for c in cohort.candidates:
+    if c.included:
+      look = files.inspect(c.path)
+      seen.add(look.problem)
+      assert cohort.source.inspect(c.path) == look
+      assert cohort.source.exists(c.path) == files.exists(c.path)
+      if not look.problem:
+        assert cohort.source.read(c.path) == files.read(c.path)
+  assert seen == {
+      '', 'the file is empty', 'file not found',
+      'not an image of a known format',
+  }  # pyformat: disable
+  assert not cohort.source.exists('elsewhere.png')
+  assert cohort.source.inspect('elsewhere.png').problem == 'file not found'
+
+
+def test_the_real_odir_is_the_same(
+    odir_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  classes = ('cataract', 'cataract，lens dust')
+  builders.prepare('odir5k', odir_dir, *classes, tmp_path)
+  files = odir.read(odir_dir, *classes)
+  records = prepared.read(tmp_path, '', '')
+  assert _bare(files) == _bare(records)
+  assert files.notes
+  paths = {c.path for c in files.candidates}
+  exist = {path for path in paths if files.source.exists(path)}
+  assert {p for p in paths if records.source.exists(p)} == exist
+  # Of the 262 eyes with exactly this keyword.
+  cataracts = {c.path for c in files.candidates if c.label == 'cataract'}
+  assert len(cataracts & exist) == 255
+  for path in random.Random(0).sample(sorted(exist), 20):
+    assert records.source.read(path) == files.source.read(path)
+
+
+def test_threads_share_the_records(
+    raw: pathlib.Path, out: pathlib.Path
+) -> None:
+  files = folder.read(raw, 'ill', 'normal').source
+  names = [f'{i:02d}.png' for i in range(60) if i != 4] * 20
+  random.Random(0).shuffle(names)
+  source = prepared.read(out, '', '').source  # Not opened yet.
+  with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    found = list(pool.map(source.read, names))
+  assert found == [files.read(name) for name in names]
+
+
+def test_where_prepared_data_are_found(
+    out: pathlib.Path, raw: pathlib.Path, copy: pathlib.Path
+) -> None:
+  (own,) = prepared.find(out)
+  assert prepared.find(own) == [own]
+  assert prepared.find(copy) == [copy]
+  assert not prepared.find(raw)
+  assert not prepared.find(raw.parent)
+  assert not prepared.find(out / 'missing')
+  assert prepared.read(own, '', '').source.root == own
+  assert prepared.read(copy, '', '').source.read('00.png')
+
+
+def test_which_classes_are_there(
+    raw: pathlib.Path, out: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  for given in (('', ''), ('ill', ''), ('', 'normal'), ('Ill', 'NORMAL')):
+    cohort = prepared.read(out, *given)
+    assert (cohort.positive, cohort.negative) == ('ill', 'normal')
+  text = _fails(out, 'cataract', 'normal')
+  assert "'cataract' against 'normal'" in text
+  assert "only 'ill' against 'normal'" in text
+  assert 'python -m launch.prepare' in text
+  for classes in (('ill', 'normal'), ('ill', 'other')):
+    builders.prepare('folder', raw, *classes, tmp_path)
+  assert "'ill' against 'normal' and 'ill' against 'other'" in _fails(
+      tmp_path, 'ill', ''
+  )
+  assert prepared.read(tmp_path, 'ill', 'other').negative == 'other'
+  assert 'none at all' in _fails(tmp_path / 'elsewhere')
+
+
+def test_what_an_interrupted_run_left_is_not_read(
+    out: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  (own,) = prepared.find(out)
+  half = tmp_path / 'folder/ill_vs_normal-1/incomplete.X_1.0.0'
+  half.mkdir(parents=True)
+  for path in own.iterdir():
+    (half / path.name).write_bytes(path.read_bytes())
+  assert not prepared.find(tmp_path)
+  assert 'interrupted run' in _fails(half)
+
+
+@pytest.mark.parametrize('text', ['', '{', '[]', '{}', '{"cohort": 1}', 'null'])
+def test_a_damaged_manifest_is_a_sentence(
+    copy: pathlib.Path, text: str
+) -> None:
+  (copy / prepared.METADATA).write_text(text)
+  assert 'is damaged or was not prepared by this program' in _fails(copy)
+
+
+def test_a_manifest_that_lacks_something(copy: pathlib.Path) -> None:
+  path = copy / prepared.METADATA
+  stored = json.loads(path.read_text())
+  broken = [
+      {k: v for k, v in stored.items() if k != name} for name in stored
+  ]
+  for name in ('positive', 'candidates', 'name'):
+    cohort = {k: v for k, v in stored['cohort'].items() if k != name}
+    broken.append({**stored, 'cohort': cohort})
+  broken.append({**stored, 'records': {'train': ['unknown']}})
+  broken.append({**stored, 'cohort': {**stored['cohort'], 'more': 1}})
+  for value in broken:
+    path.write_text(json.dumps(value))
+    assert 'is damaged' in _fails(copy)
+
+
+@pytest.mark.parametrize('name', [prepared.INFO, 'features.json'])
+def test_damaged_tfds_files_are_a_sentence(
+    copy: pathlib.Path, name: str
+) -> None:
+  (copy / name).write_text('{')
+  source = prepared.read(copy, '', '').source
+  with pytest.raises(UserError, match='is damaged'):
+    source.read('00.png')
+
+
+def test_no_damaged_record_passes_for_an_image(
+    copy: pathlib.Path, raw: pathlib.Path
+) -> None:
+  """Each image is right or left out, whatever byte is wrong."""
+  (shard,) = copy.glob('*.array_record-*')
+  data = shard.read_bytes()
+  names = [f'{i:02d}.png' for i in range(60) if i != 4]
+  damaged = 0
+  used = len(data.rstrip(b'\0'))
+  for position in random.Random(1).sample(range(used), 25):
+    broken = bytearray(data)
+    broken[position] ^= 0x55
+    shard.write_bytes(broken)
+    source = prepared.read(copy, '', '').source
+    for name in names:
+      try:
+        assert source.read(name) == (raw.parent / name).read_bytes()
+      except images.UnreadableImage as error:
+        assert 'its record is' in str(error)
+        damaged += 1
+  assert damaged
+
+
+def test_records_that_are_cut_off_or_gone(copy: pathlib.Path) -> None:
+  (shard,) = copy.glob('*.array_record-*')
+  data = shard.read_bytes()
+  for part in (data[: len(data) // 2], data[:100], b''):
+    shard.write_bytes(part)
+    source = prepared.read(copy, '', '').source
+    assert source.inspect('00.png').problem.startswith('its record is ')
+  shard.unlink()
+  source = prepared.read(copy, '', '').source
+  assert source.inspect('00.png').problem.startswith('its record is damaged')
+
+
+def test_records_of_another_order(copy: pathlib.Path) -> None:
+  path = copy / prepared.METADATA
+  stored = json.loads(path.read_text())
+  stored['records']['train'][:2] = reversed(stored['records']['train'][:2])
+  path.write_text(json.dumps(stored))
+  source = prepared.read(copy, '', '').source
+  for name in ('00.png', '01.png'):
+    assert source.inspect(name).problem == 'its record is of another image'
+  assert not source.inspect('02.png').problem

@@ -1,0 +1,512 @@
+"""Reading ready features: .npz, CSV and Parquet, and what is refused."""
+
+from collections import Counter
+from collections.abc import Callable
+import csv
+import hashlib
+import pathlib
+
+import hypothesis
+from hypothesis import strategies as st
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+
+from heterojax.datasets import ready
+from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
+
+_MENDEZ = pathlib.Path(__file__).resolve().parents[2].joinpath(
+    'shared', 'data', 'mendez_features'
+)
+_NAMES = ('id', 'label', 'group', 'split', 'fold', 'prediction', 'age')
+_ROWS = (
+    ('a', 'ill', 'p1', 'train', '0', 'ill', '61'),
+    ('b', 'well', 'p1', 'train', '1', 'ill', '62'),
+    ('c', 'ill', '', 'test', '0', 'well', ''),
+)
+_X = np.array([[0.5, -1.0], [2.25, 3.0], [1e-3, 0.0]], np.float32)
+
+
+def _csv(path: pathlib.Path, text: str | bytes) -> pathlib.Path:
+  path = path / 'x.csv'
+  path.write_bytes(text if isinstance(text, bytes) else text.encode())
+  return path
+
+
+def _as_csv(folder: pathlib.Path) -> pathlib.Path:
+  path = folder / 'x.csv'
+  with path.open('w', encoding='utf-8', newline='') as file:
+    writer = csv.writer(file)
+    writer.writerow([*_NAMES[:3], '0', '1', *_NAMES[3:]])
+    for cells, x in zip(_ROWS, _X):
+      writer.writerow([*cells[:3], *map(repr, x.tolist()), *cells[3:]])
+  return path
+
+
+def _as_parquet(folder: pathlib.Path) -> pathlib.Path:
+  columns = {name: list(cells) for name, cells in zip(_NAMES, zip(*_ROWS))}
+  columns |= {str(d): _X[:, d] for d in range(2)}
+  pyarrow.parquet.write_table(pyarrow.table(columns), folder / 'x.parquet')
+  return folder / 'x.parquet'
+
+
+def _as_npz(folder: pathlib.Path) -> pathlib.Path:
+  columns = {name: np.array(cells) for name, cells in zip(_NAMES, zip(*_ROWS))}
+  np.savez(folder / 'x.npz', features=_X, **columns)
+  return folder / 'x.npz'
+
+
+_WRITERS = (_as_csv, _as_parquet, _as_npz)
+
+
+def _read(
+    path: pathlib.Path, positive: str = 'ill', negative: str = 'well'
+) -> Cohort:
+  return ready.read(path, positive, negative)
+
+
+def _fails(path: pathlib.Path, *classes: str) -> str:
+  with pytest.raises(UserError) as caught:
+    _read(path, *classes)
+  text = str(caught.value)
+  assert text.endswith('.') and '\n' not in text
+  return text
+
+
+@pytest.mark.parametrize('write', _WRITERS)
+def test_a_row_is_a_candidate(
+    tmp_path: pathlib.Path, write: Callable[[pathlib.Path], pathlib.Path]
+) -> None:
+  path = write(tmp_path)
+  cohort = _read(path)
+  assert (cohort.name, cohort.source.name) == ('x', str(path))
+  assert (cohort.positive, cohort.negative) == ('ill', 'well')
+  assert [
+      (c.id, c.path, c.label, c.group, c.split, dict(c.columns))
+      for c in cohort.candidates
+  ] == [
+      (cells[0], str(row), *cells[1:4], dict(zip(_NAMES[4:], cells[4:])))
+      for row, cells in enumerate(_ROWS)
+  ]
+  assert cohort.label_columns == ('prediction',)
+  assert not cohort.notes
+  matrix = cohort.source.matrix
+  assert matrix.dtype == np.float32 and matrix.flags.c_contiguous
+  np.testing.assert_array_equal(matrix, _X)
+
+
+def test_inspection_is_the_rows_digest(tmp_path: pathlib.Path) -> None:
+  source = _read(_as_npz(tmp_path)).source
+  assert source.inspect('1') == (
+      '', (('sha256', hashlib.sha256(_X[1].tobytes()).hexdigest()),)
+  )
+  assert source.exists('2')
+  for path in ('3', '-1', '', 'a', '1.0'):
+    assert not source.exists(path)
+    assert source.inspect(path).problem == 'not in the file'
+
+
+@hypothesis.given(
+    st.lists(
+        st.lists(st.floats(width=32), min_size=3, max_size=3),
+        min_size=2,
+        max_size=6,
+    )
+)
+@hypothesis.settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_any_number_survives_in_a_csv(
+    tmp_path: pathlib.Path, rows: list[list[float]]
+) -> None:
+  lines = ['label,x0,x1,x2']
+  lines += [f'{i % 2},' + ','.join(map(repr, r)) for i, r in enumerate(rows)]
+  source = _read(_csv(tmp_path, '\n'.join(lines)), '1', '0').source
+  expected = np.array(rows, np.float32)
+  np.testing.assert_array_equal(source.matrix, expected)
+  for i, row in enumerate(expected):
+    problem = '' if np.isfinite(row).all() else 'features are not finite'
+    assert source.inspect(str(i)).problem == problem
+
+
+def test_numbers_that_are_missing_or_too_large(tmp_path: pathlib.Path) -> None:
+  text = 'label,0,1\nill,,1\nwell,1e39,1\nill,NaN,1\nwell,-inf,1\nill,2,1\n'
+  source = _read(_csv(tmp_path, text)).source
+  problems = [source.inspect(str(row)).problem for row in range(5)]
+  assert problems == ['features are not finite'] * 4 + ['']
+  np.savez(
+      tmp_path / 'x.npz',
+      features=np.array([[1e39, 1], [1, 1]]),
+      label=['ill', 'well'],
+  )
+  source = _read(tmp_path / 'x.npz').source
+  assert source.inspect('0').problem and not source.inspect('1').problem
+
+
+@pytest.mark.parametrize(
+    ('names', 'order'),
+    [
+        (['0', '1', '2'], [0, 1, 2]),
+        (['f0', 'f1', 'f2'], [0, 1, 2]),
+        (['feature_1', 'feature_2', 'feature_3'], [0, 1, 2]),
+        (['10', '9', '100'], [1, 0, 2]),  # By number, not as words.
+        (['x2', 'x10', 'x1'], [2, 0, 1]),
+        (['0', '1', 'age1'], [0, 1]),  # Numbers alone come first.
+        (['f0', 'f1', 'age1'], [0, 1]),  # One numbered column is no set.
+        (['f0', 'age', 'sex'], [0]),
+    ],
+)
+def test_which_columns_are_features(
+    tmp_path: pathlib.Path, names: list[str], order: list[int]
+) -> None:
+  text = f'{",".join(names)},label\n1,2,3,ill\n4,5,6,well\n'
+  cohort = _read(_csv(tmp_path, text))
+  expected = np.array([[1, 2, 3], [4, 5, 6]], np.float32)[:, order]
+  np.testing.assert_array_equal(cohort.source.matrix, expected)
+  own = [name for name, _ in cohort.candidates[0].columns]
+  assert own == [n for i, n in enumerate(names) if i not in order]
+
+
+@pytest.mark.parametrize('dtype', [np.float16, np.float64, np.int64, np.uint8])
+def test_other_types_of_number(tmp_path: pathlib.Path, dtype: type) -> None:
+  x = np.array([[1, 2], [3, 200]], dtype)
+  np.savez(tmp_path / 'x.npz', features=x, label=['ill', 'well'])
+  table = {'0': x[:, 0], '1': x[:, 1], 'label': ['ill', 'well']}
+  pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / 'x.parquet')
+  for name in ('x.npz', 'x.parquet'):
+    matrix = _read(tmp_path / name).source.matrix
+    assert matrix.dtype == np.float32
+    np.testing.assert_array_equal(matrix, x.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ('alias', 'meaning'),
+    [
+        ('labels', 'label'),
+        ('predictions', 'prediction'),
+        ('patient', 'group'),
+        ('patient_id', 'group'),
+        ('phase', 'split'),
+        ('img_ids', 'id'),
+        ('image_id', 'id'),
+    ],
+)
+def test_other_names_of_columns(
+    tmp_path: pathlib.Path, alias: str, meaning: str
+) -> None:
+  plain = _read(_as_csv(tmp_path))
+  path = tmp_path / 'x.csv'
+  text = path.read_text()
+  other = text.replace(meaning, alias, 1)
+  assert other != text
+  path.write_text(other)
+  assert _read(path).candidates == plain.candidates
+
+
+def test_whole_numbers_have_no_fraction(tmp_path: pathlib.Path) -> None:
+  text = (
+      'id,label,0,prediction,patient,fold\n'
+      '1.0,1.0,5,0.0,13.0,2.0\n'
+      '2.0,0.0,6,0.25,v1.0,0\n'
+  )
+  cohort = _read(_csv(tmp_path, text), '1', '0')
+  assert [
+      (c.id, c.label, c.group, *(v for _, v in c.columns))
+      for c in cohort.candidates
+  ] == [('1.0', '1', '13', '0', '2'), ('2.0', '0', 'v1.0', '0.25', '0')]
+  np.savez(
+      tmp_path / 'x.npz',
+      features=_X,
+      labels=np.array([1.0, 0.0, 1.0]),
+      predictions=np.array([0.1, 1.0, 0.0], np.float32),
+  )
+  found = _read(tmp_path / 'x.npz', '1', '0').candidates
+  assert [c.label for c in found] == ['1', '0', '1']
+  assert [dict(c.columns)['prediction'] for c in found] == ['0.1', '1', '0']
+
+
+def test_classes_must_be_named(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, 'label,0\n1,5\n0,6\n')
+  text = _fails(path, '', '')
+  assert '0, 1' in text and '--config.data.positive=NAME' in text
+  for given in (('0', ''), ('', '1')):
+    cohort = _read(path, *given)
+    assert (cohort.positive, cohort.negative) == ('0', '1')
+  assert "no label '2' (--config.data.negative)" in _fails(path, '1', '2')
+
+
+def test_rows_of_other_labels_or_of_none(tmp_path: pathlib.Path) -> None:
+  text = 'label,0\nill,1\n,2\nwell,3\nother,4\nnan,5\n'
+  cohort = _read(_csv(tmp_path, text))
+  assert [c.reason for c in cohort.candidates] == [
+      '', 'no label', '', "label 'other' is not one of the two classes",
+      'no label',
+  ]  # pyformat: disable
+  assert 'one of the labels' not in _fails(_csv(tmp_path, 'label,0\n,1\n'))
+  assert 'has no labels' in _fails(_csv(tmp_path, 'label,0\n,1\n'))
+  one = _csv(tmp_path, 'label,0\nill,1\nill,2\n')
+  assert "of the class 'ill'" in _fails(one, '', '')
+
+
+@pytest.mark.parametrize(
+    ('words', 'splits', 'notes'),
+    [
+        ('train val test', 'train validation test', 0),
+        ('Training valid TEST', 'train validation test', 0),
+        ('train test test', 'train test test', 0),
+        ('train val train', 'train test train', 1),
+        ('train train train', 'train train train', 0),
+    ],
+)
+def test_words_for_the_splits(
+    tmp_path: pathlib.Path, words: str, splits: str, notes: int
+) -> None:
+  rows = zip(('ill', 'well', 'ill'), words.split())
+  lines = [f'{label},{word},1' for label, word in rows]
+  cohort = _read(_csv(tmp_path, '\n'.join(['label,phase,0', *lines])))
+  assert [c.split for c in cohort.candidates] == splits.split()
+  assert len(cohort.notes) == notes
+  if notes:
+    assert 'the validation part is the test set.' in cohort.notes[0]
+
+
+@pytest.mark.parametrize(
+    ('columns', 'rows', 'splits'),
+    [
+        ('fold', '0 1 0', 'fold_0 fold_1 fold_0'),
+        ('fold', '3.0 10.0 3.0', 'fold_3 fold_10 fold_3'),
+        ('fold', 'b a b', 'fold_1 fold_0 fold_1'),
+        ('fold', '0 1 -', 'fold_0 fold_1 -'),
+        ('fold', '2 2 2', '- - -'),  # One fold of several files.
+        ('fold,split', '0,train 1,test 0,train', 'train test train'),
+        ('fold,split', '0, 1, 0,', 'fold_0 fold_1 fold_0'),
+    ],
+)
+def test_folds_are_splits_where_there_are_no_others(
+    tmp_path: pathlib.Path, columns: str, rows: str, splits: str
+) -> None:
+  lines = [
+      f'{label},1,{row.replace("-", "")}'
+      for label, row in zip(('ill', 'well', 'ill'), rows.split())
+  ]
+  text = '\n'.join([f'label,0,{columns}', *lines])
+  found = _read(_csv(tmp_path, text)).candidates
+  assert [c.split or '-' for c in found] == splits.split()
+  assert all('fold' in dict(c.columns) for c in found)
+
+
+def test_ids_that_repeat_are_kept_beside(tmp_path: pathlib.Path) -> None:
+  text = 'id,label,0\na,ill,1\na,well,2\nb,ill,3\n'
+  cohort = _read(_csv(tmp_path, text))
+  assert [c.id for c in cohort.candidates] == ['0', '1', '2']
+  own = [dict(c.columns)['source_id'] for c in cohort.candidates]
+  assert own == ['a', 'a', 'b']
+  assert 'ids are not different' in cohort.notes[0]
+
+
+def test_the_manifests_own_columns_are_kept_apart(
+    tmp_path: pathlib.Path,
+) -> None:
+  text = 'path,sha256,included,label,0\na.png,beef,yes,ill,1\nb,cafe,,well,2\n'
+  found = _read(_csv(tmp_path, text)).candidates
+  assert (found[0].path, found[1].path) == ('0', '1')
+  assert dict(found[0].columns) == {
+      'source_path': 'a.png', 'source_sha256': 'beef', 'source_included': 'yes'
+  }
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'label,0,1\r\nill,1,2\r\nwell,3,4\r\n',
+        '\ufefflabel,0,1\nill,1,2\nwell,3,4',
+        '\n\nlabel,0,1\n\nill,1,2\nwell,3,4\n\n',
+        ' label , 0 , 1 \n ill , 1 , 2 \n well , 3 , 4 \n',
+        ',label,0,1\n0,ill,1,2\n1,well,3,4\n',
+        '"label","0","1"\n"ill",1,2\n"well",3,4\n',
+        '0,1,label\n1,2,ill\n3,4,well\n',
+        'label,0,1\nill,1e0,2.0\nwell,+3,4.\n',
+    ],
+)
+def test_usual_variants_of_csv(tmp_path: pathlib.Path, text: str) -> None:
+  cohort = _read(_csv(tmp_path, text))
+  assert [(c.label, c.columns) for c in cohort.candidates] == [
+      ('ill', ()), ('well', ())
+  ]
+  np.testing.assert_array_equal(cohort.source.matrix, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize('block_bytes', [64, 2**20])
+def test_cells_with_commas_and_line_ends(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+  monkeypatch.setattr(ready, '_BLOCK_BYTES', block_bytes)
+  row = 'ill,1,"a, b\n\n,,c ""d"""\nwell,2,é眼\n'
+  text = 'label,0,note\n' + 20 * row
+  found = _read(_csv(tmp_path, text)).candidates
+  notes = [dict(c.columns)['note'] for c in found]
+  assert notes == ['a, b\n\n,,c "d"', 'é眼'] * 20
+
+
+def test_a_row_longer_than_a_megabyte(tmp_path: pathlib.Path) -> None:
+  """A flattened feature map, as 62,720 numbers of 17 digits."""
+  d = 62_720
+  labels = ('ill', 'well') * 3
+  x = np.random.default_rng(0).random((len(labels), d))
+  lines = [','.join(['label', *map(str, range(d))])]
+  lines += [
+      ','.join([label, *map(repr, row.tolist())])
+      for label, row in zip(labels, x)
+  ]
+  assert len(lines[1]) > 2**20
+  matrix = _read(_csv(tmp_path, '\n'.join(lines))).source.matrix
+  np.testing.assert_array_equal(matrix, x.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        ('', 'has no feature columns'),
+        ('label,age\nill,1\n', 'has no feature columns'),
+        ('label,0,0\nill,1,2\n', "column '0' more than once"),
+        ('label,label,0\nill,ill,2\n', "column 'label' more than once"),
+        ('label,labels,0\nill,ill,2\n', 'several columns for the label'),
+        ('label,1,01\nill,1,2\n', "columns '1' and '01'"),
+        ('label,a0,a1,b0,b1\nill,1,2,3,4\n', 'several sets'),
+        ('name,0\nill,1\n', 'has no column label or labels'),
+        ('label,0\n', 'holds no features'),
+        ('label,0\nill,1\nwell,x\n', "invalid value 'x'"),
+        ('label,0\nill,1\nwell\n', 'Expected 2 columns, got 1'),
+        ('label,0\nill,1\nwell,2,3\n', 'Expected 2 columns, got 3'),
+        ('label,phase,0\nill,holdout,1\nwell,train,2\n', "row 1: the split"),
+        (b'label,0,note\nill,1,\xe9\nwell,2,b\n', 'cannot be read as a CSV'),
+        ('label,0\nill,1\n'.encode('utf-16'), 'cannot be read as a CSV'),
+        (b'PK\x03\x04\x00\x00\xff', 'cannot be read as a CSV'),
+    ],
+)
+def test_broken_tables_are_one_sentence(
+    tmp_path: pathlib.Path, text: str | bytes, says: str
+) -> None:
+  assert says in _fails(_csv(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ('arrays', 'says'),
+    [
+        ({'label': ['a', 'b', 'c']}, 'has no array features'),
+        ({'features': np.ones(3), 'label': [1, 0, 1]}, 'numbers [N, D]'),
+        ({'features': np.ones((3, 2, 2))}, 'must be numbers [N, D]'),
+        ({'features': np.full((3, 2), 'x')}, 'must be numbers [N, D]'),
+        ({'features': np.ones((3, 2), complex)}, 'must be numbers [N, D]'),
+        ({'features': np.ones((3, 2), object)}, 'Python objects'),
+        ({'features': np.ones((3, 0)), 'label': [1, 0, 1]}, 'no features'),
+        ({'features': np.ones((0, 3)), 'label': []}, 'no features'),
+        ({'features': _X, 'label': [1, 0]}, 'each of the 3 rows'),
+        ({'features': _X, 'label': np.ones((3, 14))}, 'each of the 3 rows'),
+        ({'features': _X, 'label': np.array([1, None], object)}, 'objects'),
+        ({'features': _X, 'y': [1, 0, 1]}, 'has no column label or labels'),
+    ],
+)
+def test_broken_archives_are_one_sentence(
+    tmp_path: pathlib.Path, arrays: dict[str, object], says: str
+) -> None:
+  np.savez(tmp_path / 'x.npz', **arrays)
+  assert says in _fails(tmp_path / 'x.npz', '1', '0')
+
+
+def test_other_arrays_of_an_archive_are_named(tmp_path: pathlib.Path) -> None:
+  np.savez(
+      tmp_path / 'x.npz',
+      features=_X,
+      label=np.array([['ill'], ['well'], ['ill']]),
+      names=np.array(['f', 'g']),
+      site=np.array([b'a', b'b', b'\xff']),
+  )
+  cohort = _read(tmp_path / 'x.npz')
+  (note,) = cohort.notes
+  assert "'names'" in note and note.endswith('not used.')
+  assert [dict(c.columns)['site'] for c in cohort.candidates] == [
+      'a', 'b', '\\xff'
+  ]
+
+
+def test_broken_parquet_files(tmp_path: pathlib.Path) -> None:
+  path = _as_parquet(tmp_path)
+  data = path.read_bytes()
+  for broken in (b'', b'PAR1', data[: len(data) // 2], data[:-9] + bytes(9)):
+    path.write_bytes(broken)
+    assert 'cannot be read as a Parquet file' in _fails(path)
+  table = {'0': ['1', '2'], 'label': ['ill', 'well']}
+  pyarrow.parquet.write_table(pyarrow.table(table), path)
+  assert "feature column '0' holds string" in _fails(path)
+
+
+def test_parquet_with_missing_values(tmp_path: pathlib.Path) -> None:
+  table = {
+      '0': pyarrow.array([1, None, 3], pyarrow.int64()),
+      '1': pyarrow.array([1.5, 2.5, None], pyarrow.float32()),
+      'label': pyarrow.array([1, 0, None], pyarrow.int8()),
+      'male': pyarrow.array([True, None, False]),
+  }
+  pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / 'x.pq')
+  cohort = _read(tmp_path / 'x.pq', '1', '0')
+  np.testing.assert_array_equal(
+      cohort.source.matrix, [[1, 1.5], [np.nan, 2.5], [3, np.nan]]
+  )
+  assert [c.label for c in cohort.candidates] == ['1', '0', '']
+  male = [dict(c.columns)['male'] for c in cohort.candidates]
+  assert male == ['True', '', 'False']
+
+
+def test_files_of_another_kind(tmp_path: pathlib.Path) -> None:
+  for name in ('x.npy', 'x.h5', 'x', 'missing.csv'):
+    if 'missing' not in name:
+      (tmp_path / name).touch()
+    assert 'is no file of features' in _fails(tmp_path / name)
+  assert 'is no file of features' in _fails(tmp_path)
+
+
+@pytest.fixture
+def mendez() -> pathlib.Path:
+  if not _MENDEZ.is_dir():
+    pytest.skip('the shared features are not beside this checkout')
+  return _MENDEZ
+
+
+def test_the_real_features_of_bone_ages(mendez: pathlib.Path) -> None:
+  path = mendez / 'boneage_features_red_whole_300_fold_2.csv'
+  cohort = _read(path, '120', '50')
+  assert Counter(c.split for c in cohort.candidates) == {
+      'train': 225, 'test': 75
+  }
+  assert cohort.source.matrix.shape == (300, 512)
+  # Columns: index, img_ids, 512 features, predictions, labels, phase.
+  numbers = np.genfromtxt(path, delimiter=',', skip_header=1)
+  x = numbers[:, 2:514].astype(np.float32)
+  np.testing.assert_array_equal(cohort.source.matrix, x)
+  months = numbers[:, 515]
+  assert [float(c.label) for c in cohort.candidates] == months.tolist()
+  assert len(cohort.included) == np.isin(months, (120, 50)).sum()
+  assert '...' in _fails(path, '', '')
+
+
+def test_a_published_cv_from_the_real_features(mendez: pathlib.Path) -> None:
+  """The authors' own number for n = 100, fold 0: CV 0.1246."""
+  cohort = _read(mendez / 'teeth_features_100_red_whole_fold_0.csv', '1', '0')
+  is_train = np.array([c.split == 'train' for c in cohort.candidates])
+  correct = np.array(
+      [dict(c.columns)['prediction'] == c.label for c in cohort.candidates]
+  )
+  x = cohort.source.matrix.astype(np.float64)
+  pca = PCA(5, random_state=0).fit(x[is_train])
+  kmeans = KMeans(4, n_init=10, random_state=0).fit(pca.transform(x[is_train]))
+  cluster = kmeans.predict(pca.transform(x[~is_train]))
+  accuracy = [correct[~is_train][cluster == k].mean() for k in range(4)]
+  cv = np.std(accuracy) / np.mean(accuracy)
+  assert cv == pytest.approx(0.1245918549653963, abs=1e-12)

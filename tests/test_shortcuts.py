@@ -1,0 +1,314 @@
+"""Planted and absent shortcuts, and columns that cannot be audited."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import linear_model
+from sklearn import metrics as sklearn_metrics
+
+from heterojax import statistics
+from heterojax.studies import shortcuts
+
+_KEYS = (
+    'column', 'kind', 'measure', 'n', 'with_class', 'with_cluster', 'p_value',
+    'p_value_with_cluster', 'auc_alone',
+)  # pyformat: disable
+_N = 400
+
+
+def _images(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Class, cluster of four and training set of images without a shortcut."""
+  rng = np.random.default_rng(seed)
+  return (
+      rng.integers(0, 2, _N), rng.integers(0, 4, _N), np.arange(_N) < 300
+  )  # pyformat: disable
+
+
+def _audit(
+    columns: Mapping[str, Sequence[str]],
+    images: tuple[np.ndarray, np.ndarray, np.ndarray],
+    excluded: Mapping[str, str] | None = None,
+) -> dict[str, dict[str, Any]]:
+  """By column, once it is as the contract says."""
+  before = json.dumps({k: list(v) for k, v in columns.items()})
+  entries = shortcuts.audit(columns, *images, excluded=excluded or {})
+  assert json.dumps({k: list(v) for k, v in columns.items()}) == before
+  assert [e['column'] for e in entries] == [*columns, 'all columns']
+  for entry in entries:
+    names = [name for name in entry if not name.endswith('_why')]
+    assert sorted(names) == sorted(_KEYS)
+    for name in names:
+      assert (entry[name] is None) == (f'{name}_why' in entry)
+      if entry[name] is None:
+        assert entry[f'{name}_why']
+  json.dumps(entries, allow_nan=False)
+  # No random number makes a second audit differ.
+  assert entries == shortcuts.audit(columns, *images, excluded=excluded or {})
+  return {entry['column']: entry for entry in entries}
+
+
+def test_planted_shortcuts_are_found() -> None:
+  y, clusters, is_train = _images()
+  rng = np.random.default_rng(1)
+  got = _audit(
+      {
+          'view': np.where(y == 1, 'AP', 'PA'),
+          'scanner': np.array(list('abcd'))[clusters],
+          'width': [f'{w:.2f}' for w in 1000 + 500 * y + rng.normal(size=_N)],
+          'age': [f'{a:.1f}' for a in 50 + 9 * clusters + rng.normal(size=_N)],
+      },
+      (y, clusters, is_train),
+  )
+  view, scanner, width, age, together = got.values()
+  assert view['kind'] == 'categorical' and view['measure'] == "Cramer's V"
+  assert view['with_class'] == pytest.approx(1) and view['p_value'] < 1e-50
+  assert view['auc_alone'] == 1
+  assert scanner['with_cluster'] == pytest.approx(1)
+  assert scanner['p_value_with_cluster'] < 1e-50
+  assert width['kind'] == 'numeric' and width['measure'] == 'eta squared'
+  assert width['with_class'] > 0.999 and width['auc_alone'] == 1
+  assert age['with_cluster'] > 0.97
+  # What explains the clusters alone does not say the class, and the reverse.
+  for entry in (scanner, age):
+    assert entry['with_class'] < 0.2 and entry['p_value'] > 0.05
+    assert 0.35 < entry['auc_alone'] < 0.65
+  for entry in (view, width):
+    assert entry['with_cluster'] < 0.2
+  assert together['auc_alone'] == 1
+  assert together['with_class_why'] == 'several columns have no one association'
+  assert {entry['n'] for entry in got.values()} == {300}
+
+
+def test_associations_are_over_training_images_only() -> None:
+  y, clusters, is_train = _images()
+  rng = np.random.default_rng(1)
+  view = rng.choice(['AP', 'PA'], _N)
+  age = rng.normal(50, 10, _N)
+  # In the test images both say the class.
+  view[~is_train] = np.where(y[~is_train] == 1, 'AP', 'PA')
+  age[~is_train] = 90 - 80 * y[~is_train]
+  got = _audit(
+      {'view': view, 'age': age.astype(str)}, (y, clusters, is_train)
+  )
+  for name, groups, suffix in (
+      ('class', y, ''), ('cluster', clusters, '_with_cluster')
+  ):  # pyformat: disable
+    v = statistics.cramers_v(view[is_train], groups[is_train])
+    assert got['view'][f'with_{name}'] == pytest.approx(v.strength)
+    assert got['view'][f'p_value{suffix}'] == pytest.approx(v.p_value)
+    eta = statistics.eta_squared(age[is_train], groups[is_train])
+    assert got['age'][f'with_{name}'] == pytest.approx(eta.strength)
+    assert got['age'][f'p_value{suffix}'] == pytest.approx(eta.p_value)
+
+
+def test_chance_is_no_shortcut() -> None:
+  images = _images()
+  rng = np.random.default_rng(1)
+  columns = {f'view {i}': rng.choice(list('abc'), _N) for i in range(30)}
+  columns |= {f'age {i}': rng.normal(size=_N).astype(str) for i in range(30)}
+  entries = list(_audit(columns, images).values())[:-1]
+  for name in ('p_value', 'p_value_with_cluster'):
+    p_values = [entry[name] for entry in entries]
+    assert stats.kstest(p_values, 'uniform').pvalue > 0.01
+  aucs = np.array([entry['auc_alone'] for entry in entries])
+  # 100 test images: the standard error of one AUC is about 0.06.
+  assert abs(aucs.mean() - 0.5) < 0.02 and np.all(abs(aucs - 0.5) < 0.25)
+
+
+def test_auc_alone_is_a_logistic_regressions() -> None:
+  y, clusters, is_train = _images()
+  rng = np.random.default_rng(1)
+  age = 50 + 5 * y + rng.normal(0, 10, _N)
+  age[-1] = 1e6  # A scale that knew the test images would hide all others.
+  view = np.where(rng.random(_N) < 0.3 + 0.3 * y, 'AP', 'PA')
+  got = _audit(
+      {'age': age.astype(str), 'view': view}, (y, clusters, is_train)
+  )
+  test = ~is_train
+  # A line in one number keeps its order; of two views one is the likelier.
+  assert got['age']['auc_alone'] == pytest.approx(
+      sklearn_metrics.roc_auc_score(y[test], age[test])
+  )
+  assert got['view']['auc_alone'] == pytest.approx(
+      sklearn_metrics.roc_auc_score(y[test], view[test] == 'AP')
+  )
+  standard = (age - age[is_train].mean()) / age[is_train].std()
+  x = np.stack([standard, view == 'AP', view == 'PA'], axis=1)
+  model = linear_model.LogisticRegression().fit(x[is_train], y[is_train])
+  assert got['all columns']['auc_alone'] == pytest.approx(
+      sklearn_metrics.roc_auc_score(y[test], model.predict_proba(x[test])[:, 1])
+  )
+
+
+def test_auc_alone_learns_from_training_images_only() -> None:
+  y, clusters, is_train = _images()
+  # The column says the reverse in the test images.
+  view = np.where((y == 1) == is_train, 'AP', 'PA')
+  got = _audit({'view': view}, (y, clusters, is_train))
+  assert got['view']['auc_alone'] == 0
+  assert got['view']['with_class'] == pytest.approx(1)
+
+
+def test_missing_values() -> None:
+  y, clusters, is_train = _images()
+  rng = np.random.default_rng(1)
+  lacks = rng.random(_N) < np.where(y == 1, 0.6, 0.1)
+  eye = np.where(lacks, '', rng.choice(['left', 'right'], _N))
+  only = np.where(lacks, '', 'yes')
+  numbers = rng.normal(size=_N)
+  age = np.where(lacks, '', numbers.astype(str))
+  got = _audit(
+      {'eye': eye, 'only': only, 'age': age}, (y, clusters, is_train)
+  )
+  # To be missing is a category of its own, with one other value too.
+  expected = statistics.cramers_v(eye[is_train], y[is_train])
+  assert got['eye']['n'] == 300
+  assert got['eye']['with_class'] == pytest.approx(expected.strength)
+  assert got['eye']['with_class'] > 0.4
+  expected = statistics.cramers_v(lacks[is_train], y[is_train])
+  assert got['only']['with_class'] == pytest.approx(expected.strength)
+  # A number is left out where it is missing; the model sees where.
+  known = is_train & ~lacks
+  expected = statistics.eta_squared(numbers[known], y[known])
+  assert got['age']['n'] == known.sum() < 300
+  assert got['age']['with_class'] == pytest.approx(expected.strength)
+  assert got['age']['p_value'] > 0.05
+  for name in ('eye', 'only', 'age'):
+    assert got[name]['auc_alone'] > 0.65
+
+
+def test_kinds() -> None:
+  images = _images()
+  rng = np.random.default_rng(1)
+  got = _audit(
+      {
+          'code': rng.choice(['0', '1'], _N),
+          'ten': rng.integers(0, 10, _N).astype(str),
+          'eleven': rng.integers(0, 11, _N).astype(str),
+          'view': rng.choice(['AP', 'PA'], _N),
+          'mostly numbers': ['unknown', *(str(i % 20) for i in range(1, _N))],
+          'scientific': [f'{x:.3e}' for x in rng.normal(size=_N)],
+          'huge': [f'{x:.5f}e307' for x in rng.uniform(-10, 10, _N)],
+          'file': [f'{i:08d}_000' for i in range(_N)],
+          'infinite': ['inf', *(str(i) for i in range(1, _N))],
+          'name': [f'patient {i % 312}' for i in range(_N)],
+          'twenty': [f'ward {i % 20}' for i in range(_N)],
+      },
+      images,
+  )
+  kinds = [entry['kind'] for entry in got.values()]
+  categorical, numeric = 'categorical', 'numeric'
+  assert kinds == [
+      categorical, categorical, numeric, categorical, None, numeric, numeric,
+      None, None, None, categorical, None,
+  ]  # pyformat: disable
+  many = '{} different values in 400 images'
+  assert got['name']['with_class_why'] == many.format(312)
+  assert got['name']['kind_why'] == got['name']['auc_alone_why'] == (
+      got['name']['n_why']
+  )
+  assert got['mostly numbers']['with_class_why'] == many.format(21)
+  assert got['file']['with_class_why'] == many.format(400)
+  assert got['huge']['auc_alone'] is not None
+
+
+def test_few_images() -> None:
+  # Twelve images: no text repeats often enough, and numbers are no codes.
+  y, is_train = np.arange(12) % 2, np.arange(12) < 8
+  got = _audit(
+      {
+          'age': [str(40 + i // 2) for i in range(12)],
+          'view': list('abc') * 4,
+          'sex': ['f', 'm'] * 6,
+      },
+      (y, np.zeros(12, int), is_train),
+  )
+  assert got['age']['kind'] == 'numeric'
+  assert got['view']['kind_why'] == '3 different values in 12 images'
+  assert got['sex']['kind'] == 'categorical' and got['sex']['auc_alone'] == 1
+  # Fisher's exact 2 / C(8, 4), as all eight are in one table of 4 and 4.
+  assert got['sex']['p_value'] == pytest.approx(2 / 70, abs=0.006)
+  assert got['sex']['with_cluster_why'] == 'all 8 values are in one group'
+  assert got['sex']['p_value_with_cluster_why'] == (
+      got['sex']['with_cluster_why']
+  )
+
+
+def test_excluded_columns() -> None:
+  y, clusters, is_train = _images()
+  rng = np.random.default_rng(1)
+  view = rng.choice(['AP', 'PA'], _N)
+  columns = {'finding': np.where(y == 1, 'ill', 'well'), 'view': view}
+  reason = 'it says the class'
+  got = _audit(
+      columns, (y, clusters, is_train), {'finding': reason, 'absent': 'no'}
+  )
+  assert [got['finding'][name] for name in _KEYS[1:]] == [None] * 8
+  assert got['finding']['with_class_why'] == reason
+  assert got['finding']['auc_alone_why'] == reason
+  # Nor does it leak into the model of all columns.
+  assert got['all columns']['auc_alone'] == got['view']['auc_alone'] < 0.7
+
+
+def test_constant_and_empty_columns() -> None:
+  y, clusters, is_train = _images()
+  got = _audit(
+      {
+          'constant': ['PA'] * _N,
+          'empty': [''] * _N,
+          'in training': np.where(is_train, 'PA', 'AP'),
+          'only in test': np.where(is_train, '', 'AP'),
+      },
+      (y, clusters, is_train),
+  )
+  same = 'all 300 training images have the same value'
+  none = 'no training image has a value'
+  for name, why in zip(got, (same, none, same, none)):
+    assert got[name]['with_class_why'] == got[name]['auc_alone_why'] == why
+  assert got['all columns']['auc_alone_why'] == 'no column could be audited'
+  assert _audit({}, (y, clusters, is_train))['all columns']['n'] == 300
+
+
+def test_numbers_known_of_few_training_images() -> None:
+  y, clusters, is_train = _images()
+  numbers = np.arange(_N).astype(str)
+  one = np.where(is_train & (np.arange(_N) != 7), '', numbers)
+  got = _audit({'one': one}, (y, clusters, is_train))['one']
+  assert got['kind'] == 'numeric' and got['n'] == 1
+  assert got['with_class_why'] == 'one value alone'
+  assert got['auc_alone'] is not None
+
+
+def test_unknown_category_in_test() -> None:
+  y, clusters, is_train = _images()
+  view = np.where(y == 1, 'AP', 'PA')
+  view[-30:] = 'lateral'
+  got = _audit({'view': view}, (y, clusters, is_train))['view']
+  # It says neither, and so is tied with itself and between the two.
+  rank = np.select([view == 'AP', view == 'PA'], [1.0, -1.0], 0.0)
+  assert got['auc_alone'] == pytest.approx(
+      sklearn_metrics.roc_auc_score(y[~is_train], rank[~is_train])
+  )
+  assert got['with_class'] == pytest.approx(1)
+
+
+def test_one_class() -> None:
+  y, clusters, is_train = _images()
+  columns = {'view': np.random.default_rng(1).choice(['AP', 'PA'], _N)}
+  got = _audit(columns, (np.where(is_train, y, 1), clusters, is_train))
+  for entry in got.values():
+    assert entry['auc_alone_why'] == 'all 100 test images are positive'
+  assert got['view']['with_class'] is not None
+  got = _audit(columns, (np.where(is_train, 0, y), clusters, is_train))['view']
+  assert got['auc_alone_why'] == 'all 300 training images are negative'
+  assert got['with_class_why'] == 'all 300 values are in one group'
+  assert got['with_cluster'] is not None
+  got = _audit(columns, (y, clusters, np.ones(_N, bool)))['view']
+  assert got['auc_alone_why'] == 'no test images' and got['n'] == _N
+  got = _audit(columns, (y, clusters, np.zeros(_N, bool)))['view']
+  assert got['with_class_why'] == 'no training image has a value'

@@ -1,0 +1,262 @@
+"""Intervals and associations against formulas, loops, SciPy and simulation."""
+
+import hypothesis
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from scipy import special
+from scipy import stats
+
+from heterojax import statistics
+
+_Z = stats.norm.ppf(0.975)
+
+
+@pytest.mark.parametrize('successes, n', [(0, 1), (1, 1), (3, 5), (90, 100)])
+def test_wilson_is_its_formula(successes: int, n: int) -> None:
+  p = successes / n
+  center = p + _Z**2 / (2 * n)
+  half = _Z * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
+  expected = (np.array([center - half, center + half])) / (1 + _Z**2 / n)
+  got = statistics.wilson(successes, n)
+  np.testing.assert_allclose(got, expected, atol=1e-12)
+  assert 0 <= got[0] < got[1] <= 1
+  wider = statistics.wilson(successes, n, confidence=0.99)
+  assert wider[1] - wider[0] > got[1] - got[0]
+
+
+def _structural_components(
+    y: np.ndarray, values: np.ndarray
+) -> tuple[float, float]:
+  """AUC and variance of DeLong 1988, pair by pair."""
+  x, w = values[y == 1], values[y == 0]
+  pairs = np.array([[(a > b) + 0.5 * (a == b) for b in w] for a in x])
+  auc = pairs.mean()
+  s10 = np.sum((pairs.mean(axis=1) - auc) ** 2) / (len(x) - 1)
+  s01 = np.sum((pairs.mean(axis=0) - auc) ** 2) / (len(w) - 1)
+  return auc, s10 / len(x) + s01 / len(w)
+
+
+_TWO_CLASSES = st.tuples(
+    st.lists(st.integers(-4, 4), min_size=2, max_size=20),
+    st.lists(st.integers(-4, 4), min_size=2, max_size=20),
+)
+
+
+@hypothesis.given(classes=_TWO_CLASSES)
+def test_delong_is_the_loop_over_pairs(classes: tuple[list, list]) -> None:
+  y = np.repeat([1, 0], [len(c) for c in classes])
+  values = np.concatenate(classes)
+  auc, variance = _structural_components(y, values)
+  low, high = statistics.delong(y, values)
+  # No sample of this size is certain, not even a perfect or a tied one.
+  assert 0 <= low < high <= 1 and high - low > 0.01
+  assert low <= auc <= high
+  if variance:
+    half = _Z * np.sqrt(variance) / (auc * (1 - auc))
+    expected = special.expit(special.logit(auc) + np.array([-half, half]))
+    np.testing.assert_allclose([low, high], expected, atol=1e-12)
+  # The other class as the positive one, and the other direction.
+  mirrored = statistics.delong(y, -values)
+  np.testing.assert_allclose(mirrored, [1 - high, 1 - low], atol=1e-9)
+  np.testing.assert_allclose(
+      statistics.delong(1 - y, -values), [low, high], atol=1e-9
+  )
+  # Ranks alone count.
+  assert statistics.delong(y, np.exp(values)) == (low, high)
+
+
+def _normal_sample(
+    rng: np.random.Generator, positives: int, negatives: int, auc: float
+) -> tuple[np.ndarray, np.ndarray]:
+  """Two normal classes whose AUC is Phi(shift / sqrt 2)."""
+  y = np.repeat([1, 0], [positives, negatives])
+  shift = np.sqrt(2) * stats.norm.ppf(auc)
+  return y, rng.normal(size=len(y)) + shift * y
+
+
+def test_delong_is_as_wide_as_the_bootstrap() -> None:
+  rng = np.random.default_rng(0)
+  y, values = _normal_sample(rng, 80, 120, 0.8)
+  classes = [values[y == 1], values[y == 0]]
+  samples = [rng.choice(c, (4000, len(c))) for c in classes]
+  aucs = [np.mean(a[:, np.newaxis] > b) for a, b in zip(*samples)]
+  low, high = statistics.delong(y, values)
+  # Both ends back on the logit scale give the standard error of the logit.
+  logit_error = (special.logit(high) - special.logit(low)) / (2 * _Z)
+  assert logit_error == pytest.approx(np.std(special.logit(aucs)), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    'positives, negatives, auc',
+    [(60, 60, 0.85), (20, 20, 0.95), (10, 10, 0.98), (5, 40, 0.98)],
+)
+def test_delong_covers(positives: int, negatives: int, auc: float) -> None:
+  # In the last two a third and more of the samples are without error.
+  rng = np.random.default_rng(0)
+  covered = []
+  for _ in range(500):
+    y, values = _normal_sample(rng, positives, negatives, auc)
+    low, high = statistics.delong(y, values)
+    covered.append(low <= auc <= high)
+  assert 0.92 <= np.mean(covered) <= (0.98 if positives > 20 else 0.995)
+
+
+def _newcombe(auc: float, m: int, n: int) -> tuple[float, float]:
+  """All AUCs of a fine grid that Newcombe's method 5 does not reject."""
+  a = np.linspace(0, 1, 1_000_001)
+  # Hanley and McNeil 1982, both classes of the mean size.
+  size = (m + n) / 2
+  q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+  variance = a * (1 - a) + (size - 1) * (q1 - a**2 + q2 - a**2)
+  kept = a[(auc - a) ** 2 <= _Z**2 * variance / (m * n) + 1e-15]
+  return kept.min(), kept.max()
+
+
+@pytest.mark.parametrize('m, n', [(1, 1), (1, 30), (2, 3), (20, 20), (60, 500)])
+def test_without_variance_the_interval_is_newcombes(m: int, n: int) -> None:
+  y = np.repeat([1, 0], [m, n])
+  for values, auc in ((y, 1), (1 - y, 0), (np.zeros(m + n), 0.5)):
+    got = statistics.delong(y, values)
+    np.testing.assert_allclose(got, _newcombe(auc, m, n), atol=2e-6)
+    assert got[0] < got[1]
+  low, high = statistics.delong(y, y)
+  assert high == 1 and low < 1
+  # A sample without error says more the larger it is.
+  assert statistics.delong(np.repeat(y, 2), np.repeat(y, 2))[0] > low
+
+
+def test_one_positive_has_an_interval() -> None:
+  # Seven of ten negatives are below the only positive.
+  values = np.array([7.5, *range(1, 11)])
+  y = np.array([1] + [0] * 10)
+  got = statistics.delong(y, values)
+  np.testing.assert_allclose(got, _newcombe(0.7, 1, 10), atol=2e-6)
+
+
+def test_delong_needs_both_classes() -> None:
+  assert statistics.delong(np.ones(3, int), np.arange(3.0)) is None
+  assert statistics.delong(np.zeros(3, int), np.arange(3.0)) is None
+  assert statistics.delong(np.zeros(0, int), np.zeros(0)) is None
+
+
+def test_delong_of_many() -> None:
+  rng = np.random.default_rng(0)
+  y, values = _normal_sample(rng, 200_000, 200_000, 0.9)
+  low, high = statistics.delong(y, values)  # All pairs would need 40 GB.
+  assert low < 0.9 < high and high - low < 0.003
+
+
+def test_cramers_v_hand_value() -> None:
+  # 20 30 / 30 20: every cell expects 25, chi-squared 4 * 25 / 25 = 4.
+  view = np.repeat(['AP', 'PA', 'AP', 'PA'], [20, 30, 30, 20])
+  label = np.repeat([1, 0], 50)
+  got = statistics.cramers_v(view, label)
+  assert got.strength == pytest.approx(np.sqrt(4 / 100))
+  assert got.p_value == pytest.approx(special.erfc(np.sqrt(4 / 2)))
+  assert got.n == 100 and got.measure == "Cramer's V" and got.why == ''
+
+
+def test_cramers_v_of_more_categories() -> None:
+  rng = np.random.default_rng(0)
+  a, b = rng.integers(0, 5, 400), rng.integers(0, 3, 400)
+  a[b == 2] = 4
+  got = statistics.cramers_v(a, b)
+  statistic = 0
+  for i in range(5):
+    for j in range(3):
+      expected = np.sum(a == i) * np.sum(b == j) / 400
+      statistic += (np.sum((a == i) & (b == j)) - expected) ** 2 / expected
+  assert got.strength == pytest.approx(np.sqrt(statistic / (400 * 2)))
+  assert got.p_value == pytest.approx(stats.chi2.sf(statistic, 8))
+  # Neither names nor the order of rows count, nor which is which.
+  order = rng.permutation(400)
+  other = statistics.cramers_v(b[order], np.array(list('vwxyz'))[a[order]])
+  assert other.strength == pytest.approx(got.strength)
+  assert other.p_value == pytest.approx(got.p_value)
+
+
+def test_sparse_table_has_a_p_value_of_its_own() -> None:
+  # Three of three against none of nine: Fisher's exact 1 in C(12, 3) = 220,
+  # where chi-squared (12 at one degree of freedom) says 0.0005.
+  a = np.repeat(['AP', 'PA'], [3, 9])
+  b = np.repeat([1, 0], [3, 9])
+  got = statistics.cramers_v(a, b)
+  assert got.strength == pytest.approx(1)
+  assert got.p_value == pytest.approx(1 / 220, abs=0.003)
+  assert stats.chi2.sf(12, 1) < 0.0006 < got.p_value
+  assert statistics.cramers_v(a, b) == got  # The same random tables.
+
+
+def test_p_values_of_chance_are_uniform() -> None:
+  rng = np.random.default_rng(0)
+  v, eta = [], []
+  for _ in range(400):
+    groups = rng.integers(0, 4, 150)
+    v.append(statistics.cramers_v(rng.integers(0, 3, 150), groups).p_value)
+    eta.append(statistics.eta_squared(rng.normal(size=150), groups).p_value)
+  for p_values in (v, eta):
+    assert stats.kstest(p_values, 'uniform').pvalue > 0.01
+
+
+def test_eta_squared_hand_value() -> None:
+  # Means 2 and 5 about 3.5: 6 * 1.5^2 = 13.5 between, 13.5 + 2 + 2 in all.
+  values = np.array([1.0, 2, 3, 4, 5, 6])
+  groups = np.array(list('aaabbb'))
+  got = statistics.eta_squared(values, groups)
+  assert got.strength == pytest.approx(13.5 / 17.5)
+  # F = 13.5 / (4 / 4), and with two groups F is Student's t squared.
+  assert got.p_value == pytest.approx(2 * stats.t.sf(np.sqrt(13.5), 4))
+  assert got.n == 6 and got.measure == 'eta squared' and got.why == ''
+
+
+def test_eta_squared_is_the_r_squared_of_the_groups() -> None:
+  rng = np.random.default_rng(0)
+  groups = rng.integers(0, 4, 200)
+  values = rng.normal(size=200) + 1e6 + 0.3 * groups
+  got = statistics.eta_squared(values, groups)
+  design = np.eye(4)[groups]
+  fitted = design @ np.linalg.lstsq(design, values - 1e6)[0] + 1e6
+  r_squared = 1 - np.sum((values - fitted) ** 2) / np.sum(
+      (values - values.mean()) ** 2
+  )
+  assert got.strength == pytest.approx(r_squared)
+  f = (r_squared / 3) / ((1 - r_squared) / 196)
+  assert got.p_value == pytest.approx(stats.f.sf(f, 3, 196))
+
+
+def test_eta_squared_leaves_missing_out() -> None:
+  values = np.array([1.0, 2, np.nan, 3, 4, np.nan, 5, 6])
+  groups = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+  known = ~np.isnan(values)
+  got = statistics.eta_squared(values, groups)
+  assert got == statistics.eta_squared(values[known], groups[known])
+  assert got.n == 6
+
+
+def test_perfect_associations() -> None:
+  groups = np.repeat([0, 1, 2], 20)
+  got = statistics.cramers_v(groups, groups)
+  assert got.strength == pytest.approx(1) and got.p_value < 1e-20
+  got = statistics.eta_squared(np.array([1.0, 2, 4])[groups], groups)
+  assert got.strength == 1 and got.p_value == 0
+
+
+def test_what_has_no_association() -> None:
+  ones, two = np.ones(6), np.array([0, 0, 0, 1, 1, 1])
+  nan = np.full(6, np.nan)
+  for got, why, n in (
+      (statistics.cramers_v(ones, two), 'all 6 values are the same', 6),
+      (statistics.cramers_v(two, ones), 'all 6 values are in one group', 6),
+      (statistics.cramers_v(two[:0], two[:0]), 'no values', 0),
+      (statistics.eta_squared(ones, two), 'all 6 values are the same', 6),
+      (statistics.eta_squared(two, ones), 'all 6 values are in one group', 6),
+      (statistics.eta_squared(nan, two), 'no values', 0),
+      (
+          statistics.eta_squared(np.arange(6), np.arange(6)),
+          'each of the 6 values is a group of its own',
+          6,
+      ),
+  ):
+    assert got[:2] == (None, None)
+    assert got.why == why and got.n == n

@@ -1,0 +1,149 @@
+"""Scores, sizes and distances over folds, by hand."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from scipy.spatial import distance
+from sklearn import metrics as sklearn_metrics
+
+from heterojax.configs import fundus
+from heterojax.datasets.augmentation import IDENTITY
+from heterojax.features import Picture
+from heterojax.heads import ensemble
+from heterojax.studies import settings as settings_lib
+from heterojax.studies import summary
+from heterojax.studies.outcome import Clusters
+from heterojax.studies.outcome import Fold
+from heterojax.studies.outcome import HeadName
+from heterojax.studies.samples import Samples
+
+_K, _RUNS, _N = 2, 2, 40
+_NAMES = ('ill', 'well')
+
+
+def _settings() -> settings_lib.Settings:
+  config = fundus.get_config()
+  config.cluster.k, config.heads.random_runs = _K, _RUNS
+  return settings_lib.from_dict(config.to_dict())
+
+
+def _fold(number: int, folds: int) -> Fold:
+  """Every image is tested by one fold; the rest trains, the first copied."""
+  rng = np.random.default_rng([number, folds])
+  tested = np.arange(_N) % folds == number
+  train, test = np.flatnonzero(~tested), np.flatnonzero(tested)
+  order = np.concatenate([train, train[:3], test])
+  n = len(order)
+  ids = [f'{i}' for i in train] + [f'{i}+1' for i in train[:3]]
+  y_of_pictures = np.arange(_N + 3) % 3 % 2
+  row = order.copy()
+  samples = Samples(
+      ids=tuple(ids + [f'{i}' for i in test]),
+      parents=tuple(map(str, order)),
+      transforms=(IDENTITY,) * n,
+      split=np.array(['train'] * (n - len(test)) + ['test'] * len(test)),
+      y=y_of_pictures[row],
+      row=row,
+      pictures=tuple(Picture(str(i), IDENTITY) for i in range(_N + 3)),
+      y_of_pictures=y_of_pictures,
+  )
+  z = rng.normal(size=(n, 3))
+  clusters = Clusters(
+      z, rng.normal(size=(_K, 3)), rng.integers(_K, size=n), rng.random(n), 0.5
+  )
+  heads = {HeadName('overall'): row}
+  for c in range(_K):
+    heads[HeadName('cluster', c)] = row[:5]
+    for r in range(_RUNS):
+      heads[HeadName('random', c, r)] = rng.permutation(row)[: 5 + c]
+  heads = {
+      name: ensemble.Member(rows, row[-1:], None, None)
+      for name, rows in heads.items()
+  }
+  return Fold(samples, clusters, heads, rng.random((len(heads), n)))
+
+
+def _check(score: dict, folds: list[Fold], head: HeadName, c=None) -> None:
+  """SCORE over all test images of all folds, one after the other."""
+  y, p = [], []
+  for fold in folds:
+    number = list(fold.heads).index(head)
+    for i in range(len(fold.samples.ids)):
+      if fold.samples.split[i] != 'test':
+        continue
+      if c is None or fold.clusters.labels[i] == c:
+        y.append(int(fold.samples.y[i]))
+        p.append(fold.probabilities[number, i])
+  predicted = [int(value > 0.5) for value in p]
+  tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
+      y, predicted, labels=[0, 1]
+  ).ravel()
+  assert [score[k] for k in ('n', 'tp', 'fp', 'tn', 'fn')] == [
+      len(y), tp, fp, tn, fn
+  ]  # pyformat: disable
+  assert score['auc'] == pytest.approx(sklearn_metrics.roc_auc_score(y, p))
+  assert score['accuracy'] == pytest.approx((tp + tn) / len(y))
+
+
+@pytest.mark.parametrize('number', [2, 4])
+def test_clusters_over_folds(number: int) -> None:
+  folds = [_fold(f, number) for f in range(number)]
+  described = summary.describe_clusters(_settings(), _NAMES, folds)
+  for c, own in enumerate(described):
+    assert own['id'] == c
+    _check(own['test'], folds, HeadName('overall'), c)
+    _check(own['retrained'], folds, HeadName('cluster', c))
+    assert own['retrained']['n'] == _N
+    for j, score in enumerate(own['retrained_in_test_clusters']):
+      _check(score, folds, HeadName('cluster', c), j)
+    for r, run in enumerate(own['random']['runs']):
+      _check(run, folds, HeadName('random', c, r))
+      assert sum(run['class_counts'].values()) == 5 + c
+    assert own['random']['auc'] == pytest.approx(
+        np.mean([run['auc'] for run in own['random']['runs']])
+    )
+    sizes, positives, pairs, originals = [], [], [], []
+    for fold in folds:
+      inside = (fold.samples.split == 'train') & (fold.clusters.labels == c)
+      sizes.append(inside.sum())
+      positives.append(fold.samples.y[inside].sum())
+      originals.append(
+          sum('+' not in fold.samples.ids[i] for i in np.flatnonzero(inside))
+      )
+      pairs.append(distance.pdist(fold.clusters.z[inside]).mean())
+    assert own['size'] == pytest.approx(np.mean(sizes))
+    assert own['originals'] == pytest.approx(np.mean(originals))
+    assert own['class_counts'] == {
+        'ill': pytest.approx(np.mean(positives)),
+        'well': pytest.approx(np.mean(sizes) - np.mean(positives)),
+    }
+    assert own['intra_cluster_distance'] == pytest.approx(np.mean(pairs))
+
+
+def test_one_fold_gives_whole_numbers() -> None:
+  (own, _) = summary.describe_clusters(_settings(), _NAMES, [_fold(0, 4)])
+  counts = [own['size'], *own['class_counts'].values()]
+  assert all(type(count) is int for count in counts)
+
+
+def test_clusters_csv_of_folds() -> None:
+  folds = [_fold(f, 2) for f in range(2)]
+  alone = list(csv.DictReader(io.StringIO(summary.clusters_csv(folds[1:]))))
+  rows = list(csv.DictReader(io.StringIO(summary.clusters_csv(folds))))
+  assert list(alone[0]) == [
+      'id', 'split', 'cluster', 'centroid_distance', 'probability', 'correct'
+  ]  # pyformat: disable
+  assert list(rows[0]) == [*alone[0], 'fold']
+  own = [r for r in rows if r['fold'] == '1']
+  assert [{k: r[k] for k in alone[0]} for r in own] == alone
+  assert len(rows) == len(folds[0].samples.ids) + len(alone)
+  samples, overall = folds[1].samples, folds[1].of_head('overall')
+  for i, r in enumerate(alone):
+    assert (r['id'], r['split']) == (samples.ids[i], samples.split[i])
+    assert int(r['cluster']) == folds[1].clusters.labels[i]
+    assert float(r['centroid_distance']) == folds[1].clusters.distance[i]
+    assert float(r['probability']) == overall[i]
+    right = (overall[i] > 0.5) == (samples.y[i] == 1)
+    assert r['correct'] == str(right).lower()
