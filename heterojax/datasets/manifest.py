@@ -60,6 +60,7 @@ class Cohort:
     notes: what the reader found that a reader of the report must know, as
       counts that differ from the published ones; whole sentences.
     label_columns: columns that tell the class by themselves.
+    named_splits: whether the source says who is tested.
   """
 
   name: str
@@ -69,6 +70,7 @@ class Cohort:
   candidates: tuple[Candidate, ...]
   notes: tuple[str, ...] = ()
   label_columns: tuple[str, ...] = ()
+  named_splits: bool = False
 
   @property
   def included(self) -> tuple[Candidate, ...]:

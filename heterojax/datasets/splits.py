@@ -50,6 +50,9 @@ def assign(
     UserError: if there are too few images or groups for it.
   """
   rows = cohort.included
+  cohort = dataclasses.replace(
+      cohort, named_splits=any(c.split for c in rows)
+  )
   if named := {c.split for c in rows} - {''}:
     parts = _named_parts(cohort, rows, named, folds)
   elif folds:

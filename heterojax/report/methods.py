@@ -68,6 +68,17 @@ def feature(results: dict[str, Any]) -> str:
 
 def protocol(results: dict[str, Any]) -> str:
   """The split, in words."""
+  return ' '.join([_protocol(results), *_named(results)])
+
+
+def _named(results: dict[str, Any]) -> list[str]:
+  """Who made the split, where it was not this program."""
+  if not results['split']['named']:
+    return []
+  return ['Which image is in which part is named by the data set itself.']
+
+
+def _protocol(results: dict[str, Any]) -> str:
   unit = 'patient' if wording.patients_known(results) else 'image'
   if folds := wording.folds(results):
     text = (
@@ -88,10 +99,18 @@ def protocol(results: dict[str, Any]) -> str:
         ' training images decides about early stopping for every head.'
     )
   if results['protocol'] == 'published':
+    split = 'split at random, stratified by class'
+    if results['split']['named']:
+      split = 'used as they are'
+    text = (
+        f'Published protocol: rows of the table are {split}, whatever file or'
+        ' patient they show.'
+    )
+    if results['dataset']['n_validation']:
+      return text
     return (
-        'Published protocol: rows of the table are split at random, stratified'
-        ' by class, whatever file or patient they show. There is no validation'
-        ' part, so that early stopping looks at the test set [inferred].'
+        f'{text} There is no validation part, so that early stopping looks at'
+        ' the test set [inferred].'
     )
   return (
       f'Clean protocol: every distinct image once, no {unit} in two parts, and'
@@ -198,6 +217,8 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
       ' distances of centroids, intra-cluster distances the mean Euclidean'
       ' distance of all pairs of training images in a cluster.'
   )
+  if folds:
+    text.append('Distances and cluster sizes are means over the folds.')
   return ' '.join(text)
 
 
@@ -237,10 +258,13 @@ def _split(results: dict[str, Any]) -> str:
       text += ' Patients were not known, so that some may be in two parts.'
     return text
   shared = sum((results['leaks']['shared_group'] or {}).values())
-  text = (
-      'Rows were split at random, stratified by class, and early stopping used'
-      ' the test set'
-  )
+  part = 'test set'
+  if results['dataset']['n_validation']:
+    part = 'validation part'
+  text = 'Rows were split at random, stratified by class, and early'
+  if results['split']['named']:
+    text = 'The split was that of the data set, and early'
+  text += f' stopping used the {part}'
   if wording.folds(results):
     text = 'Early stopping used the fold that was tested'
   if shared:

@@ -62,7 +62,7 @@ def not_a_test(results: dict[str, Any]) -> str:
   """Why the findings are a description."""
   runs = len(results['clusters'][0]['random']['runs'])
   return (
-      'This first version describes and does not test. With'
+      'This study describes and does not test. With'
       f' {counted(runs, "random run")} per cluster, even a head that does worse'
       ' than every random head has a randomisation p-value of no less than'
       f' 1/{runs + 1}: a difference below can be a hint, not evidence.'
@@ -289,15 +289,22 @@ def strong(
     by_cluster: column to the values in each cluster, where they are known.
 
   Returns:
-    A sentence per column whose association reaches `STRONG`.
+    A sentence per column whose association reaches `STRONG`, the strongest
+    first.
   """
   d = results['dataset']
   p_name = 'p_value' if which == 'class' else 'p_value_with_cluster'
   sentences = []
-  for entry in results['shortcuts']:
+  excess = {
+      i: strength / STRONG[entry['measure']]
+      for i, entry in enumerate(results['shortcuts'])
+      if (strength := entry[f'with_{which}']) is not None
+  }
+  for i in sorted(excess, key=excess.get, reverse=True):
+    if excess[i] < 1:
+      break
+    entry = results['shortcuts'][i]
     strength = entry[f'with_{which}']
-    if strength is None or strength < STRONG[entry['measure']]:
-      continue
     p = p_value(entry[p_name])
     sign = '' if p[0] in '<>' else '= '
     how = f'{measure(entry)} {strength:.2f}, p {sign}{p}'

@@ -128,9 +128,9 @@ def findings(clusters: list[dict[str, Any]]) -> list[str]:
     per cluster that augmentation made.
   """
   return _heads_behind(clusters) + [
-      f'Only {c["originals"]:g} of the {c["size"]:g} training images of cluster'
-      f' {c["id"]} are originals: it shows what augmentation does to an image,'
-      ' and nothing of the data.'
+      f'Only {_number(c["originals"])} of the {_number(c["size"])} training'
+      f' images of cluster {c["id"]} are originals: it shows what augmentation'
+      ' does to an image, and nothing of the data.'
       for c in clusters
       if c['originals'] <= _ARTIFICIAL * c['size']
   ]
@@ -161,6 +161,11 @@ def _heads_behind(clusters: list[dict[str, Any]]) -> list[str]:
   return [summary, *map(_paragraph, behind)]
 
 
+def _number(value: float) -> str:
+  """A count, or a mean of counts over folds."""
+  return f'{value:.1f}'.removesuffix('.0')
+
+
 def _falls_behind(c: dict[str, Any]) -> bool:
   own = c['retrained']['accuracy']
   beaten_by_all = all(own < run['accuracy'] for run in c['random']['runs'])
@@ -181,7 +186,7 @@ def _paragraph(c: dict[str, Any]) -> str:
   text = (
       f'The head retrained on cluster {c["id"]} is right for'
       f' {retrained["accuracy"]:.0%} of the {retrained["n"]} test images; heads'
-      f' trained on {c["size"]:g} random images are right for'
+      f' trained on {_number(c["size"])} random images are right for'
       f' {c["random"]["accuracy"]:.0%} on average ({min(runs):.0%} to'
       f' {max(runs):.0%} over {len(runs)} runs).'
   )

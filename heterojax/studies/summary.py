@@ -62,7 +62,10 @@ def summarise(
       'study': settings.study,
       'protocol': settings.split.protocol,
       'seed': settings.seed,
-      'split': {'folds': len(folds) if len(folds) > 1 else 0},
+      'split': {
+          'folds': len(folds) if len(folds) > 1 else 0,
+          'named': cohort.named_splits,
+      },
       'dataset': {
           'name': cohort.name,
           'positive': cohort.positive,
@@ -144,6 +147,7 @@ def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
       'n_validation': _mean([len(own['validation']) for own in parts]),
       'n_test': sum(test.values()),
       'class_counts_train': _mean_counts(counts('train')),
+      'class_counts_validation': _mean_counts(counts('validation')),
       'class_counts_train_augmented': _mean_counts(counts('train_augmented')),
       'class_counts_test': test,
   }
