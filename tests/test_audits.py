@@ -76,13 +76,12 @@ def _near(x: np.ndarray, cohort: Cohort, split: str) -> list[leaks.Leak]:
           for j in others if pixels[i] != pixels[j]
       ]
       found.append((i, *min(distances)))
-  usual = np.median([distance for _, distance, _ in found])
   return [
       leaks.Leak(
           'near_duplicate', split, f'i{i}', cohort.candidates[i].label, f'i{j}',
           pytest.approx(distance, abs=1e-5),
       )
-      for i, distance, j in found if distance < usual / 4
+      for i, distance, j in found if distance < 0.1
   ]  # pyformat: disable
 
 

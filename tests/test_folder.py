@@ -120,8 +120,20 @@ def test_nothing_to_read(tmp_path: pathlib.Path) -> None:
   assert 'does not exist' in _fails(tmp_path / 'elsewhere')
   assert 'does not exist' in _fails(tmp_path / ('x' * 5000))
   assert 'holds no images' in _fails(tmp_path)
-  _touch(tmp_path, 'a.png', 'normal/notes.txt')
+  _touch(tmp_path, 'normal/notes.txt')
   assert 'holds no images' in _fails(tmp_path)
+  _touch(tmp_path, 'a.png')
+  assert 'must be the folder above' in _fails(tmp_path)
+
+
+def test_folds_of_a_csv(tmp_path: pathlib.Path) -> None:
+  table = 'path,label,fold\na.png,ill,1\nb.png,normal,2\n'
+  found = _read(_csv(tmp_path, table)).candidates
+  assert [c.split for c in found] == ['fold_1', 'fold_2']
+  assert all(not c.columns for c in found)
+  for row in ('a.png,ill,one,', 'a.png,ill,1,train'):
+    text = f'path,label,fold,split\n{row}\nb.png,normal,,train\n'
+    assert 'row 1: fold is' in _fails(_csv(tmp_path, text))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The fundus study on real images, against a plain NumPy loop over its heads."""
+"""The fundus study on real images, against a NumPy loop over its heads."""
 
 import csv
 import json

@@ -23,7 +23,9 @@ from heterojax.datasets import splits
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.heads.ensemble import Member
+from heterojax.report import audits
 from heterojax.report import cluster_figures
+from heterojax.report import formatting
 from heterojax.report import methods
 from heterojax.report import montage
 from heterojax.report import page
@@ -408,7 +410,7 @@ def test_leaks_are_said_once_and_the_strongest_first(written):
       near_duplicate=(0, 1),
       shared_group=(3, 1),
   )
-  sentences = wording.leaks(results)
+  sentences = audits.leaks(results)
   starts = ['2 of 12 ', '4 of 12 ', '1 of 12 ', '4 of 12 ']
   assert len(sentences) == len(starts)
   for sentence, start in zip(sentences, starts):
@@ -428,7 +430,7 @@ def test_leaks_are_said_once_and_the_strongest_first(written):
 def test_no_leak_no_warning(written):
   results = leaking(written, near_duplicate=HOSTILE, shared_group='nobody')
   html = page_of(written, results)
-  assert wording.leaks(results) == []
+  assert audits.leaks(results) == []
   assert 'independent of training' not in html and HOSTILE not in html
   text = section(html, 'id="leaks"', 'id="shortcuts"')
   assert 'No test image has anything in common' in text
@@ -440,7 +442,7 @@ def test_no_leak_no_warning(written):
 def test_leaks_of_the_validation_part(written):
   results = leaking(written, validation_shared_group=(0, 5))
   results['dataset']['n_validation'] = 9
-  assert wording.leaks(results) == []
+  assert audits.leaks(results) == []
   html = page_of(written, results)
   assert 'independent of training' not in html
   text = section(html, 'id="leaks"', 'id="shortcuts"')
@@ -494,8 +496,8 @@ def with_shortcut(written, which: str, measure: str, strength: float) -> dict:
 def test_strong_columns_are_named(written, which, measure, strength, is_strong):
   results = with_shortcut(written, which, measure, strength)
   other = 'class' if which == 'cluster' else 'cluster'
-  assert wording.strong(results, other) == []
-  sentences = wording.strong(results, which)
+  assert audits.strong(results, other) == []
+  sentences = audits.strong(results, which)
   assert len(sentences) == is_strong
   html = page_of(written, results)
   assert ('href="#shortcuts"' in html) == is_strong
@@ -516,7 +518,7 @@ def test_how_clusters_differ_in_a_column(written):
   entry['p_value_with_cluster'] = 0.0
   results['shortcuts'] = [entry | {'kind': 'numeric'}]
   values = [['1', '2', '30', ''], [], ['7', '9'], ['5']]
-  (sentence,) = wording.strong(results, 'cluster', {entry['column']: values})
+  (sentence,) = audits.strong(results, 'cluster', {entry['column']: values})
   assert sentence.endswith(': its median is 2 in cluster 0 and 8 in cluster 2.')
   # A cluster of copies alone has no share.
   results['shortcuts'] = [entry]
@@ -527,7 +529,7 @@ def test_how_clusters_differ_in_a_column(written):
        'missing for 67% of cluster 0 and 0% of cluster 2'),
       ([[], ['a', ''], []], ''),
   ):  # pyformat: disable
-    (sentence,) = wording.strong(results, 'cluster', {entry['column']: values})
+    (sentence,) = audits.strong(results, 'cluster', {entry['column']: values})
     assert sentence.endswith(f': it is {text}.' if text else '< 0.001).')
 
 
@@ -536,11 +538,11 @@ def test_columns_alone_against_the_network(written):
   results['shortcuts'][-1]['auc_alone'] = 0.8
   results['overall']['auc'] = 0.9
   text = 'These columns alone reach an AUC of 0.80 on the test images, the'
-  assert wording.columns_alone(results) == f'{text} network 0.90.'
+  assert audits.columns_alone(results) == f'{text} network 0.90.'
   results['overall']['auc'] = 0.7
   assert 'network 0.70. The network does no better' in page_of(written, results)
   results['shortcuts'][-1] |= {'auc_alone': None, 'auc_alone_why': 'x'}
-  assert wording.columns_alone(results) == ''
+  assert audits.columns_alone(results) == ''
 
 
 def test_columns_that_were_not_audited_are_listed(written):
@@ -558,11 +560,11 @@ def test_columns_that_were_not_audited_are_listed(written):
      (0.999, '0.999'), (0.9996, '> 0.999'), (1.0, '> 0.999')],
 )  # pyformat: disable
 def test_p_values_are_never_0_or_1(value, text):
-  assert wording.p_value(value) == text
+  assert formatting.p_value(value) == text
 
 
 def test_numbers():
-  shown = map(wording.number, (3, 1234, 1234.0, 120.25, np.float64(2.5), 0))
+  shown = map(formatting.number, (3, 1234, 1234.0, 120.25, np.float64(2.5), 0))
   assert list(shown) == ['3', '1,234', '1,234', '120.2', '2.5', '0']
 
 

@@ -174,6 +174,10 @@ def test_same_bytes_are_one_image_where_distinct(
       'n1': 'same image as p1, which is labelled ill',
       'n2': 'same image as n0',
   }
+  assert len(found.notes) == 2
+  assert found.notes[0].startswith('1 image is filed under both classes;')
+  # Every made-up candidate is a patient of its own.
+  assert found.notes[1].startswith('3 images are filed under two patients')
 
 
 def test_same_pixels_in_another_file_are_one_image_where_distinct(

@@ -123,7 +123,9 @@ MIX = st.tuples(st.integers(0, 50), st.integers(1, 50))
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(MIX, min_size=1, max_size=5), st.lists(MIX, min_size=1, max_size=5))
+@given(
+    st.lists(MIX, min_size=1, max_size=5), st.lists(MIX, min_size=1, max_size=5)
+)
 def test_matching_is_the_best_of_all_permutations(a, b) -> None:
   reference, ours = clusters_of(a), clusters_of(b)
   pairs = matching.match(reference, ours, 'ill')
@@ -413,7 +415,7 @@ def test_reasons_come_from_the_results() -> None:
   for absent in ('EfficientNet', 'clustered;', '828', '4 clusters', 'byte'):
     assert absent not in text
   assert '200 instead of 208 for testing' in text
-  assert 'of up to 15 degrees' in text and '[our choice]' in text
+  assert 'rotations of up to 5 degrees' in text and '[our choice]' in text
 
   other = results('published', mixes=PAPERS_MIXES[:3])
   other['backbone'] |= {'name': 'efficientnet_lite0', 'feature': 'avg'}
@@ -444,8 +446,8 @@ def test_ready_features() -> None:
 def test_a_reason_of_two_runs_stands_there_once() -> None:
   runs = [results(), results('published')]
   for run in runs:
-    run['backbone']['name'] = 'resnet18'
-  found = [r for r in compare(*runs).reasons if 'ResNet18' in r.why]
+    run['backbone']['name'] = 'efficientnet_lite0'
+  found = [r for r in compare(*runs).reasons if 'EfficientNet-Lite0 with' in r.why]
   assert len(found) == 1
   assert found[0].why.startswith('Clean protocol and published protocol: ')
 

@@ -421,11 +421,15 @@ def test_only_included_candidates_get_a_split(protocol: str) -> None:
 _PARTS = ['train', 'train', 'validation', 'test']
 
 
+def _as_named(cohort: Cohort) -> Cohort:
+  return dataclasses.replace(cohort, named_splits=True)
+
+
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
 def test_splits_of_the_source_stay(protocol: str) -> None:
   rows = [('ill' if i < 8 else 'well', str(i)) for i in range(16)]
   cohort = _cohort(rows, _PARTS * 4)
-  assert _assign(cohort, protocol) == cohort
+  assert _assign(cohort, protocol) == _as_named(cohort)
 
 
 def test_a_validation_part_is_taken_from_the_sources_training() -> None:
@@ -439,7 +443,7 @@ def test_a_validation_part_is_taken_from_the_sources_training() -> None:
   for c in found:
     sides.setdefault(c.group, set()).add(c.split)
   assert all(len(parts) == 1 for parts in sides.values())
-  assert _assign(cohort, 'published') == cohort  # Has no validation part.
+  assert _assign(cohort, 'published') == _as_named(cohort)  # Has no validation part.
 
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
@@ -455,7 +459,7 @@ def test_rows_left_out_need_no_split() -> None:
   cohort = _cohort(rows + [('other', 'x')], [*_PARTS * 4, ''])
   last = cohort.candidates[-1]
   cohort = cohort.replaced({last.id: last.left_out('another label')})
-  assert _assign(cohort) == cohort
+  assert _assign(cohort) == _as_named(cohort)
 
 
 @pytest.mark.parametrize('sides', [('train', 'test'), ('train', 'validation')])
@@ -467,7 +471,7 @@ def test_a_group_on_both_sides_is_refused_when_clean(
   cohort = _cohort(rows, [*_PARTS * 4, *sides])
   with pytest.raises(UserError, match="the group 'Smith' on both sides"):
     _assign(cohort)
-  assert _assign(cohort, 'published') == cohort
+  assert _assign(cohort, 'published') == _as_named(cohort)
 
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
@@ -496,3 +500,36 @@ def test_a_source_that_puts_all_into_one_part(protocol: str, part: str) -> None:
   rows = [('ill' if i < 20 else 'well', str(i)) for i in range(40)]
   with pytest.raises(UserError):
     _assign(_cohort(rows, [part] * 40), protocol)
+
+
+def test_a_large_patient_is_not_always_on_the_same_side() -> None:
+  """One has 30 images, some have a few, most have one."""
+  sizes = [30, 12, 8, 5, *[3] * 6, *[1] * 60]
+  rows = [
+      ('ill' if (group + i) % 2 else 'well', f'p{group}')
+      for group, size in enumerate(sizes)
+      for i in range(size)
+  ]
+  where = Counter(
+      next(c.split for c in _assign(_cohort(rows), seed=seed).included)
+      for seed in range(60)
+  )
+  # A fifth tests, a fifth of the rest validates: 12 and 9.6 are expected.
+  assert 3 <= where['test'] <= 25 and 3 <= where['validation'] <= 25
+  tested = next(
+      found
+      for seed in range(60)
+      if (found := _assign(_cohort(rows), seed=seed)).included[0].split == 'test'
+  )
+  assert 'are of one patient or group (p0)' in ' '.join(tested.notes)
+
+
+@pytest.mark.parametrize('share', [0.15, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5])
+def test_the_share_is_the_one_asked_for(share: float) -> None:
+  rows = [('ill' if i % 2 else 'well', str(i // 2)) for i in range(800)]
+  (found,) = splits.assign(
+      _cohort(rows), seed=0, protocol='clean', test_share=share,
+      validation_share=0.2, folds=0,
+  )  # pyformat: disable
+  tested = sum(c.split == 'test' for c in found.included)
+  assert tested / 800 == pytest.approx(share, abs=0.01)

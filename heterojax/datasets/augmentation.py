@@ -3,10 +3,10 @@
 Wang 2023 names the numbers only: each class gets round(n x factor) images. A
 copy depends on the seed, the image's id and the copy's number alone.
 
-Copies that an image of the data set would never look like make clusters of their
-own. On chest X-rays those that were upside down, that were rotated by more than
-5 degrees or that had black corners did; left-right flips and smaller rotations
-spread over the clusters as the originals do.
+Copies that an image of the data set would never look like make clusters of
+their own. On chest X-rays those that were upside down, that were rotated by
+more than 5 degrees or that had black corners did; left-right flips and smaller
+rotations spread over the clusters as the originals do.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from PIL import Image
 
 from heterojax import rng
 
-_MAX_DEGREES = 5.0
+MAX_DEGREES = 5.0
 
 
 class Transform(NamedTuple):
@@ -44,7 +44,7 @@ def transform_of(seed: int, image_id: str, copy: int) -> Transform:
   """The transform of one copy (1, 2, ...) of one image."""
   stream = rng.generator(seed, rng.Purpose.AUGMENTATION, image_id, copy)
   horizontal = stream.random() < 0.5
-  degrees = round(float(stream.uniform(-_MAX_DEGREES, _MAX_DEGREES)), 4)
+  degrees = round(float(stream.uniform(-MAX_DEGREES, MAX_DEGREES)), 4)
   return Transform(horizontal, degrees)
 
 

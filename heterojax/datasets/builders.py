@@ -32,6 +32,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from heterojax.datasets import bone_age
+from heterojax.datasets import classes
 from heterojax.datasets import folder
 from heterojax.datasets import images
 from heterojax.datasets import medmnist
@@ -123,11 +124,7 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
           f'{self.name} needs its two classes: give'
           " config=Classes('DISEASE', 'OTHER')."
       )
-    if config.positive == config.negative:
-      raise UserError(
-          f'Both classes are {config.positive!r}: --config.data.positive and'
-          ' --config.data.negative must differ.'
-      )
+    classes.require_two(config.positive, config.negative)
     self._cohort = cohort
     super().__init__(config=config, file_format=file_format, **kwargs)
 
@@ -179,8 +176,8 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
           f'{self.name} needs a manual_dir, which is not there or empty:'
           f' {self.MANUAL_DOWNLOAD_INSTRUCTIONS}'
       ) from error
-    classes = self.builder_config
-    return type(self).READ(path, classes.positive, classes.negative)
+    config = self.builder_config
+    return type(self).READ(path, config.positive, config.negative)
 
   def _shard_iterators_per_split(
       self, dl_manager: tfds.download.DownloadManager
@@ -318,8 +315,8 @@ def prepare(
     )
   builder_class = BUILDERS[dataset]
   cohort = builder_class.READ(path, positive, negative)
-  classes = Classes(cohort.positive, cohort.negative)
-  target = out / dataset / classes.name / _VERSION
+  config = Classes(cohort.positive, cohort.negative)
+  target = out / dataset / config.name / _VERSION
   with _owned(out):
     if target.exists():
       if not prepared.same(prepared.load(target), cohort):
@@ -336,7 +333,7 @@ def prepare(
         contextlib.redirect_stdout(io.StringIO()),
         tempfile.TemporaryDirectory() as unused,
     ):
-      builder = builder_class(data_dir=out, config=classes, cohort=cohort)
+      builder = builder_class(data_dir=out, config=config, cohort=cohort)
       try:
         builder.download_and_prepare(download_dir=unused)
       # array_record raises a RuntimeError where the disk is full.

@@ -1,4 +1,4 @@
-"""Which of a data set's labels are the two classes, where nothing tells."""
+"""The two classes of a study among the labels of a data set."""
 
 from collections.abc import Iterable
 import pathlib
@@ -50,6 +50,20 @@ def choose(
       f'{path} has the labels {shown}: say which is the disease and which is'
       ' not with --config.data.positive=NAME and --config.data.negative=NAME.'
   )
+
+
+def require_two(positive: str, negative: str) -> None:
+  """Raises a UserError where both classes are one."""
+  if positive == negative:
+    raise UserError(
+        f'Both classes are {positive!r}: --config.data.positive and'
+        ' --config.data.negative must differ.'
+    )
+
+
+def key(label: str) -> str:
+  """A label as labels are compared: some files spell No_Finding."""
+  return label.replace('_', ' ').casefold()
 
 
 def reason(label: str) -> str:

@@ -14,15 +14,17 @@ sides unless they are said to be in retina lengths (x right, y down, from the
 middle of the retina).
 """
 
-import csv
 import functools
-import io
 import os
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
+from PIL import ImageDraw
+from PIL import ImageFilter
+
+from heterojax.datasets.manifest import csv_text
 
 SUBPOPULATIONS = ('site_a', 'site_b', 'site_c')
 LABELS = ('normal', 'disease')
@@ -341,12 +343,13 @@ def write_cohort(
   complete. A complete cohort of the same content is left as it is.
   """
   images = plan(num_images, seed, control)
-  text = io.StringIO()
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(['path', 'label', 'group', 'subpopulation'])
-  for image in images:
-    path = f'images/{image.name}'
-    writer.writerow([path, image.label, image.group, image.subpopulation])
+  text = csv_text(
+      ['path', 'label', 'group', 'subpopulation'],
+      [
+          [f'images/{i.name}', i.label, i.group, i.subpopulation]
+          for i in images
+      ],
+  )
 
   def drawn(index: int) -> np.ndarray:
     image = images[index]
@@ -354,7 +357,7 @@ def write_cohort(
     return draw(seed, index, site, image.label, image_size)
 
   table = folder / 'cohort.csv'
-  if table.is_file() and table.read_text(encoding='utf-8') == text.getvalue():
+  if table.is_file() and table.read_text(encoding='utf-8') == text:
     # Seed, size and version of the drawing hardly show in the table, but they
     # do in any one image; hence also a lossless format.
     if not images or _holds(folder / 'images' / images[0].name, drawn(0)):
@@ -366,6 +369,6 @@ def write_cohort(
     path = folder / 'images' / image.name
     Image.fromarray(drawn(index)).save(path, compress_level=1)
   temporary = folder / f'.cohort-{os.getpid()}.csv'
-  temporary.write_text(text.getvalue(), encoding='utf-8')
+  temporary.write_text(text, encoding='utf-8')
   os.replace(temporary, table)
   return table

@@ -57,6 +57,7 @@ _COLUMNS = {
     'label': ('label',),
     'group': ('group', 'patient', 'patientid', 'subject', 'subjectid'),
     'split': ('split',),
+    'fold': ('fold',),
 }
 # What the manifest writes itself; a CSV's own column of that name is prefixed.
 _MANIFEST_COLUMNS = (
@@ -109,7 +110,10 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   else:
     source = Files(path)
     found, notes = _from_folders(path)
-  positive, negative = _classes(path, found, positive, negative)
+  try:
+    positive, negative = _classes(path, found, positive, negative)
+  except UserError as error:  # What could not be searched may be the reason.
+    raise UserError(' '.join([str(error), *notes])) from error
   candidates = tuple(
       c
       if c.label in (positive, negative) or not c.included
@@ -141,6 +145,11 @@ def _from_folders(
     if shown != name:
       candidate = candidate.left_out('the file name is not UTF-8')
     candidates.append(candidate)
+  if names and not candidates:
+    raise UserError(
+        f'{folder} holds images and no class folder:'
+        ' --config.data.dir must be the folder above, with one folder per class.'
+    )
   if not candidates:
     raise UserError(
         f'{folder} holds no images: it needs one folder per class with'
@@ -168,12 +177,20 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
           f'{path}, row {number + 1}: split is {split!r}, but must be one of'
           ' train, validation, test or empty.'
       )
+    part = _SPLITS[split.lower()]
+    if fold := cells.get('fold', ''):
+      if not fold.isdecimal() or part:
+        raise UserError(
+            f'{path}, row {number + 1}: fold is {fold!r}, but must be a number,'
+            ' and the split empty.'
+        )
+      part = f'fold_{int(fold)}'
     candidate = Candidate(
         id=str(number),
         path=pathlib.PurePath(name).as_posix() if name else '',
         label=cells['label'],
         group=cells.get('group', ''),
-        split=_SPLITS[split.lower()],
+        split=part,
         columns=tuple(
             (f'source_{k}' if k in _MANIFEST_COLUMNS else k, row[k])
             for k in own

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
 
 _NEAR = 'near_duplicate'
-# Nearer than this share of the usual distance to the nearest other image. On
-# fundus photographs and chest X-rays it finds copies that were saved again or
-# made brighter, and hardly any two images that are known to differ.
-_NEAR_SHARE = 0.25
+# Cosine distance of centred features, which is about 1 between two images of a
+# data set. On fundus photographs it finds copies that were saved again or made
+# brighter (at most 0.05), and hardly any two that are known to differ.
+_NEAR_DISTANCE = 0.1
 
 
 class Leak(NamedTuple):
@@ -104,51 +102,40 @@ def find(cohort: Cohort, nearest: Mapping[str, Nearest]) -> list[Leak]:
           if of(c) in seen
       ]
     if split in nearest:
-      leaks += _near(split, held_out, nearest[split])
+      other, distance = nearest[split]
+      leaks += [
+          Leak(_NEAR, split, c.id, c.label, other[c.id], distance[c.id])
+          for c in held_out
+          if distance[c.id] < _NEAR_DISTANCE
+      ]
   return leaks
 
 
-def _near(
-    split: str, held_out: Sequence[Candidate], nearest: Nearest
-) -> Iterator[Leak]:
-  usual = np.median([nearest.distance[c.id] for c in held_out])
-  for c in held_out:
-    distance = nearest.distance[c.id]
-    if distance < _NEAR_SHARE * usual:
-      yield Leak(_NEAR, split, c.id, c.label, nearest.other[c.id], distance)
-
-
-def count(
-    leaks: Sequence[Leak], cohort: Cohort, *, compared: bool
-) -> dict[str, Any]:
+def count(leaks: Sequence[Leak], cohort: Cohort) -> dict[str, Any]:
   """`results.json`'s `leaks`.
 
   Args:
     leaks: of one split of the cohort, or of all its folds together.
     cohort: for the classes and what is known of its images.
-    compared: whether near duplicates were looked for.
 
   Returns:
     For each kind, by class, the number of test images of which training has
     something (validation included, where it is not the test set itself); under
     `validation_<kind>` the same of the validation part against training, where
-    it is not zero. What is not known is None, with the reason.
+    it is not zero. What is not known is None, with the reason; where some
+    images name no group, the count is a lower bound and the reason stands too.
   """
   labels = (cohort.positive, cohort.negative)
   used = cohort.included
-  unknown = {
-      'identical_pixels': 'the data are not images',
-      _NEAR: 'features were not compared',
-  }
-  if all(map(_column('pixels_sha256'), used)):
-    del unknown['identical_pixels']
-  if compared:
-    del unknown[_NEAR]
-  if nameless := sum(not c.group for c in used):
-    unknown['shared_group'] = (
-        f'{nameless} of {len(used)} images name no patient or group'
-    )
+  unknown = {}
+  if not all(map(_column('pixels_sha256'), used)):
+    unknown['identical_pixels'] = 'the data are not images'
   counts: dict[str, Any] = {}
+  if nameless := sum(not c.group for c in used):
+    why = f'{nameless} of {len(used)} images name no patient or group'
+    counts['shared_group_why'] = why
+    if nameless == len(used):
+      unknown['shared_group'] = why
   for kind in (*_SAME, _NEAR):
     if kind in unknown:
       counts |= {kind: None, f'{kind}_why': unknown[kind]}

@@ -11,6 +11,7 @@ import functools
 import pathlib
 import re
 
+from heterojax.datasets import classes
 from heterojax.datasets import layout
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -115,18 +116,14 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   )
 
 
-def _key(finding: str) -> str:
-  return finding.replace('_', ' ').casefold()
-
-
-_SPELLINGS = {_key(name): name for name in list(_PUBLISHED)[2:]}
+_SPELLINGS = {classes.key(name): name for name in list(_PUBLISHED)[2:]}
 
 
 @functools.cache
 def _findings(text: str) -> tuple[str, ...]:
   """Findings of an image as the published files spell them."""
   parts = [part.strip() for part in text.split('|')]
-  parts = [_SPELLINGS.get(_key(part), part) for part in parts if part]
+  parts = [_SPELLINGS.get(classes.key(part), part) for part in parts if part]
   return tuple(dict.fromkeys(parts))
 
 
@@ -135,7 +132,7 @@ def _known(
 ) -> str:
   """The spelling of a class among the findings that there are."""
   for finding in counts:
-    if _key(finding) == _key(name):
+    if classes.key(finding) == classes.key(name):
       return finding
   labels = ', '.join(f for f, _ in counts.most_common())
   raise UserError(

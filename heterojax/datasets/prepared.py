@@ -6,8 +6,7 @@ same reasons, as one on the publisher's files. TensorFlow Datasets is imported
 when the first image is read; TensorFlow never is.
 """
 
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
 import json
@@ -17,6 +16,7 @@ from typing import Any
 
 from absl import logging as absl_logging
 
+from heterojax.datasets import classes
 from heterojax.datasets import images
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
@@ -126,8 +126,8 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   chosen = [
       c
       for c in cohorts
-      if _key(positive) in ('', _key(c.positive))
-      and _key(negative) in ('', _key(c.negative))
+      if classes.key(positive) in ('', classes.key(c.positive))
+      and classes.key(negative) in ('', classes.key(c.negative))
   ]
   if len(chosen) == 1:
     return chosen[0]
@@ -143,11 +143,6 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
       f' only {" and ".join(pairs) or "none at all"}: prepare them with'
       ' python -m launch.prepare.'
   )
-
-
-def _key(label: str) -> str:
-  """A label as readers compare it: some files spell No_Finding."""
-  return label.replace('_', ' ').casefold()
 
 
 def load(folder: pathlib.Path) -> Cohort:

@@ -1,13 +1,14 @@
 """From all candidates to the images of the study, each with its reason."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 import concurrent.futures
 import contextlib
 import dataclasses
 import logging
 
 from heterojax import rng
+from heterojax.datasets import classes
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -50,11 +51,7 @@ def select(
   Raises:
     UserError: if too many cannot be used or a class is empty.
   """
-  if cohort.positive == cohort.negative:
-    raise UserError(
-        f'Both classes are {cohort.positive!r}: --config.data.positive and'
-        ' --config.data.negative must differ.'
-    )
+  classes.require_two(cohort.positive, cohort.negative)
   inspector = _Inspector(cohort.source, workers)
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
 
@@ -106,7 +103,29 @@ def select(
           f'{cohort.source.name} holds no usable image of the class {label!r}:'
           ' a study needs two classes.'
       )
-  return cohort
+  notes = cohort.notes + tuple(_conflicts(cohort))
+  return dataclasses.replace(cohort, notes=notes)
+
+
+def _conflicts(cohort: Cohort) -> Iterator[str]:
+  """Sentences about copies of an image that the source describes otherwise."""
+  by_id = {c.id: c for c in cohort.candidates}
+  copies = [
+      (c, by_id[c.reason.removeprefix(_SAME_IMAGE).split(', which is')[0]])
+      for c in cohort.candidates
+      if c.reason.startswith(_SAME_IMAGE)
+  ]
+  if n := sum(c.label != first.label for c, first in copies):
+    yield (
+        f'{n} {"images are" if n > 1 else "image is"} filed under both classes;'
+        f' the copy called {cohort.positive} is used, and manifest.csv names'
+        ' the other.'
+    )
+  if n := sum('' != c.group != first.group != '' for c, first in copies):
+    yield (
+        f'{n} {"images are" if n > 1 else "image is"} filed under two patients'
+        ' or groups, whose other images may be in two parts.'
+    )
 
 
 class _Inspector:
@@ -135,16 +154,19 @@ class _Inspector:
     return self._found[path]
 
 
+def general(reason: str) -> str:
+  """A reason without what is said of one image alone."""
+  if reason.startswith(_SAME_IMAGE):
+    return f'{_SAME_IMAGE}another'
+  return reason.split(':')[0]
+
+
 def _log_left_out(cohort: Cohort) -> None:
   _LOG.info(
       '%d candidates, %d used.', len(cohort.candidates), len(cohort.included)
   )
   reasons = Counter(
-      'same image as another'
-      if c.reason.startswith(_SAME_IMAGE)
-      else c.reason.split(':')[0]
-      for c in cohort.candidates
-      if not c.included
+      general(c.reason) for c in cohort.candidates if not c.included
   )
   for reason, number in reasons.items():
     _LOG.info('Left out: %d (%s)', number, reason)
@@ -159,10 +181,15 @@ def _check_bad_share(
       if not c.included and not c.reason.startswith(_SAME_IMAGE)
   ]
   if bad and len(bad) / len(drawn) > max_bad_share:
-    named = ', '.join(f'{c.path} ({c.reason})' for c in bad[:3])
+    named = ', '.join(f'{c.path} ({c.reason[:90]})' for c in bad[:3])
     percent = -(-100 * len(bad) // len(drawn))  # Rounded up, so that it allows.
+    allow = ''
+    if len(bad) < len(drawn):
+      allow = (
+          ', or allow it with'
+          f' --config.data.max_bad_share={percent / 100:.2f} or more'
+      )
     raise UserError(
         f'{len(bad)} of {len(drawn)} images of {cohort.source.name} cannot be'
-        f' used, such as {named}: mend them, or allow it with'
-        f' --config.data.max_bad_share={percent / 100:.2f} or more.'
+        f' used, such as {named}: mend them{allow}.'
     )

@@ -1,7 +1,9 @@
 """Who trains, who is tested: the published and the clean protocol."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 import dataclasses
+from fractions import Fraction
 import re
 import warnings
 
@@ -16,6 +18,9 @@ from heterojax.errors import UserError
 PROTOCOLS = ('clean', 'published')
 # What a source may call the part of an image, beside train, validation, test.
 _FOLD = re.compile(r'fold_\d+')
+# Of one class of the test images; beyond it, they show one patient.
+_LARGE_GROUP = 0.2
+_MOST_PARTS = 20
 
 
 def assign(
@@ -72,8 +77,27 @@ def assign(
           *(c for c in part if c.split == 'test'),
       ]
     _check(cohort, part, protocol)
-    cohorts.append(cohort.replaced({c.id: c for c in part}))
+    split = cohort.replaced({c.id: c for c in part})
+    notes = split.notes + tuple(_large_groups(split))
+    cohorts.append(dataclasses.replace(split, notes=notes))
   return tuple(cohorts)
+
+
+def _large_groups(cohort: Cohort) -> Iterator[str]:
+  """Sentences about patients who are much of what a class is tested on."""
+  for label in (cohort.positive, cohort.negative):
+    tested = [
+        c.group
+        for c in cohort.included
+        if c.split == 'test' and c.label == label and c.group
+    ]
+    for group, n in Counter(tested).most_common(1):
+      if n > 2 and n > _LARGE_GROUP * len(tested):
+        yield (
+            f'{n} of the {len(tested)} test images of {label} are of one'
+            f' patient or group ({group}): scores say as much about that one as'
+            ' about the class, and their intervals are too narrow.'
+        )
 
 
 def by_fold(cohorts: Sequence[Cohort]) -> Cohort:
@@ -142,8 +166,8 @@ def _stratified(
   """`[N]` bool: a share of the rows, with the classes in proportion.
 
   The sizes are those of scikit-learn's `train_test_split`. A tie between the
-  classes goes to the disease, as in Wang 2023, whose 57 test images of 141 + 141
-  are 29 with the disease and 28 without.
+  classes goes to the disease, as in Wang 2023, whose 57 test images of 141 and
+  141 are 29 with the disease and 28 without.
   """
   n = len(rows)
   wanted = int(np.ceil(share * n))
@@ -163,8 +187,11 @@ def _stratified(
 def _share(
     rows: Sequence[Candidate], share: float, seed: int, *stage: int
 ) -> np.ndarray:
-  """`[N]` bool: the first of 1 / share equal parts of whole groups."""
-  return _folds(rows, round(1 / share), seed, *stage) == 0
+  """`[N]` bool: as many of up to 20 equal parts of whole groups as it takes."""
+  most = max(_MOST_PARTS, round(1 / share))
+  exact = Fraction(share).limit_denominator(most)
+  part = _folds(rows, exact.denominator, seed, *stage)
+  return part < exact.numerator
 
 
 def _folds(
@@ -178,6 +205,9 @@ def _folds(
   stream = rng.generator(seed, rng.Purpose.SPLIT, *stage)
   state = int(stream.integers(2**31))
   splitter = StratifiedGroupKFold(number, shuffle=True, random_state=state)
+  # It fills its parts in order, the largest groups first: without this the part
+  # that is tested would always hold the same large patients.
+  order = stream.permutation(number)
   labels = [c.label for c in rows]
   units = [str(c.unit) for c in rows]
   part = np.full(len(rows), -1)
@@ -187,7 +217,7 @@ def _folds(
       warnings.simplefilter('ignore', UserWarning)
       split = splitter.split(np.zeros(len(rows)), labels, units)
       for index, (_, chosen) in enumerate(split):
-        part[chosen] = index
+        part[chosen] = order[index]
   except ValueError as error:
     raise UserError(
         f'{len(rows)} images of {len(set(units))} groups (patients, or single'
@@ -205,9 +235,12 @@ def _check(cohort: Cohort, rows: Sequence[Candidate], protocol: str) -> None:
   for split in splits:
     for label in (cohort.positive, cohort.negative):
       if not any(c.split == split and c.label == label for c in rows):
+        remedy = 'more images are needed'
+        if cohort.named_splits:
+          remedy = 'its own column says so, mend or empty that'
         raise UserError(
             f'The {split} part of {name} has no image of the class {label!r}:'
-            ' more images are needed.'
+            f' {remedy}.'
         )
   if protocol == 'clean':
     sides = {}

@@ -9,6 +9,7 @@ import numpy as np
 
 from heterojax import cluster as cluster_lib
 from heterojax.report import drawing
+from heterojax.report import formatting
 from heterojax.report import tables
 from heterojax.report import wording
 from heterojax.studies.outcome import Fold
@@ -49,10 +50,9 @@ def _map(
   areas = 13000 / max(len(clusters), 5) * sizes / sizes.max()
   for c, point, area in zip(clusters, points, areas):
     axes.scatter(*point, s=area, color=[drawing.colour(c['id'])], alpha=0.55)
+    size = f'\nn = {formatting.number(c["size"])}' if len(clusters) <= 8 else ''
     axes.annotate(
-        f'{c["id"]}'
-        + (f'\nn = {wording.number(c["size"])}' if len(clusters) <= 8 else ''),
-        point, ha='center', va='center', fontsize=8,
+        f'{c["id"]}{size}', point, ha='center', va='center', fontsize=8,
     )  # pyformat: disable
   # One scale for both directions, and room for the circles.
   half = 0.75 * max(np.ptp(points, axis=0).max(), 1e-9)
@@ -172,14 +172,14 @@ def class_mix(results: dict[str, Any]) -> Figure:
       for row, n in enumerate(counts[:, which]):
         if n > 0.07 * longest:
           axes.text(
-              start[row] + n / 2, row, wording.number(n),
+              start[row] + n / 2, row, formatting.number(n),
               ha='center', va='center',
           )  # pyformat: disable
       start = start + counts[:, which]
     for row, total in enumerate(start):
-      pair = ' + '.join(map(wording.number, counts[row]))
+      pair = ' + '.join(map(formatting.number, counts[row]))
       small = total and (counts[row] <= 0.07 * longest).any()
-      text = wording.number(total) + (f' = {pair}' if small else '')
+      text = formatting.number(total) + (f' = {pair}' if small else '')
       axes.text(total + 0.02 * longest, row, text, va='center', color='#666666')
     axes.set_title(title)
     axes.set_xlim(0, 1.32 * longest)

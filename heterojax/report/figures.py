@@ -16,8 +16,8 @@ import numpy as np
 from heterojax import metrics
 from heterojax.report import cluster_figures
 from heterojax.report import drawing
+from heterojax.report import formatting
 from heterojax.report import tables
-from heterojax.report import wording
 from heterojax.studies.outcome import Fold
 
 TITLES = {
@@ -43,7 +43,7 @@ def table1_overall_in_clusters(results: dict[str, Any]) -> Figure:
   if published:
     rows = [('All', published['overall']['accuracy'], None)]
     rows += [
-        (f'Its cluster {c["table_1_cluster"]}', c['test']['accuracy'], None)
+        (f'Its cluster {c["number"]}', c['test']['accuracy'], None)
         for c in published['test_clusters']
     ]
     panels.append(('Published, Wang (2023)', rows, 'white'))
@@ -159,7 +159,7 @@ def _table3_key(published: bool) -> list[Line2D]:
 
 
 def _cluster_name(cluster: dict[str, Any]) -> str:
-  counts = ' + '.join(map(wording.number, cluster['class_counts'].values()))
+  counts = ' + '.join(map(formatting.number, cluster['class_counts'].values()))
   return f'Cluster {cluster["id"]}\nn = {counts}'
 
 
@@ -186,7 +186,7 @@ def distance_vs_performance(results: dict[str, Any]) -> Figure:
     axes.plot(*np.array(points).reshape(-1, 2).T, 'o', color='#0072B2', ms=5)
     rho = found['spearman'][name]
     text = 'not estimable' if rho is None else f'{rho:.2f}'.replace('-', '−')
-    pairs = wording.counted(len(points), 'pair')
+    pairs = formatting.counted(len(points), 'pair')
     axes.set_title(f'{TITLES[name]}: Spearman {text} ({pairs})')
     axes.margins(x=0.12)
     _grid(axes, 'both')

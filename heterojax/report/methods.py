@@ -1,21 +1,18 @@
-"""How a run was done: the methods paragraph and what is not in the paper."""
+"""How a run was done: its parts in words, and the methods paragraph."""
 
 from typing import Any
 
+from heterojax.report import audits
+from heterojax.report import formatting
 from heterojax.report import wording
 
-# Where a statement comes from.
-INFERRED, OUR_CHOICE, KERAS = '[inferred]', '[our choice]', '[Keras default]'
 # Steinley (2004) on how well two groupings agree.
 _AGREEMENT = (
     (0.9, 'excellent'), (0.8, 'good'), (0.65, 'moderate'), (-1, 'poor')
 )  # pyformat: disable
 _NETWORKS = {
-    'given': 'given features',
     'efficientnet_b0': 'EfficientNet-B0',
     'efficientnet_lite0': 'EfficientNet-Lite0',
-    'resnet18': 'ResNet18',
-    'vgg16': 'VGG16',
 }
 CITATION = (
     'Wang Y. Assess whether the heterogeneity in the medical images affects the'
@@ -79,7 +76,7 @@ def _named(results: dict[str, Any]) -> list[str]:
 
 
 def _protocol(results: dict[str, Any]) -> str:
-  unit = 'patient' if wording.patients_known(results) else 'image'
+  unit = 'patient' if audits.patients_known(results) else 'image'
   if folds := wording.folds(results):
     text = (
         f'{folds} folds: every image is tested once, by heads that were trained'
@@ -124,31 +121,33 @@ def reduction(results: dict[str, Any]) -> str:
   r = results['reduction']
   if r['method'] == 'none':
     return ''
-  text = (
-      f'{wording.counted(r["n_components"], "principal component")}'
-      f' ({wording.percent(r["explained_variance"])} of the variance), fitted'
-      ' on the training images'
-  )
+  text = f'{_components(r)}, fitted on the training images'
   if r['fit'] == 'separate':
     text += '; the test images by themselves, a mistake made on purpose'
   return text
+
+
+def _components(r: dict[str, Any]) -> str:
+  number = formatting.counted(r['n_components'], 'principal component')
+  share = formatting.percent(r['explained_variance'])
+  return f'{number} ({share} of the variance)'
 
 
 def rejected(results: dict[str, Any]) -> str:
   """The second clustering beside the one of the study, in a sentence."""
   own = results['reduction']['rejected']
   whose = ''
-  if 'rejected' in (results['published'] or {}).get('reduction', {}):
+  papers = (results['published'] or {}).get('reduction', {}).get('rejected', {})
+  if papers.get('n_components') == own['n_components']:
     whose = (
         ', which the paper rejected because they “could not provide meaningful'
         ' clusters”'
     )
   where = ' of the first fold' if wording.folds(results) else ''
   return (
-      f'{wording.counted(own["n_components"], "principal component")}'
-      f' ({wording.percent(own["explained_variance"])} of the variance){whose},'
-      f' group the training images{where} as below. Their agreement with the'
-      f' clusters of this report is {agreement(own["adjusted_rand"])}: an'
+      f'{_components(own)}{whose}, group the training images{where} as below.'
+      ' Their agreement with the clusters of this report is'
+      f' {agreement(own["adjusted_rand"])}: an'
       f' adjusted Rand index of {own["adjusted_rand"]:.2f}, where 1 is the'
       ' same grouping and 0 what chance gives.'
   )
@@ -191,8 +190,8 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
   )
   if folds:
     text.append(
-        'Clusters of different folds were matched one to one by the training'
-        ' images they share (Hungarian method).'
+        'Clusters of different folds were matched one to one by the images that'
+        ' they share (Hungarian method).'
     )
   text.append(
       'A head of one sigmoid unit was trained on all training images, on each'
@@ -227,13 +226,13 @@ def _sizes(results: dict[str, Any]) -> str:
   d = results['dataset']
   copies = ''
   if d['n_train_augmented'] > d['n_train']:
-    number = wording.number(d['n_train_augmented'])
+    number = formatting.number(d['n_train_augmented'])
     copies = f' ({number} with augmented copies)'
   validation = 'none'
   if d['n_validation']:
-    validation = wording.number(d['n_validation'])
+    validation = formatting.number(d['n_validation'])
   parts = (
-      f'{wording.number(d["n_train"])} images for training{copies},'
+      f'{formatting.number(d["n_train"])} images for training{copies},'
       f' {validation} for validation'
   )
   if folds := wording.folds(results):
@@ -248,13 +247,13 @@ def _split(results: dict[str, Any]) -> str:
   """What a reader of the paper must know about the test set."""
   if results['protocol'] == 'clean':
     units = 'patient and no image'
-    if not wording.patients_known(results):
+    if not audits.patients_known(results):
       units = 'image'
     text = (
         f'No {units} was in two parts, and early stopping used the validation'
         ' part.'
     )
-    if not wording.patients_known(results):
+    if not audits.patients_known(results):
       text += ' Patients were not known, so that some may be in two parts.'
     return text
   shared = sum((results['leaks']['shared_group'] or {}).values())
@@ -281,107 +280,6 @@ def _kmeans(config: dict[str, Any]) -> str:
   return f' (the best of {config["cluster"]["n_init"]} starts)'
 
 
-def not_in_the_paper(
-    results: dict[str, Any], config: dict[str, Any]
-) -> list[tuple[str, str]]:
-  """Marks and statements: where this run is not simply the paper."""
-  notes = []
-  clean = results['protocol'] == 'clean'
-  if given(results):
-    notes.append((
-        OUR_CHOICE,
-        'The features were given; the paper computed its own with'
-        ' EfficientNet-B0.',
-    ))
-  else:
-    notes += _network_notes(results)
-  if folds := wording.folds(results):
-    notes.append((
-        OUR_CHOICE,
-        f'{folds} folds by patient or group; the paper split once, and wished'
-        ' for 4 folds.',
-    ))
-  if clean:
-    notes.append((
-        OUR_CHOICE,
-        'Distinct images, no known patient in two parts, and a validation part;'
-        ' the paper splits rows and names no third part.',
-    ))
-  else:
-    notes.append((
-        INFERRED,
-        'The validation set that the paper monitors is taken to be the test'
-        ' set, because it names no third part.',
-    ))
-  d = results['dataset']
-  if d['n_train_augmented'] > d['n_train']:
-    notes.append((
-        OUR_CHOICE,
-        'Augmented copies are flips and rotations of up to 15 degrees; the'
-        ' paper gives their number, not their kind.',
-    ))
-  if config.get('data', {}).get('balance'):
-    notes.append((
-        OUR_CHOICE,
-        'Which images of the larger class are drawn is decided by the seed; the'
-        ' paper’s draw is unknown.',
-    ))
-  vary = config.get('heads', {}).get('random_vary')
-  if vary == 'both':
-    notes.append((
-        OUR_CHOICE,
-        'Each random run draws its own images and its own initial weights; the'
-        ' paper’s words also allow one draw trained five times.',
-    ))
-  elif vary:
-    notes.append((
-        OUR_CHOICE,
-        'The random runs of a cluster share one draw and differ in their'
-        ' initial weights and the order of images.',
-    ))
-  notes += [
-      (
-          INFERRED,
-          'Distances are Euclidean, in the space that was clustered, over all'
-          ' training images with their copies.',
-      ),
-      (
-          OUR_CHOICE,
-          'K-means keeps the best of several starts; the paper names none.',
-      ),
-      (
-          KERAS,
-          'Where the paper is silent about training: initial weights, the'
-          ' optimiser’s constants, the order of images, the moment of early'
-          ' stopping and which epoch is kept.',
-      ),
-  ]
-  return notes
-
-
-def _network_notes(results: dict[str, Any]) -> list[tuple[str, str]]:
-  notes = []
-  if results['backbone']['name'] != 'efficientnet_b0':
-    notes.append((
-        OUR_CHOICE,
-        f'The network is {network(results)}; the paper used EfficientNet-B0.',
-    ))
-  if results['backbone']['feature'] == 'flatten':
-    notes.append((
-        INFERRED,
-        'The paper’s “second-last layer” is taken to be the whole last feature'
-        ' map: its intra-cluster distances of 195 to 428 fit that, not the mean'
-        ' over the image.',
-    ))
-  else:
-    notes.append((
-        OUR_CHOICE,
-        'Features are the mean of the last feature map over the image; the'
-        ' paper’s distances fit the whole map.',
-    ))
-  return notes
-
-
 def agreement(rand: float) -> str:
   """An adjusted Rand index in words."""
   return next(word for least, word in _AGREEMENT if rand >= least)
@@ -391,10 +289,10 @@ def folds_agree(results: dict[str, Any]) -> str:
   """How alike the clusters of the folds are."""
   others = [f['adjusted_rand_with_first'] for f in results['folds'][1:]]
   text = (
-      'Every fold has clusters of its own; they got the numbers of the first'
-      ' fold’s clusters with which they share most training images. Agreement'
-      ' is the adjusted Rand index over the shared images: 1 is the same'
-      ' grouping, 0 what chance gives.'
+      'Every fold has clusters of its own and gives every image one of them;'
+      ' they got the numbers of the first fold’s clusters with which they share'
+      ' most images. Agreement is the adjusted Rand index over all images: 1 is'
+      ' the same grouping, 0 what chance gives.'
   )
   if agreement(min(others)) == 'poor':
     text += (

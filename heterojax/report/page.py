@@ -2,19 +2,21 @@
 
 import base64
 import csv
-from importlib import resources
 import json
 import pathlib
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from heterojax import metrics
+from heterojax.report import audits
+from heterojax.report import deviations
 from heterojax.report import figures
+from heterojax.report import formatting
 from heterojax.report import methods
 from heterojax.report import montage as montage_lib
 from heterojax.report import tables
+from heterojax.report import templates
 from heterojax.report import wording
 from heterojax.studies.outcome import Fold
 
@@ -34,7 +36,7 @@ _STAGES = {
 }
 
 
-def data_uri(content: bytes, kind: str) -> str:
+def _data_uri(content: bytes, kind: str) -> str:
   return f'data:{_MEDIA[kind]};base64,{base64.b64encode(content).decode()}'
 
 
@@ -58,22 +60,12 @@ def render(
   Returns:
     The page.
   """
-  files = resources.files(__package__)
-  environment = jinja2.Environment(
-      # Names of classes and files come from outside.
-      autoescape=True,
-      loader=jinja2.FunctionLoader(
-          lambda name: files.joinpath(name).read_text()
-      ),
-      undefined=jinja2.StrictUndefined,
-      trim_blocks=True,
-      lstrip_blocks=True,
-  )
-  environment.filters |= {
+  filters = {
       'fraction': lambda value: f'{value:.3f}',
       'exact': lambda value: f'{value:g}',
-      'percent': wording.percent,
-      'number': wording.number,
+      'percent': formatting.percent,
+      'number': formatting.number,
+      'p_value': formatting.p_value,
       'signed': lambda value: f'{value:.2f}'.replace('-', '−'),
   }
   config = _config(folder)
@@ -81,7 +73,7 @@ def render(
   d = results['dataset']
   labels = (d['positive'], d['negative'])
   by_cluster = _by_cluster(results, manifest, fold)
-  return environment.get_template('template.html').render(
+  return templates.load('template.html', filters).render(
       r=results,
       d=d,
       copies=d['n_train_augmented'] > d['n_train'],
@@ -90,7 +82,10 @@ def render(
       titles=figures.TITLES,
       tables=tables,
       words=wording,
+      audits=audits,
+      counted=formatting.counted,
       methods=methods,
+      deviations=deviations,
       config=config,
       network=methods.network(results),
       manifest=manifest,
@@ -98,13 +93,13 @@ def render(
       left_out=tables.left_out(manifest, labels),
       printed_in=(results['published'] or {}).get('printed_in', _PRINTED_IN),
       folds=wording.folds(results),
-      explains=wording.strong(results, 'cluster', by_cluster),
-      tells=wording.strong(results, 'class'),
-      figure=lambda name: data_uri(drawn[f'{name}.svg'], 'svg'),
+      explains=audits.strong(results, 'cluster', by_cluster),
+      tells=audits.strong(results, 'class'),
+      figure=lambda name: _data_uri(drawn[f'{name}.svg'], 'svg'),
       montage=[
           (
               montage_lib.usual_label(row),
-              [(tile, data_uri(tile.jpeg, 'jpeg')) for tile in row],
+              [(tile, _data_uri(tile.jpeg, 'jpeg')) for tile in row],
           )
           for row in montage
       ],

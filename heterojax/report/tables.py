@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from heterojax import metrics
 from heterojax.datasets import manifest
+from heterojax.datasets import selection
 
 OURS = 'this run'
 PUBLISHED = 'published'
@@ -67,7 +68,7 @@ def table1(results: dict[str, Any]) -> Table:
     rows += [
         [
             PUBLISHED,
-            f'cluster {c["table_1_cluster"]} of its {printed_in}',
+            f'cluster {c["number"]} of its {printed_in}',
             *_accuracy(c['test'])[:-1],
             'n not reported',
         ]
@@ -263,10 +264,7 @@ def left_out(
   for row in rows:
     if row['included'] == 'true':
       continue
-    reason = row['reason']
-    if reason.startswith('same image as '):
-      reason = 'same image as another'
-    reason = reason.split(':')[0]
+    reason = selection.general(row['reason'])
     # The last column is for labels of neither class.
     of_class = counts.setdefault(reason, [0] * (len(labels) + 1))
     known = row['label'] in labels

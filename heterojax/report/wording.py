@@ -1,56 +1,14 @@
-"""What the report says about a run's numbers, in sentences."""
+"""What the report says about heads and clusters, in sentences."""
 
-from collections.abc import Iterable
-import statistics
 from typing import Any
 
+from heterojax.report import audits
 from heterojax.report import tables
-
-_LOPSIDED = 0.8
-_LEAKS = {
-    'same_path': 'show a file that training has as well',
-    'identical_file': 'are, byte for byte, an image that training has as well',
-    'identical_pixels': (
-        'are, pixel for pixel, an image that training has as well'
-    ),
-    'near_duplicate': (
-        'are so close to an image of training in feature space that they may'
-        ' be copies of it'
-    ),
-    'shared_group': 'are of a patient or group that training has as well',
-}
-# Each contains the one before it.
-_COPIES = ('same_path', 'identical_file', 'identical_pixels')
-# From here a column is a likely shortcut. Cohen (1988) calls a V of 0.5 large,
-# for columns of two values; eta is 0.5 as well where its square is 0.25.
-STRONG = {"Cramer's V": 0.5, 'eta squared': 0.25}
-
-
-def percent(value: float, digits: int = 1) -> str:
-  return f'{100 * value:.{digits}f}%'
-
-
-def listed(items: Iterable[object]) -> str:
-  """'a', 'a and b', 'a, b and c'."""
-  *most, last = map(str, items)
-  return f'{", ".join(most)} and {last}' if most else last
-
-
-def number(value: float) -> str:
-  """A count, or a mean of counts to one decimal."""
-  whole = float(value).is_integer()
-  return f'{int(value):,}' if whole else f'{value:,.1f}'
-
-
-def counted(n: float, noun: str) -> str:
-  return f'{number(n)} {noun}' if n == 1 else f'{number(n)} {noun}s'
-
-
-def p_value(value: float) -> str:
-  """'0.012', but never 0 or 1."""
-  if value < 0.001:
-    return '< 0.001'
-  return '> 0.999' if value > 0.999 else f'{value:.3f}'
+from heterojax.report.formatting import counted
+from heterojax.report.formatting import listed
+from heterojax.report.formatting import number
+from heterojax.report.formatting import percent
+from heterojax.studies.analysis import LOPSIDED
 
 
 def folds(results: dict[str, Any]) -> int:
@@ -101,7 +59,7 @@ def intervals(results: dict[str, Any]) -> str:
       ' takes the test images for independent; several images of one patient'
       ' are not, which makes it too narrow.'
   )
-  copies = max(sum(tables.leaked(results, kind)) for kind in _COPIES)
+  copies = max(sum(tables.leaked(results, kind)) for kind in audits.COPIES)
   known = copies or sum(tables.leaked(results, 'shared_group'))
   if results['protocol'] == 'published' and known:
     what = 'copies' if copies else 'the patients or groups'
@@ -138,17 +96,17 @@ def class_mix(results: dict[str, Any]) -> str:
   lopsided = [
       c['id']
       for c in results['clusters']
-      if max(c['class_counts'].values()) >= _LOPSIDED * c['size']
+      if max(c['class_counts'].values()) >= LOPSIDED * c['size']
   ]
   if not lopsided:
     return (
-        f'No cluster has {_LOPSIDED:.0%} or more of its training images in one'
+        f'No cluster has {LOPSIDED:.0%} or more of its training images in one'
         ' class.'
     )
   one = len(lopsided) == 1
   return (
       f'In cluster{"" if one else "s"} {listed(lopsided)} at least'
-      f' {_LOPSIDED:.0%} of the training images are of one class. A head that'
+      f' {LOPSIDED:.0%} of the training images are of one class. A head that'
       ' saw hardly anything else tends to answer with that class everywhere,'
       ' so part of its failure elsewhere may be the class mix and no other'
       ' difference of the images. The random heads share the size, not the'
@@ -172,100 +130,6 @@ def distances(results: dict[str, Any]) -> str:
   )
 
 
-def leaks(results: dict[str, Any], part: str = 'test') -> list[str]:
-  """What the test set or the validation part shares with training.
-
-  Args:
-    results: `results.json`.
-    part: 'test' or 'validation'.
-
-  Returns:
-    A sentence per kind, the strongest first; none where nothing is shared. A
-    kind of copy with the counts of a stronger one says nothing new.
-  """
-  d = results['dataset']
-  labels = (d['positive'], d['negative'])
-  prefix = '' if part == 'test' else f'{part}_'
-  of = f' of {counted(d["n_test"], "test image")}'
-  if part == 'validation':
-    of = ' validation images'
-  sentences, told = [], []
-  for kind, what in _LEAKS.items():
-    counts = tables.leaked(results, prefix + kind)
-    repeated = kind in _COPIES and counts in told
-    if not sum(counts) or repeated:
-      continue
-    classes = listed(f'{n:,} {label}' for n, label in zip(counts, labels))
-    more = ''
-    if kind in _COPIES:
-      more = ', those above included' if told else ''
-      told.append(counts)
-    sentences.append(f'{sum(counts):,}{of} {what} ({classes}){more}.')
-  return sentences
-
-
-def not_independent(results: dict[str, Any]) -> str:
-  """The warning's first words; less sure where features alone are alike."""
-  sure = any(
-      sum(tables.leaked(results, kind))
-      for kind in _LEAKS
-      if kind != 'near_duplicate'
-  )
-  verb = 'is not' if sure else 'may not be'
-  return f'The test set {verb} independent of training.'
-
-
-def leaks_mean(results: dict[str, Any]) -> str:
-  """What such leaks do to the numbers."""
-  text = (
-      'A head can be right about such an image because it has seen it, or the'
-      ' same patient, in training: the metrics in this report are probably too'
-      ' high.'
-  )
-  if results['protocol'] == 'published':
-    text += (
-        ' The published protocol keeps every row of the source, copies'
-        ' included, and leaks by design: it is there to compare with the paper.'
-        ' For numbers to rely on, run the clean protocol.'
-    )
-  return text
-
-
-def patients_known(results: dict[str, Any]) -> bool:
-  return results['leaks']['shared_group'] is not None
-
-
-def nothing_shared(results: dict[str, Any]) -> str:
-  """What was looked for in vain."""
-  known = [
-      title.lower()
-      for kind, title in tables.LEAKS.items()
-      if results['leaks'][kind] is not None
-  ]
-  return (
-      'No test image has anything in common with a training image, as far as'
-      f' was looked: {listed(known)}.'
-  )
-
-
-def patients(results: dict[str, Any], rows: list[dict[str, str]]) -> str:
-  """How many patients there are, or that nobody knows."""
-  if not patients_known(results):
-    return (
-        f'{results["leaks"]["shared_group_why"]}: whether training and test'
-        ' share patients cannot be checked.'
-    )
-  used = [row for row in rows if row['included'] == 'true']
-  groups = {}
-  for row in used:
-    groups.setdefault(row['split'], set()).add(row['group'])
-  parts = [
-      f'{len(g):,} in {split.replace("_", " ")}'
-      for split, g in sorted(groups.items())
-  ]
-  return f'Patients or groups: {", ".join(parts)}.'
-
-
 def subpopulations(known: dict[str, Any]) -> str:
   return (
       f'The data set names subpopulations itself (column {known["column"]}).'
@@ -274,113 +138,3 @@ def subpopulations(known: dict[str, Any]) -> str:
       f' {known["adjusted_rand_train"]:.2f} over the training originals and'
       f' {known["adjusted_rand_test"]:.2f} over the test images.'
   )
-
-
-def strong(
-    results: dict[str, Any],
-    which: str,
-    by_cluster: dict[str, list[list[str]]] | None = None,
-) -> list[str]:
-  """Columns that go strongly with the clusters or with the class.
-
-  Args:
-    results: `results.json`.
-    which: 'cluster' or 'class'.
-    by_cluster: column to the values in each cluster, where they are known.
-
-  Returns:
-    A sentence per column whose association reaches `STRONG`, the strongest
-    first.
-  """
-  d = results['dataset']
-  p_name = 'p_value' if which == 'class' else 'p_value_with_cluster'
-  sentences = []
-  excess = {
-      i: strength / STRONG[entry['measure']]
-      for i, entry in enumerate(results['shortcuts'])
-      if (strength := entry[f'with_{which}']) is not None
-  }
-  for i in sorted(excess, key=excess.get, reverse=True):
-    if excess[i] < 1:
-      break
-    entry = results['shortcuts'][i]
-    strength = entry[f'with_{which}']
-    p = p_value(entry[p_name])
-    sign = '' if p[0] in '<>' else '= '
-    how = f'{measure(entry)} {strength:.2f}, p {sign}{p}'
-    column = entry['column']
-    if which == 'class':
-      sentences.append(
-          f'{d["positive"]} and {d["negative"]} differ in {column} ({how}): a'
-          ' head that reads it from the image could pass for one that sees the'
-          ' disease.'
-      )
-      continue
-    values = (by_cluster or {}).get(column)
-    detail = ''
-    if values and sum(map(bool, values)) > 1:
-      detail = _contrast(values, entry['kind'])
-    sentences.append(f'The clusters differ in {column} ({how}){detail}.')
-  return sentences
-
-
-def measure(entry: dict[str, Any]) -> str:
-  return entry['measure'].replace("Cramer's", 'Cramér’s')
-
-
-def _contrast(values: list[list[str]], kind: str) -> str:
-  """Between which two clusters a column differs most.
-
-  A cluster without a value, or of augmented copies alone, is none of them.
-  """
-  if kind == 'numeric':
-    medians = {
-        c: statistics.median(map(float, known))
-        for c, own in enumerate(values)
-        if (known := [v for v in own if v])
-    }
-    low, high = min(medians, key=medians.get), max(medians, key=medians.get)
-    return (
-        f': its median is {medians[low]:g} in cluster {low} and'
-        f' {medians[high]:g} in cluster {high}'
-    )
-  found = []
-  for value in dict.fromkeys(v for own in values for v in own):
-    shares = {
-        c: own.count(value) / len(own) for c, own in enumerate(values) if own
-    }
-    low, high = min(shares, key=shares.get), max(shares, key=shares.get)
-    name = f'“{value}”' if value else 'missing'
-    text = (
-        f': it is {name} for {shares[high]:.0%} of cluster {high} and'
-        f' {shares[low]:.0%} of cluster {low}'
-    )
-    found.append((shares[high] - shares[low], text))
-  return max(found)[1]
-
-
-def columns_alone(results: dict[str, Any]) -> str:
-  """What a model of the columns reaches; '' where there is none."""
-  *_, together = results['shortcuts']
-  alone, own = together['auc_alone'], results['overall']
-  if folds(results):
-    own = results['folds'][0]['overall']
-  if alone is None or own['auc'] is None:
-    return ''
-  text = (
-      f'These columns alone reach an AUC of {alone:.2f} on the test'
-      f' images{" of the first fold" if folds(results) else ""}, the network'
-      f' {own["auc"]:.2f}.'
-  )
-  if alone >= own['auc']:
-    text += ' The network does no better than they do.'
-  return text
-
-
-def not_audited(results: dict[str, Any]) -> list[str]:
-  """Columns that were not looked at, by reason."""
-  columns: dict[str, list[str]] = {}
-  for entry in results['shortcuts'][:-1]:
-    if entry['kind'] is None:
-      columns.setdefault(entry['kind_why'], []).append(entry['column'])
-  return [f'{listed(names)} ({why})' for why, names in columns.items()]

@@ -18,7 +18,7 @@ _SHORTFALL = 0.1
 # Hardly any image of such a cluster is an original.
 _ARTIFICIAL = 0.05
 # A cluster of one class to this share explains its head's failure by itself.
-_LOPSIDED = 0.8
+LOPSIDED = 0.8
 
 
 def distance_vs_performance(
@@ -147,7 +147,7 @@ def _heads_behind(clusters: list[dict[str, Any]]) -> list[str]:
         f' {n} test images and {runs} random runs only a large effect would'
         ' show.'
     ]
-  lopsided = sum(_majority(c)[1] >= _LOPSIDED for c in behind)
+  lopsided = sum(_majority(c)[1] >= LOPSIDED for c in behind)
   summary = (
       f'{len(behind)} of {len(clusters)} clusters have a head that falls behind'
       f' all {runs} heads trained on equally many random images, and behind'
@@ -155,7 +155,7 @@ def _heads_behind(clusters: list[dict[str, Any]]) -> list[str]:
   )
   if lopsided:
     summary += (
-        f' In {lopsided} of them one class makes up {_LOPSIDED:.0%} or more of'
+        f' In {lopsided} of them one class makes up {LOPSIDED:.0%} or more of'
         ' the cluster, which may explain it.'
     )
   return [summary, *map(_paragraph, behind)]
@@ -198,23 +198,28 @@ def _paragraph(c: dict[str, Any]) -> str:
       and score['accuracy'] <= _FAILS
   ]
   own = c['retrained_in_test_clusters'][c['id']]
-  always = 0.0
-  if fails and own['accuracy'] is not None:
+  elsewhere = f'it fails elsewhere: {", ".join(fails)}' if fails else ''
+  unlearned = False
+  if own['accuracy'] is not None:
     positives = own['tp'] + own['fn']
     always = max(positives, own['n'] - positives) / own['n']
-    link = 'but' if own['accuracy'] > _FAILS else 'and'
+    # Of one class alone, even the larger class is always right.
+    unlearned = own['accuracy'] <= always < 1
     text += (
         f' In its own cluster it is right for {own["accuracy"]:.0%} of'
-        f' {own["n"]} (always answering the larger class gives {always:.0%}),'
-        f' {link} it fails elsewhere: {", ".join(fails)}.'
+        f' {own["n"]} (always answering the larger class gives {always:.0%})'
     )
+    link = 'but' if own['accuracy'] > _FAILS else 'and'
+    text += f', {link} {elsewhere}.' if fails else '.'
   elif fails:
-    text += f' It fails elsewhere: {", ".join(fails)}.'
+    text += f' {elsewhere.capitalize()}.'
   name, share = _majority(c)
-  if always and own['accuracy'] <= always:
+  if unlearned:
     return f'{text} It has not learned its own cluster either.'
-  if share < _LOPSIDED:
-    return f'{text} What this cluster teaches does not hold for the others.'
+  if share < LOPSIDED:
+    if fails:
+      text += ' What this cluster teaches does not hold for the others.'
+    return text
   return (
       f'{text} {share:.0%} of its training images are {name}, so the class mix'
       ' alone may explain this; it is no evidence of another difference.'

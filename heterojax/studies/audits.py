@@ -65,14 +65,16 @@ def find_shortcuts(cohort: Cohort, fold: Fold) -> list[dict[str, Any]]:
     fold: the first, where there are several.
 
   Returns:
-    See `shortcuts.audit`; over distinct images of training and test.
+    See `shortcuts.audit`; over the distinct images of training, and all test
+    images, as the scores of the heads are.
   """
   samples = fold.samples
   own = {c.id: dict(c.columns) for c in cohort.included}
   names = dict.fromkeys(name for columns in own.values() for name in columns)
-  _, first = np.unique(samples.row, return_index=True)
-  held = samples.is_original & (samples.split != 'validation')
-  chosen = [i for i in np.sort(first) if held[i]]
+  train, test = samples.of('train'), samples.of('test')
+  train = train[samples.is_original[train]]
+  _, first = np.unique(samples.row[train], return_index=True)
+  chosen = [*train[np.sort(first)], *test]
   excluded = dict.fromkeys(cohort.label_columns, 'it tells the class itself')
   return shortcuts.audit(
       {

@@ -28,26 +28,31 @@ def cluster_analysis(
 ) -> Clusters:
   """Reduces, clusters training images and assigns the others."""
   z, explained = _reduced(settings.reduction, x, samples)
-  train, c = samples.of('train'), settings.cluster
-  result = cluster.kmeans(
-      z[train],
-      c.k,
-      key=rng.key(settings.seed, rng.Purpose.CLUSTERING, fold),
-      n_init=c.n_init,
-      max_iter=c.max_iter,
-      tol=c.tol,
-  )
+  train, k = samples.of('train'), settings.cluster.k
+  result = _kmeans(settings, z[train], fold)
   labels = np.array(cluster.predict(z, result.centers))
   labels[train] = result.labels
-  if len(np.unique(result.labels)) < c.k:
+  if len(np.unique(result.labels)) < k:
     raise UserError(
-        f'Only {len(np.unique(result.labels))} of {c.k} clusters have images,'
+        f'Only {len(np.unique(result.labels))} of {k} clusters have images,'
         ' because too few training images differ: choose a smaller'
         ' --config.cluster.k.'
     )
   z, centers = np.asarray(z), np.asarray(result.centers)
   distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
   return Clusters(z, centers, labels, distance, explained)
+
+
+def _kmeans(settings: Settings, z: jax.Array, fold: int) -> cluster.KMeans:
+  c = settings.cluster
+  return cluster.kmeans(
+      z,
+      c.k,
+      key=rng.key(settings.seed, rng.Purpose.CLUSTERING, fold),
+      n_init=c.n_init,
+      max_iter=c.max_iter,
+      tol=c.tol,
+  )
 
 
 def _reduced(
@@ -137,18 +142,10 @@ def rejected(
   train = samples.of('train')
   fitted = cluster.pca(x[samples.row[train]], settings.reduction.rejected)
   z = cluster.transform(fitted, x)[samples.row[train]]
-  c = settings.cluster
-  labels = np.asarray(
-      cluster.kmeans(
-          z,
-          c.k,
-          key=rng.key(settings.seed, rng.Purpose.CLUSTERING, 0),
-          n_init=c.n_init,
-          max_iter=c.max_iter,
-          tol=c.tol,
-      ).labels
-  )
-  sizes = np.bincount(labels, minlength=c.k)
+  # The key of the first fold, which is the one that is shown.
+  labels = np.asarray(_kmeans(settings, z, 0).labels)
+  k = settings.cluster.k
+  sizes = np.bincount(labels, minlength=k)
   return {
       'n_components': settings.reduction.rejected,
       'explained_variance': float(jnp.sum(fitted.explained_variance_ratio)),
@@ -161,6 +158,6 @@ def rejected(
               'size': int(sizes[i]),
               'class_counts': samples.class_counts(train[labels == i], names),
           }
-          for i in range(c.k)
+          for i in range(k)
       ],
   }

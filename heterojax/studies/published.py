@@ -159,7 +159,7 @@ def wang2023(positive: str, negative: str) -> dict[str, Any] | None:
           )
       ],
       'test_clusters': [
-          {'table_1_cluster': 1 + number, 'test': {'accuracy': accuracy}}
+          {'number': 1 + number, 'test': {'accuracy': accuracy}}
           for number, accuracy in enumerate(study.test_clusters)
       ],
       'figure': list(study.figure),

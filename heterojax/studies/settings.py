@@ -184,6 +184,8 @@ def from_dict(config: dict[str, Any]) -> Settings:
         f'--config.data.max_bad_share is {settings.data.max_bad_share}, but'
         ' must be from 0 to 1.'
     )
+  if settings.seed >= 2**32:
+    raise UserError(f'--config.seed is {settings.seed}, but must be below 2^32.')
   if settings.split.folds == 1:
     raise UserError(
         '--config.split.folds is 1, but must be 0 (one split) or 2 or more.'

@@ -83,7 +83,7 @@ def summarise(
           described, distances
       ),
       'findings': analysis.findings(described),
-      'leaks': leaks.count(found, cohort, compared=True),
+      'leaks': leaks.count(found, cohort),
       'shortcuts': audits.find_shortcuts(cohort, folds[0]),
       'published': published.wang2023(*names),
   }

@@ -44,6 +44,8 @@ def test_one_top_level_package(wheel: pathlib.Path) -> None:
   for name in (
       'heterojax/launch/study.py',
       'heterojax/configs/demo.py',
+      'heterojax/report/comparison.html',
+      'heterojax/report/style.html',
       'heterojax/report/template.html',
   ):
     assert name in names
@@ -71,3 +73,18 @@ def test_it_works_in_an_empty_environment(
   results = json.loads((tmp_path / 'run' / 'results.json').read_text())
   assert results['dataset']['name'] == 'demo'
   assert (tmp_path / 'run' / 'report.html').stat().st_size > 10_000
+  done = _call(
+      bin_dir / 'python', '-m', 'heterojax.launch.compare', '--workdirs=run',
+      cwd=tmp_path,
+  )  # pyformat: disable
+  assert done.returncode == 0, done.stderr
+  done = _call(
+      bin_dir / 'python', '-m', 'heterojax.launch.prepare', '--config=folder',
+      '--config.data.dir=run/cohort/cohort.csv', '--out=prepared', cwd=tmp_path,
+  )  # pyformat: disable
+  assert done.returncode == 0, done.stderr
+  done = _call(
+      bin_dir / 'heterojax', '--config=folder:tiny', '--workdir=again',
+      '--config.data.dir=prepared', cwd=tmp_path,
+  )  # pyformat: disable
+  assert done.returncode == 0, done.stderr

@@ -124,9 +124,3 @@ def overlap(a: Cell, b: Cell) -> str:
 
 def joined(*notes: str) -> str:
   return '; '.join(note for note in notes if note)
-
-
-def number(value: float) -> str:
-  """A count, which may be a mean over folds, or a distance."""
-  value = round(value, 1)
-  return f'{value:,.0f}' if value == int(value) else f'{value:,.1f}'

@@ -1,13 +1,11 @@
 """`comparison.html`: one file that needs nothing else."""
 
 from collections.abc import Sequence
-from importlib import resources
-
-import jinja2
 
 from heterojax import metrics
 from heterojax.report import figures
-from heterojax.report.comparison import cells as cells_lib
+from heterojax.report import formatting
+from heterojax.report import templates
 from heterojax.report.comparison import reasons
 from heterojax.report.comparison import side_by_side
 from heterojax.report.comparison.cells import Cell
@@ -32,19 +30,8 @@ def render(compared: Sequence[Comparison]) -> str:
   Returns:
     Its HTML.
   """
-  files = resources.files('heterojax.report')
-  environment = jinja2.Environment(
-      # Names of classes and folders come from outside.
-      autoescape=True,
-      loader=jinja2.FunctionLoader(
-          lambda name: files.joinpath(name).read_text()
-      ),
-      undefined=jinja2.StrictUndefined,
-      trim_blocks=True,
-      lstrip_blocks=True,
-  )
-  environment.filters |= {'value': _value, 'signed': _signed}
-  return environment.get_template('comparison.html').render(
+  filters = {'value': _value, 'signed': _signed}
+  return templates.load('comparison.html', filters).render(
       compared=compared,
       pivot=_pivot,
       by_accuracy=_by_accuracy,
@@ -104,7 +91,7 @@ def _value(cell: Cell, end: float | None = None) -> str:
   if cell.metric == 'matching_cost':
     return f'{value:.2f}'
   if not cell.metric.endswith(metrics.METRICS):
-    return cells_lib.number(value)
+    return formatting.number(value)
   if cell.source == PAPER and end is None:
     return f'{value:g}'  # Its own digits.
   return f'{value:.3f}'

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from heterojax.report import audits
+from heterojax.report import deviations
+from heterojax.report import formatting
 from heterojax.report import methods
-from heterojax.report import wording
-from heterojax.report.comparison import cells
 from heterojax.report.comparison import runs as runs_lib
 from heterojax.report.comparison.runs import Group
 from heterojax.report.comparison.runs import Run
@@ -47,7 +48,7 @@ def cannot_agree(group: Group) -> list[Reason]:
           f' {matched_to} one to one by their share of {group.classes[0]} and'
           ' their share of all training images; the cost of a match says how'
           ' good it is.',
-          methods.OUR_CHOICE,
+          deviations.OUR_CHOICE,
       ),
   ]
 
@@ -61,7 +62,7 @@ def _by_label(
     for reason in reasons_of(run):
       labels.setdefault(reason, []).append(run.label)
   return [
-      reason._replace(why=f'{_upper(wording.listed(of))}: {reason.why}')
+      reason._replace(why=f'{_upper(formatting.listed(of))}: {reason.why}')
       for reason, of in labels.items()
   ]
 
@@ -75,37 +76,37 @@ def _of_run(published: dict[str, Any], run: Run) -> Iterator[Reason]:
         'All',
         f'{network(results)}; the paper used EfficientNet-B0 with the ImageNet'
         ' weights of Keras.',
-        methods.OUR_CHOICE,
+        deviations.OUR_CHOICE,
     )
   if b['feature'] == 'flatten':
     yield Reason(
         'Clusters and distances',
         f'features are {methods.feature(results)}, which is how the paper’s'
         ' “second last layer” is read.',
-        methods.INFERRED,
+        deviations.INFERRED,
     )
   elif b['feature'] == 'avg':
     yield Reason(
         'Clusters and distances',
         f'features are {methods.feature(results)}; the paper’s distances fit'
         ' the whole map.',
-        methods.OUR_CHOICE,
+        deviations.OUR_CHOICE,
     )
   if (r['method'], r['n_components']) != _reduction(published['reduction']):
     yield Reason(
         'Clusters and distances',
         f'{_reduced(r)} clustered; in the paper,'
         f' {_reduced(published["reduction"])}.',
-        methods.OUR_CHOICE,
+        deviations.OUR_CHOICE,
     )
   if (k := len(results['clusters'])) != len(published['clusters']):
     yield Reason(
         'Everything about clusters',
         f'{k} clusters; the paper has {len(published["clusters"])}.',
-        methods.OUR_CHOICE,
+        deviations.OUR_CHOICE,
     )
   different = [
-      f'{cells.number(d[size])} instead of {published["dataset"][size]:,}'
+      f'{formatting.number(d[size])} instead of {published["dataset"][size]:,}'
       f' {what}'
       for size, what in _SIZES.items()
       if d[size] != published['dataset'][size]
@@ -113,7 +114,7 @@ def _of_run(published: dict[str, Any], run: Run) -> Iterator[Reason]:
   if different:
     yield Reason(
         'Sizes, class mixes and every metric',
-        f'{wording.listed(different)}. {_why_others(run)}',
+        f'{formatting.listed(different)}. {_why_others(run)}',
     )
   if notes := d.get('notes'):
     yield Reason('Which data there are', ' '.join(notes))
@@ -121,7 +122,7 @@ def _of_run(published: dict[str, Any], run: Run) -> Iterator[Reason]:
 
 def network(results: dict[str, Any]) -> str:
   """Where the features come from, in words."""
-  if results['backbone']['feature'] == 'given':
+  if methods.given(results):
     return 'features that were given ready'
   return f'{methods.network(results)} with {methods.weights(results)}'
 
@@ -129,7 +130,7 @@ def network(results: dict[str, Any]) -> str:
 def features(results: dict[str, Any]) -> str:
   """Network and features, in words."""
   text = network(results)
-  if results['backbone']['feature'] != 'given':
+  if not methods.given(results):
     text += f'; {methods.feature(results)}'
   return text
 
@@ -153,7 +154,7 @@ def _why_others(run: Run) -> str:
   if run.results['protocol'] == 'clean':
     text = (
         'The clean protocol takes every distinct image once, keeps no group in'
-        f' two parts, and has {cells.number(d["n_validation"])} images for'
+        f' two parts, and has {formatting.number(d["n_validation"])} images for'
         ' validation'
     )
   if (folds := runs_lib.folds(run.results)) > 1:
@@ -163,11 +164,11 @@ def _why_others(run: Run) -> str:
 
 def _shared_images(group: Group, run: Run) -> Iterator[Reason]:
   """What a leak does to the metrics."""
-  if sentences := wording.leaks(run.results):
+  if sentences := audits.leaks(run.results):
     text, mark = ' '.join(sentences), ''
     if group.published and run.results['protocol'] == 'published':
       text += ' The paper’s own split of rows presumably did the same.'
-      mark = methods.INFERRED
+      mark = deviations.INFERRED
     yield Reason('Metrics, which this makes too high', text, mark)
 
 
@@ -178,20 +179,20 @@ def _always(group: Group) -> Iterator[Reason]:
       'All',
       f'Which images of the class {group.classes[1]} the paper drew, its split'
       ' and its seeds are unknown; here the seed of a run decides.',
-      methods.OUR_CHOICE,
+      deviations.OUR_CHOICE,
   )
   if any(d['n_train_augmented'] > d['n_train'] for d in datasets):
     yield Reason(
         'All but the counts',
         'The paper does not say of which kind its augmented copies are; ours'
-        ' are flips and rotations of up to 15 degrees.',
-        methods.OUR_CHOICE,
+        f' are {deviations.COPIES}.',
+        deviations.OUR_CHOICE,
     )
   yield Reason(
       'Every metric',
       'The paper’s early stopping looked at its test set, as the published'
       ' protocol does; the clean one has a validation part.',
-      methods.INFERRED,
+      deviations.INFERRED,
   )
   yield Reason(
       'Ranges of the random heads',
@@ -216,7 +217,7 @@ def of_protocols(clean: Run, published: Run) -> str:
       ' difference is measured but not attributed.'
   )
   if different:
-    text += f' The runs also differ in {wording.listed(different)}.'
+    text += f' The runs also differ in {formatting.listed(different)}.'
   return text
 
 

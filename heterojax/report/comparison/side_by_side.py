@@ -131,11 +131,11 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
   if published:
     n = published['dataset']['n_test']
     yield cells_lib.proportion(whole, published['overall']['accuracy'], n)
-    for i, c in enumerate(published['test_clusters'], 1):
+    for c in published['test_clusters']:
       accuracy, note = c['test']['accuracy'], 'n not reported'
       if not cells_lib.is_fraction(accuracy, n):
         note += f'; as printed, though no fraction of at most {n} images'
-      where = (name, f'test cluster {i}', 'accuracy')
+      where = (name, f'test cluster {c["number"]}', 'accuracy')
       yield Cell(*where, PAPER, accuracy, note=note)
   else:
     yield Cell(*whole, PAPER, None, note=_NO_REFERENCE)
@@ -254,10 +254,11 @@ def _distances(compared: Comparison) -> Iterator[Cell]:
 
 def _both_protocols(group: Group) -> Iterator[tuple[Run, Run]]:
   """Pairs of a clean run and one of the published protocol."""
-  of = lambda protocol: [
-      run for run in group.runs if run.results['protocol'] == protocol
-  ]
-  return itertools.product(of('clean'), of('published'))
+  clean, published = (
+      [run for run in group.runs if run.results['protocol'] == protocol]
+      for protocol in ('clean', 'published')
+  )
+  return itertools.product(clean, published)
 
 
 def _protocols(group: Group) -> Iterator[Cell]:

@@ -1,0 +1,30 @@
+"""How numbers and lists are written in the report."""
+
+from collections.abc import Iterable
+
+
+def percent(value: float, digits: int = 1) -> str:
+  return f'{100 * value:.{digits}f}%'
+
+
+def listed(items: Iterable[object]) -> str:
+  """'a', 'a and b', 'a, b and c'."""
+  *most, last = map(str, items)
+  return f'{", ".join(most)} and {last}' if most else last
+
+
+def number(value: float) -> str:
+  """A count, or a mean of counts to one decimal."""
+  whole = float(value).is_integer()
+  return f'{int(value):,}' if whole else f'{value:,.1f}'
+
+
+def counted(n: float, noun: str) -> str:
+  return f'{number(n)} {noun}' if n == 1 else f'{number(n)} {noun}s'
+
+
+def p_value(value: float) -> str:
+  """'0.012', but never 0 or 1."""
+  if value < 0.001:
+    return '< 0.001'
+  return '> 0.999' if value > 0.999 else f'{value:.3f}'
