@@ -158,7 +158,8 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_folds_test_every_image_once(folds: pathlib.Path, results: dict) -> None:
   found = json.loads((folds / 'results.json').read_text())
   data, manifest = found['dataset'], rows_of(folds / 'manifest.csv')
-  assert found['split'] == {'folds': 2} and results['split'] == {'folds': 0}
+  assert found['split'] == {'folds': 2, 'named': False}
+  assert results['split'] == {'folds': 0, 'named': False}
   assert {r['split'] for r in manifest if r['included'] == 'true'} == {
       'fold_0', 'fold_1'
   }
