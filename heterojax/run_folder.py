@@ -51,6 +51,42 @@ def digest(value: Any) -> str:
 
 
 @contextlib.contextmanager
+def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
+  """Keeps every other process from writing into a folder.
+
+  Args:
+    path: of the folder; made where it is missing.
+    purpose: what the folder is, for messages.
+    flag: that named it.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: if it cannot be written.
+    RefusedError: if another process has it.
+  """
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+    lock = (path / _LOCK).open('a')
+  except OSError as error:
+    raise UserError(
+        f'{path} cannot be the {purpose} ({error.strerror}): choose another'
+        f' --{flag}.'
+    ) from error
+  with lock:
+    try:
+      # The lock goes with the process, however it ends.
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      raise RefusedError(
+          f'{path} is in use by another run: wait for it, or choose another'
+          f' --{flag}.'
+      ) from error
+    yield
+
+
+@contextlib.contextmanager
 def opened(
     path: pathlib.Path, config: dict[str, Any]
 ) -> Iterator[pathlib.Path]:
@@ -71,25 +107,9 @@ def opened(
     UserError: if it cannot be a folder.
     RefusedError: if another process uses it, or it is of another configuration.
   """
-  try:
-    existed = path.is_dir()
-    own_log = not (path / _LOG).exists()  # Else the user's, which stays.
-    path.mkdir(parents=True, exist_ok=True)
-    lock = (path / _LOCK).open('a')
-  except OSError as error:
-    raise UserError(
-        f'{path} cannot be the run folder ({error.strerror}): choose another'
-        ' --workdir.'
-    ) from error
-  with lock:
-    try:
-      # The lock goes with the process, however it ends.
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      raise RefusedError(
-          f'{path} is in use by another run: wait for it, or choose another'
-          ' --workdir.'
-      ) from error
+  existed = os.path.isdir(path)
+  own_log = not os.path.exists(path / _LOG)  # Else the user's, which stays.
+  with locked(path, 'run folder', 'workdir'):
     _check_config(path, config)
     handler = logging.FileHandler(path / _LOG, encoding='utf-8')
     handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))

@@ -7,9 +7,13 @@ reason where it is missing.
 import pathlib
 
 import jax
+import numpy as np
 import pytest
 
 import heterojax  # Appends the XLA flags before any backend exists.
+from heterojax.datasets.augmentation import IDENTITY
+from heterojax.features import Picture
+from heterojax.studies.samples import Samples
 
 del heterojax
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -25,3 +29,29 @@ def odir_dir() -> pathlib.Path:
   if not folder.is_dir():
     pytest.skip('the shared ODIR-5K images are not beside this checkout')
   return folder
+
+
+@pytest.fixture
+def samples() -> Samples:
+  """60 training samples, of which the last 10 repeat pictures, and 30 others."""
+  row = np.concatenate([np.arange(50), np.arange(10), 50 + np.arange(30)])
+  ids = tuple(map(str, range(90)))
+  return Samples(
+      ids=ids,
+      parents=ids,
+      transforms=(IDENTITY,) * 90,
+      split=np.array(['train'] * 60 + ['test'] * 30),
+      y=row % 2,
+      row=row,
+      pictures=tuple(Picture(str(i), IDENTITY) for i in range(80)),
+      y_of_pictures=np.arange(80) % 2,
+  )
+
+
+@pytest.fixture
+def blobs() -> np.ndarray:
+  """`[80, 12]` float32 pictures in three blobs, found by row modulo 3."""
+  rng = np.random.default_rng(0)
+  centers = 10 * rng.standard_normal((3, 12))
+  x = centers[np.arange(80) % 3] + rng.standard_normal((80, 12))
+  return x.astype(np.float32)

@@ -385,7 +385,7 @@ def test_nothing_to_write(tmp_path: pathlib.Path) -> None:
 def test_where_nothing_can_be_written(tmp_path: pathlib.Path) -> None:
   root = _write(tmp_path / 'raw')
   (tmp_path / 'file').touch()
-  with pytest.raises(UserError, match='cannot be written'):
+  with pytest.raises(UserError, match='cannot be the folder of prepared data'):
     _prepare(root, tmp_path / 'file')
 
 

@@ -13,7 +13,6 @@ from sklearn.metrics import adjusted_rand_score
 from heterojax.configs import fundus
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.errors import UserError
-from heterojax.features import Picture
 from heterojax.studies import clustering
 from heterojax.studies import settings as settings_lib
 from heterojax.studies.outcome import Clusters
@@ -31,32 +30,6 @@ def _settings(**changes: object) -> settings_lib.Settings:
       section, field = path.split('__')
       config[section][field] = value
   return settings_lib.from_dict(config.to_dict())
-
-
-@pytest.fixture
-def samples() -> Samples:
-  """60 training samples, of which the last 10 repeat pictures, and 30 others."""
-  row = np.concatenate([np.arange(50), np.arange(10), 50 + np.arange(30)])
-  ids = tuple(map(str, range(_N)))
-  return Samples(
-      ids=ids,
-      parents=ids,
-      transforms=(IDENTITY,) * _N,
-      split=np.array(['train'] * 60 + ['test'] * 30),
-      y=row % 2,
-      row=row,
-      pictures=tuple(Picture(str(i), IDENTITY) for i in range(80)),
-      y_of_pictures=np.arange(80) % 2,
-  )
-
-
-@pytest.fixture
-def blobs() -> np.ndarray:
-  """`[80, D]` float32 pictures in three blobs, found by row modulo 3."""
-  rng = np.random.default_rng(0)
-  centers = 10 * rng.standard_normal((_K, _D))
-  x = centers[np.arange(80) % 3] + rng.standard_normal((80, _D))
-  return x.astype(np.float32)
 
 
 def _clusters(

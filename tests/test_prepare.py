@@ -113,7 +113,7 @@ def test_it_says_where_the_data_are(
         ),
         (['--config.data.dataset=features'], 2, 'features'),
         (['--config.data.dataset=demo'], 2, "nothing to prepare for 'demo'"),
-        (['--out=/proc/x'], 2, 'cannot be written'),
+        (['--out=/proc/x'], 2, 'cannot be the folder of prepared data'),
         (['--typo'], 2, 'typo'),
     ],
 )

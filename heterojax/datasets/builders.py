@@ -17,7 +17,6 @@ this module imports TensorFlow Datasets, which takes a second.
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
-import fcntl
 import functools
 import hashlib
 import io
@@ -31,6 +30,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from heterojax import run_folder
 from heterojax.datasets import bone_age
 from heterojax.datasets import classes
 from heterojax.datasets import folder
@@ -43,7 +43,6 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
 from heterojax.datasets.sources import ImageSource
-from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.progress import Progress
 
@@ -317,7 +316,7 @@ def prepare(
   cohort = builder_class.READ(path, positive, negative)
   config = Classes(cohort.positive, cohort.negative)
   target = out / dataset / config.name / _VERSION
-  with _owned(out):
+  with run_folder.locked(out, 'folder of prepared data', 'out'):
     if target.exists():
       if not prepared.same(prepared.load(target), cohort):
         raise UserError(
@@ -344,27 +343,6 @@ def prepare(
             ' command.'
         ) from error
   return target
-
-
-@contextlib.contextmanager
-def _owned(out: pathlib.Path) -> Iterator[None]:
-  """Keeps other processes from preparing in the same folder."""
-  try:
-    out.mkdir(parents=True, exist_ok=True)
-    lock = (out / '.lock').open('a')
-  except OSError as error:
-    raise UserError(
-        f'{out} cannot be written ({error.strerror}): choose another --out.'
-    ) from error
-  with lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      raise RefusedError(
-          f'{out} is in use by another run: wait for it, or choose another'
-          ' --out.'
-      ) from error
-    yield
 
 
 def _shards(
