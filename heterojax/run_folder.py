@@ -170,12 +170,20 @@ def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
       path.rmdir()
 
 
+class _Terminal(logging.Handler):
+  """Writes to what standard error is now; it may be exchanged meanwhile."""
+
+  def emit(self, record: logging.LogRecord) -> None:
+    with contextlib.suppress(OSError):  # Nobody reads it any more.
+      print(self.format(record), file=sys.stderr, flush=True)
+
+
 def log_to_stderr(level: int = logging.INFO) -> None:
   """Sends the package's log lines to the terminal, once."""
   root = logging.getLogger('heterojax')
   root.setLevel(level)
   root.propagate = False  # absl and Orbax put handlers of their own at the root.
   if not root.handlers:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Terminal()
     handler.setFormatter(logging.Formatter('%(message)s'))
     root.addHandler(handler)
