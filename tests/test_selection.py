@@ -180,6 +180,19 @@ def test_same_bytes_are_one_image_where_distinct(
   assert found.notes[1].startswith('3 images are filed under two patients')
 
 
+def test_names_like_our_own_words_do_no_harm(tmp_path: pathlib.Path) -> None:
+  cohort = _cohort(tmp_path, 3, 3, p2='p0')
+  odd = 'p0, which is labelled x'
+  named = tuple(
+      dataclasses.replace(c, id=odd) if c.id == 'p0' else c
+      for c in cohort.candidates
+  )
+  cohort = dataclasses.replace(cohort, candidates=named)
+  found = _select(cohort, balance=False, distinct=True)
+  assert _reasons(found) == {'p2': f'same image as {odd}'}
+  assert [note[:7] for note in found.notes] == ['1 image']
+
+
 def test_same_pixels_in_another_file_are_one_image_where_distinct(
     tmp_path: pathlib.Path,
 ) -> None:

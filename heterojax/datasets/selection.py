@@ -1,7 +1,7 @@
 """From all candidates to the images of the study, each with its reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -54,16 +54,17 @@ def select(
   classes.require_two(cohort.positive, cohort.negative)
   inspector = _Inspector(cohort.source, workers)
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
+  copies: list[tuple[Candidate, Candidate]] = []  # Each with the first.
 
   def meet(candidate: Candidate) -> Candidate:
     """What becomes of a drawn candidate."""
     look = inspector(candidate.path)
     if look.problem:
       return candidate.left_out(look.problem)
-    columns = dict(look.columns)
-    content = columns.get('pixels_sha256', columns['sha256'])
+    content = sources.content(dict(look.columns))
     first = first_of.setdefault(content, candidate)
     if distinct and first.id != candidate.id:
+      copies.append((candidate, first))
       reason = f'{_SAME_IMAGE}{first.id}'
       if first.label != candidate.label:
         reason += f', which is labelled {first.label}'
@@ -103,18 +104,14 @@ def select(
           f'{cohort.source.name} holds no usable image of the class {label!r}:'
           ' a study needs two classes.'
       )
-  notes = cohort.notes + tuple(_conflicts(cohort))
+  notes = cohort.notes + tuple(_conflicts(cohort, copies))
   return dataclasses.replace(cohort, notes=notes)
 
 
-def _conflicts(cohort: Cohort) -> Iterator[str]:
+def _conflicts(
+    cohort: Cohort, copies: Sequence[tuple[Candidate, Candidate]]
+) -> Iterator[str]:
   """Sentences about copies of an image that the source describes otherwise."""
-  by_id = {c.id: c for c in cohort.candidates}
-  copies = [
-      (c, by_id[c.reason.removeprefix(_SAME_IMAGE).split(', which is')[0]])
-      for c in cohort.candidates
-      if c.reason.startswith(_SAME_IMAGE)
-  ]
   if n := sum(c.label != first.label for c, first in copies):
     yield (
         f'{n} {"images are" if n > 1 else "image is"} filed under both classes;'

@@ -1,5 +1,6 @@
 """Where the images of a cohort are kept, behind one small interface."""
 
+from collections.abc import Mapping
 import dataclasses
 import pathlib
 from typing import NamedTuple, Protocol
@@ -58,6 +59,11 @@ class Files:
 
   def inspect(self, path: str) -> Inspection:
     return inspect_image(self, path)
+
+
+def content(columns: Mapping[str, str]) -> str:
+  """Digest of what was inspected: of its pixels, or of what has none."""
+  return columns.get('pixels_sha256') or columns['sha256']
 
 
 def inspect_image(source: ImageSource, path: str) -> Inspection:

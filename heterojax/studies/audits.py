@@ -7,6 +7,7 @@ import numpy as np
 
 from heterojax import cluster
 from heterojax.datasets import leaks
+from heterojax.datasets import sources
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import shortcuts
 from heterojax.studies.outcome import Fold
@@ -33,10 +34,7 @@ def _nearest(
   """For each held-out part the nearest original images of training."""
   samples = fold.samples
   row = dict(zip(samples.ids, samples.row))
-  columns = {c.id: dict(c.columns) for c in cohort.included}
-  digest = {
-      i: own.get('pixels_sha256', own['sha256']) for i, own in columns.items()
-  }
+  digest = {c.id: sources.content(dict(c.columns)) for c in cohort.included}
   number = {d: n for n, d in enumerate(dict.fromkeys(digest.values()))}
   content = np.full(len(x), -1)
   for i, d in digest.items():
