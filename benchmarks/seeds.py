@@ -48,7 +48,7 @@ def _study(config: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
   settings = settings_lib.from_dict(config)
   backbone = stages.load_backbone(settings, download=False)
   with run_folder.opened(folder, config):
-    cohorts = stages.data(settings, folder)
+    cohorts = retraining.plan(settings, folder)
     samples = stages.collect(settings, cohorts)
     run_folder.begin(folder, config)
     results, outcome = retraining.run(

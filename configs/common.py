@@ -37,15 +37,29 @@ def parse_arg(arg: str | None, **defaults: str | bool) -> dict[str, str | bool]:
   return values
 
 
+def study(name: str, protocol: str, feature: str) -> config_dict.ConfigDict:
+  """One of the two studies, with its defaults."""
+  of = {'retraining': retraining, 'sample_size': sample_size}
+  if name not in of:
+    raise ValueError(f'the argument study is one of {", ".join(of)}')
+  return of[name](protocol, feature)
+
+
 def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
   """The retraining study with the defaults of Keras and of this project."""
   create = config_dict.create
   return create(
       seed=0,
       study='retraining',
+      sizes='100,300,half,all',  # sample_size only: numbers, shares or words
+      nested=True,  # sample_size only: a size holds the smaller ones
+      published='',  # sample_size only: psp or bone_age, to compare with
       data=create(
           dataset='folder',  # see heterojax/datasets/__init__.py
           dir='',  # folder or file; see the configuration of the data set
+          files='',  # features only: a pattern, one file per fold (and size)
+          task='classification',  # or regression (sample_size only)
+          where='',  # use only rows with column=value
           positive='',  # label of the disease; '' where two labels tell
           negative='',  # label of the other class
           balance=False,  # draw as many negatives as there are positives
@@ -70,7 +84,7 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
           source='auto',  # whose weights; see heterojax.backbones.load
           weights='imagenet',  # or the path of a weight file
           feature=feature,  # flatten (62,720 numbers) or avg (1,280)
-          train='frozen',
+          train='frozen',  # or full: trained per fold and size (sample_size)
       ),
       features=create(
           batch_size=32,  # images per call of the network
@@ -79,17 +93,21 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
       reduction=create(
           method='pca',  # or none
           n_components=200,
-          rule='fixed',  # or variance: as many as explain that share
-          variance=0.7,
+          rule='fixed',  # variance: as many as explain that share; or
+          variance=0.7,  # minimum_mode_cv (sample_size only): the fewest of
+          most_components=70,  # up to these whose CV is the most frequent one
           fit='train',  # or separate, to show what that mistake does
           rejected=0,  # components of a second clustering to show beside it
       ),
       cluster=create(
-          method='kmeans',
+          method='kmeans',  # or fuzzy or gmm
           k=4,
           n_init=10,  # restarts
           max_iter=300,
-          tol=1e-4,  # of the mean variance, as in scikit-learn
+          tol=1e-4,  # kmeans: of the mean variance, as in scikit-learn
+          fuzzifier=2.0,  # of fuzzy
+          covariance='full',  # of gmm; or diag or spherical
+          trainings=10,  # sample_size only: of the clustering, per fold
       ),
       heads=create(
           epochs=10,
@@ -98,14 +116,38 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
           learning_rate=1e-3,
           l2=0.0,  # factor of the squared kernel in the loss
           monitor='val_accuracy',  # or val_loss
+          widths=(256, 128, 64),  # hidden layers, of a regression
           random_runs=5,  # per cluster
           random_vary='both',  # subset and initialisation, or initialisation
+      ),
+      fine_tuning=create(  # where backbone.train is full
+          epochs=20,
+          patience=5,  # epochs
+          batch_size=8,
+          learning_rate=1e-4,
+          weight_decay=1e-4,
       ),
   )
 
 
+def sample_size(protocol: str, feature: str) -> config_dict.ConfigDict:
+  """The sample-size study of Mendez 2019, where it says what it did."""
+  config = retraining(protocol, feature)
+  config.study = 'sample_size'
+  config.split.folds = 4
+  config.reduction.n_components = 10
+  config.cluster.method = 'fuzzy'
+  config.cluster.n_init = 1  # One start per training; there are ten.
+  config.heads.epochs = 100
+  config.heads.patience = 10
+  config.heads.monitor = 'val_loss'
+  return config
+
+
 def make_tiny(config: config_dict.ConfigDict) -> None:
   """Small enough for a test: seconds, not minutes."""
+  config.sizes = '40,all'
+  config.cluster.trainings = 3
   config.data.image_size = 64
   config.data.num_images = 60
   config.backbone.name = 'efficientnet_lite0'

@@ -2,9 +2,12 @@
 
 python -m launch.study --config=configs/features.py \
     --config.data.dir=FEATURES.csv --workdir=RUN
+python -m launch.study --config=configs/features.py:study=sample_size \
+    --config.data.files='FOLDER/*.csv' --workdir=RUN
 
 Columns: the features (named by numbers), label, and where known id, group,
-split or fold, and prediction.
+split or fold, and prediction. The second form reads one file per fold (and
+size), as where a network was trained for each.
 """
 
 from ml_collections import config_dict
@@ -13,16 +16,16 @@ from heterojax.configs import common
 
 
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
-  """Arguments: protocol=clean|published, study=retraining, tiny."""
+  """Arguments: protocol=clean|published, study=retraining|sample_size, tiny."""
   args = common.parse_arg(
       arg, protocol='clean', study='retraining', tiny=False
   )
-  config = common.retraining(args['protocol'], 'avg')
-  config.study = args['study']
+  config = common.study(args['study'], args['protocol'], 'avg')
   config.data.dataset = 'features'
   config.backbone.name = 'given'
   config.backbone.weights = ''
-  config.reduction.n_components = 50
+  if args['study'] == 'retraining':
+    config.reduction.n_components = 50
   if args['tiny']:
     common.make_tiny(config)
     config.backbone.name = 'given'

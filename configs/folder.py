@@ -13,12 +13,15 @@ from heterojax.configs import common
 
 
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
-  """Arguments: protocol=clean|published, feature=flatten|avg, tiny."""
-  args = common.parse_arg(arg, protocol='clean', feature='avg', tiny=False)
-  config = common.retraining(args['protocol'], args['feature'])
+  """Arguments: protocol, feature, study=retraining|sample_size, tiny."""
+  args = common.parse_arg(
+      arg, protocol='clean', feature='avg', study='retraining', tiny=False
+  )
+  config = common.study(args['study'], args['protocol'], args['feature'])
   # Its ImageNet weights come with the installation.
   config.backbone.name = 'efficientnet_lite0'
-  config.reduction.n_components = 50
+  if args['study'] == 'retraining':
+    config.reduction.n_components = 50
   if args['tiny']:
     common.make_tiny(config)
   return config

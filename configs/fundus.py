@@ -3,6 +3,9 @@
 python -m launch.study --config=configs/fundus.py:protocol=published \
     --config.data.dir=DIR --workdir=RUN
 
+python -m launch.study --config=configs/fundus.py:study=sample_size \
+    --config.data.dir=DIR --config.sizes=60,100,half,all --workdir=RUN
+
 The paper: test accuracy 0.9712 on 208 images; 1,428 training images after
 augmentation; retrained accuracies 0.50, 0.8173, 0.9375 and 0.9567.
 """
@@ -13,16 +16,21 @@ from heterojax.configs import common
 
 
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
-  """Arguments: protocol=clean|published, feature=flatten|avg, tiny."""
-  args = common.parse_arg(arg, protocol='clean', feature='flatten', tiny=False)
-  config = common.retraining(args['protocol'], args['feature'])
+  """Arguments: protocol, feature, study=retraining|sample_size, tiny."""
+  args = common.parse_arg(
+      arg, protocol='clean', feature='', study='retraining', tiny=False
+  )
+  retraining = args['study'] == 'retraining'
+  feature = args['feature'] or ('flatten' if retraining else 'avg')
+  config = common.study(args['study'], args['protocol'], feature)
   config.data.dataset = 'odir5k'
   config.data.positive = 'cataract'
   config.data.negative = 'normal fundus'
   config.data.balance = True
-  # 414 training images of each class became 828 and 600.
-  config.augmentation.positive = 2.0
-  config.augmentation.negative = 600 / 414
+  if retraining:
+    # 414 training images of each class became 828 and 600.
+    config.augmentation.positive = 2.0
+    config.augmentation.negative = 600 / 414
   if args['tiny']:
     common.make_tiny(config)
   return config

@@ -33,7 +33,7 @@ from heterojax.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 FEATURES = ('flatten', 'avg')
-_OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
+OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
 
 
 class Picture(NamedTuple):
@@ -65,7 +65,7 @@ class Extraction:
 def _network(backbone: backbones.Backbone, extraction: Extraction) -> Any:
   """(params, images) to what the chosen feature flattens."""
   return functools.partial(
-      backbones.apply, backbone.graphdef, _OUTPUT[extraction.feature]
+      backbones.apply, backbone.graphdef, OUTPUT[extraction.feature]
   )
 
 
@@ -138,7 +138,7 @@ def extract(
     with (
         Progress('features', len(pictures), 'images', done) as progress,
         contextlib.closing(
-            _decoded(source, pictures, missing, extraction)
+            decoded(source, pictures, missing, extraction)
         ) as batches,
     ):
       # One batch is in the device's hands while the one before is written.
@@ -182,13 +182,27 @@ def load_picture(
   return augmentation.apply(image, picture.transform)
 
 
-def _decoded(
+def decoded(
     source: ImageSource,
     pictures: Sequence[Picture],
     blocks: Sequence[slice],
     extraction: Extraction,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-  """Batches in order, decoded by threads two batches ahead of their use."""
+  """Batches in order, decoded by threads two batches ahead of their use.
+
+  Args:
+    source: of the images.
+    pictures: in any order, with repeats or without.
+    blocks: which of them make each batch, at most `extraction.batch_size`.
+    extraction: size, resize and workers.
+
+  Yields:
+    A block and its images `[B, S, S, 3]` float32, B always the batch size:
+    black images fill up what a block lacks.
+
+  Raises:
+    UserError: if a picture cannot be read any more.
+  """
   size, batch_size = extraction.image_size, extraction.batch_size
 
   def load(picture: Picture) -> np.ndarray:
@@ -215,7 +229,6 @@ def _decoded(
         submit()
       while ahead:
         block, futures = ahead.pop(0)
-        # The tail is padded with black images, whose rows are not kept.
         batch = np.zeros((batch_size, size, size, 3), np.float32)
         for row, future in enumerate(futures):
           batch[row] = future.result()

@@ -21,6 +21,9 @@ class Purpose(enum.IntEnum):
   INITIALISATION = 4
   ORDER = 5
   SUBSET = 6
+  SIZE = 7
+  BOOTSTRAP = 8
+  PERMUTATION = 9
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

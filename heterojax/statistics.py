@@ -1,4 +1,4 @@
-"""Intervals of proportions and AUCs, and association of two columns."""
+"""Intervals of proportions and AUCs, associations, and lines with intervals."""
 
 from typing import NamedTuple
 import warnings
@@ -31,6 +31,25 @@ class Association(NamedTuple):
   n: int
   measure: str
   why: str = ''
+
+
+class Line(NamedTuple):
+  """A least-squares line.
+
+  Attributes:
+    slope, intercept: of y on x.
+    residual_sd: with n - 2 in the denominator.
+    n: points.
+    x_mean: of the points.
+    x_squares: sum of their squared distances from it.
+  """
+
+  slope: float
+  intercept: float
+  residual_sd: float
+  n: int
+  x_mean: float
+  x_squares: float
 
 
 def wilson(
@@ -180,6 +199,65 @@ def eta_squared(values: np.ndarray, groups: np.ndarray) -> Association:
         *(values[index == g] for g in range(len(sizes)))
     ).pvalue
   return Association(min(float(eta), 1.0), float(p_value), n, _ETA_SQUARED)
+
+
+def fit_line(x: np.ndarray, y: np.ndarray) -> Line:
+  """Least-squares line of y on x (`scipy.stats.linregress`).
+
+  Args:
+    x: `[N]`, N at least 3, not constant.
+    y: `[N]`.
+
+  Returns:
+    The line.
+  """
+  x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+  fit = stats.linregress(x, y)
+  residuals = y - fit.intercept - fit.slope * x
+  return Line(
+      slope=float(fit.slope),
+      intercept=float(fit.intercept),
+      residual_sd=float(np.sqrt(np.sum(residuals**2) / (len(x) - 2))),
+      n=len(x),
+      x_mean=float(np.mean(x)),
+      x_squares=float(np.sum((x - np.mean(x)) ** 2)),
+  )
+
+
+def predict(
+    line: Line, x: float, confidence: float = 0.95
+) -> tuple[float, tuple[float, float]]:
+  """A new observation at x, and its prediction interval.
+
+  Args:
+    line: of `fit_line`.
+    x: where.
+    confidence: of the interval, two-sided: Student's t with N - 2 degrees of
+      freedom, the residuals taken to be normal, independent and of one
+      variance.
+
+  Returns:
+    The value on the line, and the lower and the upper limit.
+  """
+  value = line.intercept + line.slope * x
+  spread = 1 + 1 / line.n + (x - line.x_mean) ** 2 / line.x_squares
+  t = stats.t.ppf((1 + confidence) / 2, line.n - 2)
+  half = float(t * line.residual_sd * np.sqrt(spread))
+  return value, (value - half, value + half)
+
+
+def critical_correlation(n: int, level: float = 0.05) -> float:
+  """Pearson correlation beyond which n points are significant, two-sided.
+
+  Args:
+    n: at least 3.
+    level: of significance.
+
+  Returns:
+    From 0 to 1, by `t = r sqrt((n - 2) / (1 - r^2))`.
+  """
+  t = stats.t.ppf(1 - level / 2, n - 2)
+  return float(t / np.sqrt(n - 2 + t**2))
 
 
 def _why_none(n: int, values: np.ndarray, groups: np.ndarray) -> str:

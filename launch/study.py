@@ -20,9 +20,11 @@ from heterojax import report
 from heterojax import run_folder
 from heterojax.errors import UserError
 from heterojax.studies import retraining
+from heterojax.studies import sample_size
 from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
 
+_STUDIES = {'retraining': retraining, 'sample_size': sample_size}
 _FLAGS = (
     (flags.DEFINE_string, 'workdir', None, 'Run folder; the same one resumes.'),
     (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
@@ -39,6 +41,7 @@ def _study(values: flags.FlagValues) -> int:
   settings = settings_lib.from_dict(config)
   if not values.workdir:
     raise UserError('Say where the results go with --workdir=DIR.')
+  study = _STUDIES[settings.study]
   fails = conditions.of(values.fail_if)
   arithmetic.start()
   timer = stages.Timer()
@@ -49,7 +52,7 @@ def _study(values: flags.FlagValues) -> int:
     backbone = stages.load_backbone(settings, download=values.download)
     folder = stack.enter_context(run_folder.opened(workdir, config))
     with timer.stage('data'):
-      cohorts = stages.data(settings, folder)
+      cohorts = study.plan(settings, folder)
       samples = stages.collect(settings, cohorts)
     if values.dry_run:
       source = cohorts[0].source
@@ -58,7 +61,7 @@ def _study(values: flags.FlagValues) -> int:
     run_folder.begin(folder, config)
     if values.profile:
       stack.enter_context(jax.profiler.trace(str(folder / 'profile')))
-    results, outcome = retraining.run(
+    results, outcome = study.run(
         settings, folder, cohorts, samples, backbone, environment.describe(),
         allow_mismatch=values.allow_mismatch, timer=timer,
     )  # pyformat: disable

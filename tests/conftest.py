@@ -1,11 +1,14 @@
-"""Fixtures and the two rules every test runs under.
+"""Fixtures and the three rules every test runs under.
 
-Silent broadcasting raises, and tests that need the shared real data skip with a
-reason where it is missing.
+Silent broadcasting raises; tests that need the shared real data skip with a
+reason where it is missing; and hypothesis draws the same examples every time,
+others with HYPOTHESIS_PROFILE=explore.
 """
 
+import os
 import pathlib
 
+import hypothesis
 import jax
 import numpy as np
 import pytest
@@ -17,6 +20,9 @@ from heterojax.studies.samples import Samples
 
 del heterojax
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+hypothesis.settings.register_profile('fixed', derandomize=True)
+hypothesis.settings.register_profile('explore', derandomize=False)
+hypothesis.settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'fixed'))
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / 'shared'

@@ -1,5 +1,6 @@
 """Backbones: blocks against stored peers' outputs, real weights, mistakes."""
 
+import hashlib
 import pathlib
 
 from flax import nnx
@@ -12,8 +13,11 @@ from sklearn.datasets import load_sample_images
 from heterojax import backbones
 from heterojax.backbones import efficientnet
 from heterojax.backbones import imagenet
+from heterojax.backbones import layers
+from heterojax.backbones import networks
 from heterojax.backbones import porting
 from heterojax.backbones import sources
+from heterojax.backbones import vgg
 from heterojax.backbones import weight_files
 from heterojax.datasets import images
 from heterojax.errors import UserError
@@ -51,7 +55,9 @@ def test_block_equals_its_peer(case: str) -> None:
   leaves = [
       (
           path,
-          leaf.replace(filled['.'.join([f'blocks.{index}', *path[:-1]])][path[-1]]),
+          leaf.replace(
+              filled['.'.join([f'blocks.{index}', *path[:-1]])][path[-1]]
+          ),
       )
       for path, leaf in nnx.to_flat_state(state)
   ]
@@ -67,8 +73,8 @@ def test_the_goldens_tell_the_paddings_apart() -> None:
   source = sources.SOURCES['efficientnet_b0']
   assert source['keras'].padding != source['torchvision'].padding
   x = np.ones((1, 8, 8, 1), np.float32)
-  same = backbones.efficientnet.layers.pad(x, 3, 2, 'same')
-  symmetric = backbones.efficientnet.layers.pad(x, 3, 2, 'symmetric')
+  same = layers.pad(x, 3, 2, 'same')
+  symmetric = layers.pad(x, 3, 2, 'symmetric')
   np.testing.assert_array_equal(same[0, 0, :, 0], [1] * 8 + [0])
   np.testing.assert_array_equal(symmetric[0, 1, :, 0], [0] + [1] * 8 + [0])
 
@@ -79,9 +85,10 @@ def test_the_goldens_tell_the_paddings_apart() -> None:
 def test_shifted_products_equal_the_grouped_convolution(
     size: int, kernel: int, stride: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-  layers = backbones.efficientnet.layers
   rng = np.random.default_rng(0)
-  conv = layers.DepthwiseConv(4, kernel_size=kernel, stride=stride, padding='same')
+  conv = layers.DepthwiseConv(
+      4, kernel_size=kernel, stride=stride, padding='same'
+  )
   conv.kernel[...] = rng.normal(size=conv.kernel.shape)
   conv.bias[...] = rng.normal(size=4)
   x = rng.normal(size=(2, size, size, 4)).astype(np.float32)
@@ -141,6 +148,58 @@ def test_random_b0() -> None:
   np.testing.assert_array_equal(
       out, again.logits(np.full((1, 64, 64, 3), 100, np.uint8))
   )
+
+
+@pytest.mark.parametrize(
+    'name,shapes',
+    [
+        ('resnet18', {(65, 97): (3, 4), (64, 32): (2, 1)}),
+        ('vgg16', {(65, 97): (2, 3), (32, 32): (1, 1)}),
+    ],
+)
+def test_feature_maps_of_other_sizes(name: str, shapes: dict) -> None:
+  backbone = backbones.load(name, None, top=False)
+  for size, sides in shapes.items():
+    x = np.random.default_rng(0).uniform(0, 255, (2, *size, 3))
+    feature_map = np.asarray(backbone.feature_map(x))
+    assert feature_map.shape == (2, *sides, 512)
+    np.testing.assert_allclose(
+        backbone.pooled(x), feature_map.mean(axis=(1, 2)), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_vgg16_says_which_images_it_reads() -> None:
+  headless = backbones.load('vgg16', None, top=False)
+  with pytest.raises(UserError, match='at least 32 x 32'):
+    headless.pooled(np.zeros((1, 31, 64, 3)))
+  with pytest.raises(UserError, match='no classifier'):
+    headless.logits(np.zeros((1, 224, 224, 3)))
+  build = lambda: vgg.VGG16(padding='same', norm=None, with_top=True)
+  for size in (223, 256):
+    x = jax.ShapeDtypeStruct((1, size, 224, 3), np.float32)
+    with pytest.raises(UserError, match=f'224 to 255 px, not {size} x 224'):
+      nnx.eval_shape(lambda x: build().logits(x), x)
+  x = jax.ShapeDtypeStruct((1, 255, 224, 3), np.float32)
+  assert nnx.eval_shape(lambda x: build().logits(x), x).shape == (1, 1000)
+
+
+def test_max_pool_by_hand() -> None:
+  x = -np.arange(1.0, 17).reshape(1, 4, 4, 1)
+  # Nothing of the margin, 0 or not, is larger than what is inside.
+  np.testing.assert_array_equal(
+      layers.max_pool(x, 3, 2, margin=1)[0, ..., 0], [[-1, -2], [-5, -6]]
+  )
+  np.testing.assert_array_equal(
+      layers.max_pool(x, 2, 2)[0, ..., 0], [[-1, -3], [-9, -11]]
+  )
+
+
+def test_a_strided_pointwise_convolution_is_every_other_pixel() -> None:
+  x = np.random.default_rng(0).normal(size=(1, 5, 4, 3)).astype(np.float32)
+  conv = layers.Conv(3, 2, stride=2)
+  conv.kernel[...] = np.arange(6.0).reshape(1, 1, 3, 2)
+  want = np.einsum('bhwi,io->bhwo', x[:, ::2, ::2], conv.kernel[0, 0])
+  np.testing.assert_allclose(conv(x), want, rtol=1e-5, atol=1e-5)
 
 
 def _lite0_entries() -> dict[str, np.ndarray]:
@@ -209,7 +268,7 @@ def test_mistakes_are_sentences(tmp_path: pathlib.Path) -> None:
   path, _ = imagenet.locate('efficientnet_lite0', download=False)
   other = _save(tmp_path / 'w', {'layer.weight': np.ones(3, np.float32)})
   for match, call in {
-      'no backbone': lambda: backbones.load('resnet1', None),
+      'no backbone': lambda: backbones.load('resnet19', None),
       'no weight source': lambda: backbones.load('efficientnet_b0', None, 'x'),
       # Lite0's names are B0's but for the squeeze-excite layers.
       'lacks the entry _blocks.0._se': lambda: (
@@ -249,11 +308,142 @@ def test_a_download_is_kept_only_with_the_right_hash(
   monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path / 'cache'))
   served = tmp_path / 'served.h5'
   served.write_bytes(b'not the weights')
-  monkeypatch.setattr(imagenet, '_B0_URL', served.as_uri())
+  published = imagenet.Published(served.as_uri(), 'md5', '0' * 32, 'keras')
+  table = imagenet._PUBLISHED  # pylint: disable=protected-access
+  monkeypatch.setitem(table, 'efficientnet_b0', published)
   with pytest.raises(UserError, match='nothing was kept'):
     imagenet.locate('efficientnet_b0', download=True)
   assert list((tmp_path / 'cache').iterdir()) == []
-  monkeypatch.setattr(imagenet, '_B0_MD5', imagenet.md5(served))
-  path, source = imagenet.locate('efficientnet_b0', download=True)
-  assert path.read_bytes() == b'not the weights'
-  assert source == 'keras_imagenet'
+  for algorithm in ('md5', 'sha256'):  # PyTorch names 8 digits of the latter.
+    digest = hashlib.new(algorithm, served.read_bytes()).hexdigest()[:8]
+    published = published._replace(algorithm=algorithm, digest=digest)
+    monkeypatch.setitem(table, 'efficientnet_b0', published)
+    path, source = imagenet.locate('efficientnet_b0', download=True)
+    assert path.read_bytes() == b'not the weights'
+    assert path == tmp_path / 'cache' / 'served.h5'
+    assert source == 'keras'
+    path.unlink()
+  assert list((tmp_path / 'cache').iterdir()) == []
+
+
+def _entries(name: str, source: sources.Source) -> dict[str, np.ndarray]:
+  """A file with the right names and shapes, without its classifier."""
+  rng = np.random.default_rng(0)
+  _, state = networks.build(name, source, trainable=True, with_top=False)
+  entries = {}
+  for path, leaf in nnx.to_flat_state(state):
+    *layer, kind = map(str, path)
+    of_norm = layer[-1] == 'norm'
+    layer = '.'.join(layer[:-1] if of_norm else layer)
+    name = source.names()[layer][int(of_norm)]
+    suffix = {
+        'kernel': 'weight', 'scale': 'weight', 'bias': 'bias',
+        'mean': 'running_mean', 'var': 'running_var',
+    }[kind]
+    value = rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
+    if kind == 'kernel':
+      value = np.ascontiguousarray(value.transpose(3, 2, 0, 1))
+    entries[f'{name}.{suffix}'] = value
+  return entries
+
+
+def test_sources_that_differ_in_nothing_are_not_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+  source = sources.SOURCES['resnet18']['torchvision']
+  assert source == sources.SOURCES['resnet18']['timm']
+  entries = _entries('resnet18', source)
+  assert entries['layer2.0.downsample.0.weight'].shape == (128, 64, 1, 1)
+  assert len(entries) == 20 * 5
+  path = _save(tmp_path / 'w', entries)
+  backbone = backbones.load('resnet18', path)
+  assert backbone.source == 'torchvision' and not backbone.has_top
+  np.testing.assert_array_equal(
+      backbones.load('resnet18', path, trainable=True)
+      .params['network'].stem.norm.var[...],
+      entries['bn1.running_var'],
+  )
+  entries['layer1.2.conv1.weight'] = np.ones(3, np.float32)  # A ResNet34's.
+  with pytest.raises(UserError, match='the first is layer1.2.conv1.weight'):
+    backbones.load('resnet18', _save(tmp_path / 'x', entries))
+
+
+def test_vgg16_sources_are_told_by_their_classifiers() -> None:
+  first = {'features.0.weight': np.zeros((64, 3, 3, 3))}
+  for key, want in {
+      'classifier.6.weight': 'torchvision',
+      'head.fc.weight': 'timm',
+      'features.28.bias': 'torchvision',  # No classifier: the same either way.
+  }.items():
+    file = weight_files.WeightFile(first | {key: np.zeros(1)}, 'torch', '')
+    assert sources.detect('vgg16', file, '', 'x') == want
+  file = weight_files.WeightFile(
+      {'block1_conv1/kernel': np.zeros(1)}, 'keras', ''
+  )
+  assert sources.detect('vgg16', file, '', 'x') == 'keras'
+  with pytest.raises(UserError, match='does not hold the weights of vgg16'):
+    sources.detect(
+        'vgg16', weight_files.WeightFile(first, 'keras', ''), '', 'x'
+    )
+
+
+def test_caffe_reads_blue_green_red(tmp_path: pathlib.Path) -> None:
+  # The first convolution of the network against what Caffe's own order gives.
+  source = sources.SOURCES['vgg16']['keras']
+  kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 2)).astype(np.float32)
+  file = weight_files.WeightFile(
+      {'block1_conv1/kernel': kernel, 'block1_conv1/bias': np.zeros(2)},
+      'keras',
+      '',
+  )
+  shapes = {'convs.0': {'kernel': (3, 3, 3, 2), 'bias': (2,)}}
+  got = porting.port(shapes, file, source, 'x')['convs.0']['kernel']
+  rgb = np.random.default_rng(1).uniform(0, 255, (3, 3, 3))
+  caffe = rgb[..., ::-1] - [103.939, 116.779, 123.68]
+  mean, std = sources.preprocessing(source, file)
+  np.testing.assert_allclose(
+      np.einsum('hwi,hwio->o', (rgb - mean) / std, got),
+      np.einsum('hwi,hwio->o', caffe, kernel),
+      rtol=1e-5,
+  )
+
+
+@pytest.mark.parametrize('source', ['keras', 'torchvision', 'timm'])
+def test_a_dense_layer_over_a_map_is_permuted(source: str) -> None:
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(7, 7, 4))  # H, W, C
+  kernel = rng.normal(size=(7, 7, 4, 5))
+  raw = {
+      'keras': kernel.reshape(-1, 5),
+      'torchvision': kernel.transpose(3, 2, 0, 1).reshape(5, -1),
+      'timm': kernel.transpose(3, 2, 0, 1),
+  }[source]
+  row = sources.SOURCES['vgg16'][source]
+  name = row.names()['fc1'][0]
+  separator = '/' if source == 'keras' else '.'
+  file = weight_files.WeightFile(
+      {
+          row.kernels('fc1')[0]: raw,
+          f'{name}{separator}bias': np.zeros(5),
+      },
+      row.layout,
+      '',
+  )
+  shapes = {'fc1': {'kernel': (7, 7, 4, 5), 'bias': (5,)}}
+  filled = porting.port(shapes, file, row, 'x')['fc1']
+  dense = layers.MapDense(7, 4, 5)
+  dense.kernel[...] = filled['kernel']
+  flat = x.ravel() if source == 'keras' else x.transpose(2, 0, 1).ravel()
+  want = (
+      flat @ raw if source == 'keras' else raw.reshape(5, -1) @ flat
+  )
+  got = dense(x[None].astype(np.float32))[0]
+  np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+def test_the_classifier_can_be_left_out(lite0: backbones.Backbone) -> None:
+  headless = backbones.load('efficientnet_lite0', top=False)
+  x = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3))
+  assert not headless.has_top
+  assert 'classifier' not in headless.params['network']
+  np.testing.assert_array_equal(headless.pooled(x), lite0.pooled(x))

@@ -1,10 +1,12 @@
 """Reading the RSNA bone ages."""
 
+from collections import Counter
 from collections.abc import Sequence
 import pathlib
 
 import pytest
 
+from heterojax import datasets
 from heterojax.datasets import bone_age
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
@@ -186,3 +188,43 @@ def test_unknown_classes(
 ) -> None:
   with pytest.raises(UserError, match='classes are male and female'):
     bone_age.read(_write(tmp_path), *given)
+
+
+def test_regression_estimates_the_months(tmp_path: pathlib.Path) -> None:
+  rows = [*_ROWS, '1380,50.5,', '1381,,True', '1382,old,True', ',50,True']
+  folder = _write(tmp_path, rows)
+  cohort = bone_age.read(folder, '', '', 'regression')
+  assert (cohort.task, cohort.classes) == ('regression', ())
+  assert (cohort.positive, cohort.negative) == ('', '')
+  assert cohort.label_columns == ('boneage',)
+  assert [(c.id, c.label, c.reason) for c in cohort.candidates] == [
+      ('1377', '180', ''),
+      ('1378', '12', ''),
+      ('1379', '94', ''),
+      ('1380', '50.5', ''),  # Of unknown sex, which is no matter here.
+      ('1381', '', 'no label'),
+      ('1382', 'old', "label 'old' is no number"),
+      ('', '50', 'no image is named'),
+  ]
+  sexes = [dict(c.columns)['sex'] for c in cohort.candidates]
+  assert sexes == ['female', 'female', 'male', '', 'male', 'male', 'male']
+  with pytest.raises(UserError, match='no label that is a number'):
+    bone_age.read(_write(tmp_path / 'b', ['1,old,True']), '', '', 'regression')
+
+
+def test_the_papers_girls(tmp_path: pathlib.Path) -> None:
+  """5,778 of 12,611; the sex is not told by the months."""
+  rows = [f'{1377 + i},{i % 228 + 1},{i < 6833}' for i in range(12_611)]
+  folder = _write(tmp_path, rows[:1])
+  (folder / _CSV).write_text('\n'.join([_HEADER, *rows]))
+  cohort = datasets.read(
+      'bone_age', folder, '', '', task='regression', where='sex=female'
+  )
+  assert len(cohort.candidates) == 12_611
+  assert len(cohort.included) == 5778
+  assert {dict(c.columns)['male'] for c in cohort.included} == {'False'}
+  assert Counter(c.reason for c in cohort.candidates) == {
+      '': 5778, "sex is not 'female'": 6833
+  }  # pyformat: disable
+  numbers = [float(c.label) for c in cohort.included]
+  assert (min(numbers), max(numbers)) == (1, 228)

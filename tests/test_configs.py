@@ -4,11 +4,14 @@ import types
 
 import pytest
 
+from heterojax.configs import bone_age
 from heterojax.configs import chest_xray
 from heterojax.configs import demo
 from heterojax.configs import features
 from heterojax.configs import folder
 from heterojax.configs import fundus
+from heterojax.configs import psp
+from heterojax.errors import UserError
 from heterojax.studies import settings as settings_lib
 
 # Of both: 0.8 / 0.2, batch 8, k = 4 and 5 random runs per size; where the paper
@@ -59,7 +62,141 @@ _OWN = {
         'augmentation.negative': 2.0,
     },
 }
-_ALL = (chest_xray, demo, features, folder, fundus)
+# Mendez 2019, sections 2 and 3; where it is silent, the design's choice.
+_SAMPLE_SIZE = {
+    'study': 'sample_size',
+    'split.folds': 4,
+    'data.balance': False,
+    'backbone.weights': 'imagenet',
+    'backbone.train': 'frozen',
+    'backbone.feature': 'avg',
+    'reduction.method': 'pca',
+    'reduction.rule': 'fixed',
+    'reduction.n_components': 10,
+    'cluster.method': 'fuzzy',
+    'cluster.k': 4,
+    'cluster.fuzzifier': 2.0,
+    'cluster.trainings': 10,
+    'augmentation.positive': 1.0,
+    'augmentation.negative': 1.0,
+}
+_OF_MODEL = {
+    psp: {
+        'sizes': '100,300,half,all',
+        'published': 'psp',
+        'data.task': 'classification',
+        'backbone.name': 'resnet18',
+    },
+    bone_age: {
+        'sizes': '300,700,2837,5674',
+        'published': 'bone_age',
+        'data.dataset': 'bone_age',
+        'data.task': 'regression',
+        'data.where': 'sex=female',
+        'backbone.name': 'vgg16',
+        'heads.widths': (256, 128, 64),
+        'heads.monitor': 'val_loss',
+    },
+}
+_STUDY = {
+    **dict.fromkeys((chest_xray, demo, features, folder, fundus), 'retraining'),
+    **dict.fromkeys((bone_age, psp), 'sample_size'),
+}
+_ALL = tuple(_STUDY)
+
+
+def _field(config: dict, path: str) -> object:
+  section, _, field = path.partition('.')
+  return config[section][field] if field else config[section]
+
+
+@pytest.mark.parametrize('module', _OF_MODEL)
+def test_the_second_papers_values(module: types.ModuleType) -> None:
+  found = module.get_config().to_dict()
+  for path, value in (_SAMPLE_SIZE | _OF_MODEL[module]).items():
+    got = _field(found, path)
+    assert got == value and type(got) is type(value), path
+
+
+@pytest.mark.parametrize('module', [features, folder, fundus])
+def test_either_study_on_the_same_data(module: types.ModuleType) -> None:
+  first = module.get_config('study=retraining').to_dict()
+  second = module.get_config('study=sample_size').to_dict()
+  assert module.get_config().to_dict() == first
+  for name in ('dataset', 'positive', 'negative', 'balance', 'image_size'):
+    assert first['data'][name] == second['data'][name]
+  for path, value in _SAMPLE_SIZE.items():
+    # What belongs to the data or the network stays that of the configuration.
+    if not path.startswith(('data.', 'backbone.weights')):
+      assert _field(second, path) == value, path
+  settings_lib.from_dict(second)
+  with pytest.raises(ValueError, match='retraining, sample_size'):
+    module.get_config('study=other')
+
+
+def test_made_up_hands() -> None:
+  settings = settings_lib.from_dict(bone_age.get_config('demo').to_dict())
+  assert settings.data.dataset == 'demo_hands'
+  assert settings.data.task == 'regression'
+  # The paper's numbers are not of made-up hands.
+  assert settings.published == ''
+
+
+@pytest.mark.parametrize(
+    'arg, change, message',
+    [
+        ('study=retraining', {'data.task': 'regression'}, 'two classes'),
+        ('study=retraining', {'backbone.train': 'full'}, 'frozen'),
+        (
+            'study=retraining',
+            {'reduction.rule': 'minimum_mode_cv'},
+            'fixed or variance',
+        ),
+        ('study=sample_size', {'reduction.fit': 'separate'}, 'fit=train'),
+        ('study=sample_size', {'augmentation.positive': 2.0}, 'at 1'),
+        ('study=sample_size', {'reduction.rejected': 3}, 'at 0'),
+        (
+            'study=sample_size',
+            {'reduction.method': 'none', 'reduction.rule': 'variance'},
+            'method=pca',
+        ),
+        ('study=sample_size', {'cluster.fuzzifier': 1.0}, 'above 1'),
+        ('study=sample_size', {'cluster.trainings': 0}, '1 or more'),
+        ('study=sample_size', {'heads.widths': (8, 0)}, 'whole numbers'),
+        (
+            'study=sample_size',
+            {'data.task': 'regression', 'heads.monitor': 'val_accuracy'},
+            'val_loss',
+        ),
+        (
+            'study=sample_size',
+            {'data.task': 'regression', 'data.balance': True},
+            'balance',
+        ),
+        (
+            'study=sample_size,feature=flatten',
+            {'backbone.train': 'full'},
+            'feature=avg',
+        ),
+        (
+            'study=sample_size',
+            {'backbone.train': 'full', 'data.dataset': 'features'},
+            'no network',
+        ),
+        ('study=sample_size', {'fine_tuning.learning_rate': 0.0}, 'above 0'),
+        ('study=sample_size', {'published': 'wang'}, 'psp'),
+    ],
+)
+def test_what_cannot_be_is_said(arg: str, change: dict, message: str) -> None:
+  config = folder.get_config(arg).to_dict()
+  for path, value in change.items():
+    section, _, field = path.partition('.')
+    if field:
+      config[section][field] = value
+    else:
+      config[section] = value
+  with pytest.raises(UserError, match=message):
+    settings_lib.from_dict(config)
 
 
 @pytest.mark.parametrize('protocol', ['published', 'clean'])
@@ -96,7 +233,7 @@ def test_every_configuration_is_a_valid_study(
 ) -> None:
   config = module.get_config(arg)
   settings = settings_lib.from_dict(config.to_dict())
-  assert settings.study == 'retraining'
+  assert settings.study == _STUDY[module]
   tiny = arg == 'tiny'
   assert (settings.data.image_size, settings.heads.epochs <= 3) == (
       (64, True) if tiny else (224, False)

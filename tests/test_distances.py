@@ -167,3 +167,76 @@ def test_a_row_at_the_centre_has_no_direction() -> None:
       x, np.array([0]), np.array([1, 2]), np.arange(3)
   )
   assert distance.tolist() == [1.0]
+
+
+def _closest(x: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+  """Pair by pair."""
+  apart = distance.cdist(x, x)
+  result = np.full((k, k), np.nan)
+  for a in range(k):
+    for b in range(k):
+      found = apart[np.ix_(labels == a, labels == b)]
+      if found.size:
+        result[a, b] = found.min()
+  return result
+
+
+@pytest.mark.parametrize('chunk', [1, 70, 500, 2**17])
+@pytest.mark.parametrize('offset', [0, 1e4])
+def test_closest_points_are_those_of_all_pairs(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, offset: float
+) -> None:
+  """Also where a cluster is empty, and with rows in no cluster."""
+  monkeypatch.setattr(distances, '_CHUNK', chunk)
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(67, 5)) + offset
+  labels = rng.integers(-1, 4, size=(3, 67))
+  labels[1, labels[1] == 2] = 3
+  got = distances.closest_point_distances(x, labels, 4)
+  assert got.dtype == np.float64 and got.shape == (3, 4, 4)
+  want = np.array([_closest(x, own, 4) for own in labels])
+  assert np.isnan(want[1, 2]).all() and not np.isnan(want[[0, 2]]).any()
+  np.testing.assert_allclose(got, want, rtol=1e-13)
+  np.testing.assert_array_equal(
+      distances.closest_point_distances(x, labels[0], 4), got[0]
+  )
+
+
+def test_closest_points_by_hand() -> None:
+  x = np.array([[0, 0], [3, 4], [3, 3], [-1, 0]])
+  np.testing.assert_allclose(
+      distances.closest_point_distances(x, np.array([0, 1, 0, 2]), 3),
+      [[0, 1, 1], [1, 0, 32**0.5], [1, 32**0.5, 0]],
+  )
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+def test_to_centroid_is_by_cluster(dtype: type) -> None:
+  rng = np.random.default_rng(1)
+  x = rng.normal(size=(50, 4)).astype(dtype)
+  centers = rng.normal(size=(3, 4, 4)).astype(dtype)
+  labels = rng.integers(-1, 4, size=(3, 50))
+  labels[1, labels[1] == 2] = 3
+  labels[2, labels[2] == 0] = 1
+  labels[2, 7] = 0  # One member.
+  got = distances.to_centroid(x, centers, labels)
+  exact = x.astype(np.float64)
+  for r in range(3):
+    one = distances.to_centroid(x, centers[r], labels[r])
+    for i in range(4):
+      members = exact[labels[r] == i]
+      apart = np.linalg.norm(members - centers[r, i].astype(np.float64), axis=1)
+      want = [np.nan] * 4
+      if len(apart):
+        want = [apart.min(), apart.max(), apart.mean(), np.std(apart)]
+      for summary, same, value in zip(got, one, want):
+        assert summary.dtype == np.float64
+        np.testing.assert_allclose(summary[r, i], value, rtol=1e-12)
+        np.testing.assert_array_equal(summary[r, i], same[i])
+  assert np.isnan(got.mean[1, 2]) and got.std[2, 0] == 0
+
+
+def test_to_centroid_by_hand() -> None:
+  x = np.array([[3.0, 4], [0, 1], [7, 7]])
+  got = distances.to_centroid(x, np.zeros((1, 2)), np.array([0, 0, -1]))
+  assert [float(summary[0]) for summary in got] == [1, 5, 3, 2]

@@ -82,6 +82,29 @@ def test_gradient_is_the_finite_difference() -> None:
     assert float(got.bias) == pytest.approx(float(up - down) / 2e-6, rel=1e-7)
 
 
+@pytest.mark.parametrize('mask', [[1] * 8, [1] * 5 + [0] * 3, [0, 1] * 4])
+def test_loss_is_the_masked_mean(mask: list[int]) -> None:
+  with jax.enable_x64(True):
+    params, x, y = _problem(8, 5)
+    mask = jnp.asarray(mask, x.dtype)
+    logits = np.asarray(x) @ np.asarray(params.kernel) + float(params.bias)
+    p = 1 / (1 + np.exp(-logits))
+    want = -np.log(np.where(y == 1, p, 1 - p))[np.asarray(mask) == 1].mean()
+    assert float(head.loss(params, x, y, mask)) == pytest.approx(
+        want, rel=1e-12
+    )
+    # Its derivative is the closed form, that of its penalty as well.
+    slopes = jax.grad(head.loss)(params, x, y, mask)
+    got = head.gradients(params, x, y, mask, 0.3)
+    penalty = jax.grad(head.penalty)(params)
+    np.testing.assert_allclose(
+        got.kernel, slopes.kernel + 0.3 * penalty.kernel, rtol=1e-12
+    )
+    np.testing.assert_allclose(got.bias, slopes.bias, rtol=1e-12)
+    assert float(penalty.bias) == 0
+    assert float(head.loss(params, x, y, jnp.zeros(8))) == 0
+
+
 def test_gradient_of_a_confidently_wrong_row_is_full() -> None:
   # A clipped probability would have none.
   params = head.Params(jnp.array([100.0]), jnp.array(0.0))

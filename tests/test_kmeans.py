@@ -1,6 +1,7 @@
 """K-means against scikit-learn, and what must hold without an oracle."""
 
 from collections.abc import Iterator
+import importlib
 import itertools
 import logging
 import warnings
@@ -17,6 +18,9 @@ from sklearn import metrics
 from heterojax.cluster import kmeans
 from heterojax.cluster import predict
 from heterojax.cluster.kmeans import plus_plus
+
+# The package's `kmeans` is the function.
+kmeans_lib = importlib.import_module('heterojax.cluster.kmeans')
 
 
 @pytest.fixture(name='x64')
@@ -453,7 +457,7 @@ def test_compiles_once_per_shape(caplog: pytest.LogCaptureFixture) -> None:
       x = rng.normal(size=(31, 3)).astype(np.float32)
       kmeans(x, 3, key=jax.random.key(seed), n_init=2, tol=tol)
       kmeans(x, 3, init=x[:3], tol=tol)
-    assert _compilations(caplog, '_fit') == 1
+    assert _compilations(caplog, 'fit') == 1
     assert _compilations(caplog, '_fit_from') == 1
     kmeans(x[:30], 3, init=x[:3])
     assert _compilations(caplog, '_fit_from') == 2
@@ -476,3 +480,88 @@ def test_float64_data_is_computed_in_float64_whatever_the_setting() -> None:
   np.testing.assert_array_equal(got.labels, want.labels_)
   np.testing.assert_allclose(float(got.inertia), want.inertia_, rtol=1e-12)
   np.testing.assert_array_equal(predict(x, got.centers), want.predict(x))
+
+
+def _weighted() -> tuple[np.ndarray, np.ndarray]:
+  rng = np.random.default_rng(18)
+  x = rng.normal(size=(120, 3)) + 2 * rng.integers(3, size=(120, 1))
+  return x, rng.integers(0, 4, size=120).astype(np.float64)
+
+
+@pytest.mark.parametrize('n_empty', [0, 2])
+def test_weights_are_scikit_learns(n_empty: int) -> None:
+  x, weights = _weighted()
+  for w in (weights, 0.3 * weights):
+    kept = w > 0
+    init = _moved(x[:5], n_empty)
+    want = sklearn_cluster.KMeans(5, init=init, n_init=1, tol=0).fit(
+        x[kept], sample_weight=w[kept]
+    )
+    far = np.where(kept[:, None], x, x + 500)  # Nothing of them may count.
+    got = kmeans(far, 5, init=init, weights=w, tol=0)
+    assert int(got.n_iter) == want.n_iter_
+    np.testing.assert_array_equal(np.asarray(got.labels)[kept], want.labels_)
+    np.testing.assert_array_equal(got.labels, want.predict(far))
+    np.testing.assert_allclose(
+        np.asarray(got.centers), want.cluster_centers_, rtol=1e-10
+    )
+    assert float(got.inertia) == pytest.approx(want.inertia_, rel=1e-10)
+
+
+@pytest.mark.parametrize('tol', [1e-2, 0.1])
+def test_weights_are_repetitions_of_rows(tol: float) -> None:
+  x, weights = _weighted()
+  want = _oracle(np.repeat(x, weights.astype(int), axis=0), x[:5], tol=tol)
+  assert want.n_iter_ < _oracle(x, x[:5], tol=0).n_iter_
+  got = kmeans(x, 5, init=x[:5], weights=weights, tol=tol)
+  assert int(got.n_iter) == want.n_iter_
+  np.testing.assert_allclose(
+      np.asarray(got.centers), want.cluster_centers_, rtol=1e-10
+  )
+
+
+def test_plus_plus_draws_by_weight_and_never_a_zero() -> None:
+  x = jnp.asarray([[0.0], [1.0], [2.0], [50.0]])
+  weights = jnp.asarray([1.0, 0.0, 3.0, 0.0])
+  keys = jax.random.split(jax.random.key(19), 4000)
+  draw = jax.jit(
+      jax.vmap(plus_plus, in_axes=(0, None, None, None)), static_argnums=2
+  )
+  chosen = np.asarray(draw(keys, x, 3, weights))[:, :, 0]
+  assert set(np.unique(chosen)) == {0.0, 2.0}
+  # The first by weight, the second at the other place, then any.
+  assert (chosen[:, 1] == 2 - chosen[:, 0]).all()
+  often = int((chosen[:, 0] == 2).sum())
+  assert stats.binomtest(often, 4000, 0.75).pvalue > 0.01
+
+
+@pytest.mark.parametrize('n_empty', [0, 2])
+def test_clusters_that_do_not_exist_get_no_relocated_sample(
+    n_empty: int,
+) -> None:
+  x, weights = _weighted()
+  x -= np.average(x, axis=0, weights=weights)
+  init = _moved(x[:5], n_empty)
+  want = kmeans(x, 5, init=init, weights=weights, tol=0)
+  with jax.enable_x64(True):
+    got = kmeans_lib._lloyd(  # pylint: disable=protected-access
+        jnp.asarray(x),
+        jnp.asarray(weights),
+        jnp.concatenate([init, np.zeros((4, 3))]),
+        jnp.asarray(0.0),
+        300,
+        jnp.asarray(5),
+    )
+  assert int(got.n_iter) == int(want.n_iter)
+  np.testing.assert_array_equal(got.labels, want.labels)
+  np.testing.assert_allclose(
+      np.asarray(got.centers)[:5], np.asarray(want.centers), atol=1e-10
+  )
+  assert (np.asarray(got.centers)[5:] == 0).all()
+
+
+def test_weights_that_are_no_weights() -> None:
+  x = np.zeros((10, 2))
+  for weights in (-np.ones(10), np.zeros(10), np.full(10, np.nan), np.ones(9)):
+    with pytest.raises(ValueError, match='weight'):
+      kmeans(x, 2, init=x[:2], weights=weights)

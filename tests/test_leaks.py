@@ -260,3 +260,23 @@ def test_the_clean_protocol_shares_nothing(odir_dir: pathlib.Path) -> None:
   assert len(cohort.included) == 262 * 2
   for seed in range(4):
     assert leaks.find(_split(cohort, 'clean', seed), {}) == []
+
+
+def test_leaks_of_a_regression_have_no_classes() -> None:
+  labels = {'ill': '12', 'well': '30.5'}
+  cohort = _cohort()
+  candidates = tuple(
+      dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
+  )
+  numbers = dataclasses.replace(
+      cohort, positive='', negative='', candidates=candidates, task='regression'
+  )
+  by_class, counts = _count(cohort), _count(numbers)
+  assert counts.keys() == by_class.keys()
+  for kind, found in by_class.items():
+    assert counts[kind] == {'all': sum(found.values())}
+  found = leaks.find(numbers, {})
+  assert [k._replace(label='') for k in found] == [
+      k._replace(label='') for k in leaks.find(cohort, {})
+  ]
+  assert {k.label for k in found} == set(labels.values())

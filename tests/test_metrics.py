@@ -176,3 +176,102 @@ def test_mean_score_without_an_estimate() -> None:
   assert got['auc'] is None and got['specificity'] is None
   assert got['auc_why'] == 'all 2 images are positive'
   assert 'accuracy_why' not in got
+
+
+_TARGETS = st.lists(
+    st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=20
+)
+
+
+@hypothesis.given(rows=_TARGETS)
+def test_regression_score_is_scikit_learns(rows: list) -> None:
+  y, predicted = np.array(rows).T
+  got = metrics.regression_score(y, predicted)
+  rmse = sklearn_metrics.root_mean_squared_error(y, predicted)
+  assert got['n'] == len(y)
+  assert got['rmse'] == pytest.approx(rmse)
+  assert got['mean_absolute_error'] == pytest.approx(
+      sklearn_metrics.mean_absolute_error(y, predicted)
+  )
+  scales = (max(y) - min(y), np.mean(y), np.std(y) if len(set(y)) > 1 else 0)
+  for name, scale in zip(metrics.NORMALISED, scales):
+    assert (got[name] is None) == (f'{name}_why' in got) == (scale <= 0)
+    if scale > 0:
+      assert got[name] == pytest.approx(1 - rmse / scale)
+  if got['one_minus_nrmse_std'] is not None and np.std(y) > 1e-3:
+    r2 = sklearn_metrics.r2_score(y, predicted)
+    assert (1 - got['one_minus_nrmse_std']) ** 2 == pytest.approx(1 - r2)
+  assert json.loads(json.dumps(got, allow_nan=False)) == got
+
+
+def test_regression_hand_value() -> None:
+  # Errors 3 and -1: mean square 5. Range 4, mean 12, sd 2.
+  got = metrics.regression_score(np.array([10, 14]), np.array([13, 13]))
+  root = 5**0.5
+  assert got == {
+      'n': 2,
+      'one_minus_nrmse': pytest.approx(1 - root / 4),
+      'one_minus_nrmse_mean': pytest.approx(1 - root / 12),
+      'one_minus_nrmse_std': pytest.approx(1 - root / 2),
+      'rmse': pytest.approx(root),
+      'mean_absolute_error': 2,
+  }
+
+
+def test_regression_without_an_estimate() -> None:
+  # 0.1 three times has a mean that is not 0.1 to the last bit.
+  got = metrics.regression_score(np.full(3, 0.1), np.full(3, 0.2))
+  for name in ('one_minus_nrmse', 'one_minus_nrmse_std'):
+    assert got[name] is None
+    assert got[f'{name}_why'] == 'all 3 targets are the same'
+  assert got['one_minus_nrmse_mean'] == pytest.approx(0)
+  assert got['rmse'] == pytest.approx(0.1)
+  got = metrics.regression_score(np.array([-1.0, 1]), np.array([-1.0, 1]))
+  assert got['one_minus_nrmse'] == got['one_minus_nrmse_std'] == 1
+  assert got['one_minus_nrmse_mean'] is None
+  assert got['one_minus_nrmse_mean_why'] == (
+      'the mean of the targets is not above 0'
+  )
+  got = metrics.regression_score(np.zeros(0), np.zeros(0))
+  assert got['n'] == 0
+  for name in metrics.NORMALISED + metrics.ERRORS:
+    assert got[name] is None and got[f'{name}_why'] == 'no images'
+
+
+def test_baseline() -> None:
+  train = np.array([0, 1, 1, 1])
+  test = np.array([1, 0, 0, 1, 0])
+  assert metrics.baseline(train, test, 'classification') == 2 / 5
+  # Equally frequent: the smaller class.
+  assert metrics.baseline(train[:2], test, 'classification') == 3 / 5
+  # Mean 3 of training; errors 3, 1 and 5 over a range of 8.
+  got = metrics.baseline(
+      np.array([2.0, 4]), np.array([0.0, 4, 8]), 'regression'
+  )
+  assert got == pytest.approx(1 - (35 / 3) ** 0.5 / 8)
+  assert metrics.baseline(np.array([2.0]), np.ones(3), 'regression') is None
+  for task in ('classification', 'regression'):
+    assert metrics.baseline(train, test[:0], task) is None
+    assert metrics.baseline(train[:0], test, task) is None
+
+
+@hypothesis.given(rows=_TARGETS)
+def test_terms_give_the_metric_of_all_images(rows: list) -> None:
+  y, predicted = np.array(rows).T
+  score = metrics.regression_score(y, predicted)
+  for name in ('one_minus_nrmse', 'mean_absolute_error'):
+    values, transform = metrics.terms(name, y, predicted)
+    got = transform(np.mean(values))
+    if score[name] is None:
+      assert np.isnan(got)
+    else:
+      assert got == pytest.approx(score[name])
+  classes, answers = y > 0, predicted > 0
+  values, transform = metrics.terms('accuracy', classes, answers)
+  accuracy = metrics.score(classes, answers)['accuracy']
+  assert transform(np.mean(values)) == accuracy
+
+
+def test_terms_of_other_metrics() -> None:
+  with pytest.raises(ValueError, match="'auc'"):
+    metrics.terms('auc', np.zeros(2), np.zeros(2))

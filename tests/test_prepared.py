@@ -100,7 +100,7 @@ def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
   assert stored == {
       'name': 'table', 'positive': 'ill', 'negative': 'normal',
       'candidates': [], 'notes': ['A note.'], 'label_columns': ['site'],
-      'named_splits': False,
+      'named_splits': False, 'task': 'classification',
   }  # pyformat: disable
 
 

@@ -1,7 +1,7 @@
 """Reading ready features: .npz, CSV and Parquet, and what is refused."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import csv
 import hashlib
 import pathlib
@@ -15,9 +15,13 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
+from heterojax.datasets import feature_files
 from heterojax.datasets import ready
+from heterojax.datasets import selection
+from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.studies import samples as samples_lib
 
 _MENDEZ = pathlib.Path(__file__).resolve().parents[2].joinpath(
     'shared', 'data', 'mendez_features'
@@ -346,7 +350,7 @@ def test_usual_variants_of_csv(tmp_path: pathlib.Path, text: str) -> None:
 def test_cells_with_commas_and_line_ends(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-  monkeypatch.setattr(ready, '_BLOCK_BYTES', block_bytes)
+  monkeypatch.setattr(feature_files, '_BLOCK_BYTES', block_bytes)
   row = 'ill,1,"a, b\n\n,,c ""d"""\nwell,2,é眼\n'
   text = 'label,0,note\n' + 20 * row
   found = _read(_csv(tmp_path, text)).candidates
@@ -510,3 +514,212 @@ def test_a_published_cv_from_the_real_features(mendez: pathlib.Path) -> None:
   accuracy = [correct[~is_train][cluster == k].mean() for k in range(4)]
   cv = np.std(accuracy) / np.mean(accuracy)
   assert cv == pytest.approx(0.1245918549653963, abs=1e-12)
+
+
+def _write_table(path: pathlib.Path, text: str) -> pathlib.Path:
+  path.write_text(text)
+  return path
+
+
+@pytest.mark.parametrize(
+    ('labels', 'predictions', 'names', 'want'),
+    [
+        # Labels stand for themselves, whatever numbers they are.
+        ('ill well ill', 'ill ill well', ('ill', 'well'), [1, 1, 0]),
+        ('0.0 1.0 0.0', '0.0 1.0 1.0', ('1', '0'), [0, 1, 1]),
+        ('0 1 0', '0 1 1', ('0', '1'), [1, 0, 0]),
+        # Probabilities are of label 1, or of the disease.
+        ('0 1 0', '0.25 1 0', ('1', '0'), [0.25, 1, 0]),
+        ('0 1 0', '0.25 1 0', ('0', '1'), [0.75, 0, 1]),
+        ('ill well ill', '0.25 1 0', ('ill', 'well'), [0.25, 1, 0]),
+        ('ill well ill', '0.25 - 0', ('ill', 'well'), [0.25, None, 0]),
+        # What is of neither class, no probability or no number.
+        ('a b c', 'a c b', ('a', 'b'), [1, None, 0]),
+        ('0 1 0', '0.25 1.5 x', ('1', '0'), [0.25, None, None]),
+    ],
+)
+def test_predictions_of_classes(
+    tmp_path: pathlib.Path,
+    labels: str,
+    predictions: str,
+    names: tuple[str, str],
+    want: list[float | None],
+) -> None:
+  cells = zip(labels.split(), predictions.replace('-', '').split(' '))
+  rows = [f'{label},{p},{i}' for i, (label, p) in enumerate(cells)]
+  path = _csv(tmp_path, '\n'.join(['label,prediction,0', *rows]))
+  cohort = _read(path, *names)
+  expected = np.array(want, np.float64)
+  np.testing.assert_array_equal(cohort.source.predictions, expected)
+  used = [int(c.path) for c in cohort.included]
+  unknown = int(np.isnan(expected[used]).sum())
+  assert [n.split(' images')[0] for n in cohort.notes] == (
+      [f'{unknown} of {len(used)}'] if unknown else []
+  )
+
+
+def test_no_predictions(tmp_path: pathlib.Path) -> None:
+  without = _csv(tmp_path, 'label,0\nill,1\nwell,2\n')
+  assert _read(without).source.predictions is None
+  empty = _csv(tmp_path, 'label,prediction,0\nill,,1\nwell,,2\n')
+  assert _read(empty).source.predictions is None
+
+
+def test_a_regression_of_a_file(tmp_path: pathlib.Path) -> None:
+  text = 'label,prediction,0\n69.0,70.5,1\n12.25,x,2\nold,3,3\n,1,4\n'
+  cohort = ready.read(_csv(tmp_path, text), '', '', 'regression')
+  assert (cohort.task, cohort.classes) == ('regression', ())
+  assert [(c.label, c.reason) for c in cohort.candidates] == [
+      ('69', ''), ('12.25', ''), ('old', "label 'old' is no number"),
+      ('', 'no label'),
+  ]  # pyformat: disable
+  np.testing.assert_array_equal(cohort.source.predictions, [70.5, np.nan, 3, 1])
+  assert cohort.notes == (
+      '1 of 2 images have no prediction, or one that is no number.',
+  )
+  with pytest.raises(UserError, match='no label that is a number'):
+    ready.read(_csv(tmp_path, 'label,0\nill,1\n'), '', '', 'regression')
+
+
+def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
+  """In the order of their numbers, of any kind, each with its own split."""
+  _write_table(
+      tmp_path / 'fold_10.csv',
+      'id,f0,f1,label,phase,prediction\n'
+      'a,5,6,ill,val,well\nb,7,8,well,train,\n',
+  )
+  np.savez(
+      tmp_path / 'fold_2.npz', features=[[3.0, 4.0]], label=['well'], id=['a'],
+      split=['test'],
+  )  # pyformat: disable
+  pyarrow.parquet.write_table(
+      pyarrow.table({
+          'id': ['a', 'b'], 'label': ['ill', 'other'], 'x0': [1.0, 1.5],
+          'x1': [2.0, 2.5], 'prediction': ['ill', 'ill'],
+      }),
+      tmp_path / 'fold_1.parquet',
+  )  # pyformat: disable
+  first, second, third = ready.read_files(f'{tmp_path}/fold_*', 'ill', 'well')
+  assert first.source is second.source is third.source
+  assert [c.name for c in (first, second, third)] == [
+      'fold_1', 'fold_2', 'fold_10'
+  ]  # pyformat: disable
+  np.testing.assert_array_equal(
+      first.source.matrix, [[1, 2], [1.5, 2.5], [3, 4], [5, 6], [7, 8]]
+  )
+  np.testing.assert_array_equal(
+      first.source.predictions, [1, 1, np.nan, 0, np.nan]
+  )
+  every = first.candidates + second.candidates + third.candidates
+  assert [(c.id, c.path, c.label, c.split) for c in every] == [
+      ('a', '0', 'ill', ''), ('b', '1', 'other', ''),
+      ('a', '2', 'well', 'test'), ('a', '3', 'ill', 'test'),
+      ('b', '4', 'well', 'train'),
+  ]  # pyformat: disable
+  assert [c.included for c in every] == [True, False, True, True, True]
+  assert 'validation part is the test set' in ' '.join(third.notes)
+  assert not [n for n in first.notes + second.notes if 'validation' in n]
+  # A row is looked up where it is in all files.
+  digest = hashlib.sha256(np.array([7, 8], np.float32).tobytes()).hexdigest()
+  assert first.source.inspect('4').columns == (('sha256', digest),)
+
+
+def test_rows_without_ids_are_counted_over_all_files(
+    tmp_path: pathlib.Path,
+) -> None:
+  """Else the first rows of two files would be one image."""
+  for name in ('a.csv', 'b.csv'):
+    _write_table(tmp_path / name, 'label,0\nill,1\nwell,2\n')
+  found = ready.read_files(f'{tmp_path}/?.csv', 'ill', '')
+  assert [[c.id for c in own.candidates] for own in found] == [
+      ['0', '1'], ['2', '3']
+  ]  # pyformat: disable
+
+
+def test_one_file_is_read_alike_by_both(tmp_path: pathlib.Path) -> None:
+  path = _as_csv(tmp_path)
+  (found,) = ready.read_files(str(path), 'ill', 'well')
+  assert found == _read(path)
+  np.testing.assert_array_equal(
+      found.source.predictions, _read(path).source.predictions
+  )
+
+
+def test_classes_are_those_of_all_files(tmp_path: pathlib.Path) -> None:
+  _write_table(tmp_path / '1.csv', 'label,0\n1,1\n')
+  _write_table(tmp_path / '2.csv', 'label,0\n0,2\n')
+  found = ready.read_files(f'{tmp_path}/*.csv', '1', '')
+  assert {own.classes for own in found} == {('1', '0')}
+  # Nothing is guessed from 0 and 1.
+  with pytest.raises(UserError, match='--config.data.positive=NAME'):
+    ready.read_files(f'{tmp_path}/*.csv', '', '')
+
+
+def test_files_that_do_not_go_together(tmp_path: pathlib.Path) -> None:
+  with pytest.raises(UserError, match='There is no file .*config.data.files'):
+    ready.read_files(f'{tmp_path}/*.csv', 'ill', 'well')
+  _write_table(tmp_path / '1.csv', 'label,0\nill,1\n')
+  _write_table(tmp_path / '2.csv', 'label,0,1\nwell,1,2\n')
+  with pytest.raises(UserError, match='1.csv has 1 features and .*2.csv has 2'):
+    ready.read_files(f'{tmp_path}/*.csv', 'ill', 'well')
+  (tmp_path / '3.txt').touch()
+  with pytest.raises(UserError, match='3.txt is no file of features'):
+    ready.read_files(f'{tmp_path}/*', 'ill', 'well')
+
+
+def _by_part(cohorts: Sequence[Cohort]) -> list[samples_lib.Samples]:
+  """Both studies' way: selected, split by the files, and collected."""
+  parts = []
+  for cohort in cohorts:
+    cohort = selection.select(
+        cohort, seed=0, balance=False, distinct=False, max_bad_share=0,
+        workers=1,
+    )  # pyformat: disable
+    parts += splits.assign(
+        cohort, seed=0, protocol='published', test_share=0.2,
+        validation_share=0.2, folds=0,
+    )  # pyformat: disable
+  manifest = splits.by_fold(parts)
+  tested = Counter(c.split for c in manifest.candidates)
+  n = len(cohorts[0].candidates)
+  assert tested == {f'fold_{fold}': n // 4 for fold in range(4)}
+  return list(samples_lib.collect(parts, seed=0, factors=(1, 1)))
+
+
+@pytest.mark.parametrize(
+    ('n', 'accuracies'),
+    [(100, (18, 13, 16, 15)), (300, (64, 64, 63, 63))],
+)
+def test_the_laboratorys_folds_of_plates(
+    mendez: pathlib.Path, n: int, accuracies: tuple[int, ...]
+) -> None:
+  """Right predictions of 25 and 75, counted with awk in the files."""
+  found = ready.read_files(f'{mendez}/teeth_features_{n}_*.csv', '1', '')
+  folds = _by_part(found)
+  predictions = found[0].source.predictions
+  for samples, right in zip(folds, accuracies, strict=True):
+    test = samples.of('test')
+    assert len(test) == n // 4
+    rows = [int(samples.pictures[row].path) for row in samples.row[test]]
+    assert np.sum(predictions[rows] == samples.y[test]) == right
+
+
+def test_the_laboratorys_folds_of_bone_ages(mendez: pathlib.Path) -> None:
+  found = ready.read_files(f'{mendez}/boneage*_fold_*', '', '', 'regression')
+  folds = _by_part(found)
+  for fold, samples in enumerate(folds):
+    path = mendez / f'boneage_features_red_whole_300_fold_{fold}.csv'
+    rows = list(csv.DictReader(path.open()))
+    tested = [row for row in rows if row['phase'] == 'val']
+    test = samples.of('test')
+    assert samples.y[test].tolist() == [float(r['labels']) for r in tested]
+    assert [samples.ids[i] for i in test] == [r['img_ids'] for r in tested]
+    own = [int(samples.pictures[row].path) for row in samples.row[test]]
+    np.testing.assert_array_equal(
+        found[0].source.predictions[own],
+        [float(r['predictions']) for r in tested],
+    )
+    np.testing.assert_array_equal(
+        found[0].source.matrix[own],
+        np.array([[r[str(d)] for d in range(512)] for r in tested], np.float32),
+    )

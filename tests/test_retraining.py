@@ -10,6 +10,7 @@ from heterojax.heads import ensemble
 from heterojax.studies import clustering
 from heterojax.studies import retraining
 from heterojax.studies import settings as settings_lib
+from heterojax.studies import stages
 from heterojax.studies.outcome import Clusters
 from heterojax.studies.outcome import HeadName
 from heterojax.studies.samples import Samples
@@ -99,7 +100,7 @@ def test_how_heads_are_trained() -> None:
       heads__epochs=7, heads__patience=4, heads__batch_size=5,
       heads__learning_rate=0.5, heads__monitor='val_loss', heads__l2=0.25,
   )  # pyformat: disable
-  assert retraining.training(settings) == ensemble.Training(
+  assert stages.training(settings) == ensemble.Training(
       7, 4, 5, 0.5, 'val_loss', 0.25
   )
 
@@ -108,9 +109,9 @@ def test_validation_is_the_test_set_where_there_is_none(
     samples: Samples,
 ) -> None:
   np.testing.assert_array_equal(
-      retraining.validation(samples), np.arange(60, 90)
+      stages.validation(samples), np.arange(60, 90)
   )
   split = samples.split.astype('<U10')
   split[55:60] = 'validation'
   own = dataclasses.replace(samples, split=split)
-  np.testing.assert_array_equal(retraining.validation(own), np.arange(55, 60))
+  np.testing.assert_array_equal(stages.validation(own), np.arange(55, 60))

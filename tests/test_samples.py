@@ -15,6 +15,7 @@ from heterojax.datasets import augmentation
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
 from heterojax.studies import samples as samples_lib
 
 # Id, path, label, split.
@@ -284,3 +285,37 @@ def test_every_original_once_before_any_second_copy(
   wanted = sum(image == ('ill', 'train') for image in images) * factor
   assert abs(sum(times) - wanted) <= 0.5
   assert not times or max(times) - min(times) <= 1
+
+
+def _numbers() -> Cohort:
+  labels = {'ill': '12.5', 'well': '200'}
+  cohort = _cohort()
+  candidates = tuple(
+      dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
+  )
+  return dataclasses.replace(
+      cohort, positive='', negative='', candidates=candidates, task='regression'
+  )
+
+
+def test_targets_of_a_regression_are_the_numbers() -> None:
+  (samples,) = samples_lib.collect([_numbers()], seed=0, factors=(1, 1))
+  classes = _collect((1, 1))
+  assert samples.y.dtype == samples.y_of_pictures.dtype == np.float64
+  assert classes.y.dtype.kind == 'i'
+  np.testing.assert_array_equal(
+      samples.y, np.where(classes.y == 1, 12.5, 200.0)
+  )
+  np.testing.assert_array_equal(samples.y_of_pictures[samples.row], samples.y)
+  assert (samples.ids, samples.pictures) == (classes.ids, classes.pictures)
+
+
+def test_copies_of_a_regression_are_of_all_training_images() -> None:
+  (samples,) = samples_lib.collect([_numbers()], seed=0, factors=(2, 2))
+  assert sorted(
+      p for i, p in zip(samples.ids, samples.parents) if i != p
+  ) == [f'{i}_left' for i in (1, 2, 3, 4, 5)]
+  (samples,) = samples_lib.collect([_numbers()], seed=0, factors=(1.4, 1.4))
+  assert len(samples.of('train')) == 7
+  with pytest.raises(UserError, match='must be equal'):
+    samples_lib.collect([_numbers()], seed=0, factors=(2, 1))

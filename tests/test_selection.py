@@ -437,3 +437,47 @@ def test_the_real_subset_by_the_papers_rule(odir_dir: pathlib.Path) -> None:
   eyes = {c.path for c in there}
   assert len(_included(clean, 'cataract')) == len(eyes) < len(there)
   assert len(clean.included) == 2 * len(eyes)
+
+
+def _numbered(cohort: Cohort, **labels: str) -> Cohort:
+  """For regression; every image its own number, but for `labels`."""
+  candidates = tuple(
+      dataclasses.replace(c, label=labels.get(c.id, str(i)))
+      for i, c in enumerate(cohort.candidates)
+  )
+  return dataclasses.replace(
+      cohort, positive='', negative='', candidates=candidates, task='regression'
+  )
+
+
+@pytest.mark.parametrize('balance', [True, False])
+def test_a_regression_uses_every_image(
+    tmp_path: pathlib.Path, balance: bool
+) -> None:
+  cohort = _numbered(_cohort(tmp_path, 20, 5, p3='missing', n1='broken'))
+  found = _select(cohort, balance=balance)
+  assert _reasons(found).keys() == {'p3', 'n1'}
+  assert [c.label for c in found.candidates] == [str(i) for i in range(25)]
+  assert all('pixels_sha256' in dict(c.columns) for c in found.included)
+  with pytest.raises(UserError, match='2 of 25 images'):
+    _select(cohort, max_bad_share=0.07)
+
+
+def test_copies_with_two_numbers_are_told(tmp_path: pathlib.Path) -> None:
+  cohort = _numbered(_cohort(tmp_path, 6, 0, p4='p1', p5='p2'), p5='2')
+  found = _select(cohort, distinct=True)
+  assert _reasons(found) == {
+      'p4': 'same image as p1, which is labelled 1', 'p5': 'same image as p2'
+  }  # pyformat: disable
+  assert '1 image is filed under two numbers; the first is used' in (
+      found.notes[0]
+  )
+
+
+def test_one_number_is_nothing_to_learn(tmp_path: pathlib.Path) -> None:
+  cohort = _numbered(_cohort(tmp_path, 3, 0), p0='7', p1='7', p2='7')
+  with pytest.raises(UserError, match='have the number 7: a study needs'):
+    _select(cohort)
+  nobody = cohort.replaced({c.id: c.left_out('x') for c in cohort.candidates})
+  with pytest.raises(UserError, match='no usable image with a number'):
+    _select(nobody)

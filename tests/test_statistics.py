@@ -260,3 +260,58 @@ def test_what_has_no_association() -> None:
   ):
     assert got[:2] == (None, None)
     assert got.why == why and got.n == n
+
+
+def _points(n: int) -> tuple[np.ndarray, np.ndarray]:
+  rng = np.random.default_rng(n)
+  x = rng.uniform(0, 0.3, n)
+  return x, 0.9 - 0.8 * x + 0.03 * rng.normal(size=n)
+
+
+@pytest.mark.parametrize('n', [3, 4, 30])
+def test_line_and_intervals_are_the_normal_equations(n: int) -> None:
+  x, y = _points(n)
+  design = np.c_[np.ones(n), x]
+  inverse = np.linalg.inv(design.T @ design)
+  beta = inverse @ design.T @ y
+  variance = np.sum((y - design @ beta) ** 2) / (n - 2)
+  line = statistics.fit_line(x, y)
+  np.testing.assert_allclose((line.intercept, line.slope), beta)
+  assert line.residual_sd == pytest.approx(np.sqrt(variance))
+  for at in (0.05, 0.3, 2.0):
+    row = np.array([1, at])
+    half = stats.t.ppf(0.975, n - 2) * np.sqrt(
+        variance * (1 + row @ inverse @ row)
+    )
+    value, (low, high) = statistics.predict(line, at)
+    assert value == pytest.approx(row @ beta)
+    assert (low, high) == pytest.approx((value - half, value + half))
+
+
+@pytest.mark.parametrize('n', [3, 4, 10])
+def test_prediction_intervals_cover_new_points(n: int) -> None:
+  rng = np.random.default_rng(0)
+  x = np.linspace(0, 1, n)
+  covered = []
+  for _ in range(2000):
+    line = statistics.fit_line(x, 2 * x + rng.normal(size=n))
+    _, (low, high) = statistics.predict(line, 1.5)
+    covered.append(low <= 3 + rng.normal() <= high)
+  assert 0.935 <= np.mean(covered) <= 0.965
+
+
+@pytest.mark.parametrize('n', [3, 4, 5, 20])
+def test_critical_correlation_is_where_pearsons_p_is_its_level(n: int) -> None:
+  r = statistics.critical_correlation(n)
+  # Two columns with exactly this correlation.
+  a, b = np.linalg.qr(np.c_[np.ones(n), np.eye(n, 2)])[0].T[1:]
+  got = stats.pearsonr(a, r * a + np.sqrt(1 - r**2) * b)
+  assert got.statistic == pytest.approx(r)
+  assert got.pvalue == pytest.approx(0.05, abs=1e-6)
+
+
+def test_critical_correlations_of_tables() -> None:
+  # Printed tables of Pearson's r at 0.05, two-sided.
+  got = [round(statistics.critical_correlation(n), 3) for n in (3, 4, 5, 10)]
+  assert got == [0.997, 0.950, 0.878, 0.632]
+  assert round(statistics.critical_correlation(4, level=0.01), 3) == 0.990

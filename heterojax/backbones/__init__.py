@@ -1,23 +1,21 @@
-"""Pretrained convolutional networks as frozen feature extractors."""
+"""Pretrained convolutional networks, frozen or to be trained further."""
 
 import dataclasses
-import functools
 import pathlib
 from typing import Any
 
 from flax import nnx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from heterojax.backbones import efficientnet
 from heterojax.backbones import imagenet
+from heterojax.backbones import networks
 from heterojax.backbones import porting
 from heterojax.backbones import sources
 from heterojax.backbones import weight_files
 from heterojax.errors import UserError
 
-NAMES = tuple(efficientnet.VARIANTS)
+NAMES = tuple(networks.ARCHITECTURES)
 SOURCE_NAMES = (
     'auto',
     'keras',
@@ -31,10 +29,12 @@ SOURCE_NAMES = (
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-  """A frozen network with its weights and its own preprocessing.
+  """A network with its weights and its own preprocessing.
 
-  Axes: B batch, H height, W width. All three functions take RGB images of
-  0..255, `[B, H, W, 3]`, of any number type, and are jit-compiled per shape.
+  Axes: B batch, H height, W width, D features: 1280 of the EfficientNets, 512
+  of ResNet18 and VGG16. All three functions take RGB images of 0..255,
+  `[B, H, W, 3]`, of any number type, and are jit-compiled per shape. They never
+  use statistics of the batch.
 
   Attributes:
     name: the architecture.
@@ -42,7 +42,8 @@ class Backbone:
     weights: where they came from: 'imagenet', a path or 'random'.
     weights_sha256: of the file; None for random weights.
     has_top: whether `logits` can be had.
-    params: arrays of the network and `mean`, `std` of its preprocessing.
+    params: 'network', an nnx.State, and 'mean' and 'std' of its preprocessing,
+      `[1, 1, 1, 3]`.
     graphdef: the network without arrays.
   """
 
@@ -55,21 +56,24 @@ class Backbone:
   graphdef: nnx.GraphDef
 
   def feature_map(self, x: jax.typing.ArrayLike) -> jax.Array:
-    """Last feature map, `[B, ceil(H / 32), ceil(W / 32), 1280]` float32."""
+    """Last feature map, `[B, ceil(H / 32), ceil(W / 32), D]` float32.
+
+    VGG16's is `[B, H // 32, W // 32, D]`, after its last pool.
+    """
     return _jitted(self.graphdef, 'feature_map', self.params, _images(x))
 
   def pooled(self, x: jax.typing.ArrayLike) -> jax.Array:
-    """Mean of the feature map over the image, `[B, 1280]` float32."""
+    """Mean of the feature map over the image, `[B, D]` float32."""
     return _jitted(self.graphdef, 'pooled', self.params, _images(x))
 
   def logits(self, x: jax.typing.ArrayLike) -> jax.Array:
     """ImageNet logits, `[B, 1000]` float32.
 
     Args:
-      x: images.
+      x: images, for VGG16 of 224 to 255 px.
 
     Raises:
-      UserError: if the weights came without a top.
+      UserError: if the weights came without a top, or VGG16 gets another size.
     """
     if not self.has_top:
       raise UserError(
@@ -90,8 +94,36 @@ def apply(
     graphdef: nnx.GraphDef, output: str, params: Any, x: jax.Array
 ) -> jax.Array:
   """Preprocesses 0..255 RGB and runs the network; pure, for use under jit."""
-  scaled = (x.astype(jnp.float32) - params['mean']) / params['std']
-  return getattr(nnx.merge(graphdef, params['network']), output)(scaled)
+  network = nnx.merge(graphdef, params['network'])
+  return getattr(network, output)(_normalised(params, x))
+
+
+def forward_training(
+    graphdef: nnx.GraphDef, params: Any, x: jax.Array
+) -> tuple[jax.Array, Any]:
+  """Pooled features as training sees them; pure, for use under jit and grad.
+
+  Batch norm uses the statistics of the batch, through which gradients flow, and
+  moves its running ones as the weights' own library does. EfficientNet's
+  drop-connect and dropout are left out [our choice]; VGG16 has no batch norm.
+
+  Args:
+    graphdef: of a backbone loaded with `trainable=True`.
+    params: of the same.
+    x: 0..255 RGB images, `[B, H, W, 3]`.
+
+  Returns:
+    The pooled features, `[B, D]`, and params with new running statistics.
+  """
+  # A copy: variables made outside of a gradient cannot be updated inside it.
+  network = nnx.merge(graphdef, params['network'], copy=True)
+  network.train()
+  pooled = network.pooled(_normalised(params, x))
+  return pooled, {**params, 'network': nnx.state(network)}
+
+
+def _normalised(params: Any, x: jax.Array) -> jax.Array:
+  return (x.astype(jnp.float32) - params['mean']) / params['std']
 
 
 _jitted = jax.jit(apply, static_argnums=(0, 1))
@@ -103,6 +135,8 @@ def load(
     source: str = 'auto',
     *,
     download: bool = False,
+    trainable: bool = False,
+    top: bool = True,
 ) -> Backbone:
   """Loads a network.
 
@@ -111,8 +145,13 @@ def load(
     weights: 'imagenet', the path of a weight file (Keras .h5 or .weights.h5,
       PyTorch .pth, .safetensors), or None for random weights.
     source: whose weights they are, one of `SOURCE_NAMES`; 'auto' decides by
-      keys and hash.
+      keys and hash. Where sources differ in nothing, as torchvision's and
+      timm's ResNet18, 'auto' calls them torchvision's.
     download: whether weights='imagenet' may fetch a file that is not here.
+    trainable: whether batch norm is kept as layers, with nnx.BatchStat leaves,
+      for `forward_training`, instead of being folded into the convolutions.
+    top: whether to keep the classifier where the file has one; that of VGG16 is
+      124 of its 138 million numbers.
 
   Returns:
     The network.
@@ -134,105 +173,36 @@ def load(
     )
   if weights is None:
     source = next(iter(known)) if source == 'auto' else source
-    return _random(name, source)
-  path = pathlib.Path(weights)
-  if str(weights) == 'imagenet':
-    path, published = imagenet.locate(name, download=download)
-    source = published if source == 'auto' else source
-  file = weight_files.read(path)
-  if source == 'auto':
-    source = sources.detect(name, file, imagenet.md5(path), str(path))
-  row = known[source]
-  if row.layout != file.layout:
-    raise UserError(
-        f'{path} is a {file.layout} file, but the source {source!r} writes'
-        f' {row.layout} files: change --config.backbone.source.'
-    )
-  classifier, _ = row.names()['classifier']
-  has_top = any(
-      entry.startswith(classifier) for entry in file.entries
-  )
-  graphdef, state = _network(name, row, has_top)
-  layers = _layers(state)
-  shapes = {
-      layer: {leaf: value.shape for leaf, value in leaves.items()}
-      for layer, leaves in layers.items()
-  }
-  filled = porting.port(shapes, file, row, str(path))
-  mean, std = sources.preprocessing(source, row, file)
+    row = known[source]
+    graphdef, state = networks.build(name, row, trainable, top)
+    filled = networks.random(networks.shapes(state), row)
+    file, has_top = None, top
+  else:
+    path = pathlib.Path(weights)
+    if str(weights) == 'imagenet':
+      path, published = imagenet.locate(name, download=download)
+      source = published if source == 'auto' else source
+    file = weight_files.read(path)
+    if source == 'auto':
+      source = sources.detect(name, file, imagenet.md5(path), str(path))
+    row = known[source]
+    if row.layout != file.layout:
+      raise UserError(
+          f'{path} is a {file.layout} file, but the source {source!r} writes'
+          f' {row.layout} files: change --config.backbone.source.'
+      )
+    has_top = top and sources.has_top(row, file)
+    graphdef, state = networks.build(name, row, trainable, has_top)
+    if not top:
+      file = sources.without_top(row, file)
+    filled = porting.port(networks.shapes(state), file, row, str(path))
+  mean, std = sources.preprocessing(row, file)
   return Backbone(
       name=name,
       source=source,
-      weights=str(weights),
-      weights_sha256=file.sha256,
+      weights='random' if file is None else str(weights),
+      weights_sha256=None if file is None else file.sha256,
       has_top=has_top,
-      params=_params(state, filled, mean, std),
-      graphdef=graphdef,
-  )
-
-
-def _network(
-    name: str, source: sources.Source, has_top: bool
-) -> tuple[nnx.GraphDef, nnx.State]:
-  """Graph and shapes of a network, without allocating it."""
-  build = functools.partial(
-      efficientnet.EfficientNet,
-      efficientnet.VARIANTS[name],
-      padding=source.padding,
-      with_top=has_top,
-  )
-  return nnx.split(nnx.eval_shape(build))
-
-
-def _layers(state: nnx.State) -> dict[str, dict[str, Any]]:
-  """Layer path, as in 'blocks.3.expand', to its leaves."""
-  layers = {}
-  for path, leaf in nnx.to_flat_state(state):
-    layers.setdefault('.'.join(map(str, path[:-1])), {})[path[-1]] = leaf
-  return layers
-
-
-def _params(
-    state: nnx.State,
-    filled: dict[str, dict[str, np.ndarray]],
-    mean: np.ndarray,
-    std: np.ndarray,
-) -> dict[str, Any]:
-  leaves = [
-      (path, variable.replace(jnp.asarray(
-          filled['.'.join(map(str, path[:-1]))][path[-1]]
-      )))
-      for path, variable in nnx.to_flat_state(state)
-  ]
-  return {
-      'network': nnx.from_flat_state(leaves),
-      'mean': jnp.asarray(mean, jnp.float32)[None, None, None],
-      'std': jnp.asarray(std, jnp.float32)[None, None, None],
-  }
-
-
-def _random(name: str, source: str) -> Backbone:
-  """He-normal kernels and zero biases from a fixed seed."""
-  row = sources.SOURCES[name][source]
-  graphdef, state = _network(name, row, has_top=True)
-  rng = np.random.Generator(np.random.Philox(0))
-  filled = {}
-  for layer, leaves in _layers(state).items():
-    shape = leaves['kernel'].shape
-    # A depthwise kernel [h, w, C] sees one channel; the others all but the last
-    # axis.
-    fan_in = np.prod(shape[:2]) if len(shape) == 3 else np.prod(shape[:-1])
-    filled[layer] = {
-        'kernel': rng.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32),
-        'bias': np.zeros(leaves['bias'].shape, np.float32),
-    }
-  mean, std = sources.preprocessing(source, row, None)
-  return Backbone(
-      name=name,
-      source=source,
-      weights='random',
-      weights_sha256=None,
-      has_top=True,
-      params=_params(state, filled, mean, std),
+      params=networks.params(state, filled, mean, std),
       graphdef=graphdef,
   )

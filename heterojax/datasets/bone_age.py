@@ -1,13 +1,15 @@
 """RSNA Pediatric Bone Age (Kaggle `kmader/rsna-bone-age`).
 
 12,611 hand radiographs with the skeletal age in months and the sex, one image
-a child. The classes are the sexes.
+a child. The classes are the sexes; a regression estimates the bone age.
 """
 
 from collections import Counter
+import dataclasses
 import pathlib
 
 from heterojax.datasets import layout
+from heterojax.datasets import numbers
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import read_table
@@ -15,13 +17,20 @@ from heterojax.datasets.manifest import require_columns
 from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
+NAME = 'rsna_bone_age'
 _CSV = 'boneage-training-dataset.csv'
 _COLUMNS = ('id', 'boneage', 'male')
 _PUBLISHED = {'rows': 12_611, 'male': 6833, 'female': 5778}
 _LABELS = {'true': 'male', 'false': 'female'}
+_NO_SEX = 'the sex is not known'
 
 
-def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+def read(
+    path: pathlib.Path,
+    positive: str,
+    negative: str,
+    task: str = 'classification',
+) -> Cohort:
   """Finds all candidates.
 
   Args:
@@ -30,6 +39,7 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
     positive: 'male' or 'female'; '' stands for the sex that is not `negative`,
       or for 'male'.
     negative: the other one; likewise.
+    task: 'regression' makes the bone age the label, see `with_ages`.
 
   Returns:
     One candidate per row, with the bone age in months as the column `boneage`.
@@ -71,14 +81,42 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
     if not row['id']:
       candidate = candidate.left_out('no image is named')
     elif not label:
-      candidate = candidate.left_out('the sex is not known')
+      candidate = candidate.left_out(_NO_SEX)
     candidates.append(candidate)
-  return Cohort(
-      'rsna_bone_age',
+  cohort = Cohort(
+      NAME,
       Files(tree.root),
       positive,
       negative,
       tuple(candidates),
       (*notes, *found_notes),
       label_columns=('male',),
+  )
+  return with_ages(cohort) if task == 'regression' else cohort
+
+
+def with_ages(cohort: Cohort) -> Cohort:
+  """The same images for a regression of the bone age.
+
+  Args:
+    cohort: with the sexes as classes.
+
+  Returns:
+    The cohort with the months as labels and the sex as the column `sex`.
+    Images of unknown sex are included, those of unknown age are not.
+  """
+  candidates = []
+  for c in cohort.candidates:
+    if c.reason == _NO_SEX:
+      c = dataclasses.replace(c, included=True, reason='')
+    sex = dataclasses.replace(c, columns=(*c.columns, ('sex', c.label)))
+    candidates.append(numbers.labelled(sex, dict(c.columns)['boneage']))
+  numbers.require_some(cohort.source.name, candidates)
+  return dataclasses.replace(
+      cohort,
+      positive='',
+      negative='',
+      candidates=tuple(candidates),
+      label_columns=('boneage',),
+      task='regression',
   )

@@ -15,7 +15,6 @@ middle of the retina).
 """
 
 import functools
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFilter
 
+from heterojax.datasets import made_up
 from heterojax.datasets.manifest import csv_text
 
 SUBPOPULATIONS = ('site_a', 'site_b', 'site_c')
@@ -321,14 +321,6 @@ def draw(
   return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).filter(smear))
 
 
-def _holds(path: pathlib.Path, pixels: np.ndarray) -> bool:
-  """Whether an image file is there and has these pixels [H, W, 3]."""
-  if not path.is_file():
-    return False
-  with Image.open(path) as image:
-    return np.array_equal(np.asarray(image), pixels)
-
-
 def write_cohort(
   folder: pathlib.Path,
   *,
@@ -337,10 +329,9 @@ def write_cohort(
   control: bool,
   image_size: int = 224,
 ) -> pathlib.Path:
-  """Draws a cohort's images and its `cohort.csv`, and returns the CSV's path.
+  """Draws a cohort's images and its CSV, and returns that one's path.
 
-  The CSV is written last and at once, so its presence means that the cohort is
-  complete. A complete cohort of the same content is left as it is.
+  See `made_up.write`.
   """
   images = plan(num_images, seed, control)
   text = csv_text(
@@ -356,19 +347,4 @@ def write_cohort(
     site = CONTROL_SITE if control else SITES[image.subpopulation]
     return draw(seed, index, site, image.label, image_size)
 
-  table = folder / 'cohort.csv'
-  if table.is_file() and table.read_text(encoding='utf-8') == text:
-    # Seed, size and version of the drawing hardly show in the table, but they
-    # do in any one image; hence also a lossless format.
-    if not images or _holds(folder / 'images' / images[0].name, drawn(0)):
-      return table
-  table.unlink(missing_ok=True)
-  (folder / 'images').mkdir(parents=True, exist_ok=True)
-  for index, image in enumerate(images):
-    # Level 1 takes a third of the default level's time for a fifth more bytes.
-    path = folder / 'images' / image.name
-    Image.fromarray(drawn(index)).save(path, compress_level=1)
-  temporary = folder / f'.cohort-{os.getpid()}.csv'
-  temporary.write_text(text, encoding='utf-8')
-  os.replace(temporary, table)
-  return table
+  return made_up.write(folder, text, [i.name for i in images], drawn)

@@ -9,6 +9,7 @@ import re
 
 from heterojax.datasets import classes
 from heterojax.datasets import layout
+from heterojax.datasets import numbers
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import read_table
@@ -82,7 +83,12 @@ class Listed(Files):
     return str(self.table)
 
 
-def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+def read(
+    path: pathlib.Path,
+    positive: str,
+    negative: str,
+    task: str = 'classification',
+) -> Cohort:
   """Reads `DIR/class/image.png` or a CSV `path,label[,group][,split]`.
 
   Args:
@@ -92,6 +98,8 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
       group may be called patient, patient_id, subject or subject_id.
     positive: label of the disease; '' where two labels leave no doubt.
     negative: label of the other class; likewise.
+    task: 'regression' where the labels of a CSV are numbers; then there are no
+      classes.
 
   Returns:
     All images; those of other labels are left out with that reason.
@@ -107,9 +115,19 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   if os.path.isfile(path):
     source = Listed(path.parent, path)
     found, notes = _from_csv(path)
+  elif task == 'regression':
+    raise UserError(
+        f'{path} is a folder, whose folders are classes and no numbers: with'
+        ' --config.data.task=regression, --config.data.dir must be a CSV file'
+        ' with the columns path and label.'
+    )
   else:
     source = Files(path)
     found, notes = _from_folders(path)
+  if task == 'regression':
+    found = tuple(numbers.labelled(c, c.label) for c in found)
+    numbers.require_some(str(path), found)
+    return Cohort(path.stem, source, '', '', found, notes, task=task)
   try:
     positive, negative = _classes(path, found, positive, negative)
   except UserError as error:  # What could not be searched may be the reason.

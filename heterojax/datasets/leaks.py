@@ -22,7 +22,7 @@ class Leak(NamedTuple):
       `near_duplicate` and `shared_group`.
     split: of the image: 'test' or 'validation'.
     id: of the image.
-    label: its class.
+    label: its class or number.
     other: id of the first such image of training.
     distance: cosine distance of the two in feature space; None but for near
       duplicates.
@@ -119,13 +119,13 @@ def count(leaks: Sequence[Leak], cohort: Cohort) -> dict[str, Any]:
     cohort: for the classes and what is known of its images.
 
   Returns:
-    For each kind, by class, the number of test images of which training has
-    something (validation included, where it is not the test set itself); under
-    `validation_<kind>` the same of the validation part against training, where
-    it is not zero. What is not known is None, with the reason; where some
-    images name no group, the count is a lower bound and the reason stands too.
+    For each kind, by class (or of `all` images, where labels are numbers), the
+    number of test images of which training has something (validation included,
+    where it is not the test set itself); under `validation_<kind>` the same of
+    the validation part against training, where it is not zero. What is not
+    known is None, with the reason; where some images name no group, the count
+    is a lower bound and the reason stands too.
   """
-  labels = (cohort.positive, cohort.negative)
   used = cohort.included
   unknown = {}
   if not all(map(_column('pixels_sha256'), used)):
@@ -145,8 +145,9 @@ def count(leaks: Sequence[Leak], cohort: Cohort) -> dict[str, Any]:
       name = kind if split == 'test' else f'validation_{kind}'
       if found or split == 'test':
         counts[name] = {
-            label: sum(k.label == label for k in found) for label in labels
-        }
+            label: sum(k.label == label for k in found)
+            for label in cohort.classes
+        } or {'all': len(found)}
   return counts
 
 

@@ -11,6 +11,7 @@ import pathlib
 from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
 
+TASKS = ('classification', 'regression')
 _COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
 
 
@@ -21,7 +22,7 @@ class Candidate:
   Attributes:
     id: unique; for ODIR-5K `{row}_{left|right}`.
     path: relative to the root of the cohort; several candidates may share it.
-    label: name of the class.
+    label: name of the class, or the number that is to be estimated as text.
     group: patient, or '' where the source names none.
     split: 'train', 'validation', 'test', or '' where not (yet) assigned.
     included: whether the study uses it.
@@ -54,13 +55,14 @@ class Cohort:
   Attributes:
     name: of the data set.
     source: what the candidates' paths are looked up in.
-    positive: label of the disease.
-    negative: label of the other class.
+    positive: label of the disease; '' where labels are numbers.
+    negative: label of the other class; likewise.
     candidates: all of them, in the order of the source.
     notes: what the reader found that a reader of the report must know, as
       counts that differ from the published ones; whole sentences.
-    label_columns: columns that tell the class by themselves.
+    label_columns: columns that tell the label by themselves.
     named_splits: whether the source says who is tested.
+    task: one of `TASKS`.
   """
 
   name: str
@@ -71,6 +73,14 @@ class Cohort:
   notes: tuple[str, ...] = ()
   label_columns: tuple[str, ...] = ()
   named_splits: bool = False
+  task: str = 'classification'
+
+  @property
+  def classes(self) -> tuple[str, ...]:
+    """(positive, negative), or () where labels are numbers."""
+    if self.task == 'regression':
+      return ()
+    return self.positive, self.negative
 
   @property
   def included(self) -> tuple[Candidate, ...]:

@@ -1,57 +1,30 @@
-"""Ready features of any model: .npz, CSV or Parquet, one row per image.
+"""Ready features of any model, one row per image; see `feature_files`."""
 
-Feature columns are named by a number, alone or after one common prefix; in an
-.npz file they are the array `features` [N, D]. Some other columns have a
-meaning (see `_ALIASES`); the rest goes into the manifest as it is.
-"""
-
-from collections import Counter
 from collections.abc import Sequence
-import csv
 import dataclasses
+import glob
 import hashlib
+import os
 import pathlib
 import re
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from heterojax.datasets import classes
-from heterojax.datasets import npz
+from heterojax.datasets import feature_files
+from heterojax.datasets import numbers
 from heterojax.datasets import sources
+from heterojax.datasets.feature_files import Table
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
-_ALIASES = {
-    'label': ('label', 'labels'),
-    'prediction': ('prediction', 'predictions'),
-    'group': ('group', 'patient', 'patient_id'),
-    'split': ('split', 'phase'),
-    'fold': ('fold',),
-    'id': ('id', 'img_ids', 'image_id'),
-}
-_MEANING = {name: m for m, names in _ALIASES.items() for name in names}
 _SPLITS = {
     '': '',
     **dict.fromkeys(('train', 'training'), 'train'),
     **dict.fromkeys(('val', 'valid', 'validation'), 'validation'),
     **dict.fromkeys(('test', 'testing'), 'test'),
 }
-# What the manifest writes itself; the file's own column is prefixed.
-_MANIFEST_COLUMNS = ('path', 'included', 'reason', 'sha256')
-_NUMBERED = re.compile(r'(.*?)(\d+)')
-_WHOLE = re.compile(r'^([+-]?\d+)\.0+$')
-# A row of a flattened feature map fills more than pyarrow's usual block.
-_BLOCK_BYTES = 64 << 20
-
-
-class _Table(NamedTuple):
-  """A file's content: features `[N, D]` float32 and N cells a column."""
-
-  matrix: np.ndarray
-  columns: dict[str, list[str]]
-  notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +32,19 @@ class Vectors:
   """Features instead of images; a path is the number of the row.
 
   Attributes:
-    file: they were read from.
-    matrix: `[N, D]` float32.
+    file: they were read from, or the pattern of several files.
+    matrix: `[N, D]` float32; the rows of several files one after another.
+    predictions: `[N]` float64, what the file says that a model made of each
+      row, NaN where that is not known; None where it says nothing. With
+      classes, 1 is the disease, 0 the other class, and a fraction the
+      probability of the disease; with numbers, it is the estimate.
   """
 
   file: pathlib.Path
   matrix: np.ndarray = dataclasses.field(compare=False, repr=False)
+  predictions: np.ndarray | None = dataclasses.field(
+      default=None, compare=False, repr=False
+  )
 
   @property
   def name(self) -> str:
@@ -83,7 +63,12 @@ class Vectors:
     return sources.Inspection('', (('sha256', sha256),))
 
 
-def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+def read(
+    path: pathlib.Path,
+    positive: str,
+    negative: str,
+    task: str = 'classification',
+) -> Cohort:
   """Reads a file of features.
 
   Args:
@@ -92,6 +77,7 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
       fraction, as '1'.
     negative: label of the other class; one of the two names is enough where
       there are two labels.
+    task: 'regression' where labels are numbers; then there are no classes.
 
   Returns:
     One candidate a row, whose source is `Vectors`; those of other labels are
@@ -102,219 +88,175 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   Raises:
     UserError: if it cannot be read or the two classes are not clear.
   """
-  readers = {
-      '.npz': _from_npz,
-      '.csv': _from_csv,
-      '.parquet': _from_parquet,
-      '.pq': _from_parquet,
-  }
-  if path.suffix.lower() not in readers or not path.is_file():
+  (cohort,) = _cohorts([path], path, positive, negative, task)
+  return cohort
+
+
+def read_files(
+    pattern: str, positive: str, negative: str, task: str = 'classification'
+) -> tuple[Cohort, ...]:
+  """Reads several files of features, say one per fold.
+
+  Args:
+    pattern: of their names, with * and ?, as 'DIR/fold_*.csv'.
+    positive: see `read`.
+    negative: likewise.
+    task: likewise.
+
+  Returns:
+    One cohort a file, as `read` gives it, in the order of the numbers in their
+    names. All are on one source, which has the rows of all files. Ids are those
+    of the files; where they cannot serve, rows are counted over all files.
+
+  Raises:
+    UserError: as `read`; or if there is no file, or they differ in the number
+      of features.
+  """
+  found = glob.glob(os.path.expanduser(pattern), recursive=True)
+  if not found:
     raise UserError(
-        f'{path} is no file of features: --config.data.dir must be a'
-        f' {", ".join(readers)} file.'
+        f'There is no file {pattern}: --config.data.files must be the pattern'
+        ' of the names of files of features, as DIR/fold_*.csv.'
     )
-  table = readers[path.suffix.lower()](path)
-  if not table.matrix.size:
-    raise UserError(
-        f'{path} holds no features: they are {list(table.matrix.shape)}.'
+  paths = [pathlib.Path(name) for name in sorted(found, key=_by_number)]
+  return _cohorts(paths, pathlib.Path(pattern), positive, negative, task)
+
+
+def _by_number(name: str) -> list[str | int]:
+  """A sort key by which fold_10 comes after fold_9."""
+  parts = re.split('([0-9]+)', name)
+  return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def _cohorts(
+    paths: Sequence[pathlib.Path],
+    name: pathlib.Path,
+    positive: str,
+    negative: str,
+    task: str,
+) -> tuple[Cohort, ...]:
+  """A cohort a file, all on the source `name`."""
+  tables = [feature_files.read(path) for path in paths]
+  widths = [table.matrix.shape[1] for table in tables]
+  for path, width in zip(paths, widths):
+    if width != widths[0]:
+      raise UserError(
+          f'{paths[0]} has {widths[0]} features and {path} has {width}: all'
+          ' files must have equally many.'
+      )
+  labels = [label for t in tables for label in t.columns['label']]
+  if task == 'classification':
+    positive, negative = classes.choose(name, labels, positive, negative)
+  predictions, doubts = _predictions(tables, labels, positive, negative, task)
+  matrix = tables[0].matrix
+  if len(tables) > 1:
+    matrix = np.concatenate([table.matrix for table in tables])
+  source = Vectors(name, matrix, predictions)
+  cohorts, start = [], 0
+  for path, table in zip(paths, tables):
+    candidates, notes = _candidates(path, table, start)
+    start += len(candidates)
+    if task == 'regression':
+      candidates = [numbers.labelled(c, c.label) for c in candidates]
+    else:
+      candidates = [_of_classes(c, positive, negative) for c in candidates]
+    cohorts.append(
+        Cohort(
+            path.stem,
+            source,
+            positive,
+            negative,
+            tuple(candidates),
+            table.notes + notes + doubts,
+            ('prediction',) if 'prediction' in table.columns else (),
+            task=task,
+        )
     )
-  columns = _by_meaning(path, table.columns)
-  if 'label' not in columns:
-    raise UserError(f'{path} has no column {" or ".join(_ALIASES["label"])}.')
+  if task == 'regression':
+    numbers.require_some(str(name), [c for o in cohorts for c in o.candidates])
+  return tuple(cohorts)
+
+
+def _candidates(
+    path: pathlib.Path, table: Table, start: int
+) -> tuple[list[Candidate], tuple[str, ...]]:
+  """A file's rows, of whatever label, and what must be said of them.
+
+  Args:
+    path: of the file.
+    table: its content.
+    start: how many rows the files before it have.
+  """
+  columns = dict(table.columns)
   labels = columns['label']
-  positive, negative = classes.choose(path, labels, positive, negative)
   splits, notes = _splits(path, columns.get('split', [''] * len(labels)))
   if not any(splits):
     splits = _folds(columns.get('fold', splits))
-  ids, more = _ids(columns)
+  rows = [str(row) for row in range(start, start + len(labels))]
+  ids, more = _ids(columns, rows)
   own = [name for name in columns if name not in ('label', 'group', 'split')]
-  candidates = []
-  for row, label in enumerate(labels):
-    c = Candidate(
-        id=ids[row],
-        path=str(row),
-        label=label,
-        group=columns['group'][row] if 'group' in columns else '',
-        split=splits[row],
-        columns=tuple((name, columns[name][row]) for name in own),
-    )
-    if not label:
-      c = c.left_out('no label')
-    elif label not in (positive, negative):
-      c = c.left_out(classes.reason(label))
-    candidates.append(c)
-  return Cohort(
-      path.stem,
-      Vectors(path, table.matrix),
-      positive,
-      negative,
-      tuple(candidates),
-      table.notes + notes + more,
-      label_columns=('prediction',) if 'prediction' in columns else (),
-  )
-
-
-def _from_npz(path: pathlib.Path) -> _Table:
-  headers = npz.headers(path)
-  if 'features' not in headers:
-    raise UserError(
-        f'{path} has no array features [N, D]: it holds'
-        f' {", ".join(headers) or "nothing"}.'
-    )
-  header = headers['features']
-  if len(header.shape) != 2 or header.dtype.kind not in 'fiu':
-    raise UserError(
-        f'{path}: features is {header.dtype} {list(header.shape)}, but must be'
-        ' numbers [N, D].'
-    )
-  n, columns, notes = header.shape[0], {}, ()
-  for name, (shape, dtype) in headers.items():
-    if name == 'features':
-      continue
-    if shape in ((n,), (n, 1)) and dtype.kind in 'fiubUS':
-      values = npz.load(path, name).reshape(-1)
-      if dtype.kind == 'S':
-        values = np.char.decode(values, 'utf-8', 'backslashreplace')
-      columns[name] = [_text(value) for value in values]
-    elif name in _MEANING:
-      raise UserError(
-          f'{path}: {name} is {dtype} {list(shape)}, but must be one value for'
-          f' each of the {n} rows of features.'
+  candidates = [
+      Candidate(
+          id=ids[i],
+          path=rows[i],
+          label=label,
+          group=columns['group'][i] if 'group' in columns else '',
+          split=splits[i],
+          columns=tuple((name, columns[name][i]) for name in own),
       )
-    else:
-      notes += (
-          f'{path.name} holds {name!r}, which is not one value a row and is not'
-          ' used.',
-      )
-  return _Table(_float32(npz.load(path, 'features')), columns, notes)
-
-
-def _from_csv(path: pathlib.Path) -> _Table:
-  import pyarrow.csv  # pylint: disable=import-outside-toplevel; slow.
-
-  try:
-    with path.open(encoding='utf-8-sig', newline='') as file:
-      lines = csv.reader(file, strict=True)
-      # Blank lines before the header do not count.
-      header = [n.strip() for n in next(filter(None, lines), [])]
-      skipped = lines.line_num
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    raise UserError(_unreadable(path, 'CSV', error)) from error
-  features = _feature_columns(path, header)
-  known = set(features)
-  # Columns without a name, as an exported index, are left out.
-  names = [name or f'\0{i}' for i, name in enumerate(header)]
-  others = [n for n in header if n and n not in known]
-  try:
-    table = pyarrow.csv.read_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(
-            column_names=names, skip_rows=skipped, block_size=_BLOCK_BYTES
-        ),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(features, pyarrow.float32())
-            | dict.fromkeys(others, pyarrow.string()),
-            include_columns=features + others,
-        ),
-    )
-  except (OSError, pyarrow.ArrowException) as error:
-    raise UserError(_unreadable(path, 'CSV', error)) from error
-  return _from_arrow(table, features, others)
-
-
-def _from_parquet(path: pathlib.Path) -> _Table:
-  import pyarrow.parquet  # pylint: disable=import-outside-toplevel; slow.
-
-  try:
-    table = pyarrow.parquet.read_table(path)
-  except (OSError, pyarrow.ArrowException) as error:
-    raise UserError(_unreadable(path, 'Parquet', error)) from error
-  features = _feature_columns(path, table.column_names)
-  for name in features:
-    kind = table.schema.field(name).type
-    if not (
-        pyarrow.types.is_integer(kind)
-        or pyarrow.types.is_floating(kind)
-        or pyarrow.types.is_null(kind)
-    ):
-      raise UserError(f'{path}: the feature column {name!r} holds {kind}.')
-  known = set(features)
-  others = [
-      name
-      for name in table.column_names
-      if name and name not in known and not name.startswith('__index_')
+      for i, label in enumerate(labels)
   ]
-  return _from_arrow(table, features, others)
+  return candidates, notes + more
 
 
-def _from_arrow(
-    table: Any, features: Sequence[str], others: Sequence[str]
-) -> _Table:
-  matrix = np.empty((table.num_rows, len(features)), np.float32)
-  for d, name in enumerate(features):
-    # A missing number becomes NaN, and its row is left out later.
-    values = table.column(name).to_numpy()
-    matrix[:, d] = _float32(np.asarray(values, np.float64))
-  columns = {
-      name: [_text(value) for value in table.column(name).to_pylist()]
-      for name in others
-  }
-  return _Table(matrix, columns)
+def _of_classes(c: Candidate, positive: str, negative: str) -> Candidate:
+  """The candidate, left out where it is of neither class."""
+  if not c.label:
+    return c.left_out('no label')
+  if c.label not in (positive, negative):
+    return c.left_out(classes.reason(c.label))
+  return c
 
 
-def _feature_columns(path: pathlib.Path, names: Sequence[str]) -> list[str]:
-  """Names of the feature columns in the order of their numbers.
+def _predictions(
+    tables: Sequence[Table],
+    labels: Sequence[str],
+    positive: str,
+    negative: str,
+    task: str,
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+  """`Vectors.predictions`, and what must be said of them.
 
-  Raises:
-    UserError: if there are none, several sets of them, or repeated names.
+  Labels of the file stand for themselves. Where a prediction is none of them,
+  all are probabilities: of the label 1 where the classes are 0 and 1, or else
+  of the disease.
   """
-  repeated = [n for n, count in Counter(names).items() if n and count > 1]
-  if repeated:
-    raise UserError(f'{path} has the column {repeated[0]!r} more than once.')
-  sets: dict[str, dict[int, str]] = {}
-  for name in names:
-    if (match := _NUMBERED.fullmatch(name)) and name not in _MEANING:
-      numbers = sets.setdefault(match[1], {})
-      if (other := numbers.setdefault(int(match[2]), name)) != name:
-        raise UserError(f'{path} has the columns {other!r} and {name!r}.')
-  if '' in sets:
-    sets = {'': sets['']}
-  elif any(len(found) > 1 for found in sets.values()):
-    sets = {prefix: found for prefix, found in sets.items() if len(found) > 1}
-  if not sets:
-    raise UserError(
-        f'{path} has no feature columns: name them by a number, as 0, 1, 2 or'
-        ' f0, f1, f2.'
+  cells = [
+      cell
+      for t in tables
+      for cell in t.columns.get('prediction', [''] * len(t.columns['label']))
+  ]
+  if not any(cells):
+    return None, ()
+  values = np.array([numbers.parse(cell) for cell in cells])
+  if task == 'classification':
+    if set(cells) <= {'', *labels}:
+      known = {positive: 1.0, negative: 0.0}
+      values = np.array([known.get(cell, np.nan) for cell in cells])
+    else:
+      values[(values < 0) | (values > 1)] = np.nan
+      if (positive, negative) == ('0', '1'):
+        values = 1 - values
+  used = [label in (positive, negative) for label in labels]
+  if task == 'regression':
+    used = np.isfinite([numbers.parse(label) for label in labels])
+  unknown = int(np.sum(np.isnan(values) & used))
+  if unknown:
+    return values, (
+        f'{unknown} of {int(np.sum(used))} images have no prediction, or one'
+        f' that is {"no number" if task == "regression" else "no class"}.',
     )
-  if len(sets) > 1:
-    shown = ' and '.join(f'{min(found.values())!r}' for found in sets.values())
-    raise UserError(
-        f'{path} has several sets of numbered columns, as {shown}: name the'
-        ' features by a number alone.'
-    )
-  (found,) = sets.values()
-  return [found[number] for number in sorted(found)]
-
-
-def _by_meaning(
-    path: pathlib.Path, columns: dict[str, list[str]]
-) -> dict[str, list[str]]:
-  """The columns under the names by which this program knows them."""
-  found: dict[str, list[str]] = {}
-  for name, cells in columns.items():
-    meaning = _MEANING.get(name)
-    if meaning in found:
-      raise UserError(
-          f'{path} has several columns for the {meaning}:'
-          f' {", ".join(n for n in columns if _MEANING.get(n) == meaning)}.'
-      )
-    if meaning and meaning != 'id':
-      cells = [_WHOLE.sub(r'\1', cell) for cell in cells]
-    elif name in _MANIFEST_COLUMNS:
-      name = f'source_{name}'
-    found[meaning or name] = cells
-  return found
+  return values, ()
 
 
 def _splits(
@@ -348,9 +290,10 @@ def _folds(cells: list[str]) -> list[str]:
   return [f'fold_{numbers[cell]}' if cell else '' for cell in cells]
 
 
-def _ids(columns: dict[str, list[str]]) -> tuple[list[str], tuple[str, ...]]:
+def _ids(
+    columns: dict[str, list[str]], rows: list[str]
+) -> tuple[list[str], tuple[str, ...]]:
   """One id a row; the file's own are taken out where they can serve."""
-  rows = [str(row) for row in range(len(columns['label']))]
   if 'id' not in columns:
     return rows, ()
   ids = columns.pop('id')
@@ -361,23 +304,3 @@ def _ids(columns: dict[str, list[str]]) -> tuple[list[str], tuple[str, ...]]:
       'The ids are not different for every row: rows are named by their number'
       ' and the ids are kept as source_id.',
   )
-
-
-def _float32(values: np.ndarray) -> np.ndarray:
-  with np.errstate(over='ignore'):  # Infinite then, and left out later.
-    return np.ascontiguousarray(values, np.float32)
-
-
-def _text(value: Any) -> str:
-  """A cell; whole numbers without a fraction, '' for what is missing."""
-  if value is None or value != value:
-    return ''
-  if isinstance(value, (float, np.floating)) and float(value).is_integer():
-    value = int(value)
-  text = str(value).strip()
-  return '' if text.lower() == 'nan' else text
-
-
-def _unreadable(path: pathlib.Path, kind: str, error: Exception) -> str:
-  said = ' '.join(str(error).split()).rstrip('.')
-  return f'{path} cannot be read as a {kind} file of features ({said[:200]}).'

@@ -1,7 +1,7 @@
 """From all candidates to the images of the study, each with its reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -38,7 +38,8 @@ def select(
   Args:
     cohort: all candidates.
     seed: of the study.
-    balance: whether negatives are drawn to equal the positives.
+    balance: whether negatives are drawn to equal the positives; where labels
+      are numbers there is nothing to balance.
     distinct: whether only the first of several candidates of one file, or of
       images with the same pixels, is kept.
     max_bad_share: share of drawn candidates that may be unusable, 0..1.
@@ -49,9 +50,11 @@ def select(
     columns that inspecting gave for the included ones.
 
   Raises:
-    UserError: if too many cannot be used or a class is empty.
+    UserError: if too many cannot be used, a class is empty, or all numbers are
+      one.
   """
-  classes.require_two(cohort.positive, cohort.negative)
+  if cohort.classes:
+    classes.require_two(cohort.positive, cohort.negative)
   inspector = _Inspector(cohort.source, workers)
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
   copies: list[tuple[Candidate, Candidate]] = []  # Each with the first.
@@ -73,9 +76,30 @@ def select(
     own = candidate.columns + look.columns
     return dataclasses.replace(candidate, columns=own)
 
+  if cohort.classes:
+    drawn, undrawn = _two_classes(cohort, inspector, meet, balance, seed)
+  else:
+    inspector.prefetch(c.path for c in cohort.included)
+    drawn, undrawn = [meet(c) for c in cohort.included], []
+  cohort = cohort.replaced({c.id: c for c in drawn + undrawn})
+  _log_left_out(cohort)
+  _check_bad_share(cohort, drawn, max_bad_share)
+  _check_labels(cohort)
+  notes = cohort.notes + tuple(_conflicts(cohort, copies))
+  return dataclasses.replace(cohort, notes=notes)
+
+
+def _two_classes(
+    cohort: Cohort,
+    inspector: '_Inspector',
+    meet: Callable[[Candidate], Candidate],
+    balance: bool,
+    seed: int,
+) -> tuple[list[Candidate], list[Candidate]]:
+  """What became of the candidates that were drawn, and of the others."""
   positives, negatives = (
       [c for c in cohort.included if c.label == label]
-      for label in (cohort.positive, cohort.negative)
+      for label in cohort.classes
   )
   inspector.prefetch(c.path for c in positives)
   drawn = [meet(c) for c in positives]
@@ -94,18 +118,26 @@ def select(
       wanted -= drawn[-1].included
     else:
       undrawn.append(candidate.left_out(_NOT_DRAWN))
+  return drawn, undrawn
 
-  cohort = cohort.replaced({c.id: c for c in drawn + undrawn})
-  _log_left_out(cohort)
-  _check_bad_share(cohort, drawn, max_bad_share)
-  for label in (cohort.positive, cohort.negative):
-    if not any(c.label == label for c in cohort.included):
+
+def _check_labels(cohort: Cohort) -> None:
+  """Raises a UserError where what is left has one class or number only."""
+  name = cohort.source.name
+  labels = {c.label for c in cohort.included}
+  for label in cohort.classes:
+    if label not in labels:
       raise UserError(
-          f'{cohort.source.name} holds no usable image of the class {label!r}:'
-          ' a study needs two classes.'
+          f'{name} holds no usable image of the class {label!r}: a study needs'
+          ' two classes.'
       )
-  notes = cohort.notes + tuple(_conflicts(cohort, copies))
-  return dataclasses.replace(cohort, notes=notes)
+  if not labels:
+    raise UserError(f'{name} holds no usable image with a number.')
+  if len(labels) == 1:
+    raise UserError(
+        f'All usable images of {name} have the number {labels.pop()}: a study'
+        ' needs several.'
+    )
 
 
 def _conflicts(
@@ -113,10 +145,12 @@ def _conflicts(
 ) -> Iterator[str]:
   """Sentences about copies of an image that the source describes otherwise."""
   if n := sum(c.label != first.label for c, first in copies):
+    what, used = 'both classes', f'the copy called {cohort.positive}'
+    if not cohort.classes:
+      what, used = 'two numbers', 'the first'
     yield (
-        f'{n} {"images are" if n > 1 else "image is"} filed under both classes;'
-        f' the copy called {cohort.positive} is used, and manifest.csv names'
-        ' the other.'
+        f'{n} {"images are" if n > 1 else "image is"} filed under {what};'
+        f' {used} is used, and manifest.csv names the other.'
     )
   if n := sum('' != c.group != first.group != '' for c, first in copies):
     yield (

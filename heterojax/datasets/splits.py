@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from heterojax import rng
+from heterojax.datasets import strata
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -18,7 +19,7 @@ from heterojax.errors import UserError
 PROTOCOLS = ('clean', 'published')
 # What a source may call the part of an image, beside train, validation, test.
 _FOLD = re.compile(r'fold_\d+')
-# Of one class of the test images; beyond it, they show one patient.
+# Of the test images (of one class); beyond it, they show one patient.
 _LARGE_GROUP = 0.2
 _MOST_PARTS = 20
 
@@ -38,15 +39,16 @@ def assign(
     cohort: selected candidates; a source may name their splits, or their folds
       as `fold_0`, `fold_1`, ...
     seed: of the study.
-    protocol: 'published' splits rows, stratified by class, with no validation
-      part, whatever image or patient they show (Wang 2023); 'clean' splits
-      groups, so that no patient is on both sides, and takes a validation part
-      from the training groups.
+    protocol: 'published' splits rows, stratified by class (or by quarter of
+      the numbers, where labels are such), with no validation part, whatever
+      image or patient they show (Wang 2023); 'clean' splits groups, so that no
+      patient is on both sides, and takes a validation part from the training
+      groups.
     test_share: share of the test set, 0..1; where there are no folds.
-    validation_share: share of the training groups that 'clean' validates on.
-    folds: T, each of whole groups and stratified by class under both protocols,
-      so that every image is tested once (the paper's own wish); 0 for one
-      split.
+    validation_share: share of the training groups that 'clean' validates on; 0
+      where nothing is trained that could be.
+    folds: T, each of whole groups and stratified under both protocols, so that
+      every image is tested once (the paper's own wish); 0 for one split.
 
   Returns:
     The cohort with `split` set: one, or T of them.
@@ -61,22 +63,23 @@ def assign(
   if named := {c.split for c in rows} - {''}:
     parts = _named_parts(cohort, rows, named, folds)
   elif folds:
-    where = _folds(rows, folds, seed, 0)
+    where = _folds(cohort, rows, folds, seed, 0)
     parts = [_tested(rows, where == fold) for fold in range(folds)]
   elif protocol == 'published':
     parts = [_tested(rows, _stratified(cohort, rows, test_share, seed))]
   else:
-    parts = [_tested(rows, _share(rows, test_share, seed, 0))]
+    parts = [_tested(rows, _share(cohort, rows, test_share, seed, 0))]
   cohorts = []
   for fold, part in enumerate(parts):
-    if protocol == 'clean' and not any(c.split == 'validation' for c in part):
+    named = any(c.split == 'validation' for c in part)
+    if protocol == 'clean' and validation_share and not named:
       training = [c for c in part if c.split == 'train']
-      held_out = _share(training, validation_share, seed, 1, fold)
+      held_out = _share(cohort, training, validation_share, seed, 1, fold)
       part = [
           *_marked(training, held_out, 'validation', 'train'),
           *(c for c in part if c.split == 'test'),
       ]
-    _check(cohort, part, protocol)
+    _check(cohort, part, protocol, validated=bool(validation_share))
     split = cohort.replaced({c.id: c for c in part})
     notes = split.notes + tuple(_large_groups(split))
     cohorts.append(dataclasses.replace(split, notes=notes))
@@ -85,32 +88,41 @@ def assign(
 
 def _large_groups(cohort: Cohort) -> Iterator[str]:
   """Sentences about patients who are much of what a class is tested on."""
-  for label in (cohort.positive, cohort.negative):
+  for label in cohort.classes or (None,):
     tested = [
         c.group
         for c in cohort.included
-        if c.split == 'test' and c.label == label and c.group
+        if c.split == 'test' and label in (None, c.label) and c.group
     ]
+    images, others = 'test images', 'others'
+    if label is not None:
+      images, others = f'test images of {label}', 'the class'
     for group, n in Counter(tested).most_common(1):
       if n > 2 and n > _LARGE_GROUP * len(tested):
         yield (
-            f'{n} of the {len(tested)} test images of {label} are of one'
-            f' patient or group ({group}): scores say as much about that one as'
-            ' about the class, and their intervals are too narrow.'
+            f'{n} of the {len(tested)} {images} are of one patient or group'
+            f' ({group}): scores say as much about that one as about {others},'
+            ' and their intervals are too narrow.'
         )
 
 
 def by_fold(cohorts: Sequence[Cohort]) -> Cohort:
-  """One cohort for the manifest, whose splits say which fold tests whom."""
+  """One cohort for the manifest, whose splits say which fold tests whom.
+
+  Folds may have candidates of their own, as files of features have.
+  """
   if len(cohorts) == 1:
     return cohorts[0]
-  changed = {
+  every = {c.id: c for cohort in reversed(cohorts) for c in cohort.candidates}
+  order = dict.fromkeys(c.id for cohort in cohorts for c in cohort.candidates)
+  tested = {
       c.id: dataclasses.replace(c, split=f'fold_{fold}')
       for fold, cohort in enumerate(cohorts)
       for c in cohort.included
       if c.split == 'test'
   }
-  return cohorts[0].replaced(changed)
+  candidates = tuple(tested.get(i, every[i]) for i in order)
+  return dataclasses.replace(cohorts[0], candidates=candidates)
 
 
 def _named_parts(
@@ -163,7 +175,7 @@ def _tested(rows: Sequence[Candidate], chosen: np.ndarray) -> list[Candidate]:
 def _stratified(
     cohort: Cohort, rows: Sequence[Candidate], share: float, seed: int
 ) -> np.ndarray:
-  """`[N]` bool: a share of the rows, with the classes in proportion.
+  """`[N]` bool: a share of the rows, with the strata in proportion.
 
   The sizes are those of scikit-learn's `train_test_split`. A tie between the
   classes goes to the disease, as in Wang 2023, whose 57 test images of 141 and
@@ -171,31 +183,36 @@ def _stratified(
   """
   n = len(rows)
   wanted = int(np.ceil(share * n))
-  labels = np.array([c.label for c in rows])
-  members = [
-      np.flatnonzero(labels == label)
-      for label in (cohort.positive, cohort.negative)
-  ]
-  first = int(wanted * len(members[0]) / max(n, 1) + 0.5)
+  of = np.array(strata.of(cohort, rows))
+  members = [np.flatnonzero(of == name) for name in strata.names(cohort)]
+  numbers = strata.shares([len(own) for own in members], wanted)
   stream = rng.generator(seed, rng.Purpose.SPLIT, 0)
   chosen = np.zeros(n, bool)
-  for own, number in zip(members, (first, wanted - first)):
+  for own, number in zip(members, numbers):
     chosen[stream.permutation(own)[:number]] = True
   return chosen
 
 
 def _share(
-    rows: Sequence[Candidate], share: float, seed: int, *stage: int
+    cohort: Cohort,
+    rows: Sequence[Candidate],
+    share: float,
+    seed: int,
+    *stage: int,
 ) -> np.ndarray:
   """`[N]` bool: as many of up to 20 equal parts of whole groups as it takes."""
   most = max(_MOST_PARTS, round(1 / share))
   exact = Fraction(share).limit_denominator(most)
-  part = _folds(rows, exact.denominator, seed, *stage)
+  part = _folds(cohort, rows, exact.denominator, seed, *stage)
   return part < exact.numerator
 
 
 def _folds(
-    rows: Sequence[Candidate], number: int, seed: int, *stage: int
+    cohort: Cohort,
+    rows: Sequence[Candidate],
+    number: int,
+    seed: int,
+    *stage: int,
 ) -> np.ndarray:
   """`[N]` int: which of several equal parts, each of whole groups, a row is in.
 
@@ -208,7 +225,7 @@ def _folds(
   # It fills its parts in order, the largest groups first: without this the part
   # that is tested would always hold the same large patients.
   order = stream.permutation(number)
-  labels = [c.label for c in rows]
+  labels = strata.of(cohort, rows)
   units = [str(c.unit) for c in rows]
   part = np.full(len(rows), -1)
   try:
@@ -227,21 +244,28 @@ def _folds(
   return part
 
 
-def _check(cohort: Cohort, rows: Sequence[Candidate], protocol: str) -> None:
-  name = cohort.source.name
-  splits = ('train', 'test') if protocol == 'published' else (
-      'train', 'validation', 'test'
-  )
+def _check(
+    cohort: Cohort, rows: Sequence[Candidate], protocol: str, validated: bool
+) -> None:
+  name, splits = cohort.source.name, ['train', 'test']
+  if protocol == 'clean' and validated:
+    splits.insert(1, 'validation')
   for split in splits:
-    for label in (cohort.positive, cohort.negative):
-      if not any(c.split == split and c.label == label for c in rows):
-        remedy = 'more images are needed'
-        if cohort.named_splits:
-          remedy = 'its own column says so, mend or empty that'
-        raise UserError(
-            f'The {split} part of {name} has no image of the class {label!r}:'
-            f' {remedy}.'
-        )
+    labels = {c.label for c in rows if c.split == split}
+    missing = [
+        f'no image of the class {label!r}'
+        for label in cohort.classes
+        if label not in labels
+    ]
+    if not labels and not cohort.classes:
+      missing = ['no image']
+    if missing:
+      remedy = 'more images are needed'
+      if cohort.named_splits:
+        remedy = 'its own column says so, mend or empty that'
+      raise UserError(
+          f'The {split} part of {name} has {missing[0]}: {remedy}.'
+      )
   if protocol == 'clean':
     sides = {}
     for c in rows:

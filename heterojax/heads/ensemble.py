@@ -1,5 +1,8 @@
 """Many heads at once: one vmapped, jitted program over one feature matrix.
 
+They are of one kind: a sigmoid neuron (`head`) or fully connected layers that
+predict a number (`regressor`).
+
 Every head owns a list of rows of the same matrix. Lists differ in length, so
 heads are sorted by their number of batches and an epoch runs in segments: in
 each, all heads that still have batches step together, and none that has
@@ -19,6 +22,9 @@ import numpy as np
 import optax
 
 from heterojax.heads import head
+from heterojax.heads.kinds import KINDS
+from heterojax.heads.kinds import Params
+from heterojax.heads.kinds import WIDTHS
 from heterojax.progress import Progress
 
 MONITORS = ('val_accuracy', 'val_loss')
@@ -35,9 +41,11 @@ class Training:
     patience: epochs without a better monitored value.
     batch_size: rows per step; the last batch of an epoch may be smaller.
     learning_rate: of Adam.
-    monitor: one of `MONITORS`.
-    l2: factor of the squared kernel that is added to the loss, as in Keras'
+    monitor: one of `MONITORS`; a regression has no accuracy.
+    l2: factor of the squared kernels that is added to the loss, as in Keras'
       `regularizers.L2`.
+    task: 'classification' or 'regression'.
+    widths: of the hidden layers of a regression; without any it is linear.
   """
 
   epochs: int
@@ -46,6 +54,8 @@ class Training:
   learning_rate: float
   monitor: str = 'val_accuracy'
   l2: float = 0.0
+  task: str = 'classification'
+  widths: tuple[int, ...] = WIDTHS
 
 
 class Member(NamedTuple):
@@ -69,13 +79,14 @@ class Ensemble(NamedTuple):
 
   Attributes:
     params: best weights, with a leading H axis.
-    best: `[H]` best monitored value (the negative of a loss).
+    best: `[H]` best monitored value (the negative of a loss; that of a
+      regression is of the standardised target).
     best_epoch: `[H]` int, from 0.
     epochs: `[H]` int, how many each one trained.
     history: `[epochs, H]` monitored values; NaN once a head had stopped.
   """
 
-  params: head.Params
+  params: Params
   best: np.ndarray
   best_epoch: np.ndarray
   epochs: np.ndarray
@@ -92,7 +103,7 @@ class _Heads(NamedTuple):
 
 
 class _State(NamedTuple):
-  params: head.Params
+  params: Params
   opt_state: optax.OptState
   stopping: head.EarlyStopping
 
@@ -126,10 +137,15 @@ def batch_order(key: jax.Array, epoch: jax.Array, size: int, length: int):
   return order.astype(jnp.int32)
 
 
-def initial_params(members: Sequence[Member], dim: int) -> head.Params:
+def initial_params(
+    members: Sequence[Member],
+    dim: int,
+    task: str = 'classification',
+    widths: tuple[int, ...] = WIDTHS,
+) -> Params:
   """Initial weights with a leading H axis."""
   keys = jnp.stack([m.init_key for m in members])
-  return jax.vmap(lambda key: head.init(key, dim))(keys)
+  return jax.vmap(lambda key: KINDS[task].init(key, dim, widths))(keys)
 
 
 def train(
@@ -138,25 +154,32 @@ def train(
     members: Sequence[Member],
     training: Training,
     *,
-    params: head.Params | None = None,
+    params: Params | None = None,
 ) -> Ensemble:
   """Trains all heads.
 
   Args:
     x: `[N, D]` features that all heads draw rows from.
-    y: `[N]` of 0 and 1.
+    y: `[N]` of 0 and 1, or the numbers that a regression predicts.
     members: H heads with at least one row of each kind.
     training: how.
-    params: initial weights with a leading H axis, if not from the keys.
+    params: initial weights with a leading H axis, if not from the keys; the
+      scales of a regression are always those of its training rows.
 
   Returns:
     The trained heads.
 
   Raises:
-    ValueError: if a head has no rows or the monitor is unknown.
+    ValueError: if a head has no rows, or the task or its monitor is unknown.
   """
-  if training.monitor not in MONITORS:
-    raise ValueError(f'monitor {training.monitor!r} is not one of {MONITORS}')
+  if training.task not in KINDS:
+    raise ValueError(f'task {training.task!r} is not one of {tuple(KINDS)}')
+  monitors = KINDS[training.task].monitors
+  if training.monitor not in monitors:
+    raise ValueError(
+        f'monitor {training.monitor!r} is not one of {monitors}, those of a'
+        f' {training.task}'
+    )
   sizes = np.array([len(m.rows) for m in members])
   for kind, numbers in (
       ('rows', sizes), ('validation rows', [len(m.validation) for m in members])
@@ -175,7 +198,9 @@ def train(
     # of one head reach another one.
     rows[h, sizes[i] :] = members[i].rows[0]
   if params is None:
-    params = initial_params(members, x.shape[1])
+    params = initial_params(
+        members, x.shape[1], training.task, training.widths
+    )
   params = jax.tree.map(lambda leaf: jnp.asarray(leaf)[order], params)
   heads = _Heads(
       rows=jnp.asarray(rows),
@@ -183,9 +208,10 @@ def train(
       order_keys=jnp.stack([members[i].order_key for i in order]),
       counts=jnp.asarray(counts[order]),
   )
-  state = _start(params, training)
+  # A number may need all digits that the features have.
+  y = jnp.asarray(y, jnp.result_type(x, jnp.float32))
+  state = _start(params, jnp.asarray(x), y, heads, training)
   segments = _segments(batches[order])
-  y = jnp.asarray(y, jnp.float32)
   x_validation, y_validation = x[validation], y[validation]
   history = []
   with Progress('heads', training.epochs, 'epochs') as progress:
@@ -220,9 +246,18 @@ def _validation(members: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @jax.jit
-def predict(params: head.Params, x: jax.Array) -> jax.Array:
-  """Logits `[H, M]` of all heads on `[M, D]`."""
-  return jax.vmap(head.logits, in_axes=(0, None))(params, x)
+def predict(params: Params, x: jax.Array) -> jax.Array:
+  """Of all heads on `[M, D]`.
+
+  Args:
+    params: of an `Ensemble`, with a leading H axis.
+    x: `[M, D]`.
+
+  Returns:
+    `[H, M]` logits of a classification, or numbers in the target's units.
+  """
+  (kind,) = (k for k in KINDS.values() if isinstance(params, k.params))
+  return jax.vmap(kind.outputs, in_axes=(0, None))(params, x)
 
 
 def _segments(batches: np.ndarray) -> tuple[tuple[int, int, int], ...]:
@@ -243,9 +278,25 @@ def _segments(batches: np.ndarray) -> tuple[tuple[int, int, int], ...]:
   )
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _start(params: head.Params, training: Training) -> _State:
+@functools.partial(jax.jit, static_argnums=4)
+def _start(
+    params: Params,
+    x: jax.Array,
+    y: jax.Array,
+    heads: _Heads,
+    training: Training,
+) -> _State:
+  """All heads before the first epoch."""
+  kind = KINDS[training.task]
   optimizer = head.keras_adam(training.learning_rate)
+
+  def prepared(one):
+    params, rows, size = one
+    mask = (jnp.arange(len(rows)) < size).astype(x.dtype)
+    return kind.prepare(params, x[rows], y[rows], mask)
+
+  # One after another: each takes a copy of its rows.
+  params = jax.lax.map(prepared, (params, heads.rows, heads.sizes))
   return _State(
       params=params,
       opt_state=jax.vmap(optimizer.init)(params),
@@ -266,6 +317,7 @@ def _epoch(
     training: Training,
 ) -> tuple[_State, jax.Array]:
   """One epoch of every head: all its batches, then its validation."""
+  kind = KINDS[training.task]
   optimizer = head.keras_adam(training.learning_rate)
   batch_size, length = training.batch_size, heads.rows.shape[1]
 
@@ -279,7 +331,7 @@ def _epoch(
     """One step of one head; beyond its last batch it stands still."""
     first = number * batch_size
     mask = (first + jnp.arange(batch_size) < size).astype(x.dtype)
-    grads = head.gradients(params, x[batch], y[batch], mask, training.l2)
+    grads = kind.gradients(params, x[batch], y[batch], mask, training.l2)
     updates, new_state = optimizer.update(grads, opt_state)
     new_params = optax.apply_updates(params, updates)
     moves = (first < size) & ~stopped
@@ -310,11 +362,11 @@ def _epoch(
   params, opt_state = carry
 
   def validate(params, counts):
-    out = head.logits(params, x_validation)
+    out = kind.outputs(params, x_validation)
     if training.monitor == 'val_loss':
-      losses = optax.sigmoid_binary_cross_entropy(out, y_validation)
+      losses = kind.losses(params, x_validation, y_validation)
       losses = jnp.where(counts > 0, losses, 0.0)
-      penalty = training.l2 * jnp.sum(params.kernel**2)
+      penalty = training.l2 * kind.penalty(params)
       value = -jnp.average(losses, weights=counts) - penalty
     else:
       right = (out > 0) == (y_validation > 0.5)

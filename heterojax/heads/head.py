@@ -7,6 +7,7 @@ Keras' default). Everything here is for one head; `ensemble` vmaps it.
 Axes: B batch, D features.
 """
 
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -38,10 +39,38 @@ def logits(params: Params, x: jax.Array) -> jax.Array:
   return x @ params.kernel + params.bias
 
 
+def losses(params: Params, x: jax.Array, y: jax.Array) -> jax.Array:
+  """`[B]` binary cross-entropies, from the logits."""
+  return optax.sigmoid_binary_cross_entropy(logits(params, x), y)
+
+
+def loss(
+    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array
+) -> jax.Array:
+  """Mean binary cross-entropy over the rows that count.
+
+  Args:
+    params: of the head.
+    x: `[B, D]`; padding must be finite.
+    y: `[B]` of 0 and 1.
+    mask: `[B]`, 1 for rows that count and 0 for padding.
+
+  Returns:
+    A scalar; zero where no row counts.
+  """
+  total = jnp.sum(losses(params, x, y) * mask)
+  return total / jnp.maximum(jnp.sum(mask), 1.0)
+
+
+def penalty(params: Params) -> jax.Array:
+  """Sum of the squared kernel; the bias is free."""
+  return jnp.sum(params.kernel**2)
+
+
 def gradients(
     params: Params, x: jax.Array, y: jax.Array, mask: jax.Array, l2: float = 0.0
 ) -> Params:
-  """Of the mean binary cross-entropy over the rows that count, and a penalty.
+  """Of `loss` and l2 times `penalty`.
 
   With p = sigmoid(x w + b) the derivative by a row's logit is p - y, so the
   closed form saves keeping anything for a backward pass. It is taken from the
@@ -126,15 +155,17 @@ class EarlyStopping(NamedTuple):
 
   best: jax.Array
   best_epoch: jax.Array
-  best_params: Params
+  best_params: Any
   wait: jax.Array
   stopped: jax.Array
 
 
-def start_early_stopping(params: Params) -> EarlyStopping:
+def start_early_stopping(params: Any) -> EarlyStopping:
+  """Before the first epoch; params are the weights of a head of any kind."""
+  dtype = jax.tree.leaves(params)[0].dtype
   return EarlyStopping(
       # Of a definite type, or the first update would change it and recompile.
-      best=jnp.full((), -jnp.inf, params.kernel.dtype),
+      best=jnp.full((), -jnp.inf, dtype),
       best_epoch=jnp.asarray(0, jnp.int32),
       best_params=params,
       wait=jnp.asarray(0, jnp.int32),
@@ -145,7 +176,7 @@ def start_early_stopping(params: Params) -> EarlyStopping:
 def update_early_stopping(
     state: EarlyStopping,
     value: jax.Array,
-    params: Params,
+    params: Any,
     epoch: jax.Array,
     patience: int,
 ) -> EarlyStopping:

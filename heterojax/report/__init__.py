@@ -7,20 +7,26 @@ from heterojax import run_folder
 from heterojax.report import figures
 from heterojax.report import montage
 from heterojax.report import page
+from heterojax.report import sample_size
 from heterojax.report import tables
 from heterojax.studies.outcome import Outcome
 
 
 def write(
-    folder: pathlib.Path, results: dict[str, Any], outcome: Outcome
+    folder: pathlib.Path,
+    results: dict[str, Any],
+    outcome: Outcome | None = None,
 ) -> None:
   """Writes `tables/`, `figures/` and, last, `report.html`.
 
   Args:
     folder: the run folder.
     results: `results.json`.
-    outcome: what the results were made from.
+    outcome: what the results were made from; of a retraining study only.
   """
+  if results['study'] == 'sample_size':
+    sample_size.write(folder, results)
+    return
   for name, text in tables.files(results).items():
     run_folder.write_atomically(folder / 'tables' / name, text)
   shown = outcome.folds[0]

@@ -142,7 +142,10 @@ def heat_map(
 
 
 def label_points(
-    axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str]
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    avoided: Sequence[tuple[float, float]] = (),
 ) -> None:
   """Names points, each on the side where it covers least.
 
@@ -150,14 +153,17 @@ def label_points(
     axes: laid out already, because covering is a matter of pixels.
     points: in data coordinates.
     texts: one a point.
+    avoided: further points that labels should not cover, those of a line, say.
   """
   if not points:
     return
-  pixels = axes.transData.transform(np.array(points))
+  pixels = list(axes.transData.transform(np.array(points)))
   inch = axes.figure.dpi
   size = np.array([0.075 * inch * max(map(len, texts)), 0.13 * inch])
   gap = 0.06 * inch
   placed = [(p, size * 0.4) for p in pixels]
+  for p in avoided:
+    placed.append((axes.transData.transform(p), np.full(2, 0.03 * inch)))
   for pixel, point, text in zip(pixels, points, texts):
     sides = [
         np.array([x, y]) * (gap + size / 2)

@@ -13,6 +13,8 @@ _AGREEMENT = (
 _NETWORKS = {
     'efficientnet_b0': 'EfficientNet-B0',
     'efficientnet_lite0': 'EfficientNet-Lite0',
+    'resnet18': 'ResNet18',
+    'vgg16': 'VGG16',
 }
 CITATION = (
     'Wang Y. Assess whether the heterogeneity in the medical images affects the'

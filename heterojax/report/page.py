@@ -1,8 +1,5 @@
 """`report.html`: one file that needs nothing else."""
 
-import base64
-import csv
-import json
 import pathlib
 from typing import Any
 
@@ -15,29 +12,18 @@ from heterojax.report import figures
 from heterojax.report import formatting
 from heterojax.report import methods
 from heterojax.report import montage as montage_lib
+from heterojax.report import parts
 from heterojax.report import tables
 from heterojax.report import templates
 from heterojax.report import wording
 from heterojax.studies.outcome import Fold
 
-_MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
 # Numbers of the paper's first data set, where a run is of neither.
 _PRINTED_IN = {
     'overall': 'Table 1',
     'clusters': 'Table 3',
     'between_cluster_distances': 'Figure 1',
 }
-_STAGES = {
-    'data': 'Data: reading, selecting and splitting',
-    'features': 'Features',
-    'clusters': 'Reduction and clusters',
-    'heads': 'Training of all heads',
-    'evaluation': 'Evaluation',
-}
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-  return f'data:{_MEDIA[kind]};base64,{base64.b64encode(content).decode()}'
 
 
 def render(
@@ -68,8 +54,8 @@ def render(
       'p_value': formatting.p_value,
       'signed': lambda value: f'{value:.2f}'.replace('-', '−'),
   }
-  config = _config(folder)
-  manifest = _manifest(folder)
+  config = parts.config(folder)
+  manifest = parts.manifest(folder)
   d = results['dataset']
   labels = (d['positive'], d['negative'])
   by_cluster = _by_cluster(results, manifest, fold)
@@ -95,30 +81,17 @@ def render(
       folds=wording.folds(results),
       explains=audits.strong(results, 'cluster', by_cluster),
       tells=audits.strong(results, 'class'),
-      figure=lambda name: _data_uri(drawn[f'{name}.svg'], 'svg'),
+      figure=lambda name: parts.data_uri(drawn[f'{name}.svg'], 'svg'),
       montage=[
           (
               montage_lib.usual_label(row),
-              [(tile, _data_uri(tile.jpeg, 'jpeg')) for tile in row],
+              [(tile, parts.data_uri(tile.jpeg, 'jpeg')) for tile in row],
           )
           for row in montage
       ],
-      stages=_stages(results['timings']),
-      environment=_flat(results['environment']),
+      stages=parts.stages(results['timings']),
+      environment=parts.flat(results['environment']),
   )
-
-
-def _config(folder: pathlib.Path) -> dict[str, Any]:
-  path = folder / 'config.json'
-  return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _manifest(folder: pathlib.Path) -> list[dict[str, str]]:
-  path = folder / 'manifest.csv'
-  if not path.exists():
-    return []
-  with path.open(encoding='utf-8', newline='') as file:
-    return list(csv.DictReader(file))
 
 
 def _by_cluster(
@@ -147,26 +120,3 @@ def _by_cluster(
       for entry in results['shortcuts']
       if entry['kind'] is not None
   }
-
-
-def _stages(timings: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
-  """Stage, seconds and rate, as text."""
-  rows = []
-  for stage, values in timings.items():
-    rate = [
-        f'{value:.1f} {name.replace("_per_second", "")} a second'
-        for name, value in values.items()
-        if name != 'seconds'
-    ]
-    text = ', '.join(rate)
-    rows.append((_STAGES.get(stage, stage), f'{values["seconds"]:.1f} s', text))
-  return rows
-
-
-def _flat(tree: dict[str, Any]) -> list[tuple[str, str]]:
-  rows = []
-  for key, value in tree.items():
-    if isinstance(value, dict):
-      value = ', '.join(f'{name} {version}' for name, version in value.items())
-    rows.append((key.replace('_', ' '), str(value)))
-  return rows

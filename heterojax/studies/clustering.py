@@ -11,12 +11,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
 from heterojax import cluster
 from heterojax import rng
+from heterojax.cluster import matching
+from heterojax.cluster.partitions import partitions
 from heterojax.errors import UserError
+from heterojax.studies import stages
 from heterojax.studies.outcome import Clusters
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Reduction
@@ -28,31 +30,30 @@ def cluster_analysis(
 ) -> Clusters:
   """Reduces, clusters training images and assigns the others."""
   z, explained = _reduced(settings.reduction, x, samples)
-  train, k = samples.of('train'), settings.cluster.k
-  result = _kmeans(settings, z[train], fold)
-  labels = np.array(cluster.predict(z, result.centers))
-  labels[train] = result.labels
-  if len(np.unique(result.labels)) < k:
+  train, k = samples.split == 'train', settings.cluster.k
+  centers, labels = _fitted(settings, z, train, fold)
+  if (found := len(np.unique(labels[train]))) < k:
     raise UserError(
-        f'Only {len(np.unique(result.labels))} of {k} clusters have images,'
-        ' because too few training images differ: choose a smaller'
-        ' --config.cluster.k.'
+        f'Only {found} of {k} clusters have images, because too few training'
+        ' images differ: choose a smaller --config.cluster.k.'
     )
-  z, centers = np.asarray(z), np.asarray(result.centers)
+  z = np.asarray(z)
   distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
   return Clusters(z, centers, labels, distance, explained)
 
 
-def _kmeans(settings: Settings, z: jax.Array, fold: int) -> cluster.KMeans:
-  c = settings.cluster
-  return cluster.kmeans(
-      z,
-      c.k,
-      key=rng.key(settings.seed, rng.Purpose.CLUSTERING, fold),
-      n_init=c.n_init,
-      max_iter=c.max_iter,
-      tol=c.tol,
+def _fitted(
+    settings: Settings, z: jax.Array, train: np.ndarray, fold: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Centers `[K, Q]` of the training samples, and labels `[N]` of all."""
+  key = rng.key(settings.seed, rng.Purpose.CLUSTERING, fold)
+  found = partitions(
+      z[None],
+      np.asarray(train, z.dtype)[None],
+      key[None, None],
+      stages.algorithm(settings),
   )
+  return np.asarray(found.centers[0, 0]), np.array(found.labels[0, 0])
 
 
 def _reduced(
@@ -103,9 +104,7 @@ def align(
     own = _of_images(samples, found)
     pairs = np.array([(own[i], reference[i]) for i in own])
     k = len(found.centers)
-    table = np.zeros((k, k), int)
-    np.add.at(table, (pairs[:, 0], pairs[:, 1]), 1)
-    _, new = linear_sum_assignment(table, maximize=True)
+    new = matching.match(pairs[:, 1], pairs[:, 0], k)
     renumbered.append(found.renumbered(new))
     agreement.append(float(adjusted_rand_score(*pairs.T)))
   return renumbered, agreement
@@ -143,7 +142,7 @@ def rejected(
   fitted = cluster.pca(x[samples.row[train]], settings.reduction.rejected)
   z = cluster.transform(fitted, x)[samples.row[train]]
   # The key of the first fold, which is the one that is shown.
-  labels = np.asarray(_kmeans(settings, z, 0).labels)
+  _, labels = _fitted(settings, z, np.ones(len(train)), 0)
   k = settings.cluster.k
   sizes = np.bincount(labels, minlength=k)
   return {

@@ -7,6 +7,7 @@ are split into folds, all of this is done in each. Axes: see `outcome`.
 """
 
 from collections.abc import Sequence
+import itertools
 import json
 import pathlib
 from typing import Any
@@ -24,7 +25,6 @@ from heterojax.datasets import leaks
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
-from heterojax.errors import UserError
 from heterojax.heads import ensemble
 from heterojax.studies import audits
 from heterojax.studies import clustering
@@ -39,6 +39,14 @@ from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 
 
+def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
+  """The split data: one cohort per fold."""
+  read = stages.read(settings, folder)
+  return tuple(
+      itertools.chain.from_iterable(stages.split(settings, c) for c in read)
+  )
+
+
 def members(
     settings: Settings, samples: Samples, clusters: Clusters, fold: int
 ) -> dict[HeadName, ensemble.Member]:
@@ -50,7 +58,7 @@ def members(
   seed, purpose = settings.seed, rng.Purpose
   train = samples.of('train')
   in_cluster = clusters.labels[train]
-  held_out = samples.row[validation(samples)]
+  held_out = samples.row[stages.validation(samples)]
 
   def member(positions: np.ndarray, *name: int) -> ensemble.Member:
     return ensemble.Member(
@@ -72,29 +80,6 @@ def members(
   return heads
 
 
-def validation(samples: Samples) -> np.ndarray:
-  """Positions that early stopping looks at.
-
-  Where the protocol has no validation part they are the test set: Wang 2023
-  monitors "the validation set" and names no third part [inferred].
-  """
-  own = samples.of('validation')
-  return own if len(own) else samples.of('test')
-
-
-def training(settings: Settings) -> ensemble.Training:
-  """How every head is trained."""
-  h = settings.heads
-  return ensemble.Training(
-      epochs=h.epochs,
-      patience=h.patience,
-      batch_size=h.batch_size,
-      learning_rate=h.learning_rate,
-      monitor=h.monitor,
-      l2=h.l2,
-  )
-
-
 def run(
     settings: Settings,
     folder: pathlib.Path,
@@ -111,7 +96,7 @@ def run(
   Args:
     settings: of the study.
     folder: the run folder, owned.
-    cohorts: one per fold, see `stages.data`.
+    cohorts: one per fold, see `plan`.
     samples: one per fold, see `stages.collect`.
     backbone: see `stages.load_backbone`.
     environment: see `heterojax.environment`.
@@ -138,8 +123,8 @@ def run(
         allow_mismatch,
     )
     count(computed)
+    stages.check_finite(stored, samples[0])
     x = jnp.asarray(stored)
-  _check_finite(x, samples[0])
   with timer.stage('clusters'):
     clusters = [
         clustering.cluster_analysis(settings, x, own, fold)
@@ -153,7 +138,7 @@ def run(
     ]
     every = [member for own in heads for member in own.values()]
     trained = ensemble.train(
-        x, samples[0].y_of_pictures, every, training(settings)
+        x, samples[0].y_of_pictures, every, stages.training(settings)
     )
     count(len(every))
   _save_heads(folder, heads, trained)
@@ -185,16 +170,6 @@ def run(
       folder / 'results.json', run_folder.to_json(results)
   )
   return results, outcome
-
-
-def _check_finite(x: jax.Array, samples: Samples) -> None:
-  finite = np.asarray(jnp.all(jnp.isfinite(x), axis=1))
-  if not finite.all():
-    first = samples.pictures[int(np.argmin(finite))]
-    raise UserError(
-        f'{int(np.sum(~finite))} images have features that are not finite, the'
-        f' first is {first.path}: the weights do not fit this network.'
-    )
 
 
 def _save_heads(

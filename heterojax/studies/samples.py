@@ -10,6 +10,7 @@ from heterojax.datasets import augmentation
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
+from heterojax.errors import UserError
 from heterojax.features import Picture
 
 SPLITS = ('train', 'validation', 'test')
@@ -26,10 +27,10 @@ class Samples:
     parents: N; the id itself for an original.
     transforms: N.
     split: `[N]`, of `SPLITS`.
-    y: `[N]` int, 1 for the disease.
+    y: `[N]` int, 1 for the disease; float64 where labels are numbers.
     row: `[N]` int, the picture of each sample.
     pictures: P, those of the other folds included.
-    y_of_pictures: `[P]` int.
+    y_of_pictures: `[P]`, as `y`.
   """
 
   ids: tuple[str, ...]
@@ -52,7 +53,7 @@ class Samples:
   def class_counts(
       self, positions: Sequence[int] | np.ndarray, names: tuple[str, str]
   ) -> dict[str, int]:
-    """Samples per class; `names` are (positive, negative)."""
+    """Samples per class; `names` are (positive, negative) of two classes."""
     positives = int(np.sum(self.y[positions]))
     return {names[0]: positives, names[1]: len(positions) - positives}
 
@@ -63,14 +64,17 @@ def collect(
   """Adds the augmented copies and finds the distinct pictures of all folds.
 
   Args:
-    cohorts: T, with splits.
+    cohorts: T, with splits, on one source.
     seed: of the study.
     factors: training images of the (positive, negative) class after
-      augmentation, per image before.
+      augmentation, per image before; equal where labels are numbers.
 
   Returns:
     For each fold its training originals, their copies, then validation and test
     images. All folds share one list of pictures.
+
+  Raises:
+    UserError: if the factors differ although there are no classes.
   """
   chosen = [_with_copies(cohort, seed, factors) for cohort in cohorts]
   # A path under two labels is two pictures: a row of features has one label.
@@ -78,8 +82,7 @@ def collect(
   every = dict.fromkeys(itertools.chain.from_iterable(keys))
   distinct = {key: row for row, key in enumerate(every)}
   pictures = tuple(Picture(path, how) for path, how, _ in distinct)
-  positive = cohorts[0].positive
-  y_of_pictures = np.array([int(label == positive) for *_, label in distinct])
+  y_of_pictures = _targets(cohorts[0], [label for *_, label in distinct])
   folds = []
   for own, own_keys in zip(chosen, keys):
     row = np.array([distinct[key] for key in own_keys])
@@ -108,13 +111,34 @@ def _with_copies(
     chosen += [(c, 0, augmentation.IDENTITY) for c in originals]
     if split != 'train':
       continue
-    for label, factor in zip((cohort.positive, cohort.negative), factors):
-      by_id = {c.id: c for c in originals if c.label == label}
+    for label, factor in _factors(cohort, factors):
+      by_id = {c.id: c for c in originals if label in (None, c.label)}
       chosen += [
           (by_id[i], copy, augmentation.transform_of(seed, i, copy))
           for i, copy in augmentation.copies(seed, list(by_id), factor)
       ]
   return chosen
+
+
+def _targets(cohort: Cohort, labels: Sequence[str]) -> np.ndarray:
+  """What heads learn: 1 for the disease and 0, or the numbers."""
+  if cohort.classes:
+    return np.array([int(label == cohort.positive) for label in labels])
+  return np.array([float(label) for label in labels])
+
+
+def _factors(
+    cohort: Cohort, factors: tuple[float, float]
+) -> list[tuple[str | None, float]]:
+  """(class, factor); without classes one factor for all, of label None."""
+  if cohort.classes:
+    return list(zip(cohort.classes, factors))
+  if factors[0] != factors[1]:
+    raise UserError(
+        'A regression has no classes: --config.augmentation.positive and'
+        ' --config.augmentation.negative must be equal.'
+    )
+  return [(None, factors[0])]
 
 
 def augmented_csv(folds: Sequence[Samples]) -> str:

@@ -16,6 +16,9 @@ from heterojax.heads import ensemble
 class Data:
   dataset: str
   dir: str
+  files: str
+  task: str
+  where: str
   positive: str
   negative: str
   balance: bool
@@ -61,6 +64,7 @@ class Reduction:
   n_components: int
   rule: str
   variance: float
+  most_components: int
   fit: str
   rejected: int
 
@@ -72,6 +76,9 @@ class Cluster:
   n_init: int
   max_iter: int
   tol: float
+  fuzzifier: float
+  covariance: str
+  trainings: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,16 +89,29 @@ class Heads:
   learning_rate: float
   l2: float
   monitor: str
+  widths: tuple[int, ...]
   random_runs: int
   random_vary: str
 
 
 @dataclasses.dataclass(frozen=True)
+class FineTuning:
+  epochs: int
+  patience: int
+  batch_size: int
+  learning_rate: float
+  weight_decay: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
-  """All of a retraining study; see `configs/common.py` for each field."""
+  """All of a study; see `configs/common.py` for each field."""
 
   seed: int
   study: str
+  sizes: str
+  nested: bool
+  published: str
   data: Data
   split: Split
   augmentation: Augmentation
@@ -100,19 +120,25 @@ class Settings:
   reduction: Reduction
   cluster: Cluster
   heads: Heads
+  fine_tuning: FineTuning
 
+
+STUDIES = ('retraining', 'sample_size')
 
 _CHOICES = {
-    'study': ('retraining',),
+    'study': STUDIES,
+    'published': ('', 'psp', 'bone_age'),
+    'data.task': ('classification', 'regression'),
     'data.dataset': datasets.NAMES,
     'data.resize': images.RESIZES,
     'split.protocol': splits.PROTOCOLS,
     'backbone.feature': features.FEATURES,
-    'backbone.train': ('frozen',),
+    'backbone.train': ('frozen', 'full'),
     'reduction.method': ('pca', 'none'),
-    'reduction.rule': ('fixed', 'variance'),
+    'reduction.rule': ('fixed', 'variance', 'minimum_mode_cv'),
     'reduction.fit': ('train', 'separate'),
-    'cluster.method': ('kmeans',),
+    'cluster.method': ('kmeans', 'fuzzy', 'gmm'),
+    'cluster.covariance': ('full', 'diag', 'spherical'),
     'heads.monitor': ensemble.MONITORS,
     'heads.random_vary': ('both', 'initialisation'),
 }
@@ -125,19 +151,26 @@ _AT_LEAST = {
     'augmentation.positive': 1,
     'augmentation.negative': 1,
     'reduction.n_components': 1,
+    'reduction.most_components': 1,
     'reduction.rejected': 0,
     'split.folds': 0,
     'cluster.k': 2,
     'cluster.n_init': 1,
     'cluster.max_iter': 1,
     'cluster.tol': 0,
+    'cluster.trainings': 1,
     'heads.epochs': 1,
     'heads.patience': 0,
     'heads.batch_size': 1,
     'heads.l2': 0,
     'heads.random_runs': 1,
+    'fine_tuning.epochs': 1,
+    'fine_tuning.patience': 0,
+    'fine_tuning.batch_size': 2,
+    'fine_tuning.weight_decay': 0,
 }
 _SHARES = ('split.test_share', 'split.validation_share')
+_ABOVE_ZERO = ('heads.learning_rate', 'fine_tuning.learning_rate')
 
 
 def from_dict(config: dict[str, Any]) -> Settings:
@@ -159,6 +192,20 @@ def from_dict(config: dict[str, Any]) -> Settings:
       for field in dataclasses.fields(Settings)
   }
   settings = Settings(**sections)
+  heads = dataclasses.replace(
+      settings.heads, widths=tuple(settings.heads.widths)
+  )
+  settings = dataclasses.replace(settings, heads=heads)
+  _check_values(settings, config)
+  rules = [*_rules(settings), *_STUDY_RULES[settings.study](settings)]
+  for holds, sentence in rules:
+    if not holds:
+      raise UserError(sentence)
+  return settings
+
+
+def _check_values(settings: Settings, config: dict[str, Any]) -> None:
+  """Raises a UserError for a field that no study can have."""
   for path, value in _numbers(config):
     if not -(2**63) <= value < 2**63:  # Neither infinite nor NaN.
       raise UserError(f'--config.{path} is {value}, which is out of range.')
@@ -179,28 +226,98 @@ def from_dict(config: dict[str, Any]) -> Settings:
           f'--config.{path} is {value}, but must be a share above 0 and up to'
           ' 0.5.'
       )
-  if not 0 <= settings.data.max_bad_share <= 1:
-    raise UserError(
-        f'--config.data.max_bad_share is {settings.data.max_bad_share}, but'
-        ' must be from 0 to 1.'
+  for path in _ABOVE_ZERO:
+    if not (value := _get(settings, path)) > 0:
+      raise UserError(f'--config.{path} is {value}, but must be above 0.')
+
+
+# What must hold, and what to say where it does not.
+_Rules = Iterator[tuple[bool, str]]
+
+
+def _rules(settings: Settings) -> _Rules:
+  """Of every study."""
+  s = settings
+  yield 0 <= s.data.max_bad_share <= 1, (
+      f'--config.data.max_bad_share is {s.data.max_bad_share}, but must be from'
+      ' 0 to 1.'
+  )
+  yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'
+  yield s.split.folds != 1, (
+      '--config.split.folds is 1, but must be 0 (one split) or 2 or more.'
+  )
+  yield 0 < s.reduction.variance < 1, (
+      f'--config.reduction.variance is {s.reduction.variance}, but must be a'
+      ' share between 0 and 1.'
+  )
+  yield s.cluster.fuzzifier > 1, (
+      f'--config.cluster.fuzzifier is {s.cluster.fuzzifier}, but must be above'
+      ' 1.'
+  )
+  widths = s.heads.widths
+  yield all(isinstance(w, int) and w > 0 for w in widths), (
+      f'--config.heads.widths is {widths}, but must be whole numbers above 0,'
+      ' as in (256, 128, 64).'
+  )
+
+
+def _retraining_rules(settings: Settings) -> _Rules:
+  s = settings
+  yield s.data.task == 'classification', (
+      'The retraining study needs two classes: use'
+      ' --config.data.task=classification, or the sample-size study.'
+  )
+  yield s.backbone.train == 'frozen', (
+      'The retraining study trains heads on one frozen network: leave'
+      ' --config.backbone.train=frozen.'
+  )
+  yield s.reduction.rule != 'minimum_mode_cv', (
+      '--config.reduction.rule=minimum_mode_cv belongs to the sample-size'
+      ' study: use fixed or variance.'
+  )
+
+
+def _sample_size_rules(settings: Settings) -> _Rules:
+  s = settings
+  yield s.reduction.fit == 'train', (
+      'The sample-size study fits components on training images: leave'
+      ' --config.reduction.fit=train.'
+  )
+  yield s.reduction.method == 'pca' or s.reduction.rule == 'fixed', (
+      f'--config.reduction.rule={s.reduction.rule} needs'
+      ' --config.reduction.method=pca.'
+  )
+  yield (s.augmentation.positive, s.augmentation.negative) == (1, 1), (
+      'The sample-size study adds no augmented copies: leave'
+      ' --config.augmentation.positive and negative at 1.'
+  )
+  yield s.reduction.rejected == 0, (
+      '--config.reduction.rejected belongs to the retraining study: leave it'
+      ' at 0.'
+  )
+  if s.data.task == 'regression':
+    yield s.heads.monitor == 'val_loss', (
+        'A regression has no accuracy: use --config.heads.monitor=val_loss.'
     )
-  if settings.seed >= 2**32:
-    raise UserError(f'--config.seed is {settings.seed}, but must be below 2^32.')
-  if settings.split.folds == 1:
-    raise UserError(
-        '--config.split.folds is 1, but must be 0 (one split) or 2 or more.'
+    yield not s.data.balance, (
+        'A regression has no classes to balance: leave'
+        ' --config.data.balance=False.'
     )
-  if not 0 < settings.reduction.variance < 1:
-    raise UserError(
-        f'--config.reduction.variance is {settings.reduction.variance}, but'
-        ' must be a share between 0 and 1.'
+  if s.backbone.train == 'full':
+    yield s.data.dataset != 'features', (
+        'Given features have no network to train: leave'
+        ' --config.backbone.train=frozen.'
     )
-  if not settings.heads.learning_rate > 0:
-    raise UserError(
-        f'--config.heads.learning_rate is {settings.heads.learning_rate}, but'
-        ' must be above 0.'
+    yield s.backbone.feature == 'avg', (
+        'A network is trained on the mean of its last feature map: use'
+        ' --config.backbone.feature=avg.'
     )
-  return settings
+
+
+_STUDY_RULES = {
+    'retraining': _retraining_rules,
+    'sample_size': _sample_size_rules,
+}
 
 
 def _numbers(

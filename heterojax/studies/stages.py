@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import functools
 import logging
 import pathlib
 import time
@@ -13,16 +14,26 @@ from heterojax import backbones
 from heterojax import datasets
 from heterojax import features
 from heterojax import interruption
+from heterojax.cluster.partitions import Algorithm
 from heterojax.datasets import demo
+from heterojax.datasets import hands
+from heterojax.datasets import ready
+from heterojax.datasets import restriction
 from heterojax.datasets import selection
 from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.heads import ensemble
 from heterojax.studies import samples as samples_lib
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+_MADE_UP = {
+    'demo': functools.partial(demo.write_cohort, control=False),
+    'demo_control': functools.partial(demo.write_cohort, control=True),
+    'demo_hands': hands.write_cohort,
+}
 
 
 class Timer:
@@ -46,36 +57,62 @@ class Timer:
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
 
-def data(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
-  """Candidates of two classes, selected, balanced and split: one per fold."""
-  d, split = settings.data, settings.split
+def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
+  """The selected candidates: one cohort, or one per file of features."""
+  d = settings.data
+  if d.files:
+    if d.dataset != 'features':
+      raise UserError(
+          '--config.data.files names files of features: use'
+          ' --config=configs/features.py, or --config.data.dir.'
+      )
+    found = ready.read_files(d.files, d.positive, d.negative, d.task)
+    cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
+  else:
+    cohorts = (_read_one(settings, run),)
+  return tuple(
+      selection.select(
+          cohort,
+          seed=settings.seed,
+          balance=d.balance,
+          distinct=settings.split.protocol == 'clean' and not d.files,
+          max_bad_share=d.max_bad_share,
+          workers=settings.features.workers,
+      )
+      for cohort in cohorts
+  )
+
+
+def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
+  d = settings.data
   path = pathlib.Path(d.dir).expanduser()
-  if d.dataset.startswith('demo'):
-    path = demo.write_cohort(
+  if d.dataset in _MADE_UP:
+    path = _MADE_UP[d.dataset](
         run / 'cohort',
         num_images=d.num_images,
         seed=settings.seed,
-        control=d.dataset == 'demo_control',
         image_size=d.image_size,
     )
   elif not d.dir:
     raise UserError('--config.data.dir must name where the images are.')
-  cohort = datasets.read(d.dataset, path, d.positive, d.negative)
-  cohort = selection.select(
-      cohort,
-      seed=settings.seed,
-      balance=d.balance,
-      distinct=split.protocol == 'clean',
-      max_bad_share=d.max_bad_share,
-      workers=settings.features.workers,
+  return datasets.read(
+      d.dataset, path, d.positive, d.negative, task=d.task, where=d.where
   )
+
+
+def split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
+  """One cohort per fold."""
+  own, validation_share = settings.split, settings.split.validation_share
+  if settings.study == 'sample_size' and _predictions(cohort) is not None:
+    validation_share = 0.0  # No head is trained.
   return splits.assign(
       cohort,
       seed=settings.seed,
-      protocol=split.protocol,
-      test_share=split.test_share,
-      validation_share=split.validation_share,
-      folds=split.folds,
+      protocol=own.protocol,
+      test_share=own.test_share,
+      validation_share=validation_share,
+      # A file of features is one fold.
+      folds=0 if settings.data.files else own.folds,
   )
 
 
@@ -132,7 +169,23 @@ def load_backbone(
   b = settings.backbone
   if settings.data.dataset == 'features':
     return None
-  return backbones.load(b.name, b.weights, b.source, download=download)
+  return backbones.load(
+      b.name,
+      b.weights,
+      b.source,
+      download=download,
+      trainable=b.train == 'full',
+      top=False,
+  )
+
+
+def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
+  """Path of every image that is used to the digest of its file."""
+  return {
+      c.path: dict(c.columns)['sha256']
+      for cohort in cohorts
+      for c in cohort.included
+  }
 
 
 def extract(
@@ -148,7 +201,7 @@ def extract(
   source = cohorts[0].source
   if backbone is None:
     return source.matrix[[int(p.path) for p in pictures]], 0
-  content = {c.path: dict(c.columns)['sha256'] for c in cohorts[0].included}
+  content = contents(cohorts)
   how = extraction(settings)
   x, computed = features.extract(
       backbone,
@@ -165,6 +218,82 @@ def extract(
       allow_mismatch=allow_mismatch,
   )
   return x, computed
+
+
+def _predictions(cohort: Cohort) -> np.ndarray | None:
+  """What the source says was predicted, if it says anything."""
+  return getattr(cohort.source, 'predictions', None)
+
+
+def predictions(
+    cohorts: Sequence[Cohort], samples: samples_lib.Samples
+) -> np.ndarray | None:
+  """`[P]` what a file of features says was predicted; None if it says nothing.
+
+  Raises:
+    UserError: if it says it of some images only.
+  """
+  source, known = cohorts[0].source, _predictions(cohorts[0])
+  if known is None:
+    return None
+  own = known[[int(p.path) for p in samples.pictures]]
+  if missing := int(np.sum(np.isnan(own))):
+    raise UserError(
+        f'{missing} of {len(own)} images of {source.name} have no prediction:'
+        ' fill in the column, or take it out, and heads are trained.'
+    )
+  return own
+
+
+def validation(samples: samples_lib.Samples) -> np.ndarray:
+  """Positions that early stopping looks at.
+
+  Where the protocol has no validation part they are the test set: Wang 2023
+  monitors "the validation set" and names no third part [inferred].
+  """
+  own = samples.of('validation')
+  return own if len(own) else samples.of('test')
+
+
+def training(settings: Settings) -> ensemble.Training:
+  """How every head is trained."""
+  h = settings.heads
+  return ensemble.Training(
+      epochs=h.epochs,
+      patience=h.patience,
+      batch_size=h.batch_size,
+      learning_rate=h.learning_rate,
+      monitor=h.monitor,
+      l2=h.l2,
+      task=settings.data.task,
+      widths=h.widths,
+  )
+
+
+def algorithm(settings: Settings, **changed: Any) -> Algorithm:
+  """The clustering of the study."""
+  c = settings.cluster
+  own = {
+      'method': c.method,
+      'k': c.k,
+      'n_init': c.n_init,
+      'max_iter': c.max_iter,
+      'tol': c.tol,
+      'fuzzifier': c.fuzzifier,
+      'covariance': c.covariance,
+  }
+  return Algorithm(**own | changed)
+
+
+def check_finite(x: np.ndarray, samples: samples_lib.Samples) -> None:
+  """Raises a UserError where a network gave what is no number."""
+  finite = np.isfinite(x).all(axis=1)
+  if not finite.all():
+    first = samples.pictures[int(np.argmin(finite))]
+    raise UserError(
+        f'{int(np.sum(~finite))} images have features that are not finite, the'
+        f' first is {first.path}: the weights do not fit this network.'
+    )
 
 
 def forecast(
@@ -185,10 +314,13 @@ def forecast(
       sum(len(own.of(split)) for own in samples)
       for split in samples_lib.SPLITS
   )
-  heads = 1 + settings.cluster.k * (1 + settings.heads.random_runs)
-  heads *= len(samples)
-  # Each random head sees as many images as its cluster's.
-  passes = n * (2 + settings.heads.random_runs) * settings.heads.epochs
+  heads = len(samples)
+  passes = n * settings.heads.epochs
+  if settings.study == 'retraining':
+    # Each random head sees as many images as its cluster's.
+    runs = settings.heads.random_runs
+    heads *= 1 + settings.cluster.k * (1 + runs)
+    passes *= 2 + runs
   folds = f' (over {len(samples)} folds)' if len(samples) > 1 else ''
   return '\n'.join([
       f'{n} training, {validation} validation and {test} test images{folds}'

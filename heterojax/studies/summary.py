@@ -74,7 +74,7 @@ def summarise(
           'n_candidates': len(cohort.candidates),
           'notes': list(cohort.notes),
       },
-      'backbone': _backbone(settings, backbone, outcome),
+      'backbone': describe_backbone(settings, backbone, outcome.x.shape[1]),
       'reduction': _reduction(settings, outcome, names),
       'overall': _score(folds, _overall),
       'clusters': described,
@@ -153,16 +153,17 @@ def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
   }
 
 
-def _backbone(
-    settings: Settings, backbone: Backbone | None, outcome: Outcome
+def describe_backbone(
+    settings: Settings, backbone: Backbone | None, dim: int
 ) -> dict[str, Any]:
+  """`backbone`: the network, or null and why where the features are given."""
   described = {
       'name': settings.backbone.name,
       'source': None,
       'weights': None,
       'weights_sha256': None,
       'feature': 'given',
-      'dim': outcome.x.shape[1],
+      'dim': dim,
       'train': settings.backbone.train,
   }
   if backbone is None:

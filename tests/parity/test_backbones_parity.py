@@ -3,12 +3,18 @@
 import hashlib
 import pathlib
 
+from flax import nnx
+import jax
 from jax import numpy as jnp
 import numpy as np
 import pytest
 
 from heterojax import backbones
 from heterojax.backbones import imagenet
+from heterojax.backbones import networks
+from heterojax.backbones import porting
+from heterojax.backbones import sources
+from heterojax.backbones import weight_files
 
 torch = pytest.importorskip('torch')
 keras = pytest.importorskip('keras')
@@ -134,7 +140,12 @@ def test_keras_b0_imagenet(tmp_path: pathlib.Path, monkeypatch) -> None:
   monkeypatch.setattr(backbones.sources, '_KNOWN_KERAS_MD5', (md5,))
   assert backbones.load('efficientnet_b0', path).source == 'keras_imagenet'
   # Through the cache, as weights='imagenet' finds it.
-  monkeypatch.setattr(imagenet, '_B0_MD5', md5)
+  published = imagenet._PUBLISHED['efficientnet_b0']  # pylint: disable=protected-access
+  monkeypatch.setitem(
+      imagenet._PUBLISHED,  # pylint: disable=protected-access
+      'efficientnet_b0',
+      published._replace(digest=md5),
+  )
   monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path))
   assert backbones.load('efficientnet_b0').source == 'keras_imagenet'
 
@@ -245,3 +256,220 @@ def test_uint8_and_float_images_agree() -> None:
   np.testing.assert_array_equal(
       backbone.pooled(x), backbone.pooled(jnp.asarray(x, jnp.float32))
   )
+
+
+@pytest.mark.parametrize('library', ['torchvision', 'timm'])
+def test_resnet18(tmp_path: pathlib.Path, library: str) -> None:
+  if library == 'timm':
+    model = timm.create_model('resnet18', pretrained=False).eval()
+    features = model.forward_features
+    mean, std = (model.pretrained_cfg[key] for key in ('mean', 'std'))
+  else:
+    model = torchvision.models.resnet18(weights=None).eval()
+    features = torch.nn.Sequential(*list(model.children())[:-2])
+    published = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    mean, std = published.mean, published.std
+  _randomise_torch(model)
+  path = tmp_path / 'resnet18.pth'
+  torch.save(model.state_dict(), path)
+  # The two write the same names for the same network.
+  assert backbones.load('resnet18', path).source == 'torchvision'
+  backbone = backbones.load('resnet18', path, library)
+  for key, value in (('mean', mean), ('std', std)):
+    np.testing.assert_allclose(
+        np.ravel(backbone.params[key]), 255 * np.array(value), rtol=1e-6
+    )
+  for size in SIZES:
+    x = _images(size)
+    with torch.no_grad():
+      images = _nchw(x, backbone)
+      _assert_equal(backbone, x, _nhwc(features(images)), model(images))
+
+
+def _given(monkeypatch, entries, layout: str) -> str:
+  """Has a file read as these entries: with its top it would take 550 MB."""
+  file = weight_files.WeightFile(entries, layout, '0' * 64)
+  monkeypatch.setattr(weight_files, 'read', lambda path: file)
+  monkeypatch.setattr(imagenet, 'md5', lambda path: '0' * 32)
+  return 'given'
+
+
+@pytest.mark.parametrize('library', ['torchvision', 'timm'])
+def test_vgg16_of_torch(monkeypatch, library: str) -> None:
+  if library == 'timm':
+    model = timm.create_model('vgg16', pretrained=False).eval()
+    mean, std = (model.pretrained_cfg[key] for key in ('mean', 'std'))
+  else:
+    model = torchvision.models.vgg16(weights=None).eval()
+    published = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
+    mean, std = published.mean, published.std
+  for name, value in model.named_parameters():
+    if name.endswith('bias'):
+      value.data.uniform_(-0.3, 0.3)
+  entries = {key: value.numpy() for key, value in model.state_dict().items()}
+  backbone = backbones.load('vgg16', _given(monkeypatch, entries, 'torch'))
+  assert backbone.source == library
+  for key, value in (('mean', mean), ('std', std)):
+    np.testing.assert_allclose(
+        np.ravel(backbone.params[key]), 255 * np.array(value), rtol=1e-6
+    )
+  for size in SIZES:
+    x = _images(size)
+    with torch.no_grad():
+      images = _nchw(x, backbone)
+      logits = model(images) if size == 224 else None
+      _assert_equal(backbone, x, _nhwc(model.features(images)), logits)
+
+
+def _randomise_keras_biases(model) -> None:
+  rng = np.random.default_rng(3)
+  for layer in model.layers:
+    if layer.get_weights():
+      kernel, bias = layer.get_weights()
+      layer.set_weights([kernel, rng.uniform(-0.3, 0.3, bias.shape)])
+
+
+def _caffe(x: np.ndarray) -> np.ndarray:
+  return keras.applications.vgg16.preprocess_input(x.copy())
+
+
+@pytest.mark.parametrize('ending', ['weights.h5', 'h5'])
+def test_vgg16_of_keras(tmp_path: pathlib.Path, ending: str) -> None:
+  keras.utils.clear_session()
+  model = keras.applications.VGG16(weights=None, include_top=False)
+  _randomise_keras_biases(model)
+  path = tmp_path / f'notop.{ending}'
+  (model.save_weights if ending == 'weights.h5' else model.save)(path)
+  backbone = backbones.load('vgg16', path)
+  assert backbone.source == 'keras' and not backbone.has_top
+  for size in SIZES:
+    x = _images(size)
+    want = np.asarray(model(_caffe(x), training=False))
+    _assert_equal(backbone, x, want, None)
+
+
+def test_vgg16_of_keras_with_its_top(monkeypatch) -> None:
+  model = keras.applications.VGG16(weights=None, classifier_activation=None)
+  _randomise_keras_biases(model)
+  entries = {
+      f'{layer.name}/{weight.name}': np.asarray(weight)
+      for layer in model.layers
+      for weight in layer.weights
+  }
+  backbone = backbones.load('vgg16', _given(monkeypatch, entries, 'keras'))
+  x = _images(224)
+  want = np.asarray(model(_caffe(x), training=False))
+  assert _relative_error(backbone.logits(x), want) <= TOLERANCE
+
+
+def _assert_step_equal(
+    backbone, x, direction, pooled, entries, rounding: float
+) -> None:
+  """One step of training: outputs, running statistics and gradients.
+
+  In double precision: many gradients are 0 but for rounding (of a bias that a
+  later batch norm takes out), and others jump where an activation has its kink.
+
+  Args:
+    backbone: a trainable one.
+    x: images.
+    direction: `[B, D]`; the loss is the sum of its products with the features.
+    pooled: the peer's features.
+    entries: in the peer's names, its gradients and, where a weight is not
+      trained, its value after the step.
+    rounding: of the peer's gradients, as a share of the largest of them.
+  """
+
+  @jax.jit
+  def step(trained, rest, params, x):
+    def loss(trained):
+      network = nnx.merge_state(trained, rest)
+      got, new = backbones.forward_training(
+          backbone.graphdef, {**params, 'network': network}, x
+      )
+      return jnp.sum(got * direction), (got, new)
+
+    return jax.grad(loss, has_aux=True)(trained)
+
+  params = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), backbone.params)
+  trained, rest = nnx.split_state(params['network'], nnx.Param, ...)
+  gradient, (got, new) = step(trained, rest, params, jnp.asarray(x))
+  assert _relative_error(got, pooled) <= TOLERANCE
+  shapes = networks.shapes(params['network'])
+  row = sources.SOURCES[backbone.name][backbone.source]
+  file = weight_files.WeightFile(entries, row.layout, '')
+  want = porting.port(shapes, file, row, 'peer')
+  stats = nnx.split_state(new['network'], nnx.BatchStat, ...)[0]
+  leaves = [*nnx.to_flat_state(gradient), *nnx.to_flat_state(stats)]
+  assert len(leaves) == sum(map(len, shapes.values()))
+  largest = max(np.max(np.abs(leaf)) for leaf in jax.tree.leaves(gradient))
+  for path, leaf in leaves:
+    layer = want['.'.join(map(str, path[:-1]))][path[-1]]
+    error = np.max(np.abs(np.asarray(leaf[...]) - layer))
+    bound = max(TOLERANCE * np.max(np.abs(layer)), rounding * largest)
+    assert error <= bound, (path, error, bound)
+
+
+@pytest.mark.parametrize(
+    'name,source,architecture',
+    [
+        ('resnet18', 'timm', 'resnet18'),
+        ('efficientnet_b0', 'timm', 'efficientnet_b0'),
+        ('tf_efficientnet_lite0', 'timm_tf', 'efficientnet_lite0'),
+    ],
+)
+def test_training_step_of_torch(
+    tmp_path: pathlib.Path, name: str, source: str, architecture: str
+) -> None:
+  model = timm.create_model(name, pretrained=False, num_classes=0)
+  _randomise_torch(model)
+  path = tmp_path / 'model.pth'
+  torch.save(model.state_dict(), path)
+  backbone = backbones.load(architecture, path, source, trainable=True)
+  x = np.random.default_rng(4).integers(0, 256, (4, 96, 96, 3))
+  mean, std = (np.float64(backbone.params[k]) for k in ('mean', 'std'))
+  images = torch.from_numpy(((x - mean) / std).transpose(0, 3, 1, 2))
+  pooled = model.double().train()(images)
+  direction = np.random.default_rng(5).normal(size=pooled.shape)
+  (pooled * torch.from_numpy(direction)).sum().backward()
+  entries = {key: value.numpy() for key, value in model.state_dict().items()}
+  entries |= {k: v.grad.numpy() for k, v in model.named_parameters()}
+  with jax.enable_x64(True):
+    _assert_step_equal(backbone, x, direction, pooled.detach(), entries, 1e-10)
+
+
+def test_training_step_of_keras(tmp_path: pathlib.Path) -> None:
+  keras.utils.clear_session()
+  model = keras.applications.EfficientNetB0(
+      weights=None, include_top=False, pooling='avg', input_shape=(96, 96, 3)
+  )
+  _randomise_keras(model)
+  for layer in model.layers:
+    if isinstance(layer, keras.layers.Dropout):
+      layer.rate = 0.0  # Drop-connect, which is left out.
+  path = tmp_path / 'model.weights.h5'
+  model.save_weights(path)
+  backbone = backbones.load('efficientnet_b0', path, trainable=True)
+  x = np.random.default_rng(4).integers(0, 256, (4, 96, 96, 3))
+  direction = np.random.default_rng(5).normal(size=(4, 1280))
+
+  def loss(trained, rest):
+    pooled, rest = model.stateless_call(
+        trained, rest, x.astype(np.float32), training=True
+    )
+    return jnp.sum(pooled * direction), (pooled, rest)
+
+  trained, rest = model.trainable_variables, model.non_trainable_variables
+  gradients, (pooled, moved) = jax.jit(jax.grad(loss, has_aux=True))(
+      [v.value for v in trained], [v.value for v in rest]
+  )
+  values = dict(zip([v.path for v in trained], gradients, strict=True))
+  values |= dict(zip([v.path for v in rest], moved, strict=True))
+  entries = {
+      key.replace('dwconv/kernel', 'dwconv/depthwise_kernel'): np.asarray(value)
+      for key, value in values.items()
+      if 'seed' not in key
+  }
+  # Keras on JAX knows no double precision.
+  with jax.enable_x64(True):
+    _assert_step_equal(backbone, x, direction, pooled, entries, 1e-6)

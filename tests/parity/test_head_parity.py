@@ -1,4 +1,4 @@
-"""One head of the ensemble against Keras, from the same start and order."""
+"""Heads of the ensemble against Keras, from the same start and order."""
 
 from collections.abc import Iterator
 import os
@@ -161,3 +161,82 @@ def test_stops_and_restores_as_keras(patience: int) -> None:
   # It is no trivial run: it ends early or the best weights are not the last.
   assert len(history) < epochs or stopping.best_epoch < epochs - 1
   assert len(set(history)) > 1
+
+
+def _regression() -> tuple[np.ndarray, np.ndarray]:
+  """Features of different sizes, and ages in months."""
+  x, _ = _data()
+  noise = np.random.default_rng(8).normal(size=len(x))
+  y = 120 + 40 * np.sin(x[:, 0]) + 20 * x[:, 1] * x[:, 2] + 5 * noise
+  return x * np.geomspace(1e-3, 10, _DIM, dtype=np.float32), y
+
+
+@pytest.mark.parametrize(
+    'widths, patience, l2',
+    [((16, 8, 4), 2, 0.0), ((16, 8, 4), 30, 0.01), ((), 2, 0.0)],
+)
+def test_regression_follows_keras(
+    widths: tuple[int, ...], patience: int, l2: float
+) -> None:
+  epochs, member = 12, _member()
+  x, y = _regression()
+  training = Training(
+      epochs, patience, _BATCH, 1e-2, 'val_loss', l2, 'regression', widths
+  )
+  other = _member()._replace(rows=np.arange(_N).repeat(2))
+  trained = ensemble.train(x, y, [member, other], training)
+  own, t = x[member.rows], y[member.rows]
+  std = own.std(axis=0)
+  std = np.maximum(std, 0.3 * np.sqrt(np.mean(std**2)))
+  z = (x - own.mean(axis=0)) / std
+  t = ((y - t.mean()) / t.std()).astype(np.float32)
+  start = ensemble.initial_params([member], _DIM, 'regression', widths)
+  penalty = keras.regularizers.L2(l2) if l2 else None
+  model = keras.Sequential(
+      [keras.Input((_DIM,))]
+      + [
+          keras.layers.Dense(
+              width, activation=activation, kernel_regularizer=penalty
+          )
+          for width, activation in [
+              *((width, 'relu') for width in widths), (1, 'linear')
+          ]
+      ]
+  )
+  model.set_weights([np.asarray(w[0]) for w in jax.tree.leaves(start.layers)])
+  model.compile(keras.optimizers.Adam(1e-2), 'mse')
+  stopping = keras.callbacks.EarlyStopping(
+      'val_loss', patience=patience, restore_best_weights=True
+  )
+
+  def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for epoch in range(epochs):
+      order = _order(member, epoch)
+      for rows in np.split(order, range(_BATCH, _N, _BATCH)):
+        yield z[rows], t[rows][:, None]
+
+  history = model.fit(
+      batches(),
+      steps_per_epoch=-(-_N // _BATCH),
+      shuffle=False,
+      epochs=epochs,
+      validation_data=(z[member.validation], t[member.validation]),
+      callbacks=[stopping],
+      verbose=0,
+  ).history['val_loss']
+  assert trained.epochs[0] == len(history)
+  assert trained.best_epoch[0] == stopping.best_epoch
+  np.testing.assert_allclose(
+      -trained.history[: len(history), 0], history, rtol=1e-4
+  )
+  for got, want in zip(
+      jax.tree.leaves(trained.params.layers), model.get_weights(), strict=True
+  ):
+    np.testing.assert_allclose(got[0], want, rtol=1e-4, atol=1e-4)
+  predicted = model.predict(z, verbose=0)[:, 0] * y[member.rows].std()
+  np.testing.assert_allclose(
+      ensemble.predict(trained.params, x)[0],
+      predicted + y[member.rows].mean(),
+      rtol=1e-4,
+  )
+  assert np.ptp(predicted) > 20

@@ -1,0 +1,100 @@
+"""VGG16 as a Flax NNX module (Simonyan and Zisserman, ICLR 2015)."""
+
+from typing import NamedTuple
+
+from flax import nnx
+import jax
+import jax.numpy as jnp
+
+from heterojax.backbones import layers
+from heterojax.backbones.batch_norm import Norm
+from heterojax.errors import UserError
+
+
+class Stage(NamedTuple):
+  convolutions: int
+  features: int
+
+
+STAGES = (
+    Stage(2, 64),
+    Stage(2, 128),
+    Stage(3, 256),
+    Stage(3, 512),
+    Stage(3, 512),
+)
+# The classifier reads a map of this side: that of 224 px.
+TOP_SIDE = 7
+TOP_FEATURES = 4096
+NUM_CLASSES = 1000
+TOP = ('fc1', 'fc2', 'classifier')
+
+
+class VGG16(nnx.Module):
+  """Normalised images `[B, H, W, 3]` to features and logits.
+
+  Args:
+    padding: of the convolutions; both rules are the same here.
+    norm: None, for there is no batch norm.
+    with_top: whether there is a classifier.
+  """
+
+  def __init__(
+      self,
+      *,
+      padding: layers.Padding,
+      norm: Norm | None,
+      with_top: bool,
+  ):
+    features, convs = 3, []
+    for stage in STAGES:
+      for _ in range(stage.convolutions):
+        convs.append(
+            layers.Conv(
+                features,
+                stage.features,
+                kernel_size=3,
+                padding=padding,
+                norm=norm,
+            )
+        )
+        features = stage.features
+    self.convs = nnx.List(convs)
+    if with_top:
+      self.fc1 = layers.MapDense(TOP_SIDE, features, TOP_FEATURES)
+      self.fc2 = layers.Dense(TOP_FEATURES, TOP_FEATURES)
+      self.classifier = layers.Dense(TOP_FEATURES, NUM_CLASSES)
+
+  def feature_map(self, x: jax.Array) -> jax.Array:
+    """`[B, H // 32, W // 32, 512]`, after the last pool (Keras' output)."""
+    if min(x.shape[1:3]) < 2 ** len(STAGES):
+      raise UserError(
+          f'vgg16 halves images five times, so {x.shape[1]} x {x.shape[2]} px'
+          ' are too small: give it at least 32 x 32.'
+      )
+    convs = iter(self.convs)
+    for stage in STAGES:
+      for _ in range(stage.convolutions):
+        x = jax.nn.relu(next(convs)(x))
+      x = layers.max_pool(x, 2, 2)
+    return x
+
+  def pooled(self, x: jax.Array) -> jax.Array:
+    """`[B, 512]`, the mean of the feature map over the image."""
+    return jnp.mean(self.feature_map(x), axis=(1, 2))
+
+  def logits(self, x: jax.Array) -> jax.Array:
+    """`[B, 1000]` ImageNet logits, of images of 224 to 255 px.
+
+    Raises:
+      UserError: for other sizes, which the classifier's first layer cannot
+        read.
+    """
+    if {side // 32 for side in x.shape[1:3]} != {TOP_SIDE}:
+      raise UserError(
+          f'The classifier of vgg16 reads images of 224 to 255 px, not'
+          f' {x.shape[1]} x {x.shape[2]}: resize them, or use the features,'
+          ' which come from images of any size.'
+      )
+    x = jax.nn.relu(self.fc1(self.feature_map(x)))
+    return self.classifier(jax.nn.relu(self.fc2(x)))

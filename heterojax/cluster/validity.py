@@ -1,0 +1,161 @@
+"""Indices of how well labels separate the data, equal to scikit-learn's.
+
+Axes: N samples, Q components, L labelings, K clusters at most.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax.cluster import distances
+
+# Distances that are held at a time.
+_CHUNK = 2**19
+# scikit-learn takes distances up to this for 0 in Davies-Bouldin.
+_ZERO = 1e-8
+
+
+class Indices(NamedTuple):
+  """One number per labeling, `[L]` float64.
+
+  Attributes:
+    inertia: sum of squared distances to the means of the clusters.
+    silhouette: mean over the samples, larger is better.
+    calinski_harabasz: larger is better.
+    davies_bouldin: smaller is better.
+  """
+
+  inertia: np.ndarray
+  silhouette: np.ndarray
+  calinski_harabasz: np.ndarray
+  davies_bouldin: np.ndarray
+
+
+def indices(
+    x: jax.typing.ArrayLike, labels: jax.typing.ArrayLike, k: int
+) -> Indices:
+  """Validity indices of several labelings of the same samples.
+
+  The distances are computed once, a chunk at a time, for all labelings. As in
+  scikit-learn (`silhouette_score`, `calinski_harabasz_score`,
+  `davies_bouldin_score`) only clusters that have members count, and a sample
+  that is alone in its cluster has a silhouette of 0. The inertia is that of
+  `KMeans` at convergence, for labels of any origin.
+
+  Args:
+    x: `[N, Q]`; computed in float64.
+    labels: `[L, N]` int, from 0 to K - 1.
+    k: K.
+
+  Returns:
+    The indices. With one cluster, or as many as samples, all but the inertia
+    are undefined, and NaN.
+
+  Raises:
+    ValueError: if the shapes do not fit or a label is out of range.
+  """
+  x, labels = np.asarray(x, np.float64), np.asarray(labels)
+  if x.ndim != 2 or labels.ndim != 2 or labels.shape[1] != len(x) or not x.size:
+    raise ValueError(
+        f'x must be [N, Q] and labels [L, N], not {list(x.shape)} and'
+        f' {list(labels.shape)}'
+    )
+  if labels.size and not 0 <= labels.min() <= labels.max() < k:
+    raise ValueError(
+        f'labels must be from 0 to {k - 1}, not from {labels.min()} to'
+        f' {labels.max()}'
+    )
+  rows = max(1, _CHUNK // len(x))
+  with jax.enable_x64(True):
+    x, labels = jnp.asarray(x), jnp.asarray(labels, jnp.int32)
+    # Apart, for XLA would fuse a mean into its uses and round each otherwise:
+    # equal means and a sample at its mean would not be at distance 0.
+    means = _means(x, labels, k)
+    return Indices(*map(np.asarray, _indices(x, labels, means, rows)))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _means(x: jax.Array, labels: jax.Array, k: int) -> jax.Array:
+  """`[L, K, Q]`, zeros where a cluster has no members."""
+
+  def of_labeling(own: jax.Array) -> jax.Array:
+    members = (own[:, None] == jnp.arange(k)[None]).astype(x.dtype)
+    counts = jnp.maximum(jnp.sum(members, axis=0), 1)
+    sums = jnp.matmul(members.T, x, precision='highest')
+    return sums / counts[:, None]
+
+  return jax.lax.map(of_labeling, labels)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _indices(
+    x: jax.Array, labels: jax.Array, means: jax.Array, rows: int
+) -> Indices:
+  inertia, ch, db, present = jax.lax.map(
+      lambda own: _by_means(x, *own), (labels, means)
+  )
+  undefined = (present < 2) | (present == len(x))
+  of_samples = _silhouettes(x, labels, means.shape[1], rows)
+  others = (jnp.mean(of_samples, axis=0), ch, db)
+  return Indices(
+      inertia, *(jnp.where(undefined, jnp.nan, index) for index in others)
+  )
+
+
+def _silhouettes(
+    x: jax.Array, labels: jax.Array, k: int, rows: int
+) -> jax.Array:
+  """Of each sample in each labeling, `[N, L]`."""
+  members = labels[..., None] == jnp.arange(k)[None, None]  # [L, N, K]
+  counts = jnp.sum(members, axis=1)
+  flat = jnp.moveaxis(members, 1, 0).reshape(len(x), -1).astype(x.dtype)
+
+  def of_sample(sample: tuple[jax.Array, jax.Array]) -> jax.Array:
+    point, own = sample  # [Q] and [L, K]
+    distance = jnp.sqrt(distances.squared_to(point, x))
+    sums = jnp.matmul(distance, flat, precision='highest').reshape(own.shape)
+    size = jnp.sum(jnp.where(own, counts, 0), axis=1)
+    within = jnp.sum(jnp.where(own, sums, 0), axis=1) / jnp.maximum(size - 1, 1)
+    means = sums / jnp.maximum(counts, 1)
+    nearest = jnp.min(jnp.where(own | (counts == 0), jnp.inf, means), axis=1)
+    larger = jnp.maximum(within, nearest)
+    known = (size > 1) & (larger > 0)
+    return jnp.where(known, (nearest - within) / larger, 0)
+
+  # All rows of a batch see all of x, so the rows bound the memory.
+  return jax.lax.map(
+      of_sample, (x, jnp.moveaxis(members, 1, 0)), batch_size=rows
+  )
+
+
+def _by_means(
+    x: jax.Array, labels: jax.Array, means: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+  """Inertia, Calinski-Harabasz, Davies-Bouldin, clusters that have members."""
+  members = labels[:, None] == jnp.arange(len(means))[None]
+  members = members.astype(x.dtype)
+  counts = jnp.sum(members, axis=0)
+  here = counts > 0
+  present = jnp.sum(here)
+  squared = jnp.sum((x - means[labels]) ** 2, axis=1)
+
+  inertia = jnp.sum(squared)
+  apart = jnp.sum((means - jnp.mean(x, axis=0)[None]) ** 2, axis=1)
+  between = jnp.sum(counts * apart) * (len(x) - present)
+  ch = between / (inertia * (present - 1))
+  ch = jnp.where(inertia == 0, 1.0, ch)
+
+  sums = jnp.matmul(members.T, jnp.sqrt(squared), precision='highest')
+  spread = sums / jnp.maximum(counts, 1)
+  both = here[:, None] & here[None]
+  distance = jnp.sqrt(jax.vmap(distances.squared_to, (0, None))(means, means))
+  ratio = (spread[:, None] + spread[None]) / distance
+  # Clusters of equal means are left out of the comparison.
+  worst = jnp.max(jnp.where(both & (distance > 0), ratio, 0), axis=1)
+  db = jnp.sum(worst) / present
+  tight = jnp.all(spread <= _ZERO)
+  together = jnp.all(jnp.where(both, distance, 0) <= _ZERO)
+  return inertia, ch, jnp.where(tight | together, 0, db), present

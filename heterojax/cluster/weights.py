@@ -1,0 +1,25 @@
+"""Weights of samples: multiplicities, of which a 0 leaves a sample out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def check(weights: jax.typing.ArrayLike, shape: tuple[int, ...]) -> None:
+  """Raises ValueError unless `[..., N]` weights leave something to fit."""
+  weights = np.asarray(weights)
+  if weights.shape != shape:
+    raise ValueError(
+        f'weights must be {list(shape)}, not {list(weights.shape)}'
+    )
+  if not (np.isfinite(weights) & (weights >= 0)).all():
+    raise ValueError('weights must be finite and not negative')
+  if not (weights > 0).any(axis=-1).all():
+    raise ValueError('at least one weight must be positive')
+
+
+def weighted_mean(x: jax.Array, weights: jax.Array | None) -> jax.Array:
+  """`[D]` of `[N, D]`."""
+  if weights is None:
+    return jnp.mean(x, axis=0)
+  return jnp.sum(weights[:, None] * x, axis=0) / jnp.sum(weights)

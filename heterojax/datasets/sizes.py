@@ -1,0 +1,169 @@
+"""Growing samples of a cohort: 100, 300, half and all of its images, say."""
+
+from collections.abc import Sequence
+import dataclasses
+from fractions import Fraction
+import re
+
+from heterojax import rng
+from heterojax.datasets import splits
+from heterojax.datasets import strata
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
+
+Size = int | float
+_WORDS = {'half': 0.5, 'all': 1.0}
+_OPTION = '--config.sizes'
+
+
+def parse(text: str) -> tuple[Size, ...]:
+  """Reads a list of sizes.
+
+  Args:
+    text: '100,300,half,all', '(100, 300)' or '0.5,1.0': whole numbers are
+      images, numbers with a point shares of the cohort.
+
+  Returns:
+    Numbers (int) and shares (float, above 0 and up to 1), as they stand there.
+
+  Raises:
+    UserError: if it holds anything else, or nothing.
+  """
+  words = [w.strip().lower() for w in text.strip().strip('()[]').split(',')]
+  if words[-1] == '':  # As in (100,).
+    words = words[:-1]
+  found = tuple(map(_size, words))
+  if not found or None in found:
+    wrong = next((w for w, s in zip(words, found) if s is None), text)
+    raise UserError(
+        f'{_OPTION} holds {wrong!r}, but must be numbers of images (100),'
+        ' shares above 0 and up to 1 with a point (0.5), half or all,'
+        ' separated by commas.'
+    )
+  return found
+
+
+def _size(word: str) -> Size | None:
+  if word in _WORDS:
+    return _WORDS[word]
+  if re.fullmatch('[0-9]+', word):
+    return int(word) or None
+  if re.fullmatch(r'[0-9]*\.[0-9]+|[0-9]+\.', word) and 0 < float(word) <= 1:
+    return float(word)
+  return None
+
+
+def draw(
+    cohort: Cohort, sizes: Sequence[Size], seed: int, nested: bool
+) -> tuple[Cohort, ...]:
+  """Draws a sample of each size from the included images.
+
+  Every image has a place in the order of drawing by its id alone, so that
+  another image more or less changes no other's place. Classes are in the
+  proportion of the whole; where labels are numbers, the draw is plain.
+
+  Args:
+    cohort: selected candidates, of whatever splits.
+    sizes: see `parse`; a share of n images is rounded down.
+    seed: of the study.
+    nested: whether a sample holds all of the smaller ones; else each is drawn
+      on its own.
+
+  Returns:
+    One cohort a size, from small to large and each size once, with what was
+    not drawn left out.
+
+  Raises:
+    UserError: if there are not so many images.
+  """
+  used, name = cohort.included, cohort.source.name
+  wanted = {_number(size, len(used)): size for size in reversed(sizes)}
+  for n, size in wanted.items():
+    if n > len(used):
+      raise UserError(
+          f'There are {len(used)} images of {name} and {_OPTION} asks for'
+          f' {size}: name smaller sizes, or all.'
+      )
+    if not n:
+      raise UserError(
+          f'A share of {size} ({_OPTION}) of the {len(used)} images of {name}'
+          ' is no image at all.'
+      )
+  return tuple(
+      _sample(cohort, n, seed, () if nested else (n,)) for n in sorted(wanted)
+  )
+
+
+def _number(size: Size, available: int) -> int:
+  if isinstance(size, int):
+    return size
+  # The share as it is written: 0.29 of 100 is 29 and not 28.
+  return int(Fraction(repr(size)) * available)
+
+
+def _sample(
+    cohort: Cohort, n: int, seed: int, stage: tuple[int, ...]
+) -> Cohort:
+  place = {
+      c.id: rng.generator(seed, rng.Purpose.SIZE, c.id, *stage).random()
+      for c in cohort.included
+  }
+  order = sorted(place, key=place.get)
+  label = {c.id: c.label for c in cohort.included}
+  members = [
+      [i for i in order if label[i] == name] for name in cohort.classes
+  ] or [order]
+  numbers = strata.shares([len(own) for own in members], n)
+  drawn = {i for own, m in zip(members, numbers) for i in own[:m]}
+  reason = f'not drawn for n={n}'
+  candidates = tuple(
+      c.left_out(reason) if c.included and c.id not in drawn else c
+      for c in cohort.candidates
+  )
+  return dataclasses.replace(cohort, candidates=candidates)
+
+
+def of_all_parts(
+    cohorts: Sequence[Cohort], numbered: Sequence[tuple[int, int]]
+) -> Cohort:
+  """One cohort for the manifest of all sizes and folds.
+
+  Args:
+    cohorts: with splits, from small to large and the folds of a size in order.
+    numbered: (n, fold) of each.
+
+  Returns:
+    Every candidate once, included where any size has it, with a column
+    `fold_at_{n}` a size: the fold that tests it (or its split, where there are
+    no folds), '' where it was not drawn. Its split is that at the largest size.
+  """
+  folds: dict[int, list[Cohort]] = {}
+  for cohort, (n, _) in zip(cohorts, numbered, strict=True):
+    folds.setdefault(n, []).append(cohort)
+  sizes = {n: splits.by_fold(own) for n, own in folds.items()}
+  at = {n: {c.id: c for c in own.candidates} for n, own in sizes.items()}
+  largest = [*sizes.values()][-1]
+  order = [c.id for own in reversed(sizes.values()) for c in own.candidates]
+  candidates = tuple(
+      _over_sizes({n: own[i] for n, own in at.items() if i in own}, tuple(at))
+      for i in dict.fromkeys(order)
+  )
+  return dataclasses.replace(largest, candidates=candidates)
+
+
+def _over_sizes(own: dict[int, Candidate], sizes: Sequence[int]) -> Candidate:
+  """A candidate with its column for each size.
+
+  Args:
+    own: what became of it at the sizes whose data name it.
+    sizes: all, from small to large.
+  """
+  drawn = {n: c for n, c in own.items() if c.included}
+  # That of the largest size says what became of it.
+  last = [*(drawn or own).values()][-1]
+  at = tuple(
+      (f'fold_at_{n}', drawn[n].split if n in drawn else '') for n in sizes
+  )
+  split = drawn[sizes[-1]].split if sizes[-1] in drawn else ''
+  return dataclasses.replace(last, split=split, columns=last.columns + at)

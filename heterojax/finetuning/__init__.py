@@ -1,0 +1,237 @@
+"""Fine-tuning: backbone and top model trained together, one job after another.
+
+"Both the back and top model need to be trained before applying the proposed
+method" (Mendez 2019, section 2): every fold of every size is a job of its own,
+which starts from the pretrained weights and gives the features and outputs of
+its images. Jobs run one by one: vmapped over four jobs, a step took 1.3 times
+as long per image on CPU, and every job's weights would be held at once.
+
+Axes: B batch, D features, n images of a job.
+"""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+import dataclasses
+import logging
+import pathlib
+from typing import Any
+
+from flax import nnx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax import backbones
+from heterojax import features as features_lib
+from heterojax.datasets.sources import ImageSource
+from heterojax.errors import UserError
+from heterojax.finetuning import jobs
+from heterojax.finetuning import steps
+from heterojax.finetuning.jobs import Job
+from heterojax.finetuning.jobs import Tuned
+from heterojax.finetuning.jobs import Tuning
+from heterojax.heads import ensemble
+from heterojax.heads import head
+from heterojax.heads import regressor
+from heterojax.progress import Progress
+
+_LOG = logging.getLogger(__name__)
+
+
+def fine_tune(
+    backbone: backbones.Backbone,
+    source: ImageSource,
+    pictures: Sequence[features_lib.Picture],
+    y: np.ndarray,
+    job: Job,
+    tuning: Tuning,
+    extraction: features_lib.Extraction,
+    folder: pathlib.Path,
+    *,
+    contents: Sequence[str],
+    environment: dict[str, Any],
+    allow_mismatch: bool = False,
+) -> Tuned:
+  """Trains both models on one job, or reads what an earlier run finished.
+
+  Args:
+    backbone: of `backbones.load(..., trainable=True)`; stays as it is.
+    source: of the images.
+    pictures: P, of all jobs.
+    y: `[P]` 0 and 1, or the target in its units.
+    job: which of them.
+    tuning: how it is trained.
+    extraction: how images are read and which features are taken; its batch size
+      is not used.
+    folder: of the job, for `features.npy`, `outputs.npy`, the weights in
+      `weights` and `job.json`, which says what they were trained on.
+    contents: P, digests of the pictures' files.
+    environment: versions and devices; going on under another one is refused.
+    allow_mismatch: go on under another environment all the same.
+
+  Returns:
+    Features and outputs of all images of the job.
+
+  Raises:
+    RefusedError: see `environment`.
+    UserError: for a job that cannot be trained, or that diverged.
+  """
+  batch_size = min(tuning.batch_size, len(job.train))
+  if batch_size < 2:
+    raise UserError(
+        f'Fine-tuning needs batches of at least 2 images, not of {batch_size},'
+        ' because batch norm compares the images of a batch: choose a larger'
+        ' --config.fine_tuning.batch_size or --config.sizes.'
+    )
+  if not len(job.validation):
+    raise UserError(
+        'Fine-tuning stops by its validation images, and there are none: choose'
+        ' a --config.split.validation_share above 0.'
+    )
+  about = jobs.about(backbone, pictures, y, job, tuning, extraction, contents)
+  tuned = jobs.read(folder, about, environment, allow_mismatch)
+  if tuned is None:
+    run = _Run(backbone, source, pictures, y, tuning, extraction)
+    tuned, weights = run(job, batch_size)
+    jobs.write(folder, tuned, weights, about, environment)
+  return tuned
+
+
+class _Run:
+  """The images and settings of a job, and its training."""
+
+  def __init__(
+      self,
+      backbone: backbones.Backbone,
+      source: ImageSource,
+      pictures: Sequence[features_lib.Picture],
+      y: np.ndarray,
+      tuning: Tuning,
+      extraction: features_lib.Extraction,
+  ):
+    self._backbone, self._source, self._pictures = backbone, source, pictures
+    self._graphdef = steps.with_momentum(backbone)
+    self._y = np.asarray(y, np.float32)
+    self._tuning, self._extraction = tuning, extraction
+
+  def __call__(self, job: Job, batch_size: int) -> tuple[Tuned, Any]:
+    """Trains; returns also the best epoch's weights and statistics."""
+    tuning, n = self._tuning, len(job.train)
+    state = self._start(job)
+    # An incomplete last batch is left out (PyTorch's drop_last): a few images
+    # would move the running statistics as much as a whole batch, and repeated
+    # ones would weigh twice. Each epoch draws its order anew, so that no image
+    # is left out for good.
+    full = n // batch_size
+    kept, best, best_epoch, wait = None, -np.inf, 0, 0
+    history, losses = [], []
+    with Progress('fine-tuning', tuning.epochs * full, 'steps') as progress:
+      for epoch in range(tuning.epochs):
+        order = job.train[
+            np.asarray(ensemble.batch_order(job.order_key, epoch, n, n))
+        ][: full * batch_size]
+        batch_losses = []
+        for rows, images in self._batches(order, batch_size):
+          state, loss = steps.step(
+              self._graphdef, tuning.task, state, self._scaling, images,
+              self._y[rows], tuning.learning_rate, tuning.weight_decay,
+          )  # pyformat: disable
+          # One step runs while the next one's images are made, and no more.
+          jax.block_until_ready(batch_losses[-1:])
+          batch_losses.append(loss)
+          progress.update(1)
+        models = (state.weights, state.statistics)
+        value = self._monitored(models, job.validation)
+        if not np.isfinite(value):
+          _LOG.warning('Fine-tuning diverged in epoch %d.', epoch + 1)
+          break
+        losses.append(np.mean(np.asarray(batch_losses, np.float64)))
+        history.append(value)
+        # As `head.update_early_stopping`, of one job and on the host.
+        wait += 1
+        if value > best:
+          # A copy: the next step overwrites what it is given.
+          kept = jax.tree.map(jnp.copy, models)
+          best, best_epoch, wait = value, epoch, 0
+        elif wait >= tuning.patience and epoch > 0:
+          break
+    if kept is None:
+      raise UserError(
+          'Fine-tuning diverged in its first epoch: choose a smaller'
+          ' --config.fine_tuning.learning_rate.'
+      )
+    rows = jobs.rows(job)
+    features, outputs = self._predicted(kept, rows)
+    history, losses = np.array(history), np.array(losses)
+    tuned = Tuned(
+        rows, features, outputs, len(history), best_epoch, history, losses
+    )
+    return tuned, kept
+
+  @property
+  def _scaling(self) -> dict[str, jax.Array]:
+    """The preprocessing, which is part of a backbone's params."""
+    params = self._backbone.params
+    return {key: params[key] for key in ('mean', 'std')}
+
+  def _start(self, job: Job) -> steps.State:
+    tuning = self._tuning
+    # The backbone's own arrays serve the next job too.
+    network = jax.tree.map(jnp.copy, self._backbone.params['network'])
+    weights, statistics = nnx.split_state(network, nnx.Param, ...)
+    dim = features_lib.dim(
+        self._backbone, dataclasses.replace(self._extraction, feature='avg')
+    )
+    if tuning.task == 'regression':
+      # Features are not standardised: they change with every step, and dividing
+      # by the sd of a dead one would blow up the backbone's gradient.
+      y = self._y[job.train]
+      mean, std = regressor.scales(jnp.asarray(y), jnp.ones(len(y)))
+      top = regressor.init(job.init_key, dim, tuning.widths)
+      top = top._replace(mean=mean, std=jnp.where(std > 0, std, 1.0))
+    else:
+      top = head.init(job.init_key, dim)
+    models = (weights, top)
+    return steps.State(models, statistics, steps.start_optimizer(models))
+
+  def _batches(
+      self, rows: np.ndarray, batch_size: int
+  ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and images, decoded by threads ahead of their use."""
+    how = dataclasses.replace(self._extraction, batch_size=batch_size)
+    blocks = [
+        slice(i, min(i + batch_size, len(rows)))
+        for i in range(0, len(rows), batch_size)
+    ]
+    pictures = [self._pictures[row] for row in rows]
+    batches = features_lib.decoded(self._source, pictures, blocks, how)
+    with contextlib.closing(batches):
+      for block, images in batches:
+        yield rows[block], images
+
+  def _predicted(
+      self, models: Any, rows: np.ndarray
+  ) -> tuple[np.ndarray, np.ndarray]:
+    features, outputs = [], []
+    # Always of the same size, so that all jobs share one compiled program.
+    for own, images in self._batches(rows, self._tuning.batch_size):
+      values = steps.apply(
+          self._graphdef, self._tuning.task, self._extraction.feature,
+          models, self._scaling, images,
+      )  # pyformat: disable
+      features.append(np.asarray(values[0])[: len(own)])
+      outputs.append(np.asarray(values[1], np.float64)[: len(own)])
+    return np.concatenate(features), np.concatenate(outputs)
+
+  def _monitored(self, models: Any, rows: np.ndarray) -> float:
+    """The validation value, larger is better; not finite once diverged."""
+    _, out = self._predicted(models, rows)
+    y = self._y[rows].astype(np.float64)
+    if not np.all(np.isfinite(out)):  # Their accuracy would not tell.
+      return -np.inf
+    if self._tuning.task == 'regression':
+      scale = float(models[0][1].std)
+      return -np.mean(((out - y) / scale) ** 2)
+    if self._tuning.monitor == 'val_loss':
+      return -np.mean(np.logaddexp(0, out) - y * out)
+    return np.mean((out > 0) == (y > 0.5))

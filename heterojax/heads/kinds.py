@@ -1,0 +1,65 @@
+"""What the ensemble needs to know of each kind of head."""
+
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+import jax
+
+from heterojax.heads import head
+from heterojax.heads import regressor
+
+# Hidden layers of a regression; Mendez 2019 has four layers of unknown width.
+WIDTHS = (256, 128, 64)
+
+# Weights of a head: `head.Params` or `regressor.Params`.
+Params = Any
+
+
+class Kind(NamedTuple):
+  """What the ensemble needs to know of one kind of head, all unbatched.
+
+  Attributes:
+    params: type of its weights.
+    init: of a key, the number of features and the widths.
+    prepare: of weights and all training rows `x, y, mask`: the weights with
+      what is taken from these rows.
+    gradients: of weights, `x, y, mask` and l2, by the weights.
+    losses: `[B]` of weights, `x` and `y`.
+    penalty: of weights, to be multiplied by l2.
+    outputs: `[B]` of weights and `x`.
+    monitors: what its early stopping can look at.
+  """
+
+  params: type
+  init: Callable[[jax.Array, int, tuple[int, ...]], Params]
+  prepare: Callable[[Params, jax.Array, jax.Array, jax.Array], Params]
+  gradients: Callable[..., Params]
+  losses: Callable[[Params, jax.Array, jax.Array], jax.Array]
+  penalty: Callable[[Params], jax.Array]
+  outputs: Callable[[Params, jax.Array], jax.Array]
+  monitors: tuple[str, ...]
+
+
+KINDS = {
+    'classification': Kind(
+        params=head.Params,
+        init=lambda key, dim, widths: head.init(key, dim),
+        prepare=lambda params, x, y, mask: params,
+        gradients=head.gradients,
+        losses=head.losses,
+        penalty=head.penalty,
+        outputs=head.logits,
+        monitors=('val_accuracy', 'val_loss'),
+    ),
+    'regression': Kind(
+        params=regressor.Params,
+        init=regressor.init,
+        prepare=regressor.standardise,
+        gradients=regressor.gradients,
+        losses=regressor.losses,
+        penalty=regressor.penalty,
+        outputs=regressor.outputs,
+        monitors=('val_loss',),
+    ),
+}

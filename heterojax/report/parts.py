@@ -1,0 +1,60 @@
+"""What the page of every study has: files of its run, pictures, timings."""
+
+import base64
+import csv
+import json
+import pathlib
+from typing import Any
+
+_MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
+_STAGES = {
+    'data': 'Data: reading, selecting and splitting',
+    'features': 'Features',
+    'clusters': 'Reduction and clusters',
+    'heads': 'Training of all heads',
+    'evaluation': 'Evaluation',
+}
+
+
+def data_uri(content: bytes, kind: str) -> str:
+  """A picture as an address that holds it."""
+  return f'data:{_MEDIA[kind]};base64,{base64.b64encode(content).decode()}'
+
+
+def config(folder: pathlib.Path) -> dict[str, Any]:
+  """`config.json` of a run folder; {} without one."""
+  path = folder / 'config.json'
+  return json.loads(path.read_text()) if path.exists() else {}
+
+
+def manifest(folder: pathlib.Path) -> list[dict[str, str]]:
+  """Rows of `manifest.csv` of a run folder; none without one."""
+  path = folder / 'manifest.csv'
+  if not path.exists():
+    return []
+  with path.open(encoding='utf-8', newline='') as file:
+    return list(csv.DictReader(file))
+
+
+def stages(timings: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
+  """Stage, seconds and rate, as text."""
+  rows = []
+  for stage, values in timings.items():
+    rate = [
+        f'{value:.1f} {name.replace("_per_second", "")} a second'
+        for name, value in values.items()
+        if name != 'seconds'
+    ]
+    text = ', '.join(rate)
+    rows.append((_STAGES.get(stage, stage), f'{values["seconds"]:.1f} s', text))
+  return rows
+
+
+def flat(tree: dict[str, Any]) -> list[tuple[str, str]]:
+  """Names and values of a description as text, one level deep."""
+  rows = []
+  for key, value in tree.items():
+    if isinstance(value, dict):
+      value = ', '.join(f'{name} {version}' for name, version in value.items())
+    rows.append((key.replace('_', ' '), str(value)))
+  return rows

@@ -1,0 +1,170 @@
+"""Which algorithm and how many clusters: validity indices of all (Mendez 2019).
+
+"We tested different clustering algorithms: K-Means, Fuzzy K-Means and Gaussian
+Mixture Model using unsupervised clustering performance metrics such as Elbow
+Method, Silhouette Coefficient, Calinski-Harabaz Index, Davies-Bouldin Index and
+amount of patients in each cluster."
+"""
+
+from collections.abc import Sequence
+import itertools
+from typing import Any
+
+import jax
+import numpy as np
+
+from heterojax.cluster import validity
+from heterojax.cluster.partitions import Algorithm
+from heterojax.cluster.partitions import partitions
+
+METHODS = {
+    'kmeans': 'K-means',
+    'fuzzy': 'fuzzy K-means',
+    'gmm': 'Gaussian mixture',
+}
+_RESTARTS = 10
+_INDICES = {
+    'silhouette': 'the silhouette',
+    'calinski_harabasz': 'Calinski-Harabasz',
+    'davies_bouldin': 'Davies-Bouldin',
+    'elbow': 'the elbow of the inertia',
+}
+
+
+def choose(
+    z: np.ndarray, *, key: jax.Array, k_values: Sequence[int] = range(2, 11)
+) -> list[dict[str, Any]]:
+  """Fits every algorithm with every number of clusters.
+
+  Each is the best of 10 restarts. Fuzzy K-means and the mixture give a sample
+  to the cluster it belongs to most, with a fuzzifier of 2 and full covariances.
+
+  Args:
+    z: `[N, Q]` training samples, in the space that is clustered.
+    key: PRNG key of the restarts; it is consumed.
+    k_values: numbers of clusters.
+
+  Returns:
+    A row per algorithm and number: `method, k, inertia, silhouette,
+    calinski_harabasz, davies_bouldin, sizes`. What cannot be estimated is None,
+    with the reason in `<name>_why`.
+  """
+  found = {}
+  if tried := [k for k in k_values if k <= len(z)]:
+    labels = np.concatenate([
+        _labels(z, method, tried, jax.random.fold_in(key, number))
+        for number, method in enumerate(METHODS)
+    ])
+    indices = validity.indices(z, labels, max(tried))
+    pairs = itertools.product(METHODS, tried)
+    for row, own, pair in zip(zip(*indices), labels, pairs):
+      found[pair] = dict(zip(indices._fields, row)), own
+  return [
+      _row(len(z), method, k, *found.get((method, k), ({}, None)))
+      for method in METHODS
+      for k in k_values
+  ]
+
+
+def _labels(
+    z: np.ndarray, method: str, k_values: Sequence[int], key: jax.Array
+) -> np.ndarray:
+  """`[number of k_values, N]`, fitted by one program."""
+  number = len(k_values)
+  fitted = partitions(
+      np.broadcast_to(z, (number, *z.shape)),
+      np.ones((number, len(z))),
+      jax.random.split(key, (number, 1)),
+      Algorithm(method, max(k_values), n_init=_RESTARTS),
+      k_values,
+  )
+  return fitted.labels[:, 0]
+
+
+def _row(
+    n: int,
+    method: str,
+    k: int,
+    indices: dict[str, float],
+    labels: np.ndarray | None,
+) -> dict[str, Any]:
+  row: dict[str, Any] = {'method': method, 'k': k}
+  sizes = [] if labels is None else np.bincount(labels, minlength=k).tolist()
+  full = sum(size > 0 for size in sizes)
+  for name in validity.Indices._fields:
+    value = indices.get(name, np.nan)
+    row[name] = float(value) if np.isfinite(value) else None
+    if row[name] is None:
+      row[f'{name}_why'] = (
+          f'there are {n} images for {k} clusters'
+          if full in (0, n)
+          else 'all images are in one cluster'
+      )
+  return row | {'sizes': sizes}
+
+
+def best(rows: Sequence[dict[str, Any]], method: str) -> dict[str, int | None]:
+  """The number of clusters that each index prefers for an algorithm.
+
+  It is the largest silhouette and Calinski-Harabasz and the smallest
+  Davies-Bouldin, the fewest clusters of equals. The elbow of the inertia is
+  where it lies farthest below the straight line between its ends, both axes
+  from 0 to 1 (as "kneedle", Satopaa et al. 2011) [our choice].
+
+  Args:
+    rows: of `choose`.
+    method: of the algorithm.
+
+  Returns:
+    For `silhouette`, `calinski_harabasz`, `davies_bouldin` and `elbow` the
+    number, None where there is none.
+  """
+  own = sorted(
+      (row for row in rows if row['method'] == method), key=lambda r: r['k']
+  )
+
+  def least(name: str, sign: int) -> int | None:
+    known = [(sign * r[name], r['k']) for r in own if r[name] is not None]
+    return min(known)[1] if known else None
+
+  return {
+      'silhouette': least('silhouette', -1),
+      'calinski_harabasz': least('calinski_harabasz', -1),
+      'davies_bouldin': least('davies_bouldin', 1),
+      'elbow': _elbow([
+          (r['k'], r['inertia']) for r in own if r['inertia'] is not None
+      ]),
+  }
+
+
+def _elbow(curve: Sequence[tuple[int, float]]) -> int | None:
+  """None where the curve has less than three points or nowhere bends down."""
+  if len(curve) < 3 or curve[0][1] <= curve[-1][1]:
+    return None
+  k, inertia = np.array(curve, np.float64).T
+  line = (k[-1] - k) / (k[-1] - k[0])
+  below = line - (inertia - inertia[-1]) / (inertia[0] - inertia[-1])
+  # The ends lie on the line, and so may others but for rounding.
+  return int(k[np.argmax(below)]) if below.max() > 1e-9 else None
+
+
+def reading(rows: Sequence[dict[str, Any]]) -> list[str]:
+  """One sentence per algorithm on what the indices prefer."""
+  sentences = []
+  for method, name in METHODS.items():
+    preferred: dict[int, list[str]] = {}
+    for index, k in best(rows, method).items():
+      if k is not None:
+        preferred.setdefault(k, []).append(_INDICES[index])
+    if not preferred:
+      continue
+    parts = [
+        f'{k} clusters by {_listed(preferred[k])}' for k in sorted(preferred)
+    ]
+    sentences.append(f'{name[0].upper()}{name[1:]}: {"; ".join(parts)}.')
+  return sentences
+
+
+def _listed(names: Sequence[str]) -> str:
+  *first, last = names
+  return f'{", ".join(first)} and {last}' if first else last

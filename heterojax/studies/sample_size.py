@@ -1,0 +1,149 @@
+"""The sample-size study (Mendez 2019): does a CNN learn all clusters alike?
+
+The functions follow the paper's section 3: sample sizes and 4-fold validation
+(`plan`), features and predictions of every fold (`top_models`), principal
+components (`components`), ten trainings of the clustering (`trainings`), the
+coefficient of variation of the metric over the clusters (`cluster_cv`), and its
+average over folds (`sample_size_summary`).
+"""
+
+from collections.abc import Sequence
+import itertools
+import pathlib
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax import run_folder
+from heterojax.backbones import Backbone
+from heterojax.datasets import sizes
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import manifest_csv
+from heterojax.studies import cluster_cv
+from heterojax.studies import components
+from heterojax.studies import sample_size_summary as summary
+from heterojax.studies import scoring
+from heterojax.studies import stages
+from heterojax.studies import top_models
+from heterojax.studies import trainings
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
+from heterojax.studies.top_models import Part
+
+
+def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
+  """The folds of every sample size, smallest first.
+
+  n images are drawn first and then split into folds, so that with 100 images
+  and 4 folds 75 train: "the models were trained using 4-fold validation for
+  every sample size". Files of ready features are a fold each, and their number
+  of rows is the sample size.
+  """
+  read = stages.read(settings, folder)
+  if settings.data.files:
+    drawn = sorted(read, key=lambda cohort: len(cohort.candidates))
+  else:
+    (cohort,) = read
+    wanted = sizes.parse(settings.sizes)
+    drawn = sizes.draw(cohort, wanted, settings.seed, settings.nested)
+  return tuple(
+      itertools.chain.from_iterable(stages.split(settings, own) for own in drawn)
+  )
+
+
+def _parts(
+    settings: Settings, cohorts: Sequence[Cohort], samples: Sequence[Samples]
+) -> list[Part]:
+  """Numbers the folds of each size."""
+  parts: list[Part] = []
+  for cohort, own in zip(cohorts, samples):
+    rows = cohort.candidates if settings.data.files else cohort.included
+    fold = sum(part.n == len(rows) for part in parts)
+    parts.append(Part(len(rows), fold, own))
+  return parts
+
+
+def run(
+    settings: Settings,
+    folder: pathlib.Path,
+    cohorts: Sequence[Cohort],
+    samples: Sequence[Samples],
+    backbone: Backbone | None,
+    environment: dict[str, Any],
+    *,
+    allow_mismatch: bool,
+    timer: stages.Timer,
+) -> tuple[dict[str, Any], None]:
+  """The whole study; artifacts go into the run folder.
+
+  Args:
+    settings: of the study.
+    folder: the run folder, owned.
+    cohorts: one per fold of every size, see `plan`.
+    samples: of each, see `stages.collect`.
+    backbone: see `stages.load_backbone`.
+    environment: see `heterojax.environment`.
+    allow_mismatch: go on with features of another environment.
+    timer: keeps the seconds of each stage.
+
+  Returns:
+    What `results.json` holds; the report needs no more.
+  """
+  parts = _parts(settings, cohorts, samples)
+  numbered = [(part.n, part.fold) for part in parts]
+  run_folder.write_atomically(
+      folder / 'manifest.csv',
+      manifest_csv(sizes.of_all_parts(cohorts, numbered)),
+  )
+  if settings.backbone.train == 'full':
+    with timer.stage('training', 'networks') as count:
+      learned = top_models.fine_tuned(
+          settings,
+          backbone,
+          cohorts,
+          parts,
+          folder,
+          environment,
+          allow_mismatch,
+      )
+      count(len(learned))
+  else:
+    with timer.stage('features', 'images') as count:
+      x, computed = stages.extract(
+          settings,
+          backbone,
+          samples[0].pictures,
+          cohorts,
+          folder,
+          environment,
+          allow_mismatch,
+      )
+      count(computed)
+    stages.check_finite(x, samples[0])
+    predictions = stages.predictions(cohorts, samples[0])
+    with timer.stage('heads', 'heads') as count:
+      if predictions is not None:
+        learned = top_models.given(x, predictions, parts)
+      else:
+        learned = top_models.frozen(settings, jnp.asarray(x), parts, folder)
+        count(len(learned))
+  with timer.stage('clusters', 'clusterings') as count:
+    reduced = [components.reduce(settings, *own) for own in zip(parts, learned)]
+    trained = trainings.train(settings, parts, reduced)
+    count(len(parts) * settings.cluster.trainings)
+  with timer.stage('evaluation'):
+    scored = [
+        scoring.score(settings, part.samples, own)
+        for part, own in zip(parts, learned)
+    ]
+    found = cluster_cv.analyse(settings, parts, reduced, scored, trained)
+    results = summary.summarise(settings, cohorts, backbone, learned, found)
+  run_folder.write_atomically(
+      folder / 'clusters.csv', summary.clusters_csv(settings, found, learned)
+  )
+  results |= {'timings': timer.stages, 'environment': environment}
+  run_folder.write_atomically(
+      folder / 'results.json', run_folder.to_json(results)
+  )
+  return results, None

@@ -1,0 +1,405 @@
+"""From the clusterings of a sample-size study to `results.json`.
+
+Every metric is the average over the trainings of the clustering and then over
+the folds (Mendez 2019, section 3). Both orders of averaging are given: the mean
+of the folds' CVs, and the CV of the clusters' mean metrics.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from heterojax import cluster
+from heterojax import heterogeneity
+from heterojax import rng
+from heterojax.backbones import Backbone
+from heterojax.cluster import distances
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import csv_text
+from heterojax.studies import choosing
+from heterojax.studies import mendez2019
+from heterojax.studies import scoring
+from heterojax.studies import summary
+from heterojax.studies.cluster_cv import FoldClusters
+from heterojax.studies.cluster_cv import SizeClusters
+from heterojax.studies.cluster_cv import Trainings
+from heterojax.studies.settings import Settings
+from heterojax.studies.top_models import Learned
+
+_NO_CV = 'fewer than two clusters have test images, or their mean is zero'
+
+
+def summarise(
+    settings: Settings,
+    cohorts: Sequence[Cohort],
+    backbone: Backbone | None,
+    learned: Sequence[Learned],
+    found: Sequence[SizeClusters],
+) -> dict[str, Any]:
+  """`results.json` but for timings and environment.
+
+  Args:
+    settings: of the study.
+    cohorts: one per fold of every size.
+    backbone: the network; None where the features are given.
+    learned: features and predictions of each part.
+    found: the clusterings, smallest size first.
+
+  Returns:
+    The results, ready for JSON.
+  """
+  largest = cohorts[-1]
+  c, last = settings.cluster, found[-1].folds
+  sizes = [_size(settings, own) for own in found]
+  cv = [s['mean_of_cvs'] for s in sizes]
+  metric = [s['metric_mean'] for s in sizes]
+  dim = learned[0].x.shape[1]
+  results: dict[str, Any] = {
+      'schema_version': 1,
+      'study': settings.study,
+      'task': settings.data.task,
+      'protocol': settings.split.protocol,
+      'seed': settings.seed,
+      'metric': scoring.METRIC[settings.data.task],
+      'split': {
+          'folds': len(last) if len(last) > 1 else 0,
+          'named': largest.named_splits,
+      },
+      'dataset': _dataset(settings, largest, last),
+      'backbone': summary.describe_backbone(settings, backbone, dim),
+      'reduction': _reduction(settings, last),
+      'cluster': {
+          'method': c.method,
+          'k': c.k,
+          'n_init': c.n_init,
+          'trainings': c.trainings,
+          'fuzzifier': c.fuzzifier if c.method == 'fuzzy' else None,
+          'covariance': c.covariance if c.method == 'gmm' else None,
+      },
+      'sizes': sizes,
+      'cv_vs_metric': heterogeneity.cv_vs_metric(cv, metric),
+      'validity': _validity(settings, found[-1]),
+      **_published(settings),
+  }
+  return results
+
+
+def _dataset(
+    settings: Settings, cohort: Cohort, folds: Sequence[FoldClusters]
+) -> dict[str, Any]:
+  described: dict[str, Any] = {
+      'name': cohort.name,
+      'positive': cohort.positive,
+      'negative': cohort.negative,
+      'n_candidates': len(cohort.candidates),
+      'n': folds[0].part.n,
+      'notes': list(cohort.notes),
+  }
+  # Validation images are neither trained on nor tested, and belong to it too.
+  samples = folds[0].part.samples
+  if settings.data.task == 'regression':
+    y = samples.y
+    described['target'] = {
+        name: float(f(y))
+        for name, f in (
+            ('min', np.min), ('max', np.max), ('mean', np.mean), ('std', np.std)
+        )
+    }  # pyformat: disable
+  else:
+    names = (cohort.positive, cohort.negative)
+    described['class_counts'] = samples.class_counts(
+        range(len(samples.ids)), names
+    )
+  return described
+
+
+def _reduction(
+    settings: Settings, folds: Sequence[FoldClusters]
+) -> dict[str, Any]:
+  own = settings.reduction
+  described: dict[str, Any] = {'method': own.method, 'rule': own.rule}
+  if own.method == 'none':
+    why = 'images were clustered without reduction'
+    return described | {
+        'n_components': None,
+        'n_components_why': why,
+        'explained_variance': None,
+        'explained_variance_why': why,
+    }
+  return described | {
+      'n_components': _mean([f.reduced.n_components for f in folds]),
+      'explained_variance': _mean(
+          [f.reduced.explained_variance for f in folds]
+      ),
+  }
+
+
+def _mean(values: Sequence[float]) -> float | int:
+  """The mean; a whole number stays one."""
+  mean = float(np.mean(values))
+  return int(mean) if mean.is_integer() else mean
+
+
+def _known(name: str, value: float, why: str) -> dict[str, Any]:
+  """A number, or null and the reason."""
+  if np.isfinite(value):
+    return {name: float(value)}
+  return {name: None, f'{name}_why': why}
+
+
+def _each(values: np.ndarray) -> list[float | None]:
+  """`[K]` numbers; what cannot be estimated is null."""
+  return [float(v) if np.isfinite(v) else None for v in values]
+
+
+def _nanmean(values: Any, axis: int | None = None) -> np.ndarray:
+  """Mean of what can be estimated; NaN, without a warning, of nothing."""
+  values = np.asarray(values, float)
+  known = np.isfinite(values)
+  total = np.where(known, values, 0).sum(axis)
+  count = known.sum(axis)
+  return np.where(count, total / np.maximum(count, 1), np.nan)
+
+
+def _fold(fold: FoldClusters) -> dict[str, Any]:
+  """One fold of `sizes[].folds`."""
+  k = fold.centers.shape[1]
+  samples = fold.part.samples
+  metric = _nanmean(fold.own.metric, 0)
+  spread = np.sqrt(_nanmean((fold.own.metric - metric[None]) ** 2, 0))
+  empty = (fold.own.counts == 0).sum(axis=0)
+  return {
+      'n_train': len(samples.of('train')),
+      'n_test': len(samples.of('test')),
+      'metric': fold.scored.metric,
+      'baseline': fold.scored.baseline,
+      'scores': fold.scored.scores,
+      'cluster_metric': _each(metric),
+      'cluster_size': fold.own.sizes.tolist(),
+      'cluster_n_test': fold.own.counts.mean(axis=0).tolist(),
+      **_cvs('cv', _nanmean(fold.own.cv)[None], fold.null[None], metric),
+      'training_spread': {
+          **_spread(fold.own.cv),
+          'cluster_metric_std': _each(spread),
+      },
+      **_agreement([fold]),
+      'jaccard': _each(fold.jaccard),
+      'n_components': fold.reduced.n_components,
+      'explained_variance': fold.reduced.explained_variance,
+      'empty': [
+          {'cluster': c, 'trainings': int(empty[c])}
+          for c in range(k)
+          if empty[c]
+      ],
+      'cv_by_components': fold.reduced.by_components,
+  }
+
+
+def _agreement(folds: Sequence[FoldClusters]) -> dict[str, Any]:
+  """Adjusted Rand index between trainings."""
+  found = [f.adjusted_rand for f in folds]
+  if None in found:
+    why = 'the clustering was trained once'
+    return {'adjusted_rand': None, 'adjusted_rand_why': why}
+  return {'adjusted_rand': float(np.mean(found))}
+
+
+def _spread(cv: np.ndarray) -> dict[str, Any]:
+  """How the CV `[R]` differs between the trainings of the clustering."""
+  known = cv[np.isfinite(cv)]
+  if not len(known):
+    known = np.array([np.nan])
+  return {
+      **_known('cv_std', np.std(known), _NO_CV),
+      **_known('cv_min', np.min(known), _NO_CV),
+      **_known('cv_max', np.max(known), _NO_CV),
+  }
+
+
+def _cvs(
+    name: str, cvs: np.ndarray, nulls: np.ndarray, metric: np.ndarray
+) -> dict[str, Any]:
+  """The CV of a fold or a size beside what chance alone gives.
+
+  Args:
+    name: what the contract calls it.
+    cvs: `[T]`, the mean over trainings in each fold.
+    nulls: `[T, draws]`.
+    metric: `[K]` mean metric of the clusters.
+
+  Returns:
+    The CV and its siblings.
+  """
+  estimate = heterogeneity.combine(cvs, nulls)
+  of_means = heterogeneity.coefficient_of_variation(metric)
+  low, high = estimate.band
+  band = {'cv_band': [low, high]}
+  if not np.isfinite(low):
+    band = {'cv_band': None, 'cv_band_why': _NO_CV}
+  return {
+      **_known(name, estimate.cv, _NO_CV),
+      **_known('cv_of_means', float(of_means), _NO_CV),
+      **_known('cv_expected', estimate.expected, _NO_CV),
+      **band,
+      **_known('cv_corrected', estimate.corrected, _NO_CV),
+      **_known('cv_p_value', estimate.p_value, _NO_CV),
+  }
+
+
+def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
+  """One entry of `sizes`."""
+  folds = [_fold(fold) for fold in found.folds]
+  metric = _nanmean([_nanmean(f.own.metric, 0) for f in found.folds], 0)
+  cvs = _cvs(
+      'mean_of_cvs',
+      np.array([_nanmean(f.own.cv) for f in found.folds]),
+      np.stack([f.null for f in found.folds]),
+      metric,
+  )
+  mean = cvs['mean_of_cvs']
+  spread = [_spread(f.own.cv)['cv_std'] for f in found.folds]
+  described = {
+      'n': found.n,
+      'n_train': _mean([f['n_train'] for f in folds]),
+      'n_test': _mean([f['n_test'] for f in folds]),
+      'baseline': float(np.mean([f['baseline'] for f in folds])),
+      'folds': folds,
+      'metric_mean': float(np.mean([f['metric'] for f in folds])),
+      'cluster_metric_mean': _each(metric),
+      'cluster_size_mean': np.mean(
+          [f['cluster_size'] for f in folds], axis=0
+      ).tolist(),
+      **cvs,
+      'band': heterogeneity.band(mean),
+      'training_spread': {
+          **_known('cv_std', float(_nanmean(spread)), _NO_CV),
+      },
+      **_agreement(found.folds),
+      **_distances(found),
+      'fuzzifiers': None,
+  }
+  if mean is None:
+    described['band_why'] = _NO_CV
+  if names := found.folds[0].fuzzified:
+    described['fuzzifiers'] = [
+        _fuzzifier(m, [fold.fuzzified[m] for fold in found.folds])
+        for m in names
+    ]
+  return described
+
+
+def _fuzzifier(m: float, own: Sequence[Trainings]) -> dict[str, Any]:
+  """A row of the table of fuzzifiers, from T folds."""
+  metric = _nanmean([_nanmean(t.metric, 0) for t in own], 0)
+  of_means = heterogeneity.coefficient_of_variation(metric)
+  mean = float(_nanmean([_nanmean(t.cv) for t in own]))
+  return {
+      'fuzzifier': m,
+      **_known('mean_of_cvs', mean, _NO_CV),
+      **_known('cv_of_means', float(of_means), _NO_CV),
+      'cluster_size_mean': np.mean([t.sizes for t in own], axis=0).tolist(),
+  }
+
+
+def _distances(found: SizeClusters) -> dict[str, Any]:
+  """Tables 1 and 2, over training images, means over trainings and folds."""
+  between, closest, to_centroid = [], [], []
+  for fold in found.folds:
+    train = fold.part.samples.of('train')
+    z, labels = fold.reduced.z[train], fold.own.labels[:, train]
+    between.append(
+        np.mean([cluster.between_clusters(c) for c in fold.centers], axis=0)
+    )
+    closest.append(
+        _nanmean(
+            distances.closest_point_distances(z, labels, fold.centers.shape[1]),
+            0,
+        )
+    )
+    own = distances.to_centroid(z, fold.centers[..., : z.shape[1]], labels)
+    to_centroid.append({name: _nanmean(v, 0) for name, v in own._asdict().items()})
+  names = ('min', 'max', 'mean', 'std')
+  mean = {n: _each(_nanmean([t[n] for t in to_centroid], 0)) for n in names}
+  return {
+      'centroid_distances': np.mean(between, axis=0).tolist(),
+      'closest_point_distances': [
+          _each(row) for row in _nanmean(closest, 0)
+      ],
+      'to_centroid': [
+          {'cluster': c, **{n: mean[n][c] for n in names}}
+          for c in range(len(mean['min']))
+      ],
+  }
+
+
+def _validity(settings: Settings, found: SizeClusters) -> dict[str, Any]:
+  """Algorithms and numbers of clusters, on the first fold of a size."""
+  fold = found.folds[0]
+  train = fold.part.samples.of('train')
+  key = rng.key(settings.seed, rng.Purpose.CLUSTERING, found.n, 0, 1)
+  rows = choosing.choose(fold.reduced.z[train], key=key)
+  return {
+      'n': len(train),
+      'rows': rows,
+      'reading': choosing.reading(rows),
+  }
+
+
+def _published(settings: Settings) -> dict[str, Any]:
+  """The paper's numbers, for its two models."""
+  model = settings.published
+  if not model:
+    why = 'the paper did not study these data'
+    return {'published': None, 'published_why': why}
+  return {'published': mendez2019.mendez2019(model)}
+
+
+def clusters_csv(
+    settings: Settings,
+    found: Sequence[SizeClusters],
+    learned: Sequence[Learned],
+) -> str:
+  """`clusters.csv`: every sample of every part.
+
+  The cluster is the one that most trainings give, the distance is the mean over
+  trainings to the centroid of the sample's own cluster in each.
+  """
+  regression = settings.data.task == 'regression'
+  answer = ['predicted', 'absolute_error'] if regression else [
+      'probability', 'correct'
+  ]
+  header = ['id', 'split', 'cluster', 'centroid_distance', *answer, 'n', 'fold']
+  folds = [fold for size in found for fold in size.folds]
+  rows = []
+  for fold, own in zip(folds, learned):
+    samples, z = fold.part.samples, fold.reduced.z
+    centers = fold.centers[..., : z.shape[1]]
+    distance = np.mean(
+        [
+            np.linalg.norm(z - c[labels], axis=1)
+            for c, labels in zip(centers, fold.own.labels)
+        ],
+        axis=0,
+    )
+    if regression:
+      right = [float(v) for v in np.abs(own.predicted - samples.y)]
+    else:
+      right = [
+          str(bool(v)).lower() for v in (own.predicted > 0.5) == samples.y
+      ]
+    majority = fold.clusters
+    rows += [
+        [
+            samples.ids[i],
+            samples.split[i],
+            int(majority[i]),
+            float(distance[i]),
+            float(own.predicted[i]),
+            right[i],
+            fold.part.n,
+            fold.part.fold,
+        ]
+        for i in range(len(samples.ids))
+    ]
+  return csv_text(header, rows)

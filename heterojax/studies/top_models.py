@@ -1,0 +1,180 @@
+"""Features and predictions of every part of a sample-size study.
+
+"For every fold the image-based features (back model outputs) were extracted as
+well as the model prediction (top model outputs)" (Mendez 2019, section 3). They
+come from one frozen network and a head per part, from a network that was
+trained for each part, or from files. A part is one fold of one sample size.
+"""
+
+from collections.abc import Sequence
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax import checkpoint
+from heterojax import finetuning
+from heterojax import metrics
+from heterojax import rng
+from heterojax import run_folder
+from heterojax.backbones import Backbone
+from heterojax.datasets.manifest import Cohort
+from heterojax.heads import ensemble
+from heterojax.studies import stages
+from heterojax.studies.samples import SPLITS
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
+
+
+class Learned(NamedTuple):
+  """What the back and the top model of one part say of its samples.
+
+  Attributes:
+    x: `[N, D]` float32 features.
+    predicted: `[N]` float64, probabilities of the positive class or values of
+      the target.
+  """
+
+  x: np.ndarray
+  predicted: np.ndarray
+
+
+class Part(NamedTuple):
+  """One fold of one sample size.
+
+  Attributes:
+    n: the sample size.
+    fold: its number.
+    samples: of the part, split.
+  """
+
+  n: int
+  fold: int
+  samples: Samples
+
+
+def given(
+    x: np.ndarray, predictions: np.ndarray, parts: Sequence[Part]
+) -> list[Learned]:
+  """Features and predictions of a file, `[P, D]` and `[P]`, as they are."""
+  rows = [part.samples.row for part in parts]
+  return [Learned(np.asarray(x[row]), predictions[row]) for row in rows]
+
+
+def frozen(
+    settings: Settings,
+    x: jax.Array,
+    parts: Sequence[Part],
+    folder: pathlib.Path,
+) -> list[Learned]:
+  """One head per part on features `[P, D]`, all of them trained at once."""
+  members = [
+      ensemble.Member(
+          rows=samples.row[samples.of('train')],
+          validation=samples.row[stages.validation(samples)],
+          init_key=_key(settings, rng.Purpose.INITIALISATION, n, fold),
+          order_key=_key(settings, rng.Purpose.ORDER, n, fold),
+      )
+      for n, fold, samples in parts
+  ]
+  training = stages.training(settings)
+  y = parts[0].samples.y_of_pictures
+  trained = ensemble.train(x, y, members, training)
+  _save(folder, parts, trained)
+  outputs = np.asarray(ensemble.predict(trained.params, x), np.float64)
+  return [
+      Learned(
+          np.asarray(x[part.samples.row]),
+          _predicted(settings, own[part.samples.row]),
+      )
+      for part, own in zip(parts, outputs)
+  ]
+
+
+def fine_tuned(
+    settings: Settings,
+    backbone: Backbone,
+    cohorts: Sequence[Cohort],
+    parts: Sequence[Part],
+    folder: pathlib.Path,
+    environment: dict[str, Any],
+    allow_mismatch: bool,
+) -> list[Learned]:
+  """Back and top model trained together for each part, one after another."""
+  f = settings.fine_tuning
+  tuning = finetuning.Tuning(
+      task=settings.data.task,
+      widths=settings.heads.widths,
+      epochs=f.epochs,
+      patience=f.patience,
+      batch_size=f.batch_size,
+      learning_rate=f.learning_rate,
+      weight_decay=f.weight_decay,
+      monitor=settings.heads.monitor,
+  )
+  first = parts[0].samples
+  content = stages.contents(cohorts)
+  learned = []
+  for n, fold, samples in parts:
+    row = {split: samples.row[samples.of(split)] for split in SPLITS}
+    tuned = finetuning.fine_tune(
+        backbone,
+        cohorts[0].source,
+        first.pictures,
+        first.y_of_pictures,
+        finetuning.Job(
+            train=row['train'],
+            validation=samples.row[stages.validation(samples)],
+            test=row['test'],
+            init_key=_key(settings, rng.Purpose.INITIALISATION, n, fold),
+            order_key=_key(settings, rng.Purpose.ORDER, n, fold),
+        ),
+        tuning,
+        stages.extraction(settings),
+        folder / 'checkpoints' / f'n{n}_fold{fold}',
+        contents=[content[p.path] for p in first.pictures],
+        environment=environment,
+        allow_mismatch=allow_mismatch,
+    )
+    own = np.searchsorted(tuned.rows, samples.row)
+    learned.append(
+        Learned(tuned.features[own], _predicted(settings, tuned.outputs[own]))
+    )
+  return learned
+
+
+def _key(
+    settings: Settings, purpose: rng.Purpose, n: int, fold: int
+) -> jax.Array:
+  return rng.key(settings.seed, purpose, n, fold)
+
+
+def _predicted(settings: Settings, outputs: np.ndarray) -> np.ndarray:
+  """Probabilities from logits; values of a target stay."""
+  if settings.data.task == 'regression':
+    return np.asarray(outputs, np.float64)
+  return metrics.probability(outputs)
+
+
+def _save(
+    folder: pathlib.Path, parts: Sequence[Part], trained: ensemble.Ensemble
+) -> None:
+  """`checkpoints/heads` (Orbax) and the names of its leading axis."""
+  path = folder / 'checkpoints' / 'heads'
+  checkpoint.save(path, {'params': trained.params._asdict()})
+  described = [
+      {
+          'n': part.n,
+          'fold': part.fold,
+          'epochs': int(trained.epochs[h]),
+          'best_epoch': int(trained.best_epoch[h]),
+          'best': float(trained.best[h]),
+      }
+      for h, part in enumerate(parts)
+  ]
+  run_folder.write_atomically(
+      path.with_suffix('.json'), json.dumps(described) + '\n'
+  )

@@ -1,0 +1,147 @@
+"""The trainings of the clustering: all parts of a study in one program.
+
+"Due to the stochastic nature of clustering ... the algorithm was trained 10
+times" (Mendez 2019, section 3).
+
+Axes: P parts, R trainings, B bootstraps, N rows, Q components, K clusters.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax import rng
+from heterojax.cluster import matching
+from heterojax.cluster.partitions import partitions
+from heterojax.studies import components
+from heterojax.studies import stages
+from heterojax.studies.components import Reduced
+from heterojax.studies.settings import Settings
+from heterojax.studies.top_models import Part
+
+# The fuzzifiers of the table; the paper names none.
+FUZZIFIERS = (1.1, 1.5, 2.0)
+_BOOTSTRAPS = 20
+# Of a stack of parts; one that would be larger is made size by size.
+_LARGEST_BYTES = 1 << 30
+
+
+class Trained(NamedTuple):
+  """The clusterings of one part.
+
+  Attributes:
+    centers: `[R, K, Q]`.
+    labels: `[R, N]` of all samples.
+    jaccard: `[K]`, how well each cluster of the first training is found again
+      in bootstraps of the training images.
+    fuzzified: labels `[R, N]` by fuzzifier; empty for other methods.
+  """
+
+  centers: np.ndarray
+  labels: np.ndarray
+  jaccard: np.ndarray
+  fuzzified: dict[float, np.ndarray]
+
+
+def train(
+    settings: Settings, parts: Sequence[Part], reduced: Sequence[Reduced]
+) -> list[Trained]:
+  """Clusters every part in all trainings.
+
+  Parts are padded to one shape, because compiling a program for each size takes
+  longer than running it. Only training images are fitted.
+  """
+  sizes = {part.n: [] for part in parts}
+  for i, part in enumerate(parts):
+    sizes[part.n].append(i)
+  groups = [list(range(len(parts)))]
+  widest = max(r.z.shape[1] for r in reduced)
+  if 8 * len(parts) * max(len(r.z) for r in reduced) * widest > _LARGEST_BYTES:
+    groups = list(sizes.values())
+  trained: dict[int, Trained] = {}
+  for group in groups:
+    own = [parts[i] for i in group]
+    found = _train(settings, own, [reduced[i] for i in group])
+    trained |= dict(zip(group, found))
+  return [trained[i] for i in range(len(parts))]
+
+
+def _train(
+    settings: Settings, parts: Sequence[Part], reduced: Sequence[Reduced]
+) -> Iterator[Trained]:
+  z, weights = _stacked(parts, reduced)
+  keys = _keys(
+      settings, parts, rng.Purpose.CLUSTERING, settings.cluster.trainings
+  )
+  found = partitions(z, weights, keys, stages.algorithm(settings))
+  labels = {settings.cluster.fuzzifier: np.asarray(found.labels)}
+  wanted = FUZZIFIERS if settings.cluster.method == 'fuzzy' else ()
+  for m in set(wanted) - set(labels):
+    other = stages.algorithm(settings, fuzzifier=m)
+    labels[m] = np.asarray(partitions(z, weights, keys, other).labels)
+  for p, part in enumerate(parts):
+    n, q = reduced[p].z.shape
+    own = {m: of_all[p, :, :n] for m, of_all in labels.items()}
+    yield Trained(
+        centers=np.asarray(found.centers[p])[..., :q],
+        labels=own[settings.cluster.fuzzifier],
+        jaccard=_jaccard(
+            settings, part, z[p], own[settings.cluster.fuzzifier][0]
+        ),
+        fuzzified={m: own[m] for m in wanted},
+    )
+
+
+def _keys(
+    settings: Settings, parts: Sequence[Part], purpose: rng.Purpose, number: int
+) -> jax.Array:
+  """`[P, number]`."""
+  return jnp.stack([
+      jnp.stack([
+          components.key(settings, purpose, part, 0, i) for i in range(number)
+      ])
+      for part in parts
+  ])
+
+
+def _stacked(
+    parts: Sequence[Part], reduced: Sequence[Reduced]
+) -> tuple[np.ndarray, np.ndarray]:
+  """`[P, N, Q]` samples and `[P, N]` weights, 1 for those to fit on."""
+  rows = max(len(r.z) for r in reduced)
+  columns = max(r.z.shape[1] for r in reduced)
+  z = np.zeros((len(parts), rows, columns))
+  weights = np.zeros((len(parts), rows))
+  for p, (part, own) in enumerate(zip(parts, reduced)):
+    z[p, : len(own.z), : own.z.shape[1]] = own.z
+    weights[p, part.samples.of('train')] = 1
+  return z, weights
+
+
+def _jaccard(
+    settings: Settings, part: Part, z: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+  """`[K]`: are the clusters `[N]` found again in bootstraps of `[N, Q]`?"""
+  train = part.samples.of('train')
+  stream = rng.generator(
+      settings.seed, rng.Purpose.BOOTSTRAP, part.n, part.fold
+  )
+  drawn = np.zeros((_BOOTSTRAPS, len(z)))
+  for own in drawn:
+    np.add.at(own, stream.choice(train, len(train)), 1)
+  keys = _keys(settings, [part], rng.Purpose.BOOTSTRAP, _BOOTSTRAPS)
+  again = partitions(
+      np.broadcast_to(z, (_BOOTSTRAPS, *z.shape)),
+      drawn,
+      keys.reshape(-1, 1),
+      stages.algorithm(settings),
+  )
+  return matching.bootstrap_jaccard(
+      labels[train],
+      np.asarray(again.labels)[:, 0, train],
+      drawn[:, train],
+      settings.cluster.k,
+  )

@@ -1,0 +1,555 @@
+"""Fine-tuning: both models learn, and a finished job is never trained again.
+
+On a network of two convolutions and made-up pictures of 16 pixels, with one
+job of the real EfficientNet-Lite0 at the end.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+from typing import Any
+
+from flax import nnx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+import pytest
+
+from heterojax import backbones
+from heterojax import checkpoint
+from heterojax import features
+from heterojax import finetuning
+from heterojax import interruption
+from heterojax.backbones import layers
+from heterojax.datasets import augmentation
+from heterojax.datasets import images
+from heterojax.datasets import sources
+from heterojax.errors import Interrupted
+from heterojax.errors import RefusedError
+from heterojax.errors import UserError
+from heterojax.finetuning import Job
+from heterojax.finetuning import Tuning
+from heterojax.finetuning import steps
+from heterojax.heads import ensemble
+
+# Another momentum than that of fine-tuning, which counts.
+_NORM = layers.Norm(epsilon=1e-3, momentum=0.5, unbiased=False)
+_HOW = features.Extraction('avg', 16, 'keras', batch_size=7, workers=2)
+_TUNING = Tuning(
+    task='classification',
+    widths=(),
+    epochs=6,
+    patience=6,
+    batch_size=4,
+    learning_rate=1e-2,
+    weight_decay=1e-2,
+    monitor='val_loss',
+)
+_N = 40
+
+
+class _Network(nnx.Module):
+  """A matrix product per pixel and a convolution, each with batch norm."""
+
+  def __init__(self):
+    self.first = layers.Conv(3, 4, norm=_NORM)
+    self.second = layers.Conv(4, 6, kernel_size=3, stride=2, norm=_NORM)
+
+  def feature_map(self, x: jax.Array) -> jax.Array:
+    return jax.nn.relu(self.second(jax.nn.relu(self.first(x))))
+
+  def pooled(self, x: jax.Array) -> jax.Array:
+    return jnp.mean(self.feature_map(x), axis=(1, 2))
+
+
+@pytest.fixture(scope='module')
+def backbone() -> backbones.Backbone:
+  graphdef, network = nnx.split(_Network())
+  rng = np.random.default_rng(0)
+
+  def filled(path: Any, leaf: jax.Array) -> jax.Array:
+    if 'kernel' not in jax.tree_util.keystr(path):
+      return leaf
+    return jnp.asarray(rng.normal(0, 0.5, leaf.shape), jnp.float32)
+
+  return backbones.Backbone(
+      name='two convolutions',
+      source='none',
+      weights='random',
+      weights_sha256=None,
+      has_top=False,
+      params={
+          'network': jax.tree_util.tree_map_with_path(filled, network),
+          'mean': jnp.full((1, 1, 1, 3), 127.0),
+          'std': jnp.full((1, 1, 1, 3), 64.0),
+      },
+      graphdef=graphdef,
+  )
+
+
+@dataclasses.dataclass
+class _Counting:
+  """Files that remember what was read, and can do something then."""
+
+  files: sources.Files
+  paths: list[str] = dataclasses.field(default_factory=list)
+  on_read: Callable[[int], None] = lambda count: None
+
+  @property
+  def name(self) -> str:
+    return self.files.name
+
+  def read(self, path: str) -> bytes:
+    self.paths.append(path)
+    self.on_read(len(self.paths))
+    return self.files.read(path)
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """Noise: finer stripes in odd pictures, brightness rises with the number."""
+  folder = tmp_path_factory.mktemp('images')
+  rng = np.random.default_rng(1)
+  for i in range(_N):
+    period = 2 if i % 2 else 8
+    stripes = 40.0 * (np.arange(16) // (period // 2) % 2)
+    pixels = rng.uniform(0, 60, (16, 16, 3)) + stripes[:, None] + 3 * i
+    Image.fromarray(pixels.astype(np.uint8)).save(folder / f'{i}.png')
+  return folder
+
+
+@pytest.fixture
+def source(root: pathlib.Path) -> _Counting:
+  return _Counting(sources.Files(root))
+
+
+_PICTURES = tuple(
+    features.Picture(f'{i}.png', augmentation.IDENTITY) for i in range(_N)
+)
+_CONTENTS = tuple(map(str, range(_N)))
+_Y = np.arange(_N) % 2
+
+
+def _job(seed: int = 0, train: int = 22) -> Job:
+  rows = np.random.default_rng(seed).permutation(_N)
+  return Job(
+      train=rows[:train],
+      validation=rows[22:30],
+      test=rows[30:],
+      init_key=jax.random.key(seed),
+      order_key=jax.random.key(seed + 1),
+  )
+
+
+def _tune(
+    backbone: backbones.Backbone,
+    source: _Counting,
+    folder: pathlib.Path,
+    job: Job | None = None,
+    tuning: Tuning = _TUNING,
+    *,
+    y: np.ndarray = _Y,
+    how: features.Extraction = _HOW,
+    **options: Any,
+) -> finetuning.Tuned:
+  options = {'contents': _CONTENTS, 'environment': {'jax': '1'}, **options}
+  return finetuning.fine_tune(
+      backbone, source, _PICTURES, y, job or _job(), tuning, how, folder,
+      **options,
+  )  # pyformat: disable
+
+
+def _assert_equal(got: finetuning.Tuned, want: finetuning.Tuned) -> None:
+  for name, a, b in zip(want._fields, got, want):
+    np.testing.assert_array_equal(a, b, err_msg=name, strict=True)
+
+
+def _pixels(root: pathlib.Path, rows: np.ndarray) -> np.ndarray:
+  return np.stack([
+      np.asarray(Image.open(root / f'{r}.png'), np.float64) for r in rows
+  ])
+
+
+def test_both_models_learn(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  tuning = dataclasses.replace(_TUNING, epochs=15, patience=15)
+  got = _tune(backbone, source, tmp_path, tuning=tuning)
+  assert got.losses.shape == got.history.shape == (15,)
+  assert got.losses[-1] < 0.3 * got.losses[0]
+  np.testing.assert_array_equal(got.rows, np.arange(_N))
+  assert got.features.shape == (_N, 6)
+  assert got.features.dtype == np.float32 and got.outputs.dtype == np.float64
+  # The pictures that it never saw, too.
+  right = (got.outputs > 0) == (_Y == 1)
+  assert np.mean(right[_job().train]) >= 0.95
+  assert np.mean(right[_job().test]) >= 0.9
+  frozen = np.asarray(backbone.pooled(_pixels(source.files.root, got.rows)))
+  assert np.abs(got.features - frozen).max() > 0.1 * np.abs(frozen).max()
+  other = _tune(backbone, source, tmp_path / 'b', _job(2), tuning)
+  assert np.abs(got.features - other.features).max() > 0.1
+  # The backbone is as it was.
+  again = np.asarray(backbone.pooled(_pixels(source.files.root, got.rows)))
+  np.testing.assert_array_equal(frozen, again)
+
+
+def test_a_regression_learns_in_the_targets_units(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  y = 100.0 + 4 * np.arange(_N)
+  tuning = dataclasses.replace(
+      _TUNING, task='regression', widths=(16, 8, 4), epochs=25, patience=25
+  )
+  got = _tune(backbone, source, tmp_path, tuning=tuning, y=y)
+  job = _job()
+  error = got.outputs - y
+  assert np.mean(error[job.test] ** 2) < 0.2 * np.var(y[job.test])
+  # The best value is the standardised error of what is returned.
+  scale = np.std(y[job.train])
+  want = -np.mean((error[job.validation] / scale) ** 2)
+  np.testing.assert_allclose(got.history.max(), want, rtol=1e-4)
+  assert got.losses[0] > 0.5  # Of a target with variance one.
+
+
+def test_one_step_by_hand(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  """Adam's first step is the learning rate, and kernels alone decay."""
+  tuning = dataclasses.replace(
+      _TUNING, epochs=1, learning_rate=1e-3, weight_decay=20.0
+  )
+  _tune(backbone, source, tmp_path, _job(train=4), tuning)
+  before = {
+      '.'.join(map(str, path)): np.asarray(leaf[...])
+      for path, leaf in nnx.to_flat_state(backbone.params['network'])
+  }
+  after = checkpoint.load(tmp_path / 'weights')
+  checked = 0
+  for name, old in before.items():
+    if name.endswith(('mean', 'var')):
+      continue
+    new = after[f'network.{name}']
+    kept = old * (1 - 1e-3 * 20.0) if name.endswith('kernel') else old
+    moved = np.abs(new - kept)
+    # A weight whose gradient is far above epsilon moves by the whole rate.
+    assert moved.max() <= 1e-3 * (1 + 1e-3)
+    assert np.median(moved) > 0.9e-3, name
+    checked += 1
+  assert checked == 6
+
+
+def test_running_statistics_by_hand(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  """With a rate of zero they are a recursion over the full batches alone."""
+  tuning = dataclasses.replace(
+      _TUNING, epochs=2, learning_rate=0.0, monitor='val_accuracy'
+  )
+  job = _job(train=11)
+  got = _tune(backbone, source, tmp_path, job, tuning)
+  assert got.best_epoch == 0  # A tie: the first epoch is kept.
+  kernel = np.asarray(backbone.params['network']['first']['kernel'][...])
+  mean, var = np.zeros(4), np.ones(4)
+  order = job.train[
+      np.asarray(ensemble.batch_order(job.order_key, 0, 11, 11))
+  ]
+  for first in (0, 4):
+    pixels = _pixels(source.files.root, order[first : first + 4])
+    out = ((pixels - 127) / 64).reshape(-1, 3) @ kernel[0, 0]
+    mean = 0.9 * mean + 0.1 * out.mean(axis=0)
+    var = 0.9 * var + 0.1 * out.var(axis=0)
+  after = checkpoint.load(tmp_path / 'weights')
+  for name, want in (('first.norm.mean', mean), ('first.norm.var', var)):
+    stored = after[f'network.{name}']
+    np.testing.assert_allclose(stored, want, rtol=1e-4, atol=1e-5)
+
+
+def test_an_incomplete_batch_is_left_out(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  job = _job(train=11)
+  tuning = dataclasses.replace(_TUNING, epochs=6, learning_rate=1e-3)
+  _tune(backbone, source, tmp_path, job, tuning)
+  train = {f'{r}.png' for r in job.train}
+  seen = [p for p in source.paths[: -len(set(np.concatenate(job[:3])))]]
+  assert sum(p in train for p in seen) == 6 * 8
+  assert train <= set(seen)  # But no image for good.
+  source.paths.clear()
+  few = _tune(backbone, source, tmp_path / 'few', _job(train=3), tuning)
+  assert sum(p in train for p in source.paths[:-21]) == 6 * 3
+  assert np.all(np.isfinite(few.losses))
+
+
+@pytest.mark.parametrize('monitor', ['val_loss', 'val_accuracy'])
+@pytest.mark.parametrize('patience', [0, 1, 3])
+def test_early_stopping_is_that_of_a_longer_run(
+    tmp_path: pathlib.Path,
+    backbone: backbones.Backbone,
+    source: _Counting,
+    monitor: str,
+    patience: int,
+) -> None:
+  tuning = dataclasses.replace(
+      _TUNING, epochs=12, patience=99, learning_rate=5e-2, monitor=monitor
+  )
+  # Labels without a meaning, and large steps: values go up and down.
+  y = np.random.default_rng(3).integers(0, 2, _N)
+
+  def run(name: str, tuning: Tuning) -> finetuning.Tuned:
+    return _tune(backbone, source, tmp_path / name, tuning=tuning, y=y)
+
+  long = run('long', tuning)
+  assert long.epochs == 12
+  assert np.any(np.diff(long.history) < 0)
+  best, wait, want = -np.inf, 0, (12, 0)
+  for epoch, value in enumerate(long.history):
+    wait = 0 if value > best else wait + 1
+    if value > best:
+      best, want = value, (want[0], epoch)
+    elif wait >= patience and epoch:
+      want = (epoch + 1, want[1])
+      break
+  stopping = dataclasses.replace(tuning, patience=patience)
+  got = run('short', stopping)
+  assert (got.epochs, got.best_epoch) == want
+  np.testing.assert_array_equal(got.history, long.history[: want[0]])
+  # Kept are the weights of the best epoch: those of a run that ends there.
+  ending = dataclasses.replace(tuning, epochs=want[1] + 1)
+  last = run('ending', ending)
+  assert last.best_epoch == want[1]
+  np.testing.assert_array_equal(got.features, last.features)
+  np.testing.assert_array_equal(got.outputs, last.outputs)
+
+
+def test_the_monitored_value_by_hand(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  job = _job()
+  y = _Y[job.validation]
+  tuned = {}
+  for monitor in ('val_loss', 'val_accuracy'):
+    tuning = dataclasses.replace(_TUNING, epochs=1, monitor=monitor)
+    tuned[monitor] = _tune(backbone, source, tmp_path / monitor, tuning=tuning)
+  out = tuned['val_loss'].outputs[job.validation]
+  p = 1 / (1 + np.exp(-out))
+  want = np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+  np.testing.assert_allclose(tuned['val_loss'].history, [want], rtol=1e-9)
+  want = np.mean((p > 0.5) == y)
+  np.testing.assert_array_equal(tuned['val_accuracy'].history, [want])
+
+
+def test_all_jobs_share_one_compiled_program(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  _tune(backbone, source, tmp_path / 'a', _job(0))
+  counts = steps.step._cache_size(), steps.apply._cache_size()  # pylint: disable=protected-access
+  assert min(counts) >= 1
+  for seed, train in ((1, 22), (2, 17), (3, 5)):
+    _tune(backbone, source, tmp_path / str(seed), _job(seed, train))
+  assert counts == (
+      steps.step._cache_size(), steps.apply._cache_size()  # pylint: disable=protected-access
+  )  # pyformat: disable
+
+
+def test_workers_change_nothing(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  many = dataclasses.replace(_HOW, workers=8, batch_size=3)
+  a = _tune(backbone, source, tmp_path / 'a')
+  b = _tune(backbone, source, tmp_path / 'b', how=many)
+  _assert_equal(a, b)
+
+
+def test_the_whole_map_can_be_the_feature(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  how = dataclasses.replace(_HOW, feature='flatten')
+  got = _tune(backbone, source, tmp_path / 'flatten', how=how)
+  pooled = _tune(backbone, source, tmp_path / 'avg')
+  assert got.features.shape == (_N, 8 * 8 * 6)
+  np.testing.assert_allclose(
+      got.features.reshape(_N, 64, 6).mean(axis=1), pooled.features, rtol=1e-4,
+      atol=1e-5,
+  )  # pyformat: disable
+  np.testing.assert_allclose(got.outputs, pooled.outputs, rtol=1e-4)
+
+
+def test_the_checkpoint_gives_the_features(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  got = _tune(backbone, source, tmp_path)
+  stored = checkpoint.load(tmp_path / 'weights')
+  leaves = []
+  for path, leaf in nnx.to_flat_state(backbone.params['network']):
+    name = '.'.join(map(str, path))
+    value = jnp.asarray(stored[f'network.{name}'])
+    leaves.append((path, leaf.replace(value)))
+  params = backbone.params | {'network': nnx.from_flat_state(leaves)}
+  pixels = jnp.asarray(_pixels(source.files.root, got.rows), jnp.float32)
+  pooled = backbones.apply(backbone.graphdef, 'pooled', params, pixels)
+  np.testing.assert_allclose(pooled, got.features, rtol=1e-4, atol=1e-5)
+  logits = got.features @ stored['top.kernel'] + stored['top.bias']
+  np.testing.assert_allclose(logits, got.outputs, rtol=1e-4, atol=1e-5)
+  about = json.loads((tmp_path / 'job.json').read_text())['about']
+  assert [row[0] for row in about['train']] == [
+      f'{r}.png' for r in _job().train
+  ]
+
+
+def _no_reads(count: int) -> None:
+  raise AssertionError('an image was read')
+
+
+def test_a_finished_job_is_read_back(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  want = _tune(backbone, source, tmp_path)
+  source.on_read = _no_reads
+  _assert_equal(_tune(backbone, source, tmp_path), want)
+
+
+@pytest.mark.parametrize(
+    'damage', ['no index', 'half an index', 'bit', 'no array', 'other shape']
+)
+def test_a_damaged_job_is_trained_anew(
+    tmp_path: pathlib.Path,
+    backbone: backbones.Backbone,
+    source: _Counting,
+    damage: str,
+) -> None:
+  want = _tune(backbone, source, tmp_path)
+  index, array = tmp_path / 'job.json', tmp_path / 'features.npy'
+  match damage:
+    case 'no index':
+      index.unlink()
+    case 'half an index':
+      index.write_text(index.read_text()[:-40])
+    case 'bit':
+      data = bytearray(array.read_bytes())
+      data[-3] ^= 1
+      array.write_bytes(data)
+    case 'no array':
+      array.unlink()
+    case 'other shape':
+      np.save(array, np.load(array).T)
+  source.paths.clear()
+  _assert_equal(_tune(backbone, source, tmp_path), want)
+  assert source.paths
+  source.on_read = _no_reads
+  _assert_equal(_tune(backbone, source, tmp_path), want)
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        {'tuning': dataclasses.replace(_TUNING, weight_decay=0.5)},
+        {'how': dataclasses.replace(_HOW, image_size=15)},
+        {'how': dataclasses.replace(_HOW, feature='flatten')},
+        {'job': _job(5)},
+        {'job': _job()._replace(init_key=jax.random.key(9))},
+        {'job': _job()._replace(order_key=jax.random.key(9))},
+        {'y': 1 - _Y},
+        {'contents': ('other', *_CONTENTS[1:])},
+    ],
+    ids=[
+        'tuning', 'size', 'feature', 'rows', 'init', 'order', 'labels',
+        'contents',
+    ],
+)  # pyformat: disable
+def test_another_job_is_not_taken_for_this_one(
+    tmp_path: pathlib.Path,
+    backbone: backbones.Backbone,
+    source: _Counting,
+    other: dict[str, Any],
+) -> None:
+  one = dataclasses.replace(_TUNING, epochs=1)
+  _tune(backbone, source, tmp_path, tuning=one)
+  source.paths.clear()
+  _tune(backbone, source, tmp_path, **{'tuning': one, **other})
+  assert source.paths
+
+
+def test_another_environment_is_refused(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  want = _tune(backbone, source, tmp_path)
+  other = {'environment': {'jax': '2'}}
+  with pytest.raises(RefusedError, match='--allow_mismatch'):
+    _tune(backbone, source, tmp_path, **other)
+  got = _tune(backbone, source, tmp_path, **other, allow_mismatch=True)
+  _assert_equal(got, want)
+
+
+def test_an_interrupted_job_starts_over_and_ends_the_same(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  want = _tune(backbone, source, tmp_path / 'whole')
+
+  def stop(count: int) -> None:
+    if count == 70:  # In the third of six epochs.
+      os.kill(os.getpid(), signal.SIGINT)
+
+  source.paths.clear()
+  source.on_read = stop
+  with pytest.raises(Interrupted), interruption.handled():
+    _tune(backbone, source, tmp_path / 'cut')
+  assert len(source.paths) < 120
+  assert not (tmp_path / 'cut' / 'job.json').exists()
+  source.on_read = lambda count: None
+  _assert_equal(_tune(backbone, source, tmp_path / 'cut'), want)
+
+
+def test_mistakes_are_explained(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  def fails(match: str, job: Job = _job(), **changes: Any) -> None:
+    tuning = dataclasses.replace(_TUNING, **changes)
+    with pytest.raises(UserError, match=match):
+      _tune(backbone, source, tmp_path, job, tuning)
+
+  fails('at least 2 images, not of 1.*fine_tuning.batch_size', batch_size=1)
+  fails('at least 2 images, not of 1', _job(train=1))
+  nobody = _job()._replace(validation=np.zeros(0, int))
+  fails('validation_share', nobody)
+  fails('diverged.*fine_tuning.learning_rate', learning_rate=1e30)
+  assert not (tmp_path / 'job.json').exists()
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(UserError, match='cannot be written.*same command'):
+    _tune(
+        backbone, source, tmp_path / 'file', _job(train=4),
+        dataclasses.replace(_TUNING, epochs=1),
+    )  # pyformat: disable
+
+
+def test_a_picture_that_vanished_is_named(
+    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  def vanish(count: int) -> None:
+    if count > 50:
+      raise images.UnreadableImage('gone')
+
+  source.on_read = vanish
+  with pytest.raises(UserError, match=r'\d+\.png of .* \(gone\): put it back'):
+    _tune(backbone, source, tmp_path)
+
+
+def test_efficientnet_lite0(
+    tmp_path: pathlib.Path, source: _Counting
+) -> None:
+  """The real network: features of the job, not of the pretrained weights."""
+  backbone = backbones.load('efficientnet_lite0', trainable=True)
+  how = dataclasses.replace(_HOW, image_size=32)
+  tuning = dataclasses.replace(_TUNING, epochs=4, learning_rate=1e-3)
+  got = _tune(backbone, source, tmp_path, tuning=tuning, how=how)
+  assert got.features.shape == (_N, 1280)
+  assert got.losses[-1] < 0.7 * got.losses[0]
+  pixels = np.stack([
+      images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
+      for r in range(_N)
+  ])
+  frozen = np.asarray(backbone.pooled(pixels))
+  assert np.abs(got.features - frozen).max() > 0.1 * np.abs(frozen).max()
