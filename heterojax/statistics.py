@@ -1,6 +1,6 @@
 """Intervals of proportions and AUCs, associations, and lines with intervals."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import warnings
 
 import numpy as np
@@ -270,3 +270,17 @@ def _why_none(n: int, values: np.ndarray, groups: np.ndarray) -> str:
   if np.all(groups == groups[0]):
     return f'all {n} values are in one group'
   return ''
+
+
+def nanmean(values: Any, axis: int | None = None) -> np.ndarray:
+  """Mean of what can be estimated; NaN, without a warning, of nothing."""
+  values = np.asarray(values, float)
+  known = np.isfinite(values)
+  total = np.where(known, values, 0).sum(axis)
+  count = known.sum(axis)
+  return np.where(count, total / np.maximum(count, 1), np.nan)
+
+
+def or_none(values: np.ndarray) -> list[float | None]:
+  """`[K]` numbers; what cannot be estimated is null."""
+  return [float(v) if np.isfinite(v) else None for v in values]

@@ -61,7 +61,7 @@ def write_features(
 
 _SMALL = (
     '--config=features:study=sample_size,tiny',
-    '--config.sizes=80,all',
+    '--config.sizes=60,80,all',
     '--config.heads.epochs=20',
 )
 
@@ -90,7 +90,7 @@ def test_all_artifacts_are_there(run: pathlib.Path) -> None:
 
 def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   """n images are drawn and then split, patients whole, each tested once."""
-  assert [s['n'] for s in results['sizes']] == [80, 160]
+  assert [s['n'] for s in results['sizes']] == [60, 80, 160]
   clusters = rows_of(run / 'clusters.csv')
   patient = {r['id']: r['group'] for r in rows_of(run / 'manifest.csv')}
   drawn = {}
@@ -116,7 +116,7 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
       tested += parts['test']
     assert len(tested) == len(set(tested)) == size['n']
     drawn[size['n']] = set(tested)
-  assert drawn[80] < drawn[160]
+  assert drawn[60] < drawn[80] < drawn[160]
 
 
 def test_metrics_are_those_of_clusters_csv(
@@ -165,9 +165,38 @@ def test_both_orders_of_averaging(results: dict) -> None:
     assert low < size['cv_expected'] < high
 
 
-def test_too_few_sizes_have_no_correlation(results: dict) -> None:
+def _shape(value: Any, path: str = '') -> set[str]:
+  """Paths of everything in a tree of results."""
+  children = ()
+  if isinstance(value, dict):
+    children = ((f'{path}.{name}', child) for name, child in value.items())
+  elif isinstance(value, list):
+    children = ((f'{path}[]', child) for child in value)
+  return set().union({path}, *(_shape(child, p) for p, child in children))
+
+
+def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
+  # What differs by data set: names of classes, and reasons.
+  own = ('class_counts', '_why', 'notes', 'timings', 'environment', '.empty')
+
+  def fixed(tree: dict) -> set[str]:
+    return {p for p in _shape(tree) if not any(name in p for name in own)}
+
+  example = json.loads(EXAMPLE.read_text())
+  assert fixed(example) == fixed(results)
+  assert example['schema_version'] == results['schema_version'] == 1
+
+
+def test_the_correlation_is_that_of_the_sizes(results: dict) -> None:
   found = results['cv_vs_metric']
-  assert found['pearson'] is None and 'three sizes' in found['pearson_why']
+  cvs = [s['mean_of_cvs'] for s in results['sizes']]
+  accuracies = [s['metric_mean'] for s in results['sizes']]
+  assert found['n'] == 3
+  want = stats.pearsonr(cvs, accuracies).statistic
+  assert found['pearson'] == pytest.approx(want)
+  line = stats.linregress(cvs, accuracies)
+  assert found['fit']['slope'] == pytest.approx(line.slope)
+  assert found['fit']['intercept'] == pytest.approx(line.intercept)
 
 
 def test_validity_has_every_algorithm_and_k(results: dict) -> None:
@@ -191,7 +220,10 @@ def test_the_table_of_fuzzifiers(tmp_path: pathlib.Path) -> None:
       f'--workdir={tmp_path / "run"}',
   )
   assert launch(*_SMALL, *args) == 0
-  (size,) = results_of(tmp_path / 'run')['sizes']
+  results = results_of(tmp_path / 'run')
+  (size,) = results['sizes']
+  why = results['cv_vs_metric']['pearson_why']
+  assert results['cv_vs_metric']['pearson'] is None and 'three sizes' in why
   table = {row['fuzzifier']: row for row in size['fuzzifiers']}
   assert list(table) == [1.1, 1.5, 2.0]
   # The study's own fuzzifier is a row of the table.

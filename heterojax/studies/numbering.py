@@ -47,5 +47,5 @@ def renumbered(labels: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def majority(labels: np.ndarray, k: int) -> np.ndarray:
-  """`[N]`, the cluster that most trainings `[R, N]` give; the first of equals."""
+  """`[N]`, the cluster of most trainings `[R, N]`; the first of equals."""
   return np.argmax((labels[..., None] == np.arange(k)).sum(axis=0), axis=1)

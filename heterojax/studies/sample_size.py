@@ -21,6 +21,7 @@ from heterojax.datasets import sizes
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.studies import cluster_cv
+from heterojax.studies import cluster_tables
 from heterojax.studies import components
 from heterojax.studies import sample_size_summary as summary
 from heterojax.studies import scoring
@@ -47,9 +48,8 @@ def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
     (cohort,) = read
     wanted = sizes.parse(settings.sizes)
     drawn = sizes.draw(cohort, wanted, settings.seed, settings.nested)
-  return tuple(
-      itertools.chain.from_iterable(stages.split(settings, own) for own in drawn)
-  )
+  folds = [stages.split(settings, cohort) for cohort in drawn]
+  return tuple(itertools.chain.from_iterable(folds))
 
 
 def _parts(
@@ -140,7 +140,7 @@ def run(
     found = cluster_cv.analyse(settings, parts, reduced, scored, trained)
     results = summary.summarise(settings, cohorts, backbone, learned, found)
   run_folder.write_atomically(
-      folder / 'clusters.csv', summary.clusters_csv(settings, found, learned)
+      folder / 'clusters.csv', cluster_tables.clusters_csv(settings, found, learned)
   )
   results |= {'timings': timer.stages, 'environment': environment}
   run_folder.write_atomically(

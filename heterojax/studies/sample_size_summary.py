@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from heterojax import cluster
 from heterojax import heterogeneity
 from heterojax import rng
+from heterojax import statistics
 from heterojax.backbones import Backbone
-from heterojax.cluster import distances
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import csv_text
 from heterojax.studies import choosing
+from heterojax.studies import cluster_tables
 from heterojax.studies import mendez2019
 from heterojax.studies import scoring
 from heterojax.studies import summary
@@ -148,26 +147,12 @@ def _known(name: str, value: float, why: str) -> dict[str, Any]:
   return {name: None, f'{name}_why': why}
 
 
-def _each(values: np.ndarray) -> list[float | None]:
-  """`[K]` numbers; what cannot be estimated is null."""
-  return [float(v) if np.isfinite(v) else None for v in values]
-
-
-def _nanmean(values: Any, axis: int | None = None) -> np.ndarray:
-  """Mean of what can be estimated; NaN, without a warning, of nothing."""
-  values = np.asarray(values, float)
-  known = np.isfinite(values)
-  total = np.where(known, values, 0).sum(axis)
-  count = known.sum(axis)
-  return np.where(count, total / np.maximum(count, 1), np.nan)
-
-
 def _fold(fold: FoldClusters) -> dict[str, Any]:
   """One fold of `sizes[].folds`."""
   k = fold.centers.shape[1]
   samples = fold.part.samples
-  metric = _nanmean(fold.own.metric, 0)
-  spread = np.sqrt(_nanmean((fold.own.metric - metric[None]) ** 2, 0))
+  metric = statistics.nanmean(fold.own.metric, 0)
+  spread = np.sqrt(statistics.nanmean((fold.own.metric - metric[None]) ** 2, 0))
   empty = (fold.own.counts == 0).sum(axis=0)
   return {
       'n_train': len(samples.of('train')),
@@ -175,16 +160,16 @@ def _fold(fold: FoldClusters) -> dict[str, Any]:
       'metric': fold.scored.metric,
       'baseline': fold.scored.baseline,
       'scores': fold.scored.scores,
-      'cluster_metric': _each(metric),
+      'cluster_metric': statistics.or_none(metric),
       'cluster_size': fold.own.sizes.tolist(),
       'cluster_n_test': fold.own.counts.mean(axis=0).tolist(),
-      **_cvs('cv', _nanmean(fold.own.cv)[None], fold.null[None], metric),
+      **_cvs('cv', statistics.nanmean(fold.own.cv)[None], fold.null[None], metric),
       'training_spread': {
           **_spread(fold.own.cv),
-          'cluster_metric_std': _each(spread),
+          'cluster_metric_std': statistics.or_none(spread),
       },
       **_agreement([fold]),
-      'jaccard': _each(fold.jaccard),
+      'jaccard': statistics.or_none(fold.jaccard),
       'n_components': fold.reduced.n_components,
       'explained_variance': fold.reduced.explained_variance,
       'empty': [
@@ -250,10 +235,10 @@ def _cvs(
 def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
   """One entry of `sizes`."""
   folds = [_fold(fold) for fold in found.folds]
-  metric = _nanmean([_nanmean(f.own.metric, 0) for f in found.folds], 0)
+  metric = statistics.nanmean([statistics.nanmean(f.own.metric, 0) for f in found.folds], 0)
   cvs = _cvs(
       'mean_of_cvs',
-      np.array([_nanmean(f.own.cv) for f in found.folds]),
+      np.array([statistics.nanmean(f.own.cv) for f in found.folds]),
       np.stack([f.null for f in found.folds]),
       metric,
   )
@@ -266,17 +251,17 @@ def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
       'baseline': float(np.mean([f['baseline'] for f in folds])),
       'folds': folds,
       'metric_mean': float(np.mean([f['metric'] for f in folds])),
-      'cluster_metric_mean': _each(metric),
+      'cluster_metric_mean': statistics.or_none(metric),
       'cluster_size_mean': np.mean(
           [f['cluster_size'] for f in folds], axis=0
       ).tolist(),
       **cvs,
       'band': heterogeneity.band(mean),
       'training_spread': {
-          **_known('cv_std', float(_nanmean(spread)), _NO_CV),
+          **_known('cv_std', float(statistics.nanmean(spread)), _NO_CV),
       },
       **_agreement(found.folds),
-      **_distances(found),
+      **cluster_tables.distances(found),
       'fuzzifiers': None,
   }
   if mean is None:
@@ -291,45 +276,14 @@ def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
 
 def _fuzzifier(m: float, own: Sequence[Trainings]) -> dict[str, Any]:
   """A row of the table of fuzzifiers, from T folds."""
-  metric = _nanmean([_nanmean(t.metric, 0) for t in own], 0)
+  metric = statistics.nanmean([statistics.nanmean(t.metric, 0) for t in own], 0)
   of_means = heterogeneity.coefficient_of_variation(metric)
-  mean = float(_nanmean([_nanmean(t.cv) for t in own]))
+  mean = float(statistics.nanmean([statistics.nanmean(t.cv) for t in own]))
   return {
       'fuzzifier': m,
       **_known('mean_of_cvs', mean, _NO_CV),
       **_known('cv_of_means', float(of_means), _NO_CV),
       'cluster_size_mean': np.mean([t.sizes for t in own], axis=0).tolist(),
-  }
-
-
-def _distances(found: SizeClusters) -> dict[str, Any]:
-  """Tables 1 and 2, over training images, means over trainings and folds."""
-  between, closest, to_centroid = [], [], []
-  for fold in found.folds:
-    train = fold.part.samples.of('train')
-    z, labels = fold.reduced.z[train], fold.own.labels[:, train]
-    between.append(
-        np.mean([cluster.between_clusters(c) for c in fold.centers], axis=0)
-    )
-    closest.append(
-        _nanmean(
-            distances.closest_point_distances(z, labels, fold.centers.shape[1]),
-            0,
-        )
-    )
-    own = distances.to_centroid(z, fold.centers[..., : z.shape[1]], labels)
-    to_centroid.append({name: _nanmean(v, 0) for name, v in own._asdict().items()})
-  names = ('min', 'max', 'mean', 'std')
-  mean = {n: _each(_nanmean([t[n] for t in to_centroid], 0)) for n in names}
-  return {
-      'centroid_distances': np.mean(between, axis=0).tolist(),
-      'closest_point_distances': [
-          _each(row) for row in _nanmean(closest, 0)
-      ],
-      'to_centroid': [
-          {'cluster': c, **{n: mean[n][c] for n in names}}
-          for c in range(len(mean['min']))
-      ],
   }
 
 
@@ -353,53 +307,3 @@ def _published(settings: Settings) -> dict[str, Any]:
     why = 'the paper did not study these data'
     return {'published': None, 'published_why': why}
   return {'published': mendez2019.mendez2019(model)}
-
-
-def clusters_csv(
-    settings: Settings,
-    found: Sequence[SizeClusters],
-    learned: Sequence[Learned],
-) -> str:
-  """`clusters.csv`: every sample of every part.
-
-  The cluster is the one that most trainings give, the distance is the mean over
-  trainings to the centroid of the sample's own cluster in each.
-  """
-  regression = settings.data.task == 'regression'
-  answer = ['predicted', 'absolute_error'] if regression else [
-      'probability', 'correct'
-  ]
-  header = ['id', 'split', 'cluster', 'centroid_distance', *answer, 'n', 'fold']
-  folds = [fold for size in found for fold in size.folds]
-  rows = []
-  for fold, own in zip(folds, learned):
-    samples, z = fold.part.samples, fold.reduced.z
-    centers = fold.centers[..., : z.shape[1]]
-    distance = np.mean(
-        [
-            np.linalg.norm(z - c[labels], axis=1)
-            for c, labels in zip(centers, fold.own.labels)
-        ],
-        axis=0,
-    )
-    if regression:
-      right = [float(v) for v in np.abs(own.predicted - samples.y)]
-    else:
-      right = [
-          str(bool(v)).lower() for v in (own.predicted > 0.5) == samples.y
-      ]
-    majority = fold.clusters
-    rows += [
-        [
-            samples.ids[i],
-            samples.split[i],
-            int(majority[i]),
-            float(distance[i]),
-            float(own.predicted[i]),
-            right[i],
-            fold.part.n,
-            fold.part.fold,
-        ]
-        for i in range(len(samples.ids))
-    ]
-  return csv_text(header, rows)
