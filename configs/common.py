@@ -108,6 +108,7 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
           fuzzifier=2.0,  # of fuzzy
           covariance='full',  # of gmm; or diag or spherical
           trainings=10,  # sample_size only: of the clustering, per fold
+          matching='members',  # of their clusters, or members_and_metric
       ),
       heads=create(
           epochs=10,
@@ -138,6 +139,7 @@ def sample_size(protocol: str, feature: str) -> config_dict.ConfigDict:
   config.reduction.n_components = 10
   config.cluster.method = 'fuzzy'
   config.cluster.n_init = 1  # One start per training; there are ten.
+  config.cluster.max_iter = 3000  # Fuzzy K-means may creep.
   config.heads.epochs = 100
   config.heads.patience = 10
   config.heads.monitor = 'val_loss'

@@ -24,6 +24,7 @@ class Purpose(enum.IntEnum):
   SIZE = 7
   BOOTSTRAP = 8
   PERMUTATION = 9
+  CHOICE = 10
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

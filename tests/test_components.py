@@ -100,6 +100,6 @@ def test_minimum_mode_cv() -> None:
   assert curve['mode'] == pytest.approx(mode, abs=1e-4)
   chosen = 1 + int(np.argmax(rounded == mode))
   assert (curve['chosen'], found.n_components) == (chosen, chosen)
-  assert (found.z[:, chosen:] == 0).all()
+  assert found.z.shape == (_N, chosen)
   # No cluster is empty, so that both conventions agree.
   np.testing.assert_array_equal(curve['cv'], curve['cv_minus_one'])

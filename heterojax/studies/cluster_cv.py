@@ -24,6 +24,9 @@ from heterojax.studies.settings import Settings
 from heterojax.studies.top_models import Part
 from heterojax.studies.trainings import Trained
 
+# Of the root mean square distance to the centroids.
+_COINCIDE = 0.01
+
 
 class Trainings(NamedTuple):
   """What the trainings of one clustering say of the metric.
@@ -57,6 +60,9 @@ class FoldClusters(NamedTuple):
       over the clusters.
     adjusted_rand: mean over pairs of trainings; None with one.
     jaccard: `[K]` stability under the bootstrap.
+    membership: `[N]` of each sample in its own cluster, mean over trainings.
+    converged: `[R]` bool.
+    coinciding: `[K, K]`, in how many trainings two centroids are one.
   """
 
   part: Part
@@ -68,6 +74,9 @@ class FoldClusters(NamedTuple):
   null: np.ndarray
   adjusted_rand: float | None
   jaccard: np.ndarray
+  membership: np.ndarray
+  converged: np.ndarray
+  coinciding: np.ndarray
 
   @property
   def clusters(self) -> np.ndarray:
@@ -118,7 +127,10 @@ def _fold(
     reference: dict[str, int],
 ) -> FoldClusters:
   k, ids = settings.cluster.k, part.samples.ids
-  new = numbering.numbers(trained.labels, ids, reference, k)
+  metric = None
+  if settings.cluster.matching == 'members_and_metric':
+    metric = _trainings(part, scored, trained.labels, k).metric
+  new = numbering.numbers(trained.labels, ids, reference, k, metric)
   order = np.argsort(new, axis=1)
   own = _trainings(part, scored, numbering.renumbered(trained.labels, new), k)
   same = dict(zip(ids, numbering.majority(own.labels, k).tolist()))
@@ -138,17 +150,22 @@ def _fold(
       scored.terms.transform,
       components.key(settings, rng.Purpose.PERMUTATION, part),
   )
+  centers = np.take_along_axis(trained.centers, order[..., None], axis=1)
+  train = part.samples.of('train')
   return FoldClusters(
       part=part,
       reduced=reduced,
       scored=scored,
-      centers=np.take_along_axis(trained.centers, order[..., None], axis=1),
+      centers=centers,
       own=own,
       fuzzified=fuzzified,
       null=null,
       adjusted_rand=matching.pairwise_adjusted_rand(own.labels),
       # The first training is the one whose clusters were sought again.
       jaccard=trained.jaccard[order[0]],
+      membership=trained.membership.mean(axis=0),
+      converged=trained.converged,
+      coinciding=_coinciding(reduced.z[train], centers, own.labels[:, train]),
   )
 
 
@@ -167,3 +184,26 @@ def _trainings(
       cv=heterogeneity.coefficient_of_variation(metric),
       sizes=(labels[..., None] == np.arange(k)).mean(axis=(0, 1)),
   )
+
+
+def _coinciding(
+    z: np.ndarray, centers: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+  """`[K, K]`, in how many trainings two centroids are one.
+
+  That is where they are closer than a hundredth of what training images are off
+  theirs (root mean square): there is no gap where such clusters part. Fuzzy
+  K-means with a large fuzzifier has such optima.
+
+  Args:
+    z: `[N, Q]` training samples.
+    centers: `[R, K, Q]`.
+    labels: `[R, N]`.
+  """
+  k = centers.shape[1]
+  found = np.zeros((k, k), int)
+  for own, clusters in zip(centers, labels):
+    off = np.sqrt(np.mean(np.sum((z - own[clusters]) ** 2, axis=1)))
+    apart = np.linalg.norm(own[:, None] - own[None], axis=-1)
+    found += apart < _COINCIDE * off
+  return found * (1 - np.eye(k, dtype=int))

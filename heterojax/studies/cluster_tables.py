@@ -50,13 +50,15 @@ def clusters_csv(
   """`clusters.csv`: every sample of every part.
 
   The cluster is the one that most trainings give, the distance is the mean over
-  trainings to the centroid of the sample's own cluster in each.
+  trainings to the centroid of the sample's own cluster in each, and so is the
+  membership, of which K-means knows 1 only.
   """
   regression = settings.data.task == 'regression'
   answer = ['predicted', 'absolute_error'] if regression else [
       'probability', 'correct'
   ]
-  header = ['id', 'split', 'cluster', 'centroid_distance', *answer, 'n', 'fold']
+  header = ['id', 'split', 'cluster', 'centroid_distance', *answer]
+  header += ['membership', 'n', 'fold']
   folds = [fold for size in found for fold in size.folds]
   rows = []
   for fold, own in zip(folds, learned):
@@ -83,6 +85,7 @@ def clusters_csv(
             float(distance[i]),
             float(own.predicted[i]),
             right[i],
+            float(fold.membership[i]),
             fold.part.n,
             fold.part.fold,
         ]

@@ -35,8 +35,9 @@ class Reduced(NamedTuple):
   """One part in principal components.
 
   Attributes:
-    z: `[N, Q]` float32; columns beyond `n_components` are zero.
-    n_components: how many are used.
+    z: `[N, Q]` float32; columns beyond the rank of the training images are
+      zero.
+    n_components: Q.
     explained_variance: of the training images, by those.
     by_components: CV over the number of components; None if not asked for.
   """
@@ -74,8 +75,7 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
     by_components = cv_by_components(settings, part, learned, z)
     # Where no CV can be estimated there is nothing to choose by.
     q = by_components['chosen'] or min(own.n_components, q)
-    z[:, q:] = 0
-  return Reduced(z, q, float(ratio[:q].sum()), by_components)
+  return Reduced(z[:, :q], q, float(ratio[:q].sum()), by_components)
 
 
 def _rank(singular_values: np.ndarray) -> int:

@@ -19,6 +19,7 @@ def numbers(
     ids: Sequence[str],
     reference: Mapping[str, int],
     k: int,
+    metric: np.ndarray | None = None,
 ) -> np.ndarray:
   """New numbers, alike over trainings and like those of a reference.
 
@@ -28,11 +29,13 @@ def numbers(
     reference: id to cluster; images that it does not name do not count, and
       where it names none the trainings are only made alike.
     k: clusters.
+    metric: `[R, K]`; where given, trainings are matched by it as well, as the
+      paper's were "using the cluster patients and accuracy".
 
   Returns:
     `[R, K]`, the new number of each cluster of each training.
   """
-  new = matching.align_trainings(labels, k)
+  new = matching.align_trainings(labels, k, metric)
   shared = [i for i, name in enumerate(ids) if name in reference]
   if not shared:
     return new

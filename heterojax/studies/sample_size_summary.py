@@ -6,6 +6,7 @@ of the folds' CVs, and the CV of the clusters' mean metrics.
 """
 
 from collections.abc import Sequence
+import itertools
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from heterojax import rng
 from heterojax import statistics
 from heterojax.backbones import Backbone
 from heterojax.datasets.manifest import Cohort
+from heterojax.studies import cautions
 from heterojax.studies import choosing
 from heterojax.studies import cluster_tables
 from heterojax.studies import mendez2019
@@ -26,6 +28,7 @@ from heterojax.studies.cluster_cv import Trainings
 from heterojax.studies.settings import Settings
 from heterojax.studies.top_models import Learned
 
+_CONSTANT = 'the targets of the test images are all the same'
 _NO_CV = 'fewer than two clusters have test images, or their mean is zero'
 
 
@@ -79,6 +82,7 @@ def summarise(
       'sizes': sizes,
       'cv_vs_metric': heterogeneity.cv_vs_metric(cv, metric),
       'validity': _validity(settings, found[-1]),
+      'findings': cautions.cautions(settings, largest, found),
       **_published(settings),
   }
   return results
@@ -140,9 +144,9 @@ def _mean(values: Sequence[float]) -> float | int:
   return int(mean) if mean.is_integer() else mean
 
 
-def _known(name: str, value: float, why: str) -> dict[str, Any]:
+def _known(name: str, value: float | None, why: str) -> dict[str, Any]:
   """A number, or null and the reason."""
-  if np.isfinite(value):
+  if value is not None and np.isfinite(value):
     return {name: float(value)}
   return {name: None, f'{name}_why': why}
 
@@ -157,13 +161,18 @@ def _fold(fold: FoldClusters) -> dict[str, Any]:
   return {
       'n_train': len(samples.of('train')),
       'n_test': len(samples.of('test')),
-      'metric': fold.scored.metric,
-      'baseline': fold.scored.baseline,
+      **_known('metric', fold.scored.metric, _CONSTANT),
+      **_known('baseline', fold.scored.baseline, _CONSTANT),
       'scores': fold.scored.scores,
       'cluster_metric': statistics.or_none(metric),
       'cluster_size': fold.own.sizes.tolist(),
       'cluster_n_test': fold.own.counts.mean(axis=0).tolist(),
-      **_cvs('cv', statistics.nanmean(fold.own.cv)[None], fold.null[None], metric),
+      **_cvs(
+          'cv',
+          statistics.nanmean(fold.own.cv)[None],
+          fold.null[None],
+          metric,
+      ),
       'training_spread': {
           **_spread(fold.own.cv),
           'cluster_metric_std': statistics.or_none(spread),
@@ -177,6 +186,12 @@ def _fold(fold: FoldClusters) -> dict[str, Any]:
           for c in range(k)
           if empty[c]
       ],
+      'coinciding': [
+          {'clusters': [a, b], 'trainings': int(fold.coinciding[a, b])}
+          for a, b in itertools.combinations(range(k), 2)
+          if fold.coinciding[a, b]
+      ],
+      'unconverged': int(np.sum(~fold.converged)),
       'cv_by_components': fold.reduced.by_components,
   }
 
@@ -235,7 +250,7 @@ def _cvs(
 def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
   """One entry of `sizes`."""
   folds = [_fold(fold) for fold in found.folds]
-  metric = statistics.nanmean([statistics.nanmean(f.own.metric, 0) for f in found.folds], 0)
+  metric = _of_clusters([fold.own for fold in found.folds])
   cvs = _cvs(
       'mean_of_cvs',
       np.array([statistics.nanmean(f.own.cv) for f in found.folds]),
@@ -244,13 +259,17 @@ def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
   )
   mean = cvs['mean_of_cvs']
   spread = [_spread(f.own.cv)['cv_std'] for f in found.folds]
+
+  def mean_of(name: str) -> float:
+    return float(statistics.nanmean([f[name] for f in folds]))
+
   described = {
       'n': found.n,
       'n_train': _mean([f['n_train'] for f in folds]),
       'n_test': _mean([f['n_test'] for f in folds]),
-      'baseline': float(np.mean([f['baseline'] for f in folds])),
+      **_known('baseline', mean_of('baseline'), _CONSTANT),
       'folds': folds,
-      'metric_mean': float(np.mean([f['metric'] for f in folds])),
+      **_known('metric_mean', mean_of('metric'), _CONSTANT),
       'cluster_metric_mean': statistics.or_none(metric),
       'cluster_size_mean': np.mean(
           [f['cluster_size'] for f in folds], axis=0
@@ -274,9 +293,15 @@ def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
   return described
 
 
+def _of_clusters(folds: Sequence[Trainings]) -> np.ndarray:
+  """`[K]` metric, mean over the trainings and then over the folds."""
+  means = [statistics.nanmean(fold.metric, 0) for fold in folds]
+  return statistics.nanmean(means, 0)
+
+
 def _fuzzifier(m: float, own: Sequence[Trainings]) -> dict[str, Any]:
   """A row of the table of fuzzifiers, from T folds."""
-  metric = statistics.nanmean([statistics.nanmean(t.metric, 0) for t in own], 0)
+  metric = _of_clusters(own)
   of_means = heterogeneity.coefficient_of_variation(metric)
   mean = float(statistics.nanmean([statistics.nanmean(t.cv) for t in own]))
   return {
@@ -291,7 +316,7 @@ def _validity(settings: Settings, found: SizeClusters) -> dict[str, Any]:
   """Algorithms and numbers of clusters, on the first fold of a size."""
   fold = found.folds[0]
   train = fold.part.samples.of('train')
-  key = rng.key(settings.seed, rng.Purpose.CLUSTERING, found.n, 0, 1)
+  key = rng.key(settings.seed, rng.Purpose.CHOICE, found.n)
   rows = choosing.choose(fold.reduced.z[train], key=key)
   return {
       'n': len(train),

@@ -79,6 +79,7 @@ class Cluster:
   fuzzifier: float
   covariance: str
   trainings: int
+  matching: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +140,7 @@ _CHOICES = {
     'reduction.fit': ('train', 'separate'),
     'cluster.method': ('kmeans', 'fuzzy', 'gmm'),
     'cluster.covariance': ('full', 'diag', 'spherical'),
+    'cluster.matching': ('members', 'members_and_metric'),
     'heads.monitor': ensemble.MONITORS,
     'heads.random_vary': ('both', 'initialisation'),
 }
@@ -294,6 +296,12 @@ def _sample_size_rules(settings: Settings) -> _Rules:
   yield s.reduction.rejected == 0, (
       '--config.reduction.rejected belongs to the retraining study: leave it'
       ' at 0.'
+  )
+  spherical = (s.cluster.method, s.cluster.covariance) == ('gmm', 'spherical')
+  yield not spherical or s.reduction.rule != 'minimum_mode_cv', (
+      '--config.reduction.rule=minimum_mode_cv clusters in all numbers of'
+      ' components at once, which spherical mixtures cannot: use'
+      ' --config.cluster.covariance=full or diag.'
   )
   if s.data.task == 'regression':
     yield s.heads.monitor == 'val_loss', (

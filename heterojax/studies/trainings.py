@@ -7,7 +7,7 @@ Axes: P parts, R trainings, B bootstraps, N rows, Q components, K clusters.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,8 @@ class Trained(NamedTuple):
   Attributes:
     centers: `[R, K, Q]`.
     labels: `[R, N]` of all samples.
+    membership: `[R, N]` of each sample in its own cluster, from 1 / K to 1.
+    converged: `[R]` bool.
     jaccard: `[K]`, how well each cluster of the first training is found again
       in bootstraps of the training images.
     fuzzified: labels `[R, N]` by fuzzifier; empty for other methods.
@@ -42,6 +44,8 @@ class Trained(NamedTuple):
 
   centers: np.ndarray
   labels: np.ndarray
+  membership: np.ndarray
+  converged: np.ndarray
   jaccard: np.ndarray
   fuzzified: dict[float, np.ndarray]
 
@@ -54,15 +58,19 @@ def train(
   Parts are padded to one shape, because compiling a program for each size takes
   longer than running it. Only training images are fitted.
   """
-  sizes = {part.n: [] for part in parts}
-  for i, part in enumerate(parts):
-    sizes[part.n].append(i)
-  groups = [list(range(len(parts)))]
+  groups: dict[Any, list[int]] = {}
   widest = max(r.z.shape[1] for r in reduced)
-  if 8 * len(parts) * max(len(r.z) for r in reduced) * widest > _LARGEST_BYTES:
-    groups = list(sizes.values())
+  rows = len(parts) * max(len(r.z) for r in reduced)
+  c = settings.cluster
+  for i, part in enumerate(parts):
+    by = part.n if 8 * rows * widest > _LARGEST_BYTES else 0
+    # The one variance of a spherical component is a mean over the columns,
+    # which those that are padding must not enter.
+    spherical = (c.method, c.covariance) == ('gmm', 'spherical')
+    width = reduced[i].z.shape[1] if spherical else 0
+    groups.setdefault((by, width), []).append(i)
   trained: dict[int, Trained] = {}
-  for group in groups:
+  for group in groups.values():
     own = [parts[i] for i in group]
     found = _train(settings, own, [reduced[i] for i in group])
     trained |= dict(zip(group, found))
@@ -88,6 +96,8 @@ def _train(
     yield Trained(
         centers=np.asarray(found.centers[p])[..., :q],
         labels=own[settings.cluster.fuzzifier],
+        membership=np.asarray(found.memberships[p])[:, :n].max(axis=-1),
+        converged=np.asarray(found.n_iter[p]) < settings.cluster.max_iter,
         jaccard=_jaccard(
             settings, part, z[p], own[settings.cluster.fuzzifier][0]
         ),

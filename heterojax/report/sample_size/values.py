@@ -139,3 +139,8 @@ def published_sizes(results: dict[str, Any]) -> list[dict[str, Any]]:
 def validity_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
   """Indices of each algorithm and number of clusters."""
   return (results['validity'] or {}).get('rows', [])
+
+
+def coinciding(size: dict[str, Any]) -> bool:
+  """Whether two centroids are one in any fold."""
+  return any(fold.get('coinciding') for fold in size['folds'])

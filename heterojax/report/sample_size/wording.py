@@ -41,10 +41,13 @@ def largest(results: dict[str, Any]) -> str:
       f' ({values.test_images_per_cluster(size)} test images per cluster)'
   )
   if where == 'above':
-    return (
-        f'{text} This lies above {chance}: the clusters differ in'
-        f' {metric} by more than chance explains. {_extremes(results, size)}'
+    text += (
+        f' This lies above {chance}: the clusters differ in {metric} by more'
+        f' than chance explains. {_extremes(results, size)}'
     )
+    if values.coinciding(size):
+      text += ' But some of these clusters are one that was cut in two (below).'
+    return text
   if where == 'below':
     return (
         f'{text} This lies below {chance}: the clusters are more alike than'
@@ -251,6 +254,11 @@ def stability(results: dict[str, Any]) -> str:
       f' gives) is {told}: {agreement(min(known)[0])}'
       f'{" at worst" if len(known) > 1 else ""}.'
   )
+  if any(values.coinciding(size) for size in results['sizes']):
+    text += (
+        ' That says nothing for clusters whose centroids coincide: they are cut'
+        ' alike from every start.'
+    )
   if agreement(min(known)[0]) == 'poor':
     text += (
         ' Where it is poor, a cluster’s number stands for different images in'

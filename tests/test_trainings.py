@@ -1,0 +1,137 @@
+"""Trainings of the clustering: parts do not see each other; what coincides."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from heterojax import metrics
+from heterojax.configs import features as features_config
+from heterojax.datasets.augmentation import IDENTITY
+from heterojax.features import Picture
+from heterojax.studies import cautions
+from heterojax.studies import cluster_cv
+from heterojax.studies import settings as settings_lib
+from heterojax.studies import trainings
+from heterojax.studies.components import Reduced
+from heterojax.studies.samples import Samples
+from heterojax.studies.scoring import Scored
+from heterojax.studies.top_models import Part
+
+
+def _settings(**cluster: object) -> settings_lib.Settings:
+  config = features_config.get_config('study=sample_size')
+  config.cluster.trainings = 3
+  config.cluster.update(cluster)
+  return settings_lib.from_dict(config.to_dict())
+
+
+def _part(n: int, fold: int = 0) -> Part:
+  ids = tuple(map(str, range(n)))
+  split = np.array(['test' if i % 4 == fold else 'train' for i in range(n)])
+  pictures = tuple(Picture(i, IDENTITY) for i in ids)
+  y = np.arange(n) % 2
+  return Part(
+      n,
+      fold,
+      Samples(ids, ids, (IDENTITY,) * n, split, y, np.arange(n), pictures, y),
+  )
+
+
+def _reduced(z: np.ndarray) -> Reduced:
+  return Reduced(z.astype(np.float32), z.shape[1], 1.0, None)
+
+
+def _groups(n: int, q: int, seed: int) -> np.ndarray:
+  rng = np.random.default_rng(seed)
+  centers = 2 * rng.standard_normal((4, q))
+  return centers[np.arange(n) % 4] + rng.standard_normal((n, q))
+
+
+@pytest.mark.parametrize(
+    'method, covariance',
+    [
+        ('kmeans', 'full'),
+        ('fuzzy', 'full'),
+        ('gmm', 'full'),
+        ('gmm', 'diag'),
+        ('gmm', 'spherical'),
+    ],
+)
+def test_a_part_alone_is_the_part_among_others(
+    method: str, covariance: str
+) -> None:
+  """Others have more images and more components."""
+  settings = _settings(method=method, covariance=covariance)
+  parts = [_part(60), _part(100), _part(100, 1)]
+  reduced = [
+      _reduced(_groups(60, 3, 0)),
+      _reduced(_groups(100, 5, 1)),
+      _reduced(_groups(100, 4, 2)),
+  ]
+  together = trainings.train(settings, parts, reduced)
+  for part, own, among in zip(parts, reduced, together):
+    (alone,) = trainings.train(settings, [part], [own])
+    assert among.centers.shape == (3, 4, own.z.shape[1])
+    for a, b in zip(among.labels, alone.labels):
+      # Ties between restarts may number clusters differently.
+      assert adjusted_rand_score(a, b) == 1
+    np.testing.assert_allclose(among.membership, alone.membership, atol=1e-5)
+    np.testing.assert_allclose(among.jaccard.sum(), alone.jaccard.sum())
+
+
+def _clusters(
+    settings: settings_lib.Settings, z: np.ndarray
+) -> cluster_cv.SizeClusters:
+  part, reduced = _part(len(z)), _reduced(z)
+  test = part.samples.of('test')
+  y = part.samples.y[test]
+  scored = Scored(metrics.terms('accuracy', y, y), 1.0, 0.5, {})
+  (size,) = cluster_cv.analyse(
+      settings,
+      [part],
+      [reduced],
+      [scored],
+      trainings.train(settings, [part], [reduced]),
+  )
+  return size
+
+
+def test_coinciding_centroids_are_found() -> None:
+  """Of one cloud fuzzy K-means finds one centroid; K-means always parts it."""
+  cloud = np.random.default_rng(0).standard_normal((80, 10))
+  settings = _settings(method='fuzzy', fuzzifier=2.0)
+  found = _clusters(settings, cloud)
+  off_diagonal = ~np.eye(4, dtype=bool)
+  assert (found.folds[0].coinciding[off_diagonal] == 3).any()
+  (sentence,) = cautions._coinciding(settings, [found])  # pylint: disable=protected-access
+  assert 'n = 80' in sentence and 'fuzzifier 2 ' in sentence
+  parted = _settings(method='kmeans')
+  found = _clusters(parted, cloud)
+  assert not found.folds[0].coinciding.any()
+  assert not list(cautions._coinciding(parted, [found]))  # pylint: disable=protected-access
+  # Of groups that are there, a start may still find one twice.
+  found = _clusters(settings, 9 * _groups(80, 10, 3))
+  assert not list(cautions._coinciding(settings, [found]))  # pylint: disable=protected-access
+
+
+def test_what_has_not_converged_is_counted() -> None:
+  data = _groups(80, 5, 0)
+  short = _settings(method='fuzzy', max_iter=2)
+  found = _clusters(short, data)
+  assert not found.folds[0].converged.any()
+  (sentence,) = cautions._unconverged(short, [found])  # pylint: disable=protected-access
+  assert '3 of 3 trainings' in sentence and 'max_iter' in sentence
+  long = _settings(method='fuzzy', max_iter=3000)
+  assert _clusters(long, data).folds[0].converged.all()
+
+
+def test_matching_by_members_and_metric_keeps_the_metrics() -> None:
+  """Only numbers differ between the two ways of matching."""
+  data = _groups(80, 5, 4)
+  found = [
+      _clusters(_settings(method='kmeans', n_init=1, matching=how), data)
+      for how in ('members', 'members_and_metric')
+  ]
+  for own in zip(*(f.folds[0].own.counts for f in found)):
+    np.testing.assert_array_equal(*map(np.sort, own))
+  np.testing.assert_allclose(*(f.folds[0].own.cv for f in found))
