@@ -51,7 +51,8 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
   return create(
       seed=0,
       study='retraining',
-      sizes='100,300,half,all',  # sample_size only: numbers, shares or words
+      # sample_size only: numbers, shares or words; data.files are what they are
+      sizes='100,300,half,all',
       nested=True,  # sample_size only: a size holds the smaller ones
       published='',  # sample_size only: psp or bone_age, to compare with
       data=create(

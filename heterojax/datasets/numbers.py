@@ -8,6 +8,10 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
 
 
+# Squared errors of larger numbers leave the range of float32.
+_LARGEST = 1e15
+
+
 def labelled(candidate: Candidate, cell: str) -> Candidate:
   """Makes a number the label of a candidate.
 
@@ -17,8 +21,8 @@ def labelled(candidate: Candidate, cell: str) -> Candidate:
 
   Returns:
     The candidate with the number as its label, written in one way ('69.0' and
-    '69' are '69'); left out where the cell is no finite number, unless that
-    has been for another reason.
+    '69' are '69'); left out where the cell is no finite number or a huge one,
+    unless that has been for another reason.
   """
   number = parse(cell)
   if math.isnan(number):
@@ -28,6 +32,8 @@ def labelled(candidate: Candidate, cell: str) -> Candidate:
     return candidate.left_out(
         f'label {cell!r} is no number' if cell else 'no label'
     )
+  if abs(number) > _LARGEST and candidate.included:
+    candidate = candidate.left_out(f'label {cell!r} is beyond {_LARGEST:g}')
   text = str(int(number)) if number.is_integer() else repr(number)
   return dataclasses.replace(candidate, label=text)
 

@@ -33,9 +33,13 @@ def cluster_analysis(
   train, k = samples.split == 'train', settings.cluster.k
   centers, labels = _fitted(settings, z, train, fold)
   if (found := len(np.unique(labels[train]))) < k:
+    remedy, why = 'choose a smaller --config.cluster.k', 'training images differ'
+    if settings.cluster.method == 'fuzzy':
+      remedy += ' or --config.cluster.fuzzifier'
+      why = 'centroids differ'
     raise UserError(
-        f'Only {found} of {k} clusters have images, because too few training'
-        ' images differ: choose a smaller --config.cluster.k.'
+        f'Only {found} of {k} clusters have images, because too few {why}:'
+        f' {remedy}.'
     )
   z = np.asarray(z)
   distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
