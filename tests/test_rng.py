@@ -48,6 +48,10 @@ def test_purposes_are_pinned() -> None:
       'INITIALISATION': 4,
       'ORDER': 5,
       'SUBSET': 6,
+      'SIZE': 7,
+      'BOOTSTRAP': 8,
+      'PERMUTATION': 9,
+      'CHOICE': 10,
   }
 
 
