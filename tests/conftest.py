@@ -6,6 +6,7 @@ others with HYPOTHESIS_PROFILE=explore.
 """
 
 import os
+from collections.abc import Iterator
 import pathlib
 
 import hypothesis
@@ -26,6 +27,17 @@ hypothesis.settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'fixed'))
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / 'shared'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _free_programs() -> Iterator[None]:
+  """Forgets what a module compiled: a process can hold only so many programs.
+
+  Each keeps memory maps of its own, of which Linux allows 65,530 by default,
+  and beyond them XLA aborts.
+  """
+  yield
+  jax.clear_caches()
 
 
 @pytest.fixture(scope='session')
