@@ -5,8 +5,8 @@ reason where it is missing; and hypothesis draws the same examples every time,
 others with HYPOTHESIS_PROFILE=explore.
 """
 
-import os
 from collections.abc import Iterator
+import os
 import pathlib
 
 import hypothesis

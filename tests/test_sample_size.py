@@ -318,6 +318,43 @@ def test_the_same_command_gives_the_same_results(
   assert found == {k: v for k, v in results.items() if k not in clock}
 
 
+@pytest.mark.parametrize(
+    'split, prediction, message',
+    [
+        ('', '1', 'which rows their network was trained on'),
+        ('train', '', '1 of 40 images'),
+    ],
+)
+def test_predictions_that_cannot_be_scored(
+    split: str,
+    prediction: str,
+    message: str,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+  """Said before anything is written, so that the folder can be used again."""
+  rng = np.random.default_rng(0)
+  parts = [split and ('test' if i % 4 == 0 else split) for i in range(40)]
+  lines = ['id,0,1,2,label,prediction,split']
+  for i, part in enumerate(parts):
+    values = ','.join(f'{v:.3f}' for v in rng.standard_normal(3))
+    guess = prediction if i == 7 else str(i % 2)
+    lines.append(f'{i},{values},{i % 2},{guess},{part}')
+  (tmp_path / 'f.csv').write_text('\n'.join(lines) + '\n')
+  args = (
+      f'--config.data.dir={tmp_path / "f.csv"}',
+      '--config.data.positive=1',
+      '--config.split.folds=0',
+      '--config.sizes=all',
+      '--config.reduction.n_components=3',
+      f'--workdir={tmp_path / "run"}',
+  )
+  assert launch(*_SMALL, *args) == 2
+  assert message in capsys.readouterr().err
+  left = [p.name for p in (tmp_path / 'run').glob('*')]
+  assert 'config.json' not in left and 'manifest.csv' not in left
+
+
 # --- The laboratory's features, predictions and folds.
 
 

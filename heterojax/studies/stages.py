@@ -104,6 +104,7 @@ def split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
   """One cohort per fold."""
   own, validation_share = settings.split, settings.split.validation_share
   if settings.study == 'sample_size' and _predictions(cohort) is not None:
+    _check_predictions(cohort)
     validation_share = 0.0  # No head is trained.
   return splits.assign(
       cohort,
@@ -228,21 +229,28 @@ def _predictions(cohort: Cohort) -> np.ndarray | None:
 def predictions(
     cohorts: Sequence[Cohort], samples: samples_lib.Samples
 ) -> np.ndarray | None:
-  """`[P]` what a file of features says was predicted; None if it says nothing.
-
-  Raises:
-    UserError: if it says it of some images only.
-  """
-  source, known = cohorts[0].source, _predictions(cohorts[0])
+  """`[P]` what a file of features says was predicted; None without that."""
+  known = _predictions(cohorts[0])
   if known is None:
     return None
-  own = known[[int(p.path) for p in samples.pictures]]
+  return known[[int(p.path) for p in samples.pictures]]
+
+
+def _check_predictions(cohort: Cohort) -> None:
+  """Raises a UserError where given predictions cannot be scored."""
+  known, name = _predictions(cohort), cohort.source.name
+  own = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(own))):
     raise UserError(
-        f'{missing} of {len(own)} images of {source.name} have no prediction:'
-        ' fill in the column, or take it out, and heads are trained.'
+        f'{missing} of {len(own)} images of {name} have no prediction: fill in'
+        ' the column, or take it out, and heads are trained.'
     )
-  return own
+  if not any(c.split for c in cohort.included):
+    raise UserError(
+        f'{name} holds predictions and does not say which rows their network'
+        ' was trained on: add a column split, phase or fold, or take the'
+        ' predictions out, and heads are trained.'
+    )
 
 
 def validation(samples: samples_lib.Samples) -> np.ndarray:

@@ -66,6 +66,13 @@ def _network(results: dict[str, Any]) -> _Notes:
         'The widths of the four layers of the top model: the paper gives their'
         ' number.',
     ))
+  if results['protocol'] == 'clean':
+    notes.append((
+        OUR_CHOICE,
+        'A part of the training images of each fold (a fifth by default) is kept'
+        ' for early stopping: neither the top model nor components and clusters'
+        ' are fitted on it. The paper names no such part.',
+    ))
   notes.append((
       KERAS,
       'Where the paper is silent about training: initial weights, optimiser,'
