@@ -9,7 +9,6 @@ import pytest
 from heterojax import backbones
 from heterojax.backbones import batch_norm
 from heterojax.backbones import efficientnet
-from heterojax.backbones import layers
 
 
 def _plain(x: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:

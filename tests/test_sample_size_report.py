@@ -15,7 +15,6 @@ from sample_size_results import write
 from heterojax.report.sample_size import distances
 from heterojax.report.sample_size import page
 from heterojax.report.sample_size import tables
-from heterojax.report.sample_size import values
 
 TABLES = (
     'figure2_metric_per_cluster',

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from typing import get_args
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from heterojax.cluster import fuzzy

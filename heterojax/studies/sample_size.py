@@ -13,7 +13,6 @@ import pathlib
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from heterojax import run_folder
 from heterojax.backbones import Backbone
@@ -140,7 +139,8 @@ def run(
     found = cluster_cv.analyse(settings, parts, reduced, scored, trained)
     results = summary.summarise(settings, cohorts, backbone, learned, found)
   run_folder.write_atomically(
-      folder / 'clusters.csv', cluster_tables.clusters_csv(settings, found, learned)
+      folder / 'clusters.csv',
+      cluster_tables.clusters_csv(settings, found, learned),
   )
   results |= {'timings': timer.stages, 'environment': environment}
   run_folder.write_atomically(
