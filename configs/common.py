@@ -51,8 +51,9 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
   return create(
       seed=0,
       study='retraining',
-      # sample_size only: numbers, shares or words; data.files are what they are
-      sizes='100,300,half,all',
+      # sample_size only: numbers, shares or words, or '', which stands for
+      # 100,300,half,all; with data.files, the files' numbers of rows
+      sizes='',
       nested=True,  # sample_size only: a size holds the smaller ones
       published='',  # sample_size only: psp or bone_age, to compare with
       data=create(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 import importlib.util
 import pathlib
+import re
 import shlex
 import sys
 import traceback
@@ -18,6 +19,12 @@ from heterojax.errors import UnexpectedError
 from heterojax.errors import UserError
 
 _CONFIGS = 'heterojax.configs'
+_CONFIG = ('--config', '-config')
+# What Python says of a flag's value, and what it means.
+_PLAINLY = {
+    r'invalid literal for int\(\) with base 10: .*': 'it is no whole number',
+    r'could not convert string to float: .*': 'it is no number',
+}
 
 
 def _values(
@@ -97,7 +104,7 @@ def _shipped(argv: Sequence[str]) -> list[str]:
   argv = list(argv)
   for i, word in enumerate(argv):
     flag, equals, value = word.partition('=')
-    if flag not in ('--config', '-config'):
+    if flag not in _CONFIG:
       continue
     if not equals:  # The value is the next word.
       if i + 1 == len(argv):
@@ -117,6 +124,17 @@ def _shipped(argv: Sequence[str]) -> list[str]:
   return [word for word in argv if word]
 
 
+def _config_first(argv: Sequence[str]) -> list[str]:
+  """`--config` before its fields, which absl takes in no other order."""
+  argv = list(argv)
+  for i, word in enumerate(argv):
+    flag, equals, _ = word.partition('=')
+    if flag in _CONFIG:
+      end = i + (1 if equals else 2)
+      return argv[:1] + argv[i:end] + argv[1:i] + argv[end:]
+  return argv
+
+
 def _one_line(error: Exception) -> str:
   text = str(error).strip() or type(error).__name__
   if 'Traceback (most recent call last)' in text:
@@ -126,6 +144,8 @@ def _one_line(error: Exception) -> str:
   field = text.strip('"\'')
   if isinstance(error, (KeyError, AttributeError)) and field.isidentifier():
     text = f'the configuration has no field {field!r}, see configs/common.py'
+  for said, plainly in _PLAINLY.items():
+    text = re.sub(said, plainly, text)
   return ' '.join(text.split()).rstrip('.')
 
 
@@ -150,10 +170,11 @@ def run(
     The exit code of the contract.
   """
   run_folder.log_to_stderr()
-  values = _values(extra, argv, config)
+  words = _config_first(argv) if config else argv
+  values = _values(extra, words, config)
   try:
     with interruption.handled():
-      _parse(values, argv, about)
+      _parse(values, words, about)
       return body(values)
   except BrokenPipeError:  # As in `--help | head`.
     return 0

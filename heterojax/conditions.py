@@ -21,6 +21,7 @@ _ARITHMETIC = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+_PATHS = (ast.Name, ast.Attribute, ast.Subscript)
 
 
 def of(text: str | None) -> Callable[[dict[str, Any]], bool]:
@@ -62,6 +63,65 @@ def parse(text: str) -> ast.expr:
     if not isinstance(node, allowed):
       raise _error(text, f'{type(node).__name__} is not allowed')
   return tree
+
+
+def check(text: str | None, stand_ins: dict[str, Any]) -> None:
+  """Checks that results of a study will have what a condition names.
+
+  Args:
+    text: see `parse`; None names nothing.
+    stand_ins: what the results will hold as far as that is known, see
+      `studies.fields`.
+
+  Raises:
+    UserError: if they cannot have it, or if it cannot be compared.
+  """
+  if text is None:
+    return
+  # What is inside comes first, so that the message is of the first mistake.
+  for node in reversed([*ast.walk(parse(text))]):
+    pairs = [node]
+    if isinstance(node, ast.Compare):
+      # All of `0 < a < b`, whichever the stand-ins would decide by.
+      values = [node.left, *node.comparators]
+      pairs = [
+          ast.Compare(a, [op], [b])
+          for a, op, b in zip(values, node.ops, values[1:])
+      ]
+    elif not isinstance(node, (*_PATHS, ast.BinOp, ast.UnaryOp)):
+      continue
+    for own in pairs:
+      try:
+        _value(own, stand_ins)
+      except (LookupError, TypeError) as error:
+        raise _error(text, _why_not(own, stand_ins, error)) from error
+      # Depends on the values, which are not known.
+      except ArithmeticError:
+        continue
+      except (RecursionError, MemoryError) as error:
+        raise _error(text, type(error).__name__) from error
+
+
+def _why_not(
+    node: ast.expr, stand_ins: dict[str, Any], error: Exception
+) -> str:
+  """Why the results of the study have no such thing, in words."""
+  shown = ast.unparse(node)
+  if not isinstance(node, _PATHS):
+    return f'{shown} is not of numbers'
+  if isinstance(node, ast.Name):
+    return f'they have no field {node.id!r}'
+  whole, base = ast.unparse(node.value), _value(node.value, stand_ins)
+  if isinstance(base, list):
+    if isinstance(error, IndexError):
+      return f'there is no {shown}, {whole} has {len(base)} entries'
+    return f'{whole} is a list, of which {whole}[0] is the first'
+  if isinstance(base, dict):
+    name = node.attr if isinstance(node, ast.Attribute) else shown
+    return f'{whole} has no field {name!r}'
+  if base is None:
+    return f'{whole} is null with these settings'
+  return f'{whole} has no fields'
 
 
 def holds(tree: ast.expr, results: dict[str, Any], text: str) -> bool:

@@ -5,7 +5,7 @@ share its row. Rows are written block by block with a digest each, so that
 memory does not grow with the data set and an interrupted run loses one block.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -17,12 +17,10 @@ import pathlib
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import AxisType
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax import backbones
+from heterojax import forward
 from heterojax import run_folder
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
@@ -87,7 +85,7 @@ def flops_per_image(
   """Floating-point operations of one forward pass, as XLA counts them."""
   network = jax.jit(_network(backbone, extraction))
   lowered = network.lower(backbone.params, _one_image(extraction))
-  return float(lowered.compile().cost_analysis()['flops'])
+  return float(lowered.cost_analysis()['flops'])
 
 
 def extract(
@@ -134,8 +132,13 @@ def extract(
   missing = store.missing()
   done = len(pictures) - sum(b.stop - b.start for b in missing)
   if missing:
-    run = _compiled(backbone, extraction)
+    side = extraction.image_size
     with (
+        forward.batches(
+            _network(backbone, extraction),
+            backbone.params,
+            (extraction.batch_size, side, side, 3),
+        ) as run,
         Progress('features', len(pictures), 'images', done) as progress,
         contextlib.closing(
             decoded(source, pictures, missing, extraction)
@@ -144,33 +147,14 @@ def extract(
       # One batch is in the device's hands while the one before is written.
       waiting = None
       for block, batch in batches:
-        waiting, ready = (block, run(batch)), waiting
+        rows = run(batch, block.stop - block.start)
+        waiting, ready = (block, rows), waiting
         if ready:
           store.write(*ready)
           progress.update(ready[0].stop - ready[0].start)
       store.write(*waiting)
       progress.update(waiting[0].stop - waiting[0].start)
   return store.read(), len(pictures) - done
-
-
-def _compiled(backbone: backbones.Backbone, extraction: Extraction) -> Any:
-  """The network at one batch shape, its batch divided over the devices."""
-  devices = jax.local_devices()
-  if extraction.batch_size % len(devices):
-    raise UserError(
-        f'The batch of {extraction.batch_size} images cannot be divided over'
-        f' {len(devices)} devices: change --config.features.batch_size.'
-    )
-  mesh = jax.make_mesh(
-      (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
-  )
-  split = NamedSharding(mesh, PartitionSpec('data'))
-  params = jax.device_put(
-      backbone.params, NamedSharding(mesh, PartitionSpec())
-  )
-  # The batch shape never changes, so this compiles once.
-  network = jax.jit(_network(backbone, extraction), out_shardings=split)
-  return lambda batch: network(params, jax.device_put(batch, split))
 
 
 def load_picture(
@@ -309,9 +293,8 @@ class _Store:
     _LOG.info('Resuming: %d of %d features are there.', done, self._shape[0])
     return missing
 
-  def write(self, block: slice, values: jax.Array) -> None:
-    count = block.stop - block.start
-    rows = np.asarray(values).reshape(values.shape[0], -1)[:count]
+  def write(self, block: slice, wait: Callable[[], np.ndarray]) -> None:
+    rows = wait().reshape(block.stop - block.start, -1)
     start = np.lib.format.open_memmap(self._array, 'r').offset
     start += block.start * rows[0].nbytes
     try:

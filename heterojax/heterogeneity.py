@@ -1,52 +1,19 @@
 """Heterogeneity as the coefficient of variation of a metric over clusters.
 
-Small test clusters alone make a metric vary, so beside each coefficient stands
-what it would be with no heterogeneity at all: the images are exchanged over the
-clusters, whose sizes stay, which leaves the metric of all images as it is.
+What it would be with no heterogeneity at all is in `chance`.
 """
 
 from collections.abc import Sequence
-import functools
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from heterojax import metrics
 from heterojax import statistics
 
 # Upper limits of the paper's names (section 3 and abstract).
 BANDS = {'recommended': 0.05, 'very good': 0.1, 'good': 0.2, 'acceptable': 0.3}
 _LAST_BAND = 'not acceptable'
-DRAWS = 1000
-# The middle 95 % of the draws.
-_PERCENTILES = (2.5, 97.5)
-# Draws that are in memory at once, each of one value per image.
-_CHUNK = 64
-# Images are padded to powers of two from here on: few programs are compiled.
-_MIN_ROWS = 128
-# Equal coefficients differ by the order in which their terms are added.
-_TIE = 1e-9
-
-
-class Estimate(NamedTuple):
-  """A coefficient of variation (CV) beside its null; NaN: not estimable.
-
-  Attributes:
-    cv: as it is.
-    expected: its mean with no heterogeneity.
-    band: the middle 95 % of it with no heterogeneity.
-    corrected: what is left without the part that chance explains.
-    p_value: share of draws that are not below it, `(1 + b) / (1 + draws)`.
-  """
-
-  cv: float
-  expected: float
-  band: tuple[float, float]
-  corrected: float
-  p_value: float
 
 
 class ModeCV(NamedTuple):
@@ -108,21 +75,21 @@ def coefficient_of_variation(
   metric = np.asarray(metric, np.float64)
   if empty == 'minus_one':
     metric = np.where(np.isnan(metric), -1.0, metric)
-  return _variation(metric, np)
+  return variation(metric, np)
 
 
-def _variation(metric: Any, xp: Any) -> Any:
-  """The coefficient in NumPy or JAX, clusters of NaN left out."""
-  mean, number = _mean(metric, xp)
+def variation(metric: Any, xp: Any) -> Any:
+  """The coefficient `[...]` of `[..., K]` in NumPy or JAX, NaN left out."""
+  mean, number = mean_of_known(metric, xp)
   squares = (metric - mean[..., np.newaxis]) ** 2
-  variance, _ = _mean(squares, xp)
+  variance, _ = mean_of_known(squares, xp)
   possible = (number > 1) & (mean > 0)
   return xp.where(
       possible, xp.sqrt(variance) / xp.where(possible, mean, 1.0), xp.nan
   )
 
 
-def _mean(x: Any, xp: Any) -> tuple[Any, Any]:
+def mean_of_known(x: Any, xp: Any) -> tuple[Any, Any]:
   """Mean along the last axis without the NaN, and how many there are."""
   known = ~xp.isnan(x)
   number = xp.sum(known, axis=-1)
@@ -133,7 +100,7 @@ def _mean(x: Any, xp: Any) -> tuple[Any, Any]:
 
 def mean_cv(cvs: np.ndarray) -> float:
   """Mean of the CVs that are estimable; NaN where none is."""
-  return float(_mean(np.asarray(cvs, np.float64), np)[0])
+  return float(mean_of_known(np.asarray(cvs, np.float64), np)[0])
 
 
 def why_none(metric: np.ndarray) -> str:
@@ -146,7 +113,7 @@ def why_none(metric: np.ndarray) -> str:
     The reason; '' where `mean_cv` has a value.
   """
   metric = np.asarray(metric, np.float64)
-  if np.any(~np.isnan(_variation(metric, np))):
+  if np.any(~np.isnan(variation(metric, np))):
     return ''
   if np.all(np.sum(~np.isnan(metric), axis=-1) < 2):
     return 'fewer than two clusters have a metric'
@@ -160,129 +127,6 @@ def band(cv: float | None) -> str | None:
   if cv == BANDS['acceptable']:
     return 'acceptable'
   return next((name for name, end in BANDS.items() if cv < end), _LAST_BAND)
-
-
-def null_cvs(
-    values: np.ndarray,
-    labels: np.ndarray,
-    k: int,
-    transform: metrics.Transform,
-    key: jax.Array,
-    draws: int = DRAWS,
-) -> np.ndarray:
-  """CVs with no heterogeneity: images exchangeable over clusters.
-
-  Each draw permutes the values of the images, for all clusterings alike.
-
-  Args:
-    values: `[N]` of `metrics.terms`.
-    labels: `[R, N]` from 0 to k - 1, one row per training of the clustering.
-    k: clusters.
-    transform: of `metrics.terms`.
-    key: of the permutations; more draws with the same key begin with the same.
-    draws: permutations.
-
-  Returns:
-    `[draws]` float64, each the mean over the clusterings of their CV, where
-    estimable.
-  """
-  n = len(values)
-  padding = max(_MIN_ROWS, 1 << (n - 1).bit_length()) - n
-  with jax.enable_x64(True):
-    values = jnp.asarray(np.pad(np.asarray(values, np.float64), (0, padding)))
-    labels = np.pad(labels, ((0, 0), (0, padding)), constant_values=-1)
-    null = [
-        _null(values, labels, n, transform, key, first, k)
-        for first in range(0, draws, _CHUNK)
-    ]
-    return np.concatenate(null)[:draws]
-
-
-@functools.partial(jax.jit, static_argnames='k')
-def _null(
-    values: jax.Array,
-    labels: jax.Array,
-    n: int,
-    transform: metrics.Transform,
-    key: jax.Array,
-    first: int,
-    k: int,
-) -> jax.Array:
-  """The CVs of one chunk; rows from n on are padding of no cluster."""
-  members = jax.nn.one_hot(labels, k, dtype=values.dtype)  # [R, N, K]
-  counts = jnp.sum(members, axis=1)
-  members = jnp.moveaxis(members, 1, 0).reshape(len(values), -1)  # [N, R K]
-  padding = jnp.arange(len(values)) >= n
-
-  def draw(number):
-    # 64 bits, so that no two images are equal; padding stays at the end.
-    order = jax.random.bits(
-        jax.random.fold_in(key, number), values.shape, jnp.uint64
-    )
-    order = jnp.where(padding, ~jnp.zeros_like(order), order)
-    _, permuted = jax.lax.sort((order, values), num_keys=1)
-    sums = jnp.matmul(permuted, members, precision='highest')
-    means = sums.reshape(counts.shape) / jnp.maximum(counts, 1)
-    metric = transform(jnp.where(counts > 0, means, jnp.nan))
-    return _mean(_variation(metric, jnp), jnp)[0]
-
-  return jax.vmap(draw)(first + jnp.arange(_CHUNK))
-
-
-def corrected(cv: float, null: np.ndarray) -> float:
-  """A CV without the part that chance explains: `sqrt(cv^2 - mean(null^2))`.
-
-  Variances add, so it is their difference, 0 where chance explains more
-  ("double-corrected variance" of Lum, Zhang and Bower 2022, with permutations
-  in place of the binomial formula).
-
-  Args:
-    cv: as it is.
-    null: `[draws]` of `null_cvs`.
-
-  Returns:
-    From 0; NaN where one of them is not estimable.
-  """
-  return float(np.sqrt(np.maximum(cv**2 - _mean(null**2, np)[0], 0.0)))
-
-
-def estimate(cv: float, null: np.ndarray) -> Estimate:
-  """A CV beside its null, for one test set; the case T = 1 of `combine`."""
-  return combine(np.array([cv]), np.asarray(null)[np.newaxis])
-
-
-def combine(cvs: np.ndarray, nulls: np.ndarray) -> Estimate:
-  """Mean of the CVs of T folds, beside the null of that mean.
-
-  Args:
-    cvs: `[T]`; folds of NaN are left out.
-    nulls: `[T, draws]` of `null_cvs`, with another key for each fold, because
-      the folds have no test image in common and so are drawn independently.
-
-  Returns:
-    The estimate. The corrected CV is of the mean over folds of the differences
-    that `corrected` takes the root of.
-  """
-  cvs, nulls = np.asarray(cvs, np.float64), np.asarray(nulls, np.float64)
-  known = ~np.isnan(cvs)
-  null = _mean(nulls[known].T, np)[0] if known.any() else np.zeros(0)
-  null = null[~np.isnan(null)]
-  if not len(null):
-    nan = float('nan')
-    return Estimate(mean_cv(cvs), nan, (nan, nan), nan, nan)
-  cv = mean_cv(cvs)
-  excess = cvs[known] ** 2 - _mean(nulls[known] ** 2, np)[0]
-  low, high = np.percentile(null, _PERCENTILES)
-  # A draw without an estimate counts against a finding.
-  below = np.sum(null < cv * (1 - _TIE))
-  draws = nulls.shape[1]
-  return Estimate(
-      cv=cv,
-      expected=float(np.mean(null)),
-      band=(float(low), float(high)),
-      corrected=float(np.sqrt(max(np.mean(excess), 0.0))),
-      p_value=float((1 + draws - below) / (1 + draws)),
-  )
 
 
 def minimum_mode_cv(cvs: Sequence[float | None]) -> ModeCV:

@@ -19,6 +19,8 @@ from heterojax import environment
 from heterojax import report
 from heterojax import run_folder
 from heterojax.errors import UserError
+from heterojax.studies import fields
+from heterojax.studies import forecast
 from heterojax.studies import retraining
 from heterojax.studies import sample_size
 from heterojax.studies import settings as settings_lib
@@ -43,6 +45,7 @@ def _study(values: flags.FlagValues) -> int:
     raise UserError('Say where the results go with --workdir=DIR.')
   study = _STUDIES[settings.study]
   fails = conditions.of(values.fail_if)
+  conditions.check(values.fail_if, fields.of(settings))
   arithmetic.start()
   timer = stages.Timer()
   workdir = pathlib.Path(values.workdir).expanduser()
@@ -54,9 +57,10 @@ def _study(values: flags.FlagValues) -> int:
     with timer.stage('data'):
       cohorts = study.plan(settings, folder)
       samples = stages.collect(settings, cohorts)
+    conditions.check(values.fail_if, fields.of(settings, cohorts))
     if values.dry_run:
       source = cohorts[0].source
-      print(stages.forecast(settings, backbone, source, samples))
+      print(forecast.forecast(settings, backbone, source, samples))
       return 0
     run_folder.begin(folder, config)
     if values.profile:

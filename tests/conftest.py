@@ -1,13 +1,15 @@
-"""Fixtures and the three rules every test runs under.
+"""Fixtures and the four rules every test runs under.
 
 Silent broadcasting raises; tests that need the shared real data skip with a
-reason where it is missing; and hypothesis draws the same examples every time,
-others with HYPOTHESIS_PROFILE=explore.
+reason where it is missing; hypothesis draws the same examples every time,
+others with HYPOTHESIS_PROFILE=explore; and no study that a test runs may write
+a null into `results.json` without saying why.
 """
 
 from collections.abc import Iterator
 import os
 import pathlib
+from typing import Any
 
 import hypothesis
 import jax
@@ -15,9 +17,11 @@ import numpy as np
 import pytest
 
 import heterojax  # Appends the XLA flags before any backend exists.
+from heterojax import run_folder
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.studies.samples import Samples
+import reasons
 
 del heterojax
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -38,6 +42,31 @@ def _free_programs() -> Iterator[None]:
   """
   yield
   jax.clear_caches()
+
+
+@pytest.fixture(scope='session')
+def _unexplained() -> Iterator[list[str]]:
+  """Nulls without a reason in what studies wrote since it was emptied."""
+  found: list[str] = []
+  to_json = run_folder.to_json
+
+  def checked(value: Any) -> str:
+    if {'schema_version', 'study'} <= set(value):
+      found.extend(reasons.nulls_without_reason(value))
+    return to_json(value)
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(run_folder, 'to_json', checked)
+    yield found
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _every_null_has_a_reason(_unexplained: list[str]) -> Iterator[None]:
+  """Of a whole module, because a fixture may run the study for many tests."""
+  yield
+  found = sorted(set(_unexplained))
+  _unexplained.clear()
+  assert not found, found
 
 
 @pytest.fixture(scope='session')

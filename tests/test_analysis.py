@@ -105,6 +105,7 @@ def test_what_could_not_be_estimated_is_left_out() -> None:
   known = [(0, 2), (0, 3), (2, 3)]
   for p in got['pairs']:
     assert (p['difference']['auc'] is None) == (1 in (p['a'], p['b']))
+    assert ('auc_why' in p['difference']) == (1 in (p['a'], p['b']))
   want = stats.spearmanr([distances[p] for p in known], [0.5, 0.3, 0.2])
   assert got['spearman']['auc'] == pytest.approx(want.statistic)
   got = analysis.distance_vs_performance(
@@ -230,6 +231,25 @@ def test_findings_names_the_cluster_that_fails_and_where() -> None:
       ' 0, 40% of 20 in cluster 2.'
   ) in text
   assert text.endswith('does not hold for the others.')
+
+
+def test_findings_beside_an_empty_cluster() -> None:
+  empty = _cluster(0, [None, None, None], 0.0, _GOOD, (0, 0), originals=0)
+  empty |= {
+      'retrained': {'accuracy': None, 'n': 0},
+      'random': {'accuracy': None, 'runs': []},
+  }
+  others = [
+      _cluster(1, [None, 0.95, 0.4], 0.64, _GOOD),
+      _cluster(2, [None, 0.9, 0.9], 0.9, _GOOD),
+  ]
+  summary, text = analysis.findings([empty, *others])
+  assert summary.startswith('1 of 3 clusters have a head that falls behind')
+  assert 'cluster 1 is right for 64% of the 60' in text
+  (alone,) = analysis.findings([empty, others[1]])
+  assert 'behind all 3 heads' in alone and 'With 60 test images' in alone
+  (none,) = analysis.findings([empty, empty])
+  assert none.startswith('No cluster has training images in every fold')
 
 
 def test_findings_of_clusters_that_augmentation_made() -> None:

@@ -116,10 +116,19 @@ def test_too_few_test_images_for_a_separate_share(
     _clusters(settings, blobs, few)
 
 
-def test_clusters_without_images_are_refused(samples: Samples) -> None:
+def test_clusters_may_be_empty(samples: Samples) -> None:
+  """Of two different images two clusters have some, and the third none."""
   two = np.repeat(np.eye(2, _D, dtype=np.float32), 40, axis=0)
-  with pytest.raises(UserError, match='Only 2 of 3 clusters have images'):
-    _clusters(_settings(reduction__method='none'), two, samples)
+  found = _clusters(_settings(reduction__method='none'), two, samples)
+  sizes = np.bincount(found.labels[:60], minlength=_K)
+  first = samples.row[:60] < 40
+  assert sorted(sizes) == [0, *sorted([sum(first), sum(~first)])]
+  np.testing.assert_allclose(found.distance, 0, atol=1e-6)
+  # Folds without images in a cluster get numbers all the same.
+  aligned, agreement = clustering.align([(samples, found)] * 2)
+  for own in aligned:
+    np.testing.assert_array_equal(own.labels, found.labels)
+  assert agreement == [1, 1]
 
 
 def test_the_rejected_clusters(samples: Samples, blobs: np.ndarray) -> None:

@@ -173,7 +173,7 @@ def damaged(**fields: Any) -> dict[str, Any]:
         (damaged(overall__intervals={'auc': [1]}), 'is damaged (ValueError'),
         (damaged(clusters=[]), 'there are no clusters'),
         (damaged(clusters=[7]), 'is damaged (TypeError'),
-        (damaged(clusters__1__size=0), 'has no id or no size'),
+        (damaged(clusters__1__size=-1), 'has no id or no size'),
         (damaged(clusters__2__random__runs=None), "'runs'"),
         (damaged(between_cluster_distances=[[0]]), 'has another size'),
         (damaged(dataset__n_test='many'), "dataset.n_test is 'many'"),

@@ -172,6 +172,55 @@ def test_attributes_are_keys_and_never_pythons() -> None:
       _holds(f'overall.{name} == 1')
 
 
+@pytest.mark.parametrize(
+    ('text', 'why'),
+    [
+        ('cv > 0.05', "no field 'cv'"),
+        ('overall.f1 < 0.5', "overall has no field 'f1'"),
+        ('overall.keys < 5', "overall has no field 'keys'"),
+        ('clusters[9].size < 5', 'clusters has 2 entries'),
+        ('clusters[-3].size < 5', 'clusters has 2 entries'),
+        ('clusters.size < 5', 'clusters is a list'),
+        ('overall[0] < 5', 'overall has no field'),
+        ('overall.accuracy.x < 5', 'overall.accuracy has no fields'),
+        ('overall.auc.x < 5', 'overall.auc is null'),
+        ('overall < 5', 'overall < 5 is not of numbers'),
+        ("overall.accuracy < 'high'", 'is not of numbers'),
+        ('0 > overall.n > overall', 'overall.n > overall is not of numbers'),
+        ('-overall > 5', '-overall is not of numbers'),
+        ('overall + 1 > 5', r'overall \+ 1 is not of numbers'),
+        # Also what would not be asked for.
+        ('1 > 2 and overall.f1 > 5', "overall has no field 'f1'"),
+        ('1 < 2 or not overall.f1 > 5', "overall has no field 'f1'"),
+        ("'a' * 1000000000000 == 1", 'MemoryError'),
+        ('(' * 300 + '1' + ')' * 300, 'not a condition'),
+    ],
+)
+def test_names_are_checked_before_there_are_results(
+    text: str, why: str
+) -> None:
+  with pytest.raises(UserError, match=why) as caught:
+    conditions.check(text, _RESULTS)
+  assert str(caught.value).startswith('--fail_if=')
+  assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        None,
+        'overall.accuracy < 0.5 and clusters[-1].size < 5',
+        'overall.n / zero > 1',  # Depends on the values.
+        "leaks.same_path['normal fundus'] > 0",
+        "study == 'retraining'",
+        'not -overall.n > 2',
+        'overall.auc == None',
+    ],
+)
+def test_names_that_there_will_be(text: str | None) -> None:
+  conditions.check(text, _RESULTS)
+
+
 _ATOMS = st.sampled_from([
     'overall', 'clusters', '.accuracy', '[0]', '.size', '<', '==', ' and ',
     ' or ', ' not ', '(', ')', '1', '0.5', '-', '*', '/', 'None', "'a'", 'zero',

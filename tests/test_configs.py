@@ -82,7 +82,7 @@ _SAMPLE_SIZE = {
 }
 _OF_MODEL = {
     psp: {
-        'sizes': '100,300,half,all',
+        'sizes': '',  # The default, with data.files the files' own.
         'published': 'psp',
         'data.task': 'classification',
         'backbone.name': 'resnet18',

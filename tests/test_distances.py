@@ -240,3 +240,26 @@ def test_to_centroid_by_hand() -> None:
   x = np.array([[3.0, 4], [0, 1], [7, 7]])
   got = distances.to_centroid(x, np.zeros((1, 2)), np.array([0, 0, -1]))
   assert [float(summary[0]) for summary in got] == [1, 5, 3, 2]
+
+
+def test_coinciding_centroids() -> None:
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(200, 4))
+  labels = rng.integers(0, 3, (2, 200))
+  # Of a cloud of radius 2, two centroids 0.01 and 0.1 apart.
+  centers = np.zeros((2, 4, 4))
+  centers[0, 1, 0], centers[1, 1, 0] = 0.01, 0.1
+  centers[:, 2, 1], centers[:, 3, 1] = 3, -3
+  got = distances.coinciding(x, centers, labels)
+  assert got.shape == (2, 4, 4)
+  assert np.argwhere(got).tolist() == [[0, 0, 1], [0, 1, 0]]
+  np.testing.assert_array_equal(
+      distances.coinciding(x, centers[1], labels[1]), got[1]
+  )
+  # The scale of the data is none of the matter, nor is that there is none.
+  np.testing.assert_array_equal(
+      distances.coinciding(1e-6 * x, 1e-6 * centers, labels), got
+  )
+  points = np.eye(4)[[0, 1]]
+  got = distances.coinciding(points, np.eye(4)[[0, 1, 1]], np.array([0, 2]))
+  assert np.argwhere(got).tolist() == [[1, 2], [2, 1]]

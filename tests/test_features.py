@@ -5,6 +5,7 @@ pixels.
 """
 
 from collections.abc import Iterator
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -24,6 +25,7 @@ import pytest
 
 from heterojax import backbones
 from heterojax import features
+from heterojax import forward
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets import sources
@@ -359,10 +361,10 @@ from heterojax import errors, features
 store = features._Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f', {})
 store.open(False)
 first, second, _ = store.missing()
-store.write(first, np.ones((2, 1000), np.float32))
+store.write(first, lambda: np.ones((2, 1000), np.float32))
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 try:
-  store.write(second, np.full((2, 1000), 2, np.float32))
+  store.write(second, lambda: np.full((2, 1000), 2, np.float32))
 except errors.UserError as error:
   print(error)
 """
@@ -418,9 +420,7 @@ def test_each_batch_goes_to_the_device_once(
   # Nothing goes there on the side.
   with jax.transfer_guard_host_to_device('disallow'):
     _extract(backbone, pictures, tmp_path)
-  batches = [x for x in put if isinstance(x, np.ndarray)]
-  assert [x.shape for x in batches] == [(4, 32, 32, 3)] * 3
-  assert len(put) == 3 + 1  # And the parameters.
+  assert [x.shape for x in put] == [(4, 32, 32, 3)] * 3
 
 
 def test_memory_holds_a_few_batches_and_not_all_features(
@@ -430,15 +430,16 @@ def test_memory_holds_a_few_batches_and_not_all_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   how = dataclasses.replace(_FLATTEN, batch_size=16)
-  run = features._compiled(backbone, how)  # pylint: disable=protected-access
-  run(np.zeros((16, 64, 64, 3), np.float32)).block_until_ready()
+  original = forward.batches
 
-  def compiled(*unused) -> Any:
+  @contextlib.contextmanager
+  def compiled(*arguments) -> Iterator[forward.Run]:
     """The measurement begins when the network is ready."""
-    tracemalloc.start()
-    return run
+    with original(*arguments) as run:
+      tracemalloc.start()
+      yield run
 
-  monkeypatch.setattr(features, '_compiled', compiled)
+  monkeypatch.setattr(forward, 'batches', compiled)
 
   many = tuple(
       features.Picture(

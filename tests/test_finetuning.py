@@ -35,6 +35,7 @@ from heterojax.finetuning import Job
 from heterojax.finetuning import Tuning
 from heterojax.finetuning import steps
 from heterojax.heads import ensemble
+from heterojax.heads import head
 
 # Another momentum than that of fine-tuning, which counts.
 _NORM = layers.Norm(epsilon=1e-3, momentum=0.5, unbiased=False)
@@ -553,3 +554,39 @@ def test_efficientnet_lite0(
   ])
   frozen = np.asarray(backbone.pooled(pixels))
   assert np.abs(got.features - frozen).max() > 0.1 * np.abs(frozen).max()
+
+
+@pytest.mark.parametrize('name', ['resnet18', 'vgg16'])
+def test_the_papers_networks_take_a_step(
+    tmp_path: pathlib.Path, source: _Counting, name: str
+) -> None:
+  """One step of Adam: every layer moves, by the learning rate and no more."""
+  network = backbones.load(name, None, trainable=True, top=False)
+  job = _job(train=4)._replace(validation=np.array([5]), test=np.array([6]))
+  how = dataclasses.replace(_HOW, image_size=32)
+  tuning = dataclasses.replace(
+      _TUNING, epochs=1, learning_rate=1e-4, weight_decay=0.0
+  )
+  got = _tune(network, source, tmp_path, job, tuning, how=how)
+  assert got.features.shape == (6, 512) and np.isfinite(got.outputs).all()
+  pixels = np.stack([
+      images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
+      for r in job.train
+  ])
+  pooled, _ = backbones.forward_training(
+      network.graphdef, network.params, jnp.asarray(pixels)
+  )
+  top = head.init(job.init_key, 512)
+  logits = np.asarray(pooled @ top.kernel + top.bias, np.float64)
+  loss = np.mean(np.logaddexp(0, logits) - _Y[job.train] * logits)
+  assert got.losses[0] == pytest.approx(loss, rel=1e-4)
+  stored = checkpoint.load(tmp_path / 'weights')
+  before = nnx.to_flat_state(network.params['network'])
+  assert len(before) == len([k for k in stored if k.startswith('network.')])
+  for path, leaf in before:
+    key = '.'.join(map(str, path))
+    moved = np.abs(stored[f'network.{key}'] - np.asarray(leaf[...]))
+    if path[-1] == 'kernel':
+      assert 0.5e-4 < np.max(moved) < 1.1e-4, key
+    elif path[-1] in ('mean', 'var'):
+      assert np.max(moved) > 0, key

@@ -469,10 +469,10 @@ def test_parquet_with_missing_values(tmp_path: pathlib.Path) -> None:
 
 
 def test_files_of_another_kind(tmp_path: pathlib.Path) -> None:
-  for name in ('x.npy', 'x.h5', 'x', 'missing.csv'):
-    if 'missing' not in name:
-      (tmp_path / name).touch()
+  for name in ('x.npy', 'x.h5', 'x'):
+    (tmp_path / name).touch()
     assert 'is no file of features' in _fails(tmp_path / name)
+  assert 'There is no file' in _fails(tmp_path / 'missing.csv')
   assert 'is no file of features' in _fails(tmp_path)
 
 
@@ -601,9 +601,8 @@ def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
   )  # pyformat: disable
   first, second, third = ready.read_files(f'{tmp_path}/fold_*', 'ill', 'well')
   assert first.source is second.source is third.source
-  assert [c.name for c in (first, second, third)] == [
-      'fold_1', 'fold_2', 'fold_10'
-  ]  # pyformat: disable
+  # Nothing but the number of the fold: the folder has the name.
+  assert {c.name for c in (first, second, third)} == {tmp_path.name}
   np.testing.assert_array_equal(
       first.source.matrix, [[1, 2], [1.5, 2.5], [3, 4], [5, 6], [7, 8]]
   )
@@ -617,11 +616,85 @@ def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
       ('b', '4', 'well', 'train'),
   ]  # pyformat: disable
   assert [c.included for c in every] == [True, False, True, True, True]
-  assert 'validation part is the test set' in ' '.join(third.notes)
-  assert not [n for n in first.notes + second.notes if 'validation' in n]
+  # Each holds what is said of any file.
+  assert first.notes == second.notes == third.notes and len(first.notes) == 2
+  (note,) = [n for n in first.notes if 'validation' in n]
+  assert 'no test part in fold_10.csv: the validation part is the' in note
   # A row is looked up where it is in all files.
   digest = hashlib.sha256(np.array([7, 8], np.float32).tobytes()).hexdigest()
   assert first.source.inspect('4').columns == (('sha256', digest),)
+
+
+@pytest.mark.parametrize(
+    ('names', 'want'),
+    [
+        ('teeth_100_fold_0 teeth_100_fold_1', 'teeth_100'),
+        ('teeth_100_0 teeth_300_0', 'teeth'),
+        ('knee-fold1 knee-fold10', 'knee'),
+        ('manifold1 manifold2', 'manifold'),
+        ('apple apricot', 'folder'),
+        ('1_knee 2_knee', 'folder'),
+        ('fold_1 fold_11', 'folder'),
+        ('knee_fold_3', 'knee_fold_3'),
+        ('a/knee_1 b/knee_2', 'knee'),
+        ('a/1 b/2', 'folder'),
+        ('a/1 a/2', 'a'),
+    ],
+)
+def test_several_files_have_the_name_that_they_share(
+    tmp_path: pathlib.Path, names: str, want: str
+) -> None:
+  for name in names.split():
+    path = tmp_path / 'folder' / f'{name}.csv'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_table(path, 'label,0\nill,1\nwell,2\n')
+  found = ready.read_files(f'{tmp_path}/folder/**/*.csv', 'ill', 'well')
+  assert [c.name for c in found] == [want] * len(names.split())
+
+
+def test_what_several_files_have_is_said_once(tmp_path: pathlib.Path) -> None:
+  for name, phase in (('1', 'val'), ('2', 'val'), ('3', 'test'), ('4', 'val')):
+    _write_table(
+        tmp_path / f'{name}.csv', f'label,0,phase\nill,1,train\nwell,2,{phase}\n'
+    )
+  found = ready.read_files(f'{tmp_path}/*.csv', 'ill', 'well')
+  for cohort in found:
+    assert cohort.notes == (
+        'There is a validation part and no test part in 1.csv and 2 other'
+        ' files: the validation part is the test set.',
+    )
+
+
+@pytest.mark.parametrize(
+    ('columns', 'rows', 'is_said'),
+    [
+        ('fold', ('2', '2'), True),
+        ('fold', ('', ''), False),
+        ('fold', ('1', '2'), False),
+        ('fold,split', ('2,train', '2,test'), False),
+        ('fold,split', ('2,', '2,'), True),
+    ],
+)
+def test_one_fold_alone_is_said_to_split_nothing(
+    tmp_path: pathlib.Path, columns: str, rows: tuple[str, str], is_said: bool
+) -> None:
+  text = f'label,0,{columns}\nill,1,{rows[0]}\nwell,2,{rows[1]}\n'
+  notes = _read(_csv(tmp_path, text)).notes
+  said = [n for n in notes if 'all of one fold, which splits nothing' in n]
+  assert bool(said) == is_said
+  assert all('.csv' in n for n in said)
+
+
+def test_one_fold_for_some_rows_only_is_no_split_for_all(
+    tmp_path: pathlib.Path,
+) -> None:
+  text = 'label,0,fold\nill,1,2\nwell,2,\nill,3,2\nwell,4,2\n'
+  cohort = _read(_csv(tmp_path, text))
+  with pytest.raises(UserError, match='Only 3 of 4 images'):
+    splits.assign(
+        cohort, seed=0, protocol='clean', test_share=0.2, validation_share=0.2,
+        folds=0,
+    )  # pyformat: disable
 
 
 def test_rows_without_ids_are_counted_over_all_files(

@@ -3,6 +3,7 @@
 import copy
 import csv
 import dataclasses
+from html import unescape
 import json
 import pathlib
 import re
@@ -677,3 +678,47 @@ def test_a_montage_names_the_class_once(written):
 def test_notes_of_the_data_set(written):
   html = (written[0] / 'report.html').read_text()
   assert '<li>&lt;script&gt;alert(1)&lt;/script&gt; is a note.</li>' in html
+
+
+def test_every_picture_says_what_it_shows(written):
+  html = (written[0] / 'report.html').read_text()
+  pictures = re.findall(r'<img [^>]*>', html)
+  assert len(pictures) > 5
+  for picture in pictures:
+    alt = re.search(r'alt="([^"]+)"', picture)
+    assert alt and '{' not in alt[1]
+  assert 'the numbers are in Table 3.' in html
+
+
+def test_the_split_has_its_numbers(written):
+  _, results, _ = written
+  split = dict(methods.settings(results, {}))['Split']
+  d = results['dataset']
+  assert split.startswith('published protocol: ')
+  assert f'{d["n_train"]} images for training' in split
+  assert 'none for validation' in split
+  assert 'early stopping used the test set' in split
+  limit = 'Early stopping looked at the test images'
+  assert limit in page_of(written, results)
+  own = copy.deepcopy(results)
+  own['protocol'], own['dataset']['n_validation'] = 'clean', 31
+  split = dict(methods.settings(own, {}))['Split']
+  assert '31 for validation' in split
+  assert 'early stopping used the validation part' in split
+  own['dataset']['class_counts_validation'] = dict.fromkeys(
+      d['class_counts_test'], 0
+  )
+  assert limit not in page_of(written, own)
+
+
+def test_given_features_are_of_samples_not_of_images(tmp_path):
+  results, outcome = study(tmp_path, 4, given=True)
+  report.write(tmp_path, results, outcome)
+  html = (tmp_path / 'report.html').read_text()
+  body = unescape(re.sub(r'src="[^"]*"', '', html[html.index('<body>') :]))
+  # The words of the study and the title of the paper stand as they are.
+  for text in (*results['findings'], methods.CITATION, methods.BIBTEX):
+    body = body.replace(text, '')
+  body = re.sub('(not estimable: |Not audited: )[^<]*', '', body)
+  assert not re.findall(r'[^.<>]*\bimages?\b[^.<>]*', body, re.IGNORECASE)
+  assert 'test samples' in body

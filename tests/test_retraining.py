@@ -1,12 +1,20 @@
 """Which images each head of the retraining study trains and validates on."""
 
+import csv
 import dataclasses
+import json
+import pathlib
+import re
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from heterojax import metrics
 from heterojax.configs import fundus
 from heterojax.heads import ensemble
+from heterojax.launch import study
 from heterojax.studies import clustering
 from heterojax.studies import retraining
 from heterojax.studies import settings as settings_lib
@@ -115,3 +123,132 @@ def test_validation_is_the_test_set_where_there_is_none(
   split[55:60] = 'validation'
   own = dataclasses.replace(samples, split=split)
   np.testing.assert_array_equal(stages.validation(own), np.arange(55, 60))
+
+
+# --- Clusters without images, by the command.
+
+
+def _write(path: pathlib.Path, x: np.ndarray, y: np.ndarray) -> str:
+  np.savez(path, features=x.astype(np.float32), label=y)
+  return f'--config.data.dir={path}'
+
+
+def _run(folder: pathlib.Path, *args: str) -> dict[str, Any]:
+  code = study.main([
+      'study.py', '--config=features:tiny', '--config.data.positive=1',
+      '--config.heads.epochs=2', f'--workdir={folder / "run"}', *args,
+  ])  # pyformat: disable
+  assert code == 0
+  return json.loads((folder / 'run' / 'results.json').read_text())
+
+
+def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
+  """Heads, two of them random, for clusters with images; which have none."""
+  with (folder / 'run' / 'clusters.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  names = json.loads(
+      (folder / 'run' / 'checkpoints' / 'heads.json').read_text()
+  )
+  folds = max(int(r.get('fold', 0)) for r in rows) + 1
+  missing = []
+  for c in results['clusters']:
+    sizes = [
+        sum(
+            (r['split'], r['cluster'], r.get('fold', '0'))
+            == ('train', str(c['id']), str(fold))
+            for r in rows
+        )
+        for fold in range(folds)
+    ]
+    assert c['size'] == np.mean(sizes)
+    own = f'cluster_{c["id"]}', f'random_{c["id"]}_'
+    for fold, size in enumerate(sizes):
+      trained = [
+          len(h['rows'])
+          for h in names
+          if h['fold'] == fold and (h['name'] + '_').startswith(own)
+      ]
+      assert trained == [size] * 3 * bool(size)
+    n_test = results['dataset']['n_test']
+    n = [c[kind]['n'] for kind in ('retrained', 'random')]
+    if all(sizes):
+      assert n == [n_test] * 2
+      assert 0 <= c['random']['accuracy'] <= 1
+      continue
+    missing.append(c['id'])
+    why = 'no training image is in this cluster'
+    assert n == [0, 0] and c['random']['runs'] == []
+    for score in (c['retrained'], c['random']):
+      for name in metrics.METRICS:
+        assert score[name] is None and score[f'{name}_why'].startswith(why)
+    assert c['intra_cluster_distance_why'].startswith(why)
+    for pair in results['distance_vs_performance']['pairs']:
+      if c['id'] in (pair['a'], pair['b']):
+        assert pair['difference']['accuracy'] is None
+    page = (folder / 'run' / 'report.html').read_text()
+    assert f'not estimable: {why}' in page
+  return missing
+
+
+@pytest.mark.parametrize('folds', [0, 3])
+def test_fuzzy_centroids_that_coincide(
+    folds: int, tmp_path: pathlib.Path
+) -> None:
+  """In noise of many dimensions a fuzzifier of 2 leaves one centroid."""
+  rng = np.random.default_rng(0)
+  data = _write(
+      tmp_path / 'f.npz', rng.normal(size=(60, 30)), np.arange(60) % 2
+  )
+  results = _run(
+      tmp_path, data, '--config.cluster.method=fuzzy', '--config.cluster.k=4',
+      '--config.reduction.method=none', f'--config.split.folds={folds}',
+  )  # pyformat: disable
+  missing = _check_clusters(tmp_path, results)
+  assert 0 < len(missing) < 4
+  distances = np.array(results['between_cluster_distances'])
+  np.testing.assert_allclose(distances, 0, atol=1e-3)
+  coincide, *empty = results['findings'][: -1]
+  assert coincide.startswith('Centroids coincide') and 'fuzzifier 2' in coincide
+  assert all('no training images' in text for text in empty)
+  told = {int(n) for text in empty for n in re.findall(r'\d+', text[:20])}
+  assert told == set(missing)
+
+
+def test_fewer_different_images_than_clusters(tmp_path: pathlib.Path) -> None:
+  x = np.repeat(np.eye(2, 5), 30, axis=0)
+  # Each row differs from all others by less than float32 tells of the rest.
+  data = _write(tmp_path / 'f.npz', x, np.arange(60) % 2)
+  results = _run(
+      tmp_path, data, '--config.cluster.k=4', '--config.reduction.method=none',
+      '--config.split.protocol=published',
+  )  # pyformat: disable
+  assert len(_check_clusters(tmp_path, results)) == 2
+  assert results['findings'][0].startswith('Centroids coincide, as those of')
+  assert results['findings'][0].endswith('A smaller k would say so.')
+
+
+def test_a_cluster_of_one_image_and_of_one_class(
+    tmp_path: pathlib.Path
+) -> None:
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(60, 5))
+  x[:20] += 50  # One class, far away.
+  y = np.r_[np.ones(20, int), np.arange(40) % 2]
+  x[30] -= 500  # One image, farther away.
+  split = rng.permutation(['train', 'test', 'train', 'validation'] * 15)
+  split[30] = 'train'
+  np.savez(
+      tmp_path / 'f.npz', features=x.astype(np.float32), label=y, split=split
+  )
+  results = _run(
+      tmp_path, f'--config.data.dir={tmp_path / "f.npz"}',
+      '--config.cluster.k=3', '--config.reduction.method=none',
+  )  # pyformat: disable
+  assert _check_clusters(tmp_path, results) == []
+  alone = min(results['clusters'], key=lambda c: c['size'])
+  assert alone['size'] == 1 and alone['intra_cluster_distance'] is None
+  assert alone['intra_cluster_distance_why'] == 'one image has no pair'
+  one_class = [c for c in results['clusters'] if c['class_counts']['0'] == 0]
+  assert [c['size'] for c in one_class] == [sum(split[:20] == 'train')]
+  for c in (alone, *one_class):
+    assert len(c['random']['runs']) > 0 and c['retrained']['auc'] is not None

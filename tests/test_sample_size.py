@@ -1,19 +1,30 @@
 """The sample-size study by its command: made-up features, the laboratory's own."""
 
+import collections
 import csv
 import itertools
 import json
 import pathlib
+import re
 from typing import Any
 
+from field_paths import missing
+from field_paths import unnamed
+from flax import nnx
 import numpy as np
+from PIL import Image
 import pytest
+from safetensors.numpy import save_file
 from scipy import stats
 from scipy.spatial import distance
 from sklearn import metrics as sklearn_metrics
 
+from heterojax import backbones
 from heterojax import heterogeneity
+from heterojax.backbones import sources
 from heterojax.launch import study
+from heterojax.studies import fields
+from heterojax.studies import settings as settings_lib
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 LABORATORY = SHARED / 'data' / 'mendez_features'
@@ -88,6 +99,19 @@ def test_all_artifacts_are_there(run: pathlib.Path) -> None:
     assert (run / name).exists(), name
 
 
+def _stand_ins(run: pathlib.Path) -> dict[str, Any]:
+  settings = settings_lib.from_dict(json.loads((run / 'config.json').read_text()))
+  return fields.of(settings)
+
+
+def test_conditions_are_checked_by_the_names_of_the_results(
+    run: pathlib.Path, results: dict
+) -> None:
+  assert unnamed(_stand_ins(run), results) == []
+  assert missing(_stand_ins(run), results) == []
+  assert unnamed(_stand_ins(run), json.loads(EXAMPLE.read_text())) == []
+
+
 def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   """n images are drawn and then split, patients whole, each tested once."""
   assert [s['n'] for s in results['sizes']] == [60, 80, 160]
@@ -147,6 +171,38 @@ def test_metrics_are_those_of_clusters_csv(
       assert fold['cv_of_means'] == pytest.approx(cv, abs=1e-12)
       assert fold['training_spread']['cv_std'] == pytest.approx(0, abs=1e-12)
   assert agreeing
+
+
+def test_patients_are_exchanged_whole(
+    run: pathlib.Path, results: dict
+) -> None:
+  """Two images each, but for those whose other image was not drawn."""
+  clusters = rows_of(run / 'clusters.csv')
+  patient = {r['id']: r['group'] for r in rows_of(run / 'manifest.csv')}
+  for size in results['sizes']:
+    stay, grouped, with_test = [], [], []
+    for number, fold in enumerate(size['folds']):
+      own = [
+          r
+          for r in clusters
+          if (r['n'], r['fold'], r['split'])
+          == (str(size['n']), str(number), 'test')
+      ]
+      images = collections.Counter(patient[r['id']] for r in own)
+      of_size = collections.Counter(images.values())
+      assert set(of_size) <= {1, 2}
+      stay.append(sum(n for n, number in of_size.items() if number == 1))
+      assert fold['band_exchanged'] == pytest.approx(1 - stay[-1] / len(own))
+      grouped.append(2 in of_size)
+      assert fold['band_unit'] == ('group' if grouped[-1] else 'image')
+      if fold['adjusted_rand'] == 1:
+        assert fold['n_clusters_with_test'] == len({r['cluster'] for r in own})
+      with_test.append(fold['n_clusters_with_test'])
+    assert size['band_unit'] == ('group' if any(grouped) else 'image')
+    assert size['n_clusters_with_test'] == pytest.approx(np.mean(with_test))
+  assert results['sizes'][-1]['band_unit'] == 'group'
+  (text,) = [t for t in results['findings'] if 'share their patient' in t]
+  assert text.startswith('160 of 160 images') and 'exchanged together' in text
 
 
 def test_both_orders_of_averaging(results: dict) -> None:
@@ -247,6 +303,10 @@ def test_a_regression(method: str, tmp_path: pathlib.Path) -> None:
   assert launch(*_SMALL, *args) == 0
   results = results_of(tmp_path / 'run')
   assert results['metric'] == 'one_minus_nrmse'
+  stand_ins = _stand_ins(tmp_path / 'run')
+  assert unnamed(stand_ins, results) == []
+  # One size has no correlation.
+  assert missing(stand_ins, results) == ['results.cv_vs_metric.pearson_p_value']
   (size,) = results['sizes']
   assert size['metric_mean'] > size['baseline'] + 0.05
   rows = rows_of(tmp_path / 'run' / 'clusters.csv')
@@ -355,6 +415,178 @@ def test_predictions_that_cannot_be_scored(
   assert 'config.json' not in left and 'manifest.csv' not in left
 
 
+def _resnet18(path: pathlib.Path) -> pathlib.Path:
+  """A file as torchvision writes it, with random weights."""
+  source = sources.SOURCES['resnet18']['torchvision']
+  network = backbones.load('resnet18', None, trainable=True, top=False)
+  kinds = {
+      'kernel': 'weight', 'scale': 'weight', 'bias': 'bias',
+      'mean': 'running_mean', 'var': 'running_var',
+  }  # pyformat: disable
+  entries = {}
+  for (*layer, kind), leaf in nnx.to_flat_state(network.params['network']):
+    of_norm = layer[-1] == 'norm'
+    layer = '.'.join(map(str, layer[:-1] if of_norm else layer))
+    value = np.asarray(leaf[...])
+    if kind == 'kernel':
+      value = np.ascontiguousarray(value.transpose(3, 2, 0, 1))
+    entries[f'{source.names()[layer][of_norm]}.{kinds[kind]}'] = value
+  save_file(entries, path)
+  return path
+
+
+def test_resnet18_on_images(tmp_path: pathlib.Path) -> None:
+  """The paper's network, frozen: its features are those of the library."""
+  rng = np.random.default_rng(0)
+  for i in range(48):
+    pixels = rng.normal(60 + 100 * (i % 2), 30, (32, 32, 3)).clip(0, 255)
+    folder = tmp_path / 'photos' / ('yes' if i % 2 else 'no')
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(folder / f'{i}.png')
+  weights = _resnet18(tmp_path / 'resnet18.safetensors')
+  run = tmp_path / 'run'
+  assert launch(
+      '--config=psp',
+      f'--config.data.dir={tmp_path / "photos"}',
+      '--config.data.positive=yes',
+      '--config.data.negative=no',
+      '--config.data.image_size=32',
+      f'--config.backbone.weights={weights}',
+      '--config.sizes=all',
+      '--config.split.folds=2',
+      '--config.cluster.k=2',
+      '--config.cluster.method=kmeans',
+      '--config.cluster.trainings=2',
+      '--config.reduction.n_components=5',
+      f'--workdir={run}',
+  ) == 0
+  results = results_of(run)
+  own = results['backbone']
+  assert (own['name'], own['source'], own['dim']) == (
+      'resnet18', 'torchvision', 512
+  )  # pyformat: disable
+  # Bright and dark: any network sees that.
+  (size,) = results['sizes']
+  assert size['metric_mean'] > 0.9
+  x = np.load(run / 'features' / 'features.npy')
+  library = backbones.load('resnet18', weights)
+  seen = np.stack([
+      np.asarray(Image.open(path))
+      for path in sorted((tmp_path / 'photos').glob('*/*.png'))
+  ])
+  want = np.asarray(library.pooled(seen))
+  assert x.shape == want.shape == (48, 512)
+  # Whichever order the study read them in.
+  apart = distance.cdist(x, want).min(axis=1)
+  assert apart.max() < 1e-3 * np.linalg.norm(want, axis=1).min()
+
+
+def _with_predictions(path: pathlib.Path, n: int = 40) -> pathlib.Path:
+  rng = np.random.default_rng(0)
+  lines = ['id,0,1,2,label,prediction,split']
+  for i in range(n):
+    values = ','.join(f'{v:.3f}' for v in rng.standard_normal(3))
+    part, label = 'train' if i % 4 else 'test', i // 4 % 2
+    lines.append(f'{i},{values},{label},{label},{part}')
+  path.write_text('\n'.join(lines) + '\n')
+  return path
+
+
+def test_dry_run_counts_no_heads_where_predictions_are_given(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+  data = _with_predictions(tmp_path / 'f.csv')
+  args = (
+      '--config.data.positive=1',
+      '--config.reduction.n_components=3',
+      '--dry_run',
+      f'--workdir={tmp_path / "run"}',
+  )
+  one = (f'--config.data.dir={data}', '--config.split.folds=0')
+  study_of = lambda name: f'--config=features:study={name}'
+  assert launch(study_of('sample_size'), '--config.sizes=all', *one, *args) == 0
+  said = capsys.readouterr().out
+  assert said.startswith('30 training, 0 validation and 10 test images')
+  assert 'Predictions are given: no heads are trained.' in said
+  # The other study trains its own all the same: 1 + 4 x (1 + 5).
+  assert launch(study_of('retraining'), *one, *args) == 0
+  assert '25 heads: at most' in capsys.readouterr().out
+  data.write_text(data.read_text().replace('prediction', 'said'))
+  assert launch(study_of('sample_size'), '--config.sizes=all', *one, *args) == 0
+  assert '1 heads: at most' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'option, protocol, message',
+    [
+        ('dir', 'clean', "of the class '0' .* are copies of others"),
+        ('dir', 'published', 'All 60 images .* have the same features'),
+        ('files', 'clean', 'All 60 images .* have the same features'),
+    ],
+)
+@pytest.mark.parametrize('study_name', ['sample_size', 'retraining'])
+def test_features_that_are_all_the_same(
+    study_name: str,
+    option: str,
+    protocol: str,
+    message: str,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+  data = tmp_path / 'f.npz'
+  np.savez(data, features=np.ones((60, 12)), label=np.arange(60) % 2)
+  assert launch(
+      f'--config=features:study={study_name},protocol={protocol}',
+      f'--config.data.{option}={data}',
+      '--config.data.positive=1',
+      '--config.reduction.n_components=10',
+      '--config.sizes=60',
+      f'--workdir={tmp_path / "run"}',
+  ) == 2
+  assert re.search(message, capsys.readouterr().err)
+  assert not (tmp_path / 'run').exists()
+
+
+def test_sizes_of_files_are_their_own(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+  for n in (40, 60):
+    _with_predictions(tmp_path / f'plates_{n}.csv', n)
+  args = (
+      '--config=features:study=sample_size',
+      f'--config.data.files={tmp_path / "*.csv"}',
+      '--config.data.positive=1',
+      '--config.reduction.n_components=3',
+      '--dry_run',
+      f'--workdir={tmp_path / "run"}',
+  )
+  assert launch(*args) == launch(*args, '--config.sizes=60,40') == 0
+  capsys.readouterr()
+  assert launch(*args, '--config.sizes=40,all') == 2
+  assert 'rows of the files, 40, 60: leave out' in capsys.readouterr().err
+  # Of two sizes there is no third; known once the files are read.
+  assert launch(*args, '--fail_if=sizes[1].n < 0') == 0
+  assert launch(*args, '--fail_if=sizes[2].n < 0') == 2
+  assert 'sizes has 2 entries' in capsys.readouterr().err
+
+
+def test_a_mistake_of_one_size_names_it(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+  data = write_features(tmp_path / 'f.npz')
+  args = (f'--config.data.dir={data}', '--config.data.positive=1')
+  assert launch(*_SMALL, *args, '--config.sizes=8', f'--workdir={tmp_path / "r"}') == 2
+  error = capsys.readouterr().err
+  assert 'A sample of 8 images (--config.sizes): 6 training images' in error
+  assert '--config.split.validation_share' in error
+  for n in (40, 60):
+    path = _with_predictions(tmp_path / f'plates_{n}.csv', n)
+  path.write_text(path.read_text().replace('train', 'test'))
+  args = (f'--config.data.files={tmp_path / "*.csv"}', '--config.data.positive=1')
+  assert launch(_SMALL[0], *args, '--config.sizes=', f'--workdir={tmp_path / "s"}') == 2
+  assert 'A file of 60 rows (--config.data.files): ' in capsys.readouterr().err
+
+
 # --- The laboratory's features, predictions and folds.
 
 
@@ -387,6 +619,8 @@ def test_the_laboratorys_psp_plates(tmp_path: pathlib.Path) -> None:
       f'--workdir={tmp_path}',
   ) == 0
   results = results_of(tmp_path)
+  assert unnamed(_stand_ins(tmp_path), results) == []
+  assert results['dataset']['name'] == 'teeth_features'
   assert [s['n'] for s in results['sizes']] == [100, 300]
   folds = [f for s in results['sizes'] for f in s['folds']]
   assert [f['n_train'] for f in folds] == [75] * 4 + [225] * 4

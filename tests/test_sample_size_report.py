@@ -375,3 +375,69 @@ def test_any_design(tmp_path, options):
   if options.get('given'):
     assert 'given, 512 numbers' in html
     assert 'The features were given' in html
+
+
+@pytest.mark.parametrize('task', sorted(MODELS))
+def test_given_features_are_of_samples_not_of_images(tmp_path, task):
+  options = {'task': task, 'sizes': (100, 300), 'name': 'made up'}
+  results = example(**options, given=True)
+  # Nothing was computed per image, and a reason is the study's own.
+  del results['timings']['features']
+  for fold in (f for size in results['sizes'] for f in size['folds']):
+    fold['scores']['sensitivity_why'] = 'none is of the class'
+  html = write(tmp_path, results)
+  body = re.sub(r'src="[^"]*"', '', html[html.index('<body>') :])
+  assert not re.search(r'\bimages?\b', body, re.IGNORECASE)
+  assert 'Test samples' in text_of(body) and 'test samples' in text_of(body)
+  for path in (tmp_path / 'tables').iterdir():
+    assert 'image' not in path.read_text(), path
+  own = tmp_path / 'own'
+  own.mkdir()
+  html = write(own, example(**options))
+  shown = section(html, '<h2>Figure 4')
+  assert not re.search(r'\bsamples?\b(?! sizes?)', shown)
+  assert 'test images' in text_of(html)
+
+
+def test_validation_has_a_column_where_there_is_such_a_part(tmp_path):
+  results = example(sizes=(100, 300))
+  assert 'Validation' not in section(page_of(tmp_path, results), '<h3>Every')
+  fold = results['sizes'][1]['folds'][2]
+  fold['n_train'] -= 17
+  shown = section(page_of(tmp_path, results), '<h3>Every')
+  assert 'Training Validation Test' in shown
+  assert f'2 {fold["n_train"]} 17 {fold["n_test"]} 0.550' in shown
+
+
+def test_what_a_size_says_of_coinciding_centroids_is_not_repeated(tmp_path):
+  results = example(sizes=(100, 300))
+  results['findings'] = [
+      'At n = 300 centroids coincide in 1 of 4 folds.', 'Another caution.'
+  ]  # pyformat: disable
+  results['sizes'][1]['folds'][0]['coinciding'] = [
+      {'clusters': [0, 1], 'trainings': 10}
+  ]
+  shown = section(page_of(tmp_path, results), '<h2>What was found')
+  assert shown.count('entroids coincide in') == 1
+  assert 'Another caution.' in shown
+
+
+def test_the_spread_over_trainings_is_shown_where_there_is_one(tmp_path):
+  results = example(sizes=(100,))
+  spread = results['sizes'][0]['folds'][1]['training_spread']
+  own = f'sd {100 * spread["cv_std"]:.1f}%'
+  assert own in section(page_of(tmp_path, results), '<h3>Every fold')
+  cv = results['sizes'][0]['folds'][1]['cv']
+  spread |= {'cv_min': cv, 'cv_max': cv, 'cv_std': 0.0}
+  shown = section(page_of(tmp_path, results), '<h3>Every fold')
+  assert own not in shown and f'{100 * cv:.1f}%–' not in shown
+
+
+def test_early_stopping_on_the_test_set_is_a_limit(tmp_path):
+  results = example(sizes=(100, 300))
+  said = 'Early stopping looked at the test images'
+  assert said in section(page_of(tmp_path, results), '<h2>Limits')
+  for size in results['sizes']:
+    for fold in size['folds']:
+      fold['n_train'] -= 5
+  assert said not in section(page_of(tmp_path, results), '<h2>Limits')

@@ -57,6 +57,81 @@ def test_above_chance_names_the_worst_and_the_best_cluster():
   )
 
 
+def test_the_cv_is_over_clusters_that_have_test_images():
+  results = judged(0.3, [0.02, 0.14])
+  folds = results['sizes'][0]['folds']
+  for fold in folds:
+    fold['cluster_n_test'] = [9, 9, 9, 9]
+  assert 'the CV of the accuracy over 4 clusters is' in wording.largest(results)
+  folds[2]['cluster_n_test'] = [9, 0, 9, 0]
+  assert (
+      'over the 2–4 of 4 clusters that have test images in a fold is'
+      in wording.largest(results)
+  )
+  del folds[3], folds[:2]
+  assert (
+      'over the 2 of 4 clusters that have test images is'
+      in wording.largest(results)
+  )
+
+
+def coinciding(trainings: int, *pairs: tuple[int, int]) -> dict:
+  return {
+      'coinciding': [{'clusters': [*p], 'trainings': trainings} for p in pairs]
+  }
+
+
+def test_centroids_that_coincide_are_told_once_for_all_sizes():
+  results = example(sizes=(100, 300, 700))
+  assert not wording.coinciding(results)
+  small, middle, large = results['sizes']
+  # Of 10 trainings 5 are not most of them.
+  large['folds'][0] |= coinciding(5, (0, 1))
+  assert not wording.coinciding(results)
+  small['folds'][1] |= coinciding(10, (2, 3))
+  for fold in large['folds'][1:]:
+    fold |= coinciding(6, (2, 3))
+  # Chained pairs are one group; a cluster of no image is none of its parts.
+  middle['folds'][0] |= coinciding(10, (0, 1), (1, 3))
+  middle['folds'][0]['cluster_size'] = [0.5, 0.25, 0.25, 0]
+  middle['folds'][2] |= coinciding(10, (0, 3))
+  middle['folds'][2]['cluster_size'] = [0.5, 0.25, 0.25, 0]
+  (sentence,) = wording.coinciding(results)
+  assert sentence.startswith(
+      'Centroids coincide in 1 of 4 folds at n\u00a0=\u00a0100, 2 of 4 folds at'
+      ' n\u00a0=\u00a0300 and 3 of 4 folds at n\u00a0=\u00a0700. There one cluster'
+      ' was cut in parts: clusters 2 and 3 in 4 folds and clusters 0 and 1 in 1'
+      ' fold.'
+  )
+  assert 'Empty there: cluster 3 in 2 folds.' in sentence
+  assert 'With the fuzzifier 2 fewer than 4 centroids' in sentence
+  assert wording.findings(results).count(sentence) == 1
+  results['cluster']['method'] = 'gmm'
+  assert 'fuzzifier' not in wording.coinciding(results)[0]
+
+
+def test_only_empty_clusters_are_no_parts_of_another():
+  results = example(sizes=(100,))
+  fold = results['sizes'][0]['folds'][0] | coinciding(10, (0, 1), (0, 2))
+  fold['cluster_size'] = [1.0, 0, 0, 0]
+  results['sizes'][0]['folds'][0] = fold
+  (sentence,) = wording.coinciding(results)
+  assert 'cut in parts' not in sentence
+  assert 'Empty there: cluster 1 in 1 fold and cluster 2 in 1 fold.' in sentence
+
+
+def test_a_correlation_that_cannot_be_estimated_is_not_claimed():
+  results = example(sizes=(100, 300, 1464))
+  assert any('Pearson' in s for s in wording.findings(results))
+  config = psp.get_config().to_dict()
+  said = 'Pearson and Spearman correlations and least-squares lines relate CV'
+  assert said in methods.paragraph(results, config)
+  results = example(sizes=(100, 300))
+  assert results['cv_vs_metric']['pearson'] is None
+  for text in (methods.paragraph(results, config), *wording.findings(results)):
+    assert 'orrelation' not in text and 'least-squares' not in text
+
+
 def test_the_largest_size_gives_the_verdict_in_any_order():
   results = example(sizes=(2928, 100, 300))
   assert 'largest size, n\u00a0=\u00a02,928,' in wording.largest(results)
@@ -161,3 +236,71 @@ def test_methods_paragraph_has_the_numbers_of_the_run(task):
   results = copy.deepcopy(results)
   results['backbone']['train'] = 'full'
   assert 'was trained in every fold' in methods.paragraph(results, config)
+
+
+def kept(results: dict, share: float = 0.25) -> dict:
+  """The same results with a part of what was not tested kept apart."""
+  for size in results['sizes']:
+    for fold in size['folds']:
+      fold['n_train'] -= round(share * fold['n_train'])
+  return results
+
+
+def test_the_validation_part_is_told_with_its_numbers():
+  results = kept(example(sizes=(100, 300)))
+  folds = results['sizes'][0]['folds']
+  numbers = [100 - f['n_train'] - f['n_test'] for f in folds]
+  assert values.validation(results['sizes'][0]) == numbers
+  low, high = min(numbers), max(numbers)
+  said = (
+      'A validation part of each fold, 25% of the images that were not tested'
+      f' ({low}–{high} at n\u00a0=\u00a0100 and '
+  )
+  settings = dict(methods.settings(results, {}))
+  for text in (settings['Split'], methods.paragraph(results, {})):
+    assert said in text
+  assert 'A validation part is kept' in marks(results)
+  assert not methods.peeks(results)
+
+
+def test_without_a_validation_part_early_stopping_looked_at_the_test_set():
+  results = example(sizes=(100, 300))
+  settings = dict(methods.settings(results, {}))
+  for text in (settings['Split'], methods.paragraph(results, {})):
+    assert 'no validation part: early stopping looked at the test' in text
+  assert methods.peeks(results)
+  notes = marks(results)
+  assert 'Early stopping looks at the test set' in notes
+  assert 'A validation part is kept' not in notes
+
+
+def test_predictions_that_were_given_are_not_called_trained():
+  results = example(sizes=(100, 300), given=True)
+  config = psp.get_config().to_dict()
+  assert methods.predictions_given(results) and not methods.peeks(results)
+  paragraph = methods.paragraph(results, config)
+  assert 'Predictions were given with the features.' in paragraph
+  assert 'early stopping' not in paragraph and 'top model was' not in paragraph
+  assert 'Early stopping' not in marks(results)
+  settings = dict(methods.settings(results, config))
+  assert settings['Top model'] == 'none: predictions were given'
+  # Heads that were trained on given features are told as any others.
+  results['timings']['heads'] = {'seconds': 1.0, 'heads_per_second': 2.0}
+  paragraph = methods.paragraph(kept(results), config)
+  assert 'The top model was one sigmoid unit, trained for up to' in paragraph
+  assert 'Predictions were given' not in paragraph
+  assert 'A validation part is kept' in marks(results)
+
+
+def test_what_was_exchanged_for_the_band_of_chance():
+  results = example(sizes=(100,))
+  paragraph = methods.paragraph(results, {})
+  assert 'after permuting the test images over' in paragraph
+  results['sizes'][0]['band_unit'] = 'group'
+  paragraph = methods.paragraph(results, {})
+  assert 'those of a patient or group together with' in paragraph
+
+
+def test_classes_that_are_named_by_numbers():
+  results = example(sizes=(100, 300), labels=('1', '0'))
+  assert '100 of class 1 and 200 of class 0' in methods.data(results)

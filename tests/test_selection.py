@@ -278,6 +278,14 @@ def test_an_empty_class_is_named(tmp_path: pathlib.Path, label: str) -> None:
         _select(cohort, balance=balance, max_bad_share=1)
 
 
+def test_a_class_of_copies_has_the_right_reason(tmp_path: pathlib.Path) -> None:
+  same = {f'n{i}': 'p0' for i in range(3)}
+  cohort = _cohort(tmp_path, 3, 3, **same)
+  with pytest.raises(UserError, match="All 3 usable .* 'well' .* are copies"):
+    _select(cohort, distinct=True)
+  assert len(_select(cohort, distinct=False).included) == 6
+
+
 def test_the_two_classes_must_differ(tmp_path: pathlib.Path) -> None:
   one = dataclasses.replace(_cohort(tmp_path, 3, 3), negative='ill')
   with pytest.raises(UserError, match='must differ'):
@@ -478,6 +486,12 @@ def test_one_number_is_nothing_to_learn(tmp_path: pathlib.Path) -> None:
   cohort = _numbered(_cohort(tmp_path, 3, 0), p0='7', p1='7', p2='7')
   with pytest.raises(UserError, match='have the number 7: a study needs'):
     _select(cohort)
+  same = {f'p{i}': 'p0' for i in range(1, 4)}
+  copies = _numbered(
+      _cohort(tmp_path / 'same', 4, 0, **same), p0='7', p1='8', p2='9', p3='7'
+  )
+  with pytest.raises(UserError, match='3 of 4 usable .* has the number 7 alone'):
+    _select(copies, distinct=True)
   nobody = cohort.replaced({c.id: c.left_out('x') for c in cohort.candidates})
   with pytest.raises(UserError, match='no usable image with a number'):
     _select(nobody)

@@ -468,3 +468,11 @@ def test_nothing_changes_the_results() -> None:
   before = copy.deepcopy(given_results)
   compare(given_results)
   assert given_results == before
+
+
+def test_an_empty_cluster_has_a_place() -> None:
+  clusters = [
+      {'id': 0, 'size': 8, 'class_counts': {'a': 6, 'b': 2}},
+      {'id': 1, 'size': 0, 'class_counts': {'a': 0, 'b': 0}},
+  ]
+  assert matching.place(clusters, 'a') == [(0.75, 1.0), (0.0, 0.0)]

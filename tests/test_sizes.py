@@ -141,6 +141,26 @@ def test_shares_are_rounded_down_as_they_are_written() -> None:
 def test_each_size_once_and_from_small_to_large() -> None:
   found = sizes.draw(_cohort(50, 50), (1.0, 20, 0.5, 50, 20), 0, nested=True)
   assert [len(own.included) for own in found] == [20, 50, 100]
+  for own in found:
+    assert own.notes == (
+        '--config.sizes asks for 20 images 2 times (20, 20): they are one'
+        ' size.',
+        '--config.sizes asks for 50 images 2 times (half, 50): they are one'
+        ' size.',
+    )
+  (alone,) = sizes.draw(_cohort(50, 50), (20,), 0, nested=True)
+  assert alone.notes == ()
+
+
+@pytest.mark.parametrize('text', ['', '100,300', '(300, 100)', '300,100,100'])
+def test_sizes_of_files_may_be_named(text: str) -> None:
+  sizes.check_files(text, [300, 100, 300, 100])
+
+
+@pytest.mark.parametrize('text', ['100', '100,300,500', 'all', '100,half'])
+def test_other_sizes_than_those_of_files_are_refused(text: str) -> None:
+  with pytest.raises(UserError, match='rows of the files, 100, 300: leave out'):
+    sizes.check_files(text, [300, 100, 300, 100])
 
 
 @pytest.mark.parametrize(

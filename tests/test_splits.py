@@ -493,6 +493,23 @@ def test_too_few_images(protocol: str, positives: int, negatives: int) -> None:
   assert 'more images' in text
 
 
+def test_what_there_are_too_few_images_for() -> None:
+  six = _plain(4, 4)
+  with pytest.raises(UserError, match='8 images .* 5 folds .*split.folds'):
+    _folds(six, folds=5)
+  # A fold of four trains on six images, of which a fifth would validate.
+  with pytest.raises(UserError) as caught:
+    _folds(six, folds=4)
+  assert str(caught.value) == (
+      '6 training images of 6 groups (patients, or single images where none is'
+      ' named) are too few for a validation part of 1/5 of them'
+      ' (--config.split.validation_share), because no class has 5: more images,'
+      ' of more groups, are needed.'
+  )
+  with pytest.raises(UserError, match='8 images .* test part .*test_share'):
+    _assign(six)
+
+
 def test_one_patient_alone_cannot_be_split() -> None:
   cohort = _cohort([('ill', 'p'), ('well', 'p')] * 30)
   with pytest.raises(UserError, match='more images'):

@@ -10,15 +10,20 @@ import subprocess
 import sys
 import time
 
+from field_paths import missing
+from field_paths import unnamed
 import numpy as np
 from PIL import Image
 import pytest
 from sklearn import metrics as sklearn_metrics
 
 from heterojax import checkpoint
+from heterojax.configs import fundus
 from heterojax.heads import ensemble
 from heterojax.heads import head
 from heterojax.launch import study
+from heterojax.studies import fields
+from heterojax.studies import settings as settings_lib
 
 EXAMPLE = pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
 
@@ -144,6 +149,26 @@ def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   example = json.loads(EXAMPLE.read_text())
   assert keep(shape(example)) == keep(shape(results))
   assert example['schema_version'] == results['schema_version'] == 1
+
+
+def _stand_ins(run: pathlib.Path) -> dict:
+  settings = settings_lib.from_dict(json.loads((run / 'config.json').read_text()))
+  return fields.of(settings)
+
+
+def test_conditions_are_checked_by_the_names_of_the_results(
+    run: pathlib.Path, folds: pathlib.Path, results: dict
+) -> None:
+  found = json.loads((folds / 'results.json').read_text())
+  assert unnamed(_stand_ins(run), results) == []
+  assert unnamed(_stand_ins(folds), found) == []
+  # One split has no folds, which is not known before the data are read.
+  assert missing(_stand_ins(run), results) == ['results.folds']
+  assert missing(_stand_ins(folds), found) == []
+  example = json.loads(EXAMPLE.read_text())
+  config = fundus.get_config('protocol=published')
+  own = fields.of(settings_lib.from_dict(config.to_dict()))
+  assert unnamed(own, example) == []
 
 
 @pytest.fixture(scope='module')
@@ -288,8 +313,8 @@ def test_fail_if(run: pathlib.Path, capfd) -> None:
   common = ('--config=demo:tiny', f'--workdir={run}')
   assert launch(*common, '--fail_if=overall.accuracy >= 0') == 1
   assert launch(*common, '--fail_if=clusters[0].size < 0') == 0
-  assert launch(*common, '--fail_if=nothing.here > 0') == 2
-  assert "'nothing'" in capfd.readouterr().err
+  assert launch(*common, '--fail_if=overall.auc_why > 0') == 2
+  assert 'overall.auc_why > 0 is not of numbers' in capfd.readouterr().err
 
 
 def test_a_truncated_image_is_listed_and_left_out(
@@ -318,7 +343,10 @@ def test_a_truncated_image_is_listed_and_left_out(
         (['--config=demo:colour', '--workdir=W'], "no argument 'colour'"),
         (['--config=demo', '--config.data.dri=x', '--workdir=W'], 'dri'),
         (['--config=demo', '--confg=x', '--workdir=W'], 'confg'),
-        (['--config=demo', '--config.seed=x', '--workdir=W'], 'seed'),
+        (['--config=demo', '--config.seed=x', '--workdir=W'], 'config.seed=x: it is no whole number'),
+        (['--config=demo', '--config.cluster.tol=x', '--workdir=W'], 'config.cluster.tol=x: it is no number'),
+        (['--config=features', '--config.data.dir=D.npz', '--workdir=W'], 'There is no file D.npz'),
+        (['--config=features', '--config.data.dir=D', '--config.data.files=F', '--workdir=W'], 'give one of them'),
         (['--config=demo', 'extra', '--workdir=W'], "'extra' is not a flag"),
         (['--config=folder', '--workdir=W'], '--config.data.dir must name'),
         (['--config=folder', '--config.data.dir=D', '--workdir=W'], 'does not exist'),
@@ -334,6 +362,9 @@ def test_a_truncated_image_is_listed_and_left_out(
         (['--config=demo:tiny', '--config.seed=99999999999999999999', '--workdir=W'], 'out of range'),
         (['--config=demo:tiny', '--config.data.subpopulation=x', '--workdir=W'], "no column 'x'"),
         (['--config=demo:tiny', '--fail_if=', '--workdir=W'], 'not a condition'),
+        (['--config=folder', '--fail_if=overall.f1 < 1', '--workdir=W'], "overall has no field 'f1'"),
+        (['--config=folder', '--fail_if=clusters[4].size < 1', '--workdir=W'], 'clusters has 4 entries'),
+        (['--config=demo:tiny', '--fail_if=folds[0].n_train < 1', '--workdir=W'], "no field 'folds'"),
     ],
 )  # pyformat: disable
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
@@ -380,6 +411,14 @@ def test_one_class_only(photos: pathlib.Path, tmp_path, capfd) -> None:
       f'--workdir={tmp_path / "run"}',
   ) == 2  # pyformat: disable
   assert "of the class 'glaucoma'" in capfd.readouterr().err
+
+
+def test_flags_stand_in_any_order(photos: pathlib.Path, tmp_path, capfd) -> None:
+  assert launch(
+      f'--config.data.dir={photos}', '--dry_run', '--config.cluster.k=2',
+      '--workdir', str(tmp_path / 'run'), '--config', 'folder:tiny',
+  ) == 0  # pyformat: disable
+  assert '24 pictures' in capfd.readouterr().out
 
 
 def test_another_configuration_in_the_same_folder_is_refused(

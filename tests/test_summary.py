@@ -122,6 +122,41 @@ def test_clusters_over_folds(number: int) -> None:
     assert own['intra_cluster_distance'] == pytest.approx(np.mean(pairs))
 
 
+def test_a_cluster_that_is_empty_in_one_fold() -> None:
+  """No head answers for the images of that fold, so the whole has no score."""
+  folds = [_fold(f, 4) for f in range(4)]
+  first, second = folds[2], folds[3]
+  labels = np.where(first.samples.split == 'train', 0, first.clusters.labels)
+  heads = {n: m for n, m in first.heads.items() if n.cluster != 1}
+  kept = [n.cluster != 1 for n in first.heads]
+  folds[2] = first._replace(
+      clusters=first.clusters._replace(labels=labels),
+      heads=heads,
+      probabilities=first.probabilities[kept],
+  )
+  known, missing = summary.describe_clusters(_settings(), _NAMES, folds)
+  _check(known['retrained'], folds, HeadName('cluster', 0))
+  _check(missing['test'], folds, HeadName('overall'), 1)
+  why = 'no training image is in this cluster in 1 of 4 folds'
+  assert missing['random']['runs'] == [] and known['random']['runs']
+  scores = [missing[name] for name in ('retrained', 'random')]
+  for score in (*scores, *missing['retrained_in_test_clusters']):
+    assert score['n'] == score['tp'] == 0
+    for name in ('accuracy', 'auc', 'sensitivity', 'specificity'):
+      assert score[name] is None and score[f'{name}_why'] == why
+  assert missing['intra_cluster_distance_why'] == why
+  sizes = [
+      np.sum((f.clusters.labels == 1) & (f.samples.split == 'train'))
+      for f in folds
+  ]
+  assert sizes[2] == 0 and missing['size'] == np.mean(sizes)
+  assert second.heads.keys() > folds[2].heads.keys()
+  (alone,) = summary.describe_clusters(_settings(), _NAMES, folds[2:3])[1:]
+  assert alone['size'] == 0 and alone['retrained']['accuracy_why'] == (
+      'no training image is in this cluster'
+  )
+
+
 def test_one_fold_gives_whole_numbers() -> None:
   (own, _) = summary.describe_clusters(_settings(), _NAMES, [_fold(0, 4)])
   counts = [own['size'], *own['class_counts'].values()]

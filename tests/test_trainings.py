@@ -1,5 +1,7 @@
 """Trainings of the clustering: parts do not see each other; what coincides."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -112,6 +114,32 @@ def test_coinciding_centroids_are_found() -> None:
   # Of groups that are there, a start may still find one twice.
   found = _clusters(settings, 9 * _groups(80, 10, 3))
   assert not list(cautions._coinciding(settings, [found]))  # pylint: disable=protected-access
+
+
+@pytest.mark.parametrize('grouped', [True, False])
+def test_patients_keep_together_in_the_null(grouped: bool) -> None:
+  """Where each cluster is one patient, exchanging patients changes no CV."""
+  rng = np.random.default_rng(0)
+  data = 9 * rng.standard_normal((4, 10))[np.arange(80) // 4 % 4]
+  data += rng.standard_normal((80, 10))
+  settings = _settings(method='kmeans', n_init=5)
+  (part,), reduced = [_part(80)], _reduced(data)
+  trained = trainings.train(settings, [part], [reduced])
+  groups = ('',) * 80
+  if grouped:
+    groups = tuple(f'patient {c}' for c in trained[0].labels[0])
+  part = part._replace(
+      samples=dataclasses.replace(part.samples, groups=groups)
+  )
+  test = part.samples.of('test')
+  y = part.samples.y[test]
+  right = np.where(np.arange(len(y)) % 3 > 0, y, 1 - y)
+  scored = Scored(metrics.terms('accuracy', y, right), 0.5, 0.5, {})
+  (size,) = cluster_cv.analyse(settings, [part], [reduced], [scored], trained)
+  (fold,) = size.folds
+  assert len(set(fold.units)) == (4 if grouped else len(test))
+  same = np.isclose(fold.null, fold.own.cv.mean())
+  assert same.all() if grouped else same.mean() < 0.5
 
 
 def test_what_has_not_converged_is_counted() -> None:

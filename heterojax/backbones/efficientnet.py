@@ -3,12 +3,11 @@
 Lite0 is B0 without squeeze-and-excite and with ReLU6 in place of SiLU.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from flax import nnx
 import jax
-import jax.numpy as jnp
 
 from heterojax.backbones import layers
 from heterojax.backbones.batch_norm import Norm
@@ -16,6 +15,8 @@ from heterojax.backbones.batch_norm import Norm
 STEM_FEATURES = 32
 TOP_FEATURES = 1280
 NUM_CLASSES = 1000
+# Their maps, of 112 to 28 pixels' side at 224, are the large ones.
+EARLY_BLOCKS = 4
 
 
 class Stage(NamedTuple):
@@ -118,6 +119,12 @@ class Block(nnx.Module):
     return x + y if self.residual else y
 
 
+def _in_turn(blocks: Sequence[Block], x: jax.Array) -> jax.Array:
+  for block in blocks:
+    x = block(x)
+  return x
+
+
 class EfficientNet(nnx.Module):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
@@ -136,6 +143,7 @@ class EfficientNet(nnx.Module):
       norm: Norm | None,
       with_top: bool,
   ):
+    self._keeps_norm = norm is not None  # And so needs the whole batch.
     self.activation = layers.relu6 if variant.relu6 else layers.silu
     self.stem = layers.Conv(
         3, STEM_FEATURES, kernel_size=3, stride=2, padding=padding, norm=norm
@@ -152,14 +160,17 @@ class EfficientNet(nnx.Module):
 
   def feature_map(self, x: jax.Array) -> jax.Array:
     """`[B, ceil(H / 32), ceil(W / 32), 1280]`, after the last activation."""
-    x = self.activation(self.stem(x))
-    for block in self.blocks:
-      x = block(x)
-    return self.activation(self.top(x))
+    early, late = self.blocks[:EARLY_BLOCKS], self.blocks[EARLY_BLOCKS:]
+
+    def begin(x: jax.Array) -> jax.Array:
+      return _in_turn(early, self.activation(self.stem(x)))
+
+    x = begin(x) if self._keeps_norm else layers.image_by_image(begin, x)
+    return self.activation(self.top(_in_turn(late, x)))
 
   def pooled(self, x: jax.Array) -> jax.Array:
     """`[B, 1280]`, the mean of the feature map over the image."""
-    return jnp.mean(self.feature_map(x), axis=(1, 2))
+    return layers.image_mean(self.feature_map(x))[:, 0, 0]
 
   def logits(self, x: jax.Array) -> jax.Array:
     """`[B, 1000]` ImageNet logits."""

@@ -68,6 +68,38 @@ def pad(
   )
 
 
+def image_by_image(
+    function: Callable[[jax.Array], jax.Array], x: jax.Array
+) -> jax.Array:
+  """Applies what treats images alone to `[B, H, W, C]`.
+
+  On CPU to one after another, so that large maps of one stay in the cache.
+  """
+  if jax.default_backend() == 'cpu':
+    return jax.lax.map(lambda image: function(image[None])[0], x)
+  return function(x)
+
+
+@jax.custom_jvp
+def image_mean(x: jax.Array) -> jax.Array:
+  """Mean over the image, `[B, H, W, C]` to `[B, 1, 1, C]`.
+
+  On CPU XLA reduces the two middle axes about four times slower than it adds
+  rows, so rows are added first.
+  """
+  if jax.default_backend() == 'cpu':
+    rows = sum(x[:, i : i + 1] for i in range(x.shape[1]))
+    return jnp.mean(rows / x.shape[1], axis=2, keepdims=True)
+  return jnp.mean(x, axis=(1, 2), keepdims=True)
+
+
+@image_mean.defjvp
+def _image_mean_slope(primals, tangents):
+  # Not through the sum of slices, whose transpose is a sum of padded images.
+  (x,), (slope,) = primals, tangents
+  return image_mean(x), jnp.mean(slope, axis=(1, 2), keepdims=True)
+
+
 def max_pool(
     x: jax.Array, size: int, stride: int, margin: int = 0
 ) -> jax.Array:
@@ -175,8 +207,8 @@ class SqueezeExcite(nnx.Module):
     self.activation = activation
 
   def __call__(self, x: jax.Array) -> jax.Array:
-    means = jnp.mean(x, axis=(1, 2), keepdims=True)
-    return x * sigmoid(self.expand(self.activation(self.reduce(means))))
+    gate = self.expand(self.activation(self.reduce(image_mean(x))))
+    return x * sigmoid(gate)
 
 
 class Dense(nnx.Module):

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from flax import nnx
 import jax
-import jax.numpy as jnp
 
 from heterojax.backbones import layers
 from heterojax.backbones.batch_norm import Norm
@@ -81,7 +80,7 @@ class VGG16(nnx.Module):
 
   def pooled(self, x: jax.Array) -> jax.Array:
     """`[B, 512]`, the mean of the feature map over the image."""
-    return jnp.mean(self.feature_map(x), axis=(1, 2))
+    return layers.image_mean(self.feature_map(x))[:, 0, 0]
 
   def logits(self, x: jax.Array) -> jax.Array:
     """`[B, 1000]` ImageNet logits, of images of 224 to 255 px.

@@ -13,6 +13,8 @@ from sklearn.metrics import pairwise_distances_chunked
 
 # Rows that are compared with each other at a time.
 _BLOCK = 1024
+# Of the root mean square distance to the centroids.
+_COINCIDE = 0.01
 # Distances that are held at a time by `closest_point_distances`.
 _CHUNK = 2**17
 
@@ -147,6 +149,31 @@ def to_centroid(
       mean=center,
       std=np.sqrt(mean((distance - center[..., None, :]) ** 2)),
   )
+
+
+def coinciding(
+    x: np.ndarray, centers: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+  """Which centroids are one, bool `[..., K, K]`.
+
+  They are where they are closer than a hundredth of what samples are off theirs
+  (root mean square): there is no gap where such clusters part. Fuzzy K-means
+  with a large fuzzifier has such optima.
+
+  Args:
+    x: `[N, Q]` training samples.
+    centers: `[..., K, Q]`, for instance of R trainings.
+    labels: `[..., N]` int.
+  """
+  x, centers = np.asarray(x, np.float64), np.asarray(centers, np.float64)
+  own = np.take_along_axis(centers, labels[..., None], axis=-2)
+  off = np.sqrt(np.mean(np.sum((x - own) ** 2, axis=-1), axis=-1))
+  apart = np.linalg.norm(
+      centers[..., :, None, :] - centers[..., None, :, :], axis=-1
+  )
+  # Samples may all lie on their centroids, two of which may still be one.
+  one = (apart < _COINCIDE * off[..., None, None]) | (apart == 0)
+  return one & ~np.eye(centers.shape[-2], dtype=bool)
 
 
 def nearest_by_cosine(

@@ -15,6 +15,7 @@ import numpy as np
 from heterojax.cluster import precision
 from heterojax.cluster import restarts
 from heterojax.cluster.weights import weighted_mean
+from heterojax.cluster.weights import weights_of
 
 
 class FuzzyKMeans(NamedTuple):
@@ -88,9 +89,7 @@ def fuzzy_kmeans(
   check_fuzzifier(fuzzifier)
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
-    if weights is None:
-      weights = jnp.ones(len(x), x.dtype)
-    weights = jnp.asarray(weights, x.dtype)
+    weights = weights_of(x, weights)
     if init is None:
       keys = jax.random.split(key, n_init)
       return _fit(x, weights, keys, tol, k, fuzzifier, max_iter)

@@ -18,6 +18,7 @@ from heterojax.cluster import precision
 from heterojax.cluster import restarts
 from heterojax.cluster.kmeans import fit as fit_kmeans
 from heterojax.cluster.weights import weighted_mean
+from heterojax.cluster.weights import weights_of
 
 Covariance = Literal['full', 'diag', 'spherical']
 COVARIANCES = get_args(Covariance)
@@ -108,9 +109,7 @@ def gaussian_mixture(
   check_covariance(covariance)
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
-    if weights is None:
-      weights = jnp.ones(len(x), x.dtype)
-    weights = jnp.asarray(weights, x.dtype)
+    weights = weights_of(x, weights)
     if init is None:
       keys = jax.random.split(key, n_init)
       return _fit(x, weights, keys, tol, reg_covar, k, covariance, max_iter)

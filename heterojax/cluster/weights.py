@@ -18,6 +18,15 @@ def check(weights: jax.typing.ArrayLike, shape: tuple[int, ...]) -> None:
     raise ValueError('at least one weight must be positive')
 
 
+def weights_of(
+    x: jax.Array, weights: jax.typing.ArrayLike | None
+) -> jax.Array:
+  """`[N]` of the type of `[N, D]`; all are 1 where none are given."""
+  if weights is None:
+    return jnp.ones(len(x), x.dtype)
+  return jnp.asarray(weights, x.dtype)
+
+
 def weighted_mean(x: jax.Array, weights: jax.Array | None) -> jax.Array:
   """`[D]` of `[N, D]`."""
   if weights is None:

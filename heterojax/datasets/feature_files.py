@@ -67,6 +67,8 @@ def read(path: pathlib.Path) -> Table:
       '.parquet': _from_parquet,
       '.pq': _from_parquet,
   }
+  if not path.exists():
+    raise UserError(f'There is no file {path} (--config.data.dir or .files).')
   if path.suffix.lower() not in readers or not path.is_file():
     raise UserError(
         f'{path} is no file of features: --config.data.dir (or .files) must'

@@ -25,6 +25,9 @@ _SPLITS = {
     **dict.fromkeys(('val', 'valid', 'validation'), 'validation'),
     **dict.fromkeys(('test', 'testing'), 'test'),
 }
+_FILES = '<files>'  # In a note: the names of those that it is said of.
+_BETWEEN_WORDS = '_. -'
+_WORD = re.compile(rf'[0-9]+|[^0-9{_BETWEEN_WORDS}]+|[{_BETWEEN_WORDS}]+')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +108,9 @@ def read_files(
 
   Returns:
     One cohort a file, as `read` gives it, in the order of the numbers in their
-    names. All are on one source, which has the rows of all files. Ids are those
-    of the files; where they cannot serve, rows are counted over all files.
+    names, and all under the name that the files share. All are on one source,
+    which has the rows of all files. Ids are those of the files; where they
+    cannot serve, rows are counted over all files.
 
   Raises:
     UserError: as `read`; or if there is no file, or they differ in the number
@@ -126,6 +130,21 @@ def _by_number(name: str) -> list[str | int]:
   """A sort key by which fold_10 comes after fold_9."""
   parts = re.split('([0-9]+)', name)
   return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def _shared_name(paths: Sequence[pathlib.Path]) -> str:
+  """The words with which all names of files begin, or else their folder's."""
+  if len(paths) == 1:
+    return paths[0].stem
+  words = [_WORD.findall(path.stem) for path in paths]
+  shared = os.path.commonprefix(words)
+  # The word before the number of a fold is no name.
+  while shared and shared[-1].strip(_BETWEEN_WORDS) in ('', 'fold'):
+    shared.pop()
+  if shared:
+    return ''.join(shared)
+  folder = os.path.commonpath([path.parent.absolute() for path in paths])
+  return pathlib.Path(folder).name or folder
 
 
 def _cohorts(
@@ -151,30 +170,47 @@ def _cohorts(
   matrix = tables[0].matrix
   if len(tables) > 1:
     matrix = np.concatenate([table.matrix for table in tables])
-  source = Vectors(name, matrix, predictions)
-  cohorts, start = [], 0
+  source, shared = Vectors(name, matrix, predictions), _shared_name(paths)
+  cohorts, said, start = [], [], 0
   for path, table in zip(paths, tables):
     candidates, notes = _candidates(path, table, start)
+    said += [(path.name, note) for note in table.notes + notes]
     start += len(candidates)
     if task == 'regression':
       candidates = [numbers.labelled(c, c.label) for c in candidates]
     else:
       candidates = [_of_classes(c, positive, negative) for c in candidates]
+    own = ('prediction',) if 'prediction' in table.columns else ()
     cohorts.append(
         Cohort(
-            path.stem,
+            shared,
             source,
             positive,
             negative,
             tuple(candidates),
-            table.notes + notes + doubts,
-            ('prediction',) if 'prediction' in table.columns else (),
+            label_columns=own,
             task=task,
         )
     )
+  notes = _of_all_files(said) + doubts
+  cohorts = [dataclasses.replace(own, notes=notes) for own in cohorts]
   if task == 'regression':
     numbers.require_some(str(name), [c for o in cohorts for c in o.candidates])
   return tuple(cohorts)
+
+
+def _of_all_files(said: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+  """What is said of several (file, note) is one sentence that names them."""
+  files: dict[str, list[str]] = {}
+  for name, note in said:
+    files.setdefault(note, []).append(name)
+  sentences = []
+  for note, names in files.items():
+    shown = names[0]
+    if more := len(names) - 1:
+      shown += f' and {more} other file{"s" if more > 1 else ""}'
+    sentences.append(note.replace(_FILES, shown))
+  return tuple(sentences)
 
 
 def _candidates(
@@ -191,7 +227,8 @@ def _candidates(
   labels = columns['label']
   splits, notes = _splits(path, columns.get('split', [''] * len(labels)))
   if not any(splits):
-    splits = _folds(columns.get('fold', splits))
+    splits, more = _folds(columns.get('fold', splits))
+    notes += more
   rows = [str(row) for row in range(start, start + len(labels))]
   ids, more = _ids(columns, rows)
   own = [name for name in columns if name not in ('label', 'group', 'split')]
@@ -273,21 +310,25 @@ def _splits(
   if 'validation' in splits and 'test' not in splits:
     splits = ['test' if s == 'validation' else s for s in splits]
     return splits, (
-        f'{path.name} has a validation part and no test part: the validation'
-        ' part is the test set.',
+        f'There is a validation part and no test part in {_FILES}: the'
+        ' validation part is the test set.',
     )
   return splits, ()
 
 
-def _folds(cells: list[str]) -> list[str]:
-  """Two folds or more as splits; one fold alone splits nothing."""
+def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
+  """Folds as splits, and what must be said of them."""
   found = sorted(set(cells) - {''}, key=lambda cell: (len(cell), cell))
-  if len(found) < 2:
-    return [''] * len(cells)
+  if len(set(cells)) == 1:
+    notes = (
+        f'The rows of {_FILES} are all of one fold, which splits nothing: they'
+        ' are split at random.',
+    )
+    return [''] * len(cells), notes if found else ()
   numbers = {cell: number for number, cell in enumerate(found)}
   if all(cell.isdecimal() for cell in found):
     numbers = {cell: int(cell) for cell in found}
-  return [f'fold_{numbers[cell]}' if cell else '' for cell in cells]
+  return [f'fold_{numbers[cell]}' if cell else '' for cell in cells], ()
 
 
 def _ids(

@@ -19,6 +19,7 @@ _LOG = logging.getLogger(__name__)
 _NOT_DRAWN = 'not drawn'
 _NO_FILE = 'file not found'
 _SAME_IMAGE = 'same image as '
+_COPIES_SHARE = 'the same file, pixels or features'
 
 
 def select(
@@ -126,18 +127,37 @@ def _check_labels(cohort: Cohort) -> None:
   name = cohort.source.name
   labels = {c.label for c in cohort.included}
   for label in cohort.classes:
-    if label not in labels:
+    if label in labels:
+      continue
+    own = [c for c in cohort.candidates if c.label == label]
+    if copies := sum(map(_is_copy, own)):
       raise UserError(
-          f'{name} holds no usable image of the class {label!r}: a study needs'
-          ' two classes.'
+          f'All {copies} usable images of the class {label!r} in {name} are'
+          f' copies of others ({_COPIES_SHARE}), of which only the first is'
+          ' used: a study needs images of two classes that differ.'
       )
+    raise UserError(
+        f'{name} holds no usable image of the class {label!r}: a study needs'
+        ' two classes.'
+    )
   if not labels:
     raise UserError(f'{name} holds no usable image with a number.')
   if len(labels) == 1:
+    if copies := sum(map(_is_copy, cohort.candidates)):
+      raise UserError(
+          f'{copies} of {copies + len(cohort.included)} usable images of {name}'
+          f' are copies of others ({_COPIES_SHARE}), of which only the first is'
+          f' used, and what is left has the number {labels.pop()} alone: a'
+          ' study needs several.'
+      )
     raise UserError(
         f'All usable images of {name} have the number {labels.pop()}: a study'
         ' needs several.'
     )
+
+
+def _is_copy(candidate: Candidate) -> bool:
+  return candidate.reason.startswith(_SAME_IMAGE)
 
 
 def _conflicts(
@@ -209,7 +229,7 @@ def _check_bad_share(
   bad = [
       c
       for c in drawn
-      if not c.included and not c.reason.startswith(_SAME_IMAGE)
+      if not c.included and not _is_copy(c)
   ]
   if bad and len(bad) / len(drawn) > max_bad_share:
     named = ', '.join(f'{c.path} ({c.reason[:90]})' for c in bad[:3])

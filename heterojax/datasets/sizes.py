@@ -15,6 +15,8 @@ from heterojax.errors import UserError
 Size = int | float
 _WORDS = {'half': 0.5, 'all': 1.0}
 _OPTION = '--config.sizes'
+# Where the setting is empty.
+DEFAULT = '100,300,half,all'
 
 
 def parse(text: str) -> tuple[Size, ...]:
@@ -71,15 +73,16 @@ def draw(
       on its own.
 
   Returns:
-    One cohort a size, from small to large and each size once, with what was
-    not drawn left out.
+    One cohort a size, from small to large, with what was not drawn left out.
+    Sizes that come to the same number are one, which a note says.
 
   Raises:
     UserError: if there are not so many images.
   """
   used, name = cohort.included, cohort.source.name
-  wanted = {_number(size, len(used)): size for size in reversed(sizes)}
-  for n, size in wanted.items():
+  wanted: dict[int, list[Size]] = {}
+  for size in sizes:
+    n = _number(size, len(used))
     if n > len(used):
       raise UserError(
           f'There are {len(used)} images of {name} and {_OPTION} asks for'
@@ -90,9 +93,33 @@ def draw(
           f'A share of {size} ({_OPTION}) of the {len(used)} images of {name}'
           ' is no image at all.'
       )
+    wanted.setdefault(n, []).append(size)
+  merged = tuple(
+      f'{_OPTION} asks for {n} images {len(asked)} times'
+      f' ({", ".join(map(_shown, asked))}): they are one size.'
+      for n, asked in wanted.items()
+      if len(asked) > 1
+  )
+  cohort = dataclasses.replace(cohort, notes=cohort.notes + merged)
   return tuple(
       _sample(cohort, n, seed, () if nested else (n,)) for n in sorted(wanted)
   )
+
+
+def check_files(text: str, rows: Sequence[int]) -> None:
+  """Raises a UserError where sizes are asked for that files do not have.
+
+  Args:
+    text: see `parse`; '' asks for none.
+    rows: of each file; their numbers are the sizes.
+  """
+  if text and set(parse(text)) != set(rows):
+    known = ', '.join(map(str, sorted(set(rows))))
+    raise UserError(
+        f'{_OPTION} is {text!r}, but with --config.data.files the sizes are the'
+        f' numbers of rows of the files, {known}: leave out {_OPTION}, or give'
+        ' it no value.'
+    )
 
 
 def _number(size: Size, available: int) -> int:
@@ -100,6 +127,12 @@ def _number(size: Size, available: int) -> int:
     return size
   # The share as it is written: 0.29 of 100 is 29 and not 28.
   return int(Fraction(repr(size)) * available)
+
+
+def _shown(size: Size) -> str:
+  """A size as users write it."""
+  words = {share: word for word, share in _WORDS.items()}
+  return str(size) if isinstance(size, int) else words.get(size, repr(size))
 
 
 def _sample(

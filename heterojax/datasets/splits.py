@@ -63,18 +63,22 @@ def assign(
   if named := {c.split for c in rows} - {''}:
     parts = _named_parts(cohort, rows, named, folds)
   elif folds:
-    where = _folds(cohort, rows, folds, seed, 0)
+    what = f'{folds} folds (--config.split.folds)'
+    where = _folds(cohort, rows, folds, what, seed, 0)
     parts = [_tested(rows, where == fold) for fold in range(folds)]
   elif protocol == 'published':
     parts = [_tested(rows, _stratified(cohort, rows, test_share, seed))]
   else:
-    parts = [_tested(rows, _share(cohort, rows, test_share, seed, 0))]
+    held_out = _share(cohort, rows, 'test', test_share, seed, 0)
+    parts = [_tested(rows, held_out)]
   cohorts = []
   for fold, part in enumerate(parts):
     named = any(c.split == 'validation' for c in part)
     if protocol == 'clean' and validation_share and not named:
       training = [c for c in part if c.split == 'train']
-      held_out = _share(cohort, training, validation_share, seed, 1, fold)
+      held_out = _share(
+          cohort, training, 'validation', validation_share, seed, 1, fold
+      )
       part = [
           *_marked(training, held_out, 'validation', 'train'),
           *(c for c in part if c.split == 'test'),
@@ -196,6 +200,7 @@ def _stratified(
 def _share(
     cohort: Cohort,
     rows: Sequence[Candidate],
+    name: str,
     share: float,
     seed: int,
     *stage: int,
@@ -203,7 +208,11 @@ def _share(
   """`[N]` bool: as many of up to 20 equal parts of whole groups as it takes."""
   most = max(_MOST_PARTS, round(1 / share))
   exact = Fraction(share).limit_denominator(most)
-  part = _folds(cohort, rows, exact.denominator, seed, *stage)
+  what = (
+      f'a {name} part of {exact.numerator}/{exact.denominator} of them'
+      f' (--config.split.{name}_share)'
+  )
+  part = _folds(cohort, rows, exact.denominator, what, seed, *stage)
   return part < exact.numerator
 
 
@@ -211,10 +220,19 @@ def _folds(
     cohort: Cohort,
     rows: Sequence[Candidate],
     number: int,
+    what: str,
     seed: int,
     *stage: int,
 ) -> np.ndarray:
   """`[N]` int: which of several equal parts, each of whole groups, a row is in.
+
+  Args:
+    cohort: of the rows.
+    rows: to be split.
+    number: of parts.
+    what: the parts are for, for messages.
+    seed: of the study.
+    *stage: of the splitting.
 
   Raises:
     UserError: if there are fewer groups than parts.
@@ -236,10 +254,12 @@ def _folds(
       for index, (_, chosen) in enumerate(split):
         part[chosen] = order[index]
   except ValueError as error:
+    kind = 'training images' if all(c.split for c in rows) else 'images'
+    of = 'class' if cohort.classes else 'quarter of the numbers'
     raise UserError(
-        f'{len(rows)} images of {len(set(units))} groups (patients, or single'
-        f' images where none is named) cannot be split into {number} parts:'
-        ' more images, of more groups, are needed.'
+        f'{len(rows)} {kind} of {len(set(units))} groups (patients, or single'
+        f' images where none is named) are too few for {what}, because no {of}'
+        f' has {number}: more images, of more groups, are needed.'
     ) from error
   return part
 

@@ -6,16 +6,16 @@ from typing import Any
 from heterojax.report import tables
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
+from heterojax.report.formatting import of_class
 from heterojax.report.formatting import p_value
+from heterojax.report.formatting import unit
 
 _LEAKS = {
     'same_path': 'show a file that training has as well',
-    'identical_file': 'are, byte for byte, an image that training has as well',
-    'identical_pixels': (
-        'are, pixel for pixel, an image that training has as well'
-    ),
+    'identical_file': 'are, byte for byte, in training as well',
+    'identical_pixels': 'are, pixel for pixel, in training as well',
     'near_duplicate': (
-        'are so close to an image of training in feature space that they may'
+        'are so close to one of training in feature space that they may'
         ' be copies of it'
     ),
     'shared_group': 'are of a patient or group that training has as well',
@@ -41,16 +41,16 @@ def leaks(results: dict[str, Any], part: str = 'test') -> list[str]:
   d = results['dataset']
   labels = (d['positive'], d['negative'])
   prefix = '' if part == 'test' else f'{part}_'
-  of = f' of {counted(d["n_test"], "test image")}'
+  of = f' of {counted(d["n_test"], f"test {unit(results)}")}'
   if part == 'validation':
-    of = ' validation images'
+    of = f' validation {unit(results)}s'
   sentences, told = [], []
   for kind, what in _LEAKS.items():
     counts = tables.leaked(results, prefix + kind)
     repeated = kind in COPIES and counts in told
     if not sum(counts) or repeated:
       continue
-    classes = listed(f'{n:,} {label}' for n, label in zip(counts, labels))
+    classes = listed(map(of_class, counts, labels))
     more = ''
     if kind in COPIES:
       more = ', those above included' if told else ''
@@ -73,9 +73,9 @@ def not_independent(results: dict[str, Any]) -> str:
 def leaks_mean(results: dict[str, Any]) -> str:
   """What such leaks do to the numbers."""
   text = (
-      'A head can be right about such an image because it has seen it, or the'
-      ' same patient, in training: the metrics in this report are probably too'
-      ' high.'
+      f'A head can be right about such {unit(results)}s because it has seen'
+      ' them, or the same patients, in training: the metrics in this report are'
+      ' probably too high.'
   )
   if results['protocol'] == 'published':
     text += (
@@ -99,8 +99,8 @@ def nothing_shared(results: dict[str, Any]) -> str:
       if results['leaks'][kind] is not None
   ]
   return (
-      'No test image has anything in common with a training image, as far as'
-      f' was looked: {listed(known)}.'
+      f'No test {unit(results)} has anything in common with a training'
+      f' {unit(results)}, as far as was looked: {listed(known)}.'
   )
 
 
@@ -158,8 +158,8 @@ def strong(
     if which == 'class':
       sentences.append(
           f'{d["positive"]} and {d["negative"]} differ in {column} ({how}): a'
-          ' head that reads it from the image could pass for one that sees the'
-          ' disease.'
+          f' head that reads it from the {unit(results)} could pass for one that'
+          ' sees the disease.'
       )
       continue
     values = (by_cluster or {}).get(column)
@@ -217,7 +217,7 @@ def columns_alone(results: dict[str, Any]) -> str:
     return ''
   text = (
       f'These columns alone reach an AUC of {alone:.2f} on the test'
-      f' images{where}, the network {own["auc"]:.2f}.'
+      f' {unit(results)}s{where}, the network {own["auc"]:.2f}.'
   )
   if alone >= own['auc']:
     text += ' The network does no better than they do.'

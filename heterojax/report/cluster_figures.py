@@ -59,8 +59,7 @@ def _map(
   limits = [(m - half, m + half) for m in (points.min(0) + points.max(0)) / 2]
   axes.set(xlim=limits[0], ylim=limits[1], aspect='equal', xticks=[], yticks=[])
   axes.spines[:].set_visible(False)
-  title = 'Map of the centroids; area: training images'
-  axes.set_title(title, fontsize=9.5)
+  axes.set_title('Map of the centroids; area: number in training', fontsize=9.5)
   axes.set_xlabel(f'the plane keeps {kept:.0%} of the squared distances')
 
 
@@ -91,6 +90,7 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
   points = plane(results, fold)
   figure = Figure((drawing.WIDTH, 4.7), layout='constrained')
   grid = figure.subplots(1, 2, sharex=True, sharey=True)
+  one = formatting.unit(results)
   of = ' of the first fold' if wording.folds(results) else ''
   right = (fold.of_head('overall') > 0.5) == (samples.y == 1)
   for axes, split, title in zip(
@@ -98,7 +98,7 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
       ('train', 'test'),
       (
           f'{drawing.training(results, of)} (n = {{:,}})',
-          f'Test images{of} (n = {{:,}}); circled: misclassified',
+          f'Test {one}s{of} (n = {{:,}}); circled: misclassified',
       ),
   ):
     own = samples.of(split)
@@ -155,7 +155,9 @@ def class_mix(results: dict[str, Any]) -> Figure:
       drawing.training(results, of): [
           tuple(c['class_counts'].values()) for c in described
       ],
-      'Test images': [tables.class_counts(c['test']) for c in described],
+      f'Test {formatting.unit(results)}s': [
+          tables.class_counts(c['test']) for c in described
+      ],
   }
   height = 1.1 + 0.32 * len(described)
   figure = Figure((drawing.WIDTH, height), layout='constrained')

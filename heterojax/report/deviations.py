@@ -3,8 +3,10 @@
 from typing import Any
 
 from heterojax.datasets import augmentation
+from heterojax.report import formatting
 from heterojax.report import methods
 from heterojax.report import wording
+from heterojax.report.formatting import unit
 
 # Where a statement comes from.
 INFERRED, OUR_CHOICE, KERAS = '[inferred]', '[our choice]', '[Keras default]'
@@ -19,9 +21,9 @@ def not_in_the_paper(
     results: dict[str, Any], config: dict[str, Any]
 ) -> list[tuple[str, str]]:
   """Marks and statements: where this run is not simply the paper."""
-  notes = []
+  notes, one = [], unit(results)
   clean = results['protocol'] == 'clean'
-  if methods.given(results):
+  if formatting.given(results):
     notes.append((
         OUR_CHOICE,
         'The features were given; the paper computed its own with'
@@ -38,8 +40,8 @@ def not_in_the_paper(
   if clean:
     notes.append((
         OUR_CHOICE,
-        'Distinct images, no known patient in two parts, and a validation part;'
-        ' the paper splits rows and names no third part.',
+        f'Distinct {one}s, no known patient in two parts, and a validation'
+        ' part; the paper splits rows and names no third part.',
     ))
   elif not results['dataset']['n_validation']:
     notes.append((
@@ -57,27 +59,27 @@ def not_in_the_paper(
   if config.get('data', {}).get('balance'):
     notes.append((
         OUR_CHOICE,
-        'Which images of the larger class are drawn is decided by the seed; the'
-        ' paper’s draw is unknown.',
+        f'Which {one}s of the larger class are drawn is decided by the seed;'
+        ' the paper’s draw is unknown.',
     ))
   vary = config.get('heads', {}).get('random_vary')
   if vary == 'both':
     notes.append((
         OUR_CHOICE,
-        'Each random run draws its own images and its own initial weights; the'
+        f'Each random run draws its own {one}s and its own initial weights; the'
         ' paper’s words also allow one draw trained five times.',
     ))
   elif vary:
     notes.append((
         OUR_CHOICE,
         'The random runs of a cluster share one draw and differ in their'
-        ' initial weights and the order of images.',
+        f' initial weights and the order of {one}s.',
     ))
   notes += [
       (
           INFERRED,
           'Distances are Euclidean, in the space that was clustered, over all'
-          ' training images with their copies.',
+          f' training {one}s with their copies.',
       ),
       (
           OUR_CHOICE,
@@ -86,7 +88,7 @@ def not_in_the_paper(
       (
           KERAS,
           'Where the paper is silent about training: initial weights, the'
-          ' optimiser’s constants, the order of images, the moment of early'
+          f' optimiser’s constants, the order of {one}s, the moment of early'
           ' stopping and which epoch is kept.',
       ),
   ]

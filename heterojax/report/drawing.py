@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 
+from heterojax.report import formatting
+
 WIDTH = 9.6  # Inches; shown at about 900 pixels in the report.
 INK = '#222222'
 GRAY = '#8a8a8a'
@@ -92,7 +94,8 @@ def training(results: dict[str, Any], of: str = '') -> str:
   """What the training images of this run, or of a fold, are called."""
   d = results['dataset']
   copies = d['n_train_augmented'] > d['n_train']
-  return f'Training images{of}{", copies included" if copies else ""}'
+  more = f'{of}{", copies included" if copies else ""}'
+  return f'Training {formatting.unit(results)}s{more}'
 
 
 def encoded(figure: Figure, kind: str) -> bytes:

@@ -82,8 +82,8 @@ def _interval(axes: Axes, row: int, ends: Sequence[float] | None) -> None:
 
 def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
   """Table 3: the retrained head of each cluster against the random heads."""
-  n = results['dataset']['n_test']
-  blocks = [(f'This run, {n:,} test images', results['clusters'], True)]
+  n, unit = results['dataset']['n_test'], formatting.unit(results)
+  blocks = [(f'This run, {n:,} test {unit}s', results['clusters'], True)]
   published = results['published']
   if published:
     n = published['dataset']['n_test']
@@ -106,7 +106,8 @@ def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
       axes.spines['left'].set_visible(False)
     grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
   figure.legend(
-      handles=_table3_key(bool(published)), loc='outside lower center', ncols=5
+      handles=_table3_key(bool(published), unit),
+      loc='outside lower center', ncols=5,
   )
   return figure
 
@@ -141,7 +142,7 @@ def _retrained_and_random(
   )  # pyformat: disable
 
 
-def _table3_key(published: bool) -> list[Line2D]:
+def _table3_key(published: bool, unit: str) -> list[Line2D]:
   diamond = {'marker': 'D', 'ls': '', 'color': drawing.RETRAINED, 'ms': 6}
   key = [
       Line2D([], [], **diamond, label='retrained on the cluster'),
@@ -152,7 +153,7 @@ def _table3_key(published: bool) -> list[Line2D]:
     key.append(Line2D([], [], **diamond, mfc='white', label='same, published'))
   return key + [
       Line2D([], [], marker='o', ls='', color=drawing.GRAY, ms=4, alpha=0.6,
-             label='one run on random images'),
+             label=f'one run on random {unit}s'),
       Line2D([], [], marker='|', ls='', color=drawing.INK, ms=11, mew=1.4,
              label='mean of the random runs'),
   ]  # pyformat: disable
@@ -204,11 +205,11 @@ def distance_vs_performance(results: dict[str, Any]) -> Figure:
 
 def transfer(results: dict[str, Any]) -> Figure:
   """Accuracy of the head of each cluster in each test cluster."""
-  described = results['clusters']
+  described, unit = results['clusters'], formatting.unit(results)
   k = len(described)
   counts = [tables.class_counts(c['test']) for c in described]
   whole = tables.class_counts(results['overall'])
-  rows = [('Head of all images', [c['test'] for c in described],
+  rows = [(f'Head of all {unit}s', [c['test'] for c in described],
            results['overall'])]  # pyformat: disable
   rows += [
       (f'Head of cluster {c["id"]}', c['retrained_in_test_clusters'],
@@ -240,7 +241,7 @@ def transfer(results: dict[str, Any]) -> Figure:
       range(k + 2), [*(name for name, _, _ in rows), 'Always the larger class']
   )
   if k > 6:
-    axes.set_xlabel('Test cluster and its number of images')
+    axes.set_xlabel(f'Test cluster and its number of {unit}s')
     axes.xaxis.set_label_position('top')
   return figure
 

@@ -1,6 +1,7 @@
-"""How numbers and lists are written in the report."""
+"""How numbers, lists and inputs are written in the report."""
 
 from collections.abc import Iterable
+from typing import Any
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -28,3 +29,19 @@ def p_value(value: float) -> str:
   if value < 0.001:
     return '< 0.001'
   return '> 0.999' if value > 0.999 else f'{value:.3f}'
+
+
+def given(results: dict[str, Any]) -> bool:
+  """Whether the features were given, and no network was run."""
+  return results['backbone']['feature'] == 'given'
+
+
+def unit(results: dict[str, Any]) -> str:
+  """What is clustered: images, or samples where their features were given."""
+  return 'sample' if given(results) else 'image'
+
+
+def of_class(n: float, label: str) -> str:
+  """'3 normal', or '3 of class 0' where the name is a number."""
+  name = f'of class {label}' if label.isnumeric() else label
+  return f'{number(n)} {name}'

@@ -4,7 +4,9 @@ from typing import Any
 
 from heterojax.report import audits
 from heterojax.report import formatting
+from heterojax.report import tables
 from heterojax.report import wording
+from heterojax.report.formatting import unit
 
 # Steinley (2004) on how well two groupings agree.
 _AGREEMENT = (
@@ -32,11 +34,6 @@ BIBTEX = """@techreport{wang2023heterogeneity,
 }"""
 
 
-def given(results: dict[str, Any]) -> bool:
-  """Whether the features were given, and no network was run."""
-  return results['backbone']['feature'] == 'given'
-
-
 def network(results: dict[str, Any]) -> str:
   name = results['backbone']['name']
   return _NETWORKS.get(name, name)
@@ -45,7 +42,7 @@ def network(results: dict[str, Any]) -> str:
 def weights(results: dict[str, Any]) -> str:
   """Which weights, in words."""
   b = results['backbone']
-  if given(results):
+  if formatting.given(results):
     return 'unknown weights'
   if b['weights_sha256'] is None:
     return 'random weights'
@@ -58,7 +55,7 @@ def weights(results: dict[str, Any]) -> str:
 def feature(results: dict[str, Any]) -> str:
   """What stands for an image, in words."""
   dim = f'{results["backbone"]["dim"]:,} numbers'
-  if given(results):
+  if formatting.given(results):
     return f'the features that were given ({dim})'
   if results['backbone']['feature'] == 'flatten':
     return f'the whole last feature map ({dim})'
@@ -74,28 +71,31 @@ def _named(results: dict[str, Any]) -> list[str]:
   """Who made the split, where it was not this program."""
   if not results['split']['named']:
     return []
-  return ['Which image is in which part is named by the data set itself.']
+  return [
+      f'Which {unit(results)} is in which part is named by the data set itself.'
+  ]
 
 
 def _protocol(results: dict[str, Any]) -> str:
-  unit = 'patient' if audits.patients_known(results) else 'image'
+  one = unit(results)
+  whole = 'patient' if audits.patients_known(results) else one
   if folds := wording.folds(results):
     text = (
-        f'{folds} folds: every image is tested once, by heads that were trained'
+        f'{folds} folds: every {one} is tested once, by heads that were trained'
         ' on the other folds. Scores are over all these out-of-fold'
-        ' predictions; sizes, counts of training images and distances are means'
-        ' over the folds.'
+        ' predictions; sizes, counts of training'
+        f' {one}s and distances are means over the folds.'
     )
     if results['protocol'] == 'published':
       return (
           f'Published protocol, but with {text} Every row is used, copies of'
-          ' an image included. There is no validation part, so that early'
+          f' {one}s included. There is no validation part, so that early'
           ' stopping looks at the fold that is tested [inferred].'
       )
     return (
-        f'Clean protocol with {text} Every distinct image is used once, no'
-        f' {unit} is in two parts, and in each fold a validation part of the'
-        ' training images decides about early stopping for every head.'
+        f'Clean protocol with {text} Every distinct {one} is used once, no'
+        f' {whole} is in two parts, and in each fold a validation part of the'
+        f' training {one}s decides about early stopping for every head.'
     )
   if results['protocol'] == 'published':
     split = 'split at random, stratified by class'
@@ -112,8 +112,8 @@ def _protocol(results: dict[str, Any]) -> str:
         ' the test set [inferred].'
     )
   return (
-      f'Clean protocol: every distinct image once, no {unit} in two parts, and'
-      ' a validation part of the training images that decides about early'
+      f'Clean protocol: every distinct {one} once, no {whole} in two parts, and'
+      f' a validation part of the training {one}s that decides about early'
       ' stopping for every head. The test set is looked at once, at the end.'
   )
 
@@ -123,9 +123,10 @@ def reduction(results: dict[str, Any]) -> str:
   r = results['reduction']
   if r['method'] == 'none':
     return ''
-  text = f'{_components(r)}, fitted on the training images'
+  one = unit(results)
+  text = f'{_components(r)}, fitted on the training {one}s'
   if r['fit'] == 'separate':
-    text += '; the test images by themselves, a mistake made on purpose'
+    text += f'; the test {one}s by themselves, a mistake made on purpose'
   return text
 
 
@@ -147,7 +148,8 @@ def rejected(results: dict[str, Any]) -> str:
     )
   where = ' of the first fold' if wording.folds(results) else ''
   return (
-      f'{_components(own)}{whose}, group the training images{where} as below.'
+      f'{_components(own)}{whose}, group the training'
+      f' {unit(results)}s{where} as below.'
       ' Their agreement with the clusters of this report is'
       f' {agreement(own["adjusted_rand"])}: an'
       f' adjusted Rand index of {own["adjusted_rand"]:.2f}, where 1 is the'
@@ -166,7 +168,8 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
     One paragraph.
   """
   d = results['dataset']
-  runs = len(results['clusters'][0]['random']['runs'])
+  runs = tables.random_runs(results)
+  one = unit(results)
   text = [
       'We assessed whether heterogeneity of the data set changes what a'
       ' convolutional network learns from it, following Wang (2023), with'
@@ -175,29 +178,29 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
       f' {d["negative"]}: {_sizes(results)}.',
       _split(results),
   ]
-  if given(results):
-    text.append(f'Each image was represented by {feature(results)}.')
+  if formatting.given(results):
+    text.append(f'Each {one} was represented by {feature(results)}.')
   else:
     text.append(
         f'The network {network(results)} with {weights(results)} was frozen;'
-        f' each image was represented by {feature(results)}.'
+        f' each {one} was represented by {feature(results)}.'
     )
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
   k, folds = len(results['clusters']), wording.folds(results)
   text.append(
-      f'K-means grouped the training images{" of each fold" if folds else ""}'
-      f' into {k} clusters{_kmeans(config)}, and every other image went to the'
+      f'K-means grouped the training {one}s{" of each fold" if folds else ""}'
+      f' into {k} clusters{_kmeans(config)}, and every other {one} went to the'
       ' nearest centroid.'
   )
   if folds:
     text.append(
-        'Clusters of different folds were matched one to one by the images that'
-        ' they share (Hungarian method).'
+        'Clusters of different folds were matched one to one by the'
+        f' {one}s that they share (Hungarian method).'
     )
   text.append(
-      'A head of one sigmoid unit was trained on all training images, on each'
-      f' cluster, and {runs} times per cluster on equally many training images'
+      f'A head of one sigmoid unit was trained on all training {one}s, on each'
+      f' cluster, and {runs} times per cluster on equally many training {one}s'
       ' drawn at random without replacement.'
   )
   if heads := config.get('heads'):
@@ -210,22 +213,56 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
     )
   over = 'on the whole test set'
   if folds:
-    over = 'over the out-of-fold predictions of all images'
+    over = f'over the out-of-fold predictions of all {one}s'
   text.append(
       f'Accuracy, AUC, sensitivity and specificity were computed {over} at a'
       ' threshold of 0.5, with 95% intervals by Wilson and, for the AUC, by'
       ' DeLong. Between-cluster distances are Euclidean'
       ' distances of centroids, intra-cluster distances the mean Euclidean'
-      ' distance of all pairs of training images in a cluster.'
+      f' distance of all pairs of training {one}s in a cluster.'
   )
   if folds:
     text.append('Distances and cluster sizes are means over the folds.')
   return ' '.join(text)
 
 
+def settings(
+    results: dict[str, Any], config: dict[str, Any]
+) -> list[tuple[str, str]]:
+  """Name and text of each, for a table."""
+  d, folds = results['dataset'], wording.folds(results)
+  split = f'{results["protocol"]} protocol: {_sizes(results)}.'
+  rows = [('Split', f'{split} {_split(results)}')]
+  if not formatting.given(results):
+    how = f'{network(results)}, {results["backbone"]["train"]}'
+    rows.append(('Network', f'{how}; {weights(results)}'))
+  rows.append(('Features', feature(results)))
+  none = 'none: the features were clustered as they are'
+  rows.append(('Reduction', reduction(results) or none))
+  clusters = f'K-means, k = {len(results["clusters"])}'
+  if own := config.get('cluster'):
+    clusters += (
+        f'; best of {own["n_init"]} starts, at most {own["max_iter"]}'
+        f' iterations, tolerance {own["tol"]:g}'
+    )
+  clusters += f'; fitted on the training {unit(results)}s'
+  if d['n_train_augmented'] > d['n_train']:
+    clusters += ' with their copies'
+  rows.append(('Clusters', f'{clusters}{", in each fold" if folds else ""}'))
+  if own := config.get('heads'):
+    rows.append((
+        'Heads',
+        f'at most {own["epochs"]} epochs, patience {own["patience"]}, batches'
+        f' of {own["batch_size"]}, learning rate {own["learning_rate"]:g};'
+        f' {own["random_runs"]} random runs per cluster',
+    ))
+  rows.append(('Seed', str(results['seed'])))
+  return rows
+
+
 def _sizes(results: dict[str, Any]) -> str:
   """How many images there were of each kind, in words."""
-  d = results['dataset']
+  d, one = results['dataset'], unit(results)
   copies = ''
   if d['n_train_augmented'] > d['n_train']:
     number = formatting.number(d['n_train_augmented'])
@@ -234,12 +271,12 @@ def _sizes(results: dict[str, Any]) -> str:
   if d['n_validation']:
     validation = formatting.number(d['n_validation'])
   parts = (
-      f'{formatting.number(d["n_train"])} images for training{copies},'
+      f'{formatting.number(d["n_train"])} {one}s for training{copies},'
       f' {validation} for validation'
   )
   if folds := wording.folds(results):
     return (
-        f'{d["n_test"]:,} images, each tested once in {folds} folds; on average'
+        f'{d["n_test"]:,} {one}s, each tested once in {folds} folds; on average'
         f' a fold had {parts}'
     )
   return f'{parts} and {d["n_test"]:,} for testing'
@@ -248,9 +285,9 @@ def _sizes(results: dict[str, Any]) -> str:
 def _split(results: dict[str, Any]) -> str:
   """What a reader of the paper must know about the test set."""
   if results['protocol'] == 'clean':
-    units = 'patient and no image'
-    if not audits.patients_known(results):
-      units = 'image'
+    units = unit(results)
+    if audits.patients_known(results):
+      units = f'patient and no {units}'
     text = (
         f'No {units} was in two parts, and early stopping used the validation'
         ' part.'
@@ -270,8 +307,8 @@ def _split(results: dict[str, Any]) -> str:
     text = 'Early stopping used the fold that was tested'
   if shared:
     text += (
-        f'; {shared:,} test images are of a patient or group that was also in'
-        ' training'
+        f'; {shared:,} test {unit(results)}s are of a patient or group that was'
+        ' also in training'
     )
   return f'{text}.'
 
@@ -289,16 +326,17 @@ def agreement(rand: float) -> str:
 
 def folds_agree(results: dict[str, Any]) -> str:
   """How alike the clusters of the folds are."""
+  one = unit(results)
   others = [f['adjusted_rand_with_first'] for f in results['folds'][1:]]
   text = (
-      'Every fold has clusters of its own and gives every image one of them;'
+      f'Every fold has clusters of its own and gives every {one} one of them;'
       ' they got the numbers of the first fold’s clusters with which they share'
-      ' most images. Agreement is the adjusted Rand index over all images: 1 is'
-      ' the same grouping, 0 what chance gives.'
+      f' most {one}s. Agreement is the adjusted Rand index over all {one}s: 1'
+      ' is the same grouping, 0 what chance gives.'
   )
   if agreement(min(others)) == 'poor':
     text += (
-        ' Where it is poor, a cluster’s number stands for different images in'
+        f' Where it is poor, a cluster’s number stands for different {one}s in'
         ' different folds, and what this report gives per cluster mixes them.'
     )
   return text

@@ -46,24 +46,20 @@ def render(
   Returns:
     The page.
   """
-  filters = {
+  filters = parts.FILTERS | {
       'fraction': lambda value: f'{value:.3f}',
       'exact': lambda value: f'{value:g}',
       'percent': formatting.percent,
-      'number': formatting.number,
       'p_value': formatting.p_value,
       'signed': lambda value: f'{value:.2f}'.replace('-', '−'),
   }
   config = parts.config(folder)
-  manifest = parts.manifest(folder)
   d = results['dataset']
-  labels = (d['positive'], d['negative'])
-  by_cluster = _by_cluster(results, manifest, fold)
+  common = parts.common(folder, results, (d['positive'], d['negative']))
+  by_cluster = _by_cluster(results, common['manifest'], fold)
   return templates.load('template.html', filters).render(
-      r=results,
-      d=d,
+      **common,
       copies=d['n_train_augmented'] > d['n_train'],
-      labels=labels,
       metrics=metrics.METRICS,
       titles=figures.TITLES,
       tables=tables,
@@ -71,14 +67,13 @@ def render(
       audits=audits,
       counted=formatting.counted,
       methods=methods,
-      deviations=deviations,
-      config=config,
       network=methods.network(results),
-      manifest=manifest,
-      used=sum(row['included'] == 'true' for row in manifest),
-      left_out=tables.left_out(manifest, labels),
+      settings=methods.settings(results, config),
+      deviations=deviations.not_in_the_paper(results, config),
+      paragraph=methods.paragraph(results, config),
       printed_in=(results['published'] or {}).get('printed_in', _PRINTED_IN),
       folds=wording.folds(results),
+      peeks=not d['n_validation'],
       explains=audits.strong(results, 'cluster', by_cluster),
       tells=audits.strong(results, 'class'),
       figure=lambda name: parts.data_uri(drawn[f'{name}.svg'], 'svg'),
@@ -89,8 +84,6 @@ def render(
           )
           for row in montage
       ],
-      stages=parts.stages(results['timings']),
-      environment=parts.flat(results['environment']),
   )
 
 

@@ -1,10 +1,14 @@
 """What the page of every study has: files of its run, pictures, timings."""
 
 import base64
+from collections.abc import Sequence
 import csv
 import json
 import pathlib
 from typing import Any
+
+from heterojax.report import formatting
+from heterojax.report import tables
 
 _MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
 _STAGES = {
@@ -14,6 +18,40 @@ _STAGES = {
     'heads': 'Training of all heads',
     'evaluation': 'Evaluation',
 }
+
+# What `base.html` calls functions of a value.
+FILTERS = {
+    'number': formatting.number,
+    'capital': lambda text: text[:1].upper() + text[1:],
+}
+
+
+def common(
+    folder: pathlib.Path, results: dict[str, Any], labels: Sequence[str]
+) -> dict[str, Any]:
+  """What `base.html` shows of any study.
+
+  Args:
+    folder: the run folder; `manifest.csv` is read from it if it is there.
+    results: `results.json`.
+    labels: the positive and the negative class; nothing for regression.
+
+  Returns:
+    Names and values for the template.
+  """
+  rows = manifest(folder)
+  return {
+      'r': results,
+      'd': results['dataset'],
+      'labels': labels,
+      'given': formatting.given(results),
+      'unit': formatting.unit(results),
+      'manifest': rows,
+      'used': sum(row['included'] == 'true' for row in rows),
+      'left_out': tables.left_out(rows, labels),
+      'stages': stages(results['timings']),
+      'environment': flat(results['environment']),
+  }
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -4,7 +4,7 @@ A value that cannot be estimated is an empty cell, and the column `reason` says
 why. What Wang 2023 reports stands in rows of its own, `source` published.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from heterojax import metrics
@@ -138,6 +138,11 @@ def _row3(source: str, cluster: dict[str, Any], n_test: int) -> list[object]:
   return [*row, _joined(reasons)]
 
 
+def random_runs(results: dict[str, Any]) -> int:
+  """How many random runs a cluster has; an empty cluster has none."""
+  return max(len(c['random']['runs']) for c in results['clusters'])
+
+
 def extremes(random: dict[str, Any], name: str) -> tuple[float, float] | None:
   """Smallest and largest value over the random runs; None without any."""
   values = [run[name] for run in random.get('runs', ())]
@@ -249,13 +254,13 @@ def folds(results: dict[str, Any]) -> Table:
 
 
 def left_out(
-    rows: list[dict[str, str]], labels: tuple[str, str]
+    rows: list[dict[str, str]], labels: Sequence[str]
 ) -> list[tuple[str, list[int]]]:
   """Reasons and how many candidates of each class and of none they left out.
 
   Args:
     rows: of `manifest.csv`.
-    labels: the positive and the negative class.
+    labels: the positive and the negative class; nothing for regression.
 
   Returns:
     The most frequent reason first.

@@ -6,8 +6,9 @@ from heterojax.report import audits
 from heterojax.report import tables
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
-from heterojax.report.formatting import number
+from heterojax.report.formatting import of_class
 from heterojax.report.formatting import percent
+from heterojax.report.formatting import unit
 from heterojax.studies.analysis import LOPSIDED
 
 
@@ -18,7 +19,7 @@ def folds(results: dict[str, Any]) -> int:
 
 def not_a_test(results: dict[str, Any]) -> str:
   """Why the findings are a description."""
-  runs = len(results['clusters'][0]['random']['runs'])
+  runs = tables.random_runs(results)
   return (
       'This study describes and does not test. With'
       f' {counted(runs, "random run")} per cluster, even a head that does worse'
@@ -29,13 +30,14 @@ def not_a_test(results: dict[str, Any]) -> str:
 
 def overall(results: dict[str, Any]) -> str:
   """Table 1 in words."""
-  score = results['overall']
-  right = f'{percent(score["accuracy"])} of {counted(score["n"], "test image")}'
-  text = f'The head trained on all training images is right for {right}.'
+  score, one = results['overall'], unit(results)
+  tested = counted(score['n'], f'test {one}')
+  right = f'{percent(score["accuracy"])} of {tested}'
+  text = f'The head trained on all training {one}s is right for {right}.'
   if folds(results):
     text = (
-        f'The {folds(results)} heads trained on all training images of a fold'
-        f' are right for {right}: every image is tested once, by the head that'
+        f'The {folds(results)} heads trained on all training {one}s of a fold'
+        f' are right for {right}: every {one} is tested once, by the head that'
         ' has not seen it.'
     )
   known = [
@@ -54,9 +56,10 @@ def overall(results: dict[str, Any]) -> str:
 
 def intervals(results: dict[str, Any]) -> str:
   """What the 95 % intervals are, and why they are too narrow."""
+  one = unit(results)
   text = (
       'Small below a metric: its 95% interval (Wilson; for the AUC, DeLong). It'
-      ' takes the test images for independent; several images of one patient'
+      f' takes the test {one}s for independent; several {one}s of one patient'
       ' are not, which makes it too narrow.'
   )
   copies = max(sum(tables.leaked(results, kind)) for kind in audits.COPIES)
@@ -65,7 +68,7 @@ def intervals(results: dict[str, Any]) -> str:
     what = 'copies' if copies else 'the patients or groups'
     text += (
         f' Here it also lies around a number that is too high: {what} of'
-        f' {known:,} of {counted(results["dataset"]["n_test"], "test image")}'
+        f' {known:,} of {counted(results["dataset"]["n_test"], f"test {one}")}'
         ' were in training. Do not quote these intervals.'
     )
   return text
@@ -76,15 +79,19 @@ def clusters(results: dict[str, Any]) -> list[str]:
   sentences = []
   for c in results['clusters']:
     counts = listed(
-        f'{number(n)} {label}' for label, n in c['class_counts'].items()
+        of_class(n, label) for label, n in c['class_counts'].items()
     )
     own, random = c['retrained']['accuracy'], c['random']['accuracy']
+    if own is None:
+      why = tables.why_null(c['retrained'], 'accuracy')
+      sentences.append(f'Cluster {c["id"]} ({counts}): {why}.')
+      continue
     low, high = tables.extremes(c['random'], 'accuracy')
     where = 'within the range of' if own >= low else 'below all of'
     where = 'above all of' if own > high else where
     sentences.append(
         f'Cluster {c["id"]} ({counts}): its own head is right for'
-        f' {percent(own)} of the test images, {where} its'
+        f' {percent(own)} of the test {unit(results)}s, {where} its'
         f' {counted(len(c["random"]["runs"]), "random head")}, which are right'
         f' for {percent(random)} on average, {percent(low)} to {percent(high)}.'
     )
@@ -96,20 +103,21 @@ def class_mix(results: dict[str, Any]) -> str:
   lopsided = [
       c['id']
       for c in results['clusters']
-      if max(c['class_counts'].values()) >= LOPSIDED * c['size']
+      if c['size'] and max(c['class_counts'].values()) >= LOPSIDED * c['size']
   ]
+  one = unit(results)
   if not lopsided:
     return (
-        f'No cluster has {LOPSIDED:.0%} or more of its training images in one'
+        f'No cluster has {LOPSIDED:.0%} or more of its training {one}s in one'
         ' class.'
     )
-  one = len(lopsided) == 1
+  several = 's' if len(lopsided) > 1 else ''
   return (
-      f'In cluster{"" if one else "s"} {listed(lopsided)} at least'
-      f' {LOPSIDED:.0%} of the training images are of one class. A head that'
+      f'In cluster{several} {listed(lopsided)} at least'
+      f' {LOPSIDED:.0%} of the training {one}s are of one class. A head that'
       ' saw hardly anything else tends to answer with that class everywhere,'
       ' so part of its failure elsewhere may be the class mix and no other'
-      ' difference of the images. The random heads share the size, not the'
+      f' difference of the {one}s. The random heads share the size, not the'
       ' class mix: this version does not separate the two.'
   )
 

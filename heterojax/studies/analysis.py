@@ -44,9 +44,7 @@ def distance_vs_performance(
         'a': a,
         'b': b,
         'centroid_distance': float(distances[a, b]),
-        'difference': {
-            name: _difference(scores, name) for name in metrics.METRICS
-        },
+        'difference': _differences(scores),
     })
   spearman: dict[str, Any] = {}
   for name in metrics.METRICS:
@@ -58,9 +56,16 @@ def distance_vs_performance(
   }
 
 
-def _difference(scores: list[dict[str, Any]], name: str) -> float | None:
-  first, second = (score[name] for score in scores)
-  return None if None in (first, second) else abs(first - second)
+def _differences(scores: list[dict[str, Any]]) -> dict[str, Any]:
+  """Of two SCOREs in each metric; null, and why, where one has none."""
+  found: dict[str, Any] = {}
+  for name in metrics.METRICS:
+    first, second = (score[name] for score in scores)
+    if None in (first, second):
+      found |= {name: None, f'{name}_why': 'one of the two has none'}
+    else:
+      found[name] = abs(first - second)
+  return found
 
 
 def _rank_correlation(
@@ -132,13 +137,16 @@ def findings(clusters: list[dict[str, Any]]) -> list[str]:
       f' images of cluster {c["id"]} are originals: it shows what augmentation'
       ' does to an image, and nothing of the data.'
       for c in clusters
-      if c['originals'] <= _ARTIFICIAL * c['size']
+      if c['size'] and c['originals'] <= _ARTIFICIAL * c['size']
   ]
 
 
 def _heads_behind(clusters: list[dict[str, Any]]) -> list[str]:
-  behind = [c for c in clusters if _falls_behind(c)]
-  runs, n = len(clusters[0]['random']['runs']), clusters[0]['retrained']['n']
+  known = [c for c in clusters if c['retrained']['accuracy'] is not None]
+  if not known:
+    return ['No cluster has training images in every fold, and so none a head.']
+  behind = [c for c in known if _falls_behind(c)]
+  runs, n = len(known[0]['random']['runs']), known[0]['retrained']['n']
   points = f'{100 * _SHORTFALL:.0f} percentage points or more'
   if not behind:
     return [

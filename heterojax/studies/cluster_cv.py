@@ -5,6 +5,15 @@ separately for every cluster": over its test images, which are assigned to the
 clusters of the training images. CV is "a quantitative normalized measure that
 takes into account the accuracy for each cluster" (section 2).
 
+Each training of the clustering has its own CV, over the clusters that have test
+images in that training, each with the same weight. How few they may be is in
+the band of chance, which keeps every training's clusters: one of few images is
+as noisy there. The other design, weights by numbers of images, would leave out
+what the paper asks, whether rare kinds of images are harder, and would not be
+its CV. The metric of a cluster is its mean over the trainings in which it has
+test images, and so is its part in the CV of these means, however few they are:
+that CV has no band, and `cluster_n_test` says where it rests on little.
+
 Axes: T folds, R trainings, N samples, M test images, K clusters.
 """
 
@@ -13,8 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from heterojax import chance
 from heterojax import heterogeneity
 from heterojax import rng
+from heterojax.cluster import distances
 from heterojax.cluster import matching
 from heterojax.studies import components
 from heterojax.studies import numbering
@@ -23,10 +34,6 @@ from heterojax.studies.scoring import Scored
 from heterojax.studies.settings import Settings
 from heterojax.studies.top_models import Part
 from heterojax.studies.trainings import Trained
-
-# Of the root mean square distance to the centroids.
-_COINCIDE = 0.01
-
 
 class Trainings(NamedTuple):
   """What the trainings of one clustering say of the metric.
@@ -56,8 +63,9 @@ class FoldClusters(NamedTuple):
     centers: `[R, K, Q]`.
     own: of the study's clustering.
     fuzzified: of the same with other fuzzifiers.
-    null: `[draws]` CVs, averaged over trainings, of images that were shuffled
-      over the clusters.
+    units: `[M]` int, equal for test images of one patient.
+    null: `[draws]` CVs, averaged over trainings, of images, or patients, that
+      were exchanged over the clusters.
     adjusted_rand: mean over pairs of trainings; None with one.
     jaccard: `[K]` stability under the bootstrap.
     membership: `[N]` of each sample in its own cluster, mean over trainings.
@@ -71,6 +79,7 @@ class FoldClusters(NamedTuple):
   centers: np.ndarray
   own: Trainings
   fuzzified: dict[float, Trainings]
+  units: np.ndarray
   null: np.ndarray
   adjusted_rand: float | None
   jaccard: np.ndarray
@@ -143,15 +152,20 @@ def _fold(
       )
       for m, l in trained.fuzzified.items()
   }
-  null = heterogeneity.null_cvs(
+  test, train = part.samples.of('test'), part.samples.of('train')
+  units = part.samples.units(test)
+  null = chance.null_cvs(
       scored.terms.values,
-      own.labels[:, part.samples.of('test')],
+      own.labels[:, test],
       k,
       scored.terms.transform,
       components.key(settings, rng.Purpose.PERMUTATION, part),
+      groups=units,
   )
   centers = np.take_along_axis(trained.centers, order[..., None], axis=1)
-  train = part.samples.of('train')
+  coinciding = distances.coinciding(
+      reduced.z[train], centers, own.labels[:, train]
+  )
   return FoldClusters(
       part=part,
       reduced=reduced,
@@ -159,13 +173,14 @@ def _fold(
       centers=centers,
       own=own,
       fuzzified=fuzzified,
+      units=units,
       null=null,
       adjusted_rand=matching.pairwise_adjusted_rand(own.labels),
       # The first training is the one whose clusters were sought again.
       jaccard=trained.jaccard[order[0]],
       membership=trained.membership.mean(axis=0),
       converged=trained.converged,
-      coinciding=_coinciding(reduced.z[train], centers, own.labels[:, train]),
+      coinciding=coinciding.sum(axis=0),
   )
 
 
@@ -184,26 +199,3 @@ def _trainings(
       cv=heterogeneity.coefficient_of_variation(metric),
       sizes=(labels[..., None] == np.arange(k)).mean(axis=(0, 1)),
   )
-
-
-def _coinciding(
-    z: np.ndarray, centers: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
-  """`[K, K]`, in how many trainings two centroids are one.
-
-  That is where they are closer than a hundredth of what training images are off
-  theirs (root mean square): there is no gap where such clusters part. Fuzzy
-  K-means with a large fuzzifier has such optima.
-
-  Args:
-    z: `[N, Q]` training samples.
-    centers: `[R, K, Q]`.
-    labels: `[R, N]`.
-  """
-  k = centers.shape[1]
-  found = np.zeros((k, k), int)
-  for own, clusters in zip(centers, labels):
-    off = np.sqrt(np.mean(np.sum((z - own[clusters]) ** 2, axis=1)))
-    apart = np.linalg.norm(own[:, None] - own[None], axis=-1)
-    found += apart < _COINCIDE * off
-  return found * (1 - np.eye(k, dtype=int))

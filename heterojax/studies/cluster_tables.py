@@ -12,9 +12,12 @@ from heterojax import cluster
 from heterojax import statistics
 from heterojax.cluster import distances as cluster_distances
 from heterojax.datasets.manifest import csv_text
+from heterojax.studies import nulls
 from heterojax.studies.cluster_cv import SizeClusters
 from heterojax.studies.settings import Settings
 from heterojax.studies.top_models import Learned
+
+_EMPTY = 'a cluster has no training images in any training of the clustering'
 
 
 def distances(found: SizeClusters) -> dict[str, Any]:
@@ -30,16 +33,23 @@ def distances(found: SizeClusters) -> dict[str, Any]:
     to = cluster_distances.to_centroid(z, fold.centers, labels)
     own.append([statistics.nanmean(values, 0) for values in to])
   names = cluster_distances.ToCentroid._fields
-  rows = [statistics.or_none(v) for v in statistics.nanmean(own, 0).T]
   return {
       'centroid_distances': np.mean(between, axis=0).tolist(),
-      'closest_point_distances': [
-          statistics.or_none(row) for row in statistics.nanmean(closest, 0)
-      ],
+      **nulls.numbers(
+          'closest_point_distances', statistics.nanmean(closest, 0), _EMPTY
+      ),
       'to_centroid': [
-          {'cluster': c, **dict(zip(names, row))} for c, row in enumerate(rows)
+          {'cluster': c, **_known(names, row)}
+          for c, row in enumerate(statistics.nanmean(own, 0).T)
       ],
   }
+
+
+def _known(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
+  found: dict[str, Any] = {}
+  for name, value in zip(names, values):
+    found |= nulls.number(name, value, _EMPTY)
+  return found
 
 
 def clusters_csv(

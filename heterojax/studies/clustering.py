@@ -28,19 +28,13 @@ from heterojax.studies.settings import Settings
 def cluster_analysis(
     settings: Settings, x: jax.Array, samples: Samples, fold: int
 ) -> Clusters:
-  """Reduces, clusters training images and assigns the others."""
+  """Reduces, clusters training images and assigns the others.
+
+  Clusters may be empty: of images, or fuzzy centroids, that do not differ.
+  """
   z, explained = _reduced(settings.reduction, x, samples)
-  train, k = samples.split == 'train', settings.cluster.k
+  train = samples.split == 'train'
   centers, labels = _fitted(settings, z, train, fold)
-  if (found := len(np.unique(labels[train]))) < k:
-    remedy, why = 'choose a smaller --config.cluster.k', 'training images differ'
-    if settings.cluster.method == 'fuzzy':
-      remedy += ' or --config.cluster.fuzzifier'
-      why = 'centroids differ'
-    raise UserError(
-        f'Only {found} of {k} clusters have images, because too few {why}:'
-        f' {remedy}.'
-    )
   z = np.asarray(z)
   distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
   return Clusters(z, centers, labels, distance, explained)

@@ -18,6 +18,7 @@ from heterojax import heterogeneity
 from heterojax import metrics
 from heterojax import rng
 from heterojax.cluster.partitions import partitions
+from heterojax.studies import nulls
 from heterojax.studies import scoring
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
@@ -131,16 +132,16 @@ def cv_by_components(
       of_clusters, empty='minus_one'
   )
   mode = heterogeneity.minimum_mode_cv(minus_one)
-  return {
+  why = 'the mean of the metric over clusters is not above 0'
+  found = {
       'n_components': list(range(1, most + 1)),
       'metric': metric,
-      'cv': _listed(honest),
-      'cv_minus_one': _listed(minus_one),
-      'mode': mode.cv,
+      **nulls.numbers(
+          'cv', honest, heterogeneity.why_none(of_clusters[np.isnan(honest)])
+      ),
+      **nulls.numbers('cv_minus_one', minus_one, why),
+      **nulls.number('mode', mode.cv, why),
       'frequency': mode.frequency,
       'chosen': mode.n_components,
   }
-
-
-def _listed(values: np.ndarray) -> list[float | None]:
-  return [None if np.isnan(v) else float(v) for v in values]
+  return found if mode.n_components else found | {'chosen_why': why}

@@ -8,7 +8,6 @@ are split into folds, all of this is done in each. Axes: see `outcome`.
 
 from collections.abc import Sequence
 import itertools
-import json
 import pathlib
 from typing import Any
 
@@ -16,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heterojax import checkpoint
 from heterojax import metrics
 from heterojax import rng
 from heterojax import run_folder
@@ -28,6 +26,7 @@ from heterojax.datasets.manifest import manifest_csv
 from heterojax.heads import ensemble
 from heterojax.studies import audits
 from heterojax.studies import clustering
+from heterojax.studies import head_files
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies import summary
@@ -53,7 +52,8 @@ def members(
   """Retrain and Random: the training images of every head of one fold.
 
   Random images are drawn from the training images without replacement and
-  without regard to class. Each head's randomness depends on its name alone.
+  without regard to class. Each head's randomness depends on its name alone. An
+  empty cluster has no head, and no random heads of its size.
   """
   seed, purpose = settings.seed, rng.Purpose
   train = samples.of('train')
@@ -71,6 +71,8 @@ def members(
   heads = {HeadName('overall'): member(train, 0)}
   for c in range(settings.cluster.k):
     own = train[in_cluster == c]
+    if not len(own):
+      continue
     heads[HeadName('cluster', c)] = member(own, 1, c)
     for r in range(settings.heads.random_runs):
       subset = r if settings.heads.random_vary == 'both' else 0
@@ -141,10 +143,17 @@ def run(
         x, samples[0].y_of_pictures, every, stages.training(settings)
     )
     count(len(every))
-  _save_heads(folder, heads, trained)
+  names = [
+      {'fold': fold, 'name': str(name), 'rows': member.rows.tolist()}
+      for fold, own in enumerate(heads)
+      for name, member in own.items()
+  ]
+  head_files.save(folder, names, trained)
   with timer.stage('evaluation'):
     logits = np.asarray(ensemble.predict(trained.params, x))
-    per_fold = np.split(metrics.probability(logits), len(heads))
+    # Folds differ in how many clusters have a head.
+    ends = np.cumsum([len(own) for own in heads])[:-1]
+    per_fold = np.split(metrics.probability(logits), ends)
     outcome = Outcome(
         cohorts[0].source,
         x,
@@ -170,32 +179,3 @@ def run(
       folder / 'results.json', run_folder.to_json(results)
   )
   return results, outcome
-
-
-def _save_heads(
-    folder: pathlib.Path,
-    heads: Sequence[dict[HeadName, ensemble.Member]],
-    trained: ensemble.Ensemble,
-) -> None:
-  """`checkpoints/heads` (Orbax) and the names of its leading axis."""
-  path = folder / 'checkpoints' / 'heads'
-  checkpoint.save(path, {'params': trained.params._asdict()})
-  names = [
-      (fold, name, member)
-      for fold, own in enumerate(heads)
-      for name, member in own.items()
-  ]
-  described = [
-      {
-          'fold': fold,
-          'name': str(name),
-          'rows': member.rows.tolist(),
-          'epochs': int(trained.epochs[h]),
-          'best_epoch': int(trained.best_epoch[h]),
-          'best': float(trained.best[h]),
-      }
-      for h, (fold, name, member) in enumerate(names)
-  ]
-  run_folder.write_atomically(
-      path.with_suffix('.json'), json.dumps(described) + '\n'
-  )

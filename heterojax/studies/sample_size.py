@@ -19,6 +19,7 @@ from heterojax.backbones import Backbone
 from heterojax.datasets import sizes
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
+from heterojax.errors import UserError
 from heterojax.studies import cluster_cv
 from heterojax.studies import cluster_tables
 from heterojax.studies import components
@@ -43,12 +44,25 @@ def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
   read = stages.read(settings, folder)
   if settings.data.files:
     drawn = sorted(read, key=lambda cohort: len(cohort.candidates))
+    sizes.check_files(settings.sizes, [len(c.candidates) for c in drawn])
   else:
     (cohort,) = read
-    wanted = sizes.parse(settings.sizes)
+    wanted = sizes.parse(settings.sizes or sizes.DEFAULT)
     drawn = sizes.draw(cohort, wanted, settings.seed, settings.nested)
-  folds = [stages.split(settings, cohort) for cohort in drawn]
+  folds = [_split(settings, cohort) for cohort in drawn]
   return tuple(itertools.chain.from_iterable(folds))
+
+
+def _split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
+  """The folds of one size; a mistake says which size it is."""
+  try:
+    return stages.split(settings, cohort)
+  except UserError as error:
+    which = f'A sample of {len(cohort.included)} images (--config.sizes)'
+    if settings.data.files:
+      n = len(cohort.candidates)
+      which = f'A file of {n} rows (--config.data.files)'
+    raise UserError(f'{which}: {error}') from error
 
 
 def _parts(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from heterojax import chance
 from heterojax import heterogeneity
 from heterojax import rng
 from heterojax import statistics
@@ -20,6 +21,7 @@ from heterojax.studies import cautions
 from heterojax.studies import choosing
 from heterojax.studies import cluster_tables
 from heterojax.studies import mendez2019
+from heterojax.studies import nulls
 from heterojax.studies import scoring
 from heterojax.studies import summary
 from heterojax.studies.cluster_cv import FoldClusters
@@ -29,7 +31,10 @@ from heterojax.studies.settings import Settings
 from heterojax.studies.top_models import Learned
 
 _CONSTANT = 'the targets of the test images are all the same'
-_NO_CV = 'fewer than two clusters have test images, or their mean is zero'
+_NOT_REDUCED = 'images were clustered without reduction'
+_NO_NULL = 'no exchange of images gives a CV'
+_NO_TEST = 'a cluster has no test images in any training of the clustering'
+_NOT_FOUND = 'a cluster has no training images in the first training'
 
 
 def summarise(
@@ -76,8 +81,8 @@ def summarise(
           'k': c.k,
           'n_init': c.n_init,
           'trainings': c.trainings,
-          'fuzzifier': c.fuzzifier if c.method == 'fuzzy' else None,
-          'covariance': c.covariance if c.method == 'gmm' else None,
+          **_only('fuzzifier', c.fuzzifier, 'fuzzy', c.method),
+          **_only('covariance', c.covariance, 'gmm', c.method),
       },
       'sizes': sizes,
       'cv_vs_metric': heterogeneity.cv_vs_metric(cv, metric),
@@ -86,6 +91,14 @@ def summarise(
       **_published(settings),
   }
   return results
+
+
+def _only(name: str, value: Any, method: str, chosen: str) -> dict[str, Any]:
+  """A setting of one algorithm, null where another one is used."""
+  if chosen == method:
+    return {name: value}
+  why = f'{choosing.METHODS[chosen]} has none'
+  return {name: None, f'{name}_why': why}
 
 
 def _dataset(
@@ -123,12 +136,11 @@ def _reduction(
   own = settings.reduction
   described: dict[str, Any] = {'method': own.method, 'rule': own.rule}
   if own.method == 'none':
-    why = 'images were clustered without reduction'
     return described | {
         'n_components': None,
-        'n_components_why': why,
+        'n_components_why': _NOT_REDUCED,
         'explained_variance': None,
-        'explained_variance_why': why,
+        'explained_variance_why': _NOT_REDUCED,
     }
   return described | {
       'n_components': _mean([f.reduced.n_components for f in folds]),
@@ -144,13 +156,6 @@ def _mean(values: Sequence[float]) -> float | int:
   return int(mean) if mean.is_integer() else mean
 
 
-def _known(name: str, value: float | None, why: str) -> dict[str, Any]:
-  """A number, or null and the reason."""
-  if value is not None and np.isfinite(value):
-    return {name: float(value)}
-  return {name: None, f'{name}_why': why}
-
-
 def _fold(fold: FoldClusters) -> dict[str, Any]:
   """One fold of `sizes[].folds`."""
   k = fold.centers.shape[1]
@@ -158,29 +163,28 @@ def _fold(fold: FoldClusters) -> dict[str, Any]:
   metric = statistics.nanmean(fold.own.metric, 0)
   spread = np.sqrt(statistics.nanmean((fold.own.metric - metric[None]) ** 2, 0))
   empty = (fold.own.counts == 0).sum(axis=0)
+  no_metric = _CONSTANT if fold.scored.metric is None else _NO_TEST
   return {
       'n_train': len(samples.of('train')),
       'n_test': len(samples.of('test')),
-      **_known('metric', fold.scored.metric, _CONSTANT),
-      **_known('baseline', fold.scored.baseline, _CONSTANT),
+      **nulls.number('metric', fold.scored.metric, _CONSTANT),
+      **nulls.number('baseline', fold.scored.baseline, _CONSTANT),
       'scores': fold.scored.scores,
-      'cluster_metric': statistics.or_none(metric),
+      **nulls.numbers('cluster_metric', metric, no_metric),
       'cluster_size': fold.own.sizes.tolist(),
       'cluster_n_test': fold.own.counts.mean(axis=0).tolist(),
-      **_cvs(
-          'cv',
-          statistics.nanmean(fold.own.cv)[None],
-          fold.null[None],
-          metric,
-      ),
+      'n_clusters_with_test': _with_test([fold]),
+      **_cvs('cv', [fold], metric),
       'training_spread': {
-          **_spread(fold.own.cv),
-          'cluster_metric_std': statistics.or_none(spread),
+          **_spread(fold.own),
+          **nulls.numbers('cluster_metric_std', spread, no_metric),
       },
       **_agreement([fold]),
-      'jaccard': statistics.or_none(fold.jaccard),
+      **nulls.numbers('jaccard', fold.jaccard, _NOT_FOUND),
       'n_components': fold.reduced.n_components,
-      'explained_variance': fold.reduced.explained_variance,
+      **nulls.number(
+          'explained_variance', fold.reduced.explained_variance, _NOT_REDUCED
+      ),
       'empty': [
           {'cluster': c, 'trainings': int(empty[c])}
           for c in range(k)
@@ -192,7 +196,36 @@ def _fold(fold: FoldClusters) -> dict[str, Any]:
           if fold.coinciding[a, b]
       ],
       'unconverged': int(np.sum(~fold.converged)),
-      'cv_by_components': fold.reduced.by_components,
+      **_by_components(fold.reduced.by_components),
+  }
+
+
+def _by_components(found: dict[str, Any] | None) -> dict[str, Any]:
+  if found is None:
+    why = 'the number of components was not chosen by the CV'
+    return {'cv_by_components': None, 'cv_by_components_why': why}
+  return {'cv_by_components': found}
+
+
+def _with_test(folds: Sequence[FoldClusters]) -> float | int:
+  """Clusters that have test images: those over which each CV goes, on average.
+
+  The mean over trainings and folds; a whole number stays one.
+  """
+  return _mean([np.mean(np.sum(f.own.counts > 0, axis=1)) for f in folds])
+
+
+def _band_unit(folds: Sequence[FoldClusters]) -> dict[str, Any]:
+  """What was exchanged over the clusters, and which share of images could be.
+
+  Images, or groups (patients) where any has several test images. A group that
+  has as many test images as no other keeps its clusters.
+  """
+  shares = [chance.exchangeable(f.units) for f in folds]
+  grouped = any(len(np.unique(f.units)) < len(f.units) for f in folds)
+  return {
+      'band_unit': 'group' if grouped else 'image',
+      'band_exchanged': float(np.mean(shares)),
   }
 
 
@@ -205,45 +238,53 @@ def _agreement(folds: Sequence[FoldClusters]) -> dict[str, Any]:
   return {'adjusted_rand': float(np.mean(found))}
 
 
-def _spread(cv: np.ndarray) -> dict[str, Any]:
-  """How the CV `[R]` differs between the trainings of the clustering."""
-  known = cv[np.isfinite(cv)]
-  if not len(known):
-    known = np.array([np.nan])
+def _spread(own: Trainings) -> dict[str, Any]:
+  """How the CV differs between the trainings of the clustering."""
+  known = own.cv[np.isfinite(own.cv)]
+  why = heterogeneity.why_none(own.metric)
+  values = [np.nan] * 3
+  if len(known):
+    values = [np.std(known), np.min(known), np.max(known)]
   return {
-      **_known('cv_std', np.std(known), _NO_CV),
-      **_known('cv_min', np.min(known), _NO_CV),
-      **_known('cv_max', np.max(known), _NO_CV),
+      name: value
+      for part in zip(('cv_std', 'cv_min', 'cv_max'), values)
+      for name, value in nulls.number(*part, why).items()
   }
 
 
 def _cvs(
-    name: str, cvs: np.ndarray, nulls: np.ndarray, metric: np.ndarray
+    name: str, folds: Sequence[FoldClusters], metric: np.ndarray
 ) -> dict[str, Any]:
   """The CV of a fold or a size beside what chance alone gives.
 
   Args:
     name: what the contract calls it.
-    cvs: `[T]`, the mean over trainings in each fold.
-    nulls: `[T, draws]`.
+    folds: T; each one's CV is the mean over its trainings.
     metric: `[K]` mean metric of the clusters.
 
   Returns:
     The CV and its siblings.
   """
-  estimate = heterogeneity.combine(cvs, nulls)
+  estimate = chance.combine(
+      np.array([statistics.nanmean(f.own.cv) for f in folds]),
+      np.stack([f.null for f in folds]),
+  )
   of_means = heterogeneity.coefficient_of_variation(metric)
+  why = heterogeneity.why_none(np.concatenate([f.own.metric for f in folds]))
   low, high = estimate.band
   band = {'cv_band': [low, high]}
   if not np.isfinite(low):
-    band = {'cv_band': None, 'cv_band_why': _NO_CV}
+    band = {'cv_band': None, 'cv_band_why': why or _NO_NULL}
   return {
-      **_known(name, estimate.cv, _NO_CV),
-      **_known('cv_of_means', float(of_means), _NO_CV),
-      **_known('cv_expected', estimate.expected, _NO_CV),
+      **nulls.number(name, estimate.cv, why),
+      **nulls.number(
+          'cv_of_means', float(of_means), heterogeneity.why_none(metric[None])
+      ),
+      **nulls.number('cv_expected', estimate.expected, why or _NO_NULL),
       **band,
-      **_known('cv_corrected', estimate.corrected, _NO_CV),
-      **_known('cv_p_value', estimate.p_value, _NO_CV),
+      **nulls.number('cv_corrected', estimate.corrected, why or _NO_NULL),
+      **nulls.number('cv_p_value', estimate.p_value, why or _NO_NULL),
+      **_band_unit(folds),
   }
 
 
@@ -251,46 +292,36 @@ def _size(settings: Settings, found: SizeClusters) -> dict[str, Any]:
   """One entry of `sizes`."""
   folds = [_fold(fold) for fold in found.folds]
   metric = _of_clusters([fold.own for fold in found.folds])
-  cvs = _cvs(
-      'mean_of_cvs',
-      np.array([statistics.nanmean(f.own.cv) for f in found.folds]),
-      np.stack([f.null for f in found.folds]),
-      metric,
-  )
-  mean = cvs['mean_of_cvs']
-  spread = [_spread(f.own.cv)['cv_std'] for f in found.folds]
+  cvs = _cvs('mean_of_cvs', found.folds, metric)
+  why = cvs.get('mean_of_cvs_why', '')
 
   def mean_of(name: str) -> float:
     return float(statistics.nanmean([f[name] for f in folds]))
 
+  spread = statistics.nanmean([f['training_spread']['cv_std'] for f in folds])
+  no_metric = _NO_TEST
+  if all(f.scored.metric is None for f in found.folds):
+    no_metric = _CONSTANT
   described = {
       'n': found.n,
       'n_train': _mean([f['n_train'] for f in folds]),
       'n_test': _mean([f['n_test'] for f in folds]),
-      **_known('baseline', mean_of('baseline'), _CONSTANT),
+      **nulls.number('baseline', mean_of('baseline'), _CONSTANT),
       'folds': folds,
-      **_known('metric_mean', mean_of('metric'), _CONSTANT),
-      'cluster_metric_mean': statistics.or_none(metric),
+      **nulls.number('metric_mean', mean_of('metric'), _CONSTANT),
+      **nulls.numbers('cluster_metric_mean', metric, no_metric),
       'cluster_size_mean': np.mean(
           [f['cluster_size'] for f in folds], axis=0
       ).tolist(),
+      'n_clusters_with_test': _with_test(found.folds),
       **cvs,
-      'band': heterogeneity.band(mean),
-      'training_spread': {
-          **_known('cv_std', float(statistics.nanmean(spread)), _NO_CV),
-      },
+      'band': heterogeneity.band(cvs['mean_of_cvs']),
+      'training_spread': nulls.number('cv_std', float(spread), why),
       **_agreement(found.folds),
       **cluster_tables.distances(found),
-      'fuzzifiers': None,
+      **_fuzzifiers(settings, found),
   }
-  if mean is None:
-    described['band_why'] = _NO_CV
-  if names := found.folds[0].fuzzified:
-    described['fuzzifiers'] = [
-        _fuzzifier(m, [fold.fuzzified[m] for fold in found.folds])
-        for m in names
-    ]
-  return described
+  return described | ({'band_why': why} if why else {})
 
 
 def _of_clusters(folds: Sequence[Trainings]) -> np.ndarray:
@@ -299,15 +330,30 @@ def _of_clusters(folds: Sequence[Trainings]) -> np.ndarray:
   return statistics.nanmean(means, 0)
 
 
+def _fuzzifiers(settings: Settings, found: SizeClusters) -> dict[str, Any]:
+  """The table of fuzzifiers."""
+  if not (names := found.folds[0].fuzzified):
+    why = f'{choosing.METHODS[settings.cluster.method]} has none'
+    return {'fuzzifiers': None, 'fuzzifiers_why': why}
+  return {
+      'fuzzifiers': [
+          _fuzzifier(m, [fold.fuzzified[m] for fold in found.folds])
+          for m in names
+      ]
+  }
+
+
 def _fuzzifier(m: float, own: Sequence[Trainings]) -> dict[str, Any]:
   """A row of the table of fuzzifiers, from T folds."""
   metric = _of_clusters(own)
   of_means = heterogeneity.coefficient_of_variation(metric)
   mean = float(statistics.nanmean([statistics.nanmean(t.cv) for t in own]))
+  why = heterogeneity.why_none(np.concatenate([t.metric for t in own]))
+  why_means = heterogeneity.why_none(metric[None])
   return {
       'fuzzifier': m,
-      **_known('mean_of_cvs', mean, _NO_CV),
-      **_known('cv_of_means', float(of_means), _NO_CV),
+      **nulls.number('mean_of_cvs', mean, why),
+      **nulls.number('cv_of_means', float(of_means), why_means),
       'cluster_size_mean': np.mean([t.sizes for t in own], axis=0).tolist(),
   }
 

@@ -31,6 +31,7 @@ class Samples:
     row: `[N]` int, the picture of each sample.
     pictures: P, those of the other folds included.
     y_of_pictures: `[P]`, as `y`.
+    groups: N, patient of each, '' where unknown; () where none is known.
   """
 
   ids: tuple[str, ...]
@@ -41,6 +42,7 @@ class Samples:
   row: np.ndarray
   pictures: tuple[Picture, ...]
   y_of_pictures: np.ndarray
+  groups: tuple[str, ...] = ()
 
   def of(self, split: str) -> np.ndarray:
     """Positions of one split's samples."""
@@ -49,6 +51,16 @@ class Samples:
   @property
   def is_original(self) -> np.ndarray:
     return np.array([i == p for i, p in zip(self.ids, self.parents)])
+
+  def units(self, positions: np.ndarray) -> np.ndarray:
+    """`[M]` int, equal for samples of one patient.
+
+    A sample whose patient is not known is a unit of its own.
+    """
+    groups = self.groups or ('',) * len(self.ids)
+    names = [(bool(groups[i]), groups[i] or self.ids[i]) for i in positions]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], int)
 
   def class_counts(
       self, positions: Sequence[int] | np.ndarray, names: tuple[str, str]
@@ -96,6 +108,7 @@ def collect(
             row=row,
             pictures=pictures,
             y_of_pictures=y_of_pictures,
+            groups=tuple(c.group for c, _, _ in own),
         )
     )
   return tuple(folds)

@@ -244,6 +244,10 @@ def _rules(settings: Settings) -> _Rules:
       f'--config.data.max_bad_share is {s.data.max_bad_share}, but must be from'
       ' 0 to 1.'
   )
+  yield not (s.data.files and s.data.dir), (
+      f'--config.data.files ({s.data.files}) and --config.data.dir'
+      f' ({s.data.dir}) both say where the data are: give one of them.'
+  )
   yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'
   yield s.split.folds != 1, (
       '--config.split.folds is 1, but must be 0 (one split) or 2 or more.'

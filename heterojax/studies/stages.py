@@ -94,7 +94,10 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
         image_size=d.image_size,
     )
   elif not d.dir:
-    raise UserError('--config.data.dir must name where the images are.')
+    what = 'images are'
+    if d.dataset == 'features':
+      what = 'features are, or --config.data.files'
+    raise UserError(f'--config.data.dir must name where the {what}.')
   return datasets.read(
       d.dataset, path, d.positive, d.negative, task=d.task, where=d.where
   )
@@ -103,7 +106,7 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
 def split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
   """One cohort per fold."""
   own, validation_share = settings.split, settings.split.validation_share
-  if settings.study == 'sample_size' and _predictions(cohort) is not None:
+  if not trains_heads(settings, cohort.source):
     _check_predictions(cohort)
     validation_share = 0.0  # No head is trained.
   return splits.assign(
@@ -134,6 +137,7 @@ def collect(
     )
   factors = (settings.augmentation.positive, settings.augmentation.negative)
   samples = samples_lib.collect(cohorts, seed=settings.seed, factors=factors)
+  _check_differ(cohorts[0].source, samples)
   n, k = min(len(own.of('train')) for own in samples), settings.cluster.k
   if k > n:
     raise UserError(
@@ -151,6 +155,22 @@ def collect(
           f' a smaller --config.reduction.{name}.'
       )
   return samples
+
+
+def _check_differ(
+    source: sources.Source, samples: Sequence[samples_lib.Samples]
+) -> None:
+  """Raises a UserError where given features are the same for all images."""
+  matrix = getattr(source, 'matrix', None)
+  if matrix is None:
+    return
+  for own in samples:
+    x = matrix[[int(own.pictures[row].path) for row in own.row]]
+    if np.all(x == x[:1]):
+      raise UserError(
+          f'All {len(x)} images of {source.name} have the same features, so'
+          ' there is nothing to cluster: look at what made them.'
+      )
 
 
 def extraction(settings: Settings) -> features.Extraction:
@@ -221,16 +241,21 @@ def extract(
   return x, computed
 
 
-def _predictions(cohort: Cohort) -> np.ndarray | None:
+def _predictions(source: sources.Source) -> np.ndarray | None:
   """What the source says was predicted, if it says anything."""
-  return getattr(cohort.source, 'predictions', None)
+  return getattr(source, 'predictions', None)
+
+
+def trains_heads(settings: Settings, source: sources.Source) -> bool:
+  """Whether predictions are made here; the retraining study needs its own."""
+  return settings.study == 'retraining' or _predictions(source) is None
 
 
 def predictions(
     cohorts: Sequence[Cohort], samples: samples_lib.Samples
 ) -> np.ndarray | None:
   """`[P]` what a file of features says was predicted; None without that."""
-  known = _predictions(cohorts[0])
+  known = _predictions(cohorts[0].source)
   if known is None:
     return None
   return known[[int(p.path) for p in samples.pictures]]
@@ -238,7 +263,7 @@ def predictions(
 
 def _check_predictions(cohort: Cohort) -> None:
   """Raises a UserError where given predictions cannot be scored."""
-  known, name = _predictions(cohort), cohort.source.name
+  known, name = _predictions(cohort.source), cohort.source.name
   own = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(own))):
     raise UserError(
@@ -302,39 +327,3 @@ def check_finite(x: np.ndarray, samples: samples_lib.Samples) -> None:
         f'{int(np.sum(~finite))} images have features that are not finite, the'
         f' first is {first.path}: the weights do not fit this network.'
     )
-
-
-def forecast(
-    settings: Settings,
-    backbone: backbones.Backbone | None,
-    source: sources.Source,
-    samples: Sequence[samples_lib.Samples],
-) -> str:
-  """What --dry_run says: numbers, sizes and arithmetic, before any is done."""
-  how = extraction(settings)
-  pictures = len(samples[0].pictures)
-  if backbone is None:
-    d, flops = source.matrix.shape[1], 0.0
-  else:
-    d = features.dim(backbone, how)
-    flops = features.flops_per_image(backbone, how)
-  n, validation, test = (
-      sum(len(own.of(split)) for own in samples)
-      for split in samples_lib.SPLITS
-  )
-  heads = len(samples)
-  passes = n * settings.heads.epochs
-  if settings.study == 'retraining':
-    # Each random head sees as many images as its cluster's.
-    runs = settings.heads.random_runs
-    heads *= 1 + settings.cluster.k * (1 + runs)
-    passes *= 2 + runs
-  folds = f' (over {len(samples)} folds)' if len(samples) > 1 else ''
-  return '\n'.join([
-      f'{n} training, {validation} validation and {test} test images{folds}'
-      f' show {pictures} pictures.',
-      f'Features: {d} numbers each, {pictures * d * 4 / 1e6:.1f} MB on disk,'
-      f' {flops * pictures / 1e12:.2f} TFLOP.',
-      f'{heads} heads: at most {passes} image passes,'
-      f' {passes * d * 4 / 1e12:.2f} TFLOP.',
-  ])

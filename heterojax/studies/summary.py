@@ -19,6 +19,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
 from heterojax.studies import analysis
 from heterojax.studies import audits
+from heterojax.studies import cautions
 from heterojax.studies import clustering
 from heterojax.studies import published
 from heterojax.studies.outcome import Fold
@@ -82,7 +83,10 @@ def summarise(
       'distance_vs_performance': analysis.distance_vs_performance(
           described, distances
       ),
-      'findings': analysis.findings(described),
+      'findings': [
+          *cautions.of_retraining(settings, folds),
+          *analysis.findings(described),
+      ],
       'leaks': leaks.count(found, cohort),
       'shortcuts': audits.find_shortcuts(cohort, folds[0]),
       'published': published.wang2023(*names),
@@ -232,35 +236,67 @@ def _score(
 def describe_clusters(
     settings: Settings, names: Names, folds: Sequence[Fold]
 ) -> list[dict[str, Any]]:
-  """`clusters`: sizes, distances and scores of each cluster's heads."""
+  """`clusters`: sizes, distances and scores of each cluster's heads.
+
+  A cluster that is empty in a fold has no head for the images that this fold
+  tests, and so no score over the whole test set, nor a random head of its size.
+  """
   described = []
   for c in range(settings.cluster.k):
     own = [(fold, _members(fold, c)) for fold in folds]
+    sizes = [len(rows) for _, rows in own]
     counts = [f.samples.class_counts(rows, names) for f, rows in own]
 
     def retrained(fold: Fold, c: int = c) -> np.ndarray:
       return fold.of_head('cluster', c)
 
-    runs = [
-        _random_run(folds, names, c, r)
-        for r in range(settings.heads.random_runs)
-    ]
+    if why := _why_no_head(sizes):
+      heads = _no_heads(settings.cluster.k, why)
+    else:
+      runs = [
+          _random_run(folds, names, c, r)
+          for r in range(settings.heads.random_runs)
+      ]
+      heads = {
+          'retrained': _score(folds, retrained),
+          'retrained_in_test_clusters': [
+              _score(folds, retrained, j) for j in range(settings.cluster.k)
+          ],
+          'random': {**metrics.mean_score(runs), 'runs': runs},
+      }
     described.append({
         'id': c,
-        'size': _mean([len(rows) for _, rows in own]),
+        'size': _mean(sizes),
         'originals': _mean([
             int(np.sum(fold.samples.is_original[rows])) for fold, rows in own
         ]),
         'class_counts': _mean_counts(counts),
         **_intra_cluster_distance([f.clusters.z[rows] for f, rows in own]),
         'test': _score(folds, _overall, c),
-        'retrained': _score(folds, retrained),
-        'retrained_in_test_clusters': [
-            _score(folds, retrained, j) for j in range(settings.cluster.k)
-        ],
-        'random': {**metrics.mean_score(runs), 'runs': runs},
+        **heads,
     })
   return described
+
+
+def _why_no_head(sizes: Sequence[int]) -> str:
+  """Why a cluster has no head for all test images; '' where it has one."""
+  if all(sizes):
+    return ''
+  folds = ''
+  if len(sizes) > 1:
+    folds = f' in {sizes.count(0)} of {len(sizes)} folds'
+  return f'no training image is in this cluster{folds}'
+
+
+def _no_heads(k: int, why: str) -> dict[str, Any]:
+  """The fields of a cluster without a head."""
+  nothing = metrics.score(np.zeros(0), np.zeros(0))
+  nothing |= {f'{name}_why': why for name in metrics.METRICS}
+  return {
+      'retrained': nothing,
+      'retrained_in_test_clusters': [nothing] * k,
+      'random': {**metrics.mean_score([nothing]), 'runs': []},
+  }
 
 
 def _random_run(
@@ -279,9 +315,10 @@ def _random_run(
 def _intra_cluster_distance(members: Sequence[np.ndarray]) -> dict[str, Any]:
   distances = [cluster.intra_cluster(z) for z in members]
   if None in distances:
+    why = _why_no_head([len(z) for z in members]) or 'one image has no pair'
     return {
         'intra_cluster_distance': None,
-        'intra_cluster_distance_why': 'one image has no pair',
+        'intra_cluster_distance_why': why,
     }
   return {'intra_cluster_distance': float(np.mean(distances))}
 

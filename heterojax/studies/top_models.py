@@ -7,21 +7,19 @@ trained for each part, or from files. A part is one fold of one sample size.
 """
 
 from collections.abc import Sequence
-import json
 import pathlib
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from heterojax import checkpoint
 from heterojax import finetuning
 from heterojax import metrics
 from heterojax import rng
-from heterojax import run_folder
 from heterojax.backbones import Backbone
 from heterojax.datasets.manifest import Cohort
 from heterojax.heads import ensemble
+from heterojax.studies import head_files
 from heterojax.studies import stages
 from heterojax.studies.samples import SPLITS
 from heterojax.studies.samples import Samples
@@ -82,7 +80,8 @@ def frozen(
   training = stages.training(settings)
   y = parts[0].samples.y_of_pictures
   trained = ensemble.train(x, y, members, training)
-  _save(folder, parts, trained)
+  names = [{'n': part.n, 'fold': part.fold} for part in parts]
+  head_files.save(folder, names, trained)
   outputs = np.asarray(ensemble.predict(trained.params, x), np.float64)
   return [
       Learned(
@@ -156,24 +155,3 @@ def _predicted(settings: Settings, outputs: np.ndarray) -> np.ndarray:
   if settings.data.task == 'regression':
     return np.asarray(outputs, np.float64)
   return metrics.probability(outputs)
-
-
-def _save(
-    folder: pathlib.Path, parts: Sequence[Part], trained: ensemble.Ensemble
-) -> None:
-  """`checkpoints/heads` (Orbax) and the names of its leading axis."""
-  path = folder / 'checkpoints' / 'heads'
-  checkpoint.save(path, {'params': trained.params._asdict()})
-  described = [
-      {
-          'n': part.n,
-          'fold': part.fold,
-          'epochs': int(trained.epochs[h]),
-          'best_epoch': int(trained.best_epoch[h]),
-          'best': float(trained.best[h]),
-      }
-      for h, part in enumerate(parts)
-  ]
-  run_folder.write_atomically(
-      path.with_suffix('.json'), json.dumps(described) + '\n'
-  )

@@ -33,12 +33,13 @@ def place(
 
   Returns:
     For each, the share of positives among its training images and its share of
-    all training images. The distance of two clusters is Euclidean: 0 for the
-    same mix and share, 1 between only positives and only negatives.
+    all training images; both 0 of an empty one. The distance of two clusters is
+    Euclidean: 0 for the same mix and share, 1 between only positives and only
+    negatives.
   """
   total = sum(c['size'] for c in clusters)
   return [
-      (c['class_counts'][positive] / c['size'], c['size'] / total)
+      (c['class_counts'][positive] / (c['size'] or 1), c['size'] / total)
       for c in clusters
   ]
 

@@ -122,7 +122,7 @@ def _of_run(published: dict[str, Any], run: Run) -> Iterator[Reason]:
 
 def network(results: dict[str, Any]) -> str:
   """Where the features come from, in words."""
-  if methods.given(results):
+  if formatting.given(results):
     return 'features that were given ready'
   return f'{methods.network(results)} with {methods.weights(results)}'
 
@@ -130,7 +130,7 @@ def network(results: dict[str, Any]) -> str:
 def features(results: dict[str, Any]) -> str:
   """Network and features, in words."""
   text = network(results)
-  if not methods.given(results):
+  if not formatting.given(results):
     text += f'; {methods.feature(results)}'
   return text
 

@@ -152,7 +152,7 @@ def _check(results: dict[str, Any]) -> None:
   if not clusters:
     raise ValueError('there are no clusters')
   for c in clusters:
-    if not isinstance(c['id'], int) or not c['size'] > 0:
+    if not isinstance(c['id'], int) or not c['size'] >= 0:
       raise ValueError('a cluster has no id or no size')
     _check_counts(c['class_counts'], names)
     distance = c['intra_cluster_distance']

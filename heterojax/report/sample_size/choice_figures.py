@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 import numpy as np
 
 from heterojax.report import drawing
+from heterojax.report import formatting
 from heterojax.report.sample_size import values
 
 _INDICES = {
@@ -86,7 +87,8 @@ def cv_by_components(results: dict[str, Any]) -> Figure:
       if own := fold['cv_by_components']:
         _fold(axes, number, own)
     axes.set_title(
-        f'{values.of_size(size["n"])}, {values.test_images(size)} test images'
+        f'{values.of_size(size["n"])}, {values.tested(size)} test'
+        f' {formatting.unit(results)}s'
     )
     axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
     axes.set_axisbelow(True)

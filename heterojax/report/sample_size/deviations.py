@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from heterojax.report import formatting
 from heterojax.report import methods as shared
 from heterojax.report.deviations import INFERRED
 from heterojax.report.deviations import KERAS
 from heterojax.report.deviations import OUR_CHOICE
+from heterojax.report.formatting import unit
 from heterojax.report.sample_size import methods
 from heterojax.report.sample_size import values
 
@@ -27,6 +29,7 @@ def not_in_the_paper(
   """Marks and statements: where this run is not simply the paper."""
   return [
       *_network(results),
+      *_top_model(results),
       *_design(results, config),
       *_clustering(results),
       *_measure(results),
@@ -34,7 +37,7 @@ def not_in_the_paper(
 
 
 def _network(results: dict[str, Any]) -> _Notes:
-  if shared.given(results):
+  if formatting.given(results):
     return [(
         OUR_CHOICE,
         'The features were given, of a network that this program did not run;'
@@ -60,23 +63,37 @@ def _network(results: dict[str, Any]) -> _Notes:
         'Features are the mean of the last feature map over the image; the'
         ' paper gives their number, 512, and for VGG16 not how.',
     ))
+  return notes
+
+
+def _top_model(results: dict[str, Any]) -> _Notes:
+  if methods.predictions_given(results):
+    return []
+  notes = []
   if results['task'] == 'regression':
     notes.append((
         OUR_CHOICE,
         'The widths of the four layers of the top model: the paper gives their'
         ' number.',
     ))
-  if results['protocol'] == 'clean':
+  if methods.peeks(results):
+    notes.append((
+        INFERRED,
+        'Early stopping looks at the test set, because the paper names no third'
+        ' part.',
+    ))
+  else:
     notes.append((
         OUR_CHOICE,
-        'A part of the training images of each fold (a fifth by default) is kept'
-        ' for early stopping: neither the top model nor components and clusters'
-        ' are fitted on it. The paper names no such part.',
+        'A validation part is kept for early stopping: neither the top model'
+        ' nor components and clusters are fitted on it. The paper names no such'
+        ' part.',
     ))
   notes.append((
       KERAS,
       'Where the paper is silent about training: initial weights, optimiser,'
-      ' epochs, the order of images and the moment of early stopping.',
+      f' epochs, the order of {unit(results)}s and the moment of early'
+      ' stopping.',
   ))
   return notes
 
@@ -116,7 +133,7 @@ def _clustering(results: dict[str, Any]) -> _Notes:
         ),
         (
             INFERRED,
-            'An image counts for the cluster of its largest membership.',
+            'The cluster with the largest membership counts.',
         ),
     ]
   else:
@@ -152,13 +169,15 @@ def _clustering(results: dict[str, Any]) -> _Notes:
   notes += [
       (
           INFERRED,
-          'Components and clusters are fitted on the training images, and test'
-          ' images are assigned to them; the paper does not say.',
+          'Components and clusters are fitted on the training'
+          f' {unit(results)}s, and test {unit(results)}s are assigned to them; the paper does not'
+          ' say.',
       ),
       (
           OUR_CHOICE,
           'Clusters of different trainings, folds and sizes are matched by'
-          ' shared images; the paper used “the cluster patients and accuracy”.',
+          f' shared {unit(results)}s; the paper used “the cluster patients and'
+          ' accuracy”.',
       ),
   ]
   return notes
@@ -179,8 +198,8 @@ def _measure(results: dict[str, Any]) -> _Notes:
       ),
       (
           OUR_CHOICE,
-          'A cluster without test images is left out of the CV and listed; the'
-          ' laboratory’s later code counts it as −1.',
+          f'A cluster without test {unit(results)}s is left out of the CV and'
+          ' listed; the laboratory’s later code counts it as −1.',
       ),
       (
           OUR_CHOICE,

@@ -31,7 +31,7 @@ _MAX_NUMBERS = 44
 
 def figure2_metric_per_cluster(results: dict[str, Any]) -> Figure:
   """Figure 2: the metric of each cluster over sizes, and of all images."""
-  sizes = values.smallest_first(results)
+  sizes, unit = values.smallest_first(results), formatting.unit(results)
   figure = Figure((drawing.WIDTH, 4.6), layout='constrained')
   axes = figure.subplots()
   at = range(len(sizes))
@@ -42,7 +42,7 @@ def figure2_metric_per_cluster(results: dict[str, Any]) -> Figure:
     ends.append((line, f'cluster {c}', drawing.colour(c)))
   whole = _numbers([size['metric_mean'] for size in sizes])
   axes.plot(at, whole, '-D', color=drawing.INK, ms=6, lw=2.4)
-  ends.append((whole, 'all test images', drawing.INK))
+  ends.append((whole, f'all test {unit}s', drawing.INK))
   baseline = _numbers([size['baseline'] for size in sizes])
   axes.plot(at, baseline, '--', color=drawing.GRAY, lw=1.4, marker='_', ms=12)
   name = values.BASELINES[results['metric']].replace(' with', '\nwith')
@@ -91,7 +91,7 @@ def figure3_cluster_sizes(results: dict[str, Any]) -> Figure:
   ]
   axes.set_xticks(range(len(sizes)), texts)
   axes.tick_params(axis='x', length=0, labelsize=labels.tick_size(sizes))
-  axes.set_ylabel('Share of the images, percent')
+  axes.set_ylabel(f'Share of the {formatting.unit(results)}s, percent')
   axes.margins(y=0.12)
   figure.legend(
       handles=[
@@ -180,7 +180,8 @@ def figure5_cv_vs_metric(results: dict[str, Any]) -> Figure:
   axes.plot(100 * cv, metric, 'D', color=RAW, ms=7)
   axes.margins(x=0.15)
   axes.set_xlabel('Coefficient of variation over clusters, percent')
-  axes.set_ylabel(f'{_capital(values.metric(results))} of all test images')
+  whole = f'of all test {formatting.unit(results)}s'
+  axes.set_ylabel(f'{_capital(values.metric(results))} {whole}')
   axes.grid(True, color=drawing.PALE, linewidth=0.8)
   axes.set_axisbelow(True)
   number = formatting.counted(len(known), 'size')

@@ -26,8 +26,8 @@ def size_axis(
   texts = []
   for size in sizes:
     texts.append(
-        f'{values.of_size(size["n"])}\n{values.test_images(size)} test\n'
-        f'{values.test_images_per_cluster(size)} per cluster'
+        f'{values.of_size(size["n"])}\n{values.tested(size)} test\n'
+        f'{values.tested_per_cluster(size)} per cluster'
     )
   axes.set_xticks(range(len(sizes)), texts)
   axes.tick_params(axis='x', length=0, labelsize=tick_size(sizes))

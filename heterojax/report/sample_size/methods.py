@@ -6,6 +6,7 @@ from heterojax.report import formatting
 from heterojax.report import methods as shared
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
+from heterojax.report.formatting import unit
 from heterojax.report.sample_size import values
 
 CITATION = (
@@ -46,6 +47,22 @@ def trained(results: dict[str, Any]) -> bool:
   return results['backbone']['train'] == 'full'
 
 
+def predictions_given(results: dict[str, Any]) -> bool:
+  """Whether files said what was predicted, so that no top model was trained."""
+  heads = results['timings'].get('heads', {})
+  return formatting.given(results) and 'heads_per_second' not in heads
+
+
+def validated(results: dict[str, Any]) -> bool:
+  """Whether there is a validation part."""
+  return any(n for size in results['sizes'] for n in values.validation(size))
+
+
+def peeks(results: dict[str, Any]) -> bool:
+  """Whether early stopping looked at what is tested."""
+  return not (validated(results) or predictions_given(results))
+
+
 def network(results: dict[str, Any]) -> str:
   """Network and weights in words."""
   how = 'trained further in every fold of every size'
@@ -68,8 +85,8 @@ def reduction(results: dict[str, Any]) -> str:
   if r['explained_variance'] is not None:
     share = f' ({formatting.percent(r["explained_variance"])} of the variance)'
   return (
-      f'{number}{share}{_RULES[r["rule"]]}, fitted on the training images of'
-      ' each fold'
+      f'{number}{share}{_RULES[r["rule"]]}, fitted on the training'
+      f' {unit(results)}s of each fold'
   )
 
 
@@ -100,18 +117,19 @@ def sizes(results: dict[str, Any]) -> str:
 def data(results: dict[str, Any]) -> str:
   """The task and its images, in words."""
   d = results['dataset']
+  n = counted(d['n'], unit(results))
   if results['task'] == 'regression':
     target = d['target']
     return (
-        f'regression on {counted(d["n"], "image")} (target'
+        f'regression on {n} (target'
         f' {target["min"]:g} to {target["max"]:g}, mean {target["mean"]:.4g},'
         f' standard deviation {target["std"]:.4g})'
     )
   counts = listed(
-      f'{formatting.number(n)} {label}'
-      for label, n in d['class_counts'].items()
+      formatting.of_class(count, label)
+      for label, count in d['class_counts'].items()
   )
-  return f'classification of {counted(d["n"], "image")} ({counts})'
+  return f'classification of {n} ({counts})'
 
 
 def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
@@ -124,39 +142,54 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
   Returns:
     One paragraph.
   """
-  metric = values.metric(results)
+  metric, one = values.metric(results), unit(results)
   text = [
       'We measured heterogeneity as the coefficient of variation (CV) of the'
-      f' {metric} over clusters of images at growing sample sizes, following'
+      f' {metric} over clusters of {one}s at growing sample sizes, following'
       f' Mendez et al. (2019), with heterojax'
       f' {results["environment"]["heterojax"]} (seed {results["seed"]}). The'
-      f' task was {data(results)}. Sample sizes were {sizes(results)} images'
-      f'{_nested(config)}; {_folds(results)}',
+      f' task was {data(results)}. Sample sizes were {sizes(results)} {one}s'
+      f'{_nested(config)}; {_folds(results)}.',
+      _validation(results),
       _features(results),
   ]
-  text.append(_top_model(results, config))
+  if predictions_given(results):
+    text.append('Predictions were given with the features.')
+  else:
+    text.append(f'The top model was {_top_model(results, config)}.')
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
   text.append(
-      f'The training images of each fold were clustered by'
-      f' {algorithm(results)}, and every test image went to the cluster that'
+      f'The training {one}s of each fold were clustered by'
+      f' {algorithm(results)}, and every test {one} went to the cluster that'
       f' fits it best. There were {trainings(results)}; clusters of different'
-      ' trainings, folds and sizes were matched by the images that they share'
+      f' trainings, folds and sizes were matched by the {one}s that they share'
       ' (Hungarian method).'
   )
   text.append(
-      f'The {metric} was computed for the test images of each'
+      f'The {metric} was computed for the test {one}s of each'
       f' cluster{_scale(results)}.'
       ' The CV is the population standard deviation over the mean of these'
-      ' values, clusters without test images left out, averaged over trainings'
+      f' values, clusters without test {one}s left out, averaged over trainings'
       ' and then over folds. Beside it stand the mean and the central 95% of'
-      ' the CVs after permuting the test images over clusters, which keeps the'
+      f' the CVs after {_exchange(results)} over clusters, which keeps the'
       ' cluster sizes and removes every heterogeneity, and the corrected CV,'
       ' the square root of the excess of the squared CV over its mean under'
-      ' permutation. Pearson and Spearman correlations and least-squares lines'
-      f' relate CV and {metric} over sizes.'
+      ' permutation.'
   )
+  text.append(_relation(results))
   return ' '.join(filter(None, text))
+
+
+def _exchange(results: dict[str, Any]) -> str:
+  """What was permuted for the band of chance."""
+  one = unit(results)
+  if values.smallest_first(results)[-1].get('band_unit') == 'group':
+    return (
+        f'permuting the test {one}s, those of a patient or group together with'
+        ' those of another that has as many,'
+    )
+  return f'permuting the test {one}s'
 
 
 def _nested(config: dict[str, Any]) -> str:
@@ -169,18 +202,55 @@ def _nested(config: dict[str, Any]) -> str:
 
 def _folds(results: dict[str, Any]) -> str:
   if folds(results) == 1:
-    return 'each size was split once.'
+    return 'each size was split once'
   kind = 'no known patient or group was in two folds'
   if results['protocol'] == 'published':
     kind = 'rows were assigned whatever patient they show'
   if results['split']['named']:
     kind = 'the folds were given'
-  return f'each size was divided into {folds(results)} folds ({kind}).'
+  return f'each size was divided into {folds(results)} folds ({kind})'
+
+
+def _validation(results: dict[str, Any]) -> str:
+  """The part that early stopping looked at, a sentence with its numbers."""
+  fold = ' of each fold' if folds(results) > 1 else ''
+  if peeks(results):
+    return (
+        'There was no validation part: early stopping looked at the test'
+        f' {unit(results)}s{fold}.'
+    )
+  if not validated(results):
+    return ''
+  by_size = values.smallest_first(results)
+  kept = [values.validation(size) for size in by_size]
+  largest = by_size[-1]['folds'][0]
+  share = kept[-1][0] / (kept[-1][0] + largest['n_train'])
+  numbers = listed(
+      f'{values.spread(own)} at {values.of_size(size["n"])}'
+      for own, size in zip(kept, by_size)
+  )
+  return (
+      f'A validation part{fold}, {formatting.percent(share, 0)} of the'
+      f' {unit(results)}s that were not tested ({numbers}), decided about early'
+      ' stopping and was used for nothing else.'
+  )
+
+
+def _relation(results: dict[str, Any]) -> str:
+  """How CV and metric were related, as far as they could be."""
+  found, how = results['cv_vs_metric'], []
+  if found['pearson'] is not None:
+    how.append('Pearson and Spearman correlations')
+  if found['fit'] is not None:
+    how.append('least-squares lines')
+  if not how:
+    return ''
+  return f'{listed(how)} relate CV and {values.metric(results)} over sizes.'
 
 
 def _features(results: dict[str, Any]) -> str:
-  if shared.given(results):
-    return f'Each image was represented by {shared.feature(results)}.'
+  if formatting.given(results):
+    return f'Each sample was represented by {shared.feature(results)}.'
   how = 'was trained in every fold of every size'
   if not trained(results):
     how = 'was frozen'
@@ -191,28 +261,22 @@ def _features(results: dict[str, Any]) -> str:
 
 
 def _top_model(results: dict[str, Any], config: dict[str, Any]) -> str:
-  """What predicts; given features often come with predictions."""
-  if shared.given(results):
-    return (
-        'Predictions in the files were used as they are; without any, a top'
-        ' model was trained on the features.'
-    )
+  """What predicts, and how it was trained."""
   if results['task'] == 'regression':
     widths = (config.get('heads') or {}).get('widths')
     hidden = f' ({listed(widths)} units and one output)' if widths else ''
     model = f'a fully connected regression model{hidden}'
   else:
     model = 'one sigmoid unit'
-  text = f'The top model was {model}'
   if heads := config.get('heads'):
-    text += (
+    model += (
         f', trained for up to {heads["epochs"]} epochs with batches of'
         f' {heads["batch_size"]}, Adam (learning rate'
         f' {heads["learning_rate"]:g}) and early stopping on'
         f' {heads["monitor"].removeprefix("val_")} with a patience of'
         f' {heads["patience"]}'
     )
-  return f'{text}.'
+  return model
 
 
 def _scale(results: dict[str, Any]) -> str:
@@ -230,8 +294,9 @@ def settings(
   """Name and text of each, for a table."""
   rows = [('Task', data(results))]
   rows.append(('Sizes', f'{sizes(results)}{_nested(config)}'))
-  rows.append(('Split', f'{results["protocol"]} protocol; {_folds(results)}'))
-  if not shared.given(results):
+  split = f'{results["protocol"]} protocol; {_folds(results)}.'
+  rows.append(('Split', f'{split} {_validation(results)}'.rstrip()))
+  if not formatting.given(results):
     rows.append(('Network', network(results)))
   rows.append(('Features', shared.feature(results)))
   none = 'none: the features were clustered as they are'
@@ -242,7 +307,9 @@ def settings(
         f', at most {own["max_iter"]} iterations, tolerance {own["tol"]:g}'
     )
   rows.append(('Clusters', clusters))
-  if config.get('heads') and not shared.given(results):
+  if predictions_given(results):
+    rows.append(('Top model', 'none: predictions were given'))
+  elif config.get('heads'):
     rows.append(('Top model', _top_model(results, config)))
   if trained(results) and (tuning := config.get('fine_tuning')):
     rows.append((

@@ -6,7 +6,6 @@ from typing import Any
 from heterojax.report import formatting
 from heterojax.report import methods as shared
 from heterojax.report import parts
-from heterojax.report import tables as shared_tables
 from heterojax.report import templates
 from heterojax.report.sample_size import deviations
 from heterojax.report.sample_size import distances
@@ -31,35 +30,31 @@ def render(
   Returns:
     The page.
   """
-  filters = {
+  filters = parts.FILTERS | {
       'fraction': values.fraction,
       'percent': values.percent,
-      'number': formatting.number,
       'whole': values.whole,
-      'capital': lambda text: text[:1].upper() + text[1:],
       'short': values.short,
       'two': lambda value: f'{value:.2f}'.replace('-', '−'),
   }
   config = parts.config(folder)
-  manifest = parts.manifest(folder)
   d = results['dataset']
   labels = ()
   if results['task'] == 'classification':
     labels = (d['positive'], d['negative'])
-  own = wording.findings(results)
+  # The study tells of centroids that coincide once per size, this page once.
+  others = [s for s in results['findings'] if 'centroids coincide' not in s]
   return templates.load('sample_size.html', filters).render(
-      r=results,
-      d=d,
-      labels=labels,
+      **parts.common(folder, results, labels),
       sizes=values.smallest_first(results),
       published=values.published_sizes(results),
       k=values.k_of(results),
       metric=values.metric(results),
       baseline=values.BASELINES[results['metric']],
-      given=shared.given(results),
+      peeks=methods.peeks(results),
+      validated=methods.validated(results),
       network=shared.network(results),
-      # What the study found besides.
-      findings=own + [s for s in results.get('findings', ()) if s not in own],
+      findings=wording.findings(results) + others,
       counted=formatting.counted,
       values=values,
       tables=tables,
@@ -70,10 +65,5 @@ def render(
       settings=methods.settings(results, config),
       deviations=deviations.not_in_the_paper(results, config),
       paragraph=methods.paragraph(results, config),
-      manifest=manifest,
-      used=sum(row['included'] == 'true' for row in manifest),
-      left_out=shared_tables.left_out(manifest, labels),
       figure=lambda name: parts.data_uri(drawn[f'{name}.svg'], 'svg'),
-      stages=parts.stages(results['timings']),
-      environment=parts.flat(results['environment']),
   )

@@ -7,6 +7,7 @@ why. What Mendez 2019 reports stands in rows of its own, `source` published.
 from typing import Any
 
 from heterojax import metrics
+from heterojax.report import formatting
 from heterojax.report.sample_size import distances
 from heterojax.report.sample_size import values
 from heterojax.report.tables import Table
@@ -121,15 +122,17 @@ def clusters(results: dict[str, Any]) -> Table:
             fold['cluster_size'][c],
             fold['jaccard'][c],
             empty.get(c, 0),
-            f'metric {without(fold, c)}' if metric is None else '',
+            f'metric {without(results, fold, c)}' if metric is None else '',
         ])
   return Table([*header.split(','), 'empty_in_trainings', 'reason'], rows)
 
 
-def without(fold: dict[str, Any], cluster: int) -> str:
+def without(
+    results: dict[str, Any], fold: dict[str, Any], cluster: int
+) -> str:
   """Why a cluster of a fold has no metric, in words."""
   if not fold['cluster_n_test'][cluster]:
-    return f'not estimable: {values.NO_IMAGE}'
+    return values.missing(results)
   return values.why(fold, 'cluster_metric') or 'not estimable'
 
 
@@ -143,7 +146,7 @@ def figure2_metric_per_cluster(results: dict[str, Any]) -> Table:
     missing = [f'cluster_{c}' for c, m in enumerate(found) if m is None]
     reason = ''
     if missing:
-      reason = f'{", ".join(missing)} not estimable: {values.NO_IMAGE}'
+      reason = f'{", ".join(missing)} {values.missing(results)}'
     rows.append([
         size['n'], size['n_test'], size['baseline'], size['metric_mean'],
         *found, reason,
@@ -163,10 +166,10 @@ def figure3_cluster_sizes(results: dict[str, Any]) -> Table:
 
 def figure5_cv_vs_metric(results: dict[str, Any]) -> Table:
   """Figure 5: points, correlations, and predictions both ways."""
-  found = results['cv_vs_metric']
+  found, unit = results['cv_vs_metric'], formatting.unit(results)
   header = ['source', 'what', 'cv', 'metric', 'value', 'low', 'high', 'reason']
   rows = [
-      [values.OURS, f'point of {size["n"]} images', size['mean_of_cvs'],
+      [values.OURS, f'point of {size["n"]} {unit}s', size['mean_of_cvs'],
        size['metric_mean'], None, None, None,
        values.reasons(size, ('mean_of_cvs', 'metric_mean'))]
       for size in values.smallest_first(results)

@@ -21,7 +21,6 @@ METHODS = {
     'fuzzy': 'fuzzy K-means',
     'gmm': 'Gaussian mixture',
 }
-NO_IMAGE = 'no test image'
 # What the paper recommends to stay below.
 RECOMMENDED = heterogeneity.BANDS['recommended']
 
@@ -82,7 +81,7 @@ def of_size(n: float) -> str:
 
 
 def whole(value: float) -> str:
-  """A number of images that may be a mean, short."""
+  """A count that may be a mean, short."""
   digits = 0 if abs(value - round(value)) < 0.05 else 1
   return f'{value:,.{digits}f}'
 
@@ -93,14 +92,31 @@ def spread(numbers: Sequence[float], sign: str = '–') -> str:
   return low if low == high else f'{low}{sign}{high}'
 
 
-def test_images(size: dict[str, Any]) -> str:
-  """Test images of a fold of this size."""
+def tested(size: dict[str, Any]) -> str:
+  """Number of test images of a fold of this size."""
   return spread([fold['n_test'] for fold in size['folds']])
 
 
-def test_images_per_cluster(size: dict[str, Any]) -> str:
+def tested_per_cluster(size: dict[str, Any]) -> str:
   """Smallest and largest test cluster over the folds."""
   return spread([n for f in size['folds'] for n in f['cluster_n_test']])
+
+
+def tested_clusters(size: dict[str, Any]) -> list[int]:
+  """How many clusters have test images, in each fold."""
+  return [sum(n > 0 for n in fold['cluster_n_test']) for fold in size['folds']]
+
+
+def validation(size: dict[str, Any]) -> list[int]:
+  """Images kept for early stopping in each fold: in no other part."""
+  return [
+      size['n'] - fold['n_train'] - fold['n_test'] for fold in size['folds']
+  ]
+
+
+def missing(results: dict[str, Any]) -> str:
+  """Why a cluster has no metric."""
+  return f'not estimable: no test {formatting.unit(results)}'
 
 
 def position(values: dict[str, Any], name: str) -> str | None:
@@ -141,6 +157,19 @@ def validity_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
   return (results['validity'] or {}).get('rows', [])
 
 
-def coinciding(size: dict[str, Any]) -> bool:
-  """Whether two centroids are one in any fold."""
-  return any(fold.get('coinciding') for fold in size['folds'])
+def coinciding(results: dict[str, Any], fold: dict[str, Any]) -> list[set[int]]:
+  """Clusters whose centroids are one in most trainings of a fold.
+
+  Returns:
+    Groups of clusters, none of which shares one with another.
+  """
+  groups: list[set[int]] = []
+  for pair in fold.get('coinciding', ()):
+    if 2 * pair['trainings'] <= results['cluster']['trainings']:
+      continue
+    joined = set(pair['clusters'])
+    for group in [g for g in groups if g & joined]:
+      groups.remove(group)
+      joined |= group
+    groups.append(joined)
+  return groups

@@ -1,23 +1,26 @@
 """What the report says about a sample-size study, in sentences."""
 
+from collections import Counter
 from typing import Any
 
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
+from heterojax.report.formatting import unit
 from heterojax.report.methods import agreement
 from heterojax.report.sample_size import distances
 from heterojax.report.sample_size import values
 from heterojax.report.sample_size.values import percent
 
+# Groups of clusters that a sentence names.
+_MAX_GROUPS = 3
+
 
 def findings(results: dict[str, Any]) -> list[str]:
   """The answer: the largest size first, then how it came there."""
-  sentences = [largest(results), *skill(results)]
-  if len(results['sizes']) > 1 or results['sizes'][0]['mean_of_cvs']:
-    sentences += [at_size(size) for size in values.smallest_first(results)]
-  sentences += trend(results)
-  sentences.append(correlation(results))
-  return sentences
+  sentences = [largest(results), *skill(results), *trend(results)]
+  if results['cv_vs_metric']['pearson'] is not None:
+    sentences.append(correlation(results))
+  return [*sentences, *coinciding(results)]
 
 
 def largest(results: dict[str, Any]) -> str:
@@ -28,7 +31,8 @@ def largest(results: dict[str, Any]) -> str:
   text = f'At {"the only" if only else "the largest"} size, {_n(size)},'
   if size['mean_of_cvs'] is None:
     return f'{text} the CV is {values.why(size, "mean_of_cvs")}.'
-  text += f' the CV of the {metric} over clusters is {_cv(size)}.'
+  text += f' the CV of the {metric} over {_clusters(results, size)} is'
+  text += f' {_cv(size)}.'
   where = values.position(size, 'mean_of_cvs')
   if where is None:
     return (
@@ -38,15 +42,15 @@ def largest(results: dict[str, Any]) -> str:
   low, high = _band(size)
   chance = (
       f'the {low} to {high} that chance alone gives at this test size'
-      f' ({values.test_images_per_cluster(size)} test images per cluster)'
+      f' ({values.tested_per_cluster(size)} test {unit(results)}s per cluster)'
   )
   if where == 'above':
     text += (
         f' This lies above {chance}: the clusters differ in {metric} by more'
         f' than chance explains. {_extremes(results, size)}'
     )
-    if values.coinciding(size):
-      text += ' But some of these clusters are one that was cut in two (below).'
+    if any(values.coinciding(results, fold) for fold in size['folds']):
+      text += ' But the centroids of some of these clusters coincide (below).'
     return text
   if where == 'below':
     return (
@@ -56,8 +60,20 @@ def largest(results: dict[str, Any]) -> str:
     )
   return (
       f'{text} This is inside {chance}: the run neither shows that the'
-      f' {metric} depends on the kind of image nor rules it out. More test'
-      ' images would narrow what chance can give.'
+      f' {metric} depends on the kind of {unit(results)} nor rules it out.'
+      f' More test {unit(results)}s would narrow what chance can give.'
+  )
+
+
+def _clusters(results: dict[str, Any], size: dict[str, Any]) -> str:
+  """How many clusters the CV of a size is over, in words."""
+  k, tested = values.k_of(results), values.tested_clusters(size)
+  if min(tested) == k:
+    return f'{k} clusters'
+  each = ' in a fold' if len(tested) > 1 else ''
+  return (
+      f'the {values.spread(tested)} of {k} clusters that have test'
+      f' {unit(results)}s{each}'
   )
 
 
@@ -95,27 +111,55 @@ def _extremes(results: dict[str, Any], size: dict[str, Any]) -> str:
     n = values.spread([f['cluster_n_test'][c] for f in size['folds']])
     told.append(
         f'cluster {c} ({values.shown(results, metric)},'
-        f' {n} test images per fold)'
+        f' {n} test {unit(results)}s per fold)'
     )
   return f'It is lowest in {told[0]} and highest in {told[1]}.'
 
 
-def at_size(size: dict[str, Any]) -> str:
-  """The CV of one size, its band by name, chance, and the corrected CV."""
-  if size['mean_of_cvs'] is None:
-    return f'{_n(size)}: the CV is {values.why(size, "mean_of_cvs")}.'
-  text = f'{_n(size)}: CV {_cv(size)}'
-  where = values.position(size, 'mean_of_cvs')
-  if where is None:
-    return f'{text}; what chance alone gives is {values.why(size, "cv_band")}.'
-  low, high = _band(size)
-  text += f', {where} what chance alone gives ({low} to {high}'
-  if size['cv_expected'] is not None:
-    text += f', {percent(size["cv_expected"])} on average'
-  corrected = values.why(size, 'cv_corrected')
-  if not corrected:
-    corrected = percent(size['cv_corrected'])
-  return f'{text}); corrected for chance: {corrected}.'
+def coinciding(results: dict[str, Any]) -> list[str]:
+  """Clusters that are one cut in two, or empty, over all sizes and folds."""
+  where: list[str] = []
+  split: Counter[tuple[int, ...]] = Counter()
+  empty: Counter[tuple[int, ...]] = Counter()
+  for size in values.smallest_first(results):
+    found = [values.coinciding(results, fold) for fold in size['folds']]
+    if any(found):
+      number = sum(map(bool, found))
+      where.append(f'{number} of {counted(len(found), "fold")} at {_n(size)}')
+    for fold, groups in zip(size['folds'], found):
+      for group in groups:
+        held = sorted(c for c in group if fold['cluster_size'][c])
+        if len(held) > 1:
+          split[tuple(held)] += 1
+        empty.update((c,) for c in group.difference(held))
+  if not where:
+    return []
+  text = f'Centroids coincide in {listed(where)}.'
+  if split:
+    text += (
+        f' There one cluster was cut in parts: {_most(split)}. Do not read the'
+        ' difference of such parts.'
+    )
+  if empty:
+    text += f' Empty there: {_most(empty)}.'
+  c = results['cluster']
+  advice = ' A smaller k would keep them apart.'
+  if c['method'] == 'fuzzy':
+    advice = (
+        f' With the fuzzifier {c["fuzzifier"]:g} fewer than {c["k"]} centroids'
+        ' are best: a smaller fuzzifier or a smaller k keeps them apart.'
+    )
+  return [text + advice]
+
+
+def _most(found: Counter[tuple[int, ...]]) -> str:
+  """The most frequent groups of clusters and in how many folds they are."""
+  told = []
+  for group, folds in found.most_common(_MAX_GROUPS):
+    several = 's' if len(group) > 1 else ''
+    told.append(f'cluster{several} {listed(group)} in {counted(folds, "fold")}')
+  more = ', among others' if len(found) > _MAX_GROUPS else ''
+  return f'{listed(told)}{more}'
 
 
 def skill(results: dict[str, Any]) -> list[str]:
@@ -126,7 +170,7 @@ def skill(results: dict[str, Any]) -> list[str]:
     return []
   name = values.metric(results)
   text = (
-      f'The {name} of all test images at {_n(size)} is'
+      f'The {name} of all test {unit(results)}s at {_n(size)} is'
       f' {values.shown(results, metric)};'
       f' {values.BASELINES[results["metric"]]} would give'
       f' {values.shown(results, baseline)}.'
@@ -213,7 +257,7 @@ def small_tests(results: dict[str, Any]) -> tuple[str, str] | None:
     return None
   expected = listed(
       f'{percent(size["cv_expected"])} at {_n(size)}'
-      f' ({values.test_images(size)} test images a fold)'
+      f' ({values.tested(size)} test {unit(results)}s a fold)'
       for size in known
   )
   text = (
@@ -254,21 +298,22 @@ def stability(results: dict[str, Any]) -> str:
       f' gives) is {told}: {agreement(min(known)[0])}'
       f'{" at worst" if len(known) > 1 else ""}.'
   )
-  if any(values.coinciding(size) for size in results['sizes']):
+  if coinciding(results):
     text += (
         ' That says nothing for clusters whose centroids coincide: they are cut'
         ' alike from every start.'
     )
   if agreement(min(known)[0]) == 'poor':
     text += (
-        ' Where it is poor, a cluster’s number stands for different images in'
-        ' different trainings, and what is given per cluster mixes them.'
+        ' Where it is poor, a cluster’s number stands for different'
+        f' {unit(results)}s in different trainings, and what is given per'
+        ' cluster mixes them.'
     )
   return text
 
 
 def empty(results: dict[str, Any]) -> list[str]:
-  """Clusters without a test image, each fold in a sentence."""
+  """Clusters without test images, each fold in a sentence."""
   sentences = []
   for size in values.smallest_first(results):
     for number, fold in enumerate(size['folds']):

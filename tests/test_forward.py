@@ -1,0 +1,106 @@
+"""Tests of batches through a network."""
+
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from heterojax import forward
+
+_SHAPE = (6, 16, 16, 3)
+
+
+def _images() -> np.ndarray:
+  return np.random.default_rng(0).normal(size=_SHAPE).astype(np.float32)
+
+
+def _kernel() -> jax.Array:
+  rng = np.random.default_rng(1)
+  return jnp.asarray(rng.normal(size=(16 * 16 * 3, 50)), jnp.float32)
+
+
+def _network(kernel: jax.Array, x: jax.Array) -> jax.Array:
+  return jnp.tanh(x.reshape(x.shape[0], -1) @ kernel)
+
+
+def _run(images: np.ndarray, count: int) -> np.ndarray:
+  with forward.batches(_network, _kernel(), images.shape) as run:
+    return run(images, count)()
+
+
+def test_rows_are_those_of_numpy() -> None:
+  flat = _images().reshape(6, -1).astype(np.float64)
+  want = np.tanh(flat @ np.asarray(_kernel(), np.float64))
+  np.testing.assert_allclose(_run(_images(), 6), want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('count', [1, 2, 3, 5])
+def test_what_only_fills_the_batch_is_left_out(count: int) -> None:
+  got = _run(_images(), count)
+  assert got.shape == (count, 50)
+  np.testing.assert_array_equal(got, _run(_images(), 6)[:count])
+
+
+@pytest.mark.parametrize('batch_size', [1, 5])
+def test_a_batch_that_is_not_even(batch_size: int) -> None:
+  images = _images()[:batch_size]
+  got = _run(images, batch_size)
+  np.testing.assert_allclose(
+      got, _run(_images(), 6)[:batch_size], rtol=1e-4, atol=1e-5
+  )
+
+
+def test_bits_do_not_depend_on_the_number_of_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  got = []
+  for cores in (1, 3):
+    monkeypatch.setattr(forward, 'cores', lambda n=cores: n)
+    got.append(_run(_images(), 6))
+  np.testing.assert_array_equal(*got)
+
+
+def test_batches_may_be_begun_before_others_are_waited_for() -> None:
+  images = _images()
+  with forward.batches(_network, _kernel(), _SHAPE) as run:
+    first, second = run(images, 6), run(images[::-1].copy(), 6)
+    np.testing.assert_array_equal(second()[::-1], first())
+
+
+def test_a_failure_reaches_who_waits() -> None:
+  def fails(params: Any, x: jax.Array) -> jax.Array:
+    def refuse(unused):
+      raise OSError('no such luck')
+
+    return jax.pure_callback(refuse, x, x) * params
+
+  with forward.batches(fails, jnp.ones(()), _SHAPE) as run:
+    wait = run(_images(), 6)
+    with pytest.raises(Exception, match='no such luck'):
+      wait()
+
+
+_TWO_DEVICES = """
+import os, sys
+os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'
+sys.path.insert(0, sys.argv[1])
+import heterojax, jax, numpy as np
+import test_forward
+assert len(jax.local_devices()) == 2
+np.save(sys.argv[2], test_forward._run(test_forward._images(), 5))
+"""
+
+
+def test_two_devices_give_the_same_rows(tmp_path, request) -> None:
+  out = tmp_path / 'rows.npy'
+  subprocess.run(
+      [sys.executable, '-c', _TWO_DEVICES, str(request.path.parent), str(out)],
+      check=True,
+  )
+  np.testing.assert_allclose(
+      np.load(out), _run(_images(), 5), rtol=1e-4, atol=1e-5
+  )

@@ -1,0 +1,46 @@
+"""The rule of nulls itself, and the examples in the docs."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from reasons import nulls_without_reason
+
+from heterojax.studies import nulls
+
+DOCS = pathlib.Path(__file__).parent.parent / 'docs'
+
+
+def test_every_null_is_found() -> None:
+  tree = {
+      'a': None, 'b': [1, None], 'c': [[1, 2], [None, 3]], 'd': [{'e': None}],
+      'f': {'g': [{'h': [None]}]}, 'i': 0, 'j': [], 'k': '', 'l_why': None,
+      'intervals': {'m': None, 'n': [0, 1]},
+  }  # pyformat: disable
+  assert nulls_without_reason(tree) == [
+      '.a', '.b', '.c', '.d.e', '.f.g.h', '.l_why', '.intervals.m',
+  ]  # pyformat: disable
+  del tree['l_why']
+  tree |= {f'{name}_why': 'so' for name in 'abcm'}
+  tree['d'][0]['e_why'] = tree['f']['g'][0]['h_why'] = 'so'
+  assert nulls_without_reason(tree) == []
+  tree['b_why'] = ''
+  assert nulls_without_reason(tree) == ['.b']
+
+
+@pytest.mark.parametrize('study', ['retraining', 'sample_size'])
+def test_examples_say_why(study: str) -> None:
+  example = json.loads((DOCS / f'results_{study}.json').read_text())
+  assert nulls_without_reason(example) == []
+
+
+def test_fields_with_reasons() -> None:
+  assert nulls.number('x', np.float32(2), 'so') == {'x': 2.0}
+  for value in (None, np.nan, -np.inf):
+    assert nulls.number('x', value, 'so') == {'x': None, 'x_why': 'so'}
+  assert nulls.numbers('x', np.arange(2), 'so') == {'x': [0.0, 1.0]}
+  found = nulls.numbers('x', [[1, np.nan], [2, 3]], 'so')
+  assert found == {'x': [[1.0, None], [2.0, 3.0]], 'x_why': 'so'}
+  # What JSON can write.
+  assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -1,0 +1,178 @@
+"""What `results.json` says of a sample size, by hand."""
+
+import pathlib
+
+import numpy as np
+import pytest
+from reasons import nulls_without_reason
+
+from heterojax import metrics
+from heterojax.configs import features as features_config
+from heterojax.datasets.augmentation import IDENTITY
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.sources import Files
+from heterojax.studies import cautions
+from heterojax.studies import cluster_cv
+from heterojax.studies import sample_size_summary
+from heterojax.studies import settings as settings_lib
+from heterojax.studies.cluster_cv import FoldClusters
+from heterojax.studies.cluster_cv import SizeClusters
+from heterojax.studies.components import Reduced
+from heterojax.studies.samples import Samples
+from heterojax.studies.scoring import Scored
+from heterojax.studies.top_models import Part
+
+_K, _TRAIN, _TEST = 3, 6, 6
+
+
+def _settings(method: str = 'kmeans') -> settings_lib.Settings:
+  config = features_config.get_config('study=sample_size')
+  config.cluster.k, config.cluster.trainings = _K, 2
+  config.cluster.method = method
+  return settings_lib.from_dict(config.to_dict())
+
+
+def _fold(
+    train: list[str],
+    test: list[str],
+    correct: str = '110110',
+    groups: str = 'abcdef',
+    null: float = 0.1,
+) -> FoldClusters:
+  """Clusters of each training as digits, and which test images are right."""
+  n = _TRAIN + _TEST
+  ids = tuple(map(str, range(n)))
+  y = np.ones(n, int)
+  split = np.array(['train'] * _TRAIN + ['test'] * _TEST)
+  samples = Samples(
+      ids, ids, (IDENTITY,) * n, split, y, np.arange(n), (), y,
+      groups=('',) * _TRAIN + tuple(groups),
+  )  # pyformat: disable
+  part = Part(n, 0, samples)
+  right = np.array(list(correct), int)
+  terms = metrics.terms('accuracy', y[split == 'test'], right)
+  scored = Scored(terms, right.mean(), 0.5, {'accuracy': right.mean()})
+  labels = np.array([list(a + b) for a, b in zip(train, test)], int)
+  runs = len(labels)
+  z = np.arange(2.0 * n).reshape(n, 2)
+  return FoldClusters(
+      part=part,
+      reduced=Reduced(z, 2, None, None),
+      scored=scored,
+      centers=np.arange(6.0 * runs).reshape(runs, _K, 2),
+      own=cluster_cv._trainings(part, scored, labels, _K),  # pylint: disable=protected-access
+      fuzzified={},
+      units=samples.units(samples.of('test')),
+      null=np.full(9, null),
+      adjusted_rand=0.5,
+      jaccard=np.array([0.5, 0.6, np.nan]),
+      membership=np.ones(n),
+      converged=np.ones(runs, bool),
+      coinciding=np.zeros((_K, _K), int),
+  )
+
+
+def _size(*folds: FoldClusters, method: str = 'kmeans') -> dict:
+  found = SizeClusters(12, folds)
+  described = sample_size_summary._size(_settings(method), found)  # pylint: disable=protected-access
+  assert nulls_without_reason(described) == []
+  return described
+
+
+def test_clusters_that_have_test_images() -> None:
+  """A CV goes over 2 clusters in one training and over 3 in the other."""
+  own = _fold(['000111'] * 2, ['001111', '001122'])
+  full = _fold(['001122'] * 2, ['001122', '220011'])
+  size = _size(own, full)
+  first, second = size['folds']
+  assert (first['n_clusters_with_test'], second['n_clusters_with_test']) == (
+      2.5, 3
+  )  # pyformat: disable
+  assert size['n_clusters_with_test'] == 2.75
+  assert _size(full)['n_clusters_with_test'] == 3
+  # Right are images 0, 1, 3 and 4: 2 of 2, 2 of 4; and 2 of 2, 1 of 2 twice.
+  cvs = [0.25 / 0.75, np.std([1, 0.5, 0.5]) / (2 / 3)]
+  assert first['cv'] == pytest.approx(np.mean(cvs))
+  # The third cluster counts in the one training in which it has images.
+  assert first['cluster_metric'] == pytest.approx([1, 0.5, 0.5])
+  assert first['cluster_n_test'] == [2, 3, 1]
+  assert first['cv_of_means'] == pytest.approx(np.std([1, 0.5, 0.5]) * 1.5)
+  assert first['empty'] == [{'cluster': 2, 'trainings': 1}]
+
+
+def test_a_cluster_without_any_image() -> None:
+  fold = _fold(['000111'] * 2, ['001111'] * 2)
+  size = _size(fold)
+  (own,) = size['folds']
+  for values in (own['cluster_metric'], size['cluster_metric_mean']):
+    assert values == [1, 0.5, None]
+  assert 'no test images' in own['cluster_metric_why']
+  assert own['training_spread']['cluster_metric_std'] == [0, 0, None]
+  assert own['jaccard'][2] is None and size['n_clusters_with_test'] == 2
+  closest = size['closest_point_distances']
+  # From (4, 5) to (6, 7).
+  assert closest[0][1] == pytest.approx(8**0.5)
+  assert closest[0][2] is None and closest[1][2] is None
+  assert 'no training images' in size['closest_point_distances_why']
+  assert size['to_centroid'][2]['mean'] is None
+  assert 'mean_why' not in size['to_centroid'][0]
+  assert size['fuzzifiers_why'] == 'K-means has none'
+
+
+@pytest.mark.parametrize(
+    'test, correct, why',
+    [
+        ('000000', '110110', 'fewer than two clusters have a metric'),
+        ('001122', '000000', 'the mean of the metric over clusters is not'),
+    ],
+)
+def test_why_there_is_no_cv(test: str, correct: str, why: str) -> None:
+  size = _size(_fold(['001122'], [test], correct, null=np.nan))
+  for values in (size, *size['folds']):
+    for name in ('cv_of_means', 'cv_expected', 'cv_band', 'cv_p_value'):
+      assert values[name] is None and values[f'{name}_why'].startswith(why)
+  assert size['band'] is None and size['band_why'].startswith(why)
+  spread = size['folds'][0]['training_spread']
+  assert spread['cv_std_why'].startswith(why)
+  # One fold that has a CV is enough.
+  both = _size(
+      _fold(['001122'], [test], correct, null=np.nan),
+      _fold(['001122'], ['001122']),
+  )
+  assert both['mean_of_cvs'] == both['folds'][1]['cv'] is not None
+  assert both['folds'][0]['cv'] is None
+
+
+def test_what_the_band_exchanges() -> None:
+  args = (['001122'], ['001122'])
+  images, pairs = _fold(*args), _fold(*args, groups='aabbcc')
+  some = _fold(*args, groups='aabbbc')
+  assert _size(images)['band_unit'] == 'image'
+  assert _size(images)['band_exchanged'] == 1
+  assert _size(pairs)['band_unit'] == 'group'
+  assert _size(pairs)['band_exchanged'] == 1
+  size = _size(images, some)
+  units = [f['band_unit'] for f in size['folds']]
+  assert (units, size['band_unit']) == (['image', 'group'], 'group')
+  assert [f['band_exchanged'] for f in size['folds']] == [1, 0]
+  assert size['band_exchanged'] == 0.5
+
+
+def test_cautions_say_that_patients_stay() -> None:
+  images = tuple(
+      Candidate(str(i), str(i), 'ill', group)
+      for i, group in enumerate('aabbbc')
+  )
+  cohort = Cohort('made up', Files(pathlib.Path('.')), 'ill', 'well', images)
+
+  def told(groups: str) -> str:
+    fold = _fold(['001122'], ['001122'], groups=groups)
+    size = SizeClusters(12, (fold,))
+    (text,) = cautions._groups(cohort, [size])  # pylint: disable=protected-access
+    return text
+
+  assert told('aabbcc').startswith('5 of 6 images share their patient')
+  assert 'exchanged together' in told('aabbcc')
+  assert 'stay in their clusters' not in told('aabbcc')
+  assert 'for 100% of the test images' in told('aabbbc')
