@@ -1,38 +1,17 @@
-"""Many clusterings: python -m benchmarks.clusterings --out=FILE.json.
+"""The clusterings of a sample-size study: many small ones of several sizes.
 
 4 sizes x 4 folds x 10 trainings of K-means, fuzzy K-means and a Gaussian
 mixture on made-up features, fitted on three quarters of the rows and labelling
-all: ours in one program per algorithm, scikit-learn and scikit-fuzzy in a loop,
-with equal k, n_init, tol and max_iter. The two take turns. A ratio above 1
-means that ours is faster; `ratio_with_compilation` charges ours with its first
-call. Peers come from the extra `parity`; a missing one is reported as missing.
+all: ours in one program per algorithm, the peers in a loop, with equal k,
+n_init, tol and max_iter.
 """
 
-from collections.abc import Callable
-import json
-import pathlib
-import re
-import statistics
-import time
+import functools
 import warnings
 
-from absl import app
-from absl import flags
-import jax
 import numpy as np
-from sklearn import cluster as sklearn_cluster
-from sklearn import mixture
 
-import heterojax  # Appends the XLA flags before any backend exists.
-from heterojax import arithmetic
-from heterojax import cluster
-from heterojax import environment
-
-_OUT = flags.DEFINE_string('out', None, 'JSON file to write.', required=True)
-_ONLY = flags.DEFINE_string('only', '', 'Regular expression of methods.')
-_REPEATS = flags.DEFINE_integer('repeats', 3, 'Turns of each side.')
-
-del heterojax
+from benchmarks import sides
 
 _SIZES = (100, 300, 1464, 2928)
 _FOLDS, _TRAININGS, _Q, _K = 4, 10, 10, 4
@@ -55,26 +34,38 @@ def _parts() -> list[np.ndarray]:
   return parts
 
 
-def _ours(method: str, parts: list[np.ndarray]) -> Callable[[], np.ndarray]:
+def _ours(scale: sides.Scale, *, method: str) -> sides.Side:
   """Padding included: it is a part of what the one shape costs."""
+  del scale
+  sides.start_ours()
+  from heterojax import cluster
+  import jax
+
+  parts = _parts()
   algorithm = cluster.Algorithm(method, _K, max_iter=_MAX_ITER, tol=_TOL)
   keys = jax.random.split(jax.random.key(0), (len(parts), _TRAININGS))
 
-  def run() -> np.ndarray:
+  def run() -> sides.Result:
     z = np.zeros((len(parts), max(_SIZES), _Q))
     weights = np.zeros(z.shape[:2])
     for i, x in enumerate(parts):
       z[i, : len(x)] = x
       weights[i, : len(x) * 3 // 4] = 1
     fitted = cluster.partitions(z, weights, keys, algorithm)
-    return np.asarray(jax.block_until_ready(fitted).objective)
+    return {'objective': np.asarray(fitted.objective)}
 
-  return run
+  return sides.Side(run)
 
 
-def _theirs(method: str, parts: list[np.ndarray]) -> Callable[[], np.ndarray]:
+def _theirs(scale: sides.Scale, *, method: str) -> sides.Side:
+  from sklearn import cluster as sklearn_cluster
+  from sklearn import mixture
+
   if method == 'fuzzy':
-    import skfuzzy  # Missing without the extra `parity`.
+    import skfuzzy
+  parts = _parts()
+  warnings.simplefilter('ignore')  # Iterations may run out on either side.
+  trainings = range(_TRAININGS if scale.full else _TRAININGS // 5)
 
   def fit(x: np.ndarray, seed: int) -> float:
     train = x[: len(x) * 3 // 4]
@@ -96,80 +87,31 @@ def _theirs(method: str, parts: list[np.ndarray]) -> Callable[[], np.ndarray]:
     skfuzzy.cmeans_predict(x.T, centers, 2.0, _TOL, _MAX_ITER, seed=seed)
     return objectives[-1]
 
-  seeds = range(_TRAININGS)
-  return lambda: np.array([[fit(x, seed) for seed in seeds] for x in parts])
+  def run() -> sides.Result:
+    found = [[fit(x, seed) for seed in trainings] for x in parts]
+    return {'objective': np.array(found)}
+
+  return sides.Side(run, len(trainings) / _TRAININGS)
 
 
-def _timed(function: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
-  start = time.perf_counter()
-  result = function()
-  return time.perf_counter() - start, result
-
-
-def measure(method: str) -> dict[str, object]:
-  """One record; see the module's docstring."""
-  name, parts = f'clusterings/{method}', _parts()
-  try:
-    theirs = _theirs(method, parts)
-  except ImportError as error:
-    return {'name': name, 'missing': str(error)}
-  ours = _ours(method, parts)
-  first, got = _timed(ours)
-  turns, want = [], None
-  for _ in range(_REPEATS.value):
-    own, _ = _timed(ours)
-    other, want = _timed(theirs)
-    turns.append((own, other))
-  own, other = (statistics.median(side) for side in zip(*turns))
-  ratios = sorted(b / a for a, b in turns)
+def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   # Starts differ, and so each part is compared by its best training.
-  quality = got.min(axis=1) / want.min(axis=1)
+  best = [side['objective'].min(axis=1) for side in (ours, theirs)]
+  ratio = best[0] / best[1]
   return {
-      'name': name,
-      'peer': _METHODS[method],
-      'ratio': other / own,
-      'ratio_lowest': ratios[0],
-      'ratio_highest': ratios[-1],
-      'ratio_with_compilation': other / first,
-      'ours': own,
-      'ours_with_compilation': first,
-      'theirs': other,
-      'unit': 's',
-      'quality': {
-          'objective_ratio_lowest': float(quality.min()),
-          'objective_ratio_highest': float(quality.max()),
-      },
+      'objective_ratio_lowest': float(ratio.min()),
+      'objective_ratio_highest': float(ratio.max()),
   }
 
 
-def main(argv: list[str]) -> None:
-  del argv
-  arithmetic.start()
-  records = []
-  with warnings.catch_warnings():
-    warnings.simplefilter('ignore')  # Iterations may run out on either side.
-    for method in _METHODS:
-      if re.search(_ONLY.value, method):
-        records.append(measure(method))
-        print(json.dumps(records[-1]), flush=True)
-  timed = [record for record in records if 'ours' in record]
-  theirs, ours, first = (
-      sum(record[side] for record in timed)
-      for side in ('theirs', 'ours', 'ours_with_compilation')
-  )
-  report = {
-      'schema_version': 1,
-      'machine': environment.describe(),
-      'records': records,
-      'total': {
-          'theirs': theirs,
-          'ours': ours,
-          'ours_with_compilation': first,
-      },
-  }
-  print(json.dumps(report['total']))
-  pathlib.Path(_OUT.value).write_text(json.dumps(report, indent=1) + '\n')
-
-
-if __name__ == '__main__':
-  app.run(main)
+CASES = {
+    f'clusterings/{method}': sides.Case(
+        '160 clusterings',
+        {
+            'ours': functools.partial(_ours, method=method),
+            peer: functools.partial(_theirs, method=method),
+        },
+        _quality,
+    )
+    for method, peer in _METHODS.items()
+}

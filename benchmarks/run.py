@@ -1,72 +1,49 @@
-"""Measures every case: python -m benchmarks.run --out=FILE.json.
+"""heterojax beside its peers: python -m benchmarks.run --out=FILE.json.
 
-Ours and the peer's take turns, so that both see the same machine; medians are
-compared, and results are compared before anything is timed. The first call,
-which compiles, is not timed; its seconds stand apart. A ratio above 1 means
-that ours is faster. Peers come from the extra `parity`; a missing one is
-reported as missing.
+Every side of a comparison is a process of its own; sides take turns, so that
+all see the same machine, and medians are compared. What the first run of a side
+takes, which compiles or traces, stands apart. A ratio above 1 means that ours
+is faster. `--suite=quick` lets a slow peer do a stated fraction of the work and
+extrapolates. Peers come from the extra `parity`; a missing one is reported.
 """
 
+import importlib
 import json
 import pathlib
-import platform
 import re
-import statistics
 import subprocess
-import time
+import sys
 
 from absl import app
 from absl import flags
 
 import heterojax  # Appends the XLA flags before any backend exists.
-from benchmarks import cases
-from heterojax import arithmetic
+from benchmarks import table
+from benchmarks import turns
 from heterojax import environment
 
-_OUT = flags.DEFINE_string('out', None, 'JSON file to write.', required=True)
+_SUITE = flags.DEFINE_enum(
+    'suite', 'quick', ['quick', 'full'], 'How much peers do, in how many turns.'
+)
 _ONLY = flags.DEFINE_string('only', '', 'Regular expression of names.')
-_REPEATS = flags.DEFINE_integer('repeats', 5, 'Turns of each side.')
+_OUT = flags.DEFINE_string('out', None, 'JSON file to write, and a .md beside.')
+_COMPARE = flags.DEFINE_string('compare', None, 'JSON file of an earlier run.')
+_THRESHOLD = flags.DEFINE_float(
+    'threshold', 1.3, 'With --compare: a ratio that fell by more is a failure.'
+)
 
+flags.mark_flag_as_required('out')
 del heterojax
 
-
-def _seconds(function) -> float:
-  start = time.perf_counter()
-  function()
-  return time.perf_counter() - start
+_MODULES = ('features', 'heads', 'clusters', 'clusterings', 'study')
 
 
-def measure(name: str) -> dict[str, object]:
-  """One record; see the module's docstring."""
-  start = time.perf_counter()
-  try:
-    case = cases.CASES[name]()
-  except ImportError as error:
-    return {'name': name, 'missing': str(error)}
-  prepared = time.perf_counter() - start
-  turns = [
-      (_seconds(case.ours), _seconds(case.theirs) / case.fraction)
-      for _ in range(_REPEATS.value)
-  ]
-  ours, theirs = (statistics.median(side) for side in zip(*turns))
-  ratios = sorted(b / a for a, b in turns)
-  return {
-      'name': name,
-      'peer': case.peer,
-      'ratio': theirs / ours,
-      'ratio_lowest': ratios[0],
-      'ratio_highest': ratios[-1],
-      'ours': ours,
-      'theirs': theirs,
-      'unit': 's',
-      'quality': case.quality,
-      'extrapolated': case.fraction < 1,
-      'fraction_measured': case.fraction,
-      'seconds_before_timing': prepared,
-  }
-
-
-def _commit() -> str:
+def _machine() -> dict[str, object]:
+  cpu = ''
+  info = pathlib.Path('/proc/cpuinfo')
+  if info.exists():
+    cpu = re.search(r'model name\s*: (.*)', info.read_text())
+    cpu = cpu[1] if cpu else ''
   done = subprocess.run(
       ['git', 'rev-parse', '--short', 'HEAD'],
       capture_output=True,
@@ -74,21 +51,41 @@ def _commit() -> str:
       check=False,
       cwd=pathlib.Path(__file__).parent,
   )
-  return done.stdout.strip()
+  return {
+      **environment.describe(),
+      'cpu_model': cpu,
+      'commit': done.stdout.strip(),
+      'peers': environment.versions(table.PACKAGES),
+  }
 
 
 def main(argv: list[str]) -> None:
   del argv
-  arithmetic.start()
+  machine = _machine()
   records = []
-  for name in cases.CASES:
-    if re.search(_ONLY.value, name):
-      records.append(measure(name))
-      print(json.dumps(records[-1]), flush=True)
-  machine = environment.describe()
-  machine |= {'processor': platform.processor(), 'commit': _commit()}
-  report = {'schema_version': 1, 'machine': machine, 'records': records}
-  pathlib.Path(_OUT.value).write_text(json.dumps(report, indent=1) + '\n')
+  for module in _MODULES:
+    module = f'benchmarks.{module}'
+    cases = importlib.import_module(module).CASES
+    for name, case in cases.items():
+      if re.search(_ONLY.value, name):
+        new = turns.measure(module, name, case, _SUITE.value == 'full')
+        records += new
+        for record in new:
+          print(table.line(record), flush=True)
+  report = {
+      'schema_version': 1,
+      'suite': _SUITE.value,
+      'machine': machine,
+      'records': records,
+  }
+  out = pathlib.Path(_OUT.value)
+  out.write_text(json.dumps(report, indent=1) + '\n')
+  out.with_suffix('.md').write_text(table.markdown(report))
+  if _COMPARE.value:
+    old = json.loads(pathlib.Path(_COMPARE.value).read_text())
+    slower = table.slower(old, report, _THRESHOLD.value)
+    print('\n'.join(slower) or 'Nothing is slower than it was.')
+    sys.exit(bool(slower))
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """What a run was computed with."""
 
+from collections.abc import Iterable
 import importlib.metadata
 import os
 import platform
@@ -26,5 +27,16 @@ def describe() -> dict[str, Any]:
       'num_devices': len(devices),
       'cpus': os.cpu_count(),
       'xla_flags': os.environ.get('XLA_FLAGS', ''),
-      'packages': {p: importlib.metadata.version(p) for p in _PACKAGES},
+      'packages': versions(_PACKAGES),
   }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+  """Of those that are installed."""
+  found = {}
+  for package in packages:
+    try:
+      found[package] = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+      continue
+  return found

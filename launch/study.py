@@ -14,6 +14,7 @@ import jax
 
 from heterojax import arithmetic
 from heterojax import cli
+from heterojax import compilation
 from heterojax import conditions
 from heterojax import environment
 from heterojax import report
@@ -47,6 +48,7 @@ def _study(values: flags.FlagValues) -> int:
   fails = conditions.of(values.fail_if)
   conditions.check(values.fail_if, fields.of(settings))
   arithmetic.start()
+  compilation.keep_programs()
   timer = stages.Timer()
   workdir = pathlib.Path(values.workdir).expanduser()
   with contextlib.ExitStack() as stack:

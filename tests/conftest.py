@@ -9,7 +9,14 @@ a null into `results.json` without saying why.
 from collections.abc import Iterator
 import os
 import pathlib
+import tempfile
 from typing import Any
+
+# Programs compiled once for all tests, and nothing of theirs left at home. JAX
+# reads this as it is imported, and so do the processes that tests start.
+_PROGRAMS = tempfile.TemporaryDirectory()
+os.environ['JAX_COMPILATION_CACHE_DIR'] = _PROGRAMS.name
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.1'
 
 import hypothesis
 import jax

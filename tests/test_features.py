@@ -18,7 +18,6 @@ import tracemalloc
 from typing import Any
 
 import jax
-from jax.experimental.compilation_cache import compilation_cache
 import numpy as np
 from PIL import Image
 import pytest
@@ -36,24 +35,6 @@ _HOW = features.Extraction('avg', 32, 'keras', batch_size=4, workers=2)
 _FLATTEN = dataclasses.replace(_HOW, feature='flatten', image_size=64)
 _FILES = sources.Files(pathlib.Path('/'))  # Pictures name whole paths.
 _ENVIRONMENT = {'jax': '1', 'devices': 'one'}
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _compiled_programs(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[None]:
-  """Every extraction compiles the network; most here compile the same one."""
-  options = {
-      'jax_compilation_cache_dir': str(tmp_path_factory.mktemp('programs')),
-      'jax_persistent_cache_min_compile_time_secs': 0,
-  }
-  before = {name: getattr(jax.config, name) for name in options}
-  for values in (options, before):
-    compilation_cache.reset_cache()
-    for name, value in values.items():
-      jax.config.update(name, value)
-    if values is options:
-      yield
 
 
 @pytest.fixture(scope='module')

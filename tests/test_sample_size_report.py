@@ -409,11 +409,9 @@ def test_validation_has_a_column_where_there_is_such_a_part(tmp_path):
   assert f'2 {fold["n_train"]} 17 {fold["n_test"]} 0.550' in shown
 
 
-def test_what_a_size_says_of_coinciding_centroids_is_not_repeated(tmp_path):
+def test_coinciding_centroids_are_told_once_beside_what_the_study_says(tmp_path):
   results = example(sizes=(100, 300))
-  results['findings'] = [
-      'At n = 300 centroids coincide in 1 of 4 folds.', 'Another caution.'
-  ]  # pyformat: disable
+  results['findings'] = ['Another caution.']
   results['sizes'][1]['folds'][0]['coinciding'] = [
       {'clusters': [0, 1], 'trainings': 10}
   ]

@@ -21,13 +21,14 @@ def cautions(
 ) -> list[str]:
   """Sentences on a sample-size study, the gravest first; or none.
 
+  That centroids coincide stands beside each fold, as `coinciding`.
+
   Args:
     settings: of the study.
     cohort: of a fold of the largest size.
     found: the clusterings of all sizes.
   """
   return [
-      *_coinciding(settings, found),
       *_unconverged(settings, found),
       *_groups(cohort, found),
   ]
@@ -49,7 +50,7 @@ def of_retraining(settings: Settings, folds: Sequence[Fold]) -> list[str]:
     empty.update(set(range(k)) - set(own.labels[train].tolist()))
   found = []
   if text := _coincide(settings, coinciding):
-    found.append(f'Centroids {text}')
+    found.append(text)
   for number in sorted(set(empty.values()), reverse=True):
     own = [c for c in sorted(empty) if empty[c] == number]
     where = f' in {number} of {len(folds)} folds' if len(folds) > 1 else ''
@@ -63,15 +64,6 @@ def of_retraining(settings: Settings, folds: Sequence[Fold]) -> list[str]:
   return found
 
 
-def _coinciding(
-    settings: Settings, found: Sequence[SizeClusters]
-) -> Iterator[str]:
-  for size in found:
-    folds = [f.coinciding > settings.cluster.trainings / 2 for f in size.folds]
-    if text := _coincide(settings, folds):
-      yield f'At n = {size.n} centroids {text}'
-
-
 def _coincide(settings: Settings, folds: Sequence[np.ndarray]) -> str:
   """What it means that two centroids are one, `[K, K]` of each fold; or ''."""
   if not (number := sum(bool(own.any()) for own in folds)):
@@ -82,14 +74,13 @@ def _coincide(settings: Settings, folds: Sequence[np.ndarray]) -> str:
   where = f' in {number} of {len(folds)} folds' if len(folds) > 1 else ''
   advice = 'A smaller k would say so.'
   if settings.cluster.method == 'fuzzy':
-    table = ', see the table' if settings.study == 'sample_size' else ''
     advice = (
         f'With the fuzzifier {settings.cluster.fuzzifier:g} fewer than {k}'
-        f' centroids are best; a smaller one (1.1 or 1.5{table}) keeps them'
-        ' apart, and so does a smaller k.'
+        ' centroids are best; a smaller one (1.1 or 1.5) keeps them apart, and'
+        ' so does a smaller k.'
     )
   return (
-      f'coincide{where}, as those of clusters {a} and {b}: what is called two'
+      f'Centroids coincide{where}, as those of clusters {a} and {b}: what is called two'
       ' clusters there is one that was cut in two, so do not read their'
       f' difference. {advice}'
   )

@@ -42,8 +42,6 @@ def render(
   labels = ()
   if results['task'] == 'classification':
     labels = (d['positive'], d['negative'])
-  # The study tells of centroids that coincide once per size, this page once.
-  others = [s for s in results['findings'] if 'centroids coincide' not in s]
   return templates.load('sample_size.html', filters).render(
       **parts.common(folder, results, labels),
       sizes=values.smallest_first(results),
@@ -54,7 +52,7 @@ def render(
       peeks=methods.peeks(results),
       validated=methods.validated(results),
       network=shared.network(results),
-      findings=wording.findings(results) + others,
+      findings=wording.findings(results) + results['findings'],
       counted=formatting.counted,
       values=values,
       tables=tables,

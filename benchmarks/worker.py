@@ -1,0 +1,58 @@
+"""One side of one case: python -m benchmarks.worker MODULE NAME SIDE ...
+
+Not for people: `benchmarks.turns` starts it and talks to it in lines of JSON.
+"""
+
+import importlib
+import json
+import os
+import pathlib
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks import sides
+
+
+def main() -> None:
+  module, name, side, full, folder = sys.argv[1:]
+  # Libraries print what they like; answers have a stream of their own.
+  answers = os.fdopen(os.dup(1), 'w', buffering=1)
+  os.dup2(2, 1)
+
+  def answer(**values: Any) -> None:
+    answers.write(json.dumps(values) + '\n')
+
+  scale = sides.Scale(full == 'full', pathlib.Path(folder))
+  case = importlib.import_module(module).CASES[name]
+  try:
+    if side == 'prepare':
+      case.prepare(scale)
+      answer(prepared=True)
+      return
+    start = time.perf_counter()
+    run, fraction = case.sides[side](scale)
+    setup = time.perf_counter() - start
+    sides.forget_peak()
+    before = sides.memory()
+    seconds, result = _timed(run)
+    np.savez(scale.folder / f'{side.replace("/", "_")}.npz', **result)
+    answer(fraction=fraction, setup=setup, first=seconds)
+    for _ in sys.stdin:
+      answer(seconds=_timed(run)[0])
+    after = sides.memory()
+    answer(memory=after['peak'] - before['now'] if after else None)
+  except (ImportError, FileNotFoundError) as error:
+    answer(missing=str(error))
+
+
+def _timed(run) -> tuple[float, sides.Result]:
+  start = time.perf_counter()
+  result = run()
+  return time.perf_counter() - start, result
+
+
+if __name__ == '__main__':
+  main()
