@@ -13,22 +13,23 @@ import numpy as np
 
 from benchmarks import sides
 
-_LITE0 = 'efficientnet_lite0'
+_B0, _LITE0 = 'efficientnet_b0', 'efficientnet_lite0'
 # Name to whose weights ours reads.
 _NETWORKS = {
-    'efficientnet_b0': 'timm',
+    _B0: 'timm',
     _LITE0: 'lukemelas',
     'resnet18': 'torchvision',
     'vgg16': 'torchvision',
 }
-_BATCH = 32
+# Images of a run, fewer where one costs more; four times as many in full.
+_NUMBER = {_B0: 64, _LITE0: 64, 'resnet18': 32, 'vgg16': 16}
+_BATCH = 16
 _KERAS_FILE = 'keras.weights.h5'
+_UNTIL_EXIT = contextlib.ExitStack()
 
 
 def _images(scale: sides.Scale, name: str) -> np.ndarray:
-  number = 256 if scale.full else 64
-  if name == 'vgg16':
-    number //= 2  # Some twenty times the arithmetic of the others.
+  number = _NUMBER[name] * (4 if scale.full else 1)
   rng = np.random.default_rng(0)
   x = rng.integers(0, 256, (number, 224, 224, 3))
   return x.astype(np.float32)
@@ -39,7 +40,7 @@ def _torch_network(name: str) -> Any:
   import torch
 
   torch.manual_seed(0)
-  if name == 'efficientnet_b0':
+  if name == _B0:
     import timm
 
     whole = timm.create_model(name)
@@ -90,7 +91,7 @@ def _prepare(scale: sides.Scale, *, name: str) -> None:
       dynamic_axes={'x': {0: 'n'}, 'y': {0: 'n'}},
       dynamo=False,
   )
-  if name == 'efficientnet_b0':
+  if name == _B0:
     os.environ['KERAS_BACKEND'] = 'tensorflow'
     try:
       _keras_network().save_weights(scale.folder / _KERAS_FILE)
@@ -113,14 +114,13 @@ def _ours(scale: sides.Scale, *, name: str) -> sides.Side:
   from heterojax import forward
 
   x = _images(scale, name)
-  open_for_good = contextlib.ExitStack()  # Until the process ends.
 
   def started(file: str, source: str) -> Callable[[np.ndarray], np.ndarray]:
     """Compiled once for all turns, as a study does for all of its images."""
     backbone = backbones.load(name, scale.folder / file, source, top=False)
     apply = functools.partial(backbones.apply, backbone.graphdef, 'pooled')
     shape = (_BATCH, *x.shape[1:])
-    run = open_for_good.enter_context(
+    run = _UNTIL_EXIT.enter_context(
         forward.batches(apply, backbone.params, shape)
     )
 
@@ -149,7 +149,7 @@ def _flax(scale: sides.Scale, *, name: str) -> sides.Side:
   def convolve(x, kernel, stride):
     channels = kernel.shape[-1]
     layer = nnx.Conv(
-        channels, channels, kernel.shape[:2], stride, 'VALID',
+        channels, channels, kernel.shape[:2], strides=stride, padding='VALID',
         feature_group_count=channels, use_bias=False, rngs=nnx.Rngs(0),
     )  # pyformat: disable
     layer.kernel[...] = kernel[:, :, None]
@@ -159,7 +159,7 @@ def _flax(scale: sides.Scale, *, name: str) -> sides.Side:
   backbone = backbones.load(
       name, scale.folder / 'weights.pth', _NETWORKS[name], top=False
   )
-  x = _images(scale, name)[:_BATCH]
+  x = _images(scale, name)[:8]
   apply = jax.jit(
       functools.partial(backbones.apply, backbone.graphdef, 'pooled')
   )
@@ -186,13 +186,13 @@ def _best_batch(
   """A run in the batch size, of four, that was fastest at first."""
   import time
 
-  seconds = {}
-  for size in (1, 2, 8, 32):
-    for _ in range(2):
-      start = time.perf_counter()
-      for i in range(0, 32, size):
-        forward(x[i : i + size])
-      seconds[size] = time.perf_counter() - start
+  seconds, tried = {}, x[:32]
+  for size in (1, 2, 8, len(tried)):
+    forward(tried[:size])  # What is done once for a size does not count.
+    start = time.perf_counter()
+    for i in range(0, len(tried), size):
+      forward(tried[i : i + size])
+    seconds[size] = time.perf_counter() - start
   size = min(seconds, key=seconds.get)
 
   def once() -> sides.Result:
@@ -253,7 +253,7 @@ def _keras(scale: sides.Scale, *, name: str) -> sides.Side:
   network.load_weights(scale.folder / _KERAS_FILE)
   x = _images(scale, name)
   return sides.Side(
-      lambda: {'keras': network.predict(x, batch_size=_BATCH, verbose=0)}
+      lambda: {'keras': network.predict(x, verbose=0)}
   )
 
 
@@ -275,7 +275,7 @@ def _case(name: str, peers: dict[str, Callable[..., sides.Side]]) -> sides.Case:
       side: functools.partial(make, name=name)
       for side, make in {'ours': _ours, **peers}.items()
   }
-  number = 32 if name == 'vgg16' else 64
+  number = _NUMBER[name]
   return sides.Case(
       f'features of {number} images (full: {4 * number})',
       bound,
@@ -286,12 +286,12 @@ def _case(name: str, peers: dict[str, Callable[..., sides.Side]]) -> sides.Case:
 
 _PEERS = {'onnxruntime': _onnxruntime, 'openvino': _openvino, 'torch': _torch}
 CASES = {
-    'features/efficientnet_b0': _case(
-        'efficientnet_b0', {**_PEERS, 'keras': _keras, 'flax': _flax}
+    f'features/{_B0}': _case(
+        _B0, {**_PEERS, 'keras': _keras, 'flax': _flax}
     ),
     **{
         f'features/{name}': _case(name, _PEERS)
         for name in _NETWORKS
-        if name != 'efficientnet_b0'
+        if name != _B0
     },
 }

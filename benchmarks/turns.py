@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -40,7 +41,9 @@ class _Worker:
       return json.loads(line)
     self._process.wait()
     self._errors.seek(0)
-    last = (self._errors.read().strip().splitlines() or ['no word'])[-1]
+    said = self._errors.read()
+    errors = re.findall(r'^\w[\w.]*(?:Error|Exception|Interrupt).*', said, re.M)
+    last = (errors or said.strip().splitlines() or ['no word'])[-1]
     return {'failed': f'{last} (exit code {self._process.returncode})'}
 
   def turn(self) -> float:

@@ -13,11 +13,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 
 from heterojax.cluster import precision
 
 # Rows or columns that are turned to float64 at a time.
 _CHUNK = 4096
+# Of rows, in a product whose other half is its mirror image.
+_BLOCKS = 4
 
 
 class PCA(NamedTuple):
@@ -71,10 +74,16 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
     mean, moments = _moments(x, wide)
     if not np.isfinite(moments).all():
       raise ValueError('x holds values that are not finite')
-    values, vectors = np.linalg.eigh(np.asarray(moments))
+    moments = np.asarray(moments)
     if n_components < 1:
-      n_components = _number(values[::-1], n_components)
-    vectors = vectors[:, ::-1][:, : int(n_components)]
+      values = np.linalg.eigvalsh(moments)[::-1]
+      n_components = _number(values, n_components)
+    size = len(moments)
+    # Only what is kept: the variance of all is the trace.
+    values, vectors = scipy.linalg.eigh(
+        moments, subset_by_index=(size - int(n_components), size - 1)
+    )
+    vectors = vectors[:, ::-1]
     if wide:
       rows = np.asarray(_back_project(x, mean, jnp.asarray(vectors)))
       # Beyond the rank S is zero and X' U is noise, which overlaps with the
@@ -82,7 +91,8 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
       components = jnp.asarray(np.linalg.qr(rows.T).Q.T)
     else:
       components = jnp.asarray(vectors.T)
-    return _finish(mean, components, jnp.asarray(values[::-1]), shape[0], dtype)
+    kept, total = jnp.asarray(values[::-1]), jnp.asarray(np.trace(moments))
+    return _finish(mean, components, kept, total, shape[0], dtype)
 
 
 def _number(values: np.ndarray, share: float) -> int:
@@ -116,24 +126,39 @@ def _transform(
 @functools.partial(jax.jit, static_argnums=1)
 def _moments(x: jax.Array, wide: bool) -> tuple[jax.Array, jax.Array]:
   """Mean `[D]` and `X X'` `[N, N]` or `X' X` `[D, D]`, float64."""
-  mean = jnp.mean(x.astype(jnp.float64), axis=0)
-
-  def add(total, chunk):
-    values, centre = chunk
-    centred = values.astype(jnp.float64) - centre
-    left, right = (centred, centred.T) if wide else (centred.T, centred)
-    return total + left @ right, None
+  # One mean for all blocks, or XLA would round it anew inside some of them.
+  mean = jax.lax.optimization_barrier(jnp.mean(x.astype(jnp.float64), axis=0))
 
   axis = int(wide)
-  body, rest = _chunks(x, axis)
-  # Every chunk of columns has its own part of the mean; those of rows share it.
-  centres, last = _chunks(mean[None], 1)
-  if not wide:
-    centres = jnp.broadcast_to(mean[None, None], (len(body), 1, x.shape[1]))
-    last = mean[None]
-  start = jnp.zeros((x.shape[1 - axis],) * 2, jnp.float64)
-  start, _ = add(start, (rest, last))
-  return mean, jax.lax.scan(add, start, (body, centres))[0]
+
+  def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+    part = jax.lax.dynamic_slice_in_dim(x, start, size, axis)
+    centre = mean
+    if wide:
+      centre = jax.lax.dynamic_slice_in_dim(mean, start, size)
+    centred = part.astype(jnp.float64) - centre[None]
+    return _upper_product(centred if wide else centred.T)
+
+  chunk = min(_CHUNK, x.shape[axis])
+  whole, rest = divmod(x.shape[axis], chunk)
+  total = jax.lax.fori_loop(
+      0,
+      whole,
+      lambda i, total: total + product(i * chunk, chunk),
+      product(whole * chunk, rest),
+  )
+  upper = jnp.triu(total)
+  return mean, upper + jnp.triu(upper, 1).T
+
+
+def _upper_product(a: jax.Array) -> jax.Array:
+  """`A A'` by blocks, without those below the diagonal, which stay zero."""
+  size = len(a)
+  cuts = [size * i // _BLOCKS for i in range(_BLOCKS + 1)]
+  return jnp.concatenate([
+      jnp.pad(a[start:stop] @ a[start:].T, ((0, 0), (start, 0)))
+      for start, stop in zip(cuts, cuts[1:])
+  ])
 
 
 @jax.jit
@@ -142,36 +167,35 @@ def _back_project(
 ) -> jax.Array:
   """`U'(X - m)`, `[Q, D]`, chunk of columns by chunk of columns."""
 
-  def project(chunk):
-    columns, centre = chunk
-    return vectors.T @ (columns.astype(jnp.float64) - centre)
+  directions = vectors.T
 
-  columns, rest = _chunks(x, 1)
-  centres, last = _chunks(mean[None], 1)
-  body = jax.lax.map(project, (columns, centres))  # [chunks, Q, _CHUNK]
-  body = jnp.moveaxis(body, 0, 1).reshape(vectors.shape[1], -1)
-  return jnp.concatenate([body, project((rest, last))], axis=1)
+  def project(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+    part = jax.lax.dynamic_slice_in_dim(x, start, size, 1)
+    centre = jax.lax.dynamic_slice_in_dim(mean, start, size)
+    return directions @ (part.astype(jnp.float64) - centre[None])
 
-
-def _chunks(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
-  """Whole chunks along an axis as a new leading axis, and the rest."""
-  whole = x.shape[axis] // _CHUNK
-  body, rest = jnp.split(x, [whole * _CHUNK], axis=axis)
-  shape = list(x.shape)
-  shape[axis : axis + 1] = [whole, _CHUNK]
-  return jnp.moveaxis(body.reshape(shape), axis, 0), rest
+  chunk = min(_CHUNK, x.shape[1])
+  whole, rest = divmod(x.shape[1], chunk)
+  starts = jnp.arange(whole) * chunk
+  body = jax.lax.map(lambda start: project(start, chunk), starts)
+  body = jnp.moveaxis(body, 0, 1).reshape(len(directions), -1)
+  return jnp.concatenate([body, project(whole * chunk, rest)], axis=1)
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4))
+@functools.partial(jax.jit, static_argnums=(4, 5))
 def _finish(
-    mean: jax.Array, components: jax.Array, values: jax.Array, n: int, dtype
+    mean: jax.Array,
+    components: jax.Array,
+    kept: jax.Array,
+    total: jax.Array,
+    n: int,
+    dtype: np.dtype,
 ) -> PCA:
-  """The sign rule, and the variances from all eigenvalues."""
+  """The sign rule, and the variances from the eigenvalues."""
   largest = jnp.argmax(jnp.abs(components), axis=1, keepdims=True)
   signs = jnp.sign(jnp.take_along_axis(components, largest, axis=1))
-  values = jnp.clip(values, 0)
-  total = jnp.sum(values)
-  kept = values[: len(components)]
+  # The solver may return the smallest of numbers for a matrix of zeros.
+  kept = jnp.where(total > 0, jnp.clip(kept, 0), 0.0)
   fitted = PCA(
       mean=mean,
       components=components * jnp.where(signs < 0, -1.0, 1.0),
