@@ -71,7 +71,8 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
   # X' X = V S^2 V' is decomposed, and V follows from U as V = X' U / S.
   with jax.enable_x64(True):
     x = jnp.asarray(x, dtype)
-    mean, moments = _moments(x, wide)
+    mean = _mean(x)
+    moments = _moments(x, mean, wide)
     if not np.isfinite(moments).all():
       raise ValueError('x holds values that are not finite')
     moments = np.asarray(moments)
@@ -123,12 +124,15 @@ def _transform(
   return jnp.matmul(x - mean[None], components.T, precision='highest')
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _moments(x: jax.Array, wide: bool) -> tuple[jax.Array, jax.Array]:
-  """Mean `[D]` and `X X'` `[N, N]` or `X' X` `[D, D]`, float64."""
-  # One mean for all blocks, or XLA would round it anew inside some of them.
-  mean = jax.lax.optimization_barrier(jnp.mean(x.astype(jnp.float64), axis=0))
+@jax.jit
+def _mean(x: jax.Array) -> jax.Array:
+  """`[D]` float64; a program of its own, or it is rounded anew in its uses."""
+  return jnp.mean(x.astype(jnp.float64), axis=0)
 
+
+@functools.partial(jax.jit, static_argnums=2)
+def _moments(x: jax.Array, mean: jax.Array, wide: bool) -> jax.Array:
+  """`X X'` `[N, N]` or `X' X` `[D, D]` of the centred data, float64."""
   axis = int(wide)
 
   def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
@@ -148,7 +152,7 @@ def _moments(x: jax.Array, wide: bool) -> tuple[jax.Array, jax.Array]:
       product(whole * chunk, rest),
   )
   upper = jnp.triu(total)
-  return mean, upper + jnp.triu(upper, 1).T
+  return upper + jnp.triu(upper, 1).T
 
 
 def _upper_product(a: jax.Array) -> jax.Array:
@@ -166,7 +170,6 @@ def _back_project(
     x: jax.Array, mean: jax.Array, vectors: jax.Array
 ) -> jax.Array:
   """`U'(X - m)`, `[Q, D]`, chunk of columns by chunk of columns."""
-
   directions = vectors.T
 
   def project(start: jax.typing.ArrayLike, size: int) -> jax.Array:
