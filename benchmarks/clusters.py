@@ -15,6 +15,11 @@ def _start(x: np.ndarray, k: int) -> np.ndarray:
   return x[np.random.default_rng(0).choice(len(x), k, replace=False)]
 
 
+def _turns(n: int, d: int) -> tuple[int, int]:
+  """Quick and full; what takes seconds varies little."""
+  return (3, 7) if n * d < 2e7 else (1, 5)
+
+
 def _iterations(n: int) -> int:
   return 300 if n < 10_000 else 20
 
@@ -95,6 +100,7 @@ def _kmeans(n: int, d: int, k: int, n_init: int = 1) -> sides.Case:
           'scikit-learn': functools.partial(_kmeans_theirs, **own),
       },
       functools.partial(_kmeans_quality, same_start=n_init == 1),
+      turns=_turns(n, d),
   )
 
 
@@ -157,7 +163,7 @@ def _pca(n: int, d: int, q: int) -> sides.Case:
           },
       },
       _pca_quality,
-      turns=(3, 5),
+      turns=_turns(n, d),
   )
 
 

@@ -162,7 +162,9 @@ def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   return {'largest_auc_gap': float(gaps.max())}
 
 
-def _case(work: str, d: int, sizes: Sequence[int]) -> sides.Case:
+def _case(
+    work: str, d: int, sizes: Sequence[int], turns: tuple[int, int] = (1, 5)
+) -> sides.Case:
   makes: dict[str, Callable[..., sides.Side]] = {
       'ours': _ours,
       'keras': _keras,
@@ -177,11 +179,14 @@ def _case(work: str, d: int, sizes: Sequence[int]) -> sides.Case:
       work,
       {s: functools.partial(m, d=d, sizes=sizes) for s, m in makes.items()},
       _quality,
+      turns=turns,
   )
 
 
 CASES = {
-    'heads/fundus_avg': _case('25 heads of 1,280 features', 1280, _FUNDUS),
+    'heads/fundus_avg': _case(
+        '25 heads of 1,280 features', 1280, _FUNDUS, (3, 7)
+    ),
     'heads/fundus_flatten': _case(
         '25 heads of 62,720 features', 62720, _FUNDUS
     ),
@@ -189,6 +194,6 @@ CASES = {
         '1,000 heads of 357 images, 1,280 features', 1280, (357,) * 1000
     ),
     'heads/10000': _case(
-        '10,000 heads of 357 images, 1,280 features', 1280, (357,) * 10_000
-    )._replace(turns=(1, 3)),
+        '10,000 heads of 357 images, 1,280 features', 1280, (357,) * 10_000, (1, 3)
+    ),
 }

@@ -5,6 +5,7 @@ share its row. Rows are written block by block with a digest each, so that
 memory does not grow with the data set and an interrupted run loses one block.
 """
 
+import collections
 from collections.abc import Callable, Iterator, Sequence
 import concurrent.futures
 import contextlib
@@ -144,16 +145,24 @@ def extract(
             decoded(source, pictures, missing, extraction)
         ) as batches,
     ):
-      # One batch is in the device's hands while the one before is written.
-      waiting = None
-      for block, batch in batches:
-        rows = run(batch, block.stop - block.start)
-        waiting, ready = (block, rows), waiting
-        if ready:
-          store.write(*ready)
-          progress.update(ready[0].stop - ready[0].start)
-      store.write(*waiting)
-      progress.update(waiting[0].stop - waiting[0].start)
+      # Batches are in the devices' hands while one before them is written.
+      begun: collections.deque[tuple[slice, Callable[[], np.ndarray]]]
+      begun = collections.deque()
+
+      def finish() -> None:
+        block, wait = begun.popleft()
+        store.write(block, wait)
+        progress.update(block.stop - block.start)
+
+      try:
+        for block, batch in batches:
+          begun.append((block, run(batch, block.stop - block.start)))
+          if len(begun) > forward.ahead(extraction.batch_size):
+            finish()
+      finally:
+        # After a failure too: what was begun is kept.
+        while begun:
+          finish()
   return store.read(), len(pictures) - done
 
 

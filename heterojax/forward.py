@@ -60,6 +60,13 @@ def batches(
     yield _over_cores(network, params, shape, pool)
 
 
+def ahead(batch_size: int) -> int:
+  """Batches to begin before one is waited for, so that none has to idle."""
+  if jax.local_devices()[0].platform != 'cpu':
+    return 1
+  return 1 + cores() * _IMAGES_PER_CORE // batch_size
+
+
 def cores() -> int:
   """CPU cores that this process may use."""
   if hasattr(os, 'sched_getaffinity'):

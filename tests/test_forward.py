@@ -64,6 +64,18 @@ def test_bits_do_not_depend_on_the_number_of_cores(
   np.testing.assert_array_equal(*got)
 
 
+@pytest.mark.parametrize('cores', [1, 2, 16])
+@pytest.mark.parametrize('batch_size', [1, 8, 32])
+def test_no_core_lacks_images(
+    cores: int, batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """While one batch is waited for, the others have enough for all cores."""
+  monkeypatch.setattr(forward, 'cores', lambda: cores)
+  images = forward.ahead(batch_size) * batch_size
+  assert images >= cores * 8
+  assert images < cores * 8 + 2 * batch_size
+
+
 def test_batches_may_be_begun_before_others_are_waited_for() -> None:
   images = _images()
   with forward.batches(_network, _kernel(), _SHAPE) as run:
