@@ -213,7 +213,9 @@ def _fuzzy_theirs(x: np.ndarray) -> Callable[[], dict[str, Any]]:
   init = _memberships(len(x)).T
 
   def run() -> dict[str, Any]:
-    *_, objectives, n_iter, _ = skfuzzy.cmeans(x.T, 4, 1.5, 1e-5, 300, init=init)
+    *_, objectives, n_iter, _ = skfuzzy.cmeans(
+        x.T, 4, 1.5, 1e-5, 300, init=init
+    )
     return {'value': objectives[-1], 'n_iter': n_iter}
 
   return run

@@ -117,7 +117,8 @@ def _keras(
       fit(own, i, _EPOCHS)
     if not first:  # Compared once, and not timed later.
       scores = [np.ravel(own.predict(x, verbose=0)) for own in models]
-      first.append({'auc': _aucs(y, np.array(scores)), 'heads': np.array(chosen)})
+      auc = _aucs(y, np.array(scores))
+      first.append({'auc': auc, 'heads': np.array(chosen)})
     return first[0]
 
   return sides.Side(run, fraction)
@@ -194,6 +195,9 @@ CASES = {
         '1,000 heads of 357 images, 1,280 features', 1280, (357,) * 1000
     ),
     'heads/10000': _case(
-        '10,000 heads of 357 images, 1,280 features', 1280, (357,) * 10_000, (1, 3)
+        '10,000 heads of 357 images, 1,280 features',
+        1280,
+        (357,) * 10_000,
+        (1, 3),
     ),
 }

@@ -33,7 +33,9 @@ def _quality(record: dict[str, Any]) -> str:
 
 
 def _why_not(record: dict[str, Any]) -> str:
-  return ', '.join(f'{k}: {record[k]}' for k in ('missing', 'failed') if k in record)
+  return ', '.join(
+      f'{k}: {record[k]}' for k in ('missing', 'failed') if k in record
+  )
 
 
 def line(record: dict[str, Any]) -> str:
@@ -68,7 +70,8 @@ def markdown(report: dict[str, Any]) -> str:
     )
     notes = [_quality(r)]
     if r['extrapolated']:
-      notes.append(f'extrapolated from {r["fraction_measured"]:.2g} of the work')
+      share = f'{r["fraction_measured"]:.2g}'
+      notes.append(f'extrapolated from {share} of the work')
     rows.append(
         f'| {r["name"]} | {_peer(r)} | {_seconds(r["ours"])} |'
         f' {_seconds(r["theirs"])} | {r["ratio"]:.3g}'
@@ -92,6 +95,7 @@ def slower(
     now = record.get('ratio')
     if was and now and was / now > threshold:
       found.append(
-          f'{record["name"]} against {_peer(record)}: {was:.3g} became {now:.3g}'
+          f'{record["name"]} against {_peer(record)}: {was:.3g} became'
+          f' {now:.3g}'
       )
   return found

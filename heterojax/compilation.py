@@ -45,7 +45,9 @@ def keep_programs() -> None:
     )
     return
   jax.config.update('jax_compilation_cache_dir', str(folder))
-  jax.config.update('jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS)
+  jax.config.update(
+      'jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS
+  )
 
 
 def _folder() -> pathlib.Path:

@@ -203,8 +203,8 @@ def decoded(
       return load_picture(source, picture, extraction)
     except images.UnreadableImage as error:
       raise UserError(
-          f'{picture.path} of {source.name} was readable when the study began and is not any'
-          f' more ({error}): put it back and give the same command.'
+          f'{picture.path} of {source.name} was readable when the study began and'
+          f' is not any more ({error}): put it back and give the same command.'
       ) from error
 
   with concurrent.futures.ThreadPoolExecutor(extraction.workers) as pool:

@@ -11,27 +11,8 @@ import pytest
 from scipy import stats
 
 from heterojax import chance
-from heterojax import heterogeneity
 from heterojax import metrics
-
-
-def _loop_cv(values, labels, k, transform) -> float:
-  """Mean over clusterings of sd / mean of the metrics, in plain Python."""
-  cvs = []
-  for row in labels:
-    of_clusters = [
-        transform(np.mean(values[row == c])) for c in range(k) if c in row
-    ]
-    if len(of_clusters) > 1 and np.mean(of_clusters) > 0:
-      cvs.append(np.std(of_clusters) / np.mean(of_clusters))
-  return float(np.mean(cvs)) if cvs else float('nan')
-
-
-def _cv(terms: metrics.Terms, labels: np.ndarray, k: int) -> float:
-  means, _ = heterogeneity.cluster_means(terms.values, labels, k)
-  return heterogeneity.mean_cv(
-      heterogeneity.coefficient_of_variation(terms.transform(means))
-  )
+import coefficients
 
 
 def _null(
@@ -56,7 +37,7 @@ def test_null_is_every_permutation(metric: str) -> None:
   labels = np.array([[0, 0, 0, 1, 1, 2], [2, 1, 1, 1, 0, 0]])
   terms = metrics.terms(metric, y, predicted)
   every = collections.Counter(
-      round(_loop_cv(terms.values[list(order)], labels, 3, terms.transform), 9)
+      round(coefficients.by_loop(terms.values[list(order)], labels, 3, terms.transform), 9)
       for order in itertools.permutations(range(6))
   )
   draws = 14_400
@@ -106,7 +87,7 @@ def test_null_is_every_permutation_of_whole_groups(
   ]
   assert len(orders) == number
   every = collections.Counter(
-      round(_loop_cv(values[list(order)], labels, 3, terms.transform), 9)
+      round(coefficients.by_loop(values[list(order)], labels, 3, terms.transform), 9)
       for order in orders
   )
   draws = max(30 * len(every), 2_000)
@@ -131,7 +112,7 @@ def test_exchangeable() -> None:
   groups = np.repeat(np.arange(4), [1, 2, 3, 4])
   terms = metrics.terms('mean_absolute_error', np.arange(10.0), np.zeros(10))
   null = _null(terms, groups[None] % 3, 3, 0, 50, groups)
-  np.testing.assert_allclose(null, _cv(terms, groups[None] % 3, 3))
+  np.testing.assert_allclose(null, coefficients.of(terms, groups[None] % 3, 3))
 
 
 def test_groups_of_one_image_are_images() -> None:
@@ -166,13 +147,13 @@ def test_images_of_one_patient_are_exchanged_together() -> None:
   found, found_planted, studies = {'image': 0, 'group': 0}, 0, 300
   for seed in range(studies):
     terms, labels, groups = _patients(seed)
-    cv = _cv(terms, labels, 4)
+    cv = coefficients.of(terms, labels, 4)
     for unit, own in (('image', None), ('group', groups)):
       null = _null(terms, labels, 4, seed, 199, own)
       found[unit] += _alone(cv, null).p_value <= 0.05
     planted = terms._replace(values=terms.values + 4 * (labels[0] == 0))
     null = _null(planted, labels, 4, seed, 199, groups)
-    found_planted += _alone(_cv(planted, labels, 4), null).p_value <= 0.05
+    found_planted += _alone(coefficients.of(planted, labels, 4), null).p_value <= 0.05
   # 99.9 % of experiments with a level of 5 %.
   low, high = stats.binom.interval(0.999, studies, 0.05)
   assert low <= found['group'] <= high, found
@@ -188,7 +169,7 @@ def test_null_at_the_size_of_the_study() -> None:
   labels = rng.choice(4, (runs, n), p=[0.55, 0.25, 0.15, 0.05])
   terms = metrics.terms('one_minus_nrmse', y, predicted)
   want = [
-      _loop_cv(rng.permutation(terms.values), labels, 4, terms.transform)
+      coefficients.by_loop(rng.permutation(terms.values), labels, 4, terms.transform)
       for _ in range(draws)
   ]
   got = _null(terms, labels, 4, 0, draws)
@@ -223,7 +204,7 @@ def test_null_keeps_the_metric_of_all_images() -> None:
   labels = np.arange(7)[np.newaxis]
   null = _null(terms, labels, 7, 0, 100)
   np.testing.assert_allclose(null, stats.variation(np.arange(7)))
-  estimate = _alone(_cv(terms, labels, 7), null)
+  estimate = _alone(coefficients.of(terms, labels, 7), null)
   assert estimate.corrected == pytest.approx(0, abs=1e-7)
   assert estimate.p_value == 1
 
@@ -305,7 +286,7 @@ def test_corrected_is_the_heterogeneity() -> None:
   for seed in range(100):
     correct = rng.random(300) < accuracy[labels[0]]
     terms = metrics.terms('accuracy', np.ones(300), correct)
-    cv = _cv(terms, labels, 4)
+    cv = coefficients.of(terms, labels, 4)
     raw.append(cv**2)
     null = _null(terms, labels, 4, seed, 256)
     corrected.append(_alone(cv, null).corrected ** 2)
@@ -335,7 +316,7 @@ def _study(seed: int, planted: bool) -> tuple[list, chance.Estimate]:
     weights = np.linalg.lstsq(design[train], 2.0 * y[train] - 1)[0]
     terms = metrics.terms('accuracy', y[test], design[test] @ weights > 0)
     labels = group[np.newaxis, test]
-    cvs.append(_cv(terms, labels, 4))
+    cvs.append(coefficients.of(terms, labels, 4))
     nulls.append(_null(terms, labels, 4, 4 * seed + f, 256))
   folds = [_alone(c, null) for c, null in zip(cvs, nulls)]
   return folds, chance.combine(cvs, nulls)

@@ -18,31 +18,12 @@ import threadpoolctl
 
 from heterojax import heterogeneity
 from heterojax import metrics
+import coefficients
 
 MENDEZ = (
     pathlib.Path(__file__).resolve().parent.parent.parent
     / 'shared' / 'data' / 'mendez_features'
 )  # pyformat: disable
-
-
-def _loop_cv(values, labels, k, transform) -> float:
-  """Mean over clusterings of sd / mean of the metrics, in plain Python."""
-  cvs = []
-  for row in labels:
-    of_clusters = [
-        transform(np.mean(values[row == c])) for c in range(k) if c in row
-    ]
-    if len(of_clusters) > 1 and np.mean(of_clusters) > 0:
-      cvs.append(np.std(of_clusters) / np.mean(of_clusters))
-  return float(np.mean(cvs)) if cvs else float('nan')
-
-
-def _cv(terms: metrics.Terms, labels: np.ndarray, k: int) -> float:
-  means, _ = heterogeneity.cluster_means(terms.values, labels, k)
-  return heterogeneity.mean_cv(
-      heterogeneity.coefficient_of_variation(terms.transform(means))
-  )
-
 
 _CASES = st.tuples(
     st.lists(
@@ -66,11 +47,11 @@ def test_cluster_means_and_cv_are_the_loop(case) -> None:
     assert counts[r, c] == len(members)
     assert len(members) == 0 or means[r, c] == pytest.approx(members.mean())
     assert np.isnan(means[r, c]) == (len(members) == 0)
-  got = _cv(terms, labels, 4)
+  got = coefficients.of(terms, labels, 4)
   if metric == 'one_minus_nrmse' and np.ptp(y) == 0:
     assert np.isnan(got)
     return
-  want = _loop_cv(terms.values, labels, 4, terms.transform)
+  want = coefficients.by_loop(terms.values, labels, 4, terms.transform)
   assert got == pytest.approx(want, nan_ok=True)
   why = heterogeneity.why_none(terms.transform(means))
   assert (why == '') == (not np.isnan(got))
