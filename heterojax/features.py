@@ -151,7 +151,7 @@ def extract(
 
       def finish() -> None:
         block, wait = begun.popleft()
-        store.write(block, wait)
+        store.write(block, wait())
         progress.update(block.stop - block.start)
 
       try:
@@ -302,8 +302,8 @@ class _Store:
     _LOG.info('Resuming: %d of %d features are there.', done, self._shape[0])
     return missing
 
-  def write(self, block: slice, wait: Callable[[], np.ndarray]) -> None:
-    rows = wait().reshape(block.stop - block.start, -1)
+  def write(self, block: slice, values: np.ndarray) -> None:
+    rows = values.reshape(len(values), -1)
     start = np.lib.format.open_memmap(self._array, 'r').offset
     start += block.start * rows[0].nbytes
     try:

@@ -342,10 +342,10 @@ from heterojax import errors, features
 store = features._Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f', {})
 store.open(False)
 first, second, _ = store.missing()
-store.write(first, lambda: np.ones((2, 1000), np.float32))
+store.write(first, np.ones((2, 1000), np.float32))
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 try:
-  store.write(second, lambda: np.full((2, 1000), 2, np.float32))
+  store.write(second, np.full((2, 1000), 2, np.float32))
 except errors.UserError as error:
   print(error)
 """

@@ -136,11 +136,7 @@ def _moments(x: jax.Array, mean: jax.Array, wide: bool) -> jax.Array:
   axis = int(wide)
 
   def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-    part = jax.lax.dynamic_slice_in_dim(x, start, size, axis)
-    centre = mean
-    if wide:
-      centre = jax.lax.dynamic_slice_in_dim(mean, start, size)
-    centred = part.astype(jnp.float64) - centre[None]
+    centred = _centred(x, mean, start, size, axis)
     return _upper_product(centred if wide else centred.T)
 
   chunk = min(_CHUNK, x.shape[axis])
@@ -153,6 +149,20 @@ def _moments(x: jax.Array, mean: jax.Array, wide: bool) -> jax.Array:
   )
   upper = jnp.triu(total)
   return upper + jnp.triu(upper, 1).T
+
+
+def _centred(
+    x: jax.Array,
+    mean: jax.Array,
+    start: jax.typing.ArrayLike,
+    size: int,
+    axis: int,
+) -> jax.Array:
+  """So many rows or columns of the centred data, float64."""
+  if axis == 1:
+    mean = jax.lax.dynamic_slice_in_dim(mean, start, size)
+  part = jax.lax.dynamic_slice_in_dim(x, start, size, axis)
+  return part.astype(jnp.float64) - mean[None]
 
 
 def _upper_product(a: jax.Array) -> jax.Array:
@@ -173,9 +183,7 @@ def _back_project(
   directions = vectors.T
 
   def project(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-    part = jax.lax.dynamic_slice_in_dim(x, start, size, 1)
-    centre = jax.lax.dynamic_slice_in_dim(mean, start, size)
-    return directions @ (part.astype(jnp.float64) - centre[None])
+    return directions @ _centred(x, mean, start, size, 1)
 
   chunk = min(_CHUNK, x.shape[1])
   whole, rest = divmod(x.shape[1], chunk)
