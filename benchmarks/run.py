@@ -4,23 +4,25 @@ Every side of a comparison is a process of its own; sides take turns, so that
 all see the same machine, and medians are compared. What the first run of a side
 takes, which compiles or traces, stands apart. A ratio above 1 means that ours
 is faster. `--suite=quick` lets a slow peer do a stated fraction of the work and
-extrapolates. Peers come from the extra `parity`; a missing one is reported.
+extrapolates; `full` lets it do all, but for what Keras would take hours for.
+Peers come from the extra `parity`; a missing one is reported.
 """
 
 import importlib
 import json
 import pathlib
 import re
-import subprocess
 import sys
+import time
+from typing import Any
 
 from absl import app
 from absl import flags
 
 import heterojax  # Appends the XLA flags before any backend exists.
+from benchmarks import machine
 from benchmarks import table
 from benchmarks import turns
-from heterojax import environment
 
 _SUITE = flags.DEFINE_enum(
     'suite', 'quick', ['quick', 'full'], 'How much peers do, in how many turns.'
@@ -35,52 +37,50 @@ _THRESHOLD = flags.DEFINE_float(
 flags.mark_flag_as_required('out')
 del heterojax
 
-_MODULES = ('features', 'heads', 'clusters', 'clusterings', 'study')
+_MODULES = (
+    'features',
+    'endtoend',
+    'heads',
+    'kmeans',
+    'pca',
+    'clusters',
+    'clusterings',
+    'study',
+)
 
 
-def _machine() -> dict[str, object]:
-  cpu = ''
-  info = pathlib.Path('/proc/cpuinfo')
-  if info.exists():
-    cpu = re.search(r'model name\s*: (.*)', info.read_text())
-    cpu = cpu[1] if cpu else ''
-  done = subprocess.run(
-      ['git', 'rev-parse', '--short', 'HEAD'],
-      capture_output=True,
-      text=True,
-      check=False,
-      cwd=pathlib.Path(__file__).parent,
-  )
-  return {
-      **environment.describe(),
-      'cpu_model': cpu,
-      'commit': done.stdout.strip(),
-      'peers': environment.versions(table.PACKAGES),
-  }
+def _write(report: dict[str, Any]) -> None:
+  """After every case, so that an interrupted suite keeps what it has."""
+  out = pathlib.Path(_OUT.value)
+  out.write_text(json.dumps(report, indent=1) + '\n')
+  out.with_suffix('.md').write_text(table.markdown(report))
 
 
 def main(argv: list[str]) -> None:
   del argv
-  machine = _machine()
-  records = []
+  begin = time.perf_counter()
+  report = {
+      'schema_version': 1,
+      'suite': _SUITE.value,
+      'machine': machine.describe(),
+      'seconds': 0.0,
+      'case_seconds': {},
+      'records': [],
+  }
   for module in _MODULES:
     module = f'benchmarks.{module}'
     cases = importlib.import_module(module).CASES
     for name, case in cases.items():
       if re.search(_ONLY.value, name):
+        start = time.perf_counter()
         new = turns.measure(module, name, case, _SUITE.value == 'full')
-        records += new
+        report['case_seconds'][name] = time.perf_counter() - start
+        report['seconds'] = time.perf_counter() - begin
+        report['records'] += new
+        _write(report)
         for record in new:
           print(table.line(record), flush=True)
-  report = {
-      'schema_version': 1,
-      'suite': _SUITE.value,
-      'machine': machine,
-      'records': records,
-  }
-  out = pathlib.Path(_OUT.value)
-  out.write_text(json.dumps(report, indent=1) + '\n')
-  out.with_suffix('.md').write_text(table.markdown(report))
+  _write(report)
   if _COMPARE.value:
     old = json.loads(pathlib.Path(_COMPARE.value).read_text())
     slower = table.slower(old, report, _THRESHOLD.value)

@@ -1,18 +1,21 @@
 """What is compared: a case, its sides, and one side in a process of its own.
 
-A worker process runs one side: it sets up, runs once, says how long that took
-and what it used, and then runs again whenever it is told to. Libraries do not
-share a process, so none changes another's threads, memory or backend.
+A worker process runs one side: it sets up, and then runs whenever it is told
+to and says how long that took. Libraries do not share a process, so none
+changes another's threads, memory or backend.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 import os
 import pathlib
+import resource
 from typing import Any, NamedTuple
 
 import numpy as np
 
+ROOT = pathlib.Path(__file__).parents[1]
 Result = dict[str, np.ndarray]
+_FEATURES = 'features.npy'
 
 
 class Scale(NamedTuple):
@@ -31,12 +34,18 @@ class Side(NamedTuple):
   """One library at one case.
 
   Attributes:
-    run: does the work once, waits for it and returns what is compared.
+    run: does the work once and waits for it.
     fraction: share of the case's work that `run` does.
+    steady: whether the first run is like any other, because it neither
+      compiles, traces nor tunes anything. Where a case has a single turn, the
+      first run is that turn.
+    compared: what the last run returned to what is compared; not timed.
   """
 
-  run: Callable[[], Result]
+  run: Callable[[], Any]
   fraction: float = 1.0
+  steady: bool = False
+  compared: Callable[[Any], Result] = dict
 
 
 class Case(NamedTuple):
@@ -49,6 +58,7 @@ class Case(NamedTuple):
     quality: (ours, theirs) to how far apart the results are.
     prepare: writes what the sides share, in a process of its own.
     turns: of each side in the quick suite and in the full one.
+    full_only: sides that the quick suite leaves out.
   """
 
   work: str
@@ -56,6 +66,16 @@ class Case(NamedTuple):
   quality: Callable[[Result, Result], dict[str, float]]
   prepare: Callable[[Scale], None] | None = None
   turns: tuple[int, int] = (3, 7)
+  full_only: Collection[str] = ()
+
+  def chosen(self, full: bool) -> list[str]:
+    """Sides that a suite has."""
+    return [side for side in self.sides if full or side not in self.full_only]
+
+
+def file_name(side: str) -> str:
+  """Of a side's results."""
+  return f'{side.replace("/", "_")}.npz'
 
 
 def relative_error(got: np.ndarray, want: np.ndarray) -> float:
@@ -79,18 +99,64 @@ def like_features(n: int, d: int, seed: int = 0) -> np.ndarray:
   return x
 
 
+def write_features(
+    scale: Scale, *, n: int, d: int, centred: bool = False
+) -> None:
+  """Writes `like_features` for all sides of a case: the `prepare` of many."""
+  x = like_features(n, d)
+  if centred:
+    x -= x.mean(axis=0)
+  np.save(scale.folder / _FEATURES, x)
+
+
+def read_features(scale: Scale) -> np.ndarray:
+  return np.load(scale.folder / _FEATURES)
+
+
+def some_rows(x: np.ndarray, k: int) -> np.ndarray:
+  """Centres to start from."""
+  return x[np.random.default_rng(0).choice(len(x), k, replace=False)]
+
+
+def turns(n: int, d: int) -> tuple[int, int]:
+  """Quick and full; what takes seconds varies little."""
+  return (3, 7) if n * d < 2e7 else (1, 5)
+
+
+def odir() -> pathlib.Path:
+  """Folder of ODIR-5K: `$HETEROJAX_ODIR`, or beside the clone.
+
+  Raises:
+    FileNotFoundError: if it is not there, so that the case counts as missing.
+  """
+  beside = ROOT.parent / 'shared' / 'data' / 'odir5k'
+  folder = pathlib.Path(os.environ.get('HETEROJAX_ODIR', beside)).resolve()
+  if not folder.exists():
+    raise FileNotFoundError(f'ODIR-5K is not at {folder}: set HETEROJAX_ODIR')
+  return folder
+
+
 def memory() -> dict[str, int]:
-  """Resident bytes of this process now and at their peak; Linux only."""
+  """Resident bytes of this process now and at their peak; Linux only.
+
+  And of the largest process that it started and that has ended.
+  """
   try:
     status = pathlib.Path('/proc/self/status').read_text()
-  except OSError:
+    fields = dict(line.split(':', 1) for line in status.splitlines())
+    now, peak = (int(fields[k].split()[0]) for k in ('VmRSS', 'VmHWM'))
+  except (OSError, KeyError):
     return {}
-  fields = dict(line.split(':', 1) for line in status.splitlines())
-  return {
-      name: int(fields[key].split()[0]) * 1024
-      for name, key in (('now', 'VmRSS'), ('peak', 'VmHWM'))
-      if key in fields
-  }
+  ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+  return {'now': now * 1024, 'peak': peak * 1024, 'ended': ended * 1024}
+
+
+def added(before: dict[str, int], after: dict[str, int]) -> int | None:
+  """What work took beyond what was there before it, or its own process did."""
+  if not after:
+    return None
+  own = after['peak'] - before['now']
+  return max(own, after['ended'] if after['ended'] > before['ended'] else 0)
 
 
 def forget_peak() -> None:

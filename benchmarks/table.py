@@ -2,18 +2,6 @@
 
 from typing import Any
 
-PACKAGES = (
-    'keras',
-    'onnxruntime',
-    'openvino',
-    'scikit-fuzzy',
-    'scikit-learn',
-    'tensorflow',
-    'timm',
-    'torch',
-    'torchvision',
-)
-
 
 def _peer(record: dict[str, Any]) -> str:
   return ' '.join(filter(None, (record['peer'], record.get('method'))))

@@ -1,5 +1,10 @@
-"""The sides of a case take turns, so that all see the same machine."""
+"""The sides of a case take turns, so that all see the same machine.
 
+All set up beside each other, which no clock sees, and then run one at a time.
+"""
+
+from collections.abc import Iterable
+import contextlib
 import json
 import pathlib
 import re
@@ -13,14 +18,24 @@ import numpy as np
 
 from benchmarks import sides
 
-_ROOT = pathlib.Path(__file__).parents[1]
 
+class Worker:
+  """A side in a process of its own.
 
-class _Worker:
-  """A side in a process of its own."""
+  Attributes:
+    side: its name.
+    ready: what it said when it was set up: `fraction`, `steady` and `setup`.
+    trouble: why it cannot go on, as `missing` or `failed`; empty if it can.
+    seconds: of its runs, each of a fraction of the work.
+    memory: bytes that the work added at its peak, if they are known.
+  """
 
   def __init__(self, module: str, name: str, side: str, scale: sides.Scale):
     self.side = side
+    self.ready: dict[str, Any] = {}
+    self.trouble: dict[str, str] = {}
+    self.seconds: list[float] = []
+    self.memory: int | None = None
     # To a file: a full pipe that nobody reads would stop the worker.
     self._errors = tempfile.TemporaryFile('w+')
     self._process = subprocess.Popen(
@@ -28,41 +43,105 @@ class _Worker:
             *(sys.executable, '-m', 'benchmarks.worker', module, name, side),
             *('full' if scale.full else 'quick', str(scale.folder)),
         ],
-        cwd=_ROOT,
+        cwd=sides.ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=self._errors,
         text=True,
     )
 
-  def answer(self) -> dict[str, Any]:
-    line = self._process.stdout.readline()
-    if line:
-      return json.loads(line)
-    self._process.wait()
-    self._errors.seek(0)
-    said = self._errors.read()
-    errors = re.findall(r'^\w[\w.]*(?:Error|Exception|Interrupt).*', said, re.M)
-    last = (errors or said.strip().splitlines() or ['no word'])[-1]
-    return {'failed': f'{last} (exit code {self._process.returncode})'}
+  def wait(self) -> None:
+    """Until it is set up, or until what is prepared is there."""
+    self.ready = self._answer()
 
-  def turn(self) -> float:
-    self._process.stdin.write('go\n')
-    self._process.stdin.flush()
-    answer = self.answer()
-    if 'failed' in answer:
-      raise RuntimeError(f'{self.side} failed at a later turn: {answer}')
-    return answer['seconds']
+  def run(self) -> None:
+    if self.trouble:
+      return
+    with contextlib.suppress(BrokenPipeError):  # Its last words say more.
+      self._process.stdin.write('go\n')
+      self._process.stdin.flush()
+    answer = self._answer()
+    if not self.trouble:
+      self.seconds.append(answer['seconds'])
 
-  def finish(self) -> dict[str, Any]:
-    self._process.stdin.close()
-    answer = self.answer()
-    self._process.wait()
-    return answer
+  def counted(self, turns: int) -> list[float]:
+    """Seconds of the last so many turns, for all of the work."""
+    fraction = self.ready['fraction']
+    return [seconds / fraction for seconds in self.seconds[-turns:]]
+
+  def finish(self) -> None:
+    """Ends it, after its results are written."""
+    if not self.trouble:
+      self._process.stdin.close()
+      self.memory = self._answer().get('memory')
 
   def kill(self) -> None:
     self._process.kill()
     self._process.wait()
+
+  def _answer(self) -> dict[str, Any]:
+    line = self._process.stdout.readline()
+    answer = json.loads(line) if line else {'failed': self._last_words()}
+    if 'failed' in answer or 'missing' in answer:
+      self.trouble = answer
+    return answer
+
+  def _last_words(self) -> str:
+    self._process.wait()
+    self._errors.seek(0)
+    said = self._errors.read()
+    error = r'^\w[\w.]*(?:Error|Exception|Interrupt).*'
+    errors = re.findall(error, said, re.M)
+    last = (errors or said.strip().splitlines() or ['no word'])[-1]
+    return f'{last} (exit code {self._process.returncode})'
+
+
+def run(
+    module: str,
+    name: str,
+    case: sides.Case,
+    scale: sides.Scale,
+    chosen: Iterable[str],
+) -> dict[str, Worker]:
+  """Runs sides of a case in turn, to their end.
+
+  Args:
+    module: where `CASES` has the case.
+    name: of the case.
+    case: the same.
+    scale: of the work.
+    chosen: the sides, in their order.
+
+  Returns:
+    Workers that have ended; the last `case.turns` of their runs count.
+  """
+  if case.prepare is not None:
+    prepared = Worker(module, name, 'prepare', scale)
+    try:
+      prepared.wait()
+    finally:
+      prepared.kill()
+    if prepared.trouble:
+      return dict.fromkeys(chosen, prepared)  # Nobody can go on.
+  workers: dict[str, Worker] = {}
+  try:
+    for side in chosen:
+      workers[side] = Worker(module, name, side, scale)
+    for worker in workers.values():
+      worker.wait()
+    for worker in workers.values():
+      worker.run()
+    turns = case.turns[scale.full]
+    for _ in range(turns):
+      for worker in workers.values():
+        if turns > 1 or not worker.ready.get('steady'):
+          worker.run()
+    for worker in workers.values():
+      worker.finish()
+  finally:
+    for worker in workers.values():
+      worker.kill()
+  return workers
 
 
 def measure(
@@ -79,79 +158,52 @@ def measure(
   Returns:
     One dictionary per peer; `missing` or `failed` says why one has no times.
   """
+  peers = [s for s in case.chosen(full) if s != 'ours']
   with tempfile.TemporaryDirectory() as folder:
     scale = sides.Scale(full, pathlib.Path(folder))
-    if case.prepare is not None:
-      prepared = _Worker(module, name, 'prepare', scale)
-      answer = prepared.answer()
-      prepared.kill()
-      if 'prepared' not in answer:
-        return [{'name': name, 'peer': p, **answer} for p in _peers(case)]
-    workers = {}
-    try:
-      # One after another: a first run is timed too.
-      for side in case.sides:
-        worker = _Worker(module, name, side, scale)
-        workers[side] = (worker, worker.answer())
-        if side == 'ours' and 'first' not in workers[side][1]:
-          reason = workers[side][1]
-          return [{'name': name, 'peer': p, **reason} for p in _peers(case)]
-      ready = {s: a for s, (_, a) in workers.items() if 'first' in a}
-      seconds = {side: [] for side in ready}
-      for _ in range(case.turns[full]):
-        for side in ready:
-          used = workers[side][0].turn() / ready[side]['fraction']
-          seconds[side].append(used)
-      used = {s: workers[s][0].finish()['memory'] for s in ready}
-    finally:
-      for worker, _ in workers.values():
-        worker.kill()
-    ours = _read(scale.folder, 'ours')
-    return [
-        _record(name, case, peer, ready, seconds, used)
-        | {'quality': case.quality(ours, _read(scale.folder, peer))}
-        if peer in ready
-        else {'name': name, 'peer': peer, **workers[peer][1]}
-        for peer in _peers(case)
-    ]
+    workers = run(module, name, case, scale, ['ours', *peers])
+    ours, records = workers['ours'], []
+    for peer in peers:
+      trouble = ours.trouble or workers[peer].trouble
+      if trouble:
+        library, _, method = peer.partition('/')
+        record = {'peer': library, 'method': method, **trouble}
+      else:
+        record = _record(ours, workers[peer], case.turns[full])
+        results = [result_of(scale, side) for side in ('ours', peer)]
+        record['quality'] = case.quality(*results)
+      records.append({'name': name, 'work': case.work, **record})
+  return records
 
 
-def _peers(case: sides.Case) -> list[str]:
-  return [side for side in case.sides if side != 'ours']
-
-
-def _read(folder: pathlib.Path, side: str) -> sides.Result:
-  with np.load(folder / f'{side.replace("/", "_")}.npz') as arrays:
+def result_of(scale: sides.Scale, side: str) -> sides.Result:
+  """What a side that has ended left to compare."""
+  with np.load(scale.folder / sides.file_name(side)) as arrays:
     return dict(arrays)
 
 
-def _record(
-    name: str,
-    case: sides.Case,
-    side: str,
-    ready: dict[str, dict[str, Any]],
-    seconds: dict[str, list[float]],
-    used: dict[str, int | None],
-) -> dict[str, Any]:
-  peer, _, method = side.partition('/')
-  ours, theirs = (statistics.median(seconds[s]) for s in ('ours', side))
-  ratios = [b / a for a, b in zip(seconds['ours'], seconds[side], strict=True)]
+def _record(ours: Worker, theirs: Worker, turns: int) -> dict[str, Any]:
+  library, _, method = theirs.side.partition('/')
+  counted = [worker.counted(turns) for worker in (ours, theirs)]
+  medians = [statistics.median(seconds) for seconds in counted]
+  ratios = [b / a for a, b in zip(*counted, strict=True)]
+  fraction = theirs.ready['fraction']
   return {
-      'name': name,
-      'peer': peer,
+      'peer': library,
       'method': method,
-      'work': case.work,
-      'ratio': theirs / ours,
+      'ratio': medians[1] / medians[0],
       'ratio_lowest': min(ratios),
       'ratio_highest': max(ratios),
-      'ours': ours,
-      'theirs': theirs,
+      'ours': medians[0],
+      'theirs': medians[1],
       'unit': 's',
-      'turns': len(ratios),
-      'extrapolated': ready[side]['fraction'] < 1,
-      'fraction_measured': ready[side]['fraction'],
-      'ours_first_run': ready['ours']['first'],
-      'theirs_first_run': ready[side]['first'],
-      'ours_memory_bytes': used['ours'],
-      'theirs_memory_bytes': used[side],
+      'turns': turns,
+      'extrapolated': fraction < 1,
+      'fraction_measured': fraction,
+      'ours_first_run': ours.seconds[0],
+      'theirs_first_run': theirs.seconds[0],
+      'ours_setup': ours.ready['setup'],
+      'theirs_setup': theirs.ready['setup'],
+      'ours_memory_bytes': ours.memory,
+      'theirs_memory_bytes': theirs.memory,
   }

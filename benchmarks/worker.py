@@ -33,25 +33,20 @@ def main() -> None:
       answer(prepared=True)
       return
     start = time.perf_counter()
-    run, fraction = case.sides[side](scale)
+    own = case.sides[side](scale)
     setup = time.perf_counter() - start
+    answer(fraction=own.fraction, steady=own.steady, setup=setup)
     sides.forget_peak()
-    before = sides.memory()
-    seconds, result = _timed(run)
-    np.savez(scale.folder / f'{side.replace("/", "_")}.npz', **result)
-    answer(fraction=fraction, setup=setup, first=seconds)
+    before, result = sides.memory(), None
     for _ in sys.stdin:
-      answer(seconds=_timed(run)[0])
+      start = time.perf_counter()
+      result = own.run()
+      answer(seconds=time.perf_counter() - start)
     after = sides.memory()
-    answer(memory=after['peak'] - before['now'] if after else None)
+    np.savez(scale.folder / sides.file_name(side), **own.compared(result))
+    answer(memory=sides.added(before, after))
   except (ImportError, FileNotFoundError) as error:
     answer(missing=str(error))
-
-
-def _timed(run) -> tuple[float, sides.Result]:
-  start = time.perf_counter()
-  result = run()
-  return time.perf_counter() - start, result
 
 
 if __name__ == '__main__':

@@ -87,6 +87,7 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
           weights='imagenet',  # or the path of a weight file
           feature=feature,  # flatten (62,720 numbers) or avg (1,280)
           train='frozen',  # or full: trained per fold and size (sample_size)
+          dtype='float32',  # or bfloat16: of a frozen network's arithmetic
       ),
       features=create(
           batch_size=32,  # images per call of the network

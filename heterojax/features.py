@@ -22,6 +22,7 @@ import numpy as np
 
 from heterojax import backbones
 from heterojax import forward
+from heterojax import half_precision
 from heterojax import run_folder
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
@@ -32,6 +33,8 @@ from heterojax.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 FEATURES = ('flatten', 'avg')
+DTYPES = ('float32', 'bfloat16')
+DECODED_AHEAD = 2  # Batches, while one is used.
 OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
 
 
@@ -52,6 +55,8 @@ class Extraction:
     resize: see `images.resize`.
     batch_size: pictures per call of the network, over all devices.
     workers: threads that decode.
+    dtype: of the network's weights and activations, one of `DTYPES`; features
+      are float32 either way.
   """
 
   feature: str
@@ -59,34 +64,34 @@ class Extraction:
   resize: images.Resize
   batch_size: int
   workers: int
+  dtype: str = 'float32'
 
 
-def _network(backbone: backbones.Backbone, extraction: Extraction) -> Any:
-  """(params, images) to what the chosen feature flattens."""
-  return functools.partial(
-      backbones.apply, backbone.graphdef, OUTPUT[extraction.feature]
-  )
+def network(
+    backbone: backbones.Backbone, extraction: Extraction
+) -> tuple[forward.Network, Any]:
+  """(params, images) to what the chosen feature flattens, and its params."""
+  output = OUTPUT[extraction.feature]
+  if extraction.dtype == 'bfloat16':
+    return half_precision.network(backbone, output)
+  apply = functools.partial(backbones.apply, backbone.graphdef, output)
+  return apply, backbone.params
 
 
-def _one_image(extraction: Extraction) -> jax.ShapeDtypeStruct:
-  size = extraction.image_size
-  return jax.ShapeDtypeStruct((1, size, size, 3), np.float32)
+def batch_shape(extraction: Extraction, pictures: int) -> tuple[int, ...]:
+  """`[B, S, S, 3]` of a number of pictures: a larger batch would be padding."""
+  devices = len(jax.local_devices())
+  most = -(-pictures // devices) * devices
+  side = extraction.image_size
+  return min(extraction.batch_size, most), side, side, 3
 
 
 def dim(backbone: backbones.Backbone, extraction: Extraction) -> int:
   """Length of one feature vector, D."""
-  network = _network(backbone, extraction)
-  out = jax.eval_shape(network, backbone.params, _one_image(extraction))
+  side = extraction.image_size
+  image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+  out = jax.eval_shape(*network(backbone, extraction), image)
   return int(np.prod(out.shape))
-
-
-def flops_per_image(
-    backbone: backbones.Backbone, extraction: Extraction
-) -> float:
-  """Floating-point operations of one forward pass, as XLA counts them."""
-  network = jax.jit(_network(backbone, extraction))
-  lowered = network.lower(backbone.params, _one_image(extraction))
-  return float(lowered.cost_analysis()['flops'])
 
 
 def extract(
@@ -121,25 +126,21 @@ def extract(
     UserError: if a picture cannot be read any more.
   """
   folder.mkdir(parents=True, exist_ok=True)
-  # A batch larger than the work would be padding.
-  devices = len(jax.local_devices())
-  most = -(-len(pictures) // devices) * devices
-  extraction = dataclasses.replace(
-      extraction, batch_size=min(extraction.batch_size, most)
+  shape = batch_shape(extraction, len(pictures))
+  extraction = dataclasses.replace(extraction, batch_size=shape[0])
+  store = _Store(
+      folder,
+      (len(pictures), dim(backbone, extraction)),
+      extraction.batch_size,
+      fingerprint,
+      environment,
   )
-  shape = (len(pictures), dim(backbone, extraction))
-  store = _Store(folder, shape, extraction.batch_size, fingerprint, environment)
   store.open(allow_mismatch)
   missing = store.missing()
   done = len(pictures) - sum(b.stop - b.start for b in missing)
   if missing:
-    side = extraction.image_size
     with (
-        forward.batches(
-            _network(backbone, extraction),
-            backbone.params,
-            (extraction.batch_size, side, side, 3),
-        ) as run,
+        forward.batches(*network(backbone, extraction), shape) as run,
         Progress('features', len(pictures), 'images', done) as progress,
         contextlib.closing(
             decoded(source, pictures, missing, extraction)
@@ -181,7 +182,7 @@ def decoded(
     blocks: Sequence[slice],
     extraction: Extraction,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-  """Batches in order, decoded by threads two batches ahead of their use.
+  """Batches in order, decoded by threads ahead of their use.
 
   Args:
     source: of the images.
@@ -218,7 +219,7 @@ def decoded(
         ahead.append((block, futures))
 
     try:
-      for _ in range(3):
+      for _ in range(1 + DECODED_AHEAD):
         submit()
       while ahead:
         block, futures = ahead.pop(0)

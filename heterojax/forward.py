@@ -9,8 +9,8 @@ then does not depend on the number of cores either.
 from collections.abc import Callable, Iterator
 import concurrent.futures
 import contextlib
+import functools
 import math
-import os
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import numpy as np
 
+from heterojax import cores
 from heterojax.errors import UserError
 
 Network = Callable[[Any, jax.Array], jax.Array]
@@ -26,13 +27,6 @@ Network = Callable[[Any, jax.Array], jax.Array]
 # returns waits for their results.
 Run = Callable[[np.ndarray, int], Callable[[], np.ndarray]]
 _IMAGES_PER_CORE = 8
-_ONE_CORE = {
-    'xla_cpu_multi_thread_eigen': False,
-    # Measured on EfficientNet-B0: its products are a tenth faster without the
-    # library that `arithmetic` warns of, and wide vectors give 5 %.
-    'xla_cpu_experimental_ynn_fusion_type': '',
-    'xla_cpu_prefer_vector_width': 512,
-}
 
 
 @contextlib.contextmanager
@@ -52,70 +46,109 @@ def batches(
   Raises:
     UserError: if the devices cannot share the batch.
   """
-  devices = jax.local_devices()
-  if len(devices) > 1 or devices[0].platform != 'cpu':
-    yield _over_devices(network, params, shape[0], devices)
+  compiled = program(network, params, shape)
+  if by_devices():
+    params = jax.device_put(params, everywhere())
+    yield functools.partial(_over_devices, compiled, params, split())
     return
-  with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
-    yield _over_cores(network, params, shape, pool)
+  size = _images_per_call(shape[0])
+  with concurrent.futures.ThreadPoolExecutor(cores.number()) as pool:
+    yield functools.partial(_over_cores, compiled, params, size, pool)
+
+
+def program(
+    network: Network, params: Any, shape: tuple[int, ...]
+) -> jax.stages.Compiled:
+  """What runs a batch, or the images that a core takes of it at a time.
+
+  Args:
+    network: see `batches`.
+    params: its weights, or their shapes.
+    shape: of a batch, `[B, S, S, 3]`.
+
+  Returns:
+    The compiled network.
+
+  Raises:
+    UserError: if the devices cannot share the batch.
+  """
+  if not by_devices():
+    size = _images_per_call(shape[0])
+    images = jax.ShapeDtypeStruct((size, *shape[1:]), np.float32)
+    return cores.compiled(network, params, images)
+  devices = len(jax.local_devices())
+  if shape[0] % devices:
+    raise UserError(
+        f'The batch of {shape[0]} images cannot be divided over {devices}'
+        ' devices: change --config.features.batch_size.'
+    )
+  images = jax.ShapeDtypeStruct(shape, np.float32)
+  jitted = jax.jit(
+      network, in_shardings=(everywhere(), split()), out_shardings=split()
+  )
+  return jitted.lower(params, images).compile()
+
+
+def by_devices() -> bool:
+  """Whether devices divide a batch; else the cores of one CPU device do."""
+  devices = jax.local_devices()
+  return len(devices) > 1 or devices[0].platform != 'cpu'
+
+
+def split() -> NamedSharding:
+  """The first axis divided over the devices."""
+  return NamedSharding(_mesh(), PartitionSpec('data'))
+
+
+def everywhere() -> NamedSharding:
+  """A copy on each device."""
+  return NamedSharding(_mesh(), PartitionSpec())
+
+
+def _mesh() -> jax.sharding.Mesh:
+  devices = jax.local_devices()
+  return jax.make_mesh(
+      (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
+  )
 
 
 def ahead(batch_size: int) -> int:
   """Batches to begin before one is waited for, so that none has to idle."""
   if jax.local_devices()[0].platform != 'cpu':
     return 1
-  return 1 + cores() * _IMAGES_PER_CORE // batch_size
+  return 1 + cores.number() * _IMAGES_PER_CORE // batch_size
 
 
-def cores() -> int:
-  """CPU cores that this process may use."""
-  if hasattr(os, 'sched_getaffinity'):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
+def _images_per_call(batch_size: int) -> int:
+  """Of a core, so that batches have no odd rest."""
+  return math.gcd(batch_size, _IMAGES_PER_CORE)
 
 
 def _over_devices(
-    network: Network, params: Any, batch_size: int, devices: list[jax.Device]
-) -> Run:
-  if batch_size % len(devices):
-    raise UserError(
-        f'The batch of {batch_size} images cannot be divided over'
-        f' {len(devices)} devices: change --config.features.batch_size.'
-    )
-  mesh = jax.make_mesh(
-      (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
-  )
-  split = NamedSharding(mesh, PartitionSpec('data'))
-  params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
-  # The batch shape never changes, so this compiles once.
-  compiled = jax.jit(network, out_shardings=split)
-
-  def run(images: np.ndarray, count: int) -> Callable[[], np.ndarray]:
-    result = compiled(params, jax.device_put(images, split))
-    return lambda: np.asarray(result)[:count]
-
-  return run
+    compiled: jax.stages.Compiled,
+    params: Any,
+    place: NamedSharding,
+    images: np.ndarray,
+    count: int,
+) -> Callable[[], np.ndarray]:
+  result = compiled(params, jax.device_put(images, place))
+  return lambda: np.asarray(result)[:count]
 
 
 def _over_cores(
-    network: Network,
+    compiled: jax.stages.Compiled,
     params: Any,
-    shape: tuple[int, ...],
+    size: int,
     pool: concurrent.futures.ThreadPoolExecutor,
-) -> Run:
-  size = math.gcd(shape[0], _IMAGES_PER_CORE)
-  images = jax.ShapeDtypeStruct((size, *shape[1:]), np.float32)
-  # Ahead of time, or every thread would compile.
-  compiled = jax.jit(network).lower(params, images).compile(_ONE_CORE)
+    images: np.ndarray,
+    count: int,
+) -> Callable[[], np.ndarray]:
 
   def part(images: np.ndarray) -> np.ndarray:
     return np.asarray(compiled(params, jax.device_put(images)))
 
-  def run(images: np.ndarray, count: int) -> Callable[[], np.ndarray]:
-    parts = [
-        pool.submit(part, images[start : start + size])
-        for start in range(0, count, size)
-    ]
-    return lambda: np.concatenate([p.result() for p in parts])[:count]
-
-  return run
+  parts = [
+      pool.submit(part, images[start : start + size])
+      for start in range(0, count, size)
+  ]
+  return lambda: np.concatenate([p.result() for p in parts])[:count]

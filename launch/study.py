@@ -66,7 +66,7 @@ def _study(values: flags.FlagValues) -> int:
       return 0
     run_folder.begin(folder, config)
     if values.profile:
-      stack.enter_context(jax.profiler.trace(str(folder / 'profile')))
+      stack.enter_context(_traced(folder / 'profile'))
     results, outcome = study.run(
         settings, folder, cohorts, samples, backbone, environment.describe(),
         allow_mismatch=values.allow_mismatch, timer=timer,
@@ -74,6 +74,14 @@ def _study(values: flags.FlagValues) -> int:
     report.write(folder, results, outcome)
   print(f'The report is at {(workdir / "report.html").absolute()}')
   return int(fails(results))
+
+
+def _traced(folder: pathlib.Path) -> contextlib.AbstractContextManager:
+  """Stages and compiled programs, for TensorBoard, XProf or Perfetto."""
+  options = jax.profiler.ProfileOptions()
+  # Every Python call of tracing would leave no room for them.
+  options.python_tracer_level = 0
+  return jax.profiler.trace(folder, profiler_options=options)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 
 import heterojax  # Appends the XLA flags before any backend exists.
+from heterojax import cores
 from heterojax import run_folder
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
@@ -48,6 +49,7 @@ def _free_programs() -> Iterator[None]:
   and beyond them XLA aborts.
   """
   yield
+  cores.forget_programs()
   jax.clear_caches()
 
 

@@ -96,6 +96,7 @@ def example(
           'feature': 'given' if given else 'avg',
           'dim': 512,
           'train': 'frozen',
+          'dtype': None if given else 'float32',
       },
       'reduction': {
           'method': 'pca',
@@ -117,7 +118,8 @@ def example(
       'published': published,
       'findings': [],
       'timings': {'data': {'seconds': 1.25},
-                  'features': {'seconds': 60.5, 'images_per_second': 48.4}},
+                  'features': {'seconds': 60.5, 'images_per_second': 48.4},
+                  'heads': {'seconds': 1.0, 'heads': 0 if given else 16}},
       'environment': {'heterojax': '0.1.0', 'platform': 'cpu',
                       'packages': {'jax': '0.10.2'}},
   }  # pyformat: disable

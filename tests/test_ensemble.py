@@ -1,26 +1,42 @@
-"""The ensemble against a plain NumPy loop over heads."""
+"""The ensemble against a plain NumPy loop over heads.
 
-from collections.abc import Sequence
+All of it twice: as CPU cores train heads, and as an accelerator does.
+"""
+
+from collections.abc import Iterator, Sequence
 import csv
 import logging
 import pathlib
 
-import hypothesis
-from hypothesis import strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from heterojax import cores
 from heterojax.heads import ensemble
+from heterojax.heads import epochs
+from heterojax.heads import kinds
 from heterojax.heads.ensemble import Member
 from heterojax.heads.ensemble import Training
+from heterojax.heads.order import batch_order
 
 # Eleven different numbers of batches, more than there are segments.
 _SIZES = (33, 1, 7, 8, 9, 100, 16, 41, 57, 64, 65, 73, 90, 50)
 _N, _DIM, _V = 140, 6, 40
 _TRAINING = Training(epochs=7, patience=2, batch_size=8, learning_rate=0.05)
+
+
+@pytest.fixture(
+    name='devices', scope='module', params=['cores', 'accelerator'], autouse=True
+)
+def _devices(request: pytest.FixtureRequest) -> Iterator[str]:
+  with pytest.MonkeyPatch.context() as patch:
+    if request.param == 'accelerator':
+      patch.setattr(cores, 'are_the_devices', lambda: False)
+    yield request.param
+    jax.clear_caches()
 
 
 def _data(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +62,7 @@ def _members(sizes: Sequence[int] = _SIZES) -> list[Member]:
   return [_member(i, n, repeats=i % 3 == 0) for i, n in enumerate(sizes)]
 
 
-_order = jax.jit(ensemble.batch_order, static_argnums=3)
+_order = jax.jit(batch_order, static_argnums=3)
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:
@@ -162,7 +178,8 @@ def test_is_the_loop_in_float64() -> None:
 
 
 @pytest.fixture(name='trained', scope='module')
-def _trained() -> ensemble.Ensemble:
+def _trained(devices: str) -> ensemble.Ensemble:
+  del devices
   return ensemble.train(*_data(), _members(), _TRAINING)
 
 
@@ -359,44 +376,55 @@ def test_other_heads_change_nothing(trained: ensemble.Ensemble) -> None:
   )
 
 
-@hypothesis.settings(deadline=None, max_examples=60)
-@hypothesis.given(
-    seed=st.integers(0, 2**31 - 1),
-    epoch=st.integers(0, 1000),
-    size=st.integers(1, 64),
-)
-def test_batch_order(seed: int, epoch: int, size: int) -> None:
-  key = jax.random.key(seed)
-  order = np.asarray(_order(key, epoch, size, 64))
-  np.testing.assert_array_equal(np.sort(order[:size]), np.arange(size))
-  np.testing.assert_array_equal(order[size:], np.arange(size, 64))
-  # However long the longest list of another head is.
-  longer = np.asarray(_order(key, epoch, size, 104))
-  np.testing.assert_array_equal(longer[:size], order[:size])
+@pytest.mark.parametrize('task', ['classification', 'regression'])
+def test_bits_do_not_depend_on_cores_or_other_heads(
+    task: str, devices: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  if devices != 'cores':
+    pytest.skip('an accelerator trains all heads in one program')
+  training = Training(4, 4, 8, 0.05, 'val_loss', 0.0, task, (5, 3))
+  x, y = _data()
+  members = _members()
+  results = []
+  for number, count in ((1, 14), (2, 14), (5, 14), (40, 14), (2, 9), (3, 1)):
+    monkeypatch.setattr(cores, 'number', lambda number=number: number)
+    trained = ensemble.train(x, y, members[:count], training)
+    logits = ensemble.predict(trained.params, x)
+    results.append([*jax.tree.leaves(trained), logits])
+  for other in results[1:]:
+    for got, want in zip(other, results[0], strict=True):
+      # A history has its heads last.
+      if np.shape(want) == (4, 14):
+        got, want = np.transpose(got), np.transpose(want)
+      np.testing.assert_array_equal(got, want[: len(got)])
 
 
-def test_batch_order_does_not_depend_on_x64() -> None:
-  key = jax.random.key(3)
-  want = ensemble.batch_order(key, 1, 5, 8)
-  assert want.dtype == np.int32
-  with jax.enable_x64(True):
-    got = ensemble.batch_order(key, 1, 5, 8)
-  assert got.dtype == np.int32
-  np.testing.assert_array_equal(got, want)
+def test_a_head_does_no_work_beyond_its_own(
+    devices: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """Steps are counted, and there are no more than heads have batches."""
+  batches = np.array([100, 3, 2, 2, 2, 1, 1, 1])
+  if devices == 'accelerator':
+    segments = epochs.segments_of(batches)
+    steps = [(end - first) * count for first, end, count in segments]
+    assert sum(steps) == batches.sum()
+    return
+  steps = []
+  kind = kinds.KINDS['classification']
 
+  def counting(*args):
+    jax.debug.callback(lambda: steps.append(1))
+    return kind.gradients(*args)
 
-def test_batch_orders_differ() -> None:
-  keys = [jax.random.fold_in(jax.random.key(2), i) for i in range(8)]
-  orders = [
-      tuple(np.asarray(_order(key, epoch, 40, 64))[:40])
-      for key in keys
-      for epoch in range(8)
-  ]
-  assert len(set(orders)) == 64
-  # Every position is as likely to come first.
-  firsts = jax.vmap(lambda e: _order(keys[0], e, 4, 8)[0])(jnp.arange(4000))
-  counts = np.bincount(firsts, minlength=4)
-  assert np.all(np.abs(counts - 1000) < 4 * (4000 * 3 / 16) ** 0.5)
+  monkeypatch.setitem(
+      kinds.KINDS, 'classification', kind._replace(gradients=counting)
+  )
+  cores.forget_programs()
+  members = [_member(i, 8 * n, repeats=True) for i, n in enumerate(batches)]
+  ensemble.train(*_data(), members, Training(2, 2, 8, 0.05))
+  jax.effects_barrier()
+  cores.forget_programs()
+  assert len(steps) == 2 * batches.sum()
 
 
 @pytest.mark.parametrize(
@@ -472,7 +500,9 @@ def test_compiles_once(caplog: pytest.LogCaptureFixture) -> None:
   assert len(trained.history) == 5
   compiled = [
       r for r in caplog.records
-      if r.getMessage().startswith('Compiling jit(_epoch) ')
+      if r.getMessage().startswith(
+          ('Compiling jit(one_by_one) ', 'Compiling jit(together) ')
+      )
   ]
   assert len(compiled) == 1
 

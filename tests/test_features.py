@@ -439,6 +439,39 @@ def test_memory_holds_a_few_batches_and_not_all_features(
   assert peak < batches
 
 
+def test_the_device_holds_a_few_batches_and_not_all_pictures(
+    tmp_path: pathlib.Path,
+    backbone: backbones.Backbone,
+    pictures: tuple[features.Picture, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """The same whether three batches or thirty go through the network."""
+  write, held = features._Store.write, []
+
+  def weighed(*arguments: Any) -> None:
+    write(*arguments)
+    held.append(sum(x.nbytes for x in jax.live_arrays()))
+
+  monkeypatch.setattr(features._Store, 'write', weighed)
+  peaks = []
+  for count in (12, 120):
+    many = tuple(
+        features.Picture(
+            pictures[i % 6].path, augmentation.Transform(degrees=i * 0.01)
+        )
+        for i in range(count)
+    )
+    held.clear()
+    before = sum(x.nbytes for x in jax.live_arrays())
+    _extract(backbone, many, tmp_path / str(count), _FLATTEN)
+    assert len(held) == count / 4
+    peaks.append(max(held) - before)
+  # Of each batch its images and its features.
+  batch = 4 * (64 * 64 * 3 * 4 + 5120 * 4)
+  begun = forward.ahead(4) + 1
+  assert max(peaks) <= begun * batch < 30 * batch
+
+
 def test_a_batch_that_devices_cannot_share(
     tmp_path: pathlib.Path,
     backbone: backbones.Backbone,
@@ -450,9 +483,3 @@ def test_a_batch_that_devices_cannot_share(
   how = dataclasses.replace(_HOW, batch_size=3)
   with pytest.raises(UserError, match='3 images cannot be divided over 2'):
     _extract(backbone, pictures, tmp_path, how)
-
-
-def test_flops_grow_with_the_image(backbone: backbones.Backbone) -> None:
-  small = features.flops_per_image(backbone, _HOW)
-  large = features.flops_per_image(backbone, _FLATTEN)
-  assert 3 < large / small < 5

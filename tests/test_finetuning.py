@@ -34,8 +34,8 @@ from heterojax.errors import UserError
 from heterojax.finetuning import Job
 from heterojax.finetuning import Tuning
 from heterojax.finetuning import steps
-from heterojax.heads import ensemble
 from heterojax.heads import head
+from heterojax.heads.order import batch_order
 
 # Another momentum than that of fine-tuning, which counts.
 _NORM = layers.Norm(epsilon=1e-3, momentum=0.5, unbiased=False)
@@ -256,7 +256,7 @@ def test_running_statistics_by_hand(
   kernel = np.asarray(backbone.params['network']['first']['kernel'][...])
   mean, var = np.zeros(4), np.ones(4)
   order = job.train[
-      np.asarray(ensemble.batch_order(job.order_key, 0, 11, 11))
+      np.asarray(batch_order(job.order_key, 0, 11, 11))
   ]
   for first in (0, 4):
     pixels = _pixels(source.files.root, order[first : first + 4])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from heterojax import cores
 from heterojax import forward
 
 _SHAPE = (6, 16, 16, 3)
@@ -58,22 +59,22 @@ def test_bits_do_not_depend_on_the_number_of_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   got = []
-  for cores in (1, 3):
-    monkeypatch.setattr(forward, 'cores', lambda n=cores: n)
+  for number in (1, 3):
+    monkeypatch.setattr(cores, 'number', lambda n=number: n)
     got.append(_run(_images(), 6))
   np.testing.assert_array_equal(*got)
 
 
-@pytest.mark.parametrize('cores', [1, 2, 16])
+@pytest.mark.parametrize('number', [1, 2, 16])
 @pytest.mark.parametrize('batch_size', [1, 8, 32])
 def test_no_core_lacks_images(
-    cores: int, batch_size: int, monkeypatch: pytest.MonkeyPatch
+    number: int, batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """While one batch is waited for, the others have enough for all cores."""
-  monkeypatch.setattr(forward, 'cores', lambda: cores)
+  monkeypatch.setattr(cores, 'number', lambda: number)
   images = forward.ahead(batch_size) * batch_size
-  assert images >= cores * 8
-  assert images < cores * 8 + 2 * batch_size
+  assert images >= number * 8
+  assert images < number * 8 + 2 * batch_size
 
 
 def test_batches_may_be_begun_before_others_are_waited_for() -> None:
@@ -94,6 +95,53 @@ def test_a_failure_reaches_who_waits() -> None:
     wait = run(_images(), 6)
     with pytest.raises(Exception, match='no such luck'):
       wait()
+
+
+def test_images_go_to_the_device_once_and_come_back_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """A transfer each way and a call per part of a batch, and none of fillers."""
+  images = np.random.default_rng(0).normal(size=(32, 4, 4, 3))
+  images = images.astype(np.float32)
+  put, calls, read = [], [], []
+  device_put, program, asarray = jax.device_put, forward.program, np.asarray
+
+  def counted_put(x: Any, *place: Any) -> jax.Array:
+    put.append(x)
+    return device_put(x, *place)
+
+  def counted_program(*arguments: Any) -> Any:
+    compiled = program(*arguments)
+
+    def call(params: Any, x: jax.Array) -> jax.Array:
+      calls.append(x.shape)
+      return compiled(params, x)
+
+    return call
+
+  def counted_asarray(x: Any, *options: Any) -> np.ndarray:
+    if isinstance(x, jax.Array):
+      read.append(x.shape)
+    return asarray(x, *options)
+
+  kernel = jnp.ones((4 * 4 * 3, 2))
+  monkeypatch.setattr(jax, 'device_put', counted_put)
+  monkeypatch.setattr(forward, 'program', counted_program)
+  monkeypatch.setattr(np, 'asarray', counted_asarray)
+  with (
+      forward.batches(_network, kernel, images.shape) as run,
+      jax.transfer_guard_host_to_device('disallow'),
+  ):
+    got = run(images, 30)()
+  assert got.shape == (30, 2)
+  assert calls == [(8, 4, 4, 3)] * 4 and read == [(8, 2)] * 4
+  sent = sorted(np.concatenate(put).ravel().tolist())
+  assert sent == sorted(images.ravel().tolist())
+  # Eight that only fill the batch are not sent.
+  put.clear()
+  with forward.batches(_network, kernel, images.shape) as run:
+    run(images, 24)()
+  assert sum(len(x) for x in put) == 24
 
 
 _TWO_DEVICES = """

@@ -10,6 +10,7 @@ from scipy import special
 
 from heterojax import rng
 from heterojax.heads import ensemble
+from heterojax.heads.order import batch_order
 from heterojax.launch import study
 
 
@@ -128,7 +129,7 @@ def _fit(
   count, best, wait, kept = 0, -1.0, 0, (w, b)
   for epoch in range(10):
     order = np.asarray(
-        ensemble.batch_order(member.order_key, epoch, len(rows), len(rows))
+        batch_order(member.order_key, epoch, len(rows), len(rows))
     )
     for first in range(0, len(rows), 8):
       batch = order[first : first + 8]

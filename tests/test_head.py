@@ -30,6 +30,20 @@ def _loss(
   return jnp.sum(losses * mask) / jnp.sum(mask)
 
 
+def _gradient_of(
+    params: head.Params,
+    x: jax.Array,
+    y: jax.Array,
+    mask: jax.Array,
+    l2: float = 0.0,
+) -> head.Params:
+  """Of all rows of `x`, from a matrix that has others in between."""
+  places = 3 * jnp.arange(len(x)) + 1
+  matrix = jnp.full((3 * len(x) + 1, x.shape[1]), 7.0, x.dtype)
+  matrix = matrix.at[places].set(x)
+  return head.gradients(params, matrix, places, y, mask / jnp.sum(mask), l2)
+
+
 @pytest.mark.parametrize(
     'mask', [[1] * 8, [1] * 5 + [0] * 3, [1] + [0] * 7, [0, 1] * 4]
 )
@@ -37,13 +51,13 @@ def test_gradient_is_that_of_the_masked_mean(mask: list[int]) -> None:
   with jax.enable_x64(True):
     params, x, y = _problem(8, 5)
     mask = jnp.asarray(mask, x.dtype)
-    got = head.gradients(params, x, y, mask)
+    got = _gradient_of(params, x, y, mask)
     want = jax.grad(_loss)(params, x, y, mask)
     np.testing.assert_allclose(got.kernel, want.kernel, rtol=1e-12)
     np.testing.assert_allclose(got.bias, want.bias, rtol=1e-12)
     # What is masked might as well not be there.
     kept = np.flatnonzero(mask)
-    alone = head.gradients(params, x[kept], y[kept], jnp.ones(len(kept)))
+    alone = _gradient_of(params, x[kept], y[kept], jnp.ones(len(kept)))
     np.testing.assert_allclose(got.kernel, alone.kernel, rtol=1e-12)
     np.testing.assert_allclose(got.bias, alone.bias, rtol=1e-12)
 
@@ -56,11 +70,11 @@ def test_gradient_of_the_penalty_leaves_the_bias_free(l2: float) -> None:
   with jax.enable_x64(True):
     params, x, y = _problem(8, 5)
     mask = jnp.asarray([1.0] * 6 + [0.0] * 2)
-    got = head.gradients(params, x, y, mask, l2)
+    got = _gradient_of(params, x, y, mask, l2)
     want = jax.grad(loss)(params, x, y, mask)
     np.testing.assert_allclose(got.kernel, want.kernel, rtol=1e-12)
     np.testing.assert_allclose(got.bias, want.bias, rtol=1e-12)
-    free = head.gradients(params, x, y, mask)
+    free = _gradient_of(params, x, y, mask)
     assert np.abs(got.kernel - free.kernel).min() > 0
     assert float(got.bias) == float(free.bias)
 
@@ -69,7 +83,7 @@ def test_gradient_is_the_finite_difference() -> None:
   with jax.enable_x64(True):
     params, x, y = _problem(8, 5)
     mask = jnp.asarray([1.0] * 6 + [0.0] * 2)
-    got = head.gradients(params, x, y, mask)
+    got = _gradient_of(params, x, y, mask)
     for i in range(5):
       step = jnp.zeros(5).at[i].set(1e-6)
       up = _loss(params._replace(kernel=params.kernel + step), x, y, mask)
@@ -87,15 +101,16 @@ def test_loss_is_the_masked_mean(mask: list[int]) -> None:
   with jax.enable_x64(True):
     params, x, y = _problem(8, 5)
     mask = jnp.asarray(mask, x.dtype)
+    weights = mask / jnp.sum(mask)
     logits = np.asarray(x) @ np.asarray(params.kernel) + float(params.bias)
     p = 1 / (1 + np.exp(-logits))
     want = -np.log(np.where(y == 1, p, 1 - p))[np.asarray(mask) == 1].mean()
-    assert float(head.loss(params, x, y, mask)) == pytest.approx(
+    assert float(head.loss(params, x, y, weights)) == pytest.approx(
         want, rel=1e-12
     )
     # Its derivative is the closed form, that of its penalty as well.
-    slopes = jax.grad(head.loss)(params, x, y, mask)
-    got = head.gradients(params, x, y, mask, 0.3)
+    slopes = jax.grad(head.loss)(params, x, y, weights)
+    got = _gradient_of(params, x, y, mask, 0.3)
     penalty = jax.grad(head.penalty)(params)
     np.testing.assert_allclose(
         got.kernel, slopes.kernel + 0.3 * penalty.kernel, rtol=1e-12
@@ -109,17 +124,30 @@ def test_gradient_of_a_confidently_wrong_row_is_full() -> None:
   # A clipped probability would have none.
   params = head.Params(jnp.array([100.0]), jnp.array(0.0))
   one = jnp.ones(1)
-  got = head.gradients(params, jnp.array([[2.0]]), jnp.zeros(1), one)
+  got = _gradient_of(params, jnp.array([[2.0]]), jnp.zeros(1), one)
   assert float(got.kernel[0]) == 2.0
-  got = head.gradients(params, jnp.array([[-2.0]]), one, one)
+  got = _gradient_of(params, jnp.array([[-2.0]]), one, one)
   assert float(got.kernel[0]) == 2.0
 
 
 def test_gradient_without_rows_is_zero() -> None:
   params, x, y = _problem(8, 5)
-  got = head.gradients(params, x, y, jnp.zeros(8))
+  got = head.gradients(params, x, jnp.arange(8), y, jnp.zeros(8))
   np.testing.assert_array_equal(got.kernel, 0)
   assert float(got.bias) == 0
+
+
+@pytest.mark.parametrize('dim', [7, 8, 9, 16, 23])
+def test_gradient_does_not_depend_on_blocks_of_columns(
+    dim: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  with jax.enable_x64(True):
+    params, x, y = _problem(8, dim)
+    want = jax.grad(_loss)(params, x, y, jnp.ones(8))
+    monkeypatch.setattr(head, '_COLUMNS', 8)
+    got = _gradient_of(params, x, y, jnp.ones(8))
+    np.testing.assert_allclose(got.kernel, want.kernel, rtol=1e-12)
+    np.testing.assert_allclose(got.bias, want.bias, rtol=1e-12)
 
 
 def _adam_steps(

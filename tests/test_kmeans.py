@@ -15,12 +15,26 @@ from scipy.spatial import distance
 from sklearn import cluster as sklearn_cluster
 from sklearn import metrics
 
+from heterojax.cluster import initialisation
 from heterojax.cluster import kmeans
+from heterojax.cluster import points as points_lib
 from heterojax.cluster import predict
-from heterojax.cluster.kmeans import plus_plus
 
 # The package's `kmeans` is the function.
 kmeans_lib = importlib.import_module('heterojax.cluster.kmeans')
+
+
+@pytest.fixture(
+    name='_points', scope='module', params=['rows', 'products'], autouse=True
+)
+def _points_fixture(request: pytest.FixtureRequest) -> Iterator[None]:
+  """Everything twice: samples as rows, and by their inner products."""
+  with pytest.MonkeyPatch.context() as patch:
+    wide = {'rows': np.inf, 'products': 0}[request.param]
+    patch.setattr(points_lib, '_WIDE', wide)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(name='x64')
@@ -149,8 +163,8 @@ def test_no_variance(tol: float) -> None:
   _check_same(x, x[:3], tol=tol)
   _check_same(x, x[:3] + np.arange(3)[:, None], tol=tol)
   got = kmeans(x, 3, key=jax.random.key(0), tol=tol)
-  assert float(got.inertia) == 0
-  np.testing.assert_array_equal(got.centers, x[:3])
+  assert float(got.inertia) == pytest.approx(0, abs=1e-20)
+  np.testing.assert_allclose(got.centers, x[:3], rtol=1e-15)
 
 
 @pytest.mark.usefixtures('x64')
@@ -273,6 +287,13 @@ def test_labels_and_inertia_are_those_of_the_centers() -> None:
   _check_consistent(x, 5, key=jax.random.key(1), n_init=2, tol=0.5)
   # As few samples as candidates of k-means++, and every sample a center.
   _check_consistent(x[:2], 2, key=jax.random.key(2))
+
+
+def plus_plus(
+    key: jax.Array, x: jax.Array, k: int, weights: jax.Array | None = None
+) -> jax.Array:
+  """The rows that are chosen."""
+  return x[initialisation.plus_plus(key, points_lib.Rows(x), k, weights)]
 
 
 def test_plus_plus_chooses_rows() -> None:
@@ -544,20 +565,20 @@ def test_clusters_that_do_not_exist_get_no_relocated_sample(
   init = _moved(x[:5], n_empty)
   want = kmeans(x, 5, init=init, weights=weights, tol=0)
   with jax.enable_x64(True):
+    init = jnp.concatenate([init, np.zeros((4, 3))])
+    points, start = points_lib.points_of(jnp.asarray(x), jnp.zeros(3), init)
     got = kmeans_lib._lloyd(  # pylint: disable=protected-access
-        jnp.asarray(x),
-        jnp.asarray(weights),
-        jnp.concatenate([init, np.zeros((4, 3))]),
-        jnp.asarray(0.0),
-        300,
-        jnp.asarray(5),
+        points, jnp.asarray(weights), start, 0.0, 300, jnp.arange(9) < 5
+    )
+    centers = points_lib.centers_of(
+        points, got.centers, jnp.asarray(x), jnp.zeros(3), init
     )
   assert int(got.n_iter) == int(want.n_iter)
   np.testing.assert_array_equal(got.labels, want.labels)
   np.testing.assert_allclose(
-      np.asarray(got.centers)[:5], np.asarray(want.centers), atol=1e-10
+      np.asarray(centers)[:5], np.asarray(want.centers), atol=1e-10
   )
-  assert (np.asarray(got.centers)[5:] == 0).all()
+  assert (np.asarray(centers)[5:] == 0).all()
 
 
 def test_weights_that_are_no_weights() -> None:

@@ -17,6 +17,7 @@ from heterojax.heads import ensemble
 from heterojax.heads import regressor
 from heterojax.heads.ensemble import Member
 from heterojax.heads.ensemble import Training
+from heterojax.heads.order import batch_order
 
 # Three numbers of batches of 8, and a head whose only row has no sd.
 _SIZES = (33, 1, 9, 40, 16)
@@ -26,7 +27,7 @@ _TRAINING = Training(
 )
 
 
-_order = jax.jit(ensemble.batch_order, static_argnums=3)
+_order = jax.jit(batch_order, static_argnums=3)
 
 
 def _data(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
@@ -166,19 +167,20 @@ def test_gradients_are_those_by_hand_and_ignore_padding() -> None:
     params = regressor.standardise(params, x, y, jnp.ones(len(x)))
     z = (x - params.feature_mean[None]) / params.feature_std[None]
     t = (y - params.mean) / params.std
-    mask = jnp.asarray([1.0] * 6 + [0.0] * 2)
-    got = regressor.gradients(params, x[:8], y[:8], mask, 0.1)
+    shares = jnp.asarray([1.0] * 6 + [0.0] * 2) / 6
+    rows = jnp.arange(8)
+    got = regressor.gradients(params, x, rows, y[:8], shares, 0.1)
     weights = [np.asarray(leaf) for leaf in jax.tree.leaves(params.layers)]
     want = _backward(weights, np.asarray(z[:6]), np.asarray(t[:6]), 0.1)
     for a, b in zip(jax.tree.leaves(got.layers), want, strict=True):
       np.testing.assert_allclose(a, b, atol=1e-12)
     for scale in got[1:]:
       assert not np.any(scale)
-    nothing = regressor.gradients(params, x[:8], y[:8], jnp.zeros(8))
+    nothing = regressor.gradients(params, x, rows, y[:8], jnp.zeros(8))
     assert not np.any(_flat(jax.tree.map(lambda leaf: leaf[None], nothing)))
     # The loss is of the standardised target, the outputs are in its units.
     out = regressor.outputs(params, x[:6])
-    assert float(regressor.loss(params, x[:8], y[:8], mask)) == pytest.approx(
+    assert float(regressor.loss(params, x[:8], y[:8], shares)) == pytest.approx(
         float(jnp.mean((out - y[:6]) ** 2) / params.std**2), rel=1e-12
     )
 
@@ -349,7 +351,7 @@ def test_compiles_once(caplog: pytest.LogCaptureFixture) -> None:
   assert len(trained.history) == 5
   compiled = [
       r for r in caplog.records
-      if r.getMessage().startswith('Compiling jit(_epoch) ')
+      if r.getMessage().startswith('Compiling jit(one_by_one) ')
   ]
   assert len(compiled) == 1
 

@@ -30,6 +30,7 @@ from heterojax.report import formatting
 from heterojax.report import methods
 from heterojax.report import montage
 from heterojax.report import page
+from heterojax.report import parts
 from heterojax.report import tables
 from heterojax.report import wording
 from heterojax.studies import published
@@ -178,7 +179,9 @@ def study(
       [l for cohort in cohorts for l in leaks.find(cohort, {})],
   )
   results |= {
-      'timings': {'heads': {'seconds': 1.0, 'heads_per_second': 25.0}},
+      'timings': {
+          'heads': {'seconds': 1.0, 'heads': 25, 'heads_per_second': 25.0}
+      },
       'environment': {'heterojax': '0', 'packages': {'jax': '0'}},
   }
   (folder / 'manifest.csv').write_text(
@@ -722,3 +725,24 @@ def test_given_features_are_of_samples_not_of_images(tmp_path):
   body = re.sub('(not estimable: |Not audited: )[^<]*', '', body)
   assert not re.findall(r'[^.<>]*\bimages?\b[^.<>]*', body, re.IGNORECASE)
   assert 'test samples' in body
+
+
+def test_speed_in_words():
+  timings = {
+      'data': {'seconds': 0.51},
+      'features': {
+          'seconds': 2.0, 'images': 30, 'images_per_second': 15.04,
+          'flops': 3e9, 'model_flop_utilisation': 0.1234,
+      },
+      'ceiling': {'seconds': 0.3, 'bfloat16_flops_per_second': 1.2345e12},
+      'heads': {'seconds': 1.0, 'heads': 0},
+  }  # pyformat: disable
+  assert [row[1:] for row in parts.stages(timings)] == [
+      ('0.5 s', ''),
+      (
+          '2.0 s',
+          '15.0 images a second, 12.3% of the ceiling (model FLOP utilisation)',
+      ),
+      ('0.3 s', '1,234 GFLOP a second in bfloat16'),
+      ('1.0 s', ''),
+  ]

@@ -285,7 +285,7 @@ def test_predictions_that_were_given_are_not_called_trained():
   settings = dict(methods.settings(results, config))
   assert settings['Top model'] == 'none: predictions were given'
   # Heads that were trained on given features are told as any others.
-  results['timings']['heads'] = {'seconds': 1.0, 'heads_per_second': 2.0}
+  results['timings']['heads'] = {'seconds': 1.0, 'heads': 2, 'heads_per_second': 2.0}
   paragraph = methods.paragraph(kept(results), config)
   assert 'The top model was one sigmoid unit, trained for up to' in paragraph
   assert 'Predictions were given' not in paragraph

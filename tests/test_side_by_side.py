@@ -72,6 +72,7 @@ def results(
           'name': 'efficientnet_b0', 'source': 'keras_imagenet',
           'weights': 'imagenet', 'weights_sha256': 'ab' * 32,
           'feature': 'flatten', 'train': 'frozen', 'dim': 62720,
+          'dtype': 'float32',
       },
       'reduction': {'method': 'pca', 'n_components': 200},
       'overall': overall,

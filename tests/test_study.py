@@ -1,10 +1,13 @@
 """The command: one study end to end, its artifacts, its mistakes."""
 
 import csv
+import gzip
 import itertools
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -309,6 +312,80 @@ def test_relaunching_resumes(run: pathlib.Path) -> None:
   assert 'Resuming: 60 of 60 features are there' in log
 
 
+def test_timings_are_of_the_work_that_was_done(
+    run: pathlib.Path, results: dict, tmp_path: pathlib.Path
+) -> None:
+  """Of 60 pictures and 10 heads; the shares by hand from what stands there."""
+  timings = results['timings']
+  own, heads = timings['features'], timings['heads']
+  most = timings['ceiling']['float32_flops_per_second']
+  assert own['images'] == 60 and heads['heads'] == 1 + 3 * (1 + 2)
+  assert own['images_per_second'] == pytest.approx(60 / own['seconds'])
+  # EfficientNet-Lite0 has 0.384 billion products at 224 pixels, here are 64.
+  each = own['flops'] / 60
+  assert each == pytest.approx(2 * 0.384e9 * (64 / 224) ** 2, rel=0.01)
+  share = each * own['images_per_second'] / most
+  assert own['model_flop_utilisation'] == pytest.approx(share)
+  assert 0 < share < 1
+  # At most 3 epochs of all images.
+  x = np.load(run / 'features' / 'features.npy', mmap_mode='r')
+  described = json.loads((run / 'checkpoints' / 'heads.json').read_text())
+  assert all(1 <= head['epochs'] <= 3 for head in described)
+  n = results['dataset']['n_train_augmented']
+  trained = 4 * x.shape[1] * 3 * n * (2 + 2)  # Overall, clusters, two runs.
+  validated = 2 * x.shape[1] * 3 * 10 * results['dataset']['n_validation']
+  assert 0 < heads['flops'] <= trained + validated
+  assert heads['flops'] >= (trained + validated) / 3
+  # Features that are there already are not timed.
+  again = pathlib.Path(shutil.copytree(run, tmp_path / 'again'))
+  assert launch('--config=demo:tiny', f'--workdir={again}') == 0
+  timings = json.loads((again / 'results.json').read_text())['timings']
+  assert set(timings['features']) == {'seconds', 'images'}
+  assert timings['features']['images'] == 0 and 'ceiling' not in timings
+  assert timings['heads']['flops'] == heads['flops']
+  assert 'model_flop_utilisation' not in timings['heads']
+
+
+def test_bfloat16_features_are_computed_anew_and_told(
+    run: pathlib.Path, tmp_path: pathlib.Path, capfd
+) -> None:
+  narrow = ('--config=demo:tiny', '--config.backbone.dtype=bfloat16')
+  workdir = tmp_path / 'run'
+  shutil.copytree(run / 'features', workdir / 'features')
+  assert launch(*narrow, f'--workdir={workdir}') == 0
+  found = json.loads((workdir / 'results.json').read_text())
+  assert found['timings']['features']['images'] == 60
+  assert found['backbone']['dtype'] == 'bfloat16'
+  x, wide = (
+      np.load(folder / 'features' / 'features.npy') for folder in (workdir, run)
+  )
+  assert x.dtype == np.float32 and not np.array_equal(x, wide)
+  cosine = np.sum(x * wide, axis=1)
+  cosine /= np.linalg.norm(x, axis=1) * np.linalg.norm(wide, axis=1)
+  assert np.median(cosine) > 0.99
+  page = (workdir / 'report.html').read_text()
+  assert 'frozen, in bfloat16;' in page
+  assert 'was frozen and computed in bfloat16;' in page
+  page = (run / 'report.html').read_text()
+  assert 'frozen, in float32;' in page and 'bfloat16' not in page
+  assert launch(*narrow, f'--workdir={run}') == 4
+  assert 'backbone.dtype differs' in capfd.readouterr().err
+
+
+def test_profile_writes_a_trace(tmp_path: pathlib.Path) -> None:
+  workdir = tmp_path / 'run'
+  assert launch('--config=demo:tiny', '--profile', f'--workdir={workdir}') == 0
+  (trace,) = (workdir / 'profile').rglob('*.trace.json.gz')
+  with gzip.open(trace) as file:
+    events = json.load(file)['traceEvents']
+  names = {event.get('name', '') for event in events}
+  assert {'features', 'clusters', 'heads', 'evaluation'} <= names
+  # The network's program among others, and no calls of Python.
+  assert any('jit(apply)' in name for name in names)
+  assert not any('.py:' in name for name in names)
+  assert (workdir / 'results.json').exists()
+
+
 def test_fail_if(run: pathlib.Path, capfd) -> None:
   common = ('--config=demo:tiny', f'--workdir={run}')
   assert launch(*common, '--fail_if=overall.accuracy >= 0') == 1
@@ -480,7 +557,12 @@ def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
       '--config=folder:tiny', f'--config.data.dir={photos}', '--dry_run',
       '--config.cluster.k=2', f'--workdir={workdir}',
   ) == 0  # pyformat: disable
-  assert '24 pictures' in capfd.readouterr().out
+  said = capfd.readouterr().out
+  assert '24 pictures' in said
+  # Lite0 has 0.0627 GFLOP at 64 pixels.
+  assert 'Features: 1280 numbers each, 0.1 MB on disk, 1.50 GFLOP.' in said
+  assert re.search(r'\nMemory: about \d+\.\d MB at the most, of which ', said)
+  assert 'and 0.1 MB for the features' in said
   assert not workdir.exists()
   assert launch('--config=demo:tiny', '--dry_run', f'--workdir={workdir}') == 0
   assert not workdir.exists()

@@ -197,12 +197,15 @@ def load(
       file = sources.without_top(row, file)
     filled = porting.port(networks.shapes(state), file, row, str(path))
   mean, std = sources.preprocessing(row, file)
+  params = networks.params(state, filled, mean, std)
+  if not trainable and jax.default_backend() == 'cpu':
+    graphdef, params = networks.transformed(graphdef, params)
   return Backbone(
       name=name,
       source=source,
       weights='random' if file is None else str(weights),
       weights_sha256=None if file is None else file.sha256,
       has_top=has_top,
-      params=networks.params(state, filled, mean, std),
+      params=params,
       graphdef=graphdef,
   )

@@ -3,7 +3,7 @@
 Lite0 is B0 without squeeze-and-excite and with ReLU6 in place of SiLU.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from flax import nnx
@@ -119,12 +119,6 @@ class Block(nnx.Module):
     return x + y if self.residual else y
 
 
-def _in_turn(blocks: Sequence[Block], x: jax.Array) -> jax.Array:
-  for block in blocks:
-    x = block(x)
-  return x
-
-
 class EfficientNet(nnx.Module):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
@@ -163,10 +157,10 @@ class EfficientNet(nnx.Module):
     early, late = self.blocks[:EARLY_BLOCKS], self.blocks[EARLY_BLOCKS:]
 
     def begin(x: jax.Array) -> jax.Array:
-      return _in_turn(early, self.activation(self.stem(x)))
+      return layers.in_turn(early, self.activation(self.stem(x)))
 
     x = begin(x) if self._keeps_norm else layers.image_by_image(begin, x)
-    return self.activation(self.top(_in_turn(late, x)))
+    return self.activation(self.top(layers.in_turn(late, x)))
 
   def pooled(self, x: jax.Array) -> jax.Array:
     """`[B, 1280]`, the mean of the feature map over the image."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax.backbones import efficientnet
+from heterojax.backbones import layers
 from heterojax.backbones import resnet
 from heterojax.backbones import sources
 from heterojax.backbones import vgg
@@ -60,6 +61,18 @@ def params(
       'mean': jnp.asarray(mean, jnp.float32)[None, None, None],
       'std': jnp.asarray(std, jnp.float32)[None, None, None],
   }
+
+
+def transformed(
+    graphdef: nnx.GraphDef, params: dict[str, Any]
+) -> tuple[nnx.GraphDef, dict[str, Any]]:
+  """The same network, its convolutions ready for inference on CPU."""
+  network = nnx.merge(graphdef, params['network'])
+  for _, module in nnx.iter_modules(network):
+    if isinstance(module, layers.Conv):
+      module.transform()
+  graphdef, state = nnx.split(network)
+  return graphdef, {**params, 'network': state}
 
 
 def random(

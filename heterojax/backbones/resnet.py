@@ -12,6 +12,8 @@ from heterojax.backbones.batch_norm import Norm
 STAGE_FEATURES = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
 NUM_CLASSES = 1000
+# Their maps, of 56 and 28 pixels' side at 224, are the large ones.
+EARLY_BLOCKS = 4
 
 
 class BlockSpec(NamedTuple):
@@ -87,6 +89,7 @@ class ResNet18(nnx.Module):
       norm: Norm | None,
       with_top: bool,
   ):
+    self._keeps_norm = norm is not None  # And so needs the whole batch.
     self.stem = layers.Conv(
         3,
         STAGE_FEATURES[0],
@@ -104,11 +107,13 @@ class ResNet18(nnx.Module):
 
   def feature_map(self, x: jax.Array) -> jax.Array:
     """`[B, ceil(H / 32), ceil(W / 32), 512]`, after the last activation."""
-    x = jax.nn.relu(self.stem(x))
-    x = layers.max_pool(x, 3, 2, margin=1)
-    for block in self.blocks:
-      x = block(x)
-    return x
+
+    def begin(x: jax.Array) -> jax.Array:
+      x = layers.max_pool(jax.nn.relu(self.stem(x)), 3, 2, 1)
+      return layers.in_turn(self.blocks[:EARLY_BLOCKS], x)
+
+    x = begin(x) if self._keeps_norm else layers.image_by_image(begin, x)
+    return layers.in_turn(self.blocks[EARLY_BLOCKS:], x)
 
   def pooled(self, x: jax.Array) -> jax.Array:
     """`[B, 512]`, the mean of the feature map over the image."""

@@ -1,5 +1,7 @@
 """VGG16 as a Flax NNX module (Simonyan and Zisserman, ICLR 2015)."""
 
+from collections.abc import Sequence
+import functools
 from typing import NamedTuple
 
 from flax import nnx
@@ -22,6 +24,8 @@ STAGES = (
     Stage(3, 512),
     Stage(3, 512),
 )
+# Their maps, of 224 to 28 pixels' side at 224, are the large ones.
+EARLY_STAGES = 4
 # The classifier reads a map of this side: that of 224 px.
 TOP_SIDE = 7
 TOP_FEATURES = 4096
@@ -72,11 +76,18 @@ class VGG16(nnx.Module):
           ' are too small: give it at least 32 x 32.'
       )
     convs = iter(self.convs)
-    for stage in STAGES:
-      for _ in range(stage.convolutions):
-        x = jax.nn.relu(next(convs)(x))
-      x = layers.max_pool(x, 2, 2)
-    return x
+
+    def run(stages: Sequence[Stage], x: jax.Array) -> jax.Array:
+      for stage in stages:
+        for _ in range(stage.convolutions):
+          x = jax.nn.relu(next(convs)(x))
+        x = layers.max_pool(x, 2, 2)
+      return x
+
+    begin = functools.partial(run, STAGES[:EARLY_STAGES])
+    frozen = self.convs[-1].points is not None
+    x = layers.image_by_image(begin, x) if frozen else begin(x)
+    return run(STAGES[EARLY_STAGES:], x)
 
   def pooled(self, x: jax.Array) -> jax.Array:
     """`[B, 512]`, the mean of the feature map over the image."""

@@ -1,16 +1,18 @@
 """Starting centers: greedy k-means++.
 
-Axes: N samples, D features, K clusters, L candidates.
+Axes: N samples, K clusters, L candidates.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.cluster.points import Points
+
 
 def plus_plus(
     key: jax.Array,
-    x: jax.Array,
+    points: Points,
     k: int,
     weights: jax.Array | None = None,
     own_k: jax.Array | None = None,
@@ -23,57 +25,56 @@ def plus_plus(
 
   Args:
     key: PRNG key; it is consumed.
-    x: `[N, D]`.
+    points: N samples.
     k: number of centers.
     weights: `[N]`; rows of weight 0 are never drawn.
     own_k: `[]` int, from 1 to K: so many centers, those of this number alone.
 
   Returns:
-    K rows of `x`; zeros after `own_k` of them.
+    `[K]` int32 numbers of samples; 0 after `own_k` of them.
   """
   own_k = k if own_k is None else own_k
   num_candidates = 2 + int(np.log(k))
   is_candidate = jnp.arange(num_candidates) < 2 + jnp.floor(jnp.log(own_k))
-  norms = jnp.sum(x**2, axis=1)
+  norms = points.norms()
+  n, dtype = len(norms), norms.dtype
 
-  def distances(points: jax.Array) -> jax.Array:
-    """Squared distances `[L, N]` from `[L, D]`."""
+  def distances(rows: jax.Array) -> jax.Array:
+    """Squared distances `[L, N]` from `[L]`."""
     return jnp.maximum(
-        jnp.sum(points**2, axis=1)[:, None]
-        - 2 * jnp.matmul(points, x.T, precision='highest')
-        + norms[None],
-        0,
+        norms[rows][:, None] - 2 * points.dots(rows) + norms[None], 0
     )
 
   first_key, rest_key = jax.random.split(key)
   if weights is None:
-    first = jax.random.randint(first_key, (), 0, x.shape[0])
+    first = jax.random.randint(first_key, (), 0, n)
   else:
-    first = _draw(jax.random.uniform(first_key, (1,), x.dtype), weights)[0]
-  centers = jnp.zeros((k, x.shape[1]), x.dtype).at[0].set(x[first])
-  closest = distances(x[first][None])[0]
+    first = _draw(jax.random.uniform(first_key, (1,), dtype), weights)[0]
+  chosen = jnp.zeros(k, jnp.int32).at[0].set(first.astype(jnp.int32))
+  closest = distances(first[None])[0]
 
   def add(c: int, carry: tuple[jax.Array, jax.Array]):
-    centers, closest = carry
+    chosen, closest = carry
     draws = jax.random.uniform(
-        jax.random.fold_in(rest_key, c), (num_candidates,), x.dtype
+        jax.random.fold_in(rest_key, c), (num_candidates,), dtype
     )
     if weights is None:
       cumulative = jnp.cumsum(closest)
       candidates = jnp.searchsorted(cumulative, draws * cumulative[-1])
-      candidates = jnp.clip(candidates, 0, x.shape[0] - 1)
+      candidates = jnp.clip(candidates, 0, n - 1)
     else:
       mass = weights * closest
       # There may be fewer places than centers.
       mass = jnp.where(jnp.any(mass > 0), mass, weights)
       candidates = _draw(draws, mass)
-    new = jnp.minimum(closest[None], distances(x[candidates]))
+    new = jnp.minimum(closest[None], distances(candidates))
     cost = new if weights is None else weights[None] * new
     total = jnp.where(is_candidate, jnp.sum(cost, axis=1), jnp.inf)
-    chosen = jnp.argmin(total)
-    return centers.at[c].set(x[candidates[chosen]]), new[chosen]
+    best = jnp.argmin(total)
+    row = candidates[best].astype(jnp.int32)
+    return chosen.at[c].set(row), new[best]
 
-  return jax.lax.fori_loop(1, own_k, add, (centers, closest))[0]
+  return jax.lax.fori_loop(1, own_k, add, (chosen, closest))[0]
 
 
 def _draw(draws: jax.Array, mass: jax.Array) -> jax.Array:

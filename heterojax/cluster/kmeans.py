@@ -16,6 +16,10 @@ import numpy as np
 from heterojax.cluster import precision
 from heterojax.cluster import restarts
 from heterojax.cluster.initialisation import plus_plus
+from heterojax.cluster.points import Points
+from heterojax.cluster.points import Rows
+from heterojax.cluster.points import centers_of
+from heterojax.cluster.points import points_of
 from heterojax.cluster.weights import weighted_mean
 
 # Columns that are compared one by one, for each is compiled.
@@ -115,17 +119,19 @@ def fit(
   With `own_k` `[]` the clusters after so many do not exist: they have no
   member, and their centers are the mean of the data.
   """
-  # Distances do not change with the origin; their rounding errors do.
   mean = weighted_mean(x, weights)
-  x = x - mean[None]
-  threshold = tol * _variance(x, weights)
+  points, _ = points_of(x, mean)
+  exists = jnp.arange(k) < (k if own_k is None else own_k)
 
   def restart(key: jax.Array) -> KMeans:
-    init = plus_plus(key, x, k, weights, own_k)
-    return _lloyd(x, weights, init, threshold, max_iter, own_k)
+    init = points.at(plus_plus(key, points, k, weights, own_k))
+    init = jnp.where(exists[:, None], init, 0)
+    return _lloyd(
+        points, weights, init, tol / x.shape[1], max_iter, exists
+    )
 
   run = restarts.best(restart, keys, lambda runs: runs.inertia)
-  return run._replace(centers=run.centers + mean[None])
+  return _finish(run, points, x, weights, mean)
 
 
 _fit = jax.jit(fit, static_argnums=(4, 5))
@@ -140,30 +146,40 @@ def _fit_from(
     max_iter: int,
 ) -> KMeans:
   mean = weighted_mean(x, weights)
-  x = x - mean[None]
-  threshold = tol * _variance(x, weights)
-  run = _lloyd(x, weights, init - mean[None], threshold, max_iter)
-  return run._replace(centers=run.centers + mean[None])
+  points, start = points_of(x, mean, init)
+  exists = jnp.full(len(init), True)
+  run = _lloyd(points, weights, start, tol / x.shape[1], max_iter, exists)
+  return _finish(run, points, x, weights, mean, init)
 
 
-def _variance(x: jax.Array, weights: jax.Array | None) -> jax.Array:
-  """Mean over the features of `x`, which is centred."""
-  return jnp.mean(weighted_mean(x**2, weights))
+def _finish(
+    run: KMeans,
+    points: Points,
+    x: jax.Array,
+    weights: jax.Array | None,
+    mean: jax.Array,
+    init: jax.Array | None = None,
+) -> KMeans:
+  """The run in the terms of the data."""
+  centers = centers_of(points, run.centers, x, mean, init)
+  if isinstance(points, Rows):
+    return run._replace(centers=centers)
+  # Differences of rows cancel less than those of products.
+  inertia = _inertia(Rows(x), weights, centers, run.labels)
+  return run._replace(centers=centers, inertia=inertia)
 
 
 @jax.jit
 def _predict(x: jax.Array, centers: jax.Array) -> jax.Array:
-  return _nearest(x, centers)
+  return _argmin(Rows(x).scores(centers))
 
 
 def _nearest(
-    x: jax.Array, centers: jax.Array, exists: jax.Array | None = None
+    points: Points, centers: jax.Array, exists: jax.Array
 ) -> jax.Array:
-  """argmin over j of |c_j|^2 - 2 x.c_j, the part that depends on j."""
-  half = 0.5 * jnp.sum(centers**2, axis=1)
-  if exists is not None:
-    half = jnp.where(exists, half, jnp.inf)
-  return _argmin(half[None] - _dot(x, centers))
+  """Number of the nearest center that exists, `[N]` int32."""
+  scores = points.scores(centers)
+  return _argmin(jnp.where(exists[None], scores, jnp.inf))
 
 
 def _argmin(rows: jax.Array) -> jax.Array:
@@ -181,47 +197,37 @@ def _argmin(rows: jax.Array) -> jax.Array:
   return found
 
 
-def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
-  """`a @ b.T` in full precision, which accelerators round by default."""
-  return jnp.matmul(a, b.T, precision='highest')
-
-
-def _squared_distance(x: jax.Array, centers: jax.Array) -> jax.Array:
-  """`[N]`, of each sample to its own center `[N, D]`, by differences."""
-  return jnp.sum((x - centers) ** 2, axis=1)
-
-
 def _lloyd(
-    x: jax.Array,
+    points: Points,
     weights: jax.Array | None,
     init: jax.Array,
-    threshold: jax.Array,
+    tol: jax.Array,
     max_iter: int,
-    own_k: jax.Array | None = None,
+    exists: jax.Array,
 ) -> KMeans:
-  """One run from given centers; `x` and `init` are centred."""
+  """One run from given centers, in the terms of the samples."""
   fitted = True if weights is None else weights > 0
-  exists = jnp.arange(len(init)) < (len(init) if own_k is None else own_k)
+  threshold = tol * points.total(weights)
 
   def going(state: _State) -> jax.Array:
     moving = ~state.strict & (state.shift > threshold)
     return (state.n_iter < max_iter) & ((state.n_iter == 0) | moving)
 
   def iterate(state: _State) -> _State:
-    labels = _nearest(x, state.centers, exists)
-    centers = _means(x, weights, labels, state.centers, exists)
+    labels = _nearest(points, state.centers, exists)
+    centers = _means(points, weights, labels, state.centers, exists)
     return _State(
         centers=centers,
         labels=labels,
-        shift=jnp.sum((centers - state.centers) ** 2),
+        shift=points.moved(centers - state.centers),
         strict=jnp.all((labels == state.labels) | ~jnp.asarray(fitted)),
         n_iter=state.n_iter + 1,
     )
 
   start = _State(
       centers=init,
-      labels=jnp.full(x.shape[0], -1, jnp.int32),
-      shift=jnp.asarray(jnp.inf, x.dtype),
+      labels=jnp.full(len(points.norms()), -1, jnp.int32),
+      shift=jnp.asarray(jnp.inf, init.dtype),
       strict=jnp.asarray(False),
       n_iter=jnp.asarray(0, jnp.int32),
   )
@@ -229,37 +235,44 @@ def _lloyd(
   # Labels must be those of the centers that are returned; they are already
   # where they repeated.
   labels = jnp.where(
-      end.strict & fitted, end.labels, _nearest(x, end.centers, exists)
+      end.strict & fitted, end.labels, _nearest(points, end.centers, exists)
   )
-  distance = _squared_distance(x, end.centers[labels])
-  inertia = jnp.sum(distance if weights is None else weights * distance)
+  inertia = _inertia(points, weights, end.centers, labels)
   return KMeans(end.centers, labels, inertia, end.n_iter)
 
 
+def _inertia(
+    points: Points,
+    weights: jax.Array | None,
+    centers: jax.Array,
+    labels: jax.Array,
+) -> jax.Array:
+  distance = points.distance(centers, labels)
+  return jnp.sum(distance if weights is None else weights * distance)
+
+
 def _means(
-    x: jax.Array,
+    points: Points,
     weights: jax.Array | None,
     labels: jax.Array,
     centers: jax.Array,
     exists: jax.Array,
 ) -> jax.Array:
-  """New centers `[K, D]`; an empty cluster takes the sample farthest off.
+  """New centers; an empty cluster takes the sample farthest off.
 
   As scikit-learn's `_relocate_empty_clusters_dense`: the j-th empty cluster
   gets the sample with the j-th largest distance to its center, which its old
   cluster loses.
   """
   k = centers.shape[0]
+  sums = points.sums(labels, weights, k)
   if weights is None:
-    sums = jax.ops.segment_sum(x, labels, num_segments=k)
     counts = jnp.bincount(labels, length=k)
   else:
-    shares = jax.nn.one_hot(labels, k, dtype=x.dtype) * weights[:, None]
-    sums = jnp.matmul(shares.T, x, precision='highest')
-    counts = jnp.sum(shares, axis=0)
+    counts = jax.ops.segment_sum(weights, labels, num_segments=k)
 
   def relocate(sums, counts):
-    distance = _squared_distance(x, centers[labels])
+    distance = points.distance(centers, labels)
     if weights is not None:
       distance = jnp.where(weights > 0, distance, -1)
     farthest = jax.lax.top_k(distance, k)[1]
@@ -267,12 +280,12 @@ def _means(
     # Rank of each empty cluster among the empty ones, in order of index.
     chosen = farthest[jnp.clip(jnp.cumsum(empty) - 1, 0, k - 1)]
     moves = empty & (jnp.max(distance) > 0)
-    if weights is None:
-      mass = moves.astype(counts.dtype)
-      gain = jnp.where(moves[:, None], x[chosen], 0)
-    else:
-      mass = jnp.where(moves, weights[chosen], 0)
-      gain = mass[:, None] * x[chosen]
+    mass = moves.astype(counts.dtype)
+    if weights is not None:
+      mass *= weights[chosen]
+    gain = jnp.where(
+        moves[:, None], mass[:, None].astype(sums.dtype) * points.at(chosen), 0
+    )
     # Samples that left are taken off their old clusters, all at once.
     loss = jax.ops.segment_sum(gain, labels[chosen], num_segments=k)
     less = jax.ops.segment_sum(mass, labels[chosen], num_segments=k)
@@ -284,7 +297,7 @@ def _means(
       missing, relocate, lambda s, c: (s, c), sums, counts
   )
   filled = counts > 0
-  means = sums / jnp.where(filled, counts, 1)[:, None].astype(x.dtype)
+  means = sums / jnp.where(filled, counts, 1)[:, None].astype(sums.dtype)
   # A cluster that is still empty takes the place of the heaviest one: of its
   # sum, if it comes before it, as scikit-learn divides in order of index. One
   # that does not exist stays.

@@ -16,11 +16,10 @@ import numpy as np
 import scipy.linalg
 
 from heterojax.cluster import precision
+from heterojax.cluster import products
 
-# Rows or columns that are turned to float64 at a time.
-_CHUNK = 4096
-# Of rows, in a product whose other half is its mirror image.
-_BLOCKS = 4
+# Of a unit vector, what must be orthogonal to those before it.
+_NEARLY = 0.9
 
 
 class PCA(NamedTuple):
@@ -86,10 +85,13 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
     )
     vectors = vectors[:, ::-1]
     if wide:
-      rows = np.asarray(_back_project(x, mean, jnp.asarray(vectors)))
-      # Beyond the rank S is zero and X' U is noise, which overlaps with the
-      # other rows; Gram-Schmidt leaves those as they are and completes them.
-      components = jnp.asarray(np.linalg.qr(rows.T).Q.T)
+      rows = _back_project(x, mean, jnp.asarray(vectors))
+      components, independent = _orthonormal(rows)
+      if not independent:
+        # Beyond the rank S is zero and X' U is noise, which overlaps with the
+        # other rows; Gram-Schmidt leaves those as they are and completes them.
+        rows = np.asarray(rows, np.float64)
+        components = jnp.asarray(np.linalg.qr(rows.T).Q.T)
     else:
       components = jnp.asarray(vectors.T)
     kept, total = jnp.asarray(values[::-1]), jnp.asarray(np.trace(moments))
@@ -133,46 +135,9 @@ def _mean(x: jax.Array) -> jax.Array:
 @functools.partial(jax.jit, static_argnums=2)
 def _moments(x: jax.Array, mean: jax.Array, wide: bool) -> jax.Array:
   """`X X'` `[N, N]` or `X' X` `[D, D]` of the centred data, float64."""
-  axis = int(wide)
-
-  def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-    centred = _centred(x, mean, start, size, axis)
-    return _upper_product(centred if wide else centred.T)
-
-  chunk = min(_CHUNK, x.shape[axis])
-  whole, rest = divmod(x.shape[axis], chunk)
-  total = jax.lax.fori_loop(
-      0,
-      whole,
-      lambda i, total: total + product(i * chunk, chunk),
-      product(whole * chunk, rest),
-  )
-  upper = jnp.triu(total)
-  return upper + jnp.triu(upper, 1).T
-
-
-def _centred(
-    x: jax.Array,
-    mean: jax.Array,
-    start: jax.typing.ArrayLike,
-    size: int,
-    axis: int,
-) -> jax.Array:
-  """So many rows or columns of the centred data, float64."""
-  if axis == 1:
-    mean = jax.lax.dynamic_slice_in_dim(mean, start, size)
-  part = jax.lax.dynamic_slice_in_dim(x, start, size, axis)
-  return part.astype(jnp.float64) - mean[None]
-
-
-def _upper_product(a: jax.Array) -> jax.Array:
-  """`A A'` by blocks, without those below the diagonal, which stay zero."""
-  size = len(a)
-  cuts = [size * i // _BLOCKS for i in range(_BLOCKS + 1)]
-  return jnp.concatenate([
-      jnp.pad(a[start:stop] @ a[start:].T, ((0, 0), (start, 0)))
-      for start, stop in zip(cuts, cuts[1:])
-  ])
+  if wide:
+    return products.of_rows([x], mean)
+  return products.of_columns(x, mean)
 
 
 @jax.jit
@@ -180,17 +145,37 @@ def _back_project(
     x: jax.Array, mean: jax.Array, vectors: jax.Array
 ) -> jax.Array:
   """`U'(X - m)`, `[Q, D]`, chunk of columns by chunk of columns."""
-  directions = vectors.T
+  directions = vectors.T.astype(x.dtype)
 
   def project(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-    return directions @ _centred(x, mean, start, size, 1)
+    chunk = products.centred(x, mean, start, size, 1).astype(x.dtype)
+    return jnp.matmul(directions, chunk, precision='highest')
 
-  chunk = min(_CHUNK, x.shape[1])
-  whole, rest = divmod(x.shape[1], chunk)
+  chunk, whole, rest = products.chunks(x.shape[1])
   starts = jnp.arange(whole) * chunk
   body = jax.lax.map(lambda start: project(start, chunk), starts)
   body = jnp.moveaxis(body, 0, 1).reshape(len(directions), -1)
   return jnp.concatenate([body, project(whole * chunk, rest)], axis=1)
+
+
+@jax.jit
+def _orthonormal(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Rows after Gram-Schmidt, and whether they were nearly orthogonal before.
+
+  With `R R' = L L'` the rows of `L^-1 R` are orthonormal: a product instead of
+  reflections, and as accurate where L is nearly diagonal.
+  """
+  length = jnp.sqrt(jnp.sum(rows.astype(jnp.float64) ** 2, axis=1))
+  rows = rows / length[:, None].astype(rows.dtype)
+  zero = jnp.zeros(rows.shape[1])
+  factor = jnp.linalg.cholesky(products.of_rows([rows], zero))
+  inverse = jax.scipy.linalg.solve_triangular(
+      factor, jnp.eye(len(rows)), lower=True
+  )
+  # A factor that does not exist is of NaN.
+  independent = jnp.min(jnp.diagonal(factor)) > _NEARLY
+  result = jnp.matmul(inverse.astype(rows.dtype), rows, precision='highest')
+  return result, independent & jnp.all(jnp.isfinite(inverse))
 
 
 @functools.partial(jax.jit, static_argnums=(4, 5))

@@ -30,9 +30,9 @@ from heterojax.finetuning import steps
 from heterojax.finetuning.jobs import Job
 from heterojax.finetuning.jobs import Tuned
 from heterojax.finetuning.jobs import Tuning
-from heterojax.heads import ensemble
 from heterojax.heads import head
 from heterojax.heads import regressor
+from heterojax.heads.order import batch_order
 from heterojax.progress import Progress
 
 _LOG = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class _Run:
     with Progress('fine-tuning', tuning.epochs * full, 'steps') as progress:
       for epoch in range(tuning.epochs):
         order = job.train[
-            np.asarray(ensemble.batch_order(job.order_key, epoch, n, n))
+            np.asarray(batch_order(job.order_key, epoch, n, n))
         ][: full * batch_size]
         batch_losses = []
         for rows, images in self._batches(order, batch_size):

@@ -4,6 +4,7 @@ Pure functions; *models* are ((weights of the backbone, top model), running
 statistics of batch norm). Axes: B batch, S side of an image, D features.
 """
 
+from collections.abc import Sequence
 import functools
 from typing import Any, NamedTuple
 
@@ -81,7 +82,8 @@ def step(
     params = {**scaling, 'network': nnx.merge_state(network, state.statistics)}
     pooled, params = backbones.forward_training(graphdef, params, images)
     _, statistics = nnx.split_state(params['network'], nnx.Param, ...)
-    return top_model.loss(top, pooled, y, jnp.ones_like(y)), statistics
+    shares = jnp.full_like(y, 1 / len(y))
+    return top_model.loss(top, pooled, y, shares), statistics
 
   (value, statistics), grads = jax.value_and_grad(loss, has_aux=True)(
       state.weights
@@ -90,6 +92,51 @@ def step(
   updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
   weights = optax.apply_updates(state.weights, updates)
   return State(weights, statistics, opt_state), value
+
+
+def step_bytes(
+    backbone: backbones.Backbone,
+    task: str,
+    dim: int,
+    widths: Sequence[int],
+    shape: tuple[int, ...],
+) -> int:
+  """Memory of one step as XLA plans it, with both models and their optimiser.
+
+  Args:
+    backbone: of `backbones.load(..., trainable=True)`.
+    task: 'classification' or 'regression'.
+    dim: number of features, D.
+    widths: of the hidden layers of a regression's top model.
+    shape: of a batch, `[B, S, S, 3]`.
+
+  Returns:
+    Bytes on the device.
+  """
+  params, key = backbone.params, jax.random.key(0)
+  weights, statistics = nnx.split_state(params['network'], nnx.Param, ...)
+  top = head.init(key, dim)
+  if task == 'regression':
+    top = regressor.init(key, dim, widths)
+  models = (weights, top)
+  program = step.lower(
+      with_momentum(backbone),
+      task,
+      State(models, statistics, start_optimizer(models)),
+      {name: params[name] for name in ('mean', 'std')},
+      jax.ShapeDtypeStruct(shape, jnp.float32),
+      jax.ShapeDtypeStruct(shape[:1], jnp.float32),
+      0.0,
+      0.0,
+  ).compile()
+  planned = program.memory_analysis()
+  # The new state takes the place of the old one, which counts once.
+  return (
+      planned.argument_size_in_bytes
+      + planned.output_size_in_bytes
+      - planned.alias_size_in_bytes
+      + planned.temp_size_in_bytes
+  )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

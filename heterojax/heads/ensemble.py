@@ -1,61 +1,31 @@
-"""Many heads at once: one vmapped, jitted program over one feature matrix.
+"""Many heads at once, on one feature matrix.
 
 They are of one kind: a sigmoid neuron (`head`) or fully connected layers that
-predict a number (`regressor`).
+predict a number (`regressor`). Every head owns a list of rows of the same
+matrix. An accelerator trains all of them in one vmapped program; CPU cores
+divide them.
 
-Every head owns a list of rows of the same matrix. Lists differ in length, so
-heads are sorted by their number of batches and an epoch runs in segments: in
-each, all heads that still have batches step together, and none that has
-finished its list does any work.
-
-Axes: H heads, N rows, D features, B batch, S batches of the longest list.
+Axes: H heads, N rows, D features.
 """
 
 from collections.abc import Sequence
-import dataclasses
+import concurrent.futures
 import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from heterojax.heads import head
+from heterojax import cores
+from heterojax.heads import epochs
+from heterojax.heads.epochs import Training
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.kinds import Params
 from heterojax.heads.kinds import WIDTHS
 from heterojax.progress import Progress
 
 MONITORS = ('val_accuracy', 'val_loss')
-# More segments save padding and cost compile time.
-_MAX_SEGMENTS = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-  """How a head is trained; hashable, so that it can be compiled in.
-
-  Attributes:
-    epochs: at most.
-    patience: epochs without a better monitored value.
-    batch_size: rows per step; the last batch of an epoch may be smaller.
-    learning_rate: of Adam.
-    monitor: one of `MONITORS`; a regression has no accuracy.
-    l2: factor of the squared kernels that is added to the loss, as in Keras'
-      `regularizers.L2`.
-    task: 'classification' or 'regression'.
-    widths: of the hidden layers of a regression; without any it is linear.
-  """
-
-  epochs: int
-  patience: int
-  batch_size: int
-  learning_rate: float
-  monitor: str = 'val_accuracy'
-  l2: float = 0.0
-  task: str = 'classification'
-  widths: tuple[int, ...] = WIDTHS
 
 
 class Member(NamedTuple):
@@ -93,50 +63,6 @@ class Ensemble(NamedTuple):
   history: np.ndarray
 
 
-class _Heads(NamedTuple):
-  """Constants of the program, with a leading H axis."""
-
-  rows: jax.Array  # [H, S * B] int32, padded with a row of the head's own.
-  sizes: jax.Array  # [H] int32
-  order_keys: jax.Array  # [H]
-  counts: jax.Array  # [H, V] float32, how often it looks at a validation row.
-
-
-class _State(NamedTuple):
-  params: Params
-  opt_state: optax.OptState
-  stopping: head.EarlyStopping
-
-
-def batch_order(key: jax.Array, epoch: jax.Array, size: int, length: int):
-  """Positions of one head's rows in the order of one epoch.
-
-  Each position draws its own number, so the order depends on the key, the epoch
-  and the size, and not on how far the list is padded.
-
-  Args:
-    key: the head's order key.
-    epoch: its number, from 0.
-    size: number of rows, n.
-    length: of the padded list.
-
-  Returns:
-    `[length]` int32: a permutation of 0..n-1, and then the padding.
-  """
-  epoch_key = jax.random.fold_in(key, epoch)
-  positions = jnp.arange(length)
-  # Of a definite type, or x64 would draw numbers above the padding's.
-  draws = jax.vmap(
-      lambda i: jax.random.bits(
-          jax.random.fold_in(epoch_key, i), dtype=jnp.uint32
-      )
-  )(positions)
-  last = jnp.uint32(0xFFFFFFFF)
-  # Stable sorting keeps padding behind a row that drew the largest number.
-  order = jnp.argsort(jnp.where(positions < size, draws, last), stable=True)
-  return order.astype(jnp.int32)
-
-
 def initial_params(
     members: Sequence[Member],
     dim: int,
@@ -144,8 +70,20 @@ def initial_params(
     widths: tuple[int, ...] = WIDTHS,
 ) -> Params:
   """Initial weights with a leading H axis."""
-  keys = jnp.stack([m.init_key for m in members])
+  return _initial(_keys([m.init_key for m in members]), dim, task, widths)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _initial(
+    keys: jax.Array, dim: int, task: str, widths: tuple[int, ...]
+) -> Params:
   return jax.vmap(lambda key: KINDS[task].init(key, dim, widths))(keys)
+
+
+def _keys(keys: Sequence[jax.Array]) -> jax.Array:
+  """`[H]`; on the host, where a thousand of them take no time."""
+  data = np.stack([np.asarray(jax.random.key_data(key)) for key in keys])
+  return jax.random.wrap_key_data(data, impl=jax.random.key_impl(keys[0]))
 
 
 def train(
@@ -187,53 +125,86 @@ def train(
     if not np.all(numbers):
       raise ValueError(f'head {int(np.argmin(numbers))} has no {kind}')
   validation, counts = _validation(members)
-  batches = -(-sizes // training.batch_size)
-  order = np.argsort(-batches, kind='stable')
-  inverse = np.argsort(order)
-  length = batches.max() * training.batch_size
-  rows = np.zeros((len(members), length), np.int32)
-  for h, i in enumerate(order):
-    rows[h, : sizes[i]] = members[i].rows
-    # Zero times an infinite feature is no zero: a mask alone would let a row
-    # of one head reach another one.
-    rows[h, sizes[i] :] = members[i].rows[0]
+  x = jnp.asarray(x)
+  # A number may need all digits that the features have.
+  y = jnp.asarray(y, jnp.result_type(x, jnp.float32))
+  data = epochs.Data(x, y, x[validation], y[validation])
+  every = epochs.Heads(
+      rows=_padded([m.rows for m in members], training.batch_size),
+      sizes=sizes.astype(np.int32),
+      order_keys=_keys([m.order_key for m in members]),
+      counts=counts,
+  )
   if params is None:
     params = initial_params(
         members, x.shape[1], training.task, training.widths
     )
-  params = jax.tree.map(lambda leaf: jnp.asarray(leaf)[order], params)
-  heads = _Heads(
-      rows=jnp.asarray(rows),
-      sizes=jnp.asarray(sizes[order], jnp.int32),
-      order_keys=jnp.stack([members[i].order_key for i in order]),
-      counts=jnp.asarray(counts[order]),
-  )
-  # A number may need all digits that the features have.
-  y = jnp.asarray(y, jnp.result_type(x, jnp.float32))
-  state = _start(params, jnp.asarray(x), y, heads, training)
-  segments = _segments(batches[order])
-  x_validation, y_validation = x[validation], y[validation]
-  history = []
-  with Progress('heads', training.epochs, 'epochs') as progress:
+  shares = _shares(-(-sizes // training.batch_size))
+  states, heads = zip(*(
+      _start(params, data, every, share, training) for share in shares
+  ))
+  states = list(states)
+  programs = [
+      _program(state, data, own, training)
+      for state, own in zip(states, heads)
+  ]
+  history = np.full((training.epochs, len(members)), np.nan)
+  stopped = np.zeros(len(members), bool)
+  with (
+      concurrent.futures.ThreadPoolExecutor(len(shares)) as pool,
+      Progress('heads', training.epochs, 'epochs') as progress,
+  ):
     for epoch in range(training.epochs):
-      active = ~state.stopping.stopped
-      state, values = _epoch(
-          state, x, y, x_validation, y_validation, heads,
-          jnp.asarray(epoch, jnp.int32), segments, training,
-      )  # pyformat: disable
-      history.append(np.where(active, values, np.nan))
+      number = jnp.asarray(epoch, jnp.int32)
+      begun = {
+          s: pool.submit(programs[s], states[s], data, heads[s], number)
+          for s, share in enumerate(shares)
+          if not stopped[share].all()
+      }
+      for s, future in begun.items():
+        states[s], values = future.result()
+        own = shares[s]
+        history[epoch, own] = np.where(stopped[own], np.nan, values)
+        stopped[own] = states[s].stopping.stopped
       progress.update(1)
-      if state.stopping.stopped.all():
+      if stopped.all():
         break
-  history = np.stack(history)[:, inverse]
-  stopping = jax.tree.map(lambda leaf: leaf[inverse], state.stopping)
+  # A head that two programs trained is the same in both.
+  first = np.unique(np.concatenate(shares), return_index=True)[1]
+  stopping = _joined([state.stopping for state in states], first)
   return Ensemble(
       params=stopping.best_params,
       best=np.asarray(stopping.best),
       best_epoch=np.asarray(stopping.best_epoch),
       epochs=np.sum(~np.isnan(history), axis=0),
-      history=history,
+      history=history[: epoch + 1],
   )
+
+
+def predict(params: Params, x: jax.Array) -> jax.Array:
+  """Of all heads on `[M, D]`.
+
+  Args:
+    params: of an `Ensemble`, with a leading H axis.
+    x: `[M, D]`.
+
+  Returns:
+    `[H, M]` logits of a classification, or numbers in the target's units.
+  """
+  (task,) = (t for t, k in KINDS.items() if isinstance(params, k.params))
+  return cores.program(epochs.outputs, params, x, task=task)(params, x)
+
+
+def _padded(rows: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
+  """Lists of rows as `[H, S * B]`."""
+  longest = max(len(own) for own in rows)
+  padded = np.zeros((len(rows), -(-longest // batch_size) * batch_size), np.int32)
+  for h, own in enumerate(rows):
+    padded[h, : len(own)] = own
+    # Zero times an infinite feature is no zero: a mask alone would let a row
+    # of one head reach another one.
+    padded[h, len(own) :] = own[0]
+  return padded
 
 
 def _validation(members: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
@@ -245,138 +216,53 @@ def _validation(members: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
   return rows, counts
 
 
-@jax.jit
-def predict(params: Params, x: jax.Array) -> jax.Array:
-  """Of all heads on `[M, D]`.
+def _shares(batches: np.ndarray) -> list[np.ndarray]:
+  """Numbers of the heads that each program trains, longest lists first.
 
-  Args:
-    params: of an `Ensemble`, with a leading H axis.
-    x: `[M, D]`.
-
-  Returns:
-    `[H, M]` logits of a classification, or numbers in the target's units.
+  On CPU every core has as many, and about the same number of batches; shares
+  that would have one head less repeat their last one.
   """
-  (kind,) = (k for k in KINDS.values() if isinstance(params, k.params))
-  return jax.vmap(kind.outputs, in_axes=(0, None))(params, x)
-
-
-def _segments(batches: np.ndarray) -> tuple[tuple[int, int, int], ...]:
-  """(first step, end, number of heads) for descending numbers of batches.
-
-  A segment ends where heads run out of batches. Where that happens more often
-  than `_MAX_SEGMENTS` times, ends are spread evenly over the heads and a head
-  steps on, without effect, to the end of its segment.
-  """
-  ends = np.unique(batches)
-  if len(ends) > _MAX_SEGMENTS:
-    ranks = np.linspace(0, len(batches) - 1, _MAX_SEGMENTS).round().astype(int)
-    ends = np.unique(batches[ranks])
-  starts = np.concatenate([[0], ends[:-1]])
-  return tuple(
-      (int(start), int(end), int(np.sum(batches > start)))
-      for start, end in zip(starts, ends)
-  )
+  cpu = cores.are_the_devices()
+  shares = [[] for _ in range(min(cores.number(), len(batches)) if cpu else 1)]
+  most = -(-len(batches) // len(shares))
+  for h in np.argsort(-batches, kind='stable'):
+    free = [share for share in shares if len(share) < most]
+    min(free, key=lambda share: batches[share].sum()).append(h)
+  return [np.array(share + share[-1:] * (most - len(share))) for share in shares]
 
 
 @functools.partial(jax.jit, static_argnums=4)
 def _start(
     params: Params,
-    x: jax.Array,
-    y: jax.Array,
-    heads: _Heads,
+    data: epochs.Data,
+    heads: epochs.Heads,
+    numbers: np.ndarray,
     training: Training,
-) -> _State:
-  """All heads before the first epoch."""
-  kind = KINDS[training.task]
-  optimizer = head.keras_adam(training.learning_rate)
+) -> tuple[epochs.State, epochs.Heads]:
+  """Those of a share before the first epoch."""
+  params, heads = jax.tree.map(lambda leaf: leaf[numbers], (params, heads))
+  return epochs.start(params, data, heads, training), heads
 
-  def prepared(one):
-    params, rows, size = one
-    mask = (jnp.arange(len(rows)) < size).astype(x.dtype)
-    return kind.prepare(params, x[rows], y[rows], mask)
 
-  # One after another: each takes a copy of its rows.
-  params = jax.lax.map(prepared, (params, heads.rows, heads.sizes))
-  return _State(
-      params=params,
-      opt_state=jax.vmap(optimizer.init)(params),
-      stopping=jax.vmap(head.start_early_stopping)(params),
+@jax.jit
+def _joined(parts, numbers):
+  return jax.tree.map(lambda *own: jnp.concatenate(own)[numbers], *parts)
+
+
+def _program(
+    state: epochs.State,
+    data: epochs.Data,
+    heads: epochs.Heads,
+    training: Training,
+) -> epochs.Epoch:
+  """What takes a share of the heads through an epoch."""
+  args = (state, data, heads, jax.ShapeDtypeStruct((), jnp.int32))
+  if cores.are_the_devices():
+    return cores.program(
+        epochs.one_by_one, *args, donate=(0,), training=training
+    )
+  batches = -(-np.asarray(heads.sizes) // training.batch_size)
+  segments = epochs.segments_of(batches)
+  return cores.program(
+      epochs.together, *args, donate=(0,), training=training, segments=segments
   )
-
-
-@functools.partial(jax.jit, static_argnums=(7, 8), donate_argnums=0)
-def _epoch(
-    state: _State,
-    x: jax.Array,
-    y: jax.Array,
-    x_validation: jax.Array,
-    y_validation: jax.Array,
-    heads: _Heads,
-    epoch: jax.Array,
-    segments: tuple[tuple[int, int, int], ...],
-    training: Training,
-) -> tuple[_State, jax.Array]:
-  """One epoch of every head: all its batches, then its validation."""
-  kind = KINDS[training.task]
-  optimizer = head.keras_adam(training.learning_rate)
-  batch_size, length = training.batch_size, heads.rows.shape[1]
-
-  def shuffled(key, size, rows):
-    return rows[batch_order(key, epoch, size, length)]
-
-  rows = jax.vmap(shuffled)(heads.order_keys, heads.sizes, heads.rows)
-  rows = rows.reshape(len(rows), -1, batch_size)
-
-  def step(params, opt_state, batch, number, size, stopped):
-    """One step of one head; beyond its last batch it stands still."""
-    first = number * batch_size
-    mask = (first + jnp.arange(batch_size) < size).astype(x.dtype)
-    grads = kind.gradients(params, x[batch], y[batch], mask, training.l2)
-    updates, new_state = optimizer.update(grads, opt_state)
-    new_params = optax.apply_updates(params, updates)
-    moves = (first < size) & ~stopped
-    return jax.tree.map(
-        lambda new, old: jnp.where(moves, new, old),
-        (new_params, new_state),
-        (params, opt_state),
-    )
-
-  steps = jax.vmap(step, in_axes=(0, 0, 0, None, 0, 0))
-  carry = (state.params, state.opt_state)
-  for start, end, count in segments:
-    running = jax.tree.map(lambda leaf: leaf[:count], carry)  # pylint: disable=cell-var-from-loop
-    sizes, stopped = heads.sizes[:count], state.stopping.stopped[:count]
-
-    def body(running, batch, sizes=sizes, stopped=stopped):
-      number, batch_rows = batch
-      return steps(*running, batch_rows, number, sizes, stopped), None
-
-    numbers = jnp.arange(start, end)
-    batches = jnp.swapaxes(rows[:count, start:end], 0, 1)
-    running, _ = jax.lax.scan(body, running, (numbers, batches))
-    carry = jax.tree.map(
-        lambda whole, part: jnp.concatenate([part, whole[len(part) :]]),
-        carry,
-        running,
-    )
-  params, opt_state = carry
-
-  def validate(params, counts):
-    out = kind.outputs(params, x_validation)
-    if training.monitor == 'val_loss':
-      losses = kind.losses(params, x_validation, y_validation)
-      losses = jnp.where(counts > 0, losses, 0.0)
-      penalty = training.l2 * kind.penalty(params)
-      value = -jnp.average(losses, weights=counts) - penalty
-    else:
-      right = (out > 0) == (y_validation > 0.5)
-      value = jnp.average(right.astype(jnp.float32), weights=counts)
-    # A head that diverged is worse than any; its accuracy would not tell.
-    finite = jnp.all(jnp.isfinite(out) | (counts == 0))
-    return jnp.where(finite, value, -jnp.inf)
-
-  values = jax.vmap(validate)(params, heads.counts)
-  stopping = jax.vmap(
-      head.update_early_stopping, in_axes=(0, 0, 0, None, None)
-  )(state.stopping, values, params, epoch, training.patience)
-  return _State(params, opt_state, stopping), values

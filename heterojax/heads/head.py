@@ -14,6 +14,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from heterojax import cores
+
+# Of 8 rows 40 KiB, which fit into a core's first cache.
+_COLUMNS = 1280
+
 
 class Params(NamedTuple):
   """Weights of one head.
@@ -36,30 +41,31 @@ def init(key: jax.Array, dim: int) -> Params:
 
 def logits(params: Params, x: jax.Array) -> jax.Array:
   """`[B]` from `[B, D]`; the probability is their sigmoid."""
-  return x @ params.kernel + params.bias
+  # This way round the vmapped product is four times as fast on CPU.
+  return params.kernel @ x.T + params.bias
 
 
-def losses(params: Params, x: jax.Array, y: jax.Array) -> jax.Array:
+def losses(params: Params, outputs: jax.Array, y: jax.Array) -> jax.Array:
   """`[B]` binary cross-entropies, from the logits."""
-  return optax.sigmoid_binary_cross_entropy(logits(params, x), y)
+  del params
+  return optax.sigmoid_binary_cross_entropy(outputs, y)
 
 
 def loss(
-    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array
+    params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
 ) -> jax.Array:
-  """Mean binary cross-entropy over the rows that count.
+  """Mean binary cross-entropy.
 
   Args:
     params: of the head.
     x: `[B, D]`; padding must be finite.
     y: `[B]` of 0 and 1.
-    mask: `[B]`, 1 for rows that count and 0 for padding.
+    weights: `[B]` of the rows, with sum 1; 0 for padding.
 
   Returns:
-    A scalar; zero where no row counts.
+    A scalar.
   """
-  total = jnp.sum(losses(params, x, y) * mask)
-  return total / jnp.maximum(jnp.sum(mask), 1.0)
+  return jnp.sum(losses(params, logits(params, x), y) * weights)
 
 
 def penalty(params: Params) -> jax.Array:
@@ -68,9 +74,14 @@ def penalty(params: Params) -> jax.Array:
 
 
 def gradients(
-    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array, l2: float = 0.0
+    params: Params,
+    x: jax.Array,
+    batch: jax.Array,
+    y: jax.Array,
+    weights: jax.Array,
+    l2: float = 0.0,
 ) -> Params:
-  """Of `loss` and l2 times `penalty`.
+  """Of `loss` and l2 times `penalty`, for some rows of a matrix.
 
   With p = sigmoid(x w + b) the derivative by a row's logit is p - y, so the
   closed form saves keeping anything for a backward pass. It is taken from the
@@ -79,21 +90,46 @@ def gradients(
 
   Args:
     params: of the head.
-    x: `[B, D]`.
-    y: `[B]` of 0 and 1.
-    mask: `[B]`, 1 for rows that count and 0 for padding.
+    x: `[N, D]`, which is not copied.
+    batch: `[B]` int, rows of `x`.
+    y: `[B]` of 0 and 1, theirs.
+    weights: `[B]` of the rows, with sum 1; 0 for padding.
     l2: factor of the squared kernel; the bias is free, as in Keras and in
       scikit-learn, whose C is 1 / (2 l2 n).
 
   Returns:
     Derivatives by kernel and bias.
   """
-  residual = (jax.nn.sigmoid(logits(params, x)) - y) * mask
-  residual /= jnp.maximum(jnp.sum(mask), 1.0)
-  kernel = residual @ x
+  outputs = _products(params.kernel, x, batch) + params.bias
+  residual = (jax.nn.sigmoid(outputs) - y) * weights
+  # Not a matrix product, for which the rows would be copied.
+  kernel = jnp.sum(residual[:, None] * x[batch], axis=0)
   if l2:
     kernel += 2 * l2 * params.kernel
   return Params(kernel, jnp.sum(residual))
+
+
+def _products(
+    kernel: jax.Array, x: jax.Array, batch: jax.Array
+) -> jax.Array:
+  """`x[batch] @ kernel`, on CPU by columns, as many as stay in the cache."""
+  if not cores.are_the_devices() or x.shape[1] <= _COLUMNS:
+    return x[batch] @ kernel
+
+  def product(first: jax.Array, columns: int) -> jax.Array:
+    own = jax.vmap(
+        lambda row: jax.lax.dynamic_slice(x, (row, first), (1, columns))[0]
+    )(batch)
+    return own @ jax.lax.dynamic_slice(kernel, (first,), (columns,))
+
+  blocks, rest = divmod(x.shape[1], _COLUMNS)
+  total = jax.lax.fori_loop(
+      0,
+      blocks,
+      lambda i, total: total + product(i * _COLUMNS, _COLUMNS),
+      jnp.zeros(len(batch), x.dtype),
+  )
+  return total + product(blocks * _COLUMNS, rest) if rest else total
 
 
 class KerasAdamState(NamedTuple):

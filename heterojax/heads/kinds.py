@@ -24,10 +24,12 @@ class Kind(NamedTuple):
     init: of a key, the number of features and the widths.
     prepare: of weights and all training rows `x, y, mask`: the weights with
       what is taken from these rows.
-    gradients: of weights, `x, y, mask` and l2, by the weights.
-    losses: `[B]` of weights, `x` and `y`.
+    gradients: of weights, features `[N, D]`, the rows of a batch, their targets
+      and shares `[B]`, and l2, by the weights.
+    losses: `[B]` of weights, outputs and `y`.
     penalty: of weights, to be multiplied by l2.
     outputs: `[B]` of weights and `x`.
+    group: heads whose outputs are one matrix product on a CPU core.
     monitors: what its early stopping can look at.
   """
 
@@ -38,6 +40,7 @@ class Kind(NamedTuple):
   losses: Callable[[Params, jax.Array, jax.Array], jax.Array]
   penalty: Callable[[Params], jax.Array]
   outputs: Callable[[Params, jax.Array], jax.Array]
+  group: int
   monitors: tuple[str, ...]
 
 
@@ -50,6 +53,7 @@ KINDS = {
         losses=head.losses,
         penalty=head.penalty,
         outputs=head.logits,
+        group=16,
         monitors=('val_accuracy', 'val_loss'),
     ),
     'regression': Kind(
@@ -60,6 +64,7 @@ KINDS = {
         losses=regressor.losses,
         penalty=regressor.penalty,
         outputs=regressor.outputs,
+        group=1,
         monitors=('val_loss',),
     ),
 }

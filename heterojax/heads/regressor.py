@@ -140,31 +140,30 @@ def _standardised(params: Params, x: jax.Array) -> jax.Array:
 
 def outputs(params: Params, x: jax.Array) -> jax.Array:
   """`[B]` in the target's units from `[B, D]`."""
-  return _standardised(params, x) * params.std + params.mean
-
-
-def losses(params: Params, x: jax.Array, y: jax.Array) -> jax.Array:
-  """`[B]` squared errors of the standardised target."""
   mean, std = jax.lax.stop_gradient((params.mean, params.std))
-  return (_standardised(params, x) - (y - mean) / std) ** 2
+  return _standardised(params, x) * std + mean
+
+
+def losses(params: Params, outputs: jax.Array, y: jax.Array) -> jax.Array:
+  """`[B]` squared errors of the standardised target."""
+  return ((outputs - y) / jax.lax.stop_gradient(params.std)) ** 2
 
 
 def loss(
-    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array
+    params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
 ) -> jax.Array:
-  """Mean squared error of the standardised target over the rows that count.
+  """Mean squared error of the standardised target.
 
   Args:
     params: of the head.
     x: `[B, D]`; padding must be finite.
     y: `[B]` in the target's units.
-    mask: `[B]`, 1 for rows that count and 0 for padding.
+    weights: `[B]` of the rows, with sum 1; 0 for padding.
 
   Returns:
-    A scalar; zero where no row counts.
+    A scalar.
   """
-  total = jnp.sum(losses(params, x, y) * mask)
-  return total / jnp.maximum(jnp.sum(mask), 1.0)
+  return jnp.sum(losses(params, outputs(params, x), y) * weights)
 
 
 def penalty(params: Params) -> jax.Array:
@@ -173,12 +172,30 @@ def penalty(params: Params) -> jax.Array:
 
 
 def gradients(
-    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array, l2: float = 0.0
+    params: Params,
+    x: jax.Array,
+    batch: jax.Array,
+    y: jax.Array,
+    weights: jax.Array,
+    l2: float = 0.0,
 ) -> Params:
-  """Of `loss` and l2 times `penalty`; arguments as there."""
+  """Of `loss` and l2 times `penalty`, for some rows of a matrix.
+
+  Args:
+    params: of the head.
+    x: `[N, D]`.
+    batch: `[B]` int, rows of `x`.
+    y: `[B]` in the target's units, theirs.
+    weights: `[B]` of the rows, with sum 1; 0 for padding.
+    l2: factor of the squared kernels; biases are free.
+
+  Returns:
+    Derivatives by the weights.
+  """
+  x = x[batch]
 
   def total(params):
-    value = loss(params, x, y, mask)
+    value = loss(params, x, y, weights)
     return value + l2 * penalty(params) if l2 else value
 
   return jax.grad(total)(params)

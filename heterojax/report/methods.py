@@ -52,6 +52,12 @@ def weights(results: dict[str, Any]) -> str:
   )
 
 
+def frozen(results: dict[str, Any]) -> str:
+  """What was done to a network that was not trained, in words."""
+  dtype = results['backbone']['dtype']
+  return 'frozen' if dtype == 'float32' else f'frozen and computed in {dtype}'
+
+
 def feature(results: dict[str, Any]) -> str:
   """What stands for an image, in words."""
   dim = f'{results["backbone"]["dim"]:,} numbers'
@@ -182,8 +188,9 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
     text.append(f'Each {one} was represented by {feature(results)}.')
   else:
     text.append(
-        f'The network {network(results)} with {weights(results)} was frozen;'
-        f' each {one} was represented by {feature(results)}.'
+        f'The network {network(results)} with {weights(results)} was'
+        f' {frozen(results)}; each {one} was represented by'
+        f' {feature(results)}.'
     )
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
@@ -234,7 +241,7 @@ def settings(
   split = f'{results["protocol"]} protocol: {_sizes(results)}.'
   rows = [('Split', f'{split} {_split(results)}')]
   if not formatting.given(results):
-    how = f'{network(results)}, {results["backbone"]["train"]}'
+    how = f'{network(results)}, frozen, in {results["backbone"]["dtype"]}'
     rows.append(('Network', f'{how}; {weights(results)}'))
   rows.append(('Features', feature(results)))
   none = 'none: the features were clustered as they are'

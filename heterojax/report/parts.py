@@ -14,6 +14,8 @@ _MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
 _STAGES = {
     'data': 'Data: reading, selecting and splitting',
     'features': 'Features',
+    'ceiling': 'Matrix products, as a ceiling of speed',
+    'training': 'Training of all networks',
     'clusters': 'Reduction and clusters',
     'heads': 'Training of all heads',
     'evaluation': 'Evaluation',
@@ -75,17 +77,26 @@ def manifest(folder: pathlib.Path) -> list[dict[str, str]]:
 
 
 def stages(timings: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
-  """Stage, seconds and rate, as text."""
+  """Stage, seconds and rates, as text."""
   rows = []
   for stage, values in timings.items():
-    rate = [
-        f'{value:.1f} {name.replace("_per_second", "")} a second'
+    text = ', '.join(
+        _rate(name.removesuffix('_per_second'), value)
         for name, value in values.items()
-        if name != 'seconds'
-    ]
-    text = ', '.join(rate)
+        if name.endswith('_per_second')
+    )
+    if 'model_flop_utilisation' in values:
+      share = formatting.percent(values['model_flop_utilisation'])
+      text += f', {share} of the ceiling (model FLOP utilisation)'
     rows.append((_STAGES.get(stage, stage), f'{values["seconds"]:.1f} s', text))
   return rows
+
+
+def _rate(name: str, value: float) -> str:
+  if name.endswith('_flops'):
+    dtype = name.removesuffix('_flops')
+    return f'{value / 1e9:,.0f} GFLOP a second in {dtype}'
+  return f'{value:.1f} {name} a second'
 
 
 def flat(tree: dict[str, Any]) -> list[tuple[str, str]]:

@@ -74,7 +74,7 @@ def of(
       'study protocol',
       split=_fields('folds named'),
       backbone=_fields(
-          'dim', 'name source weights weights_sha256 feature train'
+          'dim', 'name source weights weights_sha256 feature train dtype'
       ),
       findings=_AnyLength([_TEXT]),
       published=_Anything(),

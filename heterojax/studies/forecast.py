@@ -1,13 +1,27 @@
 """What --dry_run says: numbers, sizes and arithmetic, before any is done."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
 
 from heterojax import backbones
+from heterojax import cores
 from heterojax import features
+from heterojax import flops as flops_lib
+from heterojax import forward
 from heterojax.datasets import sources
+from heterojax.finetuning import steps
+from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
+
+# Measured on the made-up cohort with whole feature maps, of 480 and of 1,200
+# images: 2.8 copies, and 0.7 GB whatever their number.
+_COPIES = 3
+_PROGRAMS = 700e6
 
 
 def forecast(
@@ -25,7 +39,7 @@ def forecast(
     samples: of every fold (of every size), see `stages.collect`.
 
   Returns:
-    Three sentences, a line each.
+    Four sentences, a line each.
   """
   how = stages.extraction(settings)
   pictures = len(samples[0].pictures)
@@ -33,7 +47,7 @@ def forecast(
     d, flops = source.matrix.shape[1], 0.0
   else:
     d = features.dim(backbone, how)
-    flops = features.flops_per_image(backbone, how)
+    flops = flops_lib.per_image(backbone, how.image_size)
   n, validation, test = (
       sum(len(own.of(split)) for own in samples)
       for split in samples_lib.SPLITS
@@ -47,11 +61,99 @@ def forecast(
     # Every network has features of its own.
     pictures = n + validation + test
   stored = (
-      f'Features: {d} numbers each, {pictures * d * 4 / 1e6:.1f} MB on disk,'
-      f' {flops * pictures / 1e12:.2f} TFLOP.'
+      f'Features: {d} numbers each, {_mb(pictures * d * 4)} on disk,'
+      f' {_flop(flops * pictures)}.'
   )
   trained = _training(settings, source, len(samples), n, d, flops)
-  return '\n'.join([used, stored, trained])
+  needed = _memory(settings, backbone, pictures, d)
+  return '\n'.join([used, stored, trained, needed])
+
+
+class Memory(NamedTuple):
+  """Bytes that a part of a study holds at the same time.
+
+  Attributes:
+    device: weights, maps and what else the network's program needs, of all
+      cores that run it, or on each of several devices.
+    images: batches that are decoded, or wait for the network.
+    features: of all pictures.
+  """
+
+  device: int
+  images: int
+  features: int
+
+
+def memory(
+    backbone: backbones.Backbone,
+    extraction: features.Extraction,
+    pictures: int,
+) -> Memory:
+  """What the extraction of features takes, compiled and not run."""
+  shape = features.batch_shape(extraction, pictures)
+  network, params = features.network(backbone, extraction)
+  planned = forward.program(network, params, shape).memory_analysis()
+  weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+  at_once = 1 if forward.by_devices() else cores.number()
+  own = (
+      planned.argument_size_in_bytes
+      - weights
+      + planned.output_size_in_bytes
+      + planned.temp_size_in_bytes
+  )
+  # See `features.decoded` and `features.extract`.
+  batches = features.DECODED_AHEAD + 2 + forward.ahead(shape[0])
+  d = features.dim(backbone, extraction)
+  return Memory(
+      device=weights + at_once * own,
+      images=4 * batches * int(np.prod(shape)),
+      features=4 * pictures * d,
+  )
+
+
+def _memory(
+    settings: Settings,
+    backbone: backbones.Backbone | None,
+    pictures: int,
+    d: int,
+) -> str:
+  """What a study needs, at its largest stage."""
+  need = Memory(0, 0, 4 * pictures * d)
+  where = ''
+  if backbone is not None:
+    how = stages.extraction(settings)
+    if settings.backbone.train == 'full':
+      size = settings.fine_tuning.batch_size
+      shape = (size, how.image_size, how.image_size, 3)
+      widths = settings.heads.widths
+      need = need._replace(
+          device=steps.step_bytes(
+              backbone, settings.data.task, d, widths, shape
+          ),
+          images=4 * (features.DECODED_AHEAD + 2) * int(np.prod(shape)),
+      )
+    else:
+      need = memory(backbone, how, pictures)
+    if forward.by_devices():
+      where = f' on each of {len(jax.local_devices())} devices'
+  most = _PROGRAMS + max(sum(need), _COPIES * need.features)
+  return (
+      f'Memory: about {_mb(most)} at the most, of which {_mb(_PROGRAMS)} for'
+      ' Python, JAX and compiled programs;'
+      f' {_mb(need.device)} for the network{where}, {_mb(need.images)} for'
+      f' batches of images and {_mb(need.features)} for the features, up to'
+      f' {_COPIES} times while they are analysed.'
+  )
+
+
+def _mb(size: float) -> str:
+  return f'{size / 1e6:.1f} MB'
+
+
+def _flop(work: float) -> str:
+  if work < 1e12:
+    return f'{work / 1e9:.2f} GFLOP'
+  return f'{work / 1e12:.2f} TFLOP'
 
 
 def _training(
@@ -79,7 +181,7 @@ def _training(
     # A gradient takes about twice what its function takes.
     return (
         f'{parts} networks: at most {passes} image passes,'
-        f' {3 * passes * flops / 1e12:.2f} TFLOP.'
+        f' {_flop(3 * passes * flops)}.'
     )
   heads, passes = parts, n * settings.heads.epochs
   if settings.study == 'retraining':
@@ -87,7 +189,5 @@ def _training(
     runs = settings.heads.random_runs
     heads *= 1 + settings.cluster.k * (1 + runs)
     passes *= 2 + runs
-  return (
-      f'{heads} heads: at most {passes} image passes,'
-      f' {passes * d * 4 / 1e12:.2f} TFLOP.'
-  )
+  work = passes * sum(counters.flops_per_row(settings, d))
+  return f'{heads} heads: at most {passes} image passes, {_flop(work)}.'

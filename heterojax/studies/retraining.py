@@ -26,6 +26,7 @@ from heterojax.datasets.manifest import manifest_csv
 from heterojax.heads import ensemble
 from heterojax.studies import audits
 from heterojax.studies import clustering
+from heterojax.studies import counters
 from heterojax.studies import head_files
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
@@ -127,6 +128,7 @@ def run(
     count(computed)
     stages.check_finite(stored, samples[0])
     x = jnp.asarray(stored)
+  counters.of_features(settings, backbone, computed, timer)
   with timer.stage('clusters'):
     clusters = [
         clustering.cluster_analysis(settings, x, own, fold)
@@ -143,6 +145,13 @@ def run(
         x, samples[0].y_of_pictures, every, stages.training(settings)
     )
     count(len(every))
+  counters.of_heads(
+      settings,
+      x.shape[1],
+      [(len(own.rows), len(own.validation)) for own in every],
+      trained.epochs.tolist(),
+      timer,
+  )
   names = [
       {'fold': fold, 'name': str(name), 'rows': member.rows.tolist()}
       for fold, own in enumerate(heads)

@@ -23,6 +23,7 @@ from heterojax.errors import UserError
 from heterojax.studies import cluster_cv
 from heterojax.studies import cluster_tables
 from heterojax.studies import components
+from heterojax.studies import counters
 from heterojax.studies import sample_size_summary as summary
 from heterojax.studies import scoring
 from heterojax.studies import stages
@@ -110,6 +111,7 @@ def run(
       manifest_csv(sizes.of_all_parts(cohorts, numbered)),
   )
   if settings.backbone.train == 'full':
+    before = counters.finished_jobs(folder)
     with timer.stage('training', 'networks') as count:
       learned = top_models.fine_tuned(
           settings,
@@ -120,7 +122,9 @@ def run(
           environment,
           allow_mismatch,
       )
-      count(len(learned))
+      trained_now = counters.finished_jobs(folder) - before
+      count(len(trained_now))
+    counters.of_training(settings, backbone, trained_now, timer)
   else:
     with timer.stage('features', 'images') as count:
       x, computed = stages.extract(
@@ -134,13 +138,25 @@ def run(
       )
       count(computed)
     stages.check_finite(x, samples[0])
+    counters.of_features(settings, backbone, computed, timer)
     predictions = stages.predictions(cohorts, samples[0])
     with timer.stage('heads', 'heads') as count:
       if predictions is not None:
         learned = top_models.given(x, predictions, parts)
       else:
         learned = top_models.frozen(settings, jnp.asarray(x), parts, folder)
-        count(len(learned))
+      count(len(learned) if predictions is None else 0)
+    if predictions is None:
+      counters.of_heads(
+          settings,
+          x.shape[1],
+          [
+              (len(own.of('train')), len(stages.validation(own)))
+              for own in samples
+          ],
+          counters.epochs_of_heads(folder),
+          timer,
+      )
   with timer.stage('clusters', 'clusterings') as count:
     reduced = [components.reduce(settings, *own) for own in zip(parts, learned)]
     trained = trainings.train(settings, parts, reduced)

@@ -50,6 +50,7 @@ class Backbone:
   weights: str
   feature: str
   train: str
+  dtype: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +136,7 @@ _CHOICES = {
     'split.protocol': splits.PROTOCOLS,
     'backbone.feature': features.FEATURES,
     'backbone.train': ('frozen', 'full'),
+    'backbone.dtype': features.DTYPES,
     'reduction.method': ('pca', 'none'),
     'reduction.rule': ('fixed', 'variance', 'minimum_mode_cv'),
     'reduction.fit': ('train', 'separate'),
@@ -323,6 +325,10 @@ def _sample_size_rules(settings: Settings) -> _Rules:
     yield s.backbone.feature == 'avg', (
         'A network is trained on the mean of its last feature map: use'
         ' --config.backbone.feature=avg.'
+    )
+    yield s.backbone.dtype == 'float32', (
+        'A network is trained in float32: leave'
+        ' --config.backbone.dtype=float32.'
     )
 
 

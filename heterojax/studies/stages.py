@@ -8,6 +8,7 @@ import pathlib
 import time
 from typing import Any
 
+import jax
 import numpy as np
 
 from heterojax import backbones
@@ -37,7 +38,7 @@ _MADE_UP = {
 
 
 class Timer:
-  """Seconds and rates per stage."""
+  """Seconds, units of work and rates per stage."""
 
   def __init__(self):
     self.stages: dict[str, dict[str, float]] = {}
@@ -49,10 +50,13 @@ class Timer:
     _LOG.info('%s ...', name.capitalize())
     counts: list[int] = []
     start = time.perf_counter()
-    yield counts.append
+    with jax.profiler.TraceAnnotation(name):  # For --profile.
+      yield counts.append
     seconds = time.perf_counter() - start
     self.stages[name] = {'seconds': seconds}
-    if counts and sum(counts):
+    if counts:
+      self.stages[name][unit] = sum(counts)
+    if sum(counts):
       self.stages[name][f'{unit}_per_second'] = sum(counts) / seconds
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
@@ -180,6 +184,7 @@ def extraction(settings: Settings) -> features.Extraction:
       resize=settings.data.resize,
       batch_size=settings.features.batch_size,
       workers=settings.features.workers,
+      dtype=settings.backbone.dtype,
   )
 
 
@@ -231,7 +236,7 @@ def extract(
       run / 'features',
       how,
       fingerprint=[
-          [how.feature, how.image_size, how.resize],
+          [how.feature, how.image_size, how.resize, how.dtype],
           [backbone.name, backbone.source, backbone.weights_sha256],
           [[content[p.path], str(p.transform)] for p in pictures],
       ],

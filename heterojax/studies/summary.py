@@ -169,18 +169,19 @@ def describe_backbone(
       'feature': 'given',
       'dim': dim,
       'train': settings.backbone.train,
+      'dtype': None,
   }
   if backbone is None:
     why = 'the features are given'
-    return described | {
-        f'{name}_why': why for name in ('source', 'weights', 'weights_sha256')
-    }
+    unknown = [name for name, value in described.items() if value is None]
+    return described | {f'{name}_why': why for name in unknown}
   return described | {
       'name': backbone.name,
       'source': backbone.source,
       'weights': backbone.weights,
       'weights_sha256': backbone.weights_sha256,
       'feature': settings.backbone.feature,
+      'dtype': settings.backbone.dtype,
   }
 
 

@@ -15,8 +15,8 @@ from heterojax import features
 from heterojax import finetuning
 from heterojax.datasets import augmentation
 from heterojax.datasets import sources
-from heterojax.heads import ensemble
 from heterojax.heads import head
+from heterojax.heads.order import batch_order
 
 torch = pytest.importorskip('torch')
 timm = pytest.importorskip('timm')
@@ -157,7 +157,7 @@ def test_three_steps(tmp_path: pathlib.Path, model: 'torch.nn.Module') -> None:
       for decays, value in ((True, kernel), (False, bias))
   ]
   start = {k: v.numpy().copy() for k, v in model.state_dict().items()}
-  order = np.asarray(ensemble.batch_order(job.order_key, 0, n, n))
+  order = np.asarray(batch_order(job.order_key, 0, n, n))
   model.train()
   losses = []
   for count in range(1, _STEPS + 1):

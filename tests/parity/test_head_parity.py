@@ -10,6 +10,7 @@ import pytest
 from heterojax.heads import ensemble
 from heterojax.heads.ensemble import Member
 from heterojax.heads.ensemble import Training
+from heterojax.heads.order import batch_order
 
 os.environ.setdefault('KERAS_BACKEND', 'jax')
 keras = pytest.importorskip('keras')
@@ -36,7 +37,7 @@ def _member() -> Member:
 
 def _order(member: Member, epoch: int) -> np.ndarray:
   return member.rows[
-      np.asarray(ensemble.batch_order(member.order_key, epoch, _N, _N))
+      np.asarray(batch_order(member.order_key, epoch, _N, _N))
   ]
 
 

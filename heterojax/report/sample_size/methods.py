@@ -49,8 +49,7 @@ def trained(results: dict[str, Any]) -> bool:
 
 def predictions_given(results: dict[str, Any]) -> bool:
   """Whether files said what was predicted, so that no top model was trained."""
-  heads = results['timings'].get('heads', {})
-  return formatting.given(results) and 'heads_per_second' not in heads
+  return formatting.given(results) and not results['timings']['heads']['heads']
 
 
 def validated(results: dict[str, Any]) -> bool:
@@ -68,6 +67,7 @@ def network(results: dict[str, Any]) -> str:
   how = 'trained further in every fold of every size'
   if not trained(results):
     how = 'frozen'
+  how += f', in {results["backbone"]["dtype"]}'
   return f'{shared.network(results)}, {how}; {shared.weights(results)}'
 
 
@@ -253,7 +253,7 @@ def _features(results: dict[str, Any]) -> str:
     return f'Each sample was represented by {shared.feature(results)}.'
   how = 'was trained in every fold of every size'
   if not trained(results):
-    how = 'was frozen'
+    how = f'was {shared.frozen(results)}'
   return (
       f'The network {shared.network(results)} with {shared.weights(results)}'
       f' {how}; each image was represented by {shared.feature(results)}.'

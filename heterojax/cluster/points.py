@@ -1,0 +1,159 @@
+"""Samples as K-means sees them: as rows, or by their inner products.
+
+Where there are far more features than samples, the products of samples with
+each other are the smaller matrix, and every distance to a center follows from
+them, because a center is a sum of samples: with X the centred samples and A
+the coefficients of the centers, centers are A X, and X (A X)' is (X X') A'. A
+Lloyd iteration then costs N^2 K instead of N D K ("kernel K-means" with the
+linear kernel).
+
+Axes: N samples, D features, K clusters, M >= N rows that centers are sums of.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from heterojax.cluster import products
+from heterojax.cluster.weights import weighted_mean
+
+# Features per sample from which products are the smaller work.
+_WIDE = 4
+
+
+class Rows(NamedTuple):
+  """Samples as they are; a center is `[D]`."""
+
+  x: jax.Array  # [N, D], centred.
+
+  def norms(self) -> jax.Array:
+    """`[N]` squared."""
+    return jnp.sum(self.x**2, axis=1)
+
+  def total(self, weights: jax.Array | None) -> jax.Array:
+    """Weighted mean of the squared norms."""
+    return jnp.sum(weighted_mean(self.x**2, weights))
+
+  def at(self, rows: jax.Array) -> jax.Array:
+    """Centers where samples are."""
+    return self.x[rows]
+
+  def dots(self, rows: jax.Array) -> jax.Array:
+    """`[L, N]` of L samples with all."""
+    return _dot(self.x[rows], self.x)
+
+  def scores(self, centers: jax.Array) -> jax.Array:
+    """`[N, K]` of half |c_j|^2 - x.c_j: smallest for the nearest center."""
+    half = 0.5 * jnp.sum(centers**2, axis=1)
+    return half[None] - _dot(self.x, centers)
+
+  def moved(self, change: jax.Array) -> jax.Array:
+    """Sum of the squared changes of centers."""
+    return jnp.sum(change**2)
+
+  def distance(self, centers: jax.Array, labels: jax.Array) -> jax.Array:
+    """`[N]` squared, of each sample to its own center, by differences."""
+    return jnp.sum((self.x - centers[labels]) ** 2, axis=1)
+
+  def sums(
+      self, labels: jax.Array, weights: jax.Array | None, k: int
+  ) -> jax.Array:
+    """`[K, D]` of the samples of each cluster."""
+    if weights is None:
+      return jax.ops.segment_sum(self.x, labels, num_segments=k)
+    shares = jax.nn.one_hot(labels, k, dtype=self.x.dtype) * weights[:, None]
+    return jnp.matmul(shares.T, self.x, precision='highest')
+
+
+class Products(NamedTuple):
+  """Inner products; a center is its coefficients `[M]`."""
+
+  own: jax.Array  # [N, M] of the samples, which are the first N of M.
+  all: jax.Array  # [M, M]
+
+  def norms(self) -> jax.Array:
+    return jnp.diagonal(self.own)
+
+  def total(self, weights: jax.Array | None) -> jax.Array:
+    return weighted_mean(self.norms()[:, None], weights)[0]
+
+  def at(self, rows: jax.Array) -> jax.Array:
+    return jax.nn.one_hot(rows, len(self.all), dtype=self.own.dtype)
+
+  def dots(self, rows: jax.Array) -> jax.Array:
+    return self.own[rows, : len(self.own)]
+
+  def scores(self, centers: jax.Array) -> jax.Array:
+    dots = _dot(self.all, centers)
+    half = 0.5 * jnp.sum(centers.T * dots, axis=0)
+    return half[None] - dots[: len(self.own)]
+
+  def moved(self, change: jax.Array) -> jax.Array:
+    return jnp.sum(change.T * _dot(self.all, change))
+
+  def distance(self, centers: jax.Array, labels: jax.Array) -> jax.Array:
+    scores = jnp.take_along_axis(self.scores(centers), labels[:, None], axis=1)
+    norms = self.norms()
+    distance = norms + 2 * scores[:, 0]
+    # What rounding leaves of a sample that is its own center.
+    least = 8 * jnp.finfo(norms.dtype).eps * norms
+    return jnp.where(distance > least, distance, 0)
+
+  def sums(
+      self, labels: jax.Array, weights: jax.Array | None, k: int
+  ) -> jax.Array:
+    shares = jax.nn.one_hot(labels, k, dtype=self.own.dtype, axis=0)
+    if weights is not None:
+      shares *= weights[None]
+    return jnp.pad(shares, ((0, 0), (0, len(self.all) - len(labels))))
+
+
+Points = Rows | Products
+
+
+def points_of(
+    x: jax.Array, mean: jax.Array, init: jax.Array | None = None
+) -> tuple[Points, jax.Array | None]:
+  """The samples, and the starting centers in their terms.
+
+  Distances do not change with the origin; their rounding errors do.
+
+  Args:
+    x: `[N, D]`.
+    mean: `[D]` of the samples.
+    init: `[K, D]` starting centers, if given.
+
+  Returns:
+    The samples and `[K, D]` or `[K, M]`.
+  """
+  if x.shape[1] < _WIDE * x.shape[0]:
+    return Rows(x - mean[None]), None if init is None else init - mean[None]
+  parts = [x] if init is None else [x, init]
+  every = products.of_rows(parts, mean)
+  points = Products(every[: len(x)], every)
+  if init is None:
+    return points, None
+  return points, points.at(len(x) + jnp.arange(len(init)))
+
+
+def centers_of(
+    points: Points,
+    centers: jax.Array,
+    x: jax.Array,
+    mean: jax.Array,
+    init: jax.Array | None = None,
+) -> jax.Array:
+  """`[K, D]` of centers in the terms of the samples; arguments as before."""
+  if isinstance(points, Rows):
+    return centers + mean[None]
+  found = jnp.matmul(centers[:, : len(x)], x, precision='highest')
+  if init is not None:
+    found += jnp.matmul(centers[:, len(x) :], init, precision='highest')
+  # Coefficients of a mean sum to 1; those of no center to 0.
+  return found + (1 - jnp.sum(centers, axis=1))[:, None] * mean[None]
+
+
+def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
+  """`a @ b.T` in full precision, which accelerators round by default."""
+  return jnp.matmul(a, b.T, precision='highest')

@@ -1,0 +1,86 @@
+"""Inner products of centred data, chunk by chunk.
+
+Axes: N samples, D features.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+
+# Rows or columns that are centred at once, instead of a copy of all.
+_CHUNK = 4096
+_BLOCKS = 4
+
+
+def of_rows(parts: Sequence[jax.Array], mean: jax.Array) -> jax.Array:
+  """`X X'` of the centred rows `[N, D]` of all parts, in the mean's type."""
+
+  def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+    chunks = [centred(x, mean, start, size, 1) for x in parts]
+    return _upper_product(jnp.concatenate(chunks))
+
+  return _symmetric(product, len(mean))
+
+
+def of_columns(x: jax.Array, mean: jax.Array) -> jax.Array:
+  """`X' X` `[D, D]` of the centred rows `[N, D]`, in the mean's type."""
+
+  def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+    chunk = centred(x, mean, start, size, 0)
+    # Of a copy that is turned round the whole product takes less time than
+    # half of it in place.
+    turned = jax.lax.optimization_barrier(chunk.T)
+    return jnp.matmul(turned, turned.T, precision='highest')
+
+  return _symmetric(product, len(x))
+
+
+def chunks(length: int) -> tuple[int, int, int]:
+  """Size of the chunks, how many there are, and what is left over."""
+  chunk = min(_CHUNK, length)
+  return chunk, *divmod(length, chunk)
+
+
+def centred(
+    x: jax.Array,
+    mean: jax.Array,
+    start: jax.typing.ArrayLike,
+    size: int,
+    axis: int,
+) -> jax.Array:
+  """So many rows or columns of the centred data, in the mean's type."""
+  if axis == 1:
+    mean_part = jax.lax.dynamic_slice_in_dim(mean, start, size)
+  else:
+    mean_part = mean
+  part = jax.lax.dynamic_slice_in_dim(x, start, size, axis)
+  return part.astype(mean.dtype) - mean_part[None]
+
+
+def _symmetric(
+    product: Callable[[jax.typing.ArrayLike, int], jax.Array], length: int
+) -> jax.Array:
+  """The sum over all chunks of what is right above the diagonal."""
+  chunk, whole, rest = chunks(length)
+  total = jax.lax.fori_loop(
+      0,
+      whole,
+      lambda i, total: total + product(i * chunk, chunk),
+      product(whole * chunk, rest),
+  )
+  upper = jnp.triu(total)
+  return upper + jnp.triu(upper, 1).T
+
+
+def _upper_product(a: jax.Array) -> jax.Array:
+  """`A A'` by blocks, without those below the diagonal, which stay zero."""
+  size = len(a)
+  cuts = [size * i // _BLOCKS for i in range(_BLOCKS + 1)]
+  return jnp.concatenate([
+      jnp.pad(
+          jnp.matmul(a[start:stop], a[start:].T, precision='highest'),
+          ((0, 0), (start, 0)),
+      )
+      for start, stop in zip(cuts, cuts[1:])
+  ])

@@ -1,0 +1,161 @@
+"""Work of a run for `timings`, and its share of what the machine can do.
+
+The share is model FLOP utilisation (Chowdhery et al. 2022, appendix B): the
+operations that a model is defined by over those that the ceiling allows in the
+same time. The ceiling is that of matrix products, measured in the run itself;
+the time is all of the stage's, with reading, compiling and waiting.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+import itertools
+import json
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax import ceiling
+from heterojax import flops
+from heterojax.backbones import Backbone
+from heterojax.studies import stages
+from heterojax.studies.settings import Settings
+
+_CEILING = 'ceiling'
+_TRAINED = 'float32'  # Heads, and networks that are.
+
+
+class Job(NamedTuple):
+  """A finished file of fine-tuning, and when it was written."""
+
+  path: pathlib.Path
+  written: int
+
+
+def of_features(
+    settings: Settings,
+    backbone: Backbone | None,
+    computed: int,
+    timer: stages.Timer,
+) -> None:
+  """Adds the work of the stage 'features', and measures the ceiling.
+
+  Args:
+    settings: of the study.
+    backbone: see `stages.load_backbone`.
+    computed: images that went through the network now; without any, nothing is
+      measured.
+    timer: of the study.
+  """
+  if backbone is None or not computed:
+    return
+  dtype = settings.backbone.dtype
+  _measure(dict.fromkeys((dtype, _TRAINED)), timer)
+  each = flops.per_image(backbone, settings.data.image_size)
+  _add(timer, 'features', computed * each, dtype)
+
+
+def of_heads(
+    settings: Settings,
+    dim: int,
+    rows: Sequence[tuple[int, int]],
+    epochs: Sequence[int],
+    timer: stages.Timer,
+) -> None:
+  """Adds the work of the stage 'heads'.
+
+  Args:
+    settings: of the study.
+    dim: number of features, D.
+    rows: of each head, training and validation rows of an epoch.
+    epochs: that each head trained.
+    timer: of the study.
+  """
+  forward, backward = flops_per_row(settings, dim)
+  total = sum(
+      own * (train * (forward + backward) + validation * forward)
+      for own, (train, validation) in zip(epochs, rows, strict=True)
+  )
+  _add(timer, 'heads', float(total), _TRAINED)
+
+
+def of_training(
+    settings: Settings,
+    backbone: Backbone,
+    jobs: Collection[Job],
+    timer: stages.Timer,
+) -> None:
+  """Adds the work of the stage 'training', and measures the ceiling.
+
+  Args:
+    settings: of the study.
+    backbone: see `stages.load_backbone`.
+    jobs: that were trained now; without any, nothing is measured.
+    timer: of the study.
+  """
+  if not jobs:
+    return
+  _measure((_TRAINED,), timer)
+  trained, predicted = np.sum(
+      [_image_passes(settings, job.path) for job in jobs], axis=0
+  ).tolist()
+  own = timer.stages['training']
+  own['images'] = trained
+  own['images_per_second'] = trained / own['seconds']
+  each = flops.per_image(backbone, settings.data.image_size)
+  # A gradient takes about twice what its function takes.
+  _add(timer, 'training', (3 * trained + predicted) * each, _TRAINED)
+
+
+def finished_jobs(folder: pathlib.Path) -> set[Job]:
+  """What fine-tuning has finished in a run folder."""
+  found = (folder / 'checkpoints').glob('*/job.json')
+  return {Job(path, path.stat().st_mtime_ns) for path in found}
+
+
+def _image_passes(
+    settings: Settings, path: pathlib.Path
+) -> tuple[int, int]:
+  """Images of a job that were trained on and predicted, in all epochs."""
+  job = json.loads(path.read_text())
+  n, epochs = len(job['about']['train']), len(job['history'])
+  # An incomplete last batch is left out; features come from the best epoch.
+  full = n - n % min(settings.fine_tuning.batch_size, n)
+  validation = len(job['about']['validation'])
+  return epochs * full, epochs * validation + len(job['about']['rows'])
+
+
+def epochs_of_heads(folder: pathlib.Path) -> list[int]:
+  """That each head of a run trained, see `head_files.save`."""
+  heads = json.loads((folder / 'checkpoints' / 'heads.json').read_text())
+  return [head['epochs'] for head in heads]
+
+
+def flops_per_row(settings: Settings, dim: int) -> tuple[int, int]:
+  """Of a head on one image, forward and backward.
+
+  Every weight has a product forward, one for its own gradient and, but in the
+  first layer, one for that of its input.
+  """
+  widths = ()
+  if settings.data.task == 'regression':
+    widths = settings.heads.widths
+  weights = [a * b for a, b in itertools.pairwise((dim, *widths, 1))]
+  return 2 * sum(weights), 2 * (2 * sum(weights) - weights[0])
+
+
+def _measure(dtypes: Iterable[str], timer: stages.Timer) -> None:
+  with timer.stage(_CEILING):
+    rates = {
+        f'{dtype}_flops_per_second': ceiling.flops_per_second(dtype)
+        for dtype in dtypes
+    }
+  timer.stages[_CEILING] |= rates
+
+
+def _add(timer: stages.Timer, stage: str, work: float, dtype: str) -> None:
+  own = timer.stages[stage]
+  own['flops'] = work
+  rates = timer.stages.get(_CEILING)
+  if rates:
+    most = rates[f'{dtype}_flops_per_second'] * own['seconds']
+    own['model_flop_utilisation'] = work / most
