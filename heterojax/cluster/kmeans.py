@@ -123,12 +123,12 @@ def fit(
   points, _ = points_of(x, mean)
   exists = jnp.arange(k) < (k if own_k is None else own_k)
 
+  threshold = _threshold(tol, points, x.shape[1], weights)
+
   def restart(key: jax.Array) -> KMeans:
     init = points.at(plus_plus(key, points, k, weights, own_k))
     init = jnp.where(exists[:, None], init, 0)
-    return _lloyd(
-        points, weights, init, tol / x.shape[1], max_iter, exists
-    )
+    return _lloyd(points, weights, init, threshold, max_iter, exists)
 
   run = restarts.best(restart, keys, lambda runs: runs.inertia)
   return _finish(run, points, x, weights, mean)
@@ -148,8 +148,21 @@ def _fit_from(
   mean = weighted_mean(x, weights)
   points, start = points_of(x, mean, init)
   exists = jnp.full(len(init), True)
-  run = _lloyd(points, weights, start, tol / x.shape[1], max_iter, exists)
+  threshold = _threshold(tol, points, x.shape[1], weights)
+  run = _lloyd(points, weights, start, threshold, max_iter, exists)
   return _finish(run, points, x, weights, mean, init)
+
+
+def _threshold(
+    tol: float, points: Points, d: int, weights: jax.Array | None
+) -> jax.Array:
+  """`tol` times the mean variance of D features, which takes a pass of all."""
+  dtype = points.norms().dtype
+  return jax.lax.cond(
+      tol > 0,
+      lambda: (tol * points.total(weights) / d).astype(dtype),
+      lambda: jnp.zeros((), dtype),
+  )
 
 
 def _finish(
@@ -165,7 +178,7 @@ def _finish(
   if isinstance(points, Rows):
     return run._replace(centers=centers)
   # Differences of rows cancel less than those of products.
-  inertia = _inertia(Rows(x), weights, centers, run.labels)
+  inertia = Rows(x).inertia(centers, run.labels, weights)
   return run._replace(centers=centers, inertia=inertia)
 
 
@@ -201,13 +214,12 @@ def _lloyd(
     points: Points,
     weights: jax.Array | None,
     init: jax.Array,
-    tol: jax.Array,
+    threshold: jax.Array,
     max_iter: int,
     exists: jax.Array,
 ) -> KMeans:
   """One run from given centers, in the terms of the samples."""
   fitted = True if weights is None else weights > 0
-  threshold = tol * points.total(weights)
 
   def going(state: _State) -> jax.Array:
     moving = ~state.strict & (state.shift > threshold)
@@ -237,18 +249,8 @@ def _lloyd(
   labels = jnp.where(
       end.strict & fitted, end.labels, _nearest(points, end.centers, exists)
   )
-  inertia = _inertia(points, weights, end.centers, labels)
+  inertia = points.inertia(end.centers, labels, weights)
   return KMeans(end.centers, labels, inertia, end.n_iter)
-
-
-def _inertia(
-    points: Points,
-    weights: jax.Array | None,
-    centers: jax.Array,
-    labels: jax.Array,
-) -> jax.Array:
-  distance = points.distance(centers, labels)
-  return jnp.sum(distance if weights is None else weights * distance)
 
 
 def _means(

@@ -18,6 +18,9 @@ import jax.numpy as jnp
 from heterojax.cluster import products
 from heterojax.cluster.weights import weighted_mean
 
+# Clusters whose sums are a matrix product: it takes both factors in parallel,
+# where XLA adds samples one after another.
+_FEW = 8
 # Features per sample from which products are the smaller work.
 _WIDE = 4
 
@@ -56,13 +59,35 @@ class Rows(NamedTuple):
     """`[N]` squared, of each sample to its own center, by differences."""
     return jnp.sum((self.x - centers[labels]) ** 2, axis=1)
 
+  def inertia(
+      self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
+  ) -> jax.Array:
+    """Weighted sum of `distance`, in chunks that stay in the cache."""
+    chunk, whole, rest = products.chunks(len(labels))
+
+    def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+      own, *others = jax.tree.map(
+          lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
+          (self, labels, weights),
+      )
+      return _weighted_sum(own.distance(centers, others[0]), others[1])
+
+    return jax.lax.fori_loop(
+        0,
+        whole,
+        lambda i, total: total + part(i * chunk, chunk),
+        part(whole * chunk, rest),
+    )
+
   def sums(
       self, labels: jax.Array, weights: jax.Array | None, k: int
   ) -> jax.Array:
     """`[K, D]` of the samples of each cluster."""
-    if weights is None:
+    if weights is None and k > _FEW:
       return jax.ops.segment_sum(self.x, labels, num_segments=k)
-    shares = jax.nn.one_hot(labels, k, dtype=self.x.dtype) * weights[:, None]
+    shares = jax.nn.one_hot(labels, k, dtype=self.x.dtype)
+    if weights is not None:
+      shares *= weights[:, None]
     return jnp.matmul(shares.T, self.x, precision='highest')
 
 
@@ -99,6 +124,11 @@ class Products(NamedTuple):
     # What rounding leaves of a sample that is its own center.
     least = 8 * jnp.finfo(norms.dtype).eps * norms
     return jnp.where(distance > least, distance, 0)
+
+  def inertia(
+      self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
+  ) -> jax.Array:
+    return _weighted_sum(self.distance(centers, labels), weights)
 
   def sums(
       self, labels: jax.Array, weights: jax.Array | None, k: int
@@ -157,3 +187,7 @@ def centers_of(
 def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
   """`a @ b.T` in full precision, which accelerators round by default."""
   return jnp.matmul(a, b.T, precision='highest')
+
+
+def _weighted_sum(values: jax.Array, weights: jax.Array | None) -> jax.Array:
+  return jnp.sum(values if weights is None else weights * values)
