@@ -122,7 +122,6 @@ def fit(
   mean = weighted_mean(x, weights)
   points, _ = points_of(x, mean)
   exists = jnp.arange(k) < (k if own_k is None else own_k)
-
   threshold = _threshold(tol, points, x.shape[1], weights)
 
   def restart(key: jax.Array) -> KMeans:

@@ -19,6 +19,7 @@ import numpy as np
 
 from heterojax import cores
 from heterojax.heads import epochs
+from heterojax.heads import head
 from heterojax.heads.epochs import Training
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.kinds import Params
@@ -140,16 +141,32 @@ def train(
         members, x.shape[1], training.task, training.widths
     )
   shares = _shares(-(-sizes // training.batch_size))
-  states, heads = zip(*(
-      _start(params, data, every, share, training) for share in shares
-  ))
-  states = list(states)
-  programs = [
-      _program(state, data, own, training)
-      for state, own in zip(states, heads)
-  ]
-  history = np.full((training.epochs, len(members)), np.nan)
-  stopped = np.zeros(len(members), bool)
+  started = [_start(params, data, every, own, training) for own in shares]
+  states, history = _run(started, shares, data, training)
+  # A head that two programs trained is the same in both.
+  first = np.unique(np.concatenate(shares), return_index=True)[1]
+  stopping = _joined([state.stopping for state in states], first)
+  return Ensemble(
+      params=stopping.best_params,
+      best=np.asarray(stopping.best),
+      best_epoch=np.asarray(stopping.best_epoch),
+      epochs=np.sum(~np.isnan(history), axis=0),
+      history=history,
+  )
+
+
+def _run(
+    started: Sequence[tuple[epochs.State, epochs.Heads]],
+    shares: Sequence[np.ndarray],
+    data: epochs.Data,
+    training: Training,
+) -> tuple[list[epochs.State], np.ndarray]:
+  """All epochs of all shares; the last states, and the history."""
+  states, heads = map(list, zip(*started))
+  programs = [_program(*own, data, training) for own in started]
+  count = 1 + max(share.max() for share in shares)
+  history = np.full((training.epochs, count), np.nan)
+  stopped = np.zeros(count, bool)
   with (
       concurrent.futures.ThreadPoolExecutor(len(shares)) as pool,
       Progress('heads', training.epochs, 'epochs') as progress,
@@ -169,16 +186,7 @@ def train(
       progress.update(1)
       if stopped.all():
         break
-  # A head that two programs trained is the same in both.
-  first = np.unique(np.concatenate(shares), return_index=True)[1]
-  stopping = _joined([state.stopping for state in states], first)
-  return Ensemble(
-      params=stopping.best_params,
-      best=np.asarray(stopping.best),
-      best_epoch=np.asarray(stopping.best_epoch),
-      epochs=np.sum(~np.isnan(history), axis=0),
-      history=history[: epoch + 1],
-  )
+  return states, history[: epoch + 1]
 
 
 def predict(params: Params, x: jax.Array) -> jax.Array:
@@ -198,7 +206,8 @@ def predict(params: Params, x: jax.Array) -> jax.Array:
 def _padded(rows: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
   """Lists of rows as `[H, S * B]`."""
   longest = max(len(own) for own in rows)
-  padded = np.zeros((len(rows), -(-longest // batch_size) * batch_size), np.int32)
+  length = -(-longest // batch_size) * batch_size
+  padded = np.zeros((len(rows), length), np.int32)
   for h, own in enumerate(rows):
     padded[h, : len(own)] = own
     # Zero times an infinite feature is no zero: a mask alone would let a row
@@ -222,13 +231,18 @@ def _shares(batches: np.ndarray) -> list[np.ndarray]:
   On CPU every core has as many, and about the same number of batches; shares
   that would have one head less repeat their last one.
   """
-  cpu = cores.are_the_devices()
-  shares = [[] for _ in range(min(cores.number(), len(batches)) if cpu else 1)]
+  number = cores.number() if cores.are_the_devices() else 1
+  shares = [[] for _ in range(min(number, len(batches)))]
+  loads = np.zeros(len(shares), int)
   most = -(-len(batches) // len(shares))
   for h in np.argsort(-batches, kind='stable'):
-    free = [share for share in shares if len(share) < most]
-    min(free, key=lambda share: batches[share].sum()).append(h)
-  return [np.array(share + share[-1:] * (most - len(share))) for share in shares]
+    free = [s for s, share in enumerate(shares) if len(share) < most]
+    least = min(free, key=loads.__getitem__)
+    shares[least].append(h)
+    loads[least] += batches[h]
+  return [
+      np.array(share + share[-1:] * (most - len(share))) for share in shares
+  ]
 
 
 @functools.partial(jax.jit, static_argnums=4)
@@ -245,14 +259,17 @@ def _start(
 
 
 @jax.jit
-def _joined(parts, numbers):
+def _joined(
+    parts: Sequence[head.EarlyStopping], numbers: np.ndarray
+) -> head.EarlyStopping:
+  """Of all shares, the heads with these places among them."""
   return jax.tree.map(lambda *own: jnp.concatenate(own)[numbers], *parts)
 
 
 def _program(
     state: epochs.State,
-    data: epochs.Data,
     heads: epochs.Heads,
+    data: epochs.Data,
     training: Training,
 ) -> epochs.Epoch:
   """What takes a share of the heads through an epoch."""

@@ -298,7 +298,8 @@ def outputs(params: Params, x: jax.Array, *, task: str) -> jax.Array:
     return jax.vmap(kind.outputs, in_axes=(0, None))(params, x)
   # In groups of one size, or sums could depend on the number of heads.
   count = len(jax.tree.leaves(params)[0])
-  number = np.minimum(np.arange(-(-count // kind.group) * kind.group), count - 1)
+  padded = -(-count // kind.group) * kind.group
+  number = np.minimum(np.arange(padded), count - 1)
   params = jax.tree.map(lambda leaf: leaf[number], params)
   every = jax.lax.map(
       lambda own: kind.outputs(own, x), params, batch_size=kind.group

@@ -31,7 +31,7 @@ def _data() -> tuple[np.ndarray, np.ndarray]:
 def _member() -> Member:
   rows = np.random.default_rng(4).permutation(_N)
   return Member(
-      rows, _N + np.arange(_V), jax.random.key(5), jax.random.key(6)
+      rows, _N + np.arange(_V), jax.random.key(5), jax.random.key(3)
   )
 
 
