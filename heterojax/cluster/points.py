@@ -63,7 +63,6 @@ class Rows(NamedTuple):
       self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
   ) -> jax.Array:
     """Weighted sum of `distance`, in chunks that stay in the cache."""
-    chunk, whole, rest = products.chunks(len(labels))
 
     def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
       own, *others = jax.tree.map(
@@ -72,12 +71,7 @@ class Rows(NamedTuple):
       )
       return _weighted_sum(own.distance(centers, others[0]), others[1])
 
-    return jax.lax.fori_loop(
-        0,
-        whole,
-        lambda i, total: total + part(i * chunk, chunk),
-        part(whole * chunk, rest),
-    )
+    return products.sum_of_chunks(part, len(labels))
 
   def sums(
       self, labels: jax.Array, weights: jax.Array | None, k: int

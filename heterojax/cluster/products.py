@@ -42,6 +42,19 @@ def chunks(length: int) -> tuple[int, int, int]:
   return chunk, *divmod(length, chunk)
 
 
+def sum_of_chunks(
+    part: Callable[[jax.typing.ArrayLike, int], jax.Array], length: int
+) -> jax.Array:
+  """Sum of (start, size) to an array, over all chunks."""
+  chunk, whole, rest = chunks(length)
+  return jax.lax.fori_loop(
+      0,
+      whole,
+      lambda i, total: total + part(i * chunk, chunk),
+      part(whole * chunk, rest),
+  )
+
+
 def centred(
     x: jax.Array,
     mean: jax.Array,
@@ -62,14 +75,7 @@ def _symmetric(
     product: Callable[[jax.typing.ArrayLike, int], jax.Array], length: int
 ) -> jax.Array:
   """The sum over all chunks of what is right above the diagonal."""
-  chunk, whole, rest = chunks(length)
-  total = jax.lax.fori_loop(
-      0,
-      whole,
-      lambda i, total: total + product(i * chunk, chunk),
-      product(whole * chunk, rest),
-  )
-  upper = jnp.triu(total)
+  upper = jnp.triu(sum_of_chunks(product, length))
   return upper + jnp.triu(upper, 1).T
 
 
