@@ -52,14 +52,14 @@ _Turns = Iterator[tuple[Callable[[], None], int]]
 @contextlib.contextmanager
 def _by_cores(side: int, dtype: str) -> _Turns:
   x = jnp.ones((side, side), dtype)
-  product = cores.compiled(jnp.matmul, x, x)
-  number = cores.number()
-  with concurrent.futures.ThreadPoolExecutor(number) as pool:
+  products = cores.compiled(jnp.matmul, x, x)
+  own = [jax.device_put(x, device) for device in cores.devices()]
+  with concurrent.futures.ThreadPoolExecutor(len(own)) as pool:
 
-    def work(_: int) -> None:
+    def work(product: jax.stages.Compiled, x: jax.Array) -> None:
       product(x, x).block_until_ready()
 
-    yield lambda: list(pool.map(work, range(number))), number
+    yield lambda: list(pool.map(work, products, own)), len(own)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ import concurrent.futures
 import contextlib
 import functools
 import math
-from typing import Any
+import queue
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import AxisType
@@ -46,20 +47,31 @@ def batches(
   Raises:
     UserError: if the devices cannot share the batch.
   """
-  compiled = program(network, params, shape)
+  compiled = programs(network, params, shape)
   if by_devices():
     params = jax.device_put(params, everywhere())
-    yield functools.partial(_over_devices, compiled, params, split())
+    yield functools.partial(_over_devices, *compiled, params, split())
     return
   size = _images_per_call(shape[0])
-  with concurrent.futures.ThreadPoolExecutor(cores.number()) as pool:
-    yield functools.partial(_over_cores, compiled, params, size, pool)
+  free: queue.SimpleQueue[_Core] = queue.SimpleQueue()
+  for own, device in zip(compiled, cores.devices()):
+    free.put(_Core(own, jax.device_put(params, device), device))
+  with concurrent.futures.ThreadPoolExecutor(len(compiled)) as pool:
+    yield functools.partial(_over_cores, free, size, pool)
 
 
-def program(
+class _Core(NamedTuple):
+  """What a core needs to run its images."""
+
+  compiled: jax.stages.Compiled
+  params: Any
+  device: jax.Device
+
+
+def programs(
     network: Network, params: Any, shape: tuple[int, ...]
-) -> jax.stages.Compiled:
-  """What runs a batch, or the images that a core takes of it at a time.
+) -> cores.Programs:
+  """One that runs a batch; or for each core, the images it takes at a time.
 
   Args:
     network: see `batches`.
@@ -67,7 +79,7 @@ def program(
     shape: of a batch, `[B, S, S, 3]`.
 
   Returns:
-    The compiled network.
+    The compiled network, once for each core or once for all devices.
 
   Raises:
     UserError: if the devices cannot share the batch.
@@ -86,7 +98,7 @@ def program(
   jitted = jax.jit(
       network, in_shardings=(everywhere(), split()), out_shardings=split()
   )
-  return jitted.lower(params, images).compile()
+  return (jitted.lower(params, images).compile(),)
 
 
 def by_devices() -> bool:
@@ -136,8 +148,7 @@ def _over_devices(
 
 
 def _over_cores(
-    compiled: jax.stages.Compiled,
-    params: Any,
+    free: 'queue.SimpleQueue[_Core]',
     size: int,
     pool: concurrent.futures.ThreadPoolExecutor,
     images: np.ndarray,
@@ -145,7 +156,12 @@ def _over_cores(
 ) -> Callable[[], np.ndarray]:
 
   def part(images: np.ndarray) -> np.ndarray:
-    return np.asarray(compiled(params, jax.device_put(images)))
+    core = free.get()
+    try:
+      images = jax.device_put(images, core.device)
+      return np.asarray(core.compiled(core.params, images))
+    finally:
+      free.put(core)
 
   parts = [
       pool.submit(part, images[start : start + size])

@@ -6,7 +6,7 @@ others with HYPOTHESIS_PROFILE=explore; and no study that a test runs may write
 a null into `results.json` without saying why.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import os
 import pathlib
 import tempfile
@@ -51,6 +51,17 @@ def _free_programs() -> Iterator[None]:
   yield
   cores.forget_programs()
   jax.clear_caches()
+
+
+@pytest.fixture
+def use_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+  """Lets programs believe in so many cores; all are the first one."""
+  first = cores.numbers()[:1]
+
+  def use(number: int) -> None:
+    monkeypatch.setattr(cores, 'numbers', lambda: first * number)
+
+  return use
 
 
 @pytest.fixture(scope='session')

@@ -60,20 +60,21 @@ def test_the_best_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_core_has_a_product_of_its_own(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, use_cores: Callable[[int], None]
 ) -> None:
-  monkeypatch.setattr(cores, 'number', lambda: 3)
+  use_cores(3)
   calls = []
   original = cores.compiled
 
   def counted(*arguments):
-    program = original(*arguments)
+    def counting(program):
+      def run(*factors):
+        calls.append([f.shape for f in factors])
+        return program(*factors)
 
-    def run(*factors):
-      calls.append([f.shape for f in factors])
-      return program(*factors)
+      return run
 
-    return run
+    return [counting(program) for program in original(*arguments)]
 
   monkeypatch.setattr(cores, 'compiled', counted)
   with ceiling._by_cores(64, 'float32') as (turn, products):

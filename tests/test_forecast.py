@@ -1,12 +1,12 @@
 """Tests of what --dry_run says of memory."""
 
+from collections.abc import Callable
 import dataclasses
 
 import jax
 import pytest
 
 from heterojax import backbones
-from heterojax import cores
 from heterojax import features
 from heterojax.finetuning import steps
 from heterojax.studies import forecast
@@ -34,14 +34,14 @@ def test_memory_is_bounded_by_the_batch_and_not_by_the_data(
 
 
 def test_the_program_holds_few_maps(
-    backbone: backbones.Backbone, monkeypatch: pytest.MonkeyPatch
+    backbone: backbones.Backbone, use_cores: Callable[[int], None]
 ) -> None:
   """Of Lite0 the largest is the first expansion: 32 x 32 x 96 at 64 pixels.
 
   It is held with its padding and the map that it is made from, of one image at
   a time; of the others there are small maps only.
   """
-  monkeypatch.setattr(cores, 'number', lambda: 1)
+  use_cores(1)
   largest = 32 * 32 * 96 * 4
   for batch_size in (1, 8):
     how = dataclasses.replace(_HOW, batch_size=batch_size)
@@ -54,16 +54,16 @@ def test_the_program_holds_few_maps(
   # Of a larger batch a core takes eight images at a time.
   how = dataclasses.replace(_HOW, batch_size=64)
   assert forecast.memory(backbone, how, 100).device == need.device
-  monkeypatch.setattr(cores, 'number', lambda: 2)
+  use_cores(2)
   double = forecast.memory(backbone, how, 100)
   assert double.device - need.device == own
 
 
 def test_batches_are_those_that_are_ahead(
-    backbone: backbones.Backbone, monkeypatch: pytest.MonkeyPatch
+    backbone: backbones.Backbone, use_cores: Callable[[int], None]
 ) -> None:
   """Two cores, batches of 8: 3 begun, 1 in use, 1 assembled and 2 decoded."""
-  monkeypatch.setattr(cores, 'number', lambda: 2)
+  use_cores(2)
   assert forecast.memory(backbone, _HOW, 100).images == 7 * 8 * _IMAGE
   # Five pictures make one batch of five.
   assert forecast.memory(backbone, _HOW, 5).images % (5 * _IMAGE) == 0

@@ -1,5 +1,6 @@
 """Tests of batches through a network."""
 
+from collections.abc import Callable
 import subprocess
 import sys
 from typing import Any
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from heterojax import cores
 from heterojax import forward
 
 _SHAPE = (6, 16, 16, 3)
@@ -56,11 +56,11 @@ def test_a_batch_that_is_not_even(batch_size: int) -> None:
 
 
 def test_bits_do_not_depend_on_the_number_of_cores(
-    monkeypatch: pytest.MonkeyPatch,
+    use_cores: Callable[[int], None],
 ) -> None:
   got = []
   for number in (1, 3):
-    monkeypatch.setattr(cores, 'number', lambda n=number: n)
+    use_cores(number)
     got.append(_run(_images(), 6))
   np.testing.assert_array_equal(*got)
 
@@ -68,10 +68,10 @@ def test_bits_do_not_depend_on_the_number_of_cores(
 @pytest.mark.parametrize('number', [1, 2, 16])
 @pytest.mark.parametrize('batch_size', [1, 8, 32])
 def test_no_core_lacks_images(
-    number: int, batch_size: int, monkeypatch: pytest.MonkeyPatch
+    number: int, batch_size: int, use_cores: Callable[[int], None]
 ) -> None:
   """While one batch is waited for, the others have enough for all cores."""
-  monkeypatch.setattr(cores, 'number', lambda: number)
+  use_cores(number)
   images = forward.ahead(batch_size) * batch_size
   assert images >= number * 8
   assert images < number * 8 + 2 * batch_size
@@ -104,20 +104,23 @@ def test_images_go_to_the_device_once_and_come_back_once(
   images = np.random.default_rng(0).normal(size=(32, 4, 4, 3))
   images = images.astype(np.float32)
   put, calls, read = [], [], []
-  device_put, program, asarray = jax.device_put, forward.program, np.asarray
+  device_put, programs, asarray = jax.device_put, forward.programs, np.asarray
 
   def counted_put(x: Any, *place: Any) -> jax.Array:
-    put.append(x)
+    if isinstance(x, np.ndarray):  # The weights are on a device before.
+      put.append(x)
     return device_put(x, *place)
 
-  def counted_program(*arguments: Any) -> Any:
-    compiled = program(*arguments)
+  def counted_programs(*arguments: Any) -> Any:
 
-    def call(params: Any, x: jax.Array) -> jax.Array:
-      calls.append(x.shape)
-      return compiled(params, x)
+    def counted(compiled: jax.stages.Compiled) -> Any:
+      def call(params: Any, x: jax.Array) -> jax.Array:
+        calls.append(x.shape)
+        return compiled(params, x)
 
-    return call
+      return call
+
+    return [counted(compiled) for compiled in programs(*arguments)]
 
   def counted_asarray(x: Any, *options: Any) -> np.ndarray:
     if isinstance(x, jax.Array):
@@ -126,7 +129,7 @@ def test_images_go_to_the_device_once_and_come_back_once(
 
   kernel = jnp.ones((4 * 4 * 3, 2))
   monkeypatch.setattr(jax, 'device_put', counted_put)
-  monkeypatch.setattr(forward, 'program', counted_program)
+  monkeypatch.setattr(forward, 'programs', counted_programs)
   monkeypatch.setattr(np, 'asarray', counted_asarray)
   with (
       forward.batches(_network, kernel, images.shape) as run,

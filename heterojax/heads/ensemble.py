@@ -147,9 +147,9 @@ def train(
   first = np.unique(np.concatenate(shares), return_index=True)[1]
   stopping = _joined([state.stopping for state in states], first)
   return Ensemble(
-      params=stopping.best_params,
-      best=np.asarray(stopping.best),
-      best_epoch=np.asarray(stopping.best_epoch),
+      params=jax.device_put(stopping.best_params),
+      best=stopping.best,
+      best_epoch=stopping.best_epoch,
       epochs=np.sum(~np.isnan(history), axis=0),
       history=history,
   )
@@ -162,8 +162,16 @@ def _run(
     training: Training,
 ) -> tuple[list[epochs.State], np.ndarray]:
   """All epochs of all shares; the last states, and the history."""
-  states, heads = map(list, zip(*started))
-  programs = [_program(*own, data, training) for own in started]
+  programs = _programs(*started[0], data, training)
+  # A copy of the state, which is overwritten; what is only read is shared.
+  states = [
+      jax.device_put(state, device, may_alias=False)
+      for (state, _), device in zip(started, cores.devices())
+  ]
+  placed = [
+      jax.device_put((data, heads), device)
+      for (_, heads), device in zip(started, cores.devices())
+  ]
   count = 1 + max(share.max() for share in shares)
   history = np.full((training.epochs, count), np.nan)
   stopped = np.zeros(count, bool)
@@ -172,9 +180,8 @@ def _run(
       Progress('heads', training.epochs, 'epochs') as progress,
   ):
     for epoch in range(training.epochs):
-      number = jnp.asarray(epoch, jnp.int32)
       begun = {
-          s: pool.submit(programs[s], states[s], data, heads[s], number)
+          s: pool.submit(programs[s], states[s], *placed[s], np.int32(epoch))
           for s, share in enumerate(shares)
           if not stopped[share].all()
       }
@@ -200,7 +207,9 @@ def predict(params: Params, x: jax.Array) -> jax.Array:
     `[H, M]` logits of a classification, or numbers in the target's units.
   """
   (task,) = (t for t, k in KINDS.items() if isinstance(params, k.params))
-  return cores.program(epochs.outputs, params, x, task=task)(params, x)
+  first, *_ = cores.program(epochs.outputs, params, x, task=task)
+  params, x = jax.device_put((params, x), cores.devices()[0])
+  return jax.device_put(first(params, x), jax.local_devices()[0])
 
 
 def _padded(rows: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
@@ -231,8 +240,8 @@ def _shares(batches: np.ndarray) -> list[np.ndarray]:
   On CPU every core has as many, and about the same number of batches; shares
   that would have one head less repeat their last one.
   """
-  number = cores.number() if cores.are_the_devices() else 1
-  shares = [[] for _ in range(min(number, len(batches)))]
+  number = min(len(cores.devices()), len(batches))
+  shares = [[] for _ in range(number)]
   loads = np.zeros(len(shares), int)
   most = -(-len(batches) // len(shares))
   for h in np.argsort(-batches, kind='stable'):
@@ -258,21 +267,20 @@ def _start(
   return epochs.start(params, data, heads, training), heads
 
 
-@jax.jit
 def _joined(
     parts: Sequence[head.EarlyStopping], numbers: np.ndarray
 ) -> head.EarlyStopping:
-  """Of all shares, the heads with these places among them."""
-  return jax.tree.map(lambda *own: jnp.concatenate(own)[numbers], *parts)
+  """Of all shares, on the host, the heads with these places among them."""
+  return jax.tree.map(lambda *own: np.concatenate(own)[numbers], *parts)
 
 
-def _program(
+def _programs(
     state: epochs.State,
     heads: epochs.Heads,
     data: epochs.Data,
     training: Training,
-) -> epochs.Epoch:
-  """What takes a share of the heads through an epoch."""
+) -> cores.Programs:
+  """What takes the share of each device through an epoch."""
   args = (state, data, heads, jax.ShapeDtypeStruct((), jnp.int32))
   if cores.are_the_devices():
     return cores.program(

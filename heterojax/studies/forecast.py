@@ -92,7 +92,7 @@ def memory(
   """What the extraction of features takes, compiled and not run."""
   shape = features.batch_shape(extraction, pictures)
   network, params = features.network(backbone, extraction)
-  planned = forward.program(network, params, shape).memory_analysis()
+  planned = forward.programs(network, params, shape)[0].memory_analysis()
   weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
   at_once = 1 if forward.by_devices() else cores.number()
   own = (
