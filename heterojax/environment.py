@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 import importlib.metadata
 import os
+import pathlib
 import platform
 from typing import Any
 
 import jax
 
+from heterojax import cores
 from heterojax.version import __version__
 
 _PACKAGES = (
@@ -25,10 +27,22 @@ def describe() -> dict[str, Any]:
       'platform': devices[0].platform,
       'device': devices[0].device_kind,
       'num_devices': len(devices),
-      'cpus': os.cpu_count(),
+      'processor': processor(),
+      'cores': cores.number(),
       'xla_flags': os.environ.get('XLA_FLAGS', ''),
       'packages': versions(_PACKAGES),
   }
+
+
+def processor() -> str:
+  """The first processor's name, where the system tells it."""
+  info = pathlib.Path('/proc/cpuinfo')
+  if info.exists():
+    for line in info.read_text().splitlines():
+      key, _, value = line.partition(':')
+      if key.strip() == 'model name':
+        return value.strip()
+  return platform.processor()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

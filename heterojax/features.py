@@ -27,7 +27,6 @@ from heterojax import run_folder
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets.sources import ImageSource
-from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.progress import Progress
 
@@ -43,6 +42,20 @@ class Picture(NamedTuple):
 
   path: str
   transform: augmentation.Transform
+
+
+class Features(NamedTuple):
+  """One vector per picture.
+
+  Attributes:
+    x: `[P, D]` float32.
+    computed: how many were computed now.
+    digest: of all of them.
+  """
+
+  x: np.ndarray
+  computed: int
+  digest: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,27 +115,21 @@ def extract(
     extraction: Extraction,
     *,
     fingerprint: Any,
-    environment: dict[str, Any],
-    allow_mismatch: bool = False,
-) -> tuple[np.ndarray, int]:
+) -> Features:
   """Computes the features that `folder` does not hold yet.
 
   Args:
     backbone: the network.
     source: of the images.
     pictures: all P of them, without repeats.
-    folder: for `features.npy` and `blocks.json`.
+    folder: for `features.npy` and `blocks.jsonl`.
     extraction: how.
     fingerprint: anything that, when changed, makes stored features invalid.
-    environment: versions and devices; resuming under another one is refused.
-    allow_mismatch: resume under another environment all the same.
 
   Returns:
-    Features `[P, D]` float32, mapped from the file and read-only, and the
-    number of rows that were computed now.
+    The features, mapped from the file and read-only.
 
   Raises:
-    RefusedError: see `environment`.
     UserError: if a picture cannot be read any more.
   """
   folder.mkdir(parents=True, exist_ok=True)
@@ -133,9 +140,8 @@ def extract(
       (len(pictures), dim(backbone, extraction)),
       extraction.batch_size,
       fingerprint,
-      environment,
   )
-  store.open(allow_mismatch)
+  store.open()
   missing = store.missing()
   done = len(pictures) - sum(b.stop - b.start for b in missing)
   if missing:
@@ -164,7 +170,7 @@ def extract(
         # After a failure too: what was begun is kept.
         while begun:
           finish()
-  return store.read(), len(pictures) - done
+  return Features(store.close(), len(pictures) - done, store.digest())
 
 
 def load_picture(
@@ -204,8 +210,8 @@ def decoded(
       return load_picture(source, picture, extraction)
     except images.UnreadableImage as error:
       raise UserError(
-          f'{picture.path} of {source.name} was readable when the study began and'
-          f' is not any more ({error}): put it back and give the same command.'
+          f'{picture.path} of {source.name} is not what it was when the study'
+          f' began ({error}): put it back and give the same command.'
       ) from error
 
   with concurrent.futures.ThreadPoolExecutor(extraction.workers) as pool:
@@ -233,7 +239,11 @@ def decoded(
 
 
 class _Store:
-  """`features.npy` and the digests of its blocks of rows."""
+  """`features.npy`, and `blocks.jsonl` with the digests of its blocks of rows.
+
+  The index grows by a line per block, so that writing it takes a time that is
+  linear in the number of images.
+  """
 
   def __init__(
       self,
@@ -241,10 +251,9 @@ class _Store:
       shape: tuple[int, int],
       block_size: int,
       fingerprint: Any,
-      environment: dict[str, Any],
   ):
     self._array = folder / 'features.npy'
-    self._index = folder / 'blocks.json'
+    self._index = folder / 'blocks.jsonl'
     self._shape = shape
     self._blocks = [
         slice(start, min(start + block_size, shape[0]))
@@ -255,32 +264,46 @@ class _Store:
         'block_size': block_size,
         'fingerprint': run_folder.digest(fingerprint),
     }
-    self._environment = environment
-    self._digests: dict[str, str] = {}
+    self._digests: dict[int, str] = {}
 
-  def open(self, allow_mismatch: bool) -> None:
+  def open(self) -> None:
     """Finds what an earlier run finished, or starts anew."""
-    stored = {}
-    if self._index.exists() and self._array.exists():
-      try:
-        stored = dict(json.loads(self._index.read_text()))
-        array = np.lib.format.open_memmap(self._array, 'r')
-        if (array.shape, array.dtype) != (self._shape, np.float32):
-          stored = {}
-      except (TypeError, ValueError):
-        _LOG.warning('%s is damaged: features are computed anew.', self._array)
-        stored = {}
-    if {k: stored.get(k) for k in self._header} == self._header:
-      if stored['environment'] != self._environment and not allow_mismatch:
-        raise RefusedError(
-            f'{self._array} was begun in another environment'
-            f' ({stored["environment"]}, now {self._environment}): go on there,'
-            ' choose another --workdir, or allow it with --allow_mismatch.'
+    header, *lines = self._stored() or [None]
+    if header == self._header and self._fits():
+      starts = {block.start for block in self._blocks}
+      for line in lines:
+        match line:
+          case {'start': int(start), 'digest': str(digest)} if start in starts:
+            self._digests[start] = digest
+    else:
+      if self._index.exists():
+        _LOG.warning(
+            'Images, weights or settings are not those that %s was begun with:'
+            ' features are computed anew.',
+            self._array,
         )
-      self._digests = stored['digests']
-      return
-    np.lib.format.open_memmap(self._array, 'w+', np.float32, self._shape)
+      np.lib.format.open_memmap(self._array, 'w+', np.float32, self._shape)
     self._save_index()
+
+  def _stored(self) -> list[Any]:
+    """The lines of the index; what cannot be read is None."""
+    if not self._index.exists():
+      return []
+    lines: list[Any] = []
+    for text in self._index.read_bytes().splitlines():
+      try:
+        lines.append(json.loads(text))
+      except ValueError:  # The last one, of a run that was killed, or damaged.
+        lines.append(None)
+    return lines
+
+  def _fits(self) -> bool:
+    try:
+      array = np.lib.format.open_memmap(self._array, 'r')
+    except (OSError, ValueError):
+      _LOG.warning('%s is damaged: features are computed anew.', self._array)
+      return False
+    return (array.shape, array.dtype) == (self._shape, np.float32)
 
   def missing(self) -> list[slice]:
     """Blocks that are not there, or not as they were written."""
@@ -289,10 +312,10 @@ class _Store:
     array = np.load(self._array, mmap_mode='r')
     missing = []
     for block in self._blocks:
-      known = self._digests.get(str(block.start))
+      known = self._digests.get(block.start)
       if known != _digest(array[block]):
         missing.append(block)
-        if known:
+        if self._digests.pop(block.start, None):
           _LOG.warning(
               'Rows %d to %d of %s are damaged: computed anew.',
               block.start,
@@ -314,24 +337,35 @@ class _Store:
       with self._array.open('r+b') as file:
         file.seek(start)
         file.write(rows.tobytes())
-      self._digests[str(block.start)] = _digest(rows)
-      self._save_index()
+      self._digests[block.start] = _digest(rows)
+      with self._index.open('a', encoding='utf-8') as file:
+        file.write(_line(block.start, self._digests[block.start]))
     except OSError as error:
       raise UserError(
           f'{self._array} cannot be written ({error.strerror}): mend that and'
           ' give the same command, which goes on from here.'
       ) from error
 
-  def read(self) -> np.ndarray:
+  def close(self) -> np.ndarray:
+    """The whole array; the index of a run that was resumed is put in order."""
+    self._save_index()
     return np.load(self._array, mmap_mode='r')
 
+  def digest(self) -> str:
+    """Of all rows."""
+    return run_folder.digest([self._header, sorted(self._digests.items())])
+
   def _save_index(self) -> None:
-    index = {
-        **self._header,
-        'environment': self._environment,
-        'digests': self._digests,
-    }
-    run_folder.write_atomically(self._index, run_folder.to_json(index))
+    lines = [json.dumps(self._header) + '\n']
+    lines += [_line(*known) for known in sorted(self._digests.items())]
+    text = ''.join(lines)
+    # What is finished stays as it is.
+    if not self._index.exists() or self._index.read_bytes() != text.encode():
+      run_folder.write_atomically(self._index, text)
+
+
+def _line(start: int, digest: str) -> str:
+  return json.dumps({'start': start, 'digest': digest}) + '\n'
 
 
 def _digest(rows: np.ndarray) -> str:

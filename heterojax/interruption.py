@@ -16,6 +16,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _noted: list[int] = []
 
 
+def asked() -> bool:
+  """Whether a signal asked this run to stop."""
+  return bool(_noted)
+
+
 def check() -> None:
   """Raises Interrupted if a signal asked this run to stop."""
   if _noted:

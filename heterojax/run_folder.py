@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 
 _CONFIG = 'config.json'
+_ENVIRONMENT = 'environment.json'
 _LOCK = '.lock'
 _LOG = 'log.txt'
 
@@ -67,28 +69,46 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
     RefusedError: if another process has it.
   """
   try:
-    path.mkdir(parents=True, exist_ok=True)
-    lock = (path / _LOCK).open('a')
+    lock = _held(path)
+  except BlockingIOError as error:
+    raise RefusedError(
+        f'{path} is in use by another run: wait for it, or choose another'
+        f' --{flag}.'
+    ) from error
   except OSError as error:
     raise UserError(
         f'{path} cannot be the {purpose} ({error.strerror}): choose another'
         f' --{flag}.'
     ) from error
   with lock:
-    try:
-      # The lock goes with the process, however it ends.
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      raise RefusedError(
-          f'{path} is in use by another run: wait for it, or choose another'
-          f' --{flag}.'
-      ) from error
     yield
+
+
+def _held(path: pathlib.Path) -> io.TextIOWrapper:
+  """The lock file, locked; the lock goes with the process, however it ends."""
+  while True:
+    path.mkdir(parents=True, exist_ok=True)
+    lock = (path / _LOCK).open('a')
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      # Whoever had it may have taken the file away meanwhile, see `_clear`.
+      if os.path.samestat(os.fstat(lock.fileno()), (path / _LOCK).stat()):
+        return lock
+    except FileNotFoundError:
+      pass
+    except BaseException:
+      lock.close()
+      raise
+    lock.close()
 
 
 @contextlib.contextmanager
 def opened(
-    path: pathlib.Path, config: dict[str, Any]
+    path: pathlib.Path,
+    config: dict[str, Any],
+    environment: dict[str, Any],
+    *,
+    allow_mismatch: bool = False,
 ) -> Iterator[pathlib.Path]:
   """Owns a run folder while a study runs in it.
 
@@ -97,20 +117,24 @@ def opened(
 
   Args:
     path: of the folder; made where it is missing.
-    config: the resolved configuration; written as `config.json` by the first
-      artifact's writer through `begin`.
+    config: the resolved configuration; `begin` writes it.
+    environment: versions, flags and devices, see `heterojax.environment`.
+    allow_mismatch: go on with a run of another environment all the same.
 
   Yields:
     The folder.
 
   Raises:
     UserError: if it cannot be a folder.
-    RefusedError: if another process uses it, or it is of another configuration.
+    RefusedError: if another process uses it, or it is of another configuration
+      or environment.
   """
   existed = os.path.isdir(path)
   own_log = not os.path.exists(path / _LOG)  # Else the user's, which stays.
   with locked(path, 'run folder', 'workdir'):
     _check_config(path, config)
+    if not allow_mismatch:
+      _check_environment(path, environment)
     handler = logging.FileHandler(path / _LOG, encoding='utf-8')
     handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
     root = logging.getLogger('heterojax')
@@ -124,9 +148,40 @@ def opened(
         _clear(path, log=own_log, folder=not existed)
 
 
-def begin(path: pathlib.Path, config: dict[str, Any]) -> None:
+def begin(
+    path: pathlib.Path, config: dict[str, Any], environment: dict[str, Any]
+) -> None:
   """Writes `config.json`: from here on the folder belongs to this run."""
+  # First: a folder with a configuration has an environment.
+  write_atomically(path / _ENVIRONMENT, to_json(environment))
   write_atomically(path / _CONFIG, to_json(config))
+
+
+def _check_environment(
+    path: pathlib.Path, environment: dict[str, Any]
+) -> None:
+  """Bits are only promised for the same one."""
+  if not (path / _CONFIG).exists():
+    return
+  stored = path / _ENVIRONMENT
+  try:
+    before = _flat(dict(json.loads(stored.read_text())))
+  except (OSError, TypeError, ValueError) as error:
+    raise RefusedError(
+        f'{stored} cannot be read, so nobody knows where the run in {path} was'
+        ' begun: choose another --workdir, or go on with --allow_mismatch.'
+    ) from error
+  now = _flat(json.loads(json.dumps(environment)))
+  changed = sorted({key for key, _ in before.items() ^ now.items()})
+  if changed:
+    (key, *others) = changed
+    more = f' and {len(others)} more' if others else ''
+    raise RefusedError(
+        f'{path} was begun in another environment ({key} was'
+        f' {before.get(key)} and is {now.get(key)}{more}), where its bits may'
+        ' differ: go on there, choose another --workdir, or allow it with'
+        ' --allow_mismatch.'
+    )
 
 
 def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
 """Tests of a run's counters, by hand arithmetic."""
 
 import itertools
-import json
-import pathlib
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from heterojax import backbones
 from heterojax import ceiling
 from heterojax.configs import common
+from heterojax.finetuning import Work
 from heterojax.studies import counters
 from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
@@ -101,7 +100,9 @@ def test_nothing_is_measured_where_nothing_is_extracted(
     timer = _timer('features', 1.0)
     counters.of_features(_settings(), network, computed, timer)
     assert timer.stages == {'features': {'seconds': 1.0}}
-  counters.of_training(_settings('sample_size'), backbone, set(), timer)
+  counters.of_training(
+      _settings('sample_size'), backbone, [Work(0, 0)], timer
+  )
   assert measured == []
 
 
@@ -139,30 +140,14 @@ def test_a_regression_has_layers() -> None:
   assert timer.stages['heads']['flops'] == 2 * (trained + validated)
 
 
-def _job(folder: pathlib.Path, name: str, n: int, epochs: int) -> pathlib.Path:
-  path = folder / 'checkpoints' / name / 'job.json'
-  path.parent.mkdir(parents=True)
-  about = {'train': [0] * n, 'validation': [0] * 4, 'rows': [0] * (n + 9)}
-  path.write_text(json.dumps({'about': about, 'history': [0.0] * epochs}))
-  return path
-
-
-def test_the_share_of_fine_tuning(tmp_path: pathlib.Path) -> None:
-  """Only of the networks that were trained now, in whole batches of 8."""
-  assert counters.finished_jobs(tmp_path) == set()
-  _job(tmp_path, 'n40_fold0', 30, 5)
-  before = counters.finished_jobs(tmp_path)
-  assert len(before) == 1
-  _job(tmp_path, 'n40_fold1', 29, 3)
-  small = _job(tmp_path, 'n40_fold2', 5, 2)
-  jobs = counters.finished_jobs(tmp_path) - before
-  assert {job.path.parent.name for job in jobs} == {'n40_fold1', 'n40_fold2'}
+def test_the_share_of_fine_tuning() -> None:
+  """Of what was done now; a job that was finished before counts nothing."""
+  jobs = [Work(3 * 24, 3 * 4 + 38), Work(0, 0), Work(2 * 5, 2 * 4 + 14)]
   timer = _timer('training', 4.0)
   backbone = backbones.load('resnet18', None, top=False)
   settings = _settings('sample_size', **{'backbone.train': 'full'})
   counters.of_training(settings, backbone, jobs, timer)
   own = timer.stages['training']
-  # The batch of a small job is all of it.
   assert own['images'] == 3 * 24 + 2 * 5
   assert own['images_per_second'] == own['images'] / 4
   predicted = 3 * 4 + 38 + 2 * 4 + 14
@@ -172,10 +157,3 @@ def test_the_share_of_fine_tuning(tmp_path: pathlib.Path) -> None:
   assert own['flops'] == (3 * own['images'] + predicted) * each
   share = own['flops'] / 4 / 4e9
   assert own['model_flop_utilisation'] == pytest.approx(share)
-  # A job that is trained again counts again.
-  again = small.read_text()
-  small.unlink()
-  small.write_text(again)
-  assert {j.path for j in counters.finished_jobs(tmp_path) - jobs - before} == {
-      small
-  }

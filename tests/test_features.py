@@ -29,13 +29,11 @@ from heterojax import forward
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets import sources
-from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 
 _HOW = features.Extraction('avg', 32, 'keras', batch_size=4, workers=2)
 _FLATTEN = dataclasses.replace(_HOW, feature='flatten', image_size=64)
 _FILES = sources.Files(pathlib.Path('/'))  # Pictures name whole paths.
-_ENVIRONMENT = {'jax': '1', 'devices': 'one'}
 
 
 @pytest.fixture(scope='module')
@@ -71,10 +69,11 @@ def _extract(
     extraction: features.Extraction = _HOW,
     **options: Any,
 ) -> tuple[np.ndarray, int]:
-  options = {'fingerprint': 'f', 'environment': _ENVIRONMENT, **options}
-  return features.extract(
+  options = {'fingerprint': 'f', **options}
+  found = features.extract(
       backbone, _FILES, pictures, folder, extraction, **options
   )
+  return found.x, found.computed
 
 
 def _one_by_one(
@@ -166,12 +165,20 @@ def test_workers_change_nothing_and_the_resize_does(
   assert np.array_equal(got, usual) == (resize == 'keras')
 
 
+def _index(folder: pathlib.Path) -> list[dict[str, Any]]:
+  lines = (folder / 'blocks.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def _write(folder: pathlib.Path, *lines: dict[str, Any]) -> None:
+  text = ''.join(json.dumps(line) + '\n' for line in lines)
+  (folder / 'blocks.jsonl').write_text(text)
+
+
 def _forget(folder: pathlib.Path, *starts: int) -> None:
   """As if the run had been cut off before these blocks."""
-  index = json.loads((folder / 'blocks.json').read_text())
-  for start in starts:
-    del index['digests'][str(start)]
-  (folder / 'blocks.json').write_text(json.dumps(index))
+  header, *blocks = _index(folder)
+  _write(folder, header, *(b for b in blocks if b['start'] not in starts))
   array = np.load(folder / 'features.npy', mmap_mode='r+')
   for start in starts:
     array[start : start + 4] = 0
@@ -222,10 +229,9 @@ def test_other_rows_are_not_written_again(
   marked = np.load(folder / 'features.npy')
   marked[4:8] = 3
   np.save(folder / 'features.npy', marked)
-  index = json.loads((folder / 'blocks.json').read_text())
+  header, first, second, last = _index(folder)
   digest = hashlib.blake2b(marked[4:8], digest_size=16).hexdigest()
-  index['digests']['4'] = digest
-  (folder / 'blocks.json').write_text(json.dumps(index))
+  _write(folder, header, first, second | {'digest': digest}, last)
   _forget(folder, 0)
   after, computed = _extract(backbone, pictures, folder)
   assert computed == 4
@@ -236,7 +242,7 @@ def test_other_rows_are_not_written_again(
     'damage',
     [
         'no array', 'no index', 'short array', 'empty array', 'other array',
-        'text for array', 'text for index', 'half an index', 'list for index',
+        'text for array', 'text for index', 'half a header', 'list for index',
         'other type',
     ],
 )  # pyformat: disable
@@ -246,7 +252,7 @@ def test_a_damaged_store_is_computed_anew(
     pictures: tuple[features.Picture, ...],
     damage: str,
 ) -> None:
-  array, index = folder / 'features.npy', folder / 'blocks.json'
+  array, index = folder / 'features.npy', folder / 'blocks.jsonl'
   before = np.load(array)
   match damage:
     case 'no array':
@@ -265,8 +271,8 @@ def test_a_damaged_store_is_computed_anew(
       array.write_text('lost+found')
     case 'text for index':
       index.write_text('lost+found')
-    case 'half an index':
-      index.write_text(index.read_text()[:-40])
+    case 'half a header':
+      index.write_text(index.read_text()[40:])
     case 'list for index':
       index.write_text('[1, 2]')
   after, computed = _extract(backbone, pictures, folder)
@@ -290,25 +296,34 @@ def test_another_fingerprint_or_batch_is_computed_anew(
   assert computed == len(got) == 7
 
 
-def test_another_environment_is_refused(
+@pytest.mark.parametrize('cut', [1, 20, 40])
+def test_a_line_that_was_not_finished_costs_its_block(
+    folder: pathlib.Path,
+    backbone: backbones.Backbone,
+    pictures: tuple[features.Picture, ...],
+    cut: int,
+) -> None:
+  """A run that is killed leaves the index as the system had it."""
+  index = folder / 'blocks.jsonl'
+  whole, before = index.read_bytes(), np.load(folder / 'features.npy')
+  index.write_bytes(whole[:-cut])
+  after, computed = _extract(backbone, pictures, folder)
+  assert computed == (0 if cut == 1 else 2)
+  np.testing.assert_array_equal(after, before)
+  assert index.read_bytes() == whole
+
+
+def test_the_digest_is_that_of_the_rows(
     folder: pathlib.Path,
     backbone: backbones.Backbone,
     pictures: tuple[features.Picture, ...],
 ) -> None:
-  before = np.load(folder / 'features.npy')
-  _forget(folder, 4)
-  other = _ENVIRONMENT | {'jax': '2'}
-  stored = (folder / 'features.npy').read_bytes()
-  with pytest.raises(RefusedError) as caught:
-    _extract(backbone, pictures, folder, environment=other)
-  text = str(caught.value)
-  assert "'1'" in text and "'2'" in text and '--allow_mismatch' in text
-  assert (folder / 'features.npy').read_bytes() == stored
-  got, computed = _extract(
-      backbone, pictures, folder, environment=other, allow_mismatch=True
-  )
-  assert computed == 4
-  np.testing.assert_array_equal(got, before)
+  def digest(*shown: features.Picture) -> str:
+    return features.extract(
+        backbone, _FILES, shown, folder, _HOW, fingerprint=str(shown)
+    ).digest
+
+  assert digest(*pictures) == digest(*pictures) != digest(*pictures[::-1])
 
 
 def test_a_picture_that_vanished_is_named_and_the_rest_kept(
@@ -327,8 +342,7 @@ def test_a_picture_that_vanished_is_named_and_the_rest_kept(
     _extract(backbone, shown, folder)
   text = str(caught.value)
   assert str(last) in text and 'file not found' in text
-  kept = json.loads((folder / 'blocks.json').read_text())['digests']
-  assert set(kept) == {'0', '4', '8'}
+  assert [block['start'] for block in _index(folder)[1:]] == [0, 4, 8]
   hidden.rename(last)
   got, computed = _extract(backbone, shown, folder)
   assert computed == 1
@@ -340,8 +354,8 @@ _FULL_DISK = """
 import pathlib, resource, sys
 import numpy as np
 from heterojax import errors, features
-store = features._Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f', {})
-store.open(False)
+store = features._Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f')
+store.open()
 first, second, _ = store.missing()
 store.write(first, np.ones((2, 1000), np.float32))
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
@@ -362,8 +376,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(
       check=True,
   )
   assert 'features.npy cannot be written (File too large)' in done.stdout
-  index = json.loads((tmp_path / 'blocks.json').read_text())
-  assert set(index['digests']) == {'0'}
+  assert [block['start'] for block in _index(tmp_path)[1:]] == [0]
   assert np.all(np.load(tmp_path / 'features.npy')[:2] == 1)
 
 

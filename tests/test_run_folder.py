@@ -23,9 +23,9 @@ _HOLD = """
 import json, pathlib, sys, time
 from heterojax import run_folder
 config = json.loads(sys.argv[2])
-with run_folder.opened(pathlib.Path(sys.argv[1]), config) as folder:
+with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
   if sys.argv[3] == 'begin':
-    run_folder.begin(folder, config)
+    run_folder.begin(folder, config, {})
   print('holding', flush=True)
   time.sleep(60)
 """
@@ -49,7 +49,7 @@ if os.geteuid() == 0:
   os.seteuid(65534)
 for name in ('closed', 'closed/run'):
   try:
-    with run_folder.opened(pathlib.Path(name), {}):
+    with run_folder.opened(pathlib.Path(name), {}, {}):
       print('opened')
   except errors.UserError as error:
     print(error)
@@ -78,8 +78,8 @@ def _names(path: pathlib.Path) -> set[str]:
 
 
 def _begun(path: pathlib.Path, config: dict[str, Any] = _CONFIG) -> None:
-  with run_folder.opened(path, config) as folder:
-    run_folder.begin(folder, config)
+  with run_folder.opened(path, config, {}) as folder:
+    run_folder.begin(folder, config, {})
 
 
 def test_writes_text_and_bytes_into_new_folders(
@@ -146,13 +146,13 @@ def test_another_process_cannot_open_it(tmp_path: pathlib.Path) -> None:
   with _held(run, 'begin') as process:
     before = _names(run)
     with pytest.raises(RefusedError, match='is in use by another run'):
-      with run_folder.opened(run, _CONFIG):
+      with run_folder.opened(run, _CONFIG, {}):
         pytest.fail('two owners')
     assert _names(run) == before
     # The lock goes with the process, however it ends.
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with run_folder.opened(run, _CONFIG) as folder:
+    with run_folder.opened(run, _CONFIG, {}) as folder:
       assert folder == run
 
 
@@ -163,7 +163,7 @@ def test_a_second_opener_takes_nothing_from_a_run_that_has_not_begun(
   with _held(run, 'wait') as process:
     for _ in range(2):
       with pytest.raises(RefusedError, match='is in use'):
-        with run_folder.opened(run, _CONFIG):
+        with run_folder.opened(run, _CONFIG, {}):
           pytest.fail('two owners')
     assert process.poll() is None
     assert _names(run) == {'.lock', 'log.txt'}
@@ -171,7 +171,7 @@ def test_a_second_opener_takes_nothing_from_a_run_that_has_not_begun(
 
 def test_the_same_configuration_resumes(tmp_path: pathlib.Path) -> None:
   _begun(tmp_path / 'run')
-  with run_folder.opened(tmp_path / 'run', dict(reversed(_CONFIG.items()))):
+  with run_folder.opened(tmp_path / 'run', dict(reversed(_CONFIG.items())), {}):
     pass
   assert json.loads((tmp_path / 'run/config.json').read_text()) == _CONFIG
 
@@ -196,12 +196,12 @@ def test_another_configuration_is_refused(
   _begun(tmp_path / 'run')
   before = {p: p.read_bytes() for p in (tmp_path / 'run').iterdir()}
   with pytest.raises(RefusedError) as caught:
-    with run_folder.opened(tmp_path / 'run', _CONFIG | changed):
+    with run_folder.opened(tmp_path / 'run', _CONFIG | changed, {}):
       pytest.fail('opened')
   assert f'({field}' in str(caught.value)
   assert 'differs' in str(caught.value) and str(tmp_path) in str(caught.value)
   assert {p: p.read_bytes() for p in (tmp_path / 'run').iterdir()} == before
-  with run_folder.opened(tmp_path / 'run', _CONFIG):
+  with run_folder.opened(tmp_path / 'run', _CONFIG, {}):
     pass
 
 
@@ -211,7 +211,7 @@ def test_a_damaged_configuration_is_refused(
 ) -> None:
   (tmp_path / 'config.json').write_bytes(text.encode('latin-1'))
   with pytest.raises(RefusedError, match='config.json cannot be read'):
-    with run_folder.opened(tmp_path, _CONFIG):
+    with run_folder.opened(tmp_path, _CONFIG, {}):
       pytest.fail('opened')
   assert (tmp_path / 'config.json').exists()
 
@@ -222,7 +222,7 @@ def test_nothing_is_left_where_nothing_was_begun(
 ) -> None:
   run = tmp_path / 'run'
   with contextlib.suppress(UserError, KeyboardInterrupt):
-    with run_folder.opened(run, _CONFIG):
+    with run_folder.opened(run, _CONFIG, {}):
       logging.getLogger('heterojax').warning('a line')
       if error:
         raise error
@@ -230,7 +230,7 @@ def test_nothing_is_left_where_nothing_was_begun(
 
 
 def test_an_empty_folder_of_the_user_stays(tmp_path: pathlib.Path) -> None:
-  with run_folder.opened(tmp_path, _CONFIG):
+  with run_folder.opened(tmp_path, _CONFIG, {}):
     pass
   assert tmp_path.is_dir() and not _names(tmp_path)
 
@@ -238,7 +238,7 @@ def test_an_empty_folder_of_the_user_stays(tmp_path: pathlib.Path) -> None:
 def test_files_of_the_user_stay(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'notes.txt').write_text('mine')
   (tmp_path / 'log.txt').write_text('mine, too\n')
-  with run_folder.opened(tmp_path, _CONFIG):
+  with run_folder.opened(tmp_path, _CONFIG, {}):
     pass
   assert _names(tmp_path) == {'notes.txt', 'log.txt'}
   assert (tmp_path / 'log.txt').read_text().startswith('mine, too\n')
@@ -249,7 +249,7 @@ def test_log_lines_go_into_the_folder_while_it_is_open(
 ) -> None:
   log = logging.getLogger('heterojax.somewhere')
   _begun(tmp_path / 'run')
-  with run_folder.opened(tmp_path / 'run', _CONFIG):
+  with run_folder.opened(tmp_path / 'run', _CONFIG, {}):
     log.warning('inside 眼')
   log.warning('outside')
   text = (tmp_path / 'run/log.txt').read_text(encoding='utf-8')
@@ -261,7 +261,7 @@ def test_what_cannot_be_a_folder(tmp_path: pathlib.Path, name: str) -> None:
   (tmp_path / 'file').write_text('mine')
   (tmp_path / 'loop').symlink_to('loop')
   with pytest.raises(UserError) as caught:
-    with run_folder.opened(tmp_path / name, _CONFIG):
+    with run_folder.opened(tmp_path / name, _CONFIG, {}):
       pytest.fail('opened')
   assert 'cannot be the run folder' in str(caught.value)
   assert '--workdir' in str(caught.value)

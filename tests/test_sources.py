@@ -155,3 +155,20 @@ def test_files_that_may_not_be_read(tmp_path: pathlib.Path) -> None:
   want = ['True cannot be read: Permission denied'] * 2
   assert denied == want, done.stderr
   assert allowed == 'True fine'
+
+
+def test_an_image_that_was_exchanged_is_no_longer_read(
+    tmp_path: pathlib.Path,
+) -> None:
+  _save(tmp_path / 'a.png')
+  _save(tmp_path / 'b.png', (4, 4, 3))
+  files = sources.Files(tmp_path)
+  digests = {name: _columns(tmp_path, name)['sha256'] for name in ('a.png', 'b.png')}
+  checked = sources.Unchanged(files, digests)
+  assert checked.read('a.png') == (tmp_path / 'a.png').read_bytes()
+  (tmp_path / 'a.png').write_bytes((tmp_path / 'b.png').read_bytes())
+  with pytest.raises(images.UnreadableImage, match='has changed'):
+    checked.read('a.png')
+  (tmp_path / 'b.png').unlink()
+  with pytest.raises(images.UnreadableImage, match='not found'):
+    checked.read('b.png')

@@ -109,15 +109,15 @@ def test_numbers_agree_with_each_other(
 
 def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
   """The stored overall head on the stored features is what clusters.csv says."""
-  tree = checkpoint.load(run / 'checkpoints' / 'heads')['params']
+  tree = checkpoint.load(run / 'checkpoints' / 'heads')
   x = np.load(run / 'features' / 'features.npy').astype(np.float64)
-  logits = x @ tree['kernel'][0].astype(np.float64) + tree['bias'][0]
+  logits = x @ tree['params.kernel'][0].astype(np.float64) + tree['params.bias'][0]
   stored = [float(r['probability']) for r in rows_of(run / 'clusters.csv')]
   # Features stand per picture, and here every sample is a picture of its own.
   np.testing.assert_allclose(1 / (1 + np.exp(-logits)), stored, atol=1e-5)
   names = json.loads((run / 'checkpoints' / 'heads.json').read_text())
   assert names[0]['name'] == 'overall'
-  assert len(names) == len(tree['kernel']) == 1 + 3 * (1 + 2)
+  assert len(names) == len(tree['params.kernel']) == 1 + 3 * (1 + 2)
 
 
 def test_the_same_command_gives_the_same_results(
@@ -283,10 +283,10 @@ def test_the_heads_of_folds_give_their_probabilities(
     folds: pathlib.Path,
 ) -> None:
   """Each fold's own overall head, on the features of all folds."""
-  tree = checkpoint.load(folds / 'checkpoints' / 'heads')['params']
+  tree = checkpoint.load(folds / 'checkpoints' / 'heads')
   x = np.load(folds / 'features' / 'features.npy').astype(np.float64)
   names = json.loads((folds / 'checkpoints' / 'heads.json').read_text())
-  assert len(names) == len(tree['kernel']) == 2 * (1 + 3 * (1 + 2))
+  assert len(names) == len(tree['params.kernel']) == 2 * (1 + 3 * (1 + 2))
   overall = [i for i, n in enumerate(names) if n['name'] == 'overall']
   assert [names[i]['fold'] for i in overall] == [0, 1]
   # Pictures stand in the order in which the folds show them first.
@@ -297,8 +297,8 @@ def test_the_heads_of_folds_give_their_probabilities(
   assert len(picture) == len(x)
   for r in rows:
     head_of = overall[int(r['fold'])]
-    logit = x[picture[r['id']]] @ tree['kernel'][head_of].astype(np.float64)
-    logit += tree['bias'][head_of]
+    logit = x[picture[r['id']]] @ tree['params.kernel'][head_of].astype(np.float64)
+    logit += tree['params.bias'][head_of]
     assert 1 / (1 + np.exp(-logit)) == pytest.approx(
         float(r['probability']), abs=1e-5
     )
@@ -342,7 +342,8 @@ def test_timings_are_of_the_work_that_was_done(
   timings = json.loads((again / 'results.json').read_text())['timings']
   assert set(timings['features']) == {'seconds', 'images'}
   assert timings['features']['images'] == 0 and 'ceiling' not in timings
-  assert timings['heads']['flops'] == heads['flops']
+  assert set(timings['heads']) == {'seconds', 'heads'}
+  assert timings['heads']['heads'] == 0
   assert 'model_flop_utilisation' not in timings['heads']
 
 
@@ -577,9 +578,9 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   process = subprocess.Popen(
       command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
   )
-  index = workdir / 'features' / 'blocks.json'
+  index = workdir / 'features' / 'blocks.jsonl'
   deadline = time.monotonic() + 120
-  while not index.exists() or not json.loads(index.read_text())['digests']:
+  while not index.exists() or len(index.read_text().splitlines()) < 2:
     assert process.poll() is None and time.monotonic() < deadline
     time.sleep(0.05)
   process.send_signal(signal.SIGTERM)
@@ -587,11 +588,10 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   assert process.returncode == 3
   assert 'Stopped by SIGTERM' in errors and 'Resume with: python -m' in errors
   assert not (workdir / 'results.json').exists()
-  done = json.loads(index.read_text())['digests']
+  done = index.read_text()
   again = subprocess.run(command, capture_output=True, text=True, check=True)
   assert 'Resuming: ' in again.stderr
-  kept = json.loads(index.read_text())['digests']
-  assert done.items() <= kept.items()
+  assert index.read_text().startswith(done)
 
 
 def test_one_class_cluster_gives_numbers() -> None:

@@ -61,6 +61,36 @@ class Files:
     return inspect_image(self, path)
 
 
+@dataclasses.dataclass(frozen=True)
+class Unchanged:
+  """Images of a source, as long as they are those that were inspected.
+
+  Attributes:
+    source: of the images.
+    sha256: path to the digest of each.
+  """
+
+  source: ImageSource
+  sha256: Mapping[str, str]
+
+  @property
+  def name(self) -> str:
+    return self.source.name
+
+  def exists(self, path: str) -> bool:
+    return self.source.exists(path)
+
+  def inspect(self, path: str) -> Inspection:
+    return self.source.inspect(path)
+
+  def read(self, path: str) -> bytes:
+    """See `ImageSource`; what was exchanged meanwhile cannot be read either."""
+    data = self.source.read(path)
+    if images.digest(data) != self.sha256[path]:
+      raise images.UnreadableImage('it has changed')
+    return data
+
+
 def content(columns: Mapping[str, str]) -> str:
   """Digest of what was inspected: of its pixels, or of what has none."""
   return columns.get('pixels_sha256') or columns['sha256']

@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 import logging
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from flax import nnx
 import jax
@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax import backbones
+from heterojax import checkpoint
 from heterojax import features as features_lib
 from heterojax.datasets.sources import ImageSource
 from heterojax.errors import UserError
@@ -30,6 +31,7 @@ from heterojax.finetuning import steps
 from heterojax.finetuning.jobs import Job
 from heterojax.finetuning.jobs import Tuned
 from heterojax.finetuning.jobs import Tuning
+from heterojax.finetuning.jobs import Work
 from heterojax.heads import head
 from heterojax.heads import regressor
 from heterojax.heads.order import batch_order
@@ -49,10 +51,8 @@ def fine_tune(
     folder: pathlib.Path,
     *,
     contents: Sequence[str],
-    environment: dict[str, Any],
-    allow_mismatch: bool = False,
-) -> Tuned:
-  """Trains both models on one job, or reads what an earlier run finished.
+) -> tuple[Tuned, Work]:
+  """Trains both models on one job, or goes on where an earlier run ended.
 
   Args:
     backbone: of `backbones.load(..., trainable=True)`; stays as it is.
@@ -63,17 +63,14 @@ def fine_tune(
     tuning: how it is trained.
     extraction: how images are read and which features are taken; its batch size
       is not used.
-    folder: of the job, for `features.npy`, `outputs.npy`, the weights in
-      `weights` and `job.json`, which says what they were trained on.
+    folder: of the job, for its checkpoint.
     contents: P, digests of the pictures' files.
-    environment: versions and devices; going on under another one is refused.
-    allow_mismatch: go on under another environment all the same.
 
   Returns:
-    Features and outputs of all images of the job.
+    Features and outputs of all images of the job, and what was done for them
+    now.
 
   Raises:
-    RefusedError: see `environment`.
     UserError: for a job that cannot be trained, or that diverged.
   """
   batch_size = min(tuning.batch_size, len(job.train))
@@ -89,12 +86,62 @@ def fine_tune(
         ' a --config.split.validation_share above 0.'
     )
   about = jobs.about(backbone, pictures, y, job, tuning, extraction, contents)
-  tuned = jobs.read(folder, about, environment, allow_mismatch)
-  if tuned is None:
-    run = _Run(backbone, source, pictures, y, tuning, extraction)
-    tuned, weights = run(job, batch_size)
-    jobs.write(folder, tuned, weights, about, environment)
-  return tuned
+  tuned = jobs.read(folder, job, about)
+  if tuned is not None:
+    return tuned, Work(0, 0)
+  states = checkpoint.Steps(folder / 'steps', about)
+  run = _Run(backbone, source, pictures, y, tuning, extraction)
+  tuned, weights, work = run(job, batch_size, states)
+  jobs.write(folder, tuned, weights, about)
+  states.clear()
+  return tuned, work
+
+
+class _Epochs(NamedTuple):
+  """A training between two epochs.
+
+  Attributes:
+    state: of models and optimizer.
+    kept: models of the best epoch, copied: a step overwrites what it is given.
+    history: `[epochs]` monitored values, larger is better.
+    losses: `[epochs]`.
+  """
+
+  state: steps.State
+  kept: Any
+  history: np.ndarray
+  losses: np.ndarray
+
+
+def _resumed(state: steps.State, states: checkpoint.Steps) -> _Epochs:
+  """Where an earlier run ended, or before the first epoch."""
+  kept = (state.weights, state.statistics)
+  done, leaves = states.latest()
+  now = _Epochs(state, kept, np.zeros(done), np.zeros(done))
+  if done:
+    now = _Epochs(**checkpoint.restore(now._asdict(), leaves))
+    now = now._replace(state=jax.device_put(now.state))
+  return now
+
+
+def _after(
+    now: _Epochs, state: steps.State, value: float, loss: float
+) -> _Epochs:
+  kept = now.kept
+  if not len(now.history) or value > now.history.max():
+    kept = jax.tree.map(jnp.copy, (state.weights, state.statistics))
+  return _Epochs(
+      state, kept, np.append(now.history, value), np.append(now.losses, loss)
+  )
+
+
+def _stopped(now: _Epochs, tuning: Tuning) -> bool:
+  """As `head.update_early_stopping`, of one job and on the host."""
+  if not len(now.history):
+    return False
+  epoch = len(now.history) - 1
+  wait = epoch - int(np.argmax(now.history))
+  return 0 < wait >= tuning.patience and epoch > 0
 
 
 class _Run:
@@ -114,23 +161,27 @@ class _Run:
     self._y = np.asarray(y, np.float32)
     self._tuning, self._extraction = tuning, extraction
 
-  def __call__(self, job: Job, batch_size: int) -> tuple[Tuned, Any]:
+  def __call__(
+      self, job: Job, batch_size: int, states: checkpoint.Steps
+  ) -> tuple[Tuned, Any, Work]:
     """Trains; returns also the best epoch's weights and statistics."""
     tuning, n = self._tuning, len(job.train)
-    state = self._start(job)
     # An incomplete last batch is left out (PyTorch's drop_last): a few images
     # would move the running statistics as much as a whole batch, and repeated
     # ones would weigh twice. Each epoch draws its order anew, so that no image
     # is left out for good.
     full = n // batch_size
-    kept, best, best_epoch, wait = None, -np.inf, 0, 0
-    history, losses = [], []
-    with Progress('fine-tuning', tuning.epochs * full, 'steps') as progress:
-      for epoch in range(tuning.epochs):
+    now = _resumed(self._start(job), states)
+    begun = len(now.history)
+    with Progress(
+        'fine-tuning', tuning.epochs * full, 'steps', begun * full
+    ) as progress:
+      while len(now.history) < tuning.epochs and not _stopped(now, tuning):
+        epoch = len(now.history)
         order = job.train[
             np.asarray(batch_order(job.order_key, epoch, n, n))
         ][: full * batch_size]
-        batch_losses = []
+        state, batch_losses = now.state, []
         for rows, images in self._batches(order, batch_size):
           state, loss = steps.step(
               self._graphdef, tuning.task, state, self._scaling, images,
@@ -140,33 +191,31 @@ class _Run:
           jax.block_until_ready(batch_losses[-1:])
           batch_losses.append(loss)
           progress.update(1)
-        models = (state.weights, state.statistics)
-        value = self._monitored(models, job.validation)
+        value = self._monitored(
+            (state.weights, state.statistics), job.validation
+        )
         if not np.isfinite(value):
           _LOG.warning('Fine-tuning diverged in epoch %d.', epoch + 1)
           break
-        losses.append(np.mean(np.asarray(batch_losses, np.float64)))
-        history.append(value)
-        # As `head.update_early_stopping`, of one job and on the host.
-        wait += 1
-        if value > best:
-          # A copy: the next step overwrites what it is given.
-          kept = jax.tree.map(jnp.copy, models)
-          best, best_epoch, wait = value, epoch, 0
-        elif wait >= tuning.patience and epoch > 0:
-          break
-    if kept is None:
+        loss = np.mean(np.asarray(batch_losses, np.float64))
+        now = _after(now, state, value, loss)
+        if states.due():
+          states.save(epoch + 1, now._asdict())
+    if not len(now.history):
       raise UserError(
           'Fine-tuning diverged in its first epoch: choose a smaller'
           ' --config.fine_tuning.learning_rate.'
       )
     rows = jobs.rows(job)
-    features, outputs = self._predicted(kept, rows)
-    history, losses = np.array(history), np.array(losses)
+    features, outputs = self._predicted(now.kept, rows)
+    epochs = len(now.history)
+    best = int(np.argmax(now.history))
     tuned = Tuned(
-        rows, features, outputs, len(history), best_epoch, history, losses
+        rows, features, outputs, epochs, best, now.history, now.losses
     )
-    return tuned, kept
+    passes = (epochs - begun) * len(job.validation) + len(rows)
+    work = Work((epochs - begun) * full * batch_size, passes)
+    return tuned, now.kept, work
 
   @property
   def _scaling(self) -> dict[str, jax.Array]:

@@ -1,14 +1,7 @@
-"""Fine-tuning jobs: what defines one, and the folder of a finished one.
-
-The folder holds `features.npy`, `outputs.npy`, the weights of the best epoch
-in `weights` and `job.json`, which says what they were trained on.
-"""
+"""Fine-tuning jobs: what defines one, and the checkpoint of a finished one."""
 
 from collections.abc import Sequence
 import dataclasses
-import hashlib
-import json
-import logging
 import pathlib
 from typing import Any, NamedTuple
 
@@ -20,10 +13,7 @@ from heterojax import backbones
 from heterojax import checkpoint
 from heterojax import features as features_lib
 from heterojax import run_folder
-from heterojax.errors import RefusedError
-from heterojax.errors import UserError
 
-_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +61,18 @@ class Job(NamedTuple):
   order_key: jax.Array
 
 
+class Work(NamedTuple):
+  """What a run did for a job: passes of single images through the network.
+
+  Attributes:
+    trained: with a gradient.
+    predicted: without.
+  """
+
+  trained: int
+  predicted: int
+
+
 class Tuned(NamedTuple):
   """What a job gives, by the weights of its best epoch.
 
@@ -101,8 +103,8 @@ def about(
     tuning: Tuning,
     extraction: features_lib.Extraction,
     contents: Sequence[str],
-) -> dict[str, Any]:
-  """All that the result of a job depends on, as JSON gives it back."""
+) -> str:
+  """Digest of all that the result of a job depends on."""
 
   def listed(rows: np.ndarray) -> list[list[Any]]:
     return [
@@ -110,7 +112,7 @@ def about(
         for r in rows
     ]
 
-  return json.loads(json.dumps({
+  return run_folder.digest({
       'backbone': [backbone.name, backbone.source, backbone.weights_sha256],
       'tuning': dataclasses.asdict(tuning),
       'image_size': extraction.image_size,
@@ -121,8 +123,7 @@ def about(
       'train': listed(job.train),
       'validation': listed(job.validation),
       'test': listed(job.test),
-      'rows': rows(job).tolist(),
-  }))
+  })
 
 
 def rows(job: Job) -> np.ndarray:
@@ -130,91 +131,39 @@ def rows(job: Job) -> np.ndarray:
   return np.unique(np.concatenate([job.train, job.validation, job.test]))
 
 
-def _digest(array: np.ndarray) -> str:
-  data = np.ascontiguousarray(array)
-  return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def read(
-    folder: pathlib.Path,
-    described: dict[str, Any],
-    environment: dict[str, Any],
-    allow_mismatch: bool,
-) -> Tuned | None:
-  """What the folder holds, if it is of the job that is described, and whole.
-
-  Raises:
-    RefusedError: if it was trained in another environment.
-  """
-  index = folder / 'job.json'
-  if not index.exists():
+def read(folder: pathlib.Path, job: Job, about: str) -> Tuned | None:
+  """What the folder holds, if it is of this job, and whole."""
+  leaves = checkpoint.load(folder, about)
+  if leaves is None:
     return None
-  try:
-    stored = json.loads(index.read_text())
-    if stored['about'] != described:
-      return None
-    if stored['environment'] != environment and not allow_mismatch:
-      raise RefusedError(
-          f'{folder} was trained in another environment'
-          f' ({stored["environment"]}, now {environment}): go on there, choose'
-          ' another --workdir, or allow it with --allow_mismatch.'
-      )
-    arrays = [np.load(folder / f'{name}.npy') for name in stored['digests']]
-    if [_digest(a) for a in arrays] != list(stored['digests'].values()):
-      raise ValueError('its digests differ')
-    return Tuned(
-        np.array(described['rows']),
-        *arrays,
-        len(stored['history']),
-        stored['best_epoch'],
-        np.array(stored['history'], np.float64),
-        np.array(stored['losses'], np.float64),
-    )
-  except (KeyError, OSError, TypeError, ValueError) as error:
-    _LOG.warning('%s is damaged (%s): it is trained anew.', folder, error)
-    return None
+  (best_epoch,) = leaves['best_epoch'].tolist()
+  history = leaves['history']
+  return Tuned(
+      rows(job),
+      leaves['features'],
+      leaves['outputs'],
+      len(history),
+      best_epoch,
+      history,
+      leaves['losses'],
+  )
 
 
-def write(
-    folder: pathlib.Path,
-    tuned: Tuned,
-    models: Any,
-    described: dict[str, Any],
-    environment: dict[str, Any],
-) -> None:
-  """Writes a job; `job.json` comes last and says that it is whole.
+def write(folder: pathlib.Path, tuned: Tuned, models: Any, about: str) -> None:
+  """Writes a job as a checkpoint.
 
   Args:
     folder: of the job.
     tuned: what it gave.
     models: the best epoch's, see `steps`.
-    described: what `about` says of it.
-    environment: versions and devices.
+    about: see there.
 
   Raises:
     UserError: if the folder cannot be written.
   """
-  arrays = {'features': tuned.features, 'outputs': tuned.outputs}
-  text = run_folder.to_json({
-      'about': described,
-      'environment': environment,
-      'best_epoch': tuned.best_epoch,
-      'history': tuned.history.tolist(),
-      'losses': tuned.losses.tolist(),
-      'digests': {name: _digest(array) for name, array in arrays.items()},
-  })
-  try:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'job.json').unlink(missing_ok=True)
-    checkpoint.save(folder / 'weights', _named(models))
-    for name, array in arrays.items():
-      np.save(folder / f'{name}.npy', array)
-    run_folder.write_atomically(folder / 'job.json', text)
-  except OSError as error:
-    raise UserError(
-        f'{folder} cannot be written ({error.strerror}): mend that and give the'
-        ' same command, which trains this fold again.'
-    ) from error
+  kept = ('features', 'outputs', 'best_epoch', 'history', 'losses')
+  tree = {name: getattr(tuned, name) for name in kept}
+  checkpoint.save(folder, tree | {'weights': _named(models)}, about)
 
 
 def _named(models: Any) -> dict[str, jax.Array]:

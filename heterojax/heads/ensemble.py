@@ -11,15 +11,15 @@ Axes: H heads, N rows, D features.
 from collections.abc import Sequence
 import concurrent.futures
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax import checkpoint
 from heterojax import cores
 from heterojax.heads import epochs
-from heterojax.heads import head
 from heterojax.heads.epochs import Training
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.kinds import Params
@@ -94,6 +94,7 @@ def train(
     training: Training,
     *,
     params: Params | None = None,
+    steps: checkpoint.Steps | None = None,
 ) -> Ensemble:
   """Trains all heads.
 
@@ -104,6 +105,7 @@ def train(
     training: how.
     params: initial weights with a leading H axis, if not from the keys; the
       scales of a regression are always those of its training rows.
+    steps: where the state between two epochs is kept, and an earlier one found.
 
   Returns:
     The trained heads.
@@ -141,11 +143,11 @@ def train(
         members, x.shape[1], training.task, training.widths
     )
   shares = _shares(-(-sizes // training.batch_size))
-  started = [_start(params, data, every, own, training) for own in shares]
-  states, history = _run(started, shares, data, training)
-  # A head that two programs trained is the same in both.
-  first = np.unique(np.concatenate(shares), return_index=True)[1]
-  stopping = _joined([state.stopping for state in states], first)
+  state, history = _run(
+      _start(params, data, every, training), data, every, shares, training,
+      steps,
+  )  # pyformat: disable
+  stopping = state.stopping
   return Ensemble(
       params=jax.device_put(stopping.best_params),
       best=stopping.best,
@@ -156,44 +158,69 @@ def train(
 
 
 def _run(
-    started: Sequence[tuple[epochs.State, epochs.Heads]],
-    shares: Sequence[np.ndarray],
+    state: epochs.State,
     data: epochs.Data,
+    every: epochs.Heads,
+    shares: Sequence[np.ndarray],
     training: Training,
-) -> tuple[list[epochs.State], np.ndarray]:
-  """All epochs of all shares; the last states, and the history."""
-  programs = _programs(*started[0], data, training)
+    steps: checkpoint.Steps | None,
+) -> tuple[epochs.State, np.ndarray]:
+  """All epochs of all shares; the last state, and the history."""
+  history = np.full((training.epochs, len(every.sizes)), np.nan)
+  done, leaves = steps.latest() if steps else (0, {})
+  if done:
+    history[:done] = leaves.pop('history')
+    state = checkpoint.restore({'heads': state}, leaves)['heads']
+  state, every = jax.tree.map(_on_host, (state, every))
   # A copy of the state, which is overwritten; what is only read is shared.
+  places = cores.devices()[: len(shares)]
   states = [
-      jax.device_put(state, device, may_alias=False)
-      for (state, _), device in zip(started, cores.devices())
+      jax.device_put(_rows(state, share), place, may_alias=False)
+      for share, place in zip(shares, places)
   ]
-  placed = [
-      jax.device_put((data, heads), device)
-      for (_, heads), device in zip(started, cores.devices())
+  fixed = [
+      jax.device_put((data, _rows(every, share)), place)
+      for share, place in zip(shares, places)
   ]
-  count = 1 + max(share.max() for share in shares)
-  history = np.full((training.epochs, count), np.nan)
-  stopped = np.zeros(count, bool)
+  programs = _programs(states[0], *fixed[0], training)
+  # A head that two programs train is the same in both.
+  first = np.unique(np.concatenate(shares), return_index=True)[1]
+
+  def gathered() -> epochs.State:
+    return jax.tree.map(lambda *own: np.concatenate(own)[first], *states)
+
+  stopped = np.array(state.stopping.stopped)
   with (
       concurrent.futures.ThreadPoolExecutor(len(shares)) as pool,
-      Progress('heads', training.epochs, 'epochs') as progress,
+      Progress('heads', training.epochs, 'epochs', done) as progress,
   ):
-    for epoch in range(training.epochs):
+    while done < training.epochs and not stopped.all():
       begun = {
-          s: pool.submit(programs[s], states[s], *placed[s], np.int32(epoch))
+          s: pool.submit(programs[s], states[s], *fixed[s], np.int32(done))
           for s, share in enumerate(shares)
           if not stopped[share].all()
       }
       for s, future in begun.items():
         states[s], values = future.result()
         own = shares[s]
-        history[epoch, own] = np.where(stopped[own], np.nan, values)
+        history[done, own] = np.where(stopped[own], np.nan, values)
         stopped[own] = states[s].stopping.stopped
+      done += 1
+      if steps and steps.due():
+        steps.save(done, {'heads': gathered(), 'history': history[:done]})
       progress.update(1)
-      if stopped.all():
-        break
-  return states, history[: epoch + 1]
+  return gathered(), history[:done]
+
+
+def _on_host(leaf: jax.typing.ArrayLike) -> jax.typing.ArrayLike:
+  """Arrays but for keys, which NumPy does not know."""
+  if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    return leaf
+  return np.asarray(leaf)
+
+
+def _rows(tree: Any, numbers: np.ndarray) -> Any:
+  return jax.tree.map(lambda leaf: leaf[numbers], tree)
 
 
 def predict(params: Params, x: jax.Array) -> jax.Array:
@@ -254,30 +281,17 @@ def _shares(batches: np.ndarray) -> list[np.ndarray]:
   ]
 
 
-@functools.partial(jax.jit, static_argnums=4)
+@functools.partial(jax.jit, static_argnums=3)
 def _start(
-    params: Params,
-    data: epochs.Data,
-    heads: epochs.Heads,
-    numbers: np.ndarray,
-    training: Training,
-) -> tuple[epochs.State, epochs.Heads]:
-  """Those of a share before the first epoch."""
-  params, heads = jax.tree.map(lambda leaf: leaf[numbers], (params, heads))
-  return epochs.start(params, data, heads, training), heads
-
-
-def _joined(
-    parts: Sequence[head.EarlyStopping], numbers: np.ndarray
-) -> head.EarlyStopping:
-  """Of all shares, on the host, the heads with these places among them."""
-  return jax.tree.map(lambda *own: np.concatenate(own)[numbers], *parts)
+    params: Params, data: epochs.Data, heads: epochs.Heads, training: Training
+) -> epochs.State:
+  return epochs.start(params, data, heads, training)
 
 
 def _programs(
     state: epochs.State,
-    heads: epochs.Heads,
     data: epochs.Data,
+    heads: epochs.Heads,
     training: Training,
 ) -> cores.Programs:
   """What takes the share of each device through an epoch."""

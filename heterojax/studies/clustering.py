@@ -6,6 +6,9 @@ on the cluster centers found from the training set." Axes: see `outcome`.
 """
 
 from collections.abc import Sequence
+import dataclasses
+import logging
+import pathlib
 from typing import Any
 
 import jax
@@ -13,16 +16,85 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from heterojax import checkpoint
 from heterojax import cluster
 from heterojax import rng
 from heterojax.cluster import matching
 from heterojax.cluster.partitions import partitions
 from heterojax.errors import UserError
+from heterojax.features import Features
 from heterojax.studies import stages
 from heterojax.studies.outcome import Clusters
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Reduction
 from heterojax.studies.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+def clusters_of_folds(
+    settings: Settings,
+    folder: pathlib.Path,
+    features: Features,
+    samples: Sequence[Samples],
+) -> tuple[list[Clusters], list[float]]:
+  """The aligned clusters of every fold, or those that an earlier run found.
+
+  Args:
+    settings: of the study.
+    folder: the run folder; they are kept in `checkpoints/clusters`.
+    features: of all pictures.
+    samples: of each fold.
+
+  Returns:
+    See `align`.
+  """
+  path = folder / 'checkpoints' / 'clusters'
+  about = checkpoint.digest([
+      features.digest,
+      settings.seed,
+      dataclasses.asdict(settings.reduction),
+      dataclasses.asdict(settings.cluster),
+      [[own.ids, own.split, own.row] for own in samples],
+  ])
+  leaves = checkpoint.load(path, about)
+  if leaves is not None:
+    _LOG.info('Resuming: the clusters are there.')
+    return _restored(leaves, features, samples)
+  found = [
+      cluster_analysis(settings, features.x, own, fold)
+      for fold, own in enumerate(samples)
+  ]
+  clusters, agreement = align(list(zip(samples, found)))
+  tree = {str(fold): _kept(own) for fold, own in enumerate(clusters)}
+  checkpoint.save(path, tree | {'agreement': np.array(agreement)}, about)
+  return clusters, agreement
+
+
+def _kept(clusters: Clusters) -> dict[str, Any]:
+  """What is stored: not features once more, where nothing reduces them."""
+  kept = clusters._asdict()
+  if clusters.explained_variance is None:
+    del kept['explained_variance'], kept['z']
+  return kept
+
+
+def _restored(
+    leaves: checkpoint.Leaves, features: Features, samples: Sequence[Samples]
+) -> tuple[list[Clusters], list[float]]:
+  clusters = []
+  for fold, own in enumerate(samples):
+    kept = {
+        name: leaves[f'{fold}.{name}']
+        for name in Clusters._fields
+        if f'{fold}.{name}' in leaves
+    }
+    if 'z' in kept:
+      (kept['explained_variance'],) = kept['explained_variance'].tolist()
+    else:
+      kept |= {'z': np.asarray(features.x[own.row]), 'explained_variance': None}
+    clusters.append(Clusters(**kept))
+  return clusters, leaves['agreement'].tolist()
 
 
 def cluster_analysis(

@@ -6,15 +6,13 @@ same time. The ceiling is that of matrix products, measured in the run itself;
 the time is all of the stage's, with reading, compiling and waiting.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 import itertools
-import json
-import pathlib
-from typing import NamedTuple
 
 import numpy as np
 
 from heterojax import ceiling
+from heterojax import finetuning
 from heterojax import flops
 from heterojax.backbones import Backbone
 from heterojax.studies import stages
@@ -22,13 +20,6 @@ from heterojax.studies.settings import Settings
 
 _CEILING = 'ceiling'
 _TRAINED = 'float32'  # Heads, and networks that are.
-
-
-class Job(NamedTuple):
-  """A finished file of fine-tuning, and when it was written."""
-
-  path: pathlib.Path
-  written: int
 
 
 def of_features(
@@ -67,9 +58,11 @@ def of_heads(
     settings: of the study.
     dim: number of features, D.
     rows: of each head, training and validation rows of an epoch.
-    epochs: that each head trained.
+    epochs: that each head trained now; without any, nothing is added.
     timer: of the study.
   """
+  if not any(epochs):
+    return
   forward, backward = flops_per_row(settings, dim)
   total = sum(
       own * (train * (forward + backward) + validation * forward)
@@ -81,7 +74,7 @@ def of_heads(
 def of_training(
     settings: Settings,
     backbone: Backbone,
-    jobs: Collection[Job],
+    jobs: Sequence[finetuning.Work],
     timer: stages.Timer,
 ) -> None:
   """Adds the work of the stage 'training', and measures the ceiling.
@@ -89,45 +82,19 @@ def of_training(
   Args:
     settings: of the study.
     backbone: see `stages.load_backbone`.
-    jobs: that were trained now; without any, nothing is measured.
+    jobs: what was done now for each; where nothing was, nothing is measured.
     timer: of the study.
   """
-  if not jobs:
+  trained, predicted = np.sum(jobs, axis=0).tolist()
+  if not trained:
     return
   _measure((_TRAINED,), timer)
-  trained, predicted = np.sum(
-      [_image_passes(settings, job.path) for job in jobs], axis=0
-  ).tolist()
   own = timer.stages['training']
   own['images'] = trained
   own['images_per_second'] = trained / own['seconds']
   each = flops.per_image(backbone, settings.data.image_size)
   # A gradient takes about twice what its function takes.
   _add(timer, 'training', (3 * trained + predicted) * each, _TRAINED)
-
-
-def finished_jobs(folder: pathlib.Path) -> set[Job]:
-  """What fine-tuning has finished in a run folder."""
-  found = (folder / 'checkpoints').glob('*/job.json')
-  return {Job(path, path.stat().st_mtime_ns) for path in found}
-
-
-def _image_passes(
-    settings: Settings, path: pathlib.Path
-) -> tuple[int, int]:
-  """Images of a job that were trained on and predicted, in all epochs."""
-  job = json.loads(path.read_text())
-  n, epochs = len(job['about']['train']), len(job['history'])
-  # An incomplete last batch is left out; features come from the best epoch.
-  full = n - n % min(settings.fine_tuning.batch_size, n)
-  validation = len(job['about']['validation'])
-  return epochs * full, epochs * validation + len(job['about']['rows'])
-
-
-def epochs_of_heads(folder: pathlib.Path) -> list[int]:
-  """That each head of a run trained, see `head_files.save`."""
-  heads = json.loads((folder / 'checkpoints' / 'heads.json').read_text())
-  return [head['epochs'] for head in heads]
 
 
 def flops_per_row(settings: Settings, dim: int) -> tuple[int, int]:

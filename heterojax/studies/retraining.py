@@ -27,7 +27,7 @@ from heterojax.heads import ensemble
 from heterojax.studies import audits
 from heterojax.studies import clustering
 from heterojax.studies import counters
-from heterojax.studies import head_files
+from heterojax.studies import heads_stage
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies import summary
@@ -89,9 +89,6 @@ def run(
     cohorts: Sequence[Cohort],
     samples: Sequence[Samples],
     backbone: Backbone | None,
-    environment: dict[str, Any],
-    *,
-    allow_mismatch: bool,
     timer: stages.Timer,
 ) -> tuple[dict[str, Any], Outcome]:
   """The whole study on a split cohort; artifacts go into the run folder.
@@ -102,12 +99,11 @@ def run(
     cohorts: one per fold, see `plan`.
     samples: one per fold, see `stages.collect`.
     backbone: see `stages.load_backbone`.
-    environment: see `heterojax.environment`.
-    allow_mismatch: go on with features of another environment.
     timer: keeps the seconds of each stage.
 
   Returns:
-    What `results.json` holds, and what it was made from.
+    What `results.json` holds but for timings and environment, and what it was
+    made from.
   """
   run_folder.write_atomically(
       folder / 'manifest.csv', manifest_csv(splits.by_fold(cohorts))
@@ -116,50 +112,42 @@ def run(
       folder / 'augmented.csv', samples_lib.augmented_csv(samples)
   )
   with timer.stage('features', 'images') as count:
-    stored, computed = stages.extract(
-        settings,
-        backbone,
-        samples[0].pictures,
-        cohorts,
-        folder,
-        environment,
-        allow_mismatch,
+    features = stages.extract(
+        settings, backbone, samples[0].pictures, cohorts, folder
     )
-    count(computed)
-    stages.check_finite(stored, samples[0])
-    x = jnp.asarray(stored)
-  counters.of_features(settings, backbone, computed, timer)
+    count(features.computed)
+    stages.check_finite(features.x, samples[0])
+    features = features._replace(x=jnp.asarray(features.x))
+  counters.of_features(settings, backbone, features.computed, timer)
   with timer.stage('clusters'):
-    clusters = [
-        clustering.cluster_analysis(settings, x, own, fold)
-        for fold, own in enumerate(samples)
-    ]
-    clusters, agreement = clustering.align(list(zip(samples, clusters)))
+    clusters, agreement = clustering.clusters_of_folds(
+        settings, folder, features, samples
+    )
   with timer.stage('heads', 'heads') as count:
     heads = [
         members(settings, own, found, fold)
         for fold, (own, found) in enumerate(zip(samples, clusters))
     ]
     every = [member for own in heads for member in own.values()]
-    trained = ensemble.train(
-        x, samples[0].y_of_pictures, every, stages.training(settings)
+    names = [
+        {'fold': fold, 'name': str(name), 'rows': member.rows.tolist()}
+        for fold, own in enumerate(heads)
+        for name, member in own.items()
+    ]
+    trained = heads_stage.train(
+        settings, folder, features, samples[0].y_of_pictures, every, names
     )
-    count(len(every))
+    count(int(np.sum(trained.epochs_now > 0)))
   counters.of_heads(
       settings,
-      x.shape[1],
+      features.x.shape[1],
       [(len(own.rows), len(own.validation)) for own in every],
-      trained.epochs.tolist(),
+      trained.epochs_now.tolist(),
       timer,
   )
-  names = [
-      {'fold': fold, 'name': str(name), 'rows': member.rows.tolist()}
-      for fold, own in enumerate(heads)
-      for name, member in own.items()
-  ]
-  head_files.save(folder, names, trained)
   with timer.stage('evaluation'):
-    logits = np.asarray(ensemble.predict(trained.params, x))
+    x = features.x
+    logits = np.asarray(ensemble.predict(trained.heads.params, x))
     # Folds differ in how many clusters have a head.
     ends = np.cumsum([len(own) for own in heads])[:-1]
     per_fold = np.split(metrics.probability(logits), ends)
@@ -182,9 +170,5 @@ def run(
   )
   run_folder.write_atomically(
       folder / 'tables' / 'leaks.csv', leaks.leaks_csv(found)
-  )
-  results |= {'timings': timer.stages, 'environment': environment}
-  run_folder.write_atomically(
-      folder / 'results.json', run_folder.to_json(results)
   )
   return results, outcome

@@ -12,7 +12,7 @@ import itertools
 import pathlib
 from typing import Any
 
-import jax.numpy as jnp
+import numpy as np
 
 from heterojax import run_folder
 from heterojax.backbones import Backbone
@@ -84,9 +84,6 @@ def run(
     cohorts: Sequence[Cohort],
     samples: Sequence[Samples],
     backbone: Backbone | None,
-    environment: dict[str, Any],
-    *,
-    allow_mismatch: bool,
     timer: stages.Timer,
 ) -> tuple[dict[str, Any], None]:
   """The whole study; artifacts go into the run folder.
@@ -97,12 +94,11 @@ def run(
     cohorts: one per fold of every size, see `plan`.
     samples: of each, see `stages.collect`.
     backbone: see `stages.load_backbone`.
-    environment: see `heterojax.environment`.
-    allow_mismatch: go on with features of another environment.
     timer: keeps the seconds of each stage.
 
   Returns:
-    What `results.json` holds; the report needs no more.
+    What `results.json` holds but for timings and environment; the report needs
+    no more.
   """
   parts = _parts(settings, cohorts, samples)
   numbered = [(part.n, part.fold) for part in parts]
@@ -111,56 +107,43 @@ def run(
       manifest_csv(sizes.of_all_parts(cohorts, numbered)),
   )
   if settings.backbone.train == 'full':
-    before = counters.finished_jobs(folder)
     with timer.stage('training', 'networks') as count:
-      learned = top_models.fine_tuned(
-          settings,
-          backbone,
-          cohorts,
-          parts,
-          folder,
-          environment,
-          allow_mismatch,
+      learned, done = top_models.fine_tuned(
+          settings, backbone, cohorts, parts, folder
       )
-      trained_now = counters.finished_jobs(folder) - before
-      count(len(trained_now))
-    counters.of_training(settings, backbone, trained_now, timer)
+      count(sum(work.trained > 0 for work in done))
+    counters.of_training(settings, backbone, done, timer)
   else:
     with timer.stage('features', 'images') as count:
-      x, computed = stages.extract(
-          settings,
-          backbone,
-          samples[0].pictures,
-          cohorts,
-          folder,
-          environment,
-          allow_mismatch,
+      features = stages.extract(
+          settings, backbone, samples[0].pictures, cohorts, folder
       )
-      count(computed)
-    stages.check_finite(x, samples[0])
-    counters.of_features(settings, backbone, computed, timer)
+      count(features.computed)
+    stages.check_finite(features.x, samples[0])
+    counters.of_features(settings, backbone, features.computed, timer)
     predictions = stages.predictions(cohorts, samples[0])
     with timer.stage('heads', 'heads') as count:
       if predictions is not None:
-        learned = top_models.given(x, predictions, parts)
+        learned = top_models.given(features.x, predictions, parts)
+        epochs = []
       else:
-        learned = top_models.frozen(settings, jnp.asarray(x), parts, folder)
-      count(len(learned) if predictions is None else 0)
-    if predictions is None:
+        learned, epochs = top_models.frozen(settings, features, parts, folder)
+      count(int(np.sum(np.asarray(epochs) > 0)))
+    if len(epochs):
       counters.of_heads(
           settings,
-          x.shape[1],
+          features.x.shape[1],
           [
               (len(own.of('train')), len(stages.validation(own)))
               for own in samples
           ],
-          counters.epochs_of_heads(folder),
+          epochs,
           timer,
       )
   with timer.stage('clusters', 'clusterings') as count:
     reduced = [components.reduce(settings, *own) for own in zip(parts, learned)]
-    trained = trainings.train(settings, parts, reduced)
-    count(len(parts) * settings.cluster.trainings)
+    trained, now = trainings.find_or_train(settings, folder, parts, reduced)
+    count(now)
   with timer.stage('evaluation'):
     scored = [
         scoring.score(settings, part.samples, own)
@@ -171,9 +154,5 @@ def run(
   run_folder.write_atomically(
       folder / 'clusters.csv',
       cluster_tables.clusters_csv(settings, found, learned),
-  )
-  results |= {'timings': timer.stages, 'environment': environment}
-  run_folder.write_atomically(
-      folder / 'results.json', run_folder.to_json(results)
   )
   return results, None

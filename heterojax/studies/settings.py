@@ -125,6 +125,14 @@ class Settings:
   fine_tuning: FineTuning
 
 
+# What a field of a type may be, and how to say that.
+_KINDS = {
+    bool: (bool, 'True or False'),
+    float: ((int, float), 'a number'),
+    int: (int, 'a whole number'),
+    str: (str, 'text'),
+    tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
+}
 STUDIES = ('retraining', 'sample_size')
 
 _CHOICES = {
@@ -187,8 +195,9 @@ def from_dict(config: dict[str, Any]) -> Settings:
     The settings.
 
   Raises:
-    UserError: for a value that cannot be.
+    UserError: for a value that cannot be, or a field too many or too few.
   """
+  _check_types(Settings, config)
   sections = {
       field.name: field.type(**config[field.name])
       if dataclasses.is_dataclass(field.type)
@@ -206,6 +215,37 @@ def from_dict(config: dict[str, Any]) -> Settings:
     if not holds:
       raise UserError(sentence)
   return settings
+
+
+def _check_types(section: type, config: Any, prefix: str = '') -> None:
+  """Raises a UserError unless a section has its fields, of their types.
+
+  Configuration files are Python and can set anything.
+  """
+  where = f'--config.{prefix}'.rstrip('.')
+  if not isinstance(config, dict):
+    raise UserError(f'{where} is {config!r}, but must be a section of fields.')
+  types = {field.name: field.type for field in dataclasses.fields(section)}
+  if odd := [*types.keys() ^ config.keys()]:
+    name = min(odd, key=str)
+    has = 'lacks the' if name in types else 'has an unknown'
+    raise UserError(
+        f'The configuration {has} field {f"{prefix}{name}"!r}: see'
+        ' configs/common.py.'
+    )
+  for name, kind in types.items():
+    value, path = config[name], f'{prefix}{name}'
+    if dataclasses.is_dataclass(kind):
+      _check_types(kind, value, f'{path}.')
+      continue
+    kinds, words = _KINDS[kind]
+    is_flag = isinstance(value, bool) and kind is not bool
+    if not isinstance(value, kinds) or is_flag:
+      raise UserError(f'--config.{path} is {value!r}, but must be {words}.')
+    if kind is str and '\0' in value:
+      raise UserError(
+          f'--config.{path} is {value!r}, but no text has a NUL character.'
+      )
 
 
 def _check_values(settings: Settings, config: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from heterojax import backbones
+from heterojax import checkpoint
 from heterojax import datasets
 from heterojax import features
 from heterojax import interruption
@@ -220,18 +221,17 @@ def extract(
     pictures: Sequence[features.Picture],
     cohorts: Sequence[Cohort],
     run: pathlib.Path,
-    environment: dict[str, Any],
-    allow_mismatch: bool,
-) -> tuple[np.ndarray, int]:
-  """Features `[P, D]`, and how many were computed now."""
+) -> features.Features:
+  """Features of all pictures, computed or given."""
   source = cohorts[0].source
   if backbone is None:
-    return source.matrix[[int(p.path) for p in pictures]], 0
+    x = source.matrix[[int(p.path) for p in pictures]]
+    return features.Features(x, 0, checkpoint.digest(x))
   content = contents(cohorts)
   how = extraction(settings)
-  x, computed = features.extract(
+  return features.extract(
       backbone,
-      source,
+      sources.Unchanged(source, content),
       pictures,
       run / 'features',
       how,
@@ -240,10 +240,7 @@ def extract(
           [backbone.name, backbone.source, backbone.weights_sha256],
           [[content[p.path], str(p.transform)] for p in pictures],
       ],
-      environment=environment,
-      allow_mismatch=allow_mismatch,
   )
-  return x, computed
 
 
 def _predictions(source: sources.Source) -> np.ndarray | None:

@@ -8,18 +8,21 @@ trained for each part, or from files. A part is one fold of one sample size.
 
 from collections.abc import Sequence
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from heterojax import finetuning
 from heterojax import metrics
 from heterojax import rng
 from heterojax.backbones import Backbone
+from heterojax.datasets import sources
 from heterojax.datasets.manifest import Cohort
+from heterojax.features import Features
 from heterojax.heads import ensemble
-from heterojax.studies import head_files
+from heterojax.studies import heads_stage
 from heterojax.studies import stages
 from heterojax.studies.samples import SPLITS
 from heterojax.studies.samples import Samples
@@ -63,11 +66,11 @@ def given(
 
 def frozen(
     settings: Settings,
-    x: jax.Array,
+    features: Features,
     parts: Sequence[Part],
     folder: pathlib.Path,
-) -> list[Learned]:
-  """One head per part on features `[P, D]`, all of them trained at once."""
+) -> tuple[list[Learned], np.ndarray]:
+  """One head per part, all of them trained at once; also the epochs now `[H]`."""
   members = [
       ensemble.Member(
           rows=samples.row[samples.of('train')],
@@ -77,19 +80,19 @@ def frozen(
       )
       for n, fold, samples in parts
   ]
-  training = stages.training(settings)
   y = parts[0].samples.y_of_pictures
-  trained = ensemble.train(x, y, members, training)
   names = [{'n': part.n, 'fold': part.fold} for part in parts]
-  head_files.save(folder, names, trained)
-  outputs = np.asarray(ensemble.predict(trained.params, x), np.float64)
-  return [
+  x = features.x
+  trained = heads_stage.train(settings, folder, features, y, members, names)
+  outputs = ensemble.predict(trained.heads.params, jnp.asarray(x))
+  learned = [
       Learned(
           np.asarray(x[part.samples.row]),
           _predicted(settings, own[part.samples.row]),
       )
-      for part, own in zip(parts, outputs)
+      for part, own in zip(parts, np.asarray(outputs, np.float64))
   ]
+  return learned, trained.epochs_now
 
 
 def fine_tuned(
@@ -98,10 +101,12 @@ def fine_tuned(
     cohorts: Sequence[Cohort],
     parts: Sequence[Part],
     folder: pathlib.Path,
-    environment: dict[str, Any],
-    allow_mismatch: bool,
-) -> list[Learned]:
-  """Back and top model trained together for each part, one after another."""
+) -> tuple[list[Learned], list[finetuning.Work]]:
+  """Back and top model trained together for each part, one after another.
+
+  Returns:
+    What they say, and what was done for each now.
+  """
   f = settings.fine_tuning
   tuning = finetuning.Tuning(
       task=settings.data.task,
@@ -115,12 +120,13 @@ def fine_tuned(
   )
   first = parts[0].samples
   content = stages.contents(cohorts)
-  learned = []
+  source = sources.Unchanged(cohorts[0].source, content)
+  learned, done = [], []
   for n, fold, samples in parts:
     row = {split: samples.row[samples.of(split)] for split in SPLITS}
-    tuned = finetuning.fine_tune(
+    tuned, work = finetuning.fine_tune(
         backbone,
-        cohorts[0].source,
+        source,
         first.pictures,
         first.y_of_pictures,
         finetuning.Job(
@@ -134,14 +140,13 @@ def fine_tuned(
         stages.extraction(settings),
         folder / 'checkpoints' / f'n{n}_fold{fold}',
         contents=[content[p.path] for p in first.pictures],
-        environment=environment,
-        allow_mismatch=allow_mismatch,
     )
+    done.append(work)
     own = np.searchsorted(tuned.rows, samples.row)
     learned.append(
         Learned(tuned.features[own], _predicted(settings, tuned.outputs[own]))
     )
-  return learned
+  return learned, done
 
 
 def _key(

@@ -7,12 +7,16 @@ Axes: P parts, R trainings, B bootstraps, N rows, Q components, K clusters.
 """
 
 from collections.abc import Iterator, Sequence
+import dataclasses
+import logging
+import pathlib
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax import checkpoint
 from heterojax import rng
 from heterojax.cluster import matching
 from heterojax.cluster.partitions import partitions
@@ -22,6 +26,7 @@ from heterojax.studies.components import Reduced
 from heterojax.studies.settings import Settings
 from heterojax.studies.top_models import Part
 
+_LOG = logging.getLogger(__name__)
 # The fuzzifiers of the table; the paper names none.
 FUZZIFIERS = (1.1, 1.5, 2.0)
 _BOOTSTRAPS = 20
@@ -48,6 +53,56 @@ class Trained(NamedTuple):
   converged: np.ndarray
   jaccard: np.ndarray
   fuzzified: dict[float, np.ndarray]
+
+
+def find_or_train(
+    settings: Settings,
+    folder: pathlib.Path,
+    parts: Sequence[Part],
+    reduced: Sequence[Reduced],
+) -> tuple[list[Trained], int]:
+  """Clusters every part, or finds what an earlier run has clustered.
+
+  Args:
+    settings: of the study.
+    folder: the run folder; clusterings are kept in `checkpoints/clusters`.
+    parts: P.
+    reduced: P, their samples.
+
+  Returns:
+    See `train`, and how many clusterings were trained now.
+  """
+  path = folder / 'checkpoints' / 'clusters'
+  about = checkpoint.digest([
+      settings.seed,
+      dataclasses.asdict(settings.cluster),
+      [[p.n, p.fold, p.samples.of('train')] for p in parts],
+      [own.z for own in reduced],
+  ])
+  leaves = checkpoint.load(path, about)
+  if leaves is not None:
+    _LOG.info('Resuming: the clusterings are there.')
+    return [_restored(settings, leaves, p) for p in range(len(parts))], 0
+  trained = train(settings, parts, reduced)
+  tree = {str(p): own._asdict() for p, own in enumerate(trained)}
+  checkpoint.save(path, tree, about)
+  return trained, len(parts) * settings.cluster.trainings
+
+
+def _restored(
+    settings: Settings, leaves: checkpoint.Leaves, p: int
+) -> Trained:
+  names = [name for name in Trained._fields if name != 'fuzzified']
+  return Trained(
+      **{name: leaves[f'{p}.{name}'] for name in names},
+      fuzzified={
+          m: leaves[f'{p}.fuzzified.{m}'] for m in _fuzzifiers(settings)
+      },
+  )
+
+
+def _fuzzifiers(settings: Settings) -> tuple[float, ...]:
+  return FUZZIFIERS if settings.cluster.method == 'fuzzy' else ()
 
 
 def train(
@@ -86,7 +141,7 @@ def _train(
   )
   found = partitions(z, weights, keys, stages.algorithm(settings))
   labels = {settings.cluster.fuzzifier: np.asarray(found.labels)}
-  wanted = FUZZIFIERS if settings.cluster.method == 'fuzzy' else ()
+  wanted = _fuzzifiers(settings)
   for m in set(wanted) - set(labels):
     other = stages.algorithm(settings, fuzzifier=m)
     labels[m] = np.asarray(partitions(z, weights, keys, other).labels)

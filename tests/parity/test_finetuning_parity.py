@@ -124,7 +124,7 @@ def test_three_steps(tmp_path: pathlib.Path, model: 'torch.nn.Module') -> None:
       np.arange(n), np.arange(n, n + 4), np.zeros(0, int), jax.random.key(1),
       jax.random.key(2),
   )  # pyformat: disable
-  got = finetuning.fine_tune(
+  got, _ = finetuning.fine_tune(
       _in_double(backbone),
       sources.Files(tmp_path),
       pictures,
@@ -136,7 +136,6 @@ def test_three_steps(tmp_path: pathlib.Path, model: 'torch.nn.Module') -> None:
       features.Extraction('avg', _SIZE, 'keras', _BATCH, 2),
       tmp_path / 'job',
       contents=[''] * (n + 4),
-      environment={},
   )
 
   top = head.init(job.init_key, 1280)
@@ -185,15 +184,15 @@ def test_three_steps(tmp_path: pathlib.Path, model: 'torch.nn.Module') -> None:
   assert close(got.features, want)
   assert close(got.outputs, outputs)
   # Weights too, by what the steps changed.
-  stored = checkpoint.load(tmp_path / 'job' / 'weights')
+  stored = checkpoint.load(tmp_path / 'job')
   state = {k: v.numpy() for k, v in model.state_dict().items()}
-  assert close(stored['top.kernel'], kernel.detach().numpy())
+  assert close(stored['weights.top.kernel'], kernel.detach().numpy())
   for ours, theirs in _NORMS.items():
     for leaf, entry in _LEAVES.items():
       name = f'{theirs}.{entry}'
-      change = stored[f'network.{ours}.norm.{leaf}'] - start[name]
+      change = stored[f'weights.network.{ours}.norm.{leaf}'] - start[name]
       assert close(change, state[name] - start[name]), (ours, leaf)
   for ours, theirs in _KERNELS.items():
     name = f'{theirs}.weight'
-    change = stored[f'network.{ours}.kernel'] - _axes(start[name])
+    change = stored[f'weights.network.{ours}.kernel'] - _axes(start[name])
     assert close(change, _axes(state[name] - start[name])), ours

@@ -1,0 +1,76 @@
+"""A stage of a finished run, computed once more from what the run stored."""
+
+from collections.abc import Iterator
+import contextlib
+import fnmatch
+import pathlib
+import shutil
+import tempfile
+
+from heterojax import artifacts
+from heterojax.differences import files
+from heterojax.errors import UserError
+from heterojax.studies import running
+
+# What each stage writes for the stages after it, and what it is called.
+_OUTPUT = {
+    'heads': (('checkpoints/heads*',), 'trained heads'),
+    'cluster': (('checkpoints/clusters*',), 'stored clusters'),
+    'features': (
+        ('features/*', 'checkpoints/n*_fold*'),
+        'computed features',
+    ),
+    'all': (('*',), 'artifacts'),
+}
+STAGES = tuple(_OUTPUT)
+_ALWAYS = ('config.json', 'environment.json')
+_INPUTS = ('features/*', 'checkpoints/*', 'cohort/*')
+
+
+@contextlib.contextmanager
+def of(
+    folder: pathlib.Path, stage: str, allow_mismatch: bool = False
+) -> Iterator[pathlib.Path]:
+  """Runs a study as if its stage had been lost, in a folder of its own.
+
+  That folder gets copies of what the other stages stored, and the study resumes
+  there: a run that was killed goes on in the same way.
+
+  Args:
+    folder: of a finished run whose artifacts are as they were written.
+    stage: one of `STAGES`.
+    allow_mismatch: also in another environment than the run's.
+
+  Yields:
+    The folder of the second run, which is taken away afterwards.
+
+  Raises:
+    RefusedError: in another environment.
+    UserError: if there is no such stage, or this study has none.
+  """
+  if stage not in STAGES:
+    raise UserError(
+        f'--rerun is {stage!r}, but must be one of {", ".join(STAGES)}.'
+    )
+  sealed = artifacts.read(folder)
+  patterns, what = _OUTPUT[stage]
+  lost = {name for name in sealed if _matches(name, patterns)}
+  if not lost:
+    raise UserError(
+        f'The run in {folder} has no {what} of its own, so --rerun={stage} has'
+        ' nothing to compute: use --rerun=all.'
+    )
+  config = files.read_json(folder / 'config.json')
+  with tempfile.TemporaryDirectory(prefix='heterojax-') as scratch:
+    workdir = pathlib.Path(scratch) / 'run'
+    for name in sealed:
+      kept = _matches(name, _INPUTS) and name not in lost
+      if kept or name in _ALWAYS:
+        (workdir / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / name, workdir / name)
+    running.run(config, workdir, allow_mismatch=allow_mismatch)
+    yield workdir
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+  return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,73 @@
+"""Verifies a run: python -m launch.verify --workdir=DIR.
+
+Compares every artifact with its digest; --rerun computes a stage once more and
+compares to the bit; --against compares two runs field by field.
+
+Exit codes: 0 all as it should be, 1 a difference, 2 a mistake in usage, 3
+interrupted, 4 the folder is in use, or the environment another one.
+"""
+
+import contextlib
+import pathlib
+import sys
+
+from absl import flags
+
+from heterojax import artifacts
+from heterojax import cli
+from heterojax import differences
+from heterojax import rerun
+from heterojax.differences import text
+from heterojax.errors import UserError
+
+_FLAGS = (
+    (flags.DEFINE_string, 'workdir', None, 'Folder of a finished run.'),
+    (flags.DEFINE_string, 'rerun', None, 'heads, cluster, features or all.'),
+    (flags.DEFINE_string, 'against', None, 'Folder of another finished run.'),
+    (flags.DEFINE_float, 'tolerance', differences.TOLERANCE,
+     'Of numbers, with --against.'),
+    (flags.DEFINE_bool, 'allow_mismatch', False, 'Rerun on another machine.'),
+    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+)  # pyformat: disable
+
+
+def _verify(values: flags.FlagValues) -> int:
+  folders = [artifacts.folder_of(values.workdir, 'workdir')]
+  if values.against:
+    folders.append(artifacts.folder_of(values.against, 'against'))
+  if values.rerun and values.against:
+    raise UserError('--rerun and --against ask for two things: give one.')
+  if not 0 <= values.tolerance < 1:
+    raise UserError('--tolerance must be a share from 0 to below 1.')
+  tolerance = 0.0 if values.rerun else values.tolerance
+  with contextlib.ExitStack() as stack:
+    for folder in folders:
+      stack.enter_context(artifacts.undisturbed(folder))
+    if not all([_as_written(folder) for folder in folders]):
+      return 1
+    if values.rerun:
+      again = rerun.of(folders[0], values.rerun, values.allow_mismatch)
+      folders.append(stack.enter_context(again))
+    if len(folders) == 1:
+      return 0
+    compared = differences.compare(*folders, tolerance)
+  print(*map(cli.sentence, text.lines(compared)), sep='\n')
+  return int(not compared.agree)
+
+
+def _as_written(folder: pathlib.Path) -> bool:
+  found = artifacts.problems(folder)
+  right = 'artifacts are as they were written'
+  for said in found or [f'{len(artifacts.read(folder))} {right}']:
+    print(cli.sentence(f'{folder}: {said}'))
+  return not found
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Returns the exit code."""
+  argv = sys.argv if argv is None else argv
+  return cli.run(_FLAGS, _verify, argv, about=__doc__, config=False)
+
+
+if __name__ == '__main__':
+  sys.exit(main())
