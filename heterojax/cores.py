@@ -15,11 +15,12 @@ from jaxlib import xla_client
 
 _OPTIONS = {
     'xla_cpu_multi_thread_eigen': False,
-    # Measured on EfficientNet-B0: its products are a tenth faster without the
-    # library that `arithmetic` warns of, and wide vectors give 5 %.
-    'xla_cpu_experimental_ynn_fusion_type': '',
+    # Measured on EfficientNet-B0: wide vectors give 5 %.
     'xla_cpu_prefer_vector_width': 512,
 }
+# The products of EfficientNet-B0 are a tenth faster without the library that
+# `arithmetic` warns of; with four columns they take three times as long.
+_NO_LIBRARY = {'xla_cpu_experimental_ynn_fusion_type': ''}
 _MOST_PROGRAMS = 64
 
 Programs = tuple[jax.stages.Compiled, ...]
@@ -78,6 +79,7 @@ def compiled(
     function: Callable[..., Any],
     *args: Any,
     donate: tuple[int, ...] = (),
+    library: bool = False,
     **static: Any,
 ) -> Programs:
   """A function compiled for each core, or once for an accelerator.
@@ -88,6 +90,7 @@ def compiled(
     function: pure, of arrays and what is static.
     *args: trees of arrays, or of their shapes and types.
     donate: numbers of the arguments whose memory the result may take.
+    library: whether XLA's library may do the products on CPU.
     **static: hashable.
 
   Returns:
@@ -96,7 +99,9 @@ def compiled(
   """
   jitted = jax.jit(function, donate_argnums=donate, static_argnames=[*static])
   args = jax.tree.map(_shape, args)
-  options = _OPTIONS if are_the_devices() else None
+  options = None
+  if are_the_devices():
+    options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
   traced = jitted.trace(*args, **static)
   made: dict[jax.Device, jax.stages.Compiled] = {}
   for device in devices():
@@ -111,6 +116,7 @@ def program(
     function: Callable[..., Any],
     *args: Any,
     donate: tuple[int, ...] = (),
+    library: bool = False,
     **static: Any,
 ) -> Programs:
   """`compiled`, and the same programs for the same function and shapes."""
@@ -118,8 +124,9 @@ def program(
   shapes = tuple(_shape(leaf) for leaf in leaves)
   # What is traced depends on these as well.
   settings = are_the_devices(), jax.config.jax_enable_x64, numbers()
+  options = donate, library
   return _program(
-      function, tree, shapes, donate, tuple(static.items()), settings
+      function, tree, shapes, options, tuple(static.items()), settings
   )
 
 
@@ -132,13 +139,15 @@ def _program(
     function: Callable[..., Any],
     tree: jax.tree_util.PyTreeDef,
     shapes: tuple[jax.ShapeDtypeStruct, ...],
-    donate: tuple[int, ...],
+    options: tuple[tuple[int, ...], bool],
     static: tuple[tuple[str, Any], ...],
     settings: tuple[Any, ...],
 ) -> Programs:
   del settings
-  args = tree.unflatten(shapes)
-  return compiled(function, *args, donate=donate, **dict(static))
+  args, (donate, library) = tree.unflatten(shapes), options
+  return compiled(
+      function, *args, donate=donate, library=library, **dict(static)
+  )
 
 
 def forget_programs() -> None:

@@ -1,7 +1,6 @@
 """K-means against scikit-learn, and what must hold without an oracle."""
 
 from collections.abc import Iterator
-import importlib
 import itertools
 import logging
 import warnings
@@ -15,25 +14,32 @@ from scipy.spatial import distance
 from sklearn import cluster as sklearn_cluster
 from sklearn import metrics
 
+from heterojax.cluster import by_cores
 from heterojax.cluster import initialisation
 from heterojax.cluster import kmeans
+from heterojax.cluster import lloyd
 from heterojax.cluster import points as points_lib
 from heterojax.cluster import predict
 
-# The package's `kmeans` is the function.
-kmeans_lib = importlib.import_module('heterojax.cluster.kmeans')
-
 
 @pytest.fixture(
-    name='_points', scope='module', params=['rows', 'products'], autouse=True
+    name='way',
+    scope='module',
+    params=['rows', 'products', 'by cores'],
+    autouse=True,
 )
-def _points_fixture(request: pytest.FixtureRequest) -> Iterator[None]:
-  """Everything twice: samples as rows, and by their inner products."""
+def _way(request: pytest.FixtureRequest) -> Iterator[str]:
+  """Everything as rows, by their inner products, and divided over cores."""
   with pytest.MonkeyPatch.context() as patch:
-    wide = {'rows': np.inf, 'products': 0}[request.param]
+    wide = 0 if request.param == 'products' else np.inf
     patch.setattr(points_lib, '_WIDE', wide)
+    if request.param == 'by cores':
+      patch.setattr(by_cores, '_LEAST', 0)
+      # Several blocks in a part, and no equal shares.
+      patch.setattr(by_cores, '_ROWS', 16)
+      patch.setattr(by_cores, '_PARTS', 3)
     jax.clear_caches()
-    yield
+    yield request.param
     jax.clear_caches()
 
 
@@ -471,7 +477,11 @@ def _compilations(caplog: pytest.LogCaptureFixture, name: str) -> int:
   return sum(r.getMessage().startswith(start) for r in caplog.records)
 
 
-def test_compiles_once_per_shape(caplog: pytest.LogCaptureFixture) -> None:
+def test_compiles_once_per_shape(
+    caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+  if way == 'by cores':
+    pytest.skip('its programs are those that `cores` keeps')
   rng = np.random.default_rng(17)
   with jax.log_compiles(), caplog.at_level(logging.WARNING):
     for seed, tol in enumerate((1e-4, 0.0, 0.1)):
@@ -567,7 +577,7 @@ def test_clusters_that_do_not_exist_get_no_relocated_sample(
   with jax.enable_x64(True):
     init = jnp.concatenate([init, np.zeros((4, 3))])
     points, start = points_lib.points_of(jnp.asarray(x), jnp.zeros(3), init)
-    got = kmeans_lib._lloyd(  # pylint: disable=protected-access
+    got = lloyd.lloyd(
         points, jnp.asarray(weights), start, 0.0, 300, jnp.arange(9) < 5
     )
     centers = points_lib.centers_of(

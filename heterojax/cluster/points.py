@@ -84,6 +84,12 @@ class Rows(NamedTuple):
       shares *= weights[:, None]
     return jnp.matmul(shares.T, self.x, precision='highest')
 
+  def added(self, sums: jax.Array, labels: jax.Array) -> jax.Array:
+    """Adds the samples to `[K, D]`, but not those whose label is K."""
+    if len(sums) > _FEW:
+      return sums.at[labels].add(self.x, mode='drop')
+    return sums + self.sums(labels, None, len(sums))
+
 
 class Products(NamedTuple):
   """Inner products; a center is its coefficients `[M]`."""
@@ -134,6 +140,7 @@ class Products(NamedTuple):
 
 
 Points = Rows | Products
+
 
 
 def points_of(
