@@ -24,7 +24,9 @@ from heterojax.errors import UserError
 _LOG = logging.getLogger(__name__)
 _ARRAYS = 'arrays'
 _DIGESTS = 'digests.json'
+_FILES = 'files.json'
 _DAMAGED = 'damaged_'
+_LONGEST_REASON = 200
 # Of the time between two saved steps, what saving may take.
 _MOST_SHARE = 0.1
 _SECONDS_OF_THE_FIRST = 0.1
@@ -70,6 +72,8 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
     # Without it there is no checkpoint, whatever else is there.
     (path / _DIGESTS).unlink(missing_ok=True)
     ocp.save((path / _ARRAYS).absolute(), leaves, overwrite=True)
+    files = run_folder.to_json(_files(path / _ARRAYS))
+    run_folder.write_atomically(path / _FILES, files)
     run_folder.write_atomically(path / _DIGESTS, run_folder.to_json(index))
   # Orbax raises whatever its storage does.
   except Exception as error:  # pylint: disable=broad-except
@@ -100,6 +104,9 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
       raise ValueError(f'{_DIGESTS} is not as it was written')
     if about not in (None, index['about']):
       return None
+    # Before Orbax reads them: it fills the terminal where it fails.
+    if json.loads((path / _FILES).read_text()) != _files(path / _ARRAYS):
+      raise ValueError('its files are not as they were written')
     found = ocp.load((path / _ARRAYS).absolute())
     leaves = {name: np.atleast_1d(leaf) for name, leaf in found.items()}
     wrong = index['leaves'].items() ^ {
@@ -187,9 +194,20 @@ def _leaves(tree: Any) -> Leaves:
   return {_name(path): np.atleast_1d(leaf) for path, leaf in found}
 
 
+def _files(folder: pathlib.Path) -> dict[str, str]:
+  """Digests of all files; their names are Orbax's and differ in every run."""
+  digests = {}
+  for path in sorted(folder.rglob('*')):
+    if path.is_file():
+      with path.open('rb') as file:
+        found = hashlib.file_digest(file, 'sha256').hexdigest()
+      digests[path.relative_to(folder).as_posix()] = found
+  return digests
+
+
 def _first_line(error: Exception) -> str:
   text = getattr(error, 'strerror', None) or str(error)
-  return (text.splitlines() or [type(error).__name__])[0]
+  return (text.splitlines() or [type(error).__name__])[0][:_LONGEST_REASON]
 
 
 def _name(path: Any) -> str:

@@ -111,6 +111,9 @@ def described(folder: pathlib.Path) -> dict[str, str]:
   digests = {}
   for path in sorted(folder.rglob('*')):
     name = path.relative_to(folder).as_posix()
+    # What was set aside, and digests of files that Orbax names at random.
+    if 'damaged_' in name or path.name == 'files.json':
+      continue
     own = name.startswith(('features/', 'tables/', 'figures/', 'cohort/'))
     if not path.is_file() or not (own or name.endswith(('.csv', '.json'))):
       continue
