@@ -9,6 +9,7 @@ import sys
 import traceback
 
 from absl import flags
+from ml_collections import config_dict
 from ml_collections import config_flags
 
 from heterojax import interruption
@@ -20,6 +21,7 @@ from heterojax.errors import UserError
 
 _CONFIGS = 'heterojax.configs'
 _CONFIG = ('--config', '-config')
+_LONGEST = 2000  # Characters of a sentence, whatever it quotes.
 # What Python says of a flag's value, and what it means.
 _PLAINLY = {
     r'invalid literal for int\(\) with base 10: .*': 'it is no whole number',
@@ -83,6 +85,13 @@ def _parse(
     raise UserError(
         'Say what to run with --config=NAME, where NAME is one of'
         f' {", ".join(_shipped_configs())} or a file.'
+    )
+  if 'config' in values and not isinstance(
+      values.config, config_dict.ConfigDict
+  ):
+    raise UserError(
+        'The file of --config must define get_config() that returns a'
+        f' ConfigDict, not {type(values.config).__name__}.'
     )
 
 
@@ -183,10 +192,31 @@ def run(
     if '--debug' in argv:
       traceback.print_exc()
     error = _for_the_user(error)
-    print(f'heterojax: {error}', file=sys.stderr)
+    print(f'heterojax: {sentence(error)}', file=sys.stderr)
     if isinstance(error, Interrupted):
       print(f'Resume with: {_command(argv)}', file=sys.stderr)
     return error.exit_code
+
+
+def sentence(error: Exception) -> str:
+  """What an error says, on one line of limited length that is safe to print.
+
+  Names of files, classes and columns come from outside, and a terminal obeys
+  control characters.
+
+  Args:
+    error: of any kind.
+
+  Returns:
+    Printable characters.
+  """
+  text = ' '.join(str(error).splitlines())
+  if len(text) > _LONGEST:
+    text = f'{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}'
+  return ''.join(
+      c if c.isprintable() else c.encode('unicode_escape').decode()
+      for c in text
+  )
 
 
 def _for_the_user(error: Exception) -> HeterojaxError:
@@ -199,6 +229,11 @@ def _for_the_user(error: Exception) -> HeterojaxError:
         'There is not enough memory: choose a smaller'
         ' --config.features.batch_size, --config.data.image_size, or the'
         ' argument feature=avg.'
+    )
+  if 'home directory' in text:  # As `pathlib` says it of ~somebody.
+    return UserError(
+        'A path begins with ~ and a name that this machine does not know: write'
+        ' the path in full.'
     )
   if isinstance(error, OSError):  # A full disk, a folder without rights.
     return UserError(f'A file cannot be used: {error}.')

@@ -22,6 +22,9 @@ _ARITHMETIC = {
     ast.Div: operator.truediv,
 }
 _PATHS = (ast.Name, ast.Attribute, ast.Subscript)
+_REPEATABLE = (str, bytes, list)
+# Products of longer numbers take for ever.
+_LONGEST = 10_000
 
 
 def of(text: str | None) -> Callable[[dict[str, Any]], bool]:
@@ -49,6 +52,10 @@ def parse(text: str) -> ast.expr:
   Raises:
     UserError: if it is anything else.
   """
+  if len(text) > _LONGEST:
+    raise _error(
+        f'{text[:100]}...', f'it is longer than {_LONGEST:,} characters'
+    )
   try:
     tree = ast.parse(text.strip(), mode='eval').body
   # The last two are how the parser gives up on deep nesting.
@@ -132,7 +139,7 @@ def holds(tree: ast.expr, results: dict[str, Any], text: str) -> bool:
   """
   try:
     return bool(_value(tree, results))
-  # A long sum nests too deeply, and 'a' * 10**11 fits into no memory.
+  # A long sum nests too deeply.
   except (
       LookupError, TypeError, ArithmeticError, RecursionError, MemoryError
   ) as error:  # pyformat: disable
@@ -157,6 +164,9 @@ def _value(node: ast.expr, results: dict[str, Any]) -> Any:
       return all(values) if isinstance(node.op, ast.And) else any(values)
     case ast.BinOp() if type(node.op) in _ARITHMETIC:
       left, right = (_value(v, results) for v in (node.left, node.right))
+      # 'a' * 10**11 would be made.
+      if isinstance(left, _REPEATABLE) or isinstance(right, _REPEATABLE):
+        raise TypeError('text and lists cannot be calculated with')
       return _ARITHMETIC[type(node.op)](left, right)
     case ast.Compare():
       values = [_value(v, results) for v in (node.left, *node.comparators)]

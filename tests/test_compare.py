@@ -180,6 +180,10 @@ def damaged(**fields: Any) -> dict[str, Any]:
         (damaged(dataset__class_counts_test={}), "'cataract'"),
         (damaged(dataset__notes=[1]), 'dataset.notes is 1'),
         (damaged(leaks=[]), 'leaks is []'),
+        (damaged(leaks__same_path='x'), 'is damaged (TypeError'),
+        (damaged(leaks__same_path__cataract={}), 'class_counts is {}'),
+        (damaged(split=5), 'is damaged (AttributeError'),
+        (damaged(split__folds='x'), "split.folds is 'x'"),
     ],
 )
 def test_results_that_cannot_be_compared(

@@ -252,3 +252,28 @@ def test_every_configuration_is_a_valid_study(
 def test_an_unknown_argument_is_named(module: types.ModuleType) -> None:
   with pytest.raises(ValueError, match="no argument 'protcol'"):
     module.get_config('protcol=clean')
+
+
+@pytest.mark.parametrize(
+    ('section', 'name', 'value', 'says'),
+    [
+        ('heads', 'epochs', '10', 'must be a whole number'),
+        ('heads', 'epochs', True, 'must be a whole number'),
+        ('heads', 'widths', 5, 'must be whole numbers'),
+        ('split', 'test_share', None, 'must be a number'),
+        ('data', 'balance', 1, 'must be True or False'),
+        ('data', 'dir', 'a\0b', 'NUL'),
+        ('data', 'x', 1, "unknown field 'data.x'"),
+        ('data', 'dir', ..., "lacks the field 'data.dir'"),
+    ],
+)
+def test_what_a_file_may_set_is_checked(section, name, value, says) -> None:
+  config = folder.get_config().to_dict()
+  config[section][name] = value
+  if value is ...:
+    del config[section][name]
+  with pytest.raises(UserError, match=says):
+    settings_lib.from_dict(config)
+  config[section] = value
+  with pytest.raises(UserError, match='must be a section'):
+    settings_lib.from_dict(config)

@@ -136,7 +136,7 @@ def test_csv_lists_the_images_relative_to_itself(
   assert len(rows) == 12
   assert all((table.parent / row['path']).is_file() for row in rows)
   assert sorted(_files(tmp_path)) == sorted(
-    ['cohort.csv'] + [row['path'] for row in rows]
+    ['cohort.csv', 'digests.json'] + [row['path'] for row in rows]
   )
 
 
@@ -145,9 +145,14 @@ def test_a_complete_cohort_is_left_alone_and_another_one_replaced(
 ) -> None:
   table = _write(tmp_path)
   last = tmp_path / 'images' / '0011.png'
-  last.write_bytes(b'kept')
+  whole, before = last.read_bytes(), last.stat().st_mtime_ns
   assert _write(tmp_path) == table
-  assert last.read_bytes() == b'kept'
+  assert last.stat().st_mtime_ns == before
+  for name in ('0000.png', '0011.png'):
+    damaged = tmp_path / 'images' / name
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    _write(tmp_path)
+    assert last.read_bytes() == whole
   for changed in ({'seed': 1}, {'control': True}, {'image_size': 32}):
     last.write_bytes(b'stale')
     _write(tmp_path, **changed)

@@ -1,9 +1,12 @@
 """Reading tables, and the sentences about those that cannot be read."""
 
+import os
 import pathlib
 
 import pytest
 
+from heterojax.datasets.manifest import csv_text
+from heterojax.datasets.manifest import parse_csv
 from heterojax.datasets.manifest import read_table
 from heterojax.datasets.manifest import require_columns
 from heterojax.errors import UserError
@@ -112,3 +115,36 @@ def test_missing_columns_are_named_beside_those_there() -> None:
   assert _requires(path, [{}]).endswith('and has no names of columns.')
   wide = _requires(path, [{f'c{i}': '' for i in range(500)}])
   assert wide.endswith('c10, c11 and 488 more.')
+
+
+def test_a_pipe_is_no_table(tmp_path: pathlib.Path) -> None:
+  os.mkfifo(tmp_path / 't.csv')  # Reading it would wait for ever.
+  assert 'not a regular file' in _fails(tmp_path / 't.csv')
+
+
+@pytest.mark.parametrize(
+    ('cell', 'written'),
+    [
+        ('=1+1', "'=1+1"),
+        ('+cmd', "'+cmd"),
+        ('-x', "'-x"),
+        ('@SUM(1)', "'@SUM(1)"),
+        ('\tx', "'\tx"),
+        ('＝1', "'＝1"),
+        ("'=x", "''=x"),
+        ('-1.5', '-1.5'),
+        ('+2e-5', '+2e-5'),
+        (-1.5, '-1.5'),
+        ("'x", "'x"),
+        ('a=b', 'a=b'),
+    ],
+)
+def test_formulas_are_written_as_text(cell: str | float, written: str) -> None:
+  text = csv_text(['=a'], [[cell]])
+  assert text == f"'=a\n{written}\n"
+  assert parse_csv(text) == [{'=a': str(cell)}]
+
+
+def test_a_manifest_is_read_as_it_was(tmp_path: pathlib.Path) -> None:
+  path = _table(tmp_path, csv_text(['path', '-k'], [['-x.png', "'@y"]]))
+  assert read_table(path) == [{'path': '-x.png', '-k': "'@y"}]

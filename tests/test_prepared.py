@@ -291,3 +291,34 @@ def test_records_of_another_order(copy: pathlib.Path) -> None:
   for name in ('00.png', '01.png'):
     assert source.inspect(name).problem == 'its record is of another image'
   assert not source.inspect('02.png').problem
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda stored: stored['cohort'].update(negative={}),
+        lambda stored: stored['cohort']['candidates'][0].update(label=5),
+        lambda stored: stored['cohort']['candidates'][0].update(path='\ud800'),
+        lambda stored: stored['cohort']['candidates'].append(
+            stored['cohort']['candidates'][0]
+        ),
+        lambda stored: stored['cohort'].update(task='x'),
+    ],
+)
+def test_metadata_of_other_types(
+    out: pathlib.Path, tmp_path: pathlib.Path, change
+) -> None:
+  (made,) = prepared.find(out)
+  stored = json.loads((made / prepared.METADATA).read_text())
+  change(stored)
+  (tmp_path / prepared.INFO).write_text('{}')
+  (tmp_path / prepared.METADATA).write_text(json.dumps(stored))
+  with pytest.raises(UserError, match='is damaged'):
+    prepared.read(tmp_path, '', '')
+
+
+def test_metadata_that_nest(tmp_path: pathlib.Path) -> None:
+  (tmp_path / prepared.INFO).write_text('{}')
+  (tmp_path / prepared.METADATA).write_text('[' * 100_000)
+  with pytest.raises(UserError, match='is damaged'):
+    prepared.read(tmp_path, '', '')

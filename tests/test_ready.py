@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import csv
 import hashlib
 import pathlib
+import zipfile
 
 import hypothesis
 from hypothesis import strategies as st
@@ -796,3 +797,73 @@ def test_the_laboratorys_folds_of_bone_ages(mendez: pathlib.Path) -> None:
         found[0].source.matrix[own],
         np.array([[r[str(d)] for d in range(512)] for r in tested], np.float32),
     )
+
+
+def _npy(shape: tuple[int, ...], dtype: str, body: bytes = b'') -> bytes:
+  head = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}}}\n"
+  length = len(head).to_bytes(2, 'little')
+  return b'\x93NUMPY\1\0' + length + head.encode() + body
+
+
+_BOMBS = {
+    'zeros': ({'features.npy': _npy((1 << 26, 2), '|u1', bytes(1 << 27))}, 8),
+    'no bytes a row': (
+        {
+            'features.npy': _npy((10**18, 0), '<f4'),
+            'label.npy': _npy((10**18,), '<U0'),
+        },
+        0,
+    ),
+    'a long header': (
+        {'features.npy': b'\x93NUMPY\2\0' + b'\xff' * 4 + bytes(1 << 20)}, 8
+    ),
+    'two of a name': (
+        {'features': b'x', 'features.npy': _npy((2, 2), '|u1', bytes(4))}, 0
+    ),
+    'another compression': (
+        {'features.npy': _npy((2, 2), '|u1', bytes(4))}, zipfile.ZIP_LZMA
+    ),
+    'a header that is none': ({'features.npy': _npy((), "'" + '(' * 90)}, 0),
+}  # pyformat: disable
+
+
+@pytest.mark.parametrize('name', _BOMBS)
+def test_archives_made_to_harm(tmp_path: pathlib.Path, name: str) -> None:
+  members, method = _BOMBS[name]
+  with zipfile.ZipFile(tmp_path / 'x.npz', 'w', method) as archive:
+    for member, content in members.items():
+      archive.writestr(member, content)
+  with pytest.raises(UserError):
+    ready.read(tmp_path / 'x.npz', '', '')
+
+
+@pytest.mark.parametrize('code', [0x110000, 0xFFFFFFFF, 0xD800])
+def test_characters_that_do_not_exist(
+    tmp_path: pathlib.Path, code: int
+) -> None:
+  labels = np.array([code, 65], '<u4').view('<U1')
+  np.savez(tmp_path / 'x.npz', features=np.ones((2, 2)), labels=labels)
+  with pytest.raises(UserError, match='characters that do not exist'):
+    ready.read(tmp_path / 'x.npz', '', '')
+
+
+def test_a_parquet_file_of_equal_values(tmp_path: pathlib.Path) -> None:
+  n = 5_000_000
+  path = tmp_path / 'x.parquet'
+  table = pyarrow.table({'label': np.zeros(n, np.int8), '0': np.zeros(n)})
+  pyarrow.parquet.write_table(table, path)
+  with pytest.raises(UserError, match='5,000,000 rows of 2 columns'):
+    ready.read(path, '', '')
+
+
+def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
+  """They are names like others; Python itself refuses to read them."""
+  long = '9' * 5000
+  path = tmp_path / 'x.csv'
+  path.write_text(f'label,fold,0,1\nill,{long},1,2\nwell,1,3,4\n')
+  assert [c.split for c in ready.read(path, 'ill', '').candidates] == [
+      'fold_1', 'fold_0'
+  ]  # pyformat: disable
+  path.write_text(f'label,f0,f{long}\nill,1,2\nwell,3,4\n')
+  with pytest.raises(UserError, match='several sets'):
+    ready.read(path, 'ill', '')

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 import contextlib
-import csv
 import dataclasses
 import hashlib
-import io
 import pathlib
 import tempfile
 
@@ -21,6 +19,7 @@ from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
+from heterojax.datasets.manifest import parse_csv
 from heterojax.datasets.manifest import read_table
 from heterojax.errors import UserError
 
@@ -397,7 +396,7 @@ def test_every_candidate_is_in_the_manifest_once(
   assert len(_included(found, 'ill')) == len(usable['ill'])
   assert len(_included(found, 'well')) == wanted > 0
   assert all(c.included != bool(c.reason) for c in found.candidates)
-  rows = list(csv.DictReader(io.StringIO(manifest_csv(found), newline='')))
+  rows = parse_csv(manifest_csv(found))
   assert [row['id'] for row in rows] == [c.id for c in candidates]
   for row, candidate, (label, kind, cell) in zip(rows, found.candidates, made):
     assert row['included'] == ('true' if candidate.included else 'false')

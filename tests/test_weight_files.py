@@ -17,6 +17,7 @@ import pytest
 import safetensors.numpy
 
 from heterojax.backbones import weight_files
+from heterojax.backbones.weight_files import keras_h5
 from heterojax.errors import UserError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -538,15 +539,16 @@ _CONTENTS = {
 @pytest.mark.parametrize('kind', _CONTENTS)
 def test_truncated(tmp_path, kind):
   content = _CONTENTS[kind]
-  for cut in range(0, len(content), len(content) // 500 + 1):
+  # HDF5 is read by a process of its own, which takes a while to start.
+  cuts = 8 if kind.startswith('keras') else 500
+  for cut in range(0, len(content), len(content) // cuts + 1):
     with pytest.raises(UserError):
       _read(tmp_path, content[:cut])
   with pytest.raises(UserError):
     _read(tmp_path, content[:-1])
 
 
-# The same damage every time: libhdf5 itself may crash on rare other damage.
-@pytest.mark.parametrize('kind', _CONTENTS)
+@pytest.mark.parametrize('kind', ['zip', 'legacy', 'safetensors'])
 @hypothesis.settings(
     max_examples=200,
     derandomize=True,
@@ -555,13 +557,71 @@ def test_truncated(tmp_path, kind):
 )
 @hypothesis.given(data=st.data())
 def test_flipped_bytes(tmp_path, kind, data):
-  content = bytearray(_CONTENTS[kind])
+  _read_flipped(tmp_path, _CONTENTS[kind], data)
+
+
+@pytest.mark.parametrize('kind', ['keras2', 'keras3'])
+@hypothesis.settings(
+    max_examples=8,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+@hypothesis.given(data=st.data())
+def test_flipped_bytes_of_hdf5(tmp_path, kind, data):
+  _read_flipped(tmp_path, _CONTENTS[kind], data)
+
+
+def _read_flipped(folder, content, data):
+  content = bytearray(content)
   flips = st.tuples(
       st.integers(0, len(content) - 1), st.integers(1, 255)
   )
   for position, bits in data.draw(st.lists(flips, min_size=1, max_size=4)):
     content[position] ^= bits
   try:
-    _read(tmp_path, bytes(content))
+    _read(folder, bytes(content))
   except UserError:
     pass
+
+
+@pytest.mark.parametrize('kind', _CONTAINERS)
+@pytest.mark.parametrize('use', [b'}%sNs', b'}(%sNu', b'(%sNd', b'\x8f(%s\x90'])
+@pytest.mark.parametrize('huge', [b')' + b'2\x86' * 60, b')' + b'\x85' * 10**6])
+def test_torch_keys_that_cannot_be_hashed(tmp_path, kind, use, huge):
+  """2^60 parts take for ever, and a million levels all of the stack."""
+  top = use.replace(b'%s', huge)
+  with pytest.raises(UserError, match='checkpoint'):
+    _read(tmp_path, _container(kind, top))
+
+
+def test_hdf5_that_never_ends_or_lies(tmp_path, monkeypatch):
+  """A process of its own reads it; whatever ends that is one sentence."""
+  for code, match in (
+      ('import os; os.abort()', 'crashes or never ends'),
+      ('print("it says so", end=""); raise SystemExit(2)', ': it says so.'),
+  ):
+    script = tmp_path / 'script.py'
+    script.write_text(code)
+    monkeypatch.setattr(keras_h5, 'SCRIPT', script)
+    with pytest.raises(UserError, match=match):
+      _read(tmp_path, _CONTENTS['keras2'])
+
+
+def test_hdf5_is_read_within_limits(tmp_path, monkeypatch):
+  """The script limits its own memory and time before it looks at a file."""
+  source = keras_h5.SCRIPT.read_text()
+  for find, put in (
+      ('content = safe', 'np.zeros(3 << 30, np.uint8)\n    content = safe'),
+      ('_SECONDS = 10', '_SECONDS = 1'),
+  ):
+    assert source.count(find) == 1
+    source = source.replace(find, put)
+  (tmp_path / 'script.py').write_text(source)
+  monkeypatch.setattr(keras_h5, 'SCRIPT', tmp_path / 'script.py')
+  with pytest.raises(UserError, match='allocate'):
+    _read(tmp_path, _CONTENTS['keras2'])
+  source = source.replace('np.zeros(3 << 30, np.uint8)', 'while True: pass')
+  (tmp_path / 'script.py').write_text(source)
+  with pytest.raises(UserError, match='never ends'):
+    _read(tmp_path, _CONTENTS['keras2'])

@@ -212,6 +212,9 @@ def preprocessing(
   its normalization layer and, only where the network was built with
   weights='imagenet', divides by sqrt(std) once more (the published file holds
   the standard deviation where the variance belongs).
+
+  Raises:
+    UserError: if the file's normalization is none of three channels.
   """
   mean, std = np.asarray(source.mean), np.asarray(source.std)
   # Caffe's preprocessing is done outside of the network.
@@ -221,6 +224,13 @@ def preprocessing(
       key: np.ravel(file.entries.get(f'normalization/{key}', default))
       for key, default in (('mean', 0.0), ('variance', 1.0))
   }
+  for key, values in stored.items():
+    sound = values.size in (1, 3) and np.all(np.isfinite(values))
+    if not sound or (key == 'variance' and np.any(values < 0)):
+      raise UserError(
+          f'The weight file has a normalization/{key} that is none of three'
+          ' channels: it is damaged or of another network.'
+      )
   mean = np.broadcast_to(255.0 * stored['mean'].astype(np.float64), 3)
   variance = stored['variance'].astype(np.float64)
   std = np.broadcast_to(255.0 * np.maximum(np.sqrt(variance), 1e-7), 3)

@@ -28,8 +28,12 @@ ALIASES = {
 _MEANING = {name: m for m, names in ALIASES.items() for name in names}
 # What the manifest writes itself; the file's own column is prefixed.
 _MANIFEST_COLUMNS = ('path', 'included', 'reason', 'sha256')
-_NUMBERED = re.compile(r'(.*?)(\d+)')
+# Python refuses to read numbers of thousands of digits.
+_NUMBERED = re.compile(r'(.*?)(\d{1,18})')
 _WHOLE = re.compile(r'^([+-]?\d+)\.0+$')
+# Values that a Parquet file may have, whatever its size, and per byte of it.
+_ALWAYS_ALLOWED = 1 << 22
+_MOST_PER_BYTE = 100
 # A row of a flattened feature map fills more than pyarrow's usual block.
 _BLOCK_BYTES = 64 << 20
 
@@ -106,7 +110,14 @@ def _from_npz(path: pathlib.Path) -> Table:
       values = npz.load(path, name).reshape(-1)
       if dtype.kind == 'S':
         values = np.char.decode(values, 'utf-8', 'backslashreplace')
-      columns[name] = [_text(value) for value in values]
+      try:
+        columns[name] = [_text(value) for value in values]
+        ''.join(columns[name]).encode()
+      # Any number can stand where a character does.
+      except (SystemError, ValueError) as error:
+        raise UserError(
+            f'{path}: {name} holds characters that do not exist.'
+        ) from error
     elif name in _MEANING:
       raise UserError(
           f'{path}: {name} is {dtype} {list(shape)}, but must be one value for'
@@ -158,8 +169,10 @@ def _from_parquet(path: pathlib.Path) -> Table:
   import pyarrow.parquet  # pylint: disable=import-outside-toplevel; slow.
 
   try:
-    table = pyarrow.parquet.read_table(path)
-  except (OSError, pyarrow.ArrowException) as error:
+    with pyarrow.parquet.ParquetFile(path) as file:
+      _check_parquet(path, file.metadata)
+      table = file.read()
+  except (OSError, ValueError, pyarrow.ArrowException) as error:
     raise UserError(_unreadable(path, 'Parquet', error)) from error
   features = _feature_columns(path, table.column_names)
   for name in features:
@@ -176,7 +189,22 @@ def _from_parquet(path: pathlib.Path) -> Table:
       for name in table.column_names
       if name and name not in known and not name.startswith('__index_')
   ]
-  return _from_arrow(table, features, others)
+  try:
+    return _from_arrow(table, features, others)
+  except (ValueError, TypeError, pyarrow.ArrowException) as error:
+    raise UserError(_unreadable(path, 'Parquet', error)) from error
+
+
+def _check_parquet(path: pathlib.Path, metadata: Any) -> None:
+  """Equal values take nothing in a file, however many they are."""
+  values = metadata.num_rows * metadata.num_columns
+  most = max(_ALWAYS_ALLOWED, _MOST_PER_BYTE * path.stat().st_size)
+  if not 0 <= values <= most:
+    raise UserError(
+        f'{path} declares {metadata.num_rows:,} rows of'
+        f' {metadata.num_columns:,} columns, which is more than a file of its'
+        ' size holds.'
+    )
 
 
 def _from_arrow(

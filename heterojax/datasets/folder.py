@@ -29,6 +29,7 @@ _ENDINGS = (
     '.dcm',
     '.dicom',
 )
+_MOST_DIGITS = 18  # Of a fold; Python refuses to read thousands.
 # Words by which data sets call the class without the disease. Numbers are no
 # such words: in some data sets, 0 is the disease.
 _HEALTHY = (
@@ -197,7 +198,7 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
       )
     part = _SPLITS[split.lower()]
     if fold := cells.get('fold', ''):
-      if not fold.isdecimal() or part:
+      if not fold.isdecimal() or len(fold) > _MOST_DIGITS or part:
         raise UserError(
             f'{path}, row {number + 1}: fold is {fold!r}, but must be a number,'
             ' and the split empty.'

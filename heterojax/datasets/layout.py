@@ -5,6 +5,7 @@ import filecmp
 import os
 import pathlib
 import posixpath
+import stat
 from typing import NamedTuple
 
 from heterojax.errors import UserError
@@ -77,6 +78,18 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 def _counts(name: str) -> bool:
   return not name.startswith('.') and name != '__MACOSX'
+
+
+def read_file(path: pathlib.Path) -> bytes:
+  """Content of a regular file.
+
+  Raises:
+    OSError: if it cannot be read, or is a pipe or a device, which may never
+      end.
+  """
+  if not stat.S_ISREG(os.stat(path).st_mode):
+    raise OSError('it is not a regular file')
+  return path.read_bytes()
 
 
 def find_table(

@@ -1,11 +1,16 @@
 """Writing a made-up cohort: images, and the table that completes it."""
 
 from collections.abc import Callable, Sequence
-import os
+import json
 import pathlib
 
 import numpy as np
 from PIL import Image
+
+from heterojax import run_folder
+from heterojax.datasets import images
+
+_DIGESTS = 'digests.json'
 
 
 def write(
@@ -17,7 +22,8 @@ def write(
   """Writes `images/` and `cohort.csv`, and returns the path of the latter.
 
   The CSV is written last and at once, so its presence means that the cohort is
-  complete. A complete cohort of the same content is left as it is.
+  complete. A complete cohort of the same content is left as it is; digests of
+  the images, in `digests.json`, tell whether it is one.
 
   Args:
     folder: of the cohort.
@@ -29,7 +35,9 @@ def write(
   if table.is_file() and table.read_text(encoding='utf-8') == text:
     # Seed, size and version of the drawing hardly show in the table, but they
     # do in any one image; hence also a lossless format.
-    if not names or _holds(folder / 'images' / names[0], drawn(0)):
+    if _unchanged(folder, names) and (
+        not names or _holds(folder / 'images' / names[0], drawn(0))
+    ):
       return table
   table.unlink(missing_ok=True)
   (folder / 'images').mkdir(parents=True, exist_ok=True)
@@ -37,10 +45,25 @@ def write(
     # Level 1 takes a third of the default level's time for a fifth more bytes.
     path = folder / 'images' / name
     Image.fromarray(drawn(index)).save(path, compress_level=1)
-  temporary = folder / f'.cohort-{os.getpid()}.csv'
-  temporary.write_text(text, encoding='utf-8')
-  os.replace(temporary, table)
+  run_folder.write_atomically(
+      folder / _DIGESTS, run_folder.to_json(_digests(folder, names))
+  )
+  run_folder.write_atomically(table, text)
   return table
+
+
+def _digests(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
+  paths = [folder / 'images' / name for name in names]
+  return {path.name: images.digest(path.read_bytes()) for path in paths}
+
+
+def _unchanged(folder: pathlib.Path, names: Sequence[str]) -> bool:
+  """Whether all images are those that were written."""
+  try:
+    stored = json.loads((folder / _DIGESTS).read_text())
+    return stored == _digests(folder, names)
+  except (OSError, ValueError):
+    return False
 
 
 def _holds(path: pathlib.Path, pixels: np.ndarray) -> bool:

@@ -1,4 +1,12 @@
-"""The manifest: every candidate image once, and what became of it."""
+"""The manifest: every candidate image once, and what became of it.
+
+Every CSV file of this program is written here. Spreadsheets run a cell that
+begins with =, +, -, @, a tab or a carriage return as a formula, so text of that
+kind gets an apostrophe in front, as OWASP advises ("CSV Injection"); numbers
+stay as they are. `parse_csv` takes the apostrophe off again, and so does
+`read_table`, as a user's table may be a manifest or come from a program that
+does the same. Files of features are read as they stand there.
+"""
 
 import codecs
 from collections import Counter
@@ -7,12 +15,17 @@ import dataclasses
 import io
 import itertools
 import pathlib
+import re
 
+from heterojax.datasets import layout
 from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
 
 TASKS = ('classification', 'regression')
 _COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
+# The last four are the full-width forms, which some take for the others.
+_FORMULA = re.compile("'*[=+@\t\r\n＝＋－＠-]")
+_NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,15 +108,44 @@ class Cohort:
 
 
 def csv_text(header: list[str], rows: list[list[object]]) -> str:
-  """A table as CSV with Unix line ends; floats keep every digit."""
+  """A table as CSV with Unix line ends; floats keep every digit.
+
+  Text that a spreadsheet would run has an apostrophe in front.
+  """
   buffer = io.StringIO()
   minimal = csv.writer(buffer, lineterminator='\n')
   # Python before 3.13 leaves a carriage return bare, which ends a row.
   quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
   for row in [header, *rows]:
+    row = [_harmless(c) if isinstance(c, str) else c for c in row]
     writer = quoted if '\r' in ''.join(map(str, row)) else minimal
     writer.writerow(row)
   return buffer.getvalue()
+
+
+def parse_csv(text: str) -> list[dict[str, str]]:
+  """Reads what `csv_text` wrote, cell by cell as it was given.
+
+  Args:
+    text: of the file.
+
+  Returns:
+    One dictionary a row.
+  """
+  lines = csv.reader(io.StringIO(text, newline=''))
+  header, *rows = [[*map(_original, row)] for row in lines] or [[]]
+  return [dict(zip(header, row)) for row in rows]
+
+
+def _harmless(cell: str) -> str:
+  """A cell that no spreadsheet takes for a formula."""
+  # One more apostrophe where there are some, so that `_original` is exact.
+  is_text = not _NUMBER.fullmatch(cell)
+  return f"'{cell}" if is_text and _FORMULA.match(cell) else cell
+
+
+def _original(cell: str) -> str:
+  return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def manifest_csv(cohort: Cohort) -> str:
@@ -119,11 +161,12 @@ def manifest_csv(cohort: Cohort) -> str:
 
 
 def read_table(path: pathlib.Path) -> list[dict[str, str]]:
-  """Rows of a UTF-8 CSV file, with surrounding blanks stripped.
+  """Rows of a UTF-8 CSV file, without blanks around cells.
 
   Args:
     path: of the file. Blank lines are skipped and cells that a row lacks are
-      empty; columns without a name (an exported index, say) are left out.
+      empty; columns without a name (an exported index, say) are left out; so is
+      the apostrophe by which a cell like '=x is kept from being a formula.
 
   Returns:
     One dictionary a row.
@@ -134,7 +177,7 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
   try:
     text = _text(path)
     reader = csv.reader(io.StringIO(text, newline=''), strict=True)
-    lines = [[*map(str.strip, row)] for row in reader if row]
+    lines = [[_original(c).strip() for c in row] for row in reader if row]
   except (OSError, csv.Error) as error:
     raise UserError(
         f'{path} cannot be read as a CSV file ({error}).'
@@ -162,7 +205,7 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
 
 def _text(path: pathlib.Path) -> str:
   """Text of a CSV file; a UserError where it is written in another way."""
-  data = path.read_bytes()
+  data = layout.read_file(path)
   if data.startswith(b'PK\x03\x04'):
     raise UserError(
         f'{path} is a workbook or an archive: save the table as "CSV UTF-8".'

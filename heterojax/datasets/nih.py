@@ -219,7 +219,7 @@ def _official_split(tree: layout.Tree) -> dict[str, str]:
       return {}
     path = tree.root / there[0] / name
     try:
-      lines = path.read_text('utf-8-sig').splitlines()
+      lines = layout.read_file(path).decode('utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
       raise UserError(
           f'{path} cannot be read as UTF-8 text ({error}).'

@@ -1,20 +1,23 @@
 """NumPy's .npz archives: what is in one, and one array of it. Never pickles."""
 
+from collections.abc import Iterator
+import contextlib
+import io
 import math
 import pathlib
 from typing import NamedTuple
 import zipfile
-import zlib
 
 import numpy as np
 
 from heterojax.errors import UserError
 
-# What zipfile and NumPy raise on a damaged or foreign file.
-_DAMAGE = (
-    OSError, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError,
-    zipfile.BadZipFile, zlib.error,
-)  # pyformat: disable
+_ENDING = '.npy'
+# Plain arrays never compress better, and what does is made to fill memory.
+_MOST_TIMES = 100
+_ALWAYS_ALLOWED = 64 << 20  # Bytes.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Those of NumPy.
+_LONGEST_HEADER = 10_000  # Bytes; NumPy reads no longer ones either.
 
 
 class Header(NamedTuple):
@@ -36,18 +39,13 @@ def headers(path: pathlib.Path) -> dict[str, Header]:
   Raises:
     UserError: if it is not such an archive, or damaged.
   """
-  found = {}
-  try:
-    with zipfile.ZipFile(path) as archive:
-      for member in archive.infolist():
-        if member.filename.endswith('.npy'):
-          with archive.open(member) as file:
-            header = _header(file)
-            _check_length(header, member.file_size - file.tell())
-          found[member.filename.removesuffix('.npy')] = header
-  except _DAMAGE as error:
-    raise UserError(_sentence(path, error)) from error
-  return found
+  with _opened(path) as archive:
+    found = {}
+    for member in archive.infolist():
+      if member.filename.endswith(_ENDING):
+        with archive.open(member) as file:
+          found[member.filename.removesuffix(_ENDING)] = _header(file, member)
+    return found
 
 
 def load(path: pathlib.Path, name: str) -> np.ndarray:
@@ -63,33 +61,60 @@ def load(path: pathlib.Path, name: str) -> np.ndarray:
   Raises:
     UserError: if it cannot be read.
   """
+  with _opened(path) as archive:
+    member = archive.getinfo(f'{name}{_ENDING}')
+    with archive.open(member) as file:
+      _header(file, member)
+    with archive.open(member) as file:
+      return np.lib.format.read_array(file, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[zipfile.ZipFile]:
+  """An archive; what is raised while it is open becomes a sentence."""
   try:
-    with np.load(path, allow_pickle=False) as arrays:
-      return arrays[name]
-  except _DAMAGE as error:
-    raise UserError(_sentence(path, error)) from error
+    if not path.is_file():
+      raise OSError('it is not a regular file')
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+      members = archive.infolist()
+      if any(member.compress_type not in _METHODS for member in members):
+        raise ValueError('it is compressed in a way that NumPy never does')
+      # The sum, since members can share what they are stored as.
+      most = max(_ALWAYS_ALLOWED, _MOST_TIMES * size)
+      if sum(member.file_size for member in members) > most:
+        raise ValueError(
+            f'its arrays are more than {_MOST_TIMES} times as large as the file'
+        )
+      yield archive
+  # Neither zipfile nor NumPy documents all that it raises on a damaged file.
+  except Exception as error:
+    said = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
+    raise UserError(
+        f'{path} cannot be read as an .npz file of plain arrays ({said[:200]}).'
+    ) from error
 
 
-def _header(file: zipfile.ZipExtFile) -> Header:
+def _header(file: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> Header:
   version = np.lib.format.read_magic(file)
+  # Bytes that tell the length of the header, and what reads it.
   readers = {
-      (1, 0): np.lib.format.read_array_header_1_0,
-      (2, 0): np.lib.format.read_array_header_2_0,
+      (1, 0): (2, np.lib.format.read_array_header_1_0),
+      (2, 0): (4, np.lib.format.read_array_header_2_0),
   }
   if version not in readers:
     raise ValueError(f'version {version} of its format is not known')
-  shape, _, dtype = readers[version](file)
+  size, reader = readers[version]
+  told = file.read(size)
+  if (length := int.from_bytes(told, 'little')) > _LONGEST_HEADER:
+    raise ValueError(f'an array has a header of {length:,} bytes')
+  shape, _, dtype = reader(io.BytesIO(told + file.read(length)))
   if dtype.hasobject:
     raise ValueError('it holds Python objects, which are not loaded')
-  return Header(shape, dtype)
-
-
-def _check_length(header: Header, length: int) -> None:
-  """A false shape would ask for any amount of memory."""
-  if math.prod(header.shape) * header.dtype.itemsize != length:
+  # A false shape, or one of nothing, would ask for any memory.
+  length = member.file_size - file.tell()
+  if math.prod(shape) * dtype.itemsize != length:
     raise ValueError('an array is not as long as its header says')
-
-
-def _sentence(path: pathlib.Path, error: Exception) -> str:
-  said = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
-  return f'{path} cannot be read as an .npz file of plain arrays ({said}).'
+  if min(shape, default=0) < 0 or max(shape, default=0) > member.file_size:
+    raise ValueError('an array has a side that its length cannot have')
+  return Header(shape, dtype)

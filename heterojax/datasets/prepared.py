@@ -18,9 +18,11 @@ from absl import logging as absl_logging
 
 from heterojax.datasets import classes
 from heterojax.datasets import images
+from heterojax.datasets import layout
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import TASKS
 from heterojax.errors import UserError
 
 INFO = 'dataset_info.json'
@@ -156,7 +158,7 @@ def load(folder: pathlib.Path) -> Cohort:
         f'{folder} is what an interrupted run left: prepare the data again.'
     )
   try:
-    stored = json.loads((folder / METADATA).read_text(encoding='utf-8'))
+    stored = json.loads(layout.read_file(folder / METADATA))
     fields = dict(stored['cohort'])
     candidates = tuple(
         Candidate(**{**c, 'columns': tuple(map(tuple, c['columns']))})
@@ -174,13 +176,39 @@ def load(folder: pathlib.Path) -> Cohort:
     for name, value in fields.items():
       if isinstance(value, list):
         fields[name] = tuple(value)
-    return Cohort(
+    cohort = Cohort(
         source=Records(folder, places, unreadable),
         candidates=candidates,
         **fields,
     )
-  except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    _check_types(cohort)
+    return cohort
+  # Among them RecursionError, of what nests too deeply.
+  except (
+      OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError
+  ) as error:  # pyformat: disable
     raise UserError(_damaged(folder, error)) from error
+
+
+def _check_types(cohort: Cohort) -> None:
+  """Raises something where a cohort holds what no reader gives."""
+  ids = [c.id for c in cohort.candidates]
+  if len(set(ids)) != len(ids):
+    raise ValueError('it names a candidate twice')
+  texts = [cohort.name, cohort.positive, cohort.negative, *cohort.notes]
+  texts += cohort.label_columns
+  for c in cohort.candidates:
+    texts += [c.id, c.path, c.label, c.group, c.split, c.reason]
+    for name, value in c.columns:
+      texts += [name, value]
+    if c.included is not (not c.reason):
+      raise ValueError(f'whether {c.id!r} is included is not clear')
+  for text in texts:
+    if not isinstance(text, str):
+      raise TypeError(f'{text!r} is not text')
+    text.encode()  # Not all that JSON can write is.
+  if cohort.task not in TASKS or not isinstance(cohort.named_splits, bool):
+    raise ValueError('its task or its splits are not known')
 
 
 def as_json(cohort: Cohort) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _SPLITS = {
     **dict.fromkeys(('val', 'valid', 'validation'), 'validation'),
     **dict.fromkeys(('test', 'testing'), 'test'),
 }
+_MOST_DIGITS = 18  # Of a fold; Python refuses to read thousands.
 _FILES = '<files>'  # In a note: the names of those that it is said of.
 _BETWEEN_WORDS = '_. -'
 _WORD = re.compile(rf'[0-9]+|[^0-9{_BETWEEN_WORDS}]+|[{_BETWEEN_WORDS}]+')
@@ -326,7 +327,7 @@ def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
     )
     return [''] * len(cells), notes if found else ()
   numbers = {cell: number for number, cell in enumerate(found)}
-  if all(cell.isdecimal() for cell in found):
+  if all(cell.isdecimal() and len(cell) <= _MOST_DIGITS for cell in found):
     numbers = {cell: int(cell) for cell in found}
   return [f'fold_{numbers[cell]}' if cell else '' for cell in cells], ()
 

@@ -49,7 +49,7 @@ def parse(text: str) -> tuple[Size, ...]:
 def _size(word: str) -> Size | None:
   if word in _WORDS:
     return _WORDS[word]
-  if re.fullmatch('[0-9]+', word):
+  if re.fullmatch('[0-9]{1,18}', word):
     return int(word) or None
   if re.fullmatch(r'[0-9]*\.[0-9]+|[0-9]+\.', word) and 0 < float(word) <= 1:
     return float(word)

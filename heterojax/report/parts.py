@@ -2,11 +2,11 @@
 
 import base64
 from collections.abc import Sequence
-import csv
 import json
 import pathlib
 from typing import Any
 
+from heterojax.datasets import manifest as manifest_lib
 from heterojax.report import formatting
 from heterojax.report import tables
 
@@ -72,8 +72,7 @@ def manifest(folder: pathlib.Path) -> list[dict[str, str]]:
   path = folder / 'manifest.csv'
   if not path.exists():
     return []
-  with path.open(encoding='utf-8', newline='') as file:
-    return list(csv.DictReader(file))
+  return manifest_lib.parse_csv(path.read_bytes().decode())
 
 
 def stages(timings: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:

@@ -59,6 +59,7 @@ def _planned(
   with run_folder.opened(
       workdir, config, here, allow_mismatch=allow_mismatch
   ) as folder:
+    _say_what_changed(folder)
     with timer.stage('data'):
       cohorts = _STUDIES[settings.study].plan(settings, folder)
       samples = stages.collect(settings, cohorts)
@@ -98,7 +99,8 @@ def run(
         _planned(config, workdir, fail_if, download, allow_mismatch)
     )
     settings, folder, cohorts, samples, backbone, here, timer = planned
-    _reopen(folder)
+    # From here on it is not finished.
+    (folder / artifacts.SEAL).unlink(missing_ok=True)
     run_folder.begin(folder, config, here)
     if profile:
       stack.enter_context(_traced(folder / 'profile'))
@@ -133,10 +135,9 @@ def forecast(
     )
 
 
-def _reopen(folder: pathlib.Path) -> None:
-  """Breaks the seal of a finished run, and says what has changed since."""
-  seal = folder / artifacts.SEAL
-  if not seal.exists():
+def _say_what_changed(folder: pathlib.Path) -> None:
+  """Of a finished run, since it was finished."""
+  if not (folder / artifacts.SEAL).exists():
     return
   for problem in artifacts.problems(folder):
     _LOG.warning(
@@ -144,7 +145,6 @@ def _reopen(folder: pathlib.Path) -> None:
         folder / problem.path,
         problem.what,
     )
-  seal.unlink()
 
 
 def _traced(folder: pathlib.Path) -> contextlib.AbstractContextManager:

@@ -4,6 +4,7 @@ import collections
 import json
 import logging
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -26,7 +27,7 @@ _STUDIES = {
     ),
 }  # pyformat: disable
 # Of files that are alike, so many are enough.
-_MOST_OF_A_FOLDER = 8
+_MOST_OF_A_FOLDER = 6
 
 
 @pytest.fixture(name='run', scope='module', params=_STUDIES)
@@ -43,7 +44,8 @@ def _chosen(folder: pathlib.Path) -> list[str]:
   sealed = json.loads((folder / artifacts.SEAL).read_text())['files']
   alike = collections.defaultdict(list)
   for name in sealed:
-    alike[name.rpartition('/')[0]].append(name)
+    # Folders of other sizes and folds, or of other leaves, are alike too.
+    alike[re.sub(r'\d+', '#', name.rpartition('/')[0])].append(name)
   return [n for names in alike.values() for n in names[:_MOST_OF_A_FOLDER]]
 
 

@@ -13,6 +13,7 @@ Source: `torch/serialization.py` and `torch/_utils.py` of PyTorch 2.14.
 """
 
 import collections
+from collections.abc import Iterable, Sequence
 import io
 import os
 import pathlib
@@ -31,6 +32,12 @@ from heterojax.errors import UserError
 # as many slots.
 _PythonUnpickler = pickle._Unpickler  # pylint: disable=protected-access
 
+# No checkpoint has these opcodes: the first fills a declared length with zeros,
+# the others hash whatever they are given, see `_check_keys`.
+_REFUSED_OPCODES = {
+    opcode[0]
+    for opcode in (pickle.BYTEARRAY8, pickle.ADDITEMS, pickle.FROZENSET)
+}
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _STORAGE_DTYPES = {
@@ -68,11 +75,10 @@ class _Tensor(NamedTuple):
 class _Unpickler(_PythonUnpickler):
   """Unpickles tensors into notes; `storages` collects what they refer to."""
 
-  # No checkpoint has this opcode, which fills a declared length with zeros.
   dispatch = {
       opcode: load
       for opcode, load in _PythonUnpickler.dispatch.items()
-      if opcode != pickle.BYTEARRAY8[0]
+      if opcode not in _REFUSED_OPCODES
   }
 
   def __init__(self, file: io.BytesIO):
@@ -81,11 +87,29 @@ class _Unpickler(_PythonUnpickler):
     # A pickle can set attributes of what it is given: these stand-ins live no
     # longer than the reading of one file, and strings have none.
     self._admitted = {
-        ('collections', 'OrderedDict'): collections.OrderedDict,
+        ('collections', 'OrderedDict'): lambda *args: _ordered_dict(*args),
         ('torch._utils', '_rebuild_parameter'): lambda tensor, *_: tensor,
         ('torch._utils', '_rebuild_tensor_v2'): lambda *args: _note(args),
         **{('torch', name): name for name in _STORAGE_DTYPES},
     }
+
+  def load_setitem(self):
+    _check_keys(self.stack[-2:-1])
+    super().load_setitem()
+
+  dispatch[pickle.SETITEM[0]] = load_setitem
+
+  def load_setitems(self):
+    _check_keys(self.stack[::2])
+    super().load_setitems()
+
+  dispatch[pickle.SETITEMS[0]] = load_setitems
+
+  def load_dict(self):
+    _check_keys(self.stack[::2])
+    super().load_dict()
+
+  dispatch[pickle.DICT[0]] = load_dict
 
   def find_class(self, module: str, name: str) -> Any:
     if (module, name) not in self._admitted:
@@ -98,8 +122,11 @@ class _Unpickler(_PythonUnpickler):
 
   def persistent_load(self, pid: Any) -> _Storage:
     kind, storage_type, key, _, length, *views = pid
-    if kind != 'storage' or not isinstance(key, str):
+    words = (kind, storage_type, key)
+    if not all(isinstance(word, str) for word in words) or kind != 'storage':
       raise UserError('it refers to something that is no storage')
+    if not isinstance(length, int):
+      raise UserError(f'the length of storage {ascii(key)} is no number')
     root = _Storage(key, np.dtype(_STORAGE_DTYPES[storage_type]), 0, length)
     if self.storages.setdefault(key, root) != root:
       raise UserError(f'it describes storage {ascii(key)} in two ways')
@@ -107,6 +134,22 @@ class _Unpickler(_PythonUnpickler):
       return root
     _, start, view_length = views[0]
     return root._replace(start=start, length=view_length)
+
+
+def _check_keys(keys: Iterable[Any]) -> None:
+  """Refuses keys that no checkpoint has.
+
+  To hash a tuple can take for ever, since n opcodes make one of 2^n parts, or
+  all of the stack, since it can be a million deep.
+  """
+  if not all(isinstance(key, (str, int)) for key in keys):
+    raise UserError('it holds a dict whose keys are neither text nor numbers')
+
+
+def _ordered_dict(pairs: Sequence[Any] = ()) -> collections.OrderedDict:
+  pairs = [(key, value) for key, value in pairs]
+  _check_keys(key for key, _ in pairs)
+  return collections.OrderedDict(pairs)
 
 
 def read_torch_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -199,7 +242,9 @@ def _read_legacy(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
   unpickler = _Unpickler(file)
   top = unpickler.load()
   buffers = {}
-  for key in _Unpickler(file).load():
+  keys = list(_Unpickler(file).load())
+  _check_keys(keys)
+  for key in keys:
     storage = unpickler.storages[key]
     (length,) = struct.unpack('<q', file.read(8))
     if not 0 <= length <= len(data):

@@ -147,6 +147,14 @@ def _check(results: dict[str, Any]) -> None:
     _check_counts(results['dataset'][f'class_counts_{part}'], names)
   for note in results['dataset'].get('notes', ()):
     _of_type(note, str, 'dataset.notes')
+  _of_type(folds(results), int, 'split.folds')
+  if results['reduction']['method'] != 'none':
+    _of_type(results['reduction']['n_components'], _NUMBER, 'n_components')
+  for kind, found in results['leaks'].items():
+    if kind.endswith('_why'):
+      _of_type(found, str, f'leaks.{kind}')
+    else:
+      _check_counts(dict.fromkeys(names, 0) | (found or {}), names)
   _check_score(results['overall'])
   clusters = results['clusters']
   if not clusters:
@@ -179,7 +187,9 @@ def _check_counts(counts: dict[str, float], names: tuple[str, str]) -> None:
 
 
 def _check_score(score: dict[str, Any]) -> None:
-  for name in metrics.COUNTS + metrics.METRICS:
+  for name in metrics.COUNTS:
+    _of_type(score[name], _NUMBER, name)
+  for name in metrics.METRICS:
     _of_type(score[name], (*_NUMBER, type(None)), name)
   for ends in (score.get('intervals') or {}).values():
     if ends is not None:
