@@ -19,6 +19,7 @@ from orbax.checkpoint import v1 as ocp
 
 from heterojax import interruption
 from heterojax import run_folder
+from heterojax.errors import Interrupted
 from heterojax.errors import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ _DIGESTS = 'digests.json'
 _FILES = 'files.json'
 _DAMAGED = 'damaged_'
 _LONGEST_REASON = 200
+# Of a checkpoint, that it cannot be written or read.
+_NOT_ITS_FAULT = (Interrupted, MemoryError)
 # Of the time between two saved steps, what saving may take.
 _MOST_SHARE = 0.1
 _SECONDS_OF_THE_FIRST = 0.1
@@ -75,6 +78,8 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
     files = run_folder.to_json(_files(path / _ARRAYS))
     run_folder.write_atomically(path / _FILES, files)
     run_folder.write_atomically(path / _DIGESTS, run_folder.to_json(index))
+  except _NOT_ITS_FAULT:
+    raise
   # Orbax raises whatever its storage does.
   except Exception as error:  # pylint: disable=broad-except
     raise UserError(
@@ -115,6 +120,8 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
     if wrong:
       raise ValueError(f'{min(wrong)[0]} is not as it was written')
     return leaves
+  except _NOT_ITS_FAULT:
+    raise
   # As above.
   except Exception as error:  # pylint: disable=broad-except
     reason = _first_line(error)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from heterojax import checkpoint
+from heterojax.errors import Interrupted
 
 
 class _State(NamedTuple):
@@ -112,6 +113,23 @@ def test_a_damaged_one_is_set_aside_with_a_sentence(
   (path / 'digests.json').write_text('{')
   assert checkpoint.load(path, 'these') is None
   assert [p.name for p in tmp_path.iterdir()] == ['damaged_heads']
+
+
+def test_a_run_that_is_stopped_while_it_reads_blames_no_checkpoint(
+    saved: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  path = pathlib.Path(shutil.copytree(saved, tmp_path / 'heads'))
+
+  def stop(*unused) -> None:
+    raise Interrupted('Stopped.')
+
+  with monkeypatch.context() as patch:
+    patch.setattr(checkpoint.ocp, 'load', stop)
+    with pytest.raises(Interrupted):
+      checkpoint.load(path, 'these')
+  assert checkpoint.load(path, 'these') is not None
 
 
 def test_without_digests_there_is_no_checkpoint(

@@ -21,10 +21,12 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from heterojax import checkpoint
+from heterojax import forward
 from heterojax.configs import fundus
 from heterojax.heads import ensemble
 from heterojax.heads import head
 from heterojax.launch import study
+from heterojax.studies import clustering
 from heterojax.studies import fields
 from heterojax.studies import settings as settings_lib
 
@@ -304,12 +306,30 @@ def test_the_heads_of_folds_give_their_probabilities(
     )
 
 
-def test_relaunching_resumes(run: pathlib.Path) -> None:
-  before = (run / 'features' / 'features.npy').stat().st_mtime_ns
+def test_relaunching_does_no_finished_work_again(
+    run: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """No image goes through the network, and no head is trained."""
+  calls = []
+  for module, name in (
+      (forward, 'batches'), (ensemble, 'train'), (clustering, 'cluster_analysis')
+  ):
+    monkeypatch.setattr(module, name, lambda *args, n=name, **kw: calls.append(n))
+  folders = ('features', 'checkpoints/heads', 'checkpoints/clusters')
+
+  def written() -> dict[pathlib.Path, int]:
+    paths = [p for name in folders for p in (run / name).rglob('*')]
+    return {path: path.stat().st_mtime_ns for path in paths}
+
+  before = written()
+  assert len(before) > 10
   assert launch('--config=demo:tiny', f'--workdir={run}') == 0
-  assert (run / 'features' / 'features.npy').stat().st_mtime_ns == before
+  assert not calls
+  assert written() == before
   log = (run / 'log.txt').read_text()
   assert 'Resuming: 60 of 60 features are there' in log
+  assert 'Resuming: the clusters are there' in log
+  assert 'Resuming: all 10 heads are trained' in log
 
 
 def test_timings_are_of_the_work_that_was_done(
