@@ -154,16 +154,15 @@ def test_real_images_that_were_saved_again_are_found(
       seed=0, balance=False, distinct=False, max_bad_share=0, workers=2,
   )  # pyformat: disable
   folds = samples_lib.collect([cohort], seed=0, factors=(1, 1))
-  x, _ = features.extract(
+  found = features.extract(
       backbones.load('efficientnet_lite0'),
       cohort.source,
       folds[0].pictures,
       tmp_path / 'features',
       features.Extraction('avg', 224, 'keras', batch_size=4, workers=2),
       fingerprint='',
-      environment={},
   )
-  found = audits.find_leaks([cohort], _outcome([cohort], folds, x))
+  found = audits.find_leaks([cohort], _outcome([cohort], folds, found.x))
   near = {k.id: k.other for k in found if k.kind == 'near_duplicate'}
   assert near == {f'{i} again': f'{i}' for i in range(_SAVED)}
   pixels = {k.id: k.other for k in found if k.kind == 'identical_pixels'}
