@@ -55,10 +55,9 @@ def extracting(
 
   def run() -> np.ndarray:
     own = folder / str(next(numbers))
-    x, _ = features.extract(
-        backbone, source, pictures, own, how, fingerprint=None, environment={}
-    )
-    return x
+    return features.extract(
+        backbone, source, pictures, own, how, fingerprint=None
+    ).x
 
   return run
 

@@ -47,14 +47,14 @@ def logistic_regression(fold: Fold, x: np.ndarray) -> dict[str, Any]:
 def _study(config: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
   settings = settings_lib.from_dict(config)
   backbone = stages.load_backbone(settings, download=False)
-  with run_folder.opened(folder, config):
+  here = environment.describe()
+  with run_folder.opened(folder, config, here):
     cohorts = retraining.plan(settings, folder)
     samples = stages.collect(settings, cohorts)
-    run_folder.begin(folder, config)
+    run_folder.begin(folder, config, here)
     results, outcome = retraining.run(
-        settings, folder, cohorts, samples, backbone, environment.describe(),
-        allow_mismatch=False, timer=stages.Timer(),
-    )  # pyformat: disable
+        settings, folder, cohorts, samples, backbone, stages.Timer()
+    )
   return {
       'seed': settings.seed,
       'protocol': results['protocol'],
