@@ -44,6 +44,9 @@ def _chosen(folder: pathlib.Path) -> list[str]:
   sealed = json.loads((folder / artifacts.SEAL).read_text())['files']
   alike = collections.defaultdict(list)
   for name in sealed:
+    # Its other artifacts are like those of the first study, and take longer.
+    if folder.name == 'sample_size' and not name.startswith('checkpoints/'):
+      continue
     # Folders of other sizes and folds, or of other leaves, are alike too.
     alike[re.sub(r'\d+', '#', name.rpartition('/')[0])].append(name)
   return [n for names in alike.values() for n in names[:_MOST_OF_A_FOLDER]]
@@ -66,7 +69,7 @@ def test_every_flipped_byte_is_found_and_mended(
   want = runs.described(run)
   rng = np.random.default_rng(0)
   names = _chosen(run)
-  assert len(names) > 20
+  assert len(names) > 10
   for number, name in enumerate(names):
     folder = tmp_path / str(number)
     shutil.copytree(run, folder)
