@@ -182,9 +182,12 @@ def test_a_complete_cohort_is_left_alone_and_another_replaced(
 ) -> None:
   _write(tmp_path)
   last = tmp_path / 'images' / '0005.png'
-  last.write_bytes(b'kept')
+  whole, before = last.read_bytes(), last.stat().st_mtime_ns
   _write(tmp_path)
-  assert last.read_bytes() == b'kept'
+  assert last.stat().st_mtime_ns == before
+  last.write_bytes(b'damaged')
+  _write(tmp_path)
+  assert last.read_bytes() == whole
   for changed in ({'seed': 1}, {'image_size': 32}):
     last.write_bytes(b'stale')
     _write(tmp_path, **changed)

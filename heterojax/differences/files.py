@@ -22,6 +22,7 @@ from heterojax.errors import UserError
 TABLES, ARRAYS = 'tables', 'arrays'
 CHECKPOINTS = 'arrays in checkpoints'
 _DIGESTS = 'digests.json'
+_FILES = 'files.json'  # Orbax names them at random.
 _DAMAGED = 'damaged_'  # Begins the names of checkpoints that were set aside.
 _BLOCK = 2**24  # Bytes of an array that are compared at once.
 _COLUMNS = 5  # That are named.
@@ -77,7 +78,7 @@ def items(
         for path in folder.glob(pattern)
     }
     for name in sorted(names):
-      if name.name != _DIGESTS and not _set_aside(name):
+      if name.name not in (_DIGESTS, _FILES) and not _set_aside(name):
         found = _files(here / name, there / name, judged, tolerance)
         yield Item(kind, name.as_posix(), *found)
   yield from _checkpoints(_latest(here), _latest(there), tolerance)
