@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from heterojax import artifacts
 from heterojax import interruption
 from heterojax import run_folder
 from heterojax.errors import Interrupted
@@ -152,10 +153,14 @@ class Steps:
     folder: for a folder per step.
     about: digest of all that the training depends on.
     keep: how many.
+
+  Attributes:
+    resumed: the step that `latest` gave; 0 before, and without any.
   """
 
   def __init__(self, folder: pathlib.Path, about: str, keep: int = 2):
     self._folder, self._about, self._keep = folder, about, keep
+    self.resumed = 0
     self._saved, self._saving = time.monotonic(), _SECONDS_OF_THE_FIRST
 
   def latest(self) -> tuple[int, Leaves]:
@@ -166,9 +171,9 @@ class Steps:
     for path in self._paths():
       leaves = load(path, self._about)
       if leaves is not None:
-        number = int(leaves.pop('step')[0])
-        _LOG.info('Resuming after step %d of %s.', number, self._folder)
-        return number, leaves
+        self.resumed = int(leaves.pop('step')[0])
+        _LOG.info('Resuming after step %d of %s.', self.resumed, self._folder)
+        return self.resumed, leaves
     return 0, {}
 
   def save(self, number: int, state: dict[str, Any]) -> None:
@@ -201,15 +206,13 @@ def _leaves(tree: Any) -> Leaves:
   return {_name(path): np.atleast_1d(leaf) for path, leaf in found}
 
 
-def _files(folder: pathlib.Path) -> dict[str, str]:
+def _files(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
   """Digests of all files; their names are Orbax's and differ in every run."""
-  digests = {}
-  for path in sorted(folder.rglob('*')):
-    if path.is_file():
-      with path.open('rb') as file:
-        found = hashlib.file_digest(file, 'sha256').hexdigest()
-      digests[path.relative_to(folder).as_posix()] = found
-  return digests
+  return {
+      path.relative_to(folder).as_posix(): artifacts.fingerprint(path)
+      for path in sorted(folder.rglob('*'))
+      if path.is_file()
+  }
 
 
 def _first_line(error: Exception) -> str:

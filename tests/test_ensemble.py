@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from heterojax import checkpoint
 from heterojax import cores
 from heterojax.heads import ensemble
 from heterojax.heads import epochs
@@ -507,6 +508,32 @@ def test_compiles_once_for_each_device(
       )
   ]
   assert len(compiled) == len(cores.devices())
+
+
+def test_a_stopped_training_goes_on_with_the_same_bits(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """After two of six epochs."""
+  monkeypatch.setattr(checkpoint, '_MOST_SHARE', np.inf)  # Keep every epoch.
+  training = Training(6, 1, 8, 0.05, 'val_loss')
+  members = _members((9, 30, 51))
+  want = ensemble.train(*_data(), members, training)
+  steps = checkpoint.Steps(tmp_path, 'these')
+  save = steps.save
+
+  def stop(number: int, state: dict[str, object]) -> None:
+    save(number, state)
+    if number == 2:
+      raise KeyboardInterrupt
+
+  monkeypatch.setattr(steps, 'save', stop)
+  with pytest.raises(KeyboardInterrupt):
+    ensemble.train(*_data(), members, training, steps=steps)
+  again = checkpoint.Steps(tmp_path, 'these')
+  got = ensemble.train(*_data(), members, training, steps=again)
+  assert again.resumed == 2
+  for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+    np.testing.assert_array_equal(a, b)
 
 
 def test_mistakes() -> None:

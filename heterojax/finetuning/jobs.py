@@ -15,7 +15,6 @@ from heterojax import features as features_lib
 from heterojax import run_folder
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Tuning:
   """How a job is trained.

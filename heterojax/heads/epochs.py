@@ -10,7 +10,6 @@ rows that any head validates on.
 
 from collections.abc import Callable, Sequence
 import dataclasses
-import functools
 from typing import NamedTuple
 
 import jax

@@ -61,11 +61,10 @@ def train(
   leaves = checkpoint.load(path, about)
   if leaves is None:
     steps = checkpoint.Steps(path / 'steps', about)
-    done, _ = steps.latest()
     heads = ensemble.train(features.x, y, members, training, steps=steps)
     checkpoint.save(path, _tree(heads), about)
     steps.clear()
-    now = np.maximum(heads.epochs - done, 0)
+    now = np.maximum(heads.epochs - steps.resumed, 0)
   else:
     _LOG.info('Resuming: all %d heads are trained.', len(members))
     heads = _restored(leaves, members, features.x.shape[1], training)
