@@ -34,6 +34,7 @@ _LOG = logging.getLogger(__name__)
 FEATURES = ('flatten', 'avg')
 DTYPES = ('float32', 'bfloat16')
 DECODED_AHEAD = 2  # Batches, while one is used.
+_PARTS_PER_WORKER = 2  # Of a batch.
 OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
 
 
@@ -205,33 +206,41 @@ def decoded(
   """
   size, batch_size = extraction.image_size, extraction.batch_size
 
-  def load(picture: Picture) -> np.ndarray:
-    try:
-      return load_picture(source, picture, extraction)
-    except images.UnreadableImage as error:
-      raise UserError(
-          f'{picture.path} of {source.name} is not what it was when the study'
-          f' began ({error}): put it back and give the same command.'
-      ) from error
+  def load(rows: np.ndarray, chosen: Sequence[Picture]) -> None:
+    for row, picture in zip(rows, chosen):
+      try:
+        row[...] = load_picture(source, picture, extraction)
+      except images.UnreadableImage as error:
+        raise UserError(
+            f'{picture.path} of {source.name} is not what it was when the study'
+            f' began ({error}): put it back and give the same command.'
+        ) from error
+
+  # Handing over picture by picture takes a fifth of the time of small ones.
+  part = -(-batch_size // (_PARTS_PER_WORKER * extraction.workers))
 
   with concurrent.futures.ThreadPoolExecutor(extraction.workers) as pool:
-    ahead: list[tuple[slice, list[concurrent.futures.Future]]] = []
+    ahead: list[tuple[slice, np.ndarray, list[concurrent.futures.Future]]] = []
     rest = iter(blocks)
 
     def submit() -> None:
       block = next(rest, None)
       if block is not None:
-        futures = [pool.submit(load, p) for p in pictures[block]]
-        ahead.append((block, futures))
+        batch = np.zeros((batch_size, size, size, 3), np.float32)
+        chosen = pictures[block]
+        futures = [
+            pool.submit(load, batch[i : i + part], chosen[i : i + part])
+            for i in range(0, len(chosen), part)
+        ]
+        ahead.append((block, batch, futures))
 
     try:
       for _ in range(1 + DECODED_AHEAD):
         submit()
       while ahead:
-        block, futures = ahead.pop(0)
-        batch = np.zeros((batch_size, size, size, 3), np.float32)
-        for row, future in enumerate(futures):
-          batch[row] = future.result()
+        block, batch, futures = ahead.pop(0)
+        for future in futures:
+          future.result()
         submit()
         yield block, batch
     finally:

@@ -1,5 +1,6 @@
 """PCA against scikit-learn's full SVD in float64."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
 
 import jax
@@ -9,16 +10,18 @@ import pytest
 from scipy import linalg
 from sklearn import decomposition
 
+from heterojax.cluster import moments
 from heterojax.cluster import pca as heterojax_pca
 from heterojax.cluster import PCA
 from heterojax.cluster import transform
 
-# (N, D): both solvers; below, at, above and at a multiple of the chunk of 4096.
+# (N, D): both solvers; below, at, above and at a multiple of the chunks of 1024
+# (moments) and 4096 (projections).
 _SHAPES = (
     (50, 12),
     (12, 50),
     (30, 30),
-    (4096, 7),
+    (1024, 7),
     (9001, 7),
     (7, 8192),
     (7, 9001),
@@ -299,3 +302,24 @@ def test_transform_asks_for_full_precision() -> None:
   fitted = heterojax_pca(_data(12, 5).astype(np.float32), 2)
   text = str(jax.make_jaxpr(transform)(fitted, jnp.zeros((4, 5))))
   assert 'Precision.HIGHEST' in text
+
+
+@pytest.mark.parametrize('place', [np.asarray, jnp.asarray])
+@pytest.mark.parametrize('shape', [(3000, 7), (7, 3000), (5000, 2), (1, 4)])
+@pytest.mark.parametrize('wide', [False, True])
+def test_moments_are_sums_of_products(
+    place: Callable[[np.ndarray], moments.Array],
+    shape: tuple[int, int],
+    wide: bool,
+) -> None:
+  # More rows and columns than are centred at once.
+  x = np.random.default_rng(0).normal(5, 2, shape).astype(np.float32)
+  with jax.enable_x64(True):
+    mean = moments.mean(place(x))
+    got = moments.second_moments(place(x), mean, wide)
+  assert mean.dtype == got.dtype == np.float64
+  exact = x.astype(np.float64)
+  np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-13)
+  centred = exact - exact.mean(axis=0)
+  want = centred @ centred.T if wide else centred.T @ centred
+  np.testing.assert_allclose(np.triu(got), np.triu(want), atol=1e-9)

@@ -15,8 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
+from heterojax import cores
+from heterojax.cluster import moments
 from heterojax.cluster import precision
-from heterojax.cluster import products
+from heterojax.cluster.products import centred
+from heterojax.cluster.products import chunks
+from heterojax.cluster.products import of_rows
 
 # Of a unit vector, what must be orthogonal to those before it.
 _NEARLY = 0.9
@@ -69,19 +73,21 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
   # X' X = V S^2 V' is decomposed, and V follows from U as V = X' U / S.
   with jax.enable_x64(True):
-    x = jnp.asarray(x, dtype)
-    mean = _mean(x)
-    moments = _moments(x, mean, wide)
-    if not np.isfinite(moments).all():
+    # On CPU only what XLA computes with is copied.
+    place = np.asarray if cores.are_the_devices() else jnp.asarray
+    x = place(x, dtype)
+    mean = moments.mean(x)
+    products = moments.second_moments(x, mean, wide)
+    if not np.isfinite(products).all():
       raise ValueError('x holds values that are not finite')
-    moments = np.asarray(moments)
+    eigh = functools.partial(scipy.linalg.eigh, products, lower=False)
     if n_components < 1:
-      values = np.linalg.eigvalsh(moments)[::-1]
+      values = eigh(eigvals_only=True)[::-1]
       n_components = _number(values, n_components)
-    size = len(moments)
+    size = len(products)
     # Only what is kept: the variance of all is the trace.
-    values, vectors = scipy.linalg.eigh(
-        moments, subset_by_index=(size - int(n_components), size - 1)
+    values, vectors = eigh(
+        subset_by_index=(size - int(n_components), size - 1)
     )
     vectors = vectors[:, ::-1]
     if wide:
@@ -94,7 +100,7 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
         components = jnp.asarray(np.linalg.qr(rows.T).Q.T)
     else:
       components = jnp.asarray(vectors.T)
-    kept, total = jnp.asarray(values[::-1]), jnp.asarray(np.trace(moments))
+    kept, total = jnp.asarray(values[::-1]), jnp.asarray(np.trace(products))
     return _finish(mean, components, kept, total, shape[0], dtype)
 
 
@@ -127,20 +133,6 @@ def _transform(
 
 
 @jax.jit
-def _mean(x: jax.Array) -> jax.Array:
-  """`[D]` float64; a program of its own, or it is rounded anew in its uses."""
-  return jnp.mean(x.astype(jnp.float64), axis=0)
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _moments(x: jax.Array, mean: jax.Array, wide: bool) -> jax.Array:
-  """`X X'` `[N, N]` or `X' X` `[D, D]` of the centred data, float64."""
-  if wide:
-    return products.of_rows([x], mean)
-  return products.of_columns(x, mean)
-
-
-@jax.jit
 def _back_project(
     x: jax.Array, mean: jax.Array, vectors: jax.Array
 ) -> jax.Array:
@@ -148,10 +140,10 @@ def _back_project(
   directions = vectors.T.astype(x.dtype)
 
   def project(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-    chunk = products.centred(x, mean, start, size, 1).astype(x.dtype)
+    chunk = centred(x, mean, start, size, 1).astype(x.dtype)
     return jnp.matmul(directions, chunk, precision='highest')
 
-  chunk, whole, rest = products.chunks(x.shape[1])
+  chunk, whole, rest = chunks(x.shape[1])
   starts = jnp.arange(whole) * chunk
   body = jax.lax.map(lambda start: project(start, chunk), starts)
   body = jnp.moveaxis(body, 0, 1).reshape(len(directions), -1)
@@ -168,7 +160,7 @@ def _orthonormal(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
   length = jnp.sqrt(jnp.sum(rows.astype(jnp.float64) ** 2, axis=1))
   rows = rows / length[:, None].astype(rows.dtype)
   zero = jnp.zeros(rows.shape[1])
-  factor = jnp.linalg.cholesky(products.of_rows([rows], zero))
+  factor = jnp.linalg.cholesky(of_rows([rows], zero))
   inverse = jax.scipy.linalg.solve_triangular(
       factor, jnp.eye(len(rows)), lower=True
   )

@@ -20,7 +20,8 @@ def of_rows(parts: Sequence[jax.Array], mean: jax.Array) -> jax.Array:
     chunks = [centred(x, mean, start, size, 1) for x in parts]
     return _upper_product(jnp.concatenate(chunks))
 
-  return _symmetric(product, len(mean))
+  upper = jnp.triu(sum_of_chunks(product, len(mean)))
+  return upper + jnp.triu(upper, 1).T
 
 
 def of_columns(x: jax.Array, mean: jax.Array) -> jax.Array:
@@ -28,12 +29,9 @@ def of_columns(x: jax.Array, mean: jax.Array) -> jax.Array:
 
   def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
     chunk = centred(x, mean, start, size, 0)
-    # Of a copy that is turned round the whole product takes less time than
-    # half of it in place.
-    turned = jax.lax.optimization_barrier(chunk.T)
-    return jnp.matmul(turned, turned.T, precision='highest')
+    return jnp.matmul(chunk.T, chunk, precision='highest')
 
-  return _symmetric(product, len(x))
+  return sum_of_chunks(product, len(x))
 
 
 def chunks(length: int) -> tuple[int, int, int]:
@@ -69,14 +67,6 @@ def centred(
     mean_part = mean
   part = jax.lax.dynamic_slice_in_dim(x, start, size, axis)
   return part.astype(mean.dtype) - mean_part[None]
-
-
-def _symmetric(
-    product: Callable[[jax.typing.ArrayLike, int], jax.Array], length: int
-) -> jax.Array:
-  """The sum over all chunks of what is right above the diagonal."""
-  upper = jnp.triu(sum_of_chunks(product, length))
-  return upper + jnp.triu(upper, 1).T
 
 
 def _upper_product(a: jax.Array) -> jax.Array:

@@ -71,20 +71,20 @@ def initial_params(
     widths: tuple[int, ...] = WIDTHS,
 ) -> Params:
   """Initial weights with a leading H axis."""
-  return _initial(_keys([m.init_key for m in members]), dim, task, widths)
+  return _initial(_key_data([m.init_key for m in members]), dim, task, widths)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def _initial(
-    keys: jax.Array, dim: int, task: str, widths: tuple[int, ...]
+    key_data: jax.Array, dim: int, task: str, widths: tuple[int, ...]
 ) -> Params:
+  keys = jax.random.wrap_key_data(key_data)
   return jax.vmap(lambda key: KINDS[task].init(key, dim, widths))(keys)
 
 
-def _keys(keys: Sequence[jax.Array]) -> jax.Array:
-  """`[H]`; on the host, where a thousand of them take no time."""
-  data = np.stack([np.asarray(jax.random.key_data(key)) for key in keys])
-  return jax.random.wrap_key_data(data, impl=jax.random.key_impl(keys[0]))
+def _key_data(keys: Sequence[jax.Array]) -> np.ndarray:
+  """`[H, 2]` uint32: NumPy knows no keys, and JAX takes them one by one."""
+  return np.stack([np.asarray(jax.random.key_data(key)) for key in keys])
 
 
 def train(
@@ -135,7 +135,7 @@ def train(
   every = epochs.Heads(
       rows=_padded([m.rows for m in members], training.batch_size),
       sizes=sizes.astype(np.int32),
-      order_keys=_keys([m.order_key for m in members]),
+      order_keys=_key_data([m.order_key for m in members]),
       counts=counts,
   )
   if params is None:
@@ -171,7 +171,7 @@ def _run(
   if done:
     history[:done] = leaves.pop('history')
     state = checkpoint.restore({'heads': state}, leaves)['heads']
-  state, every = jax.tree.map(_on_host, (state, every))
+  state, every = jax.tree.map(np.asarray, (state, every))
   # A copy of the state, which is overwritten; what is only read is shared.
   places = cores.devices()[: len(shares)]
   states = [
@@ -210,13 +210,6 @@ def _run(
         steps.save(done, {'heads': gathered(), 'history': history[:done]})
       progress.update(1)
   return gathered(), history[:done]
-
-
-def _on_host(leaf: jax.typing.ArrayLike) -> jax.typing.ArrayLike:
-  """Arrays but for keys, which NumPy does not know."""
-  if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-    return leaf
-  return np.asarray(leaf)
 
 
 def _rows(tree: Any, numbers: np.ndarray) -> Any:

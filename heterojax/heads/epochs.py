@@ -68,7 +68,7 @@ class Heads(NamedTuple):
 
   rows: jax.Array  # [H, S * B] int32, padded with a row of the head's own.
   sizes: jax.Array  # [H] int32
-  order_keys: jax.Array  # [H]
+  order_keys: jax.Array  # [H, 2] uint32, their data.
   counts: jax.Array  # [H, V] float32, how often it looks at a validation row.
 
 
@@ -229,7 +229,8 @@ def _shuffled(
 ) -> _Batches:
   """One head's batches of an epoch."""
   length = len(own.rows)
-  rows = own.rows[batch_order(own.order_keys, epoch, own.sizes, length)]
+  key = jax.random.wrap_key_data(own.order_keys)
+  rows = own.rows[batch_order(key, epoch, own.sizes, length)]
   counts = (jnp.arange(length) < own.sizes).reshape(-1, training.batch_size)
   number = jnp.maximum(jnp.sum(counts, axis=1, keepdims=True), 1)
   return _Batches(

@@ -1,0 +1,60 @@
+"""Mean and second moments, in float64.
+
+Accelerators compute them where the data are. XLA has no product that knows its
+result to be symmetric; on CPU the one of BLAS does half of the work.
+
+Axes: N samples, D features.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.linalg import blas
+
+from heterojax.cluster import products
+
+# Rows or columns that are centred at once; their float64 copies stay in the
+# cache.
+_CHUNK = 1024
+
+Array = np.ndarray | jax.Array
+
+
+def mean(x: Array) -> Array:
+  """`[D]` float64 of `[N, D]`, where the data are."""
+  array = np if isinstance(x, np.ndarray) else jnp
+  return array.mean(x, axis=0, dtype=np.float64)
+
+
+def second_moments(x: Array, mean: Array, wide: bool) -> np.ndarray:
+  """Inner products of the rows or of the columns of centred data.
+
+  Args:
+    x: `[N, D]`; in the memory of the host BLAS computes.
+    mean: `[D]` float64.
+    wide: whether of the rows.
+
+  Returns:
+    With X the centred data `X X'` `[N, N]` or `X' X` `[D, D]` float64, of which
+    only what is not below the diagonal counts.
+  """
+  if not isinstance(x, np.ndarray):
+    return np.asarray(_on_device(x, mean, wide))
+  size, length = x.shape if wide else x.shape[::-1]
+  total = np.zeros((size, size), order='F')
+  with np.errstate(invalid='ignore'):  # Of infinite numbers.
+    for start in range(0, length, _CHUNK):
+      own = slice(start, start + _CHUNK)
+      part = x[:, own] - mean[own] if wide else x[own] - mean
+      # BLAS counts columns first, so that it is given the transpose.
+      total = blas.dsyrk(
+          1.0, part.T, beta=1.0, c=total, trans=wide, overwrite_c=True
+      )
+  return total
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _on_device(x: jax.Array, mean: jax.Array, wide: bool) -> jax.Array:
+  return products.of_rows([x], mean) if wide else products.of_columns(x, mean)
