@@ -22,9 +22,8 @@ def _once(
   """A side from what sets up a run on `[n, _Q]`."""
 
   def setup(scale: sides.Scale) -> sides.Side:
-    del scale
     if ours:
-      sides.start_ours()
+      sides.start_ours(scale)
     run = make(_groups(n))
     return sides.Side(
         lambda: {name: np.asarray(value) for name, value in run().items()}

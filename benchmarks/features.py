@@ -18,7 +18,7 @@ _Forward = Callable[[np.ndarray], np.ndarray]
 
 
 def _ours(scale: sides.Scale, *, name: str) -> sides.Side:
-  sides.start_ours()
+  sides.start_ours(scale)
   x = networks.images(scale, name)
 
   def started(file: str, source: str) -> _Forward:
@@ -51,7 +51,7 @@ def _ours(scale: sides.Scale, *, name: str) -> sides.Side:
 
 def _flax(scale: sides.Scale, *, name: str) -> sides.Side:
   """The same network with Flax's own depthwise convolution, in one program."""
-  sides.start_ours()
+  sides.start_ours(scale)
   from flax import nnx
   from heterojax import backbones
   from heterojax.backbones import depthwise
@@ -95,8 +95,8 @@ def _best_batch(start: Callable[[], _Forward], x: np.ndarray) -> sides.Side:
 
   def choose() -> None:
     forward, seconds = start(), {}
-    tried = x[: max(8, len(x) // 4)]
-    for size in {1, 2, 8, len(tried)}:
+    tried = x[: max(4, len(x) // 4)]
+    for size in {1, 2, min(8, len(tried)), len(tried)}:
       forward(tried[:size])  # What is done once for a size does not count.
       begin = time.perf_counter()
       for i in range(0, len(tried), size):

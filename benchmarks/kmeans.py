@@ -12,7 +12,7 @@ def _iterations(n: int) -> int:
 
 
 def _ours(scale: sides.Scale, *, n: int, k: int, n_init: int) -> sides.Side:
-  sides.start_ours()
+  sides.start_ours(scale)
   from heterojax.cluster import kmeans
   import jax
 
@@ -41,7 +41,7 @@ def _theirs(scale: sides.Scale, *, n: int, k: int, n_init: int) -> sides.Side:
   init = sides.some_rows(x, k) if n_init == 1 else 'k-means++'
   runs = n_init if scale.full or x.size < 2e7 else max(1, n_init // 10)
 
-  def run() -> sides.Result:
+  def fit(x: np.ndarray) -> sides.Result:
     fitted = KMeans(
         k,
         init=init,
@@ -56,7 +56,15 @@ def _theirs(scale: sides.Scale, *, n: int, k: int, n_init: int) -> sides.Side:
         'n_iter': np.array(fitted.n_iter_),
     }
 
-  return sides.Side(run, runs / n_init, steady=True)
+  def compared(result: sides.Result) -> sides.Result:
+    if scale.full and n_init == 1:
+      # Whose rounding is it where labels differ?
+      result['exact'] = fit(x.astype(np.float64))['labels']
+    return result
+
+  return sides.Side(
+      lambda: fit(x), runs / n_init, steady=True, compared=compared
+  )
 
 
 def _quality(
@@ -68,6 +76,12 @@ def _quality(
         'other_labels': float(np.mean(ours['labels'] != theirs['labels'])),
         'our_iterations': float(ours['n_iter']),
         'their_iterations': float(theirs['n_iter']),
+    }
+  if 'exact' in theirs:
+    exact = theirs['exact']
+    quality |= {
+        'other_labels_than_float64': float(np.mean(ours['labels'] != exact)),
+        'theirs_other_than_float64': float(np.mean(theirs['labels'] != exact)),
     }
   return quality
 

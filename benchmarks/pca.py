@@ -8,7 +8,7 @@ from benchmarks import sides
 
 
 def _ours(scale: sides.Scale, *, q: int) -> sides.Side:
-  sides.start_ours()
+  sides.start_ours(scale)
   from heterojax.cluster import pca
   import jax
 

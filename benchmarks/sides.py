@@ -167,13 +167,16 @@ def forget_peak() -> None:
     pass  # The peak then includes the set-up, and is only an upper bound.
 
 
-def start_ours() -> Any:
-  """heterojax as its commands start it."""
+def start_ours(scale: Scale) -> None:
+  """heterojax as its commands start it, with no programs of an earlier run."""
+  os.environ['HETEROJAX_CACHE'] = str(scale.folder / f'cache{os.getpid()}')
   import heterojax  # Appends the XLA flags before any backend exists.
   from heterojax import arithmetic
+  from heterojax import compilation
 
+  del heterojax
   arithmetic.start()
-  return heterojax
+  compilation.keep_programs()
 
 
 def threads() -> int:

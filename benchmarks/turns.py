@@ -6,6 +6,7 @@ All set up beside each other, which no clock sees, and then run one at a time.
 from collections.abc import Iterable
 import contextlib
 import json
+import os
 import pathlib
 import re
 import statistics
@@ -44,6 +45,8 @@ class Worker:
             *('full' if scale.full else 'quick', str(scale.folder)),
         ],
         cwd=sides.ROOT,
+        # Else every process might compile all that it imports from its source.
+        env=os.environ | {'PYTHONDONTWRITEBYTECODE': ''},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=self._errors,
