@@ -103,8 +103,7 @@ def programs(
 
 def by_devices() -> bool:
   """Whether devices divide a batch; else the cores of one CPU device do."""
-  devices = jax.local_devices()
-  return len(devices) > 1 or devices[0].platform != 'cpu'
+  return len(jax.local_devices()) > 1 or not cores.are_the_devices()
 
 
 def split() -> NamedSharding:
@@ -126,7 +125,7 @@ def _mesh() -> jax.sharding.Mesh:
 
 def ahead(batch_size: int) -> int:
   """Batches to begin before one is waited for, so that none has to idle."""
-  if jax.local_devices()[0].platform != 'cpu':
+  if not cores.are_the_devices():
     return 1
   return 1 + cores.number() * _IMAGES_PER_CORE // batch_size
 

@@ -8,6 +8,7 @@ from flax import nnx
 import jax
 import jax.numpy as jnp
 
+from heterojax import cores
 from heterojax.backbones import imagenet
 from heterojax.backbones import networks
 from heterojax.backbones import porting
@@ -198,7 +199,7 @@ def load(
     filled = porting.port(networks.shapes(state), file, row, str(path))
   mean, std = sources.preprocessing(row, file)
   params = networks.params(state, filled, mean, std)
-  if not trainable and jax.default_backend() == 'cpu':
+  if not trainable and cores.are_the_devices():
     graphdef, params = networks.transformed(graphdef, params)
   return Backbone(
       name=name,

@@ -15,6 +15,8 @@ from flax import nnx
 import jax
 import jax.numpy as jnp
 
+from heterojax import cores
+
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def normalise(
@@ -37,7 +39,7 @@ def normalise(
 
 def _sums(function: Callable, *arrays: jax.Array) -> tuple[jax.Array, ...]:
   """Sums of the arrays that a function makes of `[B, H, W, C]` ones, `[C]`."""
-  if jax.default_backend() != 'cpu':
+  if not cores.are_the_devices():
     return tuple(jnp.sum(a, axis=(0, 1, 2)) for a in function(*arrays))
   rows = [a.reshape(-1, *a.shape[2:]) for a in arrays]
 

@@ -11,10 +11,12 @@ Axes: B batch, H height, W width, C channels, h and w of the kernel.
 import jax
 import jax.numpy as jnp
 
+from heterojax import cores
+
 
 def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   """VALID depthwise convolution of padded `[B, H, W, C]` by `[h, w, C]`."""
-  if jax.default_backend() == 'cpu':
+  if cores.are_the_devices():
     return _shifted(x, kernel, stride)
   return jax.lax.conv_general_dilated(
       x,

@@ -16,7 +16,7 @@ STEM_FEATURES = 32
 TOP_FEATURES = 1280
 NUM_CLASSES = 1000
 # Their maps, of 112 to 28 pixels' side at 224, are the large ones.
-EARLY_BLOCKS = 4
+EARLY_BLOCKS = 6
 
 
 class Stage(NamedTuple):

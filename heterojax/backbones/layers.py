@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax import cores
 from heterojax.backbones import depthwise
 from heterojax.backbones import strided
 from heterojax.backbones import winograd
@@ -85,7 +86,7 @@ def image_by_image(
 
   On CPU to one after another, so that large maps of one stay in the cache.
   """
-  if jax.default_backend() == 'cpu':
+  if cores.are_the_devices():
     return jax.lax.map(lambda image: function(image[None])[0], x)
   return function(x)
 
@@ -97,7 +98,7 @@ def image_mean(x: jax.Array) -> jax.Array:
   On CPU XLA reduces the two middle axes about four times slower than it adds
   rows, so rows are added first.
   """
-  if jax.default_backend() == 'cpu':
+  if cores.are_the_devices():
     rows = sum(x[:, i : i + 1] for i in range(x.shape[1]))
     return jnp.mean(rows / x.shape[1], axis=2, keepdims=True)
   return jnp.mean(x, axis=(1, 2), keepdims=True)
@@ -119,7 +120,7 @@ def max_pool(
   On CPU XLA is three times as fast with the maximum of slices, along one axis
   and then the other.
   """
-  if jax.default_backend() != 'cpu':
+  if not cores.are_the_devices():
     return _reduced_windows(x, size, stride, margin)
   around = (margin, margin)
   x = jnp.pad(
@@ -205,7 +206,7 @@ class Conv(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     kernel = self.kernel[...]
-    on_cpu = jax.default_backend() == 'cpu'
+    on_cpu = cores.are_the_devices()
     # It is too inexact for narrower numbers.
     if on_cpu and self.points is not None and x.dtype == jnp.float32:
       return winograd.convolve(x, self.points[...], self.bias[...])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from heterojax import cores
 from heterojax.cluster.points import Points
 
 # Numbers of columns that are compared one by one, for each is compiled.
@@ -49,7 +50,7 @@ def _nearest(
 def argmin(rows: jax.Array) -> jax.Array:
   """First smallest of each row of `[N, K]`, `[N]` int32."""
   k = rows.shape[1]
-  if jax.default_backend() != 'cpu' or k not in _COMPARED:
+  if not cores.are_the_devices() or k not in _COMPARED:
     return jnp.argmin(rows, axis=1).astype(jnp.int32)
   # Column against column is one loop for XLA; its own reduction of pairs takes
   # twice as long for 64 of them, and is faster for 16.
