@@ -15,8 +15,7 @@ from scipy.linalg import blas
 
 from heterojax.cluster import products
 
-# Rows or columns that are centred at once; their float64 copies stay in the
-# cache.
+# Rows or columns that are centred at once, instead of a copy of all.
 _CHUNK = 1024
 
 Array = np.ndarray | jax.Array
