@@ -36,7 +36,7 @@ def _parts() -> list[np.ndarray]:
 
 def _ours(scale: sides.Scale, *, method: str) -> sides.Side:
   """Padding included: it is a part of what the one shape costs."""
-  sides.start_ours(scale)
+  sides.start_ours()
   from heterojax import cluster
   import jax
 

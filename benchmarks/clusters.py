@@ -23,7 +23,7 @@ def _once(
 
   def setup(scale: sides.Scale) -> sides.Side:
     if ours:
-      sides.start_ours(scale)
+      sides.start_ours()
     run = make(_groups(n))
     return sides.Side(
         lambda: {name: np.asarray(value) for name, value in run().items()}

@@ -63,7 +63,7 @@ def extracting(
 
 
 def _side(scale: sides.Scale, *, decode: bool, extract: bool) -> sides.Side:
-  sides.start_ours(scale)
+  sides.start_ours()
   from heterojax import features
 
   source, chosen = pictures(1024 if scale.full else 128)

@@ -36,9 +36,9 @@ def point(module: str, name: str, case: sides.Case) -> dict[str, Any]:
     Median seconds, of an iteration if the side counts any, and the bytes that
     the work added at its peak; or why there are none.
   """
-  with tempfile.TemporaryDirectory() as folder:
+  with tempfile.TemporaryDirectory() as folder, turns.Crew(module) as crew:
     scale = sides.Scale(True, pathlib.Path(folder))
-    worker = turns.run(module, name, case, scale, ['ours'])['ours']
+    worker = turns.run(crew, name, case, scale, ['ours'])['ours']
     if worker.trouble:
       return worker.trouble
     result = turns.result_of(scale, 'ours')

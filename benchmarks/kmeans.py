@@ -12,7 +12,7 @@ def _iterations(n: int) -> int:
 
 
 def _ours(scale: sides.Scale, *, n: int, k: int, n_init: int) -> sides.Side:
-  sides.start_ours(scale)
+  sides.start_ours()
   from heterojax.cluster import kmeans
   import jax
 

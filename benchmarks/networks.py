@@ -122,10 +122,11 @@ def of_keras(pooling: str | None = 'avg') -> Any:
   )
 
 
-def write(scale: sides.Scale, network: Any) -> None:
-  """The weights and the graph of `of_torch` for the other sides."""
+def write(scale: sides.Scale, *, name: str) -> None:
+  """The weights and the graph of `of_torch` for all sides."""
   import torch
 
+  network = of_torch(name)
   torch.save(network.whole.state_dict(), scale.folder / WEIGHTS)
   torch.onnx.export(
       network,

@@ -8,6 +8,8 @@ extrapolates; `full` lets it do all, but for what Keras would take hours for.
 Peers come from the extra `parity`; a missing one is reported.
 """
 
+from collections.abc import Iterator
+import contextlib
 import importlib
 import json
 import pathlib
@@ -56,6 +58,25 @@ def _write(report: dict[str, Any]) -> None:
   out.with_suffix('.md').write_text(table.markdown(report))
 
 
+def _measured(module: str) -> Iterator[tuple[str, list[dict[str, Any]], float]]:
+  """Name, records and seconds of each case.
+
+  Starting libraries would be a quarter of the quick suite, whose processes stay
+  for all cases of a module.
+  """
+  full = _SUITE.value == 'full'
+  with contextlib.ExitStack() as stack:
+    crew = None
+    for name, case in importlib.import_module(module).CASES.items():
+      if re.search(_ONLY.value, name):
+        start = time.perf_counter()
+        if crew is None or full:
+          stack.close()
+          crew = stack.enter_context(turns.Crew(module))
+        new = turns.measure(crew, name, case, full)
+        yield name, new, time.perf_counter() - start
+
+
 def main(argv: list[str]) -> None:
   del argv
   begin = time.perf_counter()
@@ -68,18 +89,13 @@ def main(argv: list[str]) -> None:
       'records': [],
   }
   for module in _MODULES:
-    module = f'benchmarks.{module}'
-    cases = importlib.import_module(module).CASES
-    for name, case in cases.items():
-      if re.search(_ONLY.value, name):
-        start = time.perf_counter()
-        new = turns.measure(module, name, case, _SUITE.value == 'full')
-        report['case_seconds'][name] = time.perf_counter() - start
-        report['seconds'] = time.perf_counter() - begin
-        report['records'] += new
-        _write(report)
-        for record in new:
-          print(table.line(record), flush=True)
+    for name, new, seconds in _measured(f'benchmarks.{module}'):
+      report['case_seconds'][name] = seconds
+      report['seconds'] = time.perf_counter() - begin
+      report['records'] += new
+      _write(report)
+      for record in new:
+        print(table.line(record), flush=True)
   _write(report)
   if _COMPARE.value:
     old = json.loads(pathlib.Path(_COMPARE.value).read_text())

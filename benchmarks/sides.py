@@ -15,6 +15,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 Result = dict[str, np.ndarray]
+PREPARE = 'prepare'  # Who writes what the sides share.
 _FEATURES = 'features.npy'
 
 
@@ -167,9 +168,8 @@ def forget_peak() -> None:
     pass  # The peak then includes the set-up, and is only an upper bound.
 
 
-def start_ours(scale: Scale) -> None:
-  """heterojax as its commands start it, with no programs of an earlier run."""
-  os.environ['HETEROJAX_CACHE'] = str(scale.folder / f'cache{os.getpid()}')
+def start_ours() -> None:
+  """heterojax as its commands start it."""
   import heterojax  # Appends the XLA flags before any backend exists.
   from heterojax import arithmetic
   from heterojax import compilation

@@ -36,7 +36,7 @@ class Sweep(NamedTuple):
 
 def _features(scale: sides.Scale, value: int) -> sides.Side:
   """Image files to stored features; compiled in the set-up."""
-  sides.start_ours(scale)
+  sides.start_ours()
   from heterojax import features
 
   source, chosen = endtoend.pictures(value)
@@ -51,7 +51,7 @@ def _devices(scale: sides.Scale, value: int) -> sides.Side:
   """The network alone, on so many devices that share the cores."""
   flag = f'--xla_force_host_platform_device_count={value}'
   os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} {flag}'.strip()
-  sides.start_ours(scale)
+  sides.start_ours()
   shape = (32, endtoend.SIZE, endtoend.SIZE, 3)
   images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
   _, compiled = networks.of_ours(networks.LITE0, shape)
@@ -65,7 +65,7 @@ def _devices(scale: sides.Scale, value: int) -> sides.Side:
 
 def _heads(scale: sides.Scale, value: int) -> sides.Side:
   """Ten epochs of 357 of 1,428 images, 1,280 features."""
-  sides.start_ours(scale)
+  sides.start_ours()
   from heterojax.heads import ensemble
   import jax
 
@@ -91,7 +91,7 @@ def _kmeans(
     scale: sides.Scale, value: int, *, axis: str, **others: int
 ) -> sides.Side:
   """Seconds are those of an iteration."""
-  sides.start_ours(scale)
+  sides.start_ours()
   from heterojax.cluster import kmeans
   import jax
 

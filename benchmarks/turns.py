@@ -21,7 +21,7 @@ from benchmarks import sides
 
 
 class Worker:
-  """A side in a process of its own.
+  """A side in a process of its own, at one case after the other.
 
   Attributes:
     side: its name.
@@ -31,27 +31,32 @@ class Worker:
     memory: bytes that the work added at its peak, if they are known.
   """
 
-  def __init__(self, module: str, name: str, side: str, scale: sides.Scale):
+  def __init__(self, module: str, side: str, programs: pathlib.Path):
     self.side = side
-    self.ready: dict[str, Any] = {}
-    self.trouble: dict[str, str] = {}
-    self.seconds: list[float] = []
-    self.memory: int | None = None
     # To a file: a full pipe that nobody reads would stop the worker.
     self._errors = tempfile.TemporaryFile('w+')
     self._process = subprocess.Popen(
-        [
-            *(sys.executable, '-m', 'benchmarks.worker', module, name, side),
-            *('full' if scale.full else 'quick', str(scale.folder)),
-        ],
+        [sys.executable, '-m', 'benchmarks.worker', module, side],
         cwd=sides.ROOT,
-        # Else every process might compile all that it imports from its source.
-        env=os.environ | {'PYTHONDONTWRITEBYTECODE': ''},
+        env=os.environ | {
+            # No programs of an earlier run.
+            'HETEROJAX_CACHE': str(programs),
+            # Else every process might compile all imports from their source.
+            'PYTHONDONTWRITEBYTECODE': '',
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=self._errors,
         text=True,
     )
+
+  def begin(self, name: str, scale: sides.Scale) -> None:
+    """A case; `wait` tells that it is set up."""
+    self.ready: dict[str, Any] = {}
+    self.trouble: dict[str, str] = {}
+    self.seconds: list[float] = []
+    self.memory: int | None = None
+    self._say([name, scale.full, str(scale.folder)])
 
   def wait(self) -> None:
     """Until it is set up, or until what is prepared is there."""
@@ -60,9 +65,7 @@ class Worker:
   def run(self) -> None:
     if self.trouble:
       return
-    with contextlib.suppress(BrokenPipeError):  # Its last words say more.
-      self._process.stdin.write('go\n')
-      self._process.stdin.flush()
+    self._say('run')
     answer = self._answer()
     if not self.trouble:
       self.seconds.append(answer['seconds'])
@@ -73,14 +76,19 @@ class Worker:
     return [seconds / fraction for seconds in self.seconds[-turns:]]
 
   def finish(self) -> None:
-    """Ends it, after its results are written."""
+    """Ends the case, after its results are written."""
     if not self.trouble:
-      self._process.stdin.close()
+      self._say('end')
       self.memory = self._answer().get('memory')
 
   def kill(self) -> None:
     self._process.kill()
     self._process.wait()
+
+  def _say(self, what: Any) -> None:
+    with contextlib.suppress(BrokenPipeError):  # Its last words say more.
+      self._process.stdin.write(json.dumps(what) + '\n')
+      self._process.stdin.flush()
 
   def _answer(self) -> dict[str, Any]:
     line = self._process.stdout.readline()
@@ -99,8 +107,33 @@ class Worker:
     return f'{last} (exit code {self._process.returncode})'
 
 
+class Crew:
+  """Workers of a module, of whom each starts when it is first needed."""
+
+  def __init__(self, module: str):
+    self._module = module
+    self._programs = tempfile.TemporaryDirectory()
+    self._workers: dict[str, Worker] = {}
+
+  def worker(self, side: str) -> Worker:
+    """The same as before, unless it is the first of a side or that failed."""
+    known = self._workers.get(side)
+    if known is None or 'failed' in known.trouble:
+      programs = pathlib.Path(self._programs.name) / sides.file_name(side)
+      self._workers[side] = Worker(self._module, side, programs)
+    return self._workers[side]
+
+  def __enter__(self) -> 'Crew':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    for worker in self._workers.values():
+      worker.kill()
+    self._programs.cleanup()
+
+
 def run(
-    module: str,
+    crew: Crew,
     name: str,
     case: sides.Case,
     scale: sides.Scale,
@@ -109,51 +142,45 @@ def run(
   """Runs sides of a case in turn, to their end.
 
   Args:
-    module: where `CASES` has the case.
+    crew: of the module whose `CASES` has the case.
     name: of the case.
     case: the same.
     scale: of the work.
     chosen: the sides, in their order.
 
   Returns:
-    Workers that have ended; the last `case.turns` of their runs count.
+    Workers that have ended it; the last `case.turns` of their runs count.
   """
   if case.prepare is not None:
-    prepared = Worker(module, name, 'prepare', scale)
-    try:
-      prepared.wait()
-    finally:
-      prepared.kill()
+    prepared = crew.worker(sides.PREPARE)
+    prepared.begin(name, scale)
+    prepared.wait()
     if prepared.trouble:
       return dict.fromkeys(chosen, prepared)  # Nobody can go on.
-  workers: dict[str, Worker] = {}
-  try:
-    for side in chosen:
-      workers[side] = Worker(module, name, side, scale)
+  workers = {side: crew.worker(side) for side in chosen}
+  for worker in workers.values():
+    worker.begin(name, scale)
+  for worker in workers.values():
+    worker.wait()
+  for worker in workers.values():
+    worker.run()
+  turns = case.turns[scale.full]
+  for _ in range(turns):
     for worker in workers.values():
-      worker.wait()
-    for worker in workers.values():
-      worker.run()
-    turns = case.turns[scale.full]
-    for _ in range(turns):
-      for worker in workers.values():
-        if turns > 1 or not worker.ready.get('steady'):
-          worker.run()
-    for worker in workers.values():
-      worker.finish()
-  finally:
-    for worker in workers.values():
-      worker.kill()
+      if turns > 1 or not worker.ready.get('steady'):
+        worker.run()
+  for worker in workers.values():
+    worker.finish()
   return workers
 
 
 def measure(
-    module: str, name: str, case: sides.Case, full: bool
+    crew: Crew, name: str, case: sides.Case, full: bool
 ) -> list[dict[str, Any]]:
   """The records of a case, one per peer.
 
   Args:
-    module: where `CASES` has the case.
+    crew: of the module whose `CASES` has the case.
     name: of the case.
     case: the same.
     full: whether peers do all of the work, in more turns.
@@ -164,7 +191,7 @@ def measure(
   peers = [s for s in case.chosen(full) if s != 'ours']
   with tempfile.TemporaryDirectory() as folder:
     scale = sides.Scale(full, pathlib.Path(folder))
-    workers = run(module, name, case, scale, ['ours', *peers])
+    workers = run(crew, name, case, scale, ['ours', *peers])
     ours, records = workers['ours'], []
     for peer in peers:
       trouble = ours.trouble or workers[peer].trouble

@@ -17,6 +17,7 @@ import logging
 import pathlib
 from typing import Any, NamedTuple
 
+from flax import nnx
 import jax
 import numpy as np
 
@@ -88,8 +89,13 @@ def network(
   output = OUTPUT[extraction.feature]
   if extraction.dtype == 'bfloat16':
     return half_precision.network(backbone, output)
-  apply = functools.partial(backbones.apply, backbone.graphdef, output)
-  return apply, backbone.params
+  return _applied(backbone.graphdef, output), backbone.params
+
+
+@functools.lru_cache(maxsize=8)
+def _applied(graphdef: nnx.GraphDef, output: str) -> forward.Network:
+  """The same object each time, of which JAX knows what it traced."""
+  return functools.partial(backbones.apply, graphdef, output)
 
 
 def batch_shape(extraction: Extraction, pictures: int) -> tuple[int, ...]:
@@ -102,10 +108,11 @@ def batch_shape(extraction: Extraction, pictures: int) -> tuple[int, ...]:
 
 def dim(backbone: backbones.Backbone, extraction: Extraction) -> int:
   """Length of one feature vector, D."""
-  side = extraction.image_size
-  image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
-  out = jax.eval_shape(*network(backbone, extraction), image)
-  return int(np.prod(out.shape))
+  # Of the images that the program takes, which is then traced already.
+  shape = batch_shape(extraction, extraction.batch_size)
+  images = forward.images_of_call(shape)
+  out = jax.eval_shape(*network(backbone, extraction), images)
+  return int(np.prod(out.shape[1:]))
 
 
 def extract(
@@ -336,7 +343,7 @@ class _Store:
     return missing
 
   def write(self, block: slice, values: np.ndarray) -> None:
-    rows = values.reshape(len(values), -1)
+    rows = np.ascontiguousarray(values.reshape(len(values), -1))
     start = np.lib.format.open_memmap(self._array, 'r').offset
     start += block.start * rows[0].nbytes
     try:
@@ -345,7 +352,7 @@ class _Store:
       # their digest tells, and they are computed anew.
       with self._array.open('r+b') as file:
         file.seek(start)
-        file.write(rows.tobytes())
+        file.write(rows)
       self._digests[block.start] = _digest(rows)
       with self._index.open('a', encoding='utf-8') as file:
         file.write(_line(block.start, self._digests[block.start]))

@@ -85,20 +85,23 @@ def programs(
     UserError: if the devices cannot share the batch.
   """
   if not by_devices():
-    size = _images_per_call(shape[0])
-    images = jax.ShapeDtypeStruct((size, *shape[1:]), np.float32)
-    return cores.compiled(network, params, images)
+    return cores.compiled(network, params, images_of_call(shape))
   devices = len(jax.local_devices())
   if shape[0] % devices:
     raise UserError(
         f'The batch of {shape[0]} images cannot be divided over {devices}'
         ' devices: change --config.features.batch_size.'
     )
-  images = jax.ShapeDtypeStruct(shape, np.float32)
   jitted = jax.jit(
       network, in_shardings=(everywhere(), split()), out_shardings=split()
   )
-  return (jitted.lower(params, images).compile(),)
+  return (jitted.lower(params, images_of_call(shape)).compile(),)
+
+
+def images_of_call(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+  """What a program takes at a time of batches of a shape."""
+  size = shape[0] if by_devices() else _images_per_call(shape[0])
+  return jax.ShapeDtypeStruct((size, *shape[1:]), np.float32)
 
 
 def by_devices() -> bool:

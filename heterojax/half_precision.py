@@ -12,6 +12,7 @@ from typing import Any
 from flax import nnx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from heterojax import backbones
 from heterojax import forward
@@ -31,9 +32,10 @@ def network(
     (params, images) to float32 features, as of the backbone's own functions,
     and its params.
   """
-  narrow = jax.tree.map(
-      lambda leaf: leaf.astype(jnp.bfloat16), backbone.params['network']
-  )
+  # On the host: else a program would be compiled for every shape.
+  narrow = jax.device_put(jax.tree.map(
+      lambda leaf: np.asarray(leaf, jnp.bfloat16), backbone.params['network']
+  ))
   params = {**backbone.params, 'network': narrow}
   return functools.partial(_apply, backbone.graphdef, output), params
 

@@ -20,7 +20,8 @@ _TOYS = 'tests.toy_benchmarks'
 
 def _measured(name: str, full: bool = False) -> dict[str, dict]:
   case = importlib.import_module(_TOYS).CASES[name]
-  found = turns.measure(_TOYS, name, case, full)
+  with turns.Crew(_TOYS) as crew:
+    found = turns.measure(crew, name, case, full)
   return {record['peer']: record for record in found}
 
 

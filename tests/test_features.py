@@ -387,6 +387,7 @@ def test_the_network_is_compiled_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
   """On each core, for two full batches and a tail."""
+  jax.clear_caches()  # Of earlier tests with the same network.
   with caplog.at_level(logging.WARNING, 'jax'), jax.log_compiles():
     _extract(backbone, pictures, tmp_path)
   lines = [record.getMessage() for record in caplog.records]

@@ -202,7 +202,7 @@ class Conv(nnx.Module):
     """Makes ready for inference on CPU, where the kernel's form allows it."""
     kernel = np.asarray(self.kernel[...])
     if self.stride == 1 and winograd.suits(kernel.shape):
-      self.points = nnx.Param(jnp.asarray(winograd.transform(kernel)))
+      self.points = nnx.Param(jax.device_put(winograd.transform(kernel)))
 
   def __call__(self, x: jax.Array) -> jax.Array:
     kernel = self.kernel[...]

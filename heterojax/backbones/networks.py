@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from flax import nnx
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from heterojax.backbones import efficientnet
@@ -51,16 +51,17 @@ def params(
     std: np.ndarray,
 ) -> dict[str, Any]:
   leaves = [
-      (path, variable.replace(jnp.asarray(
+      (path, variable.replace(
           filled['.'.join(map(str, path[:-1]))][path[-1]]
-      )))
+      ))
       for path, variable in nnx.to_flat_state(state)
   ]
-  return {
+  # At once: `jnp.asarray` would compile a program for every shape.
+  return jax.device_put({
       'network': nnx.from_flat_state(leaves),
-      'mean': jnp.asarray(mean, jnp.float32)[None, None, None],
-      'std': jnp.asarray(std, jnp.float32)[None, None, None],
-  }
+      'mean': np.float32(mean)[None, None, None],
+      'std': np.float32(std)[None, None, None],
+  })
 
 
 def transformed(

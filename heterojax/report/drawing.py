@@ -98,6 +98,17 @@ def training(results: dict[str, Any], of: str = '') -> str:
   return f'Training {formatting.unit(results)}s{more}'
 
 
+def files(figures: dict[str, Figure]) -> dict[str, bytes]:
+  """File name to content: each figure as PNG and as SVG."""
+  found = {}
+  for name, figure in figures.items():
+    for kind in ('png', 'svg'):
+      found[f'{name}.{kind}'] = encoded(figure, kind)
+      # It is laid out now, which takes as long as drawing it.
+      figure.set_layout_engine('none')
+  return found
+
+
 def encoded(figure: Figure, kind: str) -> bytes:
   """The figure as a file, the same bytes each time."""
   buffer = io.BytesIO()

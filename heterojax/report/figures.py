@@ -266,8 +266,4 @@ def draw(results: dict[str, Any], fold: Fold) -> dict[str, bytes]:
         )
     }
     drawn['clusters'] = cluster_figures.clusters(results, fold)
-    return {
-        f'{name}.{kind}': drawing.encoded(figure, kind)
-        for name, figure in drawn.items()
-        for kind in ('png', 'svg')
-    }
+    return drawing.files(drawn)

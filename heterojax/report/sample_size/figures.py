@@ -230,8 +230,4 @@ def draw(results: dict[str, Any]) -> dict[str, bytes]:
     functions.append(choice_figures.cv_by_components)
   with drawing.style():
     drawn = {function.__name__: function(results) for function in functions}
-    return {
-        f'{name}.{kind}': drawing.encoded(figure, kind)
-        for name, figure in drawn.items()
-        for kind in ('png', 'svg')
-    }
+    return drawing.files(drawn)
