@@ -203,7 +203,7 @@ def _case(name: str, peers: dict[str, Callable[..., sides.Side]]) -> sides.Case:
   )
 
 
-_FOR_THE_RECORD = ('torch', 'flax')
+_FOR_THE_RECORD = ('openvino', 'torch', 'flax')
 _PEERS = {'onnxruntime': _onnxruntime, 'openvino': _openvino, 'torch': _torch}
 CASES = {
     f'features/{networks.B0}': _case(

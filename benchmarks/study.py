@@ -70,7 +70,7 @@ def _keras(scale: sides.Scale) -> sides.Side:
       keras.layers.Dense(1, activation='sigmoid'),
   ])
   model.compile('adam', 'binary_crossentropy', metrics=['accuracy'])
-  # Of fewer, what a `fit` takes once would count too much.
+  # Of fewer, the 0.3 s that a `fit` takes once would count too much.
   batches = 64 if scale.full else 32
   rng = np.random.default_rng(0)
   x = rng.uniform(0, 255, (batches * _BATCH, 224, 224, 3)).astype(np.float32)
@@ -97,6 +97,7 @@ CASES = {
         'image files to report, 25 heads',
         {'ours': _ours, 'keras': _keras},
         lambda ours, theirs: {'heads': float(ours['heads'])},
-        turns=(1, 1),
+        # Keras took 15 ms an image in most, and 27 in others.
+        turns=(1, 3),
     )
 }

@@ -108,7 +108,11 @@ class Worker:
 
 
 class Crew:
-  """Workers of a module, of whom each starts when it is first needed."""
+  """Workers of a module, of whom each starts when it is first needed.
+
+  One that stays for a further case has its library started and its programs at
+  hand; memory that the case before left it free does not count as added.
+  """
 
   def __init__(self, module: str):
     self._module = module
