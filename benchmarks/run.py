@@ -3,9 +3,9 @@
 Every side of a comparison is a process of its own; sides take turns, so that
 all see the same machine, and medians are compared. What the first run of a side
 takes, which compiles or traces, stands apart. A ratio above 1 means that ours
-is faster. `--suite=quick` lets a slow peer do a stated fraction of the work and
-extrapolates; `full` lets it do all, but for what Keras would take hours for.
-Peers come from the extra `parity`; a missing one is reported.
+is faster. `--suite=quick` has fewer peers, lets a slow one do a stated fraction
+of the work and extrapolates; `full` lets it do all, but for what Keras would
+take hours for. Peers come from the extra `parity`; a missing one is reported.
 """
 
 from collections.abc import Iterator

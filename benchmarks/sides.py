@@ -1,7 +1,7 @@
 """What is compared: a case, its sides, and one side in a process of its own.
 
-A worker process runs one side: it sets up, and then runs whenever it is told
-to and says how long that took. Libraries do not share a process, so none
+A worker process runs one side of a case: it sets up, and then runs whenever it
+is told to and says how long that took. Libraries do not share a process, so none
 changes another's threads, memory or backend.
 """
 

@@ -31,7 +31,7 @@ class Worker:
     memory: bytes that the work added at its peak, if they are known.
   """
 
-  def __init__(self, module: str, side: str, programs: pathlib.Path):
+  def __init__(self, module: str, side: str, cache: str):
     self.side = side
     # To a file: a full pipe that nobody reads would stop the worker.
     self._errors = tempfile.TemporaryFile('w+')
@@ -40,7 +40,7 @@ class Worker:
         cwd=sides.ROOT,
         env=os.environ | {
             # No programs of an earlier run.
-            'HETEROJAX_CACHE': str(programs),
+            'HETEROJAX_CACHE': cache,
             # Else every process might compile all imports from their source.
             'PYTHONDONTWRITEBYTECODE': '',
         },
@@ -116,15 +116,14 @@ class Crew:
 
   def __init__(self, module: str):
     self._module = module
-    self._programs = tempfile.TemporaryDirectory()
+    self._cache = tempfile.TemporaryDirectory()
     self._workers: dict[str, Worker] = {}
 
   def worker(self, side: str) -> Worker:
     """The same as before, unless it is the first of a side or that failed."""
     known = self._workers.get(side)
     if known is None or 'failed' in known.trouble:
-      programs = pathlib.Path(self._programs.name) / sides.file_name(side)
-      self._workers[side] = Worker(self._module, side, programs)
+      self._workers[side] = Worker(self._module, side, self._cache.name)
     return self._workers[side]
 
   def __enter__(self) -> 'Crew':
@@ -133,7 +132,7 @@ class Crew:
   def __exit__(self, *_: object) -> None:
     for worker in self._workers.values():
       worker.kill()
-    self._programs.cleanup()
+    self._cache.cleanup()
 
 
 def run(

@@ -21,6 +21,7 @@ from heterojax.errors import UserError
 
 _CONFIGS = 'heterojax.configs'
 _CONFIG = ('--config', '-config')
+_DEBUG = re.compile('--?debug(=(true|t|1))?', re.IGNORECASE)
 _LONGEST = 2000  # Characters of a sentence, whatever it quotes.
 # What Python says of a flag's value, and what it means.
 _PLAINLY = {
@@ -189,7 +190,8 @@ def run(
     return 0
   # Whatever it is, a user sees a sentence, and 1 only means --fail_if.
   except Exception as error:  # pylint: disable=broad-except
-    if '--debug' in argv:
+    # The flags may be what could not be read.
+    if any(_DEBUG.fullmatch(word) for word in argv):
       traceback.print_exc()
     error = _for_the_user(error)
     print(f'heterojax: {sentence(error)}', file=sys.stderr)

@@ -108,6 +108,7 @@ def example(
           'method': method, 'k': k, 'n_init': 1, 'trainings': 10,
           'fuzzifier': 2.0 if method == 'fuzzy' else None,
           'covariance': 'full' if method == 'gmm' else None,
+          'matching': 'members',
       },
       'sizes': described,
       'cv_vs_metric': heterogeneity.cv_vs_metric(

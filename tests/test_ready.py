@@ -264,6 +264,7 @@ def test_rows_of_other_labels_or_of_none(tmp_path: pathlib.Path) -> None:
     [
         ('train val test', 'train validation test', 0),
         ('Training valid TEST', 'train validation test', 0),
+        ('train dev testing', 'train validation test', 0),
         ('train test test', 'train test test', 0),
         ('train val train', 'train test train', 1),
         ('train train train', 'train train train', 0),

@@ -26,6 +26,7 @@ from heterojax.features import Picture
 from heterojax.heads.ensemble import Member
 from heterojax.report import audits
 from heterojax.report import cluster_figures
+from heterojax.report import deviations
 from heterojax.report import formatting
 from heterojax.report import methods
 from heterojax.report import montage
@@ -441,6 +442,52 @@ def test_no_leak_no_warning(written):
   assert 'identical file and identical pixels.' in text
   assert 'Same patient or group not known: nobody' in text
   assert 'tables/leaks.csv' not in text
+
+
+def test_what_is_known_of_some_patients_is_a_lower_bound(written):
+  results = leaking(written, shared_group=(3, 1))
+  results['leaks']['shared_group_why'] = '1 of 32 images name no patient'
+  html = page_of(written, results)
+  text = section(html, 'id="leaks"', 'id="shortcuts"')
+  assert (
+      'Same patient or group at least: 1 of 32 images name no patient 3 1'
+      in text
+  )
+  rows = [
+      {'included': 'true', 'split': split, 'group': group}
+      for split, group in (('train', 'a'), ('train', ''), ('test', 'b'))
+  ]
+  told = audits.patients(results, rows)
+  assert told.startswith('Patients or groups: 1 in test, 1 in train. 1 of 32')
+  results['leaks']['shared_group'] = None
+  assert audits.patients(results, rows).startswith('1 of 32')
+
+
+@pytest.mark.parametrize(
+    'chosen, named',
+    [
+        ({'method': 'kmeans'}, 'K-means'),
+        ({'method': 'fuzzy', 'fuzzifier': 1.5}, 'fuzzy K-means (fuzzifier 1.5)'),
+        (
+            {'method': 'gmm', 'covariance': 'diag'},
+            'Gaussian mixture with diagonal covariances',
+        ),
+    ],
+)
+def test_the_algorithm_is_the_one_of_the_run(written, chosen, named):
+  results = copy.deepcopy(written[1])
+  results['cluster'] |= chosen | {'n_init': 10}
+  k = len(results['clusters'])
+  config = fundus.get_config().to_dict()
+  text = methods.paragraph(results, config)
+  assert f'{k} clusters by {named}, the best of 10 starts, and' in text
+  told = dict(methods.settings(results, config))['Clusters']
+  assert told.startswith(f'{named}, k = {k}, the best of 10 starts, at most')
+  notes = ' '.join(n for _, n in deviations.not_in_the_paper(results, config))
+  assert ('the paper used K-means' in notes) == (chosen['method'] != 'kmeans')
+  assert 'best of several starts' in notes
+  results['cluster']['n_init'] = 1
+  assert 'starts' not in methods.paragraph(results, config)
 
 
 def test_leaks_of_the_validation_part(written):

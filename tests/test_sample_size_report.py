@@ -351,6 +351,31 @@ def test_nothing_estimable_says_why_everywhere(tmp_path, task):
   assert 'mean_of_cvs not estimable: this is made up' in row['reason']
 
 
+def test_reasons_are_those_of_the_results(tmp_path):
+  results = example(sizes=(300, 700, 900))
+  size = results['sizes'][0]
+  size['cluster_metric_mean'][2] = None
+  size['cluster_metric_mean_why'] = 'all targets are one'
+  size['closest_point_distances'][0][1] = None
+  size['closest_point_distances_why'] = 'a cluster is empty'
+  fold = size['folds'][1]
+  fold['cluster_metric'][2] = None
+  fold['cluster_metric_why'] = 'these targets are one'
+  assert fold['cluster_n_test'][2]
+  html = write(tmp_path, results)
+  (row,) = (
+      row for row in rows_of(tmp_path, 'clusters')
+      if (row['n'], row['fold'], row['cluster']) == ('300', '1', '2')
+  )
+  why = 'not estimable: these targets are one'
+  assert row['reason'] == f'metric {why}' and why in html
+  row = rows_of(tmp_path, 'figure2_metric_per_cluster')[0]
+  assert row['reason'] == 'cluster_2 not estimable: all targets are one'
+  assert 'not estimable: all targets are one' in html
+  reasons = {row['reason'] for row in rows_of(tmp_path, 'table1')}
+  assert reasons == {'', 'not estimable: a cluster is empty'}
+
+
 @pytest.mark.parametrize(
     'options',
     [

@@ -208,6 +208,10 @@ def test_deviations_are_those_of_the_run():
                   'not the paper’s 10'):  # pyformat: disable
     assert present in notes
   assert 'fuzzifier' not in notes and 'is frozen' not in notes
+  results['cluster']['matching'] = 'members_and_metric'
+  matched = 'matched by the images that they share and their accuracy'
+  assert matched in marks(results)
+  assert matched in methods.paragraph(results, psp.get_config().to_dict())
   results = example('regression', folds=2)
   assert 'over the range of the targets' in marks(results)
   assert 'There are 2 folds; the paper had 4.' in marks(results)

@@ -567,9 +567,15 @@ def test_contradictory_labels_are_said(
   )]
 
 
-def test_debug_shows_the_traceback(tmp_path: pathlib.Path, capfd) -> None:
-  assert launch('--config=folder', f'--workdir={tmp_path / "W"}', '--debug') == 2
-  assert 'Traceback' in capfd.readouterr().err
+@pytest.mark.parametrize(
+    'flag, shown',
+    [('--debug', True), ('--debug=true', True), ('--debug=false', False)],
+)
+def test_debug_shows_the_traceback(
+    tmp_path: pathlib.Path, capfd, flag, shown
+) -> None:
+  assert launch('--config=folder', f'--workdir={tmp_path / "W"}', flag) == 2
+  assert ('Traceback' in capfd.readouterr().err) == shown
 
 
 def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:

@@ -10,6 +10,7 @@ import re
 from heterojax.datasets import classes
 from heterojax.datasets import layout
 from heterojax.datasets import numbers
+from heterojax.datasets import splits
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import read_table
@@ -29,7 +30,6 @@ _ENDINGS = (
     '.dcm',
     '.dicom',
 )
-_MOST_DIGITS = 18  # Of a fold; Python refuses to read thousands.
 # Words by which data sets call the class without the disease. Numbers are no
 # such words: in some data sets, 0 is the disease.
 _HEALTHY = (
@@ -42,17 +42,6 @@ _HEALTHY = (
     'negative',
     'no',
 )
-_SPLITS = {
-    '': '',
-    'train': 'train',
-    'training': 'train',
-    'validation': 'validation',
-    'valid': 'validation',
-    'val': 'validation',
-    'dev': 'validation',
-    'test': 'test',
-    'testing': 'test',
-}
 # What columns are called, as small letters alone; the first name is preferred.
 _COLUMNS = {
     'path': ('path',),
@@ -191,14 +180,14 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
   for number, row in enumerate(rows):
     cells = {role: row[name] for role, name in column.items()}
     name, split = cells['path'], cells.get('split', '')
-    if split.lower() not in _SPLITS:
+    if split.lower() not in splits.WORDS:
       raise UserError(
           f'{path}, row {number + 1}: split is {split!r}, but must be one of'
           ' train, validation, test or empty.'
       )
-    part = _SPLITS[split.lower()]
+    part = splits.WORDS[split.lower()]
     if fold := cells.get('fold', ''):
-      if not fold.isdecimal() or len(fold) > _MOST_DIGITS or part:
+      if not fold.isdecimal() or len(fold) > splits.MOST_DIGITS or part:
         raise UserError(
             f'{path}, row {number + 1}: fold is {fold!r}, but must be a number,'
             ' and the split empty.'

@@ -14,18 +14,12 @@ from heterojax.datasets import classes
 from heterojax.datasets import feature_files
 from heterojax.datasets import numbers
 from heterojax.datasets import sources
+from heterojax.datasets import splits
 from heterojax.datasets.feature_files import Table
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
-_SPLITS = {
-    '': '',
-    **dict.fromkeys(('train', 'training'), 'train'),
-    **dict.fromkeys(('val', 'valid', 'validation'), 'validation'),
-    **dict.fromkeys(('test', 'testing'), 'test'),
-}
-_MOST_DIGITS = 18  # Of a fold; Python refuses to read thousands.
 _FILES = '<files>'  # In a note: the names of those that it is said of.
 _BETWEEN_WORDS = '_. -'
 _WORD = re.compile(rf'[0-9]+|[^0-9{_BETWEEN_WORDS}]+|[{_BETWEEN_WORDS}]+')
@@ -226,9 +220,9 @@ def _candidates(
   """
   columns = dict(table.columns)
   labels = columns['label']
-  splits, notes = _splits(path, columns.get('split', [''] * len(labels)))
-  if not any(splits):
-    splits, more = _folds(columns.get('fold', splits))
+  parts, notes = _splits(path, columns.get('split', [''] * len(labels)))
+  if not any(parts):
+    parts, more = _folds(columns.get('fold', parts))
     notes += more
   rows = [str(row) for row in range(start, start + len(labels))]
   ids, more = _ids(columns, rows)
@@ -239,7 +233,7 @@ def _candidates(
           path=rows[i],
           label=label,
           group=columns['group'][i] if 'group' in columns else '',
-          split=splits[i],
+          split=parts[i],
           columns=tuple((name, columns[name][i]) for name in own),
       )
       for i, label in enumerate(labels)
@@ -302,19 +296,19 @@ def _splits(
 ) -> tuple[list[str], tuple[str, ...]]:
   """The splits, and what must be said of them."""
   for row, word in enumerate(words, 1):
-    if word.lower() not in _SPLITS:
+    if word.lower() not in splits.WORDS:
       raise UserError(
           f'{path}, row {row}: the split is {word!r}, but must be one of'
-          f' {", ".join(filter(None, _SPLITS))} or empty.'
+          f' {", ".join(filter(None, splits.WORDS))} or empty.'
       )
-  splits = [_SPLITS[word.lower()] for word in words]
-  if 'validation' in splits and 'test' not in splits:
-    splits = ['test' if s == 'validation' else s for s in splits]
-    return splits, (
+  parts = [splits.WORDS[word.lower()] for word in words]
+  if 'validation' in parts and 'test' not in parts:
+    parts = ['test' if part == 'validation' else part for part in parts]
+    return parts, (
         f'There is a validation part and no test part in {_FILES}: the'
         ' validation part is the test set.',
     )
-  return splits, ()
+  return parts, ()
 
 
 def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -327,7 +321,8 @@ def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
     )
     return [''] * len(cells), notes if found else ()
   numbers = {cell: number for number, cell in enumerate(found)}
-  if all(cell.isdecimal() and len(cell) <= _MOST_DIGITS for cell in found):
+  most = splits.MOST_DIGITS
+  if all(cell.isdecimal() and len(cell) <= most for cell in found):
     numbers = {cell: int(cell) for cell in found}
   return [f'fold_{numbers[cell]}' if cell else '' for cell in cells], ()
 

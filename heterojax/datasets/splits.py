@@ -17,6 +17,15 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 PROTOCOLS = ('clean', 'published')
+# What sources call the part of an image, as small letters; '' where they do not
+# say.
+WORDS = {
+    '': '',
+    **dict.fromkeys(('train', 'training'), 'train'),
+    **dict.fromkeys(('val', 'valid', 'validation', 'dev'), 'validation'),
+    **dict.fromkeys(('test', 'testing'), 'test'),
+}
+MOST_DIGITS = 18  # Of the number of a fold; Python refuses to read thousands.
 # What a source may call the part of an image, beside train, validation, test.
 _FOLD = re.compile(r'fold_\d+')
 # Of the test images (of one class); beyond it, they show one patient.

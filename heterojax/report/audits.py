@@ -105,21 +105,26 @@ def nothing_shared(results: dict[str, Any]) -> str:
 
 
 def patients(results: dict[str, Any], rows: list[dict[str, str]]) -> str:
-  """How many patients there are, or that nobody knows."""
+  """How many patients there are, as far as that is known."""
+  unchecked = ''
   if not patients_known(results):
-    return (
+    unchecked = (
         f'{results["leaks"]["shared_group_why"]}: whether training and test'
-        ' share patients cannot be checked.'
+        ' share their patients cannot be checked.'
     )
+  if results['leaks']['shared_group'] is None:
+    return unchecked
   used = [row for row in rows if row['included'] == 'true']
   groups = {}
   for row in used:
-    groups.setdefault(row['split'], set()).add(row['group'])
+    if row['group']:
+      groups.setdefault(row['split'], set()).add(row['group'])
   parts = [
       f'{len(g):,} in {split.replace("_", " ")}'
       for split, g in sorted(groups.items())
   ]
-  return f'Patients or groups: {", ".join(parts)}.'
+  known = f'Patients or groups: {", ".join(parts)}.'
+  return f'{known} {unchecked}'.rstrip()
 
 
 def strong(

@@ -7,6 +7,7 @@ from heterojax.report import formatting
 from heterojax.report import methods
 from heterojax.report import wording
 from heterojax.report.formatting import unit
+from heterojax.studies import choosing
 
 # Where a statement comes from.
 INFERRED, OUR_CHOICE, KERAS = '[inferred]', '[our choice]', '[Keras default]'
@@ -75,15 +76,23 @@ def not_in_the_paper(
         'The random runs of a cluster share one draw and differ in their'
         f' initial weights and the order of {one}s.',
     ))
+  c = results['cluster']
+  if c['method'] != 'kmeans':
+    notes.append((
+        OUR_CHOICE,
+        f'Clusters are of {choosing.METHODS[c["method"]]}; the paper used'
+        ' K-means.',
+    ))
+  if c['n_init'] > 1:
+    notes.append((
+        OUR_CHOICE,
+        'The best of several starts is kept; the paper names none.',
+    ))
   notes += [
       (
           INFERRED,
           'Distances are Euclidean, in the space that was clustered, over all'
           f' training {one}s with their copies.',
-      ),
-      (
-          OUR_CHOICE,
-          'K-means keeps the best of several starts; the paper names none.',
       ),
       (
           KERAS,

@@ -14,6 +14,11 @@ def listed(items: Iterable[object]) -> str:
   return f'{", ".join(most)} and {last}' if most else last
 
 
+def capital(text: str) -> str:
+  """The text with a large first letter."""
+  return text[:1].upper() + text[1:]
+
+
 def number(value: float) -> str:
   """A count, or a mean of counts to one decimal."""
   whole = float(value).is_integer()

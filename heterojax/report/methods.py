@@ -7,6 +7,7 @@ from heterojax.report import formatting
 from heterojax.report import tables
 from heterojax.report import wording
 from heterojax.report.formatting import unit
+from heterojax.studies import choosing
 
 # Steinley (2004) on how well two groupings agree.
 _AGREEMENT = (
@@ -17,6 +18,11 @@ _NETWORKS = {
     'efficientnet_lite0': 'EfficientNet-Lite0',
     'resnet18': 'ResNet18',
     'vgg16': 'VGG16',
+}
+_COVARIANCES = {
+    'full': 'full covariances',
+    'diag': 'diagonal covariances',
+    'spherical': 'one variance per component',
 }
 CITATION = (
     'Wang Y. Assess whether the heterogeneity in the medical images affects the'
@@ -32,6 +38,17 @@ BIBTEX = """@techreport{wang2023heterogeneity,
   type = {Research Opportunity Program STA299Y1, supervised by P. Tyrrell},
   year = {2023}
 }"""
+
+
+def algorithm(results: dict[str, Any]) -> str:
+  """The clustering with what it depends on, but for k."""
+  c = results['cluster']
+  text = choosing.METHODS[c['method']]
+  if c['method'] == 'fuzzy':
+    text += f' (fuzzifier {c["fuzzifier"]:g})'
+  elif c['method'] == 'gmm':
+    text += f' with {_COVARIANCES[c["covariance"]]}'
+  return text
 
 
 def network(results: dict[str, Any]) -> str:
@@ -194,11 +211,12 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
     )
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
-  k, folds = len(results['clusters']), wording.folds(results)
+  folds = wording.folds(results)
   text.append(
-      f'K-means grouped the training {one}s{" of each fold" if folds else ""}'
-      f' into {k} clusters{_kmeans(config)}, and every other {one} went to the'
-      ' nearest centroid.'
+      f'The training {one}s{" of each fold" if folds else ""} were grouped into'
+      f' {results["cluster"]["k"]} clusters by {algorithm(results)}'
+      f'{_starts(results)}, and every other {one} went to the cluster that fits'
+      ' it best.'
   )
   if folds:
     text.append(
@@ -246,11 +264,11 @@ def settings(
   rows.append(('Features', feature(results)))
   none = 'none: the features were clustered as they are'
   rows.append(('Reduction', reduction(results) or none))
-  clusters = f'K-means, k = {len(results["clusters"])}'
+  clusters = f'{algorithm(results)}, k = {results["cluster"]["k"]}'
+  clusters += _starts(results)
   if own := config.get('cluster'):
     clusters += (
-        f'; best of {own["n_init"]} starts, at most {own["max_iter"]}'
-        f' iterations, tolerance {own["tol"]:g}'
+        f', at most {own["max_iter"]} iterations, tolerance {own["tol"]:g}'
     )
   clusters += f'; fitted on the training {unit(results)}s'
   if d['n_train_augmented'] > d['n_train']:
@@ -320,10 +338,9 @@ def _split(results: dict[str, Any]) -> str:
   return f'{text}.'
 
 
-def _kmeans(config: dict[str, Any]) -> str:
-  if 'cluster' not in config:
-    return ''
-  return f' (the best of {config["cluster"]["n_init"]} starts)'
+def _starts(results: dict[str, Any]) -> str:
+  number = results['cluster']['n_init']
+  return f', the best of {number} starts' if number > 1 else ''
 
 
 def agreement(rand: float) -> str:

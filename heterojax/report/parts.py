@@ -24,7 +24,7 @@ _STAGES = {
 # What `base.html` calls functions of a value.
 FILTERS = {
     'number': formatting.number,
-    'capital': lambda text: text[:1].upper() + text[1:],
+    'capital': formatting.capital,
 }
 
 

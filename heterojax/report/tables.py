@@ -206,13 +206,19 @@ def leaked(results: dict[str, Any], kind: str) -> tuple[int, ...]:
 def leaks(
     results: dict[str, Any],
 ) -> list[tuple[str, list[tuple[int, ...]], str]]:
-  """Kind, images per class in the test and validation parts, why unknown."""
+  """Kind, images per class in the test and validation parts, and a reason.
+
+  Without any counts the reason says why nothing is known, else why they are a
+  lower bound.
+  """
   prefixes = ['', 'validation_'] if results['dataset']['n_validation'] else ['']
-  return [
-      (title, [leaked(results, p + kind) for p in prefixes],
-       results['leaks'].get(f'{kind}_why', ''))
-      for kind, title in LEAKS.items()
-  ]  # pyformat: disable
+  found, rows = results['leaks'], []
+  for kind, title in LEAKS.items():
+    counts = []
+    if found[kind] is not None:
+      counts = [leaked(results, prefix + kind) for prefix in prefixes]
+    rows.append((title, counts, found.get(f'{kind}_why', '')))
+  return rows
 
 
 def shortcuts(results: dict[str, Any]) -> Table:

@@ -16,6 +16,7 @@ import numpy as np
 from heterojax.cluster import validity
 from heterojax.cluster.partitions import Algorithm
 from heterojax.cluster.partitions import partitions
+from heterojax.studies.settings import Cluster
 
 METHODS = {
     'kmeans': 'K-means',
@@ -29,6 +30,24 @@ _INDICES = {
     'davies_bouldin': 'Davies-Bouldin',
     'elbow': 'the elbow of the inertia',
 }
+
+
+def algorithm(chosen: Cluster) -> dict[str, Any]:
+  """What `results.json` says of the algorithm, in both studies."""
+  return {
+      'method': chosen.method,
+      'k': chosen.k,
+      'n_init': chosen.n_init,
+      **_only('fuzzifier', chosen.fuzzifier, 'fuzzy', chosen.method),
+      **_only('covariance', chosen.covariance, 'gmm', chosen.method),
+  }
+
+
+def _only(name: str, value: Any, method: str, chosen: str) -> dict[str, Any]:
+  """A setting of one algorithm, null where another one is used."""
+  if chosen == method:
+    return {name: value}
+  return {name: None, f'{name}_why': f'{METHODS[chosen]} has none'}
 
 
 def choose(

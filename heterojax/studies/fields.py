@@ -136,6 +136,7 @@ def _retraining(
           **counts,
       ),
       'reduction': reduction,
+      'cluster': _fields('k n_init fuzzifier', 'method covariance'),
       'overall': score,
       'clusters': _many(
           k,
@@ -195,7 +196,9 @@ def _sample_size(
       'metric': _TEXT,
       'dataset': data,
       'reduction': _fields('n_components explained_variance', 'method rule'),
-      'cluster': _fields('k n_init trainings fuzzifier', 'method covariance'),
+      'cluster': _fields(
+          'k n_init trainings fuzzifier', 'method covariance matching'
+      ),
       'sizes': _sizes(settings, cohorts),
       'cv_vs_metric': _fields(
           'n n_left_out pearson pearson_p_value spearman',

@@ -77,12 +77,9 @@ def summarise(
       'backbone': summary.describe_backbone(settings, backbone, dim),
       'reduction': _reduction(settings, last),
       'cluster': {
-          'method': c.method,
-          'k': c.k,
-          'n_init': c.n_init,
+          **choosing.algorithm(c),
           'trainings': c.trainings,
-          **_only('fuzzifier', c.fuzzifier, 'fuzzy', c.method),
-          **_only('covariance', c.covariance, 'gmm', c.method),
+          'matching': c.matching,
       },
       'sizes': sizes,
       'cv_vs_metric': heterogeneity.cv_vs_metric(cv, metric),
@@ -91,14 +88,6 @@ def summarise(
       **_published(settings),
   }
   return results
-
-
-def _only(name: str, value: Any, method: str, chosen: str) -> dict[str, Any]:
-  """A setting of one algorithm, null where another one is used."""
-  if chosen == method:
-    return {name: value}
-  why = f'{choosing.METHODS[chosen]} has none'
-  return {name: None, f'{name}_why': why}
 
 
 def _dataset(

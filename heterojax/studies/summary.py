@@ -20,6 +20,7 @@ from heterojax.datasets.manifest import csv_text
 from heterojax.studies import analysis
 from heterojax.studies import audits
 from heterojax.studies import cautions
+from heterojax.studies import choosing
 from heterojax.studies import clustering
 from heterojax.studies import published
 from heterojax.studies.outcome import Fold
@@ -77,6 +78,7 @@ def summarise(
       },
       'backbone': describe_backbone(settings, backbone, outcome.x.shape[1]),
       'reduction': _reduction(settings, outcome, names),
+      'cluster': choosing.algorithm(settings.cluster),
       'overall': _score(folds, _overall),
       'clusters': described,
       'between_cluster_distances': distances.tolist(),

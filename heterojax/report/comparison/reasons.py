@@ -62,7 +62,7 @@ def _by_label(
     for reason in reasons_of(run):
       labels.setdefault(reason, []).append(run.label)
   return [
-      reason._replace(why=f'{_upper(formatting.listed(of))}: {reason.why}')
+      reason._replace(why=f'{formatting.capital(formatting.listed(of))}: {reason.why}')
       for reason, of in labels.items()
   ]
 
@@ -212,7 +212,7 @@ def of_protocols(clean: Run, published: Run) -> str:
       if ours != other
   ]
   text = (
-      f'{_upper(clean.label)} minus {published.label}: whether two intervals'
+      f'{formatting.capital(clean.label)} minus {published.label}: whether two intervals'
       ' overlap is no test, and the two test sets differ, so that the'
       ' difference is measured but not attributed.'
   )
@@ -232,7 +232,3 @@ def _settings(run: Run) -> dict[str, str]:
       'number of folds': str(runs_lib.folds(results)),
       'seed': str(results['seed']),
   }
-
-
-def _upper(text: str) -> str:
-  return text[:1].upper() + text[1:]

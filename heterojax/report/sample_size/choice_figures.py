@@ -9,6 +9,7 @@ import numpy as np
 from heterojax.report import drawing
 from heterojax.report import formatting
 from heterojax.report.sample_size import values
+from heterojax.studies import choosing
 
 _INDICES = {
     'inertia': 'Inertia: look for the elbow',
@@ -68,7 +69,7 @@ def validity(results: dict[str, Any]) -> Figure:
 
 
 def _name(method: str, chosen: str) -> str:
-  text = values.METHODS[method]
+  text = choosing.METHODS[method]
   return f'{text} (this run)' if method == chosen else text
 
 

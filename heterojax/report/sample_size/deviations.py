@@ -10,6 +10,7 @@ from heterojax.report.deviations import OUR_CHOICE
 from heterojax.report.formatting import unit
 from heterojax.report.sample_size import methods
 from heterojax.report.sample_size import values
+from heterojax.studies import choosing
 
 # Of the paper: section 3.
 _NETWORKS = {
@@ -139,7 +140,7 @@ def _clustering(results: dict[str, Any]) -> _Notes:
   else:
     notes.append((
         OUR_CHOICE,
-        f'Clusters are of {values.METHODS[c["method"]]}; the paper chose fuzzy'
+        f'Clusters are of {choosing.METHODS[c["method"]]}; the paper chose fuzzy'
         ' K-means.',
     ))
   if c['k'] != _K:
@@ -175,9 +176,8 @@ def _clustering(results: dict[str, Any]) -> _Notes:
       ),
       (
           OUR_CHOICE,
-          'Clusters of different trainings, folds and sizes are matched by'
-          f' shared {unit(results)}s; the paper used “the cluster patients and'
-          ' accuracy”.',
+          f'{formatting.capital(methods.matching(results))}; the paper used'
+          ' “the cluster patients and accuracy”.',
       ),
   ]
   return notes

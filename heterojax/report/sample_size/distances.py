@@ -30,7 +30,7 @@ def table1(results: dict[str, Any]) -> Table:
   """Table 1: distances between the clusters, a pair a row."""
   rows = [
       [source, kind, size['n'], a, b, size[name][a][b],
-       values.why({}, name) if size[name][a][b] is None else '']
+       values.why(size, name) if size[name][a][b] is None else '']
       for source, sizes in _sources(results)
       for name, kind in KINDS.items()
       for size in sizes

@@ -48,7 +48,7 @@ def figure2_metric_per_cluster(results: dict[str, Any]) -> Figure:
   name = values.BASELINES[results['metric']].replace(' with', '\nwith')
   ends.append((baseline, name, '#666666'))
   labels.size_axis(axes, sizes, room=0.3)
-  axes.set_ylabel(_capital(values.metric(results)))
+  axes.set_ylabel(formatting.capital(values.metric(results)))
   axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
   axes.set_axisbelow(True)
   axes.margins(y=0.08)
@@ -59,10 +59,6 @@ def figure2_metric_per_cluster(results: dict[str, Any]) -> Figure:
 def _numbers(found: Sequence[float | None]) -> np.ndarray:
   """`[S]`, NaN for what cannot be estimated."""
   return np.array(found, float)
-
-
-def _capital(text: str) -> str:
-  return text[:1].upper() + text[1:]
 
 
 def figure3_cluster_sizes(results: dict[str, Any]) -> Figure:
@@ -181,7 +177,7 @@ def figure5_cv_vs_metric(results: dict[str, Any]) -> Figure:
   axes.margins(x=0.15)
   axes.set_xlabel('Coefficient of variation over clusters, percent')
   whole = f'of all test {formatting.unit(results)}s'
-  axes.set_ylabel(f'{_capital(values.metric(results))} {whole}')
+  axes.set_ylabel(f'{formatting.capital(values.metric(results))} {whole}')
   axes.grid(True, color=drawing.PALE, linewidth=0.8)
   axes.set_axisbelow(True)
   number = formatting.counted(len(known), 'size')

@@ -30,11 +30,6 @@ _RULES = {
         ' mode CV)'
     ),
 }
-_COVARIANCES = {
-    'full': 'full covariances',
-    'diag': 'diagonal covariances',
-    'spherical': 'one variance per component',
-}
 
 
 def folds(results: dict[str, Any]) -> int:
@@ -92,13 +87,18 @@ def reduction(results: dict[str, Any]) -> str:
 
 def algorithm(results: dict[str, Any]) -> str:
   """The clustering with what it depends on."""
-  c = results['cluster']
-  text = values.METHODS[c['method']]
-  if c['method'] == 'fuzzy':
-    text += f' (fuzzifier {c["fuzzifier"]:g})'
-  elif c['method'] == 'gmm':
-    text += f' with {_COVARIANCES[c["covariance"]]}'
-  return f'{text}, k = {c["k"]}'
+  return f'{shared.algorithm(results)}, k = {results["cluster"]["k"]}'
+
+
+def matching(results: dict[str, Any]) -> str:
+  """Which clusters got one number, and by what."""
+  by = f'by the {unit(results)}s that they share'
+  if results['cluster']['matching'] == 'members':
+    return f'clusters of different trainings, folds and sizes were matched {by}'
+  return (
+      f'clusters of different trainings were matched {by} and their'
+      f' {values.metric(results)}, those of different folds and sizes {by}'
+  )
 
 
 def trainings(results: dict[str, Any]) -> str:
@@ -162,8 +162,7 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
   text.append(
       f'The training {one}s of each fold were clustered by'
       f' {algorithm(results)}, and every test {one} went to the cluster that'
-      f' fits it best. There were {trainings(results)}; clusters of different'
-      f' trainings, folds and sizes were matched by the {one}s that they share'
+      f' fits it best. There were {trainings(results)}; {matching(results)}'
       ' (Hungarian method).'
   )
   text.append(

@@ -58,6 +58,7 @@ def render(
       tables=tables,
       distances=distances,
       words=wording,
+      algorithms=choosing.METHODS,
       reading=choosing.reading(values.validity_rows(results)),
       methods=methods,
       settings=methods.settings(results, config),

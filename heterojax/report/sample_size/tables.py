@@ -133,7 +133,7 @@ def without(
   """Why a cluster of a fold has no metric, in words."""
   if not fold['cluster_n_test'][cluster]:
     return values.missing(results)
-  return values.why(fold, 'cluster_metric') or 'not estimable'
+  return values.why(fold, 'cluster_metric')
 
 
 def figure2_metric_per_cluster(results: dict[str, Any]) -> Table:
@@ -146,7 +146,8 @@ def figure2_metric_per_cluster(results: dict[str, Any]) -> Table:
     missing = [f'cluster_{c}' for c, m in enumerate(found) if m is None]
     reason = ''
     if missing:
-      reason = f'{", ".join(missing)} {values.missing(results)}'
+      why = values.why(size, 'cluster_metric_mean')
+      reason = f'{", ".join(missing)} {why}'
     rows.append([
         size['n'], size['n_test'], size['baseline'], size['metric_mean'],
         *found, reason,

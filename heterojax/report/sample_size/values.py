@@ -16,21 +16,15 @@ BASELINES = {
     'accuracy': 'always answering with the larger class of training',
     'one_minus_nrmse': 'always answering with the mean of training',
 }
-METHODS = {
-    'kmeans': 'K-means',
-    'fuzzy': 'fuzzy K-means',
-    'gmm': 'Gaussian mixture',
-}
 # What the paper recommends to stay below.
 RECOMMENDED = heterogeneity.BANDS['recommended']
 
 
 def why(values: dict[str, Any], name: str) -> str:
-  """Why a value is null, in words; '' where it is not."""
-  if values.get(name) is not None:
-    return ''
-  reason = values.get(f'{name}_why')
-  return f'not estimable: {reason}' if reason else 'not estimable'
+  """Why a value, or any of several, is null, in words; '' where none is."""
+  if reason := values.get(f'{name}_why'):
+    return f'not estimable: {reason}'
+  return 'not estimable' if values.get(name) is None else ''
 
 
 def reasons(values: dict[str, Any], names: Sequence[str]) -> str:
