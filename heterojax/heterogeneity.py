@@ -172,7 +172,8 @@ def cv_vs_metric(
     fewer than three sizes, or a column that is constant, estimates are None
     with a sibling `<name>_why`.
   """
-  pairs = np.array([cvs, performances], np.float64)
+  # Equal fractions differ in their last bits, which are no relation.
+  pairs = np.round(np.array([cvs, performances], np.float64), 12)
   x, y = pairs[:, ~np.isnan(pairs).any(axis=0)]
   n = len(x)
   result: dict[str, Any] = {'n': n, 'n_left_out': pairs.shape[1] - n}

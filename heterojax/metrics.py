@@ -63,12 +63,18 @@ def auc(y: np.ndarray, values: np.ndarray) -> float:
   return float(u / (positives * negatives))
 
 
-def score(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def score(
+    y: np.ndarray,
+    probabilities: np.ndarray,
+    ranks: np.ndarray | None = None,
+) -> dict[str, Any]:
   """The contract's SCORE.
 
   Args:
     y: `[N]` of 0 and 1.
     probabilities: `[N]` of the positive class.
+    ranks: `[N]`, what the AUC compares, if not the probabilities: those of
+      logits above 37 are all 1.
 
   Returns:
     Counts and metrics as fractions; what cannot be estimated is None, with a
@@ -78,6 +84,7 @@ def score(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     one patient has several, they are too narrow.
   """
   y = np.asarray(y, bool)
+  ranks = probabilities if ranks is None else ranks
   predicted = np.asarray(probabilities) > 0.5
   tp, fp = int(np.sum(predicted & y)), int(np.sum(predicted & ~y))
   fn, tn = int(np.sum(~predicted & y)), int(np.sum(~predicted & ~y))
@@ -86,7 +93,7 @@ def score(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
       'accuracy': (len(y), lambda: _proportion(tp + tn, len(y))),
       'auc': (
           (tp + fn) * (tn + fp),
-          lambda: (auc(y, probabilities), statistics.delong(y, probabilities)),
+          lambda: (auc(y, ranks), statistics.delong(y, ranks)),
       ),
       'sensitivity': (tp + fn, lambda: _proportion(tp, tp + fn)),
       'specificity': (tn + fp, lambda: _proportion(tn, tn + fp)),

@@ -189,14 +189,16 @@ def eta_squared(values: np.ndarray, groups: np.ndarray) -> Association:
     why = f'each of the {n} values is a group of its own'
   if why:
     return Association(None, None, n, _ETA_SQUARED, why)
+  # Shift and scale change nothing but what squares can hold.
   centred = values - values.mean()
+  centred /= np.max(np.abs(centred))
   means = np.bincount(index, centred) / sizes
   eta = np.sum(sizes * means**2) / np.sum(centred**2)
   with warnings.catch_warnings():
     # Groups that are constant but differ have an F of infinity and a p of 0.
     warnings.simplefilter('ignore', stats.ConstantInputWarning)
     p_value = stats.f_oneway(
-        *(values[index == g] for g in range(len(sizes)))
+        *(centred[index == g] for g in range(len(sizes)))
     ).pvalue
   return Association(min(float(eta), 1.0), float(p_value), n, _ETA_SQUARED)
 
@@ -279,8 +281,3 @@ def nanmean(values: Any, axis: int | None = None) -> np.ndarray:
   total = np.where(known, values, 0).sum(axis)
   count = known.sum(axis)
   return np.where(count, total / np.maximum(count, 1), np.nan)
-
-
-def or_none(values: np.ndarray) -> list[float | None]:
-  """`[K]` numbers; what cannot be estimated is null."""
-  return [float(v) if np.isfinite(v) else None for v in values]

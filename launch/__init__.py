@@ -1,1 +1,1 @@
-"""Entry points: each module's main() parses its flags and runs one study."""
+"""Entry points: each module's main() parses its flags and returns the exit code."""

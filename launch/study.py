@@ -1,7 +1,8 @@
 """Runs a study: python -m launch.study --config=configs/NAME.py --workdir=DIR.
 
 Exit codes: 0 done, 1 a condition of --fail_if holds, 2 a mistake in usage, data
-or weights, 3 interrupted (the same command resumes), 4 refused.
+or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
+this program.
 """
 
 import pathlib

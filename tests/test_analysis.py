@@ -108,6 +108,9 @@ def test_what_could_not_be_estimated_is_left_out() -> None:
     assert ('auc_why' in p['difference']) == (1 in (p['a'], p['b']))
   want = stats.spearmanr([distances[p] for p in known], [0.5, 0.3, 0.2])
   assert got['spearman']['auc'] == pytest.approx(want.statistic)
+  # The limit of six pairs is none of three.
+  assert 'Only 3 of them have all scores.' in got['why']
+  assert '0.88' not in got['why']
   got = analysis.distance_vs_performance(
       _retrained(auc=[0.9, None, None, 0.6]), distances
   )

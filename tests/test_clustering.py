@@ -41,6 +41,17 @@ def _clusters(
   return clustering.cluster_analysis(settings, jnp.asarray(x), samples, fold)
 
 
+def test_a_component_without_a_direction_is_zero(
+    samples: Samples, blobs: np.ndarray
+) -> None:
+  """Distances would depend on what rounding made of it."""
+  x = np.zeros_like(blobs)
+  x[:, :3] = blobs[:, :3]
+  found = _clusters(_settings(reduction__n_components=5), x, samples)
+  assert found.z.shape[1] == 5
+  assert (found.z[:, 3:] == 0).all() and (found.z[:, :3] != 0).any(axis=0).all()
+
+
 def test_cluster_analysis(samples: Samples, blobs: np.ndarray) -> None:
   found = _clusters(_settings(), blobs, samples)
   truth = samples.row % 3

@@ -185,6 +185,11 @@ def test_four_sizes_of_the_paper_are_few() -> None:
         ([0.1, None, 0.2], [0.8, 0.9, 0.7], 'fewer than three sizes'),
         ([0.1] * 4, [0.6, 0.7, 0.8, 0.9], 'the CV is the same for all sizes'),
         ([0.1, 0.2, 0.3], [0.9] * 3, 'the metric is the same for all sizes'),
+        (
+            [0.12, 0.08, 0.05],
+            [np.mean([0.76, 0.96, 0.96, 0.84]), 0.88, 0.88],
+            'the metric is the same for all sizes',
+        ),
     ],
 )
 def test_no_relation(cvs: list, values: list, why: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 import itertools
 import logging
+from typing import Any
 import warnings
 
 import jax
@@ -15,6 +16,8 @@ from sklearn import cluster as sklearn_cluster
 from sklearn import metrics
 
 from heterojax.cluster import by_cores
+from heterojax.cluster import fuzzy_kmeans
+from heterojax.cluster import gaussian_mixture
 from heterojax.cluster import initialisation
 from heterojax.cluster import kmeans
 from heterojax.cluster import lloyd
@@ -418,6 +421,13 @@ def test_predict() -> None:
   )
 
 
+@pytest.mark.parametrize('offset', [0.0, 1e4])
+def test_predict_gives_the_labels_of_the_fit(offset: float) -> None:
+  x = np.random.default_rng(17).normal(offset, 1, (400, 8)).astype(np.float32)
+  fitted = kmeans(x, 4, init=x[:4], tol=0)
+  np.testing.assert_array_equal(predict(x, fitted.centers), fitted.labels)
+
+
 def test_containers_and_types() -> None:
   x = np.random.default_rng(14).integers(0, 9, size=(30, 3))
   want = kmeans(x.astype(np.float64), 4, init=x[:4])
@@ -439,10 +449,16 @@ def test_float32_stays_float32_beside_float64() -> None:
     assert got.labels.dtype == got.n_iter.dtype == np.int32
 
 
-def test_not_a_number_shows() -> None:
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+@pytest.mark.parametrize('place', [np.asarray, jnp.asarray])
+def test_what_is_not_finite_is_refused(value: float, place: Any) -> None:
   x = np.random.default_rng(16).normal(size=(30, 3)).astype(np.float32)
-  x[5, 1] = np.nan
-  assert np.isnan(kmeans(x, 4, init=x[:4]).inertia)
+  x[5, 1] = value
+  for cluster in (kmeans, fuzzy_kmeans, gaussian_mixture):
+    with pytest.raises(ValueError, match='not finite'):
+      cluster(place(x), 4, key=jax.random.key(0))
+  # Though their sum is infinite.
+  kmeans(np.full((4, 2), 3e38, np.float32), 1, key=jax.random.key(0))
 
 
 @pytest.mark.parametrize('k', [-1, 0, 11])

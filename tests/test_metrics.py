@@ -118,6 +118,20 @@ def test_no_images() -> None:
   assert {got[name] for name in metrics.COUNTS} == {0}
 
 
+@pytest.mark.parametrize('flipped', [False, True])
+def test_auc_is_that_of_logits_whose_probabilities_are_all_one(flipped) -> None:
+  y, logits = np.array([0, 1, 0, 1, 1]), np.array([40.0, 45, 50, 60, 800])
+  if flipped:  # The other class is called positive.
+    y, logits = 1 - y, -logits
+  p = metrics.probability(logits)
+  got = metrics.score(y, p, logits)
+  assert got['auc'] == pytest.approx(5 / 6)
+  assert sklearn_metrics.roc_auc_score(y, logits) == pytest.approx(5 / 6)
+  low, high = got['intervals']['auc']
+  assert low < got['auc'] < high
+  assert got['accuracy'] == metrics.score(y, p)['accuracy'] == 0.6
+
+
 def test_probability() -> None:
   logits = np.array([-800, -40, -1, 0, 1, 18, 30, 800], np.float32)
   got = metrics.probability(logits)

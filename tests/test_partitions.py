@@ -72,6 +72,18 @@ def test_each_is_that_of_its_part_alone(method: str) -> None:
       np.testing.assert_array_equal(got.labels[p, r], u.argmax(axis=1))
 
 
+def test_columns_of_zeros_change_nothing() -> None:
+  """They are what fills up parts of fewer columns."""
+  z = np.random.default_rng(4).normal(size=(2, 500, 4))
+  keys = jax.random.split(jax.random.key(2), (2, 3))
+  algorithm = Algorithm('kmeans', 4, tol=1e-4)
+  narrow = partitions(z, np.ones((2, 500)), keys, algorithm)
+  wide = np.concatenate([z, np.zeros((2, 500, 66))], axis=-1)
+  got = partitions(wide, np.ones((2, 500)), keys, algorithm)
+  np.testing.assert_array_equal(got.n_iter, narrow.n_iter)
+  np.testing.assert_array_equal(got.labels, narrow.labels)
+
+
 @pytest.mark.parametrize('method', METHODS)
 def test_others_change_nothing(
     method: str, monkeypatch: pytest.MonkeyPatch

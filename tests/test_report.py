@@ -160,7 +160,7 @@ def study(
             samples,
             Clusters(z.astype(np.float32), centers, labels, distance, 0.7),
             heads,
-            np.clip(guesses, 0, 1),
+            8 * (guesses - 0.5),
         )
     )
   outcome = Outcome(sources.Files(folder), z, tuple(found))

@@ -547,6 +547,25 @@ def test_features_that_are_all_the_same(
   assert not (tmp_path / 'run').exists()
 
 
+def test_heads_that_diverge_at_once_are_no_result(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+  data = write_features(tmp_path / 'f.npz', regression=True)
+  assert launch(
+      '--config=features:study=sample_size',
+      f'--config.data.dir={data}',
+      '--config.data.task=regression',
+      '--config.reduction.n_components=3',
+      '--config.heads.learning_rate=1e4',
+      '--config.sizes=all',
+      f'--workdir={tmp_path / "run"}',
+  ) == 2
+  told = capsys.readouterr().err
+  assert 'diverged in their first epoch' in told
+  assert '--config.heads.learning_rate' in told
+  assert not (tmp_path / 'run' / 'results.json').exists()
+
+
 def test_sizes_of_files_are_their_own(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

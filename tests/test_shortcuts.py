@@ -284,6 +284,19 @@ def test_numbers_known_of_few_training_images() -> None:
   assert got['auc_alone'] is not None
 
 
+def test_a_code_among_the_test_images_changes_no_association() -> None:
+  """The largest number there is, for a value that is missing."""
+  y, clusters, is_train = _images()
+  ages = 50 + 10 * y + np.random.default_rng(3).normal(0, 5, _N)
+  plain = _audit({'age': ages.astype(str)}, (y, clusters, is_train))['age']
+  assert plain['with_class'] > 0.3
+  ages[np.flatnonzero(~is_train)[0]] = np.finfo(float).max
+  coded = _audit({'age': ages.astype(str)}, (y, clusters, is_train))['age']
+  for name in ('with_class', 'p_value', 'with_cluster', 'n'):
+    assert coded[name] == plain[name]
+  assert abs(coded['auc_alone'] - plain['auc_alone']) < 0.05
+
+
 def test_unknown_category_in_test() -> None:
   y, clusters, is_train = _images()
   view = np.where(y == 1, 'AP', 'PA')

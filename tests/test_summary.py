@@ -62,7 +62,7 @@ def _fold(number: int, folds: int) -> Fold:
       name: ensemble.Member(rows, row[-1:], None, None)
       for name, rows in heads.items()
   }
-  return Fold(samples, clusters, heads, rng.random((len(heads), n)))
+  return Fold(samples, clusters, heads, rng.normal(size=(len(heads), n)))
 
 
 def _check(score: dict, folds: list[Fold], head: HeadName, c=None) -> None:
@@ -75,8 +75,8 @@ def _check(score: dict, folds: list[Fold], head: HeadName, c=None) -> None:
         continue
       if c is None or fold.clusters.labels[i] == c:
         y.append(int(fold.samples.y[i]))
-        p.append(fold.probabilities[number, i])
-  predicted = [int(value > 0.5) for value in p]
+        p.append(fold.logits[number, i])
+  predicted = [int(value > 0) for value in p]
   tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
       y, predicted, labels=[0, 1]
   ).ravel()
@@ -132,7 +132,7 @@ def test_a_cluster_that_is_empty_in_one_fold() -> None:
   folds[2] = first._replace(
       clusters=first.clusters._replace(labels=labels),
       heads=heads,
-      probabilities=first.probabilities[kept],
+      logits=first.logits[kept],
   )
   known, missing = summary.describe_clusters(_settings(), _NAMES, folds)
   _check(known['retrained'], folds, HeadName('cluster', 0))
@@ -179,6 +179,6 @@ def test_clusters_csv_of_folds() -> None:
     assert (r['id'], r['split']) == (samples.ids[i], samples.split[i])
     assert int(r['cluster']) == folds[1].clusters.labels[i]
     assert float(r['centroid_distance']) == folds[1].clusters.distance[i]
-    assert float(r['probability']) == overall[i]
-    right = (overall[i] > 0.5) == (samples.y[i] == 1)
+    assert float(r['probability']) == pytest.approx(1 / (1 + np.exp(-overall[i])))
+    right = (overall[i] > 0) == (samples.y[i] == 1)
     assert r['correct'] == str(right).lower()

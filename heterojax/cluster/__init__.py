@@ -15,6 +15,7 @@ from heterojax.cluster.partitions import Partitions
 from heterojax.cluster.partitions import partitions
 from heterojax.cluster.pca import PCA
 from heterojax.cluster.pca import pca
+from heterojax.cluster.pca import rank
 from heterojax.cluster.pca import transform
 
 __all__ = (
@@ -33,5 +34,6 @@ __all__ = (
     'partitions',
     'pca',
     'predict',
+    'rank',
     'transform',
 )

@@ -17,7 +17,7 @@ def plus_plus(
     weights: jax.Array | None = None,
     own_k: jax.Array | None = None,
 ) -> jax.Array:
-  """Greedy k-means++ (`sklearn.cluster.kmeans_plusplus`): `[K, D]` centers.
+  """Greedy k-means++ (`sklearn.cluster.kmeans_plusplus`): samples as centers.
 
   Of 2 + int(ln K) candidates drawn with probability proportional to the squared
   distance (times the weight), the one that lowers the sum of distances most

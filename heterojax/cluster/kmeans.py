@@ -99,12 +99,15 @@ def fit(
   """`kmeans` of arrays, a restart per key `[n_init]`; not compiled.
 
   With `own_k` `[]` the clusters after so many do not exist: they have no
-  member, and their centers are the mean of the data.
+  member, and their centers are the mean of the data. Columns of zeros, which
+  fill up what others have more, then do not change the tolerance either.
   """
   mean = weighted_mean(x, weights)
   points, _ = points_of(x, mean)
-  exists = jnp.arange(k) < (k if own_k is None else own_k)
-  threshold = _threshold(tol, points, x.shape[1], weights)
+  exists, d = jnp.arange(k) < (k if own_k is None else own_k), x.shape[1]
+  if own_k is not None:
+    d = jnp.maximum(jnp.sum(jnp.any(x != 0, axis=0)), 1)
+  threshold = _threshold(tol, points, d, weights)
 
   def restart(key: jax.Array) -> KMeans:
     init = points.at(plus_plus(key, points, k, weights, own_k))
@@ -141,7 +144,10 @@ def _fit_from(
 
 
 def _threshold(
-    tol: float, points: Points, d: int, weights: jax.Array | None
+    tol: float,
+    points: Points,
+    d: int | jax.Array,
+    weights: jax.Array | None,
 ) -> jax.Array:
   """`tol` times the mean variance of D features, which takes a pass of all."""
   dtype = points.norms().dtype
@@ -171,4 +177,6 @@ def _finish(
 
 @jax.jit
 def _predict(x: jax.Array, centers: jax.Array) -> jax.Array:
-  return lloyd.argmin(Rows(x).scores(centers))
+  # Scores are differences of squares, which an offset would drown.
+  origin = jnp.mean(centers, axis=0)[None]
+  return lloyd.argmin(Rows(x - origin).scores(centers - origin))

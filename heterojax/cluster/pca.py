@@ -112,6 +112,14 @@ def _number(values: np.ndarray, share: float) -> int:
   return min(int(passed) + 1, len(values))
 
 
+def rank(reduction: PCA) -> int:
+  """How many components have a direction: beyond them it is arbitrary."""
+  values = np.asarray(reduction.singular_values, np.float64)
+  # They may come from float32 numbers.
+  least = values.max(initial=0) * np.finfo(np.float32).eps
+  return int(np.sum(values > least))
+
+
 def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   """Coordinates `[N, Q]` of `[N, D]` in the components, in the type of `x`."""
   with precision.of(x):

@@ -29,6 +29,10 @@ def check(
     raise ValueError(f'n_init {n_init} and max_iter {max_iter} must be >= 1')
   if weights is not None:
     weights_lib.check(weights, shape[:1])
+  # A sum is quick; one that overflows decides nothing.
+  total = jnp.sum(x) if isinstance(x, jax.Array) else np.sum(x)
+  if not np.isfinite(total) and not np.isfinite(np.asarray(x)).all():
+    raise ValueError('x has values that are not finite')
 
 
 def best(

@@ -8,7 +8,7 @@ Axes: H heads, N rows, D features, B batch, S batches of the longest list, V
 rows that any head validates on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import dataclasses
 from typing import NamedTuple
 
@@ -89,9 +89,6 @@ class _Batches(NamedTuple):
 
 
 _Carry = tuple[Params, optax.OptState]
-Epoch = Callable[
-    [State, Data, Heads, jax.Array], tuple[State, jax.Array]
-]  # Also takes the epoch's number and returns the monitored values [H].
 
 
 def start(

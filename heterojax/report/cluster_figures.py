@@ -92,7 +92,7 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
   grid = figure.subplots(1, 2, sharex=True, sharey=True)
   one = formatting.unit(results)
   of = ' of the first fold' if wording.folds(results) else ''
-  right = (fold.of_head('overall') > 0.5) == (samples.y == 1)
+  right = (fold.overall() > 0.5) == (samples.y == 1)
   for axes, split, title in zip(
       grid,
       ('train', 'test'),

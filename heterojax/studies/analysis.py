@@ -52,7 +52,7 @@ def distance_vs_performance(
   return {
       'pairs': pairs,
       'spearman': spearman,
-      'why': _what_pairs_show(len(clusters), len(pairs)),
+      'why': _what_pairs_show(len(clusters), pairs),
   }
 
 
@@ -82,12 +82,16 @@ def _rank_correlation(
   return {name: float(stats.spearmanr(distance, difference).statistic)}
 
 
-def _what_pairs_show(k: int, number: int) -> str:
+def _what_pairs_show(k: int, pairs: list[dict[str, Any]]) -> str:
+  number = len(pairs)
+  complete = sum(None not in p['difference'].values() for p in pairs)
   text = (
       f'k = {k} gives {number} pair{"s" if number != 1 else ""}, which share'
       ' clusters and so are not independent.'
   )
-  if k == 4:
+  if complete < number:
+    text += f' Only {complete} of them have all scores.'
+  if complete == 6:
     return (
         f'{text} With six pairs only a rank correlation beyond ±0.88 would'
         ' be significant at 0.05 (two-sided) even if they were independent:'

@@ -67,22 +67,14 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
     wanted = own.variance
   fitted = cluster.pca(learned.x[train], wanted)
   ratio = np.asarray(fitted.explained_variance_ratio, np.float64)
-  # Beyond the rank of the training images directions are arbitrary.
-  rank = _rank(np.asarray(fitted.singular_values, np.float64))
   z = np.array(cluster.transform(fitted, learned.x))
-  z[:, rank:] = 0
+  z[:, cluster.rank(fitted) :] = 0
   q, by_components = z.shape[1], None
   if by_rule:
     by_components = cv_by_components(settings, part, learned, z)
     # Where no CV can be estimated there is nothing to choose by.
     q = by_components['chosen'] or min(own.n_components, q)
   return Reduced(z[:, :q], q, float(ratio[:q].sum()), by_components)
-
-
-def _rank(singular_values: np.ndarray) -> int:
-  """How many differ from zero; they come from float32 numbers."""
-  least = singular_values.max(initial=0) * np.finfo(np.float32).eps
-  return int(np.sum(singular_values > least))
 
 
 def cv_by_components(

@@ -12,6 +12,7 @@ import numpy as np
 
 from heterojax import checkpoint
 from heterojax import run_folder
+from heterojax.errors import UserError
 from heterojax.features import Features
 from heterojax.heads import ensemble
 from heterojax.studies import stages
@@ -69,6 +70,7 @@ def train(
     _LOG.info('Resuming: all %d heads are trained.', len(members))
     heads = _restored(leaves, members, features.x.shape[1], training)
     now = np.zeros(len(members), int)
+  _check_finite(heads, names)
   described = [
       name
       | {
@@ -82,6 +84,22 @@ def train(
       path.with_suffix('.json'), json.dumps(described) + '\n'
   )
   return Trained(heads, now)
+
+
+def _check_finite(
+    heads: ensemble.Ensemble, names: Sequence[dict[str, Any]]
+) -> None:
+  """Raises a UserError for a head that has no epoch to keep."""
+  diverged = [n for n, best in zip(names, heads.best) if not np.isfinite(best)]
+  if diverged:
+    which = ', '.join(
+        f'{key} {value}' for key, value in diverged[0].items() if key != 'rows'
+    )
+    raise UserError(
+        f'{len(diverged)} of {len(names)} heads diverged in their first epoch'
+        f' (the first: {which}): choose a smaller'
+        ' --config.heads.learning_rate, or scale the features down.'
+    )
 
 
 def _tree(heads: ensemble.Ensemble) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from heterojax import metrics
 from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
 from heterojax.studies.samples import Samples
@@ -55,17 +56,21 @@ class Fold(NamedTuple):
     samples: of the study, split.
     clusters: of its samples.
     heads: name to training images, in the order of the ensemble.
-    probabilities: `[H, N]` float64 of the positive class.
+    logits: `[H, N]` float64 of the positive class.
   """
 
   samples: Samples
   clusters: Clusters
   heads: dict[HeadName, ensemble.Member]
-  probabilities: np.ndarray
+  logits: np.ndarray
 
   def of_head(self, *name: str | int) -> np.ndarray:
-    """`[N]` probabilities of one head."""
-    return self.probabilities[list(self.heads).index(HeadName(*name))]
+    """`[N]` logits of one head."""
+    return self.logits[list(self.heads).index(HeadName(*name))]
+
+  def overall(self) -> np.ndarray:
+    """`[N]` probabilities of the head of all images."""
+    return metrics.probability(self.of_head('overall'))
 
 
 class Outcome(NamedTuple):

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heterojax import metrics
 from heterojax import rng
 from heterojax import run_folder
 from heterojax.backbones import Backbone
@@ -147,16 +146,16 @@ def run(
   )
   with timer.stage('evaluation'):
     x = features.x
-    logits = np.asarray(ensemble.predict(trained.heads.params, x))
+    logits = ensemble.predict(trained.heads.params, x)
     # Folds differ in how many clusters have a head.
     ends = np.cumsum([len(own) for own in heads])[:-1]
-    per_fold = np.split(metrics.probability(logits), ends)
+    per_fold = np.split(np.asarray(logits, np.float64), ends)
     outcome = Outcome(
         cohorts[0].source,
         x,
         tuple(
-            Fold(own, found, names, probabilities[:, own.row])
-            for own, found, names, probabilities in zip(
+            Fold(own, found, names, of_heads[:, own.row])
+            for own, found, names, of_heads in zip(
                 samples, clusters, heads, per_fold
             )
         ),

@@ -129,17 +129,16 @@ def run(
       else:
         learned, epochs = top_models.frozen(settings, features, parts, folder)
       count(int(np.sum(np.asarray(epochs) > 0)))
-    if len(epochs):
-      counters.of_heads(
-          settings,
-          features.x.shape[1],
-          [
-              (len(own.of('train')), len(stages.validation(own)))
-              for own in samples
-          ],
-          epochs,
-          timer,
-      )
+    counters.of_heads(
+        settings,
+        features.x.shape[1],
+        [
+            (len(own.of('train')), len(stages.validation(own)))
+            for own in samples
+        ],
+        epochs,
+        timer,
+    )
   with timer.stage('clusters', 'clusterings') as count:
     reduced = [components.reduce(settings, *own) for own in zip(parts, learned)]
     trained, now = trainings.find_or_train(settings, folder, parts, reduced)

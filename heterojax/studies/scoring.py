@@ -30,8 +30,8 @@ class Scored(NamedTuple):
   """
 
   terms: metrics.Terms
-  metric: float
-  baseline: float
+  metric: float | None
+  baseline: float | None
   scores: dict[str, Any]
 
 
@@ -45,8 +45,10 @@ def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
   task = settings.data.task
   train, test = samples.of('train'), samples.of('test')
   y, predicted = samples.y[test], learned.predicted[test]
-  of_task = metrics.regression_score if task == 'regression' else metrics.score
-  scores = of_task(y, predicted)
+  if task == 'regression':
+    scores = metrics.regression_score(y, predicted)
+  else:
+    scores = metrics.score(y, predicted, learned.ranks[test])
   return Scored(
       metrics.terms(METRIC[task], y, answers(task, predicted)),
       scores[METRIC[task]],

@@ -24,6 +24,7 @@ _CODES = 10
 _CATEGORIES = 20
 # A category is there more than once: this often on average.
 _REPEATS = 5
+_LARGEST = 1e100
 _ESTIMATES = (
     'with_class', 'with_cluster', 'p_value', 'p_value_with_cluster', 'auc_alone'
 )  # pyformat: disable
@@ -83,7 +84,7 @@ def audit(
     if kind is None:
       entries.append(_entry(name, {}, why))
       continue
-    values = _numbers(texts) if kind == 'numeric' else texts
+    values = _numbers(texts, is_train) if kind == 'numeric' else texts
     x = _encode(values, kind, is_train)
     encoded.append(x)
     result, whys = _associations(
@@ -139,10 +140,16 @@ def _is_number(text: str) -> bool:
     return False
 
 
-def _numbers(texts: np.ndarray) -> np.ndarray:
-  """Finite numbers up to 1 in size, as squares overflow; NaN where missing."""
+def _numbers(texts: np.ndarray, is_train: np.ndarray) -> np.ndarray:
+  """Finite numbers, NaN where missing.
+
+  Those of training are up to 1 in size, as squares overflow; a code for missing
+  values among the others must not make theirs vanish.
+  """
   numbers = np.array([float(text) if text else np.nan for text in texts])
-  return numbers / (np.nanmax(np.abs(numbers)) or 1.0)
+  largest = np.nanmax(np.abs(numbers[is_train])) or 1.0
+  with np.errstate(over='ignore'):
+    return np.clip(numbers / largest, -_LARGEST, _LARGEST)
 
 
 def _associations(

@@ -222,18 +222,19 @@ def _overall(fold: Fold) -> np.ndarray:
 
 def _score(
     folds: Sequence[Fold],
-    predicted: Callable[[Fold], np.ndarray],
+    of_head: Callable[[Fold], np.ndarray],
     c: int | None = None,
 ) -> dict[str, Any]:
   """SCORE of a head over the test images of all folds, or of one cluster's."""
-  y, probabilities = [], []
+  y, logits = [], []
   for fold in folds:
     test = fold.samples.of('test')
     if c is not None:
       test = test[fold.clusters.labels[test] == c]
     y.append(fold.samples.y[test])
-    probabilities.append(predicted(fold)[test])
-  return metrics.score(np.concatenate(y), np.concatenate(probabilities))
+    logits.append(of_head(fold)[test])
+  every = np.concatenate(logits)
+  return metrics.score(np.concatenate(y), metrics.probability(every), every)
 
 
 def describe_clusters(
@@ -332,7 +333,7 @@ def clusters_csv(folds: Sequence[Fold]) -> str:
   rows = []
   for number, fold in enumerate(folds):
     samples, clusters = fold.samples, fold.clusters
-    probabilities = _overall(fold)
+    probabilities = fold.overall()
     correct = (probabilities > 0.5) == (samples.y == 1)
     rows += [
         [

@@ -36,10 +36,12 @@ class Learned(NamedTuple):
     x: `[N, D]` float32 features.
     predicted: `[N]` float64, probabilities of the positive class or values of
       the target.
+    ranks: `[N]`, logits where there are any, else what is predicted.
   """
 
   x: np.ndarray
   predicted: np.ndarray
+  ranks: np.ndarray
 
 
 class Part(NamedTuple):
@@ -61,7 +63,10 @@ def given(
 ) -> list[Learned]:
   """Features and predictions of a file, `[P, D]` and `[P]`, as they are."""
   rows = [part.samples.row for part in parts]
-  return [Learned(np.asarray(x[row]), predictions[row]) for row in rows]
+  return [
+      Learned(np.asarray(x[row]), predictions[row], predictions[row])
+      for row in rows
+  ]
 
 
 def frozen(
@@ -86,11 +91,10 @@ def frozen(
   trained = heads_stage.train(settings, folder, features, y, members, names)
   outputs = ensemble.predict(trained.heads.params, jnp.asarray(x))
   learned = [
-      Learned(
-          np.asarray(x[part.samples.row]),
-          _predicted(settings, own[part.samples.row]),
+      _learned(
+          settings, np.asarray(x[part.samples.row]), own[part.samples.row]
       )
-      for part, own in zip(parts, np.asarray(outputs, np.float64))
+      for part, own in zip(parts, np.asarray(outputs))
   ]
   return learned, trained.epochs_now
 
@@ -144,7 +148,7 @@ def fine_tuned(
     done.append(work)
     own = np.searchsorted(tuned.rows, samples.row)
     learned.append(
-        Learned(tuned.features[own], _predicted(settings, tuned.outputs[own]))
+        _learned(settings, tuned.features[own], tuned.outputs[own])
     )
   return learned, done
 
@@ -155,8 +159,11 @@ def _key(
   return rng.key(settings.seed, purpose, n, fold)
 
 
-def _predicted(settings: Settings, outputs: np.ndarray) -> np.ndarray:
-  """Probabilities from logits; values of a target stay."""
+def _learned(
+    settings: Settings, x: np.ndarray, outputs: np.ndarray
+) -> Learned:
+  """With logits, or with values of a target."""
+  outputs = np.asarray(outputs, np.float64)
   if settings.data.task == 'regression':
-    return np.asarray(outputs, np.float64)
-  return metrics.probability(outputs)
+    return Learned(x, outputs, outputs)
+  return Learned(x, metrics.probability(outputs), outputs)
