@@ -82,8 +82,8 @@ def fuzzy_kmeans(
     The clustering.
 
   Raises:
-    ValueError: if shapes or numbers do not fit, or both or neither of `init`
-      and `key` are given.
+    ValueError: if shapes or numbers do not fit, `x` is not finite, or both or
+      neither of `init` and `key` are given.
   """
   restarts.check(x, k, init, key, weights, n_init, max_iter)
   check_fuzzifier(fuzzifier)
@@ -92,14 +92,16 @@ def fuzzy_kmeans(
     weights = weights_of(x, weights)
     if init is None:
       keys = jax.random.split(key, n_init)
-      return _fit(x, weights, keys, tol, k, fuzzifier, max_iter)
+      run = _fit(x, weights, keys, tol, k, fuzzifier, max_iter)
+      return restarts.finite(run, run.objective, x)
     init = np.asarray(init)
     if init.shape != (len(x), k):
       raise ValueError(f'init must be {[len(x), k]}, not {list(init.shape)}')
     if not ((init >= 0).all() and (init.sum(axis=1) > 0).all()):
       raise ValueError('init must not be negative, nor have a row of zeros')
     init = jnp.asarray(init.T, x.dtype)
-    return _fit_from(x, weights, init, tol, fuzzifier, max_iter)
+    run = _fit_from(x, weights, init, tol, fuzzifier, max_iter)
+    return restarts.finite(run, run.objective, x)
 
 
 def check_fuzzifier(fuzzifier: float) -> None:

@@ -55,8 +55,8 @@ def kmeans(
     The clustering.
 
   Raises:
-    ValueError: if shapes or numbers do not fit, or both or neither of `init`
-      and `key` are given.
+    ValueError: if shapes or numbers do not fit, `x` is not finite, or both or
+      neither of `init` and `key` are given.
   """
   restarts.check(x, k, init, key, weights, n_init, max_iter)
   if init is not None and np.shape(init) != (k, np.shape(x)[1]):
@@ -68,14 +68,16 @@ def kmeans(
     weights = None if weights is None else jnp.asarray(weights, x.dtype)
     if init is None:
       keys = jax.random.split(key, n_init)
-      if by_cores.suits(x, weights):
-        starts = (_start(x, key, k) for key in keys)
-        return by_cores.best(x, starts, tol, max_iter)
-      return _fit(x, weights, keys, tol, k, max_iter)
-    init = jnp.asarray(init, x.dtype)
+      starts = (_start(x, key, k) for key in keys)
+    else:
+      starts = [jnp.asarray(init, x.dtype)]
     if by_cores.suits(x, weights):
-      return by_cores.best(x, [init], tol, max_iter)
-    return _fit_from(x, weights, init, tol, max_iter)
+      run = by_cores.best(x, starts, tol, max_iter)
+    elif init is None:
+      run = _fit(x, weights, keys, tol, k, max_iter)
+    else:
+      run = _fit_from(x, weights, *starts, tol, max_iter)
+    return restarts.finite(run, run.inertia, x)
 
 
 def predict(

@@ -102,8 +102,8 @@ def gaussian_mixture(
     The mixture.
 
   Raises:
-    ValueError: if shapes or numbers do not fit, or both or neither of `init`
-      and `key` are given.
+    ValueError: if shapes or numbers do not fit, `x` is not finite, or both or
+      neither of `init` and `key` are given.
   """
   restarts.check(x, k, init, key, weights, n_init, max_iter)
   check_covariance(covariance)
@@ -112,10 +112,12 @@ def gaussian_mixture(
     weights = weights_of(x, weights)
     if init is None:
       keys = jax.random.split(key, n_init)
-      return _fit(x, weights, keys, tol, reg_covar, k, covariance, max_iter)
+      run = _fit(x, weights, keys, tol, reg_covar, k, covariance, max_iter)
+      return restarts.finite(run, run.lower_bound, x)
     init = tuple(jnp.asarray(leaf, x.dtype) for leaf in init)
     _check_init(init, k, x.shape[1], covariance)
-    return _fit_from(x, weights, init, tol, reg_covar, covariance, max_iter)
+    run = _fit_from(x, weights, init, tol, reg_covar, covariance, max_iter)
+    return restarts.finite(run, run.lower_bound, x)
 
 
 def check_covariance(covariance: str) -> None:
