@@ -481,6 +481,8 @@ def test_the_algorithm_is_the_one_of_the_run(written, chosen, named):
   config = fundus.get_config().to_dict()
   text = methods.paragraph(results, config)
   assert f'{k} clusters by {named}, the best of 10 starts, and' in text
+  probable = 'went to the most probable component' in text
+  assert probable == (chosen['method'] == 'gmm')
   told = dict(methods.settings(results, config))['Clusters']
   assert told.startswith(f'{named}, k = {k}, the best of 10 starts, at most')
   notes = ' '.join(n for _, n in deviations.not_in_the_paper(results, config))

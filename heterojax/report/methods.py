@@ -51,6 +51,13 @@ def algorithm(results: dict[str, Any]) -> str:
   return text
 
 
+def nearest(results: dict[str, Any]) -> str:
+  """Where what was not clustered itself went."""
+  if results['cluster']['method'] == 'gmm':
+    return 'the most probable component'
+  return 'the nearest centroid'
+
+
 def network(results: dict[str, Any]) -> str:
   name = results['backbone']['name']
   return _NETWORKS.get(name, name)
@@ -215,8 +222,8 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
   text.append(
       f'The training {one}s{" of each fold" if folds else ""} were grouped into'
       f' {results["cluster"]["k"]} clusters by {algorithm(results)}'
-      f'{_starts(results)}, and every other {one} went to the cluster that fits'
-      ' it best.'
+      f'{_starts(results)}, and every other {one} went to'
+      f' {nearest(results)}.'
   )
   if folds:
     text.append(

@@ -161,8 +161,8 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
     text.append(f'Features were reduced to {reduced}.')
   text.append(
       f'The training {one}s of each fold were clustered by'
-      f' {algorithm(results)}, and every test {one} went to the cluster that'
-      f' fits it best. There were {trainings(results)}; {matching(results)}'
+      f' {algorithm(results)}, and every test {one} went to'
+      f' {shared.nearest(results)}. There were {trainings(results)}; {matching(results)}'
       ' (Hungarian method).'
   )
   text.append(
