@@ -162,8 +162,8 @@ def paragraph(results: dict[str, Any], config: dict[str, Any]) -> str:
   text.append(
       f'The training {one}s of each fold were clustered by'
       f' {algorithm(results)}, and every test {one} went to'
-      f' {shared.nearest(results)}. There were {trainings(results)}; {matching(results)}'
-      ' (Hungarian method).'
+      f' {shared.nearest(results)}. There were {trainings(results)};'
+      f' {matching(results)} (Hungarian method).'
   )
   text.append(
       f'The {metric} was computed for the test {one}s of each'
