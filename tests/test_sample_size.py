@@ -547,6 +547,24 @@ def test_features_that_are_all_the_same(
   assert not (tmp_path / 'run').exists()
 
 
+def test_fewer_features_than_components(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+  """Refused before anything is written, but in a study that takes fewer."""
+  args = (
+      f'--config.data.dir={write_features(tmp_path / "f.npz")}',
+      '--config.data.positive=1',
+      '--config.sizes=all',
+      f'--workdir={tmp_path / "run"}',
+      '--dry_run',
+  )
+  assert launch('--config=features', *args) == 2
+  told = capsys.readouterr().err
+  assert 'There are 24 features for 50 principal components' in told
+  assert '--config.reduction.n_components' in told
+  assert launch('--config=features:study=sample_size', *args) == 0
+
+
 def test_heads_that_diverge_at_once_are_no_result(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,6 +63,7 @@ def _planned(
     with timer.stage('data'):
       cohorts = _STUDIES[settings.study].plan(settings, folder)
       samples = stages.collect(settings, cohorts)
+    stages.check_dim(settings, cohorts[0].source, backbone)
     conditions.check(fail_if, fields.of(settings, cohorts))
     yield _Planned(
         settings, folder, cohorts, samples, backbone, here, timer

@@ -149,17 +149,39 @@ def collect(
         f'There are {n} training images for {k} clusters: choose a smaller'
         ' --config.cluster.k.'
     )
+  _check_components(settings, n, 'training images')
+  return samples
+
+
+def check_dim(
+    settings: Settings,
+    source: sources.Source,
+    backbone: backbones.Backbone | None,
+) -> None:
+  """Raises a UserError where there are fewer features than components.
+
+  The sample-size study takes as many as there are.
+  """
+  if settings.study == 'sample_size':
+    return
+  if backbone is None:
+    dim = source.matrix.shape[1]
+  else:
+    dim = features.dim(backbone, extraction(settings))
+  _check_components(settings, dim, 'features')
+
+
+def _check_components(settings: Settings, most: int, of: str) -> None:
   reduction = settings.reduction
   wanted = {'rejected': reduction.rejected}
   if (reduction.method, reduction.rule) == ('pca', 'fixed'):
     wanted['n_components'] = reduction.n_components
   for name, q in wanted.items():
-    if q > n:
+    if q > most:
       raise UserError(
-          f'There are {n} training images for {q} principal components: choose'
-          f' a smaller --config.reduction.{name}.'
+          f'There are {most} {of} for {q} principal components: choose a'
+          f' smaller --config.reduction.{name}.'
       )
-  return samples
 
 
 def _check_differ(
