@@ -1,7 +1,7 @@
 """Pooled features of the backbones, 224 pixels.
 
-Keras writes its weights as it sets up. All sides set up before any runs, so that
-ours reads them when its last run is over.
+Keras writes its weights as it sets up. All sides set up before any runs, so
+that ours reads them when its last run is over.
 """
 
 from collections.abc import Callable

@@ -14,8 +14,8 @@ from heterojax.cluster.partitions import Algorithm
 from heterojax.cluster.partitions import Partitions
 from heterojax.cluster.partitions import partitions
 from heterojax.cluster.pca import PCA
+from heterojax.cluster.pca import coordinates
 from heterojax.cluster.pca import pca
-from heterojax.cluster.pca import rank
 from heterojax.cluster.pca import transform
 
 __all__ = (
@@ -26,6 +26,7 @@ __all__ = (
     'PCA',
     'Partitions',
     'between_clusters',
+    'coordinates',
     'fuzzy_kmeans',
     'gaussian_mixture',
     'intra_cluster',
@@ -34,6 +35,5 @@ __all__ = (
     'partitions',
     'pca',
     'predict',
-    'rank',
     'transform',
 )

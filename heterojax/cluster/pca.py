@@ -112,14 +112,6 @@ def _number(values: np.ndarray, share: float) -> int:
   return min(int(passed) + 1, len(values))
 
 
-def rank(reduction: PCA) -> int:
-  """How many components have a direction: beyond them it is arbitrary."""
-  values = np.asarray(reduction.singular_values, np.float64)
-  # They may come from float32 numbers.
-  least = values.max(initial=0) * np.finfo(np.float32).eps
-  return int(np.sum(values > least))
-
-
 def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   """Coordinates `[N, Q]` of `[N, D]` in the components, in the type of `x`."""
   with precision.of(x):
@@ -129,6 +121,19 @@ def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
         jnp.asarray(reduction.mean, dtype),
         jnp.asarray(reduction.components, dtype),
     )
+
+
+def coordinates(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
+  """`transform`, but zero in components whose direction is arbitrary.
+
+  Those are the ones beyond the rank of the data that were fitted.
+  """
+  values = np.asarray(reduction.singular_values, np.float64)
+  # They may come from float32 numbers.
+  least = values.max(initial=0) * np.finfo(np.float32).eps
+  rank = int(np.sum(values > least))
+  with precision.of(x):
+    return transform(reduction, x).at[:, rank:].set(0)
 
 
 @jax.jit

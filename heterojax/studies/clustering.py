@@ -138,7 +138,7 @@ def _reduced(
     q = reduction.variance
   fitted = cluster.pca(x[samples.row[train]], q)
   explained = float(jnp.sum(fitted.explained_variance_ratio))
-  z = _coordinates(fitted, x)[samples.row]
+  z = cluster.coordinates(fitted, x)[samples.row]
   if reduction.fit == 'separate':
     # The mistake to show: test images in components of their own.
     x_test, q = x[samples.row[test]], z.shape[1]
@@ -147,15 +147,9 @@ def _reduced(
           f'--config.reduction.fit=separate needs {q} test images and there are'
           f' {len(test)}: choose a smaller --config.reduction.n_components.'
       )
-    apart = _coordinates(cluster.pca(x_test, q), x_test)
+    apart = cluster.coordinates(cluster.pca(x_test, q), x_test)
     z = z.at[test].set(apart)
   return z, explained
-
-
-def _coordinates(fitted: cluster.PCA, x: jax.Array) -> jax.Array:
-  """`[P, Q]`; zero in components that have no direction."""
-  z = cluster.transform(fitted, x)
-  return z.at[:, cluster.rank(fitted) :].set(0)
 
 
 def align(

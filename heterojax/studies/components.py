@@ -67,8 +67,7 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
     wanted = own.variance
   fitted = cluster.pca(learned.x[train], wanted)
   ratio = np.asarray(fitted.explained_variance_ratio, np.float64)
-  z = np.array(cluster.transform(fitted, learned.x))
-  z[:, cluster.rank(fitted) :] = 0
+  z = np.asarray(cluster.coordinates(fitted, learned.x))
   q, by_components = z.shape[1], None
   if by_rule:
     by_components = cv_by_components(settings, part, learned, z)

@@ -62,7 +62,9 @@ def _by_label(
     for reason in reasons_of(run):
       labels.setdefault(reason, []).append(run.label)
   return [
-      reason._replace(why=f'{formatting.capital(formatting.listed(of))}: {reason.why}')
+      reason._replace(
+          why=f'{formatting.capital(formatting.listed(of))}: {reason.why}'
+      )
       for reason, of in labels.items()
   ]
 
@@ -212,7 +214,8 @@ def of_protocols(clean: Run, published: Run) -> str:
       if ours != other
   ]
   text = (
-      f'{formatting.capital(clean.label)} minus {published.label}: whether two intervals'
+      f'{formatting.capital(clean.label)} minus {published.label}:'
+      ' whether two intervals'
       ' overlap is no test, and the two test sets differ, so that the'
       ' difference is measured but not attributed.'
   )
