@@ -17,9 +17,9 @@ _SIZES = (100, 300, 1464, 2928)
 _FOLDS, _TRAININGS, _Q, _K = 4, 10, 10, 4
 _MAX_ITER, _TOL = 300, 1e-4
 _METHODS = {
-    'kmeans': 'scikit-learn',
-    'fuzzy': 'scikit-fuzzy',
-    'gmm': 'scikit-learn',
+  'kmeans': 'scikit-learn',
+  'fuzzy': 'scikit-fuzzy',
+  'gmm': 'scikit-learn',
 }
 
 
@@ -37,8 +37,9 @@ def _parts() -> list[np.ndarray]:
 def _ours(scale: sides.Scale, *, method: str) -> sides.Side:
   """Padding included: it is a part of what the one shape costs."""
   sides.start_ours()
-  from heterojax import cluster
   import jax
+
+  from heterojax import cluster
 
   parts = _parts()
   algorithm = cluster.Algorithm(method, _K, max_iter=_MAX_ITER, tol=_TOL)
@@ -70,18 +71,18 @@ def _theirs(scale: sides.Scale, *, method: str) -> sides.Side:
     train = x[: len(x) * 3 // 4]
     if method == 'kmeans':
       solver = sklearn_cluster.KMeans(
-          _K, n_init=1, max_iter=_MAX_ITER, tol=_TOL, random_state=seed
+        _K, n_init=1, max_iter=_MAX_ITER, tol=_TOL, random_state=seed
       ).fit(train)
       solver.predict(x)
       return solver.inertia_
     if method == 'gmm':
       solver = mixture.GaussianMixture(
-          _K, max_iter=_MAX_ITER, tol=_TOL, random_state=seed
+        _K, max_iter=_MAX_ITER, tol=_TOL, random_state=seed
       ).fit(train)
       solver.predict_proba(x)
       return -solver.lower_bound_
     centers, _, _, _, objectives, _, _ = skfuzzy.cmeans(
-        train.T, _K, 2.0, _TOL, _MAX_ITER, seed=seed
+      train.T, _K, 2.0, _TOL, _MAX_ITER, seed=seed
     )
     skfuzzy.cmeans_predict(x.T, centers, 2.0, _TOL, _MAX_ITER, seed=seed)
     return objectives[-1]
@@ -98,19 +99,19 @@ def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   best = [side['objective'].min(axis=1) for side in (ours, theirs)]
   ratio = best[0] / best[1]
   return {
-      'objective_ratio_lowest': float(ratio.min()),
-      'objective_ratio_highest': float(ratio.max()),
+    'objective_ratio_lowest': float(ratio.min()),
+    'objective_ratio_highest': float(ratio.max()),
   }
 
 
 CASES = {
-    f'clusterings/{method}': sides.Case(
-        '160 clusterings',
-        {
-            'ours': functools.partial(_ours, method=method),
-            peer: functools.partial(_theirs, method=method),
-        },
-        _quality,
-    )
-    for method, peer in _METHODS.items()
+  f'clusterings/{method}': sides.Case(
+    '160 clusterings',
+    {
+      'ours': functools.partial(_ours, method=method),
+      peer: functools.partial(_theirs, method=method),
+    },
+    _quality,
+  )
+  for method, peer in _METHODS.items()
 }

@@ -15,9 +15,9 @@ def _groups(n: int) -> np.ndarray:
 
 
 def _once(
-    make: Callable[[np.ndarray], Callable[[], dict[str, Any]]],
-    n: int,
-    ours: bool,
+  make: Callable[[np.ndarray], Callable[[], dict[str, Any]]],
+  n: int,
+  ours: bool,
 ) -> Callable[[sides.Scale], sides.Side]:
   """A side from what sets up a run on `[n, _Q]`."""
 
@@ -26,7 +26,7 @@ def _once(
       sides.start_ours()
     run = make(_groups(n))
     return sides.Side(
-        lambda: {name: np.asarray(value) for name, value in run().items()}
+      lambda: {name: np.asarray(value) for name, value in run().items()}
     )
 
   return setup
@@ -56,7 +56,7 @@ def _fuzzy_theirs(x: np.ndarray) -> Callable[[], dict[str, Any]]:
 
   def run() -> dict[str, Any]:
     *_, objectives, n_iter, _ = skfuzzy.cmeans(
-        x.T, 4, 1.5, 1e-5, 300, init=init
+      x.T, 4, 1.5, 1e-5, 300, init=init
     )
     return {'value': objectives[-1], 'n_iter': n_iter}
 
@@ -87,7 +87,7 @@ def _mixture_theirs(x: np.ndarray) -> Callable[[], dict[str, Any]]:
 
   def run() -> dict[str, Any]:
     fitted = GaussianMixture(
-        4, weights_init=weights, means_init=means, precisions_init=precisions
+      4, weights_init=weights, means_init=means, precisions_init=precisions
     ).fit(x)
     return {'value': fitted.lower_bound_, 'n_iter': fitted.n_iter_}
 
@@ -98,8 +98,8 @@ def _labelings(x: np.ndarray) -> np.ndarray:
   """As many as a table of k = 2..10 has for one algorithm."""
   centers = [sides.some_rows(x, k) for k in range(2, 11)]
   return np.stack([
-      np.argmin(((x[:, None] - own[None]) ** 2).sum(-1), axis=1)
-      for own in centers
+    np.argmin(((x[:, None] - own[None]) ** 2).sum(-1), axis=1)
+    for own in centers
   ])
 
 
@@ -119,7 +119,7 @@ def _silhouette_theirs(x: np.ndarray) -> Callable[[], dict[str, Any]]:
 
 def _same_value(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   quality = {
-      'relative_error': sides.relative_error(ours['value'], theirs['value'])
+    'relative_error': sides.relative_error(ours['value'], theirs['value'])
   }
   if 'n_iter' in ours:
     quality['our_iterations'] = float(ours['n_iter'])
@@ -128,31 +128,31 @@ def _same_value(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
 
 
 def _pair(
-    work: str,
-    n: int,
-    ours: Callable[..., Any],
-    peer: str,
-    theirs: Callable[..., Any],
+  work: str,
+  n: int,
+  ours: Callable[..., Any],
+  peer: str,
+  theirs: Callable[..., Any],
 ) -> sides.Case:
   return sides.Case(
-      work,
-      {'ours': _once(ours, n, True), peer: _once(theirs, n, False)},
-      _same_value,
+    work,
+    {'ours': _once(ours, n, True), peer: _once(theirs, n, False)},
+    _same_value,
   )
 
 
 CASES = {
-    'fuzzy/2928x10x4': _pair(
-        'one start', 2928, _fuzzy_ours, 'scikit-fuzzy', _fuzzy_theirs
-    ),
-    'gmm/2928x10x4': _pair(
-        'one start', 2928, _mixture_ours, 'scikit-learn', _mixture_theirs
-    ),
-    'silhouette/2928x10': _pair(
-        '9 labelings',
-        2928,
-        _silhouette_ours,
-        'scikit-learn',
-        _silhouette_theirs,
-    ),
+  'fuzzy/2928x10x4': _pair(
+    'one start', 2928, _fuzzy_ours, 'scikit-fuzzy', _fuzzy_theirs
+  ),
+  'gmm/2928x10x4': _pair(
+    'one start', 2928, _mixture_ours, 'scikit-learn', _mixture_theirs
+  ),
+  'silhouette/2928x10': _pair(
+    '9 labelings',
+    2928,
+    _silhouette_ours,
+    'scikit-learn',
+    _silhouette_theirs,
+  ),
 }

@@ -32,20 +32,20 @@ def pictures(number: int) -> tuple[Any, list[Any]]:
   names = itertools.cycle(sorted(path.name for path in folder.glob('*.jpg')))
   chosen = itertools.islice(names, number)
   return sources.Files(folder), [
-      features.Picture(name, augmentation.IDENTITY) for name in chosen
+    features.Picture(name, augmentation.IDENTITY) for name in chosen
   ]
 
 
 def extracting(
-    network: str,
-    source: Any,
-    pictures: list[Any],
-    how: Any,
-    folder: pathlib.Path,
+  network: str,
+  source: Any,
+  pictures: list[Any],
+  how: Any,
+  folder: pathlib.Path,
 ) -> Callable[[], np.ndarray]:
   """Pictures to stored features `[P, D]`, each time anew, compiled before."""
   from heterojax import features
-  from heterojax import forward
+  from heterojax.compute import forward
 
   shape = (how.batch_size, how.image_size, how.image_size, 3)
   backbone, compiled = networks.of_ours(network, shape)
@@ -56,7 +56,7 @@ def extracting(
   def run() -> np.ndarray:
     own = folder / str(next(numbers))
     return features.extract(
-        backbone, source, pictures, own, how, fingerprint=None
+      backbone, source, pictures, own, how, fingerprint=None
     ).x
 
   return run
@@ -89,17 +89,17 @@ def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
 
 
 CASES = {
-    'endtoend/decode_extract': sides.Case(
-        'features of 128 JPEG files (full: 1,024)',
-        {
-            'ours': functools.partial(_side, decode=True, extract=True),
-            'heterojax/decoding alone': functools.partial(
-                _side, decode=True, extract=False
-            ),
-            'heterojax/extraction alone': functools.partial(
-                _side, decode=False, extract=True
-            ),
-        },
-        _quality,
-    )
+  'endtoend/decode_extract': sides.Case(
+    'features of 128 JPEG files (full: 1,024)',
+    {
+      'ours': functools.partial(_side, decode=True, extract=True),
+      'heterojax/decoding alone': functools.partial(
+        _side, decode=True, extract=False
+      ),
+      'heterojax/extraction alone': functools.partial(
+        _side, decode=False, extract=True
+      ),
+    },
+    _quality,
+  )
 }

@@ -53,16 +53,23 @@ def _flax(scale: sides.Scale, *, name: str) -> sides.Side:
   """The same network with Flax's own depthwise convolution, in one program."""
   sides.start_ours()
   from flax import nnx
+  import jax
+
   from heterojax import backbones
   from heterojax.backbones import depthwise
-  import jax
 
   def convolve(x, kernel, stride):
     channels = kernel.shape[-1]
     layer = nnx.Conv(
-        channels, channels, kernel.shape[:2], strides=stride, padding='VALID',
-        feature_group_count=channels, use_bias=False, rngs=nnx.Rngs(0),
-    )  # pyformat: disable
+      channels,
+      channels,
+      kernel.shape[:2],
+      strides=stride,
+      padding='VALID',
+      feature_group_count=channels,
+      use_bias=False,
+      rngs=nnx.Rngs(0),
+    )
     layer.kernel[...] = kernel[:, :, None]
     return layer(x)
 
@@ -75,10 +82,10 @@ def _flax(scale: sides.Scale, *, name: str) -> sides.Side:
   def run() -> sides.Result:
     if not compiled:
       backbone = backbones.load(
-          name,
-          scale.folder / networks.WEIGHTS,
-          networks.SOURCES[name],
-          top=False,
+        name,
+        scale.folder / networks.WEIGHTS,
+        networks.SOURCES[name],
+        top=False,
       )
       apply = functools.partial(backbones.apply, backbone.graphdef, 'pooled')
       compiled.append(functools.partial(jax.jit(apply), backbone.params))
@@ -122,9 +129,9 @@ def _onnxruntime(scale: sides.Scale, *, name: str) -> sides.Side:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = sides.threads()
     session = onnxruntime.InferenceSession(
-        scale.folder / networks.ONNX,
-        options,
-        providers=['CPUExecutionProvider'],
+      scale.folder / networks.ONNX,
+      options,
+      providers=['CPUExecutionProvider'],
     )
     return lambda part: session.run(None, {'x': part})[0]
 
@@ -136,9 +143,9 @@ def _openvino(scale: sides.Scale, *, name: str) -> sides.Side:
 
   # Else it computes in bfloat16 where the processor can.
   options = {
-      'INFERENCE_NUM_THREADS': sides.threads(),
-      'INFERENCE_PRECISION_HINT': 'f32',
-      'PERFORMANCE_HINT': 'LATENCY',
+    'INFERENCE_NUM_THREADS': sides.threads(),
+    'INFERENCE_PRECISION_HINT': 'f32',
+    'PERFORMANCE_HINT': 'LATENCY',
   }
 
   def start() -> _Forward:
@@ -177,9 +184,9 @@ def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   key = 'keras' if 'keras' in theirs else 'features'
   number = min(len(ours[key]), len(theirs[key]))
   quality = {
-      'relative_error': sides.relative_error(
-          ours[key][:number], theirs[key][:number]
-      )
+    'relative_error': sides.relative_error(
+      ours[key][:number], theirs[key][:number]
+    )
   }
   if 'batch_size' in theirs:
     quality['their_batch_size'] = float(theirs['batch_size'])
@@ -188,30 +195,30 @@ def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
 
 def _case(name: str, peers: dict[str, Callable[..., sides.Side]]) -> sides.Case:
   bound = {
-      side: functools.partial(make, name=name)
-      for side, make in {'ours': _ours, **peers}.items()
+    side: functools.partial(make, name=name)
+    for side, make in {'ours': _ours, **peers}.items()
   }
   number = networks.NUMBER[name]
   return sides.Case(
-      f'features of {number} images (full: {4 * number})',
-      bound,
-      _quality,
-      functools.partial(networks.write, name=name),
-      # A turn of the largest takes seconds.
-      turns=(1, 5) if name == 'vgg16' else (3, 7),
-      full_only=[side for side in _FOR_THE_RECORD if side in peers],
+    f'features of {number} images (full: {4 * number})',
+    bound,
+    _quality,
+    functools.partial(networks.write, name=name),
+    # A turn of the largest takes seconds.
+    turns=(1, 5) if name == 'vgg16' else (3, 7),
+    full_only=[side for side in _FOR_THE_RECORD if side in peers],
   )
 
 
 _FOR_THE_RECORD = ('openvino', 'torch', 'flax')
 _PEERS = {'onnxruntime': _onnxruntime, 'openvino': _openvino, 'torch': _torch}
 CASES = {
-    f'features/{networks.B0}': _case(
-        networks.B0, {**_PEERS, 'keras': _keras, 'flax': _flax}
-    ),
-    **{
-        f'features/{name}': _case(name, _PEERS)
-        for name in networks.SOURCES
-        if name != networks.B0
-    },
+  f'features/{networks.B0}': _case(
+    networks.B0, {**_PEERS, 'keras': _keras, 'flax': _flax}
+  ),
+  **{
+    f'features/{name}': _case(name, _PEERS)
+    for name in networks.SOURCES
+    if name != networks.B0
+  },
 }

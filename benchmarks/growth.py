@@ -45,11 +45,11 @@ def point(module: str, name: str, case: sides.Case) -> dict[str, Any]:
   iterations = float(result.get('n_iter', 1))
   counted = [s / iterations for s in worker.counted(case.turns[True])]
   return {
-      'seconds': statistics.median(counted),
-      'seconds_lowest': min(counted),
-      'seconds_highest': max(counted),
-      'turns': len(counted),
-      'memory_bytes': worker.memory,
+    'seconds': statistics.median(counted),
+    'seconds_lowest': min(counted),
+    'seconds_highest': max(counted),
+    'turns': len(counted),
+    'memory_bytes': worker.memory,
   }
 
 
@@ -81,7 +81,7 @@ def _panel(axes: Axes, record: dict[str, Any], key: str, unit: float) -> None:
     middle = np.exp(np.log(values).mean() - slope * np.log(sizes).mean())
     axes.plot(sizes, middle * sizes**slope, color=drawing.GRAY, linewidth=1)
     axes.annotate(
-        f'exponent {slope:z.2f}', (0.05, 0.9), xycoords='axes fraction'
+      f'exponent {slope:z.2f}', (0.05, 0.9), xycoords='axes fraction'
     )
   # Noise about a constant should not fill the panel.
   low, high = values.min(), values.max()
@@ -101,7 +101,7 @@ def drawn(records: list[dict[str, Any]]) -> Figure:
   for i, record in enumerate(records):
     sweep = sweeps.SWEEPS[record['name']]
     time_axes, memory_axes = panels[
-        2 * (i // columns) : 2 * (i // columns) + 2, i % columns
+      2 * (i // columns) : 2 * (i // columns) + 2, i % columns
     ]
     time_axes.set_visible(True)
     time_axes.set_title(sweep.title)

@@ -4,7 +4,9 @@ Ten epochs, batches of 8, Adam, no early stopping on either side; initial
 weights and orders differ, so that heads are compared by their AUC.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
 import functools
 import os
 import time
@@ -22,7 +24,7 @@ _FUNDUS = (1428, *((42, 441, 274, 671) * 6))
 
 
 def _problem(
-    scale: sides.Scale, sizes: Sequence[int]
+  scale: sides.Scale, sizes: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
   """Features `[N, d]`, labels `[N]` and the rows of each head."""
   x = sides.read_features(scale)
@@ -39,10 +41,10 @@ def _aucs(y: np.ndarray, scores: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def _compared(
-    y: np.ndarray,
-    heads: Sequence[int],
-    scores: Callable[[Any], np.ndarray],
-    models: Sequence[Any],
+  y: np.ndarray,
+  heads: Sequence[int],
+  scores: Callable[[Any], np.ndarray],
+  models: Sequence[Any],
 ) -> sides.Result:
   """AUCs of the first models of a peer, one for each of `heads`."""
   found = [scores(own) for own in models[:_COMPARED]]
@@ -51,14 +53,15 @@ def _compared(
 
 def _ours(scale: sides.Scale, *, sizes: Sequence[int]) -> sides.Side:
   sides.start_ours()
-  from heterojax.heads import ensemble
   import jax
+
+  from heterojax.heads import ensemble
 
   x, y, rows = _problem(scale, sizes)
   keys = jax.random.split(jax.random.key(0), (2, len(sizes)))
   members = [
-      ensemble.Member(own, np.arange(208), *both)
-      for own, *both in zip(rows, *keys, strict=True)
+    ensemble.Member(own, np.arange(208), *both)
+    for own, *both in zip(rows, *keys, strict=True)
   ]
   training = ensemble.Training(_EPOCHS, _EPOCHS, _BATCH, 1e-3)
   on_device = jax.numpy.asarray(x)
@@ -87,7 +90,7 @@ def _ours(scale: sides.Scale, *, sizes: Sequence[int]) -> sides.Side:
 
 
 def _measured(
-    scale: sides.Scale, sizes: Sequence[int], most: int
+  scale: sides.Scale, sizes: Sequence[int], most: int
 ) -> tuple[Sequence[int], float]:
   """The heads that a slow peer fits, and their share of all rows.
 
@@ -104,11 +107,11 @@ def _measured(
 
 
 def _keras(
-    scale: sides.Scale,
-    *,
-    sizes: Sequence[int],
-    backend: str = 'tensorflow',
-    traced: bool = False,
+  scale: sides.Scale,
+  *,
+  sizes: Sequence[int],
+  backend: str = 'tensorflow',
+  traced: bool = False,
 ) -> sides.Side:
   """A model and a `fit` for every head, or only the `fit` of a traced one."""
   os.environ['KERAS_BACKEND'] = backend
@@ -119,7 +122,8 @@ def _keras(
 
   def model() -> Any:
     own = keras.Sequential([
-        keras.Input((x.shape[1],)), keras.layers.Dense(1, activation='sigmoid')
+      keras.Input((x.shape[1],)),
+      keras.layers.Dense(1, activation='sigmoid'),
     ])
     own.compile('adam', 'binary_crossentropy', metrics=['accuracy'])
     return own
@@ -149,7 +153,7 @@ def _keras(
 
 
 def _sklearn(
-    scale: sides.Scale, *, sizes: Sequence[int], solver: str
+  scale: sides.Scale, *, sizes: Sequence[int], solver: str
 ) -> sides.Side:
   from sklearn import linear_model
 
@@ -162,17 +166,17 @@ def _sklearn(
       own = linear_model.LogisticRegression()
     else:
       own = linear_model.SGDClassifier(
-          loss='log_loss', max_iter=_EPOCHS, tol=None, random_state=0
+        loss='log_loss', max_iter=_EPOCHS, tol=None, random_state=0
       )
     return own.fit(x[rows[i]], y[rows[i]])
 
   return sides.Side(
-      lambda: [fitted(i) for i in chosen],
-      fraction,
-      steady=True,
-      compared=functools.partial(
-          _compared, y, chosen, lambda own: own.decision_function(x)
-      ),
+    lambda: [fitted(i) for i in chosen],
+    fraction,
+    steady=True,
+    compared=functools.partial(
+      _compared, y, chosen, lambda own: own.decision_function(x)
+    ),
   )
 
 
@@ -186,39 +190,39 @@ def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
 
 
 def _case(
-    heads: str, d: int, sizes: Sequence[int], turns: tuple[int, int] = (1, 2)
+  heads: str, d: int, sizes: Sequence[int], turns: tuple[int, int] = (1, 2)
 ) -> sides.Case:
   makes: dict[str, Callable[..., sides.Side]] = {
-      'ours': _ours,
-      'keras': _keras,
-      'keras/traced before': functools.partial(_keras, traced=True),
-      'keras/JAX backend': functools.partial(_keras, backend='jax'),
-      **{
-          f'scikit-learn/{solver}': functools.partial(_sklearn, solver=solver)
-          for solver in ('LogisticRegression', 'SGDClassifier')
-      },
+    'ours': _ours,
+    'keras': _keras,
+    'keras/traced before': functools.partial(_keras, traced=True),
+    'keras/JAX backend': functools.partial(_keras, backend='jax'),
+    **{
+      f'scikit-learn/{solver}': functools.partial(_sklearn, solver=solver)
+      for solver in ('LogisticRegression', 'SGDClassifier')
+    },
   }
   if len(sizes) >= _MANY:  # Each takes Keras twenty minutes or more.
     del makes['keras/traced before'], makes['keras/JAX backend']
   if len(sizes) > _MANY:  # Those take it half an hour.
     del makes['scikit-learn/LogisticRegression']
   return sides.Case(
-      f'{heads} of {d:,} features',
-      {s: functools.partial(m, sizes=sizes) for s, m in makes.items()},
-      _quality,
-      functools.partial(sides.write_features, n=_N, d=d, centred=True),
-      turns,
-      full_only=[s for s in makes if s not in ('ours', 'keras')],
+    f'{heads} of {d:,} features',
+    {s: functools.partial(m, sizes=sizes) for s, m in makes.items()},
+    _quality,
+    functools.partial(sides.write_features, n=_N, d=d, centred=True),
+    turns,
+    full_only=[s for s in makes if s not in ('ours', 'keras')],
   )
 
 
 CASES = {
-    'heads/fundus_avg': _case('25 heads', 1280, _FUNDUS, (3, 3)),
-    'heads/fundus_flatten': _case('25 heads', 62720, _FUNDUS),
-    'heads/1000': _case(
-        '1,000 heads of 357 images', 1280, (357,) * _MANY, (1, 1)
-    ),
-    'heads/10000': _case(
-        '10,000 heads of 357 images', 1280, (357,) * (10 * _MANY)
-    ),
+  'heads/fundus_avg': _case('25 heads', 1280, _FUNDUS, (3, 3)),
+  'heads/fundus_flatten': _case('25 heads', 62720, _FUNDUS),
+  'heads/1000': _case(
+    '1,000 heads of 357 images', 1280, (357,) * _MANY, (1, 1)
+  ),
+  'heads/10000': _case(
+    '10,000 heads of 357 images', 1280, (357,) * (10 * _MANY)
+  ),
 }

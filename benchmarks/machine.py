@@ -3,32 +3,32 @@
 import subprocess
 
 from benchmarks import sides
-from heterojax import environment
+from heterojax.run import environment
 
 _PEERS = (
-    'keras',
-    'onnxruntime',
-    'openvino',
-    'scikit-fuzzy',
-    'scikit-learn',
-    'tensorflow',
-    'timm',
-    'torch',
-    'torchvision',
+  'keras',
+  'onnxruntime',
+  'openvino',
+  'scikit-fuzzy',
+  'scikit-learn',
+  'tensorflow',
+  'timm',
+  'torch',
+  'torchvision',
 )
 
 
 def describe() -> dict[str, object]:
   """Processor, commit, flags and versions; starts the JAX backend."""
   done = subprocess.run(
-      ['git', 'rev-parse', '--short', 'HEAD'],
-      capture_output=True,
-      text=True,
-      check=False,
-      cwd=sides.ROOT,
+    ['git', 'rev-parse', '--short', 'HEAD'],
+    capture_output=True,
+    text=True,
+    check=False,
+    cwd=sides.ROOT,
   )
   return {
-      **environment.describe(),
-      'commit': done.stdout.strip(),
-      'peers': environment.versions(_PEERS),
+    **environment.describe(),
+    'commit': done.stdout.strip(),
+    'peers': environment.versions(_PEERS),
   }

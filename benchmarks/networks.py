@@ -17,10 +17,10 @@ from benchmarks import sides
 B0, LITE0 = 'efficientnet_b0', 'efficientnet_lite0'
 # Name to whose weights ours reads.
 SOURCES = {
-    B0: 'timm',
-    LITE0: 'lukemelas',
-    'resnet18': 'torchvision',
-    'vgg16': 'torchvision',
+  B0: 'timm',
+  LITE0: 'lukemelas',
+  'resnet18': 'torchvision',
+  'vgg16': 'torchvision',
 }
 # Images of a run, fewer where one costs more; four times as many in full.
 NUMBER = {B0: 64, LITE0: 64, 'resnet18': 32, 'vgg16': 16}
@@ -51,17 +51,17 @@ def normalised(scale: sides.Scale, name: str) -> np.ndarray:
 
 
 def of_ours(
-    name: str,
-    shape: tuple[int, ...],
-    weights: pathlib.Path | None = None,
-    source: str = 'auto',
+  name: str,
+  shape: tuple[int, ...],
+  weights: pathlib.Path | None = None,
+  source: str = 'auto',
 ) -> tuple[Any, Any]:
   """The backbone, and what runs a batch of it, compiled for this process.
 
   Compiled once for all turns, as a study does for all of its images.
   """
   from heterojax import backbones
-  from heterojax import forward
+  from heterojax.compute import forward
 
   backbone = backbones.load(name, weights, source, top=False)
   apply = functools.partial(backbones.apply, backbone.graphdef, 'pooled')
@@ -81,10 +81,11 @@ def of_torch(name: str) -> Any:
     features = whole.forward_features
   elif name == LITE0:
     import efficientnet_lite_pytorch
+
     from heterojax.backbones import imagenet
 
     whole = efficientnet_lite_pytorch.EfficientNet.from_name(
-        'efficientnet-lite0'
+      'efficientnet-lite0'
     )
     path, _ = imagenet.locate(name, download=False)
     whole.load_state_dict(torch.load(path))
@@ -97,7 +98,6 @@ def of_torch(name: str) -> Any:
     features = torch.nn.Sequential(*parts)
 
   class Pooled(torch.nn.Module):
-
     def __init__(self):
       super().__init__()
       self.whole = whole
@@ -115,10 +115,10 @@ def of_keras(pooling: str | None = 'avg') -> Any:
 
   keras.utils.set_random_seed(0)
   return keras.applications.EfficientNetB0(
-      include_top=False,
-      weights=None,
-      pooling=pooling,
-      input_shape=(224, 224, 3),
+    include_top=False,
+    weights=None,
+    pooling=pooling,
+    input_shape=(224, 224, 3),
   )
 
 
@@ -129,11 +129,11 @@ def write(scale: sides.Scale, *, name: str) -> None:
   network = of_torch(name)
   torch.save(network.whole.state_dict(), scale.folder / WEIGHTS)
   torch.onnx.export(
-      network,
-      (torch.zeros(2, 3, 224, 224),),
-      str(scale.folder / ONNX),
-      input_names=['x'],
-      output_names=['y'],
-      dynamic_axes={'x': {0: 'n'}, 'y': {0: 'n'}},
-      dynamo=False,
+    network,
+    (torch.zeros(2, 3, 224, 224),),
+    str(scale.folder / ONNX),
+    input_names=['x'],
+    output_names=['y'],
+    dynamic_axes={'x': {0: 'n'}, 'y': {0: 'n'}},
+    dynamo=False,
   )

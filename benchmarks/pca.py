@@ -11,8 +11,9 @@ _LARGE = 5e7  # Numbers, with which some solvers take too long for `quick`.
 
 def _ours(scale: sides.Scale, *, q: int) -> sides.Side:
   sides.start_ours()
-  from heterojax.cluster import pca
   import jax
+
+  from heterojax.cluster import pca
 
   x = sides.read_features(scale)
 
@@ -43,7 +44,7 @@ def _theirs(scale: sides.Scale, *, q: int, solver: str) -> sides.Side:
 
 def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   gap = np.sum(ours['share'], dtype=np.float64) - np.sum(
-      theirs['share'], dtype=np.float64
+    theirs['share'], dtype=np.float64
   )
   return {'explained_variance_gap': float(gap)}
 
@@ -54,24 +55,22 @@ def _case(n: int, d: int, q: int) -> sides.Case:
   if d > 10_000:
     solvers.remove('covariance_eigh')
   return sides.Case(
-      f'{q} components',
-      {
-          'ours': functools.partial(_ours, q=q),
-          **{
-              f'scikit-learn/{solver}': functools.partial(
-                  _theirs, q=q, solver=solver
-              )
-              for solver in solvers
-          },
+    f'{q} components',
+    {
+      'ours': functools.partial(_ours, q=q),
+      **{
+        f'scikit-learn/{solver}': functools.partial(_theirs, q=q, solver=solver)
+        for solver in solvers
       },
-      _quality,
-      functools.partial(sides.write_features, n=n, d=d),
-      turns=sides.turns(n, d),
-      full_only=['scikit-learn/randomized'] if n * d > _LARGE else (),
+    },
+    _quality,
+    functools.partial(sides.write_features, n=n, d=d),
+    turns=sides.turns(n, d),
+    full_only=['scikit-learn/randomized'] if n * d > _LARGE else (),
   )
 
 
 CASES = {
-    f'pca/{n}x{d}x200': _case(n, d, 200)
-    for n, d in ((1428, 62720), (1428, 1280), (100_000, 1280))
+  f'pca/{n}x{d}x200': _case(n, d, 200)
+  for n, d in ((1428, 62720), (1428, 1280), (100_000, 1280))
 }

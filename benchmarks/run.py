@@ -21,33 +21,33 @@ from typing import Any
 from absl import app
 from absl import flags
 
-import heterojax  # Appends the XLA flags before any backend exists.
 from benchmarks import machine
 from benchmarks import table
 from benchmarks import turns
+import heterojax  # Appends the XLA flags before any backend exists.
 
 _SUITE = flags.DEFINE_enum(
-    'suite', 'quick', ['quick', 'full'], 'How much peers do, in how many turns.'
+  'suite', 'quick', ['quick', 'full'], 'How much peers do, in how many turns.'
 )
 _ONLY = flags.DEFINE_string('only', '', 'Regular expression of names.')
 _OUT = flags.DEFINE_string('out', None, 'JSON file to write, and a .md beside.')
 _COMPARE = flags.DEFINE_string('compare', None, 'JSON file of an earlier run.')
 _THRESHOLD = flags.DEFINE_float(
-    'threshold', 1.3, 'With --compare: a ratio that fell by more is a failure.'
+  'threshold', 1.3, 'With --compare: a ratio that fell by more is a failure.'
 )
 
 flags.mark_flag_as_required('out')
 del heterojax
 
 _MODULES = (
-    'features',
-    'endtoend',
-    'heads',
-    'kmeans',
-    'pca',
-    'clusters',
-    'clusterings',
-    'study',
+  'features',
+  'endtoend',
+  'heads',
+  'kmeans',
+  'pca',
+  'clusters',
+  'clusterings',
+  'study',
 )
 
 
@@ -81,12 +81,12 @@ def main(argv: list[str]) -> None:
   del argv
   begin = time.perf_counter()
   report = {
-      'schema_version': 1,
-      'suite': _SUITE.value,
-      'machine': machine.describe(),
-      'seconds': 0.0,
-      'case_seconds': {},
-      'records': [],
+    'schema_version': 1,
+    'suite': _SUITE.value,
+    'machine': machine.describe(),
+    'seconds': 0.0,
+    'case_seconds': {},
+    'records': [],
   }
   for module in _MODULES:
     for name, new, seconds in _measured(f'benchmarks.{module}'):

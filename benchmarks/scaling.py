@@ -12,10 +12,10 @@ import time
 from absl import app
 from absl import flags
 
-import heterojax  # Appends the XLA flags before any backend exists.
 from benchmarks import growth
 from benchmarks import machine
 from benchmarks import sweeps
+import heterojax  # Appends the XLA flags before any backend exists.
 from heterojax.report import drawing
 
 _OUT = flags.DEFINE_string('out', None, 'Folder for what is written.')
@@ -41,10 +41,10 @@ def main(argv: list[str]) -> None:
       print(case, found, flush=True)
     records.append(growth.fitted(name, points))
   report = {
-      'schema_version': 1,
-      'machine': machine.describe(),
-      'seconds': time.perf_counter() - begin,
-      'sweeps': records,
+    'schema_version': 1,
+    'machine': machine.describe(),
+    'seconds': time.perf_counter() - begin,
+    'sweeps': records,
   }
   (folder / 'scaling.json').write_text(json.dumps(report, indent=1) + '\n')
   with drawing.style():

@@ -17,20 +17,20 @@ from absl import flags
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from heterojax import arithmetic
 from heterojax import cli
-from heterojax import environment
-from heterojax import metrics
-from heterojax import run_folder
-from heterojax.studies import retraining
+from heterojax.compute import arithmetic
+from heterojax.run import environment
+from heterojax.run import run_folder
+from heterojax.stats import metrics
 from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
-from heterojax.studies.outcome import Fold
+from heterojax.studies.retraining import study as retraining
+from heterojax.studies.retraining.outcome import Fold
 
 _FLAGS = (
-    (flags.DEFINE_string, 'workdir', 'seeds', 'A run folder per seed in it.'),
-    (flags.DEFINE_integer, 'seeds', 5, 'How many, from the configured one on.'),
-    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+  (flags.DEFINE_string, 'workdir', 'seeds', 'A run folder per seed in it.'),
+  (flags.DEFINE_integer, 'seeds', 5, 'How many, from the configured one on.'),
+  (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
 
 
@@ -53,17 +53,17 @@ def _study(config: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
     samples = stages.collect(settings, cohorts)
     run_folder.begin(folder, config, here)
     results, outcome = retraining.run(
-        settings, folder, cohorts, samples, backbone, stages.Timer()
+      settings, folder, cohorts, samples, backbone, stages.Timer()
     )
   return {
-      'seed': settings.seed,
-      'protocol': results['protocol'],
-      'dataset': results['dataset'],
-      'leaks': results['leaks'],
-      'overall': results['overall'],
-      'retrained': [c['retrained']['accuracy'] for c in results['clusters']],
-      'random': [c['random']['accuracy'] for c in results['clusters']],
-      'logistic_regression': logistic_regression(outcome.folds[0], outcome.x),
+    'seed': settings.seed,
+    'protocol': results['protocol'],
+    'dataset': results['dataset'],
+    'leaks': results['leaks'],
+    'overall': results['overall'],
+    'retrained': [c['retrained']['accuracy'] for c in results['clusters']],
+    'random': [c['random']['accuracy'] for c in results['clusters']],
+    'logistic_regression': logistic_regression(outcome.folds[0], outcome.x),
   }
 
 
@@ -76,20 +76,20 @@ def _seeds(values: flags.FlagValues) -> int:
     records.append(record)
     head, peer = record['overall'], record['logistic_regression']
     print(
-        f'seed {seed}: accuracy {head["accuracy"]:.4f}, AUC {head["auc"]:.4f};'
-        f' LogisticRegression {peer["accuracy"]:.4f}, {peer["auc"]:.4f}',
-        flush=True,
+      f'seed {seed}: accuracy {head["accuracy"]:.4f}, AUC {head["auc"]:.4f};'
+      f' LogisticRegression {peer["accuracy"]:.4f}, {peer["auc"]:.4f}',
+      flush=True,
     )
   for name in ('accuracy', 'auc'):
     own = np.array([r['overall'][name] for r in records])
     other = np.array([r['logistic_regression'][name] for r in records])
     print(
-        f'{name}: {own.mean():.4f} ({own.min():.4f} to {own.max():.4f}), minus'
-        f' LogisticRegression {np.mean(own - other):+.4f}'
-        f' ({np.min(own - other):+.4f} to {np.max(own - other):+.4f})'
+      f'{name}: {own.mean():.4f} ({own.min():.4f} to {own.max():.4f}), minus'
+      f' LogisticRegression {np.mean(own - other):+.4f}'
+      f' ({np.min(own - other):+.4f} to {np.max(own - other):+.4f})'
     )
   run_folder.write_atomically(
-      workdir / 'seeds.json', json.dumps(records, indent=2) + '\n'
+    workdir / 'seeds.json', json.dumps(records, indent=2) + '\n'
   )
   return 0
 

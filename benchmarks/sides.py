@@ -5,11 +5,14 @@ is told to and says how long that took. Libraries do not share a process, so non
 changes another's threads, memory or backend.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Mapping
 import os
 import pathlib
 import resource
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -101,7 +104,7 @@ def like_features(n: int, d: int, seed: int = 0) -> np.ndarray:
 
 
 def write_features(
-    scale: Scale, *, n: int, d: int, centred: bool = False
+  scale: Scale, *, n: int, d: int, centred: bool = False
 ) -> None:
   """Writes `like_features` for all sides of a case: the `prepare` of many."""
   x = like_features(n, d)
@@ -171,8 +174,8 @@ def forget_peak() -> None:
 def start_ours() -> None:
   """heterojax as its commands start it."""
   import heterojax  # Appends the XLA flags before any backend exists.
-  from heterojax import arithmetic
-  from heterojax import compilation
+  from heterojax.compute import arithmetic
+  from heterojax.compute import compilation
 
   del heterojax
   arithmetic.start()

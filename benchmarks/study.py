@@ -26,25 +26,25 @@ _EPOCHS, _BATCH = 10, 8
 
 def _ours(scale: sides.Scale) -> sides.Side:
   command = [
-      *(sys.executable, '-m', 'launch.study'),
-      '--config=configs/fundus.py:protocol=published,feature=flatten',
-      f'--config.data.dir={sides.odir()}',
-      f'--config.backbone.weights={scale.folder / networks.KERAS_WEIGHTS}',
-      # None is stopped early on either side.
-      f'--config.heads.patience={_EPOCHS}',
-      f'--config.heads.epochs={_EPOCHS}',
+    *(sys.executable, '-m', 'launch.study'),
+    '--config=configs/fundus.py:protocol=published,feature=flatten',
+    f'--config.data.dir={sides.odir()}',
+    f'--config.backbone.weights={scale.folder / networks.KERAS_WEIGHTS}',
+    # None is stopped early on either side.
+    f'--config.heads.patience={_EPOCHS}',
+    f'--config.heads.epochs={_EPOCHS}',
   ]
 
   def run() -> sides.Result:
     folder = tempfile.mkdtemp(dir=scale.folder)
     done = subprocess.run(
-        [*command, f'--workdir={folder}/run'],
-        cwd=sides.ROOT,
-        # No programs of an earlier run.
-        env=os.environ | {'HETEROJAX_CACHE': f'{folder}/cache'},
-        capture_output=True,
-        text=True,
-        check=False,
+      [*command, f'--workdir={folder}/run'],
+      cwd=sides.ROOT,
+      # No programs of an earlier run.
+      env=os.environ | {'HETEROJAX_CACHE': f'{folder}/cache'},
+      capture_output=True,
+      text=True,
+      check=False,
     )
     if done.returncode:
       raise RuntimeError((done.stdout + done.stderr).strip().splitlines()[-1])
@@ -65,9 +65,9 @@ def _keras(scale: sides.Scale) -> sides.Side:
 
   network.trainable = False
   model = keras.Sequential([
-      network,
-      keras.layers.Flatten(),
-      keras.layers.Dense(1, activation='sigmoid'),
+    network,
+    keras.layers.Flatten(),
+    keras.layers.Dense(1, activation='sigmoid'),
   ])
   model.compile('adam', 'binary_crossentropy', metrics=['accuracy'])
   # Of fewer, the 0.3 s that a `fit` takes once would count too much.
@@ -79,9 +79,14 @@ def _keras(scale: sides.Scale) -> sides.Side:
 
   def fit(number: int, own: int) -> None:
     model.fit(
-        x[:number], y[:number], batch_size=_BATCH, epochs=1, verbose=0,
-        validation_data=(x[:own], y[:own]), validation_batch_size=_BATCH,
-    )  # pyformat: disable
+      x[:number],
+      y[:number],
+      batch_size=_BATCH,
+      epochs=1,
+      verbose=0,
+      validation_data=(x[:own], y[:own]),
+      validation_batch_size=_BATCH,
+    )
 
   def run() -> sides.Result:
     fit(len(x), own)
@@ -93,11 +98,11 @@ def _keras(scale: sides.Scale) -> sides.Side:
 
 
 CASES = {
-    'study/fundus': sides.Case(
-        'image files to report, 25 heads',
-        {'ours': _ours, 'keras': _keras},
-        lambda ours, theirs: {'heads': float(ours['heads'])},
-        # Keras took 15 ms an image in most, and 27 in others.
-        turns=(1, 3),
-    )
+  'study/fundus': sides.Case(
+    'image files to report, 25 heads',
+    {'ours': _ours, 'keras': _keras},
+    lambda ours, theirs: {'heads': float(ours['heads'])},
+    # Keras took 15 ms an image in most, and 27 in others.
+    turns=(1, 3),
+  )
 }

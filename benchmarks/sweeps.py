@@ -43,7 +43,7 @@ def _features(scale: sides.Scale, value: int) -> sides.Side:
   how = features.Extraction('avg', endtoend.SIZE, 'keras', 32, sides.threads())
   run = endtoend.extracting(networks.LITE0, source, chosen, how, scale.folder)
   return sides.Side(
-      run, steady=True, compared=lambda x: {'rows': np.array(len(x))}
+    run, steady=True, compared=lambda x: {'rows': np.array(len(x))}
   )
 
 
@@ -66,16 +66,17 @@ def _devices(scale: sides.Scale, value: int) -> sides.Side:
 def _heads(scale: sides.Scale, value: int) -> sides.Side:
   """Ten epochs of 357 of 1,428 images, 1,280 features."""
   sides.start_ours()
-  from heterojax.heads import ensemble
   import jax
+
+  from heterojax.heads import ensemble
 
   x = jax.numpy.asarray(sides.like_features(1428, 1280))
   y = (np.arange(len(x)) % 2).astype(np.float32)
   rng = np.random.default_rng(0)
   keys = jax.random.split(jax.random.key(0), (2, value))
   members = [
-      ensemble.Member(rng.permutation(len(x))[:357], np.arange(208), *both)
-      for both in zip(*keys, strict=True)
+    ensemble.Member(rng.permutation(len(x))[:357], np.arange(208), *both)
+    for both in zip(*keys, strict=True)
   ]
   training = ensemble.Training(10, 10, 8, 1e-3)
 
@@ -88,12 +89,13 @@ def _heads(scale: sides.Scale, value: int) -> sides.Side:
 
 
 def _kmeans(
-    scale: sides.Scale, value: int, *, axis: str, **others: int
+  scale: sides.Scale, value: int, *, axis: str, **others: int
 ) -> sides.Side:
   """Seconds are those of an iteration."""
   sides.start_ours()
-  from heterojax.cluster import kmeans
   import jax
+
+  from heterojax.cluster import kmeans
 
   size = {**others, axis: value}
   x = sides.like_features(size['n'], size['d'])
@@ -108,49 +110,49 @@ def _kmeans(
 
 
 SWEEPS = {
-    'features/n': Sweep(
-        'EfficientNet-Lite0 features',
-        'JPEG files',
-        (1000, 2000, 4000, 8000),
-        _features,
-        1,
-    ),
-    'features/devices': Sweep(
-        'Features of 256 images',
-        'devices that share the cores',
-        (1, 2, 4),
-        _devices,
-    ),
-    'heads/h': Sweep(
-        'Heads, 1,280 features', 'heads', (25, 100, 400, 1600), _heads
-    ),
-    'kmeans/n': Sweep(
-        'K-means, 64 columns, k = 16',
-        'rows',
-        (25_000, 50_000, 100_000, 200_000),
-        functools.partial(_kmeans, axis='n', d=64, k=16),
-    ),
-    'kmeans/d': Sweep(
-        'K-means, 50,000 rows, k = 16',
-        'columns',
-        (16, 64, 256, 1024),
-        functools.partial(_kmeans, axis='d', n=50_000, k=16),
-    ),
-    'kmeans/k': Sweep(
-        'K-means, 50,000 x 64',
-        'k',
-        (4, 16, 64, 256),
-        functools.partial(_kmeans, axis='k', n=50_000, d=64),
-    ),
+  'features/n': Sweep(
+    'EfficientNet-Lite0 features',
+    'JPEG files',
+    (1000, 2000, 4000, 8000),
+    _features,
+    1,
+  ),
+  'features/devices': Sweep(
+    'Features of 256 images',
+    'devices that share the cores',
+    (1, 2, 4),
+    _devices,
+  ),
+  'heads/h': Sweep(
+    'Heads, 1,280 features', 'heads', (25, 100, 400, 1600), _heads
+  ),
+  'kmeans/n': Sweep(
+    'K-means, 64 columns, k = 16',
+    'rows',
+    (25_000, 50_000, 100_000, 200_000),
+    functools.partial(_kmeans, axis='n', d=64, k=16),
+  ),
+  'kmeans/d': Sweep(
+    'K-means, 50,000 rows, k = 16',
+    'columns',
+    (16, 64, 256, 1024),
+    functools.partial(_kmeans, axis='d', n=50_000, k=16),
+  ),
+  'kmeans/k': Sweep(
+    'K-means, 50,000 x 64',
+    'k',
+    (4, 16, 64, 256),
+    functools.partial(_kmeans, axis='k', n=50_000, d=64),
+  ),
 }
 
 CASES = {
-    f'{name}={value}': sides.Case(
-        sweep.title,
-        {'ours': functools.partial(sweep.make, value=value)},
-        lambda ours, theirs: {},
-        turns=(sweep.turns, sweep.turns),
-    )
-    for name, sweep in SWEEPS.items()
-    for value in sweep.values
+  f'{name}={value}': sides.Case(
+    sweep.title,
+    {'ours': functools.partial(sweep.make, value=value)},
+    lambda ours, theirs: {},
+    turns=(sweep.turns, sweep.turns),
+  )
+  for name, sweep in SWEEPS.items()
+  for value in sweep.values
 }

@@ -15,14 +15,14 @@ def _seconds(value: float) -> str:
 
 def _quality(record: dict[str, Any]) -> str:
   return ', '.join(
-      f'{name.replace("_", " ")} {value:.3g}'
-      for name, value in record['quality'].items()
+    f'{name.replace("_", " ")} {value:.3g}'
+    for name, value in record['quality'].items()
   )
 
 
 def _why_not(record: dict[str, Any]) -> str:
   return ', '.join(
-      f'{k}: {record[k]}' for k in ('missing', 'failed') if k in record
+    f'{k}: {record[k]}' for k in ('missing', 'failed') if k in record
   )
 
 
@@ -35,42 +35,43 @@ def line(record: dict[str, Any]) -> str:
   if record['extrapolated']:
     done = f', they did {record["fraction_measured"]:.3g} of it'
   return (
-      f'{start}{record["ratio"]:.3g} ({record["ratio_lowest"]:.3g} to'
-      f' {record["ratio_highest"]:.3g}), {_seconds(record["ours"])} and'
-      f' {_seconds(record["theirs"])}{done}; {_quality(record)}'
+    f'{start}{record["ratio"]:.3g} ({record["ratio_lowest"]:.3g} to'
+    f' {record["ratio_highest"]:.3g}), {_seconds(record["ours"])} and'
+    f' {_seconds(record["theirs"])}{done}; {_quality(record)}'
   )
 
 
 def markdown(report: dict[str, Any]) -> str:
   """The table of a report for the README."""
   rows = [
-      '| benchmark | peer | ours | theirs | ratio | memory, ours / theirs | |',
-      '|---|---|---|---|---|---|---|',
+    '| benchmark | peer | ours | theirs | ratio | memory, ours / theirs | |',
+    '|---|---|---|---|---|---|---|',
   ]
   for r in report['records']:
     if 'ratio' not in r:
       rows.append(f'| {r["name"]} | {_peer(r)} | | | | | {_why_not(r)} |')
       continue
     memory = ' / '.join(
-        '?' if r[f'{side}_memory_bytes'] is None
-        else f'{r[f"{side}_memory_bytes"] / 1e6:.0f}'
-        for side in ('ours', 'theirs')
+      '?'
+      if r[f'{side}_memory_bytes'] is None
+      else f'{r[f"{side}_memory_bytes"] / 1e6:.0f}'
+      for side in ('ours', 'theirs')
     )
     notes = [_quality(r)]
     if r['extrapolated']:
       share = f'{r["fraction_measured"]:.2g}'
       notes.append(f'extrapolated from {share} of the work')
     rows.append(
-        f'| {r["name"]} | {_peer(r)} | {_seconds(r["ours"])} |'
-        f' {_seconds(r["theirs"])} | {r["ratio"]:.3g}'
-        f' ({r["ratio_lowest"]:.3g} to {r["ratio_highest"]:.3g}) |'
-        f' {memory} MB | {"; ".join(notes)} |'
+      f'| {r["name"]} | {_peer(r)} | {_seconds(r["ours"])} |'
+      f' {_seconds(r["theirs"])} | {r["ratio"]:.3g}'
+      f' ({r["ratio_lowest"]:.3g} to {r["ratio_highest"]:.3g}) |'
+      f' {memory} MB | {"; ".join(notes)} |'
     )
   return '\n'.join(rows) + '\n'
 
 
 def slower(
-    old: dict[str, Any], new: dict[str, Any], threshold: float
+  old: dict[str, Any], new: dict[str, Any], threshold: float
 ) -> list[str]:
   """What fell behind its peer by more than the threshold.
 
@@ -83,7 +84,6 @@ def slower(
     now = record.get('ratio')
     if was and now and was / now > threshold:
       found.append(
-          f'{record["name"]} against {_peer(record)}: {was:.3g} became'
-          f' {now:.3g}'
+        f'{record["name"]} against {_peer(record)}: {was:.3g} became {now:.3g}'
       )
   return found

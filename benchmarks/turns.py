@@ -36,18 +36,19 @@ class Worker:
     # To a file: a full pipe that nobody reads would stop the worker.
     self._errors = tempfile.TemporaryFile('w+')
     self._process = subprocess.Popen(
-        [sys.executable, '-m', 'benchmarks.worker', module, side],
-        cwd=sides.ROOT,
-        env=os.environ | {
-            # No programs of an earlier run.
-            'HETEROJAX_CACHE': cache,
-            # Else every process might compile all imports from their source.
-            'PYTHONDONTWRITEBYTECODE': '',
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=self._errors,
-        text=True,
+      [sys.executable, '-m', 'benchmarks.worker', module, side],
+      cwd=sides.ROOT,
+      env=os.environ
+      | {
+        # No programs of an earlier run.
+        'HETEROJAX_CACHE': cache,
+        # Else every process might compile all imports from their source.
+        'PYTHONDONTWRITEBYTECODE': '',
+      },
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=self._errors,
+      text=True,
     )
 
   def begin(self, name: str, scale: sides.Scale) -> None:
@@ -136,11 +137,11 @@ class Crew:
 
 
 def run(
-    crew: Crew,
-    name: str,
-    case: sides.Case,
-    scale: sides.Scale,
-    chosen: Iterable[str],
+  crew: Crew,
+  name: str,
+  case: sides.Case,
+  scale: sides.Scale,
+  chosen: Iterable[str],
 ) -> dict[str, Worker]:
   """Runs sides of a case in turn, to their end.
 
@@ -178,7 +179,7 @@ def run(
 
 
 def measure(
-    crew: Crew, name: str, case: sides.Case, full: bool
+  crew: Crew, name: str, case: sides.Case, full: bool
 ) -> list[dict[str, Any]]:
   """The records of a case, one per peer.
 
@@ -222,21 +223,21 @@ def _record(ours: Worker, theirs: Worker, turns: int) -> dict[str, Any]:
   ratios = [b / a for a, b in zip(*counted, strict=True)]
   fraction = theirs.ready['fraction']
   return {
-      'peer': library,
-      'method': method,
-      'ratio': medians[1] / medians[0],
-      'ratio_lowest': min(ratios),
-      'ratio_highest': max(ratios),
-      'ours': medians[0],
-      'theirs': medians[1],
-      'unit': 's',
-      'turns': turns,
-      'extrapolated': fraction < 1,
-      'fraction_measured': fraction,
-      'ours_first_run': ours.seconds[0],
-      'theirs_first_run': theirs.seconds[0],
-      'ours_setup': ours.ready['setup'],
-      'theirs_setup': theirs.ready['setup'],
-      'ours_memory_bytes': ours.memory,
-      'theirs_memory_bytes': theirs.memory,
+    'peer': library,
+    'method': method,
+    'ratio': medians[1] / medians[0],
+    'ratio_lowest': min(ratios),
+    'ratio_highest': max(ratios),
+    'ours': medians[0],
+    'theirs': medians[1],
+    'unit': 's',
+    'turns': turns,
+    'extrapolated': fraction < 1,
+    'fraction_measured': fraction,
+    'ours_first_run': ours.seconds[0],
+    'theirs_first_run': theirs.seconds[0],
+    'ours_setup': ours.ready['setup'],
+    'theirs_setup': theirs.ready['setup'],
+    'ours_memory_bytes': ours.memory,
+    'theirs_memory_bytes': theirs.memory,
   }

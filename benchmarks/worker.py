@@ -18,7 +18,7 @@ from benchmarks import sides
 
 
 def _take_part(
-    case: sides.Case, side: str, scale: sides.Scale, answer: Callable[..., None]
+  case: sides.Case, side: str, scale: sides.Scale, answer: Callable[..., None]
 ) -> None:
   """In one case: sets up, runs at every 'run', and ends at another line."""
   if side == sides.PREPARE:

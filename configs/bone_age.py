@@ -17,7 +17,7 @@ from heterojax.configs import common
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol=clean|published, feature=flatten|avg, demo, tiny."""
   args = common.parse_arg(
-      arg, protocol='clean', feature='avg', demo=False, tiny=False
+    arg, protocol='clean', feature='avg', demo=False, tiny=False
   )
   config = common.sample_size(args['protocol'], args['feature'])
   config.sizes = '300,700,2837,5674'

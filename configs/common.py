@@ -23,8 +23,8 @@ def parse_arg(arg: str | None, **defaults: str | bool) -> dict[str, str | bool]:
     key, _, value = item.partition('=')
     if key not in defaults:
       raise ValueError(
-          f'the config has no argument {key!r}: it takes'
-          f' {", ".join(defaults) or "none"}'
+        f'the config has no argument {key!r}: it takes'
+        f' {", ".join(defaults) or "none"}'
       )
     if isinstance(defaults[key], bool):
       if value.lower() not in ('', 'true', 'false'):
@@ -49,88 +49,88 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
   """The retraining study with the defaults of Keras and of this project."""
   create = config_dict.create
   return create(
-      seed=0,
-      study='retraining',
-      # sample_size only: numbers, shares or words, or '', which stands for
-      # 100,300,half,all; with data.files, the files' numbers of rows
-      sizes='',
-      nested=True,  # sample_size only: a size holds the smaller ones
-      published='',  # sample_size only: psp or bone_age, to compare with
-      data=create(
-          dataset='folder',  # see heterojax/datasets/__init__.py
-          dir='',  # folder or file; see the configuration of the data set
-          files='',  # features only: a pattern, one file per fold (and size)
-          task='classification',  # or regression (sample_size only)
-          where='',  # use only rows with column=value
-          positive='',  # label of the disease; '' where two labels tell
-          negative='',  # label of the other class
-          balance=False,  # draw as many negatives as there are positives
-          subpopulation='',  # manifest column to compare the clusters with
-          num_images=480,  # of the made-up cohort
-          resize='keras',  # keras (no antialias) or antialias
-          image_size=224,  # pixels
-          max_bad_share=0.1,  # of the drawn rows that may be unusable, 0..1
-      ),
-      split=create(
-          protocol=protocol,  # clean or published
-          test_share=0.2,
-          validation_share=0.2,  # of the training part; clean only
-          folds=0,  # or 2 and more: every image is tested once, by group
-      ),
-      augmentation=create(  # training images after it, per image before
-          positive=1.0,
-          negative=1.0,
-      ),
-      backbone=create(
-          name='efficientnet_b0',  # or efficientnet_lite0
-          source='auto',  # whose weights; see heterojax.backbones.load
-          weights='imagenet',  # or the path of a weight file
-          feature=feature,  # flatten (62,720 numbers) or avg (1,280)
-          train='frozen',  # or full: trained per fold and size (sample_size)
-          dtype='float32',  # or bfloat16: of a frozen network's arithmetic
-      ),
-      features=create(
-          batch_size=32,  # images per call of the network
-          workers=min(os.cpu_count() or 1, 16),  # threads that decode
-      ),
-      reduction=create(
-          method='pca',  # or none
-          n_components=200,
-          rule='fixed',  # variance: as many as explain that share; or
-          variance=0.7,  # minimum_mode_cv (sample_size only): the fewest of
-          most_components=70,  # up to these whose CV is the most frequent one
-          fit='train',  # or separate, to show what that mistake does
-          rejected=0,  # components of a second clustering to show beside it
-      ),
-      cluster=create(
-          method='kmeans',  # or fuzzy or gmm
-          k=4,
-          n_init=10,  # restarts
-          max_iter=300,
-          tol=1e-4,  # kmeans: of the mean variance, as in scikit-learn
-          fuzzifier=2.0,  # of fuzzy
-          covariance='full',  # of gmm; or diag or spherical
-          trainings=10,  # sample_size only: of the clustering, per fold
-          matching='members',  # of their clusters, or members_and_metric
-      ),
-      heads=create(
-          epochs=10,
-          patience=3,  # epochs
-          batch_size=8,
-          learning_rate=1e-3,
-          l2=0.0,  # factor of the squared kernel in the loss
-          monitor='val_accuracy',  # or val_loss
-          widths=(256, 128, 64),  # hidden layers, of a regression
-          random_runs=5,  # per cluster
-          random_vary='both',  # subset and initialisation, or initialisation
-      ),
-      fine_tuning=create(  # where backbone.train is full
-          epochs=20,
-          patience=5,  # epochs
-          batch_size=8,
-          learning_rate=1e-4,
-          weight_decay=1e-4,
-      ),
+    seed=0,
+    study='retraining',
+    # sample_size only: numbers, shares or words, or '', which stands for
+    # 100,300,half,all; with data.files, the files' numbers of rows
+    sizes='',
+    nested=True,  # sample_size only: a size holds the smaller ones
+    published='',  # sample_size only: psp or bone_age, to compare with
+    data=create(
+      dataset='folder',  # see heterojax/datasets/__init__.py
+      dir='',  # folder or file; see the configuration of the data set
+      files='',  # features only: a pattern, one file per fold (and size)
+      task='classification',  # or regression (sample_size only)
+      where='',  # use only rows with column=value
+      positive='',  # label of the disease; '' where two labels tell
+      negative='',  # label of the other class
+      balance=False,  # draw as many negatives as there are positives
+      subpopulation='',  # manifest column to compare the clusters with
+      num_images=480,  # of the made-up cohort
+      resize='keras',  # keras (no antialias) or antialias
+      image_size=224,  # pixels
+      max_bad_share=0.1,  # of the drawn rows that may be unusable, 0..1
+    ),
+    split=create(
+      protocol=protocol,  # clean or published
+      test_share=0.2,
+      validation_share=0.2,  # of the training part; clean only
+      folds=0,  # or 2 and more: every image is tested once, by group
+    ),
+    augmentation=create(  # training images after it, per image before
+      positive=1.0,
+      negative=1.0,
+    ),
+    backbone=create(
+      name='efficientnet_b0',  # or efficientnet_lite0
+      source='auto',  # whose weights; see heterojax.backbones.load
+      weights='imagenet',  # or the path of a weight file
+      feature=feature,  # flatten (62,720 numbers) or avg (1,280)
+      train='frozen',  # or full: trained per fold and size (sample_size)
+      dtype='float32',  # or bfloat16: of a frozen network's arithmetic
+    ),
+    features=create(
+      batch_size=32,  # images per call of the network
+      workers=min(os.cpu_count() or 1, 16),  # threads that decode
+    ),
+    reduction=create(
+      method='pca',  # or none
+      n_components=200,
+      rule='fixed',  # variance: as many as explain that share; or
+      variance=0.7,  # minimum_mode_cv (sample_size only): the fewest of
+      most_components=70,  # up to these whose CV is the most frequent one
+      fit='train',  # or separate, to show what that mistake does
+      rejected=0,  # components of a second clustering to show beside it
+    ),
+    cluster=create(
+      method='kmeans',  # or fuzzy or gmm
+      k=4,
+      n_init=10,  # restarts
+      max_iter=300,
+      tol=1e-4,  # kmeans: of the mean variance, as in scikit-learn
+      fuzzifier=2.0,  # of fuzzy
+      covariance='full',  # of gmm; or diag or spherical
+      trainings=10,  # sample_size only: of the clustering, per fold
+      matching='members',  # of their clusters, or members_and_metric
+    ),
+    heads=create(
+      epochs=10,
+      patience=3,  # epochs
+      batch_size=8,
+      learning_rate=1e-3,
+      l2=0.0,  # factor of the squared kernel in the loss
+      monitor='val_accuracy',  # or val_loss
+      widths=(256, 128, 64),  # hidden layers, of a regression
+      random_runs=5,  # per cluster
+      random_vary='both',  # subset and initialisation, or initialisation
+    ),
+    fine_tuning=create(  # where backbone.train is full
+      epochs=20,
+      patience=5,  # epochs
+      batch_size=8,
+      learning_rate=1e-4,
+      weight_decay=1e-4,
+    ),
   )
 
 

@@ -15,7 +15,7 @@ from heterojax.configs import common
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol=clean|published, feature=flatten|avg, control, tiny."""
   args = common.parse_arg(
-      arg, protocol='clean', feature='flatten', control=False, tiny=False
+    arg, protocol='clean', feature='flatten', control=False, tiny=False
   )
   config = common.retraining(args['protocol'], args['feature'])
   config.data.dataset = 'demo_control' if args['control'] else 'demo'

@@ -17,9 +17,7 @@ from heterojax.configs import common
 
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol=clean|published, study=retraining|sample_size, tiny."""
-  args = common.parse_arg(
-      arg, protocol='clean', study='retraining', tiny=False
-  )
+  args = common.parse_arg(arg, protocol='clean', study='retraining', tiny=False)
   config = common.study(args['study'], args['protocol'], 'avg')
   config.data.dataset = 'features'
   config.backbone.name = 'given'

@@ -15,7 +15,7 @@ from heterojax.configs import common
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol, feature, study=retraining|sample_size, tiny."""
   args = common.parse_arg(
-      arg, protocol='clean', feature='avg', study='retraining', tiny=False
+    arg, protocol='clean', feature='avg', study='retraining', tiny=False
   )
   config = common.study(args['study'], args['protocol'], args['feature'])
   # Its ImageNet weights come with the installation.

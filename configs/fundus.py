@@ -18,7 +18,7 @@ from heterojax.configs import common
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol, feature, study=retraining|sample_size, tiny."""
   args = common.parse_arg(
-      arg, protocol='clean', feature='', study='retraining', tiny=False
+    arg, protocol='clean', feature='', study='retraining', tiny=False
   )
   retraining = args['study'] == 'retraining'
   feature = args['feature'] or ('flatten' if retraining else 'avg')

@@ -1,6 +1,7 @@
 """What every entry point shares: flags, configs, signals and exit codes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 import importlib.util
 import pathlib
 import re
@@ -12,12 +13,12 @@ from absl import flags
 from ml_collections import config_dict
 from ml_collections import config_flags
 
-from heterojax import interruption
-from heterojax import run_folder
 from heterojax.errors import HeterojaxError
 from heterojax.errors import Interrupted
 from heterojax.errors import UnexpectedError
 from heterojax.errors import UserError
+from heterojax.run import interruption
+from heterojax.run import run_folder
 
 _CONFIGS = 'heterojax.configs'
 _CONFIG = ('--config', '-config')
@@ -25,34 +26,32 @@ _DEBUG = re.compile('--?debug(=(true|t|1))?', re.IGNORECASE)
 _LONGEST = 2000  # Characters of a sentence, whatever it quotes.
 # What Python says of a flag's value, and what it means.
 _PLAINLY = {
-    r'invalid literal for int\(\) with base 10: .*': 'it is no whole number',
-    r'could not convert string to float: .*': 'it is no number',
+  r'invalid literal for int\(\) with base 10: .*': 'it is no whole number',
+  r'could not convert string to float: .*': 'it is no number',
 }
 
 
 def _values(
-    extra: Sequence[tuple], argv: Sequence[str], config: bool
+  extra: Sequence[tuple], argv: Sequence[str], config: bool
 ) -> flags.FlagValues:
   """`--config` (a file, or the name of a shipped one) and an entry's flags."""
   values = flags.FlagValues()
   if config:
     config_flags.DEFINE_config_file(
-        'config',
-        None,
-        'FILE.py or NAME, then arguments as in demo:control; fields are'
-        ' overridden as --config.data.dir=DIR.',
-        lock_config=True,
-        flag_values=values,
-        sys_argv=list(argv),  # Fields become flags where they are named in it.
+      'config',
+      None,
+      'FILE.py or NAME, then arguments as in demo:control; fields are'
+      ' overridden as --config.data.dir=DIR.',
+      lock_config=True,
+      flag_values=values,
+      sys_argv=list(argv),  # Fields become flags where they are named in it.
     )
   for define, name, default, text in extra:
     define(name, default, text, flag_values=values)
   return values
 
 
-def _parse(
-    values: flags.FlagValues, argv: Sequence[str], about: str
-) -> None:
+def _parse(values: flags.FlagValues, argv: Sequence[str], about: str) -> None:
   """Parses the command line.
 
   absl itself exits with 1 on a bad flag and shows a traceback for a missing
@@ -84,15 +83,15 @@ def _parse(
     raise UserError(f'{rest[1]!r} is not a flag (see --help).')
   if 'config' in values and values.config is None:
     raise UserError(
-        'Say what to run with --config=NAME, where NAME is one of'
-        f' {", ".join(_shipped_configs())} or a file.'
+      'Say what to run with --config=NAME, where NAME is one of'
+      f' {", ".join(_shipped_configs())} or a file.'
     )
   if 'config' in values and not isinstance(
-      values.config, config_dict.ConfigDict
+    values.config, config_dict.ConfigDict
   ):
     raise UserError(
-        'The file of --config must define get_config() that returns a'
-        f' ConfigDict, not {type(values.config).__name__}.'
+      'The file of --config must define get_config() that returns a'
+      f' ConfigDict, not {type(values.config).__name__}.'
     )
 
 
@@ -105,7 +104,7 @@ def _shipped_configs() -> list[str]:
 
 def _find_configs() -> str:
   return next(
-      iter(importlib.util.find_spec(_CONFIGS).submodule_search_locations)
+    iter(importlib.util.find_spec(_CONFIGS).submodule_search_locations)
   )
 
 
@@ -125,8 +124,8 @@ def _shipped(argv: Sequence[str]) -> list[str]:
     if not name.endswith('.py'):
       if name not in _shipped_configs():
         raise UserError(
-            f'There is no configuration {name!r}: --config is a file or one of'
-            f' {", ".join(_shipped_configs())}.'
+          f'There is no configuration {name!r}: --config is a file or one of'
+          f' {", ".join(_shipped_configs())}.'
         )
       argv[i] = f'--config={_find_configs()}/{name}.py{colon}{arg}'
     elif not pathlib.Path(name).is_file():
@@ -160,12 +159,12 @@ def _one_line(error: Exception) -> str:
 
 
 def run(
-    extra: Sequence[tuple],
-    body: Callable[[flags.FlagValues], int],
-    argv: Sequence[str],
-    *,
-    about: str,
-    config: bool = True,
+  extra: Sequence[tuple],
+  body: Callable[[flags.FlagValues], int],
+  argv: Sequence[str],
+  *,
+  about: str,
+  config: bool = True,
 ) -> int:
   """Runs an entry point and turns what it raises into an exit code.
 
@@ -216,8 +215,7 @@ def sentence(error: Exception) -> str:
   if len(text) > _LONGEST:
     text = f'{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}'
   return ''.join(
-      c if c.isprintable() else c.encode('unicode_escape').decode()
-      for c in text
+    c if c.isprintable() else c.encode('unicode_escape').decode() for c in text
   )
 
 
@@ -228,20 +226,20 @@ def _for_the_user(error: Exception) -> HeterojaxError:
   text = _one_line(error)
   if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in text:
     return UserError(
-        'There is not enough memory: choose a smaller'
-        ' --config.features.batch_size, --config.data.image_size, or the'
-        ' argument feature=avg.'
+      'There is not enough memory: choose a smaller'
+      ' --config.features.batch_size, --config.data.image_size, or the'
+      ' argument feature=avg.'
     )
   if 'home directory' in text:  # As `pathlib` says it of ~somebody.
     return UserError(
-        'A path begins with ~ and a name that this machine does not know: write'
-        ' the path in full.'
+      'A path begins with ~ and a name that this machine does not know: write'
+      ' the path in full.'
     )
   if isinstance(error, OSError):  # A full disk, a folder without rights.
     return UserError(f'A file cannot be used: {error}.')
   return UnexpectedError(
-      f'Something went wrong that should not ({type(error).__name__}: {text}):'
-      ' please report it with what --debug prints.'
+    f'Something went wrong that should not ({type(error).__name__}: {text}):'
+    ' please report it with what --debug prints.'
   )
 
 

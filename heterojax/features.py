@@ -6,7 +6,9 @@ memory does not grow with the data set and an interrupted run loses one block.
 """
 
 import collections
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -15,21 +17,22 @@ import hashlib
 import json
 import logging
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 from flax import nnx
 import jax
 import numpy as np
 
 from heterojax import backbones
-from heterojax import forward
-from heterojax import half_precision
-from heterojax import run_folder
+from heterojax.backbones import half_precision
+from heterojax.compute import forward
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets.sources import ImageSource
 from heterojax.errors import UserError
-from heterojax.progress import Progress
+from heterojax.run import run_folder
+from heterojax.run.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 FEATURES = ('flatten', 'avg')
@@ -83,7 +86,7 @@ class Extraction:
 
 
 def network(
-    backbone: backbones.Backbone, extraction: Extraction
+  backbone: backbones.Backbone, extraction: Extraction
 ) -> tuple[forward.Network, Any]:
   """(params, images) to what the chosen feature flattens, and its params."""
   output = OUTPUT[extraction.feature]
@@ -116,13 +119,13 @@ def dim(backbone: backbones.Backbone, extraction: Extraction) -> int:
 
 
 def extract(
-    backbone: backbones.Backbone,
-    source: ImageSource,
-    pictures: Sequence[Picture],
-    folder: pathlib.Path,
-    extraction: Extraction,
-    *,
-    fingerprint: Any,
+  backbone: backbones.Backbone,
+  source: ImageSource,
+  pictures: Sequence[Picture],
+  folder: pathlib.Path,
+  extraction: Extraction,
+  *,
+  fingerprint: Any,
 ) -> Features:
   """Computes the features that `folder` does not hold yet.
 
@@ -144,21 +147,21 @@ def extract(
   shape = batch_shape(extraction, len(pictures))
   extraction = dataclasses.replace(extraction, batch_size=shape[0])
   store = _Store(
-      folder,
-      (len(pictures), dim(backbone, extraction)),
-      extraction.batch_size,
-      fingerprint,
+    folder,
+    (len(pictures), dim(backbone, extraction)),
+    extraction.batch_size,
+    fingerprint,
   )
   store.open()
   missing = store.missing()
   done = len(pictures) - sum(b.stop - b.start for b in missing)
   if missing:
     with (
-        forward.batches(*network(backbone, extraction), shape) as run,
-        Progress('features', len(pictures), 'images', done) as progress,
-        contextlib.closing(
-            decoded(source, pictures, missing, extraction)
-        ) as batches,
+      forward.batches(*network(backbone, extraction), shape) as run,
+      Progress('features', len(pictures), 'images', done) as progress,
+      contextlib.closing(
+        decoded(source, pictures, missing, extraction)
+      ) as batches,
     ):
       # Batches are in the devices' hands while one before them is written.
       begun: collections.deque[tuple[slice, Callable[[], np.ndarray]]]
@@ -182,7 +185,7 @@ def extract(
 
 
 def load_picture(
-    source: ImageSource, picture: Picture, extraction: Extraction
+  source: ImageSource, picture: Picture, extraction: Extraction
 ) -> np.ndarray:
   """Decodes, resizes and transforms one picture to `[S, S, 3]` float32."""
   image = images.decode(source.read(picture.path))
@@ -191,10 +194,10 @@ def load_picture(
 
 
 def decoded(
-    source: ImageSource,
-    pictures: Sequence[Picture],
-    blocks: Sequence[slice],
-    extraction: Extraction,
+  source: ImageSource,
+  pictures: Sequence[Picture],
+  blocks: Sequence[slice],
+  extraction: Extraction,
 ) -> Iterator[tuple[slice, np.ndarray]]:
   """Batches in order, decoded by threads ahead of their use.
 
@@ -219,8 +222,8 @@ def decoded(
         row[...] = load_picture(source, picture, extraction)
       except images.UnreadableImage as error:
         raise UserError(
-            f'{picture.path} of {source.name} is not what it was when the study'
-            f' began ({error}): put it back and give the same command.'
+          f'{picture.path} of {source.name} is not what it was when the study'
+          f' began ({error}): put it back and give the same command.'
         ) from error
 
   # Handing over picture by picture takes a fifth of the time of small ones.
@@ -236,8 +239,8 @@ def decoded(
         batch = np.zeros((batch_size, size, size, 3), np.float32)
         chosen = pictures[block]
         futures = [
-            pool.submit(load, batch[i : i + part], chosen[i : i + part])
-            for i in range(0, len(chosen), part)
+          pool.submit(load, batch[i : i + part], chosen[i : i + part])
+          for i in range(0, len(chosen), part)
         ]
         ahead.append((block, batch, futures))
 
@@ -262,23 +265,23 @@ class _Store:
   """
 
   def __init__(
-      self,
-      folder: pathlib.Path,
-      shape: tuple[int, int],
-      block_size: int,
-      fingerprint: Any,
+    self,
+    folder: pathlib.Path,
+    shape: tuple[int, int],
+    block_size: int,
+    fingerprint: Any,
   ):
     self._array = folder / 'features.npy'
     self._index = folder / 'blocks.jsonl'
     self._shape = shape
     self._blocks = [
-        slice(start, min(start + block_size, shape[0]))
-        for start in range(0, shape[0], block_size)
+      slice(start, min(start + block_size, shape[0]))
+      for start in range(0, shape[0], block_size)
     ]
     self._header = {
-        'shape': list(shape),
-        'block_size': block_size,
-        'fingerprint': run_folder.digest(fingerprint),
+      'shape': list(shape),
+      'block_size': block_size,
+      'fingerprint': run_folder.digest(fingerprint),
     }
     self._digests: dict[int, str] = {}
 
@@ -294,9 +297,9 @@ class _Store:
     else:
       if self._index.exists():
         _LOG.warning(
-            'Images, weights or settings are not those that %s was begun with:'
-            ' features are computed anew.',
-            self._array,
+          'Images, weights or settings are not those that %s was begun with:'
+          ' features are computed anew.',
+          self._array,
         )
       np.lib.format.open_memmap(self._array, 'w+', np.float32, self._shape)
     self._save_index()
@@ -333,10 +336,10 @@ class _Store:
         missing.append(block)
         if self._digests.pop(block.start, None):
           _LOG.warning(
-              'Rows %d to %d of %s are damaged: computed anew.',
-              block.start,
-              block.stop,
-              self._array,
+            'Rows %d to %d of %s are damaged: computed anew.',
+            block.start,
+            block.stop,
+            self._array,
           )
     done = self._shape[0] - sum(b.stop - b.start for b in missing)
     _LOG.info('Resuming: %d of %d features are there.', done, self._shape[0])
@@ -358,8 +361,8 @@ class _Store:
         file.write(_line(block.start, self._digests[block.start]))
     except OSError as error:
       raise UserError(
-          f'{self._array} cannot be written ({error.strerror}): mend that and'
-          ' give the same command, which goes on from here.'
+        f'{self._array} cannot be written ({error.strerror}): mend that and'
+        ' give the same command, which goes on from here.'
       ) from error
 
   def close(self) -> np.ndarray:

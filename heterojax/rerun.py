@@ -7,20 +7,20 @@ import pathlib
 import shutil
 import tempfile
 
-from heterojax import artifacts
 from heterojax.differences import files
 from heterojax.errors import UserError
+from heterojax.run import artifacts
 from heterojax.studies import running
 
 # What each stage writes for the stages after it, and what it is called.
 _OUTPUT = {
-    'heads': (('checkpoints/heads*',), 'trained heads'),
-    'cluster': (('checkpoints/clusters*',), 'stored clusters'),
-    'features': (
-        ('features/*', 'checkpoints/n*_fold*'),
-        'computed features',
-    ),
-    'all': (('*',), 'artifacts'),
+  'heads': (('checkpoints/heads*',), 'trained heads'),
+  'cluster': (('checkpoints/clusters*',), 'stored clusters'),
+  'features': (
+    ('features/*', 'checkpoints/n*_fold*'),
+    'computed features',
+  ),
+  'all': (('*',), 'artifacts'),
 }
 STAGES = tuple(_OUTPUT)
 _ALWAYS = ('config.json', 'environment.json')
@@ -29,7 +29,7 @@ _INPUTS = ('features/*', 'checkpoints/*', 'cohort/*')
 
 @contextlib.contextmanager
 def of(
-    folder: pathlib.Path, stage: str, allow_mismatch: bool = False
+  folder: pathlib.Path, stage: str, allow_mismatch: bool = False
 ) -> Iterator[pathlib.Path]:
   """Runs a study as if its stage had been lost, in a folder of its own.
 
@@ -50,15 +50,15 @@ def of(
   """
   if stage not in STAGES:
     raise UserError(
-        f'--rerun is {stage!r}, but must be one of {", ".join(STAGES)}.'
+      f'--rerun is {stage!r}, but must be one of {", ".join(STAGES)}.'
     )
   sealed = artifacts.read(folder)
   patterns, what = _OUTPUT[stage]
   lost = {name for name in sealed if _matches(name, patterns)}
   if not lost:
     raise UserError(
-        f'The run in {folder} has no {what} of its own, so --rerun={stage} has'
-        ' nothing to compute: use --rerun=all.'
+      f'The run in {folder} has no {what} of its own, so --rerun={stage} has'
+      ' nothing to compute: use --rerun=all.'
     )
   config = files.read_json(folder / 'config.json')
   with tempfile.TemporaryDirectory(prefix='heterojax-') as scratch:

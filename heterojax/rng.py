@@ -36,7 +36,7 @@ def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:
 
 
 def generator(
-    seed: int, purpose: Purpose, *members: str | int
+  seed: int, purpose: Purpose, *members: str | int
 ) -> np.random.Generator:
   """NumPy generator of one stream, for choices made on the host.
 
@@ -51,5 +51,5 @@ def generator(
   text = '\x1f'.join([str(seed), str(int(purpose)), *map(str, members)])
   digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
   return np.random.Generator(
-      np.random.Philox(key=int.from_bytes(digest, 'little'))
+    np.random.Philox(key=int.from_bytes(digest, 'little'))
   )

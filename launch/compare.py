@@ -10,14 +10,18 @@ import sys
 from absl import flags
 
 from heterojax import cli
-from heterojax.report import comparison
+from heterojax import comparison
 
 _FLAGS = (
-    (flags.DEFINE_list, 'workdirs', None, 'Run folders of finished studies.'),
-    (flags.DEFINE_string, 'out', None, 'Folder for the files; by default'
-     ' `comparison` in the first run folder.'),
-    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
-)  # pyformat: disable
+  (flags.DEFINE_list, 'workdirs', None, 'Run folders of finished studies.'),
+  (
+    flags.DEFINE_string,
+    'out',
+    None,
+    'Folder for the files; by default `comparison` in the first run folder.',
+  ),
+  (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+)
 
 
 def _compare(values: flags.FlagValues) -> int:

@@ -18,8 +18,8 @@ from heterojax.errors import UserError
 from heterojax.studies import settings as settings_lib
 
 _FLAGS = (
-    (flags.DEFINE_string, 'out', None, 'Folder for the prepared data.'),
-    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+  (flags.DEFINE_string, 'out', None, 'Folder for the prepared data.'),
+  (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
 
 
@@ -34,11 +34,11 @@ def _prepare(values: flags.FlagValues) -> int:
   from heterojax.datasets import builders
 
   target = builders.prepare(
-      data.dataset,
-      pathlib.Path(data.dir).expanduser(),
-      data.positive,
-      data.negative,
-      pathlib.Path(values.out).expanduser(),
+    data.dataset,
+    pathlib.Path(data.dir).expanduser(),
+    data.positive,
+    data.negative,
+    pathlib.Path(values.out).expanduser(),
   )
   print(f'The prepared data are at {target.absolute()}')
   return 0

@@ -11,18 +11,18 @@ import sys
 from absl import flags
 
 from heterojax import cli
-from heterojax import conditions
 from heterojax.errors import UserError
+from heterojax.records import conditions
 from heterojax.studies import running
 
 _FLAGS = (
-    (flags.DEFINE_string, 'workdir', None, 'Run folder; the same one resumes.'),
-    (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
-    (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
-    (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
-    (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
-    (flags.DEFINE_bool, 'allow_mismatch', False, 'Resume on another machine.'),
-    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+  (flags.DEFINE_string, 'workdir', None, 'Run folder; the same one resumes.'),
+  (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
+  (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
+  (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
+  (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
+  (flags.DEFINE_bool, 'allow_mismatch', False, 'Resume on another machine.'),
+  (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
 
 
@@ -37,11 +37,11 @@ def _study(values: flags.FlagValues) -> int:
     return 0
   workdir = pathlib.Path(values.workdir).expanduser()
   results = running.run(
-      config,
-      workdir,
-      allow_mismatch=values.allow_mismatch,
-      profile=values.profile,
-      **common,
+    config,
+    workdir,
+    allow_mismatch=values.allow_mismatch,
+    profile=values.profile,
+    **common,
   )
   print(f'The report is at {(workdir / "report.html").absolute()}')
   return int(fails(results))

@@ -13,22 +13,26 @@ import sys
 
 from absl import flags
 
-from heterojax import artifacts
 from heterojax import cli
 from heterojax import differences
 from heterojax import rerun
 from heterojax.differences import text
 from heterojax.errors import UserError
+from heterojax.run import artifacts
 
 _FLAGS = (
-    (flags.DEFINE_string, 'workdir', None, 'Folder of a finished run.'),
-    (flags.DEFINE_string, 'rerun', None, 'heads, cluster, features or all.'),
-    (flags.DEFINE_string, 'against', None, 'Folder of another finished run.'),
-    (flags.DEFINE_float, 'tolerance', differences.TOLERANCE,
-     'Of numbers, with --against.'),
-    (flags.DEFINE_bool, 'allow_mismatch', False, 'Rerun on another machine.'),
-    (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
-)  # pyformat: disable
+  (flags.DEFINE_string, 'workdir', None, 'Folder of a finished run.'),
+  (flags.DEFINE_string, 'rerun', None, 'heads, cluster, features or all.'),
+  (flags.DEFINE_string, 'against', None, 'Folder of another finished run.'),
+  (
+    flags.DEFINE_float,
+    'tolerance',
+    differences.TOLERANCE,
+    'Of numbers, with --against.',
+  ),
+  (flags.DEFINE_bool, 'allow_mismatch', False, 'Rerun on another machine.'),
+  (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+)
 
 
 def _verify(values: flags.FlagValues) -> int:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from heterojax import heterogeneity
-from heterojax import metrics
+from heterojax.stats import heterogeneity
+from heterojax.stats import metrics
 
 
 def by_loop(values, labels, k, transform) -> float:
@@ -11,7 +11,7 @@ def by_loop(values, labels, k, transform) -> float:
   cvs = []
   for row in labels:
     of_clusters = [
-        transform(np.mean(values[row == c])) for c in range(k) if c in row
+      transform(np.mean(values[row == c])) for c in range(k) if c in row
     ]
     if len(of_clusters) > 1 and np.mean(of_clusters) > 0:
       cvs.append(np.std(of_clusters) / np.mean(of_clusters))
@@ -21,5 +21,5 @@ def by_loop(values, labels, k, transform) -> float:
 def of(terms: metrics.Terms, labels: np.ndarray, k: int) -> float:
   means, _ = heterogeneity.cluster_means(terms.values, labels, k)
   return heterogeneity.mean_cv(
-      heterogeneity.coefficient_of_variation(terms.transform(means))
+    heterogeneity.coefficient_of_variation(terms.transform(means))
   )

@@ -6,7 +6,8 @@ others with HYPOTHESIS_PROFILE=explore; and no study that a test runs may write
 a null into `results.json` without saying why.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from collections.abc import Iterator
 import os
 import pathlib
 import tempfile
@@ -22,14 +23,14 @@ import hypothesis
 import jax
 import numpy as np
 import pytest
+import reasons
 
 import heterojax  # Appends the XLA flags before any backend exists.
-from heterojax import cores
-from heterojax import run_folder
+from heterojax.compute import cores
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
+from heterojax.run import run_folder
 from heterojax.studies.samples import Samples
-import reasons
 
 del heterojax
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -104,14 +105,14 @@ def samples() -> Samples:
   row = np.concatenate([np.arange(50), np.arange(10), 50 + np.arange(30)])
   ids = tuple(map(str, range(90)))
   return Samples(
-      ids=ids,
-      parents=ids,
-      transforms=(IDENTITY,) * 90,
-      split=np.array(['train'] * 60 + ['test'] * 30),
-      y=row % 2,
-      row=row,
-      pictures=tuple(Picture(str(i), IDENTITY) for i in range(80)),
-      y_of_pictures=np.arange(80) % 2,
+    ids=ids,
+    parents=ids,
+    transforms=(IDENTITY,) * 90,
+    split=np.array(['train'] * 60 + ['test'] * 30),
+    y=row % 2,
+    row=row,
+    pictures=tuple(Picture(str(i), IDENTITY) for i in range(80)),
+    y_of_pictures=np.arange(80) % 2,
   )
 
 

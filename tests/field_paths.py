@@ -21,34 +21,36 @@ def unnamed(stand_ins: Any, results: Any, path: str = 'results') -> list[str]:
     except (IndexError, KeyError, TypeError):
       return [path]
     return [
-        where
-        for i, own in enumerate(zip(entries, results))
-        for where in unnamed(*own, f'{path}[{i}]')
+      where
+      for i, own in enumerate(zip(entries, results))
+      for where in unnamed(*own, f'{path}[{i}]')
     ]
   if results is None or not isinstance(stand_ins, (int, str, dict, list)):
     return []
-  return [] if isinstance(results, str) == isinstance(stand_ins, str) else [path]
+  return (
+    [] if isinstance(results, str) == isinstance(stand_ins, str) else [path]
+  )
 
 
 def missing(stand_ins: Any, results: Any, path: str = 'results') -> list[str]:
   """Paths of the stand-ins that the results lack; null has everything."""
   if isinstance(results, dict) and isinstance(stand_ins, dict):
     return [
-        where
-        for name, own in stand_ins.items()
-        for where in (
-            missing(own, results[name], f'{path}.{name}')
-            if name in results
-            else [f'{path}.{name}']
-        )
+      where
+      for name, own in stand_ins.items()
+      for where in (
+        missing(own, results[name], f'{path}.{name}')
+        if name in results
+        else [f'{path}.{name}']
+      )
     ]
   if isinstance(results, list) and isinstance(stand_ins, list):
     # Those of unknown length are made of a class of their own.
     if type(stand_ins) is list and len(results) != len(stand_ins):
       return [f'{path} has {len(results)} entries']
     return [
-        where
-        for i, own in enumerate(results)
-        for where in missing(stand_ins[i], own, f'{path}[{i}]')
+      where
+      for i, own in enumerate(results)
+      for where in missing(stand_ins[i], own, f'{path}[{i}]')
     ]
   return []

@@ -20,9 +20,9 @@ def nulls_without_reason(tree: dict[str, Any], path: str = '') -> list[str]:
   for name, value in tree.items():
     if name == 'intervals':
       found += [
-          f'{path}.{name}.{metric}'
-          for metric, ends in value.items()
-          if ends is None and not tree.get(f'{metric}_why')
+        f'{path}.{name}.{metric}'
+        for metric, ends in value.items()
+        if ends is None and not tree.get(f'{metric}_why')
       ]
       continue
     children = list(_leaves(value))

@@ -8,12 +8,12 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from heterojax import metrics
 from heterojax.datasets import augmentation
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
-from heterojax.studies import analysis
+from heterojax.stats import metrics
+from heterojax.studies.retraining import analysis
 from heterojax.studies.samples import Samples
 
 
@@ -21,13 +21,13 @@ def _retrained(**values: list[float | None]) -> list[dict[str, object]]:
   """Clusters whose retrained heads score so; 0 in metrics not named."""
   number = len(next(iter(values.values())))
   return [
-      {
-          'retrained': {
-              name: values[name][i] if name in values else 0.0
-              for name in metrics.METRICS
-          }
+    {
+      'retrained': {
+        name: values[name][i] if name in values else 0.0
+        for name in metrics.METRICS
       }
-      for i in range(number)
+    }
+    for i in range(number)
   ]
 
 
@@ -44,14 +44,14 @@ def test_distance_vs_performance_is_spearman() -> None:
   assert [(p['a'], p['b']) for p in got['pairs']] == pairs
   for name in metrics.METRICS:
     want = stats.spearmanr(
-        [distances[a, b] for a, b in pairs],
-        [abs(values[name][a] - values[name][b]) for a, b in pairs],
+      [distances[a, b] for a, b in pairs],
+      [abs(values[name][a] - values[name][b]) for a, b in pairs],
     )
     assert got['spearman'][name] == pytest.approx(want.statistic)
   for p in got['pairs']:
     assert p['centroid_distance'] == distances[p['a'], p['b']]
     assert p['difference']['auc'] == pytest.approx(
-        abs(values['auc'][p['a']] - values['auc'][p['b']])
+      abs(values['auc'][p['a']] - values['auc'][p['b']])
     )
 
 
@@ -74,19 +74,17 @@ def test_equal_fractions_are_ties_whatever_their_last_bits() -> None:
   values = [0.8, 0.7, 0.6, 0.5]
   assert 0.8 - 0.7 > 0.7 - 0.6
   distances = _distances(np.array([[0.0], [1.0], [5.0], [6.5]]))
-  got = analysis.distance_vs_performance(
-      _retrained(accuracy=values), distances
-  )
+  got = analysis.distance_vs_performance(_retrained(accuracy=values), distances)
   pairs = list(itertools.combinations(range(4), 2))
   want = stats.spearmanr(
-      [distances[a, b] for a, b in pairs], [b - a for a, b in pairs]
+    [distances[a, b] for a, b in pairs], [b - a for a, b in pairs]
   )
   assert got['spearman']['accuracy'] == pytest.approx(want.statistic)
 
 
 def test_two_clusters_have_no_ranking() -> None:
   got = analysis.distance_vs_performance(
-      _retrained(accuracy=[0.9, 0.8]), _distances(np.array([[0.0], [3.0]]))
+    _retrained(accuracy=[0.9, 0.8]), _distances(np.array([[0.0], [3.0]]))
   )
   (pair,) = got['pairs']
   assert pair['centroid_distance'] == 3
@@ -112,20 +110,20 @@ def test_what_could_not_be_estimated_is_left_out() -> None:
   assert 'Only 3 of them have all scores.' in got['why']
   assert '0.88' not in got['why']
   got = analysis.distance_vs_performance(
-      _retrained(auc=[0.9, None, None, 0.6]), distances
+    _retrained(auc=[0.9, None, None, 0.6]), distances
   )
   assert got['spearman']['auc'] is None
 
 
 def test_what_six_pairs_can_show() -> None:
   got = analysis.distance_vs_performance(
-      _retrained(accuracy=[0.9, 0.8, 0.5, 0.1]), _distances(np.eye(4))
+    _retrained(accuracy=[0.9, 0.8, 0.5, 0.1]), _distances(np.eye(4))
   )
   assert 'beyond ±0.88' in got['why']
   # The exact distribution of the coefficient.
   coefficients = np.array([
-      stats.spearmanr(range(6), order).statistic
-      for order in itertools.permutations(range(6))
+    stats.spearmanr(range(6), order).statistic
+    for order in itertools.permutations(range(6))
   ])
 
   def p_value(limit: float) -> float:
@@ -140,14 +138,14 @@ def _cohort() -> Cohort:
   candidates = []
   for i in range(12):
     candidates.append(
-        Candidate(
-            id=f'i{i}',
-            path=f'{i}.png',
-            label='ill' if i % 2 else 'well',
-            group=f'g{i}',
-            split='train' if i < 8 else 'test',
-            columns=(('camera', 'AB'[i % 4 < 2]),),
-        )
+      Candidate(
+        id=f'i{i}',
+        path=f'{i}.png',
+        label='ill' if i % 2 else 'well',
+        group=f'g{i}',
+        split='train' if i < 8 else 'test',
+        columns=(('camera', 'AB'[i % 4 < 2]),),
+      )
     )
   source = sources.Files(pathlib.Path())
   return Cohort('made up', source, 'ill', 'well', tuple(candidates))
@@ -159,14 +157,14 @@ def test_known_subpopulations() -> None:
   parents = ids[:8] + ['i0', 'i1', 'i2'] + ids[8:]
   ids = ids[:8] + ['i0+1', 'i1+1', 'i2+1'] + ids[8:]
   samples = Samples(
-      ids=tuple(ids),
-      parents=tuple(parents),
-      transforms=(augmentation.IDENTITY,) * 15,
-      split=np.array(['train'] * 11 + ['test'] * 4),
-      y=np.zeros(15, int),
-      row=np.arange(15),
-      pictures=(),
-      y_of_pictures=np.zeros(15, int),
+    ids=tuple(ids),
+    parents=tuple(parents),
+    transforms=(augmentation.IDENTITY,) * 15,
+    split=np.array(['train'] * 11 + ['test'] * 4),
+    y=np.zeros(15, int),
+    row=np.arange(15),
+    pictures=(),
+    y_of_pictures=np.zeros(15, int),
   )
   camera = [int(p[1:]) % 4 < 2 for p in parents]
   # Perfect for originals; copies, which do not count, are all elsewhere.
@@ -184,30 +182,30 @@ def test_known_subpopulations() -> None:
 
 
 def _cluster(
-    c: int,
-    where: list[float | None],
-    whole: float,
-    runs: list[float],
-    counts: tuple[int, int] = (50, 50),
-    originals: float = 60,
+  c: int,
+  where: list[float | None],
+  whole: float,
+  runs: list[float],
+  counts: tuple[int, int] = (50, 50),
+  originals: float = 60,
 ) -> dict[str, object]:
   """A cluster of 100 whose head is right for so much of 20 images each."""
   return {
-      'id': c,
-      'size': sum(counts),
-      'originals': originals,
-      'class_counts': {'ill': counts[0], 'well': counts[1]},
-      'retrained': {'accuracy': whole, 'n': 60},
-      'random': {
-          'accuracy': float(np.mean(runs)),
-          'runs': [{'accuracy': run} for run in runs],
-      },
-      'retrained_in_test_clusters': [
-          {'accuracy': a, 'n': 0, 'tp': 0, 'fn': 0}
-          if a is None
-          else {'accuracy': a, 'n': 20, 'tp': 10, 'fn': 4}
-          for a in where
-      ],
+    'id': c,
+    'size': sum(counts),
+    'originals': originals,
+    'class_counts': {'ill': counts[0], 'well': counts[1]},
+    'retrained': {'accuracy': whole, 'n': 60},
+    'random': {
+      'accuracy': float(np.mean(runs)),
+      'runs': [{'accuracy': run} for run in runs],
+    },
+    'retrained_in_test_clusters': [
+      {'accuracy': a, 'n': 0, 'tp': 0, 'fn': 0}
+      if a is None
+      else {'accuracy': a, 'n': 20, 'tp': 10, 'fn': 4}
+      for a in where
+    ],
   }
 
 
@@ -216,22 +214,22 @@ _GOOD = [0.85, 0.9, 0.95]
 
 def test_findings_names_the_cluster_that_fails_and_where() -> None:
   summary, text = analysis.findings([
-      _cluster(0, [0.9, 0.88, 0.9], 0.89, _GOOD),
-      _cluster(1, [0.55, 0.95, 0.4], 0.64, _GOOD),
-      _cluster(2, [0.9, 0.9, 0.9], 0.9, _GOOD),
+    _cluster(0, [0.9, 0.88, 0.9], 0.89, _GOOD),
+    _cluster(1, [0.55, 0.95, 0.4], 0.64, _GOOD),
+    _cluster(2, [0.9, 0.9, 0.9], 0.9, _GOOD),
   ])
   assert summary.startswith('1 of 3 clusters have a head that falls behind')
   assert 'one class' not in summary
   assert text.startswith(
-      'The head retrained on cluster 1 is right for 64% of the 60 test images;'
-      ' heads trained on 100 random images are right for 90% on average (85% to'
-      ' 95% over 3 runs).'
+    'The head retrained on cluster 1 is right for 64% of the 60 test images;'
+    ' heads trained on 100 random images are right for 90% on average (85% to'
+    ' 95% over 3 runs).'
   )
   # 14 of the 20 are positive.
   assert (
-      'In its own cluster it is right for 95% of 20 (always answering the'
-      ' larger class gives 70%), but it fails elsewhere: 55% of 20 in cluster'
-      ' 0, 40% of 20 in cluster 2.'
+    'In its own cluster it is right for 95% of 20 (always answering the'
+    ' larger class gives 70%), but it fails elsewhere: 55% of 20 in cluster'
+    ' 0, 40% of 20 in cluster 2.'
   ) in text
   assert text.endswith('does not hold for the others.')
 
@@ -239,12 +237,12 @@ def test_findings_names_the_cluster_that_fails_and_where() -> None:
 def test_findings_beside_an_empty_cluster() -> None:
   empty = _cluster(0, [None, None, None], 0.0, _GOOD, (0, 0), originals=0)
   empty |= {
-      'retrained': {'accuracy': None, 'n': 0},
-      'random': {'accuracy': None, 'runs': []},
+    'retrained': {'accuracy': None, 'n': 0},
+    'random': {'accuracy': None, 'runs': []},
   }
   others = [
-      _cluster(1, [None, 0.95, 0.4], 0.64, _GOOD),
-      _cluster(2, [None, 0.9, 0.9], 0.9, _GOOD),
+    _cluster(1, [None, 0.95, 0.4], 0.64, _GOOD),
+    _cluster(2, [None, 0.9, 0.9], 0.9, _GOOD),
   ]
   summary, text = analysis.findings([empty, *others])
   assert summary.startswith('1 of 3 clusters have a head that falls behind')
@@ -257,39 +255,39 @@ def test_findings_beside_an_empty_cluster() -> None:
 
 def test_findings_of_clusters_that_augmentation_made() -> None:
   _, *texts = analysis.findings([
-      _cluster(0, [0.9, 0.9, 0.9], 0.9, _GOOD, originals=5),
-      _cluster(1, [0.9, 0.9, 0.9], 0.9, _GOOD, originals=5.5),
-      _cluster(2, [0.9, 0.9, 0.9], 0.9, _GOOD, (40, 61), originals=2.5),
+    _cluster(0, [0.9, 0.9, 0.9], 0.9, _GOOD, originals=5),
+    _cluster(1, [0.9, 0.9, 0.9], 0.9, _GOOD, originals=5.5),
+    _cluster(2, [0.9, 0.9, 0.9], 0.9, _GOOD, (40, 61), originals=2.5),
   ])
   assert [text.split(' are originals')[0] for text in texts] == [
-      'Only 5 of the 100 training images of cluster 0',
-      'Only 2.5 of the 101 training images of cluster 2',
+    'Only 5 of the 100 training images of cluster 0',
+    'Only 2.5 of the 101 training images of cluster 2',
   ]
 
 
 def test_findings_without_test_images_at_home_or_elsewhere() -> None:
   _, text = analysis.findings([
-      _cluster(0, [None, 0.5, None], 0.6, _GOOD),
-      _cluster(1, [None, 0.9, None], 0.9, _GOOD),
+    _cluster(0, [None, 0.5, None], 0.6, _GOOD),
+    _cluster(1, [None, 0.9, None], 0.9, _GOOD),
   ])
   assert 'It fails elsewhere: 50% of 20 in cluster 1. What' in text
   # Worse everywhere, failing nowhere.
   _, text = analysis.findings([
-      _cluster(0, [0.7, 0.75], 0.75, _GOOD),
-      _cluster(1, [0.4, 0.9], 0.9, _GOOD),
+    _cluster(0, [0.7, 0.75], 0.75, _GOOD),
+    _cluster(1, [0.4, 0.9], 0.9, _GOOD),
   ])
   assert 'fails elsewhere' not in text
 
 
 @pytest.mark.parametrize(
-    'counts, share', [((90, 10), '90%'), ((0, 100), '100%')]
+  'counts, share', [((90, 10), '90%'), ((0, 100), '100%')]
 )
 def test_findings_of_a_lopsided_cluster(
-    counts: tuple[int, int], share: str
+  counts: tuple[int, int], share: str
 ) -> None:
   summary, text = analysis.findings([
-      _cluster(0, [0.9, 0.1], 0.5, _GOOD, counts),
-      _cluster(1, [0.9, 0.9], 0.9, _GOOD, (100, 0)),
+    _cluster(0, [0.9, 0.1], 0.5, _GOOD, counts),
+    _cluster(1, [0.9, 0.9], 0.9, _GOOD, (100, 0)),
   ])
   assert 'In 1 of them one class makes up' in summary
   name = 'ill' if counts[0] else 'well'
@@ -298,26 +296,26 @@ def test_findings_of_a_lopsided_cluster(
 
 
 @pytest.mark.parametrize(
-    'whole, runs, found',
-    [
-        # Failing in a cluster is nothing where chance subsets fail as well.
-        (0.70, [0.78, 0.79, 0.80], False),
-        (0.70, [0.71, 0.86, 0.88], True),
-        # One of them is as bad.
-        (0.70, [0.70, 0.90, 0.90], False),
-        # Ten points exactly, and in float64 a little less.
-        (0.80, [0.90, 0.90], True),
-        (0.80, [0.85, 0.90, 0.95], True),
-        (0.80, [0.89, 0.90], False),
-        (0.95, _GOOD, False),
-    ],
+  'whole, runs, found',
+  [
+    # Failing in a cluster is nothing where chance subsets fail as well.
+    (0.70, [0.78, 0.79, 0.80], False),
+    (0.70, [0.71, 0.86, 0.88], True),
+    # One of them is as bad.
+    (0.70, [0.70, 0.90, 0.90], False),
+    # Ten points exactly, and in float64 a little less.
+    (0.80, [0.90, 0.90], True),
+    (0.80, [0.85, 0.90, 0.95], True),
+    (0.80, [0.89, 0.90], False),
+    (0.95, _GOOD, False),
+  ],
 )
 def test_what_counts_as_falling_behind(
-    whole: float, runs: list[float], found: bool
+  whole: float, runs: list[float], found: bool
 ) -> None:
   texts = analysis.findings([
-      _cluster(0, [0.9, 0.4], whole, runs),
-      _cluster(1, [0.9, 0.9], 0.95, [0.9] * len(runs)),
+    _cluster(0, [0.9, 0.4], whole, runs),
+    _cluster(1, [0.9, 0.9], 0.95, [0.9] * len(runs)),
   ])
   assert len(texts) == (2 if found else 1)
   if not found:

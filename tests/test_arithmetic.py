@@ -8,28 +8,28 @@ import sys
 import jax
 import pytest
 
-from heterojax import arithmetic
+from heterojax.compute import arithmetic
 
 # The fusion that is wrong in jaxlib 0.10.2, as a user could switch it on again.
 _BROKEN = (
-    '--xla_cpu_experimental_ynn_fusion_type='
-    'dot,eltwise,reduce,individual_dot,individual_convolution'
+  '--xla_cpu_experimental_ynn_fusion_type='
+  'dot,eltwise,reduce,individual_dot,individual_convolution'
 )
 needs_the_flag = pytest.mark.skipif(
-    importlib.metadata.version('jaxlib') != '0.10.2'
-    or jax.default_backend() != 'cpu',
-    reason='only jaxlib 0.10.2 on CPU is known to need the flag',
+  importlib.metadata.version('jaxlib') != '0.10.2'
+  or jax.default_backend() != 'cpu',
+  reason='only jaxlib 0.10.2 on CPU is known to need the flag',
 )
 
 
 def _python(code: str, flags: str) -> subprocess.CompletedProcess:
   environment = dict(os.environ, XLA_FLAGS=flags)
   return subprocess.run(
-      [sys.executable, '-c', code],
-      env=environment,
-      capture_output=True,
-      text=True,
-      check=False,
+    [sys.executable, '-c', code],
+    env=environment,
+    capture_output=True,
+    text=True,
+    check=False,
   )
 
 
@@ -41,14 +41,14 @@ def test_this_installation_is_right() -> None:
 @needs_the_flag
 def test_canary_fails_without_the_flag() -> None:
   code = (
-      'import jax; jax.devices()\n'  # Too late for the flag from here on.
-      'import warnings\n'
-      'with warnings.catch_warnings(record=True) as seen:\n'
-      '  warnings.simplefilter("always")\n'
-      '  from heterojax import arithmetic\n'
-      'print(len([w for w in seen if "import it first" in str(w.message)]))\n'
-      'print(arithmetic.canary_error())\n'
-      'arithmetic.start()\n'
+    'import jax; jax.devices()\n'  # Too late for the flag from here on.
+    'import warnings\n'
+    'with warnings.catch_warnings(record=True) as seen:\n'
+    '  warnings.simplefilter("always")\n'
+    '  from heterojax.compute import arithmetic\n'
+    'print(len([w for w in seen if "import it first" in str(w.message)]))\n'
+    'print(arithmetic.canary_error())\n'
+    'arithmetic.start()\n'
   )
   done = _python(code, '')
   warned, error = done.stdout.split()
@@ -62,15 +62,18 @@ def test_canary_fails_without_the_flag() -> None:
 def test_the_program_refuses_with_exit_code_4(tmp_path) -> None:
   workdir = tmp_path / 'run'
   done = subprocess.run(
-      [
-          sys.executable, '-m', 'heterojax.launch.study',
-          '--config=demo:tiny', f'--workdir={workdir}',
-      ],
-      env=dict(os.environ, XLA_FLAGS=_BROKEN),
-      capture_output=True,
-      text=True,
-      check=False,
-  )  # pyformat: disable
+    [
+      sys.executable,
+      '-m',
+      'heterojax.launch.study',
+      '--config=demo:tiny',
+      f'--workdir={workdir}',
+    ],
+    env=dict(os.environ, XLA_FLAGS=_BROKEN),
+    capture_output=True,
+    text=True,
+    check=False,
+  )
   assert done.returncode == 4
   assert done.stderr.count('\n') == 1
   assert 'computes wrong sums' in done.stderr
@@ -86,7 +89,7 @@ def test_a_users_own_value_stays_and_others_are_kept() -> None:
 
 def test_importing_touches_no_device() -> None:
   code = (
-      'import heterojax, heterojax.studies.retraining, jax\n'
-      'print(jax._src.xla_bridge.backends_are_initialized())\n'
+    'import heterojax, heterojax.studies.retraining.study, jax\n'
+    'print(jax._src.xla_bridge.backends_are_initialized())\n'
   )
   assert _python(code, '').stdout.strip() == 'False'

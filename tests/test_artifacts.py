@@ -14,34 +14,34 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from heterojax import artifacts
-from heterojax import run_folder
-from heterojax.artifacts import Problem
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.launch import study
+from heterojax.run import artifacts
+from heterojax.run import run_folder
+from heterojax.run.artifacts import Problem
 
 # What a run of images leaves, at least.
 KINDS = (
-    'config.json',
-    'environment.json',
-    'manifest.csv',
-    'augmented.csv',
-    'clusters.csv',
-    'results.json',
-    'report.html',
-    'tables/*.csv',
-    'figures/*.png',
-    'figures/*.svg',
-    'features/*.npy',
-    'features/blocks.jsonl',
-    'checkpoints/*.json',
-    'checkpoints/heads/digests.json',
-    'checkpoints/heads/**/d/*',
-    'checkpoints/clusters/digests.json',
-    'checkpoints/clusters/**/d/*',
-    'cohort/*.csv',
-    'cohort/images/*.png',
+  'config.json',
+  'environment.json',
+  'manifest.csv',
+  'augmented.csv',
+  'clusters.csv',
+  'results.json',
+  'report.html',
+  'tables/*.csv',
+  'figures/*.png',
+  'figures/*.svg',
+  'features/*.npy',
+  'features/blocks.jsonl',
+  'checkpoints/*.json',
+  'checkpoints/heads/digests.json',
+  'checkpoints/heads/**/d/*',
+  'checkpoints/clusters/digests.json',
+  'checkpoints/clusters/**/d/*',
+  'cohort/*.csv',
+  'cohort/images/*.png',
 )
 
 
@@ -49,9 +49,9 @@ KINDS = (
 def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   """A tiny demo study."""
   workdir = tmp_path_factory.mktemp('runs') / 'demo'
-  assert study.main(
-      ['study.py', '--config=demo:tiny', f'--workdir={workdir}']
-  ) == 0  # pyformat: disable
+  assert (
+    study.main(['study.py', '--config=demo:tiny', f'--workdir={workdir}']) == 0
+  )
   return workdir
 
 
@@ -94,7 +94,7 @@ def test_a_finished_run_is_whole(finished: pathlib.Path) -> None:
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_run_has_every_kind_of_artifact(
-    finished: pathlib.Path, kind: str
+  finished: pathlib.Path, kind: str
 ) -> None:
   names = {str(path.relative_to(finished)) for path in finished.glob(kind)}
   assert names & set(artifacts.read(finished))
@@ -114,7 +114,7 @@ def test_one_flipped_bit_in_any_artifact_is_named(run: pathlib.Path) -> None:
 
 
 def test_any_artifact_truncated_longer_missing_or_linked(
-    run: pathlib.Path, tmp_path: pathlib.Path
+  run: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   for name in artifacts.read(run):
     path, data = run / name, (run / name).read_bytes()
@@ -151,19 +151,19 @@ def test_every_bit_of_the_seal_counts(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'name',
-    [
-        'notes.txt',
-        'tables/table9.csv',
-        'features/features.npy.part',
-        'checkpoints/heads/extra',
-        'new/deep/file',
-        '.hidden',
-        'tables/profile',
-        'tables/log.txt',
-        b'tables/\xff\xfe.csv',
-        'tables/line\nbreak.csv',
-    ],
+  'name',
+  [
+    'notes.txt',
+    'tables/table9.csv',
+    'features/features.npy.part',
+    'checkpoints/heads/extra',
+    'new/deep/file',
+    '.hidden',
+    'tables/profile',
+    'tables/log.txt',
+    b'tables/\xff\xfe.csv',
+    'tables/line\nbreak.csv',
+  ],
 )
 def test_a_foreign_file(tmp_path: pathlib.Path, name: str | bytes) -> None:
   run = small(tmp_path / 'run')
@@ -174,7 +174,7 @@ def test_a_foreign_file(tmp_path: pathlib.Path, name: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    'name', ['log.txt', '.lock', 'profile/a/trace', 'comparison/comparison.csv']
+  'name', ['log.txt', '.lock', 'profile/a/trace', 'comparison/comparison.csv']
 )
 def test_what_may_come_later(tmp_path: pathlib.Path, name: str) -> None:
   run = small(tmp_path / 'run')
@@ -195,19 +195,21 @@ def test_links_are_not_followed(tmp_path: pathlib.Path) -> None:
   (run / 'loop').symlink_to('.')
   (run / 'dangling').symlink_to('nowhere')
   assert artifacts.problems(run) == [
-      Problem('dangling', 'foreign'),
-      Problem('loop', 'foreign'),
-      Problem('tables', 'foreign'),
-      Problem('tables/a.csv', 'missing'),
+    Problem('dangling', 'foreign'),
+    Problem('loop', 'foreign'),
+    Problem('tables', 'foreign'),
+    Problem('tables/a.csv', 'missing'),
   ]
   artifacts.seal(run)
   assert set(artifacts.read(run)) == {
-      'config.json', 'results.json', 'features/x/b'
-  }  # pyformat: disable
+    'config.json',
+    'results.json',
+    'features/x/b',
+  }
 
 
 def test_folders_and_pipes_where_files_should_be(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   run = small(tmp_path / 'run')
   (run / 'results.json').unlink()
@@ -217,10 +219,10 @@ def test_folders_and_pipes_where_files_should_be(
   shutil.rmtree(run / 'features')
   (run / 'features').write_text('a file')
   assert artifacts.problems(run) == [
-      Problem('features', 'foreign'),
-      Problem('features/x/b', 'missing'),
-      Problem('results.json', 'missing'),
-      Problem('tables/a.csv', 'foreign'),
+    Problem('features', 'foreign'),
+    Problem('features/x/b', 'missing'),
+    Problem('results.json', 'missing'),
+    Problem('tables/a.csv', 'foreign'),
   ]
 
 
@@ -230,10 +232,10 @@ def test_a_seal_that_is_none(tmp_path: pathlib.Path, kind: str) -> None:
   seal = run / artifacts.SEAL
   seal.rename(tmp_path / 'seal')
   make = {
-      'folder': seal.mkdir,
-      'link': lambda: seal.symlink_to(tmp_path / 'seal'),
-      'pipe': lambda: os.mkfifo(seal),
-      'empty': seal.touch,
+    'folder': seal.mkdir,
+    'link': lambda: seal.symlink_to(tmp_path / 'seal'),
+    'pipe': lambda: os.mkfifo(seal),
+    'empty': seal.touch,
   }
   make.get(kind, lambda: None)()
   what = 'missing' if kind == 'missing' else 'tampered'
@@ -250,39 +252,55 @@ def reseal(run: pathlib.Path, files: object) -> None:
 
 
 @pytest.mark.parametrize(
-    'name',
-    [
-        '../outside', '/etc/passwd', 'tables/../../outside', 'tables/./a.csv',
-        'tables//a.csv', '', '.', 'tables', 'tables/', 'log.txt', 'notes.txt',
-        'artifacts.json', '..',
-    ],
-)  # pyformat: disable
+  'name',
+  [
+    '../outside',
+    '/etc/passwd',
+    'tables/../../outside',
+    'tables/./a.csv',
+    'tables//a.csv',
+    '',
+    '.',
+    'tables',
+    'tables/',
+    'log.txt',
+    'notes.txt',
+    'artifacts.json',
+    '..',
+  ],
+)
 def test_a_forged_seal_opens_nothing_elsewhere(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
   (tmp_path / 'outside').write_text('secret')
   run = small(tmp_path / 'run')
   reseal(run, artifacts.read(run) | {name: {'bytes': 6, 'blake2b': 'ab'}})
   opened, os_open = [], os.open
   monkeypatch.setattr(
-      os, 'open', lambda path, *a: opened.append(str(path)) or os_open(path, *a)
+    os, 'open', lambda path, *a: opened.append(str(path)) or os_open(path, *a)
   )
   assert artifacts.problems(run) == [Problem(artifacts.SEAL, 'tampered')]
   assert opened == [str(run / artifacts.SEAL)]
 
 
 @pytest.mark.parametrize(
-    'files',
-    [
-        [], None, 3, 'x', {'config.json': None}, {'config.json': []},
-        {'config.json': {}}, {'config.json': {'bytes': 1}},
-        {'config.json': {'bytes': '1', 'blake2b': 'a'}},
-        {'config.json': {'bytes': True, 'blake2b': 'a'}},
-        {'config.json': {'bytes': 1, 'blake2b': 'a', 'more': 1}},
-    ],
-)  # pyformat: disable
+  'files',
+  [
+    [],
+    None,
+    3,
+    'x',
+    {'config.json': None},
+    {'config.json': []},
+    {'config.json': {}},
+    {'config.json': {'bytes': 1}},
+    {'config.json': {'bytes': '1', 'blake2b': 'a'}},
+    {'config.json': {'bytes': True, 'blake2b': 'a'}},
+    {'config.json': {'bytes': 1, 'blake2b': 'a', 'more': 1}},
+  ],
+)
 def test_a_forged_seal_of_other_types(
-    tmp_path: pathlib.Path, files: object
+  tmp_path: pathlib.Path, files: object
 ) -> None:
   run = small(tmp_path / 'run')
   reseal(run, files)
@@ -306,23 +324,23 @@ def test_any_seal_is_read_without_an_error(data: bytes) -> None:
 
 _KILLED = """
 import os, pathlib, signal, sys
-from heterojax import run_folder
+from heterojax.run import run_folder
 os.replace = lambda *unused: os.kill(os.getpid(), signal.SIGKILL)
 run_folder.write_atomically(pathlib.Path(sys.argv[1]), 'new')
 """
 
 
 @pytest.mark.parametrize(
-    'name', ['results.json', 'tables/a.csv', artifacts.SEAL]
+  'name', ['results.json', 'tables/a.csv', artifacts.SEAL]
 )
 def test_what_a_killed_run_began_is_no_artifact(
-    tmp_path: pathlib.Path, name: str
+  tmp_path: pathlib.Path, name: str
 ) -> None:
   run = small(tmp_path / 'run')
   before = {path: path.read_bytes() for path in files(run)}
   (run / artifacts.SEAL).unlink()
   done = subprocess.run(
-      [sys.executable, '-c', _KILLED, str(run / name)], check=False
+    [sys.executable, '-c', _KILLED, str(run / name)], check=False
   )
   assert done.returncode == -signal.SIGKILL
   (left,) = files(run) - set(before)
@@ -336,12 +354,19 @@ def test_what_a_killed_run_began_is_no_artifact(
 
 
 @pytest.mark.parametrize(
-    'name',
-    ['.notes.txt.abcdefgh', 'results.json.abcdefgh', '.results.json.abc',
-     '.results.json', '.abcdefgh', '..abcdefgh', '.results.json.ABCDEFGH'],
-)  # pyformat: disable
+  'name',
+  [
+    '.notes.txt.abcdefgh',
+    'results.json.abcdefgh',
+    '.results.json.abc',
+    '.results.json',
+    '.abcdefgh',
+    '..abcdefgh',
+    '.results.json.ABCDEFGH',
+  ],
+)
 def test_files_of_the_user_are_left_alone(
-    tmp_path: pathlib.Path, name: str
+  tmp_path: pathlib.Path, name: str
 ) -> None:
   run = small(tmp_path / 'run')
   (run / name).write_text('mine')
@@ -354,16 +379,14 @@ _HARM = ('flip', 'truncate', 'lengthen', 'remove', 'add', 'nothing')
 
 
 @hypothesis.given(
-    st.dictionaries(
-        st.sampled_from(
-            ['config.json', 'tables/a', 'features/x/b', 'cohort/c']
-        ),
-        st.tuples(st.binary(min_size=1, max_size=50), st.sampled_from(_HARM)),
-        min_size=1,
-    )
+  st.dictionaries(
+    st.sampled_from(['config.json', 'tables/a', 'features/x/b', 'cohort/c']),
+    st.tuples(st.binary(min_size=1, max_size=50), st.sampled_from(_HARM)),
+    min_size=1,
+  )
 )
 def test_any_mixture_of_harm_is_told_apart(
-    made: dict[str, tuple[bytes, str]]
+  made: dict[str, tuple[bytes, str]],
 ) -> None:
   with tempfile.TemporaryDirectory() as folder:
     run, expected = pathlib.Path(folder), []
@@ -394,7 +417,7 @@ def test_any_mixture_of_harm_is_told_apart(
 
 _AS_ANOTHER_USER = """
 import os, pathlib, sys
-from heterojax import artifacts
+from heterojax.run import artifacts
 run = pathlib.Path(sys.argv[1])
 if os.geteuid() == 0:
   os.seteuid(65534)
@@ -414,23 +437,24 @@ def test_what_may_not_be_read_is_named(tmp_path: pathlib.Path) -> None:
   (run / 'tables').chmod(0)
   try:
     done = subprocess.run(
-        [sys.executable, '-c', _AS_ANOTHER_USER, str(run)],
-        capture_output=True,
-        text=True,
-        check=False,
+      [sys.executable, '-c', _AS_ANOTHER_USER, str(run)],
+      capture_output=True,
+      text=True,
+      check=False,
     )
   finally:
     (run / 'tables').chmod(0o755)
   if 'seteuid' in done.stderr:
     pytest.skip('this process may not become another user')
   assert done.stdout.splitlines() == [
-      'unreadable: results.json', 'unreadable: tables'
-  ], done.stderr  # pyformat: disable
+    'unreadable: results.json',
+    'unreadable: tables',
+  ], done.stderr
 
 
 _LITTLE_MEMORY = """
 import pathlib, resource, sys
-from heterojax import artifacts
+from heterojax.run import artifacts
 run = pathlib.Path(sys.argv[1])
 used = int(pathlib.Path('/proc/self/statm').read_text().split()[0])
 limit = used * resource.getpagesize() + 2**26
@@ -448,10 +472,10 @@ def test_memory_does_not_grow_with_artifacts(tmp_path: pathlib.Path) -> None:
   with (run / 'features' / 'large').open('wb') as file:
     file.truncate(2**28)
   done = subprocess.run(
-      [sys.executable, '-c', _LITTLE_MEMORY, str(run)],
-      capture_output=True,
-      text=True,
-      check=False,
+    [sys.executable, '-c', _LITTLE_MEMORY, str(run)],
+    capture_output=True,
+    text=True,
+    check=False,
   )
   assert done.stdout == '[]\ntampered\n', done.stderr
 
@@ -478,9 +502,9 @@ def test_a_lock_that_is_none(tmp_path: pathlib.Path, kind: str) -> None:
   run = small(tmp_path / 'run')
   lock = run / '.lock'
   make = {
-      'link': lambda: lock.symlink_to(tmp_path / 'made'),
-      'folder': lock.mkdir,
-      'pipe': lambda: os.mkfifo(lock),
+    'link': lambda: lock.symlink_to(tmp_path / 'made'),
+    'folder': lock.mkdir,
+    'pipe': lambda: os.mkfifo(lock),
   }
   make[kind]()
   with artifacts.undisturbed(run):

@@ -17,37 +17,40 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import audits
 from heterojax.studies import samples as samples_lib
-from heterojax.studies.outcome import Clusters
-from heterojax.studies.outcome import Fold
-from heterojax.studies.outcome import Outcome
+from heterojax.studies.retraining.outcome import Clusters
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.outcome import Outcome
 
 
 def _outcome(
-    cohorts: list[Cohort], folds: tuple[samples_lib.Samples, ...], x: np.ndarray
+  cohorts: list[Cohort], folds: tuple[samples_lib.Samples, ...], x: np.ndarray
 ) -> Outcome:
   """Without clusters and heads, which leaks do not ask for."""
-  nothing = Clusters(np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0, int),
-                     np.zeros(0), None)  # pyformat: disable
+  nothing = Clusters(
+    np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0, int), np.zeros(0), None
+  )
   return Outcome(
-      cohorts[0].source,
-      x,
-      tuple(Fold(own, nothing, {}, np.zeros((0, 0))) for own in folds),
+    cohorts[0].source,
+    x,
+    tuple(Fold(own, nothing, {}, np.zeros((0, 0))) for own in folds),
   )
 
 
 def _made(parts: list[str]) -> Cohort:
   """Images of which every fourth has the pixels of the one before it."""
   candidates = tuple(
-      Candidate(
-          f'i{i}', f'{i}.png', 'ill' if i % 3 else 'well', f'g{i}', part,
-          columns=(
-              ('sha256', f'{i}'), ('pixels_sha256', f'{i - (i % 4 == 3)}')
-          ),
-      )
-      for i, part in enumerate(parts)
-  )  # pyformat: disable
+    Candidate(
+      f'i{i}',
+      f'{i}.png',
+      'ill' if i % 3 else 'well',
+      f'g{i}',
+      part,
+      columns=(('sha256', f'{i}'), ('pixels_sha256', f'{i - (i % 4 == 3)}')),
+    )
+    for i, part in enumerate(parts)
+  )
   return Cohort(
-      'made up', sources.Files(pathlib.Path('root')), 'ill', 'well', candidates
+    'made up', sources.Files(pathlib.Path('root')), 'ill', 'well', candidates
   )
 
 
@@ -62,8 +65,10 @@ def _near(x: np.ndarray, cohort: Cohort, split: str) -> list[leaks.Leak]:
   before = ('train',) if split == 'validation' else ('train', 'validation')
   # Training comes first, and then what early stopping looks at.
   others = [
-      i for part in before
-      for i, c in enumerate(cohort.candidates) if c.split == part
+    i
+    for part in before
+    for i, c in enumerate(cohort.candidates)
+    if c.split == part
   ]
   centred = x - x[others].mean(axis=0)
   centred /= np.linalg.norm(centred, axis=1, keepdims=True)
@@ -72,17 +77,23 @@ def _near(x: np.ndarray, cohort: Cohort, split: str) -> list[leaks.Leak]:
   for i, c in enumerate(cohort.candidates):
     if c.split == split:
       distances = [
-          (1 - centred[i] @ centred[j], j)
-          for j in others if pixels[i] != pixels[j]
+        (1 - centred[i] @ centred[j], j)
+        for j in others
+        if pixels[i] != pixels[j]
       ]
       found.append((i, *min(distances)))
   return [
-      leaks.Leak(
-          'near_duplicate', split, f'i{i}', cohort.candidates[i].label, f'i{j}',
-          pytest.approx(distance, abs=1e-5),
-      )
-      for i, distance, j in found if distance < 0.1
-  ]  # pyformat: disable
+    leaks.Leak(
+      'near_duplicate',
+      split,
+      f'i{i}',
+      cohort.candidates[i].label,
+      f'i{j}',
+      pytest.approx(distance, abs=1e-5),
+    )
+    for i, distance, j in found
+    if distance < 0.1
+  ]
 
 
 def test_near_duplicates_of_every_fold_are_those_of_all_pairs() -> None:
@@ -105,10 +116,10 @@ def test_near_duplicates_of_every_fold_are_those_of_all_pairs() -> None:
   near = [k for k in found if k.kind == 'near_duplicate']
   exact = originals.astype(np.float64)
   assert near == [
-      leak
-      for cohort in cohorts
-      for split in ('test', 'validation')
-      for leak in _near(exact, cohort, split)
+    leak
+    for cohort in cohorts
+    for split in ('test', 'validation')
+    for leak in _near(exact, cohort, split)
   ]
   assert len(near) > 5 and {k.split for k in near} == {'test', 'validation'}
   # All other kinds are as `leaks.find` finds them, fold by fold.
@@ -121,15 +132,15 @@ _TRAIN, _TEST, _SAVED, _COPIED = 24, 12, 5, 2
 
 
 def test_real_images_that_were_saved_again_are_found(
-    odir_dir: pathlib.Path, tmp_path: pathlib.Path
+  odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   """Five of them as JPEG of quality 90, and two without any loss."""
   whole = odir.read(odir_dir, 'cataract', 'normal fundus')
   by_patient = {c.group: c for c in whole.candidates}
   there = [c for c in by_patient.values() if whole.source.exists(c.path)]
   of_class = [
-      [c for c in there if c.label == label][: (_TRAIN + _TEST) // 2]
-      for label in (whole.positive, whole.negative)
+    [c for c in there if c.label == label][: (_TRAIN + _TEST) // 2]
+    for label in (whole.positive, whole.negative)
   ]
   chosen = [c for pair in zip(*of_class) for c in pair]
   candidates = []
@@ -145,28 +156,32 @@ def test_real_images_that_were_saved_again_are_found(
         name, how = f'{i} again.jpg', {'quality': 90}
       image.save(tmp_path / name, **how)
     candidates.append(
-        Candidate(f'{i} again', name, candidates[i].label, 'again', 'test')
+      Candidate(f'{i} again', name, candidates[i].label, 'again', 'test')
     )
   cohort = selection.select(
-      dataclasses.replace(
-          whole, source=sources.Files(tmp_path), candidates=tuple(candidates)
-      ),
-      seed=0, balance=False, distinct=False, max_bad_share=0, workers=2,
-  )  # pyformat: disable
+    dataclasses.replace(
+      whole, source=sources.Files(tmp_path), candidates=tuple(candidates)
+    ),
+    seed=0,
+    balance=False,
+    distinct=False,
+    max_bad_share=0,
+    workers=2,
+  )
   folds = samples_lib.collect([cohort], seed=0, factors=(1, 1))
   found = features.extract(
-      backbones.load('efficientnet_lite0'),
-      cohort.source,
-      folds[0].pictures,
-      tmp_path / 'features',
-      features.Extraction('avg', 224, 'keras', batch_size=4, workers=2),
-      fingerprint='',
+    backbones.load('efficientnet_lite0'),
+    cohort.source,
+    folds[0].pictures,
+    tmp_path / 'features',
+    features.Extraction('avg', 224, 'keras', batch_size=4, workers=2),
+    fingerprint='',
   )
   found = audits.find_leaks([cohort], _outcome([cohort], folds, found.x))
   near = {k.id: k.other for k in found if k.kind == 'near_duplicate'}
   assert near == {f'{i} again': f'{i}' for i in range(_SAVED)}
   pixels = {k.id: k.other for k in found if k.kind == 'identical_pixels'}
   assert pixels == {
-      f'{i} again': f'{i}' for i in range(_SAVED, _SAVED + _COPIED)
+    f'{i} again': f'{i}' for i in range(_SAVED, _SAVED + _COPIED)
   }
   assert not [k for k in found if k.kind in ('same_path', 'identical_file')]

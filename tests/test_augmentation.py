@@ -20,16 +20,16 @@ def _random(size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ('images', 'factor', 'after'),
-    [
-        (414, 2, 828),  # Fundus, cataract.
-        (414, 600 / 414, 600),  # Fundus, normal.
-        (112, 2, 224),  # Chest, cardiomegaly.
-        (113, 2, 226),  # Chest, no finding.
-        (414, 1, 414),
-        (1, 1.5, 2),
-        (0, 2, 0),
-    ],
+  ('images', 'factor', 'after'),
+  [
+    (414, 2, 828),  # Fundus, cataract.
+    (414, 600 / 414, 600),  # Fundus, normal.
+    (112, 2, 224),  # Chest, cardiomegaly.
+    (113, 2, 226),  # Chest, no finding.
+    (414, 1, 414),
+    (1, 1.5, 2),
+    (0, 2, 0),
+  ],
 )
 def test_numbers_of_the_paper(images: int, factor: float, after: int) -> None:
   assert images + augmentation.num_copies(images, factor) == after
@@ -47,7 +47,7 @@ _IDS = st.lists(st.text(max_size=5), min_size=1, max_size=30, unique=True)
 @hypothesis.given(_IDS, st.floats(1, 4), st.integers(0, 2**31))
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_every_image_once_before_any_twice(
-    ids: list[str], factor: float, seed: int
+  ids: list[str], factor: float, seed: int
 ) -> None:
   chosen = augmentation.copies(seed, ids, factor)
   assert len(chosen) == augmentation.num_copies(len(ids), factor)
@@ -64,11 +64,11 @@ def test_every_image_once_before_any_twice(
 @hypothesis.given(_IDS, st.floats(1, 3), st.randoms())
 @hypothesis.settings(deadline=None, max_examples=40)
 def test_selection_does_not_depend_on_the_order_of_images(
-    ids: list[str], factor: float, stream: random.Random
+  ids: list[str], factor: float, stream: random.Random
 ) -> None:
   shuffled = stream.sample(ids, len(ids))
   assert augmentation.copies(3, ids, factor) == augmentation.copies(
-      3, shuffled, factor
+    3, shuffled, factor
   )
 
 
@@ -80,17 +80,17 @@ def test_selection_depends_on_the_seed() -> None:
 
 
 @hypothesis.given(
-    st.lists(
-        st.tuples(st.integers(0, 5), st.text(max_size=4), st.integers(1, 3)),
-        min_size=2,
-        max_size=8,
-        unique=True,
-    ),
-    st.randoms(),
+  st.lists(
+    st.tuples(st.integers(0, 5), st.text(max_size=4), st.integers(1, 3)),
+    min_size=2,
+    max_size=8,
+    unique=True,
+  ),
+  st.randoms(),
 )
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_a_transform_depends_on_seed_image_and_copy_alone(
-    asked: list[tuple[int, str, int]], stream: random.Random
+  asked: list[tuple[int, str, int]], stream: random.Random
 ) -> None:
   forwards = {of: augmentation.transform_of(*of) for of in asked}
   shuffled = stream.sample(asked, len(asked))
@@ -99,20 +99,20 @@ def test_a_transform_depends_on_seed_image_and_copy_alone(
 
 def test_transforms_differ_by_each_of_the_three() -> None:
   transforms = {
-      augmentation.transform_of(seed, image, copy)
-      for seed in (0, 1)
-      for image in ('0_left', '0_right')
-      for copy in (1, 2)
+    augmentation.transform_of(seed, image, copy)
+    for seed in (0, 1)
+    for image in ('0_left', '0_right')
+    for copy in (1, 2)
   }
   assert len(transforms) == 8
 
 
 def test_what_a_seed_means_does_not_change() -> None:
-  assert augmentation.transform_of(0, '0_left', 1) == Transform(
-      True, 3.5974
-  )
+  assert augmentation.transform_of(0, '0_left', 1) == Transform(True, 3.5974)
   assert augmentation.copies(0, list('abcde'), 1.6) == [
-      ('e', 1), ('a', 1), ('d', 1)
+    ('e', 1),
+    ('a', 1),
+    ('d', 1),
   ]
 
 
@@ -157,11 +157,11 @@ def _centre(image: np.ndarray) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    ('degrees', 'row', 'column'),
-    [(90, 0, 2), (180, 2, 0), (-90, 4, 2), (270, 4, 2), (360, 2, 4)],
+  ('degrees', 'row', 'column'),
+  [(90, 0, 2), (180, 2, 0), (-90, 4, 2), (270, 4, 2), (360, 2, 4)],
 )
 def test_rotation_is_counter_clockwise(
-    degrees: float, row: int, column: int
+  degrees: float, row: int, column: int
 ) -> None:
   """A spot at the right edge goes to the top first."""
   got = augmentation.apply(_spot(5, 2, 4), Transform(degrees=degrees))
@@ -183,37 +183,39 @@ def test_a_flip_comes_before_the_rotation() -> None:
   image = _random(21)
   flipped = augmentation.apply(image, Transform(True))
   np.testing.assert_array_equal(
-      augmentation.apply(image, Transform(True, 10.0)),
-      augmentation.apply(flipped, Transform(degrees=10.0)),
+    augmentation.apply(image, Transform(True, 10.0)),
+    augmentation.apply(flipped, Transform(degrees=10.0)),
   )
 
 
 @pytest.mark.parametrize('size', [40, 41])
 @pytest.mark.parametrize('degrees', [-15, -4.2, 11, 30, 45, 100])
 def test_what_a_rotation_uncovers_is_mirrored(
-    size: int, degrees: float
+  size: int, degrees: float
 ) -> None:
   flat = np.full((size, size, 3), 200, np.float32)
   np.testing.assert_allclose(
-      augmentation.apply(flat, Transform(degrees=degrees)), 200, rtol=1e-6
+    augmentation.apply(flat, Transform(degrees=degrees)), 200, rtol=1e-6
   )
   image = _random(size)
   want = np.stack(
-      [
-          ndimage.affine_transform(
-              channel, *_about_the_centre(degrees, size), order=1,
-              mode='reflect',
-          )
-          for channel in np.moveaxis(image, -1, 0)
-      ],
-      axis=-1,
-  )  # pyformat: disable
+    [
+      ndimage.affine_transform(
+        channel,
+        *_about_the_centre(degrees, size),
+        order=1,
+        mode='reflect',
+      )
+      for channel in np.moveaxis(image, -1, 0)
+    ],
+    axis=-1,
+  )
   got = augmentation.apply(image, Transform(degrees=degrees))
   np.testing.assert_allclose(got, want, atol=0.5)
 
 
 def _about_the_centre(
-    degrees: float, size: int
+  degrees: float, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Matrix and offset from output to input pixels, (row, column)."""
   cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
@@ -224,9 +226,7 @@ def _about_the_centre(
 
 @hypothesis.given(st.booleans(), st.floats(-15, 15))
 @hypothesis.settings(deadline=None, max_examples=60)
-def test_type_range_and_input_stay(
-    horizontal: bool, degrees: float
-) -> None:
+def test_type_range_and_input_stay(horizontal: bool, degrees: float) -> None:
   image = _random(9)
   before = image.copy()
   image.flags.writeable = False

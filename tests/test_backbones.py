@@ -37,14 +37,14 @@ def test_block_equals_its_peer(case: str) -> None:
   source = sources.SOURCES['efficientnet_b0'][source_name]
   spec = list(efficientnet.block_specs())[int(index)]
   block = efficientnet.Block(
-      spec, efficientnet.VARIANTS['efficientnet_b0'], source.padding
+    spec, efficientnet.VARIANTS['efficientnet_b0'], source.padding
   )
   graphdef, state = nnx.split(block)
   prefix = f'{case}/weights/'
   entries = {
-      key.removeprefix(prefix): _GOLDENS[key]
-      for key in _GOLDENS.files
-      if key.startswith(prefix)
+    key.removeprefix(prefix): _GOLDENS[key]
+    for key in _GOLDENS.files
+    if key.startswith(prefix)
   }
   shapes = {}
   for path, leaf in nnx.to_flat_state(state):
@@ -53,13 +53,11 @@ def test_block_equals_its_peer(case: str) -> None:
   file = weight_files.WeightFile(entries, source.layout, '')
   filled = porting.port(shapes, file, source, 'golden')
   leaves = [
-      (
-          path,
-          leaf.replace(
-              filled['.'.join([f'blocks.{index}', *path[:-1]])][path[-1]]
-          ),
-      )
-      for path, leaf in nnx.to_flat_state(state)
+    (
+      path,
+      leaf.replace(filled['.'.join([f'blocks.{index}', *path[:-1]])][path[-1]]),
+    )
+    for path, leaf in nnx.to_flat_state(state)
   ]
   network = nnx.merge(graphdef, nnx.from_flat_state(leaves))
   want = _GOLDENS[f'{case}/y']
@@ -83,11 +81,11 @@ def test_the_goldens_tell_the_paddings_apart() -> None:
 @pytest.mark.parametrize('kernel', [3, 5])
 @pytest.mark.parametrize('stride', [1, 2])
 def test_shifted_products_equal_the_grouped_convolution(
-    size: int, kernel: int, stride: int, monkeypatch: pytest.MonkeyPatch
+  size: int, kernel: int, stride: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   rng = np.random.default_rng(0)
   conv = layers.DepthwiseConv(
-      4, kernel_size=kernel, stride=stride, padding='same'
+    4, kernel_size=kernel, stride=stride, padding='same'
   )
   conv.kernel[...] = rng.normal(size=conv.kernel.shape)
   conv.bias[...] = rng.normal(size=4)
@@ -99,9 +97,9 @@ def test_shifted_products_equal_the_grouped_convolution(
 
 def test_lite0_knows_the_sample_photographs(lite0: backbones.Backbone) -> None:
   flower, temple = (
-      images.resize(image, 224)
-      for name in ('flower.jpg', 'china.jpg')
-      for image in _sample(name)
+    images.resize(image, 224)
+    for name in ('flower.jpg', 'china.jpg')
+    for image in _sample(name)
   )
   top = np.argsort(-np.asarray(lite0.logits(np.stack([flower, temple]))))[:, :3]
   assert 985 in top[0]  # daisy
@@ -146,16 +144,16 @@ def test_random_b0() -> None:
   assert out.shape == (1, 1000) and np.isfinite(out).all() and out.std() > 0
   again = backbones.load('efficientnet_b0', None)
   np.testing.assert_array_equal(
-      out, again.logits(np.full((1, 64, 64, 3), 100, np.uint8))
+    out, again.logits(np.full((1, 64, 64, 3), 100, np.uint8))
   )
 
 
 @pytest.mark.parametrize(
-    'name,shapes',
-    [
-        ('resnet18', {(65, 97): (3, 4), (64, 32): (2, 1)}),
-        ('vgg16', {(65, 97): (2, 3), (32, 32): (1, 1)}),
-    ],
+  'name,shapes',
+  [
+    ('resnet18', {(65, 97): (3, 4), (64, 32): (2, 1)}),
+    ('vgg16', {(65, 97): (2, 3), (32, 32): (1, 1)}),
+  ],
 )
 def test_feature_maps_of_other_sizes(name: str, shapes: dict) -> None:
   backbone = backbones.load(name, None, top=False)
@@ -164,7 +162,7 @@ def test_feature_maps_of_other_sizes(name: str, shapes: dict) -> None:
     feature_map = np.asarray(backbone.feature_map(x))
     assert feature_map.shape == (2, *sides, 512)
     np.testing.assert_allclose(
-        backbone.pooled(x), feature_map.mean(axis=(1, 2)), rtol=1e-5, atol=1e-5
+      backbone.pooled(x), feature_map.mean(axis=(1, 2)), rtol=1e-5, atol=1e-5
     )
 
 
@@ -187,10 +185,10 @@ def test_max_pool_by_hand() -> None:
   x = -np.arange(1.0, 17).reshape(1, 4, 4, 1)
   # Nothing of the margin, 0 or not, is larger than what is inside.
   np.testing.assert_array_equal(
-      layers.max_pool(x, 3, 2, margin=1)[0, ..., 0], [[-1, -2], [-5, -6]]
+    layers.max_pool(x, 3, 2, margin=1)[0, ..., 0], [[-1, -2], [-5, -6]]
   )
   np.testing.assert_array_equal(
-      layers.max_pool(x, 2, 2)[0, ..., 0], [[-1, -3], [-9, -11]]
+    layers.max_pool(x, 2, 2)[0, ..., 0], [[-1, -3], [-9, -11]]
   )
 
 
@@ -205,8 +203,8 @@ def test_a_strided_pointwise_convolution_is_every_other_pixel() -> None:
 def _lite0_entries() -> dict[str, np.ndarray]:
   path, _ = imagenet.locate('efficientnet_lite0', download=False)
   return {
-      key: np.ascontiguousarray(value)
-      for key, value in weight_files.read(path).entries.items()
+    key: np.ascontiguousarray(value)
+    for key, value in weight_files.read(path).entries.items()
   }
 
 
@@ -216,7 +214,7 @@ def _save(path: pathlib.Path, entries: dict[str, np.ndarray]) -> pathlib.Path:
 
 
 def test_a_file_in_another_container_gives_the_same_network(
-    tmp_path: pathlib.Path, lite0: backbones.Backbone
+  tmp_path: pathlib.Path, lite0: backbones.Backbone
 ) -> None:
   path = _save(tmp_path / 'w.safetensors', _lite0_entries())
   x = np.full((1, 64, 64, 3), 50.0)
@@ -226,8 +224,8 @@ def test_a_file_in_another_container_gives_the_same_network(
 
 
 @pytest.mark.parametrize(
-    'missing',
-    ['_conv_head.weight', '_blocks.7._bn1.running_var', '_fc.bias'],
+  'missing',
+  ['_conv_head.weight', '_blocks.7._bn1.running_var', '_fc.bias'],
 )
 def test_a_missing_entry_is_named(tmp_path: pathlib.Path, missing: str) -> None:
   entries = _lite0_entries()
@@ -238,7 +236,9 @@ def test_a_missing_entry_is_named(tmp_path: pathlib.Path, missing: str) -> None:
 
 
 def test_a_left_over_entry_is_named(tmp_path: pathlib.Path) -> None:
-  entries = _lite0_entries() | {'_blocks.16._bn0.weight': np.ones(3, np.float32)}
+  entries = _lite0_entries() | {
+    '_blocks.16._bn0.weight': np.ones(3, np.float32)
+  }
   path = _save(tmp_path / 'w.safetensors', entries)
   with pytest.raises(UserError, match='the first is _blocks.16._bn0.weight'):
     backbones.load('efficientnet_lite0', path)
@@ -268,25 +268,23 @@ def test_mistakes_are_sentences(tmp_path: pathlib.Path) -> None:
   path, _ = imagenet.locate('efficientnet_lite0', download=False)
   other = _save(tmp_path / 'w', {'layer.weight': np.ones(3, np.float32)})
   for match, call in {
-      'no backbone': lambda: backbones.load('resnet19', None),
-      'no weight source': lambda: backbones.load('efficientnet_b0', None, 'x'),
-      # Lite0's names are B0's but for the squeeze-excite layers.
-      'lacks the entry _blocks.0._se': lambda: (
-          backbones.load('efficientnet_b0', path)
-      ),
-      'is a torch file': lambda: (
-          backbones.load('efficientnet_b0', path, 'keras')
-      ),
-      'does not hold the weights of efficientnet_b0': lambda: (
-          backbones.load('efficientnet_b0', other)
-      ),
+    'no backbone': lambda: backbones.load('resnet19', None),
+    'no weight source': lambda: backbones.load('efficientnet_b0', None, 'x'),
+    # Lite0's names are B0's but for the squeeze-excite layers.
+    'lacks the entry _blocks.0._se': lambda: backbones.load(
+      'efficientnet_b0', path
+    ),
+    'is a torch file': lambda: backbones.load('efficientnet_b0', path, 'keras'),
+    'does not hold the weights of efficientnet_b0': lambda: backbones.load(
+      'efficientnet_b0', other
+    ),
   }.items():
     with pytest.raises(UserError, match=match):
       call()
 
 
 def test_imagenet_never_downloads_by_itself(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path))
 
@@ -294,7 +292,9 @@ def test_imagenet_never_downloads_by_itself(
     raise AssertionError('the network was used')
 
   monkeypatch.setattr(imagenet.urllib.request, 'urlopen', refuse)
-  with pytest.raises(UserError, match=r'--download .* put that file at') as info:
+  with pytest.raises(
+    UserError, match=r'--download .* put that file at'
+  ) as info:
     backbones.load('efficientnet_b0')
   assert str(tmp_path / 'efficientnetb0_notop.h5') in str(info.value)
   (tmp_path / 'efficientnetb0_notop.h5').write_bytes(b'another file')
@@ -303,7 +303,7 @@ def test_imagenet_never_downloads_by_itself(
 
 
 def test_a_download_is_kept_only_with_the_right_hash(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path / 'cache'))
   served = tmp_path / 'served.h5'
@@ -337,8 +337,11 @@ def _entries(name: str, source: sources.Source) -> dict[str, np.ndarray]:
     layer = '.'.join(layer[:-1] if of_norm else layer)
     name = source.names()[layer][int(of_norm)]
     suffix = {
-        'kernel': 'weight', 'scale': 'weight', 'bias': 'bias',
-        'mean': 'running_mean', 'var': 'running_var',
+      'kernel': 'weight',
+      'scale': 'weight',
+      'bias': 'bias',
+      'mean': 'running_mean',
+      'var': 'running_var',
     }[kind]
     value = rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
     if kind == 'kernel':
@@ -348,7 +351,7 @@ def _entries(name: str, source: sources.Source) -> dict[str, np.ndarray]:
 
 
 def test_sources_that_differ_in_nothing_are_not_refused(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   source = sources.SOURCES['resnet18']['torchvision']
   assert source == sources.SOURCES['resnet18']['timm']
@@ -359,9 +362,11 @@ def test_sources_that_differ_in_nothing_are_not_refused(
   backbone = backbones.load('resnet18', path)
   assert backbone.source == 'torchvision' and not backbone.has_top
   np.testing.assert_array_equal(
-      backbones.load('resnet18', path, trainable=True)
-      .params['network'].stem.norm.var[...],
-      entries['bn1.running_var'],
+    backbones
+    .load('resnet18', path, trainable=True)
+    .params['network']
+    .stem.norm.var[...],
+    entries['bn1.running_var'],
   )
   entries['layer1.2.conv1.weight'] = np.ones(3, np.float32)  # A ResNet34's.
   with pytest.raises(UserError, match='the first is layer1.2.conv1.weight'):
@@ -371,19 +376,19 @@ def test_sources_that_differ_in_nothing_are_not_refused(
 def test_vgg16_sources_are_told_by_their_classifiers() -> None:
   first = {'features.0.weight': np.zeros((64, 3, 3, 3))}
   for key, want in {
-      'classifier.6.weight': 'torchvision',
-      'head.fc.weight': 'timm',
-      'features.28.bias': 'torchvision',  # No classifier: the same either way.
+    'classifier.6.weight': 'torchvision',
+    'head.fc.weight': 'timm',
+    'features.28.bias': 'torchvision',  # No classifier: the same either way.
   }.items():
     file = weight_files.WeightFile(first | {key: np.zeros(1)}, 'torch', '')
     assert sources.detect('vgg16', file, '', 'x') == want
   file = weight_files.WeightFile(
-      {'block1_conv1/kernel': np.zeros(1)}, 'keras', ''
+    {'block1_conv1/kernel': np.zeros(1)}, 'keras', ''
   )
   assert sources.detect('vgg16', file, '', 'x') == 'keras'
   with pytest.raises(UserError, match='does not hold the weights of vgg16'):
     sources.detect(
-        'vgg16', weight_files.WeightFile(first, 'keras', ''), '', 'x'
+      'vgg16', weight_files.WeightFile(first, 'keras', ''), '', 'x'
     )
 
 
@@ -392,9 +397,9 @@ def test_caffe_reads_blue_green_red(tmp_path: pathlib.Path) -> None:
   source = sources.SOURCES['vgg16']['keras']
   kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 2)).astype(np.float32)
   file = weight_files.WeightFile(
-      {'block1_conv1/kernel': kernel, 'block1_conv1/bias': np.zeros(2)},
-      'keras',
-      '',
+    {'block1_conv1/kernel': kernel, 'block1_conv1/bias': np.zeros(2)},
+    'keras',
+    '',
   )
   shapes = {'convs.0': {'kernel': (3, 3, 3, 2), 'bias': (2,)}}
   got = porting.port(shapes, file, source, 'x')['convs.0']['kernel']
@@ -402,9 +407,9 @@ def test_caffe_reads_blue_green_red(tmp_path: pathlib.Path) -> None:
   caffe = rgb[..., ::-1] - [103.939, 116.779, 123.68]
   mean, std = sources.preprocessing(source, file)
   np.testing.assert_allclose(
-      np.einsum('hwi,hwio->o', (rgb - mean) / std, got),
-      np.einsum('hwi,hwio->o', caffe, kernel),
-      rtol=1e-5,
+    np.einsum('hwi,hwio->o', (rgb - mean) / std, got),
+    np.einsum('hwi,hwio->o', caffe, kernel),
+    rtol=1e-5,
   )
 
 
@@ -414,29 +419,27 @@ def test_a_dense_layer_over_a_map_is_permuted(source: str) -> None:
   x = rng.normal(size=(7, 7, 4))  # H, W, C
   kernel = rng.normal(size=(7, 7, 4, 5))
   raw = {
-      'keras': kernel.reshape(-1, 5),
-      'torchvision': kernel.transpose(3, 2, 0, 1).reshape(5, -1),
-      'timm': kernel.transpose(3, 2, 0, 1),
+    'keras': kernel.reshape(-1, 5),
+    'torchvision': kernel.transpose(3, 2, 0, 1).reshape(5, -1),
+    'timm': kernel.transpose(3, 2, 0, 1),
   }[source]
   row = sources.SOURCES['vgg16'][source]
   name = row.names()['fc1'][0]
   separator = '/' if source == 'keras' else '.'
   file = weight_files.WeightFile(
-      {
-          row.kernels('fc1')[0]: raw,
-          f'{name}{separator}bias': np.zeros(5),
-      },
-      row.layout,
-      '',
+    {
+      row.kernels('fc1')[0]: raw,
+      f'{name}{separator}bias': np.zeros(5),
+    },
+    row.layout,
+    '',
   )
   shapes = {'fc1': {'kernel': (7, 7, 4, 5), 'bias': (5,)}}
   filled = porting.port(shapes, file, row, 'x')['fc1']
   dense = layers.MapDense(7, 4, 5)
   dense.kernel[...] = filled['kernel']
   flat = x.ravel() if source == 'keras' else x.transpose(2, 0, 1).ravel()
-  want = (
-      flat @ raw if source == 'keras' else raw.reshape(5, -1) @ flat
-  )
+  want = flat @ raw if source == 'keras' else raw.reshape(5, -1) @ flat
   got = dense(x[None].astype(np.float32))[0]
   np.testing.assert_allclose(got, want, rtol=1e-4)
 

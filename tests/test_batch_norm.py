@@ -24,8 +24,8 @@ def _plain(x: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
 def _batch() -> tuple[jax.Array, jax.Array, jax.Array]:
   rng = np.random.default_rng(0)
   return tuple(
-      jnp.asarray(rng.normal(3, 1, shape), jnp.float32)
-      for shape in ((2, 5, 4, 6), (6,), (6,))
+    jnp.asarray(rng.normal(3, 1, shape), jnp.float32)
+    for shape in ((2, 5, 4, 6), (6,), (6,))
   )
 
 
@@ -40,23 +40,23 @@ def test_output_and_gradient_are_those_of_the_definition(batch) -> None:
 
 
 def test_other_backends_get_the_same_sums(
-    batch, monkeypatch: pytest.MonkeyPatch
+  batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   rows = batch_norm.normalise(*batch, 1e-3)
   monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
   for ours, theirs in zip(
-      rows, batch_norm.normalise(*batch, 1e-3), strict=True
+    rows, batch_norm.normalise(*batch, 1e-3), strict=True
   ):
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    'norm,mean,var',
-    [
-        # Of 1, 2, 3, 6: mean 3, variance 3.5 of n and 14 / 3 of n - 1.
-        (batch_norm.Norm(1e-3, 0.99, unbiased=False), 0.03, 0.99 + 0.035),
-        (batch_norm.Norm(1e-5, 0.9, unbiased=True), 0.3, 0.9 + 1.4 / 3),
-    ],
+  'norm,mean,var',
+  [
+    # Of 1, 2, 3, 6: mean 3, variance 3.5 of n and 14 / 3 of n - 1.
+    (batch_norm.Norm(1e-3, 0.99, unbiased=False), 0.03, 0.99 + 0.035),
+    (batch_norm.Norm(1e-5, 0.9, unbiased=True), 0.3, 0.9 + 1.4 / 3),
+  ],
 )
 def test_running_statistics_by_hand(norm, mean: float, var: float) -> None:
   layer = batch_norm.BatchNorm(1, norm)
@@ -66,15 +66,15 @@ def test_running_statistics_by_hand(norm, mean: float, var: float) -> None:
   layer.train()
   y = np.ravel(layer(x))
   np.testing.assert_allclose(
-      y, (x.ravel() - 3) / np.sqrt(3.5 + norm.epsilon), rtol=1e-5
+    y, (x.ravel() - 3) / np.sqrt(3.5 + norm.epsilon), rtol=1e-5
   )
   np.testing.assert_allclose(layer.mean[...], [mean], rtol=1e-6)
   np.testing.assert_allclose(layer.var[...], [var], rtol=1e-6)
   layer.eval()
   np.testing.assert_allclose(
-      np.ravel(layer(x)),
-      (x.ravel() - mean) / np.sqrt(var + norm.epsilon),
-      rtol=1e-5,
+    np.ravel(layer(x)),
+    (x.ravel() - mean) / np.sqrt(var + norm.epsilon),
+    rtol=1e-5,
   )
 
 
@@ -106,14 +106,14 @@ def test_training_moves_only_the_running_statistics() -> None:
   before, after = resnet.params['network'], new['network']
   assert jax.tree.structure(new) == jax.tree.structure(resnet.params)
   jax.tree.map(
-      np.testing.assert_array_equal,
-      nnx.filter_state(before, nnx.Param),
-      nnx.filter_state(after, nnx.Param),
+    np.testing.assert_array_equal,
+    nnx.filter_state(before, nnx.Param),
+    nnx.filter_state(after, nnx.Param),
   )
   stats = zip(
-      nnx.to_flat_state(nnx.filter_state(before, nnx.BatchStat)),
-      nnx.to_flat_state(nnx.filter_state(after, nnx.BatchStat)),
-      strict=True,
+    nnx.to_flat_state(nnx.filter_state(before, nnx.BatchStat)),
+    nnx.to_flat_state(nnx.filter_state(after, nnx.BatchStat)),
+    strict=True,
   )
   moved = [np.any(a[...] != b[...]) for (_, a), (_, b) in stats]
   # Mean and variance of 1 + 8 * 2 + 3 convolutions.
@@ -121,17 +121,17 @@ def test_training_moves_only_the_running_statistics() -> None:
   # The first statistic by hand: the mean of the stem's convolution.
   scaled = (x - resnet.params['mean']) / resnet.params['std']
   conv = jax.lax.conv_general_dilated(
-      scaled,
-      before.stem.kernel[...],
-      (2, 2),
-      ((3, 3), (3, 3)),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    scaled,
+    before.stem.kernel[...],
+    (2, 2),
+    ((3, 3), (3, 3)),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
   np.testing.assert_allclose(
-      after.stem.norm.mean[...],
-      0.1 * jnp.mean(conv, axis=(0, 1, 2)),
-      rtol=1e-4,
-      atol=1e-5,
+    after.stem.norm.mean[...],
+    0.1 * jnp.mean(conv, axis=(0, 1, 2)),
+    rtol=1e-4,
+    atol=1e-5,
   )
   # The same images through the running statistics are others.
   running = backbones.apply(resnet.graphdef, 'pooled', new, x)
@@ -144,11 +144,11 @@ def test_the_gradient_is_the_slope_of_the_loss() -> None:
   variant = efficientnet.VARIANTS['efficientnet_b0']
   norm = batch_norm.Norm(1e-3, 0.99, unbiased=False)
   graphdef, trained, rest = nnx.split(
-      efficientnet.Block(spec, variant, 'same', norm), nnx.Param, ...
+    efficientnet.Block(spec, variant, 'same', norm), nnx.Param, ...
   )
   rng = np.random.default_rng(0)
   trained = jax.tree.map(
-      lambda a: jnp.asarray(rng.normal(0.5, 0.5, a.shape), jnp.float32), trained
+    lambda a: jnp.asarray(rng.normal(0.5, 0.5, a.shape), jnp.float32), trained
   )
   x = jnp.asarray(rng.normal(size=(4, 6, 6, 16)), jnp.float32)
   target = jnp.asarray(rng.normal(size=(4, 3, 3, 24)), jnp.float32)
@@ -163,7 +163,7 @@ def test_the_gradient_is_the_slope_of_the_loss() -> None:
   square = sum(float(jnp.sum(g**2)) for g in jax.tree.leaves(gradient))
   step = 0.01 / np.sqrt(square)
   up, down = (
-      float(loss(jax.tree.map(lambda a, g: a + s * g, trained, gradient)))
-      for s in (step, -step)
+    float(loss(jax.tree.map(lambda a, g: a + s * g, trained, gradient)))
+    for s in (step, -step)
   )
   np.testing.assert_allclose((up - down) / (2 * step), square, rtol=0.01)

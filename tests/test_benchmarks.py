@@ -55,7 +55,8 @@ def test_a_side_that_is_missing_or_fails_is_told(records) -> None:
 def test_what_nobody_can_prepare_is_told_for_every_peer() -> None:
   found = _measured('unprepared')
   assert {p: r['missing'] for p, r in found.items()} == {
-      'steady': 'no data', 'full': 'no data'
+    'steady': 'no data',
+    'full': 'no data',
   }
 
 
@@ -97,11 +98,13 @@ def test_the_table(records) -> None:
 
 
 def test_only_a_ratio_that_fell_is_a_failure() -> None:
-  old = {'records': [
+  old = {
+    'records': [
       {'name': 'a', 'peer': 'p', 'method': '', 'ratio': 4.0},
       {'name': 'a', 'peer': 'p', 'method': 'm', 'ratio': 4.0},
       {'name': 'b', 'peer': 'p', 'missing': 'why'},
-  ]}  # pyformat: disable
+    ]
+  }
   new = copy.deepcopy(old)
   new['records'][0]['ratio'] = 3.2
   new['records'][1]['ratio'] = 2.9
@@ -129,9 +132,9 @@ def test_an_exponent_by_hand() -> None:
 
 def test_a_point_that_is_not_there_does_not_enter_a_fit() -> None:
   points = [
-      {'size': 1, 'seconds': 2.0, 'memory_bytes': 100},
-      {'size': 2, 'failed': 'why'},
-      {'size': 4, 'seconds': 8.0, 'memory_bytes': None},
+    {'size': 1, 'seconds': 2.0, 'memory_bytes': 100},
+    {'size': 2, 'failed': 'why'},
+    {'size': 4, 'seconds': 8.0, 'memory_bytes': None},
   ]
   record = growth.fitted('a', points)
   assert record['points'] == points
@@ -149,8 +152,8 @@ def test_a_point_is_the_median_of_its_turns() -> None:
 
 def test_the_figure_has_two_panels_for_a_sweep() -> None:
   points = [
-      {'size': size, 'seconds': 1e-3 * size, 'memory_bytes': 10**6}
-      for size in (1, 10, 100)
+    {'size': size, 'seconds': 1e-3 * size, 'memory_bytes': 10**6}
+    for size in (1, 10, 100)
   ]
   records = [growth.fitted(name, points) for name in sweeps.SWEEPS]
   records[1] = growth.fitted(records[1]['name'], [{'size': 1, 'failed': ''}])

@@ -18,12 +18,12 @@ _ROWS = ('1377,180,False', '1378,12,False', '1379,94,True')
 
 
 def _write(
-    folder: pathlib.Path,
-    rows: Sequence[str] = _ROWS,
-    *,
-    header: str = _HEADER,
-    csv: str = _CSV,
-    images: str = _IMAGES,
+  folder: pathlib.Path,
+  rows: Sequence[str] = _ROWS,
+  *,
+  header: str = _HEADER,
+  csv: str = _CSV,
+  images: str = _IMAGES,
 ) -> pathlib.Path:
   (folder / images).mkdir(parents=True, exist_ok=True)
   (folder / csv).parent.mkdir(exist_ok=True)
@@ -35,56 +35,56 @@ def _write(
 
 def _candidate(id_: str, months: str, male: str) -> Candidate:
   return Candidate(
-      id=id_,
-      path=f'{_IMAGES}/{id_}.png',
-      label={'True': 'male', 'False': 'female'}[male],
-      group=id_,
-      columns=(('boneage', months), ('male', male)),
+    id=id_,
+    path=f'{_IMAGES}/{id_}.png',
+    label={'True': 'male', 'False': 'female'}[male],
+    group=id_,
+    columns=(('boneage', months), ('male', male)),
   )
 
 
 def test_one_candidate_a_row(tmp_path: pathlib.Path) -> None:
   cohort = bone_age.read(_write(tmp_path), '', '')
   assert cohort.candidates == (
-      _candidate('1377', '180', 'False'),
-      _candidate('1378', '12', 'False'),
-      _candidate('1379', '94', 'True'),
+    _candidate('1377', '180', 'False'),
+    _candidate('1378', '12', 'False'),
+    _candidate('1379', '94', 'True'),
   )
   assert cohort.label_columns == ('male',)
   assert cohort.source.root == tmp_path
 
 
 @pytest.mark.parametrize(
-    ('given', 'classes'),
-    [
-        (('', ''), ('male', 'female')),
-        (('male', 'female'), ('male', 'female')),
-        (('female', ''), ('female', 'male')),
-        (('', 'male'), ('female', 'male')),
-        (('male', ''), ('male', 'female')),
-        (('', 'female'), ('male', 'female')),
-    ],
+  ('given', 'classes'),
+  [
+    (('', ''), ('male', 'female')),
+    (('male', 'female'), ('male', 'female')),
+    (('female', ''), ('female', 'male')),
+    (('', 'male'), ('female', 'male')),
+    (('male', ''), ('male', 'female')),
+    (('', 'female'), ('male', 'female')),
+  ],
 )
 def test_classes(
-    tmp_path: pathlib.Path, given: tuple[str, str], classes: tuple[str, str]
+  tmp_path: pathlib.Path, given: tuple[str, str], classes: tuple[str, str]
 ) -> None:
   cohort = bone_age.read(_write(tmp_path), *given)
   assert (cohort.positive, cohort.negative) == classes
 
 
 @pytest.mark.parametrize(
-    ('csv', 'images'),
-    [
-        (_CSV, _IMAGES),
-        (_CSV, 'boneage-training-dataset'),
-        (f'rsna/{_CSV}', 'rsna/boneage-training-dataset'),
-        (_CSV, ''),
-    ],
+  ('csv', 'images'),
+  [
+    (_CSV, _IMAGES),
+    (_CSV, 'boneage-training-dataset'),
+    (f'rsna/{_CSV}', 'rsna/boneage-training-dataset'),
+    (_CSV, ''),
+  ],
 )
 def test_nesting_depths(tmp_path: pathlib.Path, csv: str, images: str) -> None:
   cohort = bone_age.read(_write(tmp_path, csv=csv, images=images), '', '')
   assert [c.path for c in cohort.candidates] == [
-      f'{images}/{i}.png'.lstrip('/') for i in (1377, 1378, 1379)
+    f'{images}/{i}.png'.lstrip('/') for i in (1377, 1378, 1379)
   ]
 
 
@@ -104,26 +104,26 @@ def test_more_columns_any_order_and_case(tmp_path: pathlib.Path) -> None:
   folder = _write(tmp_path, rows, header='id,z,boneage,male')
   cohort = bone_age.read(folder, '', '')
   assert [(c.label, c.columns) for c in cohort.candidates] == [
-      ('male', (('boneage', '94'), ('male', 'TRUE'))),
-      ('female', (('boneage', '12'), ('male', 'false'))),
+    ('male', (('boneage', '94'), ('male', 'TRUE'))),
+    ('female', (('boneage', '12'), ('male', 'false'))),
   ]
 
 
 def test_rows_that_cannot_be_used_stay_with_their_reason(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   rows = [*_ROWS, '1380,50,', '1381,50,yes', ',50,True', '1379,94,True']
   folder = _write(tmp_path, rows)
   (folder / _IMAGES / '1378.png').unlink()
   cohort = bone_age.read(folder, '', '')
   assert [(c.id, c.label, c.reason) for c in cohort.candidates] == [
-      ('1377', 'female', ''),
-      ('1378', 'female', ''),
-      ('1379', 'male', ''),
-      ('1380', '', 'the sex is not known'),
-      ('1381', '', 'the sex is not known'),
-      ('', 'male', 'no image is named'),
-      ('1379#2', 'male', ''),
+    ('1377', 'female', ''),
+    ('1378', 'female', ''),
+    ('1379', 'male', ''),
+    ('1380', '', 'the sex is not known'),
+    ('1381', '', 'the sex is not known'),
+    ('', 'male', 'no image is named'),
+    ('1379#2', 'male', ''),
   ]
   # The same child's image twice is one group.
   assert cohort.candidates[-1].group == cohort.candidates[2].group
@@ -136,31 +136,31 @@ def test_the_published_counts(tmp_path: pathlib.Path) -> None:
   (folder / _CSV).write_text('\n'.join([_HEADER, *rows]))
   cohort = bone_age.read(folder, '', '')
   assert cohort.notes == (
-      f'{_CSV} has the published 12,611 rows and counts.',
-      f'1 of the 12,611 images that {_CSV} names are here.',
+    f'{_CSV} has the published 12,611 rows and counts.',
+    f'1 of the 12,611 images that {_CSV} names are here.',
   )
   labels = [c.label for c in cohort.candidates]
   assert (labels.count('male'), labels.count('female')) == (6833, 5778)
   (folder / _CSV).write_text('\n'.join([_HEADER, *rows[:7000]]))
   assert bone_age.read(folder, '', '').notes[:2] == (
-      f'{_CSV} has 7,000 rows; the published file has 12,611: this is a part of'
-      ' it.',
-      f'Other counts of {_CSV} (published ones): female 167 (5,778).',
+    f'{_CSV} has 7,000 rows; the published file has 12,611: this is a part of'
+    ' it.',
+    f'Other counts of {_CSV} (published ones): female 167 (5,778).',
   )
 
 
 @pytest.mark.parametrize(
-    ('broken', 'says'),
-    [
-        ('no folder', 'does not exist'),
-        ('no csv', f'holds no {_CSV}: --config.data.dir must be the folder'),
-        ('no images', 'holds none of the 3 images'),
-        ('no rows', 'holds no rows'),
-        ('no sex', "has no column 'male': it needs id, boneage, male and has"),
-    ],
+  ('broken', 'says'),
+  [
+    ('no folder', 'does not exist'),
+    ('no csv', f'holds no {_CSV}: --config.data.dir must be the folder'),
+    ('no images', 'holds none of the 3 images'),
+    ('no rows', 'holds no rows'),
+    ('no sex', "has no column 'male': it needs id, boneage, male and has"),
+  ],
 )
 def test_mistakes_are_one_sentence(
-    tmp_path: pathlib.Path, broken: str, says: str
+  tmp_path: pathlib.Path, broken: str, says: str
 ) -> None:
   folder = _write(tmp_path / 'bones')
   csv = folder / _CSV
@@ -184,7 +184,7 @@ def test_mistakes_are_one_sentence(
 
 @pytest.mark.parametrize('given', [('boy', ''), ('male', 'Female')])
 def test_unknown_classes(
-    tmp_path: pathlib.Path, given: tuple[str, str]
+  tmp_path: pathlib.Path, given: tuple[str, str]
 ) -> None:
   with pytest.raises(UserError, match='classes are male and female'):
     bone_age.read(_write(tmp_path), *given)
@@ -198,13 +198,13 @@ def test_regression_estimates_the_months(tmp_path: pathlib.Path) -> None:
   assert (cohort.positive, cohort.negative) == ('', '')
   assert cohort.label_columns == ('boneage',)
   assert [(c.id, c.label, c.reason) for c in cohort.candidates] == [
-      ('1377', '180', ''),
-      ('1378', '12', ''),
-      ('1379', '94', ''),
-      ('1380', '50.5', ''),  # Of unknown sex, which is no matter here.
-      ('1381', '', 'no label'),
-      ('1382', 'old', "label 'old' is no number"),
-      ('', '50', 'no image is named'),
+    ('1377', '180', ''),
+    ('1378', '12', ''),
+    ('1379', '94', ''),
+    ('1380', '50.5', ''),  # Of unknown sex, which is no matter here.
+    ('1381', '', 'no label'),
+    ('1382', 'old', "label 'old' is no number"),
+    ('', '50', 'no image is named'),
   ]
   sexes = [dict(c.columns)['sex'] for c in cohort.candidates]
   assert sexes == ['female', 'female', 'male', '', 'male', 'male', 'male']
@@ -218,13 +218,14 @@ def test_the_papers_girls(tmp_path: pathlib.Path) -> None:
   folder = _write(tmp_path, rows[:1])
   (folder / _CSV).write_text('\n'.join([_HEADER, *rows]))
   cohort = datasets.read(
-      'bone_age', folder, '', '', task='regression', where='sex=female'
+    'bone_age', folder, '', '', task='regression', where='sex=female'
   )
   assert len(cohort.candidates) == 12_611
   assert len(cohort.included) == 5778
   assert {dict(c.columns)['male'] for c in cohort.included} == {'False'}
   assert Counter(c.reason for c in cohort.candidates) == {
-      '': 5778, "sex is not 'female'": 6833
-  }  # pyformat: disable
+    '': 5778,
+    "sex is not 'female'": 6833,
+  }
   numbers = [float(c.label) for c in cohort.included]
   assert (min(numbers), max(numbers)) == (1, 228)

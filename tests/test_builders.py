@@ -62,11 +62,11 @@ def _csv(root: pathlib.Path, text: str) -> pathlib.Path:
 
 
 def _prepare(
-    path: pathlib.Path,
-    out: pathlib.Path,
-    dataset: str = 'folder',
-    positive: str = '',
-    negative: str = '',
+  path: pathlib.Path,
+  out: pathlib.Path,
+  dataset: str = 'folder',
+  positive: str = '',
+  negative: str = '',
 ) -> pathlib.Path:
   return builders.prepare(dataset, path, positive, negative, out)
 
@@ -80,9 +80,9 @@ def _examples(target: pathlib.Path, split: str = 'train') -> list[dict]:
 
 def _tree(root: pathlib.Path) -> dict[str, tuple[int, int]]:
   return {
-      str(p.relative_to(root)): (p.stat().st_ino, p.stat().st_mtime_ns)
-      for p in root.rglob('*')
-      if p.is_file()
+    str(p.relative_to(root)): (p.stat().st_ino, p.stat().st_mtime_ns)
+    for p in root.rglob('*')
+    if p.is_file()
   }
 
 
@@ -91,7 +91,7 @@ def test_images_are_the_bytes_of_the_files(tmp_path: pathlib.Path) -> None:
   target = _prepare(root, tmp_path / 'out')
   examples = _examples(target)
   assert [e['path'].decode() for e in examples] == [
-      c.path for c in folder.read(root, '', '').candidates
+    c.path for c in folder.read(root, '', '').candidates
   ]
   assert len(examples) == 12
   for e in examples:
@@ -118,12 +118,12 @@ def test_images_are_decoded_as_the_studies_do(tmp_path: pathlib.Path) -> None:
 def test_columns_groups_and_splits_of_a_csv(tmp_path: pathlib.Path) -> None:
   root = _write(tmp_path / 'raw', 2)
   path = _csv(
-      root,
-      'path,label,group,split,age,眼\n'
-      'ill/00.jpg,ill,p1,train,61,左\n'
-      'normal/00.jpg,normal,p1,test,62,\n'
-      'ill/01.cmyk.jpg,ill,,train,,右\n'
-      'ill/00.jpg,ill,p2,validation,64,\n',
+    root,
+    'path,label,group,split,age,眼\n'
+    'ill/00.jpg,ill,p1,train,61,左\n'
+    'normal/00.jpg,normal,p1,test,62,\n'
+    'ill/01.cmyk.jpg,ill,,train,,右\n'
+    'ill/00.jpg,ill,p2,validation,64,\n',
   )
   target = _prepare(path, tmp_path / 'out')
   builder = tfds.builder_from_directory(target)
@@ -140,7 +140,7 @@ def test_columns_groups_and_splits_of_a_csv(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_has_no_image_is_in_the_manifest_only(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   root = _write(tmp_path / 'raw', 2)
   (root / 'ill/empty.png').touch()
@@ -153,23 +153,25 @@ def test_what_has_no_image_is_in_the_manifest_only(
   target = _prepare(path, tmp_path / 'out', 'folder', 'ill', 'normal')
   # Whether bytes can be decoded is the reader's to say.
   assert [e['path'] for e in _examples(target)] == [
-      b'ill/00.jpg', b'ill/broken.png', b'normal/00.jpg'
+    b'ill/00.jpg',
+    b'ill/broken.png',
+    b'normal/00.jpg',
   ]
   stored = prepared.load(target)
   assert [c.id for c in stored.candidates] == [str(i) for i in range(8)]
   raw, source = folder.read(path, 'ill', 'normal').source, stored.source
   for name, problem in (
-      ('ill/gone.png', 'file not found'),
-      ('ill/empty.png', 'the file is empty'),
-      ('ill/folder.png', 'not a regular file'),
-      ('ill/broken.png', 'not an image of a known format'),
+    ('ill/gone.png', 'file not found'),
+    ('ill/empty.png', 'the file is empty'),
+    ('ill/folder.png', 'not a regular file'),
+    ('ill/broken.png', 'not an image of a known format'),
   ):
     assert source.exists(name) == raw.exists(name)
     assert source.inspect(name) == raw.inspect(name) == (problem, ())
 
 
 def test_files_without_the_right_to_read_are_noted(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   root = _write(tmp_path / 'raw', 2)
   read = images.read
@@ -187,12 +189,12 @@ def test_files_without_the_right_to_read_are_noted(
   source = prepared.load(target).source
   assert source.exists('ill/00.jpg')
   assert source.inspect('ill/00.jpg').problem == (
-      'cannot be read: Permission denied'
+    'cannot be read: Permission denied'
   )
 
 
 def test_order_is_kept_over_several_shards(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   root = _write(tmp_path / 'raw', 20)
   (root / 'ill/05.16.png').write_bytes(b'')
@@ -201,8 +203,11 @@ def test_order_is_kept_over_several_shards(
   shards = sorted(target.glob('*.array_record-*'))
   assert len(shards) > 3
   found = [e['path'].decode() for e in _examples(target)]
-  names = [f'{label}/{p.name}' for label in ('ill', 'normal')
-           for p in sorted((root / label).iterdir())]  # pyformat: disable
+  names = [
+    f'{label}/{p.name}'
+    for label in ('ill', 'normal')
+    for p in sorted((root / label).iterdir())
+  ]
   assert found == [name for name in names if name != 'ill/05.16.png']
   source = prepared.load(target).source
   for name in found:
@@ -210,12 +215,12 @@ def test_order_is_kept_over_several_shards(
 
 
 def test_a_shard_of_which_nothing_can_be_read(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   root = _write(tmp_path / 'raw', 1)
   table = 'path,label\nill/gone.png,ill\nill/00.jpg,ill\nnormal/00.jpg,normal\n'
   monkeypatch.setattr(
-      builders, '_shards', lambda source, candidates: [[c] for c in candidates]
+    builders, '_shards', lambda source, candidates: [[c] for c in candidates]
   )
   source = prepared.load(_prepare(_csv(root, table), tmp_path / 'out')).source
   for name in ('ill/00.jpg', 'normal/00.jpg'):
@@ -242,7 +247,7 @@ def test_medmnist_arrays(tmp_path: pathlib.Path) -> None:
 def test_the_real_odir(odir_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
   """Another pair of classes than the paper's, to be quick."""
   target = _prepare(
-      odir_dir, tmp_path / 'out', 'odir5k', 'cataract', 'cataract，lens dust'
+    odir_dir, tmp_path / 'out', 'odir5k', 'cataract', 'cataract，lens dust'
   )
   examples = _examples(target)
   # The subset has a file for 507 of the 518 rows, and for none of the others.
@@ -254,7 +259,7 @@ def test_the_real_odir(odir_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
 def test_as_a_user_of_tfds(tmp_path: pathlib.Path) -> None:
   _write(tmp_path / 'raw', 3)
   builder = builders.ImageFolder(
-      data_dir=tmp_path / 'out', config=builders.Classes('ill', 'normal')
+    data_dir=tmp_path / 'out', config=builders.Classes('ill', 'normal')
   )
   download = tfds.download.DownloadConfig(manual_dir=tmp_path / 'raw')
   builder.download_and_prepare(download_config=download)
@@ -265,17 +270,17 @@ def test_as_a_user_of_tfds(tmp_path: pathlib.Path) -> None:
   assert cohort.candidates == folder.read(tmp_path / 'raw', '', '').candidates
   # And another process, where the download is gone.
   again = builders.ImageFolder(
-      data_dir=tmp_path / 'out', config=builders.Classes('ill', 'normal')
+    data_dir=tmp_path / 'out', config=builders.Classes('ill', 'normal')
   )
   again.download_and_prepare()
   assert again.as_data_source('train')[0]['image'].shape == (9, 7, 3)
 
 
 @pytest.mark.parametrize(
-    'builder_class', [builders.Odir5k, builders.NihCxr, builders.RsnaBoneAge]
+  'builder_class', [builders.Odir5k, builders.NihCxr, builders.RsnaBoneAge]
 )
 def test_a_missing_download_is_a_sentence(
-    tmp_path: pathlib.Path, builder_class: type[builders.CohortBuilder]
+  tmp_path: pathlib.Path, builder_class: type[builders.CohortBuilder]
 ) -> None:
   for name in ('missing', 'empty', 'wrong'):
     manual = tmp_path / name
@@ -286,7 +291,7 @@ def test_a_missing_download_is_a_sentence(
     builder = builder_class(data_dir=tmp_path / 'out')
     with pytest.raises(UserError) as caught:
       builder.download_and_prepare(
-          download_config=tfds.download.DownloadConfig(manual_dir=manual)
+        download_config=tfds.download.DownloadConfig(manual_dir=manual)
       )
     text = str(caught.value)
     assert '.csv' in text and text.endswith('.') and '\n' not in text
@@ -302,14 +307,14 @@ def test_classes_must_be_two(tmp_path: pathlib.Path) -> None:
 
 def test_folders_are_named_after_the_classes() -> None:
   pairs = [
-      ('cataract', 'normal fundus'),
-      ('normal fundus', 'cataract'),
-      ('cataract，lens dust', 'normal fundus'),
-      ('cataract, lens dust', 'normal fundus'),
-      ('白内障', '正常'),
-      ('青光眼', '正常'),
-      ('a/../../b', '..'),
-      ('x' * 300, 'y'),
+    ('cataract', 'normal fundus'),
+    ('normal fundus', 'cataract'),
+    ('cataract，lens dust', 'normal fundus'),
+    ('cataract, lens dust', 'normal fundus'),
+    ('白内障', '正常'),
+    ('青光眼', '正常'),
+    ('a/../../b', '..'),
+    ('x' * 300, 'y'),
   ]
   names = [builders.Classes(*pair).name for pair in pairs]
   assert names[0].startswith('cataract_vs_normal_fundus-')
@@ -334,7 +339,7 @@ def test_other_classes_go_to_another_folder(tmp_path: pathlib.Path) -> None:
 
 
 def test_changed_data_are_not_taken_for_the_same(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   root, out = _write(tmp_path / 'raw'), tmp_path / 'out'
   _prepare(root, out)
@@ -390,7 +395,7 @@ def test_where_nothing_can_be_written(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_full_disk_is_a_sentence(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   root, out = _write(tmp_path / 'raw'), tmp_path / 'out'
 

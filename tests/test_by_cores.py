@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn import cluster as sklearn_cluster
 
-from heterojax import cores
 from heterojax.cluster import by_cores
 from heterojax.cluster import kmeans
+from heterojax.compute import cores
 
 # More than `by_cores` divides at least, and no whole number of blocks.
 _N, _D, _K = 262_201, 64, 16
@@ -31,7 +31,7 @@ def _check_equal(got: tuple, want: tuple) -> None:
 
 @pytest.mark.parametrize('k', [_K, 4])
 def test_result_does_not_depend_on_the_number_of_cores(
-    x: np.ndarray, k: int, use_cores: Callable[[int], None]
+  x: np.ndarray, k: int, use_cores: Callable[[int], None]
 ) -> None:
   x, found = x[:5000], []
   # Shares of equal and unequal size; more cores than there are parts.
@@ -44,17 +44,17 @@ def test_result_does_not_depend_on_the_number_of_cores(
 
 
 def test_shares_of_so_many_cores_are_unequal(
-    x: np.ndarray,
-    monkeypatch: pytest.MonkeyPatch,
-    use_cores: Callable[[int], None],
+  x: np.ndarray,
+  monkeypatch: pytest.MonkeyPatch,
+  use_cores: Callable[[int], None],
 ) -> None:
   # One part of 512 rows for each block, and the last one has 392.
   monkeypatch.setattr(by_cores, '_PARTS', 10)
   seen = _arguments(monkeypatch)
   for number, firsts in (
-      (1, [0]),
-      (3, [0, 2048, 4096]),
-      (12, list(range(0, 5000, 512))),
+    (1, [0]),
+    (3, [0, 2048, 4096]),
+    (12, list(range(0, 5000, 512))),
   ):
     use_cores(number)
     by_cores.best(jnp.asarray(x[:5000]), [x[:4]], 0, 1)
@@ -77,13 +77,13 @@ def _arguments(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
 
 def test_much_data_is_divided_and_like_scikit_learns(
-    x: np.ndarray, monkeypatch: pytest.MonkeyPatch
+  x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   seen = _arguments(monkeypatch)
   got = kmeans(x, _K, init=x[:_K], tol=0, max_iter=10)
   assert seen
   want = sklearn_cluster.KMeans(
-      _K, init=x[:_K], n_init=1, tol=0, max_iter=10
+    _K, init=x[:_K], n_init=1, tol=0, max_iter=10
   ).fit(x)
   assert int(got.n_iter) == want.n_iter_
   assert np.mean(np.asarray(got.labels) != want.labels_) <= 0.005
@@ -92,7 +92,7 @@ def test_much_data_is_divided_and_like_scikit_learns(
 
 
 def test_samples_are_not_copied(
-    x: np.ndarray, monkeypatch: pytest.MonkeyPatch
+  x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   x, seen = jnp.asarray(x), _arguments(monkeypatch)
   by_cores.best(x, [x[:4]], 0, 1)
@@ -110,22 +110,22 @@ def test_best_of_restarts(x: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    'shape, weighted, backend, want',
-    [
-        ((2**18, 64), False, 'cpu', True),
-        ((2**18 - 1, 64), False, 'cpu', False),
-        ((2**17, 200), False, 'cpu', True),
-        ((2**17, 201), False, 'cpu', False),
-        ((2**18, 64), True, 'cpu', False),
-        ((2**18, 64), False, 'gpu', False),
-    ],
+  'shape, weighted, backend, want',
+  [
+    ((2**18, 64), False, 'cpu', True),
+    ((2**18 - 1, 64), False, 'cpu', False),
+    ((2**17, 200), False, 'cpu', True),
+    ((2**17, 201), False, 'cpu', False),
+    ((2**18, 64), True, 'cpu', False),
+    ((2**18, 64), False, 'gpu', False),
+  ],
 )
 def test_what_is_divided(
-    shape: tuple[int, int],
-    weighted: bool,
-    backend: str,
-    want: bool,
-    monkeypatch: pytest.MonkeyPatch,
+  shape: tuple[int, int],
+  weighted: bool,
+  backend: str,
+  want: bool,
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   monkeypatch.setattr(jax, 'default_backend', lambda: backend)
   x = jax.ShapeDtypeStruct(shape, np.float32)

@@ -1,6 +1,7 @@
 """Tests of the measured ceiling of arithmetic."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from collections.abc import Iterator
 import contextlib
 import itertools
 import subprocess
@@ -10,9 +11,9 @@ import time
 import numpy as np
 import pytest
 
-from heterojax import ceiling
-from heterojax import cores
 from heterojax import features
+from heterojax.compute import ceiling
+from heterojax.compute import cores
 
 # Two units of 512 bits, a product and a sum each, at a clock of 6 GHz.
 _MOST_OF_A_CORE = 2 * 16 * 2 * 6e9
@@ -60,7 +61,7 @@ def test_the_best_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_core_has_a_product_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, use_cores: Callable[[int], None]
+  monkeypatch: pytest.MonkeyPatch, use_cores: Callable[[int], None]
 ) -> None:
   use_cores(3)
   calls = []
@@ -87,7 +88,7 @@ _TWO_DEVICES = """
 import os
 os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'
 import heterojax, jax
-from heterojax import ceiling
+from heterojax.compute import ceiling
 assert len(jax.local_devices()) == 2
 with ceiling._by_devices(64, 'float32') as (turn, products):
   turn()
@@ -98,10 +99,10 @@ print(ceiling.flops_per_second('float32'))
 
 def test_devices_share_the_work() -> None:
   done = subprocess.run(
-      [sys.executable, '-c', _TWO_DEVICES],
-      capture_output=True,
-      text=True,
-      check=True,
+    [sys.executable, '-c', _TWO_DEVICES],
+    capture_output=True,
+    text=True,
+    check=True,
   )
   # Each of them may use all cores.
   assert 1e8 < float(done.stdout) < cores.number() * _MOST_OF_A_CORE

@@ -5,23 +5,32 @@ simulation.
 import collections
 import itertools
 
+import coefficients
 import jax
 import numpy as np
 import pytest
 from scipy import stats
 
-from heterojax import chance
-from heterojax import metrics
-import coefficients
+from heterojax.stats import chance
+from heterojax.stats import metrics
 
 
 def _null(
-    terms: metrics.Terms, labels: np.ndarray, k: int, seed: int, draws: int,
-    groups: np.ndarray | None = None,
+  terms: metrics.Terms,
+  labels: np.ndarray,
+  k: int,
+  seed: int,
+  draws: int,
+  groups: np.ndarray | None = None,
 ) -> np.ndarray:
   return chance.null_cvs(
-      terms.values, labels, k, terms.transform, jax.random.key(seed), draws,
-      groups,
+    terms.values,
+    labels,
+    k,
+    terms.transform,
+    jax.random.key(seed),
+    draws,
+    groups,
   )
 
 
@@ -37,18 +46,23 @@ def test_null_is_every_permutation(metric: str) -> None:
   labels = np.array([[0, 0, 0, 1, 1, 2], [2, 1, 1, 1, 0, 0]])
   terms = metrics.terms(metric, y, predicted)
   every = collections.Counter(
-      round(coefficients.by_loop(terms.values[list(order)], labels, 3, terms.transform), 9)
-      for order in itertools.permutations(range(6))
+    round(
+      coefficients.by_loop(
+        terms.values[list(order)], labels, 3, terms.transform
+      ),
+      9,
+    )
+    for order in itertools.permutations(range(6))
   )
   draws = 14_400
   got = collections.Counter(
-      np.round(_null(terms, labels, 3, 0, draws), 9).tolist()
+    np.round(_null(terms, labels, 3, 0, draws), 9).tolist()
   )
   assert set(got) == set(every)
   # Each of the values as often as in the enumeration, within the chance.
   values = sorted(every)
   p_value = stats.chisquare(
-      [got[v] for v in values], [every[v] * draws / 720 for v in values]
+    [got[v] for v in values], [every[v] * draws / 720 for v in values]
   ).pvalue
   assert p_value > 0.001
 
@@ -56,56 +70,62 @@ def test_null_is_every_permutation(metric: str) -> None:
 def _moves_whole_groups(order: tuple[int, ...], groups: np.ndarray) -> bool:
   """Are two images in one group before just where they are after?"""
   return all(
-      (groups[a] == groups[b]) == (groups[order[a]] == groups[order[b]])
-      for a, b in itertools.combinations(range(len(groups)), 2)
+    (groups[a] == groups[b]) == (groups[order[a]] == groups[order[b]])
+    for a, b in itertools.combinations(range(len(groups)), 2)
   )
 
 
 @pytest.mark.parametrize(
-    'groups, number',
-    [
-        # Two pairs in 2! 2! 2! ways, one triple in 3! ways.
-        ('bcabcaa', 48),
-        # Two of one image each, a pair, a triple that no other can replace.
-        ('abccddd', 24),
-        # The numbers of images differ, so that each patient stays.
-        ('abbdddd', 48),
-        ('abcdefg', 5040),
-    ],
+  'groups, number',
+  [
+    # Two pairs in 2! 2! 2! ways, one triple in 3! ways.
+    ('bcabcaa', 48),
+    # Two of one image each, a pair, a triple that no other can replace.
+    ('abccddd', 24),
+    # The numbers of images differ, so that each patient stays.
+    ('abbdddd', 48),
+    ('abcdefg', 5040),
+  ],
 )
 def test_null_is_every_permutation_of_whole_groups(
-    groups: str, number: int
+  groups: str, number: int
 ) -> None:
   groups = np.array(list(groups))
   values = np.array([0.3, 1, 2.5, 4, 6.1, 7, 9])
   labels = np.array([[0, 0, 1, 1, 2, 2, 2], [2, 1, 0, 1, 0, 2, 0]])
   terms = metrics.terms('mean_absolute_error', np.zeros(7), values)
   orders = [
-      order
-      for order in itertools.permutations(range(7))
-      if _moves_whole_groups(order, groups)
+    order
+    for order in itertools.permutations(range(7))
+    if _moves_whole_groups(order, groups)
   ]
   assert len(orders) == number
   every = collections.Counter(
-      round(coefficients.by_loop(values[list(order)], labels, 3, terms.transform), 9)
-      for order in orders
+    round(
+      coefficients.by_loop(values[list(order)], labels, 3, terms.transform), 9
+    )
+    for order in orders
   )
   draws = max(30 * len(every), 2_000)
   got = collections.Counter(
-      np.round(_null(terms, labels, 3, 0, draws, groups), 9).tolist()
+    np.round(_null(terms, labels, 3, 0, draws, groups), 9).tolist()
   )
   assert set(got) <= set(every)
   values = sorted(every)
   p_value = stats.chisquare(
-      [got[v] for v in values], [every[v] * draws / number for v in values]
+    [got[v] for v in values], [every[v] * draws / number for v in values]
   ).pvalue
   assert p_value > 0.001
 
 
 def test_exchangeable() -> None:
   for groups, share in (
-      ('abc', 1), ('aab', 0), ('aabbc', 4 / 5), ('abccddd', 2 / 7), ('', 1)
-  ):  # pyformat: disable
+    ('abc', 1),
+    ('aab', 0),
+    ('aabbc', 4 / 5),
+    ('abccddd', 2 / 7),
+    ('', 1),
+  ):
     assert chance.exchangeable(np.array(list(groups))) == share
   # Where nothing can be exchanged, and each patient is in one cluster, the
   # band is the CV itself, which is then no finding.
@@ -120,8 +140,8 @@ def test_groups_of_one_image_are_images() -> None:
   terms = metrics.terms('accuracy', rng.integers(0, 2, 90), np.ones(90))
   labels = rng.integers(0, 4, (3, 90))
   np.testing.assert_array_equal(
-      _null(terms, labels, 4, 0, 100),
-      _null(terms, labels, 4, 0, 100, np.arange(90)),
+    _null(terms, labels, 4, 0, 100),
+    _null(terms, labels, 4, 0, 100, np.arange(90)),
   )
 
 
@@ -153,7 +173,9 @@ def test_images_of_one_patient_are_exchanged_together() -> None:
       found[unit] += _alone(cv, null).p_value <= 0.05
     planted = terms._replace(values=terms.values + 4 * (labels[0] == 0))
     null = _null(planted, labels, 4, seed, 199, groups)
-    found_planted += _alone(coefficients.of(planted, labels, 4), null).p_value <= 0.05
+    found_planted += (
+      _alone(coefficients.of(planted, labels, 4), null).p_value <= 0.05
+    )
   # 99.9 % of experiments with a level of 5 %.
   low, high = stats.binom.interval(0.999, studies, 0.05)
   assert low <= found['group'] <= high, found
@@ -169,8 +191,10 @@ def test_null_at_the_size_of_the_study() -> None:
   labels = rng.choice(4, (runs, n), p=[0.55, 0.25, 0.15, 0.05])
   terms = metrics.terms('one_minus_nrmse', y, predicted)
   want = [
-      coefficients.by_loop(rng.permutation(terms.values), labels, 4, terms.transform)
-      for _ in range(draws)
+    coefficients.by_loop(
+      rng.permutation(terms.values), labels, 4, terms.transform
+    )
+    for _ in range(draws)
   ]
   got = _null(terms, labels, 4, 0, draws)
   assert got.shape == (draws,) and got.dtype == np.float64
@@ -245,8 +269,8 @@ def test_combine_hand_value() -> None:
 def test_nothing_to_combine() -> None:
   nan = float('nan')
   for got in (
-      chance.combine([nan, nan], np.full((2, 5), 0.1)),
-      chance.combine([nan], np.full((1, 5), nan)),
+    chance.combine([nan, nan], np.full((2, 5), 0.1)),
+    chance.combine([nan], np.full((1, 5), nan)),
   ):
     assert np.isnan([*got[:2], *got.band, *got[3:]]).all()
 
@@ -258,7 +282,7 @@ def test_draws_without_a_cv_count_against_a_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    'n, simulated', [(100, 6.2), (200, 4.4), (400, 3.1), (800, 2.2)]
+  'n, simulated', [(100, 6.2), (200, 4.4), (400, 3.1), (800, 2.2)]
 )
 def test_cv_of_chance_alone(n: int, simulated: float) -> None:
   # Accuracy 0.9 and four clusters of a quarter each, in percent. The other
@@ -269,7 +293,7 @@ def test_cv_of_chance_alone(n: int, simulated: float) -> None:
   assert 100 * expected * np.sqrt(4 / 3) == pytest.approx(simulated, rel=0.04)
   # The errors of each cluster are drawn without replacement.
   errors = np.random.default_rng(0).multivariate_hypergeometric(
-      [n // 4] * 4, n // 10, 20_000
+    [n // 4] * 4, n // 10, 20_000
   )
   direct = stats.variation(1 - errors / (n // 4), axis=1)
   assert expected == pytest.approx(direct.mean(), rel=0.04)
@@ -335,7 +359,7 @@ def test_without_heterogeneity_the_cv_stays_in_its_band() -> None:
   assert 0.9 <= inside_sizes <= 0.99
   # By chance alone a CV is above 0, and half of the corrected ones are not.
   assert np.mean([size.cv for _, size in studies]) == pytest.approx(
-      np.mean([size.expected for _, size in studies]), rel=0.05
+    np.mean([size.expected for _, size in studies]), rel=0.05
   )
   assert 0.3 < np.mean([size.corrected == 0 for _, size in studies]) < 0.7
 

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from heterojax import checkpoint
 from heterojax.errors import Interrupted
+from heterojax.run import checkpoint
 
 
 class _State(NamedTuple):
@@ -28,10 +28,10 @@ class _State(NamedTuple):
 def _state(seed: int = 0) -> _State:
   rng = np.random.default_rng(seed)
   return _State(
-      jnp.asarray(rng.normal(size=(3, 40)), jnp.float32),
-      (jnp.asarray(rng.normal(size=5), jnp.float32), jnp.zeros((2, 2))),
-      jnp.asarray(seed, jnp.int32),
-      np.array([True, False]),
+    jnp.asarray(rng.normal(size=(3, 40)), jnp.float32),
+    (jnp.asarray(rng.normal(size=5), jnp.float32), jnp.zeros((2, 2))),
+    jnp.asarray(seed, jnp.int32),
+    np.array([True, False]),
   )
 
 
@@ -75,7 +75,7 @@ def test_what_it_is_about_must_be_the_same(saved: pathlib.Path) -> None:
 
 
 def test_no_flipped_bit_gives_other_numbers(
-    saved: pathlib.Path, tmp_path: pathlib.Path
+  saved: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   """In every file, at positions all over it: the same arrays, or none."""
   rng = np.random.default_rng(0)
@@ -95,9 +95,9 @@ def test_no_flipped_bit_gives_other_numbers(
 
 
 def test_a_damaged_one_is_set_aside_with_a_sentence(
-    saved: pathlib.Path,
-    tmp_path: pathlib.Path,
-    caplog: pytest.LogCaptureFixture,
+  saved: pathlib.Path,
+  tmp_path: pathlib.Path,
+  caplog: pytest.LogCaptureFixture,
 ) -> None:
   path = pathlib.Path(shutil.copytree(saved, tmp_path / 'heads'))
   index = json.loads((path / 'digests.json').read_text())
@@ -116,9 +116,9 @@ def test_a_damaged_one_is_set_aside_with_a_sentence(
 
 
 def test_a_run_that_is_stopped_while_it_reads_blames_no_checkpoint(
-    saved: pathlib.Path,
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
+  saved: pathlib.Path,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   path = pathlib.Path(shutil.copytree(saved, tmp_path / 'heads'))
 
@@ -133,7 +133,7 @@ def test_a_run_that_is_stopped_while_it_reads_blames_no_checkpoint(
 
 
 def test_without_digests_there_is_no_checkpoint(
-    saved: pathlib.Path, tmp_path: pathlib.Path
+  saved: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   """As a run that was killed while it saved leaves it."""
   path = pathlib.Path(shutil.copytree(saved, tmp_path / 'heads'))
@@ -152,15 +152,16 @@ def _resumed(folder: pathlib.Path) -> tuple[int, int]:
 
 
 def test_the_last_steps_are_kept_and_the_last_is_used(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   steps = _steps(tmp_path / 'steps')
   assert steps.latest() == (0, {})
   for number in (1, 2, 9, 10):
     steps.save(number, {'state': _state(number)})
   assert sorted(p.name for p in (tmp_path / 'steps').iterdir()) == [
-      '000009', '000010',
-  ]  # pyformat: disable
+    '000009',
+    '000010',
+  ]
   number, leaves = steps.latest()
   assert number == 10
   got = checkpoint.restore({'state': _state()}, leaves)['state']
@@ -171,14 +172,14 @@ def test_the_last_steps_are_kept_and_the_last_is_used(
 
 
 def test_a_damaged_step_gives_way_to_the_one_before(
-    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+  tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
   steps = _steps(tmp_path)
   for number in (3, 4):
     steps.save(number, {'state': _state(number)})
   arrays = max(
-      (tmp_path / '000004' / 'arrays').rglob('d/*'),
-      key=lambda path: path.stat().st_size,
+    (tmp_path / '000004' / 'arrays').rglob('d/*'),
+    key=lambda path: path.stat().st_size,
   )
   _flip(arrays, arrays.stat().st_size // 2)
   assert _resumed(tmp_path) == (3, 3)
@@ -190,7 +191,7 @@ def test_a_damaged_step_gives_way_to_the_one_before(
 
 
 def test_saving_takes_a_small_share_of_the_time(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """A clock that saving moves by 3 s, and a step by 1 s."""
   clock = [0.0]
@@ -212,7 +213,8 @@ def test_saving_takes_a_small_share_of_the_time(
 _FULL_DISK = """
 import pathlib, resource, sys
 import numpy as np
-from heterojax import checkpoint, errors
+from heterojax import errors
+from heterojax.run import checkpoint
 path = pathlib.Path(sys.argv[1])
 checkpoint.save(path / '1', {'x': np.zeros(10)}, 'these')
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
@@ -230,10 +232,10 @@ def test_a_full_disk_is_one_sentence(tmp_path: pathlib.Path) -> None:
   """A limit on the size of files stands for it."""
   assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
   done = subprocess.run(
-      [sys.executable, '-c', _FULL_DISK, str(tmp_path)],
-      capture_output=True,
-      text=True,
-      check=False,
+    [sys.executable, '-c', _FULL_DISK, str(tmp_path)],
+    capture_output=True,
+    text=True,
+    check=False,
   )
   assert done.returncode == 0, done.stderr[-2000:]
   assert 'cannot be written' in done.stdout and 'same command' in done.stdout
@@ -243,9 +245,15 @@ def test_a_full_disk_is_one_sentence(tmp_path: pathlib.Path) -> None:
 def test_a_digest_tells_name_type_shape_and_bytes() -> None:
   x = np.arange(6, dtype=np.float32)
   trees = [
-      {'a': x}, {'b': x}, {'a': x.astype(np.float64)}, {'a': x.reshape(2, 3)},
-      {'a': x + 1}, {'a': x, 'b': 1}, {'a': x, 'b': '1'}, [x],
-  ]  # pyformat: disable
+    {'a': x},
+    {'b': x},
+    {'a': x.astype(np.float64)},
+    {'a': x.reshape(2, 3)},
+    {'a': x + 1},
+    {'a': x, 'b': 1},
+    {'a': x, 'b': '1'},
+    [x],
+  ]
   digests = [checkpoint.digest(tree) for tree in trees]
   assert len(set(digests)) == len(trees)
   assert checkpoint.digest({'a': jnp.asarray(x)}) == digests[0]

@@ -33,7 +33,7 @@ def _rows(z: np.ndarray) -> list[dict[str, Any]]:
 
 def test_one_row_for_each(rows: list[dict[str, Any]]) -> None:
   assert [(row['method'], row['k']) for row in rows] == [
-      (method, k) for method in ('kmeans', 'fuzzy', 'gmm') for k in (3, 4, 5)
+    (method, k) for method in ('kmeans', 'fuzzy', 'gmm') for k in (3, 4, 5)
   ]
   for row in rows:
     assert set(row) == {'method', 'k', 'sizes', *_NAMES}
@@ -42,14 +42,14 @@ def test_one_row_for_each(rows: list[dict[str, Any]]) -> None:
 
 
 def test_planted_clusters_are_found_and_preferred(
-    rows: list[dict[str, Any]], z: np.ndarray, truth: np.ndarray
+  rows: list[dict[str, Any]], z: np.ndarray, truth: np.ndarray
 ) -> None:
   means = np.array([z[truth == i].mean(axis=0) for i in range(4)])
   want = [
-      np.sum((z - means[truth]) ** 2),
-      metrics.silhouette_score(z, truth),
-      metrics.calinski_harabasz_score(z, truth),
-      metrics.davies_bouldin_score(z, truth),
+    np.sum((z - means[truth]) ** 2),
+    metrics.silhouette_score(z, truth),
+    metrics.calinski_harabasz_score(z, truth),
+    metrics.davies_bouldin_score(z, truth),
   ]
   for row in rows:
     if row['k'] == 4:
@@ -62,13 +62,13 @@ def test_planted_clusters_are_found_and_preferred(
   # Every cluster of its own lowers the inertia by much, and no further one.
   assert choosing.best(rows, 'kmeans')['elbow'] == 4
   assert choosing.reading(rows)[0] == (
-      'K-means: 4 clusters by the silhouette, Calinski-Harabasz, Davies-Bouldin'
-      ' and the elbow of the inertia.'
+    'K-means: 4 clusters by the silhouette, Calinski-Harabasz, Davies-Bouldin'
+    ' and the elbow of the inertia.'
   )
 
 
 def test_k_means_is_as_good_as_scikit_learns(
-    rows: list[dict[str, Any]], z: np.ndarray
+  rows: list[dict[str, Any]], z: np.ndarray
 ) -> None:
   for row in rows[:3]:
     fit = sklearn_cluster.KMeans(row['k'], n_init=10, random_state=0).fit(z)
@@ -76,7 +76,7 @@ def test_k_means_is_as_good_as_scikit_learns(
 
 
 def test_depends_on_the_key_alone(
-    rows: list[dict[str, Any]], z: np.ndarray
+  rows: list[dict[str, Any]], z: np.ndarray
 ) -> None:
   again = choosing.choose(z, key=jax.random.key(0), k_values=(3, 4, 5))
   assert again == rows
@@ -101,7 +101,7 @@ def test_more_clusters_than_images_are_listed() -> None:
 
 def test_equal_images_are_one_cluster_or_bad_ones() -> None:
   rows = choosing.choose(
-      np.full((12, 2), 3.0), key=jax.random.key(0), k_values=(2,)
+    np.full((12, 2), 3.0), key=jax.random.key(0), k_values=(2,)
   )
   json.dumps(rows, allow_nan=False)
   for row in rows:
@@ -116,45 +116,45 @@ def test_equal_images_are_one_cluster_or_bad_ones() -> None:
 def _by_hand(**columns: list[float | None]) -> list[dict[str, Any]]:
   columns = {name: [None] * 4 for name in _NAMES} | columns
   return [
-      {'method': 'gmm', 'k': k, **{name: columns[name][i] for name in _NAMES}}
-      for i, k in enumerate((2, 3, 4, 5))
+    {'method': 'gmm', 'k': k, **{name: columns[name][i] for name in _NAMES}}
+    for i, k in enumerate((2, 3, 4, 5))
   ]
 
 
 def test_preferred_by_hand() -> None:
   rows = _by_hand(
-      inertia=[100.0, 40.0, 30.0, 20.0],
-      silhouette=[0.1, 0.3, None, 0.2],
-      calinski_harabasz=[7.0, 5.0, 6.0, 7.0],
-      davies_bouldin=[0.9, 0.8, 0.7, 0.7],
+    inertia=[100.0, 40.0, 30.0, 20.0],
+    silhouette=[0.1, 0.3, None, 0.2],
+    calinski_harabasz=[7.0, 5.0, 6.0, 7.0],
+    davies_bouldin=[0.9, 0.8, 0.7, 0.7],
   )
   want = {
-      'silhouette': 3,
-      'calinski_harabasz': 2,  # The fewest of equals.
-      'davies_bouldin': 4,
-      'elbow': 3,
+    'silhouette': 3,
+    'calinski_harabasz': 2,  # The fewest of equals.
+    'davies_bouldin': 4,
+    'elbow': 3,
   }
   assert choosing.best(rows, 'gmm') == want
   assert choosing.best(rows[::-1], 'gmm') == want
   assert set(choosing.best(rows, 'fuzzy').values()) == {None}
   assert choosing.reading(rows) == [
-      'Gaussian mixture: 2 clusters by Calinski-Harabasz; 3 clusters by the'
-      ' silhouette and the elbow of the inertia; 4 clusters by Davies-Bouldin.'
+    'Gaussian mixture: 2 clusters by Calinski-Harabasz; 3 clusters by the'
+    ' silhouette and the elbow of the inertia; 4 clusters by Davies-Bouldin.'
   ]
 
 
 @pytest.mark.parametrize(
-    'inertia, elbow',
-    [
-        # Below the line by 0.3 and 0.2, or by 0.1 and 0.2, of its height.
-        ([100.0, 100 - 100 * (1 / 3 + 0.3), 100 - 100 * (2 / 3 + 0.2), 0], 3),
-        ([100.0, 100 - 100 * (1 / 3 + 0.1), 100 - 100 * (2 / 3 + 0.2), 0], 4),
-        ([40.0, 30.0, 20.0, 10.0], None),  # Straight.
-        ([40.0, 39.0, 35.0, 10.0], None),  # Bends the other way.
-        ([10.0, 20.0, 30.0, 40.0], None),  # Does not fall.
-        ([100.0, 20.0, None, None], None),
-        ([None, 100.0, 20.0, 10.0], 4),
-    ],
+  'inertia, elbow',
+  [
+    # Below the line by 0.3 and 0.2, or by 0.1 and 0.2, of its height.
+    ([100.0, 100 - 100 * (1 / 3 + 0.3), 100 - 100 * (2 / 3 + 0.2), 0], 3),
+    ([100.0, 100 - 100 * (1 / 3 + 0.1), 100 - 100 * (2 / 3 + 0.2), 0], 4),
+    ([40.0, 30.0, 20.0, 10.0], None),  # Straight.
+    ([40.0, 39.0, 35.0, 10.0], None),  # Bends the other way.
+    ([10.0, 20.0, 30.0, 40.0], None),  # Does not fall.
+    ([100.0, 20.0, None, None], None),
+    ([None, 100.0, 20.0, 10.0], 4),
+  ],
 )
 def test_elbow(inertia: list[float | None], elbow: int | None) -> None:
   assert choosing.best(_by_hand(inertia=inertia), 'gmm')['elbow'] == elbow

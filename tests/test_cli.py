@@ -8,15 +8,15 @@ from heterojax.errors import UserError
 
 
 @pytest.mark.parametrize(
-    ('said', 'shown'),
-    [
-        ('There is no x.', 'There is no x.'),
-        ('a\nb\r\nc', 'a b c'),
-        ('\x1b[31mred', '\\x1b[31mred'),
-        ('a\0b', 'a\\x00b'),
-        ('\u202eabc', '\\u202eabc'),
-        ('\ud800é', '\\ud800é'),
-    ],
+  ('said', 'shown'),
+  [
+    ('There is no x.', 'There is no x.'),
+    ('a\nb\r\nc', 'a b c'),
+    ('\x1b[31mred', '\\x1b[31mred'),
+    ('a\0b', 'a\\x00b'),
+    ('\u202eabc', '\\u202eabc'),
+    ('\ud800é', '\\ud800é'),
+  ],
 )
 def test_a_sentence_is_one_printable_line(said: str, shown: str) -> None:
   assert cli.sentence(UserError(said)) == shown

@@ -13,9 +13,9 @@ from sklearn.metrics import adjusted_rand_score
 from heterojax.configs import fundus
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.errors import UserError
-from heterojax.studies import clustering
 from heterojax.studies import settings as settings_lib
-from heterojax.studies.outcome import Clusters
+from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.samples import Samples
 
 _N, _D, _K = 90, 12, 3
@@ -33,16 +33,16 @@ def _settings(**changes: object) -> settings_lib.Settings:
 
 
 def _clusters(
-    settings: settings_lib.Settings,
-    x: np.ndarray,
-    samples: Samples,
-    fold: int = 0,
+  settings: settings_lib.Settings,
+  x: np.ndarray,
+  samples: Samples,
+  fold: int = 0,
 ) -> Clusters:
   return clustering.cluster_analysis(settings, jnp.asarray(x), samples, fold)
 
 
 def test_a_component_without_a_direction_is_zero(
-    samples: Samples, blobs: np.ndarray
+  samples: Samples, blobs: np.ndarray
 ) -> None:
   """Distances would depend on what rounding made of it."""
   x = np.zeros_like(blobs)
@@ -61,14 +61,14 @@ def test_cluster_analysis(samples: Samples, blobs: np.ndarray) -> None:
   oracle = PCA(4, svd_solver='full').fit(x[:60])
   np.testing.assert_allclose(found.z, oracle.transform(x), atol=1e-4)
   assert found.explained_variance == pytest.approx(
-      oracle.explained_variance_ratio_.sum(), abs=1e-6
+    oracle.explained_variance_ratio_.sum(), abs=1e-6
   )
   for c in range(_K):
     mean = found.z[:60][found.labels[:60] == c].mean(axis=0)
     np.testing.assert_allclose(found.centers[c], mean, atol=1e-4)
   own = found.centers[found.labels]
   np.testing.assert_allclose(
-      found.distance, np.linalg.norm(found.z - own, axis=1), rtol=1e-5
+    found.distance, np.linalg.norm(found.z - own, axis=1), rtol=1e-5
   )
 
 
@@ -80,15 +80,15 @@ def test_without_reduction(samples: Samples, blobs: np.ndarray) -> None:
 
 
 def test_a_separate_reduction_moves_the_test_samples_only(
-    samples: Samples, blobs: np.ndarray
+  samples: Samples, blobs: np.ndarray
 ) -> None:
   # A test sample that shows a training picture must not move that one.
   shared = dataclasses.replace(
-      samples, row=np.concatenate([samples.row[:60], np.arange(30)])
+    samples, row=np.concatenate([samples.row[:60], np.arange(30)])
   )
   together, apart = (
-      _clusters(_settings(reduction__fit=fit), blobs, shared)
-      for fit in ('train', 'separate')
+    _clusters(_settings(reduction__fit=fit), blobs, shared)
+    for fit in ('train', 'separate')
   )
   np.testing.assert_array_equal(apart.z[:60], together.z[:60])
   np.testing.assert_array_equal(apart.centers, together.centers)
@@ -99,28 +99,29 @@ def test_a_separate_reduction_moves_the_test_samples_only(
 
 @pytest.mark.parametrize('share', [0.3, 0.7, 0.99])
 def test_as_many_components_as_explain_a_share(
-    samples: Samples, blobs: np.ndarray, share: float
+  samples: Samples, blobs: np.ndarray, share: float
 ) -> None:
   settings = _settings(
-      reduction__rule='variance', reduction__variance=share,
-      reduction__n_components=11,
-  )  # pyformat: disable
+    reduction__rule='variance',
+    reduction__variance=share,
+    reduction__n_components=11,
+  )
   found = _clusters(settings, blobs, samples)
   x = blobs[samples.row].astype(np.float64)
   oracle = PCA(share, svd_solver='full').fit(x[:60])
   assert found.z.shape == (_N, oracle.n_components_)
   np.testing.assert_allclose(found.z, oracle.transform(x), atol=1e-4)
   assert found.explained_variance == pytest.approx(
-      oracle.explained_variance_ratio_.sum(), abs=1e-6
+    oracle.explained_variance_ratio_.sum(), abs=1e-6
   )
 
 
 def test_too_few_test_images_for_a_separate_share(
-    samples: Samples, blobs: np.ndarray
+  samples: Samples, blobs: np.ndarray
 ) -> None:
   few = dataclasses.replace(
-      samples,
-      split=np.array(['train'] * 60 + ['validation'] * 27 + ['test'] * 3),
+    samples,
+    split=np.array(['train'] * 60 + ['validation'] * 27 + ['test'] * 3),
   )
   settings = _settings(reduction__fit='separate')
   with pytest.raises(UserError, match='needs 4 test images and there are 3'):
@@ -146,7 +147,7 @@ def test_the_rejected_clusters(samples: Samples, blobs: np.ndarray) -> None:
   settings = _settings(reduction__method='none', reduction__rejected=2)
   chosen = _clusters(settings, blobs, samples)
   found = clustering.rejected(
-      settings, jnp.asarray(blobs), samples, chosen, ('ill', 'well')
+    settings, jnp.asarray(blobs), samples, chosen, ('ill', 'well')
   )
   x = blobs[samples.row[:60]].astype(np.float64)
   oracle = PCA(2, svd_solver='full').fit(x)
@@ -154,14 +155,14 @@ def test_the_rejected_clusters(samples: Samples, blobs: np.ndarray) -> None:
   labels = kmeans.fit_predict(oracle.transform(x))
   assert found['n_components'] == 2
   assert found['explained_variance'] == pytest.approx(
-      oracle.explained_variance_ratio_.sum(), abs=1e-6
+    oracle.explained_variance_ratio_.sum(), abs=1e-6
   )
   assert found['adjusted_rand'] == pytest.approx(
-      adjusted_rand_score(chosen.labels[:60], labels)
+    adjusted_rand_score(chosen.labels[:60], labels)
   )
   want = [
-      (int(np.sum(own)), int(np.sum(own & (samples.y[:60] == 1))))
-      for own in (labels == c for c in range(_K))
+    (int(np.sum(own)), int(np.sum(own & (samples.y[:60] == 1))))
+    for own in (labels == c for c in range(_K))
   ]
   got = [(c['size'], c['class_counts']['ill']) for c in found['clusters']]
   assert sorted(got) == sorted(want)
@@ -178,14 +179,14 @@ def _made(labels: np.ndarray, train: np.ndarray) -> tuple[Samples, Clusters]:
   ids = tuple(map(str, order)) + (f'{copied}+1',)
   own = np.append(labels[order], k - 1 - labels[copied])  # Counts for nothing.
   samples = Samples(
-      ids=ids,
-      parents=ids[:-1] + (str(copied),),
-      transforms=(IDENTITY,) * (n + 1),
-      split=np.append(np.where(train[order], 'train', 'test'), 'train'),
-      y=np.zeros(n + 1, int),
-      row=np.append(order, n),
-      pictures=(),
-      y_of_pictures=np.zeros(n + 1, int),
+    ids=ids,
+    parents=ids[:-1] + (str(copied),),
+    transforms=(IDENTITY,) * (n + 1),
+    split=np.append(np.where(train[order], 'train', 'test'), 'train'),
+    y=np.zeros(n + 1, int),
+    row=np.append(order, n),
+    pictures=(),
+    y_of_pictures=np.zeros(n + 1, int),
   )
   centers = 10.0 * np.arange(k)[:, None] + np.zeros((1, 2))
   z = centers[own]
@@ -207,22 +208,22 @@ def test_aligned_as_the_best_of_all_permutations(seed: int, folds: int) -> None:
     made.append(_made(labels, part != fold))
   aligned, agreement = clustering.align(made)
   reference = {
-      i: c for i, c in zip(made[0][0].ids, made[0][1].labels) if '+' not in i
+    i: c for i, c in zip(made[0][0].ids, made[0][1].labels) if '+' not in i
   }
   for (samples, before), after, index in zip(made, aligned, agreement):
     originals = np.flatnonzero(samples.is_original)
     want = np.array([reference[samples.ids[i]] for i in originals])
     same = [
-        int(np.sum(np.array(new)[before.labels[originals]] == want))
-        for new in itertools.permutations(range(k))
+      int(np.sum(np.array(new)[before.labels[originals]] == want))
+      for new in itertools.permutations(range(k))
     ]
     assert np.sum(after.labels[originals] == want) == max(same)
     assert index == pytest.approx(
-        adjusted_rand_score(before.labels[originals], want)
+      adjusted_rand_score(before.labels[originals], want)
     )
     # Only the numbers changed: every sample has the centroid that it had.
     np.testing.assert_array_equal(
-        after.centers[after.labels], before.centers[before.labels]
+      after.centers[after.labels], before.centers[before.labels]
     )
     assert after.z is before.z and after.distance is before.distance
   np.testing.assert_array_equal(aligned[0].labels, made[0][1].labels)
@@ -230,7 +231,7 @@ def test_aligned_as_the_best_of_all_permutations(seed: int, folds: int) -> None:
 
 
 def test_one_split_keeps_its_numbers(
-    samples: Samples, blobs: np.ndarray
+  samples: Samples, blobs: np.ndarray
 ) -> None:
   found = _clusters(_settings(), blobs, samples)
   (aligned,), agreement = clustering.align([(samples, found)])
@@ -244,7 +245,7 @@ def test_folds_have_restarts_of_their_own(samples: Samples) -> None:
   x = np.random.default_rng(3).normal(size=(80, _D)).astype(np.float32)
   settings = _settings(cluster__n_init=1)
   first, again, other = (
-      _clusters(settings, x, samples, fold) for fold in (0, 0, 1)
+    _clusters(settings, x, samples, fold) for fold in (0, 0, 1)
   )
   np.testing.assert_array_equal(first.labels, again.labels)
   assert adjusted_rand_score(first.labels, other.labels) < 1

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from heterojax.launch import compare
-from heterojax.studies import published
+from heterojax.studies.retraining import published
 
-EXAMPLE = pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
+EXAMPLE = (
+  pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
+)
 HOSTILE = '<script>alert(1)</script>'
 HEADER = 'data,table,row,metric,source,value,lo,hi,interval,n,note'
 
@@ -52,14 +54,16 @@ def _two(tmp_path: pathlib.Path) -> str:
 
 
 def test_writes_three_files_and_prints_the_path(
-    two: str, tmp_path: pathlib.Path, capfd
+  two: str, tmp_path: pathlib.Path, capfd
 ) -> None:
   out = tmp_path / 'a' / 'comparison'
   assert launch(two) == 0
   assert str(out / 'comparison.html') in capfd.readouterr().out
   assert sorted(p.name for p in out.iterdir()) == [
-      'comparison.csv', 'comparison.html', 'comparison.json'
-  ]  # pyformat: disable
+    'comparison.csv',
+    'comparison.html',
+    'comparison.json',
+  ]
   assert launch(two, f'--out={tmp_path / "new" / "out"}') == 0
   for path in out.iterdir():
     again = tmp_path / 'new' / 'out' / path.name
@@ -67,7 +71,7 @@ def test_writes_three_files_and_prints_the_path(
 
 
 def test_csv_and_json_hold_the_same_cells(
-    two: str, tmp_path: pathlib.Path
+  two: str, tmp_path: pathlib.Path
 ) -> None:
   assert launch(two, f'--out={tmp_path}') == 0
   with (tmp_path / 'comparison.csv').open(newline='') as file:
@@ -78,19 +82,22 @@ def test_csv_and_json_hold_the_same_cells(
   (group,) = found['groups']
   empty = lambda value: '' if value is None else str(value)
   assert [
-      {'data': 'cataract vs. normal fundus'}
-      | {name: empty(value) for name, value in cell.items()}
-      for cell in group['cells']
+    {'data': 'cataract vs. normal fundus'}
+    | {name: empty(value) for name, value in cell.items()}
+    for cell in group['cells']
   ] == rows
   assert [run['label'] for run in group['runs']] == [
-      'clean protocol', 'published protocol'
-  ]  # pyformat: disable
+    'clean protocol',
+    'published protocol',
+  ]
   known = published.wang2023('cataract', 'normal fundus')
   value = next(
-      float(row['value']) for row in rows
-      if row['source'] == 'Wang 2023' and row['row'] == 'cluster 3'
-      and row['metric'] == 'retrained_auc'
-  )  # pyformat: disable
+    float(row['value'])
+    for row in rows
+    if row['source'] == 'Wang 2023'
+    and row['row'] == 'cluster 3'
+    and row['metric'] == 'retrained_auc'
+  )
   assert value == known['clusters'][3]['retrained']['auc'] == 0.97
 
 
@@ -105,17 +112,17 @@ def test_one_run_beside_the_paper(tmp_path: pathlib.Path) -> None:
 def test_each_pair_of_classes_has_a_section(tmp_path: pathlib.Path) -> None:
   chest = renamed(example(), ('Cardiomegaly', 'No Finding'))
   folders = [
-      write(tmp_path / 'fundus', example()),
-      write(tmp_path / 'chest', chest),
-      write(tmp_path / 'other', renamed(example(), ('glaucoma', 'healthy'))),
+    write(tmp_path / 'fundus', example()),
+    write(tmp_path / 'chest', chest),
+    write(tmp_path / 'other', renamed(example(), ('glaucoma', 'healthy'))),
   ]
   given = ','.join(map(str, folders))
   assert launch(f'--workdirs={given}', f'--out={tmp_path}') == 0
   html = (tmp_path / 'comparison.html').read_text()
   assert re.findall(r'<h2>(.*?)</h2>', html) == [
-      'cataract against normal fundus',
-      'Cardiomegaly against No Finding',
-      'glaucoma against healthy',
+    'cataract against normal fundus',
+    'Cardiomegaly against No Finding',
+    'glaucoma against healthy',
   ]
   for name in ('Table 1.', 'Table 2.', 'Table 3.', 'Table 4.', 'Figure 2.'):
     assert html.count(f'<h3>{name}') == 1
@@ -129,8 +136,8 @@ def test_page_loads_nothing_and_escapes_names(tmp_path: pathlib.Path) -> None:
   results['overall'] |= {'auc': None, 'auc_why': HOSTILE}
   other = copy.deepcopy(results) | {'protocol': 'published'}
   folders = [
-      write(tmp_path / '<b>a', results | {'protocol': 'clean'}),
-      write(tmp_path / '<b>b', other),
+    write(tmp_path / '<b>a', results | {'protocol': 'clean'}),
+    write(tmp_path / '<b>b', other),
   ]
   given = ','.join(map(str, folders))
   assert launch(f'--workdirs={given}', f'--out={tmp_path}') == 0
@@ -157,37 +164,37 @@ def damaged(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    'results, says',
-    [
-        ('', 'is damaged (it is not JSON)'),
-        ('{"study": "retraining", "seed": NaN}', 'it is not JSON'),
-        ('[' * 100_000, 'it is not JSON'),
-        ('[1]', 'is damaged (it is not an object)'),
-        ({}, 'of the study None: only retraining studies'),
-        ({'study': 'sample_size'}, "of the study 'sample_size'"),
-        (example(schema_version=2), 'has the schema_version 2'),
-        (damaged(overall=None), "is damaged (KeyError: 'overall')"),
-        (damaged(overall__auc='high'), "auc is 'high'"),
-        (damaged(overall__auc=float('1e999')), 'it is not JSON'),
-        (damaged(overall__tp=None), "'tp'"),
-        (damaged(overall__intervals={'auc': [1]}), 'is damaged (ValueError'),
-        (damaged(clusters=[]), 'there are no clusters'),
-        (damaged(clusters=[7]), 'is damaged (TypeError'),
-        (damaged(clusters__1__size=-1), 'has no id or no size'),
-        (damaged(clusters__2__random__runs=None), "'runs'"),
-        (damaged(between_cluster_distances=[[0]]), 'has another size'),
-        (damaged(dataset__n_test='many'), "dataset.n_test is 'many'"),
-        (damaged(dataset__class_counts_test={}), "'cataract'"),
-        (damaged(dataset__notes=[1]), 'dataset.notes is 1'),
-        (damaged(leaks=[]), 'leaks is []'),
-        (damaged(leaks__same_path='x'), 'is damaged (TypeError'),
-        (damaged(leaks__same_path__cataract={}), 'class_counts is {}'),
-        (damaged(split=5), 'is damaged (AttributeError'),
-        (damaged(split__folds='x'), "split.folds is 'x'"),
-    ],
+  'results, says',
+  [
+    ('', 'is damaged (it is not JSON)'),
+    ('{"study": "retraining", "seed": NaN}', 'it is not JSON'),
+    ('[' * 100_000, 'it is not JSON'),
+    ('[1]', 'is damaged (it is not an object)'),
+    ({}, 'of the study None: only retraining studies'),
+    ({'study': 'sample_size'}, "of the study 'sample_size'"),
+    (example(schema_version=2), 'has the schema_version 2'),
+    (damaged(overall=None), "is damaged (KeyError: 'overall')"),
+    (damaged(overall__auc='high'), "auc is 'high'"),
+    (damaged(overall__auc=float('1e999')), 'it is not JSON'),
+    (damaged(overall__tp=None), "'tp'"),
+    (damaged(overall__intervals={'auc': [1]}), 'is damaged (ValueError'),
+    (damaged(clusters=[]), 'there are no clusters'),
+    (damaged(clusters=[7]), 'is damaged (TypeError'),
+    (damaged(clusters__1__size=-1), 'has no id or no size'),
+    (damaged(clusters__2__random__runs=None), "'runs'"),
+    (damaged(between_cluster_distances=[[0]]), 'has another size'),
+    (damaged(dataset__n_test='many'), "dataset.n_test is 'many'"),
+    (damaged(dataset__class_counts_test={}), "'cataract'"),
+    (damaged(dataset__notes=[1]), 'dataset.notes is 1'),
+    (damaged(leaks=[]), 'leaks is []'),
+    (damaged(leaks__same_path='x'), 'is damaged (TypeError'),
+    (damaged(leaks__same_path__cataract={}), 'class_counts is {}'),
+    (damaged(split=5), 'is damaged (AttributeError'),
+    (damaged(split__folds='x'), "split.folds is 'x'"),
+  ],
 )
 def test_results_that_cannot_be_compared(
-    tmp_path: pathlib.Path, capfd, results: Any, says: str
+  tmp_path: pathlib.Path, capfd, results: Any, says: str
 ) -> None:
   folder = write(tmp_path / 'a', results)
   assert launch(f'--workdirs={folder}') == 2
@@ -197,7 +204,7 @@ def test_results_that_cannot_be_compared(
 
 def test_infinity_written_as_a_number(tmp_path: pathlib.Path, capfd) -> None:
   text = json.dumps(damaged(overall__auc=0.123456789)).replace(
-      '0.123456789', '1e999'
+    '0.123456789', '1e999'
   )
   assert launch(f'--workdirs={write(tmp_path / "a", text)}') == 2
   one_sentence(capfd.readouterr().err, 'auc is inf')
@@ -210,24 +217,24 @@ def one_sentence(error: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'flags, says',
-    [
-        ([], 'Say which run folders to compare with --workdirs=A,B'),
-        (['--workdirs='], 'Say which run folders'),
-        (['--workdirs=a,'], 'Say which run folders'),
-        (['--workdirs=a,missing'], 'There is no missing/results.json'),
-        (['--workdirs=a,a'], 'names one folder twice (a and a)'),
-        (['--workdirs=a,./b/../a'], 'names one folder twice (a and ./b/../a)'),
-        (['--workdirs=a,link'], 'names one folder twice (a and link)'),
-        (['--workdirs=a/results.json'], 'There is no a/results.json/results'),
-        (['--workdirs=folder'], 'There is no folder/results.json'),
-        (['--workdirs=a', '--out=a/results.json'], 'A file cannot be used'),
-        (['--workdirs=a', '--config=demo'], "Unknown command line flag 'config'"),
-        (['--workdirs', 'a', 'b'], "'b' is not a flag"),
-    ],
+  'flags, says',
+  [
+    ([], 'Say which run folders to compare with --workdirs=A,B'),
+    (['--workdirs='], 'Say which run folders'),
+    (['--workdirs=a,'], 'Say which run folders'),
+    (['--workdirs=a,missing'], 'There is no missing/results.json'),
+    (['--workdirs=a,a'], 'names one folder twice (a and a)'),
+    (['--workdirs=a,./b/../a'], 'names one folder twice (a and ./b/../a)'),
+    (['--workdirs=a,link'], 'names one folder twice (a and link)'),
+    (['--workdirs=a/results.json'], 'There is no a/results.json/results'),
+    (['--workdirs=folder'], 'There is no folder/results.json'),
+    (['--workdirs=a', '--out=a/results.json'], 'A file cannot be used'),
+    (['--workdirs=a', '--config=demo'], "Unknown command line flag 'config'"),
+    (['--workdirs', 'a', 'b'], "'b' is not a flag"),
+  ],
 )
 def test_mistakes_in_usage(
-    tmp_path: pathlib.Path, monkeypatch, capfd, flags: list[str], says: str
+  tmp_path: pathlib.Path, monkeypatch, capfd, flags: list[str], says: str
 ) -> None:
   monkeypatch.chdir(tmp_path)
   write(tmp_path / 'a', example())
@@ -259,8 +266,10 @@ def test_help_needs_no_run(capsys) -> None:
 
 def test_the_command_as_a_user_types_it(two: str, tmp_path) -> None:
   done = subprocess.run(
-      [sys.executable, '-m', 'heterojax.launch.compare', two],
-      capture_output=True, text=True, check=False,
-  )  # pyformat: disable
+    [sys.executable, '-m', 'heterojax.launch.compare', two],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
   assert done.returncode == 0, done.stderr
   assert done.stdout.startswith('The comparison is at ')

@@ -11,7 +11,7 @@ _RUN = """
 import logging
 logging.basicConfig(level=logging.INFO)
 import heterojax, jax
-from heterojax import compilation
+from heterojax.compute import compilation
 compilation._LEAST_SECONDS = 0
 hits = []
 jax.monitoring.register_event_listener(
@@ -25,11 +25,11 @@ print(jax.config.jax_compilation_cache_dir)
 
 def _run(folder: pathlib.Path, **variables: str) -> tuple[list[str], str]:
   done = subprocess.run(
-      [sys.executable, '-c', _RUN],
-      env=os.environ | {'HETEROJAX_CACHE': str(folder)} | variables,
-      capture_output=True,
-      text=True,
-      check=True,
+    [sys.executable, '-c', _RUN],
+    env=os.environ | {'HETEROJAX_CACHE': str(folder)} | variables,
+    capture_output=True,
+    text=True,
+    check=True,
   )
   return done.stdout.splitlines(), done.stderr
 
@@ -60,7 +60,7 @@ def test_what_the_user_set_stays(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_folder_that_others_can_write_to_is_not_used(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   (_, _, folder), _ = _run(tmp_path)
   for path in pathlib.Path(folder).iterdir():

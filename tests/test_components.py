@@ -7,11 +7,11 @@ from sklearn.decomposition import PCA
 from heterojax.configs import features as features_config
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
-from heterojax.studies import components
 from heterojax.studies import settings as settings_lib
+from heterojax.studies.sample_size import components
+from heterojax.studies.sample_size.top_models import Learned
+from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
-from heterojax.studies.top_models import Learned
-from heterojax.studies.top_models import Part
 
 _N, _D = 120, 30
 
@@ -27,13 +27,19 @@ def _part() -> Part:
   ids = tuple(map(str, range(_N)))
   split = np.array(['train'] * 80 + ['validation'] * 10 + ['test'] * 30)
   return Part(
-      _N,
-      0,
-      Samples(
-          ids, ids, (IDENTITY,) * _N, split, np.arange(_N) % 2, np.arange(_N),
-          tuple(Picture(i, IDENTITY) for i in ids), np.arange(_N) % 2,
-      ),
-  )  # pyformat: disable
+    _N,
+    0,
+    Samples(
+      ids,
+      ids,
+      (IDENTITY,) * _N,
+      split,
+      np.arange(_N) % 2,
+      np.arange(_N),
+      tuple(Picture(i, IDENTITY) for i in ids),
+      np.arange(_N) % 2,
+    ),
+  )
 
 
 def _learned(rank: int = _D, seed: int = 0) -> Learned:
@@ -57,10 +63,12 @@ def test_components_are_those_of_the_training_images() -> None:
   found = components.reduce(_settings(), _part(), learned)
   pca = _fitted(learned, 10)
   want = pca.transform(learned.x.astype(float))
-  np.testing.assert_allclose(np.abs(found.z), np.abs(want), rtol=2e-3, atol=1e-3)
+  np.testing.assert_allclose(
+    np.abs(found.z), np.abs(want), rtol=2e-3, atol=1e-3
+  )
   assert found.n_components == 10 and found.by_components is None
   assert found.explained_variance == pytest.approx(
-      pca.explained_variance_ratio_.sum(), rel=1e-5
+    pca.explained_variance_ratio_.sum(), rel=1e-5
   )
 
 
@@ -74,7 +82,7 @@ def test_beyond_the_rank_components_are_zero() -> None:
 def test_a_share_of_the_variance() -> None:
   learned = _learned()
   found = components.reduce(
-      _settings(rule='variance', variance=0.9), _part(), learned
+    _settings(rule='variance', variance=0.9), _part(), learned
   )
   assert found.n_components == _fitted(learned, 0.9).n_components_
   assert found.explained_variance > 0.9

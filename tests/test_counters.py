@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from heterojax import backbones
-from heterojax import ceiling
+from heterojax.compute import ceiling
 from heterojax.configs import common
 from heterojax.finetuning import Work
 from heterojax.studies import counters
@@ -30,7 +30,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _settings(
-    study: str = 'retraining', **changes: Any
+  study: str = 'retraining', **changes: Any
 ) -> settings_lib.Settings:
   config = common.study(study, 'clean', 'avg')
   config.update_from_flattened_dict({'data.image_size': 64} | changes)
@@ -44,7 +44,7 @@ def _timer(stage: str, seconds: float) -> stages.Timer:
 
 
 def test_a_stage_has_units_and_their_rate(
-    monkeypatch: pytest.MonkeyPatch,
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   timer, clock = stages.Timer(), itertools.count(step=2.0)
   monkeypatch.setattr(stages.time, 'perf_counter', lambda: next(clock))
@@ -56,9 +56,9 @@ def test_a_stage_has_units_and_their_rate(
   with timer.stage('evaluation'):
     pass
   assert timer.stages == {
-      'features': {'seconds': 2.0, 'images': 42, 'images_per_second': 21.0},
-      'heads': {'seconds': 2.0, 'heads': 0},
-      'evaluation': {'seconds': 2.0},
+    'features': {'seconds': 2.0, 'images': 42, 'images_per_second': 21.0},
+    'heads': {'seconds': 2.0, 'heads': 0},
+    'evaluation': {'seconds': 2.0},
   }
 
 
@@ -68,17 +68,17 @@ def test_the_share_of_features(dtype: str, measured: list[str]) -> None:
   stem = 7 * 7 * 3 * 64 * 32**2
   first = 4 * 9 * 64 * 64 * 16**2
   others = [
-      # Stride and widening, three plain convolutions, the shortcut.
-      (9 * n * 2 * n + 3 * 9 * (2 * n) ** 2 + n * 2 * n) * side**2
-      for n, side in ((64, 8), (128, 4), (256, 2))
+    # Stride and widening, three plain convolutions, the shortcut.
+    (9 * n * 2 * n + 3 * 9 * (2 * n) ** 2 + n * 2 * n) * side**2
+    for n, side in ((64, 8), (128, 4), (256, 2))
   ]
   products = stem + first + sum(others)
   timer = _timer('features', 2.5)
   counters.of_features(
-      _settings(**{'backbone.dtype': dtype}),
-      backbones.load('resnet18', None, top=False),
-      30,
-      timer,
+    _settings(**{'backbone.dtype': dtype}),
+    backbones.load('resnet18', None, top=False),
+    30,
+    timer,
   )
   own = timer.stages['features']
   assert own['flops'] == 30 * 2 * products
@@ -93,16 +93,14 @@ def test_the_share_of_features(dtype: str, measured: list[str]) -> None:
 
 
 def test_nothing_is_measured_where_nothing_is_extracted(
-    measured: list[str],
+  measured: list[str],
 ) -> None:
   backbone = backbones.load('resnet18', None, top=False)
   for network, computed in ((backbone, 0), (None, 10)):
     timer = _timer('features', 1.0)
     counters.of_features(_settings(), network, computed, timer)
     assert timer.stages == {'features': {'seconds': 1.0}}
-  counters.of_training(
-      _settings('sample_size'), backbone, [Work(0, 0)], timer
-  )
+  counters.of_training(_settings('sample_size'), backbone, [Work(0, 0)], timer)
   assert measured == []
 
 
@@ -113,9 +111,9 @@ def test_the_share_of_heads() -> None:
   counters.of_heads(_settings(), 10, [(7, 3), (5, 3)], [2, 6], timer)
   flops = 2 * (7 * 40 + 3 * 20) + 6 * (5 * 40 + 3 * 20)
   assert timer.stages['heads'] == {
-      'seconds': 0.5,
-      'flops': flops,
-      'model_flop_utilisation': pytest.approx(flops / 0.5 / 4e9),
+    'seconds': 0.5,
+    'flops': flops,
+    'model_flop_utilisation': pytest.approx(flops / 0.5 / 4e9),
   }
   timer = _timer('heads', 0.5)
   counters.of_heads(_settings(), 10, [(7, 3)], [2], timer)
@@ -125,12 +123,13 @@ def test_the_share_of_heads() -> None:
 def test_a_regression_has_layers() -> None:
   """10 to 4 to 3 to 1: no gradient goes to the features."""
   settings = _settings(
-      'sample_size',
-      **{
-          'data.task': 'regression', 'heads.widths': (4, 3),
-          'heads.monitor': 'val_loss',
-      },
-  )  # pyformat: disable
+    'sample_size',
+    **{
+      'data.task': 'regression',
+      'heads.widths': (4, 3),
+      'heads.monitor': 'val_loss',
+    },
+  )
   weights = 10 * 4 + 4 * 3 + 3 * 1
   gradients = weights + 4 * 3 + 3 * 1
   assert counters.flops_per_row(settings, 10) == (2 * weights, 2 * gradients)

@@ -20,22 +20,28 @@ def _table(folder: pathlib.Path) -> pathlib.Path:
 
 def test_numbers_of_a_folders_table(tmp_path: pathlib.Path) -> None:
   cohort = datasets.read(
-      'folder', _table(tmp_path), '', '', task='regression', where='sex=f'
+    'folder', _table(tmp_path), '', '', task='regression', where='sex=f'
   )
   assert [(c.label, c.reason) for c in cohort.candidates] == [
-      ('12', ''), ('30.5', "sex is not 'f'"), ('', 'no label'), ('120', '')
-  ]  # pyformat: disable
+    ('12', ''),
+    ('30.5', "sex is not 'f'"),
+    ('', 'no label'),
+    ('120', ''),
+  ]
   assert (cohort.task, cohort.classes) == ('regression', ())
 
 
 def test_where_restricts_classes_too(tmp_path: pathlib.Path) -> None:
   cohort = datasets.read(
-      'folder', _table(tmp_path), '12.0', '120', where='sex=f'
+    'folder', _table(tmp_path), '12.0', '120', where='sex=f'
   )
   assert cohort.classes == ('12.0', '120')
   assert [c.reason for c in cohort.candidates] == [
-      '', "label '30.5' is not one of the two classes", 'no label', ''
-  ]  # pyformat: disable
+    '',
+    "label '30.5' is not one of the two classes",
+    'no label',
+    '',
+  ]
 
 
 @pytest.mark.parametrize('name', ['odir5k', 'nih_cxr', 'medmnist', 'demo'])
@@ -45,7 +51,7 @@ def test_data_sets_of_classes_alone(tmp_path: pathlib.Path, name: str) -> None:
 
 
 def test_a_folder_that_is_an_npz_file_has_classes(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   np.savez(tmp_path / 'x.npz', train_labels=[[0]])
   with pytest.raises(UserError, match='medmnist has classes'):
@@ -53,14 +59,14 @@ def test_a_folder_that_is_an_npz_file_has_classes(
 
 
 @pytest.mark.parametrize(
-    ('names', 'says'),
-    [
-        (('ill', ''), 'config.data.positive'),
-        (('', '1'), 'config.data.negative'),
-    ],
+  ('names', 'says'),
+  [
+    (('ill', ''), 'config.data.positive'),
+    (('', '1'), 'config.data.negative'),
+  ],
 )
 def test_classes_of_a_regression(
-    tmp_path: pathlib.Path, names: tuple[str, str], says: str
+  tmp_path: pathlib.Path, names: tuple[str, str], says: str
 ) -> None:
   with pytest.raises(UserError, match=says):
     datasets.read('folder', _table(tmp_path), *names, task='regression')
@@ -81,7 +87,7 @@ def test_made_up_hands(tmp_path: pathlib.Path) -> None:
   cohort = datasets.read('demo_hands', table, '', '', task='regression')
   assert (cohort.name, len(cohort.included)) == ('demo_hands', 6)
   assert [int(c.label) for c in cohort.candidates] == [
-      image.age for image in hands.plan(6, 0)
+    image.age for image in hands.plan(6, 0)
   ]
   with pytest.raises(UserError, match='--config.data.task=regression'):
     datasets.read('demo_hands', table, '', '')
@@ -108,9 +114,13 @@ def test_prepared_bone_ages_serve_both_tasks(prepared: pathlib.Path) -> None:
   sexes = datasets.read('bone_age', prepared / 'bones', '', '')
   assert [c.label for c in sexes.candidates] == ['male'] * 3 + ['female']
   ages = datasets.read(
-      'bone_age', prepared / 'bones', '', '', task='regression',
-      where='sex=male',
-  )  # pyformat: disable
+    'bone_age',
+    prepared / 'bones',
+    '',
+    '',
+    task='regression',
+    where='sex=male',
+  )
   assert [c.label for c in ages.candidates] == ['1', '11', '21', '31']
   assert [c.included for c in ages.candidates] == [True] * 3 + [False]
   assert not ages.source.inspect(ages.candidates[0].path).problem

@@ -119,9 +119,9 @@ def test_control_pixels_do_not_depend_on_the_names(
 
 def test_control_names_are_shuffled_and_say_nothing_about_the_label() -> None:
   planted, control = (demo.plan(360, 0, c) for c in (False, True))
-  same = np.mean(
-    [p.subpopulation == c.subpopulation for p, c in zip(planted, control)]
-  )
+  same = np.mean([
+    p.subpopulation == c.subpopulation for p, c in zip(planted, control)
+  ])
   assert 0.2 < same < 0.5
   assert [p.label for p in planted] == [c.label for c in control]
 

@@ -10,12 +10,12 @@ from heterojax.backbones import depthwise
 
 def _grouped(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   return jax.lax.conv_general_dilated(
-      x,
-      kernel[:, :, None, :],
-      (stride, stride),
-      'VALID',
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-      feature_group_count=x.shape[-1],
+    x,
+    kernel[:, :, None, :],
+    (stride, stride),
+    'VALID',
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=x.shape[-1],
   )
 
 
@@ -23,13 +23,13 @@ def _grouped(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 @pytest.mark.parametrize('size', [3, 5])
 @pytest.mark.parametrize('stride', [1, 2])
 def test_equals_the_grouped_convolution(
-    sides: tuple[int, int], size: int, stride: int
+  sides: tuple[int, int], size: int, stride: int
 ) -> None:
   rng = np.random.default_rng(0)
   x = jnp.asarray(rng.normal(size=(2, *sides, 4)), jnp.float32)
   kernel = jnp.asarray(rng.normal(size=(size, size, 4)), jnp.float32)
   got, backward = jax.vjp(
-      lambda x, k: depthwise.convolve(x, k, stride), x, kernel
+    lambda x, k: depthwise.convolve(x, k, stride), x, kernel
   )
   want, peer = jax.vjp(lambda x, k: _grouped(x, k, stride), x, kernel)
   np.testing.assert_allclose(got, want, atol=1e-5)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:::pydicom')
 
 
 def _dataset(
-    pixels: np.ndarray, *, bits: int = 0, signed: bool = False, **tags
+  pixels: np.ndarray, *, bits: int = 0, signed: bool = False, **tags
 ) -> pydicom.Dataset:
   """A little-endian DICOM of one frame; `tags` are set at the end."""
   dataset = pydicom.Dataset()
@@ -106,7 +106,7 @@ def test_monochrome1_is_inverted() -> None:
 
 @pytest.mark.parametrize(('slope', 'want'), [(2, [0, 255]), (-2, [255, 0])])
 def test_rescaling_alone_keeps_the_whole_range(
-    slope: int, want: list[int]
+  slope: int, want: list[int]
 ) -> None:
   """A negative slope makes large stored values dark."""
   tags = {'RescaleSlope': slope, 'RescaleIntercept': -1024}
@@ -118,10 +118,10 @@ def test_window_of_the_standards_example() -> None:
   """PS3.3 C.11.2.1.2.1: c=2048, w=4096 takes 0 to 4095 to the whole range."""
   pixels = _line(0, 1024, 4095)
   for center, width, want in (
-      (2048, 4096, [0, 255 * 1024 / 4095, 255]),
-      (2048, 1, [0, 0, 255]),
-      (0, 100, [255 * (0.5 / 99 + 0.5), 255, 255]),
-      (0, 1, [255, 255, 255]),
+    (2048, 4096, [0, 255 * 1024 / 4095, 255]),
+    (2048, 1, [0, 0, 255]),
+    (0, 100, [255 * (0.5 / 99 + 0.5), 255, 255]),
+    (0, 1, [255, 255, 255]),
   ):
     window = {'WindowCenter': center, 'WindowWidth': width}
     got = _decode(pixels, bits=12, **window)[0, :, 0]
@@ -129,7 +129,7 @@ def test_window_of_the_standards_example() -> None:
 
 
 def _by_the_standard(
-    value: float, center: float, width: float, function: str
+  value: float, center: float, width: float, function: str
 ) -> float:
   """PS3.3 C.11.2.1.2 and C.11.2.1.3, for an output of 0..255.
 
@@ -151,24 +151,29 @@ def _by_the_standard(
 
 
 @hypothesis.given(
-    st.lists(st.integers(-2048, 2047), min_size=1, max_size=9),
-    st.integers(-3000, 3000),
-    st.integers(1, 5000),
-    st.sampled_from(['LINEAR', 'LINEAR_EXACT', 'SIGMOID']),
-    st.sampled_from([1, 2, -1, 0.5]),
+  st.lists(st.integers(-2048, 2047), min_size=1, max_size=9),
+  st.integers(-3000, 3000),
+  st.integers(1, 5000),
+  st.sampled_from(['LINEAR', 'LINEAR_EXACT', 'SIGMOID']),
+  st.sampled_from([1, 2, -1, 0.5]),
 )
 @hypothesis.settings(deadline=None, max_examples=150)
 def test_windows_are_the_standards(
-    values: list[int], center: int, width: int, function: str, slope: float
+  values: list[int], center: int, width: int, function: str, slope: float
 ) -> None:
   got = _decode(
-      _line(*values, dtype=np.int16), bits=12, signed=True, RescaleSlope=slope,
-      RescaleIntercept=-100, WindowCenter=center, WindowWidth=width,
-      VOILUTFunction=function,
-  )[0, :, 0]  # pyformat: disable
+    _line(*values, dtype=np.int16),
+    bits=12,
+    signed=True,
+    RescaleSlope=slope,
+    RescaleIntercept=-100,
+    WindowCenter=center,
+    WindowWidth=width,
+    VOILUTFunction=function,
+  )[0, :, 0]
   want = [
-      _by_the_standard(value * slope - 100, center, width, function)
-      for value in values
+    _by_the_standard(value * slope - 100, center, width, function)
+    for value in values
   ]
   np.testing.assert_allclose(got, want, atol=1e-3)
 
@@ -182,7 +187,7 @@ def test_the_first_of_several_windows_counts() -> None:
 
 
 def _table(
-    entries: list[int], first: int, bits: int, *, packed: bool = False
+  entries: list[int], first: int, bits: int, *, packed: bool = False
 ) -> pydicom.Dataset:
   item = pydicom.Dataset()
   item.add_new('LUTDescriptor', 'SS', [len(entries), first, bits])
@@ -196,9 +201,9 @@ def _table(
 
 def test_voi_lut_takes_the_place_of_a_window() -> None:
   tags = {
-      'VOILUTSequence': [_table([0, 1000, 4095], 10, 12)],
-      'WindowCenter': 5,
-      'WindowWidth': 2,
+    'VOILUTSequence': [_table([0, 1000, 4095], 10, 12)],
+    'WindowCenter': 5,
+    'WindowWidth': 2,
   }
   got = _decode(_line(0, 10, 11, 12, 500), **tags)[0, :, 0]
   want = np.array([0, 0, 1000, 4095, 4095]) * 255 / 4095
@@ -207,9 +212,9 @@ def test_voi_lut_takes_the_place_of_a_window() -> None:
 
 def test_voi_lut_sees_rescaled_values() -> None:
   tags = {
-      'VOILUTSequence': [_table([10, 20, 30], -1, 8)],
-      'RescaleSlope': 1,
-      'RescaleIntercept': -5,
+    'VOILUTSequence': [_table([10, 20, 30], -1, 8)],
+    'RescaleSlope': 1,
+    'RescaleIntercept': -5,
   }
   got = _decode(_line(3, 4, 5, 6, 7), **tags)[0, :, 0]
   np.testing.assert_allclose(got, [10, 10, 20, 30, 30], atol=2e-5)
@@ -230,9 +235,9 @@ def test_tables_of_more_than_256_entries_of_8_bits(packed: bool) -> None:
 
 def test_modality_lut_comes_before_the_window() -> None:
   tags = {
-      'ModalityLUTSequence': [_table([500, 600, 700], 0, 16)],
-      'WindowCenter': 600.5,
-      'WindowWidth': 201,
+    'ModalityLUTSequence': [_table([500, 600, 700], 0, 16)],
+    'WindowCenter': 600.5,
+    'WindowWidth': 201,
   }
   tags['ModalityLUTSequence'][0].ModalityLUTType = 'US'
   got = _decode(_line(0, 1, 2, 9), **tags)[0, :, 0]
@@ -246,7 +251,7 @@ def test_colours_of_8_and_16_bits() -> None:
   np.testing.assert_array_equal(got, pixels)
   deep = pixels.astype(np.uint16) * 16
   np.testing.assert_allclose(
-      _decode(deep, bits=12), deep * (255 / 4095), atol=5e-5
+    _decode(deep, bits=12), deep * (255 / 4095), atol=5e-5
   )
 
 
@@ -294,24 +299,43 @@ def test_implicit_and_big_endian_files(words: bool) -> None:
     return _encoded(_with_syntax(dataset, syntax))
 
   for syntax, order in (
-      (uid.ExplicitVRLittleEndian, '<'),
-      (uid.ImplicitVRLittleEndian, '<'),
-      (uid.ExplicitVRBigEndian, '>'),
+    (uid.ExplicitVRLittleEndian, '<'),
+    (uid.ImplicitVRLittleEndian, '<'),
+    (uid.ExplicitVRBigEndian, '>'),
   ):
     got = images.decode(encoded(syntax, order))[0, :, 0]
     want = [0, 700 * 255 / 4095, 255]
     np.testing.assert_allclose(got, want, atol=2e-5, err_msg=syntax.name)
 
 
-@pytest.mark.parametrize('name', [
-    '693_J2KI', 'CT_small', 'ExplVR_BigEnd', 'JPEG2000', 'MR_small',
-    'MR_small_RLE', 'MR_small_bigendian', 'MR_small_implicit',
-    'MR_small_jp2klossless', 'SC_rgb_dcmtk_+eb+cr', 'SC_rgb_dcmtk_+eb+cy+np',
-    'SC_rgb_gdcm_KY', 'SC_rgb_jpeg_dcmtk', 'SC_rgb_rle', 'SC_rgb_rle_16bit',
-    'SC_rgb_small_odd', 'SC_rgb_small_odd_jpeg', 'SC_ybr_full_422_uncompressed',
-    'examples_jpeg2k', 'examples_overlay', 'examples_palette',
-    'examples_rgb_color', 'liver_1frame',
-])  # pyformat: disable
+@pytest.mark.parametrize(
+  'name',
+  [
+    '693_J2KI',
+    'CT_small',
+    'ExplVR_BigEnd',
+    'JPEG2000',
+    'MR_small',
+    'MR_small_RLE',
+    'MR_small_bigendian',
+    'MR_small_implicit',
+    'MR_small_jp2klossless',
+    'SC_rgb_dcmtk_+eb+cr',
+    'SC_rgb_dcmtk_+eb+cy+np',
+    'SC_rgb_gdcm_KY',
+    'SC_rgb_jpeg_dcmtk',
+    'SC_rgb_rle',
+    'SC_rgb_rle_16bit',
+    'SC_rgb_small_odd',
+    'SC_rgb_small_odd_jpeg',
+    'SC_ybr_full_422_uncompressed',
+    'examples_jpeg2k',
+    'examples_overlay',
+    'examples_palette',
+    'examples_rgb_color',
+    'liver_1frame',
+  ],
+)
 def test_real_files_are_shown_as_pydicom_shows_them(name: str) -> None:
   path = _TESTED / f'{name}.dcm'
   dataset = pydicom.dcmread(path)
@@ -334,17 +358,17 @@ def test_real_files_are_shown_as_pydicom_shows_them(name: str) -> None:
   # Where another decoder of JPEG is installed, pydicom prefers it.
   lossy = 'jpeg' in name.lower() or 'dcmtk' in name
   np.testing.assert_allclose(
-      got, np.broadcast_to(want, got.shape), rtol=0, atol=2 if lossy else 1e-4
+    got, np.broadcast_to(want, got.shape), rtol=0, atol=2 if lossy else 1e-4
   )
 
 
 def test_one_image_in_six_encodings_is_one_image() -> None:
   names = ('', '_RLE', '_bigendian', '_implicit', '_jp2klossless', '_expb')
   found = {
-      images.pixel_digest(
-          images.decode((_TESTED / f'MR_small{name}.dcm').read_bytes())
-      )
-      for name in names
+    images.pixel_digest(
+      images.decode((_TESTED / f'MR_small{name}.dcm').read_bytes())
+    )
+    for name in names
   }
   assert len(found) == 1
 
@@ -362,9 +386,7 @@ def test_rle_within_a_window_of_a_real_file() -> None:
 
 def _deflated() -> bytes:
   """A mebibyte that would inflate to a gibibyte."""
-  dataset = _with_syntax(
-      _dataset(_line(1)), uid.DeflatedExplicitVRLittleEndian
-  )
+  dataset = _with_syntax(_dataset(_line(1)), uid.DeflatedExplicitVRLittleEndian)
   data = _encoded(dataset)
   packer = zlib.compressobj(wbits=-15)
   start = packer.compress(b'.') + packer.flush(zlib.Z_FULL_FLUSH)
@@ -404,71 +426,74 @@ def _made(*values: int, **tags) -> bytes:
 
 _LARGE = 'more pixels than an image may have'
 _BROKEN = {
-    'no image': (lambda: _real('test-SR'), 'without pixels of whole numbers'),
-    'no pixels': (lambda: _without('PixelData'), 'without pixels of whole'),
-    'floats': (_floats, 'without pixels of whole numbers'),
-    'no size': (lambda: _without('Rows'), 'cannot be decoded'),
-    'no syntax': (lambda: _real('meta_missing_tsyntax'), 'cannot be decoded'),
-    'frames': (
-        lambda: _real('SC_rgb_rle_2frame'),
-        'DICOM of 2 frames: save the one to study as its own file',
-    ),
-    '32 bits': (lambda: _real('SC_rgb_rle_32bit'), 'DICOM pixels of 32 bits'),
-    'shifted': (lambda: _made(HighBit=13), 'with 16 in use up to bit 13'),
-    'truncated': (
-        lambda: _real('MR_truncated'), 'pixel data is less than expected'
-    ),
-    'frame': (
-        lambda: _real('GDCMJ2K_TextGBR'),
-        'exceptions were raised by all available plugins: pillow: broken data',
-    ),
-    'lossless jpeg': (
-        lambda: _real('SC_rgb_jpeg_gdcm'),
-        'DICOM compressed as JPEG Lossless, Non-Hierarchical',
-    ),
-    'jpeg-ls': (
-        lambda: _real('MR_small_jpeg_ls_lossless'),
-        'DICOM compressed as JPEG-LS Lossless Image Compression: decompress',
-    ),
-    '12-bit jpeg': (lambda: _real('JPGExtended'), 'compressed as JPEG Ext'),
-    'deflated': (_deflated, 'deflated DICOM: save it uncompressed'),
-    'huge': (lambda: _made(Rows=65_535, Columns=65_535), _LARGE),
-    'huge frame': (
-        lambda: _real('JPEG2000-embedded-sequence-delimiter'), _LARGE
-    ),
-    'size of the frame': (
-        lambda: _lossy(Rows=10, Columns=10), 'whose frame has another size'
-    ),
-    'frames that are not counted': (
-        lambda: _made(1, 2, 3, 4, 5, 6, Columns=2),
-        'more pixels than its size says',
-    ),
-    'kind': (
-        lambda: _made(PhotometricInterpretation='ARGB'), "unknown kind 'ARGB'"
-    ),
-    'no width': (
-        lambda: _made(WindowCenter=3, WindowWidth=0), 'window of the width 0.0'
-    ),
-    'no center': (lambda: _made(WindowWidth=9), 'cannot be decoded: KeyError'),
-    'window': (
-        lambda: _made(WindowCenter=3, WindowWidth=9, VOILUTFunction='LOG'),
-        "unknown window 'LOG'",
-    ),
-    'slope': (
-        lambda: _made(RescaleSlope=0, RescaleIntercept=1),
-        'DICOM whose values cannot differ',
-    ),
-    'infinite': (
-        lambda: _made(RescaleSlope='1e300', RescaleIntercept=0),
-        'is not finite',
-    ),
-    'table': (
-        lambda: _made(VOILUTSequence=[_table([0, 300], 0, 8)]),
-        'LUT beyond its 8 bits',
-    ),
-    'empty table': (
-        lambda: _made(VOILUTSequence=[pydicom.Dataset()]), 'cannot be decoded'
-    ),
+  'no image': (lambda: _real('test-SR'), 'without pixels of whole numbers'),
+  'no pixels': (lambda: _without('PixelData'), 'without pixels of whole'),
+  'floats': (_floats, 'without pixels of whole numbers'),
+  'no size': (lambda: _without('Rows'), 'cannot be decoded'),
+  'no syntax': (lambda: _real('meta_missing_tsyntax'), 'cannot be decoded'),
+  'frames': (
+    lambda: _real('SC_rgb_rle_2frame'),
+    'DICOM of 2 frames: save the one to study as its own file',
+  ),
+  '32 bits': (lambda: _real('SC_rgb_rle_32bit'), 'DICOM pixels of 32 bits'),
+  'shifted': (lambda: _made(HighBit=13), 'with 16 in use up to bit 13'),
+  'truncated': (
+    lambda: _real('MR_truncated'),
+    'pixel data is less than expected',
+  ),
+  'frame': (
+    lambda: _real('GDCMJ2K_TextGBR'),
+    'exceptions were raised by all available plugins: pillow: broken data',
+  ),
+  'lossless jpeg': (
+    lambda: _real('SC_rgb_jpeg_gdcm'),
+    'DICOM compressed as JPEG Lossless, Non-Hierarchical',
+  ),
+  'jpeg-ls': (
+    lambda: _real('MR_small_jpeg_ls_lossless'),
+    'DICOM compressed as JPEG-LS Lossless Image Compression: decompress',
+  ),
+  '12-bit jpeg': (lambda: _real('JPGExtended'), 'compressed as JPEG Ext'),
+  'deflated': (_deflated, 'deflated DICOM: save it uncompressed'),
+  'huge': (lambda: _made(Rows=65_535, Columns=65_535), _LARGE),
+  'huge frame': (lambda: _real('JPEG2000-embedded-sequence-delimiter'), _LARGE),
+  'size of the frame': (
+    lambda: _lossy(Rows=10, Columns=10),
+    'whose frame has another size',
+  ),
+  'frames that are not counted': (
+    lambda: _made(1, 2, 3, 4, 5, 6, Columns=2),
+    'more pixels than its size says',
+  ),
+  'kind': (
+    lambda: _made(PhotometricInterpretation='ARGB'),
+    "unknown kind 'ARGB'",
+  ),
+  'no width': (
+    lambda: _made(WindowCenter=3, WindowWidth=0),
+    'window of the width 0.0',
+  ),
+  'no center': (lambda: _made(WindowWidth=9), 'cannot be decoded: KeyError'),
+  'window': (
+    lambda: _made(WindowCenter=3, WindowWidth=9, VOILUTFunction='LOG'),
+    "unknown window 'LOG'",
+  ),
+  'slope': (
+    lambda: _made(RescaleSlope=0, RescaleIntercept=1),
+    'DICOM whose values cannot differ',
+  ),
+  'infinite': (
+    lambda: _made(RescaleSlope='1e300', RescaleIntercept=0),
+    'is not finite',
+  ),
+  'table': (
+    lambda: _made(VOILUTSequence=[_table([0, 300], 0, 8)]),
+    'LUT beyond its 8 bits',
+  ),
+  'empty table': (
+    lambda: _made(VOILUTSequence=[pydicom.Dataset()]),
+    'cannot be decoded',
+  ),
 }
 
 
@@ -513,20 +538,20 @@ for path in sorted(folder.iterdir()):
 
 def _alone(folder: pathlib.Path, how: str) -> dict[str, str]:
   done = subprocess.run(
-      [sys.executable, '-c', _ALONE, str(folder), how],
-      capture_output=True,
-      text=True,
-      check=False,
+    [sys.executable, '-c', _ALONE, str(folder), how],
+    capture_output=True,
+    text=True,
+    check=False,
   )
   assert done.stderr == ''
   return dict(line.split(': ', 1) for line in done.stdout.splitlines())
 
 
 @pytest.mark.skipif(
-    sys.platform != 'linux', reason='memory is limited as Linux does it'
+  sys.platform != 'linux', reason='memory is limited as Linux does it'
 )
 def test_nothing_is_allocated_or_written_for_what_is_refused(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   for kind, (make, _) in _BROKEN.items():
     (tmp_path / kind).write_bytes(make())
@@ -539,41 +564,45 @@ def test_nothing_is_allocated_or_written_for_what_is_refused(
 
 
 @pytest.mark.skipif(
-    sys.platform != 'linux', reason='memory is limited as Linux does it'
+  sys.platform != 'linux', reason='memory is limited as Linux does it'
 )
 def test_without_pydicom_the_reason_names_the_extra(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   (tmp_path / 'fine').write_bytes(_made())
   assert _alone(tmp_path, 'without') == {
-      'fine': "reading DICOM needs pydicom: pip install 'heterojax[dicom]'"
+    'fine': "reading DICOM needs pydicom: pip install 'heterojax[dicom]'"
   }
 
 
 _SOUND = {
-    name: _real(name)
-    for name in (
-        'MR_small', 'MR_small_RLE', 'MR_small_jp2klossless',
-        'MR_small_implicit', 'SC_rgb_jpeg_dcmtk', 'SC_rgb_small_odd',
-    )
+  name: _real(name)
+  for name in (
+    'MR_small',
+    'MR_small_RLE',
+    'MR_small_jp2klossless',
+    'MR_small_implicit',
+    'SC_rgb_jpeg_dcmtk',
+    'SC_rgb_small_odd',
+  )
 } | {
-    'tables': _made(VOILUTSequence=[_table([1, 2, 3], 0, 8)]),
-    'window': _made(WindowCenter=3, WindowWidth=9, RescaleSlope=2),
-}  # pyformat: disable
+  'tables': _made(VOILUTSequence=[_table([1, 2, 3], 0, 8)]),
+  'window': _made(WindowCenter=3, WindowWidth=9, RescaleSlope=2),
+}
 
 
 @hypothesis.given(
-    st.sampled_from(sorted(_SOUND)),
-    st.lists(
-        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
-        min_size=1,
-        max_size=20,
-    ),
-    st.floats(0.1, 1),
+  st.sampled_from(sorted(_SOUND)),
+  st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
+    min_size=1,
+    max_size=20,
+  ),
+  st.floats(0.1, 1),
 )
 @hypothesis.settings(deadline=None, max_examples=300)
 def test_damaged_files_are_read_or_refused(
-    kind: str, changes: list[tuple[float, int]], kept: float
+  kind: str, changes: list[tuple[float, int]], kept: float
 ) -> None:
   data = bytearray(_SOUND[kind])
   for position, value in changes:

@@ -15,9 +15,9 @@ from heterojax.cluster import nearest_by_cosine
 def test_hand_values() -> None:
   centers = np.array([[0, 0], [3, 4], [0, 1]])
   np.testing.assert_allclose(
-      between_clusters(centers),
-      [[0, 5, 1], [5, 0, 18**0.5], [1, 18**0.5, 0]],
-      rtol=1e-15,
+    between_clusters(centers),
+    [[0, 5, 1], [5, 0, 18**0.5], [1, 18**0.5, 0]],
+    rtol=1e-15,
   )
   assert intra_cluster(centers) == pytest.approx((5 + 1 + 18**0.5) / 3)
   assert intra_cluster(np.array([[0.0], [2.5]])) == 2.5
@@ -34,12 +34,12 @@ def test_are_scipys(dtype: type, offset: float, scale: float) -> None:
   assert isinstance(got, float)
   assert got == pytest.approx(distance.pdist(exact).mean(), rel=1e-10)
   assert intra_cluster(jnp.asarray(x, np.float32)) == pytest.approx(
-      distance.pdist(x.astype(np.float32).astype(np.float64)).mean(), rel=1e-10
+    distance.pdist(x.astype(np.float32).astype(np.float64)).mean(), rel=1e-10
   )
   between = between_clusters(x[:9])
   assert between.dtype == np.float64
   np.testing.assert_allclose(
-      between, distance.cdist(exact[:9], exact[:9]), rtol=1e-12
+    between, distance.cdist(exact[:9], exact[:9]), rtol=1e-12
   )
 
 
@@ -47,9 +47,7 @@ def test_two_tight_groups_far_apart() -> None:
   # The worst case for |a|^2 - 2ab + |b|^2: most of the mean is cancellation.
   rng = np.random.default_rng(0)
   x = np.concatenate([rng.normal(size=(60, 3)), [[1e3, 0, 0]]])
-  assert intra_cluster(x) == pytest.approx(
-      distance.pdist(x).mean(), rel=1e-9
-  )
+  assert intra_cluster(x) == pytest.approx(distance.pdist(x).mean(), rel=1e-9)
 
 
 @pytest.mark.parametrize('n', [0, 1])
@@ -75,9 +73,7 @@ def test_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     chunks.append(len(a))
     return original(a, *args, **kwargs)
 
-  monkeypatch.setattr(
-      sklearn.metrics.pairwise, 'pairwise_distances', counted
-  )
+  monkeypatch.setattr(sklearn.metrics.pairwise, 'pairwise_distances', counted)
   with sklearn.config_context(working_memory=0.5):  # MiB; the whole is 3.7.
     got = intra_cluster(x)
   assert len(chunks) > 5 and sum(chunks) == 700
@@ -86,17 +82,17 @@ def test_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _nearest(
-    x: np.ndarray, rows: np.ndarray, others: np.ndarray, content: np.ndarray
+  x: np.ndarray, rows: np.ndarray, others: np.ndarray, content: np.ndarray
 ) -> tuple[list[int], list[float]]:
   """Pair by pair, in float64."""
   x = x.astype(np.float64) - x[others].astype(np.float64).mean(axis=0)
   best, distances_ = [], []
   for i in rows:
     found = [
-        np.inf
-        if content[i] == content[j]
-        else 1 - x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j])
-        for j in others
+      np.inf
+      if content[i] == content[j]
+      else 1 - x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j])
+      for j in others
     ]
     best.append(int(np.argmin(found)))
     distances_.append(found[best[-1]])
@@ -106,7 +102,7 @@ def _nearest(
 @pytest.mark.parametrize('block', [1, 4, 7, 21, 1024])
 @pytest.mark.parametrize('offset', [0.0, 30.0])
 def test_nearest_is_that_of_all_pairs(
-    monkeypatch: pytest.MonkeyPatch, block: int, offset: float
+  monkeypatch: pytest.MonkeyPatch, block: int, offset: float
 ) -> None:
   """Also where the last block is short, or ends with the rows."""
   monkeypatch.setattr(distances, '_BLOCK', block)
@@ -128,7 +124,7 @@ def test_nearest_is_that_of_all_pairs(
 
 
 def test_the_first_of_equally_near_ones_counts(
-    monkeypatch: pytest.MonkeyPatch,
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   monkeypatch.setattr(distances, '_BLOCK', 2)
   x = jnp.array([[1.0, 0], [0, 2.0], [3.0, 0], [0, 1.0], [5.0, 0], [-9.0, -3]])
@@ -145,7 +141,7 @@ def test_nothing_of_other_content_is_infinitely_far() -> None:
   x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)
   content = np.array([7, 7, 7, 7, 1])
   _, distance = nearest_by_cosine(
-      x, np.array([0, 4]), np.array([1, 2, 3]), content
+    x, np.array([0, 4]), np.array([1, 2, 3]), content
   )
   assert distance[0] == np.inf and np.isfinite(distance[1])
 
@@ -154,7 +150,7 @@ def test_copies_are_at_no_distance() -> None:
   x = np.random.default_rng(0).normal(size=(200, 30)).astype(np.float32)
   twice = jnp.asarray(np.concatenate([x, x]))
   best, distance = nearest_by_cosine(
-      twice, np.arange(200), np.arange(200, 400), np.arange(400)
+    twice, np.arange(200), np.arange(200, 400), np.arange(400)
   )
   np.testing.assert_array_equal(best, np.arange(200))
   # Not below zero, where rounding would put half of them.
@@ -164,7 +160,7 @@ def test_copies_are_at_no_distance() -> None:
 def test_a_row_at_the_centre_has_no_direction() -> None:
   x = jnp.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
   _, distance = nearest_by_cosine(
-      x, np.array([0]), np.array([1, 2]), np.arange(3)
+    x, np.array([0]), np.array([1, 2]), np.arange(3)
   )
   assert distance.tolist() == [1.0]
 
@@ -184,7 +180,7 @@ def _closest(x: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
 @pytest.mark.parametrize('chunk', [1, 70, 500, 2**17])
 @pytest.mark.parametrize('offset', [0, 1e4])
 def test_closest_points_are_those_of_all_pairs(
-    monkeypatch: pytest.MonkeyPatch, chunk: int, offset: float
+  monkeypatch: pytest.MonkeyPatch, chunk: int, offset: float
 ) -> None:
   """Also where a cluster is empty, and with rows in no cluster."""
   monkeypatch.setattr(distances, '_CHUNK', chunk)
@@ -198,15 +194,15 @@ def test_closest_points_are_those_of_all_pairs(
   assert np.isnan(want[1, 2]).all() and not np.isnan(want[[0, 2]]).any()
   np.testing.assert_allclose(got, want, rtol=1e-13)
   np.testing.assert_array_equal(
-      distances.closest_point_distances(x, labels[0], 4), got[0]
+    distances.closest_point_distances(x, labels[0], 4), got[0]
   )
 
 
 def test_closest_points_by_hand() -> None:
   x = np.array([[0, 0], [3, 4], [3, 3], [-1, 0]])
   np.testing.assert_allclose(
-      distances.closest_point_distances(x, np.array([0, 1, 0, 2]), 3),
-      [[0, 1, 1], [1, 0, 32**0.5], [1, 32**0.5, 0]],
+    distances.closest_point_distances(x, np.array([0, 1, 0, 2]), 3),
+    [[0, 1, 1], [1, 0, 32**0.5], [1, 32**0.5, 0]],
   )
 
 
@@ -254,11 +250,11 @@ def test_coinciding_centroids() -> None:
   assert got.shape == (2, 4, 4)
   assert np.argwhere(got).tolist() == [[0, 0, 1], [0, 1, 0]]
   np.testing.assert_array_equal(
-      distances.coinciding(x, centers[1], labels[1]), got[1]
+    distances.coinciding(x, centers[1], labels[1]), got[1]
   )
   # The scale of the data is none of the matter, nor is that there is none.
   np.testing.assert_array_equal(
-      distances.coinciding(1e-6 * x, 1e-6 * centers, labels), got
+    distances.coinciding(1e-6 * x, 1e-6 * centers, labels), got
   )
   points = np.eye(4)[[0, 1]]
   got = distances.coinciding(points, np.eye(4)[[0, 1, 1]], np.array([0, 2]))

@@ -3,7 +3,9 @@
 All of it twice: as CPU cores train heads, and as an accelerator does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 import csv
 import logging
 import pathlib
@@ -14,14 +16,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from heterojax import checkpoint
-from heterojax import cores
+from heterojax.compute import cores
 from heterojax.heads import ensemble
 from heterojax.heads import epochs
 from heterojax.heads import kinds
 from heterojax.heads.ensemble import Member
 from heterojax.heads.ensemble import Training
 from heterojax.heads.order import batch_order
+from heterojax.run import checkpoint
 
 # Eleven different numbers of batches, more than there are segments.
 _SIZES = (33, 1, 7, 8, 9, 100, 16, 41, 57, 64, 65, 73, 90, 50)
@@ -30,7 +32,7 @@ _TRAINING = Training(epochs=7, patience=2, batch_size=8, learning_rate=0.05)
 
 
 @pytest.fixture(
-    name='devices', scope='module', params=['cores', 'accelerator'], autouse=True
+  name='devices', scope='module', params=['cores', 'accelerator'], autouse=True
 )
 def _devices(request: pytest.FixtureRequest) -> Iterator[str]:
   with pytest.MonkeyPatch.context() as patch:
@@ -51,10 +53,10 @@ def _data(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
 def _member(i: int, size: int, *, repeats: bool = False) -> Member:
   rows = np.random.default_rng([i, size]).choice(_N, size, replace=repeats)
   return Member(
-      rows,
-      _N + np.arange(_V),
-      jax.random.fold_in(jax.random.key(1), i),
-      jax.random.fold_in(jax.random.key(2), i),
+    rows,
+    _N + np.arange(_V),
+    jax.random.fold_in(jax.random.key(1), i),
+    jax.random.fold_in(jax.random.key(2), i),
   )
 
 
@@ -71,11 +73,11 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
 
 
 def _loop(
-    member: Member,
-    kernel: np.ndarray,
-    training: Training,
-    *,
-    whole_batch: bool = False,
+  member: Member,
+  kernel: np.ndarray,
+  training: Training,
+  *,
+  whole_batch: bool = False,
 ) -> dict[str, object]:
   """One head in float64, epoch by epoch and batch by batch, as Keras does it.
 
@@ -122,11 +124,11 @@ def _loop(
     if wait >= training.patience and epoch > 0:
       break
   return {
-      'weights': best_w,
-      'best': best,
-      'best_epoch': best_epoch,
-      'epochs': len(history),
-      'history': history + [np.nan] * (training.epochs - len(history)),
+    'weights': best_w,
+    'best': best,
+    'best_epoch': best_epoch,
+    'epochs': len(history),
+    'history': history + [np.nan] * (training.epochs - len(history)),
   }
 
 
@@ -137,15 +139,15 @@ def _weights(trained: ensemble.Ensemble) -> np.ndarray:
 
 
 def _check_loop(
-    trained: ensemble.Ensemble,
-    members: list[Member],
-    training: Training,
-    atol: float,
+  trained: ensemble.Ensemble,
+  members: list[Member],
+  training: Training,
+  atol: float,
 ) -> None:
   kernels = ensemble.initial_params(members, _DIM).kernel
   want = [
-      _loop(m, np.asarray(kernel, np.float64), training)
-      for m, kernel in zip(members, kernels)
+    _loop(m, np.asarray(kernel, np.float64), training)
+    for m, kernel in zip(members, kernels)
   ]
   stack = {key: np.array([one[key] for one in want]) for key in want[0]}
   np.testing.assert_array_equal(trained.epochs, stack['epochs'])
@@ -153,12 +155,12 @@ def _check_loop(
   # The accuracy itself is float32.
   np.testing.assert_allclose(trained.best, stack['best'], atol=max(atol, 1e-7))
   np.testing.assert_allclose(
-      trained.history,
-      stack['history'].T[: len(trained.history)],
-      atol=max(atol, 1e-7),
+    trained.history,
+    stack['history'].T[: len(trained.history)],
+    atol=max(atol, 1e-7),
   )
   np.testing.assert_allclose(
-      _weights(trained), stack['weights'], rtol=0, atol=atol
+    _weights(trained), stack['weights'], rtol=0, atol=atol
   )
 
 
@@ -192,17 +194,17 @@ def test_is_the_loop_in_float32(trained: ensemble.Ensemble) -> None:
 
 
 @pytest.mark.parametrize(
-    'monitor,l2', [('val_accuracy', 0.0), ('val_loss', 0.03)]
+  'monitor,l2', [('val_accuracy', 0.0), ('val_loss', 0.03)]
 )
 def test_every_head_has_its_own_validation(monitor: str, l2: float) -> None:
   training = Training(7, 2, 8, 0.05, monitor, l2)
   rng = np.random.default_rng(5)
   members = [
-      # Some rows twice, and some that other heads, or it itself, train on.
-      m._replace(validation=rng.integers(_N + _V, size=size))
-      for m, size in zip(
-          _members((33, 40, 7, 8, 33, 1, 36, 38)), (1, 2, 7, 40, 13, 29, 3, 80)
-      )
+    # Some rows twice, and some that other heads, or it itself, train on.
+    m._replace(validation=rng.integers(_N + _V, size=size))
+    for m, size in zip(
+      _members((33, 40, 7, 8, 33, 1, 36, 38)), (1, 2, 7, 40, 13, 29, 3, 80)
+    )
   ]
   with jax.enable_x64(True):
     trained = ensemble.train(*_data(np.float64), members, training)
@@ -218,8 +220,8 @@ def test_a_row_that_is_validated_twice_counts_twice(monitor: str) -> None:
   once = np.array([_N, _N + 1, _N + 2])
   thrice = np.repeat(once, [3, 1, 1])
   parts = [
-      member._replace(validation=rows)
-      for rows in (thrice, once, once[:1], once[1:2], once[2:])
+    member._replace(validation=rows)
+    for rows in (thrice, once, once[:1], once[1:2], once[2:])
   ]
   training = Training(4, 9, 8, 0.05, monitor)
   with jax.enable_x64(True):
@@ -227,7 +229,7 @@ def test_a_row_that_is_validated_twice_counts_twice(monitor: str) -> None:
   repeated, whole, *alone = trained.history.T
   np.testing.assert_allclose(whole, np.mean(alone, axis=0), atol=1e-7)
   np.testing.assert_allclose(
-      repeated, np.average(alone, axis=0, weights=[3, 1, 1]), atol=1e-7
+    repeated, np.average(alone, axis=0, weights=[3, 1, 1]), atol=1e-7
   )
   assert np.abs(repeated - whole).max() > 1e-3
 
@@ -236,13 +238,13 @@ def test_heads_of_folds_are_those_of_each_fold_alone() -> None:
   """One program for several folds, each with validation rows of its own."""
   training = Training(6, 2, 8, 0.05, 'val_loss')
   folds = [
-      [
-          _member(10 * fold + i, size)._replace(
-              validation=np.arange(_N + 10 * fold, _N + 10 * fold + 13)
-          )
-          for i, size in enumerate((30, 9, 9, 27))
-      ]
-      for fold in range(3)
+    [
+      _member(10 * fold + i, size)._replace(
+        validation=np.arange(_N + 10 * fold, _N + 10 * fold + 13)
+      )
+      for i, size in enumerate((30, 9, 9, 27))
+    ]
+    for fold in range(3)
   ]
   with jax.enable_x64(True):
     data = _data(np.float64)
@@ -252,27 +254,27 @@ def test_heads_of_folds_are_those_of_each_fold_alone() -> None:
     want = np.concatenate([getattr(one, name) for one in apart])
     np.testing.assert_allclose(getattr(together, name), want, atol=1e-12)
   np.testing.assert_allclose(
-      _weights(together), np.concatenate([_weights(one) for one in apart]),
-      rtol=0, atol=1e-12,
-  )  # pyformat: disable
+    _weights(together),
+    np.concatenate([_weights(one) for one in apart]),
+    rtol=0,
+    atol=1e-12,
+  )
   want = [one.history[: one.epochs[h], h] for one in apart for h in range(4)]
   for h, own in enumerate(want):
-    np.testing.assert_allclose(
-        together.history[: len(own), h], own, atol=1e-7
-    )
+    np.testing.assert_allclose(together.history[: len(own), h], own, atol=1e-7)
 
 
 @pytest.mark.parametrize('value', [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize('monitor', ensemble.MONITORS)
 def test_a_broken_validation_row_harms_no_other_head(
-    monitor: str, value: float
+  monitor: str, value: float
 ) -> None:
   x, y = _data()
   training = Training(5, 4, 8, 0.05, monitor)
   sets = [[150, 151], [160, 150], [152, 153, 154], [170]]
   members = [
-      m._replace(validation=np.array(rows))
-      for m, rows in zip(_members((7, 8, 1, 5)), sets)
+    m._replace(validation=np.array(rows))
+    for m, rows in zip(_members((7, 8, 1, 5)), sets)
   ]
   fine = ensemble.train(x, y, members, training)
   x = x.copy()
@@ -280,20 +282,18 @@ def test_a_broken_validation_row_harms_no_other_head(
   got = ensemble.train(x, y, members, training)
   others = [0, 2, 3]
   np.testing.assert_array_equal(_weights(got)[others], _weights(fine)[others])
-  np.testing.assert_array_equal(
-      got.history[:, others], fine.history[:, others]
-  )
+  np.testing.assert_array_equal(got.history[:, others], fine.history[:, others])
   assert np.isfinite(_weights(got)).all()
   assert got.best[1] == -np.inf and (got.history[:4, 1] == -np.inf).all()
 
 
 def _logistic_regression(
-    x: np.ndarray, y: np.ndarray, training: Training
+  x: np.ndarray, y: np.ndarray, training: Training
 ) -> tuple[np.ndarray, np.ndarray, ensemble.Ensemble]:
   """Errors of the coefficients and of the intercept, at C = 1."""
   n = len(y)
   oracle = LogisticRegression(
-      C=1, solver='newton-cholesky', tol=1e-12, max_iter=1000
+    C=1, solver='newton-cholesky', tol=1e-12, max_iter=1000
   ).fit(x, y)
   rows = np.arange(n)
   member = Member(rows, rows, jax.random.key(0), jax.random.key(1))
@@ -304,9 +304,9 @@ def _logistic_regression(
     trained = ensemble.train(jnp.asarray(x - mean), y, [member], training)
     kernel, bias = (np.asarray(leaf[0]) for leaf in trained.params)
   return (
-      np.abs(kernel - oracle.coef_[0]).max(),
-      np.abs(bias - kernel @ mean - oracle.intercept_[0]),
-      trained,
+    np.abs(kernel - oracle.coef_[0]).max(),
+    np.abs(bias - kernel @ mean - oracle.intercept_[0]),
+    trained,
   )
 
 
@@ -363,23 +363,23 @@ def test_other_heads_change_nothing(trained: ensemble.Ensemble) -> None:
   # Larger and smaller than all others, and in front.
   more = [_member(100, 130), *members, _member(101, 3)]
   np.testing.assert_array_equal(
-      ensemble.initial_params(more, _DIM).kernel[1:-1],
-      ensemble.initial_params(members, _DIM).kernel,
+    ensemble.initial_params(more, _DIM).kernel[1:-1],
+    ensemble.initial_params(members, _DIM).kernel,
   )
   again = ensemble.train(*_data(), more, _TRAINING)
   np.testing.assert_allclose(
-      _weights(again)[1:-1], _weights(trained), rtol=0, atol=2e-6
+    _weights(again)[1:-1], _weights(trained), rtol=0, atol=2e-6
   )
   np.testing.assert_array_equal(again.best_epoch[1:-1], trained.best_epoch)
   np.testing.assert_array_equal(again.epochs[1:-1], trained.epochs)
   np.testing.assert_array_equal(
-      again.history[: len(trained.history), 1:-1], trained.history
+    again.history[: len(trained.history), 1:-1], trained.history
   )
 
 
 @pytest.mark.parametrize('task', ['classification', 'regression'])
 def test_bits_do_not_depend_on_cores_or_other_heads(
-    task: str, devices: str, use_cores: Callable[[int], None]
+  task: str, devices: str, use_cores: Callable[[int], None]
 ) -> None:
   if devices != 'cores':
     pytest.skip('an accelerator trains all heads in one program')
@@ -401,7 +401,7 @@ def test_bits_do_not_depend_on_cores_or_other_heads(
 
 
 def test_a_head_does_no_work_beyond_its_own(
-    devices: str, monkeypatch: pytest.MonkeyPatch
+  devices: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """Steps are counted, and there are no more than heads have batches."""
   batches = np.array([100, 3, 2, 2, 2, 1, 1, 1])
@@ -418,7 +418,7 @@ def test_a_head_does_no_work_beyond_its_own(
     return kind.gradients(*args)
 
   monkeypatch.setitem(
-      kinds.KINDS, 'classification', kind._replace(gradients=counting)
+    kinds.KINDS, 'classification', kind._replace(gradients=counting)
   )
   cores.forget_programs()
   members = [_member(i, 8 * n, repeats=True) for i, n in enumerate(batches)]
@@ -429,7 +429,7 @@ def test_a_head_does_no_work_beyond_its_own(
 
 
 @pytest.mark.parametrize(
-    'monitor, value', [('val_accuracy', np.inf), ('val_loss', np.nan)]
+  'monitor, value', [('val_accuracy', np.inf), ('val_loss', np.nan)]
 )
 def test_a_diverging_head_harms_no_other(monitor: str, value: float) -> None:
   x, y = _data()
@@ -444,30 +444,26 @@ def test_a_diverging_head_harms_no_other(monitor: str, value: float) -> None:
   x[0] = value
   got = ensemble.train(x, y, members, training)
   others = [0, 2, 3]
-  np.testing.assert_array_equal(
-      _weights(got)[others], _weights(fine)[others]
-  )
+  np.testing.assert_array_equal(_weights(got)[others], _weights(fine)[others])
   np.testing.assert_array_equal(got.best[others], fine.best[others])
-  np.testing.assert_array_equal(
-      got.history[:, others], fine.history[:, others]
-  )
+  np.testing.assert_array_equal(got.history[:, others], fine.history[:, others])
   np.testing.assert_array_equal(got.epochs[others], fine.epochs[others])
   # The head itself stops, says so, and is what it was at the start.
   assert got.best[1] == -np.inf
   assert got.epochs[1] == 2
   np.testing.assert_array_equal(
-      got.params.kernel[1], ensemble.initial_params(members, _DIM).kernel[1]
+    got.params.kernel[1], ensemble.initial_params(members, _DIM).kernel[1]
   )
 
 
 def test_given_initial_weights() -> None:
   members = _members((9, 1, 20))
   params = jax.tree.map(
-      lambda leaf: leaf + 1, ensemble.initial_params(members, _DIM)
+    lambda leaf: leaf + 1, ensemble.initial_params(members, _DIM)
   )
   kernel = np.array(params.kernel)
   trained = ensemble.train(
-      *_data(), members, Training(1, 1, 8, 0.0), params=params
+    *_data(), members, Training(1, 1, 8, 0.0), params=params
   )
   np.testing.assert_array_equal(trained.params.kernel, kernel)
   np.testing.assert_array_equal(trained.params.bias, np.ones(3))
@@ -483,35 +479,37 @@ def test_predict() -> None:
   got = ensemble.predict(params, x)
   assert got.shape == (3, _N + _V)
   np.testing.assert_allclose(
-      got,
-      np.asarray(params.kernel) @ x.T + np.array([[0.0], [1.0], [-2.0]]),
-      rtol=1e-5,
-      atol=1e-5,
+    got,
+    np.asarray(params.kernel) @ x.T + np.array([[0.0], [1.0], [-2.0]]),
+    rtol=1e-5,
+    atol=1e-5,
   )
 
 
 def test_compiles_once_for_each_device(
-    caplog: pytest.LogCaptureFixture,
+  caplog: pytest.LogCaptureFixture,
 ) -> None:
   with jax.log_compiles(), caplog.at_level(logging.WARNING):
     trained = ensemble.train(
-        *_data(), _members((9, 2, 21)), Training(5, 5, 8, 0.05)
+      *_data(), _members((9, 2, 21)), Training(5, 5, 8, 0.05)
     )
     # Other rows and keys, but as many.
     others = [_member(i + 7, n) for i, n in enumerate((9, 2, 21))]
     ensemble.train(*_data(), others, Training(5, 5, 8, 0.05))
   assert len(trained.history) == 5
   compiled = [
-      r for r in caplog.records
-      if r.getMessage().startswith(
-          ('Compiling jit(one_by_one) ', 'Compiling jit(together) ')
-      )
+    r
+    for r in caplog.records
+    if r.getMessage().startswith((
+      'Compiling jit(one_by_one) ',
+      'Compiling jit(together) ',
+    ))
   ]
   assert len(compiled) == len(cores.devices())
 
 
 def test_a_stopped_training_goes_on_with_the_same_bits(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """After two of six epochs."""
   monkeypatch.setattr(checkpoint, '_MOST_SHARE', np.inf)  # Keep every epoch.

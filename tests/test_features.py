@@ -23,9 +23,9 @@ from PIL import Image
 import pytest
 
 from heterojax import backbones
-from heterojax import cores
 from heterojax import features
-from heterojax import forward
+from heterojax.compute import cores
+from heterojax.compute import forward
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets import sources
@@ -43,7 +43,7 @@ def backbone() -> backbones.Backbone:
 
 @pytest.fixture(scope='module')
 def pictures(
-    tmp_path_factory: pytest.TempPathFactory,
+  tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[features.Picture, ...]:
   """Ten pictures of six files: two full batches of four and a tail of two."""
   folder = tmp_path_factory.mktemp('images')
@@ -57,29 +57,29 @@ def pictures(
   transforms = [augmentation.IDENTITY] * 6
   transforms += [augmentation.transform_of(0, str(i), 1) for i in range(4)]
   return tuple(
-      features.Picture(str(folder / f'{i % 6}.png'), transform)
-      for i, transform in enumerate(transforms)
+    features.Picture(str(folder / f'{i % 6}.png'), transform)
+    for i, transform in enumerate(transforms)
   )
 
 
 def _extract(
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    folder: pathlib.Path,
-    extraction: features.Extraction = _HOW,
-    **options: Any,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  folder: pathlib.Path,
+  extraction: features.Extraction = _HOW,
+  **options: Any,
 ) -> tuple[np.ndarray, int]:
   options = {'fingerprint': 'f', **options}
   found = features.extract(
-      backbone, _FILES, pictures, folder, extraction, **options
+    backbone, _FILES, pictures, folder, extraction, **options
   )
   return found.x, found.computed
 
 
 def _one_by_one(
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    extraction: features.Extraction,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  extraction: features.Extraction,
 ) -> np.ndarray:
   """Without blocks, threads, padding or a file."""
   output = {'avg': backbone.pooled, 'flatten': backbone.feature_map}
@@ -100,11 +100,11 @@ def _assert_equal_features(got: np.ndarray, want: np.ndarray) -> None:
 @pytest.mark.parametrize('extraction', [_HOW, _FLATTEN], ids=['avg', 'flatten'])
 @pytest.mark.parametrize('count', [1, 4, 7, 10])
 def test_rows_are_those_of_the_network_image_by_image(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    extraction: features.Extraction,
-    count: int,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  extraction: features.Extraction,
+  count: int,
 ) -> None:
   chosen = pictures[:count]
   got, computed = _extract(backbone, chosen, tmp_path, extraction)
@@ -120,9 +120,9 @@ def test_rows_are_those_of_the_network_image_by_image(
 
 
 def test_the_file_is_a_plain_array(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
 ) -> None:
   got, _ = _extract(backbone, pictures, tmp_path / 'deep' / 'features')
   stored = np.load(tmp_path / 'deep/features/features.npy')
@@ -133,9 +133,9 @@ def test_the_file_is_a_plain_array(
 
 @pytest.fixture(scope='module')
 def finished(
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    tmp_path_factory: pytest.TempPathFactory,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  tmp_path_factory: pytest.TempPathFactory,
 ) -> pathlib.Path:
   """A folder with all features; tests work on copies."""
   folder = tmp_path_factory.mktemp('finished')
@@ -149,15 +149,15 @@ def folder(finished: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.mark.parametrize(
-    ('workers', 'resize'), [(1, 'keras'), (8, 'keras'), (2, 'antialias')]
+  ('workers', 'resize'), [(1, 'keras'), (8, 'keras'), (2, 'antialias')]
 )
 def test_workers_change_nothing_and_the_resize_does(
-    tmp_path: pathlib.Path,
-    finished: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    workers: int,
-    resize: images.Resize,
+  tmp_path: pathlib.Path,
+  finished: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  workers: int,
+  resize: images.Resize,
 ) -> None:
   how = dataclasses.replace(_HOW, workers=workers, resize=resize)
   got, _ = _extract(backbone, pictures, tmp_path, how)
@@ -192,23 +192,23 @@ def _flip(folder: pathlib.Path, row: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ('missing', 'flipped', 'again'),
-    [
-        ([], [], 0),
-        ([0], [], 4),
-        ([8], [], 2),
-        ([0, 4, 8], [], 10),
-        ([], [5], 4),
-        ([4], [0, 9], 10),
-    ],
+  ('missing', 'flipped', 'again'),
+  [
+    ([], [], 0),
+    ([0], [], 4),
+    ([8], [], 2),
+    ([0, 4, 8], [], 10),
+    ([], [5], 4),
+    ([4], [0, 9], 10),
+  ],
 )
 def test_resuming_computes_what_is_missing_or_damaged(
-    folder: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    missing: list[int],
-    flipped: list[int],
-    again: int,
+  folder: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  missing: list[int],
+  flipped: list[int],
+  again: int,
 ) -> None:
   before = np.load(folder / 'features.npy')
   _forget(folder, *missing)
@@ -221,9 +221,9 @@ def test_resuming_computes_what_is_missing_or_damaged(
 
 
 def test_other_rows_are_not_written_again(
-    folder: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
+  folder: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
 ) -> None:
   """Marked rows with a true digest stay: they were read, not computed."""
   marked = np.load(folder / 'features.npy')
@@ -239,18 +239,25 @@ def test_other_rows_are_not_written_again(
 
 
 @pytest.mark.parametrize(
-    'damage',
-    [
-        'no array', 'no index', 'short array', 'empty array', 'other array',
-        'text for array', 'text for index', 'half a header', 'list for index',
-        'other type',
-    ],
-)  # pyformat: disable
+  'damage',
+  [
+    'no array',
+    'no index',
+    'short array',
+    'empty array',
+    'other array',
+    'text for array',
+    'text for index',
+    'half a header',
+    'list for index',
+    'other type',
+  ],
+)
 def test_a_damaged_store_is_computed_anew(
-    folder: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    damage: str,
+  folder: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  damage: str,
 ) -> None:
   array, index = folder / 'features.npy', folder / 'blocks.jsonl'
   before = np.load(array)
@@ -282,9 +289,9 @@ def test_a_damaged_store_is_computed_anew(
 
 
 def test_another_fingerprint_or_batch_is_computed_anew(
-    folder: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
+  folder: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
 ) -> None:
   other = {'fingerprint': ['g']}
   assert _extract(backbone, pictures, folder)[1] == 0
@@ -298,10 +305,10 @@ def test_another_fingerprint_or_batch_is_computed_anew(
 
 @pytest.mark.parametrize('cut', [1, 20, 40])
 def test_a_line_that_was_not_finished_costs_its_block(
-    folder: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    cut: int,
+  folder: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  cut: int,
 ) -> None:
   """A run that is killed leaves the index as the system had it."""
   index = folder / 'blocks.jsonl'
@@ -314,22 +321,22 @@ def test_a_line_that_was_not_finished_costs_its_block(
 
 
 def test_the_digest_is_that_of_the_rows(
-    folder: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
+  folder: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
 ) -> None:
   def digest(*shown: features.Picture) -> str:
     return features.extract(
-        backbone, _FILES, shown, folder, _HOW, fingerprint=str(shown)
+      backbone, _FILES, shown, folder, _HOW, fingerprint=str(shown)
     ).digest
 
   assert digest(*pictures) == digest(*pictures) != digest(*pictures[::-1])
 
 
 def test_a_picture_that_vanished_is_named_and_the_rest_kept(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
 ) -> None:
   last = tmp_path / 'last.png'
   last.write_bytes(_FILES.read(pictures[0].path))
@@ -367,13 +374,13 @@ except errors.UserError as error:
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   done = subprocess.run(
-      [sys.executable, '-c', _FULL_DISK, str(tmp_path)],
-      capture_output=True,
-      text=True,
-      check=True,
+    [sys.executable, '-c', _FULL_DISK, str(tmp_path)],
+    capture_output=True,
+    text=True,
+    check=True,
   )
   assert 'features.npy cannot be written (File too large)' in done.stdout
   assert [block['start'] for block in _index(tmp_path)[1:]] == [0]
@@ -381,10 +388,10 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(
 
 
 def test_the_network_is_compiled_once(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    caplog: pytest.LogCaptureFixture,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  caplog: pytest.LogCaptureFixture,
 ) -> None:
   """On each core, for two full batches and a tail."""
   jax.clear_caches()  # Of earlier tests with the same network.
@@ -392,18 +399,18 @@ def test_the_network_is_compiled_once(
     _extract(backbone, pictures, tmp_path)
   lines = [record.getMessage() for record in caplog.records]
   networks = [
-      line
-      for line in lines
-      if line.startswith('Compiling ') and ',32,32,3]' in line
+    line
+    for line in lines
+    if line.startswith('Compiling ') and ',32,32,3]' in line
   ]
   assert len(networks) == len(cores.devices()), lines
 
 
 def test_each_batch_goes_to_the_device_once(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    monkeypatch: pytest.MonkeyPatch,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   put = []
   original = jax.device_put
@@ -421,10 +428,10 @@ def test_each_batch_goes_to_the_device_once(
 
 
 def test_memory_holds_a_few_batches_and_not_all_features(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    monkeypatch: pytest.MonkeyPatch,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   how = dataclasses.replace(_FLATTEN, batch_size=16)
   original = forward.batches
@@ -439,10 +446,10 @@ def test_memory_holds_a_few_batches_and_not_all_features(
   monkeypatch.setattr(forward, 'batches', compiled)
 
   many = tuple(
-      features.Picture(
-          pictures[i % 6].path, augmentation.Transform(degrees=i * 0.01)
-      )
-      for i in range(512)
+    features.Picture(
+      pictures[i % 6].path, augmentation.Transform(degrees=i * 0.01)
+    )
+    for i in range(512)
   )
   try:
     got, _ = _extract(backbone, many, tmp_path, how)
@@ -456,10 +463,10 @@ def test_memory_holds_a_few_batches_and_not_all_features(
 
 
 def test_the_device_holds_a_few_batches_and_not_all_pictures(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    monkeypatch: pytest.MonkeyPatch,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   """The same whether three batches or thirty go through the network."""
   write, held = features._Store.write, []
@@ -472,10 +479,10 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
   peaks = []
   for count in (12, 120):
     many = tuple(
-        features.Picture(
-            pictures[i % 6].path, augmentation.Transform(degrees=i * 0.01)
-        )
-        for i in range(count)
+      features.Picture(
+        pictures[i % 6].path, augmentation.Transform(degrees=i * 0.01)
+      )
+      for i in range(count)
     )
     held.clear()
     before = sum(x.nbytes for x in jax.live_arrays())
@@ -489,10 +496,10 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
 
 
 def test_a_batch_that_devices_cannot_share(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    pictures: tuple[features.Picture, ...],
-    monkeypatch: pytest.MonkeyPatch,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  pictures: tuple[features.Picture, ...],
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   two = jax.local_devices() * 2
   monkeypatch.setattr(jax, 'local_devices', lambda: two[:2])

@@ -28,7 +28,7 @@ def _cohort(n: int, included: int) -> Cohort:
 
 def test_lists_are_as_long_as_the_settings_say() -> None:
   found = fields.of(
-      _settings('retraining', **{'cluster.k': 3, 'heads.random_runs': 2})
+    _settings('retraining', **{'cluster.k': 3, 'heads.random_runs': 2})
   )
   assert len(found['clusters']) == len(found['between_cluster_distances']) == 3
   assert len(found['clusters'][0]['random']['runs']) == 2
@@ -81,4 +81,6 @@ def test_what_the_settings_leave_out() -> None:
   regression = {'data.task': 'regression'}
   assert 'accuracy' in size()['folds'][0]['scores']
   assert 'rmse' in size(**regression)['folds'][0]['scores']
-  assert 'target' in fields.of(_settings('sample_size', **regression))['dataset']
+  assert (
+    'target' in fields.of(_settings('sample_size', **regression))['dataset']
+  )

@@ -19,10 +19,8 @@ from PIL import Image
 import pytest
 
 from heterojax import backbones
-from heterojax import checkpoint
 from heterojax import features
 from heterojax import finetuning
-from heterojax import interruption
 from heterojax.backbones import layers
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
@@ -34,19 +32,21 @@ from heterojax.finetuning import Tuning
 from heterojax.finetuning import steps
 from heterojax.heads import head
 from heterojax.heads.order import batch_order
+from heterojax.run import checkpoint
+from heterojax.run import interruption
 
 # Another momentum than that of fine-tuning, which counts.
 _NORM = layers.Norm(epsilon=1e-3, momentum=0.5, unbiased=False)
 _HOW = features.Extraction('avg', 16, 'keras', batch_size=7, workers=2)
 _TUNING = Tuning(
-    task='classification',
-    widths=(),
-    epochs=6,
-    patience=6,
-    batch_size=4,
-    learning_rate=1e-2,
-    weight_decay=1e-2,
-    monitor='val_loss',
+  task='classification',
+  widths=(),
+  epochs=6,
+  patience=6,
+  batch_size=4,
+  learning_rate=1e-2,
+  weight_decay=1e-2,
+  monitor='val_loss',
 )
 _N = 40
 
@@ -76,17 +76,17 @@ def backbone() -> backbones.Backbone:
     return jnp.asarray(rng.normal(0, 0.5, leaf.shape), jnp.float32)
 
   return backbones.Backbone(
-      name='two convolutions',
-      source='none',
-      weights='random',
-      weights_sha256=None,
-      has_top=False,
-      params={
-          'network': jax.tree_util.tree_map_with_path(filled, network),
-          'mean': jnp.full((1, 1, 1, 3), 127.0),
-          'std': jnp.full((1, 1, 1, 3), 64.0),
-      },
-      graphdef=graphdef,
+    name='two convolutions',
+    source='none',
+    weights='random',
+    weights_sha256=None,
+    has_top=False,
+    params={
+      'network': jax.tree_util.tree_map_with_path(filled, network),
+      'mean': jnp.full((1, 1, 1, 3), 127.0),
+      'std': jnp.full((1, 1, 1, 3), 64.0),
+    },
+    graphdef=graphdef,
   )
 
 
@@ -127,7 +127,7 @@ def source(root: pathlib.Path) -> _Counting:
 
 
 _PICTURES = tuple(
-    features.Picture(f'{i}.png', augmentation.IDENTITY) for i in range(_N)
+  features.Picture(f'{i}.png', augmentation.IDENTITY) for i in range(_N)
 )
 _CONTENTS = tuple(map(str, range(_N)))
 _Y = np.arange(_N) % 2
@@ -136,30 +136,37 @@ _Y = np.arange(_N) % 2
 def _job(seed: int = 0, train: int = 22) -> Job:
   rows = np.random.default_rng(seed).permutation(_N)
   return Job(
-      train=rows[:train],
-      validation=rows[22:30],
-      test=rows[30:],
-      init_key=jax.random.key(seed),
-      order_key=jax.random.key(seed + 1),
+    train=rows[:train],
+    validation=rows[22:30],
+    test=rows[30:],
+    init_key=jax.random.key(seed),
+    order_key=jax.random.key(seed + 1),
   )
 
 
 def _tune(
-    backbone: backbones.Backbone,
-    source: _Counting,
-    folder: pathlib.Path,
-    job: Job | None = None,
-    tuning: Tuning = _TUNING,
-    *,
-    y: np.ndarray = _Y,
-    how: features.Extraction = _HOW,
-    **options: Any,
+  backbone: backbones.Backbone,
+  source: _Counting,
+  folder: pathlib.Path,
+  job: Job | None = None,
+  tuning: Tuning = _TUNING,
+  *,
+  y: np.ndarray = _Y,
+  how: features.Extraction = _HOW,
+  **options: Any,
 ) -> finetuning.Tuned:
   options = {'contents': _CONTENTS, **options}
   tuned, _ = finetuning.fine_tune(
-      backbone, source, _PICTURES, y, job or _job(), tuning, how, folder,
-      **options,
-  )  # pyformat: disable
+    backbone,
+    source,
+    _PICTURES,
+    y,
+    job or _job(),
+    tuning,
+    how,
+    folder,
+    **options,
+  )
   return tuned
 
 
@@ -177,12 +184,12 @@ def _assert_equal(got: finetuning.Tuned, want: finetuning.Tuned) -> None:
 
 def _pixels(root: pathlib.Path, rows: np.ndarray) -> np.ndarray:
   return np.stack([
-      np.asarray(Image.open(root / f'{r}.png'), np.float64) for r in rows
+    np.asarray(Image.open(root / f'{r}.png'), np.float64) for r in rows
   ])
 
 
 def test_both_models_learn(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   tuning = dataclasses.replace(_TUNING, epochs=15, patience=15)
   got = _tune(backbone, source, tmp_path, tuning=tuning)
@@ -206,11 +213,11 @@ def test_both_models_learn(
 
 
 def test_a_regression_learns_in_the_targets_units(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   y = 100.0 + 4 * np.arange(_N)
   tuning = dataclasses.replace(
-      _TUNING, task='regression', widths=(16, 8, 4), epochs=25, patience=25
+    _TUNING, task='regression', widths=(16, 8, 4), epochs=25, patience=25
   )
   got = _tune(backbone, source, tmp_path, tuning=tuning, y=y)
   job = _job()
@@ -224,16 +231,16 @@ def test_a_regression_learns_in_the_targets_units(
 
 
 def test_one_step_by_hand(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   """Adam's first step is the learning rate, and kernels alone decay."""
   tuning = dataclasses.replace(
-      _TUNING, epochs=1, learning_rate=1e-3, weight_decay=20.0
+    _TUNING, epochs=1, learning_rate=1e-3, weight_decay=20.0
   )
   _tune(backbone, source, tmp_path, _job(train=4), tuning)
   before = {
-      '.'.join(map(str, path)): np.asarray(leaf[...])
-      for path, leaf in nnx.to_flat_state(backbone.params['network'])
+    '.'.join(map(str, path)): np.asarray(leaf[...])
+    for path, leaf in nnx.to_flat_state(backbone.params['network'])
   }
   after = _weights(tmp_path)
   checked = 0
@@ -251,20 +258,18 @@ def test_one_step_by_hand(
 
 
 def test_running_statistics_by_hand(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   """With a rate of zero they are a recursion over the full batches alone."""
   tuning = dataclasses.replace(
-      _TUNING, epochs=2, learning_rate=0.0, monitor='val_accuracy'
+    _TUNING, epochs=2, learning_rate=0.0, monitor='val_accuracy'
   )
   job = _job(train=11)
   got = _tune(backbone, source, tmp_path, job, tuning)
   assert got.best_epoch == 0  # A tie: the first epoch is kept.
   kernel = np.asarray(backbone.params['network']['first']['kernel'][...])
   mean, var = np.zeros(4), np.ones(4)
-  order = job.train[
-      np.asarray(batch_order(job.order_key, 0, 11, 11))
-  ]
+  order = job.train[np.asarray(batch_order(job.order_key, 0, 11, 11))]
   for first in (0, 4):
     pixels = _pixels(source.files.root, order[first : first + 4])
     out = ((pixels - 127) / 64).reshape(-1, 3) @ kernel[0, 0]
@@ -277,7 +282,7 @@ def test_running_statistics_by_hand(
 
 
 def test_an_incomplete_batch_is_left_out(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   job = _job(train=11)
   tuning = dataclasses.replace(_TUNING, epochs=6, learning_rate=1e-3)
@@ -295,14 +300,14 @@ def test_an_incomplete_batch_is_left_out(
 @pytest.mark.parametrize('monitor', ['val_loss', 'val_accuracy'])
 @pytest.mark.parametrize('patience', [0, 1, 3])
 def test_early_stopping_is_that_of_a_longer_run(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    source: _Counting,
-    monitor: str,
-    patience: int,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  source: _Counting,
+  monitor: str,
+  patience: int,
 ) -> None:
   tuning = dataclasses.replace(
-      _TUNING, epochs=12, patience=99, learning_rate=5e-2, monitor=monitor
+    _TUNING, epochs=12, patience=99, learning_rate=5e-2, monitor=monitor
   )
   # Labels without a meaning, and large steps: values go up and down.
   y = np.random.default_rng(3).integers(0, 2, _N)
@@ -334,7 +339,7 @@ def test_early_stopping_is_that_of_a_longer_run(
 
 
 def test_the_monitored_value_by_hand(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   job = _job()
   y = _Y[job.validation]
@@ -351,7 +356,7 @@ def test_the_monitored_value_by_hand(
 
 
 def test_all_jobs_share_one_compiled_program(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   _tune(backbone, source, tmp_path / 'a', _job(0))
   counts = steps.step._cache_size(), steps.apply._cache_size()  # pylint: disable=protected-access
@@ -359,12 +364,13 @@ def test_all_jobs_share_one_compiled_program(
   for seed, train in ((1, 22), (2, 17), (3, 5)):
     _tune(backbone, source, tmp_path / str(seed), _job(seed, train))
   assert counts == (
-      steps.step._cache_size(), steps.apply._cache_size()  # pylint: disable=protected-access
-  )  # pyformat: disable
+    steps.step._cache_size(),
+    steps.apply._cache_size(),  # pylint: disable=protected-access
+  )
 
 
 def test_workers_change_nothing(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   many = dataclasses.replace(_HOW, workers=8, batch_size=3)
   a = _tune(backbone, source, tmp_path / 'a')
@@ -373,21 +379,23 @@ def test_workers_change_nothing(
 
 
 def test_the_whole_map_can_be_the_feature(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   how = dataclasses.replace(_HOW, feature='flatten')
   got = _tune(backbone, source, tmp_path / 'flatten', how=how)
   pooled = _tune(backbone, source, tmp_path / 'avg')
   assert got.features.shape == (_N, 8 * 8 * 6)
   np.testing.assert_allclose(
-      got.features.reshape(_N, 64, 6).mean(axis=1), pooled.features, rtol=1e-4,
-      atol=1e-5,
-  )  # pyformat: disable
+    got.features.reshape(_N, 64, 6).mean(axis=1),
+    pooled.features,
+    rtol=1e-4,
+    atol=1e-5,
+  )
   np.testing.assert_allclose(got.outputs, pooled.outputs, rtol=1e-4)
 
 
 def test_the_checkpoint_gives_the_features(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   got = _tune(backbone, source, tmp_path)
   stored = _weights(tmp_path)
@@ -409,7 +417,7 @@ def _no_reads(count: int) -> None:
 
 
 def test_a_finished_job_is_read_back(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   want = _tune(backbone, source, tmp_path)
   source.on_read = _no_reads
@@ -418,10 +426,10 @@ def test_a_finished_job_is_read_back(
 
 @pytest.mark.parametrize('damage', ['no index', 'half an index', 'bit'])
 def test_a_damaged_job_is_trained_anew(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    source: _Counting,
-    damage: str,
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  source: _Counting,
+  damage: str,
 ) -> None:
   folder = tmp_path / 'job'
   want = _tune(backbone, source, folder)
@@ -441,27 +449,33 @@ def test_a_damaged_job_is_trained_anew(
 
 
 @pytest.mark.parametrize(
-    'other',
-    [
-        {'tuning': dataclasses.replace(_TUNING, weight_decay=0.5)},
-        {'how': dataclasses.replace(_HOW, image_size=15)},
-        {'how': dataclasses.replace(_HOW, feature='flatten')},
-        {'job': _job(5)},
-        {'job': _job()._replace(init_key=jax.random.key(9))},
-        {'job': _job()._replace(order_key=jax.random.key(9))},
-        {'y': 1 - _Y},
-        {'contents': ('other', *_CONTENTS[1:])},
-    ],
-    ids=[
-        'tuning', 'size', 'feature', 'rows', 'init', 'order', 'labels',
-        'contents',
-    ],
-)  # pyformat: disable
+  'other',
+  [
+    {'tuning': dataclasses.replace(_TUNING, weight_decay=0.5)},
+    {'how': dataclasses.replace(_HOW, image_size=15)},
+    {'how': dataclasses.replace(_HOW, feature='flatten')},
+    {'job': _job(5)},
+    {'job': _job()._replace(init_key=jax.random.key(9))},
+    {'job': _job()._replace(order_key=jax.random.key(9))},
+    {'y': 1 - _Y},
+    {'contents': ('other', *_CONTENTS[1:])},
+  ],
+  ids=[
+    'tuning',
+    'size',
+    'feature',
+    'rows',
+    'init',
+    'order',
+    'labels',
+    'contents',
+  ],
+)
 def test_another_job_is_not_taken_for_this_one(
-    tmp_path: pathlib.Path,
-    backbone: backbones.Backbone,
-    source: _Counting,
-    other: dict[str, Any],
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  source: _Counting,
+  other: dict[str, Any],
 ) -> None:
   one = dataclasses.replace(_TUNING, epochs=1)
   _tune(backbone, source, tmp_path, tuning=one)
@@ -471,7 +485,7 @@ def test_another_job_is_not_taken_for_this_one(
 
 
 def test_an_interrupted_job_goes_on_and_ends_the_same(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   want = _tune(backbone, source, tmp_path / 'whole')
 
@@ -501,7 +515,7 @@ def test_an_interrupted_job_goes_on_and_ends_the_same(
 
 
 def test_mistakes_are_explained(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   def fails(match: str, job: Job = _job(), **changes: Any) -> None:
     tuning = dataclasses.replace(_TUNING, **changes)
@@ -517,13 +531,16 @@ def test_mistakes_are_explained(
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match='cannot be written.*same command'):
     _tune(
-        backbone, source, tmp_path / 'file', _job(train=4),
-        dataclasses.replace(_TUNING, epochs=1),
-    )  # pyformat: disable
+      backbone,
+      source,
+      tmp_path / 'file',
+      _job(train=4),
+      dataclasses.replace(_TUNING, epochs=1),
+    )
 
 
 def test_a_picture_that_vanished_is_named(
-    tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
   def vanish(count: int) -> None:
     if count > 50:
@@ -534,9 +551,7 @@ def test_a_picture_that_vanished_is_named(
     _tune(backbone, source, tmp_path)
 
 
-def test_efficientnet_lite0(
-    tmp_path: pathlib.Path, source: _Counting
-) -> None:
+def test_efficientnet_lite0(tmp_path: pathlib.Path, source: _Counting) -> None:
   """The real network: features of the job, not of the pretrained weights."""
   backbone = backbones.load('efficientnet_lite0', trainable=True)
   how = dataclasses.replace(_HOW, image_size=32)
@@ -545,8 +560,8 @@ def test_efficientnet_lite0(
   assert got.features.shape == (_N, 1280)
   assert got.losses[-1] < 0.85 * got.losses[0]
   pixels = np.stack([
-      images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
-      for r in range(_N)
+    images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
+    for r in range(_N)
   ])
   frozen = np.asarray(backbone.pooled(pixels))
   assert np.abs(got.features - frozen).max() > 0.1 * np.abs(frozen).max()
@@ -554,23 +569,23 @@ def test_efficientnet_lite0(
 
 @pytest.mark.parametrize('name', ['resnet18', 'vgg16'])
 def test_the_papers_networks_take_a_step(
-    tmp_path: pathlib.Path, source: _Counting, name: str
+  tmp_path: pathlib.Path, source: _Counting, name: str
 ) -> None:
   """One step of Adam: every layer moves, by the learning rate and no more."""
   network = backbones.load(name, None, trainable=True, top=False)
   job = _job(train=4)._replace(validation=np.array([5]), test=np.array([6]))
   how = dataclasses.replace(_HOW, image_size=32)
   tuning = dataclasses.replace(
-      _TUNING, epochs=1, learning_rate=1e-4, weight_decay=0.0
+    _TUNING, epochs=1, learning_rate=1e-4, weight_decay=0.0
   )
   got = _tune(network, source, tmp_path, job, tuning, how=how)
   assert got.features.shape == (6, 512) and np.isfinite(got.outputs).all()
   pixels = np.stack([
-      images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
-      for r in job.train
+    images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
+    for r in job.train
   ])
   pooled, _ = backbones.forward_training(
-      network.graphdef, network.params, jnp.asarray(pixels)
+    network.graphdef, network.params, jnp.asarray(pixels)
   )
   top = head.init(job.init_key, 512)
   logits = np.asarray(pooled @ top.kernel + top.bias, np.float64)

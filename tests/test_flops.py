@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from heterojax import backbones
-from heterojax import flops
+from heterojax.backbones import flops
 
 # Billions of products at 224 pixels, as torchvision lists them beside its
 # weights, and those of the classifier, which features do without.
 _PUBLISHED = {
-    'efficientnet_b0': (0.386, 1280 * 1000),
-    'resnet18': (1.814, 512 * 1000),
-    'vgg16': (15.470, 25088 * 4096 + 4096 * 4096 + 4096 * 1000),
+  'efficientnet_b0': (0.386, 1280 * 1000),
+  'resnet18': (1.814, 512 * 1000),
+  'vgg16': (15.470, 25088 * 4096 + 4096 * 4096 + 4096 * 1000),
 }
 
 
@@ -28,7 +28,7 @@ def test_published_counts(name: str) -> None:
 @pytest.mark.parametrize('side', [64, 75])
 @pytest.mark.parametrize('name', backbones.NAMES)
 def test_xlas_count_of_plain_convolutions(
-    name: str, side: int, monkeypatch: pytest.MonkeyPatch
+  name: str, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """It counts what is no product as well, a few per cent."""
   backbone = backbones.load(name, None, top=False)

@@ -48,23 +48,32 @@ def test_folder_per_class(tmp_path: pathlib.Path) -> None:
   assert (cohort.positive, cohort.negative) == ('pneumonia', 'normal')
   assert cohort.source.root == tmp_path
   assert [(c.id, c.path, c.label, c.group) for c in cohort.candidates] == [
-      (name, name, name.split('/')[0], '')
-      for name in ('normal/a.png', 'normal/b.jpg', 'pneumonia/deep/er/c.JPEG')
+    (name, name, name.split('/')[0], '')
+    for name in ('normal/a.png', 'normal/b.jpg', 'pneumonia/deep/er/c.JPEG')
   ]
 
 
 def test_other_files_do_not_count(tmp_path: pathlib.Path) -> None:
   _touch(
-      tmp_path, 'normal/a.png', 'ill/a.TIFF', 'ill/a.webp', 'ill/a.png.txt',
-      'ill/readme.md', 'ill/png', 'top.png', '.cache/x.png', 'ill/._a.png',
-      'ill/.ipynb_checkpoints/a-checkpoint.png', '__MACOSX/._x.png',
-  )  # pyformat: disable
+    tmp_path,
+    'normal/a.png',
+    'ill/a.TIFF',
+    'ill/a.webp',
+    'ill/a.png.txt',
+    'ill/readme.md',
+    'ill/png',
+    'top.png',
+    '.cache/x.png',
+    'ill/._a.png',
+    'ill/.ipynb_checkpoints/a-checkpoint.png',
+    '__MACOSX/._x.png',
+  )
   found = [c.path for c in _read(tmp_path).candidates]
   assert found == ['ill/a.TIFF', 'ill/a.webp', 'normal/a.png']
 
 
 def test_a_folder_named_like_an_image_is_a_candidate(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   _touch(tmp_path, 'normal/a.png', 'ill/a.png')
   (tmp_path / 'ill/b.jpg').mkdir()
@@ -92,19 +101,19 @@ def test_a_name_that_is_not_utf8_is_left_out(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'ill' / b'\xe9.png'.decode(errors='surrogateescape')).touch()
   cohort = _read(tmp_path)
   assert [(c.path, c.reason) for c in cohort.candidates if c.reason] == [
-      ('ill/\\xe9.png', 'the file name is not UTF-8')
+    ('ill/\\xe9.png', 'the file name is not UTF-8')
   ]
   manifest_csv(cohort).encode()  # Raises where a name cannot be written.
 
 
 def test_images_outside_the_class_folders_are_noted(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   _touch(tmp_path, 'normal/a.png', 'ill/a.png')
   assert _read(tmp_path).notes == ()
   _touch(tmp_path, 'b.png', 'c.JPG', 'd.txt')
   assert _read(tmp_path).notes == (
-      f'2 images of {tmp_path} lie in no class folder.',
+    f'2 images of {tmp_path} lie in no class folder.',
   )
 
 
@@ -137,33 +146,33 @@ def test_folds_of_a_csv(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('healthy', 'ill'),
-    [
-        ('normal', 'a'),
-        ('normal', 'z'),
-        ('NORMAL', 'Pneumonia'),
-        ('No Finding', 'Cardiomegaly'),
-        ('normal fundus', 'cataract'),
-        ('healthy', 'benign'),
-        ('control', 'case'),
-        ('negative', 'positive'),
-        ('no', 'yes'),
-        ('normal', '0'),
-    ],
+  ('healthy', 'ill'),
+  [
+    ('normal', 'a'),
+    ('normal', 'z'),
+    ('NORMAL', 'Pneumonia'),
+    ('No Finding', 'Cardiomegaly'),
+    ('normal fundus', 'cataract'),
+    ('healthy', 'benign'),
+    ('control', 'case'),
+    ('negative', 'positive'),
+    ('no', 'yes'),
+    ('normal', '0'),
+  ],
 )
 def test_the_healthy_class_is_recognised(
-    tmp_path: pathlib.Path, healthy: str, ill: str
+  tmp_path: pathlib.Path, healthy: str, ill: str
 ) -> None:
   cohort = _read(_csv(tmp_path, f'path,label\na,{ill}\nb,{healthy}\n'))
   assert (cohort.positive, cohort.negative) == (ill, healthy)
 
 
 @pytest.mark.parametrize(
-    'labels',
-    [('benign', 'malignant'), ('normal', 'healthy'), ('0', '1'), ('1', '2')],
+  'labels',
+  [('benign', 'malignant'), ('normal', 'healthy'), ('0', '1'), ('1', '2')],
 )
 def test_unclear_classes_are_asked_for(
-    tmp_path: pathlib.Path, labels: tuple[str, str]
+  tmp_path: pathlib.Path, labels: tuple[str, str]
 ) -> None:
   path = _csv(tmp_path, 'path,label\na,{}\nb,{}\n'.format(*labels))
   text = _fails(path)
@@ -181,9 +190,9 @@ def test_three_labels_need_both_names(tmp_path: pathlib.Path) -> None:
     assert 'drusen, normal, cataract' in _fails(path, *given)
   cohort = _read(path, 'cataract', 'normal')
   assert [(c.label, c.included, c.reason) for c in cohort.candidates] == [
-      ('normal', True, ''),
-      ('drusen', False, "label 'drusen' is not one of the two classes"),
-      ('cataract', True, ''),
+    ('normal', True, ''),
+    ('drusen', False, "label 'drusen' is not one of the two classes"),
+    ('cataract', True, ''),
   ]
 
 
@@ -197,7 +206,7 @@ def test_an_unknown_class_names_the_known_ones(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize('classes', [('', ''), ('ill', ''), ('', 'ill')])
 def test_one_class_only(
-    tmp_path: pathlib.Path, classes: tuple[str, str]
+  tmp_path: pathlib.Path, classes: tuple[str, str]
 ) -> None:
   text = _fails(_csv(tmp_path, 'path,label\na,ill\nb,ill\n'), *classes)
   assert text.startswith('All of ')
@@ -206,76 +215,80 @@ def test_one_class_only(
 
 def test_csv_with_all_columns(tmp_path: pathlib.Path) -> None:
   cohort = _read(
-      _csv(
-          tmp_path,
-          'age,path,label,group,split\n'
-          '61,a.png,ill,p1,train\n'
-          '62, b/c.png ,normal,p2,test\n'
-          ',d.png,normal,,validation\n',
-      )
+    _csv(
+      tmp_path,
+      'age,path,label,group,split\n'
+      '61,a.png,ill,p1,train\n'
+      '62, b/c.png ,normal,p2,test\n'
+      ',d.png,normal,,validation\n',
+    )
   )
   assert cohort.source.root == tmp_path
   assert [
-      (c.id, c.path, c.label, c.group, c.split, c.columns)
-      for c in cohort.candidates
+    (c.id, c.path, c.label, c.group, c.split, c.columns)
+    for c in cohort.candidates
   ] == [
-      ('0', 'a.png', 'ill', 'p1', 'train', (('age', '61'),)),
-      ('1', 'b/c.png', 'normal', 'p2', 'test', (('age', '62'),)),
-      ('2', 'd.png', 'normal', '', 'validation', (('age', ''),)),
+    ('0', 'a.png', 'ill', 'p1', 'train', (('age', '61'),)),
+    ('1', 'b/c.png', 'normal', 'p2', 'test', (('age', '62'),)),
+    ('2', 'd.png', 'normal', '', 'validation', (('age', ''),)),
   ]
 
 
 def test_csv_without_group_and_split(tmp_path: pathlib.Path) -> None:
   cohort = _read(_csv(tmp_path, 'path,label\na.png,ill\nb.png,normal\n'))
-  assert [(c.group, c.split) for c in cohort.candidates] == [
-      ('', ''), ('', '')
-  ]
+  assert [(c.group, c.split) for c in cohort.candidates] == [('', ''), ('', '')]
 
 
 @pytest.mark.parametrize(
-    'header',
-    [
-        'Path,Label,Group,Split',
-        'PATH,LABEL,GROUP,SPLIT',
-        'path,Label,group,Split',
-    ],
+  'header',
+  [
+    'Path,Label,Group,Split',
+    'PATH,LABEL,GROUP,SPLIT',
+    'path,Label,group,Split',
+  ],
 )
 def test_capitals_in_the_names_of_columns(
-    tmp_path: pathlib.Path, header: str
+  tmp_path: pathlib.Path, header: str
 ) -> None:
   text = f'{header},Age\na,ill,p,train,7\nb,normal,q,test,8\n'
   cohort = _read(_csv(tmp_path, text))
   assert [
-      (c.path, c.label, c.group, c.split, c.columns) for c in cohort.candidates
+    (c.path, c.label, c.group, c.split, c.columns) for c in cohort.candidates
   ] == [
-      ('a', 'ill', 'p', 'train', (('Age', '7'),)),
-      ('b', 'normal', 'q', 'test', (('Age', '8'),)),
+    ('a', 'ill', 'p', 'train', (('Age', '7'),)),
+    ('b', 'normal', 'q', 'test', (('Age', '8'),)),
   ]
 
 
 @pytest.mark.parametrize(
-    'name',
-    [
-        'patient', 'patient_id', 'Patient ID', 'PatientID', 'subject',
-        'subject-id',
-    ],
+  'name',
+  [
+    'patient',
+    'patient_id',
+    'Patient ID',
+    'PatientID',
+    'subject',
+    'subject-id',
+  ],
 )
 def test_other_names_of_the_group(tmp_path: pathlib.Path, name: str) -> None:
   text = f'path,label,{name}\na,ill,p\nb,normal,q\n'
   cohort = _read(_csv(tmp_path, text))
   assert [(c.group, c.columns) for c in cohort.candidates] == [
-      ('p', ()), ('q', ())
+    ('p', ()),
+    ('q', ()),
   ]
   assert cohort.notes == (f'The column {name} of table.csv is the group.',)
 
 
 def test_the_plain_name_of_the_group_comes_first(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   text = 'path,label,patient,group\na,ill,p,1\nb,normal,q,2\n'
   cohort = _read(_csv(tmp_path, text))
   assert [(c.group, c.columns) for c in cohort.candidates] == [
-      ('1', (('patient', 'p'),)), ('2', (('patient', 'q'),))
+    ('1', (('patient', 'p'),)),
+    ('2', (('patient', 'q'),)),
   ]
   assert cohort.notes == ()
 
@@ -283,21 +296,27 @@ def test_the_plain_name_of_the_group_comes_first(
 def test_two_columns_that_could_be_the_group(tmp_path: pathlib.Path) -> None:
   text = 'path,label,patient,subject\na,ill,p,1\nb,normal,q,2\n'
   assert "columns patient and subject: call the one that is meant 'group'" in (
-      _fails(_csv(tmp_path, text))
+    _fails(_csv(tmp_path, text))
   )
 
 
 @pytest.mark.parametrize(
-    ('written', 'split'),
-    [
-        ('train', 'train'), ('Training', 'train'), ('TRAIN', 'train'),
-        ('val', 'validation'), ('valid', 'validation'), ('Dev', 'validation'),
-        ('Validation', 'validation'), ('test', 'test'), ('TESTING', 'test'),
-        ('', ''),
-    ],
-)  # pyformat: disable
+  ('written', 'split'),
+  [
+    ('train', 'train'),
+    ('Training', 'train'),
+    ('TRAIN', 'train'),
+    ('val', 'validation'),
+    ('valid', 'validation'),
+    ('Dev', 'validation'),
+    ('Validation', 'validation'),
+    ('test', 'test'),
+    ('TESTING', 'test'),
+    ('', ''),
+  ],
+)
 def test_usual_names_of_splits(
-    tmp_path: pathlib.Path, written: str, split: str
+  tmp_path: pathlib.Path, written: str, split: str
 ) -> None:
   text = f'path,label,split\na,ill,{written}\nb,normal,test\n'
   assert _read(_csv(tmp_path, text)).candidates[0].split == split
@@ -311,7 +330,7 @@ def test_messages_about_a_csv_name_it(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_group_named_like_a_row_number_is_a_patients(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   """A row without a group is its own, whatever other rows are called."""
   text = 'path,label,group\na.png,ill,\nb.png,normal,0\nc.png,ill,0\n'
@@ -321,7 +340,7 @@ def test_a_group_named_like_a_row_number_is_a_patients(
 
 
 def test_the_manifests_own_column_names_are_kept_apart(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   text = 'id,path,label,sha256,width\nx9,a.png,ill,beef,70\n,b.png,normal,,\n'
   cohort = _read(_csv(tmp_path, text))
@@ -362,14 +381,13 @@ def test_paths_outside_the_csvs_folder(tmp_path: pathlib.Path) -> None:
 def test_rows_that_name_no_path_or_label(tmp_path: pathlib.Path) -> None:
   text = 'path,label\na.png,ill\n,ill\nb.png,normal\nc.png\n,\n\n'
   assert [
-      (c.id, c.included, c.reason)
-      for c in _read(_csv(tmp_path, text)).candidates
+    (c.id, c.included, c.reason) for c in _read(_csv(tmp_path, text)).candidates
   ] == [
-      ('0', True, ''),
-      ('1', False, 'no path'),
-      ('2', True, ''),
-      ('3', False, 'no label'),
-      ('4', False, 'no path'),
+    ('0', True, ''),
+    ('1', False, 'no path'),
+    ('2', True, ''),
+    ('3', False, 'no label'),
+    ('4', False, 'no path'),
   ]
 
 
@@ -381,57 +399,60 @@ def test_duplicate_rows_are_two_candidates(tmp_path: pathlib.Path) -> None:
   text = 'path,label\na.png,ill\na.png,ill\nb.png,normal\n'
   found = _read(_csv(tmp_path, text)).candidates
   assert [(c.id, c.path) for c in found] == [
-      ('0', 'a.png'), ('1', 'a.png'), ('2', 'b.png')
+    ('0', 'a.png'),
+    ('1', 'a.png'),
+    ('2', 'b.png'),
   ]
 
 
 @pytest.mark.parametrize(
-    ('text', 'says'),
-    [
-        ('', 'holds no rows'),
-        ('path,label\n', 'holds no rows'),
-        ('path,name\na,b\n', "has no column 'label'"),
-        ('file,label\na,b\n', "has no column 'path'"),
-        ('path;label\na;b\n', 'is separated by semicolons'),
-        ('path\tlabel\na\tb\n', 'is separated by tabs'),
-        ('file,what\na,b\n', 'needs path, label and has file, what'),
-        ('path,label,split\na,b,hold\n', "row 1: split is 'hold'"),
-        ('path,label,split\na,b,train\na,b,all\n', "row 2: split is 'all'"),
-        ('Path,PATH,label\na,b,c\n', 'has the columns Path and PATH'),
-        ('path,label\na,b\nc,1.jpg,ill\n', 'row 2: 3 cells for 2 columns'),
-        ('path,label,label\na,b,c\n', "the column 'label' more than once"),
-        ('path,label, path\na,b,c\n', "the column 'path' more than once"),
-        ('path,label\n"a"b,c\n', 'cannot be read'),
-        ('path,label\n"a,c\n', 'cannot be read'),
-        ('path,label\n' + 'a' * 200_000 + ',c\n', 'field larger than'),
-        ('path,label\n\xe9,b\n'.encode('latin-1'), 'is not in UTF-8 (line 2'),
-        ('path,label\na,b\n'.encode('utf-16'), 'is in UTF-16'),
-        (b'\x89PNG\r\n\x1a\n\x00\x00', 'is not in UTF-8 (line 1'),
-    ],
+  ('text', 'says'),
+  [
+    ('', 'holds no rows'),
+    ('path,label\n', 'holds no rows'),
+    ('path,name\na,b\n', "has no column 'label'"),
+    ('file,label\na,b\n', "has no column 'path'"),
+    ('path;label\na;b\n', 'is separated by semicolons'),
+    ('path\tlabel\na\tb\n', 'is separated by tabs'),
+    ('file,what\na,b\n', 'needs path, label and has file, what'),
+    ('path,label,split\na,b,hold\n', "row 1: split is 'hold'"),
+    ('path,label,split\na,b,train\na,b,all\n', "row 2: split is 'all'"),
+    ('Path,PATH,label\na,b,c\n', 'has the columns Path and PATH'),
+    ('path,label\na,b\nc,1.jpg,ill\n', 'row 2: 3 cells for 2 columns'),
+    ('path,label,label\na,b,c\n', "the column 'label' more than once"),
+    ('path,label, path\na,b,c\n', "the column 'path' more than once"),
+    ('path,label\n"a"b,c\n', 'cannot be read'),
+    ('path,label\n"a,c\n', 'cannot be read'),
+    ('path,label\n' + 'a' * 200_000 + ',c\n', 'field larger than'),
+    ('path,label\n\xe9,b\n'.encode('latin-1'), 'is not in UTF-8 (line 2'),
+    ('path,label\na,b\n'.encode('utf-16'), 'is in UTF-16'),
+    (b'\x89PNG\r\n\x1a\n\x00\x00', 'is not in UTF-8 (line 1'),
+  ],
 )
 def test_broken_tables_are_one_sentence(
-    tmp_path: pathlib.Path, text: str | bytes, says: str
+  tmp_path: pathlib.Path, text: str | bytes, says: str
 ) -> None:
   assert says in _fails(_csv(tmp_path, text))
 
 
 @pytest.mark.parametrize(
-    'text',
-    [
-        'path,label\r\na,ill\r\nb,normal\r\n',
-        'path,label\ra,ill\rb,normal\r',
-        '\ufeffpath,label\na,ill\nb,normal',
-        ' path , label \n a , ill \n b , normal \n',
-        '\n\npath,label\n\na,ill\nb,normal\n\n',
-        ',path,label\n0,a,ill\n1,b,normal\n',
-        'path,label,,\na,ill,,\nb,normal,,\n',
-        'path,label\na,ill,,\nb,normal\n',
-    ],
+  'text',
+  [
+    'path,label\r\na,ill\r\nb,normal\r\n',
+    'path,label\ra,ill\rb,normal\r',
+    '\ufeffpath,label\na,ill\nb,normal',
+    ' path , label \n a , ill \n b , normal \n',
+    '\n\npath,label\n\na,ill\nb,normal\n\n',
+    ',path,label\n0,a,ill\n1,b,normal\n',
+    'path,label,,\na,ill,,\nb,normal,,\n',
+    'path,label\na,ill,,\nb,normal\n',
+  ],
 )
 def test_usual_variants_of_csv(tmp_path: pathlib.Path, text: str) -> None:
   found = _read(_csv(tmp_path, text)).candidates
   assert [(c.path, c.label, c.columns) for c in found] == [
-      ('a', 'ill', ()), ('b', 'normal', ())
+    ('a', 'ill', ()),
+    ('b', 'normal', ()),
   ]
 
 
@@ -439,10 +460,10 @@ def test_a_wide_table(tmp_path: pathlib.Path) -> None:
   names = ','.join(f'c{i}' for i in range(3000))
   cells = ','.join('x' * 3000)
   found = _read(
-      _csv(
-          tmp_path,
-          f'path,label,{names}\na,ill,{cells}\nb,normal,{cells}\n',
-      )
+    _csv(
+      tmp_path,
+      f'path,label,{names}\na,ill,{cells}\nb,normal,{cells}\n',
+    )
   ).candidates
   assert len(found[0].columns) == 3000
 
@@ -454,40 +475,38 @@ _TEXT = st.text(st.sampled_from(_CHARACTERS), max_size=9)
 
 @hypothesis.given(st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=5))
 @hypothesis.settings(
-    deadline=None,
-    max_examples=150,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+  deadline=None,
+  max_examples=150,
+  suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 def test_any_cells_survive_the_way_through_a_csv(
-    tmp_path: pathlib.Path, rows: list[tuple[str, str]]
+  tmp_path: pathlib.Path, rows: list[tuple[str, str]]
 ) -> None:
   path = _csv(tmp_path, csv_text(['k', 'l'], [list(row) for row in rows]))
-  assert read_table(path) == [
-      {'k': k.strip(), 'l': l.strip()} for k, l in rows
-  ]
+  assert read_table(path) == [{'k': k.strip(), 'l': l.strip()} for k, l in rows]
 
 
 @hypothesis.given(
-    st.one_of(
-        st.binary(max_size=60),
-        st.lists(_TEXT, max_size=12).map(','.join).map(str.encode),
-        st.lists(_TEXT, max_size=12).map(
-            lambda cells: b'path,label,split\n' + ','.join(cells).encode()
-        ),
-    )
+  st.one_of(
+    st.binary(max_size=60),
+    st.lists(_TEXT, max_size=12).map(','.join).map(str.encode),
+    st.lists(_TEXT, max_size=12).map(
+      lambda cells: b'path,label,split\n' + ','.join(cells).encode()
+    ),
+  )
 )
 @hypothesis.settings(
-    deadline=None,
-    max_examples=200,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+  deadline=None,
+  max_examples=200,
+  suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 def test_any_bytes_are_read_or_refused_in_a_sentence(
-    tmp_path: pathlib.Path, data: bytes
+  tmp_path: pathlib.Path, data: bytes
 ) -> None:
   try:
     cohort = _read(_csv(tmp_path, data))
   except UserError:
     return
   assert {cohort.positive, cohort.negative} <= {
-      c.label for c in cohort.candidates
+    c.label for c in cohort.candidates
   }

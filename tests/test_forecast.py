@@ -25,7 +25,7 @@ def _weights(backbone: backbones.Backbone) -> int:
 
 
 def test_memory_is_bounded_by_the_batch_and_not_by_the_data(
-    backbone: backbones.Backbone,
+  backbone: backbones.Backbone,
 ) -> None:
   few = forecast.memory(backbone, _HOW, 100)
   many = forecast.memory(backbone, _HOW, 100_000)
@@ -34,7 +34,7 @@ def test_memory_is_bounded_by_the_batch_and_not_by_the_data(
 
 
 def test_the_program_holds_few_maps(
-    backbone: backbones.Backbone, use_cores: Callable[[int], None]
+  backbone: backbones.Backbone, use_cores: Callable[[int], None]
 ) -> None:
   """Of Lite0 the largest is the first expansion: 32 x 32 x 96 at 64 pixels.
 
@@ -60,7 +60,7 @@ def test_the_program_holds_few_maps(
 
 
 def test_batches_are_those_that_are_ahead(
-    backbone: backbones.Backbone, use_cores: Callable[[int], None]
+  backbone: backbones.Backbone, use_cores: Callable[[int], None]
 ) -> None:
   """Two cores, batches of 8: 3 begun, 1 in use, 1 assembled and 2 decoded."""
   use_cores(2)

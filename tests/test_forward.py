@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from heterojax import forward
+from heterojax.compute import forward
 
 _SHAPE = (6, 16, 16, 3)
 
@@ -51,12 +51,12 @@ def test_a_batch_that_is_not_even(batch_size: int) -> None:
   images = _images()[:batch_size]
   got = _run(images, batch_size)
   np.testing.assert_allclose(
-      got, _run(_images(), 6)[:batch_size], rtol=1e-4, atol=1e-5
+    got, _run(_images(), 6)[:batch_size], rtol=1e-4, atol=1e-5
   )
 
 
 def test_bits_do_not_depend_on_the_number_of_cores(
-    use_cores: Callable[[int], None],
+  use_cores: Callable[[int], None],
 ) -> None:
   got = []
   for number in (1, 3):
@@ -68,7 +68,7 @@ def test_bits_do_not_depend_on_the_number_of_cores(
 @pytest.mark.parametrize('number', [1, 2, 16])
 @pytest.mark.parametrize('batch_size', [1, 8, 32])
 def test_no_core_lacks_images(
-    number: int, batch_size: int, use_cores: Callable[[int], None]
+  number: int, batch_size: int, use_cores: Callable[[int], None]
 ) -> None:
   """While one batch is waited for, the others have enough for all cores."""
   use_cores(number)
@@ -98,7 +98,7 @@ def test_a_failure_reaches_who_waits() -> None:
 
 
 def test_images_go_to_the_device_once_and_come_back_once(
-    monkeypatch: pytest.MonkeyPatch,
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   """A transfer each way and a call per part of a batch, and none of fillers."""
   images = np.random.default_rng(0).normal(size=(32, 4, 4, 3))
@@ -132,8 +132,8 @@ def test_images_go_to_the_device_once_and_come_back_once(
   monkeypatch.setattr(forward, 'programs', counted_programs)
   monkeypatch.setattr(np, 'asarray', counted_asarray)
   with (
-      forward.batches(_network, kernel, images.shape) as run,
-      jax.transfer_guard_host_to_device('disallow'),
+    forward.batches(_network, kernel, images.shape) as run,
+    jax.transfer_guard_host_to_device('disallow'),
   ):
     got = run(images, 30)()
   assert got.shape == (30, 2)
@@ -161,9 +161,9 @@ np.save(sys.argv[2], test_forward._run(test_forward._images(), 5))
 def test_two_devices_give_the_same_rows(tmp_path, request) -> None:
   out = tmp_path / 'rows.npy'
   subprocess.run(
-      [sys.executable, '-c', _TWO_DEVICES, str(request.path.parent), str(out)],
-      check=True,
+    [sys.executable, '-c', _TWO_DEVICES, str(request.path.parent), str(out)],
+    check=True,
   )
   np.testing.assert_allclose(
-      np.load(out), _run(_images(), 5), rtol=1e-4, atol=1e-5
+    np.load(out), _run(_images(), 5), rtol=1e-4, atol=1e-5
   )

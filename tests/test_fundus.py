@@ -16,15 +16,15 @@ from heterojax.launch import study
 
 @pytest.fixture(scope='module', params=['avg', 'flatten'])
 def run(
-    request, odir_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+  request, odir_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:
   workdir = tmp_path_factory.mktemp('fundus') / request.param
   code = study.main([
-      'study.py',
-      f'--config=fundus:protocol=published,feature={request.param}',
-      f'--config.data.dir={odir_dir}',
-      '--config.backbone.name=efficientnet_lite0',
-      f'--workdir={workdir}',
+    'study.py',
+    f'--config=fundus:protocol=published,feature={request.param}',
+    f'--config.data.dir={odir_dir}',
+    '--config.backbone.name=efficientnet_lite0',
+    f'--workdir={workdir}',
   ])
   assert code == 0
   return workdir
@@ -38,8 +38,8 @@ def test_counts_and_accuracy(run: pathlib.Path) -> None:
   assert data['n_test'] == 203
   train = data['class_counts_train']
   assert data['class_counts_train_augmented'] == {
-      'cataract': 2 * train['cataract'],
-      'normal fundus': round(train['normal fundus'] * 600 / 414),
+    'cataract': 2 * train['cataract'],
+    'normal fundus': round(train['normal fundus'] * 600 / 414),
   }
   assert results['overall']['accuracy'] >= 0.95
   assert len(results['clusters']) == 4
@@ -76,8 +76,10 @@ def test_every_head_equals_a_numpy_loop(run: pathlib.Path) -> None:
     score = results['overall']
     if kind != 'overall':
       score = results['clusters'][int(numbers[0])]
-      score = score['retrained'] if kind == 'cluster' else (
-          score['random']['runs'][int(numbers[1])]
+      score = (
+        score['retrained']
+        if kind == 'cluster'
+        else (score['random']['runs'][int(numbers[1])])
       )
     assert abs(correct - (score['tp'] + score['tn'])) <= 1, described['name']
 
@@ -88,6 +90,7 @@ def _labels(run: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   Pictures stand in the order of their first sample: a sample shows the file and
   transform of its row in the manifest and in augmented.csv.
   """
+
   def rows(name):
     with (run / name).open(newline='') as file:
       return list(csv.DictReader(file))
@@ -109,18 +112,18 @@ def _labels(run: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fit(
-    x: np.ndarray,
-    y: np.ndarray,
-    rows: np.ndarray,
-    name: tuple[int, ...],
-    test: np.ndarray,
+  x: np.ndarray,
+  y: np.ndarray,
+  rows: np.ndarray,
+  name: tuple[int, ...],
+  test: np.ndarray,
 ) -> tuple[np.ndarray, np.float32]:
   """Keras' fit, by hand: Adam, best checkpoint, patience 3, 10 epochs."""
   member = ensemble.Member(
-      rows,
-      test,
-      rng.key(0, rng.Purpose.INITIALISATION, 0, *name),  # Of the only fold.
-      rng.key(0, rng.Purpose.ORDER, 0, *name),
+    rows,
+    test,
+    rng.key(0, rng.Purpose.INITIALISATION, 0, *name),  # Of the only fold.
+    rng.key(0, rng.Purpose.ORDER, 0, *name),
   )
   start = ensemble.initial_params([member], x.shape[1])
   w, b = np.array(start.kernel[0]), np.float32(0)
@@ -129,7 +132,7 @@ def _fit(
   count, best, wait, kept = 0, -1.0, 0, (w, b)
   for epoch in range(10):
     order = np.asarray(
-        batch_order(member.order_key, epoch, len(rows), len(rows))
+      batch_order(member.order_key, epoch, len(rows), len(rows))
     )
     for first in range(0, len(rows), 8):
       batch = order[first : first + 8]

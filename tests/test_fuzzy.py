@@ -18,7 +18,7 @@ def _data() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _loop(
-    x: np.ndarray, u: np.ndarray, m: float, tol: float, max_iter: int
+  x: np.ndarray, u: np.ndarray, m: float, tol: float, max_iter: int
 ) -> tuple[np.ndarray, np.ndarray, float, int]:
   """Bezdek's alternation, written out sample by sample."""
   for n_iter in range(1, max_iter + 1):
@@ -27,10 +27,12 @@ def _loop(
     centers = (power.T @ x) / power.sum(axis=0)[:, None]
     apart = distance.cdist(x, centers)
     u = np.array([
-        [1 / sum((row[j] / row[i]) ** (2 / (m - 1)) for i in range(len(row)))
-         for j in range(len(row))]
-        for row in apart
-    ])  # pyformat: disable
+      [
+        1 / sum((row[j] / row[i]) ** (2 / (m - 1)) for i in range(len(row)))
+        for j in range(len(row))
+      ]
+      for row in apart
+    ])
     if np.linalg.norm(u - old) < tol:
       break
   return centers, u, float((power * apart**2).sum()), n_iter
@@ -48,7 +50,7 @@ def test_is_a_plain_loop(fuzzifier: float) -> None:
   assert float(got.objective) == pytest.approx(objective, rel=1e-9)
   np.testing.assert_array_equal(got.labels, u.argmax(axis=1))
   close = fuzzy_kmeans(
-      x.astype(np.float32), 3, fuzzifier=fuzzifier, init=init, tol=1e-3
+    x.astype(np.float32), 3, fuzzifier=fuzzifier, init=init, tol=1e-3
   )
   assert close.centers.dtype == np.float32
   np.testing.assert_allclose(np.asarray(close.centers), centers, rtol=1e-3)
@@ -67,7 +69,7 @@ def test_memberships_to_fixed_centers() -> None:
   got = fuzzy_kmeans(x, 3, init=init, tol=1e-9)
   again = fuzzy.memberships(x, np.asarray(got.centers))
   np.testing.assert_allclose(
-      np.asarray(again), np.asarray(got.memberships), atol=1e-12
+    np.asarray(again), np.asarray(got.memberships), atol=1e-12
   )
   # A hand value: distances 1 and 2, so shares 4/5 and 1/5.
   shares = fuzzy.memberships([[1.0]], [[0.0], [3.0]])
@@ -96,13 +98,13 @@ def test_weights_are_repetitions_and_zero_leaves_out() -> None:
   got = fuzzy_kmeans(x, 3, init=init, weights=weights)
   assert int(got.n_iter) == int(want.n_iter)
   np.testing.assert_allclose(
-      np.asarray(got.centers), np.asarray(want.centers), rtol=1e-10
+    np.asarray(got.centers), np.asarray(want.centers), rtol=1e-10
   )
   assert float(got.objective) == pytest.approx(float(want.objective), rel=1e-10)
   np.testing.assert_allclose(
-      np.asarray(got.memberships),
-      np.asarray(fuzzy.memberships(x, np.asarray(want.centers))),
-      atol=1e-9,
+    np.asarray(got.memberships),
+    np.asarray(fuzzy.memberships(x, np.asarray(want.centers))),
+    atol=1e-9,
   )
 
 
@@ -126,8 +128,8 @@ def test_more_restarts_are_never_worse() -> None:
   for seed in range(5):
     key = jax.random.key(seed)
     one, many = (
-        float(fuzzy_kmeans(x, 8, fuzzifier=1.1, key=key, n_init=n).objective)
-        for n in (1, 6)
+      float(fuzzy_kmeans(x, 8, fuzzifier=1.1, key=key, n_init=n).objective)
+      for n in (1, 6)
     )
     assert many <= one
     gains += many < one * (1 - 1e-6)

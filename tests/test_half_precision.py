@@ -10,7 +10,7 @@ import pytest
 
 from heterojax import backbones
 from heterojax import features
-from heterojax import forward
+from heterojax.compute import forward
 
 _SIDE = 64
 
@@ -19,8 +19,8 @@ def _images() -> np.ndarray:
   rng = np.random.default_rng(0)
   size = (_SIDE, _SIDE)
   smooth = [
-      Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-      for _ in range(4)
+    Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+    for _ in range(4)
   ]
   bicubic = Image.Resampling.BICUBIC
   resized = [np.asarray(i.resize(size, bicubic)) for i in smooth]
@@ -32,7 +32,7 @@ def _how(feature: str, dtype: str) -> features.Extraction:
 
 
 def _features(
-    backbone: backbones.Backbone, how: features.Extraction
+  backbone: backbones.Backbone, how: features.Extraction
 ) -> np.ndarray:
   x = _images()
   network = features.network(backbone, how)
@@ -60,7 +60,7 @@ def test_no_product_is_of_float32(name: str) -> None:
   assert {leaf.dtype for leaf in leaves} == {jnp.dtype(jnp.bfloat16)}
   text = jax.jit(network).lower(params, _images()).as_text()
   products = re.findall(
-      r'stablehlo\.(?:dot_general|convolution).*: \((.*)\) ->', text
+    r'stablehlo\.(?:dot_general|convolution).*: \((.*)\) ->', text
   )
   assert products
   for factors in products:
@@ -77,7 +77,7 @@ def test_means_over_the_image_are_of_float32() -> None:
   assert np.any(pooled != pooled.astype(jnp.bfloat16).astype(np.float32))
   # And the maps themselves have 8.
   np.testing.assert_array_equal(
-      maps, maps.astype(jnp.bfloat16).astype(np.float32)
+    maps, maps.astype(jnp.bfloat16).astype(np.float32)
   )
 
 
@@ -93,7 +93,5 @@ def test_the_default_is_the_networks_own_function() -> None:
     return backbones.apply(backbone.graphdef, 'pooled', params, x)
 
   plain.__name__ = network.func.__name__
-  texts = [
-      jax.jit(f).lower(params, image).as_text() for f in (network, plain)
-  ]
+  texts = [jax.jit(f).lower(params, image).as_text() for f in (network, plain)]
   assert 'bf16' not in texts[0] and texts[0] == texts[1]

@@ -22,8 +22,8 @@ def ages() -> np.ndarray:
 @pytest.fixture(scope='module')
 def radiographs() -> np.ndarray:
   return np.stack([
-      hands.draw(7, index, image.patient, image.age, SIZE)
-      for index, image in enumerate(hands.plan(400, 7))
+    hands.draw(7, index, image.patient, image.age, SIZE)
+    for index, image in enumerate(hands.plan(400, 7))
   ])
 
 
@@ -44,18 +44,18 @@ def _bones(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_brightness_says_nothing_of_the_age(
-    radiographs: np.ndarray, ages: np.ndarray
+  radiographs: np.ndarray, ages: np.ndarray
 ) -> None:
   for values in (
-      radiographs.mean((1, 2)),
-      np.median(radiographs, axis=(1, 2)),
-      radiographs.std((1, 2)),
+    radiographs.mean((1, 2)),
+    np.median(radiographs, axis=(1, 2)),
+    radiographs.std((1, 2)),
   ):
     assert abs(np.corrcoef(values, ages)[0, 1]) < 0.2
 
 
 def test_geometry_tells_the_age(
-    radiographs: np.ndarray, ages: np.ndarray
+  radiographs: np.ndarray, ages: np.ndarray
 ) -> None:
   found = [_bones(pixels) for pixels in radiographs]
   share = [bones.sum() / hand.sum() for hand, bones in found]
@@ -73,8 +73,8 @@ def test_wrist_bones_appear_one_by_one() -> None:
       carpals, cores = hands._carpals(rng, age, 1.0)
       assert len(carpals) == len(cores) == number
   sizes = [
-      np.ptp(hands._carpals(rng, age, 1.0)[0][0], axis=0).mean()
-      for age in (5, 40, 110, 200)
+    np.ptp(hands._carpals(rng, age, 1.0)[0][0], axis=0).mean()
+    for age in (5, 40, 110, 200)
   ]
   assert sizes[0] < sizes[1] < sizes[2] == pytest.approx(sizes[3], rel=0.3)
 
@@ -104,15 +104,15 @@ def test_draws_bytes_that_use_the_range(size: int) -> None:
   assert np.median(pixels) < 60  # The hand fills less than half of it.
   # Hardly anything is burnt out.
   shares = [
-      np.mean(hands.draw(0, i, i, 10 * i + 1, size) == 255) for i in range(20)
+    np.mean(hands.draw(0, i, i, 10 * i + 1, size) == 255) for i in range(20)
   ]
   assert np.mean(shares) < 0.03
 
 
 def test_children_differ_and_so_do_exposures() -> None:
   first, other_child, other_exposure, again = (
-      hands.draw(0, index, patient, 100, SIZE).astype(int)
-      for index, patient in ((0, 0), (0, 1), (1, 0), (0, 0))
+    hands.draw(0, index, patient, 100, SIZE).astype(int)
+    for index, patient in ((0, 0), (0, 1), (1, 0), (0, 0))
   )
   assert np.array_equal(first, again)
   assert np.abs(first - other_child).mean() > 1
@@ -160,8 +160,8 @@ def test_a_written_cohort(tmp_path: pathlib.Path) -> None:
   with table.open(newline='') as file:
     rows = list(csv.DictReader(file))
   assert [(r['path'], r['label'], r['group']) for r in rows] == [
-      (f'images/{i.name}', str(i.age), f'p{i.patient:04d}')
-      for i in hands.plan(6, 0)
+    (f'images/{i.name}', str(i.age), f'p{i.patient:04d}')
+    for i in hands.plan(6, 0)
   ]
   for index, row in enumerate(rows):
     with Image.open(table.parent / row['path']) as image:
@@ -178,7 +178,7 @@ def test_a_written_cohort(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_complete_cohort_is_left_alone_and_another_replaced(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   _write(tmp_path)
   last = tmp_path / 'images' / '0005.png'

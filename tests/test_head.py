@@ -16,7 +16,7 @@ from heterojax.heads import head
 def _problem(rows: int, dim: int) -> tuple[head.Params, jax.Array, jax.Array]:
   rng = np.random.default_rng([rows, dim])
   params = head.Params(
-      jnp.asarray(rng.normal(size=dim)), jnp.asarray(rng.normal())
+    jnp.asarray(rng.normal(size=dim)), jnp.asarray(rng.normal())
   )
   x = jnp.asarray(rng.normal(size=(rows, dim)) * 2)
   y = jnp.asarray(rng.integers(2, size=rows), x.dtype)
@@ -24,18 +24,18 @@ def _problem(rows: int, dim: int) -> tuple[head.Params, jax.Array, jax.Array]:
 
 
 def _loss(
-    params: head.Params, x: jax.Array, y: jax.Array, mask: jax.Array
+  params: head.Params, x: jax.Array, y: jax.Array, mask: jax.Array
 ) -> jax.Array:
   losses = optax.sigmoid_binary_cross_entropy(head.logits(params, x), y)
   return jnp.sum(losses * mask) / jnp.sum(mask)
 
 
 def _gradient_of(
-    params: head.Params,
-    x: jax.Array,
-    y: jax.Array,
-    mask: jax.Array,
-    l2: float = 0.0,
+  params: head.Params,
+  x: jax.Array,
+  y: jax.Array,
+  mask: jax.Array,
+  l2: float = 0.0,
 ) -> head.Params:
   """Of all rows of `x`, from a matrix that has others in between."""
   places = 3 * jnp.arange(len(x)) + 1
@@ -45,7 +45,7 @@ def _gradient_of(
 
 
 @pytest.mark.parametrize(
-    'mask', [[1] * 8, [1] * 5 + [0] * 3, [1] + [0] * 7, [0, 1] * 4]
+  'mask', [[1] * 8, [1] * 5 + [0] * 3, [1] + [0] * 7, [0, 1] * 4]
 )
 def test_gradient_is_that_of_the_masked_mean(mask: list[int]) -> None:
   with jax.enable_x64(True):
@@ -89,7 +89,7 @@ def test_gradient_is_the_finite_difference() -> None:
       up = _loss(params._replace(kernel=params.kernel + step), x, y, mask)
       down = _loss(params._replace(kernel=params.kernel - step), x, y, mask)
       assert float(got.kernel[i]) == pytest.approx(
-          float(up - down) / 2e-6, rel=1e-7
+        float(up - down) / 2e-6, rel=1e-7
       )
     up = _loss(params._replace(bias=params.bias + 1e-6), x, y, mask)
     down = _loss(params._replace(bias=params.bias - 1e-6), x, y, mask)
@@ -106,14 +106,14 @@ def test_loss_is_the_masked_mean(mask: list[int]) -> None:
     p = 1 / (1 + np.exp(-logits))
     want = -np.log(np.where(y == 1, p, 1 - p))[np.asarray(mask) == 1].mean()
     assert float(head.loss(params, x, y, weights)) == pytest.approx(
-        want, rel=1e-12
+      want, rel=1e-12
     )
     # Its derivative is the closed form, that of its penalty as well.
     slopes = jax.grad(head.loss)(params, x, y, weights)
     got = _gradient_of(params, x, y, mask, 0.3)
     penalty = jax.grad(head.penalty)(params)
     np.testing.assert_allclose(
-        got.kernel, slopes.kernel + 0.3 * penalty.kernel, rtol=1e-12
+      got.kernel, slopes.kernel + 0.3 * penalty.kernel, rtol=1e-12
     )
     np.testing.assert_allclose(got.bias, slopes.bias, rtol=1e-12)
     assert float(penalty.bias) == 0
@@ -139,7 +139,7 @@ def test_gradient_without_rows_is_zero() -> None:
 
 @pytest.mark.parametrize('dim', [7, 8, 9, 16, 23])
 def test_gradient_does_not_depend_on_blocks_of_columns(
-    dim: int, monkeypatch: pytest.MonkeyPatch
+  dim: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   with jax.enable_x64(True):
     params, x, y = _problem(8, dim)
@@ -151,7 +151,7 @@ def test_gradient_does_not_depend_on_blocks_of_columns(
 
 
 def _adam_steps(
-    transformation: optax.GradientTransformation, gradients: np.ndarray
+  transformation: optax.GradientTransformation, gradients: np.ndarray
 ) -> np.ndarray:
   """Positions after each step, from zero."""
 
@@ -208,9 +208,7 @@ def test_adam_has_epsilon_where_keras_has_it() -> None:
   root = 1e-6 * 0.001**0.5
   assert -ours[0] == pytest.approx(root / (root + 1e-7), rel=1e-4)
   assert -others[0] == pytest.approx(1e-6 / (1e-6 + 1e-7), rel=1e-4)
-  np.testing.assert_allclose(
-      ours, _keras_adam(gradients, 1.0)[:, 0], rtol=2e-5
-  )
+  np.testing.assert_allclose(ours, _keras_adam(gradients, 1.0)[:, 0], rtol=2e-5)
   assert np.all(np.abs(ours / others - 1)[:50] > 0.3)
 
 
@@ -225,7 +223,7 @@ def test_initial_weights_are_glorot_uniform() -> None:
   # Four standard errors of a uniform distribution's mean and variance.
   assert abs(kernel.mean()) < 4 * limit / (3 * dim) ** 0.5
   assert np.var(kernel) == pytest.approx(
-      2 / (dim + 1), rel=4 * (0.8 / dim) ** 0.5
+    2 / (dim + 1), rel=4 * (0.8 / dim) ** 0.5
   )
   other = head.init(jax.random.key(1), dim)
   assert not np.array_equal(other.kernel, params.kernel)
@@ -251,11 +249,11 @@ def _keras_stopping(values: list[float], patience: int) -> dict[str, float]:
       break
   assert saved_epoch == best_epoch
   return {
-      'best': best,
-      'best_epoch': best_epoch,
-      'stopped': stopped >= 0,
-      'epochs': epoch + 1,
-      'wait': wait,
+    'best': best,
+    'best_epoch': best_epoch,
+    'stopped': stopped >= 0,
+    'epochs': epoch + 1,
+    'wait': wait,
   }
 
 
@@ -265,30 +263,33 @@ _update = jax.jit(head.update_early_stopping)
 def _params(epoch: int) -> head.Params:
   """Weights that tell their epoch."""
   return head.Params(
-      jnp.full(3, epoch, jnp.float32), jnp.asarray(epoch, jnp.float32)
+    jnp.full(3, epoch, jnp.float32), jnp.asarray(epoch, jnp.float32)
   )
 
 
 def _our_stopping(
-    values: list[float], patience: int
+  values: list[float], patience: int
 ) -> tuple[dict[str, float], head.EarlyStopping]:
   state = head.start_early_stopping(_params(-1))
   epochs = len(values)
   for epoch, value in enumerate(values):
     was_stopped = bool(state.stopped)
-    old, state = state, _update(
+    old, state = (
+      state,
+      _update(
         state, jnp.float32(value), _params(epoch), jnp.int32(epoch), patience
+      ),
     )
     if was_stopped:  # Nothing of it moves, whatever it is shown.
       jax.tree.map(np.testing.assert_array_equal, state, old)
     elif state.stopped:
       epochs = epoch + 1
   return {
-      'best': float(state.best),
-      'best_epoch': int(state.best_epoch),
-      'stopped': bool(state.stopped),
-      'epochs': epochs,
-      'wait': int(state.wait),
+    'best': float(state.best),
+    'best_epoch': int(state.best_epoch),
+    'stopped': bool(state.stopped),
+    'epochs': epochs,
+    'wait': int(state.wait),
   }, state
 
 
@@ -299,23 +300,23 @@ _LATER = st.one_of(_VALUES, st.just(math.nan), st.just(-math.inf))
 
 @hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(
-    first=_VALUES,
-    later=st.lists(_LATER, max_size=9),
-    patience=st.integers(0, 4),
+  first=_VALUES,
+  later=st.lists(_LATER, max_size=9),
+  patience=st.integers(0, 4),
 )
 @hypothesis.example(first=0.0, later=[0.25, 0.5, 0.75, 0.75], patience=0)
 @hypothesis.example(first=0.5, later=[0.5, 0.75, 0.75, 0.75], patience=2)
 @hypothesis.example(first=0.5, later=[math.nan, 0.75, 1.0], patience=1)
 def test_early_stopping_is_keras(
-    first: float, later: list[float], patience: int
+  first: float, later: list[float], patience: int
 ) -> None:
   values = [first, *later]
   got, state = _our_stopping(values, patience)
   assert got == _keras_stopping(values, patience)
   jax.tree.map(
-      np.testing.assert_array_equal,
-      state.best_params,
-      _params(got['best_epoch']),
+    np.testing.assert_array_equal,
+    state.best_params,
+    _params(got['best_epoch']),
   )
 
 
@@ -335,10 +336,10 @@ def test_state_keeps_its_types(x64: bool) -> None:
     params = head.init(jax.random.key(0), 3)
     state = head.start_early_stopping(params)
     after = head.update_early_stopping(
-        state, jnp.float32(1), params, jnp.int32(0), 3
+      state, jnp.float32(1), params, jnp.int32(0), 3
     )
     types = [
-        [(leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(s)]
-        for s in (state, after)
+      [(leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(s)]
+      for s in (state, after)
     ]
     assert types[0] == types[1]

@@ -7,6 +7,7 @@ import itertools
 import json
 import pathlib
 
+import coefficients
 import hypothesis
 from hypothesis import strategies as st
 import numpy as np
@@ -16,22 +17,23 @@ from sklearn import cluster as sklearn_cluster
 from sklearn import decomposition
 import threadpoolctl
 
-from heterojax import heterogeneity
-from heterojax import metrics
-import coefficients
+from heterojax.stats import heterogeneity
+from heterojax.stats import metrics
 
 MENDEZ = (
-    pathlib.Path(__file__).resolve().parent.parent.parent
-    / 'shared' / 'data' / 'mendez_features'
-)  # pyformat: disable
+  pathlib.Path(__file__).resolve().parent.parent.parent
+  / 'shared'
+  / 'data'
+  / 'mendez_features'
+)
 
 _CASES = st.tuples(
-    st.lists(
-        st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 3)),
-        min_size=1,
-        max_size=20,
-    ),
-    st.sampled_from(metrics.OF_MEANS),
+  st.lists(
+    st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 3)),
+    min_size=1,
+    max_size=20,
+  ),
+  st.sampled_from(metrics.OF_MEANS),
 )
 
 
@@ -61,9 +63,10 @@ def test_hand_value() -> None:
   # Mean 0.8, deviations 0.1, 0.1, -0.1, -0.1: population sd 0.1.
   got = heterogeneity.coefficient_of_variation([0.9, 0.9, 0.7, 0.7])
   assert got == pytest.approx(0.125)
-  both = heterogeneity.coefficient_of_variation(
-      [[0.9, 0.9, 0.7, 0.7], [0.5, None, None, 1.0]]
-  )
+  both = heterogeneity.coefficient_of_variation([
+    [0.9, 0.9, 0.7, 0.7],
+    [0.5, None, None, 1.0],
+  ])
   np.testing.assert_allclose(both, [0.125, 0.25 / 0.75])
 
 
@@ -78,14 +81,14 @@ def test_empty_as_minus_one_is_the_laboratorys_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    'metric, why',
-    [
-        ([[np.nan] * 4], 'fewer than two clusters have a metric'),
-        ([[0.5, np.nan]], 'fewer than two clusters have a metric'),
-        ([[0.0, 0.0]], 'the mean of the metric over clusters is not above 0'),
-        ([[-0.5, 0.2]], 'the mean of the metric over clusters is not above 0'),
-        ([[0.5, np.nan], [0.5, 0.7]], ''),
-    ],
+  'metric, why',
+  [
+    ([[np.nan] * 4], 'fewer than two clusters have a metric'),
+    ([[0.5, np.nan]], 'fewer than two clusters have a metric'),
+    ([[0.0, 0.0]], 'the mean of the metric over clusters is not above 0'),
+    ([[-0.5, 0.2]], 'the mean of the metric over clusters is not above 0'),
+    ([[0.5, np.nan], [0.5, 0.7]], ''),
+  ],
 )
 def test_what_is_not_estimable(metric: list, why: str) -> None:
   cvs = heterogeneity.coefficient_of_variation(metric)
@@ -94,20 +97,20 @@ def test_what_is_not_estimable(metric: list, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'cv, name',
-    [
-        (0, 'recommended'),
-        (0.0499, 'recommended'),
-        (0.05, 'very good'),
-        (0.0999, 'very good'),
-        (0.1, 'good'),
-        (0.2, 'acceptable'),
-        (0.3, 'acceptable'),
-        (0.3001, 'not acceptable'),
-        (2.0, 'not acceptable'),
-        (None, None),
-        (float('nan'), None),
-    ],
+  'cv, name',
+  [
+    (0, 'recommended'),
+    (0.0499, 'recommended'),
+    (0.05, 'very good'),
+    (0.0999, 'very good'),
+    (0.1, 'good'),
+    (0.2, 'acceptable'),
+    (0.3, 'acceptable'),
+    (0.3001, 'not acceptable'),
+    (2.0, 'not acceptable'),
+    (None, None),
+    (float('nan'), None),
+  ],
 )
 def test_band(cv: float | None, name: str | None) -> None:
   assert heterogeneity.band(cv) == name
@@ -128,9 +131,7 @@ def test_minimum_mode_cv() -> None:
   assert np.isnan(got.cv) and got[1:] == (0, None)
 
 
-@hypothesis.given(
-    tenths=st.lists(st.integers(0, 5), min_size=1, max_size=30)
-)
+@hypothesis.given(tenths=st.lists(st.integers(0, 5), min_size=1, max_size=30))
 def test_minimum_mode_cv_is_scipys_mode(tenths: list[int]) -> None:
   cvs = [t / 10 for t in tenths]
   got = heterogeneity.minimum_mode_cv(cvs)
@@ -161,7 +162,7 @@ def test_cv_vs_metric() -> None:
   assert np.ptp(far['interval']) > np.ptp(near['interval'])
   [row] = got['cv_given_metric']
   assert row['metric'] == 0.9 and row['cv'] == pytest.approx(
-      np.polyval(np.polyfit(y, x, 1), 0.9)
+    np.polyval(np.polyfit(y, x, 1), 0.9)
   )
   # t of 0.997 with one degree of freedom is 12.71.
   assert got['warning'].startswith('3 sizes carry little')
@@ -178,29 +179,29 @@ def test_four_sizes_of_the_paper_are_few() -> None:
 
 
 @pytest.mark.parametrize(
-    'cvs, values, why',
-    [
-        ([], [], 'fewer than three sizes have both a CV and a metric'),
-        ([0.1, 0.2], [0.8, 0.7], 'fewer than three sizes have both a CV and a'),
-        ([0.1, None, 0.2], [0.8, 0.9, 0.7], 'fewer than three sizes'),
-        ([0.1] * 4, [0.6, 0.7, 0.8, 0.9], 'the CV is the same for all sizes'),
-        ([0.1, 0.2, 0.3], [0.9] * 3, 'the metric is the same for all sizes'),
-        (
-            [0.12, 0.08, 0.05],
-            [np.mean([0.76, 0.96, 0.96, 0.84]), 0.88, 0.88],
-            'the metric is the same for all sizes',
-        ),
-    ],
+  'cvs, values, why',
+  [
+    ([], [], 'fewer than three sizes have both a CV and a metric'),
+    ([0.1, 0.2], [0.8, 0.7], 'fewer than three sizes have both a CV and a'),
+    ([0.1, None, 0.2], [0.8, 0.9, 0.7], 'fewer than three sizes'),
+    ([0.1] * 4, [0.6, 0.7, 0.8, 0.9], 'the CV is the same for all sizes'),
+    ([0.1, 0.2, 0.3], [0.9] * 3, 'the metric is the same for all sizes'),
+    (
+      [0.12, 0.08, 0.05],
+      [np.mean([0.76, 0.96, 0.96, 0.84]), 0.88, 0.88],
+      'the metric is the same for all sizes',
+    ),
+  ],
 )
 def test_no_relation(cvs: list, values: list, why: str) -> None:
   got = heterogeneity.cv_vs_metric(cvs, values)
   for name in (
-      'pearson',
-      'spearman',
-      'fit',
-      'fit_cv',
-      'metric_given_cv',
-      'cv_given_metric',
+    'pearson',
+    'spearman',
+    'fit',
+    'fit_cv',
+    'metric_given_cv',
+    'cv_given_metric',
   ):
     assert got[name] is None and got[f'{name}_why'].startswith(why)
   assert got['n'] + got['n_left_out'] == len(cvs)
@@ -209,7 +210,7 @@ def test_no_relation(cvs: list, values: list, why: str) -> None:
 
 
 def _laboratory(
-    name: str, metric: str, components: range | tuple[int, ...], n_init: int
+  name: str, metric: str, components: range | tuple[int, ...], n_init: int
 ) -> dict[str, list[float]]:
   """CVs of one published fold by scikit-learn's PCA and K-means."""
   path = MENDEZ / f'{name}.csv'
@@ -219,8 +220,8 @@ def _laboratory(
     rows = list(csv.DictReader(f))
   x = np.array([[row[str(d)] for d in range(512)] for row in rows], float)
   y, predicted = (
-      np.array([row[column] for row in rows], float)
-      for column in ('labels', 'predictions')
+    np.array([row[column] for row in rows], float)
+    for column in ('labels', 'predictions')
   )
   train = np.array([row['phase'] == 'train' for row in rows])
   terms = metrics.terms(metric, y[~train], predicted[~train])
@@ -235,7 +236,7 @@ def _laboratory(
     means, _ = heterogeneity.cluster_means(terms.values, labels, 4)
     for empty, found in cvs.items():
       found += heterogeneity.coefficient_of_variation(
-          terms.transform(means), empty
+        terms.transform(means), empty
       ).tolist()
   return cvs
 
@@ -258,22 +259,22 @@ def test_published_cvs_of_the_plates(n: int, fold: int) -> None:
 
 
 @pytest.mark.parametrize(
-    'fold, published, honest',
-    [
-        (0, 0.208295, 0.208295),
-        (1, 0.606392, 0.067791),
-        (2, 0.328183, 0.328183),
-        (3, 0.603481, 0.034510),
-    ],
+  'fold, published, honest',
+  [
+    (0, 0.208295, 0.208295),
+    (1, 0.606392, 0.067791),
+    (2, 0.328183, 0.328183),
+    (3, 0.603481, 0.034510),
+  ],
 )
 def test_published_cvs_of_the_bone_age(
-    fold: int, published: float, honest: float
+  fold: int, published: float, honest: float
 ) -> None:
   cvs = _laboratory(
-      f'boneage_features_red_whole_300_fold_{fold}',
-      'mean_absolute_error',
-      (5, 10, 40),
-      100,
+    f'boneage_features_red_whole_300_fold_{fold}',
+    'mean_absolute_error',
+    (5, 10, 40),
+    100,
   )
   got = heterogeneity.minimum_mode_cv(cvs['minus_one'])
   assert got.cv == pytest.approx(published, abs=1e-6)

@@ -58,14 +58,23 @@ def _bilinear(image: np.ndarray, size: int) -> np.ndarray:
 
 
 _SIZES = [
-    (1, 1, 5), (1, 7, 3), (7, 1, 4), (2, 2, 4), (5, 3, 8), (3, 5, 8),
-    (31, 17, 9), (17, 31, 33), (64, 64, 1), (64, 48, 32), (33, 33, 33),
-]  # pyformat: disable
+  (1, 1, 5),
+  (1, 7, 3),
+  (7, 1, 4),
+  (2, 2, 4),
+  (5, 3, 8),
+  (3, 5, 8),
+  (31, 17, 9),
+  (17, 31, 33),
+  (64, 64, 1),
+  (64, 48, 32),
+  (33, 33, 33),
+]
 
 
 @pytest.mark.parametrize(('height', 'width', 'size'), _SIZES)
 def test_keras_resize_is_half_pixel_bilinear(
-    height: int, width: int, size: int
+  height: int, width: int, size: int
 ) -> None:
   image = _random(height, width)
   got = images.resize(image, size)
@@ -75,7 +84,7 @@ def test_keras_resize_is_half_pixel_bilinear(
 
 
 @pytest.mark.parametrize(
-    ('how', 'tolerance'), [('keras', 1e-4), ('antialias', 1e-3)]
+  ('how', 'tolerance'), [('keras', 1e-4), ('antialias', 1e-3)]
 )
 def test_resize_is_tensorflows(how: images.Resize, tolerance: float) -> None:
   golden = np.load(GOLDENS / 'resized.npz')
@@ -84,18 +93,16 @@ def test_resize_is_tensorflows(how: images.Resize, tolerance: float) -> None:
   for case in cases:
     want = golden[f'{case}/{how}']
     got = images.resize(golden[f'{case}/image'], len(want), how)
-    np.testing.assert_allclose(
-        got, want, rtol=0, atol=tolerance, err_msg=case
-    )
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance, err_msg=case)
 
 
 @pytest.mark.parametrize(('height', 'width', 'size'), _SIZES)
 def test_keras_resize_agrees_with_jax_without_antialias(
-    height: int, width: int, size: int
+  height: int, width: int, size: int
 ) -> None:
   image = _random(height, width)
   want = jax.image.resize(
-      image.astype(np.float32), (size, size, 3), 'linear', antialias=False
+    image.astype(np.float32), (size, size, 3), 'linear', antialias=False
   )
   np.testing.assert_allclose(images.resize(image, size), want, atol=1e-3)
 
@@ -104,10 +111,10 @@ def test_keras_resize_of_a_hand_example() -> None:
   """What tf.image.resize([[0, 1], [2, 3]], [4, 4]) gives."""
   image = np.repeat(np.array([[0, 1], [2, 3]], np.uint8)[..., None], 3, axis=-1)
   want = [
-      [0, 0.25, 0.75, 1],
-      [0.5, 0.75, 1.25, 1.5],
-      [1.5, 1.75, 2.25, 2.5],
-      [2, 2.25, 2.75, 3],
+    [0, 0.25, 0.75, 1],
+    [0.5, 0.75, 1.25, 1.5],
+    [1.5, 1.75, 2.25, 2.5],
+    [2, 2.25, 2.75, 3],
   ]
   got = images.resize(image, 4)
   for channel in range(3):
@@ -125,12 +132,14 @@ def test_resize_keeps_an_image_that_has_the_size() -> None:
 
 
 @hypothesis.given(
-    st.integers(1, 40), st.integers(1, 40), st.integers(1, 24),
-    st.integers(0, 255),
-)  # pyformat: disable
+  st.integers(1, 40),
+  st.integers(1, 40),
+  st.integers(1, 24),
+  st.integers(0, 255),
+)
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_resize_of_one_colour_is_that_colour(
-    height: int, width: int, size: int, level: int
+  height: int, width: int, size: int, level: int
 ) -> None:
   image = np.full((height, width, 3), level, np.uint8)
   for how in images.RESIZES:
@@ -140,7 +149,7 @@ def test_resize_of_one_colour_is_that_colour(
 
 @pytest.mark.parametrize(('height', 'width', 'size'), _SIZES)
 def test_antialias_is_pillows_bilinear(
-    height: int, width: int, size: int
+  height: int, width: int, size: int
 ) -> None:
   image = _random(height, width)
   got = images.resize(image, size, 'antialias')
@@ -230,9 +239,9 @@ def test_ycck_jpeg() -> None:
   assert data[transform] == 0
   data[transform] = 2
   inks = np.array([
-      luma + 1.402 * (red - 128),
-      luma - 0.344136 * (blue - 128) - 0.714136 * (red - 128),
-      luma + 1.772 * (blue - 128),
+    luma + 1.402 * (red - 128),
+    luma - 0.344136 * (blue - 128) - 0.714136 * (red - 128),
+    luma + 1.772 * (blue - 128),
   ])
   got = images.decode(bytes(data))[4, 4]
   np.testing.assert_allclose(got, (255 - inks) * key / 255, atol=2)
@@ -240,14 +249,14 @@ def test_ycck_jpeg() -> None:
 
 # How the stored image must be changed, as EXIF 2.3 defines the eight values.
 _ORIENTATIONS = {
-    1: lambda x: x,
-    2: lambda x: x[:, ::-1],
-    3: lambda x: x[::-1, ::-1],
-    4: lambda x: x[::-1],
-    5: lambda x: np.rot90(x[:, ::-1]),
-    6: lambda x: np.rot90(x, -1),
-    7: lambda x: np.rot90(x[:, ::-1], -1),
-    8: lambda x: np.rot90(x),
+  1: lambda x: x,
+  2: lambda x: x[:, ::-1],
+  3: lambda x: x[::-1, ::-1],
+  4: lambda x: x[::-1],
+  5: lambda x: np.rot90(x[:, ::-1]),
+  6: lambda x: np.rot90(x, -1),
+  7: lambda x: np.rot90(x[:, ::-1], -1),
+  8: lambda x: np.rot90(x),
 }
 
 
@@ -288,7 +297,7 @@ def test_16_bits_are_scaled_and_not_clipped(kind: str) -> None:
   between = levels[:-1] * 257 + 128
   got = images.decode(_encoded(between, kind))
   np.testing.assert_allclose(
-      got[..., 0], levels[:-1] + 128 / 257, rtol=0, atol=2e-5
+    got[..., 0], levels[:-1] + 128 / 257, rtol=0, atol=2e-5
   )
 
 
@@ -306,13 +315,13 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _png(
-    width: int,
-    height: int,
-    rows: bytes,
-    *,
-    bits: int = 8,
-    colour: int = 2,
-    extra: bytes = b'',
+  width: int,
+  height: int,
+  rows: bytes,
+  *,
+  bits: int = 8,
+  colour: int = 2,
+  extra: bytes = b'',
 ) -> bytes:
   header = struct.pack('>IIBBBBB', width, height, bits, colour, 0, 0, 0)
   data = _chunk(b'IHDR', header) + extra + _chunk(b'IDAT', zlib.compress(rows))
@@ -331,37 +340,35 @@ def _png16(pixels: np.ndarray, colour: int, extra: bytes = b'') -> bytes:
 
 
 @pytest.mark.parametrize(
-    ('colour', 'channels', 'shown'),
-    [
-        (0, 1, [0, 0, 0]),
-        (2, 3, [0, 1, 2]),
-        (4, 2, [0, 0, 0]),
-        (6, 4, [0, 1, 2]),
-    ],
-    ids=['grey', 'rgb', 'grey and alpha', 'rgba'],
+  ('colour', 'channels', 'shown'),
+  [
+    (0, 1, [0, 0, 0]),
+    (2, 3, [0, 1, 2]),
+    (4, 2, [0, 0, 0]),
+    (6, 4, [0, 1, 2]),
+  ],
+  ids=['grey', 'rgb', 'grey and alpha', 'rgba'],
 )
 @pytest.mark.parametrize('highest', [65535, 4095])
 def test_16_bit_colour_png_keeps_all_bits(
-    colour: int, channels: int, shown: list[int], highest: int
+  colour: int, channels: int, shown: list[int], highest: int
 ) -> None:
   pixels = np.random.default_rng(colour).integers(
-      0, highest + 1, (5, 7, channels)
+    0, highest + 1, (5, 7, channels)
   )
   pixels[0, 0] = highest
   # The chunk tells where samples came from, not how they are stored.
   said = _chunk(b'sBIT', bytes([12] * channels)) if highest == 4095 else b''
   got = images.decode(_png16(pixels, colour, said))
   assert got.dtype == np.float32
-  np.testing.assert_allclose(
-      got, pixels[..., shown] / 257, rtol=0, atol=2e-5
-  )
+  np.testing.assert_allclose(got, pixels[..., shown] / 257, rtol=0, atol=2e-5)
 
 
 def _tiff(
-    pixels: np.ndarray,
-    order: str = '<',
-    packed: Callable[[bytes], bytes] | None = None,
-    **changed: tuple[int, ...],
+  pixels: np.ndarray,
+  order: str = '<',
+  packed: Callable[[bytes], bytes] | None = None,
+  **changed: tuple[int, ...],
 ) -> bytes:
   """A TIFF of one strip, tag by tag (TIFF 6.0)."""
   height, width = pixels.shape[:2]
@@ -369,11 +376,16 @@ def _tiff(
   body = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
   body = packed(body) if packed else body
   tags = {
-      256: (width,), 257: (height,), 258: (8 * pixels.itemsize,) * samples,
-      259: (8 if packed is zlib.compress else 1,),
-      262: (2 if samples > 2 else 1,), 273: (8,), 277: (samples,),
-      278: (height,), 279: (len(body),),
-  }  # pyformat: disable
+    256: (width,),
+    257: (height,),
+    258: (8 * pixels.itemsize,) * samples,
+    259: (8 if packed is zlib.compress else 1,),
+    262: (2 if samples > 2 else 1,),
+    273: (8,),
+    277: (samples,),
+    278: (height,),
+    279: (len(body),),
+  }
   tags |= {int(tag[1:]): value for tag, value in changed.items()}
   after = 8 + len(body) + len(body) % 2
   far = after + 2 + 12 * len(tags) + 4
@@ -385,10 +397,10 @@ def _tiff(
       stored = struct.pack(f'{order}I', far + len(values) - len(stored))
     entries += struct.pack(f'{order}HHI', tag, 4, len(value)) + stored
   return b''.join([
-      b'II*\0' if order == '<' else b'MM\0*',
-      struct.pack(f'{order}I', after),
-      body.ljust(after - 8, b'\0'),
-      struct.pack(f'{order}H', len(tags)) + entries + bytes(4) + values,
+    b'II*\0' if order == '<' else b'MM\0*',
+    struct.pack(f'{order}I', after),
+    body.ljust(after - 8, b'\0'),
+    struct.pack(f'{order}H', len(tags)) + entries + bytes(4) + values,
   ])
 
 
@@ -396,25 +408,29 @@ def _tiff(
 @pytest.mark.parametrize('order', ['<', '>'])
 @pytest.mark.parametrize('channels', [1, 3, 4])
 def test_16_bit_tiff_keeps_all_bits(
-    channels: int, order: str, packed: Callable[[bytes], bytes] | None
+  channels: int, order: str, packed: Callable[[bytes], bytes] | None
 ) -> None:
   pixels = np.random.default_rng(0).integers(0, 2**16, (6, 5, channels))
   pixels = np.squeeze(pixels.astype(np.uint16))
   got = images.decode(_tiff(pixels, order, packed))
   want = pixels[..., :3] if channels > 1 else pixels[..., None]
   np.testing.assert_allclose(
-      got, np.broadcast_to(want, (6, 5, 3)) / 257, rtol=0, atol=2e-5
+    got, np.broadcast_to(want, (6, 5, 3)) / 257, rtol=0, atol=2e-5
   )
 
 
-@pytest.mark.parametrize('options', [
+@pytest.mark.parametrize(
+  'options',
+  [
     {'compression': 'tiff_lzw'},
     {'compression': 'tiff_adobe_deflate'},
     {'compression': 'packbits'},
     {'compression': 'jpeg', 'quality': 100},
     {'tile': (16, 16)},
     {'tile': (16, 16), 'compression': 'tiff_lzw'},
-], ids=str)  # pyformat: disable
+  ],
+  ids=str,
+)
 def test_compressed_and_tiled_tiff(options: dict) -> None:
   image = np.kron(_random(3, 4), np.ones((16, 16, 1), np.uint8))
   tile = options.pop('tile', None)
@@ -457,8 +473,8 @@ def _several(kind: str) -> bytes:
 def test_a_picture_with_a_preview_is_that_picture() -> None:
   """Telephones append further pictures to a JPEG (MPO)."""
   np.testing.assert_array_equal(
-      images.decode(_several('MPO')),
-      images.decode(_encoded(_random(9, 9), 'JPEG')),
+    images.decode(_several('MPO')),
+    images.decode(_encoded(_random(9, 9), 'JPEG')),
   )
 
 
@@ -484,59 +500,66 @@ def _rows(gray: np.ndarray) -> bytes:
 _LARGE = 'more pixels than an image may have'
 _PAGES = 'more than one page or frame: save the one to study as its own file'
 _BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
-    'truncated jpeg': (
-        lambda: _truncated('JPEG'),
-        'cannot be decoded: OSError: image file is truncated',
+  'truncated jpeg': (
+    lambda: _truncated('JPEG'),
+    'cannot be decoded: OSError: image file is truncated',
+  ),
+  'truncated png': (lambda: _truncated('PNG'), 'cannot be decoded: OSError'),
+  'nothing': (lambda: b'', 'not an image of a known format'),
+  'text': (lambda: b'<html>404</html>', 'not an image of a known format'),
+  'zeros': (lambda: bytes(9999), 'not an image of a known format'),
+  'signature only': (lambda: b'\xff\xd8\xff', 'not an image of a known'),
+  'postscript': (
+    lambda: _encoded(_random(9, 9), 'EPS'),
+    'not an image of a known format',
+  ),
+  'other formats': (
+    lambda: _encoded(_random(9, 9), 'PCX'),
+    'not an image of a known format',
+  ),
+  'pages': (lambda: _several('TIFF'), _PAGES),
+  'film': (lambda: _several('GIF'), _PAGES),
+  'moving png': (lambda: _several('PNG'), _PAGES),
+  'moving webp': (lambda: _several('WEBP'), _PAGES),
+  'huge': (lambda: _png(50_000, 50_000, b'\0'), _LARGE),
+  'as large as only warns': (lambda: _png(10_000, 9_000, b'\0'), _LARGE),
+  'long': (lambda: _png(65_536, 1, b'\0'), _LARGE),
+  'huge tiff': (
+    lambda: _tiff(np.zeros((1, 1), np.uint8), _256=(2**31,), _257=(9,)),
+    _LARGE,
+  ),
+  'huge tile': (
+    lambda: _tiff(
+      np.zeros((1, 1), np.uint8),
+      packed=zlib.compress,
+      _322=(40_000,),
+      _323=(40_000,),
+      _324=(8,),
+      _325=(9,),
     ),
-    'truncated png': (lambda: _truncated('PNG'), 'cannot be decoded: OSError'),
-    'nothing': (lambda: b'', 'not an image of a known format'),
-    'text': (lambda: b'<html>404</html>', 'not an image of a known format'),
-    'zeros': (lambda: bytes(9999), 'not an image of a known format'),
-    'signature only': (lambda: b'\xff\xd8\xff', 'not an image of a known'),
-    'postscript': (
-        lambda: _encoded(_random(9, 9), 'EPS'), 'not an image of a known format'
+    _LARGE,
+  ),
+  'no pixels': (lambda: _png(0, 0, b'\0'), 'not an image of a known'),
+  'half a png': (lambda: _png(9, 9, b'\0'), 'cannot be decoded'),
+  'text bomb': (lambda: _bomb(b'zTXt'), 'too large'),
+  'floats': (
+    lambda: _rows(np.full((3, 3), 0.5, np.float32)),
+    'range is unknown',
+  ),
+  '32 bits': (lambda: _rows(np.full((3, 3), 7, np.int32)), 'range is unknown'),
+  'signed': (
+    lambda: _tiff(np.full((3, 3), -7, np.int16), _339=(2,)),
+    'pixels of 32 bits or with a sign, whose range is unknown',
+  ),
+  'planes': (
+    lambda: _tiff(
+      np.zeros((4, 3, 3), np.uint16),
+      _284=(2,),
+      _273=(8, 32, 56),
+      _279=(24, 24, 24),
     ),
-    'other formats': (
-        lambda: _encoded(_random(9, 9), 'PCX'), 'not an image of a known format'
-    ),
-    'pages': (lambda: _several('TIFF'), _PAGES),
-    'film': (lambda: _several('GIF'), _PAGES),
-    'moving png': (lambda: _several('PNG'), _PAGES),
-    'moving webp': (lambda: _several('WEBP'), _PAGES),
-    'huge': (lambda: _png(50_000, 50_000, b'\0'), _LARGE),
-    'as large as only warns': (lambda: _png(10_000, 9_000, b'\0'), _LARGE),
-    'long': (lambda: _png(65_536, 1, b'\0'), _LARGE),
-    'huge tiff': (
-        lambda: _tiff(np.zeros((1, 1), np.uint8), _256=(2**31,), _257=(9,)),
-        _LARGE,
-    ),
-    'huge tile': (
-        lambda: _tiff(
-            np.zeros((1, 1), np.uint8), packed=zlib.compress, _322=(40_000,),
-            _323=(40_000,), _324=(8,), _325=(9,),
-        ),  # pyformat: disable
-        _LARGE,
-    ),
-    'no pixels': (lambda: _png(0, 0, b'\0'), 'not an image of a known'),
-    'half a png': (lambda: _png(9, 9, b'\0'), 'cannot be decoded'),
-    'text bomb': (lambda: _bomb(b'zTXt'), 'too large'),
-    'floats': (
-        lambda: _rows(np.full((3, 3), 0.5, np.float32)), 'range is unknown'
-    ),
-    '32 bits': (
-        lambda: _rows(np.full((3, 3), 7, np.int32)), 'range is unknown'
-    ),
-    'signed': (
-        lambda: _tiff(np.full((3, 3), -7, np.int16), _339=(2,)),
-        'pixels of 32 bits or with a sign, whose range is unknown',
-    ),
-    'planes': (
-        lambda: _tiff(
-            np.zeros((4, 3, 3), np.uint16), _284=(2,), _273=(8, 32, 56),
-            _279=(24, 24, 24),
-        ),  # pyformat: disable
-        '16-bit colours in separate planes',
-    ),
+    '16-bit colours in separate planes',
+  ),
 }
 
 
@@ -581,20 +604,20 @@ for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
 
 
 @pytest.mark.skipif(
-    sys.platform != 'linux', reason='memory is limited as Linux does it'
+  sys.platform != 'linux', reason='memory is limited as Linux does it'
 )
 def test_nothing_is_allocated_or_written_for_what_is_refused(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   (tmp_path / 'fine').write_bytes(_encoded(_random(9, 9), 'JPEG'))
   kinds = [kind for kind in _BROKEN if not kind.startswith('truncated')]
   for kind in kinds:
     (tmp_path / kind).write_bytes(_BROKEN[kind][0]())
   done = subprocess.run(
-      [sys.executable, '-c', _QUIETLY, str(tmp_path)],
-      capture_output=True,
-      text=True,
-      check=False,
+    [sys.executable, '-c', _QUIETLY, str(tmp_path)],
+    capture_output=True,
+    text=True,
+    check=False,
   )
   assert done.stderr == ''
   want = [f'{kind} refused' for kind in kinds] + ['fine fine']
@@ -621,18 +644,18 @@ def _sound() -> dict[str, bytes]:
   """One file of each sort that is read by code of its own."""
   image, deep = _random(12, 9), _random(12, 9).astype(np.uint16) * 255
   sound = {kind: _encoded(image, kind) for kind in _KINDS} | {
-      f'TIFF {way}': _encoded(image, 'TIFF', compression=way)
-      for way in ('tiff_lzw', 'tiff_adobe_deflate', 'packbits')
+    f'TIFF {way}': _encoded(image, 'TIFF', compression=way)
+    for way in ('tiff_lzw', 'tiff_adobe_deflate', 'packbits')
   }
   return sound | {
-      'JPEG of inks': _cmyk(),
-      'JPEG in steps': _encoded(image, 'JPEG', progressive=True),
-      'WEBP without loss': _encoded(image, 'WEBP', lossless=True),
-      'PNG of a palette': _encoded(Image.fromarray(image).quantize(8), 'PNG'),
-      'PNG of 16 bits': _png16(deep[..., 0], 0),
-      'PNG of 48 bits': _png16(deep, 2),
-      'PNG of 32 bits': _png16(deep[..., :2], 4),
-      'TIFF of 48 bits': _tiff(deep),
+    'JPEG of inks': _cmyk(),
+    'JPEG in steps': _encoded(image, 'JPEG', progressive=True),
+    'WEBP without loss': _encoded(image, 'WEBP', lossless=True),
+    'PNG of a palette': _encoded(Image.fromarray(image).quantize(8), 'PNG'),
+    'PNG of 16 bits': _png16(deep[..., 0], 0),
+    'PNG of 48 bits': _png16(deep, 2),
+    'PNG of 32 bits': _png16(deep[..., :2], 4),
+    'TIFF of 48 bits': _tiff(deep),
   }
 
 
@@ -650,17 +673,17 @@ def _mended(data: bytes) -> bytes:
 
 
 @hypothesis.given(
-    st.sampled_from(sorted(_SOUND)),
-    st.lists(
-        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
-        min_size=1,
-        max_size=20,
-    ),
-    st.floats(0.1, 1),
+  st.sampled_from(sorted(_SOUND)),
+  st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
+    min_size=1,
+    max_size=20,
+  ),
+  st.floats(0.1, 1),
 )
 @hypothesis.settings(deadline=None, max_examples=400)
 def test_damaged_files_are_read_or_refused(
-    kind: str, changes: list[tuple[float, int]], kept: float
+  kind: str, changes: list[tuple[float, int]], kept: float
 ) -> None:
   """Whatever bytes change, nothing but UnreadableImage comes out."""
   data = bytearray(_SOUND[kind])
@@ -698,9 +721,9 @@ def test_threads_decode_the_same() -> None:
 def test_the_same_pixels_have_the_same_digest() -> None:
   gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
   files = (
-      _encoded(gray, 'PNG'),
-      _encoded(np.repeat(gray[..., None], 3, axis=-1), 'BMP'),
-      _encoded(gray.astype(np.uint16) * 257, 'TIFF'),
+    _encoded(gray, 'PNG'),
+    _encoded(np.repeat(gray[..., None], 3, axis=-1), 'BMP'),
+    _encoded(gray.astype(np.uint16) * 257, 'TIFF'),
   )
   assert len({images.digest(data) for data in files}) == 3
   assert len({images.pixel_digest(images.decode(data)) for data in files}) == 1

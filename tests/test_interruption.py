@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from heterojax import interruption
 from heterojax.errors import Interrupted
-from heterojax.progress import Progress
+from heterojax.run import interruption
+from heterojax.run.progress import Progress
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])

@@ -26,10 +26,10 @@ from heterojax.cluster import predict
 
 
 @pytest.fixture(
-    name='way',
-    scope='module',
-    params=['rows', 'products', 'by cores'],
-    autouse=True,
+  name='way',
+  scope='module',
+  params=['rows', 'products', 'by cores'],
+  autouse=True,
 )
 def _way(request: pytest.FixtureRequest) -> Iterator[str]:
   """Everything as rows, by their inner products, and divided over cores."""
@@ -53,10 +53,10 @@ def _x64() -> Iterator[None]:
 
 
 def _oracle(
-    x: np.ndarray, init: np.ndarray, max_iter: int = 300, tol: float = 1e-4
+  x: np.ndarray, init: np.ndarray, max_iter: int = 300, tol: float = 1e-4
 ) -> sklearn_cluster.KMeans:
   solver = sklearn_cluster.KMeans(
-      len(init), init=init, n_init=1, max_iter=max_iter, tol=tol
+    len(init), init=init, n_init=1, max_iter=max_iter, tol=tol
   )
   with warnings.catch_warnings():
     # Fewer distinct points than clusters, or the iterations ran out.
@@ -65,7 +65,7 @@ def _oracle(
 
 
 def _check_same(
-    x: np.ndarray, init: np.ndarray, max_iter: int = 300, tol: float = 1e-4
+  x: np.ndarray, init: np.ndarray, max_iter: int = 300, tol: float = 1e-4
 ) -> int:
   """Compares with scikit-learn in float64; the iterations."""
   want = _oracle(x, init, max_iter, tol)
@@ -74,10 +74,10 @@ def _check_same(
   assert int(got.n_iter) == want.n_iter_
   np.testing.assert_array_equal(got.labels, want.labels_)
   np.testing.assert_allclose(
-      got.centers, want.cluster_centers_, rtol=1e-12, atol=1e-12
+    got.centers, want.cluster_centers_, rtol=1e-12, atol=1e-12
   )
   assert float(got.inertia) == pytest.approx(
-      want.inertia_, rel=1e-12, abs=1e-20
+    want.inertia_, rel=1e-12, abs=1e-20
   )
   return want.n_iter_
 
@@ -178,7 +178,7 @@ def test_no_variance(tol: float) -> None:
 
 @pytest.mark.usefixtures('x64')
 @pytest.mark.parametrize(
-    'seed', [0, 1, 2, 3, 168, 320, 387, 557, 635, 849, 966, 1154]
+  'seed', [0, 1, 2, 3, 168, 320, 387, 557, 635, 849, 966, 1154]
 )
 def test_many_empty_clusters(seed: int) -> None:
   # With the later seeds a cluster loses its only sample to an empty one, and
@@ -216,7 +216,7 @@ def test_float32_is_close_to_float64(offset: float) -> None:
     assert np.mean(np.asarray(got.labels) != want.labels_) <= 0.005
     # The centered copy and its mean are rounded to float32, no more.
     np.testing.assert_allclose(
-        got.centers, want.cluster_centers_, rtol=1e-6, atol=2e-2
+      got.centers, want.cluster_centers_, rtol=1e-6, atol=2e-2
     )
 
 
@@ -271,7 +271,7 @@ def test_more_restarts_are_never_worse() -> None:
   for seed in range(4):
     key = jax.random.key(seed)
     one, many = (
-        float(kmeans(x, 20, key=key, n_init=n).inertia) for n in (1, 6)
+      float(kmeans(x, 20, key=key, n_init=n).inertia) for n in (1, 6)
     )
     assert many <= one
     gains += many < one
@@ -285,7 +285,7 @@ def _check_consistent(x: np.ndarray, k: int, **kwargs) -> None:
   np.testing.assert_array_equal(got.labels, apart.argmin(axis=1))
   np.testing.assert_array_equal(got.labels, predict(x, got.centers))
   assert float(got.inertia) == pytest.approx(
-      apart.min(axis=1).sum(), rel=1e-5, abs=1e-9
+    apart.min(axis=1).sum(), rel=1e-5, abs=1e-9
   )
 
 
@@ -299,7 +299,7 @@ def test_labels_and_inertia_are_those_of_the_centers() -> None:
 
 
 def plus_plus(
-    key: jax.Array, x: jax.Array, k: int, weights: jax.Array | None = None
+  key: jax.Array, x: jax.Array, k: int, weights: jax.Array | None = None
 ) -> jax.Array:
   """The rows that are chosen."""
   return x[initialisation.plus_plus(key, points_lib.Rows(x), k, weights)]
@@ -311,13 +311,11 @@ def test_plus_plus_chooses_rows() -> None:
   chosen = np.asarray(chosen)
   # No row twice while there are others: all of them, in some order.
   np.testing.assert_array_equal(
-      chosen[np.lexsort(chosen.T)], x[np.lexsort(x.T)]
+    chosen[np.lexsort(chosen.T)], x[np.lexsort(x.T)]
   )
 
 
-_draw = jax.jit(
-    jax.vmap(plus_plus, in_axes=(0, None, None)), static_argnums=2
-)
+_draw = jax.jit(jax.vmap(plus_plus, in_axes=(0, None, None)), static_argnums=2)
 
 
 @pytest.mark.parametrize('spread', [0.0, 1e-3])
@@ -331,7 +329,7 @@ def test_plus_plus_finds_every_group(spread: float) -> None:
   chosen = _draw(keys, x, 5)
   found = distance.cdist(np.asarray(chosen).reshape(-1, 2), places).argmin(1)
   np.testing.assert_array_equal(
-      np.sort(found.reshape(200, 5)), np.tile(np.arange(5), (200, 1))
+    np.sort(found.reshape(200, 5)), np.tile(np.arange(5), (200, 1))
   )
 
 
@@ -360,11 +358,11 @@ def _first_two(x: np.ndarray, num_candidates: int) -> np.ndarray:
 
 @pytest.mark.parametrize('k, num_candidates', [(2, 2), (3, 3), (8, 4)])
 def test_plus_plus_draws_as_greedy_k_means_plus_plus(
-    k: int, num_candidates: int
+  k: int, num_candidates: int
 ) -> None:
   # 2 + int(ln k) candidates.
   x = np.array(
-      [[0, 0], [1, 0], [0, 2], [3, 1], [2, 4], [5, 5], [1, 7], [8, 2]], float
+    [[0, 0], [1, 0], [0, 2], [3, 1], [2, 4], [5, 5], [1, 7], [8, 2]], float
   )
   keys = jax.random.split(jax.random.key(11), 20000)
   rows = jnp.asarray(x, jnp.float32)
@@ -393,12 +391,12 @@ def test_plus_plus_draws_as_greedy_k_means_plus_plus(
 def test_restarts_are_as_good_as_scikit_learns() -> None:
   x = _many_blobs()
   ours = [
-      float(kmeans(x, 20, key=jax.random.key(i), n_init=1).inertia)
-      for i in range(40)
+    float(kmeans(x, 20, key=jax.random.key(i), n_init=1).inertia)
+    for i in range(40)
   ]
   theirs = [
-      sklearn_cluster.KMeans(20, n_init=1, random_state=i).fit(x).inertia_
-      for i in range(40)
+    sklearn_cluster.KMeans(20, n_init=1, random_state=i).fit(x).inertia_
+    for i in range(40)
   ]
   # Two samples of the same distribution.
   error = np.hypot(stats.sem(ours), stats.sem(theirs))
@@ -417,7 +415,7 @@ def test_predict() -> None:
     np.testing.assert_array_equal(got, want)
   # The first of equals.
   np.testing.assert_array_equal(
-      predict(jnp.zeros((1, 1)), jnp.array([[2.0], [1.0], [-1.0], [1.0]])), [1]
+    predict(jnp.zeros((1, 1)), jnp.array([[2.0], [1.0], [-1.0], [1.0]])), [1]
   )
 
 
@@ -494,7 +492,7 @@ def _compilations(caplog: pytest.LogCaptureFixture, name: str) -> int:
 
 
 def test_compiles_once_per_shape(
-    caplog: pytest.LogCaptureFixture, way: str
+  caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
   if way == 'by cores':
     pytest.skip('its programs are those that `cores` keeps')
@@ -542,7 +540,7 @@ def test_weights_are_scikit_learns(n_empty: int) -> None:
     kept = w > 0
     init = _moved(x[:5], n_empty)
     want = sklearn_cluster.KMeans(5, init=init, n_init=1, tol=0).fit(
-        x[kept], sample_weight=w[kept]
+      x[kept], sample_weight=w[kept]
     )
     far = np.where(kept[:, None], x, x + 500)  # Nothing of them may count.
     got = kmeans(far, 5, init=init, weights=w, tol=0)
@@ -550,7 +548,7 @@ def test_weights_are_scikit_learns(n_empty: int) -> None:
     np.testing.assert_array_equal(np.asarray(got.labels)[kept], want.labels_)
     np.testing.assert_array_equal(got.labels, want.predict(far))
     np.testing.assert_allclose(
-        np.asarray(got.centers), want.cluster_centers_, rtol=1e-10
+      np.asarray(got.centers), want.cluster_centers_, rtol=1e-10
     )
     assert float(got.inertia) == pytest.approx(want.inertia_, rel=1e-10)
 
@@ -563,7 +561,7 @@ def test_weights_are_repetitions_of_rows(tol: float) -> None:
   got = kmeans(x, 5, init=x[:5], weights=weights, tol=tol)
   assert int(got.n_iter) == want.n_iter_
   np.testing.assert_allclose(
-      np.asarray(got.centers), want.cluster_centers_, rtol=1e-10
+    np.asarray(got.centers), want.cluster_centers_, rtol=1e-10
   )
 
 
@@ -572,7 +570,7 @@ def test_plus_plus_draws_by_weight_and_never_a_zero() -> None:
   weights = jnp.asarray([1.0, 0.0, 3.0, 0.0])
   keys = jax.random.split(jax.random.key(19), 4000)
   draw = jax.jit(
-      jax.vmap(plus_plus, in_axes=(0, None, None, None)), static_argnums=2
+    jax.vmap(plus_plus, in_axes=(0, None, None, None)), static_argnums=2
   )
   chosen = np.asarray(draw(keys, x, 3, weights))[:, :, 0]
   assert set(np.unique(chosen)) == {0.0, 2.0}
@@ -584,7 +582,7 @@ def test_plus_plus_draws_by_weight_and_never_a_zero() -> None:
 
 @pytest.mark.parametrize('n_empty', [0, 2])
 def test_clusters_that_do_not_exist_get_no_relocated_sample(
-    n_empty: int,
+  n_empty: int,
 ) -> None:
   x, weights = _weighted()
   x -= np.average(x, axis=0, weights=weights)
@@ -594,15 +592,15 @@ def test_clusters_that_do_not_exist_get_no_relocated_sample(
     init = jnp.concatenate([init, np.zeros((4, 3))])
     points, start = points_lib.points_of(jnp.asarray(x), jnp.zeros(3), init)
     got = lloyd.lloyd(
-        points, jnp.asarray(weights), start, 0.0, 300, jnp.arange(9) < 5
+      points, jnp.asarray(weights), start, 0.0, 300, jnp.arange(9) < 5
     )
     centers = points_lib.centers_of(
-        points, got.centers, jnp.asarray(x), jnp.zeros(3), init
+      points, got.centers, jnp.asarray(x), jnp.zeros(3), init
     )
   assert int(got.n_iter) == int(want.n_iter)
   np.testing.assert_array_equal(got.labels, want.labels)
   np.testing.assert_allclose(
-      np.asarray(centers)[:5], np.asarray(want.centers), atol=1e-10
+    np.asarray(centers)[:5], np.asarray(want.centers), atol=1e-10
   )
   assert (np.asarray(centers)[5:] == 0).all()
 

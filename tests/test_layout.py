@@ -21,15 +21,15 @@ def _touch(root: pathlib.Path, *names: str, text: str = '') -> pathlib.Path:
 
 
 def test_walk_lists_every_file_shallowest_folders_first(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   _touch(tmp_path, 'z.csv', 'a/b/2.png', 'a/1.png', 'b/3.png')
   tree = layout.walk(tmp_path)
   assert list(tree.folders.items()) == [
-      ('', ('z.csv',)),
-      ('a', ('1.png',)),
-      ('b', ('3.png',)),
-      ('a/b', ('2.png',)),
+    ('', ('z.csv',)),
+    ('a', ('1.png',)),
+    ('b', ('3.png',)),
+    ('a/b', ('2.png',)),
   ]
   assert tree.notes == ()
 
@@ -38,24 +38,29 @@ def test_walk_agrees_with_the_standard_library(tmp_path: pathlib.Path) -> None:
   _touch(tmp_path, *(f'{i % 3}/{i % 5}/{i}.png' for i in range(40)))
   tree = layout.walk(tmp_path)
   found = {
-      str(pathlib.Path(folder) / name)
-      for folder, names in tree.folders.items()
-      for name in names
+    str(pathlib.Path(folder) / name)
+    for folder, names in tree.folders.items()
+    for name in names
   }
   assert found == {
-      os.path.relpath(os.path.join(folder, name), tmp_path)
-      for folder, _, names in os.walk(tmp_path)
-      for name in names
+    os.path.relpath(os.path.join(folder, name), tmp_path)
+    for folder, _, names in os.walk(tmp_path)
+    for name in names
   }
 
 
 def test_what_systems_leave_behind_does_not_count(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   _touch(
-      tmp_path, 'a.png', '._a.png', '.DS_Store', '__MACOSX/x.png',
-      '.ipynb_checkpoints/y.png', 'b/._full_df.csv',
-  )  # pyformat: disable
+    tmp_path,
+    'a.png',
+    '._a.png',
+    '.DS_Store',
+    '__MACOSX/x.png',
+    '.ipynb_checkpoints/y.png',
+    'b/._full_df.csv',
+  )
   assert layout.walk(tmp_path).folders == {'': ('a.png',), 'b': ()}
 
 
@@ -67,12 +72,14 @@ def test_links_are_followed_and_never_loop(tmp_path: pathlib.Path) -> None:
   (root / 'a/self').symlink_to('self')
   (root / 'gone').symlink_to('nowhere')
   assert layout.walk(root).folders == {
-      '': ('gone',), 'a': ('2.png', 'self'), 'images': ('1.png',)
+    '': ('gone',),
+    'a': ('2.png', 'self'),
+    'images': ('1.png',),
   }
 
 
 def test_a_folder_that_cannot_be_listed_is_noted(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """The system's refusal is played, as root may list everything."""
   _touch(tmp_path, 'a/1.png', 'locked/2.png')
@@ -87,7 +94,7 @@ def test_a_folder_that_cannot_be_listed_is_noted(
   tree = layout.walk(tmp_path)
   assert list(tree.folders) == ['', 'a']
   assert tree.notes == (
-      'The folder locked could not be searched (Permission denied).',
+    'The folder locked could not be searched (Permission denied).',
   )
   with pytest.raises(UserError, match=r'locked cannot be searched \(Perm'):
     layout.walk(tmp_path / 'locked')
@@ -103,7 +110,7 @@ def _fails(path: pathlib.Path, names: Sequence[str] = ('t.csv',)) -> str:
 
 @pytest.mark.parametrize('place', ['', 'a', 'a/b/c/d'])
 def test_a_table_is_found_at_any_depth(
-    tmp_path: pathlib.Path, place: str
+  tmp_path: pathlib.Path, place: str
 ) -> None:
   _touch(tmp_path, f'{place}/t.csv'.lstrip('/'), 'x/other.csv')
   tree, table = layout.find_table(tmp_path, ('s.csv', 't.csv'), 'the download')
@@ -139,7 +146,7 @@ def test_a_missing_table_is_one_sentence(tmp_path: pathlib.Path) -> None:
   _touch(tmp_path, 'a/b/1.png')
   (tmp_path / 'a/t.csv').mkdir()
   assert 'holds no t.csv or s.csv: --config.data.dir must be' in _fails(
-      tmp_path, ('t.csv', 's.csv')
+    tmp_path, ('t.csv', 's.csv')
   )
 
 
@@ -149,7 +156,7 @@ def test_a_table_above_is_pointed_at(tmp_path: pathlib.Path) -> None:
 
 
 def _locate(
-    root: pathlib.Path, *names: str
+  root: pathlib.Path, *names: str
 ) -> tuple[dict[str, str], tuple[str, ...]]:
   return layout.locate(layout.walk(root), root / 't.csv', names)
 
@@ -158,16 +165,16 @@ def test_files_are_found_in_several_folders(tmp_path: pathlib.Path) -> None:
   _touch(tmp_path, 'i_1/images/1.png', 'i_2/images/2.png', 'i_2/images/3.png')
   paths, notes = _locate(tmp_path, '1.png', '2.png', '3.png', '4.png')
   assert paths == {
-      '1.png': 'i_1/images/1.png',
-      '2.png': 'i_2/images/2.png',
-      '3.png': 'i_2/images/3.png',
-      '4.png': '4.png',
+    '1.png': 'i_1/images/1.png',
+    '2.png': 'i_2/images/2.png',
+    '3.png': 'i_2/images/3.png',
+    '4.png': '4.png',
   }
   assert notes == ('3 of the 4 images that t.csv names are here.',)
 
 
 def test_a_missing_file_is_expected_beside_the_others(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   _touch(tmp_path, 'deep/er/1.png')
   assert _locate(tmp_path, '1.png', '2.png')[0]['2.png'] == 'deep/er/2.png'
@@ -178,7 +185,7 @@ def test_of_copies_the_fullest_folder_is_taken(tmp_path: pathlib.Path) -> None:
   paths, notes = _locate(tmp_path, '1.png', '2.png')
   assert paths == {'1.png': 'b/1.png', '2.png': 'b/2.png'}
   assert notes[1:] == (
-      '3 images lie in more than one folder: that in b is used.',
+    '3 images lie in more than one folder: that in b is used.',
   )
 
 
@@ -188,12 +195,12 @@ def test_no_file_at_all_is_one_sentence(tmp_path: pathlib.Path) -> None:
   with pytest.raises(UserError) as caught:
     _locate(tmp_path, '', '1.png', '2.png')
   assert 'holds none of the 3 images that t.csv names, as 1.png' in str(
-      caught.value
+    caught.value
   )
 
 
 def test_a_folder_whose_name_is_not_utf8_is_passed_over(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   bad = tmp_path / b'\xe9'.decode(errors='surrogateescape')
   _touch(bad, '1.png', '2.png')
@@ -219,23 +226,23 @@ def test_names_become_unique_and_the_first_stays(names: list[str]) -> None:
 def test_equal_counts_are_one_sentence() -> None:
   counts = {'rows': 5606, 'Mass': 284}
   assert layout.compare('t.csv', dict(counts), counts) == (
-      't.csv has the published 5,606 rows and counts.',
+    't.csv has the published 5,606 rows and counts.',
   )
 
 
 def test_counts_of_a_part() -> None:
   found = {'rows': 800, 'Hernia': 0, 'Mass': 284}
   assert layout.compare('t.csv', found, {'rows': 5606, 'Mass': 284}) == (
-      't.csv has 800 rows; the published file has 5,606: this is a part of it.',
+    't.csv has 800 rows; the published file has 5,606: this is a part of it.',
   )
   assert layout.compare('t.csv', found, {'rows': 5606, 'Mass': 300})[1:] == (
-      'Other counts of t.csv (published ones): Mass 284 (300).',
+    'Other counts of t.csv (published ones): Mass 284 (300).',
   )
 
 
 @pytest.mark.parametrize(
-    'found',
-    [{'rows': 8, 'Mass': 3}, {'rows': 8, 'Mass': 2, 'odd': 1}, {'rows': 11}],
+  'found',
+  [{'rows': 8, 'Mass': 3}, {'rows': 8, 'Mass': 2, 'odd': 1}, {'rows': 11}],
 )
 def test_what_has_more_of_anything_is_no_part(found: dict[str, int]) -> None:
   published = {'rows': 10, 'Mass': 2}
@@ -246,6 +253,6 @@ def test_what_has_more_of_anything_is_no_part(found: dict[str, int]) -> None:
 def test_other_counts_of_as_many_rows() -> None:
   found = layout.compare('t', {'rows': 9, 'odd': 1}, {'rows': 9, 'Mass': 2})
   assert found == (
-      't has 9 rows, as published.',
-      'Other counts of t (published ones): Mass 0 (2), odd 1 (0).',
+    't has 9 rows, as published.',
+    'Other counts of t (published ones): Mass 0 (2), odd 1 (0).',
   )

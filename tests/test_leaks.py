@@ -20,34 +20,38 @@ from heterojax.datasets.manifest import Cohort
 
 # Split, label, path, digest of the file, digest of the pixels, group.
 _ROWS = (
-    ('train', 'ill', 'a', '1', 'A', 'p1'),
-    ('train', 'ill', 'b', '2', 'B', 'p2'),
-    ('train', 'well', 'c', '3', 'C', 'p3'),
-    ('validation', 'well', 'd', '4', 'D', 'p4'),
-    ('validation', 'ill', 'c2', '9', 'C', 'p2'),  # The pixels of c, saved anew.
-    ('test', 'ill', 'a', '1', 'A', 'p1'),  # The same file as in training.
-    ('test', 'ill', 'a2', '1', 'A', 'p9'),  # A copy of it, of another patient.
-    ('test', 'ill', 'e', '5', 'E', 'p2'),  # Another image of that patient.
-    ('test', 'ill', 'f', '6', 'F', 'p6'),
-    ('test', 'well', 'd', '4', 'D', 'p4'),  # Validation is training, too.
-    ('test', 'well', 'b2', '2', 'B', 'p7'),  # Seen under the other label.
-    ('test', 'well', 'g', '7', 'G', 'p8'),
-    ('test', 'well', 'g', '7', 'G', 'p8'),  # Twice in the test set: no leak.
-    ('test', 'well', 'h', '8', 'B', 'p5'),  # The pixels of b in another file.
+  ('train', 'ill', 'a', '1', 'A', 'p1'),
+  ('train', 'ill', 'b', '2', 'B', 'p2'),
+  ('train', 'well', 'c', '3', 'C', 'p3'),
+  ('validation', 'well', 'd', '4', 'D', 'p4'),
+  ('validation', 'ill', 'c2', '9', 'C', 'p2'),  # The pixels of c, saved anew.
+  ('test', 'ill', 'a', '1', 'A', 'p1'),  # The same file as in training.
+  ('test', 'ill', 'a2', '1', 'A', 'p9'),  # A copy of it, of another patient.
+  ('test', 'ill', 'e', '5', 'E', 'p2'),  # Another image of that patient.
+  ('test', 'ill', 'f', '6', 'F', 'p6'),
+  ('test', 'well', 'd', '4', 'D', 'p4'),  # Validation is training, too.
+  ('test', 'well', 'b2', '2', 'B', 'p7'),  # Seen under the other label.
+  ('test', 'well', 'g', '7', 'G', 'p8'),
+  ('test', 'well', 'g', '7', 'G', 'p8'),  # Twice in the test set: no leak.
+  ('test', 'well', 'h', '8', 'B', 'p5'),  # The pixels of b in another file.
 )
 _NONE = {'ill': 0, 'well': 0}
 
 
 def _cohort(
-    rows: Sequence[tuple[str, ...]] = _ROWS, *, pixels: bool = True
+  rows: Sequence[tuple[str, ...]] = _ROWS, *, pixels: bool = True
 ) -> Cohort:
   candidates = tuple(
-      Candidate(
-          str(i), path, label, group, split,
-          columns=(('sha256', file), ('pixels_sha256', shown))[: 1 + pixels],
-      )
-      for i, (split, label, path, file, shown, group) in enumerate(rows)
-  )  # pyformat: disable
+    Candidate(
+      str(i),
+      path,
+      label,
+      group,
+      split,
+      columns=(('sha256', file), ('pixels_sha256', shown))[: 1 + pixels],
+    )
+    for i, (split, label, path, file, shown, group) in enumerate(rows)
+  )
   source = sources.Files(pathlib.Path())
   return Cohort('made up', source, 'ill', 'well', candidates)
 
@@ -58,13 +62,13 @@ def _count(cohort: Cohort) -> dict:
 
 def test_counts_by_kind_and_class() -> None:
   assert _count(_cohort()) == {
-      'same_path': {'ill': 1, 'well': 1},
-      'identical_file': {'ill': 2, 'well': 2},
-      'identical_pixels': {'ill': 2, 'well': 3},
-      'validation_identical_pixels': {'ill': 1, 'well': 0},
-      'shared_group': {'ill': 2, 'well': 1},
-      'validation_shared_group': {'ill': 1, 'well': 0},
-      'near_duplicate': {'ill': 0, 'well': 0},
+    'same_path': {'ill': 1, 'well': 1},
+    'identical_file': {'ill': 2, 'well': 2},
+    'identical_pixels': {'ill': 2, 'well': 3},
+    'validation_identical_pixels': {'ill': 1, 'well': 0},
+    'shared_group': {'ill': 2, 'well': 1},
+    'validation_shared_group': {'ill': 1, 'well': 0},
+    'near_duplicate': {'ill': 0, 'well': 0},
   }
 
 
@@ -72,29 +76,33 @@ def test_every_leak_names_both_images() -> None:
   found = leaks.find(_cohort(), {})
   ids = [(k.kind, k.split, k.id, k.other) for k in found]
   assert ids == [
-      ('same_path', 'test', '5', '0'),
-      ('same_path', 'test', '9', '3'),
-      ('identical_file', 'test', '5', '0'),
-      ('identical_file', 'test', '6', '0'),
-      ('identical_file', 'test', '9', '3'),
-      ('identical_file', 'test', '10', '1'),
-      ('identical_pixels', 'test', '5', '0'),
-      ('identical_pixels', 'test', '6', '0'),
-      ('identical_pixels', 'test', '9', '3'),
-      ('identical_pixels', 'test', '10', '1'),
-      ('identical_pixels', 'test', '13', '1'),
-      ('shared_group', 'test', '5', '0'),
-      ('shared_group', 'test', '7', '1'),
-      ('shared_group', 'test', '9', '3'),
-      ('identical_pixels', 'validation', '4', '2'),
-      ('shared_group', 'validation', '4', '1'),
+    ('same_path', 'test', '5', '0'),
+    ('same_path', 'test', '9', '3'),
+    ('identical_file', 'test', '5', '0'),
+    ('identical_file', 'test', '6', '0'),
+    ('identical_file', 'test', '9', '3'),
+    ('identical_file', 'test', '10', '1'),
+    ('identical_pixels', 'test', '5', '0'),
+    ('identical_pixels', 'test', '6', '0'),
+    ('identical_pixels', 'test', '9', '3'),
+    ('identical_pixels', 'test', '10', '1'),
+    ('identical_pixels', 'test', '13', '1'),
+    ('shared_group', 'test', '5', '0'),
+    ('shared_group', 'test', '7', '1'),
+    ('shared_group', 'test', '9', '3'),
+    ('identical_pixels', 'validation', '4', '2'),
+    ('shared_group', 'validation', '4', '1'),
   ]
   assert {k.distance for k in found} == {None}
   rows = list(csv.DictReader(io.StringIO(leaks.leaks_csv(found))))
   assert rows[0] == {
-      'kind': 'same_path', 'split': 'test', 'id': '5', 'label': 'ill',
-      'other': '0', 'distance': '',
-  }  # pyformat: disable
+    'kind': 'same_path',
+    'split': 'test',
+    'id': '5',
+    'label': 'ill',
+    'other': '0',
+    'distance': '',
+  }
   assert [(r['kind'], r['split'], r['id'], r['other']) for r in rows] == ids
 
 
@@ -106,9 +114,9 @@ def test_the_clean_protocol_is_silent_about_validation() -> None:
 def test_candidates_left_out_do_not_leak() -> None:
   cohort = _cohort()
   cohort = cohort.replaced({
-      c.id: c.left_out('not drawn')
-      for c in cohort.candidates
-      if c.split != 'test'
+    c.id: c.left_out('not drawn')
+    for c in cohort.candidates
+    if c.split != 'test'
   })
   assert leaks.find(cohort, {}) == []
   counts = _count(cohort)
@@ -119,25 +127,26 @@ def test_candidates_left_out_do_not_leak() -> None:
 def test_unknown_groups_are_no_zero() -> None:
   cohort = _cohort()
   nameless = {
-      c.id: dataclasses.replace(c, group='')
-      for c in cohort.candidates
-      if c.id in ('0', '3', '5')
+    c.id: dataclasses.replace(c, group='')
+    for c in cohort.candidates
+    if c.id in ('0', '3', '5')
   }
   cohort = cohort.replaced(nameless)
   found = _count(cohort)
   # What is known is a lower bound.
   assert sum(found['shared_group'].values()) < sum(
-      _count(_cohort())['shared_group'].values()
+    _count(_cohort())['shared_group'].values()
   )
   assert found['shared_group_why'] == '3 of 14 images name no patient or group'
   none = cohort.replaced({
-      c.id: dataclasses.replace(c, group='') for c in cohort.candidates
+    c.id: dataclasses.replace(c, group='') for c in cohort.candidates
   })
   assert _count(none)['shared_group'] is None
   # Two images without a name are not of one patient.
   assert not [
-      k for k in leaks.find(cohort, {})
-      if k.kind == 'shared_group' and k.id in nameless
+    k
+    for k in leaks.find(cohort, {})
+    if k.kind == 'shared_group' and k.id in nameless
   ]
 
 
@@ -160,14 +169,14 @@ def test_near_duplicates_are_nearer_than_a_tenth() -> None:
   tested = [c.id for c in cohort.included if c.split == 'test']
   # Exactly 0.1 is no duplicate yet.
   distance = dict(
-      zip(tested, (0.09, 0.1, 0.3, 0.4, 0.4, 0.0, 0.7, 0.8, 0.9), strict=True)
+    zip(tested, (0.09, 0.1, 0.3, 0.4, 0.4, 0.0, 0.7, 0.8, 0.9), strict=True)
   )
   nearest = leaks.Nearest(dict.fromkeys(tested, '2'), distance)
   found = leaks.find(cohort, {'test': nearest})
   near = [k for k in found if k.kind == 'near_duplicate']
   assert near == [
-      leaks.Leak('near_duplicate', 'test', '5', 'ill', '2', 0.09),
-      leaks.Leak('near_duplicate', 'test', '10', 'well', '2', 0.0),
+    leaks.Leak('near_duplicate', 'test', '5', 'ill', '2', 0.09),
+    leaks.Leak('near_duplicate', 'test', '10', 'well', '2', 0.0),
   ]
   counts = leaks.count(found, cohort)
   assert counts['near_duplicate'] == {'ill': 1, 'well': 1}
@@ -178,10 +187,10 @@ def test_counts_of_folds_add_up() -> None:
   """Every fold tests other images, so that none is counted twice."""
   cohort = _cohort()
   swapped = cohort.replaced({
-      c.id: dataclasses.replace(
-          c, split={'test': 'train', 'train': 'test'}.get(c.split, c.split)
-      )
-      for c in cohort.candidates
+    c.id: dataclasses.replace(
+      c, split={'test': 'train', 'train': 'test'}.get(c.split, c.split)
+    )
+    for c in cohort.candidates
   })
   found = leaks.find(cohort, {}) + leaks.find(swapped, {})
   counts = leaks.count(found, cohort)
@@ -201,7 +210,7 @@ class _AnyImage:
   def inspect(self, path: str) -> sources.Inspection:
     digest = hashlib.sha256(path.encode()).hexdigest()
     return sources.Inspection(
-        '', (('sha256', digest), ('pixels_sha256', digest))
+      '', (('sha256', digest), ('pixels_sha256', digest))
     )
 
 
@@ -210,24 +219,32 @@ def by_the_papers_rule(odir_dir: pathlib.Path) -> Cohort:
   """The rows of the published table, without their images."""
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-      table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
   )
   return selection.select(
-      Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
-      seed=0, balance=True, distinct=False, max_bad_share=0, workers=1,
-  )  # pyformat: disable
+    Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
+    seed=0,
+    balance=True,
+    distinct=False,
+    max_bad_share=0,
+    workers=1,
+  )
 
 
 def _split(cohort: Cohort, protocol: str, seed: int) -> Cohort:
   (found,) = splits.assign(
-      cohort, seed=seed, protocol=protocol, test_share=0.2,
-      validation_share=0.2, folds=0,
-  )  # pyformat: disable
+    cohort,
+    seed=seed,
+    protocol=protocol,
+    test_share=0.2,
+    validation_share=0.2,
+    folds=0,
+  )
   return found
 
 
 def test_most_cataract_rows_that_the_paper_tests_were_trained_on(
-    by_the_papers_rule: Cohort,
+  by_the_papers_rule: Cohort,
 ) -> None:
   cohort = by_the_papers_rule
   rows = [c.path for c in cohort.included if c.label == 'cataract']
@@ -237,8 +254,8 @@ def test_most_cataract_rows_that_the_paper_tests_were_trained_on(
   for seed in range(200):
     found = leaks.find(_split(cohort, 'published', seed), {})
     of_kind = {
-        kind: sum((k.kind, k.label) == (kind, 'cataract') for k in found)
-        for kind in ('same_path', 'identical_file', 'identical_pixels')
+      kind: sum((k.kind, k.label) == (kind, 'cataract') for k in found)
+      for kind in ('same_path', 'identical_file', 'identical_pixels')
     }
     assert len(set(of_kind.values())) == 1
     shares.append(of_kind['same_path'] / 104)
@@ -251,12 +268,16 @@ def test_most_cataract_rows_that_the_paper_tests_were_trained_on(
 def test_the_clean_protocol_shares_nothing(odir_dir: pathlib.Path) -> None:
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-      table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
   )
   cohort = selection.select(
-      Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
-      seed=0, balance=True, distinct=True, max_bad_share=0, workers=1,
-  )  # pyformat: disable
+    Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
+    seed=0,
+    balance=True,
+    distinct=True,
+    max_bad_share=0,
+    workers=1,
+  )
   assert len(cohort.included) == 262 * 2
   for seed in range(4):
     assert leaks.find(_split(cohort, 'clean', seed), {}) == []
@@ -266,10 +287,10 @@ def test_leaks_of_a_regression_have_no_classes() -> None:
   labels = {'ill': '12', 'well': '30.5'}
   cohort = _cohort()
   candidates = tuple(
-      dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
+    dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
   )
   numbers = dataclasses.replace(
-      cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, positive='', negative='', candidates=candidates, task='regression'
   )
   by_class, counts = _count(cohort), _count(numbers)
   assert counts.keys() == by_class.keys()
@@ -277,6 +298,6 @@ def test_leaks_of_a_regression_have_no_classes() -> None:
     assert counts[kind] == {'all': sum(found.values())}
   found = leaks.find(numbers, {})
   assert [k._replace(label='') for k in found] == [
-      k._replace(label='') for k in leaks.find(cohort, {})
+    k._replace(label='') for k in leaks.find(cohort, {})
   ]
   assert {k.label for k in found} == set(labels.values())

@@ -28,28 +28,28 @@ def _fails(path: pathlib.Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ('text', 'rows'),
-    [
-        ('a,b\n1,2\n', [{'a': '1', 'b': '2'}]),
-        ('a,b\n1\n', [{'a': '1', 'b': ''}]),
-        ('a,b,\n1,2,\n3,4\n', [{'a': '1', 'b': '2'}, {'a': '3', 'b': '4'}]),
-        (',a,,b\n0,1,x,2\n', [{'a': '1', 'b': '2'}]),
-        ('a,b\n1,2,,\n', [{'a': '1', 'b': '2'}]),
-        ('a\n1;2\n', [{'a': '1;2'}]),
-        ('a;b,c\n1,2\n', [{'a;b': '1', 'c': '2'}]),
-        ('a\n"x,\ny"\n', [{'a': 'x,\ny'}]),
-        ('a\n', []),
-        ('', []),
-    ],
+  ('text', 'rows'),
+  [
+    ('a,b\n1,2\n', [{'a': '1', 'b': '2'}]),
+    ('a,b\n1\n', [{'a': '1', 'b': ''}]),
+    ('a,b,\n1,2,\n3,4\n', [{'a': '1', 'b': '2'}, {'a': '3', 'b': '4'}]),
+    (',a,,b\n0,1,x,2\n', [{'a': '1', 'b': '2'}]),
+    ('a,b\n1,2,,\n', [{'a': '1', 'b': '2'}]),
+    ('a\n1;2\n', [{'a': '1;2'}]),
+    ('a;b,c\n1,2\n', [{'a;b': '1', 'c': '2'}]),
+    ('a\n"x,\ny"\n', [{'a': 'x,\ny'}]),
+    ('a\n', []),
+    ('', []),
+  ],
 )
 def test_rows(
-    tmp_path: pathlib.Path, text: str, rows: list[dict[str, str]]
+  tmp_path: pathlib.Path, text: str, rows: list[dict[str, str]]
 ) -> None:
   assert read_table(_table(tmp_path, text)) == rows
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   path = _table(tmp_path, 'id,x\n1,2\n'.encode('utf-8-sig'))
   assert read_table(path) == [{'id': '1', 'x': '2'}]
@@ -68,22 +68,22 @@ def test_latin1_is_named_with_its_line(tmp_path: pathlib.Path) -> None:
 
 def test_a_workbook_is_named(tmp_path: pathlib.Path) -> None:
   assert 'is a workbook or an archive' in _fails(
-      _table(tmp_path, b'PK\x03\x04\x14\x00')
+    _table(tmp_path, b'PK\x03\x04\x14\x00')
   )
 
 
 @pytest.mark.parametrize(
-    ('text', 'name'),
-    [
-        ('id;x\n1;2\n', 'semicolons'),
-        ('id;x\n1;2,5\n', 'semicolons'),
-        ('"id";"x"\n"1";"2"\n', 'semicolons'),
-        ('\n id\tx\n1\t2\n', 'tabs'),
-        ('id|x\n1|2\n', 'bars'),
-    ],
+  ('text', 'name'),
+  [
+    ('id;x\n1;2\n', 'semicolons'),
+    ('id;x\n1;2,5\n', 'semicolons'),
+    ('"id";"x"\n"1";"2"\n', 'semicolons'),
+    ('\n id\tx\n1\t2\n', 'tabs'),
+    ('id|x\n1|2\n', 'bars'),
+  ],
 )
 def test_other_separators_are_named(
-    tmp_path: pathlib.Path, text: str, name: str
+  tmp_path: pathlib.Path, text: str, name: str
 ) -> None:
   assert f'is separated by {name}' in _fails(_table(tmp_path, text))
 
@@ -109,8 +109,7 @@ def test_missing_columns_are_named_beside_those_there() -> None:
   require_columns(path, [{'label': '', 'path': '', 'x': ''}], ('path', 'label'))
   assert _requires(path, []) == 't.csv holds no rows.'
   assert _requires(path, [{'path': '', 'Diagnosis': ''}]) == (
-      "t.csv has no column 'label': it needs path, label and has path,"
-      ' Diagnosis.'
+    "t.csv has no column 'label': it needs path, label and has path, Diagnosis."
   )
   assert _requires(path, [{}]).endswith('and has no names of columns.')
   wide = _requires(path, [{f'c{i}': '' for i in range(500)}])
@@ -123,21 +122,21 @@ def test_a_pipe_is_no_table(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('cell', 'written'),
-    [
-        ('=1+1', "'=1+1"),
-        ('+cmd', "'+cmd"),
-        ('-x', "'-x"),
-        ('@SUM(1)', "'@SUM(1)"),
-        ('\tx', "'\tx"),
-        ('＝1', "'＝1"),
-        ("'=x", "''=x"),
-        ('-1.5', '-1.5'),
-        ('+2e-5', '+2e-5'),
-        (-1.5, '-1.5'),
-        ("'x", "'x"),
-        ('a=b', 'a=b'),
-    ],
+  ('cell', 'written'),
+  [
+    ('=1+1', "'=1+1"),
+    ('+cmd', "'+cmd"),
+    ('-x', "'-x"),
+    ('@SUM(1)', "'@SUM(1)"),
+    ('\tx', "'\tx"),
+    ('＝1', "'＝1"),
+    ("'=x", "''=x"),
+    ('-1.5', '-1.5'),
+    ('+2e-5', '+2e-5'),
+    (-1.5, '-1.5'),
+    ("'x", "'x"),
+    ('a=b', 'a=b'),
+  ],
 )
 def test_formulas_are_written_as_text(cell: str | float, written: str) -> None:
   text = csv_text(['=a'], [[cell]])

@@ -12,13 +12,13 @@ from heterojax.cluster import matching
 def _best(reference: np.ndarray, labels: np.ndarray, k: int) -> int:
   """Most samples that can have the same number, by trying all numberings."""
   return max(
-      int(np.sum(np.array(new)[labels] == reference))
-      for new in itertools.permutations(range(k))
+    int(np.sum(np.array(new)[labels] == reference))
+    for new in itertools.permutations(range(k))
   )
 
 
 def _noisy(
-    rng: np.random.Generator, truth: np.ndarray, k: int, share: float
+  rng: np.random.Generator, truth: np.ndarray, k: int, share: float
 ) -> np.ndarray:
   """Labels that differ in a share of samples, with numbers of their own."""
   wrong = rng.random(len(truth)) < share
@@ -67,7 +67,7 @@ def test_equal_trainings_get_equal_numbers(seed: int) -> None:
 
 @pytest.mark.parametrize('seed', range(10))
 def test_each_training_is_matched_with_the_one_that_agrees_most(
-    seed: int,
+  seed: int,
 ) -> None:
   rng = np.random.default_rng(seed)
   truth = rng.integers(3, size=30)
@@ -102,7 +102,7 @@ def test_numbers_of_a_training_do_not_matter() -> None:
     # But for the names of the reference's own clusters.
     for a, b in itertools.product(range(6), repeat=2):
       np.testing.assert_array_equal(
-          aligned[a] == aligned[b], realigned[a] == realigned[b]
+        aligned[a] == aligned[b], realigned[a] == realigned[b]
       )
 
 
@@ -112,8 +112,10 @@ def test_the_metric_decides_where_members_do_not() -> None:
   accuracy = np.array([[0.9, 0.6], [0.6, 0.9]])
   new = matching.align_trainings(labels, 2, accuracy)
   assert new.tolist() == [[0, 1], [1, 0]]
-  assert matching.align_trainings(labels, 2, accuracy[:, :1] + [0, 0]).tolist(
-  ) == matching.align_trainings(labels, 2).tolist()
+  assert (
+    matching.align_trainings(labels, 2, accuracy[:, :1] + [0, 0]).tolist()
+    == matching.align_trainings(labels, 2).tolist()
+  )
 
 
 def test_members_and_metric_count_the_same() -> None:
@@ -141,7 +143,7 @@ def test_clusters_without_a_metric_are_matched_by_members() -> None:
   nothing = np.full((4, 3), np.nan)
   want = matching.align_trainings(labels, 3)
   np.testing.assert_array_equal(
-      matching.align_trainings(labels, 3, nothing), want
+    matching.align_trainings(labels, 3, nothing), want
   )
   one = nothing.copy()
   one[0] = 0.5, 0.7, 0.6
@@ -170,8 +172,8 @@ def test_adjusted_rand_is_scikit_learns() -> None:
     for share in (0, 0.2, 1):
       labels = np.array([_noisy(rng, truth, k, share) for _ in range(5)])
       want = np.mean([
-          metrics.adjusted_rand_score(a, b)
-          for a, b in itertools.combinations(labels, 2)
+        metrics.adjusted_rand_score(a, b)
+        for a, b in itertools.combinations(labels, 2)
       ])
       got = matching.pairwise_adjusted_rand(labels)
       assert got == pytest.approx(want, rel=1e-12, abs=1e-12)
@@ -182,7 +184,7 @@ def test_adjusted_rand_is_scikit_learns() -> None:
 
 
 def _jaccard_by_sets(
-    labels: np.ndarray, boot_labels: np.ndarray, weights: np.ndarray, k: int
+  labels: np.ndarray, boot_labels: np.ndarray, weights: np.ndarray, k: int
 ) -> list[float]:
   result = []
   for i in range(k):
@@ -208,7 +210,7 @@ def test_bootstrap_jaccard_is_that_of_sets(seed: int) -> None:
   got = matching.bootstrap_jaccard(labels, boot_labels, weights, k)
   assert got.dtype == np.float64 and np.isnan(got[4])
   np.testing.assert_allclose(
-      got, _jaccard_by_sets(labels, boot_labels, weights, k), rtol=1e-12
+    got, _jaccard_by_sets(labels, boot_labels, weights, k), rtol=1e-12
   )
 
 
@@ -219,6 +221,6 @@ def test_bootstrap_jaccard_by_hand() -> None:
   # First: {0, 2, 3} with {0, 2} is 2/3, {4} with {3, 4} is 1/2; the second
   # draws no member of cluster 1.
   np.testing.assert_allclose(
-      matching.bootstrap_jaccard(labels, boot_labels, weights, 2),
-      [(2 / 3 + 1) / 2, 1 / 2],
+    matching.bootstrap_jaccard(labels, boot_labels, weights, 2),
+    [(2 / 3 + 1) / 2, 1 / 2],
   )

@@ -18,8 +18,12 @@ from heterojax.datasets import npz
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
-_REAL = pathlib.Path(__file__).resolve().parents[2].joinpath(
-    'shared', 'data', 'medmnist', 'breastmnist.npz'
+_REAL = (
+  pathlib
+  .Path(__file__)
+  .resolve()
+  .parents[2]
+  .joinpath('shared', 'data', 'medmnist', 'breastmnist.npz')
 )
 
 
@@ -31,7 +35,7 @@ def real() -> pathlib.Path:
 
 
 def _arrays(
-    sizes: tuple[int, ...] = (5, 3, 4), image: tuple[int, ...] = (6, 7)
+  sizes: tuple[int, ...] = (5, 3, 4), image: tuple[int, ...] = (6, 7)
 ) -> dict[str, np.ndarray]:
   """Random images with the labels 0, 1, 0, 1, ..."""
   rng = np.random.default_rng(0)
@@ -85,7 +89,7 @@ def test_the_real_images_are_the_files_own(real: pathlib.Path) -> None:
 
 
 def test_a_published_file_is_known_by_its_content(
-    real: pathlib.Path, tmp_path: pathlib.Path
+  real: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   copy = shutil.copy(real, tmp_path / 'download (1).npz')
   cohort = medmnist.read(pathlib.Path(copy), '', '')
@@ -94,15 +98,15 @@ def test_a_published_file_is_known_by_its_content(
 
 
 @pytest.mark.parametrize(
-    ('stem', 'names', 'positive'),
-    [
-        ('breastmnist', ('malignant', 'normal, benign'), 'malignant'),
-        ('breastmnist_224', ('malignant', 'normal, benign'), 'malignant'),
-        ('PneumoniaMNIST_64', ('normal', 'pneumonia'), 'pneumonia'),
-    ],
+  ('stem', 'names', 'positive'),
+  [
+    ('breastmnist', ('malignant', 'normal, benign'), 'malignant'),
+    ('breastmnist_224', ('malignant', 'normal, benign'), 'malignant'),
+    ('PneumoniaMNIST_64', ('normal', 'pneumonia'), 'pneumonia'),
+  ],
 )
 def test_sets_of_two_classes_are_known_by_name(
-    tmp_path: pathlib.Path, stem: str, names: tuple[str, str], positive: str
+  tmp_path: pathlib.Path, stem: str, names: tuple[str, str], positive: str
 ) -> None:
   path = _save(tmp_path / f'{stem}.npz', _arrays())
   cohort = medmnist.read(path, '', '')
@@ -137,12 +141,12 @@ def test_candidates_and_their_splits(tmp_path: pathlib.Path) -> None:
   path = _save(tmp_path / 'other.npz', _arrays((2, 1, 1)))
   cohort = medmnist.read(path, '1', '0')
   assert [
-      (c.id, c.path, c.label, c.group, c.split) for c in cohort.candidates
+    (c.id, c.path, c.label, c.group, c.split) for c in cohort.candidates
   ] == [
-      ('train_0', 'train_0', '0', '', 'train'),
-      ('train_1', 'train_1', '1', '', 'train'),
-      ('validation_0', 'validation_0', '0', '', 'validation'),
-      ('test_0', 'test_0', '0', '', 'test'),
+    ('train_0', 'train_0', '0', '', 'train'),
+    ('train_1', 'train_1', '1', '', 'train'),
+    ('validation_0', 'validation_0', '0', '', 'validation'),
+    ('test_0', 'test_0', '0', '', 'test'),
   ]
 
 
@@ -153,20 +157,20 @@ def test_other_labels_are_left_out(tmp_path: pathlib.Path) -> None:
   assert 'the labels 0, 1, 2, 10' in _fails(path, '', '')
   cohort = medmnist.read(path, '10', '2')
   assert [c.reason for c in cohort.candidates[:5]] == [
-      "label '0' is not one of the two classes",
-      "label '1' is not one of the two classes",
-      '',
-      '',
-      '',
+    "label '0' is not one of the two classes",
+    "label '1' is not one of the two classes",
+    '',
+    '',
+    '',
   ]
   assert {c.split for c in cohort.included} == {'train'}
 
 
 @pytest.mark.parametrize(
-    'image', [(28, 28), (28, 28, 3), (64, 64), (1, 1), (5, 3, 3), (224, 224, 3)]
+  'image', [(28, 28), (28, 28, 3), (64, 64), (1, 1), (5, 3, 3), (224, 224, 3)]
 )
 def test_images_are_lossless(
-    tmp_path: pathlib.Path, image: tuple[int, ...]
+  tmp_path: pathlib.Path, image: tuple[int, ...]
 ) -> None:
   arrays = _arrays((2, 1, 1), image)
   path = _save(tmp_path / 'x.npz', arrays)
@@ -207,7 +211,7 @@ def test_inspection_tells_equal_images(tmp_path: pathlib.Path) -> None:
   arrays['test_images'][1] = arrays['train_images'][0]
   source = medmnist.read(_save(tmp_path / 'x.npz', arrays), '1', '0').source
   first, same, other = (
-      dict(source.inspect(p).columns) for p in ('train_0', 'test_1', 'test_2')
+    dict(source.inspect(p).columns) for p in ('train_0', 'test_1', 'test_2')
   )
   assert first == same
   assert first['sha256'] != other['sha256']
@@ -215,7 +219,7 @@ def test_inspection_tells_equal_images(tmp_path: pathlib.Path) -> None:
 
 
 def test_images_are_loaded_once_and_late(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   arrays = _arrays((40, 3, 4))
   path = _save(tmp_path / 'x.npz', arrays)
@@ -248,27 +252,27 @@ def test_a_folder_with_one_file(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('changes', 'says'),
-    [
-        ({'train_labels': np.zeros((5, 14), np.uint8)}, '14 labels an image'),
-        ({'train_labels': np.zeros((4, 1), np.uint8)}, 'for 5 images'),
-        ({'train_labels': np.zeros((5, 1, 1), np.uint8)}, 'for 5 images'),
-        ({'train_labels': np.zeros((5, 1), np.float32)}, 'not integers'),
-        ({'train_labels': np.array([['a']] * 5)}, 'not integers'),
-        ({'train_labels': None}, 'without train_labels'),
-        ({'train_images': np.zeros((5, 8, 8, 8), np.uint8)}, 'volumes'),
-        ({'train_images': np.zeros((5, 64), np.uint8)}, '[N, H, W]'),
-        ({'train_images': np.zeros((5, 0, 8), np.uint8)}, '[N, H, W]'),
-        ({'train_images': np.zeros((5, 8, 8), np.uint16)}, 'uint16'),
-        ({'train_images': np.zeros((5, 8, 8), object)}, 'Python objects'),
-        (
-            {f'{w}_images': None for w in ('train', 'val', 'test')},
-            'holds no train_images',
-        ),
-    ],
+  ('changes', 'says'),
+  [
+    ({'train_labels': np.zeros((5, 14), np.uint8)}, '14 labels an image'),
+    ({'train_labels': np.zeros((4, 1), np.uint8)}, 'for 5 images'),
+    ({'train_labels': np.zeros((5, 1, 1), np.uint8)}, 'for 5 images'),
+    ({'train_labels': np.zeros((5, 1), np.float32)}, 'not integers'),
+    ({'train_labels': np.array([['a']] * 5)}, 'not integers'),
+    ({'train_labels': None}, 'without train_labels'),
+    ({'train_images': np.zeros((5, 8, 8, 8), np.uint8)}, 'volumes'),
+    ({'train_images': np.zeros((5, 64), np.uint8)}, '[N, H, W]'),
+    ({'train_images': np.zeros((5, 0, 8), np.uint8)}, '[N, H, W]'),
+    ({'train_images': np.zeros((5, 8, 8), np.uint16)}, 'uint16'),
+    ({'train_images': np.zeros((5, 8, 8), object)}, 'Python objects'),
+    (
+      {f'{w}_images': None for w in ('train', 'val', 'test')},
+      'holds no train_images',
+    ),
+  ],
 )
 def test_other_arrays_are_refused(
-    tmp_path: pathlib.Path, changes: dict[str, np.ndarray | None], says: str
+  tmp_path: pathlib.Path, changes: dict[str, np.ndarray | None], says: str
 ) -> None:
   arrays = {**_arrays(), **changes}
   arrays = {name: a for name, a in arrays.items() if a is not None}

@@ -6,13 +6,15 @@ import re
 import numpy as np
 import pytest
 
-from heterojax import heterogeneity
-from heterojax.studies import mendez2019
+from heterojax.stats import heterogeneity
+from heterojax.studies.sample_size import mendez2019
 
 PAPER = (
-    pathlib.Path(__file__).resolve().parent.parent.parent
-    / 'shared' / 'papers' / 'mendez2019.txt'
-)  # pyformat: disable
+  pathlib.Path(__file__).resolve().parent.parent.parent
+  / 'shared'
+  / 'papers'
+  / 'mendez2019.txt'
+)
 SIZES = {'psp': [100, 300, 1464, 2928], 'bone_age': [300, 700, 2837, 5674]}
 PAIRS = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
 
@@ -25,7 +27,7 @@ def _text() -> str:
 
 
 def printed(
-    text: str, table: int, columns: int
+  text: str, table: int, columns: int
 ) -> dict[str, list[list[float]]]:
   """Rows of a table per model: a size, then its numbers, in printed order."""
   body = text[text.index(f'Table {table}. ') :]
@@ -48,8 +50,8 @@ def test_table_1(text: str, model: str) -> None:
   assert text.index('Centroid Distance\t') < text.index('Closes-Point Distance')
   sizes = mendez2019.mendez2019(model)['sizes']
   for kind, part in (
-      ('centroid_distances', rows[:4]),
-      ('closest_point_distances', rows[4:]),
+    ('centroid_distances', rows[:4]),
+    ('closest_point_distances', rows[4:]),
   ):
     for size, row in zip(sizes, part, strict=True):
       matrix = size[kind]
@@ -65,9 +67,9 @@ def test_table_2(text: str, model: str) -> None:
   assert clusters == ['0', '1', '2', '3']
   sizes = mendez2019.mendez2019(model)['sizes']
   ours = [
-      [s['n'], *(s['to_centroid'][c][k] for k in ('min', 'max', 'mean', 'std'))]
-      for c in range(4)
-      for s in sizes
+    [s['n'], *(s['to_centroid'][c][k] for k in ('min', 'max', 'mean', 'std'))]
+    for c in range(4)
+    for s in sizes
   ]
   assert ours == rows
 
@@ -86,43 +88,43 @@ def test_headings(text: str) -> None:
 def test_the_text(text: str) -> None:
   text = ' '.join(text.split())
   found = re.search(
-      r'Pearson Coefficient of (-[\d.]+) for the PSP plates model and (-[\d.]+)'
-      r' for the Bone Age model',
-      text,
+    r'Pearson Coefficient of (-[\d.]+) for the PSP plates model and (-[\d.]+)'
+    r' for the Bone Age model',
+    text,
   )
   for model, value in zip(('psp', 'bone_age'), found.groups()):
     relation = mendez2019.mendez2019(model)['cv_vs_metric']
     assert relation == {'pearson': float(value)}
   sizes = re.search(
-      r'for model 2.1 the sample sizes were (\d+), (\d+), half \((\d+)\) and'
-      r' the whole dataset \((\d+)\), as well, for model 2.2, (\d+), (\d+),'
-      r' half \((\d+)\) and the whole dataset \((\d+)\)',
-      text,
+    r'for model 2.1 the sample sizes were (\d+), (\d+), half \((\d+)\) and'
+    r' the whole dataset \((\d+)\), as well, for model 2.2, (\d+), (\d+),'
+    r' half \((\d+)\) and the whole dataset \((\d+)\)',
+    text,
   )
   both = [int(n) for n in sizes.groups()]
   assert both == SIZES['psp'] + SIZES['bone_age']
   names = re.search(
-      r'a \$CV < (\d+)\\%\$ is (very good), \$(\d+)\\% - (\d+)\\%\$ is (good),'
-      r' \$(\d+)\\% - (\d+)\\%\$ is (acceptable), and \$CV > (\d+)\\%\$ is (not'
-      r' acceptable)',
-      text,
+    r'a \$CV < (\d+)\\%\$ is (very good), \$(\d+)\\% - (\d+)\\%\$ is (good),'
+    r' \$(\d+)\\% - (\d+)\\%\$ is (acceptable), and \$CV > (\d+)\\%\$ is (not'
+    r' acceptable)',
+    text,
   ).groups()
-  assert heterogeneity.BANDS == {
-      'recommended': 0.05,
-      names[1]: int(names[0]) / 100,
-      names[4]: int(names[3]) / 100,
-      names[7]: int(names[6]) / 100,
-  }
+  assert {
+    'recommended': 0.05,
+    names[1]: int(names[0]) / 100,
+    names[4]: int(names[3]) / 100,
+    names[7]: int(names[6]) / 100,
+  } == heterogeneity.BANDS
   assert names[2] == names[0] and names[5] == names[3]
   assert names[8] == names[6] and heterogeneity.band(0.31) == names[9]
   assert '$CV < 5\\%$ is recommended' in text
   for words in (
-      'using 4-fold validation',
-      '10 principal components',
-      'Fuzzy K-Means with 4 clusters',
-      'trained 10 times',
-      'giving 512 image-features',
-      'fuzzifier',
+    'using 4-fold validation',
+    '10 principal components',
+    'Fuzzy K-Means with 4 clusters',
+    'trained 10 times',
+    'giving 512 image-features',
+    'fuzzifier',
   ):
     assert (words in text) == (words != 'fuzzifier')
 
@@ -134,10 +136,10 @@ def test_shape(model: str) -> None:
   for size in known['sizes']:
     assert [row['cluster'] for row in size['to_centroid']] == [0, 1, 2, 3]
     for row in size['to_centroid']:
-      assert row['min'] < row['mean'] < row['max'] and 0 < row['std']
+      assert row['min'] < row['mean'] < row['max'] and row['std'] > 0
     centroids, closest = (
-        np.array(size[kind])
-        for kind in ('centroid_distances', 'closest_point_distances')
+      np.array(size[kind])
+      for kind in ('centroid_distances', 'closest_point_distances')
     )
     for matrix in (centroids, closest):
       assert matrix.shape == (4, 4)
@@ -155,13 +157,21 @@ def test_typed_from_the_paper() -> None:
   assert psp['sizes'][3]['centroid_distances'][3][2] == 12.38
   assert psp['sizes'][3]['closest_point_distances'][2][3] == 2.14
   assert psp['sizes'][1]['to_centroid'][0] == {
-      'cluster': 0, 'min': 5.73, 'max': 21.52, 'mean': 11.97, 'std': 3.37
-  }  # pyformat: disable
+    'cluster': 0,
+    'min': 5.73,
+    'max': 21.52,
+    'mean': 11.97,
+    'std': 3.37,
+  }
   assert bone_age['sizes'][0]['centroid_distances'][0][3] == 6.2
   assert bone_age['sizes'][3]['closest_point_distances'][3][2] == 2.34
   assert bone_age['sizes'][2]['to_centroid'][3] == {
-      'cluster': 3, 'min': 3.7, 'max': 53.7, 'mean': 11.47, 'std': 6.19
-  }  # pyformat: disable
+    'cluster': 3,
+    'min': 3.7,
+    'max': 53.7,
+    'mean': 11.47,
+    'std': 6.19,
+  }
   assert psp['cv_vs_metric']['pearson'] == -0.9871
   assert bone_age['cv_vs_metric']['pearson'] == -0.9832
 

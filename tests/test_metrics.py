@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from heterojax import metrics
+from heterojax.stats import metrics
 
 # Few values, so that ties and exactly 0.5 are frequent.
 _PROBABILITIES = st.one_of(
-    st.sampled_from([0.0, 0.25, 0.5, np.nextafter(0.5, 1), 0.75, 1.0]),
-    st.floats(0, 1),
+  st.sampled_from([0.0, 0.25, 0.5, np.nextafter(0.5, 1), 0.75, 1.0]),
+  st.floats(0, 1),
 )
 _ROWS = st.lists(
-    st.tuples(st.integers(0, 1), _PROBABILITIES), min_size=1, max_size=30
+  st.tuples(st.integers(0, 1), _PROBABILITIES), min_size=1, max_size=30
 )
 
 
@@ -26,20 +26,20 @@ def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
   got = metrics.score(y, p)
   predicted = p > 0.5
   tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
-      y, predicted, labels=[0, 1]
+    y, predicted, labels=[0, 1]
   ).ravel()
   counts = {'n': len(y), 'tp': tp, 'fp': fp, 'tn': tn, 'fn': fn}
   assert {name: got[name] for name in metrics.COUNTS} == counts
   assert got['accuracy'] == pytest.approx(
-      sklearn_metrics.accuracy_score(y, predicted)
+    sklearn_metrics.accuracy_score(y, predicted)
   )
   if y.any():
     assert got['sensitivity'] == pytest.approx(
-        sklearn_metrics.recall_score(y, predicted)
+      sklearn_metrics.recall_score(y, predicted)
     )
   if not y.all():
     assert got['specificity'] == pytest.approx(
-        sklearn_metrics.recall_score(1 - y, ~predicted)
+      sklearn_metrics.recall_score(1 - y, ~predicted)
     )
   if y.any() and not y.all():
     assert got['auc'] == pytest.approx(sklearn_metrics.roc_auc_score(y, p))
@@ -56,31 +56,31 @@ def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
 
 def test_hand_value() -> None:
   got = metrics.score(
-      np.array([1, 1, 1, 0, 0]), np.array([0.9, 0.6, 0.2, 0.6, 0.1])
+    np.array([1, 1, 1, 0, 0]), np.array([0.9, 0.6, 0.2, 0.6, 0.1])
   )
   assert got == {
-      'n': 5,
-      'tp': 2,
-      'fp': 1,
-      'tn': 1,
-      'fn': 1,
-      'accuracy': 3 / 5,
-      # Of the six pairs four are in order and one is tied.
-      'auc': 4.5 / 6,
-      'sensitivity': 2 / 3,
-      'specificity': 1 / 2,
-      'intervals': {
-          # (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2))
-          # / (1 + z^2 / n)
-          'accuracy': pytest.approx([0.230724, 0.882379], abs=1e-6),
-          # Of each positive 1, 3/4 and 1/2 of the negatives are below, of each
-          # negative 1/2 and 1 of the positives above: the variance is
-          # (1/16) / 3 + (1/8) / 2 = 1/12, and log 3 -+ 3.01756 on the logit
-          # scale.
-          'auc': pytest.approx([0.127979, 0.983955], abs=1e-6),
-          'sensitivity': pytest.approx([0.207660, 0.938508], abs=1e-6),
-          'specificity': pytest.approx([0.094531, 0.905469], abs=1e-6),
-      },
+    'n': 5,
+    'tp': 2,
+    'fp': 1,
+    'tn': 1,
+    'fn': 1,
+    'accuracy': 3 / 5,
+    # Of the six pairs four are in order and one is tied.
+    'auc': 4.5 / 6,
+    'sensitivity': 2 / 3,
+    'specificity': 1 / 2,
+    'intervals': {
+      # (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2))
+      # / (1 + z^2 / n)
+      'accuracy': pytest.approx([0.230724, 0.882379], abs=1e-6),
+      # Of each positive 1, 3/4 and 1/2 of the negatives are below, of each
+      # negative 1/2 and 1 of the positives above: the variance is
+      # (1/16) / 3 + (1/8) / 2 = 1/12, and log 3 -+ 3.01756 on the logit
+      # scale.
+      'auc': pytest.approx([0.127979, 0.983955], abs=1e-6),
+      'sensitivity': pytest.approx([0.207660, 0.938508], abs=1e-6),
+      'specificity': pytest.approx([0.094531, 0.905469], abs=1e-6),
+    },
   }
 
 
@@ -96,8 +96,8 @@ def test_one_class() -> None:
   got = metrics.score(np.ones(3, int), np.array([0.9, 0.1, 0.8]))
   assert got['accuracy'] == got['sensitivity'] == pytest.approx(2 / 3)
   assert got['specificity'] is None and got['auc'] is None
-  assert got['specificity_why'] == got['auc_why'] == (
-      'all 3 images are positive'
+  assert (
+    got['specificity_why'] == got['auc_why'] == ('all 3 images are positive')
   )
   assert 'accuracy_why' not in got and 'sensitivity_why' not in got
   intervals = got['intervals']
@@ -137,7 +137,7 @@ def test_probability() -> None:
   got = metrics.probability(logits)
   assert got.dtype == np.float64
   np.testing.assert_allclose(
-      got[1:-1], 1 / (1 + np.exp(-logits[1:-1].astype(np.float64))), rtol=1e-15
+    got[1:-1], 1 / (1 + np.exp(-logits[1:-1].astype(np.float64))), rtol=1e-15
   )
   assert got[0] == 0 and got[-1] == 1
   # Float32 could not tell these two apart, and their order is the AUC.
@@ -146,18 +146,16 @@ def test_probability() -> None:
 
 
 @hypothesis.given(
-    rows=st.lists(
-        st.tuples(st.integers(0, 1), st.integers(-3, 3)),
-        min_size=2,
-        max_size=20,
-    ).filter(lambda rows: len({label for label, _ in rows}) == 2)
+  rows=st.lists(
+    st.tuples(st.integers(0, 1), st.integers(-3, 3)),
+    min_size=2,
+    max_size=20,
+  ).filter(lambda rows: len({label for label, _ in rows}) == 2)
 )
 def test_auc_counts_pairs(rows: list[tuple[int, int]]) -> None:
   positives = [value for label, value in rows if label]
   negatives = [value for label, value in rows if not label]
-  wins = sum(
-      (p > n) + 0.5 * (p == n) for p in positives for n in negatives
-  )
+  wins = sum((p > n) + 0.5 * (p == n) for p in positives for n in negatives)
   y, values = (np.array(column) for column in zip(*rows))
   got = metrics.auc(y, values)
   assert got == pytest.approx(wins / (len(positives) * len(negatives)))
@@ -169,8 +167,8 @@ def test_auc_counts_pairs(rows: list[tuple[int, int]]) -> None:
 def test_mean_score() -> None:
   y = np.array([1, 1, 0, 0])
   runs = [
-      metrics.score(y, np.array(p))
-      for p in ([0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.1, 0.8])
+    metrics.score(y, np.array(p))
+    for p in ([0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.1, 0.8])
   ]
   got = metrics.mean_score(runs)
   assert got['n'] == 4 and got['tp'] == 1.5 and got['fp'] == 0.5
@@ -193,7 +191,7 @@ def test_mean_score_without_an_estimate() -> None:
 
 
 _TARGETS = st.lists(
-    st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=20
+  st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=20
 )
 
 
@@ -205,7 +203,7 @@ def test_regression_score_is_scikit_learns(rows: list) -> None:
   assert got['n'] == len(y)
   assert got['rmse'] == pytest.approx(rmse)
   assert got['mean_absolute_error'] == pytest.approx(
-      sklearn_metrics.mean_absolute_error(y, predicted)
+    sklearn_metrics.mean_absolute_error(y, predicted)
   )
   scales = (max(y) - min(y), np.mean(y), np.std(y) if len(set(y)) > 1 else 0)
   for name, scale in zip(metrics.NORMALISED, scales):
@@ -223,12 +221,12 @@ def test_regression_hand_value() -> None:
   got = metrics.regression_score(np.array([10, 14]), np.array([13, 13]))
   root = 5**0.5
   assert got == {
-      'n': 2,
-      'one_minus_nrmse': pytest.approx(1 - root / 4),
-      'one_minus_nrmse_mean': pytest.approx(1 - root / 12),
-      'one_minus_nrmse_std': pytest.approx(1 - root / 2),
-      'rmse': pytest.approx(root),
-      'mean_absolute_error': 2,
+    'n': 2,
+    'one_minus_nrmse': pytest.approx(1 - root / 4),
+    'one_minus_nrmse_mean': pytest.approx(1 - root / 12),
+    'one_minus_nrmse_std': pytest.approx(1 - root / 2),
+    'rmse': pytest.approx(root),
+    'mean_absolute_error': 2,
   }
 
 
@@ -244,7 +242,7 @@ def test_regression_without_an_estimate() -> None:
   assert got['one_minus_nrmse'] == got['one_minus_nrmse_std'] == 1
   assert got['one_minus_nrmse_mean'] is None
   assert got['one_minus_nrmse_mean_why'] == (
-      'the mean of the targets is not above 0'
+    'the mean of the targets is not above 0'
   )
   got = metrics.regression_score(np.zeros(0), np.zeros(0))
   assert got['n'] == 0
@@ -260,7 +258,7 @@ def test_baseline() -> None:
   assert metrics.baseline(train[:2], test, 'classification') == 3 / 5
   # Mean 3 of training; errors 3, 1 and 5 over a range of 8.
   got = metrics.baseline(
-      np.array([2.0, 4]), np.array([0.0, 4, 8]), 'regression'
+    np.array([2.0, 4]), np.array([0.0, 4, 8]), 'regression'
   )
   assert got == pytest.approx(1 - (35 / 3) ** 0.5 / 8)
   assert metrics.baseline(np.array([2.0]), np.ones(3), 'regression') is None

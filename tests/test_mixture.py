@@ -23,24 +23,24 @@ def _data() -> np.ndarray:
 def _init(x: np.ndarray, covariance: str) -> tuple[np.ndarray, ...]:
   full = [make_spd_matrix(_D, random_state=i) for i in range(_K)]
   precisions = {
-      'full': np.stack(full),
-      'diag': np.random.default_rng(1).uniform(0.3, 2, (_K, _D)),
-      'spherical': np.array([0.5, 1.0, 2.0]),
+    'full': np.stack(full),
+    'diag': np.random.default_rng(1).uniform(0.3, 2, (_K, _D)),
+    'spherical': np.array([0.5, 1.0, 2.0]),
   }
   return np.array([0.2, 0.3, 0.5]), x[:_K].copy(), precisions[covariance]
 
 
 def _oracle(
-    x: np.ndarray, covariance: str, init: tuple[np.ndarray, ...], **kwargs
+  x: np.ndarray, covariance: str, init: tuple[np.ndarray, ...], **kwargs
 ) -> mixture.GaussianMixture:
   weights, means, precisions = init
   solver = mixture.GaussianMixture(
-      len(weights),
-      covariance_type=covariance,
-      weights_init=weights,
-      means_init=means,
-      precisions_init=precisions,
-      **kwargs,
+    len(weights),
+    covariance_type=covariance,
+    weights_init=weights,
+    means_init=means,
+    precisions_init=precisions,
+    **kwargs,
   )
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # The iterations may run out.
@@ -51,10 +51,10 @@ def _check(got, want: mixture.GaussianMixture, x: np.ndarray, tol: float):
   assert int(got.n_iter) == want.n_iter_
   assert float(got.lower_bound) == pytest.approx(want.lower_bound_, rel=tol)
   for own, other in (
-      (got.weights, want.weights_),
-      (got.means, want.means_),
-      (got.covariances, want.covariances_),
-      (got.memberships, want.predict_proba(x)),
+    (got.weights, want.weights_),
+    (got.means, want.means_),
+    (got.covariances, want.covariances_),
+    (got.memberships, want.predict_proba(x)),
   ):
     np.testing.assert_allclose(np.asarray(own), other, rtol=tol, atol=tol)
 
@@ -70,12 +70,12 @@ def test_is_scikit_learn_from_the_same_start(covariance: str) -> None:
   _check(got, want, x, 1e-8)
   np.testing.assert_array_equal(got.labels, want.predict(x))
   close = gaussian_mixture(
-      x.astype(np.float32), _K, covariance=covariance, init=init
+    x.astype(np.float32), _K, covariance=covariance, init=init
   )
   assert close.means.dtype == np.float32
   _check(close, want, x, 2e-3)
   short = gaussian_mixture(
-      x, _K, covariance=covariance, init=init, max_iter=2, tol=0.0
+    x, _K, covariance=covariance, init=init, max_iter=2, tol=0.0
   )
   _check(short, _oracle(x, covariance, init, max_iter=2, tol=0.0), x, 1e-8)
 
@@ -90,21 +90,21 @@ def test_starts_from_k_means(covariance: str) -> None:
   x[:, 1] = 0
   x[-1] = 0
   want = mixture.GaussianMixture(
-      3, covariance_type=covariance, n_init=5, random_state=0
+    3, covariance_type=covariance, n_init=5, random_state=0
   ).fit(x)
   got = gaussian_mixture(
-      x, 3, covariance=covariance, key=jax.random.key(0), n_init=5
+    x, 3, covariance=covariance, key=jax.random.key(0), n_init=5
   )
   assert float(got.lower_bound) == pytest.approx(want.lower_bound_, rel=1e-8)
   order, other = (
-      np.argsort(np.asarray(means)[:, 0]) for means in (got.means, want.means_)
+    np.argsort(np.asarray(means)[:, 0]) for means in (got.means, want.means_)
   )
   assert int(got.n_iter) == want.n_iter_
   np.testing.assert_allclose(
-      np.asarray(got.covariances)[order], want.covariances_[other], atol=1e-8
+    np.asarray(got.covariances)[order], want.covariances_[other], atol=1e-8
   )
   np.testing.assert_allclose(
-      np.asarray(got.covariances)[order[1]].max(), 1e-6, rtol=1e-6
+    np.asarray(got.covariances)[order[1]].max(), 1e-6, rtol=1e-6
   )
 
 
@@ -117,7 +117,7 @@ def test_weights_are_repetitions_and_zero_leaves_out(covariance: str) -> None:
   want = _oracle(x[rows], covariance, init)
   x[weights == 0] += 20  # Nothing of them may reach the fit.
   got = gaussian_mixture(
-      x, _K, covariance=covariance, init=init, weights=weights
+    x, _K, covariance=covariance, init=init, weights=weights
   )
   _check(got, want, x, 1e-8)
 
@@ -132,11 +132,11 @@ def test_degenerate_data(covariance: str, dtype: type) -> None:
   # Less rank than features, fewer places than components, and one place.
   for x in (flat, few, np.full((30, 8), 7.0), 1e5 * rng.normal(size=(30, 8))):
     got = gaussian_mixture(
-        x.astype(dtype), 5, covariance=covariance, key=jax.random.key(0)
+      x.astype(dtype), 5, covariance=covariance, key=jax.random.key(0)
     )
     assert all(np.isfinite(np.asarray(leaf)).all() for leaf in got)
     np.testing.assert_allclose(
-        np.asarray(got.memberships).sum(axis=1), 1, rtol=1e-4
+      np.asarray(got.memberships).sum(axis=1), 1, rtol=1e-4
     )
 
 

@@ -11,47 +11,45 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 _SAMPLE_HEADER = (
-    'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,'
-    'Patient Gender,View Position,OriginalImageWidth,OriginalImageHeight,'
-    'OriginalImagePixelSpacing_x,OriginalImagePixelSpacing_y'
+  'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,'
+  'Patient Gender,View Position,OriginalImageWidth,OriginalImageHeight,'
+  'OriginalImagePixelSpacing_x,OriginalImagePixelSpacing_y'
 )
 _FULL_HEADER = (
-    'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,'
-    'Patient Gender,View Position,OriginalImage[Width,Height],'
-    'OriginalImagePixelSpacing[x,y]'
+  'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,'
+  'Patient Gender,View Position,OriginalImage[Width,Height],'
+  'OriginalImagePixelSpacing[x,y]'
 )
 # The zero-padded family of bytes, with CRLF.
 _PADDED = (
-    '00000013_005.png,Emphysema|Infiltration,005,00000013,060Y,M,AP,3056,2544,'
-    '0.139,0.139',
-    '00000013_026.png,Cardiomegaly|Emphysema,026,00000013,057Y,M,AP,2500,2048,'
-    '0.168,0.168',
-    '00000017_001.png,No Finding,001,00000017,077Y,F,PA,2500,2048,0.168,0.168',
+  '00000013_005.png,Emphysema|Infiltration,005,00000013,060Y,M,AP,3056,2544,'
+  '0.139,0.139',
+  '00000013_026.png,Cardiomegaly|Emphysema,026,00000013,057Y,M,AP,2500,2048,'
+  '0.168,0.168',
+  '00000017_001.png,No Finding,001,00000017,077Y,F,PA,2500,2048,0.168,0.168',
 )
 _UNPADDED = (
-    '00000013_005.png,Emphysema|Infiltration,5,13,060Y,M,AP,3056,2544,0.139,'
-    '0.139',
-    '00000013_026.png,Cardiomegaly|Emphysema,26,13,057Y,M,AP,2500,2048,0.168,'
-    '0.168',
-    '00000017_001.png,No Finding,1,17,077Y,F,PA,2500,2048,0.168,0.168',
+  '00000013_005.png,Emphysema|Infiltration,5,13,060Y,M,AP,3056,2544,0.139,'
+  '0.139',
+  '00000013_026.png,Cardiomegaly|Emphysema,26,13,057Y,M,AP,2500,2048,0.168,'
+  '0.168',
+  '00000017_001.png,No Finding,1,17,077Y,F,PA,2500,2048,0.168,0.168',
 )
 _FULL = (
-    '00000013_005.png,Emphysema|Infiltration,5,13,60,M,AP,3056,2544,0.139,'
-    '0.139',
-    '00000013_026.png,Cardiomegaly|Emphysema,26,13,57,M,AP,2500,2048,0.168,'
-    '0.168',
-    '00000017_001.png,No Finding,1,17,77,F,PA,2500,2048,0.168,0.168',
+  '00000013_005.png,Emphysema|Infiltration,5,13,60,M,AP,3056,2544,0.139,0.139',
+  '00000013_026.png,Cardiomegaly|Emphysema,26,13,57,M,AP,2500,2048,0.168,0.168',
+  '00000017_001.png,No Finding,1,17,77,F,PA,2500,2048,0.168,0.168',
 )
 
 
 def _write(
-    folder: pathlib.Path,
-    rows: Sequence[str] = _PADDED,
-    header: str = _SAMPLE_HEADER,
-    *,
-    csv: str = 'sample_labels.csv',
-    images: Sequence[str] = ('sample/images',),
-    end: str = '\r\n',
+  folder: pathlib.Path,
+  rows: Sequence[str] = _PADDED,
+  header: str = _SAMPLE_HEADER,
+  *,
+  csv: str = 'sample_labels.csv',
+  images: Sequence[str] = ('sample/images',),
+  end: str = '\r\n',
 ) -> pathlib.Path:
   """A download whose images are shared out among folders, in turn."""
   table = folder / csv
@@ -65,60 +63,64 @@ def _write(
 
 
 def _read(
-    folder: pathlib.Path,
-    positive: str = 'Cardiomegaly',
-    negative: str = 'No Finding',
+  folder: pathlib.Path,
+  positive: str = 'Cardiomegaly',
+  negative: str = 'No Finding',
 ) -> Cohort:
   return nih.read(folder, positive, negative)
 
 
 def _one(
-    findings: str,
-    age: str = '060Y',
-    name: str = '00000013_000.png',
-    patient: int = 13,
+  findings: str,
+  age: str = '060Y',
+  name: str = '00000013_000.png',
+  patient: int = 13,
 ) -> str:
   return f'{name},{findings},000,{patient:08d},{age},M,AP,3056,2544,0.139,0.139'
 
 
 _CANDIDATES = (
-    Candidate(
-        '00000013_026.png', 'sample/images/00000013_026.png', 'Cardiomegaly',
-        '13',
-        columns=(
-            ('Finding Labels', 'Cardiomegaly|Emphysema'),
-            ('Follow-up #', '26'),
-            ('Patient Age', '57'),
-            ('Patient Gender', 'M'),
-            ('View Position', 'AP'),
-            ('OriginalImageWidth', '2500'),
-            ('OriginalImageHeight', '2048'),
-            ('OriginalImagePixelSpacing_x', '0.168'),
-            ('OriginalImagePixelSpacing_y', '0.168'),
-        ),
+  Candidate(
+    '00000013_026.png',
+    'sample/images/00000013_026.png',
+    'Cardiomegaly',
+    '13',
+    columns=(
+      ('Finding Labels', 'Cardiomegaly|Emphysema'),
+      ('Follow-up #', '26'),
+      ('Patient Age', '57'),
+      ('Patient Gender', 'M'),
+      ('View Position', 'AP'),
+      ('OriginalImageWidth', '2500'),
+      ('OriginalImageHeight', '2048'),
+      ('OriginalImagePixelSpacing_x', '0.168'),
+      ('OriginalImagePixelSpacing_y', '0.168'),
     ),
-    Candidate(
-        '00000017_001.png', 'sample/images/00000017_001.png', 'No Finding',
-        '17',
-        columns=(
-            ('Finding Labels', 'No Finding'),
-            ('Follow-up #', '1'),
-            ('Patient Age', '77'),
-            ('Patient Gender', 'F'),
-            ('View Position', 'PA'),
-            ('OriginalImageWidth', '2500'),
-            ('OriginalImageHeight', '2048'),
-            ('OriginalImagePixelSpacing_x', '0.168'),
-            ('OriginalImagePixelSpacing_y', '0.168'),
-        ),
+  ),
+  Candidate(
+    '00000017_001.png',
+    'sample/images/00000017_001.png',
+    'No Finding',
+    '17',
+    columns=(
+      ('Finding Labels', 'No Finding'),
+      ('Follow-up #', '1'),
+      ('Patient Age', '77'),
+      ('Patient Gender', 'F'),
+      ('View Position', 'PA'),
+      ('OriginalImageWidth', '2500'),
+      ('OriginalImageHeight', '2048'),
+      ('OriginalImagePixelSpacing_x', '0.168'),
+      ('OriginalImagePixelSpacing_y', '0.168'),
     ),
-)  # pyformat: disable
+  ),
+)
 
 
 @pytest.mark.parametrize('rows', [_PADDED, _UNPADDED])
 @pytest.mark.parametrize('end', ['\r\n', '\n'])
 def test_both_families_of_the_sample(
-    tmp_path: pathlib.Path, rows: tuple[str, ...], end: str
+  tmp_path: pathlib.Path, rows: tuple[str, ...], end: str
 ) -> None:
   cohort = _read(_write(tmp_path, rows, end=end))
   assert cohort.candidates == _CANDIDATES
@@ -128,21 +130,21 @@ def test_both_families_of_the_sample(
 
 
 @pytest.mark.parametrize(
-    ('csv', 'images'),
-    [
-        ('sample_labels.csv', 'sample/images'),
-        ('sample_labels.csv', 'sample/sample/images'),
-        ('sample_labels.csv', 'images'),
-        ('sample/sample_labels.csv', 'sample/sample/sample/images'),
-        ('sample_labels.csv', ''),
-    ],
+  ('csv', 'images'),
+  [
+    ('sample_labels.csv', 'sample/images'),
+    ('sample_labels.csv', 'sample/sample/images'),
+    ('sample_labels.csv', 'images'),
+    ('sample/sample_labels.csv', 'sample/sample/sample/images'),
+    ('sample_labels.csv', ''),
+  ],
 )
 def test_nesting_depths_of_the_sample(
-    tmp_path: pathlib.Path, csv: str, images: str
+  tmp_path: pathlib.Path, csv: str, images: str
 ) -> None:
   found = _read(_write(tmp_path, csv=csv, images=(images,))).candidates
   assert [c.path for c in found] == [
-      f'{images}/{c.id}'.lstrip('/') for c in _CANDIDATES
+    f'{images}/{c.id}'.lstrip('/') for c in _CANDIDATES
   ]
 
 
@@ -152,32 +154,32 @@ def test_the_csv_that_kaggle_mounts_twice(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('csv', 'header', 'tail'),
-    [
-        # The header ends in a comma, and so do the rows or not.
-        ('Data_Entry_2017.csv', _FULL_HEADER + ',', ','),
-        ('Data_Entry_2017.csv', _FULL_HEADER + ',', ''),
-        ('Data_Entry_2017_v2020.csv', _FULL_HEADER, ''),
-        (
-            'Data_Entry_2017_v2020.csv',
-            _FULL_HEADER.replace('Gender', 'Sex'),
-            '',
-        ),
-    ],
+  ('csv', 'header', 'tail'),
+  [
+    # The header ends in a comma, and so do the rows or not.
+    ('Data_Entry_2017.csv', _FULL_HEADER + ',', ','),
+    ('Data_Entry_2017.csv', _FULL_HEADER + ',', ''),
+    ('Data_Entry_2017_v2020.csv', _FULL_HEADER, ''),
+    (
+      'Data_Entry_2017_v2020.csv',
+      _FULL_HEADER.replace('Gender', 'Sex'),
+      '',
+    ),
+  ],
 )
 def test_the_full_set(
-    tmp_path: pathlib.Path, csv: str, header: str, tail: str
+  tmp_path: pathlib.Path, csv: str, header: str, tail: str
 ) -> None:
   folders = ('images_001/images', 'images_002/images', 'images_012/images')
   rows = [row + tail for row in _FULL]
   cohort = _read(_write(tmp_path, rows, header, csv=csv, images=folders))
   assert cohort.name == 'chest_xray14'
   assert [(c.id, c.columns) for c in cohort.candidates] == [
-      (c.id, c.columns) for c in _CANDIDATES
+    (c.id, c.columns) for c in _CANDIDATES
   ]
   assert [c.path for c in cohort.candidates] == [
-      'images_002/images/00000013_026.png',
-      'images_012/images/00000017_001.png',
+    'images_002/images/00000013_026.png',
+    'images_012/images/00000017_001.png',
   ]
 
 
@@ -192,18 +194,19 @@ def test_underscores_in_no_finding(tmp_path: pathlib.Path) -> None:
   rows = [row.replace('No Finding', 'No_Finding') for row in _PADDED]
   found = _read(_write(tmp_path, rows)).candidates
   assert [(c.id, c.label) for c in found] == [
-      ('00000013_026.png', 'Cardiomegaly'), ('00000017_001.png', 'No Finding')
+    ('00000013_026.png', 'Cardiomegaly'),
+    ('00000017_001.png', 'No Finding'),
   ]
   # The column stays what the file says.
   assert dict(found[1].columns)['Finding Labels'] == 'No_Finding'
 
 
 @pytest.mark.parametrize(
-    ('positive', 'negative'),
-    [('cardiomegaly', 'no finding'), ('CARDIOMEGALY', 'No_Finding')],
+  ('positive', 'negative'),
+  [('cardiomegaly', 'no finding'), ('CARDIOMEGALY', 'No_Finding')],
 )
 def test_classes_in_any_case(
-    tmp_path: pathlib.Path, positive: str, negative: str
+  tmp_path: pathlib.Path, positive: str, negative: str
 ) -> None:
   cohort = _read(_write(tmp_path), positive, negative)
   assert (cohort.positive, cohort.negative) == ('Cardiomegaly', 'No Finding')
@@ -212,33 +215,33 @@ def test_classes_in_any_case(
 
 def test_any_pair_of_findings(tmp_path: pathlib.Path) -> None:
   rows = [
-      _one(findings, name=f'00000013_{i:03d}.png')
-      for i, findings in enumerate([
-          'Effusion',
-          'Mass|Pleural_Thickening',
-          'Effusion|Edema|Pleural_Thickening',
-          'Edema',
-          'Pleural_Thickening|Effusion',
-          'effusion | ',
-      ])
+    _one(findings, name=f'00000013_{i:03d}.png')
+    for i, findings in enumerate([
+      'Effusion',
+      'Mass|Pleural_Thickening',
+      'Effusion|Edema|Pleural_Thickening',
+      'Edema',
+      'Pleural_Thickening|Effusion',
+      'effusion | ',
+    ])
   ]
   cohort = _read(_write(tmp_path, rows), 'Effusion', 'pleural thickening')
   assert cohort.negative == 'Pleural_Thickening'
   assert [(c.id[-7:-4], c.label, c.reason) for c in cohort.candidates] == [
-      ('000', 'Effusion', ''),
-      ('001', 'Pleural_Thickening', ''),
-      ('002', 'Effusion', 'has both labels'),
-      ('004', 'Effusion', 'has both labels'),
-      ('005', 'Effusion', ''),
+    ('000', 'Effusion', ''),
+    ('001', 'Pleural_Thickening', ''),
+    ('002', 'Effusion', 'has both labels'),
+    ('004', 'Effusion', 'has both labels'),
+    ('005', 'Effusion', ''),
   ]
 
 
 def test_a_finding_is_a_whole_word(tmp_path: pathlib.Path) -> None:
   """Mass is no part of another finding's name, as with a substring match."""
   rows = [
-      _one('Massive'),
-      _one('No Finding', name='b.png'),
-      _one('Mass', name='c.png'),
+    _one('Massive'),
+    _one('No Finding', name='b.png'),
+    _one('Mass', name='c.png'),
   ]
   found = _read(_write(tmp_path, rows), 'Mass').candidates
   assert [c.id for c in found] == ['b.png', 'c.png']
@@ -247,7 +250,7 @@ def test_a_finding_is_a_whole_word(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize('name', ['Cataract', '', 'Cardio'])
 @pytest.mark.parametrize('option', ['positive', 'negative'])
 def test_an_unknown_class_names_the_known_ones(
-    tmp_path: pathlib.Path, name: str, option: str
+  tmp_path: pathlib.Path, name: str, option: str
 ) -> None:
   classes = {'positive': 'Emphysema', 'negative': 'No Finding', option: name}
   with pytest.raises(UserError) as caught:
@@ -258,22 +261,22 @@ def test_an_unknown_class_names_the_known_ones(
 
 
 @pytest.mark.parametrize(
-    ('age', 'years'),
-    [
-        ('060Y', '60'),
-        ('000Y', '0'),
-        ('013M', '1.08'),
-        ('001D', '0.00274'),
-        ('026W', '0.498'),
-        ('58', '58'),
-        ('58.0', '58'),
-        ('058y', '58'),
-        ('120Y', '120'),
-        ('', ''),
-    ],
+  ('age', 'years'),
+  [
+    ('060Y', '60'),
+    ('000Y', '0'),
+    ('013M', '1.08'),
+    ('001D', '0.00274'),
+    ('026W', '0.498'),
+    ('58', '58'),
+    ('58.0', '58'),
+    ('058y', '58'),
+    ('120Y', '120'),
+    ('', ''),
+  ],
 )
 def test_ages_are_plain_numbers(
-    tmp_path: pathlib.Path, age: str, years: str
+  tmp_path: pathlib.Path, age: str, years: str
 ) -> None:
   rows = [_one('Cardiomegaly', age), _one('No Finding', name='b.png')]
   cohort = _read(_write(tmp_path, rows))
@@ -283,14 +286,14 @@ def test_ages_are_plain_numbers(
 
 @pytest.mark.parametrize('age', ['411Y', '121', 'old', '-3', '9' * 400, 'nan'])
 def test_ages_of_no_person_are_empty_and_noted(
-    tmp_path: pathlib.Path, age: str
+  tmp_path: pathlib.Path, age: str
 ) -> None:
   rows = [_one('Cardiomegaly', age), _one('No Finding', name='b.png')]
   cohort = _read(_write(tmp_path, rows))
   assert dict(cohort.candidates[0].columns)['Patient Age'] == ''
   assert (
-      f'Ages in sample_labels.csv that no person has: 1, as {age}; they count'
-      ' as not known.'
+    f'Ages in sample_labels.csv that no person has: 1, as {age}; they count'
+    ' as not known.'
   ) in cohort.notes
 
 
@@ -298,14 +301,12 @@ def test_images_named_twice_keep_ids_apart(tmp_path: pathlib.Path) -> None:
   healthy = _PADDED[1].replace('Cardiomegaly', 'No Finding')
   cohort = _read(_write(tmp_path, [*_PADDED, _PADDED[1], healthy]))
   assert [(c.id, c.path[-16:], c.label) for c in cohort.candidates] == [
-      ('00000013_026.png', '00000013_026.png', 'Cardiomegaly'),
-      ('00000017_001.png', '00000017_001.png', 'No Finding'),
-      ('00000013_026.png#2', '00000013_026.png', 'Cardiomegaly'),
-      ('00000013_026.png#3', '00000013_026.png', 'No Finding'),
+    ('00000013_026.png', '00000013_026.png', 'Cardiomegaly'),
+    ('00000017_001.png', '00000017_001.png', 'No Finding'),
+    ('00000013_026.png#2', '00000013_026.png', 'Cardiomegaly'),
+    ('00000013_026.png#3', '00000013_026.png', 'No Finding'),
   ]
-  assert (
-      'Rows of sample_labels.csv that repeat an image: 2.' in cohort.notes
-  )
+  assert 'Rows of sample_labels.csv that repeat an image: 2.' in cohort.notes
 
 
 def test_a_row_without_an_image_stays(tmp_path: pathlib.Path) -> None:
@@ -315,10 +316,11 @@ def test_a_row_without_an_image_stays(tmp_path: pathlib.Path) -> None:
   cohort = _read(folder)
   assert cohort.candidates == _CANDIDATES
   assert [cohort.source.exists(c.path) for c in cohort.candidates] == [
-      True, False
+    True,
+    False,
   ]
   assert cohort.notes[-1] == (
-      '2 of the 3 images that sample_labels.csv names are here.'
+    '2 of the 3 images that sample_labels.csv names are here.'
   )
 
 
@@ -339,7 +341,8 @@ def test_the_official_split_is_a_column(tmp_path: pathlib.Path) -> None:
   (folder / 'lists/train_val_list.txt').write_text('00000013_005.png\r\n')
   found = _read(folder).candidates
   assert [c.columns[-1] for c in found] == [
-      ('official_split', ''), ('official_split', 'test')
+    ('official_split', ''),
+    ('official_split', 'test'),
   ]
   assert [c.split for c in found] == ['', '']
 
@@ -354,20 +357,20 @@ def test_which_of_two_sets_is_asked_for(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('broken', 'says'),
-    [
-        ('no folder', 'does not exist'),
-        ('no csv', 'holds no sample_labels.csv or Data_Entry_2017.csv'),
-        ('no images', 'holds none of the 3 images'),
-        ('no rows', 'holds no rows'),
-        ('no patients', "has no column 'Patient ID'"),
-        ('no findings', "has no column 'Finding Labels'"),
-        ('semicolons', 'is separated by semicolons'),
-        ('bad list', 'test_list.txt cannot be read as UTF-8'),
-    ],
+  ('broken', 'says'),
+  [
+    ('no folder', 'does not exist'),
+    ('no csv', 'holds no sample_labels.csv or Data_Entry_2017.csv'),
+    ('no images', 'holds none of the 3 images'),
+    ('no rows', 'holds no rows'),
+    ('no patients', "has no column 'Patient ID'"),
+    ('no findings', "has no column 'Finding Labels'"),
+    ('semicolons', 'is separated by semicolons'),
+    ('bad list', 'test_list.txt cannot be read as UTF-8'),
+  ],
 )
 def test_mistakes_are_one_sentence(
-    tmp_path: pathlib.Path, broken: str, says: str
+  tmp_path: pathlib.Path, broken: str, says: str
 ) -> None:
   folder = _write(tmp_path / 'nih')
   csv = folder / 'sample_labels.csv'
@@ -399,31 +402,42 @@ def test_mistakes_are_one_sentence(
 def test_the_published_counts_of_the_sample(tmp_path: pathlib.Path) -> None:
   """A label file with exactly the counts of the sample."""
   single = {
-      'No Finding': 3044, 'Infiltration': 967, 'Effusion': 644, 'Mass': 284,
-      'Nodule': 313, 'Pneumothorax': 271, 'Cardiomegaly': 83,
-  }  # pyformat: disable
+    'No Finding': 3044,
+    'Infiltration': 967,
+    'Effusion': 644,
+    'Mass': 284,
+    'Nodule': 313,
+    'Pneumothorax': 271,
+    'Cardiomegaly': 83,
+  }
   # On images of several findings, so that rows and labels both come out.
   shared = {
-      'Atelectasis': 508, 'Consolidation': 226, 'Pleural_Thickening': 176,
-      'Emphysema': 127, 'Edema': 118, 'Fibrosis': 84, 'Pneumonia': 62,
-      'Hernia': 13, 'Cardiomegaly': 58,
-  }  # pyformat: disable
+    'Atelectasis': 508,
+    'Consolidation': 226,
+    'Pleural_Thickening': 176,
+    'Emphysema': 127,
+    'Edema': 118,
+    'Fibrosis': 84,
+    'Pneumonia': 62,
+    'Hernia': 13,
+    'Cardiomegaly': 58,
+  }
   findings = [[name] for name, n in single.items() for _ in range(n)]
   assert len(findings) == 5606
   cells = [name for name, n in shared.items() for _ in range(n)]
   for found, name in zip(findings[3044:], cells):
     found.append(name)
   rows = [
-      _one('|'.join(found), name=f'{i}.png', patient=i % 4230)
-      for i, found in enumerate(findings)
+    _one('|'.join(found), name=f'{i}.png', patient=i % 4230)
+    for i, found in enumerate(findings)
   ]
   folder = _write(tmp_path, rows[:1])
   csv = folder / 'sample_labels.csv'
   csv.write_text('\n'.join([_SAMPLE_HEADER, *rows]))
   cohort = _read(folder)
   assert cohort.notes == (
-      'sample_labels.csv has the published 5,606 rows and counts.',
-      '1 of the 5,606 images that sample_labels.csv names are here.',
+    'sample_labels.csv has the published 5,606 rows and counts.',
+    '1 of the 5,606 images that sample_labels.csv names are here.',
   )
   labels = [c.label for c in cohort.candidates]
   assert labels.count('Cardiomegaly') == 141
@@ -445,8 +459,8 @@ def nih_dir() -> pathlib.Path:
 def test_the_real_subset(nih_dir: pathlib.Path) -> None:
   cohort = _read(nih_dir)
   found = {
-      label: [c for c in cohort.candidates if c.label == label]
-      for label in ('Cardiomegaly', 'No Finding')
+    label: [c for c in cohort.candidates if c.label == label]
+    for label in ('Cardiomegaly', 'No Finding')
   }
   ill, well = found.values()
   assert (len(ill), len({c.group for c in ill})) == (200, 117)
@@ -459,8 +473,8 @@ def test_the_real_subset(nih_dir: pathlib.Path) -> None:
   ages = [float(dict(c.columns)['Patient Age']) for c in ill + well]
   assert 0 <= min(ages) < max(ages) <= 95
   assert (
-      'sample_labels.csv has 800 rows; the published file has 5,606: this is'
-      ' another file.'
+    'sample_labels.csv has 800 rows; the published file has 5,606: this is'
+    ' another file.'
   ) in cohort.notes
 
 

@@ -15,7 +15,7 @@ def test_majority() -> None:
   np.testing.assert_array_equal(numbering.majority(labels, 3), [0, 1, 2])
   # The first of equals.
   np.testing.assert_array_equal(
-      numbering.majority(np.array([[2, 0], [1, 2]]), 3), [1, 0]
+    numbering.majority(np.array([[2, 0], [1, 2]]), 3), [1, 0]
   )
 
 
@@ -23,7 +23,7 @@ def test_renumbered() -> None:
   labels = np.array([[0, 1, 2, 0], [2, 2, 1, 0]])
   new = np.array([[2, 0, 1], [1, 2, 0]])
   np.testing.assert_array_equal(
-      numbering.renumbered(labels, new), [[2, 0, 1, 2], [0, 0, 2, 1]]
+    numbering.renumbered(labels, new), [[2, 0, 1, 2], [0, 0, 2, 1]]
   )
 
 
@@ -50,8 +50,8 @@ def test_no_other_numbers_agree_better(seed: int) -> None:
   new = numbering.numbers(labels, _IDS, reference, 3)
   agreeing = int(np.sum(numbering.renumbered(labels, new)[0] == wanted))
   most = max(
-      int(np.sum(np.array(p)[labels[0]] == wanted))
-      for p in itertools.permutations(range(3))
+    int(np.sum(np.array(p)[labels[0]] == wanted))
+    for p in itertools.permutations(range(3))
   )
   assert agreeing == most
 

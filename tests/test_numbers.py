@@ -14,13 +14,18 @@ _BARE = Candidate('1', '1.png', 'old', 'p')
 
 
 @pytest.mark.parametrize(
-    ('cell', 'label'),
-    [
-        ('69', '69'), ('69.0', '69'), ('6.9e1', '69'), ('-3', '-3'),
-        ('0.10', '0.1'), ('.5', '0.5'), ('100.0690689086914',) * 2,
-        ('1e14', '1' + 14 * '0'),
-    ],
-)  # pyformat: disable
+  ('cell', 'label'),
+  [
+    ('69', '69'),
+    ('69.0', '69'),
+    ('6.9e1', '69'),
+    ('-3', '-3'),
+    ('0.10', '0.1'),
+    ('.5', '0.5'),
+    ('100.0690689086914',) * 2,
+    ('1e14', '1' + 14 * '0'),
+  ],
+)
 def test_a_number_is_written_in_one_way(cell: str, label: str) -> None:
   found = numbers.labelled(_BARE, cell)
   assert found.included and found.label == label
@@ -34,7 +39,7 @@ def test_no_digit_is_lost(number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    'cell', ['ill', 'nan', 'inf', '-inf', '1e999', '1_0', '٣', '12 months']
+  'cell', ['ill', 'nan', 'inf', '-inf', '1e999', '1_0', '٣', '12 months']
 )
 def test_what_is_no_number_is_left_out(cell: str) -> None:
   assert math.isnan(numbers.parse(cell))
@@ -69,7 +74,9 @@ def test_classes_of_a_regression_are_refused(names: tuple[str, str]) -> None:
 @pytest.mark.parametrize('cell', ['1e300', '-2e15'])
 def test_a_huge_number_is_left_out(cell: str) -> None:
   found = numbers.labelled(_BARE, cell)
-  assert not found.included and found.reason == f'label {cell!r} is beyond 1e+15'
+  assert (
+    not found.included and found.reason == f'label {cell!r} is beyond 1e+15'
+  )
   gone = _BARE.left_out('gone')
   assert numbers.labelled(gone, cell).reason == 'gone'
   assert numbers.labelled(_BARE, '1e15').included

@@ -15,9 +15,9 @@ _order = jax.jit(batch_order, static_argnums=3)
 
 @hypothesis.settings(deadline=None, max_examples=60)
 @hypothesis.given(
-    seed=st.integers(0, 2**31 - 1),
-    epoch=st.integers(0, 1000),
-    size=st.integers(1, 64),
+  seed=st.integers(0, 2**31 - 1),
+  epoch=st.integers(0, 1000),
+  size=st.integers(1, 64),
 )
 def test_batch_order(seed: int, epoch: int, size: int) -> None:
   key = jax.random.key(seed)
@@ -42,9 +42,9 @@ def test_batch_order_does_not_depend_on_x64() -> None:
 def test_batch_orders_differ() -> None:
   keys = [jax.random.fold_in(jax.random.key(2), i) for i in range(8)]
   orders = [
-      tuple(np.asarray(_order(key, epoch, 40, 64))[:40])
-      for key in keys
-      for epoch in range(8)
+    tuple(np.asarray(_order(key, epoch, 40, 64))[:40])
+    for key in keys
+    for epoch in range(8)
   ]
   assert len(set(orders)) == 64
   # Every position is as likely to come first.
@@ -55,7 +55,7 @@ def test_batch_orders_differ() -> None:
 
 @pytest.mark.parametrize('most', [2, 16, 63, 2**16])
 def test_long_lists_are_shuffled_twice(
-    most: int, monkeypatch: pytest.MonkeyPatch
+  most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """Rows that draw the same digits are not left in their order."""
   key = jax.random.key(0)

@@ -14,13 +14,12 @@ from heterojax.cluster import kmeans
 from heterojax.cluster import partitions
 from heterojax.cluster.partitions import METHODS
 
-
 # Rows, clusters of each part; the second part is shorter.
 _ROWS, _OWN_K, _K = (40, 30), (5, 2), 5
 
 
 def _problem(
-    method: str,
+  method: str,
 ) -> tuple[np.ndarray, np.ndarray, jax.Array, Algorithm]:
   rng = np.random.default_rng(0)
   z = rng.normal(size=(2, 40, 3)) + 3 * rng.integers(3, size=(2, 40, 1))
@@ -29,7 +28,7 @@ def _problem(
   z[1, 30:], weights[1, 30:] = 77.0, 0
   keys = jax.random.split(jax.random.key(1), (2, 3))
   algorithm = Algorithm(
-      method, _K, n_init=2, fuzzifier=1.5, covariance='diag', max_iter=50
+    method, _K, n_init=2, fuzzifier=1.5, covariance='diag', max_iter=50
   )
   return z, weights, keys, algorithm
 
@@ -37,9 +36,12 @@ def _problem(
 def _alone(x, k, weights, key, algorithm):
   """(centers, memberships, objective, n_iter) of the public functions."""
   common = {
-      'key': key, 'weights': weights, 'n_init': algorithm.n_init,
-      'max_iter': algorithm.max_iter, 'tol': algorithm.tol,
-  }  # pyformat: disable
+    'key': key,
+    'weights': weights,
+    'n_init': algorithm.n_init,
+    'max_iter': algorithm.max_iter,
+    'tol': algorithm.tol,
+  }
   if algorithm.method == 'kmeans':
     run = kmeans(x, k, **common)
     hard = np.eye(k)[np.asarray(run.labels)]
@@ -60,7 +62,7 @@ def test_each_is_that_of_its_part_alone(method: str) -> None:
       want = _alone(z[p, :n], k, weights[p, :n], keys[p, r], algorithm)
       assert got.n_iter[p, r] == int(want[3])
       np.testing.assert_allclose(
-          got.objective[p, r], np.asarray(want[2]), rtol=1e-9
+        got.objective[p, r], np.asarray(want[2]), rtol=1e-9
       )
       # Restarts that end alike are told apart by rounding, which padding
       # changes; they number the clusters in different ways.
@@ -86,7 +88,7 @@ def test_columns_of_zeros_change_nothing() -> None:
 
 @pytest.mark.parametrize('method', METHODS)
 def test_others_change_nothing(
-    method: str, monkeypatch: pytest.MonkeyPatch
+  method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   z, weights, keys, algorithm = _problem(method)
   want = partitions(z, weights, keys, algorithm, _OWN_K)
@@ -116,7 +118,7 @@ def test_clusters_that_do_not_exist_cost_nothing() -> None:
 
 
 def test_one_program_serves_all_numbers(
-    caplog: pytest.LogCaptureFixture,
+  caplog: pytest.LogCaptureFixture,
 ) -> None:
   algorithm = Algorithm('fuzzy', 3)
   z = np.random.default_rng(4).normal(size=(80, 17, 2))
@@ -127,9 +129,9 @@ def test_one_program_serves_all_numbers(
       got = partitions(z[:p], np.ones((p, 17)), keys, algorithm, k)
     assert got.labels.shape == (p, r, 17)
   compiled = [
-      record.getMessage()
-      for record in caplog.records
-      if record.getMessage().startswith('Compiling ')
+    record.getMessage()
+    for record in caplog.records
+    if record.getMessage().startswith('Compiling ')
   ]
   assert len(compiled) == 1
 
@@ -159,7 +161,7 @@ def test_degenerate_parts(method: str, dtype: type) -> None:
     mean = np.average(z[part], axis=0, weights=weights[part])
     outside = got.centers[part, :, own:]
     np.testing.assert_allclose(
-        outside, np.broadcast_to(mean, outside.shape), rtol=1e-4, atol=1e-4
+      outside, np.broadcast_to(mean, outside.shape), rtol=1e-4, atol=1e-4
     )
   assert len(np.unique(labels[1, 0])) == 1
   if method == 'kmeans':

@@ -10,21 +10,21 @@ import pytest
 from scipy import linalg
 from sklearn import decomposition
 
+from heterojax.cluster import PCA
 from heterojax.cluster import moments
 from heterojax.cluster import pca as heterojax_pca
-from heterojax.cluster import PCA
 from heterojax.cluster import transform
 
 # (N, D): both solvers; below, at, above and at a multiple of the chunks of 1024
 # (moments) and 4096 (projections).
 _SHAPES = (
-    (50, 12),
-    (12, 50),
-    (30, 30),
-    (1024, 7),
-    (9001, 7),
-    (7, 8192),
-    (7, 9001),
+  (50, 12),
+  (12, 50),
+  (30, 30),
+  (1024, 7),
+  (9001, 7),
+  (7, 8192),
+  (7, 9001),
 )
 
 
@@ -55,32 +55,32 @@ def _check(got: PCA, want: decomposition.PCA, q: int, atol: float) -> None:
   first, variance = want.singular_values_[0], want.explained_variance_[0]
   np.testing.assert_allclose(got.mean, want.mean_, atol=atol)
   np.testing.assert_allclose(
-      got.components[:q], want.components_[:q], rtol=0, atol=atol
+    got.components[:q], want.components_[:q], rtol=0, atol=atol
   )
   np.testing.assert_allclose(
-      got.explained_variance,
-      want.explained_variance_,
-      rtol=0,
-      atol=atol * variance,
+    got.explained_variance,
+    want.explained_variance_,
+    rtol=0,
+    atol=atol * variance,
   )
   np.testing.assert_allclose(
-      got.explained_variance_ratio,
-      want.explained_variance_ratio_,
-      rtol=0,
-      atol=atol,
+    got.explained_variance_ratio,
+    want.explained_variance_ratio_,
+    rtol=0,
+    atol=atol,
   )
   np.testing.assert_allclose(
-      got.singular_values[:q],
-      want.singular_values_[:q],
-      rtol=0,
-      atol=atol * first,
+    got.singular_values[:q],
+    want.singular_values_[:q],
+    rtol=0,
+    atol=atol * first,
   )
 
 
 def _check_orthonormal(components: jax.Array, atol: float) -> None:
   rows = np.asarray(components, np.float64)
   np.testing.assert_allclose(
-      rows @ rows.T, np.eye(len(rows)), rtol=0, atol=atol
+    rows @ rows.T, np.eye(len(rows)), rtol=0, atol=atol
   )
 
 
@@ -96,10 +96,10 @@ def test_is_scikit_learn_in_float64(shape: tuple[int, int]) -> None:
   assert got.components.dtype == np.float64
   with jax.enable_x64(True):
     np.testing.assert_allclose(
-        transform(got, jnp.asarray(x))[:, :rank],
-        want.transform(x)[:, :rank],
-        rtol=0,
-        atol=1e-8,
+      transform(got, jnp.asarray(x))[:, :rank],
+      want.transform(x)[:, :rank],
+      rtol=0,
+      atol=1e-8,
     )
 
 
@@ -155,7 +155,7 @@ def test_float32_keeps_the_subspace(shape: tuple[int, int]) -> None:
   values = want.explained_variance_
   gaps = -np.diff(values) / values[:-1]
   alone = np.flatnonzero(
-      (gaps[:q] > 1e-3) & np.concatenate([[True], gaps[: q - 1] > 1e-3])
+    (gaps[:q] > 1e-3) & np.concatenate([[True], gaps[: q - 1] > 1e-3])
   )
   assert len(alone) > 40
   overlap = np.sum(np.asarray(got.components, np.float64) * leading, axis=1)
@@ -163,10 +163,10 @@ def test_float32_keeps_the_subspace(shape: tuple[int, int]) -> None:
   assert np.all(overlap[alone] > 1 - 0.5e-3**2)
   for name in ('explained_variance', 'explained_variance_ratio'):
     np.testing.assert_allclose(
-        getattr(got, name), getattr(want, f'{name}_')[:q], rtol=1e-5
+      getattr(got, name), getattr(want, f'{name}_')[:q], rtol=1e-5
     )
   np.testing.assert_allclose(
-      got.singular_values, want.singular_values_[:q], rtol=1e-5
+    got.singular_values, want.singular_values_[:q], rtol=1e-5
   )
   coordinates = np.asarray(transform(got, jnp.asarray(x)), np.float64)
   exact = want.transform(x)[:, :q]
@@ -181,7 +181,7 @@ def test_large_offset(shape: tuple[int, int], offset: float) -> None:
   np.testing.assert_allclose(got.mean, want.mean_, rtol=1e-14)
   np.testing.assert_allclose(got.components, want.components_, atol=1e-8)
   np.testing.assert_allclose(
-      got.explained_variance, want.explained_variance_, rtol=1e-8
+    got.explained_variance, want.explained_variance_, rtol=1e-8
   )
 
 
@@ -190,7 +190,7 @@ def test_hand_value() -> None:
   got = heterojax_pca(x, 2)
   # Along (3, -4), with the entry of largest magnitude made positive.
   np.testing.assert_allclose(
-      got.components, [[-0.6, 0.8], [0.8, 0.6]], atol=1e-12
+    got.components, [[-0.6, 0.8], [0.8, 0.6]], atol=1e-12
   )
   np.testing.assert_allclose(got.mean, [5, 5])
   np.testing.assert_allclose(got.explained_variance, [25, 0], atol=1e-12)
@@ -227,7 +227,7 @@ def test_result_does_not_depend_on_the_container(x64: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    'x', [[[0, 1], [2, 5], [4, 3]], np.array([[0, 1], [2, 5], [4, 3]])]
+  'x', [[[0, 1], [2, 5], [4, 3]], np.array([[0, 1], [2, 5], [4, 3]])]
 )
 def test_other_numbers_become_float64(x: object) -> None:
   got = heterojax_pca(x, 1)
@@ -239,7 +239,7 @@ def test_other_numbers_become_float64(x: object) -> None:
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 @pytest.mark.parametrize('share', [1e-6, 0.3, 0.7, 0.95, 0.999, 1 - 1e-9])
 def test_a_share_of_the_variance_is_scikit_learns(
-    shape: tuple[int, int], dtype: type, share: float
+  shape: tuple[int, int], dtype: type, share: float
 ) -> None:
   x = _data(*shape).astype(dtype)
   want = _oracle(x, share)
@@ -262,7 +262,12 @@ def test_the_share_is_exceeded_and_not_met() -> None:
   # Columns that sum to zero and are orthogonal to one another.
   x = np.concatenate([basis, -basis]) @ np.diag([8, 4, 2, 2]) ** 0.5
   for share, q in (
-      (0.499, 1), (0.501, 2), (0.749, 2), (0.751, 3), (0.874, 3), (0.876, 4)
+    (0.499, 1),
+    (0.501, 2),
+    (0.749, 2),
+    (0.751, 3),
+    (0.874, 3),
+    (0.876, 4),
   ):
     assert _oracle(x, share).n_components_ == q
     assert heterojax_pca(x, share).components.shape == (q, 4)
@@ -308,9 +313,9 @@ def test_transform_asks_for_full_precision() -> None:
 @pytest.mark.parametrize('shape', [(3000, 7), (7, 3000), (5000, 2), (1, 4)])
 @pytest.mark.parametrize('wide', [False, True])
 def test_moments_are_sums_of_products(
-    place: Callable[[np.ndarray], moments.Array],
-    shape: tuple[int, int],
-    wide: bool,
+  place: Callable[[np.ndarray], moments.Array],
+  shape: tuple[int, int],
+  wide: bool,
 ) -> None:
   # More rows and columns than are centred at once.
   x = np.random.default_rng(0).normal(5, 2, shape).astype(np.float32)

@@ -70,9 +70,12 @@ def raw(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def _main(raw: pathlib.Path, out: pathlib.Path, *flags: str) -> int:
   return prepare.main([
-      'prepare.py', '--config=folder', f'--config.data.dir={raw}',
-      f'--out={out}', *flags,
-  ])  # pyformat: disable
+    'prepare.py',
+    '--config=folder',
+    f'--config.data.dir={raw}',
+    f'--out={out}',
+    *flags,
+  ])
 
 
 def _check(raw: pathlib.Path, out: pathlib.Path) -> None:
@@ -85,7 +88,7 @@ def _check(raw: pathlib.Path, out: pathlib.Path) -> None:
 
 
 def test_it_says_where_the_data_are(
-    raw: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+  raw: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
 ) -> None:
   out = tmp_path / 'out'
   assert _main(raw, out) == 0
@@ -100,30 +103,30 @@ def test_it_says_where_the_data_are(
 
 
 @pytest.mark.parametrize(
-    ('flags', 'code', 'says'),
-    [
-        (['--out='], 2, '--out=DIR'),
-        (['--config.data.dir='], 2, '--config.data.dir must name'),
-        (['--config.data.dir=/missing'], 2, '/missing does not exist'),
-        (['--config.data.positive=x'], 2, "no label 'x'"),
-        (
-            ['--config.data.positive=ill', '--config.data.negative=ill'],
-            2,
-            "Both classes are 'ill'",
-        ),
-        (['--config.data.dataset=features'], 2, 'features'),
-        (['--config.data.dataset=demo'], 2, "nothing to prepare for 'demo'"),
-        (['--out=/proc/x'], 2, 'cannot be the folder of prepared data'),
-        (['--typo'], 2, 'typo'),
-    ],
+  ('flags', 'code', 'says'),
+  [
+    (['--out='], 2, '--out=DIR'),
+    (['--config.data.dir='], 2, '--config.data.dir must name'),
+    (['--config.data.dir=/missing'], 2, '/missing does not exist'),
+    (['--config.data.positive=x'], 2, "no label 'x'"),
+    (
+      ['--config.data.positive=ill', '--config.data.negative=ill'],
+      2,
+      "Both classes are 'ill'",
+    ),
+    (['--config.data.dataset=features'], 2, 'features'),
+    (['--config.data.dataset=demo'], 2, "nothing to prepare for 'demo'"),
+    (['--out=/proc/x'], 2, 'cannot be the folder of prepared data'),
+    (['--typo'], 2, 'typo'),
+  ],
 )
 def test_mistakes_are_one_sentence(
-    raw: pathlib.Path,
-    tmp_path: pathlib.Path,
-    capsys: pytest.CaptureFixture,
-    flags: list[str],
-    code: int,
-    says: str,
+  raw: pathlib.Path,
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture,
+  flags: list[str],
+  code: int,
+  says: str,
 ) -> None:
   assert _main(raw, tmp_path / 'out', *flags) == code
   error = capsys.readouterr().err
@@ -132,10 +135,10 @@ def test_mistakes_are_one_sentence(
 
 
 def test_a_signal_stops_it_and_the_same_command_completes_it(
-    raw: pathlib.Path,
-    tmp_path: pathlib.Path,
-    capsys: pytest.CaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+  raw: pathlib.Path,
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture,
+  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   out, met, read = tmp_path / 'out', [], images.read
 
@@ -156,16 +159,16 @@ def test_a_signal_stops_it_and_the_same_command_completes_it(
 
 
 def test_killed_at_any_moment_it_can_be_completed(
-    raw: pathlib.Path, tmp_path: pathlib.Path
+  raw: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   out = tmp_path / 'out'
   moment = random.Random()  # Another one in every run.
   for _ in range(2):
     after = moment.randrange(1, 2 * _COUNT + 1)
     process = subprocess.Popen(
-        [sys.executable, '-c', _SLOW, str(raw), str(out)],
-        stderr=subprocess.PIPE,
-        text=True,
+      [sys.executable, '-c', _SLOW, str(raw), str(out)],
+      stderr=subprocess.PIPE,
+      text=True,
     )
     for _ in range(after):
       assert process.stderr.readline()
@@ -181,21 +184,25 @@ def test_killed_at_any_moment_it_can_be_completed(
 
 
 def test_neither_tensorflow_nor_the_network_is_needed(
-    raw: pathlib.Path, tmp_path: pathlib.Path
+  raw: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   package = tmp_path / 'site' / 'tensorflow'
   package.mkdir(parents=True)
   (package / '__init__.py').write_text('raise AssertionError("imported")')
   done = subprocess.run(
-      [
-          sys.executable, '-c', _ALONE, '--config=folder',
-          f'--config.data.dir={raw}', f'--out={tmp_path / "out"}',
-      ],
-      env={**os.environ, 'PYTHONPATH': str(package.parent)},
-      capture_output=True,
-      text=True,
-      check=False,
-  )  # pyformat: disable
+    [
+      sys.executable,
+      '-c',
+      _ALONE,
+      '--config=folder',
+      f'--config.data.dir={raw}',
+      f'--out={tmp_path / "out"}',
+    ],
+    env={**os.environ, 'PYTHONPATH': str(package.parent)},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
   assert done.returncode == 0, done.stderr[-2000:]
   assert 'WARNING' not in done.stderr
   _check(raw, tmp_path / 'out')

@@ -44,7 +44,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope='module')
 def out(
-    raw: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+  raw: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:
   out = tmp_path_factory.mktemp('prepared')
   builders.prepare('folder', raw, 'ill', 'normal', out)
@@ -57,13 +57,21 @@ def _bare(cohort: Cohort) -> Cohort:
 
 def _manifest(cohort: Cohort, protocol: str, **options) -> str:
   cohort = selection.select(
-      cohort, seed=3, balance=True, distinct=protocol == 'clean',
-      max_bad_share=0.3, workers=2,
-  )  # pyformat: disable
+    cohort,
+    seed=3,
+    balance=True,
+    distinct=protocol == 'clean',
+    max_bad_share=0.3,
+    workers=2,
+  )
   cohorts = splits.assign(
-      cohort, seed=3, protocol=protocol, test_share=0.2, validation_share=0.2,
-      **options,
-  )  # pyformat: disable
+    cohort,
+    seed=3,
+    protocol=protocol,
+    test_share=0.2,
+    validation_share=0.2,
+    **options,
+  )
   return manifest_csv(cohorts[0])
 
 
@@ -94,30 +102,39 @@ def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
   assert len(cohort.candidates) == 65
   # With notes and columns too, whatever fields a cohort has.
   changed = dataclasses.replace(
-      cohort, notes=('A note.',), label_columns=('site',), candidates=()
+    cohort, notes=('A note.',), label_columns=('site',), candidates=()
   )
   stored = json.loads(json.dumps(prepared.as_json(changed)))
   assert stored == {
-      'name': 'table', 'positive': 'ill', 'negative': 'normal',
-      'candidates': [], 'notes': ['A note.'], 'label_columns': ['site'],
-      'named_splits': False, 'task': 'classification',
-  }  # pyformat: disable
+    'name': 'table',
+    'positive': 'ill',
+    'negative': 'normal',
+    'candidates': [],
+    'notes': ['A note.'],
+    'label_columns': ['site'],
+    'named_splits': False,
+    'task': 'classification',
+  }
 
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
 def test_the_manifest_is_the_same(
-    raw: pathlib.Path, out: pathlib.Path, protocol: str
+  raw: pathlib.Path, out: pathlib.Path, protocol: str
 ) -> None:
   first = _manifest(folder.read(raw, 'ill', 'normal'), protocol, folds=0)
   second = _manifest(prepared.read(out, '', ''), protocol, folds=0)
   assert first == second
-  for reason in ('file not found', 'no path', 'is not one of the two classes',
-                 'not an image of a known format'):  # pyformat: disable
+  for reason in (
+    'file not found',
+    'no path',
+    'is not one of the two classes',
+    'not an image of a known format',
+  ):
     assert reason in second
 
 
 def test_looking_at_images_is_the_same(
-    raw: pathlib.Path, out: pathlib.Path
+  raw: pathlib.Path, out: pathlib.Path
 ) -> None:
   files = folder.read(raw, 'ill', 'normal').source
   cohort = prepared.read(out, '', '')
@@ -131,15 +148,17 @@ def test_looking_at_images_is_the_same(
       if not look.problem:
         assert cohort.source.read(c.path) == files.read(c.path)
   assert seen == {
-      '', 'the file is empty', 'file not found',
-      'not an image of a known format',
-  }  # pyformat: disable
+    '',
+    'the file is empty',
+    'file not found',
+    'not an image of a known format',
+  }
   assert not cohort.source.exists('elsewhere.png')
   assert cohort.source.inspect('elsewhere.png').problem == 'file not found'
 
 
 def test_the_real_odir_is_the_same(
-    odir_dir: pathlib.Path, tmp_path: pathlib.Path
+  odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   classes = ('cataract', 'cataract，lens dust')
   builders.prepare('odir5k', odir_dir, *classes, tmp_path)
@@ -158,7 +177,7 @@ def test_the_real_odir_is_the_same(
 
 
 def test_threads_share_the_records(
-    raw: pathlib.Path, out: pathlib.Path
+  raw: pathlib.Path, out: pathlib.Path
 ) -> None:
   files = folder.read(raw, 'ill', 'normal').source
   names = [f'{i:02d}.png' for i in range(60) if i != 4] * 20
@@ -170,7 +189,7 @@ def test_threads_share_the_records(
 
 
 def test_where_prepared_data_are_found(
-    out: pathlib.Path, raw: pathlib.Path, copy: pathlib.Path
+  out: pathlib.Path, raw: pathlib.Path, copy: pathlib.Path
 ) -> None:
   (own,) = prepared.find(out)
   assert prepared.find(own) == [own]
@@ -183,7 +202,7 @@ def test_where_prepared_data_are_found(
 
 
 def test_which_classes_are_there(
-    raw: pathlib.Path, out: pathlib.Path, tmp_path: pathlib.Path
+  raw: pathlib.Path, out: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   for given in (('', ''), ('ill', ''), ('', 'normal'), ('Ill', 'NORMAL')):
     cohort = prepared.read(out, *given)
@@ -195,14 +214,14 @@ def test_which_classes_are_there(
   for classes in (('ill', 'normal'), ('ill', 'other')):
     builders.prepare('folder', raw, *classes, tmp_path)
   assert "'ill' against 'normal' and 'ill' against 'other'" in _fails(
-      tmp_path, 'ill', ''
+    tmp_path, 'ill', ''
   )
   assert prepared.read(tmp_path, 'ill', 'other').negative == 'other'
   assert 'none at all' in _fails(tmp_path / 'elsewhere')
 
 
 def test_what_an_interrupted_run_left_is_not_read(
-    out: pathlib.Path, tmp_path: pathlib.Path
+  out: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   (own,) = prepared.find(out)
   half = tmp_path / 'folder/ill_vs_normal-1/incomplete.X_1.0.0'
@@ -215,7 +234,7 @@ def test_what_an_interrupted_run_left_is_not_read(
 
 @pytest.mark.parametrize('text', ['', '{', '[]', '{}', '{"cohort": 1}', 'null'])
 def test_a_damaged_manifest_is_a_sentence(
-    copy: pathlib.Path, text: str
+  copy: pathlib.Path, text: str
 ) -> None:
   (copy / prepared.METADATA).write_text(text)
   assert 'is damaged or was not prepared by this program' in _fails(copy)
@@ -224,9 +243,7 @@ def test_a_damaged_manifest_is_a_sentence(
 def test_a_manifest_that_lacks_something(copy: pathlib.Path) -> None:
   path = copy / prepared.METADATA
   stored = json.loads(path.read_text())
-  broken = [
-      {k: v for k, v in stored.items() if k != name} for name in stored
-  ]
+  broken = [{k: v for k, v in stored.items() if k != name} for name in stored]
   for name in ('positive', 'candidates', 'name'):
     cohort = {k: v for k, v in stored['cohort'].items() if k != name}
     broken.append({**stored, 'cohort': cohort})
@@ -239,7 +256,7 @@ def test_a_manifest_that_lacks_something(copy: pathlib.Path) -> None:
 
 @pytest.mark.parametrize('name', [prepared.INFO, 'features.json'])
 def test_damaged_tfds_files_are_a_sentence(
-    copy: pathlib.Path, name: str
+  copy: pathlib.Path, name: str
 ) -> None:
   (copy / name).write_text('{')
   source = prepared.read(copy, '', '').source
@@ -248,7 +265,7 @@ def test_damaged_tfds_files_are_a_sentence(
 
 
 def test_no_damaged_record_passes_for_an_image(
-    copy: pathlib.Path, raw: pathlib.Path
+  copy: pathlib.Path, raw: pathlib.Path
 ) -> None:
   """Each image is right or left out, whatever byte is wrong."""
   (shard,) = copy.glob('*.array_record-*')
@@ -294,19 +311,19 @@ def test_records_of_another_order(copy: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'change',
-    [
-        lambda stored: stored['cohort'].update(negative={}),
-        lambda stored: stored['cohort']['candidates'][0].update(label=5),
-        lambda stored: stored['cohort']['candidates'][0].update(path='\ud800'),
-        lambda stored: stored['cohort']['candidates'].append(
-            stored['cohort']['candidates'][0]
-        ),
-        lambda stored: stored['cohort'].update(task='x'),
-    ],
+  'change',
+  [
+    lambda stored: stored['cohort'].update(negative={}),
+    lambda stored: stored['cohort']['candidates'][0].update(label=5),
+    lambda stored: stored['cohort']['candidates'][0].update(path='\ud800'),
+    lambda stored: stored['cohort']['candidates'].append(
+      stored['cohort']['candidates'][0]
+    ),
+    lambda stored: stored['cohort'].update(task='x'),
+  ],
 )
 def test_metadata_of_other_types(
-    out: pathlib.Path, tmp_path: pathlib.Path, change
+  out: pathlib.Path, tmp_path: pathlib.Path, change
 ) -> None:
   (made,) = prepared.find(out)
   stored = json.loads((made / prepared.METADATA).read_text())

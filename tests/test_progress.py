@@ -11,11 +11,11 @@ import termios
 
 import pytest
 
-from heterojax import progress
+from heterojax.run import progress
 
 _WORK = """
 import time
-from heterojax.progress import Progress
+from heterojax.run.progress import Progress
 with Progress('features', 30, 'images', done=5) as work:
   for _ in range(25):
     time.sleep({pause})
@@ -52,13 +52,13 @@ def test_log_lines_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
   monkeypatch.setattr(progress.time, 'monotonic', lambda: next(clock))
   lines = []
   # The module's own logger, whatever other tests did to those above it.
-  logger = logging.getLogger('heterojax.progress')
+  logger = logging.getLogger('heterojax.run.progress')
   monkeypatch.setattr(logger, 'info', lambda text, *of: lines.append(text % of))
   with progress.Progress('features', 100, 'images', done=40) as work:
     for _ in range(4):
       work.update(12)
   # 24 images in 12 s, and what an earlier run did is no part of the rate.
   assert lines == [
-      'features: 64 of 100 images, 2.0 images/s, 18 s left',
-      'features: 88 of 100 images, 2.0 images/s, 6 s left',
+    'features: 64 of 100 images, 2.0 images/s, 18 s left',
+    'features: 88 of 100 images, 2.0 images/s, 6 s left',
   ]

@@ -5,16 +5,18 @@ import re
 
 import pytest
 
-from heterojax import metrics
-from heterojax.studies import published
+from heterojax.stats import metrics
+from heterojax.studies.retraining import published
 
 PAPER = (
-    pathlib.Path(__file__).resolve().parent.parent.parent
-    / 'shared' / 'papers' / 'wang2023.txt'
-)  # pyformat: disable
+  pathlib.Path(__file__).resolve().parent.parent.parent
+  / 'shared'
+  / 'papers'
+  / 'wang2023.txt'
+)
 PAIRS = {
-    'fundus': ('cataract', 'normal fundus'),
-    'chest': ('Cardiomegaly', 'No Finding'),
+  'fundus': ('cataract', 'normal fundus'),
+  'chest': ('Cardiomegaly', 'No Finding'),
 }
 # Which table holds the accuracies in test clusters, and which the clusters.
 TABLES = {'fundus': (1, 3), 'chest': (2, 4)}
@@ -57,8 +59,8 @@ def printed(text: str, number: int) -> list[list[list[float]]]:
       if re.match(r'\d', line):
         words = re.findall(r'\d+(?:\.\d+)?%?', line)
         rows.append([
-            float(word.rstrip('%')) / (100 if word.endswith('%') else 1)
-            for word in words
+          float(word.rstrip('%')) / (100 if word.endswith('%') else 1)
+          for word in words
         ])
     found.append(rows)
   return found
@@ -70,10 +72,12 @@ def test_tables_1_and_2(text: str, name: str) -> None:
   tables = printed(text, TABLES[name][0])
   assert tables
   for rows in tables:
-    assert rows == [[
+    assert rows == [
+      [
         known['overall']['accuracy'],
         *(c['test']['accuracy'] for c in known['test_clusters']),
-    ]]  # pyformat: disable
+      ]
+    ]
 
 
 @pytest.mark.parametrize('name', PAIRS)
@@ -97,12 +101,12 @@ def test_where_it_is_printed(name: str) -> None:
   known = published.wang2023(*PAIRS[name])
   first, second = TABLES[name]
   assert known['printed_in'] == {
-      'overall': f'Table {first}',
-      'clusters': f'Table {second}',
-      'between_cluster_distances': f'Figure {first}',
+    'overall': f'Table {first}',
+    'clusters': f'Table {second}',
+    'between_cluster_distances': f'Figure {first}',
   }
   assert known['source'].startswith(
-      f'Wang 2023, Table {first} and Table {second}'
+    f'Wang 2023, Table {first} and Table {second}'
   )
 
 
@@ -122,9 +126,9 @@ def test_counts_agree_with_the_tables(name: str) -> None:
   shares = [(known['overall']['accuracy'], d['n_test'])]
   for c in known['clusters']:
     shares += [
-        (c['retrained']['accuracy'], d['n_test']),
-        (c['retrained']['sensitivity'], positives),
-        (c['retrained']['specificity'], negatives),
+      (c['retrained']['accuracy'], d['n_test']),
+      (c['retrained']['sensitivity'], positives),
+      (c['retrained']['specificity'], negatives),
     ]
   for value, n in shares:
     assert round(round(value * n) / n, 4) == value
@@ -133,8 +137,8 @@ def test_counts_agree_with_the_tables(name: str) -> None:
 def test_counts_of_the_chest_data() -> None:
   d = published.wang2023(*PAIRS['chest'])['dataset']
   both = [
-      d['class_counts_train'][label] + d['class_counts_test'][label]
-      for label in PAIRS['chest']
+    d['class_counts_train'][label] + d['class_counts_test'][label]
+    for label in PAIRS['chest']
   ]
   assert both == [141, 141]
   assert (d['n_train'], d['n_train_augmented'], d['n_test']) == (225, 450, 57)
@@ -152,13 +156,15 @@ def test_counts_of_the_fundus_data() -> None:
 
 def test_reductions() -> None:
   fundus, chest = (
-      published.wang2023(*pair)['reduction'] for pair in PAIRS.values()
+    published.wang2023(*pair)['reduction'] for pair in PAIRS.values()
   )
   assert fundus == {'method': 'pca', 'n_components': 200}
   assert chest['method'] == 'none'
   assert chest['rejected'] == {
-      'method': 'pca', 'n_components': 57, 'explained_variance': 0.4
-  }  # pyformat: disable
+    'method': 'pca',
+    'n_components': 57,
+    'explained_variance': 0.4,
+  }
 
 
 def test_the_impossible_value_is_kept_and_noted() -> None:
@@ -166,7 +172,7 @@ def test_the_impossible_value_is_kept_and_noted() -> None:
   value = known['test_clusters'][3]['test']['accuracy']
   assert value == 0.7351
   assert value not in {
-      round(k / n, 4) for n in range(1, 58) for k in range(n + 1)
+    round(k / n, 4) for n in range(1, 58) for k in range(n + 1)
   }
   assert round(17 / 23, 4) == 0.7391
   assert round(12 / 13, 4) == 0.9231 and round(14 / 17, 4) == 0.8235

@@ -1,7 +1,8 @@
 """Reading ready features: .npz, CSV and Parquet, and what is refused."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 import csv
 import hashlib
 import pathlib
@@ -24,14 +25,18 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 from heterojax.studies import samples as samples_lib
 
-_MENDEZ = pathlib.Path(__file__).resolve().parents[2].joinpath(
-    'shared', 'data', 'mendez_features'
+_MENDEZ = (
+  pathlib
+  .Path(__file__)
+  .resolve()
+  .parents[2]
+  .joinpath('shared', 'data', 'mendez_features')
 )
 _NAMES = ('id', 'label', 'group', 'split', 'fold', 'prediction', 'age')
 _ROWS = (
-    ('a', 'ill', 'p1', 'train', '0', 'ill', '61'),
-    ('b', 'well', 'p1', 'train', '1', 'ill', '62'),
-    ('c', 'ill', '', 'test', '0', 'well', ''),
+  ('a', 'ill', 'p1', 'train', '0', 'ill', '61'),
+  ('b', 'well', 'p1', 'train', '1', 'ill', '62'),
+  ('c', 'ill', '', 'test', '0', 'well', ''),
 )
 _X = np.array([[0.5, -1.0], [2.25, 3.0], [1e-3, 0.0]], np.float32)
 
@@ -69,7 +74,7 @@ _WRITERS = (_as_csv, _as_parquet, _as_npz)
 
 
 def _read(
-    path: pathlib.Path, positive: str = 'ill', negative: str = 'well'
+  path: pathlib.Path, positive: str = 'ill', negative: str = 'well'
 ) -> Cohort:
   return ready.read(path, positive, negative)
 
@@ -84,18 +89,18 @@ def _fails(path: pathlib.Path, *classes: str) -> str:
 
 @pytest.mark.parametrize('write', _WRITERS)
 def test_a_row_is_a_candidate(
-    tmp_path: pathlib.Path, write: Callable[[pathlib.Path], pathlib.Path]
+  tmp_path: pathlib.Path, write: Callable[[pathlib.Path], pathlib.Path]
 ) -> None:
   path = write(tmp_path)
   cohort = _read(path)
   assert (cohort.name, cohort.source.name) == ('x', str(path))
   assert (cohort.positive, cohort.negative) == ('ill', 'well')
   assert [
-      (c.id, c.path, c.label, c.group, c.split, dict(c.columns))
-      for c in cohort.candidates
+    (c.id, c.path, c.label, c.group, c.split, dict(c.columns))
+    for c in cohort.candidates
   ] == [
-      (cells[0], str(row), *cells[1:4], dict(zip(_NAMES[4:], cells[4:])))
-      for row, cells in enumerate(_ROWS)
+    (cells[0], str(row), *cells[1:4], dict(zip(_NAMES[4:], cells[4:])))
+    for row, cells in enumerate(_ROWS)
   ]
   assert cohort.label_columns == ('prediction',)
   assert not cohort.notes
@@ -107,7 +112,8 @@ def test_a_row_is_a_candidate(
 def test_inspection_is_the_rows_digest(tmp_path: pathlib.Path) -> None:
   source = _read(_as_npz(tmp_path)).source
   assert source.inspect('1') == (
-      '', (('sha256', hashlib.sha256(_X[1].tobytes()).hexdigest()),)
+    '',
+    (('sha256', hashlib.sha256(_X[1].tobytes()).hexdigest()),),
   )
   assert source.exists('2')
   for path in ('3', '-1', '', 'a', '1.0'):
@@ -116,19 +122,19 @@ def test_inspection_is_the_rows_digest(tmp_path: pathlib.Path) -> None:
 
 
 @hypothesis.given(
-    st.lists(
-        st.lists(st.floats(width=32), min_size=3, max_size=3),
-        min_size=2,
-        max_size=6,
-    )
+  st.lists(
+    st.lists(st.floats(width=32), min_size=3, max_size=3),
+    min_size=2,
+    max_size=6,
+  )
 )
 @hypothesis.settings(
-    deadline=None,
-    max_examples=60,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+  deadline=None,
+  max_examples=60,
+  suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 def test_any_number_survives_in_a_csv(
-    tmp_path: pathlib.Path, rows: list[list[float]]
+  tmp_path: pathlib.Path, rows: list[list[float]]
 ) -> None:
   lines = ['label,x0,x1,x2']
   lines += [f'{i % 2},' + ','.join(map(repr, r)) for i, r in enumerate(rows)]
@@ -146,29 +152,29 @@ def test_numbers_that_are_missing_or_too_large(tmp_path: pathlib.Path) -> None:
   problems = [source.inspect(str(row)).problem for row in range(5)]
   assert problems == ['features are not finite'] * 4 + ['']
   np.savez(
-      tmp_path / 'x.npz',
-      features=np.array([[1e39, 1], [1, 1]]),
-      label=['ill', 'well'],
+    tmp_path / 'x.npz',
+    features=np.array([[1e39, 1], [1, 1]]),
+    label=['ill', 'well'],
   )
   source = _read(tmp_path / 'x.npz').source
   assert source.inspect('0').problem and not source.inspect('1').problem
 
 
 @pytest.mark.parametrize(
-    ('names', 'order'),
-    [
-        (['0', '1', '2'], [0, 1, 2]),
-        (['f0', 'f1', 'f2'], [0, 1, 2]),
-        (['feature_1', 'feature_2', 'feature_3'], [0, 1, 2]),
-        (['10', '9', '100'], [1, 0, 2]),  # By number, not as words.
-        (['x2', 'x10', 'x1'], [2, 0, 1]),
-        (['0', '1', 'age1'], [0, 1]),  # Numbers alone come first.
-        (['f0', 'f1', 'age1'], [0, 1]),  # One numbered column is no set.
-        (['f0', 'age', 'sex'], [0]),
-    ],
+  ('names', 'order'),
+  [
+    (['0', '1', '2'], [0, 1, 2]),
+    (['f0', 'f1', 'f2'], [0, 1, 2]),
+    (['feature_1', 'feature_2', 'feature_3'], [0, 1, 2]),
+    (['10', '9', '100'], [1, 0, 2]),  # By number, not as words.
+    (['x2', 'x10', 'x1'], [2, 0, 1]),
+    (['0', '1', 'age1'], [0, 1]),  # Numbers alone come first.
+    (['f0', 'f1', 'age1'], [0, 1]),  # One numbered column is no set.
+    (['f0', 'age', 'sex'], [0]),
+  ],
 )
 def test_which_columns_are_features(
-    tmp_path: pathlib.Path, names: list[str], order: list[int]
+  tmp_path: pathlib.Path, names: list[str], order: list[int]
 ) -> None:
   text = f'{",".join(names)},label\n1,2,3,ill\n4,5,6,well\n'
   cohort = _read(_csv(tmp_path, text))
@@ -191,19 +197,19 @@ def test_other_types_of_number(tmp_path: pathlib.Path, dtype: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ('alias', 'meaning'),
-    [
-        ('labels', 'label'),
-        ('predictions', 'prediction'),
-        ('patient', 'group'),
-        ('patient_id', 'group'),
-        ('phase', 'split'),
-        ('img_ids', 'id'),
-        ('image_id', 'id'),
-    ],
+  ('alias', 'meaning'),
+  [
+    ('labels', 'label'),
+    ('predictions', 'prediction'),
+    ('patient', 'group'),
+    ('patient_id', 'group'),
+    ('phase', 'split'),
+    ('img_ids', 'id'),
+    ('image_id', 'id'),
+  ],
 )
 def test_other_names_of_columns(
-    tmp_path: pathlib.Path, alias: str, meaning: str
+  tmp_path: pathlib.Path, alias: str, meaning: str
 ) -> None:
   plain = _read(_as_csv(tmp_path))
   path = tmp_path / 'x.csv'
@@ -216,20 +222,20 @@ def test_other_names_of_columns(
 
 def test_whole_numbers_have_no_fraction(tmp_path: pathlib.Path) -> None:
   text = (
-      'id,label,0,prediction,patient,fold\n'
-      '1.0,1.0,5,0.0,13.0,2.0\n'
-      '2.0,0.0,6,0.25,v1.0,0\n'
+    'id,label,0,prediction,patient,fold\n'
+    '1.0,1.0,5,0.0,13.0,2.0\n'
+    '2.0,0.0,6,0.25,v1.0,0\n'
   )
   cohort = _read(_csv(tmp_path, text), '1', '0')
   assert [
-      (c.id, c.label, c.group, *(v for _, v in c.columns))
-      for c in cohort.candidates
+    (c.id, c.label, c.group, *(v for _, v in c.columns))
+    for c in cohort.candidates
   ] == [('1.0', '1', '13', '0', '2'), ('2.0', '0', 'v1.0', '0.25', '0')]
   np.savez(
-      tmp_path / 'x.npz',
-      features=_X,
-      labels=np.array([1.0, 0.0, 1.0]),
-      predictions=np.array([0.1, 1.0, 0.0], np.float32),
+    tmp_path / 'x.npz',
+    features=_X,
+    labels=np.array([1.0, 0.0, 1.0]),
+    predictions=np.array([0.1, 1.0, 0.0], np.float32),
   )
   found = _read(tmp_path / 'x.npz', '1', '0').candidates
   assert [c.label for c in found] == ['1', '0', '1']
@@ -250,9 +256,12 @@ def test_rows_of_other_labels_or_of_none(tmp_path: pathlib.Path) -> None:
   text = 'label,0\nill,1\n,2\nwell,3\nother,4\nnan,5\n'
   cohort = _read(_csv(tmp_path, text))
   assert [c.reason for c in cohort.candidates] == [
-      '', 'no label', '', "label 'other' is not one of the two classes",
-      'no label',
-  ]  # pyformat: disable
+    '',
+    'no label',
+    '',
+    "label 'other' is not one of the two classes",
+    'no label',
+  ]
   assert 'one of the labels' not in _fails(_csv(tmp_path, 'label,0\n,1\n'))
   assert 'has no labels' in _fails(_csv(tmp_path, 'label,0\n,1\n'))
   one = _csv(tmp_path, 'label,0\nill,1\nill,2\n')
@@ -260,18 +269,18 @@ def test_rows_of_other_labels_or_of_none(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('words', 'splits', 'notes'),
-    [
-        ('train val test', 'train validation test', 0),
-        ('Training valid TEST', 'train validation test', 0),
-        ('train dev testing', 'train validation test', 0),
-        ('train test test', 'train test test', 0),
-        ('train val train', 'train test train', 1),
-        ('train train train', 'train train train', 0),
-    ],
+  ('words', 'splits', 'notes'),
+  [
+    ('train val test', 'train validation test', 0),
+    ('Training valid TEST', 'train validation test', 0),
+    ('train dev testing', 'train validation test', 0),
+    ('train test test', 'train test test', 0),
+    ('train val train', 'train test train', 1),
+    ('train train train', 'train train train', 0),
+  ],
 )
 def test_words_for_the_splits(
-    tmp_path: pathlib.Path, words: str, splits: str, notes: int
+  tmp_path: pathlib.Path, words: str, splits: str, notes: int
 ) -> None:
   rows = zip(('ill', 'well', 'ill'), words.split())
   lines = [f'{label},{word},1' for label, word in rows]
@@ -283,23 +292,23 @@ def test_words_for_the_splits(
 
 
 @pytest.mark.parametrize(
-    ('columns', 'rows', 'splits'),
-    [
-        ('fold', '0 1 0', 'fold_0 fold_1 fold_0'),
-        ('fold', '3.0 10.0 3.0', 'fold_3 fold_10 fold_3'),
-        ('fold', 'b a b', 'fold_1 fold_0 fold_1'),
-        ('fold', '0 1 -', 'fold_0 fold_1 -'),
-        ('fold', '2 2 2', '- - -'),  # One fold of several files.
-        ('fold,split', '0,train 1,test 0,train', 'train test train'),
-        ('fold,split', '0, 1, 0,', 'fold_0 fold_1 fold_0'),
-    ],
+  ('columns', 'rows', 'splits'),
+  [
+    ('fold', '0 1 0', 'fold_0 fold_1 fold_0'),
+    ('fold', '3.0 10.0 3.0', 'fold_3 fold_10 fold_3'),
+    ('fold', 'b a b', 'fold_1 fold_0 fold_1'),
+    ('fold', '0 1 -', 'fold_0 fold_1 -'),
+    ('fold', '2 2 2', '- - -'),  # One fold of several files.
+    ('fold,split', '0,train 1,test 0,train', 'train test train'),
+    ('fold,split', '0, 1, 0,', 'fold_0 fold_1 fold_0'),
+  ],
 )
 def test_folds_are_splits_where_there_are_no_others(
-    tmp_path: pathlib.Path, columns: str, rows: str, splits: str
+  tmp_path: pathlib.Path, columns: str, rows: str, splits: str
 ) -> None:
   lines = [
-      f'{label},1,{row.replace("-", "")}'
-      for label, row in zip(('ill', 'well', 'ill'), rows.split())
+    f'{label},1,{row.replace("-", "")}'
+    for label, row in zip(('ill', 'well', 'ill'), rows.split())
   ]
   text = '\n'.join([f'label,0,{columns}', *lines])
   found = _read(_csv(tmp_path, text)).candidates
@@ -317,40 +326,43 @@ def test_ids_that_repeat_are_kept_beside(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_manifests_own_columns_are_kept_apart(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   text = 'path,sha256,included,label,0\na.png,beef,yes,ill,1\nb,cafe,,well,2\n'
   found = _read(_csv(tmp_path, text)).candidates
   assert (found[0].path, found[1].path) == ('0', '1')
   assert dict(found[0].columns) == {
-      'source_path': 'a.png', 'source_sha256': 'beef', 'source_included': 'yes'
+    'source_path': 'a.png',
+    'source_sha256': 'beef',
+    'source_included': 'yes',
   }
 
 
 @pytest.mark.parametrize(
-    'text',
-    [
-        'label,0,1\r\nill,1,2\r\nwell,3,4\r\n',
-        '\ufefflabel,0,1\nill,1,2\nwell,3,4',
-        '\n\nlabel,0,1\n\nill,1,2\nwell,3,4\n\n',
-        ' label , 0 , 1 \n ill , 1 , 2 \n well , 3 , 4 \n',
-        ',label,0,1\n0,ill,1,2\n1,well,3,4\n',
-        '"label","0","1"\n"ill",1,2\n"well",3,4\n',
-        '0,1,label\n1,2,ill\n3,4,well\n',
-        'label,0,1\nill,1e0,2.0\nwell,+3,4.\n',
-    ],
+  'text',
+  [
+    'label,0,1\r\nill,1,2\r\nwell,3,4\r\n',
+    '\ufefflabel,0,1\nill,1,2\nwell,3,4',
+    '\n\nlabel,0,1\n\nill,1,2\nwell,3,4\n\n',
+    ' label , 0 , 1 \n ill , 1 , 2 \n well , 3 , 4 \n',
+    ',label,0,1\n0,ill,1,2\n1,well,3,4\n',
+    '"label","0","1"\n"ill",1,2\n"well",3,4\n',
+    '0,1,label\n1,2,ill\n3,4,well\n',
+    'label,0,1\nill,1e0,2.0\nwell,+3,4.\n',
+  ],
 )
 def test_usual_variants_of_csv(tmp_path: pathlib.Path, text: str) -> None:
   cohort = _read(_csv(tmp_path, text))
   assert [(c.label, c.columns) for c in cohort.candidates] == [
-      ('ill', ()), ('well', ())
+    ('ill', ()),
+    ('well', ()),
   ]
   np.testing.assert_array_equal(cohort.source.matrix, [[1, 2], [3, 4]])
 
 
 @pytest.mark.parametrize('block_bytes', [64, 2**20])
 def test_cells_with_commas_and_line_ends(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
   monkeypatch.setattr(feature_files, '_BLOCK_BYTES', block_bytes)
   row = 'ill,1,"a, b\n\n,,c ""d"""\nwell,2,é眼\n'
@@ -367,8 +379,7 @@ def test_a_row_longer_than_a_megabyte(tmp_path: pathlib.Path) -> None:
   x = np.random.default_rng(0).random((len(labels), d))
   lines = [','.join(['label', *map(str, range(d))])]
   lines += [
-      ','.join([label, *map(repr, row.tolist())])
-      for label, row in zip(labels, x)
+    ','.join([label, *map(repr, row.tolist())]) for label, row in zip(labels, x)
   ]
   assert len(lines[1]) > 2**20
   matrix = _read(_csv(tmp_path, '\n'.join(lines))).source.matrix
@@ -376,51 +387,51 @@ def test_a_row_longer_than_a_megabyte(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('text', 'says'),
-    [
-        ('', 'has no feature columns'),
-        ('label,age\nill,1\n', 'has no feature columns'),
-        ('label,0,0\nill,1,2\n', "column '0' more than once"),
-        ('label,label,0\nill,ill,2\n', "column 'label' more than once"),
-        ('label,labels,0\nill,ill,2\n', 'several columns for the label'),
-        ('label,1,01\nill,1,2\n', "columns '1' and '01'"),
-        ('label,a0,a1,b0,b1\nill,1,2,3,4\n', 'several sets'),
-        ('name,0\nill,1\n', 'has no column label or labels'),
-        ('label,0\n', 'holds no features'),
-        ('label,0\nill,1\nwell,x\n', "invalid value 'x'"),
-        ('label,0\nill,1\nwell\n', 'Expected 2 columns, got 1'),
-        ('label,0\nill,1\nwell,2,3\n', 'Expected 2 columns, got 3'),
-        ('label,phase,0\nill,holdout,1\nwell,train,2\n', "row 1: the split"),
-        (b'label,0,note\nill,1,\xe9\nwell,2,b\n', 'cannot be read as a CSV'),
-        ('label,0\nill,1\n'.encode('utf-16'), 'cannot be read as a CSV'),
-        (b'PK\x03\x04\x00\x00\xff', 'cannot be read as a CSV'),
-    ],
+  ('text', 'says'),
+  [
+    ('', 'has no feature columns'),
+    ('label,age\nill,1\n', 'has no feature columns'),
+    ('label,0,0\nill,1,2\n', "column '0' more than once"),
+    ('label,label,0\nill,ill,2\n', "column 'label' more than once"),
+    ('label,labels,0\nill,ill,2\n', 'several columns for the label'),
+    ('label,1,01\nill,1,2\n', "columns '1' and '01'"),
+    ('label,a0,a1,b0,b1\nill,1,2,3,4\n', 'several sets'),
+    ('name,0\nill,1\n', 'has no column label or labels'),
+    ('label,0\n', 'holds no features'),
+    ('label,0\nill,1\nwell,x\n', "invalid value 'x'"),
+    ('label,0\nill,1\nwell\n', 'Expected 2 columns, got 1'),
+    ('label,0\nill,1\nwell,2,3\n', 'Expected 2 columns, got 3'),
+    ('label,phase,0\nill,holdout,1\nwell,train,2\n', 'row 1: the split'),
+    (b'label,0,note\nill,1,\xe9\nwell,2,b\n', 'cannot be read as a CSV'),
+    ('label,0\nill,1\n'.encode('utf-16'), 'cannot be read as a CSV'),
+    (b'PK\x03\x04\x00\x00\xff', 'cannot be read as a CSV'),
+  ],
 )
 def test_broken_tables_are_one_sentence(
-    tmp_path: pathlib.Path, text: str | bytes, says: str
+  tmp_path: pathlib.Path, text: str | bytes, says: str
 ) -> None:
   assert says in _fails(_csv(tmp_path, text))
 
 
 @pytest.mark.parametrize(
-    ('arrays', 'says'),
-    [
-        ({'label': ['a', 'b', 'c']}, 'has no array features'),
-        ({'features': np.ones(3), 'label': [1, 0, 1]}, 'numbers [N, D]'),
-        ({'features': np.ones((3, 2, 2))}, 'must be numbers [N, D]'),
-        ({'features': np.full((3, 2), 'x')}, 'must be numbers [N, D]'),
-        ({'features': np.ones((3, 2), complex)}, 'must be numbers [N, D]'),
-        ({'features': np.ones((3, 2), object)}, 'Python objects'),
-        ({'features': np.ones((3, 0)), 'label': [1, 0, 1]}, 'no features'),
-        ({'features': np.ones((0, 3)), 'label': []}, 'no features'),
-        ({'features': _X, 'label': [1, 0]}, 'each of the 3 rows'),
-        ({'features': _X, 'label': np.ones((3, 14))}, 'each of the 3 rows'),
-        ({'features': _X, 'label': np.array([1, None], object)}, 'objects'),
-        ({'features': _X, 'y': [1, 0, 1]}, 'has no column label or labels'),
-    ],
+  ('arrays', 'says'),
+  [
+    ({'label': ['a', 'b', 'c']}, 'has no array features'),
+    ({'features': np.ones(3), 'label': [1, 0, 1]}, 'numbers [N, D]'),
+    ({'features': np.ones((3, 2, 2))}, 'must be numbers [N, D]'),
+    ({'features': np.full((3, 2), 'x')}, 'must be numbers [N, D]'),
+    ({'features': np.ones((3, 2), complex)}, 'must be numbers [N, D]'),
+    ({'features': np.ones((3, 2), object)}, 'Python objects'),
+    ({'features': np.ones((3, 0)), 'label': [1, 0, 1]}, 'no features'),
+    ({'features': np.ones((0, 3)), 'label': []}, 'no features'),
+    ({'features': _X, 'label': [1, 0]}, 'each of the 3 rows'),
+    ({'features': _X, 'label': np.ones((3, 14))}, 'each of the 3 rows'),
+    ({'features': _X, 'label': np.array([1, None], object)}, 'objects'),
+    ({'features': _X, 'y': [1, 0, 1]}, 'has no column label or labels'),
+  ],
 )
 def test_broken_archives_are_one_sentence(
-    tmp_path: pathlib.Path, arrays: dict[str, object], says: str
+  tmp_path: pathlib.Path, arrays: dict[str, object], says: str
 ) -> None:
   np.savez(tmp_path / 'x.npz', **arrays)
   assert says in _fails(tmp_path / 'x.npz', '1', '0')
@@ -428,17 +439,19 @@ def test_broken_archives_are_one_sentence(
 
 def test_other_arrays_of_an_archive_are_named(tmp_path: pathlib.Path) -> None:
   np.savez(
-      tmp_path / 'x.npz',
-      features=_X,
-      label=np.array([['ill'], ['well'], ['ill']]),
-      names=np.array(['f', 'g']),
-      site=np.array([b'a', b'b', b'\xff']),
+    tmp_path / 'x.npz',
+    features=_X,
+    label=np.array([['ill'], ['well'], ['ill']]),
+    names=np.array(['f', 'g']),
+    site=np.array([b'a', b'b', b'\xff']),
   )
   cohort = _read(tmp_path / 'x.npz')
   (note,) = cohort.notes
   assert "'names'" in note and note.endswith('not used.')
   assert [dict(c.columns)['site'] for c in cohort.candidates] == [
-      'a', 'b', '\\xff'
+    'a',
+    'b',
+    '\\xff',
   ]
 
 
@@ -455,15 +468,15 @@ def test_broken_parquet_files(tmp_path: pathlib.Path) -> None:
 
 def test_parquet_with_missing_values(tmp_path: pathlib.Path) -> None:
   table = {
-      '0': pyarrow.array([1, None, 3], pyarrow.int64()),
-      '1': pyarrow.array([1.5, 2.5, None], pyarrow.float32()),
-      'label': pyarrow.array([1, 0, None], pyarrow.int8()),
-      'male': pyarrow.array([True, None, False]),
+    '0': pyarrow.array([1, None, 3], pyarrow.int64()),
+    '1': pyarrow.array([1.5, 2.5, None], pyarrow.float32()),
+    'label': pyarrow.array([1, 0, None], pyarrow.int8()),
+    'male': pyarrow.array([True, None, False]),
   }
   pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / 'x.pq')
   cohort = _read(tmp_path / 'x.pq', '1', '0')
   np.testing.assert_array_equal(
-      cohort.source.matrix, [[1, 1.5], [np.nan, 2.5], [3, np.nan]]
+    cohort.source.matrix, [[1, 1.5], [np.nan, 2.5], [3, np.nan]]
   )
   assert [c.label for c in cohort.candidates] == ['1', '0', '']
   male = [dict(c.columns)['male'] for c in cohort.candidates]
@@ -489,7 +502,8 @@ def test_the_real_features_of_bone_ages(mendez: pathlib.Path) -> None:
   path = mendez / 'boneage_features_red_whole_300_fold_2.csv'
   cohort = _read(path, '120', '50')
   assert Counter(c.split for c in cohort.candidates) == {
-      'train': 225, 'test': 75
+    'train': 225,
+    'test': 75,
   }
   assert cohort.source.matrix.shape == (300, 512)
   # Columns: index, img_ids, 512 features, predictions, labels, phase.
@@ -506,9 +520,9 @@ def test_a_published_cv_from_the_real_features(mendez: pathlib.Path) -> None:
   """The authors' own number for n = 100, fold 0: CV 0.1246."""
   cohort = _read(mendez / 'teeth_features_100_red_whole_fold_0.csv', '1', '0')
   is_train = np.array([c.split == 'train' for c in cohort.candidates])
-  correct = np.array(
-      [dict(c.columns)['prediction'] == c.label for c in cohort.candidates]
-  )
+  correct = np.array([
+    dict(c.columns)['prediction'] == c.label for c in cohort.candidates
+  ])
   x = cohort.source.matrix.astype(np.float64)
   pca = PCA(5, random_state=0).fit(x[is_train])
   kmeans = KMeans(4, n_init=10, random_state=0).fit(pca.transform(x[is_train]))
@@ -524,28 +538,28 @@ def _write_table(path: pathlib.Path, text: str) -> pathlib.Path:
 
 
 @pytest.mark.parametrize(
-    ('labels', 'predictions', 'names', 'want'),
-    [
-        # Labels stand for themselves, whatever numbers they are.
-        ('ill well ill', 'ill ill well', ('ill', 'well'), [1, 1, 0]),
-        ('0.0 1.0 0.0', '0.0 1.0 1.0', ('1', '0'), [0, 1, 1]),
-        ('0 1 0', '0 1 1', ('0', '1'), [1, 0, 0]),
-        # Probabilities are of label 1, or of the disease.
-        ('0 1 0', '0.25 1 0', ('1', '0'), [0.25, 1, 0]),
-        ('0 1 0', '0.25 1 0', ('0', '1'), [0.75, 0, 1]),
-        ('ill well ill', '0.25 1 0', ('ill', 'well'), [0.25, 1, 0]),
-        ('ill well ill', '0.25 - 0', ('ill', 'well'), [0.25, None, 0]),
-        # What is of neither class, no probability or no number.
-        ('a b c', 'a c b', ('a', 'b'), [1, None, 0]),
-        ('0 1 0', '0.25 1.5 x', ('1', '0'), [0.25, None, None]),
-    ],
+  ('labels', 'predictions', 'names', 'want'),
+  [
+    # Labels stand for themselves, whatever numbers they are.
+    ('ill well ill', 'ill ill well', ('ill', 'well'), [1, 1, 0]),
+    ('0.0 1.0 0.0', '0.0 1.0 1.0', ('1', '0'), [0, 1, 1]),
+    ('0 1 0', '0 1 1', ('0', '1'), [1, 0, 0]),
+    # Probabilities are of label 1, or of the disease.
+    ('0 1 0', '0.25 1 0', ('1', '0'), [0.25, 1, 0]),
+    ('0 1 0', '0.25 1 0', ('0', '1'), [0.75, 0, 1]),
+    ('ill well ill', '0.25 1 0', ('ill', 'well'), [0.25, 1, 0]),
+    ('ill well ill', '0.25 - 0', ('ill', 'well'), [0.25, None, 0]),
+    # What is of neither class, no probability or no number.
+    ('a b c', 'a c b', ('a', 'b'), [1, None, 0]),
+    ('0 1 0', '0.25 1.5 x', ('1', '0'), [0.25, None, None]),
+  ],
 )
 def test_predictions_of_classes(
-    tmp_path: pathlib.Path,
-    labels: str,
-    predictions: str,
-    names: tuple[str, str],
-    want: list[float | None],
+  tmp_path: pathlib.Path,
+  labels: str,
+  predictions: str,
+  names: tuple[str, str],
+  want: list[float | None],
 ) -> None:
   cells = zip(labels.split(), predictions.replace('-', '').split(' '))
   rows = [f'{label},{p},{i}' for i, (label, p) in enumerate(cells)]
@@ -556,7 +570,7 @@ def test_predictions_of_classes(
   used = [int(c.path) for c in cohort.included]
   unknown = int(np.isnan(expected[used]).sum())
   assert [n.split(' images')[0] for n in cohort.notes] == (
-      [f'{unknown} of {len(used)}'] if unknown else []
+    [f'{unknown} of {len(used)}'] if unknown else []
   )
 
 
@@ -572,12 +586,14 @@ def test_a_regression_of_a_file(tmp_path: pathlib.Path) -> None:
   cohort = ready.read(_csv(tmp_path, text), '', '', 'regression')
   assert (cohort.task, cohort.classes) == ('regression', ())
   assert [(c.label, c.reason) for c in cohort.candidates] == [
-      ('69', ''), ('12.25', ''), ('old', "label 'old' is no number"),
-      ('', 'no label'),
-  ]  # pyformat: disable
+    ('69', ''),
+    ('12.25', ''),
+    ('old', "label 'old' is no number"),
+    ('', 'no label'),
+  ]
   np.testing.assert_array_equal(cohort.source.predictions, [70.5, np.nan, 3, 1])
   assert cohort.notes == (
-      '1 of 2 images have no prediction, or one that is no number.',
+    '1 of 2 images have no prediction, or one that is no number.',
   )
   with pytest.raises(UserError, match='no label that is a number'):
     ready.read(_csv(tmp_path, 'label,0\nill,1\n'), '', '', 'regression')
@@ -586,37 +602,44 @@ def test_a_regression_of_a_file(tmp_path: pathlib.Path) -> None:
 def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
   """In the order of their numbers, of any kind, each with its own split."""
   _write_table(
-      tmp_path / 'fold_10.csv',
-      'id,f0,f1,label,phase,prediction\n'
-      'a,5,6,ill,val,well\nb,7,8,well,train,\n',
+    tmp_path / 'fold_10.csv',
+    'id,f0,f1,label,phase,prediction\na,5,6,ill,val,well\nb,7,8,well,train,\n',
   )
   np.savez(
-      tmp_path / 'fold_2.npz', features=[[3.0, 4.0]], label=['well'], id=['a'],
-      split=['test'],
-  )  # pyformat: disable
+    tmp_path / 'fold_2.npz',
+    features=[[3.0, 4.0]],
+    label=['well'],
+    id=['a'],
+    split=['test'],
+  )
   pyarrow.parquet.write_table(
-      pyarrow.table({
-          'id': ['a', 'b'], 'label': ['ill', 'other'], 'x0': [1.0, 1.5],
-          'x1': [2.0, 2.5], 'prediction': ['ill', 'ill'],
-      }),
-      tmp_path / 'fold_1.parquet',
-  )  # pyformat: disable
+    pyarrow.table({
+      'id': ['a', 'b'],
+      'label': ['ill', 'other'],
+      'x0': [1.0, 1.5],
+      'x1': [2.0, 2.5],
+      'prediction': ['ill', 'ill'],
+    }),
+    tmp_path / 'fold_1.parquet',
+  )
   first, second, third = ready.read_files(f'{tmp_path}/fold_*', 'ill', 'well')
   assert first.source is second.source is third.source
   # Nothing but the number of the fold: the folder has the name.
   assert {c.name for c in (first, second, third)} == {tmp_path.name}
   np.testing.assert_array_equal(
-      first.source.matrix, [[1, 2], [1.5, 2.5], [3, 4], [5, 6], [7, 8]]
+    first.source.matrix, [[1, 2], [1.5, 2.5], [3, 4], [5, 6], [7, 8]]
   )
   np.testing.assert_array_equal(
-      first.source.predictions, [1, 1, np.nan, 0, np.nan]
+    first.source.predictions, [1, 1, np.nan, 0, np.nan]
   )
   every = first.candidates + second.candidates + third.candidates
   assert [(c.id, c.path, c.label, c.split) for c in every] == [
-      ('a', '0', 'ill', ''), ('b', '1', 'other', ''),
-      ('a', '2', 'well', 'test'), ('a', '3', 'ill', 'test'),
-      ('b', '4', 'well', 'train'),
-  ]  # pyformat: disable
+    ('a', '0', 'ill', ''),
+    ('b', '1', 'other', ''),
+    ('a', '2', 'well', 'test'),
+    ('a', '3', 'ill', 'test'),
+    ('b', '4', 'well', 'train'),
+  ]
   assert [c.included for c in every] == [True, False, True, True, True]
   # Each holds what is said of any file.
   assert first.notes == second.notes == third.notes and len(first.notes) == 2
@@ -628,23 +651,23 @@ def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('names', 'want'),
-    [
-        ('teeth_100_fold_0 teeth_100_fold_1', 'teeth_100'),
-        ('teeth_100_0 teeth_300_0', 'teeth'),
-        ('knee-fold1 knee-fold10', 'knee'),
-        ('manifold1 manifold2', 'manifold'),
-        ('apple apricot', 'folder'),
-        ('1_knee 2_knee', 'folder'),
-        ('fold_1 fold_11', 'folder'),
-        ('knee_fold_3', 'knee_fold_3'),
-        ('a/knee_1 b/knee_2', 'knee'),
-        ('a/1 b/2', 'folder'),
-        ('a/1 a/2', 'a'),
-    ],
+  ('names', 'want'),
+  [
+    ('teeth_100_fold_0 teeth_100_fold_1', 'teeth_100'),
+    ('teeth_100_0 teeth_300_0', 'teeth'),
+    ('knee-fold1 knee-fold10', 'knee'),
+    ('manifold1 manifold2', 'manifold'),
+    ('apple apricot', 'folder'),
+    ('1_knee 2_knee', 'folder'),
+    ('fold_1 fold_11', 'folder'),
+    ('knee_fold_3', 'knee_fold_3'),
+    ('a/knee_1 b/knee_2', 'knee'),
+    ('a/1 b/2', 'folder'),
+    ('a/1 a/2', 'a'),
+  ],
 )
 def test_several_files_have_the_name_that_they_share(
-    tmp_path: pathlib.Path, names: str, want: str
+  tmp_path: pathlib.Path, names: str, want: str
 ) -> None:
   for name in names.split():
     path = tmp_path / 'folder' / f'{name}.csv'
@@ -657,28 +680,28 @@ def test_several_files_have_the_name_that_they_share(
 def test_what_several_files_have_is_said_once(tmp_path: pathlib.Path) -> None:
   for name, phase in (('1', 'val'), ('2', 'val'), ('3', 'test'), ('4', 'val')):
     _write_table(
-        tmp_path / f'{name}.csv', f'label,0,phase\nill,1,train\nwell,2,{phase}\n'
+      tmp_path / f'{name}.csv', f'label,0,phase\nill,1,train\nwell,2,{phase}\n'
     )
   found = ready.read_files(f'{tmp_path}/*.csv', 'ill', 'well')
   for cohort in found:
     assert cohort.notes == (
-        'There is a validation part and no test part in 1.csv and 2 other'
-        ' files: the validation part is the test set.',
+      'There is a validation part and no test part in 1.csv and 2 other'
+      ' files: the validation part is the test set.',
     )
 
 
 @pytest.mark.parametrize(
-    ('columns', 'rows', 'is_said'),
-    [
-        ('fold', ('2', '2'), True),
-        ('fold', ('', ''), False),
-        ('fold', ('1', '2'), False),
-        ('fold,split', ('2,train', '2,test'), False),
-        ('fold,split', ('2,', '2,'), True),
-    ],
+  ('columns', 'rows', 'is_said'),
+  [
+    ('fold', ('2', '2'), True),
+    ('fold', ('', ''), False),
+    ('fold', ('1', '2'), False),
+    ('fold,split', ('2,train', '2,test'), False),
+    ('fold,split', ('2,', '2,'), True),
+  ],
 )
 def test_one_fold_alone_is_said_to_split_nothing(
-    tmp_path: pathlib.Path, columns: str, rows: tuple[str, str], is_said: bool
+  tmp_path: pathlib.Path, columns: str, rows: tuple[str, str], is_said: bool
 ) -> None:
   text = f'label,0,{columns}\nill,1,{rows[0]}\nwell,2,{rows[1]}\n'
   notes = _read(_csv(tmp_path, text)).notes
@@ -688,27 +711,32 @@ def test_one_fold_alone_is_said_to_split_nothing(
 
 
 def test_one_fold_for_some_rows_only_is_no_split_for_all(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   text = 'label,0,fold\nill,1,2\nwell,2,\nill,3,2\nwell,4,2\n'
   cohort = _read(_csv(tmp_path, text))
   with pytest.raises(UserError, match='Only 3 of 4 images'):
     splits.assign(
-        cohort, seed=0, protocol='clean', test_share=0.2, validation_share=0.2,
-        folds=0,
-    )  # pyformat: disable
+      cohort,
+      seed=0,
+      protocol='clean',
+      test_share=0.2,
+      validation_share=0.2,
+      folds=0,
+    )
 
 
 def test_rows_without_ids_are_counted_over_all_files(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   """Else the first rows of two files would be one image."""
   for name in ('a.csv', 'b.csv'):
     _write_table(tmp_path / name, 'label,0\nill,1\nwell,2\n')
   found = ready.read_files(f'{tmp_path}/?.csv', 'ill', '')
   assert [[c.id for c in own.candidates] for own in found] == [
-      ['0', '1'], ['2', '3']
-  ]  # pyformat: disable
+    ['0', '1'],
+    ['2', '3'],
+  ]
 
 
 def test_one_file_is_read_alike_by_both(tmp_path: pathlib.Path) -> None:
@@ -716,7 +744,7 @@ def test_one_file_is_read_alike_by_both(tmp_path: pathlib.Path) -> None:
   (found,) = ready.read_files(str(path), 'ill', 'well')
   assert found == _read(path)
   np.testing.assert_array_equal(
-      found.source.predictions, _read(path).source.predictions
+    found.source.predictions, _read(path).source.predictions
   )
 
 
@@ -747,13 +775,21 @@ def _by_part(cohorts: Sequence[Cohort]) -> list[samples_lib.Samples]:
   parts = []
   for cohort in cohorts:
     cohort = selection.select(
-        cohort, seed=0, balance=False, distinct=False, max_bad_share=0,
-        workers=1,
-    )  # pyformat: disable
+      cohort,
+      seed=0,
+      balance=False,
+      distinct=False,
+      max_bad_share=0,
+      workers=1,
+    )
     parts += splits.assign(
-        cohort, seed=0, protocol='published', test_share=0.2,
-        validation_share=0.2, folds=0,
-    )  # pyformat: disable
+      cohort,
+      seed=0,
+      protocol='published',
+      test_share=0.2,
+      validation_share=0.2,
+      folds=0,
+    )
   manifest = splits.by_fold(parts)
   tested = Counter(c.split for c in manifest.candidates)
   n = len(cohorts[0].candidates)
@@ -762,11 +798,11 @@ def _by_part(cohorts: Sequence[Cohort]) -> list[samples_lib.Samples]:
 
 
 @pytest.mark.parametrize(
-    ('n', 'accuracies'),
-    [(100, (18, 13, 16, 15)), (300, (64, 64, 63, 63))],
+  ('n', 'accuracies'),
+  [(100, (18, 13, 16, 15)), (300, (64, 64, 63, 63))],
 )
 def test_the_laboratorys_folds_of_plates(
-    mendez: pathlib.Path, n: int, accuracies: tuple[int, ...]
+  mendez: pathlib.Path, n: int, accuracies: tuple[int, ...]
 ) -> None:
   """Right predictions of 25 and 75, counted with awk in the files."""
   found = ready.read_files(f'{mendez}/teeth_features_{n}_*.csv', '1', '')
@@ -791,12 +827,12 @@ def test_the_laboratorys_folds_of_bone_ages(mendez: pathlib.Path) -> None:
     assert [samples.ids[i] for i in test] == [r['img_ids'] for r in tested]
     own = [int(samples.pictures[row].path) for row in samples.row[test]]
     np.testing.assert_array_equal(
-        found[0].source.predictions[own],
-        [float(r['predictions']) for r in tested],
+      found[0].source.predictions[own],
+      [float(r['predictions']) for r in tested],
     )
     np.testing.assert_array_equal(
-        found[0].source.matrix[own],
-        np.array([[r[str(d)] for d in range(512)] for r in tested], np.float32),
+      found[0].source.matrix[own],
+      np.array([[r[str(d)] for d in range(512)] for r in tested], np.float32),
     )
 
 
@@ -807,25 +843,28 @@ def _npy(shape: tuple[int, ...], dtype: str, body: bytes = b'') -> bytes:
 
 
 _BOMBS = {
-    'zeros': ({'features.npy': _npy((1 << 26, 2), '|u1', bytes(1 << 27))}, 8),
-    'no bytes a row': (
-        {
-            'features.npy': _npy((10**18, 0), '<f4'),
-            'label.npy': _npy((10**18,), '<U0'),
-        },
-        0,
-    ),
-    'a long header': (
-        {'features.npy': b'\x93NUMPY\2\0' + b'\xff' * 4 + bytes(1 << 20)}, 8
-    ),
-    'two of a name': (
-        {'features': b'x', 'features.npy': _npy((2, 2), '|u1', bytes(4))}, 0
-    ),
-    'another compression': (
-        {'features.npy': _npy((2, 2), '|u1', bytes(4))}, zipfile.ZIP_LZMA
-    ),
-    'a header that is none': ({'features.npy': _npy((), "'" + '(' * 90)}, 0),
-}  # pyformat: disable
+  'zeros': ({'features.npy': _npy((1 << 26, 2), '|u1', bytes(1 << 27))}, 8),
+  'no bytes a row': (
+    {
+      'features.npy': _npy((10**18, 0), '<f4'),
+      'label.npy': _npy((10**18,), '<U0'),
+    },
+    0,
+  ),
+  'a long header': (
+    {'features.npy': b'\x93NUMPY\2\0' + b'\xff' * 4 + bytes(1 << 20)},
+    8,
+  ),
+  'two of a name': (
+    {'features': b'x', 'features.npy': _npy((2, 2), '|u1', bytes(4))},
+    0,
+  ),
+  'another compression': (
+    {'features.npy': _npy((2, 2), '|u1', bytes(4))},
+    zipfile.ZIP_LZMA,
+  ),
+  'a header that is none': ({'features.npy': _npy((), "'" + '(' * 90)}, 0),
+}
 
 
 @pytest.mark.parametrize('name', _BOMBS)
@@ -840,7 +879,7 @@ def test_archives_made_to_harm(tmp_path: pathlib.Path, name: str) -> None:
 
 @pytest.mark.parametrize('code', [0x110000, 0xFFFFFFFF, 0xD800])
 def test_characters_that_do_not_exist(
-    tmp_path: pathlib.Path, code: int
+  tmp_path: pathlib.Path, code: int
 ) -> None:
   labels = np.array([code, 65], '<u4').view('<U1')
   np.savez(tmp_path / 'x.npz', features=np.ones((2, 2)), labels=labels)
@@ -863,8 +902,9 @@ def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
   path = tmp_path / 'x.csv'
   path.write_text(f'label,fold,0,1\nill,{long},1,2\nwell,1,3,4\n')
   assert [c.split for c in ready.read(path, 'ill', '').candidates] == [
-      'fold_1', 'fold_0'
-  ]  # pyformat: disable
+    'fold_1',
+    'fold_0',
+  ]
   path.write_text(f'label,f0,f{long}\nill,1,2\nwell,3,4\n')
   with pytest.raises(UserError, match='several sets'):
     ready.read(path, 'ill', '')

@@ -14,13 +14,26 @@ DOCS = pathlib.Path(__file__).parent.parent / 'docs'
 
 def test_every_null_is_found() -> None:
   tree = {
-      'a': None, 'b': [1, None], 'c': [[1, 2], [None, 3]], 'd': [{'e': None}],
-      'f': {'g': [{'h': [None]}]}, 'i': 0, 'j': [], 'k': '', 'l_why': None,
-      'intervals': {'m': None, 'n': [0, 1]},
-  }  # pyformat: disable
+    'a': None,
+    'b': [1, None],
+    'c': [[1, 2], [None, 3]],
+    'd': [{'e': None}],
+    'f': {'g': [{'h': [None]}]},
+    'i': 0,
+    'j': [],
+    'k': '',
+    'l_why': None,
+    'intervals': {'m': None, 'n': [0, 1]},
+  }
   assert nulls_without_reason(tree) == [
-      '.a', '.b', '.c', '.d.e', '.f.g.h', '.l_why', '.intervals.m',
-  ]  # pyformat: disable
+    '.a',
+    '.b',
+    '.c',
+    '.d.e',
+    '.f.g.h',
+    '.l_why',
+    '.intervals.m',
+  ]
   del tree['l_why']
   tree |= {f'{name}_why': 'so' for name in 'abcm'}
   tree['d'][0]['e_why'] = tree['f']['g'][0]['h_why'] = 'so'

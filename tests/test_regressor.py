@@ -12,19 +12,19 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.linear_model import Ridge
 
-from heterojax import checkpoint
-from heterojax import cores
+from heterojax.compute import cores
 from heterojax.heads import ensemble
 from heterojax.heads import regressor
 from heterojax.heads.ensemble import Member
 from heterojax.heads.ensemble import Training
 from heterojax.heads.order import batch_order
+from heterojax.run import checkpoint
 
 # Three numbers of batches of 8, and a head whose only row has no sd.
 _SIZES = (33, 1, 9, 40, 16)
 _N, _DIM, _V, _WIDTHS = 80, 5, 30, (7, 6, 4)
 _TRAINING = Training(
-    6, 2, 8, 0.03, 'val_loss', task='regression', widths=_WIDTHS
+  6, 2, 8, 0.03, 'val_loss', task='regression', widths=_WIDTHS
 )
 
 
@@ -45,10 +45,10 @@ def _data(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
 def _member(i: int, size: int) -> Member:
   rng = np.random.default_rng([i, size])
   return Member(
-      rng.choice(_N, size, replace=i % 3 == 0),
-      _N + rng.choice(_V, 20),
-      jax.random.fold_in(jax.random.key(1), i),
-      jax.random.fold_in(jax.random.key(2), i),
+    rng.choice(_N, size, replace=i % 3 == 0),
+    _N + rng.choice(_V, 20),
+    jax.random.fold_in(jax.random.key(1), i),
+    jax.random.fold_in(jax.random.key(2), i),
   )
 
 
@@ -76,7 +76,7 @@ def _forward(weights: list[np.ndarray], z: np.ndarray) -> list[np.ndarray]:
 
 
 def _backward(
-    weights: list[np.ndarray], z: np.ndarray, t: np.ndarray, l2: float
+  weights: list[np.ndarray], z: np.ndarray, t: np.ndarray, l2: float
 ) -> list[np.ndarray]:
   """Derivatives of the mean squared error and the penalty, by hand."""
   inputs = _forward(weights, z)
@@ -96,7 +96,7 @@ def _spread(x: np.ndarray) -> np.ndarray:
 
 
 def _loop(
-    member: Member, weights: list[np.ndarray], training: Training
+  member: Member, weights: list[np.ndarray], training: Training
 ) -> tuple[list[float], int, np.ndarray]:
   """One head in float64, epoch by epoch and batch by batch.
 
@@ -122,7 +122,7 @@ def _loop(
       m = [0.9 * a + 0.1 * g for a, g in zip(m, grads)]
       v = [0.999 * a + 0.001 * g**2 for a, g in zip(v, grads)]
       weights = [
-          w - rate * a / (np.sqrt(b) + 1e-7) for w, a, b in zip(weights, m, v)
+        w - rate * a / (np.sqrt(b) + 1e-7) for w, a, b in zip(weights, m, v)
       ]
     out = _forward(weights, z[member.validation])[-1][:, 0]
     value = -np.mean((out - t[member.validation]) ** 2)
@@ -138,7 +138,7 @@ def _loop(
 
 
 @pytest.mark.parametrize(
-    'widths, l2', [(_WIDTHS, 0.0), (_WIDTHS, 0.03), ((), 0.0)]
+  'widths, l2', [(_WIDTHS, 0.0), (_WIDTHS, 0.03), ((), 0.0)]
 )
 def test_is_the_loop(widths: tuple[int, ...], l2: float) -> None:
   training = Training(6, 2, 8, 0.03, 'val_loss', l2, 'regression', widths)
@@ -154,7 +154,7 @@ def test_is_the_loop(widths: tuple[int, ...], l2: float) -> None:
       assert trained.epochs[h] == len(history)
       assert trained.best_epoch[h] == best_epoch
       np.testing.assert_allclose(
-          trained.history[: len(history), h], history, rtol=1e-9
+        trained.history[: len(history), h], history, rtol=1e-9
       )
       np.testing.assert_allclose(got[h], want, rtol=1e-9)
   if not l2:  # With it, the penalty falls in every epoch.
@@ -182,7 +182,7 @@ def test_gradients_are_those_by_hand_and_ignore_padding() -> None:
     # The loss is of the standardised target, the outputs are in its units.
     out = regressor.outputs(params, x[:6])
     assert float(regressor.loss(params, x[:8], y[:8], shares)) == pytest.approx(
-        float(jnp.mean((out - y[:6]) ** 2) / params.std**2), rel=1e-12
+      float(jnp.mean((out - y[:6]) ** 2) / params.std**2), rel=1e-12
     )
 
 
@@ -224,13 +224,13 @@ def test_a_feature_that_hardly_varies_is_not_blown_up() -> None:
   x = rng.normal(size=(40, 3)) * [1.0, 2.0, 1e-3]
   start = regressor.init(jax.random.key(0), 3, ())
   own = regressor.standardise(
-      start, jnp.asarray(x), jnp.asarray(x[:, 0]), jnp.ones(40)
+    start, jnp.asarray(x), jnp.asarray(x[:, 0]), jnp.ones(40)
   )
   root_mean = np.sqrt(np.mean(x.std(axis=0) ** 2))
   want = [*x[:, :2].std(axis=0), 0.3 * root_mean]
   np.testing.assert_allclose(own.feature_std, want, rtol=1e-5)
   constant = regressor.standardise(
-      start, jnp.full((40, 3), 7.0), jnp.arange(40.0), jnp.ones(40)
+    start, jnp.full((40, 3), 7.0), jnp.arange(40.0), jnp.ones(40)
   )
   np.testing.assert_array_equal(constant.feature_std, 1)
 
@@ -272,7 +272,7 @@ def test_other_heads_change_nothing() -> None:
   members = _members()
   more = [_member(100, 70), *members, _member(101, 3)]
   np.testing.assert_array_equal(
-      _flat(_start(more))[1:-1], _flat(_start(members))
+    _flat(_start(more))[1:-1], _flat(_start(members))
   )
   with jax.enable_x64(True):
     data = _data(np.float64)
@@ -291,13 +291,11 @@ def test_a_broken_row_harms_no_other_head(value: float, row: int) -> None:
   """Training row 0 is what a careless padding would show to every head."""
   x, y = _data()
   members = [
-      m._replace(
-          rows=1 + np.arange(len(m.rows)), validation=_N + np.arange(1, 9)
-      )
-      for m in _members((20, 9, 1, 16))
+    m._replace(rows=1 + np.arange(len(m.rows)), validation=_N + np.arange(1, 9))
+    for m in _members((20, 9, 1, 16))
   ]
   members[1] = members[1]._replace(
-      rows=np.arange(9), validation=_N + np.arange(5)
+    rows=np.arange(9), validation=_N + np.arange(5)
   )
   fine = ensemble.train(x, y, members, _TRAINING)
   x = x.copy()
@@ -305,11 +303,9 @@ def test_a_broken_row_harms_no_other_head(value: float, row: int) -> None:
   got = ensemble.train(x, y, members, _TRAINING)
   others = [0, 2, 3]
   np.testing.assert_array_equal(
-      _flat(got.params)[others], _flat(fine.params)[others]
+    _flat(got.params)[others], _flat(fine.params)[others]
   )
-  np.testing.assert_array_equal(
-      got.history[:, others], fine.history[:, others]
-  )
+  np.testing.assert_array_equal(got.history[:, others], fine.history[:, others])
   # The head itself stops, says so, and is what it was at the start.
   assert got.best[1] == -np.inf and got.epochs[1] == 2
   for a, b in zip(got.params.layers, _start(members).layers, strict=True):
@@ -320,7 +316,7 @@ def test_given_initial_weights() -> None:
   members, (x, y) = _members((9, 1, 20)), _data()
   params = jax.tree.map(lambda leaf: leaf + 1, _start(members))
   training = Training(
-      1, 1, 8, 0.0, 'val_loss', task='regression', widths=_WIDTHS
+    1, 1, 8, 0.0, 'val_loss', task='regression', widths=_WIDTHS
   )
   trained = ensemble.train(x, y, members, training, params=params)
   for a, b in zip(trained.params.layers, params.layers, strict=True):
@@ -339,21 +335,22 @@ def test_weights_survive_a_checkpoint(tmp_path: pathlib.Path) -> None:
 
 
 def test_compiles_once_for_each_device(
-    caplog: pytest.LogCaptureFixture,
+  caplog: pytest.LogCaptureFixture,
 ) -> None:
   training = Training(5, 5, 8, 0.05, 'val_loss', 0.0, 'regression', (3, 2))
   with jax.log_compiles(), caplog.at_level(logging.WARNING):
     trained = ensemble.train(*_data(), _members((9, 2, 21)), training)
     # Other rows and keys, but as many; validation sets are as large.
     others = [
-        _member(i + 7, n)._replace(validation=m.validation)
-        for i, (n, m) in enumerate(zip((9, 2, 21), _members((9, 2, 21))))
+      _member(i + 7, n)._replace(validation=m.validation)
+      for i, (n, m) in enumerate(zip((9, 2, 21), _members((9, 2, 21))))
     ]
     ensemble.train(*_data(), others, training)
   assert len(trained.history) == 5
   compiled = [
-      r for r in caplog.records
-      if r.getMessage().startswith('Compiling jit(one_by_one) ')
+    r
+    for r in caplog.records
+    if r.getMessage().startswith('Compiling jit(one_by_one) ')
   ]
   assert len(compiled) == len(cores.devices())
 
@@ -364,7 +361,7 @@ def test_mistakes() -> None:
     ensemble.train(*_data(), _members((3,)), accuracy)
   with pytest.raises(ValueError, match="task 'ranking'"):
     ensemble.train(
-        *_data(), _members((3,)), Training(1, 1, 8, 0.1, task='ranking')
+      *_data(), _members((3,)), Training(1, 1, 8, 0.1, task='ranking')
     )
 
 
@@ -392,7 +389,7 @@ def test_beats_the_training_mean_on_real_features(fold: int) -> None:
     keys = jax.random.split(jax.random.key(i))
     members.append(Member(rows[45:], rows[:45], *keys))
   training = Training(
-      40, 10, 32, 1e-3, 'val_loss', task='regression', widths=(64, 32, 16)
+    40, 10, 32, 1e-3, 'val_loss', task='regression', widths=(64, 32, 16)
   )
   x = jnp.asarray(x, jnp.float32)
   trained = ensemble.train(x, y, members, training)

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from heterojax import report
 from heterojax.configs import fundus
 from heterojax.datasets import leaks
 from heterojax.datasets import manifest
@@ -24,55 +23,56 @@ from heterojax.datasets import splits
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.heads.ensemble import Member
-from heterojax.report import audits
-from heterojax.report import cluster_figures
-from heterojax.report import deviations
 from heterojax.report import formatting
-from heterojax.report import methods
-from heterojax.report import montage
-from heterojax.report import page
 from heterojax.report import parts
-from heterojax.report import tables
-from heterojax.report import wording
-from heterojax.studies import published
 from heterojax.studies import settings as settings_lib
-from heterojax.studies import summary
-from heterojax.studies.outcome import Clusters
-from heterojax.studies.outcome import Fold
-from heterojax.studies.outcome import HeadName
-from heterojax.studies.outcome import Outcome
+from heterojax.studies.retraining import pages as report
+from heterojax.studies.retraining import published
+from heterojax.studies.retraining import summary
+from heterojax.studies.retraining.outcome import Clusters
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.outcome import HeadName
+from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.retraining.pages import audits
+from heterojax.studies.retraining.pages import cluster_figures
+from heterojax.studies.retraining.pages import deviations
+from heterojax.studies.retraining.pages import methods
+from heterojax.studies.retraining.pages import montage
+from heterojax.studies.retraining.pages import page
+from heterojax.studies.retraining.pages import tables
+from heterojax.studies.retraining.pages import wording
 from heterojax.studies.samples import Samples
 
 HOSTILE = '<script>alert(1)</script>'
 FIGURES = (
-    'table1_overall_in_clusters',
-    'table3_retrained_vs_random',
-    'figure1_distances',
-    'distance_vs_performance',
-    'clusters',
-    'transfer',
-    'class_mix',
+  'table1_overall_in_clusters',
+  'table3_retrained_vs_random',
+  'figure1_distances',
+  'distance_vs_performance',
+  'clusters',
+  'transfer',
+  'class_mix',
 )
 TABLES = (
-    'table1',
-    'table3',
-    'between_cluster_distances',
-    'distance_vs_performance',
-    'transfer',
-    'shortcuts',
+  'table1',
+  'table3',
+  'between_cluster_distances',
+  'distance_vs_performance',
+  'transfer',
+  'shortcuts',
 )
 METRICS = ('accuracy', 'auc', 'sensitivity', 'specificity')
 
 
 def study(
-    folder: pathlib.Path,
-    k: int,
-    *,
-    names: tuple[str, str] = ('cataract', 'normal fundus'),
-    method: str = 'pca',
-    one_class: bool = False,
-    folds: int = 1,
-    given: bool = False,
+  folder: pathlib.Path,
+  k: int,
+  *,
+  names: tuple[str, str] = ('cataract', 'normal fundus'),
+  method: str = 'pca',
+  one_class: bool = False,
+  folds: int = 1,
+  given: bool = False,
 ) -> tuple[dict, Outcome]:
   """Results and outcome of heads that guess, in k clusters on a circle.
 
@@ -107,19 +107,22 @@ def study(
   ids = tuple(f'{HOSTILE}{i}' for i in range(n))
   sides = np.array([f'{HOSTILE}left', 'right'])
   candidates = tuple(
-      manifest.Candidate(
-          ids[i], paths[i], names[1 - y[i]], f'patient {i % 7}',
-          columns=(
-              ('sha256', paths[i]),
-              ('pixels_sha256', paths[i]),
-              # Tells clusters 0 and 1 from the others, in training alone.
-              (f'{HOSTILE}eye', sides[int(labels[i] > 1 or i >= 8 * k)]),
-              ('age', f'{50 + 3 * np.sin(i):.2f}'),
-              ('site', 'here'),
-          ),
-      )
-      for i in range(n)
-  )  # pyformat: disable
+    manifest.Candidate(
+      ids[i],
+      paths[i],
+      names[1 - y[i]],
+      f'patient {i % 7}',
+      columns=(
+        ('sha256', paths[i]),
+        ('pixels_sha256', paths[i]),
+        # Tells clusters 0 and 1 from the others, in training alone.
+        (f'{HOSTILE}eye', sides[int(labels[i] > 1 or i >= 8 * k)]),
+        ('age', f'{50 + 3 * np.sin(i):.2f}'),
+        ('site', 'here'),
+      ),
+    )
+    for i in range(n)
+  )
   left_out = manifest.Candidate('out', 'x', names[0], 'p').left_out(HOSTILE)
   settings = fundus.get_config('protocol=published').to_dict()
   settings['cluster']['k'] = k
@@ -130,25 +133,33 @@ def study(
     if folds > 1:
       split = np.where(np.arange(n) % folds == number, 'test', 'train')
     cohorts.append(
-        manifest.Cohort(
-            'made up', sources.Files(folder), *names,
-            tuple(
-                dataclasses.replace(c, split=str(own))
-                for c, own in zip(candidates, split)
-            )
-            + (left_out,),
-            notes=(f'{HOSTILE} is a note.',),
+      manifest.Cohort(
+        'made up',
+        sources.Files(folder),
+        *names,
+        tuple(
+          dataclasses.replace(c, split=str(own))
+          for c, own in zip(candidates, split)
         )
-    )  # pyformat: disable
+        + (left_out,),
+        notes=(f'{HOSTILE} is a note.',),
+      )
+    )
     samples = Samples(
-        ids, ids, (IDENTITY,) * n, split, y, np.arange(n),
-        tuple(Picture(path, IDENTITY) for path in paths), y,
-    )  # pyformat: disable
+      ids,
+      ids,
+      (IDENTITY,) * n,
+      split,
+      y,
+      np.arange(n),
+      tuple(Picture(path, IDENTITY) for path in paths),
+      y,
+    )
     heads, key = {}, jax.random.key(0)
     for name in [
-        HeadName('overall'),
-        *(HeadName('cluster', c) for c in range(k)),
-        *(HeadName('random', c, r) for c in range(k) for r in range(5)),
+      HeadName('overall'),
+      *(HeadName('cluster', c) for c in range(k)),
+      *(HeadName('random', c, r) for c in range(k) for r in range(5)),
     ]:
       in_cluster = labels == max(name.cluster, 0)
       rows = np.flatnonzero((split == 'train') & in_cluster)
@@ -156,37 +167,39 @@ def study(
     distance = np.linalg.norm(z - centers[labels], axis=1)
     guesses = 0.3 * y + 0.7 * stream.random((len(heads), n))
     found.append(
-        Fold(
-            samples,
-            Clusters(z.astype(np.float32), centers, labels, distance, 0.7),
-            heads,
-            8 * (guesses - 0.5),
-        )
+      Fold(
+        samples,
+        Clusters(z.astype(np.float32), centers, labels, distance, 0.7),
+        heads,
+        8 * (guesses - 0.5),
+      )
     )
   outcome = Outcome(sources.Files(folder), z, tuple(found))
   backbone = types.SimpleNamespace(
-      name='efficientnet_b0', source='keras', weights=HOSTILE,
-      weights_sha256='ab' * 32,
-  )  # pyformat: disable
+    name='efficientnet_b0',
+    source='keras',
+    weights=HOSTILE,
+    weights_sha256='ab' * 32,
+  )
   if given:
     backbone, settings['backbone']['name'] = None, 'given'
     outcome = outcome._replace(source=object())
   results = summary.summarise(
-      settings_lib.from_dict(settings),
-      cohorts,
-      backbone,
-      outcome,
-      [1.0, 0.4, 0.95][:folds],
-      [l for cohort in cohorts for l in leaks.find(cohort, {})],
+    settings_lib.from_dict(settings),
+    cohorts,
+    backbone,
+    outcome,
+    [1.0, 0.4, 0.95][:folds],
+    [l for cohort in cohorts for l in leaks.find(cohort, {})],
   )
   results |= {
-      'timings': {
-          'heads': {'seconds': 1.0, 'heads': 25, 'heads_per_second': 25.0}
-      },
-      'environment': {'heterojax': '0', 'packages': {'jax': '0'}},
+    'timings': {
+      'heads': {'seconds': 1.0, 'heads': 25, 'heads_per_second': 25.0}
+    },
+    'environment': {'heterojax': '0', 'packages': {'jax': '0'}},
   }
   (folder / 'manifest.csv').write_text(
-      manifest.manifest_csv(splits.by_fold(cohorts))
+    manifest.manifest_csv(splits.by_fold(cohorts))
   )
   (folder / 'config.json').write_text(json.dumps(settings))
   return json.loads(json.dumps(results)), outcome
@@ -253,8 +266,8 @@ def test_null_in_table_3(written):
   for run in results['clusters'][1]['random']['runs']:
     run['auc'] = None
   results['clusters'][2] |= {
-      'intra_cluster_distance': None,
-      'intra_cluster_distance_why': 'one image has no pair',
+    'intra_cluster_distance': None,
+    'intra_cluster_distance_why': 'one image has no pair',
   }
   table = tables.table3(results)
   row = dict(zip(table.header, table.rows[1]))
@@ -282,15 +295,20 @@ def test_published_numbers_are_exact(written):
   rows = rows_of(written[0], 'table3')
   published = [r for r in rows if r['source'] == 'published']
   expected = [
-      ('42', '335', '42', '0', '0.5', '0.934', '0.9462'),
-      ('441', '195', '20', '421', '0.8173', '0.9423', '0.9635'),
-      ('274', '428', '144', '130', '0.9375', '0.9413', '0.9712'),
-      ('671', '201', '622', '49', '0.9567', '0.9548', '0.9731'),
+    ('42', '335', '42', '0', '0.5', '0.934', '0.9462'),
+    ('441', '195', '20', '421', '0.8173', '0.9423', '0.9635'),
+    ('274', '428', '144', '130', '0.9375', '0.9413', '0.9712'),
+    ('671', '201', '622', '49', '0.9567', '0.9548', '0.9731'),
   ]
   columns = (
-      'size', 'intra_cluster_distance', 'n_positive', 'n_negative',
-      'retrained_accuracy', 'random_accuracy', 'random_specificity',
-  )  # pyformat: disable
+    'size',
+    'intra_cluster_distance',
+    'n_positive',
+    'n_negative',
+    'retrained_accuracy',
+    'random_accuracy',
+    'random_specificity',
+  )
   assert [tuple(r[c] for c in columns) for r in published] == expected
   html = (written[0] / 'report.html').read_text()
   for number in ('0.9375', '>428<', '0.9712', '0.6731', '>0.9694<'):
@@ -302,8 +320,10 @@ def test_any_number_of_clusters(tmp_path, k, method):
   results, outcome = study(tmp_path, k, names=('a', 'b'), method=method)
   assert results['published'] is None
   results['known_subpopulations'] = {
-      'column': HOSTILE, 'adjusted_rand_train': 0.9, 'adjusted_rand_test': 0.8
-  }  # pyformat: disable
+    'column': HOSTILE,
+    'adjusted_rand_train': 0.9,
+    'adjusted_rand_test': 0.8,
+  }
   results['backbone']['weights_sha256'] = None  # Random weights.
   report.write(tmp_path, results, outcome)
   assert len(rows_of(tmp_path, 'table3')) == k
@@ -408,12 +428,12 @@ def leaking(written, **kinds) -> dict:
 
 def test_leaks_are_said_once_and_the_strongest_first(written):
   results = leaking(
-      written,
-      same_path=(2, 0),
-      identical_file=(2, 0),
-      identical_pixels=(3, 1),
-      near_duplicate=(0, 1),
-      shared_group=(3, 1),
+    written,
+    same_path=(2, 0),
+    identical_file=(2, 0),
+    identical_pixels=(3, 1),
+    near_duplicate=(0, 1),
+    shared_group=(3, 1),
   )
   sentences = audits.leaks(results)
   starts = ['2 of 12 ', '4 of 12 ', '1 of 12 ', '4 of 12 ']
@@ -427,7 +447,7 @@ def test_leaks_are_said_once_and_the_strongest_first(written):
   assert 'is not independent of training.</strong> 2 of 12' in html
   rows = section(html, 'Shared with training', 'Near duplicates')
   for title, pair in zip(
-      tables.LEAKS.values(), ('2 0', '2 0', '3 1', '0 1', '3 1')
+    tables.LEAKS.values(), ('2 0', '2 0', '3 1', '0 1', '3 1')
   ):
     assert f'{title} {pair}' in rows
 
@@ -450,12 +470,11 @@ def test_what_is_known_of_some_patients_is_a_lower_bound(written):
   html = page_of(written, results)
   text = section(html, 'id="leaks"', 'id="shortcuts"')
   assert (
-      'Same patient or group at least: 1 of 32 images name no patient 3 1'
-      in text
+    'Same patient or group at least: 1 of 32 images name no patient 3 1' in text
   )
   rows = [
-      {'included': 'true', 'split': split, 'group': group}
-      for split, group in (('train', 'a'), ('train', ''), ('test', 'b'))
+    {'included': 'true', 'split': split, 'group': group}
+    for split, group in (('train', 'a'), ('train', ''), ('test', 'b'))
   ]
   told = audits.patients(results, rows)
   assert told.startswith('Patients or groups: 1 in test, 1 in train. 1 of 32')
@@ -464,15 +483,15 @@ def test_what_is_known_of_some_patients_is_a_lower_bound(written):
 
 
 @pytest.mark.parametrize(
-    'chosen, named',
-    [
-        ({'method': 'kmeans'}, 'K-means'),
-        ({'method': 'fuzzy', 'fuzzifier': 1.5}, 'fuzzy K-means (fuzzifier 1.5)'),
-        (
-            {'method': 'gmm', 'covariance': 'diag'},
-            'Gaussian mixture with diagonal covariances',
-        ),
-    ],
+  'chosen, named',
+  [
+    ({'method': 'kmeans'}, 'K-means'),
+    ({'method': 'fuzzy', 'fuzzifier': 1.5}, 'fuzzy K-means (fuzzifier 1.5)'),
+    (
+      {'method': 'gmm', 'covariance': 'diag'},
+      'Gaussian mixture with diagonal covariances',
+    ),
+  ],
 )
 def test_the_algorithm_is_the_one_of_the_run(written, chosen, named):
   results = copy.deepcopy(written[1])
@@ -514,9 +533,16 @@ def test_shortcuts_csv_is_that_of_the_results(written):
   assert [r['column'] for r in rows][-1] == 'all columns'
   for row, entry in zip(rows, results['shortcuts'], strict=True):
     for name in (
-        'column', 'kind', 'measure', 'n', 'with_class', 'p_value',
-        'with_cluster', 'p_value_with_cluster', 'auc_alone',
-    ):  # pyformat: disable
+      'column',
+      'kind',
+      'measure',
+      'n',
+      'with_class',
+      'p_value',
+      'with_cluster',
+      'p_value_with_cluster',
+      'auc_alone',
+    ):
       assert [row[name]] == cells([entry[name]])
     whys = {v for k, v in entry.items() if k.endswith('_why')}
     assert all(why in row['reason'] for why in whys)
@@ -538,13 +564,13 @@ def with_shortcut(written, which: str, measure: str, strength: float) -> dict:
 
 @pytest.mark.parametrize('which', ['class', 'cluster'])
 @pytest.mark.parametrize(
-    'measure, strength, is_strong',
-    [
-        ("Cramer's V", 0.499, False),
-        ("Cramer's V", 0.5, True),
-        ('eta squared', 0.249, False),
-        ('eta squared', 0.25, True),
-    ],
+  'measure, strength, is_strong',
+  [
+    ("Cramer's V", 0.499, False),
+    ("Cramer's V", 0.5, True),
+    ('eta squared', 0.249, False),
+    ('eta squared', 0.25, True),
+  ],
 )
 def test_strong_columns_are_named(written, which, measure, strength, is_strong):
   results = with_shortcut(written, which, measure, strength)
@@ -576,12 +602,16 @@ def test_how_clusters_differ_in_a_column(written):
   # A cluster of copies alone has no share.
   results['shortcuts'] = [entry]
   for values, text in (
-      ([['a', 'b', ''], [], ['a', 'a', 'a', '']],
-       '“a” for 75% of cluster 2 and 33% of cluster 0'),
-      ([['', '', 'a'], [], ['a', 'b']],
-       'missing for 67% of cluster 0 and 0% of cluster 2'),
-      ([[], ['a', ''], []], ''),
-  ):  # pyformat: disable
+    (
+      [['a', 'b', ''], [], ['a', 'a', 'a', '']],
+      '“a” for 75% of cluster 2 and 33% of cluster 0',
+    ),
+    (
+      [['', '', 'a'], [], ['a', 'b']],
+      'missing for 67% of cluster 0 and 0% of cluster 2',
+    ),
+    ([[], ['a', ''], []], ''),
+  ):
     (sentence,) = audits.strong(results, 'cluster', {entry['column']: values})
     assert sentence.endswith(f': it is {text}.' if text else '< 0.001).')
 
@@ -599,19 +629,27 @@ def test_columns_alone_against_the_network(written):
 
 
 def test_columns_that_were_not_audited_are_listed(written):
-  assert 'Not audited: site (all 32 training images have the same value).' in (
-      written[0] / 'report.html'
-  ).read_text()
+  assert (
+    'Not audited: site (all 32 training images have the same value).'
+    in (written[0] / 'report.html').read_text()
+  )
   results = copy.deepcopy(written[1])
   results['shortcuts'] = results['shortcuts'][-1:]
   assert 'No column could be audited.' in page_of(written, results)
 
 
 @pytest.mark.parametrize(
-    'value, text',
-    [(0, '< 0.001'), (0.00099, '< 0.001'), (0.001, '0.001'), (0.0416, '0.042'),
-     (0.999, '0.999'), (0.9996, '> 0.999'), (1.0, '> 0.999')],
-)  # pyformat: disable
+  'value, text',
+  [
+    (0, '< 0.001'),
+    (0.00099, '< 0.001'),
+    (0.001, '0.001'),
+    (0.0416, '0.042'),
+    (0.999, '0.999'),
+    (0.9996, '> 0.999'),
+    (1.0, '> 0.999'),
+  ],
+)
 def test_p_values_are_never_0_or_1(value, text):
   assert formatting.p_value(value) == text
 
@@ -690,13 +728,13 @@ def test_the_rejected_reduction_stands_beside(written):
   assert 'Another reduction' not in page_of(written, results)
   names = list(results['clusters'][0]['class_counts'])
   results['reduction']['rejected'] = {
-      'n_components': 57,
-      'explained_variance': 0.4,
-      'adjusted_rand': 0.123,
-      'clusters': [
-          {'id': c, 'size': 900 + c, 'class_counts': dict(zip(names, (700, c)))}
-          for c in range(4)
-      ],
+    'n_components': 57,
+    'explained_variance': 0.4,
+    'adjusted_rand': 0.123,
+    'clusters': [
+      {'id': c, 'size': 900 + c, 'class_counts': dict(zip(names, (700, c)))}
+      for c in range(4)
+    ],
   }
   text = section(page_of(written, results), 'Another reduction', '<section>')
   assert '57 principal components (40.0% of the variance), group' in text
@@ -718,9 +756,9 @@ def test_a_montage_names_the_class_once(written):
   html = page_of(written, written[1], tiles=[row, row[1:], [], []])
   text = section(html, '<h3>Cluster 0', '<h2>Data')
   assert text == (
-      'Cluster 0 b 0 a 1 2 Cluster 1 b 1 2 Cluster 2 No original training image'
-      ' is in this cluster. Cluster 3 No original training image is in this'
-      ' cluster.'
+    'Cluster 0 b 0 a 1 2 Cluster 1 b 1 2 Cluster 2 No original training image'
+    ' is in this cluster. Cluster 3 No original training image is in this'
+    ' cluster.'
   )
   drawn = montage.figure(written[1], [row] * 4).axes
   assert drawn[0].get_ylabel() == 'Cluster 0\nb'
@@ -758,7 +796,7 @@ def test_the_split_has_its_numbers(written):
   assert '31 for validation' in split
   assert 'early stopping used the validation part' in split
   own['dataset']['class_counts_validation'] = dict.fromkeys(
-      d['class_counts_test'], 0
+    d['class_counts_test'], 0
   )
   assert limit not in page_of(written, own)
 
@@ -778,20 +816,23 @@ def test_given_features_are_of_samples_not_of_images(tmp_path):
 
 def test_speed_in_words():
   timings = {
-      'data': {'seconds': 0.51},
-      'features': {
-          'seconds': 2.0, 'images': 30, 'images_per_second': 15.04,
-          'flops': 3e9, 'model_flop_utilisation': 0.1234,
-      },
-      'ceiling': {'seconds': 0.3, 'bfloat16_flops_per_second': 1.2345e12},
-      'heads': {'seconds': 1.0, 'heads': 0},
-  }  # pyformat: disable
+    'data': {'seconds': 0.51},
+    'features': {
+      'seconds': 2.0,
+      'images': 30,
+      'images_per_second': 15.04,
+      'flops': 3e9,
+      'model_flop_utilisation': 0.1234,
+    },
+    'ceiling': {'seconds': 0.3, 'bfloat16_flops_per_second': 1.2345e12},
+    'heads': {'seconds': 1.0, 'heads': 0},
+  }
   assert [row[1:] for row in parts.stages(timings)] == [
-      ('0.5 s', ''),
-      (
-          '2.0 s',
-          '15.0 images a second, 12.3% of the ceiling (model FLOP utilisation)',
-      ),
-      ('0.3 s', '1,234 GFLOP a second in bfloat16'),
-      ('1.0 s', ''),
+    ('0.5 s', ''),
+    (
+      '2.0 s',
+      '15.0 images a second, 12.3% of the ceiling (model FLOP utilisation)',
+    ),
+    ('0.3 s', '1,234 GFLOP a second in bfloat16'),
+    ('1.0 s', ''),
   ]

@@ -11,18 +11,25 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 _ROWS = (
-    ('female', 'a=b'), ('male', 'a=b'), ('female', ''), ('', 'x'), None,
-)  # pyformat: disable
+  ('female', 'a=b'),
+  ('male', 'a=b'),
+  ('female', ''),
+  ('', 'x'),
+  None,
+)
 
 
 def _cohort() -> Cohort:
   candidates = [
-      Candidate(
-          str(i), f'{i}.png', 'ill', '',
-          columns=tuple(zip(('sex', 'site'), row or ())),
-      )
-      for i, row in enumerate(_ROWS)
-  ]  # pyformat: disable
+    Candidate(
+      str(i),
+      f'{i}.png',
+      'ill',
+      '',
+      columns=tuple(zip(('sex', 'site'), row or ())),
+    )
+    for i, row in enumerate(_ROWS)
+  ]
   candidates[2] = candidates[2].left_out('no label')
   root = sources.Files(pathlib.Path('root'))
   return Cohort('made up', root, 'ill', 'well', tuple(candidates))
@@ -41,9 +48,12 @@ def test_others_are_left_out_with_the_reason() -> None:
 
 def test_several_conditions_all_hold() -> None:
   assert _reasons('sex=female & site=a=b') == [
-      '', "sex is not 'female'", 'no label', "sex is not 'female'",
-      "sex is not 'female'",
-  ]  # pyformat: disable
+    '',
+    "sex is not 'female'",
+    'no label',
+    "sex is not 'female'",
+    "sex is not 'female'",
+  ]
   # The first condition that fails is the reason.
   assert _reasons('site=a=b&sex=female')[1] == "sex is not 'female'"
   assert _reasons('site=a=b&sex=female')[3] == "site is not 'a=b'"
@@ -51,8 +61,12 @@ def test_several_conditions_all_hold() -> None:
 
 def test_an_empty_value_is_one() -> None:
   assert [not reason for reason in _reasons('sex=')] == [
-      False, False, False, True, False
-  ]  # pyformat: disable
+    False,
+    False,
+    False,
+    True,
+    False,
+  ]
 
 
 @pytest.mark.parametrize('where', ['', '  '])
@@ -61,14 +75,14 @@ def test_nothing_said_keeps_all(where: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('where', 'says'),
-    [
-        ('sex', 'must be COLUMN=VALUE'),
-        ('=female', 'must be COLUMN=VALUE'),
-        ('sex=female&', 'must be COLUMN=VALUE'),
-        ('age=3', "no column 'age' .*: root has sex, site"),
-        ('sex=Female', "sex=Female .*: the values are '', female, male"),
-    ],
+  ('where', 'says'),
+  [
+    ('sex', 'must be COLUMN=VALUE'),
+    ('=female', 'must be COLUMN=VALUE'),
+    ('sex=female&', 'must be COLUMN=VALUE'),
+    ('age=3', "no column 'age' .*: root has sex, site"),
+    ('sex=Female', "sex=Female .*: the values are '', female, male"),
+  ],
 )
 def test_mistakes(where: str, says: str) -> None:
   with pytest.raises(UserError, match=says) as caught:

@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from heterojax import metrics
 from heterojax.configs import fundus
 from heterojax.heads import ensemble
 from heterojax.launch import study
-from heterojax.studies import clustering
-from heterojax.studies import retraining
+from heterojax.stats import metrics
 from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
-from heterojax.studies.outcome import Clusters
-from heterojax.studies.outcome import HeadName
+from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import study as retraining
+from heterojax.studies.retraining.outcome import Clusters
+from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.samples import Samples
 
 _N, _D, _K = 90, 12, 3
@@ -38,7 +38,7 @@ def _settings(**changes: object) -> settings_lib.Settings:
 
 
 def _clusters(
-    settings: settings_lib.Settings, x: np.ndarray, samples: Samples
+  settings: settings_lib.Settings, x: np.ndarray, samples: Samples
 ) -> Clusters:
   return clustering.cluster_analysis(settings, jnp.asarray(x), samples, 0)
 
@@ -51,9 +51,7 @@ def test_members(samples: Samples, blobs: np.ndarray) -> None:
   train = samples.row[:60]
   np.testing.assert_array_equal(heads[HeadName('overall')].rows, train)
   own = [heads[HeadName('cluster', c)].rows for c in range(_K)]
-  np.testing.assert_array_equal(
-      np.sort(np.concatenate(own)), np.sort(train)
-  )
+  np.testing.assert_array_equal(np.sort(np.concatenate(own)), np.sort(train))
   available = np.bincount(train, minlength=80)
   # All heads stop early by the same images.
   for member in heads.values():
@@ -68,7 +66,7 @@ def test_members(samples: Samples, blobs: np.ndarray) -> None:
 
 
 def test_more_runs_change_no_other_head(
-    samples: Samples, blobs: np.ndarray
+  samples: Samples, blobs: np.ndarray
 ) -> None:
   few, many = _settings(heads__random_runs=2), _settings(heads__random_runs=7)
   found = _clusters(few, blobs, samples)
@@ -80,7 +78,7 @@ def test_more_runs_change_no_other_head(
 
 
 def test_only_the_initialisation_varies(
-    samples: Samples, blobs: np.ndarray
+  samples: Samples, blobs: np.ndarray
 ) -> None:
   settings = _settings(heads__random_vary='initialisation')
   found = _clusters(settings, blobs, samples)
@@ -94,7 +92,7 @@ def test_folds_draw_other_numbers(samples: Samples, blobs: np.ndarray) -> None:
   settings = _settings()
   found = _clusters(settings, blobs, samples)
   first, second = (
-      retraining.members(settings, samples, found, fold) for fold in (0, 1)
+    retraining.members(settings, samples, found, fold) for fold in (0, 1)
   )
   for name, member in first.items():
     assert (member.init_key != second[name].init_key).any()
@@ -105,20 +103,22 @@ def test_folds_draw_other_numbers(samples: Samples, blobs: np.ndarray) -> None:
 
 def test_how_heads_are_trained() -> None:
   settings = _settings(
-      heads__epochs=7, heads__patience=4, heads__batch_size=5,
-      heads__learning_rate=0.5, heads__monitor='val_loss', heads__l2=0.25,
-  )  # pyformat: disable
+    heads__epochs=7,
+    heads__patience=4,
+    heads__batch_size=5,
+    heads__learning_rate=0.5,
+    heads__monitor='val_loss',
+    heads__l2=0.25,
+  )
   assert stages.training(settings) == ensemble.Training(
-      7, 4, 5, 0.5, 'val_loss', 0.25
+    7, 4, 5, 0.5, 'val_loss', 0.25
   )
 
 
 def test_validation_is_the_test_set_where_there_is_none(
-    samples: Samples,
+  samples: Samples,
 ) -> None:
-  np.testing.assert_array_equal(
-      stages.validation(samples), np.arange(60, 90)
-  )
+  np.testing.assert_array_equal(stages.validation(samples), np.arange(60, 90))
   split = samples.split.astype('<U10')
   split[55:60] = 'validation'
   own = dataclasses.replace(samples, split=split)
@@ -135,9 +135,13 @@ def _write(path: pathlib.Path, x: np.ndarray, y: np.ndarray) -> str:
 
 def _run(folder: pathlib.Path, *args: str) -> dict[str, Any]:
   code = study.main([
-      'study.py', '--config=features:tiny', '--config.data.positive=1',
-      '--config.heads.epochs=2', f'--workdir={folder / "run"}', *args,
-  ])  # pyformat: disable
+    'study.py',
+    '--config=features:tiny',
+    '--config.data.positive=1',
+    '--config.heads.epochs=2',
+    f'--workdir={folder / "run"}',
+    *args,
+  ])
   assert code == 0
   return json.loads((folder / 'run' / 'results.json').read_text())
 
@@ -147,26 +151,26 @@ def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
   with (folder / 'run' / 'clusters.csv').open() as file:
     rows = list(csv.DictReader(file))
   names = json.loads(
-      (folder / 'run' / 'checkpoints' / 'heads.json').read_text()
+    (folder / 'run' / 'checkpoints' / 'heads.json').read_text()
   )
   folds = max(int(r.get('fold', 0)) for r in rows) + 1
   missing = []
   for c in results['clusters']:
     sizes = [
-        sum(
-            (r['split'], r['cluster'], r.get('fold', '0'))
-            == ('train', str(c['id']), str(fold))
-            for r in rows
-        )
-        for fold in range(folds)
+      sum(
+        (r['split'], r['cluster'], r.get('fold', '0'))
+        == ('train', str(c['id']), str(fold))
+        for r in rows
+      )
+      for fold in range(folds)
     ]
     assert c['size'] == np.mean(sizes)
     own = f'cluster_{c["id"]}', f'random_{c["id"]}_'
     for fold, size in enumerate(sizes):
       trained = [
-          len(h['rows'])
-          for h in names
-          if h['fold'] == fold and (h['name'] + '_').startswith(own)
+        len(h['rows'])
+        for h in names
+        if h['fold'] == fold and (h['name'] + '_').startswith(own)
       ]
       assert trained == [size] * 3 * bool(size)
     n_test = results['dataset']['n_test']
@@ -192,22 +196,26 @@ def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
 
 @pytest.mark.parametrize('folds', [0, 3])
 def test_fuzzy_centroids_that_coincide(
-    folds: int, tmp_path: pathlib.Path
+  folds: int, tmp_path: pathlib.Path
 ) -> None:
   """In noise of many dimensions a fuzzifier of 2 leaves one centroid."""
   rng = np.random.default_rng(0)
   data = _write(
-      tmp_path / 'f.npz', rng.normal(size=(60, 30)), np.arange(60) % 2
+    tmp_path / 'f.npz', rng.normal(size=(60, 30)), np.arange(60) % 2
   )
   results = _run(
-      tmp_path, data, '--config.cluster.method=fuzzy', '--config.cluster.k=4',
-      '--config.reduction.method=none', f'--config.split.folds={folds}',
-  )  # pyformat: disable
+    tmp_path,
+    data,
+    '--config.cluster.method=fuzzy',
+    '--config.cluster.k=4',
+    '--config.reduction.method=none',
+    f'--config.split.folds={folds}',
+  )
   missing = _check_clusters(tmp_path, results)
   assert 0 < len(missing) < 4
   distances = np.array(results['between_cluster_distances'])
   np.testing.assert_allclose(distances, 0, atol=1e-3)
-  coincide, *empty = results['findings'][: -1]
+  coincide, *empty = results['findings'][:-1]
   assert coincide.startswith('Centroids coincide') and 'fuzzifier 2' in coincide
   assert all('no training images' in text for text in empty)
   told = {int(n) for text in empty for n in re.findall(r'\d+', text[:20])}
@@ -219,16 +227,19 @@ def test_fewer_different_images_than_clusters(tmp_path: pathlib.Path) -> None:
   # Each row differs from all others by less than float32 tells of the rest.
   data = _write(tmp_path / 'f.npz', x, np.arange(60) % 2)
   results = _run(
-      tmp_path, data, '--config.cluster.k=4', '--config.reduction.method=none',
-      '--config.split.protocol=published',
-  )  # pyformat: disable
+    tmp_path,
+    data,
+    '--config.cluster.k=4',
+    '--config.reduction.method=none',
+    '--config.split.protocol=published',
+  )
   assert len(_check_clusters(tmp_path, results)) == 2
   assert results['findings'][0].startswith('Centroids coincide, as those of')
   assert results['findings'][0].endswith('A smaller k would say so.')
 
 
 def test_a_cluster_of_one_image_and_of_one_class(
-    tmp_path: pathlib.Path
+  tmp_path: pathlib.Path,
 ) -> None:
   rng = np.random.default_rng(0)
   x = rng.normal(size=(60, 5))
@@ -238,12 +249,14 @@ def test_a_cluster_of_one_image_and_of_one_class(
   split = rng.permutation(['train', 'test', 'train', 'validation'] * 15)
   split[30] = 'train'
   np.savez(
-      tmp_path / 'f.npz', features=x.astype(np.float32), label=y, split=split
+    tmp_path / 'f.npz', features=x.astype(np.float32), label=y, split=split
   )
   results = _run(
-      tmp_path, f'--config.data.dir={tmp_path / "f.npz"}',
-      '--config.cluster.k=3', '--config.reduction.method=none',
-  )  # pyformat: disable
+    tmp_path,
+    f'--config.data.dir={tmp_path / "f.npz"}',
+    '--config.cluster.k=3',
+    '--config.reduction.method=none',
+  )
   assert _check_clusters(tmp_path, results) == []
   alone = min(results['clusters'], key=lambda c: c['size'])
   assert alone['size'] == 1 and alone['intra_cluster_distance'] is None

@@ -13,19 +13,19 @@ def test_numpy_streams_are_pinned() -> None:
   # A change here changes what every seed of every finished study means.
   first = rng.generator(0, Purpose.DRAW)
   assert first.integers(2**63, size=3).tolist() == [
-      7336306018994403237,
-      6843513285465096419,
-      8234127842651387446,
+    7336306018994403237,
+    6843513285465096419,
+    8234127842651387446,
   ]
   second = rng.generator(42, Purpose.AUGMENTATION, '12_left', 3)
   assert second.integers(2**63, size=3).tolist() == [
-      5898758062313303825,
-      2843456249560069074,
-      2801548792031474792,
+    5898758062313303825,
+    2843456249560069074,
+    2801548792031474792,
   ]
   assert rng.generator(1, Purpose.SPLIT, 2).random(2).tolist() == [
-      0.08200276673875806,
-      0.4466475051842759,
+    0.08200276673875806,
+    0.4466475051842759,
   ]
   order = rng.generator(7, Purpose.SUBSET).permutation(8)
   assert order.tolist() == [7, 3, 4, 0, 2, 5, 1, 6]
@@ -41,17 +41,17 @@ def test_jax_streams_are_pinned() -> None:
 
 def test_purposes_are_pinned() -> None:
   assert {p.name: p.value for p in Purpose} == {
-      'DRAW': 0,
-      'SPLIT': 1,
-      'AUGMENTATION': 2,
-      'CLUSTERING': 3,
-      'INITIALISATION': 4,
-      'ORDER': 5,
-      'SUBSET': 6,
-      'SIZE': 7,
-      'BOOTSTRAP': 8,
-      'PERMUTATION': 9,
-      'CHOICE': 10,
+    'DRAW': 0,
+    'SPLIT': 1,
+    'AUGMENTATION': 2,
+    'CLUSTERING': 3,
+    'INITIALISATION': 4,
+    'ORDER': 5,
+    'SUBSET': 6,
+    'SIZE': 7,
+    'BOOTSTRAP': 8,
+    'PERMUTATION': 9,
+    'CHOICE': 10,
   }
 
 
@@ -71,23 +71,23 @@ _MEMBERS = ((), (0,), (1,), (0, 0), (0, 1), (1, 0), (2**32 - 1,))
 def test_numpy_streams_differ() -> None:
   members = _MEMBERS + (('ab', 'c'), ('a', 'bc'), ('abc',), ('',), (12,))
   values = [
-      rng.generator(seed, purpose, *m).integers(2**63)
-      for seed, purpose, m in itertools.product(
-          (0, 1, 12, 2**40), Purpose, members
-      )
+    rng.generator(seed, purpose, *m).integers(2**63)
+    for seed, purpose, m in itertools.product(
+      (0, 1, 12, 2**40), Purpose, members
+    )
   ]
   assert len(set(values)) == len(values)
   # The parts are kept apart: 1 and purpose 2 are not 12.
   assert (
-      rng.generator(1, Purpose.AUGMENTATION, 3).random()
-      != rng.generator(12, Purpose.CLUSTERING).random()
+    rng.generator(1, Purpose.AUGMENTATION, 3).random()
+    != rng.generator(12, Purpose.CLUSTERING).random()
   )
 
 
 def test_jax_streams_differ() -> None:
   values = [
-      tuple(jax.random.key_data(rng.key(seed, purpose, *m)).tolist())
-      for seed, purpose, m in itertools.product((0, 1, 12), Purpose, _MEMBERS)
+    tuple(jax.random.key_data(rng.key(seed, purpose, *m)).tolist())
+    for seed, purpose, m in itertools.product((0, 1, 12), Purpose, _MEMBERS)
   ]
   assert len(set(values)) == len(values)
 

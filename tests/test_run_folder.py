@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from heterojax import run_folder
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import run_folder
 
 _CONFIG = {'seed': 0, 'data': {'dir': '/x', 'sizes': [1, 2]}, 'empty': {}}
 
 _HOLD = """
 import json, pathlib, sys, time
-from heterojax import run_folder
+from heterojax.run import run_folder
 config = json.loads(sys.argv[2])
 with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
   if sys.argv[3] == 'begin':
@@ -33,7 +33,7 @@ with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
 # A limit on the size of files stands for a full disk: the write fails half way.
 _FULL_DISK = """
 import pathlib, resource, sys
-from heterojax import run_folder
+from heterojax.run import run_folder
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
   run_folder.write_atomically(pathlib.Path(sys.argv[1]), 'new' * 1000)
@@ -43,7 +43,8 @@ except OSError as error:
 
 _AS_ANOTHER_USER = """
 import os, pathlib, sys
-from heterojax import errors, run_folder
+from heterojax import errors
+from heterojax.run import run_folder
 os.chdir(sys.argv[1])
 if os.geteuid() == 0:
   os.seteuid(65534)
@@ -60,9 +61,9 @@ for name in ('closed', 'closed/run'):
 def _held(path: pathlib.Path, how: str) -> Iterator[subprocess.Popen]:
   """Another process owns the folder."""
   process = subprocess.Popen(
-      [sys.executable, '-c', _HOLD, str(path), json.dumps(_CONFIG), how],
-      stdout=subprocess.PIPE,
-      text=True,
+    [sys.executable, '-c', _HOLD, str(path), json.dumps(_CONFIG), how],
+    stdout=subprocess.PIPE,
+    text=True,
   )
   try:
     assert process.stdout.readline() == 'holding\n'
@@ -83,7 +84,7 @@ def _begun(path: pathlib.Path, config: dict[str, Any] = _CONFIG) -> None:
 
 
 def test_writes_text_and_bytes_into_new_folders(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   path = tmp_path / 'a' / 'b.txt'
   run_folder.write_atomically(path, 'é\n')
@@ -94,15 +95,15 @@ def test_writes_text_and_bytes_into_new_folders(
 
 
 def test_a_write_that_fails_half_way_leaves_the_old_file(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   path = tmp_path / 'a.txt'
   path.write_text('old')
   done = subprocess.run(
-      [sys.executable, '-c', _FULL_DISK, str(path)],
-      capture_output=True,
-      text=True,
-      check=True,
+    [sys.executable, '-c', _FULL_DISK, str(path)],
+    capture_output=True,
+    text=True,
+    check=True,
   )
   assert done.stdout == 'OSError\n'
   assert path.read_text() == 'old'
@@ -112,10 +113,10 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(
 @pytest.mark.parametrize('step', ['fsync', 'chmod', 'replace'])
 @pytest.mark.parametrize('error', [OSError, KeyboardInterrupt])
 def test_an_interruption_at_any_step_leaves_the_old_file(
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    step: str,
-    error: type[BaseException],
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  step: str,
+  error: type[BaseException],
 ) -> None:
   path = tmp_path / 'a.txt'
   path.write_text('old')
@@ -157,7 +158,7 @@ def test_another_process_cannot_open_it(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_second_opener_takes_nothing_from_a_run_that_has_not_begun(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   run = tmp_path / 'run'
   with _held(run, 'wait') as process:
@@ -177,21 +178,21 @@ def test_the_same_configuration_resumes(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('changed', 'field'),
-    [
-        ({'seed': 1}, 'seed'),
-        ({'data': {'dir': '/y', 'sizes': [1, 2]}}, 'data.dir'),
-        ({'data': {'dir': '/x', 'sizes': [1, 3]}}, 'data.sizes'),
-        ({'data': {'dir': '/x'}}, 'data.sizes'),
-        ({'data': {'dir': '/x', 'sizes': [1, 2], 'new': 1}}, 'data.new'),
-        ({'data': None}, 'data'),
-        ({'empty': {'a': 1}}, 'empty'),
-        ({'empty': None}, 'empty'),
-        ({'more': {}}, 'more'),
-    ],
+  ('changed', 'field'),
+  [
+    ({'seed': 1}, 'seed'),
+    ({'data': {'dir': '/y', 'sizes': [1, 2]}}, 'data.dir'),
+    ({'data': {'dir': '/x', 'sizes': [1, 3]}}, 'data.sizes'),
+    ({'data': {'dir': '/x'}}, 'data.sizes'),
+    ({'data': {'dir': '/x', 'sizes': [1, 2], 'new': 1}}, 'data.new'),
+    ({'data': None}, 'data'),
+    ({'empty': {'a': 1}}, 'empty'),
+    ({'empty': None}, 'empty'),
+    ({'more': {}}, 'more'),
+  ],
 )
 def test_another_configuration_is_refused(
-    tmp_path: pathlib.Path, changed: dict[str, Any], field: str
+  tmp_path: pathlib.Path, changed: dict[str, Any], field: str
 ) -> None:
   _begun(tmp_path / 'run')
   before = {p: p.read_bytes() for p in (tmp_path / 'run').iterdir()}
@@ -207,7 +208,7 @@ def test_another_configuration_is_refused(
 
 @pytest.mark.parametrize('text', ['', '{"seed": ', '[1]', '3', 'null', '\xff'])
 def test_a_damaged_configuration_is_refused(
-    tmp_path: pathlib.Path, text: str
+  tmp_path: pathlib.Path, text: str
 ) -> None:
   (tmp_path / 'config.json').write_bytes(text.encode('latin-1'))
   with pytest.raises(RefusedError, match='config.json cannot be read'):
@@ -218,7 +219,7 @@ def test_a_damaged_configuration_is_refused(
 
 @pytest.mark.parametrize('error', [None, UserError('no'), KeyboardInterrupt()])
 def test_nothing_is_left_where_nothing_was_begun(
-    tmp_path: pathlib.Path, error: BaseException | None
+  tmp_path: pathlib.Path, error: BaseException | None
 ) -> None:
   run = tmp_path / 'run'
   with contextlib.suppress(UserError, KeyboardInterrupt):
@@ -245,7 +246,7 @@ def test_files_of_the_user_stay(tmp_path: pathlib.Path) -> None:
 
 
 def test_log_lines_go_into_the_folder_while_it_is_open(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   log = logging.getLogger('heterojax.somewhere')
   _begun(tmp_path / 'run')
@@ -272,10 +273,10 @@ def test_a_folder_that_may_not_be_written(tmp_path: pathlib.Path) -> None:
   tmp_path.chmod(0o755)
   (tmp_path / 'closed').mkdir(mode=0o555)
   done = subprocess.run(
-      [sys.executable, '-c', _AS_ANOTHER_USER, str(tmp_path)],
-      capture_output=True,
-      text=True,
-      check=False,
+    [sys.executable, '-c', _AS_ANOTHER_USER, str(tmp_path)],
+    capture_output=True,
+    text=True,
+    check=False,
   )
   if 'seteuid' in done.stderr:
     pytest.skip('this process may not become another user')

@@ -20,15 +20,17 @@ from scipy.spatial import distance
 from sklearn import metrics as sklearn_metrics
 
 from heterojax import backbones
-from heterojax import heterogeneity
 from heterojax.backbones import sources
 from heterojax.launch import study
+from heterojax.stats import heterogeneity
 from heterojax.studies import fields
 from heterojax.studies import settings as settings_lib
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 LABORATORY = SHARED / 'data' / 'mendez_features'
-EXAMPLE = pathlib.Path(__file__).parent.parent / 'docs' / 'results_sample_size.json'
+EXAMPLE = (
+  pathlib.Path(__file__).parent.parent / 'docs' / 'results_sample_size.json'
+)
 
 
 def launch(*args: str) -> int:
@@ -45,12 +47,12 @@ def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
 
 
 def write_features(
-    path: pathlib.Path,
-    *,
-    n: int = 160,
-    planted: bool = True,
-    regression: bool = False,
-    seed: int = 0,
+  path: pathlib.Path,
+  *,
+  n: int = 160,
+  planted: bool = True,
+  regression: bool = False,
+  seed: int = 0,
 ) -> pathlib.Path:
   """Four groups in 24 features; planted: one group's labels are noise."""
   rng = np.random.default_rng(seed)
@@ -62,18 +64,18 @@ def write_features(
   noise = np.where(planted & (group == 0), 12.0, 0.4) * rng.standard_normal(n)
   y = 100 + 30 * signal + 30 * noise if regression else signal + noise > 0
   np.savez(
-      path,
-      features=x.astype(np.float32),
-      label=y.round(2) if regression else y.astype(int),
-      patient=np.arange(n) // 2,
+    path,
+    features=x.astype(np.float32),
+    label=y.round(2) if regression else y.astype(int),
+    patient=np.arange(n) // 2,
   )
   return path
 
 
 _SMALL = (
-    '--config=features:study=sample_size,tiny',
-    '--config.sizes=60,80,all',
-    '--config.heads.epochs=20',
+  '--config=features:study=sample_size,tiny',
+  '--config.sizes=60,80,all',
+  '--config.heads.epochs=20',
 )
 
 
@@ -93,19 +95,27 @@ def results(run: pathlib.Path) -> dict[str, Any]:
 
 def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   for name in (
-      'config.json', 'manifest.csv', 'clusters.csv', 'results.json',
-      'report.html', 'log.txt', 'checkpoints/heads', 'checkpoints/heads.json',
-  ):  # pyformat: disable
+    'config.json',
+    'manifest.csv',
+    'clusters.csv',
+    'results.json',
+    'report.html',
+    'log.txt',
+    'checkpoints/heads',
+    'checkpoints/heads.json',
+  ):
     assert (run / name).exists(), name
 
 
 def _stand_ins(run: pathlib.Path) -> dict[str, Any]:
-  settings = settings_lib.from_dict(json.loads((run / 'config.json').read_text()))
+  settings = settings_lib.from_dict(
+    json.loads((run / 'config.json').read_text())
+  )
   return fields.of(settings)
 
 
 def test_conditions_are_checked_by_the_names_of_the_results(
-    run: pathlib.Path, results: dict
+  run: pathlib.Path, results: dict
 ) -> None:
   assert unnamed(_stand_ins(run), results) == []
   assert missing(_stand_ins(run), results) == []
@@ -123,13 +133,13 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
     tested = []
     for number, fold in enumerate(size['folds']):
       own = [
-          r
-          for r in clusters
-          if (r['n'], r['fold']) == (str(size['n']), str(number))
+        r
+        for r in clusters
+        if (r['n'], r['fold']) == (str(size['n']), str(number))
       ]
       parts = {
-          split: [r['id'] for r in own if r['split'] == split]
-          for split in ('train', 'validation', 'test')
+        split: [r['id'] for r in own if r['split'] == split]
+        for split in ('train', 'validation', 'test')
       }
       assert len(own) == size['n'] == len({r['id'] for r in own})
       assert fold['n_train'] == len(parts['train'])
@@ -144,7 +154,7 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
 
 
 def test_metrics_are_those_of_clusters_csv(
-    run: pathlib.Path, results: dict
+  run: pathlib.Path, results: dict
 ) -> None:
   """Accuracy of a fold by hand; and of its clusters where trainings agree."""
   clusters = rows_of(run / 'clusters.csv')
@@ -152,10 +162,10 @@ def test_metrics_are_those_of_clusters_csv(
   for size in results['sizes']:
     for number, fold in enumerate(size['folds']):
       own = [
-          r
-          for r in clusters
-          if (r['n'], r['fold'], r['split'])
-          == (str(size['n']), str(number), 'test')
+        r
+        for r in clusters
+        if (r['n'], r['fold'], r['split'])
+        == (str(size['n']), str(number), 'test')
       ]
       right = np.array([r['correct'] == 'true' for r in own])
       assert fold['metric'] == pytest.approx(right.mean(), abs=1e-12)
@@ -173,9 +183,7 @@ def test_metrics_are_those_of_clusters_csv(
   assert agreeing
 
 
-def test_patients_are_exchanged_whole(
-    run: pathlib.Path, results: dict
-) -> None:
+def test_patients_are_exchanged_whole(run: pathlib.Path, results: dict) -> None:
   """Two images each, but for those whose other image was not drawn."""
   clusters = rows_of(run / 'clusters.csv')
   patient = {r['id']: r['group'] for r in rows_of(run / 'manifest.csv')}
@@ -183,10 +191,10 @@ def test_patients_are_exchanged_whole(
     stay, grouped, with_test = [], [], []
     for number, fold in enumerate(size['folds']):
       own = [
-          r
-          for r in clusters
-          if (r['n'], r['fold'], r['split'])
-          == (str(size['n']), str(number), 'test')
+        r
+        for r in clusters
+        if (r['n'], r['fold'], r['split'])
+        == (str(size['n']), str(number), 'test')
       ]
       images = collections.Counter(patient[r['id']] for r in own)
       of_size = collections.Counter(images.values())
@@ -208,12 +216,14 @@ def test_patients_are_exchanged_whole(
 def test_both_orders_of_averaging(results: dict) -> None:
   for size in results['sizes']:
     folds = size['folds']
-    assert size['mean_of_cvs'] == pytest.approx(np.mean([f['cv'] for f in folds]))
+    assert size['mean_of_cvs'] == pytest.approx(
+      np.mean([f['cv'] for f in folds])
+    )
     means = np.mean([f['cluster_metric'] for f in folds], axis=0)
     np.testing.assert_allclose(size['cluster_metric_mean'], means)
     assert size['cv_of_means'] == pytest.approx(np.std(means) / np.mean(means))
     assert size['metric_mean'] == pytest.approx(
-        np.mean([f['metric'] for f in folds])
+      np.mean([f['metric'] for f in folds])
     )
     np.testing.assert_allclose(np.sum(size['cluster_size_mean']), 1)
     assert size['band'] == heterogeneity.band(size['mean_of_cvs'])
@@ -258,7 +268,7 @@ def test_the_correlation_is_that_of_the_sizes(results: dict) -> None:
 def test_validity_has_every_algorithm_and_k(results: dict) -> None:
   rows = results['validity']['rows']
   assert {(r['method'], r['k']) for r in rows} == set(
-      itertools.product(('kmeans', 'fuzzy', 'gmm'), range(2, 11))
+    itertools.product(('kmeans', 'fuzzy', 'gmm'), range(2, 11))
   )
   # Four well separated groups: every index of K-means says so.
   own = {r['k']: r for r in rows if r['method'] == 'kmeans'}
@@ -269,11 +279,11 @@ def test_validity_has_every_algorithm_and_k(results: dict) -> None:
 def test_the_table_of_fuzzifiers(tmp_path: pathlib.Path) -> None:
   data = write_features(tmp_path / 'f.npz')
   args = (
-      f'--config.data.dir={data}',
-      '--config.data.positive=1',
-      '--config.sizes=all',
-      '--config.cluster.method=fuzzy',
-      f'--workdir={tmp_path / "run"}',
+    f'--config.data.dir={data}',
+    '--config.data.positive=1',
+    '--config.sizes=all',
+    '--config.cluster.method=fuzzy',
+    f'--workdir={tmp_path / "run"}',
   )
   assert launch(*_SMALL, *args) == 0
   results = results_of(tmp_path / 'run')
@@ -289,16 +299,16 @@ def test_the_table_of_fuzzifiers(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize('method', ['gmm', 'kmeans'])
 def test_a_regression(method: str, tmp_path: pathlib.Path) -> None:
   data = write_features(
-      tmp_path / 'f.npz', n=200, planted=False, regression=True
+    tmp_path / 'f.npz', n=200, planted=False, regression=True
   )
   args = (
-      f'--config.data.dir={data}',
-      '--config.data.task=regression',
-      f'--config.cluster.method={method}',
-      '--config.heads.epochs=200',
-      '--config.heads.monitor=val_loss',
-      '--config.sizes=all',
-      f'--workdir={tmp_path / "run"}',
+    f'--config.data.dir={data}',
+    '--config.data.task=regression',
+    f'--config.cluster.method={method}',
+    '--config.heads.epochs=200',
+    '--config.heads.monitor=val_loss',
+    '--config.sizes=all',
+    f'--workdir={tmp_path / "run"}',
   )
   assert launch(*_SMALL, *args) == 0
   results = results_of(tmp_path / 'run')
@@ -310,7 +320,10 @@ def test_a_regression(method: str, tmp_path: pathlib.Path) -> None:
   (size,) = results['sizes']
   assert size['metric_mean'] > size['baseline'] + 0.05
   rows = rows_of(tmp_path / 'run' / 'clusters.csv')
-  truth = {r['id']: float(r['label']) for r in rows_of(tmp_path / 'run' / 'manifest.csv')}
+  truth = {
+    r['id']: float(r['label'])
+    for r in rows_of(tmp_path / 'run' / 'manifest.csv')
+  }
   for number, fold in enumerate(size['folds']):
     own = [r for r in rows if (r['fold'], r['split']) == (str(number), 'test')]
     y = np.array([truth[r['id']] for r in own])
@@ -320,58 +333,75 @@ def test_a_regression(method: str, tmp_path: pathlib.Path) -> None:
     if fold['adjusted_rand'] == 1:
       label = np.array([int(r['cluster']) for r in own])
       found = [
-          1
-          - sklearn_metrics.root_mean_squared_error(
-              y[label == c], predicted[label == c]
-          )
-          / np.ptp(y)
-          for c in range(4)
+        1
+        - sklearn_metrics.root_mean_squared_error(
+          y[label == c], predicted[label == c]
+        )
+        / np.ptp(y)
+        for c in range(4)
       ]
       np.testing.assert_allclose(fold['cluster_metric'], found, atol=1e-6)
 
 
 def test_distances_are_those_of_the_training_images(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   """Without reduction and with one fold's worth of data, by SciPy."""
   data = write_features(tmp_path / 'f.npz', n=120)
   args = (
-      f'--config.data.dir={data}',
-      '--config.data.positive=1',
-      '--config.sizes=all',
-      '--config.split.folds=0',
-      '--config.reduction.method=none',
-      '--config.cluster.method=kmeans',
-      f'--workdir={tmp_path / "run"}',
+    f'--config.data.dir={data}',
+    '--config.data.positive=1',
+    '--config.sizes=all',
+    '--config.split.folds=0',
+    '--config.reduction.method=none',
+    '--config.cluster.method=kmeans',
+    f'--workdir={tmp_path / "run"}',
   )
   assert launch(*_SMALL, *args) == 0
   (size,) = results_of(tmp_path / 'run')['sizes']
   (fold,) = size['folds']
   assert fold['adjusted_rand'] == 1
   x = np.load(data)['features'].astype(np.float64)
-  own = [r for r in rows_of(tmp_path / 'run' / 'clusters.csv') if r['split'] == 'train']
+  own = [
+    r
+    for r in rows_of(tmp_path / 'run' / 'clusters.csv')
+    if r['split'] == 'train'
+  ]
   label = np.array([int(r['cluster']) for r in own])
   z = x[[int(r['id']) for r in own]]
   centers = np.array([z[label == c].mean(axis=0) for c in range(4)])
   np.testing.assert_allclose(
-      size['centroid_distances'], distance.cdist(centers, centers), rtol=1e-4, atol=1e-4
+    size['centroid_distances'],
+    distance.cdist(centers, centers),
+    rtol=1e-4,
+    atol=1e-4,
   )
   for a, b in itertools.combinations(range(4), 2):
     closest = distance.cdist(z[label == a], z[label == b]).min()
-    assert size['closest_point_distances'][a][b] == pytest.approx(closest, rel=1e-4)
+    assert size['closest_point_distances'][a][b] == pytest.approx(
+      closest, rel=1e-4
+    )
   for c, found in enumerate(size['to_centroid']):
     to = np.linalg.norm(z[label == c] - centers[c], axis=1)
-    want = {'min': to.min(), 'max': to.max(), 'mean': to.mean(), 'std': to.std()}
+    want = {
+      'min': to.min(),
+      'max': to.max(),
+      'mean': to.mean(),
+      'std': to.std(),
+    }
     for name, value in want.items():
       assert found[name] == pytest.approx(value, rel=1e-4), name
 
 
 def test_the_same_command_gives_the_same_results(
-    run: pathlib.Path, results: dict
+  run: pathlib.Path, results: dict
 ) -> None:
   config = json.loads((run / 'config.json').read_text())
   again = run.parent / 'again'
-  args = (f'--config.data.dir={config["data"]["dir"]}', '--config.data.positive=1')
+  args = (
+    f'--config.data.dir={config["data"]["dir"]}',
+    '--config.data.positive=1',
+  )
   assert launch(*_SMALL, *args, f'--workdir={again}') == 0
   clock = ('timings', 'environment')
   found = {k: v for k, v in results_of(again).items() if k not in clock}
@@ -379,18 +409,18 @@ def test_the_same_command_gives_the_same_results(
 
 
 @pytest.mark.parametrize(
-    'split, prediction, message',
-    [
-        ('', '1', 'which rows their network was trained on'),
-        ('train', '', '1 of 40 images'),
-    ],
+  'split, prediction, message',
+  [
+    ('', '1', 'which rows their network was trained on'),
+    ('train', '', '1 of 40 images'),
+  ],
 )
 def test_predictions_that_cannot_be_scored(
-    split: str,
-    prediction: str,
-    message: str,
-    tmp_path: pathlib.Path,
-    capsys: pytest.CaptureFixture[str],
+  split: str,
+  prediction: str,
+  message: str,
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture[str],
 ) -> None:
   """Said before anything is written, so that the folder can be used again."""
   rng = np.random.default_rng(0)
@@ -402,12 +432,12 @@ def test_predictions_that_cannot_be_scored(
     lines.append(f'{i},{values},{i % 2},{guess},{part}')
   (tmp_path / 'f.csv').write_text('\n'.join(lines) + '\n')
   args = (
-      f'--config.data.dir={tmp_path / "f.csv"}',
-      '--config.data.positive=1',
-      '--config.split.folds=0',
-      '--config.sizes=all',
-      '--config.reduction.n_components=3',
-      f'--workdir={tmp_path / "run"}',
+    f'--config.data.dir={tmp_path / "f.csv"}',
+    '--config.data.positive=1',
+    '--config.split.folds=0',
+    '--config.sizes=all',
+    '--config.reduction.n_components=3',
+    f'--workdir={tmp_path / "run"}',
   )
   assert launch(*_SMALL, *args) == 2
   assert message in capsys.readouterr().err
@@ -420,9 +450,12 @@ def _resnet18(path: pathlib.Path) -> pathlib.Path:
   source = sources.SOURCES['resnet18']['torchvision']
   network = backbones.load('resnet18', None, trainable=True, top=False)
   kinds = {
-      'kernel': 'weight', 'scale': 'weight', 'bias': 'bias',
-      'mean': 'running_mean', 'var': 'running_var',
-  }  # pyformat: disable
+    'kernel': 'weight',
+    'scale': 'weight',
+    'bias': 'bias',
+    'mean': 'running_mean',
+    'var': 'running_var',
+  }
   entries = {}
   for (*layer, kind), leaf in nnx.to_flat_state(network.params['network']):
     of_norm = layer[-1] == 'norm'
@@ -445,7 +478,8 @@ def test_resnet18_on_images(tmp_path: pathlib.Path) -> None:
     Image.fromarray(pixels.astype(np.uint8)).save(folder / f'{i}.png')
   weights = _resnet18(tmp_path / 'resnet18.safetensors')
   run = tmp_path / 'run'
-  assert launch(
+  assert (
+    launch(
       '--config=psp',
       f'--config.data.dir={tmp_path / "photos"}',
       '--config.data.positive=yes',
@@ -459,20 +493,24 @@ def test_resnet18_on_images(tmp_path: pathlib.Path) -> None:
       '--config.cluster.trainings=2',
       '--config.reduction.n_components=5',
       f'--workdir={run}',
-  ) == 0
+    )
+    == 0
+  )
   results = results_of(run)
   own = results['backbone']
   assert (own['name'], own['source'], own['dim']) == (
-      'resnet18', 'torchvision', 512
-  )  # pyformat: disable
+    'resnet18',
+    'torchvision',
+    512,
+  )
   # Bright and dark: any network sees that.
   (size,) = results['sizes']
   assert size['metric_mean'] > 0.9
   x = np.load(run / 'features' / 'features.npy')
   library = backbones.load('resnet18', weights)
   seen = np.stack([
-      np.asarray(Image.open(path))
-      for path in sorted((tmp_path / 'photos').glob('*/*.png'))
+    np.asarray(Image.open(path))
+    for path in sorted((tmp_path / 'photos').glob('*/*.png'))
   ])
   want = np.asarray(library.pooled(seen))
   assert x.shape == want.shape == (48, 512)
@@ -493,14 +531,14 @@ def _with_predictions(path: pathlib.Path, n: int = 40) -> pathlib.Path:
 
 
 def test_dry_run_counts_no_heads_where_predictions_are_given(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+  tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
   data = _with_predictions(tmp_path / 'f.csv')
   args = (
-      '--config.data.positive=1',
-      '--config.reduction.n_components=3',
-      '--dry_run',
-      f'--workdir={tmp_path / "run"}',
+    '--config.data.positive=1',
+    '--config.reduction.n_components=3',
+    '--dry_run',
+    f'--workdir={tmp_path / "run"}',
   )
   one = (f'--config.data.dir={data}', '--config.split.folds=0')
   study_of = lambda name: f'--config=features:study={name}'
@@ -517,46 +555,49 @@ def test_dry_run_counts_no_heads_where_predictions_are_given(
 
 
 @pytest.mark.parametrize(
-    'option, protocol, message',
-    [
-        ('dir', 'clean', "of the class '0' .* are copies of others"),
-        ('dir', 'published', 'All 60 images .* have the same features'),
-        ('files', 'clean', 'All 60 images .* have the same features'),
-    ],
+  'option, protocol, message',
+  [
+    ('dir', 'clean', "of the class '0' .* are copies of others"),
+    ('dir', 'published', 'All 60 images .* have the same features'),
+    ('files', 'clean', 'All 60 images .* have the same features'),
+  ],
 )
 @pytest.mark.parametrize('study_name', ['sample_size', 'retraining'])
 def test_features_that_are_all_the_same(
-    study_name: str,
-    option: str,
-    protocol: str,
-    message: str,
-    tmp_path: pathlib.Path,
-    capsys: pytest.CaptureFixture[str],
+  study_name: str,
+  option: str,
+  protocol: str,
+  message: str,
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture[str],
 ) -> None:
   data = tmp_path / 'f.npz'
   np.savez(data, features=np.ones((60, 12)), label=np.arange(60) % 2)
-  assert launch(
+  assert (
+    launch(
       f'--config=features:study={study_name},protocol={protocol}',
       f'--config.data.{option}={data}',
       '--config.data.positive=1',
       '--config.reduction.n_components=10',
       '--config.sizes=60',
       f'--workdir={tmp_path / "run"}',
-  ) == 2
+    )
+    == 2
+  )
   assert re.search(message, capsys.readouterr().err)
   assert not (tmp_path / 'run').exists()
 
 
 def test_fewer_features_than_components(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+  tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
   """Refused before anything is written, but in a study that takes fewer."""
   args = (
-      f'--config.data.dir={write_features(tmp_path / "f.npz")}',
-      '--config.data.positive=1',
-      '--config.sizes=all',
-      f'--workdir={tmp_path / "run"}',
-      '--dry_run',
+    f'--config.data.dir={write_features(tmp_path / "f.npz")}',
+    '--config.data.positive=1',
+    '--config.sizes=all',
+    f'--workdir={tmp_path / "run"}',
+    '--dry_run',
   )
   assert launch('--config=features', *args) == 2
   told = capsys.readouterr().err
@@ -566,10 +607,11 @@ def test_fewer_features_than_components(
 
 
 def test_heads_that_diverge_at_once_are_no_result(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+  tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
   data = write_features(tmp_path / 'f.npz', regression=True)
-  assert launch(
+  assert (
+    launch(
       '--config=features:study=sample_size',
       f'--config.data.dir={data}',
       '--config.data.task=regression',
@@ -577,7 +619,9 @@ def test_heads_that_diverge_at_once_are_no_result(
       '--config.heads.learning_rate=1e4',
       '--config.sizes=all',
       f'--workdir={tmp_path / "run"}',
-  ) == 2
+    )
+    == 2
+  )
   told = capsys.readouterr().err
   assert 'diverged in their first epoch' in told
   assert '--config.heads.learning_rate' in told
@@ -585,17 +629,17 @@ def test_heads_that_diverge_at_once_are_no_result(
 
 
 def test_sizes_of_files_are_their_own(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+  tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
   for n in (40, 60):
     _with_predictions(tmp_path / f'plates_{n}.csv', n)
   args = (
-      '--config=features:study=sample_size',
-      f'--config.data.files={tmp_path / "*.csv"}',
-      '--config.data.positive=1',
-      '--config.reduction.n_components=3',
-      '--dry_run',
-      f'--workdir={tmp_path / "run"}',
+    '--config=features:study=sample_size',
+    f'--config.data.files={tmp_path / "*.csv"}',
+    '--config.data.positive=1',
+    '--config.reduction.n_components=3',
+    '--dry_run',
+    f'--workdir={tmp_path / "run"}',
   )
   assert launch(*args) == launch(*args, '--config.sizes=60,40') == 0
   capsys.readouterr()
@@ -608,19 +652,28 @@ def test_sizes_of_files_are_their_own(
 
 
 def test_a_mistake_of_one_size_names_it(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+  tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
   data = write_features(tmp_path / 'f.npz')
   args = (f'--config.data.dir={data}', '--config.data.positive=1')
-  assert launch(*_SMALL, *args, '--config.sizes=8', f'--workdir={tmp_path / "r"}') == 2
+  assert (
+    launch(*_SMALL, *args, '--config.sizes=8', f'--workdir={tmp_path / "r"}')
+    == 2
+  )
   error = capsys.readouterr().err
   assert 'A sample of 8 images (--config.sizes): 6 training images' in error
   assert '--config.split.validation_share' in error
   for n in (40, 60):
     path = _with_predictions(tmp_path / f'plates_{n}.csv', n)
   path.write_text(path.read_text().replace('train', 'test'))
-  args = (f'--config.data.files={tmp_path / "*.csv"}', '--config.data.positive=1')
-  assert launch(_SMALL[0], *args, '--config.sizes=', f'--workdir={tmp_path / "s"}') == 2
+  args = (
+    f'--config.data.files={tmp_path / "*.csv"}',
+    '--config.data.positive=1',
+  )
+  assert (
+    launch(_SMALL[0], *args, '--config.sizes=', f'--workdir={tmp_path / "s"}')
+    == 2
+  )
   assert 'A file of 60 rows (--config.data.files): ' in capsys.readouterr().err
 
 
@@ -645,7 +698,8 @@ def test_the_laboratorys_psp_plates(tmp_path: pathlib.Path) -> None:
   frequent one in four to seven of the eight folds, and among its three most
   frequent in six to eight, depending on the seed of its restarts.
   """
-  assert launch(
+  assert (
+    launch(
       '--config=features:study=sample_size',
       _laboratory('teeth_features_*.csv'),
       '--config.data.positive=1',
@@ -654,7 +708,9 @@ def test_the_laboratorys_psp_plates(tmp_path: pathlib.Path) -> None:
       '--config.cluster.trainings=1',
       '--config.reduction.rule=minimum_mode_cv',
       f'--workdir={tmp_path}',
-  ) == 0
+    )
+    == 0
+  )
   results = results_of(tmp_path)
   assert unnamed(_stand_ins(tmp_path), results) == []
   assert results['dataset']['name'] == 'teeth_features'
@@ -675,14 +731,15 @@ def test_the_laboratorys_psp_plates(tmp_path: pathlib.Path) -> None:
     mode += abs(curve['mode'] - want) < 1e-4
     third = np.sort(counts)[-3]
     among_three += bool(
-        np.any((np.abs(values - want) < 1e-4) & (counts >= third))
+      np.any((np.abs(values - want) < 1e-4) & (counts >= third))
     )
   assert mode >= 4 and among_three >= 6, (mode, among_three)
 
 
 def test_the_laboratorys_bone_age(tmp_path: pathlib.Path) -> None:
   """Reproduced to 1e-4: mean absolute errors, an empty cluster as -1."""
-  assert launch(
+  assert (
+    launch(
       '--config=features:study=sample_size',
       _laboratory('boneage_features_*_300_*.csv'),
       '--config.data.task=regression',
@@ -691,14 +748,16 @@ def test_the_laboratorys_bone_age(tmp_path: pathlib.Path) -> None:
       '--config.cluster.trainings=2',
       '--config.reduction.rule=minimum_mode_cv',
       f'--workdir={tmp_path}',
-  ) == 0
+    )
+    == 0
+  )
   (size,) = results_of(tmp_path)['sizes']
   curves = [fold['cv_by_components'] for fold in size['folds']]
   assert {c['metric'] for c in curves} == {'mean_absolute_error'}
   found = [c['mode'] for c in curves]
   np.testing.assert_allclose(found, _published('boneage')[:4], atol=1e-4)
   np.testing.assert_allclose(
-      found, [0.208295, 0.606392, 0.328183, 0.603481], atol=1e-4
+    found, [0.208295, 0.606392, 0.328183, 0.603481], atol=1e-4
   )
   # The honest one differs exactly where a test cluster is empty.
   for fold, curve in zip(size['folds'], curves):

@@ -8,10 +8,10 @@ from sample_size_results import example
 from scipy import stats
 
 from heterojax.report import drawing
-from heterojax.report.sample_size import choice_figures
-from heterojax.report.sample_size import figures
-from heterojax.report.sample_size import labels
-from heterojax.report.sample_size import values
+from heterojax.studies.sample_size.pages import choice_figures
+from heterojax.studies.sample_size.pages import figures
+from heterojax.studies.sample_size.pages import labels
+from heterojax.studies.sample_size.pages import values
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -40,8 +40,9 @@ def _is_text(artist) -> bool:
 def test_figure_2_shows_clusters_all_images_and_baseline(results):
   figure = drawn(figures.figure2_metric_per_cluster, results)
   (axes,) = figure.axes
-  wanted = [[s['cluster_metric_mean'][c] for s in results['sizes']]
-            for c in range(4)]  # pyformat: disable
+  wanted = [
+    [s['cluster_metric_mean'][c] for s in results['sizes']] for c in range(4)
+  ]
   wanted.append([s['metric_mean'] for s in results['sizes']])
   wanted.append([s['baseline'] for s in results['sizes']])
   for line, values_ in zip(lines_of(axes), wanted, strict=True):
@@ -97,7 +98,7 @@ def test_figure_5_shows_points_line_and_interval(results):
   np.testing.assert_allclose(points[1], [s['metric_mean'] for s in sizes])
   fit = found['fit']
   np.testing.assert_allclose(
-      line[1], fit['intercept'] + fit['slope'] * line[0] / 100
+    line[1], fit['intercept'] + fit['slope'] * line[0] / 100
   )
   # Half the interval at the mean of the CVs: t s sqrt(1 + 1/n).
   half = stats.t.ppf(0.975, 2) * fit['residual_sd'] * np.sqrt(1.25)
@@ -117,8 +118,11 @@ def test_figure_of_validity_shows_every_index(results):
     chosen, *lines = lines_of(axes)
     assert set(chosen[0]) == {4}
     for line, method in zip(lines, ('kmeans', 'fuzzy', 'gmm'), strict=True):
-      own = [(row['k'], row[name]) for row in results['validity']['rows']
-             if row['method'] == method]  # pyformat: disable
+      own = [
+        (row['k'], row[name])
+        for row in results['validity']['rows']
+        if row['method'] == method
+      ]
       known = [pair for pair in own if pair[1] is not None]
       np.testing.assert_allclose(line.T, known)
 

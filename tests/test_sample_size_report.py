@@ -12,27 +12,27 @@ from sample_size_results import MODELS
 from sample_size_results import example
 from sample_size_results import write
 
-from heterojax.report.sample_size import distances
-from heterojax.report.sample_size import page
-from heterojax.report.sample_size import tables
+from heterojax.studies.sample_size.pages import distances
+from heterojax.studies.sample_size.pages import page
+from heterojax.studies.sample_size.pages import tables
 
 TABLES = (
-    'figure2_metric_per_cluster',
-    'figure3_cluster_sizes',
-    'figure4_cv',
-    'figure5_cv_vs_metric',
-    'table1',
-    'table2',
-    'folds',
-    'clusters',
-    'validity',
+  'figure2_metric_per_cluster',
+  'figure3_cluster_sizes',
+  'figure4_cv',
+  'figure5_cv_vs_metric',
+  'table1',
+  'table2',
+  'folds',
+  'clusters',
+  'validity',
 )
 FIGURES = (
-    'figure2_metric_per_cluster',
-    'figure3_cluster_sizes',
-    'figure4_cv',
-    'figure5_cv_vs_metric',
-    'validity',
+  'figure2_metric_per_cluster',
+  'figure3_cluster_sizes',
+  'figure4_cv',
+  'figure5_cv_vs_metric',
+  'validity',
 )
 
 
@@ -63,12 +63,15 @@ def section(html: str, start: str) -> str:
 @pytest.fixture(scope='module', params=sorted(MODELS))
 def written(request, tmp_path_factory):
   folder = tmp_path_factory.mktemp(request.param)
-  sizes = {'classification': (100, 300, 1464, 2928),
-           'regression': (300, 700, 2837, 5674)}  # pyformat: disable
+  sizes = {
+    'classification': (100, 300, 1464, 2928),
+    'regression': (300, 700, 2837, 5674),
+  }
   results = example(
-      request.param, sizes[request.param],
-      components=request.param == 'classification',
-  )  # pyformat: disable
+    request.param,
+    sizes[request.param],
+    components=request.param == 'classification',
+  )
   return folder, results, write(folder, results)
 
 
@@ -118,24 +121,31 @@ def test_table_of_sizes_is_that_of_the_results(written):
   folder, results, html = written
   shown = section(html, '<h2>Figure 4.')
   for row, size in zip(
-      rows_of(folder, 'figure4_cv'), results['sizes'], strict=True
+    rows_of(folder, 'figure4_cv'), results['sizes'], strict=True
   ):
     assert int(row['n']) == size['n']
     assert number(row['metric']) == size['metric_mean']
-    for name in ('n_test', 'baseline', 'mean_of_cvs', 'cv_of_means',
-                 'cv_expected', 'cv_corrected', 'adjusted_rand'):
+    for name in (
+      'n_test',
+      'baseline',
+      'mean_of_cvs',
+      'cv_of_means',
+      'cv_expected',
+      'cv_corrected',
+      'adjusted_rand',
+    ):
       assert number(row[name]) == size[name]
     ends = [number(row['cv_band_low']), number(row['cv_band_high'])]
     assert ends == size['cv_band']
     assert row['band'] == size['band']
     assert number(row['sd_over_trainings']) == size['training_spread']['cv_std']
     cells = (
-        f'{size["metric_mean"]:.3f} {size["baseline"]:.3f}'
-        f' {100 * size["mean_of_cvs"]:.1f}% {size["band"]}'
-        f' {100 * size["cv_expected"]:.1f}%'
-        f' {100 * ends[0]:.1f}%–{100 * ends[1]:.1f}%'
-        f' {row["against_chance"]} {100 * size["cv_corrected"]:.1f}%'
-        f' {100 * size["cv_of_means"]:.1f}%'
+      f'{size["metric_mean"]:.3f} {size["baseline"]:.3f}'
+      f' {100 * size["mean_of_cvs"]:.1f}% {size["band"]}'
+      f' {100 * size["cv_expected"]:.1f}%'
+      f' {100 * ends[0]:.1f}%–{100 * ends[1]:.1f}%'
+      f' {row["against_chance"]} {100 * size["cv_corrected"]:.1f}%'
+      f' {100 * size["cv_of_means"]:.1f}%'
     )
     assert cells in shown
 
@@ -148,19 +158,32 @@ def test_table_of_folds_is_that_of_the_results(written):
     for t, fold in enumerate(size['folds']):
       row = next(rows)
       assert (int(row['n']), int(row['fold'])) == (size['n'], t)
-      for name in ('n_train', 'n_test', 'metric', 'baseline', 'cv',
-                   'cv_of_means', 'cv_expected', 'cv_corrected',
-                   'adjusted_rand', 'n_components', 'explained_variance'):
+      for name in (
+        'n_train',
+        'n_test',
+        'metric',
+        'baseline',
+        'cv',
+        'cv_of_means',
+        'cv_expected',
+        'cv_corrected',
+        'adjusted_rand',
+        'n_components',
+        'explained_variance',
+      ):
         assert number(row[name]) == fold[name], name
-      for column, name in (('cv_sd', 'cv_std'), ('cv_min', 'cv_min'),
-                           ('cv_max', 'cv_max')):
+      for column, name in (
+        ('cv_sd', 'cv_std'),
+        ('cv_min', 'cv_min'),
+        ('cv_max', 'cv_max'),
+      ):
         assert number(row[column]) == fold['training_spread'][name]
       for name in tables.score_names(results):
         assert number(row[name]) == fold['scores'][name], name
       spread = fold['training_spread']
       assert (
-          f'{100 * fold["cv"]:.1f}% {100 * spread["cv_min"]:.1f}%–'
-          f'{100 * spread["cv_max"]:.1f}% sd {100 * spread["cv_std"]:.1f}%'
+        f'{100 * fold["cv"]:.1f}% {100 * spread["cv_min"]:.1f}%–'
+        f'{100 * spread["cv_max"]:.1f}% sd {100 * spread["cv_std"]:.1f}%'
       ) in shown
   assert next(rows, None) is None
 
@@ -208,14 +231,15 @@ def test_tables_of_figures_2_and_3(written):
 def test_distances_stand_beside_the_papers(written):
   folder, results, html = written
   found = {
-      (r['source'], r['kind'], int(r['n']), int(r['a']), int(r['b'])):
-      float(r['distance'])
-      for r in rows_of(folder, 'table1')
-  }  # pyformat: disable
+    (r['source'], r['kind'], int(r['n']), int(r['a']), int(r['b'])): float(
+      r['distance']
+    )
+    for r in rows_of(folder, 'table1')
+  }
   assert len(found) == 2 * 2 * 4 * 6
   for source, sizes in (
-      ('this run', results['sizes']),
-      ('published', results['published']['sizes']),
+    ('this run', results['sizes']),
+    ('published', results['published']['sizes']),
   ):
     for size in sizes:
       for name, kind in distances.KINDS.items():
@@ -257,11 +281,15 @@ def test_sizes_that_are_not_the_papers_stand_apart(tmp_path):
   html = page_of(tmp_path, results)
   rows = distances.to_centroid(results)
   assert [r[:2] for r in rows] == [
-      (n, c) for n in (60, 100, 300, 1464, 2928) for c in range(4)
+    (n, c) for n in (60, 100, 300, 1464, 2928) for c in range(4)
   ]
   assert [(own is None, papers is None) for _, _, own, papers in rows[::4]] == [
-      (False, True), (False, False), (True, False), (True, False), (True, False)
-  ]  # pyformat: disable
+    (False, True),
+    (False, False),
+    (True, False),
+    (True, False),
+    (True, False),
+  ]
   assert '0 – – – – 4.42 29.84 11.67 3.48' in section(html, '<h2>Tables 1')
 
 
@@ -295,12 +323,16 @@ def test_validity_and_fuzzifiers_are_those_of_the_results(written):
   rows = rows_of(folder, 'validity')
   for row, own in zip(rows, results['validity']['rows'], strict=True):
     assert (row['method'], int(row['k'])) == (own['method'], own['k'])
-    for name in ('inertia', 'silhouette', 'calinski_harabasz',
-                 'davies_bouldin'):
+    for name in (
+      'inertia',
+      'silhouette',
+      'calinski_harabasz',
+      'davies_bouldin',
+    ):
       assert number(row[name]) == own[name]
     assert [int(n) for n in row['sizes'].split()] == own['sizes']
   assert rows[-1]['reason'] == (
-      'silhouette not estimable: one cluster is empty'
+    'silhouette not estimable: one cluster is empty'
   )
   own = iter(rows_of(folder, 'fuzzifiers'))
   for size in results['sizes']:
@@ -322,9 +354,10 @@ def test_components_are_those_of_the_results(tmp_path):
   (tmp_path / 'tables' / 'components.csv').write_text(text)
   fold = results['sizes'][1]['folds'][2]['cv_by_components']
   rows = [
-      row for row in rows_of(tmp_path, 'components')
-      if (row['n'], row['fold']) == ('300', '2')
-  ]  # pyformat: disable
+    row
+    for row in rows_of(tmp_path, 'components')
+    if (row['n'], row['fold']) == ('300', '2')
+  ]
   assert [int(row['n_components']) for row in rows] == list(range(1, 71))
   assert [number(row['cv']) for row in rows] == fold['cv']
   assert [number(row['cv_minus_one']) for row in rows] == fold['cv_minus_one']
@@ -332,14 +365,16 @@ def test_components_are_those_of_the_results(tmp_path):
   assert int(chosen['n_components']) == fold['chosen'] > 1
   honest = fold['cv'][fold['chosen'] - 1]
   assert (
-      f'{100 * fold["mode"]:.1f}% {fold["frequency"]} of 70 {fold["chosen"]}'
-      f' {100 * honest:.1f}%'
+    f'{100 * fold["mode"]:.1f}% {fold["frequency"]} of 70 {fold["chosen"]}'
+    f' {100 * honest:.1f}%'
   ) in section(html, '<h2>The number of components')
 
 
 @pytest.mark.parametrize('task', sorted(MODELS))
 def test_nothing_estimable_says_why_everywhere(tmp_path, task):
-  results = sample_size_results.nulled(example(task, sizes=(300, 700, 900), components=True))
+  results = sample_size_results.nulled(
+    example(task, sizes=(300, 700, 900), components=True)
+  )
   html = write(tmp_path, results)
   assert html.count('not estimable: this is made up') > 20
   assert not re.search(r'\b(nan|None|inf)\b', text_of(html))
@@ -364,8 +399,9 @@ def test_reasons_are_those_of_the_results(tmp_path):
   assert fold['cluster_n_test'][2]
   html = write(tmp_path, results)
   (row,) = (
-      row for row in rows_of(tmp_path, 'clusters')
-      if (row['n'], row['fold'], row['cluster']) == ('300', '1', '2')
+    row
+    for row in rows_of(tmp_path, 'clusters')
+    if (row['n'], row['fold'], row['cluster']) == ('300', '1', '2')
   )
   why = 'not estimable: these targets are one'
   assert row['reason'] == f'metric {why}' and why in html
@@ -377,15 +413,19 @@ def test_reasons_are_those_of_the_results(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'options',
-    [
-        {'sizes': (60,), 'k': 2, 'folds': 1, 'method': 'kmeans'},
-        {'sizes': (60,), 'k': 3, 'folds': 2, 'task': 'regression'},
-        {'sizes': (100, 300), 'k': 2},
-        {'sizes': (100, 150, 200, 300, 500, 800, 1000), 'k': 10,
-         'method': 'gmm', 'given': True},
-    ],
-)  # pyformat: disable
+  'options',
+  [
+    {'sizes': (60,), 'k': 2, 'folds': 1, 'method': 'kmeans'},
+    {'sizes': (60,), 'k': 3, 'folds': 2, 'task': 'regression'},
+    {'sizes': (100, 300), 'k': 2},
+    {
+      'sizes': (100, 150, 200, 300, 500, 800, 1000),
+      'k': 10,
+      'method': 'gmm',
+      'given': True,
+    },
+  ],
+)
 def test_any_design(tmp_path, options):
   results = example(**options)
   html = write(tmp_path, results)
@@ -434,11 +474,13 @@ def test_validation_has_a_column_where_there_is_such_a_part(tmp_path):
   assert f'2 {fold["n_train"]} 17 {fold["n_test"]} 0.550' in shown
 
 
-def test_coinciding_centroids_are_told_once_beside_what_the_study_says(tmp_path):
+def test_coinciding_centroids_are_told_once_beside_what_the_study_says(
+  tmp_path,
+):
   results = example(sizes=(100, 300))
   results['findings'] = ['Another caution.']
   results['sizes'][1]['folds'][0]['coinciding'] = [
-      {'clusters': [0, 1], 'trainings': 10}
+    {'clusters': [0, 1], 'trainings': 10}
   ]
   shown = section(page_of(tmp_path, results), '<h2>What was found')
   assert shown.count('entroids coincide in') == 1

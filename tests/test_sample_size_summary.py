@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 from reasons import nulls_without_reason
 
-from heterojax import metrics
 from heterojax.configs import features as features_config
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
+from heterojax.stats import metrics
 from heterojax.studies import cautions
-from heterojax.studies import cluster_cv
-from heterojax.studies import sample_size_summary
 from heterojax.studies import settings as settings_lib
-from heterojax.studies.cluster_cv import FoldClusters
-from heterojax.studies.cluster_cv import SizeClusters
-from heterojax.studies.components import Reduced
+from heterojax.studies.sample_size import cluster_cv
+from heterojax.studies.sample_size import summary as sample_size_summary
+from heterojax.studies.sample_size.cluster_cv import FoldClusters
+from heterojax.studies.sample_size.cluster_cv import SizeClusters
+from heterojax.studies.sample_size.components import Reduced
+from heterojax.studies.sample_size.scoring import Scored
+from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
-from heterojax.studies.scoring import Scored
-from heterojax.studies.top_models import Part
 
 _K, _TRAIN, _TEST = 3, 6, 6
 
@@ -34,11 +34,11 @@ def _settings(method: str = 'kmeans') -> settings_lib.Settings:
 
 
 def _fold(
-    train: list[str],
-    test: list[str],
-    correct: str = '110110',
-    groups: str = 'abcdef',
-    null: float = 0.1,
+  train: list[str],
+  test: list[str],
+  correct: str = '110110',
+  groups: str = 'abcdef',
+  null: float = 0.1,
 ) -> FoldClusters:
   """Clusters of each training as digits, and which test images are right."""
   n = _TRAIN + _TEST
@@ -46,9 +46,16 @@ def _fold(
   y = np.ones(n, int)
   split = np.array(['train'] * _TRAIN + ['test'] * _TEST)
   samples = Samples(
-      ids, ids, (IDENTITY,) * n, split, y, np.arange(n), (), y,
-      groups=('',) * _TRAIN + tuple(groups),
-  )  # pyformat: disable
+    ids,
+    ids,
+    (IDENTITY,) * n,
+    split,
+    y,
+    np.arange(n),
+    (),
+    y,
+    groups=('',) * _TRAIN + tuple(groups),
+  )
   part = Part(n, 0, samples)
   right = np.array(list(correct), int)
   terms = metrics.terms('accuracy', y[split == 'test'], right)
@@ -57,19 +64,19 @@ def _fold(
   runs = len(labels)
   z = np.arange(2.0 * n).reshape(n, 2)
   return FoldClusters(
-      part=part,
-      reduced=Reduced(z, 2, None, None),
-      scored=scored,
-      centers=np.arange(6.0 * runs).reshape(runs, _K, 2),
-      own=cluster_cv._trainings(part, scored, labels, _K),  # pylint: disable=protected-access
-      fuzzified={},
-      units=samples.units(samples.of('test')),
-      null=np.full(9, null),
-      adjusted_rand=0.5,
-      jaccard=np.array([0.5, 0.6, np.nan]),
-      membership=np.ones(n),
-      converged=np.ones(runs, bool),
-      coinciding=np.zeros((_K, _K), int),
+    part=part,
+    reduced=Reduced(z, 2, None, None),
+    scored=scored,
+    centers=np.arange(6.0 * runs).reshape(runs, _K, 2),
+    own=cluster_cv._trainings(part, scored, labels, _K),  # pylint: disable=protected-access
+    fuzzified={},
+    units=samples.units(samples.of('test')),
+    null=np.full(9, null),
+    adjusted_rand=0.5,
+    jaccard=np.array([0.5, 0.6, np.nan]),
+    membership=np.ones(n),
+    converged=np.ones(runs, bool),
+    coinciding=np.zeros((_K, _K), int),
   )
 
 
@@ -87,8 +94,9 @@ def test_clusters_that_have_test_images() -> None:
   size = _size(own, full)
   first, second = size['folds']
   assert (first['n_clusters_with_test'], second['n_clusters_with_test']) == (
-      2.5, 3
-  )  # pyformat: disable
+    2.5,
+    3,
+  )
   assert size['n_clusters_with_test'] == 2.75
   assert _size(full)['n_clusters_with_test'] == 3
   # Right are images 0, 1, 3 and 4: 2 of 2, 2 of 4; and 2 of 2, 1 of 2 twice.
@@ -121,11 +129,11 @@ def test_a_cluster_without_any_image() -> None:
 
 
 @pytest.mark.parametrize(
-    'test, correct, why',
-    [
-        ('000000', '110110', 'fewer than two clusters have a metric'),
-        ('001122', '000000', 'the mean of the metric over clusters is not'),
-    ],
+  'test, correct, why',
+  [
+    ('000000', '110110', 'fewer than two clusters have a metric'),
+    ('001122', '000000', 'the mean of the metric over clusters is not'),
+  ],
 )
 def test_why_there_is_no_cv(test: str, correct: str, why: str) -> None:
   size = _size(_fold(['001122'], [test], correct, null=np.nan))
@@ -137,8 +145,8 @@ def test_why_there_is_no_cv(test: str, correct: str, why: str) -> None:
   assert spread['cv_std_why'].startswith(why)
   # One fold that has a CV is enough.
   both = _size(
-      _fold(['001122'], [test], correct, null=np.nan),
-      _fold(['001122'], ['001122']),
+    _fold(['001122'], [test], correct, null=np.nan),
+    _fold(['001122'], ['001122']),
   )
   assert both['mean_of_cvs'] == both['folds'][1]['cv'] is not None
   assert both['folds'][0]['cv'] is None
@@ -161,8 +169,7 @@ def test_what_the_band_exchanges() -> None:
 
 def test_cautions_say_that_patients_stay() -> None:
   images = tuple(
-      Candidate(str(i), str(i), 'ill', group)
-      for i, group in enumerate('aabbbc')
+    Candidate(str(i), str(i), 'ill', group) for i, group in enumerate('aabbbc')
   )
   cohort = Cohort('made up', Files(pathlib.Path('.')), 'ill', 'well', images)
 

@@ -6,33 +6,35 @@ import pytest
 from sample_size_results import CONFIGS
 from sample_size_results import example
 
-from heterojax import heterogeneity
 from heterojax.configs import psp
-from heterojax.report.sample_size import deviations
-from heterojax.report.sample_size import methods
-from heterojax.report.sample_size import tables
-from heterojax.report.sample_size import values
-from heterojax.report.sample_size import wording
+from heterojax.stats import heterogeneity
+from heterojax.studies.sample_size.pages import deviations
+from heterojax.studies.sample_size.pages import methods
+from heterojax.studies.sample_size.pages import tables
+from heterojax.studies.sample_size.pages import values
+from heterojax.studies.sample_size.pages import wording
 
 
 def judged(cv: float | None, band: list[float] | None, expected=0.06) -> dict:
   """Results of one size with a CV beside what chance gives."""
   results = example(sizes=(400,))
   results['sizes'][0] |= {
-      'mean_of_cvs': cv, 'cv_band': band, 'cv_expected': expected,
-      'band': heterogeneity.band(cv),
-  }  # pyformat: disable
+    'mean_of_cvs': cv,
+    'cv_band': band,
+    'cv_expected': expected,
+    'band': heterogeneity.band(cv),
+  }
   return results
 
 
 @pytest.mark.parametrize(
-    'cv, position, said',
-    [
-        (0.1401, 'above', 'differ in accuracy by more than chance explains'),
-        (0.14, 'inside', 'neither shows that the accuracy depends on'),
-        (0.02, 'inside', 'nor rules it out'),
-        (0.0199, 'below', 'no sign of heterogeneity'),
-    ],
+  'cv, position, said',
+  [
+    (0.1401, 'above', 'differ in accuracy by more than chance explains'),
+    (0.14, 'inside', 'neither shows that the accuracy depends on'),
+    (0.02, 'inside', 'nor rules it out'),
+    (0.0199, 'below', 'no sign of heterogeneity'),
+  ],
 )
 def test_the_verdict_is_against_chance(cv, position, said):
   results = judged(cv, [0.02, 0.14])
@@ -51,10 +53,9 @@ def test_above_chance_names_the_worst_and_the_best_cluster():
   results = judged(0.3, [0.02, 0.14])
   metric = [0.9, 0.42, 0.95, 0.7]
   results['sizes'][0]['cluster_metric_mean'] = metric
-  assert (
-      'lowest in cluster 1 (42.0%' in wording.largest(results)
-      and 'highest in cluster 2 (95.0%' in wording.largest(results)
-  )
+  assert 'lowest in cluster 1 (42.0%' in wording.largest(
+    results
+  ) and 'highest in cluster 2 (95.0%' in wording.largest(results)
 
 
 def test_the_cv_is_over_clusters_that_have_test_images():
@@ -65,19 +66,18 @@ def test_the_cv_is_over_clusters_that_have_test_images():
   assert 'the CV of the accuracy over 4 clusters is' in wording.largest(results)
   folds[2]['cluster_n_test'] = [9, 0, 9, 0]
   assert (
-      'over the 2–4 of 4 clusters that have test images in a fold is'
-      in wording.largest(results)
+    'over the 2–4 of 4 clusters that have test images in a fold is'
+    in wording.largest(results)
   )
   del folds[3], folds[:2]
-  assert (
-      'over the 2 of 4 clusters that have test images is'
-      in wording.largest(results)
+  assert 'over the 2 of 4 clusters that have test images is' in wording.largest(
+    results
   )
 
 
 def coinciding(trainings: int, *pairs: tuple[int, int]) -> dict:
   return {
-      'coinciding': [{'clusters': [*p], 'trainings': trainings} for p in pairs]
+    'coinciding': [{'clusters': [*p], 'trainings': trainings} for p in pairs]
   }
 
 
@@ -98,10 +98,10 @@ def test_centroids_that_coincide_are_told_once_for_all_sizes():
   middle['folds'][2]['cluster_size'] = [0.5, 0.25, 0.25, 0]
   (sentence,) = wording.coinciding(results)
   assert sentence.startswith(
-      'Centroids coincide in 1 of 4 folds at n\u00a0=\u00a0100, 2 of 4 folds at'
-      ' n\u00a0=\u00a0300 and 3 of 4 folds at n\u00a0=\u00a0700. There one cluster'
-      ' was cut in parts: clusters 2 and 3 in 4 folds and clusters 0 and 1 in 1'
-      ' fold.'
+    'Centroids coincide in 1 of 4 folds at n\u00a0=\u00a0100, 2 of 4 folds at'
+    ' n\u00a0=\u00a0300 and 3 of 4 folds at n\u00a0=\u00a0700. There one cluster'
+    ' was cut in parts: clusters 2 and 3 in 4 folds and clusters 0 and 1 in 1'
+    ' fold.'
   )
   assert 'Empty there: cluster 3 in 2 folds.' in sentence
   assert 'With the fuzzifier 2 fewer than 4 centroids' in sentence
@@ -145,8 +145,7 @@ def test_small_test_sets_alone_exceed_5_percent():
   assert title == 'Small test sets alone give a CV above 5%.'
   for size in results['sizes']:
     assert (
-        f'{100 * size["cv_expected"]:.1f}% at {values.of_size(size["n"])}'
-        in text
+      f'{100 * size["cv_expected"]:.1f}% at {values.of_size(size["n"])}' in text
     )
   high = [s for s in results['sizes'] if s['cv_expected'] > 0.05]
   assert 0 < len(high) < 4
@@ -162,13 +161,13 @@ def test_small_test_sets_alone_exceed_5_percent():
 
 
 @pytest.mark.parametrize(
-    'cvs, expected, said',
-    [
-        ((0.2, 0.1), (0.2, 0.05), 'explain the whole fall'),
-        ((0.2, 0.1), (0.1, 0.05), 'explain about 50% of the fall'),
-        ((0.2, 0.1), (0.05, 0.05), 'none of the fall'),
-        ((0.1, 0.1), (0.2, 0.05), 'did not make the clusters more alike'),
-    ],
+  'cvs, expected, said',
+  [
+    ((0.2, 0.1), (0.2, 0.05), 'explain the whole fall'),
+    ((0.2, 0.1), (0.1, 0.05), 'explain about 50% of the fall'),
+    ((0.2, 0.1), (0.05, 0.05), 'none of the fall'),
+    ((0.1, 0.1), (0.2, 0.05), 'did not make the clusters more alike'),
+  ],
 )
 def test_the_trend_is_held_against_that_of_chance(cvs, expected, said):
   results = example(sizes=(100, 300))
@@ -202,10 +201,14 @@ def test_deviations_are_those_of_the_run():
   results['cluster'] |= {'method': 'kmeans', 'k': 5, 'trainings': 3}
   results['reduction']['n_components'] = 12
   notes = marks(results, psp.get_config().to_dict() | {'nested': False})
-  for present in ('The network is VGG16; the paper used ResNet18', 'k = 5',
-                  'Clusters are of K-means; the paper chose fuzzy',
-                  'is drawn anew', 'trained 3 times per fold, not 10',
-                  'not the paper’s 10'):  # pyformat: disable
+  for present in (
+    'The network is VGG16; the paper used ResNet18',
+    'k = 5',
+    'Clusters are of K-means; the paper chose fuzzy',
+    'is drawn anew',
+    'trained 3 times per fold, not 10',
+    'not the paper’s 10',
+  ):
     assert present in notes
   assert 'fuzzifier' not in notes and 'is frozen' not in notes
   results['cluster']['matching'] = 'members_and_metric'
@@ -221,15 +224,23 @@ def test_deviations_are_those_of_the_run():
 
 @pytest.mark.parametrize('task', ['classification', 'regression'])
 def test_methods_paragraph_has_the_numbers_of_the_run(task):
-  sizes = {'classification': (100, 300, 1464, 2928),
-           'regression': (300, 700, 2837, 5674)}[task]  # pyformat: disable
+  sizes = {
+    'classification': (100, 300, 1464, 2928),
+    'regression': (300, 700, 2837, 5674),
+  }[task]
   results = example(task, sizes)
   config = CONFIGS[results['task']].get_config().to_dict()
   paragraph = methods.paragraph(results, config)
-  for present in ('Mendez et al. (2019)', '(seed 0)', 'fuzzy K-means'
-                  ' (fuzzifier 2), k = 4', '10 trainings per fold',
-                  '10 principal components', '4 folds', 'was frozen',
-                  'up to 100 epochs with batches of 8'):  # pyformat: disable
+  for present in (
+    'Mendez et al. (2019)',
+    '(seed 0)',
+    'fuzzy K-means (fuzzifier 2), k = 4',
+    '10 trainings per fold',
+    '10 principal components',
+    '4 folds',
+    'was frozen',
+    'up to 100 epochs with batches of 8',
+  ):
     assert present in paragraph
   if results['task'] == 'regression':
     assert '256, 128 and 64 units' in paragraph
@@ -257,8 +268,8 @@ def test_the_validation_part_is_told_with_its_numbers():
   assert values.validation(results['sizes'][0]) == numbers
   low, high = min(numbers), max(numbers)
   said = (
-      'A validation part of each fold, 25% of the images that were not tested'
-      f' ({low}–{high} at n\u00a0=\u00a0100 and '
+    'A validation part of each fold, 25% of the images that were not tested'
+    f' ({low}–{high} at n\u00a0=\u00a0100 and '
   )
   settings = dict(methods.settings(results, {}))
   for text in (settings['Split'], methods.paragraph(results, {})):
@@ -289,7 +300,11 @@ def test_predictions_that_were_given_are_not_called_trained():
   settings = dict(methods.settings(results, config))
   assert settings['Top model'] == 'none: predictions were given'
   # Heads that were trained on given features are told as any others.
-  results['timings']['heads'] = {'seconds': 1.0, 'heads': 2, 'heads_per_second': 2.0}
+  results['timings']['heads'] = {
+    'seconds': 1.0,
+    'heads': 2,
+    'heads_per_second': 2.0,
+  }
   paragraph = methods.paragraph(kept(results), config)
   assert 'The top model was one sigmoid unit, trained for up to' in paragraph
   assert 'Predictions were given' not in paragraph

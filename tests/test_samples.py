@@ -20,16 +20,16 @@ from heterojax.studies import samples as samples_lib
 
 # Id, path, label, split.
 _ROWS = (
-    ('0_left', 'x.png', 'ill', 'test'),
-    ('1_left', 'a.png', 'ill', 'train'),
-    ('2_left', 'a.png', 'ill', 'train'),  # The same file, another row.
-    ('3_left', 'b.png', 'ill', 'train'),
-    ('4_left', 'c.png', 'well', 'train'),
-    ('5_left', 'd.png', 'well', 'train'),
-    ('6_left', 'e.png', 'well', 'validation'),
-    ('7_left', 'a.png', 'ill', 'test'),  # A leak.
-    ('8_left', 'c.png', 'ill', 'test'),  # The same file, another label.
-    ('9_left', 'f.png', 'well', ''),  # Not drawn.
+  ('0_left', 'x.png', 'ill', 'test'),
+  ('1_left', 'a.png', 'ill', 'train'),
+  ('2_left', 'a.png', 'ill', 'train'),  # The same file, another row.
+  ('3_left', 'b.png', 'ill', 'train'),
+  ('4_left', 'c.png', 'well', 'train'),
+  ('5_left', 'd.png', 'well', 'train'),
+  ('6_left', 'e.png', 'well', 'validation'),
+  ('7_left', 'a.png', 'ill', 'test'),  # A leak.
+  ('8_left', 'c.png', 'ill', 'test'),  # The same file, another label.
+  ('9_left', 'f.png', 'well', ''),  # Not drawn.
 )
 _SOURCE = sources.Files(pathlib.Path('root'))
 
@@ -41,7 +41,7 @@ def _cohort() -> Cohort:
 
 
 def _collect(
-    factors: tuple[float, float] = (2, 1.5), seed: int = 0
+  factors: tuple[float, float] = (2, 1.5), seed: int = 0
 ) -> samples_lib.Samples:
   (found,) = samples_lib.collect([_cohort()], seed=seed, factors=factors)
   return found
@@ -49,12 +49,23 @@ def _collect(
 
 def test_without_augmentation() -> None:
   samples = _collect((1, 1))
-  assert samples.ids == samples.parents == (
-      '1_left', '2_left', '3_left', '4_left', '5_left', '6_left', '0_left',
-      '7_left', '8_left',
-  )  # pyformat: disable
+  assert (
+    samples.ids
+    == samples.parents
+    == (
+      '1_left',
+      '2_left',
+      '3_left',
+      '4_left',
+      '5_left',
+      '6_left',
+      '0_left',
+      '7_left',
+      '8_left',
+    )
+  )
   assert samples.split.tolist() == (
-      ['train'] * 5 + ['validation'] + ['test'] * 3
+    ['train'] * 5 + ['validation'] + ['test'] * 3
   )
   assert samples.y.tolist() == [1, 1, 1, 0, 0, 0, 1, 1, 1]
   assert samples.is_original.all()
@@ -76,13 +87,19 @@ def test_samples_of_one_file_share_a_picture() -> None:
 
 def test_units_are_patients() -> None:
   cohort = _cohort()
-  groups = {'1_left': 'p', '3_left': 'p', '7_left': '', '8_left': '', '0_left': 'q'}
+  groups = {
+    '1_left': 'p',
+    '3_left': 'p',
+    '7_left': '',
+    '8_left': '',
+    '0_left': 'q',
+  }
   changed = {
-      c.id: dataclasses.replace(c, group=groups.get(c.id, c.group))
-      for c in cohort.candidates
+    c.id: dataclasses.replace(c, group=groups.get(c.id, c.group))
+    for c in cohort.candidates
   }
   (samples,) = samples_lib.collect(
-      [cohort.replaced(changed)], seed=0, factors=(2, 1)
+    [cohort.replaced(changed)], seed=0, factors=(2, 1)
   )
   of = dict(zip(samples.ids, samples.groups, strict=True))
   assert of['1_left'] == of['3_left'] == of['3_left+1'] == 'p'
@@ -95,7 +112,7 @@ def test_units_are_patients() -> None:
   nobody = dataclasses.replace(samples, groups=())
   assert len(set(nobody.units(train))) == len(train)
   named = dataclasses.replace(
-      samples, groups=('',) * (len(samples.ids) - 1) + (samples.ids[0],)
+    samples, groups=('',) * (len(samples.ids) - 1) + (samples.ids[0],)
   )
   assert len(set(named.units(np.arange(len(samples.ids))))) == len(samples.ids)
 
@@ -118,7 +135,7 @@ def test_copies_have_transforms_of_their_own_pictures() -> None:
   samples = _collect((3, 3), seed=5)
   label = dict(zip(samples.ids, samples.y.tolist()))
   for i, parent, transform, row, y in zip(
-      samples.ids, samples.parents, samples.transforms, samples.row, samples.y
+    samples.ids, samples.parents, samples.transforms, samples.row, samples.y
   ):
     assert samples.pictures[row].transform == transform
     assert y == label[parent]
@@ -149,19 +166,22 @@ def test_class_counts() -> None:
   samples = _collect()
   names = ('ill', 'well')
   assert samples.class_counts(samples.of('train'), names) == {
-      'ill': 6, 'well': 3
-  }  # pyformat: disable
+    'ill': 6,
+    'well': 3,
+  }
   assert samples.class_counts(samples.of('test'), names) == {
-      'ill': 3, 'well': 0
-  }  # pyformat: disable
+    'ill': 3,
+    'well': 0,
+  }
   assert samples.class_counts([], names) == {'ill': 0, 'well': 0}
 
 
 def test_copies_per_class_follow_the_factors() -> None:
   samples = _collect((1, 2))
   assert samples.class_counts(samples.of('train'), ('ill', 'well')) == {
-      'ill': 3, 'well': 4
-  }  # pyformat: disable
+    'ill': 3,
+    'well': 4,
+  }
 
 
 def test_the_seed_changes_copies_and_nothing_else() -> None:
@@ -169,7 +189,7 @@ def test_the_seed_changes_copies_and_nothing_else() -> None:
   assert (first.ids, first.pictures) == (again.ids, again.pictures)
   assert first.pictures != other.pictures
   originals = [
-      [i for i, p in zip(s.ids, s.parents) if i == p] for s in (first, other)
+    [i for i, p in zip(s.ids, s.parents) if i == p] for s in (first, other)
   ]
   assert originals[0] == originals[1]
 
@@ -178,11 +198,11 @@ def test_augmented_csv_lists_every_copy() -> None:
   samples = _collect()
   rows = list(csv.DictReader(io.StringIO(samples_lib.augmented_csv([samples]))))
   assert [(r['id'], r['parent_id'], r['transform']) for r in rows] == [
-      (i, parent, str(transform))
-      for i, parent, transform in zip(
-          samples.ids, samples.parents, samples.transforms
-      )
-      if '+' in i
+    (i, parent, str(transform))
+    for i, parent, transform in zip(
+      samples.ids, samples.parents, samples.transforms
+    )
+    if '+' in i
   ]
   assert len(rows) == 4
 
@@ -191,22 +211,20 @@ def _rotated(cohort: Cohort, number: int) -> list[Cohort]:
   """Folds: every n-th image is tested, the rest trains."""
   used = [c for c in cohort.included]
   return [
-      cohort.replaced({
-          c.id: dataclasses.replace(
-              c, split='test' if i % number == fold else 'train'
-          )
-          for i, c in enumerate(used)
-      })
-      for fold in range(number)
+    cohort.replaced({
+      c.id: dataclasses.replace(
+        c, split='test' if i % number == fold else 'train'
+      )
+      for i, c in enumerate(used)
+    })
+    for fold in range(number)
   ]
 
 
 def test_folds_share_one_list_of_pictures() -> None:
   cohorts = _rotated(_cohort(), 3)
   folds = samples_lib.collect(cohorts, seed=3, factors=(2, 2))
-  apart = [
-      samples_lib.collect([c], seed=3, factors=(2, 2))[0] for c in cohorts
-  ]
+  apart = [samples_lib.collect([c], seed=3, factors=(2, 2))[0] for c in cohorts]
   shown = set()
   for fold, alone in zip(folds, apart, strict=True):
     assert fold.pictures is folds[0].pictures
@@ -219,7 +237,7 @@ def test_folds_share_one_list_of_pictures() -> None:
     np.testing.assert_array_equal(fold.y, alone.y)
     np.testing.assert_array_equal(fold.y, fold.y_of_pictures[fold.row])
     assert [fold.pictures[r] for r in fold.row] == [
-        alone.pictures[r] for r in alone.row
+      alone.pictures[r] for r in alone.row
     ]
     shown |= set(fold.row.tolist())
   pictures = folds[0].pictures
@@ -238,20 +256,20 @@ def test_augmented_csv_of_folds_names_a_copy_once() -> None:
 
 
 _IMAGES = st.lists(
-    st.tuples(
-        st.sampled_from(['ill', 'well']),
-        st.sampled_from(['train', 'train', 'train', 'validation', 'test']),
-    ),
-    min_size=4,
-    max_size=30,
+  st.tuples(
+    st.sampled_from(['ill', 'well']),
+    st.sampled_from(['train', 'train', 'train', 'validation', 'test']),
+  ),
+  min_size=4,
+  max_size=30,
 )
 
 
 def _made(images: Sequence[tuple[str, str]], kept: Sequence[bool]) -> Cohort:
   candidates = tuple(
-      Candidate(f'{i}', f'{i}.png', label, '', split)
-      for i, ((label, split), keep) in enumerate(zip(images, kept))
-      if keep
+    Candidate(f'{i}', f'{i}.png', label, '', split)
+    for i, ((label, split), keep) in enumerate(zip(images, kept))
+    if keep
   )
   return Cohort('made up', _SOURCE, 'ill', 'well', candidates)
 
@@ -265,30 +283,32 @@ def _copies(folds: Sequence[samples_lib.Samples]) -> dict[str, str]:
 
 
 @hypothesis.given(
-    _IMAGES,
-    st.lists(st.booleans(), min_size=30, max_size=30),
-    st.tuples(st.floats(1, 4), st.floats(1, 4)),
-    st.integers(1, 3),
-    st.integers(0, 2**31),
+  _IMAGES,
+  st.lists(st.booleans(), min_size=30, max_size=30),
+  st.tuples(st.floats(1, 4), st.floats(1, 4)),
+  st.integers(1, 3),
+  st.integers(0, 2**31),
 )
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_augmentation_depends_on_seed_and_image_alone(
-    images: list[tuple[str, str]],
-    kept: list[bool],
-    factors: tuple[float, float],
-    number: int,
-    seed: int,
+  images: list[tuple[str, str]],
+  kept: list[bool],
+  factors: tuple[float, float],
+  number: int,
+  seed: int,
 ) -> None:
   """Neither other images, folds nor factors change an image's n-th copy."""
   hypothesis.assume(sum(kept[: len(images)]) > 0)
   whole = _made(images, [True] * len(images))
   (alone,) = samples_lib.collect([whole], seed=seed, factors=(4, 4))
-  some = _rotated(_made(images, kept), number) if number > 1 else [
-      _made(images, kept)
-  ]
+  some = (
+    _rotated(_made(images, kept), number)
+    if number > 1
+    else [_made(images, kept)]
+  )
   reference = _copies([alone])
   for i, transform in _copies(
-      samples_lib.collect(some, seed=seed, factors=factors)
+    samples_lib.collect(some, seed=seed, factors=factors)
   ).items():
     parent, _, copy = i.partition('+')
     want = augmentation.IDENTITY
@@ -301,7 +321,7 @@ def test_augmentation_depends_on_seed_and_image_alone(
 @hypothesis.given(_IMAGES, st.integers(0, 2**31), st.floats(1, 4))
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_every_original_once_before_any_second_copy(
-    images: list[tuple[str, str]], seed: int, factor: float
+  images: list[tuple[str, str]], seed: int, factor: float
 ) -> None:
   cohort = _made(images, [True] * len(images))
   (samples,) = samples_lib.collect([cohort], seed=seed, factors=(factor, 1))
@@ -317,10 +337,10 @@ def _numbers() -> Cohort:
   labels = {'ill': '12.5', 'well': '200'}
   cohort = _cohort()
   candidates = tuple(
-      dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
+    dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
   )
   return dataclasses.replace(
-      cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, positive='', negative='', candidates=candidates, task='regression'
   )
 
 
@@ -330,7 +350,7 @@ def test_targets_of_a_regression_are_the_numbers() -> None:
   assert samples.y.dtype == samples.y_of_pictures.dtype == np.float64
   assert classes.y.dtype.kind == 'i'
   np.testing.assert_array_equal(
-      samples.y, np.where(classes.y == 1, 12.5, 200.0)
+    samples.y, np.where(classes.y == 1, 12.5, 200.0)
   )
   np.testing.assert_array_equal(samples.y_of_pictures[samples.row], samples.y)
   assert (samples.ids, samples.pictures) == (classes.ids, classes.pictures)
@@ -338,9 +358,9 @@ def test_targets_of_a_regression_are_the_numbers() -> None:
 
 def test_copies_of_a_regression_are_of_all_training_images() -> None:
   (samples,) = samples_lib.collect([_numbers()], seed=0, factors=(2, 2))
-  assert sorted(
-      p for i, p in zip(samples.ids, samples.parents) if i != p
-  ) == [f'{i}_left' for i in (1, 2, 3, 4, 5)]
+  assert sorted(p for i, p in zip(samples.ids, samples.parents) if i != p) == [
+    f'{i}_left' for i in (1, 2, 3, 4, 5)
+  ]
   (samples,) = samples_lib.collect([_numbers()], seed=0, factors=(1.4, 1.4))
   assert len(samples.of('train')) == 7
   with pytest.raises(UserError, match='must be equal'):

@@ -31,7 +31,7 @@ def _write_image(path: pathlib.Path, level: int) -> None:
 
 
 def _cohort(
-    root: pathlib.Path, positives: int, negatives: int, **changes: str
+  root: pathlib.Path, positives: int, negatives: int, **changes: str
 ) -> Cohort:
   """Distinct images; `changes` say what is wrong with which, as p3='empty'."""
   names = [f'p{i}' for i in range(positives)]
@@ -57,9 +57,13 @@ def _cohort(
 
 def _select(cohort: Cohort, **options) -> Cohort:
   options = {
-      'seed': 0, 'balance': True, 'distinct': False, 'max_bad_share': 0.1,
-      'workers': 2, **options,
-  }  # pyformat: disable
+    'seed': 0,
+    'balance': True,
+    'distinct': False,
+    'max_bad_share': 0.1,
+    'workers': 2,
+    **options,
+  }
   return selection.select(cohort, **options)
 
 
@@ -72,7 +76,7 @@ def _reasons(cohort: Cohort) -> dict[str, str]:
 
 
 def test_as_many_negatives_as_positives_are_drawn(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   cohort = _cohort(tmp_path, 5, 40)
   first, again, other = (_select(cohort, seed=seed) for seed in (0, 0, 1))
@@ -106,14 +110,14 @@ def test_unusable_positives_are_not_matched(tmp_path: pathlib.Path) -> None:
   found = _select(cohort, max_bad_share=0.5)
   assert len(_included(found, 'ill')) == len(_included(found, 'well')) == 3
   assert {k: v for k, v in _reasons(found).items() if k[0] == 'p'} == {
-      'p0': 'file not found',
-      'p3': 'the file is empty',
-      'p5': 'not an image of a known format',
+    'p0': 'file not found',
+    'p3': 'the file is empty',
+    'p5': 'not an image of a known format',
   }
 
 
 def test_unusable_negatives_are_replaced_by_others(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   bad = {f'n{i}': 'broken' for i in range(6)}
   bad |= {f'n{i}': 'missing' for i in range(6, 10)}
@@ -124,7 +128,8 @@ def test_unusable_negatives_are_replaced_by_others(
   # A file that is not there is known without drawing it; a broken one is not.
   assert all(reasons[f'n{i}'] == 'file not found' for i in range(6, 10))
   assert {reasons[f'n{i}'] for i in range(6)} <= {
-      'not an image of a known format', 'not drawn'
+    'not an image of a known format',
+    'not drawn',
   }
 
 
@@ -148,7 +153,7 @@ def test_bad_share_at_its_limit(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize('bad', [1, 2, 4])
 def test_the_share_that_the_error_advises_is_enough(
-    tmp_path: pathlib.Path, bad: int
+  tmp_path: pathlib.Path, bad: int
 ) -> None:
   cohort = _cohort(tmp_path, 6, 6, **{f'p{i}': 'missing' for i in range(bad)})
   with pytest.raises(UserError) as caught:
@@ -162,16 +167,16 @@ def test_the_share_that_the_error_advises_is_enough(
 
 
 def test_same_bytes_are_one_image_where_distinct(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   cohort = _cohort(tmp_path, 3, 3, p2='p0', n1='p1', n2='n0')
   assert len(_select(cohort, balance=False).included) == 6
   found = _select(cohort, balance=False, distinct=True, max_bad_share=0)
   assert _reasons(found) == {
-      'p2': 'same image as p0',
-      # A row that contradicts another says so.
-      'n1': 'same image as p1, which is labelled ill',
-      'n2': 'same image as n0',
+    'p2': 'same image as p0',
+    # A row that contradicts another says so.
+    'n1': 'same image as p1, which is labelled ill',
+    'n2': 'same image as n0',
   }
   assert len(found.notes) == 2
   assert found.notes[0].startswith('1 image is filed under both classes;')
@@ -183,8 +188,8 @@ def test_names_like_our_own_words_do_no_harm(tmp_path: pathlib.Path) -> None:
   cohort = _cohort(tmp_path, 3, 3, p2='p0')
   odd = 'p0, which is labelled x'
   named = tuple(
-      dataclasses.replace(c, id=odd) if c.id == 'p0' else c
-      for c in cohort.candidates
+    dataclasses.replace(c, id=odd) if c.id == 'p0' else c
+    for c in cohort.candidates
   )
   cohort = dataclasses.replace(cohort, candidates=named)
   found = _select(cohort, balance=False, distinct=True)
@@ -193,22 +198,22 @@ def test_names_like_our_own_words_do_no_harm(tmp_path: pathlib.Path) -> None:
 
 
 def test_same_pixels_in_another_file_are_one_image_where_distinct(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   cohort = _cohort(tmp_path, 3, 3)
   for copy, shown in (('p2', 'p0'), ('n1', 'p1')):
     with Image.open(tmp_path / f'{shown}.bmp') as image:
       image.save(tmp_path / f'{copy}.bmp', format='PNG')  # Named as before.
   files = {
-      c.id: dict(c.columns) for c in _select(cohort, balance=False).included
+    c.id: dict(c.columns) for c in _select(cohort, balance=False).included
   }
   assert len(files) == 6
   assert len({own['sha256'] for own in files.values()}) == 6
   assert len({own['pixels_sha256'] for own in files.values()}) == 4
   found = _select(cohort, balance=False, distinct=True, max_bad_share=0)
   assert _reasons(found) == {
-      'p2': 'same image as p0',
-      'n1': 'same image as p1, which is labelled ill',
+    'p2': 'same image as p0',
+    'n1': 'same image as p1, which is labelled ill',
   }
 
 
@@ -228,30 +233,29 @@ class _Rows:
 
 def test_what_are_no_images_are_told_apart_by_their_content() -> None:
   candidates = tuple(
-      Candidate(path, path, label, '')
-      for path, label in (
-          ('a', 'ill'), ('a again', 'ill'), ('b', 'ill'), ('c', 'well'),
-          ('bad', 'well'),
-      )
-  )  # pyformat: disable
+    Candidate(path, path, label, '')
+    for path, label in (
+      ('a', 'ill'),
+      ('a again', 'ill'),
+      ('b', 'ill'),
+      ('c', 'well'),
+      ('bad', 'well'),
+    )
+  )
   cohort = Cohort('x', _Rows(), 'ill', 'well', candidates)
   found = _select(cohort, balance=False, distinct=True, max_bad_share=0.2)
-  assert _reasons(found) == {
-      'a again': 'same image as a', 'bad': 'not finite'
-  }
+  assert _reasons(found) == {'a again': 'same image as a', 'bad': 'not finite'}
   assert found.candidates[0].columns == (('sha256', 'a'),)
   with pytest.raises(UserError, match=r'1 of 5 images of table .* bad \(not'):
     _select(cohort, balance=False, max_bad_share=0.1)
 
 
 def test_two_rows_of_one_file_are_one_image_where_distinct(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   cohort = _cohort(tmp_path, 2, 2)
   twice = Candidate('again', 'p0.bmp', 'ill', 'p0')
-  cohort = dataclasses.replace(
-      cohort, candidates=(*cohort.candidates, twice)
-  )
+  cohort = dataclasses.replace(cohort, candidates=(*cohort.candidates, twice))
   assert len(_select(cohort).included) == 5
   found = _select(cohort, distinct=True)
   assert _reasons(found) == {'again': 'same image as p0'}
@@ -269,8 +273,8 @@ def test_duplicate_negatives_are_drawn_on(tmp_path: pathlib.Path) -> None:
 def test_an_empty_class_is_named(tmp_path: pathlib.Path, label: str) -> None:
   bad = {f'{"p" if label == "ill" else "n"}{i}': 'empty' for i in range(3)}
   for cohort in (
-      _cohort(tmp_path / 'a', 3, 3, **bad),
-      _cohort(tmp_path / 'b', 3 * (label != 'ill'), 3 * (label != 'well')),
+    _cohort(tmp_path / 'a', 3, 3, **bad),
+    _cohort(tmp_path / 'b', 3 * (label != 'ill'), 3 * (label != 'well')),
   ):
     for balance in (True, False):
       with pytest.raises(UserError, match=f"of the class '{label}'"):
@@ -292,7 +296,7 @@ def test_the_two_classes_must_differ(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_the_reader_left_out_stays_left_out(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   cohort = _cohort(tmp_path, 3, 3)
   first, *others = cohort.candidates
@@ -305,7 +309,7 @@ def test_what_the_reader_left_out_stays_left_out(
 @pytest.mark.parametrize('balance', [True, False])
 @pytest.mark.parametrize('name', ['x' * 300, 'a\0b', '', '.', 'p0.bmp/inside'])
 def test_paths_that_cannot_be_files(
-    tmp_path: pathlib.Path, name: str, balance: bool
+  tmp_path: pathlib.Path, name: str, balance: bool
 ) -> None:
   cohort = _cohort(tmp_path, 3, 3)
   odd = Candidate('odd', name, 'well', 'odd')
@@ -329,7 +333,7 @@ def test_workers_change_nothing(tmp_path: pathlib.Path, workers: int) -> None:
   cohort = _cohort(tmp_path, 12, 30, p3='p0', n2='broken', n4='missing')
   options = {'distinct': True, 'max_bad_share': 0.5}
   assert _select(cohort, workers=workers, **options) == _select(
-      cohort, **options
+    cohort, **options
   )
 
 
@@ -344,20 +348,20 @@ _CELLS = st.text(st.sampled_from('ab,"\'\n\r;é😀 '), max_size=6)
 
 
 @hypothesis.given(
-    st.lists(
-        st.tuples(st.sampled_from(['ill', 'well', 'other']), _KINDS, _CELLS),
-        max_size=14,
-    ),
-    st.booleans(),
-    st.booleans(),
-    st.integers(0, 3),
+  st.lists(
+    st.tuples(st.sampled_from(['ill', 'well', 'other']), _KINDS, _CELLS),
+    max_size=14,
+  ),
+  st.booleans(),
+  st.booleans(),
+  st.integers(0, 3),
 )
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_every_candidate_is_in_the_manifest_once(
-    made: list[tuple[str, str | int, str]],
-    balance: bool,
-    distinct: bool,
-    seed: int,
+  made: list[tuple[str, str | int, str]],
+  balance: bool,
+  distinct: bool,
+  seed: int,
 ) -> None:
   """Kinds that are numbers are images; equal numbers are equal bytes."""
   with _folder() as root:
@@ -369,24 +373,27 @@ def test_every_candidate_is_in_the_manifest_once(
       elif kind != 'missing':
         _write_image(path, kind)
       candidate = Candidate(
-          f'{i}{cell}', path.name, label, cell, columns=(('note', cell),)
+        f'{i}{cell}', path.name, label, cell, columns=(('note', cell),)
       )
       if label == 'other':
         candidate = candidate.left_out('another label')
       candidates.append(candidate)
     cohort = Cohort('x', sources.Files(root), 'ill', 'well', tuple(candidates))
     usable = {
-        label: [k for l, k, _ in made if l == label and not isinstance(k, str)]
-        for label in ('ill', 'well')
+      label: [k for l, k, _ in made if l == label and not isinstance(k, str)]
+      for label in ('ill', 'well')
     }
     if distinct:
       usable['ill'] = set(usable['ill'])
       usable['well'] = set(usable['well']) - usable['ill']
     try:
       found = _select(
-          cohort, balance=balance, distinct=distinct, seed=seed,
-          max_bad_share=1,
-      )  # pyformat: disable
+        cohort,
+        balance=balance,
+        distinct=distinct,
+        seed=seed,
+        max_bad_share=1,
+      )
     except UserError:
       assert not usable['ill'] or not usable['well']
       return
@@ -410,23 +417,32 @@ def test_every_candidate_is_in_the_manifest_once(
 def test_the_manifest_keeps_odd_names(tmp_path: pathlib.Path) -> None:
   cells = ('a,b', 'say "no"', 'two\nlines', 'two\r\nlines', 'old\rmac', '，é')
   cohort = Cohort(
-      'x', sources.Files(tmp_path), 'ill', 'well',
-      tuple(
-          Candidate(str(i), cell, cell, cell, columns=((f'own {i}', cell),))
-          for i, cell in enumerate(cells)
-      ),
-  )  # pyformat: disable
+    'x',
+    sources.Files(tmp_path),
+    'ill',
+    'well',
+    tuple(
+      Candidate(str(i), cell, cell, cell, columns=((f'own {i}', cell),))
+      for i, cell in enumerate(cells)
+    ),
+  )
   path = tmp_path / 'manifest.csv'
   path.write_bytes(manifest_csv(cohort).encode())
   rows = read_table(path)
   assert list(rows[0]) == [
-      'id', 'path', 'label', 'group', 'split', 'included', 'reason',
-      *(f'own {i}' for i in range(6)),
-  ]  # pyformat: disable
+    'id',
+    'path',
+    'label',
+    'group',
+    'split',
+    'included',
+    'reason',
+    *(f'own {i}' for i in range(6)),
+  ]
   for i, (row, cell) in enumerate(zip(rows, cells, strict=True)):
     assert row['path'] == row['label'] == row['group'] == cell
     assert [row[f'own {j}'] for j in range(6)] == [
-        cell if i == j else '' for j in range(6)
+      cell if i == j else '' for j in range(6)
     ]
 
 
@@ -449,17 +465,17 @@ def test_the_real_subset_by_the_papers_rule(odir_dir: pathlib.Path) -> None:
 def _numbered(cohort: Cohort, **labels: str) -> Cohort:
   """For regression; every image its own number, but for `labels`."""
   candidates = tuple(
-      dataclasses.replace(c, label=labels.get(c.id, str(i)))
-      for i, c in enumerate(cohort.candidates)
+    dataclasses.replace(c, label=labels.get(c.id, str(i)))
+    for i, c in enumerate(cohort.candidates)
   )
   return dataclasses.replace(
-      cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, positive='', negative='', candidates=candidates, task='regression'
   )
 
 
 @pytest.mark.parametrize('balance', [True, False])
 def test_a_regression_uses_every_image(
-    tmp_path: pathlib.Path, balance: bool
+  tmp_path: pathlib.Path, balance: bool
 ) -> None:
   cohort = _numbered(_cohort(tmp_path, 20, 5, p3='missing', n1='broken'))
   found = _select(cohort, balance=balance)
@@ -474,10 +490,11 @@ def test_copies_with_two_numbers_are_told(tmp_path: pathlib.Path) -> None:
   cohort = _numbered(_cohort(tmp_path, 6, 0, p4='p1', p5='p2'), p5='2')
   found = _select(cohort, distinct=True)
   assert _reasons(found) == {
-      'p4': 'same image as p1, which is labelled 1', 'p5': 'same image as p2'
-  }  # pyformat: disable
-  assert '1 image is filed under two numbers; the first is used' in (
-      found.notes[0]
+    'p4': 'same image as p1, which is labelled 1',
+    'p5': 'same image as p2',
+  }
+  assert (
+    '1 image is filed under two numbers; the first is used' in (found.notes[0])
   )
 
 
@@ -487,9 +504,11 @@ def test_one_number_is_nothing_to_learn(tmp_path: pathlib.Path) -> None:
     _select(cohort)
   same = {f'p{i}': 'p0' for i in range(1, 4)}
   copies = _numbered(
-      _cohort(tmp_path / 'same', 4, 0, **same), p0='7', p1='8', p2='9', p3='7'
+    _cohort(tmp_path / 'same', 4, 0, **same), p0='7', p1='8', p2='9', p3='7'
   )
-  with pytest.raises(UserError, match='3 of 4 usable .* has the number 7 alone'):
+  with pytest.raises(
+    UserError, match='3 of 4 usable .* has the number 7 alone'
+  ):
     _select(copies, distinct=True)
   nobody = cohort.replaced({c.id: c.left_out('x') for c in cohort.candidates})
   with pytest.raises(UserError, match='no usable image with a number'):

@@ -11,28 +11,33 @@ from scipy import stats
 from sklearn import linear_model
 from sklearn import metrics as sklearn_metrics
 
-from heterojax import statistics
+from heterojax.stats import inference as statistics
 from heterojax.studies import shortcuts
 
 _KEYS = (
-    'column', 'kind', 'measure', 'n', 'with_class', 'with_cluster', 'p_value',
-    'p_value_with_cluster', 'auc_alone',
-)  # pyformat: disable
+  'column',
+  'kind',
+  'measure',
+  'n',
+  'with_class',
+  'with_cluster',
+  'p_value',
+  'p_value_with_cluster',
+  'auc_alone',
+)
 _N = 400
 
 
 def _images(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Class, cluster of four and training set of images without a shortcut."""
   rng = np.random.default_rng(seed)
-  return (
-      rng.integers(0, 2, _N), rng.integers(0, 4, _N), np.arange(_N) < 300
-  )  # pyformat: disable
+  return (rng.integers(0, 2, _N), rng.integers(0, 4, _N), np.arange(_N) < 300)
 
 
 def _audit(
-    columns: Mapping[str, Sequence[str]],
-    images: tuple[np.ndarray, np.ndarray, np.ndarray],
-    excluded: Mapping[str, str] | None = None,
+  columns: Mapping[str, Sequence[str]],
+  images: tuple[np.ndarray, np.ndarray, np.ndarray],
+  excluded: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
   """By column, once it is as the contract says."""
   before = json.dumps({k: list(v) for k, v in columns.items()})
@@ -56,13 +61,13 @@ def test_planted_shortcuts_are_found() -> None:
   y, clusters, is_train = _images()
   rng = np.random.default_rng(1)
   got = _audit(
-      {
-          'view': np.where(y == 1, 'AP', 'PA'),
-          'scanner': np.array(list('abcd'))[clusters],
-          'width': [f'{w:.2f}' for w in 1000 + 500 * y + rng.normal(size=_N)],
-          'age': [f'{a:.1f}' for a in 50 + 9 * clusters + rng.normal(size=_N)],
-      },
-      (y, clusters, is_train),
+    {
+      'view': np.where(y == 1, 'AP', 'PA'),
+      'scanner': np.array(list('abcd'))[clusters],
+      'width': [f'{w:.2f}' for w in 1000 + 500 * y + rng.normal(size=_N)],
+      'age': [f'{a:.1f}' for a in 50 + 9 * clusters + rng.normal(size=_N)],
+    },
+    (y, clusters, is_train),
   )
   view, scanner, width, age, together = got.values()
   assert view['kind'] == 'categorical' and view['measure'] == "Cramer's V"
@@ -92,12 +97,11 @@ def test_associations_are_over_training_images_only() -> None:
   # In the test images both say the class.
   view[~is_train] = np.where(y[~is_train] == 1, 'AP', 'PA')
   age[~is_train] = 90 - 80 * y[~is_train]
-  got = _audit(
-      {'view': view, 'age': age.astype(str)}, (y, clusters, is_train)
-  )
+  got = _audit({'view': view, 'age': age.astype(str)}, (y, clusters, is_train))
   for name, groups, suffix in (
-      ('class', y, ''), ('cluster', clusters, '_with_cluster')
-  ):  # pyformat: disable
+    ('class', y, ''),
+    ('cluster', clusters, '_with_cluster'),
+  ):
     v = statistics.cramers_v(view[is_train], groups[is_train])
     assert got['view'][f'with_{name}'] == pytest.approx(v.strength)
     assert got['view'][f'p_value{suffix}'] == pytest.approx(v.p_value)
@@ -126,22 +130,20 @@ def test_auc_alone_is_a_logistic_regressions() -> None:
   age = 50 + 5 * y + rng.normal(0, 10, _N)
   age[-1] = 1e6  # A scale that knew the test images would hide all others.
   view = np.where(rng.random(_N) < 0.3 + 0.3 * y, 'AP', 'PA')
-  got = _audit(
-      {'age': age.astype(str), 'view': view}, (y, clusters, is_train)
-  )
+  got = _audit({'age': age.astype(str), 'view': view}, (y, clusters, is_train))
   test = ~is_train
   # A line in one number keeps its order; of two views one is the likelier.
   assert got['age']['auc_alone'] == pytest.approx(
-      sklearn_metrics.roc_auc_score(y[test], age[test])
+    sklearn_metrics.roc_auc_score(y[test], age[test])
   )
   assert got['view']['auc_alone'] == pytest.approx(
-      sklearn_metrics.roc_auc_score(y[test], view[test] == 'AP')
+    sklearn_metrics.roc_auc_score(y[test], view[test] == 'AP')
   )
   standard = (age - age[is_train].mean()) / age[is_train].std()
   x = np.stack([standard, view == 'AP', view == 'PA'], axis=1)
   model = linear_model.LogisticRegression().fit(x[is_train], y[is_train])
   assert got['all columns']['auc_alone'] == pytest.approx(
-      sklearn_metrics.roc_auc_score(y[test], model.predict_proba(x[test])[:, 1])
+    sklearn_metrics.roc_auc_score(y[test], model.predict_proba(x[test])[:, 1])
   )
 
 
@@ -162,9 +164,7 @@ def test_missing_values() -> None:
   only = np.where(lacks, '', 'yes')
   numbers = rng.normal(size=_N)
   age = np.where(lacks, '', numbers.astype(str))
-  got = _audit(
-      {'eye': eye, 'only': only, 'age': age}, (y, clusters, is_train)
-  )
+  got = _audit({'eye': eye, 'only': only, 'age': age}, (y, clusters, is_train))
   # To be missing is a category of its own, with one other value too.
   expected = statistics.cramers_v(eye[is_train], y[is_train])
   assert got['eye']['n'] == 300
@@ -186,31 +186,43 @@ def test_kinds() -> None:
   images = _images()
   rng = np.random.default_rng(1)
   got = _audit(
-      {
-          'code': rng.choice(['0', '1'], _N),
-          'ten': rng.integers(0, 10, _N).astype(str),
-          'eleven': rng.integers(0, 11, _N).astype(str),
-          'view': rng.choice(['AP', 'PA'], _N),
-          'mostly numbers': ['unknown', *(str(i % 20) for i in range(1, _N))],
-          'scientific': [f'{x:.3e}' for x in rng.normal(size=_N)],
-          'huge': [f'{x:.5f}e307' for x in rng.uniform(-10, 10, _N)],
-          'file': [f'{i:08d}_000' for i in range(_N)],
-          'infinite': ['inf', *(str(i) for i in range(1, _N))],
-          'name': [f'patient {i % 312}' for i in range(_N)],
-          'twenty': [f'ward {i % 20}' for i in range(_N)],
-      },
-      images,
+    {
+      'code': rng.choice(['0', '1'], _N),
+      'ten': rng.integers(0, 10, _N).astype(str),
+      'eleven': rng.integers(0, 11, _N).astype(str),
+      'view': rng.choice(['AP', 'PA'], _N),
+      'mostly numbers': ['unknown', *(str(i % 20) for i in range(1, _N))],
+      'scientific': [f'{x:.3e}' for x in rng.normal(size=_N)],
+      'huge': [f'{x:.5f}e307' for x in rng.uniform(-10, 10, _N)],
+      'file': [f'{i:08d}_000' for i in range(_N)],
+      'infinite': ['inf', *(str(i) for i in range(1, _N))],
+      'name': [f'patient {i % 312}' for i in range(_N)],
+      'twenty': [f'ward {i % 20}' for i in range(_N)],
+    },
+    images,
   )
   kinds = [entry['kind'] for entry in got.values()]
   categorical, numeric = 'categorical', 'numeric'
   assert kinds == [
-      categorical, categorical, numeric, categorical, None, numeric, numeric,
-      None, None, None, categorical, None,
-  ]  # pyformat: disable
+    categorical,
+    categorical,
+    numeric,
+    categorical,
+    None,
+    numeric,
+    numeric,
+    None,
+    None,
+    None,
+    categorical,
+    None,
+  ]
   many = '{} different values in 400 images'
   assert got['name']['with_class_why'] == many.format(312)
-  assert got['name']['kind_why'] == got['name']['auc_alone_why'] == (
-      got['name']['n_why']
+  assert (
+    got['name']['kind_why']
+    == got['name']['auc_alone_why']
+    == (got['name']['n_why'])
   )
   assert got['mostly numbers']['with_class_why'] == many.format(21)
   assert got['file']['with_class_why'] == many.format(400)
@@ -221,12 +233,12 @@ def test_few_images() -> None:
   # Twelve images: no text repeats often enough, and numbers are no codes.
   y, is_train = np.arange(12) % 2, np.arange(12) < 8
   got = _audit(
-      {
-          'age': [str(40 + i // 2) for i in range(12)],
-          'view': list('abc') * 4,
-          'sex': ['f', 'm'] * 6,
-      },
-      (y, np.zeros(12, int), is_train),
+    {
+      'age': [str(40 + i // 2) for i in range(12)],
+      'view': list('abc') * 4,
+      'sex': ['f', 'm'] * 6,
+    },
+    (y, np.zeros(12, int), is_train),
   )
   assert got['age']['kind'] == 'numeric'
   assert got['view']['kind_why'] == '3 different values in 12 images'
@@ -234,8 +246,8 @@ def test_few_images() -> None:
   # Fisher's exact 2 / C(8, 4), as all eight are in one table of 4 and 4.
   assert got['sex']['p_value'] == pytest.approx(2 / 70, abs=0.006)
   assert got['sex']['with_cluster_why'] == 'all 8 values are in one group'
-  assert got['sex']['p_value_with_cluster_why'] == (
-      got['sex']['with_cluster_why']
+  assert (
+    got['sex']['p_value_with_cluster_why'] == (got['sex']['with_cluster_why'])
   )
 
 
@@ -246,7 +258,7 @@ def test_excluded_columns() -> None:
   columns = {'finding': np.where(y == 1, 'ill', 'well'), 'view': view}
   reason = 'it says the class'
   got = _audit(
-      columns, (y, clusters, is_train), {'finding': reason, 'absent': 'no'}
+    columns, (y, clusters, is_train), {'finding': reason, 'absent': 'no'}
   )
   assert [got['finding'][name] for name in _KEYS[1:]] == [None] * 8
   assert got['finding']['with_class_why'] == reason
@@ -258,13 +270,13 @@ def test_excluded_columns() -> None:
 def test_constant_and_empty_columns() -> None:
   y, clusters, is_train = _images()
   got = _audit(
-      {
-          'constant': ['PA'] * _N,
-          'empty': [''] * _N,
-          'in training': np.where(is_train, 'PA', 'AP'),
-          'only in test': np.where(is_train, '', 'AP'),
-      },
-      (y, clusters, is_train),
+    {
+      'constant': ['PA'] * _N,
+      'empty': [''] * _N,
+      'in training': np.where(is_train, 'PA', 'AP'),
+      'only in test': np.where(is_train, '', 'AP'),
+    },
+    (y, clusters, is_train),
   )
   same = 'all 300 training images have the same value'
   none = 'no training image has a value'
@@ -305,7 +317,7 @@ def test_unknown_category_in_test() -> None:
   # It says neither, and so is tied with itself and between the two.
   rank = np.select([view == 'AP', view == 'PA'], [1.0, -1.0], 0.0)
   assert got['auc_alone'] == pytest.approx(
-      sklearn_metrics.roc_auc_score(y[~is_train], rank[~is_train])
+    sklearn_metrics.roc_auc_score(y[~is_train], rank[~is_train])
   )
   assert got['with_class'] == pytest.approx(1)
 

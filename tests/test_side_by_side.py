@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from heterojax import metrics
-from heterojax.report.comparison import cells
-from heterojax.report.comparison import matching
-from heterojax.report.comparison import page
-from heterojax.report.comparison import runs as runs_lib
-from heterojax.report.comparison import side_by_side
-from heterojax.report.comparison.runs import Run
-from heterojax.studies import published
+from heterojax.comparison import cells
+from heterojax.comparison import matching
+from heterojax.comparison import page
+from heterojax.comparison import runs as runs_lib
+from heterojax.comparison import side_by_side
+from heterojax.comparison.runs import Run
+from heterojax.stats import metrics
+from heterojax.studies.retraining import published
 
 FUNDUS = ('cataract', 'normal fundus')
 CHEST = ('Cardiomegaly', 'No Finding')
@@ -31,23 +31,23 @@ PAPERS_MIXES = ((42, 0), (20, 421), (144, 130), (622, 49))
 def score(tp: int, fp: int, tn: int, fn: int) -> dict[str, Any]:
   """A SCORE with intervals of 0.05 to each side, beyond 0 and 1 too."""
   values = {
-      'accuracy': (tp + tn) / (tp + fp + tn + fn),
-      'auc': 0.9,
-      'sensitivity': tp / (tp + fn),
-      'specificity': tn / (tn + fp),
+    'accuracy': (tp + tn) / (tp + fp + tn + fn),
+    'auc': 0.9,
+    'sensitivity': tp / (tp + fn),
+    'specificity': tn / (tn + fp),
   }
   return {
-      **dict(zip(metrics.COUNTS, (tp + fp + tn + fn, tp, fp, tn, fn))),
-      **values,
-      'intervals': {k: [v - 0.05, v + 0.05] for k, v in values.items()},
+    **dict(zip(metrics.COUNTS, (tp + fp + tn + fn, tp, fp, tn, fn))),
+    **values,
+    'intervals': {k: [v - 0.05, v + 0.05] for k, v in values.items()},
   }
 
 
 def results(
-    protocol: str = 'clean',
-    classes: tuple[str, str] = FUNDUS,
-    mixes: tuple[tuple[float, float], ...] = PAPERS_MIXES,
-    right: int = 90,
+  protocol: str = 'clean',
+  classes: tuple[str, str] = FUNDUS,
+  mixes: tuple[tuple[float, float], ...] = PAPERS_MIXES,
+  right: int = 90,
 ) -> dict[str, Any]:
   """`results.json` of 100 + 100 test images, `right` of each class right."""
   overall = score(right, 100 - right, right, 100 - right)
@@ -56,44 +56,56 @@ def results(
   random = [score(80 + r, 20 - r, 80 + r, 20 - r) for r in range(5)]
   total = [sum(mix[c] for mix in mixes) for c in (0, 1)]
   return {
-      'schema_version': 1,
-      'study': 'retraining',
-      'protocol': protocol,
-      'seed': 0,
-      'dataset': {
-          'name': 'made up', 'positive': classes[0], 'negative': classes[1],
-          'n_train': 828, 'n_train_augmented': sum(total),
-          'n_validation': 0, 'n_test': 200,
-          'class_counts_train': counts((414, 414)),
-          'class_counts_train_augmented': counts(total),
-          'class_counts_test': counts((100, 100)),
-      },
-      'backbone': {
-          'name': 'efficientnet_b0', 'source': 'keras_imagenet',
-          'weights': 'imagenet', 'weights_sha256': 'ab' * 32,
-          'feature': 'flatten', 'train': 'frozen', 'dim': 62720,
-          'dtype': 'float32',
-      },
-      'reduction': {'method': 'pca', 'n_components': 200},
-      'overall': overall,
-      'clusters': [
-          {
-              'id': i, 'size': sum(mix), 'class_counts': counts(mix),
-              'intra_cluster_distance': 100.0 + i,
-              'test': score(20 + i, 5, 20, 5),
-              'retrained': score(50 + i, 50, 90 - i, 10),
-              'random': {**metrics.mean_score(random), 'runs': random},
-          }
-          for i, mix in enumerate(mixes)
-      ],
-      'between_cluster_distances': [
-          [abs(10.0 * i - 10 * j) for j in range(k)] for i in range(k)
-      ],
-      'leaks': {
-          'same_path': counts((0, 0)), 'identical_file': counts((0, 0)),
-          'shared_group': None, 'shared_group_why': 'no image names a group',
-      },
-  }  # pyformat: disable
+    'schema_version': 1,
+    'study': 'retraining',
+    'protocol': protocol,
+    'seed': 0,
+    'dataset': {
+      'name': 'made up',
+      'positive': classes[0],
+      'negative': classes[1],
+      'n_train': 828,
+      'n_train_augmented': sum(total),
+      'n_validation': 0,
+      'n_test': 200,
+      'class_counts_train': counts((414, 414)),
+      'class_counts_train_augmented': counts(total),
+      'class_counts_test': counts((100, 100)),
+    },
+    'backbone': {
+      'name': 'efficientnet_b0',
+      'source': 'keras_imagenet',
+      'weights': 'imagenet',
+      'weights_sha256': 'ab' * 32,
+      'feature': 'flatten',
+      'train': 'frozen',
+      'dim': 62720,
+      'dtype': 'float32',
+    },
+    'reduction': {'method': 'pca', 'n_components': 200},
+    'overall': overall,
+    'clusters': [
+      {
+        'id': i,
+        'size': sum(mix),
+        'class_counts': counts(mix),
+        'intra_cluster_distance': 100.0 + i,
+        'test': score(20 + i, 5, 20, 5),
+        'retrained': score(50 + i, 50, 90 - i, 10),
+        'random': {**metrics.mean_score(random), 'runs': random},
+      }
+      for i, mix in enumerate(mixes)
+    ],
+    'between_cluster_distances': [
+      [abs(10.0 * i - 10 * j) for j in range(k)] for i in range(k)
+    ],
+    'leaks': {
+      'same_path': counts((0, 0)),
+      'identical_file': counts((0, 0)),
+      'shared_group': None,
+      'shared_group_why': 'no image names a group',
+    },
+  }
 
 
 def compare(*all_results: dict[str, Any]) -> side_by_side.Comparison:
@@ -103,20 +115,20 @@ def compare(*all_results: dict[str, Any]) -> side_by_side.Comparison:
 
 
 def cell(
-    compared: side_by_side.Comparison, row: str, metric: str, source: str
+  compared: side_by_side.Comparison, row: str, metric: str, source: str
 ) -> cells.Cell:
   (found,) = [
-      c
-      for c in compared.cells
-      if (c.row, c.metric, c.source) == (row, metric, source)
+    c
+    for c in compared.cells
+    if (c.row, c.metric, c.source) == (row, metric, source)
   ]
   return found
 
 
 def clusters_of(mixes) -> list[dict[str, Any]]:
   return [
-      {'id': i, 'size': a + b, 'class_counts': {'ill': a, 'well': b}}
-      for i, (a, b) in enumerate(mixes)
+    {'id': i, 'size': a + b, 'class_counts': {'ill': a, 'well': b}}
+    for i, (a, b) in enumerate(mixes)
   ]
 
 
@@ -125,17 +137,17 @@ MIX = st.tuples(st.integers(0, 50), st.integers(1, 50))
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.lists(MIX, min_size=1, max_size=5), st.lists(MIX, min_size=1, max_size=5)
+  st.lists(MIX, min_size=1, max_size=5), st.lists(MIX, min_size=1, max_size=5)
 )
 def test_matching_is_the_best_of_all_permutations(a, b) -> None:
   reference, ours = clusters_of(a), clusters_of(b)
   pairs = matching.match(reference, ours, 'ill')
   # Each cluster of each side once.
   assert [p.reference for p in pairs if p.reference is not None] == [
-      c['id'] for c in reference
+    c['id'] for c in reference
   ]
   assert sorted(p.ours for p in pairs if p.ours is not None) == [
-      c['id'] for c in ours
+    c['id'] for c in ours
   ]
 
   def cost(i: int, j: int) -> float:
@@ -149,13 +161,13 @@ def test_matching_is_the_best_of_all_permutations(a, b) -> None:
     assert p.cost == pytest.approx(cost(p.reference, p.ours), abs=1e-12)
   if len(a) <= len(b):
     sums = (
-        sum(cost(i, j) for i, j in enumerate(js))
-        for js in itertools.permutations(range(len(b)), len(a))
+      sum(cost(i, j) for i, j in enumerate(js))
+      for js in itertools.permutations(range(len(b)), len(a))
     )
   else:
     sums = (
-        sum(cost(i, j) for j, i in enumerate(order))
-        for order in itertools.permutations(range(len(a)), len(b))
+      sum(cost(i, j) for j, i in enumerate(order))
+      for order in itertools.permutations(range(len(a)), len(b))
     )
   assert sum(p.cost for p in matched) == pytest.approx(min(sums), abs=1e-9)
 
@@ -165,16 +177,16 @@ def test_the_papers_clusters_in_another_order_match_at_no_cost() -> None:
   compared = compare(results(mixes=tuple(PAPERS_MIXES[i] for i in order)))
   pairs = compared.matches['clean protocol']
   assert [(p.reference, order[p.ours]) for p in pairs] == [
-      (i, i) for i in range(4)
+    (i, i) for i in range(4)
   ]
   assert [p.cost for p in pairs] == pytest.approx([0] * 4)
   found = cell(compared, 'cluster 2', 'size', 'clean protocol')
   assert (found.value, found.note) == (274, 'our cluster 0')
   # The centroids of ours lie on a line, 10 apart.
   for row, distance, ours in (
-      ('clusters 0 and 1', 20, '1 and 3'),
-      ('clusters 0 and 2', 10, '1 and 0'),
-      ('clusters 2 and 3', 20, '0 and 2'),
+    ('clusters 0 and 1', 20, '1 and 3'),
+    ('clusters 0 and 2', 10, '1 and 0'),
+    ('clusters 2 and 3', 20, '0 and 2'),
   ):
     found = cell(compared, row, 'centroid_distance', 'clean protocol')
     assert (found.value, found.note) == (distance, f'our clusters {ours}')
@@ -190,7 +202,9 @@ def test_every_published_cell_stands_there_once(classes) -> None:
   known = published.wang2023(*classes)
   compared = compare(results(classes=classes), results('published', classes))
   first, second, _ = known['printed_in'].values()
-  expected = {(first, 'whole test set', 'accuracy'): known['overall']['accuracy']}
+  expected = {
+    (first, 'whole test set', 'accuracy'): known['overall']['accuracy']
+  }
   for i, c in enumerate(known['test_clusters'], 1):
     expected[first, f'test cluster {i}', 'accuracy'] = c['test']['accuracy']
   for c in known['clusters']:
@@ -199,12 +213,15 @@ def test_every_published_cell_stands_there_once(classes) -> None:
     expected[*row, 'n_positive'] = c['class_counts'][classes[0]]
     expected[*row, 'n_negative'] = c['class_counts'][classes[1]]
     expected[*row, 'intra_cluster_distance'] = c['intra_cluster_distance']
-    for kind, name in itertools.product(('retrained', 'random'), metrics.METRICS):
+    for kind, name in itertools.product(
+      ('retrained', 'random'), metrics.METRICS
+    ):
       expected[*row, f'{kind}_{name}'] = c[kind][name]
   found = [
-      c for c in compared.cells
-      if c.source == side_by_side.PAPER and c.table.startswith('Table')
-  ]  # pyformat: disable
+    c
+    for c in compared.cells
+    if c.source == side_by_side.PAPER and c.table.startswith('Table')
+  ]
   assert len(expected) == 5 + 4 * 12 == len(found)
   assert {(c.table, c.row, c.metric): c.value for c in found} == expected
   # No number of any source stands there twice.
@@ -244,8 +261,10 @@ def test_our_cells_are_those_of_the_results() -> None:
       found = cell(compared, row, f'random_{name}', mine)
       runs = [run[name] for run in c['random']['runs']]
       assert (found.value, found.lo, found.hi) == (
-          c['random'][name], min(runs), max(runs)
-      )  # pyformat: disable
+        c['random'][name],
+        min(runs),
+        max(runs),
+      )
       assert found.interval == 'minimum to maximum of 5 runs'
   found = cell(compared, 'cluster 0', 'retrained_sensitivity', mine)
   assert found.n == 60
@@ -255,7 +274,9 @@ def test_our_cells_are_those_of_the_results() -> None:
 
 def test_more_and_fewer_clusters_than_the_paper() -> None:
   mixes = (*PAPERS_MIXES, (300, 300))
-  compared = compare(results(mixes=mixes), results('published', mixes=mixes[:3]))
+  compared = compare(
+    results(mixes=mixes), results('published', mixes=mixes[:3])
+  )
   more, fewer = compared.matches.values()
   assert [p.ours for p in more if p.reference is None] == [4]
   row = 'our cluster 4, not matched'
@@ -263,14 +284,14 @@ def test_more_and_fewer_clusters_than_the_paper() -> None:
   assert sum(p.ours is None for p in fewer) == 1
   lost = next(p.reference for p in fewer if p.ours is None)
   found = cell(
-      compared, f'cluster {lost}', 'matched_cluster', 'published protocol'
+    compared, f'cluster {lost}', 'matched_cluster', 'published protocol'
   )
   assert found.value is None and found.note == 'no cluster is left to match'
   pairs = [c for c in compared.cells if c.metric == 'centroid_distance']
   by_run = Counter(c.source for c in pairs)
   assert by_run == {'clean protocol': 10, 'published protocol': 3}
   found = cell(
-      compared, 'clusters 3 and our 4', 'centroid_distance', 'clean protocol'
+    compared, 'clusters 3 and our 4', 'centroid_distance', 'clean protocol'
   )
   assert found.value == 10
   page.render([compared])
@@ -286,15 +307,19 @@ def test_figure_cells_are_empty_and_the_sentences_stand_there() -> None:
   assert len(figure) == 1 + 6
 
 
-@pytest.mark.parametrize('right, words', [(97, 'overlap'), (70, 'do not overlap')])
+@pytest.mark.parametrize(
+  'right, words', [(97, 'overlap'), (70, 'do not overlap')]
+)
 def test_difference_of_the_protocols(right: int, words: str) -> None:
   clean = results('clean', right=right)
   clean['seed'] = 5
   compared = compare(results('published', right=98), clean)
   found = cell(
-      compared, 'clean protocol minus published protocol', 'accuracy',
-      'difference',
-  )  # pyformat: disable
+    compared,
+    'clean protocol minus published protocol',
+    'accuracy',
+    'difference',
+  )
   assert found.value == pytest.approx(right / 100 - 0.98)
   assert found.note == f'the 95 % intervals {words}'
   (sentence,) = compared.differences
@@ -312,7 +337,7 @@ def test_without_intervals_nothing_is_made_up() -> None:
   compared = compare(strip(results()), strip(results('published')))
   mine = [c for c in compared.cells if c.source != side_by_side.PAPER]
   assert {c.interval for c in mine if c.lo is not None} == {
-      'minimum to maximum of 5 runs'
+    'minimum to maximum of 5 runs'
   }
   found = cell(compared, 'whole test set', 'accuracy', 'clean protocol')
   assert found.note == 'results.json gives no 95 % interval'
@@ -348,8 +373,8 @@ def test_test_clusters_are_sorted_and_not_paired() -> None:
     found = [c.value for c in page._by_accuracy(compared, source)]
     assert len(found) == 4 and found == sorted(found, reverse=True)
   of_paper, of_ours = (
-      {c.row for c in compared.cells if c.source == s and 'test cluster' in c.row}
-      for s in (side_by_side.PAPER, 'clean protocol')
+    {c.row for c in compared.cells if c.source == s and 'test cluster' in c.row}
+    for s in (side_by_side.PAPER, 'clean protocol')
   )
   assert not of_paper & of_ours
   assert 'paired with nothing' in page.render([compared])
@@ -358,8 +383,8 @@ def test_test_clusters_are_sorted_and_not_paired() -> None:
 def test_runs_without_a_published_reference() -> None:
   mixes = ((10, 0), (0, 10), (5, 5))
   compared = compare(
-      results(classes=OTHER, mixes=mixes),
-      results('published', classes=OTHER, mixes=mixes[::-1]),
+    results(classes=OTHER, mixes=mixes),
+    results('published', classes=OTHER, mixes=mixes[::-1]),
   )
   paper = [c for c in compared.cells if c.source == side_by_side.PAPER]
   assert len(paper) == 1 + 3 and {c.value for c in paper} == {None}
@@ -374,13 +399,15 @@ def test_runs_without_a_published_reference() -> None:
 
 def test_pairs_of_classes_have_groups_of_their_own() -> None:
   runs = [
-      Run(str(i), results(classes=classes))
-      for i, classes in enumerate((FUNDUS, CHEST, FUNDUS, OTHER))
+    Run(str(i), results(classes=classes))
+    for i, classes in enumerate((FUNDUS, CHEST, FUNDUS, OTHER))
   ]
   groups = runs_lib.grouped(runs)
   assert [(g.classes, len(g.runs)) for g in groups] == [
-      (FUNDUS, 2), (CHEST, 1), (OTHER, 1)
-  ]  # pyformat: disable
+    (FUNDUS, 2),
+    (CHEST, 1),
+    (OTHER, 1),
+  ]
   assert [g.published is None for g in groups] == [False, False, True]
 
 
@@ -388,14 +415,20 @@ def test_labels() -> None:
   folds = results()
   folds['split'] = {'folds': 4}
   runs = [
-      Run('a/x', results()), Run('a/y', results()), Run('b/y', results()),
-      Run('c', results('published')), Run('d', folds),
-  ]  # pyformat: disable
+    Run('a/x', results()),
+    Run('a/y', results()),
+    Run('b/y', results()),
+    Run('c', results('published')),
+    Run('d', folds),
+  ]
   (group,) = runs_lib.grouped(runs)
   assert [run.label for run in group.runs] == [
-      'clean protocol (x)', 'clean protocol (a/y)', 'clean protocol (b/y)',
-      'published protocol', 'clean protocol, 4 folds',
-  ]  # pyformat: disable
+    'clean protocol (x)',
+    'clean protocol (a/y)',
+    'clean protocol (b/y)',
+    'published protocol',
+    'clean protocol, 4 folds',
+  ]
 
 
 def test_means_over_folds_are_shown_as_numbers() -> None:
@@ -425,20 +458,28 @@ def test_reasons_come_from_the_results() -> None:
   other['leaks']['identical_file'] = dict(zip(FUNDUS, (7, 1)))
   text = reasons(compare(other))
   for present in (
-      'EfficientNet-Lite0 with weights imagenet', 'the mean of the last',
-      'the features as they are were clustered; in the paper, 200 principal',
-      '3 clusters; the paper has 4', '811 instead of 828 for training',
-      '8 of 200 test images are, byte for byte', 'Only 507 rows have a file.',
-  ):  # pyformat: disable
+    'EfficientNet-Lite0 with weights imagenet',
+    'the mean of the last',
+    'the features as they are were clustered; in the paper, 200 principal',
+    '3 clusters; the paper has 4',
+    '811 instead of 828 for training',
+    '8 of 200 test images are, byte for byte',
+    'Only 507 rows have a file.',
+  ):
     assert present in text
 
 
 def test_ready_features() -> None:
   ready = results()
   ready['backbone'] = {
-      'name': 'given', 'source': None, 'weights': None, 'weights_sha256': None,
-      'feature': 'given', 'train': 'frozen', 'dim': 512,
-  }  # pyformat: disable
+    'name': 'given',
+    'source': None,
+    'weights': None,
+    'weights_sha256': None,
+    'feature': 'given',
+    'train': 'frozen',
+    'dim': 512,
+  }
   compared = compare(ready)
   assert 'features that were given ready; the paper used' in reasons(compared)
   assert 'random weights' not in page.render([compared])
@@ -448,7 +489,9 @@ def test_a_reason_of_two_runs_stands_there_once() -> None:
   runs = [results(), results('published')]
   for run in runs:
     run['backbone']['name'] = 'efficientnet_lite0'
-  found = [r for r in compare(*runs).reasons if 'EfficientNet-Lite0 with' in r.why]
+  found = [
+    r for r in compare(*runs).reasons if 'EfficientNet-Lite0 with' in r.why
+  ]
   assert len(found) == 1
   assert found[0].why.startswith('Clean protocol and published protocol: ')
 
@@ -473,7 +516,7 @@ def test_nothing_changes_the_results() -> None:
 
 def test_an_empty_cluster_has_a_place() -> None:
   clusters = [
-      {'id': 0, 'size': 8, 'class_counts': {'a': 6, 'b': 2}},
-      {'id': 1, 'size': 0, 'class_counts': {'a': 0, 'b': 0}},
+    {'id': 0, 'size': 8, 'class_counts': {'a': 6, 'b': 2}},
+    {'id': 1, 'size': 0, 'class_counts': {'a': 0, 'b': 0}},
   ]
   assert matching.place(clusters, 'a') == [(0.75, 1.0), (0.0, 0.0)]

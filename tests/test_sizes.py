@@ -24,8 +24,8 @@ from heterojax.errors import UserError
 def _cohort(positives: int, negatives: int) -> Cohort:
   labels = ['ill'] * positives + ['well'] * negatives
   candidates = tuple(
-      Candidate(f'i{i}', f'{i}.png', label, f'p{i // 2}')
-      for i, label in enumerate(labels)
+    Candidate(f'i{i}', f'{i}.png', label, f'p{i // 2}')
+    for i, label in enumerate(labels)
   )
   root = sources.Files(pathlib.Path('root'))
   return Cohort('made up', root, 'ill', 'well', candidates)
@@ -34,11 +34,11 @@ def _cohort(positives: int, negatives: int) -> Cohort:
 def _numbers(n: int) -> Cohort:
   cohort = _cohort(n, 0)
   candidates = tuple(
-      dataclasses.replace(c, label=str(3 * i))
-      for i, c in enumerate(cohort.candidates)
+    dataclasses.replace(c, label=str(3 * i))
+    for i, c in enumerate(cohort.candidates)
   )
   return dataclasses.replace(
-      cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, positive='', negative='', candidates=candidates, task='regression'
   )
 
 
@@ -47,16 +47,16 @@ def _ids(cohort: Cohort) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ('text', 'want'),
-    [
-        ('100,300,half,all', (100, 300, 0.5, 1.0)),
-        ('(100, 300)', (100, 300)),
-        ('(100,)', (100,)),
-        ('[60, 0.25, ALL]', (60, 0.25, 1.0)),
-        ('0.5,1.0', (0.5, 1.0)),
-        ('1, 1.', (1, 1.0)),
-        ('.5', (0.5,)),
-    ],
+  ('text', 'want'),
+  [
+    ('100,300,half,all', (100, 300, 0.5, 1.0)),
+    ('(100, 300)', (100, 300)),
+    ('(100,)', (100,)),
+    ('[60, 0.25, ALL]', (60, 0.25, 1.0)),
+    ('0.5,1.0', (0.5, 1.0)),
+    ('1, 1.', (1, 1.0)),
+    ('.5', (0.5,)),
+  ],
 )
 def test_parse(text: str, want: tuple[sizes.Size, ...]) -> None:
   found = sizes.parse(text)
@@ -65,13 +65,21 @@ def test_parse(text: str, want: tuple[sizes.Size, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ('text', 'named'),
-    [
-        ('', "''"), ('()', "'()'"), ('100,,300', "''"), ('100;300', '100;300'),
-        ('0', "'0'"), ('0.0', "'0.0'"), ('1.5', "'1.5'"), ('-5', "'-5'"),
-        ('1e2', "'1e2'"), ('100,most', "'most'"), ('nan', "'nan'"),
-    ],
-)  # pyformat: disable
+  ('text', 'named'),
+  [
+    ('', "''"),
+    ('()', "'()'"),
+    ('100,,300', "''"),
+    ('100;300', '100;300'),
+    ('0', "'0'"),
+    ('0.0', "'0.0'"),
+    ('1.5', "'1.5'"),
+    ('-5', "'-5'"),
+    ('1e2', "'1e2'"),
+    ('100,most', "'most'"),
+    ('nan', "'nan'"),
+  ],
+)
 def test_other_sizes_are_refused(text: str, named: str) -> None:
   with pytest.raises(UserError, match='--config.sizes') as caught:
     sizes.parse(text)
@@ -79,11 +87,13 @@ def test_other_sizes_are_refused(text: str, named: str) -> None:
 
 
 @hypothesis.given(
-    st.integers(1, 60), st.integers(1, 60),
-    st.lists(st.floats(0.01, 1), min_size=1, max_size=4), st.integers(0, 2**31),
-)  # pyformat: disable
+  st.integers(1, 60),
+  st.integers(1, 60),
+  st.lists(st.floats(0.01, 1), min_size=1, max_size=4),
+  st.integers(0, 2**31),
+)
 def test_nested_samples(
-    positives: int, negatives: int, shares: list[float], seed: int
+  positives: int, negatives: int, shares: list[float], seed: int
 ) -> None:
   cohort = _cohort(positives, negatives)
   n = positives + negatives
@@ -122,11 +132,11 @@ def test_all_is_all(nested: bool) -> None:
 
 def test_the_sizes_of_the_papers() -> None:
   plates = sizes.draw(
-      _cohort(1500, 1428), sizes.parse('100,300,half,all'), 0, nested=True
+    _cohort(1500, 1428), sizes.parse('100,300,half,all'), 0, nested=True
   )
   assert [len(own.included) for own in plates] == [100, 300, 1464, 2928]
   hands = sizes.draw(
-      _numbers(5778), sizes.parse('300,700,2837,5674'), 0, nested=True
+    _numbers(5778), sizes.parse('300,700,2837,5674'), 0, nested=True
   )
   assert [len(own.included) for own in hands] == [300, 700, 2837, 5674]
 
@@ -143,10 +153,9 @@ def test_each_size_once_and_from_small_to_large() -> None:
   assert [len(own.included) for own in found] == [20, 50, 100]
   for own in found:
     assert own.notes == (
-        '--config.sizes asks for 20 images 2 times (20, 20): they are one'
-        ' size.',
-        '--config.sizes asks for 50 images 2 times (half, 50): they are one'
-        ' size.',
+      '--config.sizes asks for 20 images 2 times (20, 20): they are one size.',
+      '--config.sizes asks for 50 images 2 times (half, 50): they are one'
+      ' size.',
     )
   (alone,) = sizes.draw(_cohort(50, 50), (20,), 0, nested=True)
   assert alone.notes == ()
@@ -164,8 +173,8 @@ def test_other_sizes_than_those_of_files_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('size', 'says'),
-    [(101, 'There are 100 images .* 101'), (0.001, 'no image')],
+  ('size', 'says'),
+  [(101, 'There are 100 images .* 101'), (0.001, 'no image')],
 )
 def test_sizes_that_cannot_be(size: sizes.Size, says: str) -> None:
   with pytest.raises(UserError, match=says):
@@ -186,7 +195,7 @@ def test_an_image_less_changes_no_other_place() -> None:
   (before,) = sizes.draw(cohort, (100,), 0, nested=True)
   lost = sorted(_ids(before))[0]
   smaller = cohort.replaced({
-      c.id: c.left_out('x') for c in cohort.candidates if c.id == lost
+    c.id: c.left_out('x') for c in cohort.candidates if c.id == lost
   })
   (after,) = sizes.draw(smaller, (100,), 0, nested=True)
   assert len(_ids(before) - _ids(after)) == 1
@@ -194,8 +203,8 @@ def test_an_image_less_changes_no_other_place() -> None:
 
 def test_the_seed_decides() -> None:
   draws = [
-      _ids(sizes.draw(_cohort(50, 50), (50,), seed, nested=True)[0])
-      for seed in (0, 0, 1)
+    _ids(sizes.draw(_cohort(50, 50), (50,), seed, nested=True)[0])
+    for seed in (0, 0, 1)
   ]
   assert draws[0] == draws[1] != draws[2]
 
@@ -204,9 +213,9 @@ def test_the_seed_decides() -> None:
 def test_every_image_is_drawn_equally_often(nested: bool) -> None:
   cohort, seeds = _numbers(30), 600
   times = Counter(
-      i
-      for seed in range(seeds)
-      for i in _ids(sizes.draw(cohort, (10,), seed, nested)[0])
+    i
+    for seed in range(seeds)
+    for i in _ids(sizes.draw(cohort, (10,), seed, nested)[0])
   )
   counts = np.array([times[c.id] for c in cohort.candidates])
   # Sampling without replacement: the statistic is a chi-square's times 20/29.
@@ -217,9 +226,13 @@ def test_every_image_is_drawn_equally_often(nested: bool) -> None:
 
 def _assigned(cohort: Cohort, folds: int) -> tuple[Cohort, ...]:
   return splits.assign(
-      cohort, seed=0, protocol='clean', test_share=0.25, validation_share=0.2,
-      folds=folds,
-  )  # pyformat: disable
+    cohort,
+    seed=0,
+    protocol='clean',
+    test_share=0.25,
+    validation_share=0.2,
+    folds=folds,
+  )
 
 
 @pytest.mark.parametrize('nested', [True, False])
@@ -235,10 +248,10 @@ def test_manifest_of_all_parts(nested: bool) -> None:
   assert {row['id'] for row in rows} == {c.id for c in cohort.candidates}
   assert len(rows) == 200
   tested = {
-      (numbered[i], c.id)
-      for i, part in enumerate(parts)
-      for c in part.included
-      if c.split == 'test'
+    (numbered[i], c.id)
+    for i, part in enumerate(parts)
+    for c in part.included
+    if c.split == 'test'
   }
   for row in rows:
     at = {n: row[f'fold_at_{n}'] for n in (60, 120)}
@@ -248,7 +261,9 @@ def test_manifest_of_all_parts(nested: bool) -> None:
     assert bool(row['reason']) != any(at.values())
     assert row['split'] == at[120]
   assert {r['reason'] for r in rows} == {
-      '', 'file not found', 'not drawn for n=120'
+    '',
+    'file not found',
+    'not drawn for n=120',
   }
   if not nested:
     assert any(r['fold_at_60'] and not r['fold_at_120'] for r in rows)
@@ -259,11 +274,9 @@ def test_manifest_without_folds_names_the_splits() -> None:
   parts = [_assigned(own, 0)[0] for own in drawn]
   found = sizes.of_all_parts(parts, [(60, 0), (120, 0)])
   for c in found.candidates:
-    own = [
-        next(k for k in part.candidates if k.id == c.id) for part in parts
-    ]
+    own = [next(k for k in part.candidates if k.id == c.id) for part in parts]
     assert c.columns == tuple(
-        (f'fold_at_{n}', k.split) for n, k in zip((60, 120), own)
+      (f'fold_at_{n}', k.split) for n, k in zip((60, 120), own)
     )
 
 
@@ -271,8 +284,8 @@ def test_manifest_of_sizes_with_images_of_their_own() -> None:
   """As files of features have: what a size does not name, it does not draw."""
   first, second = _cohort(30, 30), _cohort(60, 60)
   renamed = tuple(
-      dataclasses.replace(c, id=f'x{i}') if i < 40 else c
-      for i, c in enumerate(second.candidates)
+    dataclasses.replace(c, id=f'x{i}') if i < 40 else c
+    for i, c in enumerate(second.candidates)
   )
   second = dataclasses.replace(second, candidates=renamed)
   parts = [_assigned(first, 0)[0], _assigned(second, 0)[0]]

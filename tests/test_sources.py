@@ -32,10 +32,10 @@ def test_inspection_tells_size_and_digests(tmp_path: pathlib.Path) -> None:
   data = (tmp_path / 'a.png').read_bytes()
   assert sources.Files(tmp_path).read('a.png') == data
   assert _columns(tmp_path, 'a.png') == {
-      'width': '5',
-      'height': '3',
-      'sha256': hashlib.sha256(data).hexdigest(),
-      'pixels_sha256': images.pixel_digest(images.decode(data)),
+    'width': '5',
+    'height': '3',
+    'sha256': hashlib.sha256(data).hexdigest(),
+    'pixels_sha256': images.pixel_digest(images.decode(data)),
   }
 
 
@@ -65,27 +65,25 @@ def _sparse(path: pathlib.Path) -> None:
 
 # What is made at a path, its reason, and whether anything is there at all.
 _BROKEN: dict[str, tuple[Callable[[pathlib.Path], object], str, bool]] = {
-    'missing': (lambda p: None, 'file not found', False),
-    'dead link': (lambda p: p.symlink_to('nowhere'), 'file not found', False),
-    'loop': (lambda p: p.symlink_to(p.name), 'file not found', False),
-    'empty': (lambda p: p.write_bytes(b''), 'the file is empty', True),
-    'folder': (lambda p: p.mkdir(), 'not a regular file', True),
-    'device': (
-        lambda p: p.symlink_to('/dev/zero'), 'not a regular file', True
-    ),
-    'pipe': (os.mkfifo, 'not a regular file', True),
-    'larger than memory': (_sparse, 'the file is larger than 1 GiB', True),
-    'text': (
-        lambda p: p.write_text('<html>404</html>'),
-        'not an image of a known format',
-        True,
-    ),
+  'missing': (lambda p: None, 'file not found', False),
+  'dead link': (lambda p: p.symlink_to('nowhere'), 'file not found', False),
+  'loop': (lambda p: p.symlink_to(p.name), 'file not found', False),
+  'empty': (lambda p: p.write_bytes(b''), 'the file is empty', True),
+  'folder': (lambda p: p.mkdir(), 'not a regular file', True),
+  'device': (lambda p: p.symlink_to('/dev/zero'), 'not a regular file', True),
+  'pipe': (os.mkfifo, 'not a regular file', True),
+  'larger than memory': (_sparse, 'the file is larger than 1 GiB', True),
+  'text': (
+    lambda p: p.write_text('<html>404</html>'),
+    'not an image of a known format',
+    True,
+  ),
 }
 
 
 @pytest.mark.parametrize('kind', _BROKEN)
 def test_what_cannot_be_used_says_why(
-    tmp_path: pathlib.Path, kind: str
+  tmp_path: pathlib.Path, kind: str
 ) -> None:
   make, reason, there = _BROKEN[kind]
   make(tmp_path / 'a.jpg')
@@ -103,11 +101,11 @@ def test_what_cannot_be_used_says_why(
 
 
 @pytest.mark.parametrize(
-    ('name', 'there'),
-    [('a' * 300 + '.png', True), ('a\0b.png', False), ('a.png/b.png', False)],
+  ('name', 'there'),
+  [('a' * 300 + '.png', True), ('a\0b.png', False), ('a.png/b.png', False)],
 )
 def test_names_that_no_file_can_have(
-    tmp_path: pathlib.Path, name: str, there: bool
+  tmp_path: pathlib.Path, name: str, there: bool
 ) -> None:
   _save(tmp_path / 'a.png')
   source = sources.Files(tmp_path)
@@ -141,10 +139,10 @@ def test_files_that_may_not_be_read(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'closed').chmod(0)
   try:
     done = subprocess.run(
-        [sys.executable, '-c', _AS_ANOTHER_USER, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
+      [sys.executable, '-c', _AS_ANOTHER_USER, str(tmp_path)],
+      capture_output=True,
+      text=True,
+      check=False,
     )
   finally:
     (tmp_path / 'closed').chmod(0o755)
@@ -158,12 +156,14 @@ def test_files_that_may_not_be_read(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_image_that_was_exchanged_is_no_longer_read(
-    tmp_path: pathlib.Path,
+  tmp_path: pathlib.Path,
 ) -> None:
   _save(tmp_path / 'a.png')
   _save(tmp_path / 'b.png', (4, 4, 3))
   files = sources.Files(tmp_path)
-  digests = {name: _columns(tmp_path, name)['sha256'] for name in ('a.png', 'b.png')}
+  digests = {
+    name: _columns(tmp_path, name)['sha256'] for name in ('a.png', 'b.png')
+  }
   checked = sources.Unchanged(files, digests)
   assert checked.read('a.png') == (tmp_path / 'a.png').read_bytes()
   (tmp_path / 'a.png').write_bytes((tmp_path / 'b.png').read_bytes())

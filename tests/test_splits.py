@@ -27,13 +27,13 @@ from heterojax.studies import samples as samples_lib
 
 
 def _cohort(
-    rows: Sequence[tuple[str, str]], split: Sequence[str] = ()
+  rows: Sequence[tuple[str, str]], split: Sequence[str] = ()
 ) -> Cohort:
   """From (label, group) of each candidate."""
   split = split or [''] * len(rows)
   candidates = tuple(
-      Candidate(f'{i}', f'{i}.png', label, group, split=part)
-      for i, ((label, group), part) in enumerate(zip(rows, split, strict=True))
+    Candidate(f'{i}', f'{i}.png', label, group, split=part)
+    for i, ((label, group), part) in enumerate(zip(rows, split, strict=True))
   )
   root = sources.Files(pathlib.Path('root'))
   return Cohort('made up', root, 'ill', 'well', candidates)
@@ -45,12 +45,15 @@ def _plain(positives: int, negatives: int) -> Cohort:
 
 
 def _folds(
-    cohort: Cohort, protocol: str = 'clean', **options
+  cohort: Cohort, protocol: str = 'clean', **options
 ) -> tuple[Cohort, ...]:
   options = {
-      'seed': 0, 'test_share': 0.2, 'validation_share': 0.2, 'folds': 0,
-      **options,
-  }  # pyformat: disable
+    'seed': 0,
+    'test_share': 0.2,
+    'validation_share': 0.2,
+    'folds': 0,
+    **options,
+  }
   return splits.assign(cohort, protocol=protocol, **options)
 
 
@@ -67,9 +70,11 @@ def _counts(cohort: Cohort) -> dict[tuple[str, str], int]:
 def test_fundus_numbers_of_the_paper(seed: int) -> None:
   found = _assign(_plain(518, 518), 'published', seed=seed)
   assert _counts(found) == {
-      ('train', 'ill'): 414, ('train', 'well'): 414,
-      ('test', 'ill'): 104, ('test', 'well'): 104,
-  }  # pyformat: disable
+    ('train', 'ill'): 414,
+    ('train', 'well'): 414,
+    ('test', 'ill'): 104,
+    ('test', 'well'): 104,
+  }
 
 
 class _AnyImage:
@@ -86,14 +91,18 @@ class _AnyImage:
 
 
 def _published(
-    cohort: Cohort, factors: tuple[float, float], seed: int
+  cohort: Cohort, factors: tuple[float, float], seed: int
 ) -> tuple[list[int], ...]:
   """(positives, negatives) selected, trained on, tested, and augmented."""
   cohort = dataclasses.replace(cohort, source=_AnyImage())
   cohort = selection.select(
-      cohort, seed=seed, balance=True, distinct=False, max_bad_share=0,
-      workers=1,
-  )  # pyformat: disable
+    cohort,
+    seed=seed,
+    balance=True,
+    distinct=False,
+    max_bad_share=0,
+    workers=1,
+  )
   found = _assign(cohort, 'published', seed=seed)
   counts = Counter((c.split, c.label) for c in found.included)
   (samples,) = samples_lib.collect([found], seed=seed, factors=factors)
@@ -101,25 +110,28 @@ def _published(
   after = samples.class_counts(samples.of('train'), names)
   assert set(samples.split) == {'train', 'test'}
   return (
-      [sum(c.label == name for c in cohort.included) for name in names],
-      [counts['train', name] for name in names],
-      [counts['test', name] for name in names],
-      [after[name] for name in names],
+    [sum(c.label == name for c in cohort.included) for name in names],
+    [counts['train', name] for name in names],
+    [counts['test', name] for name in names],
+    [after[name] for name in names],
   )
 
 
 def test_the_papers_fundus_numbers_from_the_published_table(
-    odir_dir: pathlib.Path,
+  odir_dir: pathlib.Path,
 ) -> None:
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-      table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
   )
   cohort = Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found)
   for seed in range(10):
     assert _published(cohort, (2, 600 / 414), seed) == (
-        [518, 518], [414, 414], [104, 104], [828, 600]
-    )  # pyformat: disable
+      [518, 518],
+      [414, 414],
+      [104, 104],
+      [828, 600],
+    )
 
 
 @pytest.fixture(scope='module')
@@ -130,16 +142,16 @@ def nih_sample(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
   without a finding; others that are of neither class.
   """
   header = (
-      'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient'
-      ' Gender,View Position,OriginalImageWidth,OriginalImageHeight,'
-      'OriginalImagePixelSpacing_x,OriginalImagePixelSpacing_y'
+    'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient'
+    ' Gender,View Position,OriginalImageWidth,OriginalImageHeight,'
+    'OriginalImagePixelSpacing_x,OriginalImagePixelSpacing_y'
   )
   findings = ['Cardiomegaly'] * 50 + ['Cardiomegaly|Effusion'] * 91
   findings += ['No Finding'] * 3044 + ['Effusion'] * 200
   patients = [i % 126 for i in range(141)] + list(range(100, 3344))
   rows = [
-      f'{p:08d}_{i % 3:03d}.png,{f},{i % 3:03d},{p:08d},060Y,M,PA,1,1,0.1,0.1'
-      for i, (p, f) in enumerate(zip(patients, findings, strict=True))
+    f'{p:08d}_{i % 3:03d}.png,{f},{i % 3:03d},{p:08d},060Y,M,PA,1,1,0.1,0.1'
+    for i, (p, f) in enumerate(zip(patients, findings, strict=True))
   ]
   folder = tmp_path_factory.mktemp('nih')
   (folder / 'sample_labels.csv').write_text('\r\n'.join([header, *rows]))
@@ -148,30 +160,35 @@ def nih_sample(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 
 def test_the_papers_chest_numbers_from_a_table_as_large(
-    nih_sample: Cohort,
+  nih_sample: Cohort,
 ) -> None:
   for seed in range(25):
     assert _published(nih_sample, (2, 2), seed) == (
-        [141, 141], [112, 113], [29, 28], [224, 226]
-    )  # pyformat: disable
+      [141, 141],
+      [112, 113],
+      [29, 28],
+      [224, 226],
+    )
 
 
 @hypothesis.given(
-    st.integers(2, 90), st.integers(2, 90), st.sampled_from([0.1, 0.2, 0.37]),
-    st.integers(0, 2**31),
-)  # pyformat: disable
+  st.integers(2, 90),
+  st.integers(2, 90),
+  st.sampled_from([0.1, 0.2, 0.37]),
+  st.integers(0, 2**31),
+)
 @hypothesis.settings(deadline=None, max_examples=80)
 def test_published_sizes_are_those_of_scikit_learn(
-    positives: int, negatives: int, share: float, seed: int
+  positives: int, negatives: int, share: float, seed: int
 ) -> None:
   """But for a tie, which scikit-learn decides at random."""
   labels = [1] * positives + [0] * negatives
   try:
     _, want = train_test_split(
-        labels, test_size=share, stratify=labels, random_state=0
+      labels, test_size=share, stratify=labels, random_state=0
     )
     found = _assign(
-        _plain(positives, negatives), 'published', seed=seed, test_share=share
+      _plain(positives, negatives), 'published', seed=seed, test_share=share
     )
   except (UserError, ValueError):
     # Either needs a row of each class on both sides.
@@ -186,24 +203,22 @@ def test_published_sizes_are_those_of_scikit_learn(
 
 
 def test_published_splits_rows_whatever_the_group() -> None:
-  cohort = _cohort(
-      [('ill', 'one')] * 50 + [('well', 'other')] * 50
-  )
+  cohort = _cohort([('ill', 'one')] * 50 + [('well', 'other')] * 50)
   assert _counts(_assign(cohort, 'published'))['test', 'ill'] == 10
 
 
 @hypothesis.given(
-    st.lists(
-        st.tuples(st.sampled_from(['ill', 'well']), st.integers(0, 25)),
-        min_size=40,
-        max_size=120,
-    ),
-    st.integers(0, 2**31),
+  st.lists(
+    st.tuples(st.sampled_from(['ill', 'well']), st.integers(0, 25)),
+    min_size=40,
+    max_size=120,
+  ),
+  st.integers(0, 2**31),
 )
 @hypothesis.settings(deadline=None, max_examples=80)
 @pytest.mark.filterwarnings('ignore:The least populated class')
 def test_clean_keeps_every_group_on_one_side(
-    rows: list[tuple[str, int]], seed: int
+  rows: list[tuple[str, int]], seed: int
 ) -> None:
   cohort = _cohort([(label, str(group)) for label, group in rows])
   try:
@@ -212,10 +227,10 @@ def test_clean_keeps_every_group_on_one_side(
     # Only where a class has too few groups to be on all three sides, or many of
     # its images are of one.
     groups = [
-        Counter(g for l, g in rows if l == label) for label in ('ill', 'well')
+      Counter(g for l, g in rows if l == label) for label in ('ill', 'well')
     ]
     assert min(map(len, groups)) < 12 or any(
-        max(own.values()) > 0.2 * own.total() for own in groups
+      max(own.values()) > 0.2 * own.total() for own in groups
     )
     return
   sides = {}
@@ -246,7 +261,7 @@ def test_images_of_no_named_patient_stand_alone() -> None:
   rows = [('ill' if i % 2 else 'well', '') for i in range(100)]
   rows += [('ill' if i % 2 else 'well', str(i // 10)) for i in range(100)]
   counts = Counter(
-      (bool(c.group), c.split) for c in _assign(_cohort(rows)).included
+    (bool(c.group), c.split) for c in _assign(_cohort(rows)).included
   )
   assert counts[False, 'test'] == pytest.approx(20, abs=8)
   assert counts[False, 'validation'] == pytest.approx(16, abs=8)
@@ -257,50 +272,50 @@ def test_clean_is_stratified() -> None:
   counts = _counts(_assign(_cohort(rows)))
   for split in ('train', 'validation', 'test'):
     share = counts[split, 'ill'] / (
-        counts[split, 'ill'] + counts[split, 'well']
+      counts[split, 'ill'] + counts[split, 'well']
     )
     assert share == pytest.approx(0.1, abs=0.01)
 
 
 _GROUPED = st.lists(
-    st.tuples(st.sampled_from(['ill', 'well']), st.integers(0, 40)),
-    min_size=60,
-    max_size=140,
+  st.tuples(st.sampled_from(['ill', 'well']), st.integers(0, 40)),
+  min_size=60,
+  max_size=140,
 )
 
 
 @hypothesis.given(
-    _GROUPED,
-    st.sampled_from(splits.PROTOCOLS),
-    st.integers(2, 6),
-    st.integers(0, 2**31),
-    st.lists(st.booleans(), min_size=140, max_size=140),
+  _GROUPED,
+  st.sampled_from(splits.PROTOCOLS),
+  st.integers(2, 6),
+  st.integers(0, 2**31),
+  st.lists(st.booleans(), min_size=140, max_size=140),
 )
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_folds_test_every_image_once_and_keep_groups_whole(
-    rows: list[tuple[str, int]],
-    protocol: str,
-    folds: int,
-    seed: int,
-    dropped: list[bool],
+  rows: list[tuple[str, int]],
+  protocol: str,
+  folds: int,
+  seed: int,
+  dropped: list[bool],
 ) -> None:
   # No. 0 names no patient, so that each of its images stands alone.
   cohort = _cohort([(label, str(group or '')) for label, group in rows])
   cohort = cohort.replaced({
-      c.id: c.left_out('not drawn')
-      for c, drop in zip(cohort.candidates, dropped)
-      if drop and int(c.id) % 4 == 0
+    c.id: c.left_out('not drawn')
+    for c, drop in zip(cohort.candidates, dropped)
+    if drop and int(c.id) % 4 == 0
   })
   try:
     found = _folds(cohort, protocol, folds=folds, seed=seed)
   except UserError:
     # Only where a class has few groups, or many of its images are of one.
     groups = [
-        Counter(c.unit for c in cohort.included if c.label == label)
-        for label in ('ill', 'well')
+      Counter(c.unit for c in cohort.included if c.label == label)
+      for label in ('ill', 'well')
     ]
     assert min(map(len, groups)) < 8 * folds or any(
-        max(own.values()) > 0.1 * own.total() for own in groups
+      max(own.values()) > 0.1 * own.total() for own in groups
     )
     return
   assert len(found) == folds
@@ -325,13 +340,13 @@ def test_folds_test_every_image_once_and_keep_groups_whole(
   lines = list(manifest)
   assert [line['id'] for line in lines] == [c.id for c in cohort.candidates]
   where = {
-      c.id: f'fold_{fold}'
-      for fold, part in enumerate(found)
-      for c in part.included
-      if c.split == 'test'
+    c.id: f'fold_{fold}'
+    for fold, part in enumerate(found)
+    for c in part.included
+    if c.split == 'test'
   }
   assert [line['split'] for line in lines] == [
-      where.get(c.id, '') for c in cohort.candidates
+    where.get(c.id, '') for c in cohort.candidates
   ]
 
 
@@ -346,8 +361,8 @@ def test_folds_are_equal_and_stratified() -> None:
 
 def test_folds_validate_on_other_images_each() -> None:
   parts = [
-      {c.id for c in part.included if c.split == 'validation'}
-      for part in _folds(_plain(60, 60), folds=3)
+    {c.id for c in part.included if c.split == 'validation'}
+    for part in _folds(_plain(60, 60), folds=3)
   ]
   assert len({frozenset(part) for part in parts}) == 3
 
@@ -362,23 +377,23 @@ def test_folds_of_the_source_stay(protocol: str, folds: int) -> None:
   assert len(found) == 3
   for part, name in zip(found, ('fold_0', 'fold_5', 'fold_10')):
     assert [c.split == 'test' for c in part.candidates] == [
-        own == name for own in names
+      own == name for own in names
     ]
     has_validation = any(c.split == 'validation' for c in part.candidates)
     assert has_validation == (protocol == 'clean')
 
 
 @pytest.mark.parametrize(
-    'names,folds,sentence',
-    [
-        (('fold_0', 'fold_1'), 3, 'must be 2 or 0 and not 3'),
-        (('train', 'test'), 2, 'must be 0 and not 2'),
-        (('fold_0', 'train'), 0, 'not both'),
-        (('fold_0', 'fold_0'), 0, 'two folds or more'),
-    ],
+  'names,folds,sentence',
+  [
+    (('fold_0', 'fold_1'), 3, 'must be 2 or 0 and not 3'),
+    (('train', 'test'), 2, 'must be 0 and not 2'),
+    (('fold_0', 'train'), 0, 'not both'),
+    (('fold_0', 'fold_0'), 0, 'two folds or more'),
+  ],
 )
 def test_folds_of_the_source_that_cannot_be(
-    names: tuple[str, str], folds: int, sentence: str
+  names: tuple[str, str], folds: int, sentence: str
 ) -> None:
   rows = [('ill' if i % 4 < 2 else 'well', str(i)) for i in range(120)]
   cohort = _cohort(rows, names * 60)
@@ -407,7 +422,7 @@ def test_the_seed_decides(protocol: str) -> None:
   first, again, other = (_assign(cohort, protocol, seed=s) for s in (3, 3, 4))
   assert first == again
   assert {c.id for c in first.included if c.split == 'test'} != {
-      c.id for c in other.included if c.split == 'test'
+    c.id for c in other.included if c.split == 'test'
   }
 
 
@@ -416,9 +431,7 @@ def test_only_included_candidates_get_a_split(protocol: str) -> None:
   cohort = _plain(40, 40)
   dropped = {str(i) for i in range(0, 80, 7)}
   cohort = cohort.replaced({
-      c.id: c.left_out('not drawn')
-      for c in cohort.candidates
-      if c.id in dropped
+    c.id: c.left_out('not drawn') for c in cohort.candidates if c.id in dropped
   })
   for c in _assign(cohort, protocol).candidates:
     assert bool(c.split) == (c.id not in dropped)
@@ -449,7 +462,9 @@ def test_a_validation_part_is_taken_from_the_sources_training() -> None:
   for c in found:
     sides.setdefault(c.group, set()).add(c.split)
   assert all(len(parts) == 1 for parts in sides.values())
-  assert _assign(cohort, 'published') == _as_named(cohort)  # Has no validation part.
+  assert _assign(cohort, 'published') == _as_named(
+    cohort
+  )  # Has no validation part.
 
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
@@ -470,7 +485,7 @@ def test_rows_left_out_need_no_split() -> None:
 
 @pytest.mark.parametrize('sides', [('train', 'test'), ('train', 'validation')])
 def test_a_group_on_both_sides_is_refused_when_clean(
-    sides: tuple[str, str]
+  sides: tuple[str, str],
 ) -> None:
   rows = [('ill' if i < 8 else 'well', str(i)) for i in range(16)]
   rows += [('ill', 'Smith'), ('ill', 'Smith')]
@@ -482,7 +497,7 @@ def test_a_group_on_both_sides_is_refused_when_clean(
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
 @pytest.mark.parametrize(
-    ('positives', 'negatives'), [(0, 0), (1, 1), (1, 50), (2, 2), (50, 1)]
+  ('positives', 'negatives'), [(0, 0), (1, 1), (1, 50), (2, 2), (50, 1)]
 )
 @pytest.mark.filterwarnings('ignore:The least populated class')
 def test_too_few_images(protocol: str, positives: int, negatives: int) -> None:
@@ -501,10 +516,10 @@ def test_what_there_are_too_few_images_for() -> None:
   with pytest.raises(UserError) as caught:
     _folds(six, folds=4)
   assert str(caught.value) == (
-      '6 training images of 6 groups (patients, or single images where none is'
-      ' named) are too few for a validation part of 1/5 of them'
-      ' (--config.split.validation_share), because no class has 5: more images,'
-      ' of more groups, are needed.'
+    '6 training images of 6 groups (patients, or single images where none is'
+    ' named) are too few for a validation part of 1/5 of them'
+    ' (--config.split.validation_share), because no class has 5: more images,'
+    ' of more groups, are needed.'
   )
   with pytest.raises(UserError, match='8 images .* test part .*test_share'):
     _assign(six)
@@ -529,20 +544,20 @@ def test_a_large_patient_is_not_always_on_the_same_side() -> None:
   """One has 30 images, some have a few, most have one."""
   sizes = [30, 12, 8, 5, *[3] * 6, *[1] * 60]
   rows = [
-      ('ill' if (group + i) % 2 else 'well', f'p{group}')
-      for group, size in enumerate(sizes)
-      for i in range(size)
+    ('ill' if (group + i) % 2 else 'well', f'p{group}')
+    for group, size in enumerate(sizes)
+    for i in range(size)
   ]
   where = Counter(
-      next(c.split for c in _assign(_cohort(rows), seed=seed).included)
-      for seed in range(60)
+    next(c.split for c in _assign(_cohort(rows), seed=seed).included)
+    for seed in range(60)
   )
   # A fifth tests, a fifth of the rest validates: 12 and 9.6 are expected.
   assert 3 <= where['test'] <= 25 and 3 <= where['validation'] <= 25
   tested = next(
-      found
-      for seed in range(60)
-      if (found := _assign(_cohort(rows), seed=seed)).included[0].split == 'test'
+    found
+    for seed in range(60)
+    if (found := _assign(_cohort(rows), seed=seed)).included[0].split == 'test'
   )
   assert 'are of one patient or group (p0)' in ' '.join(tested.notes)
 
@@ -551,9 +566,13 @@ def test_a_large_patient_is_not_always_on_the_same_side() -> None:
 def test_the_share_is_the_one_asked_for(share: float) -> None:
   rows = [('ill' if i % 2 else 'well', str(i // 2)) for i in range(800)]
   (found,) = splits.assign(
-      _cohort(rows), seed=0, protocol='clean', test_share=share,
-      validation_share=0.2, folds=0,
-  )  # pyformat: disable
+    _cohort(rows),
+    seed=0,
+    protocol='clean',
+    test_share=share,
+    validation_share=0.2,
+    folds=0,
+  )
   tested = sum(c.split == 'test' for c in found.included)
   assert tested / 800 == pytest.approx(share, abs=0.01)
 
@@ -561,14 +580,14 @@ def test_the_share_is_the_one_asked_for(share: float) -> None:
 def _regression(numbers: Sequence[float], groups: Sequence[str]) -> Cohort:
   cohort = _cohort([(repr(float(x)), g) for x, g in zip(numbers, groups)])
   return dataclasses.replace(
-      cohort, positive='', negative='', task='regression'
+    cohort, positive='', negative='', task='regression'
   )
 
 
 def _tested(cohort: Cohort) -> np.ndarray:
-  return np.array(
-      [float(c.label) for c in cohort.included if c.split == 'test']
-  )
+  return np.array([
+    float(c.label) for c in cohort.included if c.split == 'test'
+  ])
 
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
@@ -613,8 +632,10 @@ def test_a_clean_regression_has_a_validation_part() -> None:
   numbers = np.arange(200)
   found = _assign(_regression(numbers, [''] * 200))
   assert _counts_of_splits(found) == {
-      'train': 128, 'validation': 32, 'test': 40
-  }  # pyformat: disable
+    'train': 128,
+    'validation': 32,
+    'test': 40,
+  }
 
 
 def test_a_large_patient_of_a_regression_is_told() -> None:
@@ -631,8 +652,9 @@ def test_too_few_images_of_a_regression(protocol: str, n: int) -> None:
   cohort = _regression(np.arange(n), ['p'] * n)
   if protocol == 'published' and n == 2:
     assert _counts_of_splits(_assign(cohort, protocol)) == {
-        'train': 1, 'test': 1
-    }  # pyformat: disable
+      'train': 1,
+      'test': 1,
+    }
     return
   with pytest.raises(UserError, match='more images'):
     _assign(cohort, protocol)
@@ -643,14 +665,14 @@ def test_folds_with_images_of_their_own_are_all_in_the_manifest() -> None:
   parts = ['train'] * 6 + ['test'] * 4
   first = _cohort([('ill' if i % 2 else 'well', '') for i in range(10)], parts)
   second = dataclasses.replace(
-      first,
-      candidates=tuple(
-          dataclasses.replace(c, id=str(int(c.id) + 4), path=f'b{i}')
-          for i, c in enumerate(first.candidates)
-      ),
+    first,
+    candidates=tuple(
+      dataclasses.replace(c, id=str(int(c.id) + 4), path=f'b{i}')
+      for i, c in enumerate(first.candidates)
+    ),
   )
   joined = splits.by_fold([first, second])
   assert [c.id for c in joined.candidates] == [str(i) for i in range(14)]
   assert [c.split for c in joined.candidates] == (
-      ['train'] * 6 + ['fold_0'] * 4 + ['fold_1'] * 4
+    ['train'] * 6 + ['fold_0'] * 4 + ['fold_1'] * 4
   )

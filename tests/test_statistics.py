@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 from scipy import stats
 
-from heterojax import statistics
+from heterojax.stats import inference as statistics
 
 _Z = stats.norm.ppf(0.975)
 
@@ -26,7 +26,7 @@ def test_wilson_is_its_formula(successes: int, n: int) -> None:
 
 
 def _structural_components(
-    y: np.ndarray, values: np.ndarray
+  y: np.ndarray, values: np.ndarray
 ) -> tuple[float, float]:
   """AUC and variance of DeLong 1988, pair by pair."""
   x, w = values[y == 1], values[y == 0]
@@ -38,8 +38,8 @@ def _structural_components(
 
 
 _TWO_CLASSES = st.tuples(
-    st.lists(st.integers(-4, 4), min_size=2, max_size=20),
-    st.lists(st.integers(-4, 4), min_size=2, max_size=20),
+  st.lists(st.integers(-4, 4), min_size=2, max_size=20),
+  st.lists(st.integers(-4, 4), min_size=2, max_size=20),
 )
 
 
@@ -60,14 +60,14 @@ def test_delong_is_the_loop_over_pairs(classes: tuple[list, list]) -> None:
   mirrored = statistics.delong(y, -values)
   np.testing.assert_allclose(mirrored, [1 - high, 1 - low], atol=1e-9)
   np.testing.assert_allclose(
-      statistics.delong(1 - y, -values), [low, high], atol=1e-9
+    statistics.delong(1 - y, -values), [low, high], atol=1e-9
   )
   # Ranks alone count.
   assert statistics.delong(y, np.exp(values)) == (low, high)
 
 
 def _normal_sample(
-    rng: np.random.Generator, positives: int, negatives: int, auc: float
+  rng: np.random.Generator, positives: int, negatives: int, auc: float
 ) -> tuple[np.ndarray, np.ndarray]:
   """Two normal classes whose AUC is Phi(shift / sqrt 2)."""
   y = np.repeat([1, 0], [positives, negatives])
@@ -88,8 +88,8 @@ def test_delong_is_as_wide_as_the_bootstrap() -> None:
 
 
 @pytest.mark.parametrize(
-    'positives, negatives, auc',
-    [(60, 60, 0.85), (20, 20, 0.95), (10, 10, 0.98), (5, 40, 0.98)],
+  'positives, negatives, auc',
+  [(60, 60, 0.85), (20, 20, 0.95), (10, 10, 0.98), (5, 40, 0.98)],
 )
 def test_delong_covers(positives: int, negatives: int, auc: float) -> None:
   # In the last two a third and more of the samples are without error.
@@ -218,7 +218,7 @@ def test_eta_squared_is_the_r_squared_of_the_groups() -> None:
   design = np.eye(4)[groups]
   fitted = design @ np.linalg.lstsq(design, values - 1e6)[0] + 1e6
   r_squared = 1 - np.sum((values - fitted) ** 2) / np.sum(
-      (values - values.mean()) ** 2
+    (values - values.mean()) ** 2
   )
   assert got.strength == pytest.approx(r_squared)
   f = (r_squared / 3) / ((1 - r_squared) / 196)
@@ -246,17 +246,17 @@ def test_what_has_no_association() -> None:
   ones, two = np.ones(6), np.array([0, 0, 0, 1, 1, 1])
   nan = np.full(6, np.nan)
   for got, why, n in (
-      (statistics.cramers_v(ones, two), 'all 6 values are the same', 6),
-      (statistics.cramers_v(two, ones), 'all 6 values are in one group', 6),
-      (statistics.cramers_v(two[:0], two[:0]), 'no values', 0),
-      (statistics.eta_squared(ones, two), 'all 6 values are the same', 6),
-      (statistics.eta_squared(two, ones), 'all 6 values are in one group', 6),
-      (statistics.eta_squared(nan, two), 'no values', 0),
-      (
-          statistics.eta_squared(np.arange(6), np.arange(6)),
-          'each of the 6 values is a group of its own',
-          6,
-      ),
+    (statistics.cramers_v(ones, two), 'all 6 values are the same', 6),
+    (statistics.cramers_v(two, ones), 'all 6 values are in one group', 6),
+    (statistics.cramers_v(two[:0], two[:0]), 'no values', 0),
+    (statistics.eta_squared(ones, two), 'all 6 values are the same', 6),
+    (statistics.eta_squared(two, ones), 'all 6 values are in one group', 6),
+    (statistics.eta_squared(nan, two), 'no values', 0),
+    (
+      statistics.eta_squared(np.arange(6), np.arange(6)),
+      'each of the 6 values is a group of its own',
+      6,
+    ),
   ):
     assert got[:2] == (None, None)
     assert got.why == why and got.n == n
@@ -281,7 +281,7 @@ def test_line_and_intervals_are_the_normal_equations(n: int) -> None:
   for at in (0.05, 0.3, 2.0):
     row = np.array([1, at])
     half = stats.t.ppf(0.975, n - 2) * np.sqrt(
-        variance * (1 + row @ inverse @ row)
+      variance * (1 + row @ inverse @ row)
     )
     value, (low, high) = statistics.predict(line, at)
     assert value == pytest.approx(row @ beta)

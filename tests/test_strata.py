@@ -19,7 +19,7 @@ from heterojax.datasets.manifest import Cohort
 def _cohort(labels: list[str], task: str) -> Cohort:
   names = ('ill', 'well') if task == 'classification' else ('', '')
   candidates = tuple(
-      Candidate(str(i), '', label, '') for i, label in enumerate(labels)
+    Candidate(str(i), '', label, '') for i, label in enumerate(labels)
   )
   root = sources.Files(pathlib.Path('root'))
   return Cohort('made up', root, *names, candidates, task=task)
@@ -34,8 +34,10 @@ def _of(labels: list[str], task: str = 'regression') -> list[str]:
 
 def test_classes_are_strata() -> None:
   assert _of(['well', 'ill', 'well'], 'classification') == [
-      'well', 'ill', 'well'
-  ]  # pyformat: disable
+    'well',
+    'ill',
+    'well',
+  ]
   assert strata.names(_cohort([], 'classification')) == ('ill', 'well')
 
 
@@ -55,24 +57,24 @@ def test_equal_numbers_are_of_one_stratum() -> None:
 
 
 @pytest.mark.parametrize(
-    ('sizes', 'total', 'want'),
-    [
-        ((141, 141), 57, [29, 28]),  # The paper's test set: the tie.
-        ((518, 518), 208, [104, 104]),
-        ((167, 133), 100, [56, 44]),
-        ((1, 1, 1), 2, [1, 1, 0]),
-        ((5, 0, 5), 3, [2, 0, 1]),
-        ((0, 0), 0, [0, 0]),
-    ],
+  ('sizes', 'total', 'want'),
+  [
+    ((141, 141), 57, [29, 28]),  # The paper's test set: the tie.
+    ((518, 518), 208, [104, 104]),
+    ((167, 133), 100, [56, 44]),
+    ((1, 1, 1), 2, [1, 1, 0]),
+    ((5, 0, 5), 3, [2, 0, 1]),
+    ((0, 0), 0, [0, 0]),
+  ],
 )
 def test_shares_by_hand(
-    sizes: tuple[int, ...], total: int, want: list[int]
+  sizes: tuple[int, ...], total: int, want: list[int]
 ) -> None:
   assert strata.shares(sizes, total) == want
 
 
 @hypothesis.given(
-    st.lists(st.integers(0, 8), min_size=1, max_size=4), st.floats(0, 1)
+  st.lists(st.integers(0, 8), min_size=1, max_size=4), st.floats(0, 1)
 )
 def test_no_other_shares_are_nearer(sizes: list[int], share: float) -> None:
   """Against all samples there are, by the sum of absolute differences."""
@@ -82,8 +84,8 @@ def test_no_other_shares_are_nearer(sizes: list[int], share: float) -> None:
 
   def away(numbers: tuple[int, ...]) -> Fraction:
     return sum(
-        abs(m - Fraction(total * size, max(sum(sizes), 1)))
-        for m, size in zip(numbers, sizes)
+      abs(m - Fraction(total * size, max(sum(sizes), 1)))
+      for m, size in zip(numbers, sizes)
     )
 
   every = itertools.product(*(range(size + 1) for size in sizes))

@@ -20,17 +20,19 @@ from PIL import Image
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from heterojax import checkpoint
-from heterojax import forward
+from heterojax.compute import forward
 from heterojax.configs import fundus
 from heterojax.heads import ensemble
 from heterojax.heads import head
 from heterojax.launch import study
-from heterojax.studies import clustering
+from heterojax.run import checkpoint
 from heterojax.studies import fields
 from heterojax.studies import settings as settings_lib
+from heterojax.studies.retraining import clustering
 
-EXAMPLE = pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
+EXAMPLE = (
+  pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
+)
 
 
 def launch(*args: str) -> int:
@@ -70,30 +72,45 @@ def photos(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   for name in (
-      'config.json', 'manifest.csv', 'augmented.csv', 'clusters.csv',
-      'results.json', 'report.html', 'log.txt', 'features/features.npy',
-      'checkpoints/heads', 'tables/table1.csv', 'tables/table3.csv',
-  ):  # pyformat: disable
+    'config.json',
+    'manifest.csv',
+    'augmented.csv',
+    'clusters.csv',
+    'results.json',
+    'report.html',
+    'log.txt',
+    'features/features.npy',
+    'checkpoints/heads',
+    'tables/table1.csv',
+    'tables/table3.csv',
+  ):
     assert (run / name).exists(), name
   assert {p.suffix for p in (run / 'figures').iterdir()} == {'.png', '.svg'}
 
 
 def test_numbers_agree_with_each_other(
-    run: pathlib.Path, results: dict
+  run: pathlib.Path, results: dict
 ) -> None:
   manifest = rows_of(run / 'manifest.csv')
   clusters = rows_of(run / 'clusters.csv')
   data = results['dataset']
-  count = lambda rows, **kv: sum(all(r[k] == v for k, v in kv.items()) for r in rows)
+  count = lambda rows, **kv: sum(
+    all(r[k] == v for k, v in kv.items()) for r in rows
+  )
   assert data['n_train'] == count(manifest, split='train', included='true')
   assert data['n_test'] == count(manifest, split='test', included='true')
   assert data['n_validation'] == count(manifest, split='validation')
   assert len({r['id'] for r in manifest}) == len(manifest)
   assert count(clusters, split='train') == data['n_train_augmented']
-  assert sum(c['size'] for c in results['clusters']) == data['n_train_augmented']
+  assert (
+    sum(c['size'] for c in results['clusters']) == data['n_train_augmented']
+  )
   assert sum(c['test']['n'] for c in results['clusters']) == data['n_test']
   overall = results['overall']
-  assert overall['tp'] + overall['fp'] + overall['tn'] + overall['fn'] == data['n_test']
+  assert (
+    overall['tp'] + overall['fp'] + overall['tn'] + overall['fn']
+    == data['n_test']
+  )
   right = count(clusters, split='test', correct='true')
   assert overall['accuracy'] == right / data['n_test']
   for c in results['clusters']:
@@ -113,7 +130,9 @@ def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
   """The stored overall head on the stored features is what clusters.csv says."""
   tree = checkpoint.load(run / 'checkpoints' / 'heads')
   x = np.load(run / 'features' / 'features.npy').astype(np.float64)
-  logits = x @ tree['params.kernel'][0].astype(np.float64) + tree['params.bias'][0]
+  logits = (
+    x @ tree['params.kernel'][0].astype(np.float64) + tree['params.bias'][0]
+  )
   stored = [float(r['probability']) for r in rows_of(run / 'clusters.csv')]
   # Features stand per picture, and here every sample is a picture of its own.
   np.testing.assert_allclose(1 / (1 + np.exp(-logits)), stored, atol=1e-5)
@@ -123,17 +142,22 @@ def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
 
 
 def test_the_same_command_gives_the_same_results(
-    tmp_path: pathlib.Path, results: dict
+  tmp_path: pathlib.Path, results: dict
 ) -> None:
   def without_clock(tree: dict) -> dict:
-    return {k: v for k, v in tree.items() if k not in ('timings', 'environment')}
+    return {
+      k: v for k, v in tree.items() if k not in ('timings', 'environment')
+    }
 
   assert launch('--config=demo:tiny', f'--workdir={tmp_path / "a"}') == 0
   again = json.loads((tmp_path / 'a' / 'results.json').read_text())
   assert without_clock(again) == without_clock(results)
-  assert launch(
+  assert (
+    launch(
       '--config=demo:tiny', f'--workdir={tmp_path / "b"}', '--config.seed=1'
-  ) == 0
+    )
+    == 0
+  )
   other = json.loads((tmp_path / 'b' / 'results.json').read_text())
   assert other['clusters'] != results['clusters']
 
@@ -141,7 +165,9 @@ def test_the_same_command_gives_the_same_results(
 def shape(value, path='') -> set[str]:
   """Paths of everything in a tree of results."""
   if isinstance(value, dict):
-    return set().union(*(shape(v, f'{path}.{k}') for k, v in value.items()), {path})
+    return set().union(
+      *(shape(v, f'{path}.{k}') for k, v in value.items()), {path}
+    )
   if isinstance(value, list):
     return set().union(*(shape(v, f'{path}[]') for v in value), {path})
   return {path}
@@ -149,20 +175,32 @@ def shape(value, path='') -> set[str]:
 
 def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   # What differs by data set: names of classes, notes why something is missing.
-  own = ('class_counts', '_why', 'published', 'known_subpop', 'timings', 'environment', 'notes')
-  keep = lambda paths: {p for p in paths if not any(w in p for w in own) and 'leaks.' not in p}
+  own = (
+    'class_counts',
+    '_why',
+    'published',
+    'known_subpop',
+    'timings',
+    'environment',
+    'notes',
+  )
+  keep = lambda paths: {
+    p for p in paths if not any(w in p for w in own) and 'leaks.' not in p
+  }
   example = json.loads(EXAMPLE.read_text())
   assert keep(shape(example)) == keep(shape(results))
   assert example['schema_version'] == results['schema_version'] == 1
 
 
 def _stand_ins(run: pathlib.Path) -> dict:
-  settings = settings_lib.from_dict(json.loads((run / 'config.json').read_text()))
+  settings = settings_lib.from_dict(
+    json.loads((run / 'config.json').read_text())
+  )
   return fields.of(settings)
 
 
 def test_conditions_are_checked_by_the_names_of_the_results(
-    run: pathlib.Path, folds: pathlib.Path, results: dict
+  run: pathlib.Path, folds: pathlib.Path, results: dict
 ) -> None:
   found = json.loads((folds / 'results.json').read_text())
   assert unnamed(_stand_ins(run), results) == []
@@ -185,19 +223,22 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   return workdir
 
 
-def test_folds_test_every_image_once(folds: pathlib.Path, results: dict) -> None:
+def test_folds_test_every_image_once(
+  folds: pathlib.Path, results: dict
+) -> None:
   found = json.loads((folds / 'results.json').read_text())
   data, manifest = found['dataset'], rows_of(folds / 'manifest.csv')
   assert found['split'] == {'folds': 2, 'named': False}
   assert results['split'] == {'folds': 0, 'named': False}
   assert {r['split'] for r in manifest if r['included'] == 'true'} == {
-      'fold_0', 'fold_1'
+    'fold_0',
+    'fold_1',
   }
   clusters = rows_of(folds / 'clusters.csv')
   assert data['n_test'] == 60 == sum(r['included'] == 'true' for r in manifest)
   tested = [r['id'] for r in clusters if r['split'] == 'test']
   assert sorted(tested) == sorted(
-      r['id'] for r in manifest if r['included'] == 'true'
+    r['id'] for r in manifest if r['included'] == 'true'
   )
   for r in clusters:
     if r['split'] == 'test':
@@ -206,12 +247,20 @@ def test_folds_test_every_image_once(folds: pathlib.Path, results: dict) -> None
   for counts in ('train', 'train_augmented', 'test'):
     assert sum(data[f'class_counts_{counts}'].values()) == data[f'n_{counts}']
   assert [f['n_test'] for f in found['folds']] == [
-      sum(r['split'] == 'test' and r['fold'] == str(fold) for r in clusters)
-      for fold in (0, 1)
+    sum(r['split'] == 'test' and r['fold'] == str(fold) for r in clusters)
+    for fold in (0, 1)
   ]
   assert found['leaks']['same_path'] == {'disease': 0, 'normal': 0}
   # The same results as of one split, and those of each fold beside them.
-  own = ('_why', 'folds', 'leaks', 'timings', 'environment', 'findings', 'notes')
+  own = (
+    '_why',
+    'folds',
+    'leaks',
+    'timings',
+    'environment',
+    'findings',
+    'notes',
+  )
   keep = lambda tree: {p for p in shape(tree) if not any(w in p for w in own)}
   assert keep(found) == keep(results)
 
@@ -229,12 +278,14 @@ def test_scores_of_folds_are_over_all_predictions(folds: pathlib.Path) -> None:
     right = (p > 0.5) == y
     assert [r['correct'] for r in rows] == [str(v).lower() for v in right]
     assert score['n'] == len(rows)
-    assert score['tp'] == np.sum(right & y) and score['tn'] == np.sum(right & ~y)
+    assert score['tp'] == np.sum(right & y) and score['tn'] == np.sum(
+      right & ~y
+    )
     if len(rows):
       assert score['accuracy'] == pytest.approx(right.mean(), abs=1e-12)
     if y.any() and not y.all():
       assert score['auc'] == pytest.approx(
-          sklearn_metrics.roc_auc_score(y, p), abs=1e-12
+        sklearn_metrics.roc_auc_score(y, p), abs=1e-12
       )
 
   check(found['overall'], tested)
@@ -243,11 +294,11 @@ def test_scores_of_folds_are_over_all_predictions(folds: pathlib.Path) -> None:
   for c in found['clusters']:
     check(c['test'], [r for r in tested if r['cluster'] == str(c['id'])])
     sizes = [
-        sum(
-            (r['split'], r['fold'], r['cluster']) == ('train', fold, str(c['id']))
-            for r in clusters
-        )
-        for fold in '01'
+      sum(
+        (r['split'], r['fold'], r['cluster']) == ('train', fold, str(c['id']))
+        for r in clusters
+      )
+      for fold in '01'
     ]
     assert sizes == [own['cluster_sizes'][c['id']] for own in found['folds']]
     assert c['size'] == np.mean(sizes) == sum(c['class_counts'].values())
@@ -261,28 +312,28 @@ def test_clusters_of_folds_have_numbers_in_common(folds: pathlib.Path) -> None:
   """No other numbering of the second fold's agrees with more images."""
   found = json.loads((folds / 'results.json').read_text())
   first, second = (
-      {
-          r['id']: int(r['cluster'])
-          for r in rows_of(folds / 'clusters.csv')
-          if r['fold'] == fold and '+' not in r['id']
-      }
-      for fold in '01'
+    {
+      r['id']: int(r['cluster'])
+      for r in rows_of(folds / 'clusters.csv')
+      if r['fold'] == fold and '+' not in r['id']
+    }
+    for fold in '01'
   )
   assert first.keys() == second.keys() and len(first) == 60
   agreeing = [
-      sum(new[second[i]] == first[i] for i in first)
-      for new in itertools.permutations(range(3))
+    sum(new[second[i]] == first[i] for i in first)
+    for new in itertools.permutations(range(3))
   ]
   assert agreeing[0] == max(agreeing)
   index = sklearn_metrics.adjusted_rand_score(
-      [first[i] for i in first], [second[i] for i in first]
+    [first[i] for i in first], [second[i] for i in first]
   )
   agreed = [f['adjusted_rand_with_first'] for f in found['folds']]
   assert agreed == [1, pytest.approx(index)]
 
 
 def test_the_heads_of_folds_give_their_probabilities(
-    folds: pathlib.Path,
+  folds: pathlib.Path,
 ) -> None:
   """Each fold's own overall head, on the features of all folds."""
   tree = checkpoint.load(folds / 'checkpoints' / 'heads')
@@ -299,22 +350,28 @@ def test_the_heads_of_folds_give_their_probabilities(
   assert len(picture) == len(x)
   for r in rows:
     head_of = overall[int(r['fold'])]
-    logit = x[picture[r['id']]] @ tree['params.kernel'][head_of].astype(np.float64)
+    logit = x[picture[r['id']]] @ tree['params.kernel'][head_of].astype(
+      np.float64
+    )
     logit += tree['params.bias'][head_of]
     assert 1 / (1 + np.exp(-logit)) == pytest.approx(
-        float(r['probability']), abs=1e-5
+      float(r['probability']), abs=1e-5
     )
 
 
 def test_relaunching_does_no_finished_work_again(
-    run: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+  run: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """No image goes through the network, and no head is trained."""
   calls = []
   for module, name in (
-      (forward, 'batches'), (ensemble, 'train'), (clustering, 'cluster_analysis')
+    (forward, 'batches'),
+    (ensemble, 'train'),
+    (clustering, 'cluster_analysis'),
   ):
-    monkeypatch.setattr(module, name, lambda *args, n=name, **kw: calls.append(n))
+    monkeypatch.setattr(
+      module, name, lambda *args, n=name, **kw: calls.append(n)
+    )
   folders = ('features', 'checkpoints/heads', 'checkpoints/clusters')
 
   def written() -> dict[pathlib.Path, int]:
@@ -333,7 +390,7 @@ def test_relaunching_does_no_finished_work_again(
 
 
 def test_timings_are_of_the_work_that_was_done(
-    run: pathlib.Path, results: dict, tmp_path: pathlib.Path
+  run: pathlib.Path, results: dict, tmp_path: pathlib.Path
 ) -> None:
   """Of 60 pictures and 10 heads; the shares by hand from what stands there."""
   timings = results['timings']
@@ -368,7 +425,7 @@ def test_timings_are_of_the_work_that_was_done(
 
 
 def test_bfloat16_features_are_computed_anew_and_told(
-    run: pathlib.Path, tmp_path: pathlib.Path, capfd
+  run: pathlib.Path, tmp_path: pathlib.Path, capfd
 ) -> None:
   narrow = ('--config=demo:tiny', '--config.backbone.dtype=bfloat16')
   workdir = tmp_path / 'run'
@@ -378,7 +435,7 @@ def test_bfloat16_features_are_computed_anew_and_told(
   assert found['timings']['features']['images'] == 60
   assert found['backbone']['dtype'] == 'bfloat16'
   x, wide = (
-      np.load(folder / 'features' / 'features.npy') for folder in (workdir, run)
+    np.load(folder / 'features' / 'features.npy') for folder in (workdir, run)
   )
   assert x.dtype == np.float32 and not np.array_equal(x, wide)
   cosine = np.sum(x * wide, axis=1)
@@ -416,61 +473,132 @@ def test_fail_if(run: pathlib.Path, capfd) -> None:
 
 
 def test_a_truncated_image_is_listed_and_left_out(
-    photos: pathlib.Path, tmp_path: pathlib.Path
+  photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   path = photos / 'normal' / '3.jpg'
   path.write_bytes(path.read_bytes()[:200])
   workdir = tmp_path / 'run'
-  assert launch(
-      '--config=folder:tiny', f'--config.data.dir={photos}',
-      '--config.cluster.k=2', f'--workdir={workdir}',
-  ) == 0  # pyformat: disable
-  bad = [r for r in rows_of(workdir / 'manifest.csv') if r['included'] == 'false']
+  assert (
+    launch(
+      '--config=folder:tiny',
+      f'--config.data.dir={photos}',
+      '--config.cluster.k=2',
+      f'--workdir={workdir}',
+    )
+    == 0
+  )
+  bad = [
+    r for r in rows_of(workdir / 'manifest.csv') if r['included'] == 'false'
+  ]
   assert [r['path'] for r in bad] == ['normal/3.jpg']
   assert 'cannot be decoded' in bad[0]['reason']
   assert 'Left out: 1 (cannot be decoded)' in (workdir / 'log.txt').read_text()
 
 
 @pytest.mark.parametrize(
-    'flags,sentence',
-    [
-        (['--config=folder'], 'Say where the results go with --workdir'),
-        (['--workdir=W'], 'Say what to run with --config=NAME'),
-        (['--config=nothing', '--workdir=W'], "no configuration 'nothing'"),
-        (['--config=configs/nothing.py', '--workdir=W'], 'no configuration file'),
-        (['--config=demo:colour', '--workdir=W'], "no argument 'colour'"),
-        (['--config=demo', '--config.data.dri=x', '--workdir=W'], 'dri'),
-        (['--config=demo', '--confg=x', '--workdir=W'], 'confg'),
-        (['--config=demo', '--config.seed=x', '--workdir=W'], 'config.seed=x: it is no whole number'),
-        (['--config=demo', '--config.cluster.tol=x', '--workdir=W'], 'config.cluster.tol=x: it is no number'),
-        (['--config=features', '--config.data.dir=D.npz', '--workdir=W'], 'There is no file D.npz'),
-        (['--config=features', '--config.data.dir=D', '--config.data.files=F', '--workdir=W'], 'give one of them'),
-        (['--config=demo', 'extra', '--workdir=W'], "'extra' is not a flag"),
-        (['--config=folder', '--workdir=W'], '--config.data.dir must name'),
-        (['--config=folder', '--config.data.dir=D', '--workdir=W'], 'does not exist'),
-        (['--config=fundus', '--config.data.dir=D', '--workdir=W'], 'full_df.csv'),
-        (['--config=demo:tiny', '--config.cluster.k=0', '--workdir=W'], 'cluster.k is 0'),
-        (['--config=demo:tiny', '--config.cluster.k=900', '--workdir=W'], 'for 900 clusters'),
-        (['--config=demo:tiny', '--config.backbone.name=x', '--workdir=W'], "no backbone 'x'"),
-        (['--config=demo:tiny', '--config.backbone.weights=D', '--workdir=W'], 'D'),
-        (['--config=demo:tiny', '--fail_if=__import__("os")', '--workdir=W'], 'Call'),
-        (['--config=demo:tiny', '--config.reduction.n_components=900', '--workdir=W'], '900 principal'),
-        (['--config=demo:tiny', '--config.heads.learning_rate=inf', '--workdir=W'], 'out of range'),
-        (['--config=demo:tiny', '--config.heads.learning_rate=nan', '--workdir=W'], 'out of range'),
-        (['--config=demo:tiny', '--config.seed=99999999999999999999', '--workdir=W'], 'out of range'),
-        (['--config=demo:tiny', '--config.data.subpopulation=x', '--workdir=W'], "no column 'x'"),
-        (['--config=demo:tiny', '--fail_if=', '--workdir=W'], 'not a condition'),
-        (['--config=folder', '--fail_if=overall.f1 < 1', '--workdir=W'], "overall has no field 'f1'"),
-        (['--config=folder', '--fail_if=clusters[4].size < 1', '--workdir=W'], 'clusters has 4 entries'),
-        (['--config=demo:tiny', '--fail_if=folds[0].n_train < 1', '--workdir=W'], "no field 'folds'"),
-    ],
-)  # pyformat: disable
+  'flags,sentence',
+  [
+    (['--config=folder'], 'Say where the results go with --workdir'),
+    (['--workdir=W'], 'Say what to run with --config=NAME'),
+    (['--config=nothing', '--workdir=W'], "no configuration 'nothing'"),
+    (['--config=configs/nothing.py', '--workdir=W'], 'no configuration file'),
+    (['--config=demo:colour', '--workdir=W'], "no argument 'colour'"),
+    (['--config=demo', '--config.data.dri=x', '--workdir=W'], 'dri'),
+    (['--config=demo', '--confg=x', '--workdir=W'], 'confg'),
+    (
+      ['--config=demo', '--config.seed=x', '--workdir=W'],
+      'config.seed=x: it is no whole number',
+    ),
+    (
+      ['--config=demo', '--config.cluster.tol=x', '--workdir=W'],
+      'config.cluster.tol=x: it is no number',
+    ),
+    (
+      ['--config=features', '--config.data.dir=D.npz', '--workdir=W'],
+      'There is no file D.npz',
+    ),
+    (
+      [
+        '--config=features',
+        '--config.data.dir=D',
+        '--config.data.files=F',
+        '--workdir=W',
+      ],
+      'give one of them',
+    ),
+    (['--config=demo', 'extra', '--workdir=W'], "'extra' is not a flag"),
+    (['--config=folder', '--workdir=W'], '--config.data.dir must name'),
+    (
+      ['--config=folder', '--config.data.dir=D', '--workdir=W'],
+      'does not exist',
+    ),
+    (['--config=fundus', '--config.data.dir=D', '--workdir=W'], 'full_df.csv'),
+    (
+      ['--config=demo:tiny', '--config.cluster.k=0', '--workdir=W'],
+      'cluster.k is 0',
+    ),
+    (
+      ['--config=demo:tiny', '--config.cluster.k=900', '--workdir=W'],
+      'for 900 clusters',
+    ),
+    (
+      ['--config=demo:tiny', '--config.backbone.name=x', '--workdir=W'],
+      "no backbone 'x'",
+    ),
+    (['--config=demo:tiny', '--config.backbone.weights=D', '--workdir=W'], 'D'),
+    (
+      ['--config=demo:tiny', '--fail_if=__import__("os")', '--workdir=W'],
+      'Call',
+    ),
+    (
+      [
+        '--config=demo:tiny',
+        '--config.reduction.n_components=900',
+        '--workdir=W',
+      ],
+      '900 principal',
+    ),
+    (
+      ['--config=demo:tiny', '--config.heads.learning_rate=inf', '--workdir=W'],
+      'out of range',
+    ),
+    (
+      ['--config=demo:tiny', '--config.heads.learning_rate=nan', '--workdir=W'],
+      'out of range',
+    ),
+    (
+      [
+        '--config=demo:tiny',
+        '--config.seed=99999999999999999999',
+        '--workdir=W',
+      ],
+      'out of range',
+    ),
+    (
+      ['--config=demo:tiny', '--config.data.subpopulation=x', '--workdir=W'],
+      "no column 'x'",
+    ),
+    (['--config=demo:tiny', '--fail_if=', '--workdir=W'], 'not a condition'),
+    (
+      ['--config=folder', '--fail_if=overall.f1 < 1', '--workdir=W'],
+      "overall has no field 'f1'",
+    ),
+    (
+      ['--config=folder', '--fail_if=clusters[4].size < 1', '--workdir=W'],
+      'clusters has 4 entries',
+    ),
+    (
+      ['--config=demo:tiny', '--fail_if=folds[0].n_train < 1', '--workdir=W'],
+      "no field 'folds'",
+    ),
+  ],
+)
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd,
-    flags: list[str],
-    sentence: str,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  capfd,
+  flags: list[str],
+  sentence: str,
 ) -> None:
   monkeypatch.chdir(tmp_path)
   lite0 = '--config.backbone.name=efficientnet_lite0'
@@ -493,10 +621,14 @@ def test_garbage_weights(tmp_path: pathlib.Path, capfd, name: str) -> None:
   path = tmp_path / name
   path.write_bytes(b'garbage' * 100)
   workdir = tmp_path / 'run'
-  assert launch(
-      '--config=demo:tiny', f'--config.backbone.weights={path}',
+  assert (
+    launch(
+      '--config=demo:tiny',
+      f'--config.backbone.weights={path}',
       f'--workdir={workdir}',
-  ) == 2  # pyformat: disable
+    )
+    == 2
+  )
   assert str(path) in capfd.readouterr().err
   assert not workdir.exists()
 
@@ -504,43 +636,67 @@ def test_garbage_weights(tmp_path: pathlib.Path, capfd, name: str) -> None:
 def test_one_class_only(photos: pathlib.Path, tmp_path, capfd) -> None:
   for path in (photos / 'normal').iterdir():
     path.unlink()
-  assert launch(
-      '--config=folder:tiny', f'--config.data.dir={photos}',
+  assert (
+    launch(
+      '--config=folder:tiny',
+      f'--config.data.dir={photos}',
       f'--workdir={tmp_path / "run"}',
-  ) == 2  # pyformat: disable
+    )
+    == 2
+  )
   assert "of the class 'glaucoma'" in capfd.readouterr().err
 
 
-def test_flags_stand_in_any_order(photos: pathlib.Path, tmp_path, capfd) -> None:
-  assert launch(
-      f'--config.data.dir={photos}', '--dry_run', '--config.cluster.k=2',
-      '--workdir', str(tmp_path / 'run'), '--config', 'folder:tiny',
-  ) == 0  # pyformat: disable
+def test_flags_stand_in_any_order(
+  photos: pathlib.Path, tmp_path, capfd
+) -> None:
+  assert (
+    launch(
+      f'--config.data.dir={photos}',
+      '--dry_run',
+      '--config.cluster.k=2',
+      '--workdir',
+      str(tmp_path / 'run'),
+      '--config',
+      'folder:tiny',
+    )
+    == 0
+  )
   assert '24 pictures' in capfd.readouterr().out
 
 
 def test_another_configuration_in_the_same_folder_is_refused(
-    run: pathlib.Path, capfd
+  run: pathlib.Path, capfd
 ) -> None:
-  assert launch('--config=demo:tiny', '--config.seed=5', f'--workdir={run}') == 4
+  assert (
+    launch('--config=demo:tiny', '--config.seed=5', f'--workdir={run}') == 4
+  )
   assert 'seed differs' in capfd.readouterr().err
 
 
 def test_a_third_class_and_unknown_patients(
-    photos: pathlib.Path, tmp_path: pathlib.Path
+  photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   (photos / 'myopia').mkdir()
   shown = photos / 'normal' / '0.jpg'
   (photos / 'myopia' / '0.jpg').write_bytes(shown.read_bytes())
   workdir = tmp_path / 'run'
-  assert launch(
-      '--config=folder:tiny', f'--config.data.dir={photos}',
-      '--config.data.positive=glaucoma', '--config.data.negative=normal',
-      '--config.cluster.k=2', '--config.features.batch_size=100000',
+  assert (
+    launch(
+      '--config=folder:tiny',
+      f'--config.data.dir={photos}',
+      '--config.data.positive=glaucoma',
+      '--config.data.negative=normal',
+      '--config.cluster.k=2',
+      '--config.features.batch_size=100000',
       f'--workdir={workdir}',
-  ) == 0  # pyformat: disable
+    )
+    == 0
+  )
   rows = rows_of(workdir / 'manifest.csv')
-  assert [r['path'] for r in rows if r['included'] == 'false'] == ['myopia/0.jpg']
+  assert [r['path'] for r in rows if r['included'] == 'false'] == [
+    'myopia/0.jpg'
+  ]
   results = json.loads((workdir / 'results.json').read_text())
   assert results['leaks']['shared_group'] is None
   why = results['leaks']['shared_group_why']
@@ -551,28 +707,35 @@ def test_a_third_class_and_unknown_patients(
 
 
 def test_contradictory_labels_are_said(
-    photos: pathlib.Path, tmp_path: pathlib.Path
+  photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   shown = photos / 'glaucoma' / '0.jpg'
   (photos / 'normal' / '0.jpg').write_bytes(shown.read_bytes())
   workdir = tmp_path / 'run'
-  assert launch(
-      '--config=folder:tiny', f'--config.data.dir={photos}',
-      '--config.cluster.k=2', f'--workdir={workdir}',
-  ) == 0  # pyformat: disable
+  assert (
+    launch(
+      '--config=folder:tiny',
+      f'--config.data.dir={photos}',
+      '--config.cluster.k=2',
+      f'--workdir={workdir}',
+    )
+    == 0
+  )
   left_out = [r for r in rows_of(workdir / 'manifest.csv') if r['reason']]
-  assert [(r['path'], r['reason']) for r in left_out] == [(
+  assert [(r['path'], r['reason']) for r in left_out] == [
+    (
       'normal/0.jpg',
       'same image as glaucoma/0.jpg, which is labelled glaucoma',
-  )]
+    )
+  ]
 
 
 @pytest.mark.parametrize(
-    'flag, shown',
-    [('--debug', True), ('--debug=true', True), ('--debug=false', False)],
+  'flag, shown',
+  [('--debug', True), ('--debug=true', True), ('--debug=false', False)],
 )
 def test_debug_shows_the_traceback(
-    tmp_path: pathlib.Path, capfd, flag, shown
+  tmp_path: pathlib.Path, capfd, flag, shown
 ) -> None:
   assert launch('--config=folder', f'--workdir={tmp_path / "W"}', flag) == 2
   assert ('Traceback' in capfd.readouterr().err) == shown
@@ -580,10 +743,16 @@ def test_debug_shows_the_traceback(
 
 def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
   workdir = tmp_path / 'run'
-  assert launch(
-      '--config=folder:tiny', f'--config.data.dir={photos}', '--dry_run',
-      '--config.cluster.k=2', f'--workdir={workdir}',
-  ) == 0  # pyformat: disable
+  assert (
+    launch(
+      '--config=folder:tiny',
+      f'--config.data.dir={photos}',
+      '--dry_run',
+      '--config.cluster.k=2',
+      f'--workdir={workdir}',
+    )
+    == 0
+  )
   said = capfd.readouterr().out
   assert '24 pictures' in said
   # Lite0 has 0.0627 GFLOP at 64 pixels.
@@ -598,11 +767,15 @@ def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
 def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   workdir = tmp_path / 'run'
   command = [
-      sys.executable, '-m', 'heterojax.launch.study', '--config=demo:tiny',
-      '--config.data.num_images=1000', f'--workdir={workdir}',
-  ]  # pyformat: disable
+    sys.executable,
+    '-m',
+    'heterojax.launch.study',
+    '--config=demo:tiny',
+    '--config.data.num_images=1000',
+    f'--workdir={workdir}',
+  ]
   process = subprocess.Popen(
-      command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
   )
   index = workdir / 'features' / 'blocks.jsonl'
   deadline = time.monotonic() + 120
@@ -623,16 +796,19 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
 def test_one_class_cluster_gives_numbers() -> None:
   """A head that saw one class calls everything that class: 0.5, as in W."""
   import jax
-  from heterojax import metrics
+
   from heterojax import rng
+  from heterojax.stats import metrics
 
   generator = np.random.default_rng(0)
   x = np.abs(generator.normal(size=(60, 8))).astype(np.float32)
   y = np.arange(60) % 2
   member = ensemble.Member(
-      np.flatnonzero(y), np.arange(60),
-      rng.key(0, rng.Purpose.INITIALISATION), rng.key(0, rng.Purpose.ORDER),
-  )  # pyformat: disable
+    np.flatnonzero(y),
+    np.arange(60),
+    rng.key(0, rng.Purpose.INITIALISATION),
+    rng.key(0, rng.Purpose.ORDER),
+  )
   trained = ensemble.train(x, y, [member], ensemble.Training(60, 60, 8, 0.01))
   last = jax.tree.map(lambda leaf: leaf[0], trained.params)
   score = metrics.score(y, metrics.probability(head.logits(last, x)))

@@ -13,10 +13,10 @@ from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.heads import ensemble
 from heterojax.studies import settings as settings_lib
-from heterojax.studies import summary
-from heterojax.studies.outcome import Clusters
-from heterojax.studies.outcome import Fold
-from heterojax.studies.outcome import HeadName
+from heterojax.studies.retraining import summary
+from heterojax.studies.retraining.outcome import Clusters
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.samples import Samples
 
 _K, _RUNS, _N = 2, 2, 40
@@ -40,18 +40,18 @@ def _fold(number: int, folds: int) -> Fold:
   y_of_pictures = np.arange(_N + 3) % 3 % 2
   row = order.copy()
   samples = Samples(
-      ids=tuple(ids + [f'{i}' for i in test]),
-      parents=tuple(map(str, order)),
-      transforms=(IDENTITY,) * n,
-      split=np.array(['train'] * (n - len(test)) + ['test'] * len(test)),
-      y=y_of_pictures[row],
-      row=row,
-      pictures=tuple(Picture(str(i), IDENTITY) for i in range(_N + 3)),
-      y_of_pictures=y_of_pictures,
+    ids=tuple(ids + [f'{i}' for i in test]),
+    parents=tuple(map(str, order)),
+    transforms=(IDENTITY,) * n,
+    split=np.array(['train'] * (n - len(test)) + ['test'] * len(test)),
+    y=y_of_pictures[row],
+    row=row,
+    pictures=tuple(Picture(str(i), IDENTITY) for i in range(_N + 3)),
+    y_of_pictures=y_of_pictures,
   )
   z = rng.normal(size=(n, 3))
   clusters = Clusters(
-      z, rng.normal(size=(_K, 3)), rng.integers(_K, size=n), rng.random(n), 0.5
+    z, rng.normal(size=(_K, 3)), rng.integers(_K, size=n), rng.random(n), 0.5
   )
   heads = {HeadName('overall'): row}
   for c in range(_K):
@@ -59,8 +59,8 @@ def _fold(number: int, folds: int) -> Fold:
     for r in range(_RUNS):
       heads[HeadName('random', c, r)] = rng.permutation(row)[: 5 + c]
   heads = {
-      name: ensemble.Member(rows, row[-1:], None, None)
-      for name, rows in heads.items()
+    name: ensemble.Member(rows, row[-1:], None, None)
+    for name, rows in heads.items()
   }
   return Fold(samples, clusters, heads, rng.normal(size=(len(heads), n)))
 
@@ -78,11 +78,15 @@ def _check(score: dict, folds: list[Fold], head: HeadName, c=None) -> None:
         p.append(fold.logits[number, i])
   predicted = [int(value > 0) for value in p]
   tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
-      y, predicted, labels=[0, 1]
+    y, predicted, labels=[0, 1]
   ).ravel()
   assert [score[k] for k in ('n', 'tp', 'fp', 'tn', 'fn')] == [
-      len(y), tp, fp, tn, fn
-  ]  # pyformat: disable
+    len(y),
+    tp,
+    fp,
+    tn,
+    fn,
+  ]
   assert score['auc'] == pytest.approx(sklearn_metrics.roc_auc_score(y, p))
   assert score['accuracy'] == pytest.approx((tp + tn) / len(y))
 
@@ -102,7 +106,7 @@ def test_clusters_over_folds(number: int) -> None:
       _check(run, folds, HeadName('random', c, r))
       assert sum(run['class_counts'].values()) == 5 + c
     assert own['random']['auc'] == pytest.approx(
-        np.mean([run['auc'] for run in own['random']['runs']])
+      np.mean([run['auc'] for run in own['random']['runs']])
     )
     sizes, positives, pairs, originals = [], [], [], []
     for fold in folds:
@@ -110,14 +114,14 @@ def test_clusters_over_folds(number: int) -> None:
       sizes.append(inside.sum())
       positives.append(fold.samples.y[inside].sum())
       originals.append(
-          sum('+' not in fold.samples.ids[i] for i in np.flatnonzero(inside))
+        sum('+' not in fold.samples.ids[i] for i in np.flatnonzero(inside))
       )
       pairs.append(distance.pdist(fold.clusters.z[inside]).mean())
     assert own['size'] == pytest.approx(np.mean(sizes))
     assert own['originals'] == pytest.approx(np.mean(originals))
     assert own['class_counts'] == {
-        'ill': pytest.approx(np.mean(positives)),
-        'well': pytest.approx(np.mean(sizes) - np.mean(positives)),
+      'ill': pytest.approx(np.mean(positives)),
+      'well': pytest.approx(np.mean(sizes) - np.mean(positives)),
     }
     assert own['intra_cluster_distance'] == pytest.approx(np.mean(pairs))
 
@@ -130,9 +134,9 @@ def test_a_cluster_that_is_empty_in_one_fold() -> None:
   heads = {n: m for n, m in first.heads.items() if n.cluster != 1}
   kept = [n.cluster != 1 for n in first.heads]
   folds[2] = first._replace(
-      clusters=first.clusters._replace(labels=labels),
-      heads=heads,
-      logits=first.logits[kept],
+    clusters=first.clusters._replace(labels=labels),
+    heads=heads,
+    logits=first.logits[kept],
   )
   known, missing = summary.describe_clusters(_settings(), _NAMES, folds)
   _check(known['retrained'], folds, HeadName('cluster', 0))
@@ -146,14 +150,14 @@ def test_a_cluster_that_is_empty_in_one_fold() -> None:
       assert score[name] is None and score[f'{name}_why'] == why
   assert missing['intra_cluster_distance_why'] == why
   sizes = [
-      np.sum((f.clusters.labels == 1) & (f.samples.split == 'train'))
-      for f in folds
+    np.sum((f.clusters.labels == 1) & (f.samples.split == 'train'))
+    for f in folds
   ]
   assert sizes[2] == 0 and missing['size'] == np.mean(sizes)
   assert second.heads.keys() > folds[2].heads.keys()
   (alone,) = summary.describe_clusters(_settings(), _NAMES, folds[2:3])[1:]
   assert alone['size'] == 0 and alone['retrained']['accuracy_why'] == (
-      'no training image is in this cluster'
+    'no training image is in this cluster'
   )
 
 
@@ -168,8 +172,13 @@ def test_clusters_csv_of_folds() -> None:
   alone = list(csv.DictReader(io.StringIO(summary.clusters_csv(folds[1:]))))
   rows = list(csv.DictReader(io.StringIO(summary.clusters_csv(folds))))
   assert list(alone[0]) == [
-      'id', 'split', 'cluster', 'centroid_distance', 'probability', 'correct'
-  ]  # pyformat: disable
+    'id',
+    'split',
+    'cluster',
+    'centroid_distance',
+    'probability',
+    'correct',
+  ]
   assert list(rows[0]) == [*alone[0], 'fold']
   own = [r for r in rows if r['fold'] == '1']
   assert [{k: r[k] for k in alone[0]} for r in own] == alone
@@ -179,6 +188,8 @@ def test_clusters_csv_of_folds() -> None:
     assert (r['id'], r['split']) == (samples.ids[i], samples.split[i])
     assert int(r['cluster']) == folds[1].clusters.labels[i]
     assert float(r['centroid_distance']) == folds[1].clusters.distance[i]
-    assert float(r['probability']) == pytest.approx(1 / (1 + np.exp(-overall[i])))
+    assert float(r['probability']) == pytest.approx(
+      1 / (1 + np.exp(-overall[i]))
+    )
     right = (overall[i] > 0) == (samples.y[i] == 1)
     assert r['correct'] == str(right).lower()

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from heterojax import metrics
 from heterojax.configs import features as features_config
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
+from heterojax.stats import metrics
 from heterojax.studies import cautions
-from heterojax.studies import cluster_cv
 from heterojax.studies import settings as settings_lib
-from heterojax.studies import trainings
-from heterojax.studies.components import Reduced
+from heterojax.studies.sample_size import cluster_cv
+from heterojax.studies.sample_size import trainings
+from heterojax.studies.sample_size.components import Reduced
+from heterojax.studies.sample_size.scoring import Scored
+from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
-from heterojax.studies.scoring import Scored
-from heterojax.studies.top_models import Part
 
 
 def _settings(**cluster: object) -> settings_lib.Settings:
@@ -33,9 +33,9 @@ def _part(n: int, fold: int = 0) -> Part:
   pictures = tuple(Picture(i, IDENTITY) for i in ids)
   y = np.arange(n) % 2
   return Part(
-      n,
-      fold,
-      Samples(ids, ids, (IDENTITY,) * n, split, y, np.arange(n), pictures, y),
+    n,
+    fold,
+    Samples(ids, ids, (IDENTITY,) * n, split, y, np.arange(n), pictures, y),
   )
 
 
@@ -50,25 +50,25 @@ def _groups(n: int, q: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    'method, covariance',
-    [
-        ('kmeans', 'full'),
-        ('fuzzy', 'full'),
-        ('gmm', 'full'),
-        ('gmm', 'diag'),
-        ('gmm', 'spherical'),
-    ],
+  'method, covariance',
+  [
+    ('kmeans', 'full'),
+    ('fuzzy', 'full'),
+    ('gmm', 'full'),
+    ('gmm', 'diag'),
+    ('gmm', 'spherical'),
+  ],
 )
 def test_a_part_alone_is_the_part_among_others(
-    method: str, covariance: str
+  method: str, covariance: str
 ) -> None:
   """Others have more images and more components."""
   settings = _settings(method=method, covariance=covariance)
   parts = [_part(60), _part(100), _part(100, 1)]
   reduced = [
-      _reduced(_groups(60, 3, 0)),
-      _reduced(_groups(100, 5, 1)),
-      _reduced(_groups(100, 4, 2)),
+    _reduced(_groups(60, 3, 0)),
+    _reduced(_groups(100, 5, 1)),
+    _reduced(_groups(100, 4, 2)),
   ]
   together = trainings.train(settings, parts, reduced)
   for part, own, among in zip(parts, reduced, together):
@@ -82,18 +82,18 @@ def test_a_part_alone_is_the_part_among_others(
 
 
 def _clusters(
-    settings: settings_lib.Settings, z: np.ndarray
+  settings: settings_lib.Settings, z: np.ndarray
 ) -> cluster_cv.SizeClusters:
   part, reduced = _part(len(z)), _reduced(z)
   test = part.samples.of('test')
   y = part.samples.y[test]
   scored = Scored(metrics.terms('accuracy', y, y), 1.0, 0.5, {})
   (size,) = cluster_cv.analyse(
-      settings,
-      [part],
-      [reduced],
-      [scored],
-      trainings.train(settings, [part], [reduced]),
+    settings,
+    [part],
+    [reduced],
+    [scored],
+    trainings.train(settings, [part], [reduced]),
   )
   return size
 
@@ -125,9 +125,7 @@ def test_patients_keep_together_in_the_null(grouped: bool) -> None:
   groups = ('',) * 80
   if grouped:
     groups = tuple(f'patient {c}' for c in trained[0].labels[0])
-  part = part._replace(
-      samples=dataclasses.replace(part.samples, groups=groups)
-  )
+  part = part._replace(samples=dataclasses.replace(part.samples, groups=groups))
   test = part.samples.of('test')
   y = part.samples.y[test]
   right = np.where(np.arange(len(y)) % 3 > 0, y, 1 - y)
@@ -154,8 +152,8 @@ def test_matching_by_members_and_metric_keeps_the_metrics() -> None:
   """Only numbers differ between the two ways of matching."""
   data = _groups(80, 5, 4)
   found = [
-      _clusters(_settings(method='kmeans', n_init=1, matching=how), data)
-      for how in ('members', 'members_and_metric')
+    _clusters(_settings(method='kmeans', n_init=1, matching=how), data)
+    for how in ('members', 'members_and_metric')
   ]
   for own in zip(*(f.folds[0].own.counts for f in found)):
     np.testing.assert_array_equal(*map(np.sort, own))

@@ -11,9 +11,9 @@ from sklearn import metrics
 from heterojax.cluster import validity
 
 _ORACLES = {
-    'silhouette': metrics.silhouette_score,
-    'calinski_harabasz': metrics.calinski_harabasz_score,
-    'davies_bouldin': metrics.davies_bouldin_score,
+  'silhouette': metrics.silhouette_score,
+  'calinski_harabasz': metrics.calinski_harabasz_score,
+  'davies_bouldin': metrics.davies_bouldin_score,
 }
 
 
@@ -27,15 +27,15 @@ def _check(x: np.ndarray, labels: np.ndarray, k: int) -> validity.Indices:
   for index in got:
     assert index.dtype == np.float64 and index.shape == (len(labels),)
   np.testing.assert_allclose(
-      got.inertia, [_inertia(x, own) for own in labels], rtol=1e-10, atol=1e-24
+    got.inertia, [_inertia(x, own) for own in labels], rtol=1e-10, atol=1e-24
   )
   for name, oracle in _ORACLES.items():
     np.testing.assert_allclose(
-        getattr(got, name),
-        [oracle(x, own) for own in labels],
-        rtol=1e-10,
-        atol=1e-10,
-        err_msg=name,
+      getattr(got, name),
+      [oracle(x, own) for own in labels],
+      rtol=1e-10,
+      atol=1e-10,
+      err_msg=name,
     )
   return got
 
@@ -50,9 +50,7 @@ def _groups(n: int, q: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize('chunk', [1, 1000, 20_000, 2**19])
-def test_are_scikit_learns(
-    monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
+def test_are_scikit_learns(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
   """Also where the last chunk is short, and for labels of no structure."""
   monkeypatch.setattr(validity, '_CHUNK', chunk)
   x = _groups(203, 6)
@@ -62,7 +60,7 @@ def test_are_scikit_learns(
   labels += [rng.integers(k, size=203) for k in range(2, 11)]
   got = _check(x, np.array(labels), 10)
   np.testing.assert_allclose(
-      got.inertia[:9], [fit.inertia_ for fit in fits], rtol=1e-12
+    got.inertia[:9], [fit.inertia_ for fit in fits], rtol=1e-12
   )
   # Labels without structure are worse by every index.
   assert (got.silhouette[:9] > 0.1).all() and (got.silhouette[9:] < 0).all()
@@ -75,9 +73,9 @@ def test_few_samples_and_singletons(seed: int) -> None:
   # and its equal otherwise.
   x = rng.integers(-99, 99, size=(7, 2)).astype(float)
   labels = [
-      own
-      for own in rng.integers(6, size=(60, 7))
-      if 2 <= len(np.unique(own)) <= 6
+    own
+    for own in rng.integers(6, size=(60, 7))
+    if 2 <= len(np.unique(own)) <= 6
   ]
   assert any((np.bincount(own) == 1).any() for own in labels)
   _check(x, np.array(labels), 6)
@@ -114,7 +112,7 @@ def test_undefined_is_not_a_number() -> None:
     assert np.isnan(index[:2]).all(), name
     assert index[2] == pytest.approx(oracle(x, labels[2]), rel=1e-10)
   np.testing.assert_allclose(
-      got.inertia, [_inertia(x, own) for own in labels], atol=1e-24
+    got.inertia, [_inertia(x, own) for own in labels], atol=1e-24
   )
   one = validity.indices(x[:1], np.zeros((1, 1), int), 1)
   assert one.inertia == 0 and np.isnan(one.silhouette).all()
@@ -161,8 +159,8 @@ def test_other_types_are_computed_in_float64(dtype: type) -> None:
   x = (10 * _groups(80, 4)).astype(dtype)
   _check(x.astype(np.float64), _kmeans(x, 3).labels_[None], 3)
   for index, same in zip(
-      validity.indices(x, _kmeans(x, 3).labels_[None], 3),
-      validity.indices(x.astype(np.float64), _kmeans(x, 3).labels_[None], 3),
+    validity.indices(x, _kmeans(x, 3).labels_[None], 3),
+    validity.indices(x.astype(np.float64), _kmeans(x, 3).labels_[None], 3),
   ):
     np.testing.assert_array_equal(index, same)
 

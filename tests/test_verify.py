@@ -12,12 +12,12 @@ import tempfile
 import numpy as np
 import pytest
 
-from heterojax import artifacts
-from heterojax import checkpoint
-from heterojax import run_folder
 from heterojax import rerun
 from heterojax.launch import study
 from heterojax.launch import verify
+from heterojax.run import artifacts
+from heterojax.run import checkpoint
+from heterojax.run import run_folder
 
 RIGHT = 'artifacts are as they were written'
 IDENTICAL = 'All that was compared is identical to the bit.'
@@ -48,12 +48,12 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   x = rng.standard_normal((80, 12)) + 3 * y[:, None]
   np.savez(folder / 'f.npz', features=x.astype(np.float32), label=y)
   return run_of(
-      folder / 'run',
-      '--config=features:study=sample_size,tiny',
-      '--config.sizes=80',
-      '--config.heads.epochs=3',
-      f'--config.data.dir={folder / "f.npz"}',
-      '--config.data.positive=1',
+    folder / 'run',
+    '--config=features:study=sample_size,tiny',
+    '--config.sizes=80',
+    '--config.heads.epochs=3',
+    f'--config.data.dir={folder / "f.npz"}',
+    '--config.data.positive=1',
   )
 
 
@@ -78,16 +78,16 @@ def test_a_finished_run(finished: pathlib.Path, capfd) -> None:
 
 
 @pytest.mark.parametrize(
-    'name, change, says',
-    [
-        ('results.json', lambda data: b'[' + data[1:], 'tampered'),
-        ('features/features.npy', lambda data: data[:-9], 'truncated'),
-        ('checkpoints/heads.json', None, 'missing'),
-        ('tables/more.csv', lambda data: b'more', 'foreign'),
-    ],
+  'name, change, says',
+  [
+    ('results.json', lambda data: b'[' + data[1:], 'tampered'),
+    ('features/features.npy', lambda data: data[:-9], 'truncated'),
+    ('checkpoints/heads.json', None, 'missing'),
+    ('tables/more.csv', lambda data: b'more', 'foreign'),
+  ],
 )
 def test_each_problem_is_a_line(
-    run: pathlib.Path, capfd, name: str, change, says: str
+  run: pathlib.Path, capfd, name: str, change, says: str
 ) -> None:
   path = run / name
   if change:
@@ -99,8 +99,9 @@ def test_each_problem_is_a_line(
     assert launch(f'--workdir={run}', *more) == 1
     out, err = capfd.readouterr()
     assert set(out.splitlines()) == {
-        f'{run}: {says}: {name}', f'{run}: foreign: notes \\x1b[31m.txt'
-    }  # pyformat: disable
+      f'{run}: {says}: {name}',
+      f'{run}: foreign: notes \\x1b[31m.txt',
+    }
     assert not err
 
 
@@ -113,11 +114,11 @@ def test_a_run_that_has_not_finished(run: pathlib.Path, capfd) -> None:
 
 @pytest.mark.parametrize('stage', rerun.STAGES)
 def test_a_rerun_gives_the_same_bits(
-    finished: pathlib.Path,
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd,
-    stage: str,
+  finished: pathlib.Path,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  capfd,
+  stage: str,
 ) -> None:
   monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
   before = contents(finished)
@@ -127,9 +128,9 @@ def test_a_rerun_gives_the_same_bits(
   assert 'compared to the bit' in out
   # What was not asked for is taken from the run, and only that.
   done = {
-      'heads': 'all 10 heads are trained',
-      'cluster': 'the clusters are there',
-      'features': '60 of 60 features are there',
+    'heads': 'all 10 heads are trained',
+    'cluster': 'the clusters are there',
+    'features': '60 of 60 features are there',
   }
   for other, said in done.items():
     assert (said in err) == (stage not in (other, 'all')), other
@@ -149,15 +150,16 @@ def forge(run: pathlib.Path, stage: str) -> None:
     for line in lines:
       rows = x[line['start'] : line['start'] + size]
       line['digest'] = hashlib.blake2b(
-          rows.tobytes(), digest_size=16
+        rows.tobytes(), digest_size=16
       ).hexdigest()
     index.write_text(
-        ''.join(json.dumps(line) + '\n' for line in (header, *lines))
+      ''.join(json.dumps(line) + '\n' for line in (header, *lines))
     )
   else:
     name, leaf = {
-        'heads': ('heads', 'params.bias'), 'cluster': ('clusters', '0.centers')
-    }[stage]  # pyformat: disable
+      'heads': ('heads', 'params.bias'),
+      'cluster': ('clusters', '0.centers'),
+    }[stage]
     path = run / 'checkpoints' / name
     about = json.loads((path / 'digests.json').read_text())['about']
     leaves = checkpoint.load(path)
@@ -168,15 +170,15 @@ def forge(run: pathlib.Path, stage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'stage, says',
-    [
-        ('heads', 'heads: params.bias is different'),
-        ('cluster', 'clusters: 0.centers is different'),
-        ('features', 'features/features.npy is different (by up to'),
-    ],
+  'stage, says',
+  [
+    ('heads', 'heads: params.bias is different'),
+    ('cluster', 'clusters: 0.centers is different'),
+    ('features', 'features/features.npy is different (by up to'),
+  ],
 )
 def test_a_rerun_tells_what_digests_cannot(
-    run: pathlib.Path, capfd, stage: str, says: str
+  run: pathlib.Path, capfd, stage: str, says: str
 ) -> None:
   forge(run, stage)
   assert launch(f'--workdir={run}') == 0
@@ -212,7 +214,7 @@ def test_a_study_of_given_features(given: pathlib.Path, capfd) -> None:
 
 
 def test_the_same_run_twice_and_another_seed(
-    finished: pathlib.Path, tmp_path: pathlib.Path, capfd
+  finished: pathlib.Path, tmp_path: pathlib.Path, capfd
 ) -> None:
   here = f'--workdir={finished}'
   again = run_of(tmp_path / 'again', '--config=demo:tiny')
@@ -233,7 +235,7 @@ def test_the_same_run_twice_and_another_seed(
 
 
 def test_close_is_no_difference(
-    finished: pathlib.Path, run: pathlib.Path, capfd
+  finished: pathlib.Path, run: pathlib.Path, capfd
 ) -> None:
   results = json.loads((run / 'results.json').read_text())
   results['overall']['accuracy'] += 1e-6
@@ -245,14 +247,14 @@ def test_close_is_no_difference(
   out = capfd.readouterr().out
   assert 'overall.accuracy is within the tolerance' in out
   assert out.splitlines()[-1].endswith(
-      'here processor may explain small differences.'
+    'here processor may explain small differences.'
   )
   assert launch(here, there, '--tolerance=1e-8') == 1
   assert launch(here, there, '--tolerance=0') == 1
 
 
 def test_a_damaged_other_run(
-    finished: pathlib.Path, run: pathlib.Path, capfd
+  finished: pathlib.Path, run: pathlib.Path, capfd
 ) -> None:
   (run / 'clusters.csv').unlink()
   assert launch(f'--workdir={finished}', f'--against={run}') == 1
@@ -262,12 +264,12 @@ def test_a_damaged_other_run(
 
 
 def test_a_folder_in_use(
-    finished: pathlib.Path, run: pathlib.Path, capfd
+  finished: pathlib.Path, run: pathlib.Path, capfd
 ) -> None:
   with run_folder.locked(run, 'run folder', 'workdir'):
     for args in (
-        [f'--workdir={run}'],
-        [f'--workdir={finished}', f'--against={run}'],
+      [f'--workdir={run}'],
+      [f'--workdir={finished}', f'--against={run}'],
     ):
       assert launch(*args) == 4
       one_sentence(capfd.readouterr().err, 'is in use by another run')
@@ -280,23 +282,23 @@ def one_sentence(error: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'flags, says',
-    [
-        ([], 'Say which run it is with --workdir=DIR'),
-        (['--workdir='], 'Say which run it is with --workdir=DIR'),
-        (['--workdir=missing'], 'missing is no run folder'),
-        (['--workdir=empty'], 'empty is no run folder'),
-        (['--workdir=run', '--against=empty'], 'empty is no run folder'),
-        (['--workdir=run', '--rerun=report'], "--rerun is 'report', but must"),
-        (['--workdir=run', '--rerun=all', '--against=run'], 'give one'),
-        (['--workdir=run', '--tolerance=-1'], '--tolerance must be'),
-        (['--workdir=run', '--tolerance=nan'], '--tolerance must be'),
-        (['--workdir=run', '--tolerance=much'], '(see --help)'),
-        (['--workdir=run', 'more'], "'more' is not a flag"),
-    ],
+  'flags, says',
+  [
+    ([], 'Say which run it is with --workdir=DIR'),
+    (['--workdir='], 'Say which run it is with --workdir=DIR'),
+    (['--workdir=missing'], 'missing is no run folder'),
+    (['--workdir=empty'], 'empty is no run folder'),
+    (['--workdir=run', '--against=empty'], 'empty is no run folder'),
+    (['--workdir=run', '--rerun=report'], "--rerun is 'report', but must"),
+    (['--workdir=run', '--rerun=all', '--against=run'], 'give one'),
+    (['--workdir=run', '--tolerance=-1'], '--tolerance must be'),
+    (['--workdir=run', '--tolerance=nan'], '--tolerance must be'),
+    (['--workdir=run', '--tolerance=much'], '(see --help)'),
+    (['--workdir=run', 'more'], "'more' is not a flag"),
+  ],
 )
 def test_mistakes_in_usage(
-    tmp_path: pathlib.Path, monkeypatch, capfd, flags: list[str], says: str
+  tmp_path: pathlib.Path, monkeypatch, capfd, flags: list[str], says: str
 ) -> None:
   monkeypatch.chdir(tmp_path)
   pathlib.Path('empty').mkdir()
@@ -310,11 +312,15 @@ def test_mistakes_in_usage(
 
 def test_the_command_as_a_user_types_it(finished: pathlib.Path) -> None:
   done = subprocess.run(
-      [
-          sys.executable, '-m', 'heterojax.launch.verify',
-          f'--workdir={finished}',
-      ],
-      capture_output=True, text=True, check=False,
-  )  # pyformat: disable
+    [
+      sys.executable,
+      '-m',
+      'heterojax.launch.verify',
+      f'--workdir={finished}',
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
   assert done.returncode == 0, done.stderr
   assert RIGHT in done.stdout

@@ -25,38 +25,38 @@ _CONTAINERS = ('zip', 'legacy')
 
 # Storages and tensors (type, storage, offset, shape, strides) of the sample.
 _VALUES = {
-    '10': np.arange(6, dtype=np.float32),
-    '11': np.array([1.5, -2], np.float16),
-    '12': np.array([1, -2.5, 3], ml_dtypes.bfloat16),
-    '13': np.array([2**40, -1], np.int64),
-    '14': np.array([], np.float32),
+  '10': np.arange(6, dtype=np.float32),
+  '11': np.array([1.5, -2], np.float16),
+  '12': np.array([1, -2.5, 3], ml_dtypes.bfloat16),
+  '13': np.array([2**40, -1], np.int64),
+  '14': np.array([], np.float32),
 }
 _TYPES = {
-    '10': 'FloatStorage',
-    '11': 'HalfStorage',
-    '12': 'BFloat16Storage',
-    '13': 'LongStorage',
-    '14': 'FloatStorage',
+  '10': 'FloatStorage',
+  '11': 'HalfStorage',
+  '12': 'BFloat16Storage',
+  '13': 'LongStorage',
+  '14': 'FloatStorage',
 }
 _TENSORS = {
-    'plain': ('10', 0, (2, 3), (3, 1)),
-    'transposed': ('10', 0, (3, 2), (1, 3)),
-    'sliced': ('10', 2, (2,), (2,)),
-    'half': ('11', 0, (2,), (1,)),
-    'brain': ('12', 0, (3,), (1,)),
-    'long': ('13', 0, (2,), (1,)),
-    'scalar': ('13', 1, (), ()),
-    'empty': ('14', 0, (0, 3), (3, 1)),
+  'plain': ('10', 0, (2, 3), (3, 1)),
+  'transposed': ('10', 0, (3, 2), (1, 3)),
+  'sliced': ('10', 2, (2,), (2,)),
+  'half': ('11', 0, (2,), (1,)),
+  'brain': ('12', 0, (3,), (1,)),
+  'long': ('13', 0, (2,), (1,)),
+  'scalar': ('13', 1, (), ()),
+  'empty': ('14', 0, (0, 3), (3, 1)),
 }
 _EXPECTED = {
-    'plain': np.array([[0, 1, 2], [3, 4, 5]], np.float32),
-    'transposed': np.array([[0, 3], [1, 4], [2, 5]], np.float32),
-    'sliced': np.array([2, 4], np.float32),
-    'half': np.array([1.5, -2], np.float16),
-    'brain': np.array([1, -2.5, 3], np.float32),
-    'long': np.array([2**40, -1], np.int64),
-    'scalar': np.array(-1, np.int64),
-    'empty': np.zeros((0, 3), np.float32),
+  'plain': np.array([[0, 1, 2], [3, 4, 5]], np.float32),
+  'transposed': np.array([[0, 3], [1, 4], [2, 5]], np.float32),
+  'sliced': np.array([2, 4], np.float32),
+  'half': np.array([1.5, -2], np.float16),
+  'brain': np.array([1, -2.5, 3], np.float32),
+  'long': np.array([2**40, -1], np.int64),
+  'scalar': np.array(-1, np.int64),
+  'empty': np.zeros((0, 3), np.float32),
 }
 
 
@@ -78,21 +78,21 @@ def _tensor(key, offset, shape, strides, length=None, view=None) -> bytes:
   """Opcodes by which torch.save refers to a tensor."""
   length = _VALUES[key].size if length is None else length
   return b''.join([
-      _global('torch._utils', '_rebuild_tensor_v2'),
-      b'((',
-      _plain('storage'),
-      _global('torch', _TYPES[key]),
-      _plain(key),
-      _plain('cpu'),
-      _plain(length),
-      b'' if view is None else _plain(view),
-      b'tQ',
-      _plain(offset),
-      _plain(shape),
-      _plain(strides),
-      b'\x89',
-      _global('collections', 'OrderedDict'),
-      b')RtR',
+    _global('torch._utils', '_rebuild_tensor_v2'),
+    b'((',
+    _plain('storage'),
+    _global('torch', _TYPES[key]),
+    _plain(key),
+    _plain('cpu'),
+    _plain(length),
+    b'' if view is None else _plain(view),
+    b'tQ',
+    _plain(offset),
+    _plain(shape),
+    _plain(strides),
+    b'\x89',
+    _global('collections', 'OrderedDict'),
+    b')RtR',
   ])
 
 
@@ -107,8 +107,8 @@ def _container(kind: str, top: bytes, byteorder: str = 'little') -> bytes:
     return b''.join([*heads, top, pickle.dumps(list(raws), 2), *storages])
   if byteorder == 'big':
     raws = {
-        key: values.view(f'u{values.itemsize}').byteswap().tobytes()
-        for key, values in _VALUES.items()
+      key: values.view(f'u{values.itemsize}').byteswap().tobytes()
+      for key, values in _VALUES.items()
     }
   file = io.BytesIO()
   with zipfile.ZipFile(file, 'w') as archive:
@@ -176,21 +176,19 @@ def _only_used(kind: str, top: bytes) -> bytes:
 @pytest.mark.parametrize('wrapper', ['state_dict', 'model_state_dict', 'model'])
 def test_torch_nested_and_prefixed(tmp_path, kind, wrapper):
   inner = _dict({
-      'module.a': _tensor(*_TENSORS['plain']),
-      'module.b': b''.join([
-          _global('torch._utils', '_rebuild_parameter'),
-          b'(',
-          _tensor(*_TENSORS['sliced']),
-          b'\x88',
-          _global('collections', 'OrderedDict'),
-          b')RtR',
-      ]),
+    'module.a': _tensor(*_TENSORS['plain']),
+    'module.b': b''.join([
+      _global('torch._utils', '_rebuild_parameter'),
+      b'(',
+      _tensor(*_TENSORS['sliced']),
+      b'\x88',
+      _global('collections', 'OrderedDict'),
+      b')RtR',
+    ]),
   })
   top = _dict({'epoch': _plain(3), wrapper: inner})
   entries = _read(tmp_path, _only_used(kind, top)).entries
-  _check_equal(
-      entries, {'a': _EXPECTED['plain'], 'b': _EXPECTED['sliced']}
-  )
+  _check_equal(entries, {'a': _EXPECTED['plain'], 'b': _EXPECTED['sliced']})
 
 
 @pytest.mark.parametrize('kind', _CONTAINERS)
@@ -208,11 +206,11 @@ def test_torch_code_is_refused(tmp_path, kind, opcode):
   target = tmp_path / 'ran'
   command = _plain(f'touch {target}')
   call = {
-      'reduce': _global('os', 'system') + command + b'\x85R',
-      'inst': b'(' + command + b'ios\nsystem\n',
-      'obj': b'(' + _global('os', 'system') + command + b'o',
-      'stack': _plain('os') + _plain('system') + b'\x93' + command + b'\x85R',
-      'newobj': _global('os', 'system') + command + b'\x85\x81',
+    'reduce': _global('os', 'system') + command + b'\x85R',
+    'inst': b'(' + command + b'ios\nsystem\n',
+    'obj': b'(' + _global('os', 'system') + command + b'o',
+    'stack': _plain('os') + _plain('system') + b'\x93' + command + b'\x85R',
+    'newobj': _global('os', 'system') + command + b'\x85\x81',
   }[opcode]
   top = _dict({'a': _tensor(*_TENSORS['plain']), 'b': call})
   with pytest.raises(UserError, match=r"names 'os\.system'.*state_dict\(\)"):
@@ -222,25 +220,25 @@ def test_torch_code_is_refused(tmp_path, kind, opcode):
 
 @pytest.mark.parametrize('kind', _CONTAINERS)
 @pytest.mark.parametrize(
-    'tensor',
-    [
-        _tensor('10', 0, (7,), (1,)),
-        _tensor('10', 6, (1,), (1,)),
-        _tensor('10', 6, (), ()),
-        _tensor('10', 0, (2, 3), (4, 1)),
-        _tensor('10', -1, (1,), (1,)),
-        _tensor('10', 0, (-1,), (1,)),
-        _tensor('10', 5, (2,), (-1,)),
-        _tensor('10', 0, (2, 3), (1,)),
-        _tensor('10', 0, (2**62,), (1,)),
-        _tensor('10', 0, (2,), (2**63,)),
-        _tensor('10', 0, (1.0,), (1,)),
-        _tensor('10', 0, (1,), (1,), length=7),
-        _tensor('10', 0, (1,), (1,), length=2**60),
-        _tensor('10', 0, (1,), (1,), length=-1),
-        _tensor('10', 0, (3,), (1,), view=('view', 4, 3)),
-        _plain(1.0),
-    ],
+  'tensor',
+  [
+    _tensor('10', 0, (7,), (1,)),
+    _tensor('10', 6, (1,), (1,)),
+    _tensor('10', 6, (), ()),
+    _tensor('10', 0, (2, 3), (4, 1)),
+    _tensor('10', -1, (1,), (1,)),
+    _tensor('10', 0, (-1,), (1,)),
+    _tensor('10', 5, (2,), (-1,)),
+    _tensor('10', 0, (2, 3), (1,)),
+    _tensor('10', 0, (2**62,), (1,)),
+    _tensor('10', 0, (2,), (2**63,)),
+    _tensor('10', 0, (1.0,), (1,)),
+    _tensor('10', 0, (1,), (1,), length=7),
+    _tensor('10', 0, (1,), (1,), length=2**60),
+    _tensor('10', 0, (1,), (1,), length=-1),
+    _tensor('10', 0, (3,), (1,), view=('view', 4, 3)),
+    _plain(1.0),
+  ],
 )
 def test_torch_impossible_tensor(tmp_path, kind, tensor):
   with pytest.raises(UserError, match='cannot be read as a PyTorch'):
@@ -248,7 +246,7 @@ def test_torch_impossible_tensor(tmp_path, kind, tensor):
 
 
 @pytest.mark.parametrize(
-    'top', [b'}', b']', _plain(1), _plain({'a': 1}), _plain({1: 2})]
+  'top', [b'}', b']', _plain(1), _plain({'a': 1}), _plain({1: 2})]
 )
 def test_torch_no_state_dict(tmp_path, top):
   with pytest.raises(UserError, match=r'save model\.state_dict\(\)'):
@@ -269,10 +267,10 @@ def test_torch_real_file():
     pytest.skip('the EfficientNet-Lite0 weights are not installed')
   (folder,) = spec.submodule_search_locations
   file = weight_files.read(
-      pathlib.Path(folder) / 'models' / 'efficientnet-lite0-57934424.pth'
+    pathlib.Path(folder) / 'models' / 'efficientnet-lite0-57934424.pth'
   )
   assert file.sha256 == (
-      '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
+    '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
   )
   assert len(file.entries) == 296
   assert file.entries['_fc.weight'].shape == (1000, 1280)
@@ -282,18 +280,18 @@ def test_torch_real_file():
 def _keras_arrays() -> dict[str, np.ndarray]:
   """Entries of a small model, in the names the reader gives them."""
   names = {
-      'normalization': ('mean', 'variance'),
-      'stem_conv': ('kernel',),
-      'stem_bn': ('gamma', 'beta', 'moving_mean', 'moving_variance'),
-      'block1a_dwconv': ('depthwise_kernel',),
-      'block1a_se_reduce': ('kernel', 'bias'),
-      'predictions': ('kernel', 'bias'),
+    'normalization': ('mean', 'variance'),
+    'stem_conv': ('kernel',),
+    'stem_bn': ('gamma', 'beta', 'moving_mean', 'moving_variance'),
+    'block1a_dwconv': ('depthwise_kernel',),
+    'block1a_se_reduce': ('kernel', 'bias'),
+    'predictions': ('kernel', 'bias'),
   }
   arrays = {
-      f'{layer}/{variable}': np.full((2, 3), index, np.float32)
-      for index, (layer, variable) in enumerate(
-          (layer, variable) for layer in names for variable in names[layer]
-      )
+    f'{layer}/{variable}': np.full((2, 3), index, np.float32)
+    for index, (layer, variable) in enumerate(
+      (layer, variable) for layer in names for variable in names[layer]
+    )
   }
   return arrays | {'normalization/count': np.array(7, np.int64)}
 
@@ -318,8 +316,7 @@ def _write_legacy(group, suffix=':0', depthwise='depthwise_kernel', chunks=0):
   for layer, variables in layers.items():
     subgroup = group.create_group(layer)
     paths = [
-        (depthwise if v == 'depthwise_kernel' else v) + suffix
-        for v in variables
+      (depthwise if v == 'depthwise_kernel' else v) + suffix for v in variables
     ]
     # Keras 2 names the variables of this layer without the layer.
     if layer != 'normalization':
@@ -334,12 +331,12 @@ def _write_legacy(group, suffix=':0', depthwise='depthwise_kernel', chunks=0):
 def _write_keras3(file, named=True):
   """The layout of Keras 3 `.weights.h5`."""
   classes = {
-      'normalization': 'normalization',
-      'stem_conv': 'conv2d',
-      'stem_bn': 'batch_normalization',
-      'block1a_dwconv': 'depthwise_conv2d',
-      'block1a_se_reduce': 'conv2d_1',
-      'predictions': 'dense',
+    'normalization': 'normalization',
+    'stem_conv': 'conv2d',
+    'stem_bn': 'batch_normalization',
+    'block1a_dwconv': 'depthwise_conv2d',
+    'block1a_se_reduce': 'conv2d_1',
+    'predictions': 'dense',
   }
   for layer, variables in _keras_layers().items():
     group = file.create_group(f'layers/{classes[layer]}/vars')
@@ -360,13 +357,13 @@ def _keras_content(write, *args, **options) -> bytes:
 
 
 @pytest.mark.parametrize(
-    'options',
-    [
-        {},
-        {'suffix': ''},
-        {'suffix': '', 'depthwise': 'kernel'},
-        {'chunks': 3},
-    ],
+  'options',
+  [
+    {},
+    {'suffix': ''},
+    {'suffix': '', 'depthwise': 'kernel'},
+    {'chunks': 3},
+  ],
 )
 def test_keras_legacy(tmp_path, options):
   content = _keras_content(_write_legacy, **options)
@@ -383,9 +380,7 @@ def test_keras_whole_model(tmp_path):
     group.create_group('top_level_model_weights')
     file['optimizer_weights/adam/iteration'] = np.zeros(())
 
-  _check_equal(
-      _read(tmp_path, _keras_content(write)).entries, _keras_arrays()
-  )
+  _check_equal(_read(tmp_path, _keras_content(write)).entries, _keras_arrays())
 
 
 def test_keras_model_in_model(tmp_path):
@@ -398,7 +393,9 @@ def test_keras_model_in_model(tmp_path):
       group[name] = np.ones(2)
 
   assert set(_read(tmp_path, _keras_content(write)).entries) == {
-      'stem_conv/kernel', 'stem_bn/beta', 'normalization_1/mean'
+    'stem_conv/kernel',
+    'stem_bn/beta',
+    'normalization_1/mean',
   }
 
 
@@ -410,19 +407,19 @@ def test_keras3(tmp_path):
 def test_keras3_without_names(tmp_path):
   entries = _read(tmp_path, _keras_content(_write_keras3, False)).entries
   assert set(entries) == {
-      'batch_normalization/beta',
-      'batch_normalization/gamma',
-      'batch_normalization/moving_mean',
-      'batch_normalization/moving_variance',
-      'conv2d/kernel',
-      'conv2d_1/bias',
-      'conv2d_1/kernel',
-      'dense/bias',
-      'dense/kernel',
-      'depthwise_conv2d/depthwise_kernel',
-      'normalization/count',
-      'normalization/mean',
-      'normalization/variance',
+    'batch_normalization/beta',
+    'batch_normalization/gamma',
+    'batch_normalization/moving_mean',
+    'batch_normalization/moving_variance',
+    'conv2d/kernel',
+    'conv2d_1/bias',
+    'conv2d_1/kernel',
+    'dense/bias',
+    'dense/kernel',
+    'depthwise_conv2d/depthwise_kernel',
+    'normalization/count',
+    'normalization/mean',
+    'normalization/variance',
   }
 
 
@@ -437,7 +434,7 @@ def test_keras_normalization_name_bfloat16_and_numbers(tmp_path):
   entries = _read(tmp_path, _keras_content(write)).entries
   assert entries['normalization/variance'] == 2
   _check_equal(
-      {'x': entries['my_layer/0']}, {'x': np.array([1, -2.5], np.float32)}
+    {'x': entries['my_layer/0']}, {'x': np.array([1, -2.5], np.float32)}
   )
 
 
@@ -475,11 +472,16 @@ def _sequences(file):
 
 
 @pytest.mark.parametrize(
-    'write',
-    [
-        _link_outside, _virtual, _huge, _strings, _twice, _sequences,
-        lambda file: None,
-    ],
+  'write',
+  [
+    _link_outside,
+    _virtual,
+    _huge,
+    _strings,
+    _twice,
+    _sequences,
+    lambda file: None,
+  ],
 )
 def test_keras_refused(tmp_path, write):
   with pytest.raises(UserError, match='cannot be read as a Keras'):
@@ -496,9 +498,7 @@ def test_keras_endless_heap(tmp_path):
 
 def _safetensors_content() -> bytes:
   plain = {
-      name: array.copy()
-      for name, array in _EXPECTED.items()
-      if name != 'brain'
+    name: array.copy() for name, array in _EXPECTED.items() if name != 'brain'
   }
   return safetensors.numpy.save(plain)
 
@@ -506,7 +506,7 @@ def _safetensors_content() -> bytes:
 def test_safetensors(tmp_path):
   file = _read(tmp_path, _safetensors_content())
   _check_equal(
-      file.entries, {k: v for k, v in _EXPECTED.items() if k != 'brain'}
+    file.entries, {k: v for k, v in _EXPECTED.items() if k != 'brain'}
   )
   assert file.layout == 'torch'
 
@@ -528,11 +528,11 @@ def test_no_weight_file(tmp_path, name):
 
 
 _CONTENTS = {
-    'zip': _sample('zip'),
-    'legacy': _sample('legacy'),
-    'keras2': _keras_content(_write_legacy),
-    'keras3': _keras_content(_write_keras3),
-    'safetensors': _safetensors_content(),
+  'zip': _sample('zip'),
+  'legacy': _sample('legacy'),
+  'keras2': _keras_content(_write_legacy),
+  'keras3': _keras_content(_write_keras3),
+  'safetensors': _safetensors_content(),
 }
 
 
@@ -550,10 +550,10 @@ def test_truncated(tmp_path, kind):
 
 @pytest.mark.parametrize('kind', ['zip', 'legacy', 'safetensors'])
 @hypothesis.settings(
-    max_examples=200,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+  max_examples=200,
+  derandomize=True,
+  deadline=None,
+  suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 @hypothesis.given(data=st.data())
 def test_flipped_bytes(tmp_path, kind, data):
@@ -562,10 +562,10 @@ def test_flipped_bytes(tmp_path, kind, data):
 
 @pytest.mark.parametrize('kind', ['keras2', 'keras3'])
 @hypothesis.settings(
-    max_examples=8,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+  max_examples=8,
+  derandomize=True,
+  deadline=None,
+  suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 @hypothesis.given(data=st.data())
 def test_flipped_bytes_of_hdf5(tmp_path, kind, data):
@@ -574,9 +574,7 @@ def test_flipped_bytes_of_hdf5(tmp_path, kind, data):
 
 def _read_flipped(folder, content, data):
   content = bytearray(content)
-  flips = st.tuples(
-      st.integers(0, len(content) - 1), st.integers(1, 255)
-  )
+  flips = st.tuples(st.integers(0, len(content) - 1), st.integers(1, 255))
   for position, bits in data.draw(st.lists(flips, min_size=1, max_size=4)):
     content[position] ^= bits
   try:
@@ -598,8 +596,8 @@ def test_torch_keys_that_cannot_be_hashed(tmp_path, kind, use, huge):
 def test_hdf5_that_never_ends_or_lies(tmp_path, monkeypatch):
   """A process of its own reads it; whatever ends that is one sentence."""
   for code, match in (
-      ('import os; os.abort()', 'crashes or never ends'),
-      ('print("it says so", end=""); raise SystemExit(2)', ': it says so.'),
+    ('import os; os.abort()', 'crashes or never ends'),
+    ('print("it says so", end=""); raise SystemExit(2)', ': it says so.'),
   ):
     script = tmp_path / 'script.py'
     script.write_text(code)
@@ -612,8 +610,8 @@ def test_hdf5_is_read_within_limits(tmp_path, monkeypatch):
   """The script limits its own memory and time before it looks at a file."""
   source = keras_h5.SCRIPT.read_text()
   for find, put in (
-      ('content = safe', 'np.zeros(3 << 30, np.uint8)\n    content = safe'),
-      ('_SECONDS = 10', '_SECONDS = 1'),
+    ('content = safe', 'np.zeros(3 << 30, np.uint8)\n    content = safe'),
+    ('_SECONDS = 10', '_SECONDS = 1'),
   ):
     assert source.count(find) == 1
     source = source.replace(find, put)

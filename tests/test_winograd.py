@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from heterojax import backbones
-from heterojax import forward
 from heterojax.backbones import layers
 from heterojax.backbones import strided
 from heterojax.backbones import winograd
+from heterojax.compute import forward
 
 
 def _exact(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -20,19 +20,19 @@ def _exact(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
   height, width = x.shape[1:3]
   x = np.pad(x.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
   return sum(
-      x[:, i : i + height, j : j + width] @ kernel[i, j].astype(np.float64)
-      for i in range(3)
-      for j in range(3)
+    x[:, i : i + height, j : j + width] @ kernel[i, j].astype(np.float64)
+    for i in range(3)
+    for j in range(3)
   )
 
 
 def _conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   return jax.lax.conv_general_dilated(
-      x,
-      kernel,
-      (stride, stride),
-      'VALID',
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    x,
+    kernel,
+    (stride, stride),
+    'VALID',
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
 
 
@@ -43,10 +43,18 @@ def _assert_near(got: jax.Array, want: np.ndarray, error: float) -> None:
 
 # The last three are done strip by strip, of unequal heights but for one.
 @pytest.mark.parametrize(
-    'shape',
-    [(2, 1, 1), (1, 2, 3), (3, 4, 4), (2, 5, 7), (1, 13, 6), (3, 28, 28),
-     (2, 45, 33), (1, 64, 64)],
-)  # pyformat: disable
+  'shape',
+  [
+    (2, 1, 1),
+    (1, 2, 3),
+    (3, 4, 4),
+    (2, 5, 7),
+    (1, 13, 6),
+    (3, 28, 28),
+    (2, 45, 33),
+    (1, 64, 64),
+  ],
+)
 def test_equals_the_exact_convolution(shape: tuple[int, ...]) -> None:
   rng = np.random.default_rng(0)
   x = rng.normal(size=(*shape, 40)).astype(np.float32)
@@ -65,13 +73,11 @@ def test_is_about_as_exact_as_the_plain_convolution() -> None:
   want = _exact(x, kernel)
   padded = layers.pad(jnp.asarray(x), 3, 1, 'same')
   errors = [
-      np.sqrt(np.mean((np.asarray(y, np.float64) - want) ** 2)) / want.std()
-      for y in (
-          jax.jit(winograd.convolve)(
-              x, winograd.transform(kernel), jnp.zeros(16)
-          ),
-          _conv(padded, kernel, 1),
-      )
+    np.sqrt(np.mean((np.asarray(y, np.float64) - want) ** 2)) / want.std()
+    for y in (
+      jax.jit(winograd.convolve)(x, winograd.transform(kernel), jnp.zeros(16)),
+      _conv(padded, kernel, 1),
+    )
   ]
   # The usual points are at 2e-6.
   assert errors[0] < 1.3e-6 and errors[0] < 6 * errors[1]
@@ -86,7 +92,7 @@ def _in_bfloat16(conv: layers.Conv, x: jax.Array) -> jax.Array:
 @pytest.mark.parametrize('padding', ['same', 'symmetric'])
 @pytest.mark.parametrize('sides', [(9, 8), (30, 41)])
 def test_a_transformed_layer_is_the_same(
-    padding: layers.Padding, sides: tuple[int, int]
+  padding: layers.Padding, sides: tuple[int, int]
 ) -> None:
   rng = np.random.default_rng(0)
   conv = layers.Conv(32, 6, kernel_size=3, padding=padding)
@@ -103,10 +109,10 @@ def test_a_transformed_layer_is_the_same(
 
 def test_other_layers_stay_as_they_are() -> None:
   for conv in (
-      layers.Conv(64, 64),
-      layers.Conv(64, 64, kernel_size=5),
-      layers.Conv(64, 64, kernel_size=3, stride=2),
-      layers.Conv(3, 64, kernel_size=3),
+    layers.Conv(64, 64),
+    layers.Conv(64, 64, kernel_size=5),
+    layers.Conv(64, 64, kernel_size=3, stride=2),
+    layers.Conv(3, 64, kernel_size=3),
   ):
     conv.transform()
     assert conv.points is None
@@ -116,7 +122,7 @@ def test_other_layers_stay_as_they_are() -> None:
 @pytest.mark.parametrize('size', [3, 7])
 @pytest.mark.parametrize('sides', [(8, 9), (15, 12)])
 def test_strides_of_two(
-    padding: layers.Padding, size: int, sides: tuple[int, int]
+  padding: layers.Padding, size: int, sides: tuple[int, int]
 ) -> None:
   rng = np.random.default_rng(0)
   x = jnp.asarray(rng.normal(size=(2, *sides, 3)), jnp.float32)
@@ -129,7 +135,7 @@ def test_strides_of_two(
 @pytest.mark.parametrize('size,stride,margin', [(3, 2, 1), (2, 2, 0)])
 @pytest.mark.parametrize('sides', [(8, 9), (7, 5)])
 def test_max_pool_and_its_gradient(
-    size: int, stride: int, margin: int, sides: tuple[int, int]
+  size: int, stride: int, margin: int, sides: tuple[int, int]
 ) -> None:
   # Whole numbers, of which many are equal.
   rng = np.random.default_rng(0)
@@ -138,12 +144,12 @@ def test_max_pool_and_its_gradient(
   def windows(x: jax.Array) -> jax.Array:
     around = (margin, margin)
     return jax.lax.reduce_window(
-        x,
-        -jnp.inf,
-        jax.lax.max,
-        (1, size, size, 1),
-        (1, stride, stride, 1),
-        ((0, 0), around, around, (0, 0)),
+      x,
+      -jnp.inf,
+      jax.lax.max,
+      (1, size, size, 1),
+      (1, stride, stride, 1),
+      ((0, 0), around, around, (0, 0)),
     )
 
   want, peer = jax.vjp(windows, x)
@@ -163,8 +169,8 @@ def test_frozen_networks_give_what_trainable_ones_give(name: str) -> None:
   want = np.asarray(trainable.feature_map(x))
   _assert_near(frozen.feature_map(x), want, 1e-5)
   points = [
-      sum(path[-1] == 'points' for path, _ in nnx.to_flat_state(state))
-      for state in (frozen.params['network'], trainable.params['network'])
+    sum(path[-1] == 'points' for path, _ in nnx.to_flat_state(state))
+    for state in (frozen.params['network'], trainable.params['network'])
   ]
   # All of 3 x 3 but for those that stride and the first.
   assert points == [{'resnet18': 13, 'vgg16': 12}[name], 0]

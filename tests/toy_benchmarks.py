@@ -71,7 +71,7 @@ def _counted(scale: sides.Scale, *, steady: bool) -> sides.Side:
     return len(runs)
 
   return sides.Side(
-      run, steady=steady, compared=lambda last: {'value': np.array(last)}
+    run, steady=steady, compared=lambda last: {'value': np.array(last)}
   )
 
 
@@ -81,7 +81,8 @@ def _gap(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
 
 def _last(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   return {
-      'our_runs': float(ours['value']), 'their_runs': float(theirs['value'])
+    'our_runs': float(ours['value']),
+    'their_runs': float(theirs['value']),
   }
 
 
@@ -90,27 +91,27 @@ def _nothing(scale: sides.Scale) -> None:
 
 
 _TURNS = {
-    'ours': functools.partial(_counted, steady=False),
-    'steady': functools.partial(_counted, steady=True),
-    'full': functools.partial(_counted, steady=True),
+  'ours': functools.partial(_counted, steady=False),
+  'steady': functools.partial(_counted, steady=True),
+  'full': functools.partial(_counted, steady=True),
 }
 CASES = {
-    'toy': sides.Case(
-        'sleeps',
-        {
-            'ours': _sleeps(0.02, 1.0),
-            'slow': _sleeps(0.1, 3.0, 0.5),
-            'absent': _absent,
-            'broken': _broken,
-            'dies': _dies,
-            'hungry/100 MB': _hungry,
-            'parent': _parent,
-        },
-        _gap,
-        lambda scale: (scale.folder / 'prepared').touch(),
-    ),
-    'turns': sides.Case(
-        'counts', _TURNS, _last, turns=(1, 3), full_only=('full',)
-    ),
-    'unprepared': sides.Case('nothing', _TURNS, _last, _nothing),
+  'toy': sides.Case(
+    'sleeps',
+    {
+      'ours': _sleeps(0.02, 1.0),
+      'slow': _sleeps(0.1, 3.0, 0.5),
+      'absent': _absent,
+      'broken': _broken,
+      'dies': _dies,
+      'hungry/100 MB': _hungry,
+      'parent': _parent,
+    },
+    _gap,
+    lambda scale: (scale.folder / 'prepared').touch(),
+  ),
+  'turns': sides.Case(
+    'counts', _TURNS, _last, turns=(1, 3), full_only=('full',)
+  ),
+  'unprepared': sides.Case('nothing', _TURNS, _last, _nothing),
 }

@@ -8,23 +8,23 @@ from flax import nnx
 import jax
 import jax.numpy as jnp
 
-from heterojax import cores
 from heterojax.backbones import imagenet
 from heterojax.backbones import networks
 from heterojax.backbones import porting
 from heterojax.backbones import sources
 from heterojax.backbones import weight_files
+from heterojax.compute import cores
 from heterojax.errors import UserError
 
 NAMES = tuple(networks.ARCHITECTURES)
 SOURCE_NAMES = (
-    'auto',
-    'keras',
-    'keras_imagenet',
-    'torchvision',
-    'timm',
-    'timm_tf',
-    'lukemelas',
+  'auto',
+  'keras',
+  'keras_imagenet',
+  'torchvision',
+  'timm',
+  'timm_tf',
+  'lukemelas',
 )
 
 
@@ -78,8 +78,8 @@ class Backbone:
     """
     if not self.has_top:
       raise UserError(
-          f'The weights of {self.name} ({self.weights}) have no classifier, so'
-          ' there are no logits: load a file with its top.'
+        f'The weights of {self.name} ({self.weights}) have no classifier, so'
+        ' there are no logits: load a file with its top.'
       )
     return _jitted(self.graphdef, 'logits', self.params, _images(x))
 
@@ -92,7 +92,7 @@ def _images(x: jax.typing.ArrayLike) -> jax.Array:
 
 
 def apply(
-    graphdef: nnx.GraphDef, output: str, params: Any, x: jax.Array
+  graphdef: nnx.GraphDef, output: str, params: Any, x: jax.Array
 ) -> jax.Array:
   """Preprocesses 0..255 RGB and runs the network; pure, for use under jit."""
   network = nnx.merge(graphdef, params['network'])
@@ -100,7 +100,7 @@ def apply(
 
 
 def forward_training(
-    graphdef: nnx.GraphDef, params: Any, x: jax.Array
+  graphdef: nnx.GraphDef, params: Any, x: jax.Array
 ) -> tuple[jax.Array, Any]:
   """Pooled features as training sees them; pure, for use under jit and grad.
 
@@ -131,13 +131,13 @@ _jitted = jax.jit(apply, static_argnums=(0, 1))
 
 
 def load(
-    name: str,
-    weights: str | pathlib.Path | None = 'imagenet',
-    source: str = 'auto',
-    *,
-    download: bool = False,
-    trainable: bool = False,
-    top: bool = True,
+  name: str,
+  weights: str | pathlib.Path | None = 'imagenet',
+  source: str = 'auto',
+  *,
+  download: bool = False,
+  trainable: bool = False,
+  top: bool = True,
 ) -> Backbone:
   """Loads a network.
 
@@ -163,14 +163,14 @@ def load(
   """
   if name not in NAMES:
     raise UserError(
-        f'There is no backbone {name!r}: --config.backbone.name is one of'
-        f' {", ".join(NAMES)}.'
+      f'There is no backbone {name!r}: --config.backbone.name is one of'
+      f' {", ".join(NAMES)}.'
     )
   known = sources.SOURCES[name]
   if source not in SOURCE_NAMES or (source != 'auto' and source not in known):
     raise UserError(
-        f'There is no weight source {source!r} for {name}:'
-        f' --config.backbone.source is auto or one of {", ".join(known)}.'
+      f'There is no weight source {source!r} for {name}:'
+      f' --config.backbone.source is auto or one of {", ".join(known)}.'
     )
   if weights is None:
     source = next(iter(known)) if source == 'auto' else source
@@ -189,8 +189,8 @@ def load(
     row = known[source]
     if row.layout != file.layout:
       raise UserError(
-          f'{path} is a {file.layout} file, but the source {source!r} writes'
-          f' {row.layout} files: change --config.backbone.source.'
+        f'{path} is a {file.layout} file, but the source {source!r} writes'
+        f' {row.layout} files: change --config.backbone.source.'
       )
     has_top = top and sources.has_top(row, file)
     graphdef, state = networks.build(name, row, trainable, has_top)
@@ -202,11 +202,11 @@ def load(
   if not trainable and cores.are_the_devices():
     graphdef, params = networks.transformed(graphdef, params)
   return Backbone(
-      name=name,
-      source=source,
-      weights='random' if file is None else str(weights),
-      weights_sha256=None if file is None else file.sha256,
-      has_top=has_top,
-      params=params,
-      graphdef=graphdef,
+    name=name,
+    source=source,
+    weights='random' if file is None else str(weights),
+    weights_sha256=None if file is None else file.sha256,
+    has_top=has_top,
+    params=params,
+    graphdef=graphdef,
   )

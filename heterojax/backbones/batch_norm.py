@@ -15,12 +15,12 @@ from flax import nnx
 import jax
 import jax.numpy as jnp
 
-from heterojax import cores
+from heterojax.compute import cores
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def normalise(
-    x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
+  x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Normalises a batch (Ioffe and Szegedy 2015).
 
@@ -76,7 +76,7 @@ def _backward(epsilon, saved, gradients):
   g = gradients[0]
   n = x.size // x.shape[-1]
   d_bias, d_scale = _sums(
-      lambda g, x: (g, g * (x - _wide(mean, x)) * _wide(inverse, x)), g, x
+    lambda g, x: (g, g * (x - _wide(mean, x)) * _wide(inverse, x)), g, x
   )
   factor = scale * inverse
   slope = -factor * inverse * d_scale / n

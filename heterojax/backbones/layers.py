@@ -4,7 +4,8 @@ Axes: B batch, H height, W width, C channels. Everything is NHWC, and kernels
 are stored as Keras stores them (HWIO), depthwise ones as `[H, W, C]`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 import functools
 from typing import Literal
 
@@ -13,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heterojax import cores
 from heterojax.backbones import depthwise
 from heterojax.backbones import strided
 from heterojax.backbones import winograd
 from heterojax.backbones.batch_norm import BatchNorm
 from heterojax.backbones.batch_norm import Norm
+from heterojax.compute import cores
 
 Padding = Literal['same', 'symmetric']
 
@@ -46,7 +47,7 @@ def _relu6_slope(primals, tangents):
 
 
 def pad(
-    x: jax.Array, kernel_size: int, stride: int, padding: Padding
+  x: jax.Array, kernel_size: int, stride: int, padding: Padding
 ) -> jax.Array:
   """Zero-pads `[B, H, W, C]` so that a VALID window gives ceil(size / stride).
 
@@ -68,9 +69,7 @@ def pad(
     total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
     return total // 2, total - total // 2
 
-  return jnp.pad(
-      x, ((0, 0), amounts(x.shape[1]), amounts(x.shape[2]), (0, 0))
-  )
+  return jnp.pad(x, ((0, 0), amounts(x.shape[1]), amounts(x.shape[2]), (0, 0)))
 
 
 def in_turn(blocks: Sequence[nnx.Module], x: jax.Array) -> jax.Array:
@@ -80,7 +79,7 @@ def in_turn(blocks: Sequence[nnx.Module], x: jax.Array) -> jax.Array:
 
 
 def image_by_image(
-    function: Callable[[jax.Array], jax.Array], x: jax.Array
+  function: Callable[[jax.Array], jax.Array], x: jax.Array
 ) -> jax.Array:
   """Applies what treats images alone to `[B, H, W, C]`.
 
@@ -113,7 +112,7 @@ def _image_mean_slope(primals, tangents):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
 def max_pool(
-    x: jax.Array, size: int, stride: int, margin: int = 0
+  x: jax.Array, size: int, stride: int, margin: int = 0
 ) -> jax.Array:
   """Largest of each window of `[B, H, W, C]`; the margin never is.
 
@@ -123,15 +122,13 @@ def max_pool(
   if not cores.are_the_devices():
     return _reduced_windows(x, size, stride, margin)
   around = (margin, margin)
-  x = jnp.pad(
-      x, ((0, 0), around, around, (0, 0)), constant_values=-jnp.inf
-  )
+  x = jnp.pad(x, ((0, 0), around, around, (0, 0)), constant_values=-jnp.inf)
   for axis in (1, 2):
     stop = (x.shape[axis] - size) // stride * stride + 1
-    x = functools.reduce(jnp.maximum, [
-        jax.lax.slice_in_dim(x, k, k + stop, stride, axis)
-        for k in range(size)
-    ])
+    x = functools.reduce(
+      jnp.maximum,
+      [jax.lax.slice_in_dim(x, k, k + stop, stride, axis) for k in range(size)],
+    )
   return x
 
 
@@ -139,27 +136,25 @@ def max_pool(
 def _max_pool_slope(size, stride, margin, primals, tangents):
   # To the first of equal numbers; the maximum of slices would divide it.
   return jax.jvp(
-      lambda x: _reduced_windows(x, size, stride, margin), primals, tangents
+    lambda x: _reduced_windows(x, size, stride, margin), primals, tangents
   )
 
 
 def _reduced_windows(
-    x: jax.Array, size: int, stride: int, margin: int
+  x: jax.Array, size: int, stride: int, margin: int
 ) -> jax.Array:
   around = (margin, margin)
   return jax.lax.reduce_window(
-      x,
-      -jnp.inf,
-      jax.lax.max,
-      (1, size, size, 1),
-      (1, stride, stride, 1),
-      ((0, 0), around, around, (0, 0)),
+    x,
+    -jnp.inf,
+    jax.lax.max,
+    (1, size, size, 1),
+    (1, stride, stride, 1),
+    ((0, 0), around, around, (0, 0)),
   )
 
 
-def _bias_or_norm(
-    layer: nnx.Module, features: int, norm: Norm | None
-) -> None:
+def _bias_or_norm(layer: nnx.Module, features: int, norm: Norm | None) -> None:
   """Gives a convolution its bias, or a batch norm that makes one useless."""
   layer.bias = nnx.Param(jnp.zeros(features)) if norm is None else None
   layer.norm = None if norm is None else BatchNorm(features, norm)
@@ -182,17 +177,17 @@ class Conv(nnx.Module):
   """
 
   def __init__(
-      self,
-      features_in: int,
-      features_out: int,
-      *,
-      kernel_size: int = 1,
-      stride: int = 1,
-      padding: Padding = 'same',
-      norm: Norm | None = None,
+    self,
+    features_in: int,
+    features_out: int,
+    *,
+    kernel_size: int = 1,
+    stride: int = 1,
+    padding: Padding = 'same',
+    norm: Norm | None = None,
   ):
     self.kernel = nnx.Param(
-        jnp.zeros((kernel_size, kernel_size, features_in, features_out))
+      jnp.zeros((kernel_size, kernel_size, features_in, features_out))
     )
     _bias_or_norm(self, features_out, norm)
     self.stride, self.padding = stride, padding
@@ -222,9 +217,12 @@ class Conv(nnx.Module):
       return _finish(self, strided.convolve(x, kernel))
     strides = (self.stride, self.stride)
     dimensions = ('NHWC', 'HWIO', 'NHWC')
-    return _finish(self, jax.lax.conv_general_dilated(
+    return _finish(
+      self,
+      jax.lax.conv_general_dilated(
         x, kernel, strides, 'VALID', dimension_numbers=dimensions
-    ))
+      ),
+    )
 
 
 class DepthwiseConv(nnx.Module):
@@ -237,13 +235,13 @@ class DepthwiseConv(nnx.Module):
   """
 
   def __init__(
-      self,
-      features: int,
-      *,
-      kernel_size: int,
-      stride: int,
-      padding: Padding,
-      norm: Norm | None = None,
+    self,
+    features: int,
+    *,
+    kernel_size: int,
+    stride: int,
+    padding: Padding,
+    norm: Norm | None = None,
   ):
     self.kernel = nnx.Param(jnp.zeros((kernel_size, kernel_size, features)))
     _bias_or_norm(self, features, norm)

@@ -14,24 +14,24 @@ from heterojax.backbones import sources
 from heterojax.backbones import vgg
 
 ARCHITECTURES = {
-    **{
-        name: functools.partial(efficientnet.EfficientNet, variant)
-        for name, variant in efficientnet.VARIANTS.items()
-    },
-    'resnet18': resnet.ResNet18,
-    'vgg16': vgg.VGG16,
+  **{
+    name: functools.partial(efficientnet.EfficientNet, variant)
+    for name, variant in efficientnet.VARIANTS.items()
+  },
+  'resnet18': resnet.ResNet18,
+  'vgg16': vgg.VGG16,
 }
 
 
 def build(
-    name: str, row: sources.Source, trainable: bool, with_top: bool
+  name: str, row: sources.Source, trainable: bool, with_top: bool
 ) -> tuple[nnx.GraphDef, nnx.State]:
   """Graph and shapes of a network, without allocating it."""
   network = functools.partial(
-      ARCHITECTURES[name],
-      padding=row.padding,
-      norm=row.norm if trainable else None,
-      with_top=with_top,
+    ARCHITECTURES[name],
+    padding=row.padding,
+    norm=row.norm if trainable else None,
+    with_top=with_top,
   )
   return nnx.split(nnx.eval_shape(network))
 
@@ -45,27 +45,25 @@ def shapes(state: nnx.State) -> dict[str, dict[str, tuple[int, ...]]]:
 
 
 def params(
-    state: nnx.State,
-    filled: dict[str, dict[str, np.ndarray]],
-    mean: np.ndarray,
-    std: np.ndarray,
+  state: nnx.State,
+  filled: dict[str, dict[str, np.ndarray]],
+  mean: np.ndarray,
+  std: np.ndarray,
 ) -> dict[str, Any]:
   leaves = [
-      (path, variable.replace(
-          filled['.'.join(map(str, path[:-1]))][path[-1]]
-      ))
-      for path, variable in nnx.to_flat_state(state)
+    (path, variable.replace(filled['.'.join(map(str, path[:-1]))][path[-1]]))
+    for path, variable in nnx.to_flat_state(state)
   ]
   # At once: `jnp.asarray` would compile a program for every shape.
   return jax.device_put({
-      'network': nnx.from_flat_state(leaves),
-      'mean': np.float32(mean)[None, None, None],
-      'std': np.float32(std)[None, None, None],
+    'network': nnx.from_flat_state(leaves),
+    'mean': np.float32(mean)[None, None, None],
+    'std': np.float32(std)[None, None, None],
   })
 
 
 def transformed(
-    graphdef: nnx.GraphDef, params: dict[str, Any]
+  graphdef: nnx.GraphDef, params: dict[str, Any]
 ) -> tuple[nnx.GraphDef, dict[str, Any]]:
   """The same network, its convolutions ready for inference on CPU."""
   network = nnx.merge(graphdef, params['network'])
@@ -77,7 +75,7 @@ def transformed(
 
 
 def random(
-    shapes: dict[str, dict[str, tuple[int, ...]]], row: sources.Source
+  shapes: dict[str, dict[str, tuple[int, ...]]], row: sources.Source
 ) -> dict[str, dict[str, np.ndarray]]:
   """He-normal kernels and the rest without effect, from a fixed seed."""
   rng = np.random.Generator(np.random.Philox(0))
@@ -88,9 +86,9 @@ def random(
   filled = {}
   for layer, leaves in shapes.items():
     filled[layer] = {
-        leaf: np.full(shape, plain[leaf], np.float32)
-        for leaf, shape in leaves.items()
-        if leaf != 'kernel'
+      leaf: np.full(shape, plain[leaf], np.float32)
+      for leaf, shape in leaves.items()
+      if leaf != 'kernel'
     }
     if 'kernel' in leaves:
       shape = leaves['kernel']

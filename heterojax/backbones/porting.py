@@ -14,50 +14,50 @@ from heterojax.backbones.weight_files import WeightFile
 from heterojax.errors import UserError
 
 _SUFFIXES = {
-    'keras': {
-        'kernel': '/kernel',
-        'depthwise': '/depthwise_kernel',
-        'bias': '/bias',
-        'gamma': '/gamma',
-        'beta': '/beta',
-        'mean': '/moving_mean',
-        'variance': '/moving_variance',
-    },
-    'torch': {
-        'kernel': '.weight',
-        'depthwise': '.weight',
-        'bias': '.bias',
-        'gamma': '.weight',
-        'beta': '.bias',
-        'mean': '.running_mean',
-        'variance': '.running_var',
-    },
+  'keras': {
+    'kernel': '/kernel',
+    'depthwise': '/depthwise_kernel',
+    'bias': '/bias',
+    'gamma': '/gamma',
+    'beta': '/beta',
+    'mean': '/moving_mean',
+    'variance': '/moving_variance',
+  },
+  'torch': {
+    'kernel': '.weight',
+    'depthwise': '.weight',
+    'bias': '.bias',
+    'gamma': '.weight',
+    'beta': '.bias',
+    'mean': '.running_mean',
+    'variance': '.running_var',
+  },
 }
 # Our name of a batch norm's leaf to the kind of its entry.
 _NORM_LEAVES = {
-    'scale': 'gamma',
-    'bias': 'beta',
-    'mean': 'mean',
-    'var': 'variance',
+  'scale': 'gamma',
+  'bias': 'beta',
+  'mean': 'mean',
+  'var': 'variance',
 }
 # Counters that only training reads, and what `sources.preprocessing` has read.
 _IGNORED = (
-    '.num_batches_tracked',
-    'normalization/mean',
-    'normalization/variance',
-    'normalization/count',
+  '.num_batches_tracked',
+  'normalization/mean',
+  'normalization/variance',
+  'normalization/count',
 )
 # Axes of each layout to those of `layers`: HWIO, [h, w, C] and [in, out].
 _AXES = {
-    ('keras', 4): (0, 1, 2, 3),
-    ('keras', 2): (0, 1),
-    ('torch', 4): (2, 3, 1, 0),
-    ('torch', 2): (1, 0),
+  ('keras', 4): (0, 1, 2, 3),
+  ('keras', 2): (0, 1),
+  ('torch', 4): (2, 3, 1, 0),
+  ('torch', 2): (1, 0),
 }
 
 
 def _kernel(
-    raw: np.ndarray, layout: str, depthwise: bool, want: tuple[int, ...]
+  raw: np.ndarray, layout: str, depthwise: bool, want: tuple[int, ...]
 ) -> np.ndarray:
   """Kernel with our axes; a wrong shape is left for the shape check."""
   if raw.ndim == 2 and len(want) == 4:
@@ -66,7 +66,7 @@ def _kernel(
     inputs = (*sides, channels) if layout == 'keras' else (channels, *sides)
     if raw.size == np.prod(want):
       raw = raw.reshape(
-          (*inputs, -1) if layout == 'keras' else (want[-1], *inputs)
+        (*inputs, -1) if layout == 'keras' else (want[-1], *inputs)
       )
   axes = _AXES.get((layout, raw.ndim))
   if axes is None:
@@ -83,18 +83,18 @@ def _kernel(
 def _folded(leaves: dict[str, np.ndarray], epsilon: float) -> dict[str, Any]:
   """Kernel and bias, in float64, of a convolution followed by a batch norm."""
   kernel, scale, bias, mean, var = (
-      leaves[leaf].astype(np.float64)
-      for leaf in ('kernel', 'scale', 'bias', 'mean', 'var')
+    leaves[leaf].astype(np.float64)
+    for leaf in ('kernel', 'scale', 'bias', 'mean', 'var')
   )
   scale = scale / np.sqrt(var + epsilon)
   return {'kernel': kernel * scale, 'bias': bias - mean * scale}
 
 
 def port(
-    layers: dict[str, dict[str, tuple[int, ...]]],
-    file: WeightFile,
-    source: Source,
-    where: str,
+  layers: dict[str, dict[str, tuple[int, ...]]],
+  file: WeightFile,
+  source: Source,
+  where: str,
 ) -> dict[str, dict[str, np.ndarray]]:
   """Fills every layer from a weight file.
 
@@ -123,8 +123,8 @@ def port(
     name = layer + suffixes[kind]
     if name not in file.entries:
       raise UserError(
-          f'{where} lacks the entry {name}: it is not a complete weight file of'
-          ' this network.'
+        f'{where} lacks the entry {name}: it is not a complete weight file of'
+        ' this network.'
       )
     used.add(name)
     value = file.entries[name]
@@ -150,8 +150,7 @@ def port(
       leaves['bias'] = take(conv, 'bias', width)
     else:
       leaves |= {
-          leaf: take(norm, kind, width)
-          for leaf, kind in _NORM_LEAVES.items()
+        leaf: take(norm, kind, width) for leaf, kind in _NORM_LEAVES.items()
       }
     kept = layers.get(f'{target}.norm')
     if kept is not None:
@@ -160,25 +159,25 @@ def port(
       leaves = _folded(leaves, source.norm.epsilon)
     filled[target] = leaves
   left = [
-      name
-      for name in file.entries
-      if name not in used and not name.endswith(_IGNORED)
+    name
+    for name in file.entries
+    if name not in used and not name.endswith(_IGNORED)
   ]
   if left:
     raise UserError(
-        f'{where} holds {len(left)} entries that this network has no place for,'
-        f' the first is {left[0]}: it belongs to another network.'
+      f'{where} holds {len(left)} entries that this network has no place for,'
+      f' the first is {left[0]}: it belongs to another network.'
     )
   return {
-      target: {
-          leaf: np.asarray(value, np.float32) for leaf, value in leaves.items()
-      }
-      for target, leaves in filled.items()
+    target: {
+      leaf: np.asarray(value, np.float32) for leaf, value in leaves.items()
+    }
+    for target, leaves in filled.items()
   }
 
 
 def _shape_error(where: str, name: str, got: Any, want: Any) -> UserError:
   return UserError(
-      f'{where} has {name} with shape {tuple(got)} where this network needs'
-      f' {tuple(want)} (axes h, w, in, out).'
+    f'{where} has {name} with shape {tuple(got)} where this network needs'
+    f' {tuple(want)} (axes h, w, in, out).'
   )

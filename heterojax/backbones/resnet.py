@@ -40,32 +40,32 @@ class Block(nnx.Module):
   """Two 3 x 3 convolutions beside a shortcut, which strides where they do."""
 
   def __init__(
-      self,
-      spec: BlockSpec,
-      padding: layers.Padding,
-      norm: Norm | None,
+    self,
+    spec: BlockSpec,
+    padding: layers.Padding,
+    norm: Norm | None,
   ):
     self.first = layers.Conv(
-        spec.features_in,
-        spec.features_out,
-        kernel_size=3,
-        stride=spec.stride,
-        padding=padding,
-        norm=norm,
+      spec.features_in,
+      spec.features_out,
+      kernel_size=3,
+      stride=spec.stride,
+      padding=padding,
+      norm=norm,
     )
     self.second = layers.Conv(
-        spec.features_out,
-        spec.features_out,
-        kernel_size=3,
-        padding=padding,
-        norm=norm,
+      spec.features_out,
+      spec.features_out,
+      kernel_size=3,
+      padding=padding,
+      norm=norm,
     )
     self.shortcut = (
-        layers.Conv(
-            spec.features_in, spec.features_out, stride=spec.stride, norm=norm
-        )
-        if spec.stride > 1
-        else None
+      layers.Conv(
+        spec.features_in, spec.features_out, stride=spec.stride, norm=norm
+      )
+      if spec.stride > 1
+      else None
     )
 
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -83,26 +83,26 @@ class ResNet18(nnx.Module):
   """
 
   def __init__(
-      self,
-      *,
-      padding: layers.Padding,
-      norm: Norm | None,
-      with_top: bool,
+    self,
+    *,
+    padding: layers.Padding,
+    norm: Norm | None,
+    with_top: bool,
   ):
     self._keeps_norm = norm is not None  # And so needs the whole batch.
     self.stem = layers.Conv(
-        3,
-        STAGE_FEATURES[0],
-        kernel_size=7,
-        stride=2,
-        padding=padding,
-        norm=norm,
+      3,
+      STAGE_FEATURES[0],
+      kernel_size=7,
+      stride=2,
+      padding=padding,
+      norm=norm,
     )
-    self.blocks = nnx.List(
-        [Block(spec, padding, norm) for spec in block_specs()]
-    )
+    self.blocks = nnx.List([
+      Block(spec, padding, norm) for spec in block_specs()
+    ])
     self.classifier = (
-        layers.Dense(STAGE_FEATURES[-1], NUM_CLASSES) if with_top else None
+      layers.Dense(STAGE_FEATURES[-1], NUM_CLASSES) if with_top else None
     )
 
   def feature_map(self, x: jax.Array) -> jax.Array:

@@ -71,57 +71,55 @@ _TIMM_TF_NORM = Norm(1e-3, 0.9, unbiased=True)
 _LUKEMELAS_NORM = Norm(1e-3, 0.99, unbiased=True)
 
 _KERAS_B0 = Source(
-    'keras', 'same', _KERAS_NORM, *_UNIT, names.efficientnet_keras
+  'keras', 'same', _KERAS_NORM, *_UNIT, names.efficientnet_keras
 )
 _TIMM = Source(
-    'torch', 'symmetric', _TORCH_NORM, *_IMAGENET, names.efficientnet_timm
+  'torch', 'symmetric', _TORCH_NORM, *_IMAGENET, names.efficientnet_timm
 )
 _TIMM_TF = _TIMM._replace(padding='same', norm=_TIMM_TF_NORM)
 _LUKEMELAS = Source(
-    'torch', 'same', _LUKEMELAS_NORM, *_IMAGENET, names.efficientnet_lukemelas
+  'torch', 'same', _LUKEMELAS_NORM, *_IMAGENET, names.efficientnet_lukemelas
 )
 _RESNET18 = Source(
-    'torch', 'symmetric', _TORCH_NORM, *_IMAGENET, names.resnet18
+  'torch', 'symmetric', _TORCH_NORM, *_IMAGENET, names.resnet18
 )
-_VGG16 = Source(
-    'torch', 'symmetric', None, *_IMAGENET, names.vgg16_torchvision
-)
+_VGG16 = Source('torch', 'symmetric', None, *_IMAGENET, names.vgg16_torchvision)
 SOURCES = {
-    'efficientnet_b0': {
-        'keras': _KERAS_B0,
-        'keras_imagenet': _KERAS_B0._replace(rescaled=True),
-        'torchvision': _TIMM._replace(names=names.efficientnet_torchvision),
-        'timm': _TIMM,
-        'timm_tf': _TIMM_TF,
-        'lukemelas': _LUKEMELAS,
-    },
-    'efficientnet_lite0': {
-        'timm': _TIMM,
-        'timm_tf': _TIMM_TF._replace(mean=_HALF[0], std=_HALF[1]),
-        'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
-    },
-    'resnet18': {'torchvision': _RESNET18, 'timm': _RESNET18},
-    'vgg16': {
-        'keras': Source(
-            'keras', 'same', None, *_CAFFE, names.vgg16_keras, reads_bgr=True
-        ),
-        'torchvision': _VGG16,
-        'timm': _VGG16._replace(names=names.vgg16_timm),
-    },
+  'efficientnet_b0': {
+    'keras': _KERAS_B0,
+    'keras_imagenet': _KERAS_B0._replace(rescaled=True),
+    'torchvision': _TIMM._replace(names=names.efficientnet_torchvision),
+    'timm': _TIMM,
+    'timm_tf': _TIMM_TF,
+    'lukemelas': _LUKEMELAS,
+  },
+  'efficientnet_lite0': {
+    'timm': _TIMM,
+    'timm_tf': _TIMM_TF._replace(mean=_HALF[0], std=_HALF[1]),
+    'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
+  },
+  'resnet18': {'torchvision': _RESNET18, 'timm': _RESNET18},
+  'vgg16': {
+    'keras': Source(
+      'keras', 'same', None, *_CAFFE, names.vgg16_keras, reads_bgr=True
+    ),
+    'torchvision': _VGG16,
+    'timm': _VGG16._replace(names=names.vgg16_timm),
+  },
 }
 
 # First eight hexadecimal digits of the sha256 of published files, which their
 # authors put into the file names.
 _KNOWN_SHA256 = {
-    '3dd342df': 'timm',
-    '0af12548': 'timm_tf',
-    '827b6e33': 'timm_tf',
-    'f262efe1': 'timm_tf',
-    'c0e6a31c': 'timm_tf',
+  '3dd342df': 'timm',
+  '0af12548': 'timm_tf',
+  '827b6e33': 'timm_tf',
+  'f262efe1': 'timm_tf',
+  'c0e6a31c': 'timm_tf',
 }
 _KNOWN_KERAS_MD5 = (
-    '902e53a9f72be733fc0bcb005b3ebbac',  # efficientnetb0.h5
-    '50bc09e76180e00e4465e1a485ddc09d',  # efficientnetb0_notop.h5
+  '902e53a9f72be733fc0bcb005b3ebbac',  # efficientnetb0.h5
+  '50bc09e76180e00e4465e1a485ddc09d',  # efficientnetb0_notop.h5
 )
 
 
@@ -142,16 +140,16 @@ def detect(architecture: str, file: WeightFile, md5: str, where: str) -> str:
   """
   rows = SOURCES[architecture]
   fitting = [
-      name
-      for name, source in rows.items()
-      if source.layout == file.layout
-      and source.kernels(next(iter(source.names())))[0] in file.entries
+    name
+    for name, source in rows.items()
+    if source.layout == file.layout
+    and source.kernels(next(iter(source.names())))[0] in file.entries
   ]
   if not fitting:
     raise UserError(
-        f'{where} does not hold the weights of {architecture} under any known'
-        f' naming ({", ".join(rows)}); its first entries are'
-        f' {", ".join(list(file.entries)[:3])}.'
+      f'{where} does not hold the weights of {architecture} under any known'
+      f' naming ({", ".join(rows)}); its first entries are'
+      f' {", ".join(list(file.entries)[:3])}.'
     )
   # Names may differ only in the classifier.
   whole = [n for n in fitting if has_top(rows[n], file)]
@@ -160,9 +158,9 @@ def detect(architecture: str, file: WeightFile, md5: str, where: str) -> str:
     fitting = _by_content(fitting, file, md5)
   if len({rows[name]._replace(names=tuple) for name in fitting}) > 1:
     raise UserError(
-        f'{where} may come from {" or ".join(fitting)}, which differ in padding'
-        ' or preprocessing though not in names: say which one with'
-        f' --config.backbone.source={fitting[0]}.'
+      f'{where} may come from {" or ".join(fitting)}, which differ in padding'
+      ' or preprocessing though not in names: say which one with'
+      f' --config.backbone.source={fitting[0]}.'
     )
   return fitting[0]
 
@@ -176,15 +174,17 @@ def without_top(source: Source, file: WeightFile) -> WeightFile:
   """The file less the entries of its classifier."""
   separator = '/' if source.layout == 'keras' else '.'
   top = {
-      conv + separator
-      for layer, (conv, _) in source.names().items()
-      if layer in vgg.TOP  # Other networks have only the last of these.
+    conv + separator
+    for layer, (conv, _) in source.names().items()
+    if layer in vgg.TOP  # Other networks have only the last of these.
   }
-  return file._replace(entries={
+  return file._replace(
+    entries={
       name: value
       for name, value in file.entries.items()
       if not name.startswith(tuple(top))
-  })
+    }
+  )
 
 
 def _by_content(fitting: list[str], file: WeightFile, md5: str) -> list[str]:
@@ -204,7 +204,7 @@ def _by_content(fitting: list[str], file: WeightFile, md5: str) -> list[str]:
 
 
 def preprocessing(
-    source: Source, file: WeightFile | None
+  source: Source, file: WeightFile | None
 ) -> tuple[np.ndarray, np.ndarray]:
   """Mean and std of 0..255 RGB, `[3]` float64 each.
 
@@ -221,15 +221,15 @@ def preprocessing(
   if source.layout != 'keras' or source.reads_bgr or file is None:
     return mean, std
   stored = {
-      key: np.ravel(file.entries.get(f'normalization/{key}', default))
-      for key, default in (('mean', 0.0), ('variance', 1.0))
+    key: np.ravel(file.entries.get(f'normalization/{key}', default))
+    for key, default in (('mean', 0.0), ('variance', 1.0))
   }
   for key, values in stored.items():
     sound = values.size in (1, 3) and np.all(np.isfinite(values))
     if not sound or (key == 'variance' and np.any(values < 0)):
       raise UserError(
-          f'The weight file has a normalization/{key} that is none of three'
-          ' channels: it is damaged or of another network.'
+        f'The weight file has a normalization/{key} that is none of three'
+        ' channels: it is damaged or of another network.'
       )
   mean = np.broadcast_to(255.0 * stored['mean'].astype(np.float64), 3)
   variance = stored['variance'].astype(np.float64)

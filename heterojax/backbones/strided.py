@@ -31,5 +31,5 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
   kernel = kernel.reshape(half, 2, half, 2, channels, features)
   kernel = kernel.swapaxes(1, 2).reshape(half, half, -1, features)
   return jax.lax.conv_general_dilated(
-      x, kernel, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+    x, kernel, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
   )

@@ -18,11 +18,11 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage(2, 64),
-    Stage(2, 128),
-    Stage(3, 256),
-    Stage(3, 512),
-    Stage(3, 512),
+  Stage(2, 64),
+  Stage(2, 128),
+  Stage(3, 256),
+  Stage(3, 512),
+  Stage(3, 512),
 )
 # Their maps, of 224 to 28 pixels' side at 224, are the large ones.
 EARLY_STAGES = 4
@@ -43,23 +43,23 @@ class VGG16(nnx.Module):
   """
 
   def __init__(
-      self,
-      *,
-      padding: layers.Padding,
-      norm: Norm | None,
-      with_top: bool,
+    self,
+    *,
+    padding: layers.Padding,
+    norm: Norm | None,
+    with_top: bool,
   ):
     features, convs = 3, []
     for stage in STAGES:
       for _ in range(stage.convolutions):
         convs.append(
-            layers.Conv(
-                features,
-                stage.features,
-                kernel_size=3,
-                padding=padding,
-                norm=norm,
-            )
+          layers.Conv(
+            features,
+            stage.features,
+            kernel_size=3,
+            padding=padding,
+            norm=norm,
+          )
         )
         features = stage.features
     self.convs = nnx.List(convs)
@@ -72,8 +72,8 @@ class VGG16(nnx.Module):
     """`[B, H // 32, W // 32, 512]`, after the last pool (Keras' output)."""
     if min(x.shape[1:3]) < 2 ** len(STAGES):
       raise UserError(
-          f'vgg16 halves images five times, so {x.shape[1]} x {x.shape[2]} px'
-          ' are too small: give it at least 32 x 32.'
+        f'vgg16 halves images five times, so {x.shape[1]} x {x.shape[2]} px'
+        ' are too small: give it at least 32 x 32.'
       )
     convs = iter(self.convs)
 
@@ -102,9 +102,9 @@ class VGG16(nnx.Module):
     """
     if {side // 32 for side in x.shape[1:3]} != {TOP_SIDE}:
       raise UserError(
-          f'The classifier of vgg16 reads images of 224 to 255 px, not'
-          f' {x.shape[1]} x {x.shape[2]}: resize them, or use the features,'
-          ' which come from images of any size.'
+        f'The classifier of vgg16 reads images of 224 to 255 px, not'
+        f' {x.shape[1]} x {x.shape[2]}: resize them, or use the features,'
+        ' which come from images of any size.'
       )
     x = jax.nn.relu(self.fc1(self.feature_map(x)))
     return self.classifier(jax.nn.relu(self.fc2(x)))

@@ -54,7 +54,7 @@ def transform(kernel: np.ndarray) -> np.ndarray:
   scale = np.append(np.prod(differences, axis=1), 1)
   to_points = _powers(_KERNEL) / scale[:, None]
   points = np.einsum(
-      'yh,xw,hwio->xyio', to_points, to_points, kernel, optimize=True
+    'yh,xw,hwio->xyio', to_points, to_points, kernel, optimize=True
   )
   return points.reshape(_SIZE**2, *kernel.shape[2:]).astype(np.float32)
 
@@ -76,14 +76,14 @@ def convolve(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
   all_rows, rows = rows, -(-rows // strips)  # Of all strips, of one.
   strips = -(-all_rows // rows)
   margins = (
-      (1, strips * rows * _OUTPUTS + 1 - height),
-      (1, columns * _OUTPUTS + 1 - width),
+    (1, strips * rows * _OUTPUTS + 1 - height),
+    (1, columns * _OUTPUTS + 1 - width),
   )
   x = jnp.pad(x, ((0, 0), *margins, (0, 0)))
 
   def strip(index: jax.Array) -> jax.Array:
     part = jax.lax.dynamic_slice_in_dim(
-        x, index * rows * _OUTPUTS, rows * _OUTPUTS + 2, axis=1
+      x, index * rows * _OUTPUTS, rows * _OUTPUTS + 2, axis=1
     )
     return _tiles(part, kernel, bias, rows, columns)
 
@@ -96,7 +96,7 @@ def convolve(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
 
 
 def _tiles(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array, rows: int, columns: int
+  x: jax.Array, kernel: jax.Array, bias: jax.Array, rows: int, columns: int
 ) -> jax.Array:
   """`[B, 4 rows + 2, 4 columns + 2, C_in]` to `[B, 4 rows, 4 columns, C_out]`.
 
@@ -119,16 +119,13 @@ def _every_fourth(x: jax.Array, axis: int, count: int) -> list[jax.Array]:
   """What stands at each of the six places of `count` tiles along an axis."""
   stop = (count - 1) * _OUTPUTS + 1
   return [
-      jax.lax.slice_in_dim(x, k, k + stop, _OUTPUTS, axis)
-      for k in range(_SIZE)
+    jax.lax.slice_in_dim(x, k, k + stop, _OUTPUTS, axis) for k in range(_SIZE)
   ]
 
 
-def _combine(
-    matrix: np.ndarray, parts: Sequence[jax.Array]
-) -> list[jax.Array]:
+def _combine(matrix: np.ndarray, parts: Sequence[jax.Array]) -> list[jax.Array]:
   """The matrix times the parts; its zeros cost nothing."""
   return [
-      sum(float(c) * part for c, part in zip(row, parts, strict=True) if c)
-      for row in matrix
+    sum(float(c) * part for c, part in zip(row, parts, strict=True) if c)
+    for row in matrix
   ]

@@ -5,7 +5,8 @@ parts of a share.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ Totals = Any
 # Of the samples of a block, the first one's row, which of them `[B]` no other
 # block has, the labels and the totals, to new ones of both.
 Block = Callable[
-    [Rows, jax.Array, jax.Array, jax.Array, Totals], tuple[jax.Array, Totals]
+  [Rows, jax.Array, jax.Array, jax.Array, Totals], tuple[jax.Array, Totals]
 ]
 
 
@@ -30,13 +31,13 @@ class Sizes(NamedTuple):
 
 
 def nearest(
-    x: jax.Array,
-    mean: jax.Array,
-    first: jax.Array,
-    centers: jax.Array,
-    before: jax.Array,
-    *,
-    sizes: Sizes,
+  x: jax.Array,
+  mean: jax.Array,
+  first: jax.Array,
+  centers: jax.Array,
+  before: jax.Array,
+  *,
+  sizes: Sizes,
 ) -> tuple[jax.Array, ...]:
   """Nearest centers, and what new centers follow from.
 
@@ -61,7 +62,7 @@ def nearest(
     # Fused with what follows, the comparison takes longer.
     found = _apart(lloyd.argmin(own.scores(centers)))
     labels = jax.lax.dynamic_update_slice_in_dim(
-        labels, found, start - offset, 0
+      labels, found, start - offset, 0
     )
     found = _apart(jnp.where(is_new, found, k))
     counts = counts.at[found].add(1, mode='drop')
@@ -74,13 +75,13 @@ def nearest(
 
 
 def inertia(
-    x: jax.Array,
-    mean: jax.Array,
-    first: jax.Array,
-    centers: jax.Array,
-    labels: jax.Array,
-    *,
-    sizes: Sizes,
+  x: jax.Array,
+  mean: jax.Array,
+  first: jax.Array,
+  centers: jax.Array,
+  labels: jax.Array,
+  *,
+  sizes: Sizes,
 ) -> tuple[jax.Array]:
   """Of each part, `[P]`; arguments as before, with labels of the centers."""
   offset = jnp.minimum(first, len(x) - len(labels))
@@ -95,13 +96,13 @@ def inertia(
 
 
 def _by_parts(
-    block: Block,
-    x: jax.Array,
-    mean: jax.Array,
-    first: jax.Array,
-    labels: jax.Array,
-    zeros: Totals,
-    sizes: Sizes,
+  block: Block,
+  x: jax.Array,
+  mean: jax.Array,
+  first: jax.Array,
+  labels: jax.Array,
+  zeros: Totals,
+  sizes: Sizes,
 ) -> tuple[jax.Array, Totals]:
   """Takes the labels through all blocks, and each part's totals from zero."""
   rows = sizes.rows

@@ -7,17 +7,18 @@ that do not depend on the number of cores, and neither does the result.
 Axes: N samples, D features, K clusters.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heterojax import cores
 from heterojax.cluster import blocks
 from heterojax.cluster import lloyd
 from heterojax.cluster.lloyd import KMeans
 from heterojax.cluster.points import Rows
+from heterojax.compute import cores
 
 # Where this is faster than one program: numbers in the data, and features.
 _LEAST = 2**24
@@ -35,7 +36,7 @@ def suits(x: jax.Array, weights: jax.Array | None) -> bool:
 
 
 def best(
-    x: jax.Array, starts: Iterable[jax.Array], tol: float, max_iter: int
+  x: jax.Array, starts: Iterable[jax.Array], tol: float, max_iter: int
 ) -> KMeans:
   """The run of the lowest inertia; the first of equals.
 
@@ -55,11 +56,11 @@ def best(
 
 
 def _run(
-    x: jax.Array,
-    mean: jax.Array,
-    init: jax.Array,
-    threshold: float,
-    max_iter: int,
+  x: jax.Array,
+  mean: jax.Array,
+  init: jax.Array,
+  threshold: float,
+  max_iter: int,
 ) -> KMeans:
   """From given centers, as `lloyd.lloyd` does it."""
   n = len(x)
@@ -68,8 +69,8 @@ def _run(
   firsts = np.arange(0, n, share, dtype=np.int32)
   # Each device has all rows, in the same memory.
   placed = [
-      (device, jax.device_put((x, mean, first), device))
-      for device, first in zip(cores.devices(), firsts)
+    (device, jax.device_put((x, mean, first), device))
+    for device, first in zip(cores.devices(), firsts)
   ]
   centers = init - mean[None]
   labels = np.full((len(firsts), share), -1, np.int32)
@@ -77,8 +78,8 @@ def _run(
   def by_shares(function: Callable[..., tuple[jax.Array, ...]]) -> list[tuple]:
     """Of all shares, which are begun before one is waited for."""
     args = [
-        (*own, *jax.device_put((centers, before), device))
-        for (device, own), before in zip(placed, labels)
+      (*own, *jax.device_put((centers, before), device))
+      for (device, own), before in zip(placed, labels)
     ]
     programs = cores.program(function, *args[0], library=True, sizes=sizes)
     return list(zip(*(run(*own) for run, own in zip(programs, args))))
@@ -98,10 +99,10 @@ def _run(
     labels = by_shares(blocks.nearest)[0]
   (inertia,) = by_shares(blocks.inertia)
   return KMeans(
-      centers + mean[None],
-      jnp.asarray(_joined(labels, firsts, n)),
-      jnp.asarray(_total(inertia)),
-      jnp.asarray(n_iter, jnp.int32),
+    centers + mean[None],
+    jnp.asarray(_joined(labels, firsts, n)),
+    jnp.asarray(_total(inertia)),
+    jnp.asarray(n_iter, jnp.int32),
   )
 
 
@@ -119,7 +120,7 @@ def _total(shares: Iterable[jax.Array]) -> np.ndarray:
 
 
 def _joined(
-    labels: Iterable[jax.Array], firsts: np.ndarray, n: int
+  labels: Iterable[jax.Array], firsts: np.ndarray, n: int
 ) -> np.ndarray:
   """Labels `[N]` from those of the shares."""
   own = zip(labels, np.diff(firsts, append=n))
@@ -139,12 +140,12 @@ def _threshold(x: jax.Array, mean: jax.Array, tol: float) -> jax.Array:
 
 @jax.jit
 def _relocated(
-    x: jax.Array,
-    mean: jax.Array,
-    labels: jax.Array,
-    centers: jax.Array,
-    sums: jax.Array,
-    counts: jax.Array,
+  x: jax.Array,
+  mean: jax.Array,
+  labels: jax.Array,
+  centers: jax.Array,
+  sums: jax.Array,
+  counts: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
   points, exists = Rows(x - mean[None]), jnp.full(len(centers), True)
   return lloyd.relocated(points, None, labels, centers, exists, sums, counts)
@@ -152,7 +153,7 @@ def _relocated(
 
 @jax.jit
 def _moved(
-    sums: jax.Array, counts: jax.Array, centers: jax.Array
+  sums: jax.Array, counts: jax.Array, centers: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
   """New centers, and the sum of their squared movements."""
   new = lloyd.means(sums, counts, centers, jnp.full(len(centers), True))

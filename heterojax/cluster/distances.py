@@ -57,13 +57,13 @@ def intra_cluster(x: np.ndarray) -> float | None:
   # makes it vanish. Chunks bound the memory.
   x = np.asarray(x, np.float64)
   sums = pairwise_distances_chunked(
-      x - x.mean(axis=0), reduce_func=lambda rows, _: rows.sum(axis=1)
+    x - x.mean(axis=0), reduce_func=lambda rows, _: rows.sum(axis=1)
   )
   return float(sum(chunk.sum() for chunk in sums) / (n * (n - 1)))
 
 
 def closest_point_distances(
-    x: jax.typing.ArrayLike, labels: jax.typing.ArrayLike, k: int
+  x: jax.typing.ArrayLike, labels: jax.typing.ArrayLike, k: int
 ) -> np.ndarray:
   """Least Euclidean distance between the members of two clusters.
 
@@ -83,10 +83,10 @@ def closest_point_distances(
   rows = max(1, _CHUNK // max(1, len(x)))
   with jax.enable_x64(True):
     found = _closest(
-        jnp.asarray(x, jnp.float64),
-        jnp.asarray(np.atleast_2d(labels), jnp.int32),
-        k,
-        rows,
+      jnp.asarray(x, jnp.float64),
+      jnp.asarray(np.atleast_2d(labels), jnp.int32),
+      k,
+      rows,
     )
     return np.asarray(found).reshape(*labels.shape[:-1], k, k)
 
@@ -112,7 +112,7 @@ def squared_to(point: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def to_centroid(
-    x: np.ndarray, centers: np.ndarray, labels: np.ndarray
+  x: np.ndarray, centers: np.ndarray, labels: np.ndarray
 ) -> ToCentroid:
   """Euclidean distances of samples to the center of their cluster.
 
@@ -140,19 +140,17 @@ def to_centroid(
 
   center = mean(distance)
   least = np.where(members, distance, np.inf).min(axis=-2, initial=np.inf)
-  largest = np.where(members, distance, -np.inf).max(
-      axis=-2, initial=-np.inf
-  )
+  largest = np.where(members, distance, -np.inf).max(axis=-2, initial=-np.inf)
   return ToCentroid(
-      min=np.where(empty, np.nan, least),
-      max=np.where(empty, np.nan, largest),
-      mean=center,
-      std=np.sqrt(mean((distance - center[..., None, :]) ** 2)),
+    min=np.where(empty, np.nan, least),
+    max=np.where(empty, np.nan, largest),
+    mean=center,
+    std=np.sqrt(mean((distance - center[..., None, :]) ** 2)),
   )
 
 
 def coinciding(
-    x: np.ndarray, centers: np.ndarray, labels: np.ndarray
+  x: np.ndarray, centers: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
   """Which centroids are one, bool `[..., K, K]`.
 
@@ -169,7 +167,7 @@ def coinciding(
   own = np.take_along_axis(centers, labels[..., None], axis=-2)
   off = np.sqrt(np.mean(np.sum((x - own) ** 2, axis=-1), axis=-1))
   apart = np.linalg.norm(
-      centers[..., :, None, :] - centers[..., None, :, :], axis=-1
+    centers[..., :, None, :] - centers[..., None, :, :], axis=-1
   )
   # Samples may all lie on their centroids, two of which may still be one.
   one = (apart < _COINCIDE * off[..., None, None]) | (apart == 0)
@@ -177,10 +175,10 @@ def coinciding(
 
 
 def nearest_by_cosine(
-    x: jax.Array,
-    rows: np.ndarray,
-    others: np.ndarray,
-    content: np.ndarray,
+  x: jax.Array,
+  rows: np.ndarray,
+  others: np.ndarray,
+  content: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
   """The nearest other row of different content, by cosine distance.
 

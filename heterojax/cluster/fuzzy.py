@@ -46,16 +46,16 @@ class _State(NamedTuple):
 
 
 def fuzzy_kmeans(
-    x: jax.typing.ArrayLike,
-    k: int,
-    *,
-    fuzzifier: float = 2.0,
-    init: jax.typing.ArrayLike | None = None,
-    key: jax.Array | None = None,
-    weights: jax.typing.ArrayLike | None = None,
-    n_init: int = 1,
-    max_iter: int = 300,
-    tol: float = 1e-4,
+  x: jax.typing.ArrayLike,
+  k: int,
+  *,
+  fuzzifier: float = 2.0,
+  init: jax.typing.ArrayLike | None = None,
+  key: jax.Array | None = None,
+  weights: jax.typing.ArrayLike | None = None,
+  n_init: int = 1,
+  max_iter: int = 300,
+  tol: float = 1e-4,
 ) -> FuzzyKMeans:
   """Clusters samples; the best of several restarts by objective.
 
@@ -111,9 +111,9 @@ def check_fuzzifier(fuzzifier: float) -> None:
 
 
 def memberships(
-    x: jax.typing.ArrayLike,
-    centers: jax.typing.ArrayLike,
-    fuzzifier: float = 2.0,
+  x: jax.typing.ArrayLike,
+  centers: jax.typing.ArrayLike,
+  fuzzifier: float = 2.0,
 ) -> jax.Array:
   """Memberships `[N, K]` of `[N, D]` to fixed centers (`cmeans_predict`)."""
   check_fuzzifier(fuzzifier)
@@ -124,14 +124,14 @@ def memberships(
 
 
 def fit(
-    x: jax.Array,
-    weights: jax.Array,
-    keys: jax.Array,
-    tol: float,
-    k: int,
-    fuzzifier: float,
-    max_iter: int,
-    own_k: jax.Array | None = None,
+  x: jax.Array,
+  weights: jax.Array,
+  keys: jax.Array,
+  tol: float,
+  k: int,
+  fuzzifier: float,
+  max_iter: int,
+  own_k: jax.Array | None = None,
 ) -> FuzzyKMeans:
   """`fuzzy_kmeans` of arrays, a restart per key `[n_init]`; not compiled.
 
@@ -154,31 +154,31 @@ _fit = jax.jit(fit, static_argnums=(4, 5, 6))
 
 @functools.partial(jax.jit, static_argnums=(4, 5))
 def _fit_from(
-    x: jax.Array,
-    weights: jax.Array,
-    init: jax.Array,
-    tol: float,
-    fuzzifier: float,
-    max_iter: int,
+  x: jax.Array,
+  weights: jax.Array,
+  init: jax.Array,
+  tol: float,
+  fuzzifier: float,
+  max_iter: int,
 ) -> FuzzyKMeans:
   return _run(x, weights, init, tol, fuzzifier, max_iter, len(init))
 
 
 @functools.partial(jax.jit, static_argnums=2)
 def _memberships_to(
-    x: jax.Array, centers: jax.Array, fuzzifier: float
+  x: jax.Array, centers: jax.Array, fuzzifier: float
 ) -> jax.Array:
   return _memberships(_squared_distances(x.T, centers), fuzzifier).T
 
 
 def _run(
-    x: jax.Array,
-    weights: jax.Array,
-    init: jax.Array,
-    tol: float,
-    fuzzifier: float,
-    max_iter: int,
-    own_k: int | jax.Array,
+  x: jax.Array,
+  weights: jax.Array,
+  init: jax.Array,
+  tol: float,
+  fuzzifier: float,
+  max_iter: int,
+  own_k: int | jax.Array,
 ) -> FuzzyKMeans:
   """One run from memberships `[K, N]`."""
   k, eps = len(init), jnp.finfo(x.dtype).eps
@@ -203,28 +203,28 @@ def _run(
     new = _memberships(jnp.where(exists, apart, jnp.inf), fuzzifier)
     change = weights[None] * (new - state.memberships) ** 2
     return _State(
-        centers=centers,
-        memberships=new,
-        objective=jnp.sum(shares * apart),
-        change=jnp.sqrt(jnp.sum(change)),
-        n_iter=state.n_iter + 1,
+      centers=centers,
+      memberships=new,
+      objective=jnp.sum(shares * apart),
+      change=jnp.sqrt(jnp.sum(change)),
+      n_iter=state.n_iter + 1,
     )
 
   init = jnp.where(exists, jnp.maximum(init, eps), 0)
   start = _State(
-      centers=jnp.zeros((k, x.shape[1]), x.dtype),
-      memberships=init / jnp.sum(init, axis=0)[None],
-      objective=jnp.asarray(jnp.inf, x.dtype),
-      change=jnp.asarray(jnp.inf, x.dtype),
-      n_iter=jnp.asarray(0, jnp.int32),
+    centers=jnp.zeros((k, x.shape[1]), x.dtype),
+    memberships=init / jnp.sum(init, axis=0)[None],
+    objective=jnp.asarray(jnp.inf, x.dtype),
+    change=jnp.asarray(jnp.inf, x.dtype),
+    n_iter=jnp.asarray(0, jnp.int32),
   )
   end = jax.lax.while_loop(going, iterate, start)
   return FuzzyKMeans(
-      centers=end.centers + mean[None],
-      memberships=end.memberships.T,
-      labels=jnp.argmax(end.memberships, axis=0).astype(jnp.int32),
-      objective=end.objective,
-      n_iter=end.n_iter,
+    centers=end.centers + mean[None],
+    memberships=end.memberships.T,
+    labels=jnp.argmax(end.memberships, axis=0).astype(jnp.int32),
+    objective=end.objective,
+    n_iter=end.n_iter,
   )
 
 

@@ -11,11 +11,11 @@ from heterojax.cluster.points import Points
 
 
 def plus_plus(
-    key: jax.Array,
-    points: Points,
-    k: int,
-    weights: jax.Array | None = None,
-    own_k: jax.Array | None = None,
+  key: jax.Array,
+  points: Points,
+  k: int,
+  weights: jax.Array | None = None,
+  own_k: jax.Array | None = None,
 ) -> jax.Array:
   """Greedy k-means++ (`sklearn.cluster.kmeans_plusplus`): samples as centers.
 
@@ -42,7 +42,7 @@ def plus_plus(
   def distances(rows: jax.Array) -> jax.Array:
     """Squared distances `[L, N]` from `[L]`."""
     return jnp.maximum(
-        norms[rows][:, None] - 2 * points.dots(rows) + norms[None], 0
+      norms[rows][:, None] - 2 * points.dots(rows) + norms[None], 0
     )
 
   first_key, rest_key = jax.random.split(key)
@@ -56,7 +56,7 @@ def plus_plus(
   def add(c: int, carry: tuple[jax.Array, jax.Array]):
     chosen, closest = carry
     draws = jax.random.uniform(
-        jax.random.fold_in(rest_key, c), (num_candidates,), dtype
+      jax.random.fold_in(rest_key, c), (num_candidates,), dtype
     )
     if weights is None:
       cumulative = jnp.cumsum(closest)

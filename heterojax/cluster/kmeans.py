@@ -26,15 +26,15 @@ from heterojax.cluster.weights import weighted_mean
 
 
 def kmeans(
-    x: jax.typing.ArrayLike,
-    k: int,
-    *,
-    init: jax.typing.ArrayLike | None = None,
-    key: jax.Array | None = None,
-    weights: jax.typing.ArrayLike | None = None,
-    n_init: int = 10,
-    max_iter: int = 300,
-    tol: float = 1e-4,
+  x: jax.typing.ArrayLike,
+  k: int,
+  *,
+  init: jax.typing.ArrayLike | None = None,
+  key: jax.Array | None = None,
+  weights: jax.typing.ArrayLike | None = None,
+  n_init: int = 10,
+  max_iter: int = 300,
+  tol: float = 1e-4,
 ) -> KMeans:
   """Clusters samples; the best of several restarts by inertia.
 
@@ -61,7 +61,7 @@ def kmeans(
   restarts.check(x, k, init, key, weights, n_init, max_iter)
   if init is not None and np.shape(init) != (k, np.shape(x)[1]):
     raise ValueError(
-        f'init must be {[k, np.shape(x)[1]]}, not {list(np.shape(init))}'
+      f'init must be {[k, np.shape(x)[1]]}, not {list(np.shape(init))}'
     )
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
@@ -81,7 +81,7 @@ def kmeans(
 
 
 def predict(
-    x: jax.typing.ArrayLike, centers: jax.typing.ArrayLike
+  x: jax.typing.ArrayLike, centers: jax.typing.ArrayLike
 ) -> jax.Array:
   """Nearest center of each sample, `[N]` int32; the first of equals."""
   with precision.of(x):
@@ -90,13 +90,13 @@ def predict(
 
 
 def fit(
-    x: jax.Array,
-    weights: jax.Array | None,
-    keys: jax.Array,
-    tol: float,
-    k: int,
-    max_iter: int,
-    own_k: jax.Array | None = None,
+  x: jax.Array,
+  weights: jax.Array | None,
+  keys: jax.Array,
+  tol: float,
+  k: int,
+  max_iter: int,
+  own_k: jax.Array | None = None,
 ) -> KMeans:
   """`kmeans` of arrays, a restart per key `[n_init]`; not compiled.
 
@@ -131,11 +131,11 @@ def _start(x: jax.Array, key: jax.Array, k: int) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=4)
 def _fit_from(
-    x: jax.Array,
-    weights: jax.Array | None,
-    init: jax.Array,
-    tol: float,
-    max_iter: int,
+  x: jax.Array,
+  weights: jax.Array | None,
+  init: jax.Array,
+  tol: float,
+  max_iter: int,
 ) -> KMeans:
   mean = weighted_mean(x, weights)
   points, start = points_of(x, mean, init)
@@ -146,27 +146,27 @@ def _fit_from(
 
 
 def _threshold(
-    tol: float,
-    points: Points,
-    d: int | jax.Array,
-    weights: jax.Array | None,
+  tol: float,
+  points: Points,
+  d: int | jax.Array,
+  weights: jax.Array | None,
 ) -> jax.Array:
   """`tol` times the mean variance of D features, which takes a pass of all."""
   dtype = points.norms().dtype
   return jax.lax.cond(
-      tol > 0,
-      lambda: (tol * points.total(weights) / d).astype(dtype),
-      lambda: jnp.zeros((), dtype),
+    tol > 0,
+    lambda: (tol * points.total(weights) / d).astype(dtype),
+    lambda: jnp.zeros((), dtype),
   )
 
 
 def _finish(
-    run: KMeans,
-    points: Points,
-    x: jax.Array,
-    weights: jax.Array | None,
-    mean: jax.Array,
-    init: jax.Array | None = None,
+  run: KMeans,
+  points: Points,
+  x: jax.Array,
+  weights: jax.Array | None,
+  mean: jax.Array,
+  init: jax.Array | None = None,
 ) -> KMeans:
   """The run in the terms of the data."""
   centers = centers_of(points, run.centers, x, mean, init)

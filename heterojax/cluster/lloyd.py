@@ -8,8 +8,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from heterojax import cores
 from heterojax.cluster.points import Points
+from heterojax.compute import cores
 
 # Numbers of columns that are compared one by one, for each is compiled.
 _COMPARED = range(17, 65)
@@ -40,7 +40,7 @@ class _State(NamedTuple):
 
 
 def _nearest(
-    points: Points, centers: jax.Array, exists: jax.Array
+  points: Points, centers: jax.Array, exists: jax.Array
 ) -> jax.Array:
   """Number of the nearest center that exists, `[N]` int32."""
   scores = points.scores(centers)
@@ -63,12 +63,12 @@ def argmin(rows: jax.Array) -> jax.Array:
 
 
 def lloyd(
-    points: Points,
-    weights: jax.Array | None,
-    init: jax.Array,
-    threshold: jax.Array,
-    max_iter: int,
-    exists: jax.Array,
+  points: Points,
+  weights: jax.Array | None,
+  init: jax.Array,
+  threshold: jax.Array,
+  max_iter: int,
+  exists: jax.Array,
 ) -> KMeans:
   """One run from given centers, in the terms of the samples."""
   fitted = True if weights is None else weights > 0
@@ -81,36 +81,36 @@ def lloyd(
     labels = _nearest(points, state.centers, exists)
     centers = _means(points, weights, labels, state.centers, exists)
     return _State(
-        centers=centers,
-        labels=labels,
-        shift=points.moved(centers - state.centers),
-        strict=jnp.all((labels == state.labels) | ~jnp.asarray(fitted)),
-        n_iter=state.n_iter + 1,
+      centers=centers,
+      labels=labels,
+      shift=points.moved(centers - state.centers),
+      strict=jnp.all((labels == state.labels) | ~jnp.asarray(fitted)),
+      n_iter=state.n_iter + 1,
     )
 
   start = _State(
-      centers=init,
-      labels=jnp.full(len(points.norms()), -1, jnp.int32),
-      shift=jnp.asarray(jnp.inf, init.dtype),
-      strict=jnp.asarray(False),
-      n_iter=jnp.asarray(0, jnp.int32),
+    centers=init,
+    labels=jnp.full(len(points.norms()), -1, jnp.int32),
+    shift=jnp.asarray(jnp.inf, init.dtype),
+    strict=jnp.asarray(False),
+    n_iter=jnp.asarray(0, jnp.int32),
   )
   end = jax.lax.while_loop(going, iterate, start)
   # Labels must be those of the centers that are returned; they are already
   # where they repeated.
   labels = jnp.where(
-      end.strict & fitted, end.labels, _nearest(points, end.centers, exists)
+    end.strict & fitted, end.labels, _nearest(points, end.centers, exists)
   )
   inertia = points.inertia(end.centers, labels, weights)
   return KMeans(end.centers, labels, inertia, end.n_iter)
 
 
 def _means(
-    points: Points,
-    weights: jax.Array | None,
-    labels: jax.Array,
-    centers: jax.Array,
-    exists: jax.Array,
+  points: Points,
+  weights: jax.Array | None,
+  labels: jax.Array,
+  centers: jax.Array,
+  exists: jax.Array,
 ) -> jax.Array:
   """New centers; an empty cluster takes the sample farthest off."""
   k = len(centers)
@@ -120,25 +120,25 @@ def _means(
   else:
     counts = jax.ops.segment_sum(weights, labels, num_segments=k)
   sums, counts = jax.lax.cond(
-      jnp.any(exists & (counts == 0)),
-      lambda *totals: relocated(
-          points, weights, labels, centers, exists, *totals
-      ),
-      lambda *totals: totals,
-      sums,
-      counts,
+    jnp.any(exists & (counts == 0)),
+    lambda *totals: relocated(
+      points, weights, labels, centers, exists, *totals
+    ),
+    lambda *totals: totals,
+    sums,
+    counts,
   )
   return means(sums, counts, centers, exists)
 
 
 def relocated(
-    points: Points,
-    weights: jax.Array | None,
-    labels: jax.Array,
-    centers: jax.Array,
-    exists: jax.Array,
-    sums: jax.Array,
-    counts: jax.Array,
+  points: Points,
+  weights: jax.Array | None,
+  labels: jax.Array,
+  centers: jax.Array,
+  exists: jax.Array,
+  sums: jax.Array,
+  counts: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
   """Sums and counts once every cluster has a sample.
 
@@ -171,7 +171,7 @@ def relocated(
   if weights is not None:
     mass *= weights[chosen]
   gain = jnp.where(
-      moves[:, None], mass[:, None].astype(sums.dtype) * points.at(chosen), 0
+    moves[:, None], mass[:, None].astype(sums.dtype) * points.at(chosen), 0
   )
   # Samples that left are taken off their old clusters, all at once.
   loss = jax.ops.segment_sum(gain, labels[chosen], num_segments=k)
@@ -181,7 +181,7 @@ def relocated(
 
 
 def means(
-    sums: jax.Array, counts: jax.Array, centers: jax.Array, exists: jax.Array
+  sums: jax.Array, counts: jax.Array, centers: jax.Array, exists: jax.Array
 ) -> jax.Array:
   """New centers `[K, D]`; arguments as before."""
   filled = counts > 0

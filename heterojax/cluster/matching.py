@@ -25,7 +25,7 @@ def match(reference: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
 
 
 def align_trainings(
-    labels: np.ndarray, k: int, metric: np.ndarray | None = None
+  labels: np.ndarray, k: int, metric: np.ndarray | None = None
 ) -> np.ndarray:
   """Gives the clusters of all trainings common numbers.
 
@@ -90,7 +90,7 @@ def pairwise_adjusted_rand(labels: np.ndarray) -> float | None:
 
 
 def bootstrap_jaccard(
-    labels: np.ndarray, boot_labels: np.ndarray, weights: np.ndarray, k: int
+  labels: np.ndarray, boot_labels: np.ndarray, weights: np.ndarray, k: int
 ) -> np.ndarray:
   """How well bootstraps find each cluster again (Hennig 2007).
 
@@ -115,12 +115,12 @@ def bootstrap_jaccard(
   seen = shared.sum(axis=2) > 0
   times = seen.sum(axis=0)
   return np.where(
-      times > 0, (best * seen).sum(axis=0) / np.maximum(times, 1), np.nan
+    times > 0, (best * seen).sum(axis=0) / np.maximum(times, 1), np.nan
   )
 
 
 def _shared(
-    a: np.ndarray, b: np.ndarray, k: int, counted: np.ndarray | None = None
+  a: np.ndarray, b: np.ndarray, k: int, counted: np.ndarray | None = None
 ) -> np.ndarray:
   """Samples in cluster i of `a [..., N]` and j of `b`: `[..., K, K]` int."""
   cell = a * k + b

@@ -65,17 +65,17 @@ class _State(NamedTuple):
 
 
 def gaussian_mixture(
-    x: jax.typing.ArrayLike,
-    k: int,
-    *,
-    covariance: Covariance = 'full',
-    init: tuple[jax.typing.ArrayLike, ...] | None = None,
-    key: jax.Array | None = None,
-    weights: jax.typing.ArrayLike | None = None,
-    n_init: int = 1,
-    max_iter: int = 100,
-    tol: float = 1e-3,
-    reg_covar: float = 1e-6,
+  x: jax.typing.ArrayLike,
+  k: int,
+  *,
+  covariance: Covariance = 'full',
+  init: tuple[jax.typing.ArrayLike, ...] | None = None,
+  key: jax.Array | None = None,
+  weights: jax.typing.ArrayLike | None = None,
+  n_init: int = 1,
+  max_iter: int = 100,
+  tol: float = 1e-3,
+  reg_covar: float = 1e-6,
 ) -> GaussianMixture:
   """Fits a mixture; the best of several restarts by lower bound.
 
@@ -124,33 +124,33 @@ def check_covariance(covariance: str) -> None:
   """Raises ValueError unless it is one of the three kinds."""
   if covariance not in COVARIANCES:
     raise ValueError(
-        f'covariance is {covariance!r}, but must be one of'
-        f' {", ".join(COVARIANCES)}'
+      f'covariance is {covariance!r}, but must be one of'
+      f' {", ".join(COVARIANCES)}'
     )
 
 
 def _check_init(
-    init: tuple[jax.Array, ...], k: int, d: int, covariance: Covariance
+  init: tuple[jax.Array, ...], k: int, d: int, covariance: Covariance
 ) -> None:
   shapes = {'full': (k, d, d), 'diag': (k, d), 'spherical': (k,)}
   want = [(k,), (k, d), shapes[covariance]]
   if [leaf.shape for leaf in init] != want:
     raise ValueError(
-        f'init must be weights, means and precisions {want}, not'
-        f' {[leaf.shape for leaf in init]}'
+      f'init must be weights, means and precisions {want}, not'
+      f' {[leaf.shape for leaf in init]}'
     )
 
 
 def fit(
-    x: jax.Array,
-    weights: jax.Array,
-    keys: jax.Array,
-    tol: float,
-    reg_covar: float,
-    k: int,
-    covariance: Covariance,
-    max_iter: int,
-    own_k: jax.Array | None = None,
+  x: jax.Array,
+  weights: jax.Array,
+  keys: jax.Array,
+  tol: float,
+  reg_covar: float,
+  k: int,
+  covariance: Covariance,
+  max_iter: int,
+  own_k: jax.Array | None = None,
 ) -> GaussianMixture:
   """`gaussian_mixture` of arrays, a restart per key; not compiled.
 
@@ -161,7 +161,7 @@ def fit(
 
   def restart(key: jax.Array) -> GaussianMixture:
     hard = fit_kmeans(
-        x, weights, key[None], _KMEANS_TOL, k, _KMEANS_ITERATIONS, own_k
+      x, weights, key[None], _KMEANS_TOL, k, _KMEANS_ITERATIONS, own_k
     )
     shares = jax.nn.one_hot(hard.labels, k, dtype=x.dtype)
 
@@ -178,13 +178,13 @@ _fit = jax.jit(fit, static_argnums=(5, 6, 7))
 
 @functools.partial(jax.jit, static_argnums=(5, 6))
 def _fit_from(
-    x: jax.Array,
-    weights: jax.Array,
-    init: tuple[jax.Array, ...],
-    tol: float,
-    reg_covar: float,
-    covariance: Covariance,
-    max_iter: int,
+  x: jax.Array,
+  weights: jax.Array,
+  init: tuple[jax.Array, ...],
+  tol: float,
+  reg_covar: float,
+  covariance: Covariance,
+  max_iter: int,
 ) -> GaussianMixture:
   shares, means, precisions = init
   if covariance == 'full':
@@ -196,26 +196,26 @@ def _fit_from(
   means = means - weighted_mean(x, weights)[None]
   model = _Model(shares, means, jnp.zeros_like(precisions), factors)
   return _run(
-      x,
-      weights,
-      lambda _: model,
-      len(means),
-      tol,
-      reg_covar,
-      covariance,
-      max_iter,
+    x,
+    weights,
+    lambda _: model,
+    len(means),
+    tol,
+    reg_covar,
+    covariance,
+    max_iter,
   )
 
 
 def _run(
-    x: jax.Array,
-    weights: jax.Array,
-    first: Callable[[jax.Array], _Model],
-    own_k: int | jax.Array,
-    tol: float,
-    reg_covar: float,
-    covariance: Covariance,
-    max_iter: int,
+  x: jax.Array,
+  weights: jax.Array,
+  first: Callable[[jax.Array], _Model],
+  own_k: int | jax.Array,
+  tol: float,
+  reg_covar: float,
+  covariance: Covariance,
+  max_iter: int,
 ) -> GaussianMixture:
   """One run from the model that `first` makes of the centred data."""
   # Densities do not change with the origin; their rounding errors do.
@@ -231,38 +231,38 @@ def _run(
     bound = jnp.sum(weights * density) / jnp.sum(weights)
     shares = jnp.exp(joint - density[:, None])
     return _State(
-        model=_estimate(x, weights, shares, own_k, reg_covar, covariance),
-        lower_bound=bound,
-        change=jnp.abs(bound - state.lower_bound),
-        n_iter=state.n_iter + 1,
+      model=_estimate(x, weights, shares, own_k, reg_covar, covariance),
+      lower_bound=bound,
+      change=jnp.abs(bound - state.lower_bound),
+      n_iter=state.n_iter + 1,
     )
 
   start = _State(
-      model=first(x),
-      lower_bound=jnp.asarray(-jnp.inf, x.dtype),
-      change=jnp.asarray(jnp.inf, x.dtype),
-      n_iter=jnp.asarray(0, jnp.int32),
+    model=first(x),
+    lower_bound=jnp.asarray(-jnp.inf, x.dtype),
+    change=jnp.asarray(jnp.inf, x.dtype),
+    n_iter=jnp.asarray(0, jnp.int32),
   )
   end = jax.lax.while_loop(going, iterate, start)
   joint = _log_joint(x, end.model, covariance)
   return GaussianMixture(
-      weights=end.model.weights,
-      means=end.model.means + mean[None],
-      covariances=end.model.covariances,
-      memberships=jax.nn.softmax(joint, axis=1),
-      labels=jnp.argmax(joint, axis=1).astype(jnp.int32),
-      lower_bound=end.lower_bound,
-      n_iter=end.n_iter,
+    weights=end.model.weights,
+    means=end.model.means + mean[None],
+    covariances=end.model.covariances,
+    memberships=jax.nn.softmax(joint, axis=1),
+    labels=jnp.argmax(joint, axis=1).astype(jnp.int32),
+    lower_bound=end.lower_bound,
+    n_iter=end.n_iter,
   )
 
 
 def _estimate(
-    x: jax.Array,
-    weights: jax.Array,
-    shares: jax.Array,
-    own_k: int | jax.Array,
-    reg_covar: float,
-    covariance: Covariance,
+  x: jax.Array,
+  weights: jax.Array,
+  shares: jax.Array,
+  own_k: int | jax.Array,
+  reg_covar: float,
+  covariance: Covariance,
 ) -> _Model:
   """The model of responsibilities `[N, K]` (the M-step)."""
   d, eps = x.shape[1], jnp.finfo(x.dtype).eps
@@ -274,7 +274,7 @@ def _estimate(
   weighted = shares.T[:, :, None] * apart
   if covariance == 'full':
     products = jnp.matmul(
-        jnp.swapaxes(weighted, 1, 2), apart, precision='highest'
+      jnp.swapaxes(weighted, 1, 2), apart, precision='highest'
     )
     covariances = products / totals[:, None, None]
     # The factorisation of a singular matrix fails by as much as this.
@@ -284,11 +284,11 @@ def _estimate(
     lower = jnp.linalg.cholesky(covariances)
     identity = jnp.broadcast_to(jnp.eye(d, dtype=x.dtype), lower.shape)
     factors = jnp.swapaxes(
-        jax.lax.linalg.triangular_solve(
-            lower, identity, left_side=True, lower=True
-        ),
-        1,
-        2,
+      jax.lax.linalg.triangular_solve(
+        lower, identity, left_side=True, lower=True
+      ),
+      1,
+      2,
     )
   else:
     variances = jnp.sum(weighted * apart, axis=1) / totals[:, None]
@@ -301,7 +301,7 @@ def _estimate(
 
 
 def _log_joint(
-    x: jax.Array, model: _Model, covariance: Covariance
+  x: jax.Array, model: _Model, covariance: Covariance
 ) -> jax.Array:
   """Log of weight times density, `[N, K]` (the E-step)."""
   d = x.shape[1]

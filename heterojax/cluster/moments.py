@@ -49,7 +49,7 @@ def second_moments(x: Array, mean: Array, wide: bool) -> np.ndarray:
       part = x[:, own] - mean[own] if wide else x[own] - mean
       # BLAS counts columns first, so that it is given the transpose.
       total = blas.dsyrk(
-          1.0, part.T, beta=1.0, c=total, trans=wide, overwrite_c=True
+        1.0, part.T, beta=1.0, c=total, trans=wide, overwrite_c=True
       )
   return total
 

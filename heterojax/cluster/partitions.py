@@ -13,12 +13,12 @@ from typing import get_args
 import jax
 import numpy as np
 
-from heterojax import cores
 from heterojax.cluster import fuzzy
 from heterojax.cluster import mixture
 from heterojax.cluster import precision
 from heterojax.cluster import weights as weights_lib
 from heterojax.cluster.kmeans import fit as fit_kmeans
+from heterojax.compute import cores
 
 Method = Literal['kmeans', 'fuzzy', 'gmm']
 METHODS = get_args(Method)
@@ -54,7 +54,7 @@ class Algorithm:
   def __post_init__(self):
     if self.method not in METHODS:
       raise ValueError(
-          f'method is {self.method!r}, but must be one of {", ".join(METHODS)}'
+        f'method is {self.method!r}, but must be one of {", ".join(METHODS)}'
       )
     if min(self.k, self.n_init, self.max_iter) < 1:
       raise ValueError('k, n_init and max_iter must be 1 or more')
@@ -82,11 +82,11 @@ class Partitions(NamedTuple):
 
 
 def partitions(
-    z: jax.typing.ArrayLike,
-    weights: jax.typing.ArrayLike,
-    keys: jax.Array,
-    algorithm: Algorithm,
-    k: jax.typing.ArrayLike | None = None,
+  z: jax.typing.ArrayLike,
+  weights: jax.typing.ArrayLike,
+  keys: jax.Array,
+  algorithm: Algorithm,
+  k: jax.typing.ArrayLike | None = None,
 ) -> Partitions:
   """Fits every training of every part.
 
@@ -118,7 +118,7 @@ def partitions(
   z, weights = np.asarray(z, precision.dtype_of(z)), np.asarray(weights)
   if z.ndim != 3 or algorithm.k > z.shape[1]:
     raise ValueError(
-        f'z must be [P, N, Q] with N >= k = {algorithm.k}, not {list(z.shape)}'
+      f'z must be [P, N, Q] with N >= k = {algorithm.k}, not {list(z.shape)}'
     )
   if keys.ndim != 2 or len(keys) != len(z) or not keys.size:
     raise ValueError(f'keys must be [{len(z)}, R], not {list(keys.shape)}')
@@ -127,7 +127,7 @@ def partitions(
   whole = k.shape == (len(z),) and np.issubdtype(k.dtype, np.integer)
   if not (whole and 1 <= k.min() <= k.max() <= algorithm.k):
     raise ValueError(
-        f'k must be {len(z)} whole numbers from 1 to {algorithm.k}, not {k}'
+      f'k must be {len(z)} whole numbers from 1 to {algorithm.k}, not {k}'
     )
   number, lanes = keys.size, _lanes(*z.shape[1:], algorithm.k)
   # On the host, for on a device even this would be a program for each P and R.
@@ -138,14 +138,14 @@ def partitions(
       lane = np.arange(start, start + lanes).clip(max=number - 1)
       part = lane // keys.shape[1]
       runs.append(
-          _trainings(
-              z[part],
-              weights[part].astype(z.dtype),
-              streams[lane],
-              k[part].astype(np.int32),
-              algorithm,
-              jax.random.key_impl(keys),
-          )
+        _trainings(
+          z[part],
+          weights[part].astype(z.dtype),
+          streams[lane],
+          k[part].astype(np.int32),
+          algorithm,
+          jax.random.key_impl(keys),
+        )
       )
     runs = jax.device_get(runs)
 
@@ -168,12 +168,12 @@ def _lanes(n: int, q: int, k: int) -> int:
 
 @functools.partial(jax.jit, static_argnums=(4, 5))
 def _trainings(
-    z: jax.Array,
-    weights: jax.Array,
-    streams: jax.Array,
-    own_k: jax.Array,
-    algorithm: Algorithm,
-    impl: str,
+  z: jax.Array,
+  weights: jax.Array,
+  streams: jax.Array,
+  own_k: jax.Array,
+  algorithm: Algorithm,
+  impl: str,
 ) -> Partitions:
   """`[L, ...]`, from the data of each lane and that of its key."""
 
@@ -189,11 +189,11 @@ def _trainings(
 
 
 def _fit(
-    x: jax.Array,
-    weights: jax.Array,
-    keys: jax.Array,
-    own_k: jax.Array,
-    algorithm: Algorithm,
+  x: jax.Array,
+  weights: jax.Array,
+  keys: jax.Array,
+  own_k: jax.Array,
+  algorithm: Algorithm,
 ) -> Partitions:
   """One training."""
   k, tol, max_iter = algorithm.k, algorithm.tol, algorithm.max_iter
@@ -203,15 +203,13 @@ def _fit(
     return Partitions(run.centers, run.labels, hard, run.inertia, run.n_iter)
   if algorithm.method == 'fuzzy':
     run = fuzzy.fit(
-        x, weights, keys, tol, k, algorithm.fuzzifier, max_iter, own_k
+      x, weights, keys, tol, k, algorithm.fuzzifier, max_iter, own_k
     )
     return Partitions(
-        run.centers, run.labels, run.memberships, run.objective, run.n_iter
+      run.centers, run.labels, run.memberships, run.objective, run.n_iter
     )
   kind = algorithm.covariance
-  run = mixture.fit(
-      x, weights, keys, tol, _REG_COVAR, k, kind, max_iter, own_k
-  )
+  run = mixture.fit(x, weights, keys, tol, _REG_COVAR, k, kind, max_iter, own_k)
   return Partitions(
-      run.means, run.labels, run.memberships, -run.lower_bound, run.n_iter
+    run.means, run.labels, run.memberships, -run.lower_bound, run.n_iter
   )

@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from heterojax import cores
 from heterojax.cluster import moments
 from heterojax.cluster import precision
 from heterojax.cluster.products import centred
 from heterojax.cluster.products import chunks
 from heterojax.cluster.products import of_rows
+from heterojax.compute import cores
 
 # Of a unit vector, what must be orthogonal to those before it.
 _NEARLY = 0.9
@@ -66,8 +66,8 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
     raise ValueError(f'x must be [N, D] with N >= 2, not {list(shape)}')
   if n_components not in range(1, min(shape) + 1) and not 0 < n_components < 1:
     raise ValueError(
-        f'n_components is {n_components}, but must be from 1 to min(N, D) ='
-        f' {min(shape)}, or a share of the variance between 0 and 1'
+      f'n_components is {n_components}, but must be from 1 to min(N, D) ='
+      f' {min(shape)}, or a share of the variance between 0 and 1'
     )
   wide = shape[0] <= shape[1]
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
@@ -86,9 +86,7 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
       n_components = _number(values, n_components)
     size = len(products)
     # Only what is kept: the variance of all is the trace.
-    values, vectors = eigh(
-        subset_by_index=(size - int(n_components), size - 1)
-    )
+    values, vectors = eigh(subset_by_index=(size - int(n_components), size - 1))
     vectors = vectors[:, ::-1]
     if wide:
       rows = _back_project(x, mean, jnp.asarray(vectors))
@@ -117,9 +115,9 @@ def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   with precision.of(x):
     dtype = precision.dtype_of(x)
     return _transform(
-        jnp.asarray(x, dtype),
-        jnp.asarray(reduction.mean, dtype),
-        jnp.asarray(reduction.components, dtype),
+      jnp.asarray(x, dtype),
+      jnp.asarray(reduction.mean, dtype),
+      jnp.asarray(reduction.components, dtype),
     )
 
 
@@ -138,7 +136,7 @@ def coordinates(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
 
 @jax.jit
 def _transform(
-    x: jax.Array, mean: jax.Array, components: jax.Array
+  x: jax.Array, mean: jax.Array, components: jax.Array
 ) -> jax.Array:
   # (x - m) C' = x C' - m C' would cancel; the centred copy does not. Nor may an
   # accelerator round the factors, as it does by default.
@@ -147,7 +145,7 @@ def _transform(
 
 @jax.jit
 def _back_project(
-    x: jax.Array, mean: jax.Array, vectors: jax.Array
+  x: jax.Array, mean: jax.Array, vectors: jax.Array
 ) -> jax.Array:
   """`U'(X - m)`, `[Q, D]`, chunk of columns by chunk of columns."""
   directions = vectors.T.astype(x.dtype)
@@ -175,7 +173,7 @@ def _orthonormal(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
   zero = jnp.zeros(rows.shape[1])
   factor = jnp.linalg.cholesky(of_rows([rows], zero))
   inverse = jax.scipy.linalg.solve_triangular(
-      factor, jnp.eye(len(rows)), lower=True
+    factor, jnp.eye(len(rows)), lower=True
   )
   # A factor that does not exist is of NaN.
   independent = jnp.min(jnp.diagonal(factor)) > _NEARLY
@@ -185,12 +183,12 @@ def _orthonormal(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @functools.partial(jax.jit, static_argnums=(4, 5))
 def _finish(
-    mean: jax.Array,
-    components: jax.Array,
-    kept: jax.Array,
-    total: jax.Array,
-    n: int,
-    dtype: np.dtype,
+  mean: jax.Array,
+  components: jax.Array,
+  kept: jax.Array,
+  total: jax.Array,
+  n: int,
+  dtype: np.dtype,
 ) -> PCA:
   """The sign rule, and the variances from the eigenvalues."""
   largest = jnp.argmax(jnp.abs(components), axis=1, keepdims=True)
@@ -198,10 +196,10 @@ def _finish(
   # The solver may return the smallest of numbers for a matrix of zeros.
   kept = jnp.where(total > 0, jnp.clip(kept, 0), 0.0)
   fitted = PCA(
-      mean=mean,
-      components=components * jnp.where(signs < 0, -1.0, 1.0),
-      explained_variance=kept / (n - 1),
-      explained_variance_ratio=kept / jnp.where(total > 0, total, 1.0),
-      singular_values=jnp.sqrt(kept),
+    mean=mean,
+    components=components * jnp.where(signs < 0, -1.0, 1.0),
+    explained_variance=kept / (n - 1),
+    explained_variance_ratio=kept / jnp.where(total > 0, total, 1.0),
+    singular_values=jnp.sqrt(kept),
   )
   return jax.tree.map(lambda leaf: leaf.astype(dtype), fitted)

@@ -60,21 +60,21 @@ class Rows(NamedTuple):
     return jnp.sum((self.x - centers[labels]) ** 2, axis=1)
 
   def inertia(
-      self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
+    self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
   ) -> jax.Array:
     """Weighted sum of `distance`, in chunks that stay in the cache."""
 
     def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
       own, *others = jax.tree.map(
-          lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
-          (self, labels, weights),
+        lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
+        (self, labels, weights),
       )
       return _weighted_sum(own.distance(centers, others[0]), others[1])
 
     return products.sum_of_chunks(part, len(labels))
 
   def sums(
-      self, labels: jax.Array, weights: jax.Array | None, k: int
+    self, labels: jax.Array, weights: jax.Array | None, k: int
   ) -> jax.Array:
     """`[K, D]` of the samples of each cluster."""
     if weights is None and k > _FEW:
@@ -126,12 +126,12 @@ class Products(NamedTuple):
     return jnp.where(distance > least, distance, 0)
 
   def inertia(
-      self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
+    self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
   ) -> jax.Array:
     return _weighted_sum(self.distance(centers, labels), weights)
 
   def sums(
-      self, labels: jax.Array, weights: jax.Array | None, k: int
+    self, labels: jax.Array, weights: jax.Array | None, k: int
   ) -> jax.Array:
     shares = jax.nn.one_hot(labels, k, dtype=self.own.dtype, axis=0)
     if weights is not None:
@@ -142,9 +142,8 @@ class Products(NamedTuple):
 Points = Rows | Products
 
 
-
 def points_of(
-    x: jax.Array, mean: jax.Array, init: jax.Array | None = None
+  x: jax.Array, mean: jax.Array, init: jax.Array | None = None
 ) -> tuple[Points, jax.Array | None]:
   """The samples, and the starting centers in their terms.
 
@@ -169,11 +168,11 @@ def points_of(
 
 
 def centers_of(
-    points: Points,
-    centers: jax.Array,
-    x: jax.Array,
-    mean: jax.Array,
-    init: jax.Array | None = None,
+  points: Points,
+  centers: jax.Array,
+  x: jax.Array,
+  mean: jax.Array,
+  init: jax.Array | None = None,
 ) -> jax.Array:
   """`[K, D]` of centers in the terms of the samples; arguments as before."""
   if isinstance(points, Rows):

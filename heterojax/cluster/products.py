@@ -3,7 +3,8 @@
 Axes: N samples, D features.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -41,24 +42,24 @@ def chunks(length: int) -> tuple[int, int, int]:
 
 
 def sum_of_chunks(
-    part: Callable[[jax.typing.ArrayLike, int], jax.Array], length: int
+  part: Callable[[jax.typing.ArrayLike, int], jax.Array], length: int
 ) -> jax.Array:
   """Sum of (start, size) to an array, over all chunks."""
   chunk, whole, rest = chunks(length)
   return jax.lax.fori_loop(
-      0,
-      whole,
-      lambda i, total: total + part(i * chunk, chunk),
-      part(whole * chunk, rest),
+    0,
+    whole,
+    lambda i, total: total + part(i * chunk, chunk),
+    part(whole * chunk, rest),
   )
 
 
 def centred(
-    x: jax.Array,
-    mean: jax.Array,
-    start: jax.typing.ArrayLike,
-    size: int,
-    axis: int,
+  x: jax.Array,
+  mean: jax.Array,
+  start: jax.typing.ArrayLike,
+  size: int,
+  axis: int,
 ) -> jax.Array:
   """So many rows or columns of the centred data, in the mean's type."""
   if axis == 1:
@@ -74,9 +75,9 @@ def _upper_product(a: jax.Array) -> jax.Array:
   size = len(a)
   cuts = [size * i // _BLOCKS for i in range(_BLOCKS + 1)]
   return jnp.concatenate([
-      jnp.pad(
-          jnp.matmul(a[start:stop], a[start:].T, precision='highest'),
-          ((0, 0), (start, 0)),
-      )
-      for start, stop in zip(cuts, cuts[1:])
+    jnp.pad(
+      jnp.matmul(a[start:stop], a[start:].T, precision='highest'),
+      ((0, 0), (start, 0)),
+    )
+    for start, stop in zip(cuts, cuts[1:])
   ])

@@ -11,13 +11,13 @@ from heterojax.cluster import weights as weights_lib
 
 
 def check(
-    x: jax.typing.ArrayLike,
-    k: int,
-    init: object,
-    key: jax.Array | None,
-    weights: jax.typing.ArrayLike | None,
-    n_init: int,
-    max_iter: int,
+  x: jax.typing.ArrayLike,
+  k: int,
+  init: object,
+  key: jax.Array | None,
+  weights: jax.typing.ArrayLike | None,
+  n_init: int,
+  max_iter: int,
 ) -> None:
   """Raises ValueError for what no clustering of the package can be given."""
   shape = np.shape(x)
@@ -42,9 +42,9 @@ def finite(run: Any, loss: jax.Array, x: jax.Array) -> Any:
 
 
 def best(
-    restart: Callable[[jax.Array], Any],
-    keys: jax.Array,
-    loss: Callable[[Any], jax.Array],
+  restart: Callable[[jax.Array], Any],
+  keys: jax.Array,
+  loss: Callable[[Any], jax.Array],
 ) -> Any:
   """The result of the restart whose loss is lowest; the first of equals."""
   # A vmap would keep every restart running until the slowest stops.

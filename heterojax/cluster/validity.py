@@ -35,7 +35,7 @@ class Indices(NamedTuple):
 
 
 def indices(
-    x: jax.typing.ArrayLike, labels: jax.typing.ArrayLike, k: int
+  x: jax.typing.ArrayLike, labels: jax.typing.ArrayLike, k: int
 ) -> Indices:
   """Validity indices of several labelings of the same samples.
 
@@ -60,13 +60,13 @@ def indices(
   x, labels = np.asarray(x, np.float64), np.asarray(labels)
   if x.ndim != 2 or labels.ndim != 2 or labels.shape[1] != len(x) or not x.size:
     raise ValueError(
-        f'x must be [N, Q] and labels [L, N], not {list(x.shape)} and'
-        f' {list(labels.shape)}'
+      f'x must be [N, Q] and labels [L, N], not {list(x.shape)} and'
+      f' {list(labels.shape)}'
     )
   if labels.size and not 0 <= labels.min() <= labels.max() < k:
     raise ValueError(
-        f'labels must be from 0 to {k - 1}, not from {labels.min()} to'
-        f' {labels.max()}'
+      f'labels must be from 0 to {k - 1}, not from {labels.min()} to'
+      f' {labels.max()}'
     )
   rows = max(1, _CHUNK // len(x))
   with jax.enable_x64(True):
@@ -92,21 +92,21 @@ def _means(x: jax.Array, labels: jax.Array, k: int) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=3)
 def _indices(
-    x: jax.Array, labels: jax.Array, means: jax.Array, rows: int
+  x: jax.Array, labels: jax.Array, means: jax.Array, rows: int
 ) -> Indices:
   inertia, ch, db, present = jax.lax.map(
-      lambda own: _by_means(x, *own), (labels, means)
+    lambda own: _by_means(x, *own), (labels, means)
   )
   undefined = (present < 2) | (present == len(x))
   of_samples = _silhouettes(x, labels, means.shape[1], rows)
   others = (jnp.mean(of_samples, axis=0), ch, db)
   return Indices(
-      inertia, *(jnp.where(undefined, jnp.nan, index) for index in others)
+    inertia, *(jnp.where(undefined, jnp.nan, index) for index in others)
   )
 
 
 def _silhouettes(
-    x: jax.Array, labels: jax.Array, k: int, rows: int
+  x: jax.Array, labels: jax.Array, k: int, rows: int
 ) -> jax.Array:
   """Of each sample in each labeling, `[N, L]`."""
   members = labels[..., None] == jnp.arange(k)[None, None]  # [L, N, K]
@@ -127,12 +127,12 @@ def _silhouettes(
 
   # All rows of a batch see all of x, so the rows bound the memory.
   return jax.lax.map(
-      of_sample, (x, jnp.moveaxis(members, 1, 0)), batch_size=rows
+    of_sample, (x, jnp.moveaxis(members, 1, 0)), batch_size=rows
   )
 
 
 def _by_means(
-    x: jax.Array, labels: jax.Array, means: jax.Array
+  x: jax.Array, labels: jax.Array, means: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
   """Inertia, Calinski-Harabasz, Davies-Bouldin, clusters that have members."""
   members = labels[:, None] == jnp.arange(len(means))[None]

@@ -10,7 +10,7 @@ def check(weights: jax.typing.ArrayLike, shape: tuple[int, ...]) -> None:
   weights = np.asarray(weights)
   if weights.shape != shape:
     raise ValueError(
-        f'weights must be {list(shape)}, not {list(weights.shape)}'
+      f'weights must be {list(shape)}, not {list(weights.shape)}'
     )
   if not (np.isfinite(weights) & (weights >= 0)).all():
     raise ValueError('weights must be finite and not negative')
@@ -18,9 +18,7 @@ def check(weights: jax.typing.ArrayLike, shape: tuple[int, ...]) -> None:
     raise ValueError('at least one weight must be positive')
 
 
-def weights_of(
-    x: jax.Array, weights: jax.typing.ArrayLike | None
-) -> jax.Array:
+def weights_of(x: jax.Array, weights: jax.typing.ArrayLike | None) -> jax.Array:
   """`[N]` of the type of `[N, D]`; all are 1 where none are given."""
   if weights is None:
     return jnp.ones(len(x), x.dtype)

@@ -16,15 +16,15 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 READERS = {
-    'odir5k': odir.read,
-    'nih_cxr': nih.read,
-    'bone_age': bone_age.read,
-    'folder': folder.read,
-    'medmnist': medmnist.read,
-    'features': ready.read,
-    'demo': folder.read,
-    'demo_control': folder.read,
-    'demo_hands': folder.read,
+  'odir5k': odir.read,
+  'nih_cxr': nih.read,
+  'bone_age': bone_age.read,
+  'folder': folder.read,
+  'medmnist': medmnist.read,
+  'features': ready.read,
+  'demo': folder.read,
+  'demo_control': folder.read,
+  'demo_hands': folder.read,
 }
 NAMES = tuple(READERS)
 # Whose readers take a task; the others know classes alone.
@@ -32,13 +32,13 @@ _WITH_NUMBERS = ('bone_age', 'folder', 'features', 'demo_hands')
 
 
 def read(
-    name: str,
-    path: pathlib.Path,
-    positive: str,
-    negative: str,
-    *,
-    task: str = 'classification',
-    where: str = '',
+  name: str,
+  path: pathlib.Path,
+  positive: str,
+  negative: str,
+  *,
+  task: str = 'classification',
+  where: str = '',
 ) -> Cohort:
   """Finds the candidates of two classes, or of a regression.
 
@@ -69,12 +69,12 @@ def read(
 
 
 def _read_classes(
-    name: str, path: pathlib.Path, positive: str, negative: str
+  name: str, path: pathlib.Path, positive: str, negative: str
 ) -> Cohort:
   if name == 'demo_hands':
     raise UserError(
-        'The made-up hands have numbers and no classes: give'
-        ' --config.data.task=regression.'
+      'The made-up hands have numbers and no classes: give'
+      ' --config.data.task=regression.'
     )
   if prepared.find(path):
     return prepared.read(path, positive, negative)
@@ -82,21 +82,21 @@ def _read_classes(
 
 
 def _read_numbers(
-    name: str, path: pathlib.Path, positive: str, negative: str
+  name: str, path: pathlib.Path, positive: str, negative: str
 ) -> Cohort:
   numbers.require_no_classes(positive, negative)
   if name not in _WITH_NUMBERS:
     raise UserError(
-        f'{name} has classes, no numbers: --config.data.task=regression is for'
-        f' {", ".join(_WITH_NUMBERS)}.'
+      f'{name} has classes, no numbers: --config.data.task=regression is for'
+      f' {", ".join(_WITH_NUMBERS)}.'
     )
   if not prepared.find(path):
     return _named(name, READERS[name](path, '', '', 'regression'))
   cohort = prepared.read(path, '', '')
   if cohort.name != bone_age.NAME:
     raise UserError(
-        f'{path} was prepared for classes: with --config.data.task=regression,'
-        ' --config.data.dir must be the data set itself.'
+      f'{path} was prepared for classes: with --config.data.task=regression,'
+      ' --config.data.dir must be the data set itself.'
     )
   return bone_age.with_ages(cohort)
 

@@ -54,7 +54,7 @@ def num_copies(num_images: int, factor: float) -> int:
 
 
 def copies(
-    seed: int, image_ids: Sequence[str], factor: float
+  seed: int, image_ids: Sequence[str], factor: float
 ) -> list[tuple[str, int]]:
   """Which images get a copy, as (id, number of the copy).
 
@@ -78,8 +78,8 @@ def copies(
 
   ranked = sorted(image_ids, key=drawn)
   return [
-      (ranked[j % len(ranked)], 1 + j // len(ranked))
-      for j in range(num_copies(len(ranked), factor))
+    (ranked[j % len(ranked)], 1 + j // len(ranked))
+    for j in range(num_copies(len(ranked), factor))
   ]
 
 
@@ -104,12 +104,12 @@ def apply(image: np.ndarray, transform: Transform) -> np.ndarray:
     margin = math.ceil(size / 2 * (reach - 1)) + 1
     inside = slice(margin, margin + size)
     channels = [
-        Image.fromarray(np.pad(channel, margin, 'symmetric')).rotate(
-            transform.degrees, Image.Resampling.BILINEAR
-        )
-        for channel in np.moveaxis(image, -1, 0)
+      Image.fromarray(np.pad(channel, margin, 'symmetric')).rotate(
+        transform.degrees, Image.Resampling.BILINEAR
+      )
+      for channel in np.moveaxis(image, -1, 0)
     ]
     image = np.stack(
-        [np.asarray(channel)[inside, inside] for channel in channels], axis=-1
+      [np.asarray(channel)[inside, inside] for channel in channels], axis=-1
     )
   return np.ascontiguousarray(image)

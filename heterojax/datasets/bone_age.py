@@ -26,10 +26,10 @@ _NO_SEX = 'the sex is not known'
 
 
 def read(
-    path: pathlib.Path,
-    positive: str,
-    negative: str,
-    task: str = 'classification',
+  path: pathlib.Path,
+  positive: str,
+  negative: str,
+  task: str = 'classification',
 ) -> Cohort:
   """Finds all candidates.
 
@@ -52,13 +52,13 @@ def read(
   for option, name in (('positive', positive), ('negative', negative)):
     if name and name not in classes:
       raise UserError(
-          f'Bone ages have no class {name!r} (--config.data.{option}): their'
-          ' classes are male and female.'
+        f'Bone ages have no class {name!r} (--config.data.{option}): their'
+        ' classes are male and female.'
       )
   positive = positive or ('female' if negative == 'male' else 'male')
   negative = negative or classes[positive == 'female']
   tree, table = layout.find_table(
-      path, (_CSV,), 'the RSNA bone ages (Kaggle kmader/rsna-bone-age)'
+    path, (_CSV,), 'the RSNA bone ages (Kaggle kmader/rsna-bone-age)'
   )
   rows = read_table(table)
   require_columns(table, rows, _COLUMNS)
@@ -72,11 +72,11 @@ def read(
   candidates = []
   for row, id_, name, label in zip(rows, ids, names, labels):
     candidate = Candidate(
-        id=id_,
-        path=paths[name],
-        label=label,
-        group=row['id'],
-        columns=(('boneage', row['boneage']), ('male', row['male'])),
+      id=id_,
+      path=paths[name],
+      label=label,
+      group=row['id'],
+      columns=(('boneage', row['boneage']), ('male', row['male'])),
     )
     if not row['id']:
       candidate = candidate.left_out('no image is named')
@@ -84,13 +84,13 @@ def read(
       candidate = candidate.left_out(_NO_SEX)
     candidates.append(candidate)
   cohort = Cohort(
-      NAME,
-      Files(tree.root),
-      positive,
-      negative,
-      tuple(candidates),
-      (*notes, *found_notes),
-      label_columns=('male',),
+    NAME,
+    Files(tree.root),
+    positive,
+    negative,
+    tuple(candidates),
+    (*notes, *found_notes),
+    label_columns=('male',),
   )
   return with_ages(cohort) if task == 'regression' else cohort
 
@@ -113,10 +113,10 @@ def with_ages(cohort: Cohort) -> Cohort:
     candidates.append(numbers.labelled(sex, dict(c.columns)['boneage']))
   numbers.require_some(cohort.source.name, candidates)
   return dataclasses.replace(
-      cohort,
-      positive='',
-      negative='',
-      candidates=tuple(candidates),
-      label_columns=('boneage',),
-      task='regression',
+    cohort,
+    positive='',
+    negative='',
+    candidates=tuple(candidates),
+    label_columns=('boneage',),
+    task='regression',
   )

@@ -15,7 +15,9 @@ than 1 GiB through temporary files that only TensorFlow can write. Importing
 this module imports TensorFlow Datasets, which takes a second.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
 import functools
 import hashlib
@@ -30,7 +32,6 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from heterojax import run_folder
 from heterojax.datasets import bone_age
 from heterojax.datasets import classes
 from heterojax.datasets import folder
@@ -44,7 +45,8 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
 from heterojax.datasets.sources import ImageSource
 from heterojax.errors import UserError
-from heterojax.progress import Progress
+from heterojax.run import run_folder
+from heterojax.run.progress import Progress
 
 _VERSION = '1.0.0'
 # A shard's encoded images are in memory while it is written.
@@ -99,12 +101,12 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
   CLASSES: Classes | None = None  # By default.
 
   def __init__(
-      self,
-      *,
-      config: Classes | None = None,
-      cohort: Cohort | None = None,
-      file_format: str = 'array_record',
-      **kwargs: Any,
+    self,
+    *,
+    config: Classes | None = None,
+    cohort: Cohort | None = None,
+    file_format: str = 'array_record',
+    **kwargs: Any,
   ):
     """See `tfds.core.DatasetBuilder`.
 
@@ -120,8 +122,8 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     config = config or self.CLASSES
     if not (config and config.positive and config.negative):
       raise UserError(
-          f'{self.name} needs its two classes: give'
-          " config=Classes('DISEASE', 'OTHER')."
+        f'{self.name} needs its two classes: give'
+        " config=Classes('DISEASE', 'OTHER')."
       )
     classes.require_two(config.positive, config.negative)
     self._cohort = cohort
@@ -131,23 +133,23 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     labels = [self.builder_config.negative, self.builder_config.positive]
     text = tfds.features.Text
     return _Info(
-        builder=self,
-        description=type(self).__doc__,
-        features=tfds.features.FeaturesDict({
-            'image': Photograph(),
-            'label': tfds.features.ClassLabel(names=labels),
-            'id': text(),
-            'path': text(),
-            'group': text(),
-            'split': text(),
-            'columns': text(doc="JSON of the data set's own columns"),
-        }),
-        supervised_keys=('image', 'label'),
-        metadata=tfds.core.MetadataDict(),
+      builder=self,
+      description=type(self).__doc__,
+      features=tfds.features.FeaturesDict({
+        'image': Photograph(),
+        'label': tfds.features.ClassLabel(names=labels),
+        'id': text(),
+        'path': text(),
+        'group': text(),
+        'split': text(),
+        'columns': text(doc="JSON of the data set's own columns"),
+      }),
+      supervised_keys=('image', 'label'),
+      metadata=tfds.core.MetadataDict(),
     )
 
   def _download_and_prepare(
-      self, dl_manager: tfds.download.DownloadManager, download_config: Any
+    self, dl_manager: tfds.download.DownloadManager, download_config: Any
   ) -> None:
     cohort = self._cohort = self._cohort or self._read(dl_manager)
     count = len(cohort.included)
@@ -158,13 +160,13 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     if not any(self._records.values()):
       problems = sorted({problem for _, problem in self._unreadable.values()})
       raise UserError(
-          f'None of the {count} images of {cohort.source.name} can be read'
-          f' ({", ".join(problems)}).'
+        f'None of the {count} images of {cohort.source.name} can be read'
+        f' ({", ".join(problems)}).'
       )
     self.info.metadata.update(
-        cohort=prepared.as_json(cohort),
-        records=self._records,
-        unreadable=self._unreadable,
+      cohort=prepared.as_json(cohort),
+      records=self._records,
+      unreadable=self._unreadable,
     )
 
   def _read(self, dl_manager: tfds.download.DownloadManager) -> Cohort:
@@ -172,29 +174,29 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
       path = pathlib.Path(dl_manager.manual_dir)
     except AssertionError as error:
       raise UserError(
-          f'{self.name} needs a manual_dir, which is not there or empty:'
-          f' {self.MANUAL_DOWNLOAD_INSTRUCTIONS}'
+        f'{self.name} needs a manual_dir, which is not there or empty:'
+        f' {self.MANUAL_DOWNLOAD_INSTRUCTIONS}'
       ) from error
     config = self.builder_config
     return type(self).READ(path, config.positive, config.negative)
 
   def _shard_iterators_per_split(
-      self, dl_manager: tfds.download.DownloadManager
+    self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, list[Callable[[], Iterator[tuple[str, dict[str, Any]]]]]]:
     del dl_manager  # Everything is in the cohort.
     splits: dict[str, list[Candidate]] = {}
     for c in self._cohort.included:
       splits.setdefault(c.split or 'train', []).append(c)
     return {
-        split: [
-            functools.partial(self._examples, split, shard)
-            for shard in _shards(self._cohort.source, candidates)
-        ]
-        for split, candidates in splits.items()
+      split: [
+        functools.partial(self._examples, split, shard)
+        for shard in _shards(self._cohort.source, candidates)
+      ]
+      for split, candidates in splits.items()
     }
 
   def _examples(
-      self, split: str, shard: Sequence[Candidate]
+    self, split: str, shard: Sequence[Candidate]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Records of a shard; what cannot be read is noted instead."""
     source = self._cohort.source
@@ -206,7 +208,9 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         self._unreadable[c.path] = (source.exists(c.path), str(error))
         continue
       self._records.setdefault(split, []).append(c.id)
-      yield c.id, {
+      yield (
+        c.id,
+        {
           'image': data,
           'label': c.label,
           'id': c.id,
@@ -214,7 +218,8 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
           'group': c.group,
           'split': c.split,
           'columns': json.dumps(dict(c.columns), ensure_ascii=False),
-      }
+        },
+      )
 
 
 class Odir5k(CohortBuilder):
@@ -224,9 +229,9 @@ class Odir5k(CohortBuilder):
   READ = staticmethod(odir.read)
   CLASSES = Classes('cataract', 'normal fundus')
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
-      'give the unpacked download of'
-      ' andrewmvd/ocular-disease-recognition-odir5k from Kaggle, with'
-      ' full_df.csv in it.'
+    'give the unpacked download of'
+    ' andrewmvd/ocular-disease-recognition-odir5k from Kaggle, with'
+    ' full_df.csv in it.'
   )
 
 
@@ -237,9 +242,9 @@ class NihCxr(CohortBuilder):
   READ = staticmethod(nih.read)
   CLASSES = Classes('Cardiomegaly', 'No Finding')
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
-      'give the unpacked download of nih-chest-xrays/sample or'
-      ' nih-chest-xrays/data from Kaggle, with sample_labels.csv or'
-      ' Data_Entry_2017.csv in it.'
+    'give the unpacked download of nih-chest-xrays/sample or'
+    ' nih-chest-xrays/data from Kaggle, with sample_labels.csv or'
+    ' Data_Entry_2017.csv in it.'
   )
 
 
@@ -250,8 +255,8 @@ class RsnaBoneAge(CohortBuilder):
   READ = staticmethod(bone_age.read)
   CLASSES = Classes('male', 'female')
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
-      'give the unpacked download of kmader/rsna-bone-age from Kaggle, with'
-      ' boneage-training-dataset.csv in it.'
+    'give the unpacked download of kmader/rsna-bone-age from Kaggle, with'
+    ' boneage-training-dataset.csv in it.'
   )
 
 
@@ -261,7 +266,7 @@ class ImageFolder(CohortBuilder):
   name = 'folder'  # TFDS has an image_folder of its own.
   READ = staticmethod(folder.read)
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
-      'give a folder with one folder of images per class.'
+    'give a folder with one folder of images per class.'
   )
 
 
@@ -271,22 +276,22 @@ class MedMnist(CohortBuilder):
   name = 'medmnist'
   READ = staticmethod(medmnist.read)
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
-      'give a folder with one .npz file from medmnist.com in it.'
+    'give a folder with one .npz file from medmnist.com in it.'
   )
 
 
 BUILDERS = {
-    builder.name: builder
-    for builder in (Odir5k, NihCxr, RsnaBoneAge, ImageFolder, MedMnist)
+  builder.name: builder
+  for builder in (Odir5k, NihCxr, RsnaBoneAge, ImageFolder, MedMnist)
 }
 
 
 def prepare(
-    dataset: str,
-    path: pathlib.Path,
-    positive: str,
-    negative: str,
-    out: pathlib.Path,
+  dataset: str,
+  path: pathlib.Path,
+  positive: str,
+  negative: str,
+  out: pathlib.Path,
 ) -> pathlib.Path:
   """Writes all candidates of two classes, unless that was done before.
 
@@ -309,8 +314,8 @@ def prepare(
   """
   if dataset not in BUILDERS:
     raise UserError(
-        f'There is nothing to prepare for {dataset!r}: only images of'
-        f' {", ".join(BUILDERS)} are (--config.data.dataset).'
+      f'There is nothing to prepare for {dataset!r}: only images of'
+      f' {", ".join(BUILDERS)} are (--config.data.dataset).'
     )
   builder_class = BUILDERS[dataset]
   cohort = builder_class.READ(path, positive, negative)
@@ -320,17 +325,17 @@ def prepare(
     if target.exists():
       if not prepared.same(prepared.load(target), cohort):
         raise UserError(
-            f'{target} was prepared from other data than {path}: delete it, or'
-            ' choose another --out.'
+          f'{target} was prepared from other data than {path}: delete it, or'
+          ' choose another --out.'
         )
       return target
     # The lock says that nobody is writing there.
     for leftover in target.parent.glob(f'{prepared.INCOMPLETE}*'):
       shutil.rmtree(leftover)
     with (
-        prepared.quiet(),
-        contextlib.redirect_stdout(io.StringIO()),
-        tempfile.TemporaryDirectory() as unused,
+      prepared.quiet(),
+      contextlib.redirect_stdout(io.StringIO()),
+      tempfile.TemporaryDirectory() as unused,
     ):
       builder = builder_class(data_dir=out, config=config, cohort=cohort)
       try:
@@ -339,14 +344,14 @@ def prepare(
       except (OSError, RuntimeError) as error:
         said = ' '.join(str(error).split()).rstrip('.')
         raise UserError(
-            f'{out} cannot be written ({said}): mend that and give the same'
-            ' command.'
+          f'{out} cannot be written ({said}): mend that and give the same'
+          ' command.'
         ) from error
   return target
 
 
 def _shards(
-    source: ImageSource, candidates: Sequence[Candidate]
+  source: ImageSource, candidates: Sequence[Candidate]
 ) -> list[list[Candidate]]:
   """Parts, in order, of about `_SHARD_BYTES` of images each."""
   shards: list[list[Candidate]] = []

@@ -7,7 +7,7 @@ from heterojax.errors import UserError
 
 
 def choose(
-    path: pathlib.Path, labels: Iterable[str], positive: str, negative: str
+  path: pathlib.Path, labels: Iterable[str], positive: str, negative: str
 ) -> tuple[str, str]:
   """Completes the class names that the user gave.
 
@@ -33,22 +33,21 @@ def choose(
   for option, name in (('positive', positive), ('negative', negative)):
     if name and name not in found:
       raise UserError(
-          f'{path} has no label {name!r} (--config.data.{option}): its labels'
-          f' are {shown}.'
+        f'{path} has no label {name!r} (--config.data.{option}): its labels'
+        f' are {shown}.'
       )
   if positive and negative:
     return positive, negative
   if len(found) < 2:
     raise UserError(
-        f'All of {path} is of the class {found[0]!r}: a study needs two'
-        ' classes.'
+      f'All of {path} is of the class {found[0]!r}: a study needs two classes.'
     )
   if len(found) == 2 and (positive or negative):
     other = found[1 - found.index(positive or negative)]
     return positive or other, negative or other
   raise UserError(
-      f'{path} has the labels {shown}: say which is the disease and which is'
-      ' not with --config.data.positive=NAME and --config.data.negative=NAME.'
+    f'{path} has the labels {shown}: say which is the disease and which is'
+    ' not with --config.data.positive=NAME and --config.data.negative=NAME.'
   )
 
 
@@ -56,8 +55,8 @@ def require_two(positive: str, negative: str) -> None:
   """Raises a UserError where both classes are one."""
   if positive == negative:
     raise UserError(
-        f'Both classes are {positive!r}: --config.data.positive and'
-        ' --config.data.negative must differ.'
+      f'Both classes are {positive!r}: --config.data.positive and'
+      ' --config.data.negative must differ.'
     )
 
 

@@ -335,11 +335,8 @@ def write_cohort(
   """
   images = plan(num_images, seed, control)
   text = csv_text(
-      ['path', 'label', 'group', 'subpopulation'],
-      [
-          [f'images/{i.name}', i.label, i.group, i.subpopulation]
-          for i in images
-      ],
+    ['path', 'label', 'group', 'subpopulation'],
+    [[f'images/{i.name}', i.label, i.group, i.subpopulation] for i in images],
   )
 
   def drawn(index: int) -> np.ndarray:

@@ -24,10 +24,10 @@ from heterojax.datasets.images import UnreadableImage
 # Decoders that were seen to end the process or to hang on broken data are not
 # used, even where they are installed.
 _DECODERS = {
-    uid.JPEG2000: 'pillow',
-    uid.JPEG2000Lossless: 'pillow',
-    uid.JPEGBaseline8Bit: 'pillow',
-    uid.RLELossless: 'pydicom',
+  uid.JPEG2000: 'pillow',
+  uid.JPEG2000Lossless: 'pillow',
+  uid.JPEGBaseline8Bit: 'pillow',
+  uid.RLELossless: 'pydicom',
 }
 _FORMATS = ('JPEG', 'JPEG2000')
 _COLOURS = ('Red', 'Green', 'Blue')
@@ -51,8 +51,8 @@ def decode(data: bytes) -> np.ndarray:
   """
   dataset = _read(data)
   stored = pydicom_pixels.pixel_array(
-      dataset,
-      decoding_plugin=_DECODERS.get(dataset.file_meta.TransferSyntaxUID, ''),
+    dataset,
+    decoding_plugin=_DECODERS.get(dataset.file_meta.TransferSyntaxUID, ''),
   )
   kind = dataset.PhotometricInterpretation
   size = dataset.Rows, dataset.Columns
@@ -77,7 +77,7 @@ def _read(data: bytes) -> pydicom.Dataset:
   file = io.BytesIO(data)
   file.seek(132)
   meta = filereader.read_dataset(
-      file, False, True, stop_when=lambda tag, vr, length: tag.group != 2
+    file, False, True, stop_when=lambda tag, vr, length: tag.group != 2
   )
   syntax = meta.get('TransferSyntaxUID', uid.ImplicitVRLittleEndian)
   if syntax.is_deflated:
@@ -90,19 +90,19 @@ def _read(data: bytes) -> pydicom.Dataset:
   images.check_size(dataset.Rows, dataset.Columns)
   if int(dataset.get('NumberOfFrames') or 1) != 1:
     raise UnreadableImage(
-        f'DICOM of {dataset.NumberOfFrames} frames: save the one to study as'
-        ' its own file'
+      f'DICOM of {dataset.NumberOfFrames} frames: save the one to study as'
+      ' its own file'
     )
   bits, allocated = dataset.BitsStored, dataset.BitsAllocated
   if not 0 < bits == dataset.HighBit + 1 <= allocated <= 16:
     raise UnreadableImage(
-        f'DICOM pixels of {allocated} bits with {bits} in use up to bit'
-        f' {dataset.HighBit}: 16 can be read, used from bit 0 on'
+      f'DICOM pixels of {allocated} bits with {bits} in use up to bit'
+      f' {dataset.HighBit}: 16 can be read, used from bit 0 on'
     )
   if syntax.is_compressed and syntax not in _DECODERS:
     raise UnreadableImage(
-        f'DICOM compressed as {syntax.name}: decompress it, for example with'
-        ' dcmdjpeg'
+      f'DICOM compressed as {syntax.name}: decompress it, for example with'
+      ' dcmdjpeg'
     )
   if _DECODERS.get(syntax) == 'pillow':
     frame = encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
@@ -124,7 +124,7 @@ def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _modality(
-    stored: np.ndarray, dataset: pydicom.Dataset
+  stored: np.ndarray, dataset: pydicom.Dataset
 ) -> tuple[np.ndarray, float, float]:
   """Values of the modality, such as Hounsfield units, and their range."""
   if dataset.get('ModalityLUTSequence'):
@@ -136,15 +136,15 @@ def _modality(
   if dataset.PixelRepresentation:
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
   slope, intercept = (
-      default if dataset.get(name) in (None, '') else float(dataset[name].value)
-      for name, default in (('RescaleSlope', 1), ('RescaleIntercept', 0))
+    default if dataset.get(name) in (None, '') else float(dataset[name].value)
+    for name, default in (('RescaleSlope', 1), ('RescaleIntercept', 0))
   )
   low, high = sorted((low * slope + intercept, high * slope + intercept))
   return stored.astype(np.float32) * slope + intercept, low, high
 
 
 def _shown(
-    values: np.ndarray, low: float, high: float, dataset: pydicom.Dataset
+  values: np.ndarray, low: float, high: float, dataset: pydicom.Dataset
 ) -> np.ndarray:
   """Values of interest as 0..255 (PS3.3 C.11.2)."""
   if dataset.get('VOILUTSequence'):
@@ -154,8 +154,8 @@ def _shown(
     low, high = 0, 2 ** item.LUTDescriptor[2] - 1
   elif dataset.get('WindowWidth') not in (None, ''):
     center, width = (
-        float(np.atleast_1d(dataset[name].value)[0])
-        for name in ('WindowCenter', 'WindowWidth')
+      float(np.atleast_1d(dataset[name].value)[0])
+      for name in ('WindowCenter', 'WindowWidth')
     )
     function = dataset.get('VOILUTFunction') or 'LINEAR'
     if function not in ('LINEAR', 'LINEAR_EXACT', 'SIGMOID'):
@@ -175,10 +175,10 @@ def _shown(
 
 
 def _looked_up(
-    values: np.ndarray,
-    descriptor: list[int],
-    data: bytes | list[int],
-    dataset: pydicom.Dataset,
+  values: np.ndarray,
+  descriptor: list[int],
+  data: bytes | list[int],
+  dataset: pydicom.Dataset,
 ) -> np.ndarray:
   """Looks up integers in a table; beyond its ends the end counts."""
   entries, first, bits = descriptor

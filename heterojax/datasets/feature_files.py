@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import csv
 import pathlib
 import re
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,12 +19,12 @@ from heterojax.datasets import npz
 from heterojax.errors import UserError
 
 ALIASES = {
-    'label': ('label', 'labels'),
-    'prediction': ('prediction', 'predictions'),
-    'group': ('group', 'patient', 'patient_id'),
-    'split': ('split', 'phase'),
-    'fold': ('fold',),
-    'id': ('id', 'img_ids', 'image_id'),
+  'label': ('label', 'labels'),
+  'prediction': ('prediction', 'predictions'),
+  'group': ('group', 'patient', 'patient_id'),
+  'split': ('split', 'phase'),
+  'fold': ('fold',),
+  'id': ('id', 'img_ids', 'image_id'),
 }
 _MEANING = {name: m for m, names in ALIASES.items() for name in names}
 # What the manifest writes itself; the file's own column is prefixed.
@@ -66,22 +67,22 @@ def read(path: pathlib.Path) -> Table:
     UserError: if it is no such file, has no features or no labels.
   """
   readers = {
-      '.npz': _from_npz,
-      '.csv': _from_csv,
-      '.parquet': _from_parquet,
-      '.pq': _from_parquet,
+    '.npz': _from_npz,
+    '.csv': _from_csv,
+    '.parquet': _from_parquet,
+    '.pq': _from_parquet,
   }
   if not path.exists():
     raise UserError(f'There is no file {path} (--config.data.dir or .files).')
   if path.suffix.lower() not in readers or not path.is_file():
     raise UserError(
-        f'{path} is no file of features: --config.data.dir (or .files) must'
-        f' name {", ".join(readers)} files.'
+      f'{path} is no file of features: --config.data.dir (or .files) must'
+      f' name {", ".join(readers)} files.'
     )
   table = readers[path.suffix.lower()](path)
   if not table.matrix.size:
     raise UserError(
-        f'{path} holds no features: they are {list(table.matrix.shape)}.'
+      f'{path} holds no features: they are {list(table.matrix.shape)}.'
     )
   columns = _by_meaning(path, table.columns)
   if 'label' not in columns:
@@ -93,14 +94,14 @@ def _from_npz(path: pathlib.Path) -> Table:
   headers = npz.headers(path)
   if 'features' not in headers:
     raise UserError(
-        f'{path} has no array features [N, D]: it holds'
-        f' {", ".join(headers) or "nothing"}.'
+      f'{path} has no array features [N, D]: it holds'
+      f' {", ".join(headers) or "nothing"}.'
     )
   header = headers['features']
   if len(header.shape) != 2 or header.dtype.kind not in 'fiu':
     raise UserError(
-        f'{path}: features is {header.dtype} {list(header.shape)}, but must be'
-        ' numbers [N, D].'
+      f'{path}: features is {header.dtype} {list(header.shape)}, but must be'
+      ' numbers [N, D].'
     )
   n, columns, notes = header.shape[0], {}, ()
   for name, (shape, dtype) in headers.items():
@@ -116,17 +117,17 @@ def _from_npz(path: pathlib.Path) -> Table:
       # Any number can stand where a character does.
       except (SystemError, ValueError) as error:
         raise UserError(
-            f'{path}: {name} holds characters that do not exist.'
+          f'{path}: {name} holds characters that do not exist.'
         ) from error
     elif name in _MEANING:
       raise UserError(
-          f'{path}: {name} is {dtype} {list(shape)}, but must be one value for'
-          f' each of the {n} rows of features.'
+        f'{path}: {name} is {dtype} {list(shape)}, but must be one value for'
+        f' each of the {n} rows of features.'
       )
     else:
       notes += (
-          f'{path.name} holds {name!r}, which is not one value a row and is not'
-          ' used.',
+        f'{path.name} holds {name!r}, which is not one value a row and is not'
+        ' used.',
       )
   return Table(_float32(npz.load(path, 'features')), columns, notes)
 
@@ -149,16 +150,16 @@ def _from_csv(path: pathlib.Path) -> Table:
   others = [n for n in header if n and n not in known]
   try:
     table = pyarrow.csv.read_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(
-            column_names=names, skip_rows=skipped, block_size=_BLOCK_BYTES
-        ),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(features, pyarrow.float32())
-            | dict.fromkeys(others, pyarrow.string()),
-            include_columns=features + others,
-        ),
+      path,
+      read_options=pyarrow.csv.ReadOptions(
+        column_names=names, skip_rows=skipped, block_size=_BLOCK_BYTES
+      ),
+      parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+      convert_options=pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(features, pyarrow.float32())
+        | dict.fromkeys(others, pyarrow.string()),
+        include_columns=features + others,
+      ),
     )
   except (OSError, pyarrow.ArrowException) as error:
     raise UserError(_unreadable(path, 'CSV', error)) from error
@@ -178,16 +179,16 @@ def _from_parquet(path: pathlib.Path) -> Table:
   for name in features:
     kind = table.schema.field(name).type
     if not (
-        pyarrow.types.is_integer(kind)
-        or pyarrow.types.is_floating(kind)
-        or pyarrow.types.is_null(kind)
+      pyarrow.types.is_integer(kind)
+      or pyarrow.types.is_floating(kind)
+      or pyarrow.types.is_null(kind)
     ):
       raise UserError(f'{path}: the feature column {name!r} holds {kind}.')
   known = set(features)
   others = [
-      name
-      for name in table.column_names
-      if name and name not in known and not name.startswith('__index_')
+    name
+    for name in table.column_names
+    if name and name not in known and not name.startswith('__index_')
   ]
   try:
     return _from_arrow(table, features, others)
@@ -201,14 +202,14 @@ def _check_parquet(path: pathlib.Path, metadata: Any) -> None:
   most = max(_ALWAYS_ALLOWED, _MOST_PER_BYTE * path.stat().st_size)
   if not 0 <= values <= most:
     raise UserError(
-        f'{path} declares {metadata.num_rows:,} rows of'
-        f' {metadata.num_columns:,} columns, which is more than a file of its'
-        ' size holds.'
+      f'{path} declares {metadata.num_rows:,} rows of'
+      f' {metadata.num_columns:,} columns, which is more than a file of its'
+      ' size holds.'
     )
 
 
 def _from_arrow(
-    table: Any, features: Sequence[str], others: Sequence[str]
+  table: Any, features: Sequence[str], others: Sequence[str]
 ) -> Table:
   matrix = np.empty((table.num_rows, len(features)), np.float32)
   for d, name in enumerate(features):
@@ -216,8 +217,8 @@ def _from_arrow(
     values = table.column(name).to_numpy()
     matrix[:, d] = _float32(np.asarray(values, np.float64))
   columns = {
-      name: [_text(value) for value in table.column(name).to_pylist()]
-      for name in others
+    name: [_text(value) for value in table.column(name).to_pylist()]
+    for name in others
   }
   return Table(matrix, columns)
 
@@ -243,21 +244,21 @@ def _feature_columns(path: pathlib.Path, names: Sequence[str]) -> list[str]:
     sets = {prefix: found for prefix, found in sets.items() if len(found) > 1}
   if not sets:
     raise UserError(
-        f'{path} has no feature columns: name them by a number, as 0, 1, 2 or'
-        ' f0, f1, f2.'
+      f'{path} has no feature columns: name them by a number, as 0, 1, 2 or'
+      ' f0, f1, f2.'
     )
   if len(sets) > 1:
     shown = ' and '.join(f'{min(found.values())!r}' for found in sets.values())
     raise UserError(
-        f'{path} has several sets of numbered columns, as {shown}: name the'
-        ' features by a number alone.'
+      f'{path} has several sets of numbered columns, as {shown}: name the'
+      ' features by a number alone.'
     )
   (found,) = sets.values()
   return [found[number] for number in sorted(found)]
 
 
 def _by_meaning(
-    path: pathlib.Path, columns: dict[str, list[str]]
+  path: pathlib.Path, columns: dict[str, list[str]]
 ) -> dict[str, list[str]]:
   """The columns under the names by which this program knows them."""
   found: dict[str, list[str]] = {}
@@ -265,8 +266,8 @@ def _by_meaning(
     meaning = _MEANING.get(name)
     if meaning in found:
       raise UserError(
-          f'{path} has several columns for the {meaning}:'
-          f' {", ".join(n for n in columns if _MEANING.get(n) == meaning)}.'
+        f'{path} has several columns for the {meaning}:'
+        f' {", ".join(n for n in columns if _MEANING.get(n) == meaning)}.'
       )
     if meaning and meaning != 'id':
       cells = [_WHOLE.sub(r'\1', cell) for cell in cells]

@@ -19,46 +19,46 @@ from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
 _ENDINGS = (
-    '.jpg',
-    '.jpeg',
-    '.png',
-    '.bmp',
-    '.tif',
-    '.tiff',
-    '.gif',
-    '.webp',
-    '.dcm',
-    '.dicom',
+  '.jpg',
+  '.jpeg',
+  '.png',
+  '.bmp',
+  '.tif',
+  '.tiff',
+  '.gif',
+  '.webp',
+  '.dcm',
+  '.dicom',
 )
 # Words by which data sets call the class without the disease. Numbers are no
 # such words: in some data sets, 0 is the disease.
 _HEALTHY = (
-    'normal',
-    'normal fundus',
-    'no finding',
-    'no_finding',
-    'healthy',
-    'control',
-    'negative',
-    'no',
+  'normal',
+  'normal fundus',
+  'no finding',
+  'no_finding',
+  'healthy',
+  'control',
+  'negative',
+  'no',
 )
 # What columns are called, as small letters alone; the first name is preferred.
 _COLUMNS = {
-    'path': ('path',),
-    'label': ('label',),
-    'group': ('group', 'patient', 'patientid', 'subject', 'subjectid'),
-    'split': ('split',),
-    'fold': ('fold',),
+  'path': ('path',),
+  'label': ('label',),
+  'group': ('group', 'patient', 'patientid', 'subject', 'subjectid'),
+  'split': ('split',),
+  'fold': ('fold',),
 }
 # What the manifest writes itself; a CSV's own column of that name is prefixed.
 _MANIFEST_COLUMNS = (
-    'id',
-    'included',
-    'reason',
-    'width',
-    'height',
-    'sha256',
-    'pixels_sha256',
+  'id',
+  'included',
+  'reason',
+  'width',
+  'height',
+  'sha256',
+  'pixels_sha256',
 )
 
 
@@ -74,10 +74,10 @@ class Listed(Files):
 
 
 def read(
-    path: pathlib.Path,
-    positive: str,
-    negative: str,
-    task: str = 'classification',
+  path: pathlib.Path,
+  positive: str,
+  negative: str,
+  task: str = 'classification',
 ) -> Cohort:
   """Reads `DIR/class/image.png` or a CSV `path,label[,group][,split]`.
 
@@ -99,17 +99,17 @@ def read(
   """
   if not os.path.exists(path):
     raise UserError(
-        f'{path} does not exist: --config.data.dir must be a folder with one'
-        ' folder per class, or a CSV file with the columns path and label.'
+      f'{path} does not exist: --config.data.dir must be a folder with one'
+      ' folder per class, or a CSV file with the columns path and label.'
     )
   if os.path.isfile(path):
     source = Listed(path.parent, path)
     found, notes = _from_csv(path)
   elif task == 'regression':
     raise UserError(
-        f'{path} is a folder, whose folders are classes and no numbers: with'
-        ' --config.data.task=regression, --config.data.dir must be a CSV file'
-        ' with the columns path and label.'
+      f'{path} is a folder, whose folders are classes and no numbers: with'
+      ' --config.data.task=regression, --config.data.dir must be a CSV file'
+      ' with the columns path and label.'
     )
   else:
     source = Files(path)
@@ -123,16 +123,16 @@ def read(
   except UserError as error:  # What could not be searched may be the reason.
     raise UserError(' '.join([str(error), *notes])) from error
   candidates = tuple(
-      c
-      if c.label in (positive, negative) or not c.included
-      else c.left_out(classes.reason(c.label))
-      for c in found
+    c
+    if c.label in (positive, negative) or not c.included
+    else c.left_out(classes.reason(c.label))
+    for c in found
   )
   return Cohort(path.stem, source, positive, negative, candidates, notes)
 
 
 def _from_folders(
-    folder: pathlib.Path,
+  folder: pathlib.Path,
 ) -> tuple[list[Candidate], tuple[str, ...]]:
   tree = layout.walk(folder)
   # A directory that is named like an image stays in: inspecting it tells why it
@@ -155,13 +155,13 @@ def _from_folders(
     candidates.append(candidate)
   if names and not candidates:
     raise UserError(
-        f'{folder} holds images and no class folder:'
-        ' --config.data.dir must be the folder above, with one folder per class.'
+      f'{folder} holds images and no class folder:'
+      ' --config.data.dir must be the folder above, with one folder per class.'
     )
   if not candidates:
     raise UserError(
-        f'{folder} holds no images: it needs one folder per class with'
-        f' {", ".join(_ENDINGS)} files in it.'
+      f'{folder} holds no images: it needs one folder per class with'
+      f' {", ".join(_ENDINGS)} files in it.'
     )
   outside = len(names) - len(candidates)
   notes = tree.notes
@@ -182,27 +182,26 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
     name, split = cells['path'], cells.get('split', '')
     if split.lower() not in splits.WORDS:
       raise UserError(
-          f'{path}, row {number + 1}: split is {split!r}, but must be one of'
-          ' train, validation, test or empty.'
+        f'{path}, row {number + 1}: split is {split!r}, but must be one of'
+        ' train, validation, test or empty.'
       )
     part = splits.WORDS[split.lower()]
     if fold := cells.get('fold', ''):
       if not fold.isdecimal() or len(fold) > splits.MOST_DIGITS or part:
         raise UserError(
-            f'{path}, row {number + 1}: fold is {fold!r}, but must be a number,'
-            ' and the split empty.'
+          f'{path}, row {number + 1}: fold is {fold!r}, but must be a number,'
+          ' and the split empty.'
         )
       part = f'fold_{int(fold)}'
     candidate = Candidate(
-        id=str(number),
-        path=pathlib.PurePath(name).as_posix() if name else '',
-        label=cells['label'],
-        group=cells.get('group', ''),
-        split=part,
-        columns=tuple(
-            (f'source_{k}' if k in _MANIFEST_COLUMNS else k, row[k])
-            for k in own
-        ),
+      id=str(number),
+      path=pathlib.PurePath(name).as_posix() if name else '',
+      label=cells['label'],
+      group=cells.get('group', ''),
+      split=part,
+      columns=tuple(
+        (f'source_{k}' if k in _MANIFEST_COLUMNS else k, row[k]) for k in own
+      ),
     )
     if not name:
       candidate = candidate.left_out('no path')
@@ -224,8 +223,8 @@ def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
     found = next(([n] for n in found if n == role), found)
     if len(found) > 1:
       raise UserError(
-          f'{path} has the columns {" and ".join(found)}: call the one that is'
-          f' meant {role!r}.'
+        f'{path} has the columns {" and ".join(found)}: call the one that is'
+        f' meant {role!r}.'
       )
     if found:
       column[role] = found[0]
@@ -233,7 +232,7 @@ def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _classes(
-    path: pathlib.Path, found: list[Candidate], positive: str, negative: str
+  path: pathlib.Path, found: list[Candidate], positive: str, negative: str
 ) -> tuple[str, str]:
   labels = {c.label for c in found if c.label}
   healthy = {name for name in labels if name.lower() in _HEALTHY}

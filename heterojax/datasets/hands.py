@@ -28,15 +28,19 @@ OLDEST = 228
 # Rays from the thumb to the little finger: where each begins at the wrist, its
 # angle to the middle finger in degrees, and the lengths of its bones.
 _ORIGIN = np.array([
-    (-0.20, 0.36), (-0.14, 0.22), (-0.04, 0.20), (0.06, 0.22), (0.15, 0.25)
-])  # pyformat: disable
+  (-0.20, 0.36),
+  (-0.14, 0.22),
+  (-0.04, 0.20),
+  (0.06, 0.22),
+  (0.15, 0.25),
+])
 _ANGLE = np.array([-46.0, -12.0, -1.0, 9.0, 20.0])
 _LENGTHS = (
-    (0.30, 0.22, 0.17),
-    (0.40, 0.27, 0.16, 0.12),
-    (0.40, 0.30, 0.19, 0.13),
-    (0.36, 0.28, 0.18, 0.13),
-    (0.33, 0.22, 0.13, 0.11),
+  (0.30, 0.22, 0.17),
+  (0.40, 0.27, 0.16, 0.12),
+  (0.40, 0.30, 0.19, 0.13),
+  (0.36, 0.28, 0.18, 0.13),
+  (0.33, 0.22, 0.13, 0.11),
 )
 _RAY = np.array([ray for ray, own in enumerate(_LENGTHS) for _ in own])
 _ORDER = np.array([order for own in _LENGTHS for order, _ in enumerate(own)])
@@ -46,20 +50,26 @@ _FOREARM = np.array([(-0.10, 0.66), (0.12, 0.63)])
 _FOREARM_WIDTH = np.array([0.105, 0.065])
 # Wrist bones: place, half axes and the month of their appearance.
 _CARPALS = np.array([
-    (0.00, 0.33, 0.060, 0.075, 2),  # Capitate.
-    (0.10, 0.35, 0.055, 0.065, 3),  # Hamate.
-    (0.15, 0.45, 0.045, 0.045, 27),  # Triquetrum.
-    (0.04, 0.49, 0.055, 0.045, 40),  # Lunate.
-    (-0.15, 0.40, 0.045, 0.045, 55),  # Trapezium.
-    (-0.09, 0.32, 0.038, 0.045, 62),  # Trapezoid.
-    (-0.09, 0.48, 0.060, 0.045, 70),  # Scaphoid.
-    (0.20, 0.41, 0.025, 0.028, 130),  # Pisiform.
+  (0.00, 0.33, 0.060, 0.075, 2),  # Capitate.
+  (0.10, 0.35, 0.055, 0.065, 3),  # Hamate.
+  (0.15, 0.45, 0.045, 0.045, 27),  # Triquetrum.
+  (0.04, 0.49, 0.055, 0.045, 40),  # Lunate.
+  (-0.15, 0.40, 0.045, 0.045, 55),  # Trapezium.
+  (-0.09, 0.32, 0.038, 0.045, 62),  # Trapezoid.
+  (-0.09, 0.48, 0.060, 0.045, 70),  # Scaphoid.
+  (0.20, 0.41, 0.025, 0.028, 130),  # Pisiform.
 ])
 # Outline of a shaft: (share of its length, half width), and of a cap.
 _SHAFT = np.array([
-    (0.00, 1.00), (0.06, 0.98), (0.20, 0.70), (0.45, 0.58), (0.75, 0.62),
-    (0.90, 0.80), (0.97, 0.70), (1.00, 0.40),
-])  # pyformat: disable
+  (0.00, 1.00),
+  (0.06, 0.98),
+  (0.20, 0.70),
+  (0.45, 0.58),
+  (0.75, 0.62),
+  (0.90, 0.80),
+  (0.97, 0.70),
+  (1.00, 0.40),
+])
 _SHAFT = np.concatenate([_SHAFT, _SHAFT[::-1] * (1, -1)])
 _TURN = np.linspace(0, 2 * np.pi, 18, endpoint=False)
 _ROUND = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
@@ -127,42 +137,42 @@ def _hand(child: np.random.Generator, age: float) -> _Hand:
   along = np.stack([np.sin(angle), -np.cos(angle)], axis=1)
   length = np.concatenate(_LENGTHS) * proportions * (0.84 + 0.16 * grown)
   tips = _ORIGIN[_RAY] + np.array([
-      (along * length[:, None])[(_RAY == ray) & (_ORDER <= order)].sum(0)
-      for ray, order in zip(_RAY, _ORDER)
+    (along * length[:, None])[(ray == _RAY) & (order >= _ORDER)].sum(0)
+    for ray, order in zip(_RAY, _ORDER)
   ])
   bases = tips - along * length[:, None]
   lines = [
-      np.concatenate([bases[_RAY == ray][:1], tips[_RAY == ray]])[None]
-      for ray in range(len(_ORIGIN))
+    np.concatenate([bases[ray == _RAY][:1], tips[ray == _RAY]])[None]
+    for ray in range(len(_ORIGIN))
   ]
   # The caps of the metacarpal bones, but for the thumb's, are at their heads.
   is_turned = ((_ORDER == 0) & (_RAY > 0))[:, None]
   width = np.concatenate([_WIDTH, _FOREARM_WIDTH]) * stout
   shafts, hollows, caps = _tubes(
-      np.concatenate([np.where(is_turned, tips, bases), _FOREARM]),
-      np.concatenate([np.where(is_turned, -along, along), [(0, 1), (0, 1)]]),
-      np.append(length, (0.9, 0.9)),
-      width * (1.10 - 0.15 * grown),
-      age * pace[0],
-      grown,
+    np.concatenate([np.where(is_turned, tips, bases), _FOREARM]),
+    np.concatenate([np.where(is_turned, -along, along), [(0, 1), (0, 1)]]),
+    np.append(length, (0.9, 0.9)),
+    width * (1.10 - 0.15 * grown),
+    age * pace[0],
+    grown,
   )
   carpals, cores = _carpals(child, age * pace[1], stout)
   return _Hand(
-      bones=[shafts, caps, carpals],
-      marrow=[hollows, cores],
-      palm=np.concatenate([tips[_ORDER == 0], _WRIST])[None],
-      fingers=lines,
-      finger_width=0.083 * stout,
+    bones=[shafts, caps, carpals],
+    marrow=[hollows, cores],
+    palm=np.concatenate([tips[_ORDER == 0], _WRIST])[None],
+    fingers=lines,
+    finger_width=0.083 * stout,
   )
 
 
 def _tubes(
-    joint: np.ndarray,
-    along: np.ndarray,
-    length: np.ndarray,
-    width: np.ndarray,
-    age: float,
-    grown: float,
+  joint: np.ndarray,
+  along: np.ndarray,
+  length: np.ndarray,
+  width: np.ndarray,
+  age: float,
+  grown: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Outlines of shafts, of their marrow and of caps, each `[B, P, 2]`.
 
@@ -185,7 +195,7 @@ def _tubes(
   start = room * (0.85 - 0.25 * grown - 0.42 * fused)
 
   def placed(
-      outline: np.ndarray, at: np.ndarray, long: np.ndarray, wide: np.ndarray
+    outline: np.ndarray, at: np.ndarray, long: np.ndarray, wide: np.ndarray
   ) -> np.ndarray:
     x = at[:, None] + long[:, None] * outline[:, 0]
     y = wide[:, None] * outline[:, 1]
@@ -194,20 +204,20 @@ def _tubes(
 
   hollow = _SHAFT * (0.8, 0.55) + (0.1, 0)
   shafts, hollows = (
-      placed(outline, start, length - 1.1 * start, width)
-      for outline in (_SHAFT, hollow)
+    placed(outline, start, length - 1.1 * start, width)
+    for outline in (_SHAFT, hollow)
   )
   caps = placed(
-      _ROUND,
-      room * (0.26 - 0.06 * fused),
-      room * 0.17 * (0.35 + 0.65 * cap),
-      width * (0.25 + 0.8 * cap),
+    _ROUND,
+    room * (0.26 - 0.06 * fused),
+    room * 0.17 * (0.35 + 0.65 * cap),
+    width * (0.25 + 0.8 * cap),
   )
   return shafts, hollows, caps[cap > 0]
 
 
 def _carpals(
-    child: np.random.Generator, age: float, stout: float
+  child: np.random.Generator, age: float, stout: float
 ) -> tuple[np.ndarray, np.ndarray]:
   """Outlines `[B, P, 2]` of the wrist bones there are, and of their cores."""
   wobble = 1 + child.normal(0, 0.05, (len(_CARPALS), 1, 1))
@@ -215,14 +225,14 @@ def _carpals(
   size = 0.25 + 0.75 * _ramp(since, 0, 110) ** 0.6
   axes = _CARPALS[:, None, 2:4] * size[:, None, None] * wobble * stout
   carpals, cores = (
-      (_CARPALS[:, None, :2] + share * _ROUND * axes)[since > 0]
-      for share in (1, 0.7)
+    (_CARPALS[:, None, :2] + share * _ROUND * axes)[since > 0]
+    for share in (1, 0.7)
   )
   return carpals, cores
 
 
 def draw(
-    seed: int, index: int, patient: int, age: float, image_size: int = 224
+  seed: int, index: int, patient: int, age: float, image_size: int = 224
 ) -> np.ndarray:
   """Draws one radiograph, uint8 [H, W].
 
@@ -238,9 +248,10 @@ def draw(
   turn = np.radians(taken.normal(0, 7))
   scale = taken.uniform(0.85, 1.05)
   shift = taken.normal((0, 0.02), 0.05)
-  turned = scale * np.array(
-      [(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))]
-  )
+  turned = scale * np.array([
+    (np.cos(turn), np.sin(turn)),
+    (-np.sin(turn), np.cos(turn)),
+  ])
 
   def placed(shapes: np.ndarray, canvas: Image.Image) -> list[list[float]]:
     """x, y, x, y, ... of each outline, in pixels of the canvas."""
@@ -264,7 +275,7 @@ def draw(
         pen.polygon(outline, ink)
   flesh = flesh.filter(ImageFilter.BoxBlur(0.015 * image_size))
   bone = bone.reduce(_OVERSAMPLING).filter(
-      ImageFilter.BoxBlur(image_size * taken.uniform(0.001, 0.004))
+    ImageFilter.BoxBlur(image_size * taken.uniform(0.001, 0.004))
   )
   dense = np.asarray(flesh, np.float32) * taken.uniform(0.25, 0.5)
   dense += np.asarray(bone, np.float32)
@@ -274,14 +285,14 @@ def draw(
   dense *= 1 + lean[0] * line[:, None] + lean[1] * line[None, :]
   dense += taken.uniform(0, 25)
   dense += taken.uniform(1, 6) * taken.standard_normal(
-      (image_size, image_size), np.float32
+    (image_size, image_size), np.float32
   )
   wanted = taken.uniform(25, 45)
   return np.clip(dense * (wanted / dense.mean()), 0, 255).astype(np.uint8)
 
 
 def write_cohort(
-    folder: pathlib.Path, *, num_images: int, seed: int, image_size: int = 224
+  folder: pathlib.Path, *, num_images: int, seed: int, image_size: int = 224
 ) -> pathlib.Path:
   """Draws a cohort's images and its CSV, and returns that one's path.
 
@@ -289,8 +300,8 @@ def write_cohort(
   """
   images = plan(num_images, seed)
   text = csv_text(
-      ['path', 'label', 'group'],
-      [[f'images/{i.name}', i.age, f'p{i.patient:04d}'] for i in images],
+    ['path', 'label', 'group'],
+    [[f'images/{i.name}', i.age, f'p{i.patient:04d}'] for i in images],
   )
 
   def drawn(index: int) -> np.ndarray:

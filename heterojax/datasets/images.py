@@ -144,7 +144,7 @@ def _decode_dicom(data: bytes) -> np.ndarray:
     from heterojax.datasets import dicom  # It needs an extra.
   except ModuleNotFoundError as error:
     raise UnreadableImage(
-        "reading DICOM needs pydicom: pip install 'heterojax[dicom]'"
+      "reading DICOM needs pydicom: pip install 'heterojax[dicom]'"
     ) from error
   return dicom.decode(data)
 
@@ -155,7 +155,7 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     # A JPEG of a telephone may carry previews and maps beside its picture.
     if getattr(image, 'is_animated', False) and image.format != 'MPO':
       raise UnreadableImage(
-          'more than one page or frame: save the one to study as its own file'
+        'more than one page or frame: save the one to study as its own file'
       )
     tags = getattr(image, 'tag_v2', {})
     bits = tags.get(_BITS_PER_SAMPLE, (16,))
@@ -163,8 +163,8 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     check_size(tags.get(_TILE_LENGTH, 1), tags.get(_TILE_WIDTH, 1))
     if len(bits) > 1 and 16 in bits and tags.get(_PLANAR, 1) != 1:
       raise UnreadableImage(
-          '16-bit colours in separate planes, which Pillow misreads: save it'
-          ' with interleaved colours'
+        '16-bit colours in separate planes, which Pillow misreads: save it'
+        ' with interleaved colours'
       )
     # Such as 'RGB;16B', gone once loaded.
     layout = ''
@@ -182,7 +182,7 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
       pixels = _sixteen_bit_colours(data, image, kind, order)
     elif image.mode in ('I', 'F'):
       raise UnreadableImage(
-          'pixels of 32 bits or with a sign, whose range is unknown'
+        'pixels of 32 bits or with a sign, whose range is unknown'
       )
     else:
       # Converting RGB would copy it.
@@ -193,7 +193,7 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
 
 
 def _sixteen_bit_colours(
-    data: bytes, image: Image.Image, kind: str, order: str
+  data: bytes, image: Image.Image, kind: str, order: str
 ) -> np.ndarray:
   """All 16 bits of colours, of which Pillow keeps the high bytes only.
 
@@ -210,12 +210,10 @@ def _sixteen_bit_colours(
   layout = 'RGBA' if kind == 'LA' else f'{kind};16{_SWAPPED[order]}'
   with Image.open(io.BytesIO(data), formats=_FORMATS) as again:
     again.tile = [
-        tile._replace(
-            args=layout
-            if isinstance(tile.args, str)
-            else (layout, *tile.args[1:])
-        )
-        for tile in again.tile
+      tile._replace(
+        args=layout if isinstance(tile.args, str) else (layout, *tile.args[1:])
+      )
+      for tile in again.tile
     ]
     low = np.asarray(again)
   high = np.asarray(image)[..., :3]
@@ -252,7 +250,7 @@ def pixel_digest(pixels: np.ndarray) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _taps(
-    length: int, size: int, channels: int = 1
+  length: int, size: int, channels: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Half-pixel bilinear: lower and upper index and weight of the upper.
 
@@ -270,12 +268,12 @@ def _taps(
   lower = np.floor(centre)
   index = lower.astype(np.int64)
   both = (
-      np.clip(pixel, 0, length - 1)[:, None] * channels + np.arange(channels)
-      for pixel in (index, index + 1)
+    np.clip(pixel, 0, length - 1)[:, None] * channels + np.arange(channels)
+    for pixel in (index, index + 1)
   )
   return (
-      *(numbers.ravel() for numbers in both),
-      np.repeat(centre - lower, channels),
+    *(numbers.ravel() for numbers in both),
+    np.repeat(centre - lower, channels),
   )
 
 
@@ -293,30 +291,30 @@ def resize(image: np.ndarray, size: int, how: Resize = 'keras') -> np.ndarray:
   """
   if how == 'antialias':
     channels = [
-        Image.fromarray(channel).resize((size, size), Image.Resampling.BILINEAR)
-        for channel in np.moveaxis(image.astype(np.float32), -1, 0)
+      Image.fromarray(channel).resize((size, size), Image.Resampling.BILINEAR)
+      for channel in np.moveaxis(image.astype(np.float32), -1, 0)
     ]
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
   height, width, channels = image.shape
   rows = image.reshape(height, width * channels)
   rows = _between(rows, *_taps(height, size), axis=0)
   return _between(rows, *_taps(width, size, channels), axis=1).reshape(
-      size, size, channels
+    size, size, channels
   )
 
 
 def _between(
-    pixels: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    weight: np.ndarray,
-    axis: int,
+  pixels: np.ndarray,
+  lower: np.ndarray,
+  upper: np.ndarray,
+  weight: np.ndarray,
+  axis: int,
 ) -> np.ndarray:
   """float32 mixtures of rows or columns; few copies, for every image pays."""
   # With indices that are known to be inside, clipping is the fastest mode.
   low, mixed = (
-      pixels.take(index, axis, mode='clip').astype(np.float32, copy=False)
-      for index in (lower, upper)
+    pixels.take(index, axis, mode='clip').astype(np.float32, copy=False)
+    for index in (lower, upper)
   )
   mixed -= low
   mixed *= np.expand_dims(weight, 1 - axis)

@@ -1,6 +1,8 @@
 """What readers of downloads share: files at any depth, and known counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import filecmp
 import os
 import pathlib
@@ -52,15 +54,15 @@ def walk(root: pathlib.Path) -> Tree:
         met.add((status.st_dev, status.st_ino))
         with os.scandir(root / folder) as entries:
           found = sorted(
-              (e.name, _is_folder(e)) for e in entries if _counts(e.name)
+            (e.name, _is_folder(e)) for e in entries if _counts(e.name)
           )
       except OSError as error:
         if not folder:
           raise UserError(
-              f'{root} cannot be searched ({error.strerror}).'
+            f'{root} cannot be searched ({error.strerror}).'
           ) from error
         notes.append(
-            f'The folder {folder} could not be searched ({error.strerror}).'
+          f'The folder {folder} could not be searched ({error.strerror}).'
         )
         continue
       folders[folder] = tuple(name for name, inner in found if not inner)
@@ -93,7 +95,7 @@ def read_file(path: pathlib.Path) -> bytes:
 
 
 def find_table(
-    path: pathlib.Path, names: Sequence[str], download: str
+  path: pathlib.Path, names: Sequence[str], download: str
 ) -> tuple[Tree, pathlib.Path]:
   """Finds the table of a download.
 
@@ -116,10 +118,10 @@ def find_table(
     raise UserError(f'{path} does not exist: {wanted}.')
   tree = walk(path)
   found = [
-      posixpath.join(folder, name)
-      for folder, files in tree.folders.items()
-      for name in files
-      if name in names
+    posixpath.join(folder, name)
+    for folder, files in tree.folders.items()
+    for name in files
+    if name in names
   ]
   found = [name for name in found if name.count('/') == found[0].count('/')]
   if not found:
@@ -131,8 +133,8 @@ def find_table(
   first = path / found[0]
   if not all(_is_same(first, path / name) for name in found[1:]):
     raise UserError(
-        f'{path} holds {" and ".join(found)}: name the one to use with'
-        ' --config.data.dir.'
+      f'{path} holds {" and ".join(found)}: name the one to use with'
+      ' --config.data.dir.'
     )
   return tree, first
 
@@ -148,9 +150,9 @@ def holders(tree: Tree, names: Iterable[str]) -> dict[str, list[str]]:
   """Folders that hold any of some files, with those; most of them first."""
   names = set(names)
   held = {
-      folder: [name for name in files if name in names]
-      for folder, files in tree.folders.items()
-      if _is_utf8(folder)  # Else a manifest could not name it.
+    folder: [name for name in files if name in names]
+    for folder, files in tree.folders.items()
+    if _is_utf8(folder)  # Else a manifest could not name it.
   }
   order = sorted((f for f in held if held[f]), key=lambda f: -len(held[f]))
   return {folder: held[folder] for folder in order}
@@ -165,7 +167,7 @@ def _is_utf8(name: str) -> bool:
 
 
 def locate(
-    tree: Tree, table: pathlib.Path, names: Sequence[str]
+  tree: Tree, table: pathlib.Path, names: Sequence[str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
   """Finds image files by their names, whatever folders they lie in.
 
@@ -196,25 +198,24 @@ def locate(
     if name not in paths:
       paths[name] = posixpath.join(folder, name)
   notes = [
-      f'{there:,} of the {len(paths):,} images that {table.name} names are'
-      ' here.'
+    f'{there:,} of the {len(paths):,} images that {table.name} names are here.'
   ]
   if repeated:
     notes.append(
-        f'{repeated:,} images lie in more than one folder: that in'
-        f' {next(iter(found)) or tree.root} is used.'
+      f'{repeated:,} images lie in more than one folder: that in'
+      f' {next(iter(found)) or tree.root} is used.'
     )
   return paths, tuple(notes)
 
 
 def no_images(
-    tree: Tree, table: pathlib.Path, names: Sequence[str]
+  tree: Tree, table: pathlib.Path, names: Sequence[str]
 ) -> UserError:
   example = next((name for name in names if name), '')
   return UserError(
-      f'{tree.root} holds none of the {len(set(names)):,} images that'
-      f' {table.name} names, as {example}: unpack the images of the download'
-      ' beside it.'
+    f'{tree.root} holds none of the {len(set(names)):,} images that'
+    f' {table.name} names, as {example}: unpack the images of the download'
+    ' beside it.'
   )
 
 
@@ -233,7 +234,7 @@ def unique(names: Sequence[str]) -> list[str]:
 
 
 def compare(
-    name: str, found: Mapping[str, int], published: Mapping[str, int]
+  name: str, found: Mapping[str, int], published: Mapping[str, int]
 ) -> tuple[str, ...]:
   """Says how a table differs from the published one.
 
@@ -256,11 +257,11 @@ def compare(
     is_part = all(n <= m for n, m in different.values())
     meaning = 'a part of it' if is_part else 'another file'
     notes = [
-        f'{name} has {rows:,} rows; the published file has {known:,}: this is'
-        f' {meaning}.'
+      f'{name} has {rows:,} rows; the published file has {known:,}: this is'
+      f' {meaning}.'
     ]
   others = ', '.join(
-      f'{k} {n:,} ({m:,})' for k, (n, m) in different.items() if k != 'rows'
+    f'{k} {n:,} ({m:,})' for k, (n, m) in different.items() if k != 'rows'
   )
   if others:
     notes.append(f'Other counts of {name} (published ones): {others}.')

@@ -1,7 +1,11 @@
 """What a part of the data shares with the part that trains on it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
 
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -53,15 +57,15 @@ def _column(name: str) -> Callable[[Candidate], str]:
 
 
 _SAME = {
-    'same_path': lambda c: c.path,
-    'identical_file': _column('sha256'),
-    'identical_pixels': _column('pixels_sha256'),
-    'shared_group': lambda c: c.group,
+  'same_path': lambda c: c.path,
+  'identical_file': _column('sha256'),
+  'identical_pixels': _column('pixels_sha256'),
+  'shared_group': lambda c: c.group,
 }
 
 
 def sides(
-    cohort: Cohort,
+  cohort: Cohort,
 ) -> Iterator[tuple[str, list[Candidate], list[Candidate]]]:
   """(name, its candidates, those that trained before it) of each held-out part.
 
@@ -70,8 +74,8 @@ def sides(
   """
   used = cohort.included
   of = {
-      split: [c for c in used if c.split == split]
-      for split in ('train', 'validation', 'test')
+    split: [c for c in used if c.split == split]
+    for split in ('train', 'validation', 'test')
   }
   yield 'test', of['test'], of['train'] + of['validation']
   if of['validation']:
@@ -97,16 +101,16 @@ def find(cohort: Cohort, nearest: Mapping[str, Nearest]) -> list[Leak]:
         seen.setdefault(of(c), c.id)
       seen.pop('', None)  # Unknown is not the same.
       leaks += [
-          Leak(kind, split, c.id, c.label, seen[of(c)])
-          for c in held_out
-          if of(c) in seen
+        Leak(kind, split, c.id, c.label, seen[of(c)])
+        for c in held_out
+        if of(c) in seen
       ]
     if split in nearest:
       other, distance = nearest[split]
       leaks += [
-          Leak(_NEAR, split, c.id, c.label, other[c.id], distance[c.id])
-          for c in held_out
-          if distance[c.id] < _NEAR_DISTANCE
+        Leak(_NEAR, split, c.id, c.label, other[c.id], distance[c.id])
+        for c in held_out
+        if distance[c.id] < _NEAR_DISTANCE
       ]
   return leaks
 
@@ -145,8 +149,8 @@ def count(leaks: Sequence[Leak], cohort: Cohort) -> dict[str, Any]:
       name = kind if split == 'test' else f'validation_{kind}'
       if found or split == 'test':
         counts[name] = {
-            label: sum(k.label == label for k in found)
-            for label in cohort.classes
+          label: sum(k.label == label for k in found)
+          for label in cohort.classes
         } or {'all': len(found)}
   return counts
 

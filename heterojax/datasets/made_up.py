@@ -1,23 +1,24 @@
 """Writing a made-up cohort: images, and the table that completes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 import json
 import pathlib
 
 import numpy as np
 from PIL import Image
 
-from heterojax import run_folder
 from heterojax.datasets import images
+from heterojax.run import run_folder
 
 _DIGESTS = 'digests.json'
 
 
 def write(
-    folder: pathlib.Path,
-    text: str,
-    names: Sequence[str],
-    drawn: Callable[[int], np.ndarray],
+  folder: pathlib.Path,
+  text: str,
+  names: Sequence[str],
+  drawn: Callable[[int], np.ndarray],
 ) -> pathlib.Path:
   """Writes `images/` and `cohort.csv`, and returns the path of the latter.
 
@@ -36,7 +37,7 @@ def write(
     # Seed, size and version of the drawing hardly show in the table, but they
     # do in any one image; hence also a lossless format.
     if _unchanged(folder, names) and (
-        not names or _holds(folder / 'images' / names[0], drawn(0))
+      not names or _holds(folder / 'images' / names[0], drawn(0))
     ):
       return table
   table.unlink(missing_ok=True)
@@ -46,7 +47,7 @@ def write(
     path = folder / 'images' / name
     Image.fromarray(drawn(index)).save(path, compress_level=1)
   run_folder.write_atomically(
-      folder / _DIGESTS, run_folder.to_json(_digests(folder, names))
+    folder / _DIGESTS, run_folder.to_json(_digests(folder, names))
   )
   run_folder.write_atomically(table, text)
   return table

@@ -102,8 +102,8 @@ class Cohort:
   def replaced(self, changed: dict[str, Candidate]) -> 'Cohort':
     """The cohort with some candidates replaced, found by id."""
     return dataclasses.replace(
-        self,
-        candidates=tuple(changed.get(c.id, c) for c in self.candidates),
+      self,
+      candidates=tuple(changed.get(c.id, c) for c in self.candidates),
     )
 
 
@@ -180,7 +180,7 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
     lines = [[_original(c).strip() for c in row] for row in reader if row]
   except (OSError, csv.Error) as error:
     raise UserError(
-        f'{path} cannot be read as a CSV file ({error}).'
+      f'{path} cannot be read as a CSV file ({error}).'
     ) from error
   columns, *rows = lines or [[]]
   repeated = [k for k, n in Counter(columns).items() if k and n > 1]
@@ -189,13 +189,13 @@ def read_table(path: pathlib.Path) -> list[dict[str, str]]:
   for number, row in enumerate(rows, 1):
     if any(row[len(columns) :]):
       raise UserError(
-          f'{path}, row {number}: {len(row)} cells for {len(columns)} columns;'
-          ' a comma inside a cell needs quotation marks around the cell.'
+        f'{path}, row {number}: {len(row)} cells for {len(columns)} columns;'
+        ' a comma inside a cell needs quotation marks around the cell.'
       )
   width = len(columns)
   table = [
-      dict(itertools.zip_longest(columns, row[:width], fillvalue=''))
-      for row in rows
+    dict(itertools.zip_longest(columns, row[:width], fillvalue=''))
+    for row in rows
   ]
   if '' in columns:
     for cells in table:
@@ -208,11 +208,11 @@ def _text(path: pathlib.Path) -> str:
   data = layout.read_file(path)
   if data.startswith(b'PK\x03\x04'):
     raise UserError(
-        f'{path} is a workbook or an archive: save the table as "CSV UTF-8".'
+      f'{path} is a workbook or an archive: save the table as "CSV UTF-8".'
     )
   # The second byte of ASCII in UTF-16 is a zero.
   if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
-      b'\0' in data[:2]
+    b'\0' in data[:2]
   ):
     raise UserError(f'{path} is in UTF-16: save it as "CSV UTF-8".')
   try:
@@ -220,22 +220,22 @@ def _text(path: pathlib.Path) -> str:
   except UnicodeDecodeError as error:
     line = data.count(b'\n', 0, error.start) + 1
     raise UserError(
-        f'{path} is not in UTF-8 (line {line} has the byte'
-        f' 0x{data[error.start]:02x}, perhaps of Latin-1): save it as "CSV'
-        ' UTF-8".'
+      f'{path} is not in UTF-8 (line {line} has the byte'
+      f' 0x{data[error.start]:02x}, perhaps of Latin-1): save it as "CSV'
+      ' UTF-8".'
     ) from error
   first = text[:10_000].strip().splitlines()[:1]
   for character, name in ((';', 'semicolons'), ('\t', 'tabs'), ('|', 'bars')):
     if first and character in first[0] and ',' not in first[0]:
       raise UserError(
-          f'{path} is separated by {name}: save it with commas between the'
-          ' columns.'
+        f'{path} is separated by {name}: save it with commas between the'
+        ' columns.'
       )
   return text
 
 
 def require_columns(
-    path: pathlib.Path, rows: list[dict[str, str]], columns: tuple[str, ...]
+  path: pathlib.Path, rows: list[dict[str, str]], columns: tuple[str, ...]
 ) -> None:
   """Raises a UserError where a table is empty or lacks a column."""
   if not rows:
@@ -247,6 +247,6 @@ def require_columns(
     if len(there) > 12:
       shown += f' and {len(there) - 12} more'
     raise UserError(
-        f'{path} has no column {", ".join(map(repr, missing))}: it needs'
-        f' {", ".join(columns)} and has {shown}.'
+      f'{path} has no column {", ".join(map(repr, missing))}: it needs'
+      f' {", ".join(columns)} and has {shown}.'
     )

@@ -35,28 +35,28 @@ class _Published(NamedTuple):
 
 
 _PUBLISHED = {
-    'breastmnist': _Published(
-        names=('malignant', 'normal, benign'),
-        positive='malignant',
-        counts=(546, 78, 156),
-        md5=(
-            '750601b1f35ba3300ea97c75c52ff8f6',
-            '742edef2a1fd1524b2efff4bd7ba9364',
-            '363e4b3f8d712e9b5de15470a2aaadf1',
-            'b56378a6eefa9fed602bb16d192d4c8b',
-        ),
+  'breastmnist': _Published(
+    names=('malignant', 'normal, benign'),
+    positive='malignant',
+    counts=(546, 78, 156),
+    md5=(
+      '750601b1f35ba3300ea97c75c52ff8f6',
+      '742edef2a1fd1524b2efff4bd7ba9364',
+      '363e4b3f8d712e9b5de15470a2aaadf1',
+      'b56378a6eefa9fed602bb16d192d4c8b',
     ),
-    'pneumoniamnist': _Published(
-        names=('normal', 'pneumonia'),
-        positive='pneumonia',
-        counts=(4708, 524, 624),
-        md5=(
-            '28209eda62fecd6e6a2d98b1501bb15f',
-            '8f4eceb4ccffa70c672198ea285246c6',
-            '05b46931834c231683c68f40c47b2971',
-            'd6a3c71de1b945ea11211b03746c1fe1',
-        ),
+  ),
+  'pneumoniamnist': _Published(
+    names=('normal', 'pneumonia'),
+    positive='pneumonia',
+    counts=(4708, 524, 624),
+    md5=(
+      '28209eda62fecd6e6a2d98b1501bb15f',
+      '8f4eceb4ccffa70c672198ea285246c6',
+      '05b46931834c231683c68f40c47b2971',
+      'd6a3c71de1b945ea11211b03746c1fe1',
     ),
+  ),
 }
 
 
@@ -72,10 +72,10 @@ class Arrays:
   file: pathlib.Path
   counts: dict[str, int] = dataclasses.field(compare=False)
   _loaded: dict[str, np.ndarray] = dataclasses.field(
-      default_factory=dict, init=False, compare=False, repr=False
+    default_factory=dict, init=False, compare=False, repr=False
   )
   _lock: threading.Lock = dataclasses.field(
-      default_factory=threading.Lock, init=False, compare=False, repr=False
+    default_factory=threading.Lock, init=False, compare=False, repr=False
   )
 
   @property
@@ -125,14 +125,14 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   file = _find(path)
   headers = npz.headers(file)
   labels = {
-      split: _labels(file, headers, word)
-      for split, word in _WORDS.items()
-      if f'{word}_images' in headers
+    split: _labels(file, headers, word)
+    for split, word in _WORDS.items()
+    if f'{word}_images' in headers
   }
   if not labels:
     raise UserError(
-        f'{file} holds no train_images, val_images or test_images: give an .npz'
-        ' file of MedMNIST.'
+      f'{file} holds no train_images, val_images or test_images: give an .npz'
+      ' file of MedMNIST.'
     )
   counts = {split: len(values) for split, values in labels.items()}
   found = {int(value) for values in labels.values() for value in values}
@@ -146,7 +146,7 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
       if not genuine:
         notes = (_difference(file, name, counts),)
   positive, negative = classes.choose(
-      file, (names[value] for value in found), positive, negative
+    file, (names[value] for value in found), positive, negative
   )
   candidates = []
   for split, values in labels.items():
@@ -157,12 +157,12 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
         c = c.left_out(classes.reason(c.label))
       candidates.append(c)
   return Cohort(
-      file.stem,
-      Arrays(file, counts),
-      positive,
-      negative,
-      tuple(candidates),
-      notes,
+    file.stem,
+    Arrays(file, counts),
+    positive,
+    negative,
+    tuple(candidates),
+    notes,
   )
 
 
@@ -170,21 +170,21 @@ def _find(path: pathlib.Path) -> pathlib.Path:
   if not path.is_dir():
     if not path.exists():
       raise UserError(
-          f'{path} does not exist: --config.data.dir must be an .npz file of'
-          ' MedMNIST.'
+        f'{path} does not exist: --config.data.dir must be an .npz file of'
+        ' MedMNIST.'
       )
     return path
   files = sorted(path.glob('*.npz'))
   if len(files) != 1:
     raise UserError(
-        f'{path} holds {len(files) or "no"} .npz files: --config.data.dir must'
-        ' be one .npz file of MedMNIST, or a folder with one.'
+      f'{path} holds {len(files) or "no"} .npz files: --config.data.dir must'
+      ' be one .npz file of MedMNIST, or a folder with one.'
     )
   return files[0]
 
 
 def _labels(
-    file: pathlib.Path, headers: dict[str, npz.Header], word: str
+  file: pathlib.Path, headers: dict[str, npz.Header], word: str
 ) -> np.ndarray:
   """Labels `[N]` of a split, checked against its images."""
   pictures = headers[f'{word}_images']
@@ -192,20 +192,20 @@ def _labels(
   flat = len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)
   if not flat or 0 in shape[1:] or pictures.dtype != np.uint8:
     raise UserError(
-        f'{file}: {word}_images is {pictures.dtype} {list(shape)}, but must be'
-        ' uint8 [N, H, W] or [N, H, W, 3]; volumes are not studied.'
+      f'{file}: {word}_images is {pictures.dtype} {list(shape)}, but must be'
+      ' uint8 [N, H, W] or [N, H, W, 3]; volumes are not studied.'
     )
   if f'{word}_labels' not in headers:
     raise UserError(f'{file} holds {word}_images without {word}_labels.')
   header = headers[f'{word}_labels']
   if len(header.shape) == 2 and header.shape[1] > 1:
     raise UserError(
-        f'{file} has {header.shape[1]} labels an image, which are not two'
-        ' classes: choose a set with one label an image.'
+      f'{file} has {header.shape[1]} labels an image, which are not two'
+      ' classes: choose a set with one label an image.'
     )
   if header.shape[:1] != shape[:1] or len(header.shape) not in (1, 2):
     raise UserError(
-        f'{file}: {word}_labels is {list(header.shape)} for {shape[0]} images.'
+      f'{file}: {word}_labels is {list(header.shape)} for {shape[0]} images.'
     )
   if header.dtype.kind not in 'iu':
     raise UserError(f'{file}: {word}_labels is {header.dtype}, not integers.')
@@ -227,6 +227,6 @@ def _difference(file: pathlib.Path, name: str, counts: dict[str, int]) -> str:
   here = ' + '.join(str(counts.get(split, 0)) for split in _WORDS)
   there = ' + '.join(map(str, _PUBLISHED[name].counts))
   return (
-      f'{file.name} is not a published file of {name} (its MD5 is another):'
-      f' {here} training, validation and test images, published {there}.'
+    f'{file.name} is not a published file of {name} (its MD5 is another):'
+    f' {here} training, validation and test images, published {there}.'
   )

@@ -25,23 +25,23 @@ _FULL = ('Data_Entry_2017.csv', 'Data_Entry_2017_v2020.csv')
 _NO_FINDING = 'No Finding'
 # Rows, patients and images with each finding, of the sample and the full set.
 _PUBLISHED = {
-    'rows': (5606, 112_120),
-    'patients': (4230, 30_805),
-    _NO_FINDING: (3044, 60_361),
-    'Infiltration': (967, 19_894),
-    'Effusion': (644, 13_317),
-    'Atelectasis': (508, 11_559),
-    'Nodule': (313, 6331),
-    'Mass': (284, 5782),
-    'Pneumothorax': (271, 5302),
-    'Consolidation': (226, 4667),
-    'Pleural_Thickening': (176, 3385),
-    'Cardiomegaly': (141, 2776),
-    'Emphysema': (127, 2516),
-    'Edema': (118, 2303),
-    'Fibrosis': (84, 1686),
-    'Pneumonia': (62, 1431),
-    'Hernia': (13, 227),
+  'rows': (5606, 112_120),
+  'patients': (4230, 30_805),
+  _NO_FINDING: (3044, 60_361),
+  'Infiltration': (967, 19_894),
+  'Effusion': (644, 13_317),
+  'Atelectasis': (508, 11_559),
+  'Nodule': (313, 6331),
+  'Mass': (284, 5782),
+  'Pneumothorax': (271, 5302),
+  'Consolidation': (226, 4667),
+  'Pleural_Thickening': (176, 3385),
+  'Cardiomegaly': (141, 2776),
+  'Emphysema': (127, 2516),
+  'Edema': (118, 2303),
+  'Fibrosis': (84, 1686),
+  'Pneumonia': (62, 1431),
+  'Hernia': (13, 227),
 }
 _REQUIRED = ('Image Index', 'Finding Labels', 'Patient ID')
 _SPLIT_LISTS = {'train_val_list.txt': 'train_val', 'test_list.txt': 'test'}
@@ -68,9 +68,9 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
     UserError: if the folder does not hold the download.
   """
   tree, table = layout.find_table(
-      path,
-      (_SAMPLE, *_FULL),
-      'the NIH chest X-rays (Kaggle nih-chest-xrays/sample or data)',
+    path,
+    (_SAMPLE, *_FULL),
+    'the NIH chest X-rays (Kaggle nih-chest-xrays/sample or data)',
   )
   rows = read_table(table)
   require_columns(table, rows, _REQUIRED)
@@ -94,11 +94,11 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
     if not labels:
       continue
     candidate = Candidate(
-        id=ids[i],
-        path=paths[names[i]],
-        label=labels[0],
-        group=patients[i],
-        columns=_own(row, official),
+      id=ids[i],
+      path=paths[names[i]],
+      label=labels[0],
+      group=patients[i],
+      columns=_own(row, official),
     )
     if not names[i]:
       candidate = candidate.left_out('no image is named')
@@ -106,13 +106,13 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
       candidate = candidate.left_out('has both labels')
     candidates.append(candidate)
   return Cohort(
-      'chest_xray14' if is_full else 'nih_sample',
-      Files(tree.root),
-      positive,
-      negative,
-      tuple(candidates),
-      tuple(notes),
-      label_columns=('Finding Labels',),
+    'chest_xray14' if is_full else 'nih_sample',
+    Files(tree.root),
+    positive,
+    negative,
+    tuple(candidates),
+    tuple(notes),
+    label_columns=('Finding Labels',),
   )
 
 
@@ -128,7 +128,7 @@ def _findings(text: str) -> tuple[str, ...]:
 
 
 def _known(
-    table: pathlib.Path, counts: Counter[str], name: str, option: str
+  table: pathlib.Path, counts: Counter[str], name: str, option: str
 ) -> str:
   """The spelling of a class among the findings that there are."""
   for finding in counts:
@@ -136,8 +136,8 @@ def _known(
       return finding
   labels = ', '.join(f for f, _ in counts.most_common())
   raise UserError(
-      f'{table} has no finding {name!r} (--config.data.{option}): its findings'
-      f' are {labels}.'
+    f'{table} has no finding {name!r} (--config.data.{option}): its findings'
+    f' are {labels}.'
   )
 
 
@@ -160,25 +160,25 @@ def _years(text: str) -> str:
 # the full set has `OriginalImage[Width,Height]` without quotation marks, which
 # are two columns.
 _OWN_COLUMNS = {
-    'Finding Labels': ('Finding Labels', str),
-    'Follow-up #': ('Follow-up #', _whole),
-    'Patient Age': ('Patient Age', _years),
-    'Patient Gender': ('Patient Gender', str),
-    'Patient Sex': ('Patient Gender', str),
-    'View Position': ('View Position', str),
-    'OriginalImageWidth': ('OriginalImageWidth', str),
-    'OriginalImage[Width': ('OriginalImageWidth', str),
-    'OriginalImageHeight': ('OriginalImageHeight', str),
-    'Height]': ('OriginalImageHeight', str),
-    'OriginalImagePixelSpacing_x': ('OriginalImagePixelSpacing_x', str),
-    'OriginalImagePixelSpacing[x': ('OriginalImagePixelSpacing_x', str),
-    'OriginalImagePixelSpacing_y': ('OriginalImagePixelSpacing_y', str),
-    'y]': ('OriginalImagePixelSpacing_y', str),
+  'Finding Labels': ('Finding Labels', str),
+  'Follow-up #': ('Follow-up #', _whole),
+  'Patient Age': ('Patient Age', _years),
+  'Patient Gender': ('Patient Gender', str),
+  'Patient Sex': ('Patient Gender', str),
+  'View Position': ('View Position', str),
+  'OriginalImageWidth': ('OriginalImageWidth', str),
+  'OriginalImage[Width': ('OriginalImageWidth', str),
+  'OriginalImageHeight': ('OriginalImageHeight', str),
+  'Height]': ('OriginalImageHeight', str),
+  'OriginalImagePixelSpacing_x': ('OriginalImagePixelSpacing_x', str),
+  'OriginalImagePixelSpacing[x': ('OriginalImagePixelSpacing_x', str),
+  'OriginalImagePixelSpacing_y': ('OriginalImagePixelSpacing_y', str),
+  'y]': ('OriginalImagePixelSpacing_y', str),
 }
 
 
 def _own(
-    row: dict[str, str], official: dict[str, str]
+  row: dict[str, str], official: dict[str, str]
 ) -> tuple[tuple[str, str], ...]:
   own = []
   for key, (name, parse) in _OWN_COLUMNS.items():
@@ -190,10 +190,10 @@ def _own(
 
 
 def _doubtful(
-    table: pathlib.Path,
-    names: Sequence[str],
-    ids: Sequence[str],
-    rows: Sequence[dict[str, str]],
+  table: pathlib.Path,
+  names: Sequence[str],
+  ids: Sequence[str],
+  rows: Sequence[dict[str, str]],
 ) -> list[str]:
   """Notes on cells that cannot be right."""
   notes = []
@@ -201,8 +201,8 @@ def _doubtful(
   odd = {age: n for age, n in ages.items() if age and not _years(age)}
   if odd:
     notes.append(
-        f'Ages in {table.name} that no person has: {sum(odd.values()):,}, as'
-        f' {next(iter(odd))}; they count as not known.'
+      f'Ages in {table.name} that no person has: {sum(odd.values()):,}, as'
+      f' {next(iter(odd))}; they count as not known.'
     )
   repeated = sum(name != id_ for name, id_ in zip(names, ids))
   if repeated:
@@ -222,7 +222,7 @@ def _official_split(tree: layout.Tree) -> dict[str, str]:
       lines = layout.read_file(path).decode('utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
       raise UserError(
-          f'{path} cannot be read as UTF-8 text ({error}).'
+        f'{path} cannot be read as UTF-8 text ({error}).'
       ) from error
     splits |= {line.strip(): split for line in lines}
   return splits

@@ -84,14 +84,14 @@ def _opened(path: pathlib.Path) -> Iterator[zipfile.ZipFile]:
       most = max(_ALWAYS_ALLOWED, _MOST_TIMES * size)
       if sum(member.file_size for member in members) > most:
         raise ValueError(
-            f'its arrays are more than {_MOST_TIMES} times as large as the file'
+          f'its arrays are more than {_MOST_TIMES} times as large as the file'
         )
       yield archive
   # Neither zipfile nor NumPy documents all that it raises on a damaged file.
   except Exception as error:
     said = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
     raise UserError(
-        f'{path} cannot be read as an .npz file of plain arrays ({said[:200]}).'
+      f'{path} cannot be read as an .npz file of plain arrays ({said[:200]}).'
     ) from error
 
 
@@ -99,8 +99,8 @@ def _header(file: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> Header:
   version = np.lib.format.read_magic(file)
   # Bytes that tell the length of the header, and what reads it.
   readers = {
-      (1, 0): (2, np.lib.format.read_array_header_1_0),
-      (2, 0): (4, np.lib.format.read_array_header_2_0),
+    (1, 0): (2, np.lib.format.read_array_header_1_0),
+    (2, 0): (4, np.lib.format.read_array_header_2_0),
   }
   if version not in readers:
     raise ValueError(f'version {version} of its format is not known')

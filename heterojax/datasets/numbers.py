@@ -7,7 +7,6 @@ import math
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
 
-
 # Squared errors of larger numbers leave the range of float32.
 _LARGEST = 1e15
 
@@ -30,7 +29,7 @@ def labelled(candidate: Candidate, cell: str) -> Candidate:
     if not candidate.included:
       return candidate
     return candidate.left_out(
-        f'label {cell!r} is no number' if cell else 'no label'
+      f'label {cell!r} is no number' if cell else 'no label'
     )
   if abs(number) > _LARGEST and candidate.included:
     candidate = candidate.left_out(f'label {cell!r} is beyond {_LARGEST:g}')
@@ -57,8 +56,8 @@ def require_some(name: str, candidates: Iterable[Candidate]) -> None:
     labels = [c.label for c in candidates if c.label]
     example = f', as {labels[0]!r}' if labels else ''
     raise UserError(
-        f'{name} has no label that is a number{example}, but'
-        ' --config.data.task=regression estimates numbers.'
+      f'{name} has no label that is a number{example}, but'
+      ' --config.data.task=regression estimates numbers.'
     )
 
 
@@ -67,6 +66,6 @@ def require_no_classes(positive: str, negative: str) -> None:
   for option, name in (('positive', positive), ('negative', negative)):
     if name:
       raise UserError(
-          f'A regression has no classes: leave out --config.data.{option}'
-          f' (it is {name!r}), or --config.data.task=regression.'
+        f'A regression has no classes: leave out --config.data.{option}'
+        f' (it is {name!r}), or --config.data.task=regression.'
       )

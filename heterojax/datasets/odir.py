@@ -26,11 +26,11 @@ _PUBLISHED = {'rows': 6392, 'patients': 3358}
 _PREFERRED = 'preprocessed_images'
 _SIDES = ('Left', 'Right')
 _COLUMNS = (
-    'ID',
-    'Left-Fundus',
-    'Right-Fundus',
-    'Left-Diagnostic Keywords',
-    'Right-Diagnostic Keywords',
+  'ID',
+  'Left-Fundus',
+  'Right-Fundus',
+  'Left-Diagnostic Keywords',
+  'Right-Diagnostic Keywords',
 )
 _OWN_COLUMNS = ('Patient Age', 'Patient Sex')
 # Of the eye alone, in the published file; others derived from it lack them.
@@ -38,11 +38,24 @@ _EYE_COLUMNS = ('labels', 'target', 'filename')
 # Pictures with a white instead of a black background, which published lists of
 # unused pictures name. 13 are cataracts and 2 normal: a cue of the class that
 # is none of the eye.
-_WHITE_BACKGROUND = (
-    '2174_right 2175_left 2176_left 2177_left 2177_right 2178_right 2179_left'
-    ' 2179_right 2180_left 2180_right 2181_left 2181_right 2182_left 2182_right'
-    ' 2957_left 2957_right'
-).split()
+_WHITE_BACKGROUND = [
+  '2174_right',
+  '2175_left',
+  '2176_left',
+  '2177_left',
+  '2177_right',
+  '2178_right',
+  '2179_left',
+  '2179_right',
+  '2180_left',
+  '2180_right',
+  '2181_left',
+  '2181_right',
+  '2182_left',
+  '2182_right',
+  '2957_left',
+  '2957_right',
+]
 
 
 def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
@@ -62,9 +75,9 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
     UserError: if the folder does not hold the download, or a class has no row.
   """
   tree, table = layout.find_table(
-      path,
-      (_CSV,),
-      'the ODIR-5K download from Kaggle (ocular-disease-recognition-odir5k)',
+    path,
+    (_CSV,),
+    'the ODIR-5K download from Kaggle (ocular-disease-recognition-odir5k)',
   )
   rows = read_rows(table)
   names = [row[f'{side}-Fundus'] for row in rows for side in _SIDES]
@@ -76,11 +89,11 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   found = candidates(table, rows, positive, negative, images)
   eyes = {posixpath.basename(c.path) for c in found}
   notes = (
-      *tree.notes,
-      *_notes_on_table(table, rows),
-      *_notes_on_classes(found, (positive, negative)),
-      f'{len(eyes & set(held[images])):,} of these {len(eyes):,} eyes have a'
-      f' file in {images or tree.root}.',
+    *tree.notes,
+    *_notes_on_table(table, rows),
+    *_notes_on_classes(found, (positive, negative)),
+    f'{len(eyes & set(held[images])):,} of these {len(eyes):,} eyes have a'
+    f' file in {images or tree.root}.',
   )
   return Cohort('odir5k', Files(tree.root), positive, negative, found, notes)
 
@@ -102,19 +115,19 @@ def read_rows(table: pathlib.Path) -> list[dict[str, str]]:
   odd = [row['ID'] for row in rows if not row['ID'].isdecimal()]
   if odd:
     raise UserError(
-        f'{table} has {len(odd):,} rows whose ID is no number, as {odd[0]!r}:'
-        ' altered copies of the file hold augmented images, so take the'
-        f' published one of {_PUBLISHED["rows"]:,} rows.'
+      f'{table} has {len(odd):,} rows whose ID is no number, as {odd[0]!r}:'
+      ' altered copies of the file hold augmented images, so take the'
+      f' published one of {_PUBLISHED["rows"]:,} rows.'
     )
   return rows
 
 
 def candidates(
-    table: pathlib.Path,
-    rows: Sequence[dict[str, str]],
-    positive: str,
-    negative: str,
-    images: str,
+  table: pathlib.Path,
+  rows: Sequence[dict[str, str]],
+  positive: str,
+  negative: str,
+  images: str,
 ) -> tuple[Candidate, ...]:
   """Candidates of two classes, whether or not their files are there.
 
@@ -132,14 +145,14 @@ def candidates(
     UserError: if a class has no row.
   """
   keywords = Counter(
-      row[f'{side}-Diagnostic Keywords'] for row in rows for side in _SIDES
+    row[f'{side}-Diagnostic Keywords'] for row in rows for side in _SIDES
   )
   for option, name in (('positive', positive), ('negative', negative)):
     if not name or name not in keywords:
       common = ', '.join(f'{k} ({n:,})' for k, n in keywords.most_common(12))
       raise UserError(
-          f'No eye of {table} has exactly the keywords {name!r}'
-          f' (--config.data.{option}): the most frequent ones are {common}.'
+        f'No eye of {table} has exactly the keywords {name!r}'
+        f' (--config.data.{option}): the most frequent ones are {common}.'
       )
   found = []
   for number, row in enumerate(rows):
@@ -152,11 +165,11 @@ def candidates(
       own += tuple((k, row[k]) for k in _OWN_COLUMNS if k in row)
       own += (('background', 'white' if is_white else 'black'),)
       candidate = Candidate(
-          id=f'{number}_{side.lower()}',
-          path=posixpath.join(images, name),
-          label=label,
-          group=row['ID'],
-          columns=own,
+        id=f'{number}_{side.lower()}',
+        path=posixpath.join(images, name),
+        label=label,
+        group=row['ID'],
+        columns=own,
       )
       if not name:
         candidate = candidate.left_out('no image is named')
@@ -165,7 +178,7 @@ def candidates(
 
 
 def _notes_on_table(
-    table: pathlib.Path, rows: Sequence[dict[str, str]]
+  table: pathlib.Path, rows: Sequence[dict[str, str]]
 ) -> list[str]:
   try:
     digest = hashlib.sha256(table.read_bytes()).hexdigest()
@@ -174,54 +187,52 @@ def _notes_on_table(
   if digest == _SHA256:
     return [f'{table.name} is the published file of {len(rows):,} rows.']
   counts = {
-      'rows': len(rows),
-      'patients': len({row['ID'] for row in rows}),
+    'rows': len(rows),
+    'patients': len({row['ID'] for row in rows}),
   }
   notes = [
-      f'{table.name} is not byte for byte the published file (sha256'
-      f' {digest[:8]}, published {_SHA256[:8]}).',
-      *layout.compare(table.name, counts, _PUBLISHED),
+    f'{table.name} is not byte for byte the published file (sha256'
+    f' {digest[:8]}, published {_SHA256[:8]}).',
+    *layout.compare(table.name, counts, _PUBLISHED),
   ]
   lacking = [name for name in _EYE_COLUMNS if name not in rows[0]]
   if lacking:
     notes.append(
-        f'{table.name} lacks the columns {", ".join(lacking)}, so that it is a'
-        ' file derived from the published one.'
+      f'{table.name} lacks the columns {", ".join(lacking)}, so that it is a'
+      ' file derived from the published one.'
     )
   damaged = sum(
-      '?' in row[f'{side}-Diagnostic Keywords']
-      for row in rows
-      for side in _SIDES
+    '?' in row[f'{side}-Diagnostic Keywords'] for row in rows for side in _SIDES
   )
   if damaged:
     notes.append(
-        f'{damaged:,} keyword lists of {table.name} have a question mark, which'
-        ' a wrong encoding left of the full-width comma: lists cannot be asked'
-        ' for as they were published.'
+      f'{damaged:,} keyword lists of {table.name} have a question mark, which'
+      ' a wrong encoding left of the full-width comma: lists cannot be asked'
+      ' for as they were published.'
     )
   return notes
 
 
 def _notes_on_classes(
-    found: Sequence[Candidate], labels: tuple[str, str]
+  found: Sequence[Candidate], labels: tuple[str, str]
 ) -> list[str]:
   notes = []
   for label in dict.fromkeys(labels):
     rows = [c for c in found if c.label == label]
     times = Counter(c.path for c in rows)
     notes.append(
-        f'{label}: {len(rows):,} rows show {len(times):,} eyes of'
-        f' {len({c.group for c in rows}):,} patients,'
-        f' {sum(n > 1 for n in times.values()):,} of them more than once.'
+      f'{label}: {len(rows):,} rows show {len(times):,} eyes of'
+      f' {len({c.group for c in rows}):,} patients,'
+      f' {sum(n > 1 for n in times.values()):,} of them more than once.'
     )
   white = {
-      c.path: c.label for c in found if ('background', 'white') in c.columns
+    c.path: c.label for c in found if ('background', 'white') in c.columns
   }
   if white:
     shares = ', '.join(f'{n} {k}' for k, n in Counter(white.values()).items())
     notes.append(
-        f'Eyes with a white background: {len(white)} ({shares}), a cue that is'
-        ' none of the eye; they stay, as in the paper, and the column'
-        ' background tells them.'
+      f'Eyes with a white background: {len(white)} ({shares}), a cue that is'
+      ' none of the eye; they stay, as in the paper, and the column'
+      ' background tells them.'
     )
   return notes

@@ -6,7 +6,8 @@ same reasons, as one on the publisher's files. TensorFlow Datasets is imported
 when the first image is read; TensorFlow never is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from collections.abc import Mapping
 import contextlib
 import dataclasses
 import json
@@ -20,9 +21,9 @@ from heterojax.datasets import classes
 from heterojax.datasets import images
 from heterojax.datasets import layout
 from heterojax.datasets import sources
+from heterojax.datasets.manifest import TASKS
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import TASKS
 from heterojax.errors import UserError
 
 INFO = 'dataset_info.json'
@@ -46,16 +47,16 @@ class Records:
 
   root: pathlib.Path
   places: Mapping[str, tuple[str, int]] = dataclasses.field(
-      compare=False, repr=False
+    compare=False, repr=False
   )
   unreadable: Mapping[str, tuple[bool, str]] = dataclasses.field(
-      compare=False, repr=False
+    compare=False, repr=False
   )
   _opened: dict[str, Any] = dataclasses.field(
-      default_factory=dict, init=False, compare=False, repr=False
+    default_factory=dict, init=False, compare=False, repr=False
   )
   _lock: threading.Lock = dataclasses.field(
-      default_factory=threading.Lock, init=False, compare=False, repr=False
+    default_factory=threading.Lock, init=False, compare=False, repr=False
   )
 
   @property
@@ -76,7 +77,7 @@ class Records:
     # array_record raises whatever its C++ reader says.
     except Exception as error:  # pylint: disable=broad-except
       raise images.UnreadableImage(
-          f'its record is damaged: {" ".join(str(error).split())[:200]}'
+        f'its record is damaged: {" ".join(str(error).split())[:200]}'
       ) from error
     if record['path'] != path.encode():
       raise images.UnreadableImage('its record is of another image')
@@ -93,7 +94,7 @@ class Records:
           try:
             builder = tfds.builder_from_directory(self.root)
             self._opened[split] = builder.as_data_source(
-                split, decoders={'image': tfds.decode.SkipDecoding()}
+              split, decoders={'image': tfds.decode.SkipDecoding()}
             )
           # TFDS raises almost anything where its own files are damaged.
           except Exception as error:  # pylint: disable=broad-except
@@ -126,24 +127,24 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   """
   cohorts = [load(folder) for folder in find(path)]
   chosen = [
-      c
-      for c in cohorts
-      if classes.key(positive) in ('', classes.key(c.positive))
-      and classes.key(negative) in ('', classes.key(c.negative))
+    c
+    for c in cohorts
+    if classes.key(positive) in ('', classes.key(c.positive))
+    and classes.key(negative) in ('', classes.key(c.negative))
   ]
   if len(chosen) == 1:
     return chosen[0]
   pairs = [f'{c.positive!r} against {c.negative!r}' for c in chosen or cohorts]
   if chosen:
     raise UserError(
-        f'{path} holds several prepared data sets, of {" and ".join(pairs)}:'
-        ' name both classes, or give the folder of one, such as'
-        f' {chosen[0].source.name}.'
+      f'{path} holds several prepared data sets, of {" and ".join(pairs)}:'
+      ' name both classes, or give the folder of one, such as'
+      f' {chosen[0].source.name}.'
     )
   raise UserError(
-      f'{path} holds no data prepared for {positive!r} against {negative!r},'
-      f' only {" and ".join(pairs) or "none at all"}: prepare them with'
-      ' python -m launch.prepare.'
+    f'{path} holds no data prepared for {positive!r} against {negative!r},'
+    f' only {" and ".join(pairs) or "none at all"}: prepare them with'
+    ' python -m launch.prepare.'
   )
 
 
@@ -155,14 +156,14 @@ def load(folder: pathlib.Path) -> Cohort:
   """
   if folder.name.startswith(INCOMPLETE):
     raise UserError(
-        f'{folder} is what an interrupted run left: prepare the data again.'
+      f'{folder} is what an interrupted run left: prepare the data again.'
     )
   try:
     stored = json.loads(layout.read_file(folder / METADATA))
     fields = dict(stored['cohort'])
     candidates = tuple(
-        Candidate(**{**c, 'columns': tuple(map(tuple, c['columns']))})
-        for c in fields.pop('candidates')
+      Candidate(**{**c, 'columns': tuple(map(tuple, c['columns']))})
+      for c in fields.pop('candidates')
     )
     paths = {c.id: c.path for c in candidates}
     places: dict[str, tuple[str, int]] = {}
@@ -170,23 +171,28 @@ def load(folder: pathlib.Path) -> Cohort:
       for position, i in enumerate(ids):
         places.setdefault(paths[i], (split, position))
     unreadable = {
-        path: (bool(exists), str(problem))
-        for path, (exists, problem) in stored['unreadable'].items()
+      path: (bool(exists), str(problem))
+      for path, (exists, problem) in stored['unreadable'].items()
     }
     for name, value in fields.items():
       if isinstance(value, list):
         fields[name] = tuple(value)
     cohort = Cohort(
-        source=Records(folder, places, unreadable),
-        candidates=candidates,
-        **fields,
+      source=Records(folder, places, unreadable),
+      candidates=candidates,
+      **fields,
     )
     _check_types(cohort)
     return cohort
   # Among them RecursionError, of what nests too deeply.
   except (
-      OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError
-  ) as error:  # pyformat: disable
+    OSError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+  ) as error:
     raise UserError(_damaged(folder, error)) from error
 
 
@@ -241,6 +247,6 @@ def quiet() -> Iterator[Any]:
 def _damaged(folder: pathlib.Path, error: Exception) -> str:
   said = ' '.join(f'{type(error).__name__}: {error}'.split())[:200].rstrip('.')
   return (
-      f'{folder} is damaged or was not prepared by this program ({said}):'
-      ' delete it and prepare the data again.'
+    f'{folder} is damaged or was not prepared by this program ({said}):'
+    ' delete it and prepare the data again.'
   )

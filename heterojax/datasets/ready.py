@@ -41,7 +41,7 @@ class Vectors:
   file: pathlib.Path
   matrix: np.ndarray = dataclasses.field(compare=False, repr=False)
   predictions: np.ndarray | None = dataclasses.field(
-      default=None, compare=False, repr=False
+    default=None, compare=False, repr=False
   )
 
   @property
@@ -62,10 +62,10 @@ class Vectors:
 
 
 def read(
-    path: pathlib.Path,
-    positive: str,
-    negative: str,
-    task: str = 'classification',
+  path: pathlib.Path,
+  positive: str,
+  negative: str,
+  task: str = 'classification',
 ) -> Cohort:
   """Reads a file of features.
 
@@ -91,7 +91,7 @@ def read(
 
 
 def read_files(
-    pattern: str, positive: str, negative: str, task: str = 'classification'
+  pattern: str, positive: str, negative: str, task: str = 'classification'
 ) -> tuple[Cohort, ...]:
   """Reads several files of features, say one per fold.
 
@@ -114,8 +114,8 @@ def read_files(
   found = glob.glob(os.path.expanduser(pattern), recursive=True)
   if not found:
     raise UserError(
-        f'There is no file {pattern}: --config.data.files must be the pattern'
-        ' of the names of files of features, as DIR/fold_*.csv.'
+      f'There is no file {pattern}: --config.data.files must be the pattern'
+      ' of the names of files of features, as DIR/fold_*.csv.'
     )
   paths = [pathlib.Path(name) for name in sorted(found, key=_by_number)]
   return _cohorts(paths, pathlib.Path(pattern), positive, negative, task)
@@ -143,11 +143,11 @@ def _shared_name(paths: Sequence[pathlib.Path]) -> str:
 
 
 def _cohorts(
-    paths: Sequence[pathlib.Path],
-    name: pathlib.Path,
-    positive: str,
-    negative: str,
-    task: str,
+  paths: Sequence[pathlib.Path],
+  name: pathlib.Path,
+  positive: str,
+  negative: str,
+  task: str,
 ) -> tuple[Cohort, ...]:
   """A cohort a file, all on the source `name`."""
   tables = [feature_files.read(path) for path in paths]
@@ -155,8 +155,8 @@ def _cohorts(
   for path, width in zip(paths, widths):
     if width != widths[0]:
       raise UserError(
-          f'{paths[0]} has {widths[0]} features and {path} has {width}: all'
-          ' files must have equally many.'
+        f'{paths[0]} has {widths[0]} features and {path} has {width}: all'
+        ' files must have equally many.'
       )
   labels = [label for t in tables for label in t.columns['label']]
   if task == 'classification':
@@ -177,15 +177,15 @@ def _cohorts(
       candidates = [_of_classes(c, positive, negative) for c in candidates]
     own = ('prediction',) if 'prediction' in table.columns else ()
     cohorts.append(
-        Cohort(
-            shared,
-            source,
-            positive,
-            negative,
-            tuple(candidates),
-            label_columns=own,
-            task=task,
-        )
+      Cohort(
+        shared,
+        source,
+        positive,
+        negative,
+        tuple(candidates),
+        label_columns=own,
+        task=task,
+      )
     )
   notes = _of_all_files(said) + doubts
   cohorts = [dataclasses.replace(own, notes=notes) for own in cohorts]
@@ -209,7 +209,7 @@ def _of_all_files(said: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def _candidates(
-    path: pathlib.Path, table: Table, start: int
+  path: pathlib.Path, table: Table, start: int
 ) -> tuple[list[Candidate], tuple[str, ...]]:
   """A file's rows, of whatever label, and what must be said of them.
 
@@ -228,15 +228,15 @@ def _candidates(
   ids, more = _ids(columns, rows)
   own = [name for name in columns if name not in ('label', 'group', 'split')]
   candidates = [
-      Candidate(
-          id=ids[i],
-          path=rows[i],
-          label=label,
-          group=columns['group'][i] if 'group' in columns else '',
-          split=parts[i],
-          columns=tuple((name, columns[name][i]) for name in own),
-      )
-      for i, label in enumerate(labels)
+    Candidate(
+      id=ids[i],
+      path=rows[i],
+      label=label,
+      group=columns['group'][i] if 'group' in columns else '',
+      split=parts[i],
+      columns=tuple((name, columns[name][i]) for name in own),
+    )
+    for i, label in enumerate(labels)
   ]
   return candidates, notes + more
 
@@ -251,11 +251,11 @@ def _of_classes(c: Candidate, positive: str, negative: str) -> Candidate:
 
 
 def _predictions(
-    tables: Sequence[Table],
-    labels: Sequence[str],
-    positive: str,
-    negative: str,
-    task: str,
+  tables: Sequence[Table],
+  labels: Sequence[str],
+  positive: str,
+  negative: str,
+  task: str,
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
   """`Vectors.predictions`, and what must be said of them.
 
@@ -264,9 +264,9 @@ def _predictions(
   of the disease.
   """
   cells = [
-      cell
-      for t in tables
-      for cell in t.columns.get('prediction', [''] * len(t.columns['label']))
+    cell
+    for t in tables
+    for cell in t.columns.get('prediction', [''] * len(t.columns['label']))
   ]
   if not any(cells):
     return None, ()
@@ -285,28 +285,28 @@ def _predictions(
   unknown = int(np.sum(np.isnan(values) & used))
   if unknown:
     return values, (
-        f'{unknown} of {int(np.sum(used))} images have no prediction, or one'
-        f' that is {"no number" if task == "regression" else "no class"}.',
+      f'{unknown} of {int(np.sum(used))} images have no prediction, or one'
+      f' that is {"no number" if task == "regression" else "no class"}.',
     )
   return values, ()
 
 
 def _splits(
-    path: pathlib.Path, words: list[str]
+  path: pathlib.Path, words: list[str]
 ) -> tuple[list[str], tuple[str, ...]]:
   """The splits, and what must be said of them."""
   for row, word in enumerate(words, 1):
     if word.lower() not in splits.WORDS:
       raise UserError(
-          f'{path}, row {row}: the split is {word!r}, but must be one of'
-          f' {", ".join(filter(None, splits.WORDS))} or empty.'
+        f'{path}, row {row}: the split is {word!r}, but must be one of'
+        f' {", ".join(filter(None, splits.WORDS))} or empty.'
       )
   parts = [splits.WORDS[word.lower()] for word in words]
   if 'validation' in parts and 'test' not in parts:
     parts = ['test' if part == 'validation' else part for part in parts]
     return parts, (
-        f'There is a validation part and no test part in {_FILES}: the'
-        ' validation part is the test set.',
+      f'There is a validation part and no test part in {_FILES}: the'
+      ' validation part is the test set.',
     )
   return parts, ()
 
@@ -316,8 +316,8 @@ def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
   found = sorted(set(cells) - {''}, key=lambda cell: (len(cell), cell))
   if len(set(cells)) == 1:
     notes = (
-        f'The rows of {_FILES} are all of one fold, which splits nothing: they'
-        ' are split at random.',
+      f'The rows of {_FILES} are all of one fold, which splits nothing: they'
+      ' are split at random.',
     )
     return [''] * len(cells), notes if found else ()
   numbers = {cell: number for number, cell in enumerate(found)}
@@ -328,7 +328,7 @@ def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _ids(
-    columns: dict[str, list[str]], rows: list[str]
+  columns: dict[str, list[str]], rows: list[str]
 ) -> tuple[list[str], tuple[str, ...]]:
   """One id a row; the file's own are taken out where they can serve."""
   if 'id' not in columns:
@@ -338,6 +338,6 @@ def _ids(
     return ids, ()
   columns['source_id'] = ids
   return rows, (
-      'The ids are not different for every row: rows are named by their number'
-      ' and the ids are kept as source_id.',
+    'The ids are not different for every row: rows are named by their number'
+    ' and the ids are kept as source_id.',
   )

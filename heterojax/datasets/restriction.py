@@ -31,8 +31,8 @@ def restrict(cohort: Cohort, where: str) -> Cohort:
     column, equals, value = (part.strip() for part in condition.partition('='))
     if not column or not equals:
       raise UserError(
-          f'{_OPTION} is {where!r}, but must be COLUMN=VALUE, or several of'
-          ' them joined by &.'
+        f'{_OPTION} is {where!r}, but must be COLUMN=VALUE, or several of'
+        ' them joined by &.'
       )
     cohort = _restrict(cohort, column, value)
   return cohort
@@ -44,17 +44,16 @@ def _restrict(cohort: Cohort, column: str, value: str) -> Cohort:
     names = dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns)
     has = f'has {", ".join(names)}' if names else 'has no columns of its own'
     raise UserError(
-        f'There is no column {column!r} ({_OPTION}): {cohort.source.name}'
-        f' {has}.'
+      f'There is no column {column!r} ({_OPTION}): {cohort.source.name} {has}.'
     )
   if value not in cells:
     raise UserError(
-        f'No image of {cohort.source.name} has {column}={value} ({_OPTION}):'
-        f' the values are {_shown(cells)}.'
+      f'No image of {cohort.source.name} has {column}={value} ({_OPTION}):'
+      f' the values are {_shown(cells)}.'
     )
   candidates = tuple(
-      _kept(c, cell == value, f'{column} is not {value!r}')
-      for c, cell in zip(cohort.candidates, cells, strict=True)
+    _kept(c, cell == value, f'{column} is not {value!r}')
+    for c, cell in zip(cohort.candidates, cells, strict=True)
   )
   return dataclasses.replace(cohort, candidates=candidates)
 

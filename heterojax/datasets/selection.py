@@ -1,7 +1,10 @@
 """From all candidates to the images of the study, each with its reason."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -13,7 +16,7 @@ from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
-from heterojax.progress import Progress
+from heterojax.run.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 _NOT_DRAWN = 'not drawn'
@@ -23,13 +26,13 @@ _COPIES_SHARE = 'the same file, pixels or features'
 
 
 def select(
-    cohort: Cohort,
-    *,
-    seed: int,
-    balance: bool,
-    distinct: bool,
-    max_bad_share: float,
-    workers: int,
+  cohort: Cohort,
+  *,
+  seed: int,
+  balance: bool,
+  distinct: bool,
+  max_bad_share: float,
+  workers: int,
 ) -> Cohort:
   """Keeps what can be read and, if asked for, as many negatives as positives.
 
@@ -91,16 +94,15 @@ def select(
 
 
 def _two_classes(
-    cohort: Cohort,
-    inspector: '_Inspector',
-    meet: Callable[[Candidate], Candidate],
-    balance: bool,
-    seed: int,
+  cohort: Cohort,
+  inspector: '_Inspector',
+  meet: Callable[[Candidate], Candidate],
+  balance: bool,
+  seed: int,
 ) -> tuple[list[Candidate], list[Candidate]]:
   """What became of the candidates that were drawn, and of the others."""
   positives, negatives = (
-      [c for c in cohort.included if c.label == label]
-      for label in cohort.classes
+    [c for c in cohort.included if c.label == label] for label in cohort.classes
   )
   inspector.prefetch(c.path for c in positives)
   drawn = [meet(c) for c in positives]
@@ -132,27 +134,27 @@ def _check_labels(cohort: Cohort) -> None:
     own = [c for c in cohort.candidates if c.label == label]
     if copies := sum(map(_is_copy, own)):
       raise UserError(
-          f'All {copies} usable images of the class {label!r} in {name} are'
-          f' copies of others ({_COPIES_SHARE}), of which only the first is'
-          ' used: a study needs images of two classes that differ.'
+        f'All {copies} usable images of the class {label!r} in {name} are'
+        f' copies of others ({_COPIES_SHARE}), of which only the first is'
+        ' used: a study needs images of two classes that differ.'
       )
     raise UserError(
-        f'{name} holds no usable image of the class {label!r}: a study needs'
-        ' two classes.'
+      f'{name} holds no usable image of the class {label!r}: a study needs'
+      ' two classes.'
     )
   if not labels:
     raise UserError(f'{name} holds no usable image with a number.')
   if len(labels) == 1:
     if copies := sum(map(_is_copy, cohort.candidates)):
       raise UserError(
-          f'{copies} of {copies + len(cohort.included)} usable images of {name}'
-          f' are copies of others ({_COPIES_SHARE}), of which only the first is'
-          f' used, and what is left has the number {labels.pop()} alone: a'
-          ' study needs several.'
+        f'{copies} of {copies + len(cohort.included)} usable images of {name}'
+        f' are copies of others ({_COPIES_SHARE}), of which only the first is'
+        f' used, and what is left has the number {labels.pop()} alone: a'
+        ' study needs several.'
       )
     raise UserError(
-        f'All usable images of {name} have the number {labels.pop()}: a study'
-        ' needs several.'
+      f'All usable images of {name} have the number {labels.pop()}: a study'
+      ' needs several.'
     )
 
 
@@ -161,7 +163,7 @@ def _is_copy(candidate: Candidate) -> bool:
 
 
 def _conflicts(
-    cohort: Cohort, copies: Sequence[tuple[Candidate, Candidate]]
+  cohort: Cohort, copies: Sequence[tuple[Candidate, Candidate]]
 ) -> Iterator[str]:
   """Sentences about copies of an image that the source describes otherwise."""
   if n := sum(c.label != first.label for c, first in copies):
@@ -169,13 +171,13 @@ def _conflicts(
     if not cohort.classes:
       what, used = 'two numbers', 'the first'
     yield (
-        f'{n} {"images are" if n > 1 else "image is"} filed under {what};'
-        f' {used} is used, and manifest.csv names the other.'
+      f'{n} {"images are" if n > 1 else "image is"} filed under {what};'
+      f' {used} is used, and manifest.csv names the other.'
     )
   if n := sum('' != c.group != first.group != '' for c, first in copies):
     yield (
-        f'{n} {"images are" if n > 1 else "image is"} filed under two patients'
-        ' or groups, whose other images may be in two parts.'
+      f'{n} {"images are" if n > 1 else "image is"} filed under two patients'
+      ' or groups, whose other images may be in two parts.'
     )
 
 
@@ -192,8 +194,8 @@ class _Inspector:
       looks = pool.map(self._source.inspect, paths)
       # Closing cancels what is left, should the run be stopped.
       with (
-          contextlib.closing(looks),
-          Progress('inspection', len(paths), 'images') as progress,
+        contextlib.closing(looks),
+        Progress('inspection', len(paths), 'images') as progress,
       ):
         for path, look in zip(paths, looks):
           self._found[path] = look
@@ -214,33 +216,29 @@ def general(reason: str) -> str:
 
 def _log_left_out(cohort: Cohort) -> None:
   _LOG.info(
-      '%d candidates, %d used.', len(cohort.candidates), len(cohort.included)
+    '%d candidates, %d used.', len(cohort.candidates), len(cohort.included)
   )
   reasons = Counter(
-      general(c.reason) for c in cohort.candidates if not c.included
+    general(c.reason) for c in cohort.candidates if not c.included
   )
   for reason, number in reasons.items():
     _LOG.info('Left out: %d (%s)', number, reason)
 
 
 def _check_bad_share(
-    cohort: Cohort, drawn: list[Candidate], max_bad_share: float
+  cohort: Cohort, drawn: list[Candidate], max_bad_share: float
 ) -> None:
-  bad = [
-      c
-      for c in drawn
-      if not c.included and not _is_copy(c)
-  ]
+  bad = [c for c in drawn if not c.included and not _is_copy(c)]
   if bad and len(bad) / len(drawn) > max_bad_share:
     named = ', '.join(f'{c.path} ({c.reason[:90]})' for c in bad[:3])
     percent = -(-100 * len(bad) // len(drawn))  # Rounded up, so that it allows.
     allow = ''
     if len(bad) < len(drawn):
       allow = (
-          ', or allow it with'
-          f' --config.data.max_bad_share={percent / 100:.2f} or more'
+        ', or allow it with'
+        f' --config.data.max_bad_share={percent / 100:.2f} or more'
       )
     raise UserError(
-        f'{len(bad)} of {len(drawn)} images of {cohort.source.name} cannot be'
-        f' used, such as {named}: mend them{allow}.'
+      f'{len(bad)} of {len(drawn)} images of {cohort.source.name} cannot be'
+      f' used, such as {named}: mend them{allow}.'
     )

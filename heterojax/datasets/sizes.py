@@ -39,9 +39,9 @@ def parse(text: str) -> tuple[Size, ...]:
   if not found or None in found:
     wrong = next((w for w, s in zip(words, found) if s is None), text)
     raise UserError(
-        f'{_OPTION} holds {wrong!r}, but must be numbers of images (100),'
-        ' shares above 0 and up to 1 with a point (0.5), half or all,'
-        ' separated by commas.'
+      f'{_OPTION} holds {wrong!r}, but must be numbers of images (100),'
+      ' shares above 0 and up to 1 with a point (0.5), half or all,'
+      ' separated by commas.'
     )
   return found
 
@@ -57,7 +57,7 @@ def _size(word: str) -> Size | None:
 
 
 def draw(
-    cohort: Cohort, sizes: Sequence[Size], seed: int, nested: bool
+  cohort: Cohort, sizes: Sequence[Size], seed: int, nested: bool
 ) -> tuple[Cohort, ...]:
   """Draws a sample of each size from the included images.
 
@@ -85,24 +85,24 @@ def draw(
     n = _number(size, len(used))
     if n > len(used):
       raise UserError(
-          f'There are {len(used)} images of {name} and {_OPTION} asks for'
-          f' {size}: name smaller sizes, or all.'
+        f'There are {len(used)} images of {name} and {_OPTION} asks for'
+        f' {size}: name smaller sizes, or all.'
       )
     if not n:
       raise UserError(
-          f'A share of {size} ({_OPTION}) of the {len(used)} images of {name}'
-          ' is no image at all.'
+        f'A share of {size} ({_OPTION}) of the {len(used)} images of {name}'
+        ' is no image at all.'
       )
     wanted.setdefault(n, []).append(size)
   merged = tuple(
-      f'{_OPTION} asks for {n} images {len(asked)} times'
-      f' ({", ".join(map(_shown, asked))}): they are one size.'
-      for n, asked in wanted.items()
-      if len(asked) > 1
+    f'{_OPTION} asks for {n} images {len(asked)} times'
+    f' ({", ".join(map(_shown, asked))}): they are one size.'
+    for n, asked in wanted.items()
+    if len(asked) > 1
   )
   cohort = dataclasses.replace(cohort, notes=cohort.notes + merged)
   return tuple(
-      _sample(cohort, n, seed, () if nested else (n,)) for n in sorted(wanted)
+    _sample(cohort, n, seed, () if nested else (n,)) for n in sorted(wanted)
   )
 
 
@@ -116,9 +116,9 @@ def check_files(text: str, rows: Sequence[int]) -> None:
   if text and set(parse(text)) != set(rows):
     known = ', '.join(map(str, sorted(set(rows))))
     raise UserError(
-        f'{_OPTION} is {text!r}, but with --config.data.files the sizes are the'
-        f' numbers of rows of the files, {known}: leave out {_OPTION}, or give'
-        ' it no value.'
+      f'{_OPTION} is {text!r}, but with --config.data.files the sizes are the'
+      f' numbers of rows of the files, {known}: leave out {_OPTION}, or give'
+      ' it no value.'
     )
 
 
@@ -136,29 +136,29 @@ def _shown(size: Size) -> str:
 
 
 def _sample(
-    cohort: Cohort, n: int, seed: int, stage: tuple[int, ...]
+  cohort: Cohort, n: int, seed: int, stage: tuple[int, ...]
 ) -> Cohort:
   place = {
-      c.id: rng.generator(seed, rng.Purpose.SIZE, c.id, *stage).random()
-      for c in cohort.included
+    c.id: rng.generator(seed, rng.Purpose.SIZE, c.id, *stage).random()
+    for c in cohort.included
   }
   order = sorted(place, key=place.get)
   label = {c.id: c.label for c in cohort.included}
   members = [
-      [i for i in order if label[i] == name] for name in cohort.classes
+    [i for i in order if label[i] == name] for name in cohort.classes
   ] or [order]
   numbers = strata.shares([len(own) for own in members], n)
   drawn = {i for own, m in zip(members, numbers) for i in own[:m]}
   reason = f'not drawn for n={n}'
   candidates = tuple(
-      c.left_out(reason) if c.included and c.id not in drawn else c
-      for c in cohort.candidates
+    c.left_out(reason) if c.included and c.id not in drawn else c
+    for c in cohort.candidates
   )
   return dataclasses.replace(cohort, candidates=candidates)
 
 
 def of_all_parts(
-    cohorts: Sequence[Cohort], numbered: Sequence[tuple[int, int]]
+  cohorts: Sequence[Cohort], numbered: Sequence[tuple[int, int]]
 ) -> Cohort:
   """One cohort for the manifest of all sizes and folds.
 
@@ -179,8 +179,8 @@ def of_all_parts(
   largest = [*sizes.values()][-1]
   order = [c.id for own in reversed(sizes.values()) for c in own.candidates]
   candidates = tuple(
-      _over_sizes({n: own[i] for n, own in at.items() if i in own}, tuple(at))
-      for i in dict.fromkeys(order)
+    _over_sizes({n: own[i] for n, own in at.items() if i in own}, tuple(at))
+    for i in dict.fromkeys(order)
   )
   return dataclasses.replace(largest, candidates=candidates)
 
@@ -196,7 +196,7 @@ def _over_sizes(own: dict[int, Candidate], sizes: Sequence[int]) -> Candidate:
   # That of the largest size says what became of it.
   last = [*(drawn or own).values()][-1]
   at = tuple(
-      (f'fold_at_{n}', drawn[n].split if n in drawn else '') for n in sizes
+    (f'fold_at_{n}', drawn[n].split if n in drawn else '') for n in sizes
   )
   split = drawn[sizes[-1]].split if sizes[-1] in drawn else ''
   return dataclasses.replace(last, split=split, columns=last.columns + at)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 import dataclasses
 import pathlib
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+from typing import Protocol
 
 from heterojax.datasets import images
 
@@ -114,11 +115,11 @@ def inspect_image(source: ImageSource, path: str) -> Inspection:
     return Inspection(str(error))
   height, width, _ = pixels.shape
   return Inspection(
-      '',
-      (
-          ('width', str(width)),
-          ('height', str(height)),
-          ('sha256', images.digest(data)),
-          ('pixels_sha256', images.pixel_digest(pixels)),
-      ),
+    '',
+    (
+      ('width', str(width)),
+      ('height', str(height)),
+      ('sha256', images.digest(data)),
+      ('pixels_sha256', images.pixel_digest(pixels)),
+    ),
   )

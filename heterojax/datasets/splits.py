@@ -1,7 +1,8 @@
 """Who trains, who is tested: the published and the clean protocol."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 from fractions import Fraction
 import re
@@ -20,10 +21,10 @@ PROTOCOLS = ('clean', 'published')
 # What sources call the part of an image, as small letters; '' where they do not
 # say.
 WORDS = {
-    '': '',
-    **dict.fromkeys(('train', 'training'), 'train'),
-    **dict.fromkeys(('val', 'valid', 'validation', 'dev'), 'validation'),
-    **dict.fromkeys(('test', 'testing'), 'test'),
+  '': '',
+  **dict.fromkeys(('train', 'training'), 'train'),
+  **dict.fromkeys(('val', 'valid', 'validation', 'dev'), 'validation'),
+  **dict.fromkeys(('test', 'testing'), 'test'),
 }
 MOST_DIGITS = 18  # Of the number of a fold; Python refuses to read thousands.
 # What a source may call the part of an image, beside train, validation, test.
@@ -34,13 +35,13 @@ _MOST_PARTS = 20
 
 
 def assign(
-    cohort: Cohort,
-    *,
-    seed: int,
-    protocol: str,
-    test_share: float,
-    validation_share: float,
-    folds: int,
+  cohort: Cohort,
+  *,
+  seed: int,
+  protocol: str,
+  test_share: float,
+  validation_share: float,
+  folds: int,
 ) -> tuple[Cohort, ...]:
   """Gives every included candidate its split; splits of the source stay.
 
@@ -66,9 +67,7 @@ def assign(
     UserError: if there are too few images or groups for it.
   """
   rows = cohort.included
-  cohort = dataclasses.replace(
-      cohort, named_splits=any(c.split for c in rows)
-  )
+  cohort = dataclasses.replace(cohort, named_splits=any(c.split for c in rows))
   if named := {c.split for c in rows} - {''}:
     parts = _named_parts(cohort, rows, named, folds)
   elif folds:
@@ -86,11 +85,11 @@ def assign(
     if protocol == 'clean' and validation_share and not named:
       training = [c for c in part if c.split == 'train']
       held_out = _share(
-          cohort, training, 'validation', validation_share, seed, 1, fold
+        cohort, training, 'validation', validation_share, seed, 1, fold
       )
       part = [
-          *_marked(training, held_out, 'validation', 'train'),
-          *(c for c in part if c.split == 'test'),
+        *_marked(training, held_out, 'validation', 'train'),
+        *(c for c in part if c.split == 'test'),
       ]
     _check(cohort, part, protocol, validated=bool(validation_share))
     split = cohort.replaced({c.id: c for c in part})
@@ -103,9 +102,9 @@ def _large_groups(cohort: Cohort) -> Iterator[str]:
   """Sentences about patients who are much of what a class is tested on."""
   for label in cohort.classes or (None,):
     tested = [
-        c.group
-        for c in cohort.included
-        if c.split == 'test' and label in (None, c.label) and c.group
+      c.group
+      for c in cohort.included
+      if c.split == 'test' and label in (None, c.label) and c.group
     ]
     images, others = 'test images', 'others'
     if label is not None:
@@ -113,9 +112,9 @@ def _large_groups(cohort: Cohort) -> Iterator[str]:
     for group, n in Counter(tested).most_common(1):
       if n > 2 and n > _LARGE_GROUP * len(tested):
         yield (
-            f'{n} of the {len(tested)} {images} are of one patient or group'
-            f' ({group}): scores say as much about that one as about {others},'
-            ' and their intervals are too narrow.'
+          f'{n} of the {len(tested)} {images} are of one patient or group'
+          f' ({group}): scores say as much about that one as about {others},'
+          ' and their intervals are too narrow.'
         )
 
 
@@ -129,55 +128,55 @@ def by_fold(cohorts: Sequence[Cohort]) -> Cohort:
   every = {c.id: c for cohort in reversed(cohorts) for c in cohort.candidates}
   order = dict.fromkeys(c.id for cohort in cohorts for c in cohort.candidates)
   tested = {
-      c.id: dataclasses.replace(c, split=f'fold_{fold}')
-      for fold, cohort in enumerate(cohorts)
-      for c in cohort.included
-      if c.split == 'test'
+    c.id: dataclasses.replace(c, split=f'fold_{fold}')
+    for fold, cohort in enumerate(cohorts)
+    for c in cohort.included
+    if c.split == 'test'
   }
   candidates = tuple(tested.get(i, every[i]) for i in order)
   return dataclasses.replace(cohorts[0], candidates=candidates)
 
 
 def _named_parts(
-    cohort: Cohort, rows: Sequence[Candidate], named: set[str], folds: int
+  cohort: Cohort, rows: Sequence[Candidate], named: set[str], folds: int
 ) -> list[list[Candidate]]:
   """The parts that the source names."""
   name = cohort.source.name
   if without := sum(not c.split for c in rows):
     raise UserError(
-        f'Only {len(rows) - without} of {len(rows)} images of {name} have a'
-        ' split: name it for all of them or for none.'
+      f'Only {len(rows) - without} of {len(rows)} images of {name} have a'
+      ' split: name it for all of them or for none.'
     )
   numbered = sorted(filter(_FOLD.fullmatch, named), key=lambda s: int(s[5:]))
   if not numbered:
     if folds:
       raise UserError(
-          f'{name} names the split of its images, so --config.split.folds must'
-          f' be 0 and not {folds}.'
+        f'{name} names the split of its images, so --config.split.folds must'
+        f' be 0 and not {folds}.'
       )
     return [list(rows)]
   if len(numbered) < len(named) or len(numbered) == 1:
     raise UserError(
-        f'{name} names the splits {", ".join(sorted(named))}: name two folds or'
-        ' more, or train and test, and not both.'
+      f'{name} names the splits {", ".join(sorted(named))}: name two folds or'
+      ' more, or train and test, and not both.'
     )
   if folds not in (0, len(numbered)):
     raise UserError(
-        f'{name} names {len(numbered)} folds, so --config.split.folds must be'
-        f' {len(numbered)} or 0 and not {folds}.'
+      f'{name} names {len(numbered)} folds, so --config.split.folds must be'
+      f' {len(numbered)} or 0 and not {folds}.'
     )
   return [
-      _tested(rows, np.array([c.split == fold for c in rows]))
-      for fold in numbered
+    _tested(rows, np.array([c.split == fold for c in rows]))
+    for fold in numbered
   ]
 
 
 def _marked(
-    rows: Sequence[Candidate], chosen: np.ndarray, yes: str, no: str
+  rows: Sequence[Candidate], chosen: np.ndarray, yes: str, no: str
 ) -> list[Candidate]:
   return [
-      dataclasses.replace(c, split=yes if is_chosen else no)
-      for c, is_chosen in zip(rows, chosen, strict=True)
+    dataclasses.replace(c, split=yes if is_chosen else no)
+    for c, is_chosen in zip(rows, chosen, strict=True)
   ]
 
 
@@ -186,7 +185,7 @@ def _tested(rows: Sequence[Candidate], chosen: np.ndarray) -> list[Candidate]:
 
 
 def _stratified(
-    cohort: Cohort, rows: Sequence[Candidate], share: float, seed: int
+  cohort: Cohort, rows: Sequence[Candidate], share: float, seed: int
 ) -> np.ndarray:
   """`[N]` bool: a share of the rows, with the strata in proportion.
 
@@ -207,31 +206,31 @@ def _stratified(
 
 
 def _share(
-    cohort: Cohort,
-    rows: Sequence[Candidate],
-    name: str,
-    share: float,
-    seed: int,
-    *stage: int,
+  cohort: Cohort,
+  rows: Sequence[Candidate],
+  name: str,
+  share: float,
+  seed: int,
+  *stage: int,
 ) -> np.ndarray:
   """`[N]` bool: as many of up to 20 equal parts of whole groups as it takes."""
   most = max(_MOST_PARTS, round(1 / share))
   exact = Fraction(share).limit_denominator(most)
   what = (
-      f'a {name} part of {exact.numerator}/{exact.denominator} of them'
-      f' (--config.split.{name}_share)'
+    f'a {name} part of {exact.numerator}/{exact.denominator} of them'
+    f' (--config.split.{name}_share)'
   )
   part = _folds(cohort, rows, exact.denominator, what, seed, *stage)
   return part < exact.numerator
 
 
 def _folds(
-    cohort: Cohort,
-    rows: Sequence[Candidate],
-    number: int,
-    what: str,
-    seed: int,
-    *stage: int,
+  cohort: Cohort,
+  rows: Sequence[Candidate],
+  number: int,
+  what: str,
+  seed: int,
+  *stage: int,
 ) -> np.ndarray:
   """`[N]` int: which of several equal parts, each of whole groups, a row is in.
 
@@ -266,15 +265,15 @@ def _folds(
     kind = 'training images' if all(c.split for c in rows) else 'images'
     of = 'class' if cohort.classes else 'quarter of the numbers'
     raise UserError(
-        f'{len(rows)} {kind} of {len(set(units))} groups (patients, or single'
-        f' images where none is named) are too few for {what}, because no {of}'
-        f' has {number}: more images, of more groups, are needed.'
+      f'{len(rows)} {kind} of {len(set(units))} groups (patients, or single'
+      f' images where none is named) are too few for {what}, because no {of}'
+      f' has {number}: more images, of more groups, are needed.'
     ) from error
   return part
 
 
 def _check(
-    cohort: Cohort, rows: Sequence[Candidate], protocol: str, validated: bool
+  cohort: Cohort, rows: Sequence[Candidate], protocol: str, validated: bool
 ) -> None:
   name, splits = cohort.source.name, ['train', 'test']
   if protocol == 'clean' and validated:
@@ -282,9 +281,9 @@ def _check(
   for split in splits:
     labels = {c.label for c in rows if c.split == split}
     missing = [
-        f'no image of the class {label!r}'
-        for label in cohort.classes
-        if label not in labels
+      f'no image of the class {label!r}'
+      for label in cohort.classes
+      if label not in labels
     ]
     if not labels and not cohort.classes:
       missing = ['no image']
@@ -292,9 +291,7 @@ def _check(
       remedy = 'more images are needed'
       if cohort.named_splits:
         remedy = 'its own column says so, mend or empty that'
-      raise UserError(
-          f'The {split} part of {name} has {missing[0]}: {remedy}.'
-      )
+      raise UserError(f'The {split} part of {name} has {missing[0]}: {remedy}.')
   if protocol == 'clean':
     sides = {}
     for c in rows:
@@ -302,6 +299,6 @@ def _check(
     mixed = [group for (_, group), found in sides.items() if len(found) > 1]
     if mixed:
       raise UserError(
-          f'{name} names splits that put the group {mixed[0]!r} on both sides:'
-          ' mend them, or run with protocol=published.'
+        f'{name} names splits that put the group {mixed[0]!r} on both sides:'
+        ' mend them, or run with protocol=published.'
       )

@@ -51,7 +51,7 @@ def shares(sizes: Sequence[int], total: int) -> list[int]:
   n = max(sum(sizes), 1)
   found = [total * size // n for size in sizes]
   by_remainder = sorted(
-      range(len(sizes)), key=lambda i: -(total * sizes[i] % n)
+    range(len(sizes)), key=lambda i: -(total * sizes[i] % n)
   )
   for i in by_remainder[: total - sum(found)]:
     found[i] += 1

@@ -1,13 +1,14 @@
 """Two runs field by field: what is identical, what is close, what is not."""
 
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 from heterojax.differences import files
 from heterojax.differences import values
-from heterojax.differences.values import Change
 from heterojax.differences.values import DIFFERENT
 from heterojax.differences.values import IDENTICAL
+from heterojax.differences.values import Change
 from heterojax.differences.values import Item
 from heterojax.errors import UserError
 
@@ -44,7 +45,7 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    here: pathlib.Path, there: pathlib.Path, tolerance: float = TOLERANCE
+  here: pathlib.Path, there: pathlib.Path, tolerance: float = TOLERANCE
 ) -> Comparison:
   """Compares two finished runs.
 
@@ -65,13 +66,13 @@ def compare(
   results = [_object(folder / 'results.json') for folder in (here, there)]
   configs = [_object(folder / 'config.json') for folder in (here, there)]
   return Comparison(
-      tolerance,
-      (
-          *values.items(FIELDS, *results, tolerance),
-          *files.items(here, there, tolerance),
-      ),
-      tuple(values.changes(*configs)),
-      tuple(values.changes(*(own.get('environment') for own in results))),
+    tolerance,
+    (
+      *values.items(FIELDS, *results, tolerance),
+      *files.items(here, there, tolerance),
+    ),
+    tuple(values.changes(*configs)),
+    tuple(values.changes(*(own.get('environment') for own in results))),
   )
 
 

@@ -1,23 +1,25 @@
 """Files of two runs: tables by cell, arrays by row, checkpoints by digest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from collections.abc import Iterator
 import csv
 import itertools
 import json
 import math
 import pathlib
-from typing import Any, TextIO
+from typing import Any
+from typing import TextIO
 
 import numpy as np
 
-from heterojax import artifacts
 from heterojax.differences import values
-from heterojax.differences.values import close
 from heterojax.differences.values import DIFFERENT
 from heterojax.differences.values import IDENTICAL
-from heterojax.differences.values import Item
 from heterojax.differences.values import OTHER_BITS
+from heterojax.differences.values import Item
+from heterojax.differences.values import close
 from heterojax.errors import UserError
+from heterojax.run import artifacts
 
 TABLES, ARRAYS = 'tables', 'arrays'
 CHECKPOINTS = 'arrays in checkpoints'
@@ -45,16 +47,16 @@ def read_json(path: pathlib.Path) -> Any:
     return json.loads(path.read_bytes())
   except FileNotFoundError as error:
     raise UserError(
-        f'There is no {path}: give the folder of a run that has finished.'
+      f'There is no {path}: give the folder of a run that has finished.'
     ) from error
   except (OSError, RecursionError, ValueError) as error:
     raise UserError(
-        f'{path} cannot be read ({error}): run the study again.'
+      f'{path} cannot be read ({error}): run the study again.'
     ) from error
 
 
 def items(
-    here: pathlib.Path, there: pathlib.Path, tolerance: float
+  here: pathlib.Path, there: pathlib.Path, tolerance: float
 ) -> Iterator[Item]:
   """Compares all tables and arrays of two run folders.
 
@@ -67,15 +69,15 @@ def items(
     An item per file or, in checkpoints, per array of its latest step.
   """
   for kind, patterns, judged in (
-      (TABLES, ('*.csv', 'tables/*.csv'), _tables),
-      (TABLES, ('checkpoints/**/*.json',), _trees),
-      (ARRAYS, ('features/*.npy', 'checkpoints/**/*.npy'), _arrays),
+    (TABLES, ('*.csv', 'tables/*.csv'), _tables),
+    (TABLES, ('checkpoints/**/*.json',), _trees),
+    (ARRAYS, ('features/*.npy', 'checkpoints/**/*.npy'), _arrays),
   ):
     names = {
-        path.relative_to(folder)
-        for folder in (here, there)
-        for pattern in patterns
-        for path in folder.glob(pattern)
+      path.relative_to(folder)
+      for folder in (here, there)
+      for pattern in patterns
+      for path in folder.glob(pattern)
     }
     for name in sorted(names):
       if name.name not in (_DIGESTS, _FILES) and not _set_aside(name):
@@ -89,10 +91,10 @@ def _set_aside(name: pathlib.Path) -> bool:
 
 
 def _files(
-    here: pathlib.Path,
-    there: pathlib.Path,
-    judged: Callable[[pathlib.Path, pathlib.Path, float], _Verdict],
-    tolerance: float,
+  here: pathlib.Path,
+  there: pathlib.Path,
+  judged: Callable[[pathlib.Path, pathlib.Path, float], _Verdict],
+  tolerance: float,
 ) -> _Verdict:
   known = here.is_file(), there.is_file()
   if known != (True, True):
@@ -109,7 +111,7 @@ def _only(here: bool, there: bool) -> str:
 
 
 def _tables(
-    here: pathlib.Path, there: pathlib.Path, tolerance: float
+  here: pathlib.Path, there: pathlib.Path, tolerance: float
 ) -> _Verdict:
   """Of two CSV files of other bytes; what differs stands by column."""
   columns: dict[int, _Column] = {}
@@ -171,7 +173,7 @@ def _cell(text: str) -> int | float | str:
 
 
 def _trees(
-    here: pathlib.Path, there: pathlib.Path, tolerance: float
+  here: pathlib.Path, there: pathlib.Path, tolerance: float
 ) -> _Verdict:
   """Of two JSON files of other bytes."""
   found = values.items(TABLES, read_json(here), read_json(there), tolerance)
@@ -183,7 +185,7 @@ def _trees(
 
 
 def _arrays(
-    here: pathlib.Path, there: pathlib.Path, tolerance: float
+  here: pathlib.Path, there: pathlib.Path, tolerance: float
 ) -> _Verdict:
   """Of two NumPy files of other bytes."""
   try:
@@ -195,7 +197,7 @@ def _arrays(
     return DIFFERENT, f'{kinds[0]} here, {kinds[1]} there'
   worst = row_difference(a, b)
   return close(worst, tolerance), (
-      f'by up to {worst:.2g} of the largest value of a row'
+    f'by up to {worst:.2g} of the largest value of a row'
   )
 
 
@@ -225,7 +227,7 @@ def row_difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _checkpoints(
-    here: dict[str, Any], there: dict[str, Any], tolerance: float
+  here: dict[str, Any], there: dict[str, Any], tolerance: float
 ) -> Iterator[Item]:
   for name in here | there:
     verdict, detail = IDENTICAL, ''

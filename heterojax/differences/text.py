@@ -22,25 +22,24 @@ def lines(compared: differences.Comparison) -> list[str]:
   """
   shown = [_tolerance(compared.tolerance)]
   of_kind = {
-      kind: [item for item in compared.items if item.kind == kind]
-      for kind in differences.KINDS
+    kind: [item for item in compared.items if item.kind == kind]
+    for kind in differences.KINDS
   }
   shown += [f'{kind}: {_counts(own)}' for kind, own in of_kind.items() if own]
   for kind, own in of_kind.items():
     other = [item for item in own if item.verdict != values.IDENTICAL]
     other.sort(key=lambda item: -values.VERDICTS.index(item.verdict))
     named = [
-        f'{item.name} is {item.verdict} ({_short(item.detail)})'
-        for item in other
+      f'{item.name} is {item.verdict} ({_short(item.detail)})' for item in other
     ]
     shown += _section(f'Not identical, {kind}', named)
   for title, changed in (
-      ('Settings that differ', compared.settings),
-      ('Environment that differs', compared.environment),
+    ('Settings that differ', compared.settings),
+    ('Environment that differs', compared.environment),
   ):
     named = [
-        f'{c.name}: {_short(c.here)} here, {_short(c.there)} there'
-        for c in changed
+      f'{c.name}: {_short(c.here)} here, {_short(c.there)} there'
+      for c in changed
     ]
     shown += _section(title, named)
   return [*shown, explanation(compared)]
@@ -53,19 +52,19 @@ def explanation(compared: differences.Comparison) -> str:
   found = []
   if compared.settings:
     found.append(
-        f'The settings are not the same ({_names(compared.settings)}), which'
-        ' may explain differences of any size.'
+      f'The settings are not the same ({_names(compared.settings)}), which'
+      ' may explain differences of any size.'
     )
   if compared.environment:
     found.append(
-        'Only with the same versions, flags, CPU model and kind and number of'
-        ' devices are results identical to the bit: here'
-        f' {_names(compared.environment)} may explain small differences.'
+      'Only with the same versions, flags, CPU model and kind and number of'
+      ' devices are results identical to the bit: here'
+      f' {_names(compared.environment)} may explain small differences.'
     )
   return ' '.join(found) or (
-      'Settings and environment are the same, so all should be identical to'
-      ' the bit: look whether manifest.csv tells of other data, else please'
-      ' report it.'
+    'Settings and environment are the same, so all should be identical to'
+    ' the bit: look whether manifest.csv tells of other data, else please'
+    ' report it.'
   )
 
 
@@ -74,17 +73,17 @@ def _tolerance(tolerance: float) -> str:
   if not tolerance:
     return f'{sides} compared to the bit.'
   return (
-      f'{sides} compared with tolerance {tolerance:g}, relative to the larger'
-      ' number or to 1, and of features to the largest value of their row.'
+    f'{sides} compared with tolerance {tolerance:g}, relative to the larger'
+    ' number or to 1, and of features to the largest value of their row.'
   )
 
 
 def _counts(items: Sequence[Item]) -> str:
   verdicts = [item.verdict for item in items]
   return ', '.join(
-      f'{verdicts.count(verdict)} {verdict}'
-      for verdict in values.VERDICTS
-      if verdict in verdicts
+    f'{verdicts.count(verdict)} {verdict}'
+    for verdict in values.VERDICTS
+    if verdict in verdicts
   )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 import json
 import math
 import re
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 IDENTICAL = 'identical'
 WITHIN = 'within the tolerance'
@@ -103,9 +104,7 @@ def judge(a: Any, b: Any, tolerance: float) -> str:
   return close(relative(a, b), tolerance)
 
 
-def items(
-    kind: str, here: Any, there: Any, tolerance: float
-) -> Iterator[Item]:
+def items(kind: str, here: Any, there: Any, tolerance: float) -> Iterator[Item]:
   """Compares all fields of two trees but clocks and the environment.
 
   Args:

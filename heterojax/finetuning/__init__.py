@@ -9,12 +9,14 @@ as long per image on CPU, and every job's weights would be held at once.
 Axes: B batch, D features, n images of a job.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
 import dataclasses
 import logging
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 from flax import nnx
 import jax
@@ -22,7 +24,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax import backbones
-from heterojax import checkpoint
 from heterojax import features as features_lib
 from heterojax.datasets.sources import ImageSource
 from heterojax.errors import UserError
@@ -35,22 +36,23 @@ from heterojax.finetuning.jobs import Work
 from heterojax.heads import head
 from heterojax.heads import regressor
 from heterojax.heads.order import batch_order
-from heterojax.progress import Progress
+from heterojax.run import checkpoint
+from heterojax.run.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 
 
 def fine_tune(
-    backbone: backbones.Backbone,
-    source: ImageSource,
-    pictures: Sequence[features_lib.Picture],
-    y: np.ndarray,
-    job: Job,
-    tuning: Tuning,
-    extraction: features_lib.Extraction,
-    folder: pathlib.Path,
-    *,
-    contents: Sequence[str],
+  backbone: backbones.Backbone,
+  source: ImageSource,
+  pictures: Sequence[features_lib.Picture],
+  y: np.ndarray,
+  job: Job,
+  tuning: Tuning,
+  extraction: features_lib.Extraction,
+  folder: pathlib.Path,
+  *,
+  contents: Sequence[str],
 ) -> tuple[Tuned, Work]:
   """Trains both models on one job, or goes on where an earlier run ended.
 
@@ -76,14 +78,14 @@ def fine_tune(
   batch_size = min(tuning.batch_size, len(job.train))
   if batch_size < 2:
     raise UserError(
-        f'Fine-tuning needs batches of at least 2 images, not of {batch_size},'
-        ' because batch norm compares the images of a batch: choose a larger'
-        ' --config.fine_tuning.batch_size or --config.sizes.'
+      f'Fine-tuning needs batches of at least 2 images, not of {batch_size},'
+      ' because batch norm compares the images of a batch: choose a larger'
+      ' --config.fine_tuning.batch_size or --config.sizes.'
     )
   if not len(job.validation):
     raise UserError(
-        'Fine-tuning stops by its validation images, and there are none: choose'
-        ' a --config.split.validation_share above 0.'
+      'Fine-tuning stops by its validation images, and there are none: choose'
+      ' a --config.split.validation_share above 0.'
     )
   about = jobs.about(backbone, pictures, y, job, tuning, extraction, contents)
   tuned = jobs.read(folder, job, about)
@@ -125,13 +127,13 @@ def _resumed(state: steps.State, states: checkpoint.Steps) -> _Epochs:
 
 
 def _after(
-    now: _Epochs, state: steps.State, value: float, loss: float
+  now: _Epochs, state: steps.State, value: float, loss: float
 ) -> _Epochs:
   kept = now.kept
   if not len(now.history) or value > now.history.max():
     kept = jax.tree.map(jnp.copy, (state.weights, state.statistics))
   return _Epochs(
-      state, kept, np.append(now.history, value), np.append(now.losses, loss)
+    state, kept, np.append(now.history, value), np.append(now.losses, loss)
   )
 
 
@@ -148,13 +150,13 @@ class _Run:
   """The images and settings of a job, and its training."""
 
   def __init__(
-      self,
-      backbone: backbones.Backbone,
-      source: ImageSource,
-      pictures: Sequence[features_lib.Picture],
-      y: np.ndarray,
-      tuning: Tuning,
-      extraction: features_lib.Extraction,
+    self,
+    backbone: backbones.Backbone,
+    source: ImageSource,
+    pictures: Sequence[features_lib.Picture],
+    y: np.ndarray,
+    tuning: Tuning,
+    extraction: features_lib.Extraction,
   ):
     self._backbone, self._source, self._pictures = backbone, source, pictures
     self._graphdef = steps.with_momentum(backbone)
@@ -162,7 +164,7 @@ class _Run:
     self._tuning, self._extraction = tuning, extraction
 
   def __call__(
-      self, job: Job, batch_size: int, states: checkpoint.Steps
+    self, job: Job, batch_size: int, states: checkpoint.Steps
   ) -> tuple[Tuned, Any, Work]:
     """Trains; returns also the best epoch's weights and statistics."""
     tuning, n = self._tuning, len(job.train)
@@ -174,25 +176,31 @@ class _Run:
     now = _resumed(self._start(job), states)
     begun = len(now.history)
     with Progress(
-        'fine-tuning', tuning.epochs * full, 'steps', begun * full
+      'fine-tuning', tuning.epochs * full, 'steps', begun * full
     ) as progress:
       while len(now.history) < tuning.epochs and not _stopped(now, tuning):
         epoch = len(now.history)
-        order = job.train[
-            np.asarray(batch_order(job.order_key, epoch, n, n))
-        ][: full * batch_size]
+        order = job.train[np.asarray(batch_order(job.order_key, epoch, n, n))][
+          : full * batch_size
+        ]
         state, batch_losses = now.state, []
         for rows, images in self._batches(order, batch_size):
           state, loss = steps.step(
-              self._graphdef, tuning.task, state, self._scaling, images,
-              self._y[rows], tuning.learning_rate, tuning.weight_decay,
-          )  # pyformat: disable
+            self._graphdef,
+            tuning.task,
+            state,
+            self._scaling,
+            images,
+            self._y[rows],
+            tuning.learning_rate,
+            tuning.weight_decay,
+          )
           # One step runs while the next one's images are made, and no more.
           jax.block_until_ready(batch_losses[-1:])
           batch_losses.append(loss)
           progress.update(1)
         value = self._monitored(
-            (state.weights, state.statistics), job.validation
+          (state.weights, state.statistics), job.validation
         )
         if not np.isfinite(value):
           _LOG.warning('Fine-tuning diverged in epoch %d.', epoch + 1)
@@ -203,15 +211,15 @@ class _Run:
           states.save(epoch + 1, now._asdict())
     if not len(now.history):
       raise UserError(
-          'Fine-tuning diverged in its first epoch: choose a smaller'
-          ' --config.fine_tuning.learning_rate.'
+        'Fine-tuning diverged in its first epoch: choose a smaller'
+        ' --config.fine_tuning.learning_rate.'
       )
     rows = jobs.rows(job)
     features, outputs = self._predicted(now.kept, rows)
     epochs = len(now.history)
     best = int(np.argmax(now.history))
     tuned = Tuned(
-        rows, features, outputs, epochs, best, now.history, now.losses
+      rows, features, outputs, epochs, best, now.history, now.losses
     )
     passes = (epochs - begun) * len(job.validation) + len(rows)
     work = Work((epochs - begun) * full * batch_size, passes)
@@ -229,7 +237,7 @@ class _Run:
     network = jax.tree.map(jnp.copy, self._backbone.params['network'])
     weights, statistics = nnx.split_state(network, nnx.Param, ...)
     dim = features_lib.dim(
-        self._backbone, dataclasses.replace(self._extraction, feature='avg')
+      self._backbone, dataclasses.replace(self._extraction, feature='avg')
     )
     if tuning.task == 'regression':
       # Features are not standardised: they change with every step, and dividing
@@ -244,13 +252,13 @@ class _Run:
     return steps.State(models, statistics, steps.start_optimizer(models))
 
   def _batches(
-      self, rows: np.ndarray, batch_size: int
+    self, rows: np.ndarray, batch_size: int
   ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows and images, decoded by threads ahead of their use."""
     how = dataclasses.replace(self._extraction, batch_size=batch_size)
     blocks = [
-        slice(i, min(i + batch_size, len(rows)))
-        for i in range(0, len(rows), batch_size)
+      slice(i, min(i + batch_size, len(rows)))
+      for i in range(0, len(rows), batch_size)
     ]
     pictures = [self._pictures[row] for row in rows]
     batches = features_lib.decoded(self._source, pictures, blocks, how)
@@ -259,15 +267,19 @@ class _Run:
         yield rows[block], images
 
   def _predicted(
-      self, models: Any, rows: np.ndarray
+    self, models: Any, rows: np.ndarray
   ) -> tuple[np.ndarray, np.ndarray]:
     features, outputs = [], []
     # Always of the same size, so that all jobs share one compiled program.
     for own, images in self._batches(rows, self._tuning.batch_size):
       values = steps.apply(
-          self._graphdef, self._tuning.task, self._extraction.feature,
-          models, self._scaling, images,
-      )  # pyformat: disable
+        self._graphdef,
+        self._tuning.task,
+        self._extraction.feature,
+        models,
+        self._scaling,
+        images,
+      )
       features.append(np.asarray(values[0])[: len(own)])
       outputs.append(np.asarray(values[1], np.float64)[: len(own)])
     return np.concatenate(features), np.concatenate(outputs)

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 import dataclasses
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 from flax import nnx
 import jax
 import numpy as np
 
 from heterojax import backbones
-from heterojax import checkpoint
 from heterojax import features as features_lib
-from heterojax import run_folder
+from heterojax.run import checkpoint
+from heterojax.run import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,33 +96,33 @@ class Tuned(NamedTuple):
 
 
 def about(
-    backbone: backbones.Backbone,
-    pictures: Sequence[features_lib.Picture],
-    y: np.ndarray,
-    job: Job,
-    tuning: Tuning,
-    extraction: features_lib.Extraction,
-    contents: Sequence[str],
+  backbone: backbones.Backbone,
+  pictures: Sequence[features_lib.Picture],
+  y: np.ndarray,
+  job: Job,
+  tuning: Tuning,
+  extraction: features_lib.Extraction,
+  contents: Sequence[str],
 ) -> str:
   """Digest of all that the result of a job depends on."""
 
   def listed(rows: np.ndarray) -> list[list[Any]]:
     return [
-        [pictures[r].path, str(pictures[r].transform), contents[r], float(y[r])]
-        for r in rows
+      [pictures[r].path, str(pictures[r].transform), contents[r], float(y[r])]
+      for r in rows
     ]
 
   return run_folder.digest({
-      'backbone': [backbone.name, backbone.source, backbone.weights_sha256],
-      'tuning': dataclasses.asdict(tuning),
-      'image_size': extraction.image_size,
-      'resize': extraction.resize,
-      'feature': extraction.feature,
-      'init_key': jax.random.key_data(job.init_key).tolist(),
-      'order_key': jax.random.key_data(job.order_key).tolist(),
-      'train': listed(job.train),
-      'validation': listed(job.validation),
-      'test': listed(job.test),
+    'backbone': [backbone.name, backbone.source, backbone.weights_sha256],
+    'tuning': dataclasses.asdict(tuning),
+    'image_size': extraction.image_size,
+    'resize': extraction.resize,
+    'feature': extraction.feature,
+    'init_key': jax.random.key_data(job.init_key).tolist(),
+    'order_key': jax.random.key_data(job.order_key).tolist(),
+    'train': listed(job.train),
+    'validation': listed(job.validation),
+    'test': listed(job.test),
   })
 
 
@@ -138,13 +139,13 @@ def read(folder: pathlib.Path, job: Job, about: str) -> Tuned | None:
   (best_epoch,) = leaves['best_epoch'].tolist()
   history = leaves['history']
   return Tuned(
-      rows(job),
-      leaves['features'],
-      leaves['outputs'],
-      len(history),
-      best_epoch,
-      history,
-      leaves['losses'],
+    rows(job),
+    leaves['features'],
+    leaves['outputs'],
+    len(history),
+    best_epoch,
+    history,
+    leaves['losses'],
   )
 
 
@@ -170,8 +171,7 @@ def _named(models: Any) -> dict[str, jax.Array]:
   (network, top), statistics = models
   network = nnx.to_flat_state(nnx.merge_state(network, statistics))
   names = {
-      '.'.join(['network', *map(str, path)]): leaf[...]
-      for path, leaf in network
+    '.'.join(['network', *map(str, path)]): leaf[...] for path, leaf in network
   }
   for path, leaf in jax.tree_util.tree_leaves_with_path(top):
     name = jax.tree_util.keystr(path, simple=True, separator='.')

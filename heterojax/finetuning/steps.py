@@ -6,7 +6,8 @@ statistics of batch norm). Axes: B batch, S side of an image, D features.
 
 from collections.abc import Sequence
 import functools
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 from flax import nnx
 import jax
@@ -44,17 +45,17 @@ def with_momentum(backbone: backbones.Backbone) -> nnx.GraphDef:
 def _is_kernel(models: Any) -> Any:
   """Which leaves are decayed."""
   return jax.tree_util.tree_map_with_path(
-      lambda path, _: 'kernel' in jax.tree_util.keystr(path), models
+    lambda path, _: 'kernel' in jax.tree_util.keystr(path), models
   )
 
 
 def _optimizer(
-    learning_rate: jax.typing.ArrayLike, weight_decay: jax.typing.ArrayLike
+  learning_rate: jax.typing.ArrayLike, weight_decay: jax.typing.ArrayLike
 ) -> optax.GradientTransformation:
   """Adam and decoupled weight decay, as Keras' AdamW."""
   return optax.chain(
-      head.keras_adam(learning_rate),
-      optax.add_decayed_weights(-learning_rate * weight_decay, _is_kernel),
+    head.keras_adam(learning_rate),
+    optax.add_decayed_weights(-learning_rate * weight_decay, _is_kernel),
   )
 
 
@@ -65,14 +66,14 @@ def start_optimizer(models: Any) -> optax.OptState:
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def step(
-    graphdef: nnx.GraphDef,
-    task: str,
-    state: State,
-    scaling: dict[str, jax.Array],
-    images: jax.Array,
-    y: jax.Array,
-    learning_rate: jax.Array,
-    weight_decay: jax.Array,
+  graphdef: nnx.GraphDef,
+  task: str,
+  state: State,
+  scaling: dict[str, jax.Array],
+  images: jax.Array,
+  y: jax.Array,
+  learning_rate: jax.Array,
+  weight_decay: jax.Array,
 ) -> tuple[State, jax.Array]:
   """One step of both models on `[B, S, S, 3]`; also the batch's loss."""
   top_model = regressor if task == 'regression' else head
@@ -86,7 +87,7 @@ def step(
     return top_model.loss(top, pooled, y, shares), statistics
 
   (value, statistics), grads = jax.value_and_grad(loss, has_aux=True)(
-      state.weights
+    state.weights
   )
   optimizer = _optimizer(learning_rate, weight_decay)
   updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
@@ -95,11 +96,11 @@ def step(
 
 
 def step_bytes(
-    backbone: backbones.Backbone,
-    task: str,
-    dim: int,
-    widths: Sequence[int],
-    shape: tuple[int, ...],
+  backbone: backbones.Backbone,
+  task: str,
+  dim: int,
+  widths: Sequence[int],
+  shape: tuple[int, ...],
 ) -> int:
   """Memory of one step as XLA plans it, with both models and their optimiser.
 
@@ -120,40 +121,40 @@ def step_bytes(
     top = regressor.init(key, dim, widths)
   models = (weights, top)
   program = step.lower(
-      with_momentum(backbone),
-      task,
-      State(models, statistics, start_optimizer(models)),
-      {name: params[name] for name in ('mean', 'std')},
-      jax.ShapeDtypeStruct(shape, jnp.float32),
-      jax.ShapeDtypeStruct(shape[:1], jnp.float32),
-      0.0,
-      0.0,
+    with_momentum(backbone),
+    task,
+    State(models, statistics, start_optimizer(models)),
+    {name: params[name] for name in ('mean', 'std')},
+    jax.ShapeDtypeStruct(shape, jnp.float32),
+    jax.ShapeDtypeStruct(shape[:1], jnp.float32),
+    0.0,
+    0.0,
   ).compile()
   planned = program.memory_analysis()
   # The new state takes the place of the old one, which counts once.
   return (
-      planned.argument_size_in_bytes
-      + planned.output_size_in_bytes
-      - planned.alias_size_in_bytes
-      + planned.temp_size_in_bytes
+    planned.argument_size_in_bytes
+    + planned.output_size_in_bytes
+    - planned.alias_size_in_bytes
+    + planned.temp_size_in_bytes
   )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def apply(
-    graphdef: nnx.GraphDef,
-    task: str,
-    feature: str,
-    models: Any,
-    scaling: dict[str, jax.Array],
-    images: jax.Array,
+  graphdef: nnx.GraphDef,
+  task: str,
+  feature: str,
+  models: Any,
+  scaling: dict[str, jax.Array],
+  images: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
   """Features `[B, D]` and outputs `[B]`, by the running statistics."""
   (network, top), statistics = models
   params = {**scaling, 'network': nnx.merge_state(network, statistics)}
   pooled = backbones.apply(graphdef, 'pooled', params, images)
   features = backbones.apply(
-      graphdef, features_lib.OUTPUT[feature], params, images
+    graphdef, features_lib.OUTPUT[feature], params, images
   )
   outputs = regressor.outputs if task == 'regression' else head.logits
   return features.reshape(len(images), -1), outputs(top, pooled)

@@ -11,20 +11,21 @@ Axes: H heads, N rows, D features.
 from collections.abc import Sequence
 import concurrent.futures
 import functools
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heterojax import checkpoint
-from heterojax import cores
+from heterojax.compute import cores
 from heterojax.heads import epochs
 from heterojax.heads.epochs import Training
 from heterojax.heads.kinds import KINDS
-from heterojax.heads.kinds import Params
 from heterojax.heads.kinds import WIDTHS
-from heterojax.progress import Progress
+from heterojax.heads.kinds import Params
+from heterojax.run import checkpoint
+from heterojax.run.progress import Progress
 
 MONITORS = ('val_accuracy', 'val_loss')
 
@@ -65,10 +66,10 @@ class Ensemble(NamedTuple):
 
 
 def initial_params(
-    members: Sequence[Member],
-    dim: int,
-    task: str = 'classification',
-    widths: tuple[int, ...] = WIDTHS,
+  members: Sequence[Member],
+  dim: int,
+  task: str = 'classification',
+  widths: tuple[int, ...] = WIDTHS,
 ) -> Params:
   """Initial weights with a leading H axis."""
   return _initial(_key_data([m.init_key for m in members]), dim, task, widths)
@@ -76,7 +77,7 @@ def initial_params(
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def _initial(
-    key_data: jax.Array, dim: int, task: str, widths: tuple[int, ...]
+  key_data: jax.Array, dim: int, task: str, widths: tuple[int, ...]
 ) -> Params:
   keys = jax.random.wrap_key_data(key_data)
   return jax.vmap(lambda key: KINDS[task].init(key, dim, widths))(keys)
@@ -88,13 +89,13 @@ def _key_data(keys: Sequence[jax.Array]) -> np.ndarray:
 
 
 def train(
-    x: jax.Array,
-    y: jax.Array,
-    members: Sequence[Member],
-    training: Training,
-    *,
-    params: Params | None = None,
-    steps: checkpoint.Steps | None = None,
+  x: jax.Array,
+  y: jax.Array,
+  members: Sequence[Member],
+  training: Training,
+  *,
+  params: Params | None = None,
+  steps: checkpoint.Steps | None = None,
 ) -> Ensemble:
   """Trains all heads.
 
@@ -118,12 +119,13 @@ def train(
   monitors = KINDS[training.task].monitors
   if training.monitor not in monitors:
     raise ValueError(
-        f'monitor {training.monitor!r} is not one of {monitors}, those of a'
-        f' {training.task}'
+      f'monitor {training.monitor!r} is not one of {monitors}, those of a'
+      f' {training.task}'
     )
   sizes = np.array([len(m.rows) for m in members])
   for kind, numbers in (
-      ('rows', sizes), ('validation rows', [len(m.validation) for m in members])
+    ('rows', sizes),
+    ('validation rows', [len(m.validation) for m in members]),
   ):
     if not np.all(numbers):
       raise ValueError(f'head {int(np.argmin(numbers))} has no {kind}')
@@ -133,37 +135,39 @@ def train(
   y = jnp.asarray(y, jnp.result_type(x, jnp.float32))
   data = epochs.Data(x, y, x[validation], y[validation])
   every = epochs.Heads(
-      rows=_padded([m.rows for m in members], training.batch_size),
-      sizes=sizes.astype(np.int32),
-      order_keys=_key_data([m.order_key for m in members]),
-      counts=counts,
+    rows=_padded([m.rows for m in members], training.batch_size),
+    sizes=sizes.astype(np.int32),
+    order_keys=_key_data([m.order_key for m in members]),
+    counts=counts,
   )
   if params is None:
-    params = initial_params(
-        members, x.shape[1], training.task, training.widths
-    )
+    params = initial_params(members, x.shape[1], training.task, training.widths)
   shares = _shares(-(-sizes // training.batch_size))
   state, history = _run(
-      _start(params, data, every, training), data, every, shares, training,
-      steps,
-  )  # pyformat: disable
+    _start(params, data, every, training),
+    data,
+    every,
+    shares,
+    training,
+    steps,
+  )
   stopping = state.stopping
   return Ensemble(
-      params=jax.device_put(stopping.best_params),
-      best=stopping.best,
-      best_epoch=stopping.best_epoch,
-      epochs=np.sum(~np.isnan(history), axis=0),
-      history=history,
+    params=jax.device_put(stopping.best_params),
+    best=stopping.best,
+    best_epoch=stopping.best_epoch,
+    epochs=np.sum(~np.isnan(history), axis=0),
+    history=history,
   )
 
 
 def _run(
-    state: epochs.State,
-    data: epochs.Data,
-    every: epochs.Heads,
-    shares: Sequence[np.ndarray],
-    training: Training,
-    steps: checkpoint.Steps | None,
+  state: epochs.State,
+  data: epochs.Data,
+  every: epochs.Heads,
+  shares: Sequence[np.ndarray],
+  training: Training,
+  steps: checkpoint.Steps | None,
 ) -> tuple[epochs.State, np.ndarray]:
   """All epochs of all shares; the last state, and the history."""
   history = np.full((training.epochs, len(every.sizes)), np.nan)
@@ -175,12 +179,12 @@ def _run(
   # A copy of the state, which is overwritten; what is only read is shared.
   places = cores.devices()[: len(shares)]
   states = [
-      jax.device_put(_rows(state, share), place, may_alias=False)
-      for share, place in zip(shares, places)
+    jax.device_put(_rows(state, share), place, may_alias=False)
+    for share, place in zip(shares, places)
   ]
   fixed = [
-      jax.device_put((data, _rows(every, share)), place)
-      for share, place in zip(shares, places)
+    jax.device_put((data, _rows(every, share)), place)
+    for share, place in zip(shares, places)
   ]
   programs = _programs(states[0], *fixed[0], training)
   # A head that two programs train is the same in both.
@@ -191,14 +195,14 @@ def _run(
 
   stopped = np.array(state.stopping.stopped)
   with (
-      concurrent.futures.ThreadPoolExecutor(len(shares)) as pool,
-      Progress('heads', training.epochs, 'epochs', done) as progress,
+    concurrent.futures.ThreadPoolExecutor(len(shares)) as pool,
+    Progress('heads', training.epochs, 'epochs', done) as progress,
   ):
     while done < training.epochs and not stopped.all():
       begun = {
-          s: pool.submit(programs[s], states[s], *fixed[s], np.int32(done))
-          for s, share in enumerate(shares)
-          if not stopped[share].all()
+        s: pool.submit(programs[s], states[s], *fixed[s], np.int32(done))
+        for s, share in enumerate(shares)
+        if not stopped[share].all()
       }
       for s, future in begun.items():
         states[s], values = future.result()
@@ -270,31 +274,31 @@ def _shares(batches: np.ndarray) -> list[np.ndarray]:
     shares[least].append(h)
     loads[least] += batches[h]
   return [
-      np.array(share + share[-1:] * (most - len(share))) for share in shares
+    np.array(share + share[-1:] * (most - len(share))) for share in shares
   ]
 
 
 @functools.partial(jax.jit, static_argnums=3)
 def _start(
-    params: Params, data: epochs.Data, heads: epochs.Heads, training: Training
+  params: Params, data: epochs.Data, heads: epochs.Heads, training: Training
 ) -> epochs.State:
   return epochs.start(params, data, heads, training)
 
 
 def _programs(
-    state: epochs.State,
-    data: epochs.Data,
-    heads: epochs.Heads,
-    training: Training,
+  state: epochs.State,
+  data: epochs.Data,
+  heads: epochs.Heads,
+  training: Training,
 ) -> cores.Programs:
   """What takes the share of each device through an epoch."""
   args = (state, data, heads, jax.ShapeDtypeStruct((), jnp.int32))
   if cores.are_the_devices():
     return cores.program(
-        epochs.one_by_one, *args, donate=(0,), training=training
+      epochs.one_by_one, *args, donate=(0,), training=training
     )
   batches = -(-np.asarray(heads.sizes) // training.batch_size)
   segments = epochs.segments_of(batches)
   return cores.program(
-      epochs.together, *args, donate=(0,), training=training, segments=segments
+    epochs.together, *args, donate=(0,), training=training, segments=segments
   )

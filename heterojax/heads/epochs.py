@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from heterojax import cores
+from heterojax.compute import cores
 from heterojax.heads import head
 from heterojax.heads.kinds import KINDS
-from heterojax.heads.kinds import Params
 from heterojax.heads.kinds import WIDTHS
+from heterojax.heads.kinds import Params
 from heterojax.heads.order import batch_order
 
 # More segments save padding and cost compile time.
@@ -92,7 +92,7 @@ _Carry = tuple[Params, optax.OptState]
 
 
 def start(
-    params: Params, data: Data, heads: Heads, training: Training
+  params: Params, data: Data, heads: Heads, training: Training
 ) -> State:
   """All heads before the first epoch."""
   kind = KINDS[training.task]
@@ -105,19 +105,19 @@ def start(
   # One after another: each takes a copy of its rows.
   params = jax.lax.map(prepared, (params, heads.rows, heads.sizes))
   return State(
-      params=params,
-      opt_state=jax.vmap(head.keras_adam(training.learning_rate).init)(params),
-      stopping=jax.vmap(head.start_early_stopping)(params),
+    params=params,
+    opt_state=jax.vmap(head.keras_adam(training.learning_rate).init)(params),
+    stopping=jax.vmap(head.start_early_stopping)(params),
   )
 
 
 def one_by_one(
-    state: State,
-    data: Data,
-    heads: Heads,
-    epoch: jax.Array,
-    *,
-    training: Training,
+  state: State,
+  data: Data,
+  heads: Heads,
+  epoch: jax.Array,
+  *,
+  training: Training,
 ) -> tuple[State, jax.Array]:
   """An epoch on one core.
 
@@ -137,10 +137,10 @@ def one_by_one(
     carry, own, stopped = one
     batches = _shuffled(own, epoch, data, training)
     return jax.lax.fori_loop(
-        0,
-        jnp.where(stopped, 0, -(-own.sizes // training.batch_size)),
-        lambda i, carry: _step(carry, batches, i, data, training),
-        carry,
+      0,
+      jnp.where(stopped, 0, -(-own.sizes // training.batch_size)),
+      lambda i, carry: _step(carry, batches, i, data, training),
+      carry,
     )
 
   carry = (state.params, state.opt_state)
@@ -149,13 +149,13 @@ def one_by_one(
 
 
 def together(
-    state: State,
-    data: Data,
-    heads: Heads,
-    epoch: jax.Array,
-    *,
-    training: Training,
-    segments: Sequence[tuple[int, int, int]],
+  state: State,
+  data: Data,
+  heads: Heads,
+  epoch: jax.Array,
+  *,
+  training: Training,
+  segments: Sequence[tuple[int, int, int]],
 ) -> tuple[State, jax.Array]:
   """An epoch on an accelerator, all heads at once.
 
@@ -171,7 +171,7 @@ def together(
     The state after it and the monitored values `[H]`.
   """
   batches = jax.vmap(_shuffled, in_axes=(0, None, None, None))(
-      heads, epoch, data, training
+    heads, epoch, data, training
   )
 
   def step(carry, batches, size, stopped, number):
@@ -179,26 +179,26 @@ def together(
     moves = (number * training.batch_size < size) & ~stopped
     stepped = _step(carry, batches, number, data, training)
     return jax.tree.map(
-        lambda new, old: jnp.where(moves, new, old), stepped, carry
+      lambda new, old: jnp.where(moves, new, old), stepped, carry
     )
 
   steps = jax.vmap(step, in_axes=(0, 0, 0, 0, None))
   carry = (state.params, state.opt_state)
   for first, end, count in segments:
     running, *own = jax.tree.map(
-        lambda leaf: leaf[:count],  # pylint: disable=cell-var-from-loop
-        (carry, batches, heads.sizes, state.stopping.stopped),
+      lambda leaf: leaf[:count],  # pylint: disable=cell-var-from-loop
+      (carry, batches, heads.sizes, state.stopping.stopped),
     )
     running = jax.lax.fori_loop(
-        first,
-        end,
-        lambda i, running, own=own: steps(running, *own, i),
-        running,
+      first,
+      end,
+      lambda i, running, own=own: steps(running, *own, i),
+      running,
     )
     carry = jax.tree.map(
-        lambda whole, part: jnp.concatenate([part, whole[len(part) :]]),
-        carry,
-        running,
+      lambda whole, part: jnp.concatenate([part, whole[len(part) :]]),
+      carry,
+      running,
     )
   return _validated(state, carry, data, heads, epoch, training)
 
@@ -216,13 +216,13 @@ def segments_of(batches: np.ndarray) -> tuple[tuple[int, int, int], ...]:
     ends = np.unique(batches[ranks])
   starts = np.concatenate([[0], ends[:-1]])
   return tuple(
-      (int(first), int(end), int(np.sum(batches > first)))
-      for first, end in zip(starts, ends)
+    (int(first), int(end), int(np.sum(batches > first)))
+    for first, end in zip(starts, ends)
   )
 
 
 def _shuffled(
-    own: Heads, epoch: jax.Array, data: Data, training: Training
+  own: Heads, epoch: jax.Array, data: Data, training: Training
 ) -> _Batches:
   """One head's batches of an epoch."""
   length = len(own.rows)
@@ -231,37 +231,35 @@ def _shuffled(
   counts = (jnp.arange(length) < own.sizes).reshape(-1, training.batch_size)
   number = jnp.maximum(jnp.sum(counts, axis=1, keepdims=True), 1)
   return _Batches(
-      rows.reshape(counts.shape),
-      data.y[rows].reshape(counts.shape),
-      counts.astype(data.y.dtype) / number,
+    rows.reshape(counts.shape),
+    data.y[rows].reshape(counts.shape),
+    counts.astype(data.y.dtype) / number,
   )
 
 
 def _step(
-    carry: _Carry,
-    batches: _Batches,
-    number: jax.Array,
-    data: Data,
-    training: Training,
+  carry: _Carry,
+  batches: _Batches,
+  number: jax.Array,
+  data: Data,
+  training: Training,
 ) -> _Carry:
   """One step of one head, on a batch of its own."""
   params, opt_state = carry
   batch = jax.tree.map(lambda leaf: leaf[number], batches)
-  grads = KINDS[training.task].gradients(
-      params, data.x, *batch, training.l2
-  )
+  grads = KINDS[training.task].gradients(params, data.x, *batch, training.l2)
   optimizer = head.keras_adam(training.learning_rate)
   updates, opt_state = optimizer.update(grads, opt_state)
   return optax.apply_updates(params, updates), opt_state
 
 
 def _validated(
-    state: State,
-    carry: _Carry,
-    data: Data,
-    heads: Heads,
-    epoch: jax.Array,
-    training: Training,
+  state: State,
+  carry: _Carry,
+  data: Data,
+  heads: Heads,
+  epoch: jax.Array,
+  training: Training,
 ) -> tuple[State, jax.Array]:
   """The state with the weights after an epoch, and the monitored values."""
   kind = KINDS[training.task]
@@ -283,7 +281,7 @@ def _validated(
   out = outputs(params, data.x_validation, task=training.task)
   values = jax.vmap(monitored)(params, out, heads.counts)
   stopping = jax.vmap(
-      head.update_early_stopping, in_axes=(0, 0, 0, None, None)
+    head.update_early_stopping, in_axes=(0, 0, 0, None, None)
   )(state.stopping, values, params, epoch, training.patience)
   return State(params, opt_state, stopping), values
 
@@ -299,6 +297,6 @@ def outputs(params: Params, x: jax.Array, *, task: str) -> jax.Array:
   number = np.minimum(np.arange(padded), count - 1)
   params = jax.tree.map(lambda leaf: leaf[number], params)
   every = jax.lax.map(
-      lambda own: kind.outputs(own, x), params, batch_size=kind.group
+    lambda own: kind.outputs(own, x), params, batch_size=kind.group
   )
   return every[:count]

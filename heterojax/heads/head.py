@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from heterojax import cores
+from heterojax.compute import cores
 
 # Of 8 rows 40 KiB, which fit into a core's first cache.
 _COLUMNS = 1280
@@ -52,7 +52,7 @@ def losses(params: Params, outputs: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def loss(
-    params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
+  params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
 ) -> jax.Array:
   """Mean binary cross-entropy.
 
@@ -74,12 +74,12 @@ def penalty(params: Params) -> jax.Array:
 
 
 def gradients(
-    params: Params,
-    x: jax.Array,
-    batch: jax.Array,
-    y: jax.Array,
-    weights: jax.Array,
-    l2: float = 0.0,
+  params: Params,
+  x: jax.Array,
+  batch: jax.Array,
+  y: jax.Array,
+  weights: jax.Array,
+  l2: float = 0.0,
 ) -> Params:
   """Of `loss` and l2 times `penalty`, for some rows of a matrix.
 
@@ -109,25 +109,23 @@ def gradients(
   return Params(kernel, jnp.sum(residual))
 
 
-def _products(
-    kernel: jax.Array, x: jax.Array, batch: jax.Array
-) -> jax.Array:
+def _products(kernel: jax.Array, x: jax.Array, batch: jax.Array) -> jax.Array:
   """`x[batch] @ kernel`, on CPU by columns, as many as stay in the cache."""
   if not cores.are_the_devices() or x.shape[1] <= _COLUMNS:
     return x[batch] @ kernel
 
   def product(first: jax.Array, columns: int) -> jax.Array:
     own = jax.vmap(
-        lambda row: jax.lax.dynamic_slice(x, (row, first), (1, columns))[0]
+      lambda row: jax.lax.dynamic_slice(x, (row, first), (1, columns))[0]
     )(batch)
     return own @ jax.lax.dynamic_slice(kernel, (first,), (columns,))
 
   blocks, rest = divmod(x.shape[1], _COLUMNS)
   total = jax.lax.fori_loop(
-      0,
-      blocks,
-      lambda i, total: total + product(i * _COLUMNS, _COLUMNS),
-      jnp.zeros(len(batch), x.dtype),
+    0,
+    blocks,
+    lambda i, total: total + product(i * _COLUMNS, _COLUMNS),
+    jnp.zeros(len(batch), x.dtype),
   )
   return total + product(blocks * _COLUMNS, rest) if rest else total
 
@@ -139,10 +137,10 @@ class KerasAdamState(NamedTuple):
 
 
 def keras_adam(
-    learning_rate: float,
-    b1: float = 0.9,
-    b2: float = 0.999,
-    epsilon: float = 1e-7,
+  learning_rate: float,
+  b1: float = 0.9,
+  b2: float = 0.999,
+  epsilon: float = 1e-7,
 ) -> optax.GradientTransformation:
   """Adam with epsilon where Keras has it.
 
@@ -171,7 +169,7 @@ def keras_adam(
     nu = optax.tree.update_moment(grads, state.nu, b2, 2)
     step = learning_rate * jnp.sqrt(1 - b2**count) / (1 - b1**count)
     updates = jax.tree.map(
-        lambda m, v: -step * m / (jnp.sqrt(v) + epsilon), mu, nu
+      lambda m, v: -step * m / (jnp.sqrt(v) + epsilon), mu, nu
     )
     return updates, KerasAdamState(count, mu, nu)
 
@@ -200,21 +198,21 @@ def start_early_stopping(params: Any) -> EarlyStopping:
   """Before the first epoch; params are the weights of a head of any kind."""
   dtype = jax.tree.leaves(params)[0].dtype
   return EarlyStopping(
-      # Of a definite type, or the first update would change it and recompile.
-      best=jnp.full((), -jnp.inf, dtype),
-      best_epoch=jnp.asarray(0, jnp.int32),
-      best_params=params,
-      wait=jnp.asarray(0, jnp.int32),
-      stopped=jnp.asarray(False),
+    # Of a definite type, or the first update would change it and recompile.
+    best=jnp.full((), -jnp.inf, dtype),
+    best_epoch=jnp.asarray(0, jnp.int32),
+    best_params=params,
+    wait=jnp.asarray(0, jnp.int32),
+    stopped=jnp.asarray(False),
   )
 
 
 def update_early_stopping(
-    state: EarlyStopping,
-    value: jax.Array,
-    params: Any,
-    epoch: jax.Array,
-    patience: int,
+  state: EarlyStopping,
+  value: jax.Array,
+  params: Any,
+  epoch: jax.Array,
+  patience: int,
 ) -> EarlyStopping:
   """Keras' `EarlyStopping(restore_best_weights)` and `ModelCheckpoint`.
 
@@ -236,13 +234,13 @@ def update_early_stopping(
   failed = active & ~improved
   wait = jnp.where(improved, 0, state.wait + failed)
   return EarlyStopping(
-      best=jnp.where(improved, value, state.best),
-      best_epoch=jnp.where(improved, epoch, state.best_epoch),
-      best_params=jax.tree.map(
-          lambda new, old: jnp.where(improved, new, old),
-          params,
-          state.best_params,
-      ),
-      wait=wait,
-      stopped=state.stopped | (failed & (wait >= patience) & (epoch > 0)),
+    best=jnp.where(improved, value, state.best),
+    best_epoch=jnp.where(improved, epoch, state.best_epoch),
+    best_params=jax.tree.map(
+      lambda new, old: jnp.where(improved, new, old),
+      params,
+      state.best_params,
+    ),
+    wait=wait,
+    stopped=state.stopped | (failed & (wait >= patience) & (epoch > 0)),
   )

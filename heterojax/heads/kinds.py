@@ -45,26 +45,26 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    'classification': Kind(
-        params=head.Params,
-        init=lambda key, dim, widths: head.init(key, dim),
-        prepare=lambda params, x, y, mask: params,
-        gradients=head.gradients,
-        losses=head.losses,
-        penalty=head.penalty,
-        outputs=head.logits,
-        group=16,
-        monitors=('val_accuracy', 'val_loss'),
-    ),
-    'regression': Kind(
-        params=regressor.Params,
-        init=regressor.init,
-        prepare=regressor.standardise,
-        gradients=regressor.gradients,
-        losses=regressor.losses,
-        penalty=regressor.penalty,
-        outputs=regressor.outputs,
-        group=1,
-        monitors=('val_loss',),
-    ),
+  'classification': Kind(
+    params=head.Params,
+    init=lambda key, dim, widths: head.init(key, dim),
+    prepare=lambda params, x, y, mask: params,
+    gradients=head.gradients,
+    losses=head.losses,
+    penalty=head.penalty,
+    outputs=head.logits,
+    group=16,
+    monitors=('val_accuracy', 'val_loss'),
+  ),
+  'regression': Kind(
+    params=regressor.Params,
+    init=regressor.init,
+    prepare=regressor.standardise,
+    gradients=regressor.gradients,
+    losses=regressor.losses,
+    penalty=regressor.penalty,
+    outputs=regressor.outputs,
+    group=1,
+    monitors=('val_loss',),
+  ),
 }

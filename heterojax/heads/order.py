@@ -8,7 +8,7 @@ _MOST_AT_ONCE = 2**16
 
 
 def batch_order(
-    key: jax.Array, epoch: jax.Array, size: jax.Array, length: int
+  key: jax.Array, epoch: jax.Array, size: jax.Array, length: int
 ) -> jax.Array:
   """Positions of one head's rows in the order of one epoch.
 
@@ -41,7 +41,7 @@ def _shuffled(key: jax.Array, size: jax.Array, length: int) -> jax.Array:
   positions = jnp.arange(length, dtype=jnp.uint32)
   # Of a definite type, or x64 would draw other numbers.
   draws = jax.vmap(
-      lambda i: jax.random.bits(jax.random.fold_in(key, i), dtype=jnp.uint32)
+    lambda i: jax.random.bits(jax.random.fold_in(key, i), dtype=jnp.uint32)
   )(positions)
   size = jnp.asarray(size, jnp.uint32)
   last = jnp.uint32(0xFFFFFFFF)

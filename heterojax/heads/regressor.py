@@ -19,7 +19,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-
 # Of the root mean variance of the features; from 0.1 to 1 did alike, without
 # heads for 60 images did worse than the mean of their targets.
 _LEAST_SPREAD = 0.3
@@ -74,11 +73,11 @@ def init(key: jax.Array, dim: int, widths: Sequence[int]) -> Params:
   for own, (inputs, outs) in zip(keys, itertools.pairwise(sizes)):
     limit = jnp.sqrt(6.0 / (inputs + outs))
     kernel = jax.random.uniform(
-        own, (inputs, outs), minval=-limit, maxval=limit
+      own, (inputs, outs), minval=-limit, maxval=limit
     )
     layers.append(Layer(kernel, jnp.zeros(outs)))
   return Params(
-      tuple(layers), jnp.zeros(dim), jnp.ones(dim), jnp.zeros(()), jnp.ones(())
+    tuple(layers), jnp.zeros(dim), jnp.ones(dim), jnp.zeros(()), jnp.ones(())
   )
 
 
@@ -104,7 +103,7 @@ def scales(values: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def standardise(
-    params: Params, x: jax.Array, y: jax.Array, mask: jax.Array
+  params: Params, x: jax.Array, y: jax.Array, mask: jax.Array
 ) -> Params:
   """The head with the scales of its training rows.
 
@@ -128,9 +127,10 @@ def standardise(
 
 def _standardised(params: Params, x: jax.Array) -> jax.Array:
   """The standardised target as the layers see it, `[B]`."""
-  center, spread = jax.lax.stop_gradient(
-      (params.feature_mean, params.feature_std)
-  )
+  center, spread = jax.lax.stop_gradient((
+    params.feature_mean,
+    params.feature_std,
+  ))
   x = (x - center[None]) / spread[None]
   *hidden, last = params.layers
   for layer in hidden:
@@ -150,7 +150,7 @@ def losses(params: Params, outputs: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def loss(
-    params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
+  params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
 ) -> jax.Array:
   """Mean squared error of the standardised target.
 
@@ -172,12 +172,12 @@ def penalty(params: Params) -> jax.Array:
 
 
 def gradients(
-    params: Params,
-    x: jax.Array,
-    batch: jax.Array,
-    y: jax.Array,
-    weights: jax.Array,
-    l2: float = 0.0,
+  params: Params,
+  x: jax.Array,
+  batch: jax.Array,
+  y: jax.Array,
+  weights: jax.Array,
+  l2: float = 0.0,
 ) -> Params:
   """Of `loss` and l2 times `penalty`, for some rows of a matrix.
 

@@ -4,7 +4,8 @@ Figures are drawn through objects alone, so that neither a display nor a
 caller's own plots are touched.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
 import io
 from typing import Any
@@ -27,42 +28,42 @@ RETRAINED = '#D55E00'
 CLASSES = ('#D55E00', '#56B4E9')
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 _PALETTE = (
-    '#0072B2',
-    '#E69F00',
-    '#009E73',
-    '#CC79A7',
-    '#56B4E9',
-    '#D55E00',
-    '#555555',
+  '#0072B2',
+  '#E69F00',
+  '#009E73',
+  '#CC79A7',
+  '#56B4E9',
+  '#D55E00',
+  '#555555',
 )
 MORE = colors.LinearSegmentedColormap.from_list(
-    'more', ['#ffffff', '#9ecae1', '#0072B2']
+  'more', ['#ffffff', '#9ecae1', '#0072B2']
 ).with_extremes(bad='#ffffff')
 WRONG_RIGHT = colors.LinearSegmentedColormap.from_list(
-    'wrong_right', ['#D55E00', '#ffffff', '#0072B2']
+  'wrong_right', ['#D55E00', '#ffffff', '#0072B2']
 ).with_extremes(bad='#eeeeee')
 # Where a label may stand beside its point, the best first.
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 _STYLE = {
-    'axes.edgecolor': GRAY,
-    'axes.labelcolor': INK,
-    'axes.labelsize': 9,
-    'axes.spines.right': False,
-    'axes.spines.top': False,
-    'axes.titlelocation': 'left',
-    'axes.titlesize': 9.5,
-    'axes.titleweight': 'bold',
-    'font.family': 'DejaVu Sans',
-    'font.size': 8.5,
-    'legend.frameon': False,
-    'savefig.dpi': 150,
-    # Element names in SVG files are else random.
-    'svg.hashsalt': 'heterojax',
-    'text.color': INK,
-    # A class may be called '$x$'.
-    'text.parse_math': False,
-    'xtick.color': INK,
-    'ytick.color': INK,
+  'axes.edgecolor': GRAY,
+  'axes.labelcolor': INK,
+  'axes.labelsize': 9,
+  'axes.spines.right': False,
+  'axes.spines.top': False,
+  'axes.titlelocation': 'left',
+  'axes.titlesize': 9.5,
+  'axes.titleweight': 'bold',
+  'font.family': 'DejaVu Sans',
+  'font.size': 8.5,
+  'legend.frameon': False,
+  'savefig.dpi': 150,
+  # Element names in SVG files are else random.
+  'svg.hashsalt': 'heterojax',
+  'text.color': INK,
+  # A class may be called '$x$'.
+  'text.parse_math': False,
+  'xtick.color': INK,
+  'ytick.color': INK,
 }
 
 
@@ -87,7 +88,7 @@ def colour(cluster: int) -> tuple[float, ...]:
 def clipped(text: str, length: int = 24) -> str:
   """A name from outside, on one line and not longer than fits."""
   text = ''.join(c if c.isprintable() else '\ufffd' for c in text)
-  return text if len(text) <= length else f'{text[:length - 1]}…'
+  return text if len(text) <= length else f'{text[: length - 1]}…'
 
 
 def training(results: dict[str, Any], of: str = '') -> str:
@@ -118,11 +119,11 @@ def encoded(figure: Figure, kind: str) -> bytes:
 
 
 def heat_map(
-    axes: Axes,
-    values: np.ndarray,
-    labels: Sequence[Sequence[str]],
-    limits: tuple[float, float],
-    shades: colors.Colormap,
+  axes: Axes,
+  values: np.ndarray,
+  labels: Sequence[Sequence[str]],
+  limits: tuple[float, float],
+  shades: colors.Colormap,
 ) -> None:
   """A matrix as coloured cells, each with its number.
 
@@ -144,9 +145,14 @@ def heat_map(
       if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5:
         ink = 'white'
     axes.text(
-        column, row, labels[row][column],
-        ha='center', va='center', fontsize=size, color=ink,
-    )  # pyformat: disable
+      column,
+      row,
+      labels[row][column],
+      ha='center',
+      va='center',
+      fontsize=size,
+      color=ink,
+    )
   axes.spines[:].set_visible(False)
   axes.tick_params(length=0)
   axes.set_xticks(np.arange(values.shape[1] + 1) - 0.5, minor=True)
@@ -156,10 +162,10 @@ def heat_map(
 
 
 def label_points(
-    axes: Axes,
-    points: Sequence[tuple[float, float]],
-    texts: Sequence[str],
-    avoided: Sequence[tuple[float, float]] = (),
+  axes: Axes,
+  points: Sequence[tuple[float, float]],
+  texts: Sequence[str],
+  avoided: Sequence[tuple[float, float]] = (),
 ) -> None:
   """Names points, each on the side where it covers least.
 
@@ -179,24 +185,26 @@ def label_points(
   for p in avoided:
     placed.append((axes.transData.transform(p), np.full(2, 0.03 * inch)))
   for pixel, point, text in zip(pixels, points, texts):
-    sides = [
-        np.array([x, y]) * (gap + size / 2)
-        for x, y in _SIDES
-    ]
+    sides = [np.array([x, y]) * (gap + size / 2) for x, y in _SIDES]
     cost = [_covered(pixel + side, size, placed, pixel) for side in sides]
     best = sides[int(np.argmin(cost))]
     placed.append((pixel + best, size))
     axes.annotate(
-        text, point, best * 72 / inch, textcoords='offset points',
-        ha='center', va='center', fontsize=8,
-    )  # pyformat: disable
+      text,
+      point,
+      best * 72 / inch,
+      textcoords='offset points',
+      ha='center',
+      va='center',
+      fontsize=8,
+    )
 
 
 def _covered(
-    centre: np.ndarray,
-    size: np.ndarray,
-    placed: Sequence[tuple[np.ndarray, np.ndarray]],
-    own: np.ndarray,
+  centre: np.ndarray,
+  size: np.ndarray,
+  placed: Sequence[tuple[np.ndarray, np.ndarray]],
+  own: np.ndarray,
 ) -> float:
   """Area that a box shares with what is there, but for its own point."""
   area = 0.0

@@ -8,28 +8,28 @@ from typing import Any
 
 from heterojax.datasets import manifest as manifest_lib
 from heterojax.report import formatting
-from heterojax.report import tables
+from heterojax.studies.retraining.pages import tables
 
 _MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
 _STAGES = {
-    'data': 'Data: reading, selecting and splitting',
-    'features': 'Features',
-    'ceiling': 'Matrix products, as a ceiling of speed',
-    'training': 'Training of all networks',
-    'clusters': 'Reduction and clusters',
-    'heads': 'Training of all heads',
-    'evaluation': 'Evaluation',
+  'data': 'Data: reading, selecting and splitting',
+  'features': 'Features',
+  'ceiling': 'Matrix products, as a ceiling of speed',
+  'training': 'Training of all networks',
+  'clusters': 'Reduction and clusters',
+  'heads': 'Training of all heads',
+  'evaluation': 'Evaluation',
 }
 
 # What `base.html` calls functions of a value.
 FILTERS = {
-    'number': formatting.number,
-    'capital': formatting.capital,
+  'number': formatting.number,
+  'capital': formatting.capital,
 }
 
 
 def common(
-    folder: pathlib.Path, results: dict[str, Any], labels: Sequence[str]
+  folder: pathlib.Path, results: dict[str, Any], labels: Sequence[str]
 ) -> dict[str, Any]:
   """What `base.html` shows of any study.
 
@@ -43,16 +43,16 @@ def common(
   """
   rows = manifest(folder)
   return {
-      'r': results,
-      'd': results['dataset'],
-      'labels': labels,
-      'given': formatting.given(results),
-      'unit': formatting.unit(results),
-      'manifest': rows,
-      'used': sum(row['included'] == 'true' for row in rows),
-      'left_out': tables.left_out(rows, labels),
-      'stages': stages(results['timings']),
-      'environment': flat(results['environment']),
+    'r': results,
+    'd': results['dataset'],
+    'labels': labels,
+    'given': formatting.given(results),
+    'unit': formatting.unit(results),
+    'manifest': rows,
+    'used': sum(row['included'] == 'true' for row in rows),
+    'left_out': tables.left_out(rows, labels),
+    'stages': stages(results['timings']),
+    'environment': flat(results['environment']),
   }
 
 
@@ -80,9 +80,9 @@ def stages(timings: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
   rows = []
   for stage, values in timings.items():
     text = ', '.join(
-        _rate(name.removesuffix('_per_second'), value)
-        for name, value in values.items()
-        if name.endswith('_per_second')
+      _rate(name.removesuffix('_per_second'), value)
+      for name, value in values.items()
+      if name.endswith('_per_second')
     )
     if 'model_flop_utilisation' in values:
       share = formatting.percent(values['model_flop_utilisation'])

@@ -18,14 +18,12 @@ def load(name: str, filters: dict[str, Callable]) -> jinja2.Template:
   """
   files = resources.files(__package__)
   environment = jinja2.Environment(
-      # Names of classes, files and folders come from outside.
-      autoescape=True,
-      loader=jinja2.FunctionLoader(
-          lambda name: files.joinpath(name).read_text()
-      ),
-      undefined=jinja2.StrictUndefined,
-      trim_blocks=True,
-      lstrip_blocks=True,
+    # Names of classes, files and folders come from outside.
+    autoescape=True,
+    loader=jinja2.FunctionLoader(lambda name: files.joinpath(name).read_text()),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
   )
   environment.filters |= filters
   return environment.get_template(name)

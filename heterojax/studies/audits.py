@@ -10,17 +10,15 @@ from heterojax.datasets import leaks
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import shortcuts
-from heterojax.studies.outcome import Fold
-from heterojax.studies.outcome import Outcome
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.outcome import Outcome
 
 # Each image has its own.
 _DIGESTS = ('sha256', 'pixels_sha256')
 _NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
 
 
-def find_leaks(
-    cohorts: Sequence[Cohort], outcome: Outcome
-) -> list[leaks.Leak]:
+def find_leaks(cohorts: Sequence[Cohort], outcome: Outcome) -> list[leaks.Leak]:
   """What the held-out parts of every fold share with its training part."""
   found = []
   for cohort, fold in zip(cohorts, outcome.folds):
@@ -29,7 +27,7 @@ def find_leaks(
 
 
 def _nearest(
-    cohort: Cohort, fold: Fold, x: np.ndarray
+  cohort: Cohort, fold: Fold, x: np.ndarray
 ) -> dict[str, leaks.Nearest]:
   """For each held-out part the nearest original images of training."""
   samples = fold.samples
@@ -43,14 +41,14 @@ def _nearest(
   for split, held_out, training in leaks.sides(cohort):
     ids, others = [c.id for c in held_out], [c.id for c in training]
     nearest, distance = cluster.nearest_by_cosine(
-        x,
-        np.array([row[i] for i in ids]),
-        np.array([row[i] for i in others]),
-        content,
+      x,
+      np.array([row[i] for i in ids]),
+      np.array([row[i] for i in others]),
+      content,
     )
     result[split] = leaks.Nearest(
-        {i: others[n] for i, n in zip(ids, nearest)},
-        {i: float(d) for i, d in zip(ids, distance)},
+      {i: others[n] for i, n in zip(ids, nearest)},
+      {i: float(d) for i, d in zip(ids, distance)},
     )
   return result
 
@@ -75,13 +73,13 @@ def find_shortcuts(cohort: Cohort, fold: Fold) -> list[dict[str, Any]]:
   chosen = [*train[np.sort(first)], *test]
   excluded = dict.fromkeys(cohort.label_columns, 'it tells the class itself')
   return shortcuts.audit(
-      {
-          name: [own[samples.ids[i]].get(name, '') for i in chosen]
-          for name in names
-          if name not in _DIGESTS
-      },
-      samples.y[chosen],
-      fold.clusters.labels[chosen],
-      samples.split[chosen] == 'train',
-      excluded=_NOT_AUDITED | excluded,
+    {
+      name: [own[samples.ids[i]].get(name, '') for i in chosen]
+      for name in names
+      if name not in _DIGESTS
+    },
+    samples.y[chosen],
+    fold.clusters.labels[chosen],
+    samples.split[chosen] == 'train',
+    excluded=_NOT_AUDITED | excluded,
   )

@@ -1,15 +1,16 @@
 """What a reader must know before the numbers of a study."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
-from heterojax import chance
 from heterojax.cluster import distances
 from heterojax.datasets.manifest import Cohort
-from heterojax.studies.cluster_cv import SizeClusters
-from heterojax.studies.outcome import Fold
+from heterojax.stats import chance
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.sample_size.cluster_cv import SizeClusters
 from heterojax.studies.settings import Settings
 
 # Share of the test images whose patients cannot be exchanged.
@@ -17,7 +18,7 @@ _STAY = 0.2
 
 
 def cautions(
-    settings: Settings, cohort: Cohort, found: Sequence[SizeClusters]
+  settings: Settings, cohort: Cohort, found: Sequence[SizeClusters]
 ) -> list[str]:
   """Sentences on a sample-size study, the gravest first; or none.
 
@@ -29,8 +30,8 @@ def cautions(
     found: the clusterings of all sizes.
   """
   return [
-      *_unconverged(settings, found),
-      *_groups(cohort, found),
+    *_unconverged(settings, found),
+    *_groups(cohort, found),
   ]
 
 
@@ -45,7 +46,7 @@ def of_retraining(settings: Settings, folds: Sequence[Fold]) -> list[str]:
   for fold in folds:
     train, own = fold.samples.of('train'), fold.clusters
     coinciding.append(
-        distances.coinciding(own.z[train], own.centers, own.labels[train])
+      distances.coinciding(own.z[train], own.centers, own.labels[train])
     )
     empty.update(set(range(k)) - set(own.labels[train].tolist()))
   found = []
@@ -54,12 +55,14 @@ def of_retraining(settings: Settings, folds: Sequence[Fold]) -> list[str]:
   for number in sorted(set(empty.values()), reverse=True):
     own = [c for c in sorted(empty) if empty[c] == number]
     where = f' in {number} of {len(folds)} folds' if len(folds) > 1 else ''
-    who = f'Cluster {own[0]} has' if len(own) == 1 else (
-        f'Clusters {", ".join(map(str, own))} have'
+    who = (
+      f'Cluster {own[0]} has'
+      if len(own) == 1
+      else (f'Clusters {", ".join(map(str, own))} have')
     )
     found.append(
-        f'{who} no training images{where}: no head and no random heads of that'
-        ' size are scored.'
+      f'{who} no training images{where}: no head and no random heads of that'
+      ' size are scored.'
     )
   return found
 
@@ -75,48 +78,46 @@ def _coincide(settings: Settings, folds: Sequence[np.ndarray]) -> str:
   advice = 'A smaller k would say so.'
   if settings.cluster.method == 'fuzzy':
     advice = (
-        f'With the fuzzifier {settings.cluster.fuzzifier:g} fewer than {k}'
-        ' centroids are best; a smaller one (1.1 or 1.5) keeps them apart, and'
-        ' so does a smaller k.'
+      f'With the fuzzifier {settings.cluster.fuzzifier:g} fewer than {k}'
+      ' centroids are best; a smaller one (1.1 or 1.5) keeps them apart, and'
+      ' so does a smaller k.'
     )
   return (
-      f'Centroids coincide{where}, as those of clusters {a} and {b}: what is called two'
-      ' clusters there is one that was cut in two, so do not read their'
-      f' difference. {advice}'
+    f'Centroids coincide{where}, as those of clusters {a} and {b}: what is called two'
+    ' clusters there is one that was cut in two, so do not read their'
+    f' difference. {advice}'
   )
 
 
 def _unconverged(
-    settings: Settings, found: Sequence[SizeClusters]
+  settings: Settings, found: Sequence[SizeClusters]
 ) -> Iterator[str]:
   for size in found:
     converged = np.concatenate([fold.converged for fold in size.folds])
     if not converged.all():
       yield (
-          f'At n = {size.n} {int(np.sum(~converged))} of {len(converged)}'
-          ' trainings of the clustering had not converged after'
-          f' {settings.cluster.max_iter} iterations: raise'
-          ' --config.cluster.max_iter.'
+        f'At n = {size.n} {int(np.sum(~converged))} of {len(converged)}'
+        ' trainings of the clustering had not converged after'
+        f' {settings.cluster.max_iter} iterations: raise'
+        ' --config.cluster.max_iter.'
       )
 
 
-def _groups(
-    cohort: Cohort, found: Sequence[SizeClusters]
-) -> Iterator[str]:
+def _groups(cohort: Cohort, found: Sequence[SizeClusters]) -> Iterator[str]:
   images = Counter(c.group for c in cohort.included if c.group)
   shared = sum(n for n in images.values() if n > 1)
   if not shared:
     return
   stay = 1 - np.mean([chance.exchangeable(f.units) for f in found[-1].folds])
   text = (
-      f'{shared} of {len(cohort.included)} images share their patient or group'
-      ' with another. For the band of chance, the images of a patient were'
-      ' exchanged together, with those of a patient who has as many.'
+    f'{shared} of {len(cohort.included)} images share their patient or group'
+    ' with another. For the band of chance, the images of a patient were'
+    ' exchanged together, with those of a patient who has as many.'
   )
   if stay > _STAY:
     text += (
-        f' At n = {found[-1].n} no other has as many for {stay:.0%} of the test'
-        ' images, which stay in their clusters: the band then lies too near the'
-        ' CV to show a difference.'
+      f' At n = {found[-1].n} no other has as many for {stay:.0%} of the test'
+      ' images, which stay in their clusters: the band then lies too near the'
+      ' CV to show a difference.'
     )
   yield text

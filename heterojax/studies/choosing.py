@@ -19,27 +19,27 @@ from heterojax.cluster.partitions import partitions
 from heterojax.studies.settings import Cluster
 
 METHODS = {
-    'kmeans': 'K-means',
-    'fuzzy': 'fuzzy K-means',
-    'gmm': 'Gaussian mixture',
+  'kmeans': 'K-means',
+  'fuzzy': 'fuzzy K-means',
+  'gmm': 'Gaussian mixture',
 }
 _RESTARTS = 10
 _INDICES = {
-    'silhouette': 'the silhouette',
-    'calinski_harabasz': 'Calinski-Harabasz',
-    'davies_bouldin': 'Davies-Bouldin',
-    'elbow': 'the elbow of the inertia',
+  'silhouette': 'the silhouette',
+  'calinski_harabasz': 'Calinski-Harabasz',
+  'davies_bouldin': 'Davies-Bouldin',
+  'elbow': 'the elbow of the inertia',
 }
 
 
 def algorithm(chosen: Cluster) -> dict[str, Any]:
   """What `results.json` says of the algorithm, in both studies."""
   return {
-      'method': chosen.method,
-      'k': chosen.k,
-      'n_init': chosen.n_init,
-      **_only('fuzzifier', chosen.fuzzifier, 'fuzzy', chosen.method),
-      **_only('covariance', chosen.covariance, 'gmm', chosen.method),
+    'method': chosen.method,
+    'k': chosen.k,
+    'n_init': chosen.n_init,
+    **_only('fuzzifier', chosen.fuzzifier, 'fuzzy', chosen.method),
+    **_only('covariance', chosen.covariance, 'gmm', chosen.method),
   }
 
 
@@ -51,7 +51,7 @@ def _only(name: str, value: Any, method: str, chosen: str) -> dict[str, Any]:
 
 
 def choose(
-    z: np.ndarray, *, key: jax.Array, k_values: Sequence[int] = range(2, 11)
+  z: np.ndarray, *, key: jax.Array, k_values: Sequence[int] = range(2, 11)
 ) -> list[dict[str, Any]]:
   """Fits every algorithm with every number of clusters.
 
@@ -71,41 +71,41 @@ def choose(
   found = {}
   if tried := [k for k in k_values if k <= len(z)]:
     labels = np.concatenate([
-        _labels(z, method, tried, jax.random.fold_in(key, number))
-        for number, method in enumerate(METHODS)
+      _labels(z, method, tried, jax.random.fold_in(key, number))
+      for number, method in enumerate(METHODS)
     ])
     indices = validity.indices(z, labels, max(tried))
     pairs = itertools.product(METHODS, tried)
     for row, own, pair in zip(zip(*indices), labels, pairs):
       found[pair] = dict(zip(indices._fields, row)), own
   return [
-      _row(len(z), method, k, *found.get((method, k), ({}, None)))
-      for method in METHODS
-      for k in k_values
+    _row(len(z), method, k, *found.get((method, k), ({}, None)))
+    for method in METHODS
+    for k in k_values
   ]
 
 
 def _labels(
-    z: np.ndarray, method: str, k_values: Sequence[int], key: jax.Array
+  z: np.ndarray, method: str, k_values: Sequence[int], key: jax.Array
 ) -> np.ndarray:
   """`[number of k_values, N]`, fitted by one program."""
   number = len(k_values)
   fitted = partitions(
-      np.broadcast_to(z, (number, *z.shape)),
-      np.ones((number, len(z))),
-      jax.random.split(key, (number, 1)),
-      Algorithm(method, max(k_values), n_init=_RESTARTS),
-      k_values,
+    np.broadcast_to(z, (number, *z.shape)),
+    np.ones((number, len(z))),
+    jax.random.split(key, (number, 1)),
+    Algorithm(method, max(k_values), n_init=_RESTARTS),
+    k_values,
   )
   return fitted.labels[:, 0]
 
 
 def _row(
-    n: int,
-    method: str,
-    k: int,
-    indices: dict[str, float],
-    labels: np.ndarray | None,
+  n: int,
+  method: str,
+  k: int,
+  indices: dict[str, float],
+  labels: np.ndarray | None,
 ) -> dict[str, Any]:
   row: dict[str, Any] = {'method': method, 'k': k}
   sizes = [] if labels is None else np.bincount(labels, minlength=k).tolist()
@@ -115,9 +115,9 @@ def _row(
     row[name] = float(value) if np.isfinite(value) else None
     if row[name] is None:
       row[f'{name}_why'] = (
-          f'there are {n} images for {k} clusters'
-          if full in (0, n)
-          else 'all images are in one cluster'
+        f'there are {n} images for {k} clusters'
+        if full in (0, n)
+        else 'all images are in one cluster'
       )
   return row | {'sizes': sizes}
 
@@ -139,7 +139,7 @@ def best(rows: Sequence[dict[str, Any]], method: str) -> dict[str, int | None]:
     number, None where there is none.
   """
   own = sorted(
-      (row for row in rows if row['method'] == method), key=lambda r: r['k']
+    (row for row in rows if row['method'] == method), key=lambda r: r['k']
   )
 
   def least(name: str, sign: int) -> int | None:
@@ -147,12 +147,12 @@ def best(rows: Sequence[dict[str, Any]], method: str) -> dict[str, int | None]:
     return min(known)[1] if known else None
 
   return {
-      'silhouette': least('silhouette', -1),
-      'calinski_harabasz': least('calinski_harabasz', -1),
-      'davies_bouldin': least('davies_bouldin', 1),
-      'elbow': _elbow([
-          (r['k'], r['inertia']) for r in own if r['inertia'] is not None
-      ]),
+    'silhouette': least('silhouette', -1),
+    'calinski_harabasz': least('calinski_harabasz', -1),
+    'davies_bouldin': least('davies_bouldin', 1),
+    'elbow': _elbow([
+      (r['k'], r['inertia']) for r in own if r['inertia'] is not None
+    ]),
   }
 
 
@@ -178,7 +178,7 @@ def reading(rows: Sequence[dict[str, Any]]) -> list[str]:
     if not preferred:
       continue
     parts = [
-        f'{k} clusters by {_listed(preferred[k])}' for k in sorted(preferred)
+      f'{k} clusters by {_listed(preferred[k])}' for k in sorted(preferred)
     ]
     sentences.append(f'{name[0].upper()}{name[1:]}: {"; ".join(parts)}.')
   return sentences

@@ -6,15 +6,16 @@ same time. The ceiling is that of matrix products, measured in the run itself;
 the time is all of the stage's, with reading, compiling and waiting.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Sequence
 import itertools
 
 import numpy as np
 
-from heterojax import ceiling
 from heterojax import finetuning
-from heterojax import flops
 from heterojax.backbones import Backbone
+from heterojax.backbones import flops
+from heterojax.compute import ceiling
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
 
@@ -23,10 +24,10 @@ _TRAINED = 'float32'  # Heads, and networks that are.
 
 
 def of_features(
-    settings: Settings,
-    backbone: Backbone | None,
-    computed: int,
-    timer: stages.Timer,
+  settings: Settings,
+  backbone: Backbone | None,
+  computed: int,
+  timer: stages.Timer,
 ) -> None:
   """Adds the work of the stage 'features', and measures the ceiling.
 
@@ -46,11 +47,11 @@ def of_features(
 
 
 def of_heads(
-    settings: Settings,
-    dim: int,
-    rows: Sequence[tuple[int, int]],
-    epochs: Sequence[int],
-    timer: stages.Timer,
+  settings: Settings,
+  dim: int,
+  rows: Sequence[tuple[int, int]],
+  epochs: Sequence[int],
+  timer: stages.Timer,
 ) -> None:
   """Adds the work of the stage 'heads'.
 
@@ -65,17 +66,17 @@ def of_heads(
     return
   forward, backward = flops_per_row(settings, dim)
   total = sum(
-      own * (train * (forward + backward) + validation * forward)
-      for own, (train, validation) in zip(epochs, rows, strict=True)
+    own * (train * (forward + backward) + validation * forward)
+    for own, (train, validation) in zip(epochs, rows, strict=True)
   )
   _add(timer, 'heads', float(total), _TRAINED)
 
 
 def of_training(
-    settings: Settings,
-    backbone: Backbone,
-    jobs: Sequence[finetuning.Work],
-    timer: stages.Timer,
+  settings: Settings,
+  backbone: Backbone,
+  jobs: Sequence[finetuning.Work],
+  timer: stages.Timer,
 ) -> None:
   """Adds the work of the stage 'training', and measures the ceiling.
 
@@ -113,8 +114,8 @@ def flops_per_row(settings: Settings, dim: int) -> tuple[int, int]:
 def _measure(dtypes: Iterable[str], timer: stages.Timer) -> None:
   with timer.stage(_CEILING):
     rates = {
-        f'{dtype}_flops_per_second': ceiling.flops_per_second(dtype)
-        for dtype in dtypes
+      f'{dtype}_flops_per_second': ceiling.flops_per_second(dtype)
+      for dtype in dtypes
     }
   timer.stages[_CEILING] |= rates
 

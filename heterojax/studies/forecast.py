@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from heterojax import backbones
-from heterojax import cores
 from heterojax import features
-from heterojax import flops as flops_lib
-from heterojax import forward
+from heterojax.backbones import flops as flops_lib
+from heterojax.compute import cores
+from heterojax.compute import forward
 from heterojax.datasets import sources
 from heterojax.finetuning import steps
 from heterojax.studies import counters
@@ -25,10 +25,10 @@ _PROGRAMS = 700e6
 
 
 def forecast(
-    settings: Settings,
-    backbone: backbones.Backbone | None,
-    source: sources.Source,
-    samples: Sequence[samples_lib.Samples],
+  settings: Settings,
+  backbone: backbones.Backbone | None,
+  source: sources.Source,
+  samples: Sequence[samples_lib.Samples],
 ) -> str:
   """The forecast of a study.
 
@@ -49,20 +49,19 @@ def forecast(
     d = features.dim(backbone, how)
     flops = flops_lib.per_image(backbone, how.image_size)
   n, validation, test = (
-      sum(len(own.of(split)) for own in samples)
-      for split in samples_lib.SPLITS
+    sum(len(own.of(split)) for own in samples) for split in samples_lib.SPLITS
   )
   folds = f' (over {len(samples)} folds)' if len(samples) > 1 else ''
   used = (
-      f'{n} training, {validation} validation and {test} test images{folds}'
-      f' show {pictures} pictures.'
+    f'{n} training, {validation} validation and {test} test images{folds}'
+    f' show {pictures} pictures.'
   )
   if settings.backbone.train == 'full':
     # Every network has features of its own.
     pictures = n + validation + test
   stored = (
-      f'Features: {d} numbers each, {_mb(pictures * d * 4)} on disk,'
-      f' {_flop(flops * pictures)}.'
+    f'Features: {d} numbers each, {_mb(pictures * d * 4)} on disk,'
+    f' {_flop(flops * pictures)}.'
   )
   trained = _training(settings, source, len(samples), n, d, flops)
   needed = _memory(settings, backbone, pictures, d)
@@ -85,9 +84,9 @@ class Memory(NamedTuple):
 
 
 def memory(
-    backbone: backbones.Backbone,
-    extraction: features.Extraction,
-    pictures: int,
+  backbone: backbones.Backbone,
+  extraction: features.Extraction,
+  pictures: int,
 ) -> Memory:
   """What the extraction of features takes, compiled and not run."""
   shape = features.batch_shape(extraction, pictures)
@@ -96,26 +95,26 @@ def memory(
   weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
   at_once = 1 if forward.by_devices() else cores.number()
   own = (
-      planned.argument_size_in_bytes
-      - weights
-      + planned.output_size_in_bytes
-      + planned.temp_size_in_bytes
+    planned.argument_size_in_bytes
+    - weights
+    + planned.output_size_in_bytes
+    + planned.temp_size_in_bytes
   )
   # See `features.decoded` and `features.extract`.
   batches = features.DECODED_AHEAD + 2 + forward.ahead(shape[0])
   d = features.dim(backbone, extraction)
   return Memory(
-      device=weights + at_once * own,
-      images=4 * batches * int(np.prod(shape)),
-      features=4 * pictures * d,
+    device=weights + at_once * own,
+    images=4 * batches * int(np.prod(shape)),
+    features=4 * pictures * d,
   )
 
 
 def _memory(
-    settings: Settings,
-    backbone: backbones.Backbone | None,
-    pictures: int,
-    d: int,
+  settings: Settings,
+  backbone: backbones.Backbone | None,
+  pictures: int,
+  d: int,
 ) -> str:
   """What a study needs, at its largest stage."""
   need = Memory(0, 0, 4 * pictures * d)
@@ -127,10 +126,8 @@ def _memory(
       shape = (size, how.image_size, how.image_size, 3)
       widths = settings.heads.widths
       need = need._replace(
-          device=steps.step_bytes(
-              backbone, settings.data.task, d, widths, shape
-          ),
-          images=4 * (features.DECODED_AHEAD + 2) * int(np.prod(shape)),
+        device=steps.step_bytes(backbone, settings.data.task, d, widths, shape),
+        images=4 * (features.DECODED_AHEAD + 2) * int(np.prod(shape)),
       )
     else:
       need = memory(backbone, how, pictures)
@@ -138,11 +135,11 @@ def _memory(
       where = f' on each of {len(jax.local_devices())} devices'
   most = _PROGRAMS + max(sum(need), _COPIES * need.features)
   return (
-      f'Memory: about {_mb(most)} at the most, of which {_mb(_PROGRAMS)} for'
-      ' Python, JAX and compiled programs;'
-      f' {_mb(need.device)} for the network{where}, {_mb(need.images)} for'
-      f' batches of images and {_mb(need.features)} for the features, up to'
-      f' {_COPIES} times while they are analysed.'
+    f'Memory: about {_mb(most)} at the most, of which {_mb(_PROGRAMS)} for'
+    ' Python, JAX and compiled programs;'
+    f' {_mb(need.device)} for the network{where}, {_mb(need.images)} for'
+    f' batches of images and {_mb(need.features)} for the features, up to'
+    f' {_COPIES} times while they are analysed.'
   )
 
 
@@ -157,12 +154,12 @@ def _flop(work: float) -> str:
 
 
 def _training(
-    settings: Settings,
-    source: sources.Source,
-    parts: int,
-    n: int,
-    d: int,
-    flops: float,
+  settings: Settings,
+  source: sources.Source,
+  parts: int,
+  n: int,
+  d: int,
+  flops: float,
 ) -> str:
   """What is trained.
 
@@ -180,8 +177,8 @@ def _training(
     passes = n * settings.fine_tuning.epochs
     # A gradient takes about twice what its function takes.
     return (
-        f'{parts} networks: at most {passes} image passes,'
-        f' {_flop(3 * passes * flops)}.'
+      f'{parts} networks: at most {passes} image passes,'
+      f' {_flop(3 * passes * flops)}.'
     )
   heads, passes = parts, n * settings.heads.epochs
   if settings.study == 'retraining':

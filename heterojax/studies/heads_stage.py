@@ -5,16 +5,17 @@ import dataclasses
 import json
 import logging
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from heterojax import checkpoint
-from heterojax import run_folder
 from heterojax.errors import UserError
 from heterojax.features import Features
 from heterojax.heads import ensemble
+from heterojax.run import checkpoint
+from heterojax.run import run_folder
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
 
@@ -29,12 +30,12 @@ class Trained(NamedTuple):
 
 
 def train(
-    settings: Settings,
-    folder: pathlib.Path,
-    features: Features,
-    y: np.ndarray,
-    members: Sequence[ensemble.Member],
-    names: Sequence[dict[str, Any]],
+  settings: Settings,
+  folder: pathlib.Path,
+  features: Features,
+  y: np.ndarray,
+  members: Sequence[ensemble.Member],
+  names: Sequence[dict[str, Any]],
 ) -> Trained:
   """Trains heads, or goes on where an earlier run of the same ones ended.
 
@@ -54,10 +55,10 @@ def train(
   path = folder / 'checkpoints' / 'heads'
   training = stages.training(settings)
   about = checkpoint.digest([
-      features.digest,
-      y,
-      [[m.rows, m.validation, *map(_key, m[2:])] for m in members],
-      dataclasses.asdict(training),
+    features.digest,
+    y,
+    [[m.rows, m.validation, *map(_key, m[2:])] for m in members],
+    dataclasses.asdict(training),
   ])
   leaves = checkpoint.load(path, about)
   if leaves is None:
@@ -72,33 +73,33 @@ def train(
     now = np.zeros(len(members), int)
   _check_finite(heads, names)
   described = [
-      name
-      | {
-          'epochs': int(heads.epochs[h]),
-          'best_epoch': int(heads.best_epoch[h]),
-          'best': float(heads.best[h]),
-      }
-      for h, name in enumerate(names)
+    name
+    | {
+      'epochs': int(heads.epochs[h]),
+      'best_epoch': int(heads.best_epoch[h]),
+      'best': float(heads.best[h]),
+    }
+    for h, name in enumerate(names)
   ]
   run_folder.write_atomically(
-      path.with_suffix('.json'), json.dumps(described) + '\n'
+    path.with_suffix('.json'), json.dumps(described) + '\n'
   )
   return Trained(heads, now)
 
 
 def _check_finite(
-    heads: ensemble.Ensemble, names: Sequence[dict[str, Any]]
+  heads: ensemble.Ensemble, names: Sequence[dict[str, Any]]
 ) -> None:
   """Raises a UserError for a head that has no epoch to keep."""
   diverged = [n for n, best in zip(names, heads.best) if not np.isfinite(best)]
   if diverged:
     which = ', '.join(
-        f'{key} {value}' for key, value in diverged[0].items() if key != 'rows'
+      f'{key} {value}' for key, value in diverged[0].items() if key != 'rows'
     )
     raise UserError(
-        f'{len(diverged)} of {len(names)} heads diverged in their first epoch'
-        f' (the first: {which}): choose a smaller'
-        ' --config.heads.learning_rate, or scale the features down.'
+      f'{len(diverged)} of {len(names)} heads diverged in their first epoch'
+      f' (the first: {which}): choose a smaller'
+      ' --config.heads.learning_rate, or scale the features down.'
     )
 
 
@@ -108,18 +109,16 @@ def _tree(heads: ensemble.Ensemble) -> dict[str, Any]:
 
 
 def _restored(
-    leaves: checkpoint.Leaves,
-    members: Sequence[ensemble.Member],
-    dim: int,
-    training: ensemble.Training,
+  leaves: checkpoint.Leaves,
+  members: Sequence[ensemble.Member],
+  dim: int,
+  training: ensemble.Training,
 ) -> ensemble.Ensemble:
-  params = ensemble.initial_params(
-      members, dim, training.task, training.widths
-  )
+  params = ensemble.initial_params(members, dim, training.task, training.widths)
   params = checkpoint.restore({'params': params}, leaves)['params']
   names = ensemble.Ensemble._fields[1:]
   return ensemble.Ensemble(
-      jax.device_put(params), *(leaves[name] for name in names)
+    jax.device_put(params), *(leaves[name] for name in names)
   )
 
 

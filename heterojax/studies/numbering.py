@@ -7,7 +7,8 @@ identifying and re-labeling was performed using the cluster patients" (Mendez
 Axes: R trainings, N samples, K clusters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from heterojax.cluster import matching
 
 
 def numbers(
-    labels: np.ndarray,
-    ids: Sequence[str],
-    reference: Mapping[str, int],
-    k: int,
-    metric: np.ndarray | None = None,
+  labels: np.ndarray,
+  ids: Sequence[str],
+  reference: Mapping[str, int],
+  k: int,
+  metric: np.ndarray | None = None,
 ) -> np.ndarray:
   """New numbers, alike over trainings and like those of a reference.
 

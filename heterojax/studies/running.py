@@ -5,25 +5,26 @@ import contextlib
 import logging
 import pathlib
 import tempfile
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import jax
 
-from heterojax import arithmetic
-from heterojax import artifacts
-from heterojax import compilation
-from heterojax import conditions
-from heterojax import environment
-from heterojax import report
-from heterojax import run_folder
 from heterojax.backbones import Backbone
+from heterojax.compute import arithmetic
+from heterojax.compute import compilation
 from heterojax.datasets.manifest import Cohort
+from heterojax.records import conditions
+from heterojax.run import artifacts
+from heterojax.run import environment
+from heterojax.run import run_folder
 from heterojax.studies import fields
 from heterojax.studies import forecast as forecast_lib
-from heterojax.studies import retraining
-from heterojax.studies import sample_size
 from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
+from heterojax.studies.retraining import pages as report
+from heterojax.studies.retraining import study as retraining
+from heterojax.studies.sample_size import study as sample_size
 from heterojax.studies.samples import Samples
 
 _LOG = logging.getLogger(__name__)
@@ -44,11 +45,11 @@ class _Planned(NamedTuple):
 
 @contextlib.contextmanager
 def _planned(
-    config: dict[str, Any],
-    workdir: pathlib.Path,
-    fail_if: str | None,
-    download: bool,
-    allow_mismatch: bool,
+  config: dict[str, Any],
+  workdir: pathlib.Path,
+  fail_if: str | None,
+  download: bool,
+  allow_mismatch: bool,
 ) -> Iterator[_Planned]:
   settings = settings_lib.from_dict(config)
   conditions.check(fail_if, fields.of(settings))
@@ -57,7 +58,7 @@ def _planned(
   timer, here = stages.Timer(), environment.describe()
   backbone = stages.load_backbone(settings, download=download)
   with run_folder.opened(
-      workdir, config, here, allow_mismatch=allow_mismatch
+    workdir, config, here, allow_mismatch=allow_mismatch
   ) as folder:
     _say_what_changed(folder)
     with timer.stage('data'):
@@ -65,19 +66,17 @@ def _planned(
       samples = stages.collect(settings, cohorts)
     stages.check_dim(settings, cohorts[0].source, backbone)
     conditions.check(fail_if, fields.of(settings, cohorts))
-    yield _Planned(
-        settings, folder, cohorts, samples, backbone, here, timer
-    )
+    yield _Planned(settings, folder, cohorts, samples, backbone, here, timer)
 
 
 def run(
-    config: dict[str, Any],
-    workdir: pathlib.Path,
-    *,
-    fail_if: str | None = None,
-    download: bool = False,
-    allow_mismatch: bool = False,
-    profile: bool = False,
+  config: dict[str, Any],
+  workdir: pathlib.Path,
+  *,
+  fail_if: str | None = None,
+  download: bool = False,
+  allow_mismatch: bool = False,
+  profile: bool = False,
 ) -> dict[str, Any]:
   """Runs a study, or what an earlier run of it left to do.
 
@@ -97,7 +96,7 @@ def run(
   """
   with contextlib.ExitStack() as stack:
     planned = stack.enter_context(
-        _planned(config, workdir, fail_if, download, allow_mismatch)
+      _planned(config, workdir, fail_if, download, allow_mismatch)
     )
     settings, folder, cohorts, samples, backbone, here, timer = planned
     # From here on it is not finished.
@@ -106,11 +105,11 @@ def run(
     if profile:
       stack.enter_context(_traced(folder / 'profile'))
     results, outcome = _STUDIES[settings.study].run(
-        settings, folder, cohorts, samples, backbone, timer
+      settings, folder, cohorts, samples, backbone, timer
     )
     results |= {'timings': timer.stages, 'environment': here}
     run_folder.write_atomically(
-        folder / 'results.json', run_folder.to_json(results)
+      folder / 'results.json', run_folder.to_json(results)
     )
     report.write(folder, results, outcome)
     artifacts.seal(folder)
@@ -118,21 +117,19 @@ def run(
 
 
 def forecast(
-    config: dict[str, Any],
-    *,
-    fail_if: str | None = None,
-    download: bool = False,
+  config: dict[str, Any],
+  *,
+  fail_if: str | None = None,
+  download: bool = False,
 ) -> str:
   """What a study would do; see `run`."""
   with (
-      tempfile.TemporaryDirectory() as folder,
-      _planned(
-          config, pathlib.Path(folder), fail_if, download, False
-      ) as planned,
+    tempfile.TemporaryDirectory() as folder,
+    _planned(config, pathlib.Path(folder), fail_if, download, False) as planned,
   ):
     source = planned.cohorts[0].source
     return forecast_lib.forecast(
-        planned.settings, planned.backbone, source, planned.samples
+      planned.settings, planned.backbone, source, planned.samples
     )
 
 
@@ -142,9 +139,9 @@ def _say_what_changed(folder: pathlib.Path) -> None:
     return
   for problem in artifacts.problems(folder):
     _LOG.warning(
-        '%s is %s: it is made anew where it is of this run.',
-        folder / problem.path,
-        problem.what,
+      '%s is %s: it is made anew where it is of this run.',
+      folder / problem.path,
+      problem.what,
     )
 
 

@@ -63,7 +63,7 @@ class Samples:
     return np.array([numbers[name] for name in names], int)
 
   def class_counts(
-      self, positions: Sequence[int] | np.ndarray, names: tuple[str, str]
+    self, positions: Sequence[int] | np.ndarray, names: tuple[str, str]
   ) -> dict[str, int]:
     """Samples per class; `names` are (positive, negative) of two classes."""
     positives = int(np.sum(self.y[positions]))
@@ -71,7 +71,7 @@ class Samples:
 
 
 def collect(
-    cohorts: Sequence[Cohort], *, seed: int, factors: tuple[float, float]
+  cohorts: Sequence[Cohort], *, seed: int, factors: tuple[float, float]
 ) -> tuple[Samples, ...]:
   """Adds the augmented copies and finds the distinct pictures of all folds.
 
@@ -99,23 +99,23 @@ def collect(
   for own, own_keys in zip(chosen, keys):
     row = np.array([distinct[key] for key in own_keys])
     folds.append(
-        Samples(
-            ids=tuple(f'{c.id}+{n}' if n else c.id for c, n, _ in own),
-            parents=tuple(c.id for c, _, _ in own),
-            transforms=tuple(how for _, _, how in own),
-            split=np.array([c.split for c, _, _ in own]),
-            y=y_of_pictures[row],
-            row=row,
-            pictures=pictures,
-            y_of_pictures=y_of_pictures,
-            groups=tuple(c.group for c, _, _ in own),
-        )
+      Samples(
+        ids=tuple(f'{c.id}+{n}' if n else c.id for c, n, _ in own),
+        parents=tuple(c.id for c, _, _ in own),
+        transforms=tuple(how for _, _, how in own),
+        split=np.array([c.split for c, _, _ in own]),
+        y=y_of_pictures[row],
+        row=row,
+        pictures=pictures,
+        y_of_pictures=y_of_pictures,
+        groups=tuple(c.group for c, _, _ in own),
+      )
     )
   return tuple(folds)
 
 
 def _with_copies(
-    cohort: Cohort, seed: int, factors: tuple[float, float]
+  cohort: Cohort, seed: int, factors: tuple[float, float]
 ) -> list[tuple[Candidate, int, augmentation.Transform]]:
   """(candidate, number of the copy, transform) of one fold's samples."""
   chosen = []
@@ -127,8 +127,8 @@ def _with_copies(
     for label, factor in _factors(cohort, factors):
       by_id = {c.id: c for c in originals if label in (None, c.label)}
       chosen += [
-          (by_id[i], copy, augmentation.transform_of(seed, i, copy))
-          for i, copy in augmentation.copies(seed, list(by_id), factor)
+        (by_id[i], copy, augmentation.transform_of(seed, i, copy))
+        for i, copy in augmentation.copies(seed, list(by_id), factor)
       ]
   return chosen
 
@@ -141,15 +141,15 @@ def _targets(cohort: Cohort, labels: Sequence[str]) -> np.ndarray:
 
 
 def _factors(
-    cohort: Cohort, factors: tuple[float, float]
+  cohort: Cohort, factors: tuple[float, float]
 ) -> list[tuple[str | None, float]]:
   """(class, factor); without classes one factor for all, of label None."""
   if cohort.classes:
     return list(zip(cohort.classes, factors))
   if factors[0] != factors[1]:
     raise UserError(
-        'A regression has no classes: --config.augmentation.positive and'
-        ' --config.augmentation.negative must be equal.'
+      'A regression has no classes: --config.augmentation.positive and'
+      ' --config.augmentation.negative must be equal.'
     )
   return [(None, factors[0])]
 
@@ -157,11 +157,11 @@ def _factors(
 def augmented_csv(folds: Sequence[Samples]) -> str:
   """`augmented.csv`: one row per copy, whichever folds train on it."""
   rows = dict.fromkeys(
-      (i, parent, str(transform))
-      for samples in folds
-      for i, parent, transform in zip(
-          samples.ids, samples.parents, samples.transforms
-      )
-      if i != parent
+    (i, parent, str(transform))
+    for samples in folds
+    for i, parent, transform in zip(
+      samples.ids, samples.parents, samples.transforms
+    )
+    if i != parent
   )
   return csv_text(['id', 'parent_id', 'transform'], list(map(list, rows)))

@@ -127,59 +127,59 @@ class Settings:
 
 # What a field of a type may be, and how to say that.
 _KINDS = {
-    bool: (bool, 'True or False'),
-    float: ((int, float), 'a number'),
-    int: (int, 'a whole number'),
-    str: (str, 'text'),
-    tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
+  bool: (bool, 'True or False'),
+  float: ((int, float), 'a number'),
+  int: (int, 'a whole number'),
+  str: (str, 'text'),
+  tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
 }
 STUDIES = ('retraining', 'sample_size')
 
 _CHOICES = {
-    'study': STUDIES,
-    'published': ('', 'psp', 'bone_age'),
-    'data.task': ('classification', 'regression'),
-    'data.dataset': datasets.NAMES,
-    'data.resize': images.RESIZES,
-    'split.protocol': splits.PROTOCOLS,
-    'backbone.feature': features.FEATURES,
-    'backbone.train': ('frozen', 'full'),
-    'backbone.dtype': features.DTYPES,
-    'reduction.method': ('pca', 'none'),
-    'reduction.rule': ('fixed', 'variance', 'minimum_mode_cv'),
-    'reduction.fit': ('train', 'separate'),
-    'cluster.method': ('kmeans', 'fuzzy', 'gmm'),
-    'cluster.covariance': ('full', 'diag', 'spherical'),
-    'cluster.matching': ('members', 'members_and_metric'),
-    'heads.monitor': ensemble.MONITORS,
-    'heads.random_vary': ('both', 'initialisation'),
+  'study': STUDIES,
+  'published': ('', 'psp', 'bone_age'),
+  'data.task': ('classification', 'regression'),
+  'data.dataset': datasets.NAMES,
+  'data.resize': images.RESIZES,
+  'split.protocol': splits.PROTOCOLS,
+  'backbone.feature': features.FEATURES,
+  'backbone.train': ('frozen', 'full'),
+  'backbone.dtype': features.DTYPES,
+  'reduction.method': ('pca', 'none'),
+  'reduction.rule': ('fixed', 'variance', 'minimum_mode_cv'),
+  'reduction.fit': ('train', 'separate'),
+  'cluster.method': ('kmeans', 'fuzzy', 'gmm'),
+  'cluster.covariance': ('full', 'diag', 'spherical'),
+  'cluster.matching': ('members', 'members_and_metric'),
+  'heads.monitor': ensemble.MONITORS,
+  'heads.random_vary': ('both', 'initialisation'),
 }
 _AT_LEAST = {
-    'seed': 0,
-    'data.num_images': 12,
-    'data.image_size': 32,
-    'features.batch_size': 1,
-    'features.workers': 1,
-    'augmentation.positive': 1,
-    'augmentation.negative': 1,
-    'reduction.n_components': 1,
-    'reduction.most_components': 1,
-    'reduction.rejected': 0,
-    'split.folds': 0,
-    'cluster.k': 2,
-    'cluster.n_init': 1,
-    'cluster.max_iter': 1,
-    'cluster.tol': 0,
-    'cluster.trainings': 1,
-    'heads.epochs': 1,
-    'heads.patience': 0,
-    'heads.batch_size': 1,
-    'heads.l2': 0,
-    'heads.random_runs': 1,
-    'fine_tuning.epochs': 1,
-    'fine_tuning.patience': 0,
-    'fine_tuning.batch_size': 2,
-    'fine_tuning.weight_decay': 0,
+  'seed': 0,
+  'data.num_images': 12,
+  'data.image_size': 32,
+  'features.batch_size': 1,
+  'features.workers': 1,
+  'augmentation.positive': 1,
+  'augmentation.negative': 1,
+  'reduction.n_components': 1,
+  'reduction.most_components': 1,
+  'reduction.rejected': 0,
+  'split.folds': 0,
+  'cluster.k': 2,
+  'cluster.n_init': 1,
+  'cluster.max_iter': 1,
+  'cluster.tol': 0,
+  'cluster.trainings': 1,
+  'heads.epochs': 1,
+  'heads.patience': 0,
+  'heads.batch_size': 1,
+  'heads.l2': 0,
+  'heads.random_runs': 1,
+  'fine_tuning.epochs': 1,
+  'fine_tuning.patience': 0,
+  'fine_tuning.batch_size': 2,
+  'fine_tuning.weight_decay': 0,
 }
 _SHARES = ('split.test_share', 'split.validation_share')
 _ABOVE_ZERO = ('heads.learning_rate', 'fine_tuning.learning_rate')
@@ -199,14 +199,14 @@ def from_dict(config: dict[str, Any]) -> Settings:
   """
   _check_types(Settings, config)
   sections = {
-      field.name: field.type(**config[field.name])
-      if dataclasses.is_dataclass(field.type)
-      else config[field.name]
-      for field in dataclasses.fields(Settings)
+    field.name: field.type(**config[field.name])
+    if dataclasses.is_dataclass(field.type)
+    else config[field.name]
+    for field in dataclasses.fields(Settings)
   }
   settings = Settings(**sections)
   heads = dataclasses.replace(
-      settings.heads, widths=tuple(settings.heads.widths)
+    settings.heads, widths=tuple(settings.heads.widths)
   )
   settings = dataclasses.replace(settings, heads=heads)
   _check_values(settings, config)
@@ -230,8 +230,8 @@ def _check_types(section: type, config: Any, prefix: str = '') -> None:
     name = min(odd, key=str)
     has = 'lacks the' if name in types else 'has an unknown'
     raise UserError(
-        f'The configuration {has} field {f"{prefix}{name}"!r}: see'
-        ' configs/common.py.'
+      f'The configuration {has} field {f"{prefix}{name}"!r}: see'
+      ' configs/common.py.'
     )
   for name, kind in types.items():
     value, path = config[name], f'{prefix}{name}'
@@ -244,7 +244,7 @@ def _check_types(section: type, config: Any, prefix: str = '') -> None:
       raise UserError(f'--config.{path} is {value!r}, but must be {words}.')
     if kind is str and '\0' in value:
       raise UserError(
-          f'--config.{path} is {value!r}, but no text has a NUL character.'
+        f'--config.{path} is {value!r}, but no text has a NUL character.'
       )
 
 
@@ -256,19 +256,19 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
   for path, choices in _CHOICES.items():
     if (value := _get(settings, path)) not in choices:
       raise UserError(
-          f'--config.{path} is {value!r}, but must be one of'
-          f' {", ".join(choices)}.'
+        f'--config.{path} is {value!r}, but must be one of'
+        f' {", ".join(choices)}.'
       )
   for path, least in _AT_LEAST.items():
     if not (value := _get(settings, path)) >= least:
       raise UserError(
-          f'--config.{path} is {value}, but must be {least} or more.'
+        f'--config.{path} is {value}, but must be {least} or more.'
       )
   for path in _SHARES:
     if not 0 < (value := _get(settings, path)) <= 0.5:
       raise UserError(
-          f'--config.{path} is {value}, but must be a share above 0 and up to'
-          ' 0.5.'
+        f'--config.{path} is {value}, but must be a share above 0 and up to'
+        ' 0.5.'
       )
   for path in _ABOVE_ZERO:
     if not (value := _get(settings, path)) > 0:
@@ -282,104 +282,157 @@ _Rules = Iterator[tuple[bool, str]]
 def _rules(settings: Settings) -> _Rules:
   """Of every study."""
   s = settings
-  yield 0 <= s.data.max_bad_share <= 1, (
+  yield (
+    0 <= s.data.max_bad_share <= 1,
+    (
       f'--config.data.max_bad_share is {s.data.max_bad_share}, but must be from'
       ' 0 to 1.'
+    ),
   )
-  yield not (s.data.files and s.data.dir), (
+  yield (
+    not (s.data.files and s.data.dir),
+    (
       f'--config.data.files ({s.data.files}) and --config.data.dir'
       f' ({s.data.dir}) both say where the data are: give one of them.'
+    ),
   )
   yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'
-  yield s.split.folds != 1, (
-      '--config.split.folds is 1, but must be 0 (one split) or 2 or more.'
+  yield (
+    s.split.folds != 1,
+    ('--config.split.folds is 1, but must be 0 (one split) or 2 or more.'),
   )
-  yield 0 < s.reduction.variance < 1, (
+  yield (
+    0 < s.reduction.variance < 1,
+    (
       f'--config.reduction.variance is {s.reduction.variance}, but must be a'
       ' share between 0 and 1.'
+    ),
   )
-  yield s.cluster.fuzzifier > 1, (
+  yield (
+    s.cluster.fuzzifier > 1,
+    (
       f'--config.cluster.fuzzifier is {s.cluster.fuzzifier}, but must be above'
       ' 1.'
+    ),
   )
   widths = s.heads.widths
-  yield all(isinstance(w, int) and w > 0 for w in widths), (
+  yield (
+    all(isinstance(w, int) and w > 0 for w in widths),
+    (
       f'--config.heads.widths is {widths}, but must be whole numbers above 0,'
       ' as in (256, 128, 64).'
+    ),
   )
 
 
 def _retraining_rules(settings: Settings) -> _Rules:
   s = settings
-  yield s.data.task == 'classification', (
+  yield (
+    s.data.task == 'classification',
+    (
       'The retraining study needs two classes: use'
       ' --config.data.task=classification, or the sample-size study.'
+    ),
   )
-  yield s.backbone.train == 'frozen', (
+  yield (
+    s.backbone.train == 'frozen',
+    (
       'The retraining study trains heads on one frozen network: leave'
       ' --config.backbone.train=frozen.'
+    ),
   )
-  yield s.reduction.rule != 'minimum_mode_cv', (
+  yield (
+    s.reduction.rule != 'minimum_mode_cv',
+    (
       '--config.reduction.rule=minimum_mode_cv belongs to the sample-size'
       ' study: use fixed or variance.'
+    ),
   )
 
 
 def _sample_size_rules(settings: Settings) -> _Rules:
   s = settings
-  yield s.reduction.fit == 'train', (
+  yield (
+    s.reduction.fit == 'train',
+    (
       'The sample-size study fits components on training images: leave'
       ' --config.reduction.fit=train.'
+    ),
   )
-  yield s.reduction.method == 'pca' or s.reduction.rule == 'fixed', (
+  yield (
+    s.reduction.method == 'pca' or s.reduction.rule == 'fixed',
+    (
       f'--config.reduction.rule={s.reduction.rule} needs'
       ' --config.reduction.method=pca.'
+    ),
   )
-  yield (s.augmentation.positive, s.augmentation.negative) == (1, 1), (
+  yield (
+    (s.augmentation.positive, s.augmentation.negative) == (1, 1),
+    (
       'The sample-size study adds no augmented copies: leave'
       ' --config.augmentation.positive and negative at 1.'
+    ),
   )
-  yield s.reduction.rejected == 0, (
+  yield (
+    s.reduction.rejected == 0,
+    (
       '--config.reduction.rejected belongs to the retraining study: leave it'
       ' at 0.'
+    ),
   )
   spherical = (s.cluster.method, s.cluster.covariance) == ('gmm', 'spherical')
-  yield not spherical or s.reduction.rule != 'minimum_mode_cv', (
+  yield (
+    not spherical or s.reduction.rule != 'minimum_mode_cv',
+    (
       '--config.reduction.rule=minimum_mode_cv clusters in all numbers of'
       ' components at once, which spherical mixtures cannot: use'
       ' --config.cluster.covariance=full or diag.'
+    ),
   )
   if s.data.task == 'regression':
-    yield s.heads.monitor == 'val_loss', (
-        'A regression has no accuracy: use --config.heads.monitor=val_loss.'
+    yield (
+      s.heads.monitor == 'val_loss',
+      ('A regression has no accuracy: use --config.heads.monitor=val_loss.'),
     )
-    yield not s.data.balance, (
+    yield (
+      not s.data.balance,
+      (
         'A regression has no classes to balance: leave'
         ' --config.data.balance=False.'
+      ),
     )
   if s.backbone.train == 'full':
-    yield s.data.dataset != 'features', (
+    yield (
+      s.data.dataset != 'features',
+      (
         'Given features have no network to train: leave'
         ' --config.backbone.train=frozen.'
+      ),
     )
-    yield s.backbone.feature == 'avg', (
+    yield (
+      s.backbone.feature == 'avg',
+      (
         'A network is trained on the mean of its last feature map: use'
         ' --config.backbone.feature=avg.'
+      ),
     )
-    yield s.backbone.dtype == 'float32', (
+    yield (
+      s.backbone.dtype == 'float32',
+      (
         'A network is trained in float32: leave'
         ' --config.backbone.dtype=float32.'
+      ),
     )
 
 
 _STUDY_RULES = {
-    'retraining': _retraining_rules,
-    'sample_size': _sample_size_rules,
+  'retraining': _retraining_rules,
+  'sample_size': _sample_size_rules,
 }
 
 
 def _numbers(
-    config: dict[str, Any], prefix: str = ''
+  config: dict[str, Any], prefix: str = ''
 ) -> Iterator[tuple[str, float]]:
   """(path, value) of every number."""
   for name, value in config.items():

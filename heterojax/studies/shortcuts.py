@@ -4,7 +4,8 @@ A cluster that is 'all AP views' explains itself, and a model that reads the
 view position may pass for one that sees the disease.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence
 import math
 from typing import Any
 
@@ -14,8 +15,8 @@ from sklearn import linear_model
 from sklearn import pipeline
 from sklearn import preprocessing
 
-from heterojax import metrics
-from heterojax import statistics
+from heterojax.stats import inference as statistics
+from heterojax.stats import metrics
 
 ALL_COLUMNS = 'all columns'
 # A column of so few different numbers is a code, such as 0 and 1 for the sex.
@@ -26,17 +27,21 @@ _CATEGORIES = 20
 _REPEATS = 5
 _LARGEST = 1e100
 _ESTIMATES = (
-    'with_class', 'with_cluster', 'p_value', 'p_value_with_cluster', 'auc_alone'
-)  # pyformat: disable
+  'with_class',
+  'with_cluster',
+  'p_value',
+  'p_value_with_cluster',
+  'auc_alone',
+)
 
 
 def audit(
-    columns: Mapping[str, Sequence[str]],
-    y: np.ndarray,
-    clusters: np.ndarray,
-    is_train: np.ndarray,
-    *,
-    excluded: Mapping[str, str],
+  columns: Mapping[str, Sequence[str]],
+  y: np.ndarray,
+  clusters: np.ndarray,
+  is_train: np.ndarray,
+  *,
+  excluded: Mapping[str, str],
 ) -> list[dict[str, Any]]:
   """The contract's `shortcuts`: N original images, each once.
 
@@ -88,7 +93,7 @@ def audit(
     x = _encode(values, kind, is_train)
     encoded.append(x)
     result, whys = _associations(
-        values[is_train], kind, y[is_train], clusters[is_train]
+      values[is_train], kind, y[is_train], clusters[is_train]
     )
     result['auc_alone'], whys['auc_alone'] = _auc_alone(x, y, is_train)
     entries.append(_entry(name, result, '', whys))
@@ -102,10 +107,10 @@ def audit(
 
 
 def _entry(
-    name: str,
-    result: dict[str, Any],
-    why: str,
-    whys: Mapping[str, str] | None = None,
+  name: str,
+  result: dict[str, Any],
+  why: str,
+  whys: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
   """Orders a result; what it lacks is None for its own or the common reason."""
   entry: dict[str, Any] = {'column': name}
@@ -153,27 +158,27 @@ def _numbers(texts: np.ndarray, is_train: np.ndarray) -> np.ndarray:
 
 
 def _associations(
-    values: np.ndarray, kind: str, y: np.ndarray, clusters: np.ndarray
+  values: np.ndarray, kind: str, y: np.ndarray, clusters: np.ndarray
 ) -> tuple[dict[str, Any], dict[str, str]]:
   """Of the training images with class and cluster, and why there is none."""
   measure = (
-      statistics.eta_squared if kind == 'numeric' else statistics.cramers_v
+    statistics.eta_squared if kind == 'numeric' else statistics.cramers_v
   )
   of_class, of_cluster = measure(values, y), measure(values, clusters)
   result = {
-      'kind': kind,
-      'measure': of_class.measure,
-      'n': of_class.n,
-      'with_class': of_class.strength,
-      'p_value': of_class.p_value,
-      'with_cluster': of_cluster.strength,
-      'p_value_with_cluster': of_cluster.p_value,
+    'kind': kind,
+    'measure': of_class.measure,
+    'n': of_class.n,
+    'with_class': of_class.strength,
+    'p_value': of_class.p_value,
+    'with_cluster': of_cluster.strength,
+    'p_value_with_cluster': of_cluster.p_value,
   }
   whys = {
-      'with_class': of_class.why,
-      'p_value': of_class.why,
-      'with_cluster': of_cluster.why,
-      'p_value_with_cluster': of_cluster.why,
+    'with_class': of_class.why,
+    'p_value': of_class.why,
+    'with_cluster': of_cluster.why,
+    'p_value_with_cluster': of_cluster.why,
   }
   return result, whys
 
@@ -182,19 +187,19 @@ def _encode(values: np.ndarray, kind: str, is_train: np.ndarray) -> np.ndarray:
   """`[N, F]` inputs of a linear model, fitted on the training images."""
   if kind == 'numeric':
     encoder = pipeline.make_pipeline(
-        impute.SimpleImputer(strategy='median', add_indicator=True),
-        preprocessing.StandardScaler(),
+      impute.SimpleImputer(strategy='median', add_indicator=True),
+      preprocessing.StandardScaler(),
     )
   else:
     encoder = preprocessing.OneHotEncoder(
-        handle_unknown='ignore', sparse_output=False
+      handle_unknown='ignore', sparse_output=False
     )
   encoder.fit(values[is_train, np.newaxis])
   return encoder.transform(values[:, np.newaxis])
 
 
 def _auc_alone(
-    x: np.ndarray, y: np.ndarray, is_train: np.ndarray
+  x: np.ndarray, y: np.ndarray, is_train: np.ndarray
 ) -> tuple[float | None, str]:
   """AUC on the test images, or None and why."""
   for part, name in ((is_train, 'training'), (~is_train, 'test')):

@@ -1,6 +1,8 @@
 """The stages that both studies share: from the data set to its features."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
 import functools
 import logging
@@ -12,10 +14,8 @@ import jax
 import numpy as np
 
 from heterojax import backbones
-from heterojax import checkpoint
 from heterojax import datasets
 from heterojax import features
-from heterojax import interruption
 from heterojax.cluster.partitions import Algorithm
 from heterojax.datasets import demo
 from heterojax.datasets import hands
@@ -27,14 +27,16 @@ from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 from heterojax.heads import ensemble
+from heterojax.run import checkpoint
+from heterojax.run import interruption
 from heterojax.studies import samples as samples_lib
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _MADE_UP = {
-    'demo': functools.partial(demo.write_cohort, control=False),
-    'demo_control': functools.partial(demo.write_cohort, control=True),
-    'demo_hands': hands.write_cohort,
+  'demo': functools.partial(demo.write_cohort, control=False),
+  'demo_control': functools.partial(demo.write_cohort, control=True),
+  'demo_hands': hands.write_cohort,
 }
 
 
@@ -68,23 +70,23 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
   if d.files:
     if d.dataset != 'features':
       raise UserError(
-          '--config.data.files names files of features: use'
-          ' --config=configs/features.py, or --config.data.dir.'
+        '--config.data.files names files of features: use'
+        ' --config=configs/features.py, or --config.data.dir.'
       )
     found = ready.read_files(d.files, d.positive, d.negative, d.task)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
   return tuple(
-      selection.select(
-          cohort,
-          seed=settings.seed,
-          balance=d.balance,
-          distinct=settings.split.protocol == 'clean' and not d.files,
-          max_bad_share=d.max_bad_share,
-          workers=settings.features.workers,
-      )
-      for cohort in cohorts
+    selection.select(
+      cohort,
+      seed=settings.seed,
+      balance=d.balance,
+      distinct=settings.split.protocol == 'clean' and not d.files,
+      max_bad_share=d.max_bad_share,
+      workers=settings.features.workers,
+    )
+    for cohort in cohorts
   )
 
 
@@ -93,10 +95,10 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
   path = pathlib.Path(d.dir).expanduser()
   if d.dataset in _MADE_UP:
     path = _MADE_UP[d.dataset](
-        run / 'cohort',
-        num_images=d.num_images,
-        seed=settings.seed,
-        image_size=d.image_size,
+      run / 'cohort',
+      num_images=d.num_images,
+      seed=settings.seed,
+      image_size=d.image_size,
     )
   elif not d.dir:
     what = 'images are'
@@ -104,7 +106,7 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
   return datasets.read(
-      d.dataset, path, d.positive, d.negative, task=d.task, where=d.where
+    d.dataset, path, d.positive, d.negative, task=d.task, where=d.where
   )
 
 
@@ -115,18 +117,18 @@ def split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
     _check_predictions(cohort)
     validation_share = 0.0  # No head is trained.
   return splits.assign(
-      cohort,
-      seed=settings.seed,
-      protocol=own.protocol,
-      test_share=own.test_share,
-      validation_share=validation_share,
-      # A file of features is one fold.
-      folds=0 if settings.data.files else own.folds,
+    cohort,
+    seed=settings.seed,
+    protocol=own.protocol,
+    test_share=own.test_share,
+    validation_share=validation_share,
+    # A file of features is one fold.
+    folds=0 if settings.data.files else own.folds,
   )
 
 
 def collect(
-    settings: Settings, cohorts: Sequence[Cohort]
+  settings: Settings, cohorts: Sequence[Cohort]
 ) -> tuple[samples_lib.Samples, ...]:
   """For each fold the training images with their copies, and the rest.
 
@@ -137,8 +139,8 @@ def collect(
   own = {name: None for c in cohorts[0].included for name, _ in c.columns}
   if column and column not in own:
     raise UserError(
-        f'There is no column {column!r} (--config.data.subpopulation): the data'
-        f' set has {", ".join(own)}.'
+      f'There is no column {column!r} (--config.data.subpopulation): the data'
+      f' set has {", ".join(own)}.'
     )
   factors = (settings.augmentation.positive, settings.augmentation.negative)
   samples = samples_lib.collect(cohorts, seed=settings.seed, factors=factors)
@@ -146,17 +148,17 @@ def collect(
   n, k = min(len(own.of('train')) for own in samples), settings.cluster.k
   if k > n:
     raise UserError(
-        f'There are {n} training images for {k} clusters: choose a smaller'
-        ' --config.cluster.k.'
+      f'There are {n} training images for {k} clusters: choose a smaller'
+      ' --config.cluster.k.'
     )
   _check_components(settings, n, 'training images')
   return samples
 
 
 def check_dim(
-    settings: Settings,
-    source: sources.Source,
-    backbone: backbones.Backbone | None,
+  settings: Settings,
+  source: sources.Source,
+  backbone: backbones.Backbone | None,
 ) -> None:
   """Raises a UserError where there are fewer features than components.
 
@@ -179,13 +181,13 @@ def _check_components(settings: Settings, most: int, of: str) -> None:
   for name, q in wanted.items():
     if q > most:
       raise UserError(
-          f'There are {most} {of} for {q} principal components: choose a'
-          f' smaller --config.reduction.{name}.'
+        f'There are {most} {of} for {q} principal components: choose a'
+        f' smaller --config.reduction.{name}.'
       )
 
 
 def _check_differ(
-    source: sources.Source, samples: Sequence[samples_lib.Samples]
+  source: sources.Source, samples: Sequence[samples_lib.Samples]
 ) -> None:
   """Raises a UserError where given features are the same for all images."""
   matrix = getattr(source, 'matrix', None)
@@ -195,54 +197,54 @@ def _check_differ(
     x = matrix[[int(own.pictures[row].path) for row in own.row]]
     if np.all(x == x[:1]):
       raise UserError(
-          f'All {len(x)} images of {source.name} have the same features, so'
-          ' there is nothing to cluster: look at what made them.'
+        f'All {len(x)} images of {source.name} have the same features, so'
+        ' there is nothing to cluster: look at what made them.'
       )
 
 
 def extraction(settings: Settings) -> features.Extraction:
   return features.Extraction(
-      feature=settings.backbone.feature,
-      image_size=settings.data.image_size,
-      resize=settings.data.resize,
-      batch_size=settings.features.batch_size,
-      workers=settings.features.workers,
-      dtype=settings.backbone.dtype,
+    feature=settings.backbone.feature,
+    image_size=settings.data.image_size,
+    resize=settings.data.resize,
+    batch_size=settings.features.batch_size,
+    workers=settings.features.workers,
+    dtype=settings.backbone.dtype,
   )
 
 
 def load_backbone(
-    settings: Settings, *, download: bool
+  settings: Settings, *, download: bool
 ) -> backbones.Backbone | None:
   """The network; None where the features are given."""
   b = settings.backbone
   if settings.data.dataset == 'features':
     return None
   return backbones.load(
-      b.name,
-      b.weights,
-      b.source,
-      download=download,
-      trainable=b.train == 'full',
-      top=False,
+    b.name,
+    b.weights,
+    b.source,
+    download=download,
+    trainable=b.train == 'full',
+    top=False,
   )
 
 
 def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
   """Path of every image that is used to the digest of its file."""
   return {
-      c.path: dict(c.columns)['sha256']
-      for cohort in cohorts
-      for c in cohort.included
+    c.path: dict(c.columns)['sha256']
+    for cohort in cohorts
+    for c in cohort.included
   }
 
 
 def extract(
-    settings: Settings,
-    backbone: backbones.Backbone | None,
-    pictures: Sequence[features.Picture],
-    cohorts: Sequence[Cohort],
-    run: pathlib.Path,
+  settings: Settings,
+  backbone: backbones.Backbone | None,
+  pictures: Sequence[features.Picture],
+  cohorts: Sequence[Cohort],
+  run: pathlib.Path,
 ) -> features.Features:
   """Features of all pictures, computed or given."""
   source = cohorts[0].source
@@ -252,16 +254,16 @@ def extract(
   content = contents(cohorts)
   how = extraction(settings)
   return features.extract(
-      backbone,
-      sources.Unchanged(source, content),
-      pictures,
-      run / 'features',
-      how,
-      fingerprint=[
-          [how.feature, how.image_size, how.resize, how.dtype],
-          [backbone.name, backbone.source, backbone.weights_sha256],
-          [[content[p.path], str(p.transform)] for p in pictures],
-      ],
+    backbone,
+    sources.Unchanged(source, content),
+    pictures,
+    run / 'features',
+    how,
+    fingerprint=[
+      [how.feature, how.image_size, how.resize, how.dtype],
+      [backbone.name, backbone.source, backbone.weights_sha256],
+      [[content[p.path], str(p.transform)] for p in pictures],
+    ],
   )
 
 
@@ -276,7 +278,7 @@ def trains_heads(settings: Settings, source: sources.Source) -> bool:
 
 
 def predictions(
-    cohorts: Sequence[Cohort], samples: samples_lib.Samples
+  cohorts: Sequence[Cohort], samples: samples_lib.Samples
 ) -> np.ndarray | None:
   """`[P]` what a file of features says was predicted; None without that."""
   known = _predictions(cohorts[0].source)
@@ -291,14 +293,14 @@ def _check_predictions(cohort: Cohort) -> None:
   own = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(own))):
     raise UserError(
-        f'{missing} of {len(own)} images of {name} have no prediction: fill in'
-        ' the column, or take it out, and heads are trained.'
+      f'{missing} of {len(own)} images of {name} have no prediction: fill in'
+      ' the column, or take it out, and heads are trained.'
     )
   if not any(c.split for c in cohort.included):
     raise UserError(
-        f'{name} holds predictions and does not say which rows their network'
-        ' was trained on: add a column split, phase or fold, or take the'
-        ' predictions out, and heads are trained.'
+      f'{name} holds predictions and does not say which rows their network'
+      ' was trained on: add a column split, phase or fold, or take the'
+      ' predictions out, and heads are trained.'
     )
 
 
@@ -316,14 +318,14 @@ def training(settings: Settings) -> ensemble.Training:
   """How every head is trained."""
   h = settings.heads
   return ensemble.Training(
-      epochs=h.epochs,
-      patience=h.patience,
-      batch_size=h.batch_size,
-      learning_rate=h.learning_rate,
-      monitor=h.monitor,
-      l2=h.l2,
-      task=settings.data.task,
-      widths=h.widths,
+    epochs=h.epochs,
+    patience=h.patience,
+    batch_size=h.batch_size,
+    learning_rate=h.learning_rate,
+    monitor=h.monitor,
+    l2=h.l2,
+    task=settings.data.task,
+    widths=h.widths,
   )
 
 
@@ -331,13 +333,13 @@ def algorithm(settings: Settings, **changed: Any) -> Algorithm:
   """The clustering of the study."""
   c = settings.cluster
   own = {
-      'method': c.method,
-      'k': c.k,
-      'n_init': c.n_init,
-      'max_iter': c.max_iter,
-      'tol': c.tol,
-      'fuzzifier': c.fuzzifier,
-      'covariance': c.covariance,
+    'method': c.method,
+    'k': c.k,
+    'n_init': c.n_init,
+    'max_iter': c.max_iter,
+    'tol': c.tol,
+    'fuzzifier': c.fuzzifier,
+    'covariance': c.covariance,
   }
   return Algorithm(**own | changed)
 
@@ -348,6 +350,6 @@ def check_finite(x: np.ndarray, samples: samples_lib.Samples) -> None:
   if not finite.all():
     first = samples.pictures[int(np.argmin(finite))]
     raise UserError(
-        f'{int(np.sum(~finite))} images have features that are not finite, the'
-        f' first is {first.path}: the weights do not fit this network.'
+      f'{int(np.sum(~finite))} images have features that are not finite, the'
+      f' first is {first.path}: the weights do not fit this network.'
     )

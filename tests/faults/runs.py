@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from heterojax import run_folder
+from heterojax.run import run_folder
 
 _DEADLINE = 600.0  # Seconds, of a run that neither ends nor reaches its stage.
 # What differs between two runs that are the same: the clock.
@@ -32,10 +32,10 @@ def finish(arguments: Sequence[str], folder: pathlib.Path) -> str:
 
 
 def kill_in(
-    arguments: Sequence[str],
-    folder: pathlib.Path,
-    stage: str,
-    seconds: float,
+  arguments: Sequence[str],
+  folder: pathlib.Path,
+  stage: str,
+  seconds: float,
 ) -> str | None:
   """Kills a study so many seconds after it has begun a stage.
 
@@ -51,9 +51,9 @@ def kill_in(
   log = folder / 'log.txt'
   before = log.stat().st_size if log.exists() else 0
   process = subprocess.Popen(
-      command(*arguments, f'--workdir={folder}'),
-      stdout=subprocess.DEVNULL,
-      stderr=subprocess.DEVNULL,
+    command(*arguments, f'--workdir={folder}'),
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.DEVNULL,
   )
   start = time.monotonic()
   try:
@@ -93,7 +93,7 @@ def finished(folder: pathlib.Path) -> dict[str, int]:
   for path in folder.glob('checkpoints/*/steps/*/digests.json'):
     job = path.parent.parent.parent.name
     found[f'epochs of {job}'] = max(
-        found.get(f'epochs of {job}', 0), int(path.parent.name)
+      found.get(f'epochs of {job}', 0), int(path.parent.name)
     )
   return found
 

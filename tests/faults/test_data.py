@@ -32,20 +32,24 @@ def _cohort(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 def _arguments(cohort: pathlib.Path, run: pathlib.Path) -> list[str]:
   return [
-      'study', '--config=folder:tiny', f'--config.data.dir={cohort}',
-      '--config.data.positive=disease', '--config.data.negative=normal',
-      '--config.cluster.k=3', f'--workdir={run}',
-  ]  # pyformat: disable
+    'study',
+    '--config=folder:tiny',
+    f'--config.data.dir={cohort}',
+    '--config.data.positive=disease',
+    '--config.data.negative=normal',
+    '--config.cluster.k=3',
+    f'--workdir={run}',
+  ]
 
 
 @pytest.mark.parametrize('what', ['vanishes', 'changes'])
 def test_an_image_that_is_not_what_it_was(
-    cohort: pathlib.Path,
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    survived: Survived,
-    what: str,
+  cohort: pathlib.Path,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  capsys: pytest.CaptureFixture[str],
+  survived: Survived,
+  what: str,
 ) -> None:
   """Between reading and extraction: a sentence; put back, the same results."""
   whole = tmp_path / 'whole'
@@ -83,10 +87,10 @@ def test_an_image_that_is_not_what_it_was(
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
 def test_features_that_are_no_numbers(
-    tmp_path: pathlib.Path,
-    capsys: pytest.CaptureFixture[str],
-    survived: Survived,
-    value: float,
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture[str],
+  survived: Survived,
+  value: float,
 ) -> None:
   """One in a file of given features: its row is listed, or the file refused."""
   rng = np.random.default_rng(0)
@@ -100,10 +104,14 @@ def test_features_that_are_no_numbers(
   path.write_text('\n'.join(lines) + '\n')
   run = tmp_path / 'run'
   code = study.main([
-      'study', '--config=features:tiny', f'--config.data.dir={path}',
-      '--config.data.positive=1', '--config.data.negative=0',
-      '--config.reduction.n_components=3', f'--workdir={run}',
-  ])  # pyformat: disable
+    'study',
+    '--config=features:tiny',
+    f'--config.data.dir={path}',
+    '--config.data.positive=1',
+    '--config.data.negative=0',
+    '--config.reduction.n_components=3',
+    f'--workdir={run}',
+  ])
   if code == 0:
     manifest = (run / 'manifest.csv').read_text()
     (line,) = [l for l in manifest.splitlines() if 'finite' in l]
@@ -113,5 +121,3 @@ def test_features_that_are_no_numbers(
   else:
     assert code == 2 and 'finite' in capsys.readouterr().err
   survived['features that are', str(value)] += 1
-
-

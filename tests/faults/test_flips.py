@@ -11,28 +11,29 @@ import numpy as np
 import pytest
 
 from faults import runs
-from heterojax import artifacts
 from heterojax.errors import RefusedError
 from heterojax.launch import study
 from heterojax.launch import verify
+from heterojax.run import artifacts
 from heterojax.studies import running
 
 Survived = collections.Counter[tuple[str, str]]
 
 _STUDIES = {
-    'retraining': ('--config=demo:tiny',),
-    'sample_size': (
-        '--config=bone_age:demo,tiny', '--config.backbone.train=full',
-        '--config.fine_tuning.epochs=2',
-    ),
-}  # pyformat: disable
+  'retraining': ('--config=demo:tiny',),
+  'sample_size': (
+    '--config=bone_age:demo,tiny',
+    '--config.backbone.train=full',
+    '--config.fine_tuning.epochs=2',
+  ),
+}
 # Of files that are alike, so many are enough.
 _MOST_OF_A_FOLDER = 6
 
 
 @pytest.fixture(name='run', scope='module', params=_STUDIES)
 def _run(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+  request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:
   folder = tmp_path_factory.mktemp('run') / request.param
   arguments = _STUDIES[request.param]
@@ -59,11 +60,11 @@ def _flip(path: pathlib.Path, position: int) -> None:
 
 
 def test_every_flipped_byte_is_found_and_mended(
-    run: pathlib.Path,
-    tmp_path: pathlib.Path,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-    survived: Survived,
+  run: pathlib.Path,
+  tmp_path: pathlib.Path,
+  caplog: pytest.LogCaptureFixture,
+  capsys: pytest.CaptureFixture[str],
+  survived: Survived,
 ) -> None:
   config = json.loads((run / 'config.json').read_text())
   want = runs.described(run)

@@ -3,29 +3,31 @@
 import collections
 import pathlib
 
+from conftest import SHARED
 import pytest
 
-from conftest import SHARED
 from faults import runs
 
 Survived = collections.Counter[tuple[str, str]]
 
 _DEMO = ('--config=demo:tiny', '--config.data.num_images=400')
 _SIZES = (
-    '--config=bone_age:demo,tiny', '--config.backbone.train=full',
-    '--config.fine_tuning.epochs=4',
-)  # pyformat: disable
+  '--config=bone_age:demo,tiny',
+  '--config.backbone.train=full',
+  '--config.fine_tuning.epochs=4',
+)
 _FUNDUS = (
-    '--config=fundus', f'--config.data.dir={SHARED / "data" / "odir5k"}',
-    '--config.backbone.name=efficientnet_lite0',
-)  # pyformat: disable
+  '--config=fundus',
+  f'--config.data.dir={SHARED / "data" / "odir5k"}',
+  '--config.backbone.name=efficientnet_lite0',
+)
 
 
 def _survives(
-    arguments: tuple[str, ...],
-    plan: dict[str, list[float]],
-    tmp_path: pathlib.Path,
-    survived: Survived,
+  arguments: tuple[str, ...],
+  plan: dict[str, list[float]],
+  tmp_path: pathlib.Path,
+  survived: Survived,
 ) -> None:
   """Each stage is killed at these moments, and what is finished stays so.
 
@@ -65,20 +67,20 @@ def _survives(
 
 def test_a_study(tmp_path: pathlib.Path, survived: Survived) -> None:
   plan = {
-      'Data': runs.moments(0, 4, 1.0),
-      'Features': runs.moments(1, 10, 2.0),
-      'Clusters': runs.moments(2, 5, 0.5),
-      'Heads': runs.moments(3, 6, 1.0),
-      'Evaluation': runs.moments(4, 6, 2.0),
+    'Data': runs.moments(0, 4, 1.0),
+    'Features': runs.moments(1, 10, 2.0),
+    'Clusters': runs.moments(2, 5, 0.5),
+    'Heads': runs.moments(3, 6, 1.0),
+    'Evaluation': runs.moments(4, 6, 2.0),
   }
   _survives(_DEMO, plan, tmp_path, survived)
 
 
 def test_fine_tuning(tmp_path: pathlib.Path, survived: Survived) -> None:
   plan = {
-      'Training': runs.moments(5, 12, 20.0),
-      'Clusters': runs.moments(6, 3, 0.5),
-      'Evaluation': runs.moments(7, 3, 0.5),
+    'Training': runs.moments(5, 12, 20.0),
+    'Clusters': runs.moments(6, 3, 0.5),
+    'Evaluation': runs.moments(7, 3, 0.5),
   }
   _survives(_SIZES, plan, tmp_path, survived)
 
@@ -86,10 +88,10 @@ def test_fine_tuning(tmp_path: pathlib.Path, survived: Survived) -> None:
 @pytest.mark.skipif(not SHARED.exists(), reason='needs the shared images')
 def test_real_images(tmp_path: pathlib.Path, survived: Survived) -> None:
   plan = {
-      'Data': runs.moments(8, 3, 3.0),
-      'Features': runs.moments(9, 6, 8.0),
-      'Clusters': runs.moments(10, 3, 1.0),
-      'Heads': runs.moments(11, 3, 1.0),
-      'Evaluation': runs.moments(12, 3, 3.0),
+    'Data': runs.moments(8, 3, 3.0),
+    'Features': runs.moments(9, 6, 8.0),
+    'Clusters': runs.moments(10, 3, 1.0),
+    'Heads': runs.moments(11, 3, 1.0),
+    'Evaluation': runs.moments(12, 3, 3.0),
   }
   _survives(_FUNDUS, plan, tmp_path, survived)

@@ -92,19 +92,24 @@ def _leaves_temporary_files(folder: pathlib.Path) -> None:
 
 
 READERS = {
-    'raised': (_raises, _exits),
-    'said badly': (_says_nothing,),
-    'hung': (_hangs,),
-    'crashed': (_crashes,),
-    'took too much memory': (_allocates, _fills),
-    'did what is forbidden': (
-        _allows_pickles, _unpickles, _starts, _writes_above,
-        _writes_through_a_link,
-    ),
-    'changed files': (
-        _writes_beside_python, _changes_its_input, _leaves_temporary_files,
-    ),
-}  # pyformat: disable
+  'raised': (_raises, _exits),
+  'said badly': (_says_nothing,),
+  'hung': (_hangs,),
+  'crashed': (_crashes,),
+  'took too much memory': (_allocates, _fills),
+  'did what is forbidden': (
+    _allows_pickles,
+    _unpickles,
+    _starts,
+    _writes_above,
+    _writes_through_a_link,
+  ),
+  'changed files': (
+    _writes_beside_python,
+    _changes_its_input,
+    _leaves_temporary_files,
+  ),
+}
 
 
 def _kind(outcome: str, number: int) -> str:
@@ -112,9 +117,9 @@ def _kind(outcome: str, number: int) -> str:
 
 
 SUBJECTS = {
-    _kind(outcome, number): Subject(reader, lambda: (), 128 << 20)
-    for outcome, readers in READERS.items()
-    for number, reader in enumerate(readers)
+  _kind(outcome, number): Subject(reader, lambda: (), 128 << 20)
+  for outcome, readers in READERS.items()
+  for number, reader in enumerate(readers)
 }
 
 

@@ -21,6 +21,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tried, other = sum(found.values()), 0
     other = tried - found['accepted'] - found['refused']
     terminalreporter.write_line(
-        f'{kind:24} {tried:7,} tried {found["accepted"]:7,} accepted'
-        f' {found["refused"]:7,} refused {other:5,} otherwise'
+      f'{kind:24} {tried:7,} tried {found["accepted"]:7,} accepted'
+      f' {found["refused"]:7,} refused {other:5,} otherwise'
     )

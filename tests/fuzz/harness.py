@@ -16,7 +16,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import hypothesis
 import pytest
@@ -70,12 +71,12 @@ class Verdict(NamedTuple):
 def fuzz(share: float = 1) -> Callable:
   """Settings of a test that draws this share of the usual number of inputs."""
   return hypothesis.settings(
-      max_examples=max(1, int(share * _EXAMPLES)),
-      deadline=None,
-      database=None,
-      # Making a case smaller takes minutes; whoever mends it may want that.
-      phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
-      suppress_health_check=list(hypothesis.HealthCheck),
+    max_examples=max(1, int(share * _EXAMPLES)),
+    deadline=None,
+    database=None,
+    # Making a case smaller takes minutes; whoever mends it may want that.
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+    suppress_health_check=list(hypothesis.HealthCheck),
   )
 
 
@@ -118,24 +119,24 @@ class _Worker:
     for name in ('home', 'here', 'tmp'):
       (folder / name).mkdir()
     environment = os.environ | {
-        'ARROW_DEFAULT_MEMORY_POOL': 'system',  # Others reserve a GiB.
-        'HOME': str(folder / 'home'),
-        'JAX_PLATFORMS': 'cpu',
-        'MALLOC_ARENA_MAX': '1',
-        'MPLCONFIGDIR': str(folder),
-        'OMP_NUM_THREADS': '1',
-        'PYTHONDONTWRITEBYTECODE': '1',
-        'PYTHONPATH': f'{_TESTS}:{_TESTS.parent}',
-        'TMPDIR': str(folder / 'tmp'),
+      'ARROW_DEFAULT_MEMORY_POOL': 'system',  # Others reserve a GiB.
+      'HOME': str(folder / 'home'),
+      'JAX_PLATFORMS': 'cpu',
+      'MALLOC_ARENA_MAX': '1',
+      'MPLCONFIGDIR': str(folder),
+      'OMP_NUM_THREADS': '1',
+      'PYTHONDONTWRITEBYTECODE': '1',
+      'PYTHONPATH': f'{_TESTS}:{_TESTS.parent}',
+      'TMPDIR': str(folder / 'tmp'),
     }
     with (folder / 'stderr').open('wb') as stderr:
       self._process = subprocess.Popen(
-          [sys.executable, '-m', 'fuzz.worker', kind, str(folder)],
-          stdin=subprocess.PIPE,
-          stdout=subprocess.PIPE,
-          stderr=stderr,
-          cwd=folder / 'here',
-          env=environment,
+        [sys.executable, '-m', 'fuzz.worker', kind, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        cwd=folder / 'here',
+        env=environment,
       )
     answer = self._answer(_START_SECONDS)
     if answer[0] != 'ready':

@@ -32,45 +32,47 @@ def _lines(header: str, rows: Sequence[str]) -> bytes:
 @functools.cache
 def odir() -> tuple[Input, ...]:
   header = (
-      'ID,Patient Age,Patient Sex,Left-Fundus,Right-Fundus,Left-Diagnostic'
-      ' Keywords,Right-Diagnostic Keywords,N,filename'
+    'ID,Patient Age,Patient Sex,Left-Fundus,Right-Fundus,Left-Diagnostic'
+    ' Keywords,Right-Diagnostic Keywords,N,filename'
   )
   rows = [
-      f'{i},{50 + i},Male,{i}_left.jpg,{i}_right.jpg,'
-      f'{("cataract", "normal fundus")[i % 2]},glaucoma,0,{i}_left.jpg'
-      for i in range(_ROWS)
+    f'{i},{50 + i},Male,{i}_left.jpg,{i}_right.jpg,'
+    f'{("cataract", "normal fundus")[i % 2]},glaucoma,0,{i}_left.jpg'
+    for i in range(_ROWS)
   ]
   files = {f'data/images/{i}_left.jpg': _encoded(i) for i in range(_ROWS)}
   files['data/full_df.csv'] = _lines(header, rows)
   args = {
-      'dataset': 'odir5k', 'positive': 'cataract', 'negative': 'normal fundus'
-  }  # pyformat: disable
+    'dataset': 'odir5k',
+    'positive': 'cataract',
+    'negative': 'normal fundus',
+  }
   return (Input(files=files, args=args),)
 
 
 @functools.cache
 def nih() -> tuple[Input, ...]:
   header = (
-      'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient'
-      ' Gender,View Position,OriginalImage[Width,Height],'
-      'OriginalImagePixelSpacing[x,y],'
+    'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient'
+    ' Gender,View Position,OriginalImage[Width,Height],'
+    'OriginalImagePixelSpacing[x,y],'
   )
   rows = [
-      f'{i}.png,{("Cardiomegaly|Edema", "No Finding")[i % 2]},0,{i},058Y,M,PA,'
-      '2682,2749,0.143,0.143,'
-      for i in range(_ROWS)
+    f'{i}.png,{("Cardiomegaly|Edema", "No Finding")[i % 2]},0,{i},058Y,M,PA,'
+    '2682,2749,0.143,0.143,'
+    for i in range(_ROWS)
   ]
   names = '\n'.join(f'{i}.png' for i in range(_ROWS)).encode()
   files = {f'data/images/{i}.png': _encoded(i) for i in range(_ROWS)}
   files |= {
-      'data/Data_Entry_2017.csv': _lines(header, rows),
-      'data/train_val_list.txt': names,
-      'data/test_list.txt': b'',
+    'data/Data_Entry_2017.csv': _lines(header, rows),
+    'data/train_val_list.txt': names,
+    'data/test_list.txt': b'',
   }
   args = {
-      'dataset': 'nih_cxr',
-      'positive': 'Cardiomegaly',
-      'negative': 'No Finding',
+    'dataset': 'nih_cxr',
+    'positive': 'Cardiomegaly',
+    'negative': 'No Finding',
   }
   return (Input(files=files, args=args),)
 
@@ -81,8 +83,8 @@ def bone_age() -> tuple[Input, ...]:
   files = {f'data/images/{i}.png': _encoded(i) for i in range(_ROWS)}
   files['data/boneage-training-dataset.csv'] = _lines('id,boneage,male', rows)
   return tuple(
-      Input(files=files, args={'dataset': 'bone_age', 'task': task})
-      for task in ('classification', 'regression')
+    Input(files=files, args={'dataset': 'bone_age', 'task': task})
+    for task in ('classification', 'regression')
   )
 
 
@@ -91,8 +93,8 @@ def table() -> tuple[Input, ...]:
   header = 'path,label,Patient ID,split,site,fold'
   inputs = []
   for task, labels in (
-      ('classification', ('ill', 'healthy')),
-      ('regression', ('1', '2.5')),
+    ('classification', ('ill', 'healthy')),
+    ('regression', ('1', '2.5')),
   ):
     rows = [f'{i}.png,{labels[i % 2]},p{i},,s{i % 2},' for i in range(_ROWS)]
     files = {f'{i}.png': _encoded(i) for i in range(_ROWS)}
@@ -105,8 +107,8 @@ def table() -> tuple[Input, ...]:
 @functools.cache
 def tree() -> tuple[Input, ...]:
   files = {
-      f'data/{("ill", "healthy")[i % 2]}/{i}.png': _encoded(i)
-      for i in range(_ROWS)
+    f'data/{("ill", "healthy")[i % 2]}/{i}.png': _encoded(i)
+    for i in range(_ROWS)
   }
   return (Input(files=files, args={'dataset': 'folder'}),)
 
@@ -114,8 +116,8 @@ def tree() -> tuple[Input, ...]:
 def features_csv() -> tuple[Input, ...]:
   header = 'img_ids,label,patient,split,fold,prediction,0,1,2'
   rows = [
-      f'{i},{i % 2},p{i},,,{(i + 1) % 2},{i}.5,{1 / (i + 1)},{-i}'
-      for i in range(_ROWS)
+    f'{i},{i % 2},p{i},,,{(i + 1) % 2},{i}.5,{1 / (i + 1)},{-i}'
+    for i in range(_ROWS)
   ]
   args = {'pattern': 'fold_*.csv', 'positive': '1'}
   content = _lines(header, rows)
@@ -125,10 +127,10 @@ def features_csv() -> tuple[Input, ...]:
 def columns() -> dict[str, np.ndarray]:
   stream = np.random.default_rng(0)
   return {
-      'features': stream.normal(size=(_ROWS, 3)).astype(np.float32),
-      'labels': np.array(['ill', 'healthy'] * (_ROWS // 2)),
-      'patient_id': np.arange(_ROWS),
-      'site': np.array([b'here'] * _ROWS),
+    'features': stream.normal(size=(_ROWS, 3)).astype(np.float32),
+    'labels': np.array(['ill', 'healthy'] * (_ROWS // 2)),
+    'patient_id': np.arange(_ROWS),
+    'site': np.array([b'here'] * _ROWS),
   }
 
 
@@ -141,8 +143,8 @@ def npz(arrays: dict[str, np.ndarray], compress: bool = True) -> bytes:
 def features_npz() -> tuple[Input, ...]:
   args = {'pattern': '*.npz', 'positive': 'ill'}
   return tuple(
-      Input(files={'features.npz': npz(columns(), compress)}, args=args)
-      for compress in (True, False)
+    Input(files={'features.npz': npz(columns(), compress)}, args=args)
+    for compress in (True, False)
   )
 
 
@@ -168,8 +170,8 @@ def medmnist() -> tuple[Input, ...]:
     arrays[f'{word}_labels'] = (np.arange(n) % 2)[:, None].astype(np.uint8)
   args = {'dataset': 'medmnist', 'path': 'breastmnist.npz'}
   return tuple(
-      Input(files={'breastmnist.npz': npz(arrays, compress)}, args=args)
-      for compress in (True, False)
+    Input(files={'breastmnist.npz': npz(arrays, compress)}, args=args)
+    for compress in (True, False)
   )
 
 
@@ -185,18 +187,17 @@ def prepared() -> tuple[Input, ...]:
     for path, content in given.files.items():
       (folder / path).write_bytes(content)
     made = builders.prepare(
-        'folder', folder / 'table.csv', '', '', folder / 'out'
+      'folder', folder / 'table.csv', '', '', folder / 'out'
     )
     files = {
-        f'data/{path.name}': path.read_bytes()
-        for path in sorted(made.iterdir())
+      f'data/{path.name}': path.read_bytes() for path in sorted(made.iterdir())
     }
     # So that the metadata do not name where they were made.
     files = {
-        path: content.replace(name.encode(), b'/made/elsewhere')
-        if path.endswith('.json')
-        else content
-        for path, content in files.items()
+      path: content.replace(name.encode(), b'/made/elsewhere')
+      if path.endswith('.json')
+      else content
+      for path, content in files.items()
     }
   return (Input(files=files, args={'dataset': 'folder'}),)
 

@@ -7,39 +7,115 @@ from hypothesis import strategies as st
 
 # What counts and lengths are said to be.
 _LIES = [
-    struct.pack(code, number)
-    for code in ('<I', '>I', '<Q', '>Q', '<H', '>H')
-    for number in (0, 1, 2**15 - 1, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**62)
-    if number < 256 ** struct.calcsize(code)
+  struct.pack(code, number)
+  for code in ('<I', '>I', '<Q', '>Q', '<H', '>H')
+  for number in (0, 1, 2**15 - 1, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**62)
+  if number < 256 ** struct.calcsize(code)
 ]
 FORMULAS = (
-    '=1+1', '+cmd', '-x', '@SUM(1)', '\tx', '\rx', "'=x", "''-y", '=HYPERLINK(',
-    '-1', '+2.5', '-1e5', '-', '=', '@',
-)  # pyformat: disable
+  '=1+1',
+  '+cmd',
+  '-x',
+  '@SUM(1)',
+  '\tx',
+  '\rx',
+  "'=x",
+  "''-y",
+  '=HYPERLINK(',
+  '-1',
+  '+2.5',
+  '-1e5',
+  '-',
+  '=',
+  '@',
+)
 PATHS = (
-    '..', '../outside/sentinel', '../../outside/new', '/etc/passwd',
-    '/dev/zero', '/dev/stdin', 'a/../../b', './.', '~', '~root/x', 'C:\\x',
-    'a' * 300, '/'.join('ab') * 900, '\0', 'x\0.png', '|ls',
-    'file:///etc/passwd', '$(touch marker)', '`touch marker`', '*',
-    '%s%n', '{0}',
-)  # pyformat: disable
+  '..',
+  '../outside/sentinel',
+  '../../outside/new',
+  '/etc/passwd',
+  '/dev/zero',
+  '/dev/stdin',
+  'a/../../b',
+  './.',
+  '~',
+  '~root/x',
+  'C:\\x',
+  'a' * 300,
+  '/'.join('ab') * 900,
+  '\0',
+  'x\0.png',
+  '|ls',
+  'file:///etc/passwd',
+  '$(touch marker)',
+  '`touch marker`',
+  '*',
+  '%s%n',
+  '{0}',
+)
 NUMBERS = (
-    'nan', 'inf', '-inf', '1e400', '1e308', '-0', '0x10', '1_0', '٣', '²',
-    '9' * 25, '9' * 5000, '-' + '9' * 400, '1e-400', '0.1', '00', '+1', '1.',
-    '½', 'None', 'True', '[]', '{}', '""', "'", '"',
-)  # pyformat: disable
+  'nan',
+  'inf',
+  '-inf',
+  '1e400',
+  '1e308',
+  '-0',
+  '0x10',
+  '1_0',
+  '٣',
+  '²',
+  '9' * 25,
+  '9' * 5000,
+  '-' + '9' * 400,
+  '1e-400',
+  '0.1',
+  '00',
+  '+1',
+  '1.',
+  '½',
+  'None',
+  'True',
+  '[]',
+  '{}',
+  '""',
+  "'",
+  '"',
+)
 MARKUP = (
-    '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>',
-    "' onload='x", '</td></table><b>', '&lt;', '{{ 7 * 7 }}', '{% raw %}',
-    '<!--', ']]>', '$x$', '\x1b[31mred', 'a\nb', 'a\r\nb', '\u202eabc',
-    '\ufeff', '\u2028', '😀', 'é',
-    'x' * 5000, ',', '"', '""', ';', '|', '&', '#', '\\', '%',
-)  # pyformat: disable
+  '<script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  "' onload='x",
+  '</td></table><b>',
+  '&lt;',
+  '{{ 7 * 7 }}',
+  '{% raw %}',
+  '<!--',
+  ']]>',
+  '$x$',
+  '\x1b[31mred',
+  'a\nb',
+  'a\r\nb',
+  '\u202eabc',
+  '\ufeff',
+  '\u2028',
+  '😀',
+  'é',
+  'x' * 5000,
+  ',',
+  '"',
+  '""',
+  ';',
+  '|',
+  '&',
+  '#',
+  '\\',
+  '%',
+)
 HOSTILE = FORMULAS + PATHS + NUMBERS + MARKUP
 # Of any characters that a file in UTF-8 or a command line may hold.
 text = st.one_of(
-    st.sampled_from(HOSTILE),
-    st.text(st.characters(exclude_categories=('Cs',)), max_size=20),
+  st.sampled_from(HOSTILE),
+  st.text(st.characters(exclude_categories=('Cs',)), max_size=20),
 )
 
 
@@ -50,7 +126,17 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
   for _ in range(draw(st.integers(1, 4))):
     at = draw(st.integers(0, max(0, len(data) - 1)))
     length = draw(st.sampled_from([1, 2, 4, 8, 16, 100]))
-    match draw(st.sampled_from('flip lie cut drop repeat insert move'.split())):
+    match draw(
+      st.sampled_from([
+        'flip',
+        'lie',
+        'cut',
+        'drop',
+        'repeat',
+        'insert',
+        'move',
+      ])
+    ):
       case 'flip' if data:
         data[at] ^= draw(st.integers(1, 255))
       case 'lie':
@@ -82,7 +168,7 @@ def table(draw: st.DrawFn, content: bytes) -> bytes:
       case 'cell':
         cell = draw(text)
         row[at : at + 1] = [
-            '"' + cell.replace('"', '""') + '"' if quotes else cell
+          '"' + cell.replace('"', '""') + '"' if quotes else cell
         ]
       case 'row':
         rows.insert(draw(st.integers(0, len(rows))), row[:])

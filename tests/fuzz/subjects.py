@@ -1,21 +1,21 @@
 """What reads each kind of input."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 import contextlib
 import functools
 import io
 import pathlib
 import sys
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from fuzz import sound
 from fuzz.harness import Input
 from heterojax import cli
-from heterojax import conditions
 from heterojax import datasets
-from heterojax import run_folder
 from heterojax.backbones import sources
 from heterojax.backbones import weight_files
 from heterojax.datasets import images
@@ -26,6 +26,8 @@ from heterojax.datasets import sizes
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.records import conditions
+from heterojax.run import run_folder
 from heterojax.studies import fields
 from heterojax.studies import settings as settings_lib
 
@@ -61,13 +63,21 @@ def _use(cohorts: Sequence[Cohort]) -> None:
     assert all(c.included == (not c.reason) for c in cohort.candidates)
     _check_manifest(cohort)
     chosen = selection.select(
-        cohort, seed=0, balance=False, distinct=True, max_bad_share=1,
-        workers=1,
-    )  # pyformat: disable
+      cohort,
+      seed=0,
+      balance=False,
+      distinct=True,
+      max_bad_share=1,
+      workers=1,
+    )
     parts = splits.assign(
-        chosen, seed=0, protocol='clean', test_share=0.25,
-        validation_share=0.25, folds=0,
-    )  # pyformat: disable
+      chosen,
+      seed=0,
+      protocol='clean',
+      test_share=0.25,
+      validation_share=0.25,
+      folds=0,
+    )
     _check_manifest(splits.by_fold(parts))
 
 
@@ -81,23 +91,23 @@ def _check_manifest(cohort: Cohort) -> None:
 
 
 def read_cohort(
-    folder: pathlib.Path,
-    dataset: str,
-    path: str = 'data',
-    positive: str = '',
-    negative: str = '',
-    task: str = 'classification',
-    where: str = '',
+  folder: pathlib.Path,
+  dataset: str,
+  path: str = 'data',
+  positive: str = '',
+  negative: str = '',
+  task: str = 'classification',
+  where: str = '',
 ) -> None:
   _use([
-      datasets.read(
-          dataset, folder / path, positive, negative, task=task, where=where
-      )
+    datasets.read(
+      dataset, folder / path, positive, negative, task=task, where=where
+    )
   ])
 
 
 def read_features(
-    folder: pathlib.Path, pattern: str, positive: str = '', negative: str = ''
+  folder: pathlib.Path, pattern: str, positive: str = '', negative: str = ''
 ) -> None:
   _use(ready.read_files(str(folder / pattern), positive, negative))
 
@@ -207,10 +217,10 @@ def default_config() -> dict[str, Any]:
 
 
 RESULTS = {
-    'study': 'retraining',
-    'overall': {'accuracy': 0.9, 'auc': None, 'n': 200},
-    'clusters': [{'size': 40, 'mix': {'a b': 1}}, {'size': 7}],
-    'zero': 0,
+  'study': 'retraining',
+  'overall': {'accuracy': 0.9, 'auc': None, 'n': 200},
+  'clusters': [{'size': 40, 'mix': {'a b': 1}}, {'size': 7}],
+  'zero': 0,
 }
 
 
@@ -238,35 +248,33 @@ def compare_runs(folder: pathlib.Path, names: Sequence[str]) -> None:
 
 
 SUBJECTS = {
-    'odir5k table': Subject(read_cohort, sound.odir),
-    'nih_cxr table': Subject(read_cohort, sound.nih),
-    'bone_age table': Subject(read_cohort, sound.bone_age),
-    'folder table': Subject(read_cohort, sound.table),
-    'folder tree': Subject(read_cohort, sound.tree),
-    'features table': Subject(read_features, sound.features_csv),
-    'features npz': Subject(read_features, sound.features_npz),
-    'features parquet': Subject(read_features, sound.parquet),
-    'medmnist npz': Subject(read_cohort, sound.medmnist),
-    'prepared data': Subject(read_cohort, sound.prepared, 512 * _MIB),
-    # Up to 89 million pixels of four bytes, and those as RGB.
-    'image': Subject(
-        read_image, lambda: sound.images() + sound.dicom(), 1536 * _MIB
-    ),
-    'dicom': Subject(read_image, sound.dicom, 1536 * _MIB),
-    'weights': Subject(read_weights, sound.weights),
-    'command line': Subject(
-        parse_overrides,
-        lambda: (Input(args={'words': ['--config=folder', '--workdir=w']}),),
-    ),
-    'settings': Subject(
-        build_settings, lambda: (Input(args={'changes': {}}),)
-    ),
-    'fail_if': Subject(
-        evaluate_condition,
-        lambda: (Input(args={'text': 'overall.accuracy < 1'}),),
-    ),
-    'fail_if of results': Subject(
-        hold_condition, lambda: (Input(args={'text': 'overall.n == 200'}),)
-    ),
-    'comparison': Subject(compare_runs, sound.runs),
+  'odir5k table': Subject(read_cohort, sound.odir),
+  'nih_cxr table': Subject(read_cohort, sound.nih),
+  'bone_age table': Subject(read_cohort, sound.bone_age),
+  'folder table': Subject(read_cohort, sound.table),
+  'folder tree': Subject(read_cohort, sound.tree),
+  'features table': Subject(read_features, sound.features_csv),
+  'features npz': Subject(read_features, sound.features_npz),
+  'features parquet': Subject(read_features, sound.parquet),
+  'medmnist npz': Subject(read_cohort, sound.medmnist),
+  'prepared data': Subject(read_cohort, sound.prepared, 512 * _MIB),
+  # Up to 89 million pixels of four bytes, and those as RGB.
+  'image': Subject(
+    read_image, lambda: sound.images() + sound.dicom(), 1536 * _MIB
+  ),
+  'dicom': Subject(read_image, sound.dicom, 1536 * _MIB),
+  'weights': Subject(read_weights, sound.weights),
+  'command line': Subject(
+    parse_overrides,
+    lambda: (Input(args={'words': ['--config=folder', '--workdir=w']}),),
+  ),
+  'settings': Subject(build_settings, lambda: (Input(args={'changes': {}}),)),
+  'fail_if': Subject(
+    evaluate_condition,
+    lambda: (Input(args={'text': 'overall.accuracy < 1'}),),
+  ),
+  'fail_if of results': Subject(
+    hold_condition, lambda: (Input(args={'text': 'overall.n == 200'}),)
+  ),
+  'comparison': Subject(compare_runs, sound.runs),
 }

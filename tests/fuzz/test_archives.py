@@ -18,9 +18,9 @@ from fuzz import strategies
 from fuzz import subjects
 
 _FILES = {
-    'features npz': 'features.npz',
-    'features parquet': 'features.parquet',
-    'medmnist npz': 'breastmnist.npz',
+  'features npz': 'features.npz',
+  'features parquet': 'features.parquet',
+  'medmnist npz': 'breastmnist.npz',
 }
 
 
@@ -39,7 +39,7 @@ def test_damaged(kind: str, data: st.DataObject) -> None:
 
 
 def _npy(
-    header: str, body: bytes = b'', version: int = 1, length: int | None = None
+  header: str, body: bytes = b'', version: int = 1, length: int | None = None
 ) -> bytes:
   text = header.encode()
   length = len(text) if length is None else length
@@ -57,42 +57,71 @@ def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
 
 _sides = st.sampled_from([0, 1, 2, 24, 10**9, 2**31, 2**62, 2**64, 10**30, -1])
 _types = st.sampled_from([
-    '<f4', '|u1', '>i8', '<U0', '|V0', '|S0', '<U3', '|S3', '|O', '|b1', '<c16',
-    '<M8[s]', 'x', '', [('a', '<f4')], [('a', '|O')], '<f2', '<i4', '|V9',
-])  # pyformat: disable
+  '<f4',
+  '|u1',
+  '>i8',
+  '<U0',
+  '|V0',
+  '|S0',
+  '<U3',
+  '|S3',
+  '|O',
+  '|b1',
+  '<c16',
+  '<M8[s]',
+  'x',
+  '',
+  [('a', '<f4')],
+  [('a', '|O')],
+  '<f2',
+  '<i4',
+  '|V9',
+])
 _headers = st.one_of(
-    st.builds(
-        "{{'descr': {!r}, 'fortran_order': {}, 'shape': {!r}, }}\n".format,
-        _types,
-        st.sampled_from(['False', 'True', '1', 'None']),
-        st.lists(_sides, max_size=3).map(tuple),
-    ),
-    strategies.text,
-    st.sampled_from([
-        '{' * 99, '-' * 9000 + '1', '(' * 9000, "{'descr': ", '\n', "'''", '{}',
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (10L,)}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': '24'}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (2.0,)}",
-        "__import__('os').system('touch marker')",
-    ]),
+  st.builds(
+    "{{'descr': {!r}, 'fortran_order': {}, 'shape': {!r}, }}\n".format,
+    _types,
+    st.sampled_from(['False', 'True', '1', 'None']),
+    st.lists(_sides, max_size=3).map(tuple),
+  ),
+  strategies.text,
+  st.sampled_from([
+    '{' * 99,
+    '-' * 9000 + '1',
+    '(' * 9000,
+    "{'descr': ",
+    '\n',
+    "'''",
+    '{}',
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (10L,)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': '24'}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (2.0,)}",
+    "__import__('os').system('touch marker')",
+  ]),
 )
 _members = st.dictionaries(
-    st.sampled_from([
-        'features.npy', 'labels.npy', 'features', 'label.npy', 'x.npy', '.npy',
-        'train_images.npy', 'train_labels.npy', '../x.npy', '/x.npy',
-        'a\\x.npy',
-    ]),
-    st.builds(
-        _npy,
-        _headers,
-        st.one_of(
-            st.binary(max_size=8), st.sampled_from([24, 72, 96]).map(bytes)
-        ),
-        st.sampled_from([1, 2, 3]),
-        st.sampled_from([None, None, None, 0, 9, 65535]),
-    ),
-    min_size=1,
-    max_size=4,
+  st.sampled_from([
+    'features.npy',
+    'labels.npy',
+    'features',
+    'label.npy',
+    'x.npy',
+    '.npy',
+    'train_images.npy',
+    'train_labels.npy',
+    '../x.npy',
+    '/x.npy',
+    'a\\x.npy',
+  ]),
+  st.builds(
+    _npy,
+    _headers,
+    st.one_of(st.binary(max_size=8), st.sampled_from([24, 72, 96]).map(bytes)),
+    st.sampled_from([1, 2, 3]),
+    st.sampled_from([None, None, None, 0, 9, 65535]),
+  ),
+  min_size=1,
+  max_size=4,
 )
 
 
@@ -100,7 +129,7 @@ _members = st.dictionaries(
 @harness.fuzz(2)
 @hypothesis.given(members=_members, replaced=st.booleans())
 def test_headers_that_lie(
-    kind: str, members: dict[str, bytes], replaced: bool
+  kind: str, members: dict[str, bytes], replaced: bool
 ) -> None:
   if replaced:  # One array of a sound archive.
     (given, *_) = subjects.SUBJECTS[kind].sound()
@@ -111,7 +140,6 @@ def test_headers_that_lie(
 
 
 class _Runs:
-
   def __reduce__(self):
     return os.system, ('touch marker ../marker "$HOME/marker"',)
 
@@ -119,7 +147,7 @@ class _Runs:
 @pytest.mark.parametrize('kind', ['features npz', 'medmnist npz'])
 @pytest.mark.parametrize('how', ['objects', 'pickle', 'other name'])
 @pytest.mark.parametrize(
-    'name', ['features', 'labels', 'train_images', 'train_labels', 'x']
+  'name', ['features', 'labels', 'train_images', 'train_labels', 'x']
 )
 def test_pickled_arrays_run_nothing(kind: str, how: str, name: str) -> None:
   buffer = io.BytesIO()
@@ -154,8 +182,13 @@ def _shared_members() -> bytes:
   with zipfile.ZipFile(file, 'a') as archive:
     for i in range(300):
       other = zipfile.ZipInfo(f'c{i}.npy')
-      for slot in ('header_offset', 'file_size', 'compress_size', 'CRC',
-                   'compress_type'):  # pyformat: disable
+      for slot in (
+        'header_offset',
+        'file_size',
+        'compress_size',
+        'CRC',
+        'compress_type',
+      ):
         setattr(other, slot, getattr(info, slot))
       archive.filelist.append(other)
       archive.NameToInfo[other.filename] = other
@@ -164,28 +197,28 @@ def _shared_members() -> bytes:
 
 
 _BOMBS = {
-    'zeros': lambda: _zip(
-        {
-            'features.npy': _zeros((1 << 26, 16), '|u1'),
-            'train_images.npy': _zeros((1 << 20, 32, 32), '|u1'),
-            'train_labels.npy': _zeros((1 << 20, 1), '|u1'),
-        },
-        zipfile.ZIP_DEFLATED,
-    ),
-    'a header of zeros': lambda: _zip(
-        {'features.npy': _npy('', bytes(1 << 29), 2, 2**32 - 1)},
-        zipfile.ZIP_DEFLATED,
-    ),
-    'members that are one': _shared_members,
-    'another compression': lambda: _zip(
-        {'features.npy': _zeros((24, 3), '<f4')}, zipfile.ZIP_LZMA
-    ),
-    'rows of no bytes': lambda: _zip({
-        'features.npy': _head_alone((10**18, 0), '<f4'),
-        'label.npy': _head_alone((10**18,), '<U0'),
-    }),
-    'nothing': lambda: b'',
-    'an empty archive': lambda: _zip({}),
+  'zeros': lambda: _zip(
+    {
+      'features.npy': _zeros((1 << 26, 16), '|u1'),
+      'train_images.npy': _zeros((1 << 20, 32, 32), '|u1'),
+      'train_labels.npy': _zeros((1 << 20, 1), '|u1'),
+    },
+    zipfile.ZIP_DEFLATED,
+  ),
+  'a header of zeros': lambda: _zip(
+    {'features.npy': _npy('', bytes(1 << 29), 2, 2**32 - 1)},
+    zipfile.ZIP_DEFLATED,
+  ),
+  'members that are one': _shared_members,
+  'another compression': lambda: _zip(
+    {'features.npy': _zeros((24, 3), '<f4')}, zipfile.ZIP_LZMA
+  ),
+  'rows of no bytes': lambda: _zip({
+    'features.npy': _head_alone((10**18, 0), '<f4'),
+    'label.npy': _head_alone((10**18,), '<U0'),
+  }),
+  'nothing': lambda: b'',
+  'an empty archive': lambda: _zip({}),
 }
 
 
@@ -212,21 +245,25 @@ def test_prepared_data(data: st.DataObject) -> None:
   name = data.draw(st.sampled_from(sorted(given.files)))
   content = data.draw(strategies.damaged(given.files[name]))
   harness.check(
-      'prepared data', given._replace(files=given.files | {name: content})
+    'prepared data', given._replace(files=given.files | {name: content})
   )
 
 
 _values = st.recursive(
-    st.one_of(
-        st.none(), st.booleans(), st.integers(-1, 2**70), st.floats(),
-        strategies.text, st.just('\ud800'),
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    ),
-    max_leaves=5,
-)  # pyformat: disable
+  st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 2**70),
+    st.floats(),
+    strategies.text,
+    st.just('\ud800'),
+  ),
+  lambda inner: st.one_of(
+    st.lists(inner, max_size=3),
+    st.dictionaries(st.text(max_size=3), inner, max_size=3),
+  ),
+  max_leaves=5,
+)
 
 
 def changed_json(draw: st.DrawFn, content: bytes) -> bytes:
@@ -258,12 +295,12 @@ def test_metadata_of_prepared_data(data: st.DataObject) -> None:
   name = 'data/metadata.json'
   content = changed_json(data.draw, given.files[name])
   harness.check(
-      'prepared data', given._replace(files=given.files | {name: content})
+    'prepared data', given._replace(files=given.files | {name: content})
   )
 
 
 @pytest.mark.parametrize(
-    'content', [b'[' * 100_000, b'{"cohort":' * 9000, b'9' * 9000, b'null', b'']
+  'content', [b'[' * 100_000, b'{"cohort":' * 9000, b'9' * 9000, b'null', b'']
 )
 def test_metadata_that_nest(content: bytes) -> None:
   (given,) = subjects.SUBJECTS['prepared data'].sound()
@@ -273,37 +310,60 @@ def test_metadata_that_nest(content: bytes) -> None:
 
 
 _names = st.one_of(
-    st.sampled_from([
-        'ill/a.png', 'healthy/b.png', 'ill/deep/c.PNG', '.hidden/d.png',
-        'ill/é.png', 'ill/=1+1.png', 'ill/<b>.png', '-x/e.png', 'ill/a b.dcm',
-        '__MACOSX/f.png', 'g.png', 'ill/h', 'ill/i.png/j.png', 'other/k.gif',
-    ]),
-    st.text(
-        st.characters(exclude_categories=('Cs',), exclude_characters='\0'),
-        min_size=1, max_size=9,
-    ).map('ill/{}.png'.format),
-)  # pyformat: disable
+  st.sampled_from([
+    'ill/a.png',
+    'healthy/b.png',
+    'ill/deep/c.PNG',
+    '.hidden/d.png',
+    'ill/é.png',
+    'ill/=1+1.png',
+    'ill/<b>.png',
+    '-x/e.png',
+    'ill/a b.dcm',
+    '__MACOSX/f.png',
+    'g.png',
+    'ill/h',
+    'ill/i.png/j.png',
+    'other/k.gif',
+  ]),
+  st.text(
+    st.characters(exclude_categories=('Cs',), exclude_characters='\0'),
+    min_size=1,
+    max_size=9,
+  ).map('ill/{}.png'.format),
+)
 _targets = st.sampled_from([
-    '..', '.', '/', '/dev/zero', '/dev/stdin', '/dev/full', '/proc/self/mem',
-    '{outside}', '{outside}/sentinel', '{outside}/new.png', 'ill', '../ill',
-    'loop', '/proc/self/fd', '/etc/passwd', 'a' * 200,
-])  # pyformat: disable
+  '..',
+  '.',
+  '/',
+  '/dev/zero',
+  '/dev/stdin',
+  '/dev/full',
+  '/proc/self/mem',
+  '{outside}',
+  '{outside}/sentinel',
+  '{outside}/new.png',
+  'ill',
+  '../ill',
+  'loop',
+  '/proc/self/fd',
+  '/etc/passwd',
+  'a' * 200,
+])
 
 
 @harness.fuzz(2)
 @hypothesis.given(
-    st.dictionaries(_names, st.sampled_from([0, 1, 2]), max_size=3),
-    st.dictionaries(
-        st.sampled_from(
-            ['x.png', 'ill/y.png', 'ill/z', 'loop', 'healthy/v.png']
-        ),
-        _targets.filter(lambda target: target not in ('/', '..')),
-        max_size=3,
-    ),
-    st.booleans(),
+  st.dictionaries(_names, st.sampled_from([0, 1, 2]), max_size=3),
+  st.dictionaries(
+    st.sampled_from(['x.png', 'ill/y.png', 'ill/z', 'loop', 'healthy/v.png']),
+    _targets.filter(lambda target: target not in ('/', '..')),
+    max_size=3,
+  ),
+  st.booleans(),
 )
 def test_folders(
-    names: dict[str, int], links: dict[str, str], pipe: bool
+  names: dict[str, int], links: dict[str, str], pipe: bool
 ) -> None:
   kind = 'folder tree'
   (given,) = subjects.SUBJECTS[kind].sound()
@@ -312,24 +372,25 @@ def test_folders(
   added = {f'data/{name}': contents[i] for name, i in names.items()}
   # A file cannot be where a folder is.
   added = {
-      name: content
-      for name, content in added.items()
-      if not any(other.startswith(f'{name}/') for other in added)
-      and not set(map(str, _parents(name))) & set(added)
-      and '/../' not in name and len(name.encode()) < 200
-      and '/' not in name.removeprefix('data/ill/').removesuffix('.png')[-9:]
-  }  # pyformat: disable
+    name: content
+    for name, content in added.items()
+    if not any(other.startswith(f'{name}/') for other in added)
+    and not set(map(str, _parents(name))) & set(added)
+    and '/../' not in name
+    and len(name.encode()) < 200
+    and '/' not in name.removeprefix('data/ill/').removesuffix('.png')[-9:]
+  }
   harness.check(
-      kind,
-      given._replace(
-          files=given.files | added,
-          links={
-              f'data/{name}': target
-              for name, target in links.items()
-              if f'data/{name}' not in added
-          },
-          pipes=('data/ill/pipe.png',) if pipe else (),
-      ),
+    kind,
+    given._replace(
+      files=given.files | added,
+      links={
+        f'data/{name}': target
+        for name, target in links.items()
+        if f'data/{name}' not in added
+      },
+      pipes=('data/ill/pipe.png',) if pipe else (),
+    ),
   )
 
 
@@ -339,10 +400,10 @@ def _parents(name: str) -> list[str]:
 
 
 _PIPES = {
-    'features npz': 'features.npz',
-    'features parquet': 'features.parquet',
-    'medmnist npz': 'breastmnist.npz',
-    'prepared data': 'data/metadata.json',
+  'features npz': 'features.npz',
+  'features parquet': 'features.parquet',
+  'medmnist npz': 'breastmnist.npz',
+  'prepared data': 'data/metadata.json',
 }
 
 
@@ -366,12 +427,13 @@ def test_metadata_of_parquet_runs_nothing() -> None:
   import pyarrow.parquet  # pylint: disable=import-outside-toplevel
 
   field = pyarrow.field(
-      'label', pyarrow.string(),
-      metadata={
-          b'ARROW:extension:name': b'arrow.py_extension_type',
-          b'ARROW:extension:metadata': pickle.dumps(_Runs()),
-      },
-  )  # pyformat: disable
+    'label',
+    pyarrow.string(),
+    metadata={
+      b'ARROW:extension:name': b'arrow.py_extension_type',
+      b'ARROW:extension:metadata': pickle.dumps(_Runs()),
+    },
+  )
   schema = pyarrow.schema([field, ('0', pyarrow.float32())])
   columns = [pyarrow.array(['a', 'b'] * 12), pyarrow.array([1.0] * 24, 'float')]
   buffer = io.BytesIO()
@@ -388,7 +450,7 @@ def test_parquet_of_few_bytes_a_row() -> None:
 
   n = 20_000_000
   label = pyarrow.DictionaryArray.from_arrays(
-      pyarrow.array(np.zeros(n, np.int32)), pyarrow.array(['a'])
+    pyarrow.array(np.zeros(n, np.int32)), pyarrow.array(['a'])
   )
   table = pyarrow.table({'label': label, '0': np.zeros(n, np.float32)})
   buffer = io.BytesIO()

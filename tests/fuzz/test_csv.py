@@ -9,21 +9,21 @@ from fuzz import strategies
 from fuzz import subjects
 
 _TABLES = {
-    'odir5k table': 'data/full_df.csv',
-    'nih_cxr table': 'data/Data_Entry_2017.csv',
-    'bone_age table': 'data/boneage-training-dataset.csv',
-    'folder table': 'table.csv',
-    'features table': 'fold_0.csv',
+  'odir5k table': 'data/full_df.csv',
+  'nih_cxr table': 'data/Data_Entry_2017.csv',
+  'bone_age table': 'data/boneage-training-dataset.csv',
+  'folder table': 'table.csv',
+  'features table': 'fold_0.csv',
 }
 
 
 def _with(
-    draw: st.DrawFn, kind: str, how: st.SearchStrategy[bytes]
+  draw: st.DrawFn, kind: str, how: st.SearchStrategy[bytes]
 ) -> harness.Input:
   given = draw(st.sampled_from(subjects.SUBJECTS[kind].sound()))
   table = _TABLES[kind]
   return given._replace(
-      files=given.files | {table: draw(how(given.files[table]))}
+    files=given.files | {table: draw(how(given.files[table]))}
   )
 
 
@@ -49,15 +49,15 @@ def test_other_classes(kind: str, data: st.DataObject) -> None:
   given = _with(data.draw, kind, strategies.table)
   names = st.one_of(st.just(''), strategies.text)
   args = given.args | {
-      'positive': data.draw(names),
-      'negative': data.draw(names),
-      'where': data.draw(
-          st.one_of(
-              st.just(''),
-              strategies.text,
-              strategies.text.map('site={}'.format),
-          )
-      ),
+    'positive': data.draw(names),
+    'negative': data.draw(names),
+    'where': data.draw(
+      st.one_of(
+        st.just(''),
+        strategies.text,
+        strategies.text.map('site={}'.format),
+      )
+    ),
   }
   harness.check(kind, given._replace(args=args))
 

@@ -58,11 +58,19 @@ def test_one_put_into_another(kind: str, data: st.DataObject) -> None:
 
 @harness.fuzz()
 @hypothesis.given(
-    st.binary(max_size=200),
-    st.sampled_from([b'', b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'II*\0',
-                     b'MM\0*', b'GIF89a', b'BM', b'RIFF\x40\0\0\0WEBPVP8 ',
-                     bytes(128) + b'DICM']),
-)  # pyformat: disable
+  st.binary(max_size=200),
+  st.sampled_from([
+    b'',
+    b'\x89PNG\r\n\x1a\n',
+    b'\xff\xd8\xff',
+    b'II*\0',
+    b'MM\0*',
+    b'GIF89a',
+    b'BM',
+    b'RIFF\x40\0\0\0WEBPVP8 ',
+    bytes(128) + b'DICM',
+  ]),
+)
 def test_any_bytes(content: bytes, magic: bytes) -> None:
   _check('image', magic + content)
 
@@ -87,9 +95,12 @@ def _mended(content: bytes) -> bytes:
 def _png(width: int, height: int, body: bytes, *chunks: bytes) -> bytes:
   head = _chunk(b'IHDR', struct.pack('>2I5B', width, height, 8, 2, 0, 0, 0))
   return b''.join([
-      b'\x89PNG\r\n\x1a\n', head, *chunks, _chunk(b'IDAT', body),
-      _chunk(b'IEND', b''),
-  ])  # pyformat: disable
+    b'\x89PNG\r\n\x1a\n',
+    head,
+    *chunks,
+    _chunk(b'IDAT', body),
+    _chunk(b'IEND', b''),
+  ])
 
 
 def _saved(image: Image.Image, kind: str, **options) -> bytes:
@@ -106,26 +117,27 @@ def _frames(kind: str) -> bytes:
 _ZEROS = zlib.compress(bytes(64 << 20), 9)
 _SMALL = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
 _BOMBS = {
-    'PNG of 2^31 pixels a side': _png(2**31 - 1, 2**31 - 1, _ZEROS),
-    'PNG of 40,000 pixels a side': _png(40_000, 40_000, _ZEROS),
-    'PNG of 12,000 pixels a side': _png(12_000, 12_000, _ZEROS),
-    'PNG with text that inflates': _png(
-        1, 1, zlib.compress(bytes(4)), *[_chunk(b'zTXt', b'a\0\0' + _ZEROS)] * 9
-    ),
-    'BMP of 2^31 pixels a side': _saved(_SMALL, 'BMP')[:18]
-    + struct.pack('<ii', 2**31 - 1, 2**31 - 1)
-    + _saved(_SMALL, 'BMP')[26:],
-    'GIF of 65,535 pixels a side': b'GIF89a\xff\xff\xff\xff\0\0\0,'
-    + bytes(4) + b'\xff\xff\xff\xff\0\x02\x01\0\0;',
-    'GIF of several frames': _frames('GIF'),
-    'PNG of several frames': _frames('PNG'),
-    'TIFF of several pages': _frames('TIFF'),
-    'WebP of several frames': _frames('WEBP'),
-    'empty': b'',
-    'a program': b'\x7fELF' + bytes(100),
-    'PostScript': b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n',
-    'SVG': b'<svg xmlns="http://www.w3.org/2000/svg"/>',
-}  # pyformat: disable
+  'PNG of 2^31 pixels a side': _png(2**31 - 1, 2**31 - 1, _ZEROS),
+  'PNG of 40,000 pixels a side': _png(40_000, 40_000, _ZEROS),
+  'PNG of 12,000 pixels a side': _png(12_000, 12_000, _ZEROS),
+  'PNG with text that inflates': _png(
+    1, 1, zlib.compress(bytes(4)), *[_chunk(b'zTXt', b'a\0\0' + _ZEROS)] * 9
+  ),
+  'BMP of 2^31 pixels a side': _saved(_SMALL, 'BMP')[:18]
+  + struct.pack('<ii', 2**31 - 1, 2**31 - 1)
+  + _saved(_SMALL, 'BMP')[26:],
+  'GIF of 65,535 pixels a side': b'GIF89a\xff\xff\xff\xff\0\0\0,'
+  + bytes(4)
+  + b'\xff\xff\xff\xff\0\x02\x01\0\0;',
+  'GIF of several frames': _frames('GIF'),
+  'PNG of several frames': _frames('PNG'),
+  'TIFF of several pages': _frames('TIFF'),
+  'WebP of several frames': _frames('WEBP'),
+  'empty': b'',
+  'a program': b'\x7fELF' + bytes(100),
+  'PostScript': b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n',
+  'SVG': b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+}
 
 
 @pytest.mark.parametrize('kind', _BOMBS)

@@ -9,6 +9,7 @@ import pathlib
 import hypothesis
 from hypothesis import strategies as st
 import pytest
+import test_report
 
 from fuzz import harness
 from fuzz import strategies
@@ -16,18 +17,17 @@ from fuzz import subjects
 from fuzz import test_archives
 from heterojax.datasets import manifest
 from heterojax.launch import compare
-from heterojax.report import figures
-from heterojax.report import montage
-from heterojax.report import page
-from heterojax.report import tables
-import test_report
+from heterojax.studies.retraining.pages import figures
+from heterojax.studies.retraining.pages import montage
+from heterojax.studies.retraining.pages import page
+from heterojax.studies.retraining.pages import tables
 
 _PLAIN = ('Positive word', 'Negative word')
 _BEGINNINGS = '=+-@\t\r\n＝＋－＠'
 _names = st.one_of(
-    st.sampled_from(strategies.MARKUP + strategies.FORMULAS),
-    st.text(st.characters(exclude_categories=('Cs',)), min_size=1, max_size=12),
-    st.text('<>&"\'=/ !-[]{}%#$abx', min_size=1, max_size=20),
+  st.sampled_from(strategies.MARKUP + strategies.FORMULAS),
+  st.text(st.characters(exclude_categories=('Cs',)), min_size=1, max_size=12),
+  st.text('<>&"\'=/ !-[]{}%#$abx', min_size=1, max_size=20),
 )
 
 
@@ -78,8 +78,8 @@ def _page(made, folder: pathlib.Path, names: tuple[str, str]) -> _Elements:
   text = manifest.csv_text([*rows[0]], [[*row.values()] for row in rows])
   (folder / 'manifest.csv').write_bytes(text.encode())
   tiles = [
-      [tile._replace(label=names[_PLAIN.index(tile.label)]) for tile in row]
-      for row in tiles
+    [tile._replace(label=names[_PLAIN.index(tile.label)]) for tile in row]
+    for row in tiles
   ]
   return _Elements(page.render(folder, results, drawn, tiles, fold))
 
@@ -92,7 +92,7 @@ def _plain_page(made, tmp_path_factory) -> _Elements:
 @harness.fuzz(0.3)
 @hypothesis.given(names=st.lists(_names, min_size=2, max_size=2, unique=True))
 def test_names_add_no_element_to_a_report(
-    made, plain, tmp_path_factory, names
+  made, plain, tmp_path_factory, names
 ) -> None:
   folder = tmp_path_factory.getbasetemp()
   found = _page(made, folder, tuple(names))
@@ -105,7 +105,7 @@ def test_names_add_no_element_to_a_report(
 
 
 def test_hostile_names_of_files_and_columns_add_no_element(
-    made, tmp_path: pathlib.Path, monkeypatch
+  made, tmp_path: pathlib.Path, monkeypatch
 ) -> None:
   """The study names files, columns, weights and reasons after a script."""
   hostile = _page(made, tmp_path, _PLAIN)
@@ -121,7 +121,7 @@ def test_hostile_names_of_files_and_columns_add_no_element(
 
 
 _EXAMPLE = (
-    pathlib.Path(__file__).parents[2] / 'docs' / 'results_retraining.json'
+  pathlib.Path(__file__).parents[2] / 'docs' / 'results_retraining.json'
 )
 
 
@@ -133,9 +133,9 @@ def _comparison(folder: pathlib.Path, names: tuple[str, str]) -> _Elements:
   (folder / 'results.json').write_text(text)
   out = folder / 'out'
   assert compare.main(['x', f'--workdirs={folder}', f'--out={out}']) == 0
-  for row in csv.reader(io.StringIO(
-      (out / 'comparison.csv').read_bytes().decode(), newline=''
-  )):  # pyformat: disable
+  for row in csv.reader(
+    io.StringIO((out / 'comparison.csv').read_bytes().decode(), newline='')
+  ):
     _check_harmless(row)
   return _Elements((out / 'comparison.html').read_bytes().decode())
 
@@ -148,7 +148,7 @@ def _plain_comparison(tmp_path_factory) -> _Elements:
 @harness.fuzz(0.3)
 @hypothesis.given(names=st.lists(_names, min_size=2, max_size=2, unique=True))
 def test_names_add_no_element_to_a_comparison(
-    plain_comparison, tmp_path_factory, names
+  plain_comparison, tmp_path_factory, names
 ) -> None:
   folder, want = tmp_path_factory.getbasetemp(), plain_comparison
   assert _comparison(folder, tuple(names)).found == want.found
@@ -175,27 +175,27 @@ def _check_harmless(row: list[str]) -> None:
 
 
 _cells = st.one_of(
-    strategies.text,
-    st.sampled_from(_BEGINNINGS).flatmap(
-        lambda c: strategies.text.map(lambda text: c + text)
-    ),
-    st.sampled_from(["'", "''"]).flatmap(
-        lambda c: strategies.text.map(lambda text: c + text)
-    ),
+  strategies.text,
+  st.sampled_from(_BEGINNINGS).flatmap(
+    lambda c: strategies.text.map(lambda text: c + text)
+  ),
+  st.sampled_from(["'", "''"]).flatmap(
+    lambda c: strategies.text.map(lambda text: c + text)
+  ),
 )
 
 
 @harness.fuzz(4)
 @hypothesis.given(
-    st.lists(_cells, min_size=1, max_size=4, unique=True).flatmap(
-        lambda header: st.tuples(
-            st.just(header),
-            st.lists(
-                st.lists(_cells, min_size=len(header), max_size=len(header)),
-                max_size=4,
-            ),
-        )
+  st.lists(_cells, min_size=1, max_size=4, unique=True).flatmap(
+    lambda header: st.tuples(
+      st.just(header),
+      st.lists(
+        st.lists(_cells, min_size=len(header), max_size=len(header)),
+        max_size=4,
+      ),
     )
+  )
 )
 def test_no_cell_is_a_formula(table) -> None:
   header, rows = table
@@ -207,12 +207,10 @@ def test_no_cell_is_a_formula(table) -> None:
 
 
 @hypothesis.given(
-    st.lists(
-        st.one_of(
-            st.floats(allow_nan=False, allow_infinity=False), st.integers()
-        ),
-        min_size=1,
-    )
+  st.lists(
+    st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers()),
+    min_size=1,
+  )
 )
 def test_numbers_stay_numbers(numbers: list[float]) -> None:
   texts = [repr(number) for number in numbers]

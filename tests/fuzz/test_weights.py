@@ -67,11 +67,11 @@ class _Runs:
 
 _COMMAND = 'touch marker ../marker "$HOME/marker"'
 _CALLS = [
-    _Runs(os.system, (_COMMAND,)),
-    _Runs(eval, (f'__import__("os").system({_COMMAND!r})',)),
-    _Runs(exec, ('open("marker", "w")',)),
-    _Runs(getattr, ('x', 'upper')),
-    _Runs(open, ('marker', 'w')),
+  _Runs(os.system, (_COMMAND,)),
+  _Runs(eval, (f'__import__("os").system({_COMMAND!r})',)),
+  _Runs(exec, ('open("marker", "w")',)),
+  _Runs(getattr, ('x', 'upper')),
+  _Runs(open, ('marker', 'w')),
 ]
 
 
@@ -80,7 +80,7 @@ _CALLS = [
 @pytest.mark.parametrize('call', range(len(_CALLS)))
 @pytest.mark.parametrize('inside', [False, True])
 def test_pickles_run_nothing(
-    container: str, protocol: int, call: int, inside: bool
+  container: str, protocol: int, call: int, inside: bool
 ) -> None:
   top = {'state_dict': {'x': _CALLS[call]}} if inside else _CALLS[call]
   program = pickle.dumps(top, protocol)
@@ -91,24 +91,76 @@ def test_pickles_run_nothing(
 
 # Opcodes by which a pickle calls, looks up or builds.
 _WORDS = st.sampled_from([
-    b'(', b')', b']', b'}', b'.', b'0', b'1', b'2', b'N', b'K\x01', b'K\0',
-    b'I9\n', b'I-1\n', b'L99L\n', b'F1e400\n', b'Vx\n', b"S'x'\n",
-    b'X\1\0\0\0a', b'\x8c\1a', b'C\1a', b't', b'\x85', b'\x86', b'\x87',
-    b'l', b'd', b'a', b'e', b's', b'u', b'R', b'b', b'o', b'Q', b'Px\n',
-    b'q\0', b'h\0', b'q\1', b'h\1', b'\x94', b'\x81', b'\x92', b'\x93', b'\x8f',
-    b'\x90', b'\x91', b'\x88', b'\x82\1', b'\x95' + bytes(8),
-    b'\x96' + struct.pack('<Q', 2**40),
-    b'\x8d' + struct.pack('<Q', 2**62), b'\x8e' + struct.pack('<Q', 2**31),
-    b'\x8b\xff\xff\xff\x7f', b'r\xff\xff\xff\x7f', b'j\xff\xff\xff\x7f',
-    b'cos\nsystem\n', b'cbuiltins\neval\n', b'ctorch\nFloatStorage\n',
-    b'ctorch._utils\n_rebuild_tensor_v2\n', b'ccollections\nOrderedDict\n',
-    b'ctorch._utils\n_rebuild_parameter\n', b'ios\nsystem\n', b'\x97', b'\x98',
-])  # pyformat: disable
+  b'(',
+  b')',
+  b']',
+  b'}',
+  b'.',
+  b'0',
+  b'1',
+  b'2',
+  b'N',
+  b'K\x01',
+  b'K\0',
+  b'I9\n',
+  b'I-1\n',
+  b'L99L\n',
+  b'F1e400\n',
+  b'Vx\n',
+  b"S'x'\n",
+  b'X\1\0\0\0a',
+  b'\x8c\1a',
+  b'C\1a',
+  b't',
+  b'\x85',
+  b'\x86',
+  b'\x87',
+  b'l',
+  b'd',
+  b'a',
+  b'e',
+  b's',
+  b'u',
+  b'R',
+  b'b',
+  b'o',
+  b'Q',
+  b'Px\n',
+  b'q\0',
+  b'h\0',
+  b'q\1',
+  b'h\1',
+  b'\x94',
+  b'\x81',
+  b'\x92',
+  b'\x93',
+  b'\x8f',
+  b'\x90',
+  b'\x91',
+  b'\x88',
+  b'\x82\1',
+  b'\x95' + bytes(8),
+  b'\x96' + struct.pack('<Q', 2**40),
+  b'\x8d' + struct.pack('<Q', 2**62),
+  b'\x8e' + struct.pack('<Q', 2**31),
+  b'\x8b\xff\xff\xff\x7f',
+  b'r\xff\xff\xff\x7f',
+  b'j\xff\xff\xff\x7f',
+  b'cos\nsystem\n',
+  b'cbuiltins\neval\n',
+  b'ctorch\nFloatStorage\n',
+  b'ctorch._utils\n_rebuild_tensor_v2\n',
+  b'ccollections\nOrderedDict\n',
+  b'ctorch._utils\n_rebuild_parameter\n',
+  b'ios\nsystem\n',
+  b'\x97',
+  b'\x98',
+])
 
 
 @harness.fuzz(4)
 @hypothesis.given(
-    st.lists(_WORDS, max_size=40), st.sampled_from(['zip', 'legacy', 'bare'])
+  st.lists(_WORDS, max_size=40), st.sampled_from(['zip', 'legacy', 'bare'])
 )
 def test_any_program(words: list[bytes], container: str) -> None:
   program = b'\x80\x02' + b''.join(words) + b'.'
@@ -121,23 +173,23 @@ def test_any_program(words: list[bytes], container: str) -> None:
 _WIDE = b')' + b'2\x86' * 60
 _DEEP = b')' + b'\x85' * 1_000_000
 _USES = {
-    'key': b'}%sNs',
-    'key of many': b'}(%sNu',
-    'key of a dict from a list': b'(%sNd',
-    'key of an ordered dict': b'ccollections\nOrderedDict\n](%sN\x86\x85R',
-    'key in a list for an ordered dict': (
-        b'ccollections\nOrderedDict\n](%sNtea\x85R'
-    ),
-    'member of a set': b'\x8f(%s\x90',
-    'member of a frozen set': b'(%s\x91',
-    'kind of a storage': b'(X\7\0\0\0storage%sX\1\0\0\0kNK\1tQ',
-    'length of a storage': (
-        b'(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0kN%stQ'
-        b'(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0kN%stQ'
-    ),
-    'state': b'ccollections\nOrderedDict\n)R}%sNsb',
-    'value': b'}X\1\0\0\0k%ss',
-    'top': b'%s',
+  'key': b'}%sNs',
+  'key of many': b'}(%sNu',
+  'key of a dict from a list': b'(%sNd',
+  'key of an ordered dict': b'ccollections\nOrderedDict\n](%sN\x86\x85R',
+  'key in a list for an ordered dict': (
+    b'ccollections\nOrderedDict\n](%sNtea\x85R'
+  ),
+  'member of a set': b'\x8f(%s\x90',
+  'member of a frozen set': b'(%s\x91',
+  'kind of a storage': b'(X\7\0\0\0storage%sX\1\0\0\0kNK\1tQ',
+  'length of a storage': (
+    b'(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0kN%stQ'
+    b'(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0kN%stQ'
+  ),
+  'state': b'ccollections\nOrderedDict\n)R}%sNsb',
+  'value': b'}X\1\0\0\0k%ss',
+  'top': b'%s',
 }
 
 
@@ -156,25 +208,34 @@ def test_keys_of_storages_that_grow() -> None:
   assert _check(b''.join([*heads, program])).outcome == 'refused'
 
 
-_LARGE = st.sampled_from(
-    [0, 1, 3, 2**16, 2**31, 2**32, 2**62, 2**63, 2**64, -1]
-)
+_LARGE = st.sampled_from([
+  0,
+  1,
+  3,
+  2**16,
+  2**31,
+  2**32,
+  2**62,
+  2**63,
+  2**64,
+  -1,
+])
 
 
 @harness.fuzz(2)
 @hypothesis.given(
-    st.sampled_from(['F32', 'BF16', 'U8', 'F8_E4M3', 'C64', 'x', '']),
-    st.lists(_LARGE, max_size=4),
-    _LARGE,
-    _LARGE,
-    st.sampled_from([0, 8, -1]),
-    strategies.text,
+  st.sampled_from(['F32', 'BF16', 'U8', 'F8_E4M3', 'C64', 'x', '']),
+  st.lists(_LARGE, max_size=4),
+  _LARGE,
+  _LARGE,
+  st.sampled_from([0, 8, -1]),
+  strategies.text,
 )
 def test_safetensors_that_lie(
-    dtype: str, shape: list[int], start: int, end: int, more: int, name: str
+  dtype: str, shape: list[int], start: int, end: int, more: int, name: str
 ) -> None:
   head = json.dumps({
-      name: {'dtype': dtype, 'shape': shape, 'data_offsets': [start, end]}
+    name: {'dtype': dtype, 'shape': shape, 'data_offsets': [start, end]}
   }).encode()
   length = max(0, len(head) + more)
   _check(struct.pack('<Q', length) + head + bytes(24))
@@ -182,18 +243,25 @@ def test_safetensors_that_lie(
 
 @harness.fuzz()
 @hypothesis.given(
-    st.lists(_LARGE, max_size=3), st.lists(_LARGE, max_size=3), _LARGE, _LARGE
+  st.lists(_LARGE, max_size=3), st.lists(_LARGE, max_size=3), _LARGE, _LARGE
 )
 def test_checkpoints_that_lie(
-    shape: list[int], strides: list[int], offset: int, length: int
+  shape: list[int], strides: list[int], offset: int, length: int
 ) -> None:
   plain = lambda value: pickle.dumps(value, 2)[2:-1]
   program = b''.join([
-      b'\x80\x02}X\1\0\0\0xctorch._utils\n_rebuild_tensor_v2\n((',
-      plain('storage'), b'ctorch\nFloatStorage\n', plain('0'), plain('cpu'),
-      plain(length), b'tQ', plain(offset), plain(tuple(shape)),
-      plain(tuple(strides)), b'\x89})tRs.',
-  ])  # pyformat: disable
+    b'\x80\x02}X\1\0\0\0xctorch._utils\n_rebuild_tensor_v2\n((',
+    plain('storage'),
+    b'ctorch\nFloatStorage\n',
+    plain('0'),
+    plain('cpu'),
+    plain(length),
+    b'tQ',
+    plain(offset),
+    plain(tuple(shape)),
+    plain(tuple(strides)),
+    b'\x89})tRs.',
+  ])
   file = io.BytesIO()
   with zipfile.ZipFile(file, 'w') as archive:
     archive.writestr('x/data.pkl', program)
@@ -202,7 +270,7 @@ def test_checkpoints_that_lie(
 
 
 @pytest.mark.parametrize(
-    'target', ['pipe', '/dev/zero', '{outside}', 'weights']
+  'target', ['pipe', '/dev/zero', '{outside}', 'weights']
 )
 def test_paths_that_are_no_files(target: str) -> None:
   if target == 'pipe':

@@ -10,7 +10,8 @@ import stat
 import struct
 import sys
 import traceback
-from typing import Any, BinaryIO
+from typing import Any
+from typing import BinaryIO
 
 from fuzz import broken
 from fuzz import subjects
@@ -21,14 +22,32 @@ from heterojax.errors import UserError
 # Far above all allowances, so that what exceeds one is seen and named.
 _MOST_BYTES = 24 << 30
 _STARTS = (
-    'os.exec', 'os.fork', 'os.forkpty', 'os.posix_spawn', 'os.spawn',
-    'os.system', 'pickle.find_class', 'pty.spawn', 'socket.bind',
-    'socket.connect', 'subprocess.Popen', 'webbrowser.open',
-)  # pyformat: disable
+  'os.exec',
+  'os.fork',
+  'os.forkpty',
+  'os.posix_spawn',
+  'os.spawn',
+  'os.system',
+  'pickle.find_class',
+  'pty.spawn',
+  'socket.bind',
+  'socket.connect',
+  'subprocess.Popen',
+  'webbrowser.open',
+)
 _CHANGES = (
-    'os.chmod', 'os.chown', 'os.link', 'os.mkdir', 'os.remove', 'os.rename',
-    'os.rmdir', 'os.symlink', 'os.truncate', 'os.utime', 'shutil.rmtree',
-)  # pyformat: disable
+  'os.chmod',
+  'os.chown',
+  'os.link',
+  'os.mkdir',
+  'os.remove',
+  'os.rename',
+  'os.rmdir',
+  'os.symlink',
+  'os.truncate',
+  'os.utime',
+  'shutil.rmtree',
+)
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -54,9 +73,9 @@ class Guard:
         return
     elif event in _CHANGES:
       if all(
-          self._is_inside(path)
-          for path in args
-          if isinstance(path, (str, bytes, os.PathLike))
+        self._is_inside(path)
+        for path in args
+        if isinstance(path, (str, bytes, os.PathLike))
       ):
         return
     elif event not in _STARTS or self._is_reader(event, args):
@@ -95,8 +114,13 @@ def _arrange(base: pathlib.Path, given: tuple[Any, ...]) -> pathlib.Path:
 def _snapshot(base: pathlib.Path, folder: pathlib.Path) -> list[tuple]:
   """What lies around an input, and beside its work folder."""
   found = []
-  for top in (base / 'outside', base / 'home', base / 'here', base / 'tmp',
-              folder):  # pyformat: disable
+  for top in (
+    base / 'outside',
+    base / 'home',
+    base / 'here',
+    base / 'tmp',
+    folder,
+  ):
     for where, folders, names in os.walk(top):
       if where == str(folder) and 'work' in folders:
         folders.remove('work')
@@ -130,9 +154,12 @@ def _try(subject: subjects.Subject, folder: pathlib.Path, args) -> tuple:
 
 
 def _judge(
-    subject: subjects.Subject, base: pathlib.Path, given: tuple[Any, ...],
-    guard: Guard, ceiling: int,
-) -> tuple[str, str]:  # pyformat: disable
+  subject: subjects.Subject,
+  base: pathlib.Path,
+  given: tuple[Any, ...],
+  guard: Guard,
+  ceiling: int,
+) -> tuple[str, str]:
   folder = _arrange(base, given)
   before = _snapshot(base, folder)
   guard.seen.clear()
@@ -146,7 +173,7 @@ def _judge(
     return 'changed files', f'{changed[:4]}\n{outcome[1]}'
   if (peak := _peak_bytes()) > ceiling:
     return 'took too much memory', (
-        f'{(peak - ceiling) >> 20} MiB beyond what is allowed\n{outcome[1]}'
+      f'{(peak - ceiling) >> 20} MiB beyond what is allowed\n{outcome[1]}'
     )
   return outcome
 

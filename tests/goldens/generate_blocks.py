@@ -18,30 +18,49 @@ from torchvision.models import efficientnet as torch_efficientnet
 
 # Block of the network, its Keras prefix, and an input size. 2a and 3a stride
 # over an even size, which Keras pads asymmetrically; 9 is an odd one.
-BLOCKS = ((0, 'block1a_', 8), (1, 'block2a_', 8), (3, 'block3a_', 8),
-          (3, 'block3a_', 9), (4, 'block3b_', 6))  # pyformat: disable
+BLOCKS = (
+  (0, 'block1a_', 8),
+  (1, 'block2a_', 8),
+  (3, 'block3a_', 8),
+  (3, 'block3a_', 9),
+  (4, 'block3b_', 6),
+)
 # kernel, stride, in, out, expansion
-SPECS = {0: (3, 1, 32, 16, 1), 1: (3, 2, 16, 24, 6), 3: (5, 2, 24, 40, 6),
-         4: (5, 1, 40, 40, 6)}  # pyformat: disable
+SPECS = {
+  0: (3, 1, 32, 16, 1),
+  1: (3, 2, 16, 24, 6),
+  3: (5, 2, 24, 40, 6),
+  4: (5, 1, 40, 40, 6),
+}
 
 
 def keras_block(rng, index, prefix, size, out, case):
   kernel, stride, width, filters, expansion = SPECS[index]
   inputs = keras.Input((size, size, width))
   outputs = efficientnet.block(
-      inputs, 'swish', 0.0, name=prefix, filters_in=width, filters_out=filters,
-      kernel_size=kernel, strides=stride, expand_ratio=expansion, se_ratio=0.25,
-  )  # pyformat: disable
+    inputs,
+    'swish',
+    0.0,
+    name=prefix,
+    filters_in=width,
+    filters_out=filters,
+    kernel_size=kernel,
+    strides=stride,
+    expand_ratio=expansion,
+    se_ratio=0.25,
+  )
   model = keras.Model(inputs, outputs)
   names = {
-      'Conv2D': ('kernel', 'bias'),
-      'DepthwiseConv2D': ('depthwise_kernel',),
-      'BatchNormalization': ('gamma', 'beta', 'moving_mean', 'moving_variance'),
+    'Conv2D': ('kernel', 'bias'),
+    'DepthwiseConv2D': ('depthwise_kernel',),
+    'BatchNormalization': ('gamma', 'beta', 'moving_mean', 'moving_variance'),
   }
   for layer in model.layers:
     values = [
-        rng.uniform(0.5, 1.5, w.shape) if layer.name.endswith('bn')
-        else rng.normal(0, 0.3, w.shape) for w in layer.get_weights()
+      rng.uniform(0.5, 1.5, w.shape)
+      if layer.name.endswith('bn')
+      else rng.normal(0, 0.3, w.shape)
+      for w in layer.get_weights()
     ]
     if not values:
       continue
@@ -56,7 +75,7 @@ def keras_block(rng, index, prefix, size, out, case):
 def torchvision_block(rng, index, size, out, case):
   kernel, stride, width, filters, expansion = SPECS[index]
   config = torch_efficientnet.MBConvConfig(
-      expansion, kernel, stride, width, filters, 1
+    expansion, kernel, stride, width, filters, 1
   )
   norm = torch.nn.BatchNorm2d
   block = torch_efficientnet.MBConv(config, 0.0, norm).eval()
@@ -84,7 +103,9 @@ def main():
   for index in (1, 3):
     torchvision_block(rng, index, 8, out, f'torchvision/{index}/8')
   path = pathlib.Path(__file__).with_name('blocks.npz')
-  np.savez_compressed(path, **{k: np.asarray(v, np.float32) for k, v in out.items()})
+  np.savez_compressed(
+    path, **{k: np.asarray(v, np.float32) for k, v in out.items()}
+  )
 
 
 if __name__ == '__main__':

@@ -55,15 +55,15 @@ def _randomise_keras(model) -> None:
     if name == 'BatchNormalization':
       width = layer.get_weights()[0].shape
       layer.set_weights([
-          rng.uniform(0.5, 1.5, width),
-          rng.normal(0, 0.3, width),
-          rng.normal(0, 0.3, width),
-          rng.uniform(0.5, 2.0, width),
+        rng.uniform(0.5, 1.5, width),
+        rng.normal(0, 0.3, width),
+        rng.normal(0, 0.3, width),
+        rng.uniform(0.5, 2.0, width),
       ])
     elif name != 'Normalization':
       layer.set_weights([
-          w + rng.normal(0, 0.02, w.shape) if w.ndim == 1 else w
-          for w in layer.get_weights()
+        w + rng.normal(0, 0.02, w.shape) if w.ndim == 1 else w
+        for w in layer.get_weights()
       ])
 
 
@@ -71,8 +71,11 @@ def _keras_outputs(model, x):
   """Feature map and logits of a Keras EfficientNet with its top."""
   top = model.get_layer('predictions')
   pooled = keras.Model(
-      model.input,
-      [model.get_layer('top_activation').output, model.get_layer('avg_pool').output],
+    model.input,
+    [
+      model.get_layer('top_activation').output,
+      model.get_layer('avg_pool').output,
+    ],
   )
   feature_map, mean = (np.asarray(v) for v in pooled(x, training=False))
   kernel, bias = (np.asarray(w, np.float64) for w in top.get_weights())
@@ -84,7 +87,7 @@ def test_keras_b0(tmp_path: pathlib.Path, ending: str) -> None:
   path = tmp_path / f'model.{ending}'
   for size in SIZES:
     model = keras.applications.EfficientNetB0(
-        weights=None, input_shape=(size, size, 3)
+      weights=None, input_shape=(size, size, 3)
     )
     if path.exists():  # Keras fixes its padding at construction.
       model.load_weights(path)
@@ -104,8 +107,8 @@ def test_keras_b0_imagenet(tmp_path: pathlib.Path, monkeypatch) -> None:
   The published file is not at hand, so Keras is given one of its own making in
   the published layout, with the statistics that the published one holds.
   """
-  from keras.src.applications import efficientnet as module
   import h5py
+  from keras.src.applications import efficientnet as module
   from keras.src.legacy.saving import legacy_h5_format
 
   source = keras.applications.EfficientNetB0(weights=None, include_top=False)
@@ -114,9 +117,9 @@ def test_keras_b0_imagenet(tmp_path: pathlib.Path, monkeypatch) -> None:
     if type(layer).__name__ == 'Normalization':
       mean, variance, count = layer.get_weights()
       layer.set_weights([
-          np.reshape([0.485, 0.456, 0.406], mean.shape),
-          np.reshape([0.229, 0.224, 0.225], variance.shape),
-          count,
+        np.reshape([0.485, 0.456, 0.406], mean.shape),
+        np.reshape([0.229, 0.224, 0.225], variance.shape),
+        count,
       ])
   path = tmp_path / 'efficientnetb0_notop.h5'
   with h5py.File(path, 'w') as file:
@@ -124,7 +127,7 @@ def test_keras_b0_imagenet(tmp_path: pathlib.Path, monkeypatch) -> None:
   monkeypatch.setattr(module.file_utils, 'get_file', lambda *a, **k: str(path))
   x = _images(224)
   model = keras.applications.EfficientNetB0(
-      weights='imagenet', include_top=False, input_shape=(224, 224, 3)
+    weights='imagenet', include_top=False, input_shape=(224, 224, 3)
   )
   want = np.asarray(model(x, training=False))
 
@@ -142,9 +145,9 @@ def test_keras_b0_imagenet(tmp_path: pathlib.Path, monkeypatch) -> None:
   # Through the cache, as weights='imagenet' finds it.
   published = imagenet._PUBLISHED['efficientnet_b0']  # pylint: disable=protected-access
   monkeypatch.setitem(
-      imagenet._PUBLISHED,  # pylint: disable=protected-access
-      'efficientnet_b0',
-      published._replace(digest=md5),
+    imagenet._PUBLISHED,  # pylint: disable=protected-access
+    'efficientnet_b0',
+    published._replace(digest=md5),
   )
   monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path))
   assert backbones.load('efficientnet_b0').source == 'keras_imagenet'
@@ -155,10 +158,10 @@ def _randomise_torch(model) -> None:
   for module in model.modules():
     if isinstance(module, torch.nn.BatchNorm2d):
       for tensor, low, high in (
-          (module.weight.data, 0.5, 1.5),
-          (module.bias.data, -0.3, 0.3),
-          (module.running_mean, -0.3, 0.3),
-          (module.running_var, 0.5, 2.0),
+        (module.weight.data, 0.5, 1.5),
+        (module.bias.data, -0.3, 0.3),
+        (module.running_mean, -0.3, 0.3),
+        (module.running_var, 0.5, 2.0),
       ):
         tensor.uniform_(low, high, generator=generator)
 
@@ -184,10 +187,10 @@ def test_torchvision_b0(tmp_path: pathlib.Path) -> None:
   published = torchvision.models.EfficientNet_B0_Weights.IMAGENET1K_V1
   transform = published.transforms()
   np.testing.assert_allclose(
-      np.ravel(backbone.params['mean']), 255 * np.array(transform.mean)
+    np.ravel(backbone.params['mean']), 255 * np.array(transform.mean)
   )
   np.testing.assert_allclose(
-      np.ravel(backbone.params['std']), 255 * np.array(transform.std), rtol=1e-6
+    np.ravel(backbone.params['std']), 255 * np.array(transform.std), rtol=1e-6
   )
   for size in SIZES:
     x = _images(size)
@@ -197,16 +200,16 @@ def test_torchvision_b0(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'name,source,architecture',
-    [
-        ('efficientnet_b0', 'timm', 'efficientnet_b0'),
-        ('tf_efficientnet_b0', 'timm_tf', 'efficientnet_b0'),
-        ('efficientnet_lite0', 'timm', 'efficientnet_lite0'),
-        ('tf_efficientnet_lite0', 'timm_tf', 'efficientnet_lite0'),
-    ],
+  'name,source,architecture',
+  [
+    ('efficientnet_b0', 'timm', 'efficientnet_b0'),
+    ('tf_efficientnet_b0', 'timm_tf', 'efficientnet_b0'),
+    ('efficientnet_lite0', 'timm', 'efficientnet_lite0'),
+    ('tf_efficientnet_lite0', 'timm_tf', 'efficientnet_lite0'),
+  ],
 )
 def test_timm(
-    tmp_path: pathlib.Path, name: str, source: str, architecture: str
+  tmp_path: pathlib.Path, name: str, source: str, architecture: str
 ) -> None:
   model = timm.create_model(name, pretrained=False).eval()
   _randomise_torch(model)
@@ -218,7 +221,7 @@ def test_timm(
   config = model.pretrained_cfg
   for key in ('mean', 'std'):
     np.testing.assert_allclose(
-        np.ravel(backbone.params[key]), 255 * np.array(config[key]), rtol=1e-6
+      np.ravel(backbone.params[key]), 255 * np.array(config[key]), rtol=1e-6
     )
   for size in SIZES:
     x = _images(size)
@@ -236,14 +239,14 @@ def test_lite0_with_its_real_weights() -> None:
   for size in SIZES:
     # Static padding is made for one image size.
     blocks, global_params = efficientnet_lite_pytorch.utils.get_model_params(
-        'efficientnet-lite0', {'image_size': size}
+      'efficientnet-lite0', {'image_size': size}
     )
     model = efficientnet_lite_pytorch.EfficientNet(blocks, global_params)
     model.load_state_dict(torch.load(path))
     model.eval()
     x = _images(size)
     images = torch.from_numpy(
-        ((x - 127) / 128).astype(np.float32).transpose(0, 3, 1, 2)
+      ((x - 127) / 128).astype(np.float32).transpose(0, 3, 1, 2)
     )
     with torch.no_grad():
       features = _nhwc(model.extract_features(images))
@@ -254,7 +257,7 @@ def test_uint8_and_float_images_agree() -> None:
   backbone = backbones.load('efficientnet_lite0')
   x = _images(64).astype(np.uint8)
   np.testing.assert_array_equal(
-      backbone.pooled(x), backbone.pooled(jnp.asarray(x, jnp.float32))
+    backbone.pooled(x), backbone.pooled(jnp.asarray(x, jnp.float32))
   )
 
 
@@ -277,7 +280,7 @@ def test_resnet18(tmp_path: pathlib.Path, library: str) -> None:
   backbone = backbones.load('resnet18', path, library)
   for key, value in (('mean', mean), ('std', std)):
     np.testing.assert_allclose(
-        np.ravel(backbone.params[key]), 255 * np.array(value), rtol=1e-6
+      np.ravel(backbone.params[key]), 255 * np.array(value), rtol=1e-6
     )
   for size in SIZES:
     x = _images(size)
@@ -311,7 +314,7 @@ def test_vgg16_of_torch(monkeypatch, library: str) -> None:
   assert backbone.source == library
   for key, value in (('mean', mean), ('std', std)):
     np.testing.assert_allclose(
-        np.ravel(backbone.params[key]), 255 * np.array(value), rtol=1e-6
+      np.ravel(backbone.params[key]), 255 * np.array(value), rtol=1e-6
     )
   for size in SIZES:
     x = _images(size)
@@ -352,9 +355,9 @@ def test_vgg16_of_keras_with_its_top(monkeypatch) -> None:
   model = keras.applications.VGG16(weights=None, classifier_activation=None)
   _randomise_keras_biases(model)
   entries = {
-      f'{layer.name}/{weight.name}': np.asarray(weight)
-      for layer in model.layers
-      for weight in layer.weights
+    f'{layer.name}/{weight.name}': np.asarray(weight)
+    for layer in model.layers
+    for weight in layer.weights
   }
   backbone = backbones.load('vgg16', _given(monkeypatch, entries, 'keras'))
   x = _images(224)
@@ -363,7 +366,7 @@ def test_vgg16_of_keras_with_its_top(monkeypatch) -> None:
 
 
 def _assert_step_equal(
-    backbone, x, direction, pooled, entries, rounding: float
+  backbone, x, direction, pooled, entries, rounding: float
 ) -> None:
   """One step of training: outputs, running statistics and gradients.
 
@@ -385,7 +388,7 @@ def _assert_step_equal(
     def loss(trained):
       network = nnx.merge_state(trained, rest)
       got, new = backbones.forward_training(
-          backbone.graphdef, {**params, 'network': network}, x
+        backbone.graphdef, {**params, 'network': network}, x
       )
       return jnp.sum(got * direction), (got, new)
 
@@ -411,15 +414,15 @@ def _assert_step_equal(
 
 
 @pytest.mark.parametrize(
-    'name,source,architecture',
-    [
-        ('resnet18', 'timm', 'resnet18'),
-        ('efficientnet_b0', 'timm', 'efficientnet_b0'),
-        ('tf_efficientnet_lite0', 'timm_tf', 'efficientnet_lite0'),
-    ],
+  'name,source,architecture',
+  [
+    ('resnet18', 'timm', 'resnet18'),
+    ('efficientnet_b0', 'timm', 'efficientnet_b0'),
+    ('tf_efficientnet_lite0', 'timm_tf', 'efficientnet_lite0'),
+  ],
 )
 def test_training_step_of_torch(
-    tmp_path: pathlib.Path, name: str, source: str, architecture: str
+  tmp_path: pathlib.Path, name: str, source: str, architecture: str
 ) -> None:
   model = timm.create_model(name, pretrained=False, num_classes=0)
   _randomise_torch(model)
@@ -441,7 +444,7 @@ def test_training_step_of_torch(
 def test_training_step_of_keras(tmp_path: pathlib.Path) -> None:
   keras.utils.clear_session()
   model = keras.applications.EfficientNetB0(
-      weights=None, include_top=False, pooling='avg', input_shape=(96, 96, 3)
+    weights=None, include_top=False, pooling='avg', input_shape=(96, 96, 3)
   )
   _randomise_keras(model)
   for layer in model.layers:
@@ -455,20 +458,20 @@ def test_training_step_of_keras(tmp_path: pathlib.Path) -> None:
 
   def loss(trained, rest):
     pooled, rest = model.stateless_call(
-        trained, rest, x.astype(np.float32), training=True
+      trained, rest, x.astype(np.float32), training=True
     )
     return jnp.sum(pooled * direction), (pooled, rest)
 
   trained, rest = model.trainable_variables, model.non_trainable_variables
   gradients, (pooled, moved) = jax.jit(jax.grad(loss, has_aux=True))(
-      [v.value for v in trained], [v.value for v in rest]
+    [v.value for v in trained], [v.value for v in rest]
   )
   values = dict(zip([v.path for v in trained], gradients, strict=True))
   values |= dict(zip([v.path for v in rest], moved, strict=True))
   entries = {
-      key.replace('dwconv/kernel', 'dwconv/depthwise_kernel'): np.asarray(value)
-      for key, value in values.items()
-      if 'seed' not in key
+    key.replace('dwconv/kernel', 'dwconv/depthwise_kernel'): np.asarray(value)
+    for key, value in values.items()
+    if 'seed' not in key
   }
   # Keras on JAX knows no double precision.
   with jax.enable_x64(True):

@@ -10,13 +10,13 @@ from PIL import Image
 import pytest
 
 from heterojax import backbones
-from heterojax import checkpoint
 from heterojax import features
 from heterojax import finetuning
 from heterojax.datasets import augmentation
 from heterojax.datasets import sources
 from heterojax.heads import head
 from heterojax.heads.order import batch_order
+from heterojax.run import checkpoint
 
 torch = pytest.importorskip('torch')
 timm = pytest.importorskip('timm')
@@ -24,25 +24,25 @@ timm = pytest.importorskip('timm')
 _SIZE, _BATCH, _STEPS = 64, 4, 3
 _RATE, _DECAY = 1e-3, 0.1
 _KERNELS = {
-    'stem': 'conv_stem',
-    'blocks.0.depthwise': 'blocks.0.0.conv_dw',
-    'blocks.3.depthwise': 'blocks.2.0.conv_dw',  # 5 x 5 with stride 2.
-    'blocks.7.expand': 'blocks.3.2.conv_pw',
-    'top': 'conv_head',
+  'stem': 'conv_stem',
+  'blocks.0.depthwise': 'blocks.0.0.conv_dw',
+  'blocks.3.depthwise': 'blocks.2.0.conv_dw',  # 5 x 5 with stride 2.
+  'blocks.7.expand': 'blocks.3.2.conv_pw',
+  'top': 'conv_head',
 }
 # Before an activation: the bias of a projection has no gradient, because the
 # next batch norm takes it away.
 _NORMS = {
-    'stem': 'bn1',
-    'blocks.7.depthwise': 'blocks.3.2.bn2',
-    'blocks.15.depthwise': 'blocks.6.0.bn2',
-    'top': 'bn2',
+  'stem': 'bn1',
+  'blocks.7.depthwise': 'blocks.3.2.bn2',
+  'blocks.15.depthwise': 'blocks.6.0.bn2',
+  'top': 'bn2',
 }
 _LEAVES = {
-    'scale': 'weight',
-    'bias': 'bias',
-    'mean': 'running_mean',
-    'var': 'running_var',
+  'scale': 'weight',
+  'bias': 'bias',
+  'mean': 'running_mean',
+  'var': 'running_var',
 }
 
 
@@ -67,13 +67,13 @@ def _pictures(folder: pathlib.Path, count: int) -> list[features.Picture]:
     image = image.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC)
     image.save(folder / f'{i}.png')
   return [
-      features.Picture(f'{i}.png', augmentation.IDENTITY) for i in range(count)
+    features.Picture(f'{i}.png', augmentation.IDENTITY) for i in range(count)
   ]
 
 
 def _tensor(folder: pathlib.Path, rows: np.ndarray) -> 'torch.Tensor':
   pixels = np.stack([
-      np.asarray(Image.open(folder / f'{r}.png'), np.float64) for r in rows
+    np.asarray(Image.open(folder / f'{r}.png'), np.float64) for r in rows
   ])
   return torch.tensor((pixels - 127.5) / 127.5).permute(0, 3, 1, 2)
 
@@ -115,45 +115,48 @@ def test_three_steps(tmp_path: pathlib.Path, model: 'torch.nn.Module') -> None:
   torch.save(model.float().state_dict(), tmp_path / 'lite0.pth')
   model = model.double()
   backbone = backbones.load(
-      'efficientnet_lite0', tmp_path / 'lite0.pth', 'timm_tf', trainable=True
+    'efficientnet_lite0', tmp_path / 'lite0.pth', 'timm_tf', trainable=True
   )
   n = _BATCH * _STEPS
   pictures = _pictures(tmp_path, n + 4)
   y = np.arange(n + 4) % 2
   job = finetuning.Job(
-      np.arange(n), np.arange(n, n + 4), np.zeros(0, int), jax.random.key(1),
-      jax.random.key(2),
-  )  # pyformat: disable
+    np.arange(n),
+    np.arange(n, n + 4),
+    np.zeros(0, int),
+    jax.random.key(1),
+    jax.random.key(2),
+  )
   got, _ = finetuning.fine_tune(
-      _in_double(backbone),
-      sources.Files(tmp_path),
-      pictures,
-      y,
-      job,
-      finetuning.Tuning(
-          'classification', (), 1, 1, _BATCH, _RATE, _DECAY, 'val_loss'
-      ),
-      features.Extraction('avg', _SIZE, 'keras', _BATCH, 2),
-      tmp_path / 'job',
-      contents=[''] * (n + 4),
+    _in_double(backbone),
+    sources.Files(tmp_path),
+    pictures,
+    y,
+    job,
+    finetuning.Tuning(
+      'classification', (), 1, 1, _BATCH, _RATE, _DECAY, 'val_loss'
+    ),
+    features.Extraction('avg', _SIZE, 'keras', _BATCH, 2),
+    tmp_path / 'job',
+    contents=[''] * (n + 4),
   )
 
   top = head.init(job.init_key, 1280)
   kernel = torch.tensor(np.array(top.kernel, np.float64), requires_grad=True)
   bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
   named = [
-      (name, value)
-      for name, value in model.named_parameters()
-      if not name.startswith('classifier')
+    (name, value)
+    for name, value in model.named_parameters()
+    if not name.startswith('classifier')
   ]
   values = [value for _, value in named] + [kernel, bias]
   moments = [
-      (value.ndim == 4, np.zeros(value.shape), np.zeros(value.shape))
-      for _, value in named
+    (value.ndim == 4, np.zeros(value.shape), np.zeros(value.shape))
+    for _, value in named
   ]
   moments += [
-      (decays, np.zeros(value.shape), np.zeros(value.shape))
-      for decays, value in ((True, kernel), (False, bias))
+    (decays, np.zeros(value.shape), np.zeros(value.shape))
+    for decays, value in ((True, kernel), (False, bias))
   ]
   start = {k: v.numpy().copy() for k, v in model.state_dict().items()}
   order = np.asarray(batch_order(job.order_key, 0, n, n))
@@ -163,7 +166,7 @@ def test_three_steps(tmp_path: pathlib.Path, model: 'torch.nn.Module') -> None:
     rows = order[(count - 1) * _BATCH : count * _BATCH]
     pooled = model.forward_features(_tensor(tmp_path, rows)).mean(dim=(2, 3))
     loss = torch.nn.functional.binary_cross_entropy_with_logits(
-        pooled @ kernel + bias, torch.tensor(y[rows], dtype=torch.float64)
+      pooled @ kernel + bias, torch.tensor(y[rows], dtype=torch.float64)
     )
     for value in values:
       value.grad = None

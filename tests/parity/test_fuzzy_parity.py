@@ -17,7 +17,7 @@ def test_is_cmeans(fuzzifier: float, k: int) -> None:
   x = centers[rng.integers(k, size=200)] + rng.normal(size=(200, 6)) + 3
   init = rng.dirichlet(np.ones(k), 200)
   places, u, _, _, losses, n_iter, _ = skfuzzy.cmeans(
-      x.T, k, fuzzifier, 1e-5, 300, init=init.T
+    x.T, k, fuzzifier, 1e-5, 300, init=init.T
   )
   got = fuzzy_kmeans(x, k, fuzzifier=fuzzifier, init=init, tol=1e-5)
   assert int(got.n_iter) == n_iter
@@ -27,7 +27,7 @@ def test_is_cmeans(fuzzifier: float, k: int) -> None:
   new = rng.normal(size=(30, 6)) + 3
   want = skfuzzy.cmeans_predict(new.T, places, fuzzifier, 1e-5, 300, seed=0)[0]
   np.testing.assert_allclose(
-      np.asarray(fuzzy.memberships(new, places, fuzzifier)), want.T, atol=1e-10
+    np.asarray(fuzzy.memberships(new, places, fuzzifier)), want.T, atol=1e-10
   )
 
 
@@ -36,5 +36,5 @@ def test_a_sample_on_a_center_is_its_limit() -> None:
   x = np.array([[0.0, 0.0], [4.0, 4.0]])
   want = skfuzzy.cmeans_predict(x.T, centers, 2.0, 1e-5, 300, seed=0)[0]
   np.testing.assert_allclose(
-      np.asarray(fuzzy.memberships(x, centers)), want.T, atol=1e-12
+    np.asarray(fuzzy.memberships(x, centers)), want.T, atol=1e-12
   )

@@ -8,13 +8,20 @@ from heterojax.datasets import images
 tf = pytest.importorskip('tensorflow')
 
 
-@pytest.mark.parametrize(('height', 'width', 'size'), [
-    (128, 128, 224), (512, 512, 224), (1024, 1024, 193), (1728, 2592, 224),
-    (2500, 2048, 299), (31, 17, 224),
-])  # pyformat: disable
+@pytest.mark.parametrize(
+  ('height', 'width', 'size'),
+  [
+    (128, 128, 224),
+    (512, 512, 224),
+    (1024, 1024, 193),
+    (1728, 2592, 224),
+    (2500, 2048, 299),
+    (31, 17, 224),
+  ],
+)
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
 def test_resize_is_tensorflows(
-    height: int, width: int, size: int, dtype: type
+  height: int, width: int, size: int, dtype: type
 ) -> None:
   rng = np.random.default_rng(0)
   image = rng.uniform(0, 255, (height, width, 3)).astype(dtype)

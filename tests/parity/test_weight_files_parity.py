@@ -15,16 +15,16 @@ keras = pytest.importorskip('keras')
 safetensors_torch = pytest.importorskip('safetensors.torch')
 
 _DTYPES = (
-    torch.bfloat16,
-    torch.bool,
-    torch.float16,
-    torch.float32,
-    torch.float64,
-    torch.int16,
-    torch.int32,
-    torch.int64,
-    torch.int8,
-    torch.uint8,
+  torch.bfloat16,
+  torch.bool,
+  torch.float16,
+  torch.float32,
+  torch.float64,
+  torch.int16,
+  torch.int32,
+  torch.int64,
+  torch.int8,
+  torch.uint8,
 )
 
 
@@ -37,14 +37,14 @@ def _tensors() -> dict:
   base = torch.arange(24.0).reshape(2, 3, 4)
   named = {str(dtype): torch.arange(5).to(dtype) for dtype in _DTYPES}
   return named | {
-      'base': base,
-      'transposed': base.permute(2, 0, 1),
-      'sliced': base[:, 1:, ::2],
-      'shared': base[1],
-      'expanded': torch.tensor([3.0]).expand(4),
-      'scalar': torch.tensor(7),
-      'empty': torch.zeros(0, 3),
-      'parameter': torch.nn.Parameter(torch.ones(2)),
+    'base': base,
+    'transposed': base.permute(2, 0, 1),
+    'sliced': base[:, 1:, ::2],
+    'shared': base[1],
+    'expanded': torch.tensor([3.0]).expand(4),
+    'scalar': torch.tensor(7),
+    'empty': torch.zeros(0, 3),
+    'parameter': torch.nn.Parameter(torch.ones(2)),
   }
 
 
@@ -61,14 +61,14 @@ def test_torch_save(tmp_path, zipped, protocol):
   path = tmp_path / 'x.pth'
   tensors = _tensors()
   torch.save(
-      {'state_dict': tensors, 'epoch': 3},
-      path,
-      pickle_protocol=protocol,
-      _use_new_zipfile_serialization=zipped,
+    {'state_dict': tensors, 'epoch': 3},
+    path,
+    pickle_protocol=protocol,
+    _use_new_zipfile_serialization=zipped,
   )
   _check_equal(
-      weight_files.read(path).entries,
-      {name: _numpy(tensor) for name, tensor in tensors.items()},
+    weight_files.read(path).entries,
+    {name: _numpy(tensor) for name, tensor in tensors.items()},
   )
 
 
@@ -80,9 +80,9 @@ def test_torch_module(tmp_path, zipped):
   with pytest.raises(UserError, match='names .torch.nn.modules'):
     weight_files.read(path)
   torch.save(
-      torch.nn.DataParallel(model).state_dict(),
-      path,
-      _use_new_zipfile_serialization=zipped,
+    torch.nn.DataParallel(model).state_dict(),
+    path,
+    _use_new_zipfile_serialization=zipped,
   )
   expected = {k: _numpy(v) for k, v in model.state_dict().items()}
   _check_equal(weight_files.read(path).entries, expected)
@@ -94,14 +94,14 @@ def test_safetensors_save(tmp_path):
   tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
   safetensors_torch.save_file(tensors, path)
   _check_equal(
-      weight_files.read(path).entries,
-      {name: _numpy(tensor) for name, tensor in tensors.items()},
+    weight_files.read(path).entries,
+    {name: _numpy(tensor) for name, tensor in tensors.items()},
   )
 
 
 def test_keras_layouts_agree(tmp_path):
   legacy_h5_format = pytest.importorskip(
-      'keras.src.legacy.saving.legacy_h5_format'
+    'keras.src.legacy.saving.legacy_h5_format'
   )
   # Models of other tests would make this one's layers 'normalization_6'.
   keras.utils.clear_session()
@@ -128,14 +128,14 @@ def test_keras_layouts_agree(tmp_path):
 
 def test_keras_model_in_model(tmp_path):
   inner = keras.applications.EfficientNetB0(
-      weights=None, include_top=False, pooling='avg'
+    weights=None, include_top=False, pooling='avg'
   )
   model = keras.Sequential([
-      keras.Input((224, 224, 3)),
-      keras.layers.RandomFlip(),
-      inner,
-      keras.layers.Dropout(0.5),
-      keras.layers.Dense(2, name='head'),
+    keras.Input((224, 224, 3)),
+    keras.layers.RandomFlip(),
+    inner,
+    keras.layers.Dropout(0.5),
+    keras.layers.Dense(2, name='head'),
   ])
   model.compile(optimizer='adam', loss='mse')
   model.save_weights(tmp_path / 'new.weights.h5')

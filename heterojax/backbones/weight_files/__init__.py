@@ -18,23 +18,21 @@ from heterojax.backbones.weight_files import keras_h5
 from heterojax.backbones.weight_files import torch_pth
 from heterojax.errors import UserError
 
-_ACCEPTED = (
-    'a Keras .h5 file, a PyTorch .pth checkpoint or a .safetensors file'
-)
+_ACCEPTED = 'a Keras .h5 file, a PyTorch .pth checkpoint or a .safetensors file'
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
 _ZIP_MAGIC = b'PK\x03\x04'
 _PICKLE_MAGIC = b'\x80'
 _SAFETENSORS_DTYPES = {
-    'BF16': ml_dtypes.bfloat16,
-    'BOOL': np.bool_,
-    'F16': np.float16,
-    'F32': np.float32,
-    'F64': np.float64,
-    'I16': np.int16,
-    'I32': np.int32,
-    'I64': np.int64,
-    'I8': np.int8,
-    'U8': np.uint8,
+  'BF16': ml_dtypes.bfloat16,
+  'BOOL': np.bool_,
+  'F16': np.float16,
+  'F32': np.float32,
+  'F64': np.float64,
+  'I16': np.int16,
+  'I32': np.int32,
+  'I64': np.int64,
+  'I8': np.int8,
+  'U8': np.uint8,
 }
 
 
@@ -79,7 +77,7 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
       sha256 = hashlib.file_digest(file, 'sha256').hexdigest()
   except OSError as error:
     raise UserError(
-        f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
+      f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
     ) from error
   if head.startswith(_HDF5_MAGIC):
     return WeightFile(keras_h5.read_keras_h5(path), 'keras', sha256)
@@ -100,14 +98,14 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
     # The library's own NumPy front end knows no bfloat16.
     entries = {
-        name: _array(entry)
-        for name, entry in safetensors.deserialize(path.read_bytes())
+      name: _array(entry)
+      for name, entry in safetensors.deserialize(path.read_bytes())
     }
   # The library documents no closed list of what it raises.
   except Exception as error:
     raise UserError(
-        f'{path} cannot be read as a safetensors file: it is damaged or'
-        f' holds an unknown type ({type(error).__name__}: {error}).'
+      f'{path} cannot be read as a safetensors file: it is damaged or'
+      f' holds an unknown type ({type(error).__name__}: {error}).'
     ) from error
   if not entries:
     raise UserError(f'{path} holds no tensors; give {_ACCEPTED}.')

@@ -40,10 +40,10 @@ def read_keras_h5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   # Its own folder is no place to import from.
   command = [sys.executable, '-P', str(SCRIPT), str(path.absolute())]
   done = subprocess.run(
-      command,
-      capture_output=True,
-      check=False,
-      env=os.environ | {'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
+    command,
+    capture_output=True,
+    check=False,
+    env=os.environ | {'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
   )
   if done.returncode == _REFUSED:
     raise _error(path, done.stdout.decode())

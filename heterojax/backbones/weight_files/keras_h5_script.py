@@ -42,16 +42,19 @@ _SECONDS = 10
 _BYTES_PER_SECOND = 20_000_000
 _NORMALIZATION = ('mean', 'variance', 'count')
 _VARIABLES = {
-    ('batch_normalization', 4): (
-        'gamma', 'beta', 'moving_mean', 'moving_variance'
-    ),
-    ('conv2d', 1): ('kernel',),
-    ('conv2d', 2): ('kernel', 'bias'),
-    ('dense', 1): ('kernel',),
-    ('dense', 2): ('kernel', 'bias'),
-    ('depthwise_conv2d', 1): ('depthwise_kernel',),
-    ('depthwise_conv2d', 2): ('depthwise_kernel', 'bias'),
-    ('normalization', 3): _NORMALIZATION,
+  ('batch_normalization', 4): (
+    'gamma',
+    'beta',
+    'moving_mean',
+    'moving_variance',
+  ),
+  ('conv2d', 1): ('kernel',),
+  ('conv2d', 2): ('kernel', 'bias'),
+  ('dense', 1): ('kernel',),
+  ('dense', 2): ('kernel', 'bias'),
+  ('depthwise_conv2d', 1): ('depthwise_kernel',),
+  ('depthwise_conv2d', 2): ('depthwise_kernel', 'bias'),
+  ('normalization', 3): _NORMALIZATION,
 }
 
 _Objects = dict[str, h5py.Group | h5py.Dataset]
@@ -135,9 +138,7 @@ def _find(file: h5py.File) -> _Found:
   return _find_numbered(objects)
 
 
-def _find_legacy(
-    root: h5py.Group, prefix: str, objects: _Objects
-) -> _Found:
+def _find_legacy(root: h5py.Group, prefix: str, objects: _Objects) -> _Found:
   """The weights below a group that has `layer_names`."""
   for layer in _names(root, 'layer_names'):
     paths = _names(objects[prefix + layer], 'weight_names')
@@ -174,8 +175,7 @@ def _is_random_state(path: str) -> bool:
   """Whether a path leads to the state of a random generator."""
   # Dropout and augmentation layers keep one; it is saved, but is no weight.
   return any(
-      part.startswith(('seed_generator', 'StateVar'))
-      for part in path.split('/')
+    part.startswith(('seed_generator', 'StateVar')) for part in path.split('/')
   )
 
 
@@ -202,8 +202,8 @@ def _texts(attributes: h5py.AttributeManager, name: str) -> list[str]:
   if attribute.get_storage_size() > _LONGEST_ATTRIBUTE:
     raise Refused(f'its attribute {ascii(name)} is too long')
   return [
-      text.decode() if isinstance(text, bytes) else str(text)
-      for text in np.ravel(attributes[name])
+    text.decode() if isinstance(text, bytes) else str(text)
+    for text in np.ravel(attributes[name])
   ]
 
 

@@ -13,14 +13,16 @@ Source: `torch/serialization.py` and `torch/_utils.py` of PyTorch 2.14.
 """
 
 import collections
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Sequence
 import io
 import os
 import pathlib
 import pickle
 import struct
 import sys
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 import zipfile
 
 import ml_dtypes
@@ -35,22 +37,21 @@ _PythonUnpickler = pickle._Unpickler  # pylint: disable=protected-access
 # No checkpoint has these opcodes: the first fills a declared length with zeros,
 # the others hash whatever they are given, see `_check_keys`.
 _REFUSED_OPCODES = {
-    opcode[0]
-    for opcode in (pickle.BYTEARRAY8, pickle.ADDITEMS, pickle.FROZENSET)
+  opcode[0] for opcode in (pickle.BYTEARRAY8, pickle.ADDITEMS, pickle.FROZENSET)
 }
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _STORAGE_DTYPES = {
-    'BFloat16Storage': ml_dtypes.bfloat16,
-    'BoolStorage': np.bool_,
-    'ByteStorage': np.uint8,
-    'CharStorage': np.int8,
-    'DoubleStorage': np.float64,
-    'FloatStorage': np.float32,
-    'HalfStorage': np.float16,
-    'IntStorage': np.int32,
-    'LongStorage': np.int64,
-    'ShortStorage': np.int16,
+  'BFloat16Storage': ml_dtypes.bfloat16,
+  'BoolStorage': np.bool_,
+  'ByteStorage': np.uint8,
+  'CharStorage': np.int8,
+  'DoubleStorage': np.float64,
+  'FloatStorage': np.float32,
+  'HalfStorage': np.float16,
+  'IntStorage': np.int32,
+  'LongStorage': np.int64,
+  'ShortStorage': np.int16,
 }
 
 
@@ -76,9 +77,9 @@ class _Unpickler(_PythonUnpickler):
   """Unpickles tensors into notes; `storages` collects what they refer to."""
 
   dispatch = {
-      opcode: load
-      for opcode, load in _PythonUnpickler.dispatch.items()
-      if opcode not in _REFUSED_OPCODES
+    opcode: load
+    for opcode, load in _PythonUnpickler.dispatch.items()
+    if opcode not in _REFUSED_OPCODES
   }
 
   def __init__(self, file: io.BytesIO):
@@ -87,10 +88,10 @@ class _Unpickler(_PythonUnpickler):
     # A pickle can set attributes of what it is given: these stand-ins live no
     # longer than the reading of one file, and strings have none.
     self._admitted = {
-        ('collections', 'OrderedDict'): lambda *args: _ordered_dict(*args),
-        ('torch._utils', '_rebuild_parameter'): lambda tensor, *_: tensor,
-        ('torch._utils', '_rebuild_tensor_v2'): lambda *args: _note(args),
-        **{('torch', name): name for name in _STORAGE_DTYPES},
+      ('collections', 'OrderedDict'): lambda *args: _ordered_dict(*args),
+      ('torch._utils', '_rebuild_parameter'): lambda tensor, *_: tensor,
+      ('torch._utils', '_rebuild_tensor_v2'): lambda *args: _note(args),
+      **{('torch', name): name for name in _STORAGE_DTYPES},
     }
 
   def load_setitem(self):
@@ -114,9 +115,9 @@ class _Unpickler(_PythonUnpickler):
   def find_class(self, module: str, name: str) -> Any:
     if (module, name) not in self._admitted:
       raise UserError(
-          f'it names {ascii(f"{module}.{name}")}, and loading that could run'
-          ' code from the file; only tensors are admitted, so save'
-          ' model.state_dict() instead'
+        f'it names {ascii(f"{module}.{name}")}, and loading that could run'
+        ' code from the file; only tensors are admitted, so save'
+        ' model.state_dict() instead'
       )
     return self._admitted[module, name]
 
@@ -174,18 +175,18 @@ def read_torch_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     else:
       top, buffers = _read_legacy(data)
     return {
-        name: _view(tensor, buffers[tensor.storage.key])
-        for name, tensor in _state_dict(top).items()
+      name: _view(tensor, buffers[tensor.storage.key])
+      for name, tensor in _state_dict(top).items()
     }
   except UserError as error:
     raise UserError(
-        f'{path} cannot be read as a PyTorch checkpoint: {error}.'
+      f'{path} cannot be read as a PyTorch checkpoint: {error}.'
     ) from None
   # A damaged pickle can raise nearly anything.
   except Exception as error:
     raise UserError(
-        f'{path} cannot be read as a PyTorch checkpoint: it is damaged or'
-        f' incomplete ({type(error).__name__}: {error}).'
+      f'{path} cannot be read as a PyTorch checkpoint: it is damaged or'
+      f' incomplete ({type(error).__name__}: {error}).'
     ) from error
 
 
@@ -194,14 +195,14 @@ def _read_zip(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
   with zipfile.ZipFile(io.BytesIO(data)) as archive:
     names = archive.namelist()
     roots = [
-        name.removesuffix('data.pkl')
-        for name in names
-        if name.split('/')[-1] == 'data.pkl'
+      name.removesuffix('data.pkl')
+      for name in names
+      if name.split('/')[-1] == 'data.pkl'
     ]
     if len(roots) != 1:
       raise UserError(
-          'it is a zip archive without one data.pkl; from Keras, save'
-          ' model.save_weights("x.weights.h5") instead'
+        'it is a zip archive without one data.pkl; from Keras, save'
+        ' model.save_weights("x.weights.h5") instead'
       )
     (root,) = roots
     byteorder = 'little'
@@ -216,8 +217,8 @@ def _read_zip(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     if sum(s.length * s.dtype.itemsize for s in storages) > len(data):
       raise UserError('its storages are longer than the file')
     buffers = {
-        s.key: _buffer(_member(archive, f'{root}data/{s.key}'), s, byteorder)
-        for s in storages
+      s.key: _buffer(_member(archive, f'{root}data/{s.key}'), s, byteorder)
+      for s in storages
     }
   return top, buffers
 
@@ -226,7 +227,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
   """Content of a member, which takes no more memory than the file."""
   if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
     raise UserError(
-        f'its member {ascii(name)} is compressed, which torch.save never does'
+      f'its member {ascii(name)} is compressed, which torch.save never does'
     )
   return archive.read(name)
 
@@ -259,8 +260,8 @@ def _buffer(raw: bytes, storage: _Storage, byteorder: str) -> np.ndarray:
   dtype = storage.dtype
   if len(raw) != storage.length * dtype.itemsize:
     raise UserError(
-        f'storage {ascii(storage.key)} holds {len(raw)} bytes instead of'
-        f' {storage.length * dtype.itemsize}'
+      f'storage {ascii(storage.key)} holds {len(raw)} bytes instead of'
+      f' {storage.length * dtype.itemsize}'
     )
   bits = np.frombuffer(raw, f'u{dtype.itemsize}')
   values = (bits if byteorder == sys.byteorder else bits.byteswap()).view(dtype)
@@ -291,11 +292,11 @@ def _view(tensor: _Tensor, buffer: np.ndarray) -> np.ndarray:
   if offset + reach >= values.size:
     raise UserError('it describes a tensor that reaches past its storage')
   return np.ndarray(
-      shape,
-      values.dtype,
-      values,
-      offset * values.itemsize,
-      tuple(stride * values.itemsize for stride in strides),
+    shape,
+    values.dtype,
+    values,
+    offset * values.itemsize,
+    tuple(stride * values.itemsize for stride in strides),
   )
 
 
@@ -311,8 +312,8 @@ def _state_dict(top: Any) -> dict[str, _Tensor]:
   for name, value in top.items():
     if not isinstance(name, str) or not isinstance(value, _Tensor):
       raise UserError(
-          f'its entry {ascii(name)[:80]} is no named tensor; save'
-          ' model.state_dict()'
+        f'its entry {ascii(name)[:80]} is no named tensor; save'
+        ' model.state_dict()'
       )
   if all(name.startswith('module.') for name in top):
     return {name.removeprefix('module.'): top[name] for name in top}

@@ -1,0 +1,83 @@
+"""Which of our clusters stands beside which of the paper's."""
+
+from collections.abc import Sequence
+import math
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize
+
+
+class Pair(NamedTuple):
+  """A cluster of the reference and the one that is most like it.
+
+  Attributes:
+    reference: its id; None if a cluster of ours has no partner.
+    ours: the same the other way round.
+    cost: distance of the two, see `place`; None without a partner.
+  """
+
+  reference: int | None
+  ours: int | None
+  cost: float | None
+
+
+def place(
+  clusters: Sequence[dict[str, Any]], positive: str
+) -> list[tuple[float, float]]:
+  """Where clusters lie in the plane in which they are matched.
+
+  Args:
+    clusters: as in `results.json`, with `size` and `class_counts`.
+    positive: label of the positive class.
+
+  Returns:
+    For each, the share of positives among its training images and its share of
+    all training images; both 0 of an empty one. The distance of two clusters is
+    Euclidean: 0 for the same mix and share, 1 between only positives and only
+    negatives.
+  """
+  total = sum(c['size'] for c in clusters)
+  return [
+    (c['class_counts'][positive] / (c['size'] or 1), c['size'] / total)
+    for c in clusters
+  ]
+
+
+def match(
+  reference: Sequence[dict[str, Any]],
+  ours: Sequence[dict[str, Any]],
+  positive: str,
+) -> list[Pair]:
+  """Matches clusters one to one at the least sum of distances.
+
+  Args:
+    reference: clusters, as in `results.json`.
+    ours: clusters of a run; their number may differ.
+    positive: label of the positive class.
+
+  Returns:
+    Every cluster of the reference in its order, then those of ours that are
+    left over. The assignment is `scipy.optimize.linear_sum_assignment`'s.
+  """
+  cost = np.array([
+    [math.dist(a, b) for b in place(ours, positive)]
+    for a in place(reference, positive)
+  ])
+  rows, columns = optimize.linear_sum_assignment(cost)
+  partner = dict(zip(rows.tolist(), columns.tolist()))
+  pairs = []
+  for i, c in enumerate(reference):
+    j = partner.get(i)
+    pairs.append(
+      Pair(c['id'], None, None)
+      if j is None
+      else Pair(c['id'], ours[j]['id'], float(cost[i, j]))
+    )
+  pairs += [
+    Pair(None, c['id'], None)
+    for j, c in enumerate(ours)
+    if j not in partner.values()
+  ]
+  return pairs

@@ -1,0 +1,239 @@
+"""Which numbers cannot be expected to agree with the paper's, and why."""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+from typing import NamedTuple
+
+from heterojax.comparison import runs as runs_lib
+from heterojax.comparison.runs import Group
+from heterojax.comparison.runs import Run
+from heterojax.report import formatting
+from heterojax.studies.retraining.pages import audits
+from heterojax.studies.retraining.pages import deviations
+from heterojax.studies.retraining.pages import methods
+
+_SIZES = {
+  'n_train': 'for training',
+  'n_train_augmented': 'for training with augmented copies',
+  'n_test': 'for testing',
+}
+
+
+class Reason(NamedTuple):
+  """Why some numbers differ.
+
+  Attributes:
+    numbers: which.
+    why: one or two sentences.
+    mark: [inferred], [our choice] or ''.
+  """
+
+  numbers: str
+  why: str
+  mark: str = ''
+
+
+def cannot_agree(group: Group) -> list[Reason]:
+  """All reasons that apply to a group of runs."""
+  found = []
+  if group.published:
+    found += _by_label(group, lambda run: _of_run(group.published, run))
+    found += _always(group)
+  found += _by_label(group, lambda run: _shared_images(group, run))
+  matched_to = 'the paper’s' if group.published else 'those of the first run'
+  return [
+    *found,
+    Reason(
+      'Cluster numbers',
+      'They are arbitrary. Clusters are matched to'
+      f' {matched_to} one to one by their share of {group.classes[0]} and'
+      ' their share of all training images; the cost of a match says how'
+      ' good it is.',
+      deviations.OUR_CHOICE,
+    ),
+  ]
+
+
+def _by_label(
+  group: Group, reasons_of: Callable[[Run], Iterator[Reason]]
+) -> list[Reason]:
+  """Each reason once, behind the labels of the runs that it applies to."""
+  labels: dict[Reason, list[str]] = {}
+  for run in group.runs:
+    for reason in reasons_of(run):
+      labels.setdefault(reason, []).append(run.label)
+  return [
+    reason._replace(
+      why=f'{formatting.capital(formatting.listed(of))}: {reason.why}'
+    )
+    for reason, of in labels.items()
+  ]
+
+
+def _of_run(published: dict[str, Any], run: Run) -> Iterator[Reason]:
+  """What a run's own settings and counts explain."""
+  results = run.results
+  b, r, d = results['backbone'], results['reduction'], results['dataset']
+  if (b['name'], b['source']) != ('efficientnet_b0', 'keras_imagenet'):
+    yield Reason(
+      'All',
+      f'{network(results)}; the paper used EfficientNet-B0 with the ImageNet'
+      ' weights of Keras.',
+      deviations.OUR_CHOICE,
+    )
+  if b['feature'] == 'flatten':
+    yield Reason(
+      'Clusters and distances',
+      f'features are {methods.feature(results)}, which is how the paper’s'
+      ' “second last layer” is read.',
+      deviations.INFERRED,
+    )
+  elif b['feature'] == 'avg':
+    yield Reason(
+      'Clusters and distances',
+      f'features are {methods.feature(results)}; the paper’s distances fit'
+      ' the whole map.',
+      deviations.OUR_CHOICE,
+    )
+  if (r['method'], r['n_components']) != _reduction(published['reduction']):
+    yield Reason(
+      'Clusters and distances',
+      f'{_reduced(r)} clustered; in the paper,'
+      f' {_reduced(published["reduction"])}.',
+      deviations.OUR_CHOICE,
+    )
+  if (k := len(results['clusters'])) != len(published['clusters']):
+    yield Reason(
+      'Everything about clusters',
+      f'{k} clusters; the paper has {len(published["clusters"])}.',
+      deviations.OUR_CHOICE,
+    )
+  different = [
+    f'{formatting.number(d[size])} instead of {published["dataset"][size]:,}'
+    f' {what}'
+    for size, what in _SIZES.items()
+    if d[size] != published['dataset'][size]
+  ]
+  if different:
+    yield Reason(
+      'Sizes, class mixes and every metric',
+      f'{formatting.listed(different)}. {_why_others(run)}',
+    )
+  if notes := d.get('notes'):
+    yield Reason('Which data there are', ' '.join(notes))
+
+
+def network(results: dict[str, Any]) -> str:
+  """Where the features come from, in words."""
+  if formatting.given(results):
+    return 'features that were given ready'
+  return f'{methods.network(results)} with {methods.weights(results)}'
+
+
+def features(results: dict[str, Any]) -> str:
+  """Network and features, in words."""
+  text = network(results)
+  if not formatting.given(results):
+    text += f'; {methods.feature(results)}'
+  return text
+
+
+def _reduction(r: dict[str, Any]) -> tuple[str, int | None]:
+  return r['method'], r.get('n_components')
+
+
+def _reduced(r: dict[str, Any]) -> str:
+  if r['method'] == 'none':
+    return 'the features as they are were'
+  return f'{r["n_components"]:g} principal components were'
+
+
+def _why_others(run: Run) -> str:
+  d = run.results['dataset']
+  text = (
+    'The published protocol takes the rows of the data set as it is here,'
+    ' but for files that are missing or unreadable'
+  )
+  if run.results['protocol'] == 'clean':
+    text = (
+      'The clean protocol takes every distinct image once, keeps no group in'
+      f' two parts, and has {formatting.number(d["n_validation"])} images for'
+      ' validation'
+    )
+  if (folds := runs_lib.folds(run.results)) > 1:
+    text += f'; with {folds} folds every image is tested once'
+  return f'{text}: manifest.csv names what was left out.'
+
+
+def _shared_images(group: Group, run: Run) -> Iterator[Reason]:
+  """What a leak does to the metrics."""
+  if sentences := audits.leaks(run.results):
+    text, mark = ' '.join(sentences), ''
+    if group.published and run.results['protocol'] == 'published':
+      text += ' The paper’s own split of rows presumably did the same.'
+      mark = deviations.INFERRED
+    yield Reason('Metrics, which this makes too high', text, mark)
+
+
+def _always(group: Group) -> Iterator[Reason]:
+  """What the paper leaves open."""
+  datasets = [run.results['dataset'] for run in group.runs]
+  yield Reason(
+    'All',
+    f'Which images of the class {group.classes[1]} the paper drew, its split'
+    ' and its seeds are unknown; here the seed of a run decides.',
+    deviations.OUR_CHOICE,
+  )
+  if any(d['n_train_augmented'] > d['n_train'] for d in datasets):
+    yield Reason(
+      'All but the counts',
+      'The paper does not say of which kind its augmented copies are; ours'
+      f' are {deviations.COPIES}.',
+      deviations.OUR_CHOICE,
+    )
+  yield Reason(
+    'Every metric',
+    'The paper’s early stopping looked at its test set, as the published'
+    ' protocol does; the clean one has a validation part.',
+    deviations.INFERRED,
+  )
+  yield Reason(
+    'Ranges of the random heads',
+    'The paper prints the mean of five runs and no spread; for ours the'
+    ' minimum and the maximum are given.',
+  )
+
+
+def of_protocols(clean: Run, published: Run) -> str:
+  """How to read the difference of two runs."""
+  settings = _settings(clean), _settings(published)
+  different = [
+    f'{name} ({ours} and {other})'
+    for name, ours, other in zip(
+      settings[0], settings[0].values(), settings[1].values()
+    )
+    if ours != other
+  ]
+  text = (
+    f'{formatting.capital(clean.label)} minus {published.label}:'
+    ' whether two intervals'
+    ' overlap is no test, and the two test sets differ, so that the'
+    ' difference is measured but not attributed.'
+  )
+  if different:
+    text += f' The runs also differ in {formatting.listed(different)}.'
+  return text
+
+
+def _settings(run: Run) -> dict[str, str]:
+  results = run.results
+  d = results['dataset']
+  return {
+    'data set': d['name'],
+    'features': features(results),
+    'reduction': _reduced(results['reduction']).rsplit(' ', 1)[0],
+    'number of clusters': str(len(results['clusters'])),
+    'number of folds': str(runs_lib.folds(results)),
+    'seed': str(results['seed']),
+  }

@@ -1,0 +1,276 @@
+"""Every cell of Tables 1 to 4 of Wang 2023 beside the same cell of our runs."""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+import itertools
+from typing import Any
+from typing import NamedTuple
+
+from heterojax.comparison import cells as cells_lib
+from heterojax.comparison import matching
+from heterojax.comparison import reasons as reasons_lib
+from heterojax.comparison.cells import PAPER
+from heterojax.comparison.cells import Cell
+from heterojax.comparison.runs import Group
+from heterojax.comparison.runs import Run
+from heterojax.stats import metrics
+from heterojax.studies.retraining.pages import tables
+
+DATA, PROTOCOLS = 'data', 'protocols'
+_NO_REFERENCE = 'the paper reports no such pair of classes'
+# Names of the tables where the paper has none.
+_UNPRINTED = {
+  'overall': 'overall head',
+  'clusters': 'cluster heads',
+  'between_cluster_distances': 'distances',
+}
+_INTRA = 'intra_cluster_distance'
+
+
+class Comparison(NamedTuple):
+  """What is written about one group of runs.
+
+  Attributes:
+    group: the runs.
+    printed_in: name of each table.
+    matches: label of a run to its pairs of clusters.
+    cells: all numbers.
+    differences: sentences about pairs of a clean and a published run.
+    reasons: why numbers cannot be expected to agree.
+  """
+
+  group: Group
+  printed_in: dict[str, str]
+  matches: dict[str, list[matching.Pair]]
+  cells: tuple[Cell, ...] = ()
+  differences: tuple[str, ...] = ()
+  reasons: tuple[reasons_lib.Reason, ...] = ()
+
+
+def compare(group: Group) -> Comparison:
+  """Puts the runs of a group beside the paper, or beside the first of them."""
+  published = group.published
+  reference = (published or group.runs[0].results)['clusters']
+  compared = Comparison(
+    group,
+    published['printed_in'] if published else _UNPRINTED,
+    {
+      run.label: matching.match(
+        reference, run.results['clusters'], group.classes[0]
+      )
+      for run in group.runs
+    },
+  )
+  return compared._replace(
+    cells=(
+      *_data(group),
+      *_overall(compared),
+      *_clusters(compared, reference),
+      *_distances(compared),
+      *_protocols(group),
+    ),
+    differences=tuple(
+      reasons_lib.of_protocols(clean, published)
+      for clean, published in _both_protocols(group)
+    ),
+    reasons=tuple(reasons_lib.cannot_agree(group)),
+  )
+
+
+def table(compared: Sequence[Comparison]) -> tables.Table:
+  """`comparison.csv`."""
+  rows = [
+    [' vs. '.join(c.group.classes), *cell] for c in compared for cell in c.cells
+  ]
+  return tables.Table(['data', *Cell._fields], rows)
+
+
+def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
+  """`comparison.json`."""
+  return {
+    'schema_version': 1,
+    'groups': [
+      {
+        'positive': c.group.classes[0],
+        'negative': c.group.classes[1],
+        'published': c.group.published and c.group.published['source'],
+        'runs': [
+          {'label': run.label, 'workdir': run.folder} for run in c.group.runs
+        ],
+        'matches': {
+          label: [pair._asdict() for pair in pairs]
+          for label, pairs in c.matches.items()
+        },
+        'cells': [cell._asdict() for cell in c.cells],
+        'differences': c.differences,
+        'cannot_agree': [reason._asdict() for reason in c.reasons],
+      }
+      for c in compared
+    ],
+  }
+
+
+def _data(group: Group) -> Iterator[Cell]:
+  """Numbers of images."""
+  sources = [(run.label, run.results['dataset']) for run in group.runs]
+  if group.published:
+    sources.insert(0, (PAPER, group.published['dataset']))
+  for part in ('train', 'train_augmented', 'test'):
+    for source, d in sources:
+      yield Cell(DATA, part, 'n', source, d[f'n_{part}'])
+      counts = d[f'class_counts_{part}']
+      for metric, label in zip(('n_positive', 'n_negative'), group.classes):
+        yield Cell(DATA, part, metric, source, counts[label])
+
+
+def _overall(compared: Comparison) -> Iterator[Cell]:
+  """Tables 1 and 2; their test clusters are matched to nothing."""
+  name, published = compared.printed_in['overall'], compared.group.published
+  whole = (name, 'whole test set', 'accuracy')
+  if published:
+    n = published['dataset']['n_test']
+    yield cells_lib.proportion(whole, published['overall']['accuracy'], n)
+    for c in published['test_clusters']:
+      accuracy, note = c['test']['accuracy'], 'n not reported'
+      if not cells_lib.is_fraction(accuracy, n):
+        note += f'; as printed, though no fraction of at most {n} images'
+      where = (name, f'test cluster {c["number"]}', 'accuracy')
+      yield Cell(*where, PAPER, accuracy, note=note)
+  else:
+    yield Cell(*whole, PAPER, None, note=_NO_REFERENCE)
+  for run in compared.group.runs:
+    yield cells_lib.score(whole, run.label, run.results['overall'])
+    for c in run.results['clusters']:
+      where = (name, f'our test cluster {c["id"]}', 'accuracy')
+      yield cells_lib.score(where, run.label, c['test'])
+
+
+def _clusters(
+  compared: Comparison, reference: Sequence[dict[str, Any]]
+) -> Iterator[Cell]:
+  """Tables 3 and 4, in the order of the reference's clusters."""
+  name, group = compared.printed_in['clusters'], compared.group
+  for c in reference:
+    row = (name, f'cluster {c["id"]}')
+    matched = [
+      (run, pair)
+      for run in group.runs
+      for pair in compared.matches[run.label]
+      if pair.reference == c['id']
+    ]
+    for run, pair in matched:
+      yield from _match(row, run, pair)
+    if group.published:
+      yield from _published_cluster(row, group, c)
+    else:
+      yield Cell(*row, '', PAPER, None, note=_NO_REFERENCE)
+    for run, pair in matched:
+      if pair.ours is not None:
+        yield from _our_cluster(row, run, pair.ours)
+  for run in group.runs:
+    for pair in compared.matches[run.label]:
+      if pair.reference is None:
+        row = (name, f'our cluster {pair.ours}, not matched')
+        yield from _our_cluster(row, run, pair.ours)
+
+
+def _match(
+  row: tuple[str, str], run: Run, pair: matching.Pair
+) -> Iterator[Cell]:
+  note = '' if pair.ours is not None else 'no cluster is left to match'
+  yield Cell(*row, 'matched_cluster', run.label, pair.ours, note=note)
+  yield Cell(*row, 'matching_cost', run.label, pair.cost, note=note)
+
+
+def _published_cluster(
+  row: tuple[str, str], group: Group, c: dict[str, Any]
+) -> Iterator[Cell]:
+  yield from _members(row, PAPER, c, group.classes)
+  d = group.published['dataset']
+  positive, negative = (d['class_counts_test'][name] for name in group.classes)
+  over = {'sensitivity': positive, 'specificity': negative}
+  for metric in metrics.METRICS:
+    where, value = (*row, f'retrained_{metric}'), c['retrained'][metric]
+    if metric == 'auc':
+      note = 'an AUC alone has no interval'
+      yield Cell(*where, PAPER, value, n=d['n_test'], note=note)
+    else:
+      n = over.get(metric, d['n_test'])
+      yield cells_lib.proportion(where, value, n)
+    where, value = (*row, f'random_{metric}'), c['random'][metric]
+    note = 'mean of 5 runs; their spread is not reported'
+    yield Cell(*where, PAPER, value, note=note)
+
+
+def _our_cluster(row: tuple[str, str], run: Run, ours: int) -> Iterator[Cell]:
+  c = next(c for c in run.results['clusters'] if c['id'] == ours)
+  name = f'our cluster {ours}'
+  yield from _members(row, run.label, c, run.classes, name)
+  for metric in metrics.METRICS:
+    where = (*row, f'retrained_{metric}')
+    yield cells_lib.score(where, run.label, c['retrained'], name)
+    where = (*row, f'random_{metric}')
+    yield cells_lib.mean_of_runs(where, run.label, c['random'], name)
+
+
+def _members(
+  row: tuple[str, str],
+  source: str,
+  c: dict[str, Any],
+  classes: tuple[str, str],
+  note: str = '',
+) -> Iterator[Cell]:
+  """Size, class mix and intra-cluster distance."""
+  yield Cell(*row, 'size', source, c['size'], note=note)
+  for metric, label in zip(('n_positive', 'n_negative'), classes):
+    yield Cell(*row, metric, source, c['class_counts'][label], note=note)
+  note = cells_lib.joined(note, tables.why_null(c, _INTRA))
+  yield Cell(*row, _INTRA, source, c[_INTRA], note=note)
+
+
+def _distances(compared: Comparison) -> Iterator[Cell]:
+  """Figures 1 and 2, of which the paper's text has sentences, no numbers."""
+  name, group = compared.printed_in['between_cluster_distances'], compared.group
+  if group.published:
+    for sentence in group.published['figure']:
+      yield Cell(name, '', '', PAPER, None, note=sentence)
+  for run in group.runs:
+    pairs = [p for p in compared.matches[run.label] if p.ours is not None]
+    at = {c['id']: i for i, c in enumerate(run.results['clusters'])}
+    distances = run.results['between_cluster_distances']
+    for a, b in itertools.combinations(pairs, 2):
+      names = [
+        f'our {p.ours}' if p.reference is None else str(p.reference)
+        for p in (a, b)
+      ]
+      where = (name, f'clusters {names[0]} and {names[1]}', 'centroid_distance')
+      distance = distances[at[a.ours]][at[b.ours]]
+      note = f'our clusters {a.ours} and {b.ours}'
+      yield Cell(*where, run.label, distance, note=note)
+
+
+def _both_protocols(group: Group) -> Iterator[tuple[Run, Run]]:
+  """Pairs of a clean run and one of the published protocol."""
+  clean, published = (
+    [run for run in group.runs if run.results['protocol'] == protocol]
+    for protocol in ('clean', 'published')
+  )
+  return itertools.product(clean, published)
+
+
+def _protocols(group: Group) -> Iterator[Cell]:
+  """What the published split did: the overall head under both protocols."""
+  for pair in _both_protocols(group):
+    row = (PROTOCOLS, f'{pair[0].label} minus {pair[1].label}')
+    for metric in ('accuracy', 'auc'):
+      where = (*row, metric)
+      clean, published = (
+        cells_lib.score(where, run.label, run.results['overall'])
+        for run in pair
+      )
+      yield from (clean, published)
+      difference, note = None, 'one of the two is not estimable'
+      if None not in (clean.value, published.value):
+        difference = clean.value - published.value
+        note = cells_lib.overlap(clean, published)
+      yield Cell(*where, 'difference', difference, note=note)

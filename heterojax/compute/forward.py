@@ -1,0 +1,174 @@
+"""Batches through a network, on the devices that there are.
+
+Accelerators, and several devices of any kind, divide a batch among them. On one
+CPU device every core takes a few images at a time through a program of its own,
+because XLA divides only some operations over the cores. What an image gives
+then does not depend on the number of cores either.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+import concurrent.futures
+import contextlib
+import functools
+import math
+import queue
+from typing import Any
+from typing import NamedTuple
+
+import jax
+from jax.sharding import AxisType
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
+import numpy as np
+
+from heterojax.compute import cores
+from heterojax.errors import UserError
+
+Network = Callable[[Any, jax.Array], jax.Array]
+# Begins with images [B, S, S, 3], of which the first so many count; what it
+# returns waits for their results.
+Run = Callable[[np.ndarray, int], Callable[[], np.ndarray]]
+_IMAGES_PER_CORE = 8
+
+
+@contextlib.contextmanager
+def batches(
+  network: Network, params: Any, shape: tuple[int, ...]
+) -> Iterator[Run]:
+  """Compiles a network once, for every batch of one shape.
+
+  Args:
+    network: (params, images) to an array with a row for each image; pure.
+    params: its weights.
+    shape: of a batch, `[B, S, S, 3]` float32.
+
+  Yields:
+    What runs a batch, see `Run`; one may be begun before another is waited for.
+
+  Raises:
+    UserError: if the devices cannot share the batch.
+  """
+  compiled = programs(network, params, shape)
+  if by_devices():
+    params = jax.device_put(params, everywhere())
+    yield functools.partial(_over_devices, *compiled, params, split())
+    return
+  size = _images_per_call(shape[0])
+  free: queue.SimpleQueue[_Core] = queue.SimpleQueue()
+  for own, device in zip(compiled, cores.devices()):
+    free.put(_Core(own, jax.device_put(params, device), device))
+  with concurrent.futures.ThreadPoolExecutor(len(compiled)) as pool:
+    yield functools.partial(_over_cores, free, size, pool)
+
+
+class _Core(NamedTuple):
+  """What a core needs to run its images."""
+
+  compiled: jax.stages.Compiled
+  params: Any
+  device: jax.Device
+
+
+def programs(
+  network: Network, params: Any, shape: tuple[int, ...]
+) -> cores.Programs:
+  """One that runs a batch; or for each core, the images it takes at a time.
+
+  Args:
+    network: see `batches`.
+    params: its weights, or their shapes.
+    shape: of a batch, `[B, S, S, 3]`.
+
+  Returns:
+    The compiled network, once for each core or once for all devices.
+
+  Raises:
+    UserError: if the devices cannot share the batch.
+  """
+  if not by_devices():
+    return cores.compiled(network, params, images_of_call(shape))
+  devices = len(jax.local_devices())
+  if shape[0] % devices:
+    raise UserError(
+      f'The batch of {shape[0]} images cannot be divided over {devices}'
+      ' devices: change --config.features.batch_size.'
+    )
+  jitted = jax.jit(
+    network, in_shardings=(everywhere(), split()), out_shardings=split()
+  )
+  return (jitted.lower(params, images_of_call(shape)).compile(),)
+
+
+def images_of_call(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+  """What a program takes at a time of batches of a shape."""
+  size = shape[0] if by_devices() else _images_per_call(shape[0])
+  return jax.ShapeDtypeStruct((size, *shape[1:]), np.float32)
+
+
+def by_devices() -> bool:
+  """Whether devices divide a batch; else the cores of one CPU device do."""
+  return len(jax.local_devices()) > 1 or not cores.are_the_devices()
+
+
+def split() -> NamedSharding:
+  """The first axis divided over the devices."""
+  return NamedSharding(_mesh(), PartitionSpec('data'))
+
+
+def everywhere() -> NamedSharding:
+  """A copy on each device."""
+  return NamedSharding(_mesh(), PartitionSpec())
+
+
+def _mesh() -> jax.sharding.Mesh:
+  devices = jax.local_devices()
+  return jax.make_mesh(
+    (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
+  )
+
+
+def ahead(batch_size: int) -> int:
+  """Batches to begin before one is waited for, so that none has to idle."""
+  if not cores.are_the_devices():
+    return 1
+  return 1 + cores.number() * _IMAGES_PER_CORE // batch_size
+
+
+def _images_per_call(batch_size: int) -> int:
+  """Of a core, so that batches have no odd rest."""
+  return math.gcd(batch_size, _IMAGES_PER_CORE)
+
+
+def _over_devices(
+  compiled: jax.stages.Compiled,
+  params: Any,
+  place: NamedSharding,
+  images: np.ndarray,
+  count: int,
+) -> Callable[[], np.ndarray]:
+  result = compiled(params, jax.device_put(images, place))
+  return lambda: np.asarray(result)[:count]
+
+
+def _over_cores(
+  free: 'queue.SimpleQueue[_Core]',
+  size: int,
+  pool: concurrent.futures.ThreadPoolExecutor,
+  images: np.ndarray,
+  count: int,
+) -> Callable[[], np.ndarray]:
+
+  def part(images: np.ndarray) -> np.ndarray:
+    core = free.get()
+    try:
+      images = jax.device_put(images, core.device)
+      return np.asarray(core.compiled(core.params, images))
+    finally:
+      free.put(core)
+
+  parts = [
+    pool.submit(part, images[start : start + size])
+    for start in range(0, count, size)
+  ]
+  return lambda: np.concatenate([p.result() for p in parts])[:count]

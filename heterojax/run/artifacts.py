@@ -1,0 +1,284 @@
+"""The artifacts of a finished run, and `artifacts.json`, its seal.
+
+The seal holds the size and digest of every file that a run leaves behind and is
+written last. It tells damage and mistakes; it is no signature, because whoever
+changes a file on purpose can write a new seal.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+import stat
+from typing import Any
+from typing import NamedTuple
+
+from heterojax.errors import RefusedError
+from heterojax.errors import UserError
+from heterojax.run import run_folder
+
+SEAL = 'artifacts.json'
+_VERSION = 1
+_FILES = (
+  'config.json',
+  'environment.json',
+  'manifest.csv',
+  'augmented.csv',
+  'clusters.csv',
+  'results.json',
+  'report.html',
+)
+_FOLDERS = ('tables', 'figures', 'features', 'checkpoints', 'cohort')
+_LOCK = '.lock'
+# What may change after a run: its log, traces, `launch.compare`'s own files.
+_NO_ARTIFACTS = (SEAL, _LOCK, 'log.txt', 'profile', 'comparison')
+# As `run_folder.write_atomically` names a file that is not whole yet.
+_UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
+_LONGEST_SEAL = 2**28  # Bytes; a million artifacts have a shorter one.
+
+
+class Problem(NamedTuple):
+  """What is wrong with a run folder.
+
+  Attributes:
+    path: relative to the folder.
+    what: 'missing'; 'truncated', if shorter than it was; 'tampered', if of
+      other bytes; 'foreign', if the seal does not know it or it is no plain
+      file; 'unreadable'.
+  """
+
+  path: str
+  what: str
+
+  def __str__(self) -> str:
+    if self == (SEAL, 'missing'):
+      return f'missing: {SEAL}, so the run has not finished'
+    return f'{self.what}: {self.path}'
+
+
+def fingerprint(path: pathlib.Path) -> dict[str, Any]:
+  """Size and digest of a file, read in pieces.
+
+  Args:
+    path: of a plain file.
+
+  Returns:
+    `bytes` and `blake2b`.
+
+  Raises:
+    OSError: if it cannot be read, or is a symbolic link.
+  """
+  with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), 'rb') as file:
+    kind = functools.partial(hashlib.blake2b, digest_size=16)
+    digest = hashlib.file_digest(file, kind).hexdigest()
+    return {'bytes': file.tell(), 'blake2b': digest}
+
+
+def seal(folder: pathlib.Path) -> None:
+  """Writes `artifacts.json`: from here on the run is finished.
+
+  Files that a run began to write when it was killed are taken away.
+
+  Args:
+    folder: of the run. Links in it are no artifacts.
+
+  Raises:
+    OSError: if an artifact cannot be read, or the seal not be written.
+  """
+  found, _ = _contents(folder)
+  files = {}
+  for name in sorted(name for name, plain in found.items() if plain):
+    if _is_unfinished(name):
+      (folder / name).unlink()
+    elif _belongs(name):
+      files[name] = fingerprint(folder / name)
+  run_folder.write_atomically(folder / SEAL, _text(files))
+
+
+def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
+  """Artifacts as they were written: path to `bytes` and `blake2b`.
+
+  Args:
+    folder: of a run.
+
+  Returns:
+    Paths relative to the folder; none leads out of it.
+
+  Raises:
+    OSError: if the seal cannot be read.
+    ValueError: if it is not as it was written.
+  """
+  descriptor = os.open(folder / SEAL, os.O_RDONLY | os.O_NOFOLLOW)
+  with os.fdopen(descriptor, 'rb') as file:
+    if os.fstat(descriptor).st_size > _LONGEST_SEAL:
+      raise ValueError('it is too long')
+    text = file.read()
+  try:
+    files = json.loads(text)['files']
+    if text != _text(files).encode():
+      raise ValueError('its own digest differs')
+    for name, file in files.items():
+      if not _belongs(name) or file.keys() != {'bytes', 'blake2b'}:
+        raise ValueError(f'{name} is no artifact')
+      if type(file['bytes']) is not int:
+        raise ValueError(f'{name} has no size')
+  except (AttributeError, LookupError, RecursionError, TypeError) as error:
+    raise ValueError('it is no seal') from error
+  return files
+
+
+def problems(folder: pathlib.Path) -> list[Problem]:
+  """Compares a run folder with its seal.
+
+  Only what lies in the folder is opened, and nothing through a link, whatever
+  the seal names.
+
+  Args:
+    folder: of a run.
+
+  Returns:
+    By path; empty if all artifacts are as they were written. One, of the seal,
+    if that is missing (the run has not finished) or damaged.
+  """
+  try:
+    if not stat.S_ISREG(os.lstat(folder / SEAL).st_mode):
+      return [Problem(SEAL, 'tampered')]
+    sealed = read(folder)
+  except FileNotFoundError:
+    return [Problem(SEAL, 'missing')]
+  except OSError:
+    return [Problem(SEAL, 'unreadable')]
+  except ValueError:
+    return [Problem(SEAL, 'tampered')]
+  present, closed = _contents(folder)
+  found = [Problem(name.rstrip('/') or '.', 'unreadable') for name in closed]
+  found += [
+    Problem(name, 'missing')
+    for name in sealed
+    if name not in present and not name.startswith(tuple(closed))
+  ]
+  for name, plain in present.items():
+    if not plain or name not in sealed:
+      found.append(Problem(name, 'foreign'))
+    elif what := _changed(folder / name, sealed[name]):
+      found.append(Problem(name, what))
+  return sorted(found)
+
+
+def folder_of(path: str | None, flag: str) -> pathlib.Path:
+  """The folder that a flag names.
+
+  Args:
+    path: as given.
+    flag: its name, for messages.
+
+  Returns:
+    The folder.
+
+  Raises:
+    UserError: if no run was ever begun in it.
+  """
+  if not path:
+    raise UserError(f'Say which run it is with --{flag}=DIR.')
+  folder = pathlib.Path(path).expanduser()
+  if not any(os.path.lexists(folder / name) for name in ('config.json', SEAL)):
+    raise UserError(
+      f'{folder} is no run folder: --{flag} must name the --workdir of a study.'
+    )
+  return folder
+
+
+@contextlib.contextmanager
+def undisturbed(folder: pathlib.Path) -> Iterator[None]:
+  """Keeps runs out of a folder while it is read, and writes nothing into it.
+
+  Args:
+    folder: of a run.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    RefusedError: if a run is using it.
+  """
+  try:
+    lock = os.open(folder / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+  except OSError:  # A copy, which no process runs in.
+    yield
+    return
+  try:
+    _share(lock, folder)
+    yield
+  finally:
+    os.close(lock)
+
+
+def _share(lock: int, folder: pathlib.Path) -> None:
+  try:
+    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except OSError as error:
+    raise RefusedError(
+      f'{folder} is in use by another run: wait for it.'
+    ) from error
+
+
+def _text(files: dict[str, dict[str, Any]]) -> str:
+  return run_folder.to_json({
+    'schema_version': _VERSION,
+    'files': files,
+    'digest': run_folder.digest(files),
+  })
+
+
+def _belongs(name: str) -> bool:
+  """Whether a path is one that a run gives an artifact."""
+  parts = name.split('/')
+  if len(parts) == 1:
+    return name in _FILES
+  return parts[0] in _FOLDERS and not {'', '.', '..'} & set(parts)
+
+
+def _is_unfinished(name: str) -> bool:
+  within, slash, last = name.rpartition('/')
+  found = _UNFINISHED.fullmatch(last)
+  if not found:
+    return False
+  whole = within + slash + found[1]
+  return whole == SEAL or _belongs(whole)
+
+
+def _contents(folder: pathlib.Path) -> tuple[dict[str, bool], list[str]]:
+  """Paths of all but folders, to whether it is a plain file; closed folders."""
+  found, closed, waiting = {}, [], ['']
+  while waiting:
+    within = waiting.pop()
+    try:
+      with os.scandir(folder / within) as entries:
+        for entry in entries:
+          name = within + entry.name
+          if name in _NO_ARTIFACTS:
+            continue
+          if entry.is_dir(follow_symlinks=False):
+            waiting.append(f'{name}/')
+          else:
+            found[name] = entry.is_file(follow_symlinks=False)
+    except OSError:
+      closed.append(within)
+  return found, closed
+
+
+def _changed(path: pathlib.Path, written: dict[str, Any]) -> str:
+  """What happened to a file; empty if nothing did."""
+  try:
+    if os.lstat(path).st_size < written['bytes']:
+      return 'truncated'
+    return '' if fingerprint(path) == written else 'tampered'
+  except FileNotFoundError:
+    return 'missing'
+  except OSError:
+    return 'unreadable'

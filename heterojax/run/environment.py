@@ -1,0 +1,62 @@
+"""What a run was computed with."""
+
+from collections.abc import Iterable
+import importlib.metadata
+import os
+import pathlib
+import platform
+from typing import Any
+
+import jax
+
+from heterojax.compute import cores
+from heterojax.version import __version__
+
+_PACKAGES = (
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'numpy',
+  'scikit-learn',
+  'pillow',
+)
+
+
+def describe() -> dict[str, Any]:
+  """Versions, devices and flags; starts the JAX backend."""
+  devices = jax.local_devices()
+  return {
+    'heterojax': __version__,
+    'python': platform.python_version(),
+    'machine': platform.machine(),
+    'platform': devices[0].platform,
+    'device': devices[0].device_kind,
+    'num_devices': len(devices),
+    'processor': processor(),
+    'cores': cores.number(),
+    'xla_flags': os.environ.get('XLA_FLAGS', ''),
+    'packages': versions(_PACKAGES),
+  }
+
+
+def processor() -> str:
+  """The first processor's name, where the system tells it."""
+  info = pathlib.Path('/proc/cpuinfo')
+  if info.exists():
+    for line in info.read_text().splitlines():
+      key, _, value = line.partition(':')
+      if key.strip() == 'model name':
+        return value.strip()
+  return platform.processor()
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+  """Of those that are installed."""
+  found = {}
+  for package in packages:
+    try:
+      found[package] = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+      continue
+  return found

@@ -1,0 +1,242 @@
+"""The run folder: one owner, one configuration, whole files only."""
+
+from collections.abc import Iterator
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+from typing import Any
+
+from heterojax.errors import RefusedError
+from heterojax.errors import UserError
+
+_CONFIG = 'config.json'
+_ENVIRONMENT = 'environment.json'
+_LOCK = '.lock'
+_LOG = 'log.txt'
+
+
+def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
+  """Writes a file so that it is there whole or not at all."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  data = data.encode() if isinstance(data, str) else data
+  file = tempfile.NamedTemporaryFile(
+    dir=path.parent, prefix=f'.{path.name}.', delete=False
+  )
+  try:
+    with file:
+      file.write(data)
+      file.flush()
+      os.fsync(file.fileno())
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+  except BaseException:
+    pathlib.Path(file.name).unlink(missing_ok=True)
+    raise
+
+
+def to_json(value: Any) -> str:
+  """JSON with a fixed key order; a NaN is a mistake, not a value."""
+  return json.dumps(value, indent=2, allow_nan=False) + '\n'
+
+
+def digest(value: Any) -> str:
+  """Fingerprint of anything JSON can write."""
+  text = json.dumps(value, sort_keys=True, allow_nan=False)
+  return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
+  """Keeps every other process from writing into a folder.
+
+  Args:
+    path: of the folder; made where it is missing.
+    purpose: what the folder is, for messages.
+    flag: that named it.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: if it cannot be written.
+    RefusedError: if another process has it.
+  """
+  try:
+    lock = _held(path)
+  except BlockingIOError as error:
+    raise RefusedError(
+      f'{path} is in use by another run: wait for it, or choose another'
+      f' --{flag}.'
+    ) from error
+  except OSError as error:
+    raise UserError(
+      f'{path} cannot be the {purpose} ({error.strerror}): choose another'
+      f' --{flag}.'
+    ) from error
+  with lock:
+    yield
+
+
+def _held(path: pathlib.Path) -> io.TextIOWrapper:
+  """The lock file, locked; the lock goes with the process, however it ends."""
+  while True:
+    path.mkdir(parents=True, exist_ok=True)
+    lock = (path / _LOCK).open('a')
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      # Whoever had it may have taken the file away meanwhile, see `_clear`.
+      if os.path.samestat(os.fstat(lock.fileno()), (path / _LOCK).stat()):
+        return lock
+    except FileNotFoundError:
+      pass
+    except BaseException:
+      lock.close()
+      raise
+    lock.close()
+
+
+@contextlib.contextmanager
+def opened(
+  path: pathlib.Path,
+  config: dict[str, Any],
+  environment: dict[str, Any],
+  *,
+  allow_mismatch: bool = False,
+) -> Iterator[pathlib.Path]:
+  """Owns a run folder while a study runs in it.
+
+  A folder that held no run before and gets no artifact is taken away again, so
+  that a user's mistake leaves nothing behind.
+
+  Args:
+    path: of the folder; made where it is missing.
+    config: the resolved configuration; `begin` writes it.
+    environment: versions, flags and devices, see `heterojax.run.environment`.
+    allow_mismatch: go on with a run of another environment all the same.
+
+  Yields:
+    The folder.
+
+  Raises:
+    UserError: if it cannot be a folder.
+    RefusedError: if another process uses it, or it is of another configuration
+      or environment.
+  """
+  existed = os.path.isdir(path)
+  own_log = not os.path.exists(path / _LOG)  # Else the user's, which stays.
+  with locked(path, 'run folder', 'workdir'):
+    _check_config(path, config)
+    if not allow_mismatch:
+      _check_environment(path, environment)
+    handler = logging.FileHandler(path / _LOG, encoding='utf-8')
+    handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+    root = logging.getLogger('heterojax')
+    root.addHandler(handler)
+    try:
+      yield path
+    finally:
+      root.removeHandler(handler)
+      handler.close()
+      if not (path / _CONFIG).exists():
+        _clear(path, log=own_log, folder=not existed)
+
+
+def begin(
+  path: pathlib.Path, config: dict[str, Any], environment: dict[str, Any]
+) -> None:
+  """Writes `config.json`: from here on the folder belongs to this run."""
+  # First: a folder with a configuration has an environment.
+  write_atomically(path / _ENVIRONMENT, to_json(environment))
+  write_atomically(path / _CONFIG, to_json(config))
+
+
+def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:
+  """Bits are only promised for the same one."""
+  if not (path / _CONFIG).exists():
+    return
+  stored = path / _ENVIRONMENT
+  try:
+    before = _flat(dict(json.loads(stored.read_text())))
+  except (OSError, TypeError, ValueError) as error:
+    raise RefusedError(
+      f'{stored} cannot be read, so nobody knows where the run in {path} was'
+      ' begun: choose another --workdir, or go on with --allow_mismatch.'
+    ) from error
+  now = _flat(json.loads(json.dumps(environment)))
+  changed = sorted({key for key, _ in before.items() ^ now.items()})
+  if changed:
+    (key, *others) = changed
+    more = f' and {len(others)} more' if others else ''
+    raise RefusedError(
+      f'{path} was begun in another environment ({key} was'
+      f' {before.get(key)} and is {now.get(key)}{more}), where its bits may'
+      ' differ: go on there, choose another --workdir, or allow it with'
+      ' --allow_mismatch.'
+    )
+
+
+def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:
+  stored = path / _CONFIG
+  if not stored.exists():
+    return
+  try:
+    before = dict(json.loads(stored.read_text()))
+  except (OSError, TypeError, ValueError) as error:
+    raise RefusedError(
+      f'{stored} cannot be read, so the run in {path} cannot be resumed:'
+      ' choose another --workdir.'
+    ) from error
+  now = json.loads(json.dumps(config))
+  if before != now:
+    changed = sorted(key for key in _flat(before).items() ^ _flat(now).items())
+    raise RefusedError(
+      f'{path} holds a run of another configuration ({changed[0][0]} differs):'
+      ' choose another --workdir, or give the same flags to resume it.'
+    )
+
+
+def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
+  flat = {}
+  for key, value in tree.items():
+    if isinstance(value, dict) and value:
+      flat |= _flat(value, f'{prefix}{key}.')
+    else:
+      flat[f'{prefix}{key}'] = repr(value)
+  return flat
+
+
+def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
+  if log:
+    (path / _LOG).unlink(missing_ok=True)
+  (path / _LOCK).unlink(missing_ok=True)
+  if folder:
+    with contextlib.suppress(OSError):  # Something else is in it: leave it.
+      path.rmdir()
+
+
+class _Terminal(logging.Handler):
+  """Writes to what standard error is now; it may be exchanged meanwhile."""
+
+  def emit(self, record: logging.LogRecord) -> None:
+    with contextlib.suppress(OSError):  # Nobody reads it any more.
+      print(self.format(record), file=sys.stderr, flush=True)
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+  """Sends the package's log lines to the terminal, once."""
+  root = logging.getLogger('heterojax')
+  root.setLevel(level)
+  root.propagate = (
+    False  # absl and Orbax put handlers of their own at the root.
+  )
+  if not root.handlers:
+    handler = _Terminal()
+    handler.setFormatter(logging.Formatter('%(message)s'))
+    root.addHandler(handler)

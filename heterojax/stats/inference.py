@@ -1,0 +1,284 @@
+"""Intervals of proportions and AUCs, associations, and lines with intervals."""
+
+from typing import Any
+from typing import NamedTuple
+import warnings
+
+import numpy as np
+from scipy import optimize
+from scipy import special
+from scipy import stats
+
+# Where a cell expects fewer, chi-squared is no good approximation.
+_EXPECTED = 5
+_RESAMPLES = 9999
+_CRAMERS_V = "Cramer's V"
+_ETA_SQUARED = 'eta squared'
+
+
+class Association(NamedTuple):
+  """How much one column says about another.
+
+  Attributes:
+    strength: from 0 to 1; None where it cannot be estimated.
+    p_value: of independence; None where it cannot be estimated.
+    n: rows that it is over.
+    measure: name of the strength.
+    why: why there is none, in words; '' where there is one.
+  """
+
+  strength: float | None
+  p_value: float | None
+  n: int
+  measure: str
+  why: str = ''
+
+
+class Line(NamedTuple):
+  """A least-squares line.
+
+  Attributes:
+    slope, intercept: of y on x.
+    residual_sd: with n - 2 in the denominator.
+    n: points.
+    x_mean: of the points.
+    x_squares: sum of their squared distances from it.
+  """
+
+  slope: float
+  intercept: float
+  residual_sd: float
+  n: int
+  x_mean: float
+  x_squares: float
+
+
+def wilson(
+  successes: int, n: int, confidence: float = 0.95
+) -> tuple[float, float]:
+  """Wilson's score interval of a proportion (`scipy.stats.binomtest`).
+
+  Args:
+    successes: from 0 to n.
+    n: at least 1.
+    confidence: of the interval, two-sided.
+
+  Returns:
+    The lower and the upper limit.
+  """
+  test = stats.binomtest(successes, n)
+  low, high = test.proportion_ci(confidence, method='wilson')
+  return float(low), float(high)
+
+
+def delong(
+  y: np.ndarray, values: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float] | None:
+  """Interval of one AUC by DeLong's variance, on the logit scale.
+
+  The variance is of DeLong, DeLong and Clarke-Pearson (1988), in the form by
+  midranks of Sun and Xu (2014), O(N log N). Close to 1 the AUC is far from
+  normal and the plain interval leaves [0, 1] and covers too little; Perme and
+  Manevski (2019) compare the methods and recommend DeLong's variance on the
+  logit scale.
+
+  The variance is 0 where the classes are separated without error or all values
+  are tied, and does not exist for a class of one. An interval without width
+  would claim certainty there. It is then Newcombe's (2006, method 5): the AUCs
+  A with |A - AUC| <= z sd(A), where sd(A) is of Hanley and McNeil (1982) with
+  the mean class size for both. It needs the AUC and the class sizes alone, has
+  a width for every sample, and keeps the limit 1 at AUC 1 (0 at 0).
+
+  Args:
+    y: `[N]` of 0 and 1.
+    values: `[N]`, larger for the positive class.
+    confidence: of the interval, two-sided.
+
+  Returns:
+    The lower and the upper limit, from 0 to 1; None where a class is missing.
+    Rows are taken to be independent.
+  """
+  y, values = np.asarray(y, bool), np.asarray(values)
+  m, n = int(y.sum()), int((~y).sum())
+  if not m or not n:
+    return None
+  ranks = stats.rankdata(values)
+  # Of each positive the share of negatives below it, and the reverse.
+  of_positives = (ranks[y] - stats.rankdata(values[y])) / n
+  of_negatives = 1 - (ranks[~y] - stats.rankdata(values[~y])) / m
+  auc = float(np.mean(of_positives))
+  z = float(stats.norm.ppf((1 + confidence) / 2))
+  if min(m, n) == 1 or not (np.ptp(of_positives) or np.ptp(of_negatives)):
+    low = _newcombe_lower(auc, m, n, z)
+    return low, 1 - _newcombe_lower(1 - auc, m, n, z)
+  variance = np.var(of_positives, ddof=1) / m + np.var(of_negatives, ddof=1) / n
+  # The derivative of the logit is 1 / (A (1 - A)).
+  half = z * np.sqrt(variance) / (auc * (1 - auc))
+  low, high = special.expit(special.logit(auc) + np.array([-half, half]))
+  return float(low), float(high)
+
+
+def _newcombe_lower(auc: float, m: int, n: int, z: float) -> float:
+  """Lower limit of Newcombe's method 5 for class sizes m and n."""
+  others = (m + n) / 2 - 1
+
+  def excess(a: float) -> float:
+    correlated = others * ((1 - a) / (2 - a) + a / (1 + a))
+    return (auc - a) ** 2 - z**2 * a * (1 - a) * (1 + correlated) / (m * n)
+
+  # An AUC of 1 is a root of its own, which is not the limit.
+  return optimize.brentq(excess, 0, auc * (1 - 1e-9)) if auc else 0.0
+
+
+def cramers_v(a: np.ndarray, b: np.ndarray) -> Association:
+  """Cramer's V of two columns of categories, and Pearson's chi-squared test.
+
+  V is `scipy.stats.contingency.association`, without a correction for its bias:
+  by chance alone it is above 0, the more so the more categories and the fewer
+  rows, which is what the p-value allows for. Where a cell of the table expects
+  fewer than 5 rows, the p-value is of the same statistic over 9,999 random
+  tables with the same margins (Hope 1968; R's `chisq.test` with
+  `simulate.p.value`), always the same ones, and so no less than 1 / 10,000.
+
+  Args:
+    a: `[N]` of any kind that NumPy can sort.
+    b: `[N]`, the groups.
+
+  Returns:
+    The association; rows are taken to be independent.
+  """
+  _, rows = np.unique(np.asarray(a), return_inverse=True)
+  _, columns = np.unique(np.asarray(b), return_inverse=True)
+  if why := _why_none(len(rows), rows, columns):
+    return Association(None, None, len(rows), _CRAMERS_V, why)
+  table = stats.contingency.crosstab(rows, columns).count
+  sparse = stats.contingency.expected_freq(table).min() < _EXPECTED
+  method = stats.MonteCarloMethod(
+    n_resamples=_RESAMPLES, rng=np.random.default_rng(0)
+  )
+  p_value = stats.chi2_contingency(
+    table, correction=False, method=method if sparse else None
+  ).pvalue
+  v = stats.contingency.association(table, method='cramer')
+  # Its last bits can be above 1.
+  return Association(min(float(v), 1.0), float(p_value), len(rows), _CRAMERS_V)
+
+
+def eta_squared(values: np.ndarray, groups: np.ndarray) -> Association:
+  """Squared correlation ratio of a number with groups, and its F test.
+
+  The share of the variance that lies between the groups. The p-value is of the
+  one-way analysis of variance (`scipy.stats.f_oneway`), because its F is this
+  same share in another form; a test by ranks (Kruskal-Wallis) would be of
+  another effect than the one that is reported.
+
+  Args:
+    values: `[N]` floats; rows of NaN are left out.
+    groups: `[N]` of any kind that NumPy can sort.
+
+  Returns:
+    The association; rows are taken to be independent.
+  """
+  values = np.asarray(values, np.float64)
+  known = ~np.isnan(values)
+  values, n = values[known], int(known.sum())
+  _, index, sizes = np.unique(
+    np.asarray(groups)[known], return_inverse=True, return_counts=True
+  )
+  why = _why_none(n, values, index)
+  if not why and len(sizes) == n:
+    why = f'each of the {n} values is a group of its own'
+  if why:
+    return Association(None, None, n, _ETA_SQUARED, why)
+  # Shift and scale change nothing but what squares can hold.
+  centred = values - values.mean()
+  centred /= np.max(np.abs(centred))
+  means = np.bincount(index, centred) / sizes
+  eta = np.sum(sizes * means**2) / np.sum(centred**2)
+  with warnings.catch_warnings():
+    # Groups that are constant but differ have an F of infinity and a p of 0.
+    warnings.simplefilter('ignore', stats.ConstantInputWarning)
+    p_value = stats.f_oneway(
+      *(centred[index == g] for g in range(len(sizes)))
+    ).pvalue
+  return Association(min(float(eta), 1.0), float(p_value), n, _ETA_SQUARED)
+
+
+def fit_line(x: np.ndarray, y: np.ndarray) -> Line:
+  """Least-squares line of y on x (`scipy.stats.linregress`).
+
+  Args:
+    x: `[N]`, N at least 3, not constant.
+    y: `[N]`.
+
+  Returns:
+    The line.
+  """
+  x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+  fit = stats.linregress(x, y)
+  residuals = y - fit.intercept - fit.slope * x
+  return Line(
+    slope=float(fit.slope),
+    intercept=float(fit.intercept),
+    residual_sd=float(np.sqrt(np.sum(residuals**2) / (len(x) - 2))),
+    n=len(x),
+    x_mean=float(np.mean(x)),
+    x_squares=float(np.sum((x - np.mean(x)) ** 2)),
+  )
+
+
+def predict(
+  line: Line, x: float, confidence: float = 0.95
+) -> tuple[float, tuple[float, float]]:
+  """A new observation at x, and its prediction interval.
+
+  Args:
+    line: of `fit_line`.
+    x: where.
+    confidence: of the interval, two-sided: Student's t with N - 2 degrees of
+      freedom, the residuals taken to be normal, independent and of one
+      variance.
+
+  Returns:
+    The value on the line, and the lower and the upper limit.
+  """
+  value = line.intercept + line.slope * x
+  spread = 1 + 1 / line.n + (x - line.x_mean) ** 2 / line.x_squares
+  t = stats.t.ppf((1 + confidence) / 2, line.n - 2)
+  half = float(t * line.residual_sd * np.sqrt(spread))
+  return value, (value - half, value + half)
+
+
+def critical_correlation(n: int, level: float = 0.05) -> float:
+  """Pearson correlation beyond which n points are significant, two-sided.
+
+  Args:
+    n: at least 3.
+    level: of significance.
+
+  Returns:
+    From 0 to 1, by `t = r sqrt((n - 2) / (1 - r^2))`.
+  """
+  t = stats.t.ppf(1 - level / 2, n - 2)
+  return float(t / np.sqrt(n - 2 + t**2))
+
+
+def _why_none(n: int, values: np.ndarray, groups: np.ndarray) -> str:
+  if not n:
+    return 'no values'
+  if n == 1:
+    return 'one value alone'
+  if np.all(values == values[0]):
+    return f'all {n} values are the same'
+  if np.all(groups == groups[0]):
+    return f'all {n} values are in one group'
+  return ''
+
+
+def nanmean(values: Any, axis: int | None = None) -> np.ndarray:
+  """Mean of what can be estimated; NaN, without a warning, of nothing."""
+  values = np.asarray(values, float)
+  known = np.isfinite(values)
+  total = np.where(known, values, 0).sum(axis)
+  count = known.sum(axis)
+  return np.where(count, total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,230 @@
+"""Cluster analysis on the image features (Wang 2023).
+
+"We selected the first 200 principal components ... used the K-means clustering
+algorithm ... assigned the transformed testing set into the four clusters based
+on the cluster centers found from the training set." Axes: see `outcome`.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import logging
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from heterojax import cluster
+from heterojax import rng
+from heterojax.cluster import matching
+from heterojax.cluster.partitions import partitions
+from heterojax.errors import UserError
+from heterojax.features import Features
+from heterojax.run import checkpoint
+from heterojax.studies import stages
+from heterojax.studies.retraining.outcome import Clusters
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Reduction
+from heterojax.studies.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+def clusters_of_folds(
+  settings: Settings,
+  folder: pathlib.Path,
+  features: Features,
+  samples: Sequence[Samples],
+) -> tuple[list[Clusters], list[float]]:
+  """The aligned clusters of every fold, or those that an earlier run found.
+
+  Args:
+    settings: of the study.
+    folder: the run folder; they are kept in `checkpoints/clusters`.
+    features: of all pictures.
+    samples: of each fold.
+
+  Returns:
+    See `align`.
+  """
+  path = folder / 'checkpoints' / 'clusters'
+  about = checkpoint.digest([
+    features.digest,
+    settings.seed,
+    dataclasses.asdict(settings.reduction),
+    dataclasses.asdict(settings.cluster),
+    [[own.ids, own.split, own.row] for own in samples],
+  ])
+  leaves = checkpoint.load(path, about)
+  if leaves is not None:
+    _LOG.info('Resuming: the clusters are there.')
+    return _restored(leaves, features, samples)
+  found = [
+    cluster_analysis(settings, features.x, own, fold)
+    for fold, own in enumerate(samples)
+  ]
+  clusters, agreement = align(list(zip(samples, found)))
+  tree = {str(fold): _kept(own) for fold, own in enumerate(clusters)}
+  checkpoint.save(path, tree | {'agreement': np.array(agreement)}, about)
+  return clusters, agreement
+
+
+def _kept(clusters: Clusters) -> dict[str, Any]:
+  """What is stored: not features once more, where nothing reduces them."""
+  kept = clusters._asdict()
+  if clusters.explained_variance is None:
+    del kept['explained_variance'], kept['z']
+  return kept
+
+
+def _restored(
+  leaves: checkpoint.Leaves, features: Features, samples: Sequence[Samples]
+) -> tuple[list[Clusters], list[float]]:
+  clusters = []
+  for fold, own in enumerate(samples):
+    kept = {
+      name: leaves[f'{fold}.{name}']
+      for name in Clusters._fields
+      if f'{fold}.{name}' in leaves
+    }
+    if 'z' in kept:
+      (kept['explained_variance'],) = kept['explained_variance'].tolist()
+    else:
+      kept |= {'z': np.asarray(features.x[own.row]), 'explained_variance': None}
+    clusters.append(Clusters(**kept))
+  return clusters, leaves['agreement'].tolist()
+
+
+def cluster_analysis(
+  settings: Settings, x: jax.Array, samples: Samples, fold: int
+) -> Clusters:
+  """Reduces, clusters training images and assigns the others.
+
+  Clusters may be empty: of images, or fuzzy centroids, that do not differ.
+  """
+  z, explained = _reduced(settings.reduction, x, samples)
+  train = samples.split == 'train'
+  centers, labels = _fitted(settings, z, train, fold)
+  z = np.asarray(z)
+  distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
+  return Clusters(z, centers, labels, distance, explained)
+
+
+def _fitted(
+  settings: Settings, z: jax.Array, train: np.ndarray, fold: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Centers `[K, Q]` of the training samples, and labels `[N]` of all."""
+  key = rng.key(settings.seed, rng.Purpose.CLUSTERING, fold)
+  found = partitions(
+    z[None],
+    np.asarray(train, z.dtype)[None],
+    key[None, None],
+    stages.algorithm(settings),
+  )
+  return np.asarray(found.centers[0, 0]), np.array(found.labels[0, 0])
+
+
+def _reduced(
+  reduction: Reduction, x: jax.Array, samples: Samples
+) -> tuple[jax.Array, float | None]:
+  """Samples in the space that is clustered, and their share of variance."""
+  if reduction.method == 'none':
+    return x[samples.row], None
+  train, test = samples.of('train'), samples.of('test')
+  q = reduction.n_components
+  if reduction.rule == 'variance':
+    q = reduction.variance
+  fitted = cluster.pca(x[samples.row[train]], q)
+  explained = float(jnp.sum(fitted.explained_variance_ratio))
+  z = cluster.coordinates(fitted, x)[samples.row]
+  if reduction.fit == 'separate':
+    # The mistake to show: test images in components of their own.
+    x_test, q = x[samples.row[test]], z.shape[1]
+    if q > len(test):
+      raise UserError(
+        f'--config.reduction.fit=separate needs {q} test images and there are'
+        f' {len(test)}: choose a smaller --config.reduction.n_components.'
+      )
+    apart = cluster.coordinates(cluster.pca(x_test, q), x_test)
+    z = z.at[test].set(apart)
+  return z, explained
+
+
+def align(
+  folds: Sequence[tuple[Samples, Clusters]],
+) -> tuple[list[Clusters], list[float]]:
+  """Gives the clusters of every fold the numbers of the first fold's.
+
+  Numbers are matched one to one so that as many images as possible have the
+  same one (Hungarian method). Each fold gives all images a cluster, those that
+  it does not train on by its centroids; two folds may share no training image.
+
+  Args:
+    folds: samples and clusters of each.
+
+  Returns:
+    The renumbered clusters, and how far each fold's agree with the first's: the
+    adjusted Rand index over all images.
+  """
+  reference = _of_images(*folds[0])
+  renumbered, agreement = [], []
+  for samples, found in folds:
+    own = _of_images(samples, found)
+    pairs = np.array([(own[i], reference[i]) for i in own])
+    k = len(found.centers)
+    new = matching.match(pairs[:, 1], pairs[:, 0], k)
+    renumbered.append(found.renumbered(new))
+    agreement.append(float(adjusted_rand_score(*pairs.T)))
+  return renumbered, agreement
+
+
+def _of_images(samples: Samples, found: Clusters) -> dict[str, int]:
+  originals = np.flatnonzero(samples.is_original)
+  return {samples.ids[i]: int(found.labels[i]) for i in originals}
+
+
+def rejected(
+  settings: Settings,
+  x: jax.Array,
+  samples: Samples,
+  chosen: Clusters,
+  names: tuple[str, str],
+) -> dict[str, Any]:
+  """The clusters of another number of components, beside those chosen.
+
+  Wang 2023 clustered its chest X-rays without reduction and rejected 57
+  components, which "could not provide meaningful clusters".
+
+  Args:
+    settings: of the study.
+    x: `[P, D]`.
+    samples: of the fold.
+    chosen: clusters of the study.
+    names: of the (positive, negative) class.
+
+  Returns:
+    Sizes and class mix of those clusters, and their adjusted Rand index with
+    the chosen ones over the training images.
+  """
+  train = samples.of('train')
+  fitted = cluster.pca(x[samples.row[train]], settings.reduction.rejected)
+  z = cluster.transform(fitted, x)[samples.row[train]]
+  # The key of the first fold, which is the one that is shown.
+  _, labels = _fitted(settings, z, np.ones(len(train)), 0)
+  k = settings.cluster.k
+  sizes = np.bincount(labels, minlength=k)
+  return {
+    'n_components': settings.reduction.rejected,
+    'explained_variance': float(jnp.sum(fitted.explained_variance_ratio)),
+    'adjusted_rand': float(adjusted_rand_score(chosen.labels[train], labels)),
+    'clusters': [
+      {
+        'id': i,
+        'size': int(sizes[i]),
+        'class_counts': samples.class_counts(train[labels == i], names),
+      }
+      for i in range(k)
+    ],
+  }

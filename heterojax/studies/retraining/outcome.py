@@ -1,0 +1,87 @@
+"""What a retraining study computes, before it is written down.
+
+Axes: N samples, P pictures, Q components, K clusters, H heads, T folds.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax.datasets.sources import Source
+from heterojax.heads import ensemble
+from heterojax.stats import metrics
+from heterojax.studies.samples import Samples
+
+
+class Clusters(NamedTuple):
+  """The cluster analysis.
+
+  Attributes:
+    z: `[N, Q]`, samples in the space that is clustered.
+    centers: `[K, Q]`.
+    labels: `[N]`, the cluster of every sample.
+    distance: `[N]`, to its centroid.
+    explained_variance: of the training images by the reduction; None without.
+  """
+
+  z: np.ndarray
+  centers: np.ndarray
+  labels: np.ndarray
+  distance: np.ndarray
+  explained_variance: float | None
+
+  def renumbered(self, new: np.ndarray) -> 'Clusters':
+    """The same clusters with number c called `new[c]`."""
+    return self._replace(
+      centers=self.centers[np.argsort(new)], labels=new[self.labels]
+    )
+
+
+class HeadName(NamedTuple):
+  """Which head: 'overall', 'cluster' (of one) or 'random' (as many images)."""
+
+  kind: str
+  cluster: int = -1
+  run: int = -1
+
+  def __str__(self) -> str:
+    numbers = [str(n) for n in (self.cluster, self.run) if n >= 0]
+    return '_'.join([self.kind, *numbers])
+
+
+class Fold(NamedTuple):
+  """One split of the data and what came of it.
+
+  Attributes:
+    samples: of the study, split.
+    clusters: of its samples.
+    heads: name to training images, in the order of the ensemble.
+    logits: `[H, N]` float64 of the positive class.
+  """
+
+  samples: Samples
+  clusters: Clusters
+  heads: dict[HeadName, ensemble.Member]
+  logits: np.ndarray
+
+  def of_head(self, *name: str | int) -> np.ndarray:
+    """`[N]` logits of one head."""
+    return self.logits[list(self.heads).index(HeadName(*name))]
+
+  def overall(self) -> np.ndarray:
+    """`[N]` probabilities of the head of all images."""
+    return metrics.probability(self.of_head('overall'))
+
+
+class Outcome(NamedTuple):
+  """Everything the results are made from.
+
+  Attributes:
+    source: of the images.
+    x: `[P, D]` features of all pictures.
+    folds: T; one where the data are split once.
+  """
+
+  source: Source
+  x: np.ndarray
+  folds: tuple[Fold, ...]

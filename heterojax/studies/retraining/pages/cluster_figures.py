@@ -1,0 +1,227 @@
+"""The figures of the clusters: Figure 1, their images, their class mix."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+import numpy as np
+
+from heterojax import cluster as cluster_lib
+from heterojax.report import drawing
+from heterojax.report import formatting
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.pages import tables
+from heterojax.studies.retraining.pages import wording
+
+# Above this, points in an SVG file are one picture, or it would not open.
+_MAX_VECTOR_POINTS = 5000
+
+
+def figure1_distances(results: dict[str, Any]) -> Figure:
+  """Figure 1: distances between the clusters, as numbers and as a map."""
+  clusters = results['clusters']
+  distances = np.array(results['between_cluster_distances'], float)
+  k = len(clusters)
+  height = float(np.clip(1.6 + 0.65 * k, 2.9, 4.2)) if k <= 12 else 5
+  figure = Figure((drawing.WIDTH, height), layout='constrained')
+  left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+  below = np.tril(np.ones((k, k), bool), -1)
+  shown = np.where(below, distances, np.nan)[1:, :-1]
+  largest = distances.max() or 1
+  digits = int(np.clip(2 - np.floor(np.log10(largest)), 0, 4))
+  texts = [
+    ['' if np.isnan(d) else f'{d:.{digits}f}' for d in row] for row in shown
+  ]
+  drawing.heat_map(left, shown, texts, (0, largest), drawing.MORE)
+  left.set_xticks(range(k - 1), range(k - 1))
+  left.set_yticks(range(k - 1), range(1, k))
+  left.set(xlabel='Cluster', ylabel='Cluster')
+  left.set_title('Distance between centroids')
+  _map(right, clusters, distances)
+  return figure
+
+
+def _map(
+  axes: Axes, clusters: list[dict[str, Any]], distances: np.ndarray
+) -> None:
+  points, kept = classical_scaling(distances)
+  sizes = np.array([c['size'] for c in clusters], float)
+  areas = 13000 / max(len(clusters), 5) * sizes / sizes.max()
+  for c, point, area in zip(clusters, points, areas):
+    axes.scatter(*point, s=area, color=[drawing.colour(c['id'])], alpha=0.55)
+    size = f'\nn = {formatting.number(c["size"])}' if len(clusters) <= 8 else ''
+    axes.annotate(
+      f'{c["id"]}{size}',
+      point,
+      ha='center',
+      va='center',
+      fontsize=8,
+    )
+  # One scale for both directions, and room for the circles.
+  half = 0.75 * max(np.ptp(points, axis=0).max(), 1e-9)
+  limits = [(m - half, m + half) for m in (points.min(0) + points.max(0)) / 2]
+  axes.set(xlim=limits[0], ylim=limits[1], aspect='equal', xticks=[], yticks=[])
+  axes.spines[:].set_visible(False)
+  axes.set_title('Map of the centroids; area: number in training', fontsize=9.5)
+  axes.set_xlabel(f'the plane keeps {kept:.0%} of the squared distances')
+
+
+def classical_scaling(distances: np.ndarray) -> tuple[np.ndarray, float]:
+  """Points in the plane whose distances are nearest to those given.
+
+  Args:
+    distances: `[K, K]`.
+
+  Returns:
+    `[K, 2]`, and the share of the squared distances that the plane keeps.
+  """
+  k = len(distances)
+  centring = np.eye(k) - 1 / k
+  values, vectors = np.linalg.eigh(-0.5 * centring @ distances**2 @ centring)
+  values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
+  # The sign of an eigenvector is arbitrary; the picture should not be.
+  peak = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(k)]
+  points = vectors * np.where(peak < 0, -1, 1) * np.sqrt(values)
+  plane = np.zeros((k, 2))
+  plane[:, : min(k, 2)] = points[:, :2]
+  return plane, float(values[:2].sum() / (values.sum() or 1))
+
+
+def clusters(results: dict[str, Any], fold: Fold) -> Figure:
+  """Every sample in two dimensions of the space that was clustered."""
+  samples, labels = fold.samples, fold.clusters.labels
+  points = plane(results, fold)
+  figure = Figure((drawing.WIDTH, 4.7), layout='constrained')
+  grid = figure.subplots(1, 2, sharex=True, sharey=True)
+  one = formatting.unit(results)
+  of = ' of the first fold' if wording.folds(results) else ''
+  right = (fold.overall() > 0.5) == (samples.y == 1)
+  for axes, split, title in zip(
+    grid,
+    ('train', 'test'),
+    (
+      f'{drawing.training(results, of)} (n = {{:,}})',
+      f'Test {one}s{of} (n = {{:,}}); circled: misclassified',
+    ),
+  ):
+    own = samples.of(split)
+    axes.set_title(title.format(len(own)))
+    axes.set(xlabel='First principal component', xticks=[], yticks=[])
+    colours = np.array([drawing.colour(c) for c in labels[own]])
+    for y, marker, width in ((0, 'x', 0.8), (1, 'o', 0)):
+      chosen = samples.y[own] == y
+      axes.scatter(
+        *points[own[chosen]].T,
+        s=12,
+        c=colours[chosen],
+        marker=marker,
+        alpha=0.65,
+        linewidths=width,
+        rasterized=len(own) > _MAX_VECTOR_POINTS,
+      )
+    wrong = own[~right[own]] if split == 'test' else own[:0]
+    axes.scatter(*points[wrong].T, s=70, ec='black', fc='none')
+    for c in np.unique(labels[own]):
+      axes.text(
+        *np.median(points[own[labels[own] == c]], axis=0),
+        str(c),
+        ha='center',
+        va='center',
+        fontweight='bold',
+        bbox={
+          'boxstyle': 'circle',
+          'fc': 'white',
+          'ec': drawing.colour(c),
+          'lw': 2,
+        },
+      )
+  grid[0].set_ylabel('Second principal component')
+  names = (results['dataset']['positive'], results['dataset']['negative'])
+  figure.legend(
+    handles=[
+      Line2D(
+        [],
+        [],
+        marker=marker,
+        ls='',
+        color=drawing.INK,
+        ms=5,
+        label=drawing.clipped(name),
+      )
+      for marker, name in zip('ox', names)
+    ],
+    loc='outside lower center',
+    ncols=2,
+  )
+  return figure
+
+
+def plane(results: dict[str, Any], fold: Fold) -> np.ndarray:
+  """First two principal components of the samples, `[N, 2]`."""
+  samples, z = fold.samples, fold.clusters.z
+  if results['reduction']['method'] != 'pca':
+    train = samples.of('train')
+    fitted = cluster_lib.pca(z[train], min(2, len(train), z.shape[1]))
+    z = np.asarray(cluster_lib.transform(fitted, z))
+  points = np.zeros((len(z), 2))
+  points[:, : min(2, z.shape[1])] = z[:, :2]
+  return points
+
+
+def class_mix(results: dict[str, Any]) -> Figure:
+  """How many images of each class every cluster has."""
+  described = results['clusters']
+  names = (results['dataset']['positive'], results['dataset']['negative'])
+  of = ', mean over folds' if wording.folds(results) else ''
+  parts = {
+    drawing.training(results, of): [
+      tuple(c['class_counts'].values()) for c in described
+    ],
+    f'Test {formatting.unit(results)}s': [
+      tables.class_counts(c['test']) for c in described
+    ],
+  }
+  height = 1.1 + 0.32 * len(described)
+  figure = Figure((drawing.WIDTH, height), layout='constrained')
+  grid = figure.subplots(1, 2, sharey=True)
+  for axes, (title, pairs) in zip(grid, parts.items()):
+    counts = np.array(pairs)
+    longest = counts.sum(axis=1).max()
+    start = np.zeros(len(described), int)
+    for which, name in enumerate(names):
+      axes.barh(
+        range(len(described)),
+        counts[:, which],
+        0.72,
+        start,
+        color=drawing.CLASSES[which],
+        label=drawing.clipped(name),
+      )
+      for row, n in enumerate(counts[:, which]):
+        if n > 0.07 * longest:
+          axes.text(
+            start[row] + n / 2,
+            row,
+            formatting.number(n),
+            ha='center',
+            va='center',
+          )
+      start = start + counts[:, which]
+    for row, total in enumerate(start):
+      pair = ' + '.join(map(formatting.number, counts[row]))
+      small = total and (counts[row] <= 0.07 * longest).any()
+      text = formatting.number(total) + (f' = {pair}' if small else '')
+      axes.text(total + 0.02 * longest, row, text, va='center', color='#666666')
+    axes.set_title(title)
+    axes.set_xlim(0, 1.32 * longest)
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+  grid[0].set_yticks(
+    range(len(described)), [f'Cluster {c["id"]}' for c in described]
+  )
+  grid[0].set_ylim(len(described) - 0.5, -0.5)
+  key, texts = grid[0].get_legend_handles_labels()
+  figure.legend(key, texts, loc='outside lower center', ncols=2)
+  return figure

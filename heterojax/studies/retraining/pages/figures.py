@@ -1,0 +1,317 @@
+"""The figures of the heads: Tables 1 and 3, transfer, distance and performance.
+
+Each function draws one from `results.json`. Clusters are rows wherever there is
+room, so that twenty of them make a taller figure and not a smaller one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+import numpy as np
+
+from heterojax.report import drawing
+from heterojax.report import formatting
+from heterojax.stats import metrics
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.pages import cluster_figures
+from heterojax.studies.retraining.pages import tables
+
+TITLES = {
+  'accuracy': 'Accuracy',
+  'auc': 'AUC',
+  'sensitivity': 'Sensitivity',
+  'specificity': 'Specificity',
+}
+# More names than this on one scatter plot cover each other.
+_MAX_NAMES = 15
+
+
+def table1_overall_in_clusters(results: dict[str, Any]) -> Figure:
+  """Table 1: the head of all images, in the whole test set and each cluster."""
+  described = [('All', results['overall'])]
+  described += [(f'Cluster {c["id"]}', c['test']) for c in results['clusters']]
+  rows = [
+    (f'{name}, n = {s["n"]:,}', s['accuracy'], tables.interval(s, 'accuracy'))
+    for name, s in described
+  ]
+  panels = [('This run', rows, drawing.RETRAINED)]
+  published = results['published']
+  if published:
+    rows = [('All', published['overall']['accuracy'], None)]
+    rows += [
+      (f'Its cluster {c["number"]}', c['test']['accuracy'], None)
+      for c in published['test_clusters']
+    ]
+    panels.append(('Published, Wang (2023)', rows, 'white'))
+  height = 0.8 + 0.36 * max(len(rows) for _, rows, _ in panels)
+  figure = Figure((drawing.WIDTH, height), layout='constrained')
+  grid = figure.subplots(1, len(panels), squeeze=False)[0]
+  for axes, (title, rows, fill) in zip(grid, panels):
+    for row, (_, accuracy, ends) in enumerate(rows):
+      axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
+      if accuracy is None:
+        axes.text(0.02, row, 'not estimable', va='center', fontsize=7)
+        continue
+      _interval(axes, row, ends)
+      axes.plot([accuracy], [row], 'D', ms=6, color=drawing.RETRAINED, mfc=fill)
+      axes.text(
+        accuracy,
+        row - 0.32,
+        f'{accuracy:.4g}',
+        ha='center',
+        va='center',
+        fontsize=7.5,
+      )
+    _share_axis(axes)
+    of = 'accuracy, 95% interval' if fill != 'white' else 'accuracy'
+    axes.set_title(f'{title}: {of}')
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.6)
+    axes.tick_params(axis='y', length=0)
+    axes.spines['left'].set_visible(False)
+  return figure
+
+
+def _interval(axes: Axes, row: int, ends: Sequence[float] | None) -> None:
+  if ends:
+    axes.plot(
+      ends,
+      [row, row],
+      color=drawing.RETRAINED,
+      lw=3.5,
+      alpha=0.3,
+      solid_capstyle='butt',
+    )
+
+
+def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
+  """Table 3: the retrained head of each cluster against the random heads."""
+  n, unit = results['dataset']['n_test'], formatting.unit(results)
+  blocks = [(f'This run, {n:,} test {unit}s', results['clusters'], True)]
+  published = results['published']
+  if published:
+    n = published['dataset']['n_test']
+    title = f'Published (Wang 2023), {n} test images; its own cluster numbers'
+    blocks.append((title, published['clusters'], False))
+  # Inches of each block: its rows and what stands around them.
+  heights = [0.56 * len(rows) + 0.6 for _, rows, _ in blocks]
+  figure = Figure((drawing.WIDTH, 0.5 + sum(heights)), layout='constrained')
+  parts = figure.subfigures(len(blocks), height_ratios=heights, squeeze=False)
+  for part, (title, rows, ours) in zip(parts[:, 0], blocks):
+    part.suptitle(title, x=0.01, ha='left', fontsize=9.5, fontweight='bold')
+    grid = part.subplots(1, len(metrics.METRICS), sharey=True)
+    for axes, name in zip(grid, metrics.METRICS):
+      for row, cluster in enumerate(rows):
+        _retrained_and_random(axes, row, cluster, name, ours)
+      _share_axis(axes)
+      axes.set_title(TITLES[name], fontweight='normal')
+      axes.set_ylim(len(rows) - 0.45, -0.6)
+      axes.tick_params(axis='y', length=0)
+      axes.spines['left'].set_visible(False)
+    grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
+  figure.legend(
+    handles=_table3_key(bool(published), unit),
+    loc='outside lower center',
+    ncols=5,
+  )
+  return figure
+
+
+def _retrained_and_random(
+  axes: Axes, row: int, cluster: dict[str, Any], name: str, ours: bool
+) -> None:
+  axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
+  retrained, mean = cluster['retrained'][name], cluster['random'][name]
+  runs = [run[name] for run in cluster['random'].get('runs', ())]
+  known = [value for value in runs if value is not None]
+  axes.plot(
+    known, [row] * len(known), 'o', color=drawing.GRAY, ms=3.5, alpha=0.6
+  )
+  if mean is not None:
+    axes.plot([mean], [row], '|', color=drawing.INK, ms=13, mew=1.4)
+    axes.text(
+      mean,
+      row + 0.36,
+      f'{mean:.2f}',
+      ha='center',
+      va='center',
+      fontsize=7,
+      color='#666666',
+    )
+  if retrained is None:
+    axes.text(0.02, row - 0.28, 'not estimable', fontsize=7, color='#666666')
+    return
+  _interval(axes, row, tables.interval(cluster['retrained'], name))
+  axes.plot(
+    [retrained],
+    [row],
+    'D',
+    ms=6.5,
+    mew=1.4,
+    color=drawing.RETRAINED,
+    mfc=drawing.RETRAINED if ours else 'white',
+  )
+  axes.text(
+    retrained,
+    row - 0.33,
+    f'{retrained:.2f}',
+    ha='center',
+    va='center',
+    fontsize=7.5,
+    color=drawing.RETRAINED,
+  )
+
+
+def _table3_key(published: bool, unit: str) -> list[Line2D]:
+  diamond = {'marker': 'D', 'ls': '', 'color': drawing.RETRAINED, 'ms': 6}
+  key = [
+    Line2D([], [], **diamond, label='retrained on the cluster'),
+    Line2D(
+      [],
+      [],
+      color=drawing.RETRAINED,
+      lw=3.5,
+      alpha=0.3,
+      label='its 95% interval',
+    ),
+  ]
+  if published:
+    key.append(Line2D([], [], **diamond, mfc='white', label='same, published'))
+  return key + [
+    Line2D(
+      [],
+      [],
+      marker='o',
+      ls='',
+      color=drawing.GRAY,
+      ms=4,
+      alpha=0.6,
+      label=f'one run on random {unit}s',
+    ),
+    Line2D(
+      [],
+      [],
+      marker='|',
+      ls='',
+      color=drawing.INK,
+      ms=11,
+      mew=1.4,
+      label='mean of the random runs',
+    ),
+  ]
+
+
+def _cluster_name(cluster: dict[str, Any]) -> str:
+  counts = ' + '.join(map(formatting.number, cluster['class_counts'].values()))
+  return f'Cluster {cluster["id"]}\nn = {counts}'
+
+
+def _share_axis(axes: Axes) -> None:
+  axes.set(xlim=(-0.05, 1.07))
+  axes.set_xticks((0, 0.5, 1), ('0', '0.5', '1'))
+  _grid(axes, 'x')
+
+
+def _grid(axes: Axes, which: str) -> None:
+  axes.grid(True, axis=which, color=drawing.PALE, linewidth=0.8)
+  axes.set_axisbelow(True)
+
+
+def distance_vs_performance(results: dict[str, Any]) -> Figure:
+  """Centroid distance against how much two retrained heads differ."""
+  found = results['distance_vs_performance']
+  figure = Figure((drawing.WIDTH, 5.6), layout='constrained')
+  grid = figure.subplots(2, 2, sharex=True).flat
+  named = []
+  for axes, name in zip(grid, metrics.METRICS):
+    known = [p for p in found['pairs'] if p['difference'][name] is not None]
+    points = [(p['centroid_distance'], p['difference'][name]) for p in known]
+    axes.plot(*np.array(points).reshape(-1, 2).T, 'o', color='#0072B2', ms=5)
+    rho = found['spearman'][name]
+    text = 'not estimable' if rho is None else f'{rho:.2f}'.replace('-', '−')
+    pairs = formatting.counted(len(points), 'pair')
+    axes.set_title(f'{TITLES[name]}: Spearman {text} ({pairs})')
+    axes.margins(x=0.12)
+    _grid(axes, 'both')
+    top = max([difference for _, difference in points], default=0) or 0.1
+    axes.set_ylim(-0.08 * top, 1.15 * top)
+    named.append((axes, points, [f'{p["a"]}–{p["b"]}' for p in known]))
+  figure.supxlabel('Distance between the centroids', fontsize=9)
+  figure.supylabel('Absolute difference of the retrained heads', fontsize=9)
+  figure.draw_without_rendering()
+  for axes, points, texts in named:
+    if len(points) <= _MAX_NAMES:
+      drawing.label_points(axes, points, texts)
+  return figure
+
+
+def transfer(results: dict[str, Any]) -> Figure:
+  """Accuracy of the head of each cluster in each test cluster."""
+  described, unit = results['clusters'], formatting.unit(results)
+  k = len(described)
+  counts = [tables.class_counts(c['test']) for c in described]
+  whole = tables.class_counts(results['overall'])
+  rows = [
+    (f'Head of all {unit}s', [c['test'] for c in described], results['overall'])
+  ]
+  rows += [
+    (
+      f'Head of cluster {c["id"]}',
+      c['retrained_in_test_clusters'],
+      c['retrained'],
+    )
+    for c in described
+  ]
+  accuracy = [[s['accuracy'] for s in (*row, all_)] for _, row, all_ in rows]
+  accuracy.append([_larger_share(*pair) for pair in (*counts, whole)])
+  values = np.array(accuracy, float)
+  texts = [['–' if np.isnan(v) else f'{v:.2f}' for v in row] for row in values]
+  figure = Figure((drawing.WIDTH, 1.5 + 0.34 * (k + 2)), layout='constrained')
+  axes = figure.subplots()
+  drawing.heat_map(axes, values, texts, (0, 1), drawing.WRONG_RIGHT)
+  for c in range(k):
+    axes.add_patch(
+      Rectangle((c - 0.48, c + 0.52), 0.96, 0.96, fill=False, lw=1.6)
+    )
+  short = 'Test cluster {}' if k <= 6 else '{}'
+  names = [short.format(c['id']) for c in described] + ['All']
+  sizes = [sum(pair) for pair in (*counts, whole)]
+  prefix = 'n = ' if k <= 6 else ''
+  axes.set_xticks(
+    range(k + 1), [f'{name}\n{prefix}{n}' for name, n in zip(names, sizes)]
+  )
+  axes.tick_params(labeltop=True, labelbottom=False, labelsize=8)
+  axes.set_yticks(
+    range(k + 2), [*(name for name, _, _ in rows), 'Always the larger class']
+  )
+  if k > 6:
+    axes.set_xlabel(f'Test cluster and its number of {unit}s')
+    axes.xaxis.set_label_position('top')
+  return figure
+
+
+def _larger_share(positive: int, negative: int) -> float | None:
+  n = positive + negative
+  return max(positive, negative) / n if n else None
+
+
+def draw(results: dict[str, Any], fold: Fold) -> dict[str, bytes]:
+  """File name to content: each figure as PNG and as SVG."""
+  with drawing.style():
+    drawn = {
+      function.__name__: function(results)
+      for function in (
+        table1_overall_in_clusters,
+        table3_retrained_vs_random,
+        cluster_figures.figure1_distances,
+        distance_vs_performance,
+        transfer,
+        cluster_figures.class_mix,
+      )
+    }
+    drawn['clusters'] = cluster_figures.clusters(results, fold)
+    return drawing.files(drawn)

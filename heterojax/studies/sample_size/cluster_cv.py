@@ -1,0 +1,202 @@
+"""The metric over the clusters of one sample size (Mendez 2019, section 3).
+
+"The metrics were calculated using the model prediction and were performed
+separately for every cluster": over its test images, which are assigned to the
+clusters of the training images. CV is "a quantitative normalized measure that
+takes into account the accuracy for each cluster" (section 2).
+
+Each training of the clustering has its own CV, over the clusters that have test
+images in that training, each with the same weight. How few they may be is in
+the band of chance, which keeps every training's clusters: one of few images is
+as noisy there. The other design, weights by numbers of images, would leave out
+what the paper asks, whether rare kinds of images are harder, and would not be
+its CV. The metric of a cluster is its mean over the trainings in which it has
+test images, and so is its part in the CV of these means, however few they are:
+that CV has no band, and `cluster_n_test` says where it rests on little.
+
+Axes: T folds, R trainings, N samples, M test images, K clusters.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax import rng
+from heterojax.cluster import distances
+from heterojax.cluster import matching
+from heterojax.stats import chance
+from heterojax.stats import heterogeneity
+from heterojax.studies import numbering
+from heterojax.studies.sample_size import components
+from heterojax.studies.sample_size.components import Reduced
+from heterojax.studies.sample_size.scoring import Scored
+from heterojax.studies.sample_size.top_models import Part
+from heterojax.studies.sample_size.trainings import Trained
+from heterojax.studies.settings import Settings
+
+
+class Trainings(NamedTuple):
+  """What the trainings of one clustering say of the metric.
+
+  Attributes:
+    labels: `[R, N]`, numbered alike over trainings, folds and sizes.
+    metric: `[R, K]` over the test images of each cluster; NaN without any.
+    counts: `[R, K]` test images.
+    cv: `[R]`, NaN where it cannot be estimated.
+    sizes: `[K]` shares of all images, means over trainings.
+  """
+
+  labels: np.ndarray
+  metric: np.ndarray
+  counts: np.ndarray
+  cv: np.ndarray
+  sizes: np.ndarray
+
+
+class FoldClusters(NamedTuple):
+  """The clusterings of one fold.
+
+  Attributes:
+    part: the samples.
+    reduced: in the space that was clustered.
+    scored: its test images.
+    centers: `[R, K, Q]`.
+    own: of the study's clustering.
+    fuzzified: of the same with other fuzzifiers.
+    units: `[M]` int, equal for test images of one patient.
+    null: `[draws]` CVs, averaged over trainings, of images, or patients, that
+      were exchanged over the clusters.
+    adjusted_rand: mean over pairs of trainings; None with one.
+    jaccard: `[K]` stability under the bootstrap.
+    membership: `[N]` of each sample in its own cluster, mean over trainings.
+    converged: `[R]` bool.
+    coinciding: `[K, K]`, in how many trainings two centroids are one.
+  """
+
+  part: Part
+  reduced: Reduced
+  scored: Scored
+  centers: np.ndarray
+  own: Trainings
+  fuzzified: dict[float, Trainings]
+  units: np.ndarray
+  null: np.ndarray
+  adjusted_rand: float | None
+  jaccard: np.ndarray
+  membership: np.ndarray
+  converged: np.ndarray
+  coinciding: np.ndarray
+
+  @property
+  def clusters(self) -> np.ndarray:
+    """`[N]`, the cluster that most trainings give a sample."""
+    return numbering.majority(self.own.labels, self.centers.shape[1])
+
+  @property
+  def of_images(self) -> dict[str, int]:
+    """Id of each image to its cluster."""
+    return dict(zip(self.part.samples.ids, self.clusters.tolist()))
+
+
+class SizeClusters(NamedTuple):
+  """All T folds of one sample size."""
+
+  n: int
+  folds: tuple[FoldClusters, ...]
+
+
+def analyse(
+  settings: Settings,
+  parts: Sequence[Part],
+  reduced: Sequence[Reduced],
+  scored: Sequence[Scored],
+  trained: Sequence[Trained],
+) -> list[SizeClusters]:
+  """The clusterings of all parts, size by size.
+
+  Clusters have the numbers of the first fold of the size before (of the same
+  size, for the first one) that most of the shared images have.
+  """
+  sizes: dict[int, list[FoldClusters]] = {}
+  reference: dict[str, int] = {}
+  for own in zip(parts, reduced, scored, trained, strict=True):
+    fold = _fold(settings, *own, reference)
+    folds = sizes.setdefault(fold.part.n, [])
+    folds.append(fold)
+    reference = folds[0].of_images
+  return [SizeClusters(n, tuple(folds)) for n, folds in sizes.items()]
+
+
+def _fold(
+  settings: Settings,
+  part: Part,
+  reduced: Reduced,
+  scored: Scored,
+  trained: Trained,
+  reference: dict[str, int],
+) -> FoldClusters:
+  k, ids = settings.cluster.k, part.samples.ids
+  metric = None
+  if settings.cluster.matching == 'members_and_metric':
+    metric = _trainings(part, scored, trained.labels, k).metric
+  new = numbering.numbers(trained.labels, ids, reference, k, metric)
+  order = np.argsort(new, axis=1)
+  own = _trainings(part, scored, numbering.renumbered(trained.labels, new), k)
+  same = dict(zip(ids, numbering.majority(own.labels, k).tolist()))
+  fuzzified = {
+    m: _trainings(
+      part,
+      scored,
+      numbering.renumbered(l, numbering.numbers(l, ids, same, k)),
+      k,
+    )
+    for m, l in trained.fuzzified.items()
+  }
+  test, train = part.samples.of('test'), part.samples.of('train')
+  units = part.samples.units(test)
+  null = chance.null_cvs(
+    scored.terms.values,
+    own.labels[:, test],
+    k,
+    scored.terms.transform,
+    components.key(settings, rng.Purpose.PERMUTATION, part),
+    groups=units,
+  )
+  centers = np.take_along_axis(trained.centers, order[..., None], axis=1)
+  coinciding = distances.coinciding(
+    reduced.z[train], centers, own.labels[:, train]
+  )
+  return FoldClusters(
+    part=part,
+    reduced=reduced,
+    scored=scored,
+    centers=centers,
+    own=own,
+    fuzzified=fuzzified,
+    units=units,
+    null=null,
+    adjusted_rand=matching.pairwise_adjusted_rand(own.labels),
+    # The first training is the one whose clusters were sought again.
+    jaccard=trained.jaccard[order[0]],
+    membership=trained.membership.mean(axis=0),
+    converged=trained.converged,
+    coinciding=coinciding.sum(axis=0),
+  )
+
+
+def _trainings(
+  part: Part, scored: Scored, labels: np.ndarray, k: int
+) -> Trainings:
+  """The metric of every cluster of every training."""
+  means, counts = heterogeneity.cluster_means(
+    scored.terms.values, labels[:, part.samples.of('test')], k
+  )
+  metric = scored.terms.transform(means)
+  return Trainings(
+    labels=labels,
+    metric=metric,
+    counts=counts,
+    cv=heterogeneity.coefficient_of_variation(metric),
+    sizes=(labels[..., None] == np.arange(k)).mean(axis=(0, 1)),
+  )

@@ -1,0 +1,104 @@
+"""What a sample-size study says of each cluster and each sample in itself.
+
+Tables 1 and 2 of Mendez 2019, and `clusters.csv`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from heterojax import cluster
+from heterojax.cluster import distances as cluster_distances
+from heterojax.datasets.manifest import csv_text
+from heterojax.stats import inference as statistics
+from heterojax.studies import nulls
+from heterojax.studies.sample_size.cluster_cv import SizeClusters
+from heterojax.studies.sample_size.top_models import Learned
+from heterojax.studies.settings import Settings
+
+_EMPTY = 'a cluster has no training images in any training of the clustering'
+
+
+def distances(found: SizeClusters) -> dict[str, Any]:
+  """Tables 1 and 2, over training images, means over trainings and folds."""
+  k = found.folds[0].centers.shape[1]
+  between, closest, own = [], [], []
+  for fold in found.folds:
+    train = fold.part.samples.of('train')
+    z, labels = fold.reduced.z[train], fold.own.labels[:, train]
+    between += [cluster.between_clusters(c) for c in fold.centers]
+    pairs = cluster_distances.closest_point_distances(z, labels, k)
+    closest.append(statistics.nanmean(pairs, 0))
+    to = cluster_distances.to_centroid(z, fold.centers, labels)
+    own.append([statistics.nanmean(values, 0) for values in to])
+  names = cluster_distances.ToCentroid._fields
+  return {
+    'centroid_distances': np.mean(between, axis=0).tolist(),
+    **nulls.numbers(
+      'closest_point_distances', statistics.nanmean(closest, 0), _EMPTY
+    ),
+    'to_centroid': [
+      {'cluster': c, **_known(names, row)}
+      for c, row in enumerate(statistics.nanmean(own, 0).T)
+    ],
+  }
+
+
+def _known(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
+  found: dict[str, Any] = {}
+  for name, value in zip(names, values):
+    found |= nulls.number(name, value, _EMPTY)
+  return found
+
+
+def clusters_csv(
+  settings: Settings,
+  found: Sequence[SizeClusters],
+  learned: Sequence[Learned],
+) -> str:
+  """`clusters.csv`: every sample of every part.
+
+  The cluster is the one that most trainings give, the distance is the mean over
+  trainings to the centroid of the sample's own cluster in each, and so is the
+  membership, of which K-means knows 1 only.
+  """
+  regression = settings.data.task == 'regression'
+  answer = (
+    ['predicted', 'absolute_error']
+    if regression
+    else ['probability', 'correct']
+  )
+  header = ['id', 'split', 'cluster', 'centroid_distance', *answer]
+  header += ['membership', 'n', 'fold']
+  folds = [fold for size in found for fold in size.folds]
+  rows = []
+  for fold, own in zip(folds, learned):
+    samples, z = fold.part.samples, fold.reduced.z
+    distance = np.mean(
+      [
+        np.linalg.norm(z - c[labels], axis=1)
+        for c, labels in zip(fold.centers, fold.own.labels)
+      ],
+      axis=0,
+    )
+    if regression:
+      right = [float(v) for v in np.abs(own.predicted - samples.y)]
+    else:
+      right = [str(bool(v)).lower() for v in (own.predicted > 0.5) == samples.y]
+    majority = fold.clusters
+    rows += [
+      [
+        samples.ids[i],
+        samples.split[i],
+        int(majority[i]),
+        float(distance[i]),
+        float(own.predicted[i]),
+        right[i],
+        float(fold.membership[i]),
+        fold.part.n,
+        fold.part.fold,
+      ]
+      for i in range(len(samples.ids))
+    ]
+  return csv_text(header, rows)

@@ -1,0 +1,139 @@
+"""Principal components of one part, and how many of them.
+
+"The extracted image-based features were reduced from their original amount to
+10 principal components using PCA" (Mendez 2019, section 3); or as many as
+explain a share of the variance, or as the laboratory's later rule says.
+
+Axes: N samples, Q components, P parts, R trainings.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax import cluster
+from heterojax import rng
+from heterojax.cluster.partitions import partitions
+from heterojax.stats import heterogeneity
+from heterojax.stats import metrics
+from heterojax.studies import nulls
+from heterojax.studies import stages
+from heterojax.studies.sample_size import scoring
+from heterojax.studies.sample_size.top_models import Learned
+from heterojax.studies.sample_size.top_models import Part
+from heterojax.studies.settings import Settings
+
+# What the laboratory's published CVs are of.
+_LABORATORY = {
+  'classification': 'accuracy',
+  'regression': 'mean_absolute_error',
+}
+
+
+class Reduced(NamedTuple):
+  """One part in principal components.
+
+  Attributes:
+    z: `[N, Q]` float32; columns beyond the rank of the training images are
+      zero.
+    n_components: Q.
+    explained_variance: of the training images, by those.
+    by_components: CV over the number of components; None if not asked for.
+  """
+
+  z: np.ndarray
+  n_components: int
+  explained_variance: float | None
+  by_components: dict[str, Any] | None
+
+
+def key(
+  settings: Settings, purpose: rng.Purpose, part: Part, *members: int
+) -> jax.Array:
+  return rng.key(settings.seed, purpose, part.n, part.fold, *members)
+
+
+def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
+  """Principal components of the training images, as many as the rule says."""
+  own, train = settings.reduction, part.samples.of('train')
+  if own.method == 'none':
+    return Reduced(learned.x, learned.x.shape[1], None, None)
+  by_rule = own.rule == 'minimum_mode_cv'
+  wanted = own.most_components if by_rule else own.n_components
+  wanted = min(wanted, len(train), learned.x.shape[1])
+  if own.rule == 'variance':
+    wanted = own.variance
+  fitted = cluster.pca(learned.x[train], wanted)
+  ratio = np.asarray(fitted.explained_variance_ratio, np.float64)
+  z = np.asarray(cluster.coordinates(fitted, learned.x))
+  q, by_components = z.shape[1], None
+  if by_rule:
+    by_components = cv_by_components(settings, part, learned, z)
+    # Where no CV can be estimated there is nothing to choose by.
+    q = by_components['chosen'] or min(own.n_components, q)
+  return Reduced(z[:, :q], q, float(ratio[:q].sum()), by_components)
+
+
+def cv_by_components(
+  settings: Settings, part: Part, learned: Learned, z: np.ndarray
+) -> dict[str, Any]:
+  """The CV in 1, 2, ... components, and the laboratory's choice among them.
+
+  As the laboratory's later code: for a regression the CV is of the mean
+  absolute errors, an empty test cluster counts as -1, and the number of
+  components is the smallest with the most frequent CV. The CV with empty
+  clusters left out stands beside it. All numbers of components are clustered at
+  once, on copies whose other columns are zero.
+
+  Args:
+    settings: of the study.
+    part: the samples.
+    learned: their predictions.
+    z: `[N, Q]`, all components.
+
+  Returns:
+    `results.json`'s `cv_by_components`.
+  """
+  samples, most = part.samples, z.shape[1]
+  test = samples.of('test')
+  keep = np.tri(most)
+  keys = jnp.stack([
+    key(settings, rng.Purpose.CLUSTERING, part, q)[None]
+    for q in range(1, most + 1)
+  ])
+  found = partitions(
+    np.float64(z) * keep[:, None],
+    np.broadcast_to(samples.split == 'train', (most, len(z))),
+    keys,
+    stages.algorithm(settings),
+  )
+  task = settings.data.task
+  metric = _LABORATORY[task]
+  answers = scoring.answers(task, learned.predicted[test])
+  terms = metrics.terms(metric, samples.y[test], answers)
+  labels = np.asarray(found.labels)[:, 0, test]
+  means, _ = heterogeneity.cluster_means(
+    terms.values, labels, settings.cluster.k
+  )
+  of_clusters = terms.transform(means)
+  honest = heterogeneity.coefficient_of_variation(of_clusters)
+  minus_one = heterogeneity.coefficient_of_variation(
+    of_clusters, empty='minus_one'
+  )
+  mode = heterogeneity.minimum_mode_cv(minus_one)
+  why = 'the mean of the metric over clusters is not above 0'
+  found = {
+    'n_components': list(range(1, most + 1)),
+    'metric': metric,
+    **nulls.numbers(
+      'cv', honest, heterogeneity.why_none(of_clusters[np.isnan(honest)])
+    ),
+    **nulls.numbers('cv_minus_one', minus_one, why),
+    **nulls.number('mode', mode.cv, why),
+    'frequency': mode.frequency,
+    'chosen': mode.n_components,
+  }
+  return found if mode.n_components else found | {'chosen_why': why}

@@ -1,0 +1,222 @@
+"""Where a sample-size study is not simply the paper's."""
+
+from typing import Any
+
+from heterojax.report import formatting
+from heterojax.report.formatting import unit
+from heterojax.studies import choosing
+from heterojax.studies.retraining.pages import methods as shared
+from heterojax.studies.retraining.pages.deviations import INFERRED
+from heterojax.studies.retraining.pages.deviations import KERAS
+from heterojax.studies.retraining.pages.deviations import OUR_CHOICE
+from heterojax.studies.sample_size.pages import methods
+
+# Of the paper: section 3.
+_NETWORKS = {
+  'classification': ('resnet18', 'ResNet18'),
+  'regression': ('vgg16', 'VGG16'),
+}
+_COMPONENTS, _K, _TRAININGS, _FOLDS = 10, 4, 10, 4
+# Of the laboratory's later code.
+_FUZZIFIER = 2
+
+_Notes = list[tuple[str, str]]
+
+
+def not_in_the_paper(results: dict[str, Any], config: dict[str, Any]) -> _Notes:
+  """Marks and statements: where this run is not simply the paper."""
+  return [
+    *_network(results),
+    *_top_model(results),
+    *_design(results, config),
+    *_clustering(results),
+    *_measure(results),
+  ]
+
+
+def _network(results: dict[str, Any]) -> _Notes:
+  if formatting.given(results):
+    return [
+      (
+        OUR_CHOICE,
+        'The features were given, of a network that this program did not run;'
+        ' the paper computed its own.',
+      )
+    ]
+  notes = []
+  name, printed = _NETWORKS[results['task']]
+  if results['backbone']['name'] != name:
+    notes.append((
+      OUR_CHOICE,
+      f'The network is {shared.network(results)}; the paper used {printed}.',
+    ))
+  if not methods.trained(results):
+    notes.append((
+      OUR_CHOICE,
+      'The network is frozen and the top model alone is trained in each fold'
+      ' of each size; in the paper “both the back and top model need to be'
+      ' trained”.',
+    ))
+  if results['backbone']['feature'] == 'avg':
+    notes.append((
+      OUR_CHOICE,
+      'Features are the mean of the last feature map over the image; the'
+      ' paper gives their number, 512, and for VGG16 not how.',
+    ))
+  return notes
+
+
+def _top_model(results: dict[str, Any]) -> _Notes:
+  if methods.predictions_given(results):
+    return []
+  notes = []
+  if results['task'] == 'regression':
+    notes.append((
+      OUR_CHOICE,
+      'The widths of the four layers of the top model: the paper gives their'
+      ' number.',
+    ))
+  if methods.peeks(results):
+    notes.append((
+      INFERRED,
+      'Early stopping looks at the test set, because the paper names no third'
+      ' part.',
+    ))
+  else:
+    notes.append((
+      OUR_CHOICE,
+      'A validation part is kept for early stopping: neither the top model'
+      ' nor components and clusters are fitted on it. The paper names no such'
+      ' part.',
+    ))
+  notes.append((
+    KERAS,
+    'Where the paper is silent about training: initial weights, optimiser,'
+    f' epochs, the order of {unit(results)}s and the moment of early'
+    ' stopping.',
+  ))
+  return notes
+
+
+def _design(results: dict[str, Any], config: dict[str, Any]) -> _Notes:
+  notes = []
+  if 'nested' in config and not config.get('data', {}).get('files'):
+    how = 'holds the smaller ones' if config['nested'] else 'is drawn anew'
+    notes.append((
+      OUR_CHOICE,
+      f'Each size {how}, drawn by the seed; the paper does not say.',
+    ))
+  if results['protocol'] == 'clean':
+    notes.append((
+      OUR_CHOICE,
+      'No known patient or group is in two folds; the paper names none.',
+    ))
+  if methods.folds(results) != _FOLDS:
+    one = methods.folds(results) == 1
+    own = 'one split' if one else f'{methods.folds(results)} folds'
+    notes.append((
+      OUR_CHOICE,
+      f'There is {own}; the paper had {_FOLDS} folds.'
+      if one
+      else f'There are {own}; the paper had {_FOLDS}.',
+    ))
+  return notes
+
+
+def _clustering(results: dict[str, Any]) -> _Notes:
+  c, r = results['cluster'], results['reduction']
+  notes = []
+  if c['method'] == 'fuzzy':
+    source = 'its laboratory’s later code has 2'
+    mark = INFERRED if c['fuzzifier'] == _FUZZIFIER else OUR_CHOICE
+    notes += [
+      (
+        mark,
+        f'The fuzzifier is {c["fuzzifier"]:g}; the paper gives none and'
+        f' {source}.',
+      ),
+      (
+        INFERRED,
+        'The cluster with the largest membership counts.',
+      ),
+    ]
+  else:
+    notes.append((
+      OUR_CHOICE,
+      f'Clusters are of {choosing.METHODS[c["method"]]}; the paper chose fuzzy'
+      ' K-means.',
+    ))
+  if c['k'] != _K:
+    notes.append((OUR_CHOICE, f'k = {c["k"]}; the paper chose {_K}.'))
+  if r['method'] == 'none':
+    notes.append((
+      OUR_CHOICE,
+      'Nothing was reduced; the paper clustered 10 principal components.',
+    ))
+  elif r['rule'] == 'minimum_mode_cv':
+    notes.append((
+      OUR_CHOICE,
+      'The number of components is the minimum mode CV, a later rule of the'
+      f' paper’s laboratory; the paper had {_COMPONENTS}.',
+    ))
+  elif r['rule'] != 'fixed' or r['n_components'] != _COMPONENTS:
+    notes.append((
+      OUR_CHOICE,
+      f'The number of components is not the paper’s {_COMPONENTS}.',
+    ))
+  if c['trainings'] != _TRAININGS:
+    notes.append((
+      OUR_CHOICE,
+      f'The clustering was trained {c["trainings"]} times per fold, not'
+      f' {_TRAININGS} times.',
+    ))
+  notes += [
+    (
+      INFERRED,
+      'Components and clusters are fitted on the training'
+      f' {unit(results)}s, and test {unit(results)}s are assigned to them; the paper does not'
+      ' say.',
+    ),
+    (
+      OUR_CHOICE,
+      f'{formatting.capital(methods.matching(results))}; the paper used'
+      ' “the cluster patients and accuracy”.',
+    ),
+  ]
+  return notes
+
+
+def _measure(results: dict[str, Any]) -> _Notes:
+  notes = [
+    (
+      INFERRED,
+      'CV: population standard deviation over mean, as in numbers that the'
+      ' paper’s laboratory published later.',
+    ),
+    (
+      OUR_CHOICE,
+      'The CV is taken of each training and fold and then averaged; the'
+      ' other order, the CV of the clusters’ mean metrics, stands beside'
+      ' it. The paper does not say which.',
+    ),
+    (
+      OUR_CHOICE,
+      f'A cluster without test {unit(results)}s is left out of the CV and'
+      ' listed; the laboratory’s later code counts it as −1.',
+    ),
+    (
+      OUR_CHOICE,
+      'What chance alone gives and the corrected CV are not in the paper.',
+    ),
+  ]
+  if results['metric'] == 'one_minus_nrmse':
+    notes.insert(
+      0,
+      (
+        OUR_CHOICE,
+        'NRMSE is over the range of the targets of the fold’s whole test set,'
+        ' so that all clusters are on one scale; the paper names no normaliser.'
+        ' Those by mean and by standard deviation are in the table of folds.',
+      ),
+    )
+  return notes

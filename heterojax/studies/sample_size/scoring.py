@@ -1,0 +1,58 @@
+"""The metric of a sample-size study, as a mean over the test images.
+
+Accuracy, or 1 - NRMSE (Mendez 2019, sections 2.1 and 2.2).
+
+Axes: M test images.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax.stats import metrics
+from heterojax.studies.sample_size.top_models import Learned
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
+
+METRIC = {'classification': 'accuracy', 'regression': 'one_minus_nrmse'}
+
+
+class Scored(NamedTuple):
+  """The test images of one part under the study's metric.
+
+  Attributes:
+    terms: of the metric, over the M test images; the range of the target is
+      that of the fold's test images, so that the clusters of a fold are on one
+      scale [our choice].
+    metric: over all test images.
+    baseline: of always answering the majority class, or the mean, of training.
+    scores: every metric of the task.
+  """
+
+  terms: metrics.Terms
+  metric: float | None
+  baseline: float | None
+  scores: dict[str, Any]
+
+
+def answers(task: str, predicted: np.ndarray) -> np.ndarray:
+  """Classes at threshold 0.5; values of a target as they are."""
+  return predicted if task == 'regression' else predicted > 0.5
+
+
+def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
+  """The metric of the test images of one part."""
+  task = settings.data.task
+  train, test = samples.of('train'), samples.of('test')
+  y, predicted = samples.y[test], learned.predicted[test]
+  if task == 'regression':
+    scores = metrics.regression_score(y, predicted)
+  else:
+    scores = metrics.score(y, predicted, learned.ranks[test])
+  return Scored(
+    metrics.terms(METRIC[task], y, answers(task, predicted)),
+    scores[METRIC[task]],
+    metrics.baseline(samples.y[train], y, task),
+    scores,
+  )

@@ -1,0 +1,154 @@
+"""The sample-size study (Mendez 2019): does a CNN learn all clusters alike?
+
+The functions follow the paper's section 3: sample sizes and 4-fold validation
+(`plan`), features and predictions of every fold (`top_models`), principal
+components (`components`), ten trainings of the clustering (`trainings`), the
+coefficient of variation of the metric over the clusters (`cluster_cv`), and its
+average over folds (`sample_size_summary`).
+"""
+
+from collections.abc import Sequence
+import itertools
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from heterojax.backbones import Backbone
+from heterojax.datasets import sizes
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import manifest_csv
+from heterojax.errors import UserError
+from heterojax.run import run_folder
+from heterojax.studies import counters
+from heterojax.studies import stages
+from heterojax.studies.sample_size import cluster_cv
+from heterojax.studies.sample_size import cluster_tables
+from heterojax.studies.sample_size import components
+from heterojax.studies.sample_size import scoring
+from heterojax.studies.sample_size import summary
+from heterojax.studies.sample_size import top_models
+from heterojax.studies.sample_size import trainings
+from heterojax.studies.sample_size.top_models import Part
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
+
+
+def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
+  """The folds of every sample size, smallest first.
+
+  n images are drawn first and then split into folds, so that with 100 images
+  and 4 folds 75 train: "the models were trained using 4-fold validation for
+  every sample size". Files of ready features are a fold each, and their number
+  of rows is the sample size.
+  """
+  read = stages.read(settings, folder)
+  if settings.data.files:
+    drawn = sorted(read, key=lambda cohort: len(cohort.candidates))
+    sizes.check_files(settings.sizes, [len(c.candidates) for c in drawn])
+  else:
+    (cohort,) = read
+    wanted = sizes.parse(settings.sizes or sizes.DEFAULT)
+    drawn = sizes.draw(cohort, wanted, settings.seed, settings.nested)
+  folds = [_split(settings, cohort) for cohort in drawn]
+  return tuple(itertools.chain.from_iterable(folds))
+
+
+def _split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
+  """The folds of one size; a mistake says which size it is."""
+  try:
+    return stages.split(settings, cohort)
+  except UserError as error:
+    which = f'A sample of {len(cohort.included)} images (--config.sizes)'
+    if settings.data.files:
+      n = len(cohort.candidates)
+      which = f'A file of {n} rows (--config.data.files)'
+    raise UserError(f'{which}: {error}') from error
+
+
+def _parts(
+  settings: Settings, cohorts: Sequence[Cohort], samples: Sequence[Samples]
+) -> list[Part]:
+  """Numbers the folds of each size."""
+  parts: list[Part] = []
+  for cohort, own in zip(cohorts, samples):
+    rows = cohort.candidates if settings.data.files else cohort.included
+    fold = sum(part.n == len(rows) for part in parts)
+    parts.append(Part(len(rows), fold, own))
+  return parts
+
+
+def run(
+  settings: Settings,
+  folder: pathlib.Path,
+  cohorts: Sequence[Cohort],
+  samples: Sequence[Samples],
+  backbone: Backbone | None,
+  timer: stages.Timer,
+) -> tuple[dict[str, Any], None]:
+  """The whole study; artifacts go into the run folder.
+
+  Args:
+    settings: of the study.
+    folder: the run folder, owned.
+    cohorts: one per fold of every size, see `plan`.
+    samples: of each, see `stages.collect`.
+    backbone: see `stages.load_backbone`.
+    timer: keeps the seconds of each stage.
+
+  Returns:
+    What `results.json` holds but for timings and environment; the report needs
+    no more.
+  """
+  parts = _parts(settings, cohorts, samples)
+  numbered = [(part.n, part.fold) for part in parts]
+  run_folder.write_atomically(
+    folder / 'manifest.csv',
+    manifest_csv(sizes.of_all_parts(cohorts, numbered)),
+  )
+  if settings.backbone.train == 'full':
+    with timer.stage('training', 'networks') as count:
+      learned, done = top_models.fine_tuned(
+        settings, backbone, cohorts, parts, folder
+      )
+      count(sum(work.trained > 0 for work in done))
+    counters.of_training(settings, backbone, done, timer)
+  else:
+    with timer.stage('features', 'images') as count:
+      features = stages.extract(
+        settings, backbone, samples[0].pictures, cohorts, folder
+      )
+      count(features.computed)
+    stages.check_finite(features.x, samples[0])
+    counters.of_features(settings, backbone, features.computed, timer)
+    predictions = stages.predictions(cohorts, samples[0])
+    with timer.stage('heads', 'heads') as count:
+      if predictions is not None:
+        learned = top_models.given(features.x, predictions, parts)
+        epochs = []
+      else:
+        learned, epochs = top_models.frozen(settings, features, parts, folder)
+      count(int(np.sum(np.asarray(epochs) > 0)))
+    counters.of_heads(
+      settings,
+      features.x.shape[1],
+      [(len(own.of('train')), len(stages.validation(own))) for own in samples],
+      epochs,
+      timer,
+    )
+  with timer.stage('clusters', 'clusterings') as count:
+    reduced = [components.reduce(settings, *own) for own in zip(parts, learned)]
+    trained, now = trainings.find_or_train(settings, folder, parts, reduced)
+    count(now)
+  with timer.stage('evaluation'):
+    scored = [
+      scoring.score(settings, part.samples, own)
+      for part, own in zip(parts, learned)
+    ]
+    found = cluster_cv.analyse(settings, parts, reduced, scored, trained)
+    results = summary.summarise(settings, cohorts, backbone, learned, found)
+  run_folder.write_atomically(
+    folder / 'clusters.csv',
+    cluster_tables.clusters_csv(settings, found, learned),
+  )
+  return results, None

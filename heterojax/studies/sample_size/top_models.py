@@ -1,0 +1,163 @@
+"""Features and predictions of every part of a sample-size study.
+
+"For every fold the image-based features (back model outputs) were extracted as
+well as the model prediction (top model outputs)" (Mendez 2019, section 3). They
+come from one frozen network and a head per part, from a network that was
+trained for each part, or from files. A part is one fold of one sample size.
+"""
+
+from collections.abc import Sequence
+import pathlib
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax import finetuning
+from heterojax import rng
+from heterojax.backbones import Backbone
+from heterojax.datasets import sources
+from heterojax.datasets.manifest import Cohort
+from heterojax.features import Features
+from heterojax.heads import ensemble
+from heterojax.stats import metrics
+from heterojax.studies import heads_stage
+from heterojax.studies import stages
+from heterojax.studies.samples import SPLITS
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
+
+
+class Learned(NamedTuple):
+  """What the back and the top model of one part say of its samples.
+
+  Attributes:
+    x: `[N, D]` float32 features.
+    predicted: `[N]` float64, probabilities of the positive class or values of
+      the target.
+    ranks: `[N]`, logits where there are any, else what is predicted.
+  """
+
+  x: np.ndarray
+  predicted: np.ndarray
+  ranks: np.ndarray
+
+
+class Part(NamedTuple):
+  """One fold of one sample size.
+
+  Attributes:
+    n: the sample size.
+    fold: its number.
+    samples: of the part, split.
+  """
+
+  n: int
+  fold: int
+  samples: Samples
+
+
+def given(
+  x: np.ndarray, predictions: np.ndarray, parts: Sequence[Part]
+) -> list[Learned]:
+  """Features and predictions of a file, `[P, D]` and `[P]`, as they are."""
+  rows = [part.samples.row for part in parts]
+  return [
+    Learned(np.asarray(x[row]), predictions[row], predictions[row])
+    for row in rows
+  ]
+
+
+def frozen(
+  settings: Settings,
+  features: Features,
+  parts: Sequence[Part],
+  folder: pathlib.Path,
+) -> tuple[list[Learned], np.ndarray]:
+  """One head per part, all of them trained at once; also the epochs now `[H]`."""
+  members = [
+    ensemble.Member(
+      rows=samples.row[samples.of('train')],
+      validation=samples.row[stages.validation(samples)],
+      init_key=_key(settings, rng.Purpose.INITIALISATION, n, fold),
+      order_key=_key(settings, rng.Purpose.ORDER, n, fold),
+    )
+    for n, fold, samples in parts
+  ]
+  y = parts[0].samples.y_of_pictures
+  names = [{'n': part.n, 'fold': part.fold} for part in parts]
+  x = features.x
+  trained = heads_stage.train(settings, folder, features, y, members, names)
+  outputs = ensemble.predict(trained.heads.params, jnp.asarray(x))
+  learned = [
+    _learned(settings, np.asarray(x[part.samples.row]), own[part.samples.row])
+    for part, own in zip(parts, np.asarray(outputs))
+  ]
+  return learned, trained.epochs_now
+
+
+def fine_tuned(
+  settings: Settings,
+  backbone: Backbone,
+  cohorts: Sequence[Cohort],
+  parts: Sequence[Part],
+  folder: pathlib.Path,
+) -> tuple[list[Learned], list[finetuning.Work]]:
+  """Back and top model trained together for each part, one after another.
+
+  Returns:
+    What they say, and what was done for each now.
+  """
+  f = settings.fine_tuning
+  tuning = finetuning.Tuning(
+    task=settings.data.task,
+    widths=settings.heads.widths,
+    epochs=f.epochs,
+    patience=f.patience,
+    batch_size=f.batch_size,
+    learning_rate=f.learning_rate,
+    weight_decay=f.weight_decay,
+    monitor=settings.heads.monitor,
+  )
+  first = parts[0].samples
+  content = stages.contents(cohorts)
+  source = sources.Unchanged(cohorts[0].source, content)
+  learned, done = [], []
+  for n, fold, samples in parts:
+    row = {split: samples.row[samples.of(split)] for split in SPLITS}
+    tuned, work = finetuning.fine_tune(
+      backbone,
+      source,
+      first.pictures,
+      first.y_of_pictures,
+      finetuning.Job(
+        train=row['train'],
+        validation=samples.row[stages.validation(samples)],
+        test=row['test'],
+        init_key=_key(settings, rng.Purpose.INITIALISATION, n, fold),
+        order_key=_key(settings, rng.Purpose.ORDER, n, fold),
+      ),
+      tuning,
+      stages.extraction(settings),
+      folder / 'checkpoints' / f'n{n}_fold{fold}',
+      contents=[content[p.path] for p in first.pictures],
+    )
+    done.append(work)
+    own = np.searchsorted(tuned.rows, samples.row)
+    learned.append(_learned(settings, tuned.features[own], tuned.outputs[own]))
+  return learned, done
+
+
+def _key(
+  settings: Settings, purpose: rng.Purpose, n: int, fold: int
+) -> jax.Array:
+  return rng.key(settings.seed, purpose, n, fold)
+
+
+def _learned(settings: Settings, x: np.ndarray, outputs: np.ndarray) -> Learned:
+  """With logits, or with values of a target."""
+  outputs = np.asarray(outputs, np.float64)
+  if settings.data.task == 'regression':
+    return Learned(x, outputs, outputs)
+  return Learned(x, metrics.probability(outputs), outputs)
