@@ -110,12 +110,27 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
   )
 
 
-def split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
-  """One cohort per fold."""
+def split(
+  settings: Settings, cohort: Cohort, *, predictions: bool = False
+) -> tuple[Cohort, ...]:
+  """One cohort per fold.
+
+  Args:
+    settings: of the study.
+    cohort: with its candidates selected.
+    predictions: whether those that the source gives are scored, so that no head
+      is trained and none needs a validation part.
+
+  Returns:
+    The folds, or the one split.
+
+  Raises:
+    UserError: if the split is impossible, or the predictions cannot be scored.
+  """
   own, validation_share = settings.split, settings.split.validation_share
-  if not trains_heads(settings, cohort.source):
+  if predictions:
     _check_predictions(cohort)
-    validation_share = 0.0  # No head is trained.
+    validation_share = 0.0
   return splits.assign(
     cohort,
     seed=settings.seed,
@@ -160,12 +175,7 @@ def check_dim(
   source: sources.Source,
   backbone: backbones.Backbone | None,
 ) -> None:
-  """Raises a UserError where there are fewer features than components.
-
-  The sample-size study takes as many as there are.
-  """
-  if settings.study == 'sample_size':
-    return
+  """Raises a UserError where there are fewer features than components."""
   if backbone is None:
     dim = source.matrix.shape[1]
   else:
@@ -267,21 +277,16 @@ def extract(
   )
 
 
-def _predictions(source: sources.Source) -> np.ndarray | None:
-  """What the source says was predicted, if it says anything."""
+def predicted(source: sources.Source) -> np.ndarray | None:
+  """`[rows]` what the source says was predicted, if it says anything."""
   return getattr(source, 'predictions', None)
-
-
-def trains_heads(settings: Settings, source: sources.Source) -> bool:
-  """Whether predictions are made here; the retraining study needs its own."""
-  return settings.study == 'retraining' or _predictions(source) is None
 
 
 def predictions(
   cohorts: Sequence[Cohort], samples: samples_lib.Samples
 ) -> np.ndarray | None:
   """`[P]` what a file of features says was predicted; None without that."""
-  known = _predictions(cohorts[0].source)
+  known = predicted(cohorts[0].source)
   if known is None:
     return None
   return known[[int(p.path) for p in samples.pictures]]
@@ -289,7 +294,7 @@ def predictions(
 
 def _check_predictions(cohort: Cohort) -> None:
   """Raises a UserError where given predictions cannot be scored."""
-  known, name = _predictions(cohort.source), cohort.source.name
+  known, name = predicted(cohort.source), cohort.source.name
   own = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(own))):
     raise UserError(
