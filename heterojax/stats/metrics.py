@@ -89,7 +89,9 @@ def score(
   predicted = np.asarray(probabilities) > 0.5
   tp, fp = int(np.sum(predicted & y)), int(np.sum(predicted & ~y))
   fn, tn = int(np.sum(~predicted & y)), int(np.sum(~predicted & ~y))
-  result: dict[str, Any] = dict(zip(COUNTS, (len(y), tp, fp, tn, fn)))
+  result: dict[str, Any] = dict(
+    zip(COUNTS, (len(y), tp, fp, tn, fn), strict=True)
+  )
   estimates = {
     'accuracy': (len(y), lambda: _proportion(tp + tn, len(y))),
     'auc': (
@@ -147,7 +149,7 @@ def regression_score(y: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
   # The standard deviation of equal numbers may not be 0 to the last bit.
   constant = np.ptp(y) == 0
   scales = (np.ptp(y), np.mean(y), 0.0 if constant else np.std(y))
-  for name, scale in zip(NORMALISED, scales):
+  for name, scale in zip(NORMALISED, scales, strict=True):
     if scale > 0:
       result[name] = float(1 - rmse / scale)
       continue
@@ -158,7 +160,7 @@ def regression_score(y: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
       else f'all {len(y)} targets are the same'
     )
   absolute = float(np.mean(np.abs(error)))
-  return result | dict(zip(ERRORS, (rmse, absolute)))
+  return result | dict(zip(ERRORS, (rmse, absolute), strict=True))
 
 
 def baseline(

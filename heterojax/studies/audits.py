@@ -21,7 +21,7 @@ _NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
 def find_leaks(cohorts: Sequence[Cohort], outcome: Outcome) -> list[leaks.Leak]:
   """What the held-out parts of every fold share with its training part."""
   found = []
-  for cohort, fold in zip(cohorts, outcome.folds):
+  for cohort, fold in zip(cohorts, outcome.folds, strict=True):
     found += leaks.find(cohort, _nearest(cohort, fold, outcome.x))
   return found
 
@@ -31,7 +31,7 @@ def _nearest(
 ) -> dict[str, leaks.Nearest]:
   """For each held-out part the nearest original images of training."""
   samples = fold.samples
-  row = dict(zip(samples.ids, samples.row))
+  row = dict(zip(samples.ids, samples.row, strict=True))
   digest = {c.id: sources.content(dict(c.columns)) for c in cohort.included}
   number = {d: n for n, d in enumerate(dict.fromkeys(digest.values()))}
   content = np.full(len(x), -1)
@@ -47,8 +47,8 @@ def _nearest(
       content,
     )
     result[split] = leaks.Nearest(
-      {i: others[n] for i, n in zip(ids, nearest)},
-      {i: float(d) for i, d in zip(ids, distance)},
+      {i: others[n] for i, n in zip(ids, nearest, strict=True)},
+      {i: float(d) for i, d in zip(ids, distance, strict=True)},
     )
   return result
 
