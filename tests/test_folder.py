@@ -483,7 +483,9 @@ def test_any_cells_survive_the_way_through_a_csv(
   tmp_path: pathlib.Path, rows: list[tuple[str, str]]
 ) -> None:
   path = _csv(tmp_path, csv_text(['k', 'l'], [list(row) for row in rows]))
-  assert read_table(path) == [{'k': k.strip(), 'l': l.strip()} for k, l in rows]
+  assert read_table(path) == [
+    {'k': first.strip(), 'l': second.strip()} for first, second in rows
+  ]
 
 
 @hypothesis.given(

@@ -35,7 +35,9 @@ _SOURCE = sources.Files(pathlib.Path('root'))
 
 
 def _cohort() -> Cohort:
-  candidates = [Candidate(i, p, l, i, split) for i, p, l, split in _ROWS]
+  candidates = [
+    Candidate(i, path, label, i, split) for i, path, label, split in _ROWS
+  ]
   candidates[-1] = candidates[-1].left_out('not drawn')
   return Cohort('made up', _SOURCE, 'ill', 'well', tuple(candidates))
 
@@ -150,7 +152,7 @@ def test_copies_have_transforms_of_their_own_pictures() -> None:
 
 def test_validation_and_test_images_have_no_copies() -> None:
   samples = _collect((4, 4))
-  copied = set(samples.parents[j] for j in np.flatnonzero(~samples.is_original))
+  copied = {samples.parents[j] for j in np.flatnonzero(~samples.is_original)}
   assert copied == {f'{i}_left' for i in (1, 2, 3, 4, 5)}
 
 
@@ -209,7 +211,7 @@ def test_augmented_csv_lists_every_copy() -> None:
 
 def _rotated(cohort: Cohort, number: int) -> list[Cohort]:
   """Folds: every n-th image is tested, the rest trains."""
-  used = [c for c in cohort.included]
+  used = cohort.included
   return [
     cohort.replaced({
       c.id: dataclasses.replace(

@@ -380,8 +380,8 @@ def test_every_candidate_is_in_the_manifest_once(
       candidates.append(candidate)
     cohort = Cohort('x', sources.Files(root), 'ill', 'well', tuple(candidates))
     usable = {
-      label: [k for l, k, _ in made if l == label and not isinstance(k, str)]
-      for label in ('ill', 'well')
+      name: [k for own, k, _ in made if own == name and not isinstance(k, str)]
+      for name in ('ill', 'well')
     }
     if distinct:
       usable['ill'] = set(usable['ill'])

@@ -227,7 +227,8 @@ def test_clean_keeps_every_group_on_one_side(
     # Only where a class has too few groups to be on all three sides, or many of
     # its images are of one.
     groups = [
-      Counter(g for l, g in rows if l == label) for label in ('ill', 'well')
+      Counter(group for label, group in rows if label == name)
+      for name in ('ill', 'well')
     ]
     assert min(map(len, groups)) < 12 or any(
       max(own.values()) > 0.2 * own.total() for own in groups

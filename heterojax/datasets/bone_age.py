@@ -70,7 +70,7 @@ def read(
   paths, found_notes = layout.locate(tree, table, names)
   ids = layout.unique([row['id'] for row in rows])
   candidates = []
-  for row, id_, name, label in zip(rows, ids, names, labels):
+  for row, id_, name, label in zip(rows, ids, names, labels, strict=True):
     candidate = Candidate(
       id=id_,
       path=paths[name],

@@ -134,7 +134,7 @@ def parse_csv(text: str) -> list[dict[str, str]]:
   """
   lines = csv.reader(io.StringIO(text, newline=''))
   header, *rows = [[*map(_original, row)] for row in lines] or [[]]
-  return [dict(zip(header, row)) for row in rows]
+  return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _harmless(cell: str) -> str:

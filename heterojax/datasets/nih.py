@@ -204,7 +204,7 @@ def _doubtful(
       f'Ages in {table.name} that no person has: {sum(odd.values()):,}, as'
       f' {next(iter(odd))}; they count as not known.'
     )
-  repeated = sum(name != id_ for name, id_ in zip(names, ids))
+  repeated = sum(name != id_ for name, id_ in zip(names, ids, strict=True))
   if repeated:
     notes.append(f'Rows of {table.name} that repeat an image: {repeated:,}.')
   return notes

@@ -152,7 +152,7 @@ def _cohorts(
   """A cohort a file, all on the source `name`."""
   tables = [feature_files.read(path) for path in paths]
   widths = [table.matrix.shape[1] for table in tables]
-  for path, width in zip(paths, widths):
+  for path, width in zip(paths, widths, strict=True):
     if width != widths[0]:
       raise UserError(
         f'{paths[0]} has {widths[0]} features and {path} has {width}: all'
@@ -167,7 +167,7 @@ def _cohorts(
     matrix = np.concatenate([table.matrix for table in tables])
   source, shared = Vectors(name, matrix, predictions), _shared_name(paths)
   cohorts, said, start = [], [], 0
-  for path, table in zip(paths, tables):
+  for path, table in zip(paths, tables, strict=True):
     candidates, notes = _candidates(path, table, start)
     said += [(path.name, note) for note in table.notes + notes]
     start += len(candidates)

@@ -197,7 +197,7 @@ class _Inspector:
         contextlib.closing(looks),
         Progress('inspection', len(paths), 'images') as progress,
       ):
-        for path, look in zip(paths, looks):
+        for path, look in zip(paths, looks, strict=True):
           self._found[path] = look
           progress.update(1)
 

@@ -50,7 +50,9 @@ class Samples:
 
   @property
   def is_original(self) -> np.ndarray:
-    return np.array([i == p for i, p in zip(self.ids, self.parents)])
+    return np.array([
+      i == p for i, p in zip(self.ids, self.parents, strict=True)
+    ])
 
   def units(self, positions: np.ndarray) -> np.ndarray:
     """`[M]` int, equal for samples of one patient.
@@ -96,7 +98,7 @@ def collect(
   pictures = tuple(Picture(path, how) for path, how, _ in distinct)
   y_of_pictures = _targets(cohorts[0], [label for *_, label in distinct])
   folds = []
-  for own, own_keys in zip(chosen, keys):
+  for own, own_keys in zip(chosen, keys, strict=True):
     row = np.array([distinct[key] for key in own_keys])
     folds.append(
       Samples(
@@ -145,7 +147,7 @@ def _factors(
 ) -> list[tuple[str | None, float]]:
   """(class, factor); without classes one factor for all, of label None."""
   if cohort.classes:
-    return list(zip(cohort.classes, factors))
+    return list(zip(cohort.classes, factors, strict=True))
   if factors[0] != factors[1]:
     raise UserError(
       'A regression has no classes: --config.augmentation.positive and'
@@ -160,7 +162,7 @@ def augmented_csv(folds: Sequence[Samples]) -> str:
     (i, parent, str(transform))
     for samples in folds
     for i, parent, transform in zip(
-      samples.ids, samples.parents, samples.transforms
+      samples.ids, samples.parents, samples.transforms, strict=True
     )
     if i != parent
   )
