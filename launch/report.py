@@ -1,4 +1,6 @@
-"""Draws the report of a finished run again: python -m launch.report --workdir=DIR.
+"""Draws the report of a finished run again.
+
+python -m launch.report --workdir=DIR
 
 Reads what the run folder holds and nothing else.
 

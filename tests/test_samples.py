@@ -39,7 +39,7 @@ def _cohort() -> Cohort:
     Candidate(i, path, label, i, split) for i, path, label, split in _ROWS
   ]
   candidates[-1] = candidates[-1].left_out('not drawn')
-  return Cohort('made up', _SOURCE, 'ill', 'well', tuple(candidates))
+  return Cohort('made up', _SOURCE, ('ill', 'well'), tuple(candidates))
 
 
 def _collect(
@@ -273,7 +273,7 @@ def _made(images: Sequence[tuple[str, str]], kept: Sequence[bool]) -> Cohort:
     for i, ((label, split), keep) in enumerate(zip(images, kept))
     if keep
   )
-  return Cohort('made up', _SOURCE, 'ill', 'well', candidates)
+  return Cohort('made up', _SOURCE, ('ill', 'well'), candidates)
 
 
 def _copies(folds: Sequence[samples_lib.Samples]) -> dict[str, str]:
@@ -342,7 +342,7 @@ def _numbers() -> Cohort:
     dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
   )
   return dataclasses.replace(
-    cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, classes=(), candidates=candidates, task='regression'
   )
 
 

@@ -27,7 +27,8 @@ class Samples:
     parents: N; the id itself for an original.
     transforms: N.
     split: `[N]`, of `SPLITS`.
-    y: `[N]` int, 1 for the disease; float64 where labels are numbers.
+    y: `[N]` int codes of the classes, of two 1 for the disease; float64 where
+      labels are numbers.
     row: `[N]` int, the picture of each sample.
     pictures: P, those of the other folds included.
     y_of_pictures: `[P]`, as `y`.
@@ -65,23 +66,36 @@ class Samples:
     return np.array([numbers[name] for name in names], int)
 
   def class_counts(
-    self, positions: Sequence[int] | np.ndarray, names: tuple[str, str]
+    self, positions: Sequence[int] | np.ndarray, classes: Sequence[str]
   ) -> dict[str, int]:
-    """Samples per class; `names` are (positive, negative) of two classes."""
-    positives = int(np.sum(self.y[positions]))
-    return {names[0]: positives, names[1]: len(positions) - positives}
+    """Samples of each class, in the order of `Cohort.classes`."""
+    return counts_of_classes(self.y[positions], classes)
+
+
+def counts_of_classes(y: np.ndarray, classes: Sequence[str]) -> dict[str, int]:
+  """How many samples each class has.
+
+  Args:
+    y: `[N]` int, see `Cohort.codes`.
+    classes: C, see `Cohort.classes`.
+
+  Returns:
+    Class to number, in the order of the classes.
+  """
+  counts = np.bincount(y, minlength=len(classes))
+  return dict(zip(classes, counts[::-1].tolist(), strict=True))
 
 
 def collect(
-  cohorts: Sequence[Cohort], *, seed: int, factors: tuple[float, float]
+  cohorts: Sequence[Cohort], *, seed: int, factors: Sequence[float]
 ) -> tuple[Samples, ...]:
   """Adds the augmented copies and finds the distinct pictures of all folds.
 
   Args:
     cohorts: T, with splits, on one source.
     seed: of the study.
-    factors: training images of the (positive, negative) class after
-      augmentation, per image before; equal where labels are numbers.
+    factors: training images of each class after augmentation, per image before;
+      equal where labels are numbers.
 
   Returns:
     For each fold its training originals, their copies, then validation and test
@@ -117,7 +131,7 @@ def collect(
 
 
 def _with_copies(
-  cohort: Cohort, seed: int, factors: tuple[float, float]
+  cohort: Cohort, seed: int, factors: Sequence[float]
 ) -> list[tuple[Candidate, int, augmentation.Transform]]:
   """(candidate, number of the copy, transform) of one fold's samples."""
   chosen = []
@@ -136,19 +150,19 @@ def _with_copies(
 
 
 def _targets(cohort: Cohort, labels: Sequence[str]) -> np.ndarray:
-  """What heads learn: 1 for the disease and 0, or the numbers."""
+  """What heads learn: codes of the classes, or the numbers."""
   if cohort.classes:
-    return np.array([int(label == cohort.positive) for label in labels])
+    return np.array([cohort.codes[label] for label in labels])
   return np.array([float(label) for label in labels])
 
 
 def _factors(
-  cohort: Cohort, factors: tuple[float, float]
+  cohort: Cohort, factors: Sequence[float]
 ) -> list[tuple[str | None, float]]:
   """(class, factor); without classes one factor for all, of label None."""
   if cohort.classes:
     return list(zip(cohort.classes, factors, strict=True))
-  if factors[0] != factors[1]:
+  if len(set(factors)) > 1:
     raise UserError(
       'A regression has no classes: --config.augmentation.positive and'
       ' --config.augmentation.negative must be equal.'
