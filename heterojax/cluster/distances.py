@@ -80,7 +80,7 @@ def closest_point_distances(
     where one of the two has no members.
   """
   labels = np.asarray(labels)
-  rows = max(1, _CHUNK // max(1, len(x)))
+  rows = max(1, _CHUNK // max(1, np.shape(x)[0]))
   with jax.enable_x64(True):
     found = _closest(
       jnp.asarray(x, jnp.float64),

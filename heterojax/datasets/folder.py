@@ -237,5 +237,6 @@ def _classes(
   labels = {c.label for c in found if c.label}
   healthy = {name for name in labels if name.lower() in _HEALTHY}
   if len(labels) == 2 and len(healthy) == 1 and not (positive or negative):
-    return *(labels - healthy), *healthy
+    (ill,), (well,) = labels - healthy, healthy
+    return ill, well
   return classes.choose(path, labels, positive, negative)

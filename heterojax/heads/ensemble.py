@@ -154,8 +154,8 @@ def train(
   stopping = state.stopping
   return Ensemble(
     params=jax.device_put(stopping.best_params),
-    best=stopping.best,
-    best_epoch=stopping.best_epoch,
+    best=np.asarray(stopping.best),
+    best_epoch=np.asarray(stopping.best_epoch),
     epochs=np.sum(~np.isnan(history), axis=0),
     history=history,
   )
@@ -186,7 +186,7 @@ def _run(
     jax.device_put((data, _rows(every, share)), place)
     for share, place in zip(shares, places, strict=True)
   ]
-  programs = _programs(states[0], *fixed[0], training)
+  programs = _programs(states[0], *fixed[0], training=training)
   # A head that two programs train is the same in both.
   first = np.unique(np.concatenate(shares), return_index=True)[1]
 

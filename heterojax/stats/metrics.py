@@ -103,9 +103,11 @@ def score(
   }
   intervals: dict[str, list[float] | None] = {}
   for name, (possible, estimate) in estimates.items():
-    result[name], interval = estimate() if possible else (None, None)
-    intervals[name] = list(interval) if possible else None
-    if not possible:
+    if possible:
+      result[name], interval = estimate()
+      intervals[name] = list(interval)
+    else:
+      result[name] = intervals[name] = None
       result[f'{name}_why'] = _why(len(y), tp + fn)
   return {**result, 'intervals': intervals}
 
