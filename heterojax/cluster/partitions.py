@@ -4,6 +4,7 @@ Axes: P parts, R trainings, N rows, Q components, K clusters, L lanes (trainings
 that one call of the program runs).
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 from typing import Literal
@@ -90,7 +91,7 @@ def partitions(
   weights: jax.typing.ArrayLike,
   keys: jax.Array,
   algorithm: Algorithm,
-  k: jax.typing.ArrayLike | None = None,
+  k: jax.typing.ArrayLike | Sequence[int] | None = None,
 ) -> Partitions:
   """Fits every training of every part.
 
