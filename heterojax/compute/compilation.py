@@ -28,7 +28,7 @@ def keep_programs() -> None:
   `JAX_ENABLE_COMPILATION_CACHE=false` keeps none. Whoever can write there can
   have programs run, and so a folder that others can write to is not used.
   """
-  # JAX defines its settings as it is imported.
+  # See `cores.program`.
   chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
   if chosen:
     return

@@ -125,7 +125,8 @@ def program(
   """`compiled`, and the same programs for the same function and shapes."""
   leaves, tree = jax.tree.flatten(args)
   shapes = tuple(_shape(leaf) for leaf in leaves)
-  # What is traced depends on these as well.
+  # What is traced depends on these as well. JAX defines its settings as it is
+  # imported, which no type checker sees.
   x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
   settings = are_the_devices(), x64, numbers()
   options = donate, library
