@@ -51,7 +51,9 @@ def _values(
   return values
 
 
-def _parse(values: flags.FlagValues, argv: Sequence[str], about: str) -> None:
+def _parse(
+  values: flags.FlagValues, argv: Sequence[str], about: str | None
+) -> None:
   """Parses the command line.
 
   absl itself exits with 1 on a bad flag and shows a traceback for a missing
@@ -168,7 +170,7 @@ def run(
   body: Callable[[flags.FlagValues], int],
   argv: Sequence[str],
   *,
-  about: str,
+  about: str | None,
   config: bool = True,
 ) -> int:
   """Runs an entry point and turns what it raises into an exit code.
@@ -204,19 +206,19 @@ def run(
     return error.exit_code
 
 
-def sentence(error: Exception) -> str:
-  """What an error says, on one line of limited length that is safe to print.
+def sentence(said: object) -> str:
+  """What is said, on one line of limited length that is safe to print.
 
   Names of files, classes and columns come from outside, and a terminal obeys
   control characters.
 
   Args:
-    error: of any kind.
+    said: an error, or a text.
 
   Returns:
     Printable characters.
   """
-  text = ' '.join(str(error).splitlines())
+  text = ' '.join(str(said).splitlines())
   if len(text) > _LONGEST:
     text = f'{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}'
   return ''.join(

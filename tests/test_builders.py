@@ -17,6 +17,7 @@ from heterojax.datasets import folder
 from heterojax.datasets import images
 from heterojax.datasets import medmnist
 from heterojax.datasets import prepared
+from heterojax.datasets import ready
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 
@@ -303,6 +304,16 @@ def test_classes_must_be_two(tmp_path: pathlib.Path) -> None:
     builders.MedMnist(data_dir=tmp_path)
   with pytest.raises(UserError, match="Both classes are 'a'"):
     builders.MedMnist(data_dir=tmp_path, config=builders.Classes('a', 'a'))
+
+
+def test_features_have_no_images_to_prepare(tmp_path: pathlib.Path) -> None:
+  np.savez(tmp_path / 'x.npz', features=np.eye(4), label=list('abab'))
+  cohort = ready.read(tmp_path / 'x.npz', 'a', 'b')
+  builder = builders.ImageFolder(
+    data_dir=tmp_path, config=builders.Classes('a', 'b'), cohort=cohort
+  )
+  with pytest.raises(UserError, match='x.npz has no images to prepare'):
+    builder.download_and_prepare(download_dir=tmp_path / 'unused')
 
 
 def test_folders_are_named_after_the_classes() -> None:

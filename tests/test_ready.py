@@ -20,6 +20,7 @@ from sklearn.decomposition import PCA
 from heterojax.datasets import feature_files
 from heterojax.datasets import ready
 from heterojax.datasets import selection
+from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -107,6 +108,16 @@ def test_a_row_is_a_candidate(
   matrix = cohort.source.matrix
   assert matrix.dtype == np.float32 and matrix.flags.c_contiguous
   np.testing.assert_array_equal(matrix, _X)
+
+
+def test_rows_are_given_features_and_no_images(tmp_path: pathlib.Path) -> None:
+  np.savez(tmp_path / 'x.npz', features=np.eye(4), label=list('abab'))
+  source = _read(tmp_path / 'x.npz', 'a', 'b').source
+  assert isinstance(source, sources.GivenFeatures)
+  assert not isinstance(source, sources.ImageSource)
+  files = sources.Files(tmp_path)
+  assert isinstance(files, sources.ImageSource)
+  assert not isinstance(files, sources.GivenFeatures)
 
 
 def test_inspection_is_the_rows_digest(tmp_path: pathlib.Path) -> None:

@@ -23,6 +23,7 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute.arrays import Device
 from heterojax.errors import UserError
 
 Network = Callable[[Any, jax.Array], jax.Array]
@@ -67,7 +68,7 @@ class _Core(NamedTuple):
 
   compiled: jax.stages.Compiled
   params: Any
-  device: jax.Device
+  device: Device
 
 
 def programs(

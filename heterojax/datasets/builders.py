@@ -124,12 +124,12 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         " config=Classes('DISEASE', 'OTHER')."
       )
     classes.require_different(config.labels)
-    self._cohort = cohort
+    self._labels, self._cohort = config.labels, cohort
     super().__init__(config=config, file_format=file_format, **kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
     # By their codes.
-    labels = [*reversed(self.builder_config.labels)]
+    labels = [*reversed(self._labels)]
     text = tfds.features.Text
     return _Info(
       builder=self,
@@ -150,7 +150,8 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
   def _download_and_prepare(
     self, dl_manager: tfds.download.DownloadManager, download_config: Any
   ) -> None:
-    cohort = self._cohort = self._cohort or self._read(dl_manager)
+    cohort = self._cohort or self._read(dl_manager)
+    self._candidates, self._source = cohort.included, _images_of(cohort)
     count = len(cohort.included)
     self._records: dict[str, list[str]] = {}
     self._unreadable: dict[str, tuple[bool, str]] = {}
@@ -162,7 +163,8 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         f'None of the {count} images of {cohort.source.name} can be read'
         f' ({", ".join(problems)}).'
       )
-    self.info.metadata.update(
+    metadata: Any = self.info.metadata
+    metadata.update(
       cohort=prepared.as_json(cohort),
       records=self._records,
       unreadable=self._unreadable,
@@ -176,20 +178,19 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         f'{self.name} needs a manual_dir, which is not there or empty:'
         f' {self.MANUAL_DOWNLOAD_INSTRUCTIONS}'
       ) from error
-    config = self.builder_config
-    return type(self).READ(path, config.labels)
+    return type(self).READ(path, self._labels)
 
   def _shard_iterators_per_split(
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, list[Callable[[], Iterator[tuple[str, dict[str, Any]]]]]]:
     del dl_manager  # Everything is in the cohort.
     splits: dict[str, list[Candidate]] = {}
-    for c in self._cohort.included:
+    for c in self._candidates:
       splits.setdefault(c.split or 'train', []).append(c)
     return {
       split: [
         functools.partial(self._examples, split, shard)
-        for shard in _shards(self._cohort.source, candidates)
+        for shard in _shards(self._source, candidates)
       ]
       for split, candidates in splits.items()
     }
@@ -198,7 +199,7 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     self, split: str, shard: Sequence[Candidate]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Records of a shard; what cannot be read is noted instead."""
-    source = self._cohort.source
+    source = self._source
     for c in shard:
       self._progress.update(1)
       try:
@@ -345,6 +346,12 @@ def prepare(
           ' command.'
         ) from error
   return target
+
+
+def _images_of(cohort: Cohort) -> ImageSource:
+  if not isinstance(cohort.source, ImageSource):
+    raise UserError(f'{cohort.source.name} has no images to prepare.')
+  return cohort.source
 
 
 def _shards(

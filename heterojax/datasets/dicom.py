@@ -15,8 +15,8 @@ from PIL import Image
 import pydicom
 from pydicom import encaps
 from pydicom import filereader
-from pydicom import pixels as pydicom_pixels
 from pydicom import uid
+from pydicom.pixels.utils import pixel_array
 
 from heterojax.datasets.pixels import UnreadableImage
 from heterojax.datasets.pixels import as_rgb
@@ -52,7 +52,7 @@ def decode(data: bytes) -> np.ndarray:
     UnreadableImage: with the reason. Broken files raise almost anything.
   """
   dataset = _read(data)
-  stored = pydicom_pixels.pixel_array(
+  stored = pixel_array(
     dataset,
     decoding_plugin=_DECODERS.get(dataset.file_meta.TransferSyntaxUID, ''),
   )
@@ -189,8 +189,9 @@ def _looked_up(
     order = '<' if dataset.original_encoding[1] else '>'
     # Entries of 8 bits may lie two to a word.
     size = 1 if len(data) < 2 * entries else 2
-    data = np.frombuffer(data, f'{order}u{size}')
-  table = np.asarray(data)[:entries]
+    table = np.frombuffer(data, f'{order}u{size}')[:entries]
+  else:
+    table = np.asarray(data)[:entries]
   if table.max() >= 2**bits:
     raise UnreadableImage(f'DICOM with a LUT beyond its {bits} bits')
   index = np.clip(values.astype(np.int64) - first, 0, len(table) - 1)

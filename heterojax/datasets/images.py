@@ -14,6 +14,7 @@ import os
 import pathlib
 import stat
 import sys
+from typing import Any
 from typing import Literal
 import warnings
 
@@ -151,8 +152,7 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     # Such as 'RGB;16B', gone once loaded.
     layout = ''
     if image.format in ('PNG', 'TIFF'):
-      layout = image.tile[0].args
-      layout = layout if isinstance(layout, str) else layout[0]
+      layout = _layout(image.tile[0].args)
     image.load()
     kind, _, order = layout.partition(';16')
     if image.mode.startswith('I;16'):
@@ -174,6 +174,15 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     return _upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
+def _layout(args: Any) -> str:
+  """What a decoder of Pillow is told, or is told first."""
+  return args if isinstance(args, str) else args[0]
+
+
+def _with_layout(args: Any, layout: str) -> Any:
+  return layout if isinstance(args, str) else (layout, *args[1:])
+
+
 def _sixteen_bit_colours(
   data: bytes, image: Image.Image, kind: str, order: str
 ) -> np.ndarray:
@@ -192,10 +201,7 @@ def _sixteen_bit_colours(
   layout = 'RGBA' if kind == 'LA' else f'{kind};16{_SWAPPED[order]}'
   with Image.open(io.BytesIO(data), formats=_FORMATS) as again:
     again.tile = [
-      tile._replace(
-        args=layout if isinstance(tile.args, str) else (layout, *tile.args[1:])
-      )
-      for tile in again.tile
+      tile._replace(args=_with_layout(tile.args, layout)) for tile in again.tile
     ]
     low = np.asarray(again)
   high = np.asarray(image)[..., :3]
@@ -226,7 +232,7 @@ def pixel_digest(pixels: np.ndarray) -> str:
     # So that the same levels of 8 and of 16 bits are the same pixels.
     whole = pixels.astype(np.uint8)
     pixels = whole if np.array_equal(whole, pixels) else pixels
-  hashed.update(np.ascontiguousarray(pixels))
+  hashed.update(np.ascontiguousarray(pixels).data)
   return hashed.hexdigest()
 
 
@@ -249,14 +255,11 @@ def _taps(
   centre = (np.arange(size, dtype=np.float32) + half) * scale - half
   lower = np.floor(centre)
   index = lower.astype(np.int64)
-  both = (
+  low, high = (
     np.clip(pixel, 0, length - 1)[:, None] * channels + np.arange(channels)
     for pixel in (index, index + 1)
   )
-  return (
-    *(numbers.ravel() for numbers in both),
-    np.repeat(centre - lower, channels),
-  )
+  return low.ravel(), high.ravel(), np.repeat(centre - lower, channels)
 
 
 def resize(image: np.ndarray, size: int, how: Resize = 'keras') -> np.ndarray:

@@ -10,6 +10,7 @@ does the same. Files of features are read as they stand there.
 
 import codecs
 from collections import Counter
+from collections.abc import Sequence
 import csv
 import dataclasses
 import io
@@ -106,7 +107,7 @@ class Cohort:
     )
 
 
-def csv_text(header: list[str], rows: list[list[object]]) -> str:
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
   """A table as CSV with Unix line ends; floats keep every digit.
 
   Text that a spreadsheet would run has an apostrophe in front.
@@ -116,9 +117,9 @@ def csv_text(header: list[str], rows: list[list[object]]) -> str:
   # Python before 3.13 leaves a carriage return bare, which ends a row.
   quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
   for row in [header, *rows]:
-    row = [_harmless(c) if isinstance(c, str) else c for c in row]
-    writer = quoted if '\r' in ''.join(map(str, row)) else minimal
-    writer.writerow(row)
+    cells = [_harmless(c) if isinstance(c, str) else c for c in row]
+    writer = quoted if '\r' in ''.join(map(str, cells)) else minimal
+    writer.writerow(cells)
   return buffer.getvalue()
 
 

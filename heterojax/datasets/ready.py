@@ -128,7 +128,7 @@ def _shared_name(paths: Sequence[pathlib.Path]) -> str:
   if len(paths) == 1:
     return paths[0].stem
   words = [_WORD.findall(path.stem) for path in paths]
-  shared = os.path.commonprefix(words)
+  shared = list(os.path.commonprefix(words))
   # The word before the number of a fold is no name.
   while shared and shared[-1].strip(_BETWEEN_WORDS) in ('', 'fold'):
     shared.pop()

@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import logging
+from typing import Any
 
 from heterojax import rng
 from heterojax.datasets import classes
@@ -191,8 +192,9 @@ class _Inspector:
   def prefetch(self, paths: Iterable[str]) -> None:
     paths = [p for p in dict.fromkeys(paths) if p not in self._found]
     with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
-      looks = pool.map(self._source.inspect, paths)
-      # Closing cancels what is left, should the run be stopped.
+      # A generator, whose closing cancels what is left, should the run be
+      # stopped.
+      looks: Any = pool.map(self._source.inspect, paths)
       with (
         contextlib.closing(looks),
         Progress('inspection', len(paths), 'images') as progress,

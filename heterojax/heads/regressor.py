@@ -168,7 +168,7 @@ def loss(
 
 def penalty(params: Params) -> jax.Array:
   """Sum of the squared kernels; biases are free."""
-  return sum(jnp.sum(layer.kernel**2) for layer in params.layers)
+  return jnp.asarray(sum(jnp.sum(layer.kernel**2) for layer in params.layers))
 
 
 def gradients(

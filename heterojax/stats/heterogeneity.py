@@ -130,7 +130,7 @@ def band(cv: float | None) -> str | None:
   return next((name for name, end in BANDS.items() if cv < end), _LAST_BAND)
 
 
-def minimum_mode_cv(cvs: Sequence[float | None]) -> ModeCV:
+def minimum_mode_cv(cvs: Sequence[float | None] | np.ndarray) -> ModeCV:
   """The smallest number of components whose CV is the most frequent one.
 
   CVs are compared when rounded to 4 decimals; of several that are equally
@@ -142,13 +142,13 @@ def minimum_mode_cv(cvs: Sequence[float | None]) -> ModeCV:
   Returns:
     The choice.
   """
-  cvs = np.asarray(cvs, np.float64)
-  if np.isnan(cvs).all():
+  known = np.asarray(cvs, np.float64)
+  if np.isnan(known).all():
     return ModeCV(float('nan'), 0, None)
-  rounded = np.round(cvs, 4)
+  rounded = np.round(known, 4)
   mode = stats.mode(rounded, nan_policy='omit')
   first = int(np.argmax(rounded == mode.mode))
-  return ModeCV(float(cvs[first]), int(mode.count), first + 1)
+  return ModeCV(float(known[first]), int(mode.count), first + 1)
 
 
 def cv_vs_metric(
@@ -185,10 +185,12 @@ def cv_vs_metric(
     return result | {'warning': f'{n} sizes show no relation: {why}.'}
   forward, backward = statistics.fit_line(x, y), statistics.fit_line(y, x)
   needed = statistics.critical_correlation(n)
+  pearson: Any = stats.pearsonr(x, y)
+  spearman: Any = stats.spearmanr(x, y)
   return result | {
-    'pearson': float(stats.pearsonr(x, y).statistic),
-    'pearson_p_value': float(stats.pearsonr(x, y).pvalue),
-    'spearman': float(stats.spearmanr(x, y).statistic),
+    'pearson': float(pearson.statistic),
+    'pearson_p_value': float(pearson.pvalue),
+    'spearman': float(spearman.statistic),
     'fit': _line_fields(forward),
     'fit_cv': _line_fields(backward),
     'metric_given_cv': _predictions(forward, x, cvs_at, 'cv', 'metric'),
