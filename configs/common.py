@@ -137,27 +137,29 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
 def sample_size(protocol: str, feature: str) -> config_dict.ConfigDict:
   """The sample-size study of Mendez 2019, where it says what it did."""
   config = retraining(protocol, feature)
-  config.study = 'sample_size'
-  config.split.folds = 4
-  config.reduction.n_components = 10
-  config.cluster.method = 'fuzzy'
-  config.cluster.n_init = 1  # One start per training; there are ten.
-  config.cluster.max_iter = 3000  # Fuzzy K-means may creep.
-  config.heads.epochs = 100
-  config.heads.patience = 10
-  config.heads.monitor = 'val_loss'
+  config.update(
+    study='sample_size',
+    split={'folds': 4},
+    reduction={'n_components': 10},
+    cluster={
+      'method': 'fuzzy',
+      'n_init': 1,  # One start per training; there are ten.
+      'max_iter': 3000,  # Fuzzy K-means may creep.
+    },
+    heads={'epochs': 100, 'patience': 10, 'monitor': 'val_loss'},
+  )
   return config
 
 
 def make_tiny(config: config_dict.ConfigDict) -> None:
   """Small enough for a test: seconds, not minutes."""
-  config.sizes = '40,all'
-  config.cluster.trainings = 3
-  config.data.image_size = 64
-  config.data.num_images = 60
-  config.backbone.name = 'efficientnet_lite0'
-  config.reduction.n_components = 10
-  config.reduction.rejected = min(config.reduction.rejected, 10)
-  config.heads.epochs = 3
-  config.heads.random_runs = 2
-  config.features.batch_size = 8
+  rejected = config.to_dict()['reduction']['rejected']
+  config.update(
+    sizes='40,all',
+    data={'image_size': 64, 'num_images': 60},
+    backbone={'name': 'efficientnet_lite0'},
+    features={'batch_size': 8},
+    reduction={'n_components': 10, 'rejected': min(rejected, 10)},
+    cluster={'trainings': 3},
+    heads={'epochs': 3, 'random_runs': 2},
+  )

@@ -217,7 +217,8 @@ def decoded(
   size, batch_size = extraction.image_size, extraction.batch_size
 
   def load(rows: np.ndarray, chosen: Sequence[Picture]) -> None:
-    for row, picture in zip(rows, chosen):
+    # The last block may have fewer pictures than rows.
+    for row, picture in zip(rows, chosen, strict=False):
       try:
         row[...] = load_picture(source, picture, extraction)
       except images.UnreadableImage as error:

@@ -148,7 +148,7 @@ def _cohort() -> Cohort:
       )
     )
   source = sources.Files(pathlib.Path())
-  return Cohort('made up', source, 'ill', 'well', tuple(candidates))
+  return Cohort('made up', source, ('ill', 'well'), tuple(candidates))
 
 
 def test_known_subpopulations() -> None:

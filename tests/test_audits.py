@@ -50,7 +50,7 @@ def _made(parts: list[str]) -> Cohort:
     for i, part in enumerate(parts)
   )
   return Cohort(
-    'made up', sources.Files(pathlib.Path('root')), 'ill', 'well', candidates
+    'made up', sources.Files(pathlib.Path('root')), ('ill', 'well'), candidates
   )
 
 
@@ -135,12 +135,12 @@ def test_real_images_that_were_saved_again_are_found(
   odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   """Five of them as JPEG of quality 90, and two without any loss."""
-  whole = odir.read(odir_dir, 'cataract', 'normal fundus')
+  whole = odir.read(odir_dir, ('cataract', 'normal fundus'))
   by_patient = {c.group: c for c in whole.candidates}
   there = [c for c in by_patient.values() if whole.source.exists(c.path)]
   of_class = [
     [c for c in there if c.label == label][: (_TRAIN + _TEST) // 2]
-    for label in (whole.positive, whole.negative)
+    for label in whole.classes
   ]
   chosen = [c for pair in zip(*of_class) for c in pair]
   candidates = []

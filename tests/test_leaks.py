@@ -53,7 +53,7 @@ def _cohort(
     for i, (split, label, path, file, shown, group) in enumerate(rows)
   )
   source = sources.Files(pathlib.Path())
-  return Cohort('made up', source, 'ill', 'well', candidates)
+  return Cohort('made up', source, ('ill', 'well'), candidates)
 
 
 def _count(cohort: Cohort) -> dict:
@@ -219,10 +219,10 @@ def by_the_papers_rule(odir_dir: pathlib.Path) -> Cohort:
   """The rows of the published table, without their images."""
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), ('cataract', 'normal fundus'), 'images'
   )
   return selection.select(
-    Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
+    Cohort('x', _AnyImage(), ('cataract', 'normal fundus'), found),
     seed=0,
     balance=True,
     distinct=False,
@@ -268,10 +268,10 @@ def test_most_cataract_rows_that_the_paper_tests_were_trained_on(
 def test_the_clean_protocol_shares_nothing(odir_dir: pathlib.Path) -> None:
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), ('cataract', 'normal fundus'), 'images'
   )
   cohort = selection.select(
-    Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
+    Cohort('x', _AnyImage(), ('cataract', 'normal fundus'), found),
     seed=0,
     balance=True,
     distinct=True,
@@ -290,7 +290,7 @@ def test_leaks_of_a_regression_have_no_classes() -> None:
     dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
   )
   numbers = dataclasses.replace(
-    cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, classes=(), candidates=candidates, task='regression'
   )
   by_class, counts = _count(cohort), _count(numbers)
   assert counts.keys() == by_class.keys()

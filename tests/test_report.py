@@ -136,7 +136,7 @@ def study(
       manifest.Cohort(
         'made up',
         sources.Files(folder),
-        *names,
+        names,
         tuple(
           dataclasses.replace(c, split=str(own))
           for c, own in zip(candidates, split)
@@ -190,7 +190,7 @@ def study(
     backbone,
     outcome,
     [1.0, 0.4, 0.95][:folds],
-    [l for cohort in cohorts for l in leaks.find(cohort, {})],
+    [leak for cohort in cohorts for leak in leaks.find(cohort, {})],
   )
   results |= {
     'timings': {

@@ -1,4 +1,4 @@
-"""The sample-size study by its command: made-up features, the laboratory's own."""
+"""The sample-size study by command: made-up features, the laboratory's own."""
 
 import collections
 import csv

@@ -99,9 +99,9 @@ def test_centroids_that_coincide_are_told_once_for_all_sizes():
   (sentence,) = wording.coinciding(results)
   assert sentence.startswith(
     'Centroids coincide in 1 of 4 folds at n\u00a0=\u00a0100, 2 of 4 folds at'
-    ' n\u00a0=\u00a0300 and 3 of 4 folds at n\u00a0=\u00a0700. There one cluster'
-    ' was cut in parts: clusters 2 and 3 in 4 folds and clusters 0 and 1 in 1'
-    ' fold.'
+    ' n\u00a0=\u00a0300 and 3 of 4 folds at n\u00a0=\u00a0700. There one'
+    ' cluster was cut in parts: clusters 2 and 3 in 4 folds and clusters 0 and'
+    ' 1 in 1 fold.'
   )
   assert 'Empty there: cluster 3 in 2 folds.' in sentence
   assert 'With the fuzzifier 2 fewer than 4 centroids' in sentence

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import urllib.error
 import urllib.request
 
+from heterojax.compute import cache
 from heterojax.errors import UserError
 
 KERAS = 'https://storage.googleapis.com'
@@ -47,12 +48,6 @@ class Packaged(NamedTuple):
   source: str
 
 
-def cache_dir() -> pathlib.Path:
-  """Folder of downloaded weights; HETEROJAX_CACHE overrides it."""
-  default = pathlib.Path.home() / '.cache' / 'heterojax'
-  return pathlib.Path(os.environ.get('HETEROJAX_CACHE', default))
-
-
 def locate(
   name: str, published: Published | Packaged | None, *, download: bool
 ) -> tuple[pathlib.Path, str]:
@@ -76,7 +71,7 @@ def locate(
     )
   if isinstance(published, Packaged):
     return _in_package(name, published), published.source
-  path = cache_dir() / published.url.rpartition('/')[2]
+  path = cache.folder() / published.url.rpartition('/')[2]
   if not path.exists():
     if not download:
       raise UserError(

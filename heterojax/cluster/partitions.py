@@ -159,8 +159,8 @@ def partitions(
 def _lanes(n: int, q: int, k: int) -> int:
   """How many trainings one call runs."""
   # On two cores and with Q = 10, 16 side by side took 0.1 ms less or more each
-  # at N = 75, which is what a call costs; but 1.4 to 4 times as long at N = 366,
-  # as all wait for the slowest, and 5 to 10 times at N = 2928.
+  # at N = 75, which is what a call costs; but 1.4 to 4 times as long at
+  # N = 366, as all wait for the slowest, and 5 to 10 times at N = 2928.
   if cores.are_the_devices():
     return 1
   return max(1, min(_LANES, _LARGEST // (n * q * k)))

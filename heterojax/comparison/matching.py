@@ -66,7 +66,7 @@ def match(
     for a in place(reference, positive)
   ])
   rows, columns = optimize.linear_sum_assignment(cost)
-  partner = dict(zip(rows.tolist(), columns.tolist()))
+  partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))
   pairs = []
   for i, c in enumerate(reference):
     j = partner.get(i)

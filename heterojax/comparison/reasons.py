@@ -211,7 +211,7 @@ def of_protocols(clean: Run, published: Run) -> str:
   different = [
     f'{name} ({ours} and {other})'
     for name, ours, other in zip(
-      settings[0], settings[0].values(), settings[1].values()
+      settings[0], settings[0].values(), settings[1].values(), strict=True
     )
     if ours != other
   ]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+import itertools
 import json
 import math
 import pathlib
@@ -173,7 +174,7 @@ def _check(results: dict[str, Any]) -> None:
   for row in (distances, *distances):
     if len(row) != len(clusters):
       raise ValueError('between_cluster_distances has another size')
-  for value in sum(distances, []):
+  for value in itertools.chain.from_iterable(distances):
     _of_type(value, _NUMBER, 'between_cluster_distances')
 
 
@@ -214,10 +215,10 @@ def _labelled(runs: Sequence[Run]) -> tuple[Run, ...]:
   by_protocol = [_protocol(run) for run in runs]
   by_name = [
     f'{label} ({pathlib.Path(run.folder).expanduser().resolve().name})'
-    for run, label in zip(runs, by_protocol)
+    for run, label in zip(runs, by_protocol, strict=True)
   ]
   labelled = []
-  for run, protocol, name in zip(runs, by_protocol, by_name):
+  for run, protocol, name in zip(runs, by_protocol, by_name, strict=True):
     if Counter(by_protocol)[protocol] == 1:
       label = protocol
     elif Counter(by_name)[name] == 1:

@@ -119,7 +119,9 @@ def _data(group: Group) -> Iterator[Cell]:
     for source, d in sources:
       yield Cell(DATA, part, 'n', source, d[f'n_{part}'])
       counts = d[f'class_counts_{part}']
-      for metric, label in zip(('n_positive', 'n_negative'), group.classes):
+      for metric, label in zip(
+        ('n_positive', 'n_negative'), group.classes, strict=True
+      ):
         yield Cell(DATA, part, metric, source, counts[label])
 
 
@@ -222,7 +224,7 @@ def _members(
 ) -> Iterator[Cell]:
   """Size, class mix and intra-cluster distance."""
   yield Cell(*row, 'size', source, c['size'], note=note)
-  for metric, label in zip(('n_positive', 'n_negative'), classes):
+  for metric, label in zip(('n_positive', 'n_negative'), classes, strict=True):
     yield Cell(*row, metric, source, c['class_counts'][label], note=note)
   note = cells_lib.joined(note, tables.why_null(c, _INTRA))
   yield Cell(*row, _INTRA, source, c[_INTRA], note=note)

@@ -56,7 +56,7 @@ def batches(
     return
   size = _images_per_call(shape[0])
   free: queue.SimpleQueue[_Core] = queue.SimpleQueue()
-  for own, device in zip(compiled, cores.devices()):
+  for own, device in zip(compiled, cores.devices(), strict=True):
     free.put(_Core(own, jax.device_put(params, device), device))
   with concurrent.futures.ThreadPoolExecutor(len(compiled)) as pool:
     yield functools.partial(_over_cores, free, size, pool)

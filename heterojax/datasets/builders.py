@@ -57,18 +57,16 @@ class Classes(tfds.core.BuilderConfig):
   """The two classes of a data set; `name` is the folder's, made from them.
 
   Attributes:
-    positive: label of the disease.
-    negative: label of the other class.
+    labels: of the classes, that of the disease first.
   """
 
-  def __init__(self, positive: str, negative: str):
-    words = f'{positive} vs {negative}'.lower()
+  def __init__(self, *labels: str):
+    words = ' vs '.join(labels).lower()
     # Two pairs may differ in what the name of a folder cannot show.
-    pair = f'{positive}\n{negative}'.encode()
-    digest = hashlib.blake2b(pair, digest_size=4).hexdigest()
-    super().__init__(f'{re.sub(r"[^a-z0-9]+", "_", words)[:60]}-{digest}')
-    self.positive = positive
-    self.negative = negative
+    digest = hashlib.blake2b('\n'.join(labels).encode(), digest_size=4)
+    name = re.sub(r'[^a-z0-9]+', '_', words)[:60]
+    super().__init__(f'{name}-{digest.hexdigest()}')
+    self.labels = labels
 
 
 class Photograph(tfds.features.Image):
@@ -97,7 +95,7 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
   """
 
   VERSION = tfds.core.Version(_VERSION)
-  READ: Callable[[pathlib.Path, str, str], Cohort]
+  READ: Callable[[pathlib.Path, classes.Classes], Cohort]
   CLASSES: Classes | None = None  # By default.
 
   def __init__(
@@ -120,17 +118,18 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
       UserError: if the classes are needed, or are one.
     """
     config = config or self.CLASSES
-    if not (config and config.positive and config.negative):
+    if not (config and len(config.labels) == 2 and all(config.labels)):
       raise UserError(
         f'{self.name} needs its two classes: give'
         " config=Classes('DISEASE', 'OTHER')."
       )
-    classes.require_two(config.positive, config.negative)
+    classes.require_different(config.labels)
     self._cohort = cohort
     super().__init__(config=config, file_format=file_format, **kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
-    labels = [self.builder_config.negative, self.builder_config.positive]
+    # By their codes.
+    labels = [*reversed(self.builder_config.labels)]
     text = tfds.features.Text
     return _Info(
       builder=self,
@@ -178,7 +177,7 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         f' {self.MANUAL_DOWNLOAD_INSTRUCTIONS}'
       ) from error
     config = self.builder_config
-    return type(self).READ(path, config.positive, config.negative)
+    return type(self).READ(path, config.labels)
 
   def _shard_iterators_per_split(
     self, dl_manager: tfds.download.DownloadManager
@@ -289,8 +288,7 @@ BUILDERS = {
 def prepare(
   dataset: str,
   path: pathlib.Path,
-  positive: str,
-  negative: str,
+  named: classes.Classes,
   out: pathlib.Path,
 ) -> pathlib.Path:
   """Writes all candidates of two classes, unless that was done before.
@@ -300,8 +298,7 @@ def prepare(
   Args:
     dataset: one of `BUILDERS`.
     path: folder or file of the download.
-    positive: label of the disease; '' where the reader knows it.
-    negative: label of the other class; likewise.
+    named: see `classes.Classes`; '' where the reader knows it.
     out: folder for prepared data sets.
 
   Returns:
@@ -318,8 +315,8 @@ def prepare(
       f' {", ".join(BUILDERS)} are (--config.data.dataset).'
     )
   builder_class = BUILDERS[dataset]
-  cohort = builder_class.READ(path, positive, negative)
-  config = Classes(cohort.positive, cohort.negative)
+  cohort = builder_class.READ(path, named)
+  config = Classes(*cohort.classes)
   target = out / dataset / config.name / _VERSION
   with run_folder.locked(out, 'folder of prepared data', 'out'):
     if target.exists():

@@ -18,8 +18,10 @@ from pydicom import filereader
 from pydicom import pixels as pydicom_pixels
 from pydicom import uid
 
-from heterojax.datasets import images
-from heterojax.datasets.images import UnreadableImage
+from heterojax.datasets.pixels import UnreadableImage
+from heterojax.datasets.pixels import as_rgb
+from heterojax.datasets.pixels import check_size
+from heterojax.datasets.pixels import scaled
 
 # Decoders that were seen to end the process or to hang on broken data are not
 # used, even where they are installed.
@@ -69,7 +71,7 @@ def decode(data: bytes) -> np.ndarray:
   if not np.isfinite(gray).all():
     raise UnreadableImage('DICOM whose rescaling or window is not finite')
   gray = 255 - gray if kind == 'MONOCHROME1' else gray
-  return images.as_rgb(gray)
+  return as_rgb(gray)
 
 
 def _read(data: bytes) -> pydicom.Dataset:
@@ -87,7 +89,7 @@ def _read(data: bytes) -> pydicom.Dataset:
   dataset = pydicom.dcmread(file)
   if 'PixelData' not in dataset:
     raise UnreadableImage('DICOM without pixels of whole numbers')
-  images.check_size(dataset.Rows, dataset.Columns)
+  check_size(dataset.Rows, dataset.Columns)
   if int(dataset.get('NumberOfFrames') or 1) != 1:
     raise UnreadableImage(
       f'DICOM of {dataset.NumberOfFrames} frames: save the one to study as'
@@ -120,7 +122,7 @@ def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
   highest = 2**bits - 1
   if values.min() < 0 or values.max() > highest:
     raise UnreadableImage(f'DICOM with colours outside 0..{highest}')
-  return images.scaled(values, bits)
+  return scaled(values, bits)
 
 
 def _modality(

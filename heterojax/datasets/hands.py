@@ -138,7 +138,7 @@ def _hand(child: np.random.Generator, age: float) -> _Hand:
   length = np.concatenate(_LENGTHS) * proportions * (0.84 + 0.16 * grown)
   tips = _ORIGIN[_RAY] + np.array([
     (along * length[:, None])[(ray == _RAY) & (order >= _ORDER)].sum(0)
-    for ray, order in zip(_RAY, _ORDER)
+    for ray, order in zip(_RAY, _ORDER, strict=True)
   ])
   bases = tips - along * length[:, None]
   lines = [
@@ -265,7 +265,7 @@ def draw(
   for line in hand.fingers:
     (points,) = placed(line, flesh)
     pen.line(points, 255, round(2 * radius))
-    for x, y in zip(points[::2], points[1::2]):
+    for x, y in zip(points[::2], points[1::2], strict=True):
       pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
   bone = Image.new('L', (image_size * _OVERSAMPLING,) * 2)
   pen = ImageDraw.Draw(bone)

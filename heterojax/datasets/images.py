@@ -22,27 +22,26 @@ from PIL import ExifTags
 from PIL import Image
 from PIL import UnidentifiedImageError
 
+from heterojax.datasets.pixels import TOO_LARGE
+from heterojax.datasets.pixels import UnreadableImage
+from heterojax.datasets.pixels import as_rgb
+from heterojax.datasets.pixels import check_size
+from heterojax.datasets.pixels import scaled
+
 Resize = Literal['keras', 'antialias']
 RESIZES = ('keras', 'antialias')
 MAX_BYTES = 2**30
-MAX_PIXELS = 2**30 // 12  # From here on Pillow itself would warn.
-MAX_SIDE = 2**16 - 1  # The largest that a JPEG can have.
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # No others: some readers of Pillow start other programs.
 _FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'TIFF', 'WEBP')
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
-_TOO_LARGE = 'more pixels than an image may have'
 # Which order of bytes puts the low byte where Pillow looks for the high one.
 _SWAPPED = {'B': 'L', 'L': 'B', 'N': 'B' if sys.byteorder == 'little' else 'L'}
 
 # What is wrong with an image becomes the reason for which it is left out.
 # Filters cannot be set around each image, as threads share them.
 warnings.filterwarnings('ignore', module=r'PIL\.')
-
-
-class UnreadableImage(Exception):
-  """Why an image cannot be used, in a few words."""
 
 
 def exists(path: pathlib.Path) -> bool:
@@ -111,7 +110,7 @@ def decode(data: bytes) -> np.ndarray:
   except UnreadableImage:
     raise
   except Image.DecompressionBombError as error:
-    raise UnreadableImage(_TOO_LARGE) from error
+    raise UnreadableImage(TOO_LARGE) from error
   except UnidentifiedImageError as error:
     raise UnreadableImage('not an image of a known format') from error
   # Readers raise almost anything on broken bytes, and one broken image must not
@@ -119,23 +118,6 @@ def decode(data: bytes) -> np.ndarray:
   except Exception as error:  # pylint: disable=broad-except
     words = ' '.join(f'{type(error).__name__}: {error}'.split())
     raise UnreadableImage(f'cannot be decoded: {words}') from error
-
-
-def check_size(height: int, width: int) -> None:
-  """Refuses what would take too much memory, before it does."""
-  if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
-    raise UnreadableImage(_TOO_LARGE)
-
-
-def scaled(values: np.ndarray, bits: int) -> np.ndarray:
-  """Takes 0..2**bits - 1 to 0..255 as float32."""
-  levels = values.astype(np.float32) / np.float32((2**bits - 1) / 255)
-  return np.minimum(levels, 255, out=levels)  # 12 bits round to a bit more.
-
-
-def as_rgb(gray: np.ndarray) -> np.ndarray:
-  """Three equal channels of `[H, W]`, without copies."""
-  return np.broadcast_to(gray[..., None], (*gray.shape, 3))
 
 
 def _decode_dicom(data: bytes) -> np.ndarray:

@@ -68,8 +68,7 @@ class Cohort:
   Attributes:
     name: of the data set.
     source: what the candidates' paths are looked up in.
-    positive: label of the disease; '' where labels are numbers.
-    negative: label of the other class; likewise.
+    classes: labels, that of the disease first; () where labels are numbers.
     candidates: all of them, in the order of the source.
     notes: what the reader found that a reader of the report must know, as
       counts that differ from the published ones; whole sentences.
@@ -80,8 +79,7 @@ class Cohort:
 
   name: str
   source: Source
-  positive: str
-  negative: str
+  classes: tuple[str, ...]
   candidates: tuple[Candidate, ...]
   notes: tuple[str, ...] = ()
   label_columns: tuple[str, ...] = ()
@@ -89,11 +87,12 @@ class Cohort:
   task: str = 'classification'
 
   @property
-  def classes(self) -> tuple[str, ...]:
-    """(positive, negative), or () where labels are numbers."""
-    if self.task == 'regression':
-      return ()
-    return self.positive, self.negative
+  def codes(self) -> dict[str, int]:
+    """What heads learn for each class: 0 for the last one, 1 for that before.
+
+    Of two classes the disease is 1.
+    """
+    return {label: code for code, label in enumerate(reversed(self.classes))}
 
   @property
   def included(self) -> tuple[Candidate, ...]:
@@ -134,7 +133,7 @@ def parse_csv(text: str) -> list[dict[str, str]]:
   """
   lines = csv.reader(io.StringIO(text, newline=''))
   header, *rows = [[*map(_original, row)] for row in lines] or [[]]
-  return [dict(zip(header, row)) for row in rows]
+  return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _harmless(cell: str) -> str:

@@ -58,7 +58,7 @@ def select(
       one.
   """
   if cohort.classes:
-    classes.require_two(cohort.positive, cohort.negative)
+    classes.require_different(cohort.classes)
   inspector = _Inspector(cohort.source, workers)
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
   copies: list[tuple[Candidate, Candidate]] = []  # Each with the first.
@@ -167,9 +167,9 @@ def _conflicts(
 ) -> Iterator[str]:
   """Sentences about copies of an image that the source describes otherwise."""
   if n := sum(c.label != first.label for c, first in copies):
-    what, used = 'both classes', f'the copy called {cohort.positive}'
-    if not cohort.classes:
-      what, used = 'two numbers', 'the first'
+    what, used = 'two numbers', 'the first'
+    if cohort.classes:
+      what, used = 'both classes', f'the copy called {cohort.classes[0]}'
     yield (
       f'{n} {"images are" if n > 1 else "image is"} filed under {what};'
       f' {used} is used, and manifest.csv names the other.'
@@ -197,7 +197,7 @@ class _Inspector:
         contextlib.closing(looks),
         Progress('inspection', len(paths), 'images') as progress,
       ):
-        for path, look in zip(paths, looks):
+        for path, look in zip(paths, looks, strict=True):
           self._found[path] = look
           progress.update(1)
 

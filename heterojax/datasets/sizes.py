@@ -37,7 +37,9 @@ def parse(text: str) -> tuple[Size, ...]:
     words = words[:-1]
   found = tuple(map(_size, words))
   if not found or None in found:
-    wrong = next((w for w, s in zip(words, found) if s is None), text)
+    wrong = next(
+      (w for w, s in zip(words, found, strict=True) if s is None), text
+    )
     raise UserError(
       f'{_OPTION} holds {wrong!r}, but must be numbers of images (100),'
       ' shares above 0 and up to 1 with a point (0.5), half or all,'
@@ -148,7 +150,7 @@ def _sample(
     [i for i in order if label[i] == name] for name in cohort.classes
   ] or [order]
   numbers = strata.shares([len(own) for own in members], n)
-  drawn = {i for own, m in zip(members, numbers) for i in own[:m]}
+  drawn = {i for own, m in zip(members, numbers, strict=True) for i in own[:m]}
   reason = f'not drawn for n={n}'
   candidates = tuple(
     c.left_out(reason) if c.included and c.id not in drawn else c

@@ -180,11 +180,11 @@ def _run(
   places = cores.devices()[: len(shares)]
   states = [
     jax.device_put(_rows(state, share), place, may_alias=False)
-    for share, place in zip(shares, places)
+    for share, place in zip(shares, places, strict=True)
   ]
   fixed = [
     jax.device_put((data, _rows(every, share)), place)
-    for share, place in zip(shares, places)
+    for share, place in zip(shares, places, strict=True)
   ]
   programs = _programs(states[0], *fixed[0], training)
   # A head that two programs train is the same in both.

@@ -186,7 +186,7 @@ def together(
   carry = (state.params, state.opt_state)
   for first, end, count in segments:
     running, *own = jax.tree.map(
-      lambda leaf: leaf[:count],  # pylint: disable=cell-var-from-loop
+      lambda leaf, count=count: leaf[:count],
       (carry, batches, heads.sizes, state.stopping.stopped),
     )
     running = jax.lax.fori_loop(
@@ -217,7 +217,7 @@ def segments_of(batches: np.ndarray) -> tuple[tuple[int, int, int], ...]:
   starts = np.concatenate([[0], ends[:-1]])
   return tuple(
     (int(first), int(end), int(np.sum(batches > first)))
-    for first, end in zip(starts, ends)
+    for first, end in zip(starts, ends, strict=True)
   )
 
 

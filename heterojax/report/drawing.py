@@ -184,7 +184,7 @@ def label_points(
   placed = [(p, size * 0.4) for p in pixels]
   for p in avoided:
     placed.append((axes.transData.transform(p), np.full(2, 0.03 * inch)))
-  for pixel, point, text in zip(pixels, points, texts):
+  for pixel, point, text in zip(pixels, points, texts, strict=True):
     sides = [np.array([x, y]) * (gap + size / 2) for x, y in _SIDES]
     cost = [_covered(pixel + side, size, placed, pixel) for side in sides]
     best = sides[int(np.argmin(cost))]

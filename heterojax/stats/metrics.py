@@ -1,9 +1,12 @@
-"""Scores of a binary classifier at threshold 0.5 and of a regression.
+"""Metrics of a binary classifier and of a regression, a record each.
 
-Of two classes the positive one is the disease.
+Results, tables, figures, definitions, sentences and comparisons find a metric
+here: adding one to `METRICS` is all there is to do. Of two classes the positive
+one is the disease.
 """
 
 from collections.abc import Callable
+import dataclasses
 from typing import Any
 from typing import NamedTuple
 
@@ -12,22 +15,69 @@ import numpy as np
 from scipy import special
 from scipy import stats
 
-from heterojax.stats import inference as statistics
+from heterojax.records.codec import Interval
+from heterojax.stats import inference
 
-METRICS = ('accuracy', 'auc', 'sensitivity', 'specificity')
-COUNTS = ('n', 'tp', 'fp', 'tn', 'fn')
-# 1 minus the root mean squared error over the range, the mean and the standard
-# deviation of the targets; the first is the metric of the studies.
-NORMALISED = (
-  'one_minus_nrmse',
-  'one_minus_nrmse_mean',
-  'one_minus_nrmse_std',
-)
-ERRORS = ('rmse', 'mean_absolute_error')
 # Metrics that are a function of the mean of one value per image.
 OF_MEANS = ('accuracy', 'one_minus_nrmse', 'mean_absolute_error')
 
 Transform = Callable[[Any], Any]
+Estimate = Callable[['Answers'], 'Estimated']
+
+
+class Answers(NamedTuple):
+  """What was answered about some images.
+
+  Attributes:
+    y: `[N]` of 0 and 1, or float64 targets.
+    predicted: `[N]` of 0 and 1 at the threshold, or values of the target.
+    ranks: `[N]`, what an AUC compares; of a regression `predicted`.
+  """
+
+  y: np.ndarray
+  predicted: np.ndarray
+  ranks: np.ndarray
+
+
+class Estimated(NamedTuple):
+  """A value with its 95 % interval, or why there is none.
+
+  Attributes:
+    value: None where it cannot be estimated.
+    interval: None where there is none.
+    why: why there is no value; '' with one.
+  """
+
+  value: float | None
+  interval: Interval | None = None
+  why: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+  """A score of a task.
+
+  Attributes:
+    name: its field in `results.json`.
+    title: head of a column.
+    noun: its name in a sentence.
+    definition: a clause in which `{unit}`, `{positive}` and `{negative}` stand
+      for what one sample and the classes are called.
+    task: 'classification' or 'regression'.
+    estimate: from the answers of the task.
+    interval: whose 95 % interval it is; '' without one.
+    over: from the numbers of positives and negatives to the images that it is
+      a share of; None where it is no share.
+  """
+
+  name: str
+  title: str
+  noun: str
+  definition: str
+  task: str
+  estimate: Estimate
+  interval: str = ''
+  over: Callable[[float, float], float] | None = None
 
 
 class Terms(NamedTuple):
@@ -40,6 +90,16 @@ class Terms(NamedTuple):
 
   values: np.ndarray
   transform: Transform
+
+
+def of_task(task: str) -> tuple[Metric, ...]:
+  """The metrics of a task, in the order in which they are shown."""
+  return tuple(m for m in METRICS.values() if m.task == task)
+
+
+def names(task: str) -> tuple[str, ...]:
+  """Fields of `results.json` that hold the metrics of a task."""
+  return tuple(m.name for m in of_task(task))
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -64,103 +124,6 @@ def auc(y: np.ndarray, values: np.ndarray) -> float:
   return float(u / (positives * negatives))
 
 
-def score(
-  y: np.ndarray,
-  probabilities: np.ndarray,
-  ranks: np.ndarray | None = None,
-) -> dict[str, Any]:
-  """The contract's SCORE.
-
-  Args:
-    y: `[N]` of 0 and 1.
-    probabilities: `[N]` of the positive class.
-    ranks: `[N]`, what the AUC compares, if not the probabilities: those of
-      logits above 37 are all 1.
-
-  Returns:
-    Counts and metrics as fractions; what cannot be estimated is None, with a
-    sibling `<name>_why`. `intervals` holds each metric's 95 % interval as
-    `[low, high]`, None where the metric is: Wilson's of the proportions and
-    DeLong's of the AUC (`statistics`). They take images for independent; where
-    one patient has several, they are too narrow.
-  """
-  y = np.asarray(y, bool)
-  ranks = probabilities if ranks is None else ranks
-  predicted = np.asarray(probabilities) > 0.5
-  tp, fp = int(np.sum(predicted & y)), int(np.sum(predicted & ~y))
-  fn, tn = int(np.sum(~predicted & y)), int(np.sum(~predicted & ~y))
-  result: dict[str, Any] = dict(zip(COUNTS, (len(y), tp, fp, tn, fn)))
-  estimates = {
-    'accuracy': (len(y), lambda: _proportion(tp + tn, len(y))),
-    'auc': (
-      (tp + fn) * (tn + fp),
-      lambda: (auc(y, ranks), statistics.delong(y, ranks)),
-    ),
-    'sensitivity': (tp + fn, lambda: _proportion(tp, tp + fn)),
-    'specificity': (tn + fp, lambda: _proportion(tn, tn + fp)),
-  }
-  intervals: dict[str, list[float] | None] = {}
-  for name, (possible, estimate) in estimates.items():
-    result[name], interval = estimate() if possible else (None, None)
-    intervals[name] = list(interval) if possible else None
-    if not possible:
-      result[f'{name}_why'] = _why(len(y), tp + fn)
-  return {**result, 'intervals': intervals}
-
-
-def mean_score(scores: list[dict[str, Any]]) -> dict[str, Any]:
-  """Mean of every count and metric over runs on the same images."""
-  result: dict[str, Any] = {}
-  for name in COUNTS + METRICS:
-    values = [s[name] for s in scores]
-    if any(value is None for value in values):
-      result[name] = None
-      result[f'{name}_why'] = scores[0][f'{name}_why']
-    else:
-      result[name] = float(np.mean(values))
-  result['n'] = scores[0]['n']
-  return result
-
-
-def regression_score(y: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
-  """Scores of a regression, in the manner of `score`.
-
-  Args:
-    y: `[N]` targets.
-    predicted: `[N]`, in the same unit.
-
-  Returns:
-    `n`; the metrics of NORMALISED, with the range max - min, the mean and the
-    population standard deviation of `y` [our choice; the paper names none];
-    those of ERRORS, in the unit of `y`. What cannot be estimated is None, with
-    a sibling `<name>_why`. The third of NORMALISED is 1 - sqrt(1 - R^2), with R
-    as `sklearn.metrics.r2_score`.
-  """
-  y = np.asarray(y, np.float64)
-  error = np.asarray(predicted, np.float64) - y
-  result: dict[str, Any] = {'n': len(y)}
-  if not len(y):
-    for name in NORMALISED + ERRORS:
-      result |= {name: None, f'{name}_why': _why(0, 0)}
-    return result
-  rmse = float(np.sqrt(np.mean(error**2)))
-  # The standard deviation of equal numbers may not be 0 to the last bit.
-  constant = np.ptp(y) == 0
-  scales = (np.ptp(y), np.mean(y), 0.0 if constant else np.std(y))
-  for name, scale in zip(NORMALISED, scales):
-    if scale > 0:
-      result[name] = float(1 - rmse / scale)
-      continue
-    result[name] = None
-    result[f'{name}_why'] = (
-      'the mean of the targets is not above 0'
-      if name == 'one_minus_nrmse_mean'
-      else f'all {len(y)} targets are the same'
-    )
-  absolute = float(np.mean(np.abs(error)))
-  return result | dict(zip(ERRORS, (rmse, absolute)))
-
-
 def baseline(
   y_train: np.ndarray, y_test: np.ndarray, task: str
 ) -> float | None:
@@ -181,7 +144,7 @@ def baseline(
     return None
   if task == 'regression':
     answer = np.full(len(y_test), np.mean(y_train))
-    return regression_score(y_test, answer)['one_minus_nrmse']
+    return _one_minus_nrmse(Answers(y_test, answer, answer)).value
   classes, counts = np.unique(y_train, return_counts=True)
   return float(np.mean(y_test == classes[np.argmax(counts)]))
 
@@ -228,14 +191,164 @@ def _one_minus_root(scale: float, mean: Any) -> Any:
 _SAME = jax.tree_util.Partial(_same)
 
 
-def _proportion(
-  successes: int, number: int
-) -> tuple[float, tuple[float, float]]:
-  return successes / number, statistics.wilson(successes, number)
+def _share_right(
+  chosen: Callable[[np.ndarray], np.ndarray], lacks: str
+) -> Estimate:
+  """Share of the chosen images that are classified rightly."""
+
+  def estimate(answers: Answers) -> Estimated:
+    held = chosen(answers.y)
+    n = int(np.sum(held))
+    if not n:
+      return Estimated(None, why=_why(len(answers.y), lacks))
+    right = int(np.sum((answers.predicted == answers.y) & held))
+    return Estimated(right / n, inference.wilson(right, n))
+
+  return estimate
 
 
-def _why(number: int, positives: int) -> str:
-  if not number:
-    return 'no images'
-  kind = 'negative' if positives == 0 else 'positive'
-  return f'all {number} images are {kind}'
+def _auc(answers: Answers) -> Estimated:
+  y = np.asarray(answers.y, bool)
+  if not y.any() or y.all():
+    kind = 'negative' if not y.any() else 'positive'
+    return Estimated(None, why=_why(len(y), kind))
+  return Estimated(auc(y, answers.ranks), inference.delong(y, answers.ranks))
+
+
+def _why(number: int, kind: str) -> str:
+  return f'all {number} images are {kind}' if number else 'no images'
+
+
+def _rmse(answers: Answers) -> Estimated:
+  if not len(answers.y):
+    return Estimated(None, why='no images')
+  return Estimated(float(np.sqrt(np.mean(_error(answers) ** 2))))
+
+
+def _mean_absolute_error(answers: Answers) -> Estimated:
+  if not len(answers.y):
+    return Estimated(None, why='no images')
+  return Estimated(float(np.mean(np.abs(_error(answers)))))
+
+
+def _error(answers: Answers) -> np.ndarray:
+  y = np.asarray(answers.y, np.float64)
+  return np.asarray(answers.predicted, np.float64) - y
+
+
+def _range(y: np.ndarray) -> float:
+  return np.ptp(y)
+
+
+def _spread(y: np.ndarray) -> float:
+  # The standard deviation of equal numbers may not be 0 to the last bit.
+  return 0.0 if np.ptp(y) == 0 else float(np.std(y))
+
+
+def _normalised(scale: Callable[[np.ndarray], float], why: str) -> Estimate:
+  """1 minus the root mean squared error over a scale of the targets."""
+
+  def estimate(answers: Answers) -> Estimated:
+    rmse = _rmse(answers)
+    if rmse.value is None:
+      return rmse
+    y = np.asarray(answers.y, np.float64)
+    if not (size := scale(y)) > 0:
+      return Estimated(None, why=why.format(n=len(y)))
+    return Estimated(float(1 - rmse.value / size))
+
+  return estimate
+
+
+_EQUAL = 'all {n} targets are the same'
+_one_minus_nrmse = _normalised(_range, _EQUAL)
+
+# The range max - min, the mean and the population standard deviation of the
+# targets normalise [our choice; the paper names none]. The last is
+# 1 - sqrt(1 - R^2), with R as `sklearn.metrics.r2_score`.
+METRICS = {
+  metric.name: metric
+  for metric in (
+    Metric(
+      'accuracy',
+      'Accuracy',
+      'accuracy',
+      'share of the test {unit}s that are classified rightly',
+      'classification',
+      _share_right(lambda y: np.ones(len(y), bool), ''),
+      'Wilson',
+      lambda positives, negatives: positives + negatives,
+    ),
+    Metric(
+      'auc',
+      'AUC',
+      'AUC',
+      'how often one {unit} of {positive} gets a higher score than one of'
+      ' {negative}, whatever the threshold',
+      'classification',
+      _auc,
+      'DeLong',
+    ),
+    Metric(
+      'sensitivity',
+      'Sensitivity',
+      'sensitivity',
+      'share of the test {unit}s of {positive} that are classified rightly',
+      'classification',
+      _share_right(lambda y: y == 1, 'negative'),
+      'Wilson',
+      lambda positives, negatives: positives,
+    ),
+    Metric(
+      'specificity',
+      'Specificity',
+      'specificity',
+      'share of the test {unit}s of {negative} that are classified rightly',
+      'classification',
+      _share_right(lambda y: y == 0, 'positive'),
+      'Wilson',
+      lambda positives, negatives: negatives,
+    ),
+    Metric(
+      'one_minus_nrmse',
+      '1 − NRMSE',
+      '1 − NRMSE',
+      '1 minus the root mean squared error over the range of the targets',
+      'regression',
+      _one_minus_nrmse,
+    ),
+    Metric(
+      'one_minus_nrmse_mean',
+      '1 − NRMSE by mean',
+      '1 − NRMSE by mean',
+      '1 minus the root mean squared error over the mean of the targets',
+      'regression',
+      _normalised(np.mean, 'the mean of the targets is not above 0'),
+    ),
+    Metric(
+      'one_minus_nrmse_std',
+      '1 − NRMSE by sd',
+      '1 − NRMSE by sd',
+      '1 minus the root mean squared error over the standard deviation of the'
+      ' targets',
+      'regression',
+      _normalised(_spread, _EQUAL),
+    ),
+    Metric(
+      'rmse',
+      'RMSE',
+      'root mean squared error',
+      'root of the mean squared error, in the unit of the targets',
+      'regression',
+      _rmse,
+    ),
+    Metric(
+      'mean_absolute_error',
+      'Mean absolute error',
+      'mean absolute error',
+      'mean absolute error, in the unit of the targets',
+      'regression',
+      _mean_absolute_error,
+    ),
+  )
+}

@@ -1,6 +1,5 @@
 """What else may explain a result: leaks between the parts, and shortcuts."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,61 +9,63 @@ from heterojax.datasets import leaks
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import shortcuts
-from heterojax.studies.retraining.outcome import Fold
-from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.samples import Samples
 
 # Each image has its own.
 _DIGESTS = ('sha256', 'pixels_sha256')
 _NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
 
 
-def find_leaks(cohorts: Sequence[Cohort], outcome: Outcome) -> list[leaks.Leak]:
-  """What the held-out parts of every fold share with its training part."""
-  found = []
-  for cohort, fold in zip(cohorts, outcome.folds):
-    found += leaks.find(cohort, _nearest(cohort, fold, outcome.x))
-  return found
+def find_leaks(
+  cohort: Cohort, samples: Samples, x: np.ndarray, row: np.ndarray
+) -> list[leaks.Leak]:
+  """What the held-out parts of one fold share with its training part.
 
+  Args:
+    cohort: of the fold.
+    samples: of the fold; N.
+    x: `[P, D]` features.
+    row: `[N]` int, the features of each sample.
 
-def _nearest(
-  cohort: Cohort, fold: Fold, x: np.ndarray
-) -> dict[str, leaks.Nearest]:
-  """For each held-out part the nearest original images of training."""
-  samples = fold.samples
-  row = dict(zip(samples.ids, samples.row))
+  Returns:
+    See `leaks.find`.
+  """
+  row_of = dict(zip(samples.ids, row, strict=True))
   digest = {c.id: sources.content(dict(c.columns)) for c in cohort.included}
   number = {d: n for n, d in enumerate(dict.fromkeys(digest.values()))}
   content = np.full(len(x), -1)
   for i, d in digest.items():
-    content[row[i]] = number[d]
-  result = {}
+    content[row_of[i]] = number[d]
+  nearest = {}
   for split, held_out, training in leaks.sides(cohort):
     ids, others = [c.id for c in held_out], [c.id for c in training]
-    nearest, distance = cluster.nearest_by_cosine(
+    of, distance = cluster.nearest_by_cosine(
       x,
-      np.array([row[i] for i in ids]),
-      np.array([row[i] for i in others]),
+      np.array([row_of[i] for i in ids]),
+      np.array([row_of[i] for i in others]),
       content,
     )
-    result[split] = leaks.Nearest(
-      {i: others[n] for i, n in zip(ids, nearest)},
-      {i: float(d) for i, d in zip(ids, distance)},
+    nearest[split] = leaks.Nearest(
+      {i: others[n] for i, n in zip(ids, of, strict=True)},
+      {i: float(d) for i, d in zip(ids, distance, strict=True)},
     )
-  return result
+  return leaks.find(cohort, nearest)
 
 
-def find_shortcuts(cohort: Cohort, fold: Fold) -> list[dict[str, Any]]:
+def find_shortcuts(
+  cohort: Cohort, samples: Samples, clusters: np.ndarray
+) -> list[dict[str, Any]]:
   """Which columns of the manifest go with a class or a cluster.
 
   Args:
-    cohort: of the fold.
-    fold: the first, where there are several.
+    cohort: of one fold.
+    samples: of the fold; N.
+    clusters: `[N]` int, of the samples.
 
   Returns:
     See `shortcuts.audit`; over the distinct images of training, and all test
     images, as the scores of the heads are.
   """
-  samples = fold.samples
   own = {c.id: dict(c.columns) for c in cohort.included}
   names = dict.fromkeys(name for columns in own.values() for name in columns)
   train, test = samples.of('train'), samples.of('test')
@@ -79,7 +80,7 @@ def find_shortcuts(cohort: Cohort, fold: Fold) -> list[dict[str, Any]]:
       if name not in _DIGESTS
     },
     samples.y[chosen],
-    fold.clusters.labels[chosen],
+    clusters[chosen],
     samples.split[chosen] == 'train',
     excluded=_NOT_AUDITED | excluded,
   )

@@ -83,9 +83,9 @@ def _coincide(settings: Settings, folds: Sequence[np.ndarray]) -> str:
       ' so does a smaller k.'
     )
   return (
-    f'Centroids coincide{where}, as those of clusters {a} and {b}: what is called two'
-    ' clusters there is one that was cut in two, so do not read their'
-    f' difference. {advice}'
+    f'Centroids coincide{where}, as those of clusters {a} and {b}: what is'
+    ' called two clusters there is one that was cut in two, so do not read'
+    f' their difference. {advice}'
   )
 
 

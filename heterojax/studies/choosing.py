@@ -76,8 +76,10 @@ def choose(
     ])
     indices = validity.indices(z, labels, max(tried))
     pairs = itertools.product(METHODS, tried)
-    for row, own, pair in zip(zip(*indices), labels, pairs):
-      found[pair] = dict(zip(indices._fields, row)), own
+    for row, own, pair in zip(
+      zip(*indices, strict=True), labels, pairs, strict=True
+    ):
+      found[pair] = dict(zip(indices._fields, row, strict=True)), own
   return [
     _row(len(z), method, k, *found.get((method, k), ({}, None)))
     for method in METHODS

@@ -17,6 +17,7 @@ from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
+from heterojax.studies.study import Study
 
 # Measured on the made-up cohort with whole feature maps, of 480 and of 1,200
 # images: 2.8 copies, and 0.7 GB whatever their number.
@@ -25,6 +26,7 @@ _PROGRAMS = 700e6
 
 
 def forecast(
+  study: Study,
   settings: Settings,
   backbone: backbones.Backbone | None,
   source: sources.Source,
@@ -33,6 +35,7 @@ def forecast(
   """The forecast of a study.
 
   Args:
+    study: which one.
     settings: of the study.
     backbone: see `stages.load_backbone`.
     source: of the images.
@@ -63,7 +66,7 @@ def forecast(
     f'Features: {d} numbers each, {_mb(pictures * d * 4)} on disk,'
     f' {_flop(flops * pictures)}.'
   )
-  trained = _training(settings, source, len(samples), n, d, flops)
+  trained = _training(study, settings, source, len(samples), n, d, flops)
   needed = _memory(settings, backbone, pictures, d)
   return '\n'.join([used, stored, trained, needed])
 
@@ -154,6 +157,7 @@ def _flop(work: float) -> str:
 
 
 def _training(
+  study: Study,
   settings: Settings,
   source: sources.Source,
   parts: int,
@@ -164,6 +168,7 @@ def _training(
   """What is trained.
 
   Args:
+    study: which one.
     settings: of the study.
     source: of the images.
     parts: folds of all sizes.
@@ -171,7 +176,8 @@ def _training(
     d: length of a feature vector.
     flops: of the network, per image.
   """
-  if not stages.trains_heads(settings, source):
+  heads = study.heads(settings, source, parts, n)
+  if heads is None:
     return 'Predictions are given: no heads are trained.'
   if settings.backbone.train == 'full':
     passes = n * settings.fine_tuning.epochs
@@ -180,11 +186,6 @@ def _training(
       f'{parts} networks: at most {passes} image passes,'
       f' {_flop(3 * passes * flops)}.'
     )
-  heads, passes = parts, n * settings.heads.epochs
-  if settings.study == 'retraining':
-    # Each random head sees as many images as its cluster's.
-    runs = settings.heads.random_runs
-    heads *= 1 + settings.cluster.k * (1 + runs)
-    passes *= 2 + runs
+  passes = heads.passes * settings.heads.epochs
   work = passes * sum(counters.flops_per_row(settings, d))
-  return f'{heads} heads: at most {passes} image passes, {_flop(work)}.'
+  return f'{heads.number} heads: at most {passes} image passes, {_flop(work)}.'

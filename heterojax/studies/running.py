@@ -1,7 +1,9 @@
 """A study from its configuration to its report, in a run folder."""
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
+import dataclasses
 import logging
 import pathlib
 import tempfile
@@ -14,27 +16,30 @@ from heterojax.backbones import Backbone
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
 from heterojax.datasets.manifest import Cohort
+from heterojax.records import codec
 from heterojax.records import conditions
+from heterojax.records import foretell
+from heterojax.report import views
 from heterojax.run import artifacts
 from heterojax.run import environment
 from heterojax.run import run_folder
-from heterojax.studies import fields
 from heterojax.studies import forecast as forecast_lib
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import reading
+from heterojax.studies import registry
 from heterojax.studies import stages
-from heterojax.studies.retraining import pages as report
-from heterojax.studies.retraining import study as retraining
-from heterojax.studies.sample_size import study as sample_size
 from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
+from heterojax.studies.study import Study
 
 _LOG = logging.getLogger(__name__)
-_STUDIES = {'retraining': retraining, 'sample_size': sample_size}
+_RESULTS = 'results.json'
 
 
 class _Planned(NamedTuple):
   """A study before its first stage that takes long."""
 
-  settings: settings_lib.Settings
+  study: Study
+  settings: Settings
   folder: pathlib.Path
   cohorts: tuple[Cohort, ...]
   samples: tuple[Samples, ...]
@@ -51,8 +56,9 @@ def _planned(
   download: bool,
   allow_mismatch: bool,
 ) -> Iterator[_Planned]:
-  settings = settings_lib.from_dict(config)
-  conditions.check(fail_if, fields.of(settings))
+  settings = registry.settings(config)
+  study = registry.get(settings.study)
+  _check_condition(fail_if, study, settings, None)
   arithmetic.start()
   compilation.keep_programs()
   timer, here = stages.Timer(), environment.describe()
@@ -62,11 +68,23 @@ def _planned(
   ) as folder:
     _say_what_changed(folder)
     with timer.stage('data'):
-      cohorts = _STUDIES[settings.study].plan(settings, folder)
+      cohorts = study.plan(settings, folder)
       samples = stages.collect(settings, cohorts)
-    stages.check_dim(settings, cohorts[0].source, backbone)
-    conditions.check(fail_if, fields.of(settings, cohorts))
-    yield _Planned(settings, folder, cohorts, samples, backbone, here, timer)
+    study.check(settings, cohorts[0].source, backbone)
+    _check_condition(fail_if, study, settings, cohorts)
+    yield _Planned(
+      study, settings, folder, cohorts, samples, backbone, here, timer
+    )
+
+
+def _check_condition(
+  fail_if: str | None,
+  study: Study,
+  settings: Settings,
+  cohorts: Sequence[Cohort] | None,
+) -> None:
+  known = study.known(settings, cohorts)
+  conditions.check(fail_if, foretell.foretell(study.results, known))
 
 
 def run(
@@ -98,22 +116,40 @@ def run(
     planned = stack.enter_context(
       _planned(config, workdir, fail_if, download, allow_mismatch)
     )
-    settings, folder, cohorts, samples, backbone, here, timer = planned
+    study, settings, folder, cohorts, samples, backbone, here, timer = planned
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
     run_folder.begin(folder, config, here)
     if profile:
       stack.enter_context(_traced(folder / 'profile'))
-    results, outcome = _STUDIES[settings.study].run(
+    results, view = study.run(
       settings, folder, cohorts, samples, backbone, timer
     )
-    results |= {'timings': timer.stages, 'environment': here}
-    run_folder.write_atomically(
-      folder / 'results.json', run_folder.to_json(results)
+    results = dataclasses.replace(
+      results, timings=timer.stages, environment=here
     )
-    report.write(folder, results, outcome)
+    run_folder.write_atomically(
+      folder / _RESULTS, run_folder.to_json(codec.encode(results))
+    )
+    views.save(folder, view)
+    study.report(folder, results, view)
     artifacts.seal(folder)
-  return results
+  return codec.encode(results)
+
+
+def draw_again(folder: pathlib.Path) -> None:
+  """Writes the tables, figures and report of a finished run once more.
+
+  Args:
+    folder: of the run; nothing but what it holds is read.
+
+  Raises:
+    UserError: if it is no folder of a finished run.
+  """
+  results = reading.read(folder / _RESULTS)
+  study = registry.get(results.study)
+  study.report(folder, results, views.load(folder, study.view))
+  artifacts.seal(folder)
 
 
 def forecast(
@@ -129,7 +165,11 @@ def forecast(
   ):
     source = planned.cohorts[0].source
     return forecast_lib.forecast(
-      planned.settings, planned.backbone, source, planned.samples
+      planned.study,
+      planned.settings,
+      planned.backbone,
+      source,
+      planned.samples,
     )
 
 

@@ -1,5 +1,6 @@
 """The settings of a study: frozen, checked once, free of the launch layer."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 from typing import Any
@@ -28,6 +29,11 @@ class Data:
   image_size: int
   max_bad_share: float
 
+  @property
+  def classes(self) -> tuple[str, ...]:
+    """Labels that were named, that of the disease first."""
+    return self.positive, self.negative
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
@@ -41,6 +47,11 @@ class Split:
 class Augmentation:
   positive: float
   negative: float
+
+  @property
+  def factors(self) -> tuple[float, ...]:
+    """Factor of each class, in their order."""
+    return self.positive, self.negative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,10 +144,7 @@ _KINDS = {
   str: (str, 'text'),
   tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
 }
-STUDIES = ('retraining', 'sample_size')
-
 _CHOICES = {
-  'study': STUDIES,
   'published': ('', 'psp', 'bone_age'),
   'data.task': ('classification', 'regression'),
   'data.dataset': datasets.NAMES,
@@ -210,11 +218,15 @@ def from_dict(config: dict[str, Any]) -> Settings:
   )
   settings = dataclasses.replace(settings, heads=heads)
   _check_values(settings, config)
-  rules = [*_rules(settings), *_STUDY_RULES[settings.study](settings)]
+  require(_rules(settings))
+  return settings
+
+
+def require(rules: Iterable[tuple[bool, str]]) -> None:
+  """Raises a UserError with the sentence of the first rule that is broken."""
   for holds, sentence in rules:
     if not holds:
       raise UserError(sentence)
-  return settings
 
 
 def _check_types(section: type, config: Any, prefix: str = '') -> None:
@@ -275,12 +287,8 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
       raise UserError(f'--config.{path} is {value}, but must be above 0.')
 
 
-# What must hold, and what to say where it does not.
-_Rules = Iterator[tuple[bool, str]]
-
-
-def _rules(settings: Settings) -> _Rules:
-  """Of every study."""
+def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
+  """What must hold in every study, and what to say where it does not."""
   s = settings
   yield (
     0 <= s.data.max_bad_share <= 1,
@@ -323,112 +331,6 @@ def _rules(settings: Settings) -> _Rules:
       ' as in (256, 128, 64).'
     ),
   )
-
-
-def _retraining_rules(settings: Settings) -> _Rules:
-  s = settings
-  yield (
-    s.data.task == 'classification',
-    (
-      'The retraining study needs two classes: use'
-      ' --config.data.task=classification, or the sample-size study.'
-    ),
-  )
-  yield (
-    s.backbone.train == 'frozen',
-    (
-      'The retraining study trains heads on one frozen network: leave'
-      ' --config.backbone.train=frozen.'
-    ),
-  )
-  yield (
-    s.reduction.rule != 'minimum_mode_cv',
-    (
-      '--config.reduction.rule=minimum_mode_cv belongs to the sample-size'
-      ' study: use fixed or variance.'
-    ),
-  )
-
-
-def _sample_size_rules(settings: Settings) -> _Rules:
-  s = settings
-  yield (
-    s.reduction.fit == 'train',
-    (
-      'The sample-size study fits components on training images: leave'
-      ' --config.reduction.fit=train.'
-    ),
-  )
-  yield (
-    s.reduction.method == 'pca' or s.reduction.rule == 'fixed',
-    (
-      f'--config.reduction.rule={s.reduction.rule} needs'
-      ' --config.reduction.method=pca.'
-    ),
-  )
-  yield (
-    (s.augmentation.positive, s.augmentation.negative) == (1, 1),
-    (
-      'The sample-size study adds no augmented copies: leave'
-      ' --config.augmentation.positive and negative at 1.'
-    ),
-  )
-  yield (
-    s.reduction.rejected == 0,
-    (
-      '--config.reduction.rejected belongs to the retraining study: leave it'
-      ' at 0.'
-    ),
-  )
-  spherical = (s.cluster.method, s.cluster.covariance) == ('gmm', 'spherical')
-  yield (
-    not spherical or s.reduction.rule != 'minimum_mode_cv',
-    (
-      '--config.reduction.rule=minimum_mode_cv clusters in all numbers of'
-      ' components at once, which spherical mixtures cannot: use'
-      ' --config.cluster.covariance=full or diag.'
-    ),
-  )
-  if s.data.task == 'regression':
-    yield (
-      s.heads.monitor == 'val_loss',
-      ('A regression has no accuracy: use --config.heads.monitor=val_loss.'),
-    )
-    yield (
-      not s.data.balance,
-      (
-        'A regression has no classes to balance: leave'
-        ' --config.data.balance=False.'
-      ),
-    )
-  if s.backbone.train == 'full':
-    yield (
-      s.data.dataset != 'features',
-      (
-        'Given features have no network to train: leave'
-        ' --config.backbone.train=frozen.'
-      ),
-    )
-    yield (
-      s.backbone.feature == 'avg',
-      (
-        'A network is trained on the mean of its last feature map: use'
-        ' --config.backbone.feature=avg.'
-      ),
-    )
-    yield (
-      s.backbone.dtype == 'float32',
-      (
-        'A network is trained in float32: leave'
-        ' --config.backbone.dtype=float32.'
-      ),
-    )
-
-
-_STUDY_RULES = {
-  'retraining': _retraining_rules,
-  'sample_size': _sample_size_rules,
-}
 
 
 def _numbers(

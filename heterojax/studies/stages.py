@@ -73,7 +73,7 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
         '--config.data.files names files of features: use'
         ' --config=configs/features.py, or --config.data.dir.'
       )
-    found = ready.read_files(d.files, d.positive, d.negative, d.task)
+    found = ready.read_files(d.files, d.classes, d.task)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
@@ -105,17 +105,30 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
     if d.dataset == 'features':
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
-  return datasets.read(
-    d.dataset, path, d.positive, d.negative, task=d.task, where=d.where
-  )
+  return datasets.read(d.dataset, path, d.classes, task=d.task, where=d.where)
 
 
-def split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
-  """One cohort per fold."""
+def split(
+  settings: Settings, cohort: Cohort, *, predictions: bool = False
+) -> tuple[Cohort, ...]:
+  """One cohort per fold.
+
+  Args:
+    settings: of the study.
+    cohort: with its candidates selected.
+    predictions: whether those that the source gives are scored, so that no head
+      is trained and none needs a validation part.
+
+  Returns:
+    The folds, or the one split.
+
+  Raises:
+    UserError: if the split is impossible, or the predictions cannot be scored.
+  """
   own, validation_share = settings.split, settings.split.validation_share
-  if not trains_heads(settings, cohort.source):
+  if predictions:
     _check_predictions(cohort)
-    validation_share = 0.0  # No head is trained.
+    validation_share = 0.0
   return splits.assign(
     cohort,
     seed=settings.seed,
@@ -142,8 +155,9 @@ def collect(
       f'There is no column {column!r} (--config.data.subpopulation): the data'
       f' set has {", ".join(own)}.'
     )
-  factors = (settings.augmentation.positive, settings.augmentation.negative)
-  samples = samples_lib.collect(cohorts, seed=settings.seed, factors=factors)
+  samples = samples_lib.collect(
+    cohorts, seed=settings.seed, factors=settings.augmentation.factors
+  )
   _check_differ(cohorts[0].source, samples)
   n, k = min(len(own.of('train')) for own in samples), settings.cluster.k
   if k > n:
@@ -160,12 +174,7 @@ def check_dim(
   source: sources.Source,
   backbone: backbones.Backbone | None,
 ) -> None:
-  """Raises a UserError where there are fewer features than components.
-
-  The sample-size study takes as many as there are.
-  """
-  if settings.study == 'sample_size':
-    return
+  """Raises a UserError where there are fewer features than components."""
   if backbone is None:
     dim = source.matrix.shape[1]
   else:
@@ -267,21 +276,16 @@ def extract(
   )
 
 
-def _predictions(source: sources.Source) -> np.ndarray | None:
-  """What the source says was predicted, if it says anything."""
+def predicted(source: sources.Source) -> np.ndarray | None:
+  """`[rows]` what the source says was predicted, if it says anything."""
   return getattr(source, 'predictions', None)
-
-
-def trains_heads(settings: Settings, source: sources.Source) -> bool:
-  """Whether predictions are made here; the retraining study needs its own."""
-  return settings.study == 'retraining' or _predictions(source) is None
 
 
 def predictions(
   cohorts: Sequence[Cohort], samples: samples_lib.Samples
 ) -> np.ndarray | None:
   """`[P]` what a file of features says was predicted; None without that."""
-  known = _predictions(cohorts[0].source)
+  known = predicted(cohorts[0].source)
   if known is None:
     return None
   return known[[int(p.path) for p in samples.pictures]]
@@ -289,7 +293,7 @@ def predictions(
 
 def _check_predictions(cohort: Cohort) -> None:
   """Raises a UserError where given predictions cannot be scored."""
-  known, name = _predictions(cohort.source), cohort.source.name
+  known, name = predicted(cohort.source), cohort.source.name
   own = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(own))):
     raise UserError(

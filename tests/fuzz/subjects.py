@@ -54,7 +54,7 @@ def _use(cohorts: Sequence[Cohort]) -> None:
   for cohort in cohorts:
     for candidate in cohort.candidates[:4]:
       cohort.source.exists(candidate.path)
-    texts = [cohort.name, cohort.positive, cohort.negative, *cohort.notes]
+    texts = [cohort.name, *cohort.classes, *cohort.notes]
     for c in cohort.candidates:
       texts += [c.id, c.path, c.label, c.group, c.split, c.reason]
       texts += [text for pair in c.columns for text in pair]
@@ -102,7 +102,7 @@ def read_cohort(
 ) -> None:
   _use([
     datasets.read(
-      dataset, folder / path, positive, negative, task=task, where=where
+      dataset, folder / path, (positive, negative), task=task, where=where
     )
   ])
 
@@ -110,7 +110,7 @@ def read_cohort(
 def read_features(
   folder: pathlib.Path, pattern: str, positive: str = '', negative: str = ''
 ) -> None:
-  _use(ready.read_files(str(folder / pattern), positive, negative))
+  _use(ready.read_files(str(folder / pattern), (positive, negative)))
 
 
 def read_image(folder: pathlib.Path, name: str = 'image') -> None:

@@ -288,7 +288,9 @@ def _view(tensor: _Tensor, buffer: np.ndarray) -> np.ndarray:
   if 0 in shape:
     return np.zeros(shape, buffer.dtype)
   values = buffer[storage.start : storage.start + storage.length]
-  reach = sum((n - 1) * stride for n, stride in zip(shape, strides))
+  reach = sum(
+    (n - 1) * stride for n, stride in zip(shape, strides, strict=True)
+  )
   if offset + reach >= values.size:
     raise UserError('it describes a tensor that reaches past its storage')
   return np.ndarray(

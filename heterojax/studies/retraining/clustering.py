@@ -65,7 +65,7 @@ def clusters_of_folds(
     cluster_analysis(settings, features.x, own, fold)
     for fold, own in enumerate(samples)
   ]
-  clusters, agreement = align(list(zip(samples, found)))
+  clusters, agreement = align(list(zip(samples, found, strict=True)))
   tree = {str(fold): _kept(own) for fold, own in enumerate(clusters)}
   checkpoint.save(path, tree | {'agreement': np.array(agreement)}, about)
   return clusters, agreement

@@ -176,7 +176,9 @@ def wang2023(positive: str, negative: str) -> dict[str, Any] | None:
   study = _STUDIES.get((positive, negative))
   if study is None:
     return None
-  of_classes = lambda counts: dict(zip((positive, negative), counts))
+  of_classes = lambda counts: dict(
+    zip((positive, negative), counts, strict=True)
+  )
   table_overall, table_clusters, figure = study.printed_in.values()
   return {
     'source': (
@@ -229,5 +231,5 @@ def _score(
 ) -> dict[str, Any]:
   return {
     name: round(pair[which] / 100, 6)
-    for name, pair in zip(metrics.METRICS, pairs)
+    for name, pair in zip(metrics.METRICS, pairs, strict=True)
   }

@@ -125,7 +125,7 @@ def run(
   with timer.stage('heads', 'heads') as count:
     heads = [
       members(settings, own, found, fold)
-      for fold, (own, found) in enumerate(zip(samples, clusters))
+      for fold, (own, found) in enumerate(zip(samples, clusters, strict=True))
     ]
     every = [member for own in heads for member in own.values()]
     names = [
@@ -156,7 +156,7 @@ def run(
       tuple(
         Fold(own, found, names, of_heads[:, own.row])
         for own, found, names, of_heads in zip(
-          samples, clusters, heads, per_fold
+          samples, clusters, heads, per_fold, strict=True
         )
       ),
     )

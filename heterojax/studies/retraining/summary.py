@@ -106,7 +106,7 @@ def summarise(
         ],
         'adjusted_rand_with_first': agreed,
       }
-      for fold, agreed in zip(folds, agreement)
+      for fold, agreed in zip(folds, agreement, strict=True)
     ]
   if settings.data.subpopulation:
     results['known_subpopulations'] = analysis.known_subpopulations(
@@ -144,7 +144,7 @@ def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
   def counts(part: str) -> list[dict[str, int]]:
     return [
       fold.samples.class_counts(own[part], names)
-      for fold, own in zip(folds, parts)
+      for fold, own in zip(folds, parts, strict=True)
     ]
 
   test = {name: sum(c[name] for c in counts('test')) for name in names}
@@ -312,7 +312,9 @@ def _random_run(
   for fold in folds:
     drawn = fold.samples.y_of_pictures[fold.heads[name].rows]
     positives = int(np.sum(drawn))
-    counts.append(dict(zip(names, (positives, len(drawn) - positives))))
+    counts.append(
+      dict(zip(names, (positives, len(drawn) - positives), strict=True))
+    )
   score = _score(folds, lambda fold: fold.of_head(*name))
   return {**score, 'class_counts': _mean_counts(counts)}
 

@@ -47,7 +47,7 @@ def distances(found: SizeClusters) -> dict[str, Any]:
 
 def _known(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
   found: dict[str, Any] = {}
-  for name, value in zip(names, values):
+  for name, value in zip(names, values, strict=True):
     found |= nulls.number(name, value, _EMPTY)
   return found
 
@@ -73,12 +73,12 @@ def clusters_csv(
   header += ['membership', 'n', 'fold']
   folds = [fold for size in found for fold in size.folds]
   rows = []
-  for fold, own in zip(folds, learned):
+  for fold, own in zip(folds, learned, strict=True):
     samples, z = fold.part.samples, fold.reduced.z
     distance = np.mean(
       [
         np.linalg.norm(z - c[labels], axis=1)
-        for c, labels in zip(fold.centers, fold.own.labels)
+        for c, labels in zip(fold.centers, fold.own.labels, strict=True)
       ],
       axis=0,
     )

@@ -165,7 +165,7 @@ def mendez2019(model: str) -> dict[str, Any]:
         'centroid_distances': _matrix(distances),
         'closest_point_distances': _matrix(study.closest_points[n]),
         'to_centroid': [
-          {'cluster': c} | dict(zip(_STATISTICS, of_sizes[n]))
+          {'cluster': c} | dict(zip(_STATISTICS, of_sizes[n], strict=True))
           for c, of_sizes in enumerate(study.to_centroid)
         ],
       }
@@ -190,6 +190,6 @@ def mendez2019(model: str) -> dict[str, Any]:
 
 def _matrix(distances: tuple[float, ...]) -> list[list[float]]:
   matrix = np.zeros((4, 4))
-  for (a, b), distance in zip(_PAIRS, distances):
+  for (a, b), distance in zip(_PAIRS, distances, strict=True):
     matrix[a, b] = matrix[b, a] = distance
   return matrix.tolist()

@@ -71,7 +71,7 @@ def _parts(
 ) -> list[Part]:
   """Numbers the folds of each size."""
   parts: list[Part] = []
-  for cohort, own in zip(cohorts, samples):
+  for cohort, own in zip(cohorts, samples, strict=True):
     rows = cohort.candidates if settings.data.files else cohort.included
     fold = sum(part.n == len(rows) for part in parts)
     parts.append(Part(len(rows), fold, own))
@@ -137,13 +137,16 @@ def run(
       timer,
     )
   with timer.stage('clusters', 'clusterings') as count:
-    reduced = [components.reduce(settings, *own) for own in zip(parts, learned)]
+    reduced = [
+      components.reduce(settings, *own)
+      for own in zip(parts, learned, strict=True)
+    ]
     trained, now = trainings.find_or_train(settings, folder, parts, reduced)
     count(now)
   with timer.stage('evaluation'):
     scored = [
       scoring.score(settings, part.samples, own)
-      for part, own in zip(parts, learned)
+      for part, own in zip(parts, learned, strict=True)
     ]
     found = cluster_cv.analyse(settings, parts, reduced, scored, trained)
     results = summary.summarise(settings, cohorts, backbone, learned, found)

@@ -235,7 +235,7 @@ def _spread(own: Trainings) -> dict[str, Any]:
     values = [np.std(known), np.min(known), np.max(known)]
   return {
     name: value
-    for part in zip(('cv_std', 'cv_min', 'cv_max'), values)
+    for part in zip(('cv_std', 'cv_min', 'cv_max'), values, strict=True)
     for name, value in nulls.number(*part, why).items()
   }
 

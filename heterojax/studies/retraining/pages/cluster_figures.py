@@ -48,7 +48,7 @@ def _map(
   points, kept = classical_scaling(distances)
   sizes = np.array([c['size'] for c in clusters], float)
   areas = 13000 / max(len(clusters), 5) * sizes / sizes.max()
-  for c, point, area in zip(clusters, points, areas):
+  for c, point, area in zip(clusters, points, areas, strict=True):
     axes.scatter(*point, s=area, color=[drawing.colour(c['id'])], alpha=0.55)
     size = f'\nn = {formatting.number(c["size"])}' if len(clusters) <= 8 else ''
     axes.annotate(
@@ -104,6 +104,7 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
       f'{drawing.training(results, of)} (n = {{:,}})',
       f'Test {one}s{of} (n = {{:,}}); circled: misclassified',
     ),
+    strict=True,
   ):
     own = samples.of(split)
     axes.set_title(title.format(len(own)))
@@ -149,7 +150,7 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
         ms=5,
         label=drawing.clipped(name),
       )
-      for marker, name in zip('ox', names)
+      for marker, name in zip('ox', names, strict=True)
     ],
     loc='outside lower center',
     ncols=2,
@@ -185,7 +186,7 @@ def class_mix(results: dict[str, Any]) -> Figure:
   height = 1.1 + 0.32 * len(described)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
   grid = figure.subplots(1, 2, sharey=True)
-  for axes, (title, pairs) in zip(grid, parts.items()):
+  for axes, (title, pairs) in zip(grid, parts.items(), strict=True):
     counts = np.array(pairs)
     longest = counts.sum(axis=1).max()
     start = np.zeros(len(described), int)

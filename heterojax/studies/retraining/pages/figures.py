@@ -50,7 +50,7 @@ def table1_overall_in_clusters(results: dict[str, Any]) -> Figure:
   height = 0.8 + 0.36 * max(len(rows) for _, rows, _ in panels)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
   grid = figure.subplots(1, len(panels), squeeze=False)[0]
-  for axes, (title, rows, fill) in zip(grid, panels):
+  for axes, (title, rows, fill) in zip(grid, panels, strict=True):
     for row, (_, accuracy, ends) in enumerate(rows):
       axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
       if accuracy is None:
@@ -101,10 +101,10 @@ def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
   heights = [0.56 * len(rows) + 0.6 for _, rows, _ in blocks]
   figure = Figure((drawing.WIDTH, 0.5 + sum(heights)), layout='constrained')
   parts = figure.subfigures(len(blocks), height_ratios=heights, squeeze=False)
-  for part, (title, rows, ours) in zip(parts[:, 0], blocks):
+  for part, (title, rows, ours) in zip(parts[:, 0], blocks, strict=True):
     part.suptitle(title, x=0.01, ha='left', fontsize=9.5, fontweight='bold')
     grid = part.subplots(1, len(metrics.METRICS), sharey=True)
-    for axes, name in zip(grid, metrics.METRICS):
+    for axes, name in zip(grid, metrics.METRICS, strict=True):
       for row, cluster in enumerate(rows):
         _retrained_and_random(axes, row, cluster, name, ours)
       _share_axis(axes)
@@ -227,7 +227,7 @@ def distance_vs_performance(results: dict[str, Any]) -> Figure:
   figure = Figure((drawing.WIDTH, 5.6), layout='constrained')
   grid = figure.subplots(2, 2, sharex=True).flat
   named = []
-  for axes, name in zip(grid, metrics.METRICS):
+  for axes, name in zip(grid, metrics.METRICS, strict=True):
     known = [p for p in found['pairs'] if p['difference'][name] is not None]
     points = [(p['centroid_distance'], p['difference'][name]) for p in known]
     axes.plot(*np.array(points).reshape(-1, 2).T, 'o', color='#0072B2', ms=5)
@@ -282,7 +282,8 @@ def transfer(results: dict[str, Any]) -> Figure:
   sizes = [sum(pair) for pair in (*counts, whole)]
   prefix = 'n = ' if k <= 6 else ''
   axes.set_xticks(
-    range(k + 1), [f'{name}\n{prefix}{n}' for name, n in zip(names, sizes)]
+    range(k + 1),
+    [f'{name}\n{prefix}{n}' for name, n in zip(names, sizes, strict=True)],
   )
   axes.tick_params(labeltop=True, labelbottom=False, labelsize=8)
   axes.set_yticks(

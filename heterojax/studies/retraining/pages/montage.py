@@ -97,7 +97,9 @@ def figure(results: dict[str, Any], montage: list[list[Tile]]) -> Figure:
   rows = len(montage)
   drawn = Figure((drawing.WIDTH, 1.75 * rows), layout='constrained')
   grid = drawn.subplots(rows, PER_CLUSTER, squeeze=False)
-  for cluster, row, line in zip(results['clusters'], montage, grid):
+  for cluster, row, line in zip(
+    results['clusters'], montage, grid, strict=True
+  ):
     for axes in line:
       axes.set(xticks=[], yticks=[])
       axes.spines[:].set_visible(False)
@@ -106,7 +108,8 @@ def figure(results: dict[str, Any], montage: list[list[Tile]]) -> Figure:
       f'Cluster {cluster["id"]}\n{drawing.clipped(usual, 20)}',
       fontweight='bold',
     )
-    for axes, tile in zip(line, row):
+    # A small cluster leaves places empty.
+    for axes, tile in zip(line, row, strict=False):
       axes.imshow(tile.image)
       text = drawing.clipped(tile.name, 20)
       if tile.label != usual:

@@ -179,7 +179,9 @@ def between_cluster_distances(results: dict[str, Any]) -> Table:
   ids = [c['id'] for c in results['clusters']]
   rows = [
     [i, *distances]
-    for i, distances in zip(ids, results['between_cluster_distances'])
+    for i, distances in zip(
+      ids, results['between_cluster_distances'], strict=True
+    )
   ]
   return Table(['cluster', *(f'cluster_{i}' for i in ids)], rows)
 
@@ -246,7 +248,7 @@ def shortcuts(results: dict[str, Any]) -> Table:
   for entry in results['shortcuts']:
     values = [entry[name] for name in _SHORTCUT]
     whys: dict[str, list[str]] = {}
-    for name, value in zip(_SHORTCUT, values):
+    for name, value in zip(_SHORTCUT, values, strict=True):
       if value is None:
         whys.setdefault(entry[f'{name}_why'], []).append(name)
     reasons = [

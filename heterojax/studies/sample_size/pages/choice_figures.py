@@ -32,7 +32,7 @@ def validity(results: dict[str, Any]) -> Figure:
   panels = figure.subplots(2, 2, sharex=True)
   chosen = results['cluster']
   methods = [m for m in _LOOKS if any(row['method'] == m for row in rows)]
-  for axes, (name, title) in zip(panels.flat, _INDICES.items()):
+  for axes, (name, title) in zip(panels.flat, _INDICES.items(), strict=True):
     axes.axvline(chosen['k'], color=drawing.GRAY, lw=7, alpha=0.25)
     for method in methods:
       own = sorted(
@@ -92,7 +92,8 @@ def cv_by_components(results: dict[str, Any]) -> Figure:
   columns = min(len(sizes), _COLUMNS)
   figure = Figure((drawing.WIDTH, 0.6 + 2.3 * rows), layout='constrained')
   grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-  for axes, size in zip(grid.flat, sizes):
+  # The last row may have a place left over.
+  for axes, size in zip(grid.flat, sizes, strict=False):
     for number, fold in enumerate(size['folds']):
       if own := fold['cv_by_components']:
         _fold(axes, number, own)

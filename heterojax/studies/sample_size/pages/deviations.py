@@ -174,8 +174,8 @@ def _clustering(results: dict[str, Any]) -> _Notes:
     (
       INFERRED,
       'Components and clusters are fitted on the training'
-      f' {unit(results)}s, and test {unit(results)}s are assigned to them; the paper does not'
-      ' say.',
+      f' {unit(results)}s, and test {unit(results)}s are assigned to them; the'
+      ' paper does not say.',
     ),
     (
       OUR_CHOICE,

@@ -72,7 +72,7 @@ def figure3_cluster_sizes(results: dict[str, Any]) -> Figure:
     at = np.arange(len(sizes)) + (c - (k - 1) / 2) * bar
     shares = 100 * np.array([size['cluster_size_mean'][c] for size in sizes])
     axes.bar(at, shares, 0.9 * bar, color=drawing.colour(c))
-    for x, share in zip(at, shares) if numbers else ():
+    for x, share in zip(at, shares, strict=True) if numbers else ():
       axes.annotate(
         f'{share:.0f}',
         (x, share),
@@ -88,7 +88,7 @@ def figure3_cluster_sizes(results: dict[str, Any]) -> Figure:
   folds = [formatting.counted(len(size['folds']), 'fold') for size in sizes]
   texts = [
     f'{values.of_size(size["n"])}, {number}'
-    for size, number in zip(sizes, folds)
+    for size, number in zip(sizes, folds, strict=True)
   ]
   axes.set_xticks(range(len(sizes)), texts)
   axes.tick_params(axis='x', length=0, labelsize=labels.tick_size(sizes))
@@ -121,7 +121,7 @@ def figure4_cv(results: dict[str, Any]) -> Figure:
   axes.fill_between(at, low, high, color=CHANCE, alpha=0.25, lw=0)
   # A size between two without a band has no area of its own.
   axes.vlines(at, low, high, color=CHANCE, alpha=0.45, lw=9)
-  for x, size in zip(at, sizes):
+  for x, size in zip(at, sizes, strict=True):
     found = [100 * f['cv'] for f in size['folds'] if f['cv'] is not None]
     axes.plot([x] * len(found), found, 'o', color=RAW, ms=3.5, alpha=0.35)
   axes.plot(at, lines['cv_expected'], ':_', color=CHANCE_TEXT, lw=1.4, ms=14)
@@ -163,7 +163,7 @@ def _zones(axes: Axes) -> None:
   starts = [0.0, *(100 * end for end in heterogeneity.BANDS.values())]
   names = [*heterogeneity.BANDS, heterogeneity.band(np.inf)]
   for start, end, name, shade in zip(
-    starts, [*starts[1:], np.inf], names, _ZONES
+    starts, [*starts[1:], np.inf], names, _ZONES, strict=True
   ):
     end = min(end, top)
     if start >= end:
@@ -219,7 +219,7 @@ def figure5_cv_vs_metric(results: dict[str, Any]) -> Figure:
   figure.draw_without_rendering()
   drawing.label_points(
     axes,
-    list(zip(100 * cv, metric)),
+    list(zip(100 * cv, metric, strict=True)),
     [values.of_size(size['n']) for size in known],
     line,
   )
@@ -237,7 +237,7 @@ def _fit(
   axes.fill_between(100 * x, *ends, color=CHANCE, alpha=0.2, lw=0)
   y = fit['intercept'] + fit['slope'] * x
   axes.plot(100 * x, y, color=drawing.INK, lw=1.2)
-  return list(zip(100 * x, y))
+  return list(zip(100 * x, y, strict=True))
 
 
 def draw(results: dict[str, Any]) -> dict[str, bytes]:

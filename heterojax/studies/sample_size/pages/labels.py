@@ -57,7 +57,9 @@ def name_ends(axes: Axes, ends: Sequence[tuple[np.ndarray, str, Any]]) -> None:
     heights.append(per_line * (1 + text.count('\n')))
   placed = apart(np.array(wanted), np.array(heights))
   right = max(len(line) for line, _, _ in named) - 1
-  for (line, text, colour), want, place in zip(named, wanted, placed):
+  for (line, text, colour), want, place in zip(
+    named, wanted, placed, strict=True
+  ):
     start = np.flatnonzero(np.isfinite(line))[-1]
     axes.annotate(
       text,

@@ -226,7 +226,7 @@ def _validation(results: dict[str, Any]) -> str:
   share = kept[-1][0] / (kept[-1][0] + largest['n_train'])
   numbers = listed(
     f'{values.spread(own)} at {values.of_size(size["n"])}'
-    for own, size in zip(kept, by_size)
+    for own, size in zip(kept, by_size, strict=True)
   )
   return (
     f'A validation part{fold}, {formatting.percent(share, 0)} of the'

@@ -284,7 +284,7 @@ def components(results: dict[str, Any]) -> Table:
     for number, fold in enumerate(size['folds'])
     if (own := fold['cv_by_components'])
     for q, cv, minus_one in zip(
-      own['n_components'], own['cv'], own['cv_minus_one']
+      own['n_components'], own['cv'], own['cv_minus_one'], strict=True
     )
   ]
   return Table(header, rows)
@@ -292,7 +292,9 @@ def components(results: dict[str, Any]) -> Table:
 
 def cv_at_chosen(by_components: dict[str, Any]) -> float | None:
   """CV with the chosen number of components, empty clusters left out."""
-  cvs = dict(zip(by_components['n_components'], by_components['cv']))
+  cvs = dict(
+    zip(by_components['n_components'], by_components['cv'], strict=True)
+  )
   return cvs.get(by_components['chosen'])
 
 

@@ -126,7 +126,7 @@ def coinciding(results: dict[str, Any]) -> list[str]:
     if any(found):
       number = sum(map(bool, found))
       where.append(f'{number} of {counted(len(found), "fold")} at {_n(size)}')
-    for fold, groups in zip(size['folds'], found):
+    for fold, groups in zip(size['folds'], found, strict=True):
       for group in groups:
         held = sorted(c for c in group if fold['cluster_size'][c])
         if len(held) > 1:

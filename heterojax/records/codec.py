@@ -1,0 +1,295 @@
+"""Records that are a JSON file: written and read by their types alone.
+
+A record is a frozen dataclass. What its annotations say is what the file holds:
+
+  `float | Missing`      a number; where it cannot be estimated null, and the
+                         reason beside it as `<name>_why`
+  `Partly[X]`            a value, and beside it why a part of it is unknown
+  `X | None`             a field that may be left out (an entry: null)
+  `X | None = None`      the same, which files of earlier releases lack
+  `Annotated[tuple[X, ...], 'K']`          a list of a length that has a name
+  `Annotated[Mapping[str, X], 'classes']`  names that only the data know
+  `Annotated[Mapping[str, X], Named(...)]` names that the program knows
+  `Annotated[Mapping[str, X], Flat(...)]`  the same, as fields of the record
+
+Libraries that were tried (msgspec, cattrs, pydantic) know neither nulls with a
+reason beside them nor stand-ins (`foretell`), and change 3 into 3.0 where both
+may stand.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import functools
+import math
+import types
+import typing
+from typing import Annotated
+from typing import Any
+from typing import Generic
+from typing import NamedTuple
+from typing import TypeVar
+
+T = TypeVar('T')
+
+
+@dataclasses.dataclass(frozen=True)
+class Missing:
+  """A value that cannot be estimated, and why."""
+
+  why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Partly(Generic[T]):
+  """A value of which a part is unknown; `why` is '' where all of it is known.
+
+  A list with nulls has one reason for all of them; a count that is a lower
+  bound has the reason why it may be larger.
+  """
+
+  value: T
+  why: str = ''
+
+
+class Named(NamedTuple):
+  """Marks a mapping by the names that a new record has; a file may have others.
+
+  Attributes:
+    names: gives them in order.
+  """
+
+  names: Callable[[], Sequence[str]]
+
+
+class Flat(NamedTuple):
+  """Marks a mapping whose entries are fields of the record that has it.
+
+  Attributes:
+    names: as of `Named`.
+  """
+
+  names: Callable[[], Sequence[str]]
+
+
+Number = int | float
+Estimate = Number | Missing
+Interval = tuple[float, float]
+
+
+class Mismatch(ValueError):
+  """A file that is not what its record says; names the field."""
+
+
+def known(value: T | Missing) -> T | None:
+  """The value, or None where it could not be estimated."""
+  return None if isinstance(value, Missing) else value
+
+
+def why(value: object) -> str:
+  """Why a value, or a part of it, is not known; '' where it is."""
+  return value.why if isinstance(value, (Missing, Partly)) else ''
+
+
+def estimate(value: Number | None, reason: str) -> float | Missing:
+  """A finite number as it is, anything else with the reason.
+
+  Args:
+    value: a number, NaN, infinite or None.
+    reason: why it is not finite, if it is not.
+
+  Returns:
+    The estimate.
+  """
+  if value is not None and math.isfinite(value):
+    return float(value)
+  return Missing(reason)
+
+
+class Shape(NamedTuple):
+  """What an annotation says.
+
+  Attributes:
+    kind: the type of a value that is there: a class, or a generic alias.
+    optional: whether None may stand for it.
+    may_miss: whether Missing may stand for it.
+    partly: whether it is wrapped in Partly.
+    mark: what else `Annotated` says; None without.
+  """
+
+  kind: Any
+  optional: bool = False
+  may_miss: bool = False
+  partly: bool = False
+  mark: Any = None
+
+
+def shape(annotation: Any) -> Shape:
+  """Takes an annotation apart."""
+  origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+  if origin is Annotated:
+    return shape(args[0])._replace(mark=args[1])
+  if origin in (types.UnionType, typing.Union):
+    kinds = [k for k in args if k not in (types.NoneType, Missing)]
+    if set(kinds) == {int, float}:
+      inner = Shape(Number)
+    else:
+      (kind,) = kinds
+      inner = shape(kind)
+    return inner._replace(
+      optional=types.NoneType in args, may_miss=Missing in args
+    )
+  if origin is Partly:
+    return shape(args[0])._replace(partly=True)
+  return Shape(annotation)
+
+
+@functools.cache
+def fields(record: type) -> dict[str, Shape]:
+  """Name to shape of every field of a record."""
+  hints = typing.get_type_hints(record, include_extras=True)
+  return {f.name: shape(hints[f.name]) for f in dataclasses.fields(record)}
+
+
+def flat(record: type) -> str:
+  """The field whose entries are fields of the record; '' without one."""
+  found = [n for n, s in fields(record).items() if isinstance(s.mark, Flat)]
+  return found[0] if found else ''
+
+
+def encode(value: Any) -> Any:
+  """A record, or a part of one, as JSON can write it.
+
+  Raises:
+    ValueError: if a value is missing and nothing says why.
+  """
+  if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    spread = flat(type(value))
+    tree: dict[str, Any] = {}
+    for name in fields(type(value)):
+      inner = getattr(value, name)
+      if name == spread:
+        tree |= encode(inner)
+      elif inner is not None:
+        tree |= _entry(name, inner)
+    return tree
+  if isinstance(value, Mapping):
+    tree = {}
+    for name, inner in value.items():
+      tree |= _entry(name, inner)
+    return tree
+  if isinstance(value, (tuple, list)):
+    return [encode(inner) for inner in value]
+  return value
+
+
+def _entry(name: str, value: Any) -> dict[str, Any]:
+  if isinstance(value, Missing):
+    if not value.why:
+      raise ValueError(f'{name} is missing, and nothing says why')
+    return {name: None, f'{name}_why': value.why}
+  if isinstance(value, Partly):
+    reason = {f'{name}_why': value.why} if value.why else {}
+    return {name: encode(value.value)} | reason
+  return {name: encode(value)}
+
+
+def decode(kind: type[T], tree: Any, path: str = 'results') -> T:
+  """A record from JSON.
+
+  Args:
+    kind: of the record.
+    tree: parsed JSON. Fields that the record does not have are passed over.
+    path: what to call the tree.
+
+  Returns:
+    The record.
+
+  Raises:
+    Mismatch: if a field lacks or is of another type.
+  """
+  return _value(shape(kind), tree, path)
+
+
+def _value(expected: Shape, tree: Any, path: str) -> Any:
+  """A value that is there."""
+  kind = expected.kind
+  origin, args = typing.get_origin(kind), typing.get_args(kind)
+  if tree is None and expected.optional:
+    return None
+  if origin is tuple:
+    if not isinstance(tree, list):
+      raise Mismatch(f'{path} is {tree!r:.60}, not a list')
+    inner = [shape(k) for k in args if k is not ...]
+    if args[-1] is ...:
+      inner *= len(tree)
+    elif len(inner) != len(tree):
+      raise Mismatch(f'{path} has {len(tree)} entries, not {len(inner)}')
+    return tuple(
+      _value(k, v, f'{path}[{i}]')
+      for i, (k, v) in enumerate(zip(inner, tree, strict=True))
+    )
+  if origin is not None and issubclass(origin, Mapping):
+    fields_ = _object(tree, path)
+    return _mapping(shape(args[1]), fields_, list(fields_), path)
+  if kind is Any:
+    return tree
+  if dataclasses.is_dataclass(kind):
+    return _record(typing.cast(type, kind), _object(tree, path), path)
+  allowed = (int, float) if kind in (float, Number) else kind
+  flag = isinstance(tree, bool) and kind is not bool
+  if not isinstance(tree, allowed) or flag or tree in (math.inf, -math.inf):
+    name = 'a number' if kind in (float, Number) else kind.__name__
+    raise Mismatch(f'{path} is {tree!r:.60}, not {name}')
+  return tree
+
+
+def _object(tree: Any, path: str) -> dict[str, Any]:
+  if not isinstance(tree, dict):
+    raise Mismatch(f'{path} is {tree!r:.60}, not an object')
+  return tree
+
+
+def _record(kind: type, tree: dict[str, Any], path: str) -> Any:
+  spread, values = flat(kind), {}
+  without = {
+    f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING
+  }
+  for name, expected in fields(kind).items():
+    if name == spread:
+      names = [key for key in tree if key not in fields(kind)]
+      inner = shape(typing.get_args(expected.kind)[1])
+      values[name] = _mapping(inner, tree, names, path)
+    elif name in tree:
+      values[name] = _sibling(expected, tree, name, path)
+    elif expected.optional and name in without:
+      values[name] = None
+    elif name in without:
+      raise Mismatch(f'{path} has no field {name}')
+  return kind(**values)
+
+
+def _mapping(
+  expected: Shape, tree: dict[str, Any], names: Sequence[str], path: str
+) -> dict[str, Any]:
+  """Entries of a mapping; a reason is none where a value may have one."""
+  reasons = expected.may_miss or expected.partly
+  return {
+    name: _sibling(expected, tree, name, path)
+    for name in names
+    if not (reasons and name.endswith('_why') and name[:-4] in tree)
+  }
+
+
+def _sibling(
+  expected: Shape, tree: dict[str, Any], name: str, path: str
+) -> Any:
+  """A field with the reason that may stand beside it."""
+  reason = tree.get(f'{name}_why', '')
+  if tree[name] is None and expected.may_miss:
+    return Missing(reason)
+  value = _value(expected, tree[name], f'{path}.{name}')
+  if not expected.partly or value is None:
+    return value
+  return Partly(value, reason)

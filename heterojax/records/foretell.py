@@ -1,0 +1,122 @@
+"""Stand-ins for a record before there is one, for conditions over it.
+
+They have the names, the lengths and the types that the record will have as far
+as they are known, and no value means anything.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import typing
+from typing import Any
+from typing import NamedTuple
+
+from heterojax.records import codec
+
+
+class Known(NamedTuple):
+  """What is known of a record to come.
+
+  Attributes:
+    lengths: name of a length to that length; lists of others have any.
+    names: name of a mapping to its names; others have any.
+    absent: paths of fields that are left out, as `sizes.folds.fuzzifiers`.
+    null: paths of fields that will be null.
+  """
+
+  lengths: Mapping[str, int] = {}
+  names: Mapping[str, Sequence[str]] = {}
+  absent: frozenset[str] = frozenset()
+  null: frozenset[str] = frozenset()
+
+
+class Fields(dict):
+  """Fields, and the reason why one is null as a text of its own."""
+
+  def __missing__(self, name: Any) -> str:
+    if str(name).endswith('_why') and str(name).removesuffix('_why') in self:
+      return ''
+    raise KeyError(name)
+
+
+class AnyName(dict):
+  """Names that only the data know, as those of classes."""
+
+  def __init__(self, value: Any):
+    super().__init__()
+    self._value = value
+
+  def __missing__(self, name: Any) -> Any:
+    return '' if str(name).endswith('_why') else self._value
+
+
+class AnyLength(list):
+  """A list whose length is not known: the same entry at every index."""
+
+  def __getitem__(self, index: Any) -> Any:
+    if not isinstance(index, int):
+      return super().__getitem__(index)
+    return super().__getitem__(0)
+
+
+class Anything:
+  """What only the data know."""
+
+  def _self(self, *_: Any) -> 'Anything':
+    return self
+
+  __getitem__ = __add__ = __radd__ = __sub__ = __rsub__ = _self
+  __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _self
+  __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _self  # pyright: ignore[reportAssignmentType]
+  __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+def foretell(record: type, known: Known) -> dict[str, Any]:
+  """Stand-ins for all of a record.
+
+  Args:
+    record: its type.
+    known: what is known of it.
+
+  Returns:
+    A tree. A list of unknown length has an entry at every index.
+  """
+  return _value(codec.shape(record), known, '')
+
+
+def _value(expected: codec.Shape, known: Known, path: str) -> Any:
+  kind = expected.kind
+  origin, args = typing.get_origin(kind), typing.get_args(kind)
+  if kind is Any:
+    return Anything()
+  if origin is tuple:
+    inner = [_value(codec.shape(k), known, path) for k in args if k is not ...]
+    if args[-1] is not ...:
+      return inner
+    length = known.lengths.get(expected.mark)
+    return AnyLength(inner) if length is None else inner * length
+  if origin is not None and issubclass(origin, Mapping):
+    inner = codec.shape(args[1])
+    names = known.names.get(expected.mark)
+    if isinstance(expected.mark, codec.Named):
+      names = expected.mark.names()
+    if names is None:
+      return AnyName(_value(inner, known, path))
+    return Fields({name: _value(inner, known, path) for name in names})
+  if dataclasses.is_dataclass(kind):
+    return _fields(typing.cast(type, kind), known, path)
+  return '' if kind is str else 1
+
+
+def _fields(record: type, known: Known, path: str) -> Fields:
+  spread, tree = codec.flat(record), Fields()
+  for name, expected in codec.fields(record).items():
+    here = f'{path}.{name}'.removeprefix('.')
+    if name == spread:
+      inner = codec.shape(typing.get_args(expected.kind)[1])
+      tree |= {n: _value(inner, known, here) for n in expected.mark.names()}
+    elif here in known.null:
+      tree[name] = None
+    elif here not in known.absent:
+      tree[name] = _value(expected, known, here)
+  return tree

@@ -1,0 +1,222 @@
+"""What a report is made of: sections of text, tables, figures and notes.
+
+A page says what stands in it; `page.html` alone says how it looks. A column of
+a table is written once and serves the CSV file, the head and the cells of the
+page, and the definition below it. Plain text is escaped; `Markup` is HTML.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+from markupsafe import Markup
+from markupsafe import escape
+
+from heterojax.datasets import manifest
+from heterojax.report import formatting
+from heterojax.report import templates
+
+Text = str | Markup
+
+
+class Paragraph(NamedTuple):
+  """Text; `style` is '' or a class of `style.html`: note, warning, quiet."""
+
+  text: Text
+  style: str = ''
+  kind = 'paragraph'
+
+
+class Items(NamedTuple):
+  """A list of texts."""
+
+  items: Sequence[Text]
+  style: str = ''
+  kind = 'items'
+
+
+class Heading(NamedTuple):
+  """A heading within a section; `anchor` is what links lead to."""
+
+  text: Text
+  anchor: str = ''
+  kind = 'heading'
+
+
+class Quoted(NamedTuple):
+  """Text to paste, with its line breaks."""
+
+  text: str
+  kind = 'quoted'
+
+
+class Figure(NamedTuple):
+  """A figure of the run.
+
+  Attributes:
+    name: of its file, without an ending.
+    alt: what a reader who cannot see it must know.
+    caption: below it.
+  """
+
+  name: str
+  alt: str
+  caption: Text = ''
+  kind = 'figure'
+
+
+class Tile(NamedTuple):
+  """A small picture: its JPEG bytes, what it shows, and a line below it."""
+
+  jpeg: bytes
+  alt: str
+  caption: Text
+  kind = 'tile'
+
+
+class Tiles(NamedTuple):
+  """Small pictures in a row; `none` is said where there are none."""
+
+  tiles: Sequence[Tile]
+  none: str = ''
+  kind = 'tiles'
+
+
+class Column(NamedTuple):
+  """A column of a table, over rows of any kind.
+
+  Attributes:
+    key: head in the CSV file; '' where it is in the page only.
+    value: cell of the CSV file, None where there is nothing.
+    head: head in the page; '' where it is in the CSV file only.
+    text: cell of the page; without it, the value as a number or a text.
+    definition: what the page says of it below the table.
+    align: 'number', 'text', 'long' (which may break) or 'short' (never).
+  """
+
+  key: str
+  value: Callable[[Any], object]
+  head: Text = ''
+  text: Callable[[Any], Text] | None = None
+  definition: Text = ''
+  align: str = 'number'
+
+  def cell(self, row: Any) -> Text:
+    """The cell of the page."""
+    if self.text:
+      return self.text(row)
+    value = self.value(row)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+      return formatting.number(value)
+    return '' if value is None else str(value)
+
+
+class Table(NamedTuple):
+  """A table; see `Column`.
+
+  Attributes:
+    name: of its CSV file, without an ending; '' where it has none.
+    columns: left to right.
+    rows: of the CSV file.
+    caption: above it in the page.
+    shown: which rows the page shows.
+  """
+
+  name: str
+  columns: Sequence[Column]
+  rows: Sequence[Any]
+  caption: Text = ''
+  shown: Callable[[Any], bool] = lambda row: True
+  kind = 'table'
+
+  @property
+  def heads(self) -> list[Column]:
+    """The columns of the page."""
+    return [column for column in self.columns if column.head]
+
+  @property
+  def cells(self) -> list[list[tuple[Column, Text]]]:
+    """The rows of the page."""
+    return [
+      [(column, column.cell(row)) for column in self.heads]
+      for row in self.rows
+      if self.shown(row)
+    ]
+
+  @property
+  def definitions(self) -> list[Column]:
+    return [column for column in self.heads if column.definition]
+
+  def csv(self) -> str:
+    """The file."""
+    columns = [column for column in self.columns if column.key]
+    return manifest.csv_text(
+      [column.key for column in columns],
+      [[column.value(row) for column in columns] for row in self.rows],
+    )
+
+
+Block = Paragraph | Items | Heading | Quoted | Figure | Tiles | Table
+
+
+class Section(NamedTuple):
+  """A titled part of a page."""
+
+  title: Text
+  blocks: Sequence[Block]
+  anchor: str = ''
+
+
+class Page(NamedTuple):
+  """A report.
+
+  Attributes:
+    title: of the page.
+    question: that it answers.
+    facts: name and value of the numbers at its head.
+    sections: in their order.
+  """
+
+  title: str
+  question: str
+  facts: Sequence[tuple[str, Text]]
+  sections: Sequence[Section]
+
+
+def html(page: Page, figures: Mapping[str, bytes]) -> str:
+  """The page as one file that needs nothing else.
+
+  Args:
+    page: what stands in it.
+    figures: file name to content; each `Figure` needs its SVG.
+
+  Returns:
+    HTML.
+  """
+  return templates.load('page.html', {'data_uri': formatting.data_uri}).render(
+    page=page, figures=figures
+  )
+
+
+def missing(why: str) -> Markup:
+  """What stands in a cell that has no value."""
+  return Markup('<span class="none">{}</span>').format(why)
+
+
+def with_small(text: Text, small: Text) -> Markup:
+  """A cell with a second, smaller line; alone where that is ''."""
+  if not small:
+    return escape(text)
+  return Markup('{}<small>{}</small>').format(text, small)
+
+
+def quiet(text: Text) -> Markup:
+  return Markup('<span class="quiet">{}</span>').format(text)
+
+
+def reasons(found: Iterable[tuple[str, str]]) -> str:
+  """Names and why each is null, for the last column of a table."""
+  return '; '.join(f'{name} {why}' for name, why in found if why)

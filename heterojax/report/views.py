@@ -1,0 +1,53 @@
+"""What figures need besides the results, kept in the run folder.
+
+A view is a NamedTuple of NumPy arrays without objects in them; it has the same
+bytes for the same arrays.
+"""
+
+import io
+import pathlib
+from typing import Any
+from typing import TypeVar
+
+import numpy as np
+
+from heterojax.errors import UserError
+from heterojax.run import run_folder
+
+NAME = 'view.npz'
+T = TypeVar('T')
+
+
+def save(folder: pathlib.Path, view: Any) -> None:
+  """Writes a view to a run folder."""
+  buffer = io.BytesIO()
+  np.savez(buffer, allow_pickle=False, **view._asdict())
+  run_folder.write_atomically(folder / NAME, buffer.getvalue())
+
+
+def load(folder: pathlib.Path, kind: type[T]) -> T:
+  """Reads the view of a run folder.
+
+  Args:
+    folder: of a finished run.
+    kind: the NamedTuple that was saved.
+
+  Returns:
+    The view.
+
+  Raises:
+    UserError: if there is none that can be read.
+  """
+  path = folder / NAME
+  try:
+    with np.load(path, allow_pickle=False) as arrays:
+      return kind(**arrays)
+  except FileNotFoundError as error:
+    raise UserError(
+      f'There is no {path}: its run was made by an earlier release, or has not'
+      ' finished; run the study again.'
+    ) from error
+  except (OSError, ValueError, TypeError, EOFError) as error:
+    raise UserError(
+      f'{path} is damaged ({error}): run the study again.'
+    ) from error

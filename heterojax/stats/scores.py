@@ -1,0 +1,183 @@
+"""All metrics of a head on some images, as `results.json` holds them."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+from typing import Annotated
+from typing import Any
+
+import numpy as np
+
+from heterojax.records import codec
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Flat
+from heterojax.records.codec import Interval
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Named
+from heterojax.records.codec import Number
+from heterojax.stats import metrics
+
+COUNTS = ('n', 'tp', 'fp', 'tn', 'fn')
+
+
+def _binary() -> tuple[str, ...]:
+  return metrics.names('classification')
+
+
+# One estimate for each metric of two classes: in a record of its own, or as
+# fields of a score.
+ByMetric = Annotated[Mapping[str, Estimate], Named(_binary)]
+BinaryValues = Annotated[Mapping[str, Estimate], Flat(_binary)]
+RegressionValues = Annotated[
+  Mapping[str, Estimate], Flat(lambda: metrics.names('regression'))
+]
+
+
+class Values:
+  """How the metrics of a score are read.
+
+  A score lacks a metric that its paper does not print, or that did not exist
+  when its file was written.
+  """
+
+  values: Mapping[str, Any]
+
+  def value(self, name: str) -> Number | None:
+    """A metric; None where it is not known."""
+    return codec.known(self.values.get(name))
+
+  def why(self, name: str) -> str:
+    """Why a metric is not known, in words; '' where it is."""
+    if self.value(name) is not None:
+      return ''
+    reason = codec.why(self.values.get(name))
+    return f'not estimable: {reason}' if reason else 'not reported'
+
+  def interval(self, name: str) -> Interval | None:
+    """The 95 % interval of a metric; None where there is none."""
+    del name
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Score(Values):
+  """Images and how a head classified them at threshold 0.5.
+
+  Means over runs have no intervals, and counts that may be fractions.
+  """
+
+  n: Number
+  tp: Number
+  fp: Number
+  tn: Number
+  fn: Number
+  values: BinaryValues
+  intervals: Annotated[Mapping[str, Interval | None], Named(_binary)] | None
+
+  @property
+  def positives(self) -> Number:
+    return self.tp + self.fn
+
+  @property
+  def negatives(self) -> Number:
+    return self.tn + self.fp
+
+  def interval(self, name: str) -> Interval | None:
+    return (self.intervals or {}).get(name)
+
+
+@dataclasses.dataclass(frozen=True)
+class RegressionScore(Values):
+  """Images and how far a head was from their targets."""
+
+  n: int
+  values: RegressionValues
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedScore(Values):
+  """The metrics that a paper prints."""
+
+  values: BinaryValues
+
+
+def score(
+  y: np.ndarray,
+  probabilities: np.ndarray,
+  ranks: np.ndarray | None = None,
+) -> Score:
+  """The contract's SCORE.
+
+  Args:
+    y: `[N]` of 0 and 1.
+    probabilities: `[N]` of the positive class.
+    ranks: `[N]`, what the AUC compares, if not the probabilities: those of
+      logits above 37 are all 1.
+
+  Returns:
+    Counts and metrics as fractions, each with its 95 % interval. Intervals take
+    images for independent; where one patient has several, they are too narrow.
+  """
+  y = np.asarray(y, bool)
+  predicted = np.asarray(probabilities) > 0.5
+  answers = metrics.Answers(
+    y, predicted, probabilities if ranks is None else ranks
+  )
+  found = {
+    m.name: m.estimate(answers) for m in metrics.of_task('classification')
+  }
+  return Score(
+    n=len(y),
+    tp=int(np.sum(predicted & y)),
+    fp=int(np.sum(predicted & ~y)),
+    tn=int(np.sum(~predicted & ~y)),
+    fn=int(np.sum(~predicted & y)),
+    values=_values(found),
+    intervals={name: own.interval for name, own in found.items()},
+  )
+
+
+def regression_score(y: np.ndarray, predicted: np.ndarray) -> RegressionScore:
+  """Every metric of a regression.
+
+  Args:
+    y: `[N]` targets.
+    predicted: `[N]`, in the same unit.
+
+  Returns:
+    The score.
+  """
+  y = np.asarray(y, np.float64)
+  answers = metrics.Answers(y, np.asarray(predicted), np.asarray(predicted))
+  found = {m.name: m.estimate(answers) for m in metrics.of_task('regression')}
+  return RegressionScore(len(y), _values(found))
+
+
+def _values(found: Mapping[str, metrics.Estimated]) -> dict[str, Estimate]:
+  return {
+    name: Missing(own.why) if own.value is None else own.value
+    for name, own in found.items()
+  }
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+  """Mean of every count and metric over runs on the same images."""
+  values: dict[str, Estimate] = {}
+  for name in scores[0].values:
+    own = [score.values[name] for score in scores]
+    missing = next((v for v in own if isinstance(v, Missing)), None)
+    values[name] = missing or float(np.mean([codec.known(v) for v in own]))
+  counts = {
+    name: float(np.mean([getattr(score, name) for score in scores]))
+    for name in COUNTS[1:]
+  }
+  return Score(n=scores[0].n, **counts, values=values, intervals=None)
+
+
+def unscored(why: str) -> Score:
+  """The score of a head that does not exist, and why it does not."""
+  values: dict[str, Estimate] = {
+    name: Missing(why) for name in metrics.names('classification')
+  }
+  nothing = score(np.zeros(0), np.zeros(0))
+  return dataclasses.replace(nothing, values=values)

@@ -1,0 +1,248 @@
+"""The parts that the page of every study has."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import json
+import pathlib
+from typing import Any
+
+from markupsafe import Markup
+
+from heterojax.datasets import manifest as manifest_lib
+from heterojax.datasets import selection
+from heterojax.records import codec
+from heterojax.report import formatting
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Items
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Quoted
+from heterojax.report.blocks import Section
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
+from heterojax.studies.records import Environment
+from heterojax.studies.records import Timings
+
+_STAGES = {
+  'data': 'Data: reading, selecting and splitting',
+  'features': 'Features',
+  'ceiling': 'Matrix products, as a ceiling of speed',
+  'training': 'Training of all networks',
+  'clusters': 'Reduction and clusters',
+  'heads': 'Training of all heads',
+  'evaluation': 'Evaluation',
+}
+_RATE = '_per_second'
+Rows = list[dict[str, str]]
+
+
+def config(folder: pathlib.Path) -> dict[str, Any]:
+  """`config.json` of a run folder; {} without one."""
+  path = folder / 'config.json'
+  return json.loads(path.read_text()) if path.exists() else {}
+
+
+def manifest(folder: pathlib.Path) -> Rows:
+  """Rows of `manifest.csv` of a run folder; none without one."""
+  path = folder / 'manifest.csv'
+  if not path.exists():
+    return []
+  return manifest_lib.parse_csv(path.read_bytes().decode())
+
+
+def left_out(rows: Rows, labels: Sequence[str], unit: str) -> list[Block]:
+  """Which candidates are not used, and why.
+
+  Args:
+    rows: of `manifest.csv`.
+    labels: the classes; none for a regression.
+    unit: what one of them is called.
+
+  Returns:
+    A heading and what stands below it; nothing without a manifest.
+  """
+  if not rows:
+    return []
+  heading = Heading('What was left out')
+  every = formatting.number(len(rows))
+  counts = reasons(rows, labels)
+  if not counts:
+    text = f'Nothing: all {every} candidate {unit}s are used.'
+    return [heading, Paragraph(text)]
+  used = formatting.number(sum(row['included'] == 'true' for row in rows))
+  columns = [Column('', lambda row: row[0], 'Reason', align='text')]
+  heads = [*labels, 'other label' if labels else f'{unit}s']
+  columns += [
+    Column('', lambda row, i=i: row[1][i], head) for i, head in enumerate(heads)
+  ]
+  text = Markup(
+    '{} of {} candidate {}s are used; <code>manifest.csv</code> names every one'
+    ' that is not.'
+  ).format(used, every, unit)
+  blocks: list[Block] = [heading, Paragraph(text), Table('', columns, counts)]
+  if labels and any(reason == 'not drawn' for reason, _ in counts):
+    note = (
+      f'“Not drawn”: the larger class has more {unit}s than are needed to match'
+      ' the other.'
+    )
+    blocks.append(Paragraph(note, 'quiet'))
+  return blocks
+
+
+def reasons(rows: Rows, labels: Sequence[str]) -> list[tuple[str, list[int]]]:
+  """Reasons, and how many candidates of each class and of none they left out.
+
+  Args:
+    rows: of `manifest.csv`.
+    labels: the classes; none for a regression.
+
+  Returns:
+    The most frequent reason first.
+  """
+  counts: dict[str, list[int]] = {}
+  for row in rows:
+    if row['included'] == 'true':
+      continue
+    reason = selection.general(row['reason'])
+    # The last column is for labels of no class.
+    of_class = counts.setdefault(reason, [0] * (len(labels) + 1))
+    is_class = row['label'] in labels
+    of_class[labels.index(row['label']) if is_class else -1] += 1
+  return sorted(counts.items(), key=lambda item: -sum(item[1]))
+
+
+def how(
+  settings: Sequence[tuple[str, str]],
+  deviations: Sequence[tuple[str, str]],
+  paragraph: str,
+  citation: str,
+  bibtex: str,
+) -> Section:
+  """How a run was done: settings, what is not the paper's, text to paste.
+
+  Args:
+    settings: name and text of each.
+    deviations: mark and statement of each.
+    paragraph: of a methods section.
+    citation: of the paper.
+    bibtex: its entry.
+
+  Returns:
+    The section.
+  """
+  marked = [
+    Markup('{} <span class="mark">{}</span>').format(text, mark)
+    for mark, text in deviations
+  ]
+  return Section(
+    'How it was done',
+    [
+      pairs(settings),
+      Heading('What is not in the paper'),
+      Items(marked),
+      Heading('Methods paragraph'),
+      Paragraph(paragraph, 'paste'),
+      Paragraph(citation),
+      Quoted(bibtex),
+    ],
+  )
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> Table:
+  """Names and texts."""
+  return Table(
+    '',
+    [
+      Column('', lambda row: row[0], Markup('&nbsp;'), align='text'),
+      Column('', lambda row: row[1], Markup('&nbsp;'), align='long'),
+    ],
+    rows,
+  )
+
+
+def limits(unit: str, more: Sequence[Text], peeks: bool) -> Section:
+  """What a reader must not conclude.
+
+  Args:
+    unit: what one sample is called.
+    more: of this study.
+    peeks: whether early stopping looked at the test set.
+
+  Returns:
+    The section.
+  """
+  items: list[Text] = [
+    'Clusters are made by an algorithm that always finds as many as it is asked'
+    ' for; that there are clusters says nothing about the data set.',
+    'Clusters are of what this network sees. Another network, seed, number of'
+    f' clusters or of components may group the {unit}s otherwise.',
+    *more,
+  ]
+  if peeks:
+    items.append(
+      f'Early stopping looked at the test {unit}s, so that the epoch kept is'
+      ' the one that suits them: the metrics are somewhat too high.'
+    )
+  items.append(
+    'This is a research tool for describing data sets. It is not a medical'
+    ' device, and nothing here may be used to diagnose or treat anyone.'
+  )
+  return Section('Limits', [Items(items)])
+
+
+def environment(described: Environment, timings: Timings) -> Section:
+  """What a run was done with, and how long each stage took."""
+  stages = Table(
+    '',
+    [
+      Column('', lambda row: row[0], 'Stage', align='text'),
+      Column('', lambda row: row[1], 'Time'),
+      Column('', lambda row: row[2], 'Rate', align='text'),
+    ],
+    [
+      (_STAGES.get(stage, stage), *_time(values))
+      for stage, values in timings.items()
+    ],
+  )
+  files = Markup(
+    'The numbers behind every figure and table: <code>results.json</code>,'
+    ' <code>tables/</code>, <code>clusters.csv</code>,'
+    ' <code>manifest.csv</code>; the figures: <code>figures/</code>.'
+  )
+  return Section(
+    'Environment and time',
+    [pairs(flat(described)), stages, Paragraph(files, 'quiet')],
+  )
+
+
+def flat(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
+  """Names and values of a description as text, one level deep."""
+  rows = []
+  for key, value in tree.items():
+    if isinstance(value, Mapping):
+      value = ', '.join(f'{name} {version}' for name, version in value.items())
+    rows.append((key.replace('_', ' '), str(value)))
+  return rows
+
+
+def _time(values: Mapping[str, codec.Estimate]) -> tuple[str, str]:
+  """Seconds and rates of a stage as text."""
+  known = {name: codec.known(value) for name, value in values.items()}
+  rates = [
+    _rate(name.removesuffix(_RATE), value)
+    for name, value in known.items()
+    if name.endswith(_RATE) and value is not None
+  ]
+  if (share := known.get('model_flop_utilisation')) is not None:
+    rates.append(
+      f'{formatting.percent(share)} of the ceiling (model FLOP utilisation)'
+    )
+  return f'{known["seconds"]:.1f} s', ', '.join(rates)
+
+
+def _rate(name: str, value: float) -> str:
+  if name.endswith('_flops'):
+    dtype = name.removesuffix('_flops')
+    return f'{value / 1e9:,.0f} GFLOP a second in {dtype}'
+  return f'{value:.1f} {name} a second'

@@ -1,0 +1,62 @@
+"""Reads `results.json` of a finished run, of any study."""
+
+import json
+import pathlib
+from typing import Any
+
+from heterojax.errors import UserError
+from heterojax.records import codec
+from heterojax.studies import records
+from heterojax.studies import registry
+
+
+def read(path: pathlib.Path) -> Any:
+  """The results of a run.
+
+  Args:
+    path: of its `results.json`.
+
+  Returns:
+    The record of its study.
+
+  Raises:
+    UserError: if it cannot be read, or is of another version.
+  """
+  if not path.is_file():
+    raise UserError(
+      f'There is no {path}: name the folder of a study that has finished.'
+    )
+  try:
+    tree = json.loads(path.read_bytes(), parse_constant=_no_constant)
+  except OSError as error:
+    raise UserError(
+      f'{path} cannot be read ({error.strerror}): check its permissions.'
+    ) from error
+  except (ValueError, RecursionError) as error:
+    raise damaged(path, 'it is not JSON') from error
+  if not isinstance(tree, dict):
+    raise damaged(path, 'it is not an object')
+  study = registry.STUDIES.get(name := tree.get('study'))
+  if study is None:
+    raise UserError(
+      f'{path} is of the study {name!r}, which this version of heterojax does'
+      f' not know: it has {", ".join(registry.STUDIES)}.'
+    )
+  if (version := tree.get('schema_version')) != records.VERSION:
+    raise UserError(
+      f'{path} has the schema_version {version!r}, but this version of'
+      f' heterojax reads {records.VERSION}: run the study again, or use the'
+      ' version that wrote it.'
+    )
+  try:
+    return codec.decode(study.results, tree)
+  except codec.Mismatch as error:
+    raise damaged(path, str(error)) from error
+
+
+def damaged(path: pathlib.Path, why: str) -> UserError:
+  return UserError(f'{path} is damaged ({why}): run the study again.')
+
+
+def _no_constant(name: str) -> None:
+  raise ValueError(f'{name} is no JSON')

@@ -1,0 +1,127 @@
+"""What the results of every study hold, as records (see `records.codec`)."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Annotated
+from typing import Any
+
+from heterojax.backbones import Backbone
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Number
+from heterojax.records.codec import Partly
+from heterojax.studies import choosing
+from heterojax.studies import settings as settings_lib
+
+# Version of the schema of `results.json`.
+VERSION = 1
+# Images by the name of their class.
+Counts = Annotated[Mapping[str, Number], 'classes']
+# Kind of leak (of the validation part: `validation_<kind>`) to the images that
+# it concerns by class, or of `all` where labels are numbers; a lower bound
+# where a reason stands beside it.
+Leaks = Mapping[str, Partly[Mapping[str, int]] | Missing]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+  """How often the data were split, and whether they name their parts."""
+
+  folds: int  # 0 where they were split once.
+  named: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+  """The network whose features were used, or what is known of given ones."""
+
+  name: str
+  source: str | Missing
+  weights: str | Missing
+  weights_sha256: str | Missing
+  feature: str  # flatten, avg or given.
+  dim: int
+  train: str  # frozen or full.
+  dtype: str | Missing
+
+  @property
+  def given(self) -> bool:
+    """Whether the features were given, and no network was run."""
+    return self.feature == 'given'
+
+  @property
+  def unit(self) -> str:
+    """What is clustered: images, or samples where features were given."""
+    return 'sample' if self.given else 'image'
+
+
+@dataclasses.dataclass(frozen=True)
+class Clustering:
+  """The algorithm of the clusters."""
+
+  method: str
+  k: int
+  n_init: int
+  fuzzifier: Estimate
+  covariance: str | Missing
+
+
+@dataclasses.dataclass(frozen=True)
+class Shortcut:
+  """What a column of the manifest says of the class and of the clusters."""
+
+  column: str
+  kind: str | Missing
+  measure: str | Missing
+  n: int | Missing
+  with_class: Estimate
+  with_cluster: Estimate
+  p_value: Estimate
+  p_value_with_cluster: Estimate
+  auc_alone: Estimate
+
+
+# Seconds, units of work and rates of each stage.
+Timings = Mapping[str, Mapping[str, Estimate]]
+Environment = Mapping[str, Any]
+
+
+def network(
+  settings: settings_lib.Settings, backbone: Backbone | None, dim: int
+) -> Network:
+  """The network; where the features are given, why nothing is known of it."""
+  own = settings.backbone
+  if backbone is None:
+    unknown = Missing('the features are given')
+    return Network(
+      name=own.name,
+      source=unknown,
+      weights=unknown,
+      weights_sha256=unknown,
+      feature='given',
+      dim=dim,
+      train=own.train,
+      dtype=unknown,
+    )
+  return Network(
+    name=backbone.name,
+    source=backbone.source,
+    weights=backbone.weights,
+    weights_sha256=backbone.weights_sha256 or Missing('the weights are random'),
+    feature=own.feature,
+    dim=dim,
+    train=own.train,
+    dtype=own.dtype,
+  )
+
+
+def clustering(chosen: settings_lib.Cluster) -> dict[str, Any]:
+  """The fields of `Clustering`, with why a setting is of another algorithm."""
+  none = Missing(f'{choosing.METHODS[chosen.method]} has none')
+  return {
+    'method': chosen.method,
+    'k': chosen.k,
+    'n_init': chosen.n_init,
+    'fuzzifier': chosen.fuzzifier if chosen.method == 'fuzzy' else none,
+    'covariance': chosen.covariance if chosen.method == 'gmm' else none,
+  }

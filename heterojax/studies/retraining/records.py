@@ -1,0 +1,238 @@
+"""`results.json` of a retraining study, as records (see `records.codec`).
+
+Lengths: K clusters, R random runs per cluster, T folds, S pairs of clusters.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Annotated
+
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Number
+from heterojax.stats.scores import ByMetric
+from heterojax.stats.scores import PublishedScore
+from heterojax.stats.scores import Score
+from heterojax.studies import records
+from heterojax.studies.records import Counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+  """The images of each part; means over the folds but for the test set."""
+
+  name: str
+  positive: str
+  negative: str
+  n_train: Number
+  n_train_augmented: Number
+  n_validation: Number
+  n_test: int
+  class_counts_train: Counts
+  class_counts_validation: Counts
+  class_counts_train_augmented: Counts
+  class_counts_test: Counts
+  n_candidates: int
+  notes: tuple[str, ...]
+
+  @property
+  def classes(self) -> tuple[str, str]:
+    return self.positive, self.negative
+
+
+@dataclasses.dataclass(frozen=True)
+class RejectedCluster:
+  """A cluster of the second clustering."""
+
+  id: int
+  size: Number
+  class_counts: Counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejected:
+  """A second clustering, in fewer components, beside that of the study."""
+
+  n_components: int
+  explained_variance: float
+  adjusted_rand: float
+  clusters: Annotated[tuple[RejectedCluster, ...], 'K']
+
+
+@dataclasses.dataclass(frozen=True)
+class Reduction:
+  """The space that was clustered."""
+
+  method: str
+  fit: str
+  n_components: Estimate
+  explained_variance: Estimate
+  rejected: Rejected | None
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomRun(Score):
+  """One head of random images, and how many of each class they were."""
+
+  class_counts: Counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Random(Score):
+  """Means over the random heads of a cluster, and each of them."""
+
+  runs: Annotated[tuple[RandomRun, ...], 'R']
+
+  def extremes(self, name: str) -> tuple[Number, Number] | None:
+    """Smallest and largest value of a metric over the runs; None without."""
+    values = [run.value(name) for run in self.runs]
+    known = [value for value in values if value is not None]
+    if not values or len(known) < len(values):
+      return None
+    return min(known), max(known)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+  """A cluster: its training images, and its heads on the whole test set."""
+
+  id: int
+  size: Number
+  originals: Number
+  class_counts: Counts
+  intra_cluster_distance: Estimate
+  test: Score
+  retrained: Score
+  retrained_in_test_clusters: Annotated[tuple[Score, ...], 'K']
+  random: Random
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+  """Two clusters: how far apart, and how differently their heads perform."""
+
+  a: int
+  b: int
+  centroid_distance: float
+  difference: ByMetric
+
+
+@dataclasses.dataclass(frozen=True)
+class DistanceVsPerformance:
+  """Wang 2023's second finding, over all pairs of clusters."""
+
+  pairs: Annotated[tuple[Pair, ...], 'S']
+  spearman: ByMetric
+  why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+  """One of several folds."""
+
+  n_train: Number
+  n_train_augmented: Number
+  n_validation: Number
+  n_test: int
+  class_counts_train: Counts
+  class_counts_validation: Counts
+  class_counts_train_augmented: Counts
+  class_counts_test: Counts
+  overall: Score
+  cluster_sizes: Annotated[tuple[int, ...], 'K']
+  adjusted_rand_with_first: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Subpopulations:
+  """Agreement of the clusters with a column that names subpopulations."""
+
+  column: str
+  adjusted_rand_train: float
+  adjusted_rand_test: float
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedDataset:
+  """The images of the paper."""
+
+  n_train: int
+  n_train_augmented: int
+  n_test: int
+  class_counts_train: Counts
+  class_counts_train_augmented: Counts
+  class_counts_test: Counts
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedReduction:
+  """The space that the paper clustered, and the one that it rejected."""
+
+  method: str
+  n_components: int | None
+  explained_variance: float | None
+  rejected: 'PublishedReduction | None'
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedCluster:
+  """A row of the paper's Table 3 or 4."""
+
+  id: int
+  size: int
+  class_counts: Counts
+  intra_cluster_distance: float
+  retrained: PublishedScore
+  random: PublishedScore
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedTestCluster:
+  """A row of the paper's Table 1 or 2, whose numbers are no ids."""
+
+  number: int
+  test: PublishedScore
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+  """What the paper reports for a pair of classes, under the paths of ours."""
+
+  source: str
+  printed_in: Mapping[str, str]
+  dataset: PublishedDataset
+  reduction: PublishedReduction
+  overall: PublishedScore
+  clusters: tuple[PublishedCluster, ...]
+  test_clusters: tuple[PublishedTestCluster, ...]
+  figure: tuple[str, ...]
+  notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+  """`results.json` of a retraining study."""
+
+  schema_version: int
+  study: str
+  protocol: str
+  seed: int
+  split: records.Split
+  dataset: Dataset
+  backbone: records.Network
+  reduction: Reduction
+  cluster: records.Clustering
+  overall: Score
+  clusters: Annotated[tuple[Cluster, ...], 'K']
+  between_cluster_distances: Annotated[
+    tuple[Annotated[tuple[float, ...], 'K'], ...], 'K'
+  ]
+  distance_vs_performance: DistanceVsPerformance
+  findings: tuple[str, ...]
+  leaks: records.Leaks
+  shortcuts: tuple[records.Shortcut, ...]
+  published: Published | Missing
+  folds: Annotated[tuple[Fold, ...], 'T'] | None
+  known_subpopulations: Subpopulations | None
+  timings: records.Timings
+  environment: records.Environment

@@ -1,0 +1,39 @@
+"""Draws the report of a finished run again.
+
+python -m launch.report --workdir=DIR
+
+Reads what the run folder holds and nothing else.
+
+Exit codes: 0 done, 2 a mistake in usage, 4 the folder is in use.
+"""
+
+import sys
+
+from absl import flags
+
+from heterojax import cli
+from heterojax.run import artifacts
+from heterojax.studies import running
+
+_FLAGS = (
+  (flags.DEFINE_string, 'workdir', None, 'Folder of a finished run.'),
+  (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+)
+
+
+def _report(values: flags.FlagValues) -> int:
+  folder = artifacts.folder_of(values.workdir, 'workdir')
+  with artifacts.undisturbed(folder):
+    running.draw_again(folder)
+  print(f'The report is at {(folder / "report.html").absolute()}')
+  return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Returns the exit code."""
+  argv = sys.argv if argv is None else argv
+  return cli.run(_FLAGS, _report, argv, about=__doc__, config=False)
+
+
+if __name__ == '__main__':
+  sys.exit(main())
