@@ -1,4 +1,28 @@
-"""Pretrained convolutional networks, frozen or to be trained further."""
+"""Pretrained convolutional networks, frozen or to be trained further.
+
+A new one is a module, and its record's line in `networks.ARCHITECTURES`::
+
+  import jax
+  from heterojax.backbones import layers
+  from heterojax.backbones.architecture import (
+    IMAGENET, Architecture, Network, Source)
+
+  class Patches(Network):
+    def __init__(self, *, padding, norm, with_top):
+      self.stem = layers.Conv(3, 8, kernel_size=4, stride=4, padding='valid')
+      self.classifier = layers.Dense(8, 1000) if with_top else None
+
+    def feature_map(self, x):
+      return jax.nn.gelu(self.stem(x))
+
+  names = {'stem': 'conv1', 'classifier': 'fc'}  # Ours to those of the file.
+  timm = Source('torch', 'symmetric', None, *IMAGENET, names)
+  ARCHITECTURE = Architecture('patches', 'Patches', Patches, {'timm': timm})
+
+Layers may be its own. A parameter called kernel is ported with the file's axes
+turned; scale and bias, mean and var are a norm's; any other, which `names`
+lists by its path, is taken as it is. Operations are read off the program.
+"""
 
 import dataclasses
 import pathlib
@@ -18,6 +42,12 @@ from heterojax.errors import UserError
 
 ARCHITECTURES = networks.ARCHITECTURES
 NAMES = tuple(ARCHITECTURES)
+
+
+def title(name: str) -> str:
+  """A network in words; one that is not known here by its name."""
+  known = ARCHITECTURES.get(name)
+  return name if known is None else known.title
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +200,7 @@ def load(
     row = known[source]
     graphdef, state = networks.build(architecture, row, trainable, top)
     filled = networks.random(networks.shapes(state), row)
-    file, has_top = None, top
+    file, has_top = None, top and bool(architecture.top)
   else:
     path = pathlib.Path(weights)
     if str(weights) == 'imagenet':

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 import functools
 import math
 from typing import Any
-from typing import NamedTuple
 
 import jax
 from jax.extend import core
@@ -22,34 +21,34 @@ import numpy as np
 
 from heterojax import backbones
 from heterojax.backbones import forms
+from heterojax.records.codec import Missing
 
 
-class Uncounted(NamedTuple):
-  """That operations cannot be counted, and why."""
-
-  why: str
-
-
-class _NoRuleError(Exception):
+class NoRuleError(Exception):
   """An operation whose products cannot be counted; its name."""
 
 
-def per_image(backbone: backbones.Backbone, side: int) -> float | Uncounted:
+def per_image(backbone: backbones.Backbone, side: int) -> float | Missing:
   """Of one forward pass to the last feature map, of an image `[S, S, 3]`."""
   network = functools.partial(backbones.apply, backbone.graphdef, 'feature_map')
   image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
   with forms.plain():
     program = jax.make_jaxpr(network)(backbone.params, image)
   try:
-    return 2.0 * _products(program.jaxpr)
-  except _NoRuleError as error:
-    return Uncounted(
+    return 2.0 * products(program.jaxpr)
+  except NoRuleError as error:
+    return Missing(
       f'the network {backbone.name} has operations of a kind without a rule:'
       f' {error}'
     )
 
 
-def _products(program: core.Jaxpr) -> int:
+def products(program: core.Jaxpr) -> int:
+  """Of convolutions and matrices in a program.
+
+  Raises:
+    NoRuleError: where they cannot be counted.
+  """
   return sum(map(_of_operation, program.eqns))
 
 
@@ -57,10 +56,10 @@ def _of_operation(equation: core.JaxprEqn) -> int:
   kind = equation.primitive.name
   if kind in RULES:
     return RULES[kind](equation)
-  inner = sum(map(_products, _inner(equation.params)))
+  inner = sum(map(products, _inner(equation.params)))
   # Without products it does not matter how often it runs.
   if kind in _HIDDEN or (inner and kind not in _ONCE):
-    raise _NoRuleError(kind)
+    raise NoRuleError(kind)
   return inner
 
 
@@ -98,7 +97,7 @@ def _outputs(equation: core.JaxprEqn) -> int:
 
 
 def _of_loop(equation: core.JaxprEqn) -> int:
-  return equation.params['length'] * _products(equation.params['jaxpr'].jaxpr)
+  return equation.params['length'] * products(equation.params['jaxpr'].jaxpr)
 
 
 # Name of a JAX primitive to its number of products; a network with a kernel of

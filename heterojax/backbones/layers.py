@@ -21,7 +21,7 @@ from heterojax.backbones import winograd
 from heterojax.backbones.batch_norm import BatchNorm
 from heterojax.backbones.batch_norm import Norm
 
-Padding = Literal['same', 'symmetric']
+Padding = Literal['same', 'symmetric', 'valid']
 
 
 def silu(x: jax.Array) -> jax.Array:
@@ -51,6 +51,8 @@ def pad(
 ) -> jax.Array:
   """Zero-pads `[B, H, W, C]` so that a VALID window gives ceil(size / stride).
 
+  But for 'valid', which pads nothing and gives what fits: of patches.
+
   Args:
     x: `[B, H, W, C]`.
     kernel_size: side of the square window.
@@ -62,6 +64,9 @@ def pad(
   Returns:
     The padded images.
   """
+
+  if padding == 'valid':
+    return x
 
   def amounts(size: int) -> tuple[int, int]:
     if padding == 'symmetric':
