@@ -141,7 +141,7 @@ def test_training_moves_only_the_running_statistics() -> None:
 def test_the_gradient_is_the_slope_of_the_loss() -> None:
   """Central difference along the gradient, through one block's statistics."""
   spec = list(efficientnet.block_specs())[1]
-  variant = efficientnet.VARIANTS['efficientnet_b0']
+  variant = efficientnet.Variant(squeeze_excite=True, relu6=False)
   norm = batch_norm.Norm(1e-3, 0.99, unbiased=False)
   graphdef, trained, rest = nnx.split(
     efficientnet.Block(spec, variant, 'same', norm), nnx.Param, ...

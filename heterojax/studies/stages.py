@@ -44,7 +44,8 @@ class Timer:
   """Seconds, units of work and rates per stage."""
 
   def __init__(self):
-    self.stages: dict[str, dict[str, float]] = {}
+    # Numbers, or `codec.Missing` for what cannot be counted.
+    self.stages: dict[str, dict[str, Any]] = {}
 
   @contextlib.contextmanager
   def stage(self, name: str, unit: str = '') -> Iterator[Callable[[int], None]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from fuzz import sound
 from fuzz.harness import Input
+from heterojax import backbones
 from heterojax import cli
 from heterojax import datasets
 from heterojax.backbones import sources
@@ -132,14 +133,14 @@ def read_weights(folder: pathlib.Path, name: str = 'weights') -> None:
     assert isinstance(key, str) and array.dtype.kind in 'biuf'
     if array.nbytes < _MIB:  # Views may repeat few values any number of times.
       array.sum()
-  source = sources.SOURCES['efficientnet_b0']['keras']
+  source = backbones.ARCHITECTURES['efficientnet_b0'].sources['keras']
   if file.layout == 'keras':
     try:
       mean, std = sources.preprocessing(source, file)
       assert np.isfinite(mean).all() and (std > 0).all()
     except UserError as error:
       cli.sentence(error)
-  for architecture in sources.SOURCES:
+  for architecture in backbones.ARCHITECTURES.values():
     try:
       sources.detect(architecture, file, '', str(folder / name))
     except UserError as error:

@@ -32,7 +32,7 @@ from heterojax.errors import UserError
 
 # Damage can make a pickle name any memo index, and the C unpickler allocates
 # as many slots.
-_PythonUnpickler = pickle._Unpickler  # pylint: disable=protected-access
+_PythonUnpickler: Any = pickle._Unpickler  # pylint: disable=protected-access
 
 # No checkpoint has these opcodes: the first fills a declared length with zeros,
 # the others hash whatever they are given, see `_check_keys`.

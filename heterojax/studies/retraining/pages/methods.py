@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from heterojax import backbones
 from heterojax.report import formatting
 from heterojax.report.formatting import unit
 from heterojax.studies import choosing
@@ -16,12 +17,6 @@ _AGREEMENT = (
   (0.65, 'moderate'),
   (-1, 'poor'),
 )
-_NETWORKS = {
-  'efficientnet_b0': 'EfficientNet-B0',
-  'efficientnet_lite0': 'EfficientNet-Lite0',
-  'resnet18': 'ResNet18',
-  'vgg16': 'VGG16',
-}
 _COVARIANCES = {
   'full': 'full covariances',
   'diag': 'diagonal covariances',
@@ -62,8 +57,7 @@ def nearest(results: dict[str, Any]) -> str:
 
 
 def network(results: dict[str, Any]) -> str:
-  name = results['backbone']['name']
-  return _NETWORKS.get(name, name)
+  return backbones.title(results['backbone']['name'])
 
 
 def weights(results: dict[str, Any]) -> str:
