@@ -62,6 +62,9 @@ def _value(
   elif origin is not None and issubclass(origin, Mapping):
     inner = _entry(codec.shape(args[1]), definitions)
     found = {'type': 'object', 'additionalProperties': inner}
+  elif records := codec.alternatives(kind):
+    kinds = [_value(codec.shape(r), definitions) for r in records]
+    found = {'anyOf': kinds}
   elif dataclasses.is_dataclass(kind):
     name = typing.cast(type, kind).__name__
     if name not in definitions:

@@ -143,7 +143,8 @@ def _fold(
   new = numbering.numbers(trained.labels, ids, reference, k, metric)
   order = np.argsort(new, axis=1)
   own = _trainings(part, scored, numbering.renumbered(trained.labels, new), k)
-  same = dict(zip(ids, numbering.majority(own.labels, k).tolist(), strict=True))
+  majority = numbering.majority(own.labels, k)
+  same = dict(zip(ids, majority.tolist(), strict=True))
   fuzzified = {
     m: _trainings(
       part,

@@ -75,7 +75,7 @@ def frozen(
   parts: Sequence[Part],
   folder: pathlib.Path,
 ) -> tuple[list[Learned], np.ndarray]:
-  """One head per part, all trained at once; also the epochs now `[H]`."""
+  """One head per part, all trained at once, and the epochs now `[H]`."""
   members = [
     ensemble.Member(
       rows=samples.row[samples.of('train')],
