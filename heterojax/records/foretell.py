@@ -22,12 +22,15 @@ class Known(NamedTuple):
     names: name of a mapping to its names; others have any.
     absent: paths of fields that are left out, as `sizes.folds.fuzzifiers`.
     null: paths of fields that will be null.
+    entries: path of a list to what is known of each of its entries, where they
+      differ.
   """
 
   lengths: Mapping[str, int] = {}
   names: Mapping[str, Sequence[str]] = {}
   absent: frozenset[str] = frozenset()
   null: frozenset[str] = frozenset()
+  entries: 'Mapping[str, Sequence[Known]]' = {}
 
 
 class Fields(dict):
@@ -89,6 +92,9 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
   origin, args = typing.get_origin(kind), typing.get_args(kind)
   if kind is Any:
     return Anything()
+  if origin is tuple and path in known.entries:
+    entry = codec.shape(args[0])
+    return [_value(entry, own, path) for own in known.entries[path]]
   if origin is tuple:
     inner = [_value(codec.shape(k), known, path) for k in args if k is not ...]
     if args[-1] is not ...:
