@@ -1,0 +1,67 @@
+"""What a reader must know before the numbers of a sample-size study."""
+
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+import numpy as np
+
+from heterojax.datasets.manifest import Cohort
+from heterojax.stats import chance
+from heterojax.studies.sample_size.cluster_cv import SizeClusters
+from heterojax.studies.settings import Settings
+
+# Share of the test images whose patients cannot be exchanged.
+_STAY = 0.2
+
+
+def cautions(
+  settings: Settings, cohort: Cohort, found: Sequence[SizeClusters]
+) -> list[str]:
+  """Sentences on a sample-size study, the gravest first; or none.
+
+  That centroids coincide stands beside each fold, as `coinciding`.
+
+  Args:
+    settings: of the study.
+    cohort: of a fold of the largest size.
+    found: the clusterings of all sizes.
+  """
+  return [
+    *_unconverged(settings, found),
+    *_groups(cohort, found),
+  ]
+
+
+def _unconverged(
+  settings: Settings, found: Sequence[SizeClusters]
+) -> Iterator[str]:
+  for size in found:
+    converged = np.concatenate([fold.converged for fold in size.folds])
+    if not converged.all():
+      yield (
+        f'At n = {size.n} {int(np.sum(~converged))} of {len(converged)}'
+        ' trainings of the clustering had not converged after'
+        f' {settings.cluster.max_iter} iterations: raise'
+        ' --config.cluster.max_iter.'
+      )
+
+
+def _groups(cohort: Cohort, found: Sequence[SizeClusters]) -> Iterator[str]:
+  images = Counter(c.group for c in cohort.included if c.group)
+  shared = sum(n for n in images.values() if n > 1)
+  if not shared:
+    return
+  stay = 1 - np.mean([chance.exchangeable(f.units) for f in found[-1].folds])
+  text = (
+    f'{shared} of {len(cohort.included)} images share their patient or group'
+    ' with another. For the band of chance, the images of a patient were'
+    ' exchanged together, with those of a patient who has as many.'
+  )
+  if stay > _STAY:
+    text += (
+      f' At n = {found[-1].n} no other has as many for {stay:.0%} of the test'
+      ' images, which stay in their clusters: the band then lies too near the'
+      ' CV to show a difference.'
+    )
+  yield text
