@@ -7,6 +7,8 @@ A record is a frozen dataclass. What its annotations say is what the file holds:
   `Partly[X]`            a value, and beside it why a part of it is unknown
   `X | None`             a field that may be left out (an entry: null)
   `X | None = None`      the same, which files of earlier releases lack
+  `X | Y`                one of several records, told apart by their fields: the
+                         first of which none lacks
   `Annotated[tuple[X, ...], 'K']`          a list of a length that has a name
   `Annotated[Mapping[str, X], 'classes']`  names that only the data know
   `Annotated[Mapping[str, X], Named(...)]` names that the program knows
@@ -23,6 +25,7 @@ from collections.abc import Sequence
 import dataclasses
 import functools
 import math
+import operator
 import sys
 import types
 import typing
@@ -117,11 +120,36 @@ def estimate(value: Number | None, reason: str) -> float | Missing:
   return Missing(reason)
 
 
+def estimates(values: Sequence[Any], reason: str) -> Partly[tuple[Any, ...]]:
+  """Finite numbers as they are, null for others, and the reason for those.
+
+  Args:
+    values: numbers, or lists of them as deep as they are.
+    reason: why some are not finite, if any is not.
+
+  Returns:
+    The estimates.
+  """
+  missing = False
+
+  def finite(value: Any) -> Any:
+    nonlocal missing
+    if isinstance(value, (list, tuple)):
+      return tuple(map(finite, value))
+    known_ = value is not None and math.isfinite(value)
+    missing |= not known_
+    return float(value) if known_ else None
+
+  numbers = finite(tuple(values))
+  return Partly(numbers, reason if missing else '')
+
+
 class Shape(NamedTuple):
   """What an annotation says.
 
   Attributes:
-    kind: the type of a value that is there: a class, or a generic alias.
+    kind: the type of a value that is there: a class, a generic alias, or a
+      union of records.
     optional: whether None may stand for it.
     may_miss: whether Missing may stand for it.
     partly: whether it is wrapped in Partly.
@@ -144,9 +172,10 @@ def shape(annotation: Any) -> Shape:
     kinds = [k for k in args if k not in (types.NoneType, Missing)]
     if set(kinds) == {int, float}:
       inner = Shape(Number)
+    elif len(kinds) > 1:
+      inner = Shape(functools.reduce(operator.or_, kinds))
     else:
-      (kind,) = kinds
-      inner = shape(kind)
+      inner = shape(kinds[0])
     return inner._replace(
       optional=inner.optional or types.NoneType in args,
       may_miss=inner.may_miss or Missing in args,
@@ -154,6 +183,12 @@ def shape(annotation: Any) -> Shape:
   if origin is Partly:
     return shape(args[0])._replace(partly=True)
   return Shape(annotation)
+
+
+def alternatives(kind: Any) -> tuple[type, ...]:
+  """The records of a union of records; () for any other kind."""
+  records = typing.get_args(kind) if isinstance(kind, types.UnionType) else ()
+  return records if all(map(dataclasses.is_dataclass, records)) else ()
 
 
 @functools.cache
@@ -251,6 +286,9 @@ def _value(expected: Shape, tree: Any, path: str) -> Any:
     return _mapping(shape(args[1]), fields_, list(fields_), path)
   if kind is Any:
     return tree
+  if records := alternatives(kind):
+    there = _object(tree, path).keys()
+    kind = next((r for r in records if _required(r) <= there), records[-1])
   if dataclasses.is_dataclass(kind):
     return _record(typing.cast(type, kind), _object(tree, path), path)
   allowed, name = _PLAIN[kind]
@@ -271,6 +309,17 @@ def _object(tree: Any, path: str) -> dict[str, Any]:
   if not isinstance(tree, dict):
     raise Mismatch(f'{path} is {tree!r:.60}, not an object')
   return tree
+
+
+def _required(record: type) -> set[str]:
+  """Names that a file of this record must have."""
+  return {
+    f.name
+    for f in dataclasses.fields(record)
+    if f.default is dataclasses.MISSING
+    and f.name != flat(record)
+    and not fields(record)[f.name].optional
+  }
 
 
 def _record(kind: type, tree: dict[str, Any], path: str) -> Any:

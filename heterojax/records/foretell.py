@@ -18,19 +18,26 @@ class Known(NamedTuple):
   """What is known of a record to come.
 
   Attributes:
-    lengths: name of a length to that length; lists of others have any.
+    lengths: name of a length to that length, or to one for each entry of the
+      list around it; lists of others have any.
     names: name of a mapping to its names; others have any.
-    absent: paths of fields that are left out, as `sizes.folds.fuzzifiers`.
+    absent: paths of fields that are left out, as `sizes.folds.fuzzifiers`; of
+      several records, the first of which no field is left out stands there.
     null: paths of fields that will be null.
-    entries: path of a list to what is known of each of its entries, where they
-      differ.
   """
 
-  lengths: Mapping[str, int] = {}
+  lengths: Mapping[str, int | tuple[int, ...]] = {}
   names: Mapping[str, Sequence[str]] = {}
   absent: frozenset[str] = frozenset()
   null: frozenset[str] = frozenset()
-  entries: 'Mapping[str, Sequence[Known]]' = {}
+
+  def at(self, index: int, length: int) -> 'Known':
+    """What is known within an entry of a list of this length."""
+    own = {
+      name: n[index] if isinstance(n, tuple) and len(n) == length else n
+      for name, n in self.lengths.items()
+    }
+    return self._replace(lengths=own)
 
 
 class Fields(dict):
@@ -92,15 +99,14 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
   origin, args = typing.get_origin(kind), typing.get_args(kind)
   if kind is Any:
     return Anything()
-  if origin is tuple and path in known.entries:
-    entry = codec.shape(args[0])
-    return [_value(entry, own, path) for own in known.entries[path]]
   if origin is tuple:
-    inner = [_value(codec.shape(k), known, path) for k in args if k is not ...]
-    if args[-1] is not ...:
-      return inner
+    kinds = [codec.shape(k) for k in args if k is not ...]
     length = known.lengths.get(expected.mark)
-    return AnyLength(inner) if length is None else inner * length
+    if args[-1] is ... and isinstance(length, int):
+      inside = [known.at(i, length) for i in range(length)]
+      return [_value(kinds[0], own, path) for own in inside]
+    inner = [_value(k, known, path) for k in kinds]
+    return AnyLength(inner) if args[-1] is ... else inner
   if origin is not None and issubclass(origin, Mapping):
     inner = codec.shape(args[1])
     names = known.names.get(expected.mark)
@@ -109,9 +115,15 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
     if names is None:
       return AnyName(_value(inner, known, path))
     return Fields({name: _value(inner, known, path) for name in names})
+  if records := codec.alternatives(kind):
+    kind = next(r for r in records if not _lacks(r, known, path))
   if dataclasses.is_dataclass(kind):
     return _fields(typing.cast(type, kind), known, path)
   return '' if kind is str else 1
+
+
+def _lacks(record: type, known: Known, path: str) -> bool:
+  return any(f'{path}.{name}' in known.absent for name in codec.fields(record))
 
 
 def _fields(record: type, known: Known, path: str) -> Fields:

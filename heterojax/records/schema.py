@@ -67,6 +67,9 @@ def _value(
     own = dict.fromkeys(names, codec.shape(args[1]))
     found = {'type': 'object'} | _others(codec.shape(args[1]), definitions)
     found |= _fields(own, definitions)
+  elif records := codec.alternatives(kind):
+    kinds = [_value(codec.shape(r), definitions) for r in records]
+    found = {'anyOf': kinds}
   elif dataclasses.is_dataclass(kind):
     name = typing.cast(type, kind).__name__
     if name not in definitions:

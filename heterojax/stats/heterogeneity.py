@@ -4,12 +4,17 @@ What it would be with no heterogeneity at all is in `chance`.
 """
 
 from collections.abc import Sequence
+import dataclasses
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Interval
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Number
 from heterojax.stats import inference as statistics
 
 # Upper limits of the paper's names (section 3 and abstract).
@@ -29,6 +34,57 @@ class ModeCV(NamedTuple):
   cv: float
   frequency: int
   n_components: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+  """A line through the sizes, by least squares."""
+
+  slope: float
+  intercept: float
+  residual_sd: float
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricGivenCv:
+  """The metric that a line gives for a CV, with the interval of a new size."""
+
+  cv: float
+  metric: float
+  interval: Interval
+  extrapolated: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class CvGivenMetric:
+  """The CV that a line gives for a metric, with the interval of a new size."""
+
+  metric: float
+  cv: float
+  interval: Interval
+  extrapolated: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CvVsMetric:
+  """How the CV goes with the metric over sizes (the paper's Figure 5).
+
+  `fit` is the metric on the CV and `fit_cv` the CV on the metric, two lines,
+  because least squares is not symmetric. Their predictions have 95 % intervals
+  of a new size, which may leave the range of the metric, and say where they are
+  beyond what was observed.
+  """
+
+  n: int
+  n_left_out: int
+  pearson: Estimate
+  pearson_p_value: Number | None
+  spearman: Estimate
+  fit: Fit | Missing
+  fit_cv: Fit | Missing
+  metric_given_cv: tuple[MetricGivenCv, ...] | Missing
+  cv_given_metric: tuple[CvGivenMetric, ...] | Missing
+  warning: str
 
 
 def cluster_means(
@@ -156,8 +212,8 @@ def cv_vs_metric(
   performances: Sequence[float | None],
   cvs_at: Sequence[float] = tuple(BANDS.values()),
   metrics_at: Sequence[float] = (0.8, 0.9, 0.95),
-) -> dict[str, Any]:
-  """How the CV goes with the metric over sizes (the paper's Figure 5).
+) -> CvVsMetric:
+  """Relates the CV to the metric over sizes.
 
   Args:
     cvs: `[S]`, None or NaN where not estimable; such a size is left out.
@@ -166,39 +222,50 @@ def cv_vs_metric(
     metrics_at: for which the CV is predicted.
 
   Returns:
-    The contract's `cv_vs_metric`. `fit` is the metric on the CV and `fit_cv`
-    the CV on the metric, two lines, because least squares is not symmetric;
-    their predictions have 95 % intervals of a new size, which may leave the
-    range of the metric, and say where they are beyond what was observed. With
-    fewer than three sizes, or a column that is constant, estimates are None
-    with a sibling `<name>_why`.
+    The relation; missing with fewer than three sizes, or a column that is
+    constant.
   """
   # Equal fractions differ in their last bits, which are no relation.
   pairs = np.round(np.array([cvs, performances], np.float64), 12)
   x, y = pairs[:, ~np.isnan(pairs).any(axis=0)]
   n = len(x)
-  result: dict[str, Any] = {'n': n, 'n_left_out': pairs.shape[1] - n}
+  n_left_out = pairs.shape[1] - n
   if why := _why_no_line(x, y):
-    names = ('pearson', 'spearman', 'fit', 'fit_cv')
-    for name in (*names, 'metric_given_cv', 'cv_given_metric'):
-      result |= {name: None, f'{name}_why': why}
-    return result | {'warning': f'{n} sizes show no relation: {why}.'}
+    none = Missing(why)
+    return CvVsMetric(
+      n=n,
+      n_left_out=n_left_out,
+      pearson=none,
+      pearson_p_value=None,
+      spearman=none,
+      fit=none,
+      fit_cv=none,
+      metric_given_cv=none,
+      cv_given_metric=none,
+      warning=f'{n} sizes show no relation: {why}.',
+    )
   forward, backward = statistics.fit_line(x, y), statistics.fit_line(y, x)
-  needed = statistics.critical_correlation(n)
-  return result | {
-    'pearson': float(stats.pearsonr(x, y).statistic),
-    'pearson_p_value': float(stats.pearsonr(x, y).pvalue),
-    'spearman': float(stats.spearmanr(x, y).statistic),
-    'fit': _line_fields(forward),
-    'fit_cv': _line_fields(backward),
-    'metric_given_cv': _predictions(forward, x, cvs_at, 'cv', 'metric'),
-    'cv_given_metric': _predictions(backward, y, metrics_at, 'metric', 'cv'),
-    'warning': (
+  pearson, needed = stats.pearsonr(x, y), statistics.critical_correlation(n)
+  return CvVsMetric(
+    n=n,
+    n_left_out=n_left_out,
+    pearson=float(pearson.statistic),
+    pearson_p_value=float(pearson.pvalue),
+    spearman=float(stats.spearmanr(x, y).statistic),
+    fit=_fit(forward),
+    fit_cv=_fit(backward),
+    metric_given_cv=tuple(
+      MetricGivenCv(*_predicted(forward, x, cv)) for cv in cvs_at
+    ),
+    cv_given_metric=tuple(
+      CvGivenMetric(*_predicted(backward, y, metric)) for metric in metrics_at
+    ),
+    warning=(
       f'{n} sizes carry little: with {n} points a correlation is'
       f' significant at 0.05 only beyond {needed:.3f}, and sizes that share'
       ' images are not independent.'
     ),
-  }
+  )
 
 
 def _why_no_line(x: np.ndarray, y: np.ndarray) -> str:
@@ -210,29 +277,14 @@ def _why_no_line(x: np.ndarray, y: np.ndarray) -> str:
   return ''
 
 
-def _line_fields(line: statistics.Line) -> dict[str, float]:
-  return {
-    'slope': line.slope,
-    'intercept': line.intercept,
-    'residual_sd': line.residual_sd,
-  }
+def _fit(line: statistics.Line) -> Fit:
+  return Fit(line.slope, line.intercept, line.residual_sd)
 
 
-def _predictions(
-  line: statistics.Line,
-  observed: np.ndarray,
-  at: Sequence[float],
-  given: str,
-  predicted: str,
-) -> list[dict[str, Any]]:
-  rows = []
-  for x in at:
-    value, interval = statistics.predict(line, x)
-    inside = bool(observed.min() <= x <= observed.max())
-    rows.append({
-      given: float(x),
-      predicted: value,
-      'interval': list(interval),
-      'extrapolated': not inside,
-    })
-  return rows
+def _predicted(
+  line: statistics.Line, observed: np.ndarray, x: float
+) -> tuple[float, float, Interval, bool]:
+  """Where, what is predicted there, its interval, and whether it is beyond."""
+  value, interval = statistics.predict(line, x)
+  inside = bool(observed.min() <= x <= observed.max())
+  return float(x), value, interval, not inside

@@ -7,8 +7,9 @@ amount of patients in each cluster."
 """
 
 from collections.abc import Sequence
+import dataclasses
 import itertools
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -16,7 +17,8 @@ import numpy as np
 from heterojax.cluster import validity
 from heterojax.cluster.partitions import Algorithm
 from heterojax.cluster.partitions import partitions
-from heterojax.studies.settings import Cluster
+from heterojax.records import codec
+from heterojax.records.codec import Estimate
 
 METHODS = {
   'kmeans': 'K-means',
@@ -32,27 +34,36 @@ _INDICES = {
 }
 
 
-def algorithm(chosen: Cluster) -> dict[str, Any]:
-  """What `results.json` says of the algorithm, in both studies."""
-  return {
-    'method': chosen.method,
-    'k': chosen.k,
-    'n_init': chosen.n_init,
-    **_only('fuzzifier', chosen.fuzzifier, 'fuzzy', chosen.method),
-    **_only('covariance', chosen.covariance, 'gmm', chosen.method),
-  }
+@dataclasses.dataclass(frozen=True)
+class Choice:
+  """The validity indices of one algorithm with one number of clusters."""
+
+  method: str
+  k: int
+  inertia: Estimate
+  silhouette: Estimate
+  calinski_harabasz: Estimate
+  davies_bouldin: Estimate
+  sizes: tuple[int, ...]
+
+  @property
+  def indices(self) -> dict[str, Estimate]:
+    """Name to value."""
+    return {name: getattr(self, name) for name in validity.Indices._fields}
 
 
-def _only(name: str, value: Any, method: str, chosen: str) -> dict[str, Any]:
-  """A setting of one algorithm, null where another one is used."""
-  if chosen == method:
-    return {name: value}
-  return {name: None, f'{name}_why': f'{METHODS[chosen]} has none'}
+class Preferred(NamedTuple):
+  """The number of clusters that each index prefers; None without one."""
+
+  silhouette: int | None
+  calinski_harabasz: int | None
+  davies_bouldin: int | None
+  elbow: int | None
 
 
 def choose(
   z: np.ndarray, *, key: jax.Array, k_values: Sequence[int] = range(2, 11)
-) -> list[dict[str, Any]]:
+) -> tuple[Choice, ...]:
   """Fits every algorithm with every number of clusters.
 
   Each is the best of 10 restarts. Fuzzy K-means and the mixture give a sample
@@ -64,11 +75,9 @@ def choose(
     k_values: numbers of clusters.
 
   Returns:
-    A row per algorithm and number: `method, k, inertia, silhouette,
-    calinski_harabasz, davies_bouldin, sizes`. What cannot be estimated is None,
-    with the reason in `<name>_why`.
+    One for each algorithm and number.
   """
-  found = {}
+  found: dict[tuple[str, int], tuple[dict[str, float], np.ndarray]] = {}
   if tried := [k for k in k_values if k <= len(z)]:
     labels = np.concatenate([
       _labels(z, method, tried, jax.random.fold_in(key, number))
@@ -76,13 +85,14 @@ def choose(
     ])
     indices = validity.indices(z, labels, max(tried))
     pairs = itertools.product(METHODS, tried)
-    for row, own, pair in zip(zip(*indices), labels, pairs):
-      found[pair] = dict(zip(indices._fields, row)), own
-  return [
-    _row(len(z), method, k, *found.get((method, k), ({}, None)))
+    rows = zip(*indices, strict=True)
+    for row, own, pair in zip(rows, labels, pairs, strict=True):
+      found[pair] = dict(zip(indices._fields, row, strict=True)), own
+  return tuple(
+    _choice(len(z), method, k, *found.get((method, k), ({}, None)))
     for method in METHODS
     for k in k_values
-  ]
+  )
 
 
 def _labels(
@@ -100,29 +110,25 @@ def _labels(
   return fitted.labels[:, 0]
 
 
-def _row(
+def _choice(
   n: int,
   method: str,
   k: int,
   indices: dict[str, float],
   labels: np.ndarray | None,
-) -> dict[str, Any]:
-  row: dict[str, Any] = {'method': method, 'k': k}
+) -> Choice:
   sizes = [] if labels is None else np.bincount(labels, minlength=k).tolist()
-  full = sum(size > 0 for size in sizes)
-  for name in validity.Indices._fields:
-    value = indices.get(name, np.nan)
-    row[name] = float(value) if np.isfinite(value) else None
-    if row[name] is None:
-      row[f'{name}_why'] = (
-        f'there are {n} images for {k} clusters'
-        if full in (0, n)
-        else 'all images are in one cluster'
-      )
-  return row | {'sizes': sizes}
+  why = 'all images are in one cluster'
+  if sum(size > 0 for size in sizes) in (0, n):
+    why = f'there are {n} images for {k} clusters'
+  values = {
+    name: codec.estimate(indices.get(name), why)
+    for name in validity.Indices._fields
+  }
+  return Choice(method=method, k=k, sizes=tuple(sizes), **values)
 
 
-def best(rows: Sequence[dict[str, Any]], method: str) -> dict[str, int | None]:
+def best(rows: Sequence[Choice], method: str) -> Preferred:
   """The number of clusters that each index prefers for an algorithm.
 
   It is the largest silhouette and Calinski-Harabasz and the smallest
@@ -135,25 +141,26 @@ def best(rows: Sequence[dict[str, Any]], method: str) -> dict[str, int | None]:
     method: of the algorithm.
 
   Returns:
-    For `silhouette`, `calinski_harabasz`, `davies_bouldin` and `elbow` the
-    number, None where there is none.
+    The numbers.
   """
-  own = sorted(
-    (row for row in rows if row['method'] == method), key=lambda r: r['k']
-  )
+  own = sorted((row for row in rows if row.method == method), key=_number)
 
   def least(name: str, sign: int) -> int | None:
-    known = [(sign * r[name], r['k']) for r in own if r[name] is not None]
-    return min(known)[1] if known else None
+    values = [(codec.known(row.indices[name]), row.k) for row in own]
+    ranked = [(sign * v, k) for v, k in values if v is not None]
+    return min(ranked)[1] if ranked else None
 
-  return {
-    'silhouette': least('silhouette', -1),
-    'calinski_harabasz': least('calinski_harabasz', -1),
-    'davies_bouldin': least('davies_bouldin', 1),
-    'elbow': _elbow([
-      (r['k'], r['inertia']) for r in own if r['inertia'] is not None
-    ]),
-  }
+  curve = [(row.k, codec.known(row.inertia)) for row in own]
+  return Preferred(
+    silhouette=least('silhouette', -1),
+    calinski_harabasz=least('calinski_harabasz', -1),
+    davies_bouldin=least('davies_bouldin', 1),
+    elbow=_elbow([(k, value) for k, value in curve if value is not None]),
+  )
+
+
+def _number(row: Choice) -> int:
+  return row.k
 
 
 def _elbow(curve: Sequence[tuple[int, float]]) -> int | None:
@@ -167,12 +174,12 @@ def _elbow(curve: Sequence[tuple[int, float]]) -> int | None:
   return int(k[np.argmax(below)]) if below.max() > 1e-9 else None
 
 
-def reading(rows: Sequence[dict[str, Any]]) -> list[str]:
+def reading(rows: Sequence[Choice]) -> tuple[str, ...]:
   """One sentence per algorithm on what the indices prefer."""
   sentences = []
   for method, name in METHODS.items():
     preferred: dict[int, list[str]] = {}
-    for index, k in best(rows, method).items():
+    for index, k in best(rows, method)._asdict().items():
       if k is not None:
         preferred.setdefault(k, []).append(_INDICES[index])
     if not preferred:
@@ -181,7 +188,7 @@ def reading(rows: Sequence[dict[str, Any]]) -> list[str]:
       f'{k} clusters by {_listed(preferred[k])}' for k in sorted(preferred)
     ]
     sentences.append(f'{name[0].upper()}{name[1:]}: {"; ".join(parts)}.')
-  return sentences
+  return tuple(sentences)
 
 
 def _listed(names: Sequence[str]) -> str:

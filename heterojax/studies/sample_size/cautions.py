@@ -18,7 +18,7 @@ _STAY = 0.2
 def cautions(
   settings: Settings, cohort: Cohort, found: Sequence[SizeClusters]
 ) -> list[str]:
-  """Sentences on a sample-size study, the gravest first; or none.
+  """Sentences, the gravest first; or none.
 
   That centroids coincide stands beside each fold, as `coinciding`.
 

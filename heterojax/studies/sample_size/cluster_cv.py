@@ -96,7 +96,7 @@ class FoldClusters(NamedTuple):
   @property
   def of_images(self) -> dict[str, int]:
     """Id of each image to its cluster."""
-    return dict(zip(self.part.samples.ids, self.clusters.tolist()))
+    return dict(zip(self.part.samples.ids, self.clusters.tolist(), strict=True))
 
 
 class SizeClusters(NamedTuple):
@@ -143,15 +143,16 @@ def _fold(
   new = numbering.numbers(trained.labels, ids, reference, k, metric)
   order = np.argsort(new, axis=1)
   own = _trainings(part, scored, numbering.renumbered(trained.labels, new), k)
-  same = dict(zip(ids, numbering.majority(own.labels, k).tolist()))
+  majority = numbering.majority(own.labels, k)
+  same = dict(zip(ids, majority.tolist(), strict=True))
   fuzzified = {
     m: _trainings(
       part,
       scored,
-      numbering.renumbered(l, numbering.numbers(l, ids, same, k)),
+      numbering.renumbered(labels, numbering.numbers(labels, ids, same, k)),
       k,
     )
-    for m, l in trained.fuzzified.items()
+    for m, labels in trained.fuzzified.items()
   }
   test, train = part.samples.of('test'), part.samples.of('train')
   units = part.samples.units(test)

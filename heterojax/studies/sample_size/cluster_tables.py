@@ -4,52 +4,58 @@ Tables 1 and 2 of Mendez 2019, and `clusters.csv`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from heterojax import cluster
 from heterojax.cluster import distances as cluster_distances
 from heterojax.datasets.manifest import csv_text
+from heterojax.records import codec
 from heterojax.stats import inference as statistics
-from heterojax.studies import nulls
 from heterojax.studies.sample_size.cluster_cv import SizeClusters
+from heterojax.studies.sample_size.records import Matrix
+from heterojax.studies.sample_size.records import ToCentroid
 from heterojax.studies.sample_size.top_models import Learned
 from heterojax.studies.settings import Settings
 
 _EMPTY = 'a cluster has no training images in any training of the clustering'
 
 
-def distances(found: SizeClusters) -> dict[str, Any]:
-  """Tables 1 and 2, over training images, means over trainings and folds."""
+def between(found: SizeClusters) -> tuple[Matrix, Matrix]:
+  """Table 1 over training images, means over trainings and folds.
+
+  Returns:
+    Distances of the centroids, and of the closest points.
+  """
   k = found.folds[0].centers.shape[1]
-  between, closest, own = [], [], []
+  centroids, closest = [], []
   for fold in found.folds:
     train = fold.part.samples.of('train')
-    z, labels = fold.reduced.z[train], fold.own.labels[:, train]
-    between += [cluster.between_clusters(c) for c in fold.centers]
-    pairs = cluster_distances.closest_point_distances(z, labels, k)
+    centroids += [cluster.between_clusters(c) for c in fold.centers]
+    pairs = cluster_distances.closest_point_distances(
+      fold.reduced.z[train], fold.own.labels[:, train], k
+    )
     closest.append(statistics.nanmean(pairs, 0))
-    to = cluster_distances.to_centroid(z, fold.centers, labels)
+  return (
+    codec.estimates(np.mean(centroids, axis=0).tolist(), _EMPTY),
+    codec.estimates(statistics.nanmean(closest, 0).tolist(), _EMPTY),
+  )
+
+
+def to_centroid(found: SizeClusters) -> tuple[ToCentroid, ...]:
+  """Table 2 over training images, means over trainings and folds."""
+  own = []
+  for fold in found.folds:
+    train = fold.part.samples.of('train')
+    to = cluster_distances.to_centroid(
+      fold.reduced.z[train], fold.centers, fold.own.labels[:, train]
+    )
     own.append([statistics.nanmean(values, 0) for values in to])
-  names = cluster_distances.ToCentroid._fields
-  return {
-    'centroid_distances': np.mean(between, axis=0).tolist(),
-    **nulls.numbers(
-      'closest_point_distances', statistics.nanmean(closest, 0), _EMPTY
-    ),
-    'to_centroid': [
-      {'cluster': c, **_known(names, row)}
-      for c, row in enumerate(statistics.nanmean(own, 0).T)
-    ],
-  }
-
-
-def _known(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
-  found: dict[str, Any] = {}
-  for name, value in zip(names, values):
-    found |= nulls.number(name, value, _EMPTY)
-  return found
+  rows = statistics.nanmean(own, 0).T
+  return tuple(
+    ToCentroid(c, *(codec.estimate(value, _EMPTY) for value in row))
+    for c, row in enumerate(rows)
+  )
 
 
 def clusters_csv(
@@ -73,12 +79,12 @@ def clusters_csv(
   header += ['membership', 'n', 'fold']
   folds = [fold for size in found for fold in size.folds]
   rows = []
-  for fold, own in zip(folds, learned):
+  for fold, own in zip(folds, learned, strict=True):
     samples, z = fold.part.samples, fold.reduced.z
     distance = np.mean(
       [
         np.linalg.norm(z - c[labels], axis=1)
-        for c, labels in zip(fold.centers, fold.own.labels)
+        for c, labels in zip(fold.centers, fold.own.labels, strict=True)
       ],
       axis=0,
     )

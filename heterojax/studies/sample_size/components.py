@@ -7,7 +7,6 @@ explain a share of the variance, or as the laboratory's later rule says.
 Axes: N samples, Q components, P parts, R trainings.
 """
 
-from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -17,11 +16,13 @@ import numpy as np
 from heterojax import cluster
 from heterojax import rng
 from heterojax.cluster.partitions import partitions
+from heterojax.records import codec
+from heterojax.records.codec import Missing
 from heterojax.stats import heterogeneity
 from heterojax.stats import metrics
-from heterojax.studies import nulls
 from heterojax.studies import stages
 from heterojax.studies.sample_size import scoring
+from heterojax.studies.sample_size.records import ByComponents
 from heterojax.studies.sample_size.top_models import Learned
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.settings import Settings
@@ -47,7 +48,7 @@ class Reduced(NamedTuple):
   z: np.ndarray
   n_components: int
   explained_variance: float | None
-  by_components: dict[str, Any] | None
+  by_components: ByComponents | None
 
 
 def key(
@@ -73,13 +74,13 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
   if by_rule:
     by_components = cv_by_components(settings, part, learned, z)
     # Where no CV can be estimated there is nothing to choose by.
-    q = by_components['chosen'] or min(own.n_components, q)
+    q = codec.known(by_components.chosen) or min(own.n_components, q)
   return Reduced(z[:, :q], q, float(ratio[:q].sum()), by_components)
 
 
 def cv_by_components(
   settings: Settings, part: Part, learned: Learned, z: np.ndarray
-) -> dict[str, Any]:
+) -> ByComponents:
   """The CV in 1, 2, ... components, and the laboratory's choice among them.
 
   As the laboratory's later code: for a regression the CV is of the mean
@@ -95,7 +96,7 @@ def cv_by_components(
     z: `[N, Q]`, all components.
 
   Returns:
-    `results.json`'s `cv_by_components`.
+    The curves and the choice.
   """
   samples, most = part.samples, z.shape[1]
   test = samples.of('test')
@@ -125,15 +126,13 @@ def cv_by_components(
   )
   mode = heterogeneity.minimum_mode_cv(minus_one)
   why = 'the mean of the metric over clusters is not above 0'
-  found = {
-    'n_components': list(range(1, most + 1)),
-    'metric': metric,
-    **nulls.numbers(
-      'cv', honest, heterogeneity.why_none(of_clusters[np.isnan(honest)])
-    ),
-    **nulls.numbers('cv_minus_one', minus_one, why),
-    **nulls.number('mode', mode.cv, why),
-    'frequency': mode.frequency,
-    'chosen': mode.n_components,
-  }
-  return found if mode.n_components else found | {'chosen_why': why}
+  why_honest = heterogeneity.why_none(of_clusters[np.isnan(honest)])
+  return ByComponents(
+    n_components=tuple(range(1, most + 1)),
+    metric=metric,
+    cv=codec.estimates(honest.tolist(), why_honest),
+    cv_minus_one=codec.estimates(minus_one.tolist(), why),
+    mode=codec.estimate(mode.cv, why),
+    frequency=mode.frequency,
+    chosen=mode.n_components or Missing(why),
+  )

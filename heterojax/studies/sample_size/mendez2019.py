@@ -5,14 +5,23 @@ sizes of clusters and the coefficients of variation are in figures alone, of
 which the text repeats the two correlations.
 """
 
-from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 
+from heterojax.records.codec import Partly
+from heterojax.studies.sample_size.records import Matrix
+from heterojax.studies.sample_size.records import Published
+from heterojax.studies.sample_size.records import PublishedClustering
+from heterojax.studies.sample_size.records import PublishedNetwork
+from heterojax.studies.sample_size.records import PublishedReduction
+from heterojax.studies.sample_size.records import PublishedRelation
+from heterojax.studies.sample_size.records import PublishedSize
+from heterojax.studies.sample_size.records import PublishedSplit
+from heterojax.studies.sample_size.records import ToCentroid
+
 # Columns of Table 1.
 _PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
-_STATISTICS = ('min', 'max', 'mean', 'std')
 
 
 class _Model(NamedTuple):
@@ -135,44 +144,44 @@ _BONE_AGE = _Model(
 _MODELS = {'psp': _PSP, 'bone_age': _BONE_AGE}
 
 
-def mendez2019(model: str) -> dict[str, Any]:
+def mendez2019(model: str) -> Published:
   """What the paper reports for one of its models.
 
   Args:
     model: 'psp' or 'bone_age'.
 
   Returns:
-    `published` of `results.json`. Matrices are symmetric; the distance of a
-    cluster to itself, which is not in the tables, is 0.
+    Its numbers. Matrices are symmetric; the distance of a cluster to itself,
+    which is not in the tables, is 0.
   """
   study = _MODELS[model]
-  return {
-    'source': f'Mendez 2019, Table 1 and Table 2 [{study.images}]',
-    'printed_in': {
+  return Published(
+    source=f'Mendez 2019, Table 1 and Table 2 [{study.images}]',
+    printed_in={
       'centroid_distances': 'Table 1',
       'closest_point_distances': 'Table 1',
       'to_centroid': 'Table 2',
       'cv_vs_metric': 'section 3, about Figure 5',
     },
-    'backbone': {'name': study.backbone, 'dim': 512},
-    'metric': study.metric,
-    'split': {'folds': 4},
-    'reduction': {'method': 'pca', 'n_components': 10},
-    'cluster': {'method': 'fuzzy', 'k': 4, 'trainings': 10},
-    'sizes': [
-      {
-        'n': n,
-        'centroid_distances': _matrix(distances),
-        'closest_point_distances': _matrix(study.closest_points[n]),
-        'to_centroid': [
-          {'cluster': c} | dict(zip(_STATISTICS, of_sizes[n]))
+    backbone=PublishedNetwork(study.backbone, dim=512),
+    metric=study.metric,
+    split=PublishedSplit(folds=4),
+    reduction=PublishedReduction('pca', n_components=10),
+    cluster=PublishedClustering('fuzzy', k=4, trainings=10),
+    sizes=tuple(
+      PublishedSize(
+        n,
+        _matrix(distances),
+        _matrix(study.closest_points[n]),
+        tuple(
+          ToCentroid(c, *of_sizes[n])
           for c, of_sizes in enumerate(study.to_centroid)
-        ],
-      }
+        ),
+      )
       for n, distances in study.centroids.items()
-    ],
-    'cv_vs_metric': {'pearson': study.pearson},
-    'notes': [
+    ),
+    cv_vs_metric=PublishedRelation(study.pearson),
+    notes=(
       'The distances are of the space that was clustered: another scale of'
       ' the features, backbone or fuzzifier gives another unit, so compare'
       ' how they change with the size.',
@@ -184,12 +193,12 @@ def mendez2019(model: str) -> dict[str, Any]:
       'Fuzzifier, order of averaging and whether the smaller samples lie in'
       ' the larger ones are not in the paper.',
       *study.notes,
-    ],
-  }
+    ),
+  )
 
 
-def _matrix(distances: tuple[float, ...]) -> list[list[float]]:
+def _matrix(distances: tuple[float, ...]) -> Matrix:
   matrix = np.zeros((4, 4))
-  for (a, b), distance in zip(_PAIRS, distances):
+  for (a, b), distance in zip(_PAIRS, distances, strict=True):
     matrix[a, b] = matrix[b, a] = distance
-  return matrix.tolist()
+  return Partly(tuple(map(tuple, matrix.tolist())))

@@ -5,12 +5,14 @@ Accuracy, or 1 - NRMSE (Mendez 2019, sections 2.1 and 2.2).
 Axes: M test images.
 """
 
-from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 
 from heterojax.stats import metrics
+from heterojax.stats import scores as scores_lib
+from heterojax.stats.scores import RegressionScore
+from heterojax.stats.scores import Score
 from heterojax.studies.sample_size.top_models import Learned
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
@@ -33,7 +35,7 @@ class Scored(NamedTuple):
   terms: metrics.Terms
   metric: float | None
   baseline: float | None
-  scores: dict[str, Any]
+  scores: Score | RegressionScore
 
 
 def answers(task: str, predicted: np.ndarray) -> np.ndarray:
@@ -47,12 +49,12 @@ def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
   train, test = samples.of('train'), samples.of('test')
   y, predicted = samples.y[test], learned.predicted[test]
   if task == 'regression':
-    scores = metrics.regression_score(y, predicted)
+    scores = scores_lib.regression_score(y, predicted)
   else:
-    scores = metrics.score(y, predicted, learned.ranks[test])
+    scores = scores_lib.score(y, predicted, learned.ranks[test])
   return Scored(
     metrics.terms(METRIC[task], y, answers(task, predicted)),
-    scores[METRIC[task]],
+    scores.value(METRIC[task]),
     metrics.baseline(samples.y[train], y, task),
     scores,
   )

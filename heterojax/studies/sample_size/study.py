@@ -4,34 +4,48 @@ The functions follow the paper's section 3: sample sizes and 4-fold validation
 (`plan`), features and predictions of every fold (`top_models`), principal
 components (`components`), ten trainings of the clustering (`trainings`), the
 coefficient of variation of the metric over the clusters (`cluster_cv`), and its
-average over folds (`sample_size_summary`).
+average over folds (`summary`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 import itertools
 import pathlib
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from heterojax.backbones import Backbone
+from heterojax.datasets import leaks
 from heterojax.datasets import sizes
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
+from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
+from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import counters
 from heterojax.studies import stages
+from heterojax.studies.sample_size import audits
 from heterojax.studies.sample_size import cluster_cv
 from heterojax.studies.sample_size import cluster_tables
 from heterojax.studies.sample_size import components
+from heterojax.studies.sample_size import pages
+from heterojax.studies.sample_size import rules
 from heterojax.studies.sample_size import scoring
 from heterojax.studies.sample_size import summary
 from heterojax.studies.sample_size import top_models
 from heterojax.studies.sample_size import trainings
+from heterojax.studies.sample_size.records import Results
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
+from heterojax.studies.study import Heads
+from heterojax.studies.study import Study
+
+
+class View(NamedTuple):
+  """The figures are of the results alone."""
 
 
 def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
@@ -56,8 +70,9 @@ def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
 
 def _split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
   """The folds of one size; a mistake says which size it is."""
+  given = stages.predicted(cohort.source) is not None
   try:
-    return stages.split(settings, cohort)
+    return stages.split(settings, cohort, predictions=given)
   except UserError as error:
     which = f'A sample of {len(cohort.included)} images (--config.sizes)'
     if settings.data.files:
@@ -66,15 +81,19 @@ def _split(settings: Settings, cohort: Cohort) -> tuple[Cohort, ...]:
     raise UserError(f'{which}: {error}') from error
 
 
+def _n(settings: Settings, cohort: Cohort) -> int:
+  """The sample size of a fold; a file's rows are its size, used or not."""
+  return len(cohort.candidates if settings.data.files else cohort.included)
+
+
 def _parts(
   settings: Settings, cohorts: Sequence[Cohort], samples: Sequence[Samples]
 ) -> list[Part]:
   """Numbers the folds of each size."""
   parts: list[Part] = []
-  for cohort, own in zip(cohorts, samples):
-    rows = cohort.candidates if settings.data.files else cohort.included
-    fold = sum(part.n == len(rows) for part in parts)
-    parts.append(Part(len(rows), fold, own))
+  for cohort, own in zip(cohorts, samples, strict=True):
+    n = _n(settings, cohort)
+    parts.append(Part(n, sum(part.n == n for part in parts), own))
   return parts
 
 
@@ -85,27 +104,15 @@ def run(
   samples: Sequence[Samples],
   backbone: Backbone | None,
   timer: stages.Timer,
-) -> tuple[dict[str, Any], None]:
-  """The whole study; artifacts go into the run folder.
-
-  Args:
-    settings: of the study.
-    folder: the run folder, owned.
-    cohorts: one per fold of every size, see `plan`.
-    samples: of each, see `stages.collect`.
-    backbone: see `stages.load_backbone`.
-    timer: keeps the seconds of each stage.
-
-  Returns:
-    What `results.json` holds but for timings and environment; the report needs
-    no more.
-  """
+) -> tuple[Results, View]:
+  """The whole study, see `studies.study.Run`."""
   parts = _parts(settings, cohorts, samples)
   numbered = [(part.n, part.fold) for part in parts]
   run_folder.write_atomically(
     folder / 'manifest.csv',
     manifest_csv(sizes.of_all_parts(cohorts, numbered)),
   )
+  predictions = None
   if settings.backbone.train == 'full':
     with timer.stage('training', 'networks') as count:
       learned, done = top_models.fine_tuned(
@@ -137,18 +144,106 @@ def run(
       timer,
     )
   with timer.stage('clusters', 'clusterings') as count:
-    reduced = [components.reduce(settings, *own) for own in zip(parts, learned)]
+    reduced = [
+      components.reduce(settings, *own)
+      for own in zip(parts, learned, strict=True)
+    ]
     trained, now = trainings.find_or_train(settings, folder, parts, reduced)
     count(now)
   with timer.stage('evaluation'):
     scored = [
       scoring.score(settings, part.samples, own)
-      for part, own in zip(parts, learned)
+      for part, own in zip(parts, learned, strict=True)
     ]
     found = cluster_cv.analyse(settings, parts, reduced, scored, trained)
-    results = summary.summarise(settings, cohorts, backbone, learned, found)
+    largest = slice(-len(found[-1].folds), None)
+    audited = audits.audit(cohorts[largest], learned[largest], found[-1].folds)
+    results = summary.summarise(
+      settings,
+      cohorts,
+      backbone,
+      learned,
+      found,
+      audited,
+      predictions_given=predictions is not None,
+    )
   run_folder.write_atomically(
     folder / 'clusters.csv',
     cluster_tables.clusters_csv(settings, found, learned),
   )
-  return results, None
+  run_folder.write_atomically(
+    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.found)
+  )
+  return results, View()
+
+
+def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
+  """What the settings and the cohorts tell of the results to come."""
+  lengths: dict[str, int | tuple[int, ...]] = {'K': settings.cluster.k}
+  names = {}
+  if cohorts is not None:
+    folds = Counter(_n(settings, cohort) for cohort in cohorts)
+    lengths |= {'S': len(folds), 'T': tuple(folds.values())}
+    names['classes'] = cohorts[0].classes
+  regression = settings.data.task == 'regression'
+  absent = {'dataset.target'}
+  if regression:
+    absent = {'dataset.class_counts', 'sizes.folds.scores.tp'}
+  null = {
+    'sizes.folds.cv_by_components': settings.reduction.rule
+    != 'minimum_mode_cv',
+    'sizes.fuzzifiers': settings.cluster.method != 'fuzzy',
+    'published': not settings.published,
+  }
+  return Known(
+    lengths,
+    names,
+    frozenset(absent),
+    frozenset(path for path, is_null in null.items() if is_null),
+  )
+
+
+def heads(
+  settings: Settings, source: Source, parts: int, training: int
+) -> Heads | None:
+  """One head for each fold of each size."""
+  del settings
+  if stages.predicted(source) is not None:
+    return None
+  return Heads(parts, training)
+
+
+def check(
+  settings: Settings, source: Source, backbone: Backbone | None
+) -> None:
+  """Nothing: of too few features all components are taken."""
+  del settings, source, backbone
+
+
+SAMPLE_SIZE = Study(
+  name='sample_size',
+  defaults={
+    'split.folds': 4,
+    'reduction.n_components': 10,
+    'cluster.method': 'fuzzy',
+    'cluster.n_init': 1,  # One start per training; there are ten.
+    'cluster.max_iter': 3000,  # Fuzzy K-means may creep.
+    'heads.epochs': 100,
+    'heads.patience': 10,
+    'heads.monitor': 'val_loss',
+  },
+  rules=rules.rules,
+  plan=plan,
+  check=check,
+  run=run,
+  results=Results,
+  view=View,
+  known=known,
+  heads=heads,
+  outputs={
+    'heads': ('checkpoints/heads*',),
+    'cluster': ('checkpoints/clusters*',),
+    'features': ('features/*', 'checkpoints/n*_fold*'),
+  },
+  report=pages.write,
+)

@@ -75,7 +75,7 @@ def frozen(
   parts: Sequence[Part],
   folder: pathlib.Path,
 ) -> tuple[list[Learned], np.ndarray]:
-  """One head per part, all of them trained at once; also the epochs now `[H]`."""
+  """One head per part, all trained at once, and the epochs now `[H]`."""
   members = [
     ensemble.Member(
       rows=samples.row[samples.of('train')],
@@ -92,7 +92,7 @@ def frozen(
   outputs = ensemble.predict(trained.heads.params, jnp.asarray(x))
   learned = [
     _learned(settings, np.asarray(x[part.samples.row]), own[part.samples.row])
-    for part, own in zip(parts, np.asarray(outputs))
+    for part, own in zip(parts, np.asarray(outputs), strict=True)
   ]
   return learned, trained.epochs_now
 

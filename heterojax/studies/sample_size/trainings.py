@@ -126,7 +126,7 @@ def train(
   for group in groups.values():
     own = [parts[i] for i in group]
     found = _train(settings, own, [reduced[i] for i in group])
-    trained |= dict(zip(group, found))
+    trained |= dict(zip(group, found, strict=True))
   return [trained[i] for i in range(len(parts))]
 
 
@@ -178,7 +178,7 @@ def _stacked(
   columns = max(r.z.shape[1] for r in reduced)
   z = np.zeros((len(parts), rows, columns))
   weights = np.zeros((len(parts), rows))
-  for p, (part, own) in enumerate(zip(parts, reduced)):
+  for p, (part, own) in enumerate(zip(parts, reduced, strict=True)):
     z[p, : len(own.z), : own.z.shape[1]] = own.z
     weights[p, part.samples.of('train')] = 1
   return z, weights

@@ -1,29 +1,62 @@
 """Tables, figures and the report of a sample-size study."""
 
 import pathlib
-from typing import Any
 
+from heterojax.report import blocks
 from heterojax.run import run_folder
+from heterojax.studies import settings as settings_lib
+from heterojax.studies.pages import common
+from heterojax.studies.sample_size.pages import audits
+from heterojax.studies.sample_size.pages import choice_tables
+from heterojax.studies.sample_size.pages import distances
 from heterojax.studies.sample_size.pages import figures
 from heterojax.studies.sample_size.pages import page
+from heterojax.studies.sample_size.pages import relation
 from heterojax.studies.sample_size.pages import tables
+from heterojax.studies.sample_size.records import Results
 
 
-def write(folder: pathlib.Path, results: dict[str, Any]) -> None:
+def written(results: Results) -> list[blocks.Table]:
+  """The tables that have a file."""
+  made = [
+    tables.figure2_metric_per_cluster(results),
+    tables.figure3_cluster_sizes(results),
+    tables.figure4_cv(results),
+    relation.figure5_cv_vs_metric(results),
+    distances.table1(results),
+    distances.table2(results),
+    tables.folds(results),
+    tables.clusters(results),
+    choice_tables.validity(results),
+    audits.shortcuts(results),
+  ]
+  if (fuzzifiers := choice_tables.fuzzifiers(results)).rows:
+    made.append(fuzzifiers)
+  if (components := choice_tables.components(results)).rows:
+    made.append(components)
+  return made
+
+
+def write(folder: pathlib.Path, results: Results, view: object) -> None:
   """Writes `tables/`, `figures/` and, last, `report.html`.
 
   Args:
     folder: the run folder; `manifest.csv` and `config.json` are read from it
       where they are there.
-    results: `results.json`.
+    results: of the study.
+    view: nothing; the figures are of the results alone.
   """
-  for name, text in tables.files(results).items():
-    run_folder.write_atomically(folder / 'tables' / name, text)
+  del view
+  for table in written(results):
+    path = folder / 'tables' / f'{table.name}.csv'
+    run_folder.write_atomically(path, table.csv())
   drawn = figures.draw(results)
   for name, content in drawn.items():
     run_folder.write_atomically(folder / 'figures' / name, content)
-  html = page.render(folder, results, drawn)
+  config = common.config(folder)
+  settings = settings_lib.from_dict(config) if config else None
+  made = page.page(results, settings, common.manifest(folder))
   # A file name may hold bytes that are no text.
   run_folder.write_atomically(
-    folder / 'report.html', html.encode('utf-8', 'replace')
+    folder / 'report.html', blocks.html(made, drawn).encode('utf-8', 'replace')
   )

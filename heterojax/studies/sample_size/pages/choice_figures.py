@@ -1,15 +1,16 @@
 """What the clustering was chosen by: validity indices, number of components."""
 
-from typing import Any
-
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 import numpy as np
 
+from heterojax.records import codec
 from heterojax.report import drawing
-from heterojax.report import formatting
 from heterojax.studies import choosing
 from heterojax.studies.sample_size.pages import values
+from heterojax.studies.sample_size.records import ByComponents
+from heterojax.studies.sample_size.records import Results
 
 _INDICES = {
   'inertia': 'Inertia: look for the elbow',
@@ -25,23 +26,24 @@ _LOOKS = {
 _COLUMNS = 2
 
 
-def validity(results: dict[str, Any]) -> Figure:
+def validity(results: Results) -> Figure:
   """Four indices over the number of clusters, for each algorithm."""
-  rows = values.validity_rows(results)
+  rows = results.validity.rows
   figure = Figure((drawing.WIDTH, 4.9), layout='constrained')
   panels = figure.subplots(2, 2, sharex=True)
-  chosen = results['cluster']
-  methods = [m for m in _LOOKS if any(row['method'] == m for row in rows)]
-  for axes, (name, title) in zip(panels.flat, _INDICES.items()):
-    axes.axvline(chosen['k'], color=drawing.GRAY, lw=7, alpha=0.25)
+  chosen = results.cluster
+  methods = [m for m in _LOOKS if any(row.method == m for row in rows)]
+  for axes, (name, title) in zip(panels.flat, _INDICES.items(), strict=True):
+    axes.axvline(chosen.k, color=drawing.GRAY, lw=7, alpha=0.25)
     for method in methods:
       own = sorted(
-        (row['k'], row[name])
+        (row.k, value)
         for row in rows
-        if row['method'] == method and row[name] is not None
+        if row.method == method
+        and (value := codec.known(row.indices[name])) is not None
       )
       colour, marker = _LOOKS[method]
-      used = method == chosen['method']
+      used = method == chosen.method
       axes.plot(
         *np.array(own, float).reshape(-1, 2).T,
         color=colour,
@@ -53,7 +55,7 @@ def validity(results: dict[str, Any]) -> Figure:
     axes.set_title(title, fontweight='normal')
     axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_xticks(sorted({row['k'] for row in rows}))
+    axes.set_xticks(sorted({row.k for row in rows}))
   for axes in panels[-1]:
     axes.set_xlabel('Number of clusters')
   handles = [
@@ -63,9 +65,9 @@ def validity(results: dict[str, Any]) -> Figure:
       color=_LOOKS[method][0],
       marker=_LOOKS[method][1],
       ms=5,
-      lw=2 if method == chosen['method'] else 1.1,
-      mfc=_LOOKS[method][0] if method == chosen['method'] else 'white',
-      label=_name(method, chosen['method']),
+      lw=2 if method == chosen.method else 1.1,
+      mfc=_LOOKS[method][0] if method == chosen.method else 'white',
+      label=_name(method, chosen.method),
     )
     for method in methods
   ]
@@ -81,24 +83,23 @@ def _name(method: str, chosen: str) -> str:
   return f'{text} (this run)' if method == chosen else text
 
 
-def cv_by_components(results: dict[str, Any]) -> Figure:
+def cv_by_components(results: Results) -> Figure:
   """The CV in every number of components, and which of them was taken."""
   sizes = [
     size
-    for size in values.smallest_first(results)
-    if any(fold['cv_by_components'] for fold in size['folds'])
+    for size in results.by_size
+    if any(codec.known(fold.cv_by_components) for fold in size.folds)
   ]
   rows = -(-len(sizes) // _COLUMNS)
   columns = min(len(sizes), _COLUMNS)
   figure = Figure((drawing.WIDTH, 0.6 + 2.3 * rows), layout='constrained')
   grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-  for axes, size in zip(grid.flat, sizes):
-    for number, fold in enumerate(size['folds']):
-      if own := fold['cv_by_components']:
+  for axes, size in zip(grid.flat, sizes, strict=False):
+    for number, fold in enumerate(size.folds):
+      if own := codec.known(fold.cv_by_components):
         _fold(axes, number, own)
     axes.set_title(
-      f'{values.of_size(size["n"])}, {values.tested(size)} test'
-      f' {formatting.unit(results)}s'
+      f'{values.of_size(size.n)}, {values.tested(size)} test {results.unit}s'
     )
     axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -108,7 +109,7 @@ def cv_by_components(results: dict[str, Any]) -> Figure:
     axes.set_xlabel('Number of components')
   for axes in grid[:, 0]:
     axes.set_ylabel('CV, percent')
-  folds = max(len(size['folds']) for size in sizes)
+  folds = max(len(size.folds) for size in sizes)
   handles = [
     Line2D([], [], color=drawing.colour(t), lw=1.4, label=f'fold {t}')
     for t in range(folds)
@@ -133,17 +134,12 @@ def cv_by_components(results: dict[str, Any]) -> Figure:
   return figure
 
 
-def _fold(axes: Any, number: int, own: dict[str, Any]) -> None:
+def _fold(axes: Axes, number: int, own: ByComponents) -> None:
   colour = drawing.colour(number)
-  cv = 100 * np.array(own['cv_minus_one'], float)
-  axes.plot(own['n_components'], cv, color=colour, lw=1.1)
-  if own['mode'] is not None:
-    axes.axhline(100 * own['mode'], color=colour, lw=0.8, ls='--', alpha=0.7)
+  cv = 100 * np.array(own.cv_minus_one.value, float)
+  axes.plot(own.n_components, cv, color=colour, lw=1.1)
+  if (mode := codec.known(own.mode)) is not None:
+    axes.axhline(100 * mode, color=colour, lw=0.8, ls='--', alpha=0.7)
     axes.plot(
-      [own['chosen']],
-      [100 * own['mode']],
-      'D',
-      color=colour,
-      ms=6,
-      mec=drawing.INK,
+      [own.chosen], [100 * mode], 'D', color=colour, ms=6, mec=drawing.INK
     )

@@ -1,15 +1,14 @@
 """Where a sample-size study is not simply the paper's."""
 
-from typing import Any
-
 from heterojax.report import formatting
-from heterojax.report.formatting import unit
+from heterojax.report.terms import INFERRED
+from heterojax.report.terms import KERAS
+from heterojax.report.terms import OUR_CHOICE
 from heterojax.studies import choosing
-from heterojax.studies.retraining.pages import methods as shared
-from heterojax.studies.retraining.pages.deviations import INFERRED
-from heterojax.studies.retraining.pages.deviations import KERAS
-from heterojax.studies.retraining.pages.deviations import OUR_CHOICE
+from heterojax.studies.pages import network as networks
 from heterojax.studies.sample_size.pages import methods
+from heterojax.studies.sample_size.records import Results
+from heterojax.studies.settings import Settings
 
 # Of the paper: section 3.
 _NETWORKS = {
@@ -23,19 +22,19 @@ _FUZZIFIER = 2
 _Notes = list[tuple[str, str]]
 
 
-def not_in_the_paper(results: dict[str, Any], config: dict[str, Any]) -> _Notes:
+def not_in_the_paper(results: Results, settings: Settings | None) -> _Notes:
   """Marks and statements: where this run is not simply the paper."""
   return [
     *_network(results),
     *_top_model(results),
-    *_design(results, config),
+    *_design(results, settings),
     *_clustering(results),
     *_measure(results),
   ]
 
 
-def _network(results: dict[str, Any]) -> _Notes:
-  if formatting.given(results):
+def _network(results: Results) -> _Notes:
+  if results.backbone.given:
     return [
       (
         OUR_CHOICE,
@@ -44,11 +43,12 @@ def _network(results: dict[str, Any]) -> _Notes:
       )
     ]
   notes = []
-  name, printed = _NETWORKS[results['task']]
-  if results['backbone']['name'] != name:
+  name, printed = _NETWORKS[results.task]
+  if results.backbone.name != name:
     notes.append((
       OUR_CHOICE,
-      f'The network is {shared.network(results)}; the paper used {printed}.',
+      f'The network is {networks.title(results.backbone)}; the paper used'
+      f' {printed}.',
     ))
   if not methods.trained(results):
     notes.append((
@@ -57,7 +57,7 @@ def _network(results: dict[str, Any]) -> _Notes:
       ' of each size; in the paper “both the back and top model need to be'
       ' trained”.',
     ))
-  if results['backbone']['feature'] == 'avg':
+  if results.backbone.feature == 'avg':
     notes.append((
       OUR_CHOICE,
       'Features are the mean of the last feature map over the image; the'
@@ -66,17 +66,17 @@ def _network(results: dict[str, Any]) -> _Notes:
   return notes
 
 
-def _top_model(results: dict[str, Any]) -> _Notes:
-  if methods.predictions_given(results):
+def _top_model(results: Results) -> _Notes:
+  if results.predictions_given:
     return []
   notes = []
-  if results['task'] == 'regression':
+  if results.task == 'regression':
     notes.append((
       OUR_CHOICE,
       'The widths of the four layers of the top model: the paper gives their'
       ' number.',
     ))
-  if methods.peeks(results):
+  if results.peeks:
     notes.append((
       INFERRED,
       'Early stopping looks at the test set, because the paper names no third'
@@ -92,21 +92,21 @@ def _top_model(results: dict[str, Any]) -> _Notes:
   notes.append((
     KERAS,
     'Where the paper is silent about training: initial weights, optimiser,'
-    f' epochs, the order of {unit(results)}s and the moment of early'
+    f' epochs, the order of {results.unit}s and the moment of early'
     ' stopping.',
   ))
   return notes
 
 
-def _design(results: dict[str, Any], config: dict[str, Any]) -> _Notes:
+def _design(results: Results, settings: Settings | None) -> _Notes:
   notes = []
-  if 'nested' in config and not config.get('data', {}).get('files'):
-    how = 'holds the smaller ones' if config['nested'] else 'is drawn anew'
+  if settings and not settings.data.files:
+    how = 'holds the smaller ones' if settings.nested else 'is drawn anew'
     notes.append((
       OUR_CHOICE,
       f'Each size {how}, drawn by the seed; the paper does not say.',
     ))
-  if results['protocol'] == 'clean':
+  if results.protocol == 'clean':
     notes.append((
       OUR_CHOICE,
       'No known patient or group is in two folds; the paper names none.',
@@ -123,17 +123,16 @@ def _design(results: dict[str, Any], config: dict[str, Any]) -> _Notes:
   return notes
 
 
-def _clustering(results: dict[str, Any]) -> _Notes:
-  c, r = results['cluster'], results['reduction']
+def _clustering(results: Results) -> _Notes:
+  c, r = results.cluster, results.reduction
   notes = []
-  if c['method'] == 'fuzzy':
+  if c.method == 'fuzzy':
     source = 'its laboratory’s later code has 2'
-    mark = INFERRED if c['fuzzifier'] == _FUZZIFIER else OUR_CHOICE
+    mark = INFERRED if c.fuzzifier == _FUZZIFIER else OUR_CHOICE
     notes += [
       (
         mark,
-        f'The fuzzifier is {c["fuzzifier"]:g}; the paper gives none and'
-        f' {source}.',
+        f'The fuzzifier is {c.fuzzifier:g}; the paper gives none and {source}.',
       ),
       (
         INFERRED,
@@ -143,39 +142,39 @@ def _clustering(results: dict[str, Any]) -> _Notes:
   else:
     notes.append((
       OUR_CHOICE,
-      f'Clusters are of {choosing.METHODS[c["method"]]}; the paper chose fuzzy'
+      f'Clusters are of {choosing.METHODS[c.method]}; the paper chose fuzzy'
       ' K-means.',
     ))
-  if c['k'] != _K:
-    notes.append((OUR_CHOICE, f'k = {c["k"]}; the paper chose {_K}.'))
-  if r['method'] == 'none':
+  if c.k != _K:
+    notes.append((OUR_CHOICE, f'k = {c.k}; the paper chose {_K}.'))
+  if r.method == 'none':
     notes.append((
       OUR_CHOICE,
       'Nothing was reduced; the paper clustered 10 principal components.',
     ))
-  elif r['rule'] == 'minimum_mode_cv':
+  elif r.rule == 'minimum_mode_cv':
     notes.append((
       OUR_CHOICE,
       'The number of components is the minimum mode CV, a later rule of the'
       f' paper’s laboratory; the paper had {_COMPONENTS}.',
     ))
-  elif r['rule'] != 'fixed' or r['n_components'] != _COMPONENTS:
+  elif r.rule != 'fixed' or r.n_components != _COMPONENTS:
     notes.append((
       OUR_CHOICE,
       f'The number of components is not the paper’s {_COMPONENTS}.',
     ))
-  if c['trainings'] != _TRAININGS:
+  if c.trainings != _TRAININGS:
     notes.append((
       OUR_CHOICE,
-      f'The clustering was trained {c["trainings"]} times per fold, not'
+      f'The clustering was trained {c.trainings} times per fold, not'
       f' {_TRAININGS} times.',
     ))
   notes += [
     (
       INFERRED,
       'Components and clusters are fitted on the training'
-      f' {unit(results)}s, and test {unit(results)}s are assigned to them; the paper does not'
-      ' say.',
+      f' {results.unit}s, and test {results.unit}s are assigned to them; the'
+      ' paper does not say.',
     ),
     (
       OUR_CHOICE,
@@ -186,7 +185,7 @@ def _clustering(results: dict[str, Any]) -> _Notes:
   return notes
 
 
-def _measure(results: dict[str, Any]) -> _Notes:
+def _measure(results: Results) -> _Notes:
   notes = [
     (
       INFERRED,
@@ -201,7 +200,7 @@ def _measure(results: dict[str, Any]) -> _Notes:
     ),
     (
       OUR_CHOICE,
-      f'A cluster without test {unit(results)}s is left out of the CV and'
+      f'A cluster without test {results.unit}s is left out of the CV and'
       ' listed; the laboratory’s later code counts it as −1.',
     ),
     (
@@ -209,7 +208,7 @@ def _measure(results: dict[str, Any]) -> _Notes:
       'What chance alone gives and the corrected CV are not in the paper.',
     ),
   ]
-  if results['metric'] == 'one_minus_nrmse':
+  if results.metric == 'one_minus_nrmse':
     notes.insert(
       0,
       (

@@ -1,25 +1,27 @@
-"""Figures 2 to 5 of Mendez 2019, from `results.json`.
+"""Figures 2 to 5 of Mendez 2019, from the results.
 
 Sizes stand side by side at equal steps, as in the paper, so that any list of
 sizes can be read; each is drawn with its number of images.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 import numpy as np
 
+from heterojax.records import codec
+from heterojax.records.codec import Estimate
 from heterojax.report import drawing
 from heterojax.report import formatting
 from heterojax.stats import heterogeneity
 from heterojax.stats import inference as statistics
 from heterojax.studies.sample_size.pages import choice_figures
+from heterojax.studies.sample_size.pages import choice_tables
 from heterojax.studies.sample_size.pages import labels
-from heterojax.studies.sample_size.pages import tables
 from heterojax.studies.sample_size.pages import values
+from heterojax.studies.sample_size.records import Results
 
 # Of the CV, of what chance gives, and of a text about it.
 RAW, CHANCE, CHANCE_TEXT = '#0072B2', '#E69F00', '#8f6200'
@@ -29,23 +31,25 @@ _ZONES = ('#ffffff', '#f8f8f8', '#f2f2f2', '#ebebeb', '#e3e3e3')
 _MAX_NUMBERS = 44
 
 
-def figure2_metric_per_cluster(results: dict[str, Any]) -> Figure:
+def figure2_metric_per_cluster(results: Results) -> Figure:
   """Figure 2: the metric of each cluster over sizes, and of all images."""
-  sizes, unit = values.smallest_first(results), formatting.unit(results)
+  sizes, unit = results.by_size, results.unit
   figure = Figure((drawing.WIDTH, 4.6), layout='constrained')
   axes = figure.subplots()
   at = range(len(sizes))
   ends = []
-  for c in range(values.k_of(results)):
-    line = _numbers([size['cluster_metric_mean'][c] for size in sizes])
+  for c in range(results.cluster.k):
+    line = np.array(
+      [size.cluster_metric_mean.value[c] for size in sizes], float
+    )
     axes.plot(at, line, '-o', color=drawing.colour(c), ms=4, lw=1.2)
     ends.append((line, f'cluster {c}', drawing.colour(c)))
-  whole = _numbers([size['metric_mean'] for size in sizes])
+  whole = _numbers([size.metric_mean for size in sizes])
   axes.plot(at, whole, '-D', color=drawing.INK, ms=6, lw=2.4)
   ends.append((whole, f'all test {unit}s', drawing.INK))
-  baseline = _numbers([size['baseline'] for size in sizes])
+  baseline = _numbers([size.baseline for size in sizes])
   axes.plot(at, baseline, '--', color=drawing.GRAY, lw=1.4, marker='_', ms=12)
-  name = values.BASELINES[results['metric']].replace(' with', '\nwith')
+  name = values.BASELINES[results.metric].replace(' with', '\nwith')
   ends.append((baseline, name, '#666666'))
   labels.size_axis(axes, sizes, room=0.3)
   axes.set_ylabel(formatting.capital(values.metric(results)))
@@ -56,23 +60,23 @@ def figure2_metric_per_cluster(results: dict[str, Any]) -> Figure:
   return figure
 
 
-def _numbers(found: Sequence[float | None]) -> np.ndarray:
+def _numbers(estimates: Sequence[Estimate]) -> np.ndarray:
   """`[S]`, NaN for what cannot be estimated."""
-  return np.array(found, float)
+  return np.array([codec.known(value) for value in estimates], float)
 
 
-def figure3_cluster_sizes(results: dict[str, Any]) -> Figure:
+def figure3_cluster_sizes(results: Results) -> Figure:
   """Figure 3: how many of the images each cluster has."""
-  sizes, k = values.smallest_first(results), values.k_of(results)
+  sizes, k = results.by_size, results.cluster.k
   figure = Figure((drawing.WIDTH, 3.2), layout='constrained')
   axes = figure.subplots()
   bar = 0.84 / k
   numbers = k * len(sizes) <= _MAX_NUMBERS
   for c in range(k):
     at = np.arange(len(sizes)) + (c - (k - 1) / 2) * bar
-    shares = 100 * np.array([size['cluster_size_mean'][c] for size in sizes])
+    shares = 100 * np.array([size.cluster_size_mean[c] for size in sizes])
     axes.bar(at, shares, 0.9 * bar, color=drawing.colour(c))
-    for x, share in zip(at, shares) if numbers else ():
+    for x, share in zip(at, shares, strict=True) if numbers else ():
       axes.annotate(
         f'{share:.0f}',
         (x, share),
@@ -85,14 +89,14 @@ def figure3_cluster_sizes(results: dict[str, Any]) -> Figure:
       )
   axes.axhline(100 / k, color=drawing.INK, lw=0.9, ls=(0, (4, 3)), zorder=0.5)
   axes.set_xlim(-0.5, len(sizes) - 0.5)
-  folds = [formatting.counted(len(size['folds']), 'fold') for size in sizes]
+  folds = [formatting.counted(len(size.folds), 'fold') for size in sizes]
   texts = [
-    f'{values.of_size(size["n"])}, {number}'
-    for size, number in zip(sizes, folds)
+    f'{values.of_size(size.n)}, {number}'
+    for size, number in zip(sizes, folds, strict=True)
   ]
   axes.set_xticks(range(len(sizes)), texts)
   axes.tick_params(axis='x', length=0, labelsize=labels.tick_size(sizes))
-  axes.set_ylabel(f'Share of the {formatting.unit(results)}s, percent')
+  axes.set_ylabel(f'Share of the {results.unit}s, percent')
   axes.margins(y=0.12)
   figure.legend(
     handles=[
@@ -106,35 +110,37 @@ def figure3_cluster_sizes(results: dict[str, Any]) -> Figure:
   return figure
 
 
-def figure4_cv(results: dict[str, Any]) -> Figure:
+def figure4_cv(results: Results) -> Figure:
   """Figure 4: the CV over sizes, with what chance alone gives."""
-  sizes = values.smallest_first(results)
+  sizes = results.by_size
   figure = Figure((drawing.WIDTH, 4.8), layout='constrained')
   axes = figure.subplots()
   at = np.arange(len(sizes))
   lines = {
-    name: 100 * _numbers([size[name] for size in sizes])
-    for name in ('mean_of_cvs', 'cv_expected', 'cv_corrected')
+    'cv': 100 * _numbers([size.mean_of_cvs for size in sizes]),
+    'expected': 100 * _numbers([size.cv_expected for size in sizes]),
+    'corrected': 100 * _numbers([size.cv_corrected for size in sizes]),
   }
-  bands = [values.interval(size, 'cv_band') for size in sizes]
+  bands = [codec.known(size.cv_band) for size in sizes]
   low, high = 100 * np.array([b or (np.nan, np.nan) for b in bands]).T
   axes.fill_between(at, low, high, color=CHANCE, alpha=0.25, lw=0)
   # A size between two without a band has no area of its own.
   axes.vlines(at, low, high, color=CHANCE, alpha=0.45, lw=9)
-  for x, size in zip(at, sizes):
-    found = [100 * f['cv'] for f in size['folds'] if f['cv'] is not None]
-    axes.plot([x] * len(found), found, 'o', color=RAW, ms=3.5, alpha=0.35)
-  axes.plot(at, lines['cv_expected'], ':_', color=CHANCE_TEXT, lw=1.4, ms=14)
+  for x, size in zip(at, sizes, strict=True):
+    cvs = 100 * _numbers([fold.cv for fold in size.folds])
+    cvs = cvs[np.isfinite(cvs)]
+    axes.plot([x] * len(cvs), cvs, 'o', color=RAW, ms=3.5, alpha=0.35)
+  axes.plot(at, lines['expected'], ':_', color=CHANCE_TEXT, lw=1.4, ms=14)
   axes.plot(
     at,
-    lines['cv_corrected'],
+    lines['corrected'],
     '--s',
     color=drawing.INK,
     lw=1.2,
     ms=5,
     mfc='white',
   )
-  axes.plot(at, lines['mean_of_cvs'], '-D', color=RAW, lw=2.2, ms=6)
+  axes.plot(at, lines['cv'], '-D', color=RAW, lw=2.2, ms=6)
   known = np.concatenate([*lines.values(), high])
   known = known[np.isfinite(known)]
   top = 1.12 * max(known, default=0) or 1
@@ -145,13 +151,13 @@ def figure4_cv(results: dict[str, Any]) -> Figure:
   labels.name_ends(
     axes,
     [
-      (lines['mean_of_cvs'], 'CV, mean of the folds (dots)', RAW),
+      (lines['cv'], 'CV, mean of the folds (dots)', RAW),
       (
-        lines['cv_expected'],
+        lines['expected'],
         'expected by chance alone\n(shaded: its 95% band)',
         CHANCE_TEXT,
       ),
-      (lines['cv_corrected'], 'corrected for chance', drawing.INK),
+      (lines['corrected'], 'corrected for chance', drawing.INK),
     ],
   )
   return figure
@@ -163,7 +169,7 @@ def _zones(axes: Axes) -> None:
   starts = [0.0, *(100 * end for end in heterogeneity.BANDS.values())]
   names = [*heterogeneity.BANDS, heterogeneity.band(np.inf)]
   for start, end, name, shade in zip(
-    starts, [*starts[1:], np.inf], names, _ZONES
+    starts, [*starts[1:], np.inf], names, _ZONES, strict=True
   ):
     end = min(end, top)
     if start >= end:
@@ -185,49 +191,46 @@ def _zones(axes: Axes) -> None:
       )
 
 
-def figure5_cv_vs_metric(results: dict[str, Any]) -> Figure:
+def figure5_cv_vs_metric(results: Results) -> Figure:
   """Figure 5: the metric over the CV, one point per size."""
-  found = results['cv_vs_metric']
-  known = [
-    size
-    for size in values.smallest_first(results)
-    if None not in (size['mean_of_cvs'], size['metric_mean'])
-  ]
-  cv = np.array([size['mean_of_cvs'] for size in known])
-  metric = np.array([size['metric_mean'] for size in known])
+  found, sizes = results.cv_vs_metric, results.by_size
+  cv = _numbers([size.mean_of_cvs for size in sizes])
+  metric = _numbers([size.metric_mean for size in sizes])
+  both = np.isfinite(cv) & np.isfinite(metric)
+  cv, metric = cv[both], metric[both]
   figure = Figure((drawing.WIDTH, 4.2), layout='constrained')
   axes = figure.subplots()
   line: list[tuple[float, float]] = []
-  if found['fit'] is not None:
-    line = _fit(axes, cv, metric, found['fit'])
+  if fit := codec.known(found.fit):
+    line = _fit(axes, cv, metric, fit)
   axes.plot(100 * cv, metric, 'D', color=RAW, ms=7)
   axes.margins(x=0.15)
   axes.set_xlabel('Coefficient of variation over clusters, percent')
-  whole = f'of all test {formatting.unit(results)}s'
+  whole = f'of all test {results.unit}s'
   axes.set_ylabel(f'{formatting.capital(values.metric(results))} {whole}')
   axes.grid(True, color=drawing.PALE, linewidth=0.8)
   axes.set_axisbelow(True)
-  number = formatting.counted(len(known), 'size')
+  number = formatting.counted(len(cv), 'size')
   text = 'not estimable'
-  if found['pearson'] is not None:
-    text = f'{found["pearson"]:.2f}'.replace('-', '−')
+  if (pearson := codec.known(found.pearson)) is not None:
+    text = values.two(pearson)
   axes.set_title(f'Pearson {text} ({number})')
-  if len(known):
+  if len(cv):
     low, high = metric.min(), metric.max()
     room = 0.35 * (high - low) or 0.05
     axes.set_ylim(low - room, high + room)
   figure.draw_without_rendering()
   drawing.label_points(
     axes,
-    list(zip(100 * cv, metric)),
-    [values.of_size(size['n']) for size in known],
+    list(zip(100 * cv, metric, strict=True)),
+    [values.of_size(size.n) for size in np.array(sizes, object)[both]],
     line,
   )
   return figure
 
 
 def _fit(
-  axes: Axes, cv: np.ndarray, metric: np.ndarray, fit: dict[str, float]
+  axes: Axes, cv: np.ndarray, metric: np.ndarray, fit: heterogeneity.Fit
 ) -> list[tuple[float, float]]:
   """The line, and where 95 % of new sizes would lie if it were right."""
   line = statistics.fit_line(cv, metric)
@@ -235,12 +238,12 @@ def _fit(
   x = np.linspace(max(cv.min() - room, 0), cv.max() + room, 80)
   ends = np.array([statistics.predict(line, float(v))[1] for v in x]).T
   axes.fill_between(100 * x, *ends, color=CHANCE, alpha=0.2, lw=0)
-  y = fit['intercept'] + fit['slope'] * x
+  y = fit.intercept + fit.slope * x
   axes.plot(100 * x, y, color=drawing.INK, lw=1.2)
-  return list(zip(100 * x, y))
+  return list(zip(100 * x, y, strict=True))
 
 
-def draw(results: dict[str, Any]) -> dict[str, bytes]:
+def draw(results: Results) -> dict[str, bytes]:
   """File name to content: each figure as PNG and as SVG."""
   functions = [
     figure2_metric_per_cluster,
@@ -249,7 +252,7 @@ def draw(results: dict[str, Any]) -> dict[str, bytes]:
     figure5_cv_vs_metric,
     choice_figures.validity,
   ]
-  if tables.has_components(results):
+  if choice_tables.has_components(results):
     functions.append(choice_figures.cv_by_components)
   with drawing.style():
     drawn = {function.__name__: function(results) for function in functions}

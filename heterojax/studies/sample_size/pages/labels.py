@@ -8,9 +8,10 @@ import numpy as np
 
 from heterojax.report import drawing
 from heterojax.studies.sample_size.pages import values
+from heterojax.studies.sample_size.records import Size
 
 
-def size_axis(axes: Axes, sizes: Sequence[dict[str, Any]], room: float) -> None:
+def size_axis(axes: Axes, sizes: Sequence[Size], room: float) -> None:
   """One place per size, named by its numbers of images.
 
   Args:
@@ -24,14 +25,14 @@ def size_axis(axes: Axes, sizes: Sequence[dict[str, Any]], room: float) -> None:
   texts = []
   for size in sizes:
     texts.append(
-      f'{values.of_size(size["n"])}\n{values.tested(size)} test\n'
+      f'{values.of_size(size.n)}\n{values.tested(size)} test\n'
       f'{values.tested_per_cluster(size)} per cluster'
     )
   axes.set_xticks(range(len(sizes)), texts)
   axes.tick_params(axis='x', length=0, labelsize=tick_size(sizes))
 
 
-def tick_size(sizes: Sequence[dict[str, Any]]) -> float:
+def tick_size(sizes: Sequence[Size]) -> float:
   """Of letters that leave the names of all sizes apart."""
   return min(8.5, max(42 / len(sizes), 5))
 
@@ -57,7 +58,9 @@ def name_ends(axes: Axes, ends: Sequence[tuple[np.ndarray, str, Any]]) -> None:
     heights.append(per_line * (1 + text.count('\n')))
   placed = apart(np.array(wanted), np.array(heights))
   right = max(len(line) for line, _, _ in named) - 1
-  for (line, text, colour), want, place in zip(named, wanted, placed):
+  for (line, text, colour), want, place in zip(
+    named, wanted, placed, strict=True
+  ):
     start = np.flatnonzero(np.isfinite(line))[-1]
     axes.annotate(
       text,

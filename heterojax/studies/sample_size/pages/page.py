@@ -1,68 +1,369 @@
-"""`report.html` of a sample-size study: one file that needs nothing else."""
+"""`report.html` of a sample-size study, section by section."""
 
-import pathlib
-from typing import Any
+from collections.abc import Sequence
 
+from markupsafe import Markup
+
+from heterojax.records import codec
 from heterojax.report import formatting
-from heterojax.report import parts
-from heterojax.report import templates
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Figure
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Items
+from heterojax.report.blocks import Page
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Section
+from heterojax.report.blocks import Text
 from heterojax.studies import choosing
-from heterojax.studies.retraining.pages import methods as shared
+from heterojax.studies.pages import common
+from heterojax.studies.pages import network
+from heterojax.studies.sample_size.pages import audits
+from heterojax.studies.sample_size.pages import choice_tables
 from heterojax.studies.sample_size.pages import deviations
 from heterojax.studies.sample_size.pages import distances
 from heterojax.studies.sample_size.pages import methods
+from heterojax.studies.sample_size.pages import relation
 from heterojax.studies.sample_size.pages import tables
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.pages import wording
+from heterojax.studies.sample_size.records import Results
+from heterojax.studies.settings import Settings
 
 
-def render(
-  folder: pathlib.Path, results: dict[str, Any], drawn: dict[str, bytes]
-) -> str:
+def page(
+  results: Results, settings: Settings | None, manifest: common.Rows
+) -> Page:
   """The report.
 
   Args:
-    folder: the run folder; `manifest.csv` and `config.json` are read from it
-      where they are there.
-    results: `results.json`.
-    drawn: file name to content of the figures.
+    results: of the study.
+    settings: of the study; None where they are not known.
+    manifest: rows of `manifest.csv`; none without one.
 
   Returns:
     The page.
   """
-  filters = parts.FILTERS | {
-    'fraction': values.fraction,
-    'percent': values.percent,
-    'whole': values.whole,
-    'short': values.short,
-    'two': lambda value: f'{value:.2f}'.replace('-', '−'),
-  }
-  config = parts.config(folder)
-  d = results['dataset']
-  labels = ()
-  if results['task'] == 'classification':
-    labels = (d['positive'], d['negative'])
-  return templates.load('sample_size.html', filters).render(
-    **parts.common(folder, results, labels),
-    sizes=values.smallest_first(results),
-    published=values.published_sizes(results),
-    k=values.k_of(results),
-    metric=values.metric(results),
-    baseline=values.BASELINES[results['metric']],
-    peeks=methods.peeks(results),
-    validated=methods.validated(results),
-    network=shared.network(results),
-    findings=wording.findings(results) + results['findings'],
-    counted=formatting.counted,
-    values=values,
-    tables=tables,
-    distances=distances,
-    words=wording,
-    algorithms=choosing.METHODS,
-    reading=choosing.reading(values.validity_rows(results)),
-    methods=methods,
-    settings=methods.settings(results, config),
-    deviations=deviations.not_in_the_paper(results, config),
-    paragraph=methods.paragraph(results, config),
-    figure=lambda name: parts.data_uri(drawn[f'{name}.svg'], 'svg'),
+  title = f'Heterogeneity of {results.dataset.name} over sample sizes'
+  if results.classes:
+    title += ': {} against {}'.format(*results.classes)
+  sections = [
+    _found(results),
+    _sizes(results),
+    _clusters(results),
+    _cluster_sizes(results),
+    _relation(results),
+    _distances(results),
+    _stability(results),
+  ]
+  if choice_tables.has_components(results):
+    sections.append(_components(results))
+  return Page(
+    title,
+    f'Does a CNN do equally well on all kinds of {results.unit}s, and does that'
+    ' change as the data set grows?',
+    _facts(results),
+    [
+      *sections,
+      _validity(results),
+      _data(results, manifest),
+      audits.section(results),
+      common.how(
+        methods.rows(results, settings),
+        deviations.not_in_the_paper(results, settings),
+        methods.paragraph(results, settings),
+        methods.CITATION,
+        methods.BIBTEX,
+      ),
+      common.limits(results.unit, _limits(results), results.peeks),
+      common.environment(results.environment, results.timings),
+    ],
   )
+
+
+def _facts(results: Results) -> list[tuple[str, Text]]:
+  sizes = [formatting.number(size.n) for size in results.by_size]
+  folds = methods.folds(results)
+  own = results.backbone
+  trained = 'trained' if methods.trained(results) else 'frozen'
+  return [
+    (f'{results.unit}s', formatting.number(results.dataset.n)),
+    ('size' if len(sizes) == 1 else 'sizes', ' · '.join(sizes)),
+    ('folds', str(folds) if folds > 1 else 'one split'),
+    (
+      'clusters',
+      f'{results.cluster.k}, {choosing.METHODS[results.cluster.method]}',
+    ),
+    ('features', f'given, {own.dim:,} numbers')
+    if own.given
+    else ('network', f'{network.title(own)}, {trained}'),
+    ('metric', values.metric(results)),
+    ('protocol', results.protocol),
+  ]
+
+
+def _found(results: Results) -> Section:
+  unit = results.unit
+  meaning = Markup(
+    'The <i>coefficient of variation</i> (CV) is the standard deviation of the'
+    ' {} over clusters of similar {}s, divided by its mean: 0% if the model'
+    ' does equally well on all of them.'
+  ).format(values.metric(results), unit)
+  if results.metric != 'accuracy':
+    meaning += (
+      ' NRMSE is the root mean squared error over the range of the targets of'
+      f' the test {unit}s: 1 − NRMSE is 1 where every prediction is right.'
+    )
+  sentences = [*wording.findings(results), *results.findings]
+  blocks: list[Block] = [
+    Paragraph(meaning, 'quiet'),
+    Items(sentences, 'findings'),
+  ]
+  if small := wording.small_tests(results):
+    warning = Markup('<strong>{}</strong> {}').format(*small)
+    blocks.append(Paragraph(warning, 'warning'))
+  return Section('What was found', blocks)
+
+
+def _sizes(results: Results) -> Section:
+  unit = results.unit
+  orders = (
+    '“CV, mean of folds”: the CV of each training of the clustering in each'
+    ' fold, averaged. “CV of mean metrics”: first the metric of each cluster is'
+    ' averaged over trainings and folds, then one CV is taken; chance cancels'
+    ' in part, so it is usually smaller, and the band is not for it. The paper'
+    ' does not say which it used.'
+  )
+  if codec.known(results.published):
+    orders += ' It prints its CVs in a figure only.'
+  return Section(
+    'Figure 4. Heterogeneity over sample sizes',
+    [
+      Figure(
+        'figure4_cv',
+        'The CV at each sample size with the band that chance alone gives; the'
+        ' numbers are in the table below.',
+        'Blue: the CV, mean of the folds. Shaded: the CVs that 95% of runs'
+        f' would have if {unit}s (those of a named patient together) were'
+        ' exchanged over the clusters at random, so that no cluster is harder'
+        ' than another. Squares: the CV corrected for that. The zones are the'
+        f' paper’s names for a CV. Test {unit}s: of a fold; of a cluster:'
+        ' smallest and largest.',
+      ),
+      tables.figure4_cv(results),
+      Paragraph(orders, 'quiet'),
+    ],
+  )
+
+
+def _clusters(results: Results) -> Section:
+  unit, baseline = results.unit, values.BASELINES[results.metric]
+  blocks: list[Block] = [
+    Figure(
+      'figure2_metric_per_cluster',
+      f'The metric of each cluster and of all test {unit}s at each sample size;'
+      ' the numbers are in the table below.',
+      'Means over folds and trainings of the clustering. Black: all test'
+      f' {unit}s. Dashed: {baseline}. Every size and fold has clusters of its'
+      ' own, numbered after those of the first with which they share most'
+      f' {unit}s.',
+    ),
+    tables.metric_per_cluster(results),
+  ]
+  if empty := wording.empty(results):
+    blocks += [
+      Heading(f'Clusters without test {unit}s'),
+      Paragraph('They are left out of the CV of that training.'),
+      Items(empty),
+    ]
+  blocks += [
+    Heading('Every fold'),
+    tables.folds(results),
+    tables.scores(results),
+  ]
+  metric = values.metric(results)
+  return Section(
+    f'Figure 2. The {metric} of each cluster over sample sizes', blocks
+  )
+
+
+def _cluster_sizes(results: Results) -> Section:
+  unit = results.unit
+  figure = Figure(
+    'figure3_cluster_sizes',
+    f'Share of the {unit}s that each cluster has at each sample size; the'
+    ' numbers are in figure3_cluster_sizes.csv.',
+    f'Share of all {unit}s of a fold, mean over trainings and folds. Dashed:'
+    f' {results.cluster.k} equal clusters. The paper takes similar sizes for a'
+    f' sign of a good clustering, few isolated {unit}s for a bad one.',
+  )
+  return Section('Figure 3. Cluster sizes', [figure])
+
+
+def _relation(results: Results) -> Section:
+  metric = values.metric(results)
+  fit = results.cv_vs_metric.fit
+  caption = 'One point is one size.'
+  below: list[Block] = [
+    Paragraph(f'A line and predictions are {values.why(fit)}.')
+  ]
+  if codec.known(fit):
+    caption += (
+      ' Line: least squares. Shaded: where 95% of new sizes would lie if the'
+      ' line were right and sizes independent; with so few points it may be'
+      ' wider than the figure.'
+    )
+    below = [
+      *relation.predictions(results),
+      Paragraph(
+        'An interval that leaves the range of the metric, or of a CV, says that'
+        ' these points do not allow the prediction.',
+        'quiet',
+      ),
+    ]
+  return Section(
+    f'Figure 5. CV and {metric}',
+    [
+      Paragraph(wording.correlation(results)),
+      Figure(
+        'figure5_cv_vs_metric',
+        f'The metric of all test {results.unit}s over the CV, one point per'
+        ' sample size.',
+        caption,
+      ),
+      *below,
+      Paragraph(
+        f'A small CV and a high {metric} go together for reasons of arithmetic'
+        ' as well: larger test sets lower the CV by themselves, and a metric'
+        ' near its maximum leaves clusters little room to differ.',
+        'note',
+      ),
+    ],
+  )
+
+
+def _distances(results: Results) -> Section:
+  published = codec.known(results.published)
+  text = Markup(
+    'Euclidean distances in the space that was clustered, over training {}s;'
+    ' means over trainings and folds. The unit is that of the features of this'
+    ' network.'
+  ).format(results.unit)
+  if published:
+    text += Markup(
+      ' <b>The numbers of clusters are arbitrary</b>, here and in the paper:'
+      ' cluster 0 here is not its cluster 0, and only ranges compare.'
+    )
+  blocks: list[Block] = [Paragraph(text)]
+  for kind in distances.KINDS:
+    blocks += [
+      Paragraph(wording.ranges(results, kind)),
+      distances.between(results, kind),
+    ]
+  blocks.append(distances.within(results))
+  if published:
+    blocks.append(Items(published.notes, 'quiet'))
+  return Section('Tables 1 and 2. Distances', blocks)
+
+
+def _stability(results: Results) -> Section:
+  blocks: list[Block] = [
+    Paragraph(wording.stability(results)),
+    choice_tables.jaccard(results),
+  ]
+  if (fuzzifiers := choice_tables.fuzzifiers(results)).rows:
+    blocks += [
+      Heading('Other fuzzifiers'),
+      Paragraph(
+        'The paper gives no fuzzifier. Near 1 fuzzy K-means is K-means; a large'
+        ' one draws the centroids together.'
+      ),
+      fuzzifiers,
+    ]
+  return Section('How stable the clusters are', blocks)
+
+
+def _components(results: Results) -> Section:
+  what = ''
+  if results.metric != 'accuracy':
+    what = ', and the CV is of the mean absolute error'
+  return Section(
+    'The number of components',
+    [
+      Paragraph(
+        '“Minimum mode CV”: the CV is taken in 1, 2, 3, … components and'
+        ' rounded to 4 decimals; the most frequent value is the mode, and the'
+        ' smallest number of components that has it is chosen. A cluster'
+        f' without test {results.unit}s counts as −1 here, as in the'
+        f' laboratory’s later code{what}; with such clusters left out, the CV'
+        ' can be another.'
+      ),
+      Figure(
+        'cv_by_components',
+        'The CV over the number of components, for each size and fold.',
+      ),
+      choice_tables.choice_of_components(results),
+    ],
+  )
+
+
+def _validity(results: Results) -> Section:
+  own = results.validity
+  return Section(
+    'Which algorithm, how many clusters',
+    [
+      Paragraph(
+        'How compact and how well apart clusters are, for three algorithms and'
+        f' 2 to {max(row.k for row in own.rows)} clusters, on the'
+        f' {formatting.number(own.n)} training {results.unit}s of a fold of the'
+        ' largest size. The indices often disagree, and none of them knows what'
+        ' is wanted of the clusters.'
+      ),
+      Items(own.reading),
+      Figure(
+        'validity',
+        'Inertia, silhouette, Calinski-Harabasz and Davies-Bouldin index over'
+        ' the number of clusters.',
+      ),
+      choice_tables.validity(results),
+    ],
+  )
+
+
+def _data(results: Results, manifest: common.Rows) -> Section:
+  text = f'{formatting.capital(methods.data(results))}.'
+  if results.split.named:
+    text += (
+      f' Which {results.unit} is in which fold is named by the data set itself.'
+    )
+  blocks: list[Block] = [Paragraph(text)]
+  if notes := results.dataset.notes:
+    blocks.append(Items(notes))
+  blocks += common.left_out(manifest, results.classes, results.unit)
+  return Section('Data', blocks)
+
+
+def _limits(results: Results) -> Sequence[Text]:
+  unit = results.unit
+  limits = [
+    f'The band of chance takes test {unit}s for independent where their patient'
+    ' or group is not named. If several are of one patient all the same, it is'
+    ' too narrow.'
+  ]
+  mix = 'range of targets'
+  if results.classes:
+    mix = 'mix of classes'
+    limits.append(
+      f'The band exchanges {unit}s of both classes. Where one class is harder'
+      ' than the other, clusters that hold different shares of it lie above the'
+      ' band without being harder for any other reason.'
+    )
+  more = f', and sizes may share {unit}s' if len(results.sizes) > 1 else ''
+  return [
+    *limits,
+    f'Folds share training {unit}s{more}: they are not independent repeats.',
+    'A CV inside its band is not the absence of heterogeneity; it is what these'
+    f' test {unit}s cannot tell from chance.',
+    f'The CV sees differences of the {values.metric(results)} only. A cluster'
+    f' may be hard because of its {unit}s, because of its {mix}, or because it'
+    ' is small; this report does not tell these apart.',
+  ]

@@ -1,326 +1,457 @@
-"""The tables of a sample-size study, from `results.json` alone.
+"""The tables of sizes, folds and clusters: Figures 2 to 4 in numbers.
 
-A value that cannot be estimated is an empty cell, and the column `reason` says
-why. What Mendez 2019 reports stands in rows of its own, `source` published.
+A value that cannot be estimated is an empty cell of the CSV file, and the
+column `reason` says why.
 """
 
-from typing import Any
+from typing import NamedTuple
 
+from markupsafe import Markup
+
+from heterojax.records import codec
+from heterojax.records.codec import Estimate
+from heterojax.report import blocks
 from heterojax.report import formatting
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
 from heterojax.stats import metrics
-from heterojax.studies.retraining.pages.tables import Table
-from heterojax.studies.sample_size.pages import distances
 from heterojax.studies.sample_size.pages import values
+from heterojax.studies.sample_size.pages.values import estimated
+from heterojax.studies.sample_size.records import Fold
+from heterojax.studies.sample_size.records import Results
+from heterojax.studies.sample_size.records import Size
 
-_CVS = ('cv_of_means', 'cv_expected', 'cv_corrected')
-_CV_COLUMNS = (*_CVS, 'cv_band_low', 'cv_band_high')
-_VALIDITY = ('inertia', 'silhouette', 'calinski_harabasz', 'davies_bouldin')
-_SCORES = {
-  'accuracy': metrics.METRICS,
-  'one_minus_nrmse': metrics.NORMALISED + metrics.ERRORS,
-}
-ERRORS = metrics.ERRORS
-# Of a task's metrics, as heads of columns.
-TITLES = {
-  'accuracy': 'Accuracy',
-  'auc': 'AUC',
-  'sensitivity': 'Sensitivity',
-  'specificity': 'Specificity',
-  'one_minus_nrmse': '1 − NRMSE',
-  'one_minus_nrmse_mean': '1 − NRMSE by mean',
-  'one_minus_nrmse_std': '1 − NRMSE by sd',
-  'rmse': 'RMSE',
-  'mean_absolute_error': 'Mean absolute error',
-}
+# Errors in the unit of the target, which may be of any size.
+_IN_UNITS = ('rmse', 'mean_absolute_error')
 
 
-def score_names(results: dict[str, Any]) -> tuple[str, ...]:
-  """All metrics of the task."""
-  return _SCORES[results['metric']]
+class FoldRow(NamedTuple):
+  """A fold and its size."""
+
+  size: Size
+  number: int
+  fold: Fold
+
+  @property
+  def n(self) -> str:
+    """The size, once for all its folds."""
+    return '' if self.number else formatting.number(self.size.n)
 
 
-def _cvs(described: dict[str, Any], cv: str) -> list[object]:
-  """The cells of a CV and `_CV_COLUMNS`."""
-  ends = values.interval(described, 'cv_band') or (None, None)
-  return [described[cv], *(described[name] for name in _CVS), *ends]
+class ClusterRow(NamedTuple):
+  """A cluster of a fold."""
+
+  size: Size
+  number: int
+  fold: Fold
+  cluster: int
 
 
-def _reason(described: dict[str, Any], *names: str) -> str:
-  return values.reasons(described, (*names, *_CVS, 'cv_band', 'adjusted_rand'))
-
-
-def figure4_cv(results: dict[str, Any]) -> Table:
-  """Figure 4: the CV of every size beside what chance alone gives."""
-  header = ['n', 'n_train', 'n_test', 'baseline', 'metric', 'mean_of_cvs']
-  header += [*_CV_COLUMNS, 'band', 'against_chance', 'sd_over_trainings']
-  rows = []
-  for size in values.smallest_first(results):
-    rows.append([
-      size['n'],
-      size['n_train'],
-      size['n_test'],
-      size['baseline'],
-      size['metric_mean'],
-      *_cvs(size, 'mean_of_cvs'),
-      size['band'],
-      values.position(size, 'mean_of_cvs'),
-      size['training_spread']['cv_std'],
-      size['adjusted_rand'],
-      _reason(size, 'baseline', 'metric_mean', 'mean_of_cvs'),
-    ])
-  return Table([*header, 'adjusted_rand', 'reason'], rows)
-
-
-def folds(results: dict[str, Any]) -> Table:
-  """Every fold of every size."""
-  names = score_names(results)
-  header = ['n', 'fold', 'n_train', 'n_test', 'metric', 'baseline', 'cv']
-  header += [*_CV_COLUMNS, 'against_chance', 'cv_sd', 'cv_min', 'cv_max']
-  header += ['adjusted_rand', 'n_components', 'explained_variance', *names]
-  rows = []
-  for size in values.smallest_first(results):
-    for number, fold in enumerate(size['folds']):
-      own, scores = fold['training_spread'], fold['scores']
-      why = [
-        _reason(fold, 'metric', 'baseline', 'cv', 'n_components'),
-        values.reasons(scores, names),
-      ]
-      rows.append([
-        size['n'],
-        number,
-        *(fold[name] for name in ('n_train', 'n_test', 'metric', 'baseline')),
-        *_cvs(fold, 'cv'),
-        values.position(fold, 'cv'),
-        *(own[name] for name in ('cv_std', 'cv_min', 'cv_max')),
-        fold['adjusted_rand'],
-        fold['n_components'],
-        fold['explained_variance'],
-        *(scores.get(name) for name in names),
-        '; '.join(filter(None, why)),
-      ])
-  return Table([*header, 'reason'], rows)
-
-
-def clusters(results: dict[str, Any]) -> Table:
-  """Every cluster of every fold: Figures 2 and 3 before averaging."""
-  header = 'n,fold,cluster,metric,metric_sd_over_trainings,n_test,size,jaccard'
-  rows = []
-  for size in values.smallest_first(results):
-    for number, fold in enumerate(size['folds']):
-      empty = {e['cluster']: e['trainings'] for e in fold['empty']}
-      spread = fold['training_spread']['cluster_metric_std']
-      for c, metric in enumerate(fold['cluster_metric']):
-        rows.append([
-          size['n'],
-          number,
-          c,
-          metric,
-          spread[c],
-          fold['cluster_n_test'][c],
-          fold['cluster_size'][c],
-          fold['jaccard'][c],
-          empty.get(c, 0),
-          f'metric {without(results, fold, c)}' if metric is None else '',
-        ])
-  return Table([*header.split(','), 'empty_in_trainings', 'reason'], rows)
-
-
-def without(results: dict[str, Any], fold: dict[str, Any], cluster: int) -> str:
-  """Why a cluster of a fold has no metric, in words."""
-  if not fold['cluster_n_test'][cluster]:
-    return values.missing(results)
-  return values.why(fold, 'cluster_metric')
-
-
-def figure2_metric_per_cluster(results: dict[str, Any]) -> Table:
-  """Figure 2: the metric of all test images and of each cluster's."""
-  header = ['n', 'n_test', 'baseline', 'all']
-  header += [f'cluster_{c}' for c in range(values.k_of(results))]
-  rows = []
-  for size in values.smallest_first(results):
-    found = size['cluster_metric_mean']
-    missing = [f'cluster_{c}' for c, m in enumerate(found) if m is None]
-    reason = ''
-    if missing:
-      why = values.why(size, 'cluster_metric_mean')
-      reason = f'{", ".join(missing)} {why}'
-    rows.append([
-      size['n'],
-      size['n_test'],
-      size['baseline'],
-      size['metric_mean'],
-      *found,
-      reason,
-    ])
-  return Table([*header, 'reason'], rows)
-
-
-def figure3_cluster_sizes(results: dict[str, Any]) -> Table:
-  """Figure 3: shares of all images."""
-  header = ['n', *(f'cluster_{c}' for c in range(values.k_of(results)))]
-  rows = [
-    [size['n'], *size['cluster_size_mean']]
-    for size in values.smallest_first(results)
+def fold_rows(results: Results) -> list[FoldRow]:
+  """Every fold, the smallest size first."""
+  return [
+    FoldRow(size, number, fold)
+    for size in results.by_size
+    for number, fold in enumerate(size.folds)
   ]
-  return Table(header, rows)
 
 
-def figure5_cv_vs_metric(results: dict[str, Any]) -> Table:
-  """Figure 5: points, correlations, and predictions both ways."""
-  found, unit = results['cv_vs_metric'], formatting.unit(results)
-  header = ['source', 'what', 'cv', 'metric', 'value', 'low', 'high', 'reason']
-  rows = [
-    [
-      values.OURS,
-      f'point of {size["n"]} {unit}s',
-      size['mean_of_cvs'],
-      size['metric_mean'],
-      None,
-      None,
-      None,
-      values.reasons(size, ('mean_of_cvs', 'metric_mean')),
-    ]
-    for size in values.smallest_first(results)
+def fold_columns(results: Results) -> list[Column]:
+  """Which fold it is."""
+  unit = formatting.capital(f'{results.unit}s')
+  return [
+    Column('n', lambda r: r.size.n, unit, lambda r: r.n, align='text'),
+    Column('fold', lambda r: r.number, 'Fold', align='text'),
   ]
-  for name in ('pearson', 'spearman'):
-    rows.append([
-      values.OURS,
-      name,
-      None,
-      None,
-      found[name],
-      None,
-      None,
-      values.why(found, name),
-    ])
-  for line in ('fit', 'fit_cv'):
-    for name in ('slope', 'intercept'):
-      value = (found[line] or {}).get(name)
-      rows.append([
-        values.OURS,
-        f'{line} {name}',
-        None,
-        None,
-        value,
-        None,
-        None,
-        values.why(found, line),
-      ])
-  for name, given in (('metric_given_cv', 'cv'), ('cv_given_metric', 'metric')):
-    rows += [
-      [
-        values.OURS,
-        f'prediction from the {given}',
-        row['cv'],
-        row['metric'],
-        None,
-        *row['interval'],
-        'beyond what was observed' if row['extrapolated'] else '',
-      ]
-      for row in found[name] or ()
-    ]
-  if results['published']:
-    value = results['published']['cv_vs_metric']['pearson']
-    rows.append([
-      values.PUBLISHED,
-      'pearson',
-      None,
-      None,
-      value,
-      None,
-      None,
-      '',
-    ])
-  return Table(header, rows)
 
 
-def fuzzifiers(results: dict[str, Any]) -> Table:
-  """The CV with other fuzzifiers, and the sizes of their clusters."""
-  k = values.k_of(results)
-  header = ['n', 'fuzzifier', 'mean_of_cvs', 'cv_of_means']
-  header += [f'size_of_largest_{c + 1}' for c in range(k)]
-  rows = [
-    [
-      size['n'],
-      own['fuzzifier'],
-      own['mean_of_cvs'],
-      own['cv_of_means'],
-      *sorted_sizes(own),
-      values.reasons(own, ('mean_of_cvs', 'cv_of_means')),
-    ]
-    for size in values.smallest_first(results)
-    for own in size['fuzzifiers'] or ()
+def _against_chance() -> list[Column]:
+  """What stands beside a CV, of rows that are a fold or a size."""
+  return [
+    estimated(
+      'cv_of_means',
+      lambda of: of.cv_of_means,
+      Markup('CV of mean<br>metrics'),
+      values.percent,
+    ),
+    Column(
+      'cv_expected',
+      lambda of: codec.known(of.cv_expected),
+      Markup('By chance<br>(95% band)'),
+      _chance,
+    ),
+    estimated(
+      'cv_corrected',
+      lambda of: of.cv_corrected,
+      Markup('Corrected<br>CV'),
+      values.percent,
+    ),
+    Column('cv_band_low', lambda of: (codec.known(of.cv_band) or [None])[0]),
+    Column('cv_band_high', lambda of: (codec.known(of.cv_band) or [None])[-1]),
   ]
-  return Table([*header, 'reason'], rows)
 
 
-def sorted_sizes(fuzzifier: dict[str, Any]) -> list[float]:
-  """Shares of the clusters, the largest first."""
-  return sorted(fuzzifier['cluster_size_mean'], reverse=True)
+def _chance(of: Fold | Size) -> Text:
+  band, small = codec.known(of.cv_band), ''
+  if band is not None:
+    small = f'{values.percent(band[0])}–{values.percent(band[1])}'
+  return blocks.with_small(values.cell(of.cv_expected, values.percent), small)
 
 
-def validity(results: dict[str, Any]) -> Table:
-  """Indices of each algorithm and number of clusters."""
-  header = ['method', 'k', *_VALIDITY, 'sizes', 'reason']
-  rows = [
-    [
-      row['method'],
-      row['k'],
-      *(row[name] for name in _VALIDITY),
-      ' '.join(map(str, row['sizes'])),
-      values.reasons(row, _VALIDITY),
-    ]
-    for row in values.validity_rows(results)
-  ]
-  return Table(header, rows)
-
-
-def components(results: dict[str, Any]) -> Table:
-  """The CV in every number of components."""
-  header = ['n', 'fold', 'n_components', 'cv', 'cv_minus_one', 'chosen']
-  rows = [
-    [size['n'], number, q, cv, minus_one, str(q == own['chosen']).lower()]
-    for size in values.smallest_first(results)
-    for number, fold in enumerate(size['folds'])
-    if (own := fold['cv_by_components'])
-    for q, cv, minus_one in zip(
-      own['n_components'], own['cv'], own['cv_minus_one']
-    )
-  ]
-  return Table(header, rows)
-
-
-def cv_at_chosen(by_components: dict[str, Any]) -> float | None:
-  """CV with the chosen number of components, empty clusters left out."""
-  cvs = dict(zip(by_components['n_components'], by_components['cv']))
-  return cvs.get(by_components['chosen'])
-
-
-def has_components(results: dict[str, Any]) -> bool:
-  """Whether the number of components was chosen by the CV."""
-  return any(
-    fold['cv_by_components']
-    for size in results['sizes']
-    for fold in size['folds']
+def _of_fold(column: Column) -> Column:
+  """A column of folds as one of rows that have a fold."""
+  text = column.text
+  return column._replace(
+    value=lambda row: column.value(row.fold),
+    text=text and (lambda row: text(row.fold)),
   )
 
 
-def files(results: dict[str, Any]) -> dict[str, str]:
-  """File name to content of every table."""
-  functions = [
-    figure2_metric_per_cluster,
-    figure3_cluster_sizes,
-    figure4_cv,
-    figure5_cv_vs_metric,
-    distances.table1,
-    distances.table2,
-    folds,
-    clusters,
-    validity,
+def _where(of: Fold | Size) -> Text:
+  if of.position == 'above':
+    return Markup('<span class="above">above</span>')
+  return of.position or 'not comparable'
+
+
+def _validation(row: FoldRow) -> int:
+  return row.size.validation[row.number]
+
+
+def figure4_cv(results: Results) -> Table:
+  """Figure 4: the CV of every size beside what chance alone gives."""
+  unit, metric = results.unit, formatting.capital(values.metric(results))
+  columns = [
+    Column('n', lambda s: s.n, f'{formatting.capital(unit)}s', align='text'),
+    Column('n_train', lambda s: s.n_train),
+    Column(
+      'n_test',
+      lambda s: s.n_test,
+      Markup('Test {}s<br>a fold').format(unit),
+      values.tested,
+    ),
+    estimated('baseline', lambda s: s.baseline, 'Baseline', values.fraction),
+    estimated('metric', lambda s: s.metric_mean, metric, values.fraction),
+    estimated(
+      'mean_of_cvs',
+      lambda s: s.mean_of_cvs,
+      Markup('CV, mean<br>of folds'),
+      values.percent,
+    ),
+    *_against_chance(),
+    Column(
+      'band',
+      lambda s: codec.known(s.band),
+      Markup('In the paper’s<br>words'),
+      lambda s: codec.known(s.band) or '–',
+      align='text',
+    ),
+    Column(
+      'against_chance',
+      lambda s: s.position,
+      Markup('The CV<br>is'),
+      _where,
+      align='text',
+    ),
+    estimated('sd_over_trainings', lambda s: s.training_spread.cv_std),
+    estimated('adjusted_rand', lambda s: s.adjusted_rand),
+    Column('reason', _why_size),
   ]
-  if any(size['fuzzifiers'] for size in results['sizes']):
-    functions.append(fuzzifiers)
-  if has_components(results):
-    functions.append(components)
-  made = {function.__name__: function(results) for function in functions}
-  return {f'{name}.csv': table.csv() for name, table in made.items()}
+  baseline = values.BASELINES[results.metric]
+  return Table(
+    'figure4_cv',
+    columns,
+    results.by_size,
+    f'{metric} and CV at each size, means over folds. Baseline: {baseline}.',
+  )
+
+
+def _why_size(size: Size) -> str:
+  return values.reasons(
+    baseline=size.baseline,
+    metric_mean=size.metric_mean,
+    mean_of_cvs=size.mean_of_cvs,
+    cv_of_means=size.cv_of_means,
+    cv_expected=size.cv_expected,
+    cv_corrected=size.cv_corrected,
+    cv_band=size.cv_band,
+    adjusted_rand=size.adjusted_rand,
+  )
+
+
+def _score_columns(results: Results) -> list[Column]:
+  """Every metric of the task."""
+
+  def column(metric: metrics.Metric) -> Column:
+    write = values.short if metric.name in _IN_UNITS else values.fraction
+
+    def text(row: FoldRow) -> Text:
+      value = row.fold.scores.value(metric.name)
+      if value is None:
+        return blocks.missing(row.fold.scores.why(metric.name))
+      return write(value)
+
+    return Column(
+      metric.name,
+      lambda row: row.fold.scores.value(metric.name),
+      metric.title,
+      text,
+    )
+
+  return [column(metric) for metric in metrics.of_task(results.task)]
+
+
+def folds(results: Results) -> Table:
+  """Every fold of every size."""
+  spread = lambda row: row.fold.training_spread
+  columns = [
+    *fold_columns(results),
+    Column('n_train', lambda row: row.fold.n_train, 'Training'),
+    Column('n_test', lambda row: row.fold.n_test, 'Test'),
+    estimated('metric', lambda row: row.fold.metric),
+    estimated(
+      'baseline', lambda row: row.fold.baseline, 'Baseline', values.fraction
+    ),
+    Column(
+      'cv',
+      lambda row: codec.known(row.fold.cv),
+      Markup('CV (over<br>trainings)'),
+      _over_trainings,
+    ),
+    *map(_of_fold, _against_chance()),
+    Column('against_chance', lambda row: row.fold.position),
+    estimated('cv_sd', lambda row: spread(row).cv_std),
+    estimated('cv_min', lambda row: spread(row).cv_min),
+    estimated('cv_max', lambda row: spread(row).cv_max),
+    estimated(
+      'adjusted_rand',
+      lambda row: row.fold.adjusted_rand,
+      Markup('Trainings<br>agree'),
+      values.two,
+    ),
+    Column(
+      'n_components',
+      lambda row: row.fold.n_components,
+      Markup('Compo-<br>nents'),
+      _components,
+    ),
+    estimated('explained_variance', lambda row: row.fold.explained_variance),
+    *(column._replace(head='') for column in _score_columns(results)),
+    Column('reason', _why_fold),
+  ]
+  if results.validated:
+    columns.insert(3, Column('', _validation, 'Validation'))
+  return Table(
+    'folds',
+    columns,
+    fold_rows(results),
+    'CV: mean over the trainings of the clustering; below it, where they'
+    ' differ, smallest to largest and standard deviation. Trainings agree:'
+    ' adjusted Rand index, 1 is the same grouping and 0 what chance gives.'
+    ' Components: below their number, their share of the variance.',
+  )
+
+
+def _over_trainings(row: FoldRow) -> Text:
+  """The CV, and how it differs between the trainings of the clustering."""
+  text = values.cell(row.fold.cv, values.percent)
+  spread = row.fold.training_spread
+  low, high, sd = map(
+    codec.known, (spread.cv_min, spread.cv_max, spread.cv_std)
+  )
+  if low is None or high is None or sd is None or low == high:
+    return text
+  ends = f'{values.percent(low)}–{values.percent(high)}'
+  return blocks.with_small(
+    blocks.with_small(text, ends), f'sd {values.percent(sd)}'
+  )
+
+
+def _components(row: FoldRow) -> Text:
+  share = codec.known(row.fold.explained_variance)
+  return blocks.with_small(
+    str(row.fold.n_components), '' if share is None else values.percent(share)
+  )
+
+
+def _why_fold(row: FoldRow) -> str:
+  fold = row.fold
+  own = values.reasons(
+    metric=fold.metric,
+    baseline=fold.baseline,
+    cv=fold.cv,
+    cv_of_means=fold.cv_of_means,
+    cv_expected=fold.cv_expected,
+    cv_corrected=fold.cv_corrected,
+    cv_band=fold.cv_band,
+    adjusted_rand=fold.adjusted_rand,
+  )
+  scores = blocks.reasons(
+    (name, fold.scores.why(name)) for name in fold.scores.values
+  )
+  return '; '.join(filter(None, (own, scores)))
+
+
+def scores(results: Results) -> Table:
+  """Every metric of every fold."""
+  columns = [
+    *fold_columns(results),
+    Column('', lambda row: row.fold.n_test, 'n'),
+    *_score_columns(results),
+  ]
+  return Table(
+    '',
+    columns,
+    fold_rows(results),
+    f'All metrics of all test {results.unit}s of a fold.',
+  )
+
+
+def clusters(results: Results) -> Table:
+  """Every cluster of every fold: Figures 2 and 3 before averaging."""
+  columns = [
+    Column('n', lambda row: row.size.n),
+    Column('fold', lambda row: row.number),
+    Column('cluster', lambda row: row.cluster),
+    Column('metric', lambda r: r.fold.cluster_metric.value[r.cluster]),
+    Column(
+      'metric_sd_over_trainings',
+      lambda r: r.fold.training_spread.cluster_metric_std.value[r.cluster],
+    ),
+    Column('n_test', lambda r: r.fold.cluster_n_test[r.cluster]),
+    Column('size', lambda r: r.fold.cluster_size[r.cluster]),
+    Column('jaccard', lambda r: r.fold.jaccard.value[r.cluster]),
+    Column('empty_in_trainings', _empty_in_trainings),
+    Column('reason', lambda r: _why_cluster(results, r)),
+  ]
+  rows = [
+    ClusterRow(*row, cluster)
+    for row in fold_rows(results)
+    for cluster in range(results.cluster.k)
+  ]
+  return Table('clusters', columns, rows)
+
+
+def _empty_in_trainings(row: ClusterRow) -> int:
+  own = {empty.cluster: empty.trainings for empty in row.fold.empty}
+  return own.get(row.cluster, 0)
+
+
+def _why_cluster(results: Results, row: ClusterRow) -> str:
+  if row.fold.cluster_metric.value[row.cluster] is not None:
+    return ''
+  return f'metric {without(results, row.fold, row.cluster)}'
+
+
+def without(results: Results, fold: Fold, cluster: int) -> str:
+  """Why a cluster of a fold has no metric, in words."""
+  if not fold.cluster_n_test[cluster]:
+    return f'not estimable: no test {results.unit}'
+  return values.why(fold.cluster_metric)
+
+
+def figure2_metric_per_cluster(results: Results) -> Table:
+  """Figure 2: the metric of all test images and of each cluster's."""
+  columns = [
+    Column('n', lambda size: size.n),
+    Column('n_test', lambda size: size.n_test),
+    estimated('baseline', lambda size: size.baseline),
+    estimated('all', lambda size: size.metric_mean),
+    *(
+      Column(f'cluster_{c}', lambda s, c=c: s.cluster_metric_mean.value[c])
+      for c in range(results.cluster.k)
+    ),
+    Column('reason', _why_clusters),
+  ]
+  return Table('figure2_metric_per_cluster', columns, results.by_size)
+
+
+def _why_clusters(size: Size) -> str:
+  own = size.cluster_metric_mean
+  missing = [f'cluster_{c}' for c, v in enumerate(own.value) if v is None]
+  return f'{", ".join(missing)} {values.why(own)}' if missing else ''
+
+
+def figure3_cluster_sizes(results: Results) -> Table:
+  """Figure 3: shares of all images."""
+  shares = [
+    Column(f'cluster_{c}', lambda size, c=c: size.cluster_size_mean[c])
+    for c in range(results.cluster.k)
+  ]
+  return Table(
+    'figure3_cluster_sizes',
+    [Column('n', lambda size: size.n), *shares],
+    results.by_size,
+  )
+
+
+class MetricRow(NamedTuple):
+  """The metric of all images and of each cluster, of a fold or a size.
+
+  Attributes:
+    n: the size, where it is said.
+    fold: its number, or that it is the mean.
+    metric: of all test images.
+    n_test: how many there are; '' for the mean.
+    clusters: a cell each.
+  """
+
+  n: str
+  fold: Text
+  metric: Estimate
+  n_test: str
+  clusters: list[Text]
+
+
+def metric_per_cluster(results: Results) -> Table:
+  """The metric of each cluster in each fold, and its mean."""
+  unit, metric = results.unit, formatting.capital(values.metric(results))
+  columns = [
+    Column('', lambda r: r.n, f'{formatting.capital(unit)}s', align='text'),
+    Column('', lambda r: r.fold, 'Fold', lambda r: r.fold, align='text'),
+    Column(
+      '',
+      lambda r: codec.known(r.metric),
+      'All',
+      lambda r: blocks.with_small(
+        values.cell(r.metric, values.fraction), r.n_test
+      ),
+    ),
+    *(
+      Column(
+        '',
+        lambda r, c=c: r.clusters[c],
+        f'Cluster {c}',
+        lambda r, c=c: r.clusters[c],
+      )
+      for c in range(results.cluster.k)
+    ),
+  ]
+  rows = []
+  for size in results.by_size:
+    for number, fold in enumerate(size.folds):
+      n = '' if number else formatting.number(size.n)
+      tested = f'n = {formatting.number(fold.n_test)}'
+      cells = [_metric_cell(results, fold, c) for c in range(results.cluster.k)]
+      rows.append(MetricRow(n, str(number), fold.metric, tested, cells))
+    means = [
+      values.cell(value, values.fraction)
+      for value in values.entries(size.cluster_metric_mean)
+    ]
+    mean = Markup('<b>mean</b>')
+    rows.append(MetricRow('', mean, size.metric_mean, '', means))
+  return Table(
+    '',
+    columns,
+    rows,
+    f'{metric} of each cluster; n: its test {unit}s in a fold (a mean over'
+    ' trainings where they differ).',
+  )
+
+
+def _metric_cell(results: Results, fold: Fold, c: int) -> Text:
+  value = fold.cluster_metric.value[c]
+  if value is None:
+    return blocks.missing(without(results, fold, c))
+  n = f'n = {values.whole(fold.cluster_n_test[c])}'
+  return blocks.with_small(values.fraction(value), n)

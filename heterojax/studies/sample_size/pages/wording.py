@@ -1,58 +1,61 @@
-"""What the report says about a sample-size study, in sentences."""
+"""What the report says of the results of a sample-size study, in sentences."""
 
 from collections import Counter
-from typing import Any
 
+from heterojax.records import codec
+from heterojax.records.codec import Interval
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
-from heterojax.report.formatting import unit
-from heterojax.studies.retraining.pages.methods import agreement
+from heterojax.studies.pages.clusters import agreement
 from heterojax.studies.sample_size.pages import distances
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.pages.values import percent
+from heterojax.studies.sample_size.records import Distances
+from heterojax.studies.sample_size.records import Results
+from heterojax.studies.sample_size.records import Size
 
 # Groups of clusters that a sentence names.
 _MAX_GROUPS = 3
 
 
-def findings(results: dict[str, Any]) -> list[str]:
+def findings(results: Results) -> list[str]:
   """The answer: the largest size first, then how it came there."""
   sentences = [largest(results), *skill(results), *trend(results)]
-  if results['cv_vs_metric']['pearson'] is not None:
+  if codec.known(results.cv_vs_metric.pearson) is not None:
     sentences.append(correlation(results))
   return [*sentences, *coinciding(results)]
 
 
-def largest(results: dict[str, Any]) -> str:
+def largest(results: Results) -> str:
   """What the largest size says."""
-  size = values.smallest_first(results)[-1]
+  size = results.largest
   metric = values.metric(results)
-  only = len(results['sizes']) == 1
+  only = len(results.sizes) == 1
   text = f'At {"the only" if only else "the largest"} size, {_n(size)},'
-  if size['mean_of_cvs'] is None:
-    return f'{text} the CV is {values.why(size, "mean_of_cvs")}.'
+  cv, band = codec.known(size.mean_of_cvs), codec.known(size.cv_band)
+  if cv is None:
+    return f'{text} the CV is {values.why(size.mean_of_cvs)}.'
   text += f' the CV of the {metric} over {_clusters(results, size)} is'
-  text += f' {_cv(size)}.'
-  where = values.position(size, 'mean_of_cvs')
-  if where is None:
+  text += f' {_cv(cv, size)}.'
+  if band is None:
     return (
       f'{text} What chance alone gives is'
-      f' {values.why(size, "cv_band")}: this CV cannot be judged.'
+      f' {values.why(size.cv_band)}: this CV cannot be judged.'
     )
-  low, high = _band(size)
+  low, high = (percent(end, _digits(cv, band)) for end in band)
   chance = (
     f'the {low} to {high} that chance alone gives at this test size'
-    f' ({values.tested_per_cluster(size)} test {unit(results)}s per cluster)'
+    f' ({values.tested_per_cluster(size)} test {results.unit}s per cluster)'
   )
-  if where == 'above':
+  if size.position == 'above':
     text += (
       f' This lies above {chance}: the clusters differ in {metric} by more'
       f' than chance explains. {_extremes(results, size)}'
     )
-    if any(values.coinciding(results, fold) for fold in size['folds']):
+    if any(values.coinciding(results, fold) for fold in size.folds):
       text += ' But the centroids of some of these clusters coincide (below).'
     return text
-  if where == 'below':
+  if size.position == 'below':
     return (
       f'{text} This lies below {chance}: the clusters are more alike than'
       ' random groups of these sizes usually are, which is no sign of'
@@ -60,75 +63,69 @@ def largest(results: dict[str, Any]) -> str:
     )
   return (
     f'{text} This is inside {chance}: the run neither shows that the'
-    f' {metric} depends on the kind of {unit(results)} nor rules it out.'
-    f' More test {unit(results)}s would narrow what chance can give.'
+    f' {metric} depends on the kind of {results.unit} nor rules it out.'
+    f' More test {results.unit}s would narrow what chance can give.'
   )
 
 
-def _clusters(results: dict[str, Any], size: dict[str, Any]) -> str:
+def _clusters(results: Results, size: Size) -> str:
   """How many clusters the CV of a size is over, in words."""
-  k, tested = values.k_of(results), values.tested_clusters(size)
+  k = results.cluster.k
+  tested = [fold.clusters_with_test for fold in size.folds]
   if min(tested) == k:
     return f'{k} clusters'
   each = ' in a fold' if len(tested) > 1 else ''
   return (
     f'the {values.spread(tested)} of {k} clusters that have test'
-    f' {unit(results)}s{each}'
+    f' {results.unit}s{each}'
   )
 
 
-def _n(size: dict[str, Any]) -> str:
-  return values.of_size(size['n'])
+def _n(size: Distances) -> str:
+  return values.of_size(size.n)
 
 
-def _cv(size: dict[str, Any]) -> str:
-  cv = percent(size['mean_of_cvs'], _digits(size))
-  return f'{cv} (“{size["band"]}” in the paper)'
+def _cv(cv: float, size: Size) -> str:
+  text = percent(cv, _digits(cv, codec.known(size.cv_band)))
+  return f'{text} (“{size.band}” in the paper)'
 
 
-def _band(size: dict[str, Any]) -> tuple[str, str]:
-  low, high = values.interval(size, 'cv_band')
-  return percent(low, _digits(size)), percent(high, _digits(size))
+def _digits(cv: float, band: Interval | None) -> int:
+  """As many as tell a CV from the ends of its band."""
+  return 2 if percent(cv) in map(percent, band or ()) else 1
 
 
-def _digits(size: dict[str, Any]) -> int:
-  """As many as tell the CV from the ends of its band."""
-  ends = values.interval(size, 'cv_band') or ()
-  shown = percent(size['mean_of_cvs'])
-  return 2 if shown in [percent(end) for end in ends] else 1
-
-
-def _extremes(results: dict[str, Any], size: dict[str, Any]) -> str:
+def _extremes(results: Results, size: Size) -> str:
   """The worst and the best cluster of a size."""
   known = [
     (metric, c)
-    for c, metric in enumerate(size['cluster_metric_mean'])
+    for c, metric in enumerate(size.cluster_metric_mean.value)
     if metric is not None
   ]
   (low, worst), (high, best) = min(known), max(known)
   told = []
   for metric, c in ((low, worst), (high, best)):
-    n = values.spread([f['cluster_n_test'][c] for f in size['folds']])
+    n = values.spread([fold.cluster_n_test[c] for fold in size.folds])
     told.append(
       f'cluster {c} ({values.shown(results, metric)},'
-      f' {n} test {unit(results)}s per fold)'
+      f' {n} test {results.unit}s per fold)'
     )
   return f'It is lowest in {told[0]} and highest in {told[1]}.'
 
 
-def coinciding(results: dict[str, Any]) -> list[str]:
+def coinciding(results: Results) -> list[str]:
   """Clusters that are one cut in two, or empty, over all sizes and folds."""
   where: list[str] = []
   split: Counter[tuple[int, ...]] = Counter()
   empty: Counter[tuple[int, ...]] = Counter()
-  for size in values.smallest_first(results):
-    found = [values.coinciding(results, fold) for fold in size['folds']]
+  for size in results.by_size:
+    found = [values.coinciding(results, fold) for fold in size.folds]
     if any(found):
       number = sum(map(bool, found))
       where.append(f'{number} of {counted(len(found), "fold")} at {_n(size)}')
-    for fold, groups in zip(size['folds'], found):
+    for fold, groups in zip(size.folds, found, strict=True):
       for group in groups:
-        held = sorted(c for c in group if fold['cluster_size'][c])
+        held = sorted(c for c in group if fold.cluster_size[c])
         if len(held) > 1:
           split[tuple(held)] += 1
         empty.update((c,) for c in group.difference(held))
@@ -142,11 +139,11 @@ def coinciding(results: dict[str, Any]) -> list[str]:
     )
   if empty:
     text += f' Empty there: {_most(empty)}.'
-  c = results['cluster']
+  c = results.cluster
   advice = ' A smaller k would keep them apart.'
-  if c['method'] == 'fuzzy':
+  if c.method == 'fuzzy':
     advice = (
-      f' With the fuzzifier {c["fuzzifier"]:g} fewer than {c["k"]} centroids'
+      f' With the fuzzifier {c.fuzzifier:g} fewer than {c.k} centroids'
       ' are best: a smaller fuzzifier or a smaller k keeps them apart.'
     )
   return [text + advice]
@@ -162,17 +159,17 @@ def _most(found: Counter[tuple[int, ...]]) -> str:
   return f'{listed(told)}{more}'
 
 
-def skill(results: dict[str, Any]) -> list[str]:
+def skill(results: Results) -> list[str]:
   """Whether there is a model to speak of, at the largest size."""
-  size = values.smallest_first(results)[-1]
-  metric, baseline = size['metric_mean'], size['baseline']
+  size = results.largest
+  metric, baseline = codec.known(size.metric_mean), codec.known(size.baseline)
   if metric is None or baseline is None:
     return []
   name = values.metric(results)
   text = (
-    f'The {name} of all test {unit(results)}s at {_n(size)} is'
+    f'The {name} of all test {results.unit}s at {_n(size)} is'
     f' {values.shown(results, metric)};'
-    f' {values.BASELINES[results["metric"]]} would give'
+    f' {values.BASELINES[results.metric]} would give'
     f' {values.shown(results, baseline)}.'
   )
   if metric <= baseline:
@@ -183,23 +180,23 @@ def skill(results: dict[str, Any]) -> list[str]:
   return [text]
 
 
-def trend(results: dict[str, Any]) -> list[str]:
+def trend(results: Results) -> list[str]:
   """How much of the change of the CV over sizes chance alone explains."""
   known = [
-    size
-    for size in values.smallest_first(results)
-    if None not in (size['mean_of_cvs'], size['cv_expected'])
+    (size, cv, expected)
+    for size in results.by_size
+    if (cv := codec.known(size.mean_of_cvs)) is not None
+    and (expected := codec.known(size.cv_expected)) is not None
   ]
   if len(known) < 2:
     return []
-  first, last = known[0], known[-1]
-  raw = first['mean_of_cvs'] - last['mean_of_cvs']
-  chance = first['cv_expected'] - last['cv_expected']
+  (first, first_cv, first_expected), *_, (last, last_cv, last_expected) = known
+  raw, chance = first_cv - last_cv, first_expected - last_expected
   text = (
     f'From {_n(first)} to {_n(last)} the CV goes from'
-    f' {percent(first["mean_of_cvs"])} to {percent(last["mean_of_cvs"])};'
+    f' {percent(first_cv)} to {percent(last_cv)};'
     ' what is expected by chance alone goes from'
-    f' {percent(first["cv_expected"])} to {percent(last["cv_expected"])}.'
+    f' {percent(first_expected)} to {percent(last_expected)}.'
   )
   if raw <= 0:
     return [f'{text} More data did not make the clusters more alike.']
@@ -216,23 +213,23 @@ def trend(results: dict[str, Any]) -> list[str]:
   ]
 
 
-def correlation(results: dict[str, Any]) -> str:
+def correlation(results: Results) -> str:
   """Figure 5 in words, with how little it can carry."""
-  found, metric = results['cv_vs_metric'], values.metric(results)
+  found, metric = results.cv_vs_metric, values.metric(results)
   papers = ''
-  if results['published']:
-    value = results['published']['cv_vs_metric']['pearson']
+  if published := codec.known(results.published):
+    value = published.cv_vs_metric.pearson
     papers = f' The paper reports {_signed(value, 4)} over its 4 sizes.'
-  sizes = counted(found['n'], 'size')
-  if found['pearson'] is None:
+  sizes = counted(found.n, 'size')
+  if isinstance(found.pearson, codec.Missing):
     return (
       f'The correlation of CV and {metric} over sizes is'
-      f' {values.why(found, "pearson")}.{papers}'
+      f' {values.why(found.pearson)}.{papers}'
     )
   return (
     f'Over {sizes}, CV and {metric} have a Pearson correlation of'
-    f' {_signed(found["pearson"], 2)} (Spearman'
-    f' {_signed(found["spearman"], 2)}).{papers} {found["warning"]}'
+    f' {_signed(found.pearson, 2)} (Spearman'
+    f' {_signed(codec.known(found.spearman), 2)}).{papers} {found.warning}'
   )
 
 
@@ -242,29 +239,29 @@ def _signed(value: float | None, digits: int) -> str:
   return f'{value:.{digits}f}'.replace('-', '−')
 
 
-def small_tests(results: dict[str, Any]) -> tuple[str, str] | None:
+def small_tests(results: Results) -> tuple[str, str] | None:
   """That small test sets alone give a CV above 5 %: title and text.
 
   Returns:
     None where no expected value can be estimated.
   """
   known = [
-    size
-    for size in values.smallest_first(results)
-    if size['cv_expected'] is not None
+    (size, expected)
+    for size in results.by_size
+    if (expected := codec.known(size.cv_expected)) is not None
   ]
   if not known:
     return None
-  expected = listed(
-    f'{percent(size["cv_expected"])} at {_n(size)}'
-    f' ({values.tested(size)} test {unit(results)}s a fold)'
-    for size in known
+  told = listed(
+    f'{percent(expected)} at {_n(size)}'
+    f' ({values.tested(size)} test {results.unit}s a fold)'
+    for size, expected in known
   )
   text = (
     'If every cluster were equally hard, so that nothing but chance made them'
-    f' differ, the CV would still be {expected} on average.'
+    f' differ, the CV would still be {told} on average.'
   )
-  over = [s for s in known if s['cv_expected'] > values.RECOMMENDED]
+  over = [size for size, expected in known if expected > values.RECOMMENDED]
   if over:
     text += (
       f' At {listed(map(_n, over))} a CV below the recommended'
@@ -278,14 +275,14 @@ def small_tests(results: dict[str, Any]) -> tuple[str, str] | None:
   )
 
 
-def stability(results: dict[str, Any]) -> str:
+def stability(results: Results) -> str:
   """How alike the trainings of the clustering are."""
   known = [
-    (size['adjusted_rand'], _n(size))
-    for size in values.smallest_first(results)
-    if size['adjusted_rand'] is not None
+    (rand, _n(size))
+    for size in results.by_size
+    if (rand := codec.known(size.adjusted_rand)) is not None
   ]
-  trainings = counted(results['cluster']['trainings'], 'training')
+  trainings = counted(results.cluster.trainings, 'training')
   if not known:
     return (
       f'With {trainings} of the clustering, their agreement cannot be'
@@ -306,44 +303,44 @@ def stability(results: dict[str, Any]) -> str:
   if agreement(min(known)[0]) == 'poor':
     text += (
       ' Where it is poor, a cluster’s number stands for different'
-      f' {unit(results)}s in different trainings, and what is given per'
+      f' {results.unit}s in different trainings, and what is given per'
       ' cluster mixes them.'
     )
   return text
 
 
-def empty(results: dict[str, Any]) -> list[str]:
+def empty(results: Results) -> list[str]:
   """Clusters without test images, each fold in a sentence."""
   sentences = []
-  for size in values.smallest_first(results):
-    for number, fold in enumerate(size['folds']):
-      if fold['empty']:
+  for size in results.by_size:
+    for number, fold in enumerate(size.folds):
+      if fold.empty:
         told = listed(
-          f'cluster {own["cluster"]} in {own["trainings"]} of'
-          f' {counted(results["cluster"]["trainings"], "training")}'
-          for own in fold['empty']
+          f'cluster {own.cluster} in {own.trainings} of'
+          f' {counted(results.cluster.trainings, "training")}'
+          for own in fold.empty
         )
         sentences.append(f'{_n(size)}, fold {number}: {told}.')
   return sentences
 
 
-def ranges(results: dict[str, Any], name: str) -> str:
+def ranges(results: Results, kind: distances.Kind) -> str:
   """Distances of Table 1 as ranges, beside the paper's."""
   told = []
   for whose, sizes in (
-    ('here', values.smallest_first(results)),
-    ('in the paper', values.published_sizes(results)),
+    ('here', results.by_size),
+    ('in the paper', distances.published_sizes(results)),
   ):
     found = []
     for size in sizes:
-      known = [
-        size[name][a][b]
-        for a, b in values.pairs(len(size[name]))
-        if size[name][a][b] is not None
+      matrix = kind.of(size)
+      every = [
+        matrix.value[a][b] for a, b in values.pairs(len(size.to_centroid))
       ]
+      known = [value for value in every if value is not None]
       if known:
         found.append(f'{min(known):.2f}–{max(known):.2f} ({_n(size)})')
     if found:
       told.append(f'{whose} {listed(found)}')
-  kind = f'{distances.KINDS[name]} distances'
-  return f'Range of the {kind}: {"; ".join(told) or "not estimable"}.'
+  text = '; '.join(told) or 'not estimable'
+  return f'Range of the {kind.name} distances: {text}.'

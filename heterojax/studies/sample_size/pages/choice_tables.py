@@ -1,0 +1,238 @@
+"""What the clustering was chosen by, and how stable it is, in numbers."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.report import formatting
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
+from heterojax.report.blocks import quiet
+from heterojax.studies import choosing
+from heterojax.studies.choosing import Choice
+from heterojax.studies.sample_size.pages import tables
+from heterojax.studies.sample_size.pages import values
+from heterojax.studies.sample_size.pages.tables import FoldRow
+from heterojax.studies.sample_size.pages.values import estimated
+from heterojax.studies.sample_size.records import ByComponents
+from heterojax.studies.sample_size.records import Fuzzifier
+from heterojax.studies.sample_size.records import Results
+from heterojax.studies.sample_size.records import Size
+
+
+class FuzzifierRow(NamedTuple):
+  """A fuzzifier at a size; `first` of those of the size."""
+
+  size: Size
+  own: Fuzzifier
+  first: bool
+
+  @property
+  def sizes(self) -> list[float]:
+    """Shares of the clusters, the largest first."""
+    return sorted(self.own.cluster_size_mean, reverse=True)
+
+
+class ComponentRow(NamedTuple):
+  """A number of components in a fold."""
+
+  row: FoldRow
+  own: ByComponents
+  index: int
+
+
+def jaccard(results: Results) -> Table:
+  """How well each cluster is found again in bootstraps."""
+
+  def column(c: int) -> Column:
+    text = lambda row: values.cell(
+      values.entries(row.fold.jaccard)[c], values.two
+    )
+    return Column('', text, f'Cluster {c}', text)
+
+  return Table(
+    '',
+    [
+      *tables.fold_columns(results),
+      *(column(c) for c in range(results.cluster.k)),
+    ],
+    tables.fold_rows(results),
+    'Bootstrap Jaccard similarity of each cluster (Hennig 2007): training'
+    f' {results.unit}s are drawn again and clustered again; 1 is the same'
+    ' cluster each time, from 0.75 a cluster counts as stable, below 0.5 as'
+    ' dissolved.',
+  )
+
+
+def fuzzifiers(results: Results) -> Table:
+  """The CV with other fuzzifiers, and the sizes of their clusters."""
+  unit = results.unit
+
+  def named(row: FuzzifierRow) -> Text:
+    text = f'{row.own.fuzzifier:g}'
+    if row.own.fuzzifier != results.cluster.fuzzifier:
+      return text
+    return Markup('{} {}').format(text, quiet('(this run)'))
+
+  columns = [
+    Column(
+      'n',
+      lambda row: row.size.n,
+      f'{formatting.capital(unit)}s',
+      lambda row: formatting.number(row.size.n) if row.first else '',
+      align='text',
+    ),
+    Column('fuzzifier', lambda row: row.own.fuzzifier, 'Fuzzifier', named),
+    estimated(
+      'mean_of_cvs',
+      lambda row: row.own.mean_of_cvs,
+      Markup('CV, mean<br>of folds'),
+      values.percent,
+    ),
+    estimated(
+      'cv_of_means',
+      lambda row: row.own.cv_of_means,
+      Markup('CV of mean<br>metrics'),
+      values.percent,
+    ),
+    *(
+      Column(f'size_of_largest_{c + 1}', lambda row, c=c: row.sizes[c])
+      for c in range(results.cluster.k)
+    ),
+    Column(
+      '',
+      lambda row: ' · '.join(f'{100 * share:.0f}' for share in row.sizes),
+      f'Cluster sizes, largest first, percent of the {unit}s',
+      align='text',
+    ),
+    Column(
+      'reason',
+      lambda row: values.reasons(
+        mean_of_cvs=row.own.mean_of_cvs, cv_of_means=row.own.cv_of_means
+      ),
+    ),
+  ]
+  rows = [
+    FuzzifierRow(size, own, number == 0)
+    for size in results.by_size
+    for number, own in enumerate(codec.known(size.fuzzifiers) or ())
+  ]
+  return Table('fuzzifiers', columns, rows)
+
+
+def validity(results: Results) -> Table:
+  """Indices of each algorithm and number of clusters."""
+
+  def marked(write: Callable[[Choice], str]) -> Callable[[Choice], Text]:
+    def text(row: Choice) -> Text:
+      used = (row.method, row.k) == (results.cluster.method, results.cluster.k)
+      return Markup('<b>{}</b>').format(write(row)) if used else write(row)
+
+    return text
+
+  columns = [
+    Column(
+      'method',
+      lambda row: row.method,
+      'Algorithm',
+      marked(lambda row: choosing.METHODS[row.method]),
+      align='short',
+    ),
+    Column('k', lambda row: row.k, 'k', marked(lambda row: str(row.k))),
+    estimated('inertia', lambda r: r.inertia, 'Inertia', values.short),
+    estimated(
+      'silhouette', lambda r: r.silhouette, 'Silhouette', values.fraction
+    ),
+    estimated(
+      'calinski_harabasz',
+      lambda r: r.calinski_harabasz,
+      Markup('Calinski-<br>Harabasz'),
+      values.short,
+    ),
+    estimated(
+      'davies_bouldin',
+      lambda r: r.davies_bouldin,
+      Markup('Davies-<br>Bouldin'),
+      values.fraction,
+    ),
+    Column(
+      'sizes',
+      lambda row: ' '.join(map(str, row.sizes)),
+      f'{formatting.capital(results.unit)}s per cluster',
+      lambda row: ' · '.join(map(str, row.sizes)) or '–',
+      align='text',
+    ),
+    Column('reason', lambda row: values.reasons(**row.indices)),
+  ]
+  return Table('validity', columns, results.validity.rows)
+
+
+def _chosen(results: Results) -> list[tuple[FoldRow, ByComponents]]:
+  """The folds whose number of components was chosen by the CV."""
+  return [
+    (row, own)
+    for row in tables.fold_rows(results)
+    if not isinstance(own := row.fold.cv_by_components, Missing)
+  ]
+
+
+def has_components(results: Results) -> bool:
+  """Whether the number of components was chosen by the CV."""
+  return bool(_chosen(results))
+
+
+def components(results: Results) -> Table:
+  """The CV in every number of components."""
+  columns = [
+    Column('n', lambda r: r.row.size.n),
+    Column('fold', lambda r: r.row.number),
+    Column('n_components', lambda r: r.own.n_components[r.index]),
+    Column('cv', lambda r: r.own.cv.value[r.index]),
+    Column('cv_minus_one', lambda r: r.own.cv_minus_one.value[r.index]),
+    Column(
+      'chosen',
+      lambda r: str(r.own.n_components[r.index] == r.own.chosen).lower(),
+    ),
+  ]
+  rows = [
+    ComponentRow(row, own, index)
+    for row, own in _chosen(results)
+    for index in range(len(own.n_components))
+  ]
+  return Table('components', columns, rows)
+
+
+def choice_of_components(results: Results) -> Table:
+  """Which number of components was chosen in each fold."""
+
+  def of(text: Callable[[ByComponents], Text]) -> Callable[..., Text]:
+    return lambda row: text(row.fold.cv_by_components)
+
+  def column(head: Text, text: Callable[[ByComponents], Text]) -> Column:
+    return Column('', of(text), head, of(text))
+
+  columns = [
+    *tables.fold_columns(results),
+    column('Mode', lambda own: values.cell(own.mode, values.percent)),
+    column(
+      'How often', lambda own: f'{own.frequency} of {len(own.n_components)}'
+    ),
+    column(
+      Markup('Components<br>chosen'),
+      lambda own: values.cell(own.chosen, formatting.number),
+    ),
+    column(Markup('CV there, empty<br>clusters left out'), _at_chosen),
+  ]
+  return Table('', columns, [row for row, _ in _chosen(results)])
+
+
+def _at_chosen(own: ByComponents) -> Text:
+  """The CV with the chosen number of components, empty clusters left out."""
+  cvs = dict(zip(own.n_components, values.entries(own.cv), strict=True))
+  chosen = codec.known(own.chosen)
+  cv = Missing('') if chosen is None else cvs[chosen]
+  return values.cell(cv, values.percent)
