@@ -11,10 +11,11 @@ from heterojax.records import codec
 from heterojax.report import formatting
 from heterojax.report.terms import INFERRED
 from heterojax.report.terms import OUR_CHOICE
-from heterojax.studies.pages import audits
+from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_lib
 from heterojax.studies.records import Network
 from heterojax.studies.retraining.pages import deviations
+from heterojax.studies.retraining.pages.page import shared_of
 from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import PublishedReduction
 from heterojax.studies.retraining.records import Reduction
@@ -175,7 +176,7 @@ def _why_others(run: Run) -> str:
 
 def _shared_images(group: Group, run: Run) -> Iterator[Reason]:
   """What a leak does to the metrics."""
-  if sentences := audits.leaks(run.results):
+  if sentences := leaks.sentences(shared_of(run.results)):
     text, mark = ' '.join(sentences), ''
     if group.published and run.results.protocol == 'published':
       text += ' The paper’s own split of rows presumably did the same.'
