@@ -4,12 +4,13 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 from typing import NamedTuple
 
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Partly
 
 _NEAR = 'near_duplicate'
 # Cosine distance of centred features, which is about 1 between two images of a
@@ -115,7 +116,9 @@ def find(cohort: Cohort, nearest: Mapping[str, Nearest]) -> list[Leak]:
   return leaks
 
 
-def count(leaks: Sequence[Leak], cohort: Cohort) -> dict[str, Any]:
+def count(
+  leaks: Sequence[Leak], cohort: Cohort
+) -> dict[str, Partly[dict[str, int]] | Missing]:
   """`results.json`'s `leaks`.
 
   Args:
@@ -126,32 +129,33 @@ def count(leaks: Sequence[Leak], cohort: Cohort) -> dict[str, Any]:
     For each kind, by class (or of `all` images, where labels are numbers), the
     number of test images of which training has something (validation included,
     where it is not the test set itself); under `validation_<kind>` the same of
-    the validation part against training, where it is not zero. What is not
-    known is None, with the reason; where some images name no group, the count
-    is a lower bound and the reason stands too.
+    the validation part against training, where it is not zero. Where some
+    images name no group, its count is a lower bound, and the reason is there.
   """
   used = cohort.included
-  unknown = {}
+  nameless = sum(not c.group for c in used)
+  bound, unknown = '', {}
   if not all(map(_column('pixels_sha256'), used)):
     unknown['identical_pixels'] = 'the data are not images'
-  counts: dict[str, Any] = {}
-  if nameless := sum(not c.group for c in used):
-    why = f'{nameless} of {len(used)} images name no patient or group'
-    counts['shared_group_why'] = why
-    if nameless == len(used):
-      unknown['shared_group'] = why
+  if nameless:
+    bound = f'{nameless} of {len(used)} images name no patient or group'
+  if nameless == len(used):
+    unknown['shared_group'] = bound
+  counts: dict[str, Partly[dict[str, int]] | Missing] = {}
   for kind in (*_SAME, _NEAR):
     if kind in unknown:
-      counts |= {kind: None, f'{kind}_why': unknown[kind]}
+      counts[kind] = Missing(unknown[kind])
       continue
     for split in ('test', 'validation'):
       found = [k for k in leaks if (k.kind, k.split) == (kind, split)]
       name = kind if split == 'test' else f'validation_{kind}'
       if found or split == 'test':
-        counts[name] = {
+        of_class = {
           label: sum(k.label == label for k in found)
           for label in cohort.classes
-        } or {'all': len(found)}
+        }
+        why = bound if name == 'shared_group' else ''
+        counts[name] = Partly(of_class or {'all': len(found)}, why)
   return counts
 
 

@@ -53,6 +53,13 @@ class Quoted(NamedTuple):
   kind = 'quoted'
 
 
+class Pairs(NamedTuple):
+  """Names and what is said of each: a table without a head."""
+
+  rows: Sequence[tuple[str, Text]]
+  kind = 'pairs'
+
+
 class Figure(NamedTuple):
   """A figure of the run.
 
@@ -123,6 +130,7 @@ class Table(NamedTuple):
     rows: of the CSV file.
     caption: above it in the page.
     shown: which rows the page shows.
+    defined: whether the page says below it what its columns are.
   """
 
   name: str
@@ -130,6 +138,7 @@ class Table(NamedTuple):
   rows: Sequence[Any]
   caption: Text = ''
   shown: Callable[[Any], bool] = lambda row: True
+  defined: bool = True
   kind = 'table'
 
   @property
@@ -148,7 +157,8 @@ class Table(NamedTuple):
 
   @property
   def definitions(self) -> list[Column]:
-    return [column for column in self.heads if column.definition]
+    """The columns that are explained below it."""
+    return [c for c in self.heads if c.definition and self.defined]
 
   def csv(self) -> str:
     """The file."""
@@ -159,7 +169,7 @@ class Table(NamedTuple):
     )
 
 
-Block = Paragraph | Items | Heading | Quoted | Figure | Tiles | Table
+Block = Paragraph | Items | Heading | Quoted | Pairs | Figure | Tiles | Table
 
 
 class Section(NamedTuple):
@@ -204,6 +214,25 @@ def html(page: Page, figures: Mapping[str, bytes]) -> str:
 def missing(why: str) -> Markup:
   """What stands in a cell that has no value."""
   return Markup('<span class="none">{}</span>').format(why)
+
+
+def estimate(value: Any, text: Callable[[Any], Text]) -> Text:
+  """A cell with a number, or with why there is none.
+
+  Args:
+    value: a number, `Missing`, or None where it is not reported.
+    text: how the number is written.
+
+  Returns:
+    The cell.
+  """
+  why = formatting.why_null(value)
+  return missing(why) if why else text(value)
+
+
+def stacked(*texts: Text) -> Markup:
+  """A cell with several values, one below the other."""
+  return Markup('').join(Markup('<div>{}</div>').format(text) for text in texts)
 
 
 def with_small(text: Text, small: Text) -> Markup:

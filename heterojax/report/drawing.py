@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import io
-from typing import Any
 import warnings
 
 import matplotlib
@@ -16,8 +15,6 @@ from matplotlib import colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
-
-from heterojax.report import formatting
 
 WIDTH = 9.6  # Inches; shown at about 900 pixels in the report.
 INK = '#222222'
@@ -89,14 +86,6 @@ def clipped(text: str, length: int = 24) -> str:
   """A name from outside, on one line and not longer than fits."""
   text = ''.join(c if c.isprintable() else '\ufffd' for c in text)
   return text if len(text) <= length else f'{text[: length - 1]}…'
-
-
-def training(results: dict[str, Any], of: str = '') -> str:
-  """What the training images of this run, or of a fold, are called."""
-  d = results['dataset']
-  copies = d['n_train_augmented'] > d['n_train']
-  more = f'{of}{", copies included" if copies else ""}'
-  return f'Training {formatting.unit(results)}s{more}'
 
 
 def files(figures: dict[str, Figure]) -> dict[str, bytes]:
@@ -184,7 +173,7 @@ def label_points(
   placed = [(p, size * 0.4) for p in pixels]
   for p in avoided:
     placed.append((axes.transData.transform(p), np.full(2, 0.03 * inch)))
-  for pixel, point, text in zip(pixels, points, texts):
+  for pixel, point, text in zip(pixels, points, texts, strict=True):
     sides = [np.array([x, y]) * (gap + size / 2) for x, y in _SIDES]
     cost = [_covered(pixel + side, size, placed, pixel) for side in sides]
     best = sides[int(np.argmin(cost))]

@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import Iterable
-from typing import Any
+
+from heterojax.records.codec import Missing
 
 _MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
 
@@ -39,14 +40,26 @@ def p_value(value: float) -> str:
   return '> 0.999' if value > 0.999 else f'{value:.3f}'
 
 
-def given(results: dict[str, Any]) -> bool:
-  """Whether the features were given, and no network was run."""
-  return results['backbone']['feature'] == 'given'
+def fraction(value: float) -> str:
+  """A share to three decimals."""
+  return f'{value:.3f}'
 
 
-def unit(results: dict[str, Any]) -> str:
-  """What is clustered: images, or samples where their features were given."""
-  return 'sample' if given(results) else 'image'
+def signed(value: float) -> str:
+  """Two decimals, with the minus sign of typesetters."""
+  return f'{value:.2f}'.replace('-', '−')
+
+
+def exact(value: float) -> str:
+  """A number as a paper prints it."""
+  return f'{value:g}'
+
+
+def why_null(value: object) -> str:
+  """Why a value is not known, in words; '' where it is."""
+  if isinstance(value, Missing):
+    return f'not estimable: {value.why}'
+  return 'not reported' if value is None else ''
 
 
 def of_class(n: float, label: str) -> str:

@@ -1,7 +1,5 @@
 """What else may explain a result: leaks between the parts, and shortcuts."""
 
-from typing import Any
-
 import numpy as np
 
 from heterojax import cluster
@@ -9,6 +7,7 @@ from heterojax.datasets import leaks
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import shortcuts
+from heterojax.studies.records import Shortcut
 from heterojax.studies.samples import Samples
 
 # Each image has its own.
@@ -54,7 +53,7 @@ def find_leaks(
 
 def find_shortcuts(
   cohort: Cohort, samples: Samples, clusters: np.ndarray
-) -> list[dict[str, Any]]:
+) -> tuple[Shortcut, ...]:
   """Which columns of the manifest go with a class or a cluster.
 
   Args:

@@ -6,6 +6,7 @@ view position may pass for one that sees the disease.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import dataclasses
 import math
 from typing import Any
 
@@ -15,8 +16,12 @@ from sklearn import linear_model
 from sklearn import pipeline
 from sklearn import preprocessing
 
+from heterojax.records import codec
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Missing
 from heterojax.stats import inference as statistics
 from heterojax.stats import metrics
+from heterojax.studies.records import Shortcut
 
 ALL_COLUMNS = 'all columns'
 # A column of so few different numbers is a code, such as 0 and 1 for the sex.
@@ -26,13 +31,6 @@ _CATEGORIES = 20
 # A category is there more than once: this often on average.
 _REPEATS = 5
 _LARGEST = 1e100
-_ESTIMATES = (
-  'with_class',
-  'with_cluster',
-  'p_value',
-  'p_value_with_cluster',
-  'auc_alone',
-)
 
 
 def audit(
@@ -42,7 +40,7 @@ def audit(
   is_train: np.ndarray,
   *,
   excluded: Mapping[str, str],
-) -> list[dict[str, Any]]:
+) -> tuple[Shortcut, ...]:
   """The contract's `shortcuts`: N original images, each once.
 
   A column is numeric where all its values are finite numbers, of which more
@@ -71,70 +69,59 @@ def audit(
       with the reason for each.
 
   Returns:
-    One JSON-ready dictionary per column, in their order, and one for all
-    audited columns together: `{column, kind, measure, n, with_class, p_value,
-    with_cluster, p_value_with_cluster, auc_alone}`. `n` counts the training
-    images of the associations, `p_value` is of `with_class`; what cannot be
-    estimated is None, with a sibling `<name>_why`.
+    One record per column, in their order, and one for all audited columns
+    together. `n` counts the training images of the associations, `p_value` is
+    of `with_class`.
   """
   y, clusters = np.asarray(y), np.asarray(clusters)
   is_train = np.asarray(is_train, bool)
   entries, encoded = [], []
-  for name, texts in columns.items():
-    texts = np.array(texts, dtype=str)
+  for name, column in columns.items():
+    texts = np.array(column, dtype=str)
     if name in excluded:
-      kind, why = None, excluded[name]
+      kind = Missing(excluded[name])
     else:
-      kind, why = _kind(texts, is_train)
-    if kind is None:
-      entries.append(_entry(name, {}, why))
+      kind = _kind(texts, is_train)
+    if isinstance(kind, Missing):
+      entries.append(_unknown(name, kind))
       continue
     values = _numbers(texts, is_train) if kind == 'numeric' else texts
-    x = _encode(values, kind, is_train)
-    encoded.append(x)
-    result, whys = _associations(
+    encoded.append(_encode(values, kind, is_train))
+    found = _associations(
       values[is_train], kind, y[is_train], clusters[is_train]
     )
-    result['auc_alone'], whys['auc_alone'] = _auc_alone(x, y, is_train)
-    entries.append(_entry(name, result, '', whys))
-  together: dict[str, Any] = {'n': int(is_train.sum())}
-  whys = {'auc_alone': 'no column could be audited'}
+    auc = _auc_alone(encoded[-1], y, is_train)
+    entries.append(Shortcut(column=name, kind=kind, auc_alone=auc, **found))
+  auc = Missing('no column could be audited')
   if encoded:
-    x = np.concatenate(encoded, axis=1)
-    together['auc_alone'], whys['auc_alone'] = _auc_alone(x, y, is_train)
-  why = 'several columns have no one association'
-  return [*entries, _entry(ALL_COLUMNS, together, why, whys)]
+    auc = _auc_alone(np.concatenate(encoded, axis=1), y, is_train)
+  together = dataclasses.replace(
+    _unknown(ALL_COLUMNS, Missing('several columns have no one association')),
+    n=int(is_train.sum()),
+    auc_alone=auc,
+  )
+  return (*entries, together)
 
 
-def _entry(
-  name: str,
-  result: dict[str, Any],
-  why: str,
-  whys: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-  """Orders a result; what it lacks is None for its own or the common reason."""
-  entry: dict[str, Any] = {'column': name}
-  for key in ('kind', 'measure', 'n', *_ESTIMATES):
-    entry[key] = result.get(key)
-    if entry[key] is None:
-      entry[f'{key}_why'] = (whys or {}).get(key) or why
-  return entry
+def _unknown(name: str, why: Missing) -> Shortcut:
+  return Shortcut(name, *[why] * 8)
 
 
-def _kind(texts: np.ndarray, is_train: np.ndarray) -> tuple[str | None, str]:
-  """'numeric' or 'categorical', or None and why it is neither."""
+def _kind(texts: np.ndarray, is_train: np.ndarray) -> str | Missing:
+  """'numeric' or 'categorical', or why it is neither."""
   known = texts[texts != '']
   if not np.any(texts[is_train] != ''):
-    return None, 'no training image has a value'
+    return Missing('no training image has a value')
   if len(set(texts[is_train])) == 1:
-    return None, f'all {is_train.sum()} training images have the same value'
+    why = f'all {is_train.sum()} training images have the same value'
+    return Missing(why)
   different = len(set(known))
   repeated = different * _REPEATS <= len(known)
   if all(map(_is_number, known)) and (different > _CODES or not repeated):
-    return 'numeric', ''
+    return 'numeric'
   if different > _CATEGORIES or not repeated:
-    return None, f'{different} different values in {len(known)} images'
-  return 'categorical', ''
+    return Missing(f'{different} different values in {len(known)} images')
+  return 'categorical'
 
 
 def _is_number(text: str) -> bool:
@@ -159,28 +146,20 @@ def _numbers(texts: np.ndarray, is_train: np.ndarray) -> np.ndarray:
 
 def _associations(
   values: np.ndarray, kind: str, y: np.ndarray, clusters: np.ndarray
-) -> tuple[dict[str, Any], dict[str, str]]:
-  """Of the training images with class and cluster, and why there is none."""
+) -> dict[str, Any]:
+  """Fields of a shortcut: the associations of the training images."""
   measure = (
     statistics.eta_squared if kind == 'numeric' else statistics.cramers_v
   )
   of_class, of_cluster = measure(values, y), measure(values, clusters)
-  result = {
-    'kind': kind,
+  return {
     'measure': of_class.measure,
     'n': of_class.n,
-    'with_class': of_class.strength,
-    'p_value': of_class.p_value,
-    'with_cluster': of_cluster.strength,
-    'p_value_with_cluster': of_cluster.p_value,
+    'with_class': codec.estimate(of_class.strength, of_class.why),
+    'p_value': codec.estimate(of_class.p_value, of_class.why),
+    'with_cluster': codec.estimate(of_cluster.strength, of_cluster.why),
+    'p_value_with_cluster': codec.estimate(of_cluster.p_value, of_cluster.why),
   }
-  whys = {
-    'with_class': of_class.why,
-    'p_value': of_class.why,
-    'with_cluster': of_cluster.why,
-    'p_value_with_cluster': of_cluster.why,
-  }
-  return result, whys
 
 
 def _encode(values: np.ndarray, kind: str, is_train: np.ndarray) -> np.ndarray:
@@ -198,16 +177,14 @@ def _encode(values: np.ndarray, kind: str, is_train: np.ndarray) -> np.ndarray:
   return encoder.transform(values[:, np.newaxis])
 
 
-def _auc_alone(
-  x: np.ndarray, y: np.ndarray, is_train: np.ndarray
-) -> tuple[float | None, str]:
-  """AUC on the test images, or None and why."""
+def _auc_alone(x: np.ndarray, y: np.ndarray, is_train: np.ndarray) -> Estimate:
+  """AUC on the test images."""
   for part, name in ((is_train, 'training'), (~is_train, 'test')):
     if not part.any():
-      return None, f'no {name} images'
+      return Missing(f'no {name} images')
     if len(set(y[part])) == 1:
       kind = 'positive' if y[part][0] else 'negative'
-      return None, f'all {part.sum()} {name} images are {kind}'
+      return Missing(f'all {part.sum()} {name} images are {kind}')
   model = linear_model.LogisticRegression(max_iter=1000)
   model.fit(x[is_train], y[is_train])
-  return metrics.auc(y[~is_train], model.decision_function(x[~is_train])), ''
+  return metrics.auc(y[~is_train], model.decision_function(x[~is_train]))

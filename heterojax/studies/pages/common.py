@@ -16,6 +16,7 @@ from heterojax.report.blocks import Block
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
+from heterojax.report.blocks import Pairs
 from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Quoted
 from heterojax.report.blocks import Section
@@ -112,6 +113,27 @@ def reasons(rows: Rows, labels: Sequence[str]) -> list[tuple[str, list[int]]]:
   return sorted(counts.items(), key=lambda item: -sum(item[1]))
 
 
+def data(
+  text: str,
+  notes: Sequence[str],
+  counts: Sequence[Block],
+  more: Sequence[Block],
+) -> Section:
+  """Which data there are, and how far they can be trusted.
+
+  Args:
+    text: how they were split.
+    notes: of the data set.
+    counts: how many there are.
+    more: what was left out, and the audits.
+
+  Returns:
+    The section.
+  """
+  noted = [Items(notes)] if notes else []
+  return Section('Data', [Paragraph(text), *noted, *counts, *more])
+
+
 def how(
   settings: Sequence[tuple[str, str]],
   deviations: Sequence[tuple[str, str]],
@@ -138,7 +160,7 @@ def how(
   return Section(
     'How it was done',
     [
-      pairs(settings),
+      Pairs(settings),
       Heading('What is not in the paper'),
       Items(marked),
       Heading('Methods paragraph'),
@@ -146,18 +168,6 @@ def how(
       Paragraph(citation),
       Quoted(bibtex),
     ],
-  )
-
-
-def pairs(rows: Sequence[tuple[str, str]]) -> Table:
-  """Names and texts."""
-  return Table(
-    '',
-    [
-      Column('', lambda row: row[0], Markup('&nbsp;'), align='text'),
-      Column('', lambda row: row[1], Markup('&nbsp;'), align='long'),
-    ],
-    rows,
   )
 
 
@@ -212,7 +222,7 @@ def environment(described: Environment, timings: Timings) -> Section:
   )
   return Section(
     'Environment and time',
-    [pairs(flat(described)), stages, Paragraph(files, 'quiet')],
+    [Pairs(flat(described)), stages, Paragraph(files, 'quiet')],
   )
 
 

@@ -25,6 +25,8 @@ from heterojax.features import Features
 from heterojax.run import checkpoint
 from heterojax.studies import stages
 from heterojax.studies.retraining.outcome import Clusters
+from heterojax.studies.retraining.records import Rejected
+from heterojax.studies.retraining.records import RejectedCluster
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Reduction
 from heterojax.studies.settings import Settings
@@ -65,7 +67,7 @@ def clusters_of_folds(
     cluster_analysis(settings, features.x, own, fold)
     for fold, own in enumerate(samples)
   ]
-  clusters, agreement = align(list(zip(samples, found)))
+  clusters, agreement = align(list(zip(samples, found, strict=True)))
   tree = {str(fold): _kept(own) for fold, own in enumerate(clusters)}
   checkpoint.save(path, tree | {'agreement': np.array(agreement)}, about)
   return clusters, agreement
@@ -191,7 +193,7 @@ def rejected(
   samples: Samples,
   chosen: Clusters,
   names: tuple[str, str],
-) -> dict[str, Any]:
+) -> Rejected:
   """The clusters of another number of components, beside those chosen.
 
   Wang 2023 clustered its chest X-rays without reduction and rejected 57
@@ -215,16 +217,14 @@ def rejected(
   _, labels = _fitted(settings, z, np.ones(len(train)), 0)
   k = settings.cluster.k
   sizes = np.bincount(labels, minlength=k)
-  return {
-    'n_components': settings.reduction.rejected,
-    'explained_variance': float(jnp.sum(fitted.explained_variance_ratio)),
-    'adjusted_rand': float(adjusted_rand_score(chosen.labels[train], labels)),
-    'clusters': [
-      {
-        'id': i,
-        'size': int(sizes[i]),
-        'class_counts': samples.class_counts(train[labels == i], names),
-      }
+  return Rejected(
+    n_components=settings.reduction.rejected,
+    explained_variance=float(jnp.sum(fitted.explained_variance_ratio)),
+    adjusted_rand=float(adjusted_rand_score(chosen.labels[train], labels)),
+    clusters=tuple(
+      RejectedCluster(
+        i, int(sizes[i]), samples.class_counts(train[labels == i], names)
+      )
       for i in range(k)
-    ],
-  }
+    ),
+  )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Annotated
 
+from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
@@ -83,11 +84,15 @@ class Random(Score):
 
   runs: Annotated[tuple[RandomRun, ...], 'R']
 
-  def extremes(self, name: str) -> tuple[Number, Number] | None:
-    """Smallest and largest value of a metric over the runs; None without."""
+  def known(self, name: str) -> list[Number]:
+    """A metric of every run that has one."""
     values = [run.value(name) for run in self.runs]
-    known = [value for value in values if value is not None]
-    if not values or len(known) < len(values):
+    return [value for value in values if value is not None]
+
+  def extremes(self, name: str) -> tuple[Number, Number] | None:
+    """Smallest and largest value of a metric; None unless all runs have one."""
+    known = self.known(name)
+    if not known or len(known) < len(self.runs):
       return None
     return min(known), max(known)
 
@@ -106,6 +111,12 @@ class Cluster:
   retrained_in_test_clusters: Annotated[tuple[Score, ...], 'K']
   random: Random
 
+  @property
+  def majority(self) -> tuple[str, float]:
+    """The larger class of its training images, and its share."""
+    name = max(self.class_counts, key=lambda name: self.class_counts[name])
+    return name, self.class_counts[name] / self.size
+
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
@@ -115,6 +126,10 @@ class Pair:
   b: int
   centroid_distance: float
   difference: ByMetric
+
+  def of(self, metric: str) -> Number | None:
+    """How much the two heads differ in a metric; None where it is unknown."""
+    return codec.known(self.difference.get(metric))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,13 +180,19 @@ class PublishedDataset:
 
 
 @dataclasses.dataclass(frozen=True)
-class PublishedReduction:
-  """The space that the paper clustered, and the one that it rejected."""
+class PublishedSpace:
+  """A space in which the paper clustered."""
 
   method: str
-  n_components: int | None
-  explained_variance: float | None
-  rejected: 'PublishedReduction | None'
+  n_components: int | None = None
+  explained_variance: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedReduction(PublishedSpace):
+  """The space that the paper kept, and the one that it rejected."""
+
+  rejected: PublishedSpace | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,3 +257,18 @@ class Results:
   known_subpopulations: Subpopulations | None
   timings: records.Timings
   environment: records.Environment
+
+  @property
+  def random_runs(self) -> int:
+    """How many random heads a cluster has; an empty cluster has none."""
+    return max(len(c.random.runs) for c in self.clusters)
+
+  @property
+  def copies(self) -> bool:
+    """Whether training has augmented copies."""
+    return self.dataset.n_train_augmented > self.dataset.n_train
+
+  @property
+  def paper(self) -> Published | None:
+    """What the paper reports for these classes, if it has them."""
+    return codec.known(self.published)

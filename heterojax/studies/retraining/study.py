@@ -2,7 +2,7 @@
 
 The functions follow the paper's methods section, in its order: Extract image
 features, Cluster analysis (`clustering`), Retrain on each of the clusters,
-Train on random images of the same size, Statistics (`summary`). Where the data
+Train on random images of the same size, Statistics (`results`). Where the data
 are split into folds, all of this is done in each. Axes: see `outcome`.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import itertools
 import pathlib
 from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,9 @@ from heterojax.datasets import leaks
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
+from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
+from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import audits
 from heterojax.studies import counters
@@ -29,13 +32,65 @@ from heterojax.studies import heads_stage
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.retraining import clustering
-from heterojax.studies.retraining import summary
+from heterojax.studies.retraining import pages
+from heterojax.studies.retraining import results as results_lib
+from heterojax.studies.retraining import view as view_lib
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.retraining.records import Results
+from heterojax.studies.retraining.view import View
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
+from heterojax.studies.study import Heads
+from heterojax.studies.study import Rules
+from heterojax.studies.study import Study
+
+
+def rules(settings: Settings) -> Rules:
+  """What must hold of the settings."""
+  s = settings
+  yield (
+    s.data.task == 'classification',
+    'The retraining study needs two classes: use'
+    ' --config.data.task=classification, or the sample-size study.',
+  )
+  yield (
+    s.backbone.train == 'frozen',
+    'The retraining study trains heads on one frozen network: leave'
+    ' --config.backbone.train=frozen.',
+  )
+  yield (
+    s.reduction.rule != 'minimum_mode_cv',
+    '--config.reduction.rule=minimum_mode_cv belongs to the sample-size study:'
+    ' use fixed or variance.',
+  )
+
+
+def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
+  """What the results will have, see `study.Study`."""
+  k = settings.cluster.k
+  lengths = {'K': k, 'R': settings.heads.random_runs, 'S': k * (k - 1) // 2}
+  names, absent = {}, set()
+  if cohorts is not None:
+    names['classes'] = cohorts[0].classes
+    lengths['T'] = len(cohorts)
+    if len(cohorts) == 1:
+      absent.add('folds')
+  if not settings.reduction.rejected:
+    absent.add('reduction.rejected')
+  if not settings.data.subpopulation:
+    absent.add('known_subpopulations')
+  return Known(lengths, names, frozenset(absent))
+
+
+def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
+  """What is trained, see `study.Study`."""
+  del source
+  k, runs = settings.cluster.k, settings.heads.random_runs
+  # Each random head sees as many images as its cluster's.
+  return Heads(parts * (1 + k * (1 + runs)), n * (2 + runs))
 
 
 def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
@@ -82,34 +137,33 @@ def members(
   return heads
 
 
-def run(
+class Trained(NamedTuple):
+  """A study before anything is scored.
+
+  Attributes:
+    x: `[P, D]` features of all pictures.
+    clusters: T, with the numbers of the first fold's.
+    agreement: T, of each fold's clusters with the first's.
+    heads: T, the heads of each fold by name.
+    params: of all heads, one fold after the other.
+  """
+
+  x: jax.Array
+  clusters: list[Clusters]
+  agreement: list[float]
+  heads: list[dict[HeadName, ensemble.Member]]
+  params: Any
+
+
+def train(
   settings: Settings,
   folder: pathlib.Path,
   cohorts: Sequence[Cohort],
   samples: Sequence[Samples],
   backbone: Backbone | None,
   timer: stages.Timer,
-) -> tuple[dict[str, Any], Outcome]:
-  """The whole study on a split cohort; artifacts go into the run folder.
-
-  Args:
-    settings: of the study.
-    folder: the run folder, owned.
-    cohorts: one per fold, see `plan`.
-    samples: one per fold, see `stages.collect`.
-    backbone: see `stages.load_backbone`.
-    timer: keeps the seconds of each stage.
-
-  Returns:
-    What `results.json` holds but for timings and environment, and what it was
-    made from.
-  """
-  run_folder.write_atomically(
-    folder / 'manifest.csv', manifest_csv(splits.by_fold(cohorts))
-  )
-  run_folder.write_atomically(
-    folder / 'augmented.csv', samples_lib.augmented_csv(samples)
-  )
+) -> Trained:
+  """Features, clusters and heads, computed or resumed; see `study.Run`."""
   with timer.stage('features', 'images') as count:
     features = stages.extract(
       settings, backbone, samples[0].pictures, cohorts, folder
@@ -124,14 +178,16 @@ def run(
     )
   with timer.stage('heads', 'heads') as count:
     heads = [
-      members(settings, own, found, fold)
-      for fold, (own, found) in enumerate(zip(samples, clusters))
+      members(settings, fold, found, number)
+      for number, (fold, found) in enumerate(
+        zip(samples, clusters, strict=True)
+      )
     ]
-    every = [member for own in heads for member in own.values()]
+    every = [member for fold in heads for member in fold.values()]
     names = [
-      {'fold': fold, 'name': str(name), 'rows': member.rows.tolist()}
-      for fold, own in enumerate(heads)
-      for name, member in own.items()
+      {'fold': number, 'name': str(name), 'rows': member.rows.tolist()}
+      for number, fold in enumerate(heads)
+      for name, member in fold.items()
     ]
     trained = heads_stage.train(
       settings, folder, features, samples[0].y_of_pictures, every, names
@@ -140,34 +196,87 @@ def run(
   counters.of_heads(
     settings,
     features.x.shape[1],
-    [(len(own.rows), len(own.validation)) for own in every],
+    [(len(member.rows), len(member.validation)) for member in every],
     trained.epochs_now.tolist(),
     timer,
   )
+  return Trained(features.x, clusters, agreement, heads, trained.heads.params)
+
+
+def evaluate(
+  source: Source, samples: Sequence[Samples], trained: Trained
+) -> Outcome:
+  """What every head says of every sample of its fold."""
+  logits = np.asarray(ensemble.predict(trained.params, trained.x), np.float64)
+  # Folds differ in how many clusters have a head.
+  ends = np.cumsum([len(fold) for fold in trained.heads])[:-1]
+  folds = zip(
+    samples,
+    trained.clusters,
+    trained.heads,
+    np.split(logits, ends),
+    strict=True,
+  )
+  return Outcome(
+    source,
+    trained.x,
+    tuple(
+      Fold(fold, clusters, heads, of_heads[:, fold.row])
+      for fold, clusters, heads, of_heads in folds
+    ),
+  )
+
+
+def run(
+  settings: Settings,
+  folder: pathlib.Path,
+  cohorts: Sequence[Cohort],
+  samples: Sequence[Samples],
+  backbone: Backbone | None,
+  timer: stages.Timer,
+) -> tuple[Results, View]:
+  """The whole study on a split cohort, see `study.Run`."""
+  run_folder.write_atomically(
+    folder / 'manifest.csv', manifest_csv(splits.by_fold(cohorts))
+  )
+  run_folder.write_atomically(
+    folder / 'augmented.csv', samples_lib.augmented_csv(samples)
+  )
+  trained = train(settings, folder, cohorts, samples, backbone, timer)
   with timer.stage('evaluation'):
-    x = features.x
-    logits = ensemble.predict(trained.heads.params, x)
-    # Folds differ in how many clusters have a head.
-    ends = np.cumsum([len(own) for own in heads])[:-1]
-    per_fold = np.split(np.asarray(logits, np.float64), ends)
-    outcome = Outcome(
-      cohorts[0].source,
-      x,
-      tuple(
-        Fold(own, found, names, of_heads[:, own.row])
-        for own, found, names, of_heads in zip(
-          samples, clusters, heads, per_fold
-        )
-      ),
-    )
-    found = audits.find_leaks(cohorts, outcome)
-    results = summary.summarise(
-      settings, cohorts, backbone, outcome, agreement, found
+    outcome = evaluate(cohorts[0].source, samples, trained)
+    found = [
+      leak
+      for cohort, fold in zip(cohorts, samples, strict=True)
+      for leak in audits.find_leaks(cohort, fold, outcome.x, fold.row)
+    ]
+    results = results_lib.summarise(
+      settings, cohorts, backbone, outcome, trained.agreement, found
     )
   run_folder.write_atomically(
-    folder / 'clusters.csv', summary.clusters_csv(outcome.folds)
+    folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
   )
   run_folder.write_atomically(
     folder / 'tables' / 'leaks.csv', leaks.leaks_csv(found)
   )
-  return results, outcome
+  return results, view_lib.view(settings, outcome)
+
+
+RETRAINING = Study(
+  name='retraining',
+  defaults={},
+  rules=rules,
+  plan=plan,
+  check=stages.check_dim,
+  run=run,
+  results=Results,
+  view=View,
+  known=known,
+  heads=heads,
+  outputs={
+    'heads': ('checkpoints/heads*',),
+    'cluster': ('checkpoints/clusters*',),
+    'features': ('features/*',),
+  },
+  report=pages.write,
+)

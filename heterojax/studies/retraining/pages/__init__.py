@@ -1,43 +1,60 @@
-"""Tables, figures and the report of a run."""
+"""Tables, figures and the page of a retraining study."""
 
 import pathlib
-from typing import Any
 
+from heterojax.report import blocks
+from heterojax.report import drawing
 from heterojax.run import run_folder
-from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.pages import common
+from heterojax.studies.retraining.pages import cluster_figures
 from heterojax.studies.retraining.pages import figures
 from heterojax.studies.retraining.pages import montage
 from heterojax.studies.retraining.pages import page
 from heterojax.studies.retraining.pages import tables
-from heterojax.studies.sample_size import pages as sample_size
+from heterojax.studies.retraining.records import Results
+from heterojax.studies.retraining.view import View
 
 
-def write(
-  folder: pathlib.Path,
-  results: dict[str, Any],
-  outcome: Outcome | None = None,
-) -> None:
+def write(folder: pathlib.Path, results: Results, view: View) -> None:
   """Writes `tables/`, `figures/` and, last, `report.html`.
 
   Args:
-    folder: the run folder.
-    results: `results.json`.
-    outcome: what the results were made from; of a retraining study only.
+    folder: the run folder; `manifest.csv` and `config.json` are read from it
+      where they are there.
+    results: of the study.
+    view: of the study.
   """
-  if results['study'] == 'sample_size':
-    sample_size.write(folder, results)
-    return
-  for name, text in tables.files(results).items():
-    run_folder.write_atomically(folder / 'tables' / name, text)
-  shown = outcome.folds[0]
-  drawn = figures.draw(results, shown)
-  tiles = montage.tiles(results, shown, outcome.source)
-  if tiles:
-    drawn['montage.png'] = montage.draw(results, tiles)
+  for table in tables.every(results):
+    path = folder / 'tables' / f'{table.name}.csv'
+    run_folder.write_atomically(path, table.csv())
+  drawn = draw(results, view)
   for name, content in drawn.items():
     run_folder.write_atomically(folder / 'figures' / name, content)
-  html = page.render(folder, results, drawn, tiles, shown)
-  # A file name may hold bytes that are no text.
-  run_folder.write_atomically(
-    folder / 'report.html', html.encode('utf-8', 'replace')
+  found = page.page(
+    results, view, common.manifest(folder), common.config(folder)
   )
+  # A file name may hold bytes that are no text.
+  html = blocks.html(found, drawn).encode('utf-8', 'replace')
+  run_folder.write_atomically(folder / 'report.html', html)
+
+
+def draw(results: Results, view: View) -> dict[str, bytes]:
+  """File name to content: each figure as PNG and as SVG, the montage as PNG."""
+  with drawing.style():
+    made = {
+      function.__name__: function(results)
+      for function in (
+        figures.table1_overall_in_clusters,
+        figures.table3_retrained_vs_random,
+        cluster_figures.figure1_distances,
+        figures.distance_vs_performance,
+        figures.transfer,
+        cluster_figures.class_mix,
+      )
+    }
+    made['clusters'] = cluster_figures.clusters(results, view)
+    drawn = drawing.files(made)
+    if tiles := montage.rows(results, view):
+      figure = montage.figure(results, tiles)
+      drawn['montage.png'] = drawing.encoded(figure, 'png')
+  return drawn

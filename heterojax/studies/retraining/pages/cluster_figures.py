@@ -1,27 +1,26 @@
 """The figures of the clusters: Figure 1, their images, their class mix."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 import numpy as np
 
-from heterojax import cluster as cluster_lib
 from heterojax.report import drawing
 from heterojax.report import formatting
-from heterojax.studies.retraining.outcome import Fold
-from heterojax.studies.retraining.pages import tables
-from heterojax.studies.retraining.pages import wording
+from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import Results
+from heterojax.studies.retraining.view import View
 
 # Above this, points in an SVG file are one picture, or it would not open.
 _MAX_VECTOR_POINTS = 5000
 
 
-def figure1_distances(results: dict[str, Any]) -> Figure:
+def figure1_distances(results: Results) -> Figure:
   """Figure 1: distances between the clusters, as numbers and as a map."""
-  clusters = results['clusters']
-  distances = np.array(results['between_cluster_distances'], float)
+  clusters = results.clusters
+  distances = np.array(results.between_cluster_distances, float)
   k = len(clusters)
   height = float(np.clip(1.6 + 0.65 * k, 2.9, 4.2)) if k <= 12 else 5
   figure = Figure((drawing.WIDTH, height), layout='constrained')
@@ -43,16 +42,16 @@ def figure1_distances(results: dict[str, Any]) -> Figure:
 
 
 def _map(
-  axes: Axes, clusters: list[dict[str, Any]], distances: np.ndarray
+  axes: Axes, clusters: Sequence[Cluster], distances: np.ndarray
 ) -> None:
   points, kept = classical_scaling(distances)
-  sizes = np.array([c['size'] for c in clusters], float)
+  sizes = np.array([c.size for c in clusters], float)
   areas = 13000 / max(len(clusters), 5) * sizes / sizes.max()
-  for c, point, area in zip(clusters, points, areas):
-    axes.scatter(*point, s=area, color=[drawing.colour(c['id'])], alpha=0.55)
-    size = f'\nn = {formatting.number(c["size"])}' if len(clusters) <= 8 else ''
+  for c, point, area in zip(clusters, points, areas, strict=True):
+    axes.scatter(*point, s=area, color=[drawing.colour(c.id)], alpha=0.55)
+    size = f'\nn = {formatting.number(c.size)}' if len(clusters) <= 8 else ''
     axes.annotate(
-      f'{c["id"]}{size}',
+      f'{c.id}{size}',
       point,
       ha='center',
       va='center',
@@ -88,31 +87,36 @@ def classical_scaling(distances: np.ndarray) -> tuple[np.ndarray, float]:
   return plane, float(values[:2].sum() / (values.sum() or 1))
 
 
-def clusters(results: dict[str, Any], fold: Fold) -> Figure:
+def training(results: Results, of: str = '') -> str:
+  """What the training images of this run, or of a fold, are called."""
+  copies = ', copies included' if results.copies else ''
+  return f'Training {results.backbone.unit}s{of}{copies}'
+
+
+def clusters(results: Results, view: View) -> Figure:
   """Every sample in two dimensions of the space that was clustered."""
-  samples, labels = fold.samples, fold.clusters.labels
-  points = plane(results, fold)
   figure = Figure((drawing.WIDTH, 4.7), layout='constrained')
   grid = figure.subplots(1, 2, sharex=True, sharey=True)
-  one = formatting.unit(results)
-  of = ' of the first fold' if wording.folds(results) else ''
-  right = (fold.overall() > 0.5) == (samples.y == 1)
+  one = results.backbone.unit
+  of = ' of the first fold' if results.folds else ''
   for axes, split, title in zip(
     grid,
     ('train', 'test'),
     (
-      f'{drawing.training(results, of)} (n = {{:,}})',
+      f'{training(results, of)} (n = {{:,}})',
       f'Test {one}s{of} (n = {{:,}}); circled: misclassified',
     ),
+    strict=True,
   ):
-    own = samples.of(split)
+    own = np.flatnonzero(view.split == split)
+    labels, points = view.labels[own], view.points[own]
     axes.set_title(title.format(len(own)))
     axes.set(xlabel='First principal component', xticks=[], yticks=[])
-    colours = np.array([drawing.colour(c) for c in labels[own]])
+    colours = np.array([drawing.colour(c) for c in labels])
     for y, marker, width in ((0, 'x', 0.8), (1, 'o', 0)):
-      chosen = samples.y[own] == y
+      chosen = view.y[own] == y
       axes.scatter(
-        *points[own[chosen]].T,
+        *points[chosen].T,
         s=12,
         c=colours[chosen],
         marker=marker,
@@ -120,11 +124,11 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
         linewidths=width,
         rasterized=len(own) > _MAX_VECTOR_POINTS,
       )
-    wrong = own[~right[own]] if split == 'test' else own[:0]
-    axes.scatter(*points[wrong].T, s=70, ec='black', fc='none')
-    for c in np.unique(labels[own]):
+    wrong = points[view.wrong[own] & (split == 'test')]
+    axes.scatter(*wrong.T, s=70, ec='black', fc='none')
+    for c in np.unique(labels):
       axes.text(
-        *np.median(points[own[labels[own] == c]], axis=0),
+        *np.median(points[labels == c], axis=0),
         str(c),
         ha='center',
         va='center',
@@ -137,7 +141,7 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
         },
       )
   grid[0].set_ylabel('Second principal component')
-  names = (results['dataset']['positive'], results['dataset']['negative'])
+  names = results.dataset.classes
   figure.legend(
     handles=[
       Line2D(
@@ -149,7 +153,7 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
         ms=5,
         label=drawing.clipped(name),
       )
-      for marker, name in zip('ox', names)
+      for marker, name in zip('ox', names, strict=True)
     ],
     loc='outside lower center',
     ncols=2,
@@ -157,35 +161,20 @@ def clusters(results: dict[str, Any], fold: Fold) -> Figure:
   return figure
 
 
-def plane(results: dict[str, Any], fold: Fold) -> np.ndarray:
-  """First two principal components of the samples, `[N, 2]`."""
-  samples, z = fold.samples, fold.clusters.z
-  if results['reduction']['method'] != 'pca':
-    train = samples.of('train')
-    fitted = cluster_lib.pca(z[train], min(2, len(train), z.shape[1]))
-    z = np.asarray(cluster_lib.transform(fitted, z))
-  points = np.zeros((len(z), 2))
-  points[:, : min(2, z.shape[1])] = z[:, :2]
-  return points
-
-
-def class_mix(results: dict[str, Any]) -> Figure:
+def class_mix(results: Results) -> Figure:
   """How many images of each class every cluster has."""
-  described = results['clusters']
-  names = (results['dataset']['positive'], results['dataset']['negative'])
-  of = ', mean over folds' if wording.folds(results) else ''
+  described, names = results.clusters, results.dataset.classes
+  of = ', mean over folds' if results.folds else ''
   parts = {
-    drawing.training(results, of): [
-      tuple(c['class_counts'].values()) for c in described
-    ],
-    f'Test {formatting.unit(results)}s': [
-      tables.class_counts(c['test']) for c in described
+    training(results, of): [tuple(c.class_counts.values()) for c in described],
+    f'Test {results.backbone.unit}s': [
+      (c.test.positives, c.test.negatives) for c in described
     ],
   }
   height = 1.1 + 0.32 * len(described)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
   grid = figure.subplots(1, 2, sharey=True)
-  for axes, (title, pairs) in zip(grid, parts.items()):
+  for axes, (title, pairs) in zip(grid, parts.items(), strict=True):
     counts = np.array(pairs)
     longest = counts.sum(axis=1).max()
     start = np.zeros(len(described), int)
@@ -219,7 +208,7 @@ def class_mix(results: dict[str, Any]) -> Figure:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
   grid[0].set_yticks(
-    range(len(described)), [f'Cluster {c["id"]}' for c in described]
+    range(len(described)), [f'Cluster {c.id}' for c in described]
   )
   grid[0].set_ylim(len(described) - 0.5, -0.5)
   key, texts = grid[0].get_legend_handles_labels()

@@ -1,16 +1,17 @@
 """Where a run is not simply the paper: what is inferred, and what is ours."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from heterojax.datasets import augmentation
-from heterojax.report import formatting
-from heterojax.report.formatting import unit
+from heterojax.report.terms import INFERRED
+from heterojax.report.terms import KERAS
+from heterojax.report.terms import OUR_CHOICE
 from heterojax.studies import choosing
-from heterojax.studies.retraining.pages import methods
-from heterojax.studies.retraining.pages import wording
+from heterojax.studies.pages import network as network_words
+from heterojax.studies.records import Network
+from heterojax.studies.retraining.records import Results
 
-# Where a statement comes from.
-INFERRED, OUR_CHOICE, KERAS = '[inferred]', '[our choice]', '[Keras default]'
 # What augmented copies are.
 COPIES = (
   f'left-right flips and rotations of up to {augmentation.MAX_DEGREES:g}'
@@ -19,39 +20,37 @@ COPIES = (
 
 
 def not_in_the_paper(
-  results: dict[str, Any], config: dict[str, Any]
+  results: Results, config: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
   """Marks and statements: where this run is not simply the paper."""
-  notes, one = [], unit(results)
-  clean = results['protocol'] == 'clean'
-  if formatting.given(results):
+  notes, one = [], results.backbone.unit
+  if results.backbone.given:
     notes.append((
       OUR_CHOICE,
       'The features were given; the paper computed its own with'
       ' EfficientNet-B0.',
     ))
   else:
-    notes += _network_notes(results)
-  if folds := wording.folds(results):
+    notes += _network_notes(results.backbone)
+  if folds := results.split.folds:
     notes.append((
       OUR_CHOICE,
       f'{folds} folds by patient or group; the paper split once, and wished'
       ' for 4 folds.',
     ))
-  if clean:
+  if results.protocol == 'clean':
     notes.append((
       OUR_CHOICE,
       f'Distinct {one}s, no known patient in two parts, and a validation'
       ' part; the paper splits rows and names no third part.',
     ))
-  elif not results['dataset']['n_validation']:
+  elif not results.dataset.n_validation:
     notes.append((
       INFERRED,
       'The validation set that the paper monitors is taken to be the test'
       ' set, because it names no third part.',
     ))
-  d = results['dataset']
-  if d['n_train_augmented'] > d['n_train']:
+  if results.copies:
     notes.append((
       OUR_CHOICE,
       f'Augmented copies are {COPIES}; the paper gives their number, not'
@@ -76,14 +75,13 @@ def not_in_the_paper(
       'The random runs of a cluster share one draw and differ in their'
       f' initial weights and the order of {one}s.',
     ))
-  c = results['cluster']
-  if c['method'] != 'kmeans':
+  c = results.cluster
+  if c.method != 'kmeans':
     notes.append((
       OUR_CHOICE,
-      f'Clusters are of {choosing.METHODS[c["method"]]}; the paper used'
-      ' K-means.',
+      f'Clusters are of {choosing.METHODS[c.method]}; the paper used K-means.',
     ))
-  if c['n_init'] > 1:
+  if c.n_init > 1:
     notes.append((
       OUR_CHOICE,
       'The best of several starts is kept; the paper names none.',
@@ -104,15 +102,15 @@ def not_in_the_paper(
   return notes
 
 
-def _network_notes(results: dict[str, Any]) -> list[tuple[str, str]]:
+def _network_notes(network: Network) -> list[tuple[str, str]]:
   notes = []
-  if results['backbone']['name'] != 'efficientnet_b0':
+  if network.name != 'efficientnet_b0':
     notes.append((
       OUR_CHOICE,
-      f'The network is {methods.network(results)}; the paper used'
+      f'The network is {network_words.title(network)}; the paper used'
       ' EfficientNet-B0.',
     ))
-  if results['backbone']['feature'] == 'flatten':
+  if network.feature == 'flatten':
     notes.append((
       INFERRED,
       'The paper’s “second-last layer” is taken to be the whole last feature'

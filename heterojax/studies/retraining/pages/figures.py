@@ -1,11 +1,10 @@
 """The figures of the heads: Tables 1 and 3, transfer, distance and performance.
 
-Each function draws one from `results.json`. Clusters are rows wherever there is
+Each function draws one from the results. Clusters are rows wherever there is
 room, so that twenty of them make a taller figure and not a smaller one.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,44 +12,40 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 import numpy as np
 
+from heterojax.records import codec
 from heterojax.report import drawing
 from heterojax.report import formatting
 from heterojax.stats import metrics
-from heterojax.studies.retraining.outcome import Fold
-from heterojax.studies.retraining.pages import cluster_figures
-from heterojax.studies.retraining.pages import tables
+from heterojax.stats.scores import Score
+from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import PublishedCluster
+from heterojax.studies.retraining.records import Random
+from heterojax.studies.retraining.records import Results
 
-TITLES = {
-  'accuracy': 'Accuracy',
-  'auc': 'AUC',
-  'sensitivity': 'Sensitivity',
-  'specificity': 'Specificity',
-}
 # More names than this on one scatter plot cover each other.
 _MAX_NAMES = 15
 
 
-def table1_overall_in_clusters(results: dict[str, Any]) -> Figure:
+def table1_overall_in_clusters(results: Results) -> Figure:
   """Table 1: the head of all images, in the whole test set and each cluster."""
-  described = [('All', results['overall'])]
-  described += [(f'Cluster {c["id"]}', c['test']) for c in results['clusters']]
+  described = [('All', results.overall)]
+  described += [(f'Cluster {c.id}', c.test) for c in results.clusters]
   rows = [
-    (f'{name}, n = {s["n"]:,}', s['accuracy'], tables.interval(s, 'accuracy'))
+    (f'{name}, n = {s.n:,}', s.value('accuracy'), s.interval('accuracy'))
     for name, s in described
   ]
   panels = [('This run', rows, drawing.RETRAINED)]
-  published = results['published']
-  if published:
-    rows = [('All', published['overall']['accuracy'], None)]
+  if paper := results.paper:
+    rows = [('All', paper.overall.value('accuracy'), None)]
     rows += [
-      (f'Its cluster {c["number"]}', c['test']['accuracy'], None)
-      for c in published['test_clusters']
+      (f'Its cluster {c.number}', c.test.value('accuracy'), None)
+      for c in paper.test_clusters
     ]
     panels.append(('Published, Wang (2023)', rows, 'white'))
   height = 0.8 + 0.36 * max(len(rows) for _, rows, _ in panels)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
   grid = figure.subplots(1, len(panels), squeeze=False)[0]
-  for axes, (title, rows, fill) in zip(grid, panels):
+  for axes, (title, rows, fill) in zip(grid, panels, strict=True):
     for row, (_, accuracy, ends) in enumerate(rows):
       axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
       if accuracy is None:
@@ -88,33 +83,33 @@ def _interval(axes: Axes, row: int, ends: Sequence[float] | None) -> None:
     )
 
 
-def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
+def table3_retrained_vs_random(results: Results) -> Figure:
   """Table 3: the retrained head of each cluster against the random heads."""
-  n, unit = results['dataset']['n_test'], formatting.unit(results)
-  blocks = [(f'This run, {n:,} test {unit}s', results['clusters'], True)]
-  published = results['published']
-  if published:
-    n = published['dataset']['n_test']
+  n, unit = results.dataset.n_test, results.backbone.unit
+  blocks = [(f'This run, {n:,} test {unit}s', results.clusters, True)]
+  if paper := results.paper:
+    n = paper.dataset.n_test
     title = f'Published (Wang 2023), {n} test images; its own cluster numbers'
-    blocks.append((title, published['clusters'], False))
+    blocks.append((title, paper.clusters, False))
+  shown = metrics.of_task('classification')
   # Inches of each block: its rows and what stands around them.
   heights = [0.56 * len(rows) + 0.6 for _, rows, _ in blocks]
   figure = Figure((drawing.WIDTH, 0.5 + sum(heights)), layout='constrained')
   parts = figure.subfigures(len(blocks), height_ratios=heights, squeeze=False)
-  for part, (title, rows, ours) in zip(parts[:, 0], blocks):
+  for part, (title, rows, ours) in zip(parts[:, 0], blocks, strict=True):
     part.suptitle(title, x=0.01, ha='left', fontsize=9.5, fontweight='bold')
-    grid = part.subplots(1, len(metrics.METRICS), sharey=True)
-    for axes, name in zip(grid, metrics.METRICS):
+    grid = part.subplots(1, len(shown), sharey=True)
+    for axes, metric in zip(grid, shown, strict=True):
       for row, cluster in enumerate(rows):
-        _retrained_and_random(axes, row, cluster, name, ours)
+        _retrained_and_random(axes, row, cluster, metric.name, ours)
       _share_axis(axes)
-      axes.set_title(TITLES[name], fontweight='normal')
+      axes.set_title(metric.title, fontweight='normal')
       axes.set_ylim(len(rows) - 0.45, -0.6)
       axes.tick_params(axis='y', length=0)
       axes.spines['left'].set_visible(False)
     grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
   figure.legend(
-    handles=_table3_key(bool(published), unit),
+    handles=_table3_key(bool(paper), unit),
     loc='outside lower center',
     ncols=5,
   )
@@ -122,12 +117,17 @@ def table3_retrained_vs_random(results: dict[str, Any]) -> Figure:
 
 
 def _retrained_and_random(
-  axes: Axes, row: int, cluster: dict[str, Any], name: str, ours: bool
+  axes: Axes,
+  row: int,
+  cluster: Cluster | PublishedCluster,
+  name: str,
+  ours: bool,
 ) -> None:
   axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
-  retrained, mean = cluster['retrained'][name], cluster['random'][name]
-  runs = [run[name] for run in cluster['random'].get('runs', ())]
-  known = [value for value in runs if value is not None]
+  retrained, mean = cluster.retrained.value(name), cluster.random.value(name)
+  known = []
+  if isinstance(cluster.random, Random):
+    known = cluster.random.known(name)
   axes.plot(
     known, [row] * len(known), 'o', color=drawing.GRAY, ms=3.5, alpha=0.6
   )
@@ -145,7 +145,7 @@ def _retrained_and_random(
   if retrained is None:
     axes.text(0.02, row - 0.28, 'not estimable', fontsize=7, color='#666666')
     return
-  _interval(axes, row, tables.interval(cluster['retrained'], name))
+  _interval(axes, row, cluster.retrained.interval(name))
   axes.plot(
     [retrained],
     [row],
@@ -205,9 +205,9 @@ def _table3_key(published: bool, unit: str) -> list[Line2D]:
   ]
 
 
-def _cluster_name(cluster: dict[str, Any]) -> str:
-  counts = ' + '.join(map(formatting.number, cluster['class_counts'].values()))
-  return f'Cluster {cluster["id"]}\nn = {counts}'
+def _cluster_name(cluster: Cluster | PublishedCluster) -> str:
+  counts = ' + '.join(map(formatting.number, cluster.class_counts.values()))
+  return f'Cluster {cluster.id}\nn = {counts}'
 
 
 def _share_axis(axes: Axes) -> None:
@@ -221,25 +221,31 @@ def _grid(axes: Axes, which: str) -> None:
   axes.set_axisbelow(True)
 
 
-def distance_vs_performance(results: dict[str, Any]) -> Figure:
+def distance_vs_performance(results: Results) -> Figure:
   """Centroid distance against how much two retrained heads differ."""
-  found = results['distance_vs_performance']
-  figure = Figure((drawing.WIDTH, 5.6), layout='constrained')
-  grid = figure.subplots(2, 2, sharex=True).flat
+  found = results.distance_vs_performance
+  shown = metrics.of_task('classification')
+  rows = -(-len(shown) // 2)
+  figure = Figure((drawing.WIDTH, 2.8 * rows), layout='constrained')
+  grid = figure.subplots(rows, 2, sharex=True, squeeze=False).ravel()
   named = []
-  for axes, name in zip(grid, metrics.METRICS):
-    known = [p for p in found['pairs'] if p['difference'][name] is not None]
-    points = [(p['centroid_distance'], p['difference'][name]) for p in known]
+  for axes, metric in zip(grid, shown, strict=False):
+    known = [p for p in found.pairs if p.of(metric.name) is not None]
+    points = [(p.centroid_distance, p.of(metric.name)) for p in known]
     axes.plot(*np.array(points).reshape(-1, 2).T, 'o', color='#0072B2', ms=5)
-    rho = found['spearman'][name]
-    text = 'not estimable' if rho is None else f'{rho:.2f}'.replace('-', '−')
+    rho = codec.known(found.spearman.get(metric.name))
+    text = 'not estimable' if rho is None else formatting.signed(rho)
     pairs = formatting.counted(len(points), 'pair')
-    axes.set_title(f'{TITLES[name]}: Spearman {text} ({pairs})')
+    axes.set_title(f'{metric.title}: Spearman {text} ({pairs})')
     axes.margins(x=0.12)
     _grid(axes, 'both')
     top = max([difference for _, difference in points], default=0) or 0.1
     axes.set_ylim(-0.08 * top, 1.15 * top)
-    named.append((axes, points, [f'{p["a"]}–{p["b"]}' for p in known]))
+    named.append((axes, points, [f'{p.a}–{p.b}' for p in known]))
+  for axes in grid[len(shown) :]:
+    # The panel above it is then the lowest one.
+    grid[len(shown) - 2].tick_params(labelbottom=True)
+    axes.remove()
   figure.supxlabel('Distance between the centroids', fontsize=9)
   figure.supylabel('Absolute difference of the retrained heads', fontsize=9)
   figure.draw_without_rendering()
@@ -249,25 +255,19 @@ def distance_vs_performance(results: dict[str, Any]) -> Figure:
   return figure
 
 
-def transfer(results: dict[str, Any]) -> Figure:
+def transfer(results: Results) -> Figure:
   """Accuracy of the head of each cluster in each test cluster."""
-  described, unit = results['clusters'], formatting.unit(results)
+  described, unit = results.clusters, results.backbone.unit
   k = len(described)
-  counts = [tables.class_counts(c['test']) for c in described]
-  whole = tables.class_counts(results['overall'])
-  rows = [
-    (f'Head of all {unit}s', [c['test'] for c in described], results['overall'])
-  ]
+  whole = results.overall
+  columns = [*(c.test for c in described), whole]
+  rows = [(f'Head of all {unit}s', columns)]
   rows += [
-    (
-      f'Head of cluster {c["id"]}',
-      c['retrained_in_test_clusters'],
-      c['retrained'],
-    )
+    (f'Head of cluster {c.id}', [*c.retrained_in_test_clusters, c.retrained])
     for c in described
   ]
-  accuracy = [[s['accuracy'] for s in (*row, all_)] for _, row, all_ in rows]
-  accuracy.append([_larger_share(*pair) for pair in (*counts, whole)])
+  accuracy = [[score.value('accuracy') for score in row] for _, row in rows]
+  accuracy.append([_larger_share(score) for score in columns])
   values = np.array(accuracy, float)
   texts = [['–' if np.isnan(v) else f'{v:.2f}' for v in row] for row in values]
   figure = Figure((drawing.WIDTH, 1.5 + 0.34 * (k + 2)), layout='constrained')
@@ -278,15 +278,15 @@ def transfer(results: dict[str, Any]) -> Figure:
       Rectangle((c - 0.48, c + 0.52), 0.96, 0.96, fill=False, lw=1.6)
     )
   short = 'Test cluster {}' if k <= 6 else '{}'
-  names = [short.format(c['id']) for c in described] + ['All']
-  sizes = [sum(pair) for pair in (*counts, whole)]
+  names = [short.format(c.id) for c in described] + ['All']
   prefix = 'n = ' if k <= 6 else ''
   axes.set_xticks(
-    range(k + 1), [f'{name}\n{prefix}{n}' for name, n in zip(names, sizes)]
+    range(k + 1),
+    [f'{n}\n{prefix}{s.n}' for n, s in zip(names, columns, strict=True)],
   )
   axes.tick_params(labeltop=True, labelbottom=False, labelsize=8)
   axes.set_yticks(
-    range(k + 2), [*(name for name, _, _ in rows), 'Always the larger class']
+    range(k + 2), [*(name for name, _ in rows), 'Always the larger class']
   )
   if k > 6:
     axes.set_xlabel(f'Test cluster and its number of {unit}s')
@@ -294,24 +294,6 @@ def transfer(results: dict[str, Any]) -> Figure:
   return figure
 
 
-def _larger_share(positive: int, negative: int) -> float | None:
-  n = positive + negative
-  return max(positive, negative) / n if n else None
-
-
-def draw(results: dict[str, Any], fold: Fold) -> dict[str, bytes]:
-  """File name to content: each figure as PNG and as SVG."""
-  with drawing.style():
-    drawn = {
-      function.__name__: function(results)
-      for function in (
-        table1_overall_in_clusters,
-        table3_retrained_vs_random,
-        cluster_figures.figure1_distances,
-        distance_vs_performance,
-        transfer,
-        cluster_figures.class_mix,
-      )
-    }
-    drawn['clusters'] = cluster_figures.clusters(results, fold)
-    return drawing.files(drawn)
+def _larger_share(score: Score) -> float | None:
+  """What one gets by always naming the more frequent class."""
+  return max(score.positives, score.negatives) / score.n if score.n else None

@@ -1,317 +1,409 @@
-"""The tables of a retraining study, from `results.json` alone.
+"""The tables of a retraining study, from its results alone.
 
-A value that cannot be estimated is an empty cell, and the column `reason` says
-why. What Wang 2023 reports stands in rows of its own, `source` published.
+A value that cannot be estimated is an empty cell of the CSV file, and the
+column `reason` says why. What Wang 2023 reports stands in rows of its own,
+`source` published.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from heterojax.datasets import manifest
-from heterojax.datasets import selection
+from heterojax.records import codec
+from heterojax.report import formatting
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
+from heterojax.report.blocks import estimate
+from heterojax.report.blocks import quiet
+from heterojax.report.blocks import reasons
+from heterojax.report.blocks import stacked
+from heterojax.report.blocks import with_small
 from heterojax.stats import metrics
+from heterojax.stats.metrics import Metric
+from heterojax.stats.scores import Score
+from heterojax.stats.scores import Values
+from heterojax.studies.pages import clusters as cluster_words
+from heterojax.studies.pages import scores
+from heterojax.studies.pages import shortcuts
+from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import Fold
+from heterojax.studies.retraining.records import Pair
+from heterojax.studies.retraining.records import PublishedCluster
+from heterojax.studies.retraining.records import Random
+from heterojax.studies.retraining.records import Results
 
-OURS = 'this run'
-PUBLISHED = 'published'
-# The strongest first.
-LEAKS = {
-  'same_path': 'Same file',
-  'identical_file': 'Identical file',
-  'identical_pixels': 'Identical pixels',
-  'near_duplicate': 'Near duplicate',
-  'shared_group': 'Same patient or group',
-}
-_ACCURACY = (
-  'n',
-  'n_positive',
-  'n_negative',
-  'accuracy',
-  'accuracy_lo',
-  'accuracy_hi',
-  'reason',
-)
-_SIZES = ('n_train', 'n_train_augmented', 'n_validation', 'n_test')
-_SHORTCUT = (
-  'kind',
-  'measure',
-  'n',
-  'with_class',
-  'p_value',
-  'with_cluster',
-  'p_value_with_cluster',
-  'auc_alone',
-)
+_OURS, _PUBLISHED = 'this run', 'published'
+_ENDS = ('lo', 'hi')
+Value = Callable[[Any], object]
 
 
-class Table(NamedTuple):
-  """A header and rows of the same length."""
-
-  header: list[str]
-  rows: list[list[object]]
-
-  def csv(self) -> str:
-    return manifest.csv_text(self.header, self.rows)
+def _metrics() -> tuple[Metric, ...]:
+  return metrics.of_task('classification')
 
 
-def why_null(values: dict[str, Any], name: str) -> str:
-  """Why a value is null, in words; '' where it is not."""
-  if values.get(name) is not None:
-    return ''
-  why = values.get(f'{name}_why')
-  return f'not estimable: {why}' if why else 'not reported'
-
-
-def table1(results: dict[str, Any]) -> Table:
-  """Accuracy of the overall head, on the whole test set and per cluster."""
-  header = ['source', 'part', *_ACCURACY]
-  ours = [('whole test set', results['overall'])]
-  ours += [(f'cluster {c["id"]}', c['test']) for c in results['clusters']]
-  rows = [[OURS, part, *_accuracy(score)] for part, score in ours]
-  published = results['published']
-  if published:
-    counts = published['dataset']['class_counts_test'].values()
-    accuracy = published['overall']['accuracy']
-    rows.append([
-      PUBLISHED,
-      'whole test set',
-      published['dataset']['n_test'],
-      *counts,
-      accuracy,
-      None,
-      None,
-      '',
-    ])
-    printed_in = published['printed_in']['overall']
-    rows += [
-      [
-        PUBLISHED,
-        f'cluster {c["number"]} of its {printed_in}',
-        *_accuracy(c['test'])[:-1],
-        'n not reported',
-      ]
-      for c in published['test_clusters']
-    ]
-  return Table(header, rows)
-
-
-def _accuracy(score: dict[str, Any]) -> list[object]:
-  """The cells of `_ACCURACY`."""
+def _ends(key: str, pair: Callable[[Any], Any]) -> list[Column]:
+  """Two columns of the CSV file, whose names end with those of a pair."""
   return [
-    score.get('n'),
-    *class_counts(score),
-    score['accuracy'],
-    *(interval(score, 'accuracy') or (None, None)),
-    why_null(score, 'accuracy'),
+    Column(f'{key}_{end}', lambda row, i=i: (pair(row) or (None, None))[i])
+    for i, end in enumerate(_ENDS)
   ]
 
 
-def interval(score: dict[str, Any], name: str) -> list[float] | None:
-  """The 95 % interval of a metric; None where there is none."""
-  return score.get('intervals', {}).get(name)
+class _Tested(NamedTuple):
+  """A row of Table 1: some test images, and the head of all images on them."""
+
+  source: str
+  part: str
+  title: Text
+  n: float | None
+  counts: Sequence[float | None]
+  score: Values
+  note: str = ''
 
 
-def class_counts(score: dict[str, Any]) -> tuple[int | None, int | None]:
-  """Positive and negative images that a score is over; None if unknown."""
-  if 'tp' not in score:
-    return None, None
-  return score['tp'] + score['fn'], score['tn'] + score['fp']
+def _tested(source: str, part: str, title: Text, score: Score) -> _Tested:
+  counts = (score.positives, score.negatives)
+  return _Tested(source, part, title, score.n, counts, score)
 
 
-def table3(results: dict[str, Any]) -> Table:
-  """Each cluster's retrained head beside the random heads of its size."""
-  header = 'source,cluster,size,n_positive,n_negative,intra_cluster_distance'
-  columns = [*header.split(','), 'n_test']
-  for name in metrics.METRICS:
-    columns += [f'retrained_{name}{end}' for end in ('', '_lo', '_hi')]
-    columns.append(f'random_{name}')
-    columns += [f'random_{name}_min', f'random_{name}_max']
-  rows = [
-    _row3(OURS, cluster, results['dataset']['n_test'])
-    for cluster in results['clusters']
+def _accuracy(results: Results) -> list[Column]:
+  """Number, class mix and accuracy of rows that are `_Tested`."""
+  name, d = 'accuracy', results.dataset
+
+  def text(row: _Tested) -> Text:
+    if row.source == _OURS:
+      return scores.cell(row.score, name)
+    return estimate(row.score.value(name), formatting.exact)
+
+  def n(row: _Tested) -> Text:
+    if row.n is None:
+      return quiet('n not reported')
+    return formatting.number(row.n)
+
+  return [
+    Column('n', lambda row: row.n, 'n', n),
+    Column('n_positive', lambda row: row.counts[0], d.positive),
+    Column('n_negative', lambda row: row.counts[1], d.negative),
+    Column(
+      name,
+      lambda row: row.score.value(name),
+      metrics.METRICS[name].title,
+      text,
+    ),
+    *_ends(name, lambda row: row.score.interval(name)),
+    Column('reason', lambda row: row.note or row.score.why(name)),
   ]
-  published = results['published']
-  if published:
+
+
+def table1(results: Results) -> Table:
+  """Accuracy of the overall head, on the whole test set and per cluster."""
+  rows = [_tested(_OURS, 'whole test set', 'All', results.overall)]
+  rows += [
+    _tested(_OURS, f'cluster {c.id}', f'Cluster {c.id}', c.test)
+    for c in results.clusters
+  ]
+  if paper := results.paper:
+    d = paper.dataset
+    counts = tuple(d.class_counts_test.values())
+    rows.append(
+      _Tested(
+        _PUBLISHED,
+        'whole test set',
+        quiet('All of the paper’s'),
+        d.n_test,
+        counts,
+        paper.overall,
+      )
+    )
     rows += [
-      _row3(PUBLISHED, cluster, published['dataset']['n_test'])
-      for cluster in published['clusters']
+      _Tested(
+        _PUBLISHED,
+        f'cluster {c.number} of its {paper.printed_in["overall"]}',
+        quiet(f'The paper’s cluster {c.number}'),
+        None,
+        (None, None),
+        c.test,
+        'n not reported',
+      )
+      for c in paper.test_clusters
     ]
-  return Table([*columns, 'reason'], rows)
+  return Table(
+    'table1',
+    [
+      Column('source', lambda row: row.source),
+      Column(
+        'part',
+        lambda row: row.part,
+        f'Test {results.backbone.unit}s',
+        lambda row: row.title,
+        align='text',
+      ),
+      *_accuracy(results),
+    ],
+    rows,
+  )
 
 
-def _row3(source: str, cluster: dict[str, Any], n_test: int) -> list[object]:
-  distance = 'intra_cluster_distance'
-  row = [source, cluster['id'], cluster['size']]
-  row += [*cluster['class_counts'].values(), cluster[distance], n_test]
-  reasons = [(distance, why_null(cluster, distance))]
-  for name in metrics.METRICS:
-    for kind in ('retrained', 'random'):
-      row.append(cluster[kind][name])
-      if kind == 'retrained':
-        row += interval(cluster[kind], name) or (None, None)
-      reasons.append((f'{kind}_{name}', why_null(cluster[kind], name)))
-    row += extremes(cluster['random'], name) or (None, None)
-  if source == PUBLISHED:
-    reasons.append(('random minimum and maximum', 'not reported'))
-  return [*row, _joined(reasons)]
+class _Row3(NamedTuple):
+  """A row of Table 3."""
+
+  source: str
+  cluster: Cluster | PublishedCluster
+  n_test: int
+
+  @property
+  def ours(self) -> bool:
+    return self.source == _OURS
 
 
-def random_runs(results: dict[str, Any]) -> int:
-  """How many random runs a cluster has; an empty cluster has none."""
-  return max(len(c['random']['runs']) for c in results['clusters'])
+def table3(results: Results) -> Table:
+  """Each cluster's retrained head beside the random heads of its size."""
+  d, unit = results.dataset, results.backbone.unit
+  rows = [_Row3(_OURS, c, d.n_test) for c in results.clusters]
+  if paper := results.paper:
+    n_test = paper.dataset.n_test
+    rows += [_Row3(_PUBLISHED, c, n_test) for c in paper.clusters]
+  columns = [
+    Column('source', lambda row: row.source),
+    Column('cluster', lambda row: row.cluster.id, 'Cluster', align='text'),
+    Column(
+      'size', lambda row: row.cluster.size, formatting.capital(f'{unit}s')
+    ),
+    *_class_counts(d.classes, lambda row: row.cluster),
+    Column(
+      'intra_cluster_distance',
+      lambda row: codec.known(row.cluster.intra_cluster_distance),
+      'Intra-cluster distance',
+      lambda row: estimate(
+        row.cluster.intra_cluster_distance,
+        '{:.1f}'.format if row.ours else formatting.exact,
+      ),
+      f'mean distance of all pairs of training {unit}s in a cluster; smaller is'
+      ' more alike',
+    ),
+    Column('n_test', lambda row: row.n_test),
+    Column('', lambda row: None, 'Trained on', _trained_on, align='short'),
+  ]
+  for metric in _metrics():
+    columns += _of_both(metric, unit, d.classes)
+  return Table('table3', [*columns, Column('reason', _reason3)], rows)
 
 
-def extremes(random: dict[str, Any], name: str) -> tuple[float, float] | None:
-  """Smallest and largest value over the random runs; None without any."""
-  values = [run[name] for run in random.get('runs', ())]
-  if not values or None in values:
-    return None
-  return min(values), max(values)
+def _class_counts(
+  classes: Sequence[str], of: Callable[[Any], Any]
+) -> list[Column]:
+  """Columns of the training images of each class."""
+  return [
+    Column(key, lambda row, i=i: list(of(row).class_counts.values())[i], head)
+    for i, (key, head) in enumerate(
+      zip(('n_positive', 'n_negative'), classes, strict=True)
+    )
+  ]
 
 
-def _joined(reasons: Iterable[tuple[str, str]]) -> str:
-  return '; '.join(f'{name} {why}' for name, why in reasons if why)
+def _trained_on(row: _Row3) -> Text:
+  if not row.ours:
+    return stacked('cluster', 'random')
+  return stacked(
+    with_small('cluster', '95% interval'), with_small('random', 'min to max')
+  )
 
 
-def between_cluster_distances(results: dict[str, Any]) -> Table:
+def _extremes(random: Values, name: str) -> tuple[float, float] | None:
+  """Smallest and largest over the random runs; None where not reported."""
+  return random.extremes(name) if isinstance(random, Random) else None
+
+
+def _of_both(
+  metric: Metric, unit: str, classes: tuple[str, ...]
+) -> list[Column]:
+  """A metric of the retrained head and of the random heads."""
+  name = metric.name
+
+  def retrained(row: _Row3) -> Values:
+    return row.cluster.retrained
+
+  def random(row: _Row3) -> Values:
+    return row.cluster.random
+
+  def text(row: _Row3) -> Text:
+    both = retrained(row), random(row)
+    if not row.ours:
+      return stacked(
+        *(estimate(of.value(name), formatting.exact) for of in both)
+      )
+    ends = (both[0].interval(name), _extremes(both[1], name))
+    return stacked(
+      *(scores.cell(of, name, e) for of, e in zip(both, ends, strict=True))
+    )
+
+  columns = [
+    Column(
+      f'retrained_{name}',
+      lambda row: retrained(row).value(name),
+      metric.title,
+      text,
+      scores.definition(metric, unit, classes),
+    ),
+    *_ends(f'retrained_{name}', lambda row: retrained(row).interval(name)),
+    Column(f'random_{name}', lambda row: random(row).value(name)),
+  ]
+  for i, end in enumerate(('min', 'max')):
+    columns.append(
+      Column(
+        f'random_{name}_{end}',
+        lambda row, i=i: (_extremes(random(row), name) or (None, None))[i],
+      )
+    )
+  return columns
+
+
+def _reason3(row: _Row3) -> str:
+  distance = row.cluster.intra_cluster_distance
+  found = [('intra_cluster_distance', formatting.why_null(distance))]
+  for metric in _metrics():
+    found += [
+      (f'retrained_{metric.name}', row.cluster.retrained.why(metric.name)),
+      (f'random_{metric.name}', row.cluster.random.why(metric.name)),
+    ]
+  if not row.ours:
+    found.append(('random minimum and maximum', 'not reported'))
+  return reasons(found)
+
+
+def between_cluster_distances(results: Results) -> Table:
   """Figure 1 as numbers: Euclidean distances of the centroids."""
-  ids = [c['id'] for c in results['clusters']]
-  rows = [
-    [i, *distances]
-    for i, distances in zip(ids, results['between_cluster_distances'])
+  ids = [c.id for c in results.clusters]
+  columns = [Column('cluster', lambda row: row[0])]
+  columns += [
+    Column(f'cluster_{i}', lambda row, at=at: row[1][at])
+    for at, i in enumerate(ids)
   ]
-  return Table(['cluster', *(f'cluster_{i}' for i in ids)], rows)
+  rows = list(zip(ids, results.between_cluster_distances, strict=True))
+  return Table('between_cluster_distances', columns, rows)
 
 
-def distance_vs_performance(results: dict[str, Any]) -> Table:
+def distance_vs_performance(results: Results) -> Table:
   """Each pair's centroid distance and how much its heads' metrics differ."""
-  differences = [f'difference_{name}' for name in metrics.METRICS]
-  rows = []
-  for pair in results['distance_vs_performance']['pairs']:
-    found = pair['difference']
-    missing = [
-      (f'difference_{name}', 'not estimable: one of the two metrics is not')
-      for name in metrics.METRICS
-      if found[name] is None
-    ]
-    rows.append([
-      pair['a'],
-      pair['b'],
-      pair['centroid_distance'],
-      *(found[name] for name in metrics.METRICS),
-      _joined(missing),
-    ])
-  return Table(['a', 'b', 'centroid_distance', *differences, 'reason'], rows)
+  names = [metric.name for metric in _metrics()]
+
+  def reason(pair: Pair) -> str:
+    why = 'not estimable: one of the two metrics is not'
+    return reasons(
+      (f'difference_{name}', why) for name in names if pair.of(name) is None
+    )
+
+  return Table(
+    'distance_vs_performance',
+    [
+      Column('a', lambda pair: pair.a),
+      Column('b', lambda pair: pair.b),
+      Column('centroid_distance', lambda pair: pair.centroid_distance),
+      *(
+        Column(f'difference_{name}', lambda pair, name=name: pair.of(name))
+        for name in names
+      ),
+      Column('reason', reason),
+    ],
+    results.distance_vs_performance.pairs,
+  )
 
 
-def transfer(results: dict[str, Any]) -> Table:
+def transfer(results: Results) -> Table:
   """The head of each cluster in each test cluster."""
-  header = ['head_of_cluster', 'test_cluster', *_ACCURACY]
   rows = [
-    [cluster['id'], j, *_accuracy(score)]
-    for cluster in results['clusters']
-    for j, score in enumerate(cluster['retrained_in_test_clusters'])
+    (c.id, j, _tested(_OURS, '', '', score))
+    for c in results.clusters
+    for j, score in enumerate(c.retrained_in_test_clusters)
   ]
-  return Table(header, rows)
+  columns = [
+    Column('head_of_cluster', lambda row: row[0]),
+    Column('test_cluster', lambda row: row[1]),
+  ]
+  columns += [
+    Column(column.key, lambda row, of=column.value: of(row[2]))
+    for column in _accuracy(results)
+  ]
+  return Table('transfer', columns, rows)
 
 
-def leaked(results: dict[str, Any], kind: str) -> tuple[int, ...]:
-  """Images per class that a kind of leak concerns; zeros where unknown."""
-  d, found = results['dataset'], results['leaks'].get(kind) or {}
-  return tuple(found.get(label, 0) for label in (d['positive'], d['negative']))
-
-
-def leaks(
-  results: dict[str, Any],
-) -> list[tuple[str, list[tuple[int, ...]], str]]:
-  """Kind, images per class in the test and validation parts, and a reason.
-
-  Without any counts the reason says why nothing is known, else why they are a
-  lower bound.
-  """
-  prefixes = ['', 'validation_'] if results['dataset']['n_validation'] else ['']
-  found, rows = results['leaks'], []
-  for kind, title in LEAKS.items():
-    counts = []
-    if found[kind] is not None:
-      counts = [leaked(results, prefix + kind) for prefix in prefixes]
-    rows.append((title, counts, found.get(f'{kind}_why', '')))
-  return rows
-
-
-def shortcuts(results: dict[str, Any]) -> Table:
-  """Each column of the manifest, and what it says of class and cluster."""
-  rows = []
-  for entry in results['shortcuts']:
-    values = [entry[name] for name in _SHORTCUT]
-    whys: dict[str, list[str]] = {}
-    for name, value in zip(_SHORTCUT, values):
-      if value is None:
-        whys.setdefault(entry[f'{name}_why'], []).append(name)
-    reasons = [
-      (', '.join(names), f'not estimable: {why}') for why, names in whys.items()
-    ]
-    if values == [None] * len(values) and len(whys) == 1:
-      reasons = [('not audited:', next(iter(whys)))]
-    rows.append([entry['column'], *values, _joined(reasons)])
-  return Table(['column', *_SHORTCUT, 'reason'], rows)
-
-
-def folds(results: dict[str, Any]) -> Table:
+def folds(results: Results) -> Table:
   """Each fold's sizes, the score of its overall head, and its clusters."""
-  ids = [c['id'] for c in results['clusters']]
-  header = ['fold', *_SIZES]
-  for name in metrics.METRICS:
-    header += [name, f'{name}_lo', f'{name}_hi']
-  header += [f'size_of_cluster_{i}' for i in ids]
-  rows = []
-  for number, fold in enumerate(results['folds']):
-    score = fold['overall']
-    row = [number, *(fold[name] for name in _SIZES)]
-    for name in metrics.METRICS:
-      row += [score[name], *(interval(score, name) or (None, None))]
-    reasons = [(name, why_null(score, name)) for name in metrics.METRICS]
-    row += [*fold['cluster_sizes'], fold['adjusted_rand_with_first']]
-    rows.append([*row, _joined(reasons)])
-  return Table([*header, 'adjusted_rand_with_first', 'reason'], rows)
-
-
-def left_out(
-  rows: list[dict[str, str]], labels: Sequence[str]
-) -> list[tuple[str, list[int]]]:
-  """Reasons and how many candidates of each class and of none they left out.
-
-  Args:
-    rows: of `manifest.csv`.
-    labels: the positive and the negative class; nothing for regression.
-
-  Returns:
-    The most frequent reason first.
-  """
-  counts: dict[str, list[int]] = {}
-  for row in rows:
-    if row['included'] == 'true':
-      continue
-    reason = selection.general(row['reason'])
-    # The last column is for labels of neither class.
-    of_class = counts.setdefault(reason, [0] * (len(labels) + 1))
-    known = row['label'] in labels
-    of_class[labels.index(row['label']) if known else -1] += 1
-  return sorted(counts.items(), key=lambda item: -sum(item[1]))
-
-
-def files(results: dict[str, Any]) -> dict[str, str]:
-  """File name to content of every table."""
-  functions = [
-    table1,
-    table3,
-    between_cluster_distances,
-    distance_vs_performance,
-    transfer,
-    shortcuts,
+  rows = list(enumerate(results.folds or ()))
+  copies = ' with copies' if results.copies else ''
+  sizes = {
+    'n_train': '',
+    'n_train_augmented': f'Training{copies}',
+    'n_validation': 'Validation',
+    'n_test': 'Test',
+  }
+  columns = [Column('fold', lambda row: row[0], 'Fold', align='text')]
+  columns += [
+    Column(name, lambda row, name=name: getattr(row[1], name), head)
+    for name, head in sizes.items()
   ]
-  if 'folds' in results:
-    functions.append(folds)
-  made = {function.__name__: function(results) for function in functions}
-  return {f'{name}.csv': table.csv() for name, table in made.items()}
+  for metric in _metrics():
+    name = metric.name
+    columns += [
+      Column(
+        name,
+        lambda row, name=name: row[1].overall.value(name),
+        metric.title,
+        lambda row, name=name: scores.cell(row[1].overall, name),
+      ),
+      *_ends(name, lambda row, name=name: row[1].overall.interval(name)),
+    ]
+  columns += [
+    Column(
+      f'size_of_cluster_{c.id}', lambda row, c=c: row[1].cluster_sizes[c.id]
+    )
+    for c in results.clusters
+  ]
+  return Table(
+    'folds',
+    [
+      *columns,
+      Column('', lambda row: None, 'Cluster sizes', _sizes),
+      Column(
+        'adjusted_rand_with_first',
+        lambda row: row[1].adjusted_rand_with_first,
+        'Agreement of its clusters with the first fold’s',
+        _agreement,
+        align='text',
+      ),
+      Column('reason', _reason_of_fold),
+    ],
+    rows,
+  )
+
+
+def _sizes(row: tuple[int, Fold]) -> str:
+  return ' + '.join(map(formatting.number, row[1].cluster_sizes))
+
+
+def _agreement(row: tuple[int, Fold]) -> Text:
+  number, fold = row
+  if not number:
+    return quiet('is the first')
+  rand = fold.adjusted_rand_with_first
+  return f'{cluster_words.agreement(rand)} ({formatting.signed(rand)})'
+
+
+def _reason_of_fold(row: tuple[int, Fold]) -> str:
+  score = row[1].overall
+  return reasons((m.name, score.why(m.name)) for m in _metrics())
+
+
+def every(results: Results) -> list[Table]:
+  """All tables that have a CSV file."""
+  made = [
+    table1(results),
+    table3(results),
+    between_cluster_distances(results),
+    distance_vs_performance(results),
+    transfer(results),
+    shortcuts.table(results.shortcuts, results.backbone.unit),
+  ]
+  return made + ([folds(results)] if results.folds else [])

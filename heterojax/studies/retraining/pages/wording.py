@@ -1,25 +1,21 @@
 """What the report says about heads and clusters, in sentences."""
 
-from typing import Any
-
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
 from heterojax.report.formatting import of_class
 from heterojax.report.formatting import percent
-from heterojax.report.formatting import unit
+from heterojax.studies.pages import clusters as cluster_words
+from heterojax.studies.pages import scores
+from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.retraining.analysis import LOPSIDED
-from heterojax.studies.retraining.pages import audits
-from heterojax.studies.retraining.pages import tables
+from heterojax.studies.retraining.records import Rejected
+from heterojax.studies.retraining.records import Results
+from heterojax.studies.retraining.records import Subpopulations
 
 
-def folds(results: dict[str, Any]) -> int:
-  """How many folds there are; 0 where the data are split once."""
-  return results['split']['folds']
-
-
-def not_a_test(results: dict[str, Any]) -> str:
+def not_a_test(results: Results) -> str:
   """Why the findings are a description."""
-  runs = tables.random_runs(results)
+  runs = results.random_runs
   return (
     'This study describes and does not test. With'
     f' {counted(runs, "random run")} per cluster, even a head that does worse'
@@ -28,22 +24,22 @@ def not_a_test(results: dict[str, Any]) -> str:
   )
 
 
-def overall(results: dict[str, Any]) -> str:
+def overall(results: Results) -> str:
   """Table 1 in words."""
-  score, one = results['overall'], unit(results)
-  tested = counted(score['n'], f'test {one}')
-  right = f'{percent(score["accuracy"])} of {tested}'
+  score, one = results.overall, results.backbone.unit
+  tested = counted(score.n, f'test {one}')
+  right = f'{percent(score.value("accuracy") or 0)} of {tested}'
   text = f'The head trained on all training {one}s is right for {right}.'
-  if folds(results):
+  if folds := results.split.folds:
     text = (
-      f'The {folds(results)} heads trained on all training {one}s of a fold'
+      f'The {folds} heads trained on all training {one}s of a fold'
       f' are right for {right}: every {one} is tested once, by the head that'
       ' has not seen it.'
     )
   known = [
-    (c['test']['accuracy'], c['id'], c['test']['n'])
-    for c in results['clusters']
-    if c['test']['accuracy'] is not None
+    (accuracy, c.id, c.test.n)
+    for c in results.clusters
+    if (accuracy := c.test.value('accuracy')) is not None
   ]
   if len(known) > 1:
     low, high = (
@@ -51,61 +47,62 @@ def overall(results: dict[str, Any]) -> str:
       for accuracy, i, n in (min(known), max(known))
     )
     text += f' Over the test clusters this goes from {low} to {high}.'
+  if paper := results.paper:
+    share = percent(paper.overall.value('accuracy') or 0, 2)
+    text += f' The paper reports {share} of {paper.dataset.n_test} test {one}s.'
   return text
 
 
-def intervals(results: dict[str, Any]) -> str:
+def intervals(results: Results, shared: Shared) -> str:
   """What the 95 % intervals are, and why they are too narrow."""
-  one = unit(results)
+  one = results.backbone.unit
   text = (
-    'Small below a metric: its 95% interval (Wilson; for the AUC, DeLong). It'
-    f' takes the test {one}s for independent; several {one}s of one patient'
-    ' are not, which makes it too narrow.'
+    'Small below a metric: its 95% interval'
+    f' ({scores.intervals("classification")}). It takes the test {one}s for'
+    f' independent; several {one}s of one patient are not, which makes it too'
+    ' narrow.'
   )
-  copies = max(sum(tables.leaked(results, kind)) for kind in audits.COPIES)
-  known = copies or sum(tables.leaked(results, 'shared_group'))
-  if results['protocol'] == 'published' and known:
-    what = 'copies' if copies else 'the patients or groups'
+  known = shared.copies or sum(shared.counts('shared_group'))
+  if results.protocol == 'published' and known:
+    what = 'copies' if shared.copies else 'the patients or groups'
     text += (
       f' Here it also lies around a number that is too high: {what} of'
-      f' {known:,} of {counted(results["dataset"]["n_test"], f"test {one}")}'
-      ' were in training. Do not quote these intervals.'
+      f' {known:,} of {counted(results.dataset.n_test, f"test {one}")} were in'
+      ' training. Do not quote these intervals.'
     )
   return text
 
 
-def clusters(results: dict[str, Any]) -> list[str]:
+def clusters(results: Results) -> list[str]:
   """Table 3 in words, one sentence per cluster."""
   sentences = []
-  for c in results['clusters']:
-    counts = listed(
-      of_class(n, label) for label, n in c['class_counts'].items()
-    )
-    own, random = c['retrained']['accuracy'], c['random']['accuracy']
-    if own is None:
-      why = tables.why_null(c['retrained'], 'accuracy')
-      sentences.append(f'Cluster {c["id"]} ({counts}): {why}.')
+  for c in results.clusters:
+    counts = listed(of_class(n, label) for label, n in c.class_counts.items())
+    accuracy = c.retrained.value('accuracy')
+    ends = c.random.extremes('accuracy')
+    if accuracy is None or ends is None:
+      why = c.retrained.why('accuracy')
+      sentences.append(f'Cluster {c.id} ({counts}): {why}.')
       continue
-    low, high = tables.extremes(c['random'], 'accuracy')
-    where = 'within the range of' if own >= low else 'below all of'
-    where = 'above all of' if own > high else where
+    low, high = ends
+    where = 'within the range of' if accuracy >= low else 'below all of'
+    where = 'above all of' if accuracy > high else where
+    mean = percent(c.random.value('accuracy') or 0)
     sentences.append(
-      f'Cluster {c["id"]} ({counts}): its own head is right for'
-      f' {percent(own)} of the test {unit(results)}s, {where} its'
-      f' {counted(len(c["random"]["runs"]), "random head")}, which are right'
-      f' for {percent(random)} on average, {percent(low)} to {percent(high)}.'
+      f'Cluster {c.id} ({counts}): its own head is right for'
+      f' {percent(accuracy)} of the test {results.backbone.unit}s, {where} its'
+      f' {counted(len(c.random.runs), "random head")}, which are right for'
+      f' {mean} on average, {percent(low)} to {percent(high)}.'
     )
   return sentences
 
 
-def class_mix(results: dict[str, Any]) -> str:
+def class_mix(results: Results) -> str:
   """Which clusters are nearly of one class, and what that explains."""
   lopsided = [
-    c['id']
-    for c in results['clusters']
-    if c['size'] and max(c['class_counts'].values()) >= LOPSIDED * c['size']
+    c.id for c in results.clusters if c.size and c.majority[1] >= LOPSIDED
   ]
-  one = unit(results)
+  one = results.backbone.unit
   if not lopsided:
     return (
       f'No cluster has {LOPSIDED:.0%} or more of its training {one}s in one'
@@ -122,11 +119,11 @@ def class_mix(results: dict[str, Any]) -> str:
   )
 
 
-def distances(results: dict[str, Any]) -> str:
+def distances(results: Results) -> str:
   """Figure 1 in words."""
   pairs = [
-    (p['centroid_distance'], f'{p["a"]} and {p["b"]}')
-    for p in results['distance_vs_performance']['pairs']
+    (p.centroid_distance, f'{p.a} and {p.b}')
+    for p in results.distance_vs_performance.pairs
   ]
   near, far = min(pairs), max(pairs)
   text = f'The nearest clusters are {near[1]} ({near[0]:.1f} apart)'
@@ -138,11 +135,57 @@ def distances(results: dict[str, Any]) -> str:
   )
 
 
-def subpopulations(known: dict[str, Any]) -> str:
+def subpopulations(known: Subpopulations, folds: int) -> str:
+  """How the clusters agree with what the data set names itself."""
+  first = ' This is of the first fold.' if folds else ''
   return (
-    f'The data set names subpopulations itself (column {known["column"]}).'
-    ' The agreement of the clusters with them (adjusted Rand index: 1 is the'
-    ' same grouping, 0 what chance gives) is'
-    f' {known["adjusted_rand_train"]:.2f} over the training originals and'
-    f' {known["adjusted_rand_test"]:.2f} over the test images.'
+    f'The data set names subpopulations itself (column {known.column}). The'
+    ' agreement of the clusters with them (adjusted Rand index: 1 is the same'
+    f' grouping, 0 what chance gives) is {known.adjusted_rand_train:.2f} over'
+    ' the training originals and'
+    f' {known.adjusted_rand_test:.2f} over the test images.{first}'
   )
+
+
+def rejected(results: Results, beside: Rejected) -> str:
+  """The second clustering beside the one of the study, in a sentence."""
+  whose = ''
+  papers = results.paper and results.paper.reduction.rejected
+  if papers and papers.n_components == beside.n_components:
+    whose = (
+      ', which the paper rejected because they “could not provide meaningful'
+      ' clusters”'
+    )
+  where = ' of the first fold' if results.folds else ''
+  return (
+    f'{components(beside.n_components, beside.explained_variance)}{whose},'
+    f' group the training {results.backbone.unit}s{where} as below. Their'
+    ' agreement with the clusters of this report is'
+    f' {cluster_words.agreement(beside.adjusted_rand)}: an adjusted Rand index'
+    f' of {beside.adjusted_rand:.2f}, where 1 is the same grouping and 0 what'
+    ' chance gives.'
+  )
+
+
+def components(number: float, explained_variance: float) -> str:
+  """A reduction by principal components, in words."""
+  share = percent(explained_variance)
+  return f'{counted(number, "principal component")} ({share} of the variance)'
+
+
+def folds_agree(results: Results) -> str:
+  """How alike the clusters of the folds are."""
+  one = results.backbone.unit
+  others = [f.adjusted_rand_with_first for f in (results.folds or ())[1:]]
+  text = (
+    f'Every fold has clusters of its own and gives every {one} one of them;'
+    ' they got the numbers of the first fold’s clusters with which they share'
+    f' most {one}s. Agreement is the adjusted Rand index over all {one}s: 1'
+    ' is the same grouping, 0 what chance gives.'
+  )
+  if cluster_words.agreement(min(others)) == 'poor':
+    text += (
+      f' Where it is poor, a cluster’s number stands for different {one}s in'
+      ' different folds, and what this report gives per cluster mixes them.'
+    )
+  return text

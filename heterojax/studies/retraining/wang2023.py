@@ -6,10 +6,20 @@ no mapping between them, so the accuracies in test clusters stand in a list of
 their own.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from heterojax.stats import metrics
+from heterojax.stats.scores import PublishedScore
+from heterojax.studies.retraining.records import Published
+from heterojax.studies.retraining.records import PublishedCluster
+from heterojax.studies.retraining.records import PublishedDataset
+from heterojax.studies.retraining.records import PublishedReduction
+from heterojax.studies.retraining.records import PublishedSpace
+from heterojax.studies.retraining.records import PublishedTestCluster
+
+# The metrics of a head, in the paper's order.
+_PRINTED = ('accuracy', 'auc', 'sensitivity', 'specificity')
 
 
 class _Study(NamedTuple):
@@ -33,7 +43,7 @@ class _Study(NamedTuple):
   train: tuple[int, int]
   augmented: tuple[int, int]
   test: tuple[int, int]
-  reduction: dict[str, Any]
+  reduction: PublishedReduction
   overall: float
   test_clusters: tuple[float, ...]
   clusters: tuple[tuple[Any, ...], ...]
@@ -51,7 +61,7 @@ _FUNDUS = _Study(
   train=(414, 414),
   augmented=(828, 600),
   test=(104, 104),
-  reduction={'method': 'pca', 'n_components': 200},
+  reduction=PublishedReduction('pca', 200),
   overall=0.9712,
   test_clusters=(1.0, 0.97, 0.9694, 1.0),
   clusters=(
@@ -104,14 +114,7 @@ _CHEST = _Study(
   train=(112, 113),
   augmented=(224, 226),
   test=(29, 28),
-  reduction={
-    'method': 'none',
-    'rejected': {
-      'method': 'pca',
-      'n_components': 57,
-      'explained_variance': 0.4,
-    },
-  },
+  reduction=PublishedReduction('none', rejected=PublishedSpace('pca', 57, 0.4)),
   overall=0.8246,
   test_clusters=(0.9231, 1.0, 0.8235, 0.7351),
   clusters=(
@@ -163,7 +166,7 @@ _STUDIES = {
 }
 
 
-def wang2023(positive: str, negative: str) -> dict[str, Any] | None:
+def published(positive: str, negative: str) -> Published | None:
   """What the paper reports for a pair of classes.
 
   Args:
@@ -171,47 +174,48 @@ def wang2023(positive: str, negative: str) -> dict[str, Any] | None:
     negative: label of the other class.
 
   Returns:
-    `published` of `results.json`; None for a pair that is not in the paper.
+    The numbers; None for a pair that is not in the paper.
   """
   study = _STUDIES.get((positive, negative))
   if study is None:
     return None
-  of_classes = lambda counts: dict(zip((positive, negative), counts))
+
+  def of_classes(counts: Sequence[int]) -> dict[str, int]:
+    return dict(zip((positive, negative), counts, strict=True))
+
   table_overall, table_clusters, figure = study.printed_in.values()
-  return {
-    'source': (
-      f'Wang 2023, {table_overall} and {table_clusters} [{study.images}]'
+  return Published(
+    source=f'Wang 2023, {table_overall} and {table_clusters} [{study.images}]',
+    printed_in=study.printed_in,
+    dataset=PublishedDataset(
+      n_train=sum(study.train),
+      n_train_augmented=sum(study.augmented),
+      n_test=sum(study.test),
+      class_counts_train=of_classes(study.train),
+      class_counts_train_augmented=of_classes(study.augmented),
+      class_counts_test=of_classes(study.test),
     ),
-    'printed_in': study.printed_in,
-    'dataset': {
-      'n_train': sum(study.train),
-      'n_train_augmented': sum(study.augmented),
-      'n_test': sum(study.test),
-      'class_counts_train': of_classes(study.train),
-      'class_counts_train_augmented': of_classes(study.augmented),
-      'class_counts_test': of_classes(study.test),
-    },
-    'reduction': study.reduction,
-    'overall': {'accuracy': study.overall},
-    'clusters': [
-      {
-        'id': number,
-        'size': size,
-        'class_counts': of_classes(counts),
-        'intra_cluster_distance': distance,
-        'retrained': _score(pairs, 0),
-        'random': _score(pairs, 1),
-      }
+    reduction=study.reduction,
+    overall=PublishedScore({'accuracy': study.overall}),
+    clusters=tuple(
+      PublishedCluster(
+        id=number,
+        size=size,
+        class_counts=of_classes(counts),
+        intra_cluster_distance=distance,
+        retrained=_score(pairs, 0),
+        random=_score(pairs, 1),
+      )
       for number, ((size, distance, *counts), pairs) in enumerate(
         (row[:4], row[4:]) for row in study.clusters
       )
-    ],
-    'test_clusters': [
-      {'number': 1 + number, 'test': {'accuracy': accuracy}}
+    ),
+    test_clusters=tuple(
+      PublishedTestCluster(1 + number, PublishedScore({'accuracy': accuracy}))
       for number, accuracy in enumerate(study.test_clusters)
-    ],
-    'figure': list(study.figure),
-    'notes': [
+    ),
+    figure=study.figure,
+    notes=(
       f'{table_overall} numbers the test clusters 1 to 4 and'
       f' {table_clusters} the training clusters 0 to 3; the paper does not'
       ' say which is which.',
@@ -220,14 +224,12 @@ def wang2023(positive: str, negative: str) -> dict[str, Any] | None:
       f'{figure} prints no distances in the text, so there is nothing to'
       ' compare them with.',
       *study.notes,
-    ],
-  }
+    ),
+  )
 
 
-def _score(
-  pairs: tuple[tuple[float, float], ...], which: int
-) -> dict[str, Any]:
-  return {
+def _score(pairs: Sequence[tuple[float, float]], which: int) -> PublishedScore:
+  return PublishedScore({
     name: round(pair[which] / 100, 6)
-    for name, pair in zip(metrics.METRICS, pairs)
-  }
+    for name, pair in zip(_PRINTED, pairs, strict=True)
+  })

@@ -1,0 +1,75 @@
+"""Metrics and their intervals, in words and in cells."""
+
+from heterojax.report import formatting
+from heterojax.report.blocks import Text
+from heterojax.report.blocks import missing
+from heterojax.report.blocks import with_small
+from heterojax.stats import metrics
+from heterojax.stats.metrics import Metric
+from heterojax.stats.scores import Values
+
+
+def names(task: str) -> str:
+  """The metrics of a task, in one line."""
+  return formatting.listed(m.noun for m in metrics.of_task(task))
+
+
+def definition(metric: Metric, unit: str, classes: tuple[str, ...]) -> str:
+  """What a metric is, a clause.
+
+  Args:
+    metric: which.
+    unit: what one sample is called.
+    classes: (positive, negative), or () where labels are numbers.
+  """
+  positive, negative = classes or ('', '')
+  return metric.definition.format(
+    unit=unit, positive=positive, negative=negative
+  )
+
+
+def _intervals(task: str) -> list[tuple[str, str]]:
+  """Whose 95 % intervals there are, and of which metrics."""
+  nouns: dict[str, list[str]] = {}
+  for metric in metrics.of_task(task):
+    if metric.interval:
+      nouns.setdefault(metric.interval, []).append(metric.noun)
+  return [(whose, formatting.listed(of)) for whose, of in nouns.items()]
+
+
+def intervals(task: str) -> str:
+  """'Wilson; for the AUC, DeLong': the first is of all that are not named."""
+  (first, _), *others = _intervals(task)
+  return '; '.join([first, *(f'for the {of}, {by}' for by, of in others)])
+
+
+def intervals_by(task: str) -> str:
+  """'by Wilson and, for the AUC, by DeLong', for a methods section."""
+  (first, _), *others = _intervals(task)
+  parts = [f'by {first}', *(f'for the {of}, by {by}' for by, of in others)]
+  return ' and, '.join(parts)
+
+
+def cell(score: Values, name: str, ends: object = None) -> Text:
+  """A metric with what it goes from and to, or why it is not known.
+
+  Args:
+    score: that has it, or not.
+    name: of the metric.
+    ends: a pair to show for the interval of the score.
+
+  Returns:
+    The cell.
+  """
+  if (value := score.value(name)) is None:
+    return missing(score.why(name))
+  small = between(ends or score.interval(name))
+  return with_small(formatting.fraction(value), small)
+
+
+def between(ends: object) -> str:
+  """Two numbers as a range; '' without them."""
+  if not ends:
+    return ''
+  low, high = ends
+  return f'{formatting.fraction(low)}–{formatting.fraction(high)}'

@@ -1,0 +1,309 @@
+"""Columns of the data that tell the class or explain the clusters."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import statistics
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.report import blocks as blocks_lib
+from heterojax.report import formatting
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Items
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
+from heterojax.report.formatting import listed
+from heterojax.studies.records import Shortcut
+
+# From here a column is a likely shortcut. Cohen (1988) calls a V of 0.5 large,
+# for columns of two values; eta is 0.5 as well where its square is 0.25.
+STRONG = {"Cramer's V": 0.5, 'eta squared': 0.25}
+_KEYS = (
+  'kind',
+  'measure',
+  'n',
+  'with_class',
+  'p_value',
+  'with_cluster',
+  'p_value_with_cluster',
+  'auc_alone',
+)
+
+
+class Audit(NamedTuple):
+  """The audited columns, and what they are compared with.
+
+  Attributes:
+    shortcuts: of the results; the last is of all columns together.
+    classes: (positive, negative).
+    unit: what one sample is called.
+    auc: of the network, on the test samples of the audit.
+    folds: whether these are of the first fold.
+    by_cluster: column to its values in each cluster; {} where not known.
+  """
+
+  shortcuts: Sequence[Shortcut]
+  classes: tuple[str, ...]
+  unit: str
+  auc: float | None
+  folds: bool
+  by_cluster: Mapping[str, Sequence[Sequence[str]]]
+
+  @property
+  def audited(self) -> list[Shortcut]:
+    return [entry for entry in self.shortcuts[:-1] if _is_audited(entry)]
+
+  @property
+  def together(self) -> Shortcut:
+    return self.shortcuts[-1]
+
+
+def explain(audit: Audit) -> list[str]:
+  """Columns that go strongly with the clusters, a sentence each."""
+  sentences = []
+  for entry, how in _strong(audit, 'with_cluster', 'p_value_with_cluster'):
+    values = audit.by_cluster.get(entry.column, ())
+    detail = ''
+    if sum(map(bool, values)) > 1:
+      detail = _contrast(values, str(entry.kind))
+    sentences.append(f'The clusters differ in {entry.column} ({how}){detail}.')
+  return sentences
+
+
+def tell(audit: Audit) -> list[str]:
+  """Columns that go strongly with the class, a sentence each."""
+  return [
+    f'{listed(audit.classes)} differ in {entry.column} ({how}): a head that'
+    f' reads it from the {audit.unit} could pass for one that sees the disease.'
+    for entry, how in _strong(audit, 'with_class', 'p_value')
+  ]
+
+
+def _strong(audit: Audit, name: str, p_name: str) -> list[tuple[Shortcut, str]]:
+  """Columns whose association reaches `STRONG`, the strongest first."""
+  found = []
+  for entry in audit.shortcuts:
+    strength = codec.known(getattr(entry, name))
+    if strength is None:
+      continue
+    excess = strength / STRONG[str(entry.measure)]
+    if excess >= 1:
+      p = formatting.p_value(getattr(entry, p_name))
+      sign = '' if p[0] in '<>' else '= '
+      found.append((
+        excess,
+        entry,
+        f'{measure(entry)} {strength:.2f}, p {sign}{p}',
+      ))
+  found.sort(key=lambda own: own[0], reverse=True)
+  return [(entry, how) for _, entry, how in found]
+
+
+def measure(entry: Shortcut) -> str:
+  """The name of the association; '' without one."""
+  return (codec.known(entry.measure) or '').replace("Cramer's", 'Cramér’s')
+
+
+def _contrast(values: Sequence[Sequence[str]], kind: str) -> str:
+  """Between which two clusters a column differs most.
+
+  A cluster without a value, or of augmented copies alone, is none of them.
+  """
+  if kind == 'numeric':
+    medians = {
+      c: statistics.median(map(float, known))
+      for c, inside in enumerate(values)
+      if (known := [v for v in inside if v])
+    }
+    low, high = min(medians, key=medians.get), max(medians, key=medians.get)
+    return (
+      f': its median is {medians[low]:g} in cluster {low} and'
+      f' {medians[high]:g} in cluster {high}'
+    )
+  found = []
+  for value in dict.fromkeys(v for inside in values for v in inside):
+    shares = {
+      c: inside.count(value) / len(inside)
+      for c, inside in enumerate(values)
+      if inside
+    }
+    low, high = min(shares, key=shares.get), max(shares, key=shares.get)
+    name = f'“{value}”' if value else 'missing'
+    text = (
+      f': it is {name} for {shares[high]:.0%} of cluster {high} and'
+      f' {shares[low]:.0%} of cluster {low}'
+    )
+    found.append((shares[high] - shares[low], text))
+  return max(found)[1]
+
+
+def columns_alone(audit: Audit) -> str:
+  """What a model of the columns reaches; '' where there is none."""
+  alone = codec.known(audit.together.auc_alone)
+  if alone is None or audit.auc is None:
+    return ''
+  where = ' of the first fold' if audit.folds else ''
+  text = (
+    f'These columns alone reach an AUC of {alone:.2f} on the test'
+    f' {audit.unit}s{where}, the network {audit.auc:.2f}.'
+  )
+  if alone >= audit.auc:
+    text += ' The network does no better than they do.'
+  return text
+
+
+def not_audited(audit: Audit) -> list[str]:
+  """Columns that were not looked at, by reason."""
+  columns: dict[str, list[str]] = {}
+  for entry in audit.shortcuts[:-1]:
+    if isinstance(entry.kind, Missing):
+      columns.setdefault(entry.kind.why, []).append(entry.column)
+  return [f'{listed(names)} ({why})' for why, names in columns.items()]
+
+
+def warning(audit: Audit) -> list[Block]:
+  """What stands at the head of a page; nothing without a strong column."""
+  clusters, classes = explain(audit), tell(audit)
+  if not (clusters or classes):
+    return []
+  text = Markup(
+    '<strong>A column of the data may explain {}.</strong> {} See'
+    ' <a href="#shortcuts">Shortcuts</a>.'
+  ).format(
+    'the clusters' if clusters else 'the result', (clusters or classes)[0]
+  )
+  return [Paragraph(text, 'warning')]
+
+
+def blocks(audit: Audit) -> list[Block]:
+  """All about shortcuts."""
+  found: list[Block] = [Heading('Shortcuts', 'shortcuts')]
+  if audit.audited:
+    found += _audited(audit)
+  else:
+    found.append(Paragraph('No column could be audited.'))
+  if skipped := not_audited(audit):
+    found.append(Paragraph(f'Not audited: {"; ".join(skipped)}.', 'quiet'))
+  return found
+
+
+def _audited(audit: Audit) -> list[Block]:
+  strong = explain(audit) + tell(audit)
+  v, eta = STRONG.values()
+  none = (
+    f'No column reaches a Cramér’s V of {v} or an eta squared of {eta} with the'
+    ' class or the clusters. '
+  )
+  first = ' All of this is of the first fold.' if audit.folds else ''
+  return [
+    Paragraph(
+      'Does another column of the data tell the class, or explain the clusters?'
+      ' Cramér’s V and eta squared go from 0 (says nothing) to 1 (says'
+      ' everything); AUC alone is that of a logistic model of the column, where'
+      ' 0.5 is chance.'
+    ),
+    *([Items(strong)] if strong else []),
+    Paragraph(('' if strong else none) + columns_alone(audit)),
+    table(audit.shortcuts, audit.unit),
+    Paragraph(
+      'The p-values are not adjusted for the number of columns'
+      f' ({len(audit.audited)}), and take {audit.unit}s of one patient for'
+      f' independent: both make them too small.{first}',
+      'quiet',
+    ),
+  ]
+
+
+def table(shortcuts: Sequence[Shortcut], unit: str) -> Table:
+  """Each column, and what it says of class and cluster.
+
+  Args:
+    shortcuts: of the results; the last is of all columns together.
+    unit: what one sample is called.
+
+  Returns:
+    The table; the page shows the columns that were audited.
+  """
+  together = shortcuts[-1]
+
+  def name(entry: Shortcut) -> str:
+    return 'All these columns together' if entry is together else entry.column
+
+  return Table(
+    'shortcuts',
+    [
+      _column('column', 'Column', name, 'long'),
+      _column('kind'),
+      _column('measure', 'Measure', measure, 'short'),
+      _column('n', f'Training {unit}s'),
+      _column('with_class', 'With class', _strength('with_class')),
+      _column('p_value', 'p', _p('p_value')),
+      _column('with_cluster', 'With cluster', _strength('with_cluster')),
+      _column('p_value_with_cluster', 'p', _p('p_value_with_cluster')),
+      _column('auc_alone', 'AUC alone', _auc),
+      Column('reason', _reason),
+    ],
+    shortcuts,
+    shown=lambda entry: entry is together or _is_audited(entry),
+  )
+
+
+def _column(
+  key: str,
+  head: str = '',
+  text: Callable[[Shortcut], Text] | None = None,
+  align: str = 'number',
+) -> Column:
+  def value(entry: Shortcut) -> object:
+    return codec.known(getattr(entry, key))
+
+  return Column(key, value, head, text, align=align)
+
+
+def _strength(key: str) -> Callable[[Shortcut], Text]:
+  """An association; of all columns together there is none to speak of."""
+
+  def text(entry: Shortcut) -> Text:
+    if not _is_audited(entry):
+      return ''
+    return blocks_lib.estimate(getattr(entry, key), '{:.2f}'.format)
+
+  return text
+
+
+def _p(key: str) -> Callable[[Shortcut], Text]:
+  """A p-value; why there is none stands beside it."""
+
+  def text(entry: Shortcut) -> Text:
+    value = codec.known(getattr(entry, key))
+    return '' if value is None else formatting.p_value(value)
+
+  return text
+
+
+def _auc(entry: Shortcut) -> Text:
+  return blocks_lib.estimate(entry.auc_alone, '{:.2f}'.format)
+
+
+def _is_audited(entry: Shortcut) -> bool:
+  return not isinstance(entry.kind, Missing)
+
+
+def _reason(entry: Shortcut) -> str:
+  """Why fields of an entry are null, for the CSV file."""
+  names: dict[str, list[str]] = {}
+  for key in _KEYS:
+    if why := codec.why(getattr(entry, key)):
+      names.setdefault(why, []).append(key)
+  if [len(keys) for keys in names.values()] == [len(_KEYS)]:
+    return f'not audited: {next(iter(names))}'
+  return blocks_lib.reasons(
+    (', '.join(keys), f'not estimable: {why}') for why, keys in names.items()
+  )

@@ -1,0 +1,332 @@
+"""From the outcome of a retraining study to its results and `clusters.csv`.
+
+Statistics of Wang 2023: accuracy, AUC, sensitivity and specificity on the whole
+test set, between-cluster and intra-cluster distances. Where the data are split
+into folds, every score is over the out-of-fold predictions of all images, and
+sizes, counts of training images and distances are means over the folds.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from heterojax import cluster
+from heterojax.backbones import Backbone
+from heterojax.datasets import leaks
+from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import csv_text
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Number
+from heterojax.stats import metrics
+from heterojax.stats import scores
+from heterojax.stats.scores import Score
+from heterojax.studies import audits
+from heterojax.studies import records as shared
+from heterojax.studies.retraining import analysis
+from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import records
+from heterojax.studies.retraining import wang2023
+from heterojax.studies.retraining.cautions import cautions
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.outcome import HeadName
+from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.settings import Settings
+
+Names = tuple[str, str]  # Of the (positive, negative) class.
+
+
+def summarise(
+  settings: Settings,
+  cohorts: Sequence[Cohort],
+  backbone: Backbone | None,
+  outcome: Outcome,
+  agreement: Sequence[float],
+  found: Sequence[leaks.Leak],
+) -> records.Results:
+  """What a study found, but for timings and environment.
+
+  Args:
+    settings: of the study.
+    cohorts: one per fold.
+    backbone: the network; None where the features are given.
+    outcome: of the study.
+    agreement: of each fold's clusters with the first's.
+    found: the leaks of all folds, see `audits.find_leaks`.
+
+  Returns:
+    The results.
+  """
+  cohort, folds = cohorts[0], outcome.folds
+  names, first = (cohort.positive, cohort.negative), folds[0]
+  distances = np.mean(
+    [cluster.between_clusters(fold.clusters.centers) for fold in folds],
+    axis=0,
+  )
+  clusters = describe_clusters(settings, names, folds)
+  several = subpopulations = None
+  if len(folds) > 1:
+    several = tuple(
+      _fold(settings, names, *own) for own in zip(folds, agreement, strict=True)
+    )
+  if column := settings.data.subpopulation:
+    subpopulations = analysis.known_subpopulations(
+      cohort, first.samples, first.clusters.labels, column
+    )
+  return records.Results(
+    schema_version=shared.VERSION,
+    study=settings.study,
+    protocol=settings.split.protocol,
+    seed=settings.seed,
+    split=shared.Split(len(several or ()), cohort.named_splits),
+    dataset=records.Dataset(
+      name=cohort.name,
+      positive=cohort.positive,
+      negative=cohort.negative,
+      **_sizes(folds, names),
+      n_candidates=len(cohort.candidates),
+      notes=tuple(cohort.notes),
+    ),
+    backbone=shared.network(settings, backbone, outcome.x.shape[1]),
+    reduction=_reduction(settings, outcome, names),
+    cluster=shared.Clustering(**shared.clustering(settings.cluster)),
+    overall=_score(folds, _overall),
+    clusters=clusters,
+    between_cluster_distances=tuple(map(tuple, distances.tolist())),
+    distance_vs_performance=analysis.distance_vs_performance(
+      [c.retrained for c in clusters], distances
+    ),
+    findings=(*cautions(settings, folds), *analysis.findings(clusters)),
+    leaks=leaks.count(found, cohort),
+    shortcuts=audits.find_shortcuts(
+      cohort, first.samples, first.clusters.labels
+    ),
+    published=wang2023.published(*names)
+    or Missing('the paper reports no such pair of classes'),
+    folds=several,
+    known_subpopulations=subpopulations,
+    timings={},
+    environment={},
+  )
+
+
+def _mean(values: Sequence[float]) -> float | int:
+  """The mean over folds; a whole number stays one."""
+  mean = float(np.mean(values))
+  return int(mean) if mean.is_integer() else mean
+
+
+def _mean_counts(counts: Sequence[dict[str, int]]) -> Mapping[str, Number]:
+  return {name: _mean([c[name] for c in counts]) for name in counts[0]}
+
+
+def _fold(
+  settings: Settings, names: Names, fold: Fold, agreement: float
+) -> records.Fold:
+  return records.Fold(
+    **_sizes([fold], names),
+    overall=_score([fold], _overall),
+    cluster_sizes=tuple(
+      len(_members(fold, c)) for c in range(settings.cluster.k)
+    ),
+    adjusted_rand_with_first=agreement,
+  )
+
+
+def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
+  """Fields of the sizes of each part; every fold tests other images."""
+  parts = []
+  for fold in folds:
+    samples = fold.samples
+    train = samples.of('train')
+    parts.append({
+      'train': train[samples.is_original[train]],
+      'train_augmented': train,
+      'validation': samples.of('validation'),
+      'test': samples.of('test'),
+    })
+
+  def counts(part: str) -> list[dict[str, int]]:
+    return [
+      fold.samples.class_counts(own[part], names)
+      for fold, own in zip(folds, parts, strict=True)
+    ]
+
+  test = {name: sum(c[name] for c in counts('test')) for name in names}
+  return {
+    'n_train': _mean([len(own['train']) for own in parts]),
+    'n_train_augmented': _mean([len(p['train_augmented']) for p in parts]),
+    'n_validation': _mean([len(own['validation']) for own in parts]),
+    'n_test': sum(test.values()),
+    'class_counts_train': _mean_counts(counts('train')),
+    'class_counts_validation': _mean_counts(counts('validation')),
+    'class_counts_train_augmented': _mean_counts(counts('train_augmented')),
+    'class_counts_test': test,
+  }
+
+
+def _reduction(
+  settings: Settings, outcome: Outcome, names: Names
+) -> records.Reduction:
+  chosen, folds = settings.reduction, outcome.folds
+  n_components = explained = Missing('images were clustered without reduction')
+  if chosen.method != 'none':
+    n_components = _mean([f.clusters.z.shape[1] for f in folds])
+    explained = _mean([f.clusters.explained_variance or 0.0 for f in folds])
+  rejected = None
+  if chosen.rejected:
+    rejected = clustering.rejected(
+      settings, outcome.x, folds[0].samples, folds[0].clusters, names
+    )
+  return records.Reduction(
+    chosen.method, chosen.fit, n_components, explained, rejected
+  )
+
+
+def _members(fold: Fold, c: int) -> np.ndarray:
+  """Positions of the training samples of one cluster."""
+  train = fold.samples.of('train')
+  return train[fold.clusters.labels[train] == c]
+
+
+def _overall(fold: Fold) -> np.ndarray:
+  return fold.of_head('overall')
+
+
+def _score(
+  folds: Sequence[Fold],
+  of_head: Callable[[Fold], np.ndarray],
+  c: int | None = None,
+) -> Score:
+  """How a head does on the test images of all folds, or of one cluster."""
+  y, logits = [], []
+  for fold in folds:
+    test = fold.samples.of('test')
+    if c is not None:
+      test = test[fold.clusters.labels[test] == c]
+    y.append(fold.samples.y[test])
+    logits.append(of_head(fold)[test])
+  every = np.concatenate(logits)
+  return scores.score(np.concatenate(y), metrics.probability(every), every)
+
+
+def describe_clusters(
+  settings: Settings, names: Names, folds: Sequence[Fold]
+) -> tuple[records.Cluster, ...]:
+  """Sizes, distances and scores of each cluster's heads.
+
+  A cluster that is empty in a fold has no head for the images that this fold
+  tests, and so no score over the whole test set, nor a random head of its size.
+
+  Args:
+    settings: of the study.
+    names: of the (positive, negative) class.
+    folds: T.
+
+  Returns:
+    K clusters.
+  """
+  k, runs = range(settings.cluster.k), range(settings.heads.random_runs)
+  described = []
+  for c in k:
+    members = [(fold, _members(fold, c)) for fold in folds]
+    sizes = [len(rows) for _, rows in members]
+
+    def retrained(fold: Fold, c: int = c) -> np.ndarray:
+      return fold.of_head('cluster', c)
+
+    if why := _why_no_head(sizes):
+      whole = scores.unscored(why)
+      parts, random = (whole,) * len(k), _random([], why)
+    else:
+      whole = _score(folds, retrained)
+      parts = tuple(_score(folds, retrained, j) for j in k)
+      random = _random([_random_run(folds, names, c, r) for r in runs])
+    described.append(
+      records.Cluster(
+        id=c,
+        size=_mean(sizes),
+        originals=_mean([
+          int(np.sum(fold.samples.is_original[rows])) for fold, rows in members
+        ]),
+        class_counts=_mean_counts([
+          fold.samples.class_counts(rows, names) for fold, rows in members
+        ]),
+        intra_cluster_distance=_intra_cluster_distance([
+          fold.clusters.z[rows] for fold, rows in members
+        ]),
+        test=_score(folds, _overall, c),
+        retrained=whole,
+        retrained_in_test_clusters=parts,
+        random=random,
+      )
+    )
+  return tuple(described)
+
+
+def _why_no_head(sizes: Sequence[int]) -> str:
+  """Why a cluster has no head for all test images; '' where it has one."""
+  if all(sizes):
+    return ''
+  folds = ''
+  if len(sizes) > 1:
+    folds = f' in {sizes.count(0)} of {len(sizes)} folds'
+  return f'no training image is in this cluster{folds}'
+
+
+def _random(runs: Sequence[records.RandomRun], why: str = '') -> records.Random:
+  """The random heads of a cluster with their mean, or why there are none."""
+  mean = scores.mean_score(runs or [scores.unscored(why)])
+  return records.Random(**vars(mean), runs=tuple(runs))
+
+
+def _random_run(
+  folds: Sequence[Fold], names: Names, c: int, r: int
+) -> records.RandomRun:
+  name = HeadName('random', c, r)
+  counts = []
+  for fold in folds:
+    drawn = fold.samples.y_of_pictures[fold.heads[name].rows]
+    positives = int(np.sum(drawn))
+    counts.append(
+      dict(zip(names, (positives, len(drawn) - positives), strict=True))
+    )
+  score = _score(folds, lambda fold: fold.of_head(*name))
+  return records.RandomRun(**vars(score), class_counts=_mean_counts(counts))
+
+
+def _intra_cluster_distance(members: Sequence[np.ndarray]) -> Estimate:
+  distances = [cluster.intra_cluster(z) for z in members]
+  if None in distances:
+    why = _why_no_head([len(z) for z in members]) or 'one image has no pair'
+    return Missing(why)
+  return float(np.mean(distances))
+
+
+def clusters_csv(folds: Sequence[Fold]) -> str:
+  """`clusters.csv`: every sample, as the overall head sees it."""
+  header = ['id', 'split', 'cluster']
+  header += ['centroid_distance', 'probability', 'correct']
+  rows = []
+  for number, fold in enumerate(folds):
+    samples, clusters = fold.samples, fold.clusters
+    probabilities = fold.overall()
+    correct = (probabilities > 0.5) == (samples.y == 1)
+    rows += [
+      [
+        samples.ids[i],
+        samples.split[i],
+        int(clusters.labels[i]),
+        float(clusters.distance[i]),
+        float(probabilities[i]),
+        str(bool(correct[i])).lower(),
+        number,
+      ]
+      for i in range(len(samples.ids))
+    ]
+  if len(folds) > 1:
+    return csv_text([*header, 'fold'], rows)
+  return csv_text(header, [row[:-1] for row in rows])

@@ -1,0 +1,148 @@
+"""What the figures of a retraining study show besides its results.
+
+All of it is of one fold, the first where there are several. Axes: N samples, A
+audited images, M tiles of S by S pixels.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax import cluster
+from heterojax.datasets import images
+from heterojax.datasets.sources import ImageSource
+from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.settings import Settings
+
+TILES_PER_CLUSTER = 6
+SIDE = 128  # Pixels.
+_MISSING = np.full((SIDE, SIDE, 3), 200, np.uint8)
+
+
+class View(NamedTuple):
+  """Arrays for figures, as `report.views` keeps them.
+
+  Attributes:
+    points: `[N, 2]` samples in the two directions of most variance.
+    split: `[N]` str, the part of each.
+    y: `[N]` int, 1 for the positive class.
+    labels: `[N]` int, its cluster.
+    wrong: `[N]` bool, whether the head of all images is wrong about it.
+    audited: `[A]` str, ids of the training images that the audit of columns
+      saw: each picture once and no copies.
+    audited_labels: `[A]` int, the cluster of each.
+    has_images: `[]` bool; without images there are no tiles.
+    tile_images: `[M, S, S, 3]` uint8, gray where a file cannot be read.
+    tile_labels: `[M]` int, the cluster of each.
+    tile_y: `[M]` int, 1 for the positive class.
+    tile_names: `[M]` str, ids of the samples.
+    tile_problems: `[M]` str, why one cannot be shown; '' where it can.
+  """
+
+  points: np.ndarray
+  split: np.ndarray
+  y: np.ndarray
+  labels: np.ndarray
+  wrong: np.ndarray
+  audited: np.ndarray
+  audited_labels: np.ndarray
+  has_images: np.ndarray
+  tile_images: np.ndarray
+  tile_labels: np.ndarray
+  tile_y: np.ndarray
+  tile_names: np.ndarray
+  tile_problems: np.ndarray
+
+
+class _Tile(NamedTuple):
+  """A sample that stands for its cluster, and its picture or why not."""
+
+  position: int
+  image: np.ndarray
+  problem: str
+
+
+def view(settings: Settings, outcome: Outcome) -> View:
+  """What figures need of a finished study.
+
+  Args:
+    settings: of the study.
+    outcome: of the study; its images are read once more.
+
+  Returns:
+    The arrays.
+  """
+  fold = outcome.folds[0]
+  samples, labels = fold.samples, fold.clusters.labels
+  _, first = np.unique(samples.row, return_index=True)
+  held = samples.is_original & (samples.split == 'train')
+  audited = [i for i in np.sort(first) if held[i]]
+  tiles, has_images = [], hasattr(outcome.source, 'read')
+  if has_images:
+    for c in range(settings.cluster.k):
+      tiles += _tiles(fold, outcome.source, c)
+  shown = np.array([tile.position for tile in tiles], int)
+  ids = np.array(samples.ids)
+  return View(
+    points=_plane(settings, fold),
+    split=samples.split,
+    y=samples.y,
+    labels=labels,
+    wrong=(fold.overall() > 0.5) != (samples.y == 1),
+    audited=ids[audited],
+    audited_labels=labels[audited],
+    has_images=np.array(has_images),
+    tile_images=np.array([t.image for t in tiles], np.uint8).reshape(
+      -1, SIDE, SIDE, 3
+    ),
+    tile_labels=labels[shown],
+    tile_y=samples.y[shown],
+    tile_names=ids[shown],
+    tile_problems=np.array([t.problem for t in tiles], str),
+  )
+
+
+def _plane(settings: Settings, fold: Fold) -> np.ndarray:
+  """First two principal components of the samples, `[N, 2]`."""
+  z = fold.clusters.z
+  if settings.reduction.method != 'pca':
+    train = fold.samples.of('train')
+    fitted = cluster.pca(z[train], min(2, len(train), z.shape[1]))
+    z = np.asarray(cluster.transform(fitted, z))
+  points = np.zeros((len(z), 2))
+  points[:, : min(2, z.shape[1])] = z[:, :2]
+  return points
+
+
+def _tiles(fold: Fold, source: ImageSource, c: int) -> Iterator[_Tile]:
+  """Training originals nearest to a centroid that look different."""
+  samples, clusters = fold.samples, fold.clusters
+  train = samples.of('train')
+  members = train[samples.is_original[train] & (clusters.labels[train] == c)]
+  nearest = members[np.argsort(clusters.distance[members], kind='stable')]
+  seen: set[object] = set()
+  shown = 0
+  for i in nearest:
+    row = int(samples.row[i])
+    if row in seen:
+      continue
+    image, problem = _thumbnail(source, samples.pictures[row].path)
+    # The same picture may lie in two files.
+    content = image.tobytes() if not problem else row
+    if content not in seen:
+      yield _Tile(int(i), image, problem)
+      shown += 1
+    seen |= {row, content}
+    if shown == TILES_PER_CLUSTER:
+      return
+
+
+def _thumbnail(source: ImageSource, path: str) -> tuple[np.ndarray, str]:
+  try:
+    image = images.decode(source.read(path))
+    image = images.resize(image, SIDE, 'antialias')
+  except images.UnreadableImage as error:
+    return _MISSING, str(error)
+  return np.clip(np.rint(image), 0, 255).astype(np.uint8), ''
