@@ -190,6 +190,12 @@ def test_an_estimate_is_finite_or_says_why() -> None:
     assert codec.estimate(value, 'so') == Missing('so')
 
 
+def test_lists_of_estimates_have_one_reason_for_all_their_nulls() -> None:
+  assert codec.estimates(range(2), 'so') == Partly((0.0, 1.0))
+  found = codec.estimates([[1, float('nan')], [2, 3]], 'so')
+  assert found == Partly(((1.0, None), (2.0, 3.0)), 'so')
+
+
 # Names of their own, so that none is the reason of another.
 _WORDS = st.sampled_from(['a', 'b', 'c', 'ä', '</', '"'])
 _FLOATS = st.floats(allow_nan=False, allow_infinity=False)
