@@ -1,1 +1,1 @@
-"""Entry points: main() of each module parses flags and returns an exit code."""
+"""Entry points: each module's main() parses flags and returns an exit code."""

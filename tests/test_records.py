@@ -190,6 +190,12 @@ def test_an_estimate_is_finite_or_says_why() -> None:
     assert codec.estimate(value, 'so') == Missing('so')
 
 
+def test_lists_of_estimates_have_one_reason_for_all_their_nulls() -> None:
+  assert codec.estimates(range(2), 'so') == Partly((0.0, 1.0))
+  found = codec.estimates([[1, float('nan')], [2, 3]], 'so')
+  assert found == Partly(((1.0, None), (2.0, 3.0)), 'so')
+
+
 # Names of their own, so that none is the reason of another.
 _WORDS = st.sampled_from(['a', 'b', 'c', 'ä', '</', '"'])
 _FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -294,20 +300,20 @@ def test_stand_ins_of_what_is_not_known() -> None:
   assert found['anything']['any'][3] < 5
 
 
-def test_entries_of_a_list_may_differ() -> None:
-  """The lengths in one of its entries are not those in another."""
+def test_lengths_may_differ_from_entry_to_entry() -> None:
+  """As the numbers of folds of the sizes; a list as long as they is no less."""
 
   @dataclasses.dataclass(frozen=True)
   class Size:
     folds: Annotated[tuple[float, ...], 'T']
+    pairs: Annotated[tuple[float, ...], 'P']
 
   @dataclasses.dataclass(frozen=True)
   class Sizes:
-    sizes: tuple[Size, ...]
+    sizes: Annotated[tuple[Size, ...], 'S']
 
-  each = tuple(Known({'T': n}) for n in (4, 1))
-  found = foretell.foretell(Sizes, Known(entries={'sizes': each}))
+  found = foretell.foretell(Sizes, Known({'S': 2, 'T': (4, 1), 'P': 2}))
   assert [len(size['folds']) for size in found['sizes']] == [4, 1]
-  assert (
-    len(foretell.foretell(Sizes, Known({'T': 3}))['sizes'][7]['folds']) == 3
-  )
+  assert [len(size['pairs']) for size in found['sizes']] == [2, 2]
+  # Before the data are read.
+  assert foretell.foretell(Sizes, Known())['sizes'][7]['folds'][9] == 1

@@ -24,15 +24,12 @@ class Known(NamedTuple):
     absent: paths of fields that are left out, as `sizes.folds.fuzzifiers`; of
       several records, the first of which no field is left out stands there.
     null: paths of fields that will be null.
-    entries: path of a list to what is known of each of its entries, where they
-      differ.
   """
 
   lengths: Mapping[str, int | tuple[int, ...]] = {}
   names: Mapping[str, Sequence[str]] = {}
   absent: frozenset[str] = frozenset()
   null: frozenset[str] = frozenset()
-  entries: 'Mapping[str, Sequence[Known]]' = {}
 
   def at(self, index: int, length: int) -> 'Known':
     """What is known within an entry of a list of this length."""
@@ -102,9 +99,6 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
   origin, args = typing.get_origin(kind), typing.get_args(kind)
   if kind is Any:
     return Anything()
-  if origin is tuple and path in known.entries:
-    entry = codec.shape(args[0])
-    return [_value(entry, own, path) for own in known.entries[path]]
   if origin is tuple:
     kinds = [codec.shape(k) for k in args if k is not ...]
     length = known.lengths.get(expected.mark)
