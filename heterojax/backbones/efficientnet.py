@@ -220,7 +220,6 @@ def _lukemelas_block(spec: BlockSpec) -> tuple[str, str]:
   )
 
 
-_HALF = ((127.5,) * 3, (127.5,) * 3)
 # Keras rescales to 0..1 and then normalises with what the file holds; these are
 # the values of a file without a normalization layer's statistics.
 _UNIT = ((0.0,) * 3, (255.0,) * 3)
@@ -268,7 +267,9 @@ _DIGESTS = {
 B0 = Architecture(
   name='efficientnet_b0',
   title='EfficientNet-B0',
-  build=functools.partial(EfficientNet, Variant(True, relu6=False)),
+  build=functools.partial(
+    EfficientNet, Variant(squeeze_excite=True, relu6=False)
+  ),
   sources={
     'keras': _KERAS,
     'keras_imagenet': _KERAS._replace(rescaled=True),
@@ -288,10 +289,12 @@ B0 = Architecture(
 LITE0 = Architecture(
   name='efficientnet_lite0',
   title='EfficientNet-Lite0',
-  build=functools.partial(EfficientNet, Variant(False, relu6=True)),
+  build=functools.partial(
+    EfficientNet, Variant(squeeze_excite=False, relu6=True)
+  ),
   sources={
     'timm': _TIMM,
-    'timm_tf': _TIMM_TF._replace(mean=_HALF[0], std=_HALF[1]),
+    'timm_tf': _TIMM_TF._replace(mean=(127.5,) * 3, std=(127.5,) * 3),
     'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
   },
   published=Packaged(
