@@ -5,8 +5,8 @@ Lite0 is B0 without squeeze-and-excite and with ReLU6 in place of SiLU.
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Sequence
 import functools
+import itertools
 from typing import NamedTuple
 
 from flax import nnx
@@ -59,6 +59,7 @@ class Variant(NamedTuple):
 class BlockSpec(NamedTuple):
   """One inverted-residual block and its place in the network."""
 
+  index: int  # 0..15
   stage: int  # 0..6
   repeat: int  # within the stage
   kernel_size: int
@@ -70,10 +71,12 @@ class BlockSpec(NamedTuple):
 
 def block_specs() -> Iterator[BlockSpec]:
   """The 16 blocks in order; the first of a stage strides and widens."""
-  for index, stage in enumerate(STAGES):
+  index = itertools.count()
+  for number, stage in enumerate(STAGES):
     for repeat in range(stage.repeats):
       yield BlockSpec(
-        index,
+        next(index),
+        number,
         repeat,
         stage.kernel_size,
         stage.features_in if repeat == 0 else stage.features_out,
@@ -93,13 +96,10 @@ class Block(nnx.Module):
     padding: layers.Padding,
     norm: Norm | None = None,
   ):
-    wide = spec.features_in * spec.expansion
+    narrow, wide = spec.features_in, spec.features_in * spec.expansion
+    conv = functools.partial(layers.Conv, norm=norm)
     self.activation = layers.relu6 if variant.relu6 else layers.silu
-    self.expand = (
-      layers.Conv(spec.features_in, wide, norm=norm)
-      if spec.expansion > 1
-      else None
-    )
+    self.expand = conv(narrow, wide) if spec.expansion > 1 else None
     self.depthwise = layers.DepthwiseConv(
       wide,
       kernel_size=spec.kernel_size,
@@ -109,12 +109,12 @@ class Block(nnx.Module):
     )
     self.squeeze_excite = (
       # A quarter of the block's input, not of its expanded width.
-      layers.SqueezeExcite(wide, spec.features_in // 4, self.activation)
+      layers.SqueezeExcite(wide, narrow // 4, self.activation)
       if variant.squeeze_excite
       else None
     )
-    self.project = layers.Conv(wide, spec.features_out, norm=norm)
-    self.residual = spec.stride == 1 and spec.features_in == spec.features_out
+    self.project = conv(wide, spec.features_out)
+    self.residual = spec.stride == 1 and narrow == spec.features_out
 
   def __call__(self, x: jax.Array) -> jax.Array:
     y = x if self.expand is None else self.activation(self.expand(x))
@@ -128,11 +128,7 @@ class Block(nnx.Module):
 class EfficientNet(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
-  Args:
-    variant: which of the family.
-    padding: of the striding and depthwise convolutions.
-    norm: batch norm to keep as layers; None where it is folded.
-    with_top: whether there is a classifier.
+  Arguments are which of the family, and those of `Architecture.build`.
   """
 
   def __init__(
@@ -145,13 +141,11 @@ class EfficientNet(Network):
   ):
     self._keeps_norm = norm is not None  # And so needs the whole batch.
     self.activation = layers.relu6 if variant.relu6 else layers.silu
-    self.stem = layers.Conv(
-      3, STEM_FEATURES, kernel_size=3, stride=2, padding=padding, norm=norm
-    )
-    self.blocks = nnx.List([
-      Block(spec, variant, padding, norm) for spec in block_specs()
-    ])
-    self.top = layers.Conv(STAGES[-1].features_out, TOP_FEATURES, norm=norm)
+    conv = functools.partial(layers.Conv, padding=padding, norm=norm)
+    self.stem = conv(3, STEM_FEATURES, kernel_size=3, stride=2)
+    blocks = [Block(spec, variant, padding, norm) for spec in block_specs()]
+    self.blocks = nnx.List(blocks)
+    self.top = conv(STAGES[-1].features_out, TOP_FEATURES)
     self.classifier = (
       layers.Dense(TOP_FEATURES, NUM_CLASSES) if with_top else None
     )
@@ -167,81 +161,65 @@ class EfficientNet(Network):
     return self.activation(self.top(layers.in_turn(late, x)))
 
 
-# In the order of the names of a block, below.
-_BLOCK_LAYERS = (
-  'expand',
-  'expand.norm',
-  'depthwise',
-  'depthwise.norm',
-  'squeeze_excite.reduce',
-  'squeeze_excite.expand',
-  'project',
-  'project.norm',
+_ENDS = 'stem stem.norm top top.norm classifier'
+_OF_BLOCK = (
+  'expand expand.norm depthwise depthwise.norm squeeze_excite.reduce'
+  ' squeeze_excite.expand project project.norm'
 )
 
 
 def _names(
-  of_block: Callable[[int, BlockSpec], Sequence[str]],
-  stem: str,
-  stem_norm: str,
-  top: str,
-  top_norm: str,
-  classifier: str,
+  ends: str, of_block: Callable[[BlockSpec], tuple[str, str]]
 ) -> Names:
-  """Names of all layers, from those of one block's `_BLOCK_LAYERS`."""
-  names = {'stem': stem, 'stem.norm': stem_norm}
-  for index, spec in enumerate(block_specs()):
-    layers_and_names = zip(_BLOCK_LAYERS, of_block(index, spec), strict=True)
-    names |= {
-      f'blocks.{index}.{layer}': name for layer, name in layers_and_names
-    }
-  return names | {'top': top, 'top.norm': top_norm, 'classifier': classifier}
+  """Names of all layers.
+
+  Args:
+    ends: those of `_ENDS`.
+    of_block: to what all names of a block begin with, and those of `_OF_BLOCK`.
+  """
+  names: dict[str, str] = dict(zip(_ENDS.split(), ends.split(), strict=True))
+  for spec in block_specs():
+    prefix, theirs = of_block(spec)
+    for ours, name in zip(_OF_BLOCK.split(), theirs.split(), strict=True):
+      names[f'blocks.{spec.index}.{ours}'] = prefix + name
+  return names
 
 
-def _prefixed(prefix: str, names: str) -> list[str]:
-  return [prefix + name for name in names.split()]
-
-
-def _keras_block(index: int, spec: BlockSpec) -> list[str]:
-  del index
-  return _prefixed(
+def _keras_block(spec: BlockSpec) -> tuple[str, str]:
+  return (
     f'block{spec.stage + 1}{"abcdefgh"[spec.repeat]}_',
-    'expand_conv expand_bn dwconv bn se_reduce se_expand project_conv'
-    ' project_bn',
+    'expand_conv expand_bn dwconv bn se_reduce se_expand'
+    ' project_conv project_bn',
   )
 
 
-def _torchvision_block(index: int, spec: BlockSpec) -> list[str]:
-  del index
+def _torchvision_block(spec: BlockSpec) -> tuple[str, str]:
   # The list of a block has no expansion at its head where the factor is 1.
   n = int(spec.expansion > 1)
-  return _prefixed(
+  return (
     f'features.{spec.stage + 1}.{spec.repeat}.block.',
     f'0.0 0.1 {n}.0 {n}.1 {n + 1}.fc1 {n + 1}.fc2 {n + 2}.0 {n + 2}.1',
   )
 
 
-def _timm_block(index: int, spec: BlockSpec) -> list[str]:
-  del index
+def _timm_block(spec: BlockSpec) -> tuple[str, str]:
   if spec.expansion > 1:
-    depthwise, project = 'conv_dw bn2', 'conv_pwl bn3'
+    norm, project = 'bn2', 'conv_pwl bn3'
   else:  # A depthwise-separable block: no expansion, other names.
-    depthwise, project = 'conv_dw bn1', 'conv_pw bn2'
-  return _prefixed(
+    norm, project = 'bn1', 'conv_pw bn2'
+  return (
     f'blocks.{spec.stage}.{spec.repeat}.',
-    f'conv_pw bn1 {depthwise} se.conv_reduce se.conv_expand {project}',
+    f'conv_pw bn1 conv_dw {norm} se.conv_reduce se.conv_expand {project}',
   )
 
 
-def _lukemelas_block(index: int, spec: BlockSpec) -> list[str]:
-  del spec
-  return _prefixed(
-    f'_blocks.{index}._',
+def _lukemelas_block(spec: BlockSpec) -> tuple[str, str]:
+  return (
+    f'_blocks.{spec.index}._',
     'expand_conv bn0 depthwise_conv bn1 se_reduce se_expand project_conv bn2',
   )
 
 
-_HALF = ((127.5,) * 3, (127.5,) * 3)
 # Keras rescales to 0..1 and then normalises with what the file holds; these are
 # the values of a file without a normalization layer's statistics.
 _UNIT = ((0.0,) * 3, (255.0,) * 3)
@@ -251,9 +229,7 @@ _KERAS = Source(
   'same',
   Norm(1e-3, 0.99, unbiased=False),
   *_UNIT,
-  _names(
-    _keras_block, 'stem_conv', 'stem_bn', 'top_conv', 'top_bn', 'predictions'
-  ),
+  _names('stem_conv stem_bn top_conv top_bn predictions', _keras_block),
   normalises=True,
 )
 _TIMM = Source(
@@ -261,16 +237,12 @@ _TIMM = Source(
   'symmetric',
   PYTORCH,
   *IMAGENET,
-  _names(_timm_block, 'conv_stem', 'bn1', 'conv_head', 'bn2', 'classifier'),
+  _names('conv_stem bn1 conv_head bn2 classifier', _timm_block),
 )
 _TORCHVISION = _TIMM._replace(
   names=_names(
+    'features.0.0 features.0.1 features.8.0 features.8.1 classifier.1',
     _torchvision_block,
-    'features.0.0',
-    'features.0.1',
-    'features.8.0',
-    'features.8.1',
-    'classifier.1',
   )
 )
 # Networks from TensorFlow in PyTorch: timm keeps PyTorch's momentum.
@@ -280,7 +252,7 @@ _LUKEMELAS = Source(
   'same',
   Norm(1e-3, 0.99, unbiased=True),
   *IMAGENET,
-  _names(_lukemelas_block, '_conv_stem', '_bn0', '_conv_head', '_bn1', '_fc'),
+  _names('_conv_stem _bn0 _conv_head _bn1 _fc', _lukemelas_block),
 )
 # Of PyTorch's files, digits that their authors put into the names.
 _DIGESTS = {
@@ -322,7 +294,7 @@ LITE0 = Architecture(
   ),
   sources={
     'timm': _TIMM,
-    'timm_tf': _TIMM_TF._replace(mean=_HALF[0], std=_HALF[1]),
+    'timm_tf': _TIMM_TF._replace(mean=(127.5,) * 3, std=(127.5,) * 3),
     'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
   },
   published=Packaged(

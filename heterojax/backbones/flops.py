@@ -65,35 +65,26 @@ def _of_operation(equation: core.JaxprEqn) -> int:
 
 def _inner(params: dict[str, Any]) -> Iterator[core.Jaxpr]:
   """Programs that an operation runs."""
-  for value in jax.tree.leaves(
-    params, is_leaf=lambda v: isinstance(v, core.ClosedJaxpr | core.Jaxpr)
-  ):
-    if isinstance(value, core.ClosedJaxpr):
-      yield value.jaxpr
-    elif isinstance(value, core.Jaxpr):
-      yield value
+  kinds = core.ClosedJaxpr | core.Jaxpr
+  for value in jax.tree.leaves(params, is_leaf=lambda v: isinstance(v, kinds)):
+    if isinstance(value, kinds):
+      yield getattr(value, 'jaxpr', value)
 
 
 def _of_matrices(equation: core.JaxprEqn) -> int:
   (contracted, _), _ = equation.params['dimension_numbers']
-  left, _ = _operands(equation)
-  sizes = [left.shape[axis] for axis in contracted]
-  return _outputs(equation) * math.prod(sizes)
+  left, _, outputs = _arrays(equation)
+  return outputs.size * math.prod(left.shape[axis] for axis in contracted)
 
 
 def _of_convolution(equation: core.JaxprEqn) -> int:
-  _, kernel = _operands(equation)
+  _, kernel, outputs = _arrays(equation)
   features = kernel.shape[equation.params['dimension_numbers'].rhs_spec[0]]
-  return _outputs(equation) * kernel.size // features
+  return outputs.size * kernel.size // features
 
 
-def _operands(equation: core.JaxprEqn) -> list[Any]:
-  return [operand.aval for operand in equation.invars]
-
-
-def _outputs(equation: core.JaxprEqn) -> int:
-  output: Any = equation.outvars[0].aval
-  return output.size
+def _arrays(equation: core.JaxprEqn) -> list[Any]:
+  return [array.aval for array in (*equation.invars, *equation.outvars)]
 
 
 def _of_loop(equation: core.JaxprEqn) -> int:

@@ -1,6 +1,7 @@
 """ResNet18 as a Flax NNX module (He et al., CVPR 2016)."""
 
 from collections.abc import Iterator
+import functools
 from typing import NamedTuple
 
 from flax import nnx
@@ -47,33 +48,13 @@ class Block(nnx.Module):
   """Two 3 x 3 convolutions beside a shortcut, which strides where they do."""
 
   def __init__(
-    self,
-    spec: BlockSpec,
-    padding: layers.Padding,
-    norm: Norm | None,
+    self, spec: BlockSpec, padding: layers.Padding, norm: Norm | None
   ):
-    self.first = layers.Conv(
-      spec.features_in,
-      spec.features_out,
-      kernel_size=3,
-      stride=spec.stride,
-      padding=padding,
-      norm=norm,
-    )
-    self.second = layers.Conv(
-      spec.features_out,
-      spec.features_out,
-      kernel_size=3,
-      padding=padding,
-      norm=norm,
-    )
-    self.shortcut = (
-      layers.Conv(
-        spec.features_in, spec.features_out, stride=spec.stride, norm=norm
-      )
-      if spec.stride > 1
-      else None
-    )
+    _, _, inputs, outputs, stride = spec
+    conv = functools.partial(layers.Conv, padding=padding, norm=norm)
+    self.first = conv(inputs, outputs, kernel_size=3, stride=stride)
+    self.second = conv(outputs, outputs, kernel_size=3)
+    self.shortcut = conv(inputs, outputs, stride=stride) if stride > 1 else None
 
   def __call__(self, x: jax.Array) -> jax.Array:
     y = self.second(jax.nn.relu(self.first(x)))
@@ -83,31 +64,17 @@ class Block(nnx.Module):
 class ResNet18(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
-  Args:
-    padding: of the convolutions.
-    norm: batch norm to keep as layers; None where it is folded.
-    with_top: whether there is a classifier.
+  Arguments are those of `Architecture.build`.
   """
 
   def __init__(
-    self,
-    *,
-    padding: layers.Padding,
-    norm: Norm | None,
-    with_top: bool,
+    self, *, padding: layers.Padding, norm: Norm | None, with_top: bool
   ):
     self._keeps_norm = norm is not None  # And so needs the whole batch.
-    self.stem = layers.Conv(
-      3,
-      STAGE_FEATURES[0],
-      kernel_size=7,
-      stride=2,
-      padding=padding,
-      norm=norm,
-    )
-    self.blocks = nnx.List([
-      Block(spec, padding, norm) for spec in block_specs()
-    ])
+    conv = functools.partial(layers.Conv, padding=padding, norm=norm)
+    self.stem = conv(3, STAGE_FEATURES[0], kernel_size=7, stride=2)
+    blocks = [Block(spec, padding, norm) for spec in block_specs()]
+    self.blocks = nnx.List(blocks)
     self.classifier = (
       layers.Dense(STAGE_FEATURES[-1], NUM_CLASSES) if with_top else None
     )
@@ -123,19 +90,22 @@ class ResNet18(Network):
     return layers.in_turn(self.blocks[EARLY_BLOCKS:], x)
 
 
+_OF_BLOCK = {
+  'first': 'conv1',
+  'first.norm': 'bn1',
+  'second': 'conv2',
+  'second.norm': 'bn2',
+  'shortcut': 'downsample.0',
+  'shortcut.norm': 'downsample.1',
+}
+
+
 def _names() -> Names:
   """Names of torchvision, which timm took over."""
   names = {'stem': 'conv1', 'stem.norm': 'bn1'}
   for index, spec in enumerate(block_specs()):
-    theirs, block = f'layer{spec.stage + 1}.{spec.repeat}.', f'blocks.{index}.'
-    names |= {
-      f'{block}first': f'{theirs}conv1',
-      f'{block}first.norm': f'{theirs}bn1',
-      f'{block}second': f'{theirs}conv2',
-      f'{block}second.norm': f'{theirs}bn2',
-      f'{block}shortcut': f'{theirs}downsample.0',
-      f'{block}shortcut.norm': f'{theirs}downsample.1',
-    }
+    theirs = f'layer{spec.stage + 1}.{spec.repeat}.'
+    names |= {f'blocks.{index}.{k}': theirs + v for k, v in _OF_BLOCK.items()}
   return names | {'classifier': 'fc'}
 
 

@@ -43,31 +43,18 @@ TOP = ('fc1', 'fc2', 'classifier')
 class VGG16(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
-  Args:
-    padding: of the convolutions; both rules are the same here.
-    norm: None, for there is no batch norm.
-    with_top: whether there is a classifier.
+  Arguments are those of `Architecture.build`; there is no batch norm.
   """
 
   def __init__(
-    self,
-    *,
-    padding: layers.Padding,
-    norm: Norm | None,
-    with_top: bool,
+    self, *, padding: layers.Padding, norm: Norm | None, with_top: bool
   ):
+    del norm
+    conv = functools.partial(layers.Conv, kernel_size=3, padding=padding)
     features, convs = 3, []
     for stage in STAGES:
       for _ in range(stage.convolutions):
-        convs.append(
-          layers.Conv(
-            features,
-            stage.features,
-            kernel_size=3,
-            padding=padding,
-            norm=norm,
-          )
-        )
+        convs.append(conv(features, stage.features))
         features = stage.features
     self.convs = nnx.List(convs)
     if with_top:
@@ -115,30 +102,16 @@ class VGG16(Network):
     return self.classified(jax.nn.relu(self.fc2(x)))
 
 
-def _names(convolutions: Sequence[str], top: Sequence[str]) -> Names:
+# Block of each convolution, and its place there.
+_PLACES = [(s, i) for s, own in enumerate(STAGES) for i in range(own[0])]
+_KERAS = [f'block{stage + 1}_conv{i + 1}' for stage, i in _PLACES]
+# PyTorch counts the activations and pools between the convolutions too.
+_TORCH = [f'features.{2 * n + stage}' for n, (stage, _) in enumerate(_PLACES)]
+
+
+def _names(convolutions: Sequence[str], *top: str) -> Names:
   names = {f'convs.{i}': name for i, name in enumerate(convolutions)}
   return names | dict(zip(TOP, top, strict=True))
-
-
-def _keras() -> Names:
-  convolutions = [
-    f'block{block}_conv{i + 1}'
-    for block, stage in enumerate(STAGES, 1)
-    for i in range(stage.convolutions)
-  ]
-  return _names(convolutions, ('fc1', 'fc2', 'predictions'))
-
-
-def _torch(*top: str) -> Names:
-  # PyTorch counts the activations and pools between the convolutions too.
-  convolutions: list[str] = []
-  position = 0
-  for stage in STAGES:
-    for _ in range(stage.convolutions):
-      convolutions.append(f'features.{position}')
-      position += 2
-    position += 1
-  return _names(convolutions, top)
 
 
 # Caffe's networks take 0..255 as it is but for the mean.
@@ -148,17 +121,24 @@ _TORCHVISION = Source(
   'symmetric',
   None,
   *IMAGENET,
-  _torch('classifier.0', 'classifier.3', 'classifier.6'),
+  _names(_TORCH, 'classifier.0', 'classifier.3', 'classifier.6'),
 )
 ARCHITECTURE = Architecture(
   name='vgg16',
   title='VGG16',
   build=VGG16,
   sources={
-    'keras': Source('keras', 'same', None, *_CAFFE, _keras(), reads_bgr=True),
+    'keras': Source(
+      'keras',
+      'same',
+      None,
+      *_CAFFE,
+      _names(_KERAS, 'fc1', 'fc2', 'predictions'),
+      reads_bgr=True,
+    ),
     'torchvision': _TORCHVISION,
     'timm': _TORCHVISION._replace(
-      names=_torch('pre_logits.fc1', 'pre_logits.fc2', 'head.fc')
+      names=_names(_TORCH, 'pre_logits.fc1', 'pre_logits.fc2', 'head.fc')
     ),
   },
   published=Published(
