@@ -308,7 +308,7 @@ def test_classes_must_be_two(tmp_path: pathlib.Path) -> None:
 
 def test_features_have_no_images_to_prepare(tmp_path: pathlib.Path) -> None:
   np.savez(tmp_path / 'x.npz', features=np.eye(4), label=list('abab'))
-  cohort = ready.read(tmp_path / 'x.npz', 'a', 'b')
+  cohort = ready.read(tmp_path / 'x.npz', ('a', 'b'))
   builder = builders.ImageFolder(
     data_dir=tmp_path, config=builders.Classes('a', 'b'), cohort=cohort
   )
