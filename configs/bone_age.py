@@ -19,7 +19,7 @@ def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   args = common.parse_arg(
     arg, protocol='clean', feature='avg', demo=False, tiny=False
   )
-  config = common.sample_size(args['protocol'], args['feature'])
+  config = common.study('sample_size', args['protocol'], args['feature'])
   config.sizes = '300,700,2837,5674'
   config.data.task = 'regression'
   config.published = 'bone_age'

@@ -15,7 +15,7 @@ from heterojax.configs import common
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol=clean|published, feature=flatten|avg, tiny."""
   args = common.parse_arg(arg, protocol='clean', feature='flatten', tiny=False)
-  config = common.retraining(args['protocol'], args['feature'])
+  config = common.study('retraining', args['protocol'], args['feature'])
   config.data.dataset = 'nih_cxr'
   config.data.positive = 'Cardiomegaly'
   config.data.negative = 'No Finding'

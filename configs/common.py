@@ -1,8 +1,11 @@
 """Every field with its default and unit, and the arguments after the colon."""
 
 import os
+from typing import Any
 
 from ml_collections import config_dict
+
+from heterojax.studies import registry
 
 
 def parse_arg(arg: str | None, **defaults: str | bool) -> dict[str, str | bool]:
@@ -37,20 +40,42 @@ def parse_arg(arg: str | None, **defaults: str | bool) -> dict[str, str | bool]:
   return values
 
 
-def study(name: str, protocol: str, feature: str) -> config_dict.ConfigDict:
-  """One of the two studies, with its defaults."""
-  of = {'retraining': retraining, 'sample_size': sample_size}
-  if name not in of:
-    raise ValueError(f'the argument study is one of {", ".join(of)}')
-  return of[name](protocol, feature)
+def study(
+  name: str, protocol: str, feature: str, **own: dict[str, Any]
+) -> config_dict.ConfigDict:
+  """The defaults of a study.
+
+  Args:
+    name: of the study.
+    protocol: of the split.
+    feature: of the network.
+    **own: name of a study to the fields, as 'cluster.k', that a configuration
+      has for it alone.
+
+  Returns:
+    The configuration.
+
+  Raises:
+    ValueError: if there is no such study.
+  """
+  if name not in registry.STUDIES:
+    raise ValueError(
+      f'the argument study is one of {", ".join(registry.STUDIES)}'
+    )
+  config = _every_field(name, protocol, feature)
+  config.update_from_flattened_dict(registry.STUDIES[name].defaults)
+  config.update_from_flattened_dict(own.get(name, {}))
+  return config
 
 
-def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
-  """The retraining study with the defaults of Keras and of this project."""
+def _every_field(
+  name: str, protocol: str, feature: str
+) -> config_dict.ConfigDict:
+  """The defaults of Keras and of this project."""
   create = config_dict.create
   return create(
     seed=0,
-    study='retraining',
+    study=name,
     # sample_size only: numbers, shares or words, or '', which stands for
     # 100,300,half,all; with data.files, the files' numbers of rows
     sizes='',
@@ -132,21 +157,6 @@ def retraining(protocol: str, feature: str) -> config_dict.ConfigDict:
       weight_decay=1e-4,
     ),
   )
-
-
-def sample_size(protocol: str, feature: str) -> config_dict.ConfigDict:
-  """The sample-size study of Mendez 2019, where it says what it did."""
-  config = retraining(protocol, feature)
-  config.study = 'sample_size'
-  config.split.folds = 4
-  config.reduction.n_components = 10
-  config.cluster.method = 'fuzzy'
-  config.cluster.n_init = 1  # One start per training; there are ten.
-  config.cluster.max_iter = 3000  # Fuzzy K-means may creep.
-  config.heads.epochs = 100
-  config.heads.patience = 10
-  config.heads.monitor = 'val_loss'
-  return config
 
 
 def make_tiny(config: config_dict.ConfigDict) -> None:

@@ -17,7 +17,7 @@ def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   args = common.parse_arg(
     arg, protocol='clean', feature='flatten', control=False, tiny=False
   )
-  config = common.retraining(args['protocol'], args['feature'])
+  config = common.study('retraining', args['protocol'], args['feature'])
   config.data.dataset = 'demo_control' if args['control'] else 'demo'
   config.data.positive, config.data.negative = 'disease', 'normal'
   config.data.subpopulation = 'subpopulation'

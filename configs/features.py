@@ -18,12 +18,15 @@ from heterojax.configs import common
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol=clean|published, study=retraining|sample_size, tiny."""
   args = common.parse_arg(arg, protocol='clean', study='retraining', tiny=False)
-  config = common.study(args['study'], args['protocol'], 'avg')
+  config = common.study(
+    args['study'],
+    args['protocol'],
+    'avg',
+    retraining={'reduction.n_components': 50},
+  )
   config.data.dataset = 'features'
   config.backbone.name = 'given'
   config.backbone.weights = ''
-  if args['study'] == 'retraining':
-    config.reduction.n_components = 50
   if args['tiny']:
     common.make_tiny(config)
     config.backbone.name = 'given'

@@ -17,11 +17,14 @@ def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   args = common.parse_arg(
     arg, protocol='clean', feature='avg', study='retraining', tiny=False
   )
-  config = common.study(args['study'], args['protocol'], args['feature'])
+  config = common.study(
+    args['study'],
+    args['protocol'],
+    args['feature'],
+    retraining={'reduction.n_components': 50},
+  )
   # Its ImageNet weights come with the installation.
   config.backbone.name = 'efficientnet_lite0'
-  if args['study'] == 'retraining':
-    config.reduction.n_components = 50
   if args['tiny']:
     common.make_tiny(config)
   return config

@@ -20,17 +20,21 @@ def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   args = common.parse_arg(
     arg, protocol='clean', feature='', study='retraining', tiny=False
   )
-  retraining = args['study'] == 'retraining'
-  feature = args['feature'] or ('flatten' if retraining else 'avg')
-  config = common.study(args['study'], args['protocol'], feature)
+  config = common.study(
+    args['study'],
+    args['protocol'],
+    args['feature'] or 'avg',
+    retraining={
+      'backbone.feature': args['feature'] or 'flatten',
+      # 414 training images of each class became 828 and 600.
+      'augmentation.positive': 2.0,
+      'augmentation.negative': 600 / 414,
+    },
+  )
   config.data.dataset = 'odir5k'
   config.data.positive = 'cataract'
   config.data.negative = 'normal fundus'
   config.data.balance = True
-  if retraining:
-    # 414 training images of each class became 828 and 600.
-    config.augmentation.positive = 2.0
-    config.augmentation.negative = 600 / 414
   if args['tiny']:
     common.make_tiny(config)
   return config

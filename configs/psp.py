@@ -16,7 +16,7 @@ from heterojax.configs import common
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
   """Arguments: protocol=clean|published, feature=flatten|avg, tiny."""
   args = common.parse_arg(arg, protocol='clean', feature='avg', tiny=False)
-  config = common.sample_size(args['protocol'], args['feature'])
+  config = common.study('sample_size', args['protocol'], args['feature'])
   config.published = 'psp'
   config.data.dataset = 'folder'
   config.backbone.name = 'resnet18'

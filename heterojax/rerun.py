@@ -10,17 +10,15 @@ import tempfile
 from heterojax.differences import files
 from heterojax.errors import UserError
 from heterojax.run import artifacts
+from heterojax.studies import registry
 from heterojax.studies import running
 
-# What each stage writes for the stages after it, and what it is called.
+# What each stage writes for the stages after it, in words.
 _OUTPUT = {
-  'heads': (('checkpoints/heads*',), 'trained heads'),
-  'cluster': (('checkpoints/clusters*',), 'stored clusters'),
-  'features': (
-    ('features/*', 'checkpoints/n*_fold*'),
-    'computed features',
-  ),
-  'all': (('*',), 'artifacts'),
+  'heads': 'trained heads',
+  'cluster': 'stored clusters',
+  'features': 'computed features',
+  'all': 'artifacts',
 }
 STAGES = tuple(_OUTPUT)
 _ALWAYS = ('config.json', 'environment.json')
@@ -53,14 +51,14 @@ def of(
       f'--rerun is {stage!r}, but must be one of {", ".join(STAGES)}.'
     )
   sealed = artifacts.read(folder)
-  patterns, what = _OUTPUT[stage]
-  lost = {name for name in sealed if _matches(name, patterns)}
+  config = files.read_json(folder / 'config.json')
+  outputs = {**registry.get(config.get('study')).outputs, 'all': ('*',)}
+  lost = {name for name in sealed if _matches(name, outputs.get(stage, ()))}
   if not lost:
     raise UserError(
-      f'The run in {folder} has no {what} of its own, so --rerun={stage} has'
-      ' nothing to compute: use --rerun=all.'
+      f'The run in {folder} has no {_OUTPUT[stage]} of its own, so'
+      f' --rerun={stage} has nothing to compute: use --rerun=all.'
     )
-  config = files.read_json(folder / 'config.json')
   with tempfile.TemporaryDirectory(prefix='heterojax-') as scratch:
     workdir = pathlib.Path(scratch) / 'run'
     for name in sealed:

@@ -1,1 +1,1 @@
-"""Entry points: each module's main() parses its flags and returns the exit code."""
+"""Entry points: each module's main() parses flags and returns an exit code."""

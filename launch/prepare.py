@@ -15,7 +15,7 @@ from absl import flags
 
 from heterojax import cli
 from heterojax.errors import UserError
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import registry
 
 _FLAGS = (
   (flags.DEFINE_string, 'out', None, 'Folder for the prepared data.'),
@@ -24,7 +24,7 @@ _FLAGS = (
 
 
 def _prepare(values: flags.FlagValues) -> int:
-  data = settings_lib.from_dict(values.config.to_dict()).data
+  data = registry.settings(values.config.to_dict()).data
   if not values.out:
     raise UserError('Say where the prepared data go with --out=DIR.')
   if not data.dir:

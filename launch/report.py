@@ -1,8 +1,10 @@
-"""Draws the report of a finished run again: python -m launch.report --workdir=DIR.
+"""Draws a report again: python -m launch.report --workdir=DIR.
 
-Reads what the run folder holds and nothing else.
+Reads what the folder of a finished run holds and nothing else, and writes its
+tables, figures and report.html.
 
-Exit codes: 0 done, 2 a mistake in usage, 4 the folder is in use.
+Exit codes: 0 done, 2 a mistake in usage or a damaged run, 4 the folder is in
+use.
 """
 
 import sys
@@ -11,6 +13,7 @@ from absl import flags
 
 from heterojax import cli
 from heterojax.run import artifacts
+from heterojax.run import run_folder
 from heterojax.studies import running
 
 _FLAGS = (
@@ -21,7 +24,7 @@ _FLAGS = (
 
 def _report(values: flags.FlagValues) -> int:
   folder = artifacts.folder_of(values.workdir, 'workdir')
-  with artifacts.undisturbed(folder):
+  with run_folder.locked(folder, 'run folder', 'workdir'):
     running.draw_again(folder)
   print(f'The report is at {(folder / "report.html").absolute()}')
   return 0

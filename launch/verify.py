@@ -47,7 +47,8 @@ def _verify(values: flags.FlagValues) -> int:
   with contextlib.ExitStack() as stack:
     for folder in folders:
       stack.enter_context(artifacts.undisturbed(folder))
-    if not all([_as_written(folder) for folder in folders]):
+    right = [_as_written(folder) for folder in folders]
+    if not all(right):
       return 1
     if values.rerun:
       again = rerun.of(folders[0], values.rerun, values.allow_mismatch)

@@ -1,9 +1,8 @@
-"""Fixtures and the four rules every test runs under.
+"""Fixtures and the three rules every test runs under.
 
 Silent broadcasting raises; tests that need the shared real data skip with a
-reason where it is missing; hypothesis draws the same examples every time,
-others with HYPOTHESIS_PROFILE=explore; and no study that a test runs may write
-a null into `results.json` without saying why.
+reason where it is missing; and hypothesis draws the same examples every time,
+others with HYPOTHESIS_PROFILE=explore.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from collections.abc import Iterator
 import os
 import pathlib
 import tempfile
-from typing import Any
 
 # Programs compiled once for all tests, and nothing of theirs left at home. JAX
 # reads this as it is imported, and so do the processes that tests start.
@@ -23,13 +21,11 @@ import hypothesis
 import jax
 import numpy as np
 import pytest
-import reasons
 
 import heterojax  # Appends the XLA flags before any backend exists.
 from heterojax.compute import cores
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
-from heterojax.run import run_folder
 from heterojax.studies.samples import Samples
 
 del heterojax
@@ -63,31 +59,6 @@ def use_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     monkeypatch.setattr(cores, 'numbers', lambda: first * number)
 
   return use
-
-
-@pytest.fixture(scope='session')
-def _unexplained() -> Iterator[list[str]]:
-  """Nulls without a reason in what studies wrote since it was emptied."""
-  found: list[str] = []
-  to_json = run_folder.to_json
-
-  def checked(value: Any) -> str:
-    if {'schema_version', 'study'} <= set(value):
-      found.extend(reasons.nulls_without_reason(value))
-    return to_json(value)
-
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(run_folder, 'to_json', checked)
-    yield found
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _every_null_has_a_reason(_unexplained: list[str]) -> Iterator[None]:
-  """Of a whole module, because a fixture may run the study for many tests."""
-  yield
-  found = sorted(set(_unexplained))
-  _unexplained.clear()
-  assert not found, found
 
 
 @pytest.fixture(scope='session')

@@ -2,6 +2,16 @@
 
 from typing import Any
 
+from heterojax.records import foretell
+from heterojax.studies import registry
+
+
+def foretold(config: dict[str, Any]) -> dict[str, Any]:
+  """Stand-ins for the results of a study before its data are read."""
+  settings = registry.settings(config)
+  study = registry.get(settings.study)
+  return foretell.foretell(study.results, study.known(settings, None))
+
 
 def unnamed(stand_ins: Any, results: Any, path: str = 'results') -> list[str]:
   """Paths of the results that the stand-ins lack or have as something else."""

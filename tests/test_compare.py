@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from heterojax.launch import compare
-from heterojax.studies.retraining import published
+from heterojax.studies.retraining import wang2023
 
 EXAMPLE = (
   pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
@@ -90,7 +90,7 @@ def test_csv_and_json_hold_the_same_cells(
     'clean protocol',
     'published protocol',
   ]
-  known = published.wang2023('cataract', 'normal fundus')
+  known = wang2023.published('cataract', 'normal fundus')
   value = next(
     float(row['value'])
     for row in rows
@@ -98,7 +98,7 @@ def test_csv_and_json_hold_the_same_cells(
     and row['row'] == 'cluster 3'
     and row['metric'] == 'retrained_auc'
   )
-  assert value == known['clusters'][3]['retrained']['auc'] == 0.97
+  assert value == known.clusters[3].retrained.value('auc') == 0.97
 
 
 def test_one_run_beside_the_paper(tmp_path: pathlib.Path) -> None:
@@ -120,6 +120,7 @@ def test_each_pair_of_classes_has_a_section(tmp_path: pathlib.Path) -> None:
   assert launch(f'--workdirs={given}', f'--out={tmp_path}') == 0
   html = (tmp_path / 'comparison.html').read_text()
   assert re.findall(r'<h2>(.*?)</h2>', html) == [
+    'How to read it',
     'cataract against normal fundus',
     'Cardiomegaly against No Finding',
     'glaucoma against healthy',
@@ -173,24 +174,48 @@ def damaged(**fields: Any) -> dict[str, Any]:
     ({}, 'of the study None: only retraining studies'),
     ({'study': 'sample_size'}, "of the study 'sample_size'"),
     (example(schema_version=2), 'has the schema_version 2'),
-    (damaged(overall=None), "is damaged (KeyError: 'overall')"),
-    (damaged(overall__auc='high'), "auc is 'high'"),
+    (damaged(overall=None), 'is damaged (results has no field overall)'),
+    (damaged(overall__auc='high'), "results.overall.auc is 'high', not a"),
+    (damaged(overall__auc=True), 'results.overall.auc is True, not a number'),
     (damaged(overall__auc=float('1e999')), 'it is not JSON'),
-    (damaged(overall__tp=None), "'tp'"),
-    (damaged(overall__intervals={'auc': [1]}), 'is damaged (ValueError'),
+    (damaged(overall__auc=10**400), 'results.overall.auc is 1000'),
+    (damaged(overall__tp=None), 'results.overall has no field tp'),
+    (
+      damaged(overall__intervals={'auc': [1]}),
+      'results.overall.intervals.auc has 1 entries, not 2',
+    ),
     (damaged(clusters=[]), 'there are no clusters'),
-    (damaged(clusters=[7]), 'is damaged (TypeError'),
-    (damaged(clusters__1__size=-1), 'has no id or no size'),
-    (damaged(clusters__2__random__runs=None), "'runs'"),
+    (damaged(clusters=[7]), 'results.clusters[0] is 7, not an object'),
+    (damaged(clusters__1__size=-1), 'a cluster has a negative size'),
+    (damaged(clusters__1__id=None), 'results.clusters[1] has no field id'),
+    (
+      damaged(clusters__2__random__runs=None),
+      'results.clusters[2].random has no field runs',
+    ),
     (damaged(between_cluster_distances=[[0]]), 'has another size'),
-    (damaged(dataset__n_test='many'), "dataset.n_test is 'many'"),
-    (damaged(dataset__class_counts_test={}), "'cataract'"),
-    (damaged(dataset__notes=[1]), 'dataset.notes is 1'),
-    (damaged(leaks=[]), 'leaks is []'),
-    (damaged(leaks__same_path='x'), 'is damaged (TypeError'),
-    (damaged(leaks__same_path__cataract={}), 'class_counts is {}'),
-    (damaged(split=5), 'is damaged (AttributeError'),
-    (damaged(split__folds='x'), "split.folds is 'x'"),
+    (
+      damaged(dataset__n_test='many'),
+      "results.dataset.n_test is 'many', not a whole number",
+    ),
+    (damaged(dataset__class_counts_test={}), "of test have no 'cataract'"),
+    (
+      damaged(clusters__1__class_counts={}),
+      "the counts of cluster 1 have no 'cataract'",
+    ),
+    (damaged(dataset__notes=[1]), 'results.dataset.notes[0] is 1, not text'),
+    (damaged(leaks=[]), 'results.leaks is [], not an object'),
+    (damaged(leaks__same_path='x'), "results.leaks.same_path is 'x'"),
+    (
+      damaged(leaks__same_path__cataract={}),
+      'results.leaks.same_path.cataract is {}, not a whole number',
+    ),
+    (
+      damaged(reduction__n_components=[]),
+      'results.reduction.n_components is []',
+    ),
+    (damaged(split=5), 'results.split is 5, not an object'),
+    (damaged(split__folds='x'), "results.split.folds is 'x'"),
+    ({'study': ['retraining']}, "of the study ['retraining']: only"),
   ],
 )
 def test_results_that_cannot_be_compared(
@@ -207,7 +232,7 @@ def test_infinity_written_as_a_number(tmp_path: pathlib.Path, capfd) -> None:
     '0.123456789', '1e999'
   )
   assert launch(f'--workdirs={write(tmp_path / "a", text)}') == 2
-  one_sentence(capfd.readouterr().err, 'auc is inf')
+  one_sentence(capfd.readouterr().err, 'results.overall.auc is inf')
 
 
 def one_sentence(error: str, says: str) -> None:

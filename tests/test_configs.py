@@ -12,7 +12,7 @@ from heterojax.configs import folder
 from heterojax.configs import fundus
 from heterojax.configs import psp
 from heterojax.errors import UserError
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import registry
 
 # Of both: 0.8 / 0.2, batch 8, k = 4 and 5 random runs per size; where the paper
 # is silent, Keras' Adam, and early stopping on the accuracy.
@@ -131,13 +131,13 @@ def test_either_study_on_the_same_data(module: types.ModuleType) -> None:
     # What belongs to the data or the network stays that of the configuration.
     if not path.startswith(('data.', 'backbone.weights')):
       assert _field(second, path) == value, path
-  settings_lib.from_dict(second)
+  registry.settings(second)
   with pytest.raises(ValueError, match='retraining, sample_size'):
     module.get_config('study=other')
 
 
 def test_made_up_hands() -> None:
-  settings = settings_lib.from_dict(bone_age.get_config('demo').to_dict())
+  settings = registry.settings(bone_age.get_config('demo').to_dict())
   assert settings.data.dataset == 'demo_hands'
   assert settings.data.task == 'regression'
   # The paper's numbers are not of made-up hands.
@@ -204,7 +204,7 @@ def test_what_cannot_be_is_said(arg: str, change: dict, message: str) -> None:
     else:
       config[section] = value
   with pytest.raises(UserError, match=message):
-    settings_lib.from_dict(config)
+    registry.settings(config)
 
 
 @pytest.mark.parametrize('protocol', ['published', 'clean'])
@@ -240,7 +240,7 @@ def test_every_configuration_is_a_valid_study(
   module: types.ModuleType, arg: str
 ) -> None:
   config = module.get_config(arg)
-  settings = settings_lib.from_dict(config.to_dict())
+  settings = registry.settings(config.to_dict())
   assert settings.study == _STUDY[module]
   tiny = arg == 'tiny'
   assert (settings.data.image_size, settings.heads.epochs <= 3) == (
@@ -273,7 +273,7 @@ def test_what_a_file_may_set_is_checked(section, name, value, says) -> None:
   if value is ...:
     del config[section][name]
   with pytest.raises(UserError, match=says):
-    settings_lib.from_dict(config)
+    registry.settings(config)
   config[section] = value
   with pytest.raises(UserError, match='must be a section'):
-    settings_lib.from_dict(config)
+    registry.settings(config)

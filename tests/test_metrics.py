@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.stats import inference
 from heterojax.stats import metrics
+from heterojax.stats import scores
 
 # Few values, so that ties and exactly 0.5 are frequent.
 _PROBABILITIES = st.one_of(
@@ -20,45 +24,76 @@ _ROWS = st.lists(
 )
 
 
+_BINARY = metrics.names('classification')
+_REGRESSION = metrics.names('regression')
+
+
 @hypothesis.given(rows=_ROWS)
 def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
   y, p = (np.array(column) for column in zip(*rows))
-  got = metrics.score(y, p)
+  got = scores.score(y, p)
   predicted = p > 0.5
   tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
     y, predicted, labels=[0, 1]
   ).ravel()
   counts = {'n': len(y), 'tp': tp, 'fp': fp, 'tn': tn, 'fn': fn}
-  assert {name: got[name] for name in metrics.COUNTS} == counts
-  assert got['accuracy'] == pytest.approx(
+  assert {name: getattr(got, name) for name in scores.COUNTS} == counts
+  assert (got.positives, got.negatives) == (y.sum(), len(y) - y.sum())
+  assert got.value('accuracy') == pytest.approx(
     sklearn_metrics.accuracy_score(y, predicted)
   )
   if y.any():
-    assert got['sensitivity'] == pytest.approx(
+    assert got.value('sensitivity') == pytest.approx(
       sklearn_metrics.recall_score(y, predicted)
     )
   if not y.all():
-    assert got['specificity'] == pytest.approx(
+    assert got.value('specificity') == pytest.approx(
       sklearn_metrics.recall_score(1 - y, ~predicted)
     )
   if y.any() and not y.all():
-    assert got['auc'] == pytest.approx(sklearn_metrics.roc_auc_score(y, p))
-  assert list(got['intervals']) == list(metrics.METRICS)
-  for name, interval in got['intervals'].items():
-    assert (got[name] is None) == (f'{name}_why' in got) == (interval is None)
+    assert got.value('auc') == pytest.approx(
+      sklearn_metrics.roc_auc_score(y, p)
+    )
+  assert tuple(got.values) == tuple(got.intervals) == _BINARY
+  for name in _BINARY:
+    value, interval = got.value(name), got.interval(name)
+    assert (value is None) == bool(got.why(name)) == (interval is None)
     if interval is not None:
       low, high = interval
-      assert 0 <= low <= got[name] + 1e-12 and got[name] - 1e-12 <= high <= 1
+      assert 0 <= low <= value + 1e-12 and value - 1e-12 <= high <= 1
       assert high - low > 0.01  # No 30 images are certain.
   # Plain Python numbers and lists.
-  assert json.loads(json.dumps(got, allow_nan=False)) == got
+  written = json.dumps(codec.encode(got), allow_nan=False)
+  assert codec.decode(scores.Score, json.loads(written)) == got
+
+
+@hypothesis.given(rows=_ROWS)
+def test_what_a_share_is_over(rows: list[tuple[int, float]]) -> None:
+  """`over` counts the images of the denominator, and the interval is theirs."""
+  got = scores.score(*(np.array(column) for column in zip(*rows)))
+  right = {
+    'accuracy': got.tp + got.tn,
+    'sensitivity': got.tp,
+    'specificity': got.tn,
+  }
+  shares = [m for m in metrics.of_task('classification') if m.over]
+  assert [m.name for m in shares] == list(right)
+  for metric in shares:
+    n = metric.over(got.positives, got.negatives)
+    if not n:
+      assert got.value(metric.name) is None
+      continue
+    assert got.value(metric.name) == right[metric.name] / n
+    assert metric.interval == 'Wilson'
+    expected = inference.wilson(right[metric.name], n)
+    assert got.interval(metric.name) == expected
 
 
 def test_hand_value() -> None:
-  got = metrics.score(
+  got = scores.score(
     np.array([1, 1, 1, 0, 0]), np.array([0.9, 0.6, 0.2, 0.6, 0.1])
   )
-  assert got == {
+  assert codec.encode(got) == {
     'n': 5,
     'tp': 2,
     'fp': 1,
@@ -85,37 +120,34 @@ def test_hand_value() -> None:
 
 
 def test_exactly_half_is_negative() -> None:
-  got = metrics.score(np.array([1, 0]), np.array([0.5, 0.5]))
-  assert (got['tp'], got['fp'], got['tn'], got['fn']) == (0, 0, 1, 1)
-  got = metrics.score(np.array([1, 0]), np.full(2, np.nextafter(0.5, 1)))
-  assert (got['tp'], got['fp'], got['tn'], got['fn']) == (1, 1, 0, 0)
+  got = scores.score(np.array([1, 0]), np.array([0.5, 0.5]))
+  assert (got.tp, got.fp, got.tn, got.fn) == (0, 0, 1, 1)
+  got = scores.score(np.array([1, 0]), np.full(2, np.nextafter(0.5, 1)))
+  assert (got.tp, got.fp, got.tn, got.fn) == (1, 1, 0, 0)
   assert metrics.probability(np.zeros(1)) == 0.5
 
 
 def test_one_class() -> None:
-  got = metrics.score(np.ones(3, int), np.array([0.9, 0.1, 0.8]))
-  assert got['accuracy'] == got['sensitivity'] == pytest.approx(2 / 3)
-  assert got['specificity'] is None and got['auc'] is None
-  assert (
-    got['specificity_why'] == got['auc_why'] == ('all 3 images are positive')
-  )
-  assert 'accuracy_why' not in got and 'sensitivity_why' not in got
-  intervals = got['intervals']
-  assert intervals['specificity'] is None and intervals['auc'] is None
-  assert intervals['accuracy'] == intervals['sensitivity']
-  got = metrics.score(np.zeros(2, int), np.array([0.9, 0.1]))
-  assert got['specificity'] == 0.5
-  assert got['sensitivity'] is None and got['auc'] is None
-  assert got['sensitivity_why'] == 'all 2 images are negative'
+  got = scores.score(np.ones(3, int), np.array([0.9, 0.1, 0.8]))
+  assert got.value('accuracy') == got.value('sensitivity')
+  assert got.value('accuracy') == pytest.approx(2 / 3)
+  for name in ('specificity', 'auc'):
+    assert got.values[name] == Missing('all 3 images are positive')
+    assert got.why(name) == 'not estimable: all 3 images are positive'
+    assert got.interval(name) is None
+  assert got.why('accuracy') == got.why('sensitivity') == ''
+  assert got.interval('accuracy') == got.interval('sensitivity')
+  got = scores.score(np.zeros(2, int), np.array([0.9, 0.1]))
+  assert got.value('specificity') == 0.5
+  for name in ('sensitivity', 'auc'):
+    assert got.values[name] == Missing('all 2 images are negative')
 
 
 def test_no_images() -> None:
-  got = metrics.score(np.zeros(0, int), np.zeros(0))
-  for name in metrics.METRICS:
-    assert got[name] is None
-    assert got[f'{name}_why'] == 'no images'
-    assert got['intervals'][name] is None
-  assert {got[name] for name in metrics.COUNTS} == {0}
+  got = scores.score(np.zeros(0, int), np.zeros(0))
+  assert got.values == dict.fromkeys(_BINARY, Missing('no images'))
+  assert got.intervals == dict.fromkeys(_BINARY)
+  assert {getattr(got, name) for name in scores.COUNTS} == {0}
 
 
 @pytest.mark.parametrize('flipped', [False, True])
@@ -124,12 +156,70 @@ def test_auc_is_that_of_logits_whose_probabilities_are_all_one(flipped) -> None:
   if flipped:  # The other class is called positive.
     y, logits = 1 - y, -logits
   p = metrics.probability(logits)
-  got = metrics.score(y, p, logits)
-  assert got['auc'] == pytest.approx(5 / 6)
+  got = scores.score(y, p, logits)
+  assert got.value('auc') == pytest.approx(5 / 6)
   assert sklearn_metrics.roc_auc_score(y, logits) == pytest.approx(5 / 6)
-  low, high = got['intervals']['auc']
-  assert low < got['auc'] < high
-  assert got['accuracy'] == metrics.score(y, p)['accuracy'] == 0.6
+  low, high = got.interval('auc')
+  assert low < got.value('auc') < high
+  assert got.value('accuracy') == 0.6
+  assert got.value('accuracy') == scores.score(y, p).value('accuracy')
+
+
+def test_every_metric_has_words() -> None:
+  assert _BINARY == ('accuracy', 'auc', 'sensitivity', 'specificity')
+  assert _REGRESSION == (
+    'one_minus_nrmse',
+    'one_minus_nrmse_mean',
+    'one_minus_nrmse_std',
+    'rmse',
+    'mean_absolute_error',
+  )
+  assert [m.interval for m in metrics.METRICS.values()] == (
+    ['Wilson', 'DeLong', 'Wilson', 'Wilson'] + 5 * ['']
+  )
+  words = {'unit': 'image', 'positive': 'ill', 'negative': 'well'}
+  for name, metric in metrics.METRICS.items():
+    assert metric.name == name and metric.title and metric.noun
+    text = metric.definition.format(**words)
+    assert '{' not in text and not text.endswith('.')
+    assert metric.task in ('classification', 'regression')
+
+
+def test_another_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+  """It is in scores, their means and what stands for no head."""
+  prevalence = metrics.Metric(
+    'prevalence',
+    'Prevalence',
+    'prevalence',
+    'share of the {unit}s that are of {positive}',
+    'classification',
+    lambda answers: metrics.Estimated(
+      int(np.sum(answers.y)) / max(1, len(answers.y)), (0.2, 0.9)
+    ),
+    'made-up',
+  )
+  monkeypatch.setitem(metrics.METRICS, 'prevalence', prevalence)
+  got = scores.score(np.array([1, 1, 0, 0]), np.array([0.9, 0.2, 0.1, 0.8]))
+  assert got.value('prevalence') == 0.5
+  assert codec.encode(got)['intervals']['prevalence'] == [0.2, 0.9]
+  assert scores.mean_score([got, got]).value('prevalence') == 0.5
+  none = scores.unscored('no head')
+  assert none.why('prevalence') == 'not estimable: no head'
+  # A file of before it existed.
+  monkeypatch.undo()
+  older = codec.encode(scores.score(np.array([1, 0]), np.array([0.9, 0.1])))
+  monkeypatch.setitem(metrics.METRICS, 'prevalence', prevalence)
+  read = codec.decode(scores.Score, older)
+  assert (
+    read.value('prevalence') is None and read.interval('prevalence') is None
+  )
+  assert read.why('prevalence') == 'not reported'
+
+
+def test_no_head() -> None:
+  got = scores.unscored('the cluster is empty')
+  assert got.values == dict.fromkeys(_BINARY, Missing('the cluster is empty'))
+  assert got.intervals == dict.fromkeys(_BINARY) and got.n == 0
 
 
 def test_probability() -> None:
@@ -167,27 +257,28 @@ def test_auc_counts_pairs(rows: list[tuple[int, int]]) -> None:
 def test_mean_score() -> None:
   y = np.array([1, 1, 0, 0])
   runs = [
-    metrics.score(y, np.array(p))
+    scores.score(y, np.array(p))
     for p in ([0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.1, 0.8])
   ]
-  got = metrics.mean_score(runs)
-  assert got['n'] == 4 and got['tp'] == 1.5 and got['fp'] == 0.5
+  got = scores.mean_score(runs)
+  assert got.n == 4 and got.tp == 1.5 and got.fp == 0.5
   # In the second run 0.9 beats both, and 0.1 is tied with one.
-  assert got['accuracy'] == 0.75 and got['auc'] == (1 + 2.5 / 4) / 2
-  assert not [name for name in got if name.endswith('_why')]
+  assert got.value('accuracy') == 0.75 and got.value('auc') == (1 + 2.5 / 4) / 2
+  assert not any(map(got.why, _BINARY))
   # The runs share their images: an interval of the mean is not theirs.
-  assert 'intervals' not in got
-  json.dumps(got, allow_nan=False)
+  assert got.intervals is None and got.interval('accuracy') is None
+  assert 'intervals' not in codec.encode(got)
+  json.dumps(codec.encode(got), allow_nan=False)
 
 
 def test_mean_score_without_an_estimate() -> None:
   y = np.ones(2, int)
-  runs = [metrics.score(y, np.array(p)) for p in ([0.9, 0.2], [0.9, 0.8])]
-  got = metrics.mean_score(runs)
-  assert got['accuracy'] == got['sensitivity'] == 0.75
-  assert got['auc'] is None and got['specificity'] is None
-  assert got['auc_why'] == 'all 2 images are positive'
-  assert 'accuracy_why' not in got
+  runs = [scores.score(y, np.array(p)) for p in ([0.9, 0.2], [0.9, 0.8])]
+  got = scores.mean_score(runs)
+  assert got.value('accuracy') == got.value('sensitivity') == 0.75
+  for name in ('auc', 'specificity'):
+    assert got.values[name] == Missing('all 2 images are positive')
+  assert got.why('accuracy') == ''
 
 
 _TARGETS = st.lists(
@@ -198,29 +289,36 @@ _TARGETS = st.lists(
 @hypothesis.given(rows=_TARGETS)
 def test_regression_score_is_scikit_learns(rows: list) -> None:
   y, predicted = np.array(rows).T
-  got = metrics.regression_score(y, predicted)
+  got = scores.regression_score(y, predicted)
   rmse = sklearn_metrics.root_mean_squared_error(y, predicted)
-  assert got['n'] == len(y)
-  assert got['rmse'] == pytest.approx(rmse)
-  assert got['mean_absolute_error'] == pytest.approx(
+  assert got.n == len(y) and tuple(got.values) == _REGRESSION
+  assert got.value('rmse') == pytest.approx(rmse)
+  assert got.value('mean_absolute_error') == pytest.approx(
     sklearn_metrics.mean_absolute_error(y, predicted)
   )
-  scales = (max(y) - min(y), np.mean(y), np.std(y) if len(set(y)) > 1 else 0)
-  for name, scale in zip(metrics.NORMALISED, scales):
-    assert (got[name] is None) == (f'{name}_why' in got) == (scale <= 0)
+  scales = {
+    'one_minus_nrmse': max(y) - min(y),
+    'one_minus_nrmse_mean': np.mean(y),
+    'one_minus_nrmse_std': np.std(y) if len(set(y)) > 1 else 0,
+  }
+  for name, scale in scales.items():
+    value = got.value(name)
+    assert (value is None) == bool(got.why(name)) == (scale <= 0)
     if scale > 0:
-      assert got[name] == pytest.approx(1 - rmse / scale)
-  if got['one_minus_nrmse_std'] is not None and np.std(y) > 1e-3:
+      assert value == pytest.approx(1 - rmse / scale)
+  by_std = got.value('one_minus_nrmse_std')
+  if by_std is not None and np.std(y) > 1e-3:
     r2 = sklearn_metrics.r2_score(y, predicted)
-    assert (1 - got['one_minus_nrmse_std']) ** 2 == pytest.approx(1 - r2)
-  assert json.loads(json.dumps(got, allow_nan=False)) == got
+    assert (1 - by_std) ** 2 == pytest.approx(1 - r2)
+  written = json.dumps(codec.encode(got), allow_nan=False)
+  assert codec.decode(scores.RegressionScore, json.loads(written)) == got
 
 
 def test_regression_hand_value() -> None:
   # Errors 3 and -1: mean square 5. Range 4, mean 12, sd 2.
-  got = metrics.regression_score(np.array([10, 14]), np.array([13, 13]))
+  got = scores.regression_score(np.array([10, 14]), np.array([13, 13]))
   root = 5**0.5
-  assert got == {
+  assert codec.encode(got) == {
     'n': 2,
     'one_minus_nrmse': pytest.approx(1 - root / 4),
     'one_minus_nrmse_mean': pytest.approx(1 - root / 12),
@@ -232,22 +330,19 @@ def test_regression_hand_value() -> None:
 
 def test_regression_without_an_estimate() -> None:
   # 0.1 three times has a mean that is not 0.1 to the last bit.
-  got = metrics.regression_score(np.full(3, 0.1), np.full(3, 0.2))
+  got = scores.regression_score(np.full(3, 0.1), np.full(3, 0.2))
   for name in ('one_minus_nrmse', 'one_minus_nrmse_std'):
-    assert got[name] is None
-    assert got[f'{name}_why'] == 'all 3 targets are the same'
-  assert got['one_minus_nrmse_mean'] == pytest.approx(0)
-  assert got['rmse'] == pytest.approx(0.1)
-  got = metrics.regression_score(np.array([-1.0, 1]), np.array([-1.0, 1]))
-  assert got['one_minus_nrmse'] == got['one_minus_nrmse_std'] == 1
-  assert got['one_minus_nrmse_mean'] is None
-  assert got['one_minus_nrmse_mean_why'] == (
+    assert got.values[name] == Missing('all 3 targets are the same')
+  assert got.value('one_minus_nrmse_mean') == pytest.approx(0)
+  assert got.value('rmse') == pytest.approx(0.1)
+  got = scores.regression_score(np.array([-1.0, 1]), np.array([-1.0, 1]))
+  assert got.value('one_minus_nrmse') == got.value('one_minus_nrmse_std') == 1
+  assert got.values['one_minus_nrmse_mean'] == Missing(
     'the mean of the targets is not above 0'
   )
-  got = metrics.regression_score(np.zeros(0), np.zeros(0))
-  assert got['n'] == 0
-  for name in metrics.NORMALISED + metrics.ERRORS:
-    assert got[name] is None and got[f'{name}_why'] == 'no images'
+  got = scores.regression_score(np.zeros(0), np.zeros(0))
+  assert got.n == 0
+  assert got.values == dict.fromkeys(_REGRESSION, Missing('no images'))
 
 
 def test_baseline() -> None:
@@ -270,17 +365,17 @@ def test_baseline() -> None:
 @hypothesis.given(rows=_TARGETS)
 def test_terms_give_the_metric_of_all_images(rows: list) -> None:
   y, predicted = np.array(rows).T
-  score = metrics.regression_score(y, predicted)
+  score = scores.regression_score(y, predicted)
   for name in ('one_minus_nrmse', 'mean_absolute_error'):
     values, transform = metrics.terms(name, y, predicted)
     got = transform(np.mean(values))
-    if score[name] is None:
+    if score.value(name) is None:
       assert np.isnan(got)
     else:
-      assert got == pytest.approx(score[name])
+      assert got == pytest.approx(score.value(name))
   classes, answers = y > 0, predicted > 0
   values, transform = metrics.terms('accuracy', classes, answers)
-  accuracy = metrics.score(classes, answers)['accuracy']
+  accuracy = scores.score(classes, answers).value('accuracy')
   assert transform(np.mean(values)) == accuracy
 
 

@@ -3,11 +3,8 @@
 import json
 import pathlib
 
-import numpy as np
 import pytest
 from reasons import nulls_without_reason
-
-from heterojax.studies import nulls
 
 DOCS = pathlib.Path(__file__).parent.parent / 'docs'
 
@@ -46,14 +43,3 @@ def test_every_null_is_found() -> None:
 def test_examples_say_why(study: str) -> None:
   example = json.loads((DOCS / f'results_{study}.json').read_text())
   assert nulls_without_reason(example) == []
-
-
-def test_fields_with_reasons() -> None:
-  assert nulls.number('x', np.float32(2), 'so') == {'x': 2.0}
-  for value in (None, np.nan, -np.inf):
-    assert nulls.number('x', value, 'so') == {'x': None, 'x_why': 'so'}
-  assert nulls.numbers('x', np.arange(2), 'so') == {'x': [0.0, 1.0]}
-  found = nulls.numbers('x', [[1, np.nan], [2, 3]], 'so')
-  assert found == {'x': [[1.0, None], [2.0, 3.0]], 'x_why': 'so'}
-  # What JSON can write.
-  assert json.loads(json.dumps(found, allow_nan=False)) == found

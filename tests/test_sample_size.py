@@ -8,6 +8,7 @@ import pathlib
 import re
 from typing import Any
 
+from field_paths import foretold
 from field_paths import missing
 from field_paths import unnamed
 from flax import nnx
@@ -23,8 +24,6 @@ from heterojax import backbones
 from heterojax.backbones import sources
 from heterojax.launch import study
 from heterojax.stats import heterogeneity
-from heterojax.studies import fields
-from heterojax.studies import settings as settings_lib
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 LABORATORY = SHARED / 'data' / 'mendez_features'
@@ -108,10 +107,7 @@ def test_all_artifacts_are_there(run: pathlib.Path) -> None:
 
 
 def _stand_ins(run: pathlib.Path) -> dict[str, Any]:
-  settings = settings_lib.from_dict(
-    json.loads((run / 'config.json').read_text())
-  )
-  return fields.of(settings)
+  return foretold(json.loads((run / 'config.json').read_text()))
 
 
 def test_conditions_are_checked_by_the_names_of_the_results(

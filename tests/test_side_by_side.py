@@ -2,8 +2,11 @@
 
 from collections import Counter
 import copy
+import dataclasses
 import itertools
+import json
 import math
+import pathlib
 import re
 from typing import Any
 
@@ -19,28 +22,49 @@ from heterojax.comparison import page
 from heterojax.comparison import runs as runs_lib
 from heterojax.comparison import side_by_side
 from heterojax.comparison.runs import Run
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Partly
 from heterojax.stats import metrics
-from heterojax.studies.retraining import published
+from heterojax.stats import scores
+from heterojax.stats.scores import PublishedScore
+from heterojax.stats.scores import Score
+from heterojax.studies.records import Split
+from heterojax.studies.retraining import wang2023
+from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import PublishedCluster
+from heterojax.studies.retraining.records import Random
+from heterojax.studies.retraining.records import RandomRun
+from heterojax.studies.retraining.records import Reduction
+from heterojax.studies.retraining.records import Results
 
 FUNDUS = ('cataract', 'normal fundus')
 CHEST = ('Cardiomegaly', 'No Finding')
 OTHER = ('glaucoma', 'no glaucoma')
+_NAMES = metrics.names('classification')
 PAPERS_MIXES = ((42, 0), (20, 421), (144, 130), (622, 49))
 
 
-def score(tp: int, fp: int, tn: int, fn: int) -> dict[str, Any]:
-  """A SCORE with intervals of 0.05 to each side, beyond 0 and 1 too."""
+EXAMPLE = codec.decode(
+  Results,
+  json.loads(
+    (
+      pathlib.Path(__file__).parent.parent / 'docs/results_retraining.json'
+    ).read_text()
+  ),
+)
+
+
+def score(tp: int, fp: int, tn: int, fn: int) -> Score:
+  """A score with intervals of 0.05 to each side, beyond 0 and 1 too."""
   values = {
     'accuracy': (tp + tn) / (tp + fp + tn + fn),
     'auc': 0.9,
     'sensitivity': tp / (tp + fn),
     'specificity': tn / (tn + fp),
   }
-  return {
-    **dict(zip(metrics.COUNTS, (tp + fp + tn + fn, tp, fp, tn, fn))),
-    **values,
-    'intervals': {k: [v - 0.05, v + 0.05] for k, v in values.items()},
-  }
+  intervals = {k: (v - 0.05, v + 0.05) for k, v in values.items()}
+  return Score(tp + fp + tn + fn, tp, fp, tn, fn, values, intervals)
 
 
 def results(
@@ -48,67 +72,81 @@ def results(
   classes: tuple[str, str] = FUNDUS,
   mixes: tuple[tuple[float, float], ...] = PAPERS_MIXES,
   right: int = 90,
-) -> dict[str, Any]:
-  """`results.json` of 100 + 100 test images, `right` of each class right."""
-  overall = score(right, 100 - right, right, 100 - right)
+  folds: int = 0,
+) -> Results:
+  """Results of 100 + 100 test images, `right` of each class right."""
   counts = lambda pair: dict(zip(classes, pair))
   k = len(mixes)
-  random = [score(80 + r, 20 - r, 80 + r, 20 - r) for r in range(5)]
+  runs = [score(80 + r, 20 - r, 80 + r, 20 - r) for r in range(5)]
+  random = Random(
+    **vars(scores.mean_score(runs)),
+    runs=tuple(RandomRun(**vars(run), class_counts={}) for run in runs),
+  )
   total = [sum(mix[c] for mix in mixes) for c in (0, 1)]
-  return {
-    'schema_version': 1,
-    'study': 'retraining',
-    'protocol': protocol,
-    'seed': 0,
-    'dataset': {
-      'name': 'made up',
-      'positive': classes[0],
-      'negative': classes[1],
-      'n_train': 828,
-      'n_train_augmented': sum(total),
-      'n_validation': 0,
-      'n_test': 200,
-      'class_counts_train': counts((414, 414)),
-      'class_counts_train_augmented': counts(total),
-      'class_counts_test': counts((100, 100)),
-    },
-    'backbone': {
-      'name': 'efficientnet_b0',
-      'source': 'keras_imagenet',
-      'weights': 'imagenet',
-      'weights_sha256': 'ab' * 32,
-      'feature': 'flatten',
-      'train': 'frozen',
-      'dim': 62720,
-      'dtype': 'float32',
-    },
-    'reduction': {'method': 'pca', 'n_components': 200},
-    'overall': overall,
-    'clusters': [
-      {
-        'id': i,
-        'size': sum(mix),
-        'class_counts': counts(mix),
-        'intra_cluster_distance': 100.0 + i,
-        'test': score(20 + i, 5, 20, 5),
-        'retrained': score(50 + i, 50, 90 - i, 10),
-        'random': {**metrics.mean_score(random), 'runs': random},
-      }
+  return dataclasses.replace(
+    EXAMPLE,
+    protocol=protocol,
+    seed=0,
+    split=Split(folds, False),
+    dataset=dataclasses.replace(
+      EXAMPLE.dataset,
+      name='made up',
+      positive=classes[0],
+      negative=classes[1],
+      n_train=828,
+      n_train_augmented=sum(total),
+      n_validation=0,
+      n_test=200,
+      class_counts_train=counts((414, 414)),
+      class_counts_train_augmented=counts(total),
+      class_counts_test=counts((100, 100)),
+      notes=(),
+    ),
+    backbone=dataclasses.replace(
+      EXAMPLE.backbone,
+      name='efficientnet_b0',
+      source='keras_imagenet',
+      weights='imagenet',
+      weights_sha256='ab' * 32,
+      feature='flatten',
+      train='frozen',
+      dim=62720,
+      dtype='float32',
+    ),
+    reduction=Reduction('pca', 'train', 200, 0.9, None),
+    overall=score(right, 100 - right, right, 100 - right),
+    clusters=tuple(
+      Cluster(
+        id=i,
+        size=sum(mix),
+        originals=sum(mix),
+        class_counts=counts(mix),
+        intra_cluster_distance=100.0 + i,
+        test=score(20 + i, 5, 20, 5),
+        retrained=score(50 + i, 50, 90 - i, 10),
+        retrained_in_test_clusters=(),
+        random=random,
+      )
       for i, mix in enumerate(mixes)
-    ],
-    'between_cluster_distances': [
-      [abs(10.0 * i - 10 * j) for j in range(k)] for i in range(k)
-    ],
-    'leaks': {
-      'same_path': counts((0, 0)),
-      'identical_file': counts((0, 0)),
-      'shared_group': None,
-      'shared_group_why': 'no image names a group',
+    ),
+    between_cluster_distances=tuple(
+      tuple(abs(10.0 * i - 10 * j) for j in range(k)) for i in range(k)
+    ),
+    leaks={
+      'same_path': Partly(counts((0, 0))),
+      'identical_file': Partly(counts((0, 0))),
+      'shared_group': Missing('no image names a group'),
     },
-  }
+  )
 
 
-def compare(*all_results: dict[str, Any]) -> side_by_side.Comparison:
+def changed(own: Results, section: str, **fields: Any) -> Results:
+  """The results with fields of a section changed."""
+  inner = dataclasses.replace(getattr(own, section), **fields)
+  return dataclasses.replace(own, **{section: inner})
+
+
+def compare(*all_results: Results) -> side_by_side.Comparison:
   runs = [Run(f'runs/{i}', r) for i, r in enumerate(all_results)]
   (group,) = runs_lib.grouped(runs)
   return side_by_side.compare(group)
@@ -125,9 +163,10 @@ def cell(
   return found
 
 
-def clusters_of(mixes) -> list[dict[str, Any]]:
+def clusters_of(mixes) -> list[PublishedCluster]:
+  none = PublishedScore({})
   return [
-    {'id': i, 'size': a + b, 'class_counts': {'ill': a, 'well': b}}
+    PublishedCluster(i, a + b, {'ill': a, 'well': b}, 1.0, none, none)
     for i, (a, b) in enumerate(mixes)
   ]
 
@@ -144,10 +183,10 @@ def test_matching_is_the_best_of_all_permutations(a, b) -> None:
   pairs = matching.match(reference, ours, 'ill')
   # Each cluster of each side once.
   assert [p.reference for p in pairs if p.reference is not None] == [
-    c['id'] for c in reference
+    c.id for c in reference
   ]
   assert sorted(p.ours for p in pairs if p.ours is not None) == [
-    c['id'] for c in ours
+    c.id for c in ours
   ]
 
   def cost(i: int, j: int) -> float:
@@ -199,24 +238,22 @@ def test_the_cost_is_zero_to_one_for_opposite_mixes() -> None:
 
 @pytest.mark.parametrize('classes', [FUNDUS, CHEST])
 def test_every_published_cell_stands_there_once(classes) -> None:
-  known = published.wang2023(*classes)
+  known = wang2023.published(*classes)
   compared = compare(results(classes=classes), results('published', classes))
-  first, second, _ = known['printed_in'].values()
+  first, second, _ = known.printed_in.values()
   expected = {
-    (first, 'whole test set', 'accuracy'): known['overall']['accuracy']
+    (first, 'whole test set', 'accuracy'): known.overall.value('accuracy')
   }
-  for i, c in enumerate(known['test_clusters'], 1):
-    expected[first, f'test cluster {i}', 'accuracy'] = c['test']['accuracy']
-  for c in known['clusters']:
-    row = (second, f'cluster {c["id"]}')
-    expected[*row, 'size'] = c['size']
-    expected[*row, 'n_positive'] = c['class_counts'][classes[0]]
-    expected[*row, 'n_negative'] = c['class_counts'][classes[1]]
-    expected[*row, 'intra_cluster_distance'] = c['intra_cluster_distance']
-    for kind, name in itertools.product(
-      ('retrained', 'random'), metrics.METRICS
-    ):
-      expected[*row, f'{kind}_{name}'] = c[kind][name]
+  for i, c in enumerate(known.test_clusters, 1):
+    expected[first, f'test cluster {i}', 'accuracy'] = c.test.value('accuracy')
+  for c in known.clusters:
+    row = (second, f'cluster {c.id}')
+    expected[*row, 'size'] = c.size
+    expected[*row, 'n_positive'] = c.class_counts[classes[0]]
+    expected[*row, 'n_negative'] = c.class_counts[classes[1]]
+    expected[*row, 'intra_cluster_distance'] = c.intra_cluster_distance
+    for kind, name in itertools.product(('retrained', 'random'), _NAMES):
+      expected[*row, f'{kind}_{name}'] = getattr(c, kind).value(name)
   found = [
     c
     for c in compared.cells
@@ -251,17 +288,17 @@ def test_our_cells_are_those_of_the_results() -> None:
   compared = compare(given_results)
   mine = 'clean protocol'
   for pair in compared.matches[mine]:
-    c = given_results['clusters'][pair.ours]
+    c = given_results.clusters[pair.ours]
     row = f'cluster {pair.reference}'
-    for name in metrics.METRICS:
+    for name in _NAMES:
       found = cell(compared, row, f'retrained_{name}', mine)
-      assert found.value == c['retrained'][name]
-      assert [found.lo, found.hi] == c['retrained']['intervals'][name]
+      assert found.value == c.retrained.value(name)
+      assert (found.lo, found.hi) == c.retrained.interval(name)
       assert found.interval == '95 %'
       found = cell(compared, row, f'random_{name}', mine)
-      runs = [run[name] for run in c['random']['runs']]
+      runs = [run.value(name) for run in c.random.runs]
       assert (found.value, found.lo, found.hi) == (
-        c['random'][name],
+        c.random.value(name),
         min(runs),
         max(runs),
       )
@@ -311,8 +348,7 @@ def test_figure_cells_are_empty_and_the_sentences_stand_there() -> None:
   'right, words', [(97, 'overlap'), (70, 'do not overlap')]
 )
 def test_difference_of_the_protocols(right: int, words: str) -> None:
-  clean = results('clean', right=right)
-  clean['seed'] = 5
+  clean = dataclasses.replace(results('clean', right=right), seed=5)
   compared = compare(results('published', right=98), clean)
   found = cell(
     compared,
@@ -329,10 +365,14 @@ def test_difference_of_the_protocols(right: int, words: str) -> None:
 
 
 def test_without_intervals_nothing_is_made_up() -> None:
-  def strip(tree: Any) -> Any:
+  def strip(own: Results) -> Results:
+    tree = without(codec.encode(own))
+    return codec.decode(Results, json.loads(json.dumps(tree)))
+
+  def without(tree: Any) -> Any:
     if isinstance(tree, dict):
-      return {k: strip(v) for k, v in tree.items() if k != 'intervals'}
-    return [strip(v) for v in tree] if isinstance(tree, list) else tree
+      return {k: without(v) for k, v in tree.items() if k != 'intervals'}
+    return [without(v) for v in tree] if isinstance(tree, list) else tree
 
   compared = compare(strip(results()), strip(results('published')))
   mine = [c for c in compared.cells if c.source != side_by_side.PAPER]
@@ -345,19 +385,33 @@ def test_without_intervals_nothing_is_made_up() -> None:
   assert differences == ['not both have an interval'] * 2
 
 
+def without(own: Score, name: str, why: str) -> Score:
+  """A score that lacks a metric."""
+  return dataclasses.replace(
+    own,
+    values=own.values | {name: Missing(why)},
+    intervals=own.intervals | {name: None},
+  )
+
+
 def test_null_says_why() -> None:
   broken = results()
-  c = broken['clusters'][0]
-  c['intra_cluster_distance'] = None
-  c['intra_cluster_distance_why'] = 'one image has no pair'
-  c['test'] |= {'accuracy': None, 'accuracy_why': 'no images', 'n': 0}
-  c['test']['intervals']['accuracy'] = None
-  broken['overall'] |= {'auc': None, 'auc_why': 'all images are alike'}
+  first, *others = broken.clusters
+  first = dataclasses.replace(
+    first,
+    intra_cluster_distance=Missing('one image has no pair'),
+    test=without(score(20, 5, 20, 5), 'accuracy', 'no images'),
+  )
+  broken = dataclasses.replace(
+    broken,
+    clusters=(first, *others),
+    overall=without(broken.overall, 'auc', 'all images are alike'),
+  )
   compared = compare(broken, results('published'))
   mine = 'clean protocol'
   found = cell(compared, 'our test cluster 0', 'accuracy', mine)
   assert found.note == 'not estimable: no images' and found.lo is None
-  assert page._by_accuracy(compared, mine)[-1] is found
+  assert page.by_accuracy(compared, mine)[-1] is found
   found = cell(compared, 'cluster 0', 'intra_cluster_distance', mine)
   assert found.note.endswith('not estimable: one image has no pair')
   row = 'clean protocol minus published protocol'
@@ -370,7 +424,7 @@ def test_null_says_why() -> None:
 def test_test_clusters_are_sorted_and_not_paired() -> None:
   compared = compare(results())
   for source in (side_by_side.PAPER, 'clean protocol'):
-    found = [c.value for c in page._by_accuracy(compared, source)]
+    found = [c.value for c in page.by_accuracy(compared, source)]
     assert len(found) == 4 and found == sorted(found, reverse=True)
   of_paper, of_ours = (
     {c.row for c in compared.cells if c.source == s and 'test cluster' in c.row}
@@ -412,14 +466,12 @@ def test_pairs_of_classes_have_groups_of_their_own() -> None:
 
 
 def test_labels() -> None:
-  folds = results()
-  folds['split'] = {'folds': 4}
   runs = [
     Run('a/x', results()),
     Run('a/y', results()),
     Run('b/y', results()),
     Run('c', results('published')),
-    Run('d', folds),
+    Run('d', results(folds=4)),
   ]
   (group,) = runs_lib.grouped(runs)
   assert [run.label for run in group.runs] == [
@@ -432,9 +484,8 @@ def test_labels() -> None:
 
 
 def test_means_over_folds_are_shown_as_numbers() -> None:
-  folds = results(mixes=((42.25, 0.5), (20.0, 421.75), (144.0, 130.0)))
-  folds['split'] = {'folds': 4}
-  html = page.render([compare(folds)])
+  mixes = ((42.25, 0.5), (20.0, 421.75), (144.0, 130.0))
+  html = page.render([compare(results(mixes=mixes, folds=4))])
   for text in ('42.2', '421.8', '144', '441.8'):
     assert re.search(rf'>\s*{re.escape(text)}\s*<', html), text
   assert 'with 4 folds every image is tested once' in html
@@ -451,11 +502,15 @@ def test_reasons_come_from_the_results() -> None:
   assert '200 instead of 208 for testing' in text
   assert 'rotations of up to 5 degrees' in text and '[our choice]' in text
 
-  other = results('published', mixes=PAPERS_MIXES[:3])
-  other['backbone'] |= {'name': 'efficientnet_lite0', 'feature': 'avg'}
-  other['reduction'] = {'method': 'none', 'n_components': None}
-  other['dataset'] |= {'n_train': 811, 'notes': ['Only 507 rows have a file.']}
-  other['leaks']['identical_file'] = dict(zip(FUNDUS, (7, 1)))
+  none = Missing('the features were not reduced')
+  other = dataclasses.replace(
+    results('published', mixes=PAPERS_MIXES[:3]),
+    reduction=Reduction('none', 'train', none, none, None),
+    leaks={'identical_file': Partly(dict(zip(FUNDUS, (7, 1))))},
+  )
+  other = changed(other, 'backbone', name='efficientnet_lite0', feature='avg')
+  notes = ('Only 507 rows have a file.',)
+  other = changed(other, 'dataset', n_train=811, notes=notes)
   text = reasons(compare(other))
   for present in (
     'EfficientNet-Lite0 with weights imagenet',
@@ -470,25 +525,28 @@ def test_reasons_come_from_the_results() -> None:
 
 
 def test_ready_features() -> None:
-  ready = results()
-  ready['backbone'] = {
-    'name': 'given',
-    'source': None,
-    'weights': None,
-    'weights_sha256': None,
-    'feature': 'given',
-    'train': 'frozen',
-    'dim': 512,
-  }
+  unknown = Missing('the features are given')
+  ready = changed(
+    results(),
+    'backbone',
+    name='given',
+    source=unknown,
+    weights=unknown,
+    weights_sha256=unknown,
+    feature='given',
+    dim=512,
+    dtype=unknown,
+  )
   compared = compare(ready)
   assert 'features that were given ready; the paper used' in reasons(compared)
   assert 'random weights' not in page.render([compared])
 
 
 def test_a_reason_of_two_runs_stands_there_once() -> None:
-  runs = [results(), results('published')]
-  for run in runs:
-    run['backbone']['name'] = 'efficientnet_lite0'
+  runs = [
+    changed(results(protocol), 'backbone', name='efficientnet_lite0')
+    for protocol in ('clean', 'published')
+  ]
   found = [
     r for r in compare(*runs).reasons if 'EfficientNet-Lite0 with' in r.why
   ]
@@ -515,8 +573,50 @@ def test_nothing_changes_the_results() -> None:
 
 
 def test_an_empty_cluster_has_a_place() -> None:
-  clusters = [
-    {'id': 0, 'size': 8, 'class_counts': {'a': 6, 'b': 2}},
-    {'id': 1, 'size': 0, 'class_counts': {'a': 0, 'b': 0}},
-  ]
-  assert matching.place(clusters, 'a') == [(0.75, 1.0), (0.0, 0.0)]
+  clusters = clusters_of([(6, 2), (0, 0)])
+  assert matching.place(clusters, 'ill') == [(0.75, 1.0), (0.0, 0.0)]
+
+
+def test_a_metric_that_paper_and_older_runs_lack(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """It is no share: neither a Wilson interval nor a value is made up for it."""
+  older = results('published')
+  metric = metrics.Metric(
+    'ece',
+    'ECE',
+    'expected calibration error',
+    'distance of probability and frequency',
+    'classification',
+    lambda answers: metrics.Estimated(0.25, (0.2, 0.3)),
+    'bootstrap',
+  )
+  monkeypatch.setitem(metrics.METRICS, 'ece', metric)
+  newer = results()
+  clusters = tuple(
+    dataclasses.replace(
+      c,
+      retrained=dataclasses.replace(
+        c.retrained,
+        values=c.retrained.values | {'ece': 0.25},
+        intervals=c.retrained.intervals | {'ece': (0.2, 0.3)},
+      ),
+    )
+    for c in newer.clusters
+  )
+  compared = compare(dataclasses.replace(newer, clusters=clusters), older)
+  for i in range(4):
+    found = cell(compared, f'cluster {i}', 'retrained_ece', 'clean protocol')
+    assert (found.value, found.lo, found.hi) == (0.25, 0.2, 0.3)
+    for kind in ('retrained', 'random'):
+      for source in ('published protocol', side_by_side.PAPER):
+        found = cell(compared, f'cluster {i}', f'{kind}_ece', source)
+        assert found.value is None and found.lo is None
+        assert found.note.endswith('not reported')
+  html = page.render([compared])
+  assert 'ECE, retrained' in html and '0.250' in html
+  # A paper that prints it prints no interval.
+  where = ('Table 3', 'cluster 0', 'retrained_ece')
+  found = cells.printed(where, metric, PublishedScore({'ece': 0.1}), (4, 6))
+  assert (found.value, found.lo, found.n) == (0.1, None, 10)
+  assert found.note == 'an expected calibration error alone has no interval'

@@ -13,11 +13,13 @@ import subprocess
 import sys
 import time
 
+from field_paths import foretold
 from field_paths import missing
 from field_paths import unnamed
 import numpy as np
 from PIL import Image
 import pytest
+from reasons import nulls_without_reason
 from sklearn import metrics as sklearn_metrics
 
 from heterojax.compute import forward
@@ -26,8 +28,6 @@ from heterojax.heads import ensemble
 from heterojax.heads import head
 from heterojax.launch import study
 from heterojax.run import checkpoint
-from heterojax.studies import fields
-from heterojax.studies import settings as settings_lib
 from heterojax.studies.retraining import clustering
 
 EXAMPLE = (
@@ -193,10 +193,13 @@ def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
 
 
 def _stand_ins(run: pathlib.Path) -> dict:
-  settings = settings_lib.from_dict(
-    json.loads((run / 'config.json').read_text())
-  )
-  return fields.of(settings)
+  return foretold(json.loads((run / 'config.json').read_text()))
+
+
+def test_every_null_says_why(folds: pathlib.Path, results: dict) -> None:
+  """What the codec promises of every file, seen from outside."""
+  found = json.loads((folds / 'results.json').read_text())
+  assert nulls_without_reason(results) == nulls_without_reason(found) == []
 
 
 def test_conditions_are_checked_by_the_names_of_the_results(
@@ -210,8 +213,7 @@ def test_conditions_are_checked_by_the_names_of_the_results(
   assert missing(_stand_ins(folds), found) == []
   example = json.loads(EXAMPLE.read_text())
   config = fundus.get_config('protocol=published')
-  own = fields.of(settings_lib.from_dict(config.to_dict()))
-  assert unnamed(own, example) == []
+  assert unnamed(foretold(config.to_dict()), example) == []
 
 
 @pytest.fixture(scope='module')

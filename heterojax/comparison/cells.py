@@ -1,14 +1,17 @@
 """One number beside others: its value, its interval and what it is over."""
 
-from typing import Any
 from typing import NamedTuple
 
-from heterojax.stats import inference as statistics
-from heterojax.studies.retraining.pages import tables
+from heterojax.records.codec import Number
+from heterojax.stats import inference
+from heterojax.stats.metrics import Metric
+from heterojax.stats.scores import PublishedScore
+from heterojax.stats.scores import Score
+from heterojax.studies.retraining.records import Random
 
 PAPER = 'Wang 2023'
 INTERVAL = '95 %'
-WILSON = f'{INTERVAL} Wilson [our computation]'
+OURS = '[our computation]'
 _DIGITS = 4  # Of a fraction in the paper.
 
 
@@ -32,11 +35,11 @@ class Cell(NamedTuple):
   row: str
   metric: str
   source: str
-  value: float | None
+  value: Number | None
   lo: float | None = None
   hi: float | None = None
   interval: str = ''
-  n: float | None = None
+  n: Number | None = None
   note: str = ''
 
 
@@ -44,67 +47,74 @@ Where = tuple[str, str, str]  # Table, row and metric.
 
 
 def score(
-  where: Where, source: str, scores: dict[str, Any], note: str = ''
+  where: Where, source: str, metric: Metric, own: Score, note: str = ''
 ) -> Cell:
-  """A metric of a run.
+  """A metric of a run, with the run's own interval.
 
   Args:
-    where: the metric may stand behind `retrained_`.
+    where: table, row and column.
     source: label of the run.
-    scores: SCORE of `results.json`.
+    metric: which.
+    own: the score.
     note: to begin with.
 
   Returns:
-    The cell, with the run's own interval.
+    The cell.
   """
-  metric = where[2].removeprefix('retrained_')
-  value = scores[metric]
-  ends = (scores.get('intervals') or {}).get(metric)
+  value, ends = own.value(metric.name), own.interval(metric.name)
   if value is not None and ends is None:
     note = joined(note, f'results.json gives no {INTERVAL} interval')
+  note = joined(note, own.why(metric.name))
   low, high = ends or (None, None)
-  note = joined(note, tables.why_null(scores, metric))
   kind = INTERVAL if ends else ''
-  n = _over(scores, metric)
-  return Cell(*where, source, value, low, high, kind, n, note)
+  return Cell(*where, source, value, low, high, kind, _over(metric, own), note)
 
 
 def mean_of_runs(
-  where: Where, source: str, random: dict[str, Any], note: str
+  where: Where, source: str, metric: Metric, random: Random, note: str
 ) -> Cell:
   """The mean of the random heads, with the least and the greatest of them."""
-  metric = where[2].removeprefix('random_')
-  ends = tables.extremes(random, metric)
-  runs = len(random['runs'])
+  ends = random.extremes(metric.name)
+  runs = len(random.runs)
   kind = f'minimum to maximum of {runs} runs' if ends else ''
   low, high = ends or (None, None)
-  note = joined(note, f'mean of {runs} runs', tables.why_null(random, metric))
-  n = _over(random, metric)
-  return Cell(*where, source, random[metric], low, high, kind, n, note)
+  note = joined(note, f'mean of {runs} runs', random.why(metric.name))
+  value, n = random.value(metric.name), _over(metric, random)
+  return Cell(*where, source, value, low, high, kind, n, note)
 
 
-def _over(scores: dict[str, Any], metric: str) -> float:
-  """Images that a metric is a share of."""
-  positives, negatives = tables.class_counts(scores)
-  sizes = {'sensitivity': positives, 'specificity': negatives}
-  n = sizes.get(metric, scores['n'])
+def _over(metric: Metric, own: Score) -> Number:
+  """Images that a metric is a share of, or is computed from."""
+  n = metric.over(own.positives, own.negatives) if metric.over else own.n
   # The counts of a mean over runs add up to a whole number but for rounding.
   return round(n) if abs(n - round(n)) < 1e-6 else n
 
 
-def proportion(where: Where, value: float, n: int) -> Cell:
-  """A share that the paper reports, with its Wilson interval.
+def printed(
+  where: Where, metric: Metric, own: PublishedScore, counts: tuple[int, int]
+) -> Cell:
+  """A metric that the paper reports, with our interval where it is a share.
 
   Args:
-    where: table, row and metric.
-    value: rounded, as printed.
-    n: images it is a share of.
+    where: table, row and column.
+    metric: which.
+    own: what the paper prints.
+    counts: its positive and negative test images.
 
   Returns:
     The cell; the interval is that of the nearest whole number of images.
   """
-  low, high = statistics.wilson(round(value * n), n)
-  return Cell(*where, PAPER, value, low, high, WILSON, n)
+  value = own.value(metric.name)
+  if value is None:
+    return Cell(*where, PAPER, None, note=own.why(metric.name))
+  if metric.over is None:
+    article = 'an' if metric.noun[0].lower() in 'aeiou' else 'a'
+    note = f'{article} {metric.noun} alone has no interval'
+    return Cell(*where, PAPER, value, n=sum(counts), note=note)
+  n = int(metric.over(*counts))
+  low, high = inference.wilson(round(value * n), n)
+  kind = f'{INTERVAL} Wilson {OURS}'
+  return Cell(*where, PAPER, value, low, high, kind, n)
 
 
 def is_fraction(value: float, n: int) -> bool:
@@ -116,7 +126,7 @@ def is_fraction(value: float, n: int) -> bool:
 
 def overlap(a: Cell, b: Cell) -> str:
   """Whether two intervals have a point in common, in words."""
-  if None in (a.lo, b.lo):
+  if a.lo is None or a.hi is None or b.lo is None or b.hi is None:
     return 'not both have an interval'
   if a.lo <= b.hi and b.lo <= a.hi:
     return f'the {INTERVAL} intervals overlap'

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 import math
-from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
+
+from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import PublishedCluster
+
+Clusters = Sequence[Cluster] | Sequence[PublishedCluster]
 
 
 class Pair(NamedTuple):
@@ -23,13 +27,11 @@ class Pair(NamedTuple):
   cost: float | None
 
 
-def place(
-  clusters: Sequence[dict[str, Any]], positive: str
-) -> list[tuple[float, float]]:
+def place(clusters: Clusters, positive: str) -> list[tuple[float, float]]:
   """Where clusters lie in the plane in which they are matched.
 
   Args:
-    clusters: as in `results.json`, with `size` and `class_counts`.
+    clusters: of the paper or of a run.
     positive: label of the positive class.
 
   Returns:
@@ -38,22 +40,17 @@ def place(
     Euclidean: 0 for the same mix and share, 1 between only positives and only
     negatives.
   """
-  total = sum(c['size'] for c in clusters)
+  total = sum(c.size for c in clusters)
   return [
-    (c['class_counts'][positive] / (c['size'] or 1), c['size'] / total)
-    for c in clusters
+    (c.class_counts[positive] / (c.size or 1), c.size / total) for c in clusters
   ]
 
 
-def match(
-  reference: Sequence[dict[str, Any]],
-  ours: Sequence[dict[str, Any]],
-  positive: str,
-) -> list[Pair]:
+def match(reference: Clusters, ours: Clusters, positive: str) -> list[Pair]:
   """Matches clusters one to one at the least sum of distances.
 
   Args:
-    reference: clusters, as in `results.json`.
+    reference: clusters of the paper, or of a run.
     ours: clusters of a run; their number may differ.
     positive: label of the positive class.
 
@@ -66,17 +63,17 @@ def match(
     for a in place(reference, positive)
   ])
   rows, columns = optimize.linear_sum_assignment(cost)
-  partner = dict(zip(rows.tolist(), columns.tolist()))
+  partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))
   pairs = []
   for i, c in enumerate(reference):
     j = partner.get(i)
     pairs.append(
-      Pair(c['id'], None, None)
+      Pair(c.id, None, None)
       if j is None
-      else Pair(c['id'], ours[j]['id'], float(cost[i, j]))
+      else Pair(c.id, ours[j].id, float(cost[i, j]))
     )
   pairs += [
-    Pair(None, c['id'], None)
+    Pair(None, c.id, None)
     for j, c in enumerate(ours)
     if j not in partner.values()
   ]

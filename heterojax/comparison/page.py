@@ -1,24 +1,60 @@
 """`comparison.html`: one file that needs nothing else."""
 
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+import functools
+from typing import Any
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from heterojax.comparison import reasons
+from heterojax.comparison import shown
 from heterojax.comparison import side_by_side
+from heterojax.comparison.cells import OURS
 from heterojax.comparison.cells import PAPER
 from heterojax.comparison.cells import Cell
 from heterojax.comparison.side_by_side import Comparison
+from heterojax.report import blocks
 from heterojax.report import formatting
-from heterojax.report import templates
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Items
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
+from heterojax.report.terms import OUR_CHOICE
 from heterojax.stats import metrics
-from heterojax.studies.retraining.pages import figures
 
 _PARTS = {
   'train': 'Training',
   'train_augmented': 'Training with augmented copies',
   'test': 'Test',
 }
-# Row to metric to source.
-_Pivot = dict[str, dict[str, dict[str, Cell]]]
+_HOW_TO_READ = (
+  'Metrics are shares between 0 and 1. Below a value stands its 95 % interval;'
+  ' below the mean of the random heads stand the smallest and the largest of'
+  ' them. The paper prints no intervals: those beside its shares are Wilson'
+  ' intervals of the printed value and its number of test images'
+  f' {OURS}. An interval is about the test images only, takes them for'
+  ' independent, and says nothing about what another seed, split or draw would'
+  ' change.'
+)
+_FILES = Markup(
+  'The same numbers: <code>comparison.csv</code>,'
+  ' <code>comparison.json</code>. This is a research tool for describing data'
+  ' sets. It is not a medical device.'
+)
+
+
+class _Row(NamedTuple):
+  """A row of a table: what it is about, and a cell of each source."""
+
+  group: str
+  name: str
+  cells: dict[str, Cell]
 
 
 def render(compared: Sequence[Comparison]) -> str:
@@ -30,44 +66,84 @@ def render(compared: Sequence[Comparison]) -> str:
   Returns:
     Its HTML.
   """
-  filters = {'value': _value, 'signed': _signed}
-  return templates.load('comparison.html', filters).render(
-    compared=compared,
-    pivot=_pivot,
-    by_accuracy=_by_accuracy,
-    titles=_titles,
-    parts=_PARTS,
-    side=side_by_side,
-    paper=PAPER,
-    features=reasons.features,
+  sections = [
+    blocks.Section(' against '.join(c.group.classes), [*_section(c)])
+    for c in compared
+  ]
+  how = [Paragraph(_HOW_TO_READ), Paragraph(_FILES, 'quiet')]
+  page = blocks.Page(
+    'Side by side with Wang (2023)',
+    'Every cell of the paper’s Tables 1 to 4, and the same cell of the runs'
+    ' given.',
+    (),
+    [blocks.Section('How to read it', how), *sections],
   )
+  return blocks.html(page, {})
 
 
-def _pivot(compared: Comparison, table: str) -> _Pivot:
-  """The cells of a table, by row, metric and source."""
-  rows: _Pivot = {}
-  for cell in compared.cells:
-    if cell.table == table:
-      of_row = rows.setdefault(cell.row, {})
-      of_row.setdefault(cell.metric, {})[cell.source] = cell
+def _section(c: Comparison) -> Iterator[Block]:
+  """All about one pair of classes."""
+  paper = c.group.published
+  yield Paragraph(
+    f'Published: {paper.source}.'
+    if paper
+    else 'The paper reports no such pair of classes: its column is empty, and'
+    ' the runs stand beside each other.'
+  )
+  yield _runs(c)
+  if c.differences:
+    yield Heading('What the protocol changes')
+    yield _protocols(c)
+    yield from (Paragraph(sentence, 'note') for sentence in c.differences)
+  yield Heading('Numbers of images')
+  yield _numbers(c, 'Images', _rows(c, side_by_side.DATA, _PARTS.get))
+  yield _heading(c, 'overall', 'Accuracy of the head of all images')
+  yield _overall(c)
+  yield _heading(
+    c, 'clusters', 'Heads retrained on one cluster, and on random images'
+  )
+  yield from _clusters(c)
+  yield _heading(c, 'between_cluster_distances', 'Distances between centroids')
+  yield from _distances(c)
+  yield Heading('Which numbers cannot be expected to agree, and why')
+  yield _reasons(c)
+  if paper:
+    yield Items(paper.notes, 'quiet')
+
+
+def _heading(c: Comparison, of: str, text: str) -> Heading:
+  """Names the paper's table where it has one."""
+  return Heading(f'{c.printed_in[of]}. {text}' if c.group.published else text)
+
+
+def _matched_to(c: Comparison) -> str:
+  return 'the paper' if c.group.published else 'the first run'
+
+
+def _sources(c: Comparison) -> list[str]:
+  return [PAPER, *(run.label for run in c.group.runs)]
+
+
+def _rows(
+  c: Comparison, table: str, titled: Callable[[str], str | None]
+) -> list[_Row]:
+  """The rows of a table; the title of a group stands in the first of them."""
+  found: dict[tuple[str, str], dict[str, Cell]] = {}
+  for cell in c.cells:
+    if cell.table == table and cell.metric:
+      of_sources = found.setdefault((cell.row, cell.metric), {})
+      of_sources[cell.source] = cell
+  names, rows, before = _titles(c), [], None
+  for (row, metric), of_sources in found.items():
+    group = '' if row == before else titled(row) or ''
+    rows.append(_Row(group, names[metric], of_sources))
+    before = row
   return rows
 
 
-def _by_accuracy(compared: Comparison, source: str) -> list[Cell]:
-  """The test clusters of a source, the best first, the unknown last."""
-  found = [
-    cell
-    for cell in compared.cells
-    if cell.table == compared.printed_in['overall']
-    and cell.source == source
-    and 'test cluster ' in cell.row
-  ]
-  return sorted(found, key=lambda c: (c.value is None, -(c.value or 0)))
-
-
-def _titles(compared: Comparison) -> dict[str, str]:
+def _titles(c: Comparison) -> dict[str, str]:
   """Metric to what the page calls it."""
-  positive, negative = compared.group.classes
+  positive, negative = c.group.classes
   titles = {
     'matched_cluster': 'Matched cluster of the run',
     'matching_cost': 'Cost of the match',
@@ -78,24 +154,189 @@ def _titles(compared: Comparison) -> dict[str, str]:
     'intra_cluster_distance': 'Intra-cluster distance',
     'centroid_distance': 'Distance',
   }
-  for name in metrics.METRICS:
-    titles[name] = figures.TITLES[name]
-    titles[f'retrained_{name}'] = f'{figures.TITLES[name]}, retrained'
-    titles[f'random_{name}'] = f'{figures.TITLES[name]}, random'
+  for metric in metrics.of_task('classification'):
+    titles[metric.name] = metric.title
+    titles[f'retrained_{metric.name}'] = f'{metric.title}, retrained'
+    titles[f'random_{metric.name}'] = f'{metric.title}, random'
   return titles
 
 
-def _value(cell: Cell, end: float | None = None) -> str:
-  """A cell's value, or an end of its interval, as text."""
-  value = cell.value if end is None else end
-  if cell.metric == 'matching_cost':
-    return f'{value:.2f}'
-  if not cell.metric.endswith(metrics.METRICS):
-    return formatting.number(value)
-  if cell.source == PAPER and end is None:
-    return f'{value:g}'  # Its own digits.
-  return f'{value:.3f}'
+def _per_source(
+  c: Comparison, text: Callable[[str, Any], Text]
+) -> list[Column]:
+  """A column for the paper and for each run."""
+  return [
+    _cell(source, functools.partial(text, source)) for source in _sources(c)
+  ]
 
 
-def _signed(value: float) -> str:
-  return f'{value:+.3f}'.replace('-', '−')
+def _numbers(c: Comparison, head: str, rows: Sequence[_Row]) -> Table:
+  """Each number of each source."""
+  columns = [
+    _text(head, lambda row: row.group),
+    _text('Number', lambda row: row.name),
+    *_per_source(c, lambda source, row: shown.text(row.cells.get(source))),
+  ]
+  return Table('', columns, rows)
+
+
+def _text(head: Text, text: Callable[..., Text], align: str = 'text') -> Column:
+  return Column('', lambda row: None, head, text, align=align)
+
+
+def _cell(head: Text, text: Callable[..., Text]) -> Column:
+  return Column('', lambda row: None, head, text)
+
+
+def _runs(c: Comparison) -> Table:
+  return Table(
+    '',
+    [
+      _text('Run', lambda run: run.label),
+      _text('Folder', lambda run: run.folder, 'long'),
+      _text('Data set', lambda run: run.results.dataset.name),
+      _text(
+        'Network and features',
+        lambda run: reasons.features(run.results.backbone),
+        'long',
+      ),
+      _cell('Seed', lambda run: str(run.results.seed)),
+    ],
+    c.group.runs,
+  )
+
+
+def _protocols(c: Comparison) -> Table:
+  """Of each row the clean run, the published one and their difference."""
+
+  def cell(row: _Row, which: int) -> Cell:
+    return [*row.cells.values()][which]
+
+  def difference(row: _Row) -> str:
+    value = cell(row, 2).value
+    return '' if value is None else f'{value:+.3f}'.replace('-', '−')
+
+  return Table(
+    '',
+    [
+      _text('Runs', lambda row: row.group),
+      _text('Metric', lambda row: row.name),
+      _cell('Clean', lambda row: shown.text(cell(row, 0), with_n=True)),
+      _cell(
+        'Published protocol', lambda row: shown.text(cell(row, 1), with_n=True)
+      ),
+      _cell('Difference', difference),
+      _text('Intervals', lambda row: cell(row, 2).note),
+    ],
+    _rows(c, side_by_side.PROTOCOLS, formatting.capital),
+    'The head of all images on the whole test set.',
+  )
+
+
+def _overall(c: Comparison) -> Table:
+  """The whole test set, then the test clusters of each source, best first."""
+  pairs = 'cluster numbers differ from run to run'
+  if c.group.published:
+    pairs = (
+      'the paper does not say which of them is which cluster of its'
+      f' {c.printed_in["clusters"]}, and gives no n'
+    )
+  table = c.printed_in['overall']
+  whole = {
+    cell.source: shown.text(cell, with_n=True)
+    for cell in c.cells
+    if cell.table == table and cell.row == 'whole test set'
+  }
+  parts = {
+    source: Markup('<br>').join(map(_test_cluster, by_accuracy(c, source)))
+    for source in _sources(c)
+  }
+  return Table(
+    '',
+    [
+      _text('Test images', lambda row: row[0]),
+      *_per_source(c, lambda source, row: row[1][source]),
+    ],
+    [
+      ('Whole test set', whole),
+      (Markup('Test clusters,<br>the best first'), parts),
+    ],
+    'Test clusters stand in the order of their accuracy and are paired with'
+    f' nothing: {pairs}.',
+  )
+
+
+def by_accuracy(c: Comparison, source: str) -> list[Cell]:
+  """The test clusters of a source, the best first, the unknown last."""
+  found = [
+    cell
+    for cell in c.cells
+    if cell.table == c.printed_in['overall']
+    and cell.source == source
+    and 'test cluster ' in cell.row
+  ]
+  return sorted(found, key=lambda c: (c.value is None, -(c.value or 0)))
+
+
+def _test_cluster(cell: Cell) -> Markup:
+  note = f'; {cell.note}' if cell.source == PAPER else ''
+  named = blocks.quiet(f'{cell.row}{note}')
+  return Markup('{} {}').format(shown.text(cell, with_n=True), named)
+
+
+def _clusters(c: Comparison) -> Iterator[Block]:
+  positive, negative = c.group.classes
+  yield Paragraph(
+    f'Our clusters are matched one to one to those of {_matched_to(c)}, so that'
+    ' the sum of the costs is smallest. The cost of a match is the distance of'
+    f' the two clusters in the plane of (share of {positive} in the cluster,'
+    ' share of all training images that are in the cluster): 0 for the same mix'
+    f' and share, 1 between a cluster of {positive} only and an equally large'
+    f' one of {negative} only. A row with a large cost compares clusters that'
+    f' are not alike. {OUR_CHOICE}'
+  )
+  rows = _rows(c, c.printed_in['clusters'], formatting.capital)
+  yield _numbers(c, f'Cluster of {_matched_to(c)}', rows)
+
+
+def _distances(c: Comparison) -> Iterator[Block]:
+  if c.group.published:
+    yield Paragraph(
+      'The paper’s text holds no distances, so that its cells are empty. It'
+      ' says:'
+    )
+    yield Items([f'“{text}”' for text in c.group.published.figure])
+  table = c.printed_in['between_cluster_distances']
+  rows = _rows(c, table, formatting.capital)
+
+  def distance(source: str, row: _Row) -> Text:
+    cell = row.cells.get(source)
+    return blocks.with_small(shown.text(cell), cell.note if cell else '')
+
+  yield Table(
+    '',
+    [
+      _text('Clusters', lambda row: row.group),
+      *_per_source(c, distance),
+    ],
+    rows,
+    f'Clusters are named by those of {_matched_to(c)} that they are matched to.'
+    ' The unit is that of each run’s features: compare the order within a'
+    ' column, not the numbers across.',
+  )
+
+
+def _marked(reason: reasons.Reason) -> Text:
+  mark = Markup('<span class="mark">{}</span>').format(reason.mark)
+  return Markup('{} {}').format(reason.why, mark)
+
+
+def _reasons(c: Comparison) -> Table:
+  return Table(
+    '',
+    [
+      _text('Numbers', lambda reason: reason.numbers),
+      _text('Why', _marked, 'long'),
+    ],
+    c.reasons,
+  )

@@ -2,16 +2,23 @@
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from typing import Any
 from typing import NamedTuple
 
 from heterojax.comparison import runs as runs_lib
 from heterojax.comparison.runs import Group
 from heterojax.comparison.runs import Run
+from heterojax.records import codec
 from heterojax.report import formatting
-from heterojax.studies.retraining.pages import audits
+from heterojax.report.terms import INFERRED
+from heterojax.report.terms import OUR_CHOICE
+from heterojax.studies.pages import leaks
+from heterojax.studies.pages import network as network_lib
+from heterojax.studies.records import Network
 from heterojax.studies.retraining.pages import deviations
-from heterojax.studies.retraining.pages import methods
+from heterojax.studies.retraining.pages.page import shared_of
+from heterojax.studies.retraining.records import Published
+from heterojax.studies.retraining.records import PublishedReduction
+from heterojax.studies.retraining.records import Reduction
 
 _SIZES = {
   'n_train': 'for training',
@@ -37,8 +44,8 @@ class Reason(NamedTuple):
 def cannot_agree(group: Group) -> list[Reason]:
   """All reasons that apply to a group of runs."""
   found = []
-  if group.published:
-    found += _by_label(group, lambda run: _of_run(group.published, run))
+  if paper := group.published:
+    found += _by_label(group, lambda run: _of_run(paper, run))
     found += _always(group)
   found += _by_label(group, lambda run: _shared_images(group, run))
   matched_to = 'the paper’s' if group.published else 'those of the first run'
@@ -50,7 +57,7 @@ def cannot_agree(group: Group) -> list[Reason]:
       f' {matched_to} one to one by their share of {group.classes[0]} and'
       ' their share of all training images; the cost of a match says how'
       ' good it is.',
-      deviations.OUR_CHOICE,
+      OUR_CHOICE,
     ),
   ]
 
@@ -71,95 +78,96 @@ def _by_label(
   ]
 
 
-def _of_run(published: dict[str, Any], run: Run) -> Iterator[Reason]:
+def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
   """What a run's own settings and counts explain."""
   results = run.results
-  b, r, d = results['backbone'], results['reduction'], results['dataset']
-  if (b['name'], b['source']) != ('efficientnet_b0', 'keras_imagenet'):
+  own, reduction, d = results.backbone, results.reduction, results.dataset
+  if (own.name, own.source) != ('efficientnet_b0', 'keras_imagenet'):
     yield Reason(
       'All',
-      f'{network(results)}; the paper used EfficientNet-B0 with the ImageNet'
+      f'{network(own)}; the paper used EfficientNet-B0 with the ImageNet'
       ' weights of Keras.',
-      deviations.OUR_CHOICE,
+      OUR_CHOICE,
     )
-  if b['feature'] == 'flatten':
+  if own.feature == 'flatten':
     yield Reason(
       'Clusters and distances',
-      f'features are {methods.feature(results)}, which is how the paper’s'
+      f'features are {network_lib.feature(own)}, which is how the paper’s'
       ' “second last layer” is read.',
-      deviations.INFERRED,
+      INFERRED,
     )
-  elif b['feature'] == 'avg':
+  elif own.feature == 'avg':
     yield Reason(
       'Clusters and distances',
-      f'features are {methods.feature(results)}; the paper’s distances fit'
+      f'features are {network_lib.feature(own)}; the paper’s distances fit'
       ' the whole map.',
-      deviations.OUR_CHOICE,
+      OUR_CHOICE,
     )
-  if (r['method'], r['n_components']) != _reduction(published['reduction']):
+  if _reduction(reduction) != _reduction(paper.reduction):
     yield Reason(
       'Clusters and distances',
-      f'{_reduced(r)} clustered; in the paper,'
-      f' {_reduced(published["reduction"])}.',
-      deviations.OUR_CHOICE,
+      f'{_reduced(reduction)} clustered; in the paper,'
+      f' {_reduced(paper.reduction)}.',
+      OUR_CHOICE,
     )
-  if (k := len(results['clusters'])) != len(published['clusters']):
+  if (k := len(results.clusters)) != len(paper.clusters):
     yield Reason(
       'Everything about clusters',
-      f'{k} clusters; the paper has {len(published["clusters"])}.',
-      deviations.OUR_CHOICE,
+      f'{k} clusters; the paper has {len(paper.clusters)}.',
+      OUR_CHOICE,
     )
+  sizes = {
+    what: (getattr(d, name), getattr(paper.dataset, name))
+    for name, what in _SIZES.items()
+  }
   different = [
-    f'{formatting.number(d[size])} instead of {published["dataset"][size]:,}'
-    f' {what}'
-    for size, what in _SIZES.items()
-    if d[size] != published['dataset'][size]
+    f'{formatting.number(here)} instead of {there:,} {what}'
+    for what, (here, there) in sizes.items()
+    if here != there
   ]
   if different:
     yield Reason(
       'Sizes, class mixes and every metric',
       f'{formatting.listed(different)}. {_why_others(run)}',
     )
-  if notes := d.get('notes'):
-    yield Reason('Which data there are', ' '.join(notes))
+  if d.notes:
+    yield Reason('Which data there are', ' '.join(d.notes))
 
 
-def network(results: dict[str, Any]) -> str:
+def network(own: Network) -> str:
   """Where the features come from, in words."""
-  if formatting.given(results):
+  if own.given:
     return 'features that were given ready'
-  return f'{methods.network(results)} with {methods.weights(results)}'
+  return f'{network_lib.title(own)} with {network_lib.weights(own)}'
 
 
-def features(results: dict[str, Any]) -> str:
+def features(own: Network) -> str:
   """Network and features, in words."""
-  text = network(results)
-  if not formatting.given(results):
-    text += f'; {methods.feature(results)}'
-  return text
+  if own.given:
+    return network(own)
+  return f'{network(own)}; {network_lib.feature(own)}'
 
 
-def _reduction(r: dict[str, Any]) -> tuple[str, int | None]:
-  return r['method'], r.get('n_components')
+def _reduction(r: Reduction | PublishedReduction) -> tuple[str, float | None]:
+  return r.method, codec.known(r.n_components)
 
 
-def _reduced(r: dict[str, Any]) -> str:
-  if r['method'] == 'none':
+def _reduced(r: Reduction | PublishedReduction) -> str:
+  if r.method == 'none':
     return 'the features as they are were'
-  return f'{r["n_components"]:g} principal components were'
+  return f'{codec.known(r.n_components):g} principal components were'
 
 
 def _why_others(run: Run) -> str:
-  d = run.results['dataset']
   text = (
     'The published protocol takes the rows of the data set as it is here,'
     ' but for files that are missing or unreadable'
   )
-  if run.results['protocol'] == 'clean':
+  if run.results.protocol == 'clean':
+    held_out = formatting.number(run.results.dataset.n_validation)
     text = (
       'The clean protocol takes every distinct image once, keeps no group in'
-      f' two parts, and has {formatting.number(d["n_validation"])} images for'
-      ' validation'
+      f' two parts, and has {held_out} images for validation'
     )
   if (folds := runs_lib.folds(run.results)) > 1:
     text += f'; with {folds} folds every image is tested once'
@@ -168,35 +176,35 @@ def _why_others(run: Run) -> str:
 
 def _shared_images(group: Group, run: Run) -> Iterator[Reason]:
   """What a leak does to the metrics."""
-  if sentences := audits.leaks(run.results):
+  if sentences := leaks.sentences(shared_of(run.results)):
     text, mark = ' '.join(sentences), ''
-    if group.published and run.results['protocol'] == 'published':
+    if group.published and run.results.protocol == 'published':
       text += ' The paper’s own split of rows presumably did the same.'
-      mark = deviations.INFERRED
+      mark = INFERRED
     yield Reason('Metrics, which this makes too high', text, mark)
 
 
 def _always(group: Group) -> Iterator[Reason]:
   """What the paper leaves open."""
-  datasets = [run.results['dataset'] for run in group.runs]
+  datasets = [run.results.dataset for run in group.runs]
   yield Reason(
     'All',
     f'Which images of the class {group.classes[1]} the paper drew, its split'
     ' and its seeds are unknown; here the seed of a run decides.',
-    deviations.OUR_CHOICE,
+    OUR_CHOICE,
   )
-  if any(d['n_train_augmented'] > d['n_train'] for d in datasets):
+  if any(d.n_train_augmented > d.n_train for d in datasets):
     yield Reason(
       'All but the counts',
       'The paper does not say of which kind its augmented copies are; ours'
       f' are {deviations.COPIES}.',
-      deviations.OUR_CHOICE,
+      OUR_CHOICE,
     )
   yield Reason(
     'Every metric',
     'The paper’s early stopping looked at its test set, as the published'
     ' protocol does; the clean one has a validation part.',
-    deviations.INFERRED,
+    INFERRED,
   )
   yield Reason(
     'Ranges of the random heads',
@@ -210,10 +218,8 @@ def of_protocols(clean: Run, published: Run) -> str:
   settings = _settings(clean), _settings(published)
   different = [
     f'{name} ({ours} and {other})'
-    for name, ours, other in zip(
-      settings[0], settings[0].values(), settings[1].values()
-    )
-    if ours != other
+    for name, ours in settings[0].items()
+    if ours != (other := settings[1][name])
   ]
   text = (
     f'{formatting.capital(clean.label)} minus {published.label}:'
@@ -228,12 +234,11 @@ def of_protocols(clean: Run, published: Run) -> str:
 
 def _settings(run: Run) -> dict[str, str]:
   results = run.results
-  d = results['dataset']
   return {
-    'data set': d['name'],
-    'features': features(results),
-    'reduction': _reduced(results['reduction']).rsplit(' ', 1)[0],
-    'number of clusters': str(len(results['clusters'])),
+    'data set': results.dataset.name,
+    'features': features(results.backbone),
+    'reduction': _reduced(results.reduction).rsplit(' ', 1)[0],
+    'number of clusters': str(len(results.clusters)),
     'number of folds': str(runs_lib.folds(results)),
-    'seed': str(results['seed']),
+    'seed': str(results.seed),
   }

@@ -1,8 +1,10 @@
 """Every cell of Tables 1 to 4 of Wang 2023 beside the same cell of our runs."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import itertools
+import operator
 from typing import Any
 from typing import NamedTuple
 
@@ -13,8 +15,11 @@ from heterojax.comparison.cells import PAPER
 from heterojax.comparison.cells import Cell
 from heterojax.comparison.runs import Group
 from heterojax.comparison.runs import Run
+from heterojax.records import codec
+from heterojax.report import blocks
 from heterojax.stats import metrics
-from heterojax.studies.retraining.pages import tables
+from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import PublishedCluster
 
 DATA, PROTOCOLS = 'data', 'protocols'
 _NO_REFERENCE = 'the paper reports no such pair of classes'
@@ -25,6 +30,10 @@ _UNPRINTED = {
   'between_cluster_distances': 'distances',
 }
 _INTRA = 'intra_cluster_distance'
+_ACCURACY = metrics.METRICS['accuracy']
+_OF_CLASSES = ('n_positive', 'n_negative')
+# Of the overall head, under both protocols.
+_OF_PROTOCOLS = ('accuracy', 'auc')
 
 
 class Comparison(NamedTuple):
@@ -40,7 +49,7 @@ class Comparison(NamedTuple):
   """
 
   group: Group
-  printed_in: dict[str, str]
+  printed_in: Mapping[str, str]
   matches: dict[str, list[matching.Pair]]
   cells: tuple[Cell, ...] = ()
   differences: tuple[str, ...] = ()
@@ -50,13 +59,13 @@ class Comparison(NamedTuple):
 def compare(group: Group) -> Comparison:
   """Puts the runs of a group beside the paper, or beside the first of them."""
   published = group.published
-  reference = (published or group.runs[0].results)['clusters']
+  reference = (published or group.runs[0].results).clusters
   compared = Comparison(
     group,
-    published['printed_in'] if published else _UNPRINTED,
+    published.printed_in if published else _UNPRINTED,
     {
       run.label: matching.match(
-        reference, run.results['clusters'], group.classes[0]
+        reference, run.results.clusters, group.classes[0]
       )
       for run in group.runs
     },
@@ -77,12 +86,16 @@ def compare(group: Group) -> Comparison:
   )
 
 
-def table(compared: Sequence[Comparison]) -> tables.Table:
-  """`comparison.csv`."""
+def table(compared: Sequence[Comparison]) -> blocks.Table:
+  """`comparison.csv`: all cells, behind the pair of classes."""
   rows = [
-    [' vs. '.join(c.group.classes), *cell] for c in compared for cell in c.cells
+    (' vs. '.join(c.group.classes), *cell) for c in compared for cell in c.cells
   ]
-  return tables.Table(['data', *Cell._fields], rows)
+  names = ('data', *Cell._fields)
+  columns = [
+    blocks.Column(name, operator.itemgetter(i)) for i, name in enumerate(names)
+  ]
+  return blocks.Table('comparison', columns, rows)
 
 
 def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
@@ -93,7 +106,7 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
       {
         'positive': c.group.classes[0],
         'negative': c.group.classes[1],
-        'published': c.group.published and c.group.published['source'],
+        'published': c.group.published and c.group.published.source,
         'runs': [
           {'label': run.label, 'workdir': run.folder} for run in c.group.runs
         ],
@@ -112,14 +125,14 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
 
 def _data(group: Group) -> Iterator[Cell]:
   """Numbers of images."""
-  sources = [(run.label, run.results['dataset']) for run in group.runs]
+  sources = [(run.label, run.results.dataset) for run in group.runs]
   if group.published:
-    sources.insert(0, (PAPER, group.published['dataset']))
+    sources.insert(0, (PAPER, group.published.dataset))
   for part in ('train', 'train_augmented', 'test'):
     for source, d in sources:
-      yield Cell(DATA, part, 'n', source, d[f'n_{part}'])
-      counts = d[f'class_counts_{part}']
-      for metric, label in zip(('n_positive', 'n_negative'), group.classes):
+      yield Cell(DATA, part, 'n', source, getattr(d, f'n_{part}'))
+      counts = getattr(d, f'class_counts_{part}')
+      for metric, label in zip(_OF_CLASSES, group.classes, strict=True):
         yield Cell(DATA, part, metric, source, counts[label])
 
 
@@ -128,39 +141,48 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
   name, published = compared.printed_in['overall'], compared.group.published
   whole = (name, 'whole test set', 'accuracy')
   if published:
-    n = published['dataset']['n_test']
-    yield cells_lib.proportion(whole, published['overall']['accuracy'], n)
-    for c in published['test_clusters']:
-      accuracy, note = c['test']['accuracy'], 'n not reported'
-      if not cells_lib.is_fraction(accuracy, n):
-        note += f'; as printed, though no fraction of at most {n} images'
-      where = (name, f'test cluster {c["number"]}', 'accuracy')
+    counts = _tested(compared.group)
+    yield cells_lib.printed(whole, _ACCURACY, published.overall, counts)
+    for c in published.test_clusters:
+      accuracy, note = c.test.value('accuracy'), 'n not reported'
+      if accuracy and not cells_lib.is_fraction(accuracy, sum(counts)):
+        note += (
+          f'; as printed, though no fraction of at most {sum(counts)} images'
+        )
+      where = (name, f'test cluster {c.number}', 'accuracy')
       yield Cell(*where, PAPER, accuracy, note=note)
   else:
     yield Cell(*whole, PAPER, None, note=_NO_REFERENCE)
   for run in compared.group.runs:
-    yield cells_lib.score(whole, run.label, run.results['overall'])
-    for c in run.results['clusters']:
-      where = (name, f'our test cluster {c["id"]}', 'accuracy')
-      yield cells_lib.score(where, run.label, c['test'])
+    yield cells_lib.score(whole, run.label, _ACCURACY, run.results.overall)
+    for c in run.results.clusters:
+      where = (name, f'our test cluster {c.id}', 'accuracy')
+      yield cells_lib.score(where, run.label, _ACCURACY, c.test)
+
+
+def _tested(group: Group) -> tuple[int, int]:
+  """The paper's test images of the positive and of the negative class."""
+  counts = group.published.dataset.class_counts_test
+  positive, negative = (counts[name] for name in group.classes)
+  return positive, negative
 
 
 def _clusters(
-  compared: Comparison, reference: Sequence[dict[str, Any]]
+  compared: Comparison, reference: matching.Clusters
 ) -> Iterator[Cell]:
   """Tables 3 and 4, in the order of the reference's clusters."""
   name, group = compared.printed_in['clusters'], compared.group
   for c in reference:
-    row = (name, f'cluster {c["id"]}')
+    row = (name, f'cluster {c.id}')
     matched = [
       (run, pair)
       for run in group.runs
       for pair in compared.matches[run.label]
-      if pair.reference == c['id']
+      if pair.reference == c.id
     ]
     for run, pair in matched:
       yield from _match(row, run, pair)
-    if group.published:
+    if isinstance(c, PublishedCluster):
       yield from _published_cluster(row, group, c)
     else:
       yield Cell(*row, '', PAPER, None, note=_NO_REFERENCE)
@@ -183,61 +205,57 @@ def _match(
 
 
 def _published_cluster(
-  row: tuple[str, str], group: Group, c: dict[str, Any]
+  row: tuple[str, str], group: Group, c: PublishedCluster
 ) -> Iterator[Cell]:
   yield from _members(row, PAPER, c, group.classes)
-  d = group.published['dataset']
-  positive, negative = (d['class_counts_test'][name] for name in group.classes)
-  over = {'sensitivity': positive, 'specificity': negative}
-  for metric in metrics.METRICS:
-    where, value = (*row, f'retrained_{metric}'), c['retrained'][metric]
-    if metric == 'auc':
-      note = 'an AUC alone has no interval'
-      yield Cell(*where, PAPER, value, n=d['n_test'], note=note)
-    else:
-      n = over.get(metric, d['n_test'])
-      yield cells_lib.proportion(where, value, n)
-    where, value = (*row, f'random_{metric}'), c['random'][metric]
-    note = 'mean of 5 runs; their spread is not reported'
+  for metric in metrics.of_task('classification'):
+    where = (*row, f'retrained_{metric.name}')
+    yield cells_lib.printed(where, metric, c.retrained, _tested(group))
+    where, value = (*row, f'random_{metric.name}'), c.random.value(metric.name)
+    note = c.random.why(metric.name) or (
+      'mean of 5 runs; their spread is not reported'
+    )
     yield Cell(*where, PAPER, value, note=note)
 
 
 def _our_cluster(row: tuple[str, str], run: Run, ours: int) -> Iterator[Cell]:
-  c = next(c for c in run.results['clusters'] if c['id'] == ours)
+  c = next(c for c in run.results.clusters if c.id == ours)
   name = f'our cluster {ours}'
   yield from _members(row, run.label, c, run.classes, name)
-  for metric in metrics.METRICS:
-    where = (*row, f'retrained_{metric}')
-    yield cells_lib.score(where, run.label, c['retrained'], name)
-    where = (*row, f'random_{metric}')
-    yield cells_lib.mean_of_runs(where, run.label, c['random'], name)
+  for metric in metrics.of_task('classification'):
+    where = (*row, f'retrained_{metric.name}')
+    yield cells_lib.score(where, run.label, metric, c.retrained, name)
+    where = (*row, f'random_{metric.name}')
+    yield cells_lib.mean_of_runs(where, run.label, metric, c.random, name)
 
 
 def _members(
   row: tuple[str, str],
   source: str,
-  c: dict[str, Any],
+  c: Cluster | PublishedCluster,
   classes: tuple[str, str],
   note: str = '',
 ) -> Iterator[Cell]:
   """Size, class mix and intra-cluster distance."""
-  yield Cell(*row, 'size', source, c['size'], note=note)
-  for metric, label in zip(('n_positive', 'n_negative'), classes):
-    yield Cell(*row, metric, source, c['class_counts'][label], note=note)
-  note = cells_lib.joined(note, tables.why_null(c, _INTRA))
-  yield Cell(*row, _INTRA, source, c[_INTRA], note=note)
+  yield Cell(*row, 'size', source, c.size, note=note)
+  for metric, label in zip(_OF_CLASSES, classes, strict=True):
+    yield Cell(*row, metric, source, c.class_counts[label], note=note)
+  distance = c.intra_cluster_distance
+  if reason := codec.why(distance):
+    note = cells_lib.joined(note, f'not estimable: {reason}')
+  yield Cell(*row, _INTRA, source, codec.known(distance), note=note)
 
 
 def _distances(compared: Comparison) -> Iterator[Cell]:
   """Figures 1 and 2, of which the paper's text has sentences, no numbers."""
   name, group = compared.printed_in['between_cluster_distances'], compared.group
   if group.published:
-    for sentence in group.published['figure']:
+    for sentence in group.published.figure:
       yield Cell(name, '', '', PAPER, None, note=sentence)
   for run in group.runs:
     pairs = [p for p in compared.matches[run.label] if p.ours is not None]
-    at = {c['id']: i for i, c in enumerate(run.results['clusters'])}
-    distances = run.results['between_cluster_distances']
+    at = {c.id: i for i, c in enumerate(run.results.clusters)}
+    distances = run.results.between_cluster_distances
     for a, b in itertools.combinations(pairs, 2):
       names = [
         f'our {p.ours}' if p.reference is None else str(p.reference)
@@ -252,7 +270,7 @@ def _distances(compared: Comparison) -> Iterator[Cell]:
 def _both_protocols(group: Group) -> Iterator[tuple[Run, Run]]:
   """Pairs of a clean run and one of the published protocol."""
   clean, published = (
-    [run for run in group.runs if run.results['protocol'] == protocol]
+    [run for run in group.runs if run.results.protocol == protocol]
     for protocol in ('clean', 'published')
   )
   return itertools.product(clean, published)
@@ -262,15 +280,15 @@ def _protocols(group: Group) -> Iterator[Cell]:
   """What the published split did: the overall head under both protocols."""
   for pair in _both_protocols(group):
     row = (PROTOCOLS, f'{pair[0].label} minus {pair[1].label}')
-    for metric in ('accuracy', 'auc'):
-      where = (*row, metric)
+    for name in _OF_PROTOCOLS:
+      where, metric = (*row, name), metrics.METRICS[name]
       clean, published = (
-        cells_lib.score(where, run.label, run.results['overall'])
+        cells_lib.score(where, run.label, metric, run.results.overall)
         for run in pair
       )
       yield from (clean, published)
       difference, note = None, 'one of the two is not estimable'
-      if None not in (clean.value, published.value):
+      if clean.value is not None and published.value is not None:
         difference = clean.value - published.value
         note = cells_lib.overlap(clean, published)
       yield Cell(*where, 'difference', difference, note=note)

@@ -26,6 +26,7 @@ import dataclasses
 import functools
 import math
 import operator
+import sys
 import types
 import typing
 from typing import Annotated
@@ -79,6 +80,15 @@ class Flat(NamedTuple):
 Number = int | float
 Estimate = Number | Missing
 Interval = tuple[float, float]
+
+# What JSON may have for a type, and what that is called.
+_PLAIN: dict[Any, tuple[Any, str]] = {
+  bool: (bool, 'true or false'),
+  int: (int, 'a whole number'),
+  float: ((int, float), 'a number'),
+  Number: ((int, float), 'a number'),
+  str: (str, 'text'),
+}
 
 
 class Mismatch(ValueError):
@@ -167,7 +177,8 @@ def shape(annotation: Any) -> Shape:
     else:
       inner = shape(kinds[0])
     return inner._replace(
-      optional=types.NoneType in args, may_miss=Missing in args
+      optional=inner.optional or types.NoneType in args,
+      may_miss=inner.may_miss or Missing in args,
     )
   if origin is Partly:
     return shape(args[0])._replace(partly=True)
@@ -197,7 +208,7 @@ def encode(value: Any) -> Any:
   """A record, or a part of one, as JSON can write it.
 
   Raises:
-    ValueError: if a value is missing and nothing says why.
+    ValueError: if a value, or a part of one, is missing and nothing says why.
   """
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
     spread = flat(type(value))
@@ -220,14 +231,19 @@ def encode(value: Any) -> Any:
 
 
 def _entry(name: str, value: Any) -> dict[str, Any]:
-  if isinstance(value, Missing):
-    if not value.why:
-      raise ValueError(f'{name} is missing, and nothing says why')
-    return {name: None, f'{name}_why': value.why}
-  if isinstance(value, Partly):
-    reason = {f'{name}_why': value.why} if value.why else {}
-    return {name: encode(value.value)} | reason
-  return {name: encode(value)}
+  """A field, and beside it the reason where it has one."""
+  partly = isinstance(value, Partly)
+  known_part = value.value if partly else value
+  tree = None if isinstance(value, Missing) else encode(known_part)
+  reason = why(value)
+  if not reason and (isinstance(value, Missing) or partly and _lacks(tree)):
+    raise ValueError(f'{name} is missing, and nothing says why')
+  return {name: tree} | ({f'{name}_why': reason} if reason else {})
+
+
+def _lacks(tree: Any) -> bool:
+  """Whether a value, or any of a list however deep, is null."""
+  return any(map(_lacks, tree)) if isinstance(tree, list) else tree is None
 
 
 def decode(kind: type[T], tree: Any, path: str = 'results') -> T:
@@ -275,12 +291,18 @@ def _value(expected: Shape, tree: Any, path: str) -> Any:
     kind = next((r for r in records if _required(r) <= there), records[-1])
   if dataclasses.is_dataclass(kind):
     return _record(typing.cast(type, kind), _object(tree, path), path)
-  allowed = (int, float) if kind in (float, Number) else kind
+  allowed, name = _PLAIN[kind]
   flag = isinstance(tree, bool) and kind is not bool
-  if not isinstance(tree, allowed) or flag or tree in (math.inf, -math.inf):
-    name = 'a number' if kind in (float, Number) else kind.__name__
+  if not isinstance(tree, allowed) or flag or not _finite(tree):
     raise Mismatch(f'{path} is {tree!r:.60}, not {name}')
   return tree
+
+
+def _finite(value: Any) -> bool:
+  """False for a number that is none, or that no float can hold."""
+  if not isinstance(value, (int, float)):
+    return True
+  return abs(value) <= sys.float_info.max
 
 
 def _object(tree: Any, path: str) -> dict[str, Any]:
@@ -335,10 +357,15 @@ def _sibling(
   expected: Shape, tree: dict[str, Any], name: str, path: str
 ) -> Any:
   """A field with the reason that may stand beside it."""
-  reason = tree.get(f'{name}_why', '')
+  here = f'{path}.{name}'
+  if not (expected.may_miss or expected.partly):
+    return _value(expected, tree[name], here)
+  reason = _value(Shape(str), tree.get(f'{name}_why', ''), f'{here}_why')
   if tree[name] is None and expected.may_miss:
+    if not reason:
+      raise Mismatch(f'{here} is null, and nothing says why')
     return Missing(reason)
-  value = _value(expected, tree[name], f'{path}.{name}')
-  if not expected.partly or value is None:
-    return value
-  return Partly(value, reason)
+  value = _value(expected, tree[name], here)
+  return (
+    Partly(value, reason) if expected.partly and value is not None else value
+  )

@@ -8,6 +8,8 @@ import typing
 from typing import Any
 
 from heterojax.records import codec
+from heterojax.records.codec import Flat
+from heterojax.records.codec import Named
 
 _SIMPLE = {
   str: 'string',
@@ -48,7 +50,8 @@ def _value(
   if kind is Any:
     return {}
   if origin is tuple:
-    inner = [_value(codec.shape(k), definitions) for k in args if k is not ...]
+    kinds = (codec.shape(k) for k in args if k is not ...)
+    inner = [_nullable(own, definitions) for own in kinds]
     if args[-1] is ...:
       found = {'type': 'array', 'items': inner[0]}
     else:
@@ -60,8 +63,10 @@ def _value(
         'maxItems': n,
       }
   elif origin is not None and issubclass(origin, Mapping):
-    inner = _entry(codec.shape(args[1]), definitions)
-    found = {'type': 'object', 'additionalProperties': inner}
+    names = expected.mark.names() if isinstance(expected.mark, Named) else ()
+    own = dict.fromkeys(names, codec.shape(args[1]))
+    found = {'type': 'object'} | _others(codec.shape(args[1]), definitions)
+    found |= _fields(own, definitions)
   elif records := codec.alternatives(kind):
     kinds = [_value(codec.shape(r), definitions) for r in records]
     found = {'anyOf': kinds}
@@ -76,35 +81,62 @@ def _value(
   return found
 
 
-def _entry(
+def _nullable(
   expected: codec.Shape, definitions: dict[str, Any]
 ) -> dict[str, Any]:
-  """What stands behind a name: the value, null, or (of a mapping) a reason."""
+  """A value, or null where one may lack."""
   found = _value(expected, definitions)
-  others = []
-  if expected.may_miss or expected.optional:
-    others.append({'type': 'null'})
+  if not (expected.may_miss or expected.optional):
+    return found
+  return {'anyOf': [found, {'type': 'null'}]}
+
+
+def _others(
+  expected: codec.Shape, definitions: dict[str, Any]
+) -> dict[str, Any]:
+  """Entries of a mapping under any name, and the reasons beside them."""
+  found: dict[str, Any] = {
+    'additionalProperties': _nullable(expected, definitions)
+  }
   if expected.may_miss or expected.partly:
-    others.append(_REASON)
-  return {'anyOf': [found, *others]} if others else found
+    found['patternProperties'] = {'_why$': _REASON}
+  return found
+
+
+def _fields(
+  named: Mapping[str, codec.Shape], definitions: dict[str, Any]
+) -> dict[str, Any]:
+  """Fields with names of their own; one that is null says why."""
+  properties, rules = {}, []
+  for name, expected in named.items():
+    properties[name] = _nullable(expected, definitions)
+    if expected.may_miss or expected.partly:
+      properties[f'{name}_why'] = _REASON
+    if expected.may_miss:
+      null = {'properties': {name: {'type': 'null'}}, 'required': [name]}
+      rules.append({'if': null, 'then': {'required': [f'{name}_why']}})
+  found: dict[str, Any] = {'properties': properties} if properties else {}
+  return found | ({'allOf': rules} if rules else {})
 
 
 def _record(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
-  spread, properties, required = codec.flat(record), {}, []
   found: dict[str, Any] = {'type': 'object'}
   if text := inspect.getdoc(record):
     found['description'] = text.split('\n\n')[0].replace('\n', ' ')
   defaults = {f.name: f.default for f in dataclasses.fields(record)}
+  named: dict[str, codec.Shape] = {}
   for name, expected in codec.fields(record).items():
-    if name == spread:
+    if isinstance(expected.mark, Flat):
       inner = codec.shape(typing.get_args(expected.kind)[1])
-      found['additionalProperties'] = _entry(inner, definitions)
-      continue
-    properties[name] = _value(expected, definitions)
-    if expected.may_miss or expected.optional:
-      properties[name] = {'anyOf': [properties[name], {'type': 'null'}]}
-    if expected.may_miss or expected.partly:
-      properties[f'{name}_why'] = _REASON
-    if not expected.optional and defaults[name] is dataclasses.MISSING:
-      required.append(name)
-  return found | {'properties': properties, 'required': required}
+      named |= dict.fromkeys(expected.mark.names(), inner)
+      found |= _others(inner, definitions)
+    else:
+      named[name] = expected
+  found['required'] = [
+    name
+    for name, expected in codec.fields(record).items()
+    if name in named
+    and not expected.optional
+    and defaults[name] is dataclasses.MISSING
+  ]
+  return found | _fields(named, definitions)

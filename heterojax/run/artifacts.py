@@ -31,6 +31,7 @@ _FILES = (
   'augmented.csv',
   'clusters.csv',
   'results.json',
+  'view.npz',
   'report.html',
 )
 _FOLDERS = ('tables', 'figures', 'features', 'checkpoints', 'cohort')

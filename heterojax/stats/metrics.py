@@ -22,7 +22,7 @@ from heterojax.stats import inference
 OF_MEANS = ('accuracy', 'one_minus_nrmse', 'mean_absolute_error')
 
 Transform = Callable[[Any], Any]
-Estimate = Callable[['Answers'], 'Estimated']
+Estimator = Callable[['Answers'], 'Estimated']
 
 
 class Answers(NamedTuple):
@@ -75,7 +75,7 @@ class Metric:
   noun: str
   definition: str
   task: str
-  estimate: Estimate
+  estimate: Estimator
   interval: str = ''
   over: Callable[[float, float], float] | None = None
 
@@ -193,7 +193,7 @@ _SAME = jax.tree_util.Partial(_same)
 
 def _share_right(
   chosen: Callable[[np.ndarray], np.ndarray], lacks: str
-) -> Estimate:
+) -> Estimator:
   """Share of the chosen images that are classified rightly."""
 
   def estimate(answers: Answers) -> Estimated:
@@ -245,7 +245,7 @@ def _spread(y: np.ndarray) -> float:
   return 0.0 if np.ptp(y) == 0 else float(np.std(y))
 
 
-def _normalised(scale: Callable[[np.ndarray], float], why: str) -> Estimate:
+def _normalised(scale: Callable[[np.ndarray], float], why: str) -> Estimator:
   """1 minus the root mean squared error over a scale of the targets."""
 
   def estimate(answers: Answers) -> Estimated:

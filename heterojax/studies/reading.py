@@ -3,11 +3,14 @@
 import json
 import pathlib
 from typing import Any
+from typing import TypeVar
 
 from heterojax.errors import UserError
 from heterojax.records import codec
 from heterojax.studies import records
 from heterojax.studies import registry
+
+T = TypeVar('T')
 
 
 def read(path: pathlib.Path) -> Any:
@@ -21,6 +24,21 @@ def read(path: pathlib.Path) -> Any:
 
   Raises:
     UserError: if it cannot be read, or is of another version.
+  """
+  tree = load(path)
+  if (study := registry.find(name := tree.get('study'))) is None:
+    raise UserError(
+      f'{path} is of the study {name!r}, which this version of heterojax does'
+      f' not know: it has {", ".join(registry.STUDIES)}.'
+    )
+  return parse(path, study.results, tree)
+
+
+def load(path: pathlib.Path) -> dict[str, Any]:
+  """The JSON object that a file holds.
+
+  Raises:
+    UserError: if there is none.
   """
   if not path.is_file():
     raise UserError(
@@ -36,12 +54,23 @@ def read(path: pathlib.Path) -> Any:
     raise damaged(path, 'it is not JSON') from error
   if not isinstance(tree, dict):
     raise damaged(path, 'it is not an object')
-  study = registry.STUDIES.get(name := tree.get('study'))
-  if study is None:
-    raise UserError(
-      f'{path} is of the study {name!r}, which this version of heterojax does'
-      f' not know: it has {", ".join(registry.STUDIES)}.'
-    )
+  return tree
+
+
+def parse(path: pathlib.Path, kind: type[T], tree: dict[str, Any]) -> T:
+  """The record of results.
+
+  Args:
+    path: of the file, for messages.
+    kind: of the record.
+    tree: what the file holds.
+
+  Returns:
+    The record.
+
+  Raises:
+    UserError: if it is of another version, or not what the record says.
+  """
   if (version := tree.get('schema_version')) != records.VERSION:
     raise UserError(
       f'{path} has the schema_version {version!r}, but this version of'
@@ -49,7 +78,7 @@ def read(path: pathlib.Path) -> Any:
       ' version that wrote it.'
     )
   try:
-    return codec.decode(study.results, tree)
+    return codec.decode(kind, tree)
   except codec.Mismatch as error:
     raise damaged(path, str(error)) from error
 

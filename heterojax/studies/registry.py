@@ -18,17 +18,22 @@ STUDIES = {
 }
 
 
-def get(name: str) -> Study:
-  """A study by its name.
+def find(name: object) -> Study | None:
+  """The study that a file names, if there is one."""
+  return STUDIES.get(name) if isinstance(name, str) else None
+
+
+def get(name: object) -> Study:
+  """The study that a configuration names.
 
   Raises:
     UserError: if there is none.
   """
-  if name not in STUDIES:
+  if (study := find(name)) is None:
     raise UserError(
       f'--config.study is {name!r}, but must be one of {", ".join(STUDIES)}.'
     )
-  return STUDIES[name]
+  return study
 
 
 def settings(config: dict[str, Any]) -> Settings:

@@ -16,6 +16,7 @@ from heterojax.backbones import Backbone
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
 from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
 from heterojax.records import codec
 from heterojax.records import conditions
 from heterojax.records import foretell
@@ -33,6 +34,8 @@ from heterojax.studies.study import Study
 
 _LOG = logging.getLogger(__name__)
 _RESULTS = 'results.json'
+# What a report may be drawn without.
+_DRAWN = ('report.html', 'figures/')
 
 
 class _Planned(NamedTuple):
@@ -128,13 +131,12 @@ def run(
     results = dataclasses.replace(
       results, timings=timer.stages, environment=here
     )
-    run_folder.write_atomically(
-      folder / _RESULTS, run_folder.to_json(codec.encode(results))
-    )
+    tree = codec.encode(results)
+    run_folder.write_atomically(folder / _RESULTS, run_folder.to_json(tree))
     views.save(folder, view)
     study.report(folder, results, view)
     artifacts.seal(folder)
-  return codec.encode(results)
+  return tree
 
 
 def draw_again(folder: pathlib.Path) -> None:
@@ -144,8 +146,15 @@ def draw_again(folder: pathlib.Path) -> None:
     folder: of the run; nothing but what it holds is read.
 
   Raises:
-    UserError: if it is no folder of a finished run.
+    UserError: if it is no folder of a finished run, or what the report is drawn
+      from is not as the run left it.
   """
+  for problem in artifacts.problems(folder):
+    if not problem.path.startswith(_DRAWN):
+      raise UserError(
+        f'The report in {folder} cannot be drawn again ({problem}): run the'
+        ' study again.'
+      )
   results = reading.read(folder / _RESULTS)
   study = registry.get(results.study)
   study.report(folder, results, views.load(folder, study.view))

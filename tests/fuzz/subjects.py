@@ -27,9 +27,10 @@ from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 from heterojax.records import conditions
+from heterojax.records import foretell
 from heterojax.run import run_folder
-from heterojax.studies import fields
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import registry
+from heterojax.studies.settings import Settings
 
 _MIB = 1 << 20
 
@@ -151,18 +152,23 @@ def parse_overrides(folder: pathlib.Path, words: Sequence[str]) -> None:
 
   def body(values: Any) -> int:
     config = values.config.to_dict()
-    settings = settings_lib.from_dict(config)
+    settings = registry.settings(config)
     run_folder.to_json(config)
     run_folder.digest(config)
-    if settings.study == 'sample_size' and settings.sizes:
+    if settings.sizes:
       sizes.parse(settings.sizes)
     conditions.of(values.fail_if)
-    conditions.check(values.fail_if, fields.of(settings))
+    conditions.check(values.fail_if, _stand_ins(settings))
     return 0
 
   words = [word.replace('{folder}', str(folder)) for word in words]
   sys.modules.pop('config_config', None)  # A command reads but one file.
   _call(lambda: _command(body, words))
+
+
+def _stand_ins(settings: Settings) -> dict[str, Any]:
+  study = registry.get(settings.study)
+  return foretell.foretell(study.results, study.known(settings, None))
 
 
 @functools.cache
@@ -206,7 +212,7 @@ def build_settings(folder: pathlib.Path, changes: dict[str, Any]) -> None:
       tree.pop(name, None)
     else:
       tree[name] = value
-  settings_lib.from_dict(config)
+  registry.settings(config)
 
 
 def default_config() -> dict[str, Any]:
@@ -226,8 +232,8 @@ RESULTS = {
 
 def evaluate_condition(folder: pathlib.Path, text: str) -> None:
   del folder
-  _, settings = conditions.parse(text), settings_lib.from_dict(default_config())
-  conditions.check(text, fields.of(settings))
+  _, settings = conditions.parse(text), registry.settings(default_config())
+  conditions.check(text, _stand_ins(settings))
   conditions.holds(conditions.parse(text), RESULTS, text)
 
 

@@ -72,7 +72,8 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   """What the results will have, see `study.Study`."""
   k = settings.cluster.k
   lengths = {'K': k, 'R': settings.heads.random_runs, 'S': k * (k - 1) // 2}
-  names, absent = {}, set()
+  # Means over random heads have no intervals.
+  names, absent = {}, {'clusters.random.intervals'}
   if cohorts is not None:
     names['classes'] = cohorts[0].classes
     lengths['T'] = len(cohorts)
