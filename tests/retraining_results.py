@@ -113,7 +113,7 @@ def study(
       manifest.Cohort(
         'made up',
         sources.Files(folder),
-        *names,
+        names,
         tuple(
           dataclasses.replace(c, split=str(own))
           for c, own in zip(candidates, split)
