@@ -118,7 +118,7 @@ def find(cohort: Cohort, nearest: Mapping[str, Nearest]) -> list[Leak]:
 
 def count(
   leaks: Sequence[Leak], cohort: Cohort
-) -> dict[str, Partly[dict[str, int]] | Missing]:
+) -> dict[str, Partly[Mapping[str, int]] | Missing]:
   """`results.json`'s `leaks`.
 
   Args:
@@ -141,7 +141,7 @@ def count(
     bound = f'{nameless} of {len(used)} images name no patient or group'
   if nameless == len(used):
     unknown['shared_group'] = bound
-  counts: dict[str, Partly[dict[str, int]] | Missing] = {}
+  counts: dict[str, Partly[Mapping[str, int]] | Missing] = {}
   for kind in (*_SAME, _NEAR):
     if kind in unknown:
       counts[kind] = Missing(unknown[kind])

@@ -246,6 +246,6 @@ def quiet(text: Text) -> Markup:
   return Markup('<span class="quiet">{}</span>').format(text)
 
 
-def reasons(found: Iterable[tuple[str, str]]) -> str:
+def reasons(whys: Iterable[tuple[str, str]]) -> str:
   """Names and why each is null, for the last column of a table."""
-  return '; '.join(f'{name} {why}' for name, why in found if why)
+  return '; '.join(f'{name} {why}' for name, why in whys if why)

@@ -76,7 +76,7 @@ def style() -> Iterator[None]:
 
 
 def colour(cluster: int) -> tuple[float, ...]:
-  """Of a cluster; the palette repeats paler, then darker."""
+  """The colour of a cluster; the palette repeats paler, then darker."""
   base = np.array(colors.to_rgb(_PALETTE[cluster % len(_PALETTE)]))
   paler = 0.5 * base + 0.5
   return tuple((base, paler, 0.6 * base)[cluster // len(_PALETTE) % 3])
@@ -90,13 +90,13 @@ def clipped(text: str, length: int = 24) -> str:
 
 def files(figures: dict[str, Figure]) -> dict[str, bytes]:
   """File name to content: each figure as PNG and as SVG."""
-  found = {}
+  content = {}
   for name, figure in figures.items():
     for kind in ('png', 'svg'):
-      found[f'{name}.{kind}'] = encoded(figure, kind)
+      content[f'{name}.{kind}'] = encoded(figure, kind)
       # It is laid out now, which takes as long as drawing it.
       figure.set_layout_engine('none')
-  return found
+  return content
 
 
 def encoded(figure: Figure, kind: str) -> bytes:
@@ -193,12 +193,12 @@ def _covered(
   centre: np.ndarray,
   size: np.ndarray,
   placed: Sequence[tuple[np.ndarray, np.ndarray]],
-  own: np.ndarray,
+  point: np.ndarray,
 ) -> float:
   """Area that a box shares with what is there, but for its own point."""
   area = 0.0
   for other, extent in placed:
-    if other is own:
+    if other is point:
       continue
     overlap = (size + extent) / 2 - np.abs(centre - other)
     area += float(np.prod(np.clip(overlap, 0, None)))

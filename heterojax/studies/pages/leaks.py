@@ -76,8 +76,8 @@ class Shared(NamedTuple):
 
   def counts(self, kind: str) -> tuple[int, ...]:
     """Samples of each class that a kind concerns; zeros where unknown."""
-    found = self.leaks.get(kind)
-    known = found.value if isinstance(found, Partly) else {}
+    count = self.leaks.get(kind)
+    known = count.value if isinstance(count, Partly) else {}
     return tuple(known.get(label, 0) for label in self.classes or ('all',))
 
   @property
@@ -192,28 +192,28 @@ def patients(shared: Shared, rows: Rows) -> str:
 
 def warning(shared: Shared) -> list[Block]:
   """What stands at the head of a page; nothing without leaks."""
-  found = sentences(shared)
-  if not found:
+  said = sentences(shared)
+  if not said:
     return []
   text = Markup(
     '<strong>{}</strong> {} {} <a href="#leaks">What test and training share'
     '</a>. The metrics below are probably too high.'
   ).format(
     not_independent(shared),
-    found[0],
-    'There is more: see' if len(found) > 1 else 'See',
+    said[0],
+    'There is more: see' if len(said) > 1 else 'See',
   )
   return [Paragraph(text, 'warning')]
 
 
 def blocks(shared: Shared) -> list[Block]:
   """All about leaks."""
-  found = sentences(shared)
-  every = found + sentences(shared, 'validation')
+  tested = sentences(shared)
+  every = tested + sentences(shared, 'validation')
   said: list[Block] = [Paragraph(nothing_shared(shared))]
   if every:
     said = [Items(every)]
-    if found:
+    if tested:
       text = Markup('<strong>Warning.</strong> {}').format(what_they_do(shared))
       said.append(Paragraph(text, 'warning'))
     text = Markup(
@@ -233,11 +233,11 @@ def table(shared: Shared) -> Table:
   """How many samples of each part and class every kind concerns."""
 
   def title(kind: str) -> Text:
-    found = shared.leaks[kind]
-    why = codec.why(found)
+    count = shared.leaks[kind]
+    why = codec.why(count)
     if not why:
       return KINDS[kind].title
-    least = 'not known' if isinstance(found, Missing) else 'at least'
+    least = 'not known' if isinstance(count, Missing) else 'at least'
     return Markup('{}<br>{}').format(
       KINDS[kind].title, quiet(f'{least}: {why}')
     )

@@ -1,5 +1,6 @@
 """Metrics and their intervals, in words and in cells."""
 
+from heterojax.records.codec import Number
 from heterojax.report import formatting
 from heterojax.report.blocks import Text
 from heterojax.report.blocks import missing
@@ -7,6 +8,8 @@ from heterojax.report.blocks import with_small
 from heterojax.stats import metrics
 from heterojax.stats.metrics import Metric
 from heterojax.stats.scores import Values
+
+Ends = tuple[Number, Number] | None
 
 
 def names(task: str) -> str:
@@ -50,7 +53,7 @@ def intervals_by(task: str) -> str:
   return ' and, '.join(parts)
 
 
-def cell(score: Values, name: str, ends: object = None) -> Text:
+def cell(score: Values, name: str, ends: Ends = None) -> Text:
   """A metric with what it goes from and to, or why it is not known.
 
   Args:
@@ -67,7 +70,7 @@ def cell(score: Values, name: str, ends: object = None) -> Text:
   return with_small(formatting.fraction(value), small)
 
 
-def between(ends: object) -> str:
+def between(ends: Ends) -> str:
   """Two numbers as a range; '' without them."""
   if not ends:
     return ''

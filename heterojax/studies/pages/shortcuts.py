@@ -88,7 +88,7 @@ def tell(audit: Audit) -> list[str]:
 
 def _strong(audit: Audit, name: str, p_name: str) -> list[tuple[Shortcut, str]]:
   """Columns whose association reaches `STRONG`, the strongest first."""
-  found = []
+  strong = []
   for entry in audit.shortcuts:
     strength = codec.known(getattr(entry, name))
     if strength is None:
@@ -97,13 +97,13 @@ def _strong(audit: Audit, name: str, p_name: str) -> list[tuple[Shortcut, str]]:
     if excess >= 1:
       p = formatting.p_value(getattr(entry, p_name))
       sign = '' if p[0] in '<>' else '= '
-      found.append((
+      strong.append((
         excess,
         entry,
         f'{measure(entry)} {strength:.2f}, p {sign}{p}',
       ))
-  found.sort(key=lambda own: own[0], reverse=True)
-  return [(entry, how) for _, entry, how in found]
+  strong.sort(key=lambda own: own[0], reverse=True)
+  return [(entry, how) for _, entry, how in strong]
 
 
 def measure(entry: Shortcut) -> str:
@@ -122,26 +122,33 @@ def _contrast(values: Sequence[Sequence[str]], kind: str) -> str:
       for c, inside in enumerate(values)
       if (known := [v for v in inside if v])
     }
-    low, high = min(medians, key=medians.get), max(medians, key=medians.get)
+    low, high = _ends(medians)
     return (
       f': its median is {medians[low]:g} in cluster {low} and'
       f' {medians[high]:g} in cluster {high}'
     )
-  found = []
+  contrasts = []
   for value in dict.fromkeys(v for inside in values for v in inside):
     shares = {
       c: inside.count(value) / len(inside)
       for c, inside in enumerate(values)
       if inside
     }
-    low, high = min(shares, key=shares.get), max(shares, key=shares.get)
+    low, high = _ends(shares)
     name = f'“{value}”' if value else 'missing'
     text = (
       f': it is {name} for {shares[high]:.0%} of cluster {high} and'
       f' {shares[low]:.0%} of cluster {low}'
     )
-    found.append((shares[high] - shares[low], text))
-  return max(found)[1]
+    contrasts.append((shares[high] - shares[low], text))
+  return max(contrasts)[1]
+
+
+def _ends(values: Mapping[int, float]) -> tuple[int, int]:
+  """The clusters with the smallest and the largest value."""
+  return min(values, key=values.__getitem__), max(
+    values, key=values.__getitem__
+  )
 
 
 def columns_alone(audit: Audit) -> str:
@@ -184,14 +191,14 @@ def warning(audit: Audit) -> list[Block]:
 
 def blocks(audit: Audit) -> list[Block]:
   """All about shortcuts."""
-  found: list[Block] = [Heading('Shortcuts', 'shortcuts')]
+  shown: list[Block] = [Heading('Shortcuts', 'shortcuts')]
   if audit.audited:
-    found += _audited(audit)
+    shown += _audited(audit)
   else:
-    found.append(Paragraph('No column could be audited.'))
+    shown.append(Paragraph('No column could be audited.'))
   if skipped := not_audited(audit):
-    found.append(Paragraph(f'Not audited: {"; ".join(skipped)}.', 'quiet'))
-  return found
+    shown.append(Paragraph(f'Not audited: {"; ".join(skipped)}.', 'quiet'))
+  return shown
 
 
 def _audited(audit: Audit) -> list[Block]:

@@ -57,18 +57,19 @@ def clusters_of_folds(
     settings.seed,
     dataclasses.asdict(settings.reduction),
     dataclasses.asdict(settings.cluster),
-    [[own.ids, own.split, own.row] for own in samples],
+    [[fold.ids, fold.split, fold.row] for fold in samples],
   ])
   leaves = checkpoint.load(path, about)
   if leaves is not None:
     _LOG.info('Resuming: the clusters are there.')
     return _restored(leaves, features, samples)
-  found = [
-    cluster_analysis(settings, features.x, own, fold)
-    for fold, own in enumerate(samples)
+  x = jnp.asarray(features.x)
+  apart = [
+    cluster_analysis(settings, x, fold, number)
+    for number, fold in enumerate(samples)
   ]
-  clusters, agreement = align(list(zip(samples, found, strict=True)))
-  tree = {str(fold): _kept(own) for fold, own in enumerate(clusters)}
+  clusters, agreement = align(list(zip(samples, apart, strict=True)))
+  tree = {str(number): _kept(c) for number, c in enumerate(clusters)}
   checkpoint.save(path, tree | {'agreement': np.array(agreement)}, about)
   return clusters, agreement
 
@@ -85,16 +86,19 @@ def _restored(
   leaves: checkpoint.Leaves, features: Features, samples: Sequence[Samples]
 ) -> tuple[list[Clusters], list[float]]:
   clusters = []
-  for fold, own in enumerate(samples):
-    kept = {
-      name: leaves[f'{fold}.{name}']
+  for number, fold in enumerate(samples):
+    kept: dict[str, Any] = {
+      name: leaves[f'{number}.{name}']
       for name in Clusters._fields
-      if f'{fold}.{name}' in leaves
+      if f'{number}.{name}' in leaves
     }
     if 'z' in kept:
       (kept['explained_variance'],) = kept['explained_variance'].tolist()
     else:
-      kept |= {'z': np.asarray(features.x[own.row]), 'explained_variance': None}
+      kept |= {
+        'z': np.asarray(features.x[fold.row]),
+        'explained_variance': None,
+      }
     clusters.append(Clusters(**kept))
   return clusters, leaves['agreement'].tolist()
 
@@ -119,13 +123,13 @@ def _fitted(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Centers `[K, Q]` of the training samples, and labels `[N]` of all."""
   key = rng.key(settings.seed, rng.Purpose.CLUSTERING, fold)
-  found = partitions(
+  fitted = partitions(
     z[None],
     np.asarray(train, z.dtype)[None],
     key[None, None],
     stages.algorithm(settings),
   )
-  return np.asarray(found.centers[0, 0]), np.array(found.labels[0, 0])
+  return np.asarray(fitted.centers[0, 0]), np.array(fitted.labels[0, 0])
 
 
 def _reduced(
@@ -172,19 +176,19 @@ def align(
   """
   reference = _of_images(*folds[0])
   renumbered, agreement = [], []
-  for samples, found in folds:
-    own = _of_images(samples, found)
-    pairs = np.array([(own[i], reference[i]) for i in own])
-    k = len(found.centers)
+  for samples, clusters in folds:
+    numbers = _of_images(samples, clusters)
+    pairs = np.array([(numbers[i], reference[i]) for i in numbers])
+    k = len(clusters.centers)
     new = matching.match(pairs[:, 1], pairs[:, 0], k)
-    renumbered.append(found.renumbered(new))
+    renumbered.append(clusters.renumbered(new))
     agreement.append(float(adjusted_rand_score(*pairs.T)))
   return renumbered, agreement
 
 
-def _of_images(samples: Samples, found: Clusters) -> dict[str, int]:
+def _of_images(samples: Samples, clusters: Clusters) -> dict[str, int]:
   originals = np.flatnonzero(samples.is_original)
-  return {samples.ids[i]: int(found.labels[i]) for i in originals}
+  return {samples.ids[i]: int(clusters.labels[i]) for i in originals}
 
 
 def rejected(
@@ -192,7 +196,7 @@ def rejected(
   x: jax.Array,
   samples: Samples,
   chosen: Clusters,
-  names: tuple[str, str],
+  names: tuple[str, ...],
 ) -> Rejected:
   """The clusters of another number of components, beside those chosen.
 

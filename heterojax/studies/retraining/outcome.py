@@ -5,6 +5,7 @@ Axes: N samples, P pictures, Q components, K clusters, H heads, T folds.
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from heterojax.datasets.sources import Source
@@ -31,7 +32,7 @@ class Clusters(NamedTuple):
   explained_variance: float | None
 
   def renumbered(self, new: np.ndarray) -> 'Clusters':
-    """The same clusters with number c called `new[c]`."""
+    """These clusters with number c called `new[c]`."""
     return self._replace(
       centers=self.centers[np.argsort(new)], labels=new[self.labels]
     )
@@ -64,9 +65,9 @@ class Fold(NamedTuple):
   heads: dict[HeadName, ensemble.Member]
   logits: np.ndarray
 
-  def of_head(self, *name: str | int) -> np.ndarray:
-    """`[N]` logits of one head."""
-    return self.logits[list(self.heads).index(HeadName(*name))]
+  def of_head(self, kind: str, cluster: int = -1, run: int = -1) -> np.ndarray:
+    """`[N]` logits of one head, see `HeadName`."""
+    return self.logits[list(self.heads).index(HeadName(kind, cluster, run))]
 
   def overall(self) -> np.ndarray:
     """`[N]` probabilities of the head of all images."""
@@ -83,5 +84,5 @@ class Outcome(NamedTuple):
   """
 
   source: Source
-  x: np.ndarray
+  x: jax.Array
   folds: tuple[Fold, ...]

@@ -36,7 +36,7 @@ from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
 from heterojax.studies.settings import Settings
 
-Names = tuple[str, str]  # Of the (positive, negative) class.
+Names = tuple[str, ...]  # Of the (positive, negative) class.
 
 
 def summarise(
@@ -45,7 +45,7 @@ def summarise(
   backbone: Backbone | None,
   outcome: Outcome,
   agreement: Sequence[float],
-  found: Sequence[leaks.Leak],
+  shared_images: Sequence[leaks.Leak],
 ) -> records.Results:
   """What a study found, but for timings and environment.
 
@@ -55,7 +55,7 @@ def summarise(
     backbone: the network; None where the features are given.
     outcome: of the study.
     agreement: of each fold's clusters with the first's.
-    found: the leaks of all folds, see `audits.find_leaks`.
+    shared_images: the leaks of all folds, see `audits.find_leaks`.
 
   Returns:
     The results.
@@ -70,7 +70,8 @@ def summarise(
   several = subpopulations = None
   if len(folds) > 1:
     several = tuple(
-      _fold(settings, names, *own) for own in zip(folds, agreement, strict=True)
+      _fold(settings, names, *pair)
+      for pair in zip(folds, agreement, strict=True)
     )
   if column := settings.data.subpopulation:
     subpopulations = analysis.known_subpopulations(
@@ -100,7 +101,7 @@ def summarise(
       [c.retrained for c in clusters], distances
     ),
     findings=(*cautions(settings, folds), *analysis.findings(clusters)),
-    leaks=leaks.count(found, cohort),
+    leaks=leaks.count(shared_images, cohort),
     shortcuts=audits.find_shortcuts(
       cohort, first.samples, first.clusters.labels
     ),
@@ -151,15 +152,15 @@ def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
 
   def counts(part: str) -> list[dict[str, int]]:
     return [
-      fold.samples.class_counts(own[part], names)
-      for fold, own in zip(folds, parts, strict=True)
+      fold.samples.class_counts(positions[part], names)
+      for fold, positions in zip(folds, parts, strict=True)
     ]
 
   test = {name: sum(c[name] for c in counts('test')) for name in names}
   return {
-    'n_train': _mean([len(own['train']) for own in parts]),
+    'n_train': _mean([len(p['train']) for p in parts]),
     'n_train_augmented': _mean([len(p['train_augmented']) for p in parts]),
-    'n_validation': _mean([len(own['validation']) for own in parts]),
+    'n_validation': _mean([len(p['validation']) for p in parts]),
     'n_test': sum(test.values()),
     'class_counts_train': _mean_counts(counts('train')),
     'class_counts_validation': _mean_counts(counts('validation')),
@@ -300,10 +301,11 @@ def _random_run(
 
 def _intra_cluster_distance(members: Sequence[np.ndarray]) -> Estimate:
   distances = [cluster.intra_cluster(z) for z in members]
-  if None in distances:
+  known = [distance for distance in distances if distance is not None]
+  if len(known) < len(distances):
     why = _why_no_head([len(z) for z in members]) or 'one image has no pair'
     return Missing(why)
-  return float(np.mean(distances))
+  return float(np.mean(known))
 
 
 def clusters_csv(folds: Sequence[Fold]) -> str:

@@ -126,14 +126,14 @@ def members(
 
   heads = {HeadName('overall'): member(train, 0)}
   for c in range(settings.cluster.k):
-    own = train[in_cluster == c]
-    if not len(own):
+    inside = train[in_cluster == c]
+    if not len(inside):
       continue
-    heads[HeadName('cluster', c)] = member(own, 1, c)
+    heads[HeadName('cluster', c)] = member(inside, 1, c)
     for r in range(settings.heads.random_runs):
       subset = r if settings.heads.random_vary == 'both' else 0
       key = rng.key(seed, purpose.SUBSET, fold, c, subset)
-      drawn = jax.random.permutation(key, len(train))[: len(own)]
+      drawn = jax.random.permutation(key, len(train))[: len(inside)]
       heads[HeadName('random', c, r)] = member(train[drawn], 2, c, r)
   return heads
 
@@ -179,8 +179,8 @@ def train(
     )
   with timer.stage('heads', 'heads') as count:
     heads = [
-      members(settings, fold, found, number)
-      for number, (fold, found) in enumerate(
+      members(settings, fold, clusters_of, number)
+      for number, (fold, clusters_of) in enumerate(
         zip(samples, clusters, strict=True)
       )
     ]
@@ -201,7 +201,8 @@ def train(
     trained.epochs_now.tolist(),
     timer,
   )
-  return Trained(features.x, clusters, agreement, heads, trained.heads.params)
+  x = jnp.asarray(features.x)
+  return Trained(x, clusters, agreement, heads, trained.heads.params)
 
 
 def evaluate(
@@ -246,19 +247,19 @@ def run(
   trained = train(settings, folder, cohorts, samples, backbone, timer)
   with timer.stage('evaluation'):
     outcome = evaluate(cohorts[0].source, samples, trained)
-    found = [
+    shared = [
       leak
       for cohort, fold in zip(cohorts, samples, strict=True)
       for leak in audits.find_leaks(cohort, fold, outcome.x, fold.row)
     ]
     results = results_lib.summarise(
-      settings, cohorts, backbone, outcome, trained.agreement, found
+      settings, cohorts, backbone, outcome, trained.agreement, shared
     )
   run_folder.write_atomically(
     folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
   )
   run_folder.write_atomically(
-    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(found)
+    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared)
   )
   return results, view_lib.view(settings, outcome)
 

@@ -79,10 +79,10 @@ def view(settings: Settings, outcome: Outcome) -> View:
   _, first = np.unique(samples.row, return_index=True)
   held = samples.is_original & (samples.split == 'train')
   audited = [i for i in np.sort(first) if held[i]]
-  tiles, has_images = [], hasattr(outcome.source, 'read')
-  if has_images:
+  tiles, source = [], outcome.source
+  if isinstance(source, ImageSource):
     for c in range(settings.cluster.k):
-      tiles += _tiles(fold, outcome.source, c)
+      tiles += _tiles(fold, source, c)
   shown = np.array([tile.position for tile in tiles], int)
   ids = np.array(samples.ids)
   return View(
@@ -93,7 +93,7 @@ def view(settings: Settings, outcome: Outcome) -> View:
     wrong=(fold.overall() > 0.5) != (samples.y == 1),
     audited=ids[audited],
     audited_labels=labels[audited],
-    has_images=np.array(has_images),
+    has_images=np.array(isinstance(source, ImageSource)),
     tile_images=np.array([t.image for t in tiles], np.uint8).reshape(
       -1, SIDE, SIDE, 3
     ),

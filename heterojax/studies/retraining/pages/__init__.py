@@ -30,11 +30,10 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
   drawn = draw(results, view)
   for name, content in drawn.items():
     run_folder.write_atomically(folder / 'figures' / name, content)
-  found = page.page(
-    results, view, common.manifest(folder), common.config(folder)
-  )
+  rows, config = common.manifest(folder), common.config(folder)
+  shown = page.page(results, view, rows, config)
   # A file name may hold bytes that are no text.
-  html = blocks.html(found, drawn).encode('utf-8', 'replace')
+  html = blocks.html(shown, drawn).encode('utf-8', 'replace')
   run_folder.write_atomically(folder / 'report.html', html)
 
 

@@ -108,23 +108,23 @@ def clusters(results: Results, view: View) -> Figure:
     ),
     strict=True,
   ):
-    own = np.flatnonzero(view.split == split)
-    labels, points = view.labels[own], view.points[own]
-    axes.set_title(title.format(len(own)))
+    chosen = np.flatnonzero(view.split == split)
+    labels, points = view.labels[chosen], view.points[chosen]
+    axes.set_title(title.format(len(chosen)))
     axes.set(xlabel='First principal component', xticks=[], yticks=[])
     colours = np.array([drawing.colour(c) for c in labels])
     for y, marker, width in ((0, 'x', 0.8), (1, 'o', 0)):
-      chosen = view.y[own] == y
+      of_class = view.y[chosen] == y
       axes.scatter(
-        *points[chosen].T,
+        *points[of_class].T,
         s=12,
-        c=colours[chosen],
+        c=colours[of_class],
         marker=marker,
         alpha=0.65,
         linewidths=width,
-        rasterized=len(own) > _MAX_VECTOR_POINTS,
+        rasterized=len(chosen) > _MAX_VECTOR_POINTS,
       )
-    wrong = points[view.wrong[own] & (split == 'test')]
+    wrong = points[view.wrong[chosen] & (split == 'test')]
     axes.scatter(*wrong.T, s=70, ec='black', fc='none')
     for c in np.unique(labels):
       axes.text(

@@ -5,6 +5,7 @@ room, so that twenty of them make a taller figure and not a smaller one.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,41 +18,39 @@ from heterojax.report import drawing
 from heterojax.report import formatting
 from heterojax.stats import metrics
 from heterojax.stats.scores import Score
+from heterojax.stats.scores import Values
 from heterojax.studies.retraining.records import Cluster
 from heterojax.studies.retraining.records import PublishedCluster
 from heterojax.studies.retraining.records import Random
 from heterojax.studies.retraining.records import Results
 
 # More names than this on one scatter plot cover each other.
-_MAX_NAMES = 15
+MAX_NAMES = 15
 
 
 def table1_overall_in_clusters(results: Results) -> Figure:
   """Table 1: the head of all images, in the whole test set and each cluster."""
   described = [('All', results.overall)]
   described += [(f'Cluster {c.id}', c.test) for c in results.clusters]
-  rows = [
-    (f'{name}, n = {s.n:,}', s.value('accuracy'), s.interval('accuracy'))
-    for name, s in described
+  rows: list[tuple[str, Values]] = [
+    (f'{name}, n = {score.n:,}', score) for name, score in described
   ]
   panels = [('This run', rows, drawing.RETRAINED)]
   if paper := results.paper:
-    rows = [('All', paper.overall.value('accuracy'), None)]
-    rows += [
-      (f'Its cluster {c.number}', c.test.value('accuracy'), None)
-      for c in paper.test_clusters
-    ]
+    rows = [('All', paper.overall)]
+    rows += [(f'Its cluster {c.number}', c.test) for c in paper.test_clusters]
     panels.append(('Published, Wang (2023)', rows, 'white'))
   height = 0.8 + 0.36 * max(len(rows) for _, rows, _ in panels)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
   grid = figure.subplots(1, len(panels), squeeze=False)[0]
   for axes, (title, rows, fill) in zip(grid, panels, strict=True):
-    for row, (_, accuracy, ends) in enumerate(rows):
+    for row, (_, score) in enumerate(rows):
+      accuracy = score.value('accuracy')
       axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
       if accuracy is None:
         axes.text(0.02, row, 'not estimable', va='center', fontsize=7)
         continue
-      _interval(axes, row, ends)
+      _interval(axes, row, score.interval('accuracy'))
       axes.plot([accuracy], [row], 'D', ms=6, color=drawing.RETRAINED, mfc=fill)
       axes.text(
         accuracy,
@@ -64,7 +63,7 @@ def table1_overall_in_clusters(results: Results) -> Figure:
     _share_axis(axes)
     of = 'accuracy, 95% interval' if fill != 'white' else 'accuracy'
     axes.set_title(f'{title}: {of}')
-    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.tick_params(axis='y', length=0)
     axes.spines['left'].set_visible(False)
@@ -86,7 +85,9 @@ def _interval(axes: Axes, row: int, ends: Sequence[float] | None) -> None:
 def table3_retrained_vs_random(results: Results) -> Figure:
   """Table 3: the retrained head of each cluster against the random heads."""
   n, unit = results.dataset.n_test, results.backbone.unit
-  blocks = [(f'This run, {n:,} test {unit}s', results.clusters, True)]
+  blocks: list[tuple[str, Sequence[Cluster | PublishedCluster], bool]] = [
+    (f'This run, {n:,} test {unit}s', results.clusters, True)
+  ]
   if paper := results.paper:
     n = paper.dataset.n_test
     title = f'Published (Wang 2023), {n} test images; its own cluster numbers'
@@ -216,24 +217,28 @@ def _share_axis(axes: Axes) -> None:
   _grid(axes, 'x')
 
 
-def _grid(axes: Axes, which: str) -> None:
+def _grid(axes: Axes, which: Literal['both', 'x', 'y']) -> None:
   axes.grid(True, axis=which, color=drawing.PALE, linewidth=0.8)
   axes.set_axisbelow(True)
 
 
 def distance_vs_performance(results: Results) -> Figure:
   """Centroid distance against how much two retrained heads differ."""
-  found = results.distance_vs_performance
+  compared = results.distance_vs_performance
   shown = metrics.of_task('classification')
   rows = -(-len(shown) // 2)
   figure = Figure((drawing.WIDTH, 2.8 * rows), layout='constrained')
   grid = figure.subplots(rows, 2, sharex=True, squeeze=False).ravel()
   named = []
   for axes, metric in zip(grid, shown, strict=False):
-    known = [p for p in found.pairs if p.of(metric.name) is not None]
-    points = [(p.centroid_distance, p.of(metric.name)) for p in known]
+    known = [
+      (pair, difference)
+      for pair in compared.pairs
+      if (difference := pair.of(metric.name)) is not None
+    ]
+    points = [(p.centroid_distance, difference) for p, difference in known]
     axes.plot(*np.array(points).reshape(-1, 2).T, 'o', color='#0072B2', ms=5)
-    rho = codec.known(found.spearman.get(metric.name))
+    rho = codec.known(compared.spearman.get(metric.name))
     text = 'not estimable' if rho is None else formatting.signed(rho)
     pairs = formatting.counted(len(points), 'pair')
     axes.set_title(f'{metric.title}: Spearman {text} ({pairs})')
@@ -241,7 +246,7 @@ def distance_vs_performance(results: Results) -> Figure:
     _grid(axes, 'both')
     top = max([difference for _, difference in points], default=0) or 0.1
     axes.set_ylim(-0.08 * top, 1.15 * top)
-    named.append((axes, points, [f'{p.a}–{p.b}' for p in known]))
+    named.append((axes, points, [f'{p.a}–{p.b}' for p, _ in known]))
   for axes in grid[len(shown) :]:
     # The panel above it is then the lowest one.
     grid[len(shown) - 2].tick_params(labelbottom=True)
@@ -250,7 +255,7 @@ def distance_vs_performance(results: Results) -> Figure:
   figure.supylabel('Absolute difference of the retrained heads', fontsize=9)
   figure.draw_without_rendering()
   for axes, points, texts in named:
-    if len(points) <= _MAX_NAMES:
+    if len(points) <= MAX_NAMES:
       drawing.label_points(axes, points, texts)
   return figure
 

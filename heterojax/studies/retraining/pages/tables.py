@@ -35,19 +35,21 @@ from heterojax.studies.retraining.records import Random
 from heterojax.studies.retraining.records import Results
 
 _OURS, _PUBLISHED = 'this run', 'published'
-_ENDS = ('lo', 'hi')
-Value = Callable[[Any], object]
 
 
 def _metrics() -> tuple[Metric, ...]:
   return metrics.of_task('classification')
 
 
-def _ends(key: str, pair: Callable[[Any], Any]) -> list[Column]:
+def _ends(
+  key: str,
+  pair: Callable[[Any], Any],
+  ends: tuple[str, str] = ('lo', 'hi'),
+) -> list[Column]:
   """Two columns of the CSV file, whose names end with those of a pair."""
   return [
     Column(f'{key}_{end}', lambda row, i=i: (pair(row) or (None, None))[i])
-    for i, end in enumerate(_ENDS)
+    for i, end in enumerate(ends)
   ]
 
 
@@ -211,7 +213,7 @@ def _trained_on(row: _Row3) -> Text:
   )
 
 
-def _extremes(random: Values, name: str) -> tuple[float, float] | None:
+def _extremes(random: Values, name: str) -> scores.Ends:
   """Smallest and largest over the random runs; None where not reported."""
   return random.extremes(name) if isinstance(random, Random) else None
 
@@ -239,7 +241,7 @@ def _of_both(
       *(scores.cell(of, name, e) for of, e in zip(both, ends, strict=True))
     )
 
-  columns = [
+  return [
     Column(
       f'retrained_{name}',
       lambda row: retrained(row).value(name),
@@ -249,28 +251,25 @@ def _of_both(
     ),
     *_ends(f'retrained_{name}', lambda row: retrained(row).interval(name)),
     Column(f'random_{name}', lambda row: random(row).value(name)),
+    *_ends(
+      f'random_{name}',
+      lambda row: _extremes(random(row), name),
+      ('min', 'max'),
+    ),
   ]
-  for i, end in enumerate(('min', 'max')):
-    columns.append(
-      Column(
-        f'random_{name}_{end}',
-        lambda row, i=i: (_extremes(random(row), name) or (None, None))[i],
-      )
-    )
-  return columns
 
 
 def _reason3(row: _Row3) -> str:
   distance = row.cluster.intra_cluster_distance
-  found = [('intra_cluster_distance', formatting.why_null(distance))]
+  whys = [('intra_cluster_distance', formatting.why_null(distance))]
   for metric in _metrics():
-    found += [
+    whys += [
       (f'retrained_{metric.name}', row.cluster.retrained.why(metric.name)),
       (f'random_{metric.name}', row.cluster.random.why(metric.name)),
     ]
   if not row.ours:
-    found.append(('random minimum and maximum', 'not reported'))
-  return reasons(found)
+    whys.append(('random minimum and maximum', 'not reported'))
+  return reasons(whys)
 
 
 def between_cluster_distances(results: Results) -> Table:
