@@ -3,6 +3,7 @@
 import numpy as np
 
 from heterojax import cluster
+from heterojax.compute.arrays import Array
 from heterojax.datasets import leaks
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Cohort
@@ -16,7 +17,7 @@ _NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
 
 
 def find_leaks(
-  cohort: Cohort, samples: Samples, x: np.ndarray, row: np.ndarray
+  cohort: Cohort, samples: Samples, x: Array, row: np.ndarray
 ) -> list[leaks.Leak]:
   """What the held-out parts of one fold share with its training part.
 
