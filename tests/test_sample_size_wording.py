@@ -1,325 +1,391 @@
-"""What the report says of a sample-size study."""
+"""What the report says of a sample-size study.
 
-import copy
+Words are in `snapshots/sample_size_sentences.txt`; here are the numbers in
+them, and which sentence stands where.
+"""
+
+import dataclasses
 
 import pytest
-from sample_size_results import CONFIGS
 from sample_size_results import example
+from sample_size_results import put
+from sample_size_results import settings
+import snapshots
 
-from heterojax.configs import psp
+from heterojax.records.codec import Interval
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Partly
+from heterojax.report.terms import INFERRED
+from heterojax.report.terms import KERAS
+from heterojax.report.terms import OUR_CHOICE
 from heterojax.stats import heterogeneity
 from heterojax.studies.sample_size.pages import deviations
 from heterojax.studies.sample_size.pages import methods
 from heterojax.studies.sample_size.pages import tables
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.pages import wording
+from heterojax.studies.sample_size.records import Coinciding
+from heterojax.studies.sample_size.records import Results
+
+_VERDICTS = {0.1401: 'above', 0.14: 'inside', 0.02: 'inside', 0.0199: 'below'}
+# Of two sizes: CVs, what chance gives, and what the fall is said to be.
+_TRENDS = {
+  'explained by chance': ((0.2, 0.1), (0.2, 0.05)),
+  'explained in part': ((0.2, 0.1), (0.1, 0.05)),
+  'not explained': ((0.2, 0.1), (0.05, 0.05)),
+  'no fall': ((0.1, 0.1), (0.2, 0.05)),
+}
 
 
-def judged(cv: float | None, band: list[float] | None, expected=0.06) -> dict:
+def judged(cv: float, band: Interval | Missing) -> Results:
   """Results of one size with a CV beside what chance gives."""
   results = example(sizes=(400,))
-  results['sizes'][0] |= {
-    'mean_of_cvs': cv,
-    'cv_band': band,
-    'cv_expected': expected,
-    'band': heterogeneity.band(cv),
-  }
+  size = dataclasses.replace(
+    results.sizes[0],
+    mean_of_cvs=cv,
+    cv_band=band,
+    cv_expected=0.06,
+    band=heterogeneity.band(cv),
+  )
+  return dataclasses.replace(results, sizes=(size,))
+
+
+def falling(cvs: tuple[float, float], chance: tuple[float, float]) -> Results:
+  """Results of two sizes with these CVs."""
+  results = example(sizes=(100, 300))
+  for i in range(2):
+    results = put(results, f'sizes.{i}.mean_of_cvs', cvs[i])
+    results = put(results, f'sizes.{i}.cv_expected', chance[i])
   return results
 
 
-@pytest.mark.parametrize(
-  'cv, position, said',
-  [
-    (0.1401, 'above', 'differ in accuracy by more than chance explains'),
-    (0.14, 'inside', 'neither shows that the accuracy depends on'),
-    (0.02, 'inside', 'nor rules it out'),
-    (0.0199, 'below', 'no sign of heterogeneity'),
-  ],
-)
-def test_the_verdict_is_against_chance(cv, position, said):
-  results = judged(cv, [0.02, 0.14])
-  assert values.position(results['sizes'][0], 'mean_of_cvs') == position
+def kept(results: Results, share: float = 0.25) -> Results:
+  """The same results with a part of what was not tested kept apart."""
+  return put(results, 'sizes.*.folds.*.n_train', lambda n: n - round(share * n))
+
+
+def pairs(trainings: int, *clusters: tuple[int, int]) -> tuple[Coinciding, ...]:
+  return tuple(Coinciding(pair, trainings) for pair in clusters)
+
+
+def cut() -> Results:
+  """Three sizes in which centroids coincide."""
+  results = example(sizes=(100, 300, 700))
+  # Chained pairs are one group; a cluster of no image is none of its parts.
+  sizes = (0.5, 0.25, 0.25, 0.0)
+  for path, value in (
+    ('sizes.2.folds.*.coinciding', pairs(6, (2, 3))),
+    # Of 10 trainings 5 are not most of them.
+    ('sizes.2.folds.0.coinciding', pairs(5, (0, 1))),
+    ('sizes.0.folds.1.coinciding', pairs(10, (2, 3))),
+    ('sizes.1.folds.0.coinciding', pairs(10, (0, 1), (1, 3))),
+    ('sizes.1.folds.0.cluster_size', sizes),
+    ('sizes.1.folds.2.coinciding', pairs(10, (0, 3))),
+    ('sizes.1.folds.2.cluster_size', sizes),
+  ):
+    results = put(results, path, value)
+  return results
+
+
+def another() -> Results:
+  """A design that differs from the paper's in everything."""
+  results = example()
+  for path, value in (
+    ('backbone.train', 'full'),
+    ('backbone.name', 'vgg16'),
+    ('cluster.method', 'kmeans'),
+    ('cluster.k', 5),
+    ('cluster.trainings', 3),
+    ('cluster.matching', 'members_and_metric'),
+    ('reduction.n_components', 12),
+    ('sizes.-1.band_unit', 'group'),
+  ):
+    results = put(results, path, value)
+  return results
+
+
+def marks(results: Results, known: bool = True) -> list[tuple[str, str]]:
+  return deviations.not_in_the_paper(
+    results, settings(results.task) if known else None
+  )
+
+
+def test_the_sentences_are_those_that_were_reviewed() -> None:
+  """A change of words shows in the snapshot, and nowhere else."""
+  said: dict[str, list[str]] = {}
+  for cv, position in _VERDICTS.items():
+    said[f'{position}: {cv}'] = [wording.largest(judged(cv, (0.02, 0.14)))]
+  said['no band'] = [wording.largest(judged(0.1, Missing('so')))]
+  for name, (cvs, chance) in _TRENDS.items():
+    said[name] = wording.trend(falling(cvs, chance))
+  said['coinciding'] = wording.coinciding(cut())
+  gmm = put(cut(), 'cluster.method', 'gmm')
+  said['coinciding, no fuzzifier'] = wording.coinciding(gmm)
+  results = example()
+  for name, own in (
+    ('expected above 5%', results),
+    ('expected below 5%', put(results, 'sizes.*.cv_expected', 0.03)),
+  ):
+    said[name] = list(wording.small_tests(own) or ())
+  skilled = example(sizes=(100,))
+  idle = put(skilled, 'sizes.0.baseline', skilled.sizes[0].metric_mean)
+  said['no skill'] = wording.skill(idle)
+  said['stability'] = [
+    wording.stability(results),
+    wording.stability(put(results, 'sizes.*.adjusted_rand', 0.5)),
+    wording.stability(put(results, 'sizes.*.adjusted_rand', Missing('one'))),
+    wording.stability(cut()),
+  ]
+  for name, own in (
+    ("the paper's design", results),
+    ('another design', another()),
+    ('regression with validation', kept(example('regression', folds=2))),
+    ('given', example(sizes=(100, 300), given=True)),
+  ):
+    said[f'{name}: deviations'] = [f'{text} {m}' for m, text in marks(own)]
+    known = settings(own.task)
+    said[f'{name}: settings'] = [
+      f'{row}: {text}' for row, text in methods.rows(own, known)
+    ]
+    said[f'{name}: paragraph'] = [methods.paragraph(own, known)]
+  text = [
+    line for name, lines in said.items() for line in (f'# {name}', *lines)
+  ]
+  snapshots.check('sample_size_sentences', '\n'.join(text) + '\n')
+
+
+@pytest.mark.parametrize('cv', _VERDICTS)
+def test_the_verdict_is_against_chance(cv: float) -> None:
+  results = judged(cv, (0.02, 0.14))
+  (size,) = results.sizes
+  assert size.position == _VERDICTS[cv]
   sentence = wording.largest(results)
-  assert said in sentence and 'no effect' not in sentence
   # One digit would not tell them from an end of the band.
-  assert f'{100 * cv:.2f}% (“' in sentence
-  assert '2.00% to 14.00% that chance alone gives at this test' in sentence
-  folds = results['sizes'][0]['folds']
-  counts = [n for fold in folds for n in fold['cluster_n_test']]
+  assert f'{100 * cv:.2f}%' in sentence and '2.00% to 14.00%' in sentence
+  counts = [n for fold in size.folds for n in fold.cluster_n_test]
   assert f'{min(counts):.0f}–{max(counts):.0f} test images' in sentence
-
-
-def test_above_chance_names_the_worst_and_the_best_cluster():
-  results = judged(0.3, [0.02, 0.14])
-  metric = [0.9, 0.42, 0.95, 0.7]
-  results['sizes'][0]['cluster_metric_mean'] = metric
-  assert 'lowest in cluster 1 (42.0%' in wording.largest(
-    results
-  ) and 'highest in cluster 2 (95.0%' in wording.largest(results)
-
-
-def test_the_cv_is_over_clusters_that_have_test_images():
-  results = judged(0.3, [0.02, 0.14])
-  folds = results['sizes'][0]['folds']
-  for fold in folds:
-    fold['cluster_n_test'] = [9, 9, 9, 9]
-  assert 'the CV of the accuracy over 4 clusters is' in wording.largest(results)
-  folds[2]['cluster_n_test'] = [9, 0, 9, 0]
-  assert (
-    'over the 2–4 of 4 clusters that have test images in a fold is'
-    in wording.largest(results)
-  )
-  del folds[3], folds[:2]
-  assert 'over the 2 of 4 clusters that have test images is' in wording.largest(
-    results
-  )
-
-
-def coinciding(trainings: int, *pairs: tuple[int, int]) -> dict:
-  return {
-    'coinciding': [{'clusters': [*p], 'trainings': trainings} for p in pairs]
+  others = {
+    wording.largest(judged(cv, band)).split('%')[-1]
+    for band in ((0.0, 0.01), (0.01, 0.5), (0.4, 0.5))
   }
+  assert len(others) == 3
 
 
-def test_centroids_that_coincide_are_told_once_for_all_sizes():
+def test_above_chance_names_the_worst_and_the_best_cluster() -> None:
+  results = put(
+    judged(0.3, (0.02, 0.14)),
+    'sizes.0.cluster_metric_mean',
+    Partly((0.9, 0.42, 0.95, 0.7)),
+  )
+  told = wording.largest(results)
+  assert told.index('cluster 1 (42.0%') < told.index('cluster 2 (95.0%')
+  assert 'cluster 0' not in told and 'cluster 3' not in told
+
+
+def test_the_cv_is_over_clusters_that_have_test_images() -> None:
+  path = 'sizes.0.folds.*.cluster_n_test'
+  results = put(judged(0.3, (0.02, 0.14)), path, (9.0, 9.0, 9.0, 9.0))
+  assert ' 4 clusters' in wording.largest(results)
+  some = put(results, 'sizes.0.folds.2.cluster_n_test', (9.0, 0.0, 9.0, 0.0))
+  assert [f.clusters_with_test for f in some.sizes[0].folds] == [4, 4, 2, 4]
+  assert ' 2–4 of 4 clusters' in wording.largest(some)
+  alone = put(some, 'sizes.0.folds', lambda folds: folds[2:3])
+  assert ' 2 of 4 clusters' in wording.largest(alone)
+
+
+def test_centroids_that_coincide_are_told_once_for_all_sizes() -> None:
   results = example(sizes=(100, 300, 700))
   assert not wording.coinciding(results)
-  small, middle, large = results['sizes']
-  # Of 10 trainings 5 are not most of them.
-  large['folds'][0] |= coinciding(5, (0, 1))
-  assert not wording.coinciding(results)
-  small['folds'][1] |= coinciding(10, (2, 3))
-  for fold in large['folds'][1:]:
-    fold |= coinciding(6, (2, 3))
-  # Chained pairs are one group; a cluster of no image is none of its parts.
-  middle['folds'][0] |= coinciding(10, (0, 1), (1, 3))
-  middle['folds'][0]['cluster_size'] = [0.5, 0.25, 0.25, 0]
-  middle['folds'][2] |= coinciding(10, (0, 3))
-  middle['folds'][2]['cluster_size'] = [0.5, 0.25, 0.25, 0]
+  few = put(results, 'sizes.2.folds.0.coinciding', pairs(5, (0, 1)))
+  assert not wording.coinciding(few)
+  results = cut()
   (sentence,) = wording.coinciding(results)
-  assert sentence.startswith(
-    'Centroids coincide in 1 of 4 folds at n\u00a0=\u00a0100, 2 of 4 folds at'
-    ' n\u00a0=\u00a0300 and 3 of 4 folds at n\u00a0=\u00a0700. There one cluster'
-    ' was cut in parts: clusters 2 and 3 in 4 folds and clusters 0 and 1 in 1'
-    ' fold.'
-  )
-  assert 'Empty there: cluster 3 in 2 folds.' in sentence
-  assert 'With the fuzzifier 2 fewer than 4 centroids' in sentence
+  for size, number in zip(results.sizes, (1, 2, 3), strict=True):
+    assert f'{number} of 4 folds at {values.of_size(size.n)}' in sentence
+  assert 'clusters 2 and 3 in 4 folds and clusters 0 and 1 in 1' in sentence
+  assert sentence.count('cluster 3 in 2 folds') == 1
   assert wording.findings(results).count(sentence) == 1
-  results['cluster']['method'] = 'gmm'
-  assert 'fuzzifier' not in wording.coinciding(results)[0]
+  assert 'fuzzifier 2 ' in sentence
+  (sentence,) = wording.coinciding(put(results, 'cluster.method', 'gmm'))
+  assert 'fuzzifier' not in sentence
 
 
-def test_only_empty_clusters_are_no_parts_of_another():
+def test_only_empty_clusters_are_no_parts_of_another() -> None:
+  fold = 'sizes.0.folds.0'
   results = example(sizes=(100,))
-  fold = results['sizes'][0]['folds'][0] | coinciding(10, (0, 1), (0, 2))
-  fold['cluster_size'] = [1.0, 0, 0, 0]
-  results['sizes'][0]['folds'][0] = fold
+  results = put(results, f'{fold}.coinciding', pairs(10, (0, 1), (0, 2)))
+  results = put(results, f'{fold}.cluster_size', (1.0, 0.0, 0.0, 0.0))
   (sentence,) = wording.coinciding(results)
-  assert 'cut in parts' not in sentence
-  assert 'Empty there: cluster 1 in 1 fold and cluster 2 in 1 fold.' in sentence
+  assert 'clusters' not in sentence
+  assert 'cluster 1 in 1 fold and cluster 2 in 1 fold.' in sentence
 
 
-def test_a_correlation_that_cannot_be_estimated_is_not_claimed():
+def test_a_correlation_that_cannot_be_estimated_is_not_claimed() -> None:
   results = example(sizes=(100, 300, 1464))
-  assert any('Pearson' in s for s in wording.findings(results))
-  config = psp.get_config().to_dict()
-  said = 'Pearson and Spearman correlations and least-squares lines relate CV'
-  assert said in methods.paragraph(results, config)
+  assert wording.correlation(results) in wording.findings(results)
+  assert 'Pearson' in methods.paragraph(results, settings())
   results = example(sizes=(100, 300))
-  assert results['cv_vs_metric']['pearson'] is None
-  for text in (methods.paragraph(results, config), *wording.findings(results)):
+  assert isinstance(results.cv_vs_metric.pearson, Missing)
+  assert wording.correlation(results) not in wording.findings(results)
+  for text in (
+    methods.paragraph(results, settings()),
+    *wording.findings(results),
+  ):
     assert 'orrelation' not in text and 'least-squares' not in text
 
 
-def test_the_largest_size_gives_the_verdict_in_any_order():
+def test_the_largest_size_gives_the_verdict_in_any_order() -> None:
   results = example(sizes=(2928, 100, 300))
-  assert 'largest size, n\u00a0=\u00a02,928,' in wording.largest(results)
-  sizes = [row[0] for row in tables.figure4_cv(results).rows]
+  assert f'{values.of_size(2928)},' in wording.largest(results)
+  sizes = [size.n for size in tables.figure4_cv(results).rows]
   assert sizes == [100, 300, 2928]
 
 
-def test_small_test_sets_alone_exceed_5_percent():
+def test_small_test_sets_alone_exceed_5_percent() -> None:
   results = example(sizes=(100, 300, 1464, 2928))
-  title, text = wording.small_tests(results)
-  assert title == 'Small test sets alone give a CV above 5%.'
-  for size in results['sizes']:
-    assert (
-      f'{100 * size["cv_expected"]:.1f}% at {values.of_size(size["n"])}' in text
-    )
-  high = [s for s in results['sizes'] if s['cv_expected'] > 0.05]
+  title, text = wording.small_tests(results) or ('', '')
+  told, warned = text.split('on average.')
+  high = [size for size in results.sizes if size.cv_expected > 0.05]
   assert 0 < len(high) < 4
-  warned = text.split('on average.')[1]
-  for size in results['sizes']:
-    assert (values.of_size(size['n']) in warned) == (size in high)
-  for size in results['sizes']:
-    size['cv_expected'] = 0.03
-  assert wording.small_tests(results)[0] != title
-  for size in results['sizes']:
-    size['cv_expected'] = None
-  assert wording.small_tests(results) is None
+  for size in results.sizes:
+    n = values.of_size(size.n)
+    assert f'{100 * size.cv_expected:.1f}% at {n}' in told
+    assert (n in warned) == (size in high)
+  low = put(results, 'sizes.*.cv_expected', 0.03)
+  other, text = wording.small_tests(low) or ('', '')
+  assert other != title and values.of_size(100) not in text.split('average')[1]
+  none = put(results, 'sizes.*.cv_expected', Missing('so'))
+  assert wording.small_tests(none) is None
 
 
-@pytest.mark.parametrize(
-  'cvs, expected, said',
-  [
-    ((0.2, 0.1), (0.2, 0.05), 'explain the whole fall'),
-    ((0.2, 0.1), (0.1, 0.05), 'explain about 50% of the fall'),
-    ((0.2, 0.1), (0.05, 0.05), 'none of the fall'),
-    ((0.1, 0.1), (0.2, 0.05), 'did not make the clusters more alike'),
-  ],
-)
-def test_the_trend_is_held_against_that_of_chance(cvs, expected, said):
-  results = example(sizes=(100, 300))
-  for size, cv, chance in zip(results['sizes'], cvs, expected):
-    size |= {'mean_of_cvs': cv, 'cv_expected': chance}
-  (sentence,) = wording.trend(results)
-  assert said in sentence
+def test_the_trend_is_held_against_that_of_chance() -> None:
+  told = {}
+  for name, (cvs, chance) in _TRENDS.items():
+    (sentence,) = wording.trend(falling(cvs, chance))
+    for value in (*cvs, *chance):
+      assert f'{100 * value:.1f}%' in sentence
+    told[name] = sentence.split('. ', 1)[1]
+  assert len(set(told.values())) == 4
+  # Chance falls by 0.05 of 0.1.
+  assert '50%' in told['explained in part']
+  assert not wording.trend(example(sizes=(100,)))
 
 
-def test_a_model_without_skill_is_called_one():
+def test_a_model_without_skill_is_called_one() -> None:
   results = example(sizes=(100,))
-  assert 'no better' not in wording.skill(results)[0]
-  results['sizes'][0]['baseline'] = results['sizes'][0]['metric_mean']
-  assert 'no better' in wording.skill(results)[0]
+  (skilled,) = wording.skill(results)
+  metric = results.sizes[0].metric_mean
+  (idle,) = wording.skill(put(results, 'sizes.0.baseline', metric))
+  assert idle.count('. ') > skilled.count('. ')
+  assert not wording.skill(put(results, 'sizes.0.baseline', Missing('so')))
 
 
-def marks(results: dict, config: dict | None = None) -> str:
-  notes = deviations.not_in_the_paper(results, config or {})
-  return '\n'.join(f'{text} {mark}' for mark, text in notes)
-
-
-def test_deviations_are_those_of_the_run():
-  results = example()
-  notes = marks(results, psp.get_config().to_dict())
-  assert 'The network is frozen' in notes and 'NRMSE' not in notes
-  assert 'The fuzzifier is 2; the paper gives none' in notes
-  assert 'Each size holds the smaller ones' in notes
-  for absent in ('The network is ResNet18', 'k = 4', 'the paper chose fuzzy'):
-    assert absent not in notes
-  results['backbone'] |= {'train': 'full', 'name': 'vgg16'}
-  results['cluster'] |= {'method': 'kmeans', 'k': 5, 'trainings': 3}
-  results['reduction']['n_components'] = 12
-  notes = marks(results, psp.get_config().to_dict() | {'nested': False})
+def test_deviations_are_those_of_the_run() -> None:
+  notes = dict(map(reversed, marks(example())))
+  assert {INFERRED, OUR_CHOICE, KERAS} == set(notes.values())
+  own = ' '.join(notes)
+  for name in ('ResNet18', 'NRMSE', 'k = 4', 'K-means'):
+    assert name not in own
+  others = [text for _, text in marks(another()) if text not in notes]
   for present in (
-    'The network is VGG16; the paper used ResNet18',
+    'VGG16',
     'k = 5',
-    'Clusters are of K-means; the paper chose fuzzy',
-    'is drawn anew',
-    'trained 3 times per fold, not 10',
+    'K-means',
+    '3 times per fold, not 10',
     'not the paper’s 10',
+    'their accuracy',
   ):
-    assert present in notes
-  assert 'fuzzifier' not in notes and 'is frozen' not in notes
-  results['cluster']['matching'] = 'members_and_metric'
-  matched = 'matched by the images that they share and their accuracy'
-  assert matched in marks(results)
-  assert matched in methods.paragraph(results, psp.get_config().to_dict())
-  results = example('regression', folds=2)
-  assert 'over the range of the targets' in marks(results)
-  assert 'There are 2 folds; the paper had 4.' in marks(results)
-  given = marks(example(given=True))
-  assert 'The features were given' in given and 'frozen' not in given
+    assert sum(present in text for text in others) == 1, present
+  # What is not known of the settings is not said.
+  unknown = {text for _, text in marks(example(), known=False)}
+  (nested,) = set(notes) - unknown
+  assert 'size' in nested
+  given = ' '.join(text for _, text in marks(example(given=True)))
+  assert 'NRMSE' not in given and 'early stopping' not in given.lower()
+
+
+def test_the_fuzzifier_of_the_laboratory_is_marked_as_inferred() -> None:
+  results = example()
+  for fuzzifier, mark in ((2.0, INFERRED), (1.5, OUR_CHOICE)):
+    own = put(results, 'cluster.fuzzifier', fuzzifier)
+    assert mark in [m for m, text in marks(own) if f' {fuzzifier:g};' in text]
 
 
 @pytest.mark.parametrize('task', ['classification', 'regression'])
-def test_methods_paragraph_has_the_numbers_of_the_run(task):
+def test_methods_paragraph_has_the_numbers_of_the_run(task: str) -> None:
   sizes = {
     'classification': (100, 300, 1464, 2928),
     'regression': (300, 700, 2837, 5674),
   }[task]
   results = example(task, sizes)
-  config = CONFIGS[results['task']].get_config().to_dict()
-  paragraph = methods.paragraph(results, config)
+  paragraph = methods.paragraph(results, settings(task))
   for present in (
-    'Mendez et al. (2019)',
     '(seed 0)',
-    'fuzzy K-means (fuzzifier 2), k = 4',
+    '(fuzzifier 2), k = 4',
     '10 trainings per fold',
     '10 principal components',
     '4 folds',
-    'was frozen',
     'up to 100 epochs with batches of 8',
   ):
     assert present in paragraph
-  if results['task'] == 'regression':
+  if task == 'regression':
     assert '256, 128 and 64 units' in paragraph
     assert 'target 1 to 228' in paragraph
     assert '300, 700, 2,837 and 5,674 images' in paragraph
   else:
     assert '976 discard and 1,952 keep' in paragraph
-  results = copy.deepcopy(results)
-  results['backbone']['train'] = 'full'
-  assert 'was trained in every fold' in methods.paragraph(results, config)
+  trained = methods.paragraph(put(results, 'backbone.train', 'full'), None)
+  assert 'frozen' in paragraph and 'frozen' not in trained
 
 
-def kept(results: dict, share: float = 0.25) -> dict:
-  """The same results with a part of what was not tested kept apart."""
-  for size in results['sizes']:
-    for fold in size['folds']:
-      fold['n_train'] -= round(share * fold['n_train'])
-  return results
-
-
-def test_the_validation_part_is_told_with_its_numbers():
+def test_the_validation_part_is_told_with_its_numbers() -> None:
   results = kept(example(sizes=(100, 300)))
-  folds = results['sizes'][0]['folds']
-  numbers = [100 - f['n_train'] - f['n_test'] for f in folds]
-  assert values.validation(results['sizes'][0]) == numbers
-  low, high = min(numbers), max(numbers)
-  said = (
-    'A validation part of each fold, 25% of the images that were not tested'
-    f' ({low}–{high} at n\u00a0=\u00a0100 and '
-  )
-  settings = dict(methods.settings(results, {}))
-  for text in (settings['Split'], methods.paragraph(results, {})):
-    assert said in text
-  assert 'A validation part is kept' in marks(results)
-  assert not methods.peeks(results)
+  size = results.sizes[0]
+  numbers = [100 - fold.n_train - fold.n_test for fold in size.folds]
+  assert list(size.validation) == numbers
+  said = f'({min(numbers)}–{max(numbers)} at {values.of_size(100)} and '
+  for text in (
+    dict(methods.rows(results, None))['Split'],
+    methods.paragraph(results, None),
+  ):
+    assert said in text and ' 25% of ' in text
+  assert results.validated and not results.peeks
 
 
-def test_without_a_validation_part_early_stopping_looked_at_the_test_set():
+def test_without_a_validation_part_early_stopping_looked_at_the_test_set() -> (
+  None
+):
   results = example(sizes=(100, 300))
-  settings = dict(methods.settings(results, {}))
-  for text in (settings['Split'], methods.paragraph(results, {})):
-    assert 'no validation part: early stopping looked at the test' in text
-  assert methods.peeks(results)
-  notes = marks(results)
-  assert 'Early stopping looks at the test set' in notes
-  assert 'A validation part is kept' not in notes
+  assert results.peeks and not results.validated
+  peeking = {text: mark for mark, text in marks(results)}
+  keeping = {text: mark for mark, text in marks(kept(results))}
+  (text,), (other,) = peeking.keys() - keeping, keeping.keys() - peeking
+  assert (peeking[text], keeping[other]) == (INFERRED, OUR_CHOICE)
+  split = dict(methods.rows(results, None))['Split']
+  assert split != dict(methods.rows(kept(results), None))['Split']
 
 
-def test_predictions_that_were_given_are_not_called_trained():
+def test_predictions_that_were_given_are_not_called_trained() -> None:
   results = example(sizes=(100, 300), given=True)
-  config = psp.get_config().to_dict()
-  assert methods.predictions_given(results) and not methods.peeks(results)
-  paragraph = methods.paragraph(results, config)
-  assert 'Predictions were given with the features.' in paragraph
-  assert 'early stopping' not in paragraph and 'top model was' not in paragraph
-  assert 'Early stopping' not in marks(results)
-  settings = dict(methods.settings(results, config))
-  assert settings['Top model'] == 'none: predictions were given'
+  assert results.predictions_given and not results.peeks
+  paragraph = methods.paragraph(results, settings())
+  assert 'early stopping' not in paragraph and 'epochs' not in paragraph
+  row = dict(methods.rows(results, settings()))['Top model']
   # Heads that were trained on given features are told as any others.
-  results['timings']['heads'] = {
-    'seconds': 1.0,
-    'heads': 2,
-    'heads_per_second': 2.0,
-  }
-  paragraph = methods.paragraph(kept(results), config)
-  assert 'The top model was one sigmoid unit, trained for up to' in paragraph
-  assert 'Predictions were given' not in paragraph
-  assert 'A validation part is kept' in marks(results)
+  trained = kept(put(results, 'predictions', 'trained'))
+  assert not trained.predictions_given
+  assert 'epochs' in methods.paragraph(trained, settings())
+  assert dict(methods.rows(trained, settings()))['Top model'] != row
+  assert len(marks(trained)) > len(marks(results))
 
 
-def test_what_was_exchanged_for_the_band_of_chance():
+def test_what_was_exchanged_for_the_band_of_chance() -> None:
   results = example(sizes=(100,))
-  paragraph = methods.paragraph(results, {})
-  assert 'after permuting the test images over' in paragraph
-  results['sizes'][0]['band_unit'] = 'group'
-  paragraph = methods.paragraph(results, {})
-  assert 'those of a patient or group together with' in paragraph
+  grouped = put(results, 'sizes.0.band_unit', 'group')
+  assert 'patient or group together' not in methods.paragraph(results, None)
+  assert 'patient or group together' in methods.paragraph(grouped, None)
 
 
-def test_classes_that_are_named_by_numbers():
+def test_classes_that_are_named_by_numbers() -> None:
   results = example(sizes=(100, 300), labels=('1', '0'))
   assert '100 of class 1 and 200 of class 0' in methods.data(results)

@@ -127,7 +127,7 @@ def test_numbers_agree_with_each_other(
 
 
 def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
-  """The stored overall head on the stored features is what clusters.csv says."""
+  """The stored overall head on stored features is what clusters.csv says."""
   tree = checkpoint.load(run / 'checkpoints' / 'heads')
   x = np.load(run / 'features' / 'features.npy').astype(np.float64)
   logits = (

@@ -28,7 +28,9 @@ def keep_programs() -> None:
   `JAX_ENABLE_COMPILATION_CACHE=false` keeps none. Whoever can write there can
   have programs run, and so a folder that others can write to is not used.
   """
-  if jax.config.jax_compilation_cache_dir:
+  # See `cores.program`.
+  chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+  if chosen:
     return
   folder = _folder()
   try:

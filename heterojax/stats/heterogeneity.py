@@ -186,7 +186,7 @@ def band(cv: float | None) -> str | None:
   return next((name for name, end in BANDS.items() if cv < end), _LAST_BAND)
 
 
-def minimum_mode_cv(cvs: Sequence[float | None]) -> ModeCV:
+def minimum_mode_cv(cvs: Sequence[float | None] | np.ndarray) -> ModeCV:
   """The smallest number of components whose CV is the most frequent one.
 
   CVs are compared when rounded to 4 decimals; of several that are equally

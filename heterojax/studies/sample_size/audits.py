@@ -8,7 +8,6 @@ import numpy as np
 
 from heterojax.datasets import leaks as leaks_lib
 from heterojax.datasets.manifest import Cohort
-from heterojax.records import codec
 from heterojax.records.codec import Missing
 from heterojax.studies import audits
 from heterojax.studies import records
@@ -56,9 +55,10 @@ def audit(
       cohort, fold.part.samples, own.x, np.arange(len(own.x))
     )
   ]
-  counts = leaks_lib.count(found, cohorts[0])
   return Audits(
-    found, codec.decode(records.Leaks, counts), _shortcuts(cohorts[0], folds[0])
+    found,
+    leaks_lib.count(found, cohorts[0]),
+    _shortcuts(cohorts[0], folds[0]),
   )
 
 
@@ -70,10 +70,7 @@ def _shortcuts(
     # Associations with the clusters need no class.
     nothing = np.zeros(len(samples.y), int)
     samples = dataclasses.replace(samples, y=nothing)
-  entries = codec.decode(
-    tuple[records.Shortcut, ...],
-    audits.find_shortcuts(cohort, samples, fold.clusters),
-  )
+  entries = audits.find_shortcuts(cohort, samples, fold.clusters)
   return entries if cohort.classes else tuple(map(_without_class, entries))
 
 

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 import itertools
 import pathlib
-from typing import NamedTuple
 
 import numpy as np
 
@@ -36,16 +35,13 @@ from heterojax.studies.sample_size import scoring
 from heterojax.studies.sample_size import summary
 from heterojax.studies.sample_size import top_models
 from heterojax.studies.sample_size import trainings
+from heterojax.studies.sample_size import view
 from heterojax.studies.sample_size.records import Results
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 from heterojax.studies.study import Heads
 from heterojax.studies.study import Study
-
-
-class View(NamedTuple):
-  """The figures are of the results alone."""
 
 
 def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
@@ -104,7 +100,7 @@ def run(
   samples: Sequence[Samples],
   backbone: Backbone | None,
   timer: stages.Timer,
-) -> tuple[Results, View]:
+) -> tuple[Results, view.View]:
   """The whole study, see `studies.study.Run`."""
   parts = _parts(settings, cohorts, samples)
   numbered = [(part.n, part.fold) for part in parts]
@@ -113,7 +109,7 @@ def run(
     manifest_csv(sizes.of_all_parts(cohorts, numbered)),
   )
   predictions = None
-  if settings.backbone.train == 'full':
+  if settings.backbone.train == 'full' and backbone is not None:
     with timer.stage('training', 'networks') as count:
       learned, done = top_models.fine_tuned(
         settings, backbone, cohorts, parts, folder
@@ -174,7 +170,7 @@ def run(
   run_folder.write_atomically(
     folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.found)
   )
-  return results, View()
+  return results, view.view(found[-1].folds[0])
 
 
 def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
@@ -237,7 +233,7 @@ SAMPLE_SIZE = Study(
   check=check,
   run=run,
   results=Results,
-  view=View,
+  view=view.View,
   known=known,
   heads=heads,
   outputs={

@@ -111,15 +111,16 @@ def _dataset(cohort: Cohort, folds: Sequence[FoldClusters]) -> records.Dataset:
   samples = folds[0].part.samples
   target = counts = None
   if cohort.classes:
-    everyone = range(len(samples.ids))
-    counts = samples.class_counts(everyone, cohort.classes)
+    names = (cohort.positive, cohort.negative)
+    counts = samples.class_counts(range(len(samples.ids)), names)
   else:
     measures = (np.min, np.max, np.mean, np.std)
     target = records.Target(*(float(of(samples.y)) for of in measures))
+  positive, negative = cohort.classes or ('', '')
   return records.Dataset(
     name=cohort.name,
-    positive=cohort.positive,
-    negative=cohort.negative,
+    positive=positive,
+    negative=negative,
     n_candidates=len(cohort.candidates),
     n=folds[0].part.n,
     notes=tuple(cohort.notes),
@@ -134,7 +135,8 @@ def _reduction(
   number = explained = Missing(_NOT_REDUCED)
   if settings.reduction.method != 'none':
     number = _mean([f.reduced.n_components for f in folds])
-    explained = _mean([f.reduced.explained_variance for f in folds])
+    shares = [f.reduced.explained_variance for f in folds]
+    explained = _mean([share for share in shares if share is not None])
   return records.Reduction(
     settings.reduction.method, settings.reduction.rule, number, explained
   )
@@ -205,12 +207,13 @@ def _spread(
 ) -> records.FoldSpread:
   """How the trainings of the clustering differ; `[K]` of the metric."""
   cvs = own.cv[np.isfinite(own.cv)]
-  measures = (np.std, np.min, np.max)
-  values = [of(cvs) for of in measures] if len(cvs) else [np.nan] * 3
   why = heterogeneity.why_none(own.metric)
+  some = len(cvs) > 0
   return records.FoldSpread(
-    *(codec.estimate(value, why) for value in values),
-    codec.estimates(metric.tolist(), no_metric),
+    cv_std=float(np.std(cvs)) if some else Missing(why),
+    cv_min=float(np.min(cvs)) if some else Missing(why),
+    cv_max=float(np.max(cvs)) if some else Missing(why),
+    cluster_metric_std=codec.estimates(metric.tolist(), no_metric),
   )
 
 

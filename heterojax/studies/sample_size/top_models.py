@@ -74,8 +74,8 @@ def frozen(
   features: Features,
   parts: Sequence[Part],
   folder: pathlib.Path,
-) -> tuple[list[Learned], np.ndarray]:
-  """One head per part, all trained at once, and the epochs now `[H]`."""
+) -> tuple[list[Learned], list[int]]:
+  """One head per part, all trained at once, and the epochs of each now."""
   members = [
     ensemble.Member(
       rows=samples.row[samples.of('train')],
@@ -94,7 +94,7 @@ def frozen(
     _learned(settings, np.asarray(x[part.samples.row]), own[part.samples.row])
     for part, own in zip(parts, np.asarray(outputs), strict=True)
   ]
-  return learned, trained.epochs_now
+  return learned, trained.epochs_now.tolist()
 
 
 def fine_tuned(

@@ -14,6 +14,7 @@ from heterojax.studies.sample_size.pages import page
 from heterojax.studies.sample_size.pages import relation
 from heterojax.studies.sample_size.pages import tables
 from heterojax.studies.sample_size.records import Results
+from heterojax.studies.sample_size.view import View
 
 
 def written(results: Results) -> list[blocks.Table]:
@@ -28,7 +29,7 @@ def written(results: Results) -> list[blocks.Table]:
     tables.folds(results),
     tables.clusters(results),
     choice_tables.validity(results),
-    audits.shortcuts(results),
+    *audits.tables(results),
   ]
   if (fuzzifiers := choice_tables.fuzzifiers(results)).rows:
     made.append(fuzzifiers)
@@ -37,16 +38,15 @@ def written(results: Results) -> list[blocks.Table]:
   return made
 
 
-def write(folder: pathlib.Path, results: Results, view: object) -> None:
+def write(folder: pathlib.Path, results: Results, view: View) -> None:
   """Writes `tables/`, `figures/` and, last, `report.html`.
 
   Args:
     folder: the run folder; `manifest.csv` and `config.json` are read from it
       where they are there.
     results: of the study.
-    view: nothing; the figures are of the results alone.
+    view: of the audit.
   """
-  del view
   for table in written(results):
     path = folder / 'tables' / f'{table.name}.csv'
     run_folder.write_atomically(path, table.csv())
@@ -55,7 +55,7 @@ def write(folder: pathlib.Path, results: Results, view: object) -> None:
     run_folder.write_atomically(folder / 'figures' / name, content)
   config = common.config(folder)
   settings = settings_lib.from_dict(config) if config else None
-  made = page.page(results, settings, common.manifest(folder))
+  made = page.page(results, settings, view, common.manifest(folder))
   # A file name may hold bytes that are no text.
   run_folder.write_atomically(
     folder / 'report.html', blocks.html(made, drawn).encode('utf-8', 'replace')

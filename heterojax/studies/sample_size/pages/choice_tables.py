@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from heterojax.records import codec
 from heterojax.records.codec import Missing
+from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Table
@@ -42,15 +43,15 @@ class ComponentRow(NamedTuple):
 
   row: FoldRow
   own: ByComponents
-  index: int
+  at: int
 
 
 def jaccard(results: Results) -> Table:
   """How well each cluster is found again in bootstraps."""
 
   def column(c: int) -> Column:
-    text = lambda row: values.cell(
-      values.entries(row.fold.jaccard)[c], values.two
+    text = lambda row: blocks.estimate(
+      values.entries(row.fold.jaccard)[c], formatting.signed
     )
     return Column('', text, f'Cluster {c}', text)
 
@@ -190,18 +191,18 @@ def components(results: Results) -> Table:
   columns = [
     Column('n', lambda r: r.row.size.n),
     Column('fold', lambda r: r.row.number),
-    Column('n_components', lambda r: r.own.n_components[r.index]),
-    Column('cv', lambda r: r.own.cv.value[r.index]),
-    Column('cv_minus_one', lambda r: r.own.cv_minus_one.value[r.index]),
+    Column('n_components', lambda r: r.own.n_components[r.at]),
+    Column('cv', lambda r: r.own.cv.value[r.at]),
+    Column('cv_minus_one', lambda r: r.own.cv_minus_one.value[r.at]),
     Column(
       'chosen',
-      lambda r: str(r.own.n_components[r.index] == r.own.chosen).lower(),
+      lambda r: str(r.own.n_components[r.at] == r.own.chosen).lower(),
     ),
   ]
   rows = [
-    ComponentRow(row, own, index)
+    ComponentRow(row, own, at)
     for row, own in _chosen(results)
-    for index in range(len(own.n_components))
+    for at in range(len(own.n_components))
   ]
   return Table('components', columns, rows)
 
@@ -217,13 +218,13 @@ def choice_of_components(results: Results) -> Table:
 
   columns = [
     *tables.fold_columns(results),
-    column('Mode', lambda own: values.cell(own.mode, values.percent)),
+    column('Mode', lambda own: blocks.estimate(own.mode, values.percent)),
     column(
       'How often', lambda own: f'{own.frequency} of {len(own.n_components)}'
     ),
     column(
       Markup('Components<br>chosen'),
-      lambda own: values.cell(own.chosen, formatting.number),
+      lambda own: blocks.estimate(own.chosen, formatting.number),
     ),
     column(Markup('CV there, empty<br>clusters left out'), _at_chosen),
   ]
@@ -232,7 +233,7 @@ def choice_of_components(results: Results) -> Table:
 
 def _at_chosen(own: ByComponents) -> Text:
   """The CV with the chosen number of components, empty clusters left out."""
+  if isinstance(own.chosen, Missing):
+    return blocks.missing(values.why(own.chosen))
   cvs = dict(zip(own.n_components, values.entries(own.cv), strict=True))
-  chosen = codec.known(own.chosen)
-  cv = Missing('') if chosen is None else cvs[chosen]
-  return values.cell(cv, values.percent)
+  return blocks.estimate(cvs[own.chosen], values.percent)

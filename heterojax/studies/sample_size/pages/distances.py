@@ -159,7 +159,7 @@ def between(results: Results, kind: Kind) -> Table:
     def text(pair: tuple[int, int]) -> Text:
       if max(pair) >= len(size.to_centroid):
         return '–'
-      cell = values.cell(distance(kind.of(size), *pair), values.two)
+      cell = blocks.estimate(distance(kind.of(size), *pair), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
     return Column('', text, head.format(source, values.of_size(size.n)), text)
@@ -201,7 +201,7 @@ def within(results: Results) -> Table:
       own = row.papers if of_paper else row.ours
       if own is None:
         return '–'
-      cell = values.cell(of(own), values.two)
+      cell = blocks.estimate(of(own), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
     title = Markup('{}<br>{}').format(source, head) if source else head

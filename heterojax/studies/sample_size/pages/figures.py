@@ -213,7 +213,7 @@ def figure5_cv_vs_metric(results: Results) -> Figure:
   number = formatting.counted(len(cv), 'size')
   text = 'not estimable'
   if (pearson := codec.known(found.pearson)) is not None:
-    text = values.two(pearson)
+    text = formatting.signed(pearson)
   axes.set_title(f'Pearson {text} ({number})')
   if len(cv):
     low, high = metric.min(), metric.max()

@@ -27,17 +27,22 @@ from heterojax.studies.sample_size.pages import tables
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.pages import wording
 from heterojax.studies.sample_size.records import Results
+from heterojax.studies.sample_size.view import View
 from heterojax.studies.settings import Settings
 
 
 def page(
-  results: Results, settings: Settings | None, manifest: common.Rows
+  results: Results,
+  settings: Settings | None,
+  view: View,
+  manifest: common.Rows,
 ) -> Page:
   """The report.
 
   Args:
     results: of the study.
     settings: of the study; None where they are not known.
+    view: of the audit.
     manifest: rows of `manifest.csv`; none without one.
 
   Returns:
@@ -47,7 +52,7 @@ def page(
   if results.classes:
     title += ': {} against {}'.format(*results.classes)
   sections = [
-    _found(results),
+    _found(results, audits.warnings(results, view, manifest)),
     _sizes(results),
     _clusters(results),
     _cluster_sizes(results),
@@ -65,8 +70,7 @@ def page(
     [
       *sections,
       _validity(results),
-      _data(results, manifest),
-      audits.section(results),
+      _data(results, view, manifest),
       common.how(
         methods.rows(results, settings),
         deviations.not_in_the_paper(results, settings),
@@ -101,7 +105,7 @@ def _facts(results: Results) -> list[tuple[str, Text]]:
   ]
 
 
-def _found(results: Results) -> Section:
+def _found(results: Results, warnings: list[Block]) -> Section:
   unit = results.unit
   meaning = Markup(
     'The <i>coefficient of variation</i> (CV) is the standard deviation of the'
@@ -121,7 +125,7 @@ def _found(results: Results) -> Section:
   if small := wording.small_tests(results):
     warning = Markup('<strong>{}</strong> {}').format(*small)
     blocks.append(Paragraph(warning, 'warning'))
-  return Section('What was found', blocks)
+  return Section('What was found', [*blocks, *warnings])
 
 
 def _sizes(results: Results) -> Section:
@@ -329,17 +333,22 @@ def _validity(results: Results) -> Section:
   )
 
 
-def _data(results: Results, manifest: common.Rows) -> Section:
+def _data(results: Results, view: View, manifest: common.Rows) -> Section:
   text = f'{formatting.capital(methods.data(results))}.'
   if results.split.named:
     text += (
       f' Which {results.unit} is in which fold is named by the data set itself.'
     )
-  blocks: list[Block] = [Paragraph(text)]
-  if notes := results.dataset.notes:
-    blocks.append(Items(notes))
-  blocks += common.left_out(manifest, results.classes, results.unit)
-  return Section('Data', blocks)
+  audited = audits.blocks(results, view, manifest)
+  size = Paragraph(
+    f'Both audits are of the largest size, {values.of_size(results.largest.n)}.'
+  )
+  more = [
+    *common.left_out(manifest, results.classes, results.unit),
+    *audited,
+    *([size] if audited and len(results.sizes) > 1 else []),
+  ]
+  return common.data(text, results.dataset.notes, [], more)
 
 
 def _limits(results: Results) -> Sequence[Text]:

@@ -96,7 +96,9 @@ def _chance(of: Fold | Size) -> Text:
   band, small = codec.known(of.cv_band), ''
   if band is not None:
     small = f'{values.percent(band[0])}–{values.percent(band[1])}'
-  return blocks.with_small(values.cell(of.cv_expected, values.percent), small)
+  return blocks.with_small(
+    blocks.estimate(of.cv_expected, values.percent), small
+  )
 
 
 def _of_fold(column: Column) -> Column:
@@ -227,7 +229,7 @@ def folds(results: Results) -> Table:
       'adjusted_rand',
       lambda row: row.fold.adjusted_rand,
       Markup('Trainings<br>agree'),
-      values.two,
+      formatting.signed,
     ),
     Column(
       'n_components',
@@ -254,7 +256,7 @@ def folds(results: Results) -> Table:
 
 def _over_trainings(row: FoldRow) -> Text:
   """The CV, and how it differs between the trainings of the clustering."""
-  text = values.cell(row.fold.cv, values.percent)
+  text = blocks.estimate(row.fold.cv, values.percent)
   spread = row.fold.training_spread
   low, high, sd = map(
     codec.known, (spread.cv_min, spread.cv_max, spread.cv_std)
@@ -414,7 +416,7 @@ def metric_per_cluster(results: Results) -> Table:
       lambda r: codec.known(r.metric),
       'All',
       lambda r: blocks.with_small(
-        values.cell(r.metric, values.fraction), r.n_test
+        blocks.estimate(r.metric, values.fraction), r.n_test
       ),
     ),
     *(
@@ -435,7 +437,7 @@ def metric_per_cluster(results: Results) -> Table:
       cells = [_metric_cell(results, fold, c) for c in range(results.cluster.k)]
       rows.append(MetricRow(n, str(number), fold.metric, tested, cells))
     means = [
-      values.cell(value, values.fraction)
+      blocks.estimate(value, values.fraction)
       for value in values.entries(size.cluster_metric_mean)
     ]
     mean = Markup('<b>mean</b>')

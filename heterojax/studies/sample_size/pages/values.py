@@ -27,9 +27,8 @@ RECOMMENDED = heterogeneity.BANDS['recommended']
 
 def why(value: object) -> str:
   """Why a value, or any of several, is null, in words; '' where none is."""
-  if reason := codec.why(value):
-    return f'not estimable: {reason}'
-  return 'not estimable' if isinstance(value, Missing) else ''
+  reason = codec.why(value)
+  return f'not estimable: {reason}' if reason else ''
 
 
 def reasons(**estimates: object) -> str:
@@ -42,13 +41,6 @@ def entries(several: Partly[tuple[float | None, ...]]) -> list[Estimate]:
   return [Missing(several.why) if v is None else v for v in several.value]
 
 
-def cell(value: Estimate, write: Callable[[float], str]) -> Text:
-  """A value in the page, or why there is none."""
-  if isinstance(value, Missing):
-    return blocks.missing(why(value))
-  return write(value)
-
-
 def estimated(
   key: str,
   value: Callable[..., Estimate],
@@ -56,7 +48,7 @@ def estimated(
   write: Callable[[float], str] | None = None,
 ) -> Column:
   """A column of estimates."""
-  text = (lambda row: cell(value(row), write)) if write else None
+  text = (lambda row: blocks.estimate(value(row), write)) if write else None
   return Column(key, lambda row: codec.known(value(row)), head, text)
 
 
@@ -78,10 +70,6 @@ def _signed(text: str) -> str:
 
 def fraction(value: float) -> str:
   return _signed(f'{value:.3f}')
-
-
-def two(value: float) -> str:
-  return _signed(f'{value:.2f}')
 
 
 def short(value: float) -> str:
