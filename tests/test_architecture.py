@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from heterojax import backbones
 from heterojax import datasets
 from heterojax import version
 from heterojax.stats import metrics
@@ -18,7 +19,12 @@ RECIPES = dict(
   re.findall(r'^## (An? [^\n]*)\n.*?^```python\n(.*?)^```', TEXT, re.M | re.S)
 )
 
-_TABLES = (metrics.METRICS, datasets.READERS, registry.STUDIES)
+_TABLES = (
+  backbones.ARCHITECTURES,
+  datasets.READERS,
+  metrics.METRICS,
+  registry.STUDIES,
+)
 
 
 def test_there_is_a_recipe_for_each() -> None:
