@@ -88,7 +88,7 @@ def _quality(
 
 
 def _case(n: int, d: int, k: int, n_init: int = 1) -> sides.Case:
-  own = dict(n=n, k=k, n_init=n_init)
+  own = {'n': n, 'k': k, 'n_init': n_init}
   return sides.Case(
     f'{n_init} start{"s" * (n_init > 1)}, tol 0, at most {_iterations(n)}'
     ' iterations',

@@ -82,12 +82,14 @@ def of_torch(name: str) -> Any:
   elif name == LITE0:
     import efficientnet_lite_pytorch
 
+    from heterojax.backbones import efficientnet
     from heterojax.backbones import imagenet
 
     whole = efficientnet_lite_pytorch.EfficientNet.from_name(
       'efficientnet-lite0'
     )
-    path, _ = imagenet.locate(name, download=False)
+    lite0 = efficientnet.LITE0
+    path, _ = imagenet.locate(lite0.name, lite0.published, download=False)
     whole.load_state_dict(torch.load(path))
     features = whole.extract_features
   else:

@@ -19,13 +19,15 @@ from sklearn.linear_model import LogisticRegression
 
 from heterojax import cli
 from heterojax.compute import arithmetic
+from heterojax.records import codec
 from heterojax.run import environment
 from heterojax.run import run_folder
-from heterojax.stats import metrics
-from heterojax.studies import settings as settings_lib
+from heterojax.stats import scores
+from heterojax.stats.scores import Score
+from heterojax.studies import registry
 from heterojax.studies import stages
 from heterojax.studies.retraining import study as retraining
-from heterojax.studies.retraining.outcome import Fold
+from heterojax.studies.samples import Samples
 
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', 'seeds', 'A run folder per seed in it.'),
@@ -34,36 +36,40 @@ _FLAGS = (
 )
 
 
-def logistic_regression(fold: Fold, x: np.ndarray) -> dict[str, Any]:
-  """SCORE of LogisticRegression on the features that the head was given."""
-  samples = fold.samples
+def logistic_regression(samples: Samples, x: np.ndarray) -> Score:
+  """LogisticRegression on the features that the head was given."""
   train, test = (samples.row[samples.of(part)] for part in ('train', 'test'))
   fitted = LogisticRegression(C=1.0, max_iter=10_000)
   fitted.fit(x[train], samples.y_of_pictures[train])
   probabilities = fitted.predict_proba(x[test])[:, 1]
-  return metrics.score(samples.y_of_pictures[test], probabilities)
+  return scores.score(samples.y_of_pictures[test], probabilities)
 
 
 def _study(config: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
-  settings = settings_lib.from_dict(config)
+  settings = registry.settings(config)
   backbone = stages.load_backbone(settings, download=False)
   here = environment.describe()
   with run_folder.opened(folder, config, here):
     cohorts = retraining.plan(settings, folder)
     samples = stages.collect(settings, cohorts)
     run_folder.begin(folder, config, here)
-    results, outcome = retraining.run(
+    results, _ = retraining.run(
       settings, folder, cohorts, samples, backbone, stages.Timer()
     )
+    # Those that the study has stored.
+    features = stages.extract(
+      settings, backbone, samples[0].pictures, cohorts, folder
+    )
+  peer = logistic_regression(samples[0], features.x)
   return {
     'seed': settings.seed,
-    'protocol': results['protocol'],
-    'dataset': results['dataset'],
-    'leaks': results['leaks'],
-    'overall': results['overall'],
-    'retrained': [c['retrained']['accuracy'] for c in results['clusters']],
-    'random': [c['random']['accuracy'] for c in results['clusters']],
-    'logistic_regression': logistic_regression(outcome.folds[0], outcome.x),
+    'protocol': results.protocol,
+    'dataset': codec.encode(results.dataset),
+    'leaks': codec.encode(results.leaks),
+    'overall': codec.encode(results.overall),
+    'retrained': [c.retrained.value('accuracy') for c in results.clusters],
+    'random': [c.random.value('accuracy') for c in results.clusters],
+    'logistic_regression': codec.encode(peer),
   }
 
 

@@ -1,13 +1,14 @@
 """What is compared: a case, its sides, and one side in a process of its own.
 
 A worker process runs one side of a case: it sets up, and then runs whenever it
-is told to and says how long that took. Libraries do not share a process, so none
-changes another's threads, memory or backend.
+is told to and says how long that took. Libraries do not share a process, so
+none changes another's threads, memory or backend.
 """
 
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
+import contextlib
 import os
 import pathlib
 import resource
@@ -165,10 +166,9 @@ def added(before: dict[str, int], after: dict[str, int]) -> int | None:
 
 def forget_peak() -> None:
   """Lets `memory` count the peak from here on."""
-  try:
+  # Where it cannot, the peak includes the set-up, and is only an upper bound.
+  with contextlib.suppress(OSError):
     pathlib.Path('/proc/self/clear_refs').write_text('5')
-  except OSError:
-    pass  # The peak then includes the set-up, and is only an upper bound.
 
 
 def start_ours() -> None:

@@ -33,8 +33,9 @@ class Worker:
 
   def __init__(self, module: str, side: str, cache: str):
     self.side = side
-    # To a file: a full pipe that nobody reads would stop the worker.
-    self._errors = tempfile.TemporaryFile('w+')
+    # To a file: a full pipe that nobody reads would stop the worker. It is open
+    # as long as the worker lives.
+    self._errors = tempfile.TemporaryFile('w+')  # noqa: SIM115
     self._process = subprocess.Popen(
       [sys.executable, '-m', 'benchmarks.worker', module, side],
       cwd=sides.ROOT,

@@ -161,13 +161,13 @@ def _every_field(
 
 def make_tiny(config: config_dict.ConfigDict) -> None:
   """Small enough for a test: seconds, not minutes."""
-  config.sizes = '40,all'
-  config.cluster.trainings = 3
-  config.data.image_size = 64
-  config.data.num_images = 60
-  config.backbone.name = 'efficientnet_lite0'
-  config.reduction.n_components = 10
-  config.reduction.rejected = min(config.reduction.rejected, 10)
-  config.heads.epochs = 3
-  config.heads.random_runs = 2
-  config.features.batch_size = 8
+  rejected = config.to_dict()['reduction']['rejected']
+  config.update(
+    sizes='40,all',
+    data={'image_size': 64, 'num_images': 60},
+    backbone={'name': 'efficientnet_lite0'},
+    features={'batch_size': 8},
+    reduction={'n_components': 10, 'rejected': min(rejected, 10)},
+    cluster={'trainings': 3},
+    heads={'epochs': 3, 'random_runs': 2},
+  )

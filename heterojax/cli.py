@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util
+import importlib
 import pathlib
 import re
 import shlex
@@ -51,7 +51,9 @@ def _values(
   return values
 
 
-def _parse(values: flags.FlagValues, argv: Sequence[str], about: str) -> None:
+def _parse(
+  values: flags.FlagValues, argv: Sequence[str], about: str | None
+) -> None:
   """Parses the command line.
 
   absl itself exits with 1 on a bad flag and shows a traceback for a missing
@@ -78,7 +80,7 @@ def _parse(values: flags.FlagValues, argv: Sequence[str], about: str) -> None:
     raise
   # Configs are Python: reading one may raise anything.
   except Exception as error:  # pylint: disable=broad-except
-    raise UserError(f'{_one_line(error)} (see --help).') from error
+    raise UserError(f'{_of_parsing(error)} (see --help).') from error
   if rest[1:]:
     raise UserError(f'{rest[1]!r} is not a flag (see --help).')
   if 'config' in values and values.config is None:
@@ -103,9 +105,7 @@ def _shipped_configs() -> list[str]:
 
 
 def _find_configs() -> str:
-  return next(
-    iter(importlib.util.find_spec(_CONFIGS).submodule_search_locations)
-  )
+  return importlib.import_module(_CONFIGS).__path__[0]
 
 
 def _shipped(argv: Sequence[str]) -> list[str]:
@@ -145,17 +145,24 @@ def _config_first(argv: Sequence[str]) -> list[str]:
 
 
 def _one_line(error: Exception) -> str:
+  """Python's own words."""
   text = str(error).strip() or type(error).__name__
   if 'Traceback (most recent call last)' in text:
     # ml_collections puts a whole traceback into its message; the last line is
     # what a config's own code said.
     text = text.splitlines()[-1].partition(': ')[2]
+  return ' '.join(text.split()).rstrip('.')
+
+
+def _of_parsing(error: Exception) -> str:
+  """What is wrong with a flag, or with a field of the configuration."""
+  text = _one_line(error)
   field = text.strip('"\'')
   if isinstance(error, (KeyError, AttributeError)) and field.isidentifier():
-    text = f'the configuration has no field {field!r}, see configs/common.py'
+    return f'the configuration has no field {field!r}, see configs/common.py'
   for said, plainly in _PLAINLY.items():
     text = re.sub(said, plainly, text)
-  return ' '.join(text.split()).rstrip('.')
+  return text
 
 
 def run(
@@ -163,7 +170,7 @@ def run(
   body: Callable[[flags.FlagValues], int],
   argv: Sequence[str],
   *,
-  about: str,
+  about: str | None,
   config: bool = True,
 ) -> int:
   """Runs an entry point and turns what it raises into an exit code.
@@ -199,19 +206,19 @@ def run(
     return error.exit_code
 
 
-def sentence(error: Exception) -> str:
-  """What an error says, on one line of limited length that is safe to print.
+def sentence(said: object) -> str:
+  """What is said, on one line of limited length that is safe to print.
 
   Names of files, classes and columns come from outside, and a terminal obeys
   control characters.
 
   Args:
-    error: of any kind.
+    said: an error, or a text.
 
   Returns:
     Printable characters.
   """
-  text = ' '.join(str(error).splitlines())
+  text = ' '.join(str(said).splitlines())
   if len(text) > _LONGEST:
     text = f'{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}'
   return ''.join(

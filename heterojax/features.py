@@ -7,7 +7,7 @@ memory does not grow with the data set and an interrupted run loses one block.
 
 import collections
 from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Generator
 from collections.abc import Sequence
 import concurrent.futures
 import contextlib
@@ -27,6 +27,7 @@ import numpy as np
 from heterojax import backbones
 from heterojax.backbones import half_precision
 from heterojax.compute import forward
+from heterojax.compute.arrays import bytes_of
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets.sources import ImageSource
@@ -198,7 +199,7 @@ def decoded(
   pictures: Sequence[Picture],
   blocks: Sequence[slice],
   extraction: Extraction,
-) -> Iterator[tuple[slice, np.ndarray]]:
+) -> Generator[tuple[slice, np.ndarray], None, None]:
   """Batches in order, decoded by threads ahead of their use.
 
   Args:
@@ -217,7 +218,8 @@ def decoded(
   size, batch_size = extraction.image_size, extraction.batch_size
 
   def load(rows: np.ndarray, chosen: Sequence[Picture]) -> None:
-    for row, picture in zip(rows, chosen):
+    # The last block may have fewer pictures than rows.
+    for row, picture in zip(rows, chosen, strict=False):
       try:
         row[...] = load_picture(source, picture, extraction)
       except images.UnreadableImage as error:
@@ -355,7 +357,7 @@ class _Store:
       # their digest tells, and they are computed anew.
       with self._array.open('r+b') as file:
         file.seek(start)
-        file.write(rows)
+        file.write(bytes_of(rows))
       self._digests[block.start] = _digest(rows)
       with self._index.open('a', encoding='utf-8') as file:
         file.write(_line(block.start, self._digests[block.start]))
@@ -388,5 +390,4 @@ def _line(start: int, digest: str) -> str:
 
 
 def _digest(rows: np.ndarray) -> str:
-  data = np.ascontiguousarray(rows)
-  return hashlib.blake2b(data, digest_size=16).hexdigest()
+  return hashlib.blake2b(bytes_of(rows), digest_size=16).hexdigest()

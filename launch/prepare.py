@@ -36,8 +36,7 @@ def _prepare(values: flags.FlagValues) -> int:
   target = builders.prepare(
     data.dataset,
     pathlib.Path(data.dir).expanduser(),
-    data.positive,
-    data.negative,
+    data.classes,
     pathlib.Path(values.out).expanduser(),
   )
   print(f'The prepared data are at {target.absolute()}')

@@ -47,8 +47,9 @@ def _verify(values: flags.FlagValues) -> int:
   with contextlib.ExitStack() as stack:
     for folder in folders:
       stack.enter_context(artifacts.undisturbed(folder))
-    right = [_as_written(folder) for folder in folders]
-    if not all(right):
+    # Every folder is checked, also after one that is not as written.
+    as_written = [_as_written(folder) for folder in folders]
+    if not all(as_written):
       return 1
     if values.rerun:
       again = rerun.of(folders[0], values.rerun, values.allow_mismatch)

@@ -72,7 +72,7 @@ def odir_dir() -> pathlib.Path:
 
 @pytest.fixture
 def samples() -> Samples:
-  """60 training samples, of which the last 10 repeat pictures, and 30 others."""
+  """60 training samples, of which 10 repeat pictures, and 30 others."""
   row = np.concatenate([np.arange(50), np.arange(10), 50 + np.arange(30)])
   ids = tuple(map(str, range(90)))
   return Samples(

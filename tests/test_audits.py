@@ -17,23 +17,17 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.studies import audits
 from heterojax.studies import samples as samples_lib
-from heterojax.studies.retraining.outcome import Clusters
-from heterojax.studies.retraining.outcome import Fold
-from heterojax.studies.retraining.outcome import Outcome
 
 
-def _outcome(
+def _find(
   cohorts: list[Cohort], folds: tuple[samples_lib.Samples, ...], x: np.ndarray
-) -> Outcome:
-  """Without clusters and heads, which leaks do not ask for."""
-  nothing = Clusters(
-    np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0, int), np.zeros(0), None
-  )
-  return Outcome(
-    cohorts[0].source,
-    x,
-    tuple(Fold(own, nothing, {}, np.zeros((0, 0))) for own in folds),
-  )
+) -> list[leaks.Leak]:
+  """Leaks of every fold, one after the other."""
+  return [
+    leak
+    for cohort, fold in zip(cohorts, folds, strict=True)
+    for leak in audits.find_leaks(cohort, fold, x, fold.row)
+  ]
 
 
 def _made(parts: list[str]) -> Cohort:
@@ -50,7 +44,7 @@ def _made(parts: list[str]) -> Cohort:
     for i, part in enumerate(parts)
   )
   return Cohort(
-    'made up', sources.Files(pathlib.Path('root')), 'ill', 'well', candidates
+    'made up', sources.Files(pathlib.Path('root')), ('ill', 'well'), candidates
   )
 
 
@@ -112,7 +106,7 @@ def test_near_duplicates_of_every_fold_are_those_of_all_pairs() -> None:
     for i, row in zip(own.ids, own.row):
       if '+' not in i:
         x[row] = originals[int(i[1:])]
-  found = audits.find_leaks(cohorts, _outcome(cohorts, folds, x))
+  found = _find(cohorts, folds, x)
   near = [k for k in found if k.kind == 'near_duplicate']
   exact = originals.astype(np.float64)
   assert near == [
@@ -135,12 +129,12 @@ def test_real_images_that_were_saved_again_are_found(
   odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   """Five of them as JPEG of quality 90, and two without any loss."""
-  whole = odir.read(odir_dir, 'cataract', 'normal fundus')
+  whole = odir.read(odir_dir, ('cataract', 'normal fundus'))
   by_patient = {c.group: c for c in whole.candidates}
   there = [c for c in by_patient.values() if whole.source.exists(c.path)]
   of_class = [
     [c for c in there if c.label == label][: (_TRAIN + _TEST) // 2]
-    for label in (whole.positive, whole.negative)
+    for label in whole.classes
   ]
   chosen = [c for pair in zip(*of_class) for c in pair]
   candidates = []
@@ -177,7 +171,7 @@ def test_real_images_that_were_saved_again_are_found(
     features.Extraction('avg', 224, 'keras', batch_size=4, workers=2),
     fingerprint='',
   )
-  found = audits.find_leaks([cohort], _outcome([cohort], folds, found.x))
+  found = _find([cohort], folds, found.x)
   near = {k.id: k.other for k in found if k.kind == 'near_duplicate'}
   assert near == {f'{i} again': f'{i}' for i in range(_SAVED)}
   pixels = {k.id: k.other for k in found if k.kind == 'identical_pixels'}

@@ -16,9 +16,12 @@ from heterojax.backbones import imagenet
 from heterojax.backbones import layers
 from heterojax.backbones import networks
 from heterojax.backbones import porting
+from heterojax.backbones import resnet
 from heterojax.backbones import sources
 from heterojax.backbones import vgg
 from heterojax.backbones import weight_files
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Source
 from heterojax.datasets import images
 from heterojax.errors import UserError
 
@@ -34,11 +37,10 @@ def lite0() -> backbones.Backbone:
 @pytest.mark.parametrize('case', _CASES)
 def test_block_equals_its_peer(case: str) -> None:
   source_name, index, _ = case.split('/')
-  source = sources.SOURCES['efficientnet_b0'][source_name]
+  source = efficientnet.B0.sources[source_name]
   spec = list(efficientnet.block_specs())[int(index)]
-  block = efficientnet.Block(
-    spec, efficientnet.VARIANTS['efficientnet_b0'], source.padding
-  )
+  variant = efficientnet.Variant(squeeze_excite=True, relu6=False)
+  block = efficientnet.Block(spec, variant, source.padding)
   graphdef, state = nnx.split(block)
   prefix = f'{case}/weights/'
   entries = {
@@ -68,7 +70,7 @@ def test_block_equals_its_peer(case: str) -> None:
 
 def test_the_goldens_tell_the_paddings_apart() -> None:
   # The same block with the other rule is wrong by far more than the tolerance.
-  source = sources.SOURCES['efficientnet_b0']
+  source = efficientnet.B0.sources
   assert source['keras'].padding != source['torchvision'].padding
   x = np.ones((1, 8, 8, 1), np.float32)
   same = layers.pad(x, 3, 2, 'same')
@@ -200,11 +202,15 @@ def test_a_strided_pointwise_convolution_is_every_other_pixel() -> None:
   np.testing.assert_allclose(conv(x), want, rtol=1e-5, atol=1e-5)
 
 
+def _lite0_file() -> pathlib.Path:
+  lite0 = efficientnet.LITE0
+  return imagenet.locate(lite0.name, lite0.published, download=False)[0]
+
+
 def _lite0_entries() -> dict[str, np.ndarray]:
-  path, _ = imagenet.locate('efficientnet_lite0', download=False)
   return {
     key: np.ascontiguousarray(value)
-    for key, value in weight_files.read(path).entries.items()
+    for key, value in weight_files.read(_lite0_file()).entries.items()
   }
 
 
@@ -265,7 +271,7 @@ def test_weights_without_a_top_have_no_logits(tmp_path: pathlib.Path) -> None:
 
 
 def test_mistakes_are_sentences(tmp_path: pathlib.Path) -> None:
-  path, _ = imagenet.locate('efficientnet_lite0', download=False)
+  path = _lite0_file()
   other = _save(tmp_path / 'w', {'layer.weight': np.ones(3, np.float32)})
   for match, call in {
     'no backbone': lambda: backbones.load('resnet19', None),
@@ -309,16 +315,13 @@ def test_a_download_is_kept_only_with_the_right_hash(
   served = tmp_path / 'served.h5'
   served.write_bytes(b'not the weights')
   published = imagenet.Published(served.as_uri(), 'md5', '0' * 32, 'keras')
-  table = imagenet._PUBLISHED  # pylint: disable=protected-access
-  monkeypatch.setitem(table, 'efficientnet_b0', published)
   with pytest.raises(UserError, match='nothing was kept'):
-    imagenet.locate('efficientnet_b0', download=True)
+    imagenet.locate('b0', published, download=True)
   assert list((tmp_path / 'cache').iterdir()) == []
   for algorithm in ('md5', 'sha256'):  # PyTorch names 8 digits of the latter.
     digest = hashlib.new(algorithm, served.read_bytes()).hexdigest()[:8]
     published = published._replace(algorithm=algorithm, digest=digest)
-    monkeypatch.setitem(table, 'efficientnet_b0', published)
-    path, source = imagenet.locate('efficientnet_b0', download=True)
+    path, source = imagenet.locate('b0', published, download=True)
     assert path.read_bytes() == b'not the weights'
     assert path == tmp_path / 'cache' / 'served.h5'
     assert source == 'keras'
@@ -326,16 +329,18 @@ def test_a_download_is_kept_only_with_the_right_hash(
   assert list((tmp_path / 'cache').iterdir()) == []
 
 
-def _entries(name: str, source: sources.Source) -> dict[str, np.ndarray]:
+def _entries(
+  architecture: Architecture, source: Source
+) -> dict[str, np.ndarray]:
   """A file with the right names and shapes, without its classifier."""
   rng = np.random.default_rng(0)
-  _, state = networks.build(name, source, trainable=True, with_top=False)
+  _, state = networks.build(
+    architecture, source, trainable=True, with_top=False
+  )
   entries = {}
   for path, leaf in nnx.to_flat_state(state):
     *layer, kind = map(str, path)
-    of_norm = layer[-1] == 'norm'
-    layer = '.'.join(layer[:-1] if of_norm else layer)
-    name = source.names()[layer][int(of_norm)]
+    name = source.names['.'.join(layer)]
     suffix = {
       'kernel': 'weight',
       'scale': 'weight',
@@ -353,9 +358,9 @@ def _entries(name: str, source: sources.Source) -> dict[str, np.ndarray]:
 def test_sources_that_differ_in_nothing_are_not_refused(
   tmp_path: pathlib.Path,
 ) -> None:
-  source = sources.SOURCES['resnet18']['torchvision']
-  assert source == sources.SOURCES['resnet18']['timm']
-  entries = _entries('resnet18', source)
+  source = resnet.ARCHITECTURE.sources['torchvision']
+  assert source == resnet.ARCHITECTURE.sources['timm']
+  entries = _entries(resnet.ARCHITECTURE, source)
   assert entries['layer2.0.downsample.0.weight'].shape == (128, 64, 1, 1)
   assert len(entries) == 20 * 5
   path = _save(tmp_path / 'w', entries)
@@ -381,20 +386,20 @@ def test_vgg16_sources_are_told_by_their_classifiers() -> None:
     'features.28.bias': 'torchvision',  # No classifier: the same either way.
   }.items():
     file = weight_files.WeightFile(first | {key: np.zeros(1)}, 'torch', '')
-    assert sources.detect('vgg16', file, '', 'x') == want
+    assert sources.detect(vgg.ARCHITECTURE, file, '', 'x') == want
   file = weight_files.WeightFile(
     {'block1_conv1/kernel': np.zeros(1)}, 'keras', ''
   )
-  assert sources.detect('vgg16', file, '', 'x') == 'keras'
+  assert sources.detect(vgg.ARCHITECTURE, file, '', 'x') == 'keras'
   with pytest.raises(UserError, match='does not hold the weights of vgg16'):
     sources.detect(
-      'vgg16', weight_files.WeightFile(first, 'keras', ''), '', 'x'
+      vgg.ARCHITECTURE, weight_files.WeightFile(first, 'keras', ''), '', 'x'
     )
 
 
 def test_caffe_reads_blue_green_red(tmp_path: pathlib.Path) -> None:
   # The first convolution of the network against what Caffe's own order gives.
-  source = sources.SOURCES['vgg16']['keras']
+  source = vgg.ARCHITECTURE.sources['keras']
   kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 2)).astype(np.float32)
   file = weight_files.WeightFile(
     {'block1_conv1/kernel': kernel, 'block1_conv1/bias': np.zeros(2)},
@@ -423,12 +428,12 @@ def test_a_dense_layer_over_a_map_is_permuted(source: str) -> None:
     'torchvision': kernel.transpose(3, 2, 0, 1).reshape(5, -1),
     'timm': kernel.transpose(3, 2, 0, 1),
   }[source]
-  row = sources.SOURCES['vgg16'][source]
-  name = row.names()['fc1'][0]
+  row = vgg.ARCHITECTURE.sources[source]
+  name = row.names['fc1']
   separator = '/' if source == 'keras' else '.'
   file = weight_files.WeightFile(
     {
-      row.kernels('fc1')[0]: raw,
+      row.kernel('fc1'): raw,
       f'{name}{separator}bias': np.zeros(5),
     },
     row.layout,

@@ -141,7 +141,7 @@ def test_training_moves_only_the_running_statistics() -> None:
 def test_the_gradient_is_the_slope_of_the_loss() -> None:
   """Central difference along the gradient, through one block's statistics."""
   spec = list(efficientnet.block_specs())[1]
-  variant = efficientnet.VARIANTS['efficientnet_b0']
+  variant = efficientnet.Variant(squeeze_excite=True, relu6=False)
   norm = batch_norm.Norm(1e-3, 0.99, unbiased=False)
   graphdef, trained, rest = nnx.split(
     efficientnet.Block(spec, variant, 'same', norm), nnx.Param, ...
@@ -163,7 +163,7 @@ def test_the_gradient_is_the_slope_of_the_loss() -> None:
   square = sum(float(jnp.sum(g**2)) for g in jax.tree.leaves(gradient))
   step = 0.01 / np.sqrt(square)
   up, down = (
-    float(loss(jax.tree.map(lambda a, g: a + s * g, trained, gradient)))
+    float(loss(jax.tree.map(lambda a, g, s=s: a + s * g, trained, gradient)))
     for s in (step, -step)
   )
   np.testing.assert_allclose((up - down) / (2 * step), square, rtol=0.01)

@@ -44,7 +44,7 @@ def _candidate(id_: str, months: str, male: str) -> Candidate:
 
 
 def test_one_candidate_a_row(tmp_path: pathlib.Path) -> None:
-  cohort = bone_age.read(_write(tmp_path), '', '')
+  cohort = bone_age.read(_write(tmp_path), ('', ''))
   assert cohort.candidates == (
     _candidate('1377', '180', 'False'),
     _candidate('1378', '12', 'False'),
@@ -68,8 +68,8 @@ def test_one_candidate_a_row(tmp_path: pathlib.Path) -> None:
 def test_classes(
   tmp_path: pathlib.Path, given: tuple[str, str], classes: tuple[str, str]
 ) -> None:
-  cohort = bone_age.read(_write(tmp_path), *given)
-  assert (cohort.positive, cohort.negative) == classes
+  cohort = bone_age.read(_write(tmp_path), given)
+  assert cohort.classes == classes
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_classes(
   ],
 )
 def test_nesting_depths(tmp_path: pathlib.Path, csv: str, images: str) -> None:
-  cohort = bone_age.read(_write(tmp_path, csv=csv, images=images), '', '')
+  cohort = bone_age.read(_write(tmp_path, csv=csv, images=images), ('', ''))
   assert [c.path for c in cohort.candidates] == [
     f'{images}/{i}.png'.lstrip('/') for i in (1377, 1378, 1379)
   ]
@@ -94,7 +94,7 @@ def test_images_of_the_test_set_are_not_taken(tmp_path: pathlib.Path) -> None:
   other.mkdir(parents=True)
   (other / '1377.png').touch()
   (other / '4360.png').touch()
-  paths = [c.path for c in bone_age.read(folder, '', '').candidates]
+  paths = [c.path for c in bone_age.read(folder, ('', '')).candidates]
   assert paths[0] == f'{_IMAGES}/1377.png'
 
 
@@ -102,7 +102,7 @@ def test_more_columns_any_order_and_case(tmp_path: pathlib.Path) -> None:
   """One copy has three columns more; spreadsheets write TRUE."""
   rows = ['1379,x,94,TRUE', '1378,y,12,false']
   folder = _write(tmp_path, rows, header='id,z,boneage,male')
-  cohort = bone_age.read(folder, '', '')
+  cohort = bone_age.read(folder, ('', ''))
   assert [(c.label, c.columns) for c in cohort.candidates] == [
     ('male', (('boneage', '94'), ('male', 'TRUE'))),
     ('female', (('boneage', '12'), ('male', 'false'))),
@@ -115,7 +115,7 @@ def test_rows_that_cannot_be_used_stay_with_their_reason(
   rows = [*_ROWS, '1380,50,', '1381,50,yes', ',50,True', '1379,94,True']
   folder = _write(tmp_path, rows)
   (folder / _IMAGES / '1378.png').unlink()
-  cohort = bone_age.read(folder, '', '')
+  cohort = bone_age.read(folder, ('', ''))
   assert [(c.id, c.label, c.reason) for c in cohort.candidates] == [
     ('1377', 'female', ''),
     ('1378', 'female', ''),
@@ -134,7 +134,7 @@ def test_the_published_counts(tmp_path: pathlib.Path) -> None:
   rows = [f'{1377 + i},{i % 228 + 1},{i < 6833}' for i in range(12_611)]
   folder = _write(tmp_path, rows[:1])
   (folder / _CSV).write_text('\n'.join([_HEADER, *rows]))
-  cohort = bone_age.read(folder, '', '')
+  cohort = bone_age.read(folder, ('', ''))
   assert cohort.notes == (
     f'{_CSV} has the published 12,611 rows and counts.',
     f'1 of the 12,611 images that {_CSV} names are here.',
@@ -142,7 +142,7 @@ def test_the_published_counts(tmp_path: pathlib.Path) -> None:
   labels = [c.label for c in cohort.candidates]
   assert (labels.count('male'), labels.count('female')) == (6833, 5778)
   (folder / _CSV).write_text('\n'.join([_HEADER, *rows[:7000]]))
-  assert bone_age.read(folder, '', '').notes[:2] == (
+  assert bone_age.read(folder, ('', '')).notes[:2] == (
     f'{_CSV} has 7,000 rows; the published file has 12,611: this is a part of'
     ' it.',
     f'Other counts of {_CSV} (published ones): female 167 (5,778).',
@@ -176,7 +176,7 @@ def test_mistakes_are_one_sentence(
     case 'no sex':
       csv.write_text(csv.read_text().replace('male', 'sex'))
   with pytest.raises(UserError) as caught:
-    bone_age.read(folder, '', '')
+    bone_age.read(folder, ('', ''))
   text = str(caught.value)
   assert says in text
   assert text.endswith('.') and '\n' not in text
@@ -187,15 +187,15 @@ def test_unknown_classes(
   tmp_path: pathlib.Path, given: tuple[str, str]
 ) -> None:
   with pytest.raises(UserError, match='classes are male and female'):
-    bone_age.read(_write(tmp_path), *given)
+    bone_age.read(_write(tmp_path), given)
 
 
 def test_regression_estimates_the_months(tmp_path: pathlib.Path) -> None:
   rows = [*_ROWS, '1380,50.5,', '1381,,True', '1382,old,True', ',50,True']
   folder = _write(tmp_path, rows)
-  cohort = bone_age.read(folder, '', '', 'regression')
+  cohort = bone_age.read(folder, ('', ''), 'regression')
   assert (cohort.task, cohort.classes) == ('regression', ())
-  assert (cohort.positive, cohort.negative) == ('', '')
+  assert cohort.classes == ()
   assert cohort.label_columns == ('boneage',)
   assert [(c.id, c.label, c.reason) for c in cohort.candidates] == [
     ('1377', '180', ''),
@@ -209,7 +209,9 @@ def test_regression_estimates_the_months(tmp_path: pathlib.Path) -> None:
   sexes = [dict(c.columns)['sex'] for c in cohort.candidates]
   assert sexes == ['female', 'female', 'male', '', 'male', 'male', 'male']
   with pytest.raises(UserError, match='no label that is a number'):
-    bone_age.read(_write(tmp_path / 'b', ['1,old,True']), '', '', 'regression')
+    bone_age.read(
+      _write(tmp_path / 'b', ['1,old,True']), ('', ''), 'regression'
+    )
 
 
 def test_the_papers_girls(tmp_path: pathlib.Path) -> None:
@@ -218,7 +220,7 @@ def test_the_papers_girls(tmp_path: pathlib.Path) -> None:
   folder = _write(tmp_path, rows[:1])
   (folder / _CSV).write_text('\n'.join([_HEADER, *rows]))
   cohort = datasets.read(
-    'bone_age', folder, '', '', task='regression', where='sex=female'
+    'bone_age', folder, ('', ''), task='regression', where='sex=female'
   )
   assert len(cohort.candidates) == 12_611
   assert len(cohort.included) == 5778

@@ -17,6 +17,7 @@ from heterojax.datasets import folder
 from heterojax.datasets import images
 from heterojax.datasets import medmnist
 from heterojax.datasets import prepared
+from heterojax.datasets import ready
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 
@@ -68,7 +69,7 @@ def _prepare(
   positive: str = '',
   negative: str = '',
 ) -> pathlib.Path:
-  return builders.prepare(dataset, path, positive, negative, out)
+  return builders.prepare(dataset, path, (positive, negative), out)
 
 
 def _examples(target: pathlib.Path, split: str = 'train') -> list[dict]:
@@ -91,7 +92,7 @@ def test_images_are_the_bytes_of_the_files(tmp_path: pathlib.Path) -> None:
   target = _prepare(root, tmp_path / 'out')
   examples = _examples(target)
   assert [e['path'].decode() for e in examples] == [
-    c.path for c in folder.read(root, '', '').candidates
+    c.path for c in folder.read(root, ('', '')).candidates
   ]
   assert len(examples) == 12
   for e in examples:
@@ -159,7 +160,7 @@ def test_what_has_no_image_is_in_the_manifest_only(
   ]
   stored = prepared.load(target)
   assert [c.id for c in stored.candidates] == [str(i) for i in range(8)]
-  raw, source = folder.read(path, 'ill', 'normal').source, stored.source
+  raw, source = folder.read(path, ('ill', 'normal')).source, stored.source
   for name, problem in (
     ('ill/gone.png', 'file not found'),
     ('ill/empty.png', 'the file is empty'),
@@ -235,7 +236,7 @@ def test_medmnist_arrays(tmp_path: pathlib.Path) -> None:
   path = tmp_path / 'pneumoniamnist.npz'
   np.savez(path, **arrays)
   target = _prepare(path, tmp_path / 'out', 'medmnist')
-  raw = medmnist.read(path, '', '')
+  raw = medmnist.read(path, ('', ''))
   for split, word in (('train', 'train'), ('validation', 'val')):
     examples = _examples(target, split)
     assert len(examples) == len(arrays[f'{word}_images'])
@@ -266,8 +267,8 @@ def test_as_a_user_of_tfds(tmp_path: pathlib.Path) -> None:
   assert len(builder.as_data_source('train')) == 6
   assert len(builder.as_data_source('train[:50%]')) == 3
   # A study reads it as well.
-  cohort = prepared.read(tmp_path / 'out', '', '')
-  assert cohort.candidates == folder.read(tmp_path / 'raw', '', '').candidates
+  cohort = prepared.read(tmp_path / 'out', ('', ''))
+  assert cohort.candidates == folder.read(tmp_path / 'raw', ('', '')).candidates
   # And another process, where the download is gone.
   again = builders.ImageFolder(
     data_dir=tmp_path / 'out', config=builders.Classes('ill', 'normal')
@@ -303,6 +304,16 @@ def test_classes_must_be_two(tmp_path: pathlib.Path) -> None:
     builders.MedMnist(data_dir=tmp_path)
   with pytest.raises(UserError, match="Both classes are 'a'"):
     builders.MedMnist(data_dir=tmp_path, config=builders.Classes('a', 'a'))
+
+
+def test_features_have_no_images_to_prepare(tmp_path: pathlib.Path) -> None:
+  np.savez(tmp_path / 'x.npz', features=np.eye(4), label=list('abab'))
+  cohort = ready.read(tmp_path / 'x.npz', ('a', 'b'))
+  builder = builders.ImageFolder(
+    data_dir=tmp_path, config=builders.Classes('a', 'b'), cohort=cohort
+  )
+  with pytest.raises(UserError, match='x.npz has no images to prepare'):
+    builder.download_and_prepare(download_dir=tmp_path / 'unused')
 
 
 def test_folders_are_named_after_the_classes() -> None:

@@ -28,15 +28,74 @@ def test_a_long_sentence_keeps_both_ends() -> None:
   assert len(text) < 2100
 
 
+def _never(values: flags.FlagValues) -> int:
+  raise AssertionError(values.config)
+
+
 @pytest.mark.parametrize('config', ['5', 'None', '{}', '[1]'])
 def test_a_configuration_of_another_type(tmp_path, capsys, config: str) -> None:
   path = tmp_path / 'config.py'
   path.write_text(f'def get_config():\n  return {config}\n')
   words = ['study.py', f'--config={path}']
-
-  def body(values: flags.FlagValues) -> int:
-    raise AssertionError(values.config)
-
-  assert cli.run((), body, words, about='') == 2
+  assert cli.run((), _never, words, about='') == 2
   (line,) = capsys.readouterr().err.splitlines()
   assert line.startswith('heterojax: ')
+
+
+def _said(words: list[str], body, capsys) -> tuple[int, str]:
+  """Exit code and the one line of a command on the demo configuration."""
+  code = cli.run((), body, ['study.py', '--config=demo', *words], about='')
+  (line,) = capsys.readouterr().err.splitlines()
+  return code, line
+
+
+def test_an_unknown_field_is_the_configurations(capsys) -> None:
+  for field in ('nope', 'data.nope'):
+    code, line = _said([f'--config.{field}=1'], _never, capsys)
+    assert code == 2
+    assert "the configuration has no field 'nope'" in line
+
+
+def test_a_value_of_another_type_is_said_plainly(capsys) -> None:
+  for word, plainly in (
+    ('seed=x', 'it is no whole number'),
+    ('data.max_bad_share=x', 'it is no number'),
+  ):
+    code, line = _said([f'--config.{word}'], _never, capsys)
+    assert code == 2 and plainly in line
+
+
+@pytest.mark.parametrize(
+  'error',
+  [
+    KeyError('overall'),
+    AttributeError('centers'),
+    AttributeError("'Run' object has no attribute 'centers'"),
+    ValueError("invalid literal for int() with base 10: 'a'"),
+  ],
+)
+def test_a_mistake_of_the_program_is_not_the_configurations(
+  error: Exception, capsys
+) -> None:
+  def body(values: flags.FlagValues) -> int:
+    raise error
+
+  code, line = _said([], body, capsys)
+  assert code == 70
+  assert 'configuration' not in line
+  # Python's own words, which a report of the mistake needs.
+  assert f'({type(error).__name__}: {error})' in line
+
+
+def test_a_config_whose_own_code_misses_a_field(tmp_path, capsys) -> None:
+  path = tmp_path / 'config.py'
+  path.write_text(
+    'from ml_collections import config_dict\n'
+    'def get_config():\n'
+    '  config = config_dict.create(a=1)\n'
+    '  config.b\n'
+    '  return config\n'
+  )
+  code = cli.run((), _never, ['study.py', f'--config={path}'], about='')
+  (line,) = capsys.readouterr().err.splitlines()
+  assert code == 2 and 'b' in line and 'should not' not in line

@@ -153,22 +153,22 @@ def test_the_rejected_clusters(samples: Samples, blobs: np.ndarray) -> None:
   oracle = PCA(2, svd_solver='full').fit(x)
   kmeans = KMeans(_K, n_init=10, random_state=0)
   labels = kmeans.fit_predict(oracle.transform(x))
-  assert found['n_components'] == 2
-  assert found['explained_variance'] == pytest.approx(
+  assert found.n_components == 2
+  assert found.explained_variance == pytest.approx(
     oracle.explained_variance_ratio_.sum(), abs=1e-6
   )
-  assert found['adjusted_rand'] == pytest.approx(
+  assert found.adjusted_rand == pytest.approx(
     adjusted_rand_score(chosen.labels[:60], labels)
   )
   want = [
     (int(np.sum(own)), int(np.sum(own & (samples.y[:60] == 1))))
     for own in (labels == c for c in range(_K))
   ]
-  got = [(c['size'], c['class_counts']['ill']) for c in found['clusters']]
+  got = [(c.size, c.class_counts['ill']) for c in found.clusters]
   assert sorted(got) == sorted(want)
-  assert [c['id'] for c in found['clusters']] == [0, 1, 2]
-  for c in found['clusters']:
-    assert sum(c['class_counts'].values()) == c['size']
+  assert [c.id for c in found.clusters] == [0, 1, 2]
+  for c in found.clusters:
+    assert sum(c.class_counts.values()) == c.size
 
 
 def _made(labels: np.ndarray, train: np.ndarray) -> tuple[Samples, Clusters]:

@@ -1,4 +1,4 @@
-"""Components of one part against scikit-learn, and the rules for their number."""
+"""Components of one part against scikit-learn, and rules for their number."""
 
 import numpy as np
 import pytest

@@ -20,7 +20,7 @@ def _table(folder: pathlib.Path) -> pathlib.Path:
 
 def test_numbers_of_a_folders_table(tmp_path: pathlib.Path) -> None:
   cohort = datasets.read(
-    'folder', _table(tmp_path), '', '', task='regression', where='sex=f'
+    'folder', _table(tmp_path), ('', ''), task='regression', where='sex=f'
   )
   assert [(c.label, c.reason) for c in cohort.candidates] == [
     ('12', ''),
@@ -33,7 +33,7 @@ def test_numbers_of_a_folders_table(tmp_path: pathlib.Path) -> None:
 
 def test_where_restricts_classes_too(tmp_path: pathlib.Path) -> None:
   cohort = datasets.read(
-    'folder', _table(tmp_path), '12.0', '120', where='sex=f'
+    'folder', _table(tmp_path), ('12.0', '120'), where='sex=f'
   )
   assert cohort.classes == ('12.0', '120')
   assert [c.reason for c in cohort.candidates] == [
@@ -47,7 +47,7 @@ def test_where_restricts_classes_too(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize('name', ['odir5k', 'nih_cxr', 'medmnist', 'demo'])
 def test_data_sets_of_classes_alone(tmp_path: pathlib.Path, name: str) -> None:
   with pytest.raises(UserError, match=f'^{name} has classes, no numbers'):
-    datasets.read(name, tmp_path, '', '', task='regression')
+    datasets.read(name, tmp_path, ('', ''), task='regression')
 
 
 def test_a_folder_that_is_an_npz_file_has_classes(
@@ -55,7 +55,7 @@ def test_a_folder_that_is_an_npz_file_has_classes(
 ) -> None:
   np.savez(tmp_path / 'x.npz', train_labels=[[0]])
   with pytest.raises(UserError, match='medmnist has classes'):
-    datasets.read('folder', tmp_path / 'x.npz', '', '', task='regression')
+    datasets.read('folder', tmp_path / 'x.npz', ('', ''), task='regression')
 
 
 @pytest.mark.parametrize(
@@ -69,28 +69,28 @@ def test_classes_of_a_regression(
   tmp_path: pathlib.Path, names: tuple[str, str], says: str
 ) -> None:
   with pytest.raises(UserError, match=says):
-    datasets.read('folder', _table(tmp_path), *names, task='regression')
+    datasets.read('folder', _table(tmp_path), names, task='regression')
 
 
 def test_folders_and_words_are_no_numbers(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'ill').mkdir()
   (tmp_path / 'ill' / '1.png').touch()
   with pytest.raises(UserError, match='must be a CSV file'):
-    datasets.read('folder', tmp_path, '', '', task='regression')
+    datasets.read('folder', tmp_path, ('', ''), task='regression')
   (tmp_path / 'x.csv').write_text('path,label\n1.png,ill\n')
   with pytest.raises(UserError, match="no label that is a number, as 'ill'"):
-    datasets.read('folder', tmp_path / 'x.csv', '', '', task='regression')
+    datasets.read('folder', tmp_path / 'x.csv', ('', ''), task='regression')
 
 
 def test_made_up_hands(tmp_path: pathlib.Path) -> None:
   table = hands.write_cohort(tmp_path, num_images=6, seed=0, image_size=32)
-  cohort = datasets.read('demo_hands', table, '', '', task='regression')
+  cohort = datasets.read('demo_hands', table, ('', ''), task='regression')
   assert (cohort.name, len(cohort.included)) == ('demo_hands', 6)
   assert [int(c.label) for c in cohort.candidates] == [
     image.age for image in hands.plan(6, 0)
   ]
   with pytest.raises(UserError, match='--config.data.task=regression'):
-    datasets.read('demo_hands', table, '', '')
+    datasets.read('demo_hands', table, ('', ''))
 
 
 @pytest.fixture(scope='module')
@@ -103,21 +103,20 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   for i in range(4):
     (root / 'images' / f'000{i}.png').rename(root / 'images' / f'{i}.png')
   out = tmp_path_factory.mktemp('prepared')
-  builders.prepare('bone_age', root, '', '', out / 'bones')
+  builders.prepare('bone_age', root, ('', ''), out / 'bones')
   labels = [f'{root}/images/{i}.png,{i % 2}' for i in range(4)]
   table.write_text('\n'.join(['path,label', *labels]))
-  builders.prepare('folder', table, '1', '0', out / 'folder')
+  builders.prepare('folder', table, ('1', '0'), out / 'folder')
   return out
 
 
 def test_prepared_bone_ages_serve_both_tasks(prepared: pathlib.Path) -> None:
-  sexes = datasets.read('bone_age', prepared / 'bones', '', '')
+  sexes = datasets.read('bone_age', prepared / 'bones', ('', ''))
   assert [c.label for c in sexes.candidates] == ['male'] * 3 + ['female']
   ages = datasets.read(
     'bone_age',
     prepared / 'bones',
-    '',
-    '',
+    ('', ''),
     task='regression',
     where='sex=male',
   )
@@ -128,4 +127,4 @@ def test_prepared_bone_ages_serve_both_tasks(prepared: pathlib.Path) -> None:
 
 def test_other_prepared_data_have_classes(prepared: pathlib.Path) -> None:
   with pytest.raises(UserError, match='was prepared for classes'):
-    datasets.read('folder', prepared / 'folder', '', '', task='regression')
+    datasets.read('folder', prepared / 'folder', ('', ''), task='regression')

@@ -141,12 +141,15 @@ def test_the_verdict_on_two_leaves(a: Any, b: Any, tolerance: float) -> None:
   expected = DIFFERENT
   if same(a, b):
     expected = IDENTICAL
-  elif tolerance and {type(a), type(b)} in ({float}, {int, float}):
-    if all(isinstance(v, int) or math.isfinite(v) for v in (a, b)):
-      p, q, t = map(fractions.Fraction, (a, b, tolerance))
-      most = t * max(1, abs(p), abs(q))
-      hypothesis.assume(abs(abs(p - q) / most - 1) > 1e-9)  # Rounding.
-      expected = WITHIN if abs(p - q) <= most else DIFFERENT
+  elif (
+    tolerance
+    and {type(a), type(b)} in ({float}, {int, float})
+    and all(isinstance(v, int) or math.isfinite(v) for v in (a, b))
+  ):
+    p, q, t = map(fractions.Fraction, (a, b, tolerance))
+    most = t * max(1, abs(p), abs(q))
+    hypothesis.assume(abs(abs(p - q) / most - 1) > 1e-9)  # Rounding.
+    expected = WITHIN if abs(p - q) <= most else DIFFERENT
   assert values.judge(a, b, tolerance) == expected
   assert values.judge(b, a, tolerance) == expected
 

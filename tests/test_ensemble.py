@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import csv
+import itertools
 import logging
 import pathlib
 
@@ -248,7 +249,9 @@ def test_heads_of_folds_are_those_of_each_fold_alone() -> None:
   ]
   with jax.enable_x64(True):
     data = _data(np.float64)
-    together = ensemble.train(*data, sum(folds, []), training)
+    together = ensemble.train(
+      *data, list(itertools.chain.from_iterable(folds)), training
+    )
     apart = [ensemble.train(*data, fold, training) for fold in folds]
   for name in ('best', 'best_epoch', 'epochs'):
     want = np.concatenate([getattr(one, name) for one in apart])
@@ -352,9 +355,9 @@ def test_a_stopped_head_does_not_move(trained: ensemble.Ensemble) -> None:
   # That its weights are those of its best epoch, the loop has shown.
   stopped = trained.epochs < len(trained.history)
   assert stopped.any()
-  for h, epochs in enumerate(trained.epochs):
-    assert not np.isnan(trained.history[:epochs, h]).any()
-    assert np.isnan(trained.history[epochs:, h]).all()
+  for h, end in enumerate(trained.epochs):
+    assert not np.isnan(trained.history[:end, h]).any()
+    assert np.isnan(trained.history[end:, h]).all()
     assert trained.history[trained.best_epoch[h], h] == trained.best[h]
 
 

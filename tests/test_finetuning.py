@@ -288,7 +288,7 @@ def test_an_incomplete_batch_is_left_out(
   tuning = dataclasses.replace(_TUNING, epochs=6, learning_rate=1e-3)
   _tune(backbone, source, tmp_path, job, tuning)
   train = {f'{r}.png' for r in job.train}
-  seen = [p for p in source.paths[: -len(set(np.concatenate(job[:3])))]]
+  seen = source.paths[: -len(set(np.concatenate(job[:3])))]
   assert sum(p in train for p in seen) == 6 * 8
   assert train <= set(seen)  # But no image for good.
   source.paths.clear()
@@ -517,10 +517,10 @@ def test_an_interrupted_job_goes_on_and_ends_the_same(
 def test_mistakes_are_explained(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
-  def fails(match: str, job: Job = _job(), **changes: Any) -> None:
+  def fails(match: str, job: Job | None = None, **changes: Any) -> None:
     tuning = dataclasses.replace(_TUNING, **changes)
     with pytest.raises(UserError, match=match):
-      _tune(backbone, source, tmp_path, job, tuning)
+      _tune(backbone, source, tmp_path, job or _job(), tuning)
 
   fails('at least 2 images, not of 1.*fine_tuning.batch_size', batch_size=1)
   fails('at least 2 images, not of 1', _job(train=1))

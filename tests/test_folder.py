@@ -31,7 +31,7 @@ def _csv(root: pathlib.Path, text: str | bytes) -> pathlib.Path:
 
 
 def _read(path: pathlib.Path, positive: str = '', negative: str = '') -> Cohort:
-  return folder.read(path, positive, negative)
+  return folder.read(path, (positive, negative))
 
 
 def _fails(path: pathlib.Path, *classes: str) -> str:
@@ -45,7 +45,7 @@ def _fails(path: pathlib.Path, *classes: str) -> str:
 def test_folder_per_class(tmp_path: pathlib.Path) -> None:
   _touch(tmp_path, 'normal/b.jpg', 'normal/a.png', 'pneumonia/deep/er/c.JPEG')
   cohort = _read(tmp_path)
-  assert (cohort.positive, cohort.negative) == ('pneumonia', 'normal')
+  assert cohort.classes == ('pneumonia', 'normal')
   assert cohort.source.root == tmp_path
   assert [(c.id, c.path, c.label, c.group) for c in cohort.candidates] == [
     (name, name, name.split('/')[0], '')
@@ -93,7 +93,7 @@ def test_names_of_any_script(tmp_path: pathlib.Path) -> None:
   _touch(tmp_path, *names)
   cohort = _read(tmp_path)
   assert {c.path for c in cohort.candidates} == set(names)
-  assert cohort.positive == 'катаракта'
+  assert cohort.classes[0] == 'катаракта'
 
 
 def test_a_name_that_is_not_utf8_is_left_out(tmp_path: pathlib.Path) -> None:
@@ -164,7 +164,7 @@ def test_the_healthy_class_is_recognised(
   tmp_path: pathlib.Path, healthy: str, ill: str
 ) -> None:
   cohort = _read(_csv(tmp_path, f'path,label\na,{ill}\nb,{healthy}\n'))
-  assert (cohort.positive, cohort.negative) == (ill, healthy)
+  assert cohort.classes == (ill, healthy)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_unclear_classes_are_asked_for(
   # One name is enough, whichever it is.
   for given in ((labels[0], ''), ('', labels[1])):
     cohort = _read(path, *given)
-    assert (cohort.positive, cohort.negative) == labels
+    assert cohort.classes == labels
 
 
 def test_three_labels_need_both_names(tmp_path: pathlib.Path) -> None:
@@ -483,7 +483,9 @@ def test_any_cells_survive_the_way_through_a_csv(
   tmp_path: pathlib.Path, rows: list[tuple[str, str]]
 ) -> None:
   path = _csv(tmp_path, csv_text(['k', 'l'], [list(row) for row in rows]))
-  assert read_table(path) == [{'k': k.strip(), 'l': l.strip()} for k, l in rows]
+  assert read_table(path) == [
+    {'k': first.strip(), 'l': second.strip()} for first, second in rows
+  ]
 
 
 @hypothesis.given(
@@ -507,6 +509,4 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(
     cohort = _read(_csv(tmp_path, data))
   except UserError:
     return
-  assert {cohort.positive, cohort.negative} <= {
-    c.label for c in cohort.candidates
-  }
+  assert set(cohort.classes) <= {c.label for c in cohort.candidates}

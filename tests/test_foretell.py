@@ -40,7 +40,7 @@ def _of(
 def _cohort(n: int, included: int) -> Cohort:
   candidates = [Candidate(str(i), str(i), 'a', '') for i in range(n)]
   candidates[included:] = [c.left_out('x') for c in candidates[included:]]
-  return Cohort('', None, 'a', 'b', tuple(candidates))
+  return Cohort('', None, ('a', 'b'), tuple(candidates))
 
 
 def test_lists_are_as_long_as_the_settings_say() -> None:

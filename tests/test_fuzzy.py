@@ -21,8 +21,9 @@ def _loop(
   x: np.ndarray, u: np.ndarray, m: float, tol: float, max_iter: int
 ) -> tuple[np.ndarray, np.ndarray, float, int]:
   """Bezdek's alternation, written out sample by sample."""
-  for n_iter in range(1, max_iter + 1):
-    old = u
+  n_iter, moved = 0, np.inf
+  while n_iter < max_iter and moved >= tol:
+    n_iter, old = n_iter + 1, u
     power = old**m
     centers = (power.T @ x) / power.sum(axis=0)[:, None]
     apart = distance.cdist(x, centers)
@@ -33,8 +34,7 @@ def _loop(
       ]
       for row in apart
     ])
-    if np.linalg.norm(u - old) < tol:
-      break
+    moved = np.linalg.norm(u - old)
   return centers, u, float((power * apart**2).sum()), n_iter
 
 

@@ -17,6 +17,9 @@ from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Partly
 
 # Split, label, path, digest of the file, digest of the pixels, group.
 _ROWS = (
@@ -53,15 +56,25 @@ def _cohort(
     for i, (split, label, path, file, shown, group) in enumerate(rows)
   )
   source = sources.Files(pathlib.Path())
-  return Cohort('made up', source, 'ill', 'well', candidates)
+  return Cohort('made up', source, ('ill', 'well'), candidates)
 
 
-def _count(cohort: Cohort) -> dict:
+def _count(cohort: Cohort) -> dict[str, Partly[dict[str, int]] | Missing]:
   return leaks.count(leaks.find(cohort, {}), cohort)
 
 
+def _known(cohort: Cohort) -> dict[str, dict[str, int]]:
+  """Counts of kinds that are known without a doubt."""
+  return {kind: _sure(count) for kind, count in _count(cohort).items()}
+
+
+def _sure(count: Partly[dict[str, int]] | Missing) -> dict[str, int]:
+  assert codec.why(count) == ''
+  return count.value
+
+
 def test_counts_by_kind_and_class() -> None:
-  assert _count(_cohort()) == {
+  assert _known(_cohort()) == {
     'same_path': {'ill': 1, 'well': 1},
     'identical_file': {'ill': 2, 'well': 2},
     'identical_pixels': {'ill': 2, 'well': 3},
@@ -119,7 +132,7 @@ def test_candidates_left_out_do_not_leak() -> None:
     if c.split != 'test'
   })
   assert leaks.find(cohort, {}) == []
-  counts = _count(cohort)
+  counts = _known(cohort)
   for kind in ('same_path', 'identical_file', 'identical_pixels'):
     assert counts[kind] == _NONE
 
@@ -132,16 +145,17 @@ def test_unknown_groups_are_no_zero() -> None:
     if c.id in ('0', '3', '5')
   }
   cohort = cohort.replaced(nameless)
-  found = _count(cohort)
+  found = _count(cohort)['shared_group']
   # What is known is a lower bound.
-  assert sum(found['shared_group'].values()) < sum(
-    _count(_cohort())['shared_group'].values()
+  assert sum(found.value.values()) < sum(
+    _known(_cohort())['shared_group'].values()
   )
-  assert found['shared_group_why'] == '3 of 14 images name no patient or group'
+  assert found.why == '3 of 14 images name no patient or group'
   none = cohort.replaced({
     c.id: dataclasses.replace(c, group='') for c in cohort.candidates
   })
-  assert _count(none)['shared_group'] is None
+  why = '14 of 14 images name no patient or group'
+  assert _count(none)['shared_group'] == Missing(why)
   # Two images without a name are not of one patient.
   assert not [
     k
@@ -152,9 +166,8 @@ def test_unknown_groups_are_no_zero() -> None:
 
 def test_what_are_no_images_have_no_pixels() -> None:
   found = _count(_cohort(pixels=False))
-  assert found['identical_pixels'] is None
-  assert found['identical_pixels_why'] == 'the data are not images'
-  assert found['identical_file'] == {'ill': 2, 'well': 2}
+  assert found['identical_pixels'] == Missing('the data are not images')
+  assert _sure(found['identical_file']) == {'ill': 2, 'well': 2}
 
 
 def test_candidates_left_out_need_no_digest() -> None:
@@ -179,8 +192,7 @@ def test_near_duplicates_are_nearer_than_a_tenth() -> None:
     leaks.Leak('near_duplicate', 'test', '10', 'well', '2', 0.0),
   ]
   counts = leaks.count(found, cohort)
-  assert counts['near_duplicate'] == {'ill': 1, 'well': 1}
-  assert 'near_duplicate_why' not in counts
+  assert _sure(counts['near_duplicate']) == {'ill': 1, 'well': 1}
 
 
 def test_counts_of_folds_add_up() -> None:
@@ -194,9 +206,9 @@ def test_counts_of_folds_add_up() -> None:
   })
   found = leaks.find(cohort, {}) + leaks.find(swapped, {})
   counts = leaks.count(found, cohort)
-  assert counts['same_path'] == {'ill': 1 + 1, 'well': 1}
+  assert _sure(counts['same_path']) == {'ill': 1 + 1, 'well': 1}
   # a; b by two files; c by the pixels of the validation image.
-  assert counts['identical_pixels'] == {'ill': 2 + 2, 'well': 3 + 1}
+  assert _sure(counts['identical_pixels']) == {'ill': 2 + 2, 'well': 3 + 1}
 
 
 class _AnyImage:
@@ -219,10 +231,10 @@ def by_the_papers_rule(odir_dir: pathlib.Path) -> Cohort:
   """The rows of the published table, without their images."""
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), ('cataract', 'normal fundus'), 'images'
   )
   return selection.select(
-    Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
+    Cohort('x', _AnyImage(), ('cataract', 'normal fundus'), found),
     seed=0,
     balance=True,
     distinct=False,
@@ -268,10 +280,10 @@ def test_most_cataract_rows_that_the_paper_tests_were_trained_on(
 def test_the_clean_protocol_shares_nothing(odir_dir: pathlib.Path) -> None:
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), ('cataract', 'normal fundus'), 'images'
   )
   cohort = selection.select(
-    Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found),
+    Cohort('x', _AnyImage(), ('cataract', 'normal fundus'), found),
     seed=0,
     balance=True,
     distinct=True,
@@ -290,9 +302,9 @@ def test_leaks_of_a_regression_have_no_classes() -> None:
     dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
   )
   numbers = dataclasses.replace(
-    cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, classes=(), candidates=candidates, task='regression'
   )
-  by_class, counts = _count(cohort), _count(numbers)
+  by_class, counts = _known(cohort), _known(numbers)
   assert counts.keys() == by_class.keys()
   for kind, found in by_class.items():
     assert counts[kind] == {'all': sum(found.values())}

@@ -54,7 +54,7 @@ def _save(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> pathlib.Path:
 
 def _fails(path: pathlib.Path, positive: str = '1', negative: str = '0') -> str:
   with pytest.raises(UserError) as caught:
-    medmnist.read(path, positive, negative)
+    medmnist.read(path, (positive, negative))
   text = str(caught.value)
   assert text.endswith('.') and '\n' not in text
   return text
@@ -65,20 +65,20 @@ def _counts(cohort: Cohort) -> Counter:
 
 
 def test_the_real_breastmnist(real: pathlib.Path) -> None:
-  cohort = medmnist.read(real, '', '')
+  cohort = medmnist.read(real, ('', ''))
   splits = Counter(c.split for c in cohort.candidates)
   assert splits == {'train': 546, 'validation': 78, 'test': 156}
   # BUSI, of which it is made: 133 normal, 437 benign and 210 malignant.
   labels = Counter(c.label for c in cohort.candidates)
   assert labels == {'malignant': 210, 'normal, benign': 133 + 437}
-  assert (cohort.positive, cohort.negative) == ('malignant', 'normal, benign')
+  assert cohort.classes == ('malignant', 'normal, benign')
   assert cohort.name == 'breastmnist'
   assert not cohort.notes
   assert len({c.id for c in cohort.candidates}) == 780
 
 
 def test_the_real_images_are_the_files_own(real: pathlib.Path) -> None:
-  source = medmnist.read(real, '', '').source
+  source = medmnist.read(real, ('', '')).source
   with np.load(real) as arrays:
     for word, split in (('train', 'train'), ('val', 'validation')):
       for index in (0, 7, 77):
@@ -92,8 +92,8 @@ def test_a_published_file_is_known_by_its_content(
   real: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   copy = shutil.copy(real, tmp_path / 'download (1).npz')
-  cohort = medmnist.read(pathlib.Path(copy), '', '')
-  assert cohort.positive == 'malignant'
+  cohort = medmnist.read(pathlib.Path(copy), ('', ''))
+  assert cohort.classes[0] == 'malignant'
   assert not cohort.notes
 
 
@@ -109,9 +109,9 @@ def test_sets_of_two_classes_are_known_by_name(
   tmp_path: pathlib.Path, stem: str, names: tuple[str, str], positive: str
 ) -> None:
   path = _save(tmp_path / f'{stem}.npz', _arrays())
-  cohort = medmnist.read(path, '', '')
-  assert cohort.positive == positive
-  assert {cohort.positive, cohort.negative} == set(names)
+  cohort = medmnist.read(path, ('', ''))
+  assert cohort.classes[0] == positive
+  assert set(cohort.classes) == set(names)
   # Training labels are 0, 1, 0, 1, 0.
   train = [c.label for c in cohort.candidates if c.split == 'train']
   assert train == [names[i] for i in (0, 1, 0, 1, 0)]
@@ -124,22 +124,22 @@ def test_sets_of_two_classes_are_known_by_name(
 def test_the_classes_can_be_exchanged(tmp_path: pathlib.Path) -> None:
   path = _save(tmp_path / 'breastmnist.npz', _arrays())
   for given in (('normal, benign', ''), ('', 'malignant')):
-    cohort = medmnist.read(path, *given)
-    assert (cohort.positive, cohort.negative) == ('normal, benign', 'malignant')
+    cohort = medmnist.read(path, given)
+    assert cohort.classes == ('normal, benign', 'malignant')
 
 
 def test_one_is_never_the_disease_by_itself(tmp_path: pathlib.Path) -> None:
   path = _save(tmp_path / 'other.npz', _arrays())
   text = _fails(path, '', '')
   assert '0, 1' in text and '--config.data.positive=NAME' in text
-  cohort = medmnist.read(path, '0', '')
-  assert (cohort.positive, cohort.negative) == ('0', '1')
+  cohort = medmnist.read(path, ('0', ''))
+  assert cohort.classes == ('0', '1')
   assert "no label 'malignant'" in _fails(path, 'malignant', '')
 
 
 def test_candidates_and_their_splits(tmp_path: pathlib.Path) -> None:
   path = _save(tmp_path / 'other.npz', _arrays((2, 1, 1)))
-  cohort = medmnist.read(path, '1', '0')
+  cohort = medmnist.read(path, ('1', '0'))
   assert [
     (c.id, c.path, c.label, c.group, c.split) for c in cohort.candidates
   ] == [
@@ -155,7 +155,7 @@ def test_other_labels_are_left_out(tmp_path: pathlib.Path) -> None:
   arrays['train_labels'] = np.array([[0], [1], [2], [10], [2]], np.int64)
   path = _save(tmp_path / 'blood.npz', arrays)
   assert 'the labels 0, 1, 2, 10' in _fails(path, '', '')
-  cohort = medmnist.read(path, '10', '2')
+  cohort = medmnist.read(path, ('10', '2'))
   assert [c.reason for c in cohort.candidates[:5]] == [
     "label '0' is not one of the two classes",
     "label '1' is not one of the two classes",
@@ -174,7 +174,7 @@ def test_images_are_lossless(
 ) -> None:
   arrays = _arrays((2, 1, 1), image)
   path = _save(tmp_path / 'x.npz', arrays)
-  source = medmnist.read(path, '1', '0').source
+  source = medmnist.read(path, ('1', '0')).source
   for split, word in (('train', 'train'), ('test', 'test')):
     pixels = images.decode(source.read(f'{split}_0'))
     expected = arrays[f'{word}_images'][0]
@@ -185,7 +185,7 @@ def test_images_are_lossless(
 
 def test_a_file_with_one_split(tmp_path: pathlib.Path) -> None:
   arrays = {k: v for k, v in _arrays().items() if k.startswith('train')}
-  cohort = medmnist.read(_save(tmp_path / 'x.npz', arrays), '1', '0')
+  cohort = medmnist.read(_save(tmp_path / 'x.npz', arrays), ('1', '0'))
   assert _counts(cohort) == {('train', '0'): 3, ('train', '1'): 2}
 
 
@@ -193,13 +193,15 @@ def test_flat_labels_and_signed_integers(tmp_path: pathlib.Path) -> None:
   arrays = _arrays()
   for word in ('train', 'val', 'test'):
     arrays[f'{word}_labels'] = arrays[f'{word}_labels'].ravel().astype(np.int32)
-  plain = medmnist.read(_save(tmp_path / 'a.npz', _arrays()), '1', '0')
-  other = medmnist.read(_save(tmp_path / 'b.npz', arrays), '1', '0')
+  plain = medmnist.read(_save(tmp_path / 'a.npz', _arrays()), ('1', '0'))
+  other = medmnist.read(_save(tmp_path / 'b.npz', arrays), ('1', '0'))
   assert plain.candidates == other.candidates
 
 
 def test_what_is_not_in_the_file(tmp_path: pathlib.Path) -> None:
-  source = medmnist.read(_save(tmp_path / 'x.npz', _arrays()), '1', '0').source
+  source = medmnist.read(
+    _save(tmp_path / 'x.npz', _arrays()), ('1', '0')
+  ).source
   assert source.exists('train_4') and source.inspect('train_4').problem == ''
   for path in ('train_5', 'dev_0', 'train_-1', 'train', '', 'test_0x', '_0'):
     assert not source.exists(path)
@@ -209,7 +211,7 @@ def test_what_is_not_in_the_file(tmp_path: pathlib.Path) -> None:
 def test_inspection_tells_equal_images(tmp_path: pathlib.Path) -> None:
   arrays = _arrays()
   arrays['test_images'][1] = arrays['train_images'][0]
-  source = medmnist.read(_save(tmp_path / 'x.npz', arrays), '1', '0').source
+  source = medmnist.read(_save(tmp_path / 'x.npz', arrays), ('1', '0')).source
   first, same, other = (
     dict(source.inspect(p).columns) for p in ('train_0', 'test_1', 'test_2')
   )
@@ -232,7 +234,7 @@ def test_images_are_loaded_once_and_late(
       return found[name]
 
   monkeypatch.setattr(npz, 'load', load)
-  source = medmnist.read(path, '1', '0').source
+  source = medmnist.read(path, ('1', '0')).source
   assert not any(name.endswith('images') for name in loaded)
   with concurrent.futures.ThreadPoolExecutor(8) as pool:
     found = list(pool.map(source.read, [f'train_{i % 40}' for i in range(400)]))
@@ -245,7 +247,7 @@ def test_images_are_loaded_once_and_late(
 def test_a_folder_with_one_file(tmp_path: pathlib.Path) -> None:
   assert 'holds no .npz' in _fails(tmp_path)
   _save(tmp_path / 'x.npz', _arrays())
-  assert medmnist.read(tmp_path, '1', '0').name == 'x'
+  assert medmnist.read(tmp_path, ('1', '0')).name == 'x'
   _save(tmp_path / 'y.npz', _arrays())
   assert 'holds 2 .npz' in _fails(tmp_path)
   assert 'does not exist' in _fails(tmp_path / 'z.npz')
@@ -302,7 +304,7 @@ def test_damaged_pixels_are_a_sentence(tmp_path: pathlib.Path) -> None:
   for i in range(start + 5000, start + 5100):
     data[i] ^= 0xFF
   path.write_bytes(data)
-  source = medmnist.read(path, '1', '0').source
+  source = medmnist.read(path, ('1', '0')).source
   with pytest.raises(UserError, match='cannot be read as an .npz file'):
     source.read('train_0')
 

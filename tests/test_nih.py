@@ -67,7 +67,7 @@ def _read(
   positive: str = 'Cardiomegaly',
   negative: str = 'No Finding',
 ) -> Cohort:
-  return nih.read(folder, positive, negative)
+  return nih.read(folder, (positive, negative))
 
 
 def _one(
@@ -186,7 +186,7 @@ def test_the_full_set(
 def test_padded_ages_of_the_full_set(tmp_path: pathlib.Path) -> None:
   rows = [row.replace(',60,', ',060Y,') for row in _FULL]
   folder = _write(tmp_path, rows, _FULL_HEADER, csv='Data_Entry_2017.csv')
-  cohort = nih.read(folder, 'Emphysema', 'No Finding')
+  cohort = nih.read(folder, ('Emphysema', 'No Finding'))
   assert dict(cohort.candidates[0].columns)['Patient Age'] == '60'
 
 
@@ -209,7 +209,7 @@ def test_classes_in_any_case(
   tmp_path: pathlib.Path, positive: str, negative: str
 ) -> None:
   cohort = _read(_write(tmp_path), positive, negative)
-  assert (cohort.positive, cohort.negative) == ('Cardiomegaly', 'No Finding')
+  assert cohort.classes == ('Cardiomegaly', 'No Finding')
   assert cohort.candidates == _CANDIDATES
 
 
@@ -226,7 +226,7 @@ def test_any_pair_of_findings(tmp_path: pathlib.Path) -> None:
     ])
   ]
   cohort = _read(_write(tmp_path, rows), 'Effusion', 'pleural thickening')
-  assert cohort.negative == 'Pleural_Thickening'
+  assert cohort.classes[1] == 'Pleural_Thickening'
   assert [(c.id[-7:-4], c.label, c.reason) for c in cohort.candidates] == [
     ('000', 'Effusion', ''),
     ('001', 'Pleural_Thickening', ''),
@@ -254,7 +254,7 @@ def test_an_unknown_class_names_the_known_ones(
 ) -> None:
   classes = {'positive': 'Emphysema', 'negative': 'No Finding', option: name}
   with pytest.raises(UserError) as caught:
-    nih.read(_write(tmp_path), **classes)
+    nih.read(_write(tmp_path), tuple(classes.values()))
   text = str(caught.value)
   assert f'no finding {name!r} (--config.data.{option})' in text
   assert text.endswith('Emphysema, Infiltration, Cardiomegaly, No Finding.')
@@ -443,7 +443,7 @@ def test_the_published_counts_of_the_sample(tmp_path: pathlib.Path) -> None:
   assert labels.count('Cardiomegaly') == 141
   assert labels.count('No Finding') == 3044
   csv.write_text('\n'.join([_SAMPLE_HEADER, *rows[:800]]))
-  note = nih.read(folder, 'No Finding', 'No Finding').notes[0]
+  note = nih.read(folder, ('No Finding', 'No Finding')).notes[0]
   assert note.endswith('the published file has 5,606: this is a part of it.')
 
 

@@ -67,8 +67,8 @@ def test_one_number_is_enough_and_none_is_not() -> None:
 @pytest.mark.parametrize('names', [('ill', ''), ('', 'ill'), ('a', 'b')])
 def test_classes_of_a_regression_are_refused(names: tuple[str, str]) -> None:
   with pytest.raises(UserError, match='A regression has no classes'):
-    numbers.require_no_classes(*names)
-  numbers.require_no_classes('', '')
+    numbers.require_no_classes(names)
+  numbers.require_no_classes(('', ''))
 
 
 @pytest.mark.parametrize('cell', ['1e300', '-2e15'])

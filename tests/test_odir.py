@@ -44,7 +44,7 @@ def _write(
 
 
 def _read(folder: pathlib.Path) -> tuple[Candidate, ...]:
-  return odir.read(folder, 'cataract', 'normal fundus').candidates
+  return odir.read(folder, ('cataract', 'normal fundus')).candidates
 
 
 def test_candidates_are_rows_and_eyes_with_exactly_the_keyword(
@@ -87,7 +87,7 @@ def test_a_keyword_with_the_full_width_comma_can_be_asked_for(
   tmp_path: pathlib.Path,
 ) -> None:
   cohort = odir.read(
-    _write(tmp_path), 'cataract，lens dust', 'normal fundus，lens dust'
+    _write(tmp_path), ('cataract，lens dust', 'normal fundus，lens dust')
   )
   assert [(c.id, c.label) for c in cohort.candidates] == [
     ('2_left', 'cataract，lens dust'),
@@ -161,7 +161,7 @@ def test_any_pair_of_keywords(tmp_path: pathlib.Path) -> None:
     '0,69,Female,0_left.jpg,0_right.jpg,glaucoma,normal fundus,0,0_right.jpg',
     '2,42,Male,2_left.jpg,2_right.jpg,suspected glaucoma,glaucoma，drusen,0,x',
   ]
-  cohort = odir.read(_write(tmp_path, rows), 'glaucoma', 'normal fundus')
+  cohort = odir.read(_write(tmp_path, rows), ('glaucoma', 'normal fundus'))
   assert [(c.id, c.label) for c in cohort.candidates] == [
     ('0_left', 'glaucoma'),
     ('0_right', 'normal fundus'),
@@ -178,7 +178,7 @@ def test_a_class_without_a_row_names_the_frequent_keywords(
   """An ASCII comma is not the full-width one: the match is exact."""
   classes = {'positive': 'cataract', 'negative': 'normal fundus', option: name}
   with pytest.raises(UserError) as caught:
-    odir.read(_write(tmp_path), **classes)
+    odir.read(_write(tmp_path), tuple(classes.values()))
   text = str(caught.value)
   assert f'exactly the keywords {name!r} (--config.data.{option})' in text
   assert 'the most frequent ones are cataract (3), normal fundus (2), ' in text
@@ -190,7 +190,7 @@ def test_white_backgrounds_are_a_column(tmp_path: pathlib.Path) -> None:
     '2176,50,Male,2176_left.jpg,2176_right.jpg,cataract,normal fundus,1,x',
     '0,50,Male,0_left.jpg,0_right.jpg,cataract,normal fundus,1,x',
   ]
-  cohort = odir.read(_write(tmp_path, rows), 'cataract', 'normal fundus')
+  cohort = odir.read(_write(tmp_path, rows), ('cataract', 'normal fundus'))
   assert [dict(c.columns)['background'] for c in cohort.candidates] == [
     'white',
     'black',
@@ -209,14 +209,14 @@ def test_a_row_without_a_file_name_is_left_out(tmp_path: pathlib.Path) -> None:
 def test_counting_needs_no_images(tmp_path: pathlib.Path) -> None:
   table = _write(tmp_path) / 'full_df.csv'
   rows = odir.read_rows(table)
-  found = odir.candidates(table, rows, 'cataract', 'normal fundus', 'x')
+  found = odir.candidates(table, rows, ('cataract', 'normal fundus'), 'x')
   assert [c.path for c in found] == [
     c.path.replace('preprocessed_images', 'x') for c in _read(tmp_path)
   ]
 
 
 def test_notes_on_another_file(tmp_path: pathlib.Path) -> None:
-  notes = odir.read(_write(tmp_path), 'cataract', 'normal fundus').notes
+  notes = odir.read(_write(tmp_path), ('cataract', 'normal fundus')).notes
   assert notes[0].startswith('full_df.csv is not byte for byte the published')
   assert notes[0].endswith('published 3bb34a50).')
   assert notes[1:] == (
@@ -236,7 +236,7 @@ def test_question_marks_of_a_wrong_encoding_are_noted(
   tmp_path: pathlib.Path,
 ) -> None:
   rows = [row.replace('，', '?') for row in _ROWS]
-  cohort = odir.read(_write(tmp_path, rows), 'cataract', 'normal fundus')
+  cohort = odir.read(_write(tmp_path, rows), ('cataract', 'normal fundus'))
   assert [n for n in cohort.notes if n.startswith('2 keyword lists')]
   assert len(cohort.candidates) == 5
 
@@ -328,7 +328,7 @@ def test_the_real_csv_gives_the_numbers_of_the_paper(
 
 
 def test_notes_on_the_real_csv(odir_dir: pathlib.Path) -> None:
-  cohort = odir.read(odir_dir, 'cataract', 'normal fundus')
+  cohort = odir.read(odir_dir, ('cataract', 'normal fundus'))
   assert cohort.notes == (
     'full_df.csv is the published file of 6,392 rows.',
     'cataract: 518 rows show 262 eyes of 183 patients, 256 of them more than'
@@ -348,21 +348,21 @@ def test_the_real_csv_alone_gives_the_same_candidates(
   table = odir_dir / 'full_df.csv'
   rows = odir.read_rows(table)
   classes = ('cataract', 'normal fundus')
-  found = odir.candidates(table, rows, *classes, 'preprocessed_images')
-  assert found == odir.read(odir_dir, *classes).candidates
+  found = odir.candidates(table, rows, classes, 'preprocessed_images')
+  assert found == odir.read(odir_dir, classes).candidates
   times = collections.Counter(c.path for c in found if c.label == 'cataract')
   assert collections.Counter(times.values()) == {2: 256, 1: 6}
   # A damaged copy of the same rows keeps the paper's classes.
   damaged = tmp_path / 'full_df.csv'
   damaged.write_text(table.read_text('utf-8').replace('，', '?'), 'utf-8')
   rows = odir.read_rows(damaged)
-  assert odir.candidates(damaged, rows, *classes, '') == tuple(
+  assert odir.candidates(damaged, rows, classes, '') == tuple(
     dataclasses.replace(c, path=c.path.split('/')[1]) for c in found
   )
 
 
 def test_the_white_backgrounds_are_white(odir_dir: pathlib.Path) -> None:
-  cohort = odir.read(odir_dir, 'cataract', 'normal fundus')
+  cohort = odir.read(odir_dir, ('cataract', 'normal fundus'))
   white, black = {}, {}
   for c in cohort.included:
     one = dict(c.columns)['background'] == 'white'

@@ -31,7 +31,7 @@ def slow(path):
 images.read = slow
 builders._SHARD_BYTES = 500
 raw, out = map(pathlib.Path, sys.argv[1:])
-builders.prepare('folder', raw, 'ill', 'normal', out)
+builders.prepare('folder', raw, ('ill', 'normal'), out)
 """
 
 # Fails at any connection; a package called tensorflow is there, and must not
@@ -50,7 +50,7 @@ from heterojax.launch import prepare
 assert 'tensorflow_datasets' not in sys.modules
 assert prepare.main(['prepare.py', *sys.argv[1:]]) == 0
 out = pathlib.Path(sys.argv[-1].partition('=')[2])
-cohort = datasets.read('folder', out, '', '')
+cohort = datasets.read('folder', out, ('', ''))
 assert all(cohort.source.read(c.path) for c in cohort.candidates)
 assert 'tensorflow_datasets' in sys.modules
 assert 'tensorflow' not in sys.modules
@@ -80,7 +80,7 @@ def _main(raw: pathlib.Path, out: pathlib.Path, *flags: str) -> int:
 
 def _check(raw: pathlib.Path, out: pathlib.Path) -> None:
   """All images are there, as they were, and nothing else is."""
-  cohort = prepared.read(out, 'ill', 'normal')
+  cohort = prepared.read(out, ('ill', 'normal'))
   assert len(cohort.candidates) == 2 * _COUNT
   for c in cohort.candidates:
     assert cohort.source.read(c.path) == (raw / c.path).read_bytes()
@@ -179,7 +179,7 @@ def test_killed_at_any_moment_it_can_be_completed(
       break
     # What the first kill left is gone, and this is of the last one.
     assert len(list(out.rglob(f'{prepared.INCOMPLETE}*'))) == 1
-  builders.prepare('folder', raw, 'ill', 'normal', out)
+  builders.prepare('folder', raw, ('ill', 'normal'), out)
   _check(raw, out)
 
 

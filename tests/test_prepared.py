@@ -47,7 +47,7 @@ def out(
   raw: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:
   out = tmp_path_factory.mktemp('prepared')
-  builders.prepare('folder', raw, 'ill', 'normal', out)
+  builders.prepare('folder', raw, ('ill', 'normal'), out)
   return out
 
 
@@ -77,7 +77,7 @@ def _manifest(cohort: Cohort, protocol: str, **options) -> str:
 
 def _fails(path: pathlib.Path, *classes: str) -> str:
   with pytest.raises(UserError) as caught:
-    prepared.read(path, *(classes or ('', '')))
+    prepared.read(path, (classes or ('', '')))
   text = str(caught.value)
   assert text.endswith('.') and '\n' not in text
   return text
@@ -95,10 +95,10 @@ def copy(out: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
-  cohort = prepared.read(out, 'ill', 'normal')
-  assert _bare(cohort) == _bare(folder.read(raw, 'ill', 'normal'))
-  assert prepared.same(cohort, folder.read(raw, 'ill', 'normal'))
-  assert not prepared.same(cohort, folder.read(raw, 'normal', 'ill'))
+  cohort = prepared.read(out, ('ill', 'normal'))
+  assert _bare(cohort) == _bare(folder.read(raw, ('ill', 'normal')))
+  assert prepared.same(cohort, folder.read(raw, ('ill', 'normal')))
+  assert not prepared.same(cohort, folder.read(raw, ('normal', 'ill')))
   assert len(cohort.candidates) == 65
   # With notes and columns too, whatever fields a cohort has.
   changed = dataclasses.replace(
@@ -107,8 +107,7 @@ def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
   stored = json.loads(json.dumps(prepared.as_json(changed)))
   assert stored == {
     'name': 'table',
-    'positive': 'ill',
-    'negative': 'normal',
+    'classes': ['ill', 'normal'],
     'candidates': [],
     'notes': ['A note.'],
     'label_columns': ['site'],
@@ -121,8 +120,8 @@ def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
 def test_the_manifest_is_the_same(
   raw: pathlib.Path, out: pathlib.Path, protocol: str
 ) -> None:
-  first = _manifest(folder.read(raw, 'ill', 'normal'), protocol, folds=0)
-  second = _manifest(prepared.read(out, '', ''), protocol, folds=0)
+  first = _manifest(folder.read(raw, ('ill', 'normal')), protocol, folds=0)
+  second = _manifest(prepared.read(out, ('', '')), protocol, folds=0)
   assert first == second
   for reason in (
     'file not found',
@@ -136,8 +135,8 @@ def test_the_manifest_is_the_same(
 def test_looking_at_images_is_the_same(
   raw: pathlib.Path, out: pathlib.Path
 ) -> None:
-  files = folder.read(raw, 'ill', 'normal').source
-  cohort = prepared.read(out, '', '')
+  files = folder.read(raw, ('ill', 'normal')).source
+  cohort = prepared.read(out, ('', ''))
   seen = set()
   for c in cohort.candidates:
     if c.included:
@@ -161,9 +160,9 @@ def test_the_real_odir_is_the_same(
   odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   classes = ('cataract', 'cataract，lens dust')
-  builders.prepare('odir5k', odir_dir, *classes, tmp_path)
-  files = odir.read(odir_dir, *classes)
-  records = prepared.read(tmp_path, '', '')
+  builders.prepare('odir5k', odir_dir, classes, tmp_path)
+  files = odir.read(odir_dir, classes)
+  records = prepared.read(tmp_path, ('', ''))
   assert _bare(files) == _bare(records)
   assert files.notes
   paths = {c.path for c in files.candidates}
@@ -179,10 +178,10 @@ def test_the_real_odir_is_the_same(
 def test_threads_share_the_records(
   raw: pathlib.Path, out: pathlib.Path
 ) -> None:
-  files = folder.read(raw, 'ill', 'normal').source
+  files = folder.read(raw, ('ill', 'normal')).source
   names = [f'{i:02d}.png' for i in range(60) if i != 4] * 20
   random.Random(0).shuffle(names)
-  source = prepared.read(out, '', '').source  # Not opened yet.
+  source = prepared.read(out, ('', '')).source  # Not opened yet.
   with concurrent.futures.ThreadPoolExecutor(8) as pool:
     found = list(pool.map(source.read, names))
   assert found == [files.read(name) for name in names]
@@ -197,26 +196,26 @@ def test_where_prepared_data_are_found(
   assert not prepared.find(raw)
   assert not prepared.find(raw.parent)
   assert not prepared.find(out / 'missing')
-  assert prepared.read(own, '', '').source.root == own
-  assert prepared.read(copy, '', '').source.read('00.png')
+  assert prepared.read(own, ('', '')).source.root == own
+  assert prepared.read(copy, ('', '')).source.read('00.png')
 
 
 def test_which_classes_are_there(
   raw: pathlib.Path, out: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   for given in (('', ''), ('ill', ''), ('', 'normal'), ('Ill', 'NORMAL')):
-    cohort = prepared.read(out, *given)
-    assert (cohort.positive, cohort.negative) == ('ill', 'normal')
+    cohort = prepared.read(out, given)
+    assert cohort.classes == ('ill', 'normal')
   text = _fails(out, 'cataract', 'normal')
   assert "'cataract' against 'normal'" in text
   assert "only 'ill' against 'normal'" in text
   assert 'python -m launch.prepare' in text
   for classes in (('ill', 'normal'), ('ill', 'other')):
-    builders.prepare('folder', raw, *classes, tmp_path)
+    builders.prepare('folder', raw, classes, tmp_path)
   assert "'ill' against 'normal' and 'ill' against 'other'" in _fails(
     tmp_path, 'ill', ''
   )
-  assert prepared.read(tmp_path, 'ill', 'other').negative == 'other'
+  assert prepared.read(tmp_path, ('ill', 'other')).classes[1] == 'other'
   assert 'none at all' in _fails(tmp_path / 'elsewhere')
 
 
@@ -244,11 +243,12 @@ def test_a_manifest_that_lacks_something(copy: pathlib.Path) -> None:
   path = copy / prepared.METADATA
   stored = json.loads(path.read_text())
   broken = [{k: v for k, v in stored.items() if k != name} for name in stored]
-  for name in ('positive', 'candidates', 'name'):
+  for name in ('classes', 'candidates', 'name'):
     cohort = {k: v for k, v in stored['cohort'].items() if k != name}
     broken.append({**stored, 'cohort': cohort})
   broken.append({**stored, 'records': {'train': ['unknown']}})
-  broken.append({**stored, 'cohort': {**stored['cohort'], 'more': 1}})
+  for changed in ({'more': 1}, {'classes': 'ab'}, {'classes': ['a', 1]}):
+    broken.append({**stored, 'cohort': {**stored['cohort'], **changed}})
   for value in broken:
     path.write_text(json.dumps(value))
     assert 'is damaged' in _fails(copy)
@@ -259,7 +259,7 @@ def test_damaged_tfds_files_are_a_sentence(
   copy: pathlib.Path, name: str
 ) -> None:
   (copy / name).write_text('{')
-  source = prepared.read(copy, '', '').source
+  source = prepared.read(copy, ('', '')).source
   with pytest.raises(UserError, match='is damaged'):
     source.read('00.png')
 
@@ -277,7 +277,7 @@ def test_no_damaged_record_passes_for_an_image(
     broken = bytearray(data)
     broken[position] ^= 0x55
     shard.write_bytes(broken)
-    source = prepared.read(copy, '', '').source
+    source = prepared.read(copy, ('', '')).source
     for name in names:
       try:
         assert source.read(name) == (raw.parent / name).read_bytes()
@@ -292,10 +292,10 @@ def test_records_that_are_cut_off_or_gone(copy: pathlib.Path) -> None:
   data = shard.read_bytes()
   for part in (data[: len(data) // 2], data[:100], b''):
     shard.write_bytes(part)
-    source = prepared.read(copy, '', '').source
+    source = prepared.read(copy, ('', '')).source
     assert source.inspect('00.png').problem.startswith('its record is ')
   shard.unlink()
-  source = prepared.read(copy, '', '').source
+  source = prepared.read(copy, ('', '')).source
   assert source.inspect('00.png').problem.startswith('its record is damaged')
 
 
@@ -304,7 +304,7 @@ def test_records_of_another_order(copy: pathlib.Path) -> None:
   stored = json.loads(path.read_text())
   stored['records']['train'][:2] = reversed(stored['records']['train'][:2])
   path.write_text(json.dumps(stored))
-  source = prepared.read(copy, '', '').source
+  source = prepared.read(copy, ('', '')).source
   for name in ('00.png', '01.png'):
     assert source.inspect(name).problem == 'its record is of another image'
   assert not source.inspect('02.png').problem
@@ -331,11 +331,11 @@ def test_metadata_of_other_types(
   (tmp_path / prepared.INFO).write_text('{}')
   (tmp_path / prepared.METADATA).write_text(json.dumps(stored))
   with pytest.raises(UserError, match='is damaged'):
-    prepared.read(tmp_path, '', '')
+    prepared.read(tmp_path, ('', ''))
 
 
 def test_metadata_that_nest(tmp_path: pathlib.Path) -> None:
   (tmp_path / prepared.INFO).write_text('{}')
   (tmp_path / prepared.METADATA).write_text('[' * 100_000)
   with pytest.raises(UserError, match='is damaged'):
-    prepared.read(tmp_path, '', '')
+    prepared.read(tmp_path, ('', ''))

@@ -20,6 +20,7 @@ from sklearn.decomposition import PCA
 from heterojax.datasets import feature_files
 from heterojax.datasets import ready
 from heterojax.datasets import selection
+from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -76,7 +77,7 @@ _WRITERS = (_as_csv, _as_parquet, _as_npz)
 def _read(
   path: pathlib.Path, positive: str = 'ill', negative: str = 'well'
 ) -> Cohort:
-  return ready.read(path, positive, negative)
+  return ready.read(path, (positive, negative))
 
 
 def _fails(path: pathlib.Path, *classes: str) -> str:
@@ -94,7 +95,7 @@ def test_a_row_is_a_candidate(
   path = write(tmp_path)
   cohort = _read(path)
   assert (cohort.name, cohort.source.name) == ('x', str(path))
-  assert (cohort.positive, cohort.negative) == ('ill', 'well')
+  assert cohort.classes == ('ill', 'well')
   assert [
     (c.id, c.path, c.label, c.group, c.split, dict(c.columns))
     for c in cohort.candidates
@@ -107,6 +108,16 @@ def test_a_row_is_a_candidate(
   matrix = cohort.source.matrix
   assert matrix.dtype == np.float32 and matrix.flags.c_contiguous
   np.testing.assert_array_equal(matrix, _X)
+
+
+def test_rows_are_given_features_and_no_images(tmp_path: pathlib.Path) -> None:
+  np.savez(tmp_path / 'x.npz', features=np.eye(4), label=list('abab'))
+  source = _read(tmp_path / 'x.npz', 'a', 'b').source
+  assert isinstance(source, sources.GivenFeatures)
+  assert not isinstance(source, sources.ImageSource)
+  files = sources.Files(tmp_path)
+  assert isinstance(files, sources.ImageSource)
+  assert not isinstance(files, sources.GivenFeatures)
 
 
 def test_inspection_is_the_rows_digest(tmp_path: pathlib.Path) -> None:
@@ -248,7 +259,7 @@ def test_classes_must_be_named(tmp_path: pathlib.Path) -> None:
   assert '0, 1' in text and '--config.data.positive=NAME' in text
   for given in (('0', ''), ('', '1')):
     cohort = _read(path, *given)
-    assert (cohort.positive, cohort.negative) == ('0', '1')
+    assert cohort.classes == ('0', '1')
   assert "no label '2' (--config.data.negative)" in _fails(path, '1', '2')
 
 
@@ -583,7 +594,7 @@ def test_no_predictions(tmp_path: pathlib.Path) -> None:
 
 def test_a_regression_of_a_file(tmp_path: pathlib.Path) -> None:
   text = 'label,prediction,0\n69.0,70.5,1\n12.25,x,2\nold,3,3\n,1,4\n'
-  cohort = ready.read(_csv(tmp_path, text), '', '', 'regression')
+  cohort = ready.read(_csv(tmp_path, text), ('', ''), 'regression')
   assert (cohort.task, cohort.classes) == ('regression', ())
   assert [(c.label, c.reason) for c in cohort.candidates] == [
     ('69', ''),
@@ -596,7 +607,7 @@ def test_a_regression_of_a_file(tmp_path: pathlib.Path) -> None:
     '1 of 2 images have no prediction, or one that is no number.',
   )
   with pytest.raises(UserError, match='no label that is a number'):
-    ready.read(_csv(tmp_path, 'label,0\nill,1\n'), '', '', 'regression')
+    ready.read(_csv(tmp_path, 'label,0\nill,1\n'), ('', ''), 'regression')
 
 
 def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
@@ -622,7 +633,7 @@ def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
     }),
     tmp_path / 'fold_1.parquet',
   )
-  first, second, third = ready.read_files(f'{tmp_path}/fold_*', 'ill', 'well')
+  first, second, third = ready.read_files(f'{tmp_path}/fold_*', ('ill', 'well'))
   assert first.source is second.source is third.source
   # Nothing but the number of the fold: the folder has the name.
   assert {c.name for c in (first, second, third)} == {tmp_path.name}
@@ -673,7 +684,7 @@ def test_several_files_have_the_name_that_they_share(
     path = tmp_path / 'folder' / f'{name}.csv'
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_table(path, 'label,0\nill,1\nwell,2\n')
-  found = ready.read_files(f'{tmp_path}/folder/**/*.csv', 'ill', 'well')
+  found = ready.read_files(f'{tmp_path}/folder/**/*.csv', ('ill', 'well'))
   assert [c.name for c in found] == [want] * len(names.split())
 
 
@@ -682,7 +693,7 @@ def test_what_several_files_have_is_said_once(tmp_path: pathlib.Path) -> None:
     _write_table(
       tmp_path / f'{name}.csv', f'label,0,phase\nill,1,train\nwell,2,{phase}\n'
     )
-  found = ready.read_files(f'{tmp_path}/*.csv', 'ill', 'well')
+  found = ready.read_files(f'{tmp_path}/*.csv', ('ill', 'well'))
   for cohort in found:
     assert cohort.notes == (
       'There is a validation part and no test part in 1.csv and 2 other'
@@ -732,7 +743,7 @@ def test_rows_without_ids_are_counted_over_all_files(
   """Else the first rows of two files would be one image."""
   for name in ('a.csv', 'b.csv'):
     _write_table(tmp_path / name, 'label,0\nill,1\nwell,2\n')
-  found = ready.read_files(f'{tmp_path}/?.csv', 'ill', '')
+  found = ready.read_files(f'{tmp_path}/?.csv', ('ill', ''))
   assert [[c.id for c in own.candidates] for own in found] == [
     ['0', '1'],
     ['2', '3'],
@@ -741,7 +752,7 @@ def test_rows_without_ids_are_counted_over_all_files(
 
 def test_one_file_is_read_alike_by_both(tmp_path: pathlib.Path) -> None:
   path = _as_csv(tmp_path)
-  (found,) = ready.read_files(str(path), 'ill', 'well')
+  (found,) = ready.read_files(str(path), ('ill', 'well'))
   assert found == _read(path)
   np.testing.assert_array_equal(
     found.source.predictions, _read(path).source.predictions
@@ -751,23 +762,23 @@ def test_one_file_is_read_alike_by_both(tmp_path: pathlib.Path) -> None:
 def test_classes_are_those_of_all_files(tmp_path: pathlib.Path) -> None:
   _write_table(tmp_path / '1.csv', 'label,0\n1,1\n')
   _write_table(tmp_path / '2.csv', 'label,0\n0,2\n')
-  found = ready.read_files(f'{tmp_path}/*.csv', '1', '')
+  found = ready.read_files(f'{tmp_path}/*.csv', ('1', ''))
   assert {own.classes for own in found} == {('1', '0')}
   # Nothing is guessed from 0 and 1.
   with pytest.raises(UserError, match='--config.data.positive=NAME'):
-    ready.read_files(f'{tmp_path}/*.csv', '', '')
+    ready.read_files(f'{tmp_path}/*.csv', ('', ''))
 
 
 def test_files_that_do_not_go_together(tmp_path: pathlib.Path) -> None:
   with pytest.raises(UserError, match='There is no file .*config.data.files'):
-    ready.read_files(f'{tmp_path}/*.csv', 'ill', 'well')
+    ready.read_files(f'{tmp_path}/*.csv', ('ill', 'well'))
   _write_table(tmp_path / '1.csv', 'label,0\nill,1\n')
   _write_table(tmp_path / '2.csv', 'label,0,1\nwell,1,2\n')
   with pytest.raises(UserError, match='1.csv has 1 features and .*2.csv has 2'):
-    ready.read_files(f'{tmp_path}/*.csv', 'ill', 'well')
+    ready.read_files(f'{tmp_path}/*.csv', ('ill', 'well'))
   (tmp_path / '3.txt').touch()
   with pytest.raises(UserError, match='3.txt is no file of features'):
-    ready.read_files(f'{tmp_path}/*', 'ill', 'well')
+    ready.read_files(f'{tmp_path}/*', ('ill', 'well'))
 
 
 def _by_part(cohorts: Sequence[Cohort]) -> list[samples_lib.Samples]:
@@ -805,7 +816,7 @@ def test_the_laboratorys_folds_of_plates(
   mendez: pathlib.Path, n: int, accuracies: tuple[int, ...]
 ) -> None:
   """Right predictions of 25 and 75, counted with awk in the files."""
-  found = ready.read_files(f'{mendez}/teeth_features_{n}_*.csv', '1', '')
+  found = ready.read_files(f'{mendez}/teeth_features_{n}_*.csv', ('1', ''))
   folds = _by_part(found)
   predictions = found[0].source.predictions
   for samples, right in zip(folds, accuracies, strict=True):
@@ -816,7 +827,7 @@ def test_the_laboratorys_folds_of_plates(
 
 
 def test_the_laboratorys_folds_of_bone_ages(mendez: pathlib.Path) -> None:
-  found = ready.read_files(f'{mendez}/boneage*_fold_*', '', '', 'regression')
+  found = ready.read_files(f'{mendez}/boneage*_fold_*', ('', ''), 'regression')
   folds = _by_part(found)
   for fold, samples in enumerate(folds):
     path = mendez / f'boneage_features_red_whole_300_fold_{fold}.csv'
@@ -874,7 +885,7 @@ def test_archives_made_to_harm(tmp_path: pathlib.Path, name: str) -> None:
     for member, content in members.items():
       archive.writestr(member, content)
   with pytest.raises(UserError):
-    ready.read(tmp_path / 'x.npz', '', '')
+    ready.read(tmp_path / 'x.npz', ('', ''))
 
 
 @pytest.mark.parametrize('code', [0x110000, 0xFFFFFFFF, 0xD800])
@@ -884,7 +895,7 @@ def test_characters_that_do_not_exist(
   labels = np.array([code, 65], '<u4').view('<U1')
   np.savez(tmp_path / 'x.npz', features=np.ones((2, 2)), labels=labels)
   with pytest.raises(UserError, match='characters that do not exist'):
-    ready.read(tmp_path / 'x.npz', '', '')
+    ready.read(tmp_path / 'x.npz', ('', ''))
 
 
 def test_a_parquet_file_of_equal_values(tmp_path: pathlib.Path) -> None:
@@ -893,7 +904,7 @@ def test_a_parquet_file_of_equal_values(tmp_path: pathlib.Path) -> None:
   table = pyarrow.table({'label': np.zeros(n, np.int8), '0': np.zeros(n)})
   pyarrow.parquet.write_table(table, path)
   with pytest.raises(UserError, match='5,000,000 rows of 2 columns'):
-    ready.read(path, '', '')
+    ready.read(path, ('', ''))
 
 
 def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
@@ -901,10 +912,10 @@ def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
   long = '9' * 5000
   path = tmp_path / 'x.csv'
   path.write_text(f'label,fold,0,1\nill,{long},1,2\nwell,1,3,4\n')
-  assert [c.split for c in ready.read(path, 'ill', '').candidates] == [
+  assert [c.split for c in ready.read(path, ('ill', '')).candidates] == [
     'fold_1',
     'fold_0',
   ]
   path.write_text(f'label,f0,f{long}\nill,1,2\nwell,3,4\n')
   with pytest.raises(UserError, match='several sets'):
-    ready.read(path, 'ill', '')
+    ready.read(path, ('ill', ''))

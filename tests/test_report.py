@@ -1,39 +1,31 @@
-"""The report of a retraining study on a small made-up outcome."""
+"""The tables, figures and page of a retraining study."""
 
-import copy
 import csv
 import dataclasses
-from html import unescape
-import json
+import html
 import pathlib
 import re
-import types
 
-import jax
 import matplotlib
 import numpy as np
-from PIL import Image
 import pytest
+from retraining_results import HOSTILE
+from retraining_results import changed
+from retraining_results import leaking
+from retraining_results import study
+import snapshots
 
 from heterojax.configs import fundus
-from heterojax.datasets import leaks
 from heterojax.datasets import manifest
-from heterojax.datasets import sources
-from heterojax.datasets import splits
-from heterojax.datasets.augmentation import IDENTITY
-from heterojax.features import Picture
-from heterojax.heads.ensemble import Member
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.report import blocks
 from heterojax.report import formatting
-from heterojax.report import parts
-from heterojax.studies import settings as settings_lib
-from heterojax.studies.retraining import pages as report
-from heterojax.studies.retraining import published
-from heterojax.studies.retraining import summary
-from heterojax.studies.retraining.outcome import Clusters
-from heterojax.studies.retraining.outcome import Fold
-from heterojax.studies.retraining.outcome import HeadName
-from heterojax.studies.retraining.outcome import Outcome
-from heterojax.studies.retraining.pages import audits
+from heterojax.report import views
+from heterojax.studies.pages import clusters as cluster_words
+from heterojax.studies.pages import common
+from heterojax.studies.retraining import pages
+from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.pages import cluster_figures
 from heterojax.studies.retraining.pages import deviations
 from heterojax.studies.retraining.pages import methods
@@ -41,9 +33,12 @@ from heterojax.studies.retraining.pages import montage
 from heterojax.studies.retraining.pages import page
 from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.pages import wording
-from heterojax.studies.samples import Samples
+from heterojax.studies.retraining.records import Rejected
+from heterojax.studies.retraining.records import RejectedCluster
+from heterojax.studies.retraining.records import Results
+from heterojax.studies.retraining.records import Subpopulations
+from heterojax.studies.retraining.view import View
 
-HOSTILE = '<script>alert(1)</script>'
 FIGURES = (
   'table1_overall_in_clusters',
   'table3_retrained_vs_random',
@@ -64,161 +59,105 @@ TABLES = (
 METRICS = ('accuracy', 'auc', 'sensitivity', 'specificity')
 
 
-def study(
-  folder: pathlib.Path,
-  k: int,
-  *,
-  names: tuple[str, str] = ('cataract', 'normal fundus'),
-  method: str = 'pca',
-  one_class: bool = False,
-  folds: int = 1,
-  given: bool = False,
-) -> tuple[dict, Outcome]:
-  """Results and outcome of heads that guess, in k clusters on a circle.
-
-  Args:
-    folder: for a few images, and `manifest.csv` and `config.json`.
-    k: clusters; the last has no test image.
-    names: positive and negative class.
-    method: of reduction.
-    one_class: whether cluster 0 has positives only.
-    folds: that test every image once; 1 for one split.
-    given: whether the features are given.
-
-  Returns:
-    What `report.write` takes.
-  """
-  stream = np.random.default_rng(k)
-  one_split = np.repeat(['train', 'test'], [8 * k, 4 * (k - 1)])
-  labels = [np.arange(8 * k) % k, np.arange(4 * (k - 1)) % (k - 1)]
-  labels = np.concatenate(labels)
-  n = len(one_split)
-  y = (stream.random(n) < 0.5).astype(int)
-  y[:4], y[-4:] = (0, 1, 0, 1), (0, 1, 0, 1)
-  if one_class:
-    y[labels == 0] = 1
-  angle = 2 * np.pi * np.arange(k) / k
-  centers = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
-  z = centers[labels] + 0.1 * stream.normal(size=(n, 3))
-  paths = [f'{HOSTILE.replace("/", "")}{i}.png' for i in range(n)]
-  for path in paths[:3]:
-    colour = tuple(stream.integers(0, 255, 3))
-    Image.new('RGB', (9, 7), colour).save(folder / path)
-  ids = tuple(f'{HOSTILE}{i}' for i in range(n))
-  sides = np.array([f'{HOSTILE}left', 'right'])
-  candidates = tuple(
-    manifest.Candidate(
-      ids[i],
-      paths[i],
-      names[1 - y[i]],
-      f'patient {i % 7}',
-      columns=(
-        ('sha256', paths[i]),
-        ('pixels_sha256', paths[i]),
-        # Tells clusters 0 and 1 from the others, in training alone.
-        (f'{HOSTILE}eye', sides[int(labels[i] > 1 or i >= 8 * k)]),
-        ('age', f'{50 + 3 * np.sin(i):.2f}'),
-        ('site', 'here'),
-      ),
-    )
-    for i in range(n)
-  )
-  left_out = manifest.Candidate('out', 'x', names[0], 'p').left_out(HOSTILE)
-  settings = fundus.get_config('protocol=published').to_dict()
-  settings['cluster']['k'] = k
-  settings['reduction']['method'] = method
-  cohorts, found = [], []
-  for number in range(folds):
-    split = one_split
-    if folds > 1:
-      split = np.where(np.arange(n) % folds == number, 'test', 'train')
-    cohorts.append(
-      manifest.Cohort(
-        'made up',
-        sources.Files(folder),
-        *names,
-        tuple(
-          dataclasses.replace(c, split=str(own))
-          for c, own in zip(candidates, split)
-        )
-        + (left_out,),
-        notes=(f'{HOSTILE} is a note.',),
-      )
-    )
-    samples = Samples(
-      ids,
-      ids,
-      (IDENTITY,) * n,
-      split,
-      y,
-      np.arange(n),
-      tuple(Picture(path, IDENTITY) for path in paths),
-      y,
-    )
-    heads, key = {}, jax.random.key(0)
-    for name in [
-      HeadName('overall'),
-      *(HeadName('cluster', c) for c in range(k)),
-      *(HeadName('random', c, r) for c in range(k) for r in range(5)),
-    ]:
-      in_cluster = labels == max(name.cluster, 0)
-      rows = np.flatnonzero((split == 'train') & in_cluster)
-      heads[name] = Member(rows, rows, key, key)
-    distance = np.linalg.norm(z - centers[labels], axis=1)
-    guesses = 0.3 * y + 0.7 * stream.random((len(heads), n))
-    found.append(
-      Fold(
-        samples,
-        Clusters(z.astype(np.float32), centers, labels, distance, 0.7),
-        heads,
-        8 * (guesses - 0.5),
-      )
-    )
-  outcome = Outcome(sources.Files(folder), z, tuple(found))
-  backbone = types.SimpleNamespace(
-    name='efficientnet_b0',
-    source='keras',
-    weights=HOSTILE,
-    weights_sha256='ab' * 32,
-  )
-  if given:
-    backbone, settings['backbone']['name'] = None, 'given'
-    outcome = outcome._replace(source=object())
-  results = summary.summarise(
-    settings_lib.from_dict(settings),
-    cohorts,
-    backbone,
-    outcome,
-    [1.0, 0.4, 0.95][:folds],
-    [l for cohort in cohorts for l in leaks.find(cohort, {})],
-  )
-  results |= {
-    'timings': {
-      'heads': {'seconds': 1.0, 'heads': 25, 'heads_per_second': 25.0}
-    },
-    'environment': {'heterojax': '0', 'packages': {'jax': '0'}},
-  }
-  (folder / 'manifest.csv').write_text(
-    manifest.manifest_csv(splits.by_fold(cohorts))
-  )
-  (folder / 'config.json').write_text(json.dumps(settings))
-  return json.loads(json.dumps(results)), outcome
-
-
 def rows_of(folder: pathlib.Path, name: str) -> list[dict[str, str]]:
   with (folder / 'tables' / f'{name}.csv').open(newline='') as file:
     return list(csv.DictReader(file))
 
 
+def cells(values) -> list[str]:
+  return ['' if v is None else str(v) for v in values]
+
+
+def known(value) -> str:
+  """A value of the results as a CSV file has it."""
+  return cells([codec.known(value)])[0]
+
+
 @pytest.fixture(scope='module', name='written')
-def _written(tmp_path_factory):
+def _written(tmp_path_factory) -> tuple[pathlib.Path, Results, View]:
   folder = tmp_path_factory.mktemp('run')
-  results, outcome = study(folder, 4, one_class=True)
-  report.write(folder, results, outcome)
-  return folder, results, outcome
+  results, view = study(folder, 4, one_class=True)
+  pages.write(folder, results, view)
+  return folder, results, view
 
 
-def test_all_files_are_there(written):
+def page_of(written, results: Results, **view: np.ndarray) -> str:
+  """The page of other results, with the figures of those written."""
+  folder, _, own = written
+  drawn = {p.name: p.read_bytes() for p in (folder / 'figures').iterdir()}
+  rows, config = common.manifest(folder), common.config(folder)
+  return blocks.html(
+    page.page(results, own._replace(**view), rows, config), drawn
+  )
+
+
+def section(html_: str, start: str, end: str) -> str:
+  """Text between two headings, without tags."""
+  own = html_[html_.index(start) : html_.index(end, html_.index(start))]
+  return ' '.join(re.sub(r'<[^>]*>', ' ', own).split())
+
+
+def paragraph(results: Results, config: dict) -> str:
+  return methods.paragraph(results, page.shared_of(results), config)
+
+
+def settings(results: Results, config: dict) -> dict[str, str]:
+  return dict(methods.settings(results, page.shared_of(results), config))
+
+
+# --- What the page says.
+
+
+def test_what_the_page_says(written, tmp_path_factory) -> None:
+  """The whole page of one run; of others, what it does not say as well."""
+  _, demo, view = written
+  told: list[str] = []
+
+  def tell(title: str, results: Results, own: View, folder: pathlib.Path):
+    drawn = dict.fromkeys((f'{name}.svg' for name in FIGURES), b'')
+    rows, config = common.manifest(folder), common.config(folder)
+    text = blocks.html(page.page(results, own, rows, config), drawn)
+    lines = snapshots.words(text).splitlines()
+    told.extend([f'=== {title}', *(line for line in lines if line not in told)])
+
+  def other(title: str, **how) -> None:
+    folder = tmp_path_factory.mktemp('run')
+    tell(title, *study(folder, 3, **how), folder)
+
+  tell('one split, published numbers, one class alone', demo, view, written[0])
+  leaks = leaking(
+    demo,
+    same_path=(2, 0),
+    identical_file=(2, 0),
+    identical_pixels=(3, 1),
+    near_duplicate=(0, 1),
+    shared_group=(3, 1),
+    validation_shared_group=(0, 5),
+  )
+  tell('leaks', changed(leaks, 'dataset.n_validation', 9), view, written[0])
+  other('folds', folds=3)
+  other('given features', given=True, names=('1', '0'))
+  other('an empty cluster, no reduction', empty=True, method='none')
+  snapshots.check('retraining', '\n'.join(told) + '\n')
+
+
+def test_the_page_of_the_folder_alone_is_the_same(written, tmp_path) -> None:
+  """A view that was saved and read again draws the same bytes."""
+  folder, results, view = written
+  views.save(tmp_path, view)
+  for name in ('manifest.csv', 'config.json'):
+    (tmp_path / name).write_bytes((folder / name).read_bytes())
+  # A user's own style must not reach the report.
+  with matplotlib.rc_context({'font.size': 20, 'axes.facecolor': 'red'}):
+    pages.write(tmp_path, results, views.load(tmp_path, View))
+  names = [p.relative_to(folder) for p in folder.rglob('*') if p.is_file()]
+  for name in names:
+    if name.suffix != '.png' or name.parent.name == 'figures':
+      assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+  assert len(names) > len(TABLES) + 2 * len(FIGURES)
+
+
+def test_all_files_are_there(written) -> None:
   folder, _, _ = written
   names = {str(p.relative_to(folder)) for p in folder.rglob('*') if p.is_file()}
   assert {f'tables/{name}.csv' for name in TABLES} <= names
@@ -228,70 +167,116 @@ def test_all_files_are_there(written):
   assert not [name for name in names if name.startswith('.')]
 
 
-def test_report_loads_nothing_and_runs_nothing(written):
-  html = (written[0] / 'report.html').read_text()
-  assert '<script' not in html
-  links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\'\s>)]+)', html)
+def test_report_loads_nothing_and_runs_nothing(written) -> None:
+  text = (written[0] / 'report.html').read_text()
+  assert '<script' not in text
+  links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\'\s>)]+)', text)
   assert links and all(link.startswith(('data:', '#')) for link in links)
 
 
-def test_names_from_outside_are_escaped(tmp_path):
+def test_names_from_outside_are_escaped(tmp_path) -> None:
   names = (f'{HOSTILE} & $x$', '" onload="x')
-  results, outcome = study(tmp_path, 2, names=names)
-  report.write(tmp_path, results, outcome)
-  html = (tmp_path / 'report.html').read_text()
-  assert '<script' not in html and '" onload="' not in html
+  results, view = study(tmp_path, 2, names=names)
+  pages.write(tmp_path, results, view)
+  text = (tmp_path / 'report.html').read_text()
+  assert '<script' not in text and '" onload="' not in text
   # As class, as file id in the montage, as weights and as reason.
-  assert html.count('&lt;script&gt;alert(1)&lt;/script&gt;') > 10
+  assert text.count('&lt;script&gt;alert(1)&lt;/script&gt;') > 10
   for path in (tmp_path / 'figures').glob('*.svg'):
     assert '<script' not in path.read_text()
 
 
-def test_null_says_why(written):
+def test_names_with_braces_are_names(tmp_path) -> None:
+  results, _ = study(tmp_path, 2, names=('{unit}', '{0}'))
+  told = ' '.join(c.definition for c in tables.table3(results).definitions)
+  assert 'test images of {unit} that' in told and 'one of {0}' in told
+
+
+def test_every_picture_says_what_it_shows(written) -> None:
+  text = (written[0] / 'report.html').read_text()
+  pictures = re.findall(r'<img [^>]*>', text)
+  assert len(pictures) > 5
+  for picture in pictures:
+    alt = re.search(r'alt="([^"]+)"', picture)
+    assert alt and '{' not in alt[1]
+
+
+# --- Tables.
+
+
+def test_heads_of_file_and_page_come_from_the_same_columns(written) -> None:
+  folder, results, view = written
+  made = page.page(results, view, [], {})
+  shown = [
+    block
+    for part in made.sections
+    for block in part.blocks
+    if isinstance(block, blocks.Table)
+  ]
+  columns = {
+    (table.name, column.key)
+    for table in shown
+    for column in table.heads
+    if column.key
+  }
+  text = (folder / 'report.html').read_text()
+  for table in tables.every(results):
+    header = [column.key for column in table.columns if column.key]
+    path = folder / 'tables' / f'{table.name}.csv'
+    assert path.read_text().splitlines()[0].split(',') == header
+    for column in table.heads:
+      assert f'>{html.escape(str(column.head))}</th>' in text
+      assert not column.key or (table.name, column.key) in columns
+  assert len(columns) > 15
+
+
+def test_null_says_why(written) -> None:
   folder, results, _ = written
-  cluster = results['clusters'][0]
-  assert cluster['test']['specificity'] is None
-  html = (folder / 'report.html').read_text()
-  assert 'not estimable: no images' in html  # The last cluster's test images.
-  assert not re.search(r'\bnan\b', html, re.IGNORECASE)
+  cluster = results.clusters[0]
+  assert cluster.test.value('specificity') is None
+  text = (folder / 'report.html').read_text()
+  assert 'not estimable: no images' in text  # The last cluster's test images.
+  assert not re.search(r'\bnan\b', text, re.IGNORECASE)
   row = rows_of(folder, 'table1')[4]
   assert (row['n'], row['accuracy']) == ('0', '')
   assert row['reason'] == 'not estimable: no images'
 
 
-def test_null_in_table_3(written):
-  results = json.loads(json.dumps(written[1]))
+def test_null_in_table_3(written) -> None:
+  results = written[1]
   for kind in ('retrained', 'random'):
-    results['clusters'][1][kind] |= {'auc': None, 'auc_why': 'all are alike'}
-  for run in results['clusters'][1]['random']['runs']:
-    run['auc'] = None
-  results['clusters'][2] |= {
-    'intra_cluster_distance': None,
-    'intra_cluster_distance_why': 'one image has no pair',
-  }
-  table = tables.table3(results)
-  row = dict(zip(table.header, table.rows[1]))
-  assert row['retrained_auc'] is row['random_auc_min'] is None
-  assert 'retrained_auc not estimable: all are alike' in row['reason']
-  assert 'one image has no pair' in table.rows[2][-1]
+    path = f'clusters.1.{kind}.values.auc'
+    results = changed(results, path, Missing('all are alike'))
+  for run in range(5):
+    path = f'clusters.1.random.runs.{run}.values.auc'
+    results = changed(results, path, Missing('all are alike'))
+  path = 'clusters.2.intra_cluster_distance'
+  results = changed(results, path, Missing('one image has no pair'))
+  rows = manifest.parse_csv(tables.table3(results).csv())
+  assert rows[1]['retrained_auc'] == rows[1]['random_auc_min'] == ''
+  assert 'retrained_auc not estimable: all are alike' in rows[1]['reason']
+  assert 'one image has no pair' in rows[2]['reason']
+  text = page_of(written, results)
+  assert 'not estimable: all are alike' in text
+  assert 'not estimable: one image has no pair' in text
 
 
-def test_table_3_is_that_of_the_results(written):
+def test_table_3_is_that_of_the_results(written) -> None:
   folder, results, _ = written
   ours = [r for r in rows_of(folder, 'table3') if r['source'] == 'this run']
-  for row, cluster in zip(ours, results['clusters'], strict=True):
-    assert int(row['size']) == cluster['size']
+  for row, cluster in zip(ours, results.clusters, strict=True):
+    assert int(row['size']) == cluster.size
     distance = 'intra_cluster_distance'
-    assert float(row[distance]) == cluster[distance]
-    for name in ('accuracy', 'auc', 'sensitivity', 'specificity'):
-      runs = [run[name] for run in cluster['random']['runs']]
-      assert float(row[f'retrained_{name}']) == cluster['retrained'][name]
-      assert float(row[f'random_{name}']) == cluster['random'][name]
+    assert float(row[distance]) == cluster.intra_cluster_distance
+    for name in METRICS:
+      runs = [run.value(name) for run in cluster.random.runs]
+      assert float(row[f'retrained_{name}']) == cluster.retrained.value(name)
+      assert float(row[f'random_{name}']) == cluster.random.value(name)
       assert float(row[f'random_{name}_min']) == min(runs)
       assert float(row[f'random_{name}_max']) == max(runs)
 
 
-def test_published_numbers_are_exact(written):
+def test_published_numbers_are_exact(written) -> None:
   rows = rows_of(written[0], 'table3')
   published = [r for r in rows if r['source'] == 'published']
   expected = [
@@ -310,42 +295,105 @@ def test_published_numbers_are_exact(written):
     'random_specificity',
   )
   assert [tuple(r[c] for c in columns) for r in published] == expected
-  html = (written[0] / 'report.html').read_text()
+  text = (written[0] / 'report.html').read_text()
   for number in ('0.9375', '>428<', '0.9712', '0.6731', '>0.9694<'):
-    assert number in html
+    assert number in text
 
 
 @pytest.mark.parametrize('k, method', [(2, 'none'), (12, 'pca')])
-def test_any_number_of_clusters(tmp_path, k, method):
-  results, outcome = study(tmp_path, k, names=('a', 'b'), method=method)
-  assert results['published'] is None
-  results['known_subpopulations'] = {
-    'column': HOSTILE,
-    'adjusted_rand_train': 0.9,
-    'adjusted_rand_test': 0.8,
-  }
-  results['backbone']['weights_sha256'] = None  # Random weights.
-  report.write(tmp_path, results, outcome)
+def test_any_number_of_clusters(tmp_path, k, method) -> None:
+  results, view = study(tmp_path, k, names=('a', 'b'), method=method)
+  assert results.paper is None
+  results = dataclasses.replace(
+    results, known_subpopulations=Subpopulations(HOSTILE, 0.9, 0.8)
+  )
+  # Random weights.
+  results = changed(results, 'backbone.weights_sha256', Missing('random'))
+  pages.write(tmp_path, results, view)
   assert len(rows_of(tmp_path, 'table3')) == k
   assert len(rows_of(tmp_path, 'transfer')) == k * k
 
 
-def test_the_same_results_give_the_same_bytes(written, tmp_path):
-  folder, results, outcome = written
-  for name in ('manifest.csv', 'config.json'):
-    (tmp_path / name).write_bytes((folder / name).read_bytes())
-  # A user's own style must not reach the report.
-  with matplotlib.rc_context({'font.size': 20, 'axes.facecolor': 'red'}):
-    report.write(tmp_path, results, outcome)
-  for part in ('tables', 'figures'):
-    for path in (folder / part).iterdir():
-      again = tmp_path / part / path.name
-      assert path.read_bytes() == again.read_bytes(), path
-  name = 'report.html'
-  assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+def test_intervals_in_the_tables_are_those_of_the_results(written) -> None:
+  folder, results, _ = written
+
+  def ends_of(row: dict[str, str], name: str) -> list[str]:
+    return [row[f'{name}_lo'], row[f'{name}_hi']]
+
+  scores = [results.overall, *(c.test for c in results.clusters)]
+  for row, score in zip(rows_of(folder, 'table1'), scores):
+    ends = score.interval('accuracy') or (None, None)
+    assert ends_of(row, 'accuracy') == cells(ends)
+  for row, cluster in zip(rows_of(folder, 'table3'), results.clusters):
+    for name in METRICS:
+      ends = cluster.retrained.interval(name)
+      assert ends_of(row, f'retrained_{name}') == cells(ends)
+  transfer = iter(rows_of(folder, 'transfer'))
+  for cluster in results.clusters:
+    for score in cluster.retrained_in_test_clusters:
+      ends = score.interval('accuracy') or (None, None)
+      assert ends_of(next(transfer), 'accuracy') == cells(ends)
+  printed = rows_of(folder, 'table3')[len(results.clusters) :]
+  for row in printed:
+    assert ends_of(row, 'retrained_auc') == ['', '']
+  low, high = results.overall.interval('accuracy')
+  assert f'{low:.3f}–{high:.3f}' in (folder / 'report.html').read_text()
 
 
-def test_scaling_in_the_plane_keeps_plane_distances():
+def test_shortcuts_csv_is_that_of_the_results(written) -> None:
+  folder, results, _ = written
+  rows = rows_of(folder, 'shortcuts')
+  assert [r['column'] for r in rows][-1] == 'all columns'
+  for row, entry in zip(rows, results.shortcuts, strict=True):
+    fields = vars(entry)
+    for name, value in fields.items():
+      assert row[name] == known(value)
+    whys = {codec.why(value) for value in fields.values()} - {''}
+    assert all(why in row['reason'] for why in whys)
+    assert bool(row['reason']) == bool(whys)
+
+
+def test_folds(tmp_path) -> None:
+  results, view = study(tmp_path, 3, folds=3)
+  # Not what the columns are compared with.
+  results = changed(results, 'overall.values.auc', 0.5)
+  pages.write(tmp_path, results, view)
+  text = (tmp_path / 'report.html').read_text()
+  told = section(text, '<h3>Folds', '<h3>What was left out')
+  assert 'is the first' in told and 'excellent (0.95)' in told
+  assert 'poor (0.40)' in told and 'mixes them' in told
+  rows = rows_of(tmp_path, 'folds')
+  assert [row['fold'] for row in rows] == ['0', '1', '2']
+  for row, fold in zip(rows, results.folds, strict=True):
+    for name in ('n_train', 'n_test', 'adjusted_rand_with_first'):
+      assert row[name] == str(getattr(fold, name))
+    for name in METRICS:
+      assert row[name] == known(fold.overall.value(name))
+      ends = fold.overall.interval(name)
+      assert [row[f'{name}_lo'], row[f'{name}_hi']] == cells(ends)
+    sizes = [row[f'size_of_cluster_{c}'] for c in range(3)]
+    assert sizes == cells(fold.cluster_sizes)
+    assert f'{" + ".join(sizes)}' in told
+  # 32 images in 3 folds: means with fractions, shown short.
+  assert results.dataset.n_train == pytest.approx(64 / 3)
+  assert '21.3' in section(text, 'Training, mean over folds', '</table>')
+  without_figures = re.sub(r'data:[^"]*', '', text)
+  assert not re.search(r'\d\.\d{5}', without_figures)
+  assert not re.search(r'\bnan\b', without_figures, re.IGNORECASE)
+  auc = results.folds[0].overall.value('auc')
+  assert f'of the first fold, the network {auc:.2f}' in text
+
+
+def test_one_split_speaks_of_no_folds(written) -> None:
+  text = re.sub(r'data:[^"]*', '', (written[0] / 'report.html').read_text())
+  assert not re.search(r'\bfolds?\b', text.replace('4-fold', ''))
+  assert not (written[0] / 'tables' / 'folds.csv').exists()
+
+
+# --- Figures.
+
+
+def test_scaling_in_the_plane_keeps_plane_distances() -> None:
   points = np.array([[0, 0], [3, 0], [0, 4], [5, 5.0]])
   distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
   found, kept = cluster_figures.classical_scaling(distances)
@@ -354,132 +402,69 @@ def test_scaling_in_the_plane_keeps_plane_distances():
   assert kept == pytest.approx(1)
 
 
-def page_of(written, results: dict, **parts) -> str:
-  """The page of other results, with the figures of those written."""
-  folder, _, outcome = written
-  drawn = {p.name: p.read_bytes() for p in (folder / 'figures').iterdir()}
-  parts = {'tiles': [], 'fold': outcome.folds[0]} | parts
-  return page.render(folder, results, drawn, parts['tiles'], parts['fold'])
-
-
-def section(html: str, start: str, end: str) -> str:
-  """Text between two headings, without tags."""
-  own = html[html.index(start) : html.index(end, html.index(start))]
-  return ' '.join(re.sub(r'<[^>]*>', ' ', own).split())
-
-
-def ends_of(row: dict[str, str], name: str) -> list[str]:
-  return [row[f'{name}_lo'], row[f'{name}_hi']]
-
-
-def cells(values) -> list[str]:
-  return ['' if v is None else str(v) for v in values]
-
-
-def test_intervals_in_the_tables_are_those_of_the_results(written):
-  folder, results, _ = written
-  scores = [results['overall'], *(c['test'] for c in results['clusters'])]
-  for row, score in zip(rows_of(folder, 'table1'), scores):
-    ends = score['intervals']['accuracy'] or (None, None)
-    assert ends_of(row, 'accuracy') == cells(ends)
-  for row, cluster in zip(rows_of(folder, 'table3'), results['clusters']):
-    for name in METRICS:
-      ends = cluster['retrained']['intervals'][name]
-      assert ends_of(row, f'retrained_{name}') == cells(ends)
-  transfer = iter(rows_of(folder, 'transfer'))
-  for cluster in results['clusters']:
-    for score in cluster['retrained_in_test_clusters']:
-      ends = score['intervals']['accuracy'] or (None, None)
-      assert ends_of(next(transfer), 'accuracy') == cells(ends)
-  printed = rows_of(folder, 'table3')[len(results['clusters']) :]
-  for row in printed:
-    assert ends_of(row, 'retrained_auc') == ['', '']
-  low, high = results['overall']['intervals']['accuracy']
-  assert f'{low:.3f}–{high:.3f}' in (folder / 'report.html').read_text()
-
-
-def test_intervals_are_called_worse_where_the_protocol_copies(written):
-  results = copy.deepcopy(written[1])
-  names = [results['dataset'][k] for k in ('positive', 'negative')]
-  none, some = dict.fromkeys(names, 0), dict(zip(names, (3, 1)))
-  results['leaks'] |= {'shared_group': none, 'identical_pixels': none}
-  assert 'Do not quote' not in wording.intervals(results)
-  results['leaks']['shared_group'] = some
-  assert 'the patients or groups of 4 of 12' in wording.intervals(results)
-  results['leaks']['identical_pixels'] = some
-  assert 'copies of 4 of 12 test images' in wording.intervals(results)
-  results['protocol'] = 'clean'
-  assert 'Do not quote' not in wording.intervals(results)
-
-
-def leaking(written, **kinds) -> dict:
-  """Results whose leaks are (positive, negative) counts, or why unknown."""
-  results = copy.deepcopy(written[1])
-  names = [results['dataset'][k] for k in ('positive', 'negative')]
-  found = dict.fromkeys(tables.LEAKS, dict.fromkeys(names, 0))
-  for kind, value in kinds.items():
-    if isinstance(value, str):
-      found |= {kind: None, f'{kind}_why': value}
-    else:
-      found[kind] = dict(zip(names, value))
-  results['leaks'] = found
-  return results
-
-
-def test_leaks_are_said_once_and_the_strongest_first(written):
-  results = leaking(
+def test_a_montage_names_the_class_once(written) -> None:
+  tile = np.zeros((128, 128, 3), np.uint8)
+  text = page_of(
     written,
-    same_path=(2, 0),
-    identical_file=(2, 0),
-    identical_pixels=(3, 1),
-    near_duplicate=(0, 1),
-    shared_group=(3, 1),
+    written[1],
+    tile_images=np.stack([tile] * 5),
+    tile_labels=np.array([0, 0, 0, 1, 1]),
+    tile_y=np.array([1, 0, 0, 0, 0]),
+    tile_names=np.array(list('01234')),
+    tile_problems=np.array(['', '', '', '', 'torn']),
   )
-  sentences = audits.leaks(results)
-  starts = ['2 of 12 ', '4 of 12 ', '1 of 12 ', '4 of 12 ']
-  assert len(sentences) == len(starts)
-  for sentence, start in zip(sentences, starts):
-    assert sentence.startswith(start)
-  assert 'pixel for pixel' in sentences[1] and 'included' in sentences[1]
-  assert 'patient' in sentences[3] and 'included' not in sentences[3]
-  assert sentences[0].endswith('(2 cataract and 0 normal fundus).')
-  html = page_of(written, results)
-  assert 'is not independent of training.</strong> 2 of 12' in html
-  rows = section(html, 'Shared with training', 'Near duplicates')
-  for title, pair in zip(
-    tables.LEAKS.values(), ('2 0', '2 0', '3 1', '0 1', '3 1')
-  ):
-    assert f'{title} {pair}' in rows
-
-
-def test_no_leak_no_warning(written):
-  results = leaking(written, near_duplicate=HOSTILE, shared_group='nobody')
-  html = page_of(written, results)
-  assert audits.leaks(results) == []
-  assert 'independent of training' not in html and HOSTILE not in html
-  text = section(html, 'id="leaks"', 'id="shortcuts"')
-  assert 'No test image has anything in common' in text
-  assert 'identical file and identical pixels.' in text
-  assert 'Same patient or group not known: nobody' in text
-  assert 'tables/leaks.csv' not in text
-
-
-def test_what_is_known_of_some_patients_is_a_lower_bound(written):
-  results = leaking(written, shared_group=(3, 1))
-  results['leaks']['shared_group_why'] = '1 of 32 images name no patient'
-  html = page_of(written, results)
-  text = section(html, 'id="leaks"', 'id="shortcuts"')
-  assert (
-    'Same patient or group at least: 1 of 32 images name no patient 3 1' in text
+  told = section(text, '<h3>Cluster 0', '<h2>Data')
+  one, other = written[1].dataset.classes
+  none = 'No original training image is in this cluster.'
+  assert told == (
+    f'Cluster 0 {other} 0 {one} 1 2 Cluster 1 {other} 3 4: cannot be shown,'
+    f' torn Cluster 2 {none} Cluster 3 {none}'
   )
-  rows = [
-    {'included': 'true', 'split': split, 'group': group}
-    for split, group in (('train', 'a'), ('train', ''), ('test', 'b'))
-  ]
-  told = audits.patients(results, rows)
-  assert told.startswith('Patients or groups: 1 in test, 1 in train. 1 of 32')
-  results['leaks']['shared_group'] = None
-  assert audits.patients(results, rows).startswith('1 of 32')
+  row = [montage.Tile(tile, str(i), c, '') for i, c in enumerate('abb')]
+  assert montage.usual_label(row) == 'b'
+  assert montage.usual_label([]) == ''
+  drawn = montage.figure(written[1], [row] * 4).axes
+  assert drawn[0].get_ylabel() == 'Cluster 0\nb'
+  assert [axes.get_xlabel() for axes in drawn[:3]] == ['0\na', '1', '2']
+
+
+def test_given_features_have_no_montage(tmp_path) -> None:
+  results, view = study(tmp_path, 2, names=('a', 'b'), given=True)
+  pages.write(tmp_path, results, view)
+  text = re.sub(r'data:[^"]*', '', (tmp_path / 'report.html').read_text())
+  assert 'What each cluster looks like' not in text
+  assert not (tmp_path / 'figures' / 'montage.png').exists()
+  assert 'EfficientNet' not in paragraph(results, {})
+  assert 'random weights' not in text and '>None' not in text
+
+
+# --- Which sentence there is.
+
+
+def test_given_features_are_of_samples_not_of_images(tmp_path) -> None:
+  results, view = study(tmp_path, 4, given=True)
+  pages.write(tmp_path, results, view)
+  text = (tmp_path / 'report.html').read_text()
+  body = html.unescape(re.sub(r'src="[^"]*"', '', text[text.index('<body>') :]))
+  # The words of the study and the title of the paper stand as they are.
+  for told in (*results.findings, methods.CITATION, methods.BIBTEX):
+    body = body.replace(told, '')
+  body = re.sub('(not estimable: |Not audited: )[^<]*', '', body)
+  assert not re.findall(r'[^.<>]*\bimages?\b[^.<>]*', body, re.IGNORECASE)
+  assert 'test samples' in body
+
+
+def test_intervals_are_called_worse_where_the_protocol_copies(written) -> None:
+  def told(results: Results) -> str:
+    return wording.intervals(results, page.shared_of(results))
+
+  warning = 'Do not quote'
+  assert warning not in told(leaking(written[1]))
+  groups = leaking(written[1], shared_group=(3, 1))
+  assert warning in told(groups) and 'patients or groups of 4' in told(groups)
+  both = leaking(written[1], shared_group=(3, 1), identical_pixels=(2, 1))
+  assert warning in told(both) and 'copies of 3 of 12' in told(both)
+  assert warning not in told(changed(both, 'protocol', 'clean'))
 
 
 @pytest.mark.parametrize(
@@ -493,149 +478,80 @@ def test_what_is_known_of_some_patients_is_a_lower_bound(written):
     ),
   ],
 )
-def test_the_algorithm_is_the_one_of_the_run(written, chosen, named):
-  results = copy.deepcopy(written[1])
-  results['cluster'] |= chosen | {'n_init': 10}
-  k = len(results['clusters'])
+def test_the_algorithm_is_the_one_of_the_run(written, chosen, named) -> None:
+  results = written[1]
+  for name, value in (chosen | {'n_init': 10}).items():
+    results = changed(results, f'cluster.{name}', value)
+  k = len(results.clusters)
   config = fundus.get_config().to_dict()
-  text = methods.paragraph(results, config)
+  assert cluster_words.algorithm(results.cluster) == named
+  text = paragraph(results, config)
   assert f'{k} clusters by {named}, the best of 10 starts, and' in text
-  probable = 'went to the most probable component' in text
+  probable = 'most probable component' in text
   assert probable == (chosen['method'] == 'gmm')
-  told = dict(methods.settings(results, config))['Clusters']
+  told = settings(results, config)['Clusters']
   assert told.startswith(f'{named}, k = {k}, the best of 10 starts, at most')
   notes = ' '.join(n for _, n in deviations.not_in_the_paper(results, config))
   assert ('the paper used K-means' in notes) == (chosen['method'] != 'kmeans')
-  assert 'best of several starts' in notes
-  results['cluster']['n_init'] = 1
-  assert 'starts' not in methods.paragraph(results, config)
+  assert 'several starts' in notes
+  one = changed(results, 'cluster.n_init', 1)
+  assert 'starts' not in paragraph(one, config)
 
 
-def test_leaks_of_the_validation_part(written):
-  results = leaking(written, validation_shared_group=(0, 5))
-  results['dataset']['n_validation'] = 9
-  assert audits.leaks(results) == []
-  html = page_of(written, results)
-  assert 'independent of training' not in html
-  text = section(html, 'id="leaks"', 'id="shortcuts"')
-  assert '5 validation images are of a patient' in text
-  assert 'Same patient or group 0 0 0 5' in text
+def test_the_second_data_set_is_in_other_tables(written) -> None:
+  published = wang2023.published('Cardiomegaly', 'No Finding')
+  results = changed(written[1], 'published', published)
+  text = page_of(written, results)
+  for title in ('Table 2. The head', 'Table 4. Heads', 'Figure 2. The'):
+    assert f'<h2>{title}' in text
+  assert 'Wang (2023), Table 4;' in text and 'Table 1' not in text
+  rows = manifest.parse_csv(tables.table1(results).csv())
+  assert 'cluster 4 of its Table 2' in [row['part'] for row in rows]
 
 
-def test_features_that_are_alike_are_no_proof(written):
-  html = page_of(written, leaking(written, near_duplicate=(1, 0)))
-  assert 'The test set may not be independent of training.' in html
-
-
-def test_shortcuts_csv_is_that_of_the_results(written):
-  folder, results, _ = written
-  rows = rows_of(folder, 'shortcuts')
-  assert [r['column'] for r in rows][-1] == 'all columns'
-  for row, entry in zip(rows, results['shortcuts'], strict=True):
-    for name in (
-      'column',
-      'kind',
-      'measure',
-      'n',
-      'with_class',
-      'p_value',
-      'with_cluster',
-      'p_value_with_cluster',
-      'auc_alone',
-    ):
-      assert [row[name]] == cells([entry[name]])
-    whys = {v for k, v in entry.items() if k.endswith('_why')}
-    assert all(why in row['reason'] for why in whys)
-    assert bool(row['reason']) == bool(whys)
-
-
-def with_shortcut(written, which: str, measure: str, strength: float) -> dict:
-  """Results with one column that may be strong; the others are not."""
-  results = copy.deepcopy(written[1])
-  for entry in results['shortcuts']:
-    for name in ('with_class', 'with_cluster'):
-      if entry[name] is not None:
-        entry[name] = 0.01
-  own = results['shortcuts'][0]
-  own |= {'measure': measure, f'with_{which}': strength}
-  own |= {'p_value': 0.0004, 'p_value_with_cluster': 0.0312}
-  return results
-
-
-@pytest.mark.parametrize('which', ['class', 'cluster'])
-@pytest.mark.parametrize(
-  'measure, strength, is_strong',
-  [
-    ("Cramer's V", 0.499, False),
-    ("Cramer's V", 0.5, True),
-    ('eta squared', 0.249, False),
-    ('eta squared', 0.25, True),
-  ],
-)
-def test_strong_columns_are_named(written, which, measure, strength, is_strong):
-  results = with_shortcut(written, which, measure, strength)
-  other = 'class' if which == 'cluster' else 'cluster'
-  assert audits.strong(results, other) == []
-  sentences = audits.strong(results, which)
-  assert len(sentences) == is_strong
-  html = page_of(written, results)
-  assert ('href="#shortcuts"' in html) == is_strong
-  assert ('No column reaches' in html) != is_strong
-  if is_strong:
-    p = 'p = 0.031' if which == 'cluster' else 'p &lt; 0.001'
-    shown = measure.replace("Cramer's", 'Cramér’s')
-    assert f'({shown} {strength:.2f}, {p})' in html
-    assert HOSTILE not in html
-
-
-def test_how_clusters_differ_in_a_column(written):
-  # Clusters 0 and 1 are all left, and 2 and 3 right.
-  html = page_of(written, with_shortcut(written, 'cluster', "Cramer's V", 0.9))
-  assert 'it is “right” for 100% of cluster 2 and 0% of cluster 0.' in html
-  results = copy.deepcopy(written[1])
-  entry = results['shortcuts'][0] | {'with_cluster': 0.9}
-  entry['p_value_with_cluster'] = 0.0
-  results['shortcuts'] = [entry | {'kind': 'numeric'}]
-  values = [['1', '2', '30', ''], [], ['7', '9'], ['5']]
-  (sentence,) = audits.strong(results, 'cluster', {entry['column']: values})
-  assert sentence.endswith(': its median is 2 in cluster 0 and 8 in cluster 2.')
-  # A cluster of copies alone has no share.
-  results['shortcuts'] = [entry]
-  for values, text in (
-    (
-      [['a', 'b', ''], [], ['a', 'a', 'a', '']],
-      '“a” for 75% of cluster 2 and 33% of cluster 0',
+def test_the_rejected_reduction_stands_beside(written) -> None:
+  results = written[1]
+  assert 'Another reduction' not in page_of(written, results)
+  names = results.dataset.classes
+  rejected = Rejected(
+    57,
+    0.4,
+    0.123,
+    tuple(
+      RejectedCluster(c, 900 + c, dict(zip(names, (700, c)))) for c in range(4)
     ),
-    (
-      [['', '', 'a'], [], ['a', 'b']],
-      'missing for 67% of cluster 0 and 0% of cluster 2',
-    ),
-    ([[], ['a', ''], []], ''),
-  ):
-    (sentence,) = audits.strong(results, 'cluster', {entry['column']: values})
-    assert sentence.endswith(f': it is {text}.' if text else '< 0.001).')
-
-
-def test_columns_alone_against_the_network(written):
-  results = copy.deepcopy(written[1])
-  results['shortcuts'][-1]['auc_alone'] = 0.8
-  results['overall']['auc'] = 0.9
-  text = 'These columns alone reach an AUC of 0.80 on the test images, the'
-  assert audits.columns_alone(results) == f'{text} network 0.90.'
-  results['overall']['auc'] = 0.7
-  assert 'network 0.70. The network does no better' in page_of(written, results)
-  results['shortcuts'][-1] |= {'auc_alone': None, 'auc_alone_why': 'x'}
-  assert audits.columns_alone(results) == ''
-
-
-def test_columns_that_were_not_audited_are_listed(written):
-  assert (
-    'Not audited: site (all 32 training images have the same value).'
-    in (written[0] / 'report.html').read_text()
   )
-  results = copy.deepcopy(written[1])
-  results['shortcuts'] = results['shortcuts'][-1:]
-  assert 'No column could be audited.' in page_of(written, results)
+  results = changed(results, 'reduction.rejected', rejected)
+  text = section(page_of(written, results), 'Another reduction', '</section>')
+  assert '57 principal components (40.0% of the variance), group' in text
+  assert 'is poor: an adjusted Rand index of 0.12,' in text
+  for cluster in results.clusters:
+    own = [cluster.size, *cluster.class_counts.values()]
+    beside = f'{900 + cluster.id} 700 {cluster.id}'
+    assert f'{cluster.id} {" ".join(map(str, own))} {beside}' in text
+  published = wang2023.published('Cardiomegaly', 'No Finding')
+  results = changed(results, 'published', published)
+  assert 'which the paper rejected' in wording.rejected(results, rejected)
+
+
+def test_the_split_has_its_numbers(written) -> None:
+  _, results, _ = written
+  split = settings(results, {})['Split']
+  assert split.startswith('published protocol: ')
+  assert f'{results.dataset.n_train} images for training' in split
+  assert 'none for validation' in split
+  assert 'early stopping used the test set' in split
+  limit = 'Early stopping looked at the test images'
+  assert limit in page_of(written, results)
+  own = changed(results, 'protocol', 'clean')
+  own = changed(own, 'dataset.n_validation', 31)
+  split = settings(own, {})['Split']
+  assert '31 for validation' in split
+  assert 'early stopping used the validation part' in split
+  assert limit not in page_of(written, own)
+
+
+# --- How numbers are written.
 
 
 @pytest.mark.parametrize(
@@ -650,171 +566,16 @@ def test_columns_that_were_not_audited_are_listed(written):
     (1.0, '> 0.999'),
   ],
 )
-def test_p_values_are_never_0_or_1(value, text):
+def test_p_values_are_never_0_or_1(value, text) -> None:
   assert formatting.p_value(value) == text
 
 
-def test_numbers():
+def test_numbers() -> None:
   shown = map(formatting.number, (3, 1234, 1234.0, 120.25, np.float64(2.5), 0))
   assert list(shown) == ['3', '1,234', '1,234', '120.2', '2.5', '0']
 
 
-def test_folds(tmp_path):
-  results, outcome = study(tmp_path, 3, folds=3)
-  results['overall']['auc'] = 0.5  # Not what the columns are compared with.
-  report.write(tmp_path, results, outcome)
-  html = (tmp_path / 'report.html').read_text()
-  text = section(html, '<h3>Folds', '<h3>What was left out')
-  assert 'is the first' in text and 'excellent (0.95)' in text
-  assert 'poor (0.40)' in text and 'mixes them' in text
-  rows = rows_of(tmp_path, 'folds')
-  assert [row['fold'] for row in rows] == ['0', '1', '2']
-  for row, fold in zip(rows, results['folds']):
-    for name in ('n_train', 'n_test', 'adjusted_rand_with_first'):
-      assert [row[name]] == cells([fold[name]])
-    for name in METRICS:
-      assert [row[name]] == cells([fold['overall'][name]])
-      ends = fold['overall']['intervals'][name]
-      assert ends_of(row, name) == cells(ends)
-    sizes = [row[f'size_of_cluster_{c}'] for c in range(3)]
-    assert sizes == cells(fold['cluster_sizes'])
-    assert f'{" + ".join(sizes)}' in text
-  # 32 images in 3 folds: means with fractions, shown short.
-  assert results['dataset']['n_train'] == pytest.approx(64 / 3)
-  assert '21.3' in section(html, 'Training, mean over folds', '</table>')
-  page_without_figures = re.sub(r'data:[^"]*', '', html)
-  assert not re.search(r'\d\.\d{5}', page_without_figures)
-  assert not re.search(r'\bnan\b', page_without_figures, re.IGNORECASE)
-  paragraph = methods.paragraph(results, {})
-  assert '32 images, each tested once in 3 folds' in paragraph
-  assert 'out-of-fold predictions' in paragraph and 'Hungarian' in paragraph
-  assert 'the fold that was tested' in paragraph
-  for what in ('The first fold: every image', 'of the first fold nearest'):
-    assert what in ' '.join(html.split())
-  auc = results['folds'][0]['overall']['auc']
-  assert f'of the first fold, the network {auc:.2f}' in html
-
-
-def test_one_split_speaks_of_no_folds(written):
-  html = re.sub(r'data:[^"]*', '', (written[0] / 'report.html').read_text())
-  assert not re.search(r'\bfolds?\b', html.replace('4-fold', ''))
-  assert not (written[0] / 'tables' / 'folds.csv').exists()
-
-
-def test_given_features(tmp_path):
-  results, outcome = study(tmp_path, 2, names=('a', 'b'), given=True)
-  report.write(tmp_path, results, outcome)
-  html = re.sub(r'data:[^"]*', '', (tmp_path / 'report.html').read_text())
-  assert 'What each cluster looks like' not in html
-  assert not (tmp_path / 'figures' / 'montage.png').exists()
-  assert 'EfficientNet' not in methods.paragraph(results, {})
-  assert 'random weights' not in html and '>None' not in html
-  assert 'The features were given' in html
-
-
-def test_the_second_data_set_is_in_other_tables(written):
-  results = copy.deepcopy(written[1])
-  results['published'] = published.wang2023('Cardiomegaly', 'No Finding')
-  html = page_of(written, results)
-  for title in ('Table 2. The head', 'Table 4. Heads', 'Figure 2. The'):
-    assert f'<h2>{title}' in html
-  assert 'Wang (2023), Table 4;' in html and 'Table 1' not in html
-  parts = [row[1] for row in tables.table1(results).rows]
-  assert 'cluster 4 of its Table 2' in parts
-
-
-def test_the_rejected_reduction_stands_beside(written):
-  results = copy.deepcopy(written[1])
-  assert 'Another reduction' not in page_of(written, results)
-  names = list(results['clusters'][0]['class_counts'])
-  results['reduction']['rejected'] = {
-    'n_components': 57,
-    'explained_variance': 0.4,
-    'adjusted_rand': 0.123,
-    'clusters': [
-      {'id': c, 'size': 900 + c, 'class_counts': dict(zip(names, (700, c)))}
-      for c in range(4)
-    ],
-  }
-  text = section(page_of(written, results), 'Another reduction', '<section>')
-  assert '57 principal components (40.0% of the variance), group' in text
-  assert 'is poor: an adjusted Rand index of 0.12,' in text
-  for cluster in results['clusters']:
-    own = [cluster['size'], *cluster['class_counts'].values()]
-    beside = f'{900 + cluster["id"]} 700 {cluster["id"]}'
-    assert f'{cluster["id"]} {" ".join(map(str, own))} {beside}' in text
-  results['published'] = published.wang2023('Cardiomegaly', 'No Finding')
-  text = section(page_of(written, results), 'Another reduction', '<section>')
-  assert 'which the paper rejected' in text
-
-
-def test_a_montage_names_the_class_once(written):
-  image = np.zeros((2, 2, 3), np.uint8)
-  row = [montage.Tile(image, str(i), c, '') for i, c in enumerate('abb')]
-  assert montage.usual_label(row) == 'b'
-  assert montage.usual_label([]) == ''
-  html = page_of(written, written[1], tiles=[row, row[1:], [], []])
-  text = section(html, '<h3>Cluster 0', '<h2>Data')
-  assert text == (
-    'Cluster 0 b 0 a 1 2 Cluster 1 b 1 2 Cluster 2 No original training image'
-    ' is in this cluster. Cluster 3 No original training image is in this'
-    ' cluster.'
-  )
-  drawn = montage.figure(written[1], [row] * 4).axes
-  assert drawn[0].get_ylabel() == 'Cluster 0\nb'
-  assert [axes.get_xlabel() for axes in drawn[:3]] == ['0\na', '1', '2']
-
-
-def test_notes_of_the_data_set(written):
-  html = (written[0] / 'report.html').read_text()
-  assert '<li>&lt;script&gt;alert(1)&lt;/script&gt; is a note.</li>' in html
-
-
-def test_every_picture_says_what_it_shows(written):
-  html = (written[0] / 'report.html').read_text()
-  pictures = re.findall(r'<img [^>]*>', html)
-  assert len(pictures) > 5
-  for picture in pictures:
-    alt = re.search(r'alt="([^"]+)"', picture)
-    assert alt and '{' not in alt[1]
-  assert 'the numbers are in Table 3.' in html
-
-
-def test_the_split_has_its_numbers(written):
-  _, results, _ = written
-  split = dict(methods.settings(results, {}))['Split']
-  d = results['dataset']
-  assert split.startswith('published protocol: ')
-  assert f'{d["n_train"]} images for training' in split
-  assert 'none for validation' in split
-  assert 'early stopping used the test set' in split
-  limit = 'Early stopping looked at the test images'
-  assert limit in page_of(written, results)
-  own = copy.deepcopy(results)
-  own['protocol'], own['dataset']['n_validation'] = 'clean', 31
-  split = dict(methods.settings(own, {}))['Split']
-  assert '31 for validation' in split
-  assert 'early stopping used the validation part' in split
-  own['dataset']['class_counts_validation'] = dict.fromkeys(
-    d['class_counts_test'], 0
-  )
-  assert limit not in page_of(written, own)
-
-
-def test_given_features_are_of_samples_not_of_images(tmp_path):
-  results, outcome = study(tmp_path, 4, given=True)
-  report.write(tmp_path, results, outcome)
-  html = (tmp_path / 'report.html').read_text()
-  body = unescape(re.sub(r'src="[^"]*"', '', html[html.index('<body>') :]))
-  # The words of the study and the title of the paper stand as they are.
-  for text in (*results['findings'], methods.CITATION, methods.BIBTEX):
-    body = body.replace(text, '')
-  body = re.sub('(not estimable: |Not audited: )[^<]*', '', body)
-  assert not re.findall(r'[^.<>]*\bimages?\b[^.<>]*', body, re.IGNORECASE)
-  assert 'test samples' in body
-
-
-def test_speed_in_words():
+def test_speed_in_words() -> None:
   timings = {
     'data': {'seconds': 0.51},
     'features': {
@@ -827,12 +588,15 @@ def test_speed_in_words():
     'ceiling': {'seconds': 0.3, 'bfloat16_flops_per_second': 1.2345e12},
     'heads': {'seconds': 1.0, 'heads': 0},
   }
-  assert [row[1:] for row in parts.stages(timings)] == [
-    ('0.5 s', ''),
-    (
+  told = common.environment({}, timings).blocks
+  (stages,) = [block for block in told if isinstance(block, blocks.Table)]
+  texts = [[text for _, text in row] for row in stages.cells]
+  assert [row[1:] for row in texts] == [
+    ['0.5 s', ''],
+    [
       '2.0 s',
       '15.0 images a second, 12.3% of the ceiling (model FLOP utilisation)',
-    ),
-    ('0.3 s', '1,234 GFLOP a second in bfloat16'),
-    ('1.0 s', ''),
+    ],
+    ['0.3 s', '1,234 GFLOP a second in bfloat16'],
+    ['1.0 s', ''],
   ]

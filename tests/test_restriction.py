@@ -32,7 +32,7 @@ def _cohort() -> Cohort:
   ]
   candidates[2] = candidates[2].left_out('no label')
   root = sources.Files(pathlib.Path('root'))
-  return Cohort('made up', root, 'ill', 'well', tuple(candidates))
+  return Cohort('made up', root, ('ill', 'well'), tuple(candidates))
 
 
 def _reasons(where: str) -> list[str]:

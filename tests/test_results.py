@@ -12,8 +12,10 @@ from heterojax.configs import fundus
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.heads import ensemble
+from heterojax.records.codec import Missing
+from heterojax.stats.scores import Score
 from heterojax.studies import settings as settings_lib
-from heterojax.studies.retraining import summary
+from heterojax.studies.retraining import results as results_lib
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
@@ -65,8 +67,8 @@ def _fold(number: int, folds: int) -> Fold:
   return Fold(samples, clusters, heads, rng.normal(size=(len(heads), n)))
 
 
-def _check(score: dict, folds: list[Fold], head: HeadName, c=None) -> None:
-  """SCORE over all test images of all folds, one after the other."""
+def _check(score: Score, folds: list[Fold], head: HeadName, c=None) -> None:
+  """A score over all test images of all folds, one after the other."""
   y, p = [], []
   for fold in folds:
     number = list(fold.heads).index(head)
@@ -80,33 +82,35 @@ def _check(score: dict, folds: list[Fold], head: HeadName, c=None) -> None:
   tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
     y, predicted, labels=[0, 1]
   ).ravel()
-  assert [score[k] for k in ('n', 'tp', 'fp', 'tn', 'fn')] == [
+  assert [score.n, score.tp, score.fp, score.tn, score.fn] == [
     len(y),
     tp,
     fp,
     tn,
     fn,
   ]
-  assert score['auc'] == pytest.approx(sklearn_metrics.roc_auc_score(y, p))
-  assert score['accuracy'] == pytest.approx((tp + tn) / len(y))
+  assert score.value('auc') == pytest.approx(
+    sklearn_metrics.roc_auc_score(y, p)
+  )
+  assert score.value('accuracy') == pytest.approx((tp + tn) / len(y))
 
 
 @pytest.mark.parametrize('number', [2, 4])
 def test_clusters_over_folds(number: int) -> None:
   folds = [_fold(f, number) for f in range(number)]
-  described = summary.describe_clusters(_settings(), _NAMES, folds)
+  described = results_lib.describe_clusters(_settings(), _NAMES, folds)
   for c, own in enumerate(described):
-    assert own['id'] == c
-    _check(own['test'], folds, HeadName('overall'), c)
-    _check(own['retrained'], folds, HeadName('cluster', c))
-    assert own['retrained']['n'] == _N
-    for j, score in enumerate(own['retrained_in_test_clusters']):
+    assert own.id == c
+    _check(own.test, folds, HeadName('overall'), c)
+    _check(own.retrained, folds, HeadName('cluster', c))
+    assert own.retrained.n == _N
+    for j, score in enumerate(own.retrained_in_test_clusters):
       _check(score, folds, HeadName('cluster', c), j)
-    for r, run in enumerate(own['random']['runs']):
+    for r, run in enumerate(own.random.runs):
       _check(run, folds, HeadName('random', c, r))
-      assert sum(run['class_counts'].values()) == 5 + c
-    assert own['random']['auc'] == pytest.approx(
-      np.mean([run['auc'] for run in own['random']['runs']])
+      assert sum(run.class_counts.values()) == 5 + c
+    assert own.random.value('auc') == pytest.approx(
+      np.mean([run.value('auc') for run in own.random.runs])
     )
     sizes, positives, pairs, originals = [], [], [], []
     for fold in folds:
@@ -117,13 +121,13 @@ def test_clusters_over_folds(number: int) -> None:
         sum('+' not in fold.samples.ids[i] for i in np.flatnonzero(inside))
       )
       pairs.append(distance.pdist(fold.clusters.z[inside]).mean())
-    assert own['size'] == pytest.approx(np.mean(sizes))
-    assert own['originals'] == pytest.approx(np.mean(originals))
-    assert own['class_counts'] == {
+    assert own.size == pytest.approx(np.mean(sizes))
+    assert own.originals == pytest.approx(np.mean(originals))
+    assert own.class_counts == {
       'ill': pytest.approx(np.mean(positives)),
       'well': pytest.approx(np.mean(sizes) - np.mean(positives)),
     }
-    assert own['intra_cluster_distance'] == pytest.approx(np.mean(pairs))
+    assert own.intra_cluster_distance == pytest.approx(np.mean(pairs))
 
 
 def test_a_cluster_that_is_empty_in_one_fold() -> None:
@@ -138,39 +142,39 @@ def test_a_cluster_that_is_empty_in_one_fold() -> None:
     heads=heads,
     logits=first.logits[kept],
   )
-  known, missing = summary.describe_clusters(_settings(), _NAMES, folds)
-  _check(known['retrained'], folds, HeadName('cluster', 0))
-  _check(missing['test'], folds, HeadName('overall'), 1)
+  known, missing = results_lib.describe_clusters(_settings(), _NAMES, folds)
+  _check(known.retrained, folds, HeadName('cluster', 0))
+  _check(missing.test, folds, HeadName('overall'), 1)
   why = 'no training image is in this cluster in 1 of 4 folds'
-  assert missing['random']['runs'] == [] and known['random']['runs']
-  scores = [missing[name] for name in ('retrained', 'random')]
-  for score in (*scores, *missing['retrained_in_test_clusters']):
-    assert score['n'] == score['tp'] == 0
+  assert missing.random.runs == () and known.random.runs
+  scores = [missing.retrained, missing.random]
+  for score in (*scores, *missing.retrained_in_test_clusters):
+    assert score.n == score.tp == 0
     for name in ('accuracy', 'auc', 'sensitivity', 'specificity'):
-      assert score[name] is None and score[f'{name}_why'] == why
-  assert missing['intra_cluster_distance_why'] == why
+      assert score.values[name] == Missing(why)
+  assert missing.intra_cluster_distance == Missing(why)
   sizes = [
     np.sum((f.clusters.labels == 1) & (f.samples.split == 'train'))
     for f in folds
   ]
-  assert sizes[2] == 0 and missing['size'] == np.mean(sizes)
+  assert sizes[2] == 0 and missing.size == np.mean(sizes)
   assert second.heads.keys() > folds[2].heads.keys()
-  (alone,) = summary.describe_clusters(_settings(), _NAMES, folds[2:3])[1:]
-  assert alone['size'] == 0 and alone['retrained']['accuracy_why'] == (
+  (alone,) = results_lib.describe_clusters(_settings(), _NAMES, folds[2:3])[1:]
+  assert alone.size == 0 and alone.retrained.values['accuracy'] == Missing(
     'no training image is in this cluster'
   )
 
 
 def test_one_fold_gives_whole_numbers() -> None:
-  (own, _) = summary.describe_clusters(_settings(), _NAMES, [_fold(0, 4)])
-  counts = [own['size'], *own['class_counts'].values()]
+  (own, _) = results_lib.describe_clusters(_settings(), _NAMES, [_fold(0, 4)])
+  counts = [own.size, *own.class_counts.values()]
   assert all(type(count) is int for count in counts)
 
 
 def test_clusters_csv_of_folds() -> None:
   folds = [_fold(f, 2) for f in range(2)]
-  alone = list(csv.DictReader(io.StringIO(summary.clusters_csv(folds[1:]))))
-  rows = list(csv.DictReader(io.StringIO(summary.clusters_csv(folds))))
+  alone = list(csv.DictReader(io.StringIO(results_lib.clusters_csv(folds[1:]))))
+  rows = list(csv.DictReader(io.StringIO(results_lib.clusters_csv(folds))))
   assert list(alone[0]) == [
     'id',
     'split',

@@ -183,7 +183,7 @@ def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
     why = 'no training image is in this cluster'
     assert n == [0, 0] and c['random']['runs'] == []
     for score in (c['retrained'], c['random']):
-      for name in metrics.METRICS:
+      for name in metrics.names('classification'):
         assert score[name] is None and score[f'{name}_why'].startswith(why)
     assert c['intra_cluster_distance_why'].startswith(why)
     for pair in results['distance_vs_performance']['pairs']:

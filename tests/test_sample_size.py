@@ -1,4 +1,4 @@
-"""The sample-size study by its command: made-up features, the laboratory's own."""
+"""The sample-size study by command: made-up features, the laboratory's own."""
 
 import collections
 import csv
@@ -21,7 +21,7 @@ from scipy.spatial import distance
 from sklearn import metrics as sklearn_metrics
 
 from heterojax import backbones
-from heterojax.backbones import sources
+from heterojax.backbones import resnet
 from heterojax.launch import study
 from heterojax.stats import heterogeneity
 
@@ -443,7 +443,7 @@ def test_predictions_that_cannot_be_scored(
 
 def _resnet18(path: pathlib.Path) -> pathlib.Path:
   """A file as torchvision writes it, with random weights."""
-  source = sources.SOURCES['resnet18']['torchvision']
+  source = resnet.ARCHITECTURE.sources['torchvision']
   network = backbones.load('resnet18', None, trainable=True, top=False)
   kinds = {
     'kernel': 'weight',
@@ -454,12 +454,11 @@ def _resnet18(path: pathlib.Path) -> pathlib.Path:
   }
   entries = {}
   for (*layer, kind), leaf in nnx.to_flat_state(network.params['network']):
-    of_norm = layer[-1] == 'norm'
-    layer = '.'.join(map(str, layer[:-1] if of_norm else layer))
+    name = source.names['.'.join(map(str, layer))]
     value = np.asarray(leaf[...])
     if kind == 'kernel':
       value = np.ascontiguousarray(value.transpose(3, 2, 0, 1))
-    entries[f'{source.names()[layer][of_norm]}.{kinds[kind]}'] = value
+    entries[f'{name}.{kinds[kind]}'] = value
   save_file(entries, path)
   return path
 

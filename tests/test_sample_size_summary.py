@@ -183,7 +183,7 @@ def test_cautions_say_that_patients_stay() -> None:
   images = tuple(
     Candidate(str(i), str(i), 'ill', group) for i, group in enumerate('aabbbc')
   )
-  cohort = Cohort('made up', Files(pathlib.Path('.')), 'ill', 'well', images)
+  cohort = Cohort('made up', Files(pathlib.Path('.')), ('ill', 'well'), images)
 
   def told(groups: str) -> str:
     fold = _fold(['001122'], ['001122'], groups=groups)

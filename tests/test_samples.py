@@ -35,9 +35,11 @@ _SOURCE = sources.Files(pathlib.Path('root'))
 
 
 def _cohort() -> Cohort:
-  candidates = [Candidate(i, p, l, i, split) for i, p, l, split in _ROWS]
+  candidates = [
+    Candidate(i, path, label, i, split) for i, path, label, split in _ROWS
+  ]
   candidates[-1] = candidates[-1].left_out('not drawn')
-  return Cohort('made up', _SOURCE, 'ill', 'well', tuple(candidates))
+  return Cohort('made up', _SOURCE, ('ill', 'well'), tuple(candidates))
 
 
 def _collect(
@@ -150,7 +152,7 @@ def test_copies_have_transforms_of_their_own_pictures() -> None:
 
 def test_validation_and_test_images_have_no_copies() -> None:
   samples = _collect((4, 4))
-  copied = set(samples.parents[j] for j in np.flatnonzero(~samples.is_original))
+  copied = {samples.parents[j] for j in np.flatnonzero(~samples.is_original)}
   assert copied == {f'{i}_left' for i in (1, 2, 3, 4, 5)}
 
 
@@ -209,7 +211,7 @@ def test_augmented_csv_lists_every_copy() -> None:
 
 def _rotated(cohort: Cohort, number: int) -> list[Cohort]:
   """Folds: every n-th image is tested, the rest trains."""
-  used = [c for c in cohort.included]
+  used = cohort.included
   return [
     cohort.replaced({
       c.id: dataclasses.replace(
@@ -271,7 +273,7 @@ def _made(images: Sequence[tuple[str, str]], kept: Sequence[bool]) -> Cohort:
     for i, ((label, split), keep) in enumerate(zip(images, kept))
     if keep
   )
-  return Cohort('made up', _SOURCE, 'ill', 'well', candidates)
+  return Cohort('made up', _SOURCE, ('ill', 'well'), candidates)
 
 
 def _copies(folds: Sequence[samples_lib.Samples]) -> dict[str, str]:
@@ -340,7 +342,7 @@ def _numbers() -> Cohort:
     dataclasses.replace(c, label=labels[c.label]) for c in cohort.candidates
   )
   return dataclasses.replace(
-    cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, classes=(), candidates=candidates, task='regression'
   )
 
 

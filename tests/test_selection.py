@@ -52,7 +52,7 @@ def _cohort(
     label = 'ill' if name[0] == 'p' else 'well'
     candidates.append(Candidate(name, f'{name}.bmp', label, name))
   source = sources.Files(root)
-  return Cohort('made up', source, 'ill', 'well', tuple(candidates))
+  return Cohort('made up', source, ('ill', 'well'), tuple(candidates))
 
 
 def _select(cohort: Cohort, **options) -> Cohort:
@@ -242,7 +242,7 @@ def test_what_are_no_images_are_told_apart_by_their_content() -> None:
       ('bad', 'well'),
     )
   )
-  cohort = Cohort('x', _Rows(), 'ill', 'well', candidates)
+  cohort = Cohort('x', _Rows(), ('ill', 'well'), candidates)
   found = _select(cohort, balance=False, distinct=True, max_bad_share=0.2)
   assert _reasons(found) == {'a again': 'same image as a', 'bad': 'not finite'}
   assert found.candidates[0].columns == (('sha256', 'a'),)
@@ -290,7 +290,7 @@ def test_a_class_of_copies_has_the_right_reason(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_two_classes_must_differ(tmp_path: pathlib.Path) -> None:
-  one = dataclasses.replace(_cohort(tmp_path, 3, 3), negative='ill')
+  one = dataclasses.replace(_cohort(tmp_path, 3, 3), classes=('ill', 'ill'))
   with pytest.raises(UserError, match='must differ'):
     _select(one)
 
@@ -378,10 +378,12 @@ def test_every_candidate_is_in_the_manifest_once(
       if label == 'other':
         candidate = candidate.left_out('another label')
       candidates.append(candidate)
-    cohort = Cohort('x', sources.Files(root), 'ill', 'well', tuple(candidates))
+    cohort = Cohort(
+      'x', sources.Files(root), ('ill', 'well'), tuple(candidates)
+    )
     usable = {
-      label: [k for l, k, _ in made if l == label and not isinstance(k, str)]
-      for label in ('ill', 'well')
+      name: [k for own, k, _ in made if own == name and not isinstance(k, str)]
+      for name in ('ill', 'well')
     }
     if distinct:
       usable['ill'] = set(usable['ill'])
@@ -419,8 +421,7 @@ def test_the_manifest_keeps_odd_names(tmp_path: pathlib.Path) -> None:
   cohort = Cohort(
     'x',
     sources.Files(tmp_path),
-    'ill',
-    'well',
+    ('ill', 'well'),
     tuple(
       Candidate(str(i), cell, cell, cell, columns=((f'own {i}', cell),))
       for i, cell in enumerate(cells)
@@ -448,7 +449,7 @@ def test_the_manifest_keeps_odd_names(tmp_path: pathlib.Path) -> None:
 
 def test_the_real_subset_by_the_papers_rule(odir_dir: pathlib.Path) -> None:
   """A tenth of the rows, so that it takes a moment only."""
-  cohort = odir.read(odir_dir, 'cataract', 'normal fundus')
+  cohort = odir.read(odir_dir, ('cataract', 'normal fundus'))
   some = tuple(c for c in cohort.candidates if int(c.group) % 10 == 0)
   cohort = dataclasses.replace(cohort, candidates=some)
   positives = [c for c in some if c.label == 'cataract']
@@ -469,7 +470,7 @@ def _numbered(cohort: Cohort, **labels: str) -> Cohort:
     for i, c in enumerate(cohort.candidates)
   )
   return dataclasses.replace(
-    cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, classes=(), candidates=candidates, task='regression'
   )
 
 

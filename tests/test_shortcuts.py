@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import dataclasses
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,20 +11,13 @@ from scipy import stats
 from sklearn import linear_model
 from sklearn import metrics as sklearn_metrics
 
+from heterojax.records import codec
+from heterojax.records.codec import Missing
 from heterojax.stats import inference as statistics
 from heterojax.studies import shortcuts
+from heterojax.studies.records import Shortcut
 
-_KEYS = (
-  'column',
-  'kind',
-  'measure',
-  'n',
-  'with_class',
-  'with_cluster',
-  'p_value',
-  'p_value_with_cluster',
-  'auc_alone',
-)
+_KEYS = tuple(field.name for field in dataclasses.fields(Shortcut))
 _N = 400
 
 
@@ -38,23 +31,24 @@ def _audit(
   columns: Mapping[str, Sequence[str]],
   images: tuple[np.ndarray, np.ndarray, np.ndarray],
   excluded: Mapping[str, str] | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Shortcut]:
   """By column, once it is as the contract says."""
   before = json.dumps({k: list(v) for k, v in columns.items()})
   entries = shortcuts.audit(columns, *images, excluded=excluded or {})
   assert json.dumps({k: list(v) for k, v in columns.items()}) == before
-  assert [e['column'] for e in entries] == [*columns, 'all columns']
-  for entry in entries:
-    names = [name for name in entry if not name.endswith('_why')]
-    assert sorted(names) == sorted(_KEYS)
-    for name in names:
-      assert (entry[name] is None) == (f'{name}_why' in entry)
-      if entry[name] is None:
-        assert entry[f'{name}_why']
-  json.dumps(entries, allow_nan=False)
+  assert [e.column for e in entries] == [*columns, 'all columns']
+  # What is missing says why, or there is no JSON of it.
+  tree = [codec.encode(entry) for entry in entries]
+  json.dumps(tree, allow_nan=False)
+  for entry in tree:
+    assert tuple(k for k in entry if not k.endswith('_why')) == _KEYS
   # No random number makes a second audit differ.
   assert entries == shortcuts.audit(columns, *images, excluded=excluded or {})
-  return {entry['column']: entry for entry in entries}
+  return {entry.column: entry for entry in entries}
+
+
+def _why(entry: Shortcut, name: str) -> str:
+  return codec.why(getattr(entry, name))
 
 
 def test_planted_shortcuts_are_found() -> None:
@@ -70,23 +64,25 @@ def test_planted_shortcuts_are_found() -> None:
     (y, clusters, is_train),
   )
   view, scanner, width, age, together = got.values()
-  assert view['kind'] == 'categorical' and view['measure'] == "Cramer's V"
-  assert view['with_class'] == pytest.approx(1) and view['p_value'] < 1e-50
-  assert view['auc_alone'] == 1
-  assert scanner['with_cluster'] == pytest.approx(1)
-  assert scanner['p_value_with_cluster'] < 1e-50
-  assert width['kind'] == 'numeric' and width['measure'] == 'eta squared'
-  assert width['with_class'] > 0.999 and width['auc_alone'] == 1
-  assert age['with_cluster'] > 0.97
+  assert view.kind == 'categorical' and view.measure == "Cramer's V"
+  assert view.with_class == pytest.approx(1) and view.p_value < 1e-50
+  assert view.auc_alone == 1
+  assert scanner.with_cluster == pytest.approx(1)
+  assert scanner.p_value_with_cluster < 1e-50
+  assert width.kind == 'numeric' and width.measure == 'eta squared'
+  assert width.with_class > 0.999 and width.auc_alone == 1
+  assert age.with_cluster > 0.97
   # What explains the clusters alone does not say the class, and the reverse.
   for entry in (scanner, age):
-    assert entry['with_class'] < 0.2 and entry['p_value'] > 0.05
-    assert 0.35 < entry['auc_alone'] < 0.65
+    assert entry.with_class < 0.2 and entry.p_value > 0.05
+    assert 0.35 < entry.auc_alone < 0.65
   for entry in (view, width):
-    assert entry['with_cluster'] < 0.2
-  assert together['auc_alone'] == 1
-  assert together['with_class_why'] == 'several columns have no one association'
-  assert {entry['n'] for entry in got.values()} == {300}
+    assert entry.with_cluster < 0.2
+  assert together.auc_alone == 1
+  assert (
+    _why(together, 'with_class') == 'several columns have no one association'
+  )
+  assert {entry.n for entry in got.values()} == {300}
 
 
 def test_associations_are_over_training_images_only() -> None:
@@ -103,11 +99,11 @@ def test_associations_are_over_training_images_only() -> None:
     ('cluster', clusters, '_with_cluster'),
   ):
     v = statistics.cramers_v(view[is_train], groups[is_train])
-    assert got['view'][f'with_{name}'] == pytest.approx(v.strength)
-    assert got['view'][f'p_value{suffix}'] == pytest.approx(v.p_value)
+    assert getattr(got['view'], f'with_{name}') == pytest.approx(v.strength)
+    assert getattr(got['view'], f'p_value{suffix}') == pytest.approx(v.p_value)
     eta = statistics.eta_squared(age[is_train], groups[is_train])
-    assert got['age'][f'with_{name}'] == pytest.approx(eta.strength)
-    assert got['age'][f'p_value{suffix}'] == pytest.approx(eta.p_value)
+    assert getattr(got['age'], f'with_{name}') == pytest.approx(eta.strength)
+    assert getattr(got['age'], f'p_value{suffix}') == pytest.approx(eta.p_value)
 
 
 def test_chance_is_no_shortcut() -> None:
@@ -117,9 +113,9 @@ def test_chance_is_no_shortcut() -> None:
   columns |= {f'age {i}': rng.normal(size=_N).astype(str) for i in range(30)}
   entries = list(_audit(columns, images).values())[:-1]
   for name in ('p_value', 'p_value_with_cluster'):
-    p_values = [entry[name] for entry in entries]
+    p_values = [getattr(entry, name) for entry in entries]
     assert stats.kstest(p_values, 'uniform').pvalue > 0.01
-  aucs = np.array([entry['auc_alone'] for entry in entries])
+  aucs = np.array([entry.auc_alone for entry in entries])
   # 100 test images: the standard error of one AUC is about 0.06.
   assert abs(aucs.mean() - 0.5) < 0.02 and np.all(abs(aucs - 0.5) < 0.25)
 
@@ -133,16 +129,16 @@ def test_auc_alone_is_a_logistic_regressions() -> None:
   got = _audit({'age': age.astype(str), 'view': view}, (y, clusters, is_train))
   test = ~is_train
   # A line in one number keeps its order; of two views one is the likelier.
-  assert got['age']['auc_alone'] == pytest.approx(
+  assert got['age'].auc_alone == pytest.approx(
     sklearn_metrics.roc_auc_score(y[test], age[test])
   )
-  assert got['view']['auc_alone'] == pytest.approx(
+  assert got['view'].auc_alone == pytest.approx(
     sklearn_metrics.roc_auc_score(y[test], view[test] == 'AP')
   )
   standard = (age - age[is_train].mean()) / age[is_train].std()
   x = np.stack([standard, view == 'AP', view == 'PA'], axis=1)
   model = linear_model.LogisticRegression().fit(x[is_train], y[is_train])
-  assert got['all columns']['auc_alone'] == pytest.approx(
+  assert got['all columns'].auc_alone == pytest.approx(
     sklearn_metrics.roc_auc_score(y[test], model.predict_proba(x[test])[:, 1])
   )
 
@@ -152,8 +148,8 @@ def test_auc_alone_learns_from_training_images_only() -> None:
   # The column says the reverse in the test images.
   view = np.where((y == 1) == is_train, 'AP', 'PA')
   got = _audit({'view': view}, (y, clusters, is_train))
-  assert got['view']['auc_alone'] == 0
-  assert got['view']['with_class'] == pytest.approx(1)
+  assert got['view'].auc_alone == 0
+  assert got['view'].with_class == pytest.approx(1)
 
 
 def test_missing_values() -> None:
@@ -167,19 +163,19 @@ def test_missing_values() -> None:
   got = _audit({'eye': eye, 'only': only, 'age': age}, (y, clusters, is_train))
   # To be missing is a category of its own, with one other value too.
   expected = statistics.cramers_v(eye[is_train], y[is_train])
-  assert got['eye']['n'] == 300
-  assert got['eye']['with_class'] == pytest.approx(expected.strength)
-  assert got['eye']['with_class'] > 0.4
+  assert got['eye'].n == 300
+  assert got['eye'].with_class == pytest.approx(expected.strength)
+  assert got['eye'].with_class > 0.4
   expected = statistics.cramers_v(lacks[is_train], y[is_train])
-  assert got['only']['with_class'] == pytest.approx(expected.strength)
+  assert got['only'].with_class == pytest.approx(expected.strength)
   # A number is left out where it is missing; the model sees where.
   known = is_train & ~lacks
   expected = statistics.eta_squared(numbers[known], y[known])
-  assert got['age']['n'] == known.sum() < 300
-  assert got['age']['with_class'] == pytest.approx(expected.strength)
-  assert got['age']['p_value'] > 0.05
+  assert got['age'].n == known.sum() < 300
+  assert got['age'].with_class == pytest.approx(expected.strength)
+  assert got['age'].p_value > 0.05
   for name in ('eye', 'only', 'age'):
-    assert got[name]['auc_alone'] > 0.65
+    assert got[name].auc_alone > 0.65
 
 
 def test_kinds() -> None:
@@ -201,7 +197,7 @@ def test_kinds() -> None:
     },
     images,
   )
-  kinds = [entry['kind'] for entry in got.values()]
+  kinds = [codec.known(entry.kind) for entry in got.values()]
   categorical, numeric = 'categorical', 'numeric'
   assert kinds == [
     categorical,
@@ -218,15 +214,15 @@ def test_kinds() -> None:
     None,
   ]
   many = '{} different values in 400 images'
-  assert got['name']['with_class_why'] == many.format(312)
+  assert _why(got['name'], 'with_class') == many.format(312)
   assert (
-    got['name']['kind_why']
-    == got['name']['auc_alone_why']
-    == (got['name']['n_why'])
+    _why(got['name'], 'kind')
+    == _why(got['name'], 'auc_alone')
+    == (_why(got['name'], 'n'))
   )
-  assert got['mostly numbers']['with_class_why'] == many.format(21)
-  assert got['file']['with_class_why'] == many.format(400)
-  assert got['huge']['auc_alone'] is not None
+  assert _why(got['mostly numbers'], 'with_class') == many.format(21)
+  assert _why(got['file'], 'with_class') == many.format(400)
+  assert codec.known(got['huge'].auc_alone) is not None
 
 
 def test_few_images() -> None:
@@ -240,14 +236,14 @@ def test_few_images() -> None:
     },
     (y, np.zeros(12, int), is_train),
   )
-  assert got['age']['kind'] == 'numeric'
-  assert got['view']['kind_why'] == '3 different values in 12 images'
-  assert got['sex']['kind'] == 'categorical' and got['sex']['auc_alone'] == 1
+  assert got['age'].kind == 'numeric'
+  assert _why(got['view'], 'kind') == '3 different values in 12 images'
+  assert got['sex'].kind == 'categorical' and got['sex'].auc_alone == 1
   # Fisher's exact 2 / C(8, 4), as all eight are in one table of 4 and 4.
-  assert got['sex']['p_value'] == pytest.approx(2 / 70, abs=0.006)
-  assert got['sex']['with_cluster_why'] == 'all 8 values are in one group'
-  assert (
-    got['sex']['p_value_with_cluster_why'] == (got['sex']['with_cluster_why'])
+  assert got['sex'].p_value == pytest.approx(2 / 70, abs=0.006)
+  assert _why(got['sex'], 'with_cluster') == 'all 8 values are in one group'
+  assert _why(got['sex'], 'p_value_with_cluster') == (
+    _why(got['sex'], 'with_cluster')
   )
 
 
@@ -260,11 +256,11 @@ def test_excluded_columns() -> None:
   got = _audit(
     columns, (y, clusters, is_train), {'finding': reason, 'absent': 'no'}
   )
-  assert [got['finding'][name] for name in _KEYS[1:]] == [None] * 8
-  assert got['finding']['with_class_why'] == reason
-  assert got['finding']['auc_alone_why'] == reason
+  assert got['finding'] == Shortcut('finding', *[Missing(reason)] * 8)
+  assert _why(got['finding'], 'with_class') == reason
+  assert _why(got['finding'], 'auc_alone') == reason
   # Nor does it leak into the model of all columns.
-  assert got['all columns']['auc_alone'] == got['view']['auc_alone'] < 0.7
+  assert got['all columns'].auc_alone == got['view'].auc_alone < 0.7
 
 
 def test_constant_and_empty_columns() -> None:
@@ -281,9 +277,9 @@ def test_constant_and_empty_columns() -> None:
   same = 'all 300 training images have the same value'
   none = 'no training image has a value'
   for name, why in zip(got, (same, none, same, none)):
-    assert got[name]['with_class_why'] == got[name]['auc_alone_why'] == why
-  assert got['all columns']['auc_alone_why'] == 'no column could be audited'
-  assert _audit({}, (y, clusters, is_train))['all columns']['n'] == 300
+    assert _why(got[name], 'with_class') == _why(got[name], 'auc_alone') == why
+  assert _why(got['all columns'], 'auc_alone') == 'no column could be audited'
+  assert _audit({}, (y, clusters, is_train))['all columns'].n == 300
 
 
 def test_numbers_known_of_few_training_images() -> None:
@@ -291,9 +287,9 @@ def test_numbers_known_of_few_training_images() -> None:
   numbers = np.arange(_N).astype(str)
   one = np.where(is_train & (np.arange(_N) != 7), '', numbers)
   got = _audit({'one': one}, (y, clusters, is_train))['one']
-  assert got['kind'] == 'numeric' and got['n'] == 1
-  assert got['with_class_why'] == 'one value alone'
-  assert got['auc_alone'] is not None
+  assert got.kind == 'numeric' and got.n == 1
+  assert _why(got, 'with_class') == 'one value alone'
+  assert codec.known(got.auc_alone) is not None
 
 
 def test_a_code_among_the_test_images_changes_no_association() -> None:
@@ -301,12 +297,12 @@ def test_a_code_among_the_test_images_changes_no_association() -> None:
   y, clusters, is_train = _images()
   ages = 50 + 10 * y + np.random.default_rng(3).normal(0, 5, _N)
   plain = _audit({'age': ages.astype(str)}, (y, clusters, is_train))['age']
-  assert plain['with_class'] > 0.3
+  assert plain.with_class > 0.3
   ages[np.flatnonzero(~is_train)[0]] = np.finfo(float).max
   coded = _audit({'age': ages.astype(str)}, (y, clusters, is_train))['age']
   for name in ('with_class', 'p_value', 'with_cluster', 'n'):
-    assert coded[name] == plain[name]
-  assert abs(coded['auc_alone'] - plain['auc_alone']) < 0.05
+    assert getattr(coded, name) == getattr(plain, name)
+  assert abs(coded.auc_alone - plain.auc_alone) < 0.05
 
 
 def test_unknown_category_in_test() -> None:
@@ -316,10 +312,10 @@ def test_unknown_category_in_test() -> None:
   got = _audit({'view': view}, (y, clusters, is_train))['view']
   # It says neither, and so is tied with itself and between the two.
   rank = np.select([view == 'AP', view == 'PA'], [1.0, -1.0], 0.0)
-  assert got['auc_alone'] == pytest.approx(
+  assert got.auc_alone == pytest.approx(
     sklearn_metrics.roc_auc_score(y[~is_train], rank[~is_train])
   )
-  assert got['with_class'] == pytest.approx(1)
+  assert got.with_class == pytest.approx(1)
 
 
 def test_one_class() -> None:
@@ -327,13 +323,13 @@ def test_one_class() -> None:
   columns = {'view': np.random.default_rng(1).choice(['AP', 'PA'], _N)}
   got = _audit(columns, (np.where(is_train, y, 1), clusters, is_train))
   for entry in got.values():
-    assert entry['auc_alone_why'] == 'all 100 test images are positive'
-  assert got['view']['with_class'] is not None
+    assert _why(entry, 'auc_alone') == 'all 100 test images are positive'
+  assert codec.known(got['view'].with_class) is not None
   got = _audit(columns, (np.where(is_train, 0, y), clusters, is_train))['view']
-  assert got['auc_alone_why'] == 'all 300 training images are negative'
-  assert got['with_class_why'] == 'all 300 values are in one group'
-  assert got['with_cluster'] is not None
+  assert _why(got, 'auc_alone') == 'all 300 training images are negative'
+  assert _why(got, 'with_class') == 'all 300 values are in one group'
+  assert codec.known(got.with_cluster) is not None
   got = _audit(columns, (y, clusters, np.ones(_N, bool)))['view']
-  assert got['auc_alone_why'] == 'no test images' and got['n'] == _N
+  assert _why(got, 'auc_alone') == 'no test images' and got.n == _N
   got = _audit(columns, (y, clusters, np.zeros(_N, bool)))['view']
-  assert got['with_class_why'] == 'no training image has a value'
+  assert _why(got, 'with_class') == 'no training image has a value'

@@ -28,7 +28,7 @@ def _cohort(positives: int, negatives: int) -> Cohort:
     for i, label in enumerate(labels)
   )
   root = sources.Files(pathlib.Path('root'))
-  return Cohort('made up', root, 'ill', 'well', candidates)
+  return Cohort('made up', root, ('ill', 'well'), candidates)
 
 
 def _numbers(n: int) -> Cohort:
@@ -38,7 +38,7 @@ def _numbers(n: int) -> Cohort:
     for i, c in enumerate(cohort.candidates)
   )
   return dataclasses.replace(
-    cohort, positive='', negative='', candidates=candidates, task='regression'
+    cohort, classes=(), candidates=candidates, task='regression'
   )
 
 

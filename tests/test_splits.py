@@ -36,7 +36,7 @@ def _cohort(
     for i, ((label, group), part) in enumerate(zip(rows, split, strict=True))
   )
   root = sources.Files(pathlib.Path('root'))
-  return Cohort('made up', root, 'ill', 'well', candidates)
+  return Cohort('made up', root, ('ill', 'well'), candidates)
 
 
 def _plain(positives: int, negatives: int) -> Cohort:
@@ -106,7 +106,7 @@ def _published(
   found = _assign(cohort, 'published', seed=seed)
   counts = Counter((c.split, c.label) for c in found.included)
   (samples,) = samples_lib.collect([found], seed=seed, factors=factors)
-  names = (cohort.positive, cohort.negative)
+  names = cohort.classes
   after = samples.class_counts(samples.of('train'), names)
   assert set(samples.split) == {'train', 'test'}
   return (
@@ -122,9 +122,9 @@ def test_the_papers_fundus_numbers_from_the_published_table(
 ) -> None:
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(
-    table, odir.read_rows(table), 'cataract', 'normal fundus', 'images'
+    table, odir.read_rows(table), ('cataract', 'normal fundus'), 'images'
   )
-  cohort = Cohort('x', _AnyImage(), 'cataract', 'normal fundus', found)
+  cohort = Cohort('x', _AnyImage(), ('cataract', 'normal fundus'), found)
   for seed in range(10):
     assert _published(cohort, (2, 600 / 414), seed) == (
       [518, 518],
@@ -156,7 +156,7 @@ def nih_sample(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
   folder = tmp_path_factory.mktemp('nih')
   (folder / 'sample_labels.csv').write_text('\r\n'.join([header, *rows]))
   (folder / rows[0].split(',')[0]).touch()  # Else no images are found at all.
-  return nih.read(folder, 'Cardiomegaly', 'No Finding')
+  return nih.read(folder, ('Cardiomegaly', 'No Finding'))
 
 
 def test_the_papers_chest_numbers_from_a_table_as_large(
@@ -227,7 +227,8 @@ def test_clean_keeps_every_group_on_one_side(
     # Only where a class has too few groups to be on all three sides, or many of
     # its images are of one.
     groups = [
-      Counter(g for l, g in rows if l == label) for label in ('ill', 'well')
+      Counter(group for label, group in rows if label == name)
+      for name in ('ill', 'well')
     ]
     assert min(map(len, groups)) < 12 or any(
       max(own.values()) > 0.2 * own.total() for own in groups
@@ -579,9 +580,7 @@ def test_the_share_is_the_one_asked_for(share: float) -> None:
 
 def _regression(numbers: Sequence[float], groups: Sequence[str]) -> Cohort:
   cohort = _cohort([(repr(float(x)), g) for x, g in zip(numbers, groups)])
-  return dataclasses.replace(
-    cohort, positive='', negative='', task='regression'
-  )
+  return dataclasses.replace(cohort, classes=(), task='regression')
 
 
 def _tested(cohort: Cohort) -> np.ndarray:

@@ -22,7 +22,7 @@ def _cohort(labels: list[str], task: str) -> Cohort:
     Candidate(str(i), '', label, '') for i, label in enumerate(labels)
   )
   root = sources.Files(pathlib.Path('root'))
-  return Cohort('made up', root, *names, candidates, task=task)
+  return Cohort('made up', root, names, candidates, task=task)
 
 
 def _of(labels: list[str], task: str = 'regression') -> list[str]:

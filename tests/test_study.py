@@ -127,7 +127,7 @@ def test_numbers_agree_with_each_other(
 
 
 def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
-  """The stored overall head on the stored features is what clusters.csv says."""
+  """The stored overall head on stored features is what clusters.csv says."""
   tree = checkpoint.load(run / 'checkpoints' / 'heads')
   x = np.load(run / 'features' / 'features.npy').astype(np.float64)
   logits = (
@@ -801,6 +801,7 @@ def test_one_class_cluster_gives_numbers() -> None:
 
   from heterojax import rng
   from heterojax.stats import metrics
+  from heterojax.stats import scores
 
   generator = np.random.default_rng(0)
   x = np.abs(generator.normal(size=(60, 8))).astype(np.float32)
@@ -813,5 +814,5 @@ def test_one_class_cluster_gives_numbers() -> None:
   )
   trained = ensemble.train(x, y, [member], ensemble.Training(60, 60, 8, 0.01))
   last = jax.tree.map(lambda leaf: leaf[0], trained.params)
-  score = metrics.score(y, metrics.probability(head.logits(last, x)))
-  assert score['accuracy'] >= 0.5 and score['auc'] is not None
+  score = scores.score(y, metrics.probability(head.logits(last, x)))
+  assert score.value('accuracy') >= 0.5 and score.value('auc') is not None

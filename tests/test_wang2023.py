@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from heterojax.stats import metrics
-from heterojax.studies.retraining import published
+from heterojax.records import codec
+from heterojax.studies.retraining import wang2023
 
 PAPER = (
   pathlib.Path(__file__).resolve().parent.parent.parent
@@ -14,6 +14,7 @@ PAPER = (
   / 'papers'
   / 'wang2023.txt'
 )
+METRICS = ('accuracy', 'auc', 'sensitivity', 'specificity')
 PAIRS = {
   'fundus': ('cataract', 'normal fundus'),
   'chest': ('Cardiomegaly', 'No Finding'),
@@ -68,108 +69,110 @@ def printed(text: str, number: int) -> list[list[list[float]]]:
 
 @pytest.mark.parametrize('name', PAIRS)
 def test_tables_1_and_2(text: str, name: str) -> None:
-  known = published.wang2023(*PAIRS[name])
+  known = wang2023.published(*PAIRS[name])
   tables = printed(text, TABLES[name][0])
   assert tables
   for rows in tables:
     assert rows == [
       [
-        known['overall']['accuracy'],
-        *(c['test']['accuracy'] for c in known['test_clusters']),
+        known.overall.value('accuracy'),
+        *(c.test.value('accuracy') for c in known.test_clusters),
       ]
     ]
 
 
 @pytest.mark.parametrize('name', PAIRS)
 def test_tables_3_and_4(text: str, name: str) -> None:
-  known = published.wang2023(*PAIRS[name])
+  known = wang2023.published(*PAIRS[name])
   tables = printed(text, TABLES[name][1])
   assert tables
   for rows in tables:
-    assert len(rows) == len(known['clusters']) == 4
-    for row, c in zip(rows, known['clusters']):
-      values = [c['id'], c['size'], c['intra_cluster_distance']]
-      values += [c['class_counts'][label] for label in PAIRS[name]]
-      for metric in metrics.METRICS:
-        values += [c['retrained'][metric], c['random'][metric]]
+    assert len(rows) == len(known.clusters) == 4
+    for row, c in zip(rows, known.clusters):
+      values = [c.id, c.size, c.intra_cluster_distance]
+      values += [c.class_counts[label] for label in PAIRS[name]]
+      for metric in METRICS:
+        values += [c.retrained.value(metric), c.random.value(metric)]
       assert values == pytest.approx(row, abs=1e-9)
       assert len(row) == 13
 
 
 @pytest.mark.parametrize('name', PAIRS)
 def test_where_it_is_printed(name: str) -> None:
-  known = published.wang2023(*PAIRS[name])
+  known = wang2023.published(*PAIRS[name])
   first, second = TABLES[name]
-  assert known['printed_in'] == {
+  assert known.printed_in == {
     'overall': f'Table {first}',
     'clusters': f'Table {second}',
     'between_cluster_distances': f'Figure {first}',
   }
-  assert known['source'].startswith(
-    f'Wang 2023, Table {first} and Table {second}'
-  )
+  assert known.source.startswith(f'Wang 2023, Table {first} and Table {second}')
 
 
 @pytest.mark.parametrize('name', PAIRS)
 def test_counts_agree_with_the_tables(name: str) -> None:
-  known = published.wang2023(*PAIRS[name])
-  d = known['dataset']
+  known = wang2023.published(*PAIRS[name])
+  d = known.dataset
   for part in ('train', 'train_augmented', 'test'):
-    assert sum(d[f'class_counts_{part}'].values()) == d[f'n_{part}']
+    assert sum(getattr(d, f'class_counts_{part}').values()) == getattr(
+      d, f'n_{part}'
+    )
   for label in PAIRS[name]:
-    total = sum(c['class_counts'][label] for c in known['clusters'])
-    assert total == d['class_counts_train_augmented'][label]
-  for c in known['clusters']:
-    assert sum(c['class_counts'].values()) == c['size']
+    total = sum(c.class_counts[label] for c in known.clusters)
+    assert total == d.class_counts_train_augmented[label]
+  for c in known.clusters:
+    assert sum(c.class_counts.values()) == c.size
   # Every share of the heads that were trained once is one of these images.
-  positives, negatives = d['class_counts_test'].values()
-  shares = [(known['overall']['accuracy'], d['n_test'])]
-  for c in known['clusters']:
+  positives, negatives = d.class_counts_test.values()
+  shares = [(known.overall.value('accuracy'), d.n_test)]
+  for c in known.clusters:
     shares += [
-      (c['retrained']['accuracy'], d['n_test']),
-      (c['retrained']['sensitivity'], positives),
-      (c['retrained']['specificity'], negatives),
+      (c.retrained.value('accuracy'), d.n_test),
+      (c.retrained.value('sensitivity'), positives),
+      (c.retrained.value('specificity'), negatives),
     ]
   for value, n in shares:
     assert round(round(value * n) / n, 4) == value
 
 
 def test_counts_of_the_chest_data() -> None:
-  d = published.wang2023(*PAIRS['chest'])['dataset']
+  d = wang2023.published(*PAIRS['chest']).dataset
   both = [
-    d['class_counts_train'][label] + d['class_counts_test'][label]
+    d.class_counts_train[label] + d.class_counts_test[label]
     for label in PAIRS['chest']
   ]
   assert both == [141, 141]
-  assert (d['n_train'], d['n_train_augmented'], d['n_test']) == (225, 450, 57)
-  assert list(d['class_counts_train_augmented'].values()) == [224, 226]
-  assert list(d['class_counts_test'].values()) == [29, 28]
+  assert (d.n_train, d.n_train_augmented, d.n_test) == (225, 450, 57)
+  assert list(d.class_counts_train_augmented.values()) == [224, 226]
+  assert list(d.class_counts_test.values()) == [29, 28]
 
 
 def test_counts_of_the_fundus_data() -> None:
-  d = published.wang2023(*PAIRS['fundus'])['dataset']
-  assert (d['n_train'], d['n_train_augmented'], d['n_test']) == (828, 1428, 208)
-  assert list(d['class_counts_train'].values()) == [414, 414]
-  assert list(d['class_counts_train_augmented'].values()) == [828, 600]
-  assert list(d['class_counts_test'].values()) == [104, 104]
+  d = wang2023.published(*PAIRS['fundus']).dataset
+  assert (d.n_train, d.n_train_augmented, d.n_test) == (828, 1428, 208)
+  assert list(d.class_counts_train.values()) == [414, 414]
+  assert list(d.class_counts_train_augmented.values()) == [828, 600]
+  assert list(d.class_counts_test.values()) == [104, 104]
 
 
 def test_reductions() -> None:
   fundus, chest = (
-    published.wang2023(*pair)['reduction'] for pair in PAIRS.values()
+    wang2023.published(*pair).reduction for pair in PAIRS.values()
   )
-  assert fundus == {'method': 'pca', 'n_components': 200}
-  assert chest['method'] == 'none'
-  assert chest['rejected'] == {
-    'method': 'pca',
-    'n_components': 57,
-    'explained_variance': 0.4,
+  assert codec.encode(fundus) == {'method': 'pca', 'n_components': 200}
+  assert codec.encode(chest) == {
+    'method': 'none',
+    'rejected': {
+      'method': 'pca',
+      'n_components': 57,
+      'explained_variance': 0.4,
+    },
   }
 
 
 def test_the_impossible_value_is_kept_and_noted() -> None:
-  known = published.wang2023(*PAIRS['chest'])
-  value = known['test_clusters'][3]['test']['accuracy']
+  known = wang2023.published(*PAIRS['chest'])
+  value = known.test_clusters[3].test.value('accuracy')
   assert value == 0.7351
   assert value not in {
     round(k / n, 4) for n in range(1, 58) for k in range(n + 1)
@@ -177,8 +180,8 @@ def test_the_impossible_value_is_kept_and_noted() -> None:
   assert round(17 / 23, 4) == 0.7391
   assert round(12 / 13, 4) == 0.9231 and round(14 / 17, 4) == 0.8235
   assert (12 + 4 + 14 + 17, 13 + 4 + 17 + 23) == (47, 57)
-  assert round(47 / 57, 4) == known['overall']['accuracy']
-  assert any('0.7351' in note for note in known['notes'])
+  assert round(47 / 57, 4) == known.overall.value('accuracy')
+  assert any('0.7351' in note for note in known.notes)
 
 
 @pytest.mark.parametrize('name', PAIRS)
@@ -186,7 +189,7 @@ def test_sentences_about_the_figures_are_the_papers(name: str) -> None:
   if not PAPER.is_file():
     pytest.skip('the text of the paper is not beside this checkout')
   text = ' '.join(PAPER.read_text().split())
-  sentences = published.wang2023(*PAIRS[name])['figure']
+  sentences = wang2023.published(*PAIRS[name]).figure
   assert sentences
   for sentence in sentences:
     assert sentence in text
@@ -194,5 +197,5 @@ def test_sentences_about_the_figures_are_the_papers(name: str) -> None:
 
 
 def test_other_pairs_are_not_in_the_paper() -> None:
-  assert published.wang2023('glaucoma', 'normal fundus') is None
-  assert published.wang2023('normal fundus', 'cataract') is None
+  assert wang2023.published('glaucoma', 'normal fundus') is None
+  assert wang2023.published('normal fundus', 'cataract') is None

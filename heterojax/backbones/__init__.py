@@ -1,4 +1,28 @@
-"""Pretrained convolutional networks, frozen or to be trained further."""
+"""Pretrained convolutional networks, frozen or to be trained further.
+
+A new one is a module, and its record's line in `networks.ARCHITECTURES`::
+
+  import jax
+  from heterojax.backbones import layers
+  from heterojax.backbones.architecture import (
+    IMAGENET, Architecture, Network, Source)
+
+  class Patches(Network):
+    def __init__(self, *, padding, norm, with_top):
+      self.stem = layers.Conv(3, 8, kernel_size=4, stride=4, padding='valid')
+      self.classifier = layers.Dense(8, 1000) if with_top else None
+
+    def feature_map(self, x):
+      return jax.nn.gelu(self.stem(x))
+
+  names = {'stem': 'conv1', 'classifier': 'fc'}  # Ours to those of the file.
+  timm = Source('torch', 'symmetric', None, *IMAGENET, names)
+  ARCHITECTURE = Architecture('patches', 'Patches', Patches, {'timm': timm})
+
+Layers may be its own. A parameter called kernel is ported with the file's axes
+turned; scale and bias, mean and var are a norm's; any other, which `names`
+lists by its path, is taken as it is. Operations are read off the program.
+"""
 
 import dataclasses
 import pathlib
@@ -8,24 +32,22 @@ from flax import nnx
 import jax
 import jax.numpy as jnp
 
+from heterojax.backbones import forms
 from heterojax.backbones import imagenet
 from heterojax.backbones import networks
 from heterojax.backbones import porting
 from heterojax.backbones import sources
 from heterojax.backbones import weight_files
-from heterojax.compute import cores
 from heterojax.errors import UserError
 
-NAMES = tuple(networks.ARCHITECTURES)
-SOURCE_NAMES = (
-  'auto',
-  'keras',
-  'keras_imagenet',
-  'torchvision',
-  'timm',
-  'timm_tf',
-  'lukemelas',
-)
+ARCHITECTURES = networks.ARCHITECTURES
+NAMES = tuple(ARCHITECTURES)
+
+
+def title(name: str) -> str:
+  """A network in words; one that is not known here by its name."""
+  known = ARCHITECTURES.get(name)
+  return name if known is None else known.title
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,9 +167,9 @@ def load(
     name: one of `NAMES`.
     weights: 'imagenet', the path of a weight file (Keras .h5 or .weights.h5,
       PyTorch .pth, .safetensors), or None for random weights.
-    source: whose weights they are, one of `SOURCE_NAMES`; 'auto' decides by
-      keys and hash. Where sources differ in nothing, as torchvision's and
-      timm's ResNet18, 'auto' calls them torchvision's.
+    source: whose weights they are, one of the architecture's `sources`; 'auto'
+      decides by keys and hash. Where sources differ in nothing, as
+      torchvision's and timm's ResNet18, 'auto' calls them torchvision's.
     download: whether weights='imagenet' may fetch a file that is not here.
     trainable: whether batch norm is kept as layers, with nnx.BatchStat leaves,
       for `forward_training`, instead of being folded into the convolutions.
@@ -161,13 +183,14 @@ def load(
     UserError: for an unknown name or source, a file that cannot be read, does
       not fit or may be of several sources, or weights that are not here.
   """
-  if name not in NAMES:
+  if name not in ARCHITECTURES:
     raise UserError(
       f'There is no backbone {name!r}: --config.backbone.name is one of'
-      f' {", ".join(NAMES)}.'
+      f' {", ".join(ARCHITECTURES)}.'
     )
-  known = sources.SOURCES[name]
-  if source not in SOURCE_NAMES or (source != 'auto' and source not in known):
+  architecture = ARCHITECTURES[name]
+  known = architecture.sources
+  if source != 'auto' and source not in known:
     raise UserError(
       f'There is no weight source {source!r} for {name}:'
       f' --config.backbone.source is auto or one of {", ".join(known)}.'
@@ -175,31 +198,34 @@ def load(
   if weights is None:
     source = next(iter(known)) if source == 'auto' else source
     row = known[source]
-    graphdef, state = networks.build(name, row, trainable, top)
+    graphdef, state = networks.build(architecture, row, trainable, top)
     filled = networks.random(networks.shapes(state), row)
-    file, has_top = None, top
+    file, has_top = None, top and bool(architecture.top)
   else:
     path = pathlib.Path(weights)
     if str(weights) == 'imagenet':
-      path, published = imagenet.locate(name, download=download)
+      path, published = imagenet.locate(
+        name, architecture.published, download=download
+      )
       source = published if source == 'auto' else source
     file = weight_files.read(path)
     if source == 'auto':
-      source = sources.detect(name, file, imagenet.md5(path), str(path))
+      md5 = imagenet.md5(path)
+      source = sources.detect(architecture, file, md5, str(path))
     row = known[source]
     if row.layout != file.layout:
       raise UserError(
         f'{path} is a {file.layout} file, but the source {source!r} writes'
         f' {row.layout} files: change --config.backbone.source.'
       )
-    has_top = top and sources.has_top(row, file)
-    graphdef, state = networks.build(name, row, trainable, has_top)
+    has_top = top and sources.has_top(architecture, row, file)
+    graphdef, state = networks.build(architecture, row, trainable, has_top)
     if not top:
-      file = sources.without_top(row, file)
+      file = sources.without_top(architecture, row, file)
     filled = porting.port(networks.shapes(state), file, row, str(path))
   mean, std = sources.preprocessing(row, file)
   params = networks.params(state, filled, mean, std)
-  if not trainable and cores.are_the_devices():
+  if not trainable and forms.are_of_cpu():
     graphdef, params = networks.transformed(graphdef, params)
   return Backbone(
     name=name,

@@ -9,13 +9,14 @@ Axes: B batch, H height, W width, C channels.
 
 from collections.abc import Callable
 import functools
+from typing import Any
 from typing import NamedTuple
 
 from flax import nnx
 import jax
 import jax.numpy as jnp
 
-from heterojax.compute import cores
+from heterojax.backbones import forms
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -39,7 +40,7 @@ def normalise(
 
 def _sums(function: Callable, *arrays: jax.Array) -> tuple[jax.Array, ...]:
   """Sums of the arrays that a function makes of `[B, H, W, C]` ones, `[C]`."""
-  if not cores.are_the_devices():
+  if not forms.are_of_cpu():
     return tuple(jnp.sum(a, axis=(0, 1, 2)) for a in function(*arrays))
   rows = [a.reshape(-1, *a.shape[2:]) for a in arrays]
 
@@ -104,6 +105,9 @@ class Norm(NamedTuple):
   unbiased: bool
 
 
+PYTORCH = Norm(1e-5, 0.9, unbiased=True)  # What it does by default.
+
+
 class BatchNorm(nnx.Module):
   """Batch normalisation over all but the channels (Ioffe and Szegedy 2015).
 
@@ -129,7 +133,8 @@ class BatchNorm(nnx.Module):
       scale *= jax.lax.rsqrt(self.var[...] + self.norm.epsilon)
       bias -= self.mean[...] * scale
       return x * scale[None, None, None] + bias[None, None, None]
-    y, mean, var = normalise(x, scale, bias, self.norm.epsilon)
+    outputs: Any = normalise(x, scale, bias, self.norm.epsilon)
+    y, mean, var = outputs
     self._update(mean, var, x.size // x.shape[-1])
     return y
 

@@ -8,15 +8,17 @@ than it adds rows, so the rows are added one after another.
 Axes: B batch, H height, W width, C channels, h and w of the kernel.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-from heterojax.compute import cores
+from heterojax.backbones import forms
 
 
 def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   """VALID depthwise convolution of padded `[B, H, W, C]` by `[h, w, C]`."""
-  if cores.are_the_devices():
+  if forms.are_of_cpu():
     return _shifted(x, kernel, stride)
   return jax.lax.conv_general_dilated(
     x,
@@ -33,7 +35,7 @@ def _shifted_sum(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   x = jax.lax.optimization_barrier(x)
   size = kernel.shape[0]
   height, width = ((n - size) // stride + 1 for n in x.shape[1:3])
-  total = 0.0
+  total: Any = 0.0
   for i in range(size):
     for j in range(size):
       window = x[

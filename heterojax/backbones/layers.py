@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax.backbones import depthwise
+from heterojax.backbones import forms
 from heterojax.backbones import strided
 from heterojax.backbones import winograd
 from heterojax.backbones.batch_norm import BatchNorm
 from heterojax.backbones.batch_norm import Norm
-from heterojax.compute import cores
 
-Padding = Literal['same', 'symmetric']
+Padding = Literal['same', 'symmetric', 'valid']
 
 
 def silu(x: jax.Array) -> jax.Array:
@@ -51,6 +51,8 @@ def pad(
 ) -> jax.Array:
   """Zero-pads `[B, H, W, C]` so that a VALID window gives ceil(size / stride).
 
+  But for 'valid', which pads nothing and gives what fits: of patches.
+
   Args:
     x: `[B, H, W, C]`.
     kernel_size: side of the square window.
@@ -63,9 +65,12 @@ def pad(
     The padded images.
   """
 
+  if padding == 'valid':
+    return x
+
   def amounts(size: int) -> tuple[int, int]:
     if padding == 'symmetric':
-      return ((kernel_size - 1) // 2,) * 2
+      return (kernel_size - 1) // 2, (kernel_size - 1) // 2
     total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
     return total // 2, total - total // 2
 
@@ -85,7 +90,7 @@ def image_by_image(
 
   On CPU to one after another, so that large maps of one stay in the cache.
   """
-  if cores.are_the_devices():
+  if forms.are_of_cpu():
     return jax.lax.map(lambda image: function(image[None])[0], x)
   return function(x)
 
@@ -97,7 +102,7 @@ def image_mean(x: jax.Array) -> jax.Array:
   On CPU XLA reduces the two middle axes about four times slower than it adds
   rows, so rows are added first.
   """
-  if cores.are_the_devices():
+  if forms.are_of_cpu():
     rows = sum(x[:, i : i + 1] for i in range(x.shape[1]))
     return jnp.mean(rows / x.shape[1], axis=2, keepdims=True)
   return jnp.mean(x, axis=(1, 2), keepdims=True)
@@ -119,7 +124,7 @@ def max_pool(
   On CPU XLA is three times as fast with the maximum of slices, along one axis
   and then the other.
   """
-  if not cores.are_the_devices():
+  if not forms.are_of_cpu():
     return _reduced_windows(x, size, stride, margin)
   around = (margin, margin)
   x = jnp.pad(x, ((0, 0), around, around, (0, 0)), constant_values=-jnp.inf)
@@ -154,25 +159,43 @@ def _reduced_windows(
   )
 
 
-def _bias_or_norm(layer: nnx.Module, features: int, norm: Norm | None) -> None:
-  """Gives a convolution its bias, or a batch norm that makes one useless."""
-  layer.bias = nnx.Param(jnp.zeros(features)) if norm is None else None
-  layer.norm = None if norm is None else BatchNorm(features, norm)
+class _Convolution(nnx.Module):
+  """What a kernel gives, with a bias or the batch norm that makes one useless.
+
+  Attributes:
+    kernel: see `Conv` and `DepthwiseConv`.
+    bias: `[C_out]`, or None with a batch norm.
+    norm: batch norm of the output, or None where it is folded or absent.
+  """
+
+  def __init__(
+    self,
+    kernel: tuple[int, ...],
+    stride: int,
+    padding: Padding,
+    norm: Norm | None,
+  ):
+    features = kernel[-1]
+    self.kernel = nnx.Param(jnp.zeros(kernel))
+    self.bias = nnx.Param(jnp.zeros(features)) if norm is None else None
+    self.norm = None if norm is None else BatchNorm(features, norm)
+    self.stride = stride
+    self.padding: Padding = padding
+
+  def _padded(self, x: jax.Array) -> jax.Array:
+    return pad(x, self.kernel.shape[0], self.stride, self.padding)
+
+  def _finish(self, x: jax.Array) -> jax.Array:
+    if self.norm is not None:
+      return self.norm(x)
+    return x if self.bias is None else x + self.bias[...][None, None, None]
 
 
-def _finish(layer: nnx.Module, x: jax.Array) -> jax.Array:
-  if layer.norm is not None:
-    return layer.norm(x)
-  return x + layer.bias[...][None, None, None]
-
-
-class Conv(nnx.Module):
+class Conv(_Convolution):
   """Dense convolution; a 1 x 1 kernel is a matrix product.
 
   Attributes:
     kernel: `[h, w, C_in, C_out]`.
-    bias: `[C_out]`, or None with a batch norm.
-    norm: batch norm of the output, or None where it is folded or absent.
     points: `[36, C_in, C_out]`, the kernel as `winograd` reads it, or None.
   """
 
@@ -186,11 +209,8 @@ class Conv(nnx.Module):
     padding: Padding = 'same',
     norm: Norm | None = None,
   ):
-    self.kernel = nnx.Param(
-      jnp.zeros((kernel_size, kernel_size, features_in, features_out))
-    )
-    _bias_or_norm(self, features_out, norm)
-    self.stride, self.padding = stride, padding
+    shape = (kernel_size, kernel_size, features_in, features_out)
+    super().__init__(shape, stride, padding, norm)
     self.points = nnx.data(None)
 
   def transform(self) -> None:
@@ -201,37 +221,35 @@ class Conv(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     kernel = self.kernel[...]
-    on_cpu = cores.are_the_devices()
+    on_cpu = forms.are_of_cpu()
     # It is too inexact for narrower numbers.
-    if on_cpu and self.points is not None and x.dtype == jnp.float32:
+    exact = on_cpu and x.dtype == jnp.float32
+    if exact and self.points is not None and self.bias is not None:
       return winograd.convolve(x, self.points[...], self.bias[...])
     if kernel.shape[:2] == (1, 1):
       x = x[:, :: self.stride, :: self.stride]
       # Two axes, for of four XLA would turn the images round to get the
       # gradient of the kernel.
       flat = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
-      return _finish(self, flat.reshape(*x.shape[:-1], -1))
-    x = pad(x, kernel.shape[0], self.stride, self.padding)
+      return self._finish(flat.reshape(*x.shape[:-1], -1))
+    x = self._padded(x)
     of_images = self.stride == 2 and kernel.shape[2] == 3
     if on_cpu and of_images and self.norm is None:
-      return _finish(self, strided.convolve(x, kernel))
+      return self._finish(strided.convolve(x, kernel))
     strides = (self.stride, self.stride)
     dimensions = ('NHWC', 'HWIO', 'NHWC')
-    return _finish(
-      self,
+    return self._finish(
       jax.lax.conv_general_dilated(
         x, kernel, strides, 'VALID', dimension_numbers=dimensions
-      ),
+      )
     )
 
 
-class DepthwiseConv(nnx.Module):
+class DepthwiseConv(_Convolution):
   """One `[h, w]` filter per channel.
 
   Attributes:
     kernel: `[h, w, C]`.
-    bias: `[C]`, or None with a batch norm.
-    norm: batch norm of the output, or None where it is folded.
   """
 
   def __init__(
@@ -243,14 +261,12 @@ class DepthwiseConv(nnx.Module):
     padding: Padding,
     norm: Norm | None = None,
   ):
-    self.kernel = nnx.Param(jnp.zeros((kernel_size, kernel_size, features)))
-    _bias_or_norm(self, features, norm)
-    self.stride, self.padding = stride, padding
+    shape = (kernel_size, kernel_size, features)
+    super().__init__(shape, stride, padding, norm)
 
   def __call__(self, x: jax.Array) -> jax.Array:
-    kernel = self.kernel[...]
-    x = pad(x, kernel.shape[0], self.stride, self.padding)
-    return _finish(self, depthwise.convolve(x, kernel, self.stride))
+    x = self._padded(x)
+    return self._finish(depthwise.convolve(x, self.kernel[...], self.stride))
 
 
 class SqueezeExcite(nnx.Module):

@@ -9,26 +9,29 @@ import numpy as np
 
 from heterojax.backbones import efficientnet
 from heterojax.backbones import layers
+from heterojax.backbones import porting
 from heterojax.backbones import resnet
-from heterojax.backbones import sources
 from heterojax.backbones import vgg
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Source
 
 ARCHITECTURES = {
-  **{
-    name: functools.partial(efficientnet.EfficientNet, variant)
-    for name, variant in efficientnet.VARIANTS.items()
-  },
-  'resnet18': resnet.ResNet18,
-  'vgg16': vgg.VGG16,
+  architecture.name: architecture
+  for architecture in (
+    efficientnet.B0,
+    efficientnet.LITE0,
+    resnet.ARCHITECTURE,
+    vgg.ARCHITECTURE,
+  )
 }
 
 
 def build(
-  name: str, row: sources.Source, trainable: bool, with_top: bool
+  architecture: Architecture, row: Source, trainable: bool, with_top: bool
 ) -> tuple[nnx.GraphDef, nnx.State]:
   """Graph and shapes of a network, without allocating it."""
   network = functools.partial(
-    ARCHITECTURES[name],
+    architecture.build,
     padding=row.padding,
     norm=row.norm if trainable else None,
     with_top=with_top,
@@ -36,29 +39,37 @@ def build(
   return nnx.split(nnx.eval_shape(network))
 
 
+def _place(path: tuple[Any, ...]) -> tuple[str, str]:
+  """Layer, as in 'blocks.3.expand', and leaf."""
+  *layer, leaf = map(str, path)
+  return '.'.join(layer), leaf
+
+
 def shapes(state: nnx.State) -> dict[str, dict[str, tuple[int, ...]]]:
   """Layer path, as in 'blocks.3.expand', to the shapes of its leaves."""
-  found = {}
-  for path, leaf in nnx.to_flat_state(state):
-    found.setdefault('.'.join(map(str, path[:-1])), {})[path[-1]] = leaf.shape
+  found: dict[str, dict[str, tuple[int, ...]]] = {}
+  for path, variable in nnx.to_flat_state(state):
+    layer, leaf = _place(path)
+    found.setdefault(layer, {})[leaf] = variable.shape
   return found
 
 
 def params(
   state: nnx.State,
-  filled: dict[str, dict[str, np.ndarray]],
+  filled: dict[str, porting.Leaves],
   mean: np.ndarray,
   std: np.ndarray,
 ) -> dict[str, Any]:
-  leaves = [
-    (path, variable.replace(filled['.'.join(map(str, path[:-1]))][path[-1]]))
-    for path, variable in nnx.to_flat_state(state)
-  ]
+  """What a `Backbone` holds: the network's arrays, and its preprocessing's."""
+  leaves = []
+  for path, variable in nnx.to_flat_state(state):
+    layer, leaf = _place(path)
+    leaves.append((path, variable.replace(filled[layer][leaf])))
   # At once: `jnp.asarray` would compile a program for every shape.
   return jax.device_put({
     'network': nnx.from_flat_state(leaves),
-    'mean': np.float32(mean)[None, None, None],
-    'std': np.float32(std)[None, None, None],
+    'mean': mean.astype(np.float32)[None, None, None],
+    'std': std.astype(np.float32)[None, None, None],
   })
 
 
@@ -75,26 +86,28 @@ def transformed(
 
 
 def random(
-  shapes: dict[str, dict[str, tuple[int, ...]]], row: sources.Source
-) -> dict[str, dict[str, np.ndarray]]:
-  """He-normal kernels and the rest without effect, from a fixed seed."""
+  shapes: dict[str, dict[str, tuple[int, ...]]], row: Source
+) -> dict[str, porting.Leaves]:
+  """He-normal kernels and the rest without effect, from a fixed seed.
+
+  Without effect are biases and means of 0 and anything else of 1.
+  """
   rng = np.random.Generator(np.random.Philox(0))
   # With this variance a batch norm is the identity, epsilon included.
-  plain = {'scale': 1.0, 'bias': 0.0, 'mean': 0.0}
+  plain = {'bias': 0.0, 'mean': 0.0}
   if row.norm is not None:
     plain['var'] = 1.0 - row.norm.epsilon
-  filled = {}
-  for layer, leaves in shapes.items():
-    filled[layer] = {
-      leaf: np.full(shape, plain[leaf], np.float32)
-      for leaf, shape in leaves.items()
-      if leaf != 'kernel'
-    }
-    if 'kernel' in leaves:
-      shape = leaves['kernel']
-      # A depthwise kernel [h, w, C] sees one channel; the others all but the
-      # last axis.
-      fan_in = np.prod(shape[:2] if len(shape) == 3 else shape[:-1])
-      kernel = rng.normal(0, np.sqrt(2 / fan_in), shape)
-      filled[layer]['kernel'] = kernel.astype(np.float32)
-  return filled
+
+  def fill(leaf: str, shape: tuple[int, ...]) -> np.ndarray:
+    if leaf != 'kernel':
+      return np.full(shape, plain.get(leaf, 1.0), np.float32)
+    # A depthwise kernel [h, w, C] sees one channel; the others all but the
+    # last axis.
+    depthwise = porting.is_depthwise(shape)
+    fan_in = np.prod(shape[:2] if depthwise else shape[:-1])
+    return rng.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)
+
+  return {
+    layer: {leaf: fill(leaf, shape) for leaf, shape in leaves.items()}
+    for layer, leaves in shapes.items()
+  }

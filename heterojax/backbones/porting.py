@@ -3,43 +3,45 @@
 Every leaf of the network is assigned exactly once, and every entry of the file
 is used or on the short list of what inference does not need; anything else is
 an error that names the entry.
+
+A leaf is a *kernel*, whose axes differ between layouts, with its bias; or of a
+*norm*, which has a scale, mostly a bias, and running statistics where it is of
+batches; or a *plain parameter*, named by its own path and taken as it is.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from heterojax.backbones.sources import Source
+from heterojax.backbones.architecture import Source
 from heterojax.backbones.weight_files import WeightFile
 from heterojax.errors import UserError
+
+Shapes = Mapping[str, tuple[int, ...]]  # Of the leaves of a layer.
+Leaves = dict[str, np.ndarray]
 
 _SUFFIXES = {
   'keras': {
     'kernel': '/kernel',
     'depthwise': '/depthwise_kernel',
     'bias': '/bias',
-    'gamma': '/gamma',
-    'beta': '/beta',
+    'scale': '/gamma',
+    'shift': '/beta',
     'mean': '/moving_mean',
-    'variance': '/moving_variance',
+    'var': '/moving_variance',
   },
   'torch': {
     'kernel': '.weight',
     'depthwise': '.weight',
     'bias': '.bias',
-    'gamma': '.weight',
-    'beta': '.bias',
+    'scale': '.weight',
+    'shift': '.bias',
     'mean': '.running_mean',
-    'variance': '.running_var',
+    'var': '.running_var',
   },
 }
-# Our name of a batch norm's leaf to the kind of its entry.
-_NORM_LEAVES = {
-  'scale': 'gamma',
-  'bias': 'beta',
-  'mean': 'mean',
-  'var': 'variance',
-}
+_OF_BATCH_NORM = ('scale', 'bias', 'mean', 'var')
 # Counters that only training reads, and what `sources.preprocessing` has read.
 _IGNORED = (
   '.num_batches_tracked',
@@ -56,9 +58,12 @@ _AXES = {
 }
 
 
-def _kernel(
-  raw: np.ndarray, layout: str, depthwise: bool, want: tuple[int, ...]
-) -> np.ndarray:
+def is_depthwise(kernel: tuple[int, ...]) -> bool:
+  """Whether a kernel's shape is `[h, w, C]`."""
+  return len(kernel) == 3
+
+
+def _kernel(raw: np.ndarray, layout: str, want: tuple[int, ...]) -> np.ndarray:
   """Kernel with our axes; a wrong shape is left for the shape check."""
   if raw.ndim == 2 and len(want) == 4:
     # A dense layer over a flattened map: H, W, C in Keras and C, H, W in torch.
@@ -72,7 +77,7 @@ def _kernel(
   if axes is None:
     return raw
   kernel = raw.transpose(axes)
-  if depthwise:
+  if is_depthwise(want):
     # Keras keeps the multiplier last, [h, w, C, 1]; torch gives [h, w, 1, C].
     kernel = kernel[..., 0] if layout == 'keras' else kernel[..., 0, :]
   if kernel.shape[:-2] == (1, 1) and len(want) == 2:
@@ -80,22 +85,21 @@ def _kernel(
   return kernel
 
 
-def _folded(leaves: dict[str, np.ndarray], epsilon: float) -> dict[str, Any]:
+def _folded(kernel: np.ndarray, norm: Leaves, epsilon: float) -> Leaves:
   """Kernel and bias, in float64, of a convolution followed by a batch norm."""
-  kernel, scale, bias, mean, var = (
-    leaves[leaf].astype(np.float64)
-    for leaf in ('kernel', 'scale', 'bias', 'mean', 'var')
+  scale, bias, mean, var = (
+    norm[leaf].astype(np.float64) for leaf in _OF_BATCH_NORM
   )
   scale = scale / np.sqrt(var + epsilon)
-  return {'kernel': kernel * scale, 'bias': bias - mean * scale}
+  return {
+    'kernel': kernel.astype(np.float64) * scale,
+    'bias': bias - mean * scale,
+  }
 
 
 def port(
-  layers: dict[str, dict[str, tuple[int, ...]]],
-  file: WeightFile,
-  source: Source,
-  where: str,
-) -> dict[str, dict[str, np.ndarray]]:
+  layers: Mapping[str, Shapes], file: WeightFile, source: Source, where: str
+) -> dict[str, Leaves]:
   """Fills every layer from a weight file.
 
   A batch norm that the network has as the layer `<convolution>.norm` is kept;
@@ -114,13 +118,20 @@ def port(
   Raises:
     UserError: for an entry that is missing, left over or of another shape.
   """
-  suffixes = _SUFFIXES[source.layout]
-  names = source.names()
+  names, suffixes = source.names, _SUFFIXES[source.layout]
   first = next(iter(names))
   used = set()
 
-  def take(layer: str, kind: str, want: tuple[int, ...]) -> np.ndarray:
-    name = layer + suffixes[kind]
+  def take(layer: str, leaf: str, shapes: Shapes) -> np.ndarray:
+    want, kind = shapes[leaf], leaf
+    if leaf == 'kernel' and is_depthwise(want):
+      kind = 'depthwise'
+    elif leaf == 'bias' and 'scale' in shapes:
+      kind = 'shift'
+    own = f'{layer}.{leaf}'.lstrip('.')
+    plain = own in names
+    theirs = names[own if plain else layer]
+    name = theirs if plain else theirs + suffixes[kind]
     if name not in file.entries:
       raise UserError(
         f'{where} lacks the entry {name}: it is not a complete weight file of'
@@ -128,36 +139,29 @@ def port(
       )
     used.add(name)
     value = file.entries[name]
-    if kind in ('kernel', 'depthwise'):
-      value = _kernel(value, source.layout, kind == 'depthwise', want)
+    if leaf == 'kernel' and not plain:
+      value = _kernel(value, source.layout, want)
     if value.shape != want:
       raise _shape_error(where, name, value.shape, want)
     if not np.all(np.isfinite(value)):
-      raise UserError(f'{where} holds values that are not finite in {layer}.')
-    return value
+      raise UserError(f'{where} holds values that are not finite in {theirs}.')
+    bgr = source.reads_bgr and (layer, leaf) == (first, 'kernel')
+    return value[:, :, ::-1] if bgr else value
+
+  def fill(layer: str, shapes: Shapes) -> Leaves:
+    # What is most telling first, for the entry that an error names.
+    order = dict.fromkeys(('kernel', *_OF_BATCH_NORM, *shapes))
+    return {leaf: take(layer, leaf, shapes) for leaf in order if leaf in shapes}
 
   filled = {}
-  for target, shapes in layers.items():
-    if target.endswith('.norm'):
-      continue  # Comes with its convolution.
-    conv, norm = names[target]
-    kind = 'depthwise' if target.endswith('depthwise') else 'kernel'
-    leaves = {'kernel': take(conv, kind, shapes['kernel'])}
-    if target == first and source.reads_bgr:
-      leaves['kernel'] = leaves['kernel'][:, :, ::-1]
-    width = shapes['kernel'][-1:]
-    if norm is None:
-      leaves['bias'] = take(conv, 'bias', width)
-    else:
-      leaves |= {
-        leaf: take(norm, kind, width) for leaf, kind in _NORM_LEAVES.items()
-      }
-    kept = layers.get(f'{target}.norm')
-    if kept is not None:
-      filled[f'{target}.norm'] = {leaf: leaves.pop(leaf) for leaf in kept}
-    elif norm is not None:
-      leaves = _folded(leaves, source.norm.epsilon)
-    filled[target] = leaves
+  for layer, shapes in layers.items():
+    norm = f'{layer}.norm'
+    if source.norm is None or norm not in names or norm in layers:
+      filled[layer] = fill(layer, shapes)
+      continue
+    kernel = take(layer, 'kernel', shapes)
+    stored = fill(norm, dict.fromkeys(_OF_BATCH_NORM, shapes['bias']))
+    filled[layer] = _folded(kernel, stored, source.norm.epsilon)
   left = [
     name
     for name in file.entries
@@ -169,10 +173,8 @@ def port(
       f' the first is {left[0]}: it belongs to another network.'
     )
   return {
-    target: {
-      leaf: np.asarray(value, np.float32) for leaf, value in leaves.items()
-    }
-    for target, leaves in filled.items()
+    layer: {leaf: np.asarray(value, np.float32) for leaf, value in own.items()}
+    for layer, own in filled.items()
   }
 
 

@@ -1,13 +1,21 @@
 """ResNet18 as a Flax NNX module (He et al., CVPR 2016)."""
 
 from collections.abc import Iterator
+import functools
 from typing import NamedTuple
 
 from flax import nnx
 import jax
 
 from heterojax.backbones import layers
+from heterojax.backbones.architecture import IMAGENET
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Names
+from heterojax.backbones.architecture import Network
+from heterojax.backbones.architecture import Source
+from heterojax.backbones.batch_norm import PYTORCH
 from heterojax.backbones.batch_norm import Norm
+from heterojax.backbones.imagenet import Published
 
 STAGE_FEATURES = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
@@ -40,67 +48,33 @@ class Block(nnx.Module):
   """Two 3 x 3 convolutions beside a shortcut, which strides where they do."""
 
   def __init__(
-    self,
-    spec: BlockSpec,
-    padding: layers.Padding,
-    norm: Norm | None,
+    self, spec: BlockSpec, padding: layers.Padding, norm: Norm | None
   ):
-    self.first = layers.Conv(
-      spec.features_in,
-      spec.features_out,
-      kernel_size=3,
-      stride=spec.stride,
-      padding=padding,
-      norm=norm,
-    )
-    self.second = layers.Conv(
-      spec.features_out,
-      spec.features_out,
-      kernel_size=3,
-      padding=padding,
-      norm=norm,
-    )
-    self.shortcut = (
-      layers.Conv(
-        spec.features_in, spec.features_out, stride=spec.stride, norm=norm
-      )
-      if spec.stride > 1
-      else None
-    )
+    _, _, inputs, outputs, stride = spec
+    conv = functools.partial(layers.Conv, padding=padding, norm=norm)
+    self.first = conv(inputs, outputs, kernel_size=3, stride=stride)
+    self.second = conv(outputs, outputs, kernel_size=3)
+    self.shortcut = conv(inputs, outputs, stride=stride) if stride > 1 else None
 
   def __call__(self, x: jax.Array) -> jax.Array:
     y = self.second(jax.nn.relu(self.first(x)))
     return jax.nn.relu(y + (x if self.shortcut is None else self.shortcut(x)))
 
 
-class ResNet18(nnx.Module):
+class ResNet18(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
-  Args:
-    padding: of the convolutions.
-    norm: batch norm to keep as layers; None where it is folded.
-    with_top: whether there is a classifier.
+  Arguments are those of `Architecture.build`.
   """
 
   def __init__(
-    self,
-    *,
-    padding: layers.Padding,
-    norm: Norm | None,
-    with_top: bool,
+    self, *, padding: layers.Padding, norm: Norm | None, with_top: bool
   ):
     self._keeps_norm = norm is not None  # And so needs the whole batch.
-    self.stem = layers.Conv(
-      3,
-      STAGE_FEATURES[0],
-      kernel_size=7,
-      stride=2,
-      padding=padding,
-      norm=norm,
-    )
-    self.blocks = nnx.List([
-      Block(spec, padding, norm) for spec in block_specs()
-    ])
+    conv = functools.partial(layers.Conv, padding=padding, norm=norm)
+    self.stem = conv(3, STAGE_FEATURES[0], kernel_size=7, stride=2)
+    blocks = [Block(spec, padding, norm) for spec in block_specs()]
+    self.blocks = nnx.List(blocks)
     self.classifier = (
       layers.Dense(STAGE_FEATURES[-1], NUM_CLASSES) if with_top else None
     )
@@ -115,10 +89,36 @@ class ResNet18(nnx.Module):
     x = begin(x) if self._keeps_norm else layers.image_by_image(begin, x)
     return layers.in_turn(self.blocks[EARLY_BLOCKS:], x)
 
-  def pooled(self, x: jax.Array) -> jax.Array:
-    """`[B, 512]`, the mean of the feature map over the image."""
-    return layers.image_mean(self.feature_map(x))[:, 0, 0]
 
-  def logits(self, x: jax.Array) -> jax.Array:
-    """`[B, 1000]` ImageNet logits."""
-    return self.classifier(self.pooled(x))
+_OF_BLOCK = {
+  'first': 'conv1',
+  'first.norm': 'bn1',
+  'second': 'conv2',
+  'second.norm': 'bn2',
+  'shortcut': 'downsample.0',
+  'shortcut.norm': 'downsample.1',
+}
+
+
+def _names() -> Names:
+  """Names of torchvision, which timm took over."""
+  names = {'stem': 'conv1', 'stem.norm': 'bn1'}
+  for index, spec in enumerate(block_specs()):
+    theirs = f'layer{spec.stage + 1}.{spec.repeat}.'
+    names |= {f'blocks.{index}.{k}': theirs + v for k, v in _OF_BLOCK.items()}
+  return names | {'classifier': 'fc'}
+
+
+_TORCHVISION = Source('torch', 'symmetric', PYTORCH, *IMAGENET, _names())
+ARCHITECTURE = Architecture(
+  name='resnet18',
+  title='ResNet18',
+  build=ResNet18,
+  sources={'torchvision': _TORCHVISION, 'timm': _TORCHVISION},
+  published=Published(
+    'https://download.pytorch.org/models/resnet18-f37072fd.pth',
+    'sha256',
+    'f37072fd',
+    'torchvision',
+  ),
+)

@@ -8,7 +8,14 @@ from flax import nnx
 import jax
 
 from heterojax.backbones import layers
+from heterojax.backbones.architecture import IMAGENET
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Names
+from heterojax.backbones.architecture import Network
+from heterojax.backbones.architecture import Source
 from heterojax.backbones.batch_norm import Norm
+from heterojax.backbones.imagenet import KERAS
+from heterojax.backbones.imagenet import Published
 from heterojax.errors import UserError
 
 
@@ -33,40 +40,29 @@ NUM_CLASSES = 1000
 TOP = ('fc1', 'fc2', 'classifier')
 
 
-class VGG16(nnx.Module):
+class VGG16(Network):
   """Normalised images `[B, H, W, 3]` to features and logits.
 
-  Args:
-    padding: of the convolutions; both rules are the same here.
-    norm: None, for there is no batch norm.
-    with_top: whether there is a classifier.
+  Arguments are those of `Architecture.build`; there is no batch norm.
   """
 
   def __init__(
-    self,
-    *,
-    padding: layers.Padding,
-    norm: Norm | None,
-    with_top: bool,
+    self, *, padding: layers.Padding, norm: Norm | None, with_top: bool
   ):
+    del norm
+    conv = functools.partial(layers.Conv, kernel_size=3, padding=padding)
     features, convs = 3, []
     for stage in STAGES:
       for _ in range(stage.convolutions):
-        convs.append(
-          layers.Conv(
-            features,
-            stage.features,
-            kernel_size=3,
-            padding=padding,
-            norm=norm,
-          )
-        )
+        convs.append(conv(features, stage.features))
         features = stage.features
     self.convs = nnx.List(convs)
     if with_top:
       self.fc1 = layers.MapDense(TOP_SIDE, features, TOP_FEATURES)
       self.fc2 = layers.Dense(TOP_FEATURES, TOP_FEATURES)
-      self.classifier = layers.Dense(TOP_FEATURES, NUM_CLASSES)
+    self.classifier = (
+      layers.Dense(TOP_FEATURES, NUM_CLASSES) if with_top else None
+    )
 
   def feature_map(self, x: jax.Array) -> jax.Array:
     """`[B, H // 32, W // 32, 512]`, after the last pool (Keras' output)."""
@@ -89,10 +85,6 @@ class VGG16(nnx.Module):
     x = layers.image_by_image(begin, x) if frozen else begin(x)
     return run(STAGES[EARLY_STAGES:], x)
 
-  def pooled(self, x: jax.Array) -> jax.Array:
-    """`[B, 512]`, the mean of the feature map over the image."""
-    return layers.image_mean(self.feature_map(x))[:, 0, 0]
-
   def logits(self, x: jax.Array) -> jax.Array:
     """`[B, 1000]` ImageNet logits, of images of 224 to 255 px.
 
@@ -107,4 +99,54 @@ class VGG16(nnx.Module):
         ' which come from images of any size.'
       )
     x = jax.nn.relu(self.fc1(self.feature_map(x)))
-    return self.classifier(jax.nn.relu(self.fc2(x)))
+    return self.classified(jax.nn.relu(self.fc2(x)))
+
+
+# Block of each convolution, and its place there.
+_PLACES = [(s, i) for s, own in enumerate(STAGES) for i in range(own[0])]
+_KERAS = [f'block{stage + 1}_conv{i + 1}' for stage, i in _PLACES]
+# PyTorch counts the activations and pools between the convolutions too.
+_TORCH = [f'features.{2 * n + stage}' for n, (stage, _) in enumerate(_PLACES)]
+
+
+def _names(convolutions: Sequence[str], *top: str) -> Names:
+  names = {f'convs.{i}': name for i, name in enumerate(convolutions)}
+  return names | dict(zip(TOP, top, strict=True))
+
+
+# Caffe's networks take 0..255 as it is but for the mean.
+_CAFFE = ((123.68, 116.779, 103.939), (1.0,) * 3)
+_TORCHVISION = Source(
+  'torch',
+  'symmetric',
+  None,
+  *IMAGENET,
+  _names(_TORCH, 'classifier.0', 'classifier.3', 'classifier.6'),
+)
+ARCHITECTURE = Architecture(
+  name='vgg16',
+  title='VGG16',
+  build=VGG16,
+  sources={
+    'keras': Source(
+      'keras',
+      'same',
+      None,
+      *_CAFFE,
+      _names(_KERAS, 'fc1', 'fc2', 'predictions'),
+      reads_bgr=True,
+    ),
+    'torchvision': _TORCHVISION,
+    'timm': _TORCHVISION._replace(
+      names=_names(_TORCH, 'pre_logits.fc1', 'pre_logits.fc2', 'head.fc')
+    ),
+  },
+  published=Published(
+    f'{KERAS}/tensorflow/keras-applications/vgg16/'
+    'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5',
+    'md5',
+    '6d6bbae143d832006294945121d1f1fc',
+    'keras',
+  ),
+  top=TOP,
+)

@@ -11,6 +11,7 @@ Axes: B batch, H height, W width, C channels; rows and columns of tiles.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -123,7 +124,7 @@ def _every_fourth(x: jax.Array, axis: int, count: int) -> list[jax.Array]:
   ]
 
 
-def _combine(matrix: np.ndarray, parts: Sequence[jax.Array]) -> list[jax.Array]:
+def _combine(matrix: np.ndarray, parts: Sequence[jax.Array]) -> list[Any]:
   """The matrix times the parts; its zeros cost nothing."""
   return [
     sum(float(c) * part for c, part in zip(row, parts, strict=True) if c)

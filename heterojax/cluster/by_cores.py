@@ -67,10 +67,11 @@ def _run(
   sizes = _sizes(n)
   share = min(n, sizes.rows * sizes.blocks * sizes.parts)
   firsts = np.arange(0, n, share, dtype=np.int32)
-  # Each device has all rows, in the same memory.
+  # Each device has all rows, in the same memory. Few rows leave devices over.
+  used = cores.devices()[: len(firsts)]
   placed = [
     (device, jax.device_put((x, mean, first), device))
-    for device, first in zip(cores.devices(), firsts)
+    for device, first in zip(used, firsts, strict=True)
   ]
   centers = init - mean[None]
   labels = np.full((len(firsts), share), -1, np.int32)
@@ -79,10 +80,13 @@ def _run(
     """Of all shares, which are begun before one is waited for."""
     args = [
       (*own, *jax.device_put((centers, before), device))
-      for (device, own), before in zip(placed, labels)
+      for (device, own), before in zip(placed, labels, strict=True)
     ]
     programs = cores.program(function, *args[0], library=True, sizes=sizes)
-    return list(zip(*(run(*own) for run, own in zip(programs, args))))
+    begun = [
+      run(*own) for run, own in zip(programs[: len(args)], args, strict=True)
+    ]
+    return list(zip(*begun, strict=True))
 
   n_iter, shift, repeated = 0, np.inf, False
   while n_iter == 0 or n_iter < max_iter and shift > threshold and not repeated:
@@ -123,7 +127,7 @@ def _joined(
   labels: Iterable[jax.Array], firsts: np.ndarray, n: int
 ) -> np.ndarray:
   """Labels `[N]` from those of the shares."""
-  own = zip(labels, np.diff(firsts, append=n))
+  own = zip(labels, np.diff(firsts, append=n), strict=True)
   return np.concatenate([np.asarray(share)[-size:] for share, size in own])
 
 

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 
+from heterojax.compute.arrays import Array
+
 # Rows that are compared with each other at a time.
 _BLOCK = 1024
 # Of the root mean square distance to the centroids.
@@ -80,7 +82,7 @@ def closest_point_distances(
     where one of the two has no members.
   """
   labels = np.asarray(labels)
-  rows = max(1, _CHUNK // max(1, len(x)))
+  rows = max(1, _CHUNK // max(1, np.shape(x)[0]))
   with jax.enable_x64(True):
     found = _closest(
       jnp.asarray(x, jnp.float64),
@@ -175,7 +177,7 @@ def coinciding(
 
 
 def nearest_by_cosine(
-  x: jax.Array,
+  x: Array,
   rows: np.ndarray,
   others: np.ndarray,
   content: np.ndarray,

@@ -90,7 +90,7 @@ def fuzzy_kmeans(
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
     weights = weights_of(x, weights)
-    if init is None:
+    if key is not None:
       keys = jax.random.split(key, n_init)
       run = _fit(x, weights, keys, tol, k, fuzzifier, max_iter)
       return restarts.finite(run, run.objective, x)
@@ -131,20 +131,20 @@ def fit(
   k: int,
   fuzzifier: float,
   max_iter: int,
-  own_k: jax.Array | None = None,
+  own_k: int | jax.Array | None = None,
 ) -> FuzzyKMeans:
   """`fuzzy_kmeans` of arrays, a restart per key `[n_init]`; not compiled.
 
   With `own_k` `[]` the clusters after so many do not exist: their memberships
   are 0, and their centers are the mean of the data.
   """
-  own_k = k if own_k is None else own_k
+  existing = k if own_k is None else own_k
   # Rows first: those of a sample are the same however many follow.
-  place = jnp.arange(len(x))[None] * own_k + jnp.arange(k)[:, None]
+  place = jnp.arange(len(x))[None] * existing + jnp.arange(k)[:, None]
 
   def restart(key: jax.Array) -> FuzzyKMeans:
     init = jax.random.uniform(key, (len(x) * k,), x.dtype)[place]
-    return _run(x, weights, init, tol, fuzzifier, max_iter, own_k)
+    return _run(x, weights, init, tol, fuzzifier, max_iter, existing)
 
   return restarts.best(restart, keys, lambda runs: runs.objective)
 

@@ -15,7 +15,7 @@ def plus_plus(
   points: Points,
   k: int,
   weights: jax.Array | None = None,
-  own_k: jax.Array | None = None,
+  own_k: int | jax.Array | None = None,
 ) -> jax.Array:
   """Greedy k-means++ (`sklearn.cluster.kmeans_plusplus`): samples as centers.
 
@@ -33,9 +33,9 @@ def plus_plus(
   Returns:
     `[K]` int32 numbers of samples; 0 after `own_k` of them.
   """
-  own_k = k if own_k is None else own_k
+  existing = k if own_k is None else own_k
   num_candidates = 2 + int(np.log(k))
-  is_candidate = jnp.arange(num_candidates) < 2 + jnp.floor(jnp.log(own_k))
+  is_candidate = jnp.arange(num_candidates) < 2 + jnp.floor(jnp.log(existing))
   norms = points.norms()
   n, dtype = len(norms), norms.dtype
 
@@ -74,7 +74,7 @@ def plus_plus(
     row = candidates[best].astype(jnp.int32)
     return chosen.at[c].set(row), new[best]
 
-  return jax.lax.fori_loop(1, own_k, add, (chosen, closest))[0]
+  return jax.lax.fori_loop(1, existing, add, (chosen, closest))[0]
 
 
 def _draw(draws: jax.Array, mass: jax.Array) -> jax.Array:

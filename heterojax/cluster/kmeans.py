@@ -66,17 +66,20 @@ def kmeans(
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
     weights = None if weights is None else jnp.asarray(weights, x.dtype)
-    if init is None:
+    cores_suit = by_cores.suits(x, weights)
+    if key is not None:
       keys = jax.random.split(key, n_init)
-      starts = (_start(x, key, k) for key in keys)
+      if cores_suit:
+        starts = (_start(x, own, k) for own in keys)
+        run = by_cores.best(x, starts, tol, max_iter)
+      else:
+        run = _fit(x, weights, keys, tol, k, max_iter)
     else:
-      starts = [jnp.asarray(init, x.dtype)]
-    if by_cores.suits(x, weights):
-      run = by_cores.best(x, starts, tol, max_iter)
-    elif init is None:
-      run = _fit(x, weights, keys, tol, k, max_iter)
-    else:
-      run = _fit_from(x, weights, *starts, tol, max_iter)
+      start = jnp.asarray(init, x.dtype)
+      if cores_suit:
+        run = by_cores.best(x, [start], tol, max_iter)
+      else:
+        run = _fit_from(x, weights, start, tol, max_iter)
     return restarts.finite(run, run.inertia, x)
 
 
@@ -96,7 +99,7 @@ def fit(
   tol: float,
   k: int,
   max_iter: int,
-  own_k: jax.Array | None = None,
+  own_k: int | jax.Array | None = None,
 ) -> KMeans:
   """`kmeans` of arrays, a restart per key `[n_init]`; not compiled.
 

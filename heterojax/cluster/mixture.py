@@ -110,11 +110,11 @@ def gaussian_mixture(
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
     weights = weights_of(x, weights)
-    if init is None:
+    if key is not None:
       keys = jax.random.split(key, n_init)
       run = _fit(x, weights, keys, tol, reg_covar, k, covariance, max_iter)
       return restarts.finite(run, run.lower_bound, x)
-    init = tuple(jnp.asarray(leaf, x.dtype) for leaf in init)
+    init = tuple(jnp.asarray(leaf, x.dtype) for leaf in init or ())
     _check_init(init, k, x.shape[1], covariance)
     run = _fit_from(x, weights, init, tol, reg_covar, covariance, max_iter)
     return restarts.finite(run, run.lower_bound, x)
@@ -150,25 +150,29 @@ def fit(
   k: int,
   covariance: Covariance,
   max_iter: int,
-  own_k: jax.Array | None = None,
+  own_k: int | jax.Array | None = None,
 ) -> GaussianMixture:
   """`gaussian_mixture` of arrays, a restart per key; not compiled.
 
   With `own_k` `[]` the components after so many do not exist: their weights and
   memberships are 0, and their means are that of the data.
   """
-  own_k = k if own_k is None else own_k
+  existing = k if own_k is None else own_k
 
   def restart(key: jax.Array) -> GaussianMixture:
     hard = fit_kmeans(
-      x, weights, key[None], _KMEANS_TOL, k, _KMEANS_ITERATIONS, own_k
+      x, weights, key[None], _KMEANS_TOL, k, _KMEANS_ITERATIONS, existing
     )
     shares = jax.nn.one_hot(hard.labels, k, dtype=x.dtype)
 
     def first(centred):
-      return _estimate(centred, weights, shares, own_k, reg_covar, covariance)
+      return _estimate(
+        centred, weights, shares, existing, reg_covar, covariance
+      )
 
-    return _run(x, weights, first, own_k, tol, reg_covar, covariance, max_iter)
+    return _run(
+      x, weights, first, existing, tol, reg_covar, covariance, max_iter
+    )
 
   return restarts.best(restart, keys, lambda runs: -runs.lower_bound)
 

@@ -7,6 +7,7 @@ Axes: N samples, D features.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,17 +15,18 @@ import numpy as np
 from scipy.linalg import blas
 
 from heterojax.cluster import products
+from heterojax.compute.arrays import Array
 
 # Rows or columns that are centred at once, instead of a copy of all.
 _CHUNK = 1024
-
-Array = np.ndarray | jax.Array
+_SYRK: Any = blas.get_blas_funcs('syrk', dtype=np.float64)
 
 
 def mean(x: Array) -> Array:
   """`[D]` float64 of `[N, D]`, where the data are."""
-  array = np if isinstance(x, np.ndarray) else jnp
-  return array.mean(x, axis=0, dtype=np.float64)
+  if isinstance(x, np.ndarray):
+    return np.asarray(np.mean(x, axis=0, dtype=np.float64))
+  return jnp.mean(x, axis=0, dtype=np.float64)
 
 
 def second_moments(x: Array, mean: Array, wide: bool) -> np.ndarray:
@@ -48,7 +50,7 @@ def second_moments(x: Array, mean: Array, wide: bool) -> np.ndarray:
       own = slice(start, start + _CHUNK)
       part = x[:, own] - mean[own] if wide else x[own] - mean
       # BLAS counts columns first, so that it is given the transpose.
-      total = blas.dsyrk(
+      total = _SYRK(
         1.0, part.T, beta=1.0, c=total, trans=wide, overwrite_c=True
       )
   return total

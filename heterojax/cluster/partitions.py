@@ -4,6 +4,7 @@ Axes: P parts, R trainings, N rows, Q components, K clusters, L lanes (trainings
 that one call of the program runs).
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 from typing import Literal
@@ -81,12 +82,16 @@ class Partitions(NamedTuple):
   n_iter: np.ndarray
 
 
+# The fields of `Partitions` inside of a program.
+_Fitted = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+
+
 def partitions(
   z: jax.typing.ArrayLike,
   weights: jax.typing.ArrayLike,
   keys: jax.Array,
   algorithm: Algorithm,
-  k: jax.typing.ArrayLike | None = None,
+  k: jax.typing.ArrayLike | Sequence[int] | None = None,
 ) -> Partitions:
   """Fits every training of every part.
 
@@ -129,7 +134,8 @@ def partitions(
     raise ValueError(
       f'k must be {len(z)} whole numbers from 1 to {algorithm.k}, not {k}'
     )
-  number, lanes = keys.size, _lanes(*z.shape[1:], algorithm.k)
+  _, n, q = z.shape
+  number, lanes = keys.size, _lanes(n, q, algorithm.k)
   # On the host, for on a device even this would be a program for each P and R.
   streams = np.asarray(jax.random.key_data(keys)).reshape(number, -1)
   runs = []
@@ -153,14 +159,14 @@ def partitions(
     found = np.concatenate(leaves)[:number]
     return found.reshape(keys.shape + found.shape[1:])
 
-  return jax.tree.map(of_all, *runs)
+  return Partitions(*(of_all(*leaves) for leaves in zip(*runs, strict=True)))
 
 
 def _lanes(n: int, q: int, k: int) -> int:
   """How many trainings one call runs."""
   # On two cores and with Q = 10, 16 side by side took 0.1 ms less or more each
-  # at N = 75, which is what a call costs; but 1.4 to 4 times as long at N = 366,
-  # as all wait for the slowest, and 5 to 10 times at N = 2928.
+  # at N = 75, which is what a call costs; but 1.4 to 4 times as long at
+  # N = 366, as all wait for the slowest, and 5 to 10 times at N = 2928.
   if cores.are_the_devices():
     return 1
   return max(1, min(_LANES, _LARGEST // (n * q * k)))
@@ -174,10 +180,10 @@ def _trainings(
   own_k: jax.Array,
   algorithm: Algorithm,
   impl: str,
-) -> Partitions:
+) -> _Fitted:
   """`[L, ...]`, from the data of each lane and that of its key."""
 
-  def training(x, weights, stream, own_k) -> Partitions:
+  def training(x, weights, stream, own_k) -> _Fitted:
     key = jax.random.wrap_key_data(stream, impl=impl)
     keys = jax.random.split(key, algorithm.n_init)
     return _fit(x, weights, keys, own_k, algorithm)
@@ -194,22 +200,19 @@ def _fit(
   keys: jax.Array,
   own_k: jax.Array,
   algorithm: Algorithm,
-) -> Partitions:
+) -> _Fitted:
   """One training."""
   k, tol, max_iter = algorithm.k, algorithm.tol, algorithm.max_iter
   if algorithm.method == 'kmeans':
     run = fit_kmeans(x, weights, keys, tol, k, max_iter, own_k)
     hard = jax.nn.one_hot(run.labels, k, dtype=x.dtype)
-    return Partitions(run.centers, run.labels, hard, run.inertia, run.n_iter)
+    return run.centers, run.labels, hard, run.inertia, run.n_iter
   if algorithm.method == 'fuzzy':
     run = fuzzy.fit(
       x, weights, keys, tol, k, algorithm.fuzzifier, max_iter, own_k
     )
-    return Partitions(
-      run.centers, run.labels, run.memberships, run.objective, run.n_iter
-    )
+    return run.centers, run.labels, run.memberships, run.objective, run.n_iter
   kind = algorithm.covariance
   run = mixture.fit(x, weights, keys, tol, _REG_COVAR, k, kind, max_iter, own_k)
-  return Partitions(
-    run.means, run.labels, run.memberships, -run.lower_bound, run.n_iter
-  )
+  loss = -run.lower_bound
+  return run.means, run.labels, run.memberships, loss, run.n_iter

@@ -11,6 +11,7 @@ Axes: N samples, D features, K clusters, M >= N rows that centers are sums of.
 """
 
 from typing import NamedTuple
+from typing import overload
 
 import jax
 import jax.numpy as jnp
@@ -140,6 +141,18 @@ class Products(NamedTuple):
 
 
 Points = Rows | Products
+
+
+@overload
+def points_of(
+  x: jax.Array, mean: jax.Array, init: None = None
+) -> tuple[Points, None]: ...
+
+
+@overload
+def points_of(
+  x: jax.Array, mean: jax.Array, init: jax.Array
+) -> tuple[Points, jax.Array]: ...
 
 
 def points_of(

@@ -5,6 +5,7 @@ Axes: N samples, D features.
 
 from collections.abc import Callable
 from collections.abc import Sequence
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -79,5 +80,5 @@ def _upper_product(a: jax.Array) -> jax.Array:
       jnp.matmul(a[start:stop], a[start:].T, precision='highest'),
       ((0, 0), (start, 0)),
     )
-    for start, stop in zip(cuts, cuts[1:])
+    for start, stop in itertools.pairwise(cuts)
   ])

@@ -93,16 +93,15 @@ def _means(x: jax.Array, labels: jax.Array, k: int) -> jax.Array:
 @functools.partial(jax.jit, static_argnums=3)
 def _indices(
   x: jax.Array, labels: jax.Array, means: jax.Array, rows: int
-) -> Indices:
+) -> tuple[jax.Array, ...]:
+  """The fields of `Indices`."""
   inertia, ch, db, present = jax.lax.map(
     lambda own: _by_means(x, *own), (labels, means)
   )
   undefined = (present < 2) | (present == len(x))
   of_samples = _silhouettes(x, labels, means.shape[1], rows)
   others = (jnp.mean(of_samples, axis=0), ch, db)
-  return Indices(
-    inertia, *(jnp.where(undefined, jnp.nan, index) for index in others)
-  )
+  return (inertia, *(jnp.where(undefined, jnp.nan, index) for index in others))
 
 
 def _silhouettes(

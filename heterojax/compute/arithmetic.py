@@ -11,6 +11,7 @@ import os
 import warnings
 
 import jax
+from jax._src import xla_bridge
 import jax.numpy as jnp
 import numpy as np
 
@@ -33,7 +34,7 @@ def append_xla_flags() -> None:
   if version < _FIRST_VERSION_WITH_FLAG or _FUSION_FLAG in flags:
     return
   # No public name tells whether a backend exists without creating one.
-  if jax._src.xla_bridge.backends_are_initialized():  # pylint: disable=protected-access
+  if xla_bridge.backends_are_initialized():
     warnings.warn(
       'heterojax was imported after JAX had started: import it first, or set'
       f' XLA_FLAGS={_FUSION_FLAG}={_FUSION_VALUE}, so that sums are right.',

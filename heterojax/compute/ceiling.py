@@ -47,7 +47,7 @@ def flops_per_second(dtype: str) -> float:
 
 
 # What does products on all devices and waits for them, and how many it does.
-_Turns = Iterator[tuple[Callable[[], None], int]]
+_Turns = Iterator[tuple[Callable[[], object], int]]
 
 
 @contextlib.contextmanager

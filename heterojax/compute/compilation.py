@@ -14,7 +14,7 @@ import stat
 
 import jax
 
-from heterojax.backbones import imagenet
+from heterojax.compute import cache
 
 _LOG = logging.getLogger(__name__)
 # Of what compiles in less, reading it back would save little.
@@ -28,7 +28,9 @@ def keep_programs() -> None:
   `JAX_ENABLE_COMPILATION_CACHE=false` keeps none. Whoever can write there can
   have programs run, and so a folder that others can write to is not used.
   """
-  if jax.config.jax_compilation_cache_dir:
+  # See `cores.program`.
+  chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+  if chosen:
     return
   folder = _folder()
   try:
@@ -61,4 +63,4 @@ def _folder() -> pathlib.Path:
     processor = '\n'.join(line for line in lines if line.startswith(kept))
   name = hashlib.blake2b(processor.encode(), digest_size=6).hexdigest()
   version = importlib.metadata.version('jaxlib')
-  return imagenet.cache_dir() / 'programs' / f'jaxlib-{version}-{name}'
+  return cache.folder() / 'programs' / f'jaxlib-{version}-{name}'

@@ -13,6 +13,9 @@ from typing import Any
 import jax
 from jaxlib import xla_client
 
+from heterojax.compute.arrays import Device
+from heterojax.compute.arrays import TreeDef
+
 _OPTIONS = {
   'xla_cpu_multi_thread_eigen': False,
   # Measured on EfficientNet-B0: wide vectors give 5 %.
@@ -43,7 +46,7 @@ def are_the_devices() -> bool:
   return jax.default_backend() == 'cpu'
 
 
-def devices() -> tuple[jax.Device, ...]:
+def devices() -> tuple[Device, ...]:
   """One for each core, or the accelerator alone.
 
   All programs on one CPU device share its threads, and XLA spreads the kernels
@@ -60,7 +63,7 @@ def devices() -> tuple[jax.Device, ...]:
 
 
 @functools.cache
-def _devices(own: tuple[int, ...]) -> tuple[jax.Device, ...]:
+def _devices(own: tuple[int, ...]) -> tuple[Device, ...]:
   make = getattr(xla_client, 'make_cpu_client', None)
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(own)
@@ -103,7 +106,7 @@ def compiled(
   if are_the_devices():
     options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
   traced = jitted.trace(*args, **static)
-  made: dict[jax.Device, jax.stages.Compiled] = {}
+  made: dict[Device, jax.stages.Compiled] = {}
   for device in devices():
     if device not in made:
       # Where JAX keeps programs, all but the first one only read it.
@@ -122,8 +125,10 @@ def program(
   """`compiled`, and the same programs for the same function and shapes."""
   leaves, tree = jax.tree.flatten(args)
   shapes = tuple(_shape(leaf) for leaf in leaves)
-  # What is traced depends on these as well.
-  settings = are_the_devices(), jax.config.jax_enable_x64, numbers()
+  # What is traced depends on these as well. JAX defines its settings as it is
+  # imported, which no type checker sees.
+  x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+  settings = are_the_devices(), x64, numbers()
   options = donate, library
   return _program(
     function, tree, shapes, options, tuple(static.items()), settings
@@ -137,7 +142,7 @@ def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
 @functools.lru_cache(maxsize=_MOST_PROGRAMS)
 def _program(
   function: Callable[..., Any],
-  tree: jax.tree_util.PyTreeDef,
+  tree: TreeDef,
   shapes: tuple[jax.ShapeDtypeStruct, ...],
   options: tuple[tuple[int, ...], bool],
   static: tuple[tuple[str, Any], ...],

@@ -23,6 +23,7 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute.arrays import Device
 from heterojax.errors import UserError
 
 Network = Callable[[Any, jax.Array], jax.Array]
@@ -56,7 +57,7 @@ def batches(
     return
   size = _images_per_call(shape[0])
   free: queue.SimpleQueue[_Core] = queue.SimpleQueue()
-  for own, device in zip(compiled, cores.devices()):
+  for own, device in zip(compiled, cores.devices(), strict=True):
     free.put(_Core(own, jax.device_put(params, device), device))
   with concurrent.futures.ThreadPoolExecutor(len(compiled)) as pool:
     yield functools.partial(_over_cores, free, size, pool)
@@ -67,7 +68,7 @@ class _Core(NamedTuple):
 
   compiled: jax.stages.Compiled
   params: Any
-  device: jax.Device
+  device: Device
 
 
 def programs(

@@ -1,4 +1,4 @@
-"""Data sets: each module's read(path, positive, negative) gives a Cohort."""
+"""Data sets: each module's read(path, named) gives a Cohort."""
 
 import dataclasses
 import pathlib
@@ -12,6 +12,7 @@ from heterojax.datasets import odir
 from heterojax.datasets import prepared
 from heterojax.datasets import ready
 from heterojax.datasets import restriction
+from heterojax.datasets.classes import Classes
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
@@ -34,20 +35,18 @@ _WITH_NUMBERS = ('bone_age', 'folder', 'features', 'demo_hands')
 def read(
   name: str,
   path: pathlib.Path,
-  positive: str,
-  negative: str,
+  named: Classes,
   *,
   task: str = 'classification',
   where: str = '',
 ) -> Cohort:
-  """Finds the candidates of two classes, or of a regression.
+  """Finds the candidates of the classes, or of a regression.
 
   Args:
     name: one of `NAMES`.
     path: the folder or file of the data set, or what `launch.prepare` made of
       it.
-    positive: label of the disease.
-    negative: label of the other class.
+    named: see `classes.Classes`.
     task: one of `manifest.TASKS`; a regression has no classes, and its labels
       are numbers.
     where: which candidates are of interest, see `restriction.restrict`.
@@ -62,37 +61,33 @@ def read(
   if name == 'folder' and path.suffix == '.npz':
     name = 'medmnist'
   if task == 'regression':
-    cohort = _read_numbers(name, path, positive, negative)
+    cohort = _read_numbers(name, path, named)
   else:
-    cohort = _read_classes(name, path, positive, negative)
+    cohort = _read_classes(name, path, named)
   return restriction.restrict(cohort, where)
 
 
-def _read_classes(
-  name: str, path: pathlib.Path, positive: str, negative: str
-) -> Cohort:
+def _read_classes(name: str, path: pathlib.Path, named: Classes) -> Cohort:
   if name == 'demo_hands':
     raise UserError(
       'The made-up hands have numbers and no classes: give'
       ' --config.data.task=regression.'
     )
   if prepared.find(path):
-    return prepared.read(path, positive, negative)
-  return _named(name, READERS[name](path, positive, negative))
+    return prepared.read(path, named)
+  return _named(name, READERS[name](path, named))
 
 
-def _read_numbers(
-  name: str, path: pathlib.Path, positive: str, negative: str
-) -> Cohort:
-  numbers.require_no_classes(positive, negative)
+def _read_numbers(name: str, path: pathlib.Path, named: Classes) -> Cohort:
+  numbers.require_no_classes(named)
   if name not in _WITH_NUMBERS:
     raise UserError(
       f'{name} has classes, no numbers: --config.data.task=regression is for'
       f' {", ".join(_WITH_NUMBERS)}.'
     )
   if not prepared.find(path):
-    return _named(name, READERS[name](path, '', '', 'regression'))
-  cohort = prepared.read(path, '', '')
+    return _named(name, READERS[name](path, named, 'regression'))
+  cohort = prepared.read(path, named)
   if cohort.name != bone_age.NAME:
     raise UserError(
       f'{path} was prepared for classes: with --config.data.task=regression,'

@@ -10,6 +10,8 @@ import pathlib
 
 from heterojax.datasets import layout
 from heterojax.datasets import numbers
+from heterojax.datasets.classes import Classes
+from heterojax.datasets.classes import options
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import read_table
@@ -27,8 +29,7 @@ _NO_SEX = 'the sex is not known'
 
 def read(
   path: pathlib.Path,
-  positive: str,
-  negative: str,
+  named: Classes,
   task: str = 'classification',
 ) -> Cohort:
   """Finds all candidates.
@@ -36,9 +37,8 @@ def read(
   Args:
     path: folder of the download, or its CSV file; the images may lie at any
       depth.
-    positive: 'male' or 'female'; '' stands for the sex that is not `negative`,
-      or for 'male'.
-    negative: the other one; likewise.
+    named: 'male' and 'female' in the order of the classes; '' stands for the
+      other sex, and both for ('male', 'female').
     task: 'regression' makes the bone age the label, see `with_ages`.
 
   Returns:
@@ -48,15 +48,18 @@ def read(
   Raises:
     UserError: if the folder does not hold the download.
   """
-  classes = ('female', 'male')
-  for option, name in (('positive', positive), ('negative', negative)):
-    if name and name not in classes:
+  sexes = ('male', 'female')
+  for option, name in options(named):
+    if name and name not in sexes:
       raise UserError(
         f'Bone ages have no class {name!r} (--config.data.{option}): their'
         ' classes are male and female.'
       )
-  positive = positive or ('female' if negative == 'male' else 'male')
-  negative = negative or classes[positive == 'female']
+  if not any(named):
+    named = sexes
+  elif not all(named):
+    (other,) = set(sexes) - set(named)
+    named = tuple(name or other for name in named)
   tree, table = layout.find_table(
     path, (_CSV,), 'the RSNA bone ages (Kaggle kmader/rsna-bone-age)'
   )
@@ -70,7 +73,7 @@ def read(
   paths, found_notes = layout.locate(tree, table, names)
   ids = layout.unique([row['id'] for row in rows])
   candidates = []
-  for row, id_, name, label in zip(rows, ids, names, labels):
+  for row, id_, name, label in zip(rows, ids, names, labels, strict=True):
     candidate = Candidate(
       id=id_,
       path=paths[name],
@@ -86,8 +89,7 @@ def read(
   cohort = Cohort(
     NAME,
     Files(tree.root),
-    positive,
-    negative,
+    named,
     tuple(candidates),
     (*notes, *found_notes),
     label_columns=('male',),
@@ -114,8 +116,7 @@ def with_ages(cohort: Cohort) -> Cohort:
   numbers.require_some(cohort.source.name, candidates)
   return dataclasses.replace(
     cohort,
-    positive='',
-    negative='',
+    classes=(),
     candidates=tuple(candidates),
     label_columns=('boneage',),
     task='regression',

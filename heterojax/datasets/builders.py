@@ -57,18 +57,16 @@ class Classes(tfds.core.BuilderConfig):
   """The two classes of a data set; `name` is the folder's, made from them.
 
   Attributes:
-    positive: label of the disease.
-    negative: label of the other class.
+    labels: of the classes, that of the disease first.
   """
 
-  def __init__(self, positive: str, negative: str):
-    words = f'{positive} vs {negative}'.lower()
+  def __init__(self, *labels: str):
+    words = ' vs '.join(labels).lower()
     # Two pairs may differ in what the name of a folder cannot show.
-    pair = f'{positive}\n{negative}'.encode()
-    digest = hashlib.blake2b(pair, digest_size=4).hexdigest()
-    super().__init__(f'{re.sub(r"[^a-z0-9]+", "_", words)[:60]}-{digest}')
-    self.positive = positive
-    self.negative = negative
+    digest = hashlib.blake2b('\n'.join(labels).encode(), digest_size=4)
+    name = re.sub(r'[^a-z0-9]+', '_', words)[:60]
+    super().__init__(f'{name}-{digest.hexdigest()}')
+    self.labels = labels
 
 
 class Photograph(tfds.features.Image):
@@ -97,7 +95,7 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
   """
 
   VERSION = tfds.core.Version(_VERSION)
-  READ: Callable[[pathlib.Path, str, str], Cohort]
+  READ: Callable[[pathlib.Path, classes.Classes], Cohort]
   CLASSES: Classes | None = None  # By default.
 
   def __init__(
@@ -120,17 +118,18 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
       UserError: if the classes are needed, or are one.
     """
     config = config or self.CLASSES
-    if not (config and config.positive and config.negative):
+    if not (config and len(config.labels) == 2 and all(config.labels)):
       raise UserError(
         f'{self.name} needs its two classes: give'
         " config=Classes('DISEASE', 'OTHER')."
       )
-    classes.require_two(config.positive, config.negative)
-    self._cohort = cohort
+    classes.require_different(config.labels)
+    self._labels, self._cohort = config.labels, cohort
     super().__init__(config=config, file_format=file_format, **kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
-    labels = [self.builder_config.negative, self.builder_config.positive]
+    # By their codes.
+    labels = [*reversed(self._labels)]
     text = tfds.features.Text
     return _Info(
       builder=self,
@@ -151,7 +150,8 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
   def _download_and_prepare(
     self, dl_manager: tfds.download.DownloadManager, download_config: Any
   ) -> None:
-    cohort = self._cohort = self._cohort or self._read(dl_manager)
+    cohort = self._cohort or self._read(dl_manager)
+    self._candidates, self._source = cohort.included, _images_of(cohort)
     count = len(cohort.included)
     self._records: dict[str, list[str]] = {}
     self._unreadable: dict[str, tuple[bool, str]] = {}
@@ -163,7 +163,8 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         f'None of the {count} images of {cohort.source.name} can be read'
         f' ({", ".join(problems)}).'
       )
-    self.info.metadata.update(
+    metadata: Any = self.info.metadata
+    metadata.update(
       cohort=prepared.as_json(cohort),
       records=self._records,
       unreadable=self._unreadable,
@@ -177,20 +178,19 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         f'{self.name} needs a manual_dir, which is not there or empty:'
         f' {self.MANUAL_DOWNLOAD_INSTRUCTIONS}'
       ) from error
-    config = self.builder_config
-    return type(self).READ(path, config.positive, config.negative)
+    return type(self).READ(path, self._labels)
 
   def _shard_iterators_per_split(
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, list[Callable[[], Iterator[tuple[str, dict[str, Any]]]]]]:
     del dl_manager  # Everything is in the cohort.
     splits: dict[str, list[Candidate]] = {}
-    for c in self._cohort.included:
+    for c in self._candidates:
       splits.setdefault(c.split or 'train', []).append(c)
     return {
       split: [
         functools.partial(self._examples, split, shard)
-        for shard in _shards(self._cohort.source, candidates)
+        for shard in _shards(self._source, candidates)
       ]
       for split, candidates in splits.items()
     }
@@ -199,7 +199,7 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     self, split: str, shard: Sequence[Candidate]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Records of a shard; what cannot be read is noted instead."""
-    source = self._cohort.source
+    source = self._source
     for c in shard:
       self._progress.update(1)
       try:
@@ -289,8 +289,7 @@ BUILDERS = {
 def prepare(
   dataset: str,
   path: pathlib.Path,
-  positive: str,
-  negative: str,
+  named: classes.Classes,
   out: pathlib.Path,
 ) -> pathlib.Path:
   """Writes all candidates of two classes, unless that was done before.
@@ -300,8 +299,7 @@ def prepare(
   Args:
     dataset: one of `BUILDERS`.
     path: folder or file of the download.
-    positive: label of the disease; '' where the reader knows it.
-    negative: label of the other class; likewise.
+    named: see `classes.Classes`; '' where the reader knows it.
     out: folder for prepared data sets.
 
   Returns:
@@ -318,8 +316,8 @@ def prepare(
       f' {", ".join(BUILDERS)} are (--config.data.dataset).'
     )
   builder_class = BUILDERS[dataset]
-  cohort = builder_class.READ(path, positive, negative)
-  config = Classes(cohort.positive, cohort.negative)
+  cohort = builder_class.READ(path, named)
+  config = Classes(*cohort.classes)
   target = out / dataset / config.name / _VERSION
   with run_folder.locked(out, 'folder of prepared data', 'out'):
     if target.exists():
@@ -348,6 +346,12 @@ def prepare(
           ' command.'
         ) from error
   return target
+
+
+def _images_of(cohort: Cohort) -> ImageSource:
+  if not isinstance(cohort.source, ImageSource):
+    raise UserError(f'{cohort.source.name} has no images to prepare.')
+  return cohort.source
 
 
 def _shards(

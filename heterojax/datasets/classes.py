@@ -1,14 +1,26 @@
-"""The two classes of a study among the labels of a data set."""
+"""The classes of a study among the labels of a data set."""
 
 from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 import pathlib
 
 from heterojax.errors import UserError
 
+# Labels that the user named, that of the disease first; '' where none was.
+Classes = tuple[str, ...]
+# The fields of the configuration that name them.
+OPTIONS = ('positive', 'negative')
+
+
+def options(named: Sequence[str]) -> Iterator[tuple[str, str]]:
+  """Field of the configuration and label of each class."""
+  return zip(OPTIONS, named, strict=True)
+
 
 def choose(
-  path: pathlib.Path, labels: Iterable[str], positive: str, negative: str
-) -> tuple[str, str]:
+  path: pathlib.Path, labels: Iterable[str], named: Classes
+) -> Classes:
   """Completes the class names that the user gave.
 
   Nothing is guessed from a label itself: in a 0/1 column either number may be
@@ -17,11 +29,10 @@ def choose(
   Args:
     path: what messages call the data set.
     labels: those that occur; '' does not count.
-    positive: label of the disease, or ''.
-    negative: label of the other class, or ''; one is enough of two labels.
+    named: by the user; one is enough of two labels.
 
   Returns:
-    (positive, negative).
+    The label of the disease and that of the other class.
 
   Raises:
     UserError: if that leaves a doubt, or there are no two classes.
@@ -30,32 +41,33 @@ def choose(
   shown = ', '.join(found[:10]) + (', ...' if len(found) > 10 else '')
   if not found:
     raise UserError(f'{path} has no labels.')
-  for option, name in (('positive', positive), ('negative', negative)):
+  for option, name in options(named):
     if name and name not in found:
       raise UserError(
         f'{path} has no label {name!r} (--config.data.{option}): its labels'
         f' are {shown}.'
       )
-  if positive and negative:
-    return positive, negative
+  if all(named):
+    return named
   if len(found) < 2:
     raise UserError(
       f'All of {path} is of the class {found[0]!r}: a study needs two classes.'
     )
-  if len(found) == 2 and (positive or negative):
-    other = found[1 - found.index(positive or negative)]
-    return positive or other, negative or other
+  if len(found) == 2 and any(named):
+    (one,) = filter(None, named)
+    other = found[1 - found.index(one)]
+    return tuple(name or other for name in named)
   raise UserError(
     f'{path} has the labels {shown}: say which is the disease and which is'
     ' not with --config.data.positive=NAME and --config.data.negative=NAME.'
   )
 
 
-def require_two(positive: str, negative: str) -> None:
+def require_different(named: Classes) -> None:
   """Raises a UserError where both classes are one."""
-  if positive == negative:
+  if len(set(named)) < len(named):
     raise UserError(
-      f'Both classes are {positive!r}: --config.data.positive and'
+      f'Both classes are {named[0]!r}: --config.data.positive and'
       ' --config.data.negative must differ.'
     )
 

@@ -294,7 +294,9 @@ def draw(
   # The bare retina, darker at the macula. A power of the tint is what pigment
   # does: more of it is darker and redder.
   x, y = _grid(image_size)
-  u, v = ((p - s) / site.zoom for p, s in zip((x, y), shift.tolist()))
+  u, v = (
+    (p - s) / site.zoom for p, s in zip((x, y), shift.tolist(), strict=True)
+  )
   tint = _ink(*site.tint) ** float(rng.lognormal(0, site.pigment))
   tint = tint * rng.normal(1, 0.03, (3, 1, 1)).astype(np.float32)
   macula = np.exp(-25 * (u + 0.2 * side) ** 2) * np.exp(-25 * (v - 0.05) ** 2)

@@ -15,11 +15,13 @@ from PIL import Image
 import pydicom
 from pydicom import encaps
 from pydicom import filereader
-from pydicom import pixels as pydicom_pixels
 from pydicom import uid
+from pydicom.pixels.utils import pixel_array
 
-from heterojax.datasets import images
-from heterojax.datasets.images import UnreadableImage
+from heterojax.datasets.pixels import UnreadableImage
+from heterojax.datasets.pixels import as_rgb
+from heterojax.datasets.pixels import check_size
+from heterojax.datasets.pixels import scaled
 
 # Decoders that were seen to end the process or to hang on broken data are not
 # used, even where they are installed.
@@ -50,7 +52,7 @@ def decode(data: bytes) -> np.ndarray:
     UnreadableImage: with the reason. Broken files raise almost anything.
   """
   dataset = _read(data)
-  stored = pydicom_pixels.pixel_array(
+  stored = pixel_array(
     dataset,
     decoding_plugin=_DECODERS.get(dataset.file_meta.TransferSyntaxUID, ''),
   )
@@ -69,7 +71,7 @@ def decode(data: bytes) -> np.ndarray:
   if not np.isfinite(gray).all():
     raise UnreadableImage('DICOM whose rescaling or window is not finite')
   gray = 255 - gray if kind == 'MONOCHROME1' else gray
-  return images.as_rgb(gray)
+  return as_rgb(gray)
 
 
 def _read(data: bytes) -> pydicom.Dataset:
@@ -87,7 +89,7 @@ def _read(data: bytes) -> pydicom.Dataset:
   dataset = pydicom.dcmread(file)
   if 'PixelData' not in dataset:
     raise UnreadableImage('DICOM without pixels of whole numbers')
-  images.check_size(dataset.Rows, dataset.Columns)
+  check_size(dataset.Rows, dataset.Columns)
   if int(dataset.get('NumberOfFrames') or 1) != 1:
     raise UnreadableImage(
       f'DICOM of {dataset.NumberOfFrames} frames: save the one to study as'
@@ -120,7 +122,7 @@ def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
   highest = 2**bits - 1
   if values.min() < 0 or values.max() > highest:
     raise UnreadableImage(f'DICOM with colours outside 0..{highest}')
-  return images.scaled(values, bits)
+  return scaled(values, bits)
 
 
 def _modality(
@@ -187,8 +189,9 @@ def _looked_up(
     order = '<' if dataset.original_encoding[1] else '>'
     # Entries of 8 bits may lie two to a word.
     size = 1 if len(data) < 2 * entries else 2
-    data = np.frombuffer(data, f'{order}u{size}')
-  table = np.asarray(data)[:entries]
+    table = np.frombuffer(data, f'{order}u{size}')[:entries]
+  else:
+    table = np.asarray(data)[:entries]
   if table.max() >= 2**bits:
     raise UnreadableImage(f'DICOM with a LUT beyond its {bits} bits')
   index = np.clip(values.astype(np.int64) - first, 0, len(table) - 1)

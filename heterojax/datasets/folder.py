@@ -75,8 +75,7 @@ class Listed(Files):
 
 def read(
   path: pathlib.Path,
-  positive: str,
-  negative: str,
+  named: classes.Classes,
   task: str = 'classification',
 ) -> Cohort:
   """Reads `DIR/class/image.png` or a CSV `path,label[,group][,split]`.
@@ -86,8 +85,7 @@ def read(
       from its own folder or are absolute. Hidden files and folders, whose names
       begin with a dot, do not count. Names of columns may have capitals; the
       group may be called patient, patient_id, subject or subject_id.
-    positive: label of the disease; '' where two labels leave no doubt.
-    negative: label of the other class; likewise.
+    named: see `classes.Classes`; '' where two labels leave no doubt.
     task: 'regression' where the labels of a CSV are numbers; then there are no
       classes.
 
@@ -117,18 +115,18 @@ def read(
   if task == 'regression':
     found = tuple(numbers.labelled(c, c.label) for c in found)
     numbers.require_some(str(path), found)
-    return Cohort(path.stem, source, '', '', found, notes, task=task)
+    return Cohort(path.stem, source, (), found, notes, task=task)
   try:
-    positive, negative = _classes(path, found, positive, negative)
+    chosen = _classes(path, found, named)
   except UserError as error:  # What could not be searched may be the reason.
     raise UserError(' '.join([str(error), *notes])) from error
   candidates = tuple(
     c
-    if c.label in (positive, negative) or not c.included
+    if c.label in chosen or not c.included
     else c.left_out(classes.reason(c.label))
     for c in found
   )
-  return Cohort(path.stem, source, positive, negative, candidates, notes)
+  return Cohort(path.stem, source, chosen, candidates, notes)
 
 
 def _from_folders(
@@ -232,10 +230,10 @@ def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _classes(
-  path: pathlib.Path, found: list[Candidate], positive: str, negative: str
-) -> tuple[str, str]:
+  path: pathlib.Path, found: Sequence[Candidate], named: classes.Classes
+) -> classes.Classes:
   labels = {c.label for c in found if c.label}
   healthy = {name for name in labels if name.lower() in _HEALTHY}
-  if len(labels) == 2 and len(healthy) == 1 and not (positive or negative):
+  if len(labels) == 2 and len(healthy) == 1 and not any(named):
     return *(labels - healthy), *healthy
-  return classes.choose(path, labels, positive, negative)
+  return classes.choose(path, labels, named)

@@ -120,7 +120,11 @@ def plan(num_images: int, seed: int) -> list[Radiograph]:
   return images
 
 
-def _ramp(age: float | np.ndarray, start: float, end: float) -> np.ndarray:
+def _ramp(
+  age: float | np.ndarray,
+  start: float | np.ndarray,
+  end: float | np.ndarray,
+) -> np.ndarray:
   """0 up to the first age, 1 from the second one on."""
   return np.clip((age - start) / (end - start), 0, 1)
 
@@ -138,7 +142,7 @@ def _hand(child: np.random.Generator, age: float) -> _Hand:
   length = np.concatenate(_LENGTHS) * proportions * (0.84 + 0.16 * grown)
   tips = _ORIGIN[_RAY] + np.array([
     (along * length[:, None])[(ray == _RAY) & (order >= _ORDER)].sum(0)
-    for ray, order in zip(_RAY, _ORDER)
+    for ray, order in zip(_RAY, _ORDER, strict=True)
   ])
   bases = tips - along * length[:, None]
   lines = [
@@ -172,7 +176,7 @@ def _tubes(
   length: np.ndarray,
   width: np.ndarray,
   age: float,
-  grown: float,
+  grown: float | np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Outlines of shafts, of their marrow and of caps, each `[B, P, 2]`.
 
@@ -265,9 +269,10 @@ def draw(
   for line in hand.fingers:
     (points,) = placed(line, flesh)
     pen.line(points, 255, round(2 * radius))
-    for x, y in zip(points[::2], points[1::2]):
+    for x, y in zip(points[::2], points[1::2], strict=True):
       pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
-  bone = Image.new('L', (image_size * _OVERSAMPLING,) * 2)
+  fine = image_size * _OVERSAMPLING
+  bone = Image.new('L', (fine, fine))
   pen = ImageDraw.Draw(bone)
   for kind, ink in ((hand.bones, 255), (hand.marrow, 180)):
     for shapes in kind:

@@ -14,6 +14,7 @@ import os
 import pathlib
 import stat
 import sys
+from typing import Any
 from typing import Literal
 import warnings
 
@@ -22,27 +23,26 @@ from PIL import ExifTags
 from PIL import Image
 from PIL import UnidentifiedImageError
 
+from heterojax.datasets.pixels import TOO_LARGE
+from heterojax.datasets.pixels import UnreadableImage
+from heterojax.datasets.pixels import as_rgb
+from heterojax.datasets.pixels import check_size
+from heterojax.datasets.pixels import scaled
+
 Resize = Literal['keras', 'antialias']
 RESIZES = ('keras', 'antialias')
 MAX_BYTES = 2**30
-MAX_PIXELS = 2**30 // 12  # From here on Pillow itself would warn.
-MAX_SIDE = 2**16 - 1  # The largest that a JPEG can have.
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # No others: some readers of Pillow start other programs.
 _FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'TIFF', 'WEBP')
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
-_TOO_LARGE = 'more pixels than an image may have'
 # Which order of bytes puts the low byte where Pillow looks for the high one.
 _SWAPPED = {'B': 'L', 'L': 'B', 'N': 'B' if sys.byteorder == 'little' else 'L'}
 
 # What is wrong with an image becomes the reason for which it is left out.
 # Filters cannot be set around each image, as threads share them.
 warnings.filterwarnings('ignore', module=r'PIL\.')
-
-
-class UnreadableImage(Exception):
-  """Why an image cannot be used, in a few words."""
 
 
 def exists(path: pathlib.Path) -> bool:
@@ -111,7 +111,7 @@ def decode(data: bytes) -> np.ndarray:
   except UnreadableImage:
     raise
   except Image.DecompressionBombError as error:
-    raise UnreadableImage(_TOO_LARGE) from error
+    raise UnreadableImage(TOO_LARGE) from error
   except UnidentifiedImageError as error:
     raise UnreadableImage('not an image of a known format') from error
   # Readers raise almost anything on broken bytes, and one broken image must not
@@ -119,23 +119,6 @@ def decode(data: bytes) -> np.ndarray:
   except Exception as error:  # pylint: disable=broad-except
     words = ' '.join(f'{type(error).__name__}: {error}'.split())
     raise UnreadableImage(f'cannot be decoded: {words}') from error
-
-
-def check_size(height: int, width: int) -> None:
-  """Refuses what would take too much memory, before it does."""
-  if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
-    raise UnreadableImage(_TOO_LARGE)
-
-
-def scaled(values: np.ndarray, bits: int) -> np.ndarray:
-  """Takes 0..2**bits - 1 to 0..255 as float32."""
-  levels = values.astype(np.float32) / np.float32((2**bits - 1) / 255)
-  return np.minimum(levels, 255, out=levels)  # 12 bits round to a bit more.
-
-
-def as_rgb(gray: np.ndarray) -> np.ndarray:
-  """Three equal channels of `[H, W]`, without copies."""
-  return np.broadcast_to(gray[..., None], (*gray.shape, 3))
 
 
 def _decode_dicom(data: bytes) -> np.ndarray:
@@ -169,8 +152,7 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     # Such as 'RGB;16B', gone once loaded.
     layout = ''
     if image.format in ('PNG', 'TIFF'):
-      layout = image.tile[0].args
-      layout = layout if isinstance(layout, str) else layout[0]
+      layout = _layout(image.tile[0].args)
     image.load()
     kind, _, order = layout.partition(';16')
     if image.mode.startswith('I;16'):
@@ -192,6 +174,15 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     return _upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
+def _layout(args: Any) -> str:
+  """What a decoder of Pillow is told, or is told first."""
+  return args if isinstance(args, str) else args[0]
+
+
+def _with_layout(args: Any, layout: str) -> Any:
+  return layout if isinstance(args, str) else (layout, *args[1:])
+
+
 def _sixteen_bit_colours(
   data: bytes, image: Image.Image, kind: str, order: str
 ) -> np.ndarray:
@@ -210,10 +201,7 @@ def _sixteen_bit_colours(
   layout = 'RGBA' if kind == 'LA' else f'{kind};16{_SWAPPED[order]}'
   with Image.open(io.BytesIO(data), formats=_FORMATS) as again:
     again.tile = [
-      tile._replace(
-        args=layout if isinstance(tile.args, str) else (layout, *tile.args[1:])
-      )
-      for tile in again.tile
+      tile._replace(args=_with_layout(tile.args, layout)) for tile in again.tile
     ]
     low = np.asarray(again)
   high = np.asarray(image)[..., :3]
@@ -244,7 +232,7 @@ def pixel_digest(pixels: np.ndarray) -> str:
     # So that the same levels of 8 and of 16 bits are the same pixels.
     whole = pixels.astype(np.uint8)
     pixels = whole if np.array_equal(whole, pixels) else pixels
-  hashed.update(np.ascontiguousarray(pixels))
+  hashed.update(np.ascontiguousarray(pixels).data)
   return hashed.hexdigest()
 
 
@@ -267,14 +255,11 @@ def _taps(
   centre = (np.arange(size, dtype=np.float32) + half) * scale - half
   lower = np.floor(centre)
   index = lower.astype(np.int64)
-  both = (
+  low, high = (
     np.clip(pixel, 0, length - 1)[:, None] * channels + np.arange(channels)
     for pixel in (index, index + 1)
   )
-  return (
-    *(numbers.ravel() for numbers in both),
-    np.repeat(centre - lower, channels),
-  )
+  return low.ravel(), high.ravel(), np.repeat(centre - lower, channels)
 
 
 def resize(image: np.ndarray, size: int, how: Resize = 'keras') -> np.ndarray:

@@ -33,13 +33,15 @@ def write(
     drawn: gives the pixels of the image of a number.
   """
   table = folder / 'cohort.csv'
-  if table.is_file() and table.read_text(encoding='utf-8') == text:
-    # Seed, size and version of the drawing hardly show in the table, but they
-    # do in any one image; hence also a lossless format.
-    if _unchanged(folder, names) and (
-      not names or _holds(folder / 'images' / names[0], drawn(0))
-    ):
-      return table
+  # Seed, size and version of the drawing hardly show in the table, but they do
+  # in any one image; hence also a lossless format.
+  if (
+    table.is_file()
+    and table.read_text(encoding='utf-8') == text
+    and _unchanged(folder, names)
+    and (not names or _holds(folder / 'images' / names[0], drawn(0)))
+  ):
+    return table
   table.unlink(missing_ok=True)
   (folder / 'images').mkdir(parents=True, exist_ok=True)
   for index, name in enumerate(names):

@@ -10,6 +10,7 @@ does the same. Files of features are read as they stand there.
 
 import codecs
 from collections import Counter
+from collections.abc import Sequence
 import csv
 import dataclasses
 import io
@@ -68,8 +69,7 @@ class Cohort:
   Attributes:
     name: of the data set.
     source: what the candidates' paths are looked up in.
-    positive: label of the disease; '' where labels are numbers.
-    negative: label of the other class; likewise.
+    classes: labels, that of the disease first; () where labels are numbers.
     candidates: all of them, in the order of the source.
     notes: what the reader found that a reader of the report must know, as
       counts that differ from the published ones; whole sentences.
@@ -80,8 +80,7 @@ class Cohort:
 
   name: str
   source: Source
-  positive: str
-  negative: str
+  classes: tuple[str, ...]
   candidates: tuple[Candidate, ...]
   notes: tuple[str, ...] = ()
   label_columns: tuple[str, ...] = ()
@@ -89,11 +88,12 @@ class Cohort:
   task: str = 'classification'
 
   @property
-  def classes(self) -> tuple[str, ...]:
-    """(positive, negative), or () where labels are numbers."""
-    if self.task == 'regression':
-      return ()
-    return self.positive, self.negative
+  def codes(self) -> dict[str, int]:
+    """What heads learn for each class: 0 for the last one, 1 for that before.
+
+    Of two classes the disease is 1.
+    """
+    return {label: code for code, label in enumerate(reversed(self.classes))}
 
   @property
   def included(self) -> tuple[Candidate, ...]:
@@ -107,7 +107,7 @@ class Cohort:
     )
 
 
-def csv_text(header: list[str], rows: list[list[object]]) -> str:
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
   """A table as CSV with Unix line ends; floats keep every digit.
 
   Text that a spreadsheet would run has an apostrophe in front.
@@ -117,9 +117,9 @@ def csv_text(header: list[str], rows: list[list[object]]) -> str:
   # Python before 3.13 leaves a carriage return bare, which ends a row.
   quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
   for row in [header, *rows]:
-    row = [_harmless(c) if isinstance(c, str) else c for c in row]
-    writer = quoted if '\r' in ''.join(map(str, row)) else minimal
-    writer.writerow(row)
+    cells = [_harmless(c) if isinstance(c, str) else c for c in row]
+    writer = quoted if '\r' in ''.join(map(str, cells)) else minimal
+    writer.writerow(cells)
   return buffer.getvalue()
 
 
@@ -134,7 +134,7 @@ def parse_csv(text: str) -> list[dict[str, str]]:
   """
   lines = csv.reader(io.StringIO(text, newline=''))
   header, *rows = [[*map(_original, row)] for row in lines] or [[]]
-  return [dict(zip(header, row)) for row in rows]
+  return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _harmless(cell: str) -> str:

@@ -106,14 +106,13 @@ class Arrays:
       return self._loaded[split]
 
 
-def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   """Reads one of MedMNIST's 2-D sets with one label an image.
 
   Args:
     path: the .npz file, or a folder with one in it.
-    positive: label of the disease; '' for BreastMNIST and PneumoniaMNIST, whose
+    named: see `classes.Classes`; none for BreastMNIST and PneumoniaMNIST, whose
       classes have names. The labels of other sets are '0', '1' and so on.
-    negative: label of the other class; likewise.
 
   Returns:
     All images, with the splits of the file; those of other labels are left out
@@ -141,26 +140,23 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
     name, genuine = _identify(file)
     if published := _PUBLISHED.get(name):
       names = dict(enumerate(published.names))
-      if not positive and not negative:
-        positive = published.positive
+      if not any(named):
+        named = (published.positive, '')
       if not genuine:
         notes = (_difference(file, name, counts),)
-  positive, negative = classes.choose(
-    file, (names[value] for value in found), positive, negative
-  )
+  chosen = classes.choose(file, (names[value] for value in found), named)
   candidates = []
   for split, values in labels.items():
     for index, value in enumerate(values):
       name = f'{split}_{index}'
       c = Candidate(name, name, names[int(value)], group='', split=split)
-      if c.label not in (positive, negative):
+      if c.label not in chosen:
         c = c.left_out(classes.reason(c.label))
       candidates.append(c)
   return Cohort(
     file.stem,
     Arrays(file, counts),
-    positive,
-    negative,
+    chosen,
     tuple(candidates),
     notes,
   )

@@ -50,14 +50,14 @@ _PER_YEAR = {'': 1, 'Y': 1, 'M': 12, 'W': 52.18, 'D': 365.25}
 _OLDEST = 120
 
 
-def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   """Finds the candidates of two classes.
 
   Args:
     path: folder of the download, or its CSV file; the images may lie at any
       depth.
-    positive: finding of the one class, as 'Cardiomegaly', in any case.
-    negative: of the other, as 'No Finding'.
+    named: a finding of each class, as ('Cardiomegaly', 'No Finding'), in any
+      case.
 
   Returns:
     One candidate per row with either finding; those with both are left out. Its
@@ -78,8 +78,10 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   findings = [_findings(row['Finding Labels']) for row in rows]
   patients = [_whole(row['Patient ID']) for row in rows]
   counts = Counter(f for found in findings for f in found)
-  positive = _known(table, counts, positive, 'positive')
-  negative = _known(table, counts, negative, 'negative')
+  chosen = tuple(
+    _known(table, counts, name, option)
+    for option, name in classes.options(named)
+  )
   is_full = table.name.startswith('Data_Entry')
   published = {k: both[is_full] for k, both in _PUBLISHED.items()}
   counts |= {'rows': len(rows), 'patients': len(set(patients))}
@@ -90,7 +92,7 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   official = _official_split(tree)
   candidates = []
   for i, row in enumerate(rows):
-    labels = [f for f in (positive, negative) if f in findings[i]]
+    labels = [f for f in chosen if f in findings[i]]
     if not labels:
       continue
     candidate = Candidate(
@@ -108,8 +110,7 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   return Cohort(
     'chest_xray14' if is_full else 'nih_sample',
     Files(tree.root),
-    positive,
-    negative,
+    chosen,
     tuple(candidates),
     tuple(notes),
     label_columns=('Finding Labels',),
@@ -204,7 +205,7 @@ def _doubtful(
       f'Ages in {table.name} that no person has: {sum(odd.values()):,}, as'
       f' {next(iter(odd))}; they count as not known.'
     )
-  repeated = sum(name != id_ for name, id_ in zip(names, ids))
+  repeated = sum(name != id_ for name, id_ in zip(names, ids, strict=True))
   if repeated:
     notes.append(f'Rows of {table.name} that repeat an image: {repeated:,}.')
   return notes

@@ -5,6 +5,7 @@ import contextlib
 import io
 import math
 import pathlib
+from typing import IO
 from typing import NamedTuple
 import zipfile
 
@@ -95,7 +96,7 @@ def _opened(path: pathlib.Path) -> Iterator[zipfile.ZipFile]:
     ) from error
 
 
-def _header(file: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> Header:
+def _header(file: IO[bytes], member: zipfile.ZipInfo) -> Header:
   version = np.lib.format.read_magic(file)
   # Bytes that tell the length of the header, and what reads it.
   readers = {

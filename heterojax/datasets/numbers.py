@@ -4,6 +4,7 @@ from collections.abc import Iterable
 import dataclasses
 import math
 
+from heterojax.datasets import classes
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
 
@@ -61,9 +62,9 @@ def require_some(name: str, candidates: Iterable[Candidate]) -> None:
     )
 
 
-def require_no_classes(positive: str, negative: str) -> None:
+def require_no_classes(named: classes.Classes) -> None:
   """Raises a UserError where classes are named although labels are numbers."""
-  for option, name in (('positive', positive), ('negative', negative)):
+  for option, name in classes.options(named):
     if name:
       raise UserError(
         f'A regression has no classes: leave out --config.data.{option}'

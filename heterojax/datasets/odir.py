@@ -12,6 +12,8 @@ import pathlib
 import posixpath
 
 from heterojax.datasets import layout
+from heterojax.datasets.classes import Classes
+from heterojax.datasets.classes import options
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import read_table
@@ -58,14 +60,13 @@ _WHITE_BACKGROUND = [
 ]
 
 
-def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+def read(path: pathlib.Path, named: Classes) -> Cohort:
   """Finds the candidates of two classes.
 
   Args:
     path: folder of the download, or its `full_df.csv`; the images may lie at
       any depth, `preprocessed_images` before others.
-    positive: keywords of the disease, as 'cataract'.
-    negative: keywords of the other class, as 'normal fundus'.
+    named: keywords of each class, as ('cataract', 'normal fundus').
 
   Returns:
     One candidate per CSV row and eye whose keywords are exactly one of the two;
@@ -86,16 +87,16 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
     raise layout.no_images(tree, table, names)
   # Images of two folders differ in size, so that they are not mixed.
   images = next((f for f in held if f.split('/')[-1] == _PREFERRED), [*held][0])
-  found = candidates(table, rows, positive, negative, images)
+  found = candidates(table, rows, named, images)
   eyes = {posixpath.basename(c.path) for c in found}
   notes = (
     *tree.notes,
     *_notes_on_table(table, rows),
-    *_notes_on_classes(found, (positive, negative)),
+    *_notes_on_classes(found, named),
     f'{len(eyes & set(held[images])):,} of these {len(eyes):,} eyes have a'
     f' file in {images or tree.root}.',
   )
-  return Cohort('odir5k', Files(tree.root), positive, negative, found, notes)
+  return Cohort('odir5k', Files(tree.root), named, found, notes)
 
 
 def read_rows(table: pathlib.Path) -> list[dict[str, str]]:
@@ -125,8 +126,7 @@ def read_rows(table: pathlib.Path) -> list[dict[str, str]]:
 def candidates(
   table: pathlib.Path,
   rows: Sequence[dict[str, str]],
-  positive: str,
-  negative: str,
+  named: Classes,
   images: str,
 ) -> tuple[Candidate, ...]:
   """Candidates of two classes, whether or not their files are there.
@@ -134,8 +134,7 @@ def candidates(
   Args:
     table: `full_df.csv`, for messages.
     rows: of it.
-    positive: keywords of the disease.
-    negative: keywords of the other class.
+    named: keywords of each class.
     images: folder of the images.
 
   Returns:
@@ -147,7 +146,7 @@ def candidates(
   keywords = Counter(
     row[f'{side}-Diagnostic Keywords'] for row in rows for side in _SIDES
   )
-  for option, name in (('positive', positive), ('negative', negative)):
+  for option, name in options(named):
     if not name or name not in keywords:
       common = ', '.join(f'{k} ({n:,})' for k, n in keywords.most_common(12))
       raise UserError(
@@ -158,7 +157,7 @@ def candidates(
   for number, row in enumerate(rows):
     for side in _SIDES:
       label, name = row[f'{side}-Diagnostic Keywords'], row[f'{side}-Fundus']
-      if label not in (positive, negative):
+      if label not in named:
         continue
       is_white = posixpath.splitext(name)[0] in _WHITE_BACKGROUND
       own = (('eye', side.lower()),)

@@ -110,14 +110,14 @@ def find(path: pathlib.Path) -> list[pathlib.Path]:
   return [folder for folder in found if not folder.name.startswith(INCOMPLETE)]
 
 
-def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
+def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   """Reads a prepared data set.
 
   Args:
     path: what was given to `launch.prepare` as --out, or a data set's own
       folder in it.
-    positive: label of the disease, or '' where one pair of classes is there.
-    negative: label of the other class; likewise.
+    named: see `classes.Classes`; none where one pair of classes is there, and
+      none for a regression.
 
   Returns:
     The cohort that the publisher's files gave, on a `Records` source.
@@ -129,12 +129,14 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
   chosen = [
     c
     for c in cohorts
-    if classes.key(positive) in ('', classes.key(c.positive))
-    and classes.key(negative) in ('', classes.key(c.negative))
+    if all(
+      classes.key(name) in ('', classes.key(label))
+      for name, label in zip(named, c.classes, strict=True)
+    )
   ]
   if len(chosen) == 1:
     return chosen[0]
-  pairs = [f'{c.positive!r} against {c.negative!r}' for c in chosen or cohorts]
+  pairs = [_against(c.classes) for c in chosen or cohorts]
   if chosen:
     raise UserError(
       f'{path} holds several prepared data sets, of {" and ".join(pairs)}:'
@@ -142,7 +144,7 @@ def read(path: pathlib.Path, positive: str, negative: str) -> Cohort:
       f' {chosen[0].source.name}.'
     )
   raise UserError(
-    f'{path} holds no data prepared for {positive!r} against {negative!r},'
+    f'{path} holds no data prepared for {_against(named)},'
     f' only {" and ".join(pairs) or "none at all"}: prepare them with'
     ' python -m launch.prepare.'
   )
@@ -196,12 +198,18 @@ def load(folder: pathlib.Path) -> Cohort:
     raise UserError(_damaged(folder, error)) from error
 
 
+def _against(labels: classes.Classes) -> str:
+  return ' against '.join(map(repr, labels))
+
+
 def _check_types(cohort: Cohort) -> None:
   """Raises something where a cohort holds what no reader gives."""
   ids = [c.id for c in cohort.candidates]
   if len(set(ids)) != len(ids):
     raise ValueError('it names a candidate twice')
-  texts = [cohort.name, cohort.positive, cohort.negative, *cohort.notes]
+  if not isinstance(cohort.classes, tuple):
+    raise TypeError('its classes are no list')
+  texts = [cohort.name, *cohort.classes, *cohort.notes]
   texts += cohort.label_columns
   for c in cohort.candidates:
     texts += [c.id, c.path, c.label, c.group, c.split, c.reason]

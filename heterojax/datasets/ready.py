@@ -63,18 +63,15 @@ class Vectors:
 
 def read(
   path: pathlib.Path,
-  positive: str,
-  negative: str,
+  named: classes.Classes,
   task: str = 'classification',
 ) -> Cohort:
   """Reads a file of features.
 
   Args:
     path: of the .npz, .csv, .parquet or .pq file.
-    positive: label of the disease. Whole numbers are written without a
-      fraction, as '1'.
-    negative: label of the other class; one of the two names is enough where
-      there are two labels.
+    named: see `classes.Classes`; one is enough where there are two labels.
+      Whole numbers are written without a fraction, as '1'.
     task: 'regression' where labels are numbers; then there are no classes.
 
   Returns:
@@ -86,19 +83,18 @@ def read(
   Raises:
     UserError: if it cannot be read or the two classes are not clear.
   """
-  (cohort,) = _cohorts([path], path, positive, negative, task)
+  (cohort,) = _cohorts([path], path, named, task)
   return cohort
 
 
 def read_files(
-  pattern: str, positive: str, negative: str, task: str = 'classification'
+  pattern: str, named: classes.Classes, task: str = 'classification'
 ) -> tuple[Cohort, ...]:
   """Reads several files of features, say one per fold.
 
   Args:
     pattern: of their names, with * and ?, as 'DIR/fold_*.csv'.
-    positive: see `read`.
-    negative: likewise.
+    named: see `read`.
     task: likewise.
 
   Returns:
@@ -118,7 +114,7 @@ def read_files(
       ' of the names of files of features, as DIR/fold_*.csv.'
     )
   paths = [pathlib.Path(name) for name in sorted(found, key=_by_number)]
-  return _cohorts(paths, pathlib.Path(pattern), positive, negative, task)
+  return _cohorts(paths, pathlib.Path(pattern), named, task)
 
 
 def _by_number(name: str) -> list[str | int]:
@@ -132,7 +128,7 @@ def _shared_name(paths: Sequence[pathlib.Path]) -> str:
   if len(paths) == 1:
     return paths[0].stem
   words = [_WORD.findall(path.stem) for path in paths]
-  shared = os.path.commonprefix(words)
+  shared = list(os.path.commonprefix(words))
   # The word before the number of a fold is no name.
   while shared and shared[-1].strip(_BETWEEN_WORDS) in ('', 'fold'):
     shared.pop()
@@ -145,43 +141,42 @@ def _shared_name(paths: Sequence[pathlib.Path]) -> str:
 def _cohorts(
   paths: Sequence[pathlib.Path],
   name: pathlib.Path,
-  positive: str,
-  negative: str,
+  named: classes.Classes,
   task: str,
 ) -> tuple[Cohort, ...]:
   """A cohort a file, all on the source `name`."""
   tables = [feature_files.read(path) for path in paths]
   widths = [table.matrix.shape[1] for table in tables]
-  for path, width in zip(paths, widths):
+  for path, width in zip(paths, widths, strict=True):
     if width != widths[0]:
       raise UserError(
         f'{paths[0]} has {widths[0]} features and {path} has {width}: all'
         ' files must have equally many.'
       )
   labels = [label for t in tables for label in t.columns['label']]
+  chosen = ()
   if task == 'classification':
-    positive, negative = classes.choose(name, labels, positive, negative)
-  predictions, doubts = _predictions(tables, labels, positive, negative, task)
+    chosen = classes.choose(name, labels, named)
+  predictions, doubts = _predictions(tables, labels, chosen, task)
   matrix = tables[0].matrix
   if len(tables) > 1:
     matrix = np.concatenate([table.matrix for table in tables])
   source, shared = Vectors(name, matrix, predictions), _shared_name(paths)
   cohorts, said, start = [], [], 0
-  for path, table in zip(paths, tables):
+  for path, table in zip(paths, tables, strict=True):
     candidates, notes = _candidates(path, table, start)
     said += [(path.name, note) for note in table.notes + notes]
     start += len(candidates)
     if task == 'regression':
       candidates = [numbers.labelled(c, c.label) for c in candidates]
     else:
-      candidates = [_of_classes(c, positive, negative) for c in candidates]
+      candidates = [_of_classes(c, chosen) for c in candidates]
     own = ('prediction',) if 'prediction' in table.columns else ()
     cohorts.append(
       Cohort(
         shared,
         source,
-        positive,
-        negative,
+        chosen,
         tuple(candidates),
         label_columns=own,
         task=task,
@@ -241,11 +236,11 @@ def _candidates(
   return candidates, notes + more
 
 
-def _of_classes(c: Candidate, positive: str, negative: str) -> Candidate:
+def _of_classes(c: Candidate, chosen: classes.Classes) -> Candidate:
   """The candidate, left out where it is of neither class."""
   if not c.label:
     return c.left_out('no label')
-  if c.label not in (positive, negative):
+  if c.label not in chosen:
     return c.left_out(classes.reason(c.label))
   return c
 
@@ -253,8 +248,7 @@ def _of_classes(c: Candidate, positive: str, negative: str) -> Candidate:
 def _predictions(
   tables: Sequence[Table],
   labels: Sequence[str],
-  positive: str,
-  negative: str,
+  chosen: classes.Classes,
   task: str,
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
   """`Vectors.predictions`, and what must be said of them.
@@ -273,13 +267,13 @@ def _predictions(
   values = np.array([numbers.parse(cell) for cell in cells])
   if task == 'classification':
     if set(cells) <= {'', *labels}:
-      known = {positive: 1.0, negative: 0.0}
+      known = dict(zip(chosen, (1.0, 0.0), strict=True))
       values = np.array([known.get(cell, np.nan) for cell in cells])
     else:
       values[(values < 0) | (values > 1)] = np.nan
-      if (positive, negative) == ('0', '1'):
+      if chosen == ('0', '1'):
         values = 1 - values
-  used = [label in (positive, negative) for label in labels]
+  used = [label in chosen for label in labels]
   if task == 'regression':
     used = np.isfinite([numbers.parse(label) for label in labels])
   unknown = int(np.sum(np.isnan(values) & used))

@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import logging
+from typing import Any
 
 from heterojax import rng
 from heterojax.datasets import classes
@@ -58,7 +59,7 @@ def select(
       one.
   """
   if cohort.classes:
-    classes.require_two(cohort.positive, cohort.negative)
+    classes.require_different(cohort.classes)
   inspector = _Inspector(cohort.source, workers)
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
   copies: list[tuple[Candidate, Candidate]] = []  # Each with the first.
@@ -167,9 +168,9 @@ def _conflicts(
 ) -> Iterator[str]:
   """Sentences about copies of an image that the source describes otherwise."""
   if n := sum(c.label != first.label for c, first in copies):
-    what, used = 'both classes', f'the copy called {cohort.positive}'
-    if not cohort.classes:
-      what, used = 'two numbers', 'the first'
+    what, used = 'two numbers', 'the first'
+    if cohort.classes:
+      what, used = 'both classes', f'the copy called {cohort.classes[0]}'
     yield (
       f'{n} {"images are" if n > 1 else "image is"} filed under {what};'
       f' {used} is used, and manifest.csv names the other.'
@@ -191,13 +192,14 @@ class _Inspector:
   def prefetch(self, paths: Iterable[str]) -> None:
     paths = [p for p in dict.fromkeys(paths) if p not in self._found]
     with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
-      looks = pool.map(self._source.inspect, paths)
-      # Closing cancels what is left, should the run be stopped.
+      # A generator, whose closing cancels what is left, should the run be
+      # stopped.
+      looks: Any = pool.map(self._source.inspect, paths)
       with (
         contextlib.closing(looks),
         Progress('inspection', len(paths), 'images') as progress,
       ):
-        for path, look in zip(paths, looks):
+        for path, look in zip(paths, looks, strict=True):
           self._found[path] = look
           progress.update(1)
 

@@ -35,9 +35,9 @@ def parse(text: str) -> tuple[Size, ...]:
   words = [w.strip().lower() for w in text.strip().strip('()[]').split(',')]
   if words[-1] == '':  # As in (100,).
     words = words[:-1]
-  found = tuple(map(_size, words))
-  if not found or None in found:
-    wrong = next((w for w, s in zip(words, found) if s is None), text)
+  found = tuple(size for size in map(_size, words) if size is not None)
+  if not words or len(found) < len(words):
+    wrong = next((word for word in words if _size(word) is None), text)
     raise UserError(
       f'{_OPTION} holds {wrong!r}, but must be numbers of images (100),'
       ' shares above 0 and up to 1 with a point (0.5), half or all,'
@@ -142,13 +142,13 @@ def _sample(
     c.id: rng.generator(seed, rng.Purpose.SIZE, c.id, *stage).random()
     for c in cohort.included
   }
-  order = sorted(place, key=place.get)
+  order = sorted(place, key=place.__getitem__)
   label = {c.id: c.label for c in cohort.included}
   members = [
     [i for i in order if label[i] == name] for name in cohort.classes
   ] or [order]
   numbers = strata.shares([len(own) for own in members], n)
-  drawn = {i for own, m in zip(members, numbers) for i in own[:m]}
+  drawn = {i for own, m in zip(members, numbers, strict=True) for i in own[:m]}
   reason = f'not drawn for n={n}'
   candidates = tuple(
     c.left_out(reason) if c.included and c.id not in drawn else c

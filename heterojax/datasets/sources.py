@@ -5,6 +5,9 @@ import dataclasses
 import pathlib
 from typing import NamedTuple
 from typing import Protocol
+from typing import runtime_checkable
+
+import numpy as np
 
 from heterojax.datasets import images
 
@@ -27,19 +30,39 @@ class Source(Protocol):
   @property
   def name(self) -> str:
     """What messages call it: a folder or a file."""
+    ...
 
   def exists(self, path: str) -> bool:
     """Whether there is anything to look at."""
+    ...
 
   def inspect(self, path: str) -> Inspection:
     """Looks at one candidate; never raises for a broken one."""
+    ...
 
 
+@runtime_checkable
 class ImageSource(Source, Protocol):
   """A source of images."""
 
   def read(self, path: str) -> bytes:
     """The encoded image; raises `images.UnreadableImage` with the reason."""
+    ...
+
+
+@runtime_checkable
+class GivenFeatures(Source, Protocol):
+  """A source of features that were computed elsewhere, see `ready.Vectors`."""
+
+  @property
+  def matrix(self) -> np.ndarray:
+    """`[N, D]` float32; a path is the number of a row."""
+    ...
+
+  @property
+  def predictions(self) -> np.ndarray | None:
+    """`[N]` float64, NaN where none is known; None without any."""
+    ...
 
 
 @dataclasses.dataclass(frozen=True)

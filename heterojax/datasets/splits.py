@@ -200,7 +200,7 @@ def _stratified(
   numbers = strata.shares([len(own) for own in members], wanted)
   stream = rng.generator(seed, rng.Purpose.SPLIT, 0)
   chosen = np.zeros(n, bool)
-  for own, number in zip(members, numbers):
+  for own, number in zip(members, numbers, strict=True):
     chosen[stream.permutation(own)[:number]] = True
   return chosen
 

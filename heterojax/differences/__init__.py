@@ -63,16 +63,16 @@ def compare(
   Raises:
     UserError: if one of them has no results that can be read.
   """
-  results = [_object(folder / 'results.json') for folder in (here, there)]
+  ours, theirs = (_object(folder / 'results.json') for folder in (here, there))
   configs = [_object(folder / 'config.json') for folder in (here, there)]
   return Comparison(
     tolerance,
     (
-      *values.items(FIELDS, *results, tolerance),
+      *values.items(FIELDS, ours, theirs, tolerance),
       *files.items(here, there, tolerance),
     ),
     tuple(values.changes(*configs)),
-    tuple(values.changes(*(own.get('environment') for own in results))),
+    tuple(values.changes(*(own.get('environment') for own in (ours, theirs)))),
   )
 
 

@@ -124,7 +124,7 @@ def _tables(
       for number, (x, y) in enumerate(rows, 1):
         if not (x is not None and y is not None and len(x) == len(y)):
           return DIFFERENT, f'other rows from row {number} on'
-        for i, (p, q) in enumerate(zip(x, y)):
+        for i, (p, q) in enumerate(zip(x, y, strict=True)):
           if p != q:
             name = header[i] if i < len(header) else f'column {i + 1}'
             columns.setdefault(i, _Column(name, number)).add(p, q)

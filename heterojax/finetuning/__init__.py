@@ -205,8 +205,8 @@ class _Run:
         if not np.isfinite(value):
           _LOG.warning('Fine-tuning diverged in epoch %d.', epoch + 1)
           break
-        loss = np.mean(np.asarray(batch_losses, np.float64))
-        now = _after(now, state, value, loss)
+        mean = float(np.mean(np.asarray(batch_losses, np.float64)))
+        now = _after(now, state, value, mean)
         if states.due():
           states.save(epoch + 1, now._asdict())
     if not len(now.history):
@@ -292,7 +292,7 @@ class _Run:
       return -np.inf
     if self._tuning.task == 'regression':
       scale = float(models[0][1].std)
-      return -np.mean(((out - y) / scale) ** 2)
+      return -float(np.mean(((out - y) / scale) ** 2))
     if self._tuning.monitor == 'val_loss':
-      return -np.mean(np.logaddexp(0, out) - y * out)
-    return np.mean((out > 0) == (y > 0.5))
+      return -float(np.mean(np.logaddexp(0, out) - y * out))
+    return float(np.mean((out > 0) == (y > 0.5)))

@@ -50,7 +50,7 @@ def _is_kernel(models: Any) -> Any:
 
 
 def _optimizer(
-  learning_rate: jax.typing.ArrayLike, weight_decay: jax.typing.ArrayLike
+  learning_rate: float | jax.Array, weight_decay: float | jax.Array
 ) -> optax.GradientTransformation:
   """Adam and decoupled weight decay, as Keras' AdamW."""
   return optax.chain(
@@ -131,6 +131,7 @@ def step_bytes(
     0.0,
   ).compile()
   planned = program.memory_analysis()
+  assert planned is not None  # CPU, GPU and TPU all plan.
   # The new state takes the place of the old one, which counts once.
   return (
     planned.argument_size_in_bytes

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute.arrays import Array
 from heterojax.heads import epochs
 from heterojax.heads.epochs import Training
 from heterojax.heads.kinds import KINDS
@@ -89,8 +90,8 @@ def _key_data(keys: Sequence[jax.Array]) -> np.ndarray:
 
 
 def train(
-  x: jax.Array,
-  y: jax.Array,
+  x: Array,
+  y: Array,
   members: Sequence[Member],
   training: Training,
   *,
@@ -154,8 +155,8 @@ def train(
   stopping = state.stopping
   return Ensemble(
     params=jax.device_put(stopping.best_params),
-    best=stopping.best,
-    best_epoch=stopping.best_epoch,
+    best=np.asarray(stopping.best),
+    best_epoch=np.asarray(stopping.best_epoch),
     epochs=np.sum(~np.isnan(history), axis=0),
     history=history,
   )
@@ -180,13 +181,13 @@ def _run(
   places = cores.devices()[: len(shares)]
   states = [
     jax.device_put(_rows(state, share), place, may_alias=False)
-    for share, place in zip(shares, places)
+    for share, place in zip(shares, places, strict=True)
   ]
   fixed = [
     jax.device_put((data, _rows(every, share)), place)
-    for share, place in zip(shares, places)
+    for share, place in zip(shares, places, strict=True)
   ]
-  programs = _programs(states[0], *fixed[0], training)
+  programs = _programs(states[0], *fixed[0], training=training)
   # A head that two programs train is the same in both.
   first = np.unique(np.concatenate(shares), return_index=True)[1]
 
@@ -220,8 +221,8 @@ def _rows(tree: Any, numbers: np.ndarray) -> Any:
   return jax.tree.map(lambda leaf: leaf[numbers], tree)
 
 
-def predict(params: Params, x: jax.Array) -> jax.Array:
-  """Of all heads on `[M, D]`.
+def predict(params: Params, x: Array) -> jax.Array:
+  """What all heads give for `[M, D]`.
 
   Args:
     params: of an `Ensemble`, with a leading H axis.

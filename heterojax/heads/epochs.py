@@ -18,6 +18,7 @@ import numpy as np
 import optax
 
 from heterojax.compute import cores
+from heterojax.compute.arrays import Array
 from heterojax.heads import head
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.kinds import WIDTHS
@@ -66,10 +67,10 @@ class Data(NamedTuple):
 class Heads(NamedTuple):
   """Constants of the program, with a leading H axis."""
 
-  rows: jax.Array  # [H, S * B] int32, padded with a row of the head's own.
-  sizes: jax.Array  # [H] int32
-  order_keys: jax.Array  # [H, 2] uint32, their data.
-  counts: jax.Array  # [H, V] float32, how often it looks at a validation row.
+  rows: Array  # [H, S * B] int32, padded with a row of the head's own.
+  sizes: Array  # [H] int32
+  order_keys: Array  # [H, 2] uint32, their data.
+  counts: Array  # [H, V] float32, how often it looks at a validation row.
 
 
 class State(NamedTuple):
@@ -174,7 +175,7 @@ def together(
     heads, epoch, data, training
   )
 
-  def step(carry, batches, size, stopped, number):
+  def step(number, carry, batches, size, stopped):
     """Beyond its last batch a head stands still."""
     moves = (number * training.batch_size < size) & ~stopped
     stepped = _step(carry, batches, number, data, training)
@@ -182,17 +183,17 @@ def together(
       lambda new, old: jnp.where(moves, new, old), stepped, carry
     )
 
-  steps = jax.vmap(step, in_axes=(0, 0, 0, 0, None))
+  steps = jax.vmap(step, in_axes=(None, 0, 0, 0, 0))
   carry = (state.params, state.opt_state)
   for first, end, count in segments:
     running, *own = jax.tree.map(
-      lambda leaf: leaf[:count],  # pylint: disable=cell-var-from-loop
+      lambda leaf, count=count: leaf[:count],
       (carry, batches, heads.sizes, state.stopping.stopped),
     )
     running = jax.lax.fori_loop(
       first,
       end,
-      lambda i, running, own=own: steps(running, *own, i),
+      lambda i, running, own=own: steps(i, running, *own),
       running,
     )
     carry = jax.tree.map(
@@ -217,7 +218,7 @@ def segments_of(batches: np.ndarray) -> tuple[tuple[int, int, int], ...]:
   starts = np.concatenate([[0], ends[:-1]])
   return tuple(
     (int(first), int(end), int(np.sum(batches > first)))
-    for first, end in zip(starts, ends)
+    for first, end in zip(starts, ends, strict=True)
   )
 
 
@@ -225,10 +226,10 @@ def _shuffled(
   own: Heads, epoch: jax.Array, data: Data, training: Training
 ) -> _Batches:
   """One head's batches of an epoch."""
-  length = len(own.rows)
-  key = jax.random.wrap_key_data(own.order_keys)
-  rows = own.rows[batch_order(key, epoch, own.sizes, length)]
-  counts = (jnp.arange(length) < own.sizes).reshape(-1, training.batch_size)
+  length, size = len(own.rows), jnp.asarray(own.sizes)
+  key = jax.random.wrap_key_data(jnp.asarray(own.order_keys))
+  rows = own.rows[batch_order(key, epoch, size, length)]
+  counts = (jnp.arange(length) < size).reshape(-1, training.batch_size)
   number = jnp.maximum(jnp.sum(counts, axis=1, keepdims=True), 1)
   return _Batches(
     rows.reshape(counts.shape),

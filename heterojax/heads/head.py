@@ -114,7 +114,7 @@ def _products(kernel: jax.Array, x: jax.Array, batch: jax.Array) -> jax.Array:
   if not cores.are_the_devices() or x.shape[1] <= _COLUMNS:
     return x[batch] @ kernel
 
-  def product(first: jax.Array, columns: int) -> jax.Array:
+  def product(first: int | jax.Array, columns: int) -> jax.Array:
     own = jax.vmap(
       lambda row: jax.lax.dynamic_slice(x, (row, first), (1, columns))[0]
     )(batch)
@@ -137,7 +137,7 @@ class KerasAdamState(NamedTuple):
 
 
 def keras_adam(
-  learning_rate: float,
+  learning_rate: float | jax.Array,
   b1: float = 0.9,
   b2: float = 0.999,
   epsilon: float = 1e-7,
@@ -162,11 +162,11 @@ def keras_adam(
     zeros = jax.tree.map(jnp.zeros_like, params)
     return KerasAdamState(jnp.zeros((), jnp.int32), zeros, zeros)
 
-  def update_fn(grads, state, params=None):
+  def update_fn(updates, state, params=None):
     del params
     count = state.count + 1
-    mu = optax.tree.update_moment(grads, state.mu, b1, 1)
-    nu = optax.tree.update_moment(grads, state.nu, b2, 2)
+    mu = optax.tree.update_moment(updates, state.mu, b1, 1)
+    nu = optax.tree.update_moment(updates, state.nu, b2, 2)
     step = learning_rate * jnp.sqrt(1 - b2**count) / (1 - b1**count)
     updates = jax.tree.map(
       lambda m, v: -step * m / (jnp.sqrt(v) + epsilon), mu, nu

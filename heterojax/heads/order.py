@@ -8,7 +8,7 @@ _MOST_AT_ONCE = 2**16
 
 
 def batch_order(
-  key: jax.Array, epoch: jax.Array, size: jax.Array, length: int
+  key: jax.Array, epoch: int | jax.Array, size: int | jax.Array, length: int
 ) -> jax.Array:
   """Positions of one head's rows in the order of one epoch.
 
@@ -32,7 +32,7 @@ def batch_order(
   return order
 
 
-def _shuffled(key: jax.Array, size: jax.Array, length: int) -> jax.Array:
+def _shuffled(key: jax.Array, size: int | jax.Array, length: int) -> jax.Array:
   """The same by one sort of numbers whose last bits are the position.
 
   Sorting single numbers is four times as fast as sorting pairs. Positions that

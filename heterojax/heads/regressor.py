@@ -70,7 +70,7 @@ def init(key: jax.Array, dim: int, widths: Sequence[int]) -> Params:
   sizes = (dim, *widths, 1)
   keys = jax.random.split(key, len(sizes) - 1)
   layers = []
-  for own, (inputs, outs) in zip(keys, itertools.pairwise(sizes)):
+  for own, (inputs, outs) in zip(keys, itertools.pairwise(sizes), strict=True):
     limit = jnp.sqrt(6.0 / (inputs + outs))
     kernel = jax.random.uniform(
       own, (inputs, outs), minval=-limit, maxval=limit
@@ -168,7 +168,7 @@ def loss(
 
 def penalty(params: Params) -> jax.Array:
   """Sum of the squared kernels; biases are free."""
-  return sum(jnp.sum(layer.kernel**2) for layer in params.layers)
+  return jnp.asarray(sum(jnp.sum(layer.kernel**2) for layer in params.layers))
 
 
 def gradients(

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable
+import itertools
 import operator
 from typing import Any
 
@@ -104,7 +105,7 @@ def check(text: str | None, stand_ins: dict[str, Any]) -> None:
       values = [node.left, *node.comparators]
       pairs = [
         ast.Compare(a, [op], [b])
-        for a, op, b in zip(values, node.ops, values[1:], strict=False)
+        for (a, b), op in zip(itertools.pairwise(values), node.ops, strict=True)
       ]
     elif not isinstance(node, (*_PATHS, ast.BinOp, ast.UnaryOp)):
       continue
@@ -187,7 +188,7 @@ def _value(node: ast.expr, results: dict[str, Any]) -> Any:
       values = [_value(v, results) for v in (node.left, *node.comparators)]
       return all(
         _COMPARISONS[type(op)](a, b)
-        for op, a, b in zip(node.ops, values, values[1:], strict=False)
+        for op, (a, b) in zip(node.ops, itertools.pairwise(values), strict=True)
       )
   raise TypeError(f'{type(node).__name__} is not allowed')
 

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from heterojax.compute.arrays import bytes_of
 from heterojax.errors import Interrupted
 from heterojax.errors import UserError
 from heterojax.run import artifacts
@@ -48,7 +49,7 @@ def digest(value: Any) -> str:
       found.update(f'{leaf.dtype}{leaf.shape}'.encode())
       # By rows: a mapped file need not fit into the memory.
       for row in leaf if leaf.ndim > 1 else [leaf]:
-        found.update(np.ascontiguousarray(row))
+        found.update(bytes_of(row))
     else:
       found.update(json.dumps(leaf, sort_keys=True).encode())
   return found.hexdigest()
@@ -75,7 +76,7 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
     path.mkdir(parents=True, exist_ok=True)
     # Without it there is no checkpoint, whatever else is there.
     (path / _DIGESTS).unlink(missing_ok=True)
-    ocp.save((path / _ARRAYS).absolute(), leaves, overwrite=True)
+    ocp.save(str((path / _ARRAYS).absolute()), leaves, overwrite=True)
     files = run_folder.to_json(_files(path / _ARRAYS))
     run_folder.write_atomically(path / _FILES, files)
     run_folder.write_atomically(path / _DIGESTS, run_folder.to_json(index))
@@ -113,7 +114,7 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
     # Before Orbax reads them: it fills the terminal where it fails.
     if json.loads((path / _FILES).read_text()) != _files(path / _ARRAYS):
       raise ValueError('its files are not as they were written')
-    found = ocp.load((path / _ARRAYS).absolute())
+    found = ocp.load(str((path / _ARRAYS).absolute()))
     leaves = {name: np.atleast_1d(leaf) for name, leaf in found.items()}
     wrong = index['leaves'].items() ^ {
       (name, digest(leaf)) for name, leaf in leaves.items()

@@ -43,5 +43,5 @@ def handled() -> Iterator[None]:
     yield
   finally:
     _noted.clear()
-    for number, handler in zip(_SIGNALS, before):
+    for number, handler in zip(_SIGNALS, before, strict=True):
       signal.signal(number, handler)

@@ -26,18 +26,16 @@ def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
   """Writes a file so that it is there whole or not at all."""
   path.parent.mkdir(parents=True, exist_ok=True)
   data = data.encode() if isinstance(data, str) else data
-  file = tempfile.NamedTemporaryFile(
-    dir=path.parent, prefix=f'.{path.name}.', delete=False
-  )
+  descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
   try:
-    with file:
+    with open(descriptor, 'wb') as file:
       file.write(data)
       file.flush()
       os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    os.chmod(name, 0o644)
+    os.replace(name, path)
   except BaseException:
-    pathlib.Path(file.name).unlink(missing_ok=True)
+    pathlib.Path(name).unlink(missing_ok=True)
     raise
 
 

@@ -95,19 +95,19 @@ def null_cvs(
   group = group[order]
   first = np.unique(group, return_index=True)[1][group]
   padding = max(_MIN_ROWS, 1 << (n - 1).bit_length()) - n
-  layout = _Layout(
-    # The padding is a size of its own, the largest.
-    np.pad(sizes[group], (0, padding), constant_values=n + 1),
-    np.pad(first, (0, padding)),
-  )
+  # The padding is a size of its own, the largest.
+  own_sizes = np.pad(sizes[group], (0, padding), constant_values=n + 1)
   grouped = bool((sizes > 1).any())
   with jax.enable_x64(True):
+    layout = _Layout(
+      jnp.asarray(own_sizes), jnp.asarray(np.pad(first, (0, padding)))
+    )
     values = np.asarray(values, np.float64)[order]
-    values = jnp.asarray(np.pad(values, (0, padding)))
+    padded = jnp.asarray(np.pad(values, (0, padding)))
     labels = np.asarray(labels)[:, order]
     labels = np.pad(labels, ((0, 0), (0, padding)), constant_values=-1)
     null = [
-      _null(values, labels, layout, transform, key, first, k, grouped)
+      _null(padded, labels, layout, transform, key, first, k, grouped)
       for first in range(0, draws, _CHUNK)
     ]
     return np.concatenate(null)[:draws]
@@ -121,8 +121,8 @@ class _Layout(NamedTuple):
     first: `[N]` int, the first image of its group.
   """
 
-  size: np.ndarray
-  first: np.ndarray
+  size: jax.Array
+  first: jax.Array
 
 
 def _group_sizes(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +169,7 @@ def _null(
     stream = jax.random.fold_in(key, number)
     # 64 bits, so that no two images, or groups, are equal.
     bits = jax.random.bits(stream, values.shape, jnp.uint64)
-    keys = (layout.size, bits[layout.first])
+    keys: tuple[jax.Array, ...] = (layout.size, bits[layout.first])
     if grouped:
       # Streams of their own: the first image must not come first more often.
       own = jax.random.fold_in(stream, 0)

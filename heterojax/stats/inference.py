@@ -127,7 +127,10 @@ def _newcombe_lower(auc: float, m: int, n: int, z: float) -> float:
     return (auc - a) ** 2 - z**2 * a * (1 - a) * (1 + correlated) / (m * n)
 
   # An AUC of 1 is a root of its own, which is not the limit.
-  return optimize.brentq(excess, 0, auc * (1 - 1e-9)) if auc else 0.0
+  if not auc:
+    return 0.0
+  root: Any = optimize.brentq(excess, 0, auc * (1 - 1e-9))
+  return root
 
 
 def cramers_v(a: np.ndarray, b: np.ndarray) -> Association:
@@ -156,12 +159,13 @@ def cramers_v(a: np.ndarray, b: np.ndarray) -> Association:
   method = stats.MonteCarloMethod(
     n_resamples=_RESAMPLES, rng=np.random.default_rng(0)
   )
-  p_value = stats.chi2_contingency(
+  test: Any = stats.chi2_contingency(
     table, correction=False, method=method if sparse else None
-  ).pvalue
+  )
   v = stats.contingency.association(table, method='cramer')
   # Its last bits can be above 1.
-  return Association(min(float(v), 1.0), float(p_value), len(rows), _CRAMERS_V)
+  p_value = float(test.pvalue)
+  return Association(min(float(v), 1.0), p_value, len(rows), _CRAMERS_V)
 
 
 def eta_squared(values: np.ndarray, groups: np.ndarray) -> Association:
@@ -215,7 +219,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> Line:
     The line.
   """
   x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-  fit = stats.linregress(x, y)
+  fit: Any = stats.linregress(x, y)
   residuals = y - fit.intercept - fit.slope * x
   return Line(
     slope=float(fit.slope),

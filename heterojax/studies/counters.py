@@ -16,6 +16,7 @@ from heterojax import finetuning
 from heterojax.backbones import Backbone
 from heterojax.backbones import flops
 from heterojax.compute import ceiling
+from heterojax.records.codec import Missing
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
 
@@ -43,7 +44,7 @@ def of_features(
   dtype = settings.backbone.dtype
   _measure(dict.fromkeys((dtype, _TRAINED)), timer)
   each = flops.per_image(backbone, settings.data.image_size)
-  _add(timer, 'features', computed * each, dtype)
+  _add(timer, 'features', computed, each, dtype)
 
 
 def of_heads(
@@ -69,7 +70,7 @@ def of_heads(
     own * (train * (forward + backward) + validation * forward)
     for own, (train, validation) in zip(epochs, rows, strict=True)
   )
-  _add(timer, 'heads', float(total), _TRAINED)
+  _add(timer, 'heads', 1, float(total), _TRAINED)
 
 
 def of_training(
@@ -95,7 +96,7 @@ def of_training(
   own['images_per_second'] = trained / own['seconds']
   each = flops.per_image(backbone, settings.data.image_size)
   # A gradient takes about twice what its function takes.
-  _add(timer, 'training', (3 * trained + predicted) * each, _TRAINED)
+  _add(timer, 'training', 3 * trained + predicted, each, _TRAINED)
 
 
 def flops_per_row(settings: Settings, dim: int) -> tuple[int, int]:
@@ -120,10 +121,14 @@ def _measure(dtypes: Iterable[str], timer: stages.Timer) -> None:
   timer.stages[_CEILING] |= rates
 
 
-def _add(timer: stages.Timer, stage: str, work: float, dtype: str) -> None:
+def _add(
+  timer: stages.Timer, stage: str, times: int, each: float | Missing, dtype: str
+) -> None:
   own = timer.stages[stage]
-  own['flops'] = work
+  own['flops'] = each if isinstance(each, Missing) else times * each
   rates = timer.stages.get(_CEILING)
   if rates:
-    most = rates[f'{dtype}_flops_per_second'] * own['seconds']
-    own['model_flop_utilisation'] = work / most
+    own['model_flop_utilisation'] = each
+    if not isinstance(each, Missing):
+      most = rates[f'{dtype}_flops_per_second'] * own['seconds']
+      own['model_flop_utilisation'] = own['flops'] / most

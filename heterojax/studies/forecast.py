@@ -13,6 +13,7 @@ from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.datasets import sources
 from heterojax.finetuning import steps
+from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
@@ -64,7 +65,7 @@ def forecast(
     pictures = n + validation + test
   stored = (
     f'Features: {d} numbers each, {_mb(pictures * d * 4)} on disk,'
-    f' {_flop(flops * pictures)}.'
+    f' {_work(pictures, flops)}.'
   )
   trained = _training(study, settings, source, len(samples), n, d, flops)
   needed = _memory(settings, backbone, pictures, d)
@@ -150,6 +151,12 @@ def _mb(size: float) -> str:
   return f'{size / 1e6:.1f} MB'
 
 
+def _work(times: int, each: float | Missing) -> str:
+  if isinstance(each, Missing):
+    return f'FLOP not counted ({each.why})'
+  return _flop(times * each)
+
+
 def _flop(work: float) -> str:
   if work < 1e12:
     return f'{work / 1e9:.2f} GFLOP'
@@ -163,7 +170,7 @@ def _training(
   parts: int,
   n: int,
   d: int,
-  flops: float,
+  flops: float | Missing,
 ) -> str:
   """What is trained.
 
@@ -184,7 +191,7 @@ def _training(
     # A gradient takes about twice what its function takes.
     return (
       f'{parts} networks: at most {passes} image passes,'
-      f' {_flop(3 * passes * flops)}.'
+      f' {_work(3 * passes, flops)}.'
     )
   passes = heads.passes * settings.heads.epochs
   work = passes * sum(counters.flops_per_row(settings, d))

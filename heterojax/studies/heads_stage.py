@@ -91,7 +91,11 @@ def _check_finite(
   heads: ensemble.Ensemble, names: Sequence[dict[str, Any]]
 ) -> None:
   """Raises a UserError for a head that has no epoch to keep."""
-  diverged = [n for n, best in zip(names, heads.best) if not np.isfinite(best)]
+  diverged = [
+    n
+    for n, best in zip(names, heads.best, strict=True)
+    if not np.isfinite(best)
+  ]
   if diverged:
     which = ', '.join(
       f'{key} {value}' for key, value in diverged[0].items() if key != 'rows'

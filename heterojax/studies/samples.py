@@ -27,7 +27,8 @@ class Samples:
     parents: N; the id itself for an original.
     transforms: N.
     split: `[N]`, of `SPLITS`.
-    y: `[N]` int, 1 for the disease; float64 where labels are numbers.
+    y: `[N]` int codes of the classes, of two 1 for the disease; float64 where
+      labels are numbers.
     row: `[N]` int, the picture of each sample.
     pictures: P, those of the other folds included.
     y_of_pictures: `[P]`, as `y`.
@@ -50,7 +51,9 @@ class Samples:
 
   @property
   def is_original(self) -> np.ndarray:
-    return np.array([i == p for i, p in zip(self.ids, self.parents)])
+    return np.array([
+      i == p for i, p in zip(self.ids, self.parents, strict=True)
+    ])
 
   def units(self, positions: np.ndarray) -> np.ndarray:
     """`[M]` int, equal for samples of one patient.
@@ -63,23 +66,36 @@ class Samples:
     return np.array([numbers[name] for name in names], int)
 
   def class_counts(
-    self, positions: Sequence[int] | np.ndarray, names: tuple[str, str]
+    self, positions: Sequence[int] | np.ndarray, classes: Sequence[str]
   ) -> dict[str, int]:
-    """Samples per class; `names` are (positive, negative) of two classes."""
-    positives = int(np.sum(self.y[positions]))
-    return {names[0]: positives, names[1]: len(positions) - positives}
+    """Samples of each class, in the order of `Cohort.classes`."""
+    return counts_of_classes(self.y[positions], classes)
+
+
+def counts_of_classes(y: np.ndarray, classes: Sequence[str]) -> dict[str, int]:
+  """How many samples each class has.
+
+  Args:
+    y: `[N]` int, see `Cohort.codes`.
+    classes: C, see `Cohort.classes`.
+
+  Returns:
+    Class to number, in the order of the classes.
+  """
+  counts = np.bincount(y, minlength=len(classes))
+  return dict(zip(classes, counts[::-1].tolist(), strict=True))
 
 
 def collect(
-  cohorts: Sequence[Cohort], *, seed: int, factors: tuple[float, float]
+  cohorts: Sequence[Cohort], *, seed: int, factors: Sequence[float]
 ) -> tuple[Samples, ...]:
   """Adds the augmented copies and finds the distinct pictures of all folds.
 
   Args:
     cohorts: T, with splits, on one source.
     seed: of the study.
-    factors: training images of the (positive, negative) class after
-      augmentation, per image before; equal where labels are numbers.
+    factors: training images of each class after augmentation, per image before;
+      equal where labels are numbers.
 
   Returns:
     For each fold its training originals, their copies, then validation and test
@@ -96,7 +112,7 @@ def collect(
   pictures = tuple(Picture(path, how) for path, how, _ in distinct)
   y_of_pictures = _targets(cohorts[0], [label for *_, label in distinct])
   folds = []
-  for own, own_keys in zip(chosen, keys):
+  for own, own_keys in zip(chosen, keys, strict=True):
     row = np.array([distinct[key] for key in own_keys])
     folds.append(
       Samples(
@@ -115,7 +131,7 @@ def collect(
 
 
 def _with_copies(
-  cohort: Cohort, seed: int, factors: tuple[float, float]
+  cohort: Cohort, seed: int, factors: Sequence[float]
 ) -> list[tuple[Candidate, int, augmentation.Transform]]:
   """(candidate, number of the copy, transform) of one fold's samples."""
   chosen = []
@@ -134,19 +150,19 @@ def _with_copies(
 
 
 def _targets(cohort: Cohort, labels: Sequence[str]) -> np.ndarray:
-  """What heads learn: 1 for the disease and 0, or the numbers."""
+  """What heads learn: codes of the classes, or the numbers."""
   if cohort.classes:
-    return np.array([int(label == cohort.positive) for label in labels])
+    return np.array([cohort.codes[label] for label in labels])
   return np.array([float(label) for label in labels])
 
 
 def _factors(
-  cohort: Cohort, factors: tuple[float, float]
+  cohort: Cohort, factors: Sequence[float]
 ) -> list[tuple[str | None, float]]:
   """(class, factor); without classes one factor for all, of label None."""
   if cohort.classes:
-    return list(zip(cohort.classes, factors))
-  if factors[0] != factors[1]:
+    return list(zip(cohort.classes, factors, strict=True))
+  if len(set(factors)) > 1:
     raise UserError(
       'A regression has no classes: --config.augmentation.positive and'
       ' --config.augmentation.negative must be equal.'
@@ -160,7 +176,7 @@ def augmented_csv(folds: Sequence[Samples]) -> str:
     (i, parent, str(transform))
     for samples in folds
     for i, parent, transform in zip(
-      samples.ids, samples.parents, samples.transforms
+      samples.ids, samples.parents, samples.transforms, strict=True
     )
     if i != parent
   )

@@ -29,6 +29,11 @@ class Data:
   image_size: int
   max_bad_share: float
 
+  @property
+  def classes(self) -> tuple[str, ...]:
+    """Labels that were named, that of the disease first."""
+    return self.positive, self.negative
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
@@ -42,6 +47,11 @@ class Split:
 class Augmentation:
   positive: float
   negative: float
+
+  @property
+  def factors(self) -> tuple[float, ...]:
+    """Factor of each class, in their order."""
+    return self.positive, self.negative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,7 +223,7 @@ def from_dict(config: dict[str, Any]) -> Settings:
 
 
 def require(rules: Iterable[tuple[bool, str]]) -> None:
-  """Raises a UserError with the sentence of the first rule that does not hold."""
+  """Raises a UserError with the sentence of the first rule that is broken."""
   for holds, sentence in rules:
     if not holds:
       raise UserError(sentence)

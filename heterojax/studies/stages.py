@@ -44,7 +44,8 @@ class Timer:
   """Seconds, units of work and rates per stage."""
 
   def __init__(self):
-    self.stages: dict[str, dict[str, float]] = {}
+    # Numbers, or `codec.Missing` for what cannot be counted.
+    self.stages: dict[str, dict[str, Any]] = {}
 
   @contextlib.contextmanager
   def stage(self, name: str, unit: str = '') -> Iterator[Callable[[int], None]]:
@@ -73,7 +74,7 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
         '--config.data.files names files of features: use'
         ' --config=configs/features.py, or --config.data.dir.'
       )
-    found = ready.read_files(d.files, d.positive, d.negative, d.task)
+    found = ready.read_files(d.files, d.classes, d.task)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
@@ -105,9 +106,7 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
     if d.dataset == 'features':
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
-  return datasets.read(
-    d.dataset, path, d.positive, d.negative, task=d.task, where=d.where
-  )
+  return datasets.read(d.dataset, path, d.classes, task=d.task, where=d.where)
 
 
 def split(
@@ -157,8 +156,9 @@ def collect(
       f'There is no column {column!r} (--config.data.subpopulation): the data'
       f' set has {", ".join(own)}.'
     )
-  factors = (settings.augmentation.positive, settings.augmentation.negative)
-  samples = samples_lib.collect(cohorts, seed=settings.seed, factors=factors)
+  samples = samples_lib.collect(
+    cohorts, seed=settings.seed, factors=settings.augmentation.factors
+  )
   _check_differ(cohorts[0].source, samples)
   n, k = min(len(own.of('train')) for own in samples), settings.cluster.k
   if k > n:

@@ -1,4 +1,4 @@
-"""Images that change or vanish while a study runs, and numbers that are none."""
+"""Images that change or vanish while a study runs; numbers that are none."""
 
 import collections
 import json
@@ -114,7 +114,7 @@ def test_features_that_are_no_numbers(
   ])
   if code == 0:
     manifest = (run / 'manifest.csv').read_text()
-    (line,) = [l for l in manifest.splitlines() if 'finite' in l]
+    (line,) = [row for row in manifest.splitlines() if 'finite' in row]
     assert 'false' in line
     assert 'NaN' not in (run / 'results.json').read_text()
     json.loads((run / 'results.json').read_text())

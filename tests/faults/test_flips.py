@@ -1,4 +1,4 @@
-"""One flipped byte in each artifact: `verify` names it, and a resume mends it."""
+"""One flipped byte in each artifact: `verify` names it, a resume mends it."""
 
 import collections
 import json

@@ -187,7 +187,7 @@ def prepared() -> tuple[Input, ...]:
     for path, content in given.files.items():
       (folder / path).write_bytes(content)
     made = builders.prepare(
-      'folder', folder / 'table.csv', '', '', folder / 'out'
+      'folder', folder / 'table.csv', ('', ''), folder / 'out'
     )
     files = {
       f'data/{path.name}': path.read_bytes() for path in sorted(made.iterdir())

@@ -14,6 +14,7 @@ import numpy as np
 
 from fuzz import sound
 from fuzz.harness import Input
+from heterojax import backbones
 from heterojax import cli
 from heterojax import datasets
 from heterojax.backbones import sources
@@ -54,7 +55,7 @@ def _use(cohorts: Sequence[Cohort]) -> None:
   for cohort in cohorts:
     for candidate in cohort.candidates[:4]:
       cohort.source.exists(candidate.path)
-    texts = [cohort.name, cohort.positive, cohort.negative, *cohort.notes]
+    texts = [cohort.name, *cohort.classes, *cohort.notes]
     for c in cohort.candidates:
       texts += [c.id, c.path, c.label, c.group, c.split, c.reason]
       texts += [text for pair in c.columns for text in pair]
@@ -102,7 +103,7 @@ def read_cohort(
 ) -> None:
   _use([
     datasets.read(
-      dataset, folder / path, positive, negative, task=task, where=where
+      dataset, folder / path, (positive, negative), task=task, where=where
     )
   ])
 
@@ -110,7 +111,7 @@ def read_cohort(
 def read_features(
   folder: pathlib.Path, pattern: str, positive: str = '', negative: str = ''
 ) -> None:
-  _use(ready.read_files(str(folder / pattern), positive, negative))
+  _use(ready.read_files(str(folder / pattern), (positive, negative)))
 
 
 def read_image(folder: pathlib.Path, name: str = 'image') -> None:
@@ -133,14 +134,14 @@ def read_weights(folder: pathlib.Path, name: str = 'weights') -> None:
     assert isinstance(key, str) and array.dtype.kind in 'biuf'
     if array.nbytes < _MIB:  # Views may repeat few values any number of times.
       array.sum()
-  source = sources.SOURCES['efficientnet_b0']['keras']
+  source = backbones.ARCHITECTURES['efficientnet_b0'].sources['keras']
   if file.layout == 'keras':
     try:
       mean, std = sources.preprocessing(source, file)
       assert np.isfinite(mean).all() and (std > 0).all()
     except UserError as error:
       cli.sentence(error)
-  for architecture in sources.SOURCES:
+  for architecture in backbones.ARCHITECTURES.values():
     try:
       sources.detect(architecture, file, '', str(folder / name))
     except UserError as error:

@@ -9,7 +9,7 @@ import pathlib
 import hypothesis
 from hypothesis import strategies as st
 import pytest
-import test_report
+import retraining_results
 
 from fuzz import harness
 from fuzz import strategies
@@ -17,10 +17,13 @@ from fuzz import subjects
 from fuzz import test_archives
 from heterojax.datasets import manifest
 from heterojax.launch import compare
-from heterojax.studies.retraining.pages import figures
-from heterojax.studies.retraining.pages import montage
+from heterojax.records import codec
+from heterojax.report import blocks
+from heterojax.studies.pages import common
+from heterojax.studies.retraining import pages
 from heterojax.studies.retraining.pages import page
 from heterojax.studies.retraining.pages import tables
+from heterojax.studies.retraining.records import Results
 
 _PLAIN = ('Positive word', 'Negative word')
 _BEGINNINGS = '=+-@\t\r\n＝＋－＠'
@@ -58,44 +61,39 @@ def _renamed(text: str, names: tuple[str, str]) -> str:
   return escaped[0].join(p.replace(_PLAIN[1], escaped[1]) for p in parts)
 
 
+def _of_names(results: Results, names: tuple[str, str]) -> Results:
+  """The same results with other class names."""
+  text = _renamed(json.dumps(codec.encode(results)), names)
+  return codec.decode(Results, json.loads(text))
+
+
 @pytest.fixture(name='made', scope='module')
 def _made(tmp_path_factory):
   folder = tmp_path_factory.mktemp('run')
-  results, outcome = test_report.study(folder, 2, names=_PLAIN)
-  drawn = figures.draw(results, outcome.folds[0])
-  tiles = montage.tiles(results, outcome.folds[0], outcome.source)
-  return folder, results, outcome.folds[0], drawn, tiles
+  results, view = retraining_results.study(folder, 2, names=_PLAIN)
+  return folder, results, view, pages.draw(results, view)
 
 
-def _page(made, folder: pathlib.Path, names: tuple[str, str]) -> _Elements:
+def _page(made, names: tuple[str, str]) -> _Elements:
   """The report of the same run with other names of classes."""
-  own, results, fold, drawn, tiles = made
-  results = json.loads(_renamed(json.dumps(results), names))
-  rows = manifest.parse_csv((own / 'manifest.csv').read_text())
+  folder, results, view, drawn = made
+  rows = common.manifest(folder)
   for row in rows:
     if row['label'] in _PLAIN:
       row['label'] = names[_PLAIN.index(row['label'])]
-  text = manifest.csv_text([*rows[0]], [[*row.values()] for row in rows])
-  (folder / 'manifest.csv').write_bytes(text.encode())
-  tiles = [
-    [tile._replace(label=names[_PLAIN.index(tile.label)]) for tile in row]
-    for row in tiles
-  ]
-  return _Elements(page.render(folder, results, drawn, tiles, fold))
+  own = page.page(_of_names(results, names), view, rows, {})
+  return _Elements(blocks.html(own, drawn))
 
 
 @pytest.fixture(name='plain', scope='module')
-def _plain_page(made, tmp_path_factory) -> _Elements:
-  return _page(made, tmp_path_factory.mktemp('plain'), _PLAIN)
+def _plain_page(made) -> _Elements:
+  return _page(made, _PLAIN)
 
 
 @harness.fuzz(0.3)
 @hypothesis.given(names=st.lists(_names, min_size=2, max_size=2, unique=True))
-def test_names_add_no_element_to_a_report(
-  made, plain, tmp_path_factory, names
-) -> None:
-  folder = tmp_path_factory.getbasetemp()
-  found = _page(made, folder, tuple(names))
+def test_names_add_no_element_to_a_report(made, plain, names) -> None:
+  found = _page(made, tuple(names))
   assert found.found == plain.found
   # As it is, and not escaped once more.
   whole = ''.join(''.join(found.text).split())
@@ -108,15 +106,11 @@ def test_hostile_names_of_files_and_columns_add_no_element(
   made, tmp_path: pathlib.Path, monkeypatch
 ) -> None:
   """The study names files, columns, weights and reasons after a script."""
-  hostile = _page(made, tmp_path, _PLAIN)
-  monkeypatch.setattr(test_report, 'HOSTILE', 'plain')
-  (tmp_path / 'run').mkdir()
-  results, outcome = test_report.study(tmp_path / 'run', 2, names=_PLAIN)
-  fold = outcome.folds[0]
-  drawn = figures.draw(results, fold)
-  tiles = montage.tiles(results, fold, outcome.source)
-  plain = page.render(tmp_path / 'run', results, drawn, tiles, fold)
-  assert set(hostile.found) <= set(_Elements(plain).found)
+  hostile = _page(made, _PLAIN)
+  monkeypatch.setattr(retraining_results, 'HOSTILE', 'plain')
+  results, view = retraining_results.study(tmp_path, 2, names=_PLAIN)
+  plain = _page((tmp_path, results, view, made[-1]), _PLAIN)
+  assert set(hostile.found) <= set(plain.found)
   assert 'script' not in {tag for tag, _ in hostile.found}
 
 
@@ -223,8 +217,7 @@ def test_numbers_stay_numbers(numbers: list[float]) -> None:
 @harness.fuzz(0.3)
 @hypothesis.given(names=st.lists(_names, min_size=2, max_size=2, unique=True))
 def test_no_cell_of_a_report_is_a_formula(made, names) -> None:
-  results = json.loads(_renamed(json.dumps(made[1]), tuple(names)))
-  for text in tables.files(results).values():
-    for row in csv.reader(io.StringIO(text, newline='')):
+  for table in tables.every(_of_names(made[1], tuple(names))):
+    for row in csv.reader(io.StringIO(table.csv(), newline='')):
       _check_harmless(row)
   harness.count('tables', 'accepted')

@@ -133,7 +133,8 @@ def _snapshot(base: pathlib.Path, folder: pathlib.Path) -> list[tuple]:
 
 def _peak_bytes() -> int:
   """The most address space that this process has had."""
-  for line in open('/proc/self/status', encoding='ascii'):
+  status = pathlib.Path('/proc/self/status').read_text(encoding='ascii')
+  for line in status.splitlines():
     if line.startswith('VmPeak'):
       return int(line.split()[1]) << 10
   raise AssertionError

@@ -1,5 +1,6 @@
 """Every weight source against the library that wrote the weights."""
 
+import dataclasses
 import hashlib
 import pathlib
 
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 
 from heterojax import backbones
+from heterojax.backbones import efficientnet
 from heterojax.backbones import imagenet
 from heterojax.backbones import networks
 from heterojax.backbones import porting
-from heterojax.backbones import sources
 from heterojax.backbones import weight_files
 
 torch = pytest.importorskip('torch')
@@ -140,15 +141,15 @@ def test_keras_b0_imagenet(tmp_path: pathlib.Path, monkeypatch) -> None:
 
   # By the hash that only the published file has.
   md5 = hashlib.md5(path.read_bytes()).hexdigest()
-  monkeypatch.setattr(backbones.sources, '_KNOWN_KERAS_MD5', (md5,))
+  b0 = backbones.ARCHITECTURES['efficientnet_b0']
+  b0 = dataclasses.replace(
+    b0,
+    digests={md5: 'keras_imagenet'},
+    published=b0.published._replace(digest=md5),
+  )
+  monkeypatch.setitem(backbones.ARCHITECTURES, 'efficientnet_b0', b0)
   assert backbones.load('efficientnet_b0', path).source == 'keras_imagenet'
   # Through the cache, as weights='imagenet' finds it.
-  published = imagenet._PUBLISHED['efficientnet_b0']  # pylint: disable=protected-access
-  monkeypatch.setitem(
-    imagenet._PUBLISHED,  # pylint: disable=protected-access
-    'efficientnet_b0',
-    published._replace(digest=md5),
-  )
   monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path))
   assert backbones.load('efficientnet_b0').source == 'keras_imagenet'
 
@@ -235,7 +236,8 @@ def test_timm(
 def test_lite0_with_its_real_weights() -> None:
   backbone = backbones.load('efficientnet_lite0')
   assert backbone.source == 'lukemelas'
-  path, _ = imagenet.locate('efficientnet_lite0', download=False)
+  lite0 = efficientnet.LITE0
+  path, _ = imagenet.locate(lite0.name, lite0.published, download=False)
   for size in SIZES:
     # Static padding is made for one image size.
     blocks, global_params = efficientnet_lite_pytorch.utils.get_model_params(
@@ -399,7 +401,7 @@ def _assert_step_equal(
   gradient, (got, new) = step(trained, rest, params, jnp.asarray(x))
   assert _relative_error(got, pooled) <= TOLERANCE
   shapes = networks.shapes(params['network'])
-  row = sources.SOURCES[backbone.name][backbone.source]
+  row = backbones.ARCHITECTURES[backbone.name].sources[backbone.source]
   file = weight_files.WeightFile(entries, row.layout, '')
   want = porting.port(shapes, file, row, 'peer')
   stats = nnx.split_state(new['network'], nnx.BatchStat, ...)[0]

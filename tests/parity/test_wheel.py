@@ -52,7 +52,7 @@ def test_one_top_level_package(wheel: pathlib.Path) -> None:
     'heterojax/configs/demo.py',
     'heterojax/report/comparison.html',
     'heterojax/report/style.html',
-    'heterojax/report/template.html',
+    'heterojax/report/page.html',
   ):
     assert name in names
 

@@ -26,6 +26,7 @@ import re
 import resource
 import struct
 import sys
+from typing import Any
 
 import h5py
 import ml_dtypes
@@ -57,7 +58,7 @@ _VARIABLES = {
   ('normalization', 3): _NORMALIZATION,
 }
 
-_Objects = dict[str, h5py.Group | h5py.Dataset]
+_Objects = dict[str, Any]  # Path to group or data set.
 _Found = Iterator[tuple[str, str, h5py.Dataset]]
 
 
@@ -179,7 +180,7 @@ def _is_random_state(path: str) -> bool:
   )
 
 
-def _names(group: h5py.Group, attribute: str) -> list[str]:
+def _names(group: h5py.HLObject, attribute: str) -> list[str]:
   """The names in an attribute, which Keras splits where it grows too large."""
   attributes = group.attrs
   if attribute in attributes:
@@ -201,9 +202,10 @@ def _texts(attributes: h5py.AttributeManager, name: str) -> list[str]:
   # Keras splits longer lists; a longer one would be allocated as declared.
   if attribute.get_storage_size() > _LONGEST_ATTRIBUTE:
     raise Refused(f'its attribute {ascii(name)} is too long')
+  texts: Any = attributes[name]
   return [
     text.decode() if isinstance(text, bytes) else str(text)
-    for text in np.ravel(attributes[name])
+    for text in np.ravel(texts)
   ]
 
 

@@ -32,7 +32,7 @@ from heterojax.errors import UserError
 
 # Damage can make a pickle name any memo index, and the C unpickler allocates
 # as many slots.
-_PythonUnpickler = pickle._Unpickler  # pylint: disable=protected-access
+_PythonUnpickler: Any = pickle._Unpickler  # pylint: disable=protected-access
 
 # No checkpoint has these opcodes: the first fills a declared length with zeros,
 # the others hash whatever they are given, see `_check_keys`.
@@ -288,7 +288,9 @@ def _view(tensor: _Tensor, buffer: np.ndarray) -> np.ndarray:
   if 0 in shape:
     return np.zeros(shape, buffer.dtype)
   values = buffer[storage.start : storage.start + storage.length]
-  reach = sum((n - 1) * stride for n, stride in zip(shape, strides))
+  reach = sum(
+    (n - 1) * stride for n, stride in zip(shape, strides, strict=True)
+  )
   if offset + reach >= values.size:
     raise UserError('it describes a tensor that reaches past its storage')
   return np.ndarray(

@@ -1,19 +1,13 @@
 """The network and its features, in words."""
 
+from heterojax import backbones
 from heterojax.records import codec
 from heterojax.studies.records import Network
-
-_TITLES = {
-  'efficientnet_b0': 'EfficientNet-B0',
-  'efficientnet_lite0': 'EfficientNet-Lite0',
-  'resnet18': 'ResNet18',
-  'vgg16': 'VGG16',
-}
 
 
 def title(network: Network) -> str:
   """How the network is written."""
-  return _TITLES.get(network.name, network.name)
+  return backbones.title(network.name)
 
 
 def weights(network: Network) -> str:

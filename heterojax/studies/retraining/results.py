@@ -61,7 +61,7 @@ def summarise(
     The results.
   """
   cohort, folds = cohorts[0], outcome.folds
-  names, first = (cohort.positive, cohort.negative), folds[0]
+  names, first = cohort.classes, folds[0]
   distances = np.mean(
     [cluster.between_clusters(fold.clusters.centers) for fold in folds],
     axis=0,
@@ -84,8 +84,8 @@ def summarise(
     split=shared.Split(len(several or ()), cohort.named_splits),
     dataset=records.Dataset(
       name=cohort.name,
-      positive=cohort.positive,
-      negative=cohort.negative,
+      positive=cohort.classes[0],
+      negative=cohort.classes[1],
       **_sizes(folds, names),
       n_candidates=len(cohort.candidates),
       notes=tuple(cohort.notes),

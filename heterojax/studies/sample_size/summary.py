@@ -116,10 +116,11 @@ def _dataset(cohort: Cohort, folds: Sequence[FoldClusters]) -> records.Dataset:
   else:
     measures = (np.min, np.max, np.mean, np.std)
     target = records.Target(*(float(of(samples.y)) for of in measures))
+  positive, negative = cohort.classes or ('', '')
   return records.Dataset(
     name=cohort.name,
-    positive=cohort.positive,
-    negative=cohort.negative,
+    positive=positive,
+    negative=negative,
     n_candidates=len(cohort.candidates),
     n=folds[0].part.n,
     notes=tuple(cohort.notes),

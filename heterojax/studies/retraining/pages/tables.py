@@ -111,7 +111,7 @@ def table1(results: Results) -> Table:
       _Tested(
         _PUBLISHED,
         'whole test set',
-        quiet('All of the paper’s'),
+        quiet('The paper’s test set'),
         d.n_test,
         counts,
         paper.overall,

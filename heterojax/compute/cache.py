@@ -1,0 +1,10 @@
+"""Where files are kept that any run can use again: weights and programs."""
+
+import os
+import pathlib
+
+
+def folder() -> pathlib.Path:
+  """`$HETEROJAX_CACHE`, or a folder in the user's own cache."""
+  default = pathlib.Path.home() / '.cache' / 'heterojax'
+  return pathlib.Path(os.environ.get('HETEROJAX_CACHE', default))
