@@ -554,13 +554,17 @@ def test_a_picture_that_vanished_is_named(
 def test_efficientnet_lite0(tmp_path: pathlib.Path, source: _Counting) -> None:
   """The real network: features of the job, not of the pretrained weights."""
   backbone = backbones.load('efficientnet_lite0', trainable=True)
-  how = dataclasses.replace(_HOW, image_size=32)
-  tuning = dataclasses.replace(_TUNING, epochs=4, learning_rate=1e-3)
+  how = dataclasses.replace(_HOW, image_size=64)
+  # Of four pictures whose last map is one pixel, batch normalisation turns
+  # rounding into another training; here losses agree to 1e-4 on AVX and AVX-512.
+  tuning = dataclasses.replace(
+    _TUNING, epochs=4, batch_size=11, learning_rate=1e-4
+  )
   got = _tune(backbone, source, tmp_path, tuning=tuning, how=how)
   assert got.features.shape == (_N, 1280)
-  assert got.losses[-1] < 0.85 * got.losses[0]
+  assert got.losses[-1] < 0.6 * got.losses[0]
   pixels = np.stack([
-    images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
+    images.resize(images.decode(source.read(f'{r}.png')), 64, 'keras')
     for r in range(_N)
   ])
   frozen = np.asarray(backbone.pooled(pixels))

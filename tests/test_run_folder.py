@@ -27,7 +27,7 @@ with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
   if sys.argv[3] == 'begin':
     run_folder.begin(folder, config, {})
   print('holding', flush=True)
-  time.sleep(60)
+  time.sleep(600)
 """
 
 # A limit on the size of files stands for a full disk: the write fails half way.

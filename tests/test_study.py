@@ -778,12 +778,12 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
     command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
   )
   index = workdir / 'features' / 'blocks.jsonl'
-  deadline = time.monotonic() + 120
+  deadline = time.monotonic() + 600
   while not index.exists() or len(index.read_text().splitlines()) < 2:
     assert process.poll() is None and time.monotonic() < deadline
     time.sleep(0.05)
   process.send_signal(signal.SIGTERM)
-  _, errors = process.communicate(timeout=60)
+  _, errors = process.communicate(timeout=600)
   assert process.returncode == 3
   assert 'Stopped by SIGTERM' in errors and 'Resume with: python -m' in errors
   assert not (workdir / 'results.json').exists()
