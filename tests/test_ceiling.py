@@ -98,6 +98,7 @@ print(ceiling.flops_per_second('float32'))
 """
 
 
+@pytest.mark.slow
 def test_devices_share_the_work() -> None:
   done = subprocess.run(
     [sys.executable, '-c', _TWO_DEVICES],

@@ -31,6 +31,7 @@ def _rows(z: np.ndarray) -> list[dict[str, Any]]:
   return choosing.choose(z, key=jax.random.key(0), k_values=(3, 4, 5))
 
 
+@pytest.mark.slow
 def test_one_row_for_each(rows: list[dict[str, Any]]) -> None:
   assert [(row['method'], row['k']) for row in rows] == [
     (method, k) for method in ('kmeans', 'fuzzy', 'gmm') for k in (3, 4, 5)
@@ -41,6 +42,7 @@ def test_one_row_for_each(rows: list[dict[str, Any]]) -> None:
   json.dumps(rows, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_planted_clusters_are_found_and_preferred(
   rows: list[dict[str, Any]], z: np.ndarray, truth: np.ndarray
 ) -> None:
@@ -67,6 +69,7 @@ def test_planted_clusters_are_found_and_preferred(
   )
 
 
+@pytest.mark.slow
 def test_k_means_is_as_good_as_scikit_learns(
   rows: list[dict[str, Any]], z: np.ndarray
 ) -> None:
@@ -75,6 +78,7 @@ def test_k_means_is_as_good_as_scikit_learns(
     assert row['inertia'] == pytest.approx(fit.inertia_, rel=0.02)
 
 
+@pytest.mark.slow
 def test_depends_on_the_key_alone(
   rows: list[dict[str, Any]], z: np.ndarray
 ) -> None:
@@ -82,6 +86,7 @@ def test_depends_on_the_key_alone(
   assert again == rows
 
 
+@pytest.mark.slow
 def test_more_clusters_than_images_are_listed() -> None:
   z = np.random.default_rng(0).normal(size=(3, 2))
   rows = choosing.choose(z, key=jax.random.key(0), k_values=(3, 4))
@@ -99,6 +104,7 @@ def test_more_clusters_than_images_are_listed() -> None:
   assert 'inertia_why' not in alone
 
 
+@pytest.mark.slow
 def test_equal_images_are_one_cluster_or_bad_ones() -> None:
   rows = choosing.choose(
     np.full((12, 2), 3.0), key=jax.random.key(0), k_values=(2,)
