@@ -32,7 +32,7 @@ def records() -> dict[str, dict]:
 
 @pytest.mark.medium
 def test_a_part_of_the_work_is_extrapolated(records) -> None:
-  """0.1 s for half of it, against 0.02 s."""
+  """An eighth of a second for half of it, against a thirty-second."""
   slow = records['slow']
   assert slow['extrapolated'] and slow['fraction_measured'] == 0.5
   assert 0.2 <= slow['theirs'] < 0.35
