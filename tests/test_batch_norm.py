@@ -10,6 +10,8 @@ from heterojax import backbones
 from heterojax.backbones import batch_norm
 from heterojax.backbones import efficientnet
 
+pytestmark = pytest.mark.trains
+
 
 def _plain(x: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
   """The definition, for XLA to differentiate; broadcasts spelled out."""

@@ -25,6 +25,8 @@ from heterojax.heads.ensemble import Training
 from heterojax.heads.order import batch_order
 from heterojax.run import checkpoint
 
+pytestmark = pytest.mark.trains
+
 # Eleven different numbers of batches, more than there are segments.
 _SIZES = (33, 1, 7, 8, 9, 100, 16, 41, 57, 64, 65, 73, 90, 50)
 _N, _DIM, _V = 140, 6, 40

@@ -35,6 +35,8 @@ from heterojax.heads.order import batch_order
 from heterojax.run import checkpoint
 from heterojax.run import interruption
 
+pytestmark = pytest.mark.trains
+
 # Another momentum than that of fine-tuning, which counts.
 _NORM = layers.Norm(epsilon=1e-3, momentum=0.5, unbiased=False)
 _HOW = features.Extraction('avg', 16, 'keras', batch_size=7, workers=2)

@@ -12,6 +12,8 @@ import pytest
 
 from heterojax.heads import head
 
+pytestmark = pytest.mark.trains
+
 
 def _problem(rows: int, dim: int) -> tuple[head.Params, jax.Array, jax.Array]:
   rng = np.random.default_rng([rows, dim])

@@ -20,6 +20,8 @@ from heterojax.heads.ensemble import Training
 from heterojax.heads.order import batch_order
 from heterojax.run import checkpoint
 
+pytestmark = pytest.mark.trains
+
 # Three numbers of batches of 8, and a head whose only row has no sd.
 _SIZES = (33, 1, 9, 40, 16)
 _N, _DIM, _V, _WIDTHS = 80, 5, 30, (7, 6, 4)
