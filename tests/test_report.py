@@ -235,6 +235,7 @@ def test_report_loads_nothing_and_runs_nothing(written):
   assert links and all(link.startswith(('data:', '#')) for link in links)
 
 
+@pytest.mark.slow
 def test_names_from_outside_are_escaped(tmp_path):
   names = (f'{HOSTILE} & $x$', '" onload="x')
   results, outcome = study(tmp_path, 2, names=names)
@@ -315,6 +316,7 @@ def test_published_numbers_are_exact(written):
     assert number in html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('k, method', [(2, 'none'), (12, 'pca')])
 def test_any_number_of_clusters(tmp_path, k, method):
   results, outcome = study(tmp_path, k, names=('a', 'b'), method=method)
@@ -330,6 +332,7 @@ def test_any_number_of_clusters(tmp_path, k, method):
   assert len(rows_of(tmp_path, 'transfer')) == k * k
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes(written, tmp_path):
   folder, results, outcome = written
   for name in ('manifest.csv', 'config.json'):
@@ -659,6 +662,7 @@ def test_numbers():
   assert list(shown) == ['3', '1,234', '1,234', '120.2', '2.5', '0']
 
 
+@pytest.mark.slow
 def test_folds(tmp_path):
   results, outcome = study(tmp_path, 3, folds=3)
   results['overall']['auc'] = 0.5  # Not what the columns are compared with.
@@ -701,6 +705,7 @@ def test_one_split_speaks_of_no_folds(written):
   assert not (written[0] / 'tables' / 'folds.csv').exists()
 
 
+@pytest.mark.slow
 def test_given_features(tmp_path):
   results, outcome = study(tmp_path, 2, names=('a', 'b'), given=True)
   report.write(tmp_path, results, outcome)
@@ -801,6 +806,7 @@ def test_the_split_has_its_numbers(written):
   assert limit not in page_of(written, own)
 
 
+@pytest.mark.slow
 def test_given_features_are_of_samples_not_of_images(tmp_path):
   results, outcome = study(tmp_path, 4, given=True)
   report.write(tmp_path, results, outcome)
