@@ -571,7 +571,7 @@ def test_efficientnet_lite0(tmp_path: pathlib.Path, source: _Counting) -> None:
   backbone = backbones.load('efficientnet_lite0', trainable=True)
   how = dataclasses.replace(_HOW, image_size=64)
   # Of four pictures whose last map is one pixel, batch normalisation turns
-  # rounding into another training; here losses agree to 1e-4 on AVX and AVX-512.
+  # rounding into another training; these losses agree to 1e-4 on AVX2, AVX-512.
   tuning = dataclasses.replace(
     _TUNING, epochs=4, batch_size=11, learning_rate=1e-4
   )
