@@ -57,6 +57,7 @@ def _audit(
   return {entry['column']: entry for entry in entries}
 
 
+@pytest.mark.medium
 def test_planted_shortcuts_are_found() -> None:
   y, clusters, is_train = _images()
   rng = np.random.default_rng(1)
@@ -110,6 +111,7 @@ def test_associations_are_over_training_images_only() -> None:
     assert got['age'][f'p_value{suffix}'] == pytest.approx(eta.p_value)
 
 
+@pytest.mark.slow
 def test_chance_is_no_shortcut() -> None:
   images = _images()
   rng = np.random.default_rng(1)
@@ -124,6 +126,7 @@ def test_chance_is_no_shortcut() -> None:
   assert abs(aucs.mean() - 0.5) < 0.02 and np.all(abs(aucs - 0.5) < 0.25)
 
 
+@pytest.mark.medium
 def test_auc_alone_is_a_logistic_regressions() -> None:
   y, clusters, is_train = _images()
   rng = np.random.default_rng(1)
@@ -156,6 +159,7 @@ def test_auc_alone_learns_from_training_images_only() -> None:
   assert got['view']['with_class'] == pytest.approx(1)
 
 
+@pytest.mark.medium
 def test_missing_values() -> None:
   y, clusters, is_train = _images()
   rng = np.random.default_rng(1)
@@ -182,6 +186,7 @@ def test_missing_values() -> None:
     assert got[name]['auc_alone'] > 0.65
 
 
+@pytest.mark.medium
 def test_kinds() -> None:
   images = _images()
   rng = np.random.default_rng(1)
