@@ -78,14 +78,14 @@ class Check:
   """Measures a run and fails it where the rules do not hold.
 
   A fixture of a module or of the session is shared: each case that asks for it
-  has an equal part of what it took.
+  has an equal part of what it took, whether it runs in this lane or not.
   """
 
   def __init__(self):
     self._own: dict[pytest.Item, float] = collections.Counter()
     self._shared: dict[tuple[str, str], float] = collections.Counter()
     self._apart = 0.0  # What shared fixtures took so far.
-    self._deselected = 0
+    self._deselected: list[pytest.Item] = []
     self._unused = set(modules_with_functions())
     self.mistakes: list[str] = []
 
@@ -96,7 +96,7 @@ class Check:
       self._unused.discard(code.co_filename)
 
   def pytest_deselected(self, items: list[pytest.Item]) -> None:
-    self._deselected += len(items)
+    self._deselected += items
 
   @pytest.hookimpl(wrapper=True)
   def pytest_fixture_setup(
@@ -136,7 +136,7 @@ class Check:
     users = {
       (base, name): [
         item
-        for item in items
+        for item in [*items, *self._deselected]
         if item.nodeid.startswith(base) and name in item.fixturenames
       ]
       for base, name in self._shared
@@ -153,7 +153,7 @@ class Check:
       if took > MOST_SECONDS and case not in slow:
         self.mistakes.append(f'{took:.1f} CPU-seconds without `slow`: {case}')
     count = len(session.items)
-    if count < LEAST_SHARE * (count + self._deselected):
+    if count < LEAST_SHARE * (count + len(self._deselected)):
       self.mistakes.append(f'{count} cases are less than {LEAST_SHARE:.0%}')
     for file in sorted(self._unused):
       name = pathlib.Path(file).relative_to(_LIBRARY.parent)

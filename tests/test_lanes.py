@@ -75,6 +75,11 @@ def test_what_costs_more_must_be_marked(run) -> None:
   assert costly[1].endswith('test_computes')
 
 
+def test_who_does_not_run_has_a_part_of_what_is_shared(run) -> None:
+  _, check = run('-k', 'shares and 0')
+  assert not any('without `slow`' in line for line in check.mistakes)
+
+
 def test_the_share_of_cases_counts(run) -> None:
   _, most = run('-k', 'shares')
   _, few = run('-k', 'other or says_so')

@@ -70,6 +70,7 @@ def photos(tmp_path: pathlib.Path) -> pathlib.Path:
   return tmp_path / 'photos'
 
 
+@pytest.mark.medium
 def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   for name in (
     'config.json',
@@ -88,6 +89,7 @@ def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   assert {p.suffix for p in (run / 'figures').iterdir()} == {'.png', '.svg'}
 
 
+@pytest.mark.medium
 def test_numbers_agree_with_each_other(
   run: pathlib.Path, results: dict
 ) -> None:
@@ -126,6 +128,7 @@ def test_numbers_agree_with_each_other(
   assert (np.diag(distances) == 0).all()
 
 
+@pytest.mark.medium
 def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
   """The stored overall head on the stored features is what clusters.csv says."""
   tree = checkpoint.load(run / 'checkpoints' / 'heads')
@@ -141,6 +144,7 @@ def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
   assert len(names) == len(tree['params.kernel']) == 1 + 3 * (1 + 2)
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_results(
   tmp_path: pathlib.Path, results: dict
 ) -> None:
@@ -173,6 +177,7 @@ def shape(value, path='') -> set[str]:
   return {path}
 
 
+@pytest.mark.medium
 def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   # What differs by data set: names of classes, notes why something is missing.
   own = (
@@ -199,6 +204,7 @@ def _stand_ins(run: pathlib.Path) -> dict:
   return fields.of(settings)
 
 
+@pytest.mark.slow
 def test_conditions_are_checked_by_the_names_of_the_results(
   run: pathlib.Path, folds: pathlib.Path, results: dict
 ) -> None:
@@ -223,6 +229,7 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   return workdir
 
 
+@pytest.mark.slow
 def test_folds_test_every_image_once(
   folds: pathlib.Path, results: dict
 ) -> None:
@@ -265,6 +272,7 @@ def test_folds_test_every_image_once(
   assert keep(found) == keep(results)
 
 
+@pytest.mark.slow
 def test_scores_of_folds_are_over_all_predictions(folds: pathlib.Path) -> None:
   """By hand from clusters.csv, with scikit-learn."""
   found = json.loads((folds / 'results.json').read_text())
@@ -308,6 +316,7 @@ def test_scores_of_folds_are_over_all_predictions(folds: pathlib.Path) -> None:
       assert sum(run['class_counts'].values()) == c['size']
 
 
+@pytest.mark.slow
 def test_clusters_of_folds_have_numbers_in_common(folds: pathlib.Path) -> None:
   """No other numbering of the second fold's agrees with more images."""
   found = json.loads((folds / 'results.json').read_text())
@@ -332,6 +341,7 @@ def test_clusters_of_folds_have_numbers_in_common(folds: pathlib.Path) -> None:
   assert agreed == [1, pytest.approx(index)]
 
 
+@pytest.mark.slow
 def test_the_heads_of_folds_give_their_probabilities(
   folds: pathlib.Path,
 ) -> None:
@@ -359,6 +369,7 @@ def test_the_heads_of_folds_give_their_probabilities(
     )
 
 
+@pytest.mark.slow
 def test_relaunching_does_no_finished_work_again(
   run: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +400,7 @@ def test_relaunching_does_no_finished_work_again(
   assert 'Resuming: all 10 heads are trained' in log
 
 
+@pytest.mark.slow
 def test_timings_are_of_the_work_that_was_done(
   run: pathlib.Path, results: dict, tmp_path: pathlib.Path
 ) -> None:
@@ -424,6 +436,7 @@ def test_timings_are_of_the_work_that_was_done(
   assert 'model_flop_utilisation' not in timings['heads']
 
 
+@pytest.mark.slow
 def test_bfloat16_features_are_computed_anew_and_told(
   run: pathlib.Path, tmp_path: pathlib.Path, capfd
 ) -> None:
@@ -450,6 +463,7 @@ def test_bfloat16_features_are_computed_anew_and_told(
   assert 'backbone.dtype differs' in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_profile_writes_a_trace(tmp_path: pathlib.Path) -> None:
   workdir = tmp_path / 'run'
   assert launch('--config=demo:tiny', '--profile', f'--workdir={workdir}') == 0
@@ -464,6 +478,7 @@ def test_profile_writes_a_trace(tmp_path: pathlib.Path) -> None:
   assert (workdir / 'results.json').exists()
 
 
+@pytest.mark.slow
 def test_fail_if(run: pathlib.Path, capfd) -> None:
   common = ('--config=demo:tiny', f'--workdir={run}')
   assert launch(*common, '--fail_if=overall.accuracy >= 0') == 1
@@ -472,6 +487,7 @@ def test_fail_if(run: pathlib.Path, capfd) -> None:
   assert 'overall.auc_why > 0 is not of numbers' in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_truncated_image_is_listed_and_left_out(
   photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -665,6 +681,7 @@ def test_flags_stand_in_any_order(
   assert '24 pictures' in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_another_configuration_in_the_same_folder_is_refused(
   run: pathlib.Path, capfd
 ) -> None:
@@ -674,6 +691,7 @@ def test_another_configuration_in_the_same_folder_is_refused(
   assert 'seed differs' in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_third_class_and_unknown_patients(
   photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -706,6 +724,7 @@ def test_a_third_class_and_unknown_patients(
   assert 'No patient' not in page and 'no patient in two' not in page
 
 
+@pytest.mark.slow
 def test_contradictory_labels_are_said(
   photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -741,6 +760,7 @@ def test_debug_shows_the_traceback(
   assert ('Traceback' in capfd.readouterr().err) == shown
 
 
+@pytest.mark.medium
 def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
   workdir = tmp_path / 'run'
   assert (
@@ -764,6 +784,7 @@ def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
   assert not workdir.exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   workdir = tmp_path / 'run'
   command = [
@@ -793,6 +814,7 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   assert index.read_text().startswith(done)
 
 
+@pytest.mark.slow
 def test_one_class_cluster_gives_numbers() -> None:
   """A head that saw one class calls everything that class: 0.5, as in W."""
   import jax

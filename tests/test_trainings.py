@@ -49,6 +49,7 @@ def _groups(n: int, q: int, seed: int) -> np.ndarray:
   return centers[np.arange(n) % 4] + rng.standard_normal((n, q))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'method, covariance',
   [
