@@ -1,8 +1,10 @@
-"""Fixtures and the three rules every test runs under.
+"""Fixtures and the four rules every test runs under.
 
 Silent broadcasting raises; tests that need the shared real data skip with a
-reason where it is missing; and hypothesis draws the same examples every time,
-others with HYPOTHESIS_PROFILE=explore.
+reason where it is missing; hypothesis draws the same examples every time,
+others with HYPOTHESIS_PROFILE=explore, and never looks at the clock, so that a
+busy machine fails nothing; and what takes more than 2 CPU-seconds is marked
+`slow` (`lanes`).
 """
 
 from collections.abc import Callable
@@ -19,6 +21,7 @@ os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.1'
 
 import hypothesis
 import jax
+import lanes
 import numpy as np
 import pytest
 
@@ -30,12 +33,42 @@ from heterojax.studies.samples import Samples
 
 del heterojax
 jax.config.update('jax_numpy_rank_promotion', 'raise')
-hypothesis.settings.register_profile('fixed', derandomize=True)
-hypothesis.settings.register_profile('explore', derandomize=False)
+for _profile, _derandomize in (('fixed', True), ('explore', False)):
+  hypothesis.settings.register_profile(
+    _profile,
+    derandomize=_derandomize,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+  )
 hypothesis.settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'fixed'))
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / 'shared'
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+  parser.addoption(
+    '--check-lanes',
+    action='store_true',
+    help='fail where a rule of the default lane does not hold (tests/lanes.py)',
+  )
+  parser.addoption(
+    '--cores',
+    type=int,
+    help='run on so many CPU cores, or believe in them where there are fewer',
+  )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+  if config.getoption('check_lanes'):
+    config.pluginmanager.register(lanes.Check())
+  if number := config.getoption('cores'):
+    lanes.use_cores(number)
+
+
+@pytest.hookimpl(tryfirst=True)  # Before `-m` chooses.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+  lanes.mark_fast(items)
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -38,6 +38,7 @@ def test_this_installation_is_right() -> None:
   arithmetic.start()
 
 
+@pytest.mark.medium
 @needs_the_flag
 def test_canary_fails_without_the_flag() -> None:
   code = (
@@ -58,6 +59,7 @@ def test_canary_fails_without_the_flag() -> None:
   assert 'computes wrong sums' in done.stderr
 
 
+@pytest.mark.slow
 @needs_the_flag
 def test_the_program_refuses_with_exit_code_4(tmp_path) -> None:
   workdir = tmp_path / 'run'
@@ -80,6 +82,7 @@ def test_the_program_refuses_with_exit_code_4(tmp_path) -> None:
   assert not workdir.exists()
 
 
+@pytest.mark.slow
 def test_a_users_own_value_stays_and_others_are_kept() -> None:
   code = 'import os, heterojax; print(os.environ["XLA_FLAGS"])'
   assert _python(code, _BROKEN).stdout.strip() == _BROKEN
@@ -87,6 +90,7 @@ def test_a_users_own_value_stays_and_others_are_kept() -> None:
   assert appended.startswith('--xla_cpu_enable_fast_math=false --xla_cpu_exp')
 
 
+@pytest.mark.slow
 def test_importing_touches_no_device() -> None:
   code = (
     'import heterojax, heterojax.studies.retraining.study, jax\n'

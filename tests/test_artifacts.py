@@ -80,6 +80,7 @@ def flip(path: pathlib.Path, position: int, bits: int = 1) -> None:
   path.write_bytes(data)
 
 
+@pytest.mark.medium
 def test_a_finished_run_is_whole(finished: pathlib.Path) -> None:
   assert not artifacts.problems(finished)
   sealed = artifacts.read(finished)
@@ -92,6 +93,7 @@ def test_a_finished_run_is_whole(finished: pathlib.Path) -> None:
     assert file == {'bytes': len(data), 'blake2b': digest}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_run_has_every_kind_of_artifact(
   finished: pathlib.Path, kind: str
@@ -100,6 +102,7 @@ def test_a_run_has_every_kind_of_artifact(
   assert names & set(artifacts.read(finished))
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_in_any_artifact_is_named(run: pathlib.Path) -> None:
   rng = np.random.default_rng(0)
   for name, file in artifacts.read(run).items():
@@ -113,6 +116,7 @@ def test_one_flipped_bit_in_any_artifact_is_named(run: pathlib.Path) -> None:
   assert not artifacts.problems(run)
 
 
+@pytest.mark.slow
 def test_any_artifact_truncated_longer_missing_or_linked(
   run: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -314,6 +318,7 @@ def test_a_seal_nested_too_deep(tmp_path: pathlib.Path) -> None:
     assert artifacts.problems(run) == [Problem(artifacts.SEAL, 'tampered')]
 
 
+@pytest.mark.medium
 @hypothesis.given(st.binary(max_size=200))
 def test_any_seal_is_read_without_an_error(data: bytes) -> None:
   with tempfile.TemporaryDirectory() as folder:
@@ -330,6 +335,7 @@ run_folder.write_atomically(pathlib.Path(sys.argv[1]), 'new')
 """
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
   'name', ['results.json', 'tables/a.csv', artifacts.SEAL]
 )
@@ -378,6 +384,7 @@ def test_files_of_the_user_are_left_alone(
 _HARM = ('flip', 'truncate', 'lengthen', 'remove', 'add', 'nothing')
 
 
+@pytest.mark.medium
 @hypothesis.given(
   st.dictionaries(
     st.sampled_from(['config.json', 'tables/a', 'features/x/b', 'cohort/c']),
@@ -426,6 +433,7 @@ for problem in artifacts.problems(run):
 """
 
 
+@pytest.mark.medium
 def test_what_may_not_be_read_is_named(tmp_path: pathlib.Path) -> None:
   run = small(tmp_path / 'run')
   folder = tmp_path
@@ -467,6 +475,7 @@ print(artifacts.problems(run)[0].what)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_artifacts(tmp_path: pathlib.Path) -> None:
   run = small(tmp_path / 'run')
   with (run / 'features' / 'large').open('wb') as file:

@@ -90,6 +90,7 @@ def _near(x: np.ndarray, cohort: Cohort, split: str) -> list[leaks.Leak]:
   ]
 
 
+@pytest.mark.medium
 def test_near_duplicates_of_every_fold_are_those_of_all_pairs() -> None:
   rng = np.random.default_rng(0)
   n, parts = 60, ['train', 'train', 'train', 'validation', 'test']
@@ -125,6 +126,7 @@ def test_near_duplicates_of_every_fold_are_those_of_all_pairs() -> None:
 _TRAIN, _TEST, _SAVED, _COPIED = 24, 12, 5, 2
 
 
+@pytest.mark.slow
 def test_real_images_that_were_saved_again_are_found(
   odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -34,6 +34,7 @@ def lite0() -> backbones.Backbone:
   return backbones.load('efficientnet_lite0')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('case', _CASES)
 def test_block_equals_its_peer(case: str) -> None:
   source_name, index, _ = case.split('/')
@@ -79,6 +80,7 @@ def test_the_goldens_tell_the_paddings_apart() -> None:
   np.testing.assert_array_equal(symmetric[0, 1, :, 0], [0] + [1] * 8 + [0])
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('size', [5, 6])
 @pytest.mark.parametrize('kernel', [3, 5])
 @pytest.mark.parametrize('stride', [1, 2])
@@ -97,6 +99,7 @@ def test_shifted_products_equal_the_grouped_convolution(
   np.testing.assert_allclose(shifted, conv(x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_lite0_knows_the_sample_photographs(lite0: backbones.Backbone) -> None:
   flower, temple = (
     images.resize(image, 224)
@@ -116,6 +119,7 @@ def _sample(name: str) -> list[np.ndarray]:
   return [found.images[paths.index(name)]]
 
 
+@pytest.mark.slow
 def test_shapes(lite0: backbones.Backbone) -> None:
   x = np.zeros((2, 224, 224, 3), np.uint8)
   assert lite0.feature_map(x).shape == (2, 7, 7, 1280)
@@ -125,12 +129,14 @@ def test_shapes(lite0: backbones.Backbone) -> None:
   assert len(lite0.weights_sha256) == 64
 
 
+@pytest.mark.slow
 def test_pooled_is_the_mean_of_the_map(lite0: backbones.Backbone) -> None:
   x = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3))
   mean = np.mean(np.asarray(lite0.feature_map(x), np.float64), axis=(1, 2))
   np.testing.assert_allclose(lite0.pooled(x), mean, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_shape_compiles_once(lite0: backbones.Backbone) -> None:
   x = np.zeros((3, 32, 32, 3), np.float32)
   lite0.pooled(x)
@@ -140,6 +146,7 @@ def test_one_shape_compiles_once(lite0: backbones.Backbone) -> None:
   assert backbones._jitted._cache_size() == before  # pylint: disable=protected-access
 
 
+@pytest.mark.slow
 def test_random_b0() -> None:
   backbone = backbones.load('efficientnet_b0', None)
   out = np.asarray(backbone.logits(np.full((1, 64, 64, 3), 100, np.uint8)))
@@ -150,6 +157,7 @@ def test_random_b0() -> None:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'name,shapes',
   [
@@ -168,6 +176,7 @@ def test_feature_maps_of_other_sizes(name: str, shapes: dict) -> None:
     )
 
 
+@pytest.mark.slow
 def test_vgg16_says_which_images_it_reads() -> None:
   headless = backbones.load('vgg16', None, top=False)
   with pytest.raises(UserError, match='at least 32 x 32'):
@@ -183,6 +192,7 @@ def test_vgg16_says_which_images_it_reads() -> None:
   assert nnx.eval_shape(lambda x: build().logits(x), x).shape == (1, 1000)
 
 
+@pytest.mark.medium
 def test_max_pool_by_hand() -> None:
   x = -np.arange(1.0, 17).reshape(1, 4, 4, 1)
   # Nothing of the margin, 0 or not, is larger than what is inside.
@@ -219,6 +229,7 @@ def _save(path: pathlib.Path, entries: dict[str, np.ndarray]) -> pathlib.Path:
   return path
 
 
+@pytest.mark.slow
 def test_a_file_in_another_container_gives_the_same_network(
   tmp_path: pathlib.Path, lite0: backbones.Backbone
 ) -> None:
@@ -260,6 +271,7 @@ def test_a_wrong_shape_and_a_nan_are_named(tmp_path: pathlib.Path) -> None:
     backbones.load('efficientnet_lite0', _save(tmp_path / 'b', entries))
 
 
+@pytest.mark.slow
 def test_weights_without_a_top_have_no_logits(tmp_path: pathlib.Path) -> None:
   entries = {k: v for k, v in _lite0_entries().items() if '_fc' not in k}
   path = _save(tmp_path / 'w.safetensors', entries)
@@ -355,6 +367,7 @@ def _entries(
   return entries
 
 
+@pytest.mark.slow
 def test_sources_that_differ_in_nothing_are_not_refused(
   tmp_path: pathlib.Path,
 ) -> None:
@@ -449,6 +462,7 @@ def test_a_dense_layer_over_a_map_is_permuted(source: str) -> None:
   np.testing.assert_allclose(got, want, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_classifier_can_be_left_out(lite0: backbones.Backbone) -> None:
   headless = backbones.load('efficientnet_lite0', top=False)
   x = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3))

@@ -10,6 +10,8 @@ from heterojax import backbones
 from heterojax.backbones import batch_norm
 from heterojax.backbones import efficientnet
 
+pytestmark = pytest.mark.trains
+
 
 def _plain(x: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
   """The definition, for XLA to differentiate; broadcasts spelled out."""
@@ -29,6 +31,7 @@ def _batch() -> tuple[jax.Array, jax.Array, jax.Array]:
   )
 
 
+@pytest.mark.slow
 def test_output_and_gradient_are_those_of_the_definition(batch) -> None:
   own = lambda *a: batch_norm.normalise(*a, 1e-3)[0]
   got, backward = jax.vjp(own, *batch)
@@ -50,6 +53,7 @@ def test_other_backends_get_the_same_sums(
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
   'norm,mean,var',
   [
@@ -78,6 +82,7 @@ def test_running_statistics_by_hand(norm, mean: float, var: float) -> None:
   )
 
 
+@pytest.mark.slow
 def test_kept_batch_norm_equals_the_folded_one() -> None:
   x = np.random.default_rng(0).uniform(0, 255, (2, 96, 65, 3))
   folded = backbones.load('efficientnet_lite0')
@@ -88,6 +93,7 @@ def test_kept_batch_norm_equals_the_folded_one() -> None:
     assert np.max(np.abs(got - want)) <= 1e-5 * np.max(np.abs(want)), output
 
 
+@pytest.mark.slow
 def test_a_random_network_is_the_same_kept_or_folded() -> None:
   x = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3))
   one = backbones.load('resnet18', None)
@@ -96,6 +102,7 @@ def test_a_random_network_is_the_same_kept_or_folded() -> None:
   assert np.max(np.abs(got - want)) <= 1e-5 * np.max(np.abs(want))
 
 
+@pytest.mark.slow
 def test_training_moves_only_the_running_statistics() -> None:
   resnet = backbones.load('resnet18', None, trainable=True, top=False)
   x = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3))
@@ -138,6 +145,7 @@ def test_training_moves_only_the_running_statistics() -> None:
   assert np.max(np.abs(running - pooled)) > 0.01
 
 
+@pytest.mark.slow
 def test_the_gradient_is_the_slope_of_the_loss() -> None:
   """Central difference along the gradient, through one block's statistics."""
   spec = list(efficientnet.block_specs())[1]

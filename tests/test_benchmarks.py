@@ -30,8 +30,9 @@ def records() -> dict[str, dict]:
   return _measured('toy')
 
 
+@pytest.mark.medium
 def test_a_part_of_the_work_is_extrapolated(records) -> None:
-  """0.1 s for half of it, against 0.02 s."""
+  """An eighth of a second for half of it, against a thirty-second."""
   slow = records['slow']
   assert slow['extrapolated'] and slow['fraction_measured'] == 0.5
   assert 0.2 <= slow['theirs'] < 0.35
@@ -43,6 +44,7 @@ def test_a_part_of_the_work_is_extrapolated(records) -> None:
   assert slow['quality'] == {'gap': 2.0}
 
 
+@pytest.mark.medium
 def test_a_side_that_is_missing_or_fails_is_told(records) -> None:
   assert records['absent']['missing'] == 'No module named absent'
   assert 'ValueError: does not work' in records['broken']['failed']
@@ -60,6 +62,7 @@ def test_what_nobody_can_prepare_is_told_for_every_peer() -> None:
   }
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
 def test_memory_is_what_the_work_adds(records) -> None:
   hungry = records['hungry']
@@ -78,6 +81,7 @@ def test_a_single_turn_may_be_the_first_run() -> None:
   assert record['ours'] < 0.15 < record['ours_first_run']
 
 
+@pytest.mark.medium
 def test_of_several_turns_the_first_run_is_none() -> None:
   found = _measured('turns', full=True)
   assert list(found) == ['steady', 'full']
@@ -87,6 +91,7 @@ def test_of_several_turns_the_first_run_is_none() -> None:
     assert record['theirs'] < 0.15 < record['theirs_first_run']
 
 
+@pytest.mark.medium
 def test_the_table(records) -> None:
   lines = table.markdown({'records': list(records.values())}).splitlines()
   assert len(lines) == 2 + len(records)
@@ -113,6 +118,7 @@ def test_only_a_ratio_that_fell_is_a_failure() -> None:
   assert not table.slower(old, new, 1.4)
 
 
+@pytest.mark.medium
 def test_seconds_are_kept_for_each_case(tmp_path) -> None:
   out = tmp_path / 'out.json'
   command = [sys.executable, '-m', 'benchmarks.run', '--only=^no such case$']

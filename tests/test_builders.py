@@ -245,6 +245,7 @@ def test_medmnist_arrays(tmp_path: pathlib.Path) -> None:
       np.testing.assert_array_equal(images.decode(e['image'])[..., 1], pixels)
 
 
+@pytest.mark.medium
 def test_the_real_odir(odir_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
   """Another pair of classes than the paper's, to be quick."""
   target = _prepare(

@@ -29,6 +29,7 @@ def _check_equal(got: tuple, want: tuple) -> None:
     np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('k', [_K, 4])
 def test_result_does_not_depend_on_the_number_of_cores(
   x: np.ndarray, k: int, use_cores: Callable[[int], None]
@@ -76,6 +77,7 @@ def _arguments(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
   return seen
 
 
+@pytest.mark.slow
 def test_much_data_is_divided_and_like_scikit_learns(
   x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +93,7 @@ def test_much_data_is_divided_and_like_scikit_learns(
   np.testing.assert_allclose(got.centers, want.cluster_centers_, atol=1e-2)
 
 
+@pytest.mark.medium
 def test_samples_are_not_copied(
   x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +103,7 @@ def test_samples_are_not_copied(
   assert places == {x.unsafe_buffer_pointer()}
 
 
+@pytest.mark.medium
 def test_best_of_restarts(x: np.ndarray) -> None:
   x = jnp.asarray(x[:3000])
   starts = [x[i : i + _K] for i in (0, 100, 200, 0)]

@@ -21,9 +21,10 @@ _MOST_OF_A_CORE = 2 * 16 * 2 * 6e9
 
 @pytest.mark.parametrize('dtype', features.DTYPES)
 def test_it_is_possible(dtype: str) -> None:
-  start = time.perf_counter()
+  start = time.process_time()
   found = ceiling.flops_per_second(dtype)
-  assert time.perf_counter() - start < 10  # A second where nothing else runs.
+  # A second of each core, whatever else runs.
+  assert time.process_time() - start < 10 * cores.number()
   # Matrix units take bfloat16 at sixteen times that rate.
   most = _MOST_OF_A_CORE * (1 if dtype == 'float32' else 16)
   assert 1e8 < found < cores.number() * most
@@ -97,6 +98,7 @@ print(ceiling.flops_per_second('float32'))
 """
 
 
+@pytest.mark.slow
 def test_devices_share_the_work() -> None:
   done = subprocess.run(
     [sys.executable, '-c', _TWO_DEVICES],

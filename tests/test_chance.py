@@ -38,6 +38,7 @@ def _alone(cv: float, null: np.ndarray) -> chance.Estimate:
   return chance.combine(np.array([cv]), null[np.newaxis])
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('metric', metrics.OF_MEANS)
 def test_null_is_every_permutation(metric: str) -> None:
   # Of 6 images all 720 orders, for two clusterings under the same order.
@@ -75,6 +76,7 @@ def _moves_whole_groups(order: tuple[int, ...], groups: np.ndarray) -> bool:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'groups, number',
   [
@@ -118,6 +120,7 @@ def test_null_is_every_permutation_of_whole_groups(
   assert p_value > 0.001
 
 
+@pytest.mark.medium
 def test_exchangeable() -> None:
   for groups, share in (
     ('abc', 1),
@@ -135,6 +138,7 @@ def test_exchangeable() -> None:
   np.testing.assert_allclose(null, coefficients.of(terms, groups[None] % 3, 3))
 
 
+@pytest.mark.medium
 def test_groups_of_one_image_are_images() -> None:
   rng = np.random.default_rng(0)
   terms = metrics.terms('accuracy', rng.integers(0, 2, 90), np.ones(90))
@@ -162,6 +166,7 @@ def _patients(seed: int) -> tuple[metrics.Terms, np.ndarray, np.ndarray]:
   return terms, labels[np.newaxis, order], groups[order]
 
 
+@pytest.mark.slow
 def test_images_of_one_patient_are_exchanged_together() -> None:
   """The level of the test, 5 %, without heterogeneity; and its power."""
   found, found_planted, studies = {'image': 0, 'group': 0}, 0, 300
@@ -183,6 +188,7 @@ def test_images_of_one_patient_are_exchanged_together() -> None:
   assert found_planted > 0.9 * studies, found_planted
 
 
+@pytest.mark.slow
 def test_null_at_the_size_of_the_study() -> None:
   # Against permutations by NumPy: another generator, loops, no padding.
   rng = np.random.default_rng(0)
@@ -205,6 +211,7 @@ def test_null_at_the_size_of_the_study() -> None:
   np.testing.assert_allclose(got, alone)
 
 
+@pytest.mark.slow
 def test_null_keys_and_draws() -> None:
   rng = np.random.default_rng(0)
   terms = metrics.terms('accuracy', rng.integers(0, 2, 90), np.ones(90))
@@ -222,6 +229,7 @@ def test_null_keys_and_draws() -> None:
   np.testing.assert_allclose(_null(terms, more, 4, 0, 200), got)
 
 
+@pytest.mark.medium
 def test_null_keeps_the_metric_of_all_images() -> None:
   # With one image per cluster the mean over clusters is that of all images.
   terms = metrics.terms('mean_absolute_error', np.arange(7.0), np.zeros(7))
@@ -281,6 +289,7 @@ def test_draws_without_a_cv_count_against_a_finding() -> None:
   assert got.expected == pytest.approx(0.2)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
   'n, simulated', [(100, 6.2), (200, 4.4), (400, 3.1), (800, 2.2)]
 )
@@ -300,6 +309,7 @@ def test_cv_of_chance_alone(n: int, simulated: float) -> None:
   assert np.mean(null > 0.05) == pytest.approx(np.mean(direct > 0.05), abs=0.05)
 
 
+@pytest.mark.slow
 def test_corrected_is_the_heterogeneity() -> None:
   # Accuracies 0.95, 0.95, 0.85, 0.65 of 75 images each: mean 0.85, sd 0.1225.
   accuracy = np.array([0.95, 0.95, 0.85, 0.65])
@@ -350,6 +360,7 @@ def _inside(estimate: chance.Estimate) -> bool:
   return estimate.band[0] <= estimate.cv <= estimate.band[1]
 
 
+@pytest.mark.slow
 def test_without_heterogeneity_the_cv_stays_in_its_band() -> None:
   studies = [_study(seed, planted=False) for seed in range(200)]
   inside_folds = np.mean([_inside(e) for folds, _ in studies for e in folds])

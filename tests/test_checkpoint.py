@@ -74,6 +74,7 @@ def test_what_it_is_about_must_be_the_same(saved: pathlib.Path) -> None:
   assert checkpoint.load(saved.parent / 'nothing', 'these') is None
 
 
+@pytest.mark.medium
 def test_no_flipped_bit_gives_other_numbers(
   saved: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -228,6 +229,7 @@ assert checkpoint.load(path / '2', 'these') is None
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence(tmp_path: pathlib.Path) -> None:
   """A limit on the size of files stands for it."""
   assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY

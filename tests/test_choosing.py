@@ -32,6 +32,7 @@ def _rows(z: np.ndarray) -> tuple[choosing.Choice, ...]:
   return choosing.choose(z, key=jax.random.key(0), k_values=(3, 4, 5))
 
 
+@pytest.mark.slow
 def test_one_row_for_each(rows: tuple[choosing.Choice, ...]) -> None:
   assert [(row.method, row.k) for row in rows] == [
     (method, k) for method in ('kmeans', 'fuzzy', 'gmm') for k in (3, 4, 5)
@@ -42,6 +43,7 @@ def test_one_row_for_each(rows: tuple[choosing.Choice, ...]) -> None:
   json.dumps(codec.encode(rows), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_planted_clusters_are_found_and_preferred(
   rows: tuple[choosing.Choice, ...], z: np.ndarray, truth: np.ndarray
 ) -> None:
@@ -69,6 +71,7 @@ def test_planted_clusters_are_found_and_preferred(
   )
 
 
+@pytest.mark.slow
 def test_k_means_is_as_good_as_scikit_learns(
   rows: tuple[choosing.Choice, ...], z: np.ndarray
 ) -> None:
@@ -77,6 +80,7 @@ def test_k_means_is_as_good_as_scikit_learns(
     assert row.inertia == pytest.approx(fit.inertia_, rel=0.02)
 
 
+@pytest.mark.slow
 def test_depends_on_the_key_alone(
   rows: tuple[choosing.Choice, ...], z: np.ndarray
 ) -> None:
@@ -84,6 +88,7 @@ def test_depends_on_the_key_alone(
   assert again == rows
 
 
+@pytest.mark.slow
 def test_more_clusters_than_images_are_listed() -> None:
   z = np.random.default_rng(0).normal(size=(3, 2))
   rows = choosing.choose(z, key=jax.random.key(0), k_values=(3, 4))
@@ -98,6 +103,7 @@ def test_more_clusters_than_images_are_listed() -> None:
   assert alone.silhouette == Missing('there are 3 images for 3 clusters')
 
 
+@pytest.mark.slow
 def test_equal_images_are_one_cluster_or_bad_ones() -> None:
   rows = choosing.choose(
     np.full((12, 2), 3.0), key=jax.random.key(0), k_values=(2,)

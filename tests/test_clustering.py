@@ -41,6 +41,7 @@ def _clusters(
   return clustering.cluster_analysis(settings, jnp.asarray(x), samples, fold)
 
 
+@pytest.mark.slow
 def test_a_component_without_a_direction_is_zero(
   samples: Samples, blobs: np.ndarray
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_component_without_a_direction_is_zero(
   assert (found.z[:, 3:] == 0).all() and (found.z[:, :3] != 0).any(axis=0).all()
 
 
+@pytest.mark.slow
 def test_cluster_analysis(samples: Samples, blobs: np.ndarray) -> None:
   found = _clusters(_settings(), blobs, samples)
   truth = samples.row % 3
@@ -72,6 +74,7 @@ def test_cluster_analysis(samples: Samples, blobs: np.ndarray) -> None:
   )
 
 
+@pytest.mark.slow
 def test_without_reduction(samples: Samples, blobs: np.ndarray) -> None:
   settings = _settings(reduction__method='none')
   found = _clusters(settings, blobs, samples)
@@ -79,6 +82,7 @@ def test_without_reduction(samples: Samples, blobs: np.ndarray) -> None:
   np.testing.assert_array_equal(found.z, blobs[samples.row])
 
 
+@pytest.mark.medium
 def test_a_separate_reduction_moves_the_test_samples_only(
   samples: Samples, blobs: np.ndarray
 ) -> None:
@@ -97,6 +101,7 @@ def test_a_separate_reduction_moves_the_test_samples_only(
   np.testing.assert_allclose(apart.z[60:], oracle.transform(x), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('share', [0.3, 0.7, 0.99])
 def test_as_many_components_as_explain_a_share(
   samples: Samples, blobs: np.ndarray, share: float
@@ -143,6 +148,7 @@ def test_clusters_may_be_empty(samples: Samples) -> None:
   assert agreement == [1, 1]
 
 
+@pytest.mark.slow
 def test_the_rejected_clusters(samples: Samples, blobs: np.ndarray) -> None:
   settings = _settings(reduction__method='none', reduction__rejected=2)
   chosen = _clusters(settings, blobs, samples)
@@ -240,6 +246,7 @@ def test_one_split_keeps_its_numbers(
   assert agreement == [1]
 
 
+@pytest.mark.slow
 def test_folds_have_restarts_of_their_own(samples: Samples) -> None:
   """Noise has many local minima, so that another key finds another one."""
   x = np.random.default_rng(3).normal(size=(80, _D)).astype(np.float32)

@@ -289,6 +289,7 @@ def test_help_needs_no_run(capsys) -> None:
   assert 'Configurations' not in text and '--config' not in text
 
 
+@pytest.mark.slow
 def test_the_command_as_a_user_types_it(two: str, tmp_path) -> None:
   done = subprocess.run(
     [sys.executable, '-m', 'heterojax.launch.compare', two],

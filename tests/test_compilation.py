@@ -39,6 +39,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
   monkeypatch.delenv('JAX_COMPILATION_CACHE_DIR', raising=False)
 
 
+@pytest.mark.slow
 def test_the_second_run_compiles_nothing(tmp_path: pathlib.Path) -> None:
   first, _ = _run(tmp_path)
   second, _ = _run(tmp_path)
@@ -52,6 +53,7 @@ def test_the_second_run_compiles_nothing(tmp_path: pathlib.Path) -> None:
   assert list(folder.glob('*-cache'))
 
 
+@pytest.mark.medium
 def test_what_the_user_set_stays(tmp_path: pathlib.Path) -> None:
   own = str(tmp_path / 'own')
   (_, _, folder), _ = _run(tmp_path / 'ours', JAX_COMPILATION_CACHE_DIR=own)
@@ -59,6 +61,7 @@ def test_what_the_user_set_stays(tmp_path: pathlib.Path) -> None:
   assert not (tmp_path / 'ours').exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_others_can_write_to_is_not_used(
   tmp_path: pathlib.Path,
 ) -> None:
@@ -72,6 +75,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(
   assert not list(pathlib.Path(folder).iterdir())
 
 
+@pytest.mark.medium
 def test_no_folder_is_no_mistake(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'file').touch()
   (value, _, used), said = _run(tmp_path / 'file')

@@ -95,6 +95,7 @@ def test_no_reduction() -> None:
   assert found.explained_variance is None
 
 
+@pytest.mark.slow
 def test_minimum_mode_cv() -> None:
   """The chosen number is the first with the most frequent CV."""
   settings = _settings(rule='minimum_mode_cv', most_components=12)

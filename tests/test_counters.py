@@ -62,6 +62,7 @@ def test_a_stage_has_units_and_their_rate(
   }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', _RATES)
 def test_the_share_of_features(dtype: str, measured: list[str]) -> None:
   """ResNet18 at 64 pixels: products of each layer by hand."""
@@ -92,6 +93,7 @@ def test_the_share_of_features(dtype: str, measured: list[str]) -> None:
     assert rates[f'{name}_flops_per_second'] == _RATES[name]
 
 
+@pytest.mark.slow
 def test_nothing_is_measured_where_nothing_is_extracted(
   measured: list[str],
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_regression_has_layers() -> None:
   assert timer.stages['heads']['flops'] == 2 * (trained + validated)
 
 
+@pytest.mark.slow
 def test_the_share_of_fine_tuning() -> None:
   """Of what was done now; a job that was finished before counts nothing."""
   jobs = [Work(3 * 24, 3 * 4 + 38), Work(0, 0), Work(2 * 5, 2 * 4 + 14)]

@@ -19,6 +19,7 @@ def _grouped(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('sides', [(9, 8), (6, 7)])
 @pytest.mark.parametrize('size', [3, 5])
 @pytest.mark.parametrize('stride', [1, 2])

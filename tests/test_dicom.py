@@ -150,6 +150,7 @@ def _by_the_standard(
   return ((value - (center - 0.5)) / (width - 1) + 0.5) * 255
 
 
+@pytest.mark.medium
 @hypothesis.given(
   st.lists(st.integers(-2048, 2047), min_size=1, max_size=9),
   st.integers(-3000, 3000),
@@ -547,6 +548,7 @@ def _alone(folder: pathlib.Path, how: str) -> dict[str, str]:
   return dict(line.split(': ', 1) for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
   sys.platform != 'linux', reason='memory is limited as Linux does it'
 )
@@ -563,6 +565,7 @@ def test_nothing_is_allocated_or_written_for_what_is_refused(
     assert reason in found[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
   sys.platform != 'linux', reason='memory is limited as Linux does it'
 )
@@ -591,6 +594,7 @@ _SOUND = {
 }
 
 
+@pytest.mark.medium
 @hypothesis.given(
   st.sampled_from(sorted(_SOUND)),
   st.lists(

@@ -333,6 +333,7 @@ _ROWS = st.lists(
 )
 
 
+@pytest.mark.medium
 @hypothesis.given(_ROWS)
 def test_the_largest_difference_of_a_column(
   rows: list[tuple[float, float]],

@@ -99,6 +99,7 @@ def _nearest(
   return best, distances_
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('block', [1, 4, 7, 21, 1024])
 @pytest.mark.parametrize('offset', [0.0, 30.0])
 def test_nearest_is_that_of_all_pairs(
@@ -123,6 +124,7 @@ def test_nearest_is_that_of_all_pairs(
   assert np.sum(np.not_equal(want, apart)) >= 10
 
 
+@pytest.mark.medium
 def test_the_first_of_equally_near_ones_counts(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -177,6 +179,7 @@ def _closest(x: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
   return result
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('chunk', [1, 70, 500, 2**17])
 @pytest.mark.parametrize('offset', [0, 1e4])
 def test_closest_points_are_those_of_all_pairs(

@@ -26,6 +26,8 @@ from heterojax.heads.ensemble import Training
 from heterojax.heads.order import batch_order
 from heterojax.run import checkpoint
 
+pytestmark = pytest.mark.trains
+
 # Eleven different numbers of batches, more than there are segments.
 _SIZES = (33, 1, 7, 8, 9, 100, 16, 41, 57, 64, 65, 73, 90, 50)
 _N, _DIM, _V = 140, 6, 40
@@ -165,6 +167,7 @@ def _check_loop(
   )
 
 
+@pytest.mark.slow
 def test_is_the_loop_in_float64() -> None:
   training = Training(7, 2, 8, 0.05, 'val_loss')
   with jax.enable_x64(True):
@@ -187,6 +190,7 @@ def _trained(devices: str) -> ensemble.Ensemble:
   return ensemble.train(*_data(), _members(), _TRAINING)
 
 
+@pytest.mark.slow
 def test_is_the_loop_in_float32(trained: ensemble.Ensemble) -> None:
   assert trained.params.kernel.dtype == np.float32
   assert np.abs(_weights(trained)).max() > 0.5
@@ -194,6 +198,7 @@ def test_is_the_loop_in_float32(trained: ensemble.Ensemble) -> None:
   _check_loop(trained, _members(), _TRAINING, 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'monitor,l2', [('val_accuracy', 0.0), ('val_loss', 0.03)]
 )
@@ -214,6 +219,7 @@ def test_every_head_has_its_own_validation(monitor: str, l2: float) -> None:
   assert len(set(trained.best_epoch)) > 2 and len(set(trained.epochs)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('monitor', ensemble.MONITORS)
 def test_a_row_that_is_validated_twice_counts_twice(monitor: str) -> None:
   """Training is the same, so that only the monitored value can differ."""
@@ -235,6 +241,7 @@ def test_a_row_that_is_validated_twice_counts_twice(monitor: str) -> None:
   assert np.abs(repeated - whole).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_heads_of_folds_are_those_of_each_fold_alone() -> None:
   """One program for several folds, each with validation rows of its own."""
   training = Training(6, 2, 8, 0.05, 'val_loss')
@@ -267,6 +274,7 @@ def test_heads_of_folds_are_those_of_each_fold_alone() -> None:
     np.testing.assert_allclose(together.history[: len(own), h], own, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('value', [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize('monitor', ensemble.MONITORS)
 def test_a_broken_validation_row_harms_no_other_head(
@@ -318,6 +326,7 @@ def _converging(n: int) -> Training:
   return Training(500, 500, n, 0.1, 'val_loss', 1 / (2 * n))
 
 
+@pytest.mark.slow
 def test_converges_to_logistic_regression() -> None:
   rng = np.random.default_rng(0)
   x = rng.normal(size=(200, 20)) + 0.5
@@ -336,6 +345,7 @@ def test_converges_to_logistic_regression() -> None:
   assert trained.best[0] == pytest.approx(-(loss + penalty), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_converges_to_logistic_regression_on_real_features() -> None:
   """512 features of 75 photographs."""
   shared = pathlib.Path(__file__).resolve().parents[2] / 'shared'
@@ -351,6 +361,7 @@ def test_converges_to_logistic_regression_on_real_features() -> None:
   assert kernel < 1e-5 and bias < 1e-4
 
 
+@pytest.mark.medium
 def test_a_stopped_head_does_not_move(trained: ensemble.Ensemble) -> None:
   # That its weights are those of its best epoch, the loop has shown.
   stopped = trained.epochs < len(trained.history)
@@ -361,6 +372,7 @@ def test_a_stopped_head_does_not_move(trained: ensemble.Ensemble) -> None:
     assert trained.history[trained.best_epoch[h], h] == trained.best[h]
 
 
+@pytest.mark.slow
 def test_other_heads_change_nothing(trained: ensemble.Ensemble) -> None:
   members = _members()
   # Larger and smaller than all others, and in front.
@@ -380,6 +392,7 @@ def test_other_heads_change_nothing(trained: ensemble.Ensemble) -> None:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('task', ['classification', 'regression'])
 def test_bits_do_not_depend_on_cores_or_other_heads(
   task: str, devices: str, use_cores: Callable[[int], None]
@@ -403,6 +416,7 @@ def test_bits_do_not_depend_on_cores_or_other_heads(
       np.testing.assert_array_equal(got, want[: len(got)])
 
 
+@pytest.mark.slow
 def test_a_head_does_no_work_beyond_its_own(
   devices: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,6 +445,7 @@ def test_a_head_does_no_work_beyond_its_own(
   assert len(steps) == 2 * batches.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'monitor, value', [('val_accuracy', np.inf), ('val_loss', np.nan)]
 )
@@ -459,6 +474,7 @@ def test_a_diverging_head_harms_no_other(monitor: str, value: float) -> None:
   )
 
 
+@pytest.mark.slow
 def test_given_initial_weights() -> None:
   members = _members((9, 1, 20))
   params = jax.tree.map(
@@ -489,6 +505,7 @@ def test_predict() -> None:
   )
 
 
+@pytest.mark.slow
 def test_compiles_once_for_each_device(
   caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -511,6 +528,7 @@ def test_compiles_once_for_each_device(
   assert len(compiled) == len(cores.devices())
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_with_the_same_bits(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def _assert_equal_features(got: np.ndarray, want: np.ndarray) -> None:
   assert np.max(np.abs(got - want)) <= 1e-5 * np.max(np.abs(want))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('extraction', [_HOW, _FLATTEN], ids=['avg', 'flatten'])
 @pytest.mark.parametrize('count', [1, 4, 7, 10])
 def test_rows_are_those_of_the_network_image_by_image(
@@ -288,6 +289,7 @@ def test_a_damaged_store_is_computed_anew(
   assert after.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_another_fingerprint_or_batch_is_computed_anew(
   folder: pathlib.Path,
   backbone: backbones.Backbone,
@@ -373,6 +375,7 @@ except errors.UserError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(
   tmp_path: pathlib.Path,
 ) -> None:
@@ -387,6 +390,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(
   assert np.all(np.load(tmp_path / 'features.npy')[:2] == 1)
 
 
+@pytest.mark.medium
 def test_the_network_is_compiled_once(
   tmp_path: pathlib.Path,
   backbone: backbones.Backbone,
@@ -427,6 +431,7 @@ def test_each_batch_goes_to_the_device_once(
   assert [x.shape for x in put] == [(4, 32, 32, 3)] * 3
 
 
+@pytest.mark.slow
 def test_memory_holds_a_few_batches_and_not_all_features(
   tmp_path: pathlib.Path,
   backbone: backbones.Backbone,
@@ -462,6 +467,7 @@ def test_memory_holds_a_few_batches_and_not_all_features(
   assert peak < batches
 
 
+@pytest.mark.medium
 def test_the_device_holds_a_few_batches_and_not_all_pictures(
   tmp_path: pathlib.Path,
   backbone: backbones.Backbone,

@@ -35,6 +35,8 @@ from heterojax.heads.order import batch_order
 from heterojax.run import checkpoint
 from heterojax.run import interruption
 
+pytestmark = pytest.mark.trains
+
 # Another momentum than that of fine-tuning, which counts.
 _NORM = layers.Norm(epsilon=1e-3, momentum=0.5, unbiased=False)
 _HOW = features.Extraction('avg', 16, 'keras', batch_size=7, workers=2)
@@ -188,6 +190,7 @@ def _pixels(root: pathlib.Path, rows: np.ndarray) -> np.ndarray:
   ])
 
 
+@pytest.mark.slow
 def test_both_models_learn(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -212,6 +215,7 @@ def test_both_models_learn(
   np.testing.assert_array_equal(frozen, again)
 
 
+@pytest.mark.slow
 def test_a_regression_learns_in_the_targets_units(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -230,6 +234,7 @@ def test_a_regression_learns_in_the_targets_units(
   assert got.losses[0] > 0.5  # Of a target with variance one.
 
 
+@pytest.mark.medium
 def test_one_step_by_hand(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -257,6 +262,7 @@ def test_one_step_by_hand(
   assert checked == 6
 
 
+@pytest.mark.medium
 def test_running_statistics_by_hand(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -281,6 +287,7 @@ def test_running_statistics_by_hand(
     np.testing.assert_allclose(stored, want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_incomplete_batch_is_left_out(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -297,6 +304,7 @@ def test_an_incomplete_batch_is_left_out(
   assert np.all(np.isfinite(few.losses))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('monitor', ['val_loss', 'val_accuracy'])
 @pytest.mark.parametrize('patience', [0, 1, 3])
 def test_early_stopping_is_that_of_a_longer_run(
@@ -355,6 +363,7 @@ def test_the_monitored_value_by_hand(
   np.testing.assert_array_equal(tuned['val_accuracy'].history, [want])
 
 
+@pytest.mark.slow
 def test_all_jobs_share_one_compiled_program(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -378,6 +387,7 @@ def test_workers_change_nothing(
   _assert_equal(a, b)
 
 
+@pytest.mark.medium
 def test_the_whole_map_can_be_the_feature(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -394,6 +404,7 @@ def test_the_whole_map_can_be_the_feature(
   np.testing.assert_allclose(got.outputs, pooled.outputs, rtol=1e-4)
 
 
+@pytest.mark.medium
 def test_the_checkpoint_gives_the_features(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -424,6 +435,7 @@ def test_a_finished_job_is_read_back(
   _assert_equal(_tune(backbone, source, tmp_path), want)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('damage', ['no index', 'half an index', 'bit'])
 def test_a_damaged_job_is_trained_anew(
   tmp_path: pathlib.Path,
@@ -448,6 +460,7 @@ def test_a_damaged_job_is_trained_anew(
   _assert_equal(_tune(backbone, source, folder), want)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
   'other',
   [
@@ -484,6 +497,7 @@ def test_another_job_is_not_taken_for_this_one(
   assert source.paths
 
 
+@pytest.mark.medium
 def test_an_interrupted_job_goes_on_and_ends_the_same(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:
@@ -551,22 +565,28 @@ def test_a_picture_that_vanished_is_named(
     _tune(backbone, source, tmp_path)
 
 
+@pytest.mark.slow
 def test_efficientnet_lite0(tmp_path: pathlib.Path, source: _Counting) -> None:
   """The real network: features of the job, not of the pretrained weights."""
   backbone = backbones.load('efficientnet_lite0', trainable=True)
-  how = dataclasses.replace(_HOW, image_size=32)
-  tuning = dataclasses.replace(_TUNING, epochs=4, learning_rate=1e-3)
+  how = dataclasses.replace(_HOW, image_size=64)
+  # Of four pictures whose last map is one pixel, batch normalisation turns
+  # rounding into another training; these losses agree to 1e-4 on AVX2, AVX-512.
+  tuning = dataclasses.replace(
+    _TUNING, epochs=4, batch_size=11, learning_rate=1e-4
+  )
   got = _tune(backbone, source, tmp_path, tuning=tuning, how=how)
   assert got.features.shape == (_N, 1280)
-  assert got.losses[-1] < 0.85 * got.losses[0]
+  assert got.losses[-1] < 0.6 * got.losses[0]
   pixels = np.stack([
-    images.resize(images.decode(source.read(f'{r}.png')), 32, 'keras')
+    images.resize(images.decode(source.read(f'{r}.png')), 64, 'keras')
     for r in range(_N)
   ])
   frozen = np.asarray(backbone.pooled(pixels))
   assert np.abs(got.features - frozen).max() > 0.1 * np.abs(frozen).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['resnet18', 'vgg16'])
 def test_the_papers_networks_take_a_step(
   tmp_path: pathlib.Path, source: _Counting, name: str

@@ -18,6 +18,7 @@ _PUBLISHED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', _PUBLISHED)
 def test_published_counts(name: str) -> None:
   products, top = _PUBLISHED[name]
@@ -25,6 +26,7 @@ def test_published_counts(name: str) -> None:
   assert round((found / 2 + top) / 1e9, 3) == products
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('side', [64, 75])
 @pytest.mark.parametrize('name', backbones.NAMES)
 def test_xlas_count_of_plain_convolutions(
@@ -42,6 +44,7 @@ def test_xlas_count_of_plain_convolutions(
   assert found < counted < 1.06 * found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['efficientnet_lite0', 'resnet18'])
 def test_neither_classifier_nor_batch_norm_counts(name: str) -> None:
   plain = flops.per_image(backbones.load(name, None, top=False), 64)

@@ -24,6 +24,7 @@ def _weights(backbone: backbones.Backbone) -> int:
   return sum(leaf.nbytes for leaf in jax.tree.leaves(backbone.params))
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_batch_and_not_by_the_data(
   backbone: backbones.Backbone,
 ) -> None:
@@ -33,6 +34,7 @@ def test_memory_is_bounded_by_the_batch_and_not_by_the_data(
   assert few.features == 100 * 1280 * 4 and many.features == 1000 * few.features
 
 
+@pytest.mark.slow
 def test_the_program_holds_few_maps(
   backbone: backbones.Backbone, use_cores: Callable[[int], None]
 ) -> None:
@@ -59,6 +61,7 @@ def test_the_program_holds_few_maps(
   assert double.device - need.device == own
 
 
+@pytest.mark.medium
 def test_batches_are_those_that_are_ahead(
   backbone: backbones.Backbone, use_cores: Callable[[int], None]
 ) -> None:
@@ -69,6 +72,7 @@ def test_batches_are_those_that_are_ahead(
   assert forecast.memory(backbone, _HOW, 5).images % (5 * _IMAGE) == 0
 
 
+@pytest.mark.slow
 def test_a_step_holds_both_models_thrice_and_its_maps() -> None:
   """Weights and Adam's two moments, and activations of every image."""
   backbone = backbones.load('resnet18', None, trainable=True, top=False)

@@ -158,6 +158,7 @@ np.save(sys.argv[2], test_forward._run(test_forward._images(), 5))
 """
 
 
+@pytest.mark.medium
 def test_two_devices_give_the_same_rows(tmp_path, request) -> None:
   out = tmp_path / 'rows.npy'
   subprocess.run(

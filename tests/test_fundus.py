@@ -30,6 +30,7 @@ def run(
   return workdir
 
 
+@pytest.mark.slow
 def test_counts_and_accuracy(run: pathlib.Path) -> None:
   results = json.loads((run / 'results.json').read_text())
   data = results['dataset']
@@ -55,11 +56,13 @@ def test_counts_and_accuracy(run: pathlib.Path) -> None:
   assert published['clusters'][3]['retrained']['accuracy'] == 0.9567
 
 
+@pytest.mark.slow
 def test_random_runs_differ(run: pathlib.Path) -> None:
   for c in json.loads((run / 'results.json').read_text())['clusters']:
     assert len({r['auc'] for r in c['random']['runs']}) > 1
 
 
+@pytest.mark.slow
 def test_every_head_equals_a_numpy_loop(run: pathlib.Path) -> None:
   """Same start, same batches, plain float32 NumPy; within one test image."""
   results = json.loads((run / 'results.json').read_text())

@@ -38,6 +38,7 @@ def _loop(
   return centers, u, float((power * apart**2).sum()), n_iter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('fuzzifier', [1.1, 1.5, 2.0, 2.7])
 def test_is_a_plain_loop(fuzzifier: float) -> None:
   x, init = _data()
@@ -56,6 +57,7 @@ def test_is_a_plain_loop(fuzzifier: float) -> None:
   np.testing.assert_allclose(np.asarray(close.centers), centers, rtol=1e-3)
 
 
+@pytest.mark.medium
 def test_iterations_run_out() -> None:
   x, init = _data()
   want = _loop(x, init, 2.0, 0.0, 3)
@@ -89,6 +91,7 @@ def test_a_sample_on_a_center(dtype: type, fuzzifier: float) -> None:
     np.testing.assert_allclose(got[2], [1, 0, 0, 0], atol=1e-12)
 
 
+@pytest.mark.medium
 def test_weights_are_repetitions_and_zero_leaves_out() -> None:
   x, init = _data()
   weights = np.random.default_rng(1).integers(0, 4, len(x))
@@ -108,6 +111,7 @@ def test_weights_are_repetitions_and_zero_leaves_out() -> None:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 def test_degenerate_data(dtype: type) -> None:
   few = np.repeat(np.array([[0, 0, 7], [1, 5, 7]], dtype), 10, axis=0)
@@ -121,6 +125,7 @@ def test_degenerate_data(dtype: type) -> None:
       np.testing.assert_allclose(u[:10], np.tile(u[:1], (10, 1)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_more_restarts_are_never_worse() -> None:
   rng, gains = np.random.default_rng(3), 0
   x = rng.uniform(-9, 9, (8, 2))[rng.integers(8, size=90)]

@@ -40,6 +40,7 @@ def _features(
     return run(x, len(x))().reshape(len(x), -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', backbones.NAMES)
 def test_features_are_those_of_float32(name: str) -> None:
   backbone = backbones.load(name, None, top=False)
@@ -52,6 +53,7 @@ def test_features_are_those_of_float32(name: str) -> None:
   assert np.max(np.abs(got - want)) > 1e-4 * np.max(want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', backbones.NAMES)
 def test_no_product_is_of_float32(name: str) -> None:
   backbone = backbones.load(name, None, top=False)
@@ -67,6 +69,7 @@ def test_no_product_is_of_float32(name: str) -> None:
     assert re.findall(r'x([a-z]+\d+)>', factors) == ['bf16', 'bf16']
 
 
+@pytest.mark.slow
 def test_means_over_the_image_are_of_float32() -> None:
   """The mean of a map of 4 numbers has more than 8 bits."""
   backbone = backbones.load('resnet18', None, top=False)
@@ -81,6 +84,7 @@ def test_means_over_the_image_are_of_float32() -> None:
   )
 
 
+@pytest.mark.medium
 def test_the_default_is_the_networks_own_function() -> None:
   """To the bit, in a program that is compiled from the same text."""
   backbone = backbones.load('efficientnet_lite0', None, top=False)

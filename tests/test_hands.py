@@ -43,6 +43,7 @@ def _bones(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   return hand, hand & (pixels > _threshold(pixels[hand]))
 
 
+@pytest.mark.medium
 def test_brightness_says_nothing_of_the_age(
   radiographs: np.ndarray, ages: np.ndarray
 ) -> None:
@@ -54,6 +55,7 @@ def test_brightness_says_nothing_of_the_age(
     assert abs(np.corrcoef(values, ages)[0, 1]) < 0.2
 
 
+@pytest.mark.medium
 def test_geometry_tells_the_age(
   radiographs: np.ndarray, ages: np.ndarray
 ) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from heterojax.heads import head
 
+pytestmark = pytest.mark.trains
+
 
 def _problem(rows: int, dim: int) -> tuple[head.Params, jax.Array, jax.Array]:
   rng = np.random.default_rng([rows, dim])
@@ -44,6 +46,7 @@ def _gradient_of(
   return head.gradients(params, matrix, places, y, mask / jnp.sum(mask), l2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'mask', [[1] * 8, [1] * 5 + [0] * 3, [1] + [0] * 7, [0, 1] * 4]
 )
@@ -62,6 +65,7 @@ def test_gradient_is_that_of_the_masked_mean(mask: list[int]) -> None:
     np.testing.assert_allclose(got.bias, alone.bias, rtol=1e-12)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('l2', [1e-3, 0.7])
 def test_gradient_of_the_penalty_leaves_the_bias_free(l2: float) -> None:
   def loss(params, x, y, mask):
@@ -120,6 +124,7 @@ def test_loss_is_the_masked_mean(mask: list[int]) -> None:
     assert float(head.loss(params, x, y, jnp.zeros(8))) == 0
 
 
+@pytest.mark.medium
 def test_gradient_of_a_confidently_wrong_row_is_full() -> None:
   # A clipped probability would have none.
   params = head.Params(jnp.array([100.0]), jnp.array(0.0))
@@ -130,6 +135,7 @@ def test_gradient_of_a_confidently_wrong_row_is_full() -> None:
   assert float(got.kernel[0]) == 2.0
 
 
+@pytest.mark.medium
 def test_gradient_without_rows_is_zero() -> None:
   params, x, y = _problem(8, 5)
   got = head.gradients(params, x, jnp.arange(8), y, jnp.zeros(8))
@@ -137,6 +143,7 @@ def test_gradient_without_rows_is_zero() -> None:
   assert float(got.bias) == 0
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('dim', [7, 8, 9, 16, 23])
 def test_gradient_does_not_depend_on_blocks_of_columns(
   dim: int, monkeypatch: pytest.MonkeyPatch
@@ -188,6 +195,7 @@ def _gradients() -> np.ndarray:
   return rng.normal(size=(50, 12)) * 10.0 ** -np.arange(12)
 
 
+@pytest.mark.medium
 def test_adam_is_keras_adam() -> None:
   want = _keras_adam(_gradients(), 1e-2)
   with jax.enable_x64(True):
@@ -298,6 +306,7 @@ _VALUES = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, -2.0])
 _LATER = st.one_of(_VALUES, st.just(math.nan), st.just(-math.inf))
 
 
+@pytest.mark.medium
 @hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(
   first=_VALUES,
@@ -329,6 +338,7 @@ def test_a_head_that_diverges_at_once_has_no_best(value: float) -> None:
   jax.tree.map(np.testing.assert_array_equal, state.best_params, _params(-1))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('x64', [False, True])
 def test_state_keeps_its_types(x64: bool) -> None:
   # Otherwise the second epoch would be compiled anew.

@@ -249,6 +249,7 @@ def _published(name: str) -> list[float]:
     return [float(row['cv_mode']) for row in csv.DictReader(f)]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('n, fold', [(100, 0), (300, 1), (300, 2), (300, 3)])
 def test_published_cvs_of_the_plates(n: int, fold: int) -> None:
   name = f'teeth_features_{n}_red_whole_fold_{fold}'
@@ -261,6 +262,7 @@ def test_published_cvs_of_the_plates(n: int, fold: int) -> None:
   assert got.frequency > 15
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
   'fold, published, honest',
   [

@@ -603,6 +603,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
   sys.platform != 'linux', reason='memory is limited as Linux does it'
 )
@@ -672,6 +673,7 @@ def _mended(data: bytes) -> bytes:
   return out
 
 
+@pytest.mark.medium
 @hypothesis.given(
   st.sampled_from(sorted(_SOUND)),
   st.lists(

@@ -89,6 +89,7 @@ def _moved(init: np.ndarray, number: int) -> np.ndarray:
   return init
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 @pytest.mark.parametrize('tol', [0.0, 1e-4, 1e-2])
 @pytest.mark.parametrize('n_empty', [0, 1, 2, 3])
@@ -105,6 +106,7 @@ def test_is_scikit_learn_in_float64(tol: float, n_empty: int) -> None:
   assert max(iterations) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 def test_tolerance_is_scaled_and_ends_sooner() -> None:
   x = np.random.default_rng(0).normal(size=(200, 4))
@@ -115,6 +117,7 @@ def test_tolerance_is_scaled_and_ends_sooner() -> None:
     assert sooner == _check_same(x * scale, x[:6] * scale, tol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 @pytest.mark.parametrize('max_iter', [1, 2, 3])
 def test_iterations_run_out(max_iter: int) -> None:
@@ -138,6 +141,7 @@ def test_large_offset(offset: float) -> None:
   assert float(got.inertia) == pytest.approx(solver.inertia_, rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 def test_shapes_at_the_edge() -> None:
   rng = np.random.default_rng(3)
@@ -152,6 +156,7 @@ def test_shapes_at_the_edge() -> None:
   _check_same(constant, constant[:5])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 def test_duplicates() -> None:
   rng = np.random.default_rng(4)
@@ -165,6 +170,7 @@ def test_duplicates() -> None:
     _check_same(x, x[rows[[0, 1, 1, 2, 1]]])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 @pytest.mark.parametrize('tol', [0.0, 1e-4])
 def test_no_variance(tol: float) -> None:
@@ -176,6 +182,7 @@ def test_no_variance(tol: float) -> None:
   np.testing.assert_allclose(got.centers, x[:3], rtol=1e-15)
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures('x64')
 @pytest.mark.parametrize(
   'seed', [0, 1, 2, 3, 168, 320, 387, 557, 635, 849, 966, 1154]
@@ -188,6 +195,7 @@ def test_many_empty_clusters(seed: int) -> None:
   _check_same(x, init)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 def test_nearly_as_many_clusters_as_samples() -> None:
   # The order of many relocated samples is unspecified in scikit-learn, so the
@@ -201,6 +209,7 @@ def test_nearly_as_many_clusters_as_samples() -> None:
     assert float(got.inertia) == pytest.approx(want.inertia_, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('offset', [0.0, 1e4])
 def test_float32_is_close_to_float64(offset: float) -> None:
   rng = np.random.default_rng(5)
@@ -220,6 +229,7 @@ def test_float32_is_close_to_float64(offset: float) -> None:
     )
 
 
+@pytest.mark.medium
 def test_hand_value() -> None:
   x = np.array([[0.0], [1.0], [10.0], [11.0]], np.float32)
   # Labels 0111, then 0011, then 0011 again.
@@ -266,6 +276,7 @@ def _many_blobs() -> np.ndarray:
   return x.astype(np.float32)
 
 
+@pytest.mark.slow
 def test_more_restarts_are_never_worse() -> None:
   x, gains = _many_blobs(), 0
   for seed in range(4):
@@ -289,6 +300,7 @@ def _check_consistent(x: np.ndarray, k: int, **kwargs) -> None:
   )
 
 
+@pytest.mark.slow
 def test_labels_and_inertia_are_those_of_the_centers() -> None:
   x = np.random.default_rng(8).normal(size=(150, 3)).astype(np.float32)
   _check_consistent(x, 5, key=jax.random.key(0), n_init=2)
@@ -305,6 +317,7 @@ def plus_plus(
   return x[initialisation.plus_plus(key, points_lib.Rows(x), k, weights)]
 
 
+@pytest.mark.medium
 def test_plus_plus_chooses_rows() -> None:
   x = np.random.default_rng(9).normal(size=(40, 3)).astype(np.float32)
   chosen = jax.jit(plus_plus, static_argnums=2)(jax.random.key(0), x, 40)
@@ -318,6 +331,7 @@ def test_plus_plus_chooses_rows() -> None:
 _draw = jax.jit(jax.vmap(plus_plus, in_axes=(0, None, None)), static_argnums=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('spread', [0.0, 1e-3])
 def test_plus_plus_finds_every_group(spread: float) -> None:
   rng = np.random.default_rng(10)
@@ -333,6 +347,7 @@ def test_plus_plus_finds_every_group(spread: float) -> None:
   )
 
 
+@pytest.mark.medium
 def test_plus_plus_with_more_centers_than_places() -> None:
   x = jnp.asarray(np.repeat(np.eye(3, dtype=np.float32), 4, axis=0))
   chosen = jax.jit(plus_plus, static_argnums=2)(jax.random.key(0), x, 6)
@@ -356,6 +371,7 @@ def _first_two(x: np.ndarray, num_candidates: int) -> np.ndarray:
   return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('k, num_candidates', [(2, 2), (3, 3), (8, 4)])
 def test_plus_plus_draws_as_greedy_k_means_plus_plus(
   k: int, num_candidates: int
@@ -388,6 +404,7 @@ def test_plus_plus_draws_as_greedy_k_means_plus_plus(
     assert p_value(num_candidates + 1) < 1e-9
 
 
+@pytest.mark.slow
 def test_restarts_are_as_good_as_scikit_learns() -> None:
   x = _many_blobs()
   ours = [
@@ -419,6 +436,7 @@ def test_predict() -> None:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('offset', [0.0, 1e4])
 def test_predict_gives_the_labels_of_the_fit(offset: float) -> None:
   x = np.random.default_rng(17).normal(offset, 1, (400, 8)).astype(np.float32)
@@ -426,6 +444,7 @@ def test_predict_gives_the_labels_of_the_fit(offset: float) -> None:
   np.testing.assert_array_equal(predict(x, fitted.centers), fitted.labels)
 
 
+@pytest.mark.slow
 def test_containers_and_types() -> None:
   x = np.random.default_rng(14).integers(0, 9, size=(30, 3))
   want = kmeans(x.astype(np.float64), 4, init=x[:4])
@@ -438,6 +457,7 @@ def test_containers_and_types() -> None:
       np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('x64')
 def test_float32_stays_float32_beside_float64() -> None:
   x = np.random.default_rng(15).normal(size=(60, 3)).astype(np.float32)
@@ -447,6 +467,7 @@ def test_float32_stays_float32_beside_float64() -> None:
     assert got.labels.dtype == got.n_iter.dtype == np.int32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('value', [np.nan, np.inf])
 @pytest.mark.parametrize('place', [np.asarray, jnp.asarray])
 def test_what_is_not_finite_is_refused(value: float, place: Any) -> None:
@@ -491,6 +512,7 @@ def _compilations(caplog: pytest.LogCaptureFixture, name: str) -> int:
   return sum(r.getMessage().startswith(start) for r in caplog.records)
 
 
+@pytest.mark.slow
 def test_compiles_once_per_shape(
   caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
@@ -516,6 +538,7 @@ def test_products_are_in_full_precision() -> None:
     assert text.count('dot_general') == text.count('Precision.HIGHEST') / 2 > 0
 
 
+@pytest.mark.slow
 def test_float64_data_is_computed_in_float64_whatever_the_setting() -> None:
   assert not jax.config.jax_enable_x64
   x = np.random.default_rng(0).normal(size=(200, 5))
@@ -533,6 +556,7 @@ def _weighted() -> tuple[np.ndarray, np.ndarray]:
   return x, rng.integers(0, 4, size=120).astype(np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n_empty', [0, 2])
 def test_weights_are_scikit_learns(n_empty: int) -> None:
   x, weights = _weighted()
@@ -553,6 +577,7 @@ def test_weights_are_scikit_learns(n_empty: int) -> None:
     assert float(got.inertia) == pytest.approx(want.inertia_, rel=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('tol', [1e-2, 0.1])
 def test_weights_are_repetitions_of_rows(tol: float) -> None:
   x, weights = _weighted()
@@ -565,6 +590,7 @@ def test_weights_are_repetitions_of_rows(tol: float) -> None:
   )
 
 
+@pytest.mark.slow
 def test_plus_plus_draws_by_weight_and_never_a_zero() -> None:
   x = jnp.asarray([[0.0], [1.0], [2.0], [50.0]])
   weights = jnp.asarray([1.0, 0.0, 3.0, 0.0])
@@ -580,6 +606,7 @@ def test_plus_plus_draws_by_weight_and_never_a_zero() -> None:
   assert stats.binomtest(often, 4000, 0.75).pvalue > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n_empty', [0, 2])
 def test_clusters_that_do_not_exist_get_no_relocated_sample(
   n_empty: int,

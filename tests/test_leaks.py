@@ -255,6 +255,7 @@ def _split(cohort: Cohort, protocol: str, seed: int) -> Cohort:
   return found
 
 
+@pytest.mark.slow
 def test_most_cataract_rows_that_the_paper_tests_were_trained_on(
   by_the_papers_rule: Cohort,
 ) -> None:
@@ -277,6 +278,7 @@ def test_most_cataract_rows_that_the_paper_tests_were_trained_on(
   assert 0.03 < np.std(shares) < 0.06
 
 
+@pytest.mark.medium
 def test_the_clean_protocol_shares_nothing(odir_dir: pathlib.Path) -> None:
   table = odir_dir / 'full_df.csv'
   found = odir.candidates(

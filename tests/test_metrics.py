@@ -28,6 +28,7 @@ _BINARY = metrics.names('classification')
 _REGRESSION = metrics.names('regression')
 
 
+@pytest.mark.medium
 @hypothesis.given(rows=_ROWS)
 def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
   y, p = (np.array(column) for column in zip(*rows))
@@ -235,6 +236,7 @@ def test_probability() -> None:
   assert np.float32(got[5]) == np.float32(got[6]) == 1
 
 
+@pytest.mark.medium
 @hypothesis.given(
   rows=st.lists(
     st.tuples(st.integers(0, 1), st.integers(-3, 3)),
@@ -286,6 +288,7 @@ _TARGETS = st.lists(
 )
 
 
+@pytest.mark.medium
 @hypothesis.given(rows=_TARGETS)
 def test_regression_score_is_scikit_learns(rows: list) -> None:
   y, predicted = np.array(rows).T

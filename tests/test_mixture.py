@@ -59,6 +59,7 @@ def _check(got, want: mixture.GaussianMixture, x: np.ndarray, tol: float):
     np.testing.assert_allclose(np.asarray(own), other, rtol=tol, atol=tol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('covariance', COVARIANCES)
 def test_is_scikit_learn_from_the_same_start(covariance: str) -> None:
   x = _data()
@@ -80,6 +81,7 @@ def test_is_scikit_learn_from_the_same_start(covariance: str) -> None:
   _check(short, _oracle(x, covariance, init, max_iter=2, tol=0.0), x, 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('covariance', COVARIANCES)
 def test_starts_from_k_means(covariance: str) -> None:
   # Groups so far apart that every start finds them. One is a single sample and
@@ -122,6 +124,7 @@ def test_weights_are_repetitions_and_zero_leaves_out(covariance: str) -> None:
   _check(got, want, x, 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 @pytest.mark.parametrize('covariance', COVARIANCES)
 def test_degenerate_data(covariance: str, dtype: type) -> None:

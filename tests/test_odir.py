@@ -342,6 +342,7 @@ def test_notes_on_the_real_csv(odir_dir: pathlib.Path) -> None:
   )
 
 
+@pytest.mark.medium
 def test_the_real_csv_alone_gives_the_same_candidates(
   odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -361,6 +362,7 @@ def test_the_real_csv_alone_gives_the_same_candidates(
   )
 
 
+@pytest.mark.medium
 def test_the_white_backgrounds_are_white(odir_dir: pathlib.Path) -> None:
   cohort = odir.read(odir_dir, ('cataract', 'normal fundus'))
   white, black = {}, {}

@@ -13,6 +13,7 @@ from heterojax.heads.order import batch_order
 _order = jax.jit(batch_order, static_argnums=3)
 
 
+@pytest.mark.medium
 @hypothesis.settings(deadline=None, max_examples=60)
 @hypothesis.given(
   seed=st.integers(0, 2**31 - 1),
@@ -29,6 +30,7 @@ def test_batch_order(seed: int, epoch: int, size: int) -> None:
   np.testing.assert_array_equal(longer[:size], order[:size])
 
 
+@pytest.mark.slow
 def test_batch_order_does_not_depend_on_x64() -> None:
   key = jax.random.key(3)
   want = batch_order(key, 1, 5, 8)
@@ -39,6 +41,7 @@ def test_batch_order_does_not_depend_on_x64() -> None:
   np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.medium
 def test_batch_orders_differ() -> None:
   keys = [jax.random.fold_in(jax.random.key(2), i) for i in range(8)]
   orders = [
@@ -53,6 +56,7 @@ def test_batch_orders_differ() -> None:
   assert np.all(np.abs(counts - 1000) < 4 * (4000 * 3 / 16) ** 0.5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('most', [2, 16, 63, 2**16])
 def test_long_lists_are_shuffled_twice(
   most: int, monkeypatch: pytest.MonkeyPatch
@@ -68,6 +72,7 @@ def test_long_lists_are_shuffled_twice(
     assert np.array_equal(got, before) == (n <= most)
 
 
+@pytest.mark.medium
 def test_a_long_list_has_no_order_left() -> None:
   n = 2**17
   order = np.asarray(_order(jax.random.key(1), 0, n, n))

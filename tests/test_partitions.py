@@ -53,6 +53,7 @@ def _alone(x, k, weights, key, algorithm):
   return run.means, run.memberships, -np.asarray(run.lower_bound), run.n_iter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', METHODS)
 def test_each_is_that_of_its_part_alone(method: str) -> None:
   z, weights, keys, algorithm = _problem(method)
@@ -74,6 +75,7 @@ def test_each_is_that_of_its_part_alone(method: str) -> None:
       np.testing.assert_array_equal(got.labels[p, r], u.argmax(axis=1))
 
 
+@pytest.mark.slow
 def test_columns_of_zeros_change_nothing() -> None:
   """They are what fills up parts of fewer columns."""
   z = np.random.default_rng(4).normal(size=(2, 500, 4))
@@ -86,6 +88,7 @@ def test_columns_of_zeros_change_nothing() -> None:
   np.testing.assert_array_equal(got.labels, narrow.labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', METHODS)
 def test_others_change_nothing(
   method: str, monkeypatch: pytest.MonkeyPatch
@@ -104,6 +107,7 @@ def test_others_change_nothing(
     np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_clusters_that_do_not_exist_cost_nothing() -> None:
   # Groups so tight that the floor of the memberships is most of the objective.
   rng = np.random.default_rng(5)
@@ -117,6 +121,7 @@ def test_clusters_that_do_not_exist_cost_nothing() -> None:
   assert got.objective[0, 0] == pytest.approx(float(want.objective), rel=1e-2)
 
 
+@pytest.mark.slow
 def test_one_program_serves_all_numbers(
   caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -136,6 +141,7 @@ def test_one_program_serves_all_numbers(
   assert len(compiled) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 @pytest.mark.parametrize('method', METHODS)
 def test_degenerate_parts(method: str, dtype: type) -> None:

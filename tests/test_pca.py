@@ -84,6 +84,7 @@ def _check_orthonormal(components: jax.Array, atol: float) -> None:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('shape', _SHAPES)
 def test_is_scikit_learn_in_float64(shape: tuple[int, int]) -> None:
   x = _data(*shape)
@@ -103,6 +104,7 @@ def test_is_scikit_learn_in_float64(shape: tuple[int, int]) -> None:
     )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('shape', [(50, 12), (12, 50)])
 def test_fewer_components_are_the_first_ones(shape: tuple[int, int]) -> None:
   x = _data(*shape)
@@ -112,6 +114,7 @@ def test_fewer_components_are_the_first_ones(shape: tuple[int, int]) -> None:
   _check(got, _oracle(x, 3), 3, 1e-8)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('shape', [(60, 20), (20, 60)])
 @pytest.mark.parametrize('offset', [0.0, 1e4])
 def test_rank_deficient(shape: tuple[int, int], offset: float) -> None:
@@ -132,6 +135,7 @@ def _largest_angle(a: np.ndarray, b: np.ndarray) -> float:
   return float(linalg.subspace_angles(a, b).max())
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('shape', [(500, 120), (120, 500)])
 def test_float32_keeps_the_subspace(shape: tuple[int, int]) -> None:
   # Trailing eigenvalues as close together as those of real features.
@@ -173,6 +177,7 @@ def test_float32_keeps_the_subspace(shape: tuple[int, int]) -> None:
   assert np.abs(coordinates - exact)[:, alone].max() < 1e-5 * abs(exact).max()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('offset', [1e4, -3e6])
 @pytest.mark.parametrize('shape', [(80, 10), (10, 80)])
 def test_large_offset(shape: tuple[int, int], offset: float) -> None:
@@ -198,6 +203,7 @@ def test_hand_value() -> None:
   np.testing.assert_allclose(got.singular_values[0], 50**0.5)
 
 
+@pytest.mark.medium
 def test_constant_features() -> None:
   x = _data(40, 6)
   x[:, [1, 4]] = 7.0
@@ -235,6 +241,7 @@ def test_other_numbers_become_float64(x: object) -> None:
   _check(got, _oracle(np.asarray(x), 1), 1, 1e-8)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('shape', [(60, 12), (12, 60), (30, 30)])
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 @pytest.mark.parametrize('share', [1e-6, 0.3, 0.7, 0.95, 0.999, 1 - 1e-9])
@@ -253,6 +260,7 @@ def test_a_share_of_the_variance_is_scikit_learns(
   assert heterojax_pca(x, q).components.shape == got.components.shape
 
 
+@pytest.mark.medium
 def test_the_share_is_exceeded_and_not_met() -> None:
   """Of variances 8, 4, 2, 2 the shares of the first are exactly 1/2, 3/4, 7/8.
 
@@ -273,6 +281,7 @@ def test_the_share_is_exceeded_and_not_met() -> None:
     assert heterojax_pca(x, share).components.shape == (q, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('shape', [(60, 20), (20, 60)])
 def test_a_share_of_a_deficient_rank(shape: tuple[int, int]) -> None:
   x = _data(*shape, rank=4)
@@ -302,6 +311,7 @@ def test_not_finite(value: float, shape: tuple[int, int]) -> None:
     heterojax_pca(x, 2)
 
 
+@pytest.mark.medium
 def test_transform_asks_for_full_precision() -> None:
   # Seen only on accelerators, where float32 products are rounded by default.
   fitted = heterojax_pca(_data(12, 5).astype(np.float32), 2)
@@ -309,6 +319,7 @@ def test_transform_asks_for_full_precision() -> None:
   assert 'Precision.HIGHEST' in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('place', [np.asarray, jnp.asarray])
 @pytest.mark.parametrize('shape', [(3000, 7), (7, 3000), (5000, 2), (1, 4)])
 @pytest.mark.parametrize('wide', [False, True])

@@ -158,6 +158,7 @@ def test_a_signal_stops_it_and_the_same_command_completes_it(
   _check(raw, out)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_can_be_completed(
   raw: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -183,6 +184,7 @@ def test_killed_at_any_moment_it_can_be_completed(
   _check(raw, out)
 
 
+@pytest.mark.slow
 def test_neither_tensorflow_nor_the_network_is_needed(
   raw: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

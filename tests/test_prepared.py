@@ -156,6 +156,7 @@ def test_looking_at_images_is_the_same(
   assert cohort.source.inspect('elsewhere.png').problem == 'file not found'
 
 
+@pytest.mark.medium
 def test_the_real_odir_is_the_same(
   odir_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -264,6 +265,7 @@ def test_damaged_tfds_files_are_a_sentence(
     source.read('00.png')
 
 
+@pytest.mark.medium
 def test_no_damaged_record_passes_for_an_image(
   copy: pathlib.Path, raw: pathlib.Path
 ) -> None:

@@ -41,6 +41,7 @@ def _on_a_terminal(code: str) -> str:
   return written.decode(errors='replace')
 
 
+@pytest.mark.slow
 def test_a_bar_on_a_terminal_for_what_takes_long() -> None:
   shown = _on_a_terminal(_WORK.format(pause=0.12))
   assert 'features:' in shown and 'images/s]' in shown and '/30 [' in shown

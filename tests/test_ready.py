@@ -383,6 +383,7 @@ def test_cells_with_commas_and_line_ends(
   assert notes == ['a, b\n\n,,c "d"', 'é眼'] * 20
 
 
+@pytest.mark.slow
 def test_a_row_longer_than_a_megabyte(tmp_path: pathlib.Path) -> None:
   """A flattened feature map, as 62,720 numbers of 17 digits."""
   d = 62_720
@@ -826,6 +827,7 @@ def test_the_laboratorys_folds_of_plates(
     assert np.sum(predictions[rows] == samples.y[test]) == right
 
 
+@pytest.mark.medium
 def test_the_laboratorys_folds_of_bone_ages(mendez: pathlib.Path) -> None:
   found = ready.read_files(f'{mendez}/boneage*_fold_*', ('', ''), 'regression')
   folds = _by_part(found)
@@ -878,6 +880,7 @@ _BOMBS = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('name', _BOMBS)
 def test_archives_made_to_harm(tmp_path: pathlib.Path, name: str) -> None:
   members, method = _BOMBS[name]

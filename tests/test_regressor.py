@@ -20,6 +20,8 @@ from heterojax.heads.ensemble import Training
 from heterojax.heads.order import batch_order
 from heterojax.run import checkpoint
 
+pytestmark = pytest.mark.trains
+
 # Three numbers of batches of 8, and a head whose only row has no sd.
 _SIZES = (33, 1, 9, 40, 16)
 _N, _DIM, _V, _WIDTHS = 80, 5, 30, (7, 6, 4)
@@ -137,6 +139,7 @@ def _loop(
   return history, best_epoch, _forward(kept, z)[-1][:, 0] * y_std + y_mean
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'widths, l2', [(_WIDTHS, 0.0), (_WIDTHS, 0.03), ((), 0.0)]
 )
@@ -161,6 +164,7 @@ def test_is_the_loop(widths: tuple[int, ...], l2: float) -> None:
     assert len(set(trained.best_epoch)) > 1
 
 
+@pytest.mark.slow
 def test_gradients_are_those_by_hand_and_ignore_padding() -> None:
   with jax.enable_x64(True):
     x, y = (jnp.asarray(a) for a in _data(np.float64))
@@ -186,6 +190,7 @@ def test_gradients_are_those_by_hand_and_ignore_padding() -> None:
     )
 
 
+@pytest.mark.slow
 def test_initial_weights() -> None:
   params = regressor.init(jax.random.key(0), 400, (300, 200))
   shapes = [(400, 300), (300, 200), (200, 1)]
@@ -205,6 +210,7 @@ def test_initial_weights() -> None:
   np.testing.assert_allclose(regressor.outputs(params, x), want, rtol=1e-4)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('value', [0.1, 1e-30, 3e4, 0.0])
 def test_scales(value: float) -> None:
   rng = np.random.default_rng(0)
@@ -219,6 +225,7 @@ def test_scales(value: float) -> None:
   assert float(std[2]) == 0
 
 
+@pytest.mark.slow
 def test_a_feature_that_hardly_varies_is_not_blown_up() -> None:
   rng = np.random.default_rng(0)
   x = rng.normal(size=(40, 3)) * [1.0, 2.0, 1e-3]
@@ -235,6 +242,7 @@ def test_a_feature_that_hardly_varies_is_not_blown_up() -> None:
   np.testing.assert_array_equal(constant.feature_std, 1)
 
 
+@pytest.mark.slow
 def test_a_constant_target_is_predicted() -> None:
   x, _ = _data()
   trained = ensemble.train(x, np.full(len(x), 7.0), _members((9,)), _TRAINING)
@@ -261,6 +269,7 @@ def _least_squares(l2: float) -> tuple[np.ndarray, np.ndarray]:
   return got, oracle.fit(z[:100], y[:100]).predict(z)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('l2', [0.0, 0.5])
 def test_without_hidden_layers_it_is_linear_regression(l2: float) -> None:
   got, want = _least_squares(l2)
@@ -268,6 +277,7 @@ def test_without_hidden_layers_it_is_linear_regression(l2: float) -> None:
   assert np.ptp(want) > 20
 
 
+@pytest.mark.slow
 def test_other_heads_change_nothing() -> None:
   members = _members()
   more = [_member(100, 70), *members, _member(101, 3)]
@@ -285,6 +295,7 @@ def test_other_heads_change_nothing() -> None:
   np.testing.assert_array_equal(again.best_epoch[1:-1], alone.best_epoch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('value', [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize('row', [0, _N])
 def test_a_broken_row_harms_no_other_head(value: float, row: int) -> None:
@@ -312,6 +323,7 @@ def test_a_broken_row_harms_no_other_head(value: float, row: int) -> None:
     np.testing.assert_array_equal(a.kernel[1], b.kernel[1])
 
 
+@pytest.mark.slow
 def test_given_initial_weights() -> None:
   members, (x, y) = _members((9, 1, 20)), _data()
   params = jax.tree.map(lambda leaf: leaf + 1, _start(members))
@@ -325,6 +337,7 @@ def test_given_initial_weights() -> None:
   np.testing.assert_allclose(trained.params.mean, want, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_survive_a_checkpoint(tmp_path: pathlib.Path) -> None:
   params = _start(_members((9, 3)))
   checkpoint.save(tmp_path / 'heads', {'params': params}, 'these')
@@ -334,6 +347,7 @@ def test_weights_survive_a_checkpoint(tmp_path: pathlib.Path) -> None:
   np.testing.assert_array_equal(_flat(got), _flat(params))
 
 
+@pytest.mark.slow
 def test_compiles_once_for_each_device(
   caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -380,6 +394,7 @@ def _bone_age(fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 # In the other two folds scikit-learn's ridge and MLP do not beat it either.
+@pytest.mark.slow
 @pytest.mark.parametrize('fold', [0, 3])
 def test_beats_the_training_mean_on_real_features(fold: int) -> None:
   x, y, train = _bone_age(fold)

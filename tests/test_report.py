@@ -174,6 +174,7 @@ def test_report_loads_nothing_and_runs_nothing(written) -> None:
   assert links and all(link.startswith(('data:', '#')) for link in links)
 
 
+@pytest.mark.slow
 def test_names_from_outside_are_escaped(tmp_path) -> None:
   names = (f'{HOSTILE} & $x$', '" onload="x')
   results, view = study(tmp_path, 2, names=names)
@@ -300,6 +301,7 @@ def test_published_numbers_are_exact(written) -> None:
     assert number in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('k, method', [(2, 'none'), (12, 'pca')])
 def test_any_number_of_clusters(tmp_path, k, method) -> None:
   results, view = study(tmp_path, k, names=('a', 'b'), method=method)

@@ -43,6 +43,7 @@ def _clusters(
   return clustering.cluster_analysis(settings, jnp.asarray(x), samples, 0)
 
 
+@pytest.mark.slow
 def test_members(samples: Samples, blobs: np.ndarray) -> None:
   settings = _settings()
   found = _clusters(settings, blobs, samples)
@@ -194,6 +195,7 @@ def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
   return missing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('folds', [0, 3])
 def test_fuzzy_centroids_that_coincide(
   folds: int, tmp_path: pathlib.Path
@@ -222,6 +224,7 @@ def test_fuzzy_centroids_that_coincide(
   assert told == set(missing)
 
 
+@pytest.mark.slow
 def test_fewer_different_images_than_clusters(tmp_path: pathlib.Path) -> None:
   x = np.repeat(np.eye(2, 5), 30, axis=0)
   # Each row differs from all others by less than float32 tells of the rest.
@@ -238,6 +241,7 @@ def test_fewer_different_images_than_clusters(tmp_path: pathlib.Path) -> None:
   assert results['findings'][0].endswith('A smaller k would say so.')
 
 
+@pytest.mark.slow
 def test_a_cluster_of_one_image_and_of_one_class(
   tmp_path: pathlib.Path,
 ) -> None:

@@ -27,7 +27,7 @@ with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
   if sys.argv[3] == 'begin':
     run_folder.begin(folder, config, {})
   print('holding', flush=True)
-  time.sleep(60)
+  time.sleep(600)
 """
 
 # A limit on the size of files stands for a full disk: the write fails half way.
@@ -94,6 +94,7 @@ def test_writes_text_and_bytes_into_new_folders(
   assert _names(path.parent) == {'b.txt'}
 
 
+@pytest.mark.medium
 def test_a_write_that_fails_half_way_leaves_the_old_file(
   tmp_path: pathlib.Path,
 ) -> None:
@@ -142,6 +143,7 @@ def test_digests_do_not_depend_on_the_order_of_keys() -> None:
   assert first != run_folder.digest({'a': 1, 'b': [{'c': 2, 'd': 3}, 1]})
 
 
+@pytest.mark.medium
 def test_another_process_cannot_open_it(tmp_path: pathlib.Path) -> None:
   run = tmp_path / 'run'
   with _held(run, 'begin') as process:
@@ -157,6 +159,7 @@ def test_another_process_cannot_open_it(tmp_path: pathlib.Path) -> None:
       assert folder == run
 
 
+@pytest.mark.medium
 def test_a_second_opener_takes_nothing_from_a_run_that_has_not_begun(
   tmp_path: pathlib.Path,
 ) -> None:
@@ -269,6 +272,7 @@ def test_what_cannot_be_a_folder(tmp_path: pathlib.Path, name: str) -> None:
   assert (tmp_path / 'file').read_text() == 'mine'
 
 
+@pytest.mark.medium
 def test_a_folder_that_may_not_be_written(tmp_path: pathlib.Path) -> None:
   tmp_path.chmod(0o755)
   (tmp_path / 'closed').mkdir(mode=0o555)

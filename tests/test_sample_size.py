@@ -92,6 +92,7 @@ def results(run: pathlib.Path) -> dict[str, Any]:
   return results_of(run)
 
 
+@pytest.mark.slow
 def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   for name in (
     'config.json',
@@ -110,6 +111,7 @@ def _stand_ins(run: pathlib.Path) -> dict[str, Any]:
   return foretold(json.loads((run / 'config.json').read_text()))
 
 
+@pytest.mark.slow
 def test_conditions_are_checked_by_the_names_of_the_results(
   run: pathlib.Path, results: dict
 ) -> None:
@@ -118,6 +120,7 @@ def test_conditions_are_checked_by_the_names_of_the_results(
   assert unnamed(_stand_ins(run), json.loads(EXAMPLE.read_text())) == []
 
 
+@pytest.mark.slow
 def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   """n images are drawn and then split, patients whole, each tested once."""
   assert [s['n'] for s in results['sizes']] == [60, 80, 160]
@@ -149,6 +152,7 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   assert drawn[60] < drawn[80] < drawn[160]
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_clusters_csv(
   run: pathlib.Path, results: dict
 ) -> None:
@@ -179,6 +183,7 @@ def test_metrics_are_those_of_clusters_csv(
   assert agreeing
 
 
+@pytest.mark.slow
 def test_patients_are_exchanged_whole(run: pathlib.Path, results: dict) -> None:
   """Two images each, but for those whose other image was not drawn."""
   clusters = rows_of(run / 'clusters.csv')
@@ -209,6 +214,7 @@ def test_patients_are_exchanged_whole(run: pathlib.Path, results: dict) -> None:
   assert text.startswith('160 of 160 images') and 'exchanged together' in text
 
 
+@pytest.mark.slow
 def test_both_orders_of_averaging(results: dict) -> None:
   for size in results['sizes']:
     folds = size['folds']
@@ -237,6 +243,7 @@ def _shape(value: Any, path: str = '') -> set[str]:
   return set().union({path}, *(_shape(child, p) for p, child in children))
 
 
+@pytest.mark.slow
 def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   # What differs by data set: names of classes, and reasons.
   own = ('class_counts', '_why', 'notes', 'timings', 'environment', '.empty')
@@ -249,6 +256,7 @@ def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   assert example['schema_version'] == results['schema_version'] == 1
 
 
+@pytest.mark.slow
 def test_the_correlation_is_that_of_the_sizes(results: dict) -> None:
   found = results['cv_vs_metric']
   cvs = [s['mean_of_cvs'] for s in results['sizes']]
@@ -261,6 +269,7 @@ def test_the_correlation_is_that_of_the_sizes(results: dict) -> None:
   assert found['fit']['intercept'] == pytest.approx(line.intercept)
 
 
+@pytest.mark.slow
 def test_validity_has_every_algorithm_and_k(results: dict) -> None:
   rows = results['validity']['rows']
   assert {(r['method'], r['k']) for r in rows} == set(
@@ -272,6 +281,7 @@ def test_validity_has_every_algorithm_and_k(results: dict) -> None:
   assert min(own, key=lambda k: own[k]['davies_bouldin']) == 4
 
 
+@pytest.mark.slow
 def test_the_table_of_fuzzifiers(tmp_path: pathlib.Path) -> None:
   data = write_features(tmp_path / 'f.npz')
   args = (
@@ -292,6 +302,7 @@ def test_the_table_of_fuzzifiers(tmp_path: pathlib.Path) -> None:
   assert table[2.0]['mean_of_cvs'] == pytest.approx(size['mean_of_cvs'])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', ['gmm', 'kmeans'])
 def test_a_regression(method: str, tmp_path: pathlib.Path) -> None:
   data = write_features(
@@ -339,6 +350,7 @@ def test_a_regression(method: str, tmp_path: pathlib.Path) -> None:
       np.testing.assert_allclose(fold['cluster_metric'], found, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_distances_are_those_of_the_training_images(
   tmp_path: pathlib.Path,
 ) -> None:
@@ -389,6 +401,7 @@ def test_distances_are_those_of_the_training_images(
       assert found[name] == pytest.approx(value, rel=1e-4), name
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_results(
   run: pathlib.Path, results: dict
 ) -> None:
@@ -463,6 +476,7 @@ def _resnet18(path: pathlib.Path) -> pathlib.Path:
   return path
 
 
+@pytest.mark.slow
 def test_resnet18_on_images(tmp_path: pathlib.Path) -> None:
   """The paper's network, frozen: its features are those of the library."""
   rng = np.random.default_rng(0)
@@ -601,6 +615,7 @@ def test_fewer_features_than_components(
   assert launch('--config=features:study=sample_size', *args) == 0
 
 
+@pytest.mark.slow
 def test_heads_that_diverge_at_once_are_no_result(
   tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -686,6 +701,7 @@ def _published(name: str) -> list[float]:
   return [float(r['cv_mode']) for r in rows]
 
 
+@pytest.mark.slow
 def test_the_laboratorys_psp_plates(tmp_path: pathlib.Path) -> None:
   """CVs over 1..70 components against those that its authors published.
 
@@ -731,6 +747,7 @@ def test_the_laboratorys_psp_plates(tmp_path: pathlib.Path) -> None:
   assert mode >= 4 and among_three >= 6, (mode, among_three)
 
 
+@pytest.mark.slow
 def test_the_laboratorys_bone_age(tmp_path: pathlib.Path) -> None:
   """Reproduced to 1e-4: mean absolute errors, an empty cluster as -1."""
   assert (

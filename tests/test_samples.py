@@ -284,6 +284,7 @@ def _copies(folds: Sequence[samples_lib.Samples]) -> dict[str, str]:
   return found
 
 
+@pytest.mark.medium
 @hypothesis.given(
   _IMAGES,
   st.lists(st.booleans(), min_size=30, max_size=30),

@@ -51,6 +51,7 @@ def _why(entry: Shortcut, name: str) -> str:
   return codec.why(getattr(entry, name))
 
 
+@pytest.mark.medium
 def test_planted_shortcuts_are_found() -> None:
   y, clusters, is_train = _images()
   rng = np.random.default_rng(1)
@@ -106,6 +107,7 @@ def test_associations_are_over_training_images_only() -> None:
     assert getattr(got['age'], f'p_value{suffix}') == pytest.approx(eta.p_value)
 
 
+@pytest.mark.slow
 def test_chance_is_no_shortcut() -> None:
   images = _images()
   rng = np.random.default_rng(1)
@@ -120,6 +122,7 @@ def test_chance_is_no_shortcut() -> None:
   assert abs(aucs.mean() - 0.5) < 0.02 and np.all(abs(aucs - 0.5) < 0.25)
 
 
+@pytest.mark.medium
 def test_auc_alone_is_a_logistic_regressions() -> None:
   y, clusters, is_train = _images()
   rng = np.random.default_rng(1)
@@ -152,6 +155,7 @@ def test_auc_alone_learns_from_training_images_only() -> None:
   assert got['view'].with_class == pytest.approx(1)
 
 
+@pytest.mark.medium
 def test_missing_values() -> None:
   y, clusters, is_train = _images()
   rng = np.random.default_rng(1)
@@ -178,6 +182,7 @@ def test_missing_values() -> None:
     assert got[name].auc_alone > 0.65
 
 
+@pytest.mark.medium
 def test_kinds() -> None:
   images = _images()
   rng = np.random.default_rng(1)

@@ -174,6 +174,7 @@ def clusters_of(mixes) -> list[PublishedCluster]:
 MIX = st.tuples(st.integers(0, 50), st.integers(1, 50))
 
 
+@pytest.mark.medium
 @settings(deadline=None, max_examples=60)
 @given(
   st.lists(MIX, min_size=1, max_size=5), st.lists(MIX, min_size=1, max_size=5)

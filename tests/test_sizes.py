@@ -86,6 +86,7 @@ def test_other_sizes_are_refused(text: str, named: str) -> None:
   assert named in str(caught.value)
 
 
+@pytest.mark.medium
 @hypothesis.given(
   st.integers(1, 60),
   st.integers(1, 60),
@@ -130,6 +131,7 @@ def test_all_is_all(nested: bool) -> None:
   assert found == cohort
 
 
+@pytest.mark.medium
 def test_the_sizes_of_the_papers() -> None:
   plates = sizes.draw(
     _cohort(1500, 1428), sizes.parse('100,300,half,all'), 0, nested=True

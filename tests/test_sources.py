@@ -129,6 +129,7 @@ for name in ('secret.png', 'closed/a.png', 'open.png'):
 """
 
 
+@pytest.mark.slow
 def test_files_that_may_not_be_read(tmp_path: pathlib.Path) -> None:
   tmp_path.chmod(0o755)
   (tmp_path / 'closed').mkdir()

@@ -117,6 +117,7 @@ def _published(
   )
 
 
+@pytest.mark.slow
 def test_the_papers_fundus_numbers_from_the_published_table(
   odir_dir: pathlib.Path,
 ) -> None:
@@ -159,6 +160,7 @@ def nih_sample(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
   return nih.read(folder, ('Cardiomegaly', 'No Finding'))
 
 
+@pytest.mark.medium
 def test_the_papers_chest_numbers_from_a_table_as_large(
   nih_sample: Cohort,
 ) -> None:
@@ -207,6 +209,7 @@ def test_published_splits_rows_whatever_the_group() -> None:
   assert _counts(_assign(cohort, 'published'))['test', 'ill'] == 10
 
 
+@pytest.mark.slow
 @hypothesis.given(
   st.lists(
     st.tuples(st.sampled_from(['ill', 'well']), st.integers(0, 25)),
@@ -245,6 +248,7 @@ def test_clean_keeps_every_group_on_one_side(
     assert before == Candidate(**{**vars(after), 'split': ''})
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('seed', range(3))
 @pytest.mark.parametrize('test_share', [0.1, 0.2, 0.25, 1 / 3, 0.5])
 def test_clean_shares(seed: int, test_share: float) -> None:
@@ -285,6 +289,7 @@ _GROUPED = st.lists(
 )
 
 
+@pytest.mark.slow
 @hypothesis.given(
   _GROUPED,
   st.sampled_from(splits.PROTOCOLS),
@@ -541,6 +546,7 @@ def test_a_source_that_puts_all_into_one_part(protocol: str, part: str) -> None:
     _assign(_cohort(rows, [part] * 40), protocol)
 
 
+@pytest.mark.slow
 def test_a_large_patient_is_not_always_on_the_same_side() -> None:
   """One has 30 images, some have a few, most have one."""
   sizes = [30, 12, 8, 5, *[3] * 6, *[1] * 60]

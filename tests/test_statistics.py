@@ -43,6 +43,7 @@ _TWO_CLASSES = st.tuples(
 )
 
 
+@pytest.mark.medium
 @hypothesis.given(classes=_TWO_CLASSES)
 def test_delong_is_the_loop_over_pairs(classes: tuple[list, list]) -> None:
   y = np.repeat([1, 0], [len(c) for c in classes])
@@ -188,6 +189,7 @@ def test_sparse_table_has_a_p_value_of_its_own() -> None:
   assert statistics.cramers_v(a, b) == got  # The same random tables.
 
 
+@pytest.mark.medium
 def test_p_values_of_chance_are_uniform() -> None:
   rng = np.random.default_rng(0)
   v, eta = [], []
@@ -288,6 +290,7 @@ def test_line_and_intervals_are_the_normal_equations(n: int) -> None:
     assert (low, high) == pytest.approx((value - half, value + half))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize('n', [3, 4, 10])
 def test_prediction_intervals_cover_new_points(n: int) -> None:
   rng = np.random.default_rng(0)

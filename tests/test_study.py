@@ -70,6 +70,7 @@ def photos(tmp_path: pathlib.Path) -> pathlib.Path:
   return tmp_path / 'photos'
 
 
+@pytest.mark.medium
 def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   for name in (
     'config.json',
@@ -88,6 +89,7 @@ def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   assert {p.suffix for p in (run / 'figures').iterdir()} == {'.png', '.svg'}
 
 
+@pytest.mark.medium
 def test_numbers_agree_with_each_other(
   run: pathlib.Path, results: dict
 ) -> None:
@@ -126,6 +128,7 @@ def test_numbers_agree_with_each_other(
   assert (np.diag(distances) == 0).all()
 
 
+@pytest.mark.medium
 def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
   """The stored overall head on stored features is what clusters.csv says."""
   tree = checkpoint.load(run / 'checkpoints' / 'heads')
@@ -141,6 +144,7 @@ def test_the_checkpoint_gives_the_probabilities(run: pathlib.Path) -> None:
   assert len(names) == len(tree['params.kernel']) == 1 + 3 * (1 + 2)
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_results(
   tmp_path: pathlib.Path, results: dict
 ) -> None:
@@ -173,6 +177,7 @@ def shape(value, path='') -> set[str]:
   return {path}
 
 
+@pytest.mark.medium
 def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   # What differs by data set: names of classes, notes why something is missing.
   own = (
@@ -202,6 +207,7 @@ def test_every_null_says_why(folds: pathlib.Path, results: dict) -> None:
   assert nulls_without_reason(results) == nulls_without_reason(found) == []
 
 
+@pytest.mark.slow
 def test_conditions_are_checked_by_the_names_of_the_results(
   run: pathlib.Path, folds: pathlib.Path, results: dict
 ) -> None:
@@ -225,6 +231,7 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   return workdir
 
 
+@pytest.mark.slow
 def test_folds_test_every_image_once(
   folds: pathlib.Path, results: dict
 ) -> None:
@@ -267,6 +274,7 @@ def test_folds_test_every_image_once(
   assert keep(found) == keep(results)
 
 
+@pytest.mark.slow
 def test_scores_of_folds_are_over_all_predictions(folds: pathlib.Path) -> None:
   """By hand from clusters.csv, with scikit-learn."""
   found = json.loads((folds / 'results.json').read_text())
@@ -310,6 +318,7 @@ def test_scores_of_folds_are_over_all_predictions(folds: pathlib.Path) -> None:
       assert sum(run['class_counts'].values()) == c['size']
 
 
+@pytest.mark.slow
 def test_clusters_of_folds_have_numbers_in_common(folds: pathlib.Path) -> None:
   """No other numbering of the second fold's agrees with more images."""
   found = json.loads((folds / 'results.json').read_text())
@@ -334,6 +343,7 @@ def test_clusters_of_folds_have_numbers_in_common(folds: pathlib.Path) -> None:
   assert agreed == [1, pytest.approx(index)]
 
 
+@pytest.mark.slow
 def test_the_heads_of_folds_give_their_probabilities(
   folds: pathlib.Path,
 ) -> None:
@@ -361,6 +371,7 @@ def test_the_heads_of_folds_give_their_probabilities(
     )
 
 
+@pytest.mark.slow
 def test_relaunching_does_no_finished_work_again(
   run: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +402,7 @@ def test_relaunching_does_no_finished_work_again(
   assert 'Resuming: all 10 heads are trained' in log
 
 
+@pytest.mark.slow
 def test_timings_are_of_the_work_that_was_done(
   run: pathlib.Path, results: dict, tmp_path: pathlib.Path
 ) -> None:
@@ -426,6 +438,7 @@ def test_timings_are_of_the_work_that_was_done(
   assert 'model_flop_utilisation' not in timings['heads']
 
 
+@pytest.mark.slow
 def test_bfloat16_features_are_computed_anew_and_told(
   run: pathlib.Path, tmp_path: pathlib.Path, capfd
 ) -> None:
@@ -452,6 +465,7 @@ def test_bfloat16_features_are_computed_anew_and_told(
   assert 'backbone.dtype differs' in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_profile_writes_a_trace(tmp_path: pathlib.Path) -> None:
   workdir = tmp_path / 'run'
   assert launch('--config=demo:tiny', '--profile', f'--workdir={workdir}') == 0
@@ -466,6 +480,7 @@ def test_profile_writes_a_trace(tmp_path: pathlib.Path) -> None:
   assert (workdir / 'results.json').exists()
 
 
+@pytest.mark.slow
 def test_fail_if(run: pathlib.Path, capfd) -> None:
   common = ('--config=demo:tiny', f'--workdir={run}')
   assert launch(*common, '--fail_if=overall.accuracy >= 0') == 1
@@ -474,6 +489,7 @@ def test_fail_if(run: pathlib.Path, capfd) -> None:
   assert 'overall.auc_why > 0 is not of numbers' in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_truncated_image_is_listed_and_left_out(
   photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -667,6 +683,7 @@ def test_flags_stand_in_any_order(
   assert '24 pictures' in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_another_configuration_in_the_same_folder_is_refused(
   run: pathlib.Path, capfd
 ) -> None:
@@ -676,6 +693,7 @@ def test_another_configuration_in_the_same_folder_is_refused(
   assert 'seed differs' in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_third_class_and_unknown_patients(
   photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -708,6 +726,7 @@ def test_a_third_class_and_unknown_patients(
   assert 'No patient' not in page and 'no patient in two' not in page
 
 
+@pytest.mark.slow
 def test_contradictory_labels_are_said(
   photos: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -743,6 +762,7 @@ def test_debug_shows_the_traceback(
   assert ('Traceback' in capfd.readouterr().err) == shown
 
 
+@pytest.mark.medium
 def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
   workdir = tmp_path / 'run'
   assert (
@@ -766,6 +786,7 @@ def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
   assert not workdir.exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   workdir = tmp_path / 'run'
   command = [
@@ -780,12 +801,12 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
     command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
   )
   index = workdir / 'features' / 'blocks.jsonl'
-  deadline = time.monotonic() + 120
+  deadline = time.monotonic() + 600
   while not index.exists() or len(index.read_text().splitlines()) < 2:
     assert process.poll() is None and time.monotonic() < deadline
     time.sleep(0.05)
   process.send_signal(signal.SIGTERM)
-  _, errors = process.communicate(timeout=60)
+  _, errors = process.communicate(timeout=600)
   assert process.returncode == 3
   assert 'Stopped by SIGTERM' in errors and 'Resume with: python -m' in errors
   assert not (workdir / 'results.json').exists()
@@ -795,6 +816,7 @@ def test_a_stopped_run_exits_with_3_and_resumes(tmp_path: pathlib.Path) -> None:
   assert index.read_text().startswith(done)
 
 
+@pytest.mark.slow
 def test_one_class_cluster_gives_numbers() -> None:
   """A head that saw one class calls everything that class: 0.5, as in W."""
   import jax

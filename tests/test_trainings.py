@@ -50,6 +50,7 @@ def _groups(n: int, q: int, seed: int) -> np.ndarray:
   return centers[np.arange(n) % 4] + rng.standard_normal((n, q))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'method, covariance',
   [
@@ -99,6 +100,7 @@ def _clusters(
   return size
 
 
+@pytest.mark.slow
 def test_coinciding_centroids_are_found() -> None:
   """Of one cloud fuzzy K-means finds one centroid; K-means always parts it."""
   cloud = np.random.default_rng(0).standard_normal((80, 10))
@@ -114,6 +116,7 @@ def test_coinciding_centroids_are_found() -> None:
   assert (found.folds[0].coinciding < 3).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('grouped', [True, False])
 def test_patients_keep_together_in_the_null(grouped: bool) -> None:
   """Where each cluster is one patient, exchanging patients changes no CV."""

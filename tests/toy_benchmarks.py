@@ -1,5 +1,11 @@
-"""Cases whose times are known, for the tests of the benchmarks."""
+"""Cases whose times are known, for the tests of the benchmarks.
 
+A worker measures them by a made-up clock: a machine that does other things
+wakes nobody in time. The times are fractions of a power of two, so that their
+differences are exact.
+"""
+
+from collections.abc import Callable
 import functools
 import os
 import subprocess
@@ -11,12 +17,24 @@ import numpy as np
 from benchmarks import sides
 
 
-def _sleeps(seconds: float, value: float, fraction: float = 1.0):
+def _made_up_clock() -> Callable[[float], None]:
+  """Sets it for the whole process; what is returned lets it go on."""
+  now = [0.0]
+  time.perf_counter = lambda: now[0]
+
+  def spend(seconds: float) -> None:
+    now[0] += seconds
+
+  return spend
+
+
+def _spends(seconds: float, value: float, fraction: float = 1.0):
   def setup(scale: sides.Scale) -> sides.Side:
     assert (scale.folder / 'prepared').exists()
+    spend = _made_up_clock()
 
     def run() -> sides.Result:
-      time.sleep(seconds)
+      spend(seconds)
       return {'value': np.array(value)}
 
     return sides.Side(run, fraction)
@@ -63,11 +81,11 @@ def _dies(scale: sides.Scale) -> sides.Side:
 
 def _counted(scale: sides.Scale, *, steady: bool) -> sides.Side:
   """Says how often it ran, which took longest at first."""
-  runs = []
+  runs, spend = [], _made_up_clock()
 
   def run() -> int:
     runs.append(None)
-    time.sleep(0.2 if len(runs) == 1 else 0.02)
+    spend(1 / 4 if len(runs) == 1 else 1 / 32)
     return len(runs)
 
   return sides.Side(
@@ -97,10 +115,10 @@ _TURNS = {
 }
 CASES = {
   'toy': sides.Case(
-    'sleeps',
+    'spends',
     {
-      'ours': _sleeps(0.02, 1.0),
-      'slow': _sleeps(0.1, 3.0, 0.5),
+      'ours': _spends(1 / 32, 1.0),
+      'slow': _spends(1 / 8, 3.0, 0.5),
       'absent': _absent,
       'broken': _broken,
       'dies': _dies,
