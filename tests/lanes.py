@@ -23,6 +23,8 @@ import pytest
 from heterojax.compute import cores
 
 MOST_SECONDS = 2.0
+# The same case costs half as much again on a busy core that two threads share.
+_NOISE = 1.5
 LEAST_SHARE = 0.6
 
 _TESTS = pathlib.Path(__file__).resolve().parent
@@ -150,7 +152,7 @@ class Check:
   def pytest_sessionfinish(self, session: pytest.Session) -> None:
     slow = {i.nodeid for i in session.items if i.get_closest_marker('slow')}
     for case, took in self.seconds(session.items).items():
-      if took > MOST_SECONDS and case not in slow:
+      if took > _NOISE * MOST_SECONDS and case not in slow:
         self.mistakes.append(f'{took:.1f} CPU-seconds without `slow`: {case}')
     count = len(session.items)
     if count < LEAST_SHARE * (count + len(self._deselected)):
