@@ -3,8 +3,8 @@
 Wang 2023 names the numbers only: each class gets round(n x factor) images. A
 copy depends on the seed, the image's id and the copy's number alone.
 
-Copies that an image of the data set would never look like make clusters of
-their own. On chest X-rays those that were upside down, that were rotated by
+Copies that an image of the data set would never look like make separate
+clusters. On chest X-rays those that were upside down, that were rotated by
 more than 5 degrees or that had black corners did; left-right flips and smaller
 rotations spread over the clusters as the originals do.
 """

@@ -67,10 +67,10 @@ def read(
   require_columns(table, rows, _COLUMNS)
   names = [f'{row["id"]}.png' for row in rows]
   labels = [_LABELS.get(row['male'].lower(), '') for row in rows]
-  counts = Counter(labels)
-  found = {'rows': len(rows), **{k: counts[k] for k in _LABELS.values()}}
-  notes = [*tree.notes, *layout.compare(table.name, found, _PUBLISHED)]
-  paths, found_notes = layout.locate(tree, table, names)
+  of_sex = Counter(labels)
+  counts = {'rows': len(rows), **{k: of_sex[k] for k in _LABELS.values()}}
+  notes = [*tree.notes, *layout.compare(table.name, counts, _PUBLISHED)]
+  paths, file_notes = layout.locate(tree, table, names)
   ids = layout.unique([row['id'] for row in rows])
   candidates = []
   for row, id_, name, label in zip(rows, ids, names, labels, strict=True):
@@ -91,14 +91,14 @@ def read(
     Files(tree.root),
     named,
     tuple(candidates),
-    (*notes, *found_notes),
+    (*notes, *file_notes),
     label_columns=('male',),
   )
   return with_ages(cohort) if task == 'regression' else cohort
 
 
 def with_ages(cohort: Cohort) -> Cohort:
-  """The same images for a regression of the bone age.
+  """A cohort of sexes as one for a regression of the bone age.
 
   Args:
     cohort: with the sexes as classes.

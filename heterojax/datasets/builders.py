@@ -263,7 +263,7 @@ class RsnaBoneAge(CohortBuilder):
 class ImageFolder(CohortBuilder):
   """Any images: a folder per class."""
 
-  name = 'folder'  # TFDS has an image_folder of its own.
+  name = 'folder'  # TFDS has an image_folder already.
   READ = staticmethod(folder.read)
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
     'give a folder with one folder of images per class.'
@@ -303,7 +303,7 @@ def prepare(
     out: folder for prepared data sets.
 
   Returns:
-    The data set's own folder in `out`.
+    The folder of the data set in `out`.
 
   Raises:
     RefusedError: if another process prepares data there.

@@ -37,25 +37,25 @@ def choose(
   Raises:
     UserError: if that leaves a doubt, or there are no two classes.
   """
-  found = sorted(set(labels) - {''}, key=lambda label: (len(label), label))
-  shown = ', '.join(found[:10]) + (', ...' if len(found) > 10 else '')
-  if not found:
+  labels = sorted(set(labels) - {''}, key=lambda label: (len(label), label))
+  shown = ', '.join(labels[:10]) + (', ...' if len(labels) > 10 else '')
+  if not labels:
     raise UserError(f'{path} has no labels.')
   for option, name in options(named):
-    if name and name not in found:
+    if name and name not in labels:
       raise UserError(
         f'{path} has no label {name!r} (--config.data.{option}): its labels'
         f' are {shown}.'
       )
   if all(named):
     return named
-  if len(found) < 2:
+  if len(labels) < 2:
     raise UserError(
-      f'All of {path} is of the class {found[0]!r}: a study needs two classes.'
+      f'All of {path} is of the class {labels[0]!r}: a study needs two classes.'
     )
-  if len(found) == 2 and any(named):
+  if len(labels) == 2 and any(named):
     (one,) = filter(None, named)
-    other = found[1 - found.index(one)]
+    other = labels[1 - labels.index(one)]
     return tuple(name or other for name in named)
   raise UserError(
     f'{path} has the labels {shown}: say which is the disease and which is'

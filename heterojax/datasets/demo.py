@@ -8,7 +8,7 @@ on one site is therefore wrong about the others, although one head can learn all
 three. The control cohort has one camera and one meaning of the label for
 everybody: its sub-populations are drawn at random and touch no pixel.
 
-Every image is a pure function of the seed, its own index, its site and its
+Every image is a pure function of the seed, its index, its site and its
 label, so a larger cohort begins with the smaller one. Lengths are in half image
 sides unless they are said to be in retina lengths (x right, y down, from the
 middle of the retina).

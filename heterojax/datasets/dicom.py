@@ -108,7 +108,7 @@ def _read(data: bytes) -> pydicom.Dataset:
     )
   if _DECODERS.get(syntax) == 'pillow':
     frame = encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
-    # The frame has a size of its own, which is what the decoder allocates.
+    # The frame states a size too, and that is what the decoder allocates.
     with Image.open(io.BytesIO(frame), formats=_FORMATS) as image:
       if image.size != (dataset.Columns, dataset.Rows):
         raise UnreadableImage('DICOM whose frame has another size')

@@ -27,7 +27,7 @@ ALIASES = {
   'id': ('id', 'img_ids', 'image_id'),
 }
 _MEANING = {name: m for m, names in ALIASES.items() for name in names}
-# What the manifest writes itself; the file's own column is prefixed.
+# What the manifest writes itself; a column of the file is prefixed.
 _MANIFEST_COLUMNS = ('path', 'included', 'reason', 'sha256')
 # Python refuses to read numbers of thousands of digits.
 _NUMBERED = re.compile(r'(.*?)(\d{1,18})')
@@ -240,31 +240,35 @@ def _feature_columns(path: pathlib.Path, names: Sequence[str]) -> list[str]:
         raise UserError(f'{path} has the columns {other!r} and {name!r}.')
   if '' in sets:
     sets = {'': sets['']}
-  elif any(len(found) > 1 for found in sets.values()):
-    sets = {prefix: found for prefix, found in sets.items() if len(found) > 1}
+  elif any(len(columns) > 1 for columns in sets.values()):
+    sets = {
+      prefix: columns for prefix, columns in sets.items() if len(columns) > 1
+    }
   if not sets:
     raise UserError(
       f'{path} has no feature columns: name them by a number, as 0, 1, 2 or'
       ' f0, f1, f2.'
     )
   if len(sets) > 1:
-    shown = ' and '.join(f'{min(found.values())!r}' for found in sets.values())
+    shown = ' and '.join(
+      f'{min(columns.values())!r}' for columns in sets.values()
+    )
     raise UserError(
       f'{path} has several sets of numbered columns, as {shown}: name the'
       ' features by a number alone.'
     )
-  (found,) = sets.values()
-  return [found[number] for number in sorted(found)]
+  (columns,) = sets.values()
+  return [columns[number] for number in sorted(columns)]
 
 
 def _by_meaning(
   path: pathlib.Path, columns: dict[str, list[str]]
 ) -> dict[str, list[str]]:
   """The columns under the names by which this program knows them."""
-  found: dict[str, list[str]] = {}
+  known: dict[str, list[str]] = {}
   for name, cells in columns.items():
     meaning = _MEANING.get(name)
-    if meaning in found:
+    if meaning in known:
       raise UserError(
         f'{path} has several columns for the {meaning}:'
         f' {", ".join(n for n in columns if _MEANING.get(n) == meaning)}.'
@@ -273,8 +277,8 @@ def _by_meaning(
       cells = [_WHOLE.sub(r'\1', cell) for cell in cells]
     elif name in _MANIFEST_COLUMNS:
       name = f'source_{name}'
-    found[meaning or name] = cells
-  return found
+    known[meaning or name] = cells
+  return known
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ _COLUMNS = {
   'split': ('split',),
   'fold': ('fold',),
 }
-# What the manifest writes itself; a CSV's own column of that name is prefixed.
+# What the manifest writes itself; a CSV's column of that name is prefixed.
 _MANIFEST_COLUMNS = (
   'id',
   'included',
@@ -82,7 +82,7 @@ def read(
 
   Args:
     path: a folder with one folder per class, or a CSV file whose paths start
-      from its own folder or are absolute. Hidden files and folders, whose names
+      from its folder or are absolute. Hidden files and folders, whose names
       begin with a dot, do not count. Names of columns may have capitals; the
       group may be called patient, patient_id, subject or subject_id.
     named: see `classes.Classes`; '' where two labels leave no doubt.
@@ -102,7 +102,7 @@ def read(
     )
   if os.path.isfile(path):
     source = Listed(path.parent, path)
-    found, notes = _from_csv(path)
+    candidates, notes = _from_csv(path)
   elif task == 'regression':
     raise UserError(
       f'{path} is a folder, whose folders are classes and no numbers: with'
@@ -111,20 +111,20 @@ def read(
     )
   else:
     source = Files(path)
-    found, notes = _from_folders(path)
+    candidates, notes = _from_folders(path)
   if task == 'regression':
-    found = tuple(numbers.labelled(c, c.label) for c in found)
-    numbers.require_some(str(path), found)
-    return Cohort(path.stem, source, (), found, notes, task=task)
+    candidates = tuple(numbers.labelled(c, c.label) for c in candidates)
+    numbers.require_some(str(path), candidates)
+    return Cohort(path.stem, source, (), candidates, notes, task=task)
   try:
-    chosen = _classes(path, found, named)
+    chosen = _classes(path, candidates, named)
   except UserError as error:  # What could not be searched may be the reason.
     raise UserError(' '.join([str(error), *notes])) from error
   candidates = tuple(
     c
     if c.label in chosen or not c.included
     else c.left_out(classes.reason(c.label))
-    for c in found
+    for c in candidates
   )
   return Cohort(path.stem, source, chosen, candidates, notes)
 
@@ -173,7 +173,7 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
   column = _columns(path, [*rows[0]] if rows else [])
   if not {'path', 'label'} <= column.keys():
     require_columns(path, rows, ('path', 'label'))
-  own = [name for name in rows[0] if name not in column.values()]
+  others = [name for name in rows[0] if name not in column.values()]
   candidates = []
   for number, row in enumerate(rows):
     cells = {role: row[name] for role, name in column.items()}
@@ -198,7 +198,7 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
       group=cells.get('group', ''),
       split=part,
       columns=tuple(
-        (f'source_{k}' if k in _MANIFEST_COLUMNS else k, row[k]) for k in own
+        (f'source_{k}' if k in _MANIFEST_COLUMNS else k, row[k]) for k in others
       ),
     )
     if not name:
@@ -216,23 +216,23 @@ def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
   """Which column plays which part."""
   column = {}
   for role, known in _COLUMNS.items():
-    found = [n for n in names if re.sub('[ _-]', '', n.lower()) in known]
+    matching = [n for n in names if re.sub('[ _-]', '', n.lower()) in known]
     # Its plain name is what a user calls a column on purpose.
-    found = next(([n] for n in found if n == role), found)
-    if len(found) > 1:
+    matching = next(([n] for n in matching if n == role), matching)
+    if len(matching) > 1:
       raise UserError(
-        f'{path} has the columns {" and ".join(found)}: call the one that is'
+        f'{path} has the columns {" and ".join(matching)}: call the one that is'
         f' meant {role!r}.'
       )
-    if found:
-      column[role] = found[0]
+    if matching:
+      column[role] = matching[0]
   return column
 
 
 def _classes(
-  path: pathlib.Path, found: Sequence[Candidate], named: classes.Classes
+  path: pathlib.Path, candidates: Sequence[Candidate], named: classes.Classes
 ) -> classes.Classes:
-  labels = {c.label for c in found if c.label}
+  labels = {c.label for c in candidates if c.label}
   healthy = {name for name in labels if name.lower() in _HEALTHY}
   if len(labels) == 2 and len(healthy) == 1 and not any(named):
     return *(labels - healthy), *healthy

@@ -6,7 +6,7 @@ and the bones grow longer for their width. How dark a radiograph is, how the
 hand lies and how large it is have nothing to do with age: every image is scaled
 to a mean brightness that is drawn by itself.
 
-Every image is a pure function of the seed, its own index, its patient and its
+Every image is a pure function of the seed, its index, its patient and its
 age, so a larger cohort begins with the smaller one. Lengths are in half image
 sides (x right, y down, from the middle of the palm); ages in months. The order
 in which bones appear follows Greulich and Pyle's atlas roughly.
@@ -42,8 +42,10 @@ _LENGTHS = (
   (0.36, 0.28, 0.18, 0.13),
   (0.33, 0.22, 0.13, 0.11),
 )
-_RAY = np.array([ray for ray, own in enumerate(_LENGTHS) for _ in own])
-_ORDER = np.array([order for own in _LENGTHS for order, _ in enumerate(own)])
+_RAY = np.array([ray for ray, lengths in enumerate(_LENGTHS) for _ in lengths])
+_ORDER = np.array([
+  order for lengths in _LENGTHS for order, _ in enumerate(lengths)
+])
 _WIDTH = np.array([0.055, 0.046, 0.038, 0.032])[_ORDER]  # Half, at the base.
 # Radius and ulna: where they end at the wrist, and half their width.
 _FOREARM = np.array([(-0.10, 0.66), (0.12, 0.63)])

@@ -90,7 +90,7 @@ def read(path: pathlib.Path) -> bytes:
 def decode(data: bytes) -> np.ndarray:
   """Decodes one image as RGB.
 
-  Colours are as Keras' own loader gives them: transparency is dropped, what it
+  Colours are as Keras' loader gives them: transparency is dropped, what it
   hides is shown; colour profiles are not applied. DICOM is told by its content,
   see `dicom.decode`.
 
@@ -269,7 +269,7 @@ def resize(image: np.ndarray, size: int, how: Resize = 'keras') -> np.ndarray:
     image: `[H, W, 3]`.
     size: side in pixels.
     how: 'keras' is `tf.image.resize` (bilinear, half-pixel centres, no
-      antialias), what Keras' own loader does; 'antialias' is Pillow's bilinear.
+      antialias), what Keras' loader does; 'antialias' is Pillow's bilinear.
 
   Returns:
     `[size, size, 3]` float32.

@@ -53,7 +53,7 @@ def walk(root: pathlib.Path) -> Tree:
           continue
         met.add((status.st_dev, status.st_ino))
         with os.scandir(root / folder) as entries:
-          found = sorted(
+          children = sorted(
             (e.name, _is_folder(e)) for e in entries if _counts(e.name)
           )
       except OSError as error:
@@ -65,8 +65,10 @@ def walk(root: pathlib.Path) -> Tree:
           f'The folder {folder} could not be searched ({error.strerror}).'
         )
         continue
-      folders[folder] = tuple(name for name, inner in found if not inner)
-      below += [posixpath.join(folder, name) for name, inner in found if inner]
+      folders[folder] = tuple(name for name, inner in children if not inner)
+      below += [
+        posixpath.join(folder, name) for name, inner in children if inner
+      ]
     level = below
   return Tree(root, folders, tuple(notes))
 
@@ -117,23 +119,23 @@ def find_table(
   if not os.path.isdir(path):
     raise UserError(f'{path} does not exist: {wanted}.')
   tree = walk(path)
-  found = [
+  tables = [
     posixpath.join(folder, name)
     for folder, files in tree.folders.items()
     for name in files
     if name in names
   ]
-  found = [name for name in found if name.count('/') == found[0].count('/')]
-  if not found:
+  tables = [name for name in tables if name.count('/') == tables[0].count('/')]
+  if not tables:
     for parent in list(path.resolve().parents)[:3]:
       if any(os.path.isfile(parent / name) for name in names):
         wanted = f'{parent} does, so give that as --config.data.dir'
         break
     raise UserError(f'{path} holds no {" or ".join(names)}: {wanted}.')
-  first = path / found[0]
-  if not all(_is_same(first, path / name) for name in found[1:]):
+  first = path / tables[0]
+  if not all(_is_same(first, path / name) for name in tables[1:]):
     raise UserError(
-      f'{path} holds {" and ".join(found)}: name the one to use with'
+      f'{path} holds {" and ".join(tables)}: name the one to use with'
       ' --config.data.dir.'
     )
   return tree, first
@@ -184,16 +186,16 @@ def locate(
   Raises:
     UserError: if there is none of them.
   """
-  found = holders(tree, names)
-  if not found:
+  folders = holders(tree, names)
+  if not folders:
     raise no_images(tree, table, names)
   paths = {}
-  for folder, held in reversed(found.items()):
+  for folder, held in reversed(folders.items()):
     prefix = f'{folder}/' if folder else ''
     paths |= {name: prefix + name for name in held}
   there = len(paths)
-  repeated = sum(map(len, found.values())) - there
-  folder = next(iter(found)) if len(found) == 1 else ''
+  repeated = sum(map(len, folders.values())) - there
+  folder = next(iter(folders)) if len(folders) == 1 else ''
   for name in names:
     if name not in paths:
       paths[name] = posixpath.join(folder, name)
@@ -203,7 +205,7 @@ def locate(
   if repeated:
     notes.append(
       f'{repeated:,} images lie in more than one folder: that in'
-      f' {next(iter(found)) or tree.root} is used.'
+      f' {next(iter(folders)) or tree.root} is used.'
     )
   return paths, tuple(notes)
 
@@ -221,7 +223,7 @@ def no_images(
 
 def unique(names: Sequence[str]) -> list[str]:
   """The names; from its second time on, `name` is `name#2`, `name#3`, ..."""
-  taken, times, found = set(names), {}, []
+  taken, times, distinct = set(names), {}, []
   for name in names:
     times[name] = times.get(name, 0) + 1
     if times[name] > 1:
@@ -229,25 +231,25 @@ def unique(names: Sequence[str]) -> list[str]:
         times[name] += 1
       taken.add(f'{name}#{times[name]}')
       name = f'{name}#{times[name]}'
-    found.append(name)
-  return found
+    distinct.append(name)
+  return distinct
 
 
 def compare(
-  name: str, found: Mapping[str, int], published: Mapping[str, int]
+  name: str, counts: Mapping[str, int], published: Mapping[str, int]
 ) -> tuple[str, ...]:
   """Says how a table differs from the published one.
 
   Args:
     name: of the table.
-    found: how many there are of what, `rows` among it.
+    counts: how many there are of what, `rows` among it.
     published: the same of the published table.
 
   Returns:
     Sentences.
   """
-  keys = list(dict.fromkeys([*published, *found]))
-  pairs = {k: (found.get(k, 0), published.get(k, 0)) for k in keys}
+  keys = list(dict.fromkeys([*published, *counts]))
+  pairs = {k: (counts.get(k, 0), published.get(k, 0)) for k in keys}
   different = {k: pair for k, pair in pairs.items() if pair[0] != pair[1]}
   if not different:
     return (f'{name} has the published {published["rows"]:,} rows and counts.',)

@@ -147,15 +147,15 @@ def count(
       counts[kind] = Missing(unknown[kind])
       continue
     for split in ('test', 'validation'):
-      found = [k for k in leaks if (k.kind, k.split) == (kind, split)]
+      of_kind = [k for k in leaks if (k.kind, k.split) == (kind, split)]
       name = kind if split == 'test' else f'validation_{kind}'
-      if found or split == 'test':
+      if of_kind or split == 'test':
         of_class = {
-          label: sum(k.label == label for k in found)
+          label: sum(k.label == label for k in of_kind)
           for label in cohort.classes
         }
         why = bound if name == 'shared_group' else ''
-        counts[name] = Partly(of_class or {'all': len(found)}, why)
+        counts[name] = Partly(of_class or {'all': len(of_kind)}, why)
   return counts
 
 

@@ -41,7 +41,7 @@ class Candidate:
     split: 'train', 'validation', 'test', or '' where not (yet) assigned.
     included: whether the study uses it.
     reason: why not, in words; '' where included.
-    columns: the data set's own columns, in their order.
+    columns: further columns of the data set, in their order.
   """
 
   id: str
@@ -149,15 +149,15 @@ def _original(cell: str) -> str:
 
 
 def manifest_csv(cohort: Cohort) -> str:
-  """`manifest.csv`: the fixed columns and then the data set's own."""
-  own = list(dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns))
+  """`manifest.csv`: the fixed columns and then those of the data set."""
+  more = list(dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns))
   rows = []
   for c in cohort.candidates:
     values = dict(c.columns)
     fixed = [c.id, c.path, c.label, c.group, c.split]
     fixed += [str(c.included).lower(), c.reason]
-    rows.append(fixed + [values.get(column, '') for column in own])
-  return csv_text([*_COLUMNS, *own], rows)
+    rows.append(fixed + [values.get(column, '') for column in more])
+  return csv_text([*_COLUMNS, *more], rows)
 
 
 def read_table(path: pathlib.Path) -> list[dict[str, str]]:

@@ -134,9 +134,9 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
       ' file of MedMNIST.'
     )
   counts = {split: len(values) for split, values in labels.items()}
-  found = {int(value) for values in labels.values() for value in values}
-  names, notes = {value: str(value) for value in found}, ()
-  if found <= {0, 1}:
+  codes = {int(value) for values in labels.values() for value in values}
+  names, notes = {code: str(code) for code in codes}, ()
+  if codes <= {0, 1}:
     name, genuine = _identify(file)
     if published := _PUBLISHED.get(name):
       names = dict(enumerate(published.names))
@@ -144,7 +144,7 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
         named = (published.positive, '')
       if not genuine:
         notes = (_difference(file, name, counts),)
-  chosen = classes.choose(file, (names[value] for value in found), named)
+  chosen = classes.choose(file, (names[code] for code in codes), named)
   candidates = []
   for split, values in labels.items():
     for index, value in enumerate(values):

@@ -77,7 +77,7 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   names = [row['Image Index'] for row in rows]
   findings = [_findings(row['Finding Labels']) for row in rows]
   patients = [_whole(row['Patient ID']) for row in rows]
-  counts = Counter(f for found in findings for f in found)
+  counts = Counter(f for of_image in findings for f in of_image)
   chosen = tuple(
     _known(table, counts, name, option)
     for option, name in classes.options(named)
@@ -86,9 +86,9 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   published = {k: both[is_full] for k, both in _PUBLISHED.items()}
   counts |= {'rows': len(rows), 'patients': len(set(patients))}
   notes = [*tree.notes, *layout.compare(table.name, counts, published)]
-  paths, found_notes = layout.locate(tree, table, names)
+  paths, file_notes = layout.locate(tree, table, names)
   ids = layout.unique(names)
-  notes += [*found_notes, *_doubtful(table, names, ids, rows)]
+  notes += [*file_notes, *_doubtful(table, names, ids, rows)]
   official = _official_split(tree)
   candidates = []
   for i, row in enumerate(rows):
@@ -100,7 +100,7 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
       path=paths[names[i]],
       label=labels[0],
       group=patients[i],
-      columns=_own(row, official),
+      columns=_columns(row, official),
     )
     if not names[i]:
       candidate = candidate.left_out('no image is named')
@@ -160,7 +160,7 @@ def _years(text: str) -> str:
 # Columns of the manifest by what the published files call them. The header of
 # the full set has `OriginalImage[Width,Height]` without quotation marks, which
 # are two columns.
-_OWN_COLUMNS = {
+_COLUMNS = {
   'Finding Labels': ('Finding Labels', str),
   'Follow-up #': ('Follow-up #', _whole),
   'Patient Age': ('Patient Age', _years),
@@ -178,16 +178,17 @@ _OWN_COLUMNS = {
 }
 
 
-def _own(
+def _columns(
   row: dict[str, str], official: dict[str, str]
 ) -> tuple[tuple[str, str], ...]:
-  own = []
-  for key, (name, parse) in _OWN_COLUMNS.items():
-    if key in row:
-      own.append((name, parse(row[key])))
+  columns = [
+    (name, parse(row[key]))
+    for key, (name, parse) in _COLUMNS.items()
+    if key in row
+  ]
   if official:
-    own.append(('official_split', official.get(row['Image Index'], '')))
-  return tuple(own)
+    columns.append(('official_split', official.get(row['Image Index'], '')))
+  return tuple(columns)
 
 
 def _doubtful(

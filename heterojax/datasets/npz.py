@@ -41,12 +41,12 @@ def headers(path: pathlib.Path) -> dict[str, Header]:
     UserError: if it is not such an archive, or damaged.
   """
   with _opened(path) as archive:
-    found = {}
+    by_name = {}
     for member in archive.infolist():
       if member.filename.endswith(_ENDING):
         with archive.open(member) as file:
-          found[member.filename.removesuffix(_ENDING)] = _header(file, member)
-    return found
+          by_name[member.filename.removesuffix(_ENDING)] = _header(file, member)
+    return by_name
 
 
 def load(path: pathlib.Path, name: str) -> np.ndarray:

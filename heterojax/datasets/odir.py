@@ -34,7 +34,7 @@ _COLUMNS = (
   'Left-Diagnostic Keywords',
   'Right-Diagnostic Keywords',
 )
-_OWN_COLUMNS = ('Patient Age', 'Patient Sex')
+_PATIENT_COLUMNS = ('Patient Age', 'Patient Sex')
 # Of the eye alone, in the published file; others derived from it lack them.
 _EYE_COLUMNS = ('labels', 'target', 'filename')
 # Pictures with a white instead of a black background, which published lists of
@@ -87,16 +87,16 @@ def read(path: pathlib.Path, named: Classes) -> Cohort:
     raise layout.no_images(tree, table, names)
   # Images of two folders differ in size, so that they are not mixed.
   images = next((f for f in held if f.split('/')[-1] == _PREFERRED), [*held][0])
-  found = candidates(table, rows, named, images)
-  eyes = {posixpath.basename(c.path) for c in found}
+  chosen = candidates(table, rows, named, images)
+  eyes = {posixpath.basename(c.path) for c in chosen}
   notes = (
     *tree.notes,
     *_notes_on_table(table, rows),
-    *_notes_on_classes(found, named),
+    *_notes_on_classes(chosen, named),
     f'{len(eyes & set(held[images])):,} of these {len(eyes):,} eyes have a'
     f' file in {images or tree.root}.',
   )
-  return Cohort('odir5k', Files(tree.root), named, found, notes)
+  return Cohort('odir5k', Files(tree.root), named, chosen, notes)
 
 
 def read_rows(table: pathlib.Path) -> list[dict[str, str]]:
@@ -153,27 +153,27 @@ def candidates(
         f'No eye of {table} has exactly the keywords {name!r}'
         f' (--config.data.{option}): the most frequent ones are {common}.'
       )
-  found = []
+  eyes = []
   for number, row in enumerate(rows):
     for side in _SIDES:
       label, name = row[f'{side}-Diagnostic Keywords'], row[f'{side}-Fundus']
       if label not in named:
         continue
       is_white = posixpath.splitext(name)[0] in _WHITE_BACKGROUND
-      own = (('eye', side.lower()),)
-      own += tuple((k, row[k]) for k in _OWN_COLUMNS if k in row)
-      own += (('background', 'white' if is_white else 'black'),)
+      columns = (('eye', side.lower()),)
+      columns += tuple((k, row[k]) for k in _PATIENT_COLUMNS if k in row)
+      columns += (('background', 'white' if is_white else 'black'),)
       candidate = Candidate(
         id=f'{number}_{side.lower()}',
         path=posixpath.join(images, name),
         label=label,
         group=row['ID'],
-        columns=own,
+        columns=columns,
       )
       if not name:
         candidate = candidate.left_out('no image is named')
-      found.append(candidate)
-  return tuple(found)
+      eyes.append(candidate)
+  return tuple(eyes)
 
 
 def _notes_on_table(
@@ -213,11 +213,11 @@ def _notes_on_table(
 
 
 def _notes_on_classes(
-  found: Sequence[Candidate], labels: tuple[str, str]
+  chosen: Sequence[Candidate], labels: tuple[str, str]
 ) -> list[str]:
   notes = []
   for label in dict.fromkeys(labels):
-    rows = [c for c in found if c.label == label]
+    rows = [c for c in chosen if c.label == label]
     times = Counter(c.path for c in rows)
     notes.append(
       f'{label}: {len(rows):,} rows show {len(times):,} eyes of'
@@ -225,7 +225,7 @@ def _notes_on_classes(
       f' {sum(n > 1 for n in times.values()):,} of them more than once.'
     )
   white = {
-    c.path: c.label for c in found if ('background', 'white') in c.columns
+    c.path: c.label for c in chosen if ('background', 'white') in c.columns
   }
   if white:
     shares = ', '.join(f'{n} {k}' for k, n in Counter(white.values()).items())

@@ -96,7 +96,7 @@ class Records:
             self._opened[split] = builder.as_data_source(
               split, decoders={'image': tfds.decode.SkipDecoding()}
             )
-          # TFDS raises almost anything where its own files are damaged.
+          # TFDS raises almost anything where its files are damaged.
           except Exception as error:  # pylint: disable=broad-except
             raise UserError(_damaged(self.root, error)) from error
       return self._opened[split]
@@ -106,16 +106,18 @@ def find(path: pathlib.Path) -> list[pathlib.Path]:
   """Folders of complete data sets in `path`, which may itself be one."""
   if (path / INFO).is_file():
     return [path]
-  found = sorted(info.parent for info in path.glob(f'{_DEPTH}/{INFO}'))
-  return [folder for folder in found if not folder.name.startswith(INCOMPLETE)]
+  folders = sorted(info.parent for info in path.glob(f'{_DEPTH}/{INFO}'))
+  return [
+    folder for folder in folders if not folder.name.startswith(INCOMPLETE)
+  ]
 
 
 def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   """Reads a prepared data set.
 
   Args:
-    path: what was given to `launch.prepare` as --out, or a data set's own
-      folder in it.
+    path: what was given to `launch.prepare` as --out, or the folder of
+      one data set in it.
     named: see `classes.Classes`; none where one pair of classes is there, and
       none for a regression.
 
@@ -151,7 +153,7 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
 
 
 def load(folder: pathlib.Path) -> Cohort:
-  """The cohort of one data set's own folder.
+  """The cohort in the folder of one data set.
 
   Raises:
     UserError: if it is damaged or not of this program.

@@ -107,13 +107,13 @@ def read_files(
     UserError: as `read`; or if there is no file, or they differ in the number
       of features.
   """
-  found = glob.glob(os.path.expanduser(pattern), recursive=True)
-  if not found:
+  names = glob.glob(os.path.expanduser(pattern), recursive=True)
+  if not names:
     raise UserError(
       f'There is no file {pattern}: --config.data.files must be the pattern'
       ' of the names of files of features, as DIR/fold_*.csv.'
     )
-  paths = [pathlib.Path(name) for name in sorted(found, key=_by_number)]
+  paths = [pathlib.Path(name) for name in sorted(names, key=_by_number)]
   return _cohorts(paths, pathlib.Path(pattern), named, task)
 
 
@@ -171,19 +171,19 @@ def _cohorts(
       candidates = [numbers.labelled(c, c.label) for c in candidates]
     else:
       candidates = [_of_classes(c, chosen) for c in candidates]
-    own = ('prediction',) if 'prediction' in table.columns else ()
+    told = ('prediction',) if 'prediction' in table.columns else ()
     cohorts.append(
       Cohort(
         shared,
         source,
         chosen,
         tuple(candidates),
-        label_columns=own,
+        label_columns=told,
         task=task,
       )
     )
   notes = _of_all_files(said) + doubts
-  cohorts = [dataclasses.replace(own, notes=notes) for own in cohorts]
+  cohorts = [dataclasses.replace(c, notes=notes) for c in cohorts]
   if task == 'regression':
     numbers.require_some(str(name), [c for o in cohorts for c in o.candidates])
   return tuple(cohorts)
@@ -221,7 +221,7 @@ def _candidates(
     notes += more
   rows = [str(row) for row in range(start, start + len(labels))]
   ids, more = _ids(columns, rows)
-  own = [name for name in columns if name not in ('label', 'group', 'split')]
+  others = [name for name in columns if name not in ('label', 'group', 'split')]
   candidates = [
     Candidate(
       id=ids[i],
@@ -229,7 +229,7 @@ def _candidates(
       label=label,
       group=columns['group'][i] if 'group' in columns else '',
       split=parts[i],
-      columns=tuple((name, columns[name][i]) for name in own),
+      columns=tuple((name, columns[name][i]) for name in others),
     )
     for i, label in enumerate(labels)
   ]
@@ -307,24 +307,24 @@ def _splits(
 
 def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
   """Folds as splits, and what must be said of them."""
-  found = sorted(set(cells) - {''}, key=lambda cell: (len(cell), cell))
+  folds = sorted(set(cells) - {''}, key=lambda cell: (len(cell), cell))
   if len(set(cells)) == 1:
     notes = (
       f'The rows of {_FILES} are all of one fold, which splits nothing: they'
       ' are split at random.',
     )
-    return [''] * len(cells), notes if found else ()
-  numbers = {cell: number for number, cell in enumerate(found)}
+    return [''] * len(cells), notes if folds else ()
+  numbers = {cell: number for number, cell in enumerate(folds)}
   most = splits.MOST_DIGITS
-  if all(cell.isdecimal() and len(cell) <= most for cell in found):
-    numbers = {cell: int(cell) for cell in found}
+  if all(cell.isdecimal() and len(cell) <= most for cell in folds):
+    numbers = {cell: int(cell) for cell in folds}
   return [f'fold_{numbers[cell]}' if cell else '' for cell in cells], ()
 
 
 def _ids(
   columns: dict[str, list[str]], rows: list[str]
 ) -> tuple[list[str], tuple[str, ...]]:
-  """One id a row; the file's own are taken out where they can serve."""
+  """One id a row; those of the file are taken out where they can serve."""
   if 'id' not in columns:
     return rows, ()
   ids = columns.pop('id')

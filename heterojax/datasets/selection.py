@@ -78,8 +78,8 @@ def select(
         reason += f', which is labelled {first.label}'
         _LOG.warning('%s is %s.', candidate.path, reason)
       return candidate.left_out(reason)
-    own = candidate.columns + look.columns
-    return dataclasses.replace(candidate, columns=own)
+    columns = candidate.columns + look.columns
+    return dataclasses.replace(candidate, columns=columns)
 
   if cohort.classes:
     drawn, undrawn = _two_classes(cohort, inspector, meet, balance, seed)
@@ -132,8 +132,8 @@ def _check_labels(cohort: Cohort) -> None:
   for label in cohort.classes:
     if label in labels:
       continue
-    own = [c for c in cohort.candidates if c.label == label]
-    if copies := sum(map(_is_copy, own)):
+    of_class = [c for c in cohort.candidates if c.label == label]
+    if copies := sum(map(_is_copy, of_class)):
       raise UserError(
         f'All {copies} usable images of the class {label!r} in {name} are'
         f' copies of others ({_COPIES_SHARE}), of which only the first is'

@@ -35,15 +35,15 @@ def parse(text: str) -> tuple[Size, ...]:
   words = [w.strip().lower() for w in text.strip().strip('()[]').split(',')]
   if words[-1] == '':  # As in (100,).
     words = words[:-1]
-  found = tuple(size for size in map(_size, words) if size is not None)
-  if not words or len(found) < len(words):
+  sizes = tuple(size for size in map(_size, words) if size is not None)
+  if not words or len(sizes) < len(words):
     wrong = next((word for word in words if _size(word) is None), text)
     raise UserError(
       f'{_OPTION} holds {wrong!r}, but must be numbers of images (100),'
       ' shares above 0 and up to 1 with a point (0.5), half or all,'
       ' separated by commas.'
     )
-  return found
+  return sizes
 
 
 def _size(word: str) -> Size | None:
@@ -70,7 +70,7 @@ def draw(
     sizes: see `parse`; a share of n images is rounded down.
     seed: of the study.
     nested: whether a sample holds all of the smaller ones; else each is drawn
-      on its own.
+      by itself.
 
   Returns:
     One cohort a size, from small to large, with what was not drawn left out.
@@ -147,8 +147,8 @@ def _sample(
   members = [
     [i for i in order if label[i] == name] for name in cohort.classes
   ] or [order]
-  numbers = strata.shares([len(own) for own in members], n)
-  drawn = {i for own, m in zip(members, numbers, strict=True) for i in own[:m]}
+  numbers = strata.shares([*map(len, members)], n)
+  drawn = {i for ids, m in zip(members, numbers, strict=True) for i in ids[:m]}
   reason = f'not drawn for n={n}'
   candidates = tuple(
     c.left_out(reason) if c.included and c.id not in drawn else c
@@ -174,27 +174,31 @@ def of_all_parts(
   folds: dict[int, list[Cohort]] = {}
   for cohort, (n, _) in zip(cohorts, numbered, strict=True):
     folds.setdefault(n, []).append(cohort)
-  sizes = {n: splits.by_fold(own) for n, own in folds.items()}
-  at = {n: {c.id: c for c in own.candidates} for n, own in sizes.items()}
+  sizes = {n: splits.by_fold(parts) for n, parts in folds.items()}
+  at = {n: {c.id: c for c in cohort.candidates} for n, cohort in sizes.items()}
   largest = [*sizes.values()][-1]
-  order = [c.id for own in reversed(sizes.values()) for c in own.candidates]
+  order = dict.fromkeys(i for by_id in reversed(at.values()) for i in by_id)
   candidates = tuple(
-    _over_sizes({n: own[i] for n, own in at.items() if i in own}, tuple(at))
-    for i in dict.fromkeys(order)
+    _over_sizes(
+      {n: by_id[i] for n, by_id in at.items() if i in by_id}, tuple(at)
+    )
+    for i in order
   )
   return dataclasses.replace(largest, candidates=candidates)
 
 
-def _over_sizes(own: dict[int, Candidate], sizes: Sequence[int]) -> Candidate:
+def _over_sizes(
+  by_size: dict[int, Candidate], sizes: Sequence[int]
+) -> Candidate:
   """A candidate with its column for each size.
 
   Args:
-    own: what became of it at the sizes whose data name it.
+    by_size: what became of it at the sizes whose data name it.
     sizes: all, from small to large.
   """
-  drawn = {n: c for n, c in own.items() if c.included}
+  drawn = {n: c for n, c in by_size.items() if c.included}
   # That of the largest size says what became of it.
-  last = [*(drawn or own).values()][-1]
+  last = [*(drawn or by_size).values()][-1]
   at = tuple(
     (f'fold_at_{n}', drawn[n].split if n in drawn else '') for n in sizes
   )

@@ -58,7 +58,7 @@ def assign(
     validation_share: share of the training groups that 'clean' validates on; 0
       where nothing is trained that could be.
     folds: T, each of whole groups and stratified under both protocols, so that
-      every image is tested once (the paper's own wish); 0 for one split.
+      every image is tested once (as the paper wishes); 0 for one split.
 
   Returns:
     The cohort with `split` set: one, or T of them.
@@ -121,7 +121,7 @@ def _large_groups(cohort: Cohort) -> Iterator[str]:
 def by_fold(cohorts: Sequence[Cohort]) -> Cohort:
   """One cohort for the manifest, whose splits say which fold tests whom.
 
-  Folds may have candidates of their own, as files of features have.
+  Folds may differ in their candidates, as files of features do.
   """
   if len(cohorts) == 1:
     return cohorts[0]
@@ -197,11 +197,11 @@ def _stratified(
   wanted = int(np.ceil(share * n))
   of = np.array(strata.of(cohort, rows))
   members = [np.flatnonzero(of == name) for name in strata.names(cohort)]
-  numbers = strata.shares([len(own) for own in members], wanted)
+  numbers = strata.shares([*map(len, members)], wanted)
   stream = rng.generator(seed, rng.Purpose.SPLIT, 0)
   chosen = np.zeros(n, bool)
-  for own, number in zip(members, numbers, strict=True):
-    chosen[stream.permutation(own)[:number]] = True
+  for stratum, number in zip(members, numbers, strict=True):
+    chosen[stream.permutation(stratum)[:number]] = True
   return chosen
 
 
@@ -296,7 +296,7 @@ def _check(
     sides = {}
     for c in rows:
       sides.setdefault(c.unit, set()).add(c.split)
-    mixed = [group for (_, group), found in sides.items() if len(found) > 1]
+    mixed = [group for (_, group), parts in sides.items() if len(parts) > 1]
     if mixed:
       raise UserError(
         f'{name} names splits that put the group {mixed[0]!r} on both sides:'

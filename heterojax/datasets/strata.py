@@ -49,10 +49,10 @@ def shares(sizes: Sequence[int], total: int) -> list[int]:
     One number a stratum, none above its size.
   """
   n = max(sum(sizes), 1)
-  found = [total * size // n for size in sizes]
+  numbers = [total * size // n for size in sizes]
   by_remainder = sorted(
     range(len(sizes)), key=lambda i: -(total * sizes[i] % n)
   )
-  for i in by_remainder[: total - sum(found)]:
-    found[i] += 1
-  return found
+  for i in by_remainder[: total - sum(numbers)]:
+    numbers[i] += 1
+  return numbers
