@@ -57,16 +57,16 @@ def nearest(
   k = len(centers)
   offset = jnp.minimum(first, len(x) - len(before))
 
-  def block(own, start, is_new, labels, totals):
+  def block(points, start, is_new, labels, totals):
     sums, counts = totals
     # Fused with what follows, the comparison takes longer.
-    found = _apart(lloyd.argmin(own.scores(centers)))
+    assigned = _apart(lloyd.argmin(points.scores(centers)))
     labels = jax.lax.dynamic_update_slice_in_dim(
-      labels, found, start - offset, 0
+      labels, assigned, start - offset, 0
     )
-    found = _apart(jnp.where(is_new, found, k))
-    counts = counts.at[found].add(1, mode='drop')
-    return labels, (own.added(sums, found), counts)
+    assigned = _apart(jnp.where(is_new, assigned, k))
+    counts = counts.at[assigned].add(1, mode='drop')
+    return labels, (points.added(sums, assigned), counts)
 
   labels = jnp.full_like(before, -1)
   zeros = jnp.zeros_like(centers), jnp.zeros(k, jnp.int32)
@@ -83,12 +83,12 @@ def inertia(
   *,
   sizes: Sizes,
 ) -> tuple[jax.Array]:
-  """Of each part, `[P]`; arguments as before, with labels of the centers."""
+  """Inertia of each part, `[P]`; as `nearest`, with labels of the centers."""
   offset = jnp.minimum(first, len(x) - len(labels))
 
-  def block(own, start, is_new, labels, total):
-    found = jax.lax.dynamic_slice_in_dim(labels, start - offset, sizes.rows)
-    distance = own.distance(centers, found)
+  def block(points, start, is_new, labels, total):
+    assigned = jax.lax.dynamic_slice_in_dim(labels, start - offset, sizes.rows)
+    distance = points.distance(centers, assigned)
     return labels, total + jnp.sum(jnp.where(is_new, distance, 0))
 
   zero = jnp.zeros((), x.dtype)
@@ -113,9 +113,9 @@ def _by_parts(
       begin = row + i * rows
       # The last block has rows of the one before it as well.
       start = jnp.minimum(begin, len(x) - rows)
-      own = jax.lax.dynamic_slice_in_dim(x, start, rows) - mean[None]
+      samples = jax.lax.dynamic_slice_in_dim(x, start, rows) - mean[None]
       is_new = start + jnp.arange(rows) >= begin
-      return block(Rows(_apart(own)), start, is_new, *state)
+      return block(Rows(_apart(samples)), start, is_new, *state)
 
     number = jnp.clip(-((row - len(x)) // rows), 0, sizes.blocks)
     return jax.lax.fori_loop(0, number, step, (labels, zeros))

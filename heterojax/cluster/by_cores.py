@@ -77,14 +77,15 @@ def _run(
   labels = np.full((len(firsts), share), -1, np.int32)
 
   def by_shares(function: Callable[..., tuple[jax.Array, ...]]) -> list[tuple]:
-    """Of all shares, which are begun before one is waited for."""
+    """Outputs of all shares, which are begun before one is waited for."""
     args = [
-      (*own, *jax.device_put((centers, before), device))
-      for (device, own), before in zip(placed, labels, strict=True)
+      (*inputs, *jax.device_put((centers, before), device))
+      for (device, inputs), before in zip(placed, labels, strict=True)
     ]
     programs = cores.program(function, *args[0], library=True, sizes=sizes)
     begun = [
-      run(*own) for run, own in zip(programs[: len(args)], args, strict=True)
+      run(*inputs)
+      for run, inputs in zip(programs[: len(args)], args, strict=True)
     ]
     return list(zip(*begun, strict=True))
 
@@ -120,15 +121,15 @@ def _sizes(n: int) -> blocks.Sizes:
 
 def _total(shares: Iterable[jax.Array]) -> np.ndarray:
   """Sum of all parts, in their order."""
-  return np.concatenate([np.asarray(own) for own in shares]).sum(axis=0)
+  return np.concatenate([*map(np.asarray, shares)]).sum(axis=0)
 
 
 def _joined(
   labels: Iterable[jax.Array], firsts: np.ndarray, n: int
 ) -> np.ndarray:
   """Labels `[N]` from those of the shares."""
-  own = zip(labels, np.diff(firsts, append=n), strict=True)
-  return np.concatenate([np.asarray(share)[-size:] for share, size in own])
+  shares = zip(labels, np.diff(firsts, append=n), strict=True)
+  return np.concatenate([np.asarray(share)[-size:] for share, size in shares])
 
 
 @jax.jit

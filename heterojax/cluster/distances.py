@@ -84,13 +84,13 @@ def closest_point_distances(
   labels = np.asarray(labels)
   rows = max(1, _CHUNK // max(1, np.shape(x)[0]))
   with jax.enable_x64(True):
-    found = _closest(
+    least = _closest(
       jnp.asarray(x, jnp.float64),
       jnp.asarray(np.atleast_2d(labels), jnp.int32),
       k,
       rows,
     )
-    return np.asarray(found).reshape(*labels.shape[:-1], k, k)
+    return np.asarray(least).reshape(*labels.shape[:-1], k, k)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
@@ -104,8 +104,8 @@ def _closest(x: jax.Array, labels: jax.Array, k: int, rows: int) -> jax.Array:
 
   # All rows of a batch see all of x, so the rows bound the memory.
   nearest = jax.lax.map(of_sample, x, batch_size=rows)  # [N, R, K]
-  found = least(jnp.moveaxis(nearest, 1, 0), labels)
-  return jnp.sqrt(jnp.where(jnp.isinf(found), jnp.nan, found))
+  closest = least(jnp.moveaxis(nearest, 1, 0), labels)
+  return jnp.sqrt(jnp.where(jnp.isinf(closest), jnp.nan, closest))
 
 
 def squared_to(point: jax.Array, x: jax.Array) -> jax.Array:
@@ -130,8 +130,10 @@ def to_centroid(
   """
   x, centers = np.asarray(x, np.float64), np.asarray(centers, np.float64)
   labels = np.asarray(labels)
-  own = np.take_along_axis(centers, np.maximum(labels, 0)[..., None], axis=-2)
-  distance = np.linalg.norm(x - own, axis=-1)[..., None]
+  centroids = np.take_along_axis(
+    centers, np.maximum(labels, 0)[..., None], axis=-2
+  )
+  distance = np.linalg.norm(x - centroids, axis=-1)[..., None]
   members = labels[..., None] == np.arange(centers.shape[-2])  # [..., N, K]
   size = members.sum(axis=-2)
   empty = size == 0
@@ -166,8 +168,8 @@ def coinciding(
     labels: `[..., N]` int.
   """
   x, centers = np.asarray(x, np.float64), np.asarray(centers, np.float64)
-  own = np.take_along_axis(centers, labels[..., None], axis=-2)
-  off = np.sqrt(np.mean(np.sum((x - own) ** 2, axis=-1), axis=-1))
+  centroids = np.take_along_axis(centers, labels[..., None], axis=-2)
+  off = np.sqrt(np.mean(np.sum((x - centroids) ** 2, axis=-1), axis=-1))
   apart = np.linalg.norm(
     centers[..., :, None, :] - centers[..., None, :, :], axis=-1
   )
@@ -198,16 +200,16 @@ def nearest_by_cosine(
   best = np.zeros(len(rows), int)
   distance = np.full(len(rows), np.inf)
   for first in range(0, len(rows), _BLOCK):
-    own = slice(first, first + _BLOCK)
+    part = slice(first, first + _BLOCK)
     for start in range(0, len(others), _BLOCK):
       block = others[start : start + _BLOCK]
-      found = np.asarray(_cosine(x[rows[own]], x[block], mean), np.float64)
-      found[content[rows[own]][:, None] == content[block][None]] = np.inf
-      nearest = found.argmin(axis=1)
-      value = found[np.arange(len(found)), nearest]
-      better = value < distance[own]
-      best[own] = np.where(better, start + nearest, best[own])
-      distance[own] = np.where(better, value, distance[own])
+      between = np.asarray(_cosine(x[rows[part]], x[block], mean), np.float64)
+      between[content[rows[part]][:, None] == content[block][None]] = np.inf
+      nearest = between.argmin(axis=1)
+      value = between[np.arange(len(between)), nearest]
+      better = value < distance[part]
+      best[part] = np.where(better, start + nearest, best[part])
+      distance[part] = np.where(better, value, distance[part])
   return best, distance
 
 

@@ -70,7 +70,7 @@ def kmeans(
     if key is not None:
       keys = jax.random.split(key, n_init)
       if cores_suit:
-        starts = (_start(x, own, k) for own in keys)
+        starts = (_start(x, key, k) for key in keys)
         run = by_cores.best(x, starts, tol, max_iter)
       else:
         run = _fit(x, weights, keys, tol, k, max_iter)

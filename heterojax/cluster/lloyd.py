@@ -52,14 +52,14 @@ def argmin(rows: jax.Array) -> jax.Array:
   k = rows.shape[1]
   if not cores.are_the_devices() or k not in _COMPARED:
     return jnp.argmin(rows, axis=1).astype(jnp.int32)
-  # Column against column is one loop for XLA; its own reduction of pairs takes
+  # Column against column is one loop for XLA; its reduction of pairs takes
   # twice as long for 64 of them, and is faster for 16.
-  least, found = rows[:, 0], jnp.zeros(len(rows), jnp.int32)
+  least, index = rows[:, 0], jnp.zeros(len(rows), jnp.int32)
   for j in range(1, k):
     less = rows[:, j] < least
     least = jnp.where(less, rows[:, j], least)
-    found = jnp.where(less, j, found)
-  return found
+    index = jnp.where(less, j, index)
+  return index
 
 
 def lloyd(
@@ -185,12 +185,12 @@ def means(
 ) -> jax.Array:
   """New centers `[K, D]`; arguments as before."""
   filled = counts > 0
-  found = sums / jnp.where(filled, counts, 1)[:, None].astype(sums.dtype)
+  mean = sums / jnp.where(filled, counts, 1)[:, None].astype(sums.dtype)
   # A cluster that is still empty takes the place of the heaviest one: of its
   # sum, if it comes before it, as scikit-learn divides in order of index. One
   # that does not exist stays.
   heaviest = jnp.argmax(counts)
   before = (jnp.arange(len(centers)) < heaviest)[:, None]
-  place = jnp.where(before, sums[heaviest][None], found[heaviest][None])
+  place = jnp.where(before, sums[heaviest][None], mean[heaviest][None])
   place = jnp.where(exists[:, None], place, centers)
-  return jnp.where(filled[:, None], found, place)
+  return jnp.where(filled[:, None], mean, place)

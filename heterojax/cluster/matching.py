@@ -83,7 +83,7 @@ def pairwise_adjusted_rand(labels: np.ndarray) -> float | None:
   n = labels.shape[1]
   chance = a * b / max(n * (n - 1) / 2, 1)
   largest = (a + b) / 2
-  # Where nothing could differ, all in one cluster or each in its own.
+  # Where nothing could differ, all in one cluster or each in another.
   same = largest == chance
   score = (both - chance) / np.where(same, 1, largest - chance)
   return float(np.mean(np.where(same, 1, score)))

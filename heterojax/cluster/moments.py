@@ -47,8 +47,8 @@ def second_moments(x: Array, mean: Array, wide: bool) -> np.ndarray:
   total = np.zeros((size, size), order='F')
   with np.errstate(invalid='ignore'):  # Of infinite numbers.
     for start in range(0, length, _CHUNK):
-      own = slice(start, start + _CHUNK)
-      part = x[:, own] - mean[own] if wide else x[own] - mean
+      chunk = slice(start, start + _CHUNK)
+      part = x[:, chunk] - mean[chunk] if wide else x[chunk] - mean
       # BLAS counts columns first, so that it is given the transpose.
       total = _SYRK(
         1.0, part.T, beta=1.0, c=total, trans=wide, overwrite_c=True

@@ -156,8 +156,8 @@ def partitions(
     runs = jax.device_get(runs)
 
   def of_all(*leaves: np.ndarray) -> np.ndarray:
-    found = np.concatenate(leaves)[:number]
-    return found.reshape(keys.shape + found.shape[1:])
+    values = np.concatenate(leaves)[:number]
+    return values.reshape(keys.shape + values.shape[1:])
 
   return Partitions(*(of_all(*leaves) for leaves in zip(*runs, strict=True)))
 

@@ -105,7 +105,7 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
 def _number(values: np.ndarray, share: float) -> int:
   """How many of the descending variances it takes to explain a share."""
   sums = np.cumsum(np.clip(values, 0, None))
-  # Rounding may leave the last sum below its own total.
+  # Rounding may leave the last sum below the total.
   passed = np.searchsorted(sums / (sums[-1] or 1), share, side='right')
   return min(int(passed) + 1, len(values))
 

@@ -57,7 +57,7 @@ class Rows(NamedTuple):
     return jnp.sum(change**2)
 
   def distance(self, centers: jax.Array, labels: jax.Array) -> jax.Array:
-    """`[N]` squared, of each sample to its own center, by differences."""
+    """`[N]` squared, of each sample to its center, by differences."""
     return jnp.sum((self.x - centers[labels]) ** 2, axis=1)
 
   def inertia(
@@ -66,11 +66,11 @@ class Rows(NamedTuple):
     """Weighted sum of `distance`, in chunks that stay in the cache."""
 
     def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-      own, *others = jax.tree.map(
+      rows, *others = jax.tree.map(
         lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
         (self, labels, weights),
       )
-      return _weighted_sum(own.distance(centers, others[0]), others[1])
+      return _weighted_sum(rows.distance(centers, others[0]), others[1])
 
     return products.sum_of_chunks(part, len(labels))
 
@@ -95,25 +95,25 @@ class Rows(NamedTuple):
 class Products(NamedTuple):
   """Inner products; a center is its coefficients `[M]`."""
 
-  own: jax.Array  # [N, M] of the samples, which are the first N of M.
+  samples: jax.Array  # [N, M]; they are the first N of M.
   all: jax.Array  # [M, M]
 
   def norms(self) -> jax.Array:
-    return jnp.diagonal(self.own)
+    return jnp.diagonal(self.samples)
 
   def total(self, weights: jax.Array | None) -> jax.Array:
     return weighted_mean(self.norms()[:, None], weights)[0]
 
   def at(self, rows: jax.Array) -> jax.Array:
-    return jax.nn.one_hot(rows, len(self.all), dtype=self.own.dtype)
+    return jax.nn.one_hot(rows, len(self.all), dtype=self.samples.dtype)
 
   def dots(self, rows: jax.Array) -> jax.Array:
-    return self.own[rows, : len(self.own)]
+    return self.samples[rows, : len(self.samples)]
 
   def scores(self, centers: jax.Array) -> jax.Array:
     dots = _dot(self.all, centers)
     half = 0.5 * jnp.sum(centers.T * dots, axis=0)
-    return half[None] - dots[: len(self.own)]
+    return half[None] - dots[: len(self.samples)]
 
   def moved(self, change: jax.Array) -> jax.Array:
     return jnp.sum(change.T * _dot(self.all, change))
@@ -122,7 +122,7 @@ class Products(NamedTuple):
     scores = jnp.take_along_axis(self.scores(centers), labels[:, None], axis=1)
     norms = self.norms()
     distance = norms + 2 * scores[:, 0]
-    # What rounding leaves of a sample that is its own center.
+    # What rounding leaves of a sample that is a center itself.
     least = 8 * jnp.finfo(norms.dtype).eps * norms
     return jnp.where(distance > least, distance, 0)
 
@@ -134,7 +134,7 @@ class Products(NamedTuple):
   def sums(
     self, labels: jax.Array, weights: jax.Array | None, k: int
   ) -> jax.Array:
-    shares = jax.nn.one_hot(labels, k, dtype=self.own.dtype, axis=0)
+    shares = jax.nn.one_hot(labels, k, dtype=self.samples.dtype, axis=0)
     if weights is not None:
       shares *= weights[None]
     return jnp.pad(shares, ((0, 0), (0, len(self.all) - len(labels))))
@@ -190,11 +190,11 @@ def centers_of(
   """`[K, D]` of centers in the terms of the samples; arguments as before."""
   if isinstance(points, Rows):
     return centers + mean[None]
-  found = jnp.matmul(centers[:, : len(x)], x, precision='highest')
+  combined = jnp.matmul(centers[:, : len(x)], x, precision='highest')
   if init is not None:
-    found += jnp.matmul(centers[:, len(x) :], init, precision='highest')
+    combined += jnp.matmul(centers[:, len(x) :], init, precision='highest')
   # Coefficients of a mean sum to 1; those of no center to 0.
-  return found + (1 - jnp.sum(centers, axis=1))[:, None] * mean[None]
+  return combined + (1 - jnp.sum(centers, axis=1))[:, None] * mean[None]
 
 
 def _dot(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -13,6 +13,6 @@ def dtype_of(x: jax.typing.ArrayLike) -> np.dtype:
 
 
 def of(x: jax.typing.ArrayLike) -> contextlib.AbstractContextManager:
-  """JAX's float64 mode where the data need it, whatever its own setting."""
+  """JAX's float64 mode where the data need it, whatever the setting."""
   wide = dtype_of(x) == np.float64
   return jax.enable_x64(True) if wide else contextlib.nullcontext()

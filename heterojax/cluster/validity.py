@@ -81,8 +81,8 @@ def indices(
 def _means(x: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   """`[L, K, Q]`, zeros where a cluster has no members."""
 
-  def of_labeling(own: jax.Array) -> jax.Array:
-    members = (own[:, None] == jnp.arange(k)[None]).astype(x.dtype)
+  def of_labeling(labeling: jax.Array) -> jax.Array:
+    members = (labeling[:, None] == jnp.arange(k)[None]).astype(x.dtype)
     counts = jnp.maximum(jnp.sum(members, axis=0), 1)
     sums = jnp.matmul(members.T, x, precision='highest')
     return sums / counts[:, None]
@@ -96,7 +96,7 @@ def _indices(
 ) -> tuple[jax.Array, ...]:
   """The fields of `Indices`."""
   inertia, ch, db, present = jax.lax.map(
-    lambda own: _by_means(x, *own), (labels, means)
+    lambda labeling: _by_means(x, *labeling), (labels, means)
   )
   undefined = (present < 2) | (present == len(x))
   of_samples = _silhouettes(x, labels, means.shape[1], rows)
@@ -107,19 +107,20 @@ def _indices(
 def _silhouettes(
   x: jax.Array, labels: jax.Array, k: int, rows: int
 ) -> jax.Array:
-  """Of each sample in each labeling, `[N, L]`."""
+  """Silhouette of each sample in each labeling, `[N, L]`."""
   members = labels[..., None] == jnp.arange(k)[None, None]  # [L, N, K]
   counts = jnp.sum(members, axis=1)
   flat = jnp.moveaxis(members, 1, 0).reshape(len(x), -1).astype(x.dtype)
 
   def of_sample(sample: tuple[jax.Array, jax.Array]) -> jax.Array:
-    point, own = sample  # [Q] and [L, K]
+    point, inside = sample  # [Q] and [L, K]
     distance = jnp.sqrt(distances.squared_to(point, x))
-    sums = jnp.matmul(distance, flat, precision='highest').reshape(own.shape)
-    size = jnp.sum(jnp.where(own, counts, 0), axis=1)
-    within = jnp.sum(jnp.where(own, sums, 0), axis=1) / jnp.maximum(size - 1, 1)
+    sums = jnp.matmul(distance, flat, precision='highest').reshape(inside.shape)
+    size = jnp.sum(jnp.where(inside, counts, 0), axis=1)
+    others = jnp.maximum(size - 1, 1)
+    within = jnp.sum(jnp.where(inside, sums, 0), axis=1) / others
     means = sums / jnp.maximum(counts, 1)
-    nearest = jnp.min(jnp.where(own | (counts == 0), jnp.inf, means), axis=1)
+    nearest = jnp.min(jnp.where(inside | (counts == 0), jnp.inf, means), axis=1)
     larger = jnp.maximum(within, nearest)
     known = (size > 1) & (larger > 0)
     return jnp.where(known, (nearest - within) / larger, 0)

@@ -107,7 +107,7 @@ def train(
     training: how.
     params: initial weights with a leading H axis, if not from the keys; the
       scales of a regression are always those of its training rows.
-    steps: where the state between two epochs is kept, and an earlier one found.
+    steps: where the state between two epochs is kept, and an earlier one read.
 
   Returns:
     The trained heads.
@@ -192,7 +192,7 @@ def _run(
   first = np.unique(np.concatenate(shares), return_index=True)[1]
 
   def gathered() -> epochs.State:
-    return jax.tree.map(lambda *own: np.concatenate(own)[first], *states)
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[first], *states)
 
   stopped = np.array(state.stopping.stopped)
   with (
@@ -207,9 +207,9 @@ def _run(
       }
       for s, future in begun.items():
         states[s], values = future.result()
-        own = shares[s]
-        history[done, own] = np.where(stopped[own], np.nan, values)
-        stopped[own] = states[s].stopping.stopped
+        share = shares[s]
+        history[done, share] = np.where(stopped[share], np.nan, values)
+        stopped[share] = states[s].stopping.stopped
       done += 1
       if steps and steps.due():
         steps.save(done, {'heads': gathered(), 'history': history[:done]})
@@ -239,14 +239,14 @@ def predict(params: Params, x: Array) -> jax.Array:
 
 def _padded(rows: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
   """Lists of rows as `[H, S * B]`."""
-  longest = max(len(own) for own in rows)
+  longest = max(map(len, rows))
   length = -(-longest // batch_size) * batch_size
   padded = np.zeros((len(rows), length), np.int32)
-  for h, own in enumerate(rows):
-    padded[h, : len(own)] = own
+  for h, listed in enumerate(rows):
+    padded[h, : len(listed)] = listed
     # Zero times an infinite feature is no zero: a mask alone would let a row
     # of one head reach another one.
-    padded[h, len(own) :] = own[0]
+    padded[h, len(listed) :] = listed[0]
   return padded
 
 

@@ -2,7 +2,7 @@
 
 Written for one head, and carried over to many in two ways. Accelerators step
 all heads together. A CPU core takes one head after another: the weights of one
-stay in its cache, and no head steps longer than its own list.
+stay in its cache, and no head steps longer than its list.
 
 Axes: H heads, N rows, D features, B batch, S batches of the longest list, V
 rows that any head validates on.
@@ -67,14 +67,14 @@ class Data(NamedTuple):
 class Heads(NamedTuple):
   """Constants of the program, with a leading H axis."""
 
-  rows: Array  # [H, S * B] int32, padded with a row of the head's own.
+  rows: Array  # [H, S * B] int32, padded with one of the head's rows.
   sizes: Array  # [H] int32
   order_keys: Array  # [H, 2] uint32, their data.
   counts: Array  # [H, V] float32, how often it looks at a validation row.
 
 
 class State(NamedTuple):
-  """Of heads between two epochs, with a leading H axis."""
+  """Heads between two epochs, with a leading H axis."""
 
   params: Params
   opt_state: optax.OptState
@@ -82,7 +82,7 @@ class State(NamedTuple):
 
 
 class _Batches(NamedTuple):
-  """Of one head in one epoch."""
+  """Batches of one head in one epoch."""
 
   rows: jax.Array  # [S, B] int32
   y: jax.Array  # [S, B]
@@ -135,11 +135,11 @@ def one_by_one(
   """
 
   def train(one):
-    carry, own, stopped = one
-    batches = _shuffled(own, epoch, data, training)
+    carry, constants, stopped = one
+    batches = _shuffled(constants, epoch, data, training)
     return jax.lax.fori_loop(
       0,
-      jnp.where(stopped, 0, -(-own.sizes // training.batch_size)),
+      jnp.where(stopped, 0, -(-constants.sizes // training.batch_size)),
       lambda i, carry: _step(carry, batches, i, data, training),
       carry,
     )
@@ -186,14 +186,14 @@ def together(
   steps = jax.vmap(step, in_axes=(None, 0, 0, 0, 0))
   carry = (state.params, state.opt_state)
   for first, end, count in segments:
-    running, *own = jax.tree.map(
+    running, *inputs = jax.tree.map(
       lambda leaf, count=count: leaf[:count],
       (carry, batches, heads.sizes, state.stopping.stopped),
     )
     running = jax.lax.fori_loop(
       first,
       end,
-      lambda i, running, own=own: steps(i, running, *own),
+      lambda i, running, inputs=inputs: steps(i, running, *inputs),
       running,
     )
     carry = jax.tree.map(
@@ -223,12 +223,12 @@ def segments_of(batches: np.ndarray) -> tuple[tuple[int, int, int], ...]:
 
 
 def _shuffled(
-  own: Heads, epoch: jax.Array, data: Data, training: Training
+  constants: Heads, epoch: jax.Array, data: Data, training: Training
 ) -> _Batches:
   """One head's batches of an epoch."""
-  length, size = len(own.rows), jnp.asarray(own.sizes)
-  key = jax.random.wrap_key_data(jnp.asarray(own.order_keys))
-  rows = own.rows[batch_order(key, epoch, size, length)]
+  length, size = len(constants.rows), jnp.asarray(constants.sizes)
+  key = jax.random.wrap_key_data(jnp.asarray(constants.order_keys))
+  rows = constants.rows[batch_order(key, epoch, size, length)]
   counts = (jnp.arange(length) < size).reshape(-1, training.batch_size)
   number = jnp.maximum(jnp.sum(counts, axis=1, keepdims=True), 1)
   return _Batches(
@@ -245,7 +245,7 @@ def _step(
   data: Data,
   training: Training,
 ) -> _Carry:
-  """One step of one head, on a batch of its own."""
+  """One step of one head, on one of its batches."""
   params, opt_state = carry
   batch = jax.tree.map(lambda leaf: leaf[number], batches)
   grads = KINDS[training.task].gradients(params, data.x, *batch, training.l2)
@@ -298,6 +298,6 @@ def outputs(params: Params, x: jax.Array, *, task: str) -> jax.Array:
   number = np.minimum(np.arange(padded), count - 1)
   params = jax.tree.map(lambda leaf: leaf[number], params)
   every = jax.lax.map(
-    lambda own: kind.outputs(own, x), params, batch_size=kind.group
+    lambda one: kind.outputs(one, x), params, batch_size=kind.group
   )
   return every[:count]

@@ -81,7 +81,7 @@ def gradients(
   weights: jax.Array,
   l2: float = 0.0,
 ) -> Params:
-  """Of `loss` and l2 times `penalty`, for some rows of a matrix.
+  """Gradients of `loss` plus l2 times `penalty`, for some rows of a matrix.
 
   With p = sigmoid(x w + b) the derivative by a row's logit is p - y, so the
   closed form saves keeping anything for a backward pass. It is taken from the
@@ -115,10 +115,10 @@ def _products(kernel: jax.Array, x: jax.Array, batch: jax.Array) -> jax.Array:
     return x[batch] @ kernel
 
   def product(first: int | jax.Array, columns: int) -> jax.Array:
-    own = jax.vmap(
+    block = jax.vmap(
       lambda row: jax.lax.dynamic_slice(x, (row, first), (1, columns))[0]
     )(batch)
-    return own @ jax.lax.dynamic_slice(kernel, (first,), (columns,))
+    return block @ jax.lax.dynamic_slice(kernel, (first,), (columns,))
 
   blocks, rest = divmod(x.shape[1], _COLUMNS)
   total = jax.lax.fori_loop(

@@ -12,7 +12,7 @@ def batch_order(
 ) -> jax.Array:
   """Positions of one head's rows in the order of one epoch.
 
-  Each position draws its own number, so the order depends on the key, the epoch
+  Each position draws a number, so the order depends on the key, the epoch
   and the size, and not on how far the list is padded.
 
   Args:
@@ -33,7 +33,7 @@ def batch_order(
 
 
 def _shuffled(key: jax.Array, size: int | jax.Array, length: int) -> jax.Array:
-  """The same by one sort of numbers whose last bits are the position.
+  """Shuffles by one sort of numbers whose last bits are the position.
 
   Sorting single numbers is four times as fast as sorting pairs. Positions that
   draw the same first bits keep their order.
@@ -47,7 +47,7 @@ def _shuffled(key: jax.Array, size: int | jax.Array, length: int) -> jax.Array:
   last = jnp.uint32(0xFFFFFFFF)
   # As many ones as the largest position has digits; a shift by 32 is undefined.
   digits = jnp.where(size > 1, last >> jax.lax.clz(jnp.maximum(size, 2) - 1), 0)
-  own = positions < size
-  drawn = jnp.where(own, (draws & ~digits) | positions, last)
-  found = jnp.sort(drawn) & digits
-  return jnp.where(own, found, positions).astype(jnp.int32)
+  listed = positions < size
+  drawn = jnp.where(listed, (draws & ~digits) | positions, last)
+  order = jnp.sort(drawn) & digits
+  return jnp.where(listed, order, positions).astype(jnp.int32)

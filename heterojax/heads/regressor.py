@@ -70,10 +70,12 @@ def init(key: jax.Array, dim: int, widths: Sequence[int]) -> Params:
   sizes = (dim, *widths, 1)
   keys = jax.random.split(key, len(sizes) - 1)
   layers = []
-  for own, (inputs, outs) in zip(keys, itertools.pairwise(sizes), strict=True):
+  for layer_key, (inputs, outs) in zip(
+    keys, itertools.pairwise(sizes), strict=True
+  ):
     limit = jnp.sqrt(6.0 / (inputs + outs))
     kernel = jax.random.uniform(
-      own, (inputs, outs), minval=-limit, maxval=limit
+      layer_key, (inputs, outs), minval=-limit, maxval=limit
     )
     layers.append(Layer(kernel, jnp.zeros(outs)))
   return Params(
@@ -179,7 +181,7 @@ def gradients(
   weights: jax.Array,
   l2: float = 0.0,
 ) -> Params:
-  """Of `loss` and l2 times `penalty`, for some rows of a matrix.
+  """Gradients of `loss` plus l2 times `penalty`, for some rows of a matrix.
 
   Args:
     params: of the head.
