@@ -41,7 +41,7 @@ def parse_arg(arg: str | None, **defaults: str | bool) -> dict[str, str | bool]:
 
 
 def study(
-  name: str, protocol: str, feature: str, **own: dict[str, Any]
+  name: str, protocol: str, feature: str, **fields: dict[str, Any]
 ) -> config_dict.ConfigDict:
   """The defaults of a study.
 
@@ -49,7 +49,7 @@ def study(
     name: of the study.
     protocol: of the split.
     feature: of the network.
-    **own: name of a study to the fields, as 'cluster.k', that a configuration
+    **fields: name of a study to those, as 'cluster.k', that a configuration
       has for it alone.
 
   Returns:
@@ -64,7 +64,7 @@ def study(
     )
   config = _every_field(name, protocol, feature)
   config.update_from_flattened_dict(registry.STUDIES[name].defaults)
-  config.update_from_flattened_dict(own.get(name, {}))
+  config.update_from_flattened_dict(fields.get(name, {}))
   return config
 
 

@@ -145,11 +145,11 @@ def _config_first(argv: Sequence[str]) -> list[str]:
 
 
 def _one_line(error: Exception) -> str:
-  """Python's own words."""
+  """What Python says, on one line."""
   text = str(error).strip() or type(error).__name__
   if 'Traceback (most recent call last)' in text:
     # ml_collections puts a whole traceback into its message; the last line is
-    # what a config's own code said.
+    # what the code of a config said.
     text = text.splitlines()[-1].partition(': ')[2]
   return ' '.join(text.split()).rstrip('.')
 

@@ -98,7 +98,7 @@ def network(
 
 @functools.lru_cache(maxsize=8)
 def _applied(graphdef: nnx.GraphDef, output: str) -> forward.Network:
-  """The same object each time, of which JAX knows what it traced."""
+  """One object for equal arguments, of which JAX knows what it traced."""
   return functools.partial(backbones.apply, graphdef, output)
 
 
@@ -373,7 +373,7 @@ class _Store:
     return np.load(self._array, mmap_mode='r')
 
   def digest(self) -> str:
-    """Of all rows."""
+    """Digest of all rows."""
     return run_folder.digest([self._header, sorted(self._digests.items())])
 
   def _save_index(self) -> None:

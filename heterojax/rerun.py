@@ -29,7 +29,7 @@ _INPUTS = ('features/*', 'checkpoints/*', 'cohort/*')
 def of(
   folder: pathlib.Path, stage: str, allow_mismatch: bool = False
 ) -> Iterator[pathlib.Path]:
-  """Runs a study as if its stage had been lost, in a folder of its own.
+  """Runs a study as if its stage had been lost, in a temporary folder.
 
   That folder gets copies of what the other stages stored, and the study resumes
   there: a run that was killed goes on in the same way.

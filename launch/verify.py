@@ -62,11 +62,11 @@ def _verify(values: flags.FlagValues) -> int:
 
 
 def _as_written(folder: pathlib.Path) -> bool:
-  found = artifacts.problems(folder)
+  faults = artifacts.problems(folder)
   right = 'artifacts are as they were written'
-  for said in found or [f'{len(artifacts.read(folder))} {right}']:
+  for said in faults or [f'{len(artifacts.read(folder))} {right}']:
     print(cli.sentence(f'{folder}: {said}'))
-  return not found
+  return not faults
 
 
 def main(argv: list[str] | None = None) -> int:

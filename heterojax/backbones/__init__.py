@@ -19,7 +19,7 @@ A new one is a module, and its record's line in `networks.ARCHITECTURES`::
   timm = Source('torch', 'symmetric', None, *IMAGENET, names)
   ARCHITECTURE = Architecture('patches', 'Patches', Patches, {'timm': timm})
 
-Layers may be its own. A parameter called kernel is ported with the file's axes
+Layers may be new ones. A parameter called kernel is ported with the file's axes
 turned; scale and bias, mean and var are a norm's; any other, which `names`
 lists by its path, is taken as it is. Operations are read off the program.
 """
@@ -52,7 +52,7 @@ def title(name: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-  """A network with its weights and its own preprocessing.
+  """A network with its weights and its preprocessing.
 
   Axes: B batch, H height, W width, D features: 1280 of the EfficientNets, 512
   of ResNet18 and VGG16. All three functions take RGB images of 0..255,
@@ -127,7 +127,7 @@ def forward_training(
   """Pooled features as training sees them; pure, for use under jit and grad.
 
   Batch norm uses the statistics of the batch, through which gradients flow, and
-  moves its running ones as the weights' own library does. EfficientNet's
+  moves its running ones as the library of the weights does. EfficientNet's
   drop-connect and dropout are left out [our choice]; VGG16 has no batch norm.
 
   Args:

@@ -1,9 +1,9 @@
 """Floating-point operations of the networks, as papers count them.
 
 Two for each product of a convolution or matrix, and none for anything else.
-They are read off the network's own program, so that a network needs no list of
+They are read off the network's program, so that a network needs no list of
 its layers: off the plain one, for they are those of the network and not of the
-algorithm that runs it. XLA's own count of a compiled program leaves out what a
+algorithm that runs it. XLA's count of a compiled program leaves out what a
 shorter algorithm saves, and the images of a loop after its first.
 
 Axes: S side of an image.
@@ -29,7 +29,7 @@ class NoRuleError(Exception):
 
 
 def per_image(backbone: backbones.Backbone, side: int) -> float | Missing:
-  """Of one forward pass to the last feature map, of an image `[S, S, 3]`."""
+  """Operations of a pass to the last feature map of an image `[S, S, 3]`."""
   network = functools.partial(backbones.apply, backbone.graphdef, 'feature_map')
   image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
   with forms.plain():
@@ -44,7 +44,7 @@ def per_image(backbone: backbones.Backbone, side: int) -> float | Missing:
 
 
 def products(program: core.Jaxpr) -> int:
-  """Of convolutions and matrices in a program.
+  """Products of convolutions and matrices in a program.
 
   Raises:
     NoRuleError: where they cannot be counted.
@@ -91,14 +91,14 @@ def _of_loop(equation: core.JaxprEqn) -> int:
   return equation.params['length'] * products(equation.params['jaxpr'].jaxpr)
 
 
-# Name of a JAX primitive to its number of products; a network with a kernel of
-# its own may add the kernel's.
+# Name of a JAX primitive to its number of products; a network with a special
+# kernel may add the kernel's.
 RULES: dict[str, Callable[[core.JaxprEqn], int]] = {
   'dot_general': _of_matrices,
   'conv_general_dilated': _of_convolution,
   'scan': _of_loop,
 }
-# They run a program of their own exactly once.
+# They run an inner program exactly once.
 _ONCE = ('jit', 'closed_call', 'custom_jvp_call', 'custom_vjp_call', 'remat2')
 # They do not show what they run.
 _HIDDEN = ('pure_callback', 'io_callback', 'ffi_call')

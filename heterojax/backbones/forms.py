@@ -1,7 +1,6 @@
 """Which form of their arithmetic layers take: the plain one, or the CPU's.
 
-On CPU some layers have a form of their own that XLA runs faster. All of them
-ask here.
+On CPU some layers have another form that XLA runs faster. All of them ask here.
 """
 
 from collections.abc import Iterator
@@ -22,8 +21,8 @@ def are_of_cpu() -> bool:
 def plain() -> Iterator[None]:
   """Has layers take their plain forms, whatever the machine.
 
-  Programs are kept by their function, not by their form: trace a function of
-  your own in here, which nothing else has traced.
+  Programs are kept by their function, not by their form: trace a function in
+  here that nothing else has traced.
   """
   token = _PLAIN.set(True)
   try:

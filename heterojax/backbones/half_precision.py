@@ -29,7 +29,7 @@ def network(
     output: 'feature_map' or 'pooled'.
 
   Returns:
-    (params, images) to float32 features, as of the backbone's own functions,
+    (params, images) to float32 features, as of the backbone's functions,
     and its params.
   """
   # On the host: else a program would be compiled for every shape.

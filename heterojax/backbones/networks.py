@@ -47,11 +47,11 @@ def _place(path: tuple[Any, ...]) -> tuple[str, str]:
 
 def shapes(state: nnx.State) -> dict[str, dict[str, tuple[int, ...]]]:
   """Layer path, as in 'blocks.3.expand', to the shapes of its leaves."""
-  found: dict[str, dict[str, tuple[int, ...]]] = {}
+  of_layer: dict[str, dict[str, tuple[int, ...]]] = {}
   for path, variable in nnx.to_flat_state(state):
     layer, leaf = _place(path)
-    found.setdefault(layer, {})[leaf] = variable.shape
-  return found
+    of_layer.setdefault(layer, {})[leaf] = variable.shape
+  return of_layer
 
 
 def params(
@@ -76,7 +76,7 @@ def params(
 def transformed(
   graphdef: nnx.GraphDef, params: dict[str, Any]
 ) -> tuple[nnx.GraphDef, dict[str, Any]]:
-  """The same network, its convolutions ready for inference on CPU."""
+  """The network with its convolutions ready for inference on CPU."""
   network = nnx.merge(graphdef, params['network'])
   for _, module in nnx.iter_modules(network):
     if isinstance(module, layers.Conv):

@@ -6,7 +6,7 @@ an error that names the entry.
 
 A leaf is a *kernel*, whose axes differ between layouts, with its bias; or of a
 *norm*, which has a scale, mostly a bias, and running statistics where it is of
-batches; or a *plain parameter*, named by its own path and taken as it is.
+batches; or a *plain parameter*, named by its path and taken as it is.
 """
 
 from collections.abc import Mapping
@@ -128,9 +128,9 @@ def port(
       kind = 'depthwise'
     elif leaf == 'bias' and 'scale' in shapes:
       kind = 'shift'
-    own = f'{layer}.{leaf}'.lstrip('.')
-    plain = own in names
-    theirs = names[own if plain else layer]
+    path = f'{layer}.{leaf}'.lstrip('.')
+    plain = path in names
+    theirs = names[path if plain else layer]
     name = theirs if plain else theirs + suffixes[kind]
     if name not in file.entries:
       raise UserError(
@@ -173,8 +173,8 @@ def port(
       f' the first is {left[0]}: it belongs to another network.'
     )
   return {
-    layer: {leaf: np.asarray(value, np.float32) for leaf, value in own.items()}
-    for layer, own in filled.items()
+    layer: {k: np.asarray(v, np.float32) for k, v in leaves.items()}
+    for layer, leaves in filled.items()
   }
 
 

@@ -103,7 +103,7 @@ class VGG16(Network):
 
 
 # Block of each convolution, and its place there.
-_PLACES = [(s, i) for s, own in enumerate(STAGES) for i in range(own[0])]
+_PLACES = [(s, i) for s, (n, _) in enumerate(STAGES) for i in range(n)]
 _KERAS = [f'block{stage + 1}_conv{i + 1}' for stage, i in _PLACES]
 # PyTorch counts the activations and pools between the convolutions too.
 _TORCH = [f'features.{2 * n + stage}' for n, (stage, _) in enumerate(_PLACES)]

@@ -18,8 +18,8 @@ import numpy as np
 from heterojax.errors import RefusedError
 
 _FUSION_FLAG = '--xla_cpu_experimental_ynn_fusion_type'
-# '-reduce' is the fix. Convolutions of their own are also faster outside the
-# library (see BUILD.md), with the same result.
+# '-reduce' is the fix. Convolutions that stand alone are also faster outside
+# the library (see BUILD.md), with the same result.
 _FUSION_VALUE = '-reduce,-individual_convolution'
 # An unknown XLA flag aborts the process, and older releases do not know it.
 _FIRST_VERSION_WITH_FLAG = (0, 10, 1)

@@ -5,6 +5,6 @@ import pathlib
 
 
 def folder() -> pathlib.Path:
-  """`$HETEROJAX_CACHE`, or a folder in the user's own cache."""
+  """`$HETEROJAX_CACHE`, or a folder in the user's cache."""
   default = pathlib.Path.home() / '.cache' / 'heterojax'
   return pathlib.Path(os.environ.get('HETEROJAX_CACHE', default))

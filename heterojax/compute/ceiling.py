@@ -2,8 +2,8 @@
 
 It is measured and not a data sheet's, so that it knows the clock, the
 instructions and the other work of the moment. Products run as the extraction of
-features does: one on each device, or on one CPU device a product of its own on
-every core, all at the same time.
+features does: one on each device, or on one CPU device a separate product
+on every core, all at the same time.
 """
 
 from collections.abc import Callable
@@ -54,13 +54,13 @@ _Turns = Iterator[tuple[Callable[[], object], int]]
 def _by_cores(side: int, dtype: str) -> _Turns:
   x = jnp.ones((side, side), dtype)
   products = cores.compiled(jnp.matmul, x, x)
-  own = [jax.device_put(x, device) for device in cores.devices()]
-  with concurrent.futures.ThreadPoolExecutor(len(own)) as pool:
+  operands = [jax.device_put(x, device) for device in cores.devices()]
+  with concurrent.futures.ThreadPoolExecutor(len(operands)) as pool:
 
     def work(product: jax.stages.Compiled, x: jax.Array) -> None:
       product(x, x).block_until_ready()
 
-    yield lambda: list(pool.map(work, products, own)), len(own)
+    yield lambda: list(pool.map(work, products, operands)), len(operands)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Compiled programs, kept between runs.
 
-JAX finds a program by its code, its flags and its own version; the folder adds
+JAX finds a program by its code, its flags and JAX's version; the folder adds
 the processor, because what was compiled for one may not run on another.
 """
 
@@ -24,7 +24,7 @@ _LEAST_SECONDS = 0.1
 def keep_programs() -> None:
   """Keeps compiled programs in `$HETEROJAX_CACHE/programs`.
 
-  JAX's own settings stay: `JAX_COMPILATION_CACHE_DIR` names another folder, and
+  JAX's settings stay: `JAX_COMPILATION_CACHE_DIR` names another folder, and
   `JAX_ENABLE_COMPILATION_CACHE=false` keeps none. Whoever can write there can
   have programs run, and so a folder that others can write to is not used.
   """
@@ -35,12 +35,12 @@ def keep_programs() -> None:
   folder = _folder()
   try:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
+    status = folder.stat()
   except OSError as error:
     _LOG.info('Compiled programs are not kept: %s.', error)
     return
   others = stat.S_IWGRP | stat.S_IWOTH
-  if found.st_mode & others or found.st_uid != os.getuid():
+  if status.st_mode & others or status.st_uid != os.getuid():
     _LOG.warning(
       'Compiled programs are not kept in %s, because others can write there:'
       ' chmod 700 allows it.',

@@ -55,7 +55,7 @@ def devices() -> tuple[Device, ...]:
   different ones share their memory.
 
   Returns:
-    The devices; where threads cannot be bound to a core, JAX's own repeated.
+    The devices; where threads cannot be bound to a core, that of JAX repeated.
   """
   if not are_the_devices():
     return tuple(jax.local_devices()[:1])
@@ -63,13 +63,13 @@ def devices() -> tuple[Device, ...]:
 
 
 @functools.cache
-def _devices(own: tuple[int, ...]) -> tuple[Device, ...]:
+def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
   make = getattr(xla_client, 'make_cpu_client', None)
   if make is None or not hasattr(os, 'sched_setaffinity'):
-    return tuple(jax.local_devices(backend='cpu')[:1]) * len(own)
+    return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)
   try:
-    for core in own:
+    for core in cores:
       # Threads begin where the one that starts them may run.
       os.sched_setaffinity(0, {core})
       made += make().local_devices()[:1]

@@ -1,7 +1,7 @@
 """Batches through a network, on the devices that there are.
 
 Accelerators, and several devices of any kind, divide a batch among them. On one
-CPU device every core takes a few images at a time through a program of its own,
+CPU device every core takes a few images at a time through a separate program,
 because XLA divides only some operations over the cores. What an image gives
 then does not depend on the number of cores either.
 """
@@ -57,8 +57,8 @@ def batches(
     return
   size = _images_per_call(shape[0])
   free: queue.SimpleQueue[_Core] = queue.SimpleQueue()
-  for own, device in zip(compiled, cores.devices(), strict=True):
-    free.put(_Core(own, jax.device_put(params, device), device))
+  for program, device in zip(compiled, cores.devices(), strict=True):
+    free.put(_Core(program, jax.device_put(params, device), device))
   with concurrent.futures.ThreadPoolExecutor(len(compiled)) as pool:
     yield functools.partial(_over_cores, free, size, pool)
 
@@ -137,7 +137,7 @@ def ahead(batch_size: int) -> int:
 
 
 def _images_per_call(batch_size: int) -> int:
-  """Of a core, so that batches have no odd rest."""
+  """Images of a call of one core, so that batches have no odd rest."""
   return math.gcd(batch_size, _IMAGES_PER_CORE)
 
 

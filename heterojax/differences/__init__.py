@@ -72,12 +72,12 @@ def compare(
       *files.items(here, there, tolerance),
     ),
     tuple(values.changes(*configs)),
-    tuple(values.changes(*(own.get('environment') for own in (ours, theirs)))),
+    tuple(values.changes(*(run.get('environment') for run in (ours, theirs)))),
   )
 
 
 def _object(path: pathlib.Path) -> dict[str, Any]:
-  found = files.read_json(path)
-  if not isinstance(found, dict):
+  stored = files.read_json(path)
+  if not isinstance(stored, dict):
     raise UserError(f'{path} is damaged: run the study again.')
-  return found
+  return stored

@@ -81,8 +81,8 @@ def items(
     }
     for name in sorted(names):
       if name.name not in (_DIGESTS, _FILES) and not _set_aside(name):
-        found = _files(here / name, there / name, judged, tolerance)
-        yield Item(kind, name.as_posix(), *found)
+        verdict = _files(here / name, there / name, judged, tolerance)
+        yield Item(kind, name.as_posix(), *verdict)
   yield from _checkpoints(_latest(here), _latest(there), tolerance)
 
 
@@ -113,7 +113,7 @@ def _only(here: bool, there: bool) -> str:
 def _tables(
   here: pathlib.Path, there: pathlib.Path, tolerance: float
 ) -> _Verdict:
-  """Of two CSV files of other bytes; what differs stands by column."""
+  """Verdict on two CSV files of other bytes; what differs stands by column."""
   columns: dict[int, _Column] = {}
   try:
     with _text(here) as a, _text(there) as b:
@@ -175,9 +175,9 @@ def _cell(text: str) -> int | float | str:
 def _trees(
   here: pathlib.Path, there: pathlib.Path, tolerance: float
 ) -> _Verdict:
-  """Of two JSON files of other bytes."""
-  found = values.items(TABLES, read_json(here), read_json(there), tolerance)
-  other = [item for item in found if item.verdict != IDENTICAL]
+  """Verdict on two JSON files of other bytes."""
+  fields = values.items(TABLES, read_json(here), read_json(there), tolerance)
+  other = [item for item in fields if item.verdict != IDENTICAL]
   if not other:  # Only what is not compared.
     return IDENTICAL, ''
   worst = max((item.verdict for item in other), key=values.VERDICTS.index)
@@ -187,7 +187,7 @@ def _trees(
 def _arrays(
   here: pathlib.Path, there: pathlib.Path, tolerance: float
 ) -> _Verdict:
-  """Of two NumPy files of other bytes."""
+  """Verdict on two NumPy files of other bytes."""
   try:
     a, b = (np.lib.format.open_memmap(path, 'r') for path in (here, there))
   except (OSError, OverflowError, TypeError, ValueError) as error:
@@ -215,9 +215,9 @@ def row_difference(a: np.ndarray, b: np.ndarray) -> float:
   step = max(1, _BLOCK // max(1, a[:1].nbytes))
   worst = 0.0
   for start in range(0, len(a), step):
-    x, y = (own[start : start + step].reshape(-1, a[0].size) for own in (a, b))
+    x, y = (z[start : start + step].reshape(-1, a[0].size) for z in (a, b))
     other = (x != y).any(axis=1)
-    x, y = (own[other].astype(np.float64) for own in (x, y))
+    x, y = (z[other].astype(np.float64) for z in (x, y))
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
       return math.inf
     if len(x):
@@ -248,13 +248,13 @@ def _latest(folder: pathlib.Path) -> dict[str, Any]:
       continue
     if name.name.isdecimal():
       name, number = name.parent, int(name.name)
-    found = number, path
-    steps[name.as_posix()] = max(found, steps.get(name.as_posix(), found))
+    step = number, path
+    steps[name.as_posix()] = max(step, steps.get(name.as_posix(), step))
   leaves = {}
   for name, (_, path) in sorted(steps.items()):
     stored = read_json(path)
-    own = stored.get('leaves') if isinstance(stored, dict) else None
-    if not isinstance(own, dict):
+    digests = stored.get('leaves') if isinstance(stored, dict) else None
+    if not isinstance(digests, dict):
       raise UserError(f'{path} is damaged: run the study again.')
-    leaves |= {f'{name}: {leaf}': value for leaf, value in own.items()}
+    leaves |= {f'{name}: {leaf}': value for leaf, value in digests.items()}
   return leaves

@@ -25,9 +25,11 @@ def lines(compared: differences.Comparison) -> list[str]:
     kind: [item for item in compared.items if item.kind == kind]
     for kind in differences.KINDS
   }
-  shown += [f'{kind}: {_counts(own)}' for kind, own in of_kind.items() if own]
-  for kind, own in of_kind.items():
-    other = [item for item in own if item.verdict != values.IDENTICAL]
+  shown += [
+    f'{kind}: {_counts(items)}' for kind, items in of_kind.items() if items
+  ]
+  for kind, items in of_kind.items():
+    other = [item for item in items if item.verdict != values.IDENTICAL]
     other.sort(key=lambda item: -values.VERDICTS.index(item.verdict))
     named = [
       f'{item.name} is {item.verdict} ({_short(item.detail)})' for item in other
@@ -49,19 +51,19 @@ def explanation(compared: differences.Comparison) -> str:
   """What is promised of two such runs, and what may explain a difference."""
   if compared.identical:
     return 'All that was compared is identical to the bit.'
-  found = []
+  sentences = []
   if compared.settings:
-    found.append(
+    sentences.append(
       f'The settings are not the same ({_names(compared.settings)}), which'
       ' may explain differences of any size.'
     )
   if compared.environment:
-    found.append(
+    sentences.append(
       'Only with the same versions, flags, CPU model and kind and number of'
       ' devices are results identical to the bit: here'
       f' {_names(compared.environment)} may explain small differences.'
     )
-  return ' '.join(found) or (
+  return ' '.join(sentences) or (
     'Settings and environment are the same, so all should be identical to'
     ' the bit: look whether manifest.csv tells of other data, else please'
     ' report it.'

@@ -1,7 +1,7 @@
 """Fine-tuning: backbone and top model trained together, one job after another.
 
 "Both the back and top model need to be trained before applying the proposed
-method" (Mendez 2019, section 2): every fold of every size is a job of its own,
+method" (Mendez 2019, section 2): every fold of every size is one job,
 which starts from the pretrained weights and gives the features and outputs of
 its images. Jobs run one by one: vmapped over four jobs, a step took 1.3 times
 as long per image on CPU, and every job's weights would be held at once.
@@ -138,7 +138,7 @@ def _after(
 
 
 def _stopped(now: _Epochs, tuning: Tuning) -> bool:
-  """As `head.update_early_stopping`, of one job and on the host."""
+  """`head.update_early_stopping` of one job, on the host."""
   if not len(now.history):
     return False
   epoch = len(now.history) - 1
@@ -233,7 +233,7 @@ class _Run:
 
   def _start(self, job: Job) -> steps.State:
     tuning = self._tuning
-    # The backbone's own arrays serve the next job too.
+    # The arrays of the backbone serve the next job too.
     network = jax.tree.map(jnp.copy, self._backbone.params['network'])
     weights, statistics = nnx.split_state(network, nnx.Param, ...)
     dim = features_lib.dim(
@@ -271,7 +271,7 @@ class _Run:
   ) -> tuple[np.ndarray, np.ndarray]:
     features, outputs = [], []
     # Always of the same size, so that all jobs share one compiled program.
-    for own, images in self._batches(rows, self._tuning.batch_size):
+    for part, images in self._batches(rows, self._tuning.batch_size):
       values = steps.apply(
         self._graphdef,
         self._tuning.task,
@@ -280,8 +280,8 @@ class _Run:
         self._scaling,
         images,
       )
-      features.append(np.asarray(values[0])[: len(own)])
-      outputs.append(np.asarray(values[1], np.float64)[: len(own)])
+      features.append(np.asarray(values[0])[: len(part)])
+      outputs.append(np.asarray(values[1], np.float64)[: len(part)])
     return np.concatenate(features), np.concatenate(outputs)
 
   def _monitored(self, models: Any, rows: np.ndarray) -> float:

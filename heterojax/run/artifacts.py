@@ -36,7 +36,7 @@ _FILES = (
 )
 _FOLDERS = ('tables', 'figures', 'features', 'checkpoints', 'cohort')
 _LOCK = '.lock'
-# What may change after a run: its log, traces, `launch.compare`'s own files.
+# What may change after a run: its log, traces, the files of `launch.compare`.
 _NO_ARTIFACTS = (SEAL, _LOCK, 'log.txt', 'profile', 'comparison')
 # As `run_folder.write_atomically` names a file that is not whole yet.
 _UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
@@ -91,9 +91,9 @@ def seal(folder: pathlib.Path) -> None:
   Raises:
     OSError: if an artifact cannot be read, or the seal not be written.
   """
-  found, _ = _contents(folder)
+  present, _ = _contents(folder)
   files = {}
-  for name in sorted(name for name, plain in found.items() if plain):
+  for name in sorted(name for name, plain in present.items() if plain):
     if _is_unfinished(name):
       (folder / name).unlink()
     elif _belongs(name):
@@ -157,18 +157,18 @@ def problems(folder: pathlib.Path) -> list[Problem]:
   except ValueError:
     return [Problem(SEAL, 'tampered')]
   present, closed = _contents(folder)
-  found = [Problem(name.rstrip('/') or '.', 'unreadable') for name in closed]
-  found += [
+  faults = [Problem(name.rstrip('/') or '.', 'unreadable') for name in closed]
+  faults += [
     Problem(name, 'missing')
     for name in sealed
     if name not in present and not name.startswith(tuple(closed))
   ]
   for name, plain in present.items():
     if not plain or name not in sealed:
-      found.append(Problem(name, 'foreign'))
+      faults.append(Problem(name, 'foreign'))
     elif what := _changed(folder / name, sealed[name]):
-      found.append(Problem(name, what))
-  return sorted(found)
+      faults.append(Problem(name, what))
+  return sorted(faults)
 
 
 def folder_of(path: str | None, flag: str) -> pathlib.Path:
@@ -246,16 +246,16 @@ def _belongs(name: str) -> bool:
 
 def _is_unfinished(name: str) -> bool:
   within, slash, last = name.rpartition('/')
-  found = _UNFINISHED.fullmatch(last)
-  if not found:
+  match = _UNFINISHED.fullmatch(last)
+  if not match:
     return False
-  whole = within + slash + found[1]
+  whole = within + slash + match[1]
   return whole == SEAL or _belongs(whole)
 
 
 def _contents(folder: pathlib.Path) -> tuple[dict[str, bool], list[str]]:
   """Paths of all but folders, to whether it is a plain file; closed folders."""
-  found, closed, waiting = {}, [], ['']
+  paths, closed, waiting = {}, [], ['']
   while waiting:
     within = waiting.pop()
     try:
@@ -267,10 +267,10 @@ def _contents(folder: pathlib.Path) -> tuple[dict[str, bool], list[str]]:
           if entry.is_dir(follow_symlinks=False):
             waiting.append(f'{name}/')
           else:
-            found[name] = entry.is_file(follow_symlinks=False)
+            paths[name] = entry.is_file(follow_symlinks=False)
     except OSError:
       closed.append(within)
-  return found, closed
+  return paths, closed
 
 
 def _changed(path: pathlib.Path, written: dict[str, Any]) -> str:

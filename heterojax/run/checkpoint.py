@@ -40,19 +40,19 @@ Leaves = dict[str, np.ndarray]
 
 
 def digest(value: Any) -> str:
-  """Of a tree's names, types, shapes and bytes; other leaves as JSON."""
-  found = hashlib.blake2b(digest_size=16)
+  """Digest of a tree's names, types, shapes and bytes; other leaves as JSON."""
+  hasher = hashlib.blake2b(digest_size=16)
   for path, leaf in jax.tree_util.tree_leaves_with_path(value):
-    found.update(jax.tree_util.keystr(path).encode())
+    hasher.update(jax.tree_util.keystr(path).encode())
     if isinstance(leaf, (np.ndarray, np.generic, jax.Array)):
       leaf = np.asarray(leaf)
-      found.update(f'{leaf.dtype}{leaf.shape}'.encode())
+      hasher.update(f'{leaf.dtype}{leaf.shape}'.encode())
       # By rows: a mapped file need not fit into the memory.
       for row in leaf if leaf.ndim > 1 else [leaf]:
-        found.update(bytes_of(row))
+        hasher.update(bytes_of(row))
     else:
-      found.update(json.dumps(leaf, sort_keys=True).encode())
-  return found.hexdigest()
+      hasher.update(json.dumps(leaf, sort_keys=True).encode())
+  return hasher.hexdigest()
 
 
 def save(path: pathlib.Path, tree: Any, about: str) -> None:
@@ -106,16 +106,16 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
     return None
   try:
     index = json.loads((path / _DIGESTS).read_text())
-    own = index.pop('digest')
-    if own != run_folder.digest(index):
+    written = index.pop('digest')
+    if written != run_folder.digest(index):
       raise ValueError(f'{_DIGESTS} is not as it was written')
     if about not in (None, index['about']):
       return None
     # Before Orbax reads them: it fills the terminal where it fails.
     if json.loads((path / _FILES).read_text()) != _files(path / _ARRAYS):
       raise ValueError('its files are not as they were written')
-    found = ocp.load(str((path / _ARRAYS).absolute()))
-    leaves = {name: np.atleast_1d(leaf) for name, leaf in found.items()}
+    arrays = ocp.load(str((path / _ARRAYS).absolute()))
+    leaves = {name: np.atleast_1d(leaf) for name, leaf in arrays.items()}
     wrong = index['leaves'].items() ^ {
       (name, digest(leaf)) for name, leaf in leaves.items()
     }
@@ -198,13 +198,13 @@ class Steps:
 
   def _paths(self) -> list[pathlib.Path]:
     """Folders of steps, last ones first."""
-    found = self._folder.glob('[0-9]*')
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    folders = self._folder.glob('[0-9]*')
+    return sorted(folders, key=lambda path: path.name, reverse=True)
 
 
 def _leaves(tree: Any) -> Leaves:
-  found = jax.tree_util.tree_leaves_with_path(tree)
-  return {_name(path): np.atleast_1d(leaf) for path, leaf in found}
+  leaves = jax.tree_util.tree_leaves_with_path(tree)
+  return {_name(path): np.atleast_1d(leaf) for path, leaf in leaves}
 
 
 def _files(folder: pathlib.Path) -> dict[str, dict[str, Any]]:

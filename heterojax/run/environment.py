@@ -52,11 +52,11 @@ def processor() -> str:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-  """Of those that are installed."""
-  found = {}
+  """Versions of those that are installed."""
+  installed = {}
   for package in packages:
     try:
-      found[package] = importlib.metadata.version(package)
+      installed[package] = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
       continue
-  return found
+  return installed

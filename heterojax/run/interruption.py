@@ -1,7 +1,7 @@
 """Stopping between two steps of work, and not in the middle of one.
 
-A signal handler that raises can be swallowed: JAX runs callbacks of its own in
-which Python ignores exceptions. So the first SIGINT or SIGTERM only leaves a
+A signal handler that raises can be swallowed: JAX runs callbacks in which
+Python ignores exceptions. So the first SIGINT or SIGTERM only leaves a
 note, which `check` reads wherever the work can be left; a second one raises.
 """
 

@@ -231,9 +231,7 @@ def log_to_stderr(level: int = logging.INFO) -> None:
   """Sends the package's log lines to the terminal, once."""
   root = logging.getLogger('heterojax')
   root.setLevel(level)
-  root.propagate = (
-    False  # absl and Orbax put handlers of their own at the root.
-  )
+  root.propagate = False  # absl and Orbax put other handlers at the root.
   if not root.handlers:
     handler = _Terminal()
     handler.setFormatter(logging.Formatter('%(message)s'))

@@ -81,7 +81,7 @@ def null_cvs(
     key: of the permutations; more draws with the same key begin with the same.
     draws: permutations.
     groups: `[N]` of anything that NumPy can sort, equal for images of one
-      patient; None: each image is a group of its own.
+      patient; None: each image is a group by itself.
 
   Returns:
     `[draws]` float64, each the mean over the clusterings of their CV, where
@@ -95,12 +95,12 @@ def null_cvs(
   group = group[order]
   first = np.unique(group, return_index=True)[1][group]
   padding = max(_MIN_ROWS, 1 << (n - 1).bit_length()) - n
-  # The padding is a size of its own, the largest.
-  own_sizes = np.pad(sizes[group], (0, padding), constant_values=n + 1)
+  # The padding counts as one more size, the largest.
+  row_sizes = np.pad(sizes[group], (0, padding), constant_values=n + 1)
   grouped = bool((sizes > 1).any())
   with jax.enable_x64(True):
     layout = _Layout(
-      jnp.asarray(own_sizes), jnp.asarray(np.pad(first, (0, padding)))
+      jnp.asarray(row_sizes), jnp.asarray(np.pad(first, (0, padding)))
     )
     values = np.asarray(values, np.float64)[order]
     padded = jnp.asarray(np.pad(values, (0, padding)))
@@ -171,9 +171,9 @@ def _null(
     bits = jax.random.bits(stream, values.shape, jnp.uint64)
     keys: tuple[jax.Array, ...] = (layout.size, bits[layout.first])
     if grouped:
-      # Streams of their own: the first image must not come first more often.
-      own = jax.random.fold_in(stream, 0)
-      keys += (jax.random.bits(own, values.shape, jnp.uint64),)
+      # Another stream: the first image must not come first more often.
+      inner = jax.random.fold_in(stream, 0)
+      keys += (jax.random.bits(inner, values.shape, jnp.uint64),)
     *_, permuted = jax.lax.sort((*keys, values), num_keys=len(keys))
     sums = jnp.matmul(permuted, members, precision='highest')
     means = sums.reshape(counts.shape) / jnp.maximum(counts, 1)

@@ -126,7 +126,7 @@ def _newcombe_lower(auc: float, m: int, n: int, z: float) -> float:
     correlated = others * ((1 - a) / (2 - a) + a / (1 + a))
     return (auc - a) ** 2 - z**2 * a * (1 - a) * (1 + correlated) / (m * n)
 
-  # An AUC of 1 is a root of its own, which is not the limit.
+  # An AUC of 1 is another root, which is not the limit.
   if not auc:
     return 0.0
   root: Any = optimize.brentq(excess, 0, auc * (1 - 1e-9))

@@ -24,7 +24,7 @@ def _binary() -> tuple[str, ...]:
   return metrics.names('classification')
 
 
-# One estimate for each metric of two classes: in a record of its own, or as
+# One estimate for each metric of two classes: in a separate record, or as
 # fields of a score.
 ByMetric = Annotated[Mapping[str, Estimate], Named(_binary)]
 BinaryValues = Annotated[Mapping[str, Estimate], Flat(_binary)]
@@ -123,7 +123,7 @@ def score(
   answers = metrics.Answers(
     y, predicted, probabilities if ranks is None else ranks
   )
-  found = {
+  estimates = {
     m.name: m.estimate(answers) for m in metrics.of_task('classification')
   }
   return Score(
@@ -132,8 +132,8 @@ def score(
     fp=int(np.sum(predicted & ~y)),
     tn=int(np.sum(~predicted & ~y)),
     fn=int(np.sum(~predicted & y)),
-    values=_values(found),
-    intervals={name: own.interval for name, own in found.items()},
+    values=_values(estimates),
+    intervals={name: e.interval for name, e in estimates.items()},
   )
 
 
@@ -149,14 +149,16 @@ def regression_score(y: np.ndarray, predicted: np.ndarray) -> RegressionScore:
   """
   y = np.asarray(y, np.float64)
   answers = metrics.Answers(y, np.asarray(predicted), np.asarray(predicted))
-  found = {m.name: m.estimate(answers) for m in metrics.of_task('regression')}
-  return RegressionScore(len(y), _values(found))
+  estimates = {
+    m.name: m.estimate(answers) for m in metrics.of_task('regression')
+  }
+  return RegressionScore(len(y), _values(estimates))
 
 
-def _values(found: Mapping[str, metrics.Estimated]) -> dict[str, Estimate]:
+def _values(estimates: Mapping[str, metrics.Estimated]) -> dict[str, Estimate]:
   return {
-    name: Missing(own.why) if own.value is None else own.value
-    for name, own in found.items()
+    name: Missing(e.why) if e.value is None else e.value
+    for name, e in estimates.items()
   }
 
 
@@ -164,9 +166,9 @@ def mean_score(scores: Sequence[Score]) -> Score:
   """Mean of every count and metric over runs on the same images."""
   values: dict[str, Estimate] = {}
   for name in scores[0].values:
-    own = [score.values[name] for score in scores]
-    missing = next((v for v in own if isinstance(v, Missing)), None)
-    values[name] = missing or float(np.mean([codec.known(v) for v in own]))
+    each = [score.values[name] for score in scores]
+    missing = next((v for v in each if isinstance(v, Missing)), None)
+    values[name] = missing or float(np.mean([codec.known(v) for v in each]))
   counts = {
     name: float(np.mean([getattr(score, name) for score in scores]))
     for name in COUNTS[1:]

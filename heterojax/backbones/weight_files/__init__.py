@@ -96,7 +96,7 @@ def _is_safetensors(head: bytes, size: int) -> bool:
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
   """Arrays of a safetensors file, bfloat16 widened to float32."""
   try:
-    # The library's own NumPy front end knows no bfloat16.
+    # The library's NumPy front end knows no bfloat16.
     entries = {
       name: _array(entry)
       for name, entry in safetensors.deserialize(path.read_bytes())

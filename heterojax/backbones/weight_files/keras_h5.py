@@ -2,7 +2,7 @@
 
 libhdf5 believes what a damaged file says of itself: it allocates lengths that
 the file cannot have, goes round in circles or crashes. A file is therefore read
-in a process of its own, with limits of memory and time that follow from its
+in a separate process, with limits of memory and time that follow from its
 size. What is read of it is in `keras_h5_script`.
 """
 
@@ -37,7 +37,7 @@ def read_keras_h5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       twice, or points to data outside itself.
   """
   path = pathlib.Path(path)
-  # Its own folder is no place to import from.
+  # The folder of the script is no place to import from.
   command = [sys.executable, '-P', str(SCRIPT), str(path.absolute())]
   done = subprocess.run(
     command,
