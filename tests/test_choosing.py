@@ -1,7 +1,6 @@
 """Algorithms and numbers of clusters, and what the indices prefer."""
 
 import json
-from typing import Any
 
 import jax
 import numpy as np
@@ -9,6 +8,8 @@ import pytest
 from sklearn import cluster as sklearn_cluster
 from sklearn import metrics
 
+from heterojax.records import codec
+from heterojax.records.codec import Missing
 from heterojax.studies import choosing
 
 _NAMES = ('inertia', 'silhouette', 'calinski_harabasz', 'davies_bouldin')
@@ -27,22 +28,22 @@ def _z(truth: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(name='rows', scope='module')
-def _rows(z: np.ndarray) -> list[dict[str, Any]]:
+def _rows(z: np.ndarray) -> tuple[choosing.Choice, ...]:
   return choosing.choose(z, key=jax.random.key(0), k_values=(3, 4, 5))
 
 
-def test_one_row_for_each(rows: list[dict[str, Any]]) -> None:
-  assert [(row['method'], row['k']) for row in rows] == [
+def test_one_row_for_each(rows: tuple[choosing.Choice, ...]) -> None:
+  assert [(row.method, row.k) for row in rows] == [
     (method, k) for method in ('kmeans', 'fuzzy', 'gmm') for k in (3, 4, 5)
   ]
   for row in rows:
-    assert set(row) == {'method', 'k', 'sizes', *_NAMES}
-    assert len(row['sizes']) == row['k'] and sum(row['sizes']) == 120
-  json.dumps(rows, allow_nan=False)
+    assert tuple(row.indices) == _NAMES
+    assert len(row.sizes) == row.k and sum(row.sizes) == 120
+  json.dumps(codec.encode(rows), allow_nan=False)
 
 
 def test_planted_clusters_are_found_and_preferred(
-  rows: list[dict[str, Any]], z: np.ndarray, truth: np.ndarray
+  rows: tuple[choosing.Choice, ...], z: np.ndarray, truth: np.ndarray
 ) -> None:
   means = np.array([z[truth == i].mean(axis=0) for i in range(4)])
   want = [
@@ -52,15 +53,16 @@ def test_planted_clusters_are_found_and_preferred(
     metrics.davies_bouldin_score(z, truth),
   ]
   for row in rows:
-    if row['k'] == 4:
-      np.testing.assert_allclose([row[n] for n in _NAMES], want, rtol=1e-9)
-      assert sorted(row['sizes']) == [20, 30, 30, 40]
+    if row.k == 4:
+      got = [*row.indices.values()]
+      np.testing.assert_allclose(got, want, rtol=1e-9)
+      assert sorted(row.sizes) == [20, 30, 30, 40]
   for method in choosing.METHODS:
     preferred = choosing.best(rows, method)
-    assert preferred['silhouette'] == preferred['calinski_harabasz'] == 4
-    assert preferred['davies_bouldin'] == 4
+    assert preferred.silhouette == preferred.calinski_harabasz == 4
+    assert preferred.davies_bouldin == 4
   # Every cluster of its own lowers the inertia by much, and no further one.
-  assert choosing.best(rows, 'kmeans')['elbow'] == 4
+  assert choosing.best(rows, 'kmeans').elbow == 4
   assert choosing.reading(rows)[0] == (
     'K-means: 4 clusters by the silhouette, Calinski-Harabasz, Davies-Bouldin'
     ' and the elbow of the inertia.'
@@ -68,15 +70,15 @@ def test_planted_clusters_are_found_and_preferred(
 
 
 def test_k_means_is_as_good_as_scikit_learns(
-  rows: list[dict[str, Any]], z: np.ndarray
+  rows: tuple[choosing.Choice, ...], z: np.ndarray
 ) -> None:
   for row in rows[:3]:
-    fit = sklearn_cluster.KMeans(row['k'], n_init=10, random_state=0).fit(z)
-    assert row['inertia'] == pytest.approx(fit.inertia_, rel=0.02)
+    fit = sklearn_cluster.KMeans(row.k, n_init=10, random_state=0).fit(z)
+    assert row.inertia == pytest.approx(fit.inertia_, rel=0.02)
 
 
 def test_depends_on_the_key_alone(
-  rows: list[dict[str, Any]], z: np.ndarray
+  rows: tuple[choosing.Choice, ...], z: np.ndarray
 ) -> None:
   again = choosing.choose(z, key=jax.random.key(0), k_values=(3, 4, 5))
   assert again == rows
@@ -85,40 +87,40 @@ def test_depends_on_the_key_alone(
 def test_more_clusters_than_images_are_listed() -> None:
   z = np.random.default_rng(0).normal(size=(3, 2))
   rows = choosing.choose(z, key=jax.random.key(0), k_values=(3, 4))
-  json.dumps(rows, allow_nan=False)
+  json.dumps(codec.encode(rows), allow_nan=False)
   for row in rows:
-    if row['k'] == 4:
-      assert row['sizes'] == []
-      for name in _NAMES:
-        assert row[name] is None
-        assert row[f'{name}_why'] == 'there are 3 images for 4 clusters'
-  alone = next(r for r in rows if (r['method'], r['k']) == ('kmeans', 3))
-  assert alone['sizes'] == [1, 1, 1] and alone['inertia'] < 1e-20
-  assert alone['silhouette'] is None
-  assert alone['silhouette_why'] == 'there are 3 images for 3 clusters'
-  assert 'inertia_why' not in alone
+    if row.k == 4:
+      assert row.sizes == ()
+      why = Missing('there are 3 images for 4 clusters')
+      assert row.indices == dict.fromkeys(_NAMES, why)
+  alone = next(r for r in rows if (r.method, r.k) == ('kmeans', 3))
+  assert alone.sizes == (1, 1, 1) and alone.inertia < 1e-20
+  assert alone.silhouette == Missing('there are 3 images for 3 clusters')
 
 
 def test_equal_images_are_one_cluster_or_bad_ones() -> None:
   rows = choosing.choose(
     np.full((12, 2), 3.0), key=jax.random.key(0), k_values=(2,)
   )
-  json.dumps(rows, allow_nan=False)
+  json.dumps(codec.encode(rows), allow_nan=False)
   for row in rows:
-    assert sum(row['sizes']) == 12 and row['inertia'] < 1e-20
-    if max(row['sizes']) == 12:
-      assert row['silhouette'] is None
-      assert row['silhouette_why'] == 'all images are in one cluster'
-    else:
-      assert row['silhouette'] == 0
+    assert sum(row.sizes) == 12 and row.inertia < 1e-20
+    one = max(row.sizes) == 12
+    why = Missing('all images are in one cluster')
+    assert row.silhouette == (why if one else 0)
 
 
-def _by_hand(**columns: list[float | None]) -> list[dict[str, Any]]:
+def _by_hand(**columns: list[float | None]) -> tuple[choosing.Choice, ...]:
   columns = {name: [None] * 4 for name in _NAMES} | columns
-  return [
-    {'method': 'gmm', 'k': k, **{name: columns[name][i] for name in _NAMES}}
+  return tuple(
+    choosing.Choice(
+      method='gmm',
+      k=k,
+      sizes=(),
+      **{name: codec.estimate(columns[name][i], 'so') for name in _NAMES},
+    )
     for i, k in enumerate((2, 3, 4, 5))
-  ]
+  )
 
 
 def test_preferred_by_hand() -> None:
@@ -128,19 +130,19 @@ def test_preferred_by_hand() -> None:
     calinski_harabasz=[7.0, 5.0, 6.0, 7.0],
     davies_bouldin=[0.9, 0.8, 0.7, 0.7],
   )
-  want = {
-    'silhouette': 3,
-    'calinski_harabasz': 2,  # The fewest of equals.
-    'davies_bouldin': 4,
-    'elbow': 3,
-  }
+  want = choosing.Preferred(
+    silhouette=3,
+    calinski_harabasz=2,  # The fewest of equals.
+    davies_bouldin=4,
+    elbow=3,
+  )
   assert choosing.best(rows, 'gmm') == want
   assert choosing.best(rows[::-1], 'gmm') == want
-  assert set(choosing.best(rows, 'fuzzy').values()) == {None}
-  assert choosing.reading(rows) == [
+  assert set(choosing.best(rows, 'fuzzy')) == {None}
+  assert choosing.reading(rows) == (
     'Gaussian mixture: 2 clusters by Calinski-Harabasz; 3 clusters by the'
-    ' silhouette and the elbow of the inertia; 4 clusters by Davies-Bouldin.'
-  ]
+    ' silhouette and the elbow of the inertia; 4 clusters by Davies-Bouldin.',
+  )
 
 
 @pytest.mark.parametrize(
@@ -157,4 +159,4 @@ def test_preferred_by_hand() -> None:
   ],
 )
 def test_elbow(inertia: list[float | None], elbow: int | None) -> None:
-  assert choosing.best(_by_hand(inertia=inertia), 'gmm')['elbow'] == elbow
+  assert choosing.best(_by_hand(inertia=inertia), 'gmm').elbow == elbow

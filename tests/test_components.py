@@ -100,14 +100,14 @@ def test_minimum_mode_cv() -> None:
   settings = _settings(rule='minimum_mode_cv', most_components=12)
   found = components.reduce(settings, _part(), _learned())
   curve = found.by_components
-  assert curve['n_components'] == list(range(1, 13))
-  rounded = np.round(curve['cv_minus_one'], 4)
+  assert curve.n_components == tuple(range(1, 13))
+  rounded = np.round(curve.cv_minus_one.value, 4)
   values, counts = np.unique(rounded, return_counts=True)
   mode = values[np.argmax(counts)]
-  assert curve['frequency'] == counts.max()
-  assert curve['mode'] == pytest.approx(mode, abs=1e-4)
+  assert curve.frequency == counts.max()
+  assert curve.mode == pytest.approx(mode, abs=1e-4)
   chosen = 1 + int(np.argmax(rounded == mode))
-  assert (curve['chosen'], found.n_components) == (chosen, chosen)
+  assert (curve.chosen, found.n_components) == (chosen, chosen)
   assert found.z.shape == (_N, chosen)
   # No cluster is empty, so that both conventions agree.
-  np.testing.assert_array_equal(curve['cv'], curve['cv_minus_one'])
+  assert curve.cv == curve.cv_minus_one

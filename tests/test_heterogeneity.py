@@ -17,6 +17,8 @@ from sklearn import cluster as sklearn_cluster
 from sklearn import decomposition
 import threadpoolctl
 
+from heterojax.records import codec
+from heterojax.records.codec import Missing
 from heterojax.stats import heterogeneity
 from heterojax.stats import metrics
 
@@ -144,38 +146,39 @@ def test_cv_vs_metric() -> None:
   cvs, accuracies = [0.2, None, 0.12, 0.1, 0.03], [0.7, 0.9, 0.8, None, 0.95]
   x, y = [0.2, 0.12, 0.03], [0.7, 0.8, 0.95]
   got = heterogeneity.cv_vs_metric(cvs, accuracies, [0.05, 0.4], [0.9])
-  assert got['n'] == 3 and got['n_left_out'] == 2
-  assert got['pearson'] == pytest.approx(np.corrcoef(x, y)[0, 1])
-  assert got['spearman'] == pytest.approx(-1)
+  assert got.n == 3 and got.n_left_out == 2
+  assert got.pearson == pytest.approx(np.corrcoef(x, y)[0, 1])
+  assert got.spearman == pytest.approx(-1)
   slope, intercept = np.polyfit(x, y, 1)
-  assert got['fit']['slope'] == pytest.approx(slope)
-  assert got['fit']['intercept'] == pytest.approx(intercept)
+  assert got.fit.slope == pytest.approx(slope)
+  assert got.fit.intercept == pytest.approx(intercept)
   back, _ = np.polyfit(y, x, 1)
-  assert got['fit_cv']['slope'] == pytest.approx(back)
+  assert got.fit_cv.slope == pytest.approx(back)
   # The product of both slopes is the squared correlation.
-  assert slope * back == pytest.approx(got['pearson'] ** 2)
-  near, far = got['metric_given_cv']
-  assert (near['cv'], near['extrapolated']) == (0.05, False)
-  assert (far['cv'], far['extrapolated']) == (0.4, True)
-  assert near['metric'] == pytest.approx(intercept + slope * 0.05)
-  assert near['interval'][0] < near['metric'] < near['interval'][1]
-  assert np.ptp(far['interval']) > np.ptp(near['interval'])
-  [row] = got['cv_given_metric']
-  assert row['metric'] == 0.9 and row['cv'] == pytest.approx(
+  assert slope * back == pytest.approx(got.pearson**2)
+  near, far = got.metric_given_cv
+  assert (near.cv, near.extrapolated) == (0.05, False)
+  assert (far.cv, far.extrapolated) == (0.4, True)
+  assert near.metric == pytest.approx(intercept + slope * 0.05)
+  assert near.interval[0] < near.metric < near.interval[1]
+  assert np.ptp(far.interval) > np.ptp(near.interval)
+  [row] = got.cv_given_metric
+  assert row.metric == 0.9 and row.cv == pytest.approx(
     np.polyval(np.polyfit(y, x, 1), 0.9)
   )
   # t of 0.997 with one degree of freedom is 12.71.
-  assert got['warning'].startswith('3 sizes carry little')
-  assert '0.997' in got['warning']
-  assert json.loads(json.dumps(got, allow_nan=False)) == got
+  assert got.warning.startswith('3 sizes carry little')
+  assert '0.997' in got.warning
+  text = json.dumps(codec.encode(got), allow_nan=False)
+  assert codec.decode(heterogeneity.CvVsMetric, json.loads(text)) == got
 
 
 def test_four_sizes_of_the_paper_are_few() -> None:
   cvs = [0.2, 0.15, 0.1, 0.05]
   got = heterogeneity.cv_vs_metric(cvs, [0.7, 0.8, 0.85, 0.9])
-  assert [row['cv'] for row in got['metric_given_cv']] == [0.05, 0.1, 0.2, 0.3]
-  assert 'beyond 0.950' in got['warning']
-  assert got['pearson_p_value'] < 0.05
+  assert [row.cv for row in got.metric_given_cv] == [0.05, 0.1, 0.2, 0.3]
+  assert 'beyond 0.950' in got.warning
+  assert got.pearson_p_value < 0.05
 
 
 @pytest.mark.parametrize(
@@ -195,18 +198,18 @@ def test_four_sizes_of_the_paper_are_few() -> None:
 )
 def test_no_relation(cvs: list, values: list, why: str) -> None:
   got = heterogeneity.cv_vs_metric(cvs, values)
-  for name in (
-    'pearson',
-    'spearman',
-    'fit',
-    'fit_cv',
-    'metric_given_cv',
-    'cv_given_metric',
+  for value in (
+    got.pearson,
+    got.spearman,
+    got.fit,
+    got.fit_cv,
+    got.metric_given_cv,
+    got.cv_given_metric,
   ):
-    assert got[name] is None and got[f'{name}_why'].startswith(why)
-  assert got['n'] + got['n_left_out'] == len(cvs)
-  assert 'show no relation' in got['warning']
-  json.dumps(got, allow_nan=False)
+    assert isinstance(value, Missing) and value.why.startswith(why)
+  assert got.n + got.n_left_out == len(cvs)
+  assert 'show no relation' in got.warning
+  json.dumps(codec.encode(got), allow_nan=False)
 
 
 def _laboratory(

@@ -8,6 +8,8 @@ import pytest
 
 from heterojax.stats import heterogeneity
 from heterojax.studies.sample_size import mendez2019
+from heterojax.studies.sample_size.records import PublishedClustering
+from heterojax.studies.sample_size.records import ToCentroid
 
 PAPER = (
   pathlib.Path(__file__).resolve().parent.parent.parent
@@ -48,14 +50,12 @@ def test_table_1(text: str, model: str) -> None:
   assert [row[0] for row in rows] == SIZES[model] * 2
   # The closest points stand below the centroids.
   assert text.index('Centroid Distance\t') < text.index('Closes-Point Distance')
-  sizes = mendez2019.mendez2019(model)['sizes']
-  for kind, part in (
-    ('centroid_distances', rows[:4]),
-    ('closest_point_distances', rows[4:]),
-  ):
-    for size, row in zip(sizes, part, strict=True):
-      matrix = size[kind]
-      assert [size['n'], *(matrix[a][b] for a, b in PAIRS)] == row
+  sizes = mendez2019.mendez2019(model).sizes
+  centroids = [size.centroid_distances for size in sizes]
+  closest = [size.closest_point_distances for size in sizes]
+  for matrices, part in ((centroids, rows[:4]), (closest, rows[4:])):
+    for size, matrix, row in zip(sizes, matrices, part, strict=True):
+      assert [size.n, *(matrix.value[a][b] for a, b in PAIRS)] == row
 
 
 @pytest.mark.parametrize('model', SIZES)
@@ -65,11 +65,11 @@ def test_table_2(text: str, model: str) -> None:
   # The rows of one cluster are together, and the clusters in order.
   clusters = re.findall(r'^Cluster (\d)\t', text, re.MULTILINE)
   assert clusters == ['0', '1', '2', '3']
-  sizes = mendez2019.mendez2019(model)['sizes']
   ours = [
-    [s['n'], *(s['to_centroid'][c][k] for k in ('min', 'max', 'mean', 'std'))]
+    [size.n, row.min, row.max, row.mean, row.std]
     for c in range(4)
-    for s in sizes
+    for size in mendez2019.mendez2019(model).sizes
+    if (row := size.to_centroid[c])
   ]
   assert ours == rows
 
@@ -92,9 +92,9 @@ def test_the_text(text: str) -> None:
     r' for the Bone Age model',
     text,
   )
-  for model, value in zip(('psp', 'bone_age'), found.groups()):
-    relation = mendez2019.mendez2019(model)['cv_vs_metric']
-    assert relation == {'pearson': float(value)}
+  for model, value in zip(('psp', 'bone_age'), found.groups(), strict=True):
+    relation = mendez2019.mendez2019(model).cv_vs_metric
+    assert relation.pearson == float(value)
   sizes = re.search(
     r'for model 2.1 the sample sizes were (\d+), (\d+), half \((\d+)\) and'
     r' the whole dataset \((\d+)\), as well, for model 2.2, (\d+), (\d+),'
@@ -132,48 +132,38 @@ def test_the_text(text: str) -> None:
 @pytest.mark.parametrize('model', SIZES)
 def test_shape(model: str) -> None:
   known = mendez2019.mendez2019(model)
-  assert [size['n'] for size in known['sizes']] == SIZES[model]
-  for size in known['sizes']:
-    assert [row['cluster'] for row in size['to_centroid']] == [0, 1, 2, 3]
-    for row in size['to_centroid']:
-      assert row['min'] < row['mean'] < row['max'] and row['std'] > 0
+  assert [size.n for size in known.sizes] == SIZES[model]
+  for size in known.sizes:
+    assert [row.cluster for row in size.to_centroid] == [0, 1, 2, 3]
+    for row in size.to_centroid:
+      assert row.min < row.mean < row.max and row.std > 0
     centroids, closest = (
-      np.array(size[kind])
-      for kind in ('centroid_distances', 'closest_point_distances')
+      np.array(matrix.value)
+      for matrix in (size.centroid_distances, size.closest_point_distances)
     )
     for matrix in (centroids, closest):
       assert matrix.shape == (4, 4)
       np.testing.assert_array_equal(matrix, matrix.T)
       np.testing.assert_array_equal(matrix == 0, np.eye(4, dtype=bool))
     assert np.all(closest <= centroids)
-  assert known['backbone']['name'] in ('resnet18', 'vgg16')
-  assert known['cluster'] == {'method': 'fuzzy', 'k': 4, 'trainings': 10}
+  assert known.backbone.name in ('resnet18', 'vgg16')
+  assert known.cluster == PublishedClustering('fuzzy', k=4, trainings=10)
 
 
 def test_typed_from_the_paper() -> None:
   # For machines that do not have its text: the corners of both tables.
   psp, bone_age = map(mendez2019.mendez2019, SIZES)
-  assert psp['sizes'][0]['centroid_distances'][0][1] == 10.88
-  assert psp['sizes'][3]['centroid_distances'][3][2] == 12.38
-  assert psp['sizes'][3]['closest_point_distances'][2][3] == 2.14
-  assert psp['sizes'][1]['to_centroid'][0] == {
-    'cluster': 0,
-    'min': 5.73,
-    'max': 21.52,
-    'mean': 11.97,
-    'std': 3.37,
-  }
-  assert bone_age['sizes'][0]['centroid_distances'][0][3] == 6.2
-  assert bone_age['sizes'][3]['closest_point_distances'][3][2] == 2.34
-  assert bone_age['sizes'][2]['to_centroid'][3] == {
-    'cluster': 3,
-    'min': 3.7,
-    'max': 53.7,
-    'mean': 11.47,
-    'std': 6.19,
-  }
-  assert psp['cv_vs_metric']['pearson'] == -0.9871
-  assert bone_age['cv_vs_metric']['pearson'] == -0.9832
+  first, second, _, last = psp.sizes
+  assert first.centroid_distances.value[0][1] == 10.88
+  assert last.centroid_distances.value[3][2] == 12.38
+  assert last.closest_point_distances.value[2][3] == 2.14
+  assert second.to_centroid[0] == ToCentroid(0, 5.73, 21.52, 11.97, 3.37)
+  first, _, third, last = bone_age.sizes
+  assert first.centroid_distances.value[0][3] == 6.2
+  assert last.closest_point_distances.value[3][2] == 2.34
+  assert third.to_centroid[3] == ToCentroid(3, 3.7, 53.7, 11.47, 6.19)
+  assert psp.cv_vs_metric.pearson == -0.9871
+  assert bone_age.cv_vs_metric.pearson == -0.9832
 
 
 def test_other_models_are_not_in_the_paper() -> None:

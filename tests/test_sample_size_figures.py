@@ -7,11 +7,13 @@ from sample_size_results import MODELS
 from sample_size_results import example
 from scipy import stats
 
+from heterojax.records import codec
 from heterojax.report import drawing
 from heterojax.studies.sample_size.pages import choice_figures
 from heterojax.studies.sample_size.pages import figures
 from heterojax.studies.sample_size.pages import labels
 from heterojax.studies.sample_size.pages import values
+from heterojax.studies.sample_size.records import Results
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -19,7 +21,7 @@ def results(request):
   return example(request.param)
 
 
-def drawn(function, results: dict):
+def drawn(function, results: Results):
   with drawing.style():
     return function(results)
 
@@ -41,16 +43,16 @@ def test_figure_2_shows_clusters_all_images_and_baseline(results):
   figure = drawn(figures.figure2_metric_per_cluster, results)
   (axes,) = figure.axes
   wanted = [
-    [s['cluster_metric_mean'][c] for s in results['sizes']] for c in range(4)
+    [s.cluster_metric_mean.value[c] for s in results.sizes] for c in range(4)
   ]
-  wanted.append([s['metric_mean'] for s in results['sizes']])
-  wanted.append([s['baseline'] for s in results['sizes']])
+  wanted.append([s.metric_mean for s in results.sizes])
+  wanted.append([s.baseline for s in results.sizes])
   for line, values_ in zip(lines_of(axes), wanted, strict=True):
     np.testing.assert_array_equal(line, [range(4), values_])
   shown = texts_of(figure)
-  for size, tick in zip(results['sizes'], axes.get_xticklabels()):
-    n_test = [fold['n_test'] for fold in size['folds']]
-    assert f'{size["n"]:,}' in tick.get_text()
+  for size, tick in zip(results.sizes, axes.get_xticklabels(), strict=True):
+    n_test = [fold.n_test for fold in size.folds]
+    assert f'{size.n:,}' in tick.get_text()
     assert f'{min(n_test):,}–{max(n_test):,} test' in tick.get_text()
   assert 'cluster 3' in shown and 'all test images' in shown
 
@@ -58,7 +60,7 @@ def test_figure_2_shows_clusters_all_images_and_baseline(results):
 def test_figure_3_shows_shares_in_percent(results):
   (axes,) = drawn(figures.figure3_cluster_sizes, results).axes
   for c, bars in enumerate(axes.containers):
-    shares = [100 * s['cluster_size_mean'][c] for s in results['sizes']]
+    shares = [100 * s.cluster_size_mean[c] for s in results.sizes]
     np.testing.assert_allclose([bar.get_height() for bar in bars], shares)
     colour = colors.to_rgb(bars[0].get_facecolor())
     assert colour == pytest.approx(drawing.colour(c))
@@ -72,16 +74,20 @@ def test_figure_4_shows_cv_chance_and_zones(results):
   wide = [line for line in lines_of(axes) if line.shape[1] == 4]
   # The dots of the folds stand above one size; lines go over all of them.
   lines = [line for line in wide if np.ptp(line[0]) == 3]
-  for name in ('mean_of_cvs', 'cv_expected', 'cv_corrected'):
-    wanted = [100 * size[name] for size in results['sizes']]
-    assert sum(np.allclose(line[1], wanted) for line in lines) == 1, name
+  for of in (
+    lambda size: size.mean_of_cvs,
+    lambda size: size.cv_expected,
+    lambda size: size.cv_corrected,
+  ):
+    wanted = [100 * of(size) for size in results.sizes]
+    assert sum(np.allclose(line[1], wanted) for line in lines) == 1
   dots = [line for line in wide if np.ptp(line[0]) == 0]
-  for line, size in zip(dots, results['sizes'], strict=True):
-    cvs = [100 * fold['cv'] for fold in size['folds']]
+  for line, size in zip(dots, results.sizes, strict=True):
+    cvs = [100 * fold.cv for fold in size.folds]
     np.testing.assert_allclose(line[1], cvs)
   (bars,) = [c for c in axes.collections if hasattr(c, 'get_segments')]
   ends = [np.array(segment)[:, 1] for segment in bars.get_segments()]
-  bands = [100 * np.array(size['cv_band']) for size in results['sizes']]
+  bands = [100 * np.array(size.cv_band) for size in results.sizes]
   np.testing.assert_allclose(ends, bands)
   shown = texts_of(figure).split('\n')
   assert 'recommended' in shown and 'very good' in shown
@@ -93,22 +99,20 @@ def test_figure_5_shows_points_line_and_interval(results):
   figure = drawn(figures.figure5_cv_vs_metric, results)
   (axes,) = figure.axes
   line, points = lines_of(axes)
-  sizes, found = results['sizes'], results['cv_vs_metric']
-  np.testing.assert_allclose(points[0], [100 * s['mean_of_cvs'] for s in sizes])
-  np.testing.assert_allclose(points[1], [s['metric_mean'] for s in sizes])
-  fit = found['fit']
-  np.testing.assert_allclose(
-    line[1], fit['intercept'] + fit['slope'] * line[0] / 100
-  )
+  sizes, found = results.sizes, results.cv_vs_metric
+  np.testing.assert_allclose(points[0], [100 * s.mean_of_cvs for s in sizes])
+  np.testing.assert_allclose(points[1], [s.metric_mean for s in sizes])
+  fit = found.fit
+  np.testing.assert_allclose(line[1], fit.intercept + fit.slope * line[0] / 100)
   # Half the interval at the mean of the CVs: t s sqrt(1 + 1/n).
-  half = stats.t.ppf(0.975, 2) * fit['residual_sd'] * np.sqrt(1.25)
+  half = stats.t.ppf(0.975, 2) * fit.residual_sd * np.sqrt(1.25)
   outline = axes.collections[0].get_paths()[0].vertices
   middle = outline[np.abs(outline[:, 0] - points[0].mean()) < 0.1]
   assert np.ptp(middle[:, 1]) == pytest.approx(2 * half, rel=0.05)
-  assert f'{found["pearson"]:.2f}'.replace('-', '−') in axes.get_title('left')
+  assert f'{found.pearson:.2f}'.replace('-', '−') in axes.get_title('left')
   shown = texts_of(figure)
   for size in sizes:
-    assert values.of_size(size['n']) in shown
+    assert values.of_size(size.n) in shown
 
 
 def test_figure_of_validity_shows_every_index(results):
@@ -119,9 +123,9 @@ def test_figure_of_validity_shows_every_index(results):
     assert set(chosen[0]) == {4}
     for line, method in zip(lines, ('kmeans', 'fuzzy', 'gmm'), strict=True):
       own = [
-        (row['k'], row[name])
-        for row in results['validity']['rows']
-        if row['method'] == method
+        (row.k, codec.known(row.indices[name]))
+        for row in results.validity.rows
+        if row.method == method
       ]
       known = [pair for pair in own if pair[1] is not None]
       np.testing.assert_allclose(line.T, known)
@@ -130,14 +134,16 @@ def test_figure_of_validity_shows_every_index(results):
 def test_figure_of_components_marks_the_choice():
   results = example(sizes=(100, 300), components=True)
   figure = drawn(choice_figures.cv_by_components, results)
-  for axes, size in zip(figure.axes, results['sizes'], strict=True):
+  for axes, size in zip(figure.axes, results.sizes, strict=True):
     lines = lines_of(axes)
-    for t, fold in enumerate(size['folds']):
-      own = fold['cv_by_components']
+    for t, fold in enumerate(size.folds):
+      own = fold.cv_by_components
       curve, mode, mark = lines[3 * t : 3 * t + 3]
-      np.testing.assert_allclose(curve[1], 100 * np.array(own['cv_minus_one']))
-      np.testing.assert_allclose(mode[1], 100 * own['mode'])
-      np.testing.assert_allclose(mark[:, 0], [own['chosen'], 100 * own['mode']])
+      np.testing.assert_allclose(
+        curve[1], 100 * np.array(own.cv_minus_one.value)
+      )
+      np.testing.assert_allclose(mode[1], 100 * own.mode)
+      np.testing.assert_allclose(mark[:, 0], [own.chosen, 100 * own.mode])
 
 
 def test_labels_do_not_touch():

@@ -4,21 +4,25 @@ import pathlib
 
 import numpy as np
 import pytest
-from reasons import nulls_without_reason
 
 from heterojax.configs import features as features_config
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
+from heterojax.records import codec
+from heterojax.records.codec import Missing
 from heterojax.stats import metrics
-from heterojax.studies import cautions
+from heterojax.stats import scores
 from heterojax.studies import settings as settings_lib
+from heterojax.studies.sample_size import cautions
 from heterojax.studies.sample_size import cluster_cv
-from heterojax.studies.sample_size import summary as sample_size_summary
+from heterojax.studies.sample_size import summary
 from heterojax.studies.sample_size.cluster_cv import FoldClusters
 from heterojax.studies.sample_size.cluster_cv import SizeClusters
 from heterojax.studies.sample_size.components import Reduced
+from heterojax.studies.sample_size.records import Empty
+from heterojax.studies.sample_size.records import Size
 from heterojax.studies.sample_size.scoring import Scored
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
@@ -59,8 +63,11 @@ def _fold(
   part = Part(n, 0, samples)
   right = np.array(list(correct), int)
   terms = metrics.terms('accuracy', y[split == 'test'], right)
-  scored = Scored(terms, right.mean(), 0.5, {'accuracy': right.mean()})
-  labels = np.array([list(a + b) for a, b in zip(train, test)], int)
+  score = scores.score(y[split == 'test'], right)
+  scored = Scored(terms, right.mean(), 0.5, score)
+  labels = np.array(
+    [list(a + b) for a, b in zip(train, test, strict=True)], int
+  )
   runs = len(labels)
   z = np.arange(2.0 * n).reshape(n, 2)
   return FoldClusters(
@@ -80,10 +87,11 @@ def _fold(
   )
 
 
-def _size(*folds: FoldClusters, method: str = 'kmeans') -> dict:
+def _size(*folds: FoldClusters, method: str = 'kmeans') -> Size:
   found = SizeClusters(12, folds)
-  described = sample_size_summary._size(_settings(method), found)  # pylint: disable=protected-access
-  assert nulls_without_reason(described) == []
+  described = summary._size(_settings(method), found)  # pylint: disable=protected-access
+  # Whatever is null says why, and so it can be written.
+  assert codec.decode(Size, codec.encode(described)) == described
   return described
 
 
@@ -92,40 +100,40 @@ def test_clusters_that_have_test_images() -> None:
   own = _fold(['000111'] * 2, ['001111', '001122'])
   full = _fold(['001122'] * 2, ['001122', '220011'])
   size = _size(own, full)
-  first, second = size['folds']
-  assert (first['n_clusters_with_test'], second['n_clusters_with_test']) == (
+  first, second = size.folds
+  assert (first.n_clusters_with_test, second.n_clusters_with_test) == (
     2.5,
     3,
   )
-  assert size['n_clusters_with_test'] == 2.75
-  assert _size(full)['n_clusters_with_test'] == 3
+  assert size.n_clusters_with_test == 2.75
+  assert _size(full).n_clusters_with_test == 3
   # Right are images 0, 1, 3 and 4: 2 of 2, 2 of 4; and 2 of 2, 1 of 2 twice.
   cvs = [0.25 / 0.75, np.std([1, 0.5, 0.5]) / (2 / 3)]
-  assert first['cv'] == pytest.approx(np.mean(cvs))
+  assert first.cv == pytest.approx(np.mean(cvs))
   # The third cluster counts in the one training in which it has images.
-  assert first['cluster_metric'] == pytest.approx([1, 0.5, 0.5])
-  assert first['cluster_n_test'] == [2, 3, 1]
-  assert first['cv_of_means'] == pytest.approx(np.std([1, 0.5, 0.5]) * 1.5)
-  assert first['empty'] == [{'cluster': 2, 'trainings': 1}]
+  assert first.cluster_metric.value == pytest.approx((1, 0.5, 0.5))
+  assert first.cluster_n_test == (2, 3, 1)
+  assert first.cv_of_means == pytest.approx(np.std([1, 0.5, 0.5]) * 1.5)
+  assert first.empty == (Empty(2, 1),)
 
 
 def test_a_cluster_without_any_image() -> None:
   fold = _fold(['000111'] * 2, ['001111'] * 2)
   size = _size(fold)
-  (own,) = size['folds']
-  for values in (own['cluster_metric'], size['cluster_metric_mean']):
-    assert values == [1, 0.5, None]
-  assert 'no test images' in own['cluster_metric_why']
-  assert own['training_spread']['cluster_metric_std'] == [0, 0, None]
-  assert own['jaccard'][2] is None and size['n_clusters_with_test'] == 2
-  closest = size['closest_point_distances']
+  (own,) = size.folds
+  for metric in (own.cluster_metric, size.cluster_metric_mean):
+    assert metric.value == (1, 0.5, None)
+    assert 'no test images' in metric.why
+  assert own.training_spread.cluster_metric_std.value == (0, 0, None)
+  assert own.jaccard.value[2] is None and size.n_clusters_with_test == 2
+  closest = size.closest_point_distances
   # From (4, 5) to (6, 7).
-  assert closest[0][1] == pytest.approx(8**0.5)
-  assert closest[0][2] is None and closest[1][2] is None
-  assert 'no training images' in size['closest_point_distances_why']
-  assert size['to_centroid'][2]['mean'] is None
-  assert 'mean_why' not in size['to_centroid'][0]
-  assert size['fuzzifiers_why'] == 'K-means has none'
+  assert closest.value[0][1] == pytest.approx(8**0.5)
+  assert closest.value[0][2] is None and closest.value[1][2] is None
+  assert 'no training images' in closest.why
+  assert isinstance(size.to_centroid[2].mean, Missing)
+  assert not isinstance(size.to_centroid[0].mean, Missing)
+  assert size.fuzzifiers == Missing('K-means has none')
 
 
 @pytest.mark.parametrize(
@@ -137,34 +145,38 @@ def test_a_cluster_without_any_image() -> None:
 )
 def test_why_there_is_no_cv(test: str, correct: str, why: str) -> None:
   size = _size(_fold(['001122'], [test], correct, null=np.nan))
-  for values in (size, *size['folds']):
-    for name in ('cv_of_means', 'cv_expected', 'cv_band', 'cv_p_value'):
-      assert values[name] is None and values[f'{name}_why'].startswith(why)
-  assert size['band'] is None and size['band_why'].startswith(why)
-  spread = size['folds'][0]['training_spread']
-  assert spread['cv_std_why'].startswith(why)
+  for of in (size, *size.folds):
+    for value in (
+      of.cv_of_means,
+      of.cv_expected,
+      of.cv_band,
+      of.cv_p_value,
+    ):
+      assert isinstance(value, Missing) and value.why.startswith(why)
+  assert isinstance(size.band, Missing) and size.band.why.startswith(why)
+  assert size.folds[0].training_spread.cv_std.why.startswith(why)
   # One fold that has a CV is enough.
   both = _size(
     _fold(['001122'], [test], correct, null=np.nan),
     _fold(['001122'], ['001122']),
   )
-  assert both['mean_of_cvs'] == both['folds'][1]['cv'] is not None
-  assert both['folds'][0]['cv'] is None
+  assert both.mean_of_cvs == both.folds[1].cv > 0
+  assert isinstance(both.folds[0].cv, Missing)
 
 
 def test_what_the_band_exchanges() -> None:
   args = (['001122'], ['001122'])
   images, pairs = _fold(*args), _fold(*args, groups='aabbcc')
   some = _fold(*args, groups='aabbbc')
-  assert _size(images)['band_unit'] == 'image'
-  assert _size(images)['band_exchanged'] == 1
-  assert _size(pairs)['band_unit'] == 'group'
-  assert _size(pairs)['band_exchanged'] == 1
+  assert _size(images).band_unit == 'image'
+  assert _size(images).band_exchanged == 1
+  assert _size(pairs).band_unit == 'group'
+  assert _size(pairs).band_exchanged == 1
   size = _size(images, some)
-  units = [f['band_unit'] for f in size['folds']]
-  assert (units, size['band_unit']) == (['image', 'group'], 'group')
-  assert [f['band_exchanged'] for f in size['folds']] == [1, 0]
-  assert size['band_exchanged'] == 0.5
+  units = [f.band_unit for f in size.folds]
+  assert (units, size.band_unit) == (['image', 'group'], 'group')
+  assert [f.band_exchanged for f in size.folds] == [1, 0]
+  assert size.band_exchanged == 0.5
 
 
 def test_cautions_say_that_patients_stay() -> None:

@@ -10,8 +10,9 @@ from heterojax.configs import features as features_config
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.stats import metrics
-from heterojax.studies import cautions
+from heterojax.stats import scores
 from heterojax.studies import settings as settings_lib
+from heterojax.studies.sample_size import cautions
 from heterojax.studies.sample_size import cluster_cv
 from heterojax.studies.sample_size import trainings
 from heterojax.studies.sample_size.components import Reduced
@@ -71,10 +72,10 @@ def test_a_part_alone_is_the_part_among_others(
     _reduced(_groups(100, 4, 2)),
   ]
   together = trainings.train(settings, parts, reduced)
-  for part, own, among in zip(parts, reduced, together):
+  for part, own, among in zip(parts, reduced, together, strict=True):
     (alone,) = trainings.train(settings, [part], [own])
     assert among.centers.shape == (3, 4, own.z.shape[1])
-    for a, b in zip(among.labels, alone.labels):
+    for a, b in zip(among.labels, alone.labels, strict=True):
       # Ties between restarts may number clusters differently.
       assert adjusted_rand_score(a, b) == 1
     np.testing.assert_allclose(among.membership, alone.membership, atol=1e-5)
@@ -87,7 +88,7 @@ def _clusters(
   part, reduced = _part(len(z)), _reduced(z)
   test = part.samples.of('test')
   y = part.samples.y[test]
-  scored = Scored(metrics.terms('accuracy', y, y), 1.0, 0.5, {})
+  scored = Scored(metrics.terms('accuracy', y, y), 1.0, 0.5, scores.score(y, y))
   (size,) = cluster_cv.analyse(
     settings,
     [part],
@@ -129,7 +130,9 @@ def test_patients_keep_together_in_the_null(grouped: bool) -> None:
   test = part.samples.of('test')
   y = part.samples.y[test]
   right = np.where(np.arange(len(y)) % 3 > 0, y, 1 - y)
-  scored = Scored(metrics.terms('accuracy', y, right), 0.5, 0.5, {})
+  scored = Scored(
+    metrics.terms('accuracy', y, right), 0.5, 0.5, scores.score(y, right)
+  )
   (size,) = cluster_cv.analyse(settings, [part], [reduced], [scored], trained)
   (fold,) = size.folds
   assert len(set(fold.units)) == (4 if grouped else len(test))
@@ -155,6 +158,6 @@ def test_matching_by_members_and_metric_keeps_the_metrics() -> None:
     _clusters(_settings(method='kmeans', n_init=1, matching=how), data)
     for how in ('members', 'members_and_metric')
   ]
-  for own in zip(*(f.folds[0].own.counts for f in found)):
+  for own in zip(*(f.folds[0].own.counts for f in found), strict=True):
     np.testing.assert_array_equal(*map(np.sort, own))
   np.testing.assert_allclose(*(f.folds[0].own.cv for f in found))

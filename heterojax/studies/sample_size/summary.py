@@ -111,8 +111,8 @@ def _dataset(cohort: Cohort, folds: Sequence[FoldClusters]) -> records.Dataset:
   samples = folds[0].part.samples
   target = counts = None
   if cohort.classes:
-    names = (cohort.positive, cohort.negative)
-    counts = samples.class_counts(range(len(samples.ids)), names)
+    everyone = range(len(samples.ids))
+    counts = samples.class_counts(everyone, cohort.classes)
   else:
     measures = (np.min, np.max, np.mean, np.std)
     target = records.Target(*(float(of(samples.y)) for of in measures))

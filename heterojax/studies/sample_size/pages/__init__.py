@@ -8,6 +8,7 @@ from heterojax.studies import settings as settings_lib
 from heterojax.studies.pages import common
 from heterojax.studies.sample_size.pages import audits
 from heterojax.studies.sample_size.pages import choice_tables
+from heterojax.studies.sample_size.pages import clusters
 from heterojax.studies.sample_size.pages import distances
 from heterojax.studies.sample_size.pages import figures
 from heterojax.studies.sample_size.pages import page
@@ -20,14 +21,14 @@ from heterojax.studies.sample_size.view import View
 def written(results: Results) -> list[blocks.Table]:
   """The tables that have a file."""
   made = [
-    tables.figure2_metric_per_cluster(results),
-    tables.figure3_cluster_sizes(results),
+    clusters.figure2_metric_per_cluster(results),
+    clusters.figure3_cluster_sizes(results),
     tables.figure4_cv(results),
     relation.figure5_cv_vs_metric(results),
     distances.table1(results),
     distances.table2(results),
     tables.folds(results),
-    tables.clusters(results),
+    clusters.clusters(results),
     choice_tables.validity(results),
     *audits.tables(results),
   ]

@@ -19,6 +19,7 @@ from heterojax.studies.pages import common
 from heterojax.studies.pages import network
 from heterojax.studies.sample_size.pages import audits
 from heterojax.studies.sample_size.pages import choice_tables
+from heterojax.studies.sample_size.pages import clusters
 from heterojax.studies.sample_size.pages import deviations
 from heterojax.studies.sample_size.pages import distances
 from heterojax.studies.sample_size.pages import methods
@@ -171,7 +172,7 @@ def _clusters(results: Results) -> Section:
       ' own, numbered after those of the first with which they share most'
       f' {unit}s.',
     ),
-    tables.metric_per_cluster(results),
+    clusters.metric_per_cluster(results),
   ]
   if empty := wording.empty(results):
     blocks += [
