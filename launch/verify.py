@@ -56,7 +56,8 @@ def _verify(values: flags.FlagValues) -> int:
       folders.append(stack.enter_context(again))
     if len(folders) == 1:
       return 0
-    compared = differences.compare(*folders, tolerance)
+    here, there = folders
+    compared = differences.compare(here, there, tolerance)
   print(*map(cli.sentence, text.lines(compared)), sep='\n')
   return int(not compared.agree)
 

@@ -15,6 +15,7 @@ from heterojax.configs import fundus
 from heterojax.heads import ensemble
 from heterojax.launch import study
 from heterojax.stats import metrics
+from heterojax.studies import running
 from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
 from heterojax.studies.retraining import clustering
@@ -239,6 +240,16 @@ def test_fewer_different_images_than_clusters(tmp_path: pathlib.Path) -> None:
   assert len(_check_clusters(tmp_path, results)) == 2
   assert results['findings'][0].startswith('Centroids coincide, as those of')
   assert results['findings'][0].endswith('A smaller k would say so.')
+  _check_drawn_again(tmp_path / 'run')
+
+
+def _check_drawn_again(folder: pathlib.Path) -> None:
+  """A folder alone gives the same tables, figures and page, to the byte."""
+  before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+  written = (folder / 'report.html').stat().st_ino
+  running.draw_again(folder)
+  assert (folder / 'report.html').stat().st_ino != written
+  assert {p: p.read_bytes() for p in before} == before
 
 
 @pytest.mark.slow

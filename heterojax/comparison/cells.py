@@ -91,7 +91,10 @@ def _over(metric: Metric, own: Score) -> Number:
 
 
 def printed(
-  where: Where, metric: Metric, own: PublishedScore, counts: tuple[int, int]
+  where: Where,
+  metric: Metric,
+  own: PublishedScore,
+  counts: tuple[Number, Number],
 ) -> Cell:
   """A metric that the paper reports, with our interval where it is a share.
 

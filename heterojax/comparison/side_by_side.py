@@ -16,10 +16,14 @@ from heterojax.comparison.cells import Cell
 from heterojax.comparison.runs import Group
 from heterojax.comparison.runs import Run
 from heterojax.records import codec
+from heterojax.records.codec import Number
 from heterojax.report import blocks
 from heterojax.stats import metrics
 from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import Dataset
+from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import PublishedCluster
+from heterojax.studies.retraining.records import PublishedDataset
 
 DATA, PROTOCOLS = 'data', 'protocols'
 _NO_REFERENCE = 'the paper reports no such pair of classes'
@@ -125,7 +129,9 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
 
 def _data(group: Group) -> Iterator[Cell]:
   """Numbers of images."""
-  sources = [(run.label, run.results.dataset) for run in group.runs]
+  sources: list[tuple[str, Dataset | PublishedDataset]] = [
+    (run.label, run.results.dataset) for run in group.runs
+  ]
   if group.published:
     sources.insert(0, (PAPER, group.published.dataset))
   for part in ('train', 'train_augmented', 'test'):
@@ -141,14 +147,13 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
   name, published = compared.printed_in['overall'], compared.group.published
   whole = (name, 'whole test set', 'accuracy')
   if published:
-    counts = _tested(compared.group)
+    counts = _tested(published, compared.group)
+    n = int(sum(counts))
     yield cells_lib.printed(whole, _ACCURACY, published.overall, counts)
     for c in published.test_clusters:
       accuracy, note = c.test.value('accuracy'), 'n not reported'
-      if accuracy and not cells_lib.is_fraction(accuracy, sum(counts)):
-        note += (
-          f'; as printed, though no fraction of at most {sum(counts)} images'
-        )
+      if accuracy and not cells_lib.is_fraction(accuracy, n):
+        note += f'; as printed, though no fraction of at most {n} images'
       where = (name, f'test cluster {c.number}', 'accuracy')
       yield Cell(*where, PAPER, accuracy, note=note)
   else:
@@ -160,9 +165,9 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
       yield cells_lib.score(where, run.label, _ACCURACY, c.test)
 
 
-def _tested(group: Group) -> tuple[int, int]:
+def _tested(paper: Published, group: Group) -> tuple[Number, Number]:
   """The paper's test images of the positive and of the negative class."""
-  counts = group.published.dataset.class_counts_test
+  counts = paper.dataset.class_counts_test
   positive, negative = (counts[name] for name in group.classes)
   return positive, negative
 
@@ -182,8 +187,10 @@ def _clusters(
     ]
     for run, pair in matched:
       yield from _match(row, run, pair)
-    if isinstance(c, PublishedCluster):
-      yield from _published_cluster(row, group, c)
+    if group.published and isinstance(c, PublishedCluster):
+      counts = _tested(group.published, group)
+      yield from _members(row, PAPER, c, group.classes)
+      yield from _published_cluster(row, c, counts)
     else:
       yield Cell(*row, '', PAPER, None, note=_NO_REFERENCE)
     for run, pair in matched:
@@ -191,7 +198,7 @@ def _clusters(
         yield from _our_cluster(row, run, pair.ours)
   for run in group.runs:
     for pair in compared.matches[run.label]:
-      if pair.reference is None:
+      if pair.reference is None and pair.ours is not None:
         row = (name, f'our cluster {pair.ours}, not matched')
         yield from _our_cluster(row, run, pair.ours)
 
@@ -205,12 +212,11 @@ def _match(
 
 
 def _published_cluster(
-  row: tuple[str, str], group: Group, c: PublishedCluster
+  row: tuple[str, str], c: PublishedCluster, counts: tuple[Number, Number]
 ) -> Iterator[Cell]:
-  yield from _members(row, PAPER, c, group.classes)
   for metric in metrics.of_task('classification'):
     where = (*row, f'retrained_{metric.name}')
-    yield cells_lib.printed(where, metric, c.retrained, _tested(group))
+    yield cells_lib.printed(where, metric, c.retrained, counts)
     where, value = (*row, f'random_{metric.name}'), c.random.value(metric.name)
     note = c.random.why(metric.name) or (
       'mean of 5 runs; their spread is not reported'
@@ -253,17 +259,17 @@ def _distances(compared: Comparison) -> Iterator[Cell]:
     for sentence in group.published.figure:
       yield Cell(name, '', '', PAPER, None, note=sentence)
   for run in group.runs:
-    pairs = [p for p in compared.matches[run.label] if p.ours is not None]
+    names = {
+      p.ours: f'our {p.ours}' if p.reference is None else str(p.reference)
+      for p in compared.matches[run.label]
+      if p.ours is not None
+    }
     at = {c.id: i for i, c in enumerate(run.results.clusters)}
     distances = run.results.between_cluster_distances
-    for a, b in itertools.combinations(pairs, 2):
-      names = [
-        f'our {p.ours}' if p.reference is None else str(p.reference)
-        for p in (a, b)
-      ]
-      where = (name, f'clusters {names[0]} and {names[1]}', 'centroid_distance')
-      distance = distances[at[a.ours]][at[b.ours]]
-      note = f'our clusters {a.ours} and {b.ours}'
+    for a, b in itertools.combinations(names, 2):
+      where = (name, f'clusters {names[a]} and {names[b]}', 'centroid_distance')
+      distance = distances[at[a]][at[b]]
+      note = f'our clusters {a} and {b}'
       yield Cell(*where, run.label, distance, note=note)
 
 

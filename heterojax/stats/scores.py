@@ -167,8 +167,9 @@ def mean_score(scores: Sequence[Score]) -> Score:
   values: dict[str, Estimate] = {}
   for name in scores[0].values:
     each = [score.values[name] for score in scores]
-    missing = next((v for v in each if isinstance(v, Missing)), None)
-    values[name] = missing or float(np.mean([codec.known(v) for v in each]))
+    missing = [value for value in each if isinstance(value, Missing)]
+    known = [value for value in each if not isinstance(value, Missing)]
+    values[name] = missing[0] if missing else float(np.mean(known))
   counts = {
     name: float(np.mean([getattr(score, name) for score in scores]))
     for name in COUNTS[1:]

@@ -33,7 +33,7 @@ def size_axis(axes: Axes, sizes: Sequence[Size], room: float) -> None:
 
 
 def tick_size(sizes: Sequence[Size]) -> float:
-  """Of letters that leave the names of all sizes apart."""
+  """Size of letters that leaves the names of all sizes apart."""
   return min(8.5, max(42 / len(sizes), 5))
 
 
