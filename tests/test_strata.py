@@ -17,7 +17,7 @@ from heterojax.datasets.manifest import Cohort
 
 
 def _cohort(labels: list[str], task: str) -> Cohort:
-  names = ('ill', 'well') if task == 'classification' else ('', '')
+  names = ('ill', 'well') if task == 'classification' else ()
   candidates = tuple(
     Candidate(str(i), '', label, '') for i, label in enumerate(labels)
   )
