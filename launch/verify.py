@@ -56,7 +56,7 @@ def _verify(values: flags.FlagValues) -> int:
       folders.append(stack.enter_context(again))
     if len(folders) == 1:
       return 0
-    compared = differences.compare(*folders, tolerance)
+    compared = differences.compare(folders[0], folders[1], tolerance)
   print(*map(cli.sentence, text.lines(compared)), sep='\n')
   return int(not compared.agree)
 

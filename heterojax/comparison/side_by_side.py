@@ -19,6 +19,7 @@ from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.stats import metrics
 from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import PublishedCluster
 
 DATA, PROTOCOLS = 'data', 'protocols'
@@ -125,13 +126,13 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
 
 def _data(group: Group) -> Iterator[Cell]:
   """Numbers of images."""
-  sources = [(run.label, run.results.dataset) for run in group.runs]
+  sources = [(run.label, run.results.dataset.parts) for run in group.runs]
   if group.published:
-    sources.insert(0, (PAPER, group.published.dataset))
+    sources.insert(0, (PAPER, group.published.dataset.parts))
   for part in ('train', 'train_augmented', 'test'):
-    for source, d in sources:
-      yield Cell(DATA, part, 'n', source, getattr(d, f'n_{part}'))
-      counts = getattr(d, f'class_counts_{part}')
+    for source, parts in sources:
+      n, counts = parts[part]
+      yield Cell(DATA, part, 'n', source, n)
       for metric, label in zip(_OF_CLASSES, group.classes, strict=True):
         yield Cell(DATA, part, metric, source, counts[label])
 
@@ -141,7 +142,7 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
   name, published = compared.printed_in['overall'], compared.group.published
   whole = (name, 'whole test set', 'accuracy')
   if published:
-    counts = _tested(compared.group)
+    counts = _tested(published, compared.group.classes)
     yield cells_lib.printed(whole, _ACCURACY, published.overall, counts)
     for c in published.test_clusters:
       accuracy, note = c.test.value('accuracy'), 'n not reported'
@@ -160,11 +161,11 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
       yield cells_lib.score(where, run.label, _ACCURACY, c.test)
 
 
-def _tested(group: Group) -> tuple[int, int]:
+def _tested(published: Published, classes: tuple[str, str]) -> tuple[int, int]:
   """The paper's test images of the positive and of the negative class."""
-  counts = group.published.dataset.class_counts_test
-  positive, negative = (counts[name] for name in group.classes)
-  return positive, negative
+  positive, negative = classes
+  counts = published.dataset.class_counts_test
+  return int(counts[positive]), int(counts[negative])
 
 
 def _clusters(
@@ -182,8 +183,8 @@ def _clusters(
     ]
     for run, pair in matched:
       yield from _match(row, run, pair)
-    if isinstance(c, PublishedCluster):
-      yield from _published_cluster(row, group, c)
+    if group.published and isinstance(c, PublishedCluster):
+      yield from _published_cluster(row, group.published, c, group.classes)
     else:
       yield Cell(*row, '', PAPER, None, note=_NO_REFERENCE)
     for run, pair in matched:
@@ -191,7 +192,7 @@ def _clusters(
         yield from _our_cluster(row, run, pair.ours)
   for run in group.runs:
     for pair in compared.matches[run.label]:
-      if pair.reference is None:
+      if pair.reference is None and pair.ours is not None:
         row = (name, f'our cluster {pair.ours}, not matched')
         yield from _our_cluster(row, run, pair.ours)
 
@@ -205,12 +206,16 @@ def _match(
 
 
 def _published_cluster(
-  row: tuple[str, str], group: Group, c: PublishedCluster
+  row: tuple[str, str],
+  published: Published,
+  c: PublishedCluster,
+  classes: tuple[str, str],
 ) -> Iterator[Cell]:
-  yield from _members(row, PAPER, c, group.classes)
+  yield from _members(row, PAPER, c, classes)
+  counts = _tested(published, classes)
   for metric in metrics.of_task('classification'):
     where = (*row, f'retrained_{metric.name}')
-    yield cells_lib.printed(where, metric, c.retrained, _tested(group))
+    yield cells_lib.printed(where, metric, c.retrained, counts)
     where, value = (*row, f'random_{metric.name}'), c.random.value(metric.name)
     note = c.random.why(metric.name) or (
       'mean of 5 runs; their spread is not reported'
@@ -253,17 +258,17 @@ def _distances(compared: Comparison) -> Iterator[Cell]:
     for sentence in group.published.figure:
       yield Cell(name, '', '', PAPER, None, note=sentence)
   for run in group.runs:
-    pairs = [p for p in compared.matches[run.label] if p.ours is not None]
+    clusters = [
+      (p.ours, f'our {p.ours}' if p.reference is None else str(p.reference))
+      for p in compared.matches[run.label]
+      if p.ours is not None
+    ]
     at = {c.id: i for i, c in enumerate(run.results.clusters)}
     distances = run.results.between_cluster_distances
-    for a, b in itertools.combinations(pairs, 2):
-      names = [
-        f'our {p.ours}' if p.reference is None else str(p.reference)
-        for p in (a, b)
-      ]
-      where = (name, f'clusters {names[0]} and {names[1]}', 'centroid_distance')
-      distance = distances[at[a.ours]][at[b.ours]]
-      note = f'our clusters {a.ours} and {b.ours}'
+    for (a, one), (b, other) in itertools.combinations(clusters, 2):
+      where = (name, f'clusters {one} and {other}', 'centroid_distance')
+      distance = distances[at[a]][at[b]]
+      note = f'our clusters {a} and {b}'
       yield Cell(*where, run.label, distance, note=note)
 
 

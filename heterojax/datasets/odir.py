@@ -212,9 +212,7 @@ def _notes_on_table(
   return notes
 
 
-def _notes_on_classes(
-  found: Sequence[Candidate], labels: tuple[str, str]
-) -> list[str]:
+def _notes_on_classes(found: Sequence[Candidate], labels: Classes) -> list[str]:
   notes = []
   for label in dict.fromkeys(labels):
     rows = [c for c in found if c.label == label]

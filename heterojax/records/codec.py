@@ -136,9 +136,10 @@ def estimates(values: Sequence[Any], reason: str) -> Partly[tuple[Any, ...]]:
     nonlocal missing
     if isinstance(value, (list, tuple)):
       return tuple(map(finite, value))
-    known_ = value is not None and math.isfinite(value)
-    missing |= not known_
-    return float(value) if known_ else None
+    if value is not None and math.isfinite(value):
+      return float(value)
+    missing = True
+    return None
 
   numbers = finite(tuple(values))
   return Partly(numbers, reason if missing else '')

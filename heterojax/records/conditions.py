@@ -99,7 +99,6 @@ def check(text: str | None, stand_ins: dict[str, Any]) -> None:
     return
   # What is inside comes first, so that the message is of the first mistake.
   for node in reversed([*ast.walk(parse(text))]):
-    pairs = [node]
     if isinstance(node, ast.Compare):
       # All of `0 < a < b`, whichever the stand-ins would decide by.
       values = [node.left, *node.comparators]
@@ -107,7 +106,9 @@ def check(text: str | None, stand_ins: dict[str, Any]) -> None:
         ast.Compare(a, [op], [b])
         for (a, b), op in zip(itertools.pairwise(values), node.ops, strict=True)
       ]
-    elif not isinstance(node, (*_PATHS, ast.BinOp, ast.UnaryOp)):
+    elif isinstance(node, (*_PATHS, ast.BinOp, ast.UnaryOp)):
+      pairs = [node]
+    else:
       continue
     for own in pairs:
       try:

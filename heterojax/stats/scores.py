@@ -166,12 +166,17 @@ def mean_score(scores: Sequence[Score]) -> Score:
   for name in scores[0].values:
     own = [score.values[name] for score in scores]
     missing = next((v for v in own if isinstance(v, Missing)), None)
-    values[name] = missing or float(np.mean([codec.known(v) for v in own]))
-  counts = {
-    name: float(np.mean([getattr(score, name) for score in scores]))
-    for name in COUNTS[1:]
-  }
-  return Score(n=scores[0].n, **counts, values=values, intervals=None)
+    known = [v for v in own if not isinstance(v, Missing)]
+    values[name] = missing or float(np.mean(known))
+  return Score(
+    n=scores[0].n,
+    tp=float(np.mean([score.tp for score in scores])),
+    fp=float(np.mean([score.fp for score in scores])),
+    tn=float(np.mean([score.tn for score in scores])),
+    fn=float(np.mean([score.fn for score in scores])),
+    values=values,
+    intervals=None,
+  )
 
 
 def unscored(why: str) -> Score:

@@ -229,8 +229,9 @@ def _parts(results: Results) -> Table:
     return names[part] + (over if folds else '')
 
   def published(part: str) -> Text:
-    number = getattr(paper and paper.dataset, f'n_{part}', None)
-    return blocks.quiet('none') if number is None else formatting.number(number)
+    if paper is None or part not in paper.dataset.parts:
+      return blocks.quiet('none')
+    return formatting.number(paper.dataset.parts[part].n)
 
   columns = [
     Column(
@@ -240,10 +241,10 @@ def _parts(results: Results) -> Table:
       align='text',
     ),
     *(
-      Column('', lambda part, c=c: getattr(d, f'class_counts_{part}')[c], c)
+      Column('', lambda part, c=c: d.parts[part].class_counts[c], c)
       for c in d.classes
     ),
-    Column('', lambda part: getattr(d, f'n_{part}'), 'All'),
+    Column('', lambda part: d.parts[part].n, 'All'),
   ]
   if paper:
     columns.append(Column('', lambda part: None, 'Published', published))

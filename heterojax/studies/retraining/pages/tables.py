@@ -332,16 +332,16 @@ def folds(results: Results) -> Table:
   """Each fold's sizes, the score of its overall head, and its clusters."""
   rows = list(enumerate(results.folds or ()))
   copies = ' with copies' if results.copies else ''
-  sizes = {
-    'n_train': '',
-    'n_train_augmented': f'Training{copies}',
-    'n_validation': 'Validation',
-    'n_test': 'Test',
-  }
-  columns = [Column('fold', lambda row: row[0], 'Fold', align='text')]
-  columns += [
-    Column(name, lambda row, name=name: getattr(row[1], name), head)
-    for name, head in sizes.items()
+  columns: list[Column[tuple[int, Fold]]] = [
+    Column('fold', lambda row: row[0], 'Fold', align='text'),
+    Column('n_train', lambda row: row[1].n_train),
+    Column(
+      'n_train_augmented',
+      lambda row: row[1].n_train_augmented,
+      f'Training{copies}',
+    ),
+    Column('n_validation', lambda row: row[1].n_validation, 'Validation'),
+    Column('n_test', lambda row: row[1].n_test, 'Test'),
   ]
   for metric in _metrics():
     name = metric.name
