@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import dataclasses
 from typing import Any
 from typing import Generic
 from typing import NamedTuple
@@ -95,7 +96,9 @@ class Tiles(NamedTuple):
   kind = 'tiles'
 
 
-class Column(NamedTuple, Generic[Row]):
+# No tuple, from which a type checker does not see what `value` is called with.
+@dataclasses.dataclass(frozen=True)
+class Column(Generic[Row]):
   """A column of a table, over rows of one kind.
 
   Attributes:
@@ -124,7 +127,8 @@ class Column(NamedTuple, Generic[Row]):
     return '' if value is None else str(value)
 
 
-class Table(NamedTuple, Generic[Row]):
+@dataclasses.dataclass(frozen=True)
+class Table(Generic[Row]):
   """A table; see `Column`.
 
   Attributes:

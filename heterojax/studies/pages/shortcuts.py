@@ -230,7 +230,7 @@ def _audited(audit: Audit) -> list[Block]:
   ]
 
 
-def table(shortcuts: Sequence[Shortcut], unit: str) -> Table:
+def table(shortcuts: Sequence[Shortcut], unit: str) -> Table[Shortcut]:
   """Each column, and what it says of class and cluster.
 
   Args:

@@ -210,7 +210,7 @@ def _data(
   return common.data(text, d.notes, counts, more)
 
 
-def _parts(results: Results) -> Table:
+def _parts(results: Results) -> Table[str]:
   """How many images of each class every part has."""
   d, paper, folds = results.dataset, results.paper, results.split.folds
   names = {
@@ -233,10 +233,10 @@ def _parts(results: Results) -> Table:
       return blocks.quiet('none')
     return formatting.number(paper.dataset.parts[part].n)
 
-  columns = [
+  columns: list[Column[str]] = [
     Column(
       '',
-      lambda part: name(part),
+      name,
       formatting.capital(f'{results.backbone.unit}s'),
       align='text',
     ),
