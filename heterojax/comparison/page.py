@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
-from typing import Any
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -15,6 +15,7 @@ from heterojax.comparison import side_by_side
 from heterojax.comparison.cells import OURS
 from heterojax.comparison.cells import PAPER
 from heterojax.comparison.cells import Cell
+from heterojax.comparison.runs import Run
 from heterojax.comparison.side_by_side import Comparison
 from heterojax.report import blocks
 from heterojax.report import formatting
@@ -23,6 +24,7 @@ from heterojax.report.blocks import Column
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
 from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Row
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.terms import OUR_CHOICE
@@ -55,6 +57,13 @@ class _Row(NamedTuple):
   group: str
   name: str
   cells: dict[str, Cell]
+
+
+class _Tested(NamedTuple):
+  """A part of the test images, and a cell of each source."""
+
+  part: Text
+  cells: Mapping[str, Text]
 
 
 def render(compared: Sequence[Comparison]) -> str:
@@ -162,17 +171,17 @@ def _titles(c: Comparison) -> dict[str, str]:
 
 
 def _per_source(
-  c: Comparison, text: Callable[[str, Any], Text]
-) -> list[Column]:
+  c: Comparison, text: Callable[[str, Row], Text]
+) -> list[Column[Row]]:
   """A column for the paper and for each run."""
   return [
     _cell(source, functools.partial(text, source)) for source in _sources(c)
   ]
 
 
-def _numbers(c: Comparison, head: str, rows: Sequence[_Row]) -> Table:
+def _numbers(c: Comparison, head: str, rows: Sequence[_Row]) -> Table[_Row]:
   """Each number of each source."""
-  columns = [
+  columns: list[Column[_Row]] = [
     _text(head, lambda row: row.group),
     _text('Number', lambda row: row.name),
     *_per_source(c, lambda source, row: shown.text(row.cells.get(source))),
@@ -180,33 +189,32 @@ def _numbers(c: Comparison, head: str, rows: Sequence[_Row]) -> Table:
   return Table('', columns, rows)
 
 
-def _text(head: Text, text: Callable[..., Text], align: str = 'text') -> Column:
+def _text(
+  head: Text, text: Callable[[Row], Text], align: str = 'text'
+) -> Column[Row]:
   return Column('', lambda row: None, head, text, align=align)
 
 
-def _cell(head: Text, text: Callable[..., Text]) -> Column:
+def _cell(head: Text, text: Callable[[Row], Text]) -> Column[Row]:
   return Column('', lambda row: None, head, text)
 
 
-def _runs(c: Comparison) -> Table:
-  return Table(
-    '',
-    [
-      _text('Run', lambda run: run.label),
-      _text('Folder', lambda run: run.folder, 'long'),
-      _text('Data set', lambda run: run.results.dataset.name),
-      _text(
-        'Network and features',
-        lambda run: reasons.features(run.results.backbone),
-        'long',
-      ),
-      _cell('Seed', lambda run: str(run.results.seed)),
-    ],
-    c.group.runs,
-  )
+def _runs(c: Comparison) -> Table[Run]:
+  columns: list[Column[Run]] = [
+    _text('Run', lambda run: run.label),
+    _text('Folder', lambda run: run.folder, 'long'),
+    _text('Data set', lambda run: run.results.dataset.name),
+    _text(
+      'Network and features',
+      lambda run: reasons.features(run.results.backbone),
+      'long',
+    ),
+    _cell('Seed', lambda run: str(run.results.seed)),
+  ]
+  return Table('', columns, c.group.runs)
 
 
-def _protocols(c: Comparison) -> Table:
+def _protocols(c: Comparison) -> Table[_Row]:
   """Of each row the clean run, the published one and their difference."""
 
   def cell(row: _Row, which: int) -> Cell:
@@ -216,24 +224,25 @@ def _protocols(c: Comparison) -> Table:
     value = cell(row, 2).value
     return '' if value is None else f'{value:+.3f}'.replace('-', '−')
 
+  columns: list[Column[_Row]] = [
+    _text('Runs', lambda row: row.group),
+    _text('Metric', lambda row: row.name),
+    _cell('Clean', lambda row: shown.text(cell(row, 0), with_n=True)),
+    _cell(
+      'Published protocol', lambda row: shown.text(cell(row, 1), with_n=True)
+    ),
+    _cell('Difference', difference),
+    _text('Intervals', lambda row: cell(row, 2).note),
+  ]
   return Table(
     '',
-    [
-      _text('Runs', lambda row: row.group),
-      _text('Metric', lambda row: row.name),
-      _cell('Clean', lambda row: shown.text(cell(row, 0), with_n=True)),
-      _cell(
-        'Published protocol', lambda row: shown.text(cell(row, 1), with_n=True)
-      ),
-      _cell('Difference', difference),
-      _text('Intervals', lambda row: cell(row, 2).note),
-    ],
+    columns,
     _rows(c, side_by_side.PROTOCOLS, formatting.capital),
     'The head of all images on the whole test set.',
   )
 
 
-def _overall(c: Comparison) -> Table:
+def _overall(c: Comparison) -> Table[_Tested]:
   """The whole test set, then the test clusters of each source, best first."""
   pairs = 'cluster numbers differ from run to run'
   if c.group.published:
@@ -251,15 +260,16 @@ def _overall(c: Comparison) -> Table:
     source: Markup('<br>').join(map(_test_cluster, by_accuracy(c, source)))
     for source in _sources(c)
   }
+  columns: list[Column[_Tested]] = [
+    _text('Test images', lambda row: row.part),
+    *_per_source(c, lambda source, row: row.cells[source]),
+  ]
   return Table(
     '',
+    columns,
     [
-      _text('Test images', lambda row: row[0]),
-      *_per_source(c, lambda source, row: row[1][source]),
-    ],
-    [
-      ('Whole test set', whole),
-      (Markup('Test clusters,<br>the best first'), parts),
+      _Tested('Whole test set', whole),
+      _Tested(Markup('Test clusters,<br>the best first'), parts),
     ],
     'Test clusters stand in the order of their accuracy and are paired with'
     f' nothing: {pairs}.',
@@ -313,12 +323,13 @@ def _distances(c: Comparison) -> Iterator[Block]:
     cell = row.cells.get(source)
     return blocks.with_small(shown.text(cell), cell.note if cell else '')
 
+  columns: list[Column[_Row]] = [
+    _text('Clusters', lambda row: row.group),
+    *_per_source(c, distance),
+  ]
   yield Table(
     '',
-    [
-      _text('Clusters', lambda row: row.group),
-      *_per_source(c, distance),
-    ],
+    columns,
     rows,
     f'Clusters are named by those of {_matched_to(c)} that they are matched to.'
     ' The unit is that of each run’s features: compare the order within a'
@@ -331,12 +342,9 @@ def _marked(reason: reasons.Reason) -> Text:
   return Markup('{} {}').format(reason.why, mark)
 
 
-def _reasons(c: Comparison) -> Table:
-  return Table(
-    '',
-    [
-      _text('Numbers', lambda reason: reason.numbers),
-      _text('Why', _marked, 'long'),
-    ],
-    c.reasons,
-  )
+def _reasons(c: Comparison) -> Table[reasons.Reason]:
+  columns: list[Column[reasons.Reason]] = [
+    _text('Numbers', lambda reason: reason.numbers),
+    _text('Why', _marked, 'long'),
+  ]
+  return Table('', columns, c.reasons)

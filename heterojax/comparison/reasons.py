@@ -21,9 +21,9 @@ from heterojax.studies.retraining.records import PublishedReduction
 from heterojax.studies.retraining.records import Reduction
 
 _SIZES = {
-  'n_train': 'for training',
-  'n_train_augmented': 'for training with augmented copies',
-  'n_test': 'for testing',
+  'train': 'for training',
+  'train_augmented': 'for training with augmented copies',
+  'test': 'for testing',
 }
 
 
@@ -117,8 +117,8 @@ def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
       OUR_CHOICE,
     )
   sizes = {
-    what: (getattr(d, name), getattr(paper.dataset, name))
-    for name, what in _SIZES.items()
+    what: (d.parts[part].n, paper.dataset.parts[part].n)
+    for part, what in _SIZES.items()
   }
   different = [
     f'{formatting.number(here)} instead of {there:,} {what}'

@@ -16,14 +16,11 @@ from heterojax.comparison.cells import Cell
 from heterojax.comparison.runs import Group
 from heterojax.comparison.runs import Run
 from heterojax.records import codec
-from heterojax.records.codec import Number
 from heterojax.report import blocks
 from heterojax.stats import metrics
 from heterojax.studies.retraining.records import Cluster
-from heterojax.studies.retraining.records import Dataset
 from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import PublishedCluster
-from heterojax.studies.retraining.records import PublishedDataset
 
 DATA, PROTOCOLS = 'data', 'protocols'
 _NO_REFERENCE = 'the paper reports no such pair of classes'
@@ -129,15 +126,13 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
 
 def _data(group: Group) -> Iterator[Cell]:
   """Numbers of images."""
-  sources: list[tuple[str, Dataset | PublishedDataset]] = [
-    (run.label, run.results.dataset) for run in group.runs
-  ]
+  sources = [(run.label, run.results.dataset.parts) for run in group.runs]
   if group.published:
-    sources.insert(0, (PAPER, group.published.dataset))
+    sources.insert(0, (PAPER, group.published.dataset.parts))
   for part in ('train', 'train_augmented', 'test'):
-    for source, d in sources:
-      yield Cell(DATA, part, 'n', source, getattr(d, f'n_{part}'))
-      counts = getattr(d, f'class_counts_{part}')
+    for source, parts in sources:
+      n, counts = parts[part]
+      yield Cell(DATA, part, 'n', source, n)
       for metric, label in zip(_OF_CLASSES, group.classes, strict=True):
         yield Cell(DATA, part, metric, source, counts[label])
 
@@ -147,13 +142,14 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
   name, published = compared.printed_in['overall'], compared.group.published
   whole = (name, 'whole test set', 'accuracy')
   if published:
-    counts = _tested(published, compared.group)
-    n = int(sum(counts))
+    counts = _tested(published, compared.group.classes)
     yield cells_lib.printed(whole, _ACCURACY, published.overall, counts)
     for c in published.test_clusters:
       accuracy, note = c.test.value('accuracy'), 'n not reported'
-      if accuracy and not cells_lib.is_fraction(accuracy, n):
-        note += f'; as printed, though no fraction of at most {n} images'
+      if accuracy and not cells_lib.is_fraction(accuracy, sum(counts)):
+        note += (
+          f'; as printed, though no fraction of at most {sum(counts)} images'
+        )
       where = (name, f'test cluster {c.number}', 'accuracy')
       yield Cell(*where, PAPER, accuracy, note=note)
   else:
@@ -165,11 +161,11 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
       yield cells_lib.score(where, run.label, _ACCURACY, c.test)
 
 
-def _tested(paper: Published, group: Group) -> tuple[Number, Number]:
+def _tested(published: Published, classes: tuple[str, str]) -> tuple[int, int]:
   """The paper's test images of the positive and of the negative class."""
-  counts = paper.dataset.class_counts_test
-  positive, negative = (counts[name] for name in group.classes)
-  return positive, negative
+  positive, negative = classes
+  counts = published.dataset.class_counts_test
+  return int(counts[positive]), int(counts[negative])
 
 
 def _clusters(
@@ -188,9 +184,7 @@ def _clusters(
     for run, pair in matched:
       yield from _match(row, run, pair)
     if group.published and isinstance(c, PublishedCluster):
-      counts = _tested(group.published, group)
-      yield from _members(row, PAPER, c, group.classes)
-      yield from _published_cluster(row, c, counts)
+      yield from _published_cluster(row, group.published, c, group.classes)
     else:
       yield Cell(*row, '', PAPER, None, note=_NO_REFERENCE)
     for run, pair in matched:
@@ -212,8 +206,13 @@ def _match(
 
 
 def _published_cluster(
-  row: tuple[str, str], c: PublishedCluster, counts: tuple[Number, Number]
+  row: tuple[str, str],
+  published: Published,
+  c: PublishedCluster,
+  classes: tuple[str, str],
 ) -> Iterator[Cell]:
+  yield from _members(row, PAPER, c, classes)
+  counts = _tested(published, classes)
   for metric in metrics.of_task('classification'):
     where = (*row, f'retrained_{metric.name}')
     yield cells_lib.printed(where, metric, c.retrained, counts)
@@ -259,15 +258,15 @@ def _distances(compared: Comparison) -> Iterator[Cell]:
     for sentence in group.published.figure:
       yield Cell(name, '', '', PAPER, None, note=sentence)
   for run in group.runs:
-    names = {
-      p.ours: f'our {p.ours}' if p.reference is None else str(p.reference)
+    clusters = [
+      (p.ours, f'our {p.ours}' if p.reference is None else str(p.reference))
       for p in compared.matches[run.label]
       if p.ours is not None
-    }
+    ]
     at = {c.id: i for i, c in enumerate(run.results.clusters)}
     distances = run.results.between_cluster_distances
-    for a, b in itertools.combinations(names, 2):
-      where = (name, f'clusters {names[a]} and {names[b]}', 'centroid_distance')
+    for (a, one), (b, other) in itertools.combinations(clusters, 2):
+      where = (name, f'clusters {one} and {other}', 'centroid_distance')
       distance = distances[at[a]][at[b]]
       note = f'our clusters {a} and {b}'
       yield Cell(*where, run.label, distance, note=note)

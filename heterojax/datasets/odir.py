@@ -213,7 +213,7 @@ def _notes_on_table(
 
 
 def _notes_on_classes(
-  chosen: Sequence[Candidate], labels: tuple[str, str]
+  chosen: Sequence[Candidate], labels: Classes
 ) -> list[str]:
   notes = []
   for label in dict.fromkeys(labels):

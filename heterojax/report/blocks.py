@@ -9,8 +9,11 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import dataclasses
 from typing import Any
+from typing import Generic
 from typing import NamedTuple
+from typing import TypeVar
 
 from markupsafe import Markup
 from markupsafe import escape
@@ -20,6 +23,7 @@ from heterojax.report import formatting
 from heterojax.report import templates
 
 Text = str | Markup
+Row = TypeVar('Row')
 
 
 class Paragraph(NamedTuple):
@@ -92,8 +96,10 @@ class Tiles(NamedTuple):
   kind = 'tiles'
 
 
-class Column(NamedTuple):
-  """A column of a table, over rows of any kind.
+# No tuple, from which a type checker does not see what `value` is called with.
+@dataclasses.dataclass(frozen=True)
+class Column(Generic[Row]):
+  """A column of a table, over rows of one kind.
 
   Attributes:
     key: head in the CSV file; '' where it is in the page only.
@@ -105,13 +111,13 @@ class Column(NamedTuple):
   """
 
   key: str
-  value: Callable[[Any], object]
+  value: Callable[[Row], object]
   head: Text = ''
-  text: Callable[[Any], Text] | None = None
+  text: Callable[[Row], Text] | None = None
   definition: Text = ''
   align: str = 'number'
 
-  def cell(self, row: Any) -> Text:
+  def cell(self, row: Row) -> Text:
     """The cell of the page."""
     if self.text:
       return self.text(row)
@@ -121,7 +127,8 @@ class Column(NamedTuple):
     return '' if value is None else str(value)
 
 
-class Table(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Table(Generic[Row]):
   """A table; see `Column`.
 
   Attributes:
@@ -134,20 +141,20 @@ class Table(NamedTuple):
   """
 
   name: str
-  columns: Sequence[Column]
-  rows: Sequence[Any]
+  columns: Sequence[Column[Row]]
+  rows: Sequence[Row]
   caption: Text = ''
-  shown: Callable[[Any], bool] = lambda row: True
+  shown: Callable[[Row], bool] = lambda row: True
   defined: bool = True
   kind = 'table'
 
   @property
-  def heads(self) -> list[Column]:
+  def heads(self) -> list[Column[Row]]:
     """The columns of the page."""
     return [column for column in self.columns if column.head]
 
   @property
-  def cells(self) -> list[list[tuple[Column, Text]]]:
+  def cells(self) -> list[list[tuple[Column[Row], Text]]]:
     """The rows of the page."""
     return [
       [(column, column.cell(row)) for column in self.heads]
@@ -156,7 +163,7 @@ class Table(NamedTuple):
     ]
 
   @property
-  def definitions(self) -> list[Column]:
+  def definitions(self) -> list[Column[Row]]:
     """The columns that are explained below it."""
     return [c for c in self.heads if c.definition and self.defined]
 

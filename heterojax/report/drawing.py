@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import io
+from typing import Any
 import warnings
 
 import matplotlib
 from matplotlib import colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 import numpy as np
 
 WIDTH = 9.6  # Inches; shown at about 900 pixels in the report.
@@ -41,7 +43,7 @@ WRONG_RIGHT = colors.LinearSegmentedColormap.from_list(
 ).with_extremes(bad='#eeeeee')
 # Where a label may stand beside its point, the best first.
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
-_STYLE = {
+_STYLE: dict[RcKeyType, Any] = {
   'axes.edgecolor': GRAY,
   'axes.labelcolor': INK,
   'axes.labelsize': 9,
@@ -75,11 +77,12 @@ def style() -> Iterator[None]:
     yield
 
 
-def colour(cluster: int) -> tuple[float, ...]:
+def colour(cluster: int) -> tuple[float, float, float]:
   """The colour of a cluster; the palette repeats paler, then darker."""
   base = np.array(colors.to_rgb(_PALETTE[cluster % len(_PALETTE)]))
   paler = 0.5 * base + 0.5
-  return tuple((base, paler, 0.6 * base)[cluster // len(_PALETTE) % 3])
+  red, green, blue = (base, paler, 0.6 * base)[cluster // len(_PALETTE) % 3]
+  return red, green, blue
 
 
 def clipped(text: str, length: int = 24) -> str:
@@ -136,7 +139,7 @@ def heat_map(
     axes.text(
       column,
       row,
-      labels[row][column],
+      labels[int(row)][int(column)],
       ha='center',
       va='center',
       fontsize=size,
@@ -178,10 +181,11 @@ def label_points(
     cost = [_covered(pixel + side, size, placed, pixel) for side in sides]
     best = sides[int(np.argmin(cost))]
     placed.append((pixel + best, size))
+    right, up = best * 72 / inch
     axes.annotate(
       text,
       point,
-      best * 72 / inch,
+      (right, up),
       textcoords='offset points',
       ha='center',
       va='center',

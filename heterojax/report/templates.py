@@ -16,7 +16,7 @@ def load(name: str, filters: dict[str, Callable]) -> jinja2.Template:
   Returns:
     The template; a name that it is not given is a mistake.
   """
-  files = resources.files(__package__)
+  files = resources.files('heterojax.report')
   environment = jinja2.Environment(
     # Names of classes, files and folders come from outside.
     autoescape=True,

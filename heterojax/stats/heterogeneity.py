@@ -245,13 +245,14 @@ def cv_vs_metric(
       warning=f'{n} sizes show no relation: {why}.',
     )
   forward, backward = statistics.fit_line(x, y), statistics.fit_line(y, x)
-  pearson, needed = stats.pearsonr(x, y), statistics.critical_correlation(n)
+  pearson, p_value = np.asarray(stats.pearsonr(x, y))
+  needed = statistics.critical_correlation(n)
   return CvVsMetric(
     n=n,
     n_left_out=n_left_out,
-    pearson=float(pearson.statistic),
-    pearson_p_value=float(pearson.pvalue),
-    spearman=float(stats.spearmanr(x, y).statistic),
+    pearson=float(pearson),
+    pearson_p_value=float(p_value),
+    spearman=float(np.asarray(stats.spearmanr(x, y))[0]),
     fit=_fit(forward),
     fit_cv=_fit(backward),
     metric_given_cv=tuple(

@@ -170,11 +170,15 @@ def mean_score(scores: Sequence[Score]) -> Score:
     missing = [value for value in each if isinstance(value, Missing)]
     known = [value for value in each if not isinstance(value, Missing)]
     values[name] = missing[0] if missing else float(np.mean(known))
-  counts = {
-    name: float(np.mean([getattr(score, name) for score in scores]))
-    for name in COUNTS[1:]
-  }
-  return Score(n=scores[0].n, **counts, values=values, intervals=None)
+  return Score(
+    n=scores[0].n,
+    tp=float(np.mean([score.tp for score in scores])),
+    fp=float(np.mean([score.fp for score in scores])),
+    tn=float(np.mean([score.tn for score in scores])),
+    fn=float(np.mean([score.fn for score in scores])),
+    values=values,
+    intervals=None,
+  )
 
 
 def unscored(why: str) -> Score:

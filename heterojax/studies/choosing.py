@@ -10,12 +10,14 @@ from collections.abc import Sequence
 import dataclasses
 import itertools
 from typing import NamedTuple
+from typing import cast
 
 import jax
 import numpy as np
 
 from heterojax.cluster import validity
 from heterojax.cluster.partitions import Algorithm
+from heterojax.cluster.partitions import Method
 from heterojax.cluster.partitions import partitions
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
@@ -49,7 +51,12 @@ class Choice:
   @property
   def indices(self) -> dict[str, Estimate]:
     """Name to value."""
-    return {name: getattr(self, name) for name in validity.Indices._fields}
+    return {
+      'inertia': self.inertia,
+      'silhouette': self.silhouette,
+      'calinski_harabasz': self.calinski_harabasz,
+      'davies_bouldin': self.davies_bouldin,
+    }
 
 
 class Preferred(NamedTuple):
@@ -104,7 +111,7 @@ def _labels(
     np.broadcast_to(z, (number, *z.shape)),
     np.ones((number, len(z))),
     jax.random.split(key, (number, 1)),
-    Algorithm(method, max(k_values), n_init=_RESTARTS),
+    Algorithm(cast(Method, method), max(k_values), n_init=_RESTARTS),
     k_values,
   )
   return fitted.labels[:, 0]

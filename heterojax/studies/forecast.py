@@ -48,6 +48,7 @@ def forecast(
   how = stages.extraction(settings)
   pictures = len(samples[0].pictures)
   if backbone is None:
+    assert isinstance(source, sources.GivenFeatures)
     d, flops = source.matrix.shape[1], 0.0
   else:
     d = features.dim(backbone, how)
@@ -96,6 +97,7 @@ def memory(
   shape = features.batch_shape(extraction, pictures)
   network, params = features.network(backbone, extraction)
   planned = forward.programs(network, params, shape)[0].memory_analysis()
+  assert planned is not None  # See `steps.step_bytes`.
   weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
   at_once = 1 if forward.by_devices() else cores.number()
   own = (

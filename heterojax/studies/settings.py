@@ -25,7 +25,7 @@ class Data:
   balance: bool
   subpopulation: str
   num_images: int
-  resize: str
+  resize: images.Resize
   image_size: int
   max_bad_share: float
 
@@ -142,6 +142,7 @@ _KINDS = {
   float: ((int, float), 'a number'),
   int: (int, 'a whole number'),
   str: (str, 'text'),
+  images.Resize: (str, 'text'),
   tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
 }
 _CHOICES = {
@@ -207,10 +208,8 @@ def from_dict(config: dict[str, Any]) -> Settings:
   """
   _check_types(Settings, config)
   sections = {
-    field.name: field.type(**config[field.name])
-    if dataclasses.is_dataclass(field.type)
-    else config[field.name]
-    for field in dataclasses.fields(Settings)
+    name: config[name] if kind in _KINDS else kind(**config[name])
+    for name, kind in _types(Settings).items()
   }
   settings = Settings(**sections)
   heads = dataclasses.replace(
@@ -229,6 +228,11 @@ def require(rules: Iterable[tuple[bool, str]]) -> None:
       raise UserError(sentence)
 
 
+def _types(section: type) -> dict[str, Any]:
+  """Name to type of every field: one of `_KINDS`, or a section."""
+  return {field.name: field.type for field in dataclasses.fields(section)}
+
+
 def _check_types(section: type, config: Any, prefix: str = '') -> None:
   """Raises a UserError unless a section has its fields, of their types.
 
@@ -237,7 +241,7 @@ def _check_types(section: type, config: Any, prefix: str = '') -> None:
   where = f'--config.{prefix}'.rstrip('.')
   if not isinstance(config, dict):
     raise UserError(f'{where} is {config!r}, but must be a section of fields.')
-  types = {field.name: field.type for field in dataclasses.fields(section)}
+  types = _types(section)
   if odd := [*types.keys() ^ config.keys()]:
     name = min(odd, key=str)
     has = 'lacks the' if name in types else 'has an unknown'
@@ -247,14 +251,14 @@ def _check_types(section: type, config: Any, prefix: str = '') -> None:
     )
   for name, kind in types.items():
     value, path = config[name], f'{prefix}{name}'
-    if dataclasses.is_dataclass(kind):
+    if kind not in _KINDS:
       _check_types(kind, value, f'{path}.')
       continue
     kinds, words = _KINDS[kind]
     is_flag = isinstance(value, bool) and kind is not bool
     if not isinstance(value, kinds) or is_flag:
       raise UserError(f'--config.{path} is {value!r}, but must be {words}.')
-    if kind is str and '\0' in value:
+    if isinstance(value, str) and '\0' in value:
       raise UserError(
         f'--config.{path} is {value!r}, but no text has a NUL character.'
       )

@@ -174,7 +174,7 @@ def _encode(values: np.ndarray, kind: str, is_train: np.ndarray) -> np.ndarray:
       handle_unknown='ignore', sparse_output=False
     )
   encoder.fit(values[is_train, np.newaxis])
-  return encoder.transform(values[:, np.newaxis])
+  return np.asarray(encoder.transform(values[:, np.newaxis]))
 
 
 def _auc_alone(x: np.ndarray, y: np.ndarray, is_train: np.ndarray) -> Estimate:

@@ -177,6 +177,7 @@ def check_dim(
 ) -> None:
   """Raises a UserError where there are fewer features than components."""
   if backbone is None:
+    assert isinstance(source, sources.GivenFeatures)
     dim = source.matrix.shape[1]
   else:
     dim = features.dim(backbone, extraction(settings))
@@ -200,11 +201,10 @@ def _check_differ(
   source: sources.Source, samples: Sequence[samples_lib.Samples]
 ) -> None:
   """Raises a UserError where given features are the same for all images."""
-  matrix = getattr(source, 'matrix', None)
-  if matrix is None:
+  if not isinstance(source, sources.GivenFeatures):
     return
   for own in samples:
-    x = matrix[[int(own.pictures[row].path) for row in own.row]]
+    x = source.matrix[[int(own.pictures[row].path) for row in own.row]]
     if np.all(x == x[:1]):
       raise UserError(
         f'All {len(x)} images of {source.name} have the same features, so'
@@ -259,8 +259,10 @@ def extract(
   """Features of all pictures, computed or given."""
   source = cohorts[0].source
   if backbone is None:
+    assert isinstance(source, sources.GivenFeatures)
     x = source.matrix[[int(p.path) for p in pictures]]
     return features.Features(x, 0, checkpoint.digest(x))
+  assert isinstance(source, sources.ImageSource)
   content = contents(cohorts)
   how = extraction(settings)
   return features.extract(
@@ -279,7 +281,9 @@ def extract(
 
 def predicted(source: sources.Source) -> np.ndarray | None:
   """`[rows]` what the source says was predicted, if it says anything."""
-  return getattr(source, 'predictions', None)
+  if not isinstance(source, sources.GivenFeatures):
+    return None
+  return source.predictions
 
 
 def predictions(
@@ -295,6 +299,7 @@ def predictions(
 def _check_predictions(cohort: Cohort) -> None:
   """Raises a UserError where given predictions cannot be scored."""
   known, name = predicted(cohort.source), cohort.source.name
+  assert known is not None
   own = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(own))):
     raise UserError(

@@ -72,10 +72,13 @@ def left_out(rows: Rows, labels: Sequence[str], unit: str) -> list[Block]:
     text = f'Nothing: all {every} candidate {unit}s are used.'
     return [heading, Paragraph(text)]
   used = formatting.number(sum(row['included'] == 'true' for row in rows))
-  columns = [Column('', lambda row: row[0], 'Reason', align='text')]
   heads = [*labels, 'other label' if labels else f'{unit}s']
-  columns += [
-    Column('', lambda row, i=i: row[1][i], head) for i, head in enumerate(heads)
+  columns: list[Column[tuple[str, list[int]]]] = [
+    Column('', lambda row: row[0], 'Reason', align='text'),
+    *(
+      Column('', lambda row, i=i: row[1][i], head)
+      for i, head in enumerate(heads)
+    ),
   ]
   text = Markup(
     '{} of {} candidate {}s are used; <code>manifest.csv</code> names every one'

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import statistics
+from typing import Any
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -25,16 +26,17 @@ from heterojax.studies.records import Shortcut
 # From here a column is a likely shortcut. Cohen (1988) calls a V of 0.5 large,
 # for columns of two values; eta is 0.5 as well where its square is 0.25.
 STRONG = {"Cramer's V": 0.5, 'eta squared': 0.25}
-_KEYS = (
-  'kind',
-  'measure',
-  'n',
-  'with_class',
-  'p_value',
-  'with_cluster',
-  'p_value_with_cluster',
-  'auc_alone',
-)
+# What may be missing of a column.
+_VALUES: dict[str, Callable[[Shortcut], Any]] = {
+  'kind': lambda entry: entry.kind,
+  'measure': lambda entry: entry.measure,
+  'n': lambda entry: entry.n,
+  'with_class': lambda entry: entry.with_class,
+  'p_value': lambda entry: entry.p_value,
+  'with_cluster': lambda entry: entry.with_cluster,
+  'p_value_with_cluster': lambda entry: entry.p_value_with_cluster,
+  'auc_alone': lambda entry: entry.auc_alone,
+}
 
 
 class Audit(NamedTuple):
@@ -90,12 +92,12 @@ def _strong(audit: Audit, name: str, p_name: str) -> list[tuple[Shortcut, str]]:
   """Columns whose association reaches `STRONG`, the strongest first."""
   strong = []
   for entry in audit.shortcuts:
-    strength = codec.known(getattr(entry, name))
+    strength = codec.known(_VALUES[name](entry))
     if strength is None:
       continue
     excess = strength / STRONG[str(entry.measure)]
     if excess >= 1:
-      p = formatting.p_value(getattr(entry, p_name))
+      p = formatting.p_value(_VALUES[p_name](entry))
       sign = '' if p[0] in '<>' else '= '
       strong.append((
         excess,
@@ -228,7 +230,7 @@ def _audited(audit: Audit) -> list[Block]:
   ]
 
 
-def table(shortcuts: Sequence[Shortcut], unit: str) -> Table:
+def table(shortcuts: Sequence[Shortcut], unit: str) -> Table[Shortcut]:
   """Each column, and what it says of class and cluster.
 
   Args:
@@ -246,7 +248,7 @@ def table(shortcuts: Sequence[Shortcut], unit: str) -> Table:
   return Table(
     'shortcuts',
     [
-      _column('column', 'Column', name, 'long'),
+      Column('column', lambda entry: entry.column, 'Column', name, '', 'long'),
       _column('kind'),
       _column('measure', 'Measure', measure, 'short'),
       _column('n', f'Training {unit}s'),
@@ -267,9 +269,9 @@ def _column(
   head: str = '',
   text: Callable[[Shortcut], Text] | None = None,
   align: str = 'number',
-) -> Column:
+) -> Column[Shortcut]:
   def value(entry: Shortcut) -> object:
-    return codec.known(getattr(entry, key))
+    return codec.known(_VALUES[key](entry))
 
   return Column(key, value, head, text, align=align)
 
@@ -280,7 +282,7 @@ def _strength(key: str) -> Callable[[Shortcut], Text]:
   def text(entry: Shortcut) -> Text:
     if not _is_audited(entry):
       return ''
-    return blocks_lib.estimate(getattr(entry, key), '{:.2f}'.format)
+    return blocks_lib.estimate(_VALUES[key](entry), '{:.2f}'.format)
 
   return text
 
@@ -289,7 +291,7 @@ def _p(key: str) -> Callable[[Shortcut], Text]:
   """A p-value; why there is none stands beside it."""
 
   def text(entry: Shortcut) -> Text:
-    value = codec.known(getattr(entry, key))
+    value = codec.known(_VALUES[key](entry))
     return '' if value is None else formatting.p_value(value)
 
   return text
@@ -306,10 +308,10 @@ def _is_audited(entry: Shortcut) -> bool:
 def _reason(entry: Shortcut) -> str:
   """Why fields of an entry are null, for the CSV file."""
   names: dict[str, list[str]] = {}
-  for key in _KEYS:
-    if why := codec.why(getattr(entry, key)):
+  for key, value in _VALUES.items():
+    if why := codec.why(value(entry)):
       names.setdefault(why, []).append(key)
-  if [len(keys) for keys in names.values()] == [len(_KEYS)]:
+  if [len(keys) for keys in names.values()] == [len(_VALUES)]:
     return f'not audited: {next(iter(names))}'
   return blocks_lib.reasons(
     (', '.join(keys), f'not estimable: {why}') for why, keys in names.items()

@@ -81,7 +81,7 @@ def _rank_correlation(pairs: Sequence[Pair], name: str) -> Estimate:
     return Missing(f'{len(known)} pairs have no ranking')
   if len(set(difference)) == 1 or len(set(distance)) == 1:
     return Missing('all pairs are equal')
-  return float(stats.spearmanr(distance, difference).statistic)
+  return float(np.asarray(stats.spearmanr(distance, difference))[0])
 
 
 def _what_pairs_show(k: int, pairs: Sequence[Pair]) -> str:

@@ -6,6 +6,7 @@ Lengths: K clusters, R random runs per cluster, T folds, S pairs of clusters.
 from collections.abc import Mapping
 import dataclasses
 from typing import Annotated
+from typing import NamedTuple
 
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
@@ -16,6 +17,13 @@ from heterojax.stats.scores import PublishedScore
 from heterojax.stats.scores import Score
 from heterojax.studies import records
 from heterojax.studies.records import Counts
+
+
+class Part(NamedTuple):
+  """The images of a part, and how many of each class they are."""
+
+  n: Number
+  class_counts: Counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +47,18 @@ class Dataset:
   @property
   def classes(self) -> tuple[str, str]:
     return self.positive, self.negative
+
+  @property
+  def parts(self) -> dict[str, Part]:
+    """Part to its images."""
+    return {
+      'train': Part(self.n_train, self.class_counts_train),
+      'train_augmented': Part(
+        self.n_train_augmented, self.class_counts_train_augmented
+      ),
+      'test': Part(self.n_test, self.class_counts_test),
+      'validation': Part(self.n_validation, self.class_counts_validation),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,6 +197,17 @@ class PublishedDataset:
   class_counts_train: Counts
   class_counts_train_augmented: Counts
   class_counts_test: Counts
+
+  @property
+  def parts(self) -> dict[str, Part]:
+    """Part to its images."""
+    return {
+      'train': Part(self.n_train, self.class_counts_train),
+      'train_augmented': Part(
+        self.n_train_augmented, self.class_counts_train_augmented
+      ),
+      'test': Part(self.n_test, self.class_counts_test),
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -122,7 +122,9 @@ def fine_tuned(
   )
   first = parts[0].samples
   content = stages.contents(cohorts)
-  source = sources.Unchanged(cohorts[0].source, content)
+  images = cohorts[0].source
+  assert isinstance(images, sources.ImageSource)
+  source = sources.Unchanged(images, content)
   learned, done = [], []
   for n, fold, samples in parts:
     row = {split: samples.row[samples.of(split)] for split in SPLITS}

@@ -210,7 +210,7 @@ def _data(
   return common.data(text, d.notes, counts, more)
 
 
-def _parts(results: Results) -> Table:
+def _parts(results: Results) -> Table[str]:
   """How many images of each class every part has."""
   d, paper, folds = results.dataset, results.paper, results.split.folds
   names = {
@@ -229,21 +229,22 @@ def _parts(results: Results) -> Table:
     return names[part] + (over if folds else '')
 
   def published(part: str) -> Text:
-    number = getattr(paper and paper.dataset, f'n_{part}', None)
-    return blocks.quiet('none') if number is None else formatting.number(number)
+    if paper is None or part not in paper.dataset.parts:
+      return blocks.quiet('none')
+    return formatting.number(paper.dataset.parts[part].n)
 
-  columns = [
+  columns: list[Column[str]] = [
     Column(
       '',
-      lambda part: name(part),
+      name,
       formatting.capital(f'{results.backbone.unit}s'),
       align='text',
     ),
     *(
-      Column('', lambda part, c=c: getattr(d, f'class_counts_{part}')[c], c)
+      Column('', lambda part, c=c: d.parts[part].class_counts[c], c)
       for c in d.classes
     ),
-    Column('', lambda part: getattr(d, f'n_{part}'), 'All'),
+    Column('', lambda part: d.parts[part].n, 'All'),
   ]
   if paper:
     columns.append(Column('', lambda part: None, 'Published', published))

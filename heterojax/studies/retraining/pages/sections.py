@@ -1,5 +1,7 @@
 """The sections about heads and clusters, in the order of the paper."""
 
+import dataclasses
+
 from markupsafe import Markup
 
 from heterojax.report import blocks
@@ -21,7 +23,9 @@ from heterojax.studies.retraining.pages import figures
 from heterojax.studies.retraining.pages import montage
 from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.pages import wording
+from heterojax.studies.retraining.records import Cluster
 from heterojax.studies.retraining.records import Rejected
+from heterojax.studies.retraining.records import RejectedCluster
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.view import View
 
@@ -73,7 +77,7 @@ def retrained(results: Results) -> Section:
     caption += f' {several} and distances are means over folds.'
   k = len(results.clusters)
   shown: list[Block] = [
-    table._replace(rows=table.rows[:k], caption=caption),
+    dataclasses.replace(table, rows=table.rows[:k], caption=caption),
     Items(wording.clusters(results)),
   ]
   if paper := results.paper:
@@ -82,7 +86,9 @@ def retrained(results: Results) -> Section:
       f'Published, Wang (2023), {printed}; its cluster numbers are not ours.'
       f' {scored.format(n_test, one)}'
     )
-    beside = table._replace(rows=table.rows[k:], caption=caption, defined=False)
+    beside = dataclasses.replace(
+      table, rows=table.rows[k:], caption=caption, defined=False
+    )
     shown += [beside, Items(paper.notes, 'quiet')]
   title = f'{printed}. Heads retrained on one cluster, and on random {one}s'
   return Section(title, shown)
@@ -138,14 +144,16 @@ def distances(results: Results) -> Section:
 def _rejected(results: Results, beside: Rejected) -> list[Block]:
   """The clusters of another reduction, number by number."""
   one = results.backbone.unit
-  columns = [Column('', lambda row: row[0].id, 'Cluster', align='text')]
+  columns: list[Column[tuple[Cluster, RejectedCluster]]] = [
+    Column('', lambda row: row[0].id, 'Cluster', align='text')
+  ]
   titles = ('This report', f'{beside.n_components} components')
   for side, title in enumerate(titles):
     columns.append(Column('', lambda row, s=side: row[s].size, title))
-    columns += [
+    columns.extend(
       Column('', lambda row, s=side, name=name: row[s].class_counts[name], name)
       for name in results.dataset.classes
-    ]
+    )
   folds = ': mean over folds, and of the first fold' if results.folds else ''
   caption = (
     f'Training {one}s{folds}. The two numberings have nothing to do with each'
@@ -178,7 +186,7 @@ def pairs(results: Results) -> Section:
   """Distances of clusters against differences of their heads."""
   compared = results.distance_vs_performance
   named = ', named a–b' if len(compared.pairs) <= figures.MAX_NAMES else ''
-  columns = [
+  columns: list[Column[metrics.Metric]] = [
     Column('', lambda metric: metric.title, 'Metric', align='text'),
     Column(
       '',

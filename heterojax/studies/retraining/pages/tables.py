@@ -7,12 +7,12 @@ column `reason` says why. What Wang 2023 reports stands in rows of its own,
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from typing import Any
 from typing import NamedTuple
 
 from heterojax.records import codec
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
+from heterojax.report.blocks import Row
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.blocks import estimate
@@ -43,9 +43,9 @@ def _metrics() -> tuple[Metric, ...]:
 
 def _ends(
   key: str,
-  pair: Callable[[Any], Any],
+  pair: Callable[[Row], scores.Ends],
   ends: tuple[str, str] = ('lo', 'hi'),
-) -> list[Column]:
+) -> list[Column[Row]]:
   """Two columns of the CSV file, whose names end with those of a pair."""
   return [
     Column(f'{key}_{end}', lambda row, i=i: (pair(row) or (None, None))[i])
@@ -70,7 +70,7 @@ def _tested(source: str, part: str, title: Text, score: Score) -> _Tested:
   return _Tested(source, part, title, score.n, counts, score)
 
 
-def _accuracy(results: Results) -> list[Column]:
+def _accuracy(results: Results) -> list[Column[_Tested]]:
   """Number, class mix and accuracy of rows that are `_Tested`."""
   name, d = 'accuracy', results.dataset
 
@@ -99,7 +99,7 @@ def _accuracy(results: Results) -> list[Column]:
   ]
 
 
-def table1(results: Results) -> Table:
+def table1(results: Results) -> Table[_Tested]:
   """Accuracy of the overall head, on the whole test set and per cluster."""
   rows = [_tested(_OURS, 'whole test set', 'All', results.overall)]
   rows += [
@@ -160,20 +160,20 @@ class _Row3(NamedTuple):
     return self.source == _OURS
 
 
-def table3(results: Results) -> Table:
+def table3(results: Results) -> Table[_Row3]:
   """Each cluster's retrained head beside the random heads of its size."""
   d, unit = results.dataset, results.backbone.unit
   rows = [_Row3(_OURS, c, d.n_test) for c in results.clusters]
   if paper := results.paper:
     n_test = paper.dataset.n_test
     rows += [_Row3(_PUBLISHED, c, n_test) for c in paper.clusters]
-  columns = [
+  columns: list[Column[_Row3]] = [
     Column('source', lambda row: row.source),
     Column('cluster', lambda row: row.cluster.id, 'Cluster', align='text'),
     Column(
       'size', lambda row: row.cluster.size, formatting.capital(f'{unit}s')
     ),
-    *_class_counts(d.classes, lambda row: row.cluster),
+    *_class_counts(d.classes),
     Column(
       'intra_cluster_distance',
       lambda row: codec.known(row.cluster.intra_cluster_distance),
@@ -193,12 +193,12 @@ def table3(results: Results) -> Table:
   return Table('table3', [*columns, Column('reason', _reason3)], rows)
 
 
-def _class_counts(
-  classes: Sequence[str], of: Callable[[Any], Any]
-) -> list[Column]:
+def _class_counts(classes: Sequence[str]) -> list[Column[_Row3]]:
   """Columns of the training images of each class."""
   return [
-    Column(key, lambda row, i=i: list(of(row).class_counts.values())[i], head)
+    Column(
+      key, lambda row, i=i: list(row.cluster.class_counts.values())[i], head
+    )
     for i, (key, head) in enumerate(
       zip(('n_positive', 'n_negative'), classes, strict=True)
     )
@@ -220,7 +220,7 @@ def _extremes(random: Values, name: str) -> scores.Ends:
 
 def _of_both(
   metric: Metric, unit: str, classes: tuple[str, ...]
-) -> list[Column]:
+) -> list[Column[_Row3]]:
   """A metric of the retrained head and of the random heads."""
   name = metric.name
 
@@ -272,19 +272,23 @@ def _reason3(row: _Row3) -> str:
   return reasons(whys)
 
 
-def between_cluster_distances(results: Results) -> Table:
+def between_cluster_distances(
+  results: Results,
+) -> Table[tuple[int, tuple[float, ...]]]:
   """Figure 1 as numbers: Euclidean distances of the centroids."""
   ids = [c.id for c in results.clusters]
-  columns = [Column('cluster', lambda row: row[0])]
-  columns += [
-    Column(f'cluster_{i}', lambda row, at=at: row[1][at])
-    for at, i in enumerate(ids)
+  columns: list[Column[tuple[int, tuple[float, ...]]]] = [
+    Column('cluster', lambda row: row[0]),
+    *(
+      Column(f'cluster_{i}', lambda row, at=at: row[1][at])
+      for at, i in enumerate(ids)
+    ),
   ]
   rows = list(zip(ids, results.between_cluster_distances, strict=True))
   return Table('between_cluster_distances', columns, rows)
 
 
-def distance_vs_performance(results: Results) -> Table:
+def distance_vs_performance(results: Results) -> Table[Pair]:
   """Each pair's centroid distance and how much its heads' metrics differ."""
   names = [metric.name for metric in _metrics()]
 
@@ -310,60 +314,51 @@ def distance_vs_performance(results: Results) -> Table:
   )
 
 
-def transfer(results: Results) -> Table:
+def transfer(results: Results) -> Table[tuple[int, int, _Tested]]:
   """The head of each cluster in each test cluster."""
   rows = [
     (c.id, j, _tested(_OURS, '', '', score))
     for c in results.clusters
     for j, score in enumerate(c.retrained_in_test_clusters)
   ]
-  columns = [
+  columns: list[Column[tuple[int, int, _Tested]]] = [
     Column('head_of_cluster', lambda row: row[0]),
     Column('test_cluster', lambda row: row[1]),
-  ]
-  columns += [
-    Column(column.key, lambda row, of=column.value: of(row[2]))
-    for column in _accuracy(results)
+    *(
+      Column(column.key, lambda row, of=column.value: of(row[2]))
+      for column in _accuracy(results)
+    ),
   ]
   return Table('transfer', columns, rows)
 
 
-def folds(results: Results) -> Table:
+def folds(results: Results) -> Table[tuple[int, Fold]]:
   """Each fold's sizes, the score of its overall head, and its clusters."""
   rows = list(enumerate(results.folds or ()))
   copies = ' with copies' if results.copies else ''
-  sizes = {
-    'n_train': '',
-    'n_train_augmented': f'Training{copies}',
-    'n_validation': 'Validation',
-    'n_test': 'Test',
-  }
-  columns = [Column('fold', lambda row: row[0], 'Fold', align='text')]
-  columns += [
-    Column(name, lambda row, name=name: getattr(row[1], name), head)
-    for name, head in sizes.items()
+  columns: list[Column[tuple[int, Fold]]] = [
+    Column('fold', lambda row: row[0], 'Fold', align='text'),
+    Column('n_train', lambda row: row[1].n_train),
+    Column(
+      'n_train_augmented',
+      lambda row: row[1].n_train_augmented,
+      f'Training{copies}',
+    ),
+    Column('n_validation', lambda row: row[1].n_validation, 'Validation'),
+    Column('n_test', lambda row: row[1].n_test, 'Test'),
   ]
   for metric in _metrics():
-    name = metric.name
-    columns += [
-      Column(
-        name,
-        lambda row, name=name: row[1].overall.value(name),
-        metric.title,
-        lambda row, name=name: scores.cell(row[1].overall, name),
-      ),
-      *_ends(name, lambda row, name=name: row[1].overall.interval(name)),
-    ]
-  columns += [
-    Column(
-      f'size_of_cluster_{c.id}', lambda row, c=c: row[1].cluster_sizes[c.id]
-    )
-    for c in results.clusters
-  ]
+    columns += _of_folds(metric)
   return Table(
     'folds',
     [
       *columns,
+      *(
+        Column(
+          f'size_of_cluster_{c.id}', lambda row, c=c: row[1].cluster_sizes[c.id]
+        )
+        for c in results.clusters
+      ),
       Column('', lambda row: None, 'Cluster sizes', _sizes),
       Column(
         'adjusted_rand_with_first',
@@ -376,6 +371,20 @@ def folds(results: Results) -> Table:
     ],
     rows,
   )
+
+
+def _of_folds(metric: Metric) -> list[Column[tuple[int, Fold]]]:
+  """A metric of the overall head."""
+  name = metric.name
+  return [
+    Column(
+      name,
+      lambda row: row[1].overall.value(name),
+      metric.title,
+      lambda row: scores.cell(row[1].overall, name),
+    ),
+    *_ends(name, lambda row: row[1].overall.interval(name)),
+  ]
 
 
 def _sizes(row: tuple[int, Fold]) -> str:

@@ -138,8 +138,7 @@ def _fold(axes: Axes, number: int, own: ByComponents) -> None:
   colour = drawing.colour(number)
   cv = 100 * np.array(own.cv_minus_one.value, float)
   axes.plot(own.n_components, cv, color=colour, lw=1.1)
-  if (mode := codec.known(own.mode)) is not None:
+  mode, chosen = codec.known(own.mode), codec.known(own.chosen)
+  if mode is not None and chosen is not None:
     axes.axhline(100 * mode, color=colour, lw=0.8, ls='--', alpha=0.7)
-    axes.plot(
-      [own.chosen], [100 * mode], 'D', color=colour, ms=6, mec=drawing.INK
-    )
+    axes.plot([chosen], [100 * mode], 'D', color=colour, ms=6, mec=drawing.INK)

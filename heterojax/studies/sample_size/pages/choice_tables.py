@@ -46,13 +46,14 @@ class ComponentRow(NamedTuple):
   at: int
 
 
-def jaccard(results: Results) -> Table:
+def jaccard(results: Results) -> Table[FoldRow]:
   """How well each cluster is found again in bootstraps."""
 
-  def column(c: int) -> Column:
-    text = lambda row: blocks.estimate(
-      values.entries(row.fold.jaccard)[c], formatting.signed
-    )
+  def column(c: int) -> Column[FoldRow]:
+    def text(row: FoldRow) -> Text:
+      own = values.entries(row.fold.jaccard)[c]
+      return blocks.estimate(own, formatting.signed)
+
     return Column('', text, f'Cluster {c}', text)
 
   return Table(
@@ -69,7 +70,7 @@ def jaccard(results: Results) -> Table:
   )
 
 
-def fuzzifiers(results: Results) -> Table:
+def fuzzifiers(results: Results) -> Table[FuzzifierRow]:
   """The CV with other fuzzifiers, and the sizes of their clusters."""
   unit = results.unit
 
@@ -79,7 +80,7 @@ def fuzzifiers(results: Results) -> Table:
       return text
     return Markup('{} {}').format(text, quiet('(this run)'))
 
-  columns = [
+  columns: list[Column[FuzzifierRow]] = [
     Column(
       'n',
       lambda row: row.size.n,
@@ -125,7 +126,7 @@ def fuzzifiers(results: Results) -> Table:
   return Table('fuzzifiers', columns, rows)
 
 
-def validity(results: Results) -> Table:
+def validity(results: Results) -> Table[Choice]:
   """Indices of each algorithm and number of clusters."""
 
   def marked(write: Callable[[Choice], str]) -> Callable[[Choice], Text]:
@@ -135,7 +136,7 @@ def validity(results: Results) -> Table:
 
     return text
 
-  columns = [
+  columns: list[Column[Choice]] = [
     Column(
       'method',
       lambda row: row.method,
@@ -186,9 +187,9 @@ def has_components(results: Results) -> bool:
   return bool(_chosen(results))
 
 
-def components(results: Results) -> Table:
+def components(results: Results) -> Table[ComponentRow]:
   """The CV in every number of components."""
-  columns = [
+  columns: list[Column[ComponentRow]] = [
     Column('n', lambda r: r.row.size.n),
     Column('fold', lambda r: r.row.number),
     Column('n_components', lambda r: r.own.n_components[r.at]),
@@ -207,16 +208,17 @@ def components(results: Results) -> Table:
   return Table('components', columns, rows)
 
 
-def choice_of_components(results: Results) -> Table:
+def choice_of_components(results: Results) -> Table[FoldRow]:
   """Which number of components was chosen in each fold."""
 
-  def of(text: Callable[[ByComponents], Text]) -> Callable[..., Text]:
-    return lambda row: text(row.fold.cv_by_components)
+  def column(head: Text, of: Callable[[ByComponents], Text]) -> Column[FoldRow]:
+    def text(row: FoldRow) -> Text:
+      own = row.fold.cv_by_components
+      return own.why if isinstance(own, Missing) else of(own)
 
-  def column(head: Text, text: Callable[[ByComponents], Text]) -> Column:
-    return Column('', of(text), head, of(text))
+    return Column('', text, head, text)
 
-  columns = [
+  columns: list[Column[FoldRow]] = [
     *tables.fold_columns(results),
     column('Mode', lambda own: blocks.estimate(own.mode, values.percent)),
     column(

@@ -28,9 +28,9 @@ class ClusterRow(NamedTuple):
   cluster: int
 
 
-def clusters(results: Results) -> Table:
+def clusters(results: Results) -> Table[ClusterRow]:
   """Every cluster of every fold: Figures 2 and 3 before averaging."""
-  columns = [
+  columns: list[Column[ClusterRow]] = [
     Column('n', lambda row: row.size.n),
     Column('fold', lambda row: row.number),
     Column('cluster', lambda row: row.cluster),
@@ -71,9 +71,9 @@ def without(results: Results, fold: Fold, cluster: int) -> str:
   return values.why(fold.cluster_metric)
 
 
-def figure2_metric_per_cluster(results: Results) -> Table:
+def figure2_metric_per_cluster(results: Results) -> Table[Size]:
   """Figure 2: the metric of all test images and of each cluster's."""
-  columns = [
+  columns: list[Column[Size]] = [
     Column('n', lambda size: size.n),
     Column('n_test', lambda size: size.n_test),
     estimated('baseline', lambda size: size.baseline),
@@ -93,9 +93,9 @@ def _why_clusters(size: Size) -> str:
   return f'{", ".join(missing)} {values.why(own)}' if missing else ''
 
 
-def figure3_cluster_sizes(results: Results) -> Table:
+def figure3_cluster_sizes(results: Results) -> Table[Size]:
   """Figure 3: shares of all images."""
-  shares = [
+  shares: list[Column[Size]] = [
     Column(f'cluster_{c}', lambda size, c=c: size.cluster_size_mean[c])
     for c in range(results.cluster.k)
   ]
@@ -124,10 +124,10 @@ class MetricRow(NamedTuple):
   clusters: list[Text]
 
 
-def metric_per_cluster(results: Results) -> Table:
+def metric_per_cluster(results: Results) -> Table[MetricRow]:
   """The metric of each cluster in each fold, and its mean."""
   unit, metric = results.unit, formatting.capital(values.metric(results))
-  columns = [
+  columns: list[Column[MetricRow]] = [
     Column('', lambda r: r.n, f'{formatting.capital(unit)}s', align='text'),
     Column('', lambda r: r.fold, 'Fold', lambda r: r.fold, align='text'),
     Column(

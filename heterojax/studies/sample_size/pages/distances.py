@@ -6,6 +6,7 @@ those of a run, but only their ranges compare.
 
 from collections.abc import Callable
 from collections.abc import Sequence
+import dataclasses
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -30,7 +31,8 @@ OURS, PUBLISHED = 'this run', 'published'
 _PAPER = 'Mendez (2019)'
 
 
-class Kind(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Kind:
   """A half of Table 1."""
 
   name: str
@@ -99,9 +101,9 @@ def distance(matrix: Matrix, a: int, b: int) -> Estimate:
   return codec.Missing(matrix.why) if value is None else value
 
 
-def table1(results: Results) -> Table:
+def table1(results: Results) -> Table[PairRow]:
   """Table 1: distances between the clusters, a pair a row."""
-  columns = [
+  columns: list[Column[PairRow]] = [
     Column('source', lambda row: row.source),
     Column('kind', lambda row: row.kind.name),
     Column('n', lambda row: row.size.n),
@@ -120,9 +122,9 @@ def table1(results: Results) -> Table:
   return Table('table1', columns, rows)
 
 
-def table2(results: Results) -> Table:
+def table2(results: Results) -> Table[CentroidRow]:
   """Table 2: distances between a centroid and the points of its cluster."""
-  columns = [
+  columns: list[Column[CentroidRow]] = [
     Column('source', lambda row: row.source),
     Column('cluster', lambda row: row.row.cluster),
     Column('n', lambda row: row.size.n),
@@ -146,13 +148,13 @@ def table2(results: Results) -> Table:
   return Table('table2', columns, rows)
 
 
-def between(results: Results, kind: Kind) -> Table:
+def between(results: Results, kind: Kind) -> Table[tuple[int, int]]:
   """A half of Table 1 with a column for each size, here and in the paper."""
   published = published_sizes(results)
   sizes = [*results.by_size, *published]
   most = max(len(size.to_centroid) for size in sizes)
 
-  def column(size: Distances, of_paper: bool) -> Column:
+  def column(size: Distances, of_paper: bool) -> Column[tuple[int, int]]:
     source = (_PAPER if of_paper else 'This run') if published else ''
     head = Markup('{}<br>{}') if source else Markup('{}{}')
 
@@ -164,7 +166,7 @@ def between(results: Results, kind: Kind) -> Table:
 
     return Column('', text, head.format(source, values.of_size(size.n)), text)
 
-  columns = [
+  columns: list[Column[tuple[int, int]]] = [
     Column('', lambda pair: f'{pair[0]}–{pair[1]}', 'Clusters', align='text'),
     *(column(size, False) for size in results.by_size),
     *(column(size, True) for size in published),
@@ -190,11 +192,13 @@ def to_centroid(results: Results) -> list[BothRow]:
   ]
 
 
-def within(results: Results) -> Table:
+def within(results: Results) -> Table[BothRow]:
   """Table 2, here and in the paper."""
   published = published_sizes(results)
 
-  def column(head: str, of: Callable, of_paper: bool) -> Column:
+  def column(
+    head: str, of: Callable[[ToCentroid], Estimate], of_paper: bool
+  ) -> Column[BothRow]:
     source = (_PAPER if of_paper else 'This run') if published else ''
 
     def text(row: BothRow) -> Text:
@@ -207,7 +211,7 @@ def within(results: Results) -> Table:
     title = Markup('{}<br>{}').format(source, head) if source else head
     return Column('', text, title, text)
 
-  columns = [
+  columns: list[Column[BothRow]] = [
     Column(
       '',
       lambda row: '' if row.cluster else formatting.number(row.n),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 import numpy as np
 
 from heterojax.report import drawing
@@ -47,6 +48,7 @@ def name_ends(axes: Axes, ends: Sequence[tuple[np.ndarray, str, Any]]) -> None:
   if not named:
     axes.text(0.5, 0.5, 'not estimable', ha='center', transform=axes.transAxes)
     return
+  assert isinstance(axes.figure, Figure)
   axes.figure.draw_without_rendering()
   low, high = axes.get_ylim()
   per_line = 12.5 / 72 * axes.figure.dpi / axes.get_window_extent().height

@@ -32,7 +32,7 @@ class Row(NamedTuple):
   source: str = distances.OURS
 
 
-def figure5_cv_vs_metric(results: Results) -> Table:
+def figure5_cv_vs_metric(results: Results) -> Table[Row]:
   """Figure 5: points, correlations, lines and predictions."""
   found = results.cv_vs_metric
   rows = [
@@ -71,7 +71,7 @@ def figure5_cv_vs_metric(results: Results) -> Table:
   if published := codec.known(results.published):
     pearson = published.cv_vs_metric.pearson
     rows.append(Row('pearson', value=pearson, source=distances.PUBLISHED))
-  columns = [
+  columns: list[Column[Row]] = [
     Column('source', lambda row: row.source),
     Column('what', lambda row: row.what),
     Column('cv', lambda row: row.cv),
@@ -97,8 +97,10 @@ def _beyond(row: Prediction) -> str:
 def predictions(results: Results) -> list[Table]:
   """The metric for a CV, and the CV for a metric; none without a line."""
   found, metric = results.cv_vs_metric, values.metric(results)
-  of_cv = (Column('', lambda r: r.cv, 'CV', lambda r: values.percent(r.cv)),)
-  of_metric = (
+  of_cv: tuple[Column[Prediction], ...] = (
+    Column('', lambda r: r.cv, 'CV', lambda r: values.percent(r.cv)),
+  )
+  of_metric: tuple[Column[Prediction], ...] = (
     Column(
       '',
       lambda r: r.metric,
@@ -118,7 +120,7 @@ def predictions(results: Results) -> list[Table]:
   return tables
 
 
-def _interval(write: Callable[[float], str]) -> list[Column]:
+def _interval(write: Callable[[float], str]) -> list[Column[Prediction]]:
   def text(row: Prediction) -> str:
     low, high = row.interval
     return f'{write(low)} to {write(high)}'

@@ -4,6 +4,8 @@ A value that cannot be estimated is an empty cell of the CSV file, and the
 column `reason` says why.
 """
 
+from collections.abc import Callable
+import dataclasses
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -12,6 +14,7 @@ from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
+from heterojax.report.blocks import Row
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.stats import metrics
@@ -47,7 +50,7 @@ def fold_rows(results: Results) -> list[FoldRow]:
   ]
 
 
-def fold_columns(results: Results) -> list[Column]:
+def fold_columns(results: Results) -> list[Column[FoldRow]]:
   """Which fold it is."""
   unit = formatting.capital(f'{results.unit}s')
   return [
@@ -56,29 +59,33 @@ def fold_columns(results: Results) -> list[Column]:
   ]
 
 
-def _against_chance() -> list[Column]:
-  """What stands beside a CV, of rows that are a fold or a size."""
+def _against_chance(of: Callable[[Row], Fold | Size]) -> list[Column[Row]]:
+  """What stands beside the CV of a fold or of a size."""
   return [
     estimated(
       'cv_of_means',
-      lambda of: of.cv_of_means,
+      lambda row: of(row).cv_of_means,
       Markup('CV of mean<br>metrics'),
       values.percent,
     ),
     Column(
       'cv_expected',
-      lambda of: codec.known(of.cv_expected),
+      lambda row: codec.known(of(row).cv_expected),
       Markup('By chance<br>(95% band)'),
-      _chance,
+      lambda row: _chance(of(row)),
     ),
     estimated(
       'cv_corrected',
-      lambda of: of.cv_corrected,
+      lambda row: of(row).cv_corrected,
       Markup('Corrected<br>CV'),
       values.percent,
     ),
-    Column('cv_band_low', lambda of: (codec.known(of.cv_band) or [None])[0]),
-    Column('cv_band_high', lambda of: (codec.known(of.cv_band) or [None])[-1]),
+    Column(
+      'cv_band_low', lambda row: (codec.known(of(row).cv_band) or [None])[0]
+    ),
+    Column(
+      'cv_band_high', lambda row: (codec.known(of(row).cv_band) or [None])[-1]
+    ),
   ]
 
 
@@ -88,15 +95,6 @@ def _chance(of: Fold | Size) -> Text:
     small = f'{values.percent(band[0])}–{values.percent(band[1])}'
   return blocks.with_small(
     blocks.estimate(of.cv_expected, values.percent), small
-  )
-
-
-def _of_fold(column: Column) -> Column:
-  """A column of folds as one of rows that have a fold."""
-  text = column.text
-  return column._replace(
-    value=lambda row: column.value(row.fold),
-    text=text and (lambda row: text(row.fold)),
   )
 
 
@@ -110,10 +108,10 @@ def _validation(row: FoldRow) -> int:
   return row.size.validation[row.number]
 
 
-def figure4_cv(results: Results) -> Table:
+def figure4_cv(results: Results) -> Table[Size]:
   """Figure 4: the CV of every size beside what chance alone gives."""
   unit, metric = results.unit, formatting.capital(values.metric(results))
-  columns = [
+  columns: list[Column[Size]] = [
     Column('n', lambda s: s.n, f'{formatting.capital(unit)}s', align='text'),
     Column('n_train', lambda s: s.n_train),
     Column(
@@ -130,7 +128,7 @@ def figure4_cv(results: Results) -> Table:
       Markup('CV, mean<br>of folds'),
       values.percent,
     ),
-    *_against_chance(),
+    *_against_chance(lambda size: size),
     Column(
       'band',
       lambda s: codec.known(s.band),
@@ -171,10 +169,10 @@ def _why_size(size: Size) -> str:
   )
 
 
-def _score_columns(results: Results) -> list[Column]:
+def _score_columns(results: Results) -> list[Column[FoldRow]]:
   """Every metric of the task."""
 
-  def column(metric: metrics.Metric) -> Column:
+  def column(metric: metrics.Metric) -> Column[FoldRow]:
     write = values.short if metric.name in _IN_UNITS else values.fraction
 
     def text(row: FoldRow) -> Text:
@@ -193,10 +191,9 @@ def _score_columns(results: Results) -> list[Column]:
   return [column(metric) for metric in metrics.of_task(results.task)]
 
 
-def folds(results: Results) -> Table:
+def folds(results: Results) -> Table[FoldRow]:
   """Every fold of every size."""
-  spread = lambda row: row.fold.training_spread
-  columns = [
+  columns: list[Column[FoldRow]] = [
     *fold_columns(results),
     Column('n_train', lambda row: row.fold.n_train, 'Training'),
     Column('n_test', lambda row: row.fold.n_test, 'Test'),
@@ -210,11 +207,11 @@ def folds(results: Results) -> Table:
       Markup('CV (over<br>trainings)'),
       _over_trainings,
     ),
-    *map(_of_fold, _against_chance()),
+    *_against_chance(lambda row: row.fold),
     Column('against_chance', lambda row: row.fold.position),
-    estimated('cv_sd', lambda row: spread(row).cv_std),
-    estimated('cv_min', lambda row: spread(row).cv_min),
-    estimated('cv_max', lambda row: spread(row).cv_max),
+    estimated('cv_sd', lambda row: row.fold.training_spread.cv_std),
+    estimated('cv_min', lambda row: row.fold.training_spread.cv_min),
+    estimated('cv_max', lambda row: row.fold.training_spread.cv_max),
     estimated(
       'adjusted_rand',
       lambda row: row.fold.adjusted_rand,
@@ -228,7 +225,7 @@ def folds(results: Results) -> Table:
       _components,
     ),
     estimated('explained_variance', lambda row: row.fold.explained_variance),
-    *(column._replace(head='') for column in _score_columns(results)),
+    *(dataclasses.replace(c, head='') for c in _score_columns(results)),
     Column('reason', _why_fold),
   ]
   if results.validated:
@@ -284,9 +281,9 @@ def _why_fold(row: FoldRow) -> str:
   return '; '.join(filter(None, (own, scores)))
 
 
-def scores(results: Results) -> Table:
+def scores(results: Results) -> Table[FoldRow]:
   """Every metric of every fold."""
-  columns = [
+  columns: list[Column[FoldRow]] = [
     *fold_columns(results),
     Column('', lambda row: row.fold.n_test, 'n'),
     *_score_columns(results),

@@ -10,6 +10,7 @@ from heterojax.records.codec import Partly
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
+from heterojax.report.blocks import Row
 from heterojax.report.blocks import Text
 from heterojax.stats import heterogeneity
 from heterojax.stats import metrics
@@ -43,10 +44,10 @@ def entries(several: Partly[tuple[float | None, ...]]) -> list[Estimate]:
 
 def estimated(
   key: str,
-  value: Callable[..., Estimate],
+  value: Callable[[Row], Estimate],
   head: Text = '',
   write: Callable[[float], str] | None = None,
-) -> Column:
+) -> Column[Row]:
   """A column of estimates."""
   text = (lambda row: blocks.estimate(value(row), write)) if write else None
   return Column(key, lambda row: codec.known(value(row)), head, text)
