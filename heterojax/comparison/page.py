@@ -128,13 +128,13 @@ def _rows(
   c: Comparison, table: str, titled: Callable[[str], str | None]
 ) -> list[_Row]:
   """The rows of a table; the title of a group stands in the first of them."""
-  found: dict[tuple[str, str], dict[str, Cell]] = {}
+  metrics: dict[tuple[str, str], dict[str, Cell]] = {}
   for cell in c.cells:
     if cell.table == table and cell.metric:
-      of_sources = found.setdefault((cell.row, cell.metric), {})
+      of_sources = metrics.setdefault((cell.row, cell.metric), {})
       of_sources[cell.source] = cell
   names, rows, before = _titles(c), [], None
-  for (row, metric), of_sources in found.items():
+  for (row, metric), of_sources in metrics.items():
     group = '' if row == before else titled(row) or ''
     rows.append(_Row(group, names[metric], of_sources))
     before = row
@@ -207,7 +207,7 @@ def _runs(c: Comparison) -> Table:
 
 
 def _protocols(c: Comparison) -> Table:
-  """Of each row the clean run, the published one and their difference."""
+  """The clean run, the published one and their difference, in each row."""
 
   def cell(row: _Row, which: int) -> Cell:
     return [*row.cells.values()][which]
@@ -268,14 +268,14 @@ def _overall(c: Comparison) -> Table:
 
 def by_accuracy(c: Comparison, source: str) -> list[Cell]:
   """The test clusters of a source, the best first, the unknown last."""
-  found = [
+  cells = [
     cell
     for cell in c.cells
     if cell.table == c.printed_in['overall']
     and cell.source == source
     and 'test cluster ' in cell.row
   ]
-  return sorted(found, key=lambda c: (c.value is None, -(c.value or 0)))
+  return sorted(cells, key=lambda c: (c.value is None, -(c.value or 0)))
 
 
 def _test_cluster(cell: Cell) -> Markup:

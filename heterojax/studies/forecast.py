@@ -53,7 +53,7 @@ def forecast(
     d = features.dim(backbone, how)
     flops = flops_lib.per_image(backbone, how.image_size)
   n, validation, test = (
-    sum(len(own.of(split)) for own in samples) for split in samples_lib.SPLITS
+    sum(len(fold.of(split)) for fold in samples) for split in samples_lib.SPLITS
   )
   folds = f' (over {len(samples)} folds)' if len(samples) > 1 else ''
   used = (
@@ -98,7 +98,7 @@ def memory(
   planned = forward.programs(network, params, shape)[0].memory_analysis()
   weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
   at_once = 1 if forward.by_devices() else cores.number()
-  own = (
+  program = (
     planned.argument_size_in_bytes
     - weights
     + planned.output_size_in_bytes
@@ -108,7 +108,7 @@ def memory(
   batches = features.DECODED_AHEAD + 2 + forward.ahead(shape[0])
   d = features.dim(backbone, extraction)
   return Memory(
-    device=weights + at_once * own,
+    device=weights + at_once * program,
     images=4 * batches * int(np.prod(shape)),
     features=4 * pictures * d,
   )

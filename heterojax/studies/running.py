@@ -183,7 +183,7 @@ def forecast(
 
 
 def _say_what_changed(folder: pathlib.Path) -> None:
-  """Of a finished run, since it was finished."""
+  """Warns of what changed in a finished run since it was finished."""
   if not (folder / artifacts.SEAL).exists():
     return
   for problem in artifacts.problems(folder):

@@ -54,8 +54,8 @@ def clusters(results: Results) -> Table:
 
 
 def _empty_in_trainings(row: ClusterRow) -> int:
-  own = {empty.cluster: empty.trainings for empty in row.fold.empty}
-  return own.get(row.cluster, 0)
+  trainings = {empty.cluster: empty.trainings for empty in row.fold.empty}
+  return trainings.get(row.cluster, 0)
 
 
 def _why_cluster(results: Results, row: ClusterRow) -> str:
@@ -88,9 +88,9 @@ def figure2_metric_per_cluster(results: Results) -> Table:
 
 
 def _why_clusters(size: Size) -> str:
-  own = size.cluster_metric_mean
-  missing = [f'cluster_{c}' for c, v in enumerate(own.value) if v is None]
-  return f'{", ".join(missing)} {values.why(own)}' if missing else ''
+  metric = size.cluster_metric_mean
+  missing = [f'cluster_{c}' for c, v in enumerate(metric.value) if v is None]
+  return f'{", ".join(missing)} {values.why(metric)}' if missing else ''
 
 
 def figure3_cluster_sizes(results: Results) -> Table:

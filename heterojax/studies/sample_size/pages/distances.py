@@ -198,10 +198,10 @@ def within(results: Results) -> Table:
     source = (_PAPER if of_paper else 'This run') if published else ''
 
     def text(row: BothRow) -> Text:
-      own = row.papers if of_paper else row.ours
-      if own is None:
+      distances = row.papers if of_paper else row.ours
+      if distances is None:
         return '–'
-      cell = blocks.estimate(of(own), formatting.signed)
+      cell = blocks.estimate(of(distances), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
     title = Markup('{}<br>{}').format(source, head) if source else head

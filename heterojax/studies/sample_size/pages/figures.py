@@ -193,7 +193,7 @@ def _zones(axes: Axes) -> None:
 
 def figure5_cv_vs_metric(results: Results) -> Figure:
   """Figure 5: the metric over the CV, one point per size."""
-  found, sizes = results.cv_vs_metric, results.by_size
+  relation, sizes = results.cv_vs_metric, results.by_size
   cv = _numbers([size.mean_of_cvs for size in sizes])
   metric = _numbers([size.metric_mean for size in sizes])
   both = np.isfinite(cv) & np.isfinite(metric)
@@ -201,7 +201,7 @@ def figure5_cv_vs_metric(results: Results) -> Figure:
   figure = Figure((drawing.WIDTH, 4.2), layout='constrained')
   axes = figure.subplots()
   line: list[tuple[float, float]] = []
-  if fit := codec.known(found.fit):
+  if fit := codec.known(relation.fit):
     line = _fit(axes, cv, metric, fit)
   axes.plot(100 * cv, metric, 'D', color=RAW, ms=7)
   axes.margins(x=0.15)
@@ -212,7 +212,7 @@ def figure5_cv_vs_metric(results: Results) -> Figure:
   axes.set_axisbelow(True)
   number = formatting.counted(len(cv), 'size')
   text = 'not estimable'
-  if (pearson := codec.known(found.pearson)) is not None:
+  if (pearson := codec.known(relation.pearson)) is not None:
     text = formatting.signed(pearson)
   axes.set_title(f'Pearson {text} ({number})')
   if len(cv):

@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 def figure5_cv_vs_metric(results: Results) -> Table:
   """Figure 5: points, correlations, lines and predictions."""
-  found = results.cv_vs_metric
+  relation = results.cv_vs_metric
   rows = [
     Row(
       f'point of {size.n} {results.unit}s',
@@ -46,27 +46,29 @@ def figure5_cv_vs_metric(results: Results) -> Table:
     )
     for size in results.by_size
   ]
-  for name, value in (('pearson', found.pearson), ('spearman', found.spearman)):
+  for name in ('pearson', 'spearman'):
+    value = getattr(relation, name)
     rows.append(_value(name, value, value))
-  for name, line in (('fit', found.fit), ('fit_cv', found.fit_cv)):
+  for name in ('fit', 'fit_cv'):
+    line = getattr(relation, name)
     fit = codec.known(line)
     rows += [
       _value(f'{name} slope', fit and fit.slope, line),
       _value(f'{name} intercept', fit and fit.intercept, line),
     ]
   for given, predictions in (
-    ('cv', found.metric_given_cv),
-    ('metric', found.cv_given_metric),
+    ('cv', relation.metric_given_cv),
+    ('metric', relation.cv_given_metric),
   ):
     rows += [
       Row(
         f'prediction from the {given}',
-        own.cv,
-        own.metric,
-        interval=own.interval,
-        reason=_beyond(own),
+        row.cv,
+        row.metric,
+        interval=row.interval,
+        reason=_beyond(row),
       )
-      for own in codec.known(predictions) or ()
+      for row in codec.known(predictions) or ()
     ]
   if published := codec.known(results.published):
     pearson = published.cv_vs_metric.pearson
@@ -96,7 +98,7 @@ def _beyond(row: Prediction) -> str:
 
 def predictions(results: Results) -> list[Table]:
   """The metric for a CV, and the CV for a metric; none without a line."""
-  found, metric = results.cv_vs_metric, values.metric(results)
+  relation, metric = results.cv_vs_metric, values.metric(results)
   of_cv = (Column('', lambda r: r.cv, 'CV', lambda r: values.percent(r.cv)),)
   of_metric = (
     Column(
@@ -107,11 +109,11 @@ def predictions(results: Results) -> list[Table]:
     ),
   )
   tables = []
-  if rows := codec.known(found.metric_given_cv):
+  if rows := codec.known(relation.metric_given_cv):
     columns = [*of_cv, *of_metric, *_interval(values.fraction)]
     caption = f'The {metric} that the line gives for a CV.'
     tables.append(Table('', columns, rows, caption))
-  if rows := codec.known(found.cv_given_metric):
+  if rows := codec.known(relation.cv_given_metric):
     columns = [*of_metric, *of_cv, *_interval(values.percent)]
     caption = f'The CV that the other line, of CV on {metric}, gives.'
     tables.append(Table('', columns, rows, caption))
