@@ -128,13 +128,13 @@ def _rows(
   c: Comparison, table: str, titled: Callable[[str], str | None]
 ) -> list[_Row]:
   """The rows of a table; the title of a group stands in the first of them."""
-  metrics: dict[tuple[str, str], dict[str, Cell]] = {}
+  by_metric: dict[tuple[str, str], dict[str, Cell]] = {}
   for cell in c.cells:
     if cell.table == table and cell.metric:
-      of_sources = metrics.setdefault((cell.row, cell.metric), {})
+      of_sources = by_metric.setdefault((cell.row, cell.metric), {})
       of_sources[cell.source] = cell
   names, rows, before = _titles(c), [], None
-  for (row, metric), of_sources in metrics.items():
+  for (row, metric), of_sources in by_metric.items():
     group = '' if row == before else titled(row) or ''
     rows.append(_Row(group, names[metric], of_sources))
     before = row

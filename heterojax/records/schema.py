@@ -79,7 +79,7 @@ def _nullable(
   keywords = _value(expected, definitions)
   if not (expected.may_miss or expected.optional):
     return keywords
-  return {'anyOf': [schema, {'type': 'null'}]}
+  return {'anyOf': [keywords, {'type': 'null'}]}
 
 
 def _others(

@@ -319,9 +319,9 @@ def _validity(results: Results) -> Section:
       Paragraph(
         'How compact and how well apart clusters are, for three algorithms and'
         f' 2 to {max(row.k for row in validity.rows)} clusters, on the'
-        f' {n} training {results.unit}s of a fold of the'
-        ' largest size. The indices often disagree, and none of them knows what'
-        ' is wanted of the clusters.'
+        f' {n} training {results.unit}s of a fold of the largest size. The'
+        ' indices often disagree, and none of them knows what is wanted of the'
+        ' clusters.'
       ),
       Items(validity.reading),
       Figure(

@@ -268,7 +268,7 @@ def _components(row: FoldRow) -> Text:
 
 def _why_fold(row: FoldRow) -> str:
   fold = row.fold
-  metrics = values.reasons(
+  estimates = values.reasons(
     metric=fold.metric,
     baseline=fold.baseline,
     cv=fold.cv,
@@ -281,7 +281,7 @@ def _why_fold(row: FoldRow) -> str:
   scores = blocks.reasons(
     (name, fold.scores.why(name)) for name in fold.scores.values
   )
-  return '; '.join(filter(None, (metrics, scores)))
+  return '; '.join(filter(None, (estimates, scores)))
 
 
 def scores(results: Results) -> Table:

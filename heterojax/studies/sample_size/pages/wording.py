@@ -221,7 +221,6 @@ def correlation(results: Results) -> str:
     value = published.cv_vs_metric.pearson
     papers = f' The paper reports {_signed(value, 4)} over its 4 sizes.'
   sizes = counted(relation.n, 'size')
-  spearman = codec.known(relation.spearman)
   if isinstance(relation.pearson, codec.Missing):
     return (
       f'The correlation of CV and {metric} over sizes is'
@@ -229,7 +228,8 @@ def correlation(results: Results) -> str:
     )
   return (
     f'Over {sizes}, CV and {metric} have a Pearson correlation of'
-    f' {_signed(relation.pearson, 2)} (Spearman {_signed(spearman, 2)}).{papers}'
+    f' {_signed(relation.pearson, 2)} (Spearman'
+    f' {_signed(codec.known(relation.spearman), 2)}).{papers}'
     f' {relation.warning}'
   )
 
