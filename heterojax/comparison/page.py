@@ -166,7 +166,8 @@ def _per_source(
 ) -> list[Column]:
   """A column for the paper and for each run."""
   return [
-    _cell(source, functools.partial(text, source)) for source in _sources(c)
+    blocks.on_page(source, functools.partial(text, source))
+    for source in _sources(c)
   ]
 
 
@@ -181,11 +182,7 @@ def _numbers(c: Comparison, head: str, rows: Sequence[_Row]) -> Table:
 
 
 def _text(head: Text, text: Callable[..., Text], align: str = 'text') -> Column:
-  return Column('', lambda row: None, head, text, align=align)
-
-
-def _cell(head: Text, text: Callable[..., Text]) -> Column:
-  return Column('', lambda row: None, head, text)
+  return blocks.on_page(head, text, align)
 
 
 def _runs(c: Comparison) -> Table:
@@ -200,7 +197,7 @@ def _runs(c: Comparison) -> Table:
         lambda run: reasons.features(run.results.backbone),
         'long',
       ),
-      _cell('Seed', lambda run: str(run.results.seed)),
+      blocks.on_page('Seed', lambda run: str(run.results.seed)),
     ],
     c.group.runs,
   )
@@ -221,11 +218,13 @@ def _protocols(c: Comparison) -> Table:
     [
       _text('Runs', lambda row: row.group),
       _text('Metric', lambda row: row.name),
-      _cell('Clean', lambda row: shown.text(cell(row, 0), with_n=True)),
-      _cell(
+      blocks.on_page(
+        'Clean', lambda row: shown.text(cell(row, 0), with_n=True)
+      ),
+      blocks.on_page(
         'Published protocol', lambda row: shown.text(cell(row, 1), with_n=True)
       ),
-      _cell('Difference', difference),
+      blocks.on_page('Difference', difference),
       _text('Intervals', lambda row: cell(row, 2).note),
     ],
     _rows(c, side_by_side.PROTOCOLS, formatting.capital),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import operator
 from typing import Any
 from typing import NamedTuple
 
@@ -116,9 +117,23 @@ class Column(NamedTuple):
     if self.text:
       return self.text(row)
     value = self.value(row)
+    if isinstance(value, str):
+      return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
       return formatting.number(value)
     return '' if value is None else str(value)
+
+
+def on_page(
+  head: Text, value: Callable[[Any], object], align: str = 'number'
+) -> Column:
+  """A column that is in the page only."""
+  return Column('', value, head, align=align)
+
+
+def in_file(*names: str) -> list[Column]:
+  """Columns that are in the CSV file only: attributes of the rows."""
+  return [Column(name, operator.attrgetter(name)) for name in names]
 
 
 class Table(NamedTuple):

@@ -9,7 +9,6 @@ from markupsafe import Markup
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
-from heterojax.report.blocks import Column
 from heterojax.report.blocks import Figure
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
@@ -233,20 +232,17 @@ def _parts(results: Results) -> Table:
     return blocks.quiet('none') if number is None else formatting.number(number)
 
   columns = [
-    Column(
-      '',
-      lambda part: name(part),
-      formatting.capital(f'{results.backbone.unit}s'),
-      align='text',
+    blocks.on_page(
+      formatting.capital(f'{results.backbone.unit}s'), name, 'text'
     ),
     *(
-      Column('', lambda part, c=c: getattr(d, f'class_counts_{part}')[c], c)
+      blocks.on_page(c, lambda part, c=c: getattr(d, f'class_counts_{part}')[c])
       for c in d.classes
     ),
-    Column('', lambda part: getattr(d, f'n_{part}'), 'All'),
+    blocks.on_page('All', lambda part: getattr(d, f'n_{part}')),
   ]
   if paper:
-    columns.append(Column('', lambda part: None, 'Published', published))
+    columns.append(blocks.on_page('Published', published))
   return Table('', columns, list(names))
 
 

@@ -5,7 +5,6 @@ from markupsafe import Markup
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
-from heterojax.report.blocks import Column
 from heterojax.report.blocks import Figure
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
@@ -138,13 +137,13 @@ def distances(results: Results) -> Section:
 def _rejected(results: Results, beside: Rejected) -> list[Block]:
   """The clusters of another reduction, number by number."""
   one = results.backbone.unit
-  columns = [Column('', lambda row: row[0].id, 'Cluster', align='text')]
+  columns = [blocks.on_page('Cluster', lambda row: row[0].id, 'text')]
   titles = ('This report', f'{beside.n_components} components')
   for side, title in enumerate(titles):
-    columns.append(Column('', lambda row, s=side: row[s].size, title))
+    columns.append(blocks.on_page(title, lambda row, s=side: row[s].size))
     columns += [
-      Column('', lambda row, s=side, name=name: row[s].class_counts[name], name)
-      for name in results.dataset.classes
+      blocks.on_page(c, lambda row, s=side, c=c: row[s].class_counts[c])
+      for c in results.dataset.classes
     ]
   folds = ': mean over folds, and of the first fold' if results.folds else ''
   caption = (
@@ -179,19 +178,16 @@ def pairs(results: Results) -> Section:
   compared = results.distance_vs_performance
   named = ', named a–b' if len(compared.pairs) <= figures.MAX_NAMES else ''
   columns = [
-    Column('', lambda metric: metric.title, 'Metric', align='text'),
-    Column(
-      '',
-      lambda metric: None,
+    blocks.on_page('Metric', lambda metric: metric.title, 'text'),
+    blocks.on_page(
       'Rank correlation',
       lambda metric: blocks.estimate(
         compared.spearman.get(metric.name), formatting.signed
       ),
     ),
-    Column(
-      '',
-      lambda metric: sum(p.of(metric.name) is not None for p in compared.pairs),
+    blocks.on_page(
       'Pairs',
+      lambda metric: sum(p.of(metric.name) is not None for p in compared.pairs),
     ),
   ]
   return Section(

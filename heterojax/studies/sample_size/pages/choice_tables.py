@@ -49,10 +49,12 @@ def jaccard(results: Results) -> Table:
   """How well each cluster is found again in bootstraps."""
 
   def column(c: int) -> Column:
-    text = lambda row: blocks.estimate(
-      values.entries(row.fold.jaccard)[c], formatting.signed
+    return blocks.on_page(
+      f'Cluster {c}',
+      lambda row: blocks.estimate(
+        values.entries(row.fold.jaccard)[c], formatting.signed
+      ),
     )
-    return Column('', text, f'Cluster {c}', text)
 
   return Table(
     '',
@@ -100,11 +102,10 @@ def fuzzifiers(results: Results) -> Table:
       Column(f'size_of_largest_{c + 1}', lambda row, c=c: row.sizes[c])
       for c in range(results.cluster.k)
     ),
-    Column(
-      '',
-      lambda row: ' · '.join(f'{100 * share:.0f}' for share in row.sizes),
+    blocks.on_page(
       f'Cluster sizes, largest first, percent of the {unit}s',
-      align='text',
+      lambda row: ' · '.join(f'{100 * share:.0f}' for share in row.sizes),
+      'text',
     ),
     Column(
       'reason',
@@ -207,8 +208,7 @@ def choice_of_components(results: Results) -> Table:
   """Which number of components was chosen in each fold."""
 
   def column(head: Text, text: Callable[[ByComponents], Text]) -> Column:
-    cell = lambda row: text(row.fold.cv_by_components)
-    return Column('', cell, head, cell)
+    return blocks.on_page(head, lambda row: text(row.fold.cv_by_components))
 
   columns = [
     *tables.fold_columns(results),

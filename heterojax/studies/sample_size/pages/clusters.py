@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.report import blocks
 from heterojax.report import formatting
@@ -74,8 +73,7 @@ def without(results: Results, fold: Fold, cluster: int) -> str:
 def figure2_metric_per_cluster(results: Results) -> Table:
   """Figure 2: the metric of all test images and of each cluster's."""
   columns = [
-    Column('n', lambda size: size.n),
-    Column('n_test', lambda size: size.n_test),
+    *blocks.in_file('n', 'n_test'),
     estimated('baseline', lambda size: size.baseline),
     estimated('all', lambda size: size.metric_mean),
     *(
@@ -101,7 +99,7 @@ def figure3_cluster_sizes(results: Results) -> Table:
   ]
   return Table(
     'figure3_cluster_sizes',
-    [Column('n', lambda size: size.n), *shares],
+    [*blocks.in_file('n'), *shares],
     results.by_size,
   )
 
@@ -128,23 +126,16 @@ def metric_per_cluster(results: Results) -> Table:
   """The metric of each cluster in each fold, and its mean."""
   unit, metric = results.unit, formatting.capital(values.metric(results))
   columns = [
-    Column('', lambda r: r.n, f'{formatting.capital(unit)}s', align='text'),
-    Column('', lambda r: r.fold, 'Fold', lambda r: r.fold, align='text'),
-    Column(
-      '',
-      lambda r: codec.known(r.metric),
+    blocks.on_page(f'{formatting.capital(unit)}s', lambda r: r.n, 'text'),
+    blocks.on_page('Fold', lambda r: r.fold, 'text'),
+    blocks.on_page(
       'All',
       lambda r: blocks.with_small(
         blocks.estimate(r.metric, values.fraction), r.n_test
       ),
     ),
     *(
-      Column(
-        '',
-        lambda r, c=c: r.clusters[c],
-        f'Cluster {c}',
-        lambda r, c=c: r.clusters[c],
-      )
+      blocks.on_page(f'Cluster {c}', lambda r, c=c: r.clusters[c])
       for c in range(results.cluster.k)
     ),
   ]

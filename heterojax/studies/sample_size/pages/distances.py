@@ -87,10 +87,7 @@ def published_sizes(results: Results) -> tuple[PublishedSize, ...]:
 
 
 def _sources(results: Results) -> list[tuple[str, Sequence[Distances]]]:
-  return [
-    (OURS, results.by_size),
-    (PUBLISHED, published_sizes(results)),
-  ]
+  return [(OURS, results.by_size), (PUBLISHED, published_sizes(results))]
 
 
 def distance(matrix: Matrix, a: int, b: int) -> Estimate:
@@ -102,11 +99,10 @@ def distance(matrix: Matrix, a: int, b: int) -> Estimate:
 def table1(results: Results) -> Table:
   """Table 1: distances between the clusters, a pair a row."""
   columns = [
-    Column('source', lambda row: row.source),
+    *blocks.in_file('source'),
     Column('kind', lambda row: row.kind.name),
     Column('n', lambda row: row.size.n),
-    Column('a', lambda row: row.a),
-    Column('b', lambda row: row.b),
+    *blocks.in_file('a', 'b'),
     estimated('distance', lambda row: row.distance),
     Column('reason', lambda row: values.why(row.distance)),
   ]
@@ -123,7 +119,7 @@ def table1(results: Results) -> Table:
 def table2(results: Results) -> Table:
   """Table 2: distances between a centroid and the points of its cluster."""
   columns = [
-    Column('source', lambda row: row.source),
+    *blocks.in_file('source'),
     Column('cluster', lambda row: row.row.cluster),
     Column('n', lambda row: row.size.n),
     *(
@@ -162,10 +158,10 @@ def between(results: Results, kind: Kind) -> Table:
       cell = blocks.estimate(distance(kind.of(size), *pair), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
-    return Column('', text, head.format(source, values.of_size(size.n)), text)
+    return blocks.on_page(head.format(source, values.of_size(size.n)), text)
 
   columns = [
-    Column('', lambda pair: f'{pair[0]}–{pair[1]}', 'Clusters', align='text'),
+    blocks.on_page('Clusters', lambda pair: f'{pair[0]}–{pair[1]}', 'text'),
     *(column(size, False) for size in results.by_size),
     *(column(size, True) for size in published),
   ]
@@ -205,16 +201,15 @@ def within(results: Results) -> Table:
       return blocks.quiet(cell) if of_paper else cell
 
     title = Markup('{}<br>{}').format(source, head) if source else head
-    return Column('', text, title, text)
+    return blocks.on_page(title, text)
 
   columns = [
-    Column(
-      '',
-      lambda row: '' if row.cluster else formatting.number(row.n),
+    blocks.on_page(
       f'{formatting.capital(results.unit)}s',
-      align='text',
+      lambda row: '' if row.cluster else formatting.number(row.n),
+      'text',
     ),
-    Column('', lambda row: row.cluster, 'Cluster', align='text'),
+    blocks.on_page('Cluster', lambda row: row.cluster, 'text'),
     *(column(head, of, False) for _, head, of in _STATISTICS),
   ]
   if published:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Interval
+from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Table
-from heterojax.report.blocks import quiet
 from heterojax.stats.heterogeneity import CvGivenMetric
 from heterojax.stats.heterogeneity import MetricGivenCv
 from heterojax.studies.sample_size.pages import distances
@@ -74,14 +74,10 @@ def figure5_cv_vs_metric(results: Results) -> Table:
     pearson = published.cv_vs_metric.pearson
     rows.append(Row('pearson', value=pearson, source=distances.PUBLISHED))
   columns = [
-    Column('source', lambda row: row.source),
-    Column('what', lambda row: row.what),
-    Column('cv', lambda row: row.cv),
-    Column('metric', lambda row: row.metric),
-    Column('value', lambda row: row.value),
+    *blocks.in_file('source', 'what', 'cv', 'metric', 'value'),
     Column('low', lambda row: row.interval and row.interval[0]),
     Column('high', lambda row: row.interval and row.interval[1]),
-    Column('reason', lambda row: row.reason),
+    *blocks.in_file('reason'),
   ]
   return Table('figure5_cv_vs_metric', columns, rows)
 
@@ -99,22 +95,17 @@ def _beyond(row: Prediction) -> str:
 def predictions(results: Results) -> list[Table]:
   """The metric for a CV, and the CV for a metric; none without a line."""
   relation, metric = results.cv_vs_metric, values.metric(results)
-  of_cv = (Column('', lambda r: r.cv, 'CV', lambda r: values.percent(r.cv)),)
-  of_metric = (
-    Column(
-      '',
-      lambda r: r.metric,
-      formatting.capital(metric),
-      lambda r: values.fraction(r.metric),
-    ),
+  of_cv = blocks.on_page('CV', lambda r: values.percent(r.cv))
+  of_metric = blocks.on_page(
+    formatting.capital(metric), lambda r: values.fraction(r.metric)
   )
   tables = []
   if rows := codec.known(relation.metric_given_cv):
-    columns = [*of_cv, *of_metric, *_interval(values.fraction)]
+    columns = [of_cv, of_metric, *_interval(values.fraction)]
     caption = f'The {metric} that the line gives for a CV.'
     tables.append(Table('', columns, rows, caption))
   if rows := codec.known(relation.cv_given_metric):
-    columns = [*of_metric, *of_cv, *_interval(values.percent)]
+    columns = [of_metric, of_cv, *_interval(values.percent)]
     caption = f'The CV that the other line, of CV on {metric}, gives.'
     tables.append(Table('', columns, rows, caption))
   return tables
@@ -126,6 +117,6 @@ def _interval(write: Callable[[float], str]) -> list[Column]:
     return f'{write(low)} to {write(high)}'
 
   return [
-    Column('', text, '95% interval', text, align='short'),
-    Column('', _beyond, 'Observed', lambda r: quiet(_beyond(r)), align='text'),
+    blocks.on_page('95% interval', text, 'short'),
+    blocks.on_page('Observed', lambda r: blocks.quiet(_beyond(r)), 'text'),
   ]

@@ -115,7 +115,7 @@ def figure4_cv(results: Results) -> Table:
   unit, metric = results.unit, formatting.capital(values.metric(results))
   columns = [
     Column('n', lambda s: s.n, f'{formatting.capital(unit)}s', align='text'),
-    Column('n_train', lambda s: s.n_train),
+    *blocks.in_file('n_train'),
     Column(
       'n_test',
       lambda s: s.n_test,
@@ -232,7 +232,7 @@ def folds(results: Results) -> Table:
     Column('reason', _why_fold),
   ]
   if results.validated:
-    columns.insert(3, Column('', _validation, 'Validation'))
+    columns.insert(3, blocks.on_page('Validation', _validation))
   return Table(
     'folds',
     columns,
@@ -288,7 +288,7 @@ def scores(results: Results) -> Table:
   """Every metric of every fold."""
   columns = [
     *fold_columns(results),
-    Column('', lambda row: row.fold.n_test, 'n'),
+    blocks.on_page('n', lambda row: row.fold.n_test),
     *_score_columns(results),
   ]
   return Table(
