@@ -133,7 +133,7 @@ def score(
     tn=int(np.sum(~predicted & ~y)),
     fn=int(np.sum(~predicted & y)),
     values=_values(found),
-    intervals={name: own.interval for name, own in found.items()},
+    intervals={name: result.interval for name, result in found.items()},
   )
 
 
@@ -155,8 +155,8 @@ def regression_score(y: np.ndarray, predicted: np.ndarray) -> RegressionScore:
 
 def _values(found: Mapping[str, metrics.Estimated]) -> dict[str, Estimate]:
   return {
-    name: Missing(own.why) if own.value is None else own.value
-    for name, own in found.items()
+    name: Missing(result.why) if result.value is None else result.value
+    for name, result in found.items()
   }
 
 
@@ -164,9 +164,9 @@ def mean_score(scores: Sequence[Score]) -> Score:
   """Mean of every count and metric over runs on the same images."""
   values: dict[str, Estimate] = {}
   for name in scores[0].values:
-    own = [score.values[name] for score in scores]
-    missing = [value for value in own if isinstance(value, Missing)]
-    known = [value for value in own if not isinstance(value, Missing)]
+    of_scores = [score.values[name] for score in scores]
+    missing = [value for value in of_scores if isinstance(value, Missing)]
+    known = [value for value in of_scores if not isinstance(value, Missing)]
     values[name] = missing[0] if missing else float(np.mean(known))
   counts = {
     name: float(np.mean([getattr(score, name) for score in scores]))

@@ -108,7 +108,7 @@ def _check_finite(
 
 
 def _tree(heads: ensemble.Ensemble) -> dict[str, Any]:
-  """With dictionaries, which restore without the classes that wrote them."""
+  """The heads as dictionaries, which restore without their classes."""
   return heads._asdict() | {'params': heads.params._asdict()}
 
 

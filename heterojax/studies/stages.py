@@ -146,7 +146,7 @@ def split(
 def collect(
   settings: Settings, cohorts: Sequence[Cohort]
 ) -> tuple[samples_lib.Samples, ...]:
-  """For each fold the training images with their copies, and the rest.
+  """The samples of each fold: training images with their copies, and the rest.
 
   Raises:
     UserError: if there are too few images for the settings.

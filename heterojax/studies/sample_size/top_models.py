@@ -156,7 +156,7 @@ def _key(
 
 
 def _learned(settings: Settings, x: np.ndarray, outputs: np.ndarray) -> Learned:
-  """With logits, or with values of a target."""
+  """What was learned, from outputs that are logits or values of a target."""
   outputs = np.asarray(outputs, np.float64)
   if settings.data.task == 'regression':
     return Learned(x, outputs, outputs)

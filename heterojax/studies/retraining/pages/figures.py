@@ -19,16 +19,13 @@ from heterojax.report import formatting
 from heterojax.stats import metrics
 from heterojax.stats.scores import Score
 from heterojax.stats.scores import Values
-from heterojax.studies.retraining.records import Cluster
-from heterojax.studies.retraining.records import PublishedCluster
-from heterojax.studies.retraining.records import Random
-from heterojax.studies.retraining.records import Results
+from heterojax.studies.retraining import records
 
 # More names than this on one scatter plot cover each other.
 MAX_NAMES = 15
 
 
-def table1_overall_in_clusters(results: Results) -> Figure:
+def table1_overall_in_clusters(results: records.Results) -> Figure:
   """Table 1: the head of all images, in the whole test set and each cluster."""
   described = [('All', results.overall)]
   described += [(f'Cluster {c.id}', c.test) for c in results.clusters]
@@ -82,12 +79,12 @@ def _interval(axes: Axes, row: int, ends: Sequence[float] | None) -> None:
     )
 
 
-def table3_retrained_vs_random(results: Results) -> Figure:
+def table3_retrained_vs_random(results: records.Results) -> Figure:
   """Table 3: the retrained head of each cluster against the random heads."""
   n, unit = results.dataset.n_test, results.backbone.unit
-  blocks: list[tuple[str, Sequence[Cluster | PublishedCluster], bool]] = [
-    (f'This run, {n:,} test {unit}s', results.clusters, True)
-  ]
+  blocks: list[
+    tuple[str, Sequence[records.Cluster | records.PublishedCluster], bool]
+  ] = [(f'This run, {n:,} test {unit}s', results.clusters, True)]
   if paper := results.paper:
     n = paper.dataset.n_test
     title = f'Published (Wang 2023), {n} test images; its own cluster numbers'
@@ -120,14 +117,14 @@ def table3_retrained_vs_random(results: Results) -> Figure:
 def _retrained_and_random(
   axes: Axes,
   row: int,
-  cluster: Cluster | PublishedCluster,
+  cluster: records.Cluster | records.PublishedCluster,
   name: str,
   ours: bool,
 ) -> None:
   axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
   retrained, mean = cluster.retrained.value(name), cluster.random.value(name)
   known = []
-  if isinstance(cluster.random, Random):
+  if isinstance(cluster.random, records.Random):
     known = cluster.random.known(name)
   axes.plot(
     known, [row] * len(known), 'o', color=drawing.GRAY, ms=3.5, alpha=0.6
@@ -206,7 +203,7 @@ def _table3_key(published: bool, unit: str) -> list[Line2D]:
   ]
 
 
-def _cluster_name(cluster: Cluster | PublishedCluster) -> str:
+def _cluster_name(cluster: records.Cluster | records.PublishedCluster) -> str:
   counts = ' + '.join(map(formatting.number, cluster.class_counts.values()))
   return f'Cluster {cluster.id}\nn = {counts}'
 
@@ -222,7 +219,7 @@ def _grid(axes: Axes, which: Literal['both', 'x', 'y']) -> None:
   axes.set_axisbelow(True)
 
 
-def distance_vs_performance(results: Results) -> Figure:
+def distance_vs_performance(results: records.Results) -> Figure:
   """Centroid distance against how much two retrained heads differ."""
   compared = results.distance_vs_performance
   shown = metrics.of_task('classification')
@@ -260,7 +257,7 @@ def distance_vs_performance(results: Results) -> Figure:
   return figure
 
 
-def transfer(results: Results) -> Figure:
+def transfer(results: records.Results) -> Figure:
   """Accuracy of the head of each cluster in each test cluster."""
   described, unit = results.clusters, results.backbone.unit
   k = len(described)
