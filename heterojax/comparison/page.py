@@ -314,10 +314,7 @@ def _distances(c: Comparison) -> Iterator[Block]:
 
   yield Table(
     '',
-    [
-      _text('Clusters', lambda row: row.group),
-      *_per_source(c, distance),
-    ],
+    [_text('Clusters', lambda row: row.group), *_per_source(c, distance)],
     rows,
     f'Clusters are named by those of {_matched_to(c)} that they are matched to.'
     ' The unit is that of each run’s features: compare the order within a'

@@ -88,9 +88,7 @@ class Memory(NamedTuple):
 
 
 def memory(
-  backbone: backbones.Backbone,
-  extraction: features.Extraction,
-  pictures: int,
+  backbone: backbones.Backbone, extraction: features.Extraction, pictures: int
 ) -> Memory:
   """What the extraction of features takes, compiled and not run."""
   shape = features.batch_shape(extraction, pictures)
@@ -115,10 +113,7 @@ def memory(
 
 
 def _memory(
-  settings: Settings,
-  backbone: backbones.Backbone | None,
-  pictures: int,
-  d: int,
+  settings: Settings, backbone: backbones.Backbone | None, pictures: int, d: int
 ) -> str:
   """What a study needs, at its largest stage."""
   need = Memory(0, 0, 4 * pictures * d)

@@ -162,10 +162,7 @@ def draw_again(folder: pathlib.Path) -> None:
 
 
 def forecast(
-  config: dict[str, Any],
-  *,
-  fail_if: str | None = None,
-  download: bool = False,
+  config: dict[str, Any], *, fail_if: str | None = None, download: bool = False
 ) -> str:
   """What a study would do; see `run`."""
   with (
@@ -174,11 +171,7 @@ def forecast(
   ):
     source = planned.cohorts[0].source
     return forecast_lib.forecast(
-      planned.study,
-      planned.settings,
-      planned.backbone,
-      source,
-      planned.samples,
+      planned.study, planned.settings, planned.backbone, source, planned.samples
     )
 
 

@@ -105,8 +105,7 @@ def run(
   parts = _parts(settings, cohorts, samples)
   numbered = [(part.n, part.fold) for part in parts]
   run_folder.write_atomically(
-    folder / 'manifest.csv',
-    manifest_csv(sizes.of_all_parts(cohorts, numbered)),
+    folder / 'manifest.csv', manifest_csv(sizes.of_all_parts(cohorts, numbered))
   )
   predictions = None
   if settings.backbone.train == 'full' and backbone is not None:

@@ -50,13 +50,7 @@ def _map(
   for c, point, area in zip(clusters, points, areas, strict=True):
     axes.scatter(*point, s=area, color=[drawing.colour(c.id)], alpha=0.55)
     size = f'\nn = {formatting.number(c.size)}' if len(clusters) <= 8 else ''
-    axes.annotate(
-      f'{c.id}{size}',
-      point,
-      ha='center',
-      va='center',
-      fontsize=8,
-    )
+    axes.annotate(f'{c.id}{size}', point, ha='center', va='center', fontsize=8)
   # One scale for both directions, and room for the circles.
   half = 0.75 * max(np.ptp(points, axis=0).max(), 1e-9)
   limits = [(m - half, m + half) for m in (points.min(0) + points.max(0)) / 2]

@@ -107,9 +107,7 @@ def table3_retrained_vs_random(results: records.Results) -> Figure:
       axes.spines['left'].set_visible(False)
     grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
   figure.legend(
-    handles=_table3_key(bool(paper), unit),
-    loc='outside lower center',
-    ncols=5,
+    handles=_table3_key(bool(paper), unit), loc='outside lower center', ncols=5
   )
   return figure
 

@@ -38,9 +38,7 @@ def _metrics() -> tuple[Metric, ...]:
 
 
 def _ends(
-  key: str,
-  pair: Callable[[Any], Any],
-  ends: tuple[str, str] = ('lo', 'hi'),
+  key: str, pair: Callable[[Any], Any], ends: tuple[str, str] = ('lo', 'hi')
 ) -> list[Column]:
   """Two columns of the CSV file, whose names end with those of a pair."""
   return [

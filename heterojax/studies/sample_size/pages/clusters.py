@@ -98,9 +98,7 @@ def figure3_cluster_sizes(results: Results) -> Table:
     for c in range(results.cluster.k)
   ]
   return Table(
-    'figure3_cluster_sizes',
-    [*blocks.in_file('n'), *shares],
-    results.by_size,
+    'figure3_cluster_sizes', [*blocks.in_file('n'), *shares], results.by_size
   )
 
 

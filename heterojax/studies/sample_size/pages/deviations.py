@@ -130,10 +130,7 @@ def _clustering(results: Results) -> _Notes:
         mark,
         f'The fuzzifier is {c.fuzzifier:g}; the paper gives none and {source}.',
       ),
-      (
-        INFERRED,
-        'The cluster with the largest membership counts.',
-      ),
+      (INFERRED, 'The cluster with the largest membership counts.'),
     ]
   else:
     notes.append((

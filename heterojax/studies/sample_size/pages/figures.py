@@ -132,13 +132,7 @@ def figure4_cv(results: Results) -> Figure:
     axes.plot([x] * len(cvs), cvs, 'o', color=RAW, ms=3.5, alpha=0.35)
   axes.plot(at, lines['expected'], ':_', color=CHANCE_TEXT, lw=1.4, ms=14)
   axes.plot(
-    at,
-    lines['corrected'],
-    '--s',
-    color=drawing.INK,
-    lw=1.2,
-    ms=5,
-    mfc='white',
+    at, lines['corrected'], '--s', color=drawing.INK, lw=1.2, ms=5, mfc='white'
   )
   axes.plot(at, lines['cv'], '-D', color=RAW, lw=2.2, ms=6)
   known = np.concatenate([*lines.values(), high])

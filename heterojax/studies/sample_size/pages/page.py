@@ -33,10 +33,7 @@ from heterojax.studies.settings import Settings
 
 
 def page(
-  results: Results,
-  settings: Settings | None,
-  view: View,
-  manifest: common.Rows,
+  results: Results, settings: Settings | None, view: View, manifest: common.Rows
 ) -> Page:
   """The report.
 
