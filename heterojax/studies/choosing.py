@@ -143,7 +143,8 @@ def best(rows: Sequence[Choice], method: str) -> Preferred:
   Returns:
     The numbers.
   """
-  rows = sorted((row for row in rows if row.method == method), key=_number)
+  rows = [row for row in rows if row.method == method]
+  rows.sort(key=lambda row: row.k)
 
   def least(name: str, sign: int) -> int | None:
     values = [(codec.known(row.indices[name]), row.k) for row in rows]
@@ -157,10 +158,6 @@ def best(rows: Sequence[Choice], method: str) -> Preferred:
     davies_bouldin=least('davies_bouldin', 1),
     elbow=_elbow([(k, value) for k, value in curve if value is not None]),
   )
-
-
-def _number(row: Choice) -> int:
-  return row.k
 
 
 def _elbow(curve: Sequence[tuple[int, float]]) -> int | None:

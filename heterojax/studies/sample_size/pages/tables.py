@@ -106,10 +106,6 @@ def _where(of: Fold | Size) -> Text:
   return of.position or 'not comparable'
 
 
-def _validation(row: FoldRow) -> int:
-  return row.size.validation[row.number]
-
-
 def figure4_cv(results: Results) -> Table:
   """Figure 4: the CV of every size beside what chance alone gives."""
   unit, metric = results.unit, formatting.capital(values.metric(results))
@@ -232,7 +228,8 @@ def folds(results: Results) -> Table:
     Column('reason', _why_fold),
   ]
   if results.validated:
-    columns.insert(3, blocks.on_page('Validation', _validation))
+    validation = lambda row: row.size.validation[row.number]
+    columns.insert(3, blocks.on_page('Validation', validation))
   return Table(
     'folds',
     columns,
