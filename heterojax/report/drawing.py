@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import io
+from typing import Any
+from typing import Literal
 import warnings
 
 import matplotlib
 from matplotlib import colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 import numpy as np
 
 WIDTH = 9.6  # Inches; shown at about 900 pixels in the report.
@@ -80,6 +83,17 @@ def colour(cluster: int) -> tuple[float, ...]:
   base = np.array(colors.to_rgb(_PALETTE[cluster % len(_PALETTE)]))
   paler = 0.5 * base + 0.5
   return tuple((base, paler, 0.6 * base)[cluster // len(_PALETTE) % 3])
+
+
+def grid(axes: Axes, which: Literal['both', 'x', 'y']) -> None:
+  """Pale lines behind what is drawn."""
+  axes.grid(True, axis=which, color=PALE, linewidth=0.8)
+  axes.set_axisbelow(True)
+
+
+def key(label: str, **look: Any) -> Line2D:
+  """An entry of a legend; `look` as a line of Matplotlib takes it."""
+  return Line2D([], [], label=label, **look)
 
 
 def clipped(text: str, length: int = 24) -> str:

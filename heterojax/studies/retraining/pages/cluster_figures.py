@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 import numpy as np
 
 from heterojax.report import drawing
@@ -138,14 +137,8 @@ def clusters(results: Results, view: View) -> Figure:
   names = results.dataset.classes
   figure.legend(
     handles=[
-      Line2D(
-        [],
-        [],
-        marker=marker,
-        ls='',
-        color=drawing.INK,
-        ms=5,
-        label=drawing.clipped(name),
+      drawing.key(
+        drawing.clipped(name), marker=marker, ls='', color=drawing.INK, ms=5
       )
       for marker, name in zip('ox', names, strict=True)
     ],

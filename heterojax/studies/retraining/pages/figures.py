@@ -5,7 +5,6 @@ room, so that twenty of them make a taller figure and not a smaller one.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -164,40 +163,17 @@ def _retrained_and_random(
 
 def _table3_key(published: bool, unit: str) -> list[Line2D]:
   diamond = {'marker': 'D', 'ls': '', 'color': drawing.RETRAINED, 'ms': 6}
+  dot = {'marker': 'o', 'ls': '', 'color': drawing.GRAY, 'ms': 4, 'alpha': 0.6}
+  bar = {'marker': '|', 'ls': '', 'color': drawing.INK, 'ms': 11, 'mew': 1.4}
   key = [
-    Line2D([], [], **diamond, label='retrained on the cluster'),
-    Line2D(
-      [],
-      [],
-      color=drawing.RETRAINED,
-      lw=3.5,
-      alpha=0.3,
-      label='its 95% interval',
-    ),
+    drawing.key('retrained on the cluster', **diamond),
+    drawing.key('its 95% interval', color=drawing.RETRAINED, lw=3.5, alpha=0.3),
   ]
   if published:
-    key.append(Line2D([], [], **diamond, mfc='white', label='same, published'))
+    key.append(drawing.key('same, published', **diamond, mfc='white'))
   return key + [
-    Line2D(
-      [],
-      [],
-      marker='o',
-      ls='',
-      color=drawing.GRAY,
-      ms=4,
-      alpha=0.6,
-      label=f'one run on random {unit}s',
-    ),
-    Line2D(
-      [],
-      [],
-      marker='|',
-      ls='',
-      color=drawing.INK,
-      ms=11,
-      mew=1.4,
-      label='mean of the random runs',
-    ),
+    drawing.key(f'one run on random {unit}s', **dot),
+    drawing.key('mean of the random runs', **bar),
   ]
 
 
@@ -209,12 +185,7 @@ def _cluster_name(cluster: records.Cluster | records.PublishedCluster) -> str:
 def _share_axis(axes: Axes) -> None:
   axes.set(xlim=(-0.05, 1.07))
   axes.set_xticks((0, 0.5, 1), ('0', '0.5', '1'))
-  _grid(axes, 'x')
-
-
-def _grid(axes: Axes, which: Literal['both', 'x', 'y']) -> None:
-  axes.grid(True, axis=which, color=drawing.PALE, linewidth=0.8)
-  axes.set_axisbelow(True)
+  drawing.grid(axes, 'x')
 
 
 def distance_vs_performance(results: records.Results) -> Figure:
@@ -238,7 +209,7 @@ def distance_vs_performance(results: records.Results) -> Figure:
     pairs = formatting.counted(len(points), 'pair')
     axes.set_title(f'{metric.title}: Spearman {text} ({pairs})')
     axes.margins(x=0.12)
-    _grid(axes, 'both')
+    drawing.grid(axes, 'both')
     top = max([difference for _, difference in points], default=0) or 0.1
     axes.set_ylim(-0.08 * top, 1.15 * top)
     named.append((axes, points, [f'{p.a}–{p.b}' for p, _ in known]))

@@ -53,8 +53,7 @@ def figure2_metric_per_cluster(results: Results) -> Figure:
   ends.append((baseline, name, '#666666'))
   labels.size_axis(axes, sizes, room=0.3)
   axes.set_ylabel(formatting.capital(values.metric(results)))
-  axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
-  axes.set_axisbelow(True)
+  drawing.grid(axes, 'y')
   axes.margins(y=0.08)
   labels.name_ends(axes, ends)
   return figure
@@ -202,8 +201,7 @@ def figure5_cv_vs_metric(results: Results) -> Figure:
   axes.set_xlabel('Coefficient of variation over clusters, percent')
   whole = f'of all test {results.unit}s'
   axes.set_ylabel(f'{formatting.capital(values.metric(results))} {whole}')
-  axes.grid(True, color=drawing.PALE, linewidth=0.8)
-  axes.set_axisbelow(True)
+  drawing.grid(axes, 'both')
   number = formatting.counted(len(cv), 'size')
   text = 'not estimable'
   if (pearson := codec.known(relation.pearson)) is not None:
