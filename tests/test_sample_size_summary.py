@@ -75,7 +75,7 @@ def _fold(
     reduced=Reduced(z, 2, None, None),
     scored=scored,
     centers=np.arange(6.0 * runs).reshape(runs, _K, 2),
-    own=cluster_cv._trainings(part, scored, labels, _K),  # pylint: disable=protected-access
+    trainings=cluster_cv._trainings(part, scored, labels, _K),  # pylint: disable=protected-access
     fuzzified={},
     units=samples.units(samples.of('test')),
     null=np.full(9, null),

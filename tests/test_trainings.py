@@ -139,7 +139,7 @@ def test_patients_keep_together_in_the_null(grouped: bool) -> None:
   (size,) = cluster_cv.analyse(settings, [part], [reduced], [scored], trained)
   (fold,) = size.folds
   assert len(set(fold.units)) == (4 if grouped else len(test))
-  same = np.isclose(fold.null, fold.own.cv.mean())
+  same = np.isclose(fold.null, fold.trainings.cv.mean())
   assert same.all() if grouped else same.mean() < 0.5
 
 
@@ -161,6 +161,6 @@ def test_matching_by_members_and_metric_keeps_the_metrics() -> None:
     _clusters(_settings(method='kmeans', n_init=1, matching=how), data)
     for how in ('members', 'members_and_metric')
   ]
-  for own in zip(*(f.folds[0].own.counts for f in found), strict=True):
+  for own in zip(*(f.folds[0].trainings.counts for f in found), strict=True):
     np.testing.assert_array_equal(*map(np.sort, own))
-  np.testing.assert_allclose(*(f.folds[0].own.cv for f in found))
+  np.testing.assert_allclose(*(f.folds[0].trainings.cv for f in found))

@@ -47,7 +47,7 @@ Where = tuple[str, str, str]  # Table, row and metric.
 
 
 def score(
-  where: Where, source: str, metric: Metric, own: Score, note: str = ''
+  where: Where, source: str, metric: Metric, scored: Score, note: str = ''
 ) -> Cell:
   """A metric of a run, with the run's own interval.
 
@@ -55,19 +55,21 @@ def score(
     where: table, row and column.
     source: label of the run.
     metric: which.
-    own: the score.
+    scored: the score.
     note: to begin with.
 
   Returns:
     The cell.
   """
-  value, ends = own.value(metric.name), own.interval(metric.name)
+  value, ends = scored.value(metric.name), scored.interval(metric.name)
   if value is not None and ends is None:
     note = joined(note, f'results.json gives no {INTERVAL} interval')
-  note = joined(note, own.why(metric.name))
+  note = joined(note, scored.why(metric.name))
   low, high = ends or (None, None)
   kind = INTERVAL if ends else ''
-  return Cell(*where, source, value, low, high, kind, _over(metric, own), note)
+  return Cell(
+    *where, source, value, low, high, kind, _over(metric, scored), note
+  )
 
 
 def mean_of_runs(
@@ -83,9 +85,11 @@ def mean_of_runs(
   return Cell(*where, source, value, low, high, kind, n, note)
 
 
-def _over(metric: Metric, own: Score) -> Number:
+def _over(metric: Metric, counts: Score) -> Number:
   """Images that a metric is a share of, or is computed from."""
-  n = metric.over(own.positives, own.negatives) if metric.over else own.n
+  n = counts.n
+  if metric.over:
+    n = metric.over(counts.positives, counts.negatives)
   # The counts of a mean over runs add up to a whole number but for rounding.
   return round(n) if abs(n - round(n)) < 1e-6 else n
 
@@ -93,7 +97,7 @@ def _over(metric: Metric, own: Score) -> Number:
 def printed(
   where: Where,
   metric: Metric,
-  own: PublishedScore,
+  scored: PublishedScore,
   counts: tuple[Number, Number],
 ) -> Cell:
   """A metric that the paper reports, with our interval where it is a share.
@@ -101,15 +105,15 @@ def printed(
   Args:
     where: table, row and column.
     metric: which.
-    own: what the paper prints.
+    scored: what the paper prints.
     counts: its positive and negative test images.
 
   Returns:
     The cell; the interval is that of the nearest whole number of images.
   """
-  value = own.value(metric.name)
+  value = scored.value(metric.name)
   if value is None:
-    return Cell(*where, PAPER, None, note=own.why(metric.name))
+    return Cell(*where, PAPER, None, note=scored.why(metric.name))
   if metric.over is None:
     article = 'an' if metric.noun[0].lower() in 'aeiou' else 'a'
     note = f'{article} {metric.noun} alone has no interval'

@@ -55,7 +55,7 @@ def read(folders: Sequence[str]) -> list[Run]:
   """
   if not folders or not all(folders):
     raise UserError('Say which run folders to compare with --workdirs=A,B.')
-  found = []
+  runs = []
   seen: dict[pathlib.Path, str] = {}
   for folder in folders:
     path = pathlib.Path(folder).expanduser()
@@ -65,8 +65,8 @@ def read(folders: Sequence[str]) -> list[Run]:
         ' each run once.'
       )
     seen[same] = folder
-    found.append(Run(folder, _results(path / 'results.json')))
-  return found
+    runs.append(Run(folder, _results(path / 'results.json')))
+  return runs
 
 
 def _results(path: pathlib.Path) -> Results:
@@ -101,9 +101,9 @@ def _consistent(results: Results) -> Iterator[tuple[bool, str]]:
     'train_augmented': d.class_counts_train_augmented,
     'test': d.class_counts_test,
   } | {f'cluster {c.id}': c.class_counts for c in clusters}
-  for part, found in counts.items():
+  for part, by_class in counts.items():
     for name in d.classes:
-      yield name in found, f'the counts of {part} have no {name!r}'
+      yield name in by_class, f'the counts of {part} have no {name!r}'
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:

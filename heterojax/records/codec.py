@@ -201,8 +201,8 @@ def fields(record: type) -> dict[str, Shape]:
 
 def flat(record: type) -> str:
   """The field whose entries are fields of the record; '' without one."""
-  found = [n for n, s in fields(record).items() if isinstance(s.mark, Flat)]
-  return found[0] if found else ''
+  flat = [n for n, s in fields(record).items() if isinstance(s.mark, Flat)]
+  return flat[0] if flat else ''
 
 
 def encode(value: Any) -> Any:

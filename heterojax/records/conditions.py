@@ -102,19 +102,19 @@ def check(text: str | None, stand_ins: dict[str, Any]) -> None:
     if isinstance(node, ast.Compare):
       # All of `0 < a < b`, whichever the stand-ins would decide by.
       values = [node.left, *node.comparators]
-      pairs = [
+      checked = [
         ast.Compare(a, [op], [b])
         for (a, b), op in zip(itertools.pairwise(values), node.ops, strict=True)
       ]
     elif isinstance(node, (*_PATHS, ast.BinOp, ast.UnaryOp)):
-      pairs = [node]
+      checked = [node]
     else:
       continue
-    for own in pairs:
+    for part in checked:
       try:
-        _value(own, stand_ins)
+        _value(part, stand_ins)
       except (LookupError, TypeError) as error:
-        raise _error(text, _why_not(own, stand_ins, error)) from error
+        raise _error(text, _why_not(part, stand_ins, error)) from error
       # Depends on the values, which are not known.
       except ArithmeticError:
         continue

@@ -33,11 +33,11 @@ class Known(NamedTuple):
 
   def at(self, index: int, length: int) -> 'Known':
     """What is known within an entry of a list of this length."""
-    own = {
+    lengths = {
       name: n[index] if isinstance(n, tuple) and len(n) == length else n
       for name, n in self.lengths.items()
     }
-    return self._replace(lengths=own)
+    return self._replace(lengths=lengths)
 
 
 class Fields(dict):
@@ -103,8 +103,9 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
     kinds = [codec.shape(k) for k in args if k is not ...]
     length = known.lengths.get(expected.mark)
     if args[-1] is ... and isinstance(length, int):
-      inside = [known.at(i, length) for i in range(length)]
-      return [_value(kinds[0], own, path) for own in inside]
+      return [
+        _value(kinds[0], known.at(i, length), path) for i in range(length)
+      ]
     inner = [_value(k, known, path) for k in kinds]
     return AnyLength(inner) if args[-1] is ... else inner
   if origin is not None and issubclass(origin, Mapping):

@@ -51,56 +51,47 @@ def _value(
     return {}
   if origin is tuple:
     kinds = (codec.shape(k) for k in args if k is not ...)
-    inner = [_nullable(own, definitions) for own in kinds]
+    inner = [_nullable(kind, definitions) for kind in kinds]
     if args[-1] is ...:
-      found = {'type': 'array', 'items': inner[0]}
-    else:
-      n = len(inner)
-      found = {
-        'type': 'array',
-        'prefixItems': inner,
-        'minItems': n,
-        'maxItems': n,
-      }
-  elif origin is not None and issubclass(origin, Mapping):
+      return {'type': 'array', 'items': inner[0]}
+    size = {'minItems': len(inner), 'maxItems': len(inner)}
+    return {'type': 'array', 'prefixItems': inner} | size
+  if origin is not None and issubclass(origin, Mapping):
     names = expected.mark.names() if isinstance(expected.mark, Named) else ()
-    own = dict.fromkeys(names, codec.shape(args[1]))
-    found = {'type': 'object'} | _others(codec.shape(args[1]), definitions)
-    found |= _fields(own, definitions)
-  elif records := codec.alternatives(kind):
-    kinds = [_value(codec.shape(r), definitions) for r in records]
-    found = {'anyOf': kinds}
-  elif dataclasses.is_dataclass(kind):
+    inner = codec.shape(args[1])
+    keywords = {'type': 'object'} | _others(inner, definitions)
+    return keywords | _fields(dict.fromkeys(names, inner), definitions)
+  if records := codec.alternatives(kind):
+    return {'anyOf': [_value(codec.shape(r), definitions) for r in records]}
+  if dataclasses.is_dataclass(kind):
     name = typing.cast(type, kind).__name__
     if name not in definitions:
       definitions[name] = {}  # It may hold itself.
       definitions[name] = _record(typing.cast(type, kind), definitions)
-    found = {'$ref': f'#/$defs/{name}'}
-  else:
-    found = {'type': _SIMPLE[kind]}
-  return found
+    return {'$ref': f'#/$defs/{name}'}
+  return {'type': _SIMPLE[kind]}
 
 
 def _nullable(
   expected: codec.Shape, definitions: dict[str, Any]
 ) -> dict[str, Any]:
   """A value, or null where one may lack."""
-  found = _value(expected, definitions)
+  keywords = _value(expected, definitions)
   if not (expected.may_miss or expected.optional):
-    return found
-  return {'anyOf': [found, {'type': 'null'}]}
+    return keywords
+  return {'anyOf': [keywords, {'type': 'null'}]}
 
 
 def _others(
   expected: codec.Shape, definitions: dict[str, Any]
 ) -> dict[str, Any]:
   """Entries of a mapping under any name, and the reasons beside them."""
-  found: dict[str, Any] = {
+  keywords: dict[str, Any] = {
     'additionalProperties': _nullable(expected, definitions)
   }
   if expected.may_miss or expected.partly:
-    found['patternProperties'] = {'_why$': _REASON}
-  return found
+    keywords['patternProperties'] = {'_why$': _REASON}
+  return keywords
 
 
 def _fields(
@@ -115,28 +106,28 @@ def _fields(
     if expected.may_miss:
       null = {'properties': {name: {'type': 'null'}}, 'required': [name]}
       rules.append({'if': null, 'then': {'required': [f'{name}_why']}})
-  found: dict[str, Any] = {'properties': properties} if properties else {}
-  return found | ({'allOf': rules} if rules else {})
+  keywords: dict[str, Any] = {'properties': properties} if properties else {}
+  return keywords | ({'allOf': rules} if rules else {})
 
 
 def _record(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
-  found: dict[str, Any] = {'type': 'object'}
+  keywords: dict[str, Any] = {'type': 'object'}
   if text := inspect.getdoc(record):
-    found['description'] = text.split('\n\n')[0].replace('\n', ' ')
+    keywords['description'] = text.split('\n\n')[0].replace('\n', ' ')
   defaults = {f.name: f.default for f in dataclasses.fields(record)}
   named: dict[str, codec.Shape] = {}
   for name, expected in codec.fields(record).items():
     if isinstance(expected.mark, Flat):
       inner = codec.shape(typing.get_args(expected.kind)[1])
       named |= dict.fromkeys(expected.mark.names(), inner)
-      found |= _others(inner, definitions)
+      keywords |= _others(inner, definitions)
     else:
       named[name] = expected
-  found['required'] = [
+  keywords['required'] = [
     name
     for name, expected in codec.fields(record).items()
     if name in named
     and not expected.optional
     and defaults[name] is dataclasses.MISSING
   ]
-  return found | _fields(named, definitions)
+  return keywords | _fields(named, definitions)

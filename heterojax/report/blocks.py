@@ -122,6 +122,8 @@ class Column(Generic[Row]):
     if self.text:
       return self.text(row)
     value = self.value(row)
+    if isinstance(value, str):
+      return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
       return formatting.number(value)
     return '' if value is None else str(value)

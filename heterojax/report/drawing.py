@@ -85,6 +85,17 @@ def colour(cluster: int) -> tuple[float, float, float]:
   return red, green, blue
 
 
+def grid(axes: Axes, which: Literal['both', 'x', 'y']) -> None:
+  """Pale lines behind what is drawn."""
+  axes.grid(True, axis=which, color=PALE, linewidth=0.8)
+  axes.set_axisbelow(True)
+
+
+def key(label: str, **look: Any) -> Line2D:
+  """An entry of a legend; `look` as a line of Matplotlib takes it."""
+  return Line2D([], [], label=label, **look)
+
+
 def clipped(text: str, length: int = 24) -> str:
   """A name from outside, on one line and not longer than fits."""
   text = ''.join(c if c.isprintable() else '\ufffd' for c in text)

@@ -66,8 +66,10 @@ def find_shortcuts(
     See `shortcuts.audit`; over the distinct images of training, and all test
     images, as the scores of the heads are.
   """
-  own = {c.id: dict(c.columns) for c in cohort.included}
-  names = dict.fromkeys(name for columns in own.values() for name in columns)
+  columns = {c.id: dict(c.columns) for c in cohort.included}
+  names = dict.fromkeys(
+    name for of_image in columns.values() for name in of_image
+  )
   train, test = samples.of('train'), samples.of('test')
   train = train[samples.is_original[train]]
   _, first = np.unique(samples.row[train], return_index=True)
@@ -75,7 +77,7 @@ def find_shortcuts(
   excluded = dict.fromkeys(cohort.label_columns, 'it tells the class itself')
   return shortcuts.audit(
     {
-      name: [own[samples.ids[i]].get(name, '') for i in chosen]
+      name: [columns[samples.ids[i]].get(name, '') for i in chosen]
       for name in names
       if name not in _DIGESTS
     },

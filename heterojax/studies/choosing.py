@@ -84,7 +84,7 @@ def choose(
   Returns:
     One for each algorithm and number.
   """
-  found: dict[tuple[str, int], tuple[dict[str, float], np.ndarray]] = {}
+  results: dict[tuple[str, int], tuple[dict[str, float], np.ndarray]] = {}
   if tried := [k for k in k_values if k <= len(z)]:
     labels = np.concatenate([
       _labels(z, method, tried, jax.random.fold_in(key, number))
@@ -93,10 +93,10 @@ def choose(
     indices = validity.indices(z, labels, max(tried))
     pairs = itertools.product(METHODS, tried)
     rows = zip(*indices, strict=True)
-    for row, own, pair in zip(rows, labels, pairs, strict=True):
-      found[pair] = dict(zip(indices._fields, row, strict=True)), own
+    for pair, row, its_labels in zip(pairs, rows, labels, strict=True):
+      results[pair] = dict(zip(indices._fields, row, strict=True)), its_labels
   return tuple(
-    _choice(len(z), method, k, *found.get((method, k), ({}, None)))
+    _choice(len(z), method, k, *results.get((method, k), ({}, None)))
     for method in METHODS
     for k in k_values
   )
@@ -150,24 +150,21 @@ def best(rows: Sequence[Choice], method: str) -> Preferred:
   Returns:
     The numbers.
   """
-  own = sorted((row for row in rows if row.method == method), key=_number)
+  rows = [row for row in rows if row.method == method]
+  rows.sort(key=lambda row: row.k)
 
   def least(name: str, sign: int) -> int | None:
-    values = [(codec.known(row.indices[name]), row.k) for row in own]
+    values = [(codec.known(row.indices[name]), row.k) for row in rows]
     ranked = [(sign * v, k) for v, k in values if v is not None]
     return min(ranked)[1] if ranked else None
 
-  curve = [(row.k, codec.known(row.inertia)) for row in own]
+  curve = [(row.k, codec.known(row.inertia)) for row in rows]
   return Preferred(
     silhouette=least('silhouette', -1),
     calinski_harabasz=least('calinski_harabasz', -1),
     davies_bouldin=least('davies_bouldin', 1),
     elbow=_elbow([(k, value) for k, value in curve if value is not None]),
   )
-
-
-def _number(row: Choice) -> int:
-  return row.k
 
 
 def _elbow(curve: Sequence[tuple[int, float]]) -> int | None:

@@ -67,8 +67,8 @@ def of_heads(
     return
   forward, backward = flops_per_row(settings, dim)
   total = sum(
-    own * (train * (forward + backward) + validation * forward)
-    for own, (train, validation) in zip(epochs, rows, strict=True)
+    done * (train * (forward + backward) + validation * forward)
+    for done, (train, validation) in zip(epochs, rows, strict=True)
   )
   _add(timer, 'heads', 1, float(total), _TRAINED)
 
@@ -91,16 +91,16 @@ def of_training(
   if not trained:
     return
   _measure((_TRAINED,), timer)
-  own = timer.stages['training']
-  own['images'] = trained
-  own['images_per_second'] = trained / own['seconds']
+  counts = timer.stages['training']
+  counts['images'] = trained
+  counts['images_per_second'] = trained / counts['seconds']
   each = flops.per_image(backbone, settings.data.image_size)
   # A gradient takes about twice what its function takes.
   _add(timer, 'training', 3 * trained + predicted, each, _TRAINED)
 
 
 def flops_per_row(settings: Settings, dim: int) -> tuple[int, int]:
-  """Of a head on one image, forward and backward.
+  """Operations of a head on one image, forward and backward.
 
   Every weight has a product forward, one for its own gradient and, but in the
   first layer, one for that of its input.
@@ -124,11 +124,10 @@ def _measure(dtypes: Iterable[str], timer: stages.Timer) -> None:
 def _add(
   timer: stages.Timer, stage: str, times: int, each: float | Missing, dtype: str
 ) -> None:
-  own = timer.stages[stage]
-  own['flops'] = each if isinstance(each, Missing) else times * each
-  rates = timer.stages.get(_CEILING)
-  if rates:
-    own['model_flop_utilisation'] = each
+  counts = timer.stages[stage]
+  counts['flops'] = each if isinstance(each, Missing) else times * each
+  if rates := timer.stages.get(_CEILING):
+    counts['model_flop_utilisation'] = each
     if not isinstance(each, Missing):
-      most = rates[f'{dtype}_flops_per_second'] * own['seconds']
-      own['model_flop_utilisation'] = own['flops'] / most
+      most = rates[f'{dtype}_flops_per_second'] * counts['seconds']
+      counts['model_flop_utilisation'] = counts['flops'] / most

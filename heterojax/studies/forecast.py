@@ -54,7 +54,7 @@ def forecast(
     d = features.dim(backbone, how)
     flops = flops_lib.per_image(backbone, how.image_size)
   n, validation, test = (
-    sum(len(own.of(split)) for own in samples) for split in samples_lib.SPLITS
+    sum(len(fold.of(split)) for fold in samples) for split in samples_lib.SPLITS
   )
   folds = f' (over {len(samples)} folds)' if len(samples) > 1 else ''
   used = (
@@ -89,9 +89,7 @@ class Memory(NamedTuple):
 
 
 def memory(
-  backbone: backbones.Backbone,
-  extraction: features.Extraction,
-  pictures: int,
+  backbone: backbones.Backbone, extraction: features.Extraction, pictures: int
 ) -> Memory:
   """What the extraction of features takes, compiled and not run."""
   shape = features.batch_shape(extraction, pictures)
@@ -100,7 +98,7 @@ def memory(
   assert planned is not None  # See `steps.step_bytes`.
   weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
   at_once = 1 if forward.by_devices() else cores.number()
-  own = (
+  program = (
     planned.argument_size_in_bytes
     - weights
     + planned.output_size_in_bytes
@@ -110,17 +108,14 @@ def memory(
   batches = features.DECODED_AHEAD + 2 + forward.ahead(shape[0])
   d = features.dim(backbone, extraction)
   return Memory(
-    device=weights + at_once * own,
+    device=weights + at_once * program,
     images=4 * batches * int(np.prod(shape)),
     features=4 * pictures * d,
   )
 
 
 def _memory(
-  settings: Settings,
-  backbone: backbones.Backbone | None,
-  pictures: int,
-  d: int,
+  settings: Settings, backbone: backbones.Backbone | None, pictures: int, d: int
 ) -> str:
   """What a study needs, at its largest stage."""
   need = Memory(0, 0, 4 * pictures * d)

@@ -64,7 +64,9 @@ def train(
   if leaves is None:
     steps = checkpoint.Steps(path / 'steps', about)
     heads = ensemble.train(features.x, y, members, training, steps=steps)
-    checkpoint.save(path, _tree(heads), about)
+    # Dictionaries restore without the classes that wrote them.
+    tree = heads._asdict() | {'params': heads.params._asdict()}
+    checkpoint.save(path, tree, about)
     steps.clear()
     now = np.maximum(heads.epochs - steps.resumed, 0)
   else:
@@ -105,11 +107,6 @@ def _check_finite(
       f' (the first: {which}): choose a smaller'
       ' --config.heads.learning_rate, or scale the features down.'
     )
-
-
-def _tree(heads: ensemble.Ensemble) -> dict[str, Any]:
-  """With dictionaries, which restore without the classes that wrote them."""
-  return heads._asdict() | {'params': heads.params._asdict()}
 
 
 def _restored(

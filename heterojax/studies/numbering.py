@@ -40,9 +40,9 @@ def numbers(
   shared = [i for i, name in enumerate(ids) if name in reference]
   if not shared:
     return new
-  own = majority(renumbered(labels, new)[:, shared], k)
+  numbered = majority(renumbered(labels, new)[:, shared], k)
   wanted = np.array([reference[ids[i]] for i in shared])
-  return matching.match(wanted, own, k)[new]
+  return matching.match(wanted, numbered, k)[new]
 
 
 def renumbered(labels: np.ndarray, new: np.ndarray) -> np.ndarray:

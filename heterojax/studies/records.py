@@ -90,17 +90,17 @@ def network(
   settings: settings_lib.Settings, backbone: Backbone | None, dim: int
 ) -> Network:
   """The network; where the features are given, why nothing is known of it."""
-  own = settings.backbone
+  b = settings.backbone
   if backbone is None:
     unknown = Missing('the features are given')
     return Network(
-      name=own.name,
+      name=b.name,
       source=unknown,
       weights=unknown,
       weights_sha256=unknown,
       feature='given',
       dim=dim,
-      train=own.train,
+      train=b.train,
       dtype=unknown,
     )
   return Network(
@@ -108,10 +108,10 @@ def network(
     source=backbone.source,
     weights=backbone.weights,
     weights_sha256=backbone.weights_sha256 or Missing('the weights are random'),
-    feature=own.feature,
+    feature=b.feature,
     dim=dim,
-    train=own.train,
-    dtype=own.dtype,
+    train=b.train,
+    dtype=b.dtype,
   )
 
 

@@ -9,13 +9,7 @@ from heterojax.studies.sample_size.study import SAMPLE_SIZE
 from heterojax.studies.settings import Settings
 from heterojax.studies.study import Study
 
-STUDIES = {
-  study.name: study
-  for study in (
-    RETRAINING,
-    SAMPLE_SIZE,
-  )
-}
+STUDIES = {study.name: study for study in (RETRAINING, SAMPLE_SIZE)}
 
 
 def find(name: object) -> Study | None:

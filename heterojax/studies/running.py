@@ -162,10 +162,7 @@ def draw_again(folder: pathlib.Path) -> None:
 
 
 def forecast(
-  config: dict[str, Any],
-  *,
-  fail_if: str | None = None,
-  download: bool = False,
+  config: dict[str, Any], *, fail_if: str | None = None, download: bool = False
 ) -> str:
   """What a study would do; see `run`."""
   with (
@@ -174,16 +171,12 @@ def forecast(
   ):
     source = planned.cohorts[0].source
     return forecast_lib.forecast(
-      planned.study,
-      planned.settings,
-      planned.backbone,
-      source,
-      planned.samples,
+      planned.study, planned.settings, planned.backbone, source, planned.samples
     )
 
 
 def _say_what_changed(folder: pathlib.Path) -> None:
-  """Of a finished run, since it was finished."""
+  """Warns of what changed in a finished run since it was finished."""
   if not (folder / artifacts.SEAL).exists():
     return
   for problem in artifacts.problems(folder):

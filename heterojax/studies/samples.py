@@ -106,25 +106,25 @@ def collect(
   """
   chosen = [_with_copies(cohort, seed, factors) for cohort in cohorts]
   # A path under two labels is two pictures: a row of features has one label.
-  keys = [[(c.path, how, c.label) for c, _, how in own] for own in chosen]
+  keys = [[(c.path, how, c.label) for c, _, how in fold] for fold in chosen]
   every = dict.fromkeys(itertools.chain.from_iterable(keys))
   distinct = {key: row for row, key in enumerate(every)}
   pictures = tuple(Picture(path, how) for path, how, _ in distinct)
   y_of_pictures = _targets(cohorts[0], [label for *_, label in distinct])
   folds = []
-  for own, own_keys in zip(chosen, keys, strict=True):
-    row = np.array([distinct[key] for key in own_keys])
+  for fold, keys_of_fold in zip(chosen, keys, strict=True):
+    row = np.array([distinct[key] for key in keys_of_fold])
     folds.append(
       Samples(
-        ids=tuple(f'{c.id}+{n}' if n else c.id for c, n, _ in own),
-        parents=tuple(c.id for c, _, _ in own),
-        transforms=tuple(how for _, _, how in own),
-        split=np.array([c.split for c, _, _ in own]),
+        ids=tuple(f'{c.id}+{n}' if n else c.id for c, n, _ in fold),
+        parents=tuple(c.id for c, _, _ in fold),
+        transforms=tuple(how for _, _, how in fold),
+        split=np.array([c.split for c, _, _ in fold]),
         y=y_of_pictures[row],
         row=row,
         pictures=pictures,
         y_of_pictures=y_of_pictures,
-        groups=tuple(c.group for c, _, _ in own),
+        groups=tuple(c.group for c, _, _ in fold),
       )
     )
   return tuple(folds)

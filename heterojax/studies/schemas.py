@@ -24,10 +24,10 @@ def text(study: str) -> str:
 
 def paths(study: str) -> list[pathlib.Path]:
   """Where the schema of a study stands; outside a clone there are no docs."""
-  found = [_PACKAGE / f'{study}.schema.json']
+  paths = [_PACKAGE / f'{study}.schema.json']
   if _DOCS.is_dir():
-    found.append(_DOCS / f'results_{study}.schema.json')
-  return found
+    paths.append(_DOCS / f'results_{study}.schema.json')
+  return paths
 
 
 def main() -> None:

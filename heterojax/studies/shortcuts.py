@@ -87,11 +87,13 @@ def audit(
       continue
     values = _numbers(texts, is_train) if kind == 'numeric' else texts
     encoded.append(_encode(values, kind, is_train))
-    found = _associations(
+    associations = _associations(
       values[is_train], kind, y[is_train], clusters[is_train]
     )
     auc = _auc_alone(encoded[-1], y, is_train)
-    entries.append(Shortcut(column=name, kind=kind, auc_alone=auc, **found))
+    entries.append(
+      Shortcut(column=name, kind=kind, auc_alone=auc, **associations)
+    )
   auc = Missing('no column could be audited')
   if encoded:
     auc = _auc_alone(np.concatenate(encoded, axis=1), y, is_train)

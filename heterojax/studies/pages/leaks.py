@@ -9,12 +9,12 @@ from heterojax.records import codec
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Partly
 from heterojax.report.blocks import Block
-from heterojax.report.blocks import Column
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
 from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
+from heterojax.report.blocks import on_page
 from heterojax.report.blocks import quiet
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
@@ -242,17 +242,12 @@ def table(shared: Shared) -> Table:
       KINDS[kind].title, quiet(f'{least}: {why}')
     )
 
-  columns = [
-    Column('', lambda kind: kind, 'Shared with training', title, align='text')
-  ]
+  columns = [on_page('Shared with training', title, 'text')]
   prefixes = {'Test': '', 'Validation': 'validation_'}
   for part, prefix in list(prefixes.items())[: 1 + shared.validates]:
     for i, label in enumerate(shared.classes or (f'{shared.unit}s',)):
-      columns.append(
-        Column(
-          '', _count(shared, prefix, i), Markup('{}<br>{}').format(part, label)
-        )
-      )
+      head = Markup('{}<br>{}').format(part, label)
+      columns.append(on_page(head, _count(shared, prefix, i)))
   return Table('', columns, list(KINDS))
 
 

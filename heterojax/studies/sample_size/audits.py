@@ -22,13 +22,13 @@ class Audits(NamedTuple):
   """Leaks and shortcuts of one size.
 
   Attributes:
-    found: every leak of every fold.
+    all_leaks: every leak of every fold.
     leaks: how many images they concern.
     shortcuts: of the first fold, a column of the manifest each; of a regression
       with the clusters alone.
   """
 
-  found: list[leaks_lib.Leak]
+  all_leaks: list[leaks_lib.Leak]
   leaks: records.Leaks
   shortcuts: tuple[records.Shortcut, ...]
 
@@ -46,18 +46,18 @@ def audit(
     folds: T, with their clusters.
 
   Returns:
-    What was found.
+    The leaks and the shortcuts.
   """
-  found = [
+  all_leaks = [
     leak
-    for cohort, own, fold in zip(cohorts, learned, folds, strict=True)
+    for cohort, said, fold in zip(cohorts, learned, folds, strict=True)
     for leak in audits.find_leaks(
-      cohort, fold.part.samples, own.x, np.arange(len(own.x))
+      cohort, fold.part.samples, said.x, np.arange(len(said.x))
     )
   ]
   return Audits(
-    found,
-    leaks_lib.count(found, cohorts[0]),
+    all_leaks,
+    leaks_lib.count(all_leaks, cohorts[0]),
     _shortcuts(cohorts[0], folds[0]),
   )
 

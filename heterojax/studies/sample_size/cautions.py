@@ -16,7 +16,7 @@ _STAY = 0.2
 
 
 def cautions(
-  settings: Settings, cohort: Cohort, found: Sequence[SizeClusters]
+  settings: Settings, cohort: Cohort, clustered: Sequence[SizeClusters]
 ) -> list[str]:
   """Sentences, the gravest first; or none.
 
@@ -25,18 +25,15 @@ def cautions(
   Args:
     settings: of the study.
     cohort: of a fold of the largest size.
-    found: the clusterings of all sizes.
+    clustered: the clusterings of all sizes.
   """
-  return [
-    *_unconverged(settings, found),
-    *_groups(cohort, found),
-  ]
+  return [*_unconverged(settings, clustered), *_groups(cohort, clustered[-1])]
 
 
 def _unconverged(
-  settings: Settings, found: Sequence[SizeClusters]
+  settings: Settings, clustered: Sequence[SizeClusters]
 ) -> Iterator[str]:
-  for size in found:
+  for size in clustered:
     converged = np.concatenate([fold.converged for fold in size.folds])
     if not converged.all():
       yield (
@@ -47,12 +44,12 @@ def _unconverged(
       )
 
 
-def _groups(cohort: Cohort, found: Sequence[SizeClusters]) -> Iterator[str]:
+def _groups(cohort: Cohort, largest: SizeClusters) -> Iterator[str]:
   images = Counter(c.group for c in cohort.included if c.group)
   shared = sum(n for n in images.values() if n > 1)
   if not shared:
     return
-  stay = 1 - np.mean([chance.exchangeable(f.units) for f in found[-1].folds])
+  stay = 1 - np.mean([chance.exchangeable(f.units) for f in largest.folds])
   text = (
     f'{shared} of {len(cohort.included)} images share their patient or group'
     ' with another. For the band of chance, the images of a patient were'
@@ -60,7 +57,7 @@ def _groups(cohort: Cohort, found: Sequence[SizeClusters]) -> Iterator[str]:
   )
   if stay > _STAY:
     text += (
-      f' At n = {found[-1].n} no other has as many for {stay:.0%} of the test'
+      f' At n = {largest.n} no other has as many for {stay:.0%} of the test'
       ' images, which stay in their clusters: the band then lies too near the'
       ' CV to show a difference.'
     )

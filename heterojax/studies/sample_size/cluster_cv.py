@@ -62,8 +62,8 @@ class FoldClusters(NamedTuple):
     reduced: in the space that was clustered.
     scored: its test images.
     centers: `[R, K, Q]`.
-    own: of the study's clustering.
-    fuzzified: of the same with other fuzzifiers.
+    trainings: the study's clustering.
+    fuzzified: the same clustering with other fuzzifiers.
     units: `[M]` int, equal for test images of one patient.
     null: `[draws]` CVs, averaged over trainings, of images, or patients, that
       were exchanged over the clusters.
@@ -78,7 +78,7 @@ class FoldClusters(NamedTuple):
   reduced: Reduced
   scored: Scored
   centers: np.ndarray
-  own: Trainings
+  trainings: Trainings
   fuzzified: dict[float, Trainings]
   units: np.ndarray
   null: np.ndarray
@@ -91,7 +91,7 @@ class FoldClusters(NamedTuple):
   @property
   def clusters(self) -> np.ndarray:
     """`[N]`, the cluster that most trainings give a sample."""
-    return numbering.majority(self.own.labels, self.centers.shape[1])
+    return numbering.majority(self.trainings.labels, self.centers.shape[1])
 
   @property
   def of_images(self) -> dict[str, int]:
@@ -120,8 +120,8 @@ def analyse(
   """
   sizes: dict[int, list[FoldClusters]] = {}
   reference: dict[str, int] = {}
-  for own in zip(parts, reduced, scored, trained, strict=True):
-    fold = _fold(settings, *own, reference)
+  for of_part in zip(parts, reduced, scored, trained, strict=True):
+    fold = _fold(settings, *of_part, reference)
     folds = sizes.setdefault(fold.part.n, [])
     folds.append(fold)
     reference = folds[0].of_images
@@ -142,42 +142,40 @@ def _fold(
     metric = _trainings(part, scored, trained.labels, k).metric
   new = numbering.numbers(trained.labels, ids, reference, k, metric)
   order = np.argsort(new, axis=1)
-  own = _trainings(part, scored, numbering.renumbered(trained.labels, new), k)
-  majority = numbering.majority(own.labels, k)
+  labels = numbering.renumbered(trained.labels, new)
+  majority = numbering.majority(labels, k)
   same = dict(zip(ids, majority.tolist(), strict=True))
   fuzzified = {
     m: _trainings(
       part,
       scored,
-      numbering.renumbered(labels, numbering.numbers(labels, ids, same, k)),
+      numbering.renumbered(other, numbering.numbers(other, ids, same, k)),
       k,
     )
-    for m, labels in trained.fuzzified.items()
+    for m, other in trained.fuzzified.items()
   }
   test, train = part.samples.of('test'), part.samples.of('train')
   units = part.samples.units(test)
   null = chance.null_cvs(
     scored.terms.values,
-    own.labels[:, test],
+    labels[:, test],
     k,
     scored.terms.transform,
     components.key(settings, rng.Purpose.PERMUTATION, part),
     groups=units,
   )
   centers = np.take_along_axis(trained.centers, order[..., None], axis=1)
-  coinciding = distances.coinciding(
-    reduced.z[train], centers, own.labels[:, train]
-  )
+  coinciding = distances.coinciding(reduced.z[train], centers, labels[:, train])
   return FoldClusters(
     part=part,
     reduced=reduced,
     scored=scored,
     centers=centers,
-    own=own,
+    trainings=_trainings(part, scored, labels, k),
     fuzzified=fuzzified,
     units=units,
     null=null,
-    adjusted_rand=matching.pairwise_adjusted_rand(own.labels),
+    adjusted_rand=matching.pairwise_adjusted_rand(labels),
     # The first training is the one whose clusters were sought again.
     jaccard=trained.jaccard[order[0]],
     membership=trained.membership.mean(axis=0),

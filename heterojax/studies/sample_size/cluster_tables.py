@@ -21,19 +21,19 @@ from heterojax.studies.settings import Settings
 _EMPTY = 'a cluster has no training images in any training of the clustering'
 
 
-def between(found: SizeClusters) -> tuple[Matrix, Matrix]:
+def between(size: SizeClusters) -> tuple[Matrix, Matrix]:
   """Table 1 over training images, means over trainings and folds.
 
   Returns:
     Distances of the centroids, and of the closest points.
   """
-  k = found.folds[0].centers.shape[1]
+  k = size.folds[0].centers.shape[1]
   centroids, closest = [], []
-  for fold in found.folds:
+  for fold in size.folds:
     train = fold.part.samples.of('train')
     centroids += [cluster.between_clusters(c) for c in fold.centers]
     pairs = cluster_distances.closest_point_distances(
-      fold.reduced.z[train], fold.own.labels[:, train], k
+      fold.reduced.z[train], fold.trainings.labels[:, train], k
     )
     closest.append(statistics.nanmean(pairs, 0))
   return (
@@ -42,16 +42,16 @@ def between(found: SizeClusters) -> tuple[Matrix, Matrix]:
   )
 
 
-def to_centroid(found: SizeClusters) -> tuple[ToCentroid, ...]:
+def to_centroid(size: SizeClusters) -> tuple[ToCentroid, ...]:
   """Table 2 over training images, means over trainings and folds."""
-  own = []
-  for fold in found.folds:
+  means = []
+  for fold in size.folds:
     train = fold.part.samples.of('train')
     to = cluster_distances.to_centroid(
-      fold.reduced.z[train], fold.centers, fold.own.labels[:, train]
+      fold.reduced.z[train], fold.centers, fold.trainings.labels[:, train]
     )
-    own.append([statistics.nanmean(values, 0) for values in to])
-  rows = statistics.nanmean(own, 0).T
+    means.append([statistics.nanmean(values, 0) for values in to])
+  rows = statistics.nanmean(means, 0).T
   return tuple(
     ToCentroid(c, *(codec.estimate(value, _EMPTY) for value in row))
     for c, row in enumerate(rows)
@@ -60,7 +60,7 @@ def to_centroid(found: SizeClusters) -> tuple[ToCentroid, ...]:
 
 def clusters_csv(
   settings: Settings,
-  found: Sequence[SizeClusters],
+  clustered: Sequence[SizeClusters],
   learned: Sequence[Learned],
 ) -> str:
   """`clusters.csv`: every sample of every part.
@@ -77,21 +77,23 @@ def clusters_csv(
   )
   header = ['id', 'split', 'cluster', 'centroid_distance', *answer]
   header += ['membership', 'n', 'fold']
-  folds = [fold for size in found for fold in size.folds]
+  folds = [fold for size in clustered for fold in size.folds]
   rows = []
-  for fold, own in zip(folds, learned, strict=True):
+  for fold, said in zip(folds, learned, strict=True):
     samples, z = fold.part.samples, fold.reduced.z
     distance = np.mean(
       [
         np.linalg.norm(z - c[labels], axis=1)
-        for c, labels in zip(fold.centers, fold.own.labels, strict=True)
+        for c, labels in zip(fold.centers, fold.trainings.labels, strict=True)
       ],
       axis=0,
     )
     if regression:
-      right = [float(v) for v in np.abs(own.predicted - samples.y)]
+      right = [float(v) for v in np.abs(said.predicted - samples.y)]
     else:
-      right = [str(bool(v)).lower() for v in (own.predicted > 0.5) == samples.y]
+      right = [
+        str(bool(v)).lower() for v in (said.predicted > 0.5) == samples.y
+      ]
     majority = fold.clusters
     rows += [
       [
@@ -99,7 +101,7 @@ def clusters_csv(
         samples.split[i],
         int(majority[i]),
         float(distance[i]),
-        float(own.predicted[i]),
+        float(said.predicted[i]),
         right[i],
         float(fold.membership[i]),
         fold.part.n,

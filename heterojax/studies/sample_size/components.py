@@ -59,14 +59,14 @@ def key(
 
 def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
   """Principal components of the training images, as many as the rule says."""
-  own, train = settings.reduction, part.samples.of('train')
-  if own.method == 'none':
+  r, train = settings.reduction, part.samples.of('train')
+  if r.method == 'none':
     return Reduced(learned.x, learned.x.shape[1], None, None)
-  by_rule = own.rule == 'minimum_mode_cv'
-  wanted = own.most_components if by_rule else own.n_components
+  by_rule = r.rule == 'minimum_mode_cv'
+  wanted = r.most_components if by_rule else r.n_components
   wanted = min(wanted, len(train), learned.x.shape[1])
-  if own.rule == 'variance':
-    wanted = own.variance
+  if r.rule == 'variance':
+    wanted = r.variance
   fitted = cluster.pca(learned.x[train], wanted)
   ratio = np.asarray(fitted.explained_variance_ratio, np.float64)
   z = np.asarray(cluster.coordinates(fitted, learned.x))
@@ -74,7 +74,7 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
   if by_rule:
     by_components = cv_by_components(settings, part, learned, z)
     # Where no CV can be estimated there is nothing to choose by.
-    q = codec.known(by_components.chosen) or min(own.n_components, q)
+    q = codec.known(by_components.chosen) or min(r.n_components, q)
   return Reduced(z[:, :q], q, float(ratio[:q].sum()), by_components)
 
 
@@ -105,7 +105,7 @@ def cv_by_components(
     key(settings, rng.Purpose.CLUSTERING, part, q)[None]
     for q in range(1, most + 1)
   ])
-  found = partitions(
+  fitted = partitions(
     np.float64(z) * keep[:, None],
     np.broadcast_to(samples.split == 'train', (most, len(z))),
     keys,
@@ -115,7 +115,7 @@ def cv_by_components(
   metric = _LABORATORY[task]
   answers = scoring.answers(task, learned.predicted[test])
   terms = metrics.terms(metric, samples.y[test], answers)
-  labels = np.asarray(found.labels)[:, 0, test]
+  labels = np.asarray(fitted.labels)[:, 0, test]
   means, _ = heterogeneity.cluster_means(
     terms.values, labels, settings.cluster.k
   )

@@ -10,15 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heterojax.records.codec import Partly
-from heterojax.studies.sample_size.records import Matrix
-from heterojax.studies.sample_size.records import Published
-from heterojax.studies.sample_size.records import PublishedClustering
-from heterojax.studies.sample_size.records import PublishedNetwork
-from heterojax.studies.sample_size.records import PublishedReduction
-from heterojax.studies.sample_size.records import PublishedRelation
-from heterojax.studies.sample_size.records import PublishedSize
-from heterojax.studies.sample_size.records import PublishedSplit
-from heterojax.studies.sample_size.records import ToCentroid
+from heterojax.studies.sample_size import records
 
 # Columns of Table 1.
 _PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
@@ -144,7 +136,7 @@ _BONE_AGE = _Model(
 _MODELS = {'psp': _PSP, 'bone_age': _BONE_AGE}
 
 
-def mendez2019(model: str) -> Published:
+def mendez2019(model: str) -> records.Published:
   """What the paper reports for one of its models.
 
   Args:
@@ -155,7 +147,7 @@ def mendez2019(model: str) -> Published:
     which is not in the tables, is 0.
   """
   study = _MODELS[model]
-  return Published(
+  return records.Published(
     source=f'Mendez 2019, Table 1 and Table 2 [{study.images}]',
     printed_in={
       'centroid_distances': 'Table 1',
@@ -163,24 +155,24 @@ def mendez2019(model: str) -> Published:
       'to_centroid': 'Table 2',
       'cv_vs_metric': 'section 3, about Figure 5',
     },
-    backbone=PublishedNetwork(study.backbone, dim=512),
+    backbone=records.PublishedNetwork(study.backbone, dim=512),
     metric=study.metric,
-    split=PublishedSplit(folds=4),
-    reduction=PublishedReduction('pca', n_components=10),
-    cluster=PublishedClustering('fuzzy', k=4, trainings=10),
+    split=records.PublishedSplit(folds=4),
+    reduction=records.PublishedReduction('pca', n_components=10),
+    cluster=records.PublishedClustering('fuzzy', k=4, trainings=10),
     sizes=tuple(
-      PublishedSize(
+      records.PublishedSize(
         n,
         _matrix(distances),
         _matrix(study.closest_points[n]),
         tuple(
-          ToCentroid(c, *of_sizes[n])
+          records.ToCentroid(c, *of_sizes[n])
           for c, of_sizes in enumerate(study.to_centroid)
         ),
       )
       for n, distances in study.centroids.items()
     ),
-    cv_vs_metric=PublishedRelation(study.pearson),
+    cv_vs_metric=records.PublishedRelation(study.pearson),
     notes=(
       'The distances are of the space that was clustered: another scale of'
       ' the features, backbone or fuzzifier gives another unit, so compare'
@@ -197,7 +189,7 @@ def mendez2019(model: str) -> Published:
   )
 
 
-def _matrix(distances: tuple[float, ...]) -> Matrix:
+def _matrix(distances: tuple[float, ...]) -> records.Matrix:
   matrix = np.zeros((4, 4))
   for (a, b), distance in zip(_PAIRS, distances, strict=True):
     matrix[a, b] = matrix[b, a] = distance

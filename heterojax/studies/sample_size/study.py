@@ -87,9 +87,9 @@ def _parts(
 ) -> list[Part]:
   """Numbers the folds of each size."""
   parts: list[Part] = []
-  for cohort, own in zip(cohorts, samples, strict=True):
+  for cohort, fold in zip(cohorts, samples, strict=True):
     n = _n(settings, cohort)
-    parts.append(Part(n, sum(part.n == n for part in parts), own))
+    parts.append(Part(n, sum(part.n == n for part in parts), fold))
   return parts
 
 
@@ -105,8 +105,7 @@ def run(
   parts = _parts(settings, cohorts, samples)
   numbered = [(part.n, part.fold) for part in parts]
   run_folder.write_atomically(
-    folder / 'manifest.csv',
-    manifest_csv(sizes.of_all_parts(cohorts, numbered)),
+    folder / 'manifest.csv', manifest_csv(sizes.of_all_parts(cohorts, numbered))
   )
   predictions = None
   if settings.backbone.train == 'full' and backbone is not None:
@@ -135,42 +134,43 @@ def run(
     counters.of_heads(
       settings,
       features.x.shape[1],
-      [(len(own.of('train')), len(stages.validation(own))) for own in samples],
+      [(len(s.of('train')), len(stages.validation(s))) for s in samples],
       epochs,
       timer,
     )
   with timer.stage('clusters', 'clusterings') as count:
     reduced = [
-      components.reduce(settings, *own)
-      for own in zip(parts, learned, strict=True)
+      components.reduce(settings, part, said)
+      for part, said in zip(parts, learned, strict=True)
     ]
     trained, now = trainings.find_or_train(settings, folder, parts, reduced)
     count(now)
   with timer.stage('evaluation'):
     scored = [
-      scoring.score(settings, part.samples, own)
-      for part, own in zip(parts, learned, strict=True)
+      scoring.score(settings, part.samples, said)
+      for part, said in zip(parts, learned, strict=True)
     ]
-    found = cluster_cv.analyse(settings, parts, reduced, scored, trained)
-    largest = slice(-len(found[-1].folds), None)
-    audited = audits.audit(cohorts[largest], learned[largest], found[-1].folds)
+    clustered = cluster_cv.analyse(settings, parts, reduced, scored, trained)
+    folds = clustered[-1].folds
+    largest = slice(-len(folds), None)
+    audited = audits.audit(cohorts[largest], learned[largest], folds)
     results = summary.summarise(
       settings,
       cohorts,
       backbone,
       learned,
-      found,
+      clustered,
       audited,
       predictions_given=predictions is not None,
     )
   run_folder.write_atomically(
     folder / 'clusters.csv',
-    cluster_tables.clusters_csv(settings, found, learned),
+    cluster_tables.clusters_csv(settings, clustered, learned),
   )
   run_folder.write_atomically(
-    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.found)
+    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.all_leaks)
   )
-  return results, view.view(found[-1].folds[0])
+  return results, view.view(folds[0])
 
 
 def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:

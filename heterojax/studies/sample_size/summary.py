@@ -49,7 +49,7 @@ def summarise(
   cohorts: Sequence[Cohort],
   backbone: Backbone | None,
   learned: Sequence[Learned],
-  found: Sequence[SizeClusters],
+  clustered: Sequence[SizeClusters],
   audited: Audits,
   predictions_given: bool,
 ) -> records.Results:
@@ -60,15 +60,15 @@ def summarise(
     cohorts: one per fold of every size.
     backbone: the network; None where the features are given.
     learned: features and predictions of each part.
-    found: the clusterings, smallest size first.
+    clustered: the clusterings, smallest size first.
     audited: leaks and shortcuts of the largest size.
     predictions_given: whether no head was trained.
 
   Returns:
     The results.
   """
-  largest, last = cohorts[-1], found[-1].folds
-  sizes = tuple(_size(settings, own) for own in found)
+  largest, last = cohorts[-1], clustered[-1].folds
+  sizes = tuple(_size(settings, size) for size in clustered)
   published = Missing('the paper did not study these data')
   if settings.published:
     published = mendez2019.mendez2019(settings.published)
@@ -96,8 +96,8 @@ def summarise(
       [codec.known(size.mean_of_cvs) for size in sizes],
       [codec.known(size.metric_mean) for size in sizes],
     ),
-    validity=_validity(settings, found[-1]),
-    findings=tuple(cautions.cautions(settings, largest, found)),
+    validity=_validity(settings, clustered[-1]),
+    findings=tuple(cautions.cautions(settings, largest, clustered)),
     leaks=audited.leaks,
     shortcuts=audited.shortcuts,
     published=published,
@@ -150,11 +150,10 @@ def _mean(values: Sequence[float]) -> Number:
 
 def _fold(fold: FoldClusters) -> records.Fold:
   k, samples, scored = fold.centers.shape[1], fold.part.samples, fold.scored
-  metric = statistics.nanmean(fold.own.metric, 0)
-  spread = np.sqrt(statistics.nanmean((fold.own.metric - metric[None]) ** 2, 0))
-  empty = (fold.own.counts == 0).sum(axis=0)
+  trainings = fold.trainings
+  metric = statistics.nanmean(trainings.metric, 0)
+  empty = (trainings.counts == 0).sum(axis=0)
   no_metric = _CONSTANT if scored.metric is None else _NO_TEST
-  chanced = _against_chance([fold], metric)
   return records.Fold(
     n_train=len(samples.of('train')),
     n_test=len(samples.of('test')),
@@ -162,12 +161,12 @@ def _fold(fold: FoldClusters) -> records.Fold:
     baseline=codec.estimate(scored.baseline, _CONSTANT),
     scores=scored.scores,
     cluster_metric=codec.estimates(metric.tolist(), no_metric),
-    cluster_size=tuple(fold.own.sizes.tolist()),
-    cluster_n_test=tuple(fold.own.counts.mean(axis=0).tolist()),
+    cluster_size=tuple(trainings.sizes.tolist()),
+    cluster_n_test=tuple(trainings.counts.mean(axis=0).tolist()),
     n_clusters_with_test=_with_test([fold]),
     cv=_cv([fold]),
-    **chanced,
-    training_spread=_spread(fold.own, spread, no_metric),
+    **_against_chance([fold], metric),
+    training_spread=_spread(trainings, metric, no_metric),
     adjusted_rand=_agreement([fold]),
     jaccard=codec.estimates(fold.jaccard.tolist(), _NOT_FOUND),
     n_components=fold.reduced.n_components,
@@ -190,7 +189,7 @@ def _with_test(folds: Sequence[FoldClusters]) -> Number:
 
   The mean over trainings and folds; a whole number stays one.
   """
-  return _mean([np.mean(np.sum(f.own.counts > 0, axis=1)) for f in folds])
+  return _mean([np.mean(np.sum(f.trainings.counts > 0, axis=1)) for f in folds])
 
 
 def _agreement(folds: Sequence[FoldClusters]) -> Estimate:
@@ -203,17 +202,18 @@ def _agreement(folds: Sequence[FoldClusters]) -> Estimate:
 
 
 def _spread(
-  own: Trainings, metric: np.ndarray, no_metric: str
+  trainings: Trainings, metric: np.ndarray, no_metric: str
 ) -> records.FoldSpread:
-  """How the trainings of the clustering differ; `[K]` of the metric."""
-  cvs = own.cv[np.isfinite(own.cv)]
-  why = heterogeneity.why_none(own.metric)
+  """How the trainings of the clustering differ from their mean metric `[K]`."""
+  cvs = trainings.cv[np.isfinite(trainings.cv)]
+  spread = np.sqrt(statistics.nanmean((trainings.metric - metric) ** 2, 0))
+  why = heterogeneity.why_none(trainings.metric)
   some = len(cvs) > 0
   return records.FoldSpread(
     cv_std=float(np.std(cvs)) if some else Missing(why),
     cv_min=float(np.min(cvs)) if some else Missing(why),
     cv_max=float(np.max(cvs)) if some else Missing(why),
-    cluster_metric_std=codec.estimates(metric.tolist(), no_metric),
+    cluster_metric_std=codec.estimates(spread.tolist(), no_metric),
   )
 
 
@@ -232,17 +232,24 @@ class _AgainstChance(TypedDict):
 def _estimate(folds: Sequence[FoldClusters]) -> chance.Estimate:
   """The CV of T folds; each one's is the mean over its trainings."""
   return chance.combine(
-    np.array([statistics.nanmean(f.own.cv) for f in folds]),
+    np.array([statistics.nanmean(f.trainings.cv) for f in folds]),
     np.stack([f.null for f in folds]),
   )
 
 
 def _why_no_cv(folds: Sequence[FoldClusters]) -> str:
-  return heterogeneity.why_none(np.concatenate([f.own.metric for f in folds]))
+  return heterogeneity.why_none(
+    np.concatenate([f.trainings.metric for f in folds])
+  )
 
 
 def _cv(folds: Sequence[FoldClusters]) -> Estimate:
   return codec.estimate(_estimate(folds).cv, _why_no_cv(folds))
+
+
+def _cv_of_means(metric: np.ndarray) -> Estimate:
+  of_means = float(heterogeneity.coefficient_of_variation(metric))
+  return codec.estimate(of_means, heterogeneity.why_none(metric[None]))
 
 
 def _against_chance(
@@ -261,14 +268,11 @@ def _against_chance(
     The fields.
   """
   estimate = _estimate(folds)
-  of_means = float(heterogeneity.coefficient_of_variation(metric))
   why = _why_no_cv(folds) or _NO_NULL
   grouped = any(len(np.unique(f.units)) < len(f.units) for f in folds)
   band = estimate.band if np.isfinite(estimate.band[0]) else Missing(why)
   return {
-    'cv_of_means': codec.estimate(
-      of_means, heterogeneity.why_none(metric[None])
-    ),
+    'cv_of_means': _cv_of_means(metric),
     'cv_expected': codec.estimate(estimate.expected, why),
     'cv_band': band,
     'cv_corrected': codec.estimate(estimate.corrected, why),
@@ -280,17 +284,18 @@ def _against_chance(
   }
 
 
-def _size(settings: Settings, found: SizeClusters) -> records.Size:
-  folds = tuple(_fold(fold) for fold in found.folds)
-  metric = _of_clusters([fold.own for fold in found.folds])
-  why = _why_no_cv(found.folds)
-  cv = _cv(found.folds)
-  constant = all(f.scored.metric is None for f in found.folds)
+def _size(settings: Settings, size: SizeClusters) -> records.Size:
+  folds = tuple(_fold(fold) for fold in size.folds)
+  trainings = [fold.trainings for fold in size.folds]
+  metric = _of_clusters(trainings)
+  why = _why_no_cv(size.folds)
+  cv = _cv(size.folds)
+  constant = all(f.scored.metric is None for f in size.folds)
   band = heterogeneity.band(codec.known(cv))
   spread = _mean_of_known([f.training_spread.cv_std for f in folds])
-  centroids, closest = cluster_tables.between(found)
+  centroids, closest = cluster_tables.between(size)
   return records.Size(
-    n=found.n,
+    n=size.n,
     n_train=_mean([f.n_train for f in folds]),
     n_test=_mean([f.n_test for f in folds]),
     baseline=codec.estimate(
@@ -303,17 +308,17 @@ def _size(settings: Settings, found: SizeClusters) -> records.Size:
     cluster_metric_mean=codec.estimates(
       metric.tolist(), _CONSTANT if constant else _NO_TEST
     ),
-    cluster_size_mean=_mean_sizes([fold.own for fold in found.folds]),
-    n_clusters_with_test=_with_test(found.folds),
+    cluster_size_mean=_mean_sizes(trainings),
+    n_clusters_with_test=_with_test(size.folds),
     mean_of_cvs=cv,
-    **_against_chance(found.folds, metric),
+    **_against_chance(size.folds, metric),
     band=band or Missing(why),
     training_spread=records.SizeSpread(codec.estimate(spread, why)),
-    adjusted_rand=_agreement(found.folds),
+    adjusted_rand=_agreement(size.folds),
     centroid_distances=centroids,
     closest_point_distances=closest,
-    to_centroid=cluster_tables.to_centroid(found),
-    fuzzifiers=_fuzzifiers(settings, found),
+    to_centroid=cluster_tables.to_centroid(size),
+    fuzzifiers=_fuzzifiers(settings, size),
   )
 
 
@@ -328,39 +333,37 @@ def _of_clusters(folds: Sequence[Trainings]) -> np.ndarray:
 
 
 def _mean_sizes(folds: Sequence[Trainings]) -> records.PerCluster:
-  return tuple(np.mean([own.sizes for own in folds], axis=0).tolist())
+  return tuple(np.mean([fold.sizes for fold in folds], axis=0).tolist())
 
 
 def _fuzzifiers(
-  settings: Settings, found: SizeClusters
+  settings: Settings, size: SizeClusters
 ) -> tuple[records.Fuzzifier, ...] | Missing:
   """The table of fuzzifiers."""
-  if not (fuzzifiers := found.folds[0].fuzzified):
+  if not (fuzzifiers := size.folds[0].fuzzified):
     return Missing(f'{choosing.METHODS[settings.cluster.method]} has none')
   return tuple(
-    _fuzzifier(m, [fold.fuzzified[m] for fold in found.folds])
+    _fuzzifier(m, [fold.fuzzified[m] for fold in size.folds])
     for m in fuzzifiers
   )
 
 
-def _fuzzifier(m: float, own: Sequence[Trainings]) -> records.Fuzzifier:
+def _fuzzifier(m: float, folds: Sequence[Trainings]) -> records.Fuzzifier:
   """A row of the table of fuzzifiers, from T folds."""
-  metric = _of_clusters(own)
-  of_means = float(heterogeneity.coefficient_of_variation(metric))
-  mean = float(statistics.nanmean([statistics.nanmean(t.cv) for t in own]))
-  why = heterogeneity.why_none(np.concatenate([t.metric for t in own]))
+  mean = float(statistics.nanmean([statistics.nanmean(t.cv) for t in folds]))
+  why = heterogeneity.why_none(np.concatenate([t.metric for t in folds]))
   return records.Fuzzifier(
     fuzzifier=m,
     mean_of_cvs=codec.estimate(mean, why),
-    cv_of_means=codec.estimate(of_means, heterogeneity.why_none(metric[None])),
-    cluster_size_mean=_mean_sizes(own),
+    cv_of_means=_cv_of_means(_of_clusters(folds)),
+    cluster_size_mean=_mean_sizes(folds),
   )
 
 
-def _validity(settings: Settings, found: SizeClusters) -> records.Validity:
+def _validity(settings: Settings, size: SizeClusters) -> records.Validity:
   """Algorithms and numbers of clusters, on the first fold of a size."""
-  fold = found.folds[0]
+  fold = size.folds[0]
   train = fold.part.samples.of('train')
-  key = rng.key(settings.seed, rng.Purpose.CHOICE, found.n)
+  key = rng.key(settings.seed, rng.Purpose.CHOICE, size.n)
   rows = choosing.choose(fold.reduced.z[train], key=key)
   return records.Validity(len(train), rows, choosing.reading(rows))

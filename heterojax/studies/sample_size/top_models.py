@@ -91,8 +91,8 @@ def frozen(
   trained = heads_stage.train(settings, folder, features, y, members, names)
   outputs = ensemble.predict(trained.heads.params, jnp.asarray(x))
   learned = [
-    _learned(settings, np.asarray(x[part.samples.row]), own[part.samples.row])
-    for part, own in zip(parts, np.asarray(outputs), strict=True)
+    _learned(settings, np.asarray(x[part.samples.row]), said[part.samples.row])
+    for part, said in zip(parts, np.asarray(outputs), strict=True)
   ]
   return learned, trained.epochs_now.tolist()
 
@@ -146,8 +146,8 @@ def fine_tuned(
       contents=[content[p.path] for p in first.pictures],
     )
     done.append(work)
-    own = np.searchsorted(tuned.rows, samples.row)
-    learned.append(_learned(settings, tuned.features[own], tuned.outputs[own]))
+    at = np.searchsorted(tuned.rows, samples.row)
+    learned.append(_learned(settings, tuned.features[at], tuned.outputs[at]))
   return learned, done
 
 
@@ -158,7 +158,7 @@ def _key(
 
 
 def _learned(settings: Settings, x: np.ndarray, outputs: np.ndarray) -> Learned:
-  """With logits, or with values of a target."""
+  """What was learned, from outputs that are logits or values of a target."""
   outputs = np.asarray(outputs, np.float64)
   if settings.data.task == 'regression':
     return Learned(x, outputs, outputs)

@@ -79,14 +79,14 @@ def find_or_train(
     settings.seed,
     dataclasses.asdict(settings.cluster),
     [[p.n, p.fold, p.samples.of('train')] for p in parts],
-    [own.z for own in reduced],
+    [r.z for r in reduced],
   ])
   leaves = checkpoint.load(path, about)
   if leaves is not None:
     _LOG.info('Resuming: the clusterings are there.')
     return [_restored(settings, leaves, p) for p in range(len(parts))], 0
   trained = train(settings, parts, reduced)
-  tree = {str(p): own._asdict() for p, own in enumerate(trained)}
+  tree = {str(p): part._asdict() for p, part in enumerate(trained)}
   checkpoint.save(path, tree, about)
   return trained, len(parts) * settings.cluster.trainings
 
@@ -124,9 +124,9 @@ def train(
     groups.setdefault((by, width), []).append(i)
   trained: dict[int, Trained] = {}
   for group in groups.values():
-    own = [parts[i] for i in group]
-    found = _train(settings, own, [reduced[i] for i in group])
-    trained |= dict(zip(group, found, strict=True))
+    together = [parts[i] for i in group]
+    clustered = _train(settings, together, [reduced[i] for i in group])
+    trained |= dict(zip(group, clustered, strict=True))
   return [trained[i] for i in range(len(parts))]
 
 
@@ -134,27 +134,24 @@ def _train(
   settings: Settings, parts: Sequence[Part], reduced: Sequence[Reduced]
 ) -> Iterator[Trained]:
   z, weights = _stacked(parts, reduced)
-  keys = _keys(
-    settings, parts, rng.Purpose.CLUSTERING, settings.cluster.trainings
-  )
-  found = partitions(z, weights, keys, stages.algorithm(settings))
-  labels = {settings.cluster.fuzzifier: np.asarray(found.labels)}
+  c = settings.cluster
+  keys = _keys(settings, parts, rng.Purpose.CLUSTERING, c.trainings)
+  fitted = partitions(z, weights, keys, stages.algorithm(settings))
+  labels = {c.fuzzifier: np.asarray(fitted.labels)}
   wanted = _fuzzifiers(settings)
   for m in set(wanted) - set(labels):
     other = stages.algorithm(settings, fuzzifier=m)
     labels[m] = np.asarray(partitions(z, weights, keys, other).labels)
   for p, part in enumerate(parts):
     n, q = reduced[p].z.shape
-    own = {m: of_all[p, :, :n] for m, of_all in labels.items()}
+    of_part = {m: of_all[p, :, :n] for m, of_all in labels.items()}
     yield Trained(
-      centers=np.asarray(found.centers[p])[..., :q],
-      labels=own[settings.cluster.fuzzifier],
-      membership=np.asarray(found.memberships[p])[:, :n].max(axis=-1),
-      converged=np.asarray(found.n_iter[p]) < settings.cluster.max_iter,
-      jaccard=_jaccard(
-        settings, part, z[p], own[settings.cluster.fuzzifier][0]
-      ),
-      fuzzified={m: own[m] for m in wanted},
+      centers=np.asarray(fitted.centers[p])[..., :q],
+      labels=of_part[c.fuzzifier],
+      membership=np.asarray(fitted.memberships[p])[:, :n].max(axis=-1),
+      converged=np.asarray(fitted.n_iter[p]) < c.max_iter,
+      jaccard=_jaccard(settings, part, z[p], of_part[c.fuzzifier][0]),
+      fuzzified={m: of_part[m] for m in wanted},
     )
 
 
@@ -178,8 +175,8 @@ def _stacked(
   columns = max(r.z.shape[1] for r in reduced)
   z = np.zeros((len(parts), rows, columns))
   weights = np.zeros((len(parts), rows))
-  for p, (part, own) in enumerate(zip(parts, reduced, strict=True)):
-    z[p, : len(own.z), : own.z.shape[1]] = own.z
+  for p, (part, r) in enumerate(zip(parts, reduced, strict=True)):
+    z[p, : len(r.z), : r.z.shape[1]] = r.z
     weights[p, part.samples.of('train')] = 1
   return z, weights
 
@@ -193,8 +190,8 @@ def _jaccard(
     settings.seed, rng.Purpose.BOOTSTRAP, part.n, part.fold
   )
   drawn = np.zeros((_BOOTSTRAPS, len(z)))
-  for own in drawn:
-    np.add.at(own, stream.choice(train, len(train)), 1)
+  for times in drawn:
+    np.add.at(times, stream.choice(train, len(train)), 1)
   keys = _keys(settings, [part], rng.Purpose.BOOTSTRAP, _BOOTSTRAPS)
   again = partitions(
     np.broadcast_to(z, (_BOOTSTRAPS, *z.shape)),

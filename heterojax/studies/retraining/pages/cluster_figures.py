@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 import numpy as np
 
 from heterojax.report import drawing
@@ -50,13 +49,7 @@ def _map(
   for c, point, area in zip(clusters, points, areas, strict=True):
     axes.scatter(*point, s=area, color=[drawing.colour(c.id)], alpha=0.55)
     size = f'\nn = {formatting.number(c.size)}' if len(clusters) <= 8 else ''
-    axes.annotate(
-      f'{c.id}{size}',
-      point,
-      ha='center',
-      va='center',
-      fontsize=8,
-    )
+    axes.annotate(f'{c.id}{size}', point, ha='center', va='center', fontsize=8)
   # One scale for both directions, and room for the circles.
   half = 0.75 * max(np.ptp(points, axis=0).max(), 1e-9)
   limits = [(m - half, m + half) for m in (points.min(0) + points.max(0)) / 2]
@@ -144,14 +137,8 @@ def clusters(results: Results, view: View) -> Figure:
   names = results.dataset.classes
   figure.legend(
     handles=[
-      Line2D(
-        [],
-        [],
-        marker=marker,
-        ls='',
-        color=drawing.INK,
-        ms=5,
-        label=drawing.clipped(name),
+      drawing.key(
+        drawing.clipped(name), marker=marker, ls='', color=drawing.INK, ms=5
       )
       for marker, name in zip('ox', names, strict=True)
     ],

@@ -5,7 +5,6 @@ room, so that twenty of them make a taller figure and not a smaller one.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,16 +18,13 @@ from heterojax.report import formatting
 from heterojax.stats import metrics
 from heterojax.stats.scores import Score
 from heterojax.stats.scores import Values
-from heterojax.studies.retraining.records import Cluster
-from heterojax.studies.retraining.records import PublishedCluster
-from heterojax.studies.retraining.records import Random
-from heterojax.studies.retraining.records import Results
+from heterojax.studies.retraining import records
 
 # More names than this on one scatter plot cover each other.
 MAX_NAMES = 15
 
 
-def table1_overall_in_clusters(results: Results) -> Figure:
+def table1_overall_in_clusters(results: records.Results) -> Figure:
   """Table 1: the head of all images, in the whole test set and each cluster."""
   described = [('All', results.overall)]
   described += [(f'Cluster {c.id}', c.test) for c in results.clusters]
@@ -82,12 +78,12 @@ def _interval(axes: Axes, row: int, ends: Sequence[float] | None) -> None:
     )
 
 
-def table3_retrained_vs_random(results: Results) -> Figure:
+def table3_retrained_vs_random(results: records.Results) -> Figure:
   """Table 3: the retrained head of each cluster against the random heads."""
   n, unit = results.dataset.n_test, results.backbone.unit
-  blocks: list[tuple[str, Sequence[Cluster | PublishedCluster], bool]] = [
-    (f'This run, {n:,} test {unit}s', results.clusters, True)
-  ]
+  blocks: list[
+    tuple[str, Sequence[records.Cluster | records.PublishedCluster], bool]
+  ] = [(f'This run, {n:,} test {unit}s', results.clusters, True)]
   if paper := results.paper:
     n = paper.dataset.n_test
     title = f'Published (Wang 2023), {n} test images; its own cluster numbers'
@@ -110,9 +106,7 @@ def table3_retrained_vs_random(results: Results) -> Figure:
       axes.spines['left'].set_visible(False)
     grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
   figure.legend(
-    handles=_table3_key(bool(paper), unit),
-    loc='outside lower center',
-    ncols=5,
+    handles=_table3_key(bool(paper), unit), loc='outside lower center', ncols=5
   )
   return figure
 
@@ -120,14 +114,14 @@ def table3_retrained_vs_random(results: Results) -> Figure:
 def _retrained_and_random(
   axes: Axes,
   row: int,
-  cluster: Cluster | PublishedCluster,
+  cluster: records.Cluster | records.PublishedCluster,
   name: str,
   ours: bool,
 ) -> None:
   axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
   retrained, mean = cluster.retrained.value(name), cluster.random.value(name)
   known = []
-  if isinstance(cluster.random, Random):
+  if isinstance(cluster.random, records.Random):
     known = cluster.random.known(name)
   axes.plot(
     known, [row] * len(known), 'o', color=drawing.GRAY, ms=3.5, alpha=0.6
@@ -169,44 +163,21 @@ def _retrained_and_random(
 
 def _table3_key(published: bool, unit: str) -> list[Line2D]:
   diamond = {'marker': 'D', 'ls': '', 'color': drawing.RETRAINED, 'ms': 6}
+  dot = {'marker': 'o', 'ls': '', 'color': drawing.GRAY, 'ms': 4, 'alpha': 0.6}
+  bar = {'marker': '|', 'ls': '', 'color': drawing.INK, 'ms': 11, 'mew': 1.4}
   key = [
-    Line2D([], [], **diamond, label='retrained on the cluster'),
-    Line2D(
-      [],
-      [],
-      color=drawing.RETRAINED,
-      lw=3.5,
-      alpha=0.3,
-      label='its 95% interval',
-    ),
+    drawing.key('retrained on the cluster', **diamond),
+    drawing.key('its 95% interval', color=drawing.RETRAINED, lw=3.5, alpha=0.3),
   ]
   if published:
-    key.append(Line2D([], [], **diamond, mfc='white', label='same, published'))
+    key.append(drawing.key('same, published', **diamond, mfc='white'))
   return key + [
-    Line2D(
-      [],
-      [],
-      marker='o',
-      ls='',
-      color=drawing.GRAY,
-      ms=4,
-      alpha=0.6,
-      label=f'one run on random {unit}s',
-    ),
-    Line2D(
-      [],
-      [],
-      marker='|',
-      ls='',
-      color=drawing.INK,
-      ms=11,
-      mew=1.4,
-      label='mean of the random runs',
-    ),
+    drawing.key(f'one run on random {unit}s', **dot),
+    drawing.key('mean of the random runs', **bar),
   ]
 
 
-def _cluster_name(cluster: Cluster | PublishedCluster) -> str:
+def _cluster_name(cluster: records.Cluster | records.PublishedCluster) -> str:
   counts = ' + '.join(map(formatting.number, cluster.class_counts.values()))
   return f'Cluster {cluster.id}\nn = {counts}'
 
@@ -214,15 +185,10 @@ def _cluster_name(cluster: Cluster | PublishedCluster) -> str:
 def _share_axis(axes: Axes) -> None:
   axes.set(xlim=(-0.05, 1.07))
   axes.set_xticks((0, 0.5, 1), ('0', '0.5', '1'))
-  _grid(axes, 'x')
+  drawing.grid(axes, 'x')
 
 
-def _grid(axes: Axes, which: Literal['both', 'x', 'y']) -> None:
-  axes.grid(True, axis=which, color=drawing.PALE, linewidth=0.8)
-  axes.set_axisbelow(True)
-
-
-def distance_vs_performance(results: Results) -> Figure:
+def distance_vs_performance(results: records.Results) -> Figure:
   """Centroid distance against how much two retrained heads differ."""
   compared = results.distance_vs_performance
   shown = metrics.of_task('classification')
@@ -243,7 +209,7 @@ def distance_vs_performance(results: Results) -> Figure:
     pairs = formatting.counted(len(points), 'pair')
     axes.set_title(f'{metric.title}: Spearman {text} ({pairs})')
     axes.margins(x=0.12)
-    _grid(axes, 'both')
+    drawing.grid(axes, 'both')
     top = max([difference for _, difference in points], default=0) or 0.1
     axes.set_ylim(-0.08 * top, 1.15 * top)
     named.append((axes, points, [f'{p.a}–{p.b}' for p, _ in known]))
@@ -260,7 +226,7 @@ def distance_vs_performance(results: Results) -> Figure:
   return figure
 
 
-def transfer(results: Results) -> Figure:
+def transfer(results: records.Results) -> Figure:
   """Accuracy of the head of each cluster in each test cluster."""
   described, unit = results.clusters, results.backbone.unit
   k = len(described)

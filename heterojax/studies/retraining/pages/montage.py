@@ -74,8 +74,7 @@ def figure(results: Results, montage: Sequence[Sequence[Tile]]) -> Figure:
       axes.spines[:].set_visible(False)
     usual = usual_label(row)
     line[0].set_ylabel(
-      f'Cluster {cluster.id}\n{drawing.clipped(usual, 20)}',
-      fontweight='bold',
+      f'Cluster {cluster.id}\n{drawing.clipped(usual, 20)}', fontweight='bold'
     )
     for axes, tile in zip(line, row, strict=False):
       axes.imshow(tile.image)

@@ -8,15 +8,6 @@ from markupsafe import Markup
 
 from heterojax.report import blocks
 from heterojax.report import formatting
-from heterojax.report.blocks import Block
-from heterojax.report.blocks import Column
-from heterojax.report.blocks import Figure
-from heterojax.report.blocks import Heading
-from heterojax.report.blocks import Items
-from heterojax.report.blocks import Paragraph
-from heterojax.report.blocks import Section
-from heterojax.report.blocks import Table
-from heterojax.report.blocks import Text
 from heterojax.studies.pages import common
 from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_words
@@ -120,10 +111,10 @@ def audit_of(results: Results, view: View, rows: Rows) -> Audit:
   return audit._replace(by_cluster=by_cluster)
 
 
-def _facts(results: Results) -> list[tuple[str, Text]]:
+def _facts(results: Results) -> list[tuple[str, blocks.Text]]:
   d, network, folds = results.dataset, results.backbone, results.split.folds
   mean = ', mean' if folds else ''
-  training: Text = formatting.number(d.n_train)
+  training: blocks.Text = formatting.number(d.n_train)
   if results.copies:
     copies = f'({formatting.number(d.n_train_augmented)} with copies)'
     training = Markup('{} {}').format(training, blocks.quiet(copies))
@@ -145,7 +136,7 @@ def _facts(results: Results) -> list[tuple[str, Text]]:
   return [*facts, ('protocol', results.protocol)]
 
 
-def _found(results: Results, shared: Shared, audit: Audit) -> Section:
+def _found(results: Results, shared: Shared, audit: Audit) -> blocks.Section:
   network, d, folds = results.backbone, results.dataset, results.split.folds
   one = network.unit
   trained_on = 'given features' if network.given else f'{network.train} network'
@@ -168,37 +159,37 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
       ' do with ours and who gives only the mean of the random runs.'
     )
   names = formatting.capital(scores.names('classification'))
-  return Section(
+  return blocks.Section(
     'What was found',
     [
-      Paragraph(head, 'quiet'),
-      Items(results.findings, 'findings'),
-      Paragraph(wording.not_a_test(results), 'note'),
+      blocks.Paragraph(head, 'quiet'),
+      blocks.Items(results.findings, 'findings'),
+      blocks.Paragraph(wording.not_a_test(results), 'note'),
       *leaks.warning(shared),
       *shortcuts.warning(audit),
-      Figure(
+      blocks.Figure(
         'table3_retrained_vs_random',
         f'{names} of each cluster’s retrained head beside the heads trained on'
         f' random {one}s; the numbers are in'
         f' {sections.printed_in(results, "clusters")}.',
         caption,
       ),
-      Paragraph(wording.class_mix(results)),
+      blocks.Paragraph(wording.class_mix(results)),
     ],
   )
 
 
 def _data(
   results: Results, shared: Shared, audit: Audit, rows: Rows
-) -> Section:
+) -> blocks.Section:
   text = methods.protocol(results, shared)
   if rows:
     text = f'{text} {leaks.patients(shared, rows)}'.rstrip()
-  counts: list[Block] = [_parts(results)]
+  counts: list[blocks.Block] = [_parts(results)]
   if results.folds:
     counts += [
-      Heading('Folds'),
-      Paragraph(wording.folds_agree(results)),
+      blocks.Heading('Folds'),
+      blocks.Paragraph(wording.folds_agree(results)),
       tables.folds(results),
     ]
   d, unit = results.dataset, results.backbone.unit
@@ -247,11 +238,11 @@ def _parts(results: Results) -> Table[str]:
     Column('', lambda part: d.parts[part].n, 'All'),
   ]
   if paper:
-    columns.append(Column('', lambda part: None, 'Published', published))
-  return Table('', columns, list(names))
+    columns.append(blocks.on_page('Published', published))
+  return blocks.Table('', columns, list(names))
 
 
-def _limits(results: Results) -> Sequence[Text]:
+def _limits(results: Results) -> Sequence[blocks.Text]:
   one, n_test = results.backbone.unit, results.dataset.n_test
   return [
     f'A cluster’s head may fail because its {one}s look different, because one'

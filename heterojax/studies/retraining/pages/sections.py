@@ -6,17 +6,6 @@ from markupsafe import Markup
 
 from heterojax.report import blocks
 from heterojax.report import formatting
-from heterojax.report.blocks import Block
-from heterojax.report.blocks import Column
-from heterojax.report.blocks import Figure
-from heterojax.report.blocks import Heading
-from heterojax.report.blocks import Items
-from heterojax.report.blocks import Paragraph
-from heterojax.report.blocks import Section
-from heterojax.report.blocks import Table
-from heterojax.report.blocks import Text
-from heterojax.report.blocks import Tile
-from heterojax.report.blocks import Tiles
 from heterojax.stats import metrics
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.retraining.pages import figures
@@ -43,16 +32,16 @@ def printed_in(results: Results, what: str) -> str:
   return (paper.printed_in if paper else _PRINTED_IN)[what]
 
 
-def overall(results: Results, shared: Shared) -> Section:
+def overall(results: Results, shared: Shared) -> blocks.Section:
   """Table 1: the head of all images."""
   one, printed = results.backbone.unit, printed_in(results, 'overall')
-  return Section(
+  return blocks.Section(
     f'{printed}. The head of all {one}s, in each test cluster',
     [
-      Paragraph(wording.overall(results)),
-      Paragraph(wording.intervals(results, shared), 'quiet'),
+      blocks.Paragraph(wording.overall(results)),
+      blocks.Paragraph(wording.intervals(results, shared), 'quiet'),
       tables.table1(results),
-      Figure(
+      blocks.Figure(
         'table1_overall_in_clusters',
         f'Accuracy of the head of all {one}s on the whole test set and in each'
         ' test cluster, with 95% intervals; the numbers are in'
@@ -62,7 +51,7 @@ def overall(results: Results, shared: Shared) -> Section:
   )
 
 
-def retrained(results: Results) -> Section:
+def retrained(results: Results) -> blocks.Section:
   """Table 3: the heads of clusters and the random ones."""
   one, printed = results.backbone.unit, printed_in(results, 'clusters')
   table = tables.table3(results)
@@ -91,10 +80,10 @@ def retrained(results: Results) -> Section:
     )
     shown += [beside, Items(paper.notes, 'quiet')]
   title = f'{printed}. Heads retrained on one cluster, and on random {one}s'
-  return Section(title, shown)
+  return blocks.Section(title, shown)
 
 
-def distances(results: Results) -> Section:
+def distances(results: Results) -> blocks.Section:
   """Figure 1, and what is in each cluster."""
   one, folds = results.backbone.unit, results.split.folds
   means = ' Distances and numbers are means over folds.' if folds else ''
@@ -107,9 +96,9 @@ def distances(results: Results) -> Section:
   mix = ''
   if folds:
     mix = f' Training {one}s: mean over folds; test {one}s: all folds.'
-  shown: list[Block] = [
-    Paragraph(wording.distances(results)),
-    Figure(
+  shown: list[blocks.Block] = [
+    blocks.Paragraph(wording.distances(results)),
+    blocks.Figure(
       'figure1_distances',
       'Distances between the centroids of the clusters, as numbers and as a'
       ' map.',
@@ -117,7 +106,7 @@ def distances(results: Results) -> Section:
       ' the same distances drawn in a plane as well as a plane can show them; a'
       f' circle’s area is the cluster’s number of training {one}s.{means}',
     ),
-    Figure(
+    blocks.Figure(
       'clusters',
       f'Training and test {one}s in two dimensions, coloured by cluster, marked'
       ' by class.',
@@ -126,7 +115,7 @@ def distances(results: Results) -> Section:
       ' cluster. Clusters that overlap here can be apart in the other'
       f' directions.{apart}',
     ),
-    Figure(
+    blocks.Figure(
       'class_mix',
       f'Number of {one}s of each class in every cluster, in training and in the'
       ' test set.',
@@ -134,14 +123,16 @@ def distances(results: Results) -> Section:
     ),
   ]
   if known := results.known_subpopulations:
-    shown.append(Paragraph(wording.subpopulations(known, folds)))
+    shown.append(blocks.Paragraph(wording.subpopulations(known, folds)))
   if beside := results.reduction.rejected:
     shown += _rejected(results, beside)
   printed = printed_in(results, 'between_cluster_distances')
-  return Section(f'{printed}. The clusters and how far apart they are', shown)
+  return blocks.Section(
+    f'{printed}. The clusters and how far apart they are', shown
+  )
 
 
-def _rejected(results: Results, beside: Rejected) -> list[Block]:
+def _rejected(results: Results, beside: Rejected) -> list[blocks.Block]:
   """The clusters of another reduction, number by number."""
   one = results.backbone.unit
   columns: list[Column[tuple[Cluster, RejectedCluster]]] = [
@@ -161,16 +152,16 @@ def _rejected(results: Results, beside: Rejected) -> list[Block]:
   )
   rows = list(zip(results.clusters, beside.clusters, strict=True))
   return [
-    Heading('Another reduction beside it'),
-    Paragraph(wording.rejected(results, beside)),
-    Table('', columns, rows, caption),
+    blocks.Heading('Another reduction beside it'),
+    blocks.Paragraph(wording.rejected(results, beside)),
+    blocks.Table('', columns, rows, caption),
   ]
 
 
-def transfer(results: Results) -> Section:
+def transfer(results: Results) -> blocks.Section:
   """Each head in each test cluster."""
   one = results.backbone.unit
-  figure = Figure(
+  figure = blocks.Figure(
     'transfer',
     'Accuracy of the head of each cluster in each test cluster.',
     f'Accuracy of each head (row) on the test {one}s of each cluster (column);'
@@ -179,10 +170,10 @@ def transfer(results: Results) -> Section:
     f' does no better has shown no skill there. Few {one}s make a rough'
     ' estimate: see n.',
   )
-  return Section('Where a cluster’s lesson holds', [figure])
+  return blocks.Section('Where a cluster’s lesson holds', [figure])
 
 
-def pairs(results: Results) -> Section:
+def pairs(results: Results) -> blocks.Section:
   """Distances of clusters against differences of their heads."""
   compared = results.distance_vs_performance
   named = ', named a–b' if len(compared.pairs) <= figures.MAX_NAMES else ''
@@ -196,42 +187,41 @@ def pairs(results: Results) -> Section:
         compared.spearman.get(metric.name), formatting.signed
       ),
     ),
-    Column(
-      '',
-      lambda metric: sum(p.of(metric.name) is not None for p in compared.pairs),
+    blocks.on_page(
       'Pairs',
+      lambda metric: sum(p.of(metric.name) is not None for p in compared.pairs),
     ),
   ]
-  return Section(
+  return blocks.Section(
     'Do closer clusters teach more similar things?',
     [
-      Paragraph(
+      blocks.Paragraph(
         'The paper’s second finding is that closer clusters have retrained'
         ' heads that perform more alike. Spearman’s rank correlation is 1 if'
         ' the order of the distances is the order of the differences, 0 if'
         ' there is no such relation, and −1 if it is the reverse.'
       ),
-      Figure(
+      blocks.Figure(
         'distance_vs_performance',
         'Distance of each pair of clusters against the difference of their'
         ' retrained heads in each metric.',
         f'One point is one pair of clusters{named}. The scales of the panels'
         ' differ.',
       ),
-      Table('', columns, metrics.of_task('classification')),
-      Paragraph(compared.why, 'note'),
+      blocks.Table('', columns, metrics.of_task('classification')),
+      blocks.Paragraph(compared.why, 'note'),
     ],
   )
 
 
-def looks(results: Results, view: View) -> list[Section]:
+def looks(results: Results, view: View) -> list[blocks.Section]:
   """What each cluster looks like; none where there are no images."""
   rows, one = montage.rows(results, view), results.backbone.unit
   if not rows:
     return []
   first = ' of the first fold' if results.folds else ''
-  shown: list[Block] = [
-    Paragraph(
+  shown: list[blocks.Block] = [
+    blocks.Paragraph(
       f'The training {one}s{first} nearest to each centroid, squeezed to a'
       ' square as the network sees them. Their class stands beside the'
       ' cluster’s number, and below an image where it is the other one.'
@@ -239,20 +229,20 @@ def looks(results: Results, view: View) -> list[Section]:
   ]
   for cluster, row in zip(results.clusters, rows, strict=True):
     usual = montage.usual_label(row)
-    heading: Text = f'Cluster {cluster.id}'
+    heading: blocks.Text = f'Cluster {cluster.id}'
     if usual:
       heading = Markup('{} {}').format(heading, blocks.quiet(usual))
     none = f'No original training {one} is in this cluster.'
     tiles = [_tile(tile, usual) for tile in row]
-    shown += [Heading(heading), Tiles(tiles, none)]
-  return [Section('What each cluster looks like', shown)]
+    shown += [blocks.Heading(heading), blocks.Tiles(tiles, none)]
+  return [blocks.Section('What each cluster looks like', shown)]
 
 
-def _tile(tile: montage.Tile, usual: str) -> Tile:
+def _tile(tile: montage.Tile, usual: str) -> blocks.Tile:
   name = tile.name
   if tile.problem:
     name += f': cannot be shown, {tile.problem}'
   caption = blocks.quiet(name)
   if tile.label != usual:
     caption += Markup('<br><b>{}</b>').format(tile.label)
-  return Tile(tile.jpeg, f'{tile.name}, {tile.label}', caption)
+  return blocks.Tile(tile.jpeg, f'{tile.name}, {tile.label}', caption)

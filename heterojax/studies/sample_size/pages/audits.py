@@ -31,7 +31,7 @@ def audit(results: Results, view: View, rows: Rows) -> Audit | None:
   """The columns of the first fold, and their values in each cluster."""
   if results.shortcuts is None:
     return None
-  found = Audit(
+  columns = Audit(
     results.shortcuts,
     results.classes,
     results.unit,
@@ -50,25 +50,25 @@ def audit(results: Results, view: View, rows: Rows) -> Audit | None:
       [row.get(entry.column, '') for row, label in known if label == c]
       for c in range(results.cluster.k)
     ]
-    for entry in found.audited
+    for entry in columns.audited
   }
-  return found._replace(by_cluster=by_cluster)
+  return columns._replace(by_cluster=by_cluster)
 
 
 def warnings(results: Results, view: View, rows: Rows) -> list[Block]:
   """What stands at the head of the page."""
-  own, columns = shared(results), audit(results, view, rows)
+  images, columns = shared(results), audit(results, view, rows)
   return [
-    *(leaks.warning(own) if own else ()),
+    *(leaks.warning(images) if images else ()),
     *(shortcuts.warning(columns) if columns else ()),
   ]
 
 
 def blocks(results: Results, view: View, rows: Rows) -> list[Block]:
   """All about leaks and shortcuts."""
-  own, columns = shared(results), audit(results, view, rows)
+  images, columns = shared(results), audit(results, view, rows)
   return [
-    *(leaks.blocks(own) if own else ()),
+    *(leaks.blocks(images) if images else ()),
     *(shortcuts.blocks(columns) if columns else ()),
   ]
 

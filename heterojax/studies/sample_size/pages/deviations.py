@@ -112,14 +112,10 @@ def _design(results: Results, settings: Settings | None) -> _Notes:
       'No known patient or group is in two folds; the paper names none.',
     ))
   if methods.folds(results) != _FOLDS:
-    one = methods.folds(results) == 1
-    own = 'one split' if one else f'{methods.folds(results)} folds'
-    notes.append((
-      OUR_CHOICE,
-      f'There is {own}; the paper had {_FOLDS} folds.'
-      if one
-      else f'There are {own}; the paper had {_FOLDS}.',
-    ))
+    folds = f'There are {methods.folds(results)} folds; the paper had {_FOLDS}.'
+    if methods.folds(results) == 1:
+      folds = f'There is one split; the paper had {_FOLDS} folds.'
+    notes.append((OUR_CHOICE, folds))
   return notes
 
 
@@ -134,10 +130,7 @@ def _clustering(results: Results) -> _Notes:
         mark,
         f'The fuzzifier is {c.fuzzifier:g}; the paper gives none and {source}.',
       ),
-      (
-        INFERRED,
-        'The cluster with the largest membership counts.',
-      ),
+      (INFERRED, 'The cluster with the largest membership counts.'),
     ]
   else:
     notes.append((

@@ -89,10 +89,7 @@ def published_sizes(results: Results) -> tuple[PublishedSize, ...]:
 
 
 def _sources(results: Results) -> list[tuple[str, Sequence[Distances]]]:
-  return [
-    (OURS, results.by_size),
-    (PUBLISHED, published_sizes(results)),
-  ]
+  return [(OURS, results.by_size), (PUBLISHED, published_sizes(results))]
 
 
 def distance(matrix: Matrix, a: int, b: int) -> Estimate:
@@ -107,8 +104,7 @@ def table1(results: Results) -> Table[PairRow]:
     Column('source', lambda row: row.source),
     Column('kind', lambda row: row.kind.name),
     Column('n', lambda row: row.size.n),
-    Column('a', lambda row: row.a),
-    Column('b', lambda row: row.b),
+    *blocks.in_file('a', 'b'),
     estimated('distance', lambda row: row.distance),
     Column('reason', lambda row: values.why(row.distance)),
   ]
@@ -164,7 +160,7 @@ def between(results: Results, kind: Kind) -> Table[tuple[int, int]]:
       cell = blocks.estimate(distance(kind.of(size), *pair), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
-    return Column('', text, head.format(source, values.of_size(size.n)), text)
+    return blocks.on_page(head.format(source, values.of_size(size.n)), text)
 
   columns: list[Column[tuple[int, int]]] = [
     Column('', lambda pair: f'{pair[0]}–{pair[1]}', 'Clusters', align='text'),
@@ -202,23 +198,24 @@ def within(results: Results) -> Table[BothRow]:
     source = (_PAPER if of_paper else 'This run') if published else ''
 
     def text(row: BothRow) -> Text:
-      own = row.papers if of_paper else row.ours
-      if own is None:
+      distances = row.papers if of_paper else row.ours
+      if distances is None:
         return '–'
-      cell = blocks.estimate(of(own), formatting.signed)
+      cell = blocks.estimate(of(distances), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
     title = Markup('{}<br>{}').format(source, head) if source else head
-    return Column('', text, title, text)
+    return blocks.on_page(title, text)
 
   columns: list[Column[BothRow]] = [
     Column(
       '',
       lambda row: '' if row.cluster else formatting.number(row.n),
       f'{formatting.capital(results.unit)}s',
-      align='text',
+      lambda row: '' if row.cluster else formatting.number(row.n),
+      'text',
     ),
-    Column('', lambda row: row.cluster, 'Cluster', align='text'),
+    blocks.on_page('Cluster', lambda row: row.cluster, 'text'),
     *(column(head, of, False) for _, head, of in _STATISTICS),
   ]
   if published:

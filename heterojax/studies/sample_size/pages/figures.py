@@ -53,8 +53,7 @@ def figure2_metric_per_cluster(results: Results) -> Figure:
   ends.append((baseline, name, '#666666'))
   labels.size_axis(axes, sizes, room=0.3)
   axes.set_ylabel(formatting.capital(values.metric(results)))
-  axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
-  axes.set_axisbelow(True)
+  drawing.grid(axes, 'y')
   axes.margins(y=0.08)
   labels.name_ends(axes, ends)
   return figure
@@ -132,13 +131,7 @@ def figure4_cv(results: Results) -> Figure:
     axes.plot([x] * len(cvs), cvs, 'o', color=RAW, ms=3.5, alpha=0.35)
   axes.plot(at, lines['expected'], ':_', color=CHANCE_TEXT, lw=1.4, ms=14)
   axes.plot(
-    at,
-    lines['corrected'],
-    '--s',
-    color=drawing.INK,
-    lw=1.2,
-    ms=5,
-    mfc='white',
+    at, lines['corrected'], '--s', color=drawing.INK, lw=1.2, ms=5, mfc='white'
   )
   axes.plot(at, lines['cv'], '-D', color=RAW, lw=2.2, ms=6)
   known = np.concatenate([*lines.values(), high])
@@ -193,7 +186,7 @@ def _zones(axes: Axes) -> None:
 
 def figure5_cv_vs_metric(results: Results) -> Figure:
   """Figure 5: the metric over the CV, one point per size."""
-  found, sizes = results.cv_vs_metric, results.by_size
+  relation, sizes = results.cv_vs_metric, results.by_size
   cv = _numbers([size.mean_of_cvs for size in sizes])
   metric = _numbers([size.metric_mean for size in sizes])
   both = np.isfinite(cv) & np.isfinite(metric)
@@ -201,18 +194,17 @@ def figure5_cv_vs_metric(results: Results) -> Figure:
   figure = Figure((drawing.WIDTH, 4.2), layout='constrained')
   axes = figure.subplots()
   line: list[tuple[float, float]] = []
-  if fit := codec.known(found.fit):
+  if fit := codec.known(relation.fit):
     line = _fit(axes, cv, metric, fit)
   axes.plot(100 * cv, metric, 'D', color=RAW, ms=7)
   axes.margins(x=0.15)
   axes.set_xlabel('Coefficient of variation over clusters, percent')
   whole = f'of all test {results.unit}s'
   axes.set_ylabel(f'{formatting.capital(values.metric(results))} {whole}')
-  axes.grid(True, color=drawing.PALE, linewidth=0.8)
-  axes.set_axisbelow(True)
+  drawing.grid(axes, 'both')
   number = formatting.counted(len(cv), 'size')
   text = 'not estimable'
-  if (pearson := codec.known(found.pearson)) is not None:
+  if (pearson := codec.known(relation.pearson)) is not None:
     text = formatting.signed(pearson)
   axes.set_title(f'Pearson {text} ({number})')
   if len(cv):

@@ -204,11 +204,11 @@ def _validation(results: Results) -> str:
   if not results.validated:
     return ''
   by_size = results.by_size
-  kept = [size.validation for size in by_size]
-  share = kept[-1][0] / (kept[-1][0] + by_size[-1].folds[0].n_train)
+  n = by_size[-1].validation[0]
+  share = n / (n + by_size[-1].folds[0].n_train)
   numbers = listed(
-    f'{values.spread(own)} at {values.of_size(size.n)}'
-    for own, size in zip(kept, by_size, strict=True)
+    f'{values.spread(size.validation)} at {values.of_size(size.n)}'
+    for size in by_size
   )
   return (
     f'A validation part{fold}, {formatting.percent(share, 0)} of the'
@@ -219,10 +219,10 @@ def _validation(results: Results) -> str:
 
 def _relation(results: Results) -> str:
   """How CV and metric were related, as far as they could be."""
-  found, how = results.cv_vs_metric, []
-  if codec.known(found.pearson) is not None:
+  relation, how = results.cv_vs_metric, []
+  if codec.known(relation.pearson) is not None:
     how.append('Pearson and Spearman correlations')
-  if codec.known(found.fit) is not None:
+  if codec.known(relation.fit) is not None:
     how.append('least-squares lines')
   if not how:
     return ''
@@ -283,8 +283,8 @@ def rows(results: Results, settings: Settings | None) -> list[tuple[str, str]]:
   told.append(('Reduction', reduction(results) or none))
   how = f'{algorithm(results)}; {trainings(results)}'
   if settings:
-    own = settings.cluster
-    how += f', at most {own.max_iter} iterations, tolerance {own.tol:g}'
+    c = settings.cluster
+    how += f', at most {c.max_iter} iterations, tolerance {c.tol:g}'
   told.append(('Clusters', how))
   if results.predictions_given:
     told.append(('Top model', 'none: predictions were given'))

@@ -33,10 +33,7 @@ from heterojax.studies.settings import Settings
 
 
 def page(
-  results: Results,
-  settings: Settings | None,
-  view: View,
-  manifest: common.Rows,
+  results: Results, settings: Settings | None, view: View, manifest: common.Rows
 ) -> Page:
   """The report.
 
@@ -88,7 +85,7 @@ def page(
 def _facts(results: Results) -> list[tuple[str, Text]]:
   sizes = [formatting.number(size.n) for size in results.by_size]
   folds = methods.folds(results)
-  own = results.backbone
+  backbone = results.backbone
   trained = 'trained' if methods.trained(results) else 'frozen'
   return [
     (f'{results.unit}s', formatting.number(results.dataset.n)),
@@ -98,9 +95,9 @@ def _facts(results: Results) -> list[tuple[str, Text]]:
       'clusters',
       f'{results.cluster.k}, {choosing.METHODS[results.cluster.method]}',
     ),
-    ('features', f'given, {own.dim:,} numbers')
-    if own.given
-    else ('network', f'{network.title(own)}, {trained}'),
+    ('features', f'given, {backbone.dim:,} numbers')
+    if backbone.given
+    else ('network', f'{network.title(backbone)}, {trained}'),
     ('metric', values.metric(results)),
     ('protocol', results.protocol),
   ]
@@ -312,18 +309,18 @@ def _components(results: Results) -> Section:
 
 
 def _validity(results: Results) -> Section:
-  own = results.validity
+  validity, n = results.validity, formatting.number(results.validity.n)
   return Section(
     'Which algorithm, how many clusters',
     [
       Paragraph(
         'How compact and how well apart clusters are, for three algorithms and'
-        f' 2 to {max(row.k for row in own.rows)} clusters, on the'
-        f' {formatting.number(own.n)} training {results.unit}s of a fold of the'
-        ' largest size. The indices often disagree, and none of them knows what'
-        ' is wanted of the clusters.'
+        f' 2 to {max(row.k for row in validity.rows)} clusters, on the'
+        f' {n} training {results.unit}s of a fold of the largest size. The'
+        ' indices often disagree, and none of them knows what is wanted of the'
+        ' clusters.'
       ),
-      Items(own.reading),
+      Items(validity.reading),
       Figure(
         'validity',
         'Inertia, silhouette, Calinski-Harabasz and Davies-Bouldin index over'

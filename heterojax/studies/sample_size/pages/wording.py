@@ -91,7 +91,7 @@ def _cv(cv: float, size: Size) -> str:
 
 
 def _digits(cv: float, band: Interval | None) -> int:
-  """As many as tell a CV from the ends of its band."""
+  """Enough digits to tell a CV from the ends of its band."""
   return 2 if percent(cv) in map(percent, band or ()) else 1
 
 
@@ -119,11 +119,11 @@ def coinciding(results: Results) -> list[str]:
   split: Counter[tuple[int, ...]] = Counter()
   empty: Counter[tuple[int, ...]] = Counter()
   for size in results.by_size:
-    found = [values.coinciding(results, fold) for fold in size.folds]
-    if any(found):
-      number = sum(map(bool, found))
-      where.append(f'{number} of {counted(len(found), "fold")} at {_n(size)}')
-    for fold, groups in zip(size.folds, found, strict=True):
+    coincide = [values.coinciding(results, fold) for fold in size.folds]
+    if number := sum(map(bool, coincide)):
+      folds = counted(len(coincide), 'fold')
+      where.append(f'{number} of {folds} at {_n(size)}')
+    for fold, groups in zip(size.folds, coincide, strict=True):
       for group in groups:
         held = sorted(c for c in group if fold.cluster_size[c])
         if len(held) > 1:
@@ -149,13 +149,13 @@ def coinciding(results: Results) -> list[str]:
   return [text + advice]
 
 
-def _most(found: Counter[tuple[int, ...]]) -> str:
+def _most(frequency: Counter[tuple[int, ...]]) -> str:
   """The most frequent groups of clusters and in how many folds they are."""
   told = []
-  for group, folds in found.most_common(_MAX_GROUPS):
+  for group, folds in frequency.most_common(_MAX_GROUPS):
     several = 's' if len(group) > 1 else ''
     told.append(f'cluster{several} {listed(group)} in {counted(folds, "fold")}')
-  more = ', among others' if len(found) > _MAX_GROUPS else ''
+  more = ', among others' if len(frequency) > _MAX_GROUPS else ''
   return f'{listed(told)}{more}'
 
 
@@ -215,21 +215,22 @@ def trend(results: Results) -> list[str]:
 
 def correlation(results: Results) -> str:
   """Figure 5 in words, with how little it can carry."""
-  found, metric = results.cv_vs_metric, values.metric(results)
+  relation, metric = results.cv_vs_metric, values.metric(results)
   papers = ''
   if published := codec.known(results.published):
     value = published.cv_vs_metric.pearson
     papers = f' The paper reports {_signed(value, 4)} over its 4 sizes.'
-  sizes = counted(found.n, 'size')
-  if isinstance(found.pearson, codec.Missing):
+  sizes = counted(relation.n, 'size')
+  if isinstance(relation.pearson, codec.Missing):
     return (
       f'The correlation of CV and {metric} over sizes is'
-      f' {values.why(found.pearson)}.{papers}'
+      f' {values.why(relation.pearson)}.{papers}'
     )
   return (
     f'Over {sizes}, CV and {metric} have a Pearson correlation of'
-    f' {_signed(found.pearson, 2)} (Spearman'
-    f' {_signed(codec.known(found.spearman), 2)}).{papers} {found.warning}'
+    f' {_signed(relation.pearson, 2)} (Spearman'
+    f' {_signed(codec.known(relation.spearman), 2)}).{papers}'
+    f' {relation.warning}'
   )
 
 
@@ -316,9 +317,9 @@ def empty(results: Results) -> list[str]:
     for number, fold in enumerate(size.folds):
       if fold.empty:
         told = listed(
-          f'cluster {own.cluster} in {own.trainings} of'
+          f'cluster {e.cluster} in {e.trainings} of'
           f' {counted(results.cluster.trainings, "training")}'
-          for own in fold.empty
+          for e in fold.empty
         )
         sentences.append(f'{_n(size)}, fold {number}: {told}.')
   return sentences
@@ -331,16 +332,15 @@ def ranges(results: Results, kind: distances.Kind) -> str:
     ('here', results.by_size),
     ('in the paper', distances.published_sizes(results)),
   ):
-    found = []
+    extremes = []
     for size in sizes:
       matrix = kind.of(size)
       every = [
         matrix.value[a][b] for a, b in values.pairs(len(size.to_centroid))
       ]
-      known = [value for value in every if value is not None]
-      if known:
-        found.append(f'{min(known):.2f}–{max(known):.2f} ({_n(size)})')
-    if found:
-      told.append(f'{whose} {listed(found)}')
+      if known := [value for value in every if value is not None]:
+        extremes.append(f'{min(known):.2f}–{max(known):.2f} ({_n(size)})')
+    if extremes:
+      told.append(f'{whose} {listed(extremes)}')
   text = '; '.join(told) or 'not estimable'
   return f'Range of the {kind.name} distances: {text}.'
