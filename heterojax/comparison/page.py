@@ -137,13 +137,13 @@ def _rows(
   c: Comparison, table: str, titled: Callable[[str], str | None]
 ) -> list[_Row]:
   """The rows of a table; the title of a group stands in the first of them."""
-  by_metric: dict[tuple[str, str], dict[str, Cell]] = {}
+  found: dict[tuple[str, str], dict[str, Cell]] = {}
   for cell in c.cells:
     if cell.table == table and cell.metric:
-      of_sources = by_metric.setdefault((cell.row, cell.metric), {})
+      of_sources = found.setdefault((cell.row, cell.metric), {})
       of_sources[cell.source] = cell
   names, rows, before = _titles(c), [], None
-  for (row, metric), of_sources in by_metric.items():
+  for (row, metric), of_sources in found.items():
     group = '' if row == before else titled(row) or ''
     rows.append(_Row(group, names[metric], of_sources))
     before = row
@@ -175,8 +175,7 @@ def _per_source(
 ) -> list[Column[Row]]:
   """A column for the paper and for each run."""
   return [
-    blocks.on_page(source, functools.partial(text, source))
-    for source in _sources(c)
+    _cell(source, functools.partial(text, source)) for source in _sources(c)
   ]
 
 
@@ -279,14 +278,14 @@ def _overall(c: Comparison) -> Table[_Tested]:
 
 def by_accuracy(c: Comparison, source: str) -> list[Cell]:
   """The test clusters of a source, the best first, the unknown last."""
-  cells = [
+  found = [
     cell
     for cell in c.cells
     if cell.table == c.printed_in['overall']
     and cell.source == source
     and 'test cluster ' in cell.row
   ]
-  return sorted(cells, key=lambda c: (c.value is None, -(c.value or 0)))
+  return sorted(found, key=lambda c: (c.value is None, -(c.value or 0)))
 
 
 def _test_cluster(cell: Cell) -> Markup:

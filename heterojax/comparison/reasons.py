@@ -43,14 +43,14 @@ class Reason(NamedTuple):
 
 def cannot_agree(group: Group) -> list[Reason]:
   """All reasons that apply to a group of runs."""
-  reasons = []
+  found = []
   if paper := group.published:
-    reasons += _by_label(group, lambda run: _of_run(paper, run))
-    reasons += _always(group)
-  reasons += _by_label(group, lambda run: _shared_images(group, run))
+    found += _by_label(group, lambda run: _of_run(paper, run))
+    found += _always(group)
+  found += _by_label(group, lambda run: _shared_images(group, run))
   matched_to = 'the paper’s' if group.published else 'those of the first run'
   return [
-    *reasons,
+    *found,
     Reason(
       'Cluster numbers',
       'They are arbitrary. Clusters are matched to'
@@ -81,32 +81,32 @@ def _by_label(
 def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
   """What a run's own settings and counts explain."""
   results = run.results
-  backbone, d = results.backbone, results.dataset
-  if (backbone.name, backbone.source) != ('efficientnet_b0', 'keras_imagenet'):
+  own, reduction, d = results.backbone, results.reduction, results.dataset
+  if (own.name, own.source) != ('efficientnet_b0', 'keras_imagenet'):
     yield Reason(
       'All',
-      f'{network(backbone)}; the paper used EfficientNet-B0 with the ImageNet'
+      f'{network(own)}; the paper used EfficientNet-B0 with the ImageNet'
       ' weights of Keras.',
       OUR_CHOICE,
     )
-  if backbone.feature == 'flatten':
+  if own.feature == 'flatten':
     yield Reason(
       'Clusters and distances',
-      f'features are {network_lib.feature(backbone)}, which is how the paper’s'
+      f'features are {network_lib.feature(own)}, which is how the paper’s'
       ' “second last layer” is read.',
       INFERRED,
     )
-  elif backbone.feature == 'avg':
+  elif own.feature == 'avg':
     yield Reason(
       'Clusters and distances',
-      f'features are {network_lib.feature(backbone)}; the paper’s distances fit'
+      f'features are {network_lib.feature(own)}; the paper’s distances fit'
       ' the whole map.',
       OUR_CHOICE,
     )
-  if _reduction(results.reduction) != _reduction(paper.reduction):
+  if _reduction(reduction) != _reduction(paper.reduction):
     yield Reason(
       'Clusters and distances',
-      f'{_reduced(results.reduction)} clustered; in the paper,'
+      f'{_reduced(reduction)} clustered; in the paper,'
       f' {_reduced(paper.reduction)}.',
       OUR_CHOICE,
     )
@@ -122,8 +122,8 @@ def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
   }
   different = [
     f'{formatting.number(here)} instead of {there:,} {what}'
-    for name, what in _SIZES.items()
-    if (here := getattr(d, name)) != (there := getattr(paper.dataset, name))
+    for what, (here, there) in sizes.items()
+    if here != there
   ]
   if different:
     yield Reason(
@@ -134,18 +134,18 @@ def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
     yield Reason('Which data there are', ' '.join(d.notes))
 
 
-def network(backbone: Network) -> str:
+def network(own: Network) -> str:
   """Where the features come from, in words."""
-  if backbone.given:
+  if own.given:
     return 'features that were given ready'
-  return f'{network_lib.title(backbone)} with {network_lib.weights(backbone)}'
+  return f'{network_lib.title(own)} with {network_lib.weights(own)}'
 
 
-def features(backbone: Network) -> str:
+def features(own: Network) -> str:
   """Network and features, in words."""
-  if backbone.given:
-    return network(backbone)
-  return f'{network(backbone)}; {network_lib.feature(backbone)}'
+  if own.given:
+    return network(own)
+  return f'{network(own)}; {network_lib.feature(own)}'
 
 
 def _reduction(r: Reduction | PublishedReduction) -> tuple[str, float | None]:

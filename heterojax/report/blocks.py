@@ -122,11 +122,16 @@ class Column(Generic[Row]):
     if self.text:
       return self.text(row)
     value = self.value(row)
-    if isinstance(value, str):
-      return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
       return formatting.number(value)
     return '' if value is None else str(value)
+
+
+def on_page(
+  head: Text, value: Callable[[Row], object], align: str = 'number'
+) -> Column[Row]:
+  """A column that is in the page only."""
+  return Column('', value, head, align=align)
 
 
 @dataclasses.dataclass(frozen=True)

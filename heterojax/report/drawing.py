@@ -9,12 +9,14 @@ from collections.abc import Sequence
 import contextlib
 import io
 from typing import Any
+from typing import Literal
 import warnings
 
 import matplotlib
 from matplotlib import colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.typing import RcKeyType
 import numpy as np
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
-import dataclasses
 import functools
 import logging
 import pathlib
@@ -75,10 +74,8 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
         '--config.data.files names files of features: use'
         ' --config=configs/features.py, or --config.data.dir.'
       )
-    cohorts = [
-      restriction.restrict(cohort, d.where)
-      for cohort in ready.read_files(d.files, d.classes, d.task)
-    ]
+    found = ready.read_files(d.files, d.classes, d.task)
+    cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
   return tuple(
@@ -129,40 +126,41 @@ def split(
   Raises:
     UserError: if the split is impossible, or the predictions cannot be scored.
   """
-  s = settings.split
+  own, validation_share = settings.split, settings.split.validation_share
   if predictions:
     _check_predictions(cohort)
+    validation_share = 0.0
   return splits.assign(
     cohort,
     seed=settings.seed,
-    protocol=s.protocol,
-    test_share=s.test_share,
-    validation_share=0.0 if predictions else s.validation_share,
+    protocol=own.protocol,
+    test_share=own.test_share,
+    validation_share=validation_share,
     # A file of features is one fold.
-    folds=0 if settings.data.files else s.folds,
+    folds=0 if settings.data.files else own.folds,
   )
 
 
 def collect(
   settings: Settings, cohorts: Sequence[Cohort]
 ) -> tuple[samples_lib.Samples, ...]:
-  """The samples of each fold: training images with their copies, and the rest.
+  """For each fold the training images with their copies, and the rest.
 
   Raises:
     UserError: if there are too few images for the settings.
   """
   column = settings.data.subpopulation
-  known = {name: None for c in cohorts[0].included for name, _ in c.columns}
-  if column and column not in known:
+  own = {name: None for c in cohorts[0].included for name, _ in c.columns}
+  if column and column not in own:
     raise UserError(
       f'There is no column {column!r} (--config.data.subpopulation): the data'
-      f' set has {", ".join(known)}.'
+      f' set has {", ".join(own)}.'
     )
   samples = samples_lib.collect(
     cohorts, seed=settings.seed, factors=settings.augmentation.factors
   )
   _check_differ(cohorts[0].source, samples)
-  n, k = min(len(fold.of('train')) for fold in samples), settings.cluster.k
+  n, k = min(len(own.of('train')) for own in samples), settings.cluster.k
   if k > n:
     raise UserError(
       f'There are {n} training images for {k} clusters: choose a smaller'
@@ -305,7 +303,7 @@ def _check_predictions(cohort: Cohort) -> None:
   own = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(own))):
     raise UserError(
-      f'{missing} of {len(used)} images of {name} have no prediction: fill in'
+      f'{missing} of {len(own)} images of {name} have no prediction: fill in'
       ' the column, or take it out, and heads are trained.'
     )
   if not any(c.split for c in cohort.included):
@@ -322,8 +320,8 @@ def validation(samples: samples_lib.Samples) -> np.ndarray:
   Where the protocol has no validation part they are the test set: Wang 2023
   monitors "the validation set" and names no third part [inferred].
   """
-  rows = samples.of('validation')
-  return rows if len(rows) else samples.of('test')
+  own = samples.of('validation')
+  return own if len(own) else samples.of('test')
 
 
 def training(settings: Settings) -> ensemble.Training:
@@ -344,8 +342,16 @@ def training(settings: Settings) -> ensemble.Training:
 def algorithm(settings: Settings, **changed: Any) -> Algorithm:
   """The clustering of the study."""
   c = settings.cluster
-  names = [field.name for field in dataclasses.fields(Algorithm)]
-  return Algorithm(**{name: getattr(c, name) for name in names} | changed)
+  own = {
+    'method': c.method,
+    'k': c.k,
+    'n_init': c.n_init,
+    'max_iter': c.max_iter,
+    'tol': c.tol,
+    'fuzzifier': c.fuzzifier,
+    'covariance': c.covariance,
+  }
+  return Algorithm(**own | changed)
 
 
 def check_finite(x: np.ndarray, samples: samples_lib.Samples) -> None:

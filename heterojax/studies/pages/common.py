@@ -13,6 +13,7 @@ from heterojax.datasets import selection
 from heterojax.records import codec
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
+from heterojax.report.blocks import Column
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
 from heterojax.report.blocks import Pairs
@@ -21,7 +22,6 @@ from heterojax.report.blocks import Quoted
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
-from heterojax.report.blocks import on_page
 from heterojax.studies.records import Environment
 from heterojax.studies.records import Timings
 
@@ -209,9 +209,9 @@ def environment(described: Environment, timings: Timings) -> Section:
   stages = Table(
     '',
     [
-      on_page('Stage', lambda row: row[0], 'text'),
-      on_page('Time', lambda row: row[1]),
-      on_page('Rate', lambda row: row[2], 'text'),
+      Column('', lambda row: row[0], 'Stage', align='text'),
+      Column('', lambda row: row[1], 'Time'),
+      Column('', lambda row: row[2], 'Rate', align='text'),
     ],
     [
       (_STAGES.get(stage, stage), *_time(values))

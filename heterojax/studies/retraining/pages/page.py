@@ -8,6 +8,15 @@ from markupsafe import Markup
 
 from heterojax.report import blocks
 from heterojax.report import formatting
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Figure
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Items
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Section
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
 from heterojax.studies.pages import common
 from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_words
@@ -111,10 +120,10 @@ def audit_of(results: Results, view: View, rows: Rows) -> Audit:
   return audit._replace(by_cluster=by_cluster)
 
 
-def _facts(results: Results) -> list[tuple[str, blocks.Text]]:
+def _facts(results: Results) -> list[tuple[str, Text]]:
   d, network, folds = results.dataset, results.backbone, results.split.folds
   mean = ', mean' if folds else ''
-  training: blocks.Text = formatting.number(d.n_train)
+  training: Text = formatting.number(d.n_train)
   if results.copies:
     copies = f'({formatting.number(d.n_train_augmented)} with copies)'
     training = Markup('{} {}').format(training, blocks.quiet(copies))
@@ -136,7 +145,7 @@ def _facts(results: Results) -> list[tuple[str, blocks.Text]]:
   return [*facts, ('protocol', results.protocol)]
 
 
-def _found(results: Results, shared: Shared, audit: Audit) -> blocks.Section:
+def _found(results: Results, shared: Shared, audit: Audit) -> Section:
   network, d, folds = results.backbone, results.dataset, results.split.folds
   one = network.unit
   trained_on = 'given features' if network.given else f'{network.train} network'
@@ -159,37 +168,37 @@ def _found(results: Results, shared: Shared, audit: Audit) -> blocks.Section:
       ' do with ours and who gives only the mean of the random runs.'
     )
   names = formatting.capital(scores.names('classification'))
-  return blocks.Section(
+  return Section(
     'What was found',
     [
-      blocks.Paragraph(head, 'quiet'),
-      blocks.Items(results.findings, 'findings'),
-      blocks.Paragraph(wording.not_a_test(results), 'note'),
+      Paragraph(head, 'quiet'),
+      Items(results.findings, 'findings'),
+      Paragraph(wording.not_a_test(results), 'note'),
       *leaks.warning(shared),
       *shortcuts.warning(audit),
-      blocks.Figure(
+      Figure(
         'table3_retrained_vs_random',
         f'{names} of each cluster’s retrained head beside the heads trained on'
         f' random {one}s; the numbers are in'
         f' {sections.printed_in(results, "clusters")}.',
         caption,
       ),
-      blocks.Paragraph(wording.class_mix(results)),
+      Paragraph(wording.class_mix(results)),
     ],
   )
 
 
 def _data(
   results: Results, shared: Shared, audit: Audit, rows: Rows
-) -> blocks.Section:
+) -> Section:
   text = methods.protocol(results, shared)
   if rows:
     text = f'{text} {leaks.patients(shared, rows)}'.rstrip()
-  counts: list[blocks.Block] = [_parts(results)]
+  counts: list[Block] = [_parts(results)]
   if results.folds:
     counts += [
-      blocks.Heading('Folds'),
-      blocks.Paragraph(wording.folds_agree(results)),
+      Heading('Folds'),
+      Paragraph(wording.folds_agree(results)),
       tables.folds(results),
     ]
   d, unit = results.dataset, results.backbone.unit
@@ -238,11 +247,11 @@ def _parts(results: Results) -> Table[str]:
     Column('', lambda part: d.parts[part].n, 'All'),
   ]
   if paper:
-    columns.append(blocks.on_page('Published', published))
-  return blocks.Table('', columns, list(names))
+    columns.append(Column('', lambda part: None, 'Published', published))
+  return Table('', columns, list(names))
 
 
-def _limits(results: Results) -> Sequence[blocks.Text]:
+def _limits(results: Results) -> Sequence[Text]:
   one, n_test = results.backbone.unit, results.dataset.n_test
   return [
     f'A cluster’s head may fail because its {one}s look different, because one'

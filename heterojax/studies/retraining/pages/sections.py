@@ -6,6 +6,17 @@ from markupsafe import Markup
 
 from heterojax.report import blocks
 from heterojax.report import formatting
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Figure
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Items
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Section
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
+from heterojax.report.blocks import Tile
+from heterojax.report.blocks import Tiles
 from heterojax.stats import metrics
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.retraining.pages import figures
@@ -32,16 +43,16 @@ def printed_in(results: Results, what: str) -> str:
   return (paper.printed_in if paper else _PRINTED_IN)[what]
 
 
-def overall(results: Results, shared: Shared) -> blocks.Section:
+def overall(results: Results, shared: Shared) -> Section:
   """Table 1: the head of all images."""
   one, printed = results.backbone.unit, printed_in(results, 'overall')
-  return blocks.Section(
+  return Section(
     f'{printed}. The head of all {one}s, in each test cluster',
     [
-      blocks.Paragraph(wording.overall(results)),
-      blocks.Paragraph(wording.intervals(results, shared), 'quiet'),
+      Paragraph(wording.overall(results)),
+      Paragraph(wording.intervals(results, shared), 'quiet'),
       tables.table1(results),
-      blocks.Figure(
+      Figure(
         'table1_overall_in_clusters',
         f'Accuracy of the head of all {one}s on the whole test set and in each'
         ' test cluster, with 95% intervals; the numbers are in'
@@ -51,7 +62,7 @@ def overall(results: Results, shared: Shared) -> blocks.Section:
   )
 
 
-def retrained(results: Results) -> blocks.Section:
+def retrained(results: Results) -> Section:
   """Table 3: the heads of clusters and the random ones."""
   one, printed = results.backbone.unit, printed_in(results, 'clusters')
   table = tables.table3(results)
@@ -80,10 +91,10 @@ def retrained(results: Results) -> blocks.Section:
     )
     shown += [beside, Items(paper.notes, 'quiet')]
   title = f'{printed}. Heads retrained on one cluster, and on random {one}s'
-  return blocks.Section(title, shown)
+  return Section(title, shown)
 
 
-def distances(results: Results) -> blocks.Section:
+def distances(results: Results) -> Section:
   """Figure 1, and what is in each cluster."""
   one, folds = results.backbone.unit, results.split.folds
   means = ' Distances and numbers are means over folds.' if folds else ''
@@ -96,9 +107,9 @@ def distances(results: Results) -> blocks.Section:
   mix = ''
   if folds:
     mix = f' Training {one}s: mean over folds; test {one}s: all folds.'
-  shown: list[blocks.Block] = [
-    blocks.Paragraph(wording.distances(results)),
-    blocks.Figure(
+  shown: list[Block] = [
+    Paragraph(wording.distances(results)),
+    Figure(
       'figure1_distances',
       'Distances between the centroids of the clusters, as numbers and as a'
       ' map.',
@@ -106,7 +117,7 @@ def distances(results: Results) -> blocks.Section:
       ' the same distances drawn in a plane as well as a plane can show them; a'
       f' circle’s area is the cluster’s number of training {one}s.{means}',
     ),
-    blocks.Figure(
+    Figure(
       'clusters',
       f'Training and test {one}s in two dimensions, coloured by cluster, marked'
       ' by class.',
@@ -115,7 +126,7 @@ def distances(results: Results) -> blocks.Section:
       ' cluster. Clusters that overlap here can be apart in the other'
       f' directions.{apart}',
     ),
-    blocks.Figure(
+    Figure(
       'class_mix',
       f'Number of {one}s of each class in every cluster, in training and in the'
       ' test set.',
@@ -123,16 +134,14 @@ def distances(results: Results) -> blocks.Section:
     ),
   ]
   if known := results.known_subpopulations:
-    shown.append(blocks.Paragraph(wording.subpopulations(known, folds)))
+    shown.append(Paragraph(wording.subpopulations(known, folds)))
   if beside := results.reduction.rejected:
     shown += _rejected(results, beside)
   printed = printed_in(results, 'between_cluster_distances')
-  return blocks.Section(
-    f'{printed}. The clusters and how far apart they are', shown
-  )
+  return Section(f'{printed}. The clusters and how far apart they are', shown)
 
 
-def _rejected(results: Results, beside: Rejected) -> list[blocks.Block]:
+def _rejected(results: Results, beside: Rejected) -> list[Block]:
   """The clusters of another reduction, number by number."""
   one = results.backbone.unit
   columns: list[Column[tuple[Cluster, RejectedCluster]]] = [
@@ -152,16 +161,16 @@ def _rejected(results: Results, beside: Rejected) -> list[blocks.Block]:
   )
   rows = list(zip(results.clusters, beside.clusters, strict=True))
   return [
-    blocks.Heading('Another reduction beside it'),
-    blocks.Paragraph(wording.rejected(results, beside)),
-    blocks.Table('', columns, rows, caption),
+    Heading('Another reduction beside it'),
+    Paragraph(wording.rejected(results, beside)),
+    Table('', columns, rows, caption),
   ]
 
 
-def transfer(results: Results) -> blocks.Section:
+def transfer(results: Results) -> Section:
   """Each head in each test cluster."""
   one = results.backbone.unit
-  figure = blocks.Figure(
+  figure = Figure(
     'transfer',
     'Accuracy of the head of each cluster in each test cluster.',
     f'Accuracy of each head (row) on the test {one}s of each cluster (column);'
@@ -170,10 +179,10 @@ def transfer(results: Results) -> blocks.Section:
     f' does no better has shown no skill there. Few {one}s make a rough'
     ' estimate: see n.',
   )
-  return blocks.Section('Where a cluster’s lesson holds', [figure])
+  return Section('Where a cluster’s lesson holds', [figure])
 
 
-def pairs(results: Results) -> blocks.Section:
+def pairs(results: Results) -> Section:
   """Distances of clusters against differences of their heads."""
   compared = results.distance_vs_performance
   named = ', named a–b' if len(compared.pairs) <= figures.MAX_NAMES else ''
@@ -187,41 +196,42 @@ def pairs(results: Results) -> blocks.Section:
         compared.spearman.get(metric.name), formatting.signed
       ),
     ),
-    blocks.on_page(
-      'Pairs',
+    Column(
+      '',
       lambda metric: sum(p.of(metric.name) is not None for p in compared.pairs),
+      'Pairs',
     ),
   ]
-  return blocks.Section(
+  return Section(
     'Do closer clusters teach more similar things?',
     [
-      blocks.Paragraph(
+      Paragraph(
         'The paper’s second finding is that closer clusters have retrained'
         ' heads that perform more alike. Spearman’s rank correlation is 1 if'
         ' the order of the distances is the order of the differences, 0 if'
         ' there is no such relation, and −1 if it is the reverse.'
       ),
-      blocks.Figure(
+      Figure(
         'distance_vs_performance',
         'Distance of each pair of clusters against the difference of their'
         ' retrained heads in each metric.',
         f'One point is one pair of clusters{named}. The scales of the panels'
         ' differ.',
       ),
-      blocks.Table('', columns, metrics.of_task('classification')),
-      blocks.Paragraph(compared.why, 'note'),
+      Table('', columns, metrics.of_task('classification')),
+      Paragraph(compared.why, 'note'),
     ],
   )
 
 
-def looks(results: Results, view: View) -> list[blocks.Section]:
+def looks(results: Results, view: View) -> list[Section]:
   """What each cluster looks like; none where there are no images."""
   rows, one = montage.rows(results, view), results.backbone.unit
   if not rows:
     return []
   first = ' of the first fold' if results.folds else ''
-  shown: list[blocks.Block] = [
-    blocks.Paragraph(
+  shown: list[Block] = [
+    Paragraph(
       f'The training {one}s{first} nearest to each centroid, squeezed to a'
       ' square as the network sees them. Their class stands beside the'
       ' cluster’s number, and below an image where it is the other one.'
@@ -229,20 +239,20 @@ def looks(results: Results, view: View) -> list[blocks.Section]:
   ]
   for cluster, row in zip(results.clusters, rows, strict=True):
     usual = montage.usual_label(row)
-    heading: blocks.Text = f'Cluster {cluster.id}'
+    heading: Text = f'Cluster {cluster.id}'
     if usual:
       heading = Markup('{} {}').format(heading, blocks.quiet(usual))
     none = f'No original training {one} is in this cluster.'
     tiles = [_tile(tile, usual) for tile in row]
-    shown += [blocks.Heading(heading), blocks.Tiles(tiles, none)]
-  return [blocks.Section('What each cluster looks like', shown)]
+    shown += [Heading(heading), Tiles(tiles, none)]
+  return [Section('What each cluster looks like', shown)]
 
 
-def _tile(tile: montage.Tile, usual: str) -> blocks.Tile:
+def _tile(tile: montage.Tile, usual: str) -> Tile:
   name = tile.name
   if tile.problem:
     name += f': cannot be shown, {tile.problem}'
   caption = blocks.quiet(name)
   if tile.label != usual:
     caption += Markup('<br><b>{}</b>').format(tile.label)
-  return blocks.Tile(tile.jpeg, f'{tile.name}, {tile.label}', caption)
+  return Tile(tile.jpeg, f'{tile.name}, {tile.label}', caption)

@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from heterojax.records import codec
-from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Row
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
+from heterojax.report.blocks import estimate
+from heterojax.report.blocks import quiet
+from heterojax.report.blocks import reasons
+from heterojax.report.blocks import stacked
+from heterojax.report.blocks import with_small
 from heterojax.stats import metrics
 from heterojax.stats.metrics import Metric
 from heterojax.stats.scores import Score
@@ -73,11 +77,11 @@ def _accuracy(results: Results) -> list[Column[_Tested]]:
   def text(row: _Tested) -> Text:
     if row.source == _OURS:
       return scores.cell(row.score, name)
-    return blocks.estimate(row.score.value(name), formatting.exact)
+    return estimate(row.score.value(name), formatting.exact)
 
   def n(row: _Tested) -> Text:
     if row.n is None:
-      return blocks.quiet('n not reported')
+      return quiet('n not reported')
     return formatting.number(row.n)
 
   return [
@@ -85,7 +89,10 @@ def _accuracy(results: Results) -> list[Column[_Tested]]:
     Column('n_positive', lambda row: row.counts[0], d.positive),
     Column('n_negative', lambda row: row.counts[1], d.negative),
     Column(
-      name, lambda row: row.score.value(name), metrics.METRICS[name].title, text
+      name,
+      lambda row: row.score.value(name),
+      metrics.METRICS[name].title,
+      text,
     ),
     *_ends(name, lambda row: row.score.interval(name)),
     Column('reason', lambda row: row.note or row.score.why(name)),
@@ -102,17 +109,21 @@ def table1(results: Results) -> Table[_Tested]:
   if paper := results.paper:
     d = paper.dataset
     counts = tuple(d.class_counts_test.values())
-    title = blocks.quiet('The paper’s test set')
     rows.append(
       _Tested(
-        _PUBLISHED, 'whole test set', title, d.n_test, counts, paper.overall
+        _PUBLISHED,
+        'whole test set',
+        quiet('The paper’s test set'),
+        d.n_test,
+        counts,
+        paper.overall,
       )
     )
     rows += [
       _Tested(
         _PUBLISHED,
         f'cluster {c.number} of its {paper.printed_in["overall"]}',
-        blocks.quiet(f'The paper’s cluster {c.number}'),
+        quiet(f'The paper’s cluster {c.number}'),
         None,
         (None, None),
         c.test,
@@ -123,7 +134,7 @@ def table1(results: Results) -> Table[_Tested]:
   return Table(
     'table1',
     [
-      *blocks.in_file('source'),
+      Column('source', lambda row: row.source),
       Column(
         'part',
         lambda row: row.part,
@@ -167,15 +178,15 @@ def table3(results: Results) -> Table[_Row3]:
       'intra_cluster_distance',
       lambda row: codec.known(row.cluster.intra_cluster_distance),
       'Intra-cluster distance',
-      lambda row: blocks.estimate(
+      lambda row: estimate(
         row.cluster.intra_cluster_distance,
         '{:.1f}'.format if row.ours else formatting.exact,
       ),
       f'mean distance of all pairs of training {unit}s in a cluster; smaller is'
       ' more alike',
     ),
-    *blocks.in_file('n_test'),
-    blocks.on_page('Trained on', _trained_on, 'short'),
+    Column('n_test', lambda row: row.n_test),
+    Column('', lambda row: None, 'Trained on', _trained_on, align='short'),
   ]
   for metric in _metrics():
     columns += _of_both(metric, unit, d.classes)
@@ -196,10 +207,9 @@ def _class_counts(classes: Sequence[str]) -> list[Column[_Row3]]:
 
 def _trained_on(row: _Row3) -> Text:
   if not row.ours:
-    return blocks.stacked('cluster', 'random')
-  return blocks.stacked(
-    blocks.with_small('cluster', '95% interval'),
-    blocks.with_small('random', 'min to max'),
+    return stacked('cluster', 'random')
+  return stacked(
+    with_small('cluster', '95% interval'), with_small('random', 'min to max')
   )
 
 
@@ -214,30 +224,36 @@ def _of_both(
   """A metric of the retrained head and of the random heads."""
   name = metric.name
 
+  def retrained(row: _Row3) -> Values:
+    return row.cluster.retrained
+
+  def random(row: _Row3) -> Values:
+    return row.cluster.random
+
   def text(row: _Row3) -> Text:
-    both = row.cluster.retrained, row.cluster.random
+    both = retrained(row), random(row)
     if not row.ours:
-      return blocks.stacked(
-        *(blocks.estimate(of.value(name), formatting.exact) for of in both)
+      return stacked(
+        *(estimate(of.value(name), formatting.exact) for of in both)
       )
     ends = (both[0].interval(name), _extremes(both[1], name))
-    return blocks.stacked(
+    return stacked(
       *(scores.cell(of, name, e) for of, e in zip(both, ends, strict=True))
     )
 
   return [
     Column(
       f'retrained_{name}',
-      lambda row: row.cluster.retrained.value(name),
+      lambda row: retrained(row).value(name),
       metric.title,
       text,
       scores.definition(metric, unit, classes),
     ),
-    *_ends(f'retrained_{name}', lambda r: r.cluster.retrained.interval(name)),
-    Column(f'random_{name}', lambda row: row.cluster.random.value(name)),
+    *_ends(f'retrained_{name}', lambda row: retrained(row).interval(name)),
+    Column(f'random_{name}', lambda row: random(row).value(name)),
     *_ends(
       f'random_{name}',
-      lambda row: _extremes(row.cluster.random, name),
+      lambda row: _extremes(random(row), name),
       ('min', 'max'),
     ),
   ]
@@ -253,7 +269,7 @@ def _reason3(row: _Row3) -> str:
     ]
   if not row.ours:
     whys.append(('random minimum and maximum', 'not reported'))
-  return blocks.reasons(whys)
+  return reasons(whys)
 
 
 def between_cluster_distances(
@@ -278,14 +294,16 @@ def distance_vs_performance(results: Results) -> Table[Pair]:
 
   def reason(pair: Pair) -> str:
     why = 'not estimable: one of the two metrics is not'
-    return blocks.reasons(
+    return reasons(
       (f'difference_{name}', why) for name in names if pair.of(name) is None
     )
 
   return Table(
     'distance_vs_performance',
     [
-      *blocks.in_file('a', 'b', 'centroid_distance'),
+      Column('a', lambda pair: pair.a),
+      Column('b', lambda pair: pair.b),
+      Column('centroid_distance', lambda pair: pair.centroid_distance),
       *(
         Column(f'difference_{name}', lambda pair, name=name: pair.of(name))
         for name in names
@@ -376,14 +394,14 @@ def _sizes(row: tuple[int, Fold]) -> str:
 def _agreement(row: tuple[int, Fold]) -> Text:
   number, fold = row
   if not number:
-    return blocks.quiet('is the first')
+    return quiet('is the first')
   rand = fold.adjusted_rand_with_first
   return f'{cluster_words.agreement(rand)} ({formatting.signed(rand)})'
 
 
 def _reason_of_fold(row: tuple[int, Fold]) -> str:
   score = row[1].overall
-  return blocks.reasons((m.name, score.why(m.name)) for m in _metrics())
+  return reasons((m.name, score.why(m.name)) for m in _metrics())
 
 
 def every(results: Results) -> list[Table]:

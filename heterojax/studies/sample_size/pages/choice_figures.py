@@ -1,9 +1,8 @@
 """What the clustering was chosen by: validity indices, number of components."""
 
-from typing import Any
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 import numpy as np
 
 from heterojax.records import codec
@@ -37,35 +36,46 @@ def validity(results: Results) -> Figure:
   for axes, (name, title) in zip(panels.flat, _INDICES.items(), strict=True):
     axes.axvline(chosen.k, color=drawing.GRAY, lw=7, alpha=0.25)
     for method in methods:
-      curve = sorted(
+      own = sorted(
         (row.k, value)
         for row in rows
         if row.method == method
         and (value := codec.known(row.indices[name])) is not None
       )
-      look = _look(method, chosen.method)
-      axes.plot(*np.array(curve, float).reshape(-1, 2).T, ms=4, **look)
+      colour, marker = _LOOKS[method]
+      used = method == chosen.method
+      axes.plot(
+        *np.array(own, float).reshape(-1, 2).T,
+        color=colour,
+        marker=marker,
+        ms=4,
+        lw=2 if used else 1.1,
+        mfc=colour if used else 'white',
+      )
     axes.set_title(title, fontweight='normal')
-    drawing.grid(axes, 'y')
+    axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
+    axes.set_axisbelow(True)
     axes.set_xticks(sorted({row.k for row in rows}))
   for axes in panels[-1]:
     axes.set_xlabel('Number of clusters')
   handles = [
-    drawing.key(_name(m, chosen.method), ms=5, **_look(m, chosen.method))
-    for m in methods
+    Line2D(
+      [],
+      [],
+      color=_LOOKS[method][0],
+      marker=_LOOKS[method][1],
+      ms=5,
+      lw=2 if method == chosen.method else 1.1,
+      mfc=_LOOKS[method][0] if method == chosen.method else 'white',
+      label=_name(method, chosen.method),
+    )
+    for method in methods
   ]
   handles.append(
-    drawing.key('k of this run', color=drawing.GRAY, lw=7, alpha=0.25)
+    Line2D([], [], color=drawing.GRAY, lw=7, alpha=0.25, label='k of this run')
   )
   figure.legend(handles=handles, loc='outside lower center', ncols=4)
   return figure
-
-
-def _look(method: str, chosen: str) -> dict[str, Any]:
-  """The line of an algorithm; that of the one chosen is thick and filled."""
-  colour, marker = _LOOKS[method]
-  width, fill = (2, colour) if method == chosen else (1.1, 'white')
-  return {'color': colour, 'marker': marker, 'lw': width, 'mfc': fill}
 
 
 def _name(method: str, chosen: str) -> str:
@@ -86,12 +96,13 @@ def cv_by_components(results: Results) -> Figure:
   grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
   for axes, size in zip(grid.flat, sizes, strict=False):
     for number, fold in enumerate(size.folds):
-      if curve := codec.known(fold.cv_by_components):
-        _fold(axes, number, curve)
+      if own := codec.known(fold.cv_by_components):
+        _fold(axes, number, own)
     axes.set_title(
       f'{values.of_size(size.n)}, {values.tested(size)} test {results.unit}s'
     )
-    drawing.grid(axes, 'y')
+    axes.grid(True, axis='y', color=drawing.PALE, linewidth=0.8)
+    axes.set_axisbelow(True)
   for axes in grid.flat[len(sizes) :]:
     axes.set_visible(False)
   for axes in grid[-1]:
@@ -100,21 +111,30 @@ def cv_by_components(results: Results) -> Figure:
     axes.set_ylabel('CV, percent')
   folds = max(len(size.folds) for size in sizes)
   handles = [
-    drawing.key(f'fold {t}', color=drawing.colour(t), lw=1.4)
+    Line2D([], [], color=drawing.colour(t), lw=1.4, label=f'fold {t}')
     for t in range(folds)
   ]
-  label = 'chosen: the smallest with the mode'
-  handles += [
-    drawing.key(label, marker='D', ls='', color=drawing.INK, ms=5),
-    drawing.key('mode', color=drawing.GRAY, lw=0.8, ls='--'),
-  ]
+  handles.append(
+    Line2D(
+      [],
+      [],
+      marker='D',
+      ls='',
+      color=drawing.INK,
+      ms=5,
+      label='chosen: the smallest with the mode',
+    )
+  )
+  handles.append(
+    Line2D([], [], color=drawing.GRAY, lw=0.8, ls='--', label='mode')
+  )
   figure.legend(
     handles=handles, loc='outside lower center', ncols=min(len(handles), 6)
   )
   return figure
 
 
-def _fold(axes: Axes, number: int, curve: ByComponents) -> None:
+def _fold(axes: Axes, number: int, own: ByComponents) -> None:
   colour = drawing.colour(number)
   cv = 100 * np.array(own.cv_minus_one.value, float)
   axes.plot(own.n_components, cv, color=colour, lw=1.1)

@@ -12,6 +12,7 @@ from heterojax.report import formatting
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
+from heterojax.report.blocks import quiet
 from heterojax.studies import choosing
 from heterojax.studies.choosing import Choice
 from heterojax.studies.sample_size.pages import tables
@@ -28,20 +29,20 @@ class FuzzifierRow(NamedTuple):
   """A fuzzifier at a size; `first` of those of the size."""
 
   size: Size
-  cvs: Fuzzifier
+  own: Fuzzifier
   first: bool
 
   @property
   def sizes(self) -> list[float]:
     """Shares of the clusters, the largest first."""
-    return sorted(self.cvs.cluster_size_mean, reverse=True)
+    return sorted(self.own.cluster_size_mean, reverse=True)
 
 
 class ComponentRow(NamedTuple):
-  """A number of components in a fold, at its place in the curve."""
+  """A number of components in a fold."""
 
   row: FoldRow
-  curve: ByComponents
+  own: ByComponents
   at: int
 
 
@@ -57,7 +58,10 @@ def jaccard(results: Results) -> Table[FoldRow]:
 
   return Table(
     '',
-    [*tables.fold_columns(results), *map(column, range(results.cluster.k))],
+    [
+      *tables.fold_columns(results),
+      *(column(c) for c in range(results.cluster.k)),
+    ],
     tables.fold_rows(results),
     'Bootstrap Jaccard similarity of each cluster (Hennig 2007): training'
     f' {results.unit}s are drawn again and clustered again; 1 is the same'
@@ -71,10 +75,10 @@ def fuzzifiers(results: Results) -> Table[FuzzifierRow]:
   unit = results.unit
 
   def named(row: FuzzifierRow) -> Text:
-    text = f'{row.cvs.fuzzifier:g}'
-    if row.cvs.fuzzifier != results.cluster.fuzzifier:
+    text = f'{row.own.fuzzifier:g}'
+    if row.own.fuzzifier != results.cluster.fuzzifier:
       return text
-    return Markup('{} {}').format(text, blocks.quiet('(this run)'))
+    return Markup('{} {}').format(text, quiet('(this run)'))
 
   columns: list[Column[FuzzifierRow]] = [
     Column(
@@ -84,16 +88,16 @@ def fuzzifiers(results: Results) -> Table[FuzzifierRow]:
       lambda row: formatting.number(row.size.n) if row.first else '',
       align='text',
     ),
-    Column('fuzzifier', lambda row: row.cvs.fuzzifier, 'Fuzzifier', named),
+    Column('fuzzifier', lambda row: row.own.fuzzifier, 'Fuzzifier', named),
     estimated(
       'mean_of_cvs',
-      lambda row: row.cvs.mean_of_cvs,
+      lambda row: row.own.mean_of_cvs,
       Markup('CV, mean<br>of folds'),
       values.percent,
     ),
     estimated(
       'cv_of_means',
-      lambda row: row.cvs.cv_of_means,
+      lambda row: row.own.cv_of_means,
       Markup('CV of mean<br>metrics'),
       values.percent,
     ),
@@ -101,22 +105,23 @@ def fuzzifiers(results: Results) -> Table[FuzzifierRow]:
       Column(f'size_of_largest_{c + 1}', lambda row, c=c: row.sizes[c])
       for c in range(results.cluster.k)
     ),
-    blocks.on_page(
-      f'Cluster sizes, largest first, percent of the {unit}s',
+    Column(
+      '',
       lambda row: ' · '.join(f'{100 * share:.0f}' for share in row.sizes),
-      'text',
+      f'Cluster sizes, largest first, percent of the {unit}s',
+      align='text',
     ),
     Column(
       'reason',
       lambda row: values.reasons(
-        mean_of_cvs=row.cvs.mean_of_cvs, cv_of_means=row.cvs.cv_of_means
+        mean_of_cvs=row.own.mean_of_cvs, cv_of_means=row.own.cv_of_means
       ),
     ),
   ]
   rows = [
-    FuzzifierRow(size, cvs, number == 0)
+    FuzzifierRow(size, own, number == 0)
     for size in results.by_size
-    for number, cvs in enumerate(codec.known(size.fuzzifiers) or ())
+    for number, own in enumerate(codec.known(size.fuzzifiers) or ())
   ]
   return Table('fuzzifiers', columns, rows)
 
@@ -171,9 +176,9 @@ def validity(results: Results) -> Table[Choice]:
 def _chosen(results: Results) -> list[tuple[FoldRow, ByComponents]]:
   """The folds whose number of components was chosen by the CV."""
   return [
-    (row, curve)
+    (row, own)
     for row in tables.fold_rows(results)
-    if (curve := codec.known(row.fold.cv_by_components)) is not None
+    if not isinstance(own := row.fold.cv_by_components, Missing)
   ]
 
 
@@ -187,18 +192,18 @@ def components(results: Results) -> Table[ComponentRow]:
   columns: list[Column[ComponentRow]] = [
     Column('n', lambda r: r.row.size.n),
     Column('fold', lambda r: r.row.number),
-    Column('n_components', lambda r: r.curve.n_components[r.at]),
-    Column('cv', lambda r: r.curve.cv.value[r.at]),
-    Column('cv_minus_one', lambda r: r.curve.cv_minus_one.value[r.at]),
+    Column('n_components', lambda r: r.own.n_components[r.at]),
+    Column('cv', lambda r: r.own.cv.value[r.at]),
+    Column('cv_minus_one', lambda r: r.own.cv_minus_one.value[r.at]),
     Column(
       'chosen',
-      lambda r: str(r.curve.n_components[r.at] == r.curve.chosen).lower(),
+      lambda r: str(r.own.n_components[r.at] == r.own.chosen).lower(),
     ),
   ]
   rows = [
-    ComponentRow(row, curve, at)
-    for row, curve in _chosen(results)
-    for at in range(len(curve.n_components))
+    ComponentRow(row, own, at)
+    for row, own in _chosen(results)
+    for at in range(len(own.n_components))
   ]
   return Table('components', columns, rows)
 
@@ -215,20 +220,22 @@ def choice_of_components(results: Results) -> Table[FoldRow]:
 
   columns: list[Column[FoldRow]] = [
     *tables.fold_columns(results),
-    column('Mode', lambda c: blocks.estimate(c.mode, values.percent)),
-    column('How often', lambda c: f'{c.frequency} of {len(c.n_components)}'),
+    column('Mode', lambda own: blocks.estimate(own.mode, values.percent)),
+    column(
+      'How often', lambda own: f'{own.frequency} of {len(own.n_components)}'
+    ),
     column(
       Markup('Components<br>chosen'),
-      lambda c: blocks.estimate(c.chosen, formatting.number),
+      lambda own: blocks.estimate(own.chosen, formatting.number),
     ),
     column(Markup('CV there, empty<br>clusters left out'), _at_chosen),
   ]
   return Table('', columns, [row for row, _ in _chosen(results)])
 
 
-def _at_chosen(curve: ByComponents) -> Text:
+def _at_chosen(own: ByComponents) -> Text:
   """The CV with the chosen number of components, empty clusters left out."""
-  if isinstance(curve.chosen, Missing):
-    return blocks.missing(values.why(curve.chosen))
-  cvs = dict(zip(curve.n_components, values.entries(curve.cv), strict=True))
-  return blocks.estimate(cvs[curve.chosen], values.percent)
+  if isinstance(own.chosen, Missing):
+    return blocks.missing(values.why(own.chosen))
+  cvs = dict(zip(own.n_components, values.entries(own.cv), strict=True))
+  return blocks.estimate(cvs[own.chosen], values.percent)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.report import blocks
 from heterojax.report import formatting
@@ -53,8 +54,8 @@ def clusters(results: Results) -> Table[ClusterRow]:
 
 
 def _empty_in_trainings(row: ClusterRow) -> int:
-  trainings = {empty.cluster: empty.trainings for empty in row.fold.empty}
-  return trainings.get(row.cluster, 0)
+  own = {empty.cluster: empty.trainings for empty in row.fold.empty}
+  return own.get(row.cluster, 0)
 
 
 def _why_cluster(results: Results, row: ClusterRow) -> str:
@@ -87,9 +88,9 @@ def figure2_metric_per_cluster(results: Results) -> Table[Size]:
 
 
 def _why_clusters(size: Size) -> str:
-  metric = size.cluster_metric_mean
-  missing = [f'cluster_{c}' for c, v in enumerate(metric.value) if v is None]
-  return f'{", ".join(missing)} {values.why(metric)}' if missing else ''
+  own = size.cluster_metric_mean
+  missing = [f'cluster_{c}' for c, v in enumerate(own.value) if v is None]
+  return f'{", ".join(missing)} {values.why(own)}' if missing else ''
 
 
 def figure3_cluster_sizes(results: Results) -> Table[Size]:
@@ -99,7 +100,9 @@ def figure3_cluster_sizes(results: Results) -> Table[Size]:
     for c in range(results.cluster.k)
   ]
   return Table(
-    'figure3_cluster_sizes', [*blocks.in_file('n'), *shares], results.by_size
+    'figure3_cluster_sizes',
+    [Column('n', lambda size: size.n), *shares],
+    results.by_size,
   )
 
 
@@ -136,7 +139,12 @@ def metric_per_cluster(results: Results) -> Table[MetricRow]:
       ),
     ),
     *(
-      blocks.on_page(f'Cluster {c}', lambda r, c=c: r.clusters[c])
+      Column(
+        '',
+        lambda r, c=c: r.clusters[c],
+        f'Cluster {c}',
+        lambda r, c=c: r.clusters[c],
+      )
       for c in range(results.cluster.k)
     ),
   ]

@@ -89,7 +89,10 @@ def published_sizes(results: Results) -> tuple[PublishedSize, ...]:
 
 
 def _sources(results: Results) -> list[tuple[str, Sequence[Distances]]]:
-  return [(OURS, results.by_size), (PUBLISHED, published_sizes(results))]
+  return [
+    (OURS, results.by_size),
+    (PUBLISHED, published_sizes(results)),
+  ]
 
 
 def distance(matrix: Matrix, a: int, b: int) -> Estimate:
@@ -104,7 +107,8 @@ def table1(results: Results) -> Table[PairRow]:
     Column('source', lambda row: row.source),
     Column('kind', lambda row: row.kind.name),
     Column('n', lambda row: row.size.n),
-    *blocks.in_file('a', 'b'),
+    Column('a', lambda row: row.a),
+    Column('b', lambda row: row.b),
     estimated('distance', lambda row: row.distance),
     Column('reason', lambda row: values.why(row.distance)),
   ]
@@ -160,7 +164,7 @@ def between(results: Results, kind: Kind) -> Table[tuple[int, int]]:
       cell = blocks.estimate(distance(kind.of(size), *pair), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
-    return blocks.on_page(head.format(source, values.of_size(size.n)), text)
+    return Column('', text, head.format(source, values.of_size(size.n)), text)
 
   columns: list[Column[tuple[int, int]]] = [
     Column('', lambda pair: f'{pair[0]}–{pair[1]}', 'Clusters', align='text'),
@@ -198,24 +202,23 @@ def within(results: Results) -> Table[BothRow]:
     source = (_PAPER if of_paper else 'This run') if published else ''
 
     def text(row: BothRow) -> Text:
-      distances = row.papers if of_paper else row.ours
-      if distances is None:
+      own = row.papers if of_paper else row.ours
+      if own is None:
         return '–'
-      cell = blocks.estimate(of(distances), formatting.signed)
+      cell = blocks.estimate(of(own), formatting.signed)
       return blocks.quiet(cell) if of_paper else cell
 
     title = Markup('{}<br>{}').format(source, head) if source else head
-    return blocks.on_page(title, text)
+    return Column('', text, title, text)
 
   columns: list[Column[BothRow]] = [
     Column(
       '',
       lambda row: '' if row.cluster else formatting.number(row.n),
       f'{formatting.capital(results.unit)}s',
-      lambda row: '' if row.cluster else formatting.number(row.n),
-      'text',
+      align='text',
     ),
-    blocks.on_page('Cluster', lambda row: row.cluster, 'text'),
+    Column('', lambda row: row.cluster, 'Cluster', align='text'),
     *(column(head, of, False) for _, head, of in _STATISTICS),
   ]
   if published:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Interval
-from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Table
+from heterojax.report.blocks import quiet
 from heterojax.stats.heterogeneity import CvGivenMetric
 from heterojax.stats.heterogeneity import MetricGivenCv
 from heterojax.studies.sample_size.pages import distances
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 def figure5_cv_vs_metric(results: Results) -> Table[Row]:
   """Figure 5: points, correlations, lines and predictions."""
-  relation = results.cv_vs_metric
+  found = results.cv_vs_metric
   rows = [
     Row(
       f'point of {size.n} {results.unit}s',
@@ -46,29 +46,27 @@ def figure5_cv_vs_metric(results: Results) -> Table[Row]:
     )
     for size in results.by_size
   ]
-  for name in ('pearson', 'spearman'):
-    value = getattr(relation, name)
+  for name, value in (('pearson', found.pearson), ('spearman', found.spearman)):
     rows.append(_value(name, value, value))
-  for name in ('fit', 'fit_cv'):
-    line = getattr(relation, name)
+  for name, line in (('fit', found.fit), ('fit_cv', found.fit_cv)):
     fit = codec.known(line)
     rows += [
       _value(f'{name} slope', fit and fit.slope, line),
       _value(f'{name} intercept', fit and fit.intercept, line),
     ]
   for given, predictions in (
-    ('cv', relation.metric_given_cv),
-    ('metric', relation.cv_given_metric),
+    ('cv', found.metric_given_cv),
+    ('metric', found.cv_given_metric),
   ):
     rows += [
       Row(
         f'prediction from the {given}',
-        row.cv,
-        row.metric,
-        interval=row.interval,
-        reason=_beyond(row),
+        own.cv,
+        own.metric,
+        interval=own.interval,
+        reason=_beyond(own),
       )
-      for row in codec.known(predictions) or ()
+      for own in codec.known(predictions) or ()
     ]
   if published := codec.known(results.published):
     pearson = published.cv_vs_metric.pearson
@@ -81,7 +79,7 @@ def figure5_cv_vs_metric(results: Results) -> Table[Row]:
     Column('value', lambda row: row.value),
     Column('low', lambda row: row.interval and row.interval[0]),
     Column('high', lambda row: row.interval and row.interval[1]),
-    *blocks.in_file('reason'),
+    Column('reason', lambda row: row.reason),
   ]
   return Table('figure5_cv_vs_metric', columns, rows)
 
@@ -111,12 +109,12 @@ def predictions(results: Results) -> list[Table]:
     ),
   )
   tables = []
-  if rows := codec.known(relation.metric_given_cv):
-    columns = [of_cv, of_metric, *_interval(values.fraction)]
+  if rows := codec.known(found.metric_given_cv):
+    columns = [*of_cv, *of_metric, *_interval(values.fraction)]
     caption = f'The {metric} that the line gives for a CV.'
     tables.append(Table('', columns, rows, caption))
-  if rows := codec.known(relation.cv_given_metric):
-    columns = [of_metric, of_cv, *_interval(values.percent)]
+  if rows := codec.known(found.cv_given_metric):
+    columns = [*of_metric, *of_cv, *_interval(values.percent)]
     caption = f'The CV that the other line, of CV on {metric}, gives.'
     tables.append(Table('', columns, rows, caption))
   return tables
@@ -128,6 +126,6 @@ def _interval(write: Callable[[float], str]) -> list[Column[Prediction]]:
     return f'{write(low)} to {write(high)}'
 
   return [
-    blocks.on_page('95% interval', text, 'short'),
-    blocks.on_page('Observed', lambda r: blocks.quiet(_beyond(r)), 'text'),
+    Column('', text, '95% interval', text, align='short'),
+    Column('', _beyond, 'Observed', lambda r: quiet(_beyond(r)), align='text'),
   ]

@@ -113,7 +113,7 @@ def figure4_cv(results: Results) -> Table[Size]:
   unit, metric = results.unit, formatting.capital(values.metric(results))
   columns: list[Column[Size]] = [
     Column('n', lambda s: s.n, f'{formatting.capital(unit)}s', align='text'),
-    *blocks.in_file('n_train'),
+    Column('n_train', lambda s: s.n_train),
     Column(
       'n_test',
       lambda s: s.n_test,
@@ -229,8 +229,7 @@ def folds(results: Results) -> Table[FoldRow]:
     Column('reason', _why_fold),
   ]
   if results.validated:
-    validation = lambda row: row.size.validation[row.number]
-    columns.insert(3, blocks.on_page('Validation', validation))
+    columns.insert(3, Column('', _validation, 'Validation'))
   return Table(
     'folds',
     columns,
@@ -266,7 +265,7 @@ def _components(row: FoldRow) -> Text:
 
 def _why_fold(row: FoldRow) -> str:
   fold = row.fold
-  estimates = values.reasons(
+  own = values.reasons(
     metric=fold.metric,
     baseline=fold.baseline,
     cv=fold.cv,
@@ -279,14 +278,14 @@ def _why_fold(row: FoldRow) -> str:
   scores = blocks.reasons(
     (name, fold.scores.why(name)) for name in fold.scores.values
   )
-  return '; '.join(filter(None, (estimates, scores)))
+  return '; '.join(filter(None, (own, scores)))
 
 
 def scores(results: Results) -> Table[FoldRow]:
   """Every metric of every fold."""
   columns: list[Column[FoldRow]] = [
     *fold_columns(results),
-    blocks.on_page('n', lambda row: row.fold.n_test),
+    Column('', lambda row: row.fold.n_test, 'n'),
     *_score_columns(results),
   ]
   return Table(
