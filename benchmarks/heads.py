@@ -4,9 +4,7 @@ Ten epochs, batches of 8, Adam, no early stopping on either side; initial
 weights and orders differ, so that heads are compared by their AUC.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 import functools
 import os
 import time

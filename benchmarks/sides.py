@@ -5,15 +5,12 @@ is told to and says how long that took. Libraries do not share a process, so
 none changes another's threads, memory or backend.
 """
 
-from collections.abc import Callable
-from collections.abc import Collection
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 import contextlib
 import os
 import pathlib
 import resource
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 

@@ -1,7 +1,6 @@
 """What every entry point shares: flags, configs, signals and exit codes."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import importlib
 import pathlib
 import re

@@ -6,9 +6,7 @@ memory does not grow with the data set and an interrupted run loses one block.
 """
 
 import collections
-from collections.abc import Callable
-from collections.abc import Generator
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -17,8 +15,7 @@ import hashlib
 import json
 import logging
 import pathlib
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flax import nnx
 import jax

@@ -7,8 +7,7 @@ busy machine fails nothing; and what takes more than 2 CPU-seconds is marked
 `slow` (`lanes`).
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import os
 import pathlib
 import tempfile

@@ -1,7 +1,6 @@
 """Tests of the measured ceiling of arithmetic."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import itertools
 import subprocess

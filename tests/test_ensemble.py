@@ -3,9 +3,7 @@
 All of it twice: as CPU cores train heads, and as an accelerator does.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 import csv
 import itertools
 import logging

@@ -1,7 +1,6 @@
 """PCA against scikit-learn's full SVD in float64."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp

@@ -1,8 +1,7 @@
 """Reading ready features: .npz, CSV and Parquet, and what is refused."""
 
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import csv
 import hashlib
 import pathlib

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 import dataclasses
 import json
 import pathlib
-from typing import Annotated
-from typing import Any
+from typing import Annotated, Any
 
 import hypothesis
 from hypothesis import strategies as st

@@ -1,7 +1,6 @@
 """Planted and absent shortcuts, and columns that cannot be audited."""
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import json
 

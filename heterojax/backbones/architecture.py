@@ -3,8 +3,7 @@
 Axes: B batch, H height, W width, D features.
 """
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 from typing import NamedTuple
 

@@ -9,8 +9,7 @@ Axes: B batch, H height, W width, C channels.
 
 from collections.abc import Callable
 import functools
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flax import nnx
 import jax

@@ -3,8 +3,7 @@
 Lite0 is B0 without squeeze-and-excite and with ReLU6 in place of SiLU.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import functools
 import itertools
 from typing import NamedTuple

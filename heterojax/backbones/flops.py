@@ -9,8 +9,7 @@ shorter algorithm saves, and the images of a loop after its first.
 Axes: S side of an image.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import functools
 import math
 from typing import Any

@@ -4,8 +4,7 @@ Axes: B batch, H height, W width, C channels. Everything is NHWC, and kernels
 are stored as Keras stores them (HWIO), depthwise ones as `[H, W, C]`.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import functools
 from typing import Literal
 

@@ -7,8 +7,7 @@ that do not depend on the number of cores, and neither does the result.
 Axes: N samples, D features, K clusters.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp

@@ -6,9 +6,7 @@ Axes: N samples, D features, K components.
 
 from collections.abc import Callable
 import functools
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp

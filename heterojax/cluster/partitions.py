@@ -7,9 +7,7 @@ that one call of the program runs).
 from collections.abc import Sequence
 import dataclasses
 import functools
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import numpy as np

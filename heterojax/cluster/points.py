@@ -10,8 +10,7 @@ linear kernel).
 Axes: N samples, D features, K clusters, M >= N rows that centers are sums of.
 """
 
-from typing import NamedTuple
-from typing import overload
+from typing import NamedTuple, overload
 
 import jax
 import jax.numpy as jnp

@@ -3,8 +3,7 @@
 Axes: N samples, D features.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import itertools
 
 import jax

@@ -1,9 +1,6 @@
 """`comparison.html`: one file that needs nothing else."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import functools
 from typing import NamedTuple
 

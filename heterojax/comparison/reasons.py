@@ -1,7 +1,6 @@
 """Which numbers cannot be expected to agree with the paper's, and why."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from heterojax.comparison import runs as runs_lib
@@ -81,25 +80,25 @@ def _by_label(
 def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
   """What a run's own settings and counts explain."""
   results = run.results
-  own, reduction, d = results.backbone, results.reduction, results.dataset
-  if (own.name, own.source) != ('efficientnet_b0', 'keras_imagenet'):
+  backbone, reduction, d = results.backbone, results.reduction, results.dataset
+  if (backbone.name, backbone.source) != ('efficientnet_b0', 'keras_imagenet'):
     yield Reason(
       'All',
-      f'{network(own)}; the paper used EfficientNet-B0 with the ImageNet'
+      f'{network(backbone)}; the paper used EfficientNet-B0 with the ImageNet'
       ' weights of Keras.',
       OUR_CHOICE,
     )
-  if own.feature == 'flatten':
+  if backbone.feature == 'flatten':
     yield Reason(
       'Clusters and distances',
-      f'features are {network_lib.feature(own)}, which is how the paper’s'
+      f'features are {network_lib.feature(backbone)}, which is how the paper’s'
       ' “second last layer” is read.',
       INFERRED,
     )
-  elif own.feature == 'avg':
+  elif backbone.feature == 'avg':
     yield Reason(
       'Clusters and distances',
-      f'features are {network_lib.feature(own)}; the paper’s distances fit'
+      f'features are {network_lib.feature(backbone)}; the paper’s distances fit'
       ' the whole map.',
       OUR_CHOICE,
     )
@@ -134,18 +133,18 @@ def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
     yield Reason('Which data there are', ' '.join(d.notes))
 
 
-def network(own: Network) -> str:
+def network(backbone: Network) -> str:
   """Where the features come from, in words."""
-  if own.given:
+  if backbone.given:
     return 'features that were given ready'
-  return f'{network_lib.title(own)} with {network_lib.weights(own)}'
+  return f'{network_lib.title(backbone)} with {network_lib.weights(backbone)}'
 
 
-def features(own: Network) -> str:
+def features(backbone: Network) -> str:
   """Network and features, in words."""
-  if own.given:
-    return network(own)
-  return f'{network(own)}; {network_lib.feature(own)}'
+  if backbone.given:
+    return network(backbone)
+  return f'{network(backbone)}; {network_lib.feature(backbone)}'
 
 
 def _reduction(r: Reduction | PublishedReduction) -> tuple[str, float | None]:

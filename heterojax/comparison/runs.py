@@ -1,8 +1,7 @@
 """Reading finished runs, and which of them can stand side by side."""
 
 from collections import Counter
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import pathlib
 from typing import NamedTuple
 

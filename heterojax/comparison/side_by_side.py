@@ -1,12 +1,9 @@
 """Every cell of Tables 1 to 4 of Wang 2023 beside the same cell of our runs."""
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import itertools
 import operator
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heterojax.comparison import cells as cells_lib
 from heterojax.comparison import matching

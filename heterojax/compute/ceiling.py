@@ -6,8 +6,7 @@ features does: one on each device, or on one CPU device a separate product
 on every core, all at the same time.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import concurrent.futures
 import contextlib
 import time

@@ -6,15 +6,13 @@ because XLA divides only some operations over the cores. What an image gives
 then does not depend on the number of cores either.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import concurrent.futures
 import contextlib
 import functools
 import math
 import queue
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import AxisType

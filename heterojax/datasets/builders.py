@@ -15,9 +15,7 @@ than 1 GiB through temporary files that only TensorFlow can write. Importing
 this module imports TensorFlow Datasets, which takes a second.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import functools
 import hashlib

@@ -1,8 +1,6 @@
 """The classes of a study among the labels of a data set."""
 
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import pathlib
 
 from heterojax.errors import UserError

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import csv
 import pathlib
 import re
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 

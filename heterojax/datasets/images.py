@@ -14,8 +14,7 @@ import os
 import pathlib
 import stat
 import sys
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 import warnings
 
 import numpy as np

@@ -1,8 +1,6 @@
 """What readers of downloads share: files at any depth, and known counts."""
 
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import filecmp
 import os
 import pathlib

@@ -1,9 +1,6 @@
 """What a part of the data shares with the part that trains on it."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from heterojax.datasets.manifest import Candidate

@@ -1,7 +1,6 @@
 """Writing a made-up cohort: images, and the table that completes it."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import json
 import pathlib
 

@@ -5,8 +5,7 @@ import contextlib
 import io
 import math
 import pathlib
-from typing import IO
-from typing import NamedTuple
+from typing import IO, NamedTuple
 import zipfile
 
 import numpy as np

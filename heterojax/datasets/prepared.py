@@ -6,8 +6,7 @@ same reasons, as one on the publisher's files. TensorFlow Datasets is imported
 when the first image is read; TensorFlow never is.
 """
 
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
 import json

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 import dataclasses
 import pathlib
-from typing import NamedTuple
-from typing import Protocol
-from typing import runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 

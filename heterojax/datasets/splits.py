@@ -1,8 +1,7 @@
 """Who trains, who is tested: the published and the clean protocol."""
 
 from collections import Counter
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 from fractions import Fraction
 import re

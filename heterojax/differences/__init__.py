@@ -1,8 +1,7 @@
 """Two runs field by field: what is identical, what is close, what is not."""
 
 import pathlib
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heterojax.differences import files
 from heterojax.differences import values

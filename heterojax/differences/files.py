@@ -1,14 +1,12 @@
 """Files of two runs: tables by cell, arrays by row, checkpoints by digest."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import csv
 import itertools
 import json
 import math
 import pathlib
-from typing import Any
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 import json
 import math
 import re
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 IDENTICAL = 'identical'
 WITHIN = 'within the tolerance'

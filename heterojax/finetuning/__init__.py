@@ -9,14 +9,12 @@ as long per image on CPU, and every job's weights would be held at once.
 Axes: B batch, D features, n images of a job.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
 import logging
 import pathlib
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flax import nnx
 import jax

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 import dataclasses
 import pathlib
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flax import nnx
 import jax

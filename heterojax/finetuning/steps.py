@@ -6,8 +6,7 @@ statistics of batch norm). Axes: B batch, S side of an image, D features.
 
 from collections.abc import Sequence
 import functools
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flax import nnx
 import jax

@@ -11,8 +11,7 @@ Axes: H heads, N rows, D features.
 from collections.abc import Sequence
 import concurrent.futures
 import functools
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp

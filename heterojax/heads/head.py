@@ -7,8 +7,7 @@ Keras' default). Everything here is for one head; `ensemble` vmaps it.
 Axes: B batch, D features.
 """
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp

@@ -1,8 +1,7 @@
 """What the ensemble needs to know of each kind of head."""
 
 from collections.abc import Callable
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 

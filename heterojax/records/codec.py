@@ -19,9 +19,7 @@ reason beside them nor stand-ins (`foretell`), and change 3 into 3.0 where both
 may stand.
 """
 
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
 import math
@@ -29,11 +27,7 @@ import operator
 import sys
 import types
 import typing
-from typing import Annotated
-from typing import Any
-from typing import Generic
-from typing import NamedTuple
-from typing import TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar('T')
 

@@ -4,12 +4,10 @@ They have the names, the lengths and the types that the record will have as far
 as they are known, and no value means anything.
 """
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import typing
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heterojax.records import codec
 

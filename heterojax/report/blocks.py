@@ -5,15 +5,9 @@ a table is written once and serves the CSV file, the head and the cells of the
 page, and the definition below it. Plain text is escaped; `Markup` is HTML.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
-from typing import Any
-from typing import Generic
-from typing import NamedTuple
-from typing import TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from markupsafe import Markup
 from markupsafe import escape

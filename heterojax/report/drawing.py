@@ -4,12 +4,10 @@ Figures are drawn through objects alone, so that neither a display nor a
 caller's own plots are touched.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import io
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 import warnings
 
 import matplotlib

@@ -6,8 +6,7 @@ bytes for the same arrays.
 
 import io
 import pathlib
-from typing import Any
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 

@@ -15,8 +15,7 @@ import os
 import pathlib
 import re
 import stat
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError

@@ -5,8 +5,7 @@ What it would be with no heterogeneity at all is in `chance`.
 
 from collections.abc import Sequence
 import dataclasses
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats

@@ -1,7 +1,6 @@
 """Intervals of proportions and AUCs, associations, and lines with intervals."""
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import warnings
 
 import numpy as np

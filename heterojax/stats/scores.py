@@ -1,10 +1,8 @@
 """All metrics of a head on some images, as `results.json` holds them."""
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
-from typing import Annotated
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 

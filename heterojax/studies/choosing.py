@@ -9,8 +9,7 @@ amount of patients in each cluster."
 from collections.abc import Sequence
 import dataclasses
 import itertools
-from typing import NamedTuple
-from typing import cast
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np

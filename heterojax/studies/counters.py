@@ -6,8 +6,7 @@ same time. The ceiling is that of matrix products, measured in the run itself;
 the time is all of the stage's, with reading, compiling and waiting.
 """
 
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import itertools
 
 import numpy as np

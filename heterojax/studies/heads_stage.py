@@ -5,8 +5,7 @@ import dataclasses
 import json
 import logging
 import pathlib
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np

@@ -7,8 +7,7 @@ identifying and re-labeling was performed using the cluster patients" (Mendez
 Axes: R trainings, N samples, K clusters.
 """
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 

@@ -2,8 +2,7 @@
 
 import json
 import pathlib
-from typing import Any
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from heterojax.errors import UserError
 from heterojax.records import codec

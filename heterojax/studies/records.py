@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 import dataclasses
-from typing import Annotated
-from typing import Any
+from typing import Annotated, Any
 
 from heterojax.backbones import Backbone
 from heterojax.records.codec import Estimate

@@ -1,7 +1,6 @@
 """The settings of a study: frozen, checked once, free of the launch layer."""
 
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import dataclasses
 from typing import Any
 

@@ -4,8 +4,7 @@ A cluster that is 'all AP views' explains itself, and a model that reads the
 view position may pass for one that sees the disease.
 """
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 from typing import Any

@@ -1,8 +1,6 @@
 """The stages that both studies share: from the data set to its features."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import functools
 import logging
@@ -126,18 +124,18 @@ def split(
   Raises:
     UserError: if the split is impossible, or the predictions cannot be scored.
   """
-  own, validation_share = settings.split, settings.split.validation_share
+  how, validation_share = settings.split, settings.split.validation_share
   if predictions:
     _check_predictions(cohort)
     validation_share = 0.0
   return splits.assign(
     cohort,
     seed=settings.seed,
-    protocol=own.protocol,
-    test_share=own.test_share,
+    protocol=how.protocol,
+    test_share=how.test_share,
     validation_share=validation_share,
     # A file of features is one fold.
-    folds=0 if settings.data.files else own.folds,
+    folds=0 if settings.data.files else how.folds,
   )
 
 
@@ -150,17 +148,17 @@ def collect(
     UserError: if there are too few images for the settings.
   """
   column = settings.data.subpopulation
-  own = {name: None for c in cohorts[0].included for name, _ in c.columns}
-  if column and column not in own:
+  columns = {name: None for c in cohorts[0].included for name, _ in c.columns}
+  if column and column not in columns:
     raise UserError(
       f'There is no column {column!r} (--config.data.subpopulation): the data'
-      f' set has {", ".join(own)}.'
+      f' set has {", ".join(columns)}.'
     )
   samples = samples_lib.collect(
     cohorts, seed=settings.seed, factors=settings.augmentation.factors
   )
   _check_differ(cohorts[0].source, samples)
-  n, k = min(len(own.of('train')) for own in samples), settings.cluster.k
+  n, k = min(len(fold.of('train')) for fold in samples), settings.cluster.k
   if k > n:
     raise UserError(
       f'There are {n} training images for {k} clusters: choose a smaller'
@@ -203,8 +201,8 @@ def _check_differ(
   """Raises a UserError where given features are the same for all images."""
   if not isinstance(source, sources.GivenFeatures):
     return
-  for own in samples:
-    x = source.matrix[[int(own.pictures[row].path) for row in own.row]]
+  for fold in samples:
+    x = source.matrix[[int(fold.pictures[row].path) for row in fold.row]]
     if np.all(x == x[:1]):
       raise UserError(
         f'All {len(x)} images of {source.name} have the same features, so'
@@ -300,10 +298,10 @@ def _check_predictions(cohort: Cohort) -> None:
   """Raises a UserError where given predictions cannot be scored."""
   known, name = predicted(cohort.source), cohort.source.name
   assert known is not None
-  own = known[[int(c.path) for c in cohort.included]]
-  if missing := int(np.sum(np.isnan(own))):
+  used = known[[int(c.path) for c in cohort.included]]
+  if missing := int(np.sum(np.isnan(used))):
     raise UserError(
-      f'{missing} of {len(own)} images of {name} have no prediction: fill in'
+      f'{missing} of {len(used)} images of {name} have no prediction: fill in'
       ' the column, or take it out, and heads are trained.'
     )
   if not any(c.split for c in cohort.included):
@@ -320,8 +318,8 @@ def validation(samples: samples_lib.Samples) -> np.ndarray:
   Where the protocol has no validation part they are the test set: Wang 2023
   monitors "the validation set" and names no third part [inferred].
   """
-  own = samples.of('validation')
-  return own if len(own) else samples.of('test')
+  kept = samples.of('validation')
+  return kept if len(kept) else samples.of('test')
 
 
 def training(settings: Settings) -> ensemble.Training:
@@ -342,7 +340,7 @@ def training(settings: Settings) -> ensemble.Training:
 def algorithm(settings: Settings, **changed: Any) -> Algorithm:
   """The clustering of the study."""
   c = settings.cluster
-  own = {
+  fields = {
     'method': c.method,
     'k': c.k,
     'n_init': c.n_init,
@@ -351,7 +349,7 @@ def algorithm(settings: Settings, **changed: Any) -> Algorithm:
     'fuzzifier': c.fuzzifier,
     'covariance': c.covariance,
   }
-  return Algorithm(**own | changed)
+  return Algorithm(**fields | changed)
 
 
 def check_finite(x: np.ndarray, samples: samples_lib.Samples) -> None:

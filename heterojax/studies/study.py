@@ -5,14 +5,9 @@ A study is a package beside this module and one line of `registry`. It shares
 others, and imports nothing of them.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import pathlib
-from typing import Any
-from typing import NamedTuple
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from heterojax.backbones import Backbone
 from heterojax.datasets.manifest import Cohort

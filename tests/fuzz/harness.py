@@ -16,8 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 import pytest

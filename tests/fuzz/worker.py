@@ -10,8 +10,7 @@ import stat
 import struct
 import sys
 import traceback
-from typing import Any
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fuzz import broken
 from fuzz import subjects

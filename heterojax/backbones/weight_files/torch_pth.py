@@ -13,16 +13,14 @@ Source: `torch/serialization.py` and `torch/_utils.py` of PyTorch 2.14.
 """
 
 import collections
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import io
 import os
 import pathlib
 import pickle
 import struct
 import sys
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import zipfile
 
 import ml_dtypes

@@ -1,7 +1,6 @@
 """The parts that the page of every study has."""
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import json
 import pathlib
 from typing import Any

@@ -1,11 +1,8 @@
 """Columns of the data that tell the class or explain the clusters."""
 
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 import statistics
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 

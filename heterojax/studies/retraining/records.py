@@ -5,8 +5,7 @@ Lengths: K clusters, R random runs per cluster, T folds, S pairs of clusters.
 
 from collections.abc import Mapping
 import dataclasses
-from typing import Annotated
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from heterojax.records import codec
 from heterojax.records.codec import Estimate

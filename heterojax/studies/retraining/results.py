@@ -6,9 +6,7 @@ into folds, every score is over the out-of-fold predictions of all images, and
 sizes, counts of training images and distances are means over the folds.
 """
 
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np

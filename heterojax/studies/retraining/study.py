@@ -9,8 +9,7 @@ are split into folds, all of this is done in each. Axes: see `outcome`.
 from collections.abc import Sequence
 import itertools
 import pathlib
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp

@@ -7,8 +7,7 @@ their own.
 """
 
 from collections.abc import Sequence
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heterojax.stats.scores import PublishedScore
 from heterojax.studies.retraining.records import Published

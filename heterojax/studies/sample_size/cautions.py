@@ -1,8 +1,7 @@
 """What a reader must know before the numbers of a sample-size study."""
 
 from collections import Counter
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 

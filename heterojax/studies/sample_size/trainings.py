@@ -6,13 +6,11 @@ times" (Mendez 2019, section 3).
 Axes: P parts, R trainings, B bootstraps, N rows, Q components, K clusters.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import logging
 import pathlib
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp

@@ -1,7 +1,6 @@
 """What stands in `report.html`, from top to bottom."""
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup

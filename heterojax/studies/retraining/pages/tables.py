@@ -5,8 +5,7 @@ column `reason` says why. What Wang 2023 reports stands in rows of its own,
 `source` published.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from heterojax.records import codec

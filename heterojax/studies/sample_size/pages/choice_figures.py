@@ -36,7 +36,7 @@ def validity(results: Results) -> Figure:
   for axes, (name, title) in zip(panels.flat, _INDICES.items(), strict=True):
     axes.axvline(chosen.k, color=drawing.GRAY, lw=7, alpha=0.25)
     for method in methods:
-      own = sorted(
+      points = sorted(
         (row.k, value)
         for row in rows
         if row.method == method
@@ -45,7 +45,7 @@ def validity(results: Results) -> Figure:
       colour, marker = _LOOKS[method]
       used = method == chosen.method
       axes.plot(
-        *np.array(own, float).reshape(-1, 2).T,
+        *np.array(points, float).reshape(-1, 2).T,
         color=colour,
         marker=marker,
         ms=4,
@@ -96,8 +96,8 @@ def cv_by_components(results: Results) -> Figure:
   grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
   for axes, size in zip(grid.flat, sizes, strict=False):
     for number, fold in enumerate(size.folds):
-      if own := codec.known(fold.cv_by_components):
-        _fold(axes, number, own)
+      if curve := codec.known(fold.cv_by_components):
+        _fold(axes, number, curve)
     axes.set_title(
       f'{values.of_size(size.n)}, {values.tested(size)} test {results.unit}s'
     )
@@ -134,11 +134,11 @@ def cv_by_components(results: Results) -> Figure:
   return figure
 
 
-def _fold(axes: Axes, number: int, own: ByComponents) -> None:
+def _fold(axes: Axes, number: int, curve: ByComponents) -> None:
   colour = drawing.colour(number)
-  cv = 100 * np.array(own.cv_minus_one.value, float)
-  axes.plot(own.n_components, cv, color=colour, lw=1.1)
-  mode, chosen = codec.known(own.mode), codec.known(own.chosen)
+  cv = 100 * np.array(curve.cv_minus_one.value, float)
+  axes.plot(curve.n_components, cv, color=colour, lw=1.1)
+  mode, chosen = codec.known(curve.mode), codec.known(curve.chosen)
   if mode is not None and chosen is not None:
     axes.axhline(100 * mode, color=colour, lw=0.8, ls='--', alpha=0.7)
     axes.plot([chosen], [100 * mode], 'D', color=colour, ms=6, mec=drawing.INK)

@@ -29,20 +29,20 @@ class FuzzifierRow(NamedTuple):
   """A fuzzifier at a size; `first` of those of the size."""
 
   size: Size
-  own: Fuzzifier
+  clustered: Fuzzifier
   first: bool
 
   @property
   def sizes(self) -> list[float]:
     """Shares of the clusters, the largest first."""
-    return sorted(self.own.cluster_size_mean, reverse=True)
+    return sorted(self.clustered.cluster_size_mean, reverse=True)
 
 
 class ComponentRow(NamedTuple):
   """A number of components in a fold."""
 
   row: FoldRow
-  own: ByComponents
+  curve: ByComponents
   at: int
 
 
@@ -51,8 +51,8 @@ def jaccard(results: Results) -> Table[FoldRow]:
 
   def column(c: int) -> Column[FoldRow]:
     def text(row: FoldRow) -> Text:
-      own = values.entries(row.fold.jaccard)[c]
-      return blocks.estimate(own, formatting.signed)
+      stability = values.entries(row.fold.jaccard)[c]
+      return blocks.estimate(stability, formatting.signed)
 
     return Column('', text, f'Cluster {c}', text)
 
@@ -75,8 +75,8 @@ def fuzzifiers(results: Results) -> Table[FuzzifierRow]:
   unit = results.unit
 
   def named(row: FuzzifierRow) -> Text:
-    text = f'{row.own.fuzzifier:g}'
-    if row.own.fuzzifier != results.cluster.fuzzifier:
+    text = f'{row.clustered.fuzzifier:g}'
+    if row.clustered.fuzzifier != results.cluster.fuzzifier:
       return text
     return Markup('{} {}').format(text, quiet('(this run)'))
 
@@ -88,16 +88,18 @@ def fuzzifiers(results: Results) -> Table[FuzzifierRow]:
       lambda row: formatting.number(row.size.n) if row.first else '',
       align='text',
     ),
-    Column('fuzzifier', lambda row: row.own.fuzzifier, 'Fuzzifier', named),
+    Column(
+      'fuzzifier', lambda row: row.clustered.fuzzifier, 'Fuzzifier', named
+    ),
     estimated(
       'mean_of_cvs',
-      lambda row: row.own.mean_of_cvs,
+      lambda row: row.clustered.mean_of_cvs,
       Markup('CV, mean<br>of folds'),
       values.percent,
     ),
     estimated(
       'cv_of_means',
-      lambda row: row.own.cv_of_means,
+      lambda row: row.clustered.cv_of_means,
       Markup('CV of mean<br>metrics'),
       values.percent,
     ),
@@ -114,14 +116,15 @@ def fuzzifiers(results: Results) -> Table[FuzzifierRow]:
     Column(
       'reason',
       lambda row: values.reasons(
-        mean_of_cvs=row.own.mean_of_cvs, cv_of_means=row.own.cv_of_means
+        mean_of_cvs=row.clustered.mean_of_cvs,
+        cv_of_means=row.clustered.cv_of_means,
       ),
     ),
   ]
   rows = [
-    FuzzifierRow(size, own, number == 0)
+    FuzzifierRow(size, clustered, number == 0)
     for size in results.by_size
-    for number, own in enumerate(codec.known(size.fuzzifiers) or ())
+    for number, clustered in enumerate(codec.known(size.fuzzifiers) or ())
   ]
   return Table('fuzzifiers', columns, rows)
 
@@ -176,9 +179,9 @@ def validity(results: Results) -> Table[Choice]:
 def _chosen(results: Results) -> list[tuple[FoldRow, ByComponents]]:
   """The folds whose number of components was chosen by the CV."""
   return [
-    (row, own)
+    (row, curve)
     for row in tables.fold_rows(results)
-    if not isinstance(own := row.fold.cv_by_components, Missing)
+    if not isinstance(curve := row.fold.cv_by_components, Missing)
   ]
 
 
@@ -192,18 +195,18 @@ def components(results: Results) -> Table[ComponentRow]:
   columns: list[Column[ComponentRow]] = [
     Column('n', lambda r: r.row.size.n),
     Column('fold', lambda r: r.row.number),
-    Column('n_components', lambda r: r.own.n_components[r.at]),
-    Column('cv', lambda r: r.own.cv.value[r.at]),
-    Column('cv_minus_one', lambda r: r.own.cv_minus_one.value[r.at]),
+    Column('n_components', lambda r: r.curve.n_components[r.at]),
+    Column('cv', lambda r: r.curve.cv.value[r.at]),
+    Column('cv_minus_one', lambda r: r.curve.cv_minus_one.value[r.at]),
     Column(
       'chosen',
-      lambda r: str(r.own.n_components[r.at] == r.own.chosen).lower(),
+      lambda r: str(r.curve.n_components[r.at] == r.curve.chosen).lower(),
     ),
   ]
   rows = [
-    ComponentRow(row, own, at)
-    for row, own in _chosen(results)
-    for at in range(len(own.n_components))
+    ComponentRow(row, curve, at)
+    for row, curve in _chosen(results)
+    for at in range(len(curve.n_components))
   ]
   return Table('components', columns, rows)
 
@@ -213,29 +216,30 @@ def choice_of_components(results: Results) -> Table[FoldRow]:
 
   def column(head: Text, of: Callable[[ByComponents], Text]) -> Column[FoldRow]:
     def text(row: FoldRow) -> Text:
-      own = row.fold.cv_by_components
-      return own.why if isinstance(own, Missing) else of(own)
+      curve = row.fold.cv_by_components
+      return curve.why if isinstance(curve, Missing) else of(curve)
 
     return Column('', text, head, text)
 
   columns: list[Column[FoldRow]] = [
     *tables.fold_columns(results),
-    column('Mode', lambda own: blocks.estimate(own.mode, values.percent)),
+    column('Mode', lambda curve: blocks.estimate(curve.mode, values.percent)),
     column(
-      'How often', lambda own: f'{own.frequency} of {len(own.n_components)}'
+      'How often',
+      lambda curve: f'{curve.frequency} of {len(curve.n_components)}',
     ),
     column(
       Markup('Components<br>chosen'),
-      lambda own: blocks.estimate(own.chosen, formatting.number),
+      lambda curve: blocks.estimate(curve.chosen, formatting.number),
     ),
     column(Markup('CV there, empty<br>clusters left out'), _at_chosen),
   ]
   return Table('', columns, [row for row, _ in _chosen(results)])
 
 
-def _at_chosen(own: ByComponents) -> Text:
+def _at_chosen(curve: ByComponents) -> Text:
   """The CV with the chosen number of components, empty clusters left out."""
-  if isinstance(own.chosen, Missing):
-    return blocks.missing(values.why(own.chosen))
-  cvs = dict(zip(own.n_components, values.entries(own.cv), strict=True))
-  return blocks.estimate(cvs[own.chosen], values.percent)
+  if isinstance(curve.chosen, Missing):
+    return blocks.missing(values.why(curve.chosen))
+  cvs = dict(zip(curve.n_components, values.entries(curve.cv), strict=True))
+  return blocks.estimate(cvs[curve.chosen], values.percent)

@@ -4,8 +4,7 @@ Cluster numbers are arbitrary, here and in the paper: its numbers stand beside
 those of a run, but only their ranges compare.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 from typing import NamedTuple
 

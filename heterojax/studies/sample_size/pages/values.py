@@ -1,7 +1,6 @@
 """Numbers of a sample-size study as the report reads and writes them."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
