@@ -112,6 +112,7 @@ def _peer(
   return x.transpose(0, 2, 3, 1), linear(pooled, 'classifier.2')
 
 
+@pytest.mark.slow
 def test_it_has_random_weights() -> None:
   backbone = backbones.load('convnext', None)
   pooled = np.asarray(backbone.pooled(_IMAGES))
@@ -123,6 +124,7 @@ def test_it_has_random_weights() -> None:
   )
 
 
+@pytest.mark.slow
 def test_it_is_ported_from_a_state_dict(tmp_path: pathlib.Path) -> None:
   entries = _entries()
   path = _save(tmp_path / 'w', entries)
@@ -196,6 +198,7 @@ def _study(path: pathlib.Path, *flags: str) -> int:
   ])
 
 
+@pytest.mark.slow
 def test_it_runs_through_a_study(tmp_path: pathlib.Path) -> None:
   _save(tmp_path / 'w', _entries())
   assert _study(tmp_path) == 0
@@ -215,6 +218,7 @@ def test_it_runs_through_a_study(tmp_path: pathlib.Path) -> None:
   )
 
 
+@pytest.mark.slow
 def test_without_a_rule_for_its_operations_a_run_goes_on(
   tmp_path: pathlib.Path,
   monkeypatch: pytest.MonkeyPatch,

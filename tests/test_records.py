@@ -238,7 +238,7 @@ _OUTER = st.builds(
 
 
 @hypothesis.given(_OUTER)
-@hypothesis.settings(deadline=None)
+@hypothesis.settings(deadline=None, max_examples=30)
 def test_what_is_written_is_read(record: Outer) -> None:
   text = json.dumps(codec.encode(record), allow_nan=False)
   read = codec.decode(Outer, json.loads(text))

@@ -146,6 +146,7 @@ def test_report_loads_nothing_and_runs_nothing(written):
   assert not re.search(r'\b(nan|None|inf|Missing|Partly)\b', text_of(html))
 
 
+@pytest.mark.slow
 def test_drawn_again_from_its_folder_it_has_the_same_bytes(written, tmp_path):
   folder, results, _ = written
   write(tmp_path, results)
@@ -403,6 +404,7 @@ def test_validity_and_fuzzifiers_are_those_of_the_results(written):
   assert '2 (this run)' in section(html, '<h3>Other fuzzifiers')
 
 
+@pytest.mark.slow
 def test_components_are_those_of_the_results(tmp_path):
   results = example(sizes=(100, 300), components=True)
   html = write(tmp_path, results)
@@ -425,6 +427,7 @@ def test_components_are_those_of_the_results(tmp_path):
   ) in section(html, '<h2>The number of components')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('task', sorted(MODELS))
 def test_nothing_estimable_says_why_everywhere(tmp_path, task):
   results = nulled(example(task, sizes=(300, 700, 900), components=True))
@@ -478,6 +481,7 @@ def test_reasons_are_those_of_the_results(tmp_path):
   assert reasons == {'', 'not estimable: a cluster is empty'}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'options',
   [

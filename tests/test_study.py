@@ -665,6 +665,7 @@ def test_one_class_only(photos: pathlib.Path, tmp_path, capfd) -> None:
   assert "of the class 'glaucoma'" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_flags_stand_in_any_order(
   photos: pathlib.Path, tmp_path, capfd
 ) -> None:

@@ -143,6 +143,7 @@ def test_patients_keep_together_in_the_null(grouped: bool) -> None:
   assert same.all() if grouped else same.mean() < 0.5
 
 
+@pytest.mark.slow
 def test_what_has_not_converged_is_counted() -> None:
   data = _groups(80, 5, 0)
   short = _settings(method='fuzzy', max_iter=2)

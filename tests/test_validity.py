@@ -118,6 +118,7 @@ def test_undefined_is_not_a_number() -> None:
   assert one.inertia == 0 and np.isnan(one.silhouette).all()
 
 
+@pytest.mark.slow
 def test_equal_samples_and_equal_means() -> None:
   square = np.array([[0, 0], [2, 2], [0, 2], [2, 0]], float)
   _check(square, np.array([[0, 0, 1, 1]]), 2)  # One mean for both clusters.

@@ -112,6 +112,7 @@ def test_a_run_that_has_not_finished(run: pathlib.Path, capfd) -> None:
   assert capfd.readouterr().out == f'{run}: {said}\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stage', rerun.STAGES)
 def test_a_rerun_gives_the_same_bits(
   finished: pathlib.Path,
@@ -169,6 +170,7 @@ def forge(run: pathlib.Path, stage: str) -> None:
   artifacts.seal(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'stage, says',
   [
@@ -189,6 +191,7 @@ def test_a_rerun_tells_what_digests_cannot(
   assert out.splitlines()[-1].startswith('Settings and environment are the')
 
 
+@pytest.mark.slow
 def test_a_rerun_in_another_environment(run: pathlib.Path, capfd) -> None:
   stored = json.loads((run / 'environment.json').read_text())
   stored['packages']['jax'] = '0.0.1'
@@ -206,6 +209,7 @@ def test_a_rerun_in_another_environment(run: pathlib.Path, capfd) -> None:
   assert out.splitlines()[-1] == IDENTICAL
 
 
+@pytest.mark.slow
 def test_a_study_of_given_features(given: pathlib.Path, capfd) -> None:
   assert launch(f'--workdir={given}', '--rerun=heads') == 0
   capfd.readouterr()
@@ -213,6 +217,7 @@ def test_a_study_of_given_features(given: pathlib.Path, capfd) -> None:
   one_sentence(capfd.readouterr().err, 'has no computed features of its own')
 
 
+@pytest.mark.slow
 def test_the_same_run_twice_and_another_seed(
   finished: pathlib.Path, tmp_path: pathlib.Path, capfd
 ) -> None:
@@ -310,6 +315,7 @@ def test_mistakes_in_usage(
   assert os.listdir('empty') == []
 
 
+@pytest.mark.slow
 def test_the_command_as_a_user_types_it(finished: pathlib.Path) -> None:
   done = subprocess.run(
     [

@@ -162,6 +162,7 @@ def test_max_pool_and_its_gradient(
   np.testing.assert_array_equal(backward(g)[0], peer(g)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['resnet18', 'vgg16'])
 def test_frozen_networks_give_what_trainable_ones_give(name: str) -> None:
   frozen = backbones.load(name, None, top=False)
@@ -177,6 +178,7 @@ def test_frozen_networks_give_what_trainable_ones_give(name: str) -> None:
   assert points == [{'resnet18': 13, 'vgg16': 12}[name], 0]
 
 
+@pytest.mark.slow
 def test_an_image_gives_the_same_bits_at_every_place() -> None:
   backbone = backbones.load('resnet18', None, top=False)
   x = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3))

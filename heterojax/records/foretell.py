@@ -101,9 +101,11 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
     kinds = [codec.shape(k) for k in args if k is not ...]
     length = known.lengths.get(expected.mark)
     if args[-1] is ... and isinstance(length, int):
-      return [
-        _value(kinds[0], known.at(i, length), path) for i in range(length)
-      ]
+      within = [known.at(i, length) for i in range(length)]
+      if all(entry == known for entry in within):
+        # A thousand clusters would have a million test clusters.
+        return [_value(kinds[0], known, path)] * length
+      return [_value(kinds[0], entry, path) for entry in within]
     inner = [_value(k, known, path) for k in kinds]
     return AnyLength(inner) if args[-1] is ... else inner
   if origin is not None and issubclass(origin, Mapping):
