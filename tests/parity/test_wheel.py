@@ -50,7 +50,7 @@ def test_one_top_level_package(wheel: pathlib.Path) -> None:
   for name in (
     'heterojax/launch/study.py',
     'heterojax/configs/demo.py',
-    'heterojax/report/comparison.html',
+    'heterojax/records/retraining.schema.json',
     'heterojax/report/style.html',
     'heterojax/report/page.html',
   ):
