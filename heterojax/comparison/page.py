@@ -212,7 +212,7 @@ def _runs(c: Comparison) -> Table[Run]:
 
 
 def _protocols(c: Comparison) -> Table[_Row]:
-  """Of each row the clean run, the published one and their difference."""
+  """The clean run, the published one and their difference, in each row."""
 
   def cell(row: _Row, which: int) -> Cell:
     return [*row.cells.values()][which]
