@@ -44,7 +44,7 @@ def test_a_factor_below_one_takes_nothing_away() -> None:
 _IDS = st.lists(st.text(max_size=5), min_size=1, max_size=30, unique=True)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @hypothesis.given(_IDS, st.floats(1, 4), st.integers(0, 2**31))
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_every_image_once_before_any_twice(

@@ -44,6 +44,7 @@ def test_result_does_not_depend_on_the_number_of_cores(
     _check_equal(other, found[0])
 
 
+@pytest.mark.slow
 def test_shares_of_so_many_cores_are_unequal(
   x: np.ndarray,
   monkeypatch: pytest.MonkeyPatch,

@@ -82,7 +82,7 @@ def test_without_reduction(samples: Samples, blobs: np.ndarray) -> None:
   np.testing.assert_array_equal(found.z, blobs[samples.row])
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_separate_reduction_moves_the_test_samples_only(
   samples: Samples, blobs: np.ndarray
 ) -> None:

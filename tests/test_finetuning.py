@@ -234,7 +234,7 @@ def test_a_regression_learns_in_the_targets_units(
   assert got.losses[0] > 0.5  # Of a target with variance one.
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_one_step_by_hand(
   tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
 ) -> None:

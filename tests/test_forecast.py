@@ -61,7 +61,7 @@ def test_the_program_holds_few_maps(
   assert double.device - need.device == own
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_batches_are_those_that_are_ahead(
   backbone: backbones.Backbone, use_cores: Callable[[int], None]
 ) -> None:

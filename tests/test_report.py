@@ -141,6 +141,7 @@ def test_what_the_page_says(written, tmp_path_factory) -> None:
   snapshots.check('retraining', '\n'.join(told) + '\n')
 
 
+@pytest.mark.slow
 def test_the_page_of_the_folder_alone_is_the_same(written, tmp_path) -> None:
   """A view that was saved and read again draws the same bytes."""
   folder, results, view = written
@@ -355,6 +356,7 @@ def test_shortcuts_csv_is_that_of_the_results(written) -> None:
     assert bool(row['reason']) == bool(whys)
 
 
+@pytest.mark.slow
 def test_folds(tmp_path) -> None:
   results, view = study(tmp_path, 3, folds=3)
   # Not what the columns are compared with.
@@ -430,6 +432,7 @@ def test_a_montage_names_the_class_once(written) -> None:
   assert [axes.get_xlabel() for axes in drawn[:3]] == ['0\na', '1', '2']
 
 
+@pytest.mark.slow
 def test_given_features_have_no_montage(tmp_path) -> None:
   results, view = study(tmp_path, 2, names=('a', 'b'), given=True)
   pages.write(tmp_path, results, view)
@@ -443,6 +446,7 @@ def test_given_features_have_no_montage(tmp_path) -> None:
 # --- Which sentence there is.
 
 
+@pytest.mark.slow
 def test_given_features_are_of_samples_not_of_images(tmp_path) -> None:
   results, view = study(tmp_path, 4, given=True)
   pages.write(tmp_path, results, view)

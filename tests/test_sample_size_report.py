@@ -164,6 +164,7 @@ def test_drawn_again_from_its_folder_it_has_the_same_bytes(written, tmp_path):
       assert path.read_bytes() == again.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_names_from_outside_are_escaped(tmp_path):
   labels = (f'{HOSTILE} & $x$', '" onload="x')
   results = example(sizes=(100, 300), name=HOSTILE, labels=labels)
@@ -442,6 +443,7 @@ def test_nothing_estimable_says_why_everywhere(tmp_path, task):
   assert 'mean_of_cvs not estimable: this is made up' in row['reason']
 
 
+@pytest.mark.slow
 def test_reasons_are_those_of_the_results(tmp_path):
   results = example(sizes=(300, 700, 900))
   without = lambda place: (
@@ -514,6 +516,7 @@ def test_any_design(tmp_path, options):
   assert ('network' in facts) != results.backbone.given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('task', sorted(MODELS))
 def test_given_features_are_of_samples_not_of_images(tmp_path, task):
   options = {'task': task, 'sizes': (100, 300), 'name': 'made up'}

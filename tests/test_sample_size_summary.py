@@ -188,7 +188,7 @@ def test_cautions_say_that_patients_stay() -> None:
   def told(groups: str) -> str:
     fold = _fold(['001122'], ['001122'], groups=groups)
     size = SizeClusters(12, (fold,))
-    (text,) = cautions._groups(cohort, [size])  # pylint: disable=protected-access
+    (text,) = cautions._groups(cohort, size)  # pylint: disable=protected-access
     return text
 
   assert told('aabbcc').startswith('5 of 6 images share their patient')

@@ -155,6 +155,7 @@ def test_what_has_not_converged_is_counted() -> None:
   assert _clusters(long, data).folds[0].converged.all()
 
 
+@pytest.mark.slow
 def test_matching_by_members_and_metric_keeps_the_metrics() -> None:
   """Only numbers differ between the two ways of matching."""
   data = _groups(80, 5, 4)

@@ -582,6 +582,7 @@ def _read_flipped(folder, content, data):
     _read(folder, bytes(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', _CONTAINERS)
 @pytest.mark.parametrize('use', [b'}%sNs', b'}(%sNu', b'(%sNd', b'\x8f(%s\x90'])
 @pytest.mark.parametrize('huge', [b')' + b'2\x86' * 60, b')' + b'\x85' * 10**6])
