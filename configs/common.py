@@ -155,6 +155,7 @@ def _every_field(
       batch_size=8,
       learning_rate=1e-4,
       weight_decay=1e-4,
+      batch_norm='trained',  # or folded into the convolutions, where it has to
     ),
   )
 

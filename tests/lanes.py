@@ -7,6 +7,7 @@ and calls something of every module of the library. CPU-seconds, of the process
 and those that it started, are the same whatever else the machine does.
 """
 
+import ast
 import collections
 from collections.abc import Iterator
 import cProfile
@@ -15,7 +16,6 @@ import inspect
 import os
 import pathlib
 import time
-import types
 
 import pytest
 
@@ -57,21 +57,27 @@ def mark_fast(items: list[pytest.Item]) -> None:
       item.add_marker('fast')
 
 
-def _has_functions(code: types.CodeType) -> bool:
-  """Whether a module defines a function; the body of a class is none."""
-  inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+def _has_functions(module: ast.Module) -> bool:
+  """Whether something can be called: more than a docstring or an ellipsis."""
   return any(
-    c.co_flags & inspect.CO_OPTIMIZED or _has_functions(c) for c in inner
+    not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+    for function in ast.walk(module)
+    if isinstance(function, ast.FunctionDef)
+    for line in function.body
   )
 
 
 @functools.cache
 def modules_with_functions() -> frozenset[str]:
-  """The files of the library in which something can be called."""
+  """The files of the library in which something can be called.
+
+  Scripts have a process of their own, into which nobody looks from here.
+  """
   return frozenset(
     str(path)
     for path in _LIBRARY.rglob('*.py')
-    if _has_functions(compile(path.read_bytes(), str(path), 'exec'))
+    if _has_functions(ast.parse(path.read_bytes()))
+    and not path.stem.endswith('_script')
   )
 
 
@@ -121,20 +127,18 @@ class Check:
 
   @pytest.hookimpl(wrapper=True, tryfirst=True)
   def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    return (yield from self._measured(item))
+
+  def _measured(self, item: pytest.Item) -> Iterator[None]:
+    start, apart = cpu_seconds(), self._apart
     # It counts in C: a function of Python costs half a test's time.
     profile = cProfile.Profile(subcalls=False, builtins=False)
     try:
       with profile:
-        return (yield from self._measured(item))
-    finally:
-      self._saw(profile)
-
-  def _measured(self, item: pytest.Item) -> Iterator[None]:
-    start, apart = cpu_seconds(), self._apart
-    try:
-      return (yield)
+        return (yield)
     finally:
       self._own[item] += cpu_seconds() - start - (self._apart - apart)
+      self._saw(profile)
 
   def seconds(self, items: list[pytest.Item]) -> dict[str, float]:
     """CPU-seconds of each case that ran, its parts of fixtures included."""

@@ -159,6 +159,7 @@ def load(
   *,
   download: bool = False,
   trainable: bool = False,
+  folded: bool = False,
   top: bool = True,
 ) -> Backbone:
   """Loads a network.
@@ -166,13 +167,15 @@ def load(
   Args:
     name: one of `NAMES`.
     weights: 'imagenet', the path of a weight file (Keras .h5 or .weights.h5,
-      PyTorch .pth, .safetensors), or None for random weights.
+      PyTorch .pth, .safetensors, TensorFlow.js: see `weight_files.read`), or
+      None for random weights.
     source: whose weights they are, one of the architecture's `sources`; 'auto'
       decides by keys and hash. Where sources differ in nothing, as
       torchvision's and timm's ResNet18, 'auto' calls them torchvision's.
     download: whether weights='imagenet' may fetch a file that is not here.
     trainable: whether batch norm is kept as layers, with nnx.BatchStat leaves,
       for `forward_training`, instead of being folded into the convolutions.
+    folded: of a trainable network, whether they are folded all the same.
     top: whether to keep the classifier where the file has one; that of VGG16 is
       124 of its 138 million numbers.
 
@@ -181,7 +184,8 @@ def load(
 
   Raises:
     UserError: for an unknown name or source, a file that cannot be read, does
-      not fit or may be of several sources, or weights that are not here.
+      not fit or may be of several sources, weights that are not here, or a
+      trainable network of a file whose batch norms were folded.
   """
   if name not in ARCHITECTURES:
     raise UserError(
@@ -189,7 +193,7 @@ def load(
       f' {", ".join(ARCHITECTURES)}.'
     )
   architecture = ARCHITECTURES[name]
-  known = architecture.sources
+  known, with_norms = architecture.sources, trainable and not folded
   if source != 'auto' and source not in known:
     raise UserError(
       f'There is no weight source {source!r} for {name}:'
@@ -198,7 +202,7 @@ def load(
   if weights is None:
     source = next(iter(known)) if source == 'auto' else source
     row = known[source]
-    graphdef, state = networks.build(architecture, row, trainable, top)
+    graphdef, state = networks.build(architecture, row, with_norms, top)
     filled = networks.random(networks.shapes(state), row)
     file, has_top = None, top and bool(architecture.top)
   else:
@@ -208,21 +212,22 @@ def load(
         name, architecture.published, download=download
       )
       source = published if source == 'auto' else source
-    file = weight_files.read(path)
+    file, where = weight_files.read(path), str(path)
     if source == 'auto':
-      md5 = imagenet.md5(path)
-      source = sources.detect(architecture, file, md5, str(path))
+      source = sources.detect(architecture, file, where)
     row = known[source]
     if row.layout != file.layout:
       raise UserError(
-        f'{path} is a {file.layout} file, but the source {source!r} writes'
+        f'{where} is a {file.layout} file, but the source {source!r} writes'
         f' {row.layout} files: change --config.backbone.source.'
       )
     has_top = top and sources.has_top(architecture, row, file)
-    graphdef, state = networks.build(architecture, row, trainable, has_top)
+    graphdef, state = networks.build(architecture, row, with_norms, has_top)
     if not top:
       file = sources.without_top(architecture, row, file)
-    filled = porting.port(networks.shapes(state), file, row, str(path))
+    filled = porting.port(networks.shapes(state), file, row, where)
+    if with_norms:
+      sources.check_norms(architecture, row, filled, where)
   mean, std = sources.preprocessing(row, file)
   params = networks.params(state, filled, mean, std)
   if not trainable and forms.are_of_cpu():

@@ -3,8 +3,9 @@
 Axes: B batch, H height, W width, D features.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import types
 from typing import NamedTuple
 
 from flax import nnx
@@ -67,10 +68,12 @@ class Source(NamedTuple):
     std: per channel, divides what is left.
     names: see `Names`.
     reads_bgr: whether the first kernel takes the channels in Caffe's order.
-    normalises: whether files hold mean and variance of a Keras layer, which
-      then stand in for those above.
+    normalises: names of what files may hold of 'mean', 'std' or 'variance', and
+      of the 'factor' of RGB of 0..1 before it; they stand in for those above.
     rescaled: whether Keras divides by sqrt(std) once more, see
       `sources.preprocessing`.
+    sha256: of the one published file; another is not taken for one of these
+      unless a user says so. Empty where there may be many.
   """
 
   layout: str
@@ -80,8 +83,9 @@ class Source(NamedTuple):
   std: tuple[float, ...]
   names: Names
   reads_bgr: bool = False
-  normalises: bool = False
+  normalises: Mapping[str, str] = types.MappingProxyType({})
   rescaled: bool = False
+  sha256: str = ''
 
   def kernel(self, layer: str) -> str:
     """Entry that holds the kernel of a layer of ours; '' where it has none."""
@@ -101,7 +105,7 @@ class Architecture:
       folded, and whether it has a classifier.
     sources: name of a project to how its networks are; without one that is
       named, random weights are of the first.
-    published: the ImageNet weights; None where there are none.
+    published: files of the ImageNet weights, the first one first.
     digests: MD5, or first eight digits of the SHA-256, of published files to
       their source, where names do not tell.
     top: layers of the classifier, the last one last.
@@ -111,6 +115,6 @@ class Architecture:
   title: str
   build: Callable[..., Network]
   sources: Mapping[str, Source]
-  published: Published | Packaged | None = None
+  published: Sequence[Published | Packaged] = ()
   digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
   top: tuple[str, ...] = ('classifier',)

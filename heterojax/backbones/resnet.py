@@ -115,10 +115,12 @@ ARCHITECTURE = Architecture(
   title='ResNet18',
   build=ResNet18,
   sources={'torchvision': _TORCHVISION, 'timm': _TORCHVISION},
-  published=Published(
-    'https://download.pytorch.org/models/resnet18-f37072fd.pth',
-    'sha256',
-    'f37072fd',
-    'torchvision',
+  published=(
+    Published(
+      'https://download.pytorch.org/models/resnet18-f37072fd.pth',
+      'sha256',
+      'f37072fd',
+      'torchvision',
+    ),
   ),
 )

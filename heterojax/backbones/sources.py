@@ -6,24 +6,28 @@ that are wrong, so a file whose source cannot be told is refused rather than
 guessed.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from heterojax.backbones.architecture import IMAGENET_STD
 from heterojax.backbones.architecture import Architecture
 from heterojax.backbones.architecture import Source
+from heterojax.backbones.imagenet import Published
+from heterojax.backbones.porting import Leaves
 from heterojax.backbones.weight_files import WeightFile
 from heterojax.errors import UserError
 
+# Of what a file may hold: nothing divides by 0.
+_LEAST = {'std': 1e-7, 'factor': 1e-7, 'variance': 0.0}
 
-def detect(
-  architecture: Architecture, file: WeightFile, md5: str, where: str
-) -> str:
+
+def detect(architecture: Architecture, file: WeightFile, where: str) -> str:
   """Tells the source of a weight file by its keys and hash.
 
   Args:
     architecture: the network.
     file: the file's entries.
-    md5: of the file.
     where: the file's name, for messages.
 
   Returns:
@@ -49,12 +53,19 @@ def detect(
   whole = [n for n in fitting if has_top(architecture, rows[n], file)]
   fitting = whole or fitting
   if len(fitting) > 1:
-    fitting = _by_content(architecture, fitting, file, md5)
+    fitting = _by_content(architecture, fitting, file)
   first, *others = (rows[name]._replace(names={}) for name in fitting)
   if any(other != first for other in others):
     raise UserError(
       f'{where} may come from {" or ".join(fitting)}, which differ in padding'
       ' or preprocessing though not in names: say which one with'
+      f' --config.backbone.source={fitting[0]}.'
+    )
+  if first.sha256 not in ('', file.sha256):
+    raise UserError(
+      f'{where} has the names of {fitting[0]}, but not its bytes (its sha256 is'
+      f' {file.sha256}, not {first.sha256}): it is damaged or was trained'
+      ' further. If that is what you want, add'
       f' --config.backbone.source={fitting[0]}.'
     )
   return fitting[0]
@@ -82,9 +93,9 @@ def without_top(
 
 
 def _by_content(
-  architecture: Architecture, fitting: list[str], file: WeightFile, md5: str
+  architecture: Architecture, fitting: list[str], file: WeightFile
 ) -> list[str]:
-  for digest in (file.sha256[:8], md5):
+  for digest in (file.sha256[:8], file.md5):
     known = architecture.digests.get(digest)
     if known in fitting:
       return [known]
@@ -97,35 +108,70 @@ def _by_content(
   return fitting
 
 
+def check_norms(
+  architecture: Architecture,
+  source: Source,
+  filled: Mapping[str, Leaves],
+  where: str,
+) -> None:
+  """Raises a UserError for a network whose batch norms were folded.
+
+  A file may have none of them, or have them without effect: means of 0, with
+  biases that are none.
+  """
+  norms = [leaves for leaves in filled.values() if 'mean' in leaves]
+  are_there = source.norm is not None and (
+    any(np.any(leaves['mean']) for leaves in norms)
+    or not any(np.any(leaves['bias']) for leaves in norms)
+  )
+  known = [n for n, row in architecture.sources.items() if row.norm is not None]
+  if are_there or not known:
+    return
+  files = [
+    f', such as {file.origin} (add --download),'
+    for file in architecture.published
+    if isinstance(file, Published) and file.source in known
+  ]
+  raise UserError(
+    f'{where} has the batch norms of {architecture.title} folded into its'
+    ' convolutions, so there are no statistics to go on training with: take a'
+    f' file that has them{"".join(files)}, or train the convolutions as they'
+    ' are with --config.fine_tuning.batch_norm=folded.'
+  )
+
+
 def preprocessing(
   source: Source, file: WeightFile | None
 ) -> tuple[np.ndarray, np.ndarray]:
   """Mean and std of 0..255 RGB, `[3]` float64 each.
 
-  Keras computes (x / 255 - mean) / max(sqrt(variance), 1e-7) with the values of
-  its normalization layer and, only where the network was built with
-  weights='imagenet', divides by sqrt(std) once more (the published file holds
-  the standard deviation where the variance belongs).
+  A network may hold its own: (f x / 255 - mean) / std, with a factor f that is
+  mostly 1. Keras has max(sqrt(variance), 1e-7) for the std and, only where the
+  network was built with weights='imagenet', divides by sqrt(std) once more (the
+  published file holds the standard deviation where the variance belongs).
 
   Raises:
     UserError: if the file's normalization is none of three channels.
   """
-  if not source.normalises or file is None:
-    return np.asarray(source.mean), np.asarray(source.std)
+  entries = {} if file is None else file.entries
   stored = {
-    key: np.ravel(file.entries.get(f'normalization/{key}', default))
-    for key, default in (('mean', 0.0), ('variance', 1.0))
+    key: np.ravel(entries[name]).astype(np.float64)
+    for key, name in source.normalises.items()
+    if name in entries
   }
   for key, values in stored.items():
     sound = values.size in (1, 3) and np.all(np.isfinite(values))
-    if not sound or (key == 'variance' and np.any(values < 0)):
+    if not sound or not np.all(values >= _LEAST.get(key, -np.inf)):
       raise UserError(
-        f'The weight file has a normalization/{key} that is none of three'
+        f'The weight file has a {source.normalises[key]} that is none of three'
         ' channels: it is damaged or of another network.'
       )
-  mean = np.broadcast_to(255.0 * stored['mean'].astype(np.float64), 3)
-  variance = stored['variance'].astype(np.float64)
-  std = np.broadcast_to(255.0 * np.maximum(np.sqrt(variance), 1e-7), 3)
-  if source.rescaled:
+  mean, std = np.asarray(source.mean), np.asarray(source.std)
+  if stored:
+    unit = 255.0 / stored.get('factor', 1.0)
+    deviation = np.maximum(np.sqrt(stored.get('variance', 1.0)), 1e-7)
+    mean = np.broadcast_to(unit * stored.get('mean', 0.0), 3)
+    std = np.broadcast_to(unit * stored.get('std', deviation), 3)
+  if source.rescaled and file is not None:
     std = std * np.sqrt(np.asarray(IMAGENET_STD))
   return mean, std

@@ -141,12 +141,14 @@ ARCHITECTURE = Architecture(
       names=_names(_TORCH, 'pre_logits.fc1', 'pre_logits.fc2', 'head.fc')
     ),
   },
-  published=Published(
-    f'{KERAS}/tensorflow/keras-applications/vgg16/'
-    'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5',
-    'md5',
-    '6d6bbae143d832006294945121d1f1fc',
-    'keras',
+  published=(
+    Published(
+      f'{KERAS}/tensorflow/keras-applications/vgg16/'
+      'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5',
+      'md5',
+      '6d6bbae143d832006294945121d1f1fc',
+      'keras',
+    ),
   ),
   top=TOP,
 )

@@ -30,6 +30,7 @@ class Tuning:
       learning_rate * weight_decay of every kernel; biases and the scales of
       batch norm are free.
     monitor: 'val_accuracy' or 'val_loss'; a regression has only the loss.
+    batch_norm: 'trained' or 'folded', as the network was loaded.
   """
 
   task: str
@@ -40,6 +41,7 @@ class Tuning:
   learning_rate: float
   weight_decay: float
   monitor: str
+  batch_norm: str = 'trained'
 
 
 class Job(NamedTuple):

@@ -113,6 +113,7 @@ class FineTuning:
   batch_size: int
   learning_rate: float
   weight_decay: float
+  batch_norm: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +162,7 @@ _CHOICES = {
   'cluster.matching': ('members', 'members_and_metric'),
   'heads.monitor': ensemble.MONITORS,
   'heads.random_vary': ('both', 'initialisation'),
+  'fine_tuning.batch_norm': ('trained', 'folded'),
 }
 _AT_LEAST = {
   'seed': 0,

