@@ -259,7 +259,7 @@ _TFHUB = Source(
   *IMAGENET,
   _without_norms(
     _names(
-      ' '.join(_TFHUB_MODEL + n for n in 'stem_bn - top_bn - logits'.split()),
+      f'{_TFHUB_MODEL}stem_bn - {_TFHUB_MODEL}top_bn - {_TFHUB_MODEL}logits',
       _tfhub_block,
     )
   ),

@@ -153,7 +153,7 @@ def _heads_behind(clusters: Sequence[Cluster]) -> list[str]:
   known = [c for c in clusters if _accuracy(c.retrained) is not None]
   if not known:
     return ['No cluster has training images in every fold, and so none a head.']
-  behind = [c for c in known if _falls_behind(c)]
+  behind = [c for c in known if falls_behind(c)]
   runs, n = len(known[0].random.runs), known[0].retrained.n
   points = f'{100 * _SHORTFALL:.0f} percentage points or more'
   if not behind:
@@ -186,7 +186,8 @@ def _accuracy(score: Score) -> Number | None:
   return score.value('accuracy')
 
 
-def _falls_behind(c: Cluster) -> bool:
+def falls_behind(c: Cluster) -> bool:
+  """Whether every random head does better, and their mean by a tenth."""
   accuracy, mean = _accuracy(c.retrained), _accuracy(c.random)
   if accuracy is None or mean is None:
     return False
