@@ -328,12 +328,12 @@ def test_a_download_is_kept_only_with_the_right_hash(
   served.write_bytes(b'not the weights')
   published = imagenet.Published(served.as_uri(), 'md5', '0' * 32, 'keras')
   with pytest.raises(UserError, match='nothing was kept'):
-    imagenet.locate('b0', published, download=True)
+    imagenet.locate('b0', [published], download=True)
   assert list((tmp_path / 'cache').iterdir()) == []
   for algorithm in ('md5', 'sha256'):  # PyTorch names 8 digits of the latter.
     digest = hashlib.new(algorithm, served.read_bytes()).hexdigest()[:8]
     published = published._replace(algorithm=algorithm, digest=digest)
-    path, source = imagenet.locate('b0', published, download=True)
+    path, source = imagenet.locate('b0', [published], download=True)
     assert path.read_bytes() == b'not the weights'
     assert path == tmp_path / 'cache' / 'served.h5'
     assert source == 'keras'
@@ -347,7 +347,7 @@ def _entries(
   """A file with the right names and shapes, without its classifier."""
   rng = np.random.default_rng(0)
   _, state = networks.build(
-    architecture, source, trainable=True, with_top=False
+    architecture, source, with_norms=True, with_top=False
   )
   entries = {}
   for path, leaf in nnx.to_flat_state(state):
@@ -399,14 +399,14 @@ def test_vgg16_sources_are_told_by_their_classifiers() -> None:
     'features.28.bias': 'torchvision',  # No classifier: the same either way.
   }.items():
     file = weight_files.WeightFile(first | {key: np.zeros(1)}, 'torch', '')
-    assert sources.detect(vgg.ARCHITECTURE, file, '', 'x') == want
+    assert sources.detect(vgg.ARCHITECTURE, file, 'x') == want
   file = weight_files.WeightFile(
     {'block1_conv1/kernel': np.zeros(1)}, 'keras', ''
   )
-  assert sources.detect(vgg.ARCHITECTURE, file, '', 'x') == 'keras'
+  assert sources.detect(vgg.ARCHITECTURE, file, 'x') == 'keras'
   with pytest.raises(UserError, match='does not hold the weights of vgg16'):
     sources.detect(
-      vgg.ARCHITECTURE, weight_files.WeightFile(first, 'keras', ''), '', 'x'
+      vgg.ARCHITECTURE, weight_files.WeightFile(first, 'keras', ''), 'x'
     )
 
 

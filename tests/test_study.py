@@ -22,6 +22,8 @@ import pytest
 from reasons import nulls_without_reason
 from sklearn import metrics as sklearn_metrics
 
+from heterojax.backbones import efficientnet
+from heterojax.backbones import imagenet
 from heterojax.compute import forward
 from heterojax.configs import fundus
 from heterojax.heads import ensemble
@@ -511,6 +513,31 @@ def test_a_truncated_image_is_listed_and_left_out(
   assert [r['path'] for r in bad] == ['normal/3.jpg']
   assert 'cannot be decoded' in bad[0]['reason']
   assert 'Left out: 1 (cannot be decoded)' in (workdir / 'log.txt').read_text()
+
+
+@pytest.mark.slow
+def test_what_is_passed_on_names_no_path_of_this_machine(
+  photos: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  package = efficientnet.LITE0.published
+  original, _ = imagenet.locate('', package, download=False)
+  weights = tmp_path / 'my.pth'
+  shutil.copy(original, weights)
+  workdir = tmp_path / 'run'
+  flags = (
+    f'--config.data.dir={photos}',
+    f'--config.backbone.weights={weights}',
+    '--config.cluster.k=2',
+    f'--workdir={workdir}',
+  )
+  assert launch('--config=folder:tiny', *flags) == 0
+  results = (workdir / 'results.json').read_text()
+  assert json.loads(results)['backbone']['weights'] == 'my.pth'
+  page = (workdir / 'report.html').read_text()
+  assert 'weights my.pth (source lukemelas; SHA-256' in page
+  tables = [path.read_text() for path in workdir.rglob('*.csv')]
+  for text in (results, page, *tables):
+    assert str(tmp_path) not in text
 
 
 @pytest.mark.parametrize(

@@ -524,7 +524,7 @@ def test_safetensors_bfloat16(tmp_path):
 def test_no_weight_file(tmp_path, name):
   (tmp_path / 'empty').touch()
   (tmp_path / 'garbage').write_bytes(bytes(range(100, 200)))
-  with pytest.raises(UserError, match=r'give a Keras .* or a \.safetensors'):
+  with pytest.raises(UserError, match=r'give a Keras .* or a TensorFlow\.js'):
     weight_files.read(tmp_path / name)
 
 

@@ -62,7 +62,8 @@ class Backbone:
   Attributes:
     name: the architecture.
     source: whose training and preprocessing.
-    weights: where they came from: 'imagenet', a path or 'random'.
+    weights: where they came from: 'imagenet', the name of a file or 'random';
+      not its path, which is of one machine.
     weights_sha256: of the file; None for random weights.
     has_top: whether `logits` can be had.
     params: 'network', an nnx.State, and 'mean' and 'std' of its preprocessing,
@@ -235,7 +236,7 @@ def load(
   return Backbone(
     name=name,
     source=source,
-    weights='random' if file is None else str(weights),
+    weights='random' if file is None else pathlib.Path(weights).absolute().name,
     weights_sha256=None if file is None else file.sha256,
     has_top=has_top,
     params=params,

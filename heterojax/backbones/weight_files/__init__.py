@@ -48,17 +48,17 @@ class WeightFile(NamedTuple):
   Attributes:
     entries: array of each entry, under the name it has in the file; arrays may
       be read-only and may share memory.
-    sha256: hexadecimal digest of the whole file; of a TensorFlow.js model of
-      `model.json` and its shards one after the other, however it is packed.
     layout: 'keras' ('stem_conv/kernel', height x width x in x out) or 'torch'
       ('_conv_stem.weight', out x in x height x width).
+    sha256: hexadecimal digest of the whole file; of a TensorFlow.js model of
+      `model.json` and its shards one after the other, however it is packed.
     md5: likewise, by which Keras names its published files; '' of a
       TensorFlow.js model.
   """
 
   entries: dict[str, np.ndarray]
-  sha256: str
   layout: str
+  sha256: str
   md5: str = ''
 
 
@@ -92,13 +92,14 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
       f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
     ) from error
   if path.suffix == '.json' or head.startswith(_GZIP_MAGIC):
-    return WeightFile(*tfjs.read_tfjs(path), layout='keras')
+    entries, sha256 = tfjs.read_tfjs(path)
+    return WeightFile(entries, 'keras', sha256)
   if head.startswith(_HDF5_MAGIC):
-    return WeightFile(keras_h5.read_keras_h5(path), sha256, 'keras', md5)
+    return WeightFile(keras_h5.read_keras_h5(path), 'keras', sha256, md5)
   if _is_safetensors(head, size):
-    return WeightFile(_read_safetensors(path), sha256, 'torch', md5)
+    return WeightFile(_read_safetensors(path), 'torch', sha256, md5)
   if head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
-    return WeightFile(torch_pth.read_torch_pth(path), sha256, 'torch', md5)
+    return WeightFile(torch_pth.read_torch_pth(path), 'torch', sha256, md5)
   raise UserError(f'{path} is no weight file; give {_ACCEPTED}.')
 
 

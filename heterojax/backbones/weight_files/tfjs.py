@@ -12,6 +12,7 @@ https://github.com/tensorflow/tfjs/tree/master/tfjs-converter
 
 from collections.abc import Callable, Iterator
 import contextlib
+import gzip
 import hashlib
 import json
 import math
@@ -38,6 +39,8 @@ _INPUTS = {
   '_FusedMatMul': ('kernel', 'bias'),
   'BiasAdd': ('bias',),
 }
+# What Python raises where JSON is none or of another structure than expected.
+_ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 # Of a file of the model: its size, and its bytes.
 _Opened = tuple[int, Callable[[], bytes]]
@@ -111,6 +114,10 @@ def _files(path: pathlib.Path) -> Iterator[Callable[[str], _Opened | None]]:
       ) from error
     return
   try:
+    with gzip.open(path) as stream:
+      # To its end, where its checksum is, which `tarfile` does not look at.
+      while stream.read(2**20):
+        pass
     with tarfile.open(path, 'r:gz') as archive:
       members = {m.name: m for m in archive if m.isreg()}
       models = [n for n in members if pathlib.PurePosixPath(n).name == MODEL]
@@ -185,7 +192,7 @@ def _parsed(
   try:
     model = json.loads(text)
     groups = [
-      ([*group['paths']], [*group['weights']])
+      ([_text(path) for path in group['paths']], [*group['weights']])
       for group in model['weightsManifest']
     ]
     nodes = []
@@ -193,9 +200,9 @@ def _parsed(
     if model.get('format') != 'layers-model':
       nodes = [
         {
-          'name': str(n['name']),
-          'op': str(n['op']),
-          'input': [str(given) for given in n.get('input', ())],
+          'name': _text(n['name']),
+          'op': _text(n['op']),
+          'input': [_text(given) for given in n.get('input', ())],
         }
         for n in model['modelTopology']['node']
       ]
@@ -208,13 +215,18 @@ def _parsed(
         if weight['name'] in seen:
           raise UserError(f'{where} has the tensor {weight["name"]} twice.')
         seen.add(weight['name'])
-  # What Python raises where a value is of another kind than expected.
-  except (ValueError, LookupError, TypeError, AttributeError) as error:
+  except _ODD as error:
     raise UserError(
       f'{where} is not the {MODEL} of a TensorFlow.js model, or is damaged'
       f' ({type(error).__name__}: {error}).'
     ) from error
   return groups, nodes
+
+
+def _text(value: Any) -> str:
+  if not isinstance(value, str):
+    raise TypeError(f'{value!r:.40} where a name belongs')
+  return value
 
 
 def _check_path(name: str, where: str) -> None:
@@ -225,7 +237,7 @@ def _check_path(name: str, where: str) -> None:
 
 
 def _check_tensor(weight: dict[str, Any], where: str) -> None:
-  name, dtype, shape = str(weight['name']), weight['dtype'], weight['shape']
+  name, dtype, shape = _text(weight['name']), weight['dtype'], weight['shape']
   if 'quantization' in weight:
     raise UserError(
       f'{where}: the tensor {name} is quantised, which loses digits: convert'
