@@ -81,7 +81,15 @@ def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
   """What a run's own settings and counts explain."""
   results = run.results
   backbone, reduction, d = results.backbone, results.reduction, results.dataset
-  if (backbone.name, backbone.source) != ('efficientnet_b0', 'keras_imagenet'):
+  weights = (backbone.name, backbone.source)
+  if weights == ('efficientnet_b0', 'tfhub'):
+    yield Reason(
+      'All',
+      f'{network(backbone)}; the paper used those of Keras, which are taken to'
+      ' be the same numbers with batch norms of their own.',
+      INFERRED,
+    )
+  elif weights != ('efficientnet_b0', 'keras_imagenet'):
     yield Reason(
       'All',
       f'{network(backbone)}; the paper used EfficientNet-B0 with the ImageNet'
@@ -98,8 +106,8 @@ def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
   elif backbone.feature == 'avg':
     yield Reason(
       'Clusters and distances',
-      f'features are {network_lib.feature(backbone)}; the paper’s distances fit'
-      ' the whole map.',
+      f'features are {network_lib.feature(backbone)}; the paper’s distances'
+      ' are rather those of the whole map.',
       OUR_CHOICE,
     )
   if _reduction(reduction) != _reduction(paper.reduction):
