@@ -1,6 +1,7 @@
 """TensorFlow.js models: written here by hand, and EfficientNet-B0's own."""
 
 from collections.abc import Callable, Sequence
+import contextlib
 import gzip
 import hashlib
 import io
@@ -10,6 +11,8 @@ import tarfile
 from typing import Any
 
 from goldens import generate_b0
+import hypothesis
+from hypothesis import strategies as st
 import jax
 import numpy as np
 import pytest
@@ -219,6 +222,20 @@ def test_mistakes_are_sentences(
   with pytest.raises(UserError, match=says) as info:
     weight_files.read(path)
   assert str(path) in str(info.value) and '\n' not in str(info.value)
+
+
+@hypothesis.given(st.integers(0), st.integers(0, 255), st.integers(1, 40))
+def test_damaged_text_is_read_or_refused(
+  tmp_path_factory: pytest.TempPathFactory, where: int, byte: int, length: int
+) -> None:
+  folder = tmp_path_factory.getbasetemp() / 'damaged'
+  path = _write(folder)
+  text = bytearray(path.read_bytes())
+  start = where % len(text)
+  text[start : start + length] = bytes([byte]) * (length // 2)
+  path.write_bytes(text)
+  with contextlib.suppress(UserError):
+    weight_files.read(path)
 
 
 def test_identities_in_a_circle(tmp_path: pathlib.Path) -> None:
