@@ -58,11 +58,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
   )
 
 
+def _bind(number: int) -> None:
+  """Binds this process to so many cores; where there are fewer they repeat.
+
+  XLA, which makes its threads later, then has as many.
+  """
+  there = cores.numbers()
+  chosen = tuple(there[i % len(there)] for i in range(number))
+  os.sched_setaffinity(0, chosen)
+  os.environ['NPROC'] = str(number)
+  cores.numbers = lambda: chosen
+
+
 def pytest_configure(config: pytest.Config) -> None:
   if config.getoption('check_lanes'):
     config.pluginmanager.register(lanes.Check())
   if number := config.getoption('cores'):
-    lanes.use_cores(number)
+    _bind(number)
 
 
 @pytest.hookimpl(tryfirst=True)  # Before `-m` chooses.

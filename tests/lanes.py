@@ -9,17 +9,17 @@ and those that it started, are the same whatever else the machine does.
 
 import ast
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import cProfile
+import dataclasses
 import functools
 import inspect
 import os
 import pathlib
 import time
+from typing import Any
 
 import pytest
-
-from heterojax.compute import cores
 
 MOST_SECONDS = 2.0
 # The same case costs half as much again on a busy core that two threads share.
@@ -35,18 +35,6 @@ def cpu_seconds() -> float:
   times = os.times()
   # The clock of this process alone is finer than a hundredth.
   return time.process_time() + times.children_user + times.children_system
-
-
-def use_cores(number: int) -> None:
-  """Binds this process to so many cores; where there are fewer they repeat.
-
-  XLA, which makes its threads later, then has as many.
-  """
-  there = cores.numbers()
-  chosen = tuple(there[i % len(there)] for i in range(number))
-  os.sched_setaffinity(0, chosen)
-  os.environ['NPROC'] = str(number)
-  cores.numbers = lambda: chosen
 
 
 def mark_fast(items: list[pytest.Item]) -> None:
@@ -81,11 +69,58 @@ def modules_with_functions() -> frozenset[str]:
   )
 
 
+@dataclasses.dataclass(frozen=True)
+class Seen:
+  """What a process saw of a run, in types that it can send to another.
+
+  Attributes:
+    seconds: CPU-seconds of each case without `slow`, its parts of fixtures
+      included.
+    called: the files of the library of which something was called.
+    number: how many cases the run has.
+    others: how many it left out.
+  """
+
+  seconds: dict[str, float]
+  called: list[str]
+  number: int
+  others: int
+
+
+def mistakes(seen: Sequence[Seen]) -> list[str]:
+  """Breaches of the rules, a line each.
+
+  Args:
+    seen: by the processes that shared a run, of which each knows all cases, or
+      none where others ran them.
+
+  Returns:
+    The lines; none where every rule of the default lane holds.
+  """
+  seconds = collections.Counter()
+  for own in seen:
+    seconds.update(own.seconds)
+  found = [
+    f'{took:.1f} CPU-seconds without `slow`: {case}'
+    for case, took in seconds.items()
+    if took > _NOISE * MOST_SECONDS
+  ]
+  number, others = max((own.number, own.others) for own in seen)
+  if number < LEAST_SHARE * (number + others):
+    found.append(f'{number} cases are less than {LEAST_SHARE:.0%}')
+  called = set().union(*(own.called for own in seen))
+  for file in sorted(modules_with_functions() - called):
+    name = pathlib.Path(file).relative_to(_LIBRARY.parent)
+    found.append(f'nothing of {name} was called')
+  return found
+
+
 class Check:
   """Measures a run and fails it where the rules do not hold.
 
   A fixture of a module or of the session is shared: each case that asks for it
-  has an equal part of what it took, whether it runs in this lane or not.
+  has an equal part of what it took, whether it runs in this lane or not. A
+  worker of pytest-xdist sends what it saw; the process that started it judges.
   """
 
   def __init__(self):
@@ -93,7 +128,8 @@ class Check:
     self._shared: dict[tuple[str, str], float] = collections.Counter()
     self._apart = 0.0  # What shared fixtures took so far.
     self._deselected: list[pytest.Item] = []
-    self._unused = set(modules_with_functions())
+    self._called: set[str] = set()
+    self._sent: list[Seen] = []
     self.mistakes: list[str] = []
 
   def _saw(self, profile: cProfile.Profile) -> None:
@@ -102,7 +138,7 @@ class Check:
       code = entry.code
       # A module's own body, and those of its classes, only define.
       if not isinstance(code, str) and code.co_flags & inspect.CO_OPTIMIZED:
-        self._unused.discard(code.co_filename)
+        self._called.add(code.co_filename)
 
   def pytest_deselected(self, items: list[pytest.Item]) -> None:
     self._deselected += items
@@ -156,17 +192,24 @@ class Check:
         total[item] += took / len(users[key])
     return {item.nodeid: total[item] for item in items}
 
+  def _seen(self, items: list[pytest.Item]) -> Seen:
+    free = [item for item in items if not item.get_closest_marker('slow')]
+    called = [file for file in self._called if file.startswith(str(_LIBRARY))]
+    others = len(self._deselected)
+    return Seen(self.seconds(free), called, len(items), others)
+
+  @pytest.hookimpl(optionalhook=True)
+  def pytest_testnodedown(self, node: Any) -> None:
+    # One that crashed has sent nothing.
+    if 'lanes' in getattr(node, 'workeroutput', {}):
+      self._sent.append(Seen(**node.workeroutput['lanes']))
+
   def pytest_sessionfinish(self, session: pytest.Session) -> None:
-    slow = {i.nodeid for i in session.items if i.get_closest_marker('slow')}
-    for case, took in self.seconds(session.items).items():
-      if took > _NOISE * MOST_SECONDS and case not in slow:
-        self.mistakes.append(f'{took:.1f} CPU-seconds without `slow`: {case}')
-    count = len(session.items)
-    if count < LEAST_SHARE * (count + len(self._deselected)):
-      self.mistakes.append(f'{count} cases are less than {LEAST_SHARE:.0%}')
-    for file in sorted(self._unused):
-      name = pathlib.Path(file).relative_to(_LIBRARY.parent)
-      self.mistakes.append(f'nothing of {name} was called')
+    seen = self._seen(session.items)
+    if hasattr(session.config, 'workeroutput'):
+      session.config.workeroutput['lanes'] = dataclasses.asdict(seen)
+      return
+    self.mistakes = mistakes([seen, *self._sent])
     if self.mistakes and session.exitstatus == pytest.ExitCode.OK:
       session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -43,17 +43,41 @@ def test_other():
   pass
 """
 
+_WORKER = """
+import lanes
+
+def pytest_configure(config):
+  if hasattr(config, 'workerinput'):
+    config.pluginmanager.register(lanes.Check())
+"""
+
+# Every worker imports every file, so heterojax comes later.
+_CALLS = """
+def test_of_a_module():
+  from heterojax import rng
+  rng.generator(0, next(iter(rng.Purpose)))
+"""
+
 
 @pytest.fixture
 def run(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, lanes.Check]]:
   """Runs the cases above where 0.1 CPU-seconds are the most."""
+  (tmp_path / 'conftest.py').write_text(_WORKER)
   (tmp_path / 'test_made_up.py').write_text(_CASES)
   settings = tmp_path / 'pytest.ini'
-  settings.write_text('[pytest]\nmarkers =\n  slow:\n  medium:\n  fast:\n')
+  settings.write_text(f"""[pytest]
+pythonpath = {pathlib.Path(__file__).parent}
+markers =
+  slow:
+  medium:
+  fast:
+""")
   monkeypatch.setattr(lanes, 'MOST_SECONDS', 0.1)
   monkeypatch.delenv('PYTEST_ADDOPTS', raising=False)
+  # Plugins that happen to be installed cost a second in every process.
+  monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')
 
   def run(*options: str) -> tuple[int, lanes.Check]:
     check = lanes.Check()
@@ -95,14 +119,22 @@ def test_unused_modules_are_named(run) -> None:
 def test_a_called_function_is_a_used_module(
   tmp_path: pathlib.Path, run
 ) -> None:
-  (tmp_path / 'test_calls.py').write_text("""
-import heterojax
-from heterojax import rng
-
-def test_of_a_module():
-  rng.generator(0, next(iter(rng.Purpose)))
-""")
+  (tmp_path / 'test_calls.py').write_text(_CALLS)
   _, check = run('-k', 'of_a_module')
+  unused = [line for line in check.mistakes if line.startswith('nothing of')]
+  assert unused and not any('/rng.py' in line for line in unused)
+
+
+@pytest.mark.medium
+def test_workers_are_judged_together(tmp_path: pathlib.Path, run) -> None:
+  """Two that have a file each: all cases count once, all calls together."""
+  (tmp_path / 'test_calls.py').write_text(_CALLS)
+  workers = ('-p', 'xdist', '-n', '2', '--dist', 'loadfile')
+  code, check = run(*workers, '-k', 'of_a_module or computes or other')
+  assert code == pytest.ExitCode.TESTS_FAILED
+  assert '3 cases are less than 60%' in check.mistakes
+  (costly,) = [line for line in check.mistakes if line.endswith('computes')]
+  assert costly.startswith('0.2 CPU-seconds without `slow`')
   unused = [line for line in check.mistakes if line.startswith('nothing of')]
   assert unused and not any('/rng.py' in line for line in unused)
 
