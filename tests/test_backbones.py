@@ -157,6 +157,26 @@ def test_random_b0() -> None:
   )
 
 
+@pytest.mark.parametrize(
+  'name, source, number',
+  [
+    ('resnet18', 'torchvision', 11_689_512),
+    ('vgg16', 'torchvision', 138_357_544),
+    ('efficientnet_b0', 'torchvision', 5_288_548),
+    ('efficientnet_lite0', 'timm', 4_652_008),
+  ],
+)
+def test_parameters_are_as_many_as_published(
+  name: str, source: str, number: int
+) -> None:
+  """By the tables of torchvision and timm; running statistics are none."""
+  architecture = networks.ARCHITECTURES[name]
+  row = architecture.sources[source]
+  _, state = networks.build(architecture, row, with_norms=True, with_top=True)
+  of_training = nnx.filter_state(state, nnx.Param)
+  assert sum(leaf.size for leaf in jax.tree.leaves(of_training)) == number
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
   'name,shapes',

@@ -2,6 +2,7 @@
 
 import re
 
+from flax import nnx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from heterojax import backbones
 from heterojax import features
+from heterojax.backbones import architecture
+from heterojax.backbones import half_precision
 from heterojax.compute import forward
 
 _SIDE = 64
@@ -38,6 +41,36 @@ def _features(
   network = features.network(backbone, how)
   with forward.batches(*network, x.shape) as run:
     return run(x, len(x))().reshape(len(x), -1)
+
+
+class _Factor(architecture.Network):
+  """Images times one weight."""
+
+  def __init__(self, weight: float):
+    self.weight = nnx.Param(jnp.float32(weight))
+
+  def feature_map(self, x: jax.Array) -> jax.Array:
+    return x * self.weight[...]
+
+
+def test_weights_and_maps_are_rounded_and_nothing_else() -> None:
+  """By hand: next to 1, numbers of bfloat16 are 2**-7 apart."""
+  graphdef, state = nnx.split(_Factor(1 + 2**-9))
+  constant = jnp.full((1, 1, 1, 3), 300.5)  # 300 in bfloat16.
+  params = {'network': state, 'mean': constant, 'std': constant / constant}
+  backbone = backbones.Backbone(
+    'factor', 'none', 'none', None, False, params, graphdef
+  )
+  image = jnp.full((1, 1, 2, 3), 301.5).at[:, :, 1].add(2**-7)
+  run, narrow = half_precision.network(backbone, 'pooled')
+  pooled = run(narrow, image)
+  assert pooled.dtype == jnp.float32
+  # The weight is 1, what is between 1 and 1 + 2**-7 a float32 number.
+  np.testing.assert_array_equal(pooled, np.full((1, 3), 1 + 2**-8))
+  run, narrow = half_precision.network(backbone, 'feature_map')
+  np.testing.assert_array_equal(run(narrow, image)[0, 0, :, 0], [1, 1 + 2**-7])
+  want = (1 + 2**-8) * (1 + 2**-9)
+  np.testing.assert_allclose(backbone.pooled(image), want, rtol=1e-7)
 
 
 @pytest.mark.slow

@@ -78,12 +78,20 @@ _SMALL = (
 )
 
 
+def _given(data: str | pathlib.Path) -> tuple[str, ...]:
+  """Arguments of the shared run: each number of rows is one more program."""
+  return (
+    f'--config.data.dir={data}',
+    '--config.data.positive=1',
+    '--config.split.folds=2',
+  )
+
+
 @pytest.fixture(scope='module')
 def run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   folder = tmp_path_factory.mktemp('sample_size')
   data = write_features(folder / 'f.npz')
-  args = (f'--config.data.dir={data}', '--config.data.positive=1')
-  assert launch(*_SMALL, *args, f'--workdir={folder / "run"}') == 0
+  assert launch(*_SMALL, *_given(data), f'--workdir={folder / "run"}') == 0
   return folder / 'run'
 
 
@@ -92,7 +100,7 @@ def results(run: pathlib.Path) -> dict[str, Any]:
   return results_of(run)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_all_artifacts_are_there(run: pathlib.Path) -> None:
   for name in (
     'config.json',
@@ -111,7 +119,7 @@ def _stand_ins(run: pathlib.Path) -> dict[str, Any]:
   return foretold(json.loads((run / 'config.json').read_text()))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_conditions_are_checked_by_the_names_of_the_results(
   run: pathlib.Path, results: dict
 ) -> None:
@@ -120,7 +128,7 @@ def test_conditions_are_checked_by_the_names_of_the_results(
   assert unnamed(_stand_ins(run), json.loads(EXAMPLE.read_text())) == []
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   """n images are drawn and then split, patients whole, each tested once."""
   assert [s['n'] for s in results['sizes']] == [60, 80, 160]
@@ -128,7 +136,7 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   patient = {r['id']: r['group'] for r in rows_of(run / 'manifest.csv')}
   drawn = {}
   for size in results['sizes']:
-    assert len(size['folds']) == 4
+    assert len(size['folds']) == 2
     tested = []
     for number, fold in enumerate(size['folds']):
       own = [
@@ -152,7 +160,7 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   assert drawn[60] < drawn[80] < drawn[160]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_metrics_are_those_of_clusters_csv(
   run: pathlib.Path, results: dict
 ) -> None:
@@ -183,7 +191,7 @@ def test_metrics_are_those_of_clusters_csv(
   assert agreeing
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_patients_are_exchanged_whole(run: pathlib.Path, results: dict) -> None:
   """Two images each, but for those whose other image was not drawn."""
   clusters = rows_of(run / 'clusters.csv')
@@ -214,7 +222,7 @@ def test_patients_are_exchanged_whole(run: pathlib.Path, results: dict) -> None:
   assert text.startswith('160 of 160 images') and 'exchanged together' in text
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_both_orders_of_averaging(results: dict) -> None:
   for size in results['sizes']:
     folds = size['folds']
@@ -243,7 +251,7 @@ def _shape(value: Any, path: str = '') -> set[str]:
   return set().union({path}, *(_shape(child, p) for p, child in children))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   # What differs by data set: names of classes, and reasons.
   own = (
@@ -264,7 +272,7 @@ def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
   assert example['schema_version'] == results['schema_version'] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_correlation_is_that_of_the_sizes(results: dict) -> None:
   found = results['cv_vs_metric']
   cvs = [s['mean_of_cvs'] for s in results['sizes']]
@@ -277,7 +285,7 @@ def test_the_correlation_is_that_of_the_sizes(results: dict) -> None:
   assert found['fit']['intercept'] == pytest.approx(line.intercept)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_validity_has_every_algorithm_and_k(results: dict) -> None:
   rows = results['validity']['rows']
   assert {(r['method'], r['k']) for r in rows} == set(
@@ -415,10 +423,7 @@ def test_the_same_command_gives_the_same_results(
 ) -> None:
   config = json.loads((run / 'config.json').read_text())
   again = run.parent / 'again'
-  args = (
-    f'--config.data.dir={config["data"]["dir"]}',
-    '--config.data.positive=1',
-  )
+  args = _given(config['data']['dir'])
   assert launch(*_SMALL, *args, f'--workdir={again}') == 0
   clock = ('timings', 'environment')
   found = {k: v for k, v in results_of(again).items() if k not in clock}
