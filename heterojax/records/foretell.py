@@ -29,6 +29,12 @@ class Known(NamedTuple):
   absent: frozenset[str] = frozenset()
   null: frozenset[str] = frozenset()
 
+  def varies(self, length: int) -> bool:
+    """Whether entries of a list of this length have lengths of their own."""
+    return any(
+      isinstance(n, tuple) and len(n) == length for n in self.lengths.values()
+    )
+
   def at(self, index: int, length: int) -> 'Known':
     """What is known within an entry of a list of this length."""
     lengths = {
@@ -101,11 +107,11 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
     kinds = [codec.shape(k) for k in args if k is not ...]
     length = known.lengths.get(expected.mark)
     if args[-1] is ... and isinstance(length, int):
-      within = [known.at(i, length) for i in range(length)]
-      if all(entry == known for entry in within):
-        # A thousand clusters would have a million test clusters.
-        return [_value(kinds[0], known, path)] * length
-      return [_value(kinds[0], entry, path) for entry in within]
+      if known.varies(length):
+        within = [known.at(i, length) for i in range(length)]
+        return [_value(kinds[0], entry, path) for entry in within]
+      # A thousand clusters would have a million test clusters.
+      return [_value(kinds[0], known, path)] * length
     inner = [_value(k, known, path) for k in kinds]
     return AnyLength(inner) if args[-1] is ... else inner
   if origin is not None and issubclass(origin, Mapping):
