@@ -37,6 +37,7 @@ def words(page: str) -> str:
   """What a page says, a line for each element; pictures by what they show."""
   text = re.sub(r'(?s)<style.*?</style>', '', page)
   text = re.sub(r'<img[^>]*alt="([^"]*)"[^>]*>', r'\n[\1]\n', text)
+  text = text.replace('<small>', ' ')  # It is on a line of its own in a cell.
   text = re.sub(r'</?(b|i|code|strong|small|span|a)\b[^>]*>', '', text)
   text = html.unescape(re.sub(r'<[^>]+>', '\n', text))
   lines = (' '.join(line.split()) for line in text.splitlines())
