@@ -37,8 +37,8 @@ def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
   tn, fp, fn, tp = sklearn_metrics.confusion_matrix(
     y, predicted, labels=[0, 1]
   ).ravel()
-  counts = {'n': len(y), 'tp': tp, 'fp': fp, 'tn': tn, 'fn': fn}
-  assert {name: getattr(got, name) for name in scores.COUNTS} == counts
+  assert got.n == len(y)
+  assert (got.tp, got.fp, got.tn, got.fn) == (tp, fp, tn, fn)
   assert (got.positives, got.negatives) == (y.sum(), len(y) - y.sum())
   assert got.value('accuracy') == pytest.approx(
     sklearn_metrics.accuracy_score(y, predicted)
@@ -148,7 +148,7 @@ def test_no_images() -> None:
   got = scores.score(np.zeros(0, int), np.zeros(0))
   assert got.values == dict.fromkeys(_BINARY, Missing('no images'))
   assert got.intervals == dict.fromkeys(_BINARY)
-  assert {getattr(got, name) for name in scores.COUNTS} == {0}
+  assert got.n == got.tp == got.fp == got.tn == got.fn == 0
 
 
 @pytest.mark.parametrize('flipped', [False, True])

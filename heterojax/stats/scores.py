@@ -15,8 +15,6 @@ from heterojax.records.codec import Named
 from heterojax.records.codec import Number
 from heterojax.stats import metrics
 
-COUNTS = ('n', 'tp', 'fp', 'tn', 'fn')
-
 
 def _binary() -> tuple[str, ...]:
   return metrics.names('classification')
