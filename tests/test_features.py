@@ -4,7 +4,7 @@ With the real weights of EfficientNet-Lite0 on made-up pictures of 32 or 64
 pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
 import hashlib
@@ -120,28 +120,32 @@ def test_rows_are_those_of_the_network_image_by_image(
   assert count == 1 or apart[~np.eye(count, dtype=bool)].min() > 1e-2
 
 
-def test_the_file_is_a_plain_array(
-  tmp_path: pathlib.Path,
+@pytest.fixture(scope='module')
+def extracted(
   backbone: backbones.Backbone,
   pictures: tuple[features.Picture, ...],
+  tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[pathlib.Path, np.ndarray]:
+  """A folder with all features, and what was computed."""
+  folder = tmp_path_factory.mktemp('extracted') / 'deep' / 'features'
+  x, computed = _extract(backbone, pictures, folder)
+  assert computed == len(pictures)
+  return folder, x
+
+
+def test_the_file_is_a_plain_array(
+  extracted: tuple[pathlib.Path, np.ndarray],
 ) -> None:
-  got, _ = _extract(backbone, pictures, tmp_path / 'deep' / 'features')
-  stored = np.load(tmp_path / 'deep/features/features.npy')
-  np.testing.assert_array_equal(stored, got)
+  folder, got = extracted
+  np.testing.assert_array_equal(np.load(folder / 'features.npy'), got)
   with pytest.raises(ValueError):
     got[0, 0] = 1
 
 
 @pytest.fixture(scope='module')
-def finished(
-  backbone: backbones.Backbone,
-  pictures: tuple[features.Picture, ...],
-  tmp_path_factory: pytest.TempPathFactory,
-) -> pathlib.Path:
+def finished(extracted: tuple[pathlib.Path, np.ndarray]) -> pathlib.Path:
   """A folder with all features; tests work on copies."""
-  folder = tmp_path_factory.mktemp('finished')
-  assert _extract(backbone, pictures, folder)[1] == len(pictures)
-  return folder
+  return extracted[0]
 
 
 @pytest.fixture
@@ -339,6 +343,7 @@ def test_a_picture_that_vanished_is_named_and_the_rest_kept(
   tmp_path: pathlib.Path,
   backbone: backbones.Backbone,
   pictures: tuple[features.Picture, ...],
+  extracted: tuple[pathlib.Path, np.ndarray],
 ) -> None:
   last = tmp_path / 'last.png'
   last.write_bytes(_FILES.read(pictures[0].path))
@@ -355,7 +360,8 @@ def test_a_picture_that_vanished_is_named_and_the_rest_kept(
   hidden.rename(last)
   got, computed = _extract(backbone, shown, folder)
   assert computed == 1
-  _assert_equal_features(got, _one_by_one(backbone, shown, _HOW))
+  _, x = extracted
+  _assert_equal_features(got, np.concatenate([x, x[6:8], x[:1]]))
 
 
 # A limit on the size of files stands for a full disk.
@@ -467,7 +473,7 @@ def test_memory_holds_a_few_batches_and_not_all_features(
   assert peak < batches
 
 
-@pytest.mark.medium
+@pytest.mark.usefixtures('extracted')  # The weights are there before.
 def test_the_device_holds_a_few_batches_and_not_all_pictures(
   tmp_path: pathlib.Path,
   backbone: backbones.Backbone,
@@ -475,30 +481,44 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   """The same whether three batches or thirty go through the network."""
-  write, held = features._Store.write, []
+  write, batches = features._Store.write, forward.batches
+  begun, unwritten, held = [], [], []
+
+  @contextlib.contextmanager
+  def counted(*arguments: Any) -> Iterator[Callable[..., Any]]:
+    with batches(*arguments) as run:
+
+      def begin(*batch: Any) -> Callable[[], np.ndarray]:
+        begun.append(batch[0].shape)
+        return run(*batch)
+
+      yield begin
 
   def weighed(*arguments: Any) -> None:
     write(*arguments)
+    unwritten.append(len(begun) - len(unwritten))
     held.append(sum(x.nbytes for x in jax.live_arrays()))
 
+  monkeypatch.setattr(forward, 'batches', counted)
   monkeypatch.setattr(features._Store, 'write', weighed)
-  peaks = []
-  for count in (12, 120):
+  most = forward.ahead(4) + 1
+  for count in (3, 30):
     many = tuple(
       features.Picture(
         pictures[i % 6].path, augmentation.Transform(degrees=i * 0.01)
       )
-      for i in range(count)
+      for i in range(4 * count)
     )
-    held.clear()
+    for seen in (begun, unwritten, held):
+      seen.clear()
     before = sum(x.nbytes for x in jax.live_arrays())
-    _extract(backbone, many, tmp_path / str(count), _FLATTEN)
-    assert len(held) == count / 4
-    peaks.append(max(held) - before)
-  # Of each batch its images and its features.
-  batch = 4 * (64 * 64 * 3 * 4 + 5120 * 4)
-  begun = forward.ahead(4) + 1
-  assert max(peaks) <= begun * batch < 30 * batch
+    _extract(backbone, many, tmp_path / str(count))
+    assert len(begun) == len(held) == count
+    assert max(unwritten) == min(most, count) < 30
+    # Of each batch its images and its features; on CPU what they are made of
+    # is the host's.
+    batch = 4 * (32 * 32 * 3 * 4 + 1280 * 4)
+    assert max(held) - before <= most * batch
 
 
 def test_a_batch_that_devices_cannot_share(

@@ -810,6 +810,11 @@ def test_dry_run_writes_nothing(photos: pathlib.Path, tmp_path, capfd) -> None:
   assert re.search(r'\nMemory: about \d+\.\d MB at the most, of which ', said)
   assert 'and 0.1 MB for the features' in said
   assert not workdir.exists()
+
+
+@pytest.mark.medium
+def test_dry_run_leaves_no_made_up_images(tmp_path: pathlib.Path) -> None:
+  workdir = tmp_path / 'run'
   assert launch('--config=demo:tiny', '--dry_run', f'--workdir={workdir}') == 0
   assert not workdir.exists()
 
