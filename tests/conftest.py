@@ -1,10 +1,11 @@
-"""Fixtures and the four rules every test runs under.
+"""Fixtures and the five rules every test runs under.
 
-Silent broadcasting raises; tests that need the shared real data skip with a
-reason where it is missing; hypothesis draws the same examples every time,
-others with HYPOTHESIS_PROFILE=explore, and never looks at the clock, so that a
-busy machine fails nothing; and what takes more than 2 CPU-seconds is marked
-`slow` (`lanes`).
+Silent broadcasting raises; products have full precision, as in every command;
+tests that need the shared real data skip with a reason where it is missing;
+hypothesis draws the same examples every time, others with
+HYPOTHESIS_PROFILE=explore, and never looks at the clock, so that a busy machine
+fails nothing; and what takes more than 2 CPU-seconds is marked `slow`
+(`lanes`).
 """
 
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ from heterojax.studies.samples import Samples
 
 del heterojax
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+# See `arithmetic.start`: accelerators round factors otherwise.
+jax.config.update('jax_default_matmul_precision', 'highest')
 for _profile, _derandomize in (('fixed', True), ('explore', False)):
   hypothesis.settings.register_profile(
     _profile,

@@ -86,6 +86,7 @@ def test_every_core_has_a_product_of_its_own(
 
 _TWO_DEVICES = """
 import os
+os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'
 import heterojax, jax
 from heterojax.compute import ceiling

@@ -149,6 +149,7 @@ def test_images_go_to_the_device_once_and_come_back_once(
 
 _TWO_DEVICES = """
 import os, sys
+os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'
 sys.path.insert(0, sys.argv[1])
 import heterojax, jax, numpy as np

@@ -191,7 +191,7 @@ class _Convolution(nnx.Module):
 
 
 class Conv(_Convolution):
-  """Dense convolution; a 1 x 1 kernel is a matrix product.
+  """Dense convolution; a 1 x 1 kernel is a matrix product, strided on CPU only.
 
   Attributes:
     kernel: `[h, w, C_in, C_out]`.
@@ -225,7 +225,9 @@ class Conv(_Convolution):
     exact = on_cpu and x.dtype == jnp.float32
     if exact and self.points is not None and self.bias is not None:
       return winograd.convolve(x, self.points[...], self.bias[...])
-    if kernel.shape[:2] == (1, 1):
+    # With a stride on CPU alone: at the gradient of a product of every other
+    # pixel XLA's compiler for NVIDIA GPUs aborts the process.
+    if kernel.shape[:2] == (1, 1) and (on_cpu or self.stride == 1):
       x = x[:, :: self.stride, :: self.stride]
       # Two axes, for of four XLA would turn the images round to get the
       # gradient of the kernel.

@@ -1,6 +1,6 @@
 """Correct arithmetic first: the XLA flag and the canary that checks it.
 
-jaxlib 0.10.1 to 0.10.2 fuse some reductions on CPU into library calls that give
+jaxlib 0.10.1 to 0.11.2 fuse some reductions on CPU into library calls that give
 wrong sums without a word. `append_xla_flags` switches those fusions off before
 any backend exists; `start` runs one such reduction against NumPy, because a
 flag can be missing, overridden or renamed by a later release.
