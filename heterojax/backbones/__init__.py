@@ -236,7 +236,9 @@ def load(
   return Backbone(
     name=name,
     source=source,
-    weights='random' if file is None else pathlib.Path(weights).absolute().name,
+    weights='random'
+    if weights is None
+    else pathlib.Path(weights).absolute().name,
     weights_sha256=None if file is None else file.sha256,
     has_top=has_top,
     params=params,

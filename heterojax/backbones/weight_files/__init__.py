@@ -7,9 +7,10 @@ backbone is decided where the arrays are mapped, not here.
 
 import functools
 import hashlib
+import io
 import os
 import pathlib
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -103,7 +104,7 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
   raise UserError(f'{path} is no weight file; give {_ACCEPTED}.')
 
 
-def _digest(file: BinaryIO, algorithm: str) -> str:
+def _digest(file: io.BufferedReader, algorithm: str) -> str:
   # Neither is for security: both tell which published file this is.
   new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
   file.seek(0)
