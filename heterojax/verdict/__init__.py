@@ -1,0 +1,9 @@
+"""Tests of the answer: arrays in, records out.
+
+Nothing here reads a file or a flag, or chooses a device. Each module is one
+idea and can be imported alone:
+
+  records        what a test returns, and Holm's adjustment over several
+  uneven         is the model wrong more often in some cluster?
+  exchange, sums, ranks, intervals   what the tests are made of
+"""
