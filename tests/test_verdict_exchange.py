@@ -162,10 +162,12 @@ def test_counts_are_those_of_moving_images_one_by_one(
 
 
 @pytest.mark.parametrize('whole', [True, False])
-def test_rotations_are_shifts_of_one_circle(
-  whole: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize('circles', [1, 2])
+def test_rotations_are_shifts_of_circles(
+  circles: int, whole: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   monkeypatch.setattr(sums, '_SHUFFLED', 0)
+  monkeypatch.setattr(sums, '_CIRCLE', 10 // circles)
   monkeypatch.setattr(sums, '_CELLS', 0)
   generator = np.random.default_rng(1)
   units, n = 11, 33
@@ -176,13 +178,19 @@ def test_rotations_are_shifts_of_one_circle(
   values = (values < 0.4).astype(int) if whole else values
   rows = _sums(values, labels, strata, groups, draws=200)
   order = rng.from_key(KEY, 0, 0)
-  circle = np.arange(n).reshape(units, 3)[order.permutation(units)]
-  parts = [order.permuted(circle[:, p], axis=1) for p in ([0], [1, 2])]
-  shifts = rng.from_key(KEY, 0, 1).integers(0, [units, 1, 2], size=(200, 3))
-  for row, (unit, *inside) in zip(rows[1:], shifts):
+  placed = np.arange(n).reshape(units, 3)[order.permutation(units)]
+  split = [placed] if circles == 1 else [placed[:6], placed[6:]]
+  parts = [
+    [order.permuted(circle[:, p], axis=1) for p in ([0], [1, 2])]
+    for circle in split
+  ]
+  most = np.concatenate([(len(circle), 1, 2) for circle in split])
+  shifts = rng.from_key(KEY, 0, 1).integers(0, most, (200, len(most)))
+  for row, shift in zip(rows[1:], shifts.reshape(200, circles, 3)):
     moved = np.empty_like(values)
-    for part, shift in zip(parts, inside):
-      moved[part] = np.roll(values[part], (unit, shift), axis=(0, 1))
+    for circle, (unit, *inside) in zip(parts, shift):
+      for part, turn in zip(circle, inside):
+        moved[part] = np.roll(values[part], (unit, turn), axis=(0, 1))
     expected = np.bincount(labels, moved, 3)
     np.testing.assert_allclose(row, expected, atol=0 if whole else 1e-12)
 

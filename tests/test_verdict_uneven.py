@@ -151,7 +151,7 @@ def _squared(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize('groups', [False, True])
 @pytest.mark.parametrize('real', [False, True])
-@pytest.mark.parametrize('limit', [0, 1 << 13])
+@pytest.mark.parametrize('limit', [0, 1 << 12])
 def test_names_of_clusters_and_chunks_change_no_bit(
   real: bool, groups: bool, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -392,7 +392,7 @@ def _patients(seed: int, real: bool):
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize('limit', [0, 1 << 13])
+@pytest.mark.parametrize('limit', [0, 1 << 12])
 def test_size_with_patients_of_two_images(limit: int, monkeypatch) -> None:
   monkeypatch.setattr(sums, '_SHUFFLED', limit)
   sets, levels = 120, {True: 0, False: 0}

@@ -140,6 +140,9 @@ def shuffled(
   chunk = max(1, _CHUNK // at.size)
   for start in range(0, draws, chunk):
     rows = min(chunk, draws - start)
+    if block.single:
+      yield streams[0].permuted(np.tile(at[:, 0], (rows, 1)), axis=1)
+      continue
     places = np.tile(np.arange(len(at)), (rows, 1))
     moved = at[streams[0].permuted(places, axis=1)]
     for part, stream in zip(block.parts, streams[1:], strict=True):
