@@ -6,5 +6,6 @@ idea and can be imported alone:
   records        what a test returns, and Holm's adjustment over several
   uneven         is the model wrong more often in some cluster?
   published      what counts in a published table can show, exactly
+  worlds         made-up data whose truth is known, to calibrate with
   exchange, sums, ranks, intervals   what the tests are made of
 """
