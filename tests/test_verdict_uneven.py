@@ -9,14 +9,19 @@ import jax
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn import cluster
+from sklearn import linear_model
+import threadpoolctl
 
 from heterojax import rng
 from heterojax.rng import Purpose
 from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import sums
 from heterojax.verdict import uneven
+from heterojax.verdict import worlds
 
 KEY = jax.random.key(0)
+_SPLIT = (slice(300), slice(300, None))  # Training and test.
 
 
 def _q(values, labels, strata) -> Fraction:
@@ -366,7 +371,7 @@ def _p_values(sets: int, **more) -> np.ndarray:
 
 @pytest.mark.medium
 def test_size_on_its_own_null() -> None:
-  p = _p_values(200)
+  p = _p_values(150)
   limit = 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(p))
   assert 0.01 < np.mean(p <= 0.05) < limit
   # On the grid, and never 0.
@@ -381,9 +386,9 @@ def test_power_where_one_cluster_is_worse() -> None:
 def _patients(seed: int, real: bool):
   """Two images of each of 40 patients, alike in error and cluster."""
   generator = np.random.default_rng(seed)
-  cluster = generator.integers(3, size=40)
+  home = generator.integers(3, size=40)
   harder = generator.random(40)
-  labels = np.repeat(cluster, 2)
+  labels = np.repeat(home, 2)
   moves = generator.random(80) < 0.1
   labels = np.where(moves, generator.integers(3, size=80), labels)
   values = np.repeat(harder, 2) + 0.1 * generator.random(80)
@@ -395,7 +400,7 @@ def _patients(seed: int, real: bool):
 @pytest.mark.parametrize('limit', [0, 1 << 12])
 def test_size_with_patients_of_two_images(limit: int, monkeypatch) -> None:
   monkeypatch.setattr(sums, '_SHUFFLED', limit)
-  sets, levels = 120, {True: 0, False: 0}
+  sets, levels = 80, {True: 0, False: 0}
   for seed in range(sets):
     values, y, labels, groups = _patients(seed, bool(limit))
     key = rng.key(1, Purpose.PERMUTATION, seed)
@@ -414,6 +419,31 @@ def test_size_with_patients_of_two_images(limit: int, monkeypatch) -> None:
   assert levels[True] / sets < 0.05 + 3 * error
   # Images one by one are as if there were twice as many patients.
   assert levels[False] / sets > 0.05 + 3 * error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  'name, least, most', [('largest_axis', 0.8, 1), ('three_groups', 0, 0.15)]
+)
+def test_harder_is_not_another_rule(name, least, most) -> None:
+  # One rule for all: parts of a cloud that lie closer to it are harder.
+  found = []
+  for i in range(60):
+    world = worlds.WORLDS[name](worlds.key(0, name, i), 500, 16)
+    train, test = (worlds.World(*(p[s] for p in world)) for s in _SPLIT)
+    with threadpoolctl.threadpool_limits(1):
+      head = linear_model.LogisticRegression().fit(train.x, train.y)
+      kmeans = cluster.KMeans(4, n_init=3, random_state=i).fit(train.x)
+    got = uneven.test(
+      head.predict(test.x) != test.y,
+      test.y,
+      kmeans.predict(test.x),
+      4,
+      key=rng.key(4, Purpose.PERMUTATION, i),
+      draws=199,
+    )
+    found.append(got.p_value <= 0.05)
+  assert least <= np.mean(found) <= most
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ import numpy as np
 
 from heterojax import rng
 
-# Numbers in memory at once, in one chunk of draws.
-_CHUNK = 1 << 20
+# Numbers in memory at once, in one chunk of draws: what caches hold.
+_CHUNK = 1 << 16
 
 
 class Block(NamedTuple):

@@ -49,11 +49,10 @@ def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
   Returns:
     The adjusted ones in the same order, None where there was none.
   """
-  known = [i for i, p in enumerate(p_values) if p is not None]
+  known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
   adjusted: list[float | None] = [None] * len(p_values)
   largest = 0.0
-  order = sorted(known, key=lambda i: (p_values[i], i))
-  for left, i in zip(range(len(order), 0, -1), order, strict=True):
-    largest = max(largest, min(1.0, left * float(p_values[i] or 0.0)))
+  for before, (p, i) in enumerate(known):
+    largest = max(largest, min(1.0, (len(known) - before) * p))
     adjusted[i] = largest
   return tuple(adjusted)

@@ -91,13 +91,14 @@ def sums(
   if sum(logs) <= most:
     return _listed(images, blocks, np.sum(observed, axis=0))
   cells = exchanges.strata(*images.columns)
-  ranks = _ranks(cells, strata, values)[cells]
   counted = [
     block.single
     and values.dtype.kind == 'i'
     and len(np.unique(cells[block.images])) <= _CELLS
     for block in blocks
   ]
+  if any(counted):
+    cells = _ranks(cells, strata, values)[cells]
   moved = sum(
     block.images.size
     for block, log, counts in zip(blocks, logs, counted, strict=True)
@@ -110,7 +111,7 @@ def sums(
     if not logs[i]:
       rows[1:] += observed[i]
     elif counted[i]:
-      rows[1:] += _counted(block, images, ranks, rng.from_key(key, i), draws)
+      rows[1:] += _counted(block, images, cells, rng.from_key(key, i), draws)
     else:
       rows[1:] += slow(block, images, key, i, draws)
   return rows
@@ -156,14 +157,14 @@ def _ranks(
 def _counted(
   block: exchanges.Block,
   images: Images,
-  ranks: np.ndarray,
+  cells: np.ndarray,
   generator: np.random.Generator,
   draws: int,
 ) -> np.ndarray:
   """Sums `[draws, K]` of a block of single images with values of 0 and 1."""
   there = block.images[:, 0]
   _, first, sizes = np.unique(
-    ranks[there], return_index=True, return_counts=True
+    cells[there], return_index=True, return_counts=True
   )
   ones = generator.multivariate_hypergeometric(
     sizes, int(images.values[there].sum()), size=draws, method='marginals'
