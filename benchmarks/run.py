@@ -47,6 +47,7 @@ _MODULES = (
   'pca',
   'clusters',
   'clusterings',
+  'verdict',
   'study',
 )
 

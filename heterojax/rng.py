@@ -48,8 +48,25 @@ def generator(
   Returns:
     A Philox generator, whose numbers do not change with NumPy's releases.
   """
-  text = '\x1f'.join([str(seed), str(int(purpose)), *map(str, members)])
-  digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+  return _philox(str(seed), str(int(purpose)), *map(str, members))
+
+
+def from_key(stream: jax.Array, *members: int) -> np.random.Generator:
+  """NumPy generator of a JAX key, for draws that JAX does not have.
+
+  Args:
+    stream: of `key`, or any other JAX key.
+    *members: for instance the number of a stratum; each has its own numbers.
+
+  Returns:
+    A Philox generator, as of `generator`.
+  """
+  words = np.asarray(jax.random.key_data(stream)).tolist()
+  return _philox('.'.join(map(str, words)), *map(str, members))
+
+
+def _philox(*names: str) -> np.random.Generator:
+  digest = hashlib.blake2b('\x1f'.join(names).encode(), digest_size=16).digest()
   return np.random.Generator(
     np.random.Philox(key=int.from_bytes(digest, 'little'))
   )

@@ -177,9 +177,10 @@ def test_the_figure_has_two_panels_for_a_sweep() -> None:
 _WITHOUT_PEERS = """
 import sys
 from benchmarks import clusterings, clusters, endtoend, features, heads, kmeans
-from benchmarks import pca, study, sweeps
+from benchmarks import pca, study, sweeps, verdict
 for module in (
-    clusterings, clusters, endtoend, features, heads, kmeans, pca, study
+    clusterings, clusters, endtoend, features, heads, kmeans, pca, study,
+    verdict
 ):
   for name, case in module.CASES.items():
     listed = list(case.sides)

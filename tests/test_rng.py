@@ -31,6 +31,21 @@ def test_numpy_streams_are_pinned() -> None:
   assert order.tolist() == [7, 3, 4, 0, 2, 5, 1, 6]
 
 
+def test_numpy_streams_of_keys_are_pinned() -> None:
+  first = rng.from_key(jax.random.key(0))
+  assert first.integers(2**63, size=3).tolist() == [
+    2978113547588947449,
+    8164767558853785439,
+    1659563903092468715,
+  ]
+  second = rng.from_key(rng.key(42, Purpose.PERMUTATION, 3), 1, 2)
+  assert second.integers(2**63, size=3).tolist() == [
+    7249578775710902357,
+    4412140211799051419,
+    9064073959503816686,
+  ]
+
+
 def test_jax_streams_are_pinned() -> None:
   first = jax.random.key_data(rng.key(0, Purpose.DRAW))
   assert first.tolist() == [1797259609, 2579123966]

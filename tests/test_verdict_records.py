@@ -1,0 +1,146 @@
+"""Ranks of the first row, Holm's adjustment, and intervals of the excess."""
+
+import math
+
+import hypothesis
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from heterojax.stats import inference
+from heterojax.verdict import intervals
+from heterojax.verdict import ranks
+from heterojax.verdict import records
+
+
+def test_p_value_counts_the_first_row_too() -> None:
+  assert ranks.p_value(np.array([3.0, 1, 2, 0])) == 1 / 4
+  assert ranks.p_value(np.array([3.0, 3, 2, 4])) == 3 / 4
+  assert ranks.p_value(np.array([3.0, 3 - 1e-12, 2, 1]), 1e-9) == 2 / 4
+  # Whole numbers that no float tells apart.
+  large = np.array([2**80 + 1, 2**80, 2**80 + 2, 2**80 + 1], object)
+  assert ranks.p_value(large) == 3 / 4
+
+
+@hypothesis.given(
+  st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12), st.randoms()
+)
+def test_total_is_the_same_for_any_order(terms: list, random) -> None:
+  total = ranks.total(np.array(terms))
+  random.shuffle(terms)
+  assert ranks.total(np.array(terms)) == total
+  assert total == pytest.approx(math.fsum(terms), abs=1e-6)
+
+
+def test_standardised_leaves_out_what_does_not_vary() -> None:
+  rows = np.array([[1.0, 0.1 + 0.2, 7.0], [3.0, 0.3, 7.0], [2.0, 0.3, 7.0]])
+  z = ranks.standardised(rows)
+  assert z[:, 0] == pytest.approx(np.array([-1, 1, 0]) * math.sqrt(1.5))
+  assert np.isnan(z[:, 1:]).all()
+  assert np.isnan(ranks.standardised(rows, rounding=1.0)).all()
+
+
+def test_step_down_by_hand() -> None:
+  z = np.array([
+    [1.0, 3.0, np.nan, 2.0],
+    [0.0, 2.0, np.nan, 2.5],
+    [1.5, 0.0, np.nan, 0.0],
+    [0.0, 3.5, np.nan, 0.0],
+    [0.0, 0.0, np.nan, 0.0],
+  ])
+  # 3: rows 0 and 3. 2, without that column: rows 0 and 1, one of which had
+  # been too many already. 1, alone: rows 0 and 2.
+  assert ranks.step_down(z)[[1, 3, 0]].tolist() == [0.4, 0.4, 0.4]
+  z[2, 3] = 2.1
+  assert ranks.step_down(z)[[1, 3, 0]].tolist() == [0.4, 0.6, 0.6]
+  assert np.isnan(ranks.step_down(z)[2])
+
+
+@pytest.mark.parametrize(
+  'given, adjusted',
+  [
+    # R: p.adjust(c(.01, .04, .03), 'holm')
+    ((0.01, 0.04, 0.03), (0.03, 0.06, 0.06)),
+    ((0.04, None, 0.03), (0.06, None, 0.06)),
+    ((0.9, 0.8), (1.0, 1.0)),
+    ((None,), (None,)),
+    ((), ()),
+  ],
+)
+def test_holm(given: tuple, adjusted: tuple) -> None:
+  assert records.holm(given) == pytest.approx(adjusted)
+
+
+def test_one_class_and_two_clusters_are_a_difference_of_proportions() -> None:
+  # a_0 - e_0 is n_1 / n of the difference, whose interval by Newcombe's
+  # method 10 (1998) is made of Wilson's.
+  values = np.repeat([1, 0, 1, 0], [56, 14, 48, 32])
+  labels = np.repeat([0, 1], [70, 80])
+  effect, interval = intervals.of_excess(
+    values, labels, 2, np.zeros(150, int), confidence=0.9
+  )
+  difference = 56 / 70 - 48 / 80
+  assert effect == pytest.approx(difference * np.array([80, -70]) / 150)
+  low, high = (inference.wilson(*x, 0.95) for x in ((56, 70), (48, 80)))
+  newcombe = np.array([
+    difference - math.hypot(56 / 70 - low[0], high[1] - 48 / 80),
+    difference + math.hypot(low[1] - 56 / 70, 48 / 80 - high[0]),
+  ])
+  np.testing.assert_allclose(interval[0], newcombe * 80 / 150, atol=1e-12)
+  np.testing.assert_allclose(interval[1], -newcombe[::-1] * 70 / 150)
+
+
+def test_without_an_error_there_is_still_an_interval() -> None:
+  effect, interval = intervals.of_excess(
+    np.zeros(40, int), np.arange(40) % 2, 2, np.arange(40) // 20
+  )
+  assert effect.tolist() == [0, 0]
+  assert np.all(interval[:, 0] < -0.05) and np.all(interval[:, 1] > 0.05)
+
+
+def test_images_of_one_patient_say_less() -> None:
+  generator = np.random.default_rng(0)
+  labels = np.repeat(generator.integers(2, size=60), 4)
+  values = np.repeat((generator.random(60) < 0.3).astype(int), 4)
+  groups = np.repeat(np.arange(60), 4)
+  strata = np.zeros(240, int)
+  _, images = intervals.of_excess(values, labels, 2, strata)
+  _, patients = intervals.of_excess(values, labels, 2, strata, groups)
+  _, once = intervals.of_excess(values[::4], labels[::4], 2, strata[::4])
+  # All four are alike: as if each patient had one.
+  assert np.ptp(patients, axis=1) == pytest.approx(
+    np.ptp(once, axis=1), rel=0.1
+  )
+  assert np.all(np.ptp(patients, axis=1) > 1.5 * np.ptp(images, axis=1))
+
+
+def test_nothing_is_known_of_strata_whose_cells_have_one_image() -> None:
+  _, interval = intervals.of_excess(
+    np.array([0.3, 0.5, 0.7, 0.1]),
+    np.array([0, 1, 0, 1]),
+    2,
+    np.array([0, 0, 1, 1]),
+  )
+  assert np.all(interval == [-np.inf, np.inf])
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize('real', [False, True])
+def test_intervals_cover_all_clusters_together(real: bool) -> None:
+  generator = np.random.default_rng(0)
+  rates = np.array([[0.05, 0.1, 0.1, 0.3], [0.2, 0.2, 0.3, 0.5]])
+  covered = []
+  for _ in range(150):
+    labels = generator.integers(4, size=200)
+    y = (generator.random(200) < 0.2 + 0.2 * labels).astype(int)
+    p = rates[y, labels]
+    values = generator.gamma(4, p / 4) if real else generator.random(200) < p
+    table = np.bincount(y * 4 + labels, minlength=8).reshape(2, 4)
+    means = np.sum(rates * table, axis=1) / table.sum(axis=1)
+    truth = np.sum((rates - means[:, np.newaxis]) * table, axis=0)
+    truth /= table.sum(axis=0)
+    _, interval = intervals.of_excess(values, labels, 4, y)
+    covered.append(
+      np.all((interval[:, 0] <= truth) & (truth <= interval[:, 1]))
+    )
+  assert np.mean(covered) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 150)
