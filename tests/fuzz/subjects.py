@@ -141,7 +141,7 @@ def read_weights(folder: pathlib.Path, name: str = 'weights') -> None:
       cli.sentence(error)
   for architecture in backbones.ARCHITECTURES.values():
     try:
-      sources.detect(architecture, file, '', str(folder / name))
+      sources.detect(architecture, file, str(folder / name))
     except UserError as error:
       cli.sentence(error)
 

@@ -28,7 +28,6 @@ _ACCEPTED = (
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
 _ZIP_MAGIC = b'PK\x03\x04'
 _PICKLE_MAGIC = b'\x80'
-_GZIP_MAGIC = b'\x1f\x8b'
 _SAFETENSORS_DTYPES = {
   'BF16': ml_dtypes.bfloat16,
   'BOOL': np.bool_,
@@ -79,11 +78,11 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
       is damaged.
   """
   path = pathlib.Path(path)
-  if (path / tfjs.MODEL).is_file():
-    path /= tfjs.MODEL
-  if not path.is_file():
-    raise UserError(f'{path} is not a file; give {_ACCEPTED}.')
   try:
+    if (path / tfjs.MODEL).is_file():
+      path /= tfjs.MODEL
+    if not path.is_file():
+      raise UserError(f'{path} is not a file; give {_ACCEPTED}.')
     size = path.stat().st_size
     with path.open('rb') as file:
       head = file.read(9)
@@ -92,15 +91,15 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
     raise UserError(
       f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
     ) from error
-  if path.suffix == '.json' or head.startswith(_GZIP_MAGIC):
-    entries, sha256 = tfjs.read_tfjs(path)
-    return WeightFile(entries, 'keras', sha256)
   if head.startswith(_HDF5_MAGIC):
     return WeightFile(keras_h5.read_keras_h5(path), 'keras', sha256, md5)
   if _is_safetensors(head, size):
     return WeightFile(_read_safetensors(path), 'torch', sha256, md5)
   if head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
     return WeightFile(torch_pth.read_torch_pth(path), 'torch', sha256, md5)
+  if path.suffix == '.json' or head.startswith(tfjs.GZIP_MAGIC):
+    entries, sha256 = tfjs.read_tfjs(path)
+    return WeightFile(entries, 'keras', sha256)
   raise UserError(f'{path} is no weight file; give {_ACCEPTED}.')
 
 

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 import contextlib
 import gzip
 import hashlib
+import io
 import json
 import math
 import pathlib
+import posixpath
 import tarfile
 from typing import Any
 import zlib
@@ -26,8 +28,12 @@ import numpy as np
 from heterojax.errors import UserError
 
 MODEL = 'model.json'
-# Its largest known ones have a few megabytes; an archive may claim anything.
-_MOST_JSON = 2**26
+GZIP_MAGIC = b'\x1f\x8b'
+# Parsed it takes many times its size; B0's has 0.2 MB.
+_MOST_JSON = 2**23
+# Numbers hardly get smaller by compression: what does was made to fill memory.
+_MOST_RATIO, _LEAST_LIMIT = 8, 2**24
+_MOST_AXES = 8
 _DTYPES = {'float32': '<f4', 'int32': '<i4', 'bool': '?'}
 # What an operation takes as its second and its third input.
 _INPUTS = {
@@ -39,8 +45,17 @@ _INPUTS = {
   '_FusedMatMul': ('kernel', 'bias'),
   'BiasAdd': ('bias',),
 }
-# What Python raises where JSON is none or of another structure than expected.
-_ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+# What Python raises where JSON is none or of another structure than expected,
+# and what `tarfile` lets through from the headers of an archive.
+_ODD = (
+  ValueError,
+  LookupError,
+  TypeError,
+  AttributeError,
+  RecursionError,
+  OverflowError,
+  MemoryError,
+)
 
 # Of a file of the model: its size, and its bytes.
 _Opened = tuple[int, Callable[[], bytes]]
@@ -84,12 +99,13 @@ def read_tfjs(path: pathlib.Path) -> tuple[Entries, str]:
         dtype = _DTYPES[weight['dtype']]
         tensors[weight['name']] = raw.view(dtype).reshape(weight['shape'])
         offset += size
-  # Integers and booleans are axes and shapes of the graph.
-  entries = {
-    name: tensors[tensor]
-    for name, tensor in _named(nodes, tensors)
-    if tensors[tensor].dtype == np.float32
-  }
+  entries: Entries = {}
+  for name, tensor in _named(nodes, tensors):
+    # Integers and booleans are axes and shapes of the graph.
+    if tensors[tensor].dtype != np.float32:
+      continue
+    if entries.setdefault(name, tensors[tensor]) is not tensors[tensor]:
+      raise UserError(f'{path} has two tensors for {name!r}.')
   if not entries:
     raise UserError(f'{path} holds no float32 tensors: it is no weight file.')
   return entries, digest.hexdigest()
@@ -98,54 +114,64 @@ def read_tfjs(path: pathlib.Path) -> tuple[Entries, str]:
 @contextlib.contextmanager
 def _files(path: pathlib.Path) -> Iterator[Callable[[str], _Opened | None]]:
   """Gives the files beside `model.json` by their names; None where missing."""
-  if path.suffix == '.json':
+  try:
+    with path.open('rb') as file:
+      packed = file.read(2) == GZIP_MAGIC
+    yield _inside(path) if packed else _beside(path)
+  except OSError as error:
+    raise UserError(
+      f'{path} or a shard beside it cannot be read ({error.strerror}).'
+    ) from error
 
-    def beside(name: str) -> _Opened | None:
-      file = path if name == MODEL else path.with_name(name)
-      if not file.is_file():
-        return None
-      return file.stat().st_size, file.read_bytes
 
-    try:
-      yield beside
-    except OSError as error:
-      raise UserError(
-        f'{path} or a shard beside it cannot be read ({error.strerror}).'
-      ) from error
-    return
+def _beside(path: pathlib.Path) -> Callable[[str], _Opened | None]:
+  def find(name: str) -> _Opened | None:
+    file = path if name == MODEL else path.with_name(name)
+    if not file.is_file():
+      return None
+    return file.stat().st_size, file.read_bytes
+
+  return find
+
+
+def _inside(path: pathlib.Path) -> Callable[[str], _Opened | None]:
+  """The same for an archive, which is uncompressed in memory."""
+  limit = max(_LEAST_LIMIT, _MOST_RATIO * path.stat().st_size)
   try:
     with gzip.open(path) as stream:
-      # To its end, where its checksum is, which `tarfile` does not look at.
-      while stream.read(2**20):
-        pass
-    with tarfile.open(path, 'r:gz') as archive:
-      members = {m.name: m for m in archive if m.isreg()}
-      models = [n for n in members if pathlib.PurePosixPath(n).name == MODEL]
-      if len(models) != 1:
-        raise UserError(
-          f'{path} is an archive with {len(models)} files called {MODEL}, where'
-          ' a TensorFlow.js model has one.'
-        )
-      folder = models[0].removesuffix(MODEL)
-
-      def inside(name: str) -> _Opened | None:
-        member = members.get(folder + name)
-        if member is None:
-          return None
-        return member.size, lambda: _member(archive, member)
-
-      yield inside
-  except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+      # To its end, where its checksum is.
+      data = stream.read(limit + 1)
+    if len(data) > limit:
+      raise UserError(
+        f'{path} is more than {_MOST_RATIO} times as large when it is'
+        ' uncompressed, as no package of weights is.'
+      )
+    with tarfile.open(fileobj=io.BytesIO(data), mode='r:') as archive:
+      members = {
+        posixpath.normpath(m.name): (m.offset_data, m.size)
+        for m in archive
+        if m.isreg() and not m.issparse()
+      }
+  except (tarfile.TarError, OSError, EOFError, zlib.error, *_ODD) as error:
     raise UserError(
       f'{path} cannot be read as a gzipped tar archive ({error}): it is damaged'
       ' or incomplete.'
     ) from error
+  models = [n for n in members if posixpath.basename(n) == MODEL]
+  if len(models) != 1:
+    raise UserError(
+      f'{path} is an archive with {len(models)} files called {MODEL}, where a'
+      ' TensorFlow.js model has one.'
+    )
+  folder = posixpath.dirname(models[0])
 
+  def find(name: str) -> _Opened | None:
+    start, size = members.get(posixpath.join(folder, name), (0, -1))
+    if not 0 <= size <= len(data) - start:
+      return None
+    return size, lambda: data[start : start + size]
 
-def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-  file = archive.extractfile(member)
-  assert file is not None  # Of a regular file it never is.
-  return file.read()
+  return find
 
 
 def _bytes(
@@ -153,7 +179,7 @@ def _bytes(
 ) -> bytes:
   opened = files(name)
   if opened is None:
-    raise UserError(f'{where}: the file {name} is missing beside {MODEL}.')
+    raise UserError(f'{where}: the file {name!r} is missing.')
   size, read = opened
   if name == MODEL and size > _MOST_JSON:
     raise UserError(f'{where}: {MODEL} has {size} bytes, which none needs.')
@@ -171,7 +197,7 @@ def _check_sizes(
   for name in names:
     opened = files(name)
     if opened is None:
-      raise UserError(f'{where}: the shard {name} is missing beside {MODEL}.')
+      raise UserError(f'{where}: the shard {name!r} is missing.')
     got += opened[0]
   if got != want:
     raise UserError(
@@ -206,6 +232,11 @@ def _parsed(
         }
         for n in model['modelTopology']['node']
       ]
+      for n in model['modelTopology']['node']:
+        if n.get('attr', {}).get('transpose_b', {}).get('b'):
+          raise UserError(
+            f'{where}: {n["name"]!r} takes its kernel transposed.'
+          )
     seen = set()
     for names, weights in groups:
       for name in names:
@@ -213,7 +244,7 @@ def _parsed(
       for weight in weights:
         _check_tensor(weight, where)
         if weight['name'] in seen:
-          raise UserError(f'{where} has the tensor {weight["name"]} twice.')
+          raise UserError(f'{where} has the tensor {weight["name"]!r} twice.')
         seen.add(weight['name'])
   except _ODD as error:
     raise UserError(
@@ -230,9 +261,14 @@ def _text(value: Any) -> str:
 
 
 def _check_path(name: str, where: str) -> None:
-  if name in ('', '.', '..') or '/' in name or '\\' in name or '\0' in name:
+  if (
+    name in ('', '.', '..', MODEL)
+    or '/' in name
+    or '\\' in name
+    or '\0' in name
+  ):
     raise UserError(
-      f'{where} names a shard {name!r}: only files beside {MODEL} are read.'
+      f'{where} names a shard {name!r}: only other files beside it are read.'
     )
 
 
@@ -240,17 +276,20 @@ def _check_tensor(weight: dict[str, Any], where: str) -> None:
   name, dtype, shape = _text(weight['name']), weight['dtype'], weight['shape']
   if 'quantization' in weight:
     raise UserError(
-      f'{where}: the tensor {name} is quantised, which loses digits: convert'
+      f'{where}: the tensor {name!r} is quantised, which loses digits: convert'
       ' the model without quantisation.'
     )
   if dtype not in _DTYPES:
     raise UserError(
-      f'{where}: the tensor {name} is of the type {dtype}; only'
+      f'{where}: the tensor {name!r} is of the type {dtype!r}; only'
       f' {", ".join(_DTYPES)} are read.'
     )
   # Booleans are integers to Python.
-  if not all(type(side) is int and side >= 0 for side in shape):
-    raise UserError(f'{where}: the tensor {name} has the shape {shape}.')
+  sound = isinstance(shape, list) and len(shape) <= _MOST_AXES
+  if not sound or not all(type(n) is int and 0 < n < 2**31 for n in shape):
+    raise UserError(
+      f'{where}: the tensor {name!r} has the shape {shape!r:.80}.'
+    )
 
 
 def _named(
@@ -264,12 +303,12 @@ def _named(
   }
 
   def origin(name: str) -> str:
-    # No longer than there are such nodes, lest they go round in a circle.
-    for _ in range(len(same) + 1):
-      name = name.removesuffix(':0')
-      if name not in same:
-        break
+    passed = {}  # In order, each once: they may go round in a circle.
+    while (name := name.removesuffix(':0')) in same and name not in passed:
+      passed[name] = True
       name = same[name]
+    # The next one that comes here has a single step to go.
+    same.update(dict.fromkeys(passed, name))
     return name
 
   used = set()
