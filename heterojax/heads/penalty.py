@@ -1,0 +1,89 @@
+"""The penalty of logistic heads, chosen by cross-validation.
+
+Axes: P rows of the matrix, n training rows, K values of C, F folds.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax.compute.arrays import Array
+from heterojax.heads import logistic
+from heterojax.heads.logistic import Gram
+
+# Two for each power of ten.
+VALUES = tuple(np.logspace(-4, 4, 17).tolist())
+# Losses that differ by less are the same, but for rounding.
+_SAME = 1e-9
+
+
+class Choice(NamedTuple):
+  """A value of C, and what it was chosen by.
+
+  Attributes:
+    c: the value.
+    cs: `[K]` all values.
+    losses: `[K]` their mean log-losses of rows that were held out.
+    converged: whether all heads did.
+  """
+
+  c: float
+  cs: np.ndarray
+  losses: np.ndarray
+  converged: bool
+
+
+def choose_c(
+  x: Array | Gram,
+  y: np.ndarray,
+  folds: np.ndarray,
+  cs: np.ndarray | tuple[float, ...] = VALUES,
+  *,
+  rows: np.ndarray | None = None,
+  sample_weight: np.ndarray | None = None,
+) -> Choice:
+  """The C whose heads give held-out rows the least log-loss.
+
+  Of values that do alike the smallest, whose penalty is the strongest. All
+  folds are one batch of heads. A fold without which one class is left has a
+  head that answers it (`logistic`).
+
+  Args:
+    x: `[P, D]`, or its `gram`.
+    y: `[P]` of 0 and 1.
+    folds: `[n]` the fold of each training row. Rows that belong together, as
+      those of a patient do, are in the same one.
+    cs: `[K]` values of C, rising.
+    rows: `[n]` the training rows; all, if none are given.
+    sample_weight: `[P]` of the rows in the loss, both to train and held out.
+
+  Returns:
+    The choice; the order of the rows makes no difference.
+
+  Raises:
+    ValueError: as `logistic.path`; or if there are not two folds, or they do
+      not fit the rows.
+  """
+  y, folds, cs = np.asarray(y), np.asarray(folds), np.asarray(cs, np.float64)
+  rows = np.arange(len(y)) if rows is None else np.asarray(rows)
+  names, fold = np.unique(folds, return_inverse=True)
+  if folds.shape != rows.shape or len(names) < 2:
+    raise ValueError(
+      f'there must be a fold for each of {len(rows)} rows, and two or more'
+    )
+  heads = logistic.path(
+    x,
+    y,
+    [rows[fold != f] for f in range(len(names))],
+    cs,
+    sample_weight=sample_weight,
+  )
+  held_out = logistic.logits(heads, x)[fold, :, rows]
+  sign = np.where(y[rows] == 1, 1.0, -1.0)
+  losses = np.average(
+    np.logaddexp(0, -sign[:, None] * held_out),
+    axis=0,
+    weights=None if sample_weight is None else sample_weight[rows],
+  )
+  chosen = np.argmax(losses <= np.min(losses) * (1 + _SAME))
+  return Choice(float(cs[chosen]), cs, losses, bool(np.all(heads.converged)))

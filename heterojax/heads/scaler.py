@@ -1,0 +1,52 @@
+"""Features that are standardised by some of their rows."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax.compute.arrays import Array
+
+# Columns that are computed with at once, instead of a copy of all.
+_COLUMNS = 4096
+_EPSILON = np.finfo(np.float64).eps
+
+
+class Scaler(NamedTuple):
+  """What `(x - mean) / scale` is taken by.
+
+  Attributes:
+    mean: `[D]` float64.
+    scale: `[D]` float64, the population sd; 1 where a feature is constant.
+  """
+
+  mean: np.ndarray
+  scale: np.ndarray
+
+
+def standardise(x: Array, rows: np.ndarray) -> Scaler:
+  """Mean and scale of some rows, as scikit-learn's `StandardScaler` has them.
+
+  Args:
+    x: `[P, D]`; computed in float64.
+    rows: `[n]` int, those to take them from.
+
+  Returns:
+    They. A feature counts as constant where its variance is not above what
+    rounding gives.
+
+  Raises:
+    ValueError: if there are no rows.
+  """
+  if not len(rows):
+    raise ValueError('there are no rows to standardise by')
+  mean, scale = np.empty(x.shape[1]), np.empty(x.shape[1])
+  for start in range(0, x.shape[1], _COLUMNS):
+    part = slice(start, start + _COLUMNS)
+    values = np.asarray(x[:, part][rows], np.float64)
+    mean[part] = np.mean(values, axis=0)
+    variance = np.var(values, axis=0)
+    # The bound of scikit-learn's `_is_constant_feature`.
+    least = len(rows) * _EPSILON * variance
+    least += (len(rows) * mean[part] * _EPSILON) ** 2
+    scale[part] = np.where(variance <= least, 1.0, np.sqrt(variance))
+  return Scaler(mean, scale)
