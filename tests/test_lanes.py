@@ -63,7 +63,7 @@ def test_of_a_module():
 def run(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, lanes.Check]]:
-  """Runs the cases above where 0.15 CPU-seconds are the most, with noise."""
+  """Runs the cases above where 0.12 CPU-seconds are the most, with noise."""
   (tmp_path / 'conftest.py').write_text(_WORKER)
   (tmp_path / 'test_made_up.py').write_text(_CASES)
   settings = tmp_path / 'pytest.ini'
@@ -74,7 +74,7 @@ markers =
   medium:
   fast:
 """)
-  monkeypatch.setattr(lanes, 'MOST_SECONDS', 0.05)
+  monkeypatch.setattr(lanes, 'MOST_SECONDS', 0.03)
   monkeypatch.delenv('PYTEST_ADDOPTS', raising=False)
   # Plugins that happen to be installed cost a second in every process.
   monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')
