@@ -43,6 +43,7 @@ _MODULES = (
   'features',
   'endtoend',
   'heads',
+  'logistic',
   'kmeans',
   'pca',
   'clusters',

@@ -330,7 +330,7 @@ def test_a_path_ends_where_heads_end(primal) -> None:
 
 def test_where_a_path_goes_on() -> None:
   """What follows from three points of a parabola, two of a line, or one."""
-  cs = np.array([1.0, 2.0, 5.0, 9.0, 90.0])
+  cs = np.array([1.0, 2.0, 5.0, 9.0, 900.0])
   shares = batches._shares(cs)
   for degree, k in ((0, 1), (1, 2), (2, 3), (0, 4)):
     values = np.log(cs[max(k - 3, 0) : k][::-1]) ** degree

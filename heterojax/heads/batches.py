@@ -23,14 +23,14 @@ from heterojax.heads.newton import Optima
 
 # Numbers of one kind that a batch holds: on CPU they fit into the second cache,
 # on an accelerator they keep it busy.
-_NUMBERS_ON_CPU, _NUMBERS = 2**17, 2**27
+_NUMBERS_ON_CPU, _NUMBERS = 2**18, 2**27
 _MOST_HEADS_ON_CPU, _MOST_HEADS = 64, 1024
 # Products of numbers that take as long as compiling one more program.
 _PROGRAM = 2e9
 # How often the Hessian is factored for a value of C.
 _FACTORS = 4
-# Values of C that are further apart are no line to go on along.
-_NEAR = 1.0
+# Of log C: what is further apart is no line to go on along. Powers of ten are.
+_NEAR = 2.5
 
 
 class Member(NamedTuple):

@@ -24,7 +24,7 @@ from heterojax.heads import line
 
 # A head has converged when a step has at most the first share of the length of
 # w; or the second one, where rounding lets no step be shorter.
-_TIGHT, _LOOSE = 1e-11, 1e-6
+_TIGHT, _LOOSE = 1e-10, 1e-6
 # What w may be taken for at least, by the logits that it gives.
 _LEAST = 1e-4
 _MOST_FACTORS = 50

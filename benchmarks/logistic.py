@@ -1,0 +1,214 @@
+"""Logistic heads at their optimum: all at once against one by one.
+
+Both sides minimise the same objective in float64 and return coefficients, which
+are compared. The solvers of scikit-learn have the tolerance that brings those
+to 1e-6 or so (`lbfgs` stops by the objective before it gets there); with the
+default of 1e-4 they are right to a few hundredths.
+"""
+
+from collections.abc import Callable, Sequence
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks import sides
+
+_N, _D = 1428, 1280
+_CLUSTERS, _FOLDS = (42, 441, 274, 671), 5
+_CS = np.logspace(-4, 4, 45)
+# Results of so many heads are compared.
+_COMPARED = 20
+_TOLERANCE = 1e-10
+
+
+class _Fit(NamedTuple):
+  """One head of scikit-learn: its rows, its C, and its number in ours."""
+
+  rows: np.ndarray
+  c: float
+  number: tuple[int, ...]
+
+
+def _problem(
+  scale: sides.Scale,
+) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+  """Standardised features `[N, D]` and labels of a rule with noise `[N]`."""
+  x = sides.read_features(scale).astype(np.float64)
+  x = (x - x.mean(axis=0)) / x.std(axis=0)
+  rng = np.random.default_rng(1)
+  outputs = x @ rng.standard_normal(_D)
+  noise = rng.standard_normal(_N) * outputs.std()
+  return x, (outputs + noise > 0).astype(int), rng
+
+
+def _random(rng: np.random.Generator) -> list[np.ndarray]:
+  return [rng.permutation(_N)[:140] for _ in range(1000)]
+
+
+def _folds(rng: np.random.Generator) -> list[np.ndarray]:
+  """Of each cluster the rows outside of each fold."""
+  cuts = np.cumsum(_CLUSTERS)[:-1]
+  return [
+    cluster[np.arange(len(cluster)) % _FOLDS != fold]
+    for cluster in np.split(rng.permutation(_N), cuts)
+    for fold in range(_FOLDS)
+  ]
+
+
+def _ours(scale: sides.Scale, *, path: bool) -> sides.Side:
+  sides.start_ours()
+  from heterojax.heads import logistic
+
+  x, y, rng = _problem(scale)
+  rows = _folds(rng) if path else _random(rng)
+
+  def run() -> logistic.Heads:
+    features = logistic.gram(x)
+    if path:
+      heads = logistic.path(features, y, rows, _CS)
+    else:
+      heads = logistic.fit(features, y, rows)
+    return logistic.coefficients(heads, features)
+
+  def compared(heads: logistic.Heads) -> sides.Result:
+    return {'coef': heads.coef, 'converged': heads.converged}
+
+  return sides.Side(run, compared=compared)
+
+
+def _fits(
+  rows: Sequence[np.ndarray], path: bool, full: bool
+) -> tuple[list[_Fit], float]:
+  """What scikit-learn fits, and its share of all; in the quick suite, few."""
+  cs = _CS if path else np.ones(1)
+  every = [
+    _Fit(own, c, (h, k) if path else (h,))
+    for h, own in enumerate(rows)
+    for k, c in enumerate(cs)
+  ]
+  if full:
+    return every, 1.0
+  # Of every cluster one fold, and of its 45 values every fifth.
+  chosen = every[:25]
+  if path:
+    chosen = [
+      fit
+      for fit in every
+      if fit.number[0] % _FOLDS == 0 and fit.number[1] % 5 == 2
+    ]
+  return chosen, len(chosen) / len(every)
+
+
+def _sklearn(
+  scale: sides.Scale,
+  *,
+  path: bool,
+  solver: str,
+  tol: float,
+  threads: int | None = None,
+) -> sides.Side:
+  from sklearn.linear_model import LogisticRegression
+  import threadpoolctl
+
+  if threads:
+    threadpoolctl.threadpool_limits(threads, user_api='blas')
+
+  x, y, rng = _problem(scale)
+  rows = _folds(rng) if path else _random(rng)
+  fits, fraction = _fits(rows, path, scale.full)
+
+  def run() -> list[np.ndarray]:
+    return [
+      LogisticRegression(C=fit.c, solver=solver, tol=tol, max_iter=100_000)
+      .fit(x[fit.rows], y[fit.rows])
+      .coef_[0]
+      for fit in fits
+    ]
+
+  def compared(coefs: list[np.ndarray]) -> sides.Result:
+    some = np.linspace(0, len(fits) - 1, _COMPARED).astype(int)
+    return {
+      'coef': np.stack([coefs[i] for i in some]),
+      'heads': np.array([fits[i].number for i in some]),
+    }
+
+  return sides.Side(run, fraction, steady=True, compared=compared)
+
+
+def _sklearn_path(scale: sides.Scale) -> sides.Side:
+  """`LogisticRegressionCV`, each C of which begins where the last one ended.
+
+  It scores held-out rows too, and fits each cluster once more.
+  """
+  from sklearn.linear_model import LogisticRegressionCV
+
+  x, y, rng = _problem(scale)
+  rows = _folds(rng)
+
+  def fitted(cluster: int) -> np.ndarray:
+    kept = rows[cluster * _FOLDS : (cluster + 1) * _FOLDS]
+    every = np.unique(np.concatenate(kept))
+    inside = [np.isin(every, own) for own in kept]
+    found = LogisticRegressionCV(
+      Cs=_CS,
+      cv=[(np.flatnonzero(own), np.flatnonzero(~own)) for own in inside],
+      scoring='neg_log_loss',
+      l1_ratios=(0.0,),
+      tol=_TOLERANCE,
+      max_iter=100_000,
+      use_legacy_attributes=False,
+    ).fit(x[every], y[every])
+    return found.coefs_paths_[:, 0, :, 0, :-1]
+
+  def run() -> np.ndarray:
+    return np.concatenate([fitted(c) for c in range(len(_CLUSTERS))])
+
+  def compared(coef: np.ndarray) -> sides.Result:
+    heads = np.argwhere(np.ones(coef.shape[:2], bool))[:: coef.shape[1] - 1]
+    return {'coef': coef[tuple(heads.T)], 'heads': heads}
+
+  return sides.Side(run, steady=True, compared=compared)
+
+
+def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
+  gaps = [
+    sides.relative_error(ours['coef'][tuple(number)], coef)
+    for number, coef in zip(theirs['heads'], theirs['coef'])
+  ]
+  return {
+    'largest_gap_of_coefficients': max(gaps),
+    'median': float(np.median(gaps)),
+    'ours_converged': float(ours['converged'].mean()),
+  }
+
+
+def _case(work: str, path: bool) -> sides.Case:
+  peer = 'scikit-learn/LogisticRegression'
+  theirs = functools.partial(_sklearn, path=path, solver='lbfgs')
+  makes: dict[str, Callable[..., Any]] = {
+    'ours': functools.partial(_ours, path=path),
+    f'{peer}': functools.partial(theirs, tol=_TOLERANCE),
+    # The threads of BLAS gain little on such matrices, and lose much to others.
+    f'{peer} one thread': functools.partial(theirs, tol=_TOLERANCE, threads=1),
+    f'{peer} newton-cg': functools.partial(
+      theirs, solver='newton-cg', tol=_TOLERANCE
+    ),
+    f'{peer} tol=1e-4': functools.partial(theirs, tol=1e-4),
+  }
+  if path:
+    makes[f'{peer}CV'] = _sklearn_path
+  return sides.Case(
+    work,
+    makes,
+    _quality,
+    functools.partial(sides.write_features, n=_N, d=_D),
+    (3, 3),
+    full_only=list(makes)[3:],
+  )
+
+
+CASES = {
+  'logistic/1000': _case('1,000 logistic heads of 140 rows', False),
+  'logistic/path': _case('45 values of C x 5 folds x 4 clusters', True),
+}
