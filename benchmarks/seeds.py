@@ -57,8 +57,8 @@ def logistic_regression(samples: Samples, x: np.ndarray) -> scores.Score:
 def of_retraining(results: retraining.Results) -> Values:
   """Of the heads; those of the clusters from the worst to the best.
 
-  A head is at chance where the 95 % interval of its accuracy holds the share of
-  the larger class of the test images.
+  A head is at chance where the 95 % interval of its accuracy reaches down to
+  the share of the larger class of the test images.
   """
   clusters = [c for c in results.clusters if c.retrained.value('accuracy')]
   values: Values = {

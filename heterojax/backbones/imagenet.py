@@ -1,8 +1,6 @@
 """Where the published ImageNet weights are, and how they get here."""
 
 from collections.abc import Sequence
-import functools
-import hashlib
 import importlib.util
 import os
 import pathlib
@@ -13,6 +11,7 @@ from typing import NamedTuple
 import urllib.error
 import urllib.request
 
+from heterojax.backbones import weight_files
 from heterojax.compute import cache
 from heterojax.errors import UserError
 
@@ -147,10 +146,9 @@ def _in_package(name: str, packaged: Packaged) -> pathlib.Path:
 
 
 def _hash(path: pathlib.Path, algorithm: str) -> str:
-  new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
   try:
     with path.open('rb') as file:
-      return hashlib.file_digest(file, new).hexdigest()
+      return weight_files.digest(file, algorithm)
   except OSError as error:
     raise UserError(f'{path} cannot be read ({error.strerror}).') from error
 

@@ -116,7 +116,7 @@ def test_several(
   groups: np.ndarray | None = None,
   draws: int = DRAWS,
 ) -> Several:
-  """The same for several clusterings, and whether there is any among them.
+  """Compares the values of clusters in several clusterings (see `test`).
 
   What is exchanged are values, whatever the clusters, so that one set of draws
   is for all clusterings. The maximum over them, of Q less its mean over its

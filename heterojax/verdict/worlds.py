@@ -73,7 +73,7 @@ def key(seed: int, name: str, *members: int) -> jax.Array:
 
 
 def redrawn(world: World, key: jax.Array) -> World:
-  """The same images with other labels from the same probabilities."""
+  """Draws the labels of a world anew, from its own probabilities."""
   return world._replace(y=_labels(key, world.p))
 
 

@@ -86,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
     size = path.stat().st_size
     with path.open('rb') as file:
       head = file.read(9)
-      sha256, md5 = (_digest(file, name) for name in ('sha256', 'md5'))
+      sha256, md5 = (digest(file, name) for name in ('sha256', 'md5'))
   except OSError as error:
     raise UserError(
       f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
@@ -103,7 +103,8 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
   raise UserError(f'{path} is no weight file; give {_ACCEPTED}.')
 
 
-def _digest(file: io.BufferedReader, algorithm: str) -> str:
+def digest(file: io.BufferedReader, algorithm: str) -> str:
+  """Hexadecimal digits of a whole file, by 'md5' or 'sha256'."""
   # Neither is for security: both tell which published file this is.
   new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
   file.seek(0)

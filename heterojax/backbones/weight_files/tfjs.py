@@ -125,6 +125,8 @@ def _files(path: pathlib.Path) -> Iterator[Callable[[str], _Opened | None]]:
 
 
 def _beside(path: pathlib.Path) -> Callable[[str], _Opened | None]:
+  """Finds the files in the folder of `model.json`."""
+
   def find(name: str) -> _Opened | None:
     file = path if name == MODEL else path.with_name(name)
     if not file.is_file():
@@ -135,7 +137,7 @@ def _beside(path: pathlib.Path) -> Callable[[str], _Opened | None]:
 
 
 def _inside(path: pathlib.Path) -> Callable[[str], _Opened | None]:
-  """The same for an archive, which is uncompressed in memory."""
+  """Finds the files of an archive, which is uncompressed in memory."""
   limit = max(_LEAST_LIMIT, _MOST_RATIO * path.stat().st_size)
   try:
     with gzip.open(path) as stream:
