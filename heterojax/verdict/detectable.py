@@ -1,0 +1,147 @@
+"""What the tests would have found with probability 0.8, had it been there."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from scipy import optimize
+from scipy import special
+from scipy import stats
+
+from heterojax import rng
+from heterojax.verdict import folds as folds_lib
+from heterojax.verdict import gains
+from heterojax.verdict import one_rule
+from heterojax.verdict import ranks
+from heterojax.verdict import rule as rules
+from heterojax.verdict.folds import Fold
+
+POWER, LEVEL = 0.8, 0.05
+# Shares of a cluster's images in which the rule is reversed, the most first:
+# reversed in half of them it is no rule at all.
+SHARES = (1.0, 0.875, 0.75, 0.625)
+WORLDS = 40
+
+
+def reversed_share(
+  folds: Sequence[Fold],
+  found: one_rule.OneRule,
+  k: int,
+  key: jax.Array,
+  worlds: int = WORLDS,
+) -> tuple[np.ndarray, np.ndarray]:
+  """The smallest share of a cluster whose reversed rule would be found.
+
+  In worlds of the one rule it is reversed about the mean log odds of the
+  cluster, for a random share of its images; the head of all images and the
+  cluster's own are refitted, and the total gain compared with that of the
+  worlds of the test.
+
+  Args:
+    folds: T.
+    found: the test, with its worlds.
+    k: K.
+    key: of the labels.
+    worlds: for each cluster and share.
+
+  Returns:
+    `[K]` of `SHARES`; NaN where not even the whole cluster would be found.
+    `[K]` the power for the whole cluster; 0 where its gain is not estimable.
+  """
+  assert found.rule is not None and found.worlds is not None
+  null = found.worlds.gain[1:]
+  at = np.concatenate([fold.labels[fold.test] for fold in folds])
+  size = np.bincount(at, minlength=k) / len(at)
+  null = np.nan_to_num(null) * size
+  ordered = np.sort(ranks.total(null))
+  # p is at most the level from this value on.
+  critical = ordered[-max(int(LEVEL * (1 + len(null)) + ranks.TIE), 1)]
+  least, power = np.full(k, np.nan), np.zeros(k)
+  for c in range(k):
+    if np.isnan(found.gain[c]):
+      continue
+    others = np.delete(null, c, axis=1)
+    others = np.resize(ranks.total(others), worlds) if k > 1 else 0
+    for number, share in enumerate(SHARES):
+      # Other names of the clusters must give the same bits.
+      stream = rng.from_key(key, _name(folds, c), number)
+      gain = _gains(folds, found.rule, c, share, worlds, stream)
+      shown = np.mean(np.nan_to_num(gain) * size[c] + others >= critical)
+      if number == 0:
+        power[c] = shown
+      if shown < POWER:
+        break
+      least[c] = share
+  return least, power
+
+
+def _name(folds: Sequence[Fold], c: int) -> int:
+  """The first image of a cluster."""
+  first = np.flatnonzero(folds[0].labels == c)
+  return int(first[0]) if len(first) else -1
+
+
+def _gains(
+  folds: Sequence[Fold],
+  rule: rules.Rule,
+  c: int,
+  share: float,
+  worlds: int,
+  stream: np.random.Generator,
+) -> np.ndarray:
+  """`[W]` gains of a cluster in which the rule is reversed."""
+  n = len(rule.p)
+  p = np.nan_to_num(rule.p, nan=0.5)
+  inside = np.zeros(n, bool)
+  for fold in folds:  # As where an image is tested, or else trained on.
+    inside[fold.train] = fold.labels[fold.train] == c
+  for fold in folds:
+    inside[fold.test] = fold.labels[fold.test] == c
+  log_odds = special.logit(np.clip(p, 1e-12, 1 - 1e-12))
+  turned = special.expit(2 * log_odds[inside].mean() - log_odds)
+  chance = stream.random((worlds, int(rule.tied.max()) + 1))[:, rule.tied]
+  turns = inside & (stream.random((worlds, n)) < share)
+  y = (chance < np.where(turns, turned, p)).astype(np.int64)
+  overall = np.zeros((len(folds), worlds, n))
+  own = np.zeros_like(overall)
+  for number, fold in enumerate(folds):
+    rows = [fold.train, fold.train[fold.labels[fold.train] == c]]
+    logits = folds_lib.fitted(fold, y, [rows] * worlds)
+    overall[number], own[number] = logits[:, 0], logits[:, 1]
+  only = [f._replace(labels=np.where(f.labels == c, 0, 1)) for f in folds]
+  return gains.blended(overall, own, y, only, 2)[:, 0]
+
+
+def accuracy_points(
+  wrong: np.ndarray, strata: np.ndarray, labels: np.ndarray, k: int
+) -> np.ndarray:
+  """By how much a cluster's accuracy would have to be lower to be found.
+
+  The power of Q (`uneven`) from the noncentral chi-squared distribution of
+  k - 1 degrees of freedom.
+
+  Args:
+    wrong: `[N]` of 0 and 1, where the model is wrong.
+    strata: `[N]` int from 0, class and fold.
+    labels: `[N]` int.
+    k: K.
+
+  Returns:
+    `[K]` shares of 1; NaN for an empty cluster, and where no errors or no right
+    answers show how much they vary.
+  """
+  n = np.bincount(labels, minlength=k).astype(float)
+  rates = np.bincount(strata, wrong) / np.maximum(np.bincount(strata), 1)
+  variance = float(np.mean((rates * (1 - rates))[strata]))
+  filled = int(np.sum(n > 0))
+  if filled < 2 or variance == 0:
+    return np.full(k, np.nan)
+  df = filled - 1
+  at = stats.chi2.isf(LEVEL, df)
+  noncentrality = optimize.brentq(
+    lambda value: stats.ncx2.sf(at, df, value) - POWER, 1e-6, 1e3
+  )
+  with np.errstate(divide='ignore'):
+    points = np.sqrt(noncentrality * variance / (n * (1 - n / n.sum())))
+  points = np.where(n > 0, points, np.nan)
+  return np.where(points <= 1, points, np.nan)

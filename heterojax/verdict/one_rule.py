@@ -1,0 +1,261 @@
+"""Does another rule hold in some cluster, or is one rule for all enough?
+
+The null is one rule: the same images, clusters and splits, with labels that are
+drawn from one rule for all (`rule`), and every head refitted. The clusters, how
+far each is from the boundary, how little of the data it covers, and its class
+mix are in every such world as they are in the data. What is compared is by how
+much a cluster's own head improves the ranking of its new images (`gains`).
+
+It is a parametric bootstrap, and so approximate; its size is measured in
+`benchmarks/calibration.py`. Its parents are residual prediction tests (Shah and
+Buehlmann 2018; Jankova et al. 2020), whose predictor here is the cluster's head.
+A curved rule in one cloud is not one rule of a head, and is found like groups
+with rules of their own.
+
+Axes: N images, T folds, K clusters, W worlds.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from heterojax import rng
+from heterojax.verdict import folds as folds_lib
+from heterojax.verdict import gains
+from heterojax.verdict import ranks
+from heterojax.verdict import records
+from heterojax.verdict import rule as rules
+from heterojax.verdict.folds import Fold
+
+WORLDS = 199
+# Worlds that are made at once.
+_CHUNK = 50
+# No stopping can change whether p is at most this.
+_CLEAR = 0.05
+# Random sets of a cluster's size and class counts, in each world.
+_SETS = 3
+_PERCENTILES = (2.5, 97.5)
+_CROSS, _RULE, _LABELS, _RANDOM = range(4)
+
+
+class OneRule(NamedTuple):
+  """The outcome.
+
+  Attributes:
+    test: its effect is the gain in AUC of a cluster's test images, less the
+      mean of the worlds' gains; the interval takes the middle 95 % of these in
+      its place.
+    gain: `[K]` as observed; NaN where it is not estimable.
+    rule: the one rule; None where none could be made.
+    worlds: what was refitted in the data, first, and in the worlds; None where
+      there are none.
+  """
+
+  test: records.Test
+  gain: np.ndarray
+  rule: rules.Rule | None
+  worlds: 'Worlds | None'
+
+
+class Worlds(NamedTuple):
+  """Heads of the data and of worlds, scored on the images that are tested.
+
+  Attributes:
+    gain: `[1 + W, K]`, see `gains.blended`.
+    wrong: `[1 + W, N]` bool, where the head of all images is wrong; False for
+      images that are not tested.
+    shortfall: `[1 + W, K]`, accuracy on all test images of heads of random sets
+      of the cluster's size and class counts, less that of its own head; NaN
+      where it has no head.
+    reach: `[K, N]` the same for each image, as a mean over the worlds.
+  """
+
+  gain: np.ndarray
+  wrong: np.ndarray
+  shortfall: np.ndarray
+  reach: np.ndarray
+
+
+def test(
+  folds: Sequence[Fold],
+  y: np.ndarray,
+  units: np.ndarray,
+  k: int,
+  key: jax.Array,
+  draws: int = WORLDS,
+) -> OneRule:
+  """Compares the gains with those of worlds in which one rule holds.
+
+  The statistic is the sum of the clusters' gains, each times its number of test
+  images; adjusted p-values are of the gains, by step-down maxT. Worlds are made
+  until p is sure to be above 0.05.
+
+  Args:
+    folds: T; of several the test parts are disjoint.
+    y: `[N]` of 0 and 1.
+    units: `[N]` int, equal for images of one patient.
+    k: K.
+    key: of the draws. Other names of the clusters give the same bits.
+    draws: W at most.
+
+  Returns:
+    The outcome.
+  """
+  y = np.asarray(y)
+  tested = np.concatenate([fold.test for fold in folds])
+  at = np.concatenate([fold.labels[fold.test] for fold in folds])
+  size = np.bincount(at, minlength=k).astype(float)
+  crossed = folds_lib.cross_fit(folds, y, units, _key(key, _CROSS))
+  unit = 'image' if len(np.unique(units[tested])) == len(tested) else 'patient'
+  if len(np.unique(y[crossed.used])) < 2:
+    return _none('all images are of one class', k, unit)
+  first = _refitted(folds, y[np.newaxis], k, _key(key, _RANDOM), 0)
+  gain = first.gain[0]
+  known = ~np.isnan(gain)
+  if not known.any():
+    why = (
+      f'no cluster has {gains.LEAST} test images of each class, without which'
+      ' no ranking of its images can be compared'
+    )
+    return _none(why, k, unit)._replace(gain=gain)
+  rule = rules.match(crossed, y, units, _key(key, _RULE))
+  if not rule.matches:
+    why = (
+      f'heads are right for {rule.observed:.1%} of the images out of fold, and'
+      f' for {rule.expected:.1%} where labels are drawn from one rule: such'
+      ' worlds are no measure of these data'
+    )
+    return _none(why, k, unit)._replace(gain=gain, rule=rule)
+  parts, made = [first], 0
+  # b of p = (1 + b) / (1 + B) from which on p is above that.
+  enough = int(_CLEAR * (1 + draws) + ranks.TIE)
+  while made < draws:
+    labels = rules.draw(
+      rule, _key(key, _LABELS), made, min(_CHUNK, draws - made)
+    )
+    parts.append(_refitted(folds, labels, k, _key(key, _RANDOM), 1 + made))
+    made += len(labels)
+    total = _total([part.gain for part in parts], size)
+    if np.sum(total[1:] >= total[0] - ranks.TIE) >= enough:
+      break
+  every = Worlds(
+    *(
+      np.concatenate([part[i] for part in parts])
+      for i in range(len(Worlds._fields) - 1)
+    ),
+    reach=sum(part.reach for part in parts[1:]) / made,
+  )
+  total = _total([every.gain], size)
+  rows = np.nan_to_num(every.gain)
+  z = ranks.standardised(rows)
+  z[:, ~known] = np.nan
+  null = rows[1:]
+  effect = np.where(known, gain - null.mean(axis=0), np.nan)
+  ends = np.percentile(null, _PERCENTILES[::-1], axis=0).T
+  return OneRule(
+    test=records.Test(
+      statistic=float(total[0]),
+      null=total[1:],
+      p_value=ranks.p_value(total, ranks.TIE),
+      adjusted=ranks.step_down(z),
+      effect=effect,
+      interval=gain[:, np.newaxis] - ends,
+      unit=unit,
+      stays=0,
+    ),
+    gain=gain,
+    rule=rule,
+    worlds=every,
+  )
+
+
+# Its name begins with `test`, but it is no case.
+test.__test__ = False
+
+
+def _key(key: jax.Array, purpose: int) -> jax.Array:
+  return jax.random.fold_in(key, purpose)
+
+
+def _total(parts: Sequence[np.ndarray], size: np.ndarray) -> np.ndarray:
+  """`[1 + W]`; a gain that is not estimable is none."""
+  gain = np.concatenate(parts)
+  return ranks.total(np.nan_to_num(gain) * size) / size.sum()
+
+
+def _none(why: str, k: int, unit: str) -> OneRule:
+  nothing = np.full(k, np.nan)
+  test_of = records.Test(
+    statistic=np.nan,
+    null=np.zeros(0),
+    p_value=None,
+    adjusted=nothing,
+    effect=nothing,
+    interval=np.full((k, 2), np.nan),
+    unit=unit,
+    stays=0,
+    why=why,
+  )
+  return OneRule(test_of, nothing, None, None)
+
+
+def _refitted(
+  folds: Sequence[Fold], y: np.ndarray, k: int, key: jax.Array, start: int
+) -> Worlds:
+  """All heads of labels `[W, N]`, the first of which has the number `start`."""
+  w, n = y.shape
+  overall = np.zeros((len(folds), w, n))
+  mine = np.zeros((len(folds), w, n))
+  wrong = np.zeros((w, n), bool)
+  better = np.zeros((w, k, n))
+  for number, fold in enumerate(folds):
+    own = folds_lib.inside(fold, k)
+    rows = []
+    for i, labels in enumerate(y):
+      stream = rng.from_key(key, number, start + i)
+      rows.append([fold.train, *own, *_random(fold, labels, k, stream)])
+    logits = folds_lib.fitted(fold, y, rows)
+    overall[number] = logits[:, 0]
+    at = np.broadcast_to(fold.labels, (w, 1, n))
+    mine[number] = np.take_along_axis(logits[:, 1 : 1 + k], at, 1)[:, 0]
+    right = (logits > 0) == (y == 1)[:, np.newaxis]
+    right = right[..., fold.test]
+    wrong[:, fold.test] = ~right[:, 0]
+    random = right[:, 1 + k :].reshape(w, _SETS, k, -1).mean(axis=1)
+    better[..., fold.test] = random - right[:, 1 : 1 + k]
+  none = np.any([_empty(fold, k) for fold in folds], axis=0)
+  better[:, none] = np.nan
+  tested = sum(len(fold.test) for fold in folds)
+  shortfall = better.sum(axis=2) / tested
+  return Worlds(
+    gain=gains.blended(overall, mine, y, folds, k),
+    wrong=wrong,
+    shortfall=shortfall,
+    reach=better.sum(axis=0),
+  )
+
+
+def _empty(fold: Fold, k: int) -> np.ndarray:
+  """`[K]` bool, clusters without a training image."""
+  return np.bincount(fold.labels[fold.train], minlength=k) == 0
+
+
+def _random(
+  fold: Fold, y: np.ndarray, k: int, stream: np.random.Generator
+) -> list[np.ndarray]:
+  """Sets like the clusters in size and class counts, `_SETS` times K lists.
+
+  The clusters' numbers change places among images of a class, so that other
+  names of the clusters give the same sets.
+  """
+  of_train = fold.labels[fold.train]
+  sets = []
+  for _ in range(_SETS):
+    drawn = of_train.copy()
+    for label in (0, 1):
+      own = np.flatnonzero(y[fold.train] == label)
+      drawn[own] = of_train[stream.permutation(own)]
+    sets += [fold.train[drawn == c] for c in range(k)]
+  return sets
