@@ -17,7 +17,7 @@ from heterojax.heads import logistic
 from heterojax.heads.logistic import Gram
 
 # Folds inside of the training images, where the data are split once.
-_CROSS = 5
+CROSS = 5
 # Numbers that heads and what they give hold at once.
 _MOST = 1 << 25
 
@@ -54,7 +54,7 @@ def prepared(x: Array, train: int) -> Array | Gram:
 
 
 def cross_folds(
-  y: np.ndarray, units: np.ndarray, key: jax.Array, number: int = _CROSS
+  y: np.ndarray, units: np.ndarray, key: jax.Array, number: int = CROSS
 ) -> np.ndarray:
   """Folds `[n]` int of images, a unit's in one, each with its share of classes.
 

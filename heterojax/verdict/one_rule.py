@@ -178,6 +178,11 @@ def test(
 test.__test__ = False
 
 
+def heads(k: int, draws: int) -> int:
+  """How many heads of a fold are fitted at most, without those of the rule."""
+  return (1 + draws) * (1 + k * (1 + _SETS))
+
+
 def _key(key: jax.Array, purpose: int) -> jax.Array:
   return jax.random.fold_in(key, purpose)
 

@@ -26,6 +26,8 @@ _IMAGES, _MOST_WORLDS = 3200, 32
 # Of the worlds from the observed accuracy, at most.
 TOLERANCE = 0.02
 _STEEPEST = 30.0
+# How often the heads of a cross-fit are refitted at most.
+MOST_LABELLINGS = 1 + (len(_SLOPES) + 2) * _MOST_WORLDS
 # What is drawn, each from its own stream.
 _MATCHING, _CHECKING, _WORLDS = range(3)
 

@@ -9,6 +9,7 @@ Axes: N images, T folds, K clusters, D features.
 """
 
 from collections.abc import Sequence
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -18,9 +19,7 @@ from heterojax.compute.arrays import Array
 from heterojax.heads import penalty
 from heterojax.heads import scaler
 from heterojax.heads.logistic import Gram
-from heterojax.records import codec
-from heterojax.records.codec import Estimate
-from heterojax.records.codec import Missing
+from heterojax.studies.answer import measured as measured_lib
 from heterojax.studies.answer import records
 from heterojax.verdict import decomposition as decompositions
 from heterojax.verdict import detectable as detectables
@@ -28,6 +27,7 @@ from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import one_rule
 from heterojax.verdict import ranks
+from heterojax.verdict import rule as rules
 from heterojax.verdict import subsets
 from heterojax.verdict import teaches_less
 from heterojax.verdict import uneven
@@ -130,7 +130,7 @@ def classification(
   beside = _beside(third, splits, k)
   adjusted = holm([test.p_value for test in (first, second, third.test)])
   questions = [
-    _question(*one)
+    measured_lib.question(*one)
     for one in zip(
       (first, second, third.test), adjusted, (*beside, None), strict=True
     )
@@ -149,7 +149,7 @@ def classification(
   )
   measured = records.Measured(
     *questions,
-    rule=_rule(folds, third),
+    rule=measured_lib.rule(folds, third),
     decomposition=gaps,
     detectable=_detectable(folds, splits, y, third, k, _key(key, _DETECTABLE)),
   )
@@ -178,40 +178,21 @@ def regression(
   y = np.zeros(len(units), int)
   first = _uneven(splits, y, units, k, _key(key, _UNEVEN), draws.exchanges)
   why = 'labels are numbers, and this question is asked of classes only'
-  nothing = unmeasured(k, why)
-  return Found(
-    nothing.__class__(
-      **vars(nothing) | {'uneven': _question(first, first.p_value, None)}
-    ),
-    None,
-  )
+  asked = measured_lib.question(first, first.p_value, why)
+  nothing = measured_lib.unmeasured(k, why)
+  return Found(dataclasses.replace(nothing, uneven=asked), None)
 
 
-def unmeasured(k: int, why: str) -> records.Measured:
-  """Nothing, and why."""
-  missing = Missing(why)
-  of_cluster = records.OfCluster(missing, missing, missing, missing)
-  term = records.Term(missing, missing)
-  question = records.Question(
-    missing, missing, missing, 0, 'image', 0, (of_cluster,) * k
+def heads(draws: Draws, k: int, folds: int) -> int:
+  """How many heads `classification` fits at most, of one split or folds."""
+  each = (
+    1
+    + one_rule.heads(k, draws.worlds)
+    + k * (1 + draws.partitions + _ANY_CLASS)
+    + detectables.heads(k)
   )
-  alone = records.Question(
-    missing,
-    missing,
-    None,
-    0,
-    'image',
-    0,
-    (records.OfCluster(missing, missing, missing, None),) * k,
-  )
-  return records.Measured(
-    uneven=question,
-    teaches_less=question,
-    one_rule=alone,
-    rule=records.Rule(missing, missing, missing, missing),
-    decomposition=(records.Gap(missing, term, term, term, term),) * k,
-    detectable=(records.Detectable(missing, missing, missing),) * k,
-  )
+  crossed = folds if folds > 1 else folds_lib.CROSS
+  return folds * each + crossed * rules.MOST_LABELLINGS
 
 
 def _key(key: jax.Array, purpose: int) -> jax.Array:
@@ -307,59 +288,6 @@ def _beside(
   return harder, less
 
 
-def _question(
-  test: Test, adjusted: float | None, beside: Test | str | None
-) -> records.Question:
-  why = test.why or 'there is no p-value'
-
-  def number(value: float | None, reason: str = why) -> Estimate:
-    return codec.estimate(value, reason)
-
-  def given(value: float | None) -> Estimate:
-    if isinstance(beside, str):
-      return Missing(beside)
-    assert beside is not None
-    return number(value, beside.why or 'the cluster has no such value')
-
-  other = beside if isinstance(beside, Test) else None
-  clusters = []
-  for c, (effect, ends, p) in enumerate(
-    zip(test.effect, test.interval, test.adjusted, strict=True)
-  ):
-    reason = test.why or 'the cluster has too few images'
-    known = bool(np.all(np.isfinite(ends)))
-    clusters.append(
-      records.OfCluster(
-        effect=number(effect, reason),
-        interval=(float(ends[0]), float(ends[1])) if known else Missing(reason),
-        p_value=number(p, reason),
-        given_one_rule=None
-        if beside is None
-        else given(other.adjusted[c] if other else None),
-      )
-    )
-  return records.Question(
-    p_value=number(test.p_value),
-    adjusted=number(adjusted),
-    given_one_rule=None
-    if beside is None
-    else given(other.p_value if other else None),
-    draws=len(test.null),
-    unit=test.unit,
-    stays=test.stays,
-    clusters=tuple(clusters),
-  )
-
-
-def _rule(folds: Sequence[Fold], found: one_rule.OneRule) -> records.Rule:
-  c = float(np.exp(np.mean([np.log(fold.c) for fold in folds])))
-  if found.rule is None:
-    missing = Missing(found.test.why)
-    return records.Rule(c, missing, missing, missing)
-  rule = found.rule
-  return records.Rule(c, rule.slope, rule.observed, rule.expected)
-
-
 def _gaps(
   overall: np.ndarray,
   own: np.ndarray,
@@ -369,7 +297,6 @@ def _gaps(
   tested: np.ndarray,
   units: np.ndarray,
 ) -> tuple[records.Gap, ...]:
-  k = len(own)
   reach = np.full(own.shape, np.nan)
   if found.worlds is not None:
     reach = found.worlds.reach
@@ -381,22 +308,7 @@ def _gaps(
     reach[:, tested],
     units[tested],
   )
-  gaps = []
-  for c in range(k):
-    why = 'the cluster has no head'
-    if np.isfinite(split.gap[c]):
-      why = found.test.why or 'there is one unit'
-    terms = [
-      records.Term(
-        codec.estimate(value, why),
-        (float(low), float(high)) if np.isfinite(high - low) else Missing(why),
-      )
-      for value, (low, high) in zip(
-        split.terms[c], split.interval[c], strict=True
-      )
-    ]
-    gaps.append(records.Gap(codec.estimate(split.gap[c], why), *terms))
-  return tuple(gaps)
+  return measured_lib.gaps(split, found)
 
 
 def _detectable(
@@ -413,23 +325,9 @@ def _detectable(
     of_test['values'], strata, of_test['labels'], k
   )
   share, power = np.full(k, np.nan), np.full(k, np.nan)
-  why = found.test.why
   if found.worlds is not None:
     share, power = detectables.reversed_share(folds, found, k, key)
-    why = (
-      'not even a rule that is reversed in the whole cluster would be found'
-      f' with probability {detectables.POWER}'
-    )
-  return tuple(
-    records.Detectable(
-      accuracy_points=codec.estimate(
-        points[c], 'the cluster has too few test images, or there are no errors'
-      ),
-      reversed_share=codec.estimate(share[c], why),
-      power_reversed=codec.estimate(power[c], found.test.why or why),
-    )
-    for c in range(k)
-  )
+  return measured_lib.detectable(points, share, power, found)
 
 
 def _cvs(found: one_rule.OneRule) -> np.ndarray | None:

@@ -16,12 +16,30 @@ from heterojax.compute.arrays import Array
 from heterojax.records import codec
 from heterojax.run import checkpoint
 from heterojax.studies.answer import measure
+from heterojax.studies.answer import measured
 from heterojax.studies.answer.measure import Found
 from heterojax.studies.answer.records import Measured
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+
+
+def why_not(settings: Settings) -> str:
+  """Why no question can be asked, whatever the data; '' where they can."""
+  if settings.split.protocol == 'published':
+    return (
+      'the published protocol stops training by the test images and has copies'
+      ' of images on both sides, so that no p-value would mean anything'
+    )
+  if not settings.verdict.worlds:
+    return 'it was not asked (--config.verdict.worlds=0)'
+  return ''
+
+
+def draws(settings: Settings) -> measure.Draws:
+  """How many draws the tests make."""
+  return measure.Draws(**dataclasses.asdict(settings.verdict))
 
 
 class Originals:
@@ -94,16 +112,8 @@ def find_or_ask(
     What was measured; `Found.cvs`; and whether it was measured now.
   """
   k, task = settings.cluster.k, settings.data.task
-  draws = measure.Draws(**dataclasses.asdict(settings.verdict))
-  if settings.split.protocol == 'published':
-    why = (
-      'the published protocol stops training by the test images and has copies'
-      ' of images on both sides, so that no p-value means anything'
-    )
-    return measure.unmeasured(k, why), None, False
-  if not draws.worlds:
-    why = 'it was not asked (--config.verdict.worlds=0)'
-    return measure.unmeasured(k, why), None, False
+  if why := why_not(settings):
+    return measured.unmeasured(k, why), None, False
   originals = Originals(samples)
   x = features(originals)
   splits = [
@@ -133,10 +143,17 @@ def find_or_ask(
     return codec.decode(Measured, json.loads(text)), cvs, False
   key = rng.key(settings.seed, rng.Purpose.VERDICT)
   if task == 'regression':
-    found = measure.regression(splits, originals.units, k, key, draws)
+    found = measure.regression(splits, originals.units, k, key, draws(settings))
   else:
     found = measure.classification(
-      splits, x, originals.y, originals.units, k, key, draws, standardised=given
+      splits,
+      x,
+      originals.y,
+      originals.units,
+      k,
+      key,
+      draws(settings),
+      standardised=given,
     )
   _save(path, found, about)
   return found.measured, found.cvs, True
