@@ -246,11 +246,10 @@ def run(
   trained = train(settings, folder, cohorts, samples, backbone, timer)
   with timer.stage('evaluation'):
     outcome = evaluate(cohorts[0].source, samples, trained)
-    shared = [
-      leak
+    shared = audits.find_leaks_of_folds(
+      audits.FoldFeatures(cohort, fold, outcome.x, fold.row)
       for cohort, fold in zip(cohorts, samples, strict=True)
-      for leak in audits.find_leaks(cohort, fold, outcome.x, fold.row)
-    ]
+    )
     results = results_lib.summarise(
       settings, cohorts, backbone, outcome, trained.agreement, shared
     )
@@ -258,7 +257,7 @@ def run(
     folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
   )
   run_folder.write_atomically(
-    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared)
+    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared.leaks)
   )
   return results, view_lib.view(settings, outcome)
 
