@@ -33,6 +33,7 @@ from heterojax.studies import stages
 from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import results as results_lib
+from heterojax.studies.retraining import same_mix
 from heterojax.studies.retraining import view as view_lib
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
@@ -253,6 +254,7 @@ def run(
     results = results_lib.summarise(
       settings, cohorts, backbone, outcome, trained.agreement, shared
     )
+    results = same_mix.with_same_mix(results, settings.seed, outcome)
   run_folder.write_atomically(
     folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
   )
