@@ -43,7 +43,7 @@ def summarise(
   backbone: Backbone | None,
   outcome: Outcome,
   agreement: Sequence[float],
-  shared_images: Sequence[leaks.Leak],
+  shared_images: leaks.Found,
 ) -> records.Results:
   """What a study found, but for timings and environment.
 
@@ -53,7 +53,7 @@ def summarise(
     backbone: the network; None where the features are given.
     outcome: of the study.
     agreement: of each fold's clusters with the first's.
-    shared_images: the leaks of all folds, see `audits.find_leaks`.
+    shared_images: the leaks of all folds, see `audits.find_leaks_of_folds`.
 
   Returns:
     The results.
@@ -99,7 +99,7 @@ def summarise(
       [c.retrained for c in clusters], distances
     ),
     findings=(*cautions(settings, folds), *analysis.findings(clusters)),
-    leaks=leaks.count(shared_images, cohort),
+    leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
     shortcuts=audits.find_shortcuts(
       cohort, first.samples, first.clusters.labels
     ),

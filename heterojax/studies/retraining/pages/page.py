@@ -26,6 +26,7 @@ from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.pages.shortcuts import Audit
 from heterojax.studies.retraining.pages import deviations
 from heterojax.studies.retraining.pages import methods
+from heterojax.studies.retraining.pages import published_counts
 from heterojax.studies.retraining.pages import sections
 from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.pages import wording
@@ -54,6 +55,7 @@ def page(
     _found(results, shared, audit),
     sections.overall(results, shared),
     sections.retrained(results),
+    *published_counts.sections(results),
     sections.distances(results),
     sections.transfer(results),
     sections.pairs(results),
