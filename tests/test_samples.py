@@ -87,7 +87,7 @@ def test_samples_of_one_file_share_a_picture() -> None:
       assert picture.transform == augmentation.IDENTITY
 
 
-def test_units_are_patients() -> None:
+def test_copies_are_of_their_patient() -> None:
   cohort = _cohort()
   groups = {
     '1_left': 'p',
@@ -105,18 +105,6 @@ def test_units_are_patients() -> None:
   )
   of = dict(zip(samples.ids, samples.groups, strict=True))
   assert of['1_left'] == of['3_left'] == of['3_left+1'] == 'p'
-  train, test = samples.of('train'), samples.of('test')
-  unit = dict(zip([samples.ids[i] for i in train], samples.units(train)))
-  assert unit['1_left'] == unit['3_left'] == unit['1_left+1']
-  assert len(set(unit.values())) == 4
-  # Unknown patients are not one patient, nor is one of an image's own name.
-  assert len(set(samples.units(test))) == len(test) == 3
-  nobody = dataclasses.replace(samples, groups=())
-  assert len(set(nobody.units(train))) == len(train)
-  named = dataclasses.replace(
-    samples, groups=('',) * (len(samples.ids) - 1) + (samples.ids[0],)
-  )
-  assert len(set(named.units(np.arange(len(samples.ids))))) == len(samples.ids)
 
 
 def test_copies_follow_the_training_originals() -> None:

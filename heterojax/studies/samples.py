@@ -55,16 +55,6 @@ class Samples:
       i == p for i, p in zip(self.ids, self.parents, strict=True)
     ])
 
-  def units(self, positions: np.ndarray) -> np.ndarray:
-    """`[M]` int, equal for samples of one patient.
-
-    A sample whose patient is not known is a unit of its own.
-    """
-    groups = self.groups or ('',) * len(self.ids)
-    names = [(bool(groups[i]), groups[i] or self.ids[i]) for i in positions]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], int)
-
   def class_counts(
     self, positions: Sequence[int] | np.ndarray, classes: Sequence[str]
   ) -> dict[str, int]:
