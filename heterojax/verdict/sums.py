@@ -38,7 +38,7 @@ _CIRCLES, _CIRCLE = 4, 1 << 10
 # Combinations of clusters, one of each clustering, among which ones are counted
 # out, and how many images there are for each on average: with more combinations
 # or fewer images it is faster to shuffle.
-_CELLS, _PER_CELL = 512, 4
+_CELLS, _PER_CELL = 512, 8
 # Numbers in memory at once where all arrangements are listed.
 _LISTED = 1 << 23
 
