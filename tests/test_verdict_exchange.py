@@ -156,6 +156,8 @@ def test_counts_are_those_of_moving_images_one_by_one(
   ])
   strata = generator.integers(3, size=n)
   values = (generator.random(n) < 0.2).astype(int)
+  # However few images there are for each of the six cells.
+  monkeypatch.setattr(sums, '_PER_CELL', 1)
   counted = _sums(values, labels, strata, draws=draws)
   monkeypatch.setattr(sums, '_CELLS', 0)
   shuffled = _sums(values, labels, strata, draws=draws)
