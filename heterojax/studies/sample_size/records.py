@@ -156,8 +156,6 @@ class Fold(Judged):
   cv_band: Interval | Missing
   cv_corrected: Estimate
   cv_p_value: Estimate
-  band_unit: str  # What was exchanged: image or group.
-  band_exchanged: float
   training_spread: FoldSpread
   adjusted_rand: Estimate
   jaccard: PartlyPerCluster
@@ -227,8 +225,11 @@ class Size(Judged, Distances):
   cv_band: Interval | Missing
   cv_corrected: Estimate
   cv_p_value: Estimate
-  band_unit: str = 'image'
-  band_exchanged: float
+  # None in earlier releases, whose band exchanged images of all classes.
+  band_draws: int | None = None
+  band_unit: str = 'image'  # What was exchanged: image or patient.
+  band_stays: int | None = None  # Units that no other one is like.
+  band_exchanged: float  # Share of the test images that are of the others.
   band: str | Missing  # The paper's name for the CV.
   training_spread: SizeSpread
   adjusted_rand: Estimate
@@ -362,6 +363,11 @@ class Results:
     if self.task == 'regression':
       return ()
     return self.dataset.positive, self.dataset.negative
+
+  @property
+  def within_classes(self) -> bool:
+    """Whether the band keeps the classes of every cluster."""
+    return bool(self.classes) and self.largest.band_draws is not None
 
   @property
   def unit(self) -> str:
