@@ -25,6 +25,8 @@ class Purpose(enum.IntEnum):
   BOOTSTRAP = 8
   PERMUTATION = 9
   CHOICE = 10
+  PENALTY = 11
+  RANDOM_SET = 12
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

@@ -337,6 +337,7 @@ class Results:
   backbone: records.Network
   reduction: Reduction
   cluster: Clustering
+  heads: records.Heads | None = None  # Of logistic ones.
   sizes: Annotated[tuple[Size, ...], 'S']
   cv_vs_metric: CvVsMetric
   validity: Validity
