@@ -6,8 +6,8 @@ python -m launch.study --config=configs/features.py:study=sample_size \
     --config.data.files='FOLDER/*.csv' --workdir=RUN
 
 Columns: the features (named by numbers), label, and where known id, group,
-split or fold, and prediction. Heads are as in `folder`. The second form reads one file per fold (and
-size), as where a network was trained for each.
+split or fold, and prediction. The second form reads one file per fold (and
+size), as where a network was trained for each. Heads are as in `folder`.
 """
 
 from ml_collections import config_dict

@@ -70,9 +70,7 @@ class Samples:
     An image whose patient is not known is, with its copies, a unit of its own.
     """
     groups = self.groups or ('',) * len(self.ids)
-    names = [
-      (bool(groups[i]), groups[i] or self.parents[i]) for i in positions
-    ]
+    names = [(bool(groups[i]), groups[i] or self.parents[i]) for i in positions]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names], int)
 

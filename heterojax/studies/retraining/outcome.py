@@ -49,7 +49,6 @@ class HeadName(NamedTuple):
     run: of random heads; of a cluster's own, its seed but for the first one.
   """
 
-
   kind: str
   cluster: int = -1
   run: int = -1

@@ -118,7 +118,9 @@ def originals(
     lacking += (times - len(who)) * entry
     taken += [of_each[i][c][:n] for i in who for c, n in enumerate(entry)]
   chosen = np.concatenate([np.zeros(0, int), *taken])
-  return np.sort(np.r_[chosen, _fill(chosen, lacking, free, patient, y, numbers)])
+  return np.sort(
+    np.r_[chosen, _fill(chosen, lacking, free, patient, y, numbers)]
+  )
 
 
 def _by_patient_and_class(

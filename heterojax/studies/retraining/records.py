@@ -335,6 +335,17 @@ class Results:
     return max(len(c.random.runs) for c in self.clusters)
 
   @property
+  def own_runs(self) -> int:
+    """How often a cluster's own head was trained; 0 where that is not known."""
+    own = (c.retrained_runs for c in self.clusters)
+    return max((len(runs.runs) for runs in own if runs), default=0)
+
+  @property
+  def fair_sets(self) -> bool:
+    """Whether random sets have as many distinct originals as their cluster."""
+    return all(c.random_same_mix for c in self.clusters)
+
+  @property
   def copies(self) -> bool:
     """Whether training has augmented copies."""
     return self.dataset.n_train_augmented > self.dataset.n_train

@@ -303,7 +303,7 @@ def _why_no_head(sizes: Sequence[int]) -> str:
 
 
 def _own(runs: Sequence[Score], why: str) -> records.Own:
-  """All trainings of a cluster's head with their mean, or why there are none."""
+  """All trainings of a cluster's head with their mean, or why none is there."""
   mean = scores.mean_score(runs or [scores.unscored(why)])
   return records.Own(**vars(mean), runs=tuple(runs))
 

@@ -91,9 +91,7 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   families = 'random', 'random_same_mix', 'random_originals'
   # Means over heads have no intervals.
   names = {}
-  absent = {
-    f'clusters.{of}.intervals' for of in ('retrained_runs', *families)
-  }
+  absent = {f'clusters.{of}.intervals' for of in ('retrained_runs', *families)}
   if not published(settings):
     absent.add('clusters.random_originals')
   if not settings.at_optimum:
@@ -237,9 +235,7 @@ def train(
         list(of_fold.values()),
         rng.key(settings.seed, rng.Purpose.PENALTY, number),
       )
-      for number, (fold, of_fold) in enumerate(
-        zip(samples, heads, strict=True)
-      )
+      for number, (fold, of_fold) in enumerate(zip(samples, heads, strict=True))
     ]
     names = [
       {'fold': number, 'name': str(name), 'rows': member.rows.tolist()}

@@ -382,4 +382,4 @@ class Results:
   @property
   def peeks(self) -> bool:
     """Whether early stopping looked at what is tested."""
-    return not (self.validated or self.predictions_given)
+    return not (self.validated or self.predictions_given or self.heads)

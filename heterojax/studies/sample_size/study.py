@@ -12,8 +12,6 @@ from collections.abc import Sequence
 import itertools
 import pathlib
 
-import numpy as np
-
 from heterojax.backbones import Backbone
 from heterojax.datasets import leaks
 from heterojax.datasets import sizes
