@@ -193,12 +193,11 @@ def _training(
       f' {_work(3 * passes, flops)}.'
     )
   if settings.at_optimum:
-    chosen = '.'
+    chosen, values = '.', len(penalty.VALUES)
     if not settings.heads.c:
       chosen = (
-        f'; and {len(penalty.VALUES) * optimum.FOLDS * parts} fits that choose C'
-        f' ({len(penalty.VALUES)} values, {optimum.FOLDS} parts of the training'
-        ' images).'
+        f'; and {values * optimum.FOLDS * parts} fits that choose C'
+        f' ({values} values, {optimum.FOLDS} parts of the training images).'
       )
     return (
       f'{heads.number} heads at their optimum, without epochs, on'
