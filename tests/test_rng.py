@@ -67,6 +67,8 @@ def test_purposes_are_pinned() -> None:
     'BOOTSTRAP': 8,
     'PERMUTATION': 9,
     'CHOICE': 10,
+    'PENALTY': 11,
+    'RANDOM_SET': 12,
   }
 
 

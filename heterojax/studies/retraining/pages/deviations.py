@@ -120,7 +120,7 @@ def _sets(results: Results) -> str:
   """Which random sets are not the paper's."""
   one = results.backbone.unit
   like = (
-    f'as many distinct {one}s as the cluster, from as few patients where they'
+    f'as many distinct {one}s as the cluster, from as many patients where these'
     ' are known; one family has any class mix, the other the cluster’s'
   )
   if results.clusters[0].random_originals:

@@ -152,7 +152,9 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
   trained_on = 'given features' if network.given else f'{network.train} network'
   fair = ''
   if results.fair_sets:
-    fair = f' (as many distinct {one}s of as few patients)'
+    fair = (
+      f' (as many distinct {one}s, from as many patients where these are known)'
+    )
   head = Markup(
     'A <i>head</i> is the small classifier that is trained on top of the {},'
     ' here on all training {one}s, on those of one cluster, or on equally many'
