@@ -138,15 +138,20 @@ def findings(clusters: Sequence[Cluster]) -> list[str]:
   Returns:
     A summary and a paragraph per cluster whose head falls behind: every random
     head does better, and their mean by `_SHORTFALL` or more. Then a sentence
-    per cluster that augmentation made.
+    per cluster whose head would, but has not learned it, and per cluster that
+    augmentation made.
   """
-  return _heads_behind(clusters) + [
-    f'Only {_number(c.originals)} of the {_number(c.size)} training images of'
-    f' cluster {c.id} are originals: it shows what augmentation does to an'
-    ' image, and nothing of the data.'
-    for c in clusters
-    if c.size and c.originals <= _ARTIFICIAL * c.size
-  ]
+  return (
+    _heads_behind(clusters)
+    + _unlearned(clusters)
+    + [
+      f'Only {_number(c.originals)} of the {_number(c.size)} training images of'
+      f' cluster {c.id} are originals: it shows what augmentation does to an'
+      ' image, and nothing of the data.'
+      for c in clusters
+      if c.size and c.originals <= _ARTIFICIAL * c.size
+    ]
+  )
 
 
 def _heads_behind(clusters: Sequence[Cluster]) -> list[str]:
@@ -177,6 +182,18 @@ def _heads_behind(clusters: Sequence[Cluster]) -> list[str]:
   return [summary, *map(_paragraph, behind)]
 
 
+def _unlearned(clusters: Sequence[Cluster]) -> list[str]:
+  return [
+    f'The head retrained on cluster {c.id} has not learned its own cluster: it'
+    f' is right for {_accuracy(c.retrained_in_test_clusters[c.id]):.0%} of'
+    f' {c.retrained_in_test_clusters[c.id].n} there, where always answering the'
+    f' larger class gives {_always(c):.0%}. What it gets wrong elsewhere says'
+    ' nothing of what this cluster teaches.'
+    for c in clusters
+    if _beaten(c) and unlearned(c)
+  ]
+
+
 def _number(value: float) -> str:
   """A count, or a mean of counts over folds."""
   return f'{value:.1f}'.removesuffix('.0')
@@ -187,13 +204,34 @@ def _accuracy(score: Score) -> Number | None:
 
 
 def falls_behind(c: Cluster) -> bool:
-  """Whether every random head does better, and their mean by a tenth."""
+  """Whether every random head does better, and their mean by a tenth.
+
+  A head that has not learned its own cluster does not: what it gets wrong
+  elsewhere says nothing of what the cluster teaches.
+  """
+  return _beaten(c) and not unlearned(c)
+
+
+def _beaten(c: Cluster) -> bool:
   accuracy, mean = _accuracy(c.retrained), _accuracy(c.random)
   if accuracy is None or mean is None:
     return False
   beaten_by_all = all(accuracy < run for run in c.random.known('accuracy'))
   # 0.9 - 0.8 is below 0.1 in its last bits.
   return beaten_by_all and round(mean - accuracy, 12) >= _SHORTFALL
+
+
+def unlearned(c: Cluster) -> bool:
+  """Whether a cluster's head is no better there than its larger class."""
+  accuracy = _accuracy(c.retrained_in_test_clusters[c.id])
+  # Of one class alone, even the larger class is always right.
+  return accuracy is not None and accuracy <= _always(c) < 1
+
+
+def _always(c: Cluster) -> float:
+  """What always answering the larger class gives in a cluster's test images."""
+  home = c.retrained_in_test_clusters[c.id]
+  return max(home.positives, home.n - home.positives) / home.n
 
 
 def _paragraph(c: Cluster) -> str:
@@ -214,22 +252,16 @@ def _paragraph(c: Cluster) -> str:
   ]
   home = c.retrained_in_test_clusters[c.id]
   elsewhere = f'it fails elsewhere: {", ".join(fails)}' if fails else ''
-  unlearned = False
   if (accuracy := _accuracy(home)) is not None:
-    always = max(home.positives, home.n - home.positives) / home.n
-    # Of one class alone, even the larger class is always right.
-    unlearned = accuracy <= always < 1
     text += (
       f' In its own cluster it is right for {accuracy:.0%} of {home.n} (always'
-      f' answering the larger class gives {always:.0%})'
+      f' answering the larger class gives {_always(c):.0%})'
     )
     link = 'but' if accuracy > _FAILS else 'and'
     text += f', {link} {elsewhere}.' if fails else '.'
   elif fails:
     text += f' {elsewhere.capitalize()}.'
   name, share = c.majority
-  if unlearned:
-    return f'{text} It has not learned its own cluster either.'
   if share < LOPSIDED:
     if fails:
       text += ' What this cluster teaches does not hold for the others.'

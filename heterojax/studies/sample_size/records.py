@@ -338,6 +338,7 @@ class Results:
   backbone: records.Network
   reduction: Reduction
   cluster: Clustering
+  heads: records.Heads | None = None  # Of logistic ones.
   sizes: Annotated[tuple[Size, ...], 'S']
   cv_vs_metric: CvVsMetric
   validity: Validity
@@ -387,4 +388,4 @@ class Results:
   @property
   def peeks(self) -> bool:
     """Whether early stopping looked at what is tested."""
-    return not (self.validated or self.predictions_given)
+    return not (self.validated or self.predictions_given or self.heads)

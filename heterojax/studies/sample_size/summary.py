@@ -52,6 +52,7 @@ def summarise(
   clustered: Sequence[SizeClusters],
   audited: Audits,
   predictions_given: bool,
+  fits: shared.Heads | None = None,
 ) -> records.Results:
   """The results but for timings and environment.
 
@@ -63,6 +64,7 @@ def summarise(
     clustered: the clusterings, smallest size first.
     audited: leaks and shortcuts of the largest size.
     predictions_given: whether no head was trained.
+    fits: how logistic heads were fitted; None for others.
 
   Returns:
     The results.
@@ -91,6 +93,7 @@ def summarise(
       trainings=settings.cluster.trainings,
       matching=settings.cluster.matching,
     ),
+    heads=fits,
     sizes=sizes,
     cv_vs_metric=heterogeneity.cv_vs_metric(
       [codec.known(size.mean_of_cvs) for size in sizes],

@@ -69,7 +69,9 @@ def page(
       methods.BIBTEX,
     ),
     common.limits(
-      results.backbone.unit, _limits(results), peeks=not d.n_validation
+      results.backbone.unit,
+      _limits(results),
+      peeks=not (d.n_validation or results.heads),
     ),
     common.environment(results.environment, results.timings),
   ]
@@ -150,15 +152,27 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
   network, d, folds = results.backbone, results.dataset, results.split.folds
   one = network.unit
   trained_on = 'given features' if network.given else f'{network.train} network'
+  fair = ''
+  if results.fair_sets:
+    fair = (
+      f' (as many distinct {one}s, from as many patients where these are known)'
+    )
   head = Markup(
     'A <i>head</i> is the small classifier that is trained on top of the {},'
     ' here on all training {one}s, on those of one cluster, or on equally many'
-    ' random ones.'
-  ).format(trained_on, one=one)
+    ' random ones{fair}.'
+  ).format(trained_on, one=one, fair=fair)
+  squares = ''
+  if results.fair_sets:
+    squares = (
+      '; one among the squares, which are random heads of the same class mix,'
+      ' says that it is the class mix'
+    )
   caption = (
     f'Does a cluster teach the same as equally many random {one}s? A diamond'
-    ' far from the gray dots says no. Every head is scored on the whole test'
-    f' set at a threshold of 0.5{", out of fold" if folds else ""}. n ='
+    f' far from the gray dots says no{squares}. Every head is scored on the'
+    ' whole test set at a threshold of'
+    f' 0.5{", out of fold" if folds else ""}. n ='
     f' training {one}s of a cluster{" (mean over folds)" if folds else ""},'
     f' {d.positive} + {d.negative}'
     f'{", copies included" if results.copies else ""}.'
@@ -254,10 +268,16 @@ def _parts(results: Results) -> Table[str]:
 
 def _limits(results: Results) -> Sequence[Text]:
   one, n_test = results.backbone.unit, results.dataset.n_test
+  apart = 'this report does not tell these apart'
+  if results.fair_sets:
+    apart = (
+      'random heads of the same class mix tell the third of these from the'
+      ' others, and nothing here tells the first two apart'
+    )
   return [
-    f'A cluster’s head may fail because its {one}s look different, because one'
-    ' class is nearly missing, or because of chance; this report does not tell'
-    ' these apart.',
+    f'A cluster’s head may fail because its {one}s look different, because'
+    ' they are a small part of one kind, because one class is nearly missing,'
+    f' or because of chance; {apart}.',
     f'A metric over few {one}s is rough: one {one} of'
     f' {formatting.number(n_test)} is {formatting.percent(1 / n_test, 2)}.',
   ]

@@ -5,6 +5,7 @@ from heterojax.report import formatting
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
 from heterojax.studies.pages import clusters
+from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as networks
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.records import Results
@@ -139,7 +140,7 @@ def paragraph(results: Results, settings: Settings | None) -> str:
   if results.predictions_given:
     text.append('Predictions were given with the features.')
   else:
-    text.append(f'The top model was {_top_model(results, settings)}.')
+    text.append(_predicted_by(results, settings))
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
   text.append(
@@ -230,6 +231,8 @@ def _folds(results: Results) -> str:
 
 def _validation(results: Results) -> str:
   """The part that early stopping looked at, a sentence with its numbers."""
+  if results.heads:
+    return head_words.NO_EARLY_STOPPING
   fold = ' of each fold' if folds(results) > 1 else ''
   if results.peeks:
     return (
@@ -278,8 +281,20 @@ def _features(results: Results) -> str:
   )
 
 
+def _predicted_by(results: Results, settings: Settings | None) -> str:
+  """The top model, a sentence."""
+  if results.heads:
+    return (
+      'The top model was one sigmoid unit.'
+      f' {head_words.sentence(results.heads, results.unit)}'
+    )
+  return f'The top model was {_top_model(results, settings)}.'
+
+
 def _top_model(results: Results, settings: Settings | None) -> str:
   """What predicts, and how it was trained."""
+  if results.heads:
+    return head_words.title(results.heads, results.unit)
   heads = settings and settings.heads
   model = 'one sigmoid unit'
   if results.task == 'regression':
