@@ -15,6 +15,7 @@ from heterojax.stats.scores import ByMetric
 from heterojax.stats.scores import PublishedScore
 from heterojax.stats.scores import Score
 from heterojax.studies import records
+from heterojax.studies.answer.records import Verdict
 from heterojax.studies.records import Counts
 
 
@@ -287,6 +288,7 @@ class Results:
   known_subpopulations: Subpopulations | None
   timings: records.Timings
   environment: records.Environment
+  verdict: Verdict | None = None
 
   @property
   def random_runs(self) -> int:

@@ -23,6 +23,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
+from heterojax.records.codec import Missing
 from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import audits
@@ -30,7 +31,9 @@ from heterojax.studies import counters
 from heterojax.studies import heads_stage
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
+from heterojax.studies.answer import unmeasured
 from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import facts
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import results as results_lib
 from heterojax.studies.retraining import view as view_lib
@@ -82,7 +85,8 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
     absent.add('reduction.rejected')
   if not settings.data.subpopulation:
     absent.add('known_subpopulations')
-  return Known(lengths, names, frozenset(absent))
+  null = unmeasured.null(settings.split.protocol, settings.data.task)
+  return Known(lengths, names, absent | unmeasured.ABSENT, null)
 
 
 def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
@@ -252,7 +256,14 @@ def run(
       for leak in audits.find_leaks(cohort, fold, outcome.x, fold.row)
     ]
     results = results_lib.summarise(
-      settings, cohorts, backbone, outcome, trained.agreement, shared
+      settings,
+      cohorts,
+      backbone,
+      outcome,
+      trained.agreement,
+      shared,
+      Missing(unmeasured.NOT_YET),
+      facts.jaccard(settings, outcome.folds),
     )
   run_folder.write_atomically(
     folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)

@@ -21,10 +21,12 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
+from heterojax.records.codec import Missing
 from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import counters
 from heterojax.studies import stages
+from heterojax.studies.answer import unmeasured
 from heterojax.studies.sample_size import audits
 from heterojax.studies.sample_size import cluster_cv
 from heterojax.studies.sample_size import cluster_tables
@@ -162,6 +164,7 @@ def run(
       clustered,
       audited,
       predictions_given=predictions is not None,
+      measured=Missing(unmeasured.NOT_YET),
     )
   run_folder.write_atomically(
     folder / 'clusters.csv',
@@ -194,8 +197,9 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   return Known(
     lengths,
     names,
-    frozenset(absent),
-    frozenset(path for path, is_null in null.items() if is_null),
+    absent | unmeasured.ABSENT,
+    unmeasured.null(settings.split.protocol, settings.data.task)
+    | {path for path, is_null in null.items() if is_null},
   )
 
 
