@@ -132,3 +132,30 @@ FACTS = Facts(
 def measured(**changes: Any) -> Measured:
   """Nothing was found, but for these questions."""
   return dataclasses.replace(QUIET, **changes)
+
+
+def found_in_first(k: int) -> Measured:
+  """K clusters, in the first of which another rule holds."""
+  none = Missing('it has 2 test images of a class, and 3 are needed')
+  effects = [0.12, *[0.01] * (k - 2), none]
+  p_values = [0.005, *[0.8] * (k - 2), none]
+  return measured(
+    uneven=question(0.4, [0.02] * k, [0.9] * k, given=0.5, draws=9999),
+    teaches_less=question(0.03, [0.1] * k, [0.04] * k, given=0.01),
+    one_rule=question(0.005, effects, p_values, adjusted=0.015),
+    decomposition=tuple(
+      gap(0.01, 0.05 * c, 0.03, 0.2 - 0.1 * c) for c in range(k)
+    ),
+    detectable=tuple(Detectable(0.14, 0.75, 0.9) for _ in range(k)),
+  )
+
+
+def facts(k: int) -> Facts:
+  """Facts of K clusters."""
+  return FACTS._replace(
+    test_counts=((20, 20),) * k,
+    ranked=(20,) * k,
+    train_counts=((60, 50),) * k,
+    own=(None,) * k,
+    jaccard=(0.9,) * k,
+  )

@@ -349,7 +349,7 @@ def test_the_last_lines_in_a_terminal() -> None:
   first, *others = terminal.lines(tree)
   assert first.startswith('Too little data: ')
   assert [line.split(':')[0] for line in others] == [
-    'FAIL enough test images',
+    'FAIL enough of each class',
     'WARN clusters are stable',
     'WARN no column explains the clusters',
     'WARN chance is excluded',

@@ -35,7 +35,7 @@ PATIENTS = 'patients are apart'
 COPIES = 'no copies in training'
 STABILITY = 'clusters are stable'
 COLUMNS = 'no column explains the clusters'
-NUMBERS = 'enough test images'
+NUMBERS = 'enough of each class'
 CHANCE = 'chance is excluded'
 
 
@@ -125,7 +125,7 @@ def _classes(facts: Facts) -> Condition:
     )
   lopsided = [c for c, share in shares.items() if share >= LOPSIDED]
   least, most = min(shares.values()), max(shares.values())
-  ends = f'{percent(least, 0)} to {percent(most, 0)}'
+  ends = ' to '.join(dict.fromkeys(percent(s, 0) for s in (least, most)))
   text = (
     f'The larger class makes up {ends} of the training {facts.unit}s of a'
     ' cluster.'
@@ -201,9 +201,9 @@ def _chance(measured: Measured, facts: Facts) -> Condition:
   if isinstance(p, Missing):
     text = f'There is no p-value for another rule: {p.why}.'
     return _condition(facts, CHANCE, WARN, p, text)
-  does = 'does not give' if p <= LEVEL else 'may give'
+  does = 'seldom gives' if p <= LEVEL else 'may give'
   text = (
-    f'One rule for all {does} as large a gain by chance: {p_equals(p)},'
+    f'One rule for all {does} as large a gain: {p_equals(p)},'
     ' adjusted for the three questions.'
   )
   return _condition(facts, CHANCE, PASS if p <= LEVEL else WARN, p, text)

@@ -90,9 +90,9 @@ def not_learned(measured: Measured, largest: int) -> str:
   """A head that does not know its own cluster is no evidence."""
   return (
     'No sign of another rule that could be trusted. One rule for all seldom'
-    f' gives as much ({p_of(measured.one_rule)}), but the gain is that of cluster'
-    f' {largest}, whose own head has not learned its own cluster: this is no'
-    ' evidence.'
+    f' gives as much ({p_of(measured.one_rule)}), but the gain is that of'
+    f' cluster {largest}, whose own head has not learned its own cluster: this'
+    ' is no evidence.'
   )
 
 
@@ -162,7 +162,7 @@ def published() -> str:
   """The published protocol has no p-values."""
   return (
     'Cannot be answered with protocol=published: early stopping looks at the'
-    ' test images, and copies of them are in training, so that no p-value'
+    ' test set, and copies of it are in training, so that no p-value'
     ' holds. Use protocol=clean.'
   )
 

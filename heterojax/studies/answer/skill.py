@@ -83,7 +83,7 @@ def _of_classes(facts: Facts, score: Score) -> Skill:
 def _of_regression(facts: Facts, score: RegressionScore) -> Skill:
   found, baseline = score.value('one_minus_nrmse'), facts.baseline
   if found is None or baseline is None:
-    why = 'the targets of the test images do not differ'
+    why = 'the targets of the test set do not differ'
     what = f'whether the model has learned anything cannot be told, as {why}'
     return Skill(False, Missing(why), f'{what.capitalize()}.', what)
   numbers = (

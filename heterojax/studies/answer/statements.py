@@ -24,12 +24,13 @@ from heterojax.studies.answer.sentences import MOST_NAMES
 from heterojax.studies.answer.sentences import named
 from heterojax.studies.answer.sentences import p_of
 
+_POINTS = ' percentage points'
 # The terms of a gap, and what each is called in a sentence.
 TERMS = {
-  'size': 'its number of images',
+  'size': 'its size',
   'class_mix': 'its class mix',
   'reach': 'how little of the data it covers',
-  'other_rule': 'what neither of these nor one rule for all gives',
+  'other_rule': 'what its size, its class mix and one rule do not give',
 }
 
 
@@ -45,7 +46,7 @@ def statements(measured: Measured, facts: Facts) -> Iterator[str]:
   """
   yield _uneven(measured, facts)
   yield _teaches_less(measured, facts)
-  yield _one_rule(measured)
+  yield _one_rule(measured, facts.unit)
   yield from _gaps(measured, facts)
   yield from _not_estimable(measured, facts)
 
@@ -53,7 +54,7 @@ def statements(measured: Measured, facts: Facts) -> Iterator[str]:
 def _uneven(measured: Measured, facts: Facts) -> str:
   question, tested = measured.uneven, facts.score.n
   if not facts.classes:
-    return _uneven_errors(question, tested)
+    return _uneven_errors(question, tested, facts.unit)
   what = (
     f'wrong more often in {{}} than the classes of its {facts.unit}s let expect'
   )
@@ -73,11 +74,11 @@ def _uneven(measured: Measured, facts: Facts) -> str:
   more = _effects(question, which, 'above that')
   return (
     f'The classifier is {what.format(where)} ({more}{p_of(question, "draws")},'
-    f' n = {tested:,}).{_given(question)}'
+    f' n = {tested:,}).{_given(question, facts.unit)}'
   )
 
 
-def _uneven_errors(question: Question, tested: float) -> str:
+def _uneven_errors(question: Question, tested: float, unit: str) -> str:
   """The same where labels are numbers, and the model is off by some."""
   if why := codec.why(question.adjusted):
     return f'Whether the model errs more in a cluster is not known: {why}.'
@@ -86,7 +87,7 @@ def _uneven_errors(question: Question, tested: float) -> str:
     return f'The model is not shown to err more in any cluster ({p}).'
   which = _significant(question)
   where = named(which) if which else 'some cluster, which cannot be named,'
-  return f'The model errs more in {where} ({p}).{_given(question)}'
+  return f'The model errs more in {where} ({p}).{_given(question, unit)}'
 
 
 def _points(measured: Measured) -> str:
@@ -123,7 +124,7 @@ def _teaches_less(measured: Measured, facts: Facts) -> str:
     does = 'teach' if len(which) > 1 else 'teaches'
     text = (
       f'{who.capitalize()} alone {does} less than {what}'
-      f' ({more}{p_of(question, "draws")}).{_given(question)}'
+      f' ({more}{p_of(question, "draws")}).{_given(question, facts.unit)}'
     )
   if dumb:
     has = 'have' if len(dumb) > 1 else 'has'
@@ -138,7 +139,7 @@ def _teaches_less(measured: Measured, facts: Facts) -> str:
   return text.strip()
 
 
-def _one_rule(measured: Measured) -> str:
+def _one_rule(measured: Measured, unit: str) -> str:
   question, rule = measured.one_rule, measured.rule
   if why := codec.why(question.adjusted):
     return f'Whether another rule holds in a cluster is not known: {why}.'
@@ -147,7 +148,7 @@ def _one_rule(measured: Measured) -> str:
   matched = ''
   if here is not None and there is not None:
     matched = (
-      f' Heads are right for {percent(there)} of the images there, and for'
+      f' Heads are right for {percent(there)} of the {unit}s there, and for'
       f' {percent(here)} in the data.'
     )
   gives = 'hardly ever give' if _is_small(question.adjusted) else 'give'
@@ -157,7 +158,7 @@ def _one_rule(measured: Measured) -> str:
   )
 
 
-def _given(question: Question) -> str:
+def _given(question: Question, unit: str) -> str:
   """What worlds with one rule say of a difference that was found."""
   given = question.given_one_rule
   if given is None:
@@ -165,8 +166,8 @@ def _given(question: Question) -> str:
   if isinstance(given, Missing):
     return f' Whether one rule for all gives as much is not known: {given.why}.'
   if given > LEVEL:
-    return f' One rule for all images gives as much ({p_equals(given)}).'
-  return f' One rule for all images gives less ({p_equals(given)}).'
+    return f' One rule for all {unit}s gives as much ({p_equals(given)}).'
+  return f' One rule for all {unit}s gives less ({p_equals(given)}).'
 
 
 def _significant(question: Question) -> list[int]:
@@ -186,16 +187,16 @@ def _effects(question: Question, which: list[int], what: str) -> str:
   """'by 8 points', to stand before a p-value."""
   if not which or len(which) > MOST_NAMES:
     return ''
-  effects = [
-    _in_points(codec.known(question.clusters[c].effect)) for c in which
-  ]
-  return f'{listed(effects)} {what}; '
+  effects = [codec.known(question.clusters[c].effect) for c in which]
+  *most, last = effects
+  shown = [_in_points(effect).removesuffix(_POINTS) for effect in most]
+  return f'{listed([*shown, _in_points(last)])} {what}; '
 
 
 def _in_points(share: float | None) -> str:
   """A difference of shares."""
   points = f'{100 * (share or 0):.1f}'.replace('-', '−')
-  return f'{points.removesuffix(".0")} percentage points'
+  return points.removesuffix('.0') + _POINTS
 
 
 def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:

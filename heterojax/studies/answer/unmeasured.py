@@ -16,8 +16,8 @@ from heterojax.studies.answer.records import Term
 
 QUESTIONS = ('uneven', 'teaches_less', 'one_rule')
 PUBLISHED = (
-  'with protocol=published early stopping looks at the test images, and copies'
-  ' of them are in training'
+  'with protocol=published early stopping looks at the test set, and copies of'
+  ' it are in training'
 )
 REGRESSION = 'labels are numbers, and one rule is tested of two classes only'
 NOT_YET = 'not measured'

@@ -86,7 +86,7 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   if not settings.data.subpopulation:
     absent.add('known_subpopulations')
   null = unmeasured.null(settings.split.protocol, settings.data.task)
-  return Known(lengths, names, absent | unmeasured.ABSENT, null)
+  return Known(lengths, names, unmeasured.ABSENT | absent, null)
 
 
 def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:

@@ -197,7 +197,7 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   return Known(
     lengths,
     names,
-    absent | unmeasured.ABSENT,
+    unmeasured.ABSENT | absent,
     unmeasured.null(settings.split.protocol, settings.data.task)
     | {path for path, is_null in null.items() if is_null},
   )

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
@@ -21,6 +22,7 @@ from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_words
 from heterojax.studies.pages import scores
 from heterojax.studies.pages import shortcuts
+from heterojax.studies.pages import verdict
 from heterojax.studies.pages.common import Rows
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.pages.shortcuts import Audit
@@ -50,27 +52,31 @@ def page(
   d = results.dataset
   title = f'Heterogeneity of {d.name}: {d.positive} against {d.negative}'
   shared, audit = shared_of(results), audit_of(results, view, rows)
-  parts = [
-    _found(results, shared, audit),
-    sections.overall(results, shared),
-    sections.retrained(results),
-    sections.distances(results),
-    sections.transfer(results),
-    sections.pairs(results),
-    *sections.looks(results, view),
-    _data(results, shared, audit, rows),
-    common.how(
-      methods.settings(results, shared, config),
-      deviations.not_in_the_paper(results, config),
-      methods.paragraph(results, shared, config),
-      methods.CITATION,
-      methods.BIBTEX,
-    ),
-    common.limits(
-      results.backbone.unit, _limits(results), peeks=not d.n_validation
-    ),
-    common.environment(results.environment, results.timings),
-  ]
+  parts = verdict.first(
+    results.verdict,
+    results.backbone.unit,
+    [
+      _found(results, shared, audit),
+      sections.overall(results, shared),
+      sections.retrained(results),
+      sections.distances(results),
+      sections.transfer(results),
+      sections.pairs(results),
+      *sections.looks(results, view),
+      _data(results, shared, audit, rows),
+      common.how(
+        methods.settings(results, shared, config),
+        deviations.not_in_the_paper(results, config),
+        methods.paragraph(results, shared, config),
+        methods.CITATION,
+        methods.BIBTEX,
+      ),
+      common.limits(
+        results.backbone.unit, _limits(results), peeks=not d.n_validation
+      ),
+      common.environment(results.environment, results.timings),
+    ],
+  )
   question = (
     'Is this data set heterogeneous in a way that changes what a CNN learns'
     ' from it?'
@@ -154,9 +160,9 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
     ' random ones.'
   ).format(trained_on, one=one)
   caption = (
-    f'Does a cluster teach the same as equally many random {one}s? A diamond'
-    ' far from the gray dots says no. Every head is scored on the whole test'
-    f' set at a threshold of 0.5{", out of fold" if folds else ""}. n ='
+    f'Does a cluster teach the same as equally many random {one}s?'
+    ' Every head is scored on the whole test set at a threshold of'
+    f' 0.5{", out of fold" if folds else ""}. n ='
     f' training {one}s of a cluster{" (mean over folds)" if folds else ""},'
     f' {d.positive} + {d.negative}'
     f'{", copies included" if results.copies else ""}.'
@@ -171,8 +177,7 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
     'What was found',
     [
       Paragraph(head, 'quiet'),
-      Items(results.findings, 'findings'),
-      Paragraph(wording.not_a_test(results), 'note'),
+      *([Items(results.findings, 'findings')] if results.findings else []),
       *leaks.warning(shared),
       *shortcuts.warning(audit),
       Figure(
@@ -253,9 +258,24 @@ def _parts(results: Results) -> Table[str]:
 def _limits(results: Results) -> Sequence[Text]:
   one, n_test = results.backbone.unit, results.dataset.n_test
   return [
-    f'A cluster’s head may fail because its {one}s look different, because one'
-    ' class is nearly missing, or because of chance; this report does not tell'
-    ' these apart.',
+    *_why_heads_fail(results),
     f'A metric over few {one}s is rough: one {one} of'
     f' {formatting.number(n_test)} is {formatting.percent(1 / n_test, 2)}.',
+  ]
+
+
+def _why_heads_fail(results: Results) -> list[str]:
+  """What the gaps tell apart, or that nothing does."""
+  one, found = results.backbone.unit, results.verdict
+  if found and any(
+    codec.known(gap.gap) is not None for gap in found.decomposition
+  ):
+    return [
+      'The four terms of a gap are means over heads; what they call another'
+      ' rule is a rest, and only the test says whether it is more than chance.'
+    ]
+  return [
+    f'A cluster’s head may fail because its {one}s look different, because one'
+    ' class is nearly missing, or because of chance; without the terms of its'
+    ' gap this report does not tell these apart.'
   ]
