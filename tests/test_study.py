@@ -504,7 +504,6 @@ def test_fail_if_of_the_answer(
   monkeypatch.setattr(
     answer,
     'verdict',
-    'findings',
     lambda measured, facts: real(answers.found_in_first(facts.k), facts),
   )
   workdir = tmp_path / 'run'

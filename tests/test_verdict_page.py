@@ -72,7 +72,7 @@ def test_the_answer_is_first_and_others_have_anchors() -> None:
 
 def test_the_files() -> None:
   found = _found()
-  asked, gaps, rests = map(_rows, pages.tables(found))
+  asked, rests, gaps = map(_rows, pages.tables(found))
   assert len(asked) == 3 * (1 + 3) and len(gaps) == 3
   assert [row['state'] for row in rests] == [c.state for c in found.conditions]
   of = {(row['question'], row['cluster']): row for row in asked}

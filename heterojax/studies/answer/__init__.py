@@ -2,6 +2,11 @@
 
 records     `results.json`: `verdict`
 measure     the three questions, asked of the folds of a study
+unmeasured  what stands there where they were not asked, and what will be null
+facts       what an answer needs to know of a study, whichever it is
+skill       whether the head of all images has learned enough to be asked
 conditions  what an answer rests on: pass, warn or fail
 answer      yes, no sign, too little data, or cannot be answered
+sentences   the answer in words; `statements` those of each question, `advice`
+            what to do now, `terminal` the last lines of a run
 """

@@ -13,6 +13,7 @@ from heterojax.studies.answer.records import PASS
 from heterojax.studies.answer.records import TOO_LITTLE
 from heterojax.studies.answer.records import YES
 from heterojax.studies.answer.records import Condition
+from heterojax.studies.answer.sentences import named
 
 # Why there is no answer, or none to rely on.
 SKILL, PUBLISHED, REGRESSION, WORLDS = (
@@ -118,7 +119,7 @@ def _after_yes(clusters: Sequence[int], facts: Facts) -> Iterator[str]:
   columns = conditions_lib.explaining(facts)
   where = 'the clusters'
   if clusters:
-    where = f'cluster{"s" if len(clusters) > 1 else ""} {listed(clusters)}'
+    where = named(clusters)
   if columns:
     yield (
       f'Look at {listed(columns)}: it goes with the clusters, and may be what'
@@ -146,12 +147,11 @@ def _more_data(answer: str, because: str, facts: Facts) -> Iterator[str]:
     )
   scarce = [c for c, n in enumerate(facts.ranked) if n < COMFORTABLE]
   if scarce and (because == FEW or answer == TOO_LITTLE):
-    lacks = [COMFORTABLE - facts.ranked[c] for c in scarce]
-    named = f'cluster{"s" if len(scarce) > 1 else ""} {listed(scarce)}'
+    has = 'have' if len(scarce) > 1 else 'has'
     yield (
-      f'Collect {listed(f"{n:g}" for n in lacks)} more test {one}s of the rarer'
-      f' class in {named}: {ESTIMABLE} of each class are needed, {COMFORTABLE}'
-      ' are comfortable.'
+      f'Collect more {one}s: {named(scarce)} {has}'
+      f' {conditions_lib.fewest(facts, scarce)} test {one}s of the rarer class;'
+      f' {ESTIMABLE} are needed, {COMFORTABLE} are comfortable.'
     )
   elif answer == TOO_LITTLE:
     yield f'Collect more {one}s.'

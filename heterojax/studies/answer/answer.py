@@ -112,7 +112,7 @@ def _without_p_value(measured: Measured, facts: Facts) -> Decision:
     text = sentences.published()
     return Decision(CANNOT, (), text, advice.PUBLISHED)
   if not facts.classes:
-    text = sentences.cannot(why or unmeasured.REGRESSION)
+    text = sentences.cannot(unmeasured.REGRESSION)
     return Decision(CANNOT, (), text, advice.REGRESSION)
   if _worlds_differ(measured):
     return Decision(CANNOT, (), sentences.cannot(why), advice.WORLDS)

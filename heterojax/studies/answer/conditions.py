@@ -21,6 +21,8 @@ from heterojax.studies.answer.records import Condition
 from heterojax.studies.answer.records import Measured
 
 LEVEL = 0.05
+# Longer lists of clusters are no sentence.
+MOST_NAMES = 6
 # A cluster that is of one class to this share is that class.
 LOPSIDED = 0.8
 # Hennig (2007): stable from here on, and not to be trusted below the other.
@@ -100,13 +102,13 @@ def _numbers(facts: Facts) -> Condition:
   )
   if rough:
     text = (
-      f'{_clusters(rough)} {_has(rough)} fewer than {COMFORTABLE} test {one}s'
-      f' of a class ({listed(number(ranked[c]) for c in rough)}), which makes a'
+      f'{named(rough)} {_has(rough)} fewer than {COMFORTABLE} test {one}s'
+      f' of a class ({fewest(facts, rough)}), which makes a'
       ' ranking rough.'
     )
   if few:
     text += (
-      f' {_clusters(few)} {_has(few)} fewer than {ESTIMABLE}, which makes it'
+      f' {named(few)} {_has(few)} fewer than {ESTIMABLE}, which makes it'
       ' impossible.'
     )
   return _condition(facts, NUMBERS, state, min(ranked), text)
@@ -134,7 +136,7 @@ def _classes(facts: Facts) -> Condition:
   if lopsided:
     state = WARN
     text += (
-      f' {_clusters(lopsided)} {_are(len(lopsided))} of one class to'
+      f' {named(lopsided)} {_are(len(lopsided))} of one class to'
       f' {LOPSIDED:.0%} or more: what a head learns there is the class mix.'
     )
   if len(lopsided) == len(shares):
@@ -163,7 +165,7 @@ def _stability(facts: Facts) -> Condition:
   )
   below = [c for c, j in known.items() if j < STABLE]
   if len(below) > 1:
-    text += f' {_clusters(below)} are below {STABLE}.'
+    text += f' {named(below)} are below {STABLE}.'
   return _condition(facts, STABILITY, state, least, text)
 
 
@@ -209,8 +211,19 @@ def _chance(measured: Measured, facts: Facts) -> Condition:
   return _condition(facts, CHANCE, PASS if p <= LEVEL else WARN, p, text)
 
 
-def _clusters(which: Sequence[int]) -> str:
+def named(which: Sequence[int]) -> str:
+  """'Cluster 1', 'Clusters 1 and 2', '12 clusters'."""
+  if len(which) > MOST_NAMES:
+    return f'{len(which)} clusters'
   return f'Cluster{"s" if len(which) > 1 else ""} {listed(which)}'
+
+
+def fewest(facts: Facts, which: Sequence[int]) -> str:
+  """Test images of the rarer class of clusters, see `Facts.ranked`."""
+  numbers = [facts.ranked[c] for c in which]
+  if len(which) > MOST_NAMES:
+    return f'{number(min(numbers))} to {number(max(numbers))}'
+  return listed(map(number, numbers))
 
 
 def _has(which: Sequence[int]) -> str:

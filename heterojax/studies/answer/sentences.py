@@ -8,8 +8,10 @@ from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
 from heterojax.report.formatting import p_equals
 from heterojax.report.formatting import percent
+from heterojax.studies.answer import conditions
 from heterojax.studies.answer.conditions import ESTIMABLE
 from heterojax.studies.answer.conditions import LEVEL
+from heterojax.studies.answer.conditions import MOST_NAMES
 from heterojax.studies.answer.facts import Facts
 from heterojax.studies.answer.records import Measured
 from heterojax.studies.answer.records import Question
@@ -17,8 +19,6 @@ from heterojax.studies.answer.skill import Skill
 from heterojax.verdict.detectable import POWER
 
 _TIE = 1e-9
-# Longer lists of clusters are no sentence.
-MOST_NAMES = 6
 
 
 def p_of(question: Question, what: str = 'worlds') -> str:
@@ -36,10 +36,9 @@ def p_of(question: Question, what: str = 'worlds') -> str:
 
 
 def named(clusters: Sequence[int]) -> str:
-  """'cluster 1', 'clusters 1 and 2', '12 clusters'."""
-  if len(clusters) > MOST_NAMES:
-    return f'{len(clusters)} clusters'
-  return f'cluster{"s" if len(clusters) > 1 else ""} {listed(clusters)}'
+  """See `conditions.named`; within a sentence."""
+  text = conditions.named(clusters)
+  return text[:1].lower() + text[1:]
 
 
 def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:

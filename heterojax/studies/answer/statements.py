@@ -15,12 +15,13 @@ from heterojax.report.formatting import p_equals
 from heterojax.report.formatting import percent
 from heterojax.studies.answer.conditions import ESTIMABLE
 from heterojax.studies.answer.conditions import LEVEL
+from heterojax.studies.answer.conditions import MOST_NAMES
+from heterojax.studies.answer.conditions import fewest
 from heterojax.studies.answer.facts import Facts
 from heterojax.studies.answer.records import Gap
 from heterojax.studies.answer.records import Measured
 from heterojax.studies.answer.records import Question
 from heterojax.studies.answer.records import Term
-from heterojax.studies.answer.sentences import MOST_NAMES
 from heterojax.studies.answer.sentences import named
 from heterojax.studies.answer.sentences import p_of
 
@@ -255,13 +256,13 @@ def _not_estimable(measured: Measured, facts: Facts) -> Iterator[str]:
     c for c in which if c < len(facts.ranked) and facts.ranked[c] < ESTIMABLE
   ]
   if few:
-    counts = listed(f'{facts.ranked[c]:g}' for c in few)
+    counts = fewest(facts, few)
     has = 'have' if len(few) > 1 else 'has'
     yield (
       f'{named(few).capitalize()} {has} {counts} test {facts.unit}s of the'
       ' rarer class: whether a rule of its own holds there cannot be told.'
     )
-  for c in which:
+  for c in which[:MOST_NAMES]:
     if c not in few:
       why = codec.why(measured.one_rule.clusters[c].effect)
       yield (

@@ -35,8 +35,8 @@ def tables(found: Verdict | None) -> list[Table]:
     return []
   return [
     verdict_tables.questions(found),
-    verdict_tables.gaps(found),
     verdict_tables.conditions(found, lambda heading: ''),
+    *([verdict_tables.gaps(found)] if _has_gaps(found) else []),
   ]
 
 
@@ -104,16 +104,18 @@ def _clusters(found: Verdict) -> list[Block]:
   return [Heading('Each cluster'), table]
 
 
-def _gaps(found: Verdict, unit: str) -> list[Block]:
-  if all(
+def _has_gaps(found: Verdict) -> bool:
+  """Whether the table of gaps has any number."""
+  return not all(
     isinstance(value, Missing)
-    for gap, found_there in zip(
-      found.decomposition, found.detectable, strict=True
-    )
-    for value in (gap.gap, found_there.accuracy_points)
-  ):
+    for gap, there in zip(found.decomposition, found.detectable, strict=True)
+    for value in (gap.gap, there.accuracy_points)
+  )
+
+
+def _gaps(found: Verdict, unit: str) -> list[Block]:
+  if not _has_gaps(found):
     return []
-  """The figure, where there is something to draw, and the table."""
   text = (
     f'The gap is the accuracy of the head of all {unit}s less that of the'
     ' cluster’s, over all test'
