@@ -8,7 +8,7 @@ much a cluster's own head improves the ranking of its new images (`gains`).
 
 It is a parametric bootstrap, and so approximate; its size is measured in
 `benchmarks/calibration.py`. Its parents are residual prediction tests (Shah and
-Buehlmann 2018; Jankova et al. 2020), whose predictor here is a cluster's head.
+Buehlmann 2018; Jankova et al. 2020), whose predictor here is the cluster's head.
 A curved rule in one cloud is not one rule of a head, and is found like groups
 with rules of their own.
 

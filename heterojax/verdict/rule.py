@@ -35,8 +35,8 @@ class Rule(NamedTuple):
 
   Attributes:
     p: `[N]` float64, probability of class 1; NaN for images that are not used.
-    tied: `[N]` int, equal for images whose labels are drawn by one number:
-      those of a patient all of whose images have the same label in the data.
+    tied: `[N]` int, equal for images whose labels are drawn by one number: those
+      of a patient all of whose images have the same label in the data.
     slope: of the out-of-fold logits.
     observed: accuracy out of fold, in the data.
     expected: the same in worlds of this rule.
