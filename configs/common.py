@@ -149,6 +149,11 @@ def _every_field(
       random_runs=5,  # per cluster
       random_vary='both',  # subset and initialisation, or initialisation
     ),
+    verdict=create(  # draws of the answer's tests
+      worlds=199,  # with one rule; 0: the questions are not asked
+      partitions=199,  # random ones, of the training images
+      exchanges=9999,  # of the test images
+    ),
     fine_tuning=create(  # where backbone.train is full
       epochs=20,
       patience=5,  # epochs
@@ -171,4 +176,5 @@ def make_tiny(config: config_dict.ConfigDict) -> None:
     reduction={'n_components': 10, 'rejected': min(rejected, 10)},
     cluster={'trainings': 3},
     heads={'epochs': 3, 'random_runs': 2},
+    verdict={'worlds': 19, 'partitions': 19, 'exchanges': 999},
   )

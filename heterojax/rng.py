@@ -25,6 +25,8 @@ class Purpose(enum.IntEnum):
   BOOTSTRAP = 8
   PERMUTATION = 9
   CHOICE = 10
+  SAME_MIX = 12
+  VERDICT = 13
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

@@ -32,6 +32,7 @@ from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.retraining.paper_counts import SameMix
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.view import View
 from heterojax.studies.samples import Samples
@@ -174,7 +175,7 @@ def study(
     backbone,
     outcome,
     [1.0, 0.4, 0.95][:folds],
-    [leak for cohort in cohorts for leak in leaks.find(cohort, {})],
+    leaks.Found([leak for c in cohorts for leak in leaks.find(c, {})]),
     measured or Missing(unmeasured.NOT_YET),
     jaccard=tuple(0.9 - 0.1 * c for c in range(k)),
   )
@@ -187,6 +188,12 @@ def study(
     timings={'heads': {'seconds': 1.0, 'heads': 25, 'heads_per_second': 25.0}},
     environment={'heterojax': '0', 'packages': {'jax': '0'}},
   )
+  if paper := results.paper:
+    heads = tuple(
+      SameMix(c.id, c.class_counts, 99, 0.7 - c.id / 8, (0.3, 0.75))
+      for c in paper.clusters
+    )
+    results = changed(results, 'published.counts.same_mix', heads)
   # As a finished run holds them.
   tree = json.loads(run_folder.to_json(codec.encode(results)))
   return codec.decode(Results, tree), view_lib.view(settings, outcome)

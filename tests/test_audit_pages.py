@@ -108,6 +108,19 @@ def test_features_that_are_alike_are_no_proof() -> None:
   assert 'may not be independent' in warning.text
 
 
+def test_the_page_and_the_warning_say_what_was_not_looked_for() -> None:
+  shared = _shared(near_duplicate='features differ in 2 dimensions')
+  told = 'Near duplicates were not looked for: features differ in 2 dimensions.'
+  assert told in _texts(shared)
+  assert 'look at them' not in _texts(shared)
+  leaking = _shared(
+    near_duplicate='features differ in 2 dimensions', same_path=(1, 0)
+  )
+  (warning,) = leaks.warning(leaking)
+  assert warning.text.endswith(told)
+  assert leaks.not_looked_for(_shared()) == ''
+
+
 def test_leaks_where_labels_are_numbers() -> None:
   shared = _shared((), same_path=(4,))
   assert leaks.sentences(shared) == [

@@ -123,12 +123,48 @@ def test_near_duplicates_of_every_fold_are_those_of_all_pairs() -> None:
   assert {k.kind for k in others} == {'identical_pixels'}
 
 
+@pytest.mark.medium
+@pytest.mark.parametrize('dimension, told', [(5, False), (40, True)])
+def test_near_duplicates_are_looked_for_where_features_can_tell(
+  dimension: int, told: bool
+) -> None:
+  parts = ['train'] * 160 + ['test'] * 80
+  cohorts = [_made(parts), _made(parts[::-1])]
+  folds = samples_lib.collect(cohorts, seed=0, factors=(1, 1))
+  rng = np.random.default_rng(0)
+  originals = rng.normal(size=(240, dimension))
+  originals[238] = originals[0] + 0.01 * rng.normal(size=dimension)
+  of_id = {f'i{i}': i for i in range(240)}
+  x = np.empty((240, dimension), np.float32)
+  for own in folds:
+    for i, row in zip(own.ids, own.row):
+      x[row] = originals[of_id[i]]
+  by_fold = [
+    audits.FoldFeatures(cohort, own, x, own.row)
+    for cohort, own in zip(cohorts, folds)
+  ]
+  found = audits.find_leaks_of_folds(by_fold)
+  near = [(k.id, k.other) for k in found.leaks if k.kind == 'near_duplicate']
+  count = leaks.count(found.leaks, cohorts[0], found.unseen)['near_duplicate']
+  others = [k for k in found.leaks if k.kind != 'near_duplicate']
+  assert others == [k for c in cohorts for k in leaks.find(c, {})]
+  if told:
+    assert found.unseen == ''
+    assert near == [('i238', 'i0'), ('i0', 'i238')]
+    assert sum(count.value.values()) == 2
+  else:
+    assert len(audits.find_leaks(*by_fold[0])) > len(others)
+    assert near == [] and count.why == found.unseen
+    assert '5.0 effective dimensions' in found.unseen
+
+
 _TRAIN, _TEST, _SAVED, _COPIED = 24, 12, 5, 2
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('feature', ['avg', 'flatten'])
 def test_real_images_that_were_saved_again_are_found(
-  odir_dir: pathlib.Path, tmp_path: pathlib.Path
+  odir_dir: pathlib.Path, tmp_path: pathlib.Path, feature: str
 ) -> None:
   """Five of them as JPEG of quality 90, and two without any loss."""
   whole = odir.read(odir_dir, ('cataract', 'normal fundus'))
@@ -170,10 +206,15 @@ def test_real_images_that_were_saved_again_are_found(
     cohort.source,
     folds[0].pictures,
     tmp_path / 'features',
-    features.Extraction('avg', 224, 'keras', batch_size=4, workers=2),
+    features.Extraction(feature, 224, 'keras', batch_size=4, workers=2),
     fingerprint='',
   )
-  found = _find([cohort], folds, found.x)
+  x, own = found.x, folds[0]
+  found = _find([cohort], folds, x)
+  if feature == 'flatten':
+    # Averaged features of these images differ in too few dimensions to tell.
+    fold = audits.FoldFeatures(cohort, own, x, own.row)
+    assert audits.find_leaks_of_folds([fold]) == leaks.Found(found)
   near = {k.id: k.other for k in found if k.kind == 'near_duplicate'}
   assert near == {f'{i} again': f'{i}' for i in range(_SAVED)}
   pixels = {k.id: k.other for k in found if k.kind == 'identical_pixels'}

@@ -25,7 +25,7 @@ def _write(
   folder: pathlib.Path,
   num_images: int = 12,
   seed: int = 0,
-  control: bool = False,
+  cohort: str = 'planted',
   image_size: int = SIZE,
 ) -> pathlib.Path:
   folder.mkdir(exist_ok=True)
@@ -33,7 +33,7 @@ def _write(
     folder,
     num_images=num_images,
     seed=seed,
-    control=control,
+    cohort=cohort,
     image_size=image_size,
   )
 
@@ -48,12 +48,12 @@ def test_draws_rgb_bytes_with_a_dark_corner_and_a_lit_middle(size: int) -> None:
     assert pixels[size // 2, size // 2, 0] > 30
 
 
-@pytest.mark.parametrize('control', [False, True])
+@pytest.mark.parametrize('cohort', demo.COHORTS)
 def test_same_seed_same_bytes_and_another_seed_others(
-  tmp_path: pathlib.Path, control: bool
+  tmp_path: pathlib.Path, cohort: str
 ) -> None:
   for name, seed in (('one', 0), ('two', 0), ('other', 1)):
-    _write(tmp_path / name, seed=seed, control=control)
+    _write(tmp_path / name, seed=seed, cohort=cohort)
   one, two, other = (
     _files(tmp_path / name) for name in ('one', 'two', 'other')
   )
@@ -64,46 +64,47 @@ def test_same_seed_same_bytes_and_another_seed_others(
   assert all(one[path] != other[path] for path in images)
 
 
-@pytest.mark.parametrize('control', [False, True])
+@pytest.mark.parametrize('cohort', demo.COHORTS)
 def test_adding_images_changes_no_earlier_one(
-  tmp_path: pathlib.Path, control: bool
+  tmp_path: pathlib.Path, cohort: str
 ) -> None:
-  assert demo.plan(40, 3, control)[:17] == demo.plan(17, 3, control)
-  few = _write(tmp_path / 'few', num_images=5, control=control).parent
-  many = _write(tmp_path / 'many', num_images=8, control=control).parent
+  assert demo.plan(40, 3, cohort)[:17] == demo.plan(17, 3, cohort)
+  few = _write(tmp_path / 'few', num_images=5, cohort=cohort).parent
+  many = _write(tmp_path / 'many', num_images=8, cohort=cohort).parent
   for index in range(5):
     path = f'images/{index:04d}.png'
     assert (few / path).read_bytes() == (many / path).read_bytes()
 
 
-@pytest.mark.parametrize('control', [False, True])
+@pytest.mark.parametrize('cohort', demo.COHORTS)
 @pytest.mark.parametrize('seed', [0, 1])
 def test_labels_are_balanced_within_each_subpopulation(
-  seed: int, control: bool
+  seed: int, cohort: str
 ) -> None:
-  images = demo.plan(360, seed, control)
+  images = demo.plan(360, seed, cohort)
   counts = collections.Counter((i.subpopulation, i.label) for i in images)
   assert counts == {
     (name, label): 60 for name in demo.SUBPOPULATIONS for label in demo.LABELS
   }
 
 
-@pytest.mark.parametrize('control', [False, True])
+@pytest.mark.parametrize('cohort', demo.COHORTS)
 def test_a_patient_has_one_or_two_images_of_one_subpopulation(
-  control: bool,
+  cohort: str,
 ) -> None:
   patients = collections.defaultdict(list)
-  for image in demo.plan(360, 0, control):
+  for image in demo.plan(360, 0, cohort):
     patients[image.group].append(image)
   assert {len(images) for images in patients.values()} == {1, 2}
   for images in patients.values():
     assert len({(i.subpopulation, i.label) for i in images}) == 1
 
 
-def test_control_pixels_do_not_depend_on_the_names(
-  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize('cohort', demo.ONE_SITE)
+def test_pixels_of_one_camera_do_not_depend_on_the_names(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, cohort: str
 ) -> None:
-  before = _files(_write(tmp_path / 'before', control=True).parent)
+  before = _files(_write(tmp_path / 'before', cohort=cohort).parent)
   stream = demo._stream
   monkeypatch.setattr(
     demo,
@@ -112,18 +113,21 @@ def test_control_pixels_do_not_depend_on_the_names(
       seed + (purpose == 'names'), purpose, index
     ),
   )
-  after = _files(_write(tmp_path / 'after', control=True).parent)
+  after = _files(_write(tmp_path / 'after', cohort=cohort).parent)
   assert before.pop('cohort.csv') != after.pop('cohort.csv')
   assert before == after
 
 
-def test_control_names_are_shuffled_and_say_nothing_about_the_label() -> None:
-  planted, control = (demo.plan(360, 0, c) for c in (False, True))
+@pytest.mark.parametrize('cohort', demo.ONE_SITE)
+def test_names_of_one_camera_are_shuffled_and_say_nothing_about_the_label(
+  cohort: str,
+) -> None:
+  planted, shuffled = (demo.plan(360, 0, c) for c in ('planted', cohort))
   same = np.mean([
-    p.subpopulation == c.subpopulation for p, c in zip(planted, control)
+    p.subpopulation == c.subpopulation for p, c in zip(planted, shuffled)
   ])
   assert 0.2 < same < 0.5
-  assert [p.label for p in planted] == [c.label for c in control]
+  assert [p.label for p in planted] == [c.label for c in shuffled]
 
 
 def test_csv_lists_the_images_relative_to_itself(
@@ -153,7 +157,12 @@ def test_a_complete_cohort_is_left_alone_and_another_one_replaced(
     damaged.write_bytes(damaged.read_bytes()[:-3])
     _write(tmp_path)
     assert last.read_bytes() == whole
-  for changed in ({'seed': 1}, {'control': True}, {'image_size': 32}):
+  for changed in (
+    {'seed': 1},
+    {'cohort': 'control'},
+    {'cohort': 'classes'},
+    {'image_size': 32},
+  ):
     last.write_bytes(b'stale')
     _write(tmp_path, **changed)
     assert last.read_bytes() != b'stale'
@@ -201,3 +210,21 @@ def test_haze_takes_the_contrast_at_the_third_site() -> None:
       for label in demo.LABELS
     )
     assert hazy < 0.8 * clear
+
+
+def _share_between(site: demo.Site) -> float:
+  """Share of the variance of small pictures that is between the labels."""
+  pixels = np.array([
+    [_draw(index, site, label)[::8, ::8].ravel() for index in range(24)]
+    for label in demo.LABELS
+  ]).astype(float)
+  between = pixels.mean(axis=1) - pixels.mean(axis=(0, 1))
+  within = pixels - pixels.mean(axis=1, keepdims=True)
+  largest = np.linalg.svd(within.reshape(48, -1), compute_uv=False)[0] ** 2
+  return float(24 * np.sum(between**2) / largest)
+
+
+def test_the_label_is_the_largest_difference_of_classes_alone() -> None:
+  """Of `classes` it has more variance than any other direction."""
+  assert _share_between(demo.CLASSES_SITE) > 1
+  assert _share_between(demo.CONTROL_SITE) < 0.1

@@ -67,6 +67,7 @@ def test_purposes_are_pinned() -> None:
     'BOOTSTRAP': 8,
     'PERMUTATION': 9,
     'CHOICE': 10,
+    'SAME_MIX': 12,
   }
 
 

@@ -3,6 +3,7 @@
 from heterojax.cluster.distances import between_clusters
 from heterojax.cluster.distances import intra_cluster
 from heterojax.cluster.distances import nearest_by_cosine
+from heterojax.cluster.effective_dimension import effective_dimension
 from heterojax.cluster.fuzzy import FuzzyKMeans
 from heterojax.cluster.fuzzy import fuzzy_kmeans
 from heterojax.cluster.kmeans import KMeans
@@ -27,6 +28,7 @@ __all__ = (
   'Partitions',
   'between_clusters',
   'coordinates',
+  'effective_dimension',
   'fuzzy_kmeans',
   'gaussian_mixture',
   'intra_cluster',

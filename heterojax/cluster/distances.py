@@ -203,7 +203,9 @@ def nearest_by_cosine(
     part = slice(first, first + _BLOCK)
     for start in range(0, len(others), _BLOCK):
       block = others[start : start + _BLOCK]
-      between = np.asarray(_cosine(x[rows[part]], x[block], mean), np.float64)
+      between = np.asarray(
+        cosine_distances(x[rows[part]], x[block], mean), np.float64
+      )
       between[content[rows[part]][:, None] == content[block][None]] = np.inf
       nearest = between.argmin(axis=1)
       value = between[np.arange(len(between)), nearest]
@@ -214,8 +216,8 @@ def nearest_by_cosine(
 
 
 @jax.jit
-def _cosine(a: jax.Array, b: jax.Array, mean: jax.Array) -> jax.Array:
-  """Cosine distances `[A, B]` of centred rows."""
+def cosine_distances(a: Array, b: Array, mean: Array) -> jax.Array:
+  """Cosine distances `[A, B]` of rows `[A, D]` and `[B, D]` less the mean."""
 
   def directed(rows):
     rows = rows - mean[None]

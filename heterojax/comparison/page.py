@@ -27,6 +27,7 @@ from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.terms import OUR_CHOICE
 from heterojax.stats import metrics
+from heterojax.studies.retraining.pages import published_counts
 
 _PARTS = {
   'train': 'Training',
@@ -110,6 +111,7 @@ def _section(c: Comparison) -> Iterator[Block]:
     c, 'clusters', 'Heads retrained on one cluster, and on random images'
   )
   yield from _clusters(c)
+  yield from _published_counts(c)
   yield _heading(c, 'between_cluster_distances', 'Distances between centroids')
   yield from _distances(c)
   yield Heading('Which numbers cannot be expected to agree, and why')
@@ -319,6 +321,22 @@ def _clusters(c: Comparison) -> Iterator[Block]:
   )
   rows = _rows(c, c.printed_in['clusters'], formatting.capital)
   yield _numbers(c, f'Cluster of {_matched_to(c)}', rows)
+
+
+def _published_counts(c: Comparison) -> Iterator[Block]:
+  """What the paper's tables can show, and heads of its class mixes."""
+  paper = c.group.published
+  if paper is None or not (said := published_counts.sentences(paper)):
+    return
+  yield Heading(published_counts.TITLE)
+  yield Items(said)
+  yield from published_counts.table(
+    paper,
+    {
+      f'Same class mix, {run.label}': published_counts.same_mix_of(run.results)
+      for run in c.group.runs
+    },
+  )
 
 
 def _distances(c: Comparison) -> Iterator[Block]:

@@ -25,6 +25,7 @@ READERS = {
   'features': ready.read,
   'demo': folder.read,
   'demo_control': folder.read,
+  'demo_classes': folder.read,
   'demo_hands': folder.read,
 }
 NAMES = tuple(READERS)

@@ -5,8 +5,11 @@ view, tint, light, sharpness) and, what matters, in how the label shows: bright
 exudates mean disease at site A and are harmless at site B, dark haemorrhages
 the other way round, and at site C only a cataract's haze counts. A head trained
 on one site is therefore wrong about the others, although one head can learn all
-three. The control cohort has one camera and one meaning of the label for
-everybody: its sub-populations are drawn at random and touch no pixel.
+three. Two more cohorts have one camera and one meaning of the label for
+everybody: their sub-populations are drawn at random and touch no pixel. In the
+control the label is a small part of what differs between two images; in the
+cohort `classes` it is the largest, so that clusters are the classes and one
+rule holds for all.
 
 Every image is a pure function of the seed, its index, its site and its
 label, so a larger cohort begins with the smaller one. Lengths are in half image
@@ -102,6 +105,12 @@ CONTROL_SITE = SITES['site_a']._replace(
   pigment=0.45,
   mottle=0.07,
 )
+# Haze veils everything that people differ in, so that here it is the largest
+# difference.
+CLASSES_SITE = SITES['site_a']._replace(normal=Sign(), disease=Sign(haze=0.6))
+# Cohorts of one camera; their sub-populations are but names.
+ONE_SITE = {'control': CONTROL_SITE, 'classes': CLASSES_SITE}
+COHORTS = ('planted', *ONE_SITE)
 
 
 def _ink(red: float, green: float, blue: float) -> np.ndarray:
@@ -134,7 +143,7 @@ def _stream(seed: int, purpose: str, index: int) -> np.random.Generator:
   return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
 
 
-def plan(num_images: int, seed: int, control: bool) -> list[DemoImage]:
+def plan(num_images: int, seed: int, cohort: str) -> list[DemoImage]:
   """Names, labels, sub-populations and patients of a cohort's images.
 
   Images come in pairs, a right and a left eye of one label and sub-population:
@@ -145,7 +154,7 @@ def plan(num_images: int, seed: int, control: bool) -> list[DemoImage]:
   images = []
   for index in range(num_images):
     trio, turn = divmod(index // 2, 3)
-    if control:
+    if cohort in ONE_SITE:
       turn = _stream(seed, 'names', trio).permutation(3)[turn]
     twice = _stream(seed, 'patient', index // 2).random() < 0.5
     images.append(
@@ -328,14 +337,19 @@ def write_cohort(
   *,
   num_images: int,
   seed: int,
-  control: bool,
+  cohort: str,
   image_size: int = 224,
 ) -> pathlib.Path:
   """Draws a cohort's images and its CSV, and returns that one's path.
 
-  See `made_up.write`.
+  Args:
+    folder: see `made_up.write`.
+    num_images: how many.
+    seed: of the cohort.
+    cohort: one of `COHORTS`.
+    image_size: H and W.
   """
-  images = plan(num_images, seed, control)
+  images = plan(num_images, seed, cohort)
   text = csv_text(
     ['path', 'label', 'group', 'subpopulation'],
     [[f'images/{i.name}', i.label, i.group, i.subpopulation] for i in images],
@@ -343,7 +357,7 @@ def write_cohort(
 
   def drawn(index: int) -> np.ndarray:
     image = images[index]
-    site = CONTROL_SITE if control else SITES[image.subpopulation]
+    site = ONE_SITE.get(cohort) or SITES[image.subpopulation]
     return draw(seed, index, site, image.label, image_size)
 
   return made_up.write(folder, text, [i.name for i in images], drawn)

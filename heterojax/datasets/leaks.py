@@ -1,7 +1,10 @@
 """What a part of the data shares with the part that trains on it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
 from typing import NamedTuple
+
+from scipy import special
 
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -14,6 +17,8 @@ _NEAR = 'near_duplicate'
 # data set. On fundus photographs it finds copies that were saved again or made
 # brighter (at most 0.05), and hardly any two that are known to differ.
 _NEAR_DISTANCE = 0.1
+# So often chance alone may bring an image as near to one of training.
+_MOST_BY_CHANCE = 1e-3
 
 
 class Leak(NamedTuple):
@@ -48,6 +53,52 @@ class Nearest(NamedTuple):
 
   other: Mapping[str, str]
   distance: Mapping[str, float]
+
+
+class Found(NamedTuple):
+  """The leaks of all folds.
+
+  Attributes:
+    leaks: every one.
+    unseen: why near duplicates were not looked for; '' where they were.
+  """
+
+  leaks: list[Leak]
+  unseen: str = ''
+
+
+def by_chance(dimension: float, n: int) -> float:
+  """How likely an image is as near as a copy to one of n others by chance.
+
+  For directions that are drawn at random: `(cos + 1) / 2` of two of them has
+  the beta distribution with both parameters `(dimension - 1) / 2`.
+
+  Args:
+    dimension: at least 1, of the features, see `cluster.effective_dimension`.
+    n: images of training.
+  """
+  if math.isinf(dimension):
+    return 0.0
+  half = max(dimension - 1, 1e-9) / 2
+  pair = float(special.betainc(half, half, _NEAR_DISTANCE / 2))
+  return -math.expm1(n * math.log1p(-pair))
+
+
+def why_unseen(dimension: float, n: int) -> str:
+  """Why near duplicates cannot be told in these features; '' if they can.
+
+  Args:
+    dimension: see `by_chance`.
+    n: see there.
+  """
+  chance = by_chance(dimension, n)
+  if chance <= _MOST_BY_CHANCE:
+    return ''
+  return (
+    f'the features differ in {dimension:.1f} effective dimensions, in which'
+    f' chance alone makes {100 * chance:.3g} % look like a copy of one of the'
+    f' {n} that training has'
+  )
 
 
 def _column(name: str) -> Callable[[Candidate], str]:
@@ -114,13 +165,14 @@ def find(cohort: Cohort, nearest: Mapping[str, Nearest]) -> list[Leak]:
 
 
 def count(
-  leaks: Sequence[Leak], cohort: Cohort
+  leaks: Sequence[Leak], cohort: Cohort, unseen: str = ''
 ) -> dict[str, Partly[Mapping[str, int]] | Missing]:
   """`results.json`'s `leaks`.
 
   Args:
     leaks: of one split of the cohort, or of all its folds together.
     cohort: for the classes and what is known of its images.
+    unseen: see `Found`.
 
   Returns:
     For each kind, by class (or of `all` images, where labels are numbers), the
@@ -138,6 +190,8 @@ def count(
     bound = f'{nameless} of {len(used)} images name no patient or group'
   if nameless == len(used):
     unknown['shared_group'] = bound
+  if unseen:
+    unknown[_NEAR] = unseen
   counts: dict[str, Partly[Mapping[str, int]] | Missing] = {}
   for kind in (*_SAME, _NEAR):
     if kind in unknown:

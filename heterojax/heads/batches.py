@@ -96,11 +96,17 @@ def solve(
   number = min(len(cores.devices()), len(batches))
   # A core has one program, and LAPACK's threads would only wait for each other.
   with (
-    threadpoolctl.threadpool_limits(1, user_api='blas'),
+    _pools().limit(limits=1, user_api='blas'),
     concurrent.futures.ThreadPoolExecutor(number) as pool,
   ):
     list(pool.map(work, range(number)))
   return found
+
+
+@functools.cache
+def _pools() -> threadpoolctl.ThreadpoolController:
+  """The libraries that are loaded, which takes milliseconds to find out."""
+  return threadpoolctl.ThreadpoolController()
 
 
 def _dual(

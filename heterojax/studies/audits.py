@@ -1,5 +1,8 @@
 """What else may explain a result: leaks between the parts, and shortcuts."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import numpy as np
 
 from heterojax import cluster
@@ -16,21 +19,65 @@ _DIGESTS = ('sha256', 'pixels_sha256')
 _NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
 
 
+class FoldFeatures(NamedTuple):
+  """What is compared in one fold.
+
+  Attributes:
+    cohort: of the fold.
+    samples: of the fold; N.
+    x: `[P, D]` features.
+    row: `[N]` int, the features of each sample.
+  """
+
+  cohort: Cohort
+  samples: Samples
+  x: Array
+  row: np.ndarray
+
+  @property
+  def row_of(self) -> dict[str, int]:
+    """Id of a sample to its row of features."""
+    return dict(zip(self.samples.ids, self.row, strict=True))
+
+
+def find_leaks_of_folds(folds: Iterable[FoldFeatures]) -> leaks.Found:
+  """What the held-out parts of all folds share with training.
+
+  Near duplicates are looked for where the features of every fold tell them from
+  images that are alike by chance, see `leaks.why_unseen`.
+  """
+  folds = list(folds)
+  unseen = max(map(_why_unseen, folds), key=bool)
+  found = [
+    leak
+    for fold in folds
+    for leak in (leaks.find(fold.cohort, {}) if unseen else find_leaks(*fold))
+  ]
+  return leaks.Found(found, unseen)
+
+
+def _why_unseen(fold: FoldFeatures) -> str:
+  row_of = fold.row_of
+  _, _, training = next(leaks.sides(fold.cohort))
+  rows = np.array([row_of[c.id] for c in training], int)
+  return leaks.why_unseen(cluster.effective_dimension(fold.x, rows), len(rows))
+
+
 def find_leaks(
   cohort: Cohort, samples: Samples, x: Array, row: np.ndarray
 ) -> list[leaks.Leak]:
   """What the held-out parts of one fold share with its training part.
 
   Args:
-    cohort: of the fold.
-    samples: of the fold; N.
-    x: `[P, D]` features.
-    row: `[N]` int, the features of each sample.
+    cohort: see `FoldFeatures`.
+    samples: see there.
+    x: see there.
+    row: see there.
 
   Returns:
-    See `leaks.find`.
+    See `leaks.find`; near duplicates are looked for in any features.
   """
-  row_of = dict(zip(samples.ids, row, strict=True))
+  row_of = FoldFeatures(cohort, samples, x, row).row_of
   digest = {c.id: sources.content(dict(c.columns)) for c in cohort.included}
   number = {d: n for n, d in enumerate(dict.fromkeys(digest.values()))}
   content = np.full(len(x), -1)

@@ -17,6 +17,8 @@ from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
+from heterojax.studies.answer import measure
+from heterojax.studies.answer import stage
 from heterojax.studies.settings import Settings
 from heterojax.studies.study import Study
 
@@ -43,7 +45,7 @@ def forecast(
     samples: of every fold (of every size), see `stages.collect`.
 
   Returns:
-    Four sentences, a line each.
+    Five sentences, a line each.
   """
   how = stages.extraction(settings)
   pictures = len(samples[0].pictures)
@@ -70,7 +72,25 @@ def forecast(
   )
   trained = _training(study, settings, source, len(samples), n, d, flops)
   needed = _memory(settings, backbone, pictures, d)
-  return '\n'.join([used, stored, trained, needed])
+  asked = _asked(settings, samples)
+  return '\n'.join([used, stored, trained, asked, needed])
+
+
+def _asked(settings: Settings, samples: Sequence[samples_lib.Samples]) -> str:
+  """What the answer takes."""
+  if why := stage.why_not(settings):
+    return f'No question of the answer has a p-value: {why}.'
+  folds = max(settings.split.folds, 1)
+  if settings.data.task == 'regression':
+    return (
+      f'The answer: {settings.verdict.exchanges} exchanges of test images; the'
+      ' other questions are asked of classes only.'
+    )
+  heads = measure.heads(stage.draws(settings), settings.cluster.k, folds)
+  return (
+    f'The answer: at most {heads} logistic heads at their optimum, and'
+    f' {settings.verdict.exchanges} exchanges of test images.'
+  )
 
 
 class Memory(NamedTuple):

@@ -107,6 +107,13 @@ class Heads:
 
 
 @dataclasses.dataclass(frozen=True)
+class Verdict:
+  worlds: int
+  partitions: int
+  exchanges: int
+
+
+@dataclasses.dataclass(frozen=True)
 class FineTuning:
   epochs: int
   patience: int
@@ -133,6 +140,7 @@ class Settings:
   reduction: Reduction
   cluster: Cluster
   heads: Heads
+  verdict: Verdict
   fine_tuning: FineTuning
 
 
@@ -186,6 +194,9 @@ _AT_LEAST = {
   'heads.batch_size': 1,
   'heads.l2': 0,
   'heads.random_runs': 1,
+  'verdict.worlds': 0,
+  'verdict.partitions': 1,
+  'verdict.exchanges': 1,
   'fine_tuning.epochs': 1,
   'fine_tuning.patience': 0,
   'fine_tuning.batch_size': 2,

@@ -32,8 +32,9 @@ from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _MADE_UP = {
-  'demo': functools.partial(demo.write_cohort, control=False),
-  'demo_control': functools.partial(demo.write_cohort, control=True),
+  'demo': functools.partial(demo.write_cohort, cohort='planted'),
+  'demo_control': functools.partial(demo.write_cohort, cohort='control'),
+  'demo_classes': functools.partial(demo.write_cohort, cohort='classes'),
   'demo_hands': hands.write_cohort,
 }
 

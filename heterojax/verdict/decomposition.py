@@ -8,9 +8,9 @@
               (`one_rule`): what comes of covering a part of the data only
   other rule  what is left, beyond what one rule gives
 
-Each is a mean over heads that are trained for the tests anyway. The idea is that
-of splitting a drop of performance into a shift of the images and one of their
-labels (DISDE: Cai, Namkoong and Yadlowsky 2023).
+Each is a mean over heads that are trained for the tests anyway. DISDE (Cai,
+Namkoong and Yadlowsky 2023) splits a drop of performance into a shift of the
+images and one of their labels in the same way.
 """
 
 from typing import NamedTuple

@@ -75,6 +75,11 @@ def reversed_share(
   return least, power
 
 
+def heads(k: int) -> int:
+  """How many heads of a fold are fitted at most."""
+  return 2 * k * len(SHARES) * WORLDS
+
+
 def _name(folds: Sequence[Fold], c: int) -> int:
   """The first image of a cluster."""
   first = np.flatnonzero(folds[0].labels == c)

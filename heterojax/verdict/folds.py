@@ -17,7 +17,7 @@ from heterojax.heads import logistic
 from heterojax.heads.logistic import Gram
 
 # Folds inside of the training images, where the data are split once.
-_CROSS = 5
+CROSS = 5
 # Numbers that heads and what they give hold at once.
 _MOST = 1 << 25
 
@@ -54,7 +54,7 @@ def prepared(x: Array, train: int) -> Array | Gram:
 
 
 def cross_folds(
-  y: np.ndarray, units: np.ndarray, key: jax.Array, number: int = _CROSS
+  y: np.ndarray, units: np.ndarray, key: jax.Array, number: int = CROSS
 ) -> np.ndarray:
   """Folds `[n]` int of images, a unit's in one, each with its share of classes.
 
@@ -65,21 +65,26 @@ def cross_folds(
     number: of folds; fewer where there are fewer units.
 
   Returns:
-    They, as scikit-learn's `StratifiedGroupKFold`; folds without an image are
-    left out. One fold where there is one unit.
+    They, as scikit-learn's `StratifiedGroupKFold`, or as `StratifiedKFold`,
+    which takes less time, where no unit has two images. One fold where there is
+    one unit.
   """
   number = min(number, len(np.unique(units)))
   fold = np.zeros(len(y), int)
   if number < 2:
     return fold
   state = int(rng.from_key(key).integers(2**31))
-  splitter = model_selection.StratifiedGroupKFold(
-    number, shuffle=True, random_state=state
-  )
+  several = len(np.unique(units)) < len(units)
+  by = model_selection.StratifiedKFold
+  if several:
+    by = model_selection.StratifiedGroupKFold
+  splitter = by(number, shuffle=True, random_state=state)
   # It refuses classes with fewer images than folds, which is no reason here.
   counts = np.unique(y, return_counts=True)[1]
   strata = y if counts.min() >= number else np.zeros(len(y), int)
-  for i, (_, held_out) in enumerate(splitter.split(y, strata, units)):
+  for i, (_, held_out) in enumerate(
+    splitter.split(y, strata, units if several else None)
+  ):
     fold[held_out] = i
   return fold
 

@@ -1,16 +1,16 @@
 """Does another rule hold in some cluster, or is one rule for all enough?
 
-The null is one rule: the same images, clusters and splits, with labels that are
-drawn from one rule for all (`rule`), and every head refitted. The clusters, how
-far each is from the boundary, how little of the data it covers, and its class
-mix are in every such world as they are in the data. What is compared is by how
-much a cluster's own head improves the ranking of its new images (`gains`).
+The null is one rule: the same images, clusters and splits, with labels drawn
+from one rule for all (`rule`), and every head refitted. How far clusters are
+from the boundary, how little of the data they cover and their class mix are in
+every such world what they are in the data. What is compared is by how much a
+cluster's own head improves the ranking of its new images (`gains`).
 
-It is a parametric bootstrap, and so approximate; its size is measured in
-`benchmarks/calibration.py`. Its parents are residual prediction tests (Shah and
-Buehlmann 2018; Jankova et al. 2020), whose predictor here is the cluster's head.
-A curved rule in one cloud is not one rule of a head, and is found like groups
-with rules of their own.
+It is a parametric bootstrap, and so approximate; `benchmarks.calibration`
+measures its size. Its parents are residual prediction tests (Shah and Buehlmann
+2018; Jankova et al. 2020), whose predictor here is the cluster's head. A curved
+rule in one cloud is not one rule of a head, and is found like groups with rules
+of their own.
 
 Axes: N images, T folds, K clusters, W worlds.
 """
@@ -64,8 +64,10 @@ class Worlds(NamedTuple):
 
   Attributes:
     gain: `[1 + W, K]`, see `gains.blended`.
-    wrong: `[1 + W, N]` bool, where the head of all images is wrong; False for
-      images that are not tested.
+    excess: `[1 + W, K]`, share of wrong answers of the head of all images in a
+      cluster, less what its classes and folds let expect.
+    right: `[1 + W, T, K]`, share of right answers of that head among the test
+      images of a fold and cluster; NaN where there are none.
     shortfall: `[1 + W, K]`, accuracy on all test images of heads of random sets
       of the cluster's size and class counts, less that of its own head; NaN
       where it has no head.
@@ -73,7 +75,8 @@ class Worlds(NamedTuple):
   """
 
   gain: np.ndarray
-  wrong: np.ndarray
+  excess: np.ndarray
+  right: np.ndarray
   shortfall: np.ndarray
   reach: np.ndarray
 
@@ -175,6 +178,11 @@ def test(
 test.__test__ = False
 
 
+def heads(k: int, draws: int) -> int:
+  """How many heads of a fold are fitted at most, without those of the rule."""
+  return (1 + draws) * (1 + k * (1 + _SETS))
+
+
 def _key(key: jax.Array, purpose: int) -> jax.Array:
   return jax.random.fold_in(key, purpose)
 
@@ -208,7 +216,7 @@ def _refitted(
   w, n = y.shape
   overall = np.zeros((len(folds), w, n))
   mine = np.zeros((len(folds), w, n))
-  wrong = np.zeros((w, n), bool)
+  correct = np.zeros((len(folds), w, n), bool)
   better = np.zeros((w, k, n))
   for number, fold in enumerate(folds):
     own = folds_lib.inside(fold, k)
@@ -222,7 +230,7 @@ def _refitted(
     mine[number] = np.take_along_axis(logits[:, 1 : 1 + k], at, 1)[:, 0]
     right = (logits > 0) == (y == 1)[:, np.newaxis]
     right = right[..., fold.test]
-    wrong[:, fold.test] = ~right[:, 0]
+    correct[number][:, fold.test] = right[:, 0]
     random = right[:, 1 + k :].reshape(w, _SETS, k, -1).mean(axis=1)
     better[..., fold.test] = random - right[:, 1 : 1 + k]
   none = np.any([_empty(fold, k) for fold in folds], axis=0)
@@ -231,10 +239,43 @@ def _refitted(
   shortfall = better.sum(axis=2) / tested
   return Worlds(
     gain=gains.blended(overall, mine, y, folds, k),
-    wrong=wrong,
+    excess=_excess(correct, y, folds, k),
+    right=_right(correct, folds, k),
     shortfall=shortfall,
     reach=better.sum(axis=0),
   )
+
+
+def _right(correct: np.ndarray, folds: Sequence[Fold], k: int) -> np.ndarray:
+  """`[W, T, K]` of `[T, W, N]`, see `Worlds`."""
+  shares = np.full((correct.shape[1], len(folds), k), np.nan)
+  for number, fold in enumerate(folds):
+    for c in range(k):
+      test = fold.test[fold.labels[fold.test] == c]
+      if len(test):
+        shares[:, number, c] = correct[number][:, test].mean(axis=1)
+  return shares
+
+
+def _excess(
+  correct: np.ndarray, y: np.ndarray, folds: Sequence[Fold], k: int
+) -> np.ndarray:
+  """`[W, K]` of `[T, W, N]` and labels `[W, N]`, see `Worlds`."""
+  more = np.zeros((len(y), k))
+  tested = np.zeros(k)
+  for number, fold in enumerate(folds):
+    at = fold.labels[fold.test]
+    wrong = ~correct[number][:, fold.test]
+    ones = y[:, fold.test] == 1
+    expected = np.zeros(wrong.shape)
+    for of_class in (ones, ~ones):
+      number_of = np.maximum(of_class.sum(axis=1), 1)
+      rate = np.sum(wrong & of_class, axis=1) / number_of
+      expected += of_class * rate[:, np.newaxis]
+    for c in range(k):
+      more[:, c] += np.sum((wrong - expected)[:, at == c], axis=1)
+    tested += np.bincount(at, minlength=k)
+  return more / np.where(tested > 0, tested, np.nan)
 
 
 def _empty(fold: Fold, k: int) -> np.ndarray:

@@ -22,10 +22,12 @@ from heterojax.verdict.folds import CrossFit
 _SLOPES = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0])
 _FINE = np.geomspace(_SLOPES[0], _SLOPES[-1], 400)
 # Images whose labels are drawn for one slope: as many worlds as that takes.
-_IMAGES, _MOST_WORLDS = 3200, 8
+_IMAGES, _MOST_WORLDS = 3200, 32
 # Of the worlds from the observed accuracy, at most.
 TOLERANCE = 0.02
 _STEEPEST = 30.0
+# How often the heads of a cross-fit are refitted at most.
+MOST_LABELLINGS = 1 + (len(_SLOPES) + 2) * _MOST_WORLDS
 # What is drawn, each from its own stream.
 _MATCHING, _CHECKING, _WORLDS = range(3)
 
@@ -35,8 +37,8 @@ class Rule(NamedTuple):
 
   Attributes:
     p: `[N]` float64, probability of class 1; NaN for images that are not used.
-    tied: `[N]` int, equal for images whose labels are drawn by one number: those
-      of a patient all of whose images have the same label in the data.
+    tied: `[N]` int, equal for images whose labels one number draws: those of a
+      patient all of whose images have the same label in the data.
     slope: of the out-of-fold logits.
     observed: accuracy out of fold, in the data.
     expected: the same in worlds of this rule.

@@ -49,7 +49,7 @@ def right(
       labels = np.broadcast_to(y, (len(rows), len(y)))
       logits = folds_lib.fitted(fold, labels, rows)
       same = (logits > 0) == (y == 1)
-      found[part, :, fold.test] = np.moveaxis(same[..., fold.test], -1, 0)
+      found[part, :, fold.test] = same[..., fold.test]
   found[none] = np.nan
   return found
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from heterojax.records import codec
 from heterojax.records.codec import Missing
 from heterojax.studies.answer import advice
+from heterojax.studies.answer import measured as measured_lib
 from heterojax.studies.answer import sentences
 from heterojax.studies.answer import skill as skills
 from heterojax.studies.answer import statements
@@ -58,7 +59,7 @@ def verdict(measured: Measured | Missing, facts: Facts) -> Verdict:
     null, whatever was measured.
   """
   if isinstance(measured, Missing):
-    measured = unmeasured.unmeasured(facts.k, measured.why, facts.unit)
+    measured = measured_lib.unmeasured(facts.k, measured.why)
   if facts.protocol == 'published':
     measured = unmeasured.without_p_values(measured, unmeasured.PUBLISHED)
   decision = decide(measured, facts)

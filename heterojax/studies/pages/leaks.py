@@ -161,6 +161,14 @@ def nothing_shared(shared: Shared) -> str:
   )
 
 
+def not_looked_for(shared: Shared) -> str:
+  """That near duplicates were not looked for, and why; '' where they were."""
+  count = shared.leaks['near_duplicate']
+  if not isinstance(count, Missing):
+    return ''
+  return f'Near duplicates were not looked for: {count.why}.'
+
+
 def patients(shared: Shared, rows: Rows) -> str:
   """How many patients there are, as far as that is known.
 
@@ -203,6 +211,8 @@ def warning(shared: Shared) -> list[Block]:
     said[0],
     'There is more: see' if len(said) > 1 else 'See',
   )
+  if unseen := not_looked_for(shared):
+    text = Markup('{} {}').format(text, unseen)
   return [Paragraph(text, 'warning')]
 
 
@@ -221,11 +231,13 @@ def blocks(shared: Shared) -> list[Block]:
       ' like.'
     )
     said.append(Paragraph(text.format(shared.unit)))
+  if unseen := not_looked_for(shared):
+    said.append(Paragraph(unseen, 'note'))
   return [
     Heading('What test and training share', 'leaks'),
     *said,
     table(shared),
-    Paragraph(_note(shared), 'quiet'),
+    *([Paragraph(note, 'quiet')] if (note := _note(shared)) else ()),
   ]
 
 
@@ -270,6 +282,8 @@ def _note(shared: Shared) -> str:
       ' has looked at it. '
     )
   folds = ' Counts are over all folds.' if shared.folds else ''
+  if not_looked_for(shared):
+    return f'{validation}{folds}'.strip()
   return (
     f'{validation}Near duplicates: other pixels, but features that are less'
     f' than a tenth as far apart as those of two {shared.unit}s usually are'

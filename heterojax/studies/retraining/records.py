@@ -17,6 +17,7 @@ from heterojax.stats.scores import Score
 from heterojax.studies import records
 from heterojax.studies.answer.records import Verdict
 from heterojax.studies.records import Counts
+from heterojax.studies.retraining.paper_counts import PaperCounts
 
 
 class Part(NamedTuple):
@@ -259,6 +260,7 @@ class Published:
   test_clusters: tuple[PublishedTestCluster, ...]
   figure: tuple[str, ...]
   notes: tuple[str, ...]
+  counts: PaperCounts | Missing = Missing('this run did not compute it')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,7 +47,7 @@ def summarise(
   backbone: Backbone | None,
   outcome: Outcome,
   agreement: Sequence[float],
-  shared_images: Sequence[leaks.Leak],
+  shared_images: leaks.Found,
   measured: Measured | Missing,
   jaccard: facts_lib.Jaccard,
 ) -> records.Results:
@@ -59,7 +59,7 @@ def summarise(
     backbone: the network; None where the features are given.
     outcome: of the study.
     agreement: of each fold's clusters with the first's.
-    shared_images: the leaks of all folds, see `audits.find_leaks`.
+    shared_images: the leaks of all folds, see `audits.find_leaks_of_folds`.
     measured: the questions of the answer, or why they were not asked.
     jaccard: K, see `facts.jaccard`.
 
@@ -107,7 +107,7 @@ def summarise(
       [c.retrained for c in clusters], distances
     ),
     findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
-    leaks=leaks.count(shared_images, cohort),
+    leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
     shortcuts=audits.find_shortcuts(
       cohort, first.samples, first.clusters.labels
     ),

@@ -36,6 +36,7 @@ from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining import facts
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import results as results_lib
+from heterojax.studies.retraining import same_mix
 from heterojax.studies.retraining import view as view_lib
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
@@ -85,7 +86,7 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
     absent.add('reduction.rejected')
   if not settings.data.subpopulation:
     absent.add('known_subpopulations')
-  null = unmeasured.null(settings.split.protocol, settings.data.task)
+  null = unmeasured.null(settings)
   return Known(lengths, names, unmeasured.ABSENT | absent, null)
 
 
@@ -250,11 +251,10 @@ def run(
   trained = train(settings, folder, cohorts, samples, backbone, timer)
   with timer.stage('evaluation'):
     outcome = evaluate(cohorts[0].source, samples, trained)
-    shared = [
-      leak
+    shared = audits.find_leaks_of_folds(
+      audits.FoldFeatures(cohort, fold, outcome.x, fold.row)
       for cohort, fold in zip(cohorts, samples, strict=True)
-      for leak in audits.find_leaks(cohort, fold, outcome.x, fold.row)
-    ]
+    )
     results = results_lib.summarise(
       settings,
       cohorts,
@@ -265,11 +265,12 @@ def run(
       Missing(unmeasured.NOT_YET),
       facts.jaccard(settings, outcome.folds),
     )
+    results = same_mix.with_same_mix(results, settings.seed, outcome)
   run_folder.write_atomically(
     folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
   )
   run_folder.write_atomically(
-    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared)
+    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared.leaks)
   )
   return results, view_lib.view(settings, outcome)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from heterojax.stats.scores import PublishedScore
+from heterojax.studies.retraining.paper_counts import paper_counts
 from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import PublishedCluster
 from heterojax.studies.retraining.records import PublishedDataset
@@ -19,6 +20,8 @@ from heterojax.studies.retraining.records import PublishedTestCluster
 
 # The metrics of a head, in the paper's order.
 _PRINTED = ('accuracy', 'auc', 'sensitivity', 'specificity')
+# Random heads of every cluster.
+_RANDOM_RUNS = 5
 
 
 class _Study(NamedTuple):
@@ -223,6 +226,9 @@ def published(positive: str, negative: str) -> Published | None:
       f'{figure} prints no distances in the text, so there is nothing to'
       ' compare them with.',
       *study.notes,
+    ),
+    counts=paper_counts(
+      study.test_clusters, study.overall, sum(study.test), _RANDOM_RUNS
     ),
   )
 

@@ -48,16 +48,15 @@ def audit(
   Returns:
     The leaks and the shortcuts.
   """
-  all_leaks = [
-    leak
-    for cohort, said, fold in zip(cohorts, learned, folds, strict=True)
-    for leak in audits.find_leaks(
+  found = audits.find_leaks_of_folds(
+    audits.FoldFeatures(
       cohort, fold.part.samples, said.x, np.arange(len(said.x))
     )
-  ]
+    for cohort, said, fold in zip(cohorts, learned, folds, strict=True)
+  )
   return Audits(
-    all_leaks,
-    leaks_lib.count(all_leaks, cohorts[0]),
+    found.leaks,
+    leaks_lib.count(found.leaks, cohorts[0], found.unseen),
     _shortcuts(cohorts[0], folds[0]),
   )
 

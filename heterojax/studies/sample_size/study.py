@@ -198,7 +198,7 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
     lengths,
     names,
     unmeasured.ABSENT | absent,
-    unmeasured.null(settings.split.protocol, settings.data.task)
+    unmeasured.null(settings)
     | {path for path, is_null in null.items() if is_null},
   )
 

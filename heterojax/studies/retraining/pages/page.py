@@ -28,6 +28,7 @@ from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.pages.shortcuts import Audit
 from heterojax.studies.retraining.pages import deviations
 from heterojax.studies.retraining.pages import methods
+from heterojax.studies.retraining.pages import published_counts
 from heterojax.studies.retraining.pages import sections
 from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.pages import wording
@@ -52,31 +53,29 @@ def page(
   d = results.dataset
   title = f'Heterogeneity of {d.name}: {d.positive} against {d.negative}'
   shared, audit = shared_of(results), audit_of(results, view, rows)
-  parts = verdict.first(
-    results.verdict,
-    results.backbone.unit,
-    [
-      _found(results, shared, audit),
-      sections.overall(results, shared),
-      sections.retrained(results),
-      sections.distances(results),
-      sections.transfer(results),
-      sections.pairs(results),
-      *sections.looks(results, view),
-      _data(results, shared, audit, rows),
-      common.how(
-        methods.settings(results, shared, config),
-        deviations.not_in_the_paper(results, config),
-        methods.paragraph(results, shared, config),
-        methods.CITATION,
-        methods.BIBTEX,
-      ),
-      common.limits(
-        results.backbone.unit, _limits(results), peeks=not d.n_validation
-      ),
-      common.environment(results.environment, results.timings),
-    ],
-  )
+  parts = [
+    _found(results, shared, audit),
+    sections.overall(results, shared),
+    sections.retrained(results),
+    *published_counts.sections(results),
+    sections.distances(results),
+    sections.transfer(results),
+    sections.pairs(results),
+    *sections.looks(results, view),
+    _data(results, shared, audit, rows),
+    common.how(
+      methods.settings(results, shared, config),
+      deviations.not_in_the_paper(results, config),
+      methods.paragraph(results, shared, config),
+      methods.CITATION,
+      methods.BIBTEX,
+    ),
+    common.limits(
+      results.backbone.unit, _limits(results), peeks=not d.n_validation
+    ),
+    common.environment(results.environment, results.timings),
+  ]
+  parts = verdict.first(results.verdict, results.backbone.unit, parts)
   question = (
     'Is this data set heterogeneous in a way that changes what a CNN learns'
     ' from it?'

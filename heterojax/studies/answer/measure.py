@@ -1,0 +1,340 @@
+"""The three questions, asked of the folds of a study.
+
+Images are originals: copies follow theirs and are no images of their own here.
+The heads of these tests are logistic regressions at their optimum, whatever the
+study trains: an answer must not hang on the seed of a head. Only whether the
+model is wrong more often somewhere is asked of the study's own head.
+
+Axes: N images, T folds, K clusters, D features.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from heterojax.compute.arrays import Array
+from heterojax.heads import penalty
+from heterojax.heads import scaler
+from heterojax.heads.logistic import Gram
+from heterojax.studies.answer import measured as measured_lib
+from heterojax.studies.answer import records
+from heterojax.verdict import decomposition as decompositions
+from heterojax.verdict import detectable as detectables
+from heterojax.verdict import exchange as exchanges
+from heterojax.verdict import folds as folds_lib
+from heterojax.verdict import one_rule
+from heterojax.verdict import ranks
+from heterojax.verdict import rule as rules
+from heterojax.verdict import subsets
+from heterojax.verdict import teaches_less
+from heterojax.verdict import uneven
+from heterojax.verdict.folds import Fold
+from heterojax.verdict.records import Test
+from heterojax.verdict.records import holm
+
+# C, times the mean squared length of an image less the mean of all.
+_PENALTIES = np.geomspace(1e-2, 1e5, 15)
+_ANY_CLASS = 49
+_C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE = range(6)
+
+
+class Split(NamedTuple):
+  """One fold of a study, over the N images of all folds.
+
+  Attributes:
+    train: `[n]` int.
+    test: `[m]` int.
+    labels: `[N]` int, their clusters; -1 for images that the fold lacks.
+    wrong: `[N]` float64, 1 where the study's head is wrong and 0 where it is
+      right, or squared errors; only those of test images count.
+  """
+
+  train: np.ndarray
+  test: np.ndarray
+  labels: np.ndarray
+  wrong: np.ndarray
+
+
+class Draws(NamedTuple):
+  """How many of each kind: see `configs.common`."""
+
+  worlds: int
+  partitions: int
+  exchanges: int
+
+
+class Found(NamedTuple):
+  """What was measured.
+
+  Attributes:
+    measured: as records.
+    cvs: `[W]` coefficient of variation of the accuracy over the clusters, in
+      worlds of one rule, as a mean over folds; None where there are none.
+  """
+
+  measured: records.Measured
+  cvs: np.ndarray | None
+
+
+def classification(
+  splits: Sequence[Split],
+  x: Sequence[Array],
+  y: np.ndarray,
+  units: np.ndarray,
+  k: int,
+  key: jax.Array,
+  draws: Draws,
+  *,
+  standardised: bool,
+) -> Found:
+  """Asks all three questions.
+
+  Args:
+    splits: T, with disjoint test parts.
+    x: T times `[N, D]`, of network features the same array.
+    y: `[N]` of 0 and 1.
+    units: `[N]` int, equal for images of one patient.
+    k: K.
+    key: of all draws.
+    draws: how many.
+    standardised: whether features are columns of different units, which the
+      training images of a fold standardise.
+
+  Returns:
+    What was found.
+  """
+  folds = _folds(splits, x, y, units, _key(key, _C), standardised)
+  first = _uneven(splits, y, units, k, _key(key, _UNEVEN), draws.exchanges)
+  several = len(np.unique(units)) < len(units)
+  patients = units if several else None
+  own = subsets.right(folds, y, k)[0]
+  drawn = subsets.like_clusters(
+    folds, y, _key(key, _PARTITIONS), draws.partitions, patients
+  )
+  same = subsets.right(folds, y, k, drawn)
+  tested = np.concatenate([fold.test for fold in folds])
+  exchange = exchanges.exchange(
+    exchanges.strata(y[folds[0].train]),
+    None if patients is None else patients[folds[0].train],
+  )
+  second = teaches_less.test(
+    own[:, tested].mean(axis=1),
+    same[..., tested].mean(axis=2),
+    exchange.unit,
+    exchange.stays,
+  )
+  third = one_rule.test(folds, y, units, k, _key(key, _ONE_RULE), draws.worlds)
+  beside = _beside(third, splits, k)
+  adjusted = holm([test.p_value for test in (first, second, third.test)])
+  questions = [
+    measured_lib.question(*one)
+    for one in zip(
+      (first, second, third.test), adjusted, (*beside, None), strict=True
+    )
+  ]
+  any_class = subsets.of_any_class(folds, _key(key, _RANDOM), _ANY_CLASS)
+  gaps = _gaps(
+    subsets.right(
+      folds, y, 1, [np.zeros((1, len(f.train)), int) for f in folds]
+    )[0],
+    own,
+    subsets.right(folds, y, k, any_class).mean(axis=0),
+    same.mean(axis=0),
+    third,
+    tested,
+    units,
+  )
+  measured = records.Measured(
+    *questions,
+    rule=measured_lib.rule(folds, third),
+    decomposition=gaps,
+    detectable=_detectable(folds, splits, y, third, k, _key(key, _DETECTABLE)),
+  )
+  return Found(measured, _cvs(third))
+
+
+def regression(
+  splits: Sequence[Split],
+  units: np.ndarray,
+  k: int,
+  key: jax.Array,
+  draws: Draws,
+) -> Found:
+  """Asks whether squared errors are larger in some cluster.
+
+  Args:
+    splits: as of `classification`.
+    units: as there.
+    k: K.
+    key: of the draws.
+    draws: how many.
+
+  Returns:
+    What was found; the other questions have no p-value.
+  """
+  y = np.zeros(len(units), int)
+  first = _uneven(splits, y, units, k, _key(key, _UNEVEN), draws.exchanges)
+  why = 'labels are numbers, and this question is asked of classes only'
+  asked = measured_lib.question(first, first.p_value, why)
+  nothing = measured_lib.unmeasured(k, why)
+  return Found(dataclasses.replace(nothing, uneven=asked), None)
+
+
+def heads(draws: Draws, k: int, folds: int) -> int:
+  """How many heads `classification` fits at most, of one split or folds."""
+  each = (
+    1
+    + one_rule.heads(k, draws.worlds)
+    + k * (1 + draws.partitions + _ANY_CLASS)
+    + detectables.heads(k)
+  )
+  crossed = folds if folds > 1 else folds_lib.CROSS
+  return folds * each + crossed * rules.MOST_LABELLINGS
+
+
+def _key(key: jax.Array, purpose: int) -> jax.Array:
+  return jax.random.fold_in(key, purpose)
+
+
+def _folds(
+  splits: Sequence[Split],
+  x: Sequence[Array],
+  y: np.ndarray,
+  units: np.ndarray,
+  key: jax.Array,
+  standardised: bool,
+) -> list[Fold]:
+  """Features and the penalty of each fold."""
+  folds = []
+  shared: dict[int, Array | Gram] = {}
+  most = max(len(split.train) for split in splits)
+  for number, (split, features) in enumerate(zip(splits, x, strict=True)):
+    train = split.train
+    if standardised:
+      by = scaler.standardise(features, train)
+      features = (np.asarray(features, np.float64) - by.mean) / by.scale
+    if id(features) not in shared or standardised:
+      shared = {id(features): folds_lib.prepared(features, most)}
+    own = shared[id(features)]
+    inside = folds_lib.cross_folds(
+      y[train], units[train], jax.random.fold_in(key, number)
+    )
+    c = 1 / _squared_length(own, train)
+    if inside.any() and len(np.unique(y[train])) == 2:
+      values = _PENALTIES * c
+      c = penalty.choose_c(own, y, inside, values, rows=train).c
+    folds.append(Fold(own, c, train, split.test, split.labels))
+  return folds
+
+
+def _squared_length(x: Array | Gram, train: np.ndarray) -> float:
+  """Mean over the training images, of each less the mean of all."""
+  if isinstance(x, Gram):
+    own = x.products[np.ix_(train, train)]
+    return float(np.trace(own) / len(own) - np.mean(own))
+  return float(np.sum(np.var(np.asarray(x[train], np.float64), axis=0)))
+
+
+def _strata(splits: Sequence[Split], y: np.ndarray) -> dict[str, np.ndarray]:
+  """Test images of all folds: their classes, folds and clusters."""
+  tested = np.concatenate([split.test for split in splits])
+  return {
+    'values': np.concatenate([split.wrong[split.test] for split in splits]),
+    'classes': y[tested],
+    'labels': np.concatenate([split.labels[split.test] for split in splits]),
+    'folds': np.repeat(
+      np.arange(len(splits)), [len(split.test) for split in splits]
+    ),
+  }
+
+
+def _uneven(
+  splits: Sequence[Split],
+  y: np.ndarray,
+  units: np.ndarray,
+  k: int,
+  key: jax.Array,
+  draws: int,
+) -> Test:
+  tested = np.concatenate([split.test for split in splits])
+  several = len(np.unique(units[tested])) < len(tested)
+  return uneven.test(
+    **_strata(splits, y),
+    k=k,
+    key=key,
+    groups=units[tested] if several else None,
+    draws=draws,
+  )
+
+
+def _beside(
+  found: one_rule.OneRule, splits: Sequence[Split], k: int
+) -> tuple[Test | str, Test | str]:
+  """The first two statistics of logistic heads, among those of worlds."""
+  worlds = found.worlds
+  if worlds is None:
+    return found.test.why, found.test.why
+  at = np.concatenate([split.labels[split.test] for split in splits])
+  weight = np.bincount(at, minlength=k) / len(at)
+  z = ranks.standardised(worlds.excess)
+  q = ranks.total(np.nan_to_num(worlds.excess) ** 2 * weight)
+  harder = found.test._replace(
+    p_value=ranks.p_value(q, ranks.TIE), adjusted=ranks.step_down(z)
+  )
+  less = teaches_less.test(-worlds.shortfall[0], -worlds.shortfall[1:])
+  return harder, less
+
+
+def _gaps(
+  overall: np.ndarray,
+  own: np.ndarray,
+  any_class: np.ndarray,
+  same_class: np.ndarray,
+  found: one_rule.OneRule,
+  tested: np.ndarray,
+  units: np.ndarray,
+) -> tuple[records.Gap, ...]:
+  reach = np.full(own.shape, np.nan)
+  if found.worlds is not None:
+    reach = found.worlds.reach
+  split = decompositions.decomposition(
+    overall[0, tested],
+    own[:, tested],
+    any_class[:, tested],
+    same_class[:, tested],
+    reach[:, tested],
+    units[tested],
+  )
+  return measured_lib.gaps(split, found)
+
+
+def _detectable(
+  folds: Sequence[Fold],
+  splits: Sequence[Split],
+  y: np.ndarray,
+  found: one_rule.OneRule,
+  k: int,
+  key: jax.Array,
+) -> tuple[records.Detectable, ...]:
+  of_test = _strata(splits, y)
+  strata = exchanges.strata(of_test['classes'], of_test['folds'])
+  points = detectables.accuracy_points(
+    of_test['values'], strata, of_test['labels'], k
+  )
+  share, power = np.full(k, np.nan), np.full(k, np.nan)
+  if found.worlds is not None:
+    share, power = detectables.reversed_share(folds, found, k, key)
+  return measured_lib.detectable(points, share, power, found)
+
+
+def _cvs(found: one_rule.OneRule) -> np.ndarray | None:
+  """`[W]`, the CV of each fold's clusters, and of these the mean."""
+  if found.worlds is None:
+    return None
+  right = found.worlds.right[1:]
+  with np.errstate(invalid='ignore', divide='ignore'):
+    cv = np.nanstd(right, axis=2) / np.nanmean(right, axis=2)
+  return np.nanmean(cv, axis=1)

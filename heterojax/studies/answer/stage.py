@@ -1,0 +1,167 @@
+"""The stage that asks the three questions, or finds them asked.
+
+Axes: N originals of all folds, T folds, K clusters, D features.
+"""
+
+from collections.abc import Callable, Sequence
+import dataclasses
+import json
+import logging
+import pathlib
+
+import numpy as np
+
+from heterojax import rng
+from heterojax.compute.arrays import Array
+from heterojax.records import codec
+from heterojax.run import checkpoint
+from heterojax.studies.answer import measure
+from heterojax.studies.answer import measured
+from heterojax.studies.answer.measure import Found
+from heterojax.studies.answer.records import Measured
+from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+def why_not(settings: Settings) -> str:
+  """Why no question can be asked, whatever the data; '' where they can."""
+  if settings.split.protocol == 'published':
+    return (
+      'the published protocol stops training by the test images and has copies'
+      ' of images on both sides, so that no p-value would mean anything'
+    )
+  if not settings.verdict.worlds:
+    return 'it was not asked (--config.verdict.worlds=0)'
+  return ''
+
+
+def draws(settings: Settings) -> measure.Draws:
+  """How many draws the tests make."""
+  return measure.Draws(**dataclasses.asdict(settings.verdict))
+
+
+class Originals:
+  """The original images of all folds, each once.
+
+  Attributes:
+    ids: N.
+    y: `[N]`, as `Samples.y`.
+    units: `[N]` int, equal for images of one patient.
+    positions: T times `[N]` int, where a fold's samples have the image; -1 for
+      one that the fold lacks.
+  """
+
+  def __init__(self, samples: Sequence[Samples]):
+    where: dict[str, tuple[int, int]] = {}
+    known = []
+    for number, fold in enumerate(samples):
+      own = {fold.ids[i]: int(i) for i in np.flatnonzero(fold.is_original)}
+      known.append(own)
+      for name, position in own.items():
+        where.setdefault(name, (number, position))
+    self.ids = tuple(where)
+    self.y = np.array([samples[t].y[i] for t, i in where.values()])
+    # A patient has one name in all folds.
+    names = [
+      (samples[t].groups[i] if samples[t].groups else '') or f'\0{name}'
+      for name, (t, i) in where.items()
+    ]
+    self.units = np.unique(names, return_inverse=True)[1]
+    self.positions = [
+      np.array([own.get(name, -1) for name in self.ids]) for own in known
+    ]
+
+  def part(self, samples: Samples, fold: int, split: str) -> np.ndarray:
+    """`[n]` int, which of them are in a part of a fold."""
+    at = self.positions[fold]
+    return np.flatnonzero((at >= 0) & (samples.split[at] == split))
+
+  def of_fold(
+    self, fold: int, values: np.ndarray, missing: float
+  ) -> np.ndarray:
+    """`[N]` of `[samples]` of a fold; `missing` where the fold lacks one."""
+    at = self.positions[fold]
+    return np.where(at >= 0, np.asarray(values)[at], missing)
+
+
+def find_or_ask(
+  settings: Settings,
+  folder: pathlib.Path,
+  samples: Sequence[Samples],
+  labels: Sequence[np.ndarray],
+  wrong: Sequence[np.ndarray],
+  features: Callable[[Originals], Sequence[Array]],
+  *,
+  given: bool,
+) -> tuple[Measured, np.ndarray | None, bool]:
+  """Asks the three questions of a study, or finds what an earlier run found.
+
+  Args:
+    settings: of the study.
+    folder: the run folder; what was found is kept in `checkpoints/verdict`.
+    samples: T folds.
+    labels: T times `[samples]`, their clusters.
+    wrong: T times `[samples]`, see `measure.Split`.
+    features: of the originals, T times `[N, D]`; where all folds have the same
+      features T times the same array.
+    given: whether features are columns of a file.
+
+  Returns:
+    What was measured; `Found.cvs`; and whether it was measured now.
+  """
+  k, task = settings.cluster.k, settings.data.task
+  if why := why_not(settings):
+    return measured.unmeasured(k, why), None, False
+  originals = Originals(samples)
+  x = features(originals)
+  splits = [
+    measure.Split(
+      originals.part(fold, t, 'train'),
+      originals.part(fold, t, 'test'),
+      originals.of_fold(t, labels[t], -1).astype(int),
+      originals.of_fold(t, wrong[t], 0.0).astype(float),
+    )
+    for t, fold in enumerate(samples)
+  ]
+  path = folder / 'checkpoints' / 'verdict'
+  distinct = list({id(array): array for array in x}.values())
+  about = checkpoint.digest([
+    settings.seed,
+    dataclasses.asdict(settings.verdict),
+    [k, task, given],
+    [split._asdict() for split in splits],
+    [originals.y, originals.units],
+    distinct,
+  ])
+  leaves = checkpoint.load(path, about)
+  if leaves is not None:
+    _LOG.info('Resuming: the questions of the answer are asked.')
+    text = leaves['measured'].tobytes().decode()
+    cvs = leaves.get('cvs')
+    return codec.decode(Measured, json.loads(text)), cvs, False
+  key = rng.key(settings.seed, rng.Purpose.VERDICT)
+  if task == 'regression':
+    found = measure.regression(splits, originals.units, k, key, draws(settings))
+  else:
+    found = measure.classification(
+      splits,
+      x,
+      originals.y,
+      originals.units,
+      k,
+      key,
+      draws(settings),
+      standardised=given,
+    )
+  _save(path, found, about)
+  return found.measured, found.cvs, True
+
+
+def _save(path: pathlib.Path, found: Found, about: str) -> None:
+  text = json.dumps(codec.encode(found.measured)).encode()
+  tree = {'measured': np.frombuffer(text, np.uint8)}
+  if found.cvs is not None:
+    tree['cvs'] = found.cvs
+  checkpoint.save(path, tree, about)

@@ -1,0 +1,360 @@
+"""One rule for all: parts beside scikit-learn's, and what must not matter."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from heterojax.heads import logistic
+from heterojax.verdict import calibration
+from heterojax.verdict import decomposition
+from heterojax.verdict import detectable
+from heterojax.verdict import folds as folds_lib
+from heterojax.verdict import gains
+from heterojax.verdict import one_rule
+from heterojax.verdict import rule as rules
+from heterojax.verdict import subsets
+from heterojax.verdict import worlds
+from heterojax.verdict.folds import Fold
+
+_K = 3
+
+
+def _data(n: int = 90, d: int = 4, name: str = 'one_cloud', seed: int = 0):
+  world = worlds.WORLDS[name](worlds.key(seed, name, d), n, d)
+  labels = np.digitize(world.x[:, 0], np.quantile(world.x[:, 0], [0.3, 0.6]))
+  return np.asarray(world.x, np.float64), world.y, labels
+
+
+def _folds(x, labels, number: int = 2, c: float = 0.5) -> list[Fold]:
+  at = np.arange(len(x)) % number
+  if number == 1:
+    at = np.where(np.arange(len(x)) % 3 == 0, 0, 1)
+  return [
+    Fold(x, c, np.flatnonzero(at != t), np.flatnonzero(at == t), labels)
+    for t in range(number)
+  ]
+
+
+def _sklearn(x, y, rows, c):
+  own = np.unique(y[rows])
+  if len(own) == 1:
+    return np.full(len(x), np.inf if own[0] else -np.inf)
+  head = LogisticRegression(C=c, tol=1e-10, max_iter=10_000)
+  return head.fit(x[rows], y[rows]).decision_function(x)
+
+
+def test_gains_are_differences_of_scikit_learns_auc():
+  x, _, labels = _data(150)
+  y = np.arange(150) // 3 % 2
+  (fold,) = _folds(x, labels, 1)
+  stream = np.random.default_rng(0)
+  overall, own = stream.standard_normal((2, 1, 1, len(y)))
+  found = gains.blended(overall, own, y[None], [fold], _K)[0]
+  for c in range(_K):
+    test = fold.test[labels[fold.test] == c]
+    first, second = overall[0, 0, test], own[0, 0, test]
+    both = stats.zscore(first) + stats.zscore(second)
+    expected = roc_auc_score(y[test], both) - roc_auc_score(y[test], first)
+    assert found[c] == pytest.approx(expected, abs=1e-12)
+
+
+def test_gains_of_several_folds_compare_images_of_one_fold_only():
+  x, y, labels = _data()
+  folds = _folds(x, labels, 3)
+  stream = np.random.default_rng(1)
+  overall, own = stream.standard_normal((2, 3, 1, len(y)))
+  found = gains.blended(overall, own, y[None], folds, _K)[0]
+  for c in range(_K):
+    wins = pairs = 0.0
+    for t, fold in enumerate(folds):
+      test = fold.test[labels[fold.test] == c]
+      first, second = overall[t, 0, test], own[t, 0, test]
+      both = stats.zscore(first) + stats.zscore(second)
+      for i in np.flatnonzero(y[test] == 1):
+        for j in np.flatnonzero(y[test] == 0):
+          wins += float(both[i] > both[j]) - float(first[i] > first[j])
+          pairs += 1
+    assert found[c] == pytest.approx(wins / pairs, abs=1e-12)
+
+
+def test_a_cluster_with_two_images_of_a_class_has_no_gain():
+  x, y, labels = _data()
+  y = np.zeros_like(y)
+  (fold,) = _folds(x, labels, 1)
+  for c, ones in enumerate((2, 3, 0)):
+    y[fold.test[labels[fold.test] == c][:ones]] = 1
+  logits = np.random.default_rng(0).standard_normal((2, 1, 1, len(y)))
+  found = gains.blended(*logits, y[None], [fold], _K)[0]
+  assert np.isnan(found).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize('d', [4, 80])
+def test_refitted_heads_are_scikit_learns(d):
+  x, y, labels = _data(d=d)
+  fold = _folds(x, labels)[0]
+  fold = fold._replace(x=folds_lib.prepared(x, len(fold.train)))
+  assert isinstance(fold.x, logistic.Gram) == (d == 80)
+  other = 1 - y
+  rows = [fold.train, *folds_lib.inside(fold, _K)]
+  found = folds_lib.fitted(fold, np.stack([y, other]), [rows, rows])
+  for w, labelled in enumerate((y, other)):
+    for h, own in enumerate(rows):
+      expected = _sklearn(x, labelled, own, fold.c)
+      np.testing.assert_allclose(found[w, h], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_head_without_rows_gives_nothing():
+  x, y, labels = _data()
+  fold = _folds(x, labels)[0]
+  found = folds_lib.fitted(fold, y[None], [[fold.train, fold.train[:0]]])
+  assert found[0, 0].any() and not found[0, 1].any()
+
+
+@pytest.mark.parametrize('number', [1, 3])
+def test_no_image_is_predicted_by_a_head_that_has_seen_it(number):
+  x, y, labels = _data()
+  folds = _folds(x, labels, number)
+  units = np.arange(len(y)) // 2  # Pairs of images, of one patient.
+  part = units % max(number, 3)
+  folds = [
+    f._replace(train=np.flatnonzero(part != t), test=np.flatnonzero(part == t))
+    for t, f in enumerate(folds)
+  ]
+  crossed = folds_lib.cross_fit(folds, y, units, jax.random.key(0))
+  expected = np.zeros(len(y))
+  for i in np.flatnonzero(crossed.used):
+    heads = crossed.folds
+    if crossed.out_of[i] >= 0:
+      heads = [heads[crossed.out_of[i]]]
+    assert all(units[i] not in units[f.train] for f in heads)
+    expected[i] = np.mean([_sklearn(x, y, f.train, f.c)[i] for f in heads])
+  found = crossed.logits(y[None])[0]
+  used = crossed.used
+  np.testing.assert_allclose(found[used], expected[used], rtol=1e-4, atol=1e-4)
+
+
+def test_cross_folds_keep_patients_together_and_classes_apart():
+  stream = np.random.default_rng(0)
+  units = stream.integers(40, size=200)
+  y = stream.integers(2, size=200)
+  fold = folds_lib.cross_folds(y, units, jax.random.key(1))
+  assert set(fold) == set(range(5))
+  for unit in range(40):
+    assert len(set(fold[units == unit])) <= 1
+  alone = folds_lib.cross_folds(y, np.arange(200), jax.random.key(1))
+  assert np.ptp(np.bincount(alone[y == 1], minlength=5)) <= 1
+
+
+@pytest.mark.parametrize('y', [[0, 1, 1, 1, 1, 1], [1] * 6])
+def test_cross_folds_of_a_rare_class(y):
+  fold = folds_lib.cross_folds(np.array(y), np.arange(6), jax.random.key(0))
+  assert sorted(np.bincount(fold)) == [1, 1, 1, 1, 2]
+
+
+def test_worlds_have_the_prevalence_and_accuracy_of_the_data():
+  x, y, labels = _data(400, 8, seed=1)
+  folds = _folds(x, labels, 1)
+  crossed = folds_lib.cross_fit(folds, y, np.arange(400), jax.random.key(0))
+  rule = rules.match(crossed, y, np.arange(400), jax.random.key(1))
+  assert np.mean(rule.p) == pytest.approx(np.mean(y), abs=1e-9)
+  assert rule.matches
+  drawn = rules.draw(rule, jax.random.key(2), 0, 300)
+  # Three standard errors of 300 worlds of 400 images.
+  assert abs(drawn.mean() - y.mean()) < 3 * 0.5 / np.sqrt(300 * 400)
+  np.testing.assert_array_equal(
+    rules.draw(rule, jax.random.key(2), 100, 20), drawn[100:120]
+  )
+  out = crossed.logits(drawn) > 0
+  assert abs(np.mean(out == drawn) - rule.observed) < rules.TOLERANCE + 0.005
+
+
+def test_images_of_a_patient_with_one_label_get_one_number():
+  x, y, labels = _data(120, 4)
+  units = np.arange(120) // 3
+  y = y.copy()
+  y[:60] = np.repeat(y[:60:3], 3)  # Of the first 20 patients.
+  y[60:120:3], y[61:120:3] = 0, 1
+  folds = _folds(x, labels, 1)
+  crossed = folds_lib.cross_fit(folds, y, units, jax.random.key(0))
+  rule = rules.match(crossed, y, units, jax.random.key(1))
+  rule = rule._replace(p=np.full(120, 0.5))
+  drawn = rules.draw(rule, jax.random.key(2), 0, 200)
+  by_patient = drawn.reshape(200, 40, 3)
+  same = np.all(by_patient == by_patient[..., :1], axis=2)
+  assert same[:, :20].all()
+  assert 0.15 < same[:, 20:].mean() < 0.35  # A quarter, for coins.
+
+
+def _asked(folds, y, k=_K, draws=39, key=3):
+  return one_rule.test(
+    folds, y, np.arange(len(y)), k, jax.random.key(key), draws
+  )
+
+
+def test_the_statistic_is_that_of_a_loop_of_scikit_learn():
+  x, y, labels = _data(150, 5, 'turned_90')
+  folds = _folds(x, labels, 2, c=0.3)
+  found = _asked(folds, y)
+  assert found.rule is not None and found.worlds is not None
+  drawn = rules.draw(
+    found.rule, jax.random.fold_in(jax.random.key(3), 2), 0, 39
+  )
+  for w, labelled in ((0, y), (1, drawn[0]), (len(found.test.null), drawn[-1])):
+    if w > len(found.test.null):
+      continue
+    logits = np.zeros((2, 2, len(y)))
+    total = 0.0
+    size = np.zeros(_K)
+    for t, fold in enumerate(folds):
+      logits[0, t] = _sklearn(x, labelled, fold.train, fold.c)
+      for c in range(_K):
+        own = fold.train[labels[fold.train] == c]
+        inside = labels == c
+        logits[1, t, inside] = _sklearn(x, labelled, own, fold.c)[inside]
+      size += np.bincount(labels[fold.test], minlength=_K)
+    for c in range(_K):
+      wins = pairs = 0.0
+      for t, fold in enumerate(folds):
+        test = fold.test[labels[fold.test] == c]
+        if len(set(labelled[test])) < 2:
+          continue
+        both = stats.zscore(logits[0, t, test]) + stats.zscore(
+          logits[1, t, test]
+        )
+        each = labelled[test].sum() * (1 - labelled[test]).sum()
+        first = roc_auc_score(labelled[test], logits[0, t, test])
+        wins += (roc_auc_score(labelled[test], both) - first) * each
+        pairs += each
+      total += size[c] * wins / pairs
+    expected = total / size.sum()
+    statistic = found.test.statistic if w == 0 else found.test.null[w - 1]
+    assert statistic == pytest.approx(expected, abs=2e-4)
+
+
+def test_other_names_of_the_clusters_give_the_same_bits():
+  x, y, labels = _data(150, 5)
+  new = np.array([2, 0, 1])
+  first = _asked(_folds(x, labels), y)
+  second = _asked(_folds(x, new[labels]), y)
+  assert first.test.p_value == second.test.p_value
+  np.testing.assert_array_equal(first.test.null, second.test.null)
+  np.testing.assert_array_equal(first.test.adjusted, second.test.adjusted[new])
+  np.testing.assert_array_equal(
+    first.worlds.shortfall, second.worlds.shortfall[:, new]
+  )
+
+
+def test_other_chunks_give_the_same_p(monkeypatch):
+  x, y, labels = _data(150, 5, 'turned_90')
+  first = _asked(_folds(x, labels), y)
+  monkeypatch.setattr(one_rule, '_CHUNK', 13)
+  second = _asked(_folds(x, labels), y)
+  n = min(len(first.test.null), len(second.test.null))
+  np.testing.assert_allclose(
+    first.test.null[:n], second.test.null[:n], atol=1e-9
+  )
+  assert (first.test.p_value <= 0.05) == (second.test.p_value <= 0.05)
+
+
+def test_a_test_that_stops_would_not_have_been_significant(monkeypatch):
+  x, y, labels = _data(150, 5)
+  monkeypatch.setattr(one_rule, '_CHUNK', 10)
+  stopped = _asked(_folds(x, labels), y, draws=99)
+  monkeypatch.setattr(one_rule, '_CLEAR', 1.1)
+  whole = _asked(_folds(x, labels), y, draws=99)
+  assert len(stopped.test.null) < len(whole.test.null) == 99
+  assert stopped.test.p_value > 0.05 and whole.test.p_value > 0.05
+  np.testing.assert_array_equal(
+    whole.test.null[: len(stopped.test.null)], stopped.test.null
+  )
+
+
+@pytest.mark.parametrize(
+  ('y', 'why'),
+  [(np.zeros(90, int), 'one class'), (np.arange(90) < 4, 'no cluster has 3')],
+)
+def test_no_p_value_without_two_classes(y, why):
+  x, _, labels = _data()
+  found = _asked(_folds(x, labels, 1), np.asarray(y, int))
+  assert found.test.p_value is None and why in found.test.why
+
+
+def test_heads_of_subsets_are_scikit_learns():
+  x, y, labels = _data(150, 5)
+  folds = _folds(x, labels, 2)
+  drawn = subsets.like_clusters(folds, y, jax.random.key(0), 3)
+  found = subsets.right(folds, y, _K, drawn)
+  for fold, sets in zip(folds, drawn, strict=True):
+    for r, one in enumerate(sets):
+      for c in range(_K):
+        rows = fold.train[one == c]
+        own = fold.train[labels[fold.train] == c]
+        assert sorted(y[rows]) == sorted(y[own])
+        expected = (_sklearn(x, y, rows, fold.c) > 0) == (y == 1)
+        np.testing.assert_array_equal(
+          found[r, c, fold.test], expected[fold.test]
+        )
+
+
+def test_terms_sum_to_the_gap_and_have_students_interval():
+  stream = np.random.default_rng(0)
+  shape = (_K, 50)
+  overall = (stream.random(50) < 0.8).astype(float)
+  own, drawn, same = stream.random((3, *shape))
+  reach = stream.standard_normal(shape)
+  found = decomposition.decomposition(
+    overall, own, drawn, same, reach, np.arange(50)
+  )
+  np.testing.assert_allclose(found.terms.sum(axis=1), found.gap, atol=1e-12)
+  expected = stats.ttest_1samp(overall - drawn[1], 0).confidence_interval()
+  np.testing.assert_allclose(found.interval[1, 0], expected, rtol=1e-12)
+  # Each image twice, as of one patient, says no more than once.
+  twice = decomposition.decomposition(
+    *(np.repeat(a, 2, axis=-1) for a in (overall, own, drawn, same, reach)),
+    np.repeat(np.arange(50), 2),
+  )
+  np.testing.assert_allclose(twice.interval, found.interval, rtol=1e-12)
+
+
+def test_a_reversed_rule_is_detectable_where_there_are_many_images():
+  few, many = (
+    calibration.made('three_groups', 5, 0, n, 2 * n // 3, 8, None)
+    for n in (60, 600)
+  )
+  powers = []
+  for data in (few, many):
+    found = calibration.one_rule_p(data, jax.random.key(0), 99)
+    assert found.worlds is not None
+    share, power = detectable.reversed_share(
+      [data.fold], found, calibration.K, jax.random.key(1)
+    )
+    # Whoever finds a smaller share finds all of them.
+    assert np.all(np.isnan(share) | (power >= detectable.POWER))
+    powers.append(np.min(power))
+  assert powers[0] < 0.8 <= powers[1]
+
+
+@pytest.mark.slow
+def test_the_detectable_accuracy_is_found_as_often_as_said():
+  stream = np.random.default_rng(0)
+  n, found = 400, 0
+  labels = np.arange(n) % 4
+  strata = stream.integers(2, size=n)
+  rate = np.array([0.1, 0.3])[strata]
+  points = detectable.accuracy_points(
+    (stream.random(n) < rate).astype(int), strata, labels, 4
+  )[0]
+  sets = 300
+  from heterojax.verdict import uneven
+
+  for i in range(sets):
+    p = rate + points * ((labels == 0) - 0.25 * 1.0)
+    wrong = (stream.random(n) < np.clip(p, 0, 1)).astype(int)
+    test = uneven.test(
+      wrong, strata, labels, 4, key=jax.random.key(i), draws=199
+    )
+    found += test.p_value <= 0.05
+  assert abs(found / sets - 0.8) < 0.08
