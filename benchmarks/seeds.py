@@ -25,12 +25,12 @@ from heterojax import cli
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
 from heterojax.datasets.manifest import Cohort
+from heterojax.records import codec
 from heterojax.run import environment
 from heterojax.run import run_folder
 from heterojax.stats import scores
 from heterojax.studies import registry
 from heterojax.studies import stages
-from heterojax.studies.retraining import analysis
 from heterojax.studies.retraining import records as retraining
 from heterojax.studies.sample_size import records as sample_size
 from heterojax.studies.samples import Samples
@@ -77,11 +77,9 @@ def of_retraining(results: retraining.Results) -> Values:
   values['heads at chance'] = sum(
     interval is not None and interval[0] <= chance for interval in intervals
   )
-  values['heads that fall behind'] = sum(map(analysis.falls_behind, clusters))
-  values['and are of no lopsided cluster'] = sum(
-    analysis.falls_behind(c) and c.majority[1] < analysis.LOPSIDED
-    for c in clusters
-  )
+  if results.verdict:
+    p_value = codec.known(results.verdict.one_rule.p_value)
+    values['p of another rule'] = p_value
   inside = [c.intra_cluster_distance for c in clusters]
   known = [d for d in inside if isinstance(d, float)]
   values['least intra-cluster distance'] = min(known, default=None)
@@ -166,7 +164,7 @@ def _study(
   shutil.rmtree(folder / 'features', ignore_errors=True)
   return {
     'seed': settings.seed,
-    'findings': list(results.findings),
+    'answer': results.verdict.sentence if results.verdict else '',
     'values': values,
   }
 
@@ -180,7 +178,7 @@ def _seeds(values: flags.FlagValues) -> int:
   for seed in range(config['seed'], config['seed'] + values.seeds):
     folder = workdir / f'seed_{seed}'
     records.append(_study({**config, 'seed': seed}, folder, backbone))
-    print(f'seed {seed}: {records[-1]["findings"][0]}', flush=True)
+    print(f'seed {seed}: {records[-1]["answer"]}', flush=True)
   names = dict.fromkeys(name for r in records for name in r['values'])
   summaries = {
     name: summary([r['values'].get(name) for r in records]) for name in names

@@ -14,6 +14,7 @@ from heterojax import cli
 from heterojax.errors import UserError
 from heterojax.records import conditions
 from heterojax.studies import running
+from heterojax.studies.answer import terminal
 
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Run folder; the same one resumes.'),
@@ -43,6 +44,8 @@ def _study(values: flags.FlagValues) -> int:
     profile=values.profile,
     **common,
   )
+  for line in terminal.lines(results):
+    print(line)
   print(f'The report is at {(workdir / "report.html").absolute()}')
   return int(fails(results))
 

@@ -23,6 +23,8 @@ from heterojax.records.codec import Missing
 from heterojax.records.codec import Partly
 from heterojax.run import run_folder
 from heterojax.studies import settings as settings_lib
+from heterojax.studies.answer import unmeasured
+from heterojax.studies.answer.records import Measured
 from heterojax.studies.pages import leaks as leak_pages
 from heterojax.studies.retraining import results as results_lib
 from heterojax.studies.retraining import view as view_lib
@@ -48,6 +50,7 @@ def study(
   folds: int = 1,
   given: bool = False,
   empty: bool = False,
+  measured: Measured | None = None,
 ) -> tuple[Results, View]:
   """Results and view of heads that guess, in k clusters on a circle.
 
@@ -60,6 +63,7 @@ def study(
     folds: that test every image once; 1 for one split.
     given: whether the features are given.
     empty: whether the last cluster has no training image.
+    measured: the questions of the answer; None: they were not asked.
 
   Returns:
     What `pages.write` takes.
@@ -179,6 +183,8 @@ def study(
     outcome,
     [1.0, 0.4, 0.95][:folds],
     leaks.Found([leak for c in cohorts for leak in leaks.find(c, {})]),
+    measured or Missing(unmeasured.NOT_YET),
+    jaccard=tuple(0.9 - 0.1 * c for c in range(k)),
   )
   (folder / 'manifest.csv').write_text(
     manifest.manifest_csv(splits.by_fold(cohorts))

@@ -10,9 +10,12 @@ import subprocess
 import sys
 from typing import Any
 
+import answers
 import pytest
 
 from heterojax.launch import compare
+from heterojax.records import codec
+from heterojax.studies.answer import answer
 from heterojax.studies.retraining import wang2023
 
 EXAMPLE = (
@@ -107,6 +110,24 @@ def test_one_run_beside_the_paper(tmp_path: pathlib.Path) -> None:
   html = (folder / 'comparison' / 'comparison.html').read_text()
   assert 'What the protocol changes' not in html
   assert 'Table 3' in html and 'Figure 1' in html
+
+
+def test_the_answers_of_the_runs(tmp_path: pathlib.Path) -> None:
+  found = answer.verdict(answers.found_in_first(4), answers.facts(4))
+  folders = [
+    write(tmp_path / 'a', example()),
+    write(tmp_path / 'b', example(verdict=codec.encode(found))),
+  ]
+  assert launch(f'--workdirs={",".join(map(str, folders))}') == 0
+  html = (folders[0] / 'comparison' / 'comparison.html').read_text()
+  head = re.search(r'Seed</th>(.*?)</tr>', html)
+  assert head and re.findall('>([^<]+)</th>', head[1]) == [
+    'Does another rule hold in a cluster?',
+    'p',
+  ]
+  cells = re.findall(r'<td[^>]*>(yes|<span[^<]*)<', html)
+  assert 'yes' in cells and 'p = .005' in html
+  assert 'not asked' in html
 
 
 def test_each_pair_of_classes_has_a_section(tmp_path: pathlib.Path) -> None:

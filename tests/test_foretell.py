@@ -111,11 +111,12 @@ def test_examples_have_what_is_foretold(study: str) -> None:
   assert unnamed(found, example) == []
   lacks = [path for path in missing(found, example) if '_why' not in path]
   optional = {
-    'retraining': ['results.folds', 'published'],
+    'retraining': ['results.folds', 'results.verdict', 'published'],
     'sample_size': [
       'results.leaks',
       'results.predictions',
       'results.shortcuts',
+      'results.verdict',
       'published',
     ],
   }
@@ -147,6 +148,16 @@ def test_examples_have_what_is_foretold(study: str) -> None:
       "sizes[0].folds[0].scores has no field 'rmse'",
     ),
     ('sample_size', 'overall.accuracy < 1', "they have no field 'overall'"),
+    (
+      'retraining',
+      'verdict.one_rule.given_one_rule < 0.05',
+      "verdict.one_rule has no field 'given_one_rule'",
+    ),
+    (
+      'retraining',
+      'verdict.uneven.clusters[4].effect > 0',
+      'clusters has 4 entries',
+    ),
   ],
 )
 def test_what_a_study_will_not_have(
@@ -175,7 +186,34 @@ def test_what_a_study_will_not_have(
     ('sample_size', 'cv_vs_metric.pearson < -0.9'),
     ('sample_size', 'sizes[2].fuzzifiers[1].mean_of_cvs > 0.1'),
     ('sample_size', 'leaks.same_path.anything > 0'),
+    ('retraining', 'verdict.answer == "yes"'),
+    ('retraining', 'verdict.one_rule.p_value < 0.05'),
+    ('retraining', 'verdict.one_rule.clusters[3].effect > 0.1'),
+    ('retraining', 'verdict.uneven.given_one_rule < 0.05'),
+    ('retraining', 'verdict.conditions[0].state == "fail"'),
+    ('sample_size', 'verdict.answer == "yes"'),
+    ('sample_size', 'verdict.decomposition[3].other_rule.value > 0.1'),
   ],
 )
 def test_what_it_will_have(study: str, condition: str) -> None:
   conditions.check(condition, _of(_settings(study)))
+
+
+@pytest.mark.parametrize(
+  'study, changes, name',
+  [
+    ('retraining', {'split.protocol': 'published'}, 'uneven'),
+    ('retraining', {'split.protocol': 'published'}, 'one_rule'),
+    (
+      'sample_size',
+      {'data.task': 'regression', 'heads.monitor': 'val_loss'},
+      'one_rule',
+    ),
+  ],
+)
+def test_p_values_that_will_be_null(
+  study: str, changes: dict[str, str], name: str
+) -> None:
+  stand_ins = _of(_settings(study, **changes))
+  with pytest.raises(UserError, match='is not of numbers'):
+    conditions.check(f'verdict.{name}.p_value < 0.05', stand_ins)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import answers
 from field_paths import foretold
 from field_paths import missing
 from field_paths import unnamed
@@ -30,6 +31,7 @@ from heterojax.heads import ensemble
 from heterojax.heads import head
 from heterojax.launch import study
 from heterojax.run import checkpoint
+from heterojax.studies.answer import answer
 from heterojax.studies.retraining import clustering
 
 EXAMPLE = (
@@ -190,6 +192,9 @@ def test_the_example_in_the_docs_has_the_same_shape(results: dict) -> None:
     'timings',
     'environment',
     'notes',
+    # The example is of a release without an answer.
+    'verdict',
+    'findings',
   )
   keep = lambda paths: {
     p for p in paths if not any(w in p for w in own) and 'leaks.' not in p
@@ -489,6 +494,34 @@ def test_fail_if(run: pathlib.Path, capfd) -> None:
   assert launch(*common, '--fail_if=clusters[0].size < 0') == 0
   assert launch(*common, '--fail_if=overall.auc_why > 0') == 2
   assert 'overall.auc_why > 0 is not of numbers' in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_fail_if_of_the_answer(
+  run: pathlib.Path, tmp_path: pathlib.Path, capfd, monkeypatch
+) -> None:
+  real = answer.verdict
+  monkeypatch.setattr(
+    answer,
+    'verdict',
+    lambda measured, facts: real(answers.found_in_first(facts.k), facts),
+  )
+  workdir = tmp_path / 'run'
+  shutil.copytree(run, workdir)
+  common = ('--config=demo:tiny', f'--workdir={workdir}')
+  found = launch(*common, '--fail_if=verdict.answer == "yes"')
+  tree = json.loads((workdir / 'results.json').read_text())['verdict']
+  assert found == int(tree['answer'] == 'yes')
+  assert launch(*common, '--fail_if=verdict.one_rule.p_value < 0.05') == 1
+  assert launch(*common, '--fail_if=verdict.one_rule.p_value < 0.001') == 0
+  lines = capfd.readouterr().out.splitlines()
+  assert tree['sentence'] in lines
+  assert lines[-1].startswith('The report is at')
+  assert lines[-2].startswith('WARN ')
+  # Refused before anything is read.
+  assert launch(*common, '--fail_if=verdict.one_rule.given_one_rule < 1') == 2
+  says = "verdict.one_rule has no field 'given_one_rule'"
+  assert says in capfd.readouterr().err
 
 
 @pytest.mark.slow

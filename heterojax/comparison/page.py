@@ -14,6 +14,7 @@ from heterojax.comparison.cells import PAPER
 from heterojax.comparison.cells import Cell
 from heterojax.comparison.runs import Run
 from heterojax.comparison.side_by_side import Comparison
+from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
@@ -209,8 +210,22 @@ def _runs(c: Comparison) -> Table[Run]:
       'long',
     ),
     _cell('Seed', lambda run: str(run.results.seed)),
+    _text('Does another rule hold in a cluster?', _answer),
+    _cell('p', _p_value),
   ]
   return Table('', columns, c.group.runs)
+
+
+def _answer(run: Run) -> Text:
+  found = run.results.verdict
+  return found.answer if found else blocks.quiet('not asked')
+
+
+def _p_value(run: Run) -> Text:
+  """Of one rule for all."""
+  found = run.results.verdict
+  p = codec.known(found.one_rule.p_value) if found else None
+  return blocks.quiet('none') if p is None else formatting.p_equals(p)
 
 
 def _protocols(c: Comparison) -> Table[_Row]:

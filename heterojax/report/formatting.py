@@ -40,6 +40,16 @@ def p_value(value: float) -> str:
   return '> 0.999' if value > 0.999 else f'{value:.3f}'
 
 
+def p_equals(value: float) -> str:
+  """'p = .005', 'p = .38', and 'p < .001' where less would be printed as 0."""
+  if value < 0.001:
+    return 'p < .001'
+  if value >= 0.995:
+    return 'p = 1' if value == 1 else 'p > .99'
+  digits = 3 if value < 0.0995 else 2
+  return f'p = {value:.{digits}f}'.replace('0.', '.', 1)
+
+
 def fraction(value: float) -> str:
   """A share to three decimals."""
   return f'{value:.3f}'

@@ -30,6 +30,9 @@ _CATEGORIES = 20
 # A category is there more than once: this often on average.
 _REPEATS = 5
 _LARGEST = 1e100
+# From here a column is a likely shortcut. Cohen (1988) calls a V of 0.5 large,
+# for columns of two values; eta is 0.5 as well where its square is 0.25.
+STRONG = {"Cramer's V": 0.5, 'eta squared': 0.25}
 
 
 def audit(

@@ -160,7 +160,8 @@ class Verdict(Measured):
     answer: of `ANSWERS`.
     clusters: in which another rule holds, where the answer is yes.
     sentence: the answer in one sentence.
-    statements: a sentence for each question, in their order.
+    statements: a sentence or two for each question, in their order; then why
+      heads of clusters fall short, and what is not estimable.
     conditions: what the answer rests on.
     next: what to do now, a sentence each.
   """

@@ -19,10 +19,8 @@ from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.formatting import listed
 from heterojax.studies.records import Shortcut
+from heterojax.studies.shortcuts import STRONG
 
-# From here a column is a likely shortcut. Cohen (1988) calls a V of 0.5 large,
-# for columns of two values; eta is 0.5 as well where its square is 0.25.
-STRONG = {"Cramer's V": 0.5, 'eta squared': 0.25}
 # What may be missing of a column.
 _VALUES: dict[str, Callable[[Shortcut], Any]] = {
   'kind': lambda entry: entry.kind,

@@ -17,6 +17,7 @@ from heterojax.stats.scores import ByMetric
 from heterojax.stats.scores import PublishedScore
 from heterojax.stats.scores import Score
 from heterojax.studies import records
+from heterojax.studies.answer.records import Verdict
 from heterojax.studies.records import Counts
 from heterojax.studies.retraining.paper_counts import PaperCounts
 
@@ -330,6 +331,7 @@ class Results:
   known_subpopulations: Subpopulations | None
   timings: records.Timings
   environment: records.Environment
+  verdict: Verdict | None = None
 
   @property
   def random_runs(self) -> int:

@@ -7,6 +7,7 @@ sizes, counts of training images and distances are means over the folds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,11 @@ from heterojax.stats import scores
 from heterojax.stats.scores import Score
 from heterojax.studies import audits
 from heterojax.studies import records as shared
+from heterojax.studies.answer import answer
+from heterojax.studies.answer.records import Measured
 from heterojax.studies.retraining import analysis
 from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import facts as facts_lib
 from heterojax.studies.retraining import records
 from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.cautions import cautions
@@ -44,6 +48,8 @@ def summarise(
   outcome: Outcome,
   agreement: Sequence[float],
   shared_images: leaks.Found,
+  measured: Measured | Missing,
+  jaccard: facts_lib.Jaccard,
 ) -> records.Results:
   """What a study found, but for timings and environment.
 
@@ -54,6 +60,8 @@ def summarise(
     outcome: of the study.
     agreement: of each fold's clusters with the first's.
     shared_images: the leaks of all folds, see `audits.find_leaks_of_folds`.
+    measured: the questions of the answer, or why they were not asked.
+    jaccard: K, see `facts.jaccard`.
 
   Returns:
     The results.
@@ -75,7 +83,7 @@ def summarise(
     subpopulations = analysis.known_subpopulations(
       cohort, first.samples, first.clusters.labels, column
     )
-  return records.Results(
+  results = records.Results(
     schema_version=shared.VERSION,
     study=settings.study,
     protocol=settings.split.protocol,
@@ -99,7 +107,7 @@ def summarise(
     distance_vs_performance=analysis.distance_vs_performance(
       [c.retrained for c in clusters], distances
     ),
-    findings=(*cautions(settings, folds), *analysis.findings(clusters)),
+    findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
     leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
     shortcuts=audits.find_shortcuts(
       cohort, first.samples, first.clusters.labels
@@ -111,6 +119,8 @@ def summarise(
     timings={},
     environment={},
   )
+  facts = facts_lib.facts(results, folds, jaccard)
+  return dataclasses.replace(results, verdict=answer.verdict(measured, facts))
 
 
 def _mean(values: Sequence[float]) -> float | int:

@@ -23,6 +23,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
+from heterojax.records.codec import Missing
 from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import audits
@@ -31,7 +32,9 @@ from heterojax.studies import heads_stage
 from heterojax.studies import records
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
+from heterojax.studies.answer import unmeasured
 from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import facts
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import random_sets
 from heterojax.studies.retraining import results as results_lib
@@ -106,7 +109,8 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
     absent.add('reduction.rejected')
   if not settings.data.subpopulation:
     absent.add('known_subpopulations')
-  return Known(lengths, names, frozenset(absent))
+  null = unmeasured.null(settings)
+  return Known(lengths, names, unmeasured.ABSENT | absent, null)
 
 
 def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
@@ -303,7 +307,14 @@ def run(
       for cohort, fold in zip(cohorts, samples, strict=True)
     )
     results = results_lib.summarise(
-      settings, cohorts, backbone, outcome, trained.agreement, shared
+      settings,
+      cohorts,
+      backbone,
+      outcome,
+      trained.agreement,
+      shared,
+      Missing(unmeasured.NOT_YET),
+      facts.jaccard(settings, outcome.folds),
     )
     results = same_mix.with_same_mix(results, settings.seed, outcome)
   run_folder.write_atomically(

@@ -17,6 +17,7 @@ from heterojax.stats.heterogeneity import CvVsMetric
 from heterojax.stats.scores import RegressionScore
 from heterojax.stats.scores import Score
 from heterojax.studies import records
+from heterojax.studies.answer.records import Verdict
 from heterojax.studies.choosing import Choice
 
 PerCluster = Annotated[tuple[float, ...], 'K']
@@ -348,6 +349,7 @@ class Results:
   published: Published | Missing
   timings: records.Timings
   environment: records.Environment
+  verdict: Verdict | None = None
 
   @property
   def by_size(self) -> tuple[Size, ...]:

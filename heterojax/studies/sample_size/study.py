@@ -19,10 +19,12 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
+from heterojax.records.codec import Missing
 from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import counters
 from heterojax.studies import stages
+from heterojax.studies.answer import unmeasured
 from heterojax.studies.sample_size import audits
 from heterojax.studies.sample_size import cluster_cv
 from heterojax.studies.sample_size import cluster_tables
@@ -158,6 +160,7 @@ def run(
       audited,
       predictions_given=predictions is not None,
       fits=fits,
+      measured=Missing(unmeasured.NOT_YET),
     )
   run_folder.write_atomically(
     folder / 'clusters.csv',
@@ -193,8 +196,9 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   return Known(
     lengths,
     names,
-    frozenset(absent),
-    frozenset(path for path, is_null in null.items() if is_null),
+    unmeasured.ABSENT | absent,
+    unmeasured.null(settings)
+    | {path for path, is_null in null.items() if is_null},
   )
 
 

@@ -6,6 +6,7 @@ of the folds' CVs, and the CV of the clusters' mean metrics.
 """
 
 from collections.abc import Sequence
+import dataclasses
 import itertools
 from typing import TypedDict
 
@@ -23,8 +24,11 @@ from heterojax.stats import heterogeneity
 from heterojax.stats import inference as statistics
 from heterojax.studies import choosing
 from heterojax.studies import records as shared
+from heterojax.studies.answer import answer
+from heterojax.studies.answer.records import Measured
 from heterojax.studies.sample_size import cautions
 from heterojax.studies.sample_size import cluster_tables
+from heterojax.studies.sample_size import facts as facts_lib
 from heterojax.studies.sample_size import mendez2019
 from heterojax.studies.sample_size import records
 from heterojax.studies.sample_size import scoring
@@ -52,7 +56,8 @@ def summarise(
   clustered: Sequence[SizeClusters],
   audited: Audits,
   predictions_given: bool,
-  fits: shared.Heads | None = None,
+  fits: shared.Heads | None,
+  measured: Measured | Missing,
 ) -> records.Results:
   """The results but for timings and environment.
 
@@ -65,6 +70,8 @@ def summarise(
     audited: leaks and shortcuts of the largest size.
     predictions_given: whether no head was trained.
     fits: how logistic heads were fitted; None for others.
+    measured: the questions of the answer on the largest size, or why they were
+      not asked.
 
   Returns:
     The results.
@@ -74,7 +81,7 @@ def summarise(
   published = Missing('the paper did not study these data')
   if settings.published:
     published = mendez2019.mendez2019(settings.published)
-  return records.Results(
+  results = records.Results(
     schema_version=shared.VERSION,
     study=settings.study,
     task=settings.data.task,
@@ -107,6 +114,8 @@ def summarise(
     timings={},
     environment={},
   )
+  facts = facts_lib.facts(results, learned[-len(last) :], last)
+  return dataclasses.replace(results, verdict=answer.verdict(measured, facts))
 
 
 def _dataset(cohort: Cohort, folds: Sequence[FoldClusters]) -> records.Dataset:

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax import rng
-from heterojax.cluster import matching
 from heterojax.cluster.partitions import partitions
 from heterojax.run import checkpoint
+from heterojax.studies import stability
 from heterojax.studies import stages
 from heterojax.studies.sample_size import components
 from heterojax.studies.sample_size.components import Reduced
@@ -29,7 +29,6 @@ from heterojax.studies.settings import Settings
 _LOG = logging.getLogger(__name__)
 # The fuzzifiers of the table; the paper names none.
 FUZZIFIERS = (1.1, 1.5, 2.0)
-_BOOTSTRAPS = 20
 # Of a stack of parts; one that would be larger is made size by size.
 _LARGEST_BYTES = 1 << 30
 
@@ -187,19 +186,8 @@ def _jaccard(
   stream = rng.generator(
     settings.seed, rng.Purpose.BOOTSTRAP, part.n, part.fold
   )
-  drawn = np.zeros((_BOOTSTRAPS, len(z)))
-  for times in drawn:
-    np.add.at(times, stream.choice(train, len(train)), 1)
-  keys = _keys(settings, [part], rng.Purpose.BOOTSTRAP, _BOOTSTRAPS)
-  again = partitions(
-    np.broadcast_to(z, (_BOOTSTRAPS, *z.shape)),
-    drawn,
-    keys.reshape(-1, 1),
-    stages.algorithm(settings),
-  )
-  return matching.bootstrap_jaccard(
-    labels[train],
-    np.asarray(again.labels)[:, 0, train],
-    drawn[:, train],
-    settings.cluster.k,
-  )
+  units = np.full(len(z), -1)
+  units[train] = np.arange(len(train))
+  drawn = stability.draws(units, len(train), stream)
+  keys = _keys(settings, [part], rng.Purpose.BOOTSTRAP, len(drawn))
+  return stability.jaccard(settings, z, labels, drawn, keys[0])

@@ -6,6 +6,7 @@ from heterojax.report import blocks
 from heterojax.report import drawing
 from heterojax.run import run_folder
 from heterojax.studies.pages import common
+from heterojax.studies.pages import waterfall
 from heterojax.studies.retraining.pages import cluster_figures
 from heterojax.studies.retraining.pages import figures
 from heterojax.studies.retraining.pages import montage
@@ -52,6 +53,7 @@ def draw(results: Results, view: View) -> dict[str, bytes]:
       )
     }
     made['clusters'] = cluster_figures.clusters(results, view)
+    made |= waterfall.files(results.verdict)
     drawn = drawing.files(made)
     if tiles := montage.rows(results, view):
       figure = montage.figure(results, tiles)

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
@@ -21,6 +22,7 @@ from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_words
 from heterojax.studies.pages import scores
 from heterojax.studies.pages import shortcuts
+from heterojax.studies.pages import verdict
 from heterojax.studies.pages.common import Rows
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.pages.shortcuts import Audit
@@ -75,6 +77,7 @@ def page(
     ),
     common.environment(results.environment, results.timings),
   ]
+  parts = verdict.first(results.verdict, results.backbone.unit, parts)
   question = (
     'Is this data set heterogeneous in a way that changes what a CNN learns'
     ' from it?'
@@ -169,9 +172,8 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
       ' says that it is the class mix'
     )
   caption = (
-    f'Does a cluster teach the same as equally many random {one}s? A diamond'
-    f' far from the gray dots says no{squares}. Every head is scored on the'
-    ' whole test set at a threshold of'
+    f'Does a cluster teach the same as equally many random {one}s?{squares}'
+    ' Every head is scored on the whole test set at a threshold of'
     f' 0.5{", out of fold" if folds else ""}. n ='
     f' training {one}s of a cluster{" (mean over folds)" if folds else ""},'
     f' {d.positive} + {d.negative}'
@@ -187,8 +189,7 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
     'What was found',
     [
       Paragraph(head, 'quiet'),
-      Items(results.findings, 'findings'),
-      Paragraph(wording.not_a_test(results), 'note'),
+      *([Items(results.findings, 'findings')] if results.findings else []),
       *leaks.warning(shared),
       *shortcuts.warning(audit),
       Figure(
@@ -275,9 +276,24 @@ def _limits(results: Results) -> Sequence[Text]:
       ' others, and nothing here tells the first two apart'
     )
   return [
-    f'A cluster’s head may fail because its {one}s look different, because'
-    ' they are a small part of one kind, because one class is nearly missing,'
-    f' or because of chance; {apart}.',
+    *_why_heads_fail(results),
     f'A metric over few {one}s is rough: one {one} of'
     f' {formatting.number(n_test)} is {formatting.percent(1 / n_test, 2)}.',
+  ]
+
+
+def _why_heads_fail(results: Results) -> list[str]:
+  """What the gaps tell apart, or that nothing does."""
+  one, found = results.backbone.unit, results.verdict
+  if found and any(
+    codec.known(gap.gap) is not None for gap in found.decomposition
+  ):
+    return [
+      'The four terms of a gap are means over heads; what they call another'
+      ' rule is a rest, and only the test says whether it is more than chance.'
+    ]
+  return [
+    f'A cluster’s head may fail because its {one}s look different, because one'
+    ' class is nearly missing, or because of chance; without the terms of its'
+    ' gap this report does not tell these apart.'
   ]

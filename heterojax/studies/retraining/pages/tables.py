@@ -26,6 +26,7 @@ from heterojax.stats.scores import Values
 from heterojax.studies.pages import clusters as cluster_words
 from heterojax.studies.pages import scores
 from heterojax.studies.pages import shortcuts
+from heterojax.studies.pages import verdict
 from heterojax.studies.retraining.records import Cluster
 from heterojax.studies.retraining.records import Fold
 from heterojax.studies.retraining.records import Own
@@ -508,5 +509,6 @@ def every(results: Results) -> list[Table]:
     distance_vs_performance(results),
     transfer(results),
     shortcuts.table(results.shortcuts, results.backbone.unit),
+    *verdict.tables(results.verdict),
   ]
   return made + ([folds(results)] if results.folds else [])

@@ -16,17 +16,6 @@ from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.records import Subpopulations
 
 
-def not_a_test(results: Results) -> str:
-  """Why the findings are a description."""
-  runs = results.random_runs
-  return (
-    'This study describes and does not test. With'
-    f' {counted(runs, "random run")} per cluster, even a head that does worse'
-    ' than every random head has a randomisation p-value of no less than'
-    f' 1/{runs + 1}: a difference below can be a hint, not evidence.'
-  )
-
-
 def overall(results: Results) -> str:
   """Table 1 in words."""
   score, one = results.overall, results.backbone.unit

@@ -6,6 +6,7 @@ from heterojax.report import blocks
 from heterojax.run import run_folder
 from heterojax.studies import settings as settings_lib
 from heterojax.studies.pages import common
+from heterojax.studies.pages import verdict
 from heterojax.studies.sample_size.pages import audits
 from heterojax.studies.sample_size.pages import choice_tables
 from heterojax.studies.sample_size.pages import clusters
@@ -31,6 +32,7 @@ def written(results: Results) -> list[blocks.Table]:
     clusters.clusters(results),
     choice_tables.validity(results),
     *audits.tables(results),
+    *verdict.tables(results.verdict),
   ]
   if (fuzzifiers := choice_tables.fuzzifiers(results)).rows:
     made.append(fuzzifiers)

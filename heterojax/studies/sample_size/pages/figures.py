@@ -17,6 +17,7 @@ from heterojax.report import drawing
 from heterojax.report import formatting
 from heterojax.stats import heterogeneity
 from heterojax.stats import inference as statistics
+from heterojax.studies.pages import waterfall
 from heterojax.studies.sample_size.pages import choice_figures
 from heterojax.studies.sample_size.pages import choice_tables
 from heterojax.studies.sample_size.pages import labels
@@ -248,4 +249,5 @@ def draw(results: Results) -> dict[str, bytes]:
     functions.append(choice_figures.cv_by_components)
   with drawing.style():
     drawn = {function.__name__: function(results) for function in functions}
+    drawn |= waterfall.files(results.verdict)
     return drawing.files(drawn)

@@ -17,6 +17,7 @@ from heterojax.report.blocks import Text
 from heterojax.studies import choosing
 from heterojax.studies.pages import common
 from heterojax.studies.pages import network
+from heterojax.studies.pages import verdict
 from heterojax.studies.sample_size.pages import audits
 from heterojax.studies.sample_size.pages import choice_tables
 from heterojax.studies.sample_size.pages import clusters
@@ -65,20 +66,24 @@ def page(
     f'Does a CNN do equally well on all kinds of {results.unit}s, and does that'
     ' change as the data set grows?',
     _facts(results),
-    [
-      *sections,
-      _validity(results),
-      _data(results, view, manifest),
-      common.how(
-        methods.rows(results, settings),
-        deviations.not_in_the_paper(results, settings),
-        methods.paragraph(results, settings),
-        methods.CITATION,
-        methods.BIBTEX,
-      ),
-      common.limits(results.unit, _limits(results), results.peeks),
-      common.environment(results.environment, results.timings),
-    ],
+    verdict.first(
+      results.verdict,
+      results.unit,
+      [
+        *sections,
+        _validity(results),
+        _data(results, view, manifest),
+        common.how(
+          methods.rows(results, settings),
+          deviations.not_in_the_paper(results, settings),
+          methods.paragraph(results, settings),
+          methods.CITATION,
+          methods.BIBTEX,
+        ),
+        common.limits(results.unit, _limits(results), results.peeks),
+        common.environment(results.environment, results.timings),
+      ],
+    ),
   )
 
 

@@ -1,0 +1,164 @@
+"""What to do now: commands where there is one, a sentence each."""
+
+from collections.abc import Iterator, Sequence
+
+from heterojax.report.formatting import listed
+from heterojax.studies.answer import conditions as conditions_lib
+from heterojax.studies.answer.conditions import COMFORTABLE
+from heterojax.studies.answer.conditions import ESTIMABLE
+from heterojax.studies.answer.facts import Facts
+from heterojax.studies.answer.records import FAIL
+from heterojax.studies.answer.records import NO_SIGN
+from heterojax.studies.answer.records import PASS
+from heterojax.studies.answer.records import TOO_LITTLE
+from heterojax.studies.answer.records import YES
+from heterojax.studies.answer.records import Condition
+from heterojax.studies.answer.sentences import named
+
+# Why there is no answer, or none to rely on.
+SKILL, PUBLISHED, REGRESSION, WORLDS = (
+  'skill',
+  'published',
+  'regression',
+  'worlds',
+)
+RANKS, FEW, POWER, UNLEARNED, OTHER = (
+  'ranks',
+  'few',
+  'power',
+  'unlearned',
+  'other',
+)
+
+_TRAIN = (
+  'Train the heads further or otherwise (--config.heads.epochs,'
+  ' --config.heads.learning_rate), or use other features'
+  ' (--config.backbone.name, --config.backbone.feature).'
+)
+
+
+def advice(
+  answer: str,
+  because: str,
+  clusters: Sequence[int],
+  found: Sequence[Condition],
+  facts: Facts,
+) -> Iterator[str]:
+  """Sentences, the most urgent first.
+
+  Args:
+    answer: of the study.
+    because: why there is none, of the names above; '' where there is one.
+    clusters: that the answer names.
+    found: the conditions.
+    facts: the study.
+
+  Yields:
+    Sentences.
+  """
+  state = {condition.name: condition.state for condition in found}
+  one = facts.unit
+  if because == PUBLISHED:
+    yield (
+      'Run the clean protocol: add protocol=clean to the arguments of --config.'
+    )
+    return
+  if because == SKILL:
+    yield f'Look at a few {one}s: are their labels what they should be?'
+    yield _TRAIN
+    return
+  if because == RANKS:
+    yield (
+      f'Use as many {one}s of either class (--config.data.balance=true), with'
+      ' which a head that ranks them is right more often than one answer.'
+    )
+    yield _TRAIN
+    return
+  if because == REGRESSION:
+    yield (
+      'Name two classes, as children and adults of an age, and ask of these'
+      ' (--config.data.task=classification).'
+    )
+    return
+  if because in (WORLDS, UNLEARNED):
+    yield _TRAIN
+  yield from _trust(state, facts)
+  if answer == YES:
+    yield from _after_yes(clusters, facts)
+  if answer in (NO_SIGN, TOO_LITTLE):
+    yield from _more_data(answer, because, facts)
+
+
+def _trust(state: dict[str, str], facts: Facts) -> Iterator[str]:
+  """What would make the answer one to rely on."""
+  one = facts.unit
+  if FAIL in (
+    state.get(conditions_lib.PATIENTS),
+    state.get(conditions_lib.COPIES),
+  ):
+    yield (
+      'Keep patients and copies apart before anything is concluded: use'
+      ' protocol=clean, or mend the named split.'
+    )
+  if state.get(conditions_lib.PATIENTS) not in (PASS, FAIL):
+    yield f'Name the patient of each {one} (column group), if one has several.'
+  if state.get(conditions_lib.STABILITY) == FAIL:
+    yield (
+      'Make other clusters, as these are hardly found again:'
+      ' --config.cluster.k, --config.cluster.method, or fewer components.'
+    )
+  if state.get(conditions_lib.CLASSES) == FAIL:
+    yield (
+      'Make clusters that are not the classes: another --config.cluster.k, or'
+      f' features that see more of the {one}s than the class.'
+    )
+
+
+def _after_yes(clusters: Sequence[int], facts: Facts) -> Iterator[str]:
+  one = facts.unit
+  columns = conditions_lib.explaining(facts)
+  where = 'the clusters'
+  if clusters:
+    where = named(clusters)
+  if columns:
+    yield (
+      f'Look at {listed(columns)}: it goes with the clusters, and may be what'
+      ' makes the rules differ.'
+    )
+  yield (
+    f'Look at the {one}s of {where} beside the others, and ask what their'
+    ' labels mean there: the test says that another rule holds, not which.'
+  )
+  if not facts.folds:
+    yield (
+      f'Confirm it on all {one}s with --config.split.folds=4, and with another'
+      ' --config.seed.'
+    )
+  else:
+    yield 'Confirm it with another --config.seed, or on other data.'
+
+
+def _more_data(answer: str, because: str, facts: Facts) -> Iterator[str]:
+  one = facts.unit
+  if not facts.folds:
+    yield (
+      f'Test every {one} once with --config.split.folds=4, which finds smaller'
+      ' differences.'
+    )
+  scarce = [c for c, n in enumerate(facts.ranked) if n < COMFORTABLE]
+  if scarce and (because == FEW or answer == TOO_LITTLE):
+    has = 'have' if len(scarce) > 1 else 'has'
+    yield (
+      f'Collect more {one}s: {named(scarce)} {has}'
+      f' {conditions_lib.fewest(facts, scarce)} test {one}s of the rarer class;'
+      f' {ESTIMABLE} are needed, {COMFORTABLE} are comfortable.'
+    )
+  elif answer == TOO_LITTLE:
+    yield f'Collect more {one}s.'
+  if facts.k > 2:
+    fewer = facts.k - 1
+    yield (
+      f'Make other clusters: fewer hold more {one}s each'
+      f' (--config.cluster.k={fewer}); another kind of difference may need'
+      ' other features (--config.backbone.name).'
+    )

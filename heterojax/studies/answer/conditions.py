@@ -1,0 +1,230 @@
+"""What an answer rests on, each with its number: pass, warn or fail."""
+
+from collections.abc import Sequence
+
+from heterojax.records import codec
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Number
+from heterojax.report.formatting import counted
+from heterojax.report.formatting import listed
+from heterojax.report.formatting import number
+from heterojax.report.formatting import p_equals
+from heterojax.report.formatting import percent
+from heterojax.studies import shortcuts
+from heterojax.studies.answer import skill as skills
+from heterojax.studies.answer.facts import Facts
+from heterojax.studies.answer.records import FAIL
+from heterojax.studies.answer.records import PASS
+from heterojax.studies.answer.records import WARN
+from heterojax.studies.answer.records import Condition
+from heterojax.studies.answer.records import Measured
+
+LEVEL = 0.05
+# Longer lists of clusters are no sentence.
+MOST_NAMES = 6
+# A cluster that is of one class to this share is that class.
+LOPSIDED = 0.8
+# Hennig (2007): stable from here on, and not to be trusted below the other.
+STABLE, DOUBTFUL = 0.75, 0.6
+# Test images of each class without which no ranking is estimable, and from
+# which on it is no longer rough.
+ESTIMABLE, COMFORTABLE = 3, 10
+
+SKILL = 'the classifier has skill'
+CLASSES = 'clusters are not the classes'
+PATIENTS = 'patients are apart'
+COPIES = 'no copies in training'
+STABILITY = 'clusters are stable'
+COLUMNS = 'no column explains the clusters'
+NUMBERS = 'enough of each class'
+CHANCE = 'chance is excluded'
+
+
+def conditions(measured: Measured, facts: Facts) -> tuple[Condition, ...]:
+  """All of them, in the order in which a reader should look at them."""
+  found = [_skill(facts), _patients(facts), _copies(facts)]
+  if facts.classes:
+    found += [_numbers(facts), _classes(facts)]
+  return (*found, _stability(facts), _columns(facts), _chance(measured, facts))
+
+
+def _condition(
+  facts: Facts, name: str, state: str, value: Estimate, sentence: str
+) -> Condition:
+  return Condition(name, state, value, sentence, facts.headings.get(name, ''))
+
+
+def _skill(facts: Facts) -> Condition:
+  found = skills.skill(facts)
+  state = PASS if found.enough else FAIL
+  return _condition(facts, SKILL, state, found.value, found.numbers)
+
+
+def _patients(facts: Facts) -> Condition:
+  of, one = facts.of_shared_patients, facts.unit
+  if isinstance(of, Missing):
+    text = (
+      f'Whether training and test share their patients is not known: {of.why}.'
+    )
+    return _condition(facts, PATIENTS, WARN, of, text)
+  text = f'No test {one} is of a patient or group that training has.'
+  if of:
+    text = (
+      f'{counted(of, f"test {one}")} {_are(of)} of a patient or group that'
+      ' training has as well.'
+    )
+  return _condition(facts, PATIENTS, FAIL if of else PASS, of, text)
+
+
+def _copies(facts: Facts) -> Condition:
+  of, one = facts.copies, facts.unit
+  text = f'No test {one} has a copy in training, as far as was looked.'
+  if of:
+    text = f'{counted(of, f"test {one}")} {_are(of)} in training as well.'
+  return _condition(facts, COPIES, FAIL if of else PASS, of, text)
+
+
+def _are(n: Number) -> str:
+  return 'is' if n == 1 else 'are'
+
+
+def _numbers(facts: Facts) -> Condition:
+  """Of each cluster the class of which there is less counts."""
+  ranked, one = facts.ranked, facts.unit
+  few = [c for c, n in enumerate(ranked) if n < ESTIMABLE]
+  rough = [c for c, n in enumerate(ranked) if n < COMFORTABLE]
+  state = PASS if not rough else WARN
+  if len(few) == len(ranked):
+    state = FAIL
+  text = (
+    f'Every cluster has at least {min(ranked):g} test {one}s of each class.'
+  )
+  if rough:
+    text = (
+      f'{named(rough)} {_has(rough)} fewer than {COMFORTABLE} test {one}s'
+      f' of a class ({fewest(facts, rough)}), which makes a'
+      ' ranking rough.'
+    )
+  if few:
+    text += (
+      f' {named(few)} {_has(few)} fewer than {ESTIMABLE}, which makes it'
+      ' impossible.'
+    )
+  return _condition(facts, NUMBERS, state, min(ranked), text)
+
+
+def _classes(facts: Facts) -> Condition:
+  shares = {
+    c: max(counts) / sum(counts)
+    for c, counts in enumerate(facts.train_counts)
+    if sum(counts)
+  }
+  if not shares:
+    why = f'no cluster has training {facts.unit}s'
+    return _condition(
+      facts, CLASSES, FAIL, Missing(why), f'It cannot be told: {why}.'
+    )
+  lopsided = [c for c, share in shares.items() if share >= LOPSIDED]
+  least, most = min(shares.values()), max(shares.values())
+  ends = ' to '.join(dict.fromkeys(percent(s, 0) for s in (least, most)))
+  text = (
+    f'The larger class makes up {ends} of the training {facts.unit}s of a'
+    ' cluster.'
+  )
+  state = PASS
+  if lopsided:
+    state = WARN
+    text += (
+      f' {named(lopsided)} {_are(len(lopsided))} of one class to'
+      f' {LOPSIDED:.0%} or more: what a head learns there is the class mix.'
+    )
+  if len(lopsided) == len(shares):
+    state = FAIL
+    text += ' The clusters are the classes, and hardly anything else.'
+  return _condition(facts, CLASSES, state, least, text)
+
+
+def _stability(facts: Facts) -> Condition:
+  known = {c: j for c, j in enumerate(facts.jaccard) if j is not None}
+  if not known:
+    why = Missing('the clusters were not made again in bootstraps')
+    text = f'How stable the clusters are is not known: {why.why}.'
+    return _condition(facts, STABILITY, WARN, why, text)
+  worst = min(known, key=lambda c: known[c])
+  least = known[worst]
+  state = PASS if least >= STABLE else WARN if least >= DOUBTFUL else FAIL
+  what = {
+    PASS: f'{STABLE} or more is called stable',
+    WARN: f'below {STABLE} a cluster is doubtful',
+    FAIL: f'below {DOUBTFUL} a cluster is not to be trusted',
+  }[state]
+  text = (
+    f'Bootstraps find every cluster again with a Jaccard similarity of at'
+    f' least {least:.2f} (cluster {worst}; {what}).'
+  )
+  below = [c for c, j in known.items() if j < STABLE]
+  if len(below) > 1:
+    text += f' {named(below)} are below {STABLE}.'
+  return _condition(facts, STABILITY, state, least, text)
+
+
+def explaining(facts: Facts) -> list[str]:
+  """Columns that go strongly with the clusters, the strongest first."""
+  strong = []
+  for entry in facts.shortcuts:
+    strength = codec.known(entry.with_cluster)
+    limit = shortcuts.STRONG.get(str(entry.measure))
+    if strength is not None and limit and strength >= limit:
+      strong.append((strength / limit, entry.column))
+  return [column for _, column in sorted(strong, reverse=True)]
+
+
+def _columns(facts: Facts) -> Condition:
+  found = explaining(facts)
+  audited = sum(
+    codec.known(s.with_cluster) is not None for s in facts.shortcuts
+  )
+  if not audited:
+    why = Missing('no column of the data could be audited')
+    text = f'Whether a column explains the clusters is not known: {why.why}.'
+    return _condition(facts, COLUMNS, WARN, why, text)
+  text = (
+    f'Of {counted(audited, "column")} none goes strongly with the clusters.'
+  )
+  if found:
+    goes = 'goes' if len(found) == 1 else 'go'
+    text = f'{listed(found)} {goes} strongly with the clusters.'
+  return _condition(facts, COLUMNS, WARN if found else PASS, len(found), text)
+
+
+def _chance(measured: Measured, facts: Facts) -> Condition:
+  p = measured.one_rule.adjusted
+  if isinstance(p, Missing):
+    text = f'There is no p-value for another rule: {p.why}.'
+    return _condition(facts, CHANCE, WARN, p, text)
+  does = 'seldom gives' if p <= LEVEL else 'may give'
+  text = (
+    f'One rule for all {does} as large a gain: {p_equals(p)},'
+    ' adjusted for the three questions.'
+  )
+  return _condition(facts, CHANCE, PASS if p <= LEVEL else WARN, p, text)
+
+
+def named(which: Sequence[int]) -> str:
+  """'Cluster 1', 'Clusters 1 and 2', '12 clusters'."""
+  if len(which) > MOST_NAMES:
+    return f'{len(which)} clusters'
+  return f'Cluster{"s" if len(which) > 1 else ""} {listed(which)}'
+
+
+def fewest(facts: Facts, which: Sequence[int]) -> str:
+  """Test images of the rarer class of clusters, see `Facts.ranked`."""
+  numbers = [facts.ranked[c] for c in which]
+  if len(which) > MOST_NAMES:
+    return f'{number(min(numbers))} to {number(max(numbers))}'
+  return listed(map(number, numbers))
+
+
+def _has(which: Sequence[int]) -> str:
+  return 'have' if len(which) > 1 else 'has'

@@ -1,0 +1,130 @@
+"""What an answer needs to know of a study, whichever study it is.
+
+Lengths: K clusters.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Number
+from heterojax.records.codec import Partly
+from heterojax.stats.scores import RegressionScore
+from heterojax.stats.scores import Score
+from heterojax.studies.records import Leaks
+from heterojax.studies.records import Shortcut
+
+# A test image of one of these kinds is in training as well.
+_COPIES = ('same_path', 'identical_file', 'identical_pixels')
+PerClass = tuple[Number, Number]  # Of the positive and the negative class.
+
+
+class Facts(NamedTuple):
+  """A study beside its tests.
+
+  Attributes:
+    score: of the head of all images, over all test images.
+    baseline: of always answering the mean, of a regression; None for classes.
+    classes: (positive, negative); () where labels are numbers.
+    test_counts: K, test images of each class; () of a regression.
+    ranked: K, the fewer of the two classes among the test images that were
+      tested in a fold with both of them; () of a regression.
+    train_counts: K, training images of each class; () of a regression.
+    own: K, each cluster's head on the test images of its cluster; None where
+      that is not known.
+    protocol: clean or published.
+    folds: how many there are; 0 where the data are split once.
+    leaks: what the test images share with training.
+    jaccard: K, how well bootstraps find each cluster again; None if unknown.
+    shortcuts: the audited columns of the manifest.
+    unit: what one sample is called: image or sample.
+    headings: name of a condition to the heading, or its end, of the section of
+      the report about it.
+  """
+
+  score: Score | RegressionScore
+  baseline: float | None
+  classes: tuple[str, ...]
+  test_counts: tuple[PerClass, ...]
+  ranked: tuple[Number, ...]
+  train_counts: tuple[PerClass, ...]
+  own: tuple[Score | None, ...]
+  protocol: str
+  folds: int
+  leaks: Leaks
+  jaccard: tuple[float | None, ...]
+  shortcuts: tuple[Shortcut, ...]
+  unit: str
+  headings: Mapping[str, str]
+
+  @property
+  def k(self) -> int:
+    """K."""
+    return len(self.jaccard)
+
+  def n(self, c: int) -> Number:
+    """Test images of a cluster."""
+    return sum(self.test_counts[c]) if self.test_counts else 0
+
+  @property
+  def copies(self) -> int:
+    """Test images that training has as well, whatever their name."""
+    return max(map(self._shared, _COPIES))
+
+  @property
+  def of_shared_patients(self) -> int | Missing:
+    """Test images of a patient that training has; or why that is not known."""
+    count = self._shared('shared_group')
+    why = codec.why(self.leaks.get('shared_group', Missing('not looked for')))
+    return Missing(why) if why and not count else count
+
+  def _shared(self, kind: str) -> int:
+    count = self.leaks.get(kind)
+    return sum(count.value.values()) if isinstance(count, Partly) else 0
+
+  def has_learned(self, c: int) -> bool:
+    """Whether a cluster's head ranks the test images of its own cluster.
+
+    A head that does not is no evidence of anything. One that is not known is
+    given the benefit of the doubt: its gain is compared with worlds anyway.
+    """
+    own = self.own[c] if c < len(self.own) else None
+    return own is None or ranks(own)
+
+
+def ranked(
+  folds: Sequence[tuple[np.ndarray, np.ndarray]], k: int
+) -> tuple[int, ...]:
+  """See `Facts.ranked`.
+
+  Args:
+    folds: y, of 0 and 1, and clusters of the test images of each fold.
+    k: K.
+  """
+  counts = np.zeros((k, 2), int)
+  for y, labels in folds:
+    for c in range(k):
+      here = np.bincount(y[labels == c].astype(int), minlength=2)
+      if here.all():
+        counts[c] += here
+  return tuple(counts.min(axis=1).tolist())
+
+
+def mean_jaccard(folds: Sequence[np.ndarray]) -> tuple[float | None, ...]:
+  """Mean over the folds that have one, of `[K]` each with NaN for unknown."""
+  every = np.stack(folds)
+  known = np.isfinite(every)
+  sums = np.where(known, every, 0).sum(axis=0)
+  return tuple(
+    float(total / n) if n else None
+    for total, n in zip(sums, known.sum(axis=0), strict=True)
+  )
+
+
+def ranks(score: Score) -> bool:
+  """Whether the interval of an AUC lies above that of chance."""
+  ends = score.interval('auc')
+  return ends is not None and ends[0] > 0.5

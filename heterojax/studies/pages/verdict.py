@@ -1,0 +1,158 @@
+"""The answer, as the first section of every report."""
+
+from collections.abc import Sequence
+import re
+
+from markupsafe import Markup
+
+from heterojax.records.codec import Missing
+from heterojax.report import blocks
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Figure
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Items
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Section
+from heterojax.report.blocks import Table
+from heterojax.studies.answer.records import Verdict
+from heterojax.studies.pages import verdict_tables
+from heterojax.studies.pages import waterfall
+
+ANCHOR = 'answer'
+_MEANING = (
+  'A <i>rule</i> is what a head reads the class from. That <i>another rule</i>'
+  ' holds in a cluster means: a head that was trained there alone improves the'
+  ' ranking of its own new {unit}s by more than it does in worlds with the same'
+  ' {unit}s and clusters, in which labels are drawn from one rule for all. It'
+  ' does not say what makes the difference, and a curved rule in one cloud of'
+  ' {unit}s is found like groups with rules of their own.'
+)
+
+
+def tables(found: Verdict | None) -> list[Table]:
+  """The tables that have a file; none without an answer."""
+  if found is None:
+    return []
+  return [
+    verdict_tables.questions(found),
+    verdict_tables.conditions(found, lambda heading: ''),
+    *([verdict_tables.gaps(found)] if _has_gaps(found) else []),
+  ]
+
+
+def first(
+  found: Verdict | None, unit: str, sections: Sequence[Section]
+) -> list[Section]:
+  """Puts the answer before the other sections of a page.
+
+  Args:
+    found: the answer; None in results of an earlier release, whose page is
+      drawn without one.
+    unit: what one sample is called.
+    sections: the others.
+
+  Returns:
+    All sections; those that the answer refers to have an anchor.
+  """
+  if found is None:
+    return list(sections)
+  named = tuple(c.section for c in found.conditions if c.section)
+  others = [
+    _anchored(s) if not s.anchor and str(s.title).endswith(named) else s
+    for s in sections
+  ]
+  return [section(found, unit, others), *others]
+
+
+def section(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
+  """The answer, what it rests on, and what to do now.
+
+  Args:
+    found: the answer.
+    unit: what one sample is called.
+    others: sections that conditions refer to, with anchors.
+  """
+  head, _, rest = found.sentence.partition('. ')
+  anchors = dict(_anchors(others))
+
+  def link(heading: str) -> str:
+    if not heading:
+      return ''
+    return next((anchors[t] for t in anchors if t.endswith(heading)), '')
+
+  shown: list[Block] = [Paragraph(rest)] if rest else []
+  shown += [
+    Items(found.statements, 'findings'),
+    Paragraph(Markup(_MEANING).format(unit=unit), 'quiet'),
+    Heading('What this rests on'),
+    verdict_tables.conditions(found, link),
+    Heading('The three questions'),
+    verdict_tables.questions(found),
+    *_clusters(found),
+    *_gaps(found, unit),
+  ]
+  if found.next:
+    shown += [Heading('What to do now'), Items(found.next)]
+  return Section(head.removesuffix('.') + '.', shown, ANCHOR)
+
+
+def _clusters(found: Verdict) -> list[Block]:
+  """What the questions say of each; nothing where they say nothing."""
+  table = verdict_tables.of_clusters(found)
+  if all(isinstance(row.own.effect, Missing) for row in table.rows if row.own):
+    return []
+  return [Heading('Each cluster'), table]
+
+
+def _has_gaps(found: Verdict) -> bool:
+  """Whether the table of gaps has any number."""
+  return not all(
+    isinstance(value, Missing)
+    for gap, there in zip(found.decomposition, found.detectable, strict=True)
+    for value in (gap.gap, there.accuracy_points)
+  )
+
+
+def _gaps(found: Verdict, unit: str) -> list[Block]:
+  if not _has_gaps(found):
+    return []
+  text = (
+    f'The gap is the accuracy of the head of all {unit}s less that of the'
+    ' cluster’s, over all test'
+    f' {unit}s. Size: what random {unit}s of that number lose. Class mix: what'
+    ' they lose more with the cluster’s number of each class. Reach: what the'
+    ' cluster loses beyond these where one rule holds for all, as it covers a'
+    ' part of the data only. Other rule: the rest. All in percentage points.'
+  )
+  shown: list[Block] = [
+    Heading('Why a cluster’s head falls short'),
+    Paragraph(text, 'quiet'),
+  ]
+  if waterfall.known(found):
+    shown.append(
+      Figure(
+        waterfall.NAME,
+        'The gap of each cluster’s head as the sum of four terms; the numbers'
+        ' are in the table below.',
+        'Each bar begins where the one above it ends; negative terms go left.'
+        ' Thin lines: 95% intervals of a term. Black: the gap, which is their'
+        ' sum.',
+      )
+    )
+  return [*shown, verdict_tables.gaps(found)]
+
+
+def _anchored(section: Section) -> Section:
+  title = blocks.escape(section.title).striptags().lower()
+  return section._replace(anchor=re.sub('[^a-z0-9]+', '-', title).strip('-'))
+
+
+def _anchors(sections: Sequence[Section]) -> list[tuple[str, str]]:
+  """Headings and what leads to them; those of parts of a section first."""
+  parts = [
+    (str(block.text), block.anchor)
+    for of in sections
+    for block in of.blocks
+    if isinstance(block, Heading) and block.anchor
+  ]
+  return parts + [(str(of.title), of.anchor) for of in sections if of.anchor]

@@ -1,0 +1,114 @@
+"""What the answer needs to know of a sample-size study: its largest size."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from heterojax.stats import scores
+from heterojax.stats.scores import RegressionScore
+from heterojax.stats.scores import Score
+from heterojax.studies.answer import conditions
+from heterojax.studies.answer import facts as facts_lib
+from heterojax.studies.answer.facts import Facts
+from heterojax.studies.answer.facts import PerClass
+from heterojax.studies.sample_size.cluster_cv import FoldClusters
+from heterojax.studies.sample_size.records import Results
+from heterojax.studies.sample_size.top_models import Learned
+
+
+def facts(
+  results: Results,
+  learned: Sequence[Learned],
+  folds: Sequence[FoldClusters],
+) -> Facts:
+  """The facts.
+
+  A sample is in the cluster that most trainings give it. How a cluster's own
+  head does there is not known, as the study has none.
+
+  Args:
+    results: of the study, whatever their verdict is.
+    learned: T, predictions of the folds of the largest size.
+    folds: T, with their clusters.
+
+  Returns:
+    The facts.
+  """
+  k, shared = results.cluster.k, 'What test and training share'
+  noun = '1 − NRMSE' if results.task == 'regression' else results.metric
+  of_clusters = f'The {noun} of each cluster over sample sizes'
+  tested = [_of_part(fold, 'test') for fold in folds]
+  trained = [_of_part(fold, 'train') for fold in folds]
+  classes = results.classes
+  return Facts(
+    score=_score(results.task, learned, folds),
+    baseline=None if classes else _baseline(folds),
+    classes=classes,
+    test_counts=_counts(tested, k, 1) if classes else (),
+    ranked=facts_lib.ranked(tested, k) if classes else (),
+    train_counts=_counts(trained, k, len(folds)) if classes else (),
+    own=(),
+    protocol=results.protocol,
+    folds=results.split.folds,
+    leaks=results.leaks or {},
+    jaccard=facts_lib.mean_jaccard([fold.jaccard for fold in folds]),
+    shortcuts=results.shortcuts or (),
+    unit=results.unit,
+    headings={
+      conditions.SKILL: of_clusters,
+      conditions.NUMBERS: of_clusters,
+      conditions.STABILITY: 'How stable the clusters are',
+      conditions.PATIENTS: shared,
+      conditions.COPIES: shared,
+      conditions.COLUMNS: 'Shortcuts',
+    },
+  )
+
+
+def _of_part(fold: FoldClusters, name: str) -> tuple[np.ndarray, np.ndarray]:
+  """y and clusters of a part."""
+  at = fold.part.samples.of(name)
+  return fold.part.samples.y[at], fold.clusters[at]
+
+
+def _counts(
+  parts: Sequence[tuple[np.ndarray, np.ndarray]], k: int, over: int
+) -> tuple[PerClass, ...]:
+  """K numbers of each class, over all parts together divided by a number."""
+  y = np.concatenate([own for own, _ in parts])
+  labels = np.concatenate([own for _, own in parts])
+  return tuple(
+    (
+      float(np.sum((y == 1) & (labels == c)) / over),
+      float(np.sum((y == 0) & (labels == c)) / over),
+    )
+    for c in range(k)
+  )
+
+
+def _score(
+  task: str, learned: Sequence[Learned], folds: Sequence[FoldClusters]
+) -> Score | RegressionScore:
+  """Of the test samples of all folds together."""
+  at = [fold.part.samples.of('test') for fold in folds]
+  y = np.concatenate([
+    fold.part.samples.y[i] for fold, i in zip(folds, at, strict=True)
+  ])
+  predicted, ranks = (
+    np.concatenate([
+      getattr(said, name)[i] for said, i in zip(learned, at, strict=True)
+    ])
+    for name in ('predicted', 'ranks')
+  )
+  if task == 'regression':
+    return scores.regression_score(y, predicted)
+  return scores.score(y, predicted, ranks)
+
+
+def _baseline(folds: Sequence[FoldClusters]) -> float | None:
+  """1 - NRMSE of always answering the mean of a fold's training targets."""
+  of_folds = [(_of_part(f, 'test')[0], _of_part(f, 'train')[0]) for f in folds]
+  y = np.concatenate([test for test, _ in of_folds])
+  means = [np.full(len(test), train.mean()) for test, train in of_folds]
+  answers = scores.regression_score(y, np.concatenate(means))
+  return answers.value('one_minus_nrmse')

@@ -1,0 +1,357 @@
+"""The answer of a study: its branches by values, its sentences by snapshot."""
+
+import dataclasses
+from typing import Any
+
+import answers
+from answers import FACTS
+from answers import QUIET
+from answers import measured
+from answers import question
+import numpy as np
+import pytest
+import snapshots
+
+from heterojax.records import codec
+from heterojax.records.codec import Missing
+from heterojax.records.codec import Partly
+from heterojax.report.formatting import p_equals
+from heterojax.stats import scores
+from heterojax.studies.answer import answer
+from heterojax.studies.answer import conditions
+from heterojax.studies.answer import facts as facts_lib
+from heterojax.studies.answer import terminal
+from heterojax.studies.answer import unmeasured
+from heterojax.studies.answer.facts import Facts
+from heterojax.studies.answer.records import ANSWERS
+from heterojax.studies.answer.records import Condition
+from heterojax.studies.answer.records import Detectable
+from heterojax.studies.answer.records import Measured
+from heterojax.studies.answer.records import Rule
+from heterojax.studies.answer.records import Verdict
+from heterojax.studies.records import Shortcut
+
+NONE = Missing('it has 2 test images of a class, and 3 are needed')
+FOUND = question(0.005, (0.12, 0.01, 0.0), (0.005, 0.7, 1.0), adjusted=0.015)
+WEAK = Detectable(0.3, Missing('no share would be found'), 0.55)
+HARDER = question(
+  0.001, (0.1, 0.02, 0.01), (0.004, 0.5, 0.6), given=0.34, draws=9999
+)
+LESS = question(0.005, (0.1, 0.02, 0.01), (0.01, 0.5, 0.6), given=0.01)
+GAPS = (
+  answers.gap(0.01, 0.02, 0.05, 0.2),
+  answers.gap(0.01, 0.38, 0.05, -0.02),
+  answers.gap(0.0, 0.0, 0.01, 0.0),
+)
+UNLEARNED = answers.scored(17, 15)
+NUMBERS = scores.regression_score(np.arange(9.0), np.arange(9.0) + 0.5)
+REGRESSION = FACTS._replace(
+  score=NUMBERS,
+  baseline=0.6,
+  classes=(),
+  test_counts=(),
+  ranked=(),
+  train_counts=(),
+  own=(),
+)
+
+# Title to what is measured, the facts, the answer and the clusters.
+CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
+  'no sign': (QUIET, FACTS, 'no sign', ()),
+  'small, but not for three questions': (
+    measured(one_rule=question(0.03, adjusted=0.09)),
+    FACTS,
+    'no sign',
+    (),
+  ),
+  'another rule in one cluster': (
+    measured(one_rule=FOUND, decomposition=GAPS),
+    FACTS._replace(folds=4),
+    'yes',
+    (0,),
+  ),
+  'in two': (
+    measured(one_rule=question(0.01, (0.12, 0.02, 0.2), (0.01, 0.8, 0.005))),
+    FACTS,
+    'yes',
+    (0, 2),
+  ),
+  'in some': (
+    measured(one_rule=question(0.02, (0.05, 0.06, 0.04), (0.1, 0.08, 0.2))),
+    FACTS,
+    'yes',
+    (),
+  ),
+  'in one that has not learned its own cluster': (
+    measured(one_rule=FOUND),
+    FACTS._replace(own=(UNLEARNED, *FACTS.own[1:])),
+    'no sign',
+    (),
+  ),
+  'where no head has learned its own cluster': (
+    measured(one_rule=FOUND),
+    FACTS._replace(own=(UNLEARNED,) * 3),
+    'no sign',
+    (),
+  ),
+  'harder, and one rule gives as much': (
+    measured(uneven=HARDER, decomposition=GAPS),
+    FACTS,
+    'no sign',
+    (),
+  ),
+  'teaches less, and one rule gives less': (
+    measured(teaches_less=LESS),
+    FACTS,
+    'no sign',
+    (),
+  ),
+  'teaches less, as its head has learned nothing': (
+    measured(teaches_less=LESS),
+    FACTS._replace(own=(UNLEARNED, *FACTS.own[1:])),
+    'no sign',
+    (),
+  ),
+  'one cluster is not estimable': (
+    measured(one_rule=question(0.38, (0.01, 0.02, NONE), (0.9, 0.8, NONE))),
+    FACTS._replace(ranked=(20, 16, 2)),
+    'no sign',
+    (),
+  ),
+  'no power': (
+    measured(detectable=(WEAK, dataclasses.replace(WEAK, power_reversed=0.7))),
+    FACTS,
+    'too little data',
+    (),
+  ),
+  'too few of a class': (
+    measured(one_rule=question(NONE, (NONE,) * 3, (NONE,) * 3)),
+    FACTS._replace(ranked=(2, 0, 1), jaccard=(0.9, 0.7, None)),
+    'too little data',
+    (),
+  ),
+  'worlds that do not match': (
+    measured(
+      one_rule=question(Missing('such worlds are no measure of these data')),
+      rule=Rule(0.01, 11.0, 0.94, 0.88),
+    ),
+    FACTS,
+    'cannot be answered',
+    (),
+  ),
+  'nothing learned': (
+    measured(one_rule=FOUND),
+    FACTS._replace(score=answers.scored(50, 54)),
+    'cannot be answered',
+    (),
+  ),
+  'one answer for all, and a ranking': (
+    measured(one_rule=FOUND),
+    FACTS._replace(score=answers.ranking(500, 10, auc=0.9, answers=False)),
+    'cannot be answered',
+    (),
+  ),
+  'one answer for all': (
+    measured(one_rule=FOUND),
+    FACTS._replace(score=answers.ranking(40, 18, auc=0.55, answers=True)),
+    'cannot be answered',
+    (),
+  ),
+  'published protocol': (
+    measured(one_rule=FOUND, uneven=HARDER),
+    FACTS._replace(protocol='published'),
+    'cannot be answered',
+    (),
+  ),
+  'regression': (
+    measured(one_rule=question(Missing(unmeasured.REGRESSION))),
+    REGRESSION,
+    'cannot be answered',
+    (),
+  ),
+  'regression without skill': (
+    QUIET,
+    REGRESSION._replace(baseline=0.99),
+    'cannot be answered',
+    (),
+  ),
+  'not measured': (Missing('not measured'), FACTS, 'cannot be answered', ()),
+}
+
+
+def verdict(title: str) -> Verdict:
+  return answer.verdict(*CASES[title][:2])
+
+
+@pytest.mark.parametrize('title', CASES)
+def test_the_answer_of_each_case(title: str) -> None:
+  found, (_, facts, expected, clusters) = verdict(title), CASES[title]
+  assert (found.answer, found.clusters) == (expected, clusters)
+  assert found.answer in ANSWERS
+  # As a file holds it.
+  assert codec.decode(Verdict, codec.encode(found)) == found
+  text = ' '.join((found.sentence, *found.statements, *found.next)).lower()
+  for never in ('homogen', 'no effect', 'sub-population', 'subtype', 'nan'):
+    assert never not in text
+  if expected != 'yes':
+    assert 'another rule holds in cluster' not in text
+  assert len(found.decomposition) == facts.k
+
+
+def test_what_it_says() -> None:
+  lines = []
+  for title in CASES:
+    found = verdict(title)
+    lines += [f'=== {title}: {found.answer}', found.sentence]
+    lines += [f'- {text}' for text in found.statements]
+    lines += [f'> {text}' for text in found.next]
+  snapshots.check('answers', '\n'.join(lines) + '\n')
+
+
+def test_the_published_protocol_has_no_p_values() -> None:
+  found = verdict('published protocol')
+  for name in unmeasured.QUESTIONS:
+    asked = getattr(found, name)
+    assert asked.p_value == asked.adjusted == Missing(unmeasured.PUBLISHED)
+    assert all(isinstance(c.p_value, Missing) for c in asked.clusters)
+  assert found.one_rule.clusters[0].effect == 0.12
+  assert found.one_rule.given_one_rule is None
+
+
+def test_skill_is_asked_for_before_anything_else() -> None:
+  """Shuffled labels: 1,000 heads that guess are all turned away."""
+  stream = np.random.default_rng(0)
+  passed = 0
+  for _ in range(1000):
+    y = stream.random(100) < 0.5
+    score = scores.score(y, stream.random(100))
+    found = answer.decide(measured(one_rule=FOUND), FACTS._replace(score=score))
+    passed += found.answer != 'cannot be answered'
+  assert passed <= 25  # One in forty by chance, at 95 %.
+
+
+@pytest.mark.parametrize(
+  'p, text',
+  [
+    (0.005, 'p = .005'),
+    (0.0496, 'p = .050'),
+    (0.38, 'p = .38'),
+    (0.1, 'p = .10'),
+    (0.0001, 'p < .001'),
+    (1.0, 'p = 1'),
+    (0.998, 'p > .99'),
+  ],
+)
+def test_p_values(p: float, text: str) -> None:
+  assert p_equals(p) == text
+
+
+def of(name: str, **changes: Any) -> Condition:
+  found = conditions.conditions(QUIET, FACTS._replace(**changes))
+  (one,) = [c for c in found if c.name == name]
+  return one
+
+
+def shared(kind: str, n: int) -> dict[str, Any]:
+  return dict(FACTS.leaks) | {kind: Partly({'disease': n, 'normal': 1})}
+
+
+def strong(value: float) -> tuple[Any, ...]:
+  return (
+    Shortcut(
+      'site', 'categorical', "Cramer's V", 90, 0.1, value, 0.5, 0.1, 0.5
+    ),
+  )
+
+
+@pytest.mark.parametrize(
+  'name, changes, state, value',
+  [
+    (conditions.SKILL, {}, 'pass', None),
+    (conditions.SKILL, {'score': answers.scored(50, 54)}, 'fail', None),
+    (conditions.SKILL, {'score': NUMBERS, 'baseline': 0.9}, 'pass', 0.0375),
+    (conditions.PATIENTS, {}, 'pass', 0),
+    (conditions.PATIENTS, {'leaks': shared('shared_group', 3)}, 'fail', 4),
+    (conditions.PATIENTS, {'leaks': {}}, 'warn', Missing('not looked for')),
+    (conditions.COPIES, {}, 'pass', 0),
+    (conditions.COPIES, {'leaks': shared('identical_file', 2)}, 'fail', 3),
+    (conditions.COPIES, {'leaks': shared('near_duplicate', 2)}, 'pass', 0),
+    (conditions.NUMBERS, {}, 'pass', 15),
+    (conditions.NUMBERS, {'ranked': (20, 9, 11)}, 'warn', 9),
+    (conditions.NUMBERS, {'ranked': (20, 2, 11)}, 'warn', 2),
+    (conditions.NUMBERS, {'ranked': (2, 2, 0)}, 'fail', 0),
+    (conditions.CLASSES, {}, 'pass', 60 / 110),
+    (
+      conditions.CLASSES,
+      {'train_counts': ((8, 2), (5, 5), (0, 0))},
+      'warn',
+      0.5,
+    ),
+    (
+      conditions.CLASSES,
+      {'train_counts': ((8, 2), (1, 9), (0, 5))},
+      'fail',
+      0.8,
+    ),
+    (conditions.STABILITY, {}, 'pass', 0.8),
+    (conditions.STABILITY, {'jaccard': (0.75, None, 0.8)}, 'pass', 0.75),
+    (conditions.STABILITY, {'jaccard': (0.74, 0.7, 0.8)}, 'warn', 0.7),
+    (conditions.STABILITY, {'jaccard': (0.59, 0.7, 0.8)}, 'fail', 0.59),
+    (conditions.COLUMNS, {'shortcuts': strong(0.49)}, 'pass', 0),
+    (conditions.COLUMNS, {'shortcuts': strong(0.5)}, 'warn', 1),
+    (conditions.CHANCE, {}, 'warn', 0.38),
+  ],
+)
+def test_conditions(
+  name: str, changes: dict[str, Any], state: str, value: Any
+) -> None:
+  found = of(name, **changes)
+  assert found.state == state
+  if value is not None:
+    expected = (
+      value if isinstance(value, Missing) else pytest.approx(value, abs=1e-4)
+    )
+    assert found.value == expected
+  assert found.sentence.endswith('.')
+
+
+def test_chance_is_excluded_by_the_adjusted_p_value() -> None:
+  found = verdict('small, but not for three questions').conditions[-1]
+  assert (found.name, found.state, found.value) == (
+    conditions.CHANCE,
+    'warn',
+    0.09,
+  )
+  found = verdict('another rule in one cluster').conditions[-1]
+  assert (found.state, found.value) == ('pass', 0.015)
+
+
+def test_only_images_that_can_be_ranked_count() -> None:
+  """A fold that tests one class of a cluster compares nothing there."""
+  folds = [
+    (np.array([1, 1, 0, 1, 0]), np.array([0, 0, 0, 1, 1])),
+    (np.array([1, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 1])),
+  ]
+  assert facts_lib.ranked(folds, 3) == (1, 2, 0)
+
+
+def test_the_mean_stability_over_folds() -> None:
+  nan = float('nan')
+  found = facts_lib.mean_jaccard([
+    np.array([0.5, nan, nan]),
+    np.array([1.0, 0.8, nan]),
+  ])
+  assert found == (0.75, 0.8, None)
+
+
+def test_the_last_lines_in_a_terminal() -> None:
+  tree = {'verdict': codec.encode(verdict('too few of a class'))}
+  first, *others = terminal.lines(tree)
+  assert first.startswith('Too little data: ')
+  assert [line.split(':')[0] for line in others] == [
+    'FAIL enough of each class',
+    'WARN clusters are stable',
+    'WARN no column explains the clusters',
+    'WARN chance is excluded',
+  ]
+  assert terminal.lines({}) == []
