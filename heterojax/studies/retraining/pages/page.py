@@ -269,12 +269,6 @@ def _parts(results: Results) -> Table[str]:
 
 def _limits(results: Results) -> Sequence[Text]:
   one, n_test = results.backbone.unit, results.dataset.n_test
-  apart = 'this report does not tell these apart'
-  if results.fair_sets:
-    apart = (
-      'random heads of the same class mix tell the third of these from the'
-      ' others, and nothing here tells the first two apart'
-    )
   return [
     *_why_heads_fail(results),
     f'A metric over few {one}s is rough: one {one} of'
