@@ -34,11 +34,11 @@ class Set(NamedTuple):
   """A data set of a world, clustered and with its penalty.
 
   Attributes:
-    fold: its one split.
+    folds: of all images, see `folds.crossed`.
     y: `[N]` of 0 and 1.
   """
 
-  fold: Fold
+  folds: list[Fold]
   y: np.ndarray
 
 
@@ -100,7 +100,14 @@ def clustered(
   prepared = folds_lib.prepared(x, train)
   length = float(np.sum(np.var(x[first], axis=0)))
   c = penalty.choose_c(prepared, y, inside, _PENALTIES / length, rows=first).c
-  return Set(Fold(prepared, c, first, np.arange(train, len(x)), labels), y)
+  rest = np.arange(train, len(x))
+  folds = folds_lib.crossed(
+    Fold(prepared, c, first, rest, labels),
+    y,
+    np.arange(len(y)),
+    jax.random.fold_in(key, _TEST),
+  )
+  return Set(folds, y)
 
 
 def one_rule_p(made_set: Set, key: jax.Array, draws: int) -> one_rule.OneRule:
@@ -114,9 +121,9 @@ def one_rule_p(made_set: Set, key: jax.Array, draws: int) -> one_rule.OneRule:
   Returns:
     The outcome.
   """
-  fold, y = made_set
+  folds, y = made_set
   return one_rule.test(
-    [fold], y, np.arange(len(y)), K, jax.random.fold_in(key, _TEST), draws
+    folds, y, np.arange(len(y)), K, jax.random.fold_in(key, _TEST), draws
   )
 
 
@@ -131,14 +138,13 @@ def teaches_less_p(made_set: Set, key: jax.Array, draws: int) -> float | None:
   Returns:
     It, or None where there is none.
   """
-  fold, y = made_set
+  folds, y = made_set
   stream = rng.from_key(jax.random.fold_in(key, _IDS))
-  labels = fold.labels.copy()
-  labels[fold.train] = stream.permutation(labels[fold.train])
-  folds = [fold._replace(labels=labels)]
+  labels = stream.permutation(folds[0].labels)
+  folds = [fold._replace(labels=labels) for fold in folds]
   drawn = subsets.like_clusters(folds, y, key, draws)
-  own = subsets.right(folds, y, K)[0][:, fold.test].mean(axis=1)
-  null = subsets.right(folds, y, K, drawn)[..., fold.test].mean(axis=2)
+  own = subsets.right(folds, y, K)[0].mean(axis=1)
+  null = subsets.right(folds, y, K, drawn).mean(axis=2)
   return teaches_less.test(own, null).p_value
 
 

@@ -30,7 +30,7 @@ class Fold(NamedTuple):
     c: C of all heads of the fold, the inverse of their penalty.
     train: `[n]` int, the images that heads are trained on.
     test: `[m]` int, those that they are tested on, in no other fold's test.
-    labels: `[N]` int, the cluster of each image, of those in neither part too.
+    labels: `[N]` int, the cluster of each image; -1 without one.
   """
 
   x: Array | Gram
@@ -125,63 +125,46 @@ def fitted(
   return found
 
 
-class CrossFit(NamedTuple):
-  """Who is predicted by which head of all training images.
-
-  Attributes:
-    folds: T of the study, or those inside of its one training part.
-    out_of: `[N]` int, the fold whose head has not seen the image; -1 where all
-      of them have not, and their mean counts.
-    used: `[N]` bool, images that are trained on or tested.
-  """
-
-  folds: tuple[Fold, ...]
-  out_of: np.ndarray
-  used: np.ndarray
-
-  def logits(self, y: np.ndarray) -> np.ndarray:
-    """`[W, N]` of labels `[W, N]`, by heads that have not seen the image."""
-    every = [fitted(f, y, [[f.train]] * len(y))[:, 0] for f in self.folds]
-    found = np.mean(every, axis=0)
-    for i, own in enumerate(every):
-      found[:, self.out_of == i] = own[:, self.out_of == i]
-    return found
-
-
-def cross_fit(
-  folds: Sequence[Fold], y: np.ndarray, units: np.ndarray, key: jax.Array
-) -> CrossFit:
-  """Heads of all training images, each image apart from those of its head.
+def out_of_fold(folds: Sequence[Fold], y: np.ndarray) -> np.ndarray:
+  """What the heads of all training images give for images they have not seen.
 
   Args:
-    folds: T; of several the test parts are disjoint, and all images that are
-      tested count. Of one the training images are divided by unit, and the test
-      images have the mean of these heads.
+    folds: T, with disjoint test parts.
+    y: `[W, N]` labels.
+
+  Returns:
+    `[W, N]` logits; NaN for images that are not tested.
+  """
+  found = np.full(y.shape, np.nan)
+  for fold in folds:
+    logits = fitted(fold, y, [[fold.train]] * len(y))[:, 0]
+    found[:, fold.test] = logits[:, fold.test]
+  return found
+
+
+def crossed(
+  fold: Fold, y: np.ndarray, units: np.ndarray, key: jax.Array
+) -> list[Fold]:
+  """Folds of all images that have a cluster, where the data are split once.
+
+  Clusters know nothing of labels, so that images that they were found on can be
+  tested as well as others, by heads that have not seen their patients.
+
+  Args:
+    fold: of the one split; its parts do not matter.
     y: `[N]` int.
     units: `[N]` int.
     key: of the division.
 
   Returns:
-    How.
+    5, or fewer of few patients; none of one.
   """
-  n = len(y)
-  out_of = np.full(n, -1)
-  used = np.zeros(n, bool)
-  if len(folds) > 1:
-    for i, fold in enumerate(folds):
-      out_of[fold.test] = i
-      used[fold.test] = True
-    return CrossFit(tuple(folds), out_of, used)
-  (only,) = folds
-  train = only.train
-  inside = cross_folds(y[train], units[train], key)
-  out_of[train] = inside
-  used[train], used[only.test] = True, True
-  several = (
-    only._replace(train=train[inside != i], test=train[inside == i])
-    for i in range(inside.max() + 1)
-  )
-  return CrossFit(tuple(several), out_of, used)
+  known = np.flatnonzero(fold.labels >= 0)
+  part = cross_folds(y[known], units[known], key)
+  return [
+    fold._replace(train=known[part != i], test=known[part == i])
+    for i in range(part.max() + 1 if part.any() else 0)
+  ]
 
 
 def inside(fold: Fold, k: int) -> list[np.ndarray]:

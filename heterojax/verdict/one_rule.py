@@ -34,10 +34,8 @@ WORLDS = 199
 _CHUNK = 50
 # No stopping can change whether p is at most this.
 _CLEAR = 0.05
-# Random sets of a cluster's size and class counts, in each world.
-_SETS = 3
 _PERCENTILES = (2.5, 97.5)
-_CROSS, _RULE, _LABELS, _RANDOM = range(4)
+_RULE, _LABELS, _RANDOM = range(3)
 
 
 class OneRule(NamedTuple):
@@ -110,9 +108,8 @@ def test(
   tested = np.concatenate([fold.test for fold in folds])
   at = np.concatenate([fold.labels[fold.test] for fold in folds])
   size = np.bincount(at, minlength=k).astype(float)
-  crossed = folds_lib.cross_fit(folds, y, units, _key(key, _CROSS))
   unit = 'image' if len(np.unique(units[tested])) == len(tested) else 'patient'
-  if len(np.unique(y[crossed.used])) < 2:
+  if len(np.unique(y[tested])) < 2:
     return _none('all images are of one class', k, unit)
   first = _refitted(folds, y[np.newaxis], k, _key(key, _RANDOM), 0)
   gain = first.gain[0]
@@ -123,7 +120,7 @@ def test(
       ' no ranking of its images can be compared'
     )
     return _none(why, k, unit)._replace(gain=gain)
-  rule = rules.match(crossed, y, units, _key(key, _RULE))
+  rule = rules.match(folds, y, units, _key(key, _RULE))
   if not rule.matches:
     why = (
       f'heads are right for {rule.observed:.1%} of the images out of fold, and'
@@ -180,7 +177,7 @@ test.__test__ = False
 
 def heads(k: int, draws: int) -> int:
   """How many heads of a fold are fitted at most, without those of the rule."""
-  return (1 + draws) * (1 + k * (1 + _SETS))
+  return (1 + draws) * (1 + 2 * k)
 
 
 def _key(key: jax.Array, purpose: int) -> jax.Array:
@@ -231,8 +228,8 @@ def _refitted(
     right = (logits > 0) == (y == 1)[:, np.newaxis]
     right = right[..., fold.test]
     correct[number][:, fold.test] = right[:, 0]
-    random = right[:, 1 + k :].reshape(w, _SETS, k, -1).mean(axis=1)
-    better[..., fold.test] = random - right[:, 1 : 1 + k]
+    random, ours = right[:, 1 + k :], right[:, 1 : 1 + k]
+    better[..., fold.test] = random.astype(float) - ours
   none = np.any([_empty(fold, k) for fold in folds], axis=0)
   better[:, none] = np.nan
   tested = sum(len(fold.test) for fold in folds)
@@ -286,17 +283,14 @@ def _empty(fold: Fold, k: int) -> np.ndarray:
 def _random(
   fold: Fold, y: np.ndarray, k: int, stream: np.random.Generator
 ) -> list[np.ndarray]:
-  """Sets like the clusters in size and class counts, `_SETS` times K lists.
+  """K sets like the clusters in size and class counts.
 
   The clusters' numbers change places among images of a class, so that other
   names of the clusters give the same sets.
   """
   of_train = fold.labels[fold.train]
-  sets = []
-  for _ in range(_SETS):
-    drawn = of_train.copy()
-    for label in (0, 1):
-      own = np.flatnonzero(y[fold.train] == label)
-      drawn[own] = of_train[stream.permutation(own)]
-    sets += [fold.train[drawn == c] for c in range(k)]
-  return sets
+  drawn = of_train.copy()
+  for label in (0, 1):
+    own = np.flatnonzero(y[fold.train] == label)
+    drawn[own] = of_train[stream.permutation(own)]
+  return [fold.train[drawn == c] for c in range(k)]

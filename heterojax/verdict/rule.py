@@ -8,6 +8,7 @@ that are refitted in the worlds are right as often as they are in the data.
 Axes: N images, W worlds, S slopes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -16,7 +17,8 @@ from scipy import optimize
 from scipy import special
 
 from heterojax import rng
-from heterojax.verdict.folds import CrossFit
+from heterojax.verdict import folds as folds_lib
+from heterojax.verdict.folds import Fold
 
 # Slopes that are tried; the accuracy between them is a cubic in their log.
 _SLOPES = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0])
@@ -36,7 +38,7 @@ class Rule(NamedTuple):
   """One rule for all images.
 
   Attributes:
-    p: `[N]` float64, probability of class 1; NaN for images that are not used.
+    p: `[N]` float64, probability of class 1; NaN for images without a test.
     tied: `[N]` int, equal for images whose labels one number draws: those of a
       patient all of whose images have the same label in the data.
     slope: of the out-of-fold logits.
@@ -57,12 +59,12 @@ class Rule(NamedTuple):
 
 
 def match(
-  crossed: CrossFit, y: np.ndarray, units: np.ndarray, key: jax.Array
+  folds: Sequence[Fold], y: np.ndarray, units: np.ndarray, key: jax.Array
 ) -> Rule:
   """Finds the rule.
 
   Args:
-    crossed: who is predicted by which head.
+    folds: T, with disjoint test parts.
     y: `[N]` of 0 and 1.
     units: `[N]` int, equal for images of one patient.
     key: of the labels that are drawn on the way.
@@ -70,12 +72,12 @@ def match(
   Returns:
     The rule.
   """
-  used = crossed.used
-  base = crossed.logits(y[np.newaxis])[0]
+  base = folds_lib.out_of_fold(folds, y[np.newaxis])[0]
+  used = ~np.isnan(base)
   prevalence = float(np.mean(y[used]))
 
   def accuracy(labels: np.ndarray) -> np.ndarray:
-    right = (crossed.logits(labels) > 0) == (labels == 1)
+    right = (folds_lib.out_of_fold(folds, labels) > 0) == (labels == 1)
     return np.mean(right[:, used], axis=1)
 
   observed = float(np.mean((base[used] > 0) == (y[used] == 1)))
@@ -99,7 +101,7 @@ def draw(rule: Rule, key: jax.Array, start: int, number: int) -> np.ndarray:
   """Labels `[number, N]` int of worlds; each has its own stream of the key.
 
   Args:
-    rule: whose probabilities they have; images that are not used get 0.
+    rule: whose probabilities they have; images that are not tested get 0.
     key: of the worlds.
     start: number of the first.
     number: how many.

@@ -4,6 +4,7 @@ Images are originals: copies follow theirs and are no images of their own here.
 The heads of these tests are logistic regressions at their optimum, whatever the
 study trains: an answer must not hang on the seed of a head. Only whether the
 model is wrong more often somewhere is asked of the study's own head.
+Where the data are split once, heads are refitted over folds of all images.
 
 Axes: N images, T folds, K clusters, D features.
 """
@@ -38,7 +39,7 @@ from heterojax.verdict.records import holm
 # C, times the mean squared length of an image less the mean of all.
 _PENALTIES = np.geomspace(1e-2, 1e5, 15)
 _ANY_CLASS = 49
-_C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE = range(6)
+_C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE, _CROSS = range(7)
 
 
 class Split(NamedTuple):
@@ -107,6 +108,11 @@ def classification(
     What was found.
   """
   folds = _folds(splits, x, y, units, _key(key, _C), standardised)
+  if len(folds) == 1:
+    folds = folds_lib.crossed(folds[0], y, units, _key(key, _CROSS))
+  if not folds:
+    why = 'all images are of one patient'
+    return Found(measured_lib.unmeasured(k, why), None)
   first = _uneven(splits, y, units, k, _key(key, _UNEVEN), draws.exchanges)
   several = len(np.unique(units)) < len(units)
   patients = units if several else None
@@ -127,7 +133,7 @@ def classification(
     exchange.stays,
   )
   third = one_rule.test(folds, y, units, k, _key(key, _ONE_RULE), draws.worlds)
-  beside = _beside(third, splits, k)
+  beside = _beside(third, folds, k)
   adjusted = holm([test.p_value for test in (first, second, third.test)])
   questions = [
     measured_lib.question(*one)
@@ -191,8 +197,8 @@ def heads(draws: Draws, k: int, folds: int) -> int:
     + k * (1 + draws.partitions + _ANY_CLASS)
     + detectables.heads(k)
   )
-  crossed = folds if folds > 1 else folds_lib.CROSS
-  return folds * each + crossed * rules.MOST_LABELLINGS
+  folds = folds if folds > 1 else folds_lib.CROSS
+  return folds * (each + rules.MOST_LABELLINGS)
 
 
 def _key(key: jax.Array, purpose: int) -> jax.Array:
@@ -271,13 +277,13 @@ def _uneven(
 
 
 def _beside(
-  found: one_rule.OneRule, splits: Sequence[Split], k: int
+  found: one_rule.OneRule, folds: Sequence[Fold], k: int
 ) -> tuple[Test | str, Test | str]:
   """The first two statistics of logistic heads, among those of worlds."""
   worlds = found.worlds
   if worlds is None:
     return found.test.why, found.test.why
-  at = np.concatenate([split.labels[split.test] for split in splits])
+  at = np.concatenate([fold.labels[fold.test] for fold in folds])
   weight = np.bincount(at, minlength=k) / len(at)
   z = ranks.standardised(worlds.excess)
   q = ranks.total(np.nan_to_num(worlds.excess) ** 2 * weight)
