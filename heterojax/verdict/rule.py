@@ -8,7 +8,7 @@ that are refitted in the worlds are right as often as they are in the data.
 Axes: N images, W worlds, S slopes.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
@@ -136,5 +136,5 @@ def _probability(
     return float(np.mean(own)) - prevalence
 
   reach = slope * float(np.max(np.abs(base[used]))) + _STEEPEST
-  intercept = optimize.brentq(excess, -reach, reach)
+  intercept = cast(float, optimize.brentq(excess, -reach, reach))
   return special.expit(slope * base + intercept)
