@@ -99,7 +99,9 @@ def _every_field(
     split=create(
       protocol=protocol,  # clean or published
       test_share=0.2,
-      validation_share=0.2,  # of the training part; clean only
+      # of the training part; clean only, and where heads stop early: those of
+      # the kind logistic do not, and all of it trains
+      validation_share=0.2,
       folds=0,  # or 2 and more: every image is tested once, by group
     ),
     augmentation=create(  # training images after it, per image before
@@ -139,6 +141,15 @@ def _every_field(
       matching='members',  # of their clusters, or members_and_metric
     ),
     heads=create(
+      # keras: a sigmoid neuron (of a regression: layers) that stops early; or
+      # logistic: of two classes the optimum of a penalised logistic regression,
+      # which uses c alone of the fields up to widths. A regression's heads and
+      # those of trained networks (backbone.train=full) are layers all the same
+      kind='keras',
+      # inverse of the penalty, as scikit-learn's C; 0: chosen by
+      # cross-validation of the head of all training images, by patient, once
+      # per fold (and size), and used for every head of it
+      c=0.0,
       epochs=10,
       patience=3,  # epochs
       batch_size=8,
@@ -148,6 +159,7 @@ def _every_field(
       widths=(256, 128, 64),  # hidden layers, of a regression
       random_runs=5,  # per cluster
       random_vary='both',  # subset and initialisation, or initialisation
+      own_seeds=5,  # trainings of each cluster's own head; 1 where logistic
     ),
     verdict=create(  # draws of the answer's tests
       worlds=199,  # with one rule; 0: the questions are not asked
@@ -165,6 +177,19 @@ def _every_field(
   )
 
 
+# Heads at their optimum. What `kind=keras` has instead trains to convergence;
+# the sample-size study has its own.
+LOGISTIC = {
+  'retraining': {
+    'heads.kind': 'logistic',
+    'heads.epochs': 200,
+    'heads.patience': 20,
+    'heads.monitor': 'val_loss',
+  },
+  'sample_size': {'heads.kind': 'logistic'},
+}
+
+
 def make_tiny(config: config_dict.ConfigDict) -> None:
   """Small enough for a test: seconds, not minutes."""
   rejected = config.to_dict()['reduction']['rejected']
@@ -175,6 +200,6 @@ def make_tiny(config: config_dict.ConfigDict) -> None:
     features={'batch_size': 8},
     reduction={'n_components': 10, 'rejected': min(rejected, 10)},
     cluster={'trainings': 3},
-    heads={'epochs': 3, 'random_runs': 2},
+    heads={'epochs': 3, 'random_runs': 2, 'own_seeds': 2},
     verdict={'worlds': 19, 'partitions': 19, 'exchanges': 999},
   )

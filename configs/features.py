@@ -7,7 +7,7 @@ python -m launch.study --config=configs/features.py:study=sample_size \
 
 Columns: the features (named by numbers), label, and where known id, group,
 split or fold, and prediction. The second form reads one file per fold (and
-size), as where a network was trained for each.
+size), as where a network was trained for each. Heads are as in `folder`.
 """
 
 from ml_collections import config_dict
@@ -22,7 +22,11 @@ def get_config(arg: str | None = None) -> config_dict.ConfigDict:
     args['study'],
     args['protocol'],
     'avg',
-    retraining={'reduction.n_components': 50},
+    retraining={
+      'reduction.n_components': 50,
+      **common.LOGISTIC['retraining'],
+    },
+    sample_size=common.LOGISTIC['sample_size'],
   )
   config.data.dataset = 'features'
   config.backbone.name = 'given'

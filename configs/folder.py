@@ -4,7 +4,9 @@ python -m launch.study --config=configs/folder.py --config.data.dir=DIR \
     --workdir=RUN
 
 Name the classes with --config.data.positive and --config.data.negative where
-their names leave a doubt.
+their names leave a doubt. Heads of two classes are logistic regressions at
+their optimum and need no validation part; --config.heads.kind=keras keeps one
+and trains with early stopping.
 """
 
 from ml_collections import config_dict
@@ -21,7 +23,11 @@ def get_config(arg: str | None = None) -> config_dict.ConfigDict:
     args['study'],
     args['protocol'],
     args['feature'],
-    retraining={'reduction.n_components': 50},
+    retraining={
+      'reduction.n_components': 50,
+      **common.LOGISTIC['retraining'],
+    },
+    sample_size=common.LOGISTIC['sample_size'],
   )
   # Its ImageNet weights come with the installation.
   config.backbone.name = 'efficientnet_lite0'

@@ -25,8 +25,10 @@ class Purpose(enum.IntEnum):
   BOOTSTRAP = 8
   PERMUTATION = 9
   CHOICE = 10
-  SAME_MIX = 12
-  VERDICT = 13
+  PENALTY = 11
+  RANDOM_SET = 12
+  SAME_MIX = 13
+  VERDICT = 14
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

@@ -142,6 +142,13 @@ def study(
       HeadName('overall'),
       *(HeadName('cluster', c) for c in range(k)),
       *(HeadName('random', c, r) for c in range(k) for r in range(5)),
+      *(HeadName('cluster', c, s) for c in range(k) for s in range(1, 5)),
+      *(
+        HeadName(f'random_{family}', c, r)
+        for family in ('originals', 'same_mix')
+        for c in range(k)
+        for r in range(5)
+      ),
     ]:
       if empty and name.cluster == k - 1:
         continue

@@ -279,8 +279,6 @@ def _fold(
     cv_band=(0.35 * expected, 1.9 * expected),
     cv_corrected=float(np.sqrt(max(cv**2 - expected**2, 0))),
     cv_p_value=0.25,
-    band_unit='image',
-    band_exchanged=1.0,
     training_spread=records.FoldSpread(
       0.11 * cv, 0.8 * cv, 1.3 * cv, Partly(tuple(spread), why)
     ),
@@ -364,6 +362,8 @@ def _size(
     cv_band=(0.6 * expected, 1.45 * expected),
     cv_corrected=mean(lambda fold: fold.cv_corrected) if judged else 0.0,
     cv_p_value=0.25,
+    band_draws=999,
+    band_stays=0,
     band_exchanged=1.0,
     band=heterogeneity.band(cv) or _NONE,
     training_spread=records.SizeSpread(0.1 * cv),

@@ -110,7 +110,9 @@ def test_the_share_of_heads() -> None:
   """A forward pass and the kernel's gradient: 4 D a row; validation: 2 D."""
   timer = _timer('heads', 0.5)
   timer.stages['ceiling'] = {'seconds': 0.1, 'float32_flops_per_second': 4e9}
-  counters.of_heads(_settings(), 10, [(7, 3), (5, 3)], [2, 6], timer)
+  rows = [(7, 3), (5, 3)]
+  done = counters.flops_of_epochs(_settings(), 10, rows, [2, 6])
+  counters.of_heads(_settings(), done, timer)
   flops = 2 * (7 * 40 + 3 * 20) + 6 * (5 * 40 + 3 * 20)
   assert timer.stages['heads'] == {
     'seconds': 0.5,
@@ -118,8 +120,20 @@ def test_the_share_of_heads() -> None:
     'model_flop_utilisation': pytest.approx(flops / 0.5 / 4e9),
   }
   timer = _timer('heads', 0.5)
-  counters.of_heads(_settings(), 10, [(7, 3)], [2], timer)
+  counters.of_heads(_settings(), 240.0, timer)
   assert 'model_flop_utilisation' not in timer.stages['heads']
+
+
+def test_optima_have_no_ceiling() -> None:
+  """They are found in float64; the ceilings are of float32 and bfloat16."""
+  timer = _timer('heads', 0.5)
+  timer.stages['ceiling'] = {'seconds': 0.1, 'float32_flops_per_second': 4e9}
+  settings = _settings(**{'heads.kind': 'logistic'})
+  counters.of_heads(settings, 240.0, timer)
+  assert timer.stages['heads'] == {'seconds': 0.5, 'flops': 240.0}
+  timer = _timer('heads', 0.5)
+  counters.of_heads(settings, 0.0, timer)
+  assert timer.stages['heads'] == {'seconds': 0.5}
 
 
 def test_a_regression_has_layers() -> None:
@@ -136,7 +150,8 @@ def test_a_regression_has_layers() -> None:
   gradients = weights + 4 * 3 + 3 * 1
   assert counters.flops_per_row(settings, 10) == (2 * weights, 2 * gradients)
   timer = _timer('heads', 1.0)
-  counters.of_heads(settings, 10, [(7, 3)], [2], timer)
+  done = counters.flops_of_epochs(settings, 10, [(7, 3)], [2])
+  counters.of_heads(settings, done, timer)
   trained, validated = 2 * 7 * (weights + gradients), 2 * 3 * weights
   assert timer.stages['heads']['flops'] == 2 * (trained + validated)
 

@@ -105,7 +105,9 @@ def test_what_the_settings_leave_out() -> None:
 def test_examples_have_what_is_foretold(study: str) -> None:
   """The other way round too, but for what their settings leave out."""
   example = json.loads((DOCS / f'results_{study}.json').read_text())
-  found = _of(_settings(study))
+  # Of the retraining study it is of the published protocol.
+  settings = _settings(study, **{'split.protocol': example['protocol']})
+  found = _of(settings)
   assert unnamed(found, example) == []
   lacks = [path for path in missing(found, example) if '_why' not in path]
   optional = {
@@ -178,6 +180,9 @@ def test_what_a_study_will_not_have(
     ('retraining', "environment.packages.jax == '1'"),
     ('retraining', 'folds[9].overall.accuracy < 0.9'),
     ('sample_size', 'sizes[-1].mean_of_cvs > sizes[0].cv_band[1]'),
+    ('sample_size', 'sizes[-1].cv_p_value < 0.05'),
+    ('sample_size', 'sizes[0].band_stays > 0 or sizes[0].band_draws < 999'),
+    ('sample_size', "sizes[0].cv_p_value_why != ''"),
     ('sample_size', 'cv_vs_metric.pearson < -0.9'),
     ('sample_size', 'sizes[2].fuzzifiers[1].mean_of_cvs > 0.1'),
     ('sample_size', 'leaks.same_path.anything > 0'),

@@ -49,7 +49,8 @@ def test_members(samples: Samples, blobs: np.ndarray) -> None:
   settings = _settings()
   found = _clusters(settings, blobs, samples)
   heads = retraining.members(settings, samples, found, 0)
-  assert len(heads) == 1 + _K * (1 + 5)
+  # Its own head five times; random rows and two families of random sets.
+  assert len(heads) == 1 + _K * (5 + 3 * 5)
   train = samples.row[:60]
   np.testing.assert_array_equal(heads[HeadName('overall')].rows, train)
   own = [heads[HeadName('cluster', c)].rows for c in range(_K)]
@@ -100,7 +101,7 @@ def test_folds_draw_other_numbers(samples: Samples, blobs: np.ndarray) -> None:
     assert (member.init_key != second[name].init_key).any()
     assert (member.order_key != second[name].order_key).any()
     same = np.array_equal(member.rows, second[name].rows)
-    assert same == (name.kind != 'random')
+    assert same == (name.kind in ('overall', 'cluster'))
 
 
 def test_how_heads_are_trained() -> None:
@@ -167,24 +168,32 @@ def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
       for fold in range(folds)
     ]
     assert c['size'] == np.mean(sizes)
-    own = f'cluster_{c["id"]}', f'random_{c["id"]}_'
+    own = (
+      f'cluster_{c["id"]}_',
+      f'random_{c["id"]}_',
+      f'random_originals_{c["id"]}_',
+      f'random_same_mix_{c["id"]}_',
+    )
     for fold, size in enumerate(sizes):
       trained = [
         len(h['rows'])
         for h in names
         if h['fold'] == fold and (h['name'] + '_').startswith(own)
       ]
-      assert trained == [size] * 3 * bool(size)
+      # Its own head, an optimum, and two random ones of each family.
+      families = 3 if results['protocol'] == 'published' else 2
+      assert trained == [size] * (1 + 2 * families) * bool(size)
     n_test = results['dataset']['n_test']
-    n = [c[kind]['n'] for kind in ('retrained', 'random')]
+    kinds = 'retrained', 'random', 'random_same_mix'
+    n = [c[kind]['n'] for kind in kinds]
     if all(sizes):
-      assert n == [n_test] * 2
+      assert n == [n_test] * 3
       assert 0 <= c['random']['accuracy'] <= 1
       continue
     missing.append(c['id'])
     why = 'no training image is in this cluster'
-    assert n == [0, 0] and c['random']['runs'] == []
-    for score in (c['retrained'], c['random']):
+    assert n == [0] * 3 and c['random']['runs'] == []
+    for score in (c[kind] for kind in kinds):
       for name in metrics.names('classification'):
         assert score[name] is None and score[f'{name}_why'].startswith(why)
     assert c['intra_cluster_distance_why'].startswith(why)

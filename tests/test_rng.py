@@ -67,7 +67,10 @@ def test_purposes_are_pinned() -> None:
     'BOOTSTRAP': 8,
     'PERMUTATION': 9,
     'CHOICE': 10,
-    'SAME_MIX': 12,
+    'PENALTY': 11,
+    'RANDOM_SET': 12,
+    'SAME_MIX': 13,
+    'VERDICT': 14,
   }
 
 

@@ -133,41 +133,11 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
   """n images are drawn and then split, patients whole, each tested once."""
   assert [s['n'] for s in results['sizes']] == [60, 80, 160]
   clusters = rows_of(run / 'clusters.csv')
-  patient = {r['id']: r['group'] for r in rows_of(run / 'manifest.csv')}
-  drawn = {}
+  manifest = rows_of(run / 'manifest.csv')
+  patient = {r['id']: r['group'] for r in manifest}
+  label = {r['id']: r['label'] for r in manifest}
   for size in results['sizes']:
-    assert len(size['folds']) == 2
-    tested = []
-    for number, fold in enumerate(size['folds']):
-      own = [
-        r
-        for r in clusters
-        if (r['n'], r['fold']) == (str(size['n']), str(number))
-      ]
-      parts = {
-        split: [r['id'] for r in own if r['split'] == split]
-        for split in ('train', 'validation', 'test')
-      }
-      assert len(own) == size['n'] == len({r['id'] for r in own})
-      assert fold['n_train'] == len(parts['train'])
-      assert fold['n_test'] == len(parts['test'])
-      groups = [{patient[i] for i in ids} for ids in parts.values()]
-      for a, b in itertools.combinations(groups, 2):
-        assert not a & b
-      tested += parts['test']
-    assert len(tested) == len(set(tested)) == size['n']
-    drawn[size['n']] = set(tested)
-  assert drawn[60] < drawn[80] < drawn[160]
-
-
-@pytest.mark.medium
-def test_metrics_are_those_of_clusters_csv(
-  run: pathlib.Path, results: dict
-) -> None:
-  """Accuracy of a fold by hand; and of its clusters where trainings agree."""
-  clusters = rows_of(run / 'clusters.csv')
-  agreeing = 0
-  for size in results['sizes']:
+    stay, images, with_test = [], 0, []
     for number, fold in enumerate(size['folds']):
       own = [
         r
@@ -175,49 +145,22 @@ def test_metrics_are_those_of_clusters_csv(
         if (r['n'], r['fold'], r['split'])
         == (str(size['n']), str(number), 'test')
       ]
-      right = np.array([r['correct'] == 'true' for r in own])
-      assert fold['metric'] == pytest.approx(right.mean(), abs=1e-12)
-      assert fold['scores']['n'] == len(own)
-      if fold['adjusted_rand'] < 1:
-        continue
-      agreeing += 1
-      label = np.array([int(r['cluster']) for r in own])
-      found = [right[label == c].mean() for c in range(4)]
-      np.testing.assert_allclose(fold['cluster_metric'], found, atol=1e-12)
-      cv = np.std(found) / np.mean(found)
-      assert fold['cv'] == pytest.approx(cv, abs=1e-12)
-      assert fold['cv_of_means'] == pytest.approx(cv, abs=1e-12)
-      assert fold['training_spread']['cv_std'] == pytest.approx(0, abs=1e-12)
-  assert agreeing
-
-
-@pytest.mark.medium
-def test_patients_are_exchanged_whole(run: pathlib.Path, results: dict) -> None:
-  """Two images each, but for those whose other image was not drawn."""
-  clusters = rows_of(run / 'clusters.csv')
-  patient = {r['id']: r['group'] for r in rows_of(run / 'manifest.csv')}
-  for size in results['sizes']:
-    stay, grouped, with_test = [], [], []
-    for number, fold in enumerate(size['folds']):
-      own = [
-        r
-        for r in clusters
-        if (r['n'], r['fold'], r['split'])
-        == (str(size['n']), str(number), 'test')
-      ]
-      images = collections.Counter(patient[r['id']] for r in own)
-      of_size = collections.Counter(images.values())
-      assert set(of_size) <= {1, 2}
-      stay.append(sum(n for n, number in of_size.items() if number == 1))
-      assert fold['band_exchanged'] == pytest.approx(1 - stay[-1] / len(own))
-      grouped.append(2 in of_size)
-      assert fold['band_unit'] == ('group' if grouped[-1] else 'image')
+      images += len(own)
+      of_patient = collections.defaultdict(list)
+      for r in own:
+        of_patient[patient[r['id']]].append(label[r['id']])
+      units = [tuple(sorted(labels)) for labels in of_patient.values()]
+      assert set(map(len, units)) <= {1, 2}
+      alike = collections.Counter(units)
+      stay += [len(unit) for unit in units if alike[unit] == 1]
       if fold['adjusted_rand'] == 1:
         assert fold['n_clusters_with_test'] == len({r['cluster'] for r in own})
       with_test.append(fold['n_clusters_with_test'])
-    assert size['band_unit'] == ('group' if any(grouped) else 'image')
+    assert size['band_stays'] == len(stay)
+    assert size['band_exchanged'] == pytest.approx(1 - sum(stay) / images)
+    assert size['band_draws'] == 999
     assert size['n_clusters_with_test'] == pytest.approx(np.mean(with_test))
-  assert results['sizes'][-1]['band_unit'] == 'group'
+  assert results['sizes'][-1]['band_unit'] == 'patient'
   (text,) = [t for t in results['findings'] if 'share their patient' in t]
   assert text.startswith('160 of 160 images') and 'exchanged together' in text
 

@@ -39,13 +39,17 @@ def test_files_of_earlier_releases() -> None:
   for name in ('predictions', 'leaks', 'shortcuts'):
     del older[name]
   for size in older['sizes']:
-    del size['band_unit']
+    del size['band_unit'], size['band_draws'], size['band_stays']
     for fold in size['folds']:
       del fold['coinciding']
+      fold |= {'band_unit': 'group', 'band_exchanged': 1.0}
   results = codec.decode(Results, older)
   assert (results.predictions, results.leaks, results.shortcuts) == (None,) * 3
   assert not results.predictions_given
   assert results.largest.band_unit == 'image'
+  # Their band exchanged images of all classes.
+  assert not results.within_classes
+  assert codec.decode(Results, tree).within_classes
   assert {fold.coinciding for fold in results.largest.folds} == {()}
 
 

@@ -192,7 +192,10 @@ def test_table_of_sizes_is_that_of_the_results(written):
       mean_of_cvs=size.mean_of_cvs,
       cv_of_means=size.cv_of_means,
       cv_expected=size.cv_expected,
+      cv_p_value=size.cv_p_value,
       cv_corrected=size.cv_corrected,
+      band_draws=size.band_draws,
+      band_stays=size.band_stays,
       adjusted_rand=size.adjusted_rand,
       sd_over_trainings=size.training_spread.cv_std,
     )
@@ -200,11 +203,13 @@ def test_table_of_sizes_is_that_of_the_results(written):
     ends = (number(row['cv_band_low']), number(row['cv_band_high']))
     assert ends == size.cv_band
     assert (row['band'], row['against_chance']) == (size.band, size.position)
+    assert row['band_unit'] == size.band_unit
     cells = (
       f'{size.baseline:.3f} {size.metric_mean:.3f}'
       f' {100 * size.mean_of_cvs:.1f}% {100 * size.cv_of_means:.1f}%'
       f' {100 * size.cv_expected:.1f}%'
       f' {100 * ends[0]:.1f}%–{100 * ends[1]:.1f}%'
+      f' {size.cv_p_value:.3f}'
       f' {100 * size.cv_corrected:.1f}% {size.band} {size.position}'
     )
     assert cells in shown

@@ -42,7 +42,6 @@ def _fold(
   test: list[str],
   correct: str = '110110',
   groups: str = 'abcdef',
-  null: float = 0.1,
 ) -> FoldClusters:
   """Clusters of each training as digits, and which test images are right."""
   n = _TRAIN + _TEST
@@ -77,8 +76,6 @@ def _fold(
     centers=np.arange(6.0 * runs).reshape(runs, _K, 2),
     trainings=cluster_cv._trainings(part, scored, labels, _K),  # pylint: disable=protected-access
     fuzzified={},
-    units=samples.units(samples.of('test')),
-    null=np.full(9, null),
     adjusted_rand=0.5,
     jaccard=np.array([0.5, 0.6, np.nan]),
     membership=np.ones(n),
@@ -88,8 +85,9 @@ def _fold(
 
 
 def _size(*folds: FoldClusters, method: str = 'kmeans') -> Size:
-  found = SizeClusters(12, folds)
-  described = summary._size(_settings(method), found)  # pylint: disable=protected-access
+  settings = _settings(method)
+  found = SizeClusters(12, folds, cluster_cv.null(settings, folds))
+  described = summary._size(settings, found)  # pylint: disable=protected-access
   # Whatever is null says why, and so it can be written.
   assert codec.decode(Size, codec.encode(described)) == described
   return described
@@ -144,7 +142,7 @@ def test_a_cluster_without_any_image() -> None:
   ],
 )
 def test_why_there_is_no_cv(test: str, correct: str, why: str) -> None:
-  size = _size(_fold(['001122'], [test], correct, null=np.nan))
+  size = _size(_fold(['001122'], [test], correct))
   for of in (size, *size.folds):
     for value in (
       of.cv_of_means,
@@ -157,7 +155,7 @@ def test_why_there_is_no_cv(test: str, correct: str, why: str) -> None:
   assert size.folds[0].training_spread.cv_std.why.startswith(why)
   # One fold that has a CV is enough.
   both = _size(
-    _fold(['001122'], [test], correct, null=np.nan),
+    _fold(['001122'], [test], correct),
     _fold(['001122'], ['001122']),
   )
   assert both.mean_of_cvs == both.folds[1].cv > 0
@@ -165,18 +163,32 @@ def test_why_there_is_no_cv(test: str, correct: str, why: str) -> None:
 
 
 def test_what_the_band_exchanges() -> None:
-  args = (['001122'], ['001122'])
-  images, pairs = _fold(*args), _fold(*args, groups='aabbcc')
-  some = _fold(*args, groups='aabbbc')
-  assert _size(images).band_unit == 'image'
-  assert _size(images).band_exchanged == 1
-  assert _size(pairs).band_unit == 'group'
-  assert _size(pairs).band_exchanged == 1
-  size = _size(images, some)
-  units = [f.band_unit for f in size.folds]
-  assert (units, size.band_unit) == (['image', 'group'], 'group')
-  assert [f.band_exchanged for f in size.folds] == [1, 0]
-  assert size.band_exchanged == 0.5
+  args = (['001122'], ['001212'])
+  images, pairs = _size(_fold(*args)), _size(_fold(*args, groups='aabbcc'))
+  # Two of 6 are wrong, in 15 ways; of two pairs that are half wrong, in 3 * 4.
+  for size, unit, others in ((images, 'image', 14), (pairs, 'patient', 11)):
+    assert (size.band_unit, size.band_draws) == (unit, others)
+    assert (size.band_stays, size.band_exchanged) == (0, 1)
+    assert 0 < size.cv_p_value <= 1 and size.cv_band[0] < size.cv_band[1]
+  # Of two folds, in one of which all patients have other numbers of images.
+  both = _size(_fold(*args), _fold(*args, groups='xxyyyz'))
+  assert (both.band_unit, both.band_stays) == ('patient', 3)
+  assert both.band_exchanged == 0.5
+
+
+def test_a_band_needs_what_can_be_exchanged() -> None:
+  right = _fold(['001122'], ['001122'], '111111')
+  # No patient is like another, and each is in one cluster.
+  apart = _fold(['001122'], ['011222'], groups='abbccc')
+  for fold, unit in ((right, 'image'), (apart, 'patient')):
+    size = _size(fold)
+    for of in (size, *size.folds):
+      assert not isinstance(of.judged, Missing)
+      for value in (of.cv_expected, of.cv_band, of.cv_corrected, of.cv_p_value):
+        assert value == Missing(
+          f'no exchange of {unit}s that are alike changes the CV'
+        )
+    assert size.position == ''
 
 
 def test_cautions_say_that_patients_stay() -> None:
@@ -187,7 +199,8 @@ def test_cautions_say_that_patients_stay() -> None:
 
   def told(groups: str) -> str:
     fold = _fold(['001122'], ['001122'], groups=groups)
-    size = SizeClusters(12, (fold,))
+    null = cluster_cv.null(_settings(), [fold])
+    size = SizeClusters(12, (fold,), null)
     (text,) = cautions._groups(cohort, size)  # pylint: disable=protected-access
     return text
 

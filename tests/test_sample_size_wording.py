@@ -98,7 +98,7 @@ def another() -> Results:
     ('cluster.trainings', 3),
     ('cluster.matching', 'members_and_metric'),
     ('reduction.n_components', 12),
-    ('sizes.-1.band_unit', 'group'),
+    ('sizes.-1.band_unit', 'patient'),
   ):
     results = put(results, path, value)
   return results
@@ -381,9 +381,23 @@ def test_predictions_that_were_given_are_not_called_trained() -> None:
 
 def test_what_was_exchanged_for_the_band_of_chance() -> None:
   results = example(sizes=(100,))
-  grouped = put(results, 'sizes.0.band_unit', 'group')
-  assert 'patient or group together' not in methods.paragraph(results, None)
-  assert 'patient or group together' in methods.paragraph(grouped, None)
+  text = methods.paragraph(results, None)
+  assert 'test images of each class and fold over clusters' in text
+  assert '999 at' in text and 'patient or group together' not in text
+  grouped = put(results, 'sizes.0.band_unit', 'patient')
+  text = methods.paragraph(put(grouped, 'sizes.0.band_stays', 2), None)
+  assert 'that has as many of each class, over' in text
+  assert '2 patients there, for want of another like it' in text
+  regression = put(
+    example('regression', sizes=(100,)), 'sizes.0.band_unit', 'patient'
+  )
+  text = methods.paragraph(regression, None)
+  assert 'test images of each fold, those' in text and 'each class' not in text
+  # Of an earlier release, whose band exchanged images of all classes.
+  earlier = put(results, 'sizes.0.band_draws', None)
+  text = methods.paragraph(earlier, None)
+  assert 'permuting the test images of each fold over' in text
+  assert 'p = (1 + b)' not in text and not earlier.within_classes
 
 
 def test_classes_that_are_named_by_numbers() -> None:

@@ -51,6 +51,15 @@ def _many(rows: np.ndarray) -> collections.Counter:
   return collections.Counter(map(tuple, np.round(rows, 9).tolist()))
 
 
+def test_patients() -> None:
+  found = exchanges.patients(np.array(['b', '', 'a', 'b', '', 'c']))
+  assert found is not None and found[0] == found[3]
+  # Unknown patients are not one patient.
+  assert len(set(found.tolist())) == 5
+  for names in (['a', 'b', ''], ['', ''], ['a']):
+    assert exchanges.patients(np.array(names)) is None
+
+
 _SMALL = {
   # Values, clusters, strata, patients; at most 8 images.
   'images': ([0, 1, 1, 0, 0, 1], [0, 0, 1, 1, 2, 2], [0] * 6, range(6)),
@@ -147,6 +156,8 @@ def test_counts_are_those_of_moving_images_one_by_one(
   ])
   strata = generator.integers(3, size=n)
   values = (generator.random(n) < 0.2).astype(int)
+  # However few images there are for each of the six cells.
+  monkeypatch.setattr(sums, '_PER_CELL', 1)
   counted = _sums(values, labels, strata, draws=draws)
   monkeypatch.setattr(sums, '_CELLS', 0)
   shuffled = _sums(values, labels, strata, draws=draws)

@@ -55,7 +55,7 @@ def assign(
       groups.
     test_share: share of the test set, 0..1; where there are no folds.
     validation_share: share of the training groups that 'clean' validates on; 0
-      where nothing is trained that could be.
+      where nothing that is trained stops early.
     folds: T, each of whole groups and stratified under both protocols, so that
       every image is tested once (as the paper wishes); 0 for one split.
 

@@ -173,6 +173,24 @@ def coefficients(heads: Heads, features: Gram) -> Heads:
   )
 
 
+def in_features(rows: Sequence[np.ndarray], width: int) -> bool:
+  """Whether less is to be computed in D features than in products of rows.
+
+  Args:
+    rows: H lists of rows, as of `fit`.
+    width: D.
+
+  Returns:
+    How `fit` solves such heads, unless it is given a `Gram`.
+  """
+  by_rows, by_features = (
+    _FACTORS * sum(batches.work(len(own), of) for own in rows)
+    for of in (None, width)
+  )
+  used = len(np.unique(np.concatenate(list(rows))))
+  return by_features <= by_rows + used**2 * width
+
+
 def _fitted(
   x: Array | Gram,
   y: np.ndarray,
@@ -187,7 +205,7 @@ def _fitted(
   if np.ndim(x) != 2 or not np.isfinite(x).all():
     raise ValueError('x must be [P, D] and finite')
   members = _members(len(x), y, rows, cs, weight)
-  if not _fewer_features(members, x.shape[1]):
+  if not in_features([member.rows for member in members], x.shape[1]):
     used = np.unique(np.concatenate([member.rows for member in members]))
     if 2 * len(used) > len(x):  # Other heads have the same program then.
       used = np.arange(len(x))
@@ -202,17 +220,6 @@ def _fitted(
   mean = np.asarray(np.mean(x, axis=0, dtype=np.float64))
   found = Heads(*batches.solve(members, x, mean))
   return found._replace(intercept=found.intercept - found.coef @ mean)
-
-
-def _fewer_features(members: Sequence[Member], width: int) -> bool:
-  """Whether less is to be computed in D features than in products of rows."""
-  sizes = [len(member.rows) for member in members]
-  by_rows, by_features = (
-    _FACTORS * sum(batches.work(size, of) for size in sizes)
-    for of in (None, width)
-  )
-  used = len(np.unique(np.concatenate([member.rows for member in members])))
-  return by_features <= by_rows + used**2 * width
 
 
 def _members(

@@ -25,12 +25,14 @@ class Choice(NamedTuple):
     cs: `[K]` all values.
     losses: `[K]` their mean log-losses of rows that were held out.
     converged: whether all heads did.
+    n_iter: `[F, K]` int, how often the Hessian of each head was factored.
   """
 
   c: float
   cs: np.ndarray
   losses: np.ndarray
   converged: bool
+  n_iter: np.ndarray
 
 
 def choose_c(
@@ -86,4 +88,10 @@ def choose_c(
     weights=None if sample_weight is None else sample_weight[rows],
   )
   chosen = np.argmax(losses <= np.min(losses) * (1 + _SAME))
-  return Choice(float(cs[chosen]), cs, losses, bool(np.all(heads.converged)))
+  return Choice(
+    float(cs[chosen]),
+    cs,
+    losses,
+    bool(np.all(heads.converged)),
+    heads.n_iter,
+  )

@@ -50,3 +50,28 @@ def standardise(x: Array, rows: np.ndarray) -> Scaler:
     least += (len(rows) * mean[part] * _EPSILON) ** 2
     scale[part] = np.where(variance <= least, 1.0, np.sqrt(variance))
   return Scaler(mean, scale)
+
+
+def spread(x: Array, rows: np.ndarray) -> float:
+  """Root of the mean variance of some rows over all features.
+
+  One number keeps the proportions of the features of a network, of which those
+  that hardly vary are not blown up.
+
+  Args:
+    x: `[P, D]`; computed in float64.
+    rows: `[n]` int, those to take it from.
+
+  Returns:
+    It; 1 where these rows are all the same.
+
+  Raises:
+    ValueError: if there are no rows.
+  """
+  if not len(rows):
+    raise ValueError('there are no rows to take a spread of')
+  total = 0.0
+  for start in range(0, x.shape[1], _COLUMNS):
+    values = np.asarray(x[:, start : start + _COLUMNS][rows], np.float64)
+    total += float(np.sum(np.var(values, axis=0)))
+  return float(np.sqrt(total / x.shape[1])) or 1.0

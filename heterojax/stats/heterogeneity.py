@@ -1,6 +1,6 @@
 """Heterogeneity as the coefficient of variation of a metric over clusters.
 
-What it would be with no heterogeneity at all is in `chance`.
+What it would be with no heterogeneity at all is in `verdict.chance`.
 """
 
 from collections.abc import Sequence

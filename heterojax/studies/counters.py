@@ -46,30 +46,44 @@ def of_features(
   _add(timer, 'features', computed, each, dtype)
 
 
-def of_heads(
+def of_heads(settings: Settings, flops: float, timer: stages.Timer) -> None:
+  """Adds the work of the stage 'heads'.
+
+  Args:
+    settings: of the study.
+    flops: operations that were done now; without any, nothing is added.
+    timer: of the study.
+  """
+  if not flops:
+    return
+  # Optima are found in float64, of whose products no ceiling is measured.
+  dtype = None if settings.at_optimum else _TRAINED
+  _add(timer, 'heads', 1, float(flops), dtype)
+
+
+def flops_of_epochs(
   settings: Settings,
   dim: int,
   rows: Sequence[tuple[int, int]],
   epochs: Sequence[int],
-  timer: stages.Timer,
-) -> None:
-  """Adds the work of the stage 'heads'.
+) -> float:
+  """Operations of heads that stop early.
 
   Args:
     settings: of the study.
     dim: number of features, D.
     rows: of each head, training and validation rows of an epoch.
-    epochs: that each head trained now; without any, nothing is added.
-    timer: of the study.
+    epochs: that each head trained.
+
+  Returns:
+    Those of all heads.
   """
-  if not any(epochs):
-    return
   forward, backward = flops_per_row(settings, dim)
   total = sum(
     done * (train * (forward + backward) + validation * forward)
     for done, (train, validation) in zip(epochs, rows, strict=True)
   )
-  _add(timer, 'heads', 1, float(total), _TRAINED)
+  return float(total)
 
 
 def of_training(
@@ -121,11 +135,16 @@ def _measure(dtypes: Iterable[str], timer: stages.Timer) -> None:
 
 
 def _add(
-  timer: stages.Timer, stage: str, times: int, each: float | Missing, dtype: str
+  timer: stages.Timer,
+  stage: str,
+  times: int,
+  each: float | Missing,
+  dtype: str | None,
 ) -> None:
   counts = timer.stages[stage]
   counts['flops'] = each if isinstance(each, Missing) else times * each
-  if rates := timer.stages.get(_CEILING):
+  rates = timer.stages.get(_CEILING)
+  if rates and dtype:
     counts['model_flop_utilisation'] = each
     if not isinstance(each, Missing):
       most = rates[f'{dtype}_flops_per_second'] * counts['seconds']

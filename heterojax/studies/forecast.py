@@ -13,6 +13,8 @@ from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.datasets import sources
 from heterojax.finetuning import steps
+from heterojax.heads import optimum
+from heterojax.heads import penalty
 from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
@@ -209,6 +211,17 @@ def _training(
     return (
       f'{parts} networks: at most {passes} image passes,'
       f' {_work(3 * passes, flops)}.'
+    )
+  if settings.at_optimum:
+    chosen, values = '.', len(penalty.VALUES)
+    if not settings.heads.c:
+      chosen = (
+        f'; and {values * optimum.FOLDS * parts} fits that choose C'
+        f' ({values} values, {optimum.FOLDS} parts of the training images).'
+      )
+    return (
+      f'{heads.number} heads at their optimum, without epochs, on'
+      f' {heads.passes} training images together{chosen}'
     )
   passes = heads.passes * settings.heads.epochs
   work = passes * sum(counters.flops_per_row(settings, d))

@@ -1,40 +1,76 @@
-"""The stage that trains all heads of a study, or finds them trained."""
+"""The stage that trains all heads of a study, or finds them trained.
+
+Heads of the kind keras are trained together, epoch by epoch (`ensemble`);
+logistic ones are fitted fold by fold (`optimum`). Both keep what they have done
+so far, and end with the same bits wherever they were stopped.
+"""
 
 from collections.abc import Sequence
 import dataclasses
+import itertools
 import json
 import logging
 import pathlib
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute.arrays import Array
 from heterojax.errors import UserError
 from heterojax.features import Features
 from heterojax.heads import ensemble
+from heterojax.heads import optimum
 from heterojax.run import checkpoint
 from heterojax.run import run_folder
+from heterojax.run.progress import Progress
+from heterojax.studies import counters
+from heterojax.studies import records
 from heterojax.studies import stages
+from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+Names = Sequence[dict[str, Any]]
+
+
+class Part(NamedTuple):
+  """The heads of one fold (of one size).
+
+  Attributes:
+    samples: of the fold.
+    members: its heads; the first is that of all training images.
+    key: of the cross-validation that chooses a penalty.
+  """
+
+  samples: Samples
+  members: Sequence[ensemble.Member]
+  key: jax.Array
 
 
 class Trained(NamedTuple):
-  """Heads, and the epochs `[H]` that each one trained in this run."""
+  """All heads, one part after the other.
 
-  heads: ensemble.Ensemble
-  epochs_now: np.ndarray
+  Attributes:
+    outputs: `[H, P]` float64, logits, or the numbers of a regression.
+    now: how many heads were trained in this run, or trained further.
+    flops: operations that took.
+    fits: of logistic heads, how they were fitted; else None.
+  """
+
+  outputs: np.ndarray
+  now: int
+  flops: float
+  fits: records.Heads | None = None
 
 
 def train(
   settings: Settings,
   folder: pathlib.Path,
   features: Features,
-  y: np.ndarray,
-  members: Sequence[ensemble.Member],
-  names: Sequence[dict[str, Any]],
+  parts: Sequence[Part],
+  names: Names,
 ) -> Trained:
   """Trains heads, or goes on where an earlier run of the same ones ended.
 
@@ -44,15 +80,39 @@ def train(
     settings: of the study.
     folder: the run folder.
     features: of all P pictures.
-    y: `[P]`.
-    members: H heads.
+    parts: T, with H heads together.
     names: H, fields that tell which head it is.
 
   Returns:
     The trained heads.
+
+  Raises:
+    UserError: if heads diverge.
   """
   path = folder / 'checkpoints' / 'heads'
-  training = stages.training(settings)
+  train_kind = _logistic if settings.at_optimum else _keras
+  trained, described = train_kind(settings, path, features, parts, names)
+  text = json.dumps([
+    name | found for name, found in zip(names, described, strict=True)
+  ])
+  run_folder.write_atomically(path.with_suffix('.json'), text + '\n')
+  return trained
+
+
+def _members(parts: Sequence[Part]) -> list[ensemble.Member]:
+  return list(itertools.chain.from_iterable(part.members for part in parts))
+
+
+def _keras(
+  settings: Settings,
+  path: pathlib.Path,
+  features: Features,
+  parts: Sequence[Part],
+  names: Names,
+) -> tuple[Trained, list[dict[str, Any]]]:
+  """Heads that stop early, and what is said of each."""
+  training, members = stages.training(settings), _members(parts)
+  y = parts[0].samples.y_of_pictures
   about = checkpoint.digest([
     features.digest,
     y,
@@ -73,24 +133,139 @@ def train(
     heads = _restored(leaves, members, features.x.shape[1], training)
     now = np.zeros(len(members), int)
   _check_finite(heads, names)
-  described = [
-    name
-    | {
+  outputs = ensemble.predict(heads.params, jnp.asarray(features.x))
+  rows = [(len(member.rows), len(member.validation)) for member in members]
+  trained = Trained(
+    outputs=np.asarray(outputs, np.float64),
+    now=int(np.sum(now > 0)),
+    flops=counters.flops_of_epochs(
+      settings, features.x.shape[1], rows, now.tolist()
+    ),
+  )
+  return trained, [
+    {
       'epochs': int(heads.epochs[h]),
       'best_epoch': int(heads.best_epoch[h]),
       'best': float(heads.best[h]),
     }
-    for h, name in enumerate(names)
+    for h in range(len(members))
   ]
-  run_folder.write_atomically(
-    path.with_suffix('.json'), json.dumps(described) + '\n'
+
+
+def _logistic(
+  settings: Settings,
+  path: pathlib.Path,
+  features: Features,
+  parts: Sequence[Part],
+  names: Names,
+) -> tuple[Trained, list[dict[str, Any]]]:
+  """Heads at their optimum, and what is said of each."""
+  given = settings.data.dataset == 'features'
+  y = parts[0].samples.y_of_pictures
+  folds = [_fold(part) for part in parts]
+  about = checkpoint.digest([
+    features.digest,
+    y,
+    [fold._asdict() for fold in folds],
+    {'kind': 'logistic', 'c': settings.heads.c, 'standardised': given},
+  ])
+  leaves, now, flops = checkpoint.load(path, about), 0, 0.0
+  if leaves is None:
+    steps = checkpoint.Steps(path / 'steps', about)
+    leaves = _fitted(features.x, y, folds, settings.heads.c, given, steps)
+    checkpoint.save(path, _tree(leaves), about)
+    steps.clear()
+    earlier = sum(len(fold.rows) for fold in folds[: steps.resumed])
+    now = len(names) - earlier
+    flops = float(np.sum(leaves['flops'][earlier:]))
+  else:
+    _LOG.info('Resuming: all %d heads are fitted.', len(names))
+  fitted = optimum.Fitted(**_flat(leaves))
+  if failed := int(np.sum(~fitted.converged)):
+    _LOG.warning('%d of %d heads did not converge.', failed, len(names))
+  firsts = np.cumsum([0, *(len(fold.rows) for fold in folds[:-1])])
+  trained = Trained(
+    outputs=optimum.outputs(fitted, features.x),
+    now=now,
+    flops=flops,
+    fits=records.Heads(
+      kind='logistic',
+      c=tuple(fitted.c[firsts].tolist()),
+      c_chosen=not settings.heads.c,
+      standardised=given,
+      not_converged=failed,
+    ),
   )
-  return Trained(heads, now)
+  return trained, [
+    {
+      'c': float(fitted.c[h]),
+      'n_iter': int(fitted.n_iter[h]),
+      'converged': bool(fitted.converged[h]),
+    }
+    for h in range(len(names))
+  ]
 
 
-def _check_finite(
-  heads: ensemble.Ensemble, names: Sequence[dict[str, Any]]
-) -> None:
+def _fold(part: Part) -> optimum.Fold:
+  """The rows of a part's heads, and what chooses their scale and penalty."""
+  samples = part.samples
+  train = samples.of('train')
+  return optimum.Fold(
+    rows=[member.rows for member in part.members],
+    originals=samples.row[train[samples.is_original[train]]],
+    parts=optimum.parts_of(samples.y[train], samples.units(train), part.key),
+  )
+
+
+def _fitted(
+  x: Array,
+  y: np.ndarray,
+  folds: Sequence[optimum.Fold],
+  c: float,
+  standardised: bool,
+  steps: checkpoint.Steps,
+) -> checkpoint.Leaves:
+  """The leaves of all heads, one fold after the other."""
+  done, kept = steps.latest()
+  found = [_flat(kept)] if done else []
+  products = None
+  if not standardised:
+    # Of all folds, wherever an earlier run ended: the same bits.
+    products = optimum.shared(x, folds)
+  with Progress('heads', len(folds), 'folds', done) as progress:
+    for fold in folds[done:]:
+      own = optimum.fit(
+        x, y, fold, c, standardised=standardised, products=products
+      )
+      found.append(own._asdict())
+      done += 1
+      if done < len(folds) and steps.due():
+        found = [_joined(found)]
+        steps.save(done, _tree(found[0]))
+      progress.update(1)
+  return _joined(found)
+
+
+def _joined(found: Sequence[checkpoint.Leaves]) -> checkpoint.Leaves:
+  return {
+    name: np.concatenate([leaves[name] for leaves in found])
+    for name in optimum.Fitted._fields
+  }
+
+
+def _tree(leaves: checkpoint.Leaves) -> dict[str, Any]:
+  """Weights under the names that those of every kind of head have."""
+  rest = dict(leaves)
+  params = {name: rest.pop(name) for name in ('kernel', 'bias')}
+  return {'params': params, **rest}
+
+
+def _flat(leaves: checkpoint.Leaves) -> checkpoint.Leaves:
+  """What `_tree` was made from."""
+  return {name.removeprefix('params.'): leaf for name, leaf in leaves.items()}
+
+
+def _check_finite(heads: ensemble.Ensemble, names: Names) -> None:
   """Raises a UserError for a head that has no epoch to keep."""
   diverged = [
     n

@@ -66,6 +66,20 @@ class Clustering:
 
 
 @dataclasses.dataclass(frozen=True)
+class Heads:
+  """How logistic heads were fitted; heads that stop early have no such record.
+
+  C of each fold (of each size) in order, and whether cross-validation chose it.
+  """
+
+  kind: str  # logistic.
+  c: tuple[float, ...]
+  c_chosen: bool
+  standardised: bool  # Else all features were divided by one number.
+  not_converged: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Shortcut:
   """What a column of the manifest says of the class and of the clusters."""
 

@@ -55,13 +55,22 @@ class Samples:
       i == p for i, p in zip(self.ids, self.parents, strict=True)
     ])
 
+  @property
+  def original(self) -> np.ndarray:
+    """`[N]` int, the picture that a sample shows before it was changed.
+
+    Copies share it, and so do rows of a table that show one image.
+    """
+    where = {i: position for position, i in enumerate(self.ids)}
+    return self.row[[where[parent] for parent in self.parents]]
+
   def units(self, positions: np.ndarray) -> np.ndarray:
     """`[M]` int, equal for samples of one patient.
 
-    A sample whose patient is not known is a unit of its own.
+    An image whose patient is not known is, with its copies, a unit of its own.
     """
     groups = self.groups or ('',) * len(self.ids)
-    names = [(bool(groups[i]), groups[i] or self.ids[i]) for i in positions]
+    names = [(bool(groups[i]), groups[i] or self.parents[i]) for i in positions]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names], int)
 

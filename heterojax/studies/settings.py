@@ -95,6 +95,8 @@ class Cluster:
 
 @dataclasses.dataclass(frozen=True)
 class Heads:
+  kind: str
+  c: float
   epochs: int
   patience: int
   batch_size: int
@@ -104,6 +106,7 @@ class Heads:
   widths: tuple[int, ...]
   random_runs: int
   random_vary: str
+  own_seeds: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +146,18 @@ class Settings:
   verdict: Verdict
   fine_tuning: FineTuning
 
+  @property
+  def at_optimum(self) -> bool:
+    """Whether heads are logistic regressions: of two classes alone."""
+    frozen = self.backbone.train == 'frozen'
+    classes = self.data.task == 'classification'
+    return self.heads.kind == 'logistic' and classes and frozen
+
+  @property
+  def own_seeds(self) -> int:
+    """How often a cluster's own head is trained: an optimum has no seed."""
+    return 1 if self.at_optimum else self.heads.own_seeds
+
 
 # What a field of a type may be, and how to say that.
 _KINDS = {
@@ -168,6 +183,7 @@ _CHOICES = {
   'cluster.method': ('kmeans', 'fuzzy', 'gmm'),
   'cluster.covariance': ('full', 'diag', 'spherical'),
   'cluster.matching': ('members', 'members_and_metric'),
+  'heads.kind': ('keras', 'logistic'),
   'heads.monitor': ensemble.MONITORS,
   'heads.random_vary': ('both', 'initialisation'),
   'fine_tuning.batch_norm': ('trained', 'folded'),
@@ -193,7 +209,9 @@ _AT_LEAST = {
   'heads.patience': 0,
   'heads.batch_size': 1,
   'heads.l2': 0,
+  'heads.c': 0,
   'heads.random_runs': 1,
+  'heads.own_seeds': 1,
   'verdict.worlds': 0,
   'verdict.partitions': 1,
   'verdict.exchanges': 1,
@@ -203,6 +221,8 @@ _AT_LEAST = {
   'fine_tuning.weight_decay': 0,
 }
 _SHARES = ('split.test_share', 'split.validation_share')
+# Shares that may be 0 as well, see `_rules`.
+_OR_NONE = ('split.validation_share',)
 _ABOVE_ZERO = ('heads.learning_rate', 'fine_tuning.learning_rate')
 
 
@@ -293,7 +313,8 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
         f'--config.{path} is {value}, but must be {least} or more.'
       )
   for path in _SHARES:
-    if not 0 < (value := _get(settings, path)) <= 0.5:
+    value = _get(settings, path)
+    if not (0 < value <= 0.5 or value == 0 and path in _OR_NONE):
       raise UserError(
         f'--config.{path} is {value}, but must be a share above 0 and up to'
         ' 0.5.'
@@ -324,6 +345,16 @@ def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
   yield (
     s.split.folds != 1,
     ('--config.split.folds is 1, but must be 0 (one split) or 2 or more.'),
+  )
+  yield (
+    bool(s.split.validation_share)
+    or s.at_optimum
+    or s.split.protocol == 'published',
+    (
+      '--config.split.validation_share is 0, but these heads stop early by a'
+      ' validation part: give it a share up to 0.5, or choose'
+      ' --config.heads.kind=logistic.'
+    ),
   )
   yield (
     0 < s.reduction.variance < 1,

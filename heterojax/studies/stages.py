@@ -117,7 +117,8 @@ def split(
     settings: of the study.
     cohort: with its candidates selected.
     predictions: whether those that the source gives are scored, so that no head
-      is trained and none needs a validation part.
+      is trained and none needs a validation part; nor do heads at their
+      optimum.
 
   Returns:
     The folds, or the one split.
@@ -128,6 +129,7 @@ def split(
   how, validation_share = settings.split, settings.split.validation_share
   if predictions:
     _check_predictions(cohort)
+  if predictions or settings.at_optimum:
     validation_share = 0.0
   return splits.assign(
     cohort,

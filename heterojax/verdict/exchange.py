@@ -53,6 +53,29 @@ class Exchange(NamedTuple):
   unit: str
   stays: int
 
+  @property
+  def moved(self) -> float:
+    """Share of the images that are of a unit that another one is like."""
+    sizes = [block.images.size for block in self.blocks]
+    alike = [len(block.images) > 1 for block in self.blocks]
+    return float(np.average(alike, weights=sizes))
+
+
+def patients(groups: np.ndarray) -> np.ndarray | None:
+  """Numbers the patients of images.
+
+  Args:
+    groups: `[N]` of str, '' where the patient is not known.
+
+  Returns:
+    `[N]` int, equal for images of one patient; an image whose patient is not
+    known has a number of its own. None where no patient has several images.
+  """
+  _, number = np.unique(groups, return_inverse=True)
+  own = np.flatnonzero(groups == '')
+  number[own] = len(groups) + own
+  return number if len(np.unique(number)) < len(number) else None
+
 
 def strata(*columns: np.ndarray | None) -> np.ndarray:
   """Number `[N]` int of the combination of columns `[N]`; None is left out."""

@@ -36,8 +36,9 @@ _SHUFFLED = 1 << 12
 # there are many more shifts than draws.
 _CIRCLES, _CIRCLE = 4, 1 << 10
 # Combinations of clusters, one of each clustering, among which ones are counted
-# out; beyond them images are shuffled, which is then as fast.
-_CELLS = 512
+# out, and how many images there are for each on average: with more combinations
+# or fewer images it is faster to shuffle.
+_CELLS, _PER_CELL = 512, 8
 # Numbers in memory at once where all arrangements are listed.
 _LISTED = 1 << 23
 
@@ -55,6 +56,12 @@ class Images(NamedTuple):
   values: np.ndarray
   columns: np.ndarray
   k: int
+
+
+def exact(values: np.ndarray) -> np.ndarray:
+  """Values as int64 where they are 0 and 1, else as float64."""
+  whole = np.all((values == 0) | (values == 1))
+  return values.astype(np.int64 if whole else np.float64)
 
 
 def sums(
@@ -91,12 +98,7 @@ def sums(
   if sum(logs) <= most:
     return _listed(images, blocks, np.sum(observed, axis=0))
   cells = exchanges.strata(*images.columns)
-  counted = [
-    block.single
-    and values.dtype.kind == 'i'
-    and len(np.unique(cells[block.images])) <= _CELLS
-    for block in blocks
-  ]
+  counted = [_is_counted(block, images, cells) for block in blocks]
   if any(counted):
     cells = _ranks(cells, strata, values)[cells]
   moved = sum(
@@ -115,6 +117,19 @@ def sums(
     else:
       rows[1:] += slow(block, images, key, i, draws)
   return rows
+
+
+def _is_counted(
+  block: exchanges.Block, images: Images, cells: np.ndarray
+) -> bool:
+  """Whether the ones of a block are counted out over its cells."""
+  if not block.single or images.values.dtype.kind != 'i':
+    return False
+  number, most = len(np.unique(cells[block.images])), _CELLS
+  # Of one clustering the order of the images then makes no difference.
+  if len(images.columns) > 1:
+    most = min(most, len(block.images) // _PER_CELL)
+  return number <= most
 
 
 def _totals(

@@ -202,7 +202,7 @@ def _checked(
   groups: np.ndarray | None,
   draws: int,
 ) -> np.ndarray:
-  """Values as int64 where they are 0 and 1, else as float64."""
+  """Values as `sums.exact` has them."""
   values = np.asarray(values)
   n = len(values)
   lengths = {'classes': classes, 'folds': folds, 'groups': groups}
@@ -218,9 +218,7 @@ def _checked(
   for row, number in zip(labels, k, strict=True):
     if row.min() < 0 or row.max() >= number:
       raise ValueError(f'labels are not from 0 to {number - 1}')
-  if np.all((values == 0) | (values == 1)):
-    return values.astype(np.int64)
-  return values.astype(np.float64)
+  return sums_of.exact(values)
 
 
 def _q(

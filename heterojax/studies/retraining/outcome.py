@@ -11,6 +11,7 @@ import numpy as np
 from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
 from heterojax.stats import metrics
+from heterojax.studies import records
 from heterojax.studies.samples import Samples
 
 
@@ -39,7 +40,14 @@ class Clusters(NamedTuple):
 
 
 class HeadName(NamedTuple):
-  """Which head: 'overall', 'cluster' (of one) or 'random' (as many images)."""
+  """Which head of a fold.
+
+  Attributes:
+    kind: 'overall', 'cluster' (of one), or a family of random ones: see
+      `records.Cluster`.
+    cluster: its number.
+    run: of random heads; of a cluster's own, its seed but for the first one.
+  """
 
   kind: str
   cluster: int = -1
@@ -81,8 +89,10 @@ class Outcome(NamedTuple):
     source: of the images.
     x: `[P, D]` features of all pictures.
     folds: T; one where the data are split once.
+    fits: how logistic heads were fitted; None for others.
   """
 
   source: Source
   x: jax.Array
   folds: tuple[Fold, ...]
+  fits: records.Heads | None = None

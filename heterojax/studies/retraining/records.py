@@ -1,10 +1,12 @@
 """`results.json` of a retraining study, as records (see `records.codec`).
 
-Lengths: K clusters, R random runs per cluster, T folds, S pairs of clusters.
+Lengths: K clusters, O trainings of each own head, R random runs per cluster and
+family, T folds, S pairs of clusters.
 """
 
 from collections.abc import Mapping
 import dataclasses
+import statistics
 from typing import Annotated, NamedTuple
 
 from heterojax.records import codec
@@ -92,18 +94,10 @@ class Reduction:
   rejected: Rejected | None
 
 
-@dataclasses.dataclass(frozen=True)
-class RandomRun(Score):
-  """One head of random images, and how many of each class they were."""
+class _Runs:
+  """How several heads that differ by chance alone are read."""
 
-  class_counts: Counts
-
-
-@dataclasses.dataclass(frozen=True)
-class Random(Score):
-  """Means over the random heads of a cluster, and each of them."""
-
-  runs: Annotated[tuple[RandomRun, ...], 'R']
+  runs: tuple[Score, ...]
 
   def known(self, name: str) -> list[Number]:
     """A metric of every run that has one."""
@@ -117,10 +111,47 @@ class Random(Score):
       return None
     return min(known), max(known)
 
+  def deviation(self, name: str) -> float | None:
+    """Standard deviation (n - 1) of a metric; None unless two have one."""
+    known = self.known(name)
+    if len(known) < 2 or len(known) < len(self.runs):
+      return None
+    return statistics.stdev(known)
+
+
+@dataclasses.dataclass(frozen=True)
+class Own(_Runs, Score):
+  """Means over the trainings of a cluster's own head, and each of them."""
+
+  runs: Annotated[tuple[Score, ...], 'O']
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomRun(Score):
+  """One head of random images, and which they were."""
+
+  class_counts: Counts
+  distinct_originals: Number | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Random(_Runs, Score):
+  """Means over the random heads of a cluster, and each of them."""
+
+  runs: Annotated[tuple[RandomRun, ...], 'R']
+
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-  """A cluster: its training images, and its heads on the whole test set."""
+  """A cluster: its training images, and its heads on the whole test set.
+
+  Rows of training are originals and copies; `distinct_originals` are the images
+  that they show. The first training of its head is `retrained`, and all are in
+  `retrained_runs`. Random heads saw as many distinct originals of as many
+  patients: with any class mix those of `random`, with the cluster's those of
+  `random_same_mix`. Under the published protocol `random` has the paper's
+  training rows, and `random_originals` is what `random` is otherwise.
+  """
 
   id: int
   size: Number
@@ -131,6 +162,15 @@ class Cluster:
   retrained: Score
   retrained_in_test_clusters: Annotated[tuple[Score, ...], 'K']
   random: Random
+  distinct_originals: Number | None = None
+  retrained_runs: Own | None = None
+  random_originals: Random | None = None
+  random_same_mix: Random | None = None
+
+  @property
+  def fair(self) -> Random:
+    """Random heads that saw as many distinct originals, of any class mix."""
+    return self.random_originals or self.random
 
   @property
   def majority(self) -> tuple[str, float]:
@@ -263,7 +303,7 @@ class Published:
   counts: PaperCounts | Missing = Missing('this run did not compute it')
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
   """`results.json` of a retraining study."""
 
@@ -276,6 +316,7 @@ class Results:
   backbone: records.Network
   reduction: Reduction
   cluster: records.Clustering
+  heads: records.Heads | None = None  # Of logistic ones.
   overall: Score
   clusters: Annotated[tuple[Cluster, ...], 'K']
   between_cluster_distances: Annotated[
@@ -296,6 +337,17 @@ class Results:
   def random_runs(self) -> int:
     """How many random heads a cluster has; an empty cluster has none."""
     return max(len(c.random.runs) for c in self.clusters)
+
+  @property
+  def own_runs(self) -> int:
+    """How often a cluster's own head was trained; 0 where that is not known."""
+    own = (c.retrained_runs for c in self.clusters)
+    return max((len(runs.runs) for runs in own if runs), default=0)
+
+  @property
+  def fair_sets(self) -> bool:
+    """Whether random sets have as many distinct originals as their cluster."""
+    return all(c.random_same_mix for c in self.clusters)
 
   @property
   def copies(self) -> bool:

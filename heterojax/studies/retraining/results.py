@@ -100,6 +100,7 @@ def summarise(
     backbone=shared.network(settings, backbone, outcome.x.shape[1]),
     reduction=_reduction(settings, outcome, names),
     cluster=shared.Clustering(**shared.clustering(settings.cluster)),
+    heads=outcome.fits,
     overall=_score(folds, _overall),
     clusters=clusters,
     between_cluster_distances=tuple(map(tuple, distances.tolist())),
@@ -238,7 +239,7 @@ def describe_clusters(
   Returns:
     K clusters.
   """
-  k, runs = range(settings.cluster.k), range(settings.heads.random_runs)
+  k = range(settings.cluster.k)
   described = []
   for c in k:
     members = [(fold, _members(fold, c)) for fold in folds]
@@ -247,13 +248,19 @@ def describe_clusters(
     def retrained(fold: Fold, c: int = c) -> np.ndarray:
       return fold.of_head('cluster', c)
 
-    if why := _why_no_head(sizes):
+    why = _why_no_head(sizes)
+    if why:
       whole = scores.unscored(why)
-      parts, random = (whole,) * len(k), _random([], why)
+      parts, own = (whole,) * len(k), ()
     else:
       whole = _score(folds, retrained)
       parts = tuple(_score(folds, retrained, j) for j in k)
-      random = _random([_random_run(folds, names, c, r) for r in runs])
+      own = [whole] + [
+        _score(folds, lambda fold, c=c, s=s: fold.of_head('cluster', c, s))
+        for s in _runs(folds[0], 'cluster', c)
+      ]
+    # Which families there are is a matter of the protocol.
+    families = {head.kind for head in folds[0].heads} - {'overall', 'cluster'}
     described.append(
       records.Cluster(
         id=c,
@@ -270,10 +277,29 @@ def describe_clusters(
         test=_score(folds, _overall, c),
         retrained=whole,
         retrained_in_test_clusters=parts,
-        random=random,
+        distinct_originals=_mean([
+          len(np.unique(fold.samples.original[rows])) for fold, rows in members
+        ]),
+        retrained_runs=_own(own, why),
+        **{
+          family: _random(
+            [_random_run(folds, names, family, c, r) for r in runs], why
+          )
+          for family in sorted(families)
+          for runs in ([] if why else _runs(folds[0], family, c),)
+        },
       )
     )
   return tuple(described)
+
+
+def _runs(fold: Fold, kind: str, c: int) -> list[int]:
+  """Numbers of the heads of a kind; of own heads but for the first one."""
+  return [
+    head.run
+    for head in fold.heads
+    if (head.kind, head.cluster) == (kind, c) and head.run >= 0
+  ]
 
 
 def _why_no_head(sizes: Sequence[int]) -> str:
@@ -286,25 +312,40 @@ def _why_no_head(sizes: Sequence[int]) -> str:
   return f'no training image is in this cluster{folds}'
 
 
-def _random(runs: Sequence[records.RandomRun], why: str = '') -> records.Random:
+def _own(runs: Sequence[Score], why: str) -> records.Own:
+  """All trainings of a cluster's head with their mean, or why none is there."""
+  mean = scores.mean_score(runs or [scores.unscored(why)])
+  return records.Own(**vars(mean), runs=tuple(runs))
+
+
+def _random(runs: Sequence[records.RandomRun], why: str) -> records.Random:
   """The random heads of a cluster with their mean, or why there are none."""
   mean = scores.mean_score(runs or [scores.unscored(why)])
   return records.Random(**vars(mean), runs=tuple(runs))
 
 
 def _random_run(
-  folds: Sequence[Fold], names: Names, c: int, r: int
+  folds: Sequence[Fold], names: Names, kind: str, c: int, r: int
 ) -> records.RandomRun:
-  name = HeadName('random', c, r)
-  counts = []
+  name = HeadName(kind, c, r)
+  counts, distinct = [], []
   for fold in folds:
-    drawn = fold.samples.y_of_pictures[fold.heads[name].rows]
+    samples, rows = fold.samples, fold.heads[name].rows
+    drawn = samples.y_of_pictures[rows]
     positives = int(np.sum(drawn))
     counts.append(
       dict(zip(names, (positives, len(drawn) - positives), strict=True))
     )
+    # What each picture was before it was changed.
+    before = np.zeros(len(samples.y_of_pictures), int)
+    before[samples.row] = samples.original
+    distinct.append(len(np.unique(before[rows])))
   score = _score(folds, lambda fold: fold.of_head(*name))
-  return records.RandomRun(**vars(score), class_counts=_mean_counts(counts))
+  return records.RandomRun(
+    **vars(score),
+    class_counts=_mean_counts(counts),
+    distinct_originals=_mean(distinct),
+  )
 
 
 def _intra_cluster_distance(members: Sequence[np.ndarray]) -> Estimate:

@@ -9,7 +9,7 @@ are split into folds, all of this is done in each. Axes: see `outcome`.
 from collections.abc import Sequence
 import itertools
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,12 +29,14 @@ from heterojax.run import run_folder
 from heterojax.studies import audits
 from heterojax.studies import counters
 from heterojax.studies import heads_stage
+from heterojax.studies import records
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.answer import unmeasured
 from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining import facts
 from heterojax.studies.retraining import pages
+from heterojax.studies.retraining import random_sets
 from heterojax.studies.retraining import results as results_lib
 from heterojax.studies.retraining import same_mix
 from heterojax.studies.retraining import view as view_lib
@@ -49,6 +51,11 @@ from heterojax.studies.settings import Settings
 from heterojax.studies.study import Heads
 from heterojax.studies.study import Rules
 from heterojax.studies.study import Study
+
+
+def published(settings: Settings) -> bool:
+  """Whether random images are drawn as the paper does, beside our own way."""
+  return settings.split.protocol == 'published'
 
 
 def rules(settings: Settings) -> Rules:
@@ -69,14 +76,30 @@ def rules(settings: Settings) -> Rules:
     '--config.reduction.rule=minimum_mode_cv belongs to the sample-size study:'
     ' use fixed or variance.',
   )
+  yield (
+    not s.at_optimum or s.heads.random_vary == 'both',
+    'Logistic heads have no initialisation that could vary: leave'
+    ' --config.heads.random_vary=both, or choose --config.heads.kind=keras.',
+  )
 
 
 def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   """What the results will have, see `study.Study`."""
   k = settings.cluster.k
-  lengths = {'K': k, 'R': settings.heads.random_runs, 'S': k * (k - 1) // 2}
-  # Means over random heads have no intervals.
-  names, absent = {}, {'clusters.random.intervals'}
+  lengths = {
+    'K': k,
+    'O': settings.own_seeds,
+    'R': settings.heads.random_runs,
+    'S': k * (k - 1) // 2,
+  }
+  families = 'random', 'random_same_mix', 'random_originals'
+  # Means over heads have no intervals.
+  names = {}
+  absent = {f'clusters.{of}.intervals' for of in ('retrained_runs', *families)}
+  if not published(settings):
+    absent.add('clusters.random_originals')
+  if not settings.at_optimum:
+    absent.add('heads')
   if cohorts is not None:
     names['classes'] = cohorts[0].classes
     lengths['T'] = len(cohorts)
@@ -93,9 +116,12 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
 def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
   """What is trained, see `study.Study`."""
   del source
-  k, runs = settings.cluster.k, settings.heads.random_runs
-  # Each random head sees as many images as its cluster's.
-  return Heads(parts * (1 + k * (1 + runs)), n * (2 + runs))
+  random = (2 + published(settings)) * settings.heads.random_runs
+  own = settings.own_seeds
+  # Each random head sees as many images as its cluster's, or fewer.
+  return Heads(
+    parts * (1 + settings.cluster.k * (own + random)), n * (1 + own + random)
+  )
 
 
 def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
@@ -111,14 +137,18 @@ def members(
 ) -> dict[HeadName, ensemble.Member]:
   """Retrain and Random: the training images of every head of one fold.
 
-  Random images are drawn from the training images without replacement and
-  without regard to class. Each head's randomness depends on its name alone. An
-  empty cluster has no head, and no random heads of its size.
+  Random images are drawn as `random_sets` does, in two families; under the
+  published protocol also as the paper does, from the training rows without
+  replacement and without regard to class. Each head's randomness depends on its
+  name alone. An empty cluster has no head, and no random heads of its size.
   """
-  seed, purpose = settings.seed, rng.Purpose
+  seed, purpose, how = settings.seed, rng.Purpose, settings.heads
   train = samples.of('train')
   in_cluster = clusters.labels[train]
   held_out = samples.row[stages.validation(samples)]
+  pool = random_sets.pool(
+    samples.original[train], samples.units(train), samples.y[train]
+  )
 
   def member(positions: np.ndarray, *name: int) -> ensemble.Member:
     return ensemble.Member(
@@ -130,16 +160,30 @@ def members(
 
   heads = {HeadName('overall'): member(train, 0)}
   for c in range(settings.cluster.k):
-    inside = train[in_cluster == c]
+    inside = np.flatnonzero(in_cluster == c)
     if not len(inside):
       continue
-    heads[HeadName('cluster', c)] = member(inside, 1, c)
-    for r in range(settings.heads.random_runs):
-      subset = r if settings.heads.random_vary == 'both' else 0
-      key = rng.key(seed, purpose.SUBSET, fold, c, subset)
-      drawn = jax.random.permutation(key, len(train))[: len(inside)]
-      heads[HeadName('random', c, r)] = member(train[drawn], 2, c, r)
+    heads[HeadName('cluster', c)] = member(train[inside], 1, c)
+    for s in range(1, settings.own_seeds):
+      heads[HeadName('cluster', c, s)] = member(train[inside], 1, c, s)
+    for r in range(how.random_runs):
+      subset = r if how.random_vary == 'both' else 0
+      if published(settings):
+        key = rng.key(seed, purpose.SUBSET, fold, c, subset)
+        drawn = jax.random.permutation(key, len(train))[: len(inside)]
+        heads[HeadName('random', c, r)] = member(train[drawn], 2, c, r)
+      for family, (kind, mixed) in enumerate(_families(settings)):
+        key = rng.key(seed, purpose.RANDOM_SET, fold, c, family, subset)
+        drawn = random_sets.draw(pool, inside, key, same_mix=mixed)
+        name = HeadName(kind, c, r)
+        heads[name] = member(train[drawn], 3, c, family, r)
   return heads
+
+
+def _families(settings: Settings) -> tuple[tuple[str, bool], ...]:
+  """Kind of the heads of each family of random sets, and of its class mix."""
+  any_mix = 'random_originals' if published(settings) else 'random'
+  return (any_mix, False), ('random_same_mix', True)
 
 
 class Trained(NamedTuple):
@@ -150,14 +194,16 @@ class Trained(NamedTuple):
     clusters: T, with the numbers of the first fold's.
     agreement: T, of each fold's clusters with the first's.
     heads: T, the heads of each fold by name.
-    params: of all heads, one fold after the other.
+    outputs: `[H, P]` float64 logits, of one fold's heads after the other's.
+    fits: how logistic heads were fitted; None for others.
   """
 
   x: jax.Array
   clusters: list[Clusters]
   agreement: list[float]
   heads: list[dict[HeadName, ensemble.Member]]
-  params: Any
+  outputs: np.ndarray
+  fits: records.Heads | None
 
 
 def train(
@@ -188,39 +234,43 @@ def train(
         zip(samples, clusters, strict=True)
       )
     ]
-    every = [member for fold in heads for member in fold.values()]
+    parts = [
+      heads_stage.Part(
+        fold,
+        list(of_fold.values()),
+        rng.key(settings.seed, rng.Purpose.PENALTY, number),
+      )
+      for number, (fold, of_fold) in enumerate(zip(samples, heads, strict=True))
+    ]
     names = [
       {'fold': number, 'name': str(name), 'rows': member.rows.tolist()}
       for number, fold in enumerate(heads)
       for name, member in fold.items()
     ]
-    trained = heads_stage.train(
-      settings, folder, features, samples[0].y_of_pictures, every, names
-    )
-    count(int(np.sum(trained.epochs_now > 0)))
-  counters.of_heads(
-    settings,
-    features.x.shape[1],
-    [(len(member.rows), len(member.validation)) for member in every],
-    trained.epochs_now.tolist(),
-    timer,
+    trained = heads_stage.train(settings, folder, features, parts, names)
+    count(trained.now)
+  counters.of_heads(settings, trained.flops, timer)
+  return Trained(
+    jnp.asarray(features.x),
+    clusters,
+    agreement,
+    heads,
+    trained.outputs,
+    trained.fits,
   )
-  x = jnp.asarray(features.x)
-  return Trained(x, clusters, agreement, heads, trained.heads.params)
 
 
 def evaluate(
   source: Source, samples: Sequence[Samples], trained: Trained
 ) -> Outcome:
   """What every head says of every sample of its fold."""
-  logits = np.asarray(ensemble.predict(trained.params, trained.x), np.float64)
   # Folds differ in how many clusters have a head.
   ends = np.cumsum([len(fold) for fold in trained.heads])[:-1]
   folds = zip(
     samples,
     trained.clusters,
     trained.heads,
-    np.split(logits, ends),
+    np.split(trained.outputs, ends),
     strict=True,
   )
   return Outcome(
@@ -230,6 +280,7 @@ def evaluate(
       Fold(fold, clusters, heads, of_heads[:, fold.row])
       for fold, clusters, heads, of_heads in folds
     ),
+    trained.fits,
   )
 
 

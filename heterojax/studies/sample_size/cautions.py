@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from heterojax.datasets.manifest import Cohort
-from heterojax.stats import chance
 from heterojax.studies.sample_size.cluster_cv import SizeClusters
 from heterojax.studies.settings import Settings
 
@@ -48,16 +47,17 @@ def _groups(cohort: Cohort, largest: SizeClusters) -> Iterator[str]:
   shared = sum(n for n in images.values() if n > 1)
   if not shared:
     return
-  stay = 1 - np.mean([chance.exchangeable(f.units) for f in largest.folds])
+  stay = 1 - largest.null.exchange.moved
+  alike = 'as many of each class' if cohort.classes else 'as many'
   text = (
     f'{shared} of {len(cohort.included)} images share their patient or group'
     ' with another. For the band of chance, the images of a patient were'
-    ' exchanged together, with those of a patient who has as many.'
+    f' exchanged together, with those of a patient who has {alike}.'
   )
   if stay > _STAY:
     text += (
-      f' At n = {largest.n} no other has as many for {stay:.0%} of the test'
-      ' images, which stay in their clusters: the band then lies too near the'
-      ' CV to show a difference.'
+      f' At n = {largest.n} no other has {alike} for {stay:.0%} of the'
+      ' test images, which stay in their clusters: the band then lies too near'
+      ' the CV to show a difference.'
     )
   yield text

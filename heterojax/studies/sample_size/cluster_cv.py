@@ -7,12 +7,13 @@ takes into account the accuracy for each cluster" (section 2).
 
 Each training of the clustering has its own CV, over the clusters that have test
 images in that training, each with the same weight. How few they may be is in
-the band of chance, which keeps every training's clusters: one of few images is
-as noisy there. The other design, weights by numbers of images, would leave out
-what the paper asks, whether rare kinds of images are harder, and would not be
-its CV. The metric of a cluster is its mean over the trainings in which it has
-test images, and so is its part in the CV of these means, however few they are:
-that CV has no band, and `cluster_n_test` says where it rests on little.
+the band of chance, which keeps every training's clusters and their classes: one
+of few images is as noisy there. The other design, weights by numbers of images,
+would leave out what the paper asks, whether rare kinds of images are harder,
+and would not be its CV. The metric of a cluster is its mean over the trainings
+in which it has test images, and so is its part in the CV of these means,
+however few they are: that CV has no band, and `cluster_n_test` says where it
+rests on little.
 
 Axes: T folds, R trainings, N samples, M test images, K clusters.
 """
@@ -25,15 +26,14 @@ import numpy as np
 from heterojax import rng
 from heterojax.cluster import distances
 from heterojax.cluster import matching
-from heterojax.stats import chance
 from heterojax.stats import heterogeneity
 from heterojax.studies import numbering
-from heterojax.studies.sample_size import components
 from heterojax.studies.sample_size.components import Reduced
 from heterojax.studies.sample_size.scoring import Scored
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.sample_size.trainings import Trained
 from heterojax.studies.settings import Settings
+from heterojax.verdict import chance
 
 
 class Trainings(NamedTuple):
@@ -64,9 +64,6 @@ class FoldClusters(NamedTuple):
     centers: `[R, K, Q]`.
     trainings: the study's clustering.
     fuzzified: the same clustering with other fuzzifiers.
-    units: `[M]` int, equal for test images of one patient.
-    null: `[draws]` CVs, averaged over trainings, of images, or patients, that
-      were exchanged over the clusters.
     adjusted_rand: mean over pairs of trainings; None with one.
     jaccard: `[K]` stability under the bootstrap.
     membership: `[N]` of each sample in its own cluster, mean over trainings.
@@ -80,8 +77,6 @@ class FoldClusters(NamedTuple):
   centers: np.ndarray
   trainings: Trainings
   fuzzified: dict[float, Trainings]
-  units: np.ndarray
-  null: np.ndarray
   adjusted_rand: float | None
   jaccard: np.ndarray
   membership: np.ndarray
@@ -100,10 +95,17 @@ class FoldClusters(NamedTuple):
 
 
 class SizeClusters(NamedTuple):
-  """All T folds of one sample size."""
+  """One sample size.
+
+  Attributes:
+    n: how many samples were drawn.
+    folds: T.
+    null: their CVs, and those of images that were exchanged over the clusters.
+  """
 
   n: int
   folds: tuple[FoldClusters, ...]
+  null: chance.Null
 
 
 def analyse(
@@ -125,7 +127,34 @@ def analyse(
     folds = sizes.setdefault(fold.part.n, [])
     folds.append(fold)
     reference = folds[0].of_images
-  return [SizeClusters(n, tuple(folds)) for n, folds in sizes.items()]
+  return [
+    SizeClusters(n, tuple(folds), null(settings, folds))
+    for n, folds in sizes.items()
+  ]
+
+
+def null(settings: Settings, folds: Sequence[FoldClusters]) -> chance.Null:
+  """The CVs of the folds of one size, and those that chance alone gives."""
+  return chance.null(
+    [_tested(settings, fold) for fold in folds],
+    settings.cluster.k,
+    rng.key(settings.seed, rng.Purpose.PERMUTATION, folds[0].part.n),
+  )
+
+
+def _tested(settings: Settings, fold: FoldClusters) -> chance.Fold:
+  samples = fold.part.samples
+  test = samples.of('test')
+  # Errors of a regression are exchanged whatever the target.
+  classes = np.zeros(len(test), int)
+  if settings.data.task == 'classification':
+    classes = samples.y[test]
+  return chance.Fold(
+    terms=fold.scored.terms,
+    classes=classes,
+    groups=np.array(samples.groups or ('',) * len(samples.ids))[test],
+    labels=fold.trainings.labels[:, test],
+  )
 
 
 def _fold(
@@ -154,16 +183,7 @@ def _fold(
     )
     for m, other in trained.fuzzified.items()
   }
-  test, train = part.samples.of('test'), part.samples.of('train')
-  units = part.samples.units(test)
-  null = chance.null_cvs(
-    scored.terms.values,
-    labels[:, test],
-    k,
-    scored.terms.transform,
-    components.key(settings, rng.Purpose.PERMUTATION, part),
-    groups=units,
-  )
+  train = part.samples.of('train')
   centers = np.take_along_axis(trained.centers, order[..., None], axis=1)
   coinciding = distances.coinciding(reduced.z[train], centers, labels[:, train])
   return FoldClusters(
@@ -173,8 +193,6 @@ def _fold(
     centers=centers,
     trainings=_trainings(part, scored, labels, k),
     fuzzified=fuzzified,
-    units=units,
-    null=null,
     adjusted_rand=matching.pairwise_adjusted_rand(labels),
     # The first training is the one whose clusters were sought again.
     jaccard=trained.jaccard[order[0]],

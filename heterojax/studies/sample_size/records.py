@@ -157,8 +157,6 @@ class Fold(Judged):
   cv_band: Interval | Missing
   cv_corrected: Estimate
   cv_p_value: Estimate
-  band_unit: str  # What was exchanged: image or group.
-  band_exchanged: float
   training_spread: FoldSpread
   adjusted_rand: Estimate
   jaccard: PartlyPerCluster
@@ -228,8 +226,11 @@ class Size(Judged, Distances):
   cv_band: Interval | Missing
   cv_corrected: Estimate
   cv_p_value: Estimate
-  band_unit: str = 'image'
-  band_exchanged: float
+  # None in earlier releases, whose band exchanged images of all classes.
+  band_draws: int | None = None
+  band_unit: str = 'image'  # What was exchanged: image or patient.
+  band_stays: int | None = None  # Units that no other one is like.
+  band_exchanged: float  # Share of the test images that are of the others.
   band: str | Missing  # The paper's name for the CV.
   training_spread: SizeSpread
   adjusted_rand: Estimate
@@ -338,6 +339,7 @@ class Results:
   backbone: records.Network
   reduction: Reduction
   cluster: Clustering
+  heads: records.Heads | None = None  # Of logistic ones.
   sizes: Annotated[tuple[Size, ...], 'S']
   cv_vs_metric: CvVsMetric
   validity: Validity
@@ -366,6 +368,11 @@ class Results:
     return self.dataset.positive, self.dataset.negative
 
   @property
+  def within_classes(self) -> bool:
+    """Whether the band keeps the classes of every cluster."""
+    return bool(self.classes) and self.largest.band_draws is not None
+
+  @property
   def unit(self) -> str:
     """What is clustered: images, or samples where features were given."""
     return self.backbone.unit
@@ -383,4 +390,4 @@ class Results:
   @property
   def peeks(self) -> bool:
     """Whether early stopping looked at what is tested."""
-    return not (self.validated or self.predictions_given)
+    return not (self.validated or self.predictions_given or self.heads)

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 import itertools
 import pathlib
 
-import numpy as np
-
 from heterojax.backbones import Backbone
 from heterojax.datasets import leaks
 from heterojax.datasets import sizes
@@ -109,7 +107,7 @@ def run(
   run_folder.write_atomically(
     folder / 'manifest.csv', manifest_csv(sizes.of_all_parts(cohorts, numbered))
   )
-  predictions = None
+  predictions, fits, flops = None, None, 0.0
   if settings.backbone.train == 'full' and backbone is not None:
     with timer.stage('training', 'networks') as count:
       learned, done = top_models.fine_tuned(
@@ -129,17 +127,14 @@ def run(
     with timer.stage('heads', 'heads') as count:
       if predictions is not None:
         learned = top_models.given(features.x, predictions, parts)
-        epochs = []
+        count(0)
       else:
-        learned, epochs = top_models.frozen(settings, features, parts, folder)
-      count(int(np.sum(np.asarray(epochs) > 0)))
-    counters.of_heads(
-      settings,
-      features.x.shape[1],
-      [(len(s.of('train')), len(stages.validation(s))) for s in samples],
-      epochs,
-      timer,
-    )
+        learned, trained_now = top_models.frozen(
+          settings, features, parts, folder
+        )
+        fits, flops = trained_now.fits, trained_now.flops
+        count(trained_now.now)
+    counters.of_heads(settings, flops, timer)
   with timer.stage('clusters', 'clusterings') as count:
     reduced = [
       components.reduce(settings, part, said)
@@ -164,6 +159,7 @@ def run(
       clustered,
       audited,
       predictions_given=predictions is not None,
+      fits=fits,
       measured=Missing(unmeasured.NOT_YET),
     )
   run_folder.write_atomically(
@@ -179,15 +175,18 @@ def run(
 def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   """What the settings and the cohorts tell of the results to come."""
   lengths: dict[str, int | tuple[int, ...]] = {'K': settings.cluster.k}
-  names = {}
+  names, given = {}, False
   if cohorts is not None:
     folds = Counter(_n(settings, cohort) for cohort in cohorts)
     lengths |= {'S': len(folds), 'T': tuple(folds.values())}
     names['classes'] = cohorts[0].classes
+    given = stages.predicted(cohorts[0].source) is not None
   regression = settings.data.task == 'regression'
   absent = {'dataset.target'}
+  if given or not settings.at_optimum:
+    absent.add('heads')
   if regression:
-    absent = {'dataset.class_counts', 'sizes.folds.scores.tp'}
+    absent = {'heads', 'dataset.class_counts', 'sizes.folds.scores.tp'}
   null = {
     'sizes.folds.cv_by_components': settings.reduction.rule
     != 'minimum_mode_cv',

@@ -20,7 +20,6 @@ from heterojax.records.codec import Estimate
 from heterojax.records.codec import Interval
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
-from heterojax.stats import chance
 from heterojax.stats import heterogeneity
 from heterojax.stats import inference as statistics
 from heterojax.studies import choosing
@@ -39,10 +38,11 @@ from heterojax.studies.sample_size.cluster_cv import SizeClusters
 from heterojax.studies.sample_size.cluster_cv import Trainings
 from heterojax.studies.sample_size.top_models import Learned
 from heterojax.studies.settings import Settings
+from heterojax.verdict import chance
 
 _CONSTANT = 'the targets of the test images are all the same'
 _NOT_REDUCED = 'images were clustered without reduction'
-_NO_NULL = 'no exchange of images gives a CV'
+_NO_EXCHANGE = 'no exchange of {unit}s that are alike changes the CV'
 _NO_TEST = 'a cluster has no test images in any training of the clustering'
 _NOT_FOUND = 'a cluster has no training images in the first training'
 _NO_RULE = 'the number of components was not chosen by the CV'
@@ -56,6 +56,7 @@ def summarise(
   clustered: Sequence[SizeClusters],
   audited: Audits,
   predictions_given: bool,
+  fits: shared.Heads | None,
   measured: Measured | Missing,
 ) -> records.Results:
   """The results but for timings and environment.
@@ -68,6 +69,7 @@ def summarise(
     clustered: the clusterings, smallest size first.
     audited: leaks and shortcuts of the largest size.
     predictions_given: whether no head was trained.
+    fits: how logistic heads were fitted; None for others.
     measured: the questions of the answer on the largest size, or why they were
       not asked.
 
@@ -98,6 +100,7 @@ def summarise(
       trainings=settings.cluster.trainings,
       matching=settings.cluster.matching,
     ),
+    heads=fits,
     sizes=sizes,
     cv_vs_metric=heterogeneity.cv_vs_metric(
       [codec.known(size.mean_of_cvs) for size in sizes],
@@ -157,7 +160,7 @@ def _mean(values: Sequence[float]) -> Number:
   return int(mean) if mean.is_integer() else mean
 
 
-def _fold(fold: FoldClusters) -> records.Fold:
+def _fold(fold: FoldClusters, null: chance.Null) -> records.Fold:
   k, samples, scored = fold.centers.shape[1], fold.part.samples, fold.scored
   trainings = fold.trainings
   metric = statistics.nanmean(trainings.metric, 0)
@@ -173,8 +176,8 @@ def _fold(fold: FoldClusters) -> records.Fold:
     cluster_size=tuple(trainings.sizes.tolist()),
     cluster_n_test=tuple(trainings.counts.mean(axis=0).tolist()),
     n_clusters_with_test=_with_test([fold]),
-    cv=_cv([fold]),
-    **_against_chance([fold], metric),
+    cv=_cv([fold], null),
+    **_against_chance([fold], metric, null),
     training_spread=_spread(trainings, metric, no_metric),
     adjusted_rand=_agreement([fold]),
     jaccard=codec.estimates(fold.jaccard.tolist(), _NOT_FOUND),
@@ -234,16 +237,6 @@ class _AgainstChance(TypedDict):
   cv_band: Interval | Missing
   cv_corrected: Estimate
   cv_p_value: Estimate
-  band_unit: str
-  band_exchanged: float
-
-
-def _estimate(folds: Sequence[FoldClusters]) -> chance.Estimate:
-  """The CV of T folds; each one's is the mean over its trainings."""
-  return chance.combine(
-    np.array([statistics.nanmean(f.trainings.cv) for f in folds]),
-    np.stack([f.null for f in folds]),
-  )
 
 
 def _why_no_cv(folds: Sequence[FoldClusters]) -> str:
@@ -252,8 +245,8 @@ def _why_no_cv(folds: Sequence[FoldClusters]) -> str:
   )
 
 
-def _cv(folds: Sequence[FoldClusters]) -> Estimate:
-  return codec.estimate(_estimate(folds).cv, _why_no_cv(folds))
+def _cv(folds: Sequence[FoldClusters], null: chance.Null) -> Estimate:
+  return codec.estimate(chance.estimate(null.cvs).cv, _why_no_cv(folds))
 
 
 def _cv_of_means(metric: np.ndarray) -> Estimate:
@@ -262,23 +255,20 @@ def _cv_of_means(metric: np.ndarray) -> Estimate:
 
 
 def _against_chance(
-  folds: Sequence[FoldClusters], metric: np.ndarray
+  folds: Sequence[FoldClusters], metric: np.ndarray, null: chance.Null
 ) -> _AgainstChance:
   """What stands beside the CV of a fold or a size.
-
-  Images are exchanged, or groups (patients) where any has several test images.
-  A group that has as many test images as no other keeps its clusters.
 
   Args:
     folds: T.
     metric: `[K]` mean metric of the clusters.
+    null: of these folds.
 
   Returns:
     The fields.
   """
-  estimate = _estimate(folds)
-  why = _why_no_cv(folds) or _NO_NULL
-  grouped = any(len(np.unique(f.units)) < len(f.units) for f in folds)
+  estimate = chance.estimate(null.cvs)
+  why = _why_no_cv(folds) or _NO_EXCHANGE.format(unit=null.exchange.unit)
   band = estimate.band if np.isfinite(estimate.band[0]) else Missing(why)
   return {
     'cv_of_means': _cv_of_means(metric),
@@ -286,19 +276,19 @@ def _against_chance(
     'cv_band': band,
     'cv_corrected': codec.estimate(estimate.corrected, why),
     'cv_p_value': codec.estimate(estimate.p_value, why),
-    'band_unit': 'group' if grouped else 'image',
-    'band_exchanged': float(
-      np.mean([chance.exchangeable(f.units) for f in folds])
-    ),
   }
 
 
 def _size(settings: Settings, size: SizeClusters) -> records.Size:
-  folds = tuple(_fold(fold) for fold in size.folds)
+  null = size.null
+  folds = tuple(
+    _fold(fold, null._replace(cvs=null.cvs[:, [t]]))
+    for t, fold in enumerate(size.folds)
+  )
   trainings = [fold.trainings for fold in size.folds]
   metric = _of_clusters(trainings)
   why = _why_no_cv(size.folds)
-  cv = _cv(size.folds)
+  cv = _cv(size.folds, null)
   constant = all(f.scored.metric is None for f in size.folds)
   band = heterogeneity.band(codec.known(cv))
   spread = _mean_of_known([f.training_spread.cv_std for f in folds])
@@ -320,7 +310,11 @@ def _size(settings: Settings, size: SizeClusters) -> records.Size:
     cluster_size_mean=_mean_sizes(trainings),
     n_clusters_with_test=_with_test(size.folds),
     mean_of_cvs=cv,
-    **_against_chance(size.folds, metric),
+    **_against_chance(size.folds, metric, null),
+    band_draws=len(null.cvs) - 1,
+    band_unit=null.exchange.unit,
+    band_stays=null.exchange.stays,
+    band_exchanged=null.exchange.moved,
     band=band or Missing(why),
     training_spread=records.SizeSpread(codec.estimate(spread, why)),
     adjusted_rand=_agreement(size.folds),

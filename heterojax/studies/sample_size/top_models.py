@@ -11,7 +11,6 @@ import pathlib
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from heterojax import finetuning
@@ -74,27 +73,35 @@ def frozen(
   features: Features,
   parts: Sequence[Part],
   folder: pathlib.Path,
-) -> tuple[list[Learned], list[int]]:
-  """One head per part, all trained at once, and the epochs of each now."""
-  members = [
-    ensemble.Member(
-      rows=samples.row[samples.of('train')],
-      validation=samples.row[stages.validation(samples)],
-      init_key=_key(settings, rng.Purpose.INITIALISATION, n, fold),
-      order_key=_key(settings, rng.Purpose.ORDER, n, fold),
-    )
-    for n, fold, samples in parts
-  ]
-  y = parts[0].samples.y_of_pictures
-  names = [{'n': part.n, 'fold': part.fold} for part in parts]
+) -> tuple[list[Learned], heads_stage.Trained]:
+  """One head per part; what they say, and how they were trained."""
   x = features.x
-  trained = heads_stage.train(settings, folder, features, y, members, names)
-  outputs = ensemble.predict(trained.heads.params, jnp.asarray(x))
+  trained = heads_stage.train(
+    settings,
+    folder,
+    features,
+    [
+      heads_stage.Part(
+        samples,
+        [
+          ensemble.Member(
+            rows=samples.row[samples.of('train')],
+            validation=samples.row[stages.validation(samples)],
+            init_key=_key(settings, rng.Purpose.INITIALISATION, n, fold),
+            order_key=_key(settings, rng.Purpose.ORDER, n, fold),
+          )
+        ],
+        _key(settings, rng.Purpose.PENALTY, n, fold),
+      )
+      for n, fold, samples in parts
+    ],
+    [{'n': part.n, 'fold': part.fold} for part in parts],
+  )
   learned = [
     _learned(settings, np.asarray(x[part.samples.row]), said[part.samples.row])
-    for part, said in zip(parts, np.asarray(outputs), strict=True)
+    for part, said in zip(parts, trained.outputs, strict=True)
   ]
-  return learned, trained.epochs_now.tolist()
+  return learned, trained
 
 
 def fine_tuned(

@@ -8,6 +8,7 @@ from heterojax.report.terms import INFERRED
 from heterojax.report.terms import KERAS
 from heterojax.report.terms import OUR_CHOICE
 from heterojax.studies import choosing
+from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as network_words
 from heterojax.studies.records import Network
 from heterojax.studies.retraining.records import Results
@@ -41,10 +42,11 @@ def not_in_the_paper(
   if results.protocol == 'clean':
     notes.append((
       OUR_CHOICE,
-      f'Distinct {one}s, no known patient in two parts, and a validation'
-      ' part; the paper splits rows and names no third part.',
+      f'Distinct {one}s, no known patient in two parts'
+      f'{"" if results.heads else ", and a validation part"}; the paper splits'
+      ' rows and names no third part.',
     ))
-  elif not results.dataset.n_validation:
+  elif not results.dataset.n_validation and not results.heads:
     notes.append((
       INFERRED,
       'The validation set that the paper monitors is taken to be the test'
@@ -63,7 +65,18 @@ def not_in_the_paper(
       ' the paper’s draw is unknown.',
     ))
   vary = config.get('heads', {}).get('random_vary')
-  if vary == 'both':
+  if results.fair_sets:
+    notes.append((OUR_CHOICE, _sets(results)))
+  if results.own_runs > 1:
+    notes.append((
+      OUR_CHOICE,
+      f'Each cluster’s own head is trained {results.own_runs} times, from other'
+      f' initial weights and in other orders of {one}s; the paper trained one,'
+      ' which the first stands for.',
+    ))
+  if results.heads:
+    notes.append((OUR_CHOICE, head_words.deviation(results.heads)))
+  elif vary == 'both':
     notes.append((
       OUR_CHOICE,
       f'Each random run draws its own {one}s and its own initial weights; the'
@@ -92,14 +105,31 @@ def not_in_the_paper(
       'Distances are Euclidean, in the space that was clustered, over all'
       f' training {one}s with their copies.',
     ),
-    (
+  ]
+  if not results.heads:
+    notes.append((
       KERAS,
       'Where the paper is silent about training: initial weights, the'
       f' optimiser’s constants, the order of {one}s, the moment of early'
       ' stopping and which epoch is kept.',
-    ),
-  ]
+    ))
   return notes
+
+
+def _sets(results: Results) -> str:
+  """Which random sets are not the paper's."""
+  one = results.backbone.unit
+  like = (
+    f'as many distinct {one}s as the cluster, from as many patients where these'
+    ' are known; one family has any class mix, the other the cluster’s'
+  )
+  if results.clusters[0].random_originals:
+    return (
+      'Beside the paper’s random rows, which show more distinct'
+      f' {one}s than a cluster of as many rows does, stand random sets with'
+      f' {like}.'
+    )
+  return f'Random sets have {like}; the paper drew rows.'
 
 
 def _network_notes(network: Network) -> list[tuple[str, str]]:

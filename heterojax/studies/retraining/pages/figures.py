@@ -5,6 +5,7 @@ room, so that twenty of them make a taller figure and not a smaller one.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +23,10 @@ from heterojax.studies.retraining import records
 
 # More names than this on one scatter plot cover each other.
 MAX_NAMES = 15
+# Families of random heads beside that of the dots.
+_STYLE = {'ls': '', 'alpha': 0.6, 'mew': 0}
+_ANY_MIX: dict[str, Any] = {'marker': '^', 'color': '#0072B2', **_STYLE}
+_SAME_MIX: dict[str, Any] = {'marker': 's', 'color': '#009E73', **_STYLE}
 
 
 def table1_overall_in_clusters(results: records.Results) -> Figure:
@@ -106,7 +111,7 @@ def table3_retrained_vs_random(results: records.Results) -> Figure:
       axes.spines['left'].set_visible(False)
     grid[0].set_yticks(range(len(rows)), [_cluster_name(c) for c in rows])
   figure.legend(
-    handles=_table3_key(bool(paper), unit), loc='outside lower center', ncols=5
+    handles=_table3_key(results), loc='outside lower center', ncols=4
   )
   return figure
 
@@ -121,8 +126,9 @@ def _retrained_and_random(
   axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
   retrained, mean = cluster.retrained.value(name), cluster.random.value(name)
   known = []
-  if isinstance(cluster.random, records.Random):
+  if isinstance(cluster, records.Cluster):
     known = cluster.random.known(name)
+    _others(axes, row, cluster, name)
   axes.plot(
     known, [row] * len(known), 'o', color=drawing.GRAY, ms=3.5, alpha=0.6
   )
@@ -161,20 +167,57 @@ def _retrained_and_random(
   )
 
 
-def _table3_key(published: bool, unit: str) -> list[Line2D]:
+def _others(axes: Axes, row: int, cluster: records.Cluster, name: str) -> None:
+  """Other trainings of the own head above the line, the same mix below it."""
+  if own := cluster.retrained_runs:
+    known = own.known(name)[1:]
+    style = {'color': drawing.RETRAINED, 'ms': 3, 'alpha': 0.6, 'mew': 0}
+    axes.plot(known, [row - 0.13] * len(known), 'D', **style)
+    if (deviation := own.deviation(name)) is not None:
+      mean, place = own.value(name) or 0, [row - 0.13] * 2
+      ends = [mean - deviation, mean + deviation]
+      axes.plot(ends, place, color=drawing.RETRAINED, lw=0.8)
+  for family, style, place in (
+    (cluster.random_originals, _ANY_MIX, row + 0.13),
+    (cluster.random_same_mix, _SAME_MIX, row + 0.22),
+  ):
+    if not family:
+      continue
+    known = family.known(name)
+    axes.plot(known, [place] * len(known), ms=3.2, **style)
+    if (mean := family.value(name)) is not None:
+      bar = {'color': style['color'], 'ms': 8, 'mew': 1.4}
+      axes.plot([mean], [place], '|', **bar)
+
+
+def _table3_key(results: records.Results) -> list[Line2D]:
   diamond = {'marker': 'D', 'ls': '', 'color': drawing.RETRAINED, 'ms': 6}
   dot = {'marker': 'o', 'ls': '', 'color': drawing.GRAY, 'ms': 4, 'alpha': 0.6}
   bar = {'marker': '|', 'ls': '', 'color': drawing.INK, 'ms': 11, 'mew': 1.4}
+  one = results.backbone.unit
   key = [
     drawing.key('retrained on the cluster', **diamond),
     drawing.key('its 95% interval', color=drawing.RETRAINED, lw=3.5, alpha=0.3),
   ]
-  if published:
+  if results.own_runs > 1:
+    small = diamond | {'ms': 3.5, 'alpha': 0.6}
+    key.append(drawing.key('retrained again, ± sd', **small))
+  if results.paper:
     key.append(drawing.key('same, published', **diamond, mfc='white'))
-  return key + [
-    drawing.key(f'one run on random {unit}s', **dot),
+  mix = ''
+  if results.fair_sets:
+    mix = ', any class mix'
+    if results.clusters[0].random_originals:
+      mix = ' (rows)'
+  key += [
+    drawing.key(f'one run on random {one}s{mix}', **dot),
     drawing.key('mean of the random runs', **bar),
   ]
+  if results.clusters[0].random_originals:
+    key.append(drawing.key(f'as many distinct {one}s', ms=4, **_ANY_MIX))
+  if results.fair_sets:
+    key.append(drawing.key('same class mix', ms=4, **_SAME_MIX))
+  return key
 
 
 def _cluster_name(cluster: records.Cluster | records.PublishedCluster) -> str:

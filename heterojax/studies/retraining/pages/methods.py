@@ -6,6 +6,7 @@ from typing import Any
 from heterojax.records import codec
 from heterojax.report import formatting
 from heterojax.studies.pages import clusters as cluster_words
+from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as network_words
 from heterojax.studies.pages import scores
 from heterojax.studies.pages.leaks import Shared
@@ -50,15 +51,25 @@ def _protocol(results: Results, shared: Shared) -> str:
       f' {one}s and distances are means over the folds.'
     )
     if results.protocol == 'published':
-      return (
+      text = (
         f'Published protocol, but with {text} Every row is used, copies of'
-        f' {one}s included. There is no validation part, so that early'
+        f' {one}s included.'
+      )
+      if results.heads:
+        return f'{text} {head_words.NO_EARLY_STOPPING}'
+      return (
+        f'{text} There is no validation part, so that early'
         ' stopping looks at the fold that is tested [inferred].'
       )
+    text = f'Clean protocol with {text} Every distinct {one} is used once'
+    if results.heads:
+      return (
+        f'{text}, and no {whole} is in two parts.'
+        f' {head_words.NO_EARLY_STOPPING}'
+      )
     return (
-      f'Clean protocol with {text} Every distinct {one} is used once, no'
-      f' {whole} is in two parts, and in each fold a validation part of the'
-      f' training {one}s decides about early stopping for every head.'
+      f'{text}, no {whole} is in two parts, and in each fold a validation part'
+      f' of the training {one}s decides about early stopping for every head.'
     )
   if results.protocol == 'published':
     split = 'split at random, stratified by class'
@@ -68,11 +79,18 @@ def _protocol(results: Results, shared: Shared) -> str:
       f'Published protocol: rows of the table are {split}, whatever file or'
       ' patient they show.'
     )
+    if results.heads:
+      return f'{text} {head_words.NO_EARLY_STOPPING}'
     if results.dataset.n_validation:
       return text
     return (
       f'{text} There is no validation part, so that early stopping looks at'
       ' the test set [inferred].'
+    )
+  if results.heads:
+    return (
+      f'Clean protocol: every distinct {one} once, and no {whole} in two parts.'
+      f' {head_words.NO_EARLY_STOPPING}'
     )
   return (
     f'Clean protocol: every distinct {one} once, no {whole} in two parts, and'
@@ -142,10 +160,11 @@ def paragraph(
     )
   text.append(
     f'A head of one sigmoid unit was trained on all training {one}s, on each'
-    f' cluster, and {results.random_runs} times per cluster on equally many'
-    f' training {one}s drawn at random without replacement.'
+    f' cluster{_seeds(results)}, and {_random(results)}.'
   )
-  if heads := config.get('heads'):
+  if results.heads:
+    text.append(head_words.sentence(results.heads, one))
+  elif heads := config.get('heads'):
     text.append(
       f'Training used up to {heads["epochs"]} epochs with batches of'
       f' {heads["batch_size"]}, Adam (learning rate'
@@ -191,15 +210,48 @@ def settings(
   if results.copies:
     clusters += ' with their copies'
   rows.append(('Clusters', f'{clusters}{", in each fold" if folds else ""}'))
-  if heads := config.get('heads'):
+  if results.heads:
+    random = f'{results.random_runs} random runs per cluster and family'
+    how = head_words.title(results.heads, network.unit)
+    rows.append(('Heads', f'{how}; {random}'))
+  elif heads := config.get('heads'):
     rows.append((
       'Heads',
       f'at most {heads["epochs"]} epochs, patience {heads["patience"]}, batches'
       f' of {heads["batch_size"]}, learning rate {heads["learning_rate"]:g};'
-      f' {heads["random_runs"]} random runs per cluster',
+      f' {heads["random_runs"]} random runs per cluster and family',
     ))
   rows.append(('Seed', str(results.seed)))
   return rows
+
+
+def _seeds(results: Results) -> str:
+  """How often each cluster's own head was trained; '' where once."""
+  if (number := results.own_runs) < 2:
+    return ''
+  return f' ({number} times, from other initial weights)'
+
+
+def _random(results: Results) -> str:
+  """What random heads were trained on, for a methods section."""
+  one = results.backbone.unit
+  rows = (
+    f'{results.random_runs} times per cluster on equally many'
+    f' training {one}s drawn at random without replacement'
+  )
+  fair = (
+    'as many distinct originals as the cluster, of patients who contribute as'
+    ' many each as those of the cluster (where patients are known), with any'
+    ' class mix and with that of the cluster'
+  )
+  if not results.fair_sets:
+    return rows
+  if results.clusters[0].random_originals:
+    return f'{rows}, and as often on {fair}'
+  return (
+    f'{results.random_runs} times per cluster on each of two random sets:'
+    f' {fair}'
+  )
 
 
 def _sizes(results: Results) -> str:
@@ -227,21 +279,24 @@ def _split(results: Results, shared: Shared) -> str:
   one = results.backbone.unit
   if results.protocol == 'clean':
     units = f'patient and no {one}' if shared.groups_known else one
-    text = (
-      f'No {units} was in two parts, and early stopping used the validation'
-      ' part.'
-    )
+    text = f'No {units} was in two parts'
+    if not results.heads:
+      text += ', and early stopping used the validation part'
+    text += '.'
     if not shared.groups_known:
       text += ' Patients were not known, so that some may be in two parts.'
     return text
   together = sum(shared.counts('shared_group'))
   part = 'validation part' if results.dataset.n_validation else 'test set'
-  text = 'Rows were split at random, stratified by class, and early'
+  text = 'Rows were split at random, stratified by class'
   if results.split.named:
-    text = 'The split was that of the data set, and early'
-  text += f' stopping used the {part}'
+    text = 'The split was that of the data set'
+  if not results.heads:
+    text += f', and early stopping used the {part}'
   if results.folds:
     text = 'Early stopping used the fold that was tested'
+    if results.heads:
+      text = 'Folds were of rows, stratified by class'
   if together:
     text += (
       f'; {together:,} test {one}s are of a patient or group that was also in'

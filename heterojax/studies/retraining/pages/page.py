@@ -71,7 +71,9 @@ def page(
       methods.BIBTEX,
     ),
     common.limits(
-      results.backbone.unit, _limits(results), peeks=not d.n_validation
+      results.backbone.unit,
+      _limits(results),
+      peeks=not (d.n_validation or results.heads),
     ),
     common.environment(results.environment, results.timings),
   ]
@@ -153,13 +155,24 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
   network, d, folds = results.backbone, results.dataset, results.split.folds
   one = network.unit
   trained_on = 'given features' if network.given else f'{network.train} network'
+  fair = ''
+  if results.fair_sets:
+    fair = (
+      f' (as many distinct {one}s, from as many patients where these are known)'
+    )
   head = Markup(
     'A <i>head</i> is the small classifier that is trained on top of the {},'
     ' here on all training {one}s, on those of one cluster, or on equally many'
-    ' random ones.'
-  ).format(trained_on, one=one)
+    ' random ones{fair}.'
+  ).format(trained_on, one=one, fair=fair)
+  squares = ''
+  if results.fair_sets:
+    squares = (
+      '; one among the squares, which are random heads of the same class mix,'
+      ' says that it is the class mix'
+    )
   caption = (
-    f'Does a cluster teach the same as equally many random {one}s?'
+    f'Does a cluster teach the same as equally many random {one}s?{squares}'
     ' Every head is scored on the whole test set at a threshold of'
     f' 0.5{", out of fold" if folds else ""}. n ='
     f' training {one}s of a cluster{" (mean over folds)" if folds else ""},'
@@ -273,8 +286,13 @@ def _why_heads_fail(results: Results) -> list[str]:
       'The four terms of a gap are means over heads; what they call another'
       ' rule is a rest, and only the test says whether it is more than chance.'
     ]
+  apart = 'without the terms of its gap this report does not tell these apart'
+  if results.fair_sets:
+    apart = (
+      'random heads of the same class mix show what the class mix does, and'
+      ' without the terms of the gap nothing here tells the others apart'
+    )
   return [
     f'A cluster’s head may fail because its {one}s look different, because one'
-    ' class is nearly missing, or because of chance; without the terms of its'
-    ' gap this report does not tell these apart.'
+    f' class is nearly missing, or because of chance; {apart}.'
   ]

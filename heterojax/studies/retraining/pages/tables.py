@@ -29,6 +29,7 @@ from heterojax.studies.pages import shortcuts
 from heterojax.studies.pages import verdict
 from heterojax.studies.retraining.records import Cluster
 from heterojax.studies.retraining.records import Fold
+from heterojax.studies.retraining.records import Own
 from heterojax.studies.retraining.records import Pair
 from heterojax.studies.retraining.records import PublishedCluster
 from heterojax.studies.retraining.records import Random
@@ -175,6 +176,10 @@ def table3(results: Results) -> Table[_Row3]:
     ),
     *_class_counts(d.classes),
     Column(
+      'distinct_originals',
+      lambda row: getattr(row.cluster, 'distinct_originals', None),
+    ),
+    Column(
       'intra_cluster_distance',
       lambda row: codec.known(row.cluster.intra_cluster_distance),
       'Intra-cluster distance',
@@ -188,8 +193,9 @@ def table3(results: Results) -> Table[_Row3]:
     Column('n_test', lambda row: row.n_test),
     Column('', lambda row: None, 'Trained on', _trained_on, align='short'),
   ]
+  shown = list(dict.fromkeys(f.key for row in rows for f in _families(row)))
   for metric in _metrics():
-    columns += _of_both(metric, unit, d.classes)
+    columns += _of_both(metric, unit, d.classes, shown)
   return Table('table3', [*columns, Column('reason', _reason3)], rows)
 
 
@@ -205,12 +211,44 @@ def _class_counts(classes: Sequence[str]) -> list[Column[_Row3]]:
   ]
 
 
+class _Family(NamedTuple):
+  """Heads that differ by chance alone, and what they are called."""
+
+  key: str
+  title: str
+  runs: Own | Random
+
+
+def _families(row: _Row3) -> list[_Family]:
+  """The random heads of a cluster beside those of `random`."""
+  c = row.cluster
+  if not isinstance(c, Cluster):
+    return []
+  named = (
+    ('random_originals', 'random, any class mix', c.random_originals),
+    ('random_same_mix', 'random, same class mix', c.random_same_mix),
+  )
+  return [_Family(key, title, runs) for key, title, runs in named if runs]
+
+
+def _own(row: _Row3) -> Own | None:
+  """All trainings of a cluster's own head, where there are several."""
+  own = row.cluster.retrained_runs if isinstance(row.cluster, Cluster) else None
+  return own if own and len(own.runs) > 1 else None
+
+
 def _trained_on(row: _Row3) -> Text:
   if not row.ours:
     return stacked('cluster', 'random')
-  return stacked(
-    with_small('cluster', '95% interval'), with_small('random', 'min to max')
-  )
+  titles = [with_small('cluster', '95% interval')]
+  if own := _own(row):
+    titles.append(with_small('cluster', f'mean of {len(own.runs)} ± sd'))
+  families = _families(row)
+  random = 'random'
+  if families:
+    random += ' rows' if len(families) > 1 else ', any class mix'
+  titles.append(with_small(random, 'min to max, ± sd'))
+  return stacked(*titles, *(with_small(f.title, '± sd') for f in families))
 
 
 def _extremes(random: Values, name: str) -> scores.Ends:
@@ -218,10 +256,32 @@ def _extremes(random: Values, name: str) -> scores.Ends:
   return random.extremes(name) if isinstance(random, Random) else None
 
 
+def _deviation(runs: Values | None, name: str) -> float | None:
+  """Standard deviation over runs; None where there are not several."""
+  return runs.deviation(name) if isinstance(runs, (Own, Random)) else None
+
+
+def _with_deviation(runs: Own | Random, name: str, small: str = '') -> Text:
+  """A mean, and below it how far the runs are from it."""
+  if (value := runs.value(name)) is None:
+    return scores.cell(runs, name)
+  deviation = _deviation(runs, name)
+  if deviation is not None:
+    small = f'{small} ± {formatting.fraction(deviation)}'.strip()
+  return with_small(formatting.fraction(value), small)
+
+
 def _of_both(
-  metric: Metric, unit: str, classes: tuple[str, ...]
+  metric: Metric, unit: str, classes: tuple[str, ...], shown: Sequence[str]
 ) -> list[Column[_Row3]]:
-  """A metric of the retrained head and of the random heads."""
+  """A metric of the retrained head and of the random heads.
+
+  Args:
+    metric: which.
+    unit: what one sample is called.
+    classes: (positive, negative).
+    shown: keys of the families beside `random` that the results have.
+  """
   name = metric.name
 
   def retrained(row: _Row3) -> Values:
@@ -231,17 +291,27 @@ def _of_both(
     return row.cluster.random
 
   def text(row: _Row3) -> Text:
-    both = retrained(row), random(row)
     if not row.ours:
       return stacked(
-        *(estimate(of.value(name), formatting.exact) for of in both)
+        *(
+          estimate(of.value(name), formatting.exact)
+          for of in (retrained(row), random(row))
+        )
       )
-    ends = (both[0].interval(name), _extremes(both[1], name))
-    return stacked(
-      *(scores.cell(of, name, e) for of, e in zip(both, ends, strict=True))
-    )
+    cells = [scores.cell(retrained(row), name)]
+    if own := _own(row):
+      cells.append(_with_deviation(own, name))
+    drawn = row.cluster.random
+    if isinstance(drawn, Random):
+      ends = scores.between(drawn.extremes(name))
+      cells.append(_with_deviation(drawn, name, ends))
+    cells += [_with_deviation(f.runs, name) for f in _families(row)]
+    return stacked(*cells)
 
-  return [
+  def family(row: _Row3, key: str) -> Values | None:
+    return next((f.runs for f in _families(row) if f.key == key), None)
+
+  columns: list[Column[_Row3]] = [
     Column(
       f'retrained_{name}',
       lambda row: retrained(row).value(name),
@@ -250,12 +320,34 @@ def _of_both(
       scores.definition(metric, unit, classes),
     ),
     *_ends(f'retrained_{name}', lambda row: retrained(row).interval(name)),
+    *_mean_and_deviation(f'retrained_seeds_{name}', name, _own),
     Column(f'random_{name}', lambda row: random(row).value(name)),
     *_ends(
       f'random_{name}',
       lambda row: _extremes(random(row), name),
       ('min', 'max'),
     ),
+    Column(f'random_{name}_sd', lambda row: _deviation(random(row), name)),
+  ]
+  for key in shown:
+    columns += _mean_and_deviation(
+      f'{key}_{name}', name, lambda row, key=key: family(row, key)
+    )
+  return columns
+
+
+def _mean_and_deviation(
+  key: str, name: str, runs: Callable[[_Row3], Values | None]
+) -> list[Column[_Row3]]:
+  """Two columns of the CSV file; empty where there are no such runs."""
+
+  def mean(row: _Row3) -> float | None:
+    found = runs(row)
+    return found.value(name) if found else None
+
+  return [
+    Column(key, mean),
+    Column(f'{key}_sd', lambda row: _deviation(runs(row), name)),
   ]
 
 
@@ -266,6 +358,10 @@ def _reason3(row: _Row3) -> str:
     whys += [
       (f'retrained_{metric.name}', row.cluster.retrained.why(metric.name)),
       (f'random_{metric.name}', row.cluster.random.why(metric.name)),
+      *(
+        (f'{f.key}_{metric.name}', f.runs.why(metric.name))
+        for f in _families(row)
+      ),
     ]
   if not row.ours:
     whys.append(('random minimum and maximum', 'not reported'))

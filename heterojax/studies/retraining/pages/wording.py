@@ -8,6 +8,9 @@ from heterojax.studies.pages import clusters as cluster_words
 from heterojax.studies.pages import scores
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.retraining.analysis import LOPSIDED
+from heterojax.studies.retraining.records import Cluster
+from heterojax.studies.retraining.records import Own
+from heterojax.studies.retraining.records import Random
 from heterojax.studies.retraining.records import Rejected
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.records import Subpopulations
@@ -64,7 +67,7 @@ def intervals(results: Results, shared: Shared) -> str:
 
 def clusters(results: Results) -> list[str]:
   """Table 3 in words, one sentence per cluster."""
-  sentences = []
+  sentences, one = [], results.backbone.unit
   for c in results.clusters:
     counts = listed(of_class(n, label) for label, n in c.class_counts.items())
     accuracy = c.retrained.value('accuracy')
@@ -77,13 +80,35 @@ def clusters(results: Results) -> list[str]:
     where = 'within the range of' if accuracy >= low else 'below all of'
     where = 'above all of' if accuracy > high else where
     mean = percent(c.random.value('accuracy') or 0)
-    sentences.append(
+    text = (
       f'Cluster {c.id} ({counts}): its own head is right for'
-      f' {percent(accuracy)} of the test {results.backbone.unit}s, {where} its'
+      f' {percent(accuracy)} of the test {one}s{_over_seeds(c)}, {where} its'
       f' {counted(len(c.random.runs), "random head")}, which are right for'
-      f' {mean} on average, {percent(low)} to {percent(high)}.'
+      f' {mean} on average, {percent(low)} to {percent(high)}'
     )
+    # The family that `random` is not.
+    for runs, kind in (
+      (c.random_originals, f'of as many distinct {one}s'),
+      (c.random_same_mix, 'of the same class mix'),
+    ):
+      if runs:
+        text += f'; random ones {kind} for {_with_deviation(runs)}'
+    sentences.append(f'{text}.')
   return sentences
+
+
+def _over_seeds(c: Cluster) -> str:
+  own = c.retrained_runs
+  if not own or len(own.runs) < 2:
+    return ''
+  return f' ({_with_deviation(own)} over {len(own.runs)} trainings)'
+
+
+def _with_deviation(runs: Own | Random) -> str:
+  """The mean accuracy, and how far runs are from it."""
+  text = percent(runs.value('accuracy') or 0)
+  deviation = runs.deviation('accuracy')
+  return text if deviation is None else f'{text} ± {percent(deviation)}'
 
 
 def class_mix(results: Results) -> str:
@@ -103,8 +128,21 @@ def class_mix(results: Results) -> str:
     f' {LOPSIDED:.0%} of the training {one}s are of one class. A head that'
     ' saw hardly anything else tends to answer with that class everywhere,'
     ' so part of its failure elsewhere may be the class mix and no other'
-    f' difference of the {one}s. The random heads share the size, not the'
-    ' class mix: this version does not separate the two.'
+    f' difference of the {one}s. {_separated(results)}'
+  )
+
+
+def _separated(results: Results) -> str:
+  """What tells the class mix from another difference."""
+  if not results.fair_sets:
+    return (
+      'The random heads share the size, not the class mix: this run does not'
+      ' separate the two.'
+    )
+  return (
+    'Random heads of the same class mix fail with it for that reason alone:'
+    ' what they do worse than those of any class mix is the class mix, and what'
+    ' the cluster’s own head does worse than they do is not.'
   )
 
 

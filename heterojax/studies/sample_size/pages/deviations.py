@@ -5,6 +5,7 @@ from heterojax.report.terms import INFERRED
 from heterojax.report.terms import KERAS
 from heterojax.report.terms import OUR_CHOICE
 from heterojax.studies import choosing
+from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as networks
 from heterojax.studies.sample_size.pages import methods
 from heterojax.studies.sample_size.records import Results
@@ -69,6 +70,8 @@ def _network(results: Results) -> _Notes:
 def _top_model(results: Results) -> _Notes:
   if results.predictions_given:
     return []
+  if results.heads:
+    return [(OUR_CHOICE, head_words.deviation(results.heads))]
   notes = []
   if results.task == 'regression':
     notes.append((

@@ -5,6 +5,7 @@ from heterojax.report import formatting
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
 from heterojax.studies.pages import clusters
+from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as networks
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.records import Results
@@ -139,7 +140,7 @@ def paragraph(results: Results, settings: Settings | None) -> str:
   if results.predictions_given:
     text.append('Predictions were given with the features.')
   else:
-    text.append(f'The top model was {_top_model(results, settings)}.')
+    text.append(_predicted_by(results, settings))
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
   text.append(
@@ -154,10 +155,9 @@ def paragraph(results: Results, settings: Settings | None) -> str:
     ' The CV is the population standard deviation over the mean of these'
     f' values, clusters without test {one}s left out, averaged over trainings'
     ' and then over folds. Beside it stand the mean and the central 95% of'
-    f' the CVs after {_exchange(results)} over clusters, which keeps the'
-    ' cluster sizes and removes every heterogeneity, and the corrected CV,'
-    ' the square root of the excess of the squared CV over its mean under'
-    ' permutation.'
+    f' the CVs after {_exchange(results)} over clusters, which keeps'
+    f' {_kept(results)}, and the corrected CV, the square root of the excess of'
+    f' the squared CV over its mean under permutation.{_draws(results)}'
   )
   text.append(_relation(results))
   return ' '.join(filter(None, text))
@@ -165,13 +165,49 @@ def paragraph(results: Results, settings: Settings | None) -> str:
 
 def _exchange(results: Results) -> str:
   """What was permuted for the band of chance."""
-  one = results.unit
-  if results.largest.band_unit == 'group':
+  strata = [
+    *(['class'] if results.within_classes else []),
+    *(['fold'] if folds(results) > 1 else []),
+  ]
+  text = f'permuting the test {results.unit}s'
+  if strata:
+    text += f' of each {listed(strata)}'
+  if results.largest.band_unit == 'image':
+    return text
+  alike = 'as many of each class' if results.within_classes else 'as many'
+  return (
+    f'{text}, those of a patient or group together with those of another that'
+    f' has {alike},'
+  )
+
+
+def _kept(results: Results) -> str:
+  """What permutations keep."""
+  if results.within_classes:
     return (
-      f'permuting the test {one}s, those of a patient or group together with'
-      ' those of another that has as many,'
+      'the sizes of clusters and their classes and removes every other'
+      ' difference'
     )
-  return f'permuting the test {one}s'
+  return 'the cluster sizes and removes every heterogeneity'
+
+
+def _draws(results: Results) -> str:
+  """How the p-value was counted, and which units had no other like them."""
+  size = results.largest
+  if size.band_draws is None:
+    return ''
+  draws = formatting.number(size.band_draws)
+  text = (
+    f' Of B permutations ({draws} at {values.of_size(size.n)}) b gave a CV that'
+    ' is not below the observed one: p = (1 + b) / (1 + B).'
+  )
+  if size.band_stays:
+    stay = 'kept its place' if size.band_stays == 1 else 'kept their places'
+    text += (
+      f' {formatting.capital(counted(size.band_stays, size.band_unit))} there,'
+      f' for want of another like it, {stay}.'
+    )
+  return text
 
 
 def _nested(settings: Settings | None) -> str:
@@ -195,6 +231,8 @@ def _folds(results: Results) -> str:
 
 def _validation(results: Results) -> str:
   """The part that early stopping looked at, a sentence with its numbers."""
+  if results.heads:
+    return head_words.NO_EARLY_STOPPING
   fold = ' of each fold' if folds(results) > 1 else ''
   if results.peeks:
     return (
@@ -243,8 +281,20 @@ def _features(results: Results) -> str:
   )
 
 
+def _predicted_by(results: Results, settings: Settings | None) -> str:
+  """The top model, a sentence."""
+  if results.heads:
+    return (
+      'The top model was one sigmoid unit.'
+      f' {head_words.sentence(results.heads, results.unit)}'
+    )
+  return f'The top model was {_top_model(results, settings)}.'
+
+
 def _top_model(results: Results, settings: Settings | None) -> str:
   """What predicts, and how it was trained."""
+  if results.heads:
+    return head_words.title(results.heads, results.unit)
   heads = settings and settings.heads
   model = 'one sigmoid unit'
   if results.task == 'regression':

@@ -361,9 +361,18 @@ def _limits(results: Results) -> Sequence[Text]:
     ' or group is not named. If several are of one patient all the same, it is'
     ' too narrow.'
   ]
-  mix = 'range of targets'
+  mix, apart = 'range of targets', 'this report does not tell these apart'
   if results.classes:
     mix = 'mix of classes'
+  if results.within_classes:
+    apart = 'the CV does not tell these apart, its band allows for the last two'
+    limits.append(
+      'The band keeps the classes of every cluster. It does not tell one rule'
+      f' from several: where one rule holds for all {unit}s, a cluster that is'
+      ' nearer to the boundary between the classes is harder all the same, and'
+      ' the CV may lie above the band.'
+    )
+  elif results.classes:
     limits.append(
       f'The band exchanges {unit}s of both classes. Where one class is harder'
       ' than the other, clusters that hold different shares of it lie above the'
@@ -377,5 +386,5 @@ def _limits(results: Results) -> Sequence[Text]:
     f' test {unit}s cannot tell from chance.',
     f'The CV sees differences of the {values.metric(results)} only. A cluster'
     f' may be hard because of its {unit}s, because of its {mix}, or because it'
-    ' is small; the CV does not tell these apart.',
+    f' is small; {apart}.',
   ]

@@ -75,6 +75,9 @@ def _against_chance(of: Callable[[Row], Fold | Size]) -> list[Column[Row]]:
       lambda row: _chance(of(row)),
     ),
     estimated(
+      'cv_p_value', lambda row: of(row).cv_p_value, 'p', formatting.p_value
+    ),
+    estimated(
       'cv_corrected',
       lambda row: of(row).cv_corrected,
       Markup('Corrected<br>CV'),
@@ -129,6 +132,9 @@ def figure4_cv(results: Results) -> Table[Size]:
       values.percent,
     ),
     *_against_chance(lambda size: size),
+    Column('band_draws', lambda s: s.band_draws),
+    Column('band_unit', lambda s: s.band_unit),
+    Column('band_stays', lambda s: s.band_stays),
     Column(
       'band',
       lambda s: codec.known(s.band),
@@ -152,7 +158,8 @@ def figure4_cv(results: Results) -> Table[Size]:
     'figure4_cv',
     columns,
     results.by_size,
-    f'{metric} and CV at each size, means over folds. Baseline: {baseline}.',
+    f'{metric} and CV at each size, means over folds. Baseline: {baseline}. p:'
+    ' share of what chance gives that is not below the CV.',
   )
 
 
@@ -165,6 +172,7 @@ def _why_size(size: Size) -> str:
     cv_expected=size.cv_expected,
     cv_corrected=size.cv_corrected,
     cv_band=size.cv_band,
+    cv_p_value=size.cv_p_value,
     adjusted_rand=size.adjusted_rand,
   )
 
@@ -273,6 +281,7 @@ def _why_fold(row: FoldRow) -> str:
     cv_expected=fold.cv_expected,
     cv_corrected=fold.cv_corrected,
     cv_band=fold.cv_band,
+    cv_p_value=fold.cv_p_value,
     adjusted_rand=fold.adjusted_rand,
   )
   scores = blocks.reasons(

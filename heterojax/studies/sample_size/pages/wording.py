@@ -4,6 +4,7 @@ from collections import Counter
 
 from heterojax.records import codec
 from heterojax.records.codec import Interval
+from heterojax.report import formatting
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
 from heterojax.studies.pages.clusters import agreement
@@ -45,12 +46,13 @@ def largest(results: Results) -> str:
   low, high = (percent(end, _digits(cv, band)) for end in band)
   chance = (
     f'the {low} to {high} that chance alone gives at this test size'
-    f' ({values.tested_per_cluster(size)} test {results.unit}s per cluster)'
+    f' ({values.tested_per_cluster(size)} test {results.unit}s per'
+    f' cluster{_p_value(size)})'
   )
   if size.position == 'above':
     text += (
       f' This lies above {chance}: the clusters differ in {metric} by more'
-      f' than chance explains. {_extremes(results, size)}'
+      f' than chance{_explain(results)}. {_extremes(results, size)}'
     )
     if any(values.coinciding(results, fold) for fold in size.folds):
       text += ' But the centroids of some of these clusters coincide (below).'
@@ -66,6 +68,20 @@ def largest(results: Results) -> str:
     f' {metric} depends on the kind of {results.unit} nor rules it out.'
     f' More test {results.unit}s would narrow what chance can give.'
   )
+
+
+def _p_value(size: Size) -> str:
+  if (p := codec.known(size.cv_p_value)) is None:
+    return ''
+  text = formatting.p_value(p)
+  return f'; p {"" if text[0] in "<>" else "= "}{text}'
+
+
+def _explain(results: Results) -> str:
+  """What may make clusters differ besides their kinds of images."""
+  if results.within_classes:
+    return ' and their mix of classes explain'
+  return ' explains'
 
 
 def _clusters(results: Results, size: Size) -> str:

@@ -1,0 +1,222 @@
+"""The logistic heads of a fold: one scale, one C, all fitted at once.
+
+C is a penalty per unit of the features, so that these are brought to one scale
+first. Features that were given are standardised, as before scikit-learn's
+`LogisticRegression`; features of a network are divided by one number, the root
+of their mean variance, so that C means the same for any network [our choice].
+What is returned takes the features as they are.
+
+Axes: H heads, P rows, D features, n training rows.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+import warnings
+
+import jax
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from heterojax import rng
+from heterojax.compute.arrays import Array
+from heterojax.heads import batches
+from heterojax.heads import logistic
+from heterojax.heads import penalty
+from heterojax.heads import scaler
+from heterojax.heads.logistic import Gram
+
+FOLDS = 5
+# Where there are not two patients to hold out in turn.
+DEFAULT_C = 1.0
+
+
+class Fold(NamedTuple):
+  """What the heads of one fold are fitted on.
+
+  Attributes:
+    rows: H lists of rows; the first is all training rows, in which others lie.
+    originals: `[m]` int, those rows of the first that are no copies.
+    parts: `[n]` int, the part of each row of the first in the cross-validation
+      that chooses C, see `parts_of`.
+  """
+
+  rows: Sequence[np.ndarray]
+  originals: np.ndarray
+  parts: np.ndarray
+
+
+class Fitted(NamedTuple):
+  """Heads on features as they are, in the order they were given.
+
+  Attributes:
+    kernel: `[H, D]` float64.
+    bias: `[H]` float64.
+    c: `[H]` float64, the inverse of the penalty.
+    n_iter: `[H]` int, how often the Hessian was factored.
+    converged: `[H]` bool.
+    flops: `[H]` float64, operations that took; those of the choice of C are
+      the first head's.
+  """
+
+  kernel: np.ndarray
+  bias: np.ndarray
+  c: np.ndarray
+  n_iter: np.ndarray
+  converged: np.ndarray
+  flops: np.ndarray
+
+
+class Shared(NamedTuple):
+  """Inner products that the heads of several folds share.
+
+  Attributes:
+    gram: of the rows that any of them is fitted on.
+    rows: `[U]` int, these rows, rising.
+  """
+
+  gram: Gram
+  rows: np.ndarray
+
+
+def parts_of(y: np.ndarray, units: np.ndarray, stream: jax.Array) -> np.ndarray:
+  """Parts of whole patients, with the classes in proportion where it goes.
+
+  Args:
+    y: `[n]` of 0 and 1.
+    units: `[n]` int, equal for rows of one patient, or of one image.
+    stream: key of the draw.
+
+  Returns:
+    `[n]` int, up to `FOLDS` parts: as many as there are patients.
+  """
+  _, unit = np.unique(units, return_inverse=True)
+  number = min(FOLDS, int(unit.max()) + 1)
+  numbers = rng.from_key(stream)
+  if 1 < number <= np.bincount(y.astype(int), minlength=2).max():
+    state = int(numbers.integers(2**31))
+    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=state)
+    parts = np.zeros(len(y), int)
+    with warnings.catch_warnings():
+      # A class of fewer rows than parts is missing in some, which is allowed.
+      warnings.simplefilter('ignore', UserWarning)
+      for part, (_, held_out) in enumerate(splitter.split(y, y, unit)):
+        parts[held_out] = part
+    return parts
+  return (numbers.permutation(int(unit.max()) + 1) % number)[unit]
+
+
+def shared(x: Array, folds: Sequence[Fold]) -> Shared | None:
+  """The inner products for all heads that are solved in them, if any is."""
+  dual = [f for f in folds if not logistic.in_features(f.rows, x.shape[1])]
+  if not dual:
+    return None
+  used = np.unique(np.concatenate([fold.rows[0] for fold in dual]))
+  if 2 * len(used) > len(x):  # Less than to copy their features.
+    return Shared(logistic.gram(x), np.arange(len(x)))
+  return Shared(logistic.gram(x[used]), used)
+
+
+def fit(
+  x: Array,
+  y: np.ndarray,
+  fold: Fold,
+  c: float = 0.0,
+  *,
+  standardised: bool = False,
+  products: Shared | None = None,
+) -> Fitted:
+  """All heads of a fold, with one C for all of them.
+
+  Args:
+    x: `[P, D]` features of all folds.
+    y: `[P]` of 0 and 1.
+    fold: of the heads.
+    c: scikit-learn's C; 0 for the one that suits the first head in
+      cross-validation (`penalty.choose_c`).
+    standardised: whether each feature is standardised by the training rows of
+      the fold; else all are divided by one number.
+    products: those of `shared` for this fold and others; made here if none
+      are given. Standardised features differ by fold and share none.
+
+  Returns:
+    The heads.
+
+  Raises:
+    ValueError: as `logistic.fit`.
+  """
+  width, train = x.shape[1], fold.rows[0]
+  in_features = logistic.in_features(fold.rows, width)
+  if standardised:
+    by = scaler.standardise(x, train)
+    z = (np.asarray(x, np.float64) - by.mean) / by.scale
+    own = _solve(z, y, fold, c, 1.0, in_features, None)
+    kernel = own.kernel / by.scale
+    return own._replace(kernel=kernel, bias=own.bias - kernel @ by.mean)
+  # To divide by s is to have C / s^2, and needs no copy of the features.
+  spread = scaler.spread(x, fold.originals)
+  return _solve(x, y, fold, c, spread**2, in_features, products)
+
+
+def outputs(fitted: Fitted, x: Array) -> np.ndarray:
+  """`[H, P]` float64 logits of the features `[P, D]`."""
+  heads = logistic.Heads(
+    fitted.kernel, fitted.bias, fitted.n_iter, fitted.converged
+  )
+  return logistic.logits(heads, x)
+
+
+def _solve(
+  x: Array,
+  y: np.ndarray,
+  fold: Fold,
+  c: float,
+  squared: float,
+  in_features: bool,
+  products: Shared | None,
+) -> Fitted:
+  """Heads on features of which each C is over a squared length."""
+  space, targets, lists = x, y, list(fold.rows)
+  if not in_features:
+    if products is None:
+      products = Shared(logistic.gram(x), np.arange(len(x)))
+    space, targets = products.gram, y[products.rows]
+    lists = [np.searchsorted(products.rows, rows) for rows in lists]
+  width = x.shape[1] if in_features else None
+  chosen, flops = c, 0.0
+  if not c:
+    chosen, flops = _chosen(space, targets, lists[0], fold, squared, width)
+  heads = logistic.fit(space, targets, lists, chosen / squared)
+  work = [2 * batches.work(len(rows), width) for rows in lists]
+  each = heads.n_iter * np.array(work)
+  each[0] += flops
+  if isinstance(space, Gram):
+    heads = logistic.coefficients(heads, space)
+  return Fitted(
+    kernel=heads.coef,
+    bias=heads.intercept,
+    c=np.full(len(lists), chosen),
+    n_iter=heads.n_iter,
+    converged=heads.converged,
+    flops=each,
+  )
+
+
+def _chosen(
+  space: Array | Gram,
+  y: np.ndarray,
+  rows: np.ndarray,
+  fold: Fold,
+  squared: float,
+  width: int | None,
+) -> tuple[float, float]:
+  """C for the first head, and the operations that its choice took."""
+  names, sizes = np.unique(fold.parts, return_counts=True)
+  if len(names) < 2:
+    return DEFAULT_C, 0.0
+  values = np.array(penalty.VALUES)
+  found = penalty.choose_c(space, y, fold.parts, values / squared, rows=rows)
+  flops = sum(
+    2 * batches.work(len(rows) - size, width) * int(np.sum(own))
+    for size, own in zip(sizes.tolist(), found.n_iter, strict=True)
+  )
+  return float(values[np.searchsorted(found.cs, found.c)]), flops
