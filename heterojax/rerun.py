@@ -16,6 +16,7 @@ from heterojax.studies import running
 # What each stage writes for the stages after it, in words.
 _OUTPUT = {
   'heads': 'trained heads',
+  'verdict': 'answered questions',
   'cluster': 'stored clusters',
   'features': 'computed features',
   'all': 'artifacts',

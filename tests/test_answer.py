@@ -20,6 +20,7 @@ from heterojax.stats import scores
 from heterojax.studies.answer import answer
 from heterojax.studies.answer import conditions
 from heterojax.studies.answer import facts as facts_lib
+from heterojax.studies.answer import stage
 from heterojax.studies.answer import terminal
 from heterojax.studies.answer import unmeasured
 from heterojax.studies.answer.facts import Facts
@@ -158,7 +159,7 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     (),
   ),
   'published protocol': (
-    measured(one_rule=FOUND, uneven=HARDER),
+    Missing(stage.PUBLISHED),
     FACTS._replace(protocol='published'),
     'cannot be answered',
     (),
@@ -206,16 +207,6 @@ def test_what_it_says() -> None:
     lines += [f'- {text}' for text in found.statements]
     lines += [f'> {text}' for text in found.next]
   snapshots.check('answers', '\n'.join(lines) + '\n')
-
-
-def test_the_published_protocol_has_no_p_values() -> None:
-  found = verdict('published protocol')
-  for name in unmeasured.QUESTIONS:
-    asked = getattr(found, name)
-    assert asked.p_value == asked.adjusted == Missing(unmeasured.PUBLISHED)
-    assert all(isinstance(c.p_value, Missing) for c in asked.clusters)
-  assert found.one_rule.clusters[0].effect == 0.12
-  assert found.one_rule.given_one_rule is None
 
 
 def test_skill_is_asked_for_before_anything_else() -> None:

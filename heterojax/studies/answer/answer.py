@@ -55,13 +55,10 @@ def verdict(measured: Measured | Missing, facts: Facts) -> Verdict:
     facts: the study beside them.
 
   Returns:
-    The answer and what it rests on. With the published protocol p-values are
-    null, whatever was measured.
+    The answer and what it rests on.
   """
   if isinstance(measured, Missing):
     measured = measured_lib.unmeasured(facts.k, measured.why)
-  if facts.protocol == 'published':
-    measured = unmeasured.without_p_values(measured, unmeasured.PUBLISHED)
   decision = decide(measured, facts)
   found = conditions(measured, facts)
   return Verdict(

@@ -8,30 +8,32 @@ import dataclasses
 import json
 import logging
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
 from heterojax import rng
 from heterojax.compute.arrays import Array
 from heterojax.records import codec
+from heterojax.records.codec import Missing
 from heterojax.run import checkpoint
 from heterojax.studies.answer import measure
-from heterojax.studies.answer import measured
 from heterojax.studies.answer.measure import Found
 from heterojax.studies.answer.records import Measured
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+PUBLISHED = (
+  'with protocol=published early stopping looks at the test set, and copies of'
+  ' it are in training'
+)
 
 
 def why_not(settings: Settings) -> str:
   """Why no question can be asked, whatever the data; '' where they can."""
   if settings.split.protocol == 'published':
-    return (
-      'the published protocol stops training by the test images and has copies'
-      ' of images on both sides, so that no p-value would mean anything'
-    )
+    return PUBLISHED
   if not settings.verdict.worlds:
     return 'it was not asked (--config.verdict.worlds=0)'
   return ''
@@ -42,6 +44,20 @@ def draws(settings: Settings) -> measure.Draws:
   return measure.Draws(**dataclasses.asdict(settings.verdict))
 
 
+class Asked(NamedTuple):
+  """The three questions of a study.
+
+  Attributes:
+    measured: what was found, or why they were not asked.
+    cvs: see `measure.Found`.
+    now: how many were asked in this run.
+  """
+
+  measured: Measured | Missing
+  cvs: np.ndarray | None
+  now: int
+
+
 class Originals:
   """The original images of all folds, each once.
 
@@ -49,6 +65,7 @@ class Originals:
     ids: N.
     y: `[N]`, as `Samples.y`.
     units: `[N]` int, equal for images of one patient.
+    rows: `[N]` int, their pictures.
     positions: T times `[N]` int, where a fold's samples have the image; -1 for
       one that the fold lacks.
   """
@@ -63,6 +80,7 @@ class Originals:
         where.setdefault(name, (number, position))
     self.ids = tuple(where)
     self.y = np.array([samples[t].y[i] for t, i in where.values()])
+    self.rows = np.array([samples[t].row[i] for t, i in where.values()])
     # A patient has one name in all folds.
     names = [
       (samples[t].groups[i] if samples[t].groups else '') or f'\0{name}'
@@ -95,7 +113,7 @@ def find_or_ask(
   features: Callable[[Originals], Sequence[Array]],
   *,
   given: bool,
-) -> tuple[Measured, np.ndarray | None, bool]:
+) -> Asked:
   """Asks the three questions of a study, or finds what an earlier run found.
 
   Args:
@@ -109,11 +127,11 @@ def find_or_ask(
     given: whether features are columns of a file.
 
   Returns:
-    What was measured; `Found.cvs`; and whether it was measured now.
+    What was found.
   """
   k, task = settings.cluster.k, settings.data.task
   if why := why_not(settings):
-    return measured.unmeasured(k, why), None, False
+    return Asked(Missing(why), None, 0)
   originals = Originals(samples)
   x = features(originals)
   splits = [
@@ -140,7 +158,7 @@ def find_or_ask(
     _LOG.info('Resuming: the questions of the answer are asked.')
     text = leaves['measured'].tobytes().decode()
     cvs = leaves.get('cvs')
-    return codec.decode(Measured, json.loads(text)), cvs, False
+    return Asked(codec.decode(Measured, json.loads(text)), cvs, 0)
   key = rng.key(settings.seed, rng.Purpose.VERDICT)
   if task == 'regression':
     found = measure.regression(splits, originals.units, k, key, draws(settings))
@@ -156,7 +174,7 @@ def find_or_ask(
       standardised=given,
     )
   _save(path, found, about)
-  return found.measured, found.cvs, True
+  return Asked(found.measured, found.cvs, 3)
 
 
 def _save(path: pathlib.Path, found: Found, about: str) -> None:

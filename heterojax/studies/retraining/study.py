@@ -21,9 +21,9 @@ from heterojax.datasets import leaks
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
+from heterojax.datasets.sources import GivenFeatures
 from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
-from heterojax.records.codec import Missing
 from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import audits
@@ -32,6 +32,7 @@ from heterojax.studies import heads_stage
 from heterojax.studies import records
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
+from heterojax.studies.answer import stage
 from heterojax.studies.answer import unmeasured
 from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining import facts
@@ -172,9 +173,9 @@ def members(
         key = rng.key(seed, purpose.SUBSET, fold, c, subset)
         drawn = jax.random.permutation(key, len(train))[: len(inside)]
         heads[HeadName('random', c, r)] = member(train[drawn], 2, c, r)
-      for family, (kind, mixed) in enumerate(_families(settings)):
+      for family, (kind, of_classes) in enumerate(_families(settings)):
         key = rng.key(seed, purpose.RANDOM_SET, fold, c, family, subset)
-        drawn = random_sets.draw(pool, inside, key, same_mix=mixed)
+        drawn = random_sets.draw(pool, inside, key, same_mix=of_classes)
         name = HeadName(kind, c, r)
         heads[name] = member(train[drawn], 3, c, family, r)
   return heads
@@ -284,6 +285,25 @@ def evaluate(
   )
 
 
+def ask(
+  settings: Settings,
+  folder: pathlib.Path,
+  samples: Sequence[Samples],
+  outcome: Outcome,
+) -> stage.Asked:
+  """The three questions of the answer, see `answer.stage`."""
+  folds = outcome.folds
+  return stage.find_or_ask(
+    settings,
+    folder,
+    samples,
+    [fold.clusters.labels for fold in folds],
+    [(fold.overall() > 0.5) != (fold.samples.y == 1) for fold in folds],
+    lambda originals: [np.asarray(outcome.x[originals.rows])] * len(folds),
+    given=isinstance(outcome.source, GivenFeatures),
+  )
+
+
 def run(
   settings: Settings,
   folder: pathlib.Path,
@@ -306,6 +326,10 @@ def run(
       audits.FoldFeatures(cohort, fold, outcome.x, fold.row)
       for cohort, fold in zip(cohorts, samples, strict=True)
     )
+  with timer.stage('verdict', 'questions') as count:
+    asked = ask(settings, folder, samples, outcome)
+    count(asked.now)
+  with timer.stage('results'):
     results = results_lib.summarise(
       settings,
       cohorts,
@@ -313,7 +337,7 @@ def run(
       outcome,
       trained.agreement,
       shared,
-      Missing(unmeasured.NOT_YET),
+      asked.measured,
       facts.jaccard(settings, outcome.folds),
     )
     results = same_mix.with_same_mix(results, settings.seed, outcome)
@@ -339,6 +363,7 @@ RETRAINING = Study(
   heads=heads,
   outputs={
     'heads': ('checkpoints/heads*',),
+    'verdict': ('checkpoints/verdict*',),
     'cluster': ('checkpoints/clusters*',),
     'features': ('features/*',),
   },

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import itertools
 import pathlib
 
+import numpy as np
+
 from heterojax.backbones import Backbone
 from heterojax.datasets import leaks
 from heterojax.datasets import sizes
@@ -19,11 +21,11 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
-from heterojax.records.codec import Missing
 from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import counters
 from heterojax.studies import stages
+from heterojax.studies.answer import stage
 from heterojax.studies.answer import unmeasured
 from heterojax.studies.sample_size import audits
 from heterojax.studies.sample_size import cluster_cv
@@ -151,6 +153,10 @@ def run(
     folds = clustered[-1].folds
     largest = slice(-len(folds), None)
     audited = audits.audit(cohorts[largest], learned[largest], folds)
+  with timer.stage('verdict', 'questions') as count:
+    asked = ask(settings, folder, parts[largest], learned[largest], folds)
+    count(asked.now)
+  with timer.stage('results'):
     results = summary.summarise(
       settings,
       cohorts,
@@ -160,7 +166,7 @@ def run(
       audited,
       predictions_given=predictions is not None,
       fits=fits,
-      measured=Missing(unmeasured.NOT_YET),
+      asked=asked,
     )
   run_folder.write_atomically(
     folder / 'clusters.csv',
@@ -170,6 +176,37 @@ def run(
     folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.all_leaks)
   )
   return results, view.view(folds[0])
+
+
+def ask(
+  settings: Settings,
+  folder: pathlib.Path,
+  parts: Sequence[Part],
+  learned: Sequence[top_models.Learned],
+  folds: Sequence[cluster_cv.FoldClusters],
+) -> stage.Asked:
+  """The three questions of the answer, on the folds of the largest size."""
+  task = settings.data.task
+
+  def wrong(part: Part, said: top_models.Learned) -> np.ndarray:
+    answered = scoring.answers(task, said.predicted)
+    if task == 'regression':
+      return (answered - part.samples.y) ** 2
+    return answered != (part.samples.y == 1)
+
+  def features(originals: stage.Originals) -> list[np.ndarray]:
+    at = originals.positions
+    return [said.x[i] for said, i in zip(learned, at, strict=True)]
+
+  return stage.find_or_ask(
+    settings,
+    folder,
+    [part.samples for part in parts],
+    [fold.clusters for fold in folds],
+    [wrong(*of_part) for of_part in zip(parts, learned, strict=True)],
+    features,
+    given=settings.data.dataset == 'features',
+  )
 
 
 def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
@@ -241,6 +278,7 @@ SAMPLE_SIZE = Study(
   heads=heads,
   outputs={
     'heads': ('checkpoints/heads*',),
+    'verdict': ('checkpoints/verdict*',),
     'cluster': ('checkpoints/clusters*',),
     'features': ('features/*', 'checkpoints/n*_fold*'),
   },

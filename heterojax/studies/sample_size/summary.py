@@ -25,7 +25,7 @@ from heterojax.stats import inference as statistics
 from heterojax.studies import choosing
 from heterojax.studies import records as shared
 from heterojax.studies.answer import answer
-from heterojax.studies.answer.records import Measured
+from heterojax.studies.answer.stage import Asked
 from heterojax.studies.sample_size import cautions
 from heterojax.studies.sample_size import cluster_tables
 from heterojax.studies.sample_size import facts as facts_lib
@@ -57,7 +57,7 @@ def summarise(
   audited: Audits,
   predictions_given: bool,
   fits: shared.Heads | None,
-  measured: Measured | Missing,
+  asked: Asked,
 ) -> records.Results:
   """The results but for timings and environment.
 
@@ -70,8 +70,7 @@ def summarise(
     audited: leaks and shortcuts of the largest size.
     predictions_given: whether no head was trained.
     fits: how logistic heads were fitted; None for others.
-    measured: the questions of the answer on the largest size, or why they were
-      not asked.
+    asked: the questions of the answer, on the largest size.
 
   Returns:
     The results.
@@ -115,7 +114,9 @@ def summarise(
     environment={},
   )
   facts = facts_lib.facts(results, learned[-len(last) :], last)
-  return dataclasses.replace(results, verdict=answer.verdict(measured, facts))
+  return dataclasses.replace(
+    results, verdict=answer.verdict(asked.measured, facts)
+  )
 
 
 def _dataset(cohort: Cohort, folds: Sequence[FoldClusters]) -> records.Dataset:
