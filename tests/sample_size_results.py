@@ -22,7 +22,6 @@ from heterojax.studies import choosing
 from heterojax.studies import records as shared
 from heterojax.studies import registry
 from heterojax.studies.answer import answer
-from heterojax.studies.answer import unmeasured
 from heterojax.studies.sample_size import mendez2019
 from heterojax.studies.sample_size import pages
 from heterojax.studies.sample_size import records
@@ -138,7 +137,7 @@ def example(
     cv_vs_metric=_relation(described),
     validity=records.Validity(2196, rows, choosing.reading(rows)),
     findings=(),
-    verdict=answer.verdict(Missing(unmeasured.NOT_YET), answers.facts(k)),
+    verdict=answer.verdict(Missing('not measured'), answers.facts(k)),
     leaks=_leaks(labels if counts else ('all',), given),
     shortcuts=_shortcuts(bool(counts)),
     published=published,

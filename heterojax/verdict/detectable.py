@@ -1,6 +1,7 @@
 """What the tests would have found with probability 0.8, had it been there."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import jax
 import numpy as np
@@ -143,8 +144,11 @@ def accuracy_points(
     return np.full(k, np.nan)
   df = filled - 1
   at = stats.chi2.isf(LEVEL, df)
-  noncentrality = optimize.brentq(
-    lambda value: stats.ncx2.sf(at, df, value) - POWER, 1e-6, 1e3
+  noncentrality = cast(
+    float,
+    optimize.brentq(
+      lambda value: stats.ncx2.sf(at, df, value) - POWER, 1e-6, 1e3
+    ),
   )
   with np.errstate(divide='ignore'):
     points = np.sqrt(noncentrality * variance / (n * (1 - n / n.sum())))

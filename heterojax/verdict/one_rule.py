@@ -145,7 +145,10 @@ def test(
       np.concatenate([part[i] for part in parts])
       for i in range(len(Worlds._fields) - 1)
     ),
-    reach=sum(part.reach for part in parts[1:]) / made,
+    reach=sum(
+      (part.reach for part in parts[1:]), start=np.zeros_like(first.reach)
+    )
+    / made,
   )
   total = _total([every.gain], size)
   rows = np.nan_to_num(every.gain)

@@ -9,7 +9,7 @@ Axes: N images, W worlds, S slopes.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
@@ -138,5 +138,5 @@ def _probability(
     return float(np.mean(own)) - prevalence
 
   reach = slope * float(np.max(np.abs(base[used]))) + _STEEPEST
-  intercept = optimize.brentq(excess, -reach, reach)
+  intercept = cast(float, optimize.brentq(excess, -reach, reach))
   return special.expit(slope * base + intercept)

@@ -31,8 +31,8 @@ RANKS, FEW, POWER, UNLEARNED, OTHER = (
 )
 
 _TRAIN = (
-  'Train the heads further or otherwise (--config.heads.epochs,'
-  ' --config.heads.learning_rate), or use other features'
+  'Train the heads further (--config.heads.epochs) or to their optimum'
+  ' (--config.heads.kind=logistic), or use other features'
   ' (--config.backbone.name, --config.backbone.feature).'
 )
 

@@ -286,8 +286,13 @@ def _why_heads_fail(results: Results) -> list[str]:
       'The four terms of a gap are means over heads; what they call another'
       ' rule is a rest, and only the test says whether it is more than chance.'
     ]
+  apart = 'without the terms of its gap this report does not tell these apart'
+  if results.fair_sets:
+    apart = (
+      'random heads of the same class mix show what the class mix does, and'
+      ' without the terms of the gap nothing here tells the others apart'
+    )
   return [
     f'A cluster’s head may fail because its {one}s look different, because one'
-    ' class is nearly missing, or because of chance; without the terms of its'
-    ' gap this report does not tell these apart.'
+    f' class is nearly missing, or because of chance; {apart}.'
   ]
