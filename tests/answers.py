@@ -18,6 +18,7 @@ from heterojax.studies.answer.records import OfCluster
 from heterojax.studies.answer.records import Question
 from heterojax.studies.answer.records import Rule
 from heterojax.studies.answer.records import Term
+from heterojax.studies.answer.records import Tested
 
 # Two classes that every cluster has enough of.
 COUNTS = ((20, 20), (16, 16), (15, 17))
@@ -90,11 +91,17 @@ def gap(size: float, class_mix: float, reach: float, other: float) -> Gap:
   return Gap(round(size + class_mix + reach + other, 4), *terms)
 
 
+def tested(*rarer: int) -> tuple[Tested, ...]:
+  """Clusters with twice as many images as of their rarer class."""
+  return tuple(Tested(2 * n, n) for n in rarer)
+
+
 QUIET = Measured(
   uneven=question(0.4, given=0.5, draws=9999),
   teaches_less=question(0.3, given=0.6),
   one_rule=question(0.38),
   rule=Rule(0.01, 2.8, 0.94, 0.938),
+  tested=tested(20, 16, 15),
   decomposition=(gap(0.0, 0.0, 0.0, 0.0),) * 3,
   detectable=(
     Detectable(0.14, 1.0, 0.9),
@@ -107,7 +114,6 @@ FACTS = Facts(
   baseline=None,
   classes=('disease', 'normal'),
   test_counts=COUNTS,
-  ranked=(20, 16, 15),
   train_counts=((60, 50), (40, 60), (70, 30)),
   own=(scored(36, 4), scored(29, 3), scored(30, 2)),
   protocol='clean',
@@ -126,6 +132,7 @@ FACTS = Facts(
   shortcuts=(),
   unit='image',
   headings={},
+  tested=QUIET.tested,
 )
 
 
@@ -143,6 +150,7 @@ def found_in_first(k: int) -> Measured:
     uneven=question(0.4, [0.02] * k, [0.9] * k, given=0.5, draws=9999),
     teaches_less=question(0.03, [0.1] * k, [0.04] * k, given=0.01),
     one_rule=question(0.005, effects, p_values, adjusted=0.015),
+    tested=tested(*[20] * k),
     decomposition=tuple(
       gap(0.01, 0.05 * c, 0.03, 0.2 - 0.1 * c) for c in range(k)
     ),
@@ -154,7 +162,6 @@ def facts(k: int) -> Facts:
   """Facts of K clusters."""
   return FACTS._replace(
     test_counts=((20, 20),) * k,
-    ranked=(20,) * k,
     train_counts=((60, 50),) * k,
     own=(None,) * k,
     jaccard=(0.9,) * k,

@@ -51,7 +51,6 @@ REGRESSION = FACTS._replace(
   baseline=0.6,
   classes=(),
   test_counts=(),
-  ranked=(),
   train_counts=(),
   own=(),
 )
@@ -114,8 +113,11 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     (),
   ),
   'one cluster is not estimable': (
-    measured(one_rule=question(0.38, (0.01, 0.02, NONE), (0.9, 0.8, NONE))),
-    FACTS._replace(ranked=(20, 16, 2)),
+    measured(
+      one_rule=question(0.38, (0.01, 0.02, NONE), (0.9, 0.8, NONE)),
+      tested=answers.tested(20, 16, 2),
+    ),
+    FACTS,
     'no sign',
     (),
   ),
@@ -126,8 +128,11 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     (),
   ),
   'too few of a class': (
-    measured(one_rule=question(NONE, (NONE,) * 3, (NONE,) * 3)),
-    FACTS._replace(ranked=(2, 0, 1), jaccard=(0.9, 0.7, None)),
+    measured(
+      one_rule=question(NONE, (NONE,) * 3, (NONE,) * 3),
+      tested=answers.tested(2, 0, 1),
+    ),
+    FACTS._replace(jaccard=(0.9, 0.7, None)),
     'too little data',
     (),
   ),
@@ -268,9 +273,9 @@ def strong(value: float) -> tuple[Any, ...]:
     (conditions.COPIES, {'leaks': shared('identical_file', 2)}, 'fail', 3),
     (conditions.COPIES, {'leaks': shared('near_duplicate', 2)}, 'pass', 0),
     (conditions.NUMBERS, {}, 'pass', 15),
-    (conditions.NUMBERS, {'ranked': (20, 9, 11)}, 'warn', 9),
-    (conditions.NUMBERS, {'ranked': (20, 2, 11)}, 'warn', 2),
-    (conditions.NUMBERS, {'ranked': (2, 2, 0)}, 'fail', 0),
+    (conditions.NUMBERS, {'tested': answers.tested(20, 9, 11)}, 'warn', 9),
+    (conditions.NUMBERS, {'tested': answers.tested(20, 2, 11)}, 'warn', 2),
+    (conditions.NUMBERS, {'tested': answers.tested(2, 2, 0)}, 'fail', 0),
     (conditions.CLASSES, {}, 'pass', 60 / 110),
     (
       conditions.CLASSES,
@@ -315,15 +320,6 @@ def test_chance_is_excluded_by_the_adjusted_p_value() -> None:
   )
   found = verdict('another rule in one cluster').conditions[-1]
   assert (found.state, found.value) == ('pass', 0.015)
-
-
-def test_only_images_that_can_be_ranked_count() -> None:
-  """A fold that tests one class of a cluster compares nothing there."""
-  folds = [
-    (np.array([1, 1, 0, 1, 0]), np.array([0, 0, 0, 1, 1])),
-    (np.array([1, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 1])),
-  ]
-  assert facts_lib.ranked(folds, 3) == (1, 2, 0)
 
 
 def test_the_mean_stability_over_folds() -> None:

@@ -94,7 +94,6 @@ def test_the_folds_of_a_size_together() -> None:
   assert found.score.n == 20 and found.baseline is None
   # Fold 0: images 2, 5, 8 are in cluster 1; fold 1 tests positives of 0 alone.
   assert found.test_counts == ((4 + 10, 3), (1, 2))
-  assert found.ranked == (3, 1)
   assert found.jaccard == (0.5, None)
   train = [y[10:] for y in ys]
   assert sum(map(sum, found.train_counts)) == pytest.approx(len(train[0]))
@@ -109,4 +108,4 @@ def test_a_regression_beside_always_answering_the_mean() -> None:
   assert found.score.value('one_minus_nrmse') == pytest.approx(1 - 1 / 9)
   off = np.sqrt(np.mean((y[:10] - 19.5) ** 2))
   assert found.baseline == pytest.approx(1 - off / 9)
-  assert found.classes == found.test_counts == found.ranked == ()
+  assert found.classes == found.test_counts == ()

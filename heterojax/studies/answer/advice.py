@@ -131,8 +131,9 @@ def _after_yes(clusters: Sequence[int], facts: Facts) -> Iterator[str]:
   )
   if not facts.folds:
     yield (
-      f'Confirm it on all {one}s with --config.split.folds=4, and with another'
-      ' --config.seed.'
+      'Confirm it with another --config.seed, and with'
+      f' --config.split.folds=4, whose clusters have not seen the {one}s that'
+      ' heads are tested on.'
     )
   else:
     yield 'Confirm it with another --config.seed, or on other data.'
@@ -140,17 +141,12 @@ def _after_yes(clusters: Sequence[int], facts: Facts) -> Iterator[str]:
 
 def _more_data(answer: str, because: str, facts: Facts) -> Iterator[str]:
   one = facts.unit
-  if not facts.folds:
-    yield (
-      f'Test every {one} once with --config.split.folds=4, which finds smaller'
-      ' differences.'
-    )
   scarce = [c for c, n in enumerate(facts.ranked) if n < COMFORTABLE]
   if scarce and (because == FEW or answer == TOO_LITTLE):
     has = 'have' if len(scarce) > 1 else 'has'
     yield (
       f'Collect more {one}s: {named(scarce)} {has}'
-      f' {conditions_lib.fewest(facts, scarce)} test {one}s of the rarer class;'
+      f' {conditions_lib.fewest(facts, scarce)} {one}s of the rarer class;'
       f' {ESTIMABLE} are needed, {COMFORTABLE} are comfortable.'
     )
   elif answer == TOO_LITTLE:

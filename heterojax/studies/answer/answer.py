@@ -59,6 +59,7 @@ def verdict(measured: Measured | Missing, facts: Facts) -> Verdict:
   """
   if isinstance(measured, Missing):
     measured = measured_lib.unmeasured(facts.k, measured.why)
+  facts = facts._replace(tested=measured.tested)
   decision = decide(measured, facts)
   found = conditions(measured, facts)
   return Verdict(
@@ -114,7 +115,7 @@ def _without_p_value(measured: Measured, facts: Facts) -> Decision:
     return Decision(CANNOT, (), text, advice.REGRESSION)
   if _worlds_differ(measured):
     return Decision(CANNOT, (), sentences.cannot(why), advice.WORLDS)
-  if max(facts.ranked, default=0) < ESTIMABLE:
+  if max(facts.ranked, default=ESTIMABLE) < ESTIMABLE:
     return Decision(TOO_LITTLE, (), sentences.too_few(facts), advice.FEW)
   return Decision(CANNOT, (), sentences.cannot(why), advice.OTHER)
 

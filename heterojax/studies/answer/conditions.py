@@ -45,7 +45,7 @@ def conditions(measured: Measured, facts: Facts) -> tuple[Condition, ...]:
   """All of them, in the order in which a reader should look at them."""
   found = [_skill(facts), _patients(facts), _copies(facts)]
   if facts.classes:
-    found += [_numbers(facts), _classes(facts)]
+    found += [_numbers(measured, facts), _classes(facts)]
   return (*found, _stability(facts), _columns(facts), _chance(measured, facts))
 
 
@@ -89,22 +89,26 @@ def _are(n: Number) -> str:
   return 'is' if n == 1 else 'are'
 
 
-def _numbers(facts: Facts) -> Condition:
+def _numbers(measured: Measured, facts: Facts) -> Condition:
   """Of each cluster the class of which there is less counts."""
   ranked, one = facts.ranked, facts.unit
+  if not ranked:
+    why = codec.why(measured.tested[0].rarer)
+    text = f'No head is tested in its own cluster: {why}.'
+    return _condition(facts, NUMBERS, WARN, Missing(why), text)
   few = [c for c, n in enumerate(ranked) if n < ESTIMABLE]
   rough = [c for c, n in enumerate(ranked) if n < COMFORTABLE]
   state = PASS if not rough else WARN
   if len(few) == len(ranked):
     state = FAIL
   text = (
-    f'Every cluster has at least {min(ranked):g} test {one}s of each class.'
+    f'Every cluster has at least {min(ranked):g} {one}s of each class to test'
+    ' its own head on.'
   )
   if rough:
     text = (
-      f'{named(rough)} {_has(rough)} fewer than {COMFORTABLE} test {one}s'
-      f' of a class ({fewest(facts, rough)}), which makes a'
-      ' ranking rough.'
+      f'{named(rough)} {_has(rough)} fewer than {COMFORTABLE} {one}s of a class'
+      f' to test on ({fewest(facts, rough)}), which makes a ranking rough.'
     )
   if few:
     text += (
@@ -219,7 +223,7 @@ def named(which: Sequence[int]) -> str:
 
 
 def fewest(facts: Facts, which: Sequence[int]) -> str:
-  """Test images of the rarer class of clusters, see `Facts.ranked`."""
+  """Images of the rarer class of clusters, see `Facts.ranked`."""
   numbers = [facts.ranked[c] for c in which]
   if len(which) > MOST_NAMES:
     return f'{number(min(numbers))} to {number(max(numbers))}'

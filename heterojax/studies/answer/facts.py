@@ -14,6 +14,7 @@ from heterojax.records.codec import Number
 from heterojax.records.codec import Partly
 from heterojax.stats.scores import RegressionScore
 from heterojax.stats.scores import Score
+from heterojax.studies.answer.records import Tested
 from heterojax.studies.records import Leaks
 from heterojax.studies.records import Shortcut
 
@@ -30,8 +31,6 @@ class Facts(NamedTuple):
     baseline: of always answering the mean, of a regression; None for classes.
     classes: (positive, negative); () where labels are numbers.
     test_counts: K, test images of each class; () of a regression.
-    ranked: K, the fewer of the two classes among the test images that were
-      tested in a fold with both of them; () of a regression.
     train_counts: K, training images of each class; () of a regression.
     own: K, each cluster's head on the test images of its cluster; None where
       that is not known.
@@ -41,6 +40,7 @@ class Facts(NamedTuple):
     jaccard: K, how well bootstraps find each cluster again; None if unknown.
     shortcuts: the audited columns of the manifest.
     unit: what one sample is called: image or sample.
+    tested: K, the images that refitted heads are tested on, once that is known.
     headings: name of a condition to the heading, or its end, of the section of
       the report about it.
   """
@@ -49,7 +49,6 @@ class Facts(NamedTuple):
   baseline: float | None
   classes: tuple[str, ...]
   test_counts: tuple[PerClass, ...]
-  ranked: tuple[Number, ...]
   train_counts: tuple[PerClass, ...]
   own: tuple[Score | None, ...]
   protocol: str
@@ -59,6 +58,7 @@ class Facts(NamedTuple):
   shortcuts: tuple[Shortcut, ...]
   unit: str
   headings: Mapping[str, str]
+  tested: tuple[Tested, ...] = ()
 
   @property
   def k(self) -> int:
@@ -66,8 +66,15 @@ class Facts(NamedTuple):
     return len(self.jaccard)
 
   def n(self, c: int) -> Number:
-    """Test images of a cluster."""
-    return sum(self.test_counts[c]) if self.test_counts else 0
+    """Images that refitted heads are tested on in a cluster; 0 if unknown."""
+    known = codec.known(self.tested[c].n) if self.tested else None
+    return known or 0
+
+  @property
+  def ranked(self) -> tuple[Number, ...]:
+    """K, of the rarer class among these; () if unknown."""
+    known = [codec.known(tested.rarer) for tested in self.tested]
+    return tuple(n for n in known if n is not None)
 
   @property
   def copies(self) -> int:
@@ -93,24 +100,6 @@ class Facts(NamedTuple):
     """
     own = self.own[c] if c < len(self.own) else None
     return own is None or ranks(own)
-
-
-def ranked(
-  folds: Sequence[tuple[np.ndarray, np.ndarray]], k: int
-) -> tuple[int, ...]:
-  """See `Facts.ranked`.
-
-  Args:
-    folds: y, of 0 and 1, and clusters of the test images of each fold.
-    k: K.
-  """
-  counts = np.zeros((k, 2), int)
-  for y, labels in folds:
-    for c in range(k):
-      here = np.bincount(y[labels == c].astype(int), minlength=2)
-      if here.all():
-        counts[c] += here
-  return tuple(counts.min(axis=1).tolist())
 
 
 def mean_jaccard(folds: Sequence[np.ndarray]) -> tuple[float | None, ...]:

@@ -156,6 +156,7 @@ def classification(
   measured = records.Measured(
     *questions,
     rule=measured_lib.rule(folds, third),
+    tested=_tested(folds, y, k),
     decomposition=gaps,
     detectable=_detectable(folds, splits, y, third, k, _key(key, _DETECTABLE)),
   )
@@ -292,6 +293,23 @@ def _beside(
   )
   less = teaches_less.test(-worlds.shortfall[0], -worlds.shortfall[1:])
   return harder, less
+
+
+def _tested(
+  folds: Sequence[Fold], y: np.ndarray, k: int
+) -> tuple[records.Tested, ...]:
+  counts = np.zeros((k, 2), int)
+  together = np.zeros((k, 2), int)
+  for fold in folds:
+    for c in range(k):
+      test = fold.test[fold.labels[fold.test] == c]
+      here = np.bincount(y[test], minlength=2)
+      counts[c] += here
+      together[c] += here * here.all()
+  return tuple(
+    records.Tested(int(all_of.sum()), int(of_both.min()))
+    for all_of, of_both in zip(counts, together, strict=True)
+  )
 
 
 def _gaps(

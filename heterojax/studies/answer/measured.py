@@ -40,6 +40,7 @@ def unmeasured(k: int, why: str) -> records.Measured:
     teaches_less=question,
     one_rule=alone,
     rule=records.Rule(missing, missing, missing, missing),
+    tested=(records.Tested(missing, missing),) * k,
     decomposition=(records.Gap(missing, term, term, term, term),) * k,
     detectable=(records.Detectable(missing, missing, missing),) * k,
   )

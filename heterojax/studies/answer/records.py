@@ -9,6 +9,7 @@ from typing import Annotated
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Interval
 from heterojax.records.codec import Missing
+from heterojax.records.codec import Number
 
 YES = 'yes'
 NO_SIGN = 'no sign'
@@ -117,18 +118,33 @@ class Detectable:
 
 
 @dataclasses.dataclass(frozen=True)
+class Tested:
+  """The images that refitted heads are tested on, in one cluster.
+
+  Attributes:
+    n: how many.
+    rarer: of the class of which there are fewer, among those that were tested
+      together with images of the other one.
+  """
+
+  n: Number | Missing
+  rarer: Number | Missing
+
+
+@dataclasses.dataclass(frozen=True)
 class Measured:
   """What was measured, before anything is said about it.
 
   `uneven`: is the model wrong more often in a cluster? `teaches_less`: does a
   cluster teach less than random images like it? `one_rule`: does another rule
-  hold in a cluster?
+  hold in a cluster? The last two are asked of `tested` images.
   """
 
   uneven: Question
   teaches_less: Question
   one_rule: Question
   rule: Rule
+  tested: Annotated[tuple[Tested, ...], 'K']
   decomposition: Annotated[tuple[Gap, ...], 'K']
   detectable: Annotated[tuple[Detectable, ...], 'K']
 

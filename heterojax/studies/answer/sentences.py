@@ -55,7 +55,7 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
       between = f'{_auc(low)} to {_auc(high)}; '
     return (
       f'{text} Its own head improves the ranking of its'
-      f' {counted(facts.n(c), f"test {facts.unit}")} by'
+      f' {counted(facts.n(c), facts.unit)}, none of which it has seen, by'
       f' {_auc(codec.known(first.effect))} in AUC more than one rule for all'
       f' would ({between}{p}).'
     )
@@ -68,8 +68,9 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
     for c in shown
   )
   return (
-    f'{text} Their own heads improve the ranking of their own test'
-    f' {facts.unit}s by {gains} in AUC more than one rule for all would ({p}).'
+    f'{text} Their own heads improve the ranking of their own'
+    f' {facts.unit}s, none of which they have seen, by {gains} in AUC more'
+    f' than one rule for all would ({p}).'
   )
 
 
@@ -146,7 +147,7 @@ def no_power(measured: Measured, powers: Sequence[float | None]) -> str:
 def too_few(facts: Facts) -> str:
   """No cluster has enough images of both classes."""
   return (
-    f'Too little data: no cluster has {ESTIMABLE} test {facts.unit}s of each'
+    f'Too little data: no cluster has {ESTIMABLE} {facts.unit}s of each'
     ' class, without which its own head cannot be compared with that of all'
     f' {facts.unit}s.'
   )

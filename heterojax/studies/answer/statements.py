@@ -259,7 +259,7 @@ def _not_estimable(measured: Measured, facts: Facts) -> Iterator[str]:
     counts = fewest(facts, few)
     has = 'have' if len(few) > 1 else 'has'
     yield (
-      f'{named(few).capitalize()} {has} {counts} test {facts.unit}s of the'
+      f'{named(few).capitalize()} {has} {counts} {facts.unit}s of the'
       ' rarer class: whether a rule of its own holds there cannot be told.'
     )
   for c in which[:MOST_NAMES]:

@@ -41,7 +41,6 @@ def facts(results: Results, folds: Sequence[Fold], jaccard: Jaccard) -> Facts:
     test_counts=tuple(
       (c.test.positives, c.test.negatives) for c in results.clusters
     ),
-    ranked=facts_lib.ranked(list(map(_tested, folds)), len(results.clusters)),
     train_counts=tuple(
       _pair(c.class_counts, results.dataset.classes) for c in results.clusters
     ),
@@ -67,12 +66,6 @@ def facts(results: Results, folds: Sequence[Fold], jaccard: Jaccard) -> Facts:
 def _pair(counts: Counts, classes: tuple[str, str]) -> PerClass:
   positive, negative = classes
   return counts[positive], counts[negative]
-
-
-def _tested(fold: Fold) -> tuple[np.ndarray, np.ndarray]:
-  """y and clusters of the test images of a fold."""
-  test = fold.samples.of('test')
-  return fold.samples.y[test], fold.clusters.labels[test]
 
 
 def jaccard(settings: Settings, folds: Sequence[Fold]) -> Jaccard:

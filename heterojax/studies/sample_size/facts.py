@@ -45,7 +45,6 @@ def facts(
     baseline=None if classes else _baseline(folds),
     classes=classes,
     test_counts=_counts(tested, k, 1) if classes else (),
-    ranked=facts_lib.ranked(tested, k) if classes else (),
     train_counts=_counts(trained, k, len(folds)) if classes else (),
     own=(),
     protocol=results.protocol,
