@@ -91,6 +91,7 @@ def shared_of(results: Results) -> Shared:
     protocol=results.protocol,
     unit=results.backbone.unit,
     folds=results.split.folds,
+    stops_early=not results.heads,
   )
 
 
