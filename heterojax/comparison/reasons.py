@@ -10,6 +10,7 @@ from heterojax.records import codec
 from heterojax.report import formatting
 from heterojax.report.terms import INFERRED
 from heterojax.report.terms import OUR_CHOICE
+from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_lib
 from heterojax.studies.records import Network
@@ -123,6 +124,17 @@ def _of_run(paper: Published, run: Run) -> Iterator[Reason]:
       f'{k} clusters; the paper has {len(paper.clusters)}.',
       OUR_CHOICE,
     )
+  if results.heads:
+    yield Reason(
+      'Every metric', head_words.deviation(results.heads), OUR_CHOICE
+    )
+  if results.fair_sets and results.protocol == 'clean':
+    yield Reason(
+      'Random heads',
+      f'they saw as many distinct {backbone.unit}s as their cluster, from as'
+      ' many patients where these are known; the paper drew rows.',
+      OUR_CHOICE,
+    )
   sizes = {
     what: (d.parts[part].n, paper.dataset.parts[part].n)
     for part, what in _SIZES.items()
@@ -207,12 +219,13 @@ def _always(group: Group) -> Iterator[Reason]:
       f' are {deviations.COPIES}.',
       OUR_CHOICE,
     )
-  yield Reason(
-    'Every metric',
-    'The paper’s early stopping looked at its test set, as the published'
-    ' protocol does; the clean one has a validation part.',
-    INFERRED,
-  )
+  if not all(run.results.heads for run in group.runs):
+    yield Reason(
+      'Every metric',
+      'The paper’s early stopping looked at its test set, as the published'
+      ' protocol does; the clean one has a validation part.',
+      INFERRED,
+    )
   yield Reason(
     'Ranges of the random heads',
     'The paper prints the mean of five runs and no spread; for ours the'

@@ -64,6 +64,7 @@ class Shared(NamedTuple):
     protocol: of the split.
     unit: what one sample is called.
     folds: how many there are; 0 where the data are split once.
+    stops_early: whether heads look at the validation part, where there is one.
   """
 
   leaks: Leaks
@@ -73,6 +74,7 @@ class Shared(NamedTuple):
   protocol: str
   unit: str
   folds: int
+  stops_early: bool = True
 
   def counts(self, kind: str) -> tuple[int, ...]:
     """Samples of each class that a kind concerns; zeros where unknown."""
@@ -277,10 +279,10 @@ def _count(shared: Shared, prefix: str, i: int) -> Callable[[str], int | None]:
 def _note(shared: Shared) -> str:
   validation = ''
   if shared.validates:
-    validation = (
-      'For the test set, the validation part counts as training: early stopping'
-      ' has looked at it. '
-    )
+    validation = 'For the test set, the validation part counts as training'
+    if shared.stops_early:
+      validation += ': early stopping has looked at it'
+    validation += '. '
   folds = ' Counts are over all folds.' if shared.folds else ''
   if not_looked_for(shared):
     return f'{validation}{folds}'.strip()

@@ -37,6 +37,8 @@ def protocol(results: Results, shared: Shared) -> str:
       f' Which {results.backbone.unit} is in which part is named by the data'
       ' set itself.'
     )
+  if results.heads and results.dataset.n_validation:
+    named += ' Its validation part is not used.'
   return _protocol(results, shared) + named
 
 

@@ -96,6 +96,7 @@ def shared_of(results: Results) -> Shared:
     protocol=results.protocol,
     unit=results.backbone.unit,
     folds=results.split.folds,
+    stops_early=not results.heads,
   )
 
 

@@ -24,6 +24,7 @@ def shared(results: Results) -> Shared | None:
     protocol=results.protocol,
     unit=results.unit,
     folds=results.split.folds,
+    stops_early=not results.heads,
   )
 
 
