@@ -122,7 +122,7 @@ def _every_field(
     ),
     reduction=create(
       method='pca',  # or none
-      n_components=200,
+      n_components=200,  # or all, where there are fewer
       rule='fixed',  # variance: as many as explain that share; or
       variance=0.7,  # minimum_mode_cv (sample_size only): the fewest of
       most_components=70,  # up to these whose CV is the most frequent one

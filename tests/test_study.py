@@ -635,7 +635,7 @@ def test_what_is_passed_on_names_no_path_of_this_machine(
     (
       [
         '--config=demo:tiny',
-        '--config.reduction.n_components=900',
+        '--config.reduction.rejected=900',
         '--workdir=W',
       ],
       '900 principal',

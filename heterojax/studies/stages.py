@@ -186,16 +186,12 @@ def check_dim(
 
 
 def _check_components(settings: Settings, most: int, of: str) -> None:
-  reduction = settings.reduction
-  wanted = {'rejected': reduction.rejected}
-  if (reduction.method, reduction.rule) == ('pca', 'fixed'):
-    wanted['n_components'] = reduction.n_components
-  for name, q in wanted.items():
-    if q > most:
-      raise UserError(
-        f'There are {most} {of} for {q} principal components: choose a'
-        f' smaller --config.reduction.{name}.'
-      )
+  """Of components to cluster in there are as many as can be, of these not."""
+  if (q := settings.reduction.rejected) > most:
+    raise UserError(
+      f'There are {most} {of} for {q} principal components: choose a smaller'
+      ' --config.reduction.rejected.'
+    )
 
 
 def _check_differ(

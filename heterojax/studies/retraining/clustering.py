@@ -139,7 +139,7 @@ def _reduced(
   if reduction.method == 'none':
     return x[samples.row], None
   train, test = samples.of('train'), samples.of('test')
-  q = reduction.n_components
+  q = min(reduction.n_components, len(train), x.shape[1])
   if reduction.rule == 'variance':
     q = reduction.variance
   fitted = cluster.pca(x[samples.row[train]], q)
