@@ -85,9 +85,5 @@ def line(about: str, done: dict) -> str:
   )
 
 
-def main() -> int:
-  return cli.run(_FLAGS, _calibrate, sys.argv, about=__doc__, config=False)
-
-
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(cli.run(_FLAGS, _calibrate, sys.argv, about=__doc__, config=False))

@@ -320,6 +320,7 @@ def test_terms_sum_to_the_gap_and_have_students_interval():
   np.testing.assert_allclose(twice.interval, found.interval, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_reversed_rule_is_detectable_where_there_are_many_images():
   few, many = (
     calibration.made('three_groups', 5, 0, n, 2 * n // 3, 8, None)

@@ -20,6 +20,7 @@ from heterojax.compute.arrays import Array
 from heterojax.heads import penalty
 from heterojax.heads import scaler
 from heterojax.heads.logistic import Gram
+from heterojax.stats import heterogeneity
 from heterojax.studies.answer import measured as measured_lib
 from heterojax.studies.answer import records
 from heterojax.verdict import decomposition as decompositions
@@ -72,8 +73,9 @@ class Found(NamedTuple):
 
   Attributes:
     measured: as records.
-    cvs: `[W]` coefficient of variation of the accuracy over the clusters, in
-      worlds of one rule, as a mean over folds; None where there are none.
+    cvs: `[1 + W]` coefficient of variation of the accuracy over the clusters,
+      as a mean over folds, of logistic heads in the data and in worlds of one
+      rule; None where there are none.
   """
 
   measured: records.Measured
@@ -355,10 +357,8 @@ def _detectable(
 
 
 def _cvs(found: one_rule.OneRule) -> np.ndarray | None:
-  """`[W]`, the CV of each fold's clusters, and of these the mean."""
+  """`[1 + W]`, the CV of each fold's clusters, and of these the mean."""
   if found.worlds is None:
     return None
-  right = found.worlds.right[1:]
-  with np.errstate(invalid='ignore', divide='ignore'):
-    cv = np.nanstd(right, axis=2) / np.nanmean(right, axis=2)
-  return np.nanmean(cv, axis=1)
+  cvs = heterogeneity.variation(found.worlds.right, np)
+  return heterogeneity.mean_of_known(cvs, np)[0]

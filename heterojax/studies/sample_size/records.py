@@ -323,6 +323,23 @@ class Published:
   notes: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class OneRuleBand:
+  """The CV at the largest size beside worlds with one rule for all clusters.
+
+  Attributes:
+    cv: of logistic heads at their optimum, which are refitted in the worlds.
+    band: the middle 95 % of the worlds' CVs.
+    p_value: of the CV being as large where one rule holds.
+    worlds: how many.
+  """
+
+  cv: float
+  band: Interval
+  p_value: float
+  worlds: int
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
   """`results.json` of a sample-size study."""
@@ -350,6 +367,7 @@ class Results:
   timings: records.Timings
   environment: records.Environment
   verdict: Verdict | None = None
+  one_rule_band: OneRuleBand | Missing | None = None
 
   @property
   def by_size(self) -> tuple[Size, ...]:

@@ -229,6 +229,7 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
     != 'minimum_mode_cv',
     'sizes.fuzzifiers': settings.cluster.method != 'fuzzy',
     'published': not settings.published,
+    'one_rule_band': regression or bool(stage.why_not(settings)),
   }
   return Known(
     lengths,

@@ -39,7 +39,9 @@ from heterojax.studies.sample_size.cluster_cv import Trainings
 from heterojax.studies.sample_size.top_models import Learned
 from heterojax.studies.settings import Settings
 from heterojax.verdict import chance
+from heterojax.verdict import ranks
 
+_MIDDLE = (2.5, 97.5)
 _CONSTANT = 'the targets of the test images are all the same'
 _NOT_REDUCED = 'images were clustered without reduction'
 _NO_EXCHANGE = 'no exchange of {unit}s that are alike changes the CV'
@@ -115,7 +117,25 @@ def summarise(
   )
   facts = facts_lib.facts(results, learned[-len(last) :], last)
   return dataclasses.replace(
-    results, verdict=answer.verdict(asked.measured, facts)
+    results,
+    verdict=answer.verdict(asked.measured, facts),
+    one_rule_band=_one_rule_band(asked),
+  )
+
+
+def _one_rule_band(asked: Asked) -> records.OneRuleBand | Missing:
+  cvs, measured = asked.cvs, asked.measured
+  if cvs is None or np.isnan(cvs[0]):
+    if isinstance(measured, Missing):
+      return measured
+    none = 'no fold has test images in two clusters'
+    return Missing(codec.why(measured.one_rule.p_value) or none)
+  low, high = np.nanpercentile(cvs[1:], _MIDDLE)
+  return records.OneRuleBand(
+    cv=float(cvs[0]),
+    band=(float(low), float(high)),
+    p_value=ranks.p_value(np.nan_to_num(cvs), ranks.TIE),
+    worlds=len(cvs) - 1,
   )
 
 

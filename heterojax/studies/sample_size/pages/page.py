@@ -125,6 +125,8 @@ def _found(results: Results, warnings: list[Block]) -> Section:
     Paragraph(meaning, 'quiet'),
     Items(sentences, 'findings'),
   ]
+  if beside := wording.one_rule_band(results):
+    blocks.append(Paragraph(beside))
   if small := wording.small_tests(results):
     warning = Markup('<strong>{}</strong> {}').format(*small)
     blocks.append(Paragraph(warning, 'warning'))

@@ -256,6 +256,24 @@ def _signed(value: float | None, digits: int) -> str:
   return f'{value:.{digits}f}'.replace('-', '−')
 
 
+def one_rule_band(results: Results) -> str:
+  """The CV beside worlds in which one rule holds for all clusters; or ''."""
+  band = codec.known(results.one_rule_band)
+  if band is None:
+    return ''
+  low, high = (percent(end, 1) for end in band.band)
+  says = 'one rule for all clusters gives as much'
+  if band.p_value <= 0.05:
+    says = 'that is more than one rule for all clusters gives'
+  return (
+    'Clusters may differ in how hard they are although one rule holds for all:'
+    ' some lie nearer to its boundary. Where labels are drawn from one such'
+    f' rule, 95% of the CVs of refitted heads lie from {low} to {high}; with'
+    f' the labels of the data it is {percent(band.cv, 1)}'
+    f' ({formatting.p_equals(band.p_value)}): {says}.'
+  )
+
+
 def small_tests(results: Results) -> tuple[str, str] | None:
   """That small test sets alone give a CV above 5 %: title and text.
 
