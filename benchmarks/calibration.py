@@ -2,8 +2,9 @@
 
 python -m benchmarks.calibration --sets=600 --features=16,64 --out=FILE.json
 
-Each line is a world: the share of its sets with p <= .05, with the two standard
-errors that chance gives it. An earlier file is gone on with, set by set.
+Each line is a world: the share of its sets with p <= .05, with its exact 95 %
+interval. An earlier file is gone on with, set by set; beside it are written a
+table (.md) and a figure (.png).
 """
 
 import json
@@ -12,15 +13,20 @@ import sys
 import time
 
 from absl import flags
+import matplotlib.pyplot as plt
 import numpy as np
+from scipy import stats
 
 from heterojax import cli
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
+from heterojax.report import drawing
 from heterojax.run import run_folder
 from heterojax.verdict import calibration
 from heterojax.verdict import worlds
 
+_SAVED = 20  # Sets between two writings of the file.
+_OTHERS = ('turned', 'reversed', 'curved')
 _FLAGS = (
   (flags.DEFINE_integer, 'sets', 600, 'Data sets of each world.'),
   (flags.DEFINE_list, 'features', ['16', '64', '256', '1280'], 'Dimensions.'),
@@ -68,21 +74,62 @@ def _calibrate(v: flags.FlagValues) -> int:
         p, miss = _one(test, name, d, number, v)
         done['p'].append(p)
         done['miss'].append(miss)
+        if not len(done['p']) % _SAVED:
+          run_folder.write_atomically(path, json.dumps(known) + '\n')
       done['seconds'] += time.perf_counter() - start
       run_folder.write_atomically(path, json.dumps(known) + '\n')
       print(line(about, done), flush=True)
+  known = {about: done for about, done in known.items() if done['p']}
+  run_folder.write_atomically(path.with_suffix('.md'), table(known))
+  run_folder.write_atomically(path.with_suffix('.png'), figure(known))
   return 0
+
+
+def share(done: dict) -> tuple[float, float, float, int]:
+  """Share of sets with p <= .05, its 95 % interval (Clopper and Pearson), n."""
+  p = np.array([np.nan if x is None else x for x in done['p']], float)
+  found, n = int(np.sum(p <= calibration.LEVEL)), len(p)
+  low = stats.beta.ppf(0.025, found, n - found + 1) if found else 0.0
+  high = stats.beta.ppf(0.975, found + 1, n - found) if found < n else 1.0
+  return found / n, float(low), float(high), n
 
 
 def line(about: str, done: dict) -> str:
   """A line of the table."""
-  p = np.array([np.nan if x is None else x for x in done['p']], float)
-  rate = float(np.mean(p <= calibration.LEVEL))
-  spread = 2 * np.sqrt(rate * (1 - rate) / len(p))
-  return (
-    f'{about}: {rate:.3f} ± {spread:.3f} of {len(p)} sets'
-    f' ({int(np.sum(np.isnan(p)))} without p, {done["seconds"]:.0f} s)'
-  )
+  rate, low, high, n = share(done)
+  none = sum(p is None for p in done['p'])
+  return f'{about}: {rate:.3f} [{low:.3f}, {high:.3f}] of {n}; {none} without p'
+
+
+def table(known: dict) -> str:
+  """All lines, as Markdown."""
+  rows = ['| test, world | p <= .05 | 95 % interval | sets | without p |']
+  rows.append('|---|---|---|---|---|')
+  for about, done in known.items():
+    rate, low, high, n = share(done)
+    none = sum(p is None for p in done['p'])
+    rows.append(
+      f'| {about} | {rate:.3f} | {low:.3f}-{high:.3f} | {n} | {none} |'
+    )
+  return '\n'.join(rows) + '\n'
+
+
+def figure(known: dict) -> bytes:
+  """Shares with their intervals, one below the other, beside .05 and .8."""
+  with drawing.style():
+    drawn = plt.figure(figsize=(7, 0.8 + 0.24 * len(known)))
+    axes = drawn.subplots()
+    for place, (about, done) in enumerate(known.items()):
+      rate, low, high, _ = share(done)
+      one_rule = any(name in about for name in ('noisier', *_OTHERS))
+      axes.plot([low, high], [place, place], color='0.5')
+      axes.plot(rate, place, 's' if one_rule else 'o', color='black')
+    axes.set_yticks(range(len(known)), list(known))
+    axes.invert_yaxis()
+    axes.axvline(calibration.LEVEL, color='0.7', zorder=0)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel('share of data sets with p <= .05 (squares: to be found)')
+    return drawing.encoded(drawn, 'png')
 
 
 if __name__ == '__main__':
