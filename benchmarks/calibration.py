@@ -117,7 +117,7 @@ def table(known: dict) -> str:
 def figure(known: dict) -> bytes:
   """Shares with their intervals, one below the other, beside .05 and .8."""
   with drawing.style():
-    drawn = plt.figure(figsize=(7, 0.8 + 0.24 * len(known)))
+    drawn = plt.figure(figsize=(8, 1 + 0.25 * len(known)), layout='constrained')
     axes = drawn.subplots()
     for place, (about, done) in enumerate(known.items()):
       rate, low, high, _ = share(done)
