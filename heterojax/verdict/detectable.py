@@ -1,7 +1,7 @@
 """What the tests would have found with probability 0.8, had it been there."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
@@ -54,9 +54,9 @@ def reversed_share(
   at = np.concatenate([fold.labels[fold.test] for fold in folds])
   size = np.bincount(at, minlength=k) / len(at)
   null = np.nan_to_num(null) * size
-  ordered = np.sort(ranks.total(null))
-  # p is at most the level from this value on.
-  critical = ordered[-max(int(LEVEL * (1 + len(null)) + ranks.TIE), 1)]
+  # p is at most the level beyond this value, if so few worlds allow it at all.
+  most = int(LEVEL * (1 + len(null)) + ranks.TIE)
+  critical = np.sort(ranks.total(null))[-most] if most else np.inf
   least, power = np.full(k, np.nan), np.zeros(k)
   for c in range(k):
     if np.isnan(found.gain[c]):
@@ -67,7 +67,8 @@ def reversed_share(
       # Other names of the clusters must give the same bits.
       stream = rng.from_key(key, _name(folds, c), number)
       gain = _gains(folds, found.rule, c, share, worlds, stream)
-      shown = np.mean(np.nan_to_num(gain) * size[c] + others >= critical)
+      total = np.nan_to_num(gain) * size[c] + others
+      shown = np.mean(total > critical + ranks.TIE)
       if number == 0:
         power[c] = shown
       if shown < POWER:
@@ -123,8 +124,9 @@ def accuracy_points(
 ) -> np.ndarray:
   """By how much a cluster's accuracy would have to be lower to be found.
 
-  The power of Q (`uneven`) from the noncentral chi-squared distribution of
-  k - 1 degrees of freedom.
+  The power of Q (`uneven`) where sums of clusters are normal. Images vary as
+  their stratum does, and only strata that other clusters have too say anything
+  of a cluster.
 
   Args:
     wrong: `[N]` of 0 and 1, where the model is wrong.
@@ -133,24 +135,81 @@ def accuracy_points(
     k: K.
 
   Returns:
-    `[K]` shares of 1; NaN for an empty cluster, and where no errors or no right
-    answers show how much they vary.
+    `[K]` shares of 1; NaN for a cluster that is empty or alone in its strata,
+    and where no errors or no right answers show how much they vary.
   """
-  n = np.bincount(labels, minlength=k).astype(float)
-  rates = np.bincount(strata, wrong) / np.maximum(np.bincount(strata), 1)
-  variance = float(np.mean((rates * (1 - rates))[strata]))
-  filled = int(np.sum(n > 0))
-  if filled < 2 or variance == 0:
-    return np.full(k, np.nan)
-  df = filled - 1
-  at = stats.chi2.isf(LEVEL, df)
-  noncentrality = cast(
-    float,
-    optimize.brentq(
-      lambda value: stats.ncx2.sf(at, df, value) - POWER, 1e-6, 1e3
-    ),
+  sizes = np.maximum(np.bincount(strata), 1)
+  rates = np.bincount(strata, wrong) / sizes
+  table = np.bincount(strata * k + labels, minlength=len(sizes) * k)
+  table = table.reshape(-1, k).astype(float)
+  # How the sums of two clusters vary together in each stratum: [S, K, K].
+  shared = table[:, :, np.newaxis] * (
+    np.eye(k) - (table / sizes[:, np.newaxis])[:, np.newaxis]
   )
-  with np.errstate(divide='ignore'):
-    points = np.sqrt(noncentrality * variance / (n * (1 - n / n.sum())))
-  points = np.where(n > 0, points, np.nan)
-  return np.where(points <= 1, points, np.nan)
+  scale = 1 / np.sqrt(np.maximum(table.sum(axis=0), 1))
+  covariance = np.tensordot(rates * (1 - rates), shared, 1)
+  covariance *= np.outer(scale, scale)
+  points = np.full(k, np.nan)
+  critical = _critical(covariance)
+  for c in range(k) if critical else ():
+    shift = shared.sum(axis=0)[c] * scale
+    if covariance[c, c] <= 0 or _power(covariance, shift, critical) < POWER:
+      continue
+    found = optimize.brentq(
+      lambda d, shift=shift: _power(covariance, d * shift, critical) - POWER,
+      0,
+      1,
+    )
+    # Other names of the clusters must give the same bits.
+    points[c] = round(cast(float, found), 6)
+  return points
+
+
+class _Like(NamedTuple):
+  """A noncentral chi-squared variable that a sum of squares is like.
+
+  Attributes:
+    df: degrees of freedom.
+    noncentrality: of it.
+    factor: by which the sum is larger.
+    mean: of the sum.
+  """
+
+  df: float
+  noncentrality: float
+  factor: float
+  mean: float
+
+
+def _like(covariance: np.ndarray, shift: np.ndarray) -> _Like:
+  """That of the squares of normal variables (Liu, Tang and Zhang 2009)."""
+  power, several = np.eye(len(shift)), []
+  for order in range(1, 5):
+    noncentral = order * (shift @ power @ shift)
+    power = power @ covariance
+    several.append(float(np.trace(power) + noncentral))
+  first, second, third, fourth = several
+  skew, kurtosis = third / second**1.5, fourth / second**2
+  a, noncentrality = 1 / skew, 0.0
+  # Of equal variances both are the same, but for rounding.
+  if skew**2 > kurtosis * (1 + 1e-9):
+    a = 1 / (skew - np.sqrt(skew**2 - kurtosis))
+    noncentrality = skew * a**3 - a**2
+  df = a**2 - 2 * noncentrality
+  return _Like(df, noncentrality, np.sqrt(second) / a, first)
+
+
+def _critical(covariance: np.ndarray) -> float:
+  """What Q reaches by chance with the probability `LEVEL`; 0 without any."""
+  if not np.trace(covariance) > 0:
+    return 0.0
+  null = _like(covariance, np.zeros(len(covariance)))
+  at = stats.ncx2.isf(LEVEL, null.df, null.noncentrality)
+  return float((at - null.df - null.noncentrality) * null.factor + null.mean)
+
+
+def _power(covariance: np.ndarray, shift: np.ndarray, critical: float) -> float:
+  """How often Q reaches it where sums are shifted."""
+  like = _like(covariance, shift)
+  at = (critical - like.mean) / like.factor + like.df + like.noncentrality
+  return float(stats.ncx2.sf(at, like.df, like.noncentrality))

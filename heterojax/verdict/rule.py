@@ -23,8 +23,9 @@ from heterojax.verdict.folds import Fold
 # Slopes that are tried; the accuracy between them is a cubic in their log.
 _SLOPES = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0])
 _FINE = np.geomspace(_SLOPES[0], _SLOPES[-1], 400)
-# Images whose labels are drawn for one slope: as many worlds as that takes.
-_IMAGES, _MOST_WORLDS = 3200, 32
+# Labels that are drawn for one slope, of which images that are tied have one
+# together: as many worlds as that takes.
+_LABELS, _MOST_WORLDS = 3200, 32
 # Of the worlds from the observed accuracy, at most.
 TOLERANCE = 0.02
 _STEEPEST = 30.0
@@ -82,7 +83,8 @@ def match(
 
   observed = float(np.mean((base[used] > 0) == (y[used] == 1)))
   tied = _tied(y, units)
-  number = int(np.clip(-(-_IMAGES // len(y)), 1, _MOST_WORLDS))
+  apart = len(np.unique(tied[used]))
+  number = int(np.clip(-(-_LABELS // apart), 1, _MOST_WORLDS))
   # The same numbers for each slope: what differs between slopes is no chance.
   chance = _chance(tied, rng.from_key(key, _MATCHING), number)
   every = np.stack([_probability(base, used, s, prevalence) for s in _SLOPES])

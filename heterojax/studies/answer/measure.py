@@ -11,10 +11,12 @@ Axes: N images, T folds, K clusters, D features.
 
 from collections.abc import Sequence
 import dataclasses
+import hashlib
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from scipy import sparse
 
 from heterojax.compute.arrays import Array
 from heterojax.heads import penalty
@@ -40,7 +42,9 @@ from heterojax.verdict.records import holm
 # C, times the mean squared length of an image less the mean of all.
 _PENALTIES = np.geomspace(1e-2, 1e5, 15)
 _ANY_CLASS = 49
-_C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE, _CROSS = range(7)
+_C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE, _CROSS, _ALIKE = (
+  range(8)
+)
 
 
 class Split(NamedTuple):
@@ -99,7 +103,8 @@ def classification(
     splits: T, with disjoint test parts.
     x: T times `[N, D]`, of network features the same array.
     y: `[N]` of 0 and 1.
-    units: `[N]` int, equal for images of one patient.
+    units: `[N]` int, equal for images of one patient. Images with the same
+      features, of a network, are one picture and count as one patient's.
     k: K.
     key: of all draws.
     draws: how many.
@@ -109,6 +114,8 @@ def classification(
   Returns:
     What was found.
   """
+  if not standardised:
+    units = _with_copies(units, x[0], splits[0].labels >= 0)
   folds = _folds(splits, x, y, units, _key(key, _C), standardised)
   if len(folds) == 1:
     folds = folds_lib.crossed(folds[0], y, units, _key(key, _CROSS))
@@ -124,10 +131,7 @@ def classification(
   )
   same = subsets.right(folds, y, k, drawn)
   tested = np.concatenate([fold.test for fold in folds])
-  exchange = exchanges.exchange(
-    exchanges.strata(y[folds[0].train]),
-    None if patients is None else patients[folds[0].train],
-  )
+  exchange = subsets.exchange(folds, y, patients)
   second = teaches_less.test(
     own[:, tested].mean(axis=1),
     same[..., tested].mean(axis=2),
@@ -144,6 +148,10 @@ def classification(
     )
   ]
   any_class = subsets.of_any_class(folds, _key(key, _RANDOM), _ANY_CLASS)
+  if several:
+    # Neither these nor the sets of worlds keep patients together.
+    alike = subsets.like_clusters(folds, y, _key(key, _ALIKE), _ANY_CLASS)
+    same = subsets.right(folds, y, k, alike)
   gaps = _gaps(
     subsets.right(
       folds, y, 1, [np.zeros((1, len(f.train)), int) for f in folds]
@@ -197,7 +205,7 @@ def heads(draws: Draws, k: int, folds: int) -> int:
   each = (
     1
     + one_rule.heads(k, draws.worlds)
-    + k * (1 + draws.partitions + _ANY_CLASS)
+    + k * (1 + draws.partitions + 2 * _ANY_CLASS)
     + detectables.heads(k)
   )
   folds = folds if folds > 1 else folds_lib.CROSS
@@ -206,6 +214,32 @@ def heads(draws: Draws, k: int, folds: int) -> int:
 
 def _key(key: jax.Array, purpose: int) -> jax.Array:
   return jax.random.fold_in(key, purpose)
+
+
+def _with_copies(units: np.ndarray, x: Array, known: np.ndarray) -> np.ndarray:
+  """`[N]` int, equal for images of one unit or with the same features.
+
+  Two labels of one picture are one: worlds that drew two, and heads that are
+  tested on a picture they have seen, would both pass for another rule.
+
+  Args:
+    units: `[N]` int.
+    x: `[N, D]`.
+    known: `[N]` bool, which rows of `x` are of their image.
+  """
+  n = len(units)
+  names = [
+    hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest()
+    if is_known
+    else str(i)
+    for i, (row, is_known) in enumerate(zip(np.asarray(x), known, strict=True))
+  ]
+  pictures = np.unique(names, return_inverse=True)[1]
+  of_unit = np.unique(units, return_inverse=True)[1]
+  edges = sparse.coo_array(
+    (np.ones(n), (of_unit, n + pictures)), shape=(2 * n, 2 * n)
+  )
+  return sparse.csgraph.connected_components(edges, directed=False)[1][of_unit]
 
 
 def _folds(
@@ -220,8 +254,12 @@ def _folds(
   folds = []
   shared: dict[int, Array | Gram] = {}
   most = max(len(split.train) for split in splits)
+  tested = np.concatenate([split.test for split in splits])
   for number, (split, features) in enumerate(zip(splits, x, strict=True)):
     train = split.train
+    if len(splits) > 1:
+      # What is tested nowhere has no probability to draw its labels from.
+      train = train[np.isin(train, tested)]
     if standardised:
       by = scaler.standardise(features, train)
       features = (np.asarray(features, np.float64) - by.mean) / by.scale
@@ -231,7 +269,8 @@ def _folds(
     inside = folds_lib.cross_folds(
       y[train], units[train], jax.random.fold_in(key, number)
     )
-    c = 1 / _squared_length(own, train)
+    # Where all images are the same no penalty makes a difference.
+    c = 1 / (_squared_length(own, train) or 1.0)
     if inside.any() and len(np.unique(y[train])) == 2:
       values = _PENALTIES * c
       c = penalty.choose_c(own, y, inside, values, rows=train).c
