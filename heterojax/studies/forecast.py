@@ -83,10 +83,10 @@ def _asked(settings: Settings, samples: Sequence[samples_lib.Samples]) -> str:
   if why := stage.why_not(settings):
     return f'No question of the answer has a p-value: {why}.'
   folds = max(settings.split.folds, 1)
-  if settings.data.task == 'regression':
+  if why := stage.why_uneven_alone(settings):
     return (
       f'The answer: {settings.verdict.exchanges} exchanges of test images; the'
-      ' other questions are asked of classes only.'
+      f' other questions have no p-value, because {why}.'
     )
   heads = measure.heads(stage.draws(settings), settings.cluster.k, folds)
   return (

@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from scipy import sparse
 
+from heterojax import cluster
 from heterojax.compute.arrays import Array
 from heterojax.heads import penalty
 from heterojax.heads import scaler
@@ -42,6 +43,9 @@ from heterojax.verdict.records import holm
 # C, times the mean squared length of an image less the mean of all.
 _PENALTIES = np.geomspace(1e-2, 1e5, 15)
 _ANY_CLASS = 49
+# Of more images than this the heads of tests see as many principal components:
+# what a head takes grows with the images times the square of its features.
+_MANY, _COMPONENTS = 1500, 256
 _C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE, _CROSS, _ALIKE = (
   range(8)
 )
@@ -173,28 +177,31 @@ def classification(
   return Found(measured, _cvs(third))
 
 
-def regression(
+def uneven_alone(
   splits: Sequence[Split],
+  y: np.ndarray | None,
   units: np.ndarray,
   k: int,
   key: jax.Array,
   draws: Draws,
+  why: str,
 ) -> Found:
-  """Asks whether squared errors are larger in some cluster.
+  """Asks whether the model is wrong more often in a cluster, and no more.
 
   Args:
     splits: as of `classification`.
+    y: `[N]` of 0 and 1; None where labels are numbers, and errors squared.
     units: as there.
     k: K.
     key: of the draws.
     draws: how many.
+    why: the other questions have no p-value.
 
   Returns:
-    What was found; the other questions have no p-value.
+    What was found.
   """
-  y = np.zeros(len(units), int)
+  y = np.zeros(len(units), int) if y is None else y
   first = _uneven(splits, y, units, k, _key(key, _UNEVEN), draws.exchanges)
-  why = 'labels are numbers, and this question is asked of classes only'
   asked = measured_lib.question(first, first.p_value, why)
   nothing = measured_lib.unmeasured(k, why)
   return Found(dataclasses.replace(nothing, uneven=asked), None)
@@ -251,6 +258,8 @@ def _folds(
   standardised: bool,
 ) -> list[Fold]:
   """Features and the penalty of each fold."""
+  if len(y) > _MANY and x[0].shape[1] > _COMPONENTS:
+    x = _in_components(x)
   folds = []
   shared: dict[int, Array | Gram] = {}
   most = max(len(split.train) for split in splits)
@@ -276,6 +285,16 @@ def _folds(
       c = penalty.choose_c(own, y, inside, values, rows=train).c
     folds.append(Fold(own, c, train, split.test, split.labels))
   return folds
+
+
+def _in_components(x: Sequence[Array]) -> list[np.ndarray]:
+  """Features in their first principal components, those of all images."""
+  found: dict[int, np.ndarray] = {}
+  for features in x:
+    if id(features) not in found:
+      fitted = cluster.pca(features, _COMPONENTS)
+      found[id(features)] = np.asarray(cluster.coordinates(fitted, features))
+  return [found[id(features)] for features in x]
 
 
 def _squared_length(x: Array | Gram, train: np.ndarray) -> float:

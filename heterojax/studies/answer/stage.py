@@ -39,6 +39,18 @@ def why_not(settings: Settings) -> str:
   return ''
 
 
+def why_uneven_alone(settings: Settings) -> str:
+  """Why only one question has a p-value; '' where all have."""
+  if settings.data.task == 'regression':
+    return 'labels are numbers, and this question is asked of two classes only'
+  if settings.backbone.train == 'full':
+    return (
+      'the network learned from these labels, and would have to be trained anew'
+      ' in every draw'
+    )
+  return ''
+
+
 def draws(settings: Settings) -> measure.Draws:
   """How many draws the tests make."""
   return measure.Draws(**dataclasses.asdict(settings.verdict))
@@ -160,8 +172,16 @@ def find_or_ask(
     cvs = leaves.get('cvs')
     return Asked(codec.decode(Measured, json.loads(text)), cvs, 0)
   key = rng.key(settings.seed, rng.Purpose.VERDICT)
-  if task == 'regression':
-    found = measure.regression(splits, originals.units, k, key, draws(settings))
+  if why := why_uneven_alone(settings):
+    found = measure.uneven_alone(
+      splits,
+      None if task == 'regression' else originals.y,
+      originals.units,
+      k,
+      key,
+      draws(settings),
+      why,
+    )
   else:
     found = measure.classification(
       splits,

@@ -18,8 +18,8 @@ ABSENT = frozenset({
 def null(settings: Settings) -> frozenset[str]:
   """Paths of the results that will be null, see `records.foretell.Known`."""
   names: tuple[str, ...] = ()
-  if settings.data.task == 'regression':
-    names = ('one_rule',)
+  if stage.why_uneven_alone(settings):
+    names = ('teaches_less', 'one_rule')
   if stage.why_not(settings):
     names = QUESTIONS
   paths = {

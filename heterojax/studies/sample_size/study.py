@@ -229,7 +229,9 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
     != 'minimum_mode_cv',
     'sizes.fuzzifiers': settings.cluster.method != 'fuzzy',
     'published': not settings.published,
-    'one_rule_band': regression or bool(stage.why_not(settings)),
+    'one_rule_band': bool(
+      stage.why_not(settings) or stage.why_uneven_alone(settings)
+    ),
   }
   return Known(
     lengths,
