@@ -173,4 +173,4 @@ def cannot(why: str) -> str:
 
 
 def _auc(value: float | None) -> str:
-  return f'{value or 0:.2f}'.replace('-', '−')
+  return f'{value or 0:z.3f}'.replace('-', '−')

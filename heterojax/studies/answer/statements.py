@@ -196,7 +196,7 @@ def _effects(question: Question, which: list[int], what: str) -> str:
 
 def _in_points(share: float | None) -> str:
   """A difference of shares."""
-  points = f'{100 * (share or 0):.1f}'.replace('-', '−')
+  points = f'{100 * (share or 0):z.1f}'.replace('-', '−')
   return points.removesuffix('.0') + _POINTS
 
 
@@ -214,20 +214,21 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
     between = ''
     if not isinstance(term.interval, Missing):
       low, high = (
-        f'{100 * end:.0f}'.replace('-', '−') for end in term.interval
+        f'{100 * end:z.0f}'.replace('-', '−') for end in term.interval
       )
       between = f', {low} to {high}'
     text = (
-      f'The head of cluster {c} is right for {_in_points(gap)} less than the'
-      f' head of all {facts.unit}s; the largest part of it is {TERMS[name]}'
-      f' ({_in_points(codec.known(term.value))}{between}).'
+      f'The accuracy of the head of cluster {c} is {_in_points(gap)} below that'
+      f' of the head of all {facts.unit}s; the largest part of this is'
+      f' {TERMS[name]} ({_in_points(codec.known(term.value))}{between}).'
     )
     if not facts.has_learned(c):
       text += ' It has not learned its own cluster either.'
     yield text
   if len(short) > MOST_NAMES:
     yield (
-      f'So do the heads of {len(short) - MOST_NAMES} more clusters, by less.'
+      f'The heads of {len(short) - MOST_NAMES} more clusters fall short as'
+      ' well, by less.'
     )
 
 
