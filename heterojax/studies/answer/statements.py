@@ -219,7 +219,7 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
       between = f', {low} to {high}'
     text = (
       f'The accuracy of the head of cluster {c} is {_in_points(gap)} below that'
-      f' of the head of all {facts.unit}s; the largest part of this is'
+      f' of the head of all {facts.unit}s; the largest of the four terms is'
       f' {TERMS[name]} ({_in_points(codec.known(term.value))}{between}).'
     )
     if not facts.has_learned(c):
@@ -259,8 +259,9 @@ def _not_estimable(measured: Measured, facts: Facts) -> Iterator[str]:
   if few:
     counts = fewest(facts, few)
     has = 'have' if len(few) > 1 else 'has'
+    ones = facts.unit if counts == '1' else f'{facts.unit}s'
     yield (
-      f'{named(few).capitalize()} {has} {counts} {facts.unit}s of the'
+      f'{named(few).capitalize()} {has} {counts} {ones} of the'
       ' rarer class: whether a rule of its own holds there cannot be told.'
     )
   for c in which[:MOST_NAMES]:
