@@ -222,6 +222,9 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
       f' of the head of all {facts.unit}s; the largest of the four terms is'
       f' {TERMS[name]} ({_in_points(codec.known(term.value))}{between}).'
     )
+    given = codec.known(measured.teaches_less.clusters[c].given_one_rule)
+    if name == 'other_rule' and given is not None and given > LEVEL:
+      text += f' Some worlds with one rule give as much ({p_equals(given)}).'
     if not facts.has_learned(c):
       text += ' It has not learned its own cluster either.'
     yield text

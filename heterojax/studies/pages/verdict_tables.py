@@ -39,7 +39,8 @@ TERMS = {
   'size': 'Size',
   'class_mix': 'Class mix',
   'reach': 'Reach',
-  'other_rule': 'Other rule',
+  # Another rule or chance: only the third question can tell.
+  'other_rule': 'Rest',
 }
 _SIGNS = {PASS: '✓', WARN: '!', FAIL: '✗'}
 
