@@ -156,6 +156,22 @@ def _one_rule(measured: Measured, unit: str) -> str:
   return (
     f'{counted(question.draws, "world")} with one rule for all {gives} as large'
     f' a gain of the clusters’ own heads ({p_of(question)}).{matched}'
+    f'{_hint(question)}'
+  )
+
+
+def _hint(question: Question) -> str:
+  """Of clusters with a small p-value where all of them together have none."""
+  which = _significant(question)
+  if not which or _is_small(question.adjusted):
+    return ''
+  p = max(codec.known(question.clusters[c].p_value) or 0 for c in which)
+  most = 'at most ' if len(which) > 1 else ''
+  have = 'have' if len(which) > 1 else 'has'
+  return (
+    f' {named(which).capitalize()} alone {have} a p-value of'
+    f' {most}{p_equals(p).removeprefix("p = ")}: a hint and no finding, as the'
+    ' clusters together have no significant one.'
   )
 
 
