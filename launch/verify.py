@@ -22,7 +22,12 @@ from heterojax.run import artifacts
 
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Folder of a finished run.'),
-  (flags.DEFINE_string, 'rerun', None, 'heads, cluster, features or all.'),
+  (
+    flags.DEFINE_string,
+    'rerun',
+    None,
+    'verdict, heads, cluster, features or all.',
+  ),
   (flags.DEFINE_string, 'against', None, 'Folder of another finished run.'),
   (
     flags.DEFINE_float,

@@ -121,6 +121,21 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     'no sign',
     (),
   ),
+  'a hint in one cluster': (
+    measured(one_rule=question(0.24, (0.01, 0.02, 0.09), (0.63, 0.63, 0.02))),
+    FACTS,
+    'no sign',
+    (),
+  ),
+  'one cluster has one image of a class': (
+    measured(
+      one_rule=question(0.38, (0.01, 0.02, NONE), (0.9, 0.8, NONE)),
+      tested=answers.tested(20, 16, 1),
+    ),
+    FACTS,
+    'no sign',
+    (),
+  ),
   'no power': (
     measured(detectable=(WEAK, dataclasses.replace(WEAK, power_reversed=0.7))),
     FACTS,

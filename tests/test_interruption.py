@@ -3,9 +3,11 @@
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from heterojax.errors import Interrupted
+from heterojax.heads import logistic
 from heterojax.run import interruption
 from heterojax.run.progress import Progress
 
@@ -25,6 +27,15 @@ def test_the_second_signal_stops_at_once() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(Interrupted):
       os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_heads_at_their_optimum_stop_between_two_batches() -> None:
+  # The questions of the answer fit thousands of them without a step of work.
+  x, y = np.arange(8.0)[:, np.newaxis], np.arange(8) % 2
+  with interruption.handled():
+    os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(Interrupted, match='SIGINT'):
+      logistic.fit(x, y, [np.arange(8)])
 
 
 def test_handlers_are_put_back_and_notes_forgotten() -> None:

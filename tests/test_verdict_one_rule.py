@@ -174,6 +174,19 @@ def test_worlds_have_the_prevalence_and_accuracy_of_the_data():
   assert abs(np.mean(out == drawn) - rule.observed) < rules.TOLERANCE + 0.005
 
 
+def test_worlds_that_miss_the_accuracy_by_chance_are_drawn_again(monkeypatch):
+  x, y, labels = _data(400, 8, seed=1)
+  folds = _folds(x, labels)
+  monkeypatch.setattr(rules, '_IMAGES', 400)  # One world of a slope.
+
+  def match(again: int) -> rules.Rule:
+    monkeypatch.setattr(rules, '_AGAIN', again)
+    return rules.match(folds, y, np.arange(400), jax.random.key(2))
+
+  assert not match(1).matches
+  assert match(16).matches
+
+
 def test_images_of_a_patient_with_one_label_get_one_number():
   x, y, labels = _data(120, 4)
   units = np.arange(120) // 3

@@ -20,6 +20,7 @@ import threadpoolctl
 from heterojax.compute import cores
 from heterojax.heads import newton
 from heterojax.heads.newton import Optima
+from heterojax.run import interruption
 
 # Numbers of one kind that a batch holds: on CPU they fit into the second cache,
 # on an accelerator they keep it busy.
@@ -63,6 +64,9 @@ def solve(
   Returns:
     The fields of `Optima`, with an axis H before the others: coefficients
     `[H, K, P]`, or with `mean` `[H, K, D]`.
+
+  Raises:
+    Interrupted: between two batches, if a signal asked the run to stop.
   """
   width, shape = shared.shape[1], (len(members), len(members[0].cs))
   function, fixed = (_dual, (shared,))
@@ -88,6 +92,7 @@ def solve(
       device = cores.devices()[core]
       placed = jax.device_put(fixed, device)
       for batch in waiting:
+        interruption.check()
         own = jax.device_put(_stacked(members, batch), device)
         parts = programs[batch.length][core](*placed, *own)
         for leaf, part in zip(found, parts, strict=True):

@@ -26,11 +26,14 @@ _FINE = np.geomspace(_SLOPES[0], _SLOPES[-1], 400)
 # Labels that are drawn for one slope, of which images that are tied have one
 # together: as many worlds as that takes.
 _LABELS, _MOST_WORLDS = 3200, 32
+# As many times more, where the worlds miss the accuracy: few worlds of few
+# patients may do so by chance.
+_AGAIN = 4
 # Of the worlds from the observed accuracy, at most.
 TOLERANCE = 0.02
 _STEEPEST = 30.0
 # How often the heads of a cross-fit are refitted at most.
-MOST_LABELLINGS = 1 + (len(_SLOPES) + 2) * _MOST_WORLDS
+MOST_LABELLINGS = 1 + (len(_SLOPES) + 2) * (1 + _AGAIN) * _MOST_WORLDS
 # What is drawn, each from its own stream.
 _MATCHING, _CHECKING, _WORLDS = range(3)
 
@@ -85,18 +88,23 @@ def match(
   tied = _tied(y, units)
   apart = len(np.unique(tied[used]))
   number = int(np.clip(-(-_LABELS // apart), 1, _MOST_WORLDS))
-  # The same numbers for each slope: what differs between slopes is no chance.
-  chance = _chance(tied, rng.from_key(key, _MATCHING), number)
   every = np.stack([_probability(base, used, s, prevalence) for s in _SLOPES])
-  labels = (chance < every[:, np.newaxis]).astype(np.int64)
-  reached = accuracy(labels.reshape(-1, len(y))).reshape(len(_SLOPES), number)
-  curve = np.polyfit(np.log(_SLOPES), reached.mean(axis=1), 3)
-  distance = np.abs(np.polyval(curve, np.log(_FINE)) - observed)
-  slope = float(_FINE[np.argmin(distance)])
-  p = _probability(base, used, slope, prevalence)
-  chance = _chance(tied, rng.from_key(key, _CHECKING), 2 * number)
-  expected = float(np.mean(accuracy((chance < p).astype(np.int64))))
-  return Rule(np.where(used, p, np.nan), tied, slope, observed, expected)
+
+  def found(number: int) -> Rule:
+    # The same numbers for each slope: what differs between slopes is no chance.
+    chance = _chance(tied, rng.from_key(key, _MATCHING), number)
+    labels = (chance < every[:, np.newaxis]).astype(np.int64)
+    reached = accuracy(labels.reshape(-1, len(y))).reshape(len(_SLOPES), number)
+    curve = np.polyfit(np.log(_SLOPES), reached.mean(axis=1), 3)
+    distance = np.abs(np.polyval(curve, np.log(_FINE)) - observed)
+    slope = float(_FINE[np.argmin(distance)])
+    p = _probability(base, used, slope, prevalence)
+    chance = _chance(tied, rng.from_key(key, _CHECKING), 2 * number)
+    expected = float(np.mean(accuracy((chance < p).astype(np.int64))))
+    return Rule(np.where(used, p, np.nan), tied, slope, observed, expected)
+
+  rule = found(number)
+  return rule if rule.matches else found(_AGAIN * number)
 
 
 def draw(rule: Rule, key: jax.Array, start: int, number: int) -> np.ndarray:

@@ -227,6 +227,8 @@ def fewest(facts: Facts, which: Sequence[int]) -> str:
   numbers = [facts.ranked[c] for c in which]
   if len(which) > MOST_NAMES:
     return f'{number(min(numbers))} to {number(max(numbers))}'
+  if len(set(numbers)) == 1:
+    numbers = numbers[:1]
   return listed(map(number, numbers))
 
 

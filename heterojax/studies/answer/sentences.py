@@ -105,11 +105,14 @@ def no_sign(measured: Measured, facts: Facts) -> str:
 def detectable(measured: Measured, facts: Facts) -> str:
   """Which reversal of the rule would have been found."""
   shares: dict[float, list[int]] = {}
-  never, unknown = [], ''
+  never, untold, unknown = [], [], ''
   for c, found in enumerate(measured.detectable):
     share, power = found.reversed_share, codec.known(found.power_reversed)
     if not isinstance(share, Missing):
       shares.setdefault(float(share), []).append(c)
+    elif isinstance(measured.one_rule.clusters[c].effect, Missing):
+      untold.append(c)
+      unknown = unknown or share.why
     elif power is not None:
       never.append(c)
     else:
@@ -129,9 +132,11 @@ def detectable(measured: Measured, facts: Facts) -> str:
     f'A rule reversed for {" or for ".join(parts)} would have been found with'
     f' probability {POWER}'
   )
-  if not never:
-    return f'{text}.'
-  return f'{text}; in {named(never)} not even one reversed for all.'
+  if never:
+    text += f'; in {named(never)} not even one reversed for all'
+  if untold:
+    text += f'; of {named(untold)} nothing can be told'
+  return f'{text}.'
 
 
 def no_power(measured: Measured, powers: Sequence[float | None]) -> str:
@@ -173,4 +178,4 @@ def cannot(why: str) -> str:
 
 
 def _auc(value: float | None) -> str:
-  return f'{value or 0:.2f}'.replace('-', '−')
+  return f'{value or 0:z.3f}'.replace('-', '−')

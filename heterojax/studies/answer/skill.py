@@ -68,7 +68,7 @@ def _of_classes(facts: Facts, score: Score) -> Skill:
     return Skill(False, value, numbers, why)
   if right is not None and right[0] > always:
     return Skill(True, value, numbers, '')
-  does = 'is right no more often than always answering'
+  does = 'is not shown to be right more often than always answering'
   if not (score.tp + score.fp) or not (score.tn + score.fn):
     does = f'gives every {facts.unit} the same answer,'
     larger = positive if score.tp + score.fp else negative

@@ -156,6 +156,22 @@ def _one_rule(measured: Measured, unit: str) -> str:
   return (
     f'{counted(question.draws, "world")} with one rule for all {gives} as large'
     f' a gain of the clusters’ own heads ({p_of(question)}).{matched}'
+    f'{_hint(question)}'
+  )
+
+
+def _hint(question: Question) -> str:
+  """Of clusters with a small p-value where all of them together have none."""
+  which = _significant(question)
+  if not which or _is_small(question.adjusted):
+    return ''
+  p = max(codec.known(question.clusters[c].p_value) or 0 for c in which)
+  most = 'at most ' if len(which) > 1 else ''
+  have = 'have' if len(which) > 1 else 'has'
+  return (
+    f' {named(which).capitalize()} alone {have} a p-value of'
+    f' {most}{p_equals(p).removeprefix("p = ")}: a hint and no finding, as the'
+    ' clusters together have no significant one.'
   )
 
 
@@ -196,7 +212,7 @@ def _effects(question: Question, which: list[int], what: str) -> str:
 
 def _in_points(share: float | None) -> str:
   """A difference of shares."""
-  points = f'{100 * (share or 0):.1f}'.replace('-', '−')
+  points = f'{100 * (share or 0):z.1f}'.replace('-', '−')
   return points.removesuffix('.0') + _POINTS
 
 
@@ -214,20 +230,24 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
     between = ''
     if not isinstance(term.interval, Missing):
       low, high = (
-        f'{100 * end:.0f}'.replace('-', '−') for end in term.interval
+        f'{100 * end:z.0f}'.replace('-', '−') for end in term.interval
       )
       between = f', {low} to {high}'
     text = (
-      f'The head of cluster {c} is right for {_in_points(gap)} less than the'
-      f' head of all {facts.unit}s; the largest part of it is {TERMS[name]}'
-      f' ({_in_points(codec.known(term.value))}{between}).'
+      f'The accuracy of the head of cluster {c} is {_in_points(gap)} below that'
+      f' of the head of all {facts.unit}s; the largest of the four terms is'
+      f' {TERMS[name]} ({_in_points(codec.known(term.value))}{between}).'
     )
+    given = codec.known(measured.teaches_less.clusters[c].given_one_rule)
+    if name == 'other_rule' and given is not None and given > LEVEL:
+      text += f' Some worlds with one rule give as much ({p_equals(given)}).'
     if not facts.has_learned(c):
       text += ' It has not learned its own cluster either.'
     yield text
   if len(short) > MOST_NAMES:
     yield (
-      f'So do the heads of {len(short) - MOST_NAMES} more clusters, by less.'
+      f'The heads of {len(short) - MOST_NAMES} more clusters fall short as'
+      ' well, by less.'
     )
 
 
@@ -258,8 +278,9 @@ def _not_estimable(measured: Measured, facts: Facts) -> Iterator[str]:
   if few:
     counts = fewest(facts, few)
     has = 'have' if len(few) > 1 else 'has'
+    ones = facts.unit if counts == '1' else f'{facts.unit}s'
     yield (
-      f'{named(few).capitalize()} {has} {counts} {facts.unit}s of the'
+      f'{named(few).capitalize()} {has} {counts} {ones} of the'
       ' rarer class: whether a rule of its own holds there cannot be told.'
     )
   for c in which[:MOST_NAMES]:

@@ -122,7 +122,10 @@ def _gaps(found: Verdict, unit: str) -> list[Block]:
     f' {unit}s. Size: what random {unit}s of that number lose. Class mix: what'
     ' they lose more with the cluster’s number of each class. Reach: what the'
     ' cluster loses beyond these where one rule holds for all, as it covers a'
-    ' part of the data only. Other rule: the rest. All in percentage points.'
+    ' part of the data only. Rest: what these do not give, which is another'
+    ' rule or chance, and only the third question tells them apart. All in'
+    ' percentage points; intervals are over test'
+    f' {unit}s, for the heads as they are.'
   )
   shown: list[Block] = [
     Heading('Why a cluster’s head falls short'),

@@ -28,18 +28,19 @@ from heterojax.studies.answer.records import Verdict
 
 # Question to its title, and to the unit of its effects.
 QUESTIONS = {
-  'uneven': ('Is the model wrong more often in a cluster?', 'wrong answers'),
+  'uneven': ('Is the model wrong more often in a cluster?', 'points of errors'),
   'teaches_less': (
     'Does a cluster teach less than random sets like it?',
-    'accuracy lost',
+    'points of accuracy lost',
   ),
-  'one_rule': ('Does another rule hold in a cluster?', 'AUC gained'),
+  'one_rule': ('Does another rule hold in a cluster?', 'of AUC gained'),
 }
 TERMS = {
   'size': 'Size',
   'class_mix': 'Class mix',
   'reach': 'Reach',
-  'other_rule': 'Other rule',
+  # Another rule or chance: only the third question can tell.
+  'other_rule': 'Rest',
 }
 _SIGNS = {PASS: '✓', WARN: '!', FAIL: '✗'}
 
@@ -122,7 +123,8 @@ def _columns(clusters: bool) -> list[Column[Asked]]:
       lambda row: codec.known(row.own.effect) if row.own else None,
       only('Effect (interval)', True),
       _effect,
-      'wrong answers and accuracy lost in percentage points; AUC gained beyond'
+      'percentage points of errors beyond what the classes let expect;'
+      ' percentage points of accuracy below random sets; gain in AUC beyond'
       ' what one rule for all gives',
     ),
     *_ends(lambda row: row.own.interval if row.own else None),
@@ -197,7 +199,7 @@ def _effect(row: Asked) -> Text:
   if isinstance(row.own.effect, Missing):
     return blocks.missing('none')
   as_points = row.name != 'one_rule'
-  text = _points if as_points else formatting.signed
+  text = _points if as_points else _auc
   what = QUESTIONS[row.name][1]
   shown = f'{text(row.own.effect)} {what}'
   ends = codec.known(row.own.interval)
@@ -206,7 +208,11 @@ def _effect(row: Asked) -> Text:
 
 
 def _points(share: float) -> str:
-  return f'{100 * share:.1f}'.replace('-', '−')
+  return f'{100 * share:z.1f}'.replace('-', '−')
+
+
+def _auc(gain: float) -> str:
+  return f'{gain:z.3f}'.replace('-', '−')
 
 
 def _reason(row: Asked) -> str:

@@ -95,7 +95,7 @@ def _panel(axes: Axes, c: int, gap: Gap) -> None:
 
 
 def _label(axes: Axes, x: float, row: int, value: float) -> None:
-  text = f'{value:.0f}'.replace('-', '−')
+  text = f'{value:z.0f}'.replace('-', '−')
   axes.text(x, row, f' {text}', va='center', ha='left', fontsize=7.5)
 
 
