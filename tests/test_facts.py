@@ -1,14 +1,17 @@
 """What the studies tell the answer of themselves."""
 
+import dataclasses
 import types
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from sample_size_results import example
 from sklearn import metrics as sklearn_metrics
 
 from heterojax.configs import common
+from heterojax.configs import features
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.studies import registry
@@ -109,3 +112,21 @@ def test_a_regression_beside_always_answering_the_mean() -> None:
   off = np.sqrt(np.mean((y[:10] - 19.5) ** 2))
   assert found.baseline == pytest.approx(1 - off / 9)
   assert found.classes == found.test_counts == ()
+
+
+def test_more_columns_than_samples_are_as_stable() -> None:
+  """Columns of zeros change no distance."""
+  stream = np.random.default_rng(0)
+  z = stream.standard_normal((30, 4)) + 4 * (np.arange(30) % 3)[:, None]
+  labels = np.arange(30) % 3
+  settings = registry.settings(features.get_config('tiny').to_dict())
+  settings = dataclasses.replace(
+    settings, cluster=dataclasses.replace(settings.cluster, k=3)
+  )
+  drawn = stability.draws(np.arange(30), 30, np.random.default_rng(1))
+  keys = jax.random.split(jax.random.key(0), len(drawn))
+  found = [
+    stability.jaccard(settings, columns, labels, drawn, keys)
+    for columns in (z, np.concatenate([z, np.zeros((30, 60))], axis=1))
+  ]
+  np.testing.assert_allclose(found[0], found[1], atol=0.02)

@@ -6,6 +6,7 @@ Axes: B bootstraps, N samples, Q components, K clusters.
 import jax
 import numpy as np
 
+from heterojax import cluster
 from heterojax.cluster import matching
 from heterojax.cluster.partitions import partitions
 from heterojax.studies import stages
@@ -49,6 +50,10 @@ def jaccard(
   Returns:
     `[K]`, NaN where no bootstrap drew a member.
   """
+  if z.shape[1] > len(z) and settings.cluster.method != 'gmm':
+    # Turned into as many axes as there are samples, all distances stay; whole
+    # feature maps would be held once for each bootstrap.
+    z = np.asarray(cluster.coordinates(cluster.pca(z, len(z)), z))
   again = partitions(
     np.broadcast_to(z, (len(drawn), *z.shape)),
     drawn,

@@ -80,8 +80,13 @@ def advice(
       ' (--config.data.task=classification).'
     )
     return
-  if because in (WORLDS, UNLEARNED):
+  if because == UNLEARNED:
     yield _TRAIN
+  if because == WORLDS:
+    yield (
+      f'Use more {one}s, or other features (--config.backbone.name,'
+      ' --config.backbone.feature): labels of no one rule are as hard as these.'
+    )
   yield from _trust(state, facts)
   if answer == YES:
     yield from _after_yes(clusters, facts)
