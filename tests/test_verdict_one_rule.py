@@ -177,7 +177,7 @@ def test_worlds_have_the_prevalence_and_accuracy_of_the_data():
 def test_worlds_that_miss_the_accuracy_by_chance_are_drawn_again(monkeypatch):
   x, y, labels = _data(400, 8, seed=1)
   folds = _folds(x, labels)
-  monkeypatch.setattr(rules, '_IMAGES', 400)  # One world of a slope.
+  monkeypatch.setattr(rules, '_LABELS', 400)  # One world of a slope.
 
   def match(again: int) -> rules.Rule:
     monkeypatch.setattr(rules, '_AGAIN', again)
