@@ -140,24 +140,6 @@ def test_one_patient_cannot_be_crossed():
   assert not none
 
 
-def test_cross_folds_keep_patients_together_and_classes_apart():
-  stream = np.random.default_rng(0)
-  units = stream.integers(40, size=200)
-  y = stream.integers(2, size=200)
-  fold = folds_lib.cross_folds(y, units, jax.random.key(1))
-  assert set(fold) == set(range(5))
-  for unit in range(40):
-    assert len(set(fold[units == unit])) <= 1
-  alone = folds_lib.cross_folds(y, np.arange(200), jax.random.key(1))
-  assert np.ptp(np.bincount(alone[y == 1], minlength=5)) <= 1
-
-
-@pytest.mark.parametrize('y', [[0, 1, 1, 1, 1, 1], [1] * 6])
-def test_cross_folds_of_a_rare_class(y):
-  fold = folds_lib.cross_folds(np.array(y), np.arange(6), jax.random.key(0))
-  assert sorted(np.bincount(fold)) == [1, 1, 1, 1, 2]
-
-
 def test_worlds_have_the_prevalence_and_accuracy_of_the_data():
   x, y, labels = _data(400, 8, seed=1)
   folds = _folds(x, labels, 4)

@@ -16,6 +16,7 @@ import warnings
 import jax
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedKFold
 
 from heterojax import rng
 from heterojax.compute.arrays import Array
@@ -94,12 +95,16 @@ def parts_of(y: np.ndarray, units: np.ndarray, stream: jax.Array) -> np.ndarray:
   numbers = rng.from_key(stream)
   if 1 < number <= np.bincount(y.astype(int), minlength=2).max():
     state = int(numbers.integers(2**31))
-    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=state)
+    several = int(unit.max()) + 1 < len(unit)
+    # Without patients of several rows the other one takes far less time.
+    by = StratifiedGroupKFold if several else StratifiedKFold
+    splitter = by(number, shuffle=True, random_state=state)
+    groups = unit if several else None
     parts = np.zeros(len(y), int)
     with warnings.catch_warnings():
       # A class of fewer rows than parts is missing in some, which is allowed.
       warnings.simplefilter('ignore', UserWarning)
-      for part, (_, held_out) in enumerate(splitter.split(y, y, unit)):
+      for part, (_, held_out) in enumerate(splitter.split(y, y, groups)):
         parts[held_out] = part
     return parts
   return (numbers.permutation(int(unit.max()) + 1) % number)[unit]

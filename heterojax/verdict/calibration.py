@@ -14,6 +14,7 @@ import numpy as np
 from heterojax import rng
 from heterojax.cluster.partitions import Algorithm
 from heterojax.cluster.partitions import partitions
+from heterojax.heads import optimum
 from heterojax.heads import penalty
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import one_rule
@@ -94,9 +95,7 @@ def clustered(
     The set.
   """
   first = np.arange(train)
-  inside = folds_lib.cross_folds(
-    y[first], first, jax.random.fold_in(key, _FOLDS)
-  )
+  inside = optimum.parts_of(y[first], first, jax.random.fold_in(key, _FOLDS))
   prepared = folds_lib.prepared(x, train)
   length = float(np.sum(np.var(x[first], axis=0)))
   c = penalty.choose_c(prepared, y, inside, _PENALTIES / length, rows=first).c

@@ -9,15 +9,12 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from sklearn import model_selection
 
-from heterojax import rng
 from heterojax.compute.arrays import Array
 from heterojax.heads import logistic
+from heterojax.heads import optimum
 from heterojax.heads.logistic import Gram
 
-# Folds inside of the training images, where the data are split once.
-CROSS = 5
 # Numbers that heads and what they give hold at once.
 _MOST = 1 << 25
 
@@ -51,42 +48,6 @@ def prepared(x: Array, train: int) -> Array | Gram:
     `x` itself, or its `Gram`.
   """
   return logistic.gram(x) if 2 * x.shape[1] > train else x
-
-
-def cross_folds(
-  y: np.ndarray, units: np.ndarray, key: jax.Array, number: int = CROSS
-) -> np.ndarray:
-  """Folds `[n]` int of images, a unit's in one, each with its share of classes.
-
-  Args:
-    y: `[n]` int.
-    units: `[n]` int, equal for images of one patient.
-    key: of the shuffle.
-    number: of folds; fewer where there are fewer units.
-
-  Returns:
-    They, as scikit-learn's `StratifiedGroupKFold`, or as `StratifiedKFold`,
-    which takes less time, where no unit has two images. One fold where there is
-    one unit.
-  """
-  number = min(number, len(np.unique(units)))
-  fold = np.zeros(len(y), int)
-  if number < 2:
-    return fold
-  state = int(rng.from_key(key).integers(2**31))
-  several = len(np.unique(units)) < len(units)
-  by = model_selection.StratifiedKFold
-  if several:
-    by = model_selection.StratifiedGroupKFold
-  splitter = by(number, shuffle=True, random_state=state)
-  # It refuses classes with fewer images than folds, which is no reason here.
-  counts = np.unique(y, return_counts=True)[1]
-  strata = y if counts.min() >= number else np.zeros(len(y), int)
-  for i, (_, held_out) in enumerate(
-    splitter.split(y, strata, units if several else None)
-  ):
-    fold[held_out] = i
-  return fold
 
 
 def fitted(
@@ -160,7 +121,7 @@ def crossed(
     5, or fewer of few patients; none of one.
   """
   known = np.flatnonzero(fold.labels >= 0)
-  part = cross_folds(y[known], units[known], key)
+  part = optimum.parts_of(y[known], units[known], key)
   return [
     fold._replace(train=known[part != i], test=known[part == i])
     for i in range(part.max() + 1 if part.any() else 0)

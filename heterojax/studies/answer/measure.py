@@ -20,6 +20,7 @@ from scipy import sparse
 
 from heterojax import cluster
 from heterojax.compute.arrays import Array
+from heterojax.heads import optimum
 from heterojax.heads import penalty
 from heterojax.heads import scaler
 from heterojax.heads.logistic import Gram
@@ -215,7 +216,7 @@ def heads(draws: Draws, k: int, folds: int) -> int:
     + k * (1 + draws.partitions + 2 * _ANY_CLASS)
     + detectables.heads(k)
   )
-  folds = folds if folds > 1 else folds_lib.CROSS
+  folds = folds if folds > 1 else optimum.FOLDS
   return folds * (each + rules.MOST_LABELLINGS)
 
 
@@ -275,7 +276,7 @@ def _folds(
     if id(features) not in shared or standardised:
       shared = {id(features): folds_lib.prepared(features, most)}
     own = shared[id(features)]
-    inside = folds_lib.cross_folds(
+    inside = optimum.parts_of(
       y[train], units[train], jax.random.fold_in(key, number)
     )
     # Where all images are the same no penalty makes a difference.
