@@ -114,8 +114,10 @@ def test_one_run_beside_the_paper(tmp_path: pathlib.Path) -> None:
 
 def test_the_answers_of_the_runs(tmp_path: pathlib.Path) -> None:
   found = answer.verdict(answers.found_in_first(4), answers.facts(4))
+  earlier = example()  # Of a release without an answer.
+  del earlier['verdict']
   folders = [
-    write(tmp_path / 'a', example()),
+    write(tmp_path / 'a', earlier),
     write(tmp_path / 'b', example(verdict=codec.encode(found))),
   ]
   assert launch(f'--workdirs={",".join(map(str, folders))}') == 0

@@ -36,7 +36,7 @@ def _asked(x: np.ndarray, *, standardised: bool = False) -> measure.Found:
   )
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_columns_in_other_units_are_the_same_question() -> None:
   _, x, _ = _split()
   first = _asked(x, standardised=True).measured
@@ -48,7 +48,7 @@ def test_columns_in_other_units_are_the_same_question() -> None:
   assert sum(tested.n for tested in first.tested) == len(x)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_many_images_are_seen_in_principal_components(monkeypatch) -> None:
   """All of the variance is in as many components as there are columns."""
   split, x, y = _split()

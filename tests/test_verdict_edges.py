@@ -134,6 +134,7 @@ def test_features_that_are_all_the_same():
   assert 'one patient' in found.one_rule.p_value.why
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_there_twice_is_one_unit():
   x, _, labels = _data()
   units = np.arange(60)

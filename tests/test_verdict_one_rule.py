@@ -156,6 +156,7 @@ def test_worlds_have_the_prevalence_and_accuracy_of_the_data():
   assert abs(np.mean(out == drawn) - rule.observed) < rules.TOLERANCE + 0.005
 
 
+@pytest.mark.slow
 def test_worlds_that_miss_the_accuracy_by_chance_are_drawn_again(monkeypatch):
   x, y, labels = _data(400, 8, seed=1)
   folds = _folds(x, labels)
@@ -190,6 +191,7 @@ def _asked(folds, y, k=_K, draws=39, key=3):
   )
 
 
+@pytest.mark.slow
 def test_the_statistic_is_that_of_a_loop_of_scikit_learn():
   x, y, labels = _data(150, 5, 'turned_90')
   folds = _folds(x, labels, 2, c=0.3)
