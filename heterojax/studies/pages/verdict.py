@@ -87,7 +87,7 @@ def section(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
     Heading('What this rests on'),
     verdict_tables.conditions(found, link),
     Heading('The three questions'),
-    verdict_tables.questions(found),
+    verdict_tables.questions(found, unit),
     *_clusters(found),
     *_gaps(found, unit),
   ]

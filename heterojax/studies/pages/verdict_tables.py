@@ -69,10 +69,10 @@ class Asked(NamedTuple):
     return (self.own or self.question).given_one_rule
 
 
-def questions(found: Verdict) -> Table[Asked]:
+def questions(found: Verdict, unit: str = 'image') -> Table[Asked]:
   """The three questions; its file has a row for each cluster too."""
   return Table(
-    'verdict', _columns(clusters=False), _asked(found), shown=_is_of_all
+    'verdict', _columns(False, unit), _asked(found), shown=_is_of_all
   )
 
 
@@ -96,7 +96,7 @@ def _asked(found: Verdict) -> list[Asked]:
   return rows
 
 
-def _columns(clusters: bool) -> list[Column[Asked]]:
+def _columns(clusters: bool, unit: str = 'image') -> list[Column[Asked]]:
   """Of the file; a page of clusters shows others than one of questions."""
 
   def only(head: str, of: bool) -> str:
@@ -148,7 +148,12 @@ def _columns(clusters: bool) -> list[Column[Asked]]:
       'p of the same difference beside worlds in which one rule holds for all:'
       ' above 0.05 one rule gives as much',
     ),
-    Column('unit', lambda row: row.question.unit, only('Unit', False)),
+    Column(
+      'unit',
+      lambda row: row.question.unit,
+      only('Unit', False),
+      lambda row: {'image': unit}.get(row.question.unit, row.question.unit),
+    ),
     Column('draws', lambda row: row.question.draws, only('Draws', False)),
     Column(
       'stays',
