@@ -4,16 +4,16 @@ What the page says is in `snapshots/sample_size.txt`; here are its numbers.
 """
 
 import csv
+import dataclasses
 import pathlib
 import re
 
-import html_of
 import pytest
 from sample_size_results import HOSTILE
 from sample_size_results import MODELS
 from sample_size_results import VIEW
-from sample_size_results import dataclasses
 from sample_size_results import example
+from sample_size_results import html_of
 from sample_size_results import nulled
 from sample_size_results import put
 from sample_size_results import write
