@@ -23,8 +23,8 @@ import pytest
 
 MOST_SECONDS = 2.0
 # The same case costs twice as much where two processes share a core (1.7 and
-# 3.8 CPU-seconds were measured), and that again on an older processor.
-_NOISE = 4.0
+# 3.8 CPU-seconds were measured), and that again and more on an older processor.
+_NOISE = 5.0
 LEAST_SHARE = 0.6
 
 _TESTS = pathlib.Path(__file__).resolve().parent
