@@ -222,7 +222,7 @@ def _answer(run: Run) -> Text:
 
 
 def _p_value(run: Run) -> Text:
-  """Of one rule for all."""
+  """The p-value of a run's test whether one rule holds for all clusters."""
   found = run.results.verdict
   p = codec.known(found.one_rule.p_value) if found else None
   return blocks.quiet('none') if p is None else formatting.p_equals(p)

@@ -14,8 +14,6 @@ import numpy as np
 from heterojax import rng
 from heterojax.cluster.partitions import Algorithm
 from heterojax.cluster.partitions import partitions
-from heterojax.heads import optimum
-from heterojax.heads import penalty
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import one_rule
 from heterojax.verdict import subsets
@@ -26,8 +24,6 @@ from heterojax.verdict.folds import Fold
 
 K = 4
 LEVEL = 0.05
-# Mean squared length of an image, times C: as `studies.answer.measure`.
-_PENALTIES = np.geomspace(1e-2, 1e5, 15)
 _WORLD, _CLUSTERS, _FOLDS, _TEST, _IDS = range(5)
 
 
@@ -95,15 +91,16 @@ def clustered(
     The set.
   """
   first = np.arange(train)
-  inside = optimum.parts_of(y[first], first, jax.random.fold_in(key, _FOLDS))
   prepared = folds_lib.prepared(x, train)
-  length = float(np.sum(np.var(x[first], axis=0)))
-  c = penalty.choose_c(prepared, y, inside, _PENALTIES / length, rows=first).c
+  units = np.arange(len(y))
+  c = folds_lib.penalty_of(
+    prepared, y, units, first, jax.random.fold_in(key, _FOLDS)
+  )
   rest = np.arange(train, len(x))
   folds = folds_lib.crossed(
     Fold(prepared, c, first, rest, labels),
     y,
-    np.arange(len(y)),
+    units,
     jax.random.fold_in(key, _TEST),
   )
   return Set(folds, y)

@@ -13,10 +13,13 @@ import numpy as np
 from heterojax.compute.arrays import Array
 from heterojax.heads import logistic
 from heterojax.heads import optimum
+from heterojax.heads import penalty
 from heterojax.heads.logistic import Gram
 
 # Numbers that heads and what they give hold at once.
 _MOST = 1 << 25
+# C, times the mean squared length of an image less the mean of all.
+_PENALTIES = np.geomspace(1e-2, 1e5, 15)
 
 
 class Fold(NamedTuple):
@@ -48,6 +51,42 @@ def prepared(x: Array, train: int) -> Array | Gram:
     `x` itself, or its `Gram`.
   """
   return logistic.gram(x) if 2 * x.shape[1] > train else x
+
+
+def penalty_of(
+  x: Array | Gram,
+  y: np.ndarray,
+  units: np.ndarray,
+  train: np.ndarray,
+  key: jax.Array,
+) -> float:
+  """C of all heads of a fold, by cross-validation of the head of all images.
+
+  Args:
+    x: `[N, D]`, or its `Gram`.
+    y: `[N]` of 0 and 1.
+    units: `[N]` int, equal for images of one patient.
+    train: `[n]` int, the training images.
+    key: of the division.
+
+  Returns:
+    C; that of one over the mean squared length of an image where there is
+    nothing to choose by.
+  """
+  inside = optimum.parts_of(y[train], units[train], key)
+  # Where all images are the same no penalty makes a difference.
+  c = 1 / (_squared_length(x, train) or 1.0)
+  if inside.any() and len(np.unique(y[train])) == 2:
+    c = penalty.choose_c(x, y, inside, _PENALTIES * c, rows=train).c
+  return c
+
+
+def _squared_length(x: Array | Gram, train: np.ndarray) -> float:
+  """Mean over the training images, of each less the mean of all."""
+  if isinstance(x, Gram):
+    own = x.products[np.ix_(train, train)]
+    return float(np.trace(own) / len(own) - np.mean(own))
+  return float(np.sum(np.var(np.asarray(x[train], np.float64), axis=0)))
 
 
 def fitted(

@@ -90,7 +90,7 @@ def _are(n: Number) -> str:
 
 
 def _numbers(measured: Measured, facts: Facts) -> Condition:
-  """Of each cluster the class of which there is less counts."""
+  """Enough images of the rarer class in each cluster, to test its head on."""
   ranked, one = facts.ranked, facts.unit
   if not ranked:
     why = codec.why(measured.tested[0].rarer)

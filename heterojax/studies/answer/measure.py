@@ -21,7 +21,6 @@ from scipy import sparse
 from heterojax import cluster
 from heterojax.compute.arrays import Array
 from heterojax.heads import optimum
-from heterojax.heads import penalty
 from heterojax.heads import scaler
 from heterojax.heads.logistic import Gram
 from heterojax.stats import heterogeneity
@@ -41,8 +40,6 @@ from heterojax.verdict.folds import Fold
 from heterojax.verdict.records import Test
 from heterojax.verdict.records import holm
 
-# C, times the mean squared length of an image less the mean of all.
-_PENALTIES = np.geomspace(1e-2, 1e5, 15)
 _ANY_CLASS = 49
 # Of more images than this the heads of tests see as many principal components:
 # what a head takes grows with the images times the square of its features.
@@ -276,14 +273,9 @@ def _folds(
     if id(features) not in shared or standardised:
       shared = {id(features): folds_lib.prepared(features, most)}
     own = shared[id(features)]
-    inside = optimum.parts_of(
-      y[train], units[train], jax.random.fold_in(key, number)
+    c = folds_lib.penalty_of(
+      own, y, units, train, jax.random.fold_in(key, number)
     )
-    # Where all images are the same no penalty makes a difference.
-    c = 1 / (_squared_length(own, train) or 1.0)
-    if inside.any() and len(np.unique(y[train])) == 2:
-      values = _PENALTIES * c
-      c = penalty.choose_c(own, y, inside, values, rows=train).c
     folds.append(Fold(own, c, train, split.test, split.labels))
   return folds
 
@@ -296,14 +288,6 @@ def _in_components(x: Sequence[Array]) -> list[np.ndarray]:
       fitted = cluster.pca(features, _COMPONENTS)
       found[id(features)] = np.asarray(cluster.coordinates(fitted, features))
   return [found[id(features)] for features in x]
-
-
-def _squared_length(x: Array | Gram, train: np.ndarray) -> float:
-  """Mean over the training images, of each less the mean of all."""
-  if isinstance(x, Gram):
-    own = x.products[np.ix_(train, train)]
-    return float(np.trace(own) / len(own) - np.mean(own))
-  return float(np.sum(np.var(np.asarray(x[train], np.float64), axis=0)))
 
 
 def _strata(splits: Sequence[Split], y: np.ndarray) -> dict[str, np.ndarray]:

@@ -80,7 +80,7 @@ def _uneven(measured: Measured, facts: Facts) -> str:
 
 
 def _uneven_errors(question: Question, tested: float, unit: str) -> str:
-  """The same where labels are numbers, and the model is off by some."""
+  """Whether a regression errs more in a cluster; squared errors are asked."""
   if why := codec.why(question.adjusted):
     return f'Whether the model errs more in a cluster is not known: {why}.'
   p = f'{p_of(question, "draws")}, n = {tested:,}'
