@@ -2,15 +2,23 @@
 
 python -m benchmarks.calibration --sets=600 --features=16,64 --out=FILE.json
 
+python -m benchmarks.calibration --tests=redrawn --runs=WORKDIR,WORKDIR
+
+The second command draws the labels of real images anew from one known rule; a
+run of a study with `split.protocol=clean` has their features.
+
 Each line is a world: the share of its sets with p <= .05, with its exact 95 %
 interval. An earlier file is gone on with, set by set; beside it are written a
 table (.md) and a figure (.png).
 """
 
+import csv
+import functools
 import json
 import pathlib
 import sys
 import time
+from typing import NamedTuple
 
 from absl import flags
 import matplotlib.pyplot as plt
@@ -20,9 +28,11 @@ from scipy import stats
 from heterojax import cli
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
+from heterojax.heads.logistic import Gram
 from heterojax.report import drawing
 from heterojax.run import run_folder
 from heterojax.verdict import calibration
+from heterojax.verdict import folds
 from heterojax.verdict import worlds
 
 _SAVED = 20  # Sets between two writings of the file.
@@ -31,7 +41,13 @@ _FLAGS = (
   (flags.DEFINE_integer, 'sets', 600, 'Data sets of each world.'),
   (flags.DEFINE_list, 'features', ['16', '64', '256', '1280'], 'Dimensions.'),
   (flags.DEFINE_list, 'worlds', list(worlds.WORLDS), 'Names of worlds.'),
-  (flags.DEFINE_list, 'tests', ['one_rule', 'teaches_less', 'uneven'], ''),
+  (
+    flags.DEFINE_list,
+    'tests',
+    ['one_rule', 'teaches_less', 'uneven'],
+    'Of these, and redrawn.',
+  ),
+  (flags.DEFINE_list, 'runs', [], 'Folders of runs whose labels are redrawn.'),
   (flags.DEFINE_integer, 'images', 300, 'Training images; two thirds test.'),
   (flags.DEFINE_float, 'df', 0, 'Of t-distributed features; 0: normal.'),
   (flags.DEFINE_integer, 'draws', 99, 'Worlds, or partitions.'),
@@ -41,14 +57,56 @@ _FLAGS = (
 )
 
 
+class Real(NamedTuple):
+  """Images of a run.
+
+  Attributes:
+    x: `[N, R]` their coordinates in the span of their features.
+    p: `[N]` the known rule.
+  """
+
+  x: np.ndarray
+  p: np.ndarray
+
+
+@functools.cache
+def _real(run: str) -> Real:
+  """The originals of a run, with their own labels to find a rule by."""
+  folder = pathlib.Path(run)
+  x = np.load(folder / 'features' / 'features.npy', mmap_mode='r')
+  ids = [row['id'] for row in _rows(folder / 'clusters.csv')]
+  labels = {
+    row['id']: row['label']
+    for row in _rows(folder / 'manifest.csv')
+    if row['included'] == 'true'
+  }
+  own = [i for i, name in enumerate(ids) if name in labels]
+  y = np.unique([labels[ids[i]] for i in own], return_inverse=True)[1]
+  x = np.asarray(x[own], np.float64)
+  x /= np.sqrt(np.mean(np.var(x, axis=0)))
+  span = folds.prepared(x, len(x))
+  x = np.asarray(span.x if isinstance(span, Gram) else span)
+  return Real(x, calibration.known_rule(x, y, worlds.key(0, 'known rule')))
+
+
+def _rows(path: pathlib.Path) -> list[dict[str, str]]:
+  with path.open(newline='', encoding='utf-8') as file:
+    return list(csv.DictReader(file))
+
+
 def _one(test: str, name: str, d: int, number: int, v: flags.FlagValues):
   """What is kept of one set: p, and for one rule how far the worlds miss."""
   if test == 'uneven':
     return calibration.uneven_p(v.images, v.seed, number, 999), None
   df = v.df or None
   train = v.images
-  own = calibration.made(name, v.seed, number, train, 2 * train // 3, d, df)
   key = worlds.key(v.seed + 1, name, d, train, number)
+  if test == 'redrawn':
+    real = _real(name)
+    key = worlds.key(v.seed, pathlib.Path(name).name, number)
+    own = calibration.redrawn(real.x, real.p, key)
+  else:
+    own = calibration.made(name, v.seed, number, train, 2 * train // 3, d, df)
   if test == 'teaches_less':
     return calibration.teaches_less_p(own, key, v.draws), None
   found = calibration.one_rule_p(own, key, v.draws)
@@ -65,8 +123,14 @@ def _calibrate(v: flags.FlagValues) -> int:
     lines = [(name, int(d)) for name in v.worlds for d in v.features]
     if test == 'uneven':
       lines = [('errors of a class', 0)]
+    if test == 'redrawn':
+      lines = [(run, 0) for run in v.runs]
     for name, d in lines:
       about = f'{test}, {name}, {d} features, {v.images} images'
+      if test == 'redrawn':
+        real = _real(name)
+        about = f'one_rule, redrawn labels of {pathlib.Path(name).name},'
+        about += f' {len(real.x)} images'
       about += f', t({v.df:g})' if v.df else ''
       done = known.setdefault(about, {'p': [], 'miss': [], 'seconds': 0.0})
       start = time.perf_counter()

@@ -20,6 +20,8 @@ _CS = np.logspace(-4, 4, 45)
 # Results of so many heads are compared.
 _COMPARED = 20
 _TOLERANCE = 1e-10
+# Worlds of one rule, and C of their heads.
+_WORLDS, _STRONG = 200, 1e-3
 
 
 class _Fit(NamedTuple):
@@ -183,6 +185,69 @@ def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   }
 
 
+def _worlds(
+  scale: sides.Scale,
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+  """Features, labels `[W, N]` drawn anew, and rows: all, and each cluster."""
+  x, y, rng = _problem(scale)
+  chance = np.where(y == 1, 0.85, 0.15)
+  labels = (rng.random((_WORLDS, _N)) < chance).astype(int)
+  cuts = np.cumsum(_CLUSTERS)[:-1]
+  return x, labels, [np.arange(_N), *np.split(rng.permutation(_N), cuts)]
+
+
+def _our_worlds(scale: sides.Scale) -> sides.Side:
+  sides.start_ours()
+  from heterojax.heads import labellings
+  from heterojax.heads import logistic
+
+  x, y, rows = _worlds(scale)
+
+  def run() -> list[logistic.Heads]:
+    return [labellings.fit(x, y, own, _STRONG) for own in rows]
+
+  def compared(heads: list[logistic.Heads]) -> sides.Result:
+    return {
+      'coef': np.stack([own.coef for own in heads]),
+      'converged': np.stack([own.converged for own in heads]),
+    }
+
+  return sides.Side(run, compared=compared)
+
+
+def _their_worlds(
+  scale: sides.Scale, *, solver: str, threads: int | None = None
+) -> sides.Side:
+  from sklearn.linear_model import LogisticRegression
+  import threadpoolctl
+
+  if threads:
+    threadpoolctl.threadpool_limits(threads, user_api='blas')
+  x, y, rows = _worlds(scale)
+  worlds = range(_WORLDS if scale.full else _COMPARED // len(rows))
+
+  def run() -> list[np.ndarray]:
+    return [
+      LogisticRegression(
+        C=_STRONG, solver=solver, tol=_TOLERANCE, max_iter=100_000
+      )
+      .fit(x[own], y[w][own])
+      .coef_[0]
+      for own in rows
+      for w in worlds
+    ]
+
+  def compared(coefs: list[np.ndarray]) -> sides.Result:
+    numbers = [(h, w) for h in range(len(rows)) for w in worlds]
+    some = np.linspace(0, len(coefs) - 1, _COMPARED).astype(int)
+    return {
+      'coef': np.stack([coefs[i] for i in some]),
+      'heads': np.array([numbers[i] for i in some]),
+    }
+
+  return sides.Side(run, len(worlds) / _WORLDS, steady=True, compared=compared)
+
+
 def _case(work: str, path: bool) -> sides.Case:
   peer = 'scikit-learn/LogisticRegression'
   theirs = functools.partial(_sklearn, path=path, solver='lbfgs')
@@ -210,5 +275,24 @@ def _case(work: str, path: bool) -> sides.Case:
 
 CASES = {
   'logistic/1000': _case('1,000 logistic heads of 140 rows', False),
+  'logistic/worlds': sides.Case(
+    '5 logistic heads of 42 to 1,428 rows in 200 worlds',
+    {
+      'ours': _our_worlds,
+      'scikit-learn/LogisticRegression': functools.partial(
+        _their_worlds, solver='lbfgs'
+      ),
+      'scikit-learn/LogisticRegression one thread': functools.partial(
+        _their_worlds, solver='lbfgs', threads=1
+      ),
+      'scikit-learn/LogisticRegression newton-cg': functools.partial(
+        _their_worlds, solver='newton-cg'
+      ),
+    },
+    _quality,
+    functools.partial(sides.write_features, n=_N, d=_D),
+    (3, 3),
+    full_only=['scikit-learn/LogisticRegression newton-cg'],
+  ),
   'logistic/path': _case('45 values of C x 5 folds x 4 clusters', True),
 }

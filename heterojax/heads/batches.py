@@ -8,6 +8,7 @@ Axes: B heads of a batch, P rows, D features, m rows of a head, K values of C.
 
 from collections.abc import Sequence
 import concurrent.futures
+import contextlib
 import functools
 import itertools
 from typing import NamedTuple
@@ -101,11 +102,16 @@ def solve(
   number = min(len(cores.devices()), len(batches))
   # A core has one program, and LAPACK's threads would only wait for each other.
   with (
-    _pools().limit(limits=1, user_api='blas'),
+    one_thread(),
     concurrent.futures.ThreadPoolExecutor(number) as pool,
   ):
     list(pool.map(work, range(number)))
   return found
+
+
+def one_thread() -> contextlib.AbstractContextManager[object]:
+  """While it lasts, a call of LAPACK stays on its own core."""
+  return _pools().limit(limits=1, user_api='blas')
 
 
 @functools.cache

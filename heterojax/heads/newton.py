@@ -206,7 +206,7 @@ def optimum(
     # Anew: what steps added up has been rounded where it was largest.
     coef, intercept, _ = state.point
     point = Point(coef, intercept, form.logits(coef) + intercept)
-    curvature = _curvature(point.logits, weight)
+    curvature = curvature_at(point.logits, weight)
     factored = form.factor(curvature)
 
     def step(state: _State) -> _State:
@@ -258,7 +258,7 @@ def optimum(
   return state.point, state.factors, negligible(state, _LOOSE)
 
 
-def _curvature(logits: jax.Array, weight: jax.Array) -> jax.Array:
+def curvature_at(logits: jax.Array, weight: jax.Array) -> jax.Array:
   return weight * jax.nn.sigmoid(logits) * jax.nn.sigmoid(-logits)
 
 

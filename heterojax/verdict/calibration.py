@@ -3,13 +3,16 @@
 A data set of a world (`worlds`) is clustered by K-means on its training images,
 and asked as a study asks. Sizes are shares of sets with p <= .05: of *one rule*
 in worlds of one rule, of *teaches less* with random cluster ids, of *uneven*
-with errors that know only their class.
+with errors that know only their class. The images of a study can take the
+place of a world's, with labels that a known rule draws (`redrawn`).
 """
 
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from scipy import optimize
+from scipy import special
 
 from heterojax import rng
 from heterojax.cluster.partitions import Algorithm
@@ -24,6 +27,8 @@ from heterojax.verdict.folds import Fold
 
 K = 4
 LEVEL = 0.05
+# Of the labels that a known rule draws on features of real images.
+_CERTAINTY = 0.9
 _WORLD, _CLUSTERS, _FOLDS, _TEST, _IDS = range(5)
 
 
@@ -65,31 +70,62 @@ def made(
   key = worlds_lib.key(seed, name, d, train, number)
   n = train + test
   world = worlds_lib.WORLDS[name](jax.random.fold_in(key, _WORLD), n, d, df=df)
-  x = np.asarray(world.x, np.float64)
-  fitted = partitions(
-    x[np.newaxis],
-    (np.arange(n) < train)[np.newaxis].astype(float),
-    jax.random.fold_in(key, _CLUSTERS)[None, None],
-    Algorithm('kmeans', K, n_init=3),
-  )
-  return clustered(x, world.y, np.array(fitted.labels[0, 0]), train, key)
+  return _clustered(np.asarray(world.x, np.float64), world.y, train, key)
 
 
-def clustered(
-  x: np.ndarray, y: np.ndarray, labels: np.ndarray, train: int, key: jax.Array
-) -> Set:
-  """A data set with its penalty, chosen by cross-validation.
+def known_rule(x: np.ndarray, y: np.ndarray, key: jax.Array) -> np.ndarray:
+  """One rule of real features, whose labels are those of the data or near them.
+
+  It is that of a head of all images, with a slope that makes 90 % of what it
+  draws the likelier label.
 
   Args:
-    x: `[N, D]`, of which the first are trained on.
-    y: `[N]` of 0 and 1.
-    labels: `[N]` clusters.
-    train: how many.
-    key: of the folds.
+    x: `[N, D]` features.
+    y: `[N]` of 0 and 1, the labels of the data.
+    key: of the cross-validation of its penalty.
+
+  Returns:
+    `[N]` probabilities of label 1.
+  """
+  every = np.arange(len(x))
+  prepared = folds_lib.prepared(x, len(x))
+  c = folds_lib.penalty_of(prepared, y, every, every, key)
+  fold = Fold(prepared, c, every, every, every)
+  logits = folds_lib.fitted(fold, y[np.newaxis], [[every]])[0, 0]
+
+  def certainty(log_slope: float) -> float:
+    return float(np.mean(special.expit(np.abs(np.exp(log_slope) * logits))))
+
+  slope = optimize.brentq(lambda s: certainty(s) - _CERTAINTY, -20.0, 20.0)
+  return special.expit(np.exp(slope) * logits)
+
+
+def redrawn(x: np.ndarray, p: np.ndarray, key: jax.Array) -> Set:
+  """Real features, of which three in five are clustered, with drawn labels.
+
+  Args:
+    x: `[N, D]` features.
+    p: `[N]` probabilities of label 1, see `known_rule`.
+    key: of the set.
 
   Returns:
     The set.
   """
+  stream = rng.from_key(jax.random.fold_in(key, _WORLD))
+  order = stream.permutation(len(x))
+  y = (stream.random(len(x)) < p).astype(int)
+  return _clustered(x[order], y[order], 3 * len(x) // 5, key)
+
+
+def _clustered(x: np.ndarray, y: np.ndarray, train: int, key: jax.Array) -> Set:
+  """A set whose first images are clustered and choose the penalty."""
+  fitted = partitions(
+    x[np.newaxis],
+    (np.arange(len(x)) < train)[np.newaxis].astype(float),
+    jax.random.fold_in(key, _CLUSTERS)[None, None],
+    Algorithm('kmeans', K, n_init=3),
+  )
+  labels = np.array(fitted.labels[0, 0])
   first = np.arange(train)
   prepared = folds_lib.prepared(x, train)
   units = np.arange(len(y))

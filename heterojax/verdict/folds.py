@@ -11,6 +11,8 @@ import jax
 import numpy as np
 
 from heterojax.compute.arrays import Array
+from heterojax.heads import batches
+from heterojax.heads import labellings
 from heterojax.heads import logistic
 from heterojax.heads import optimum
 from heterojax.heads import penalty
@@ -18,6 +20,8 @@ from heterojax.heads.logistic import Gram
 
 # Numbers that heads and what they give hold at once.
 _MOST = 1 << 25
+# Of the largest squared length along an axis, below which there is rounding.
+_NOTHING = 1e-13
 # C, times the mean squared length of an image less the mean of all.
 _PENALTIES = np.geomspace(1e-2, 1e5, 15)
 
@@ -48,9 +52,19 @@ def prepared(x: Array, train: int) -> Array | Gram:
     train: images that the largest head is trained on.
 
   Returns:
-    `x` itself, or its `Gram`.
+    `x` itself, or its `Gram`. Where D is above N the features of that are the
+    images' coordinates in their span, which are N at most.
   """
-  return logistic.gram(x) if 2 * x.shape[1] > train else x
+  if 2 * x.shape[1] <= train:
+    return x
+  found = logistic.gram(x)
+  if x.shape[1] <= len(x):
+    return found
+  with batches.one_thread():
+    squared, basis = np.linalg.eigh(found.products)
+  spans = squared > _NOTHING * squared[-1]
+  coordinates = basis[:, spans] * np.sqrt(squared[spans])
+  return Gram(coordinates, np.zeros(coordinates.shape[1]), found.products)
 
 
 def penalty_of(
@@ -125,6 +139,29 @@ def fitted(
   return found
 
 
+def relabelled(
+  fold: Fold, y: np.ndarray, rows: Sequence[np.ndarray]
+) -> np.ndarray:
+  """`fitted`, of lists of rows that are the same for all labellings.
+
+  Args:
+    fold: whose features and C they have.
+    y: `[W, N]` labels.
+    rows: H lists of rows, which may be empty.
+
+  Returns:
+    `[W, H, N]` float64 logits.
+  """
+  if not labellings.are_many(len(y)):
+    return fitted(fold, y, [rows] * len(y))
+  x = fold.x.x if isinstance(fold.x, Gram) else fold.x
+  found = np.zeros((len(y), len(rows), y.shape[1]))
+  for h, own in enumerate(rows):
+    if len(own):
+      found[:, h] = logistic.logits(labellings.fit(x, y, own, fold.c), x)
+  return found
+
+
 def out_of_fold(folds: Sequence[Fold], y: np.ndarray) -> np.ndarray:
   """What the heads of all training images give for images they have not seen.
 
@@ -137,8 +174,7 @@ def out_of_fold(folds: Sequence[Fold], y: np.ndarray) -> np.ndarray:
   """
   found = np.full(y.shape, np.nan)
   for fold in folds:
-    logits = fitted(fold, y, [[fold.train]] * len(y))[:, 0]
-    found[:, fold.test] = logits[:, fold.test]
+    found[:, fold.test] = relabelled(fold, y, [fold.train])[:, 0, fold.test]
   return found
 
 

@@ -219,20 +219,20 @@ def _refitted(
   correct = np.zeros((len(folds), w, n), bool)
   better = np.zeros((w, k, n))
   for number, fold in enumerate(folds):
-    own = folds_lib.inside(fold, k)
-    rows = []
-    for i, labels in enumerate(y):
-      stream = rng.from_key(key, number, start + i)
-      rows.append([fold.train, *own, *_random(fold, labels, k, stream)])
-    logits = folds_lib.fitted(fold, y, rows)
+    rows = [fold.train, *folds_lib.inside(fold, k)]
+    logits = folds_lib.relabelled(fold, y, rows)
     overall[number] = logits[:, 0]
     at = np.broadcast_to(fold.labels, (w, 1, n))
-    mine[number] = np.take_along_axis(logits[:, 1 : 1 + k], at, 1)[:, 0]
-    right = (logits > 0) == (y == 1)[:, np.newaxis]
-    right = right[..., fold.test]
+    mine[number] = np.take_along_axis(logits[:, 1:], at, 1)[:, 0]
+    drawn = []
+    for i, labels in enumerate(y):
+      stream = rng.from_key(key, number, start + i)
+      drawn.append(_random(fold, labels, k, stream))
+    same = y[:, np.newaxis, fold.test] == 1
+    right = (logits[..., fold.test] > 0) == same
     correct[number][:, fold.test] = right[:, 0]
-    random, ours = right[:, 1 + k :], right[:, 1 : 1 + k]
-    better[..., fold.test] = random.astype(float) - ours
+    random = folds_lib.fitted(fold, y, drawn)[..., fold.test]
+    better[..., fold.test] = ((random > 0) == same).astype(float) - right[:, 1:]
   none = np.any([_empty(fold, k) for fold in folds], axis=0)
   better[:, none] = np.nan
   tested = sum(len(fold.test) for fold in folds)

@@ -1,0 +1,131 @@
+"""Logistic heads of the same rows and many labels: those of redrawn worlds.
+
+They are the heads of `logistic.fit`. Because they share their rows, they share
+factors of a Hessian (`conjugate`), which makes many of them several times
+cheaper than as many that do not.
+
+Axes: W labellings, P rows of the matrix, m rows of the heads, D features.
+"""
+
+import concurrent.futures
+
+import jax
+import numpy as np
+
+from heterojax.compute import cores
+from heterojax.compute.arrays import Array
+from heterojax.heads import batches
+from heterojax.heads import conjugate
+from heterojax.heads import logistic
+from heterojax.heads import newton
+from heterojax.run import interruption
+
+# Labellings of one program. With fewer than the last there is little to share.
+_AT_ONCE_ON_CPU, _AT_ONCE, _FEW = 25, 200, 8
+# Rows that a program has at least, and up to which it matters little.
+_LEAST, _SMALL = 64, 256
+
+
+def are_many(number: int) -> bool:
+  """Whether so many labellings are faster than as many heads of `logistic`."""
+  return number >= _FEW
+
+
+def fit(x: Array, y: np.ndarray, rows: np.ndarray, c: float) -> logistic.Heads:
+  """Fits a head for each labelling.
+
+  Args:
+    x: `[P, D]`.
+    y: `[W, P]` of 0 and 1.
+    rows: `[m]` int, at least one.
+    c: C of all heads, the inverse of their penalty.
+
+  Returns:
+    W heads, with the coefficients `[W, D]`.
+
+  Raises:
+    ValueError: as `logistic.fit`.
+  """
+  own = np.asarray(x[rows], np.float64)
+  mean = own.mean(axis=0)
+  own -= mean
+  basis = None
+  if 2 * len(rows) <= own.shape[1]:
+    # In the span of the rows, whose coordinates are fewer.
+    with batches.one_thread():
+      basis, upper = np.linalg.qr(own.T)
+    own = np.ascontiguousarray(upper.T)
+  sign = np.where(y[:, rows] == 1, 1.0, -1.0)
+  coef, intercept, converged, factors = _solved(own, sign, c)
+  if basis is not None:
+    coef = coef @ basis.T
+  heads = logistic.Heads(coef, intercept - coef @ mean, factors, converged)
+  left = np.flatnonzero(~converged)
+  if len(left):
+    others = logistic.fit(x, y[left], [rows] * len(left), c)
+    for leaf, other in zip(heads, others, strict=True):
+      leaf[left] = other
+  return heads
+
+
+def _solved(
+  x: np.ndarray, sign: np.ndarray, c: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+  """`conjugate.optima` of the rows `[m, D]` and signs `[W, m]`."""
+  number, (m, width) = len(sign), x.shape
+  length = _length(m)
+  features = np.zeros((length, length if m == width else width))
+  weight = np.zeros(length)
+  features[:m, :width], weight[:m] = x, 1
+  most = _AT_ONCE_ON_CPU if cores.are_the_devices() else _AT_ONCE
+  size = -(-number // -(-number // most))
+  if cores.are_the_devices():
+    size = most  # One program for all numbers.
+  signs = np.ones((-(-number // size) * size, length))
+  signs[:number, :m] = sign
+  signs[number:] = signs[number - 1]
+  fixed = features, weight, np.asarray(c, np.float64)
+  with jax.enable_x64(True):
+    programs = cores.program(_optima, *fixed, signs[:size])
+  found = (
+    np.zeros((len(signs), features.shape[1])),
+    np.zeros(len(signs)),
+    np.zeros(len(signs), bool),
+    np.zeros(len(signs), int),
+  )
+  waiting = iter(range(0, len(signs), size))
+
+  def work(core: int) -> None:
+    with jax.enable_x64(True):  # It is a thread's own.
+      device = cores.devices()[core]
+      placed = jax.device_put(fixed, device)
+      for start in waiting:
+        interruption.check()
+        own = slice(start, start + size)
+        parts = programs[core](*placed, jax.device_put(signs[own], device))
+        for leaf, part in zip(found, parts, strict=True):
+          leaf[own] = np.asarray(part)
+
+  threads = min(len(cores.devices()), len(signs) // size)
+  with (
+    batches.one_thread(),
+    concurrent.futures.ThreadPoolExecutor(threads) as pool,
+  ):
+    list(pool.map(work, range(threads)))
+  coef, *others = (leaf[:number] for leaf in found)
+  return coef[:, :width], *others
+
+
+def _length(rows: int) -> int:
+  """Rows with padding, to one of few numbers, so that programs are few."""
+  whole = 1 << max(rows - 1, _LEAST - 1).bit_length()
+  # A product of many heads costs little where rows are few.
+  step = whole // 4 if whole <= _SMALL else whole // 8
+  return -(-rows // step) * step if 2 * rows > whole else whole // 2
+
+
+def _optima(
+  x: jax.Array, weight: jax.Array, c: jax.Array, sign: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+  form = newton.primal(x, c)
+  return conjugate.optima(form, x.shape[1], sign, weight, c)
