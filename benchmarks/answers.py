@@ -60,7 +60,7 @@ def _answers(v: flags.FlagValues) -> int:
           standardised=False,
         )
         seconds.append(time.perf_counter() - start)
-      heads = measure.heads(measure.Draws(199, 199, 9999), _K, 1)
+      heads = measure.heads(measure.Draws(199, 199, 9999), n, _K, 1)
       asked = found.measured.one_rule
       print(
         f'{name}, {n} images of {d} features: {seconds[0]:.1f} s, then'

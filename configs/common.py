@@ -165,6 +165,10 @@ def _every_field(
       worlds=199,  # with one rule; 0: the questions are not asked
       partitions=199,  # random ones, of the training images
       exchanges=9999,  # of the test images
+      # as planned by operations on two cores, so that p-values do not hang on
+      # the machine: worlds and partitions are fewer where they would take more;
+      # 0: no limit
+      seconds=3600,
     ),
     fine_tuning=create(  # where backbone.train is full
       epochs=20,

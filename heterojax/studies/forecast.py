@@ -19,6 +19,7 @@ from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
+from heterojax.studies.answer import budget
 from heterojax.studies.answer import measure
 from heterojax.studies.answer import stage
 from heterojax.studies.settings import Settings
@@ -74,23 +75,36 @@ def forecast(
   )
   trained = _training(study, settings, source, len(samples), n, d, flops)
   needed = _memory(settings, backbone, pictures, d)
-  asked = _asked(settings, samples)
+  asked = _asked(settings, samples, d)
   return '\n'.join([used, stored, trained, asked, needed])
 
 
-def _asked(settings: Settings, samples: Sequence[samples_lib.Samples]) -> str:
+def _asked(
+  settings: Settings, samples: Sequence[samples_lib.Samples], width: int
+) -> str:
   """What the answer takes."""
   if why := stage.why_not(settings):
     return f'No question of the answer has a p-value: {why}.'
-  folds = max(settings.split.folds, 1)
-  if why := stage.why_uneven_alone(settings):
+  folds, k = settings.split.folds, settings.cluster.k
+  n = max(int(np.sum(fold.is_original)) for fold in samples)
+  draws = budget.within(settings.verdict, n, width, folds, k)
+  why = stage.why_uneven_alone(settings)
+  if isinstance(draws, str):
+    why, draws = why or draws, budget.exchanges_alone(settings.verdict)
+  if why:
     return (
       f'The answer: {settings.verdict.exchanges} exchanges of test images; the'
       f' other questions have no p-value, because {why}.'
     )
-  heads = measure.heads(stage.draws(settings), settings.cluster.k, folds)
+  heads = measure.heads(draws, n, k, folds)
+  fewer = ''
+  if draws.worlds < settings.verdict.worlds:
+    fewer = (
+      f' ({draws.worlds} worlds, which is what'
+      f' --config.verdict.seconds={settings.verdict.seconds} allows)'
+    )
   return (
-    f'The answer: at most {heads} logistic heads at their optimum, and'
+    f'The answer: at most {heads} logistic heads at their optimum{fewer}, and'
     f' {settings.verdict.exchanges} exchanges of test images.'
   )
 

@@ -114,6 +114,7 @@ class Verdict:
   worlds: int
   partitions: int
   exchanges: int
+  seconds: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,6 +216,7 @@ _AT_LEAST = {
   'verdict.worlds': 0,
   'verdict.partitions': 1,
   'verdict.exchanges': 1,
+  'verdict.seconds': 0,
   'fine_tuning.epochs': 1,
   'fine_tuning.patience': 0,
   'fine_tuning.batch_size': 2,

@@ -32,8 +32,6 @@ _AGAIN = 4
 # Of the worlds from the observed accuracy, at most.
 TOLERANCE = 0.02
 _STEEPEST = 30.0
-# How often the heads of a cross-fit are refitted at most.
-MOST_LABELLINGS = 1 + (len(_SLOPES) + 2) * (1 + _AGAIN) * _MOST_WORLDS
 # What is drawn, each from its own stream.
 _MATCHING, _CHECKING, _WORLDS = range(3)
 
@@ -87,7 +85,7 @@ def match(
   observed = float(np.mean((base[used] > 0) == (y[used] == 1)))
   tied = _tied(y, units)
   apart = len(np.unique(tied[used]))
-  number = int(np.clip(-(-_LABELS // apart), 1, _MOST_WORLDS))
+  number = _number(apart)
   every = np.stack([_probability(base, used, s, prevalence) for s in _SLOPES])
 
   def found(number: int) -> Rule:
@@ -105,6 +103,22 @@ def match(
 
   rule = found(number)
   return rule if rule.matches else found(_AGAIN * number)
+
+
+def labellings(images: int, *, again: bool = False) -> int:
+  """How often the heads of a cross-fit are refitted to match a rule.
+
+  Args:
+    images: that are apart, see `Rule`.
+    again: whether a second try is counted.
+  """
+  tries = 1 + _AGAIN if again else 1
+  return 1 + (len(_SLOPES) + 2) * tries * _number(images)
+
+
+def _number(apart: int) -> int:
+  """Worlds that are drawn for one slope."""
+  return int(np.clip(-(-_LABELS // apart), 1, _MOST_WORLDS))
 
 
 def draw(rule: Rule, key: jax.Array, start: int, number: int) -> np.ndarray:

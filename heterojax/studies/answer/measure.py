@@ -43,7 +43,7 @@ from heterojax.verdict.records import holm
 _ANY_CLASS = 49
 # Of more images than this the heads of tests see as many principal components:
 # what a head takes grows with the images times the square of its features.
-_MANY, _COMPONENTS = 1500, 256
+MANY, COMPONENTS = 1500, 256
 _C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE, _CROSS, _ALIKE = (
   range(8)
 )
@@ -205,8 +205,8 @@ def uneven_alone(
   return Found(dataclasses.replace(nothing, uneven=asked), None)
 
 
-def heads(draws: Draws, k: int, folds: int) -> int:
-  """How many heads `classification` fits at most, of one split or folds."""
+def heads(draws: Draws, n: int, k: int, folds: int) -> int:
+  """How many heads of n images `classification` fits at most."""
   each = (
     1
     + one_rule.heads(k, draws.worlds)
@@ -214,7 +214,7 @@ def heads(draws: Draws, k: int, folds: int) -> int:
     + detectables.heads(k)
   )
   folds = folds if folds > 1 else optimum.FOLDS
-  return folds * (each + rules.MOST_LABELLINGS)
+  return folds * (each + rules.labellings(n, again=True))
 
 
 def _key(key: jax.Array, purpose: int) -> jax.Array:
@@ -256,7 +256,7 @@ def _folds(
   standardised: bool,
 ) -> list[Fold]:
   """Features and the penalty of each fold."""
-  if len(y) > _MANY and x[0].shape[1] > _COMPONENTS:
+  if len(y) > MANY and x[0].shape[1] > COMPONENTS:
     x = _in_components(x)
   folds = []
   shared: dict[int, Array | Gram] = {}
@@ -285,7 +285,7 @@ def _in_components(x: Sequence[Array]) -> list[np.ndarray]:
   found: dict[int, np.ndarray] = {}
   for features in x:
     if id(features) not in found:
-      fitted = cluster.pca(features, _COMPONENTS)
+      fitted = cluster.pca(features, COMPONENTS)
       found[id(features)] = np.asarray(cluster.coordinates(fitted, features))
   return [found[id(features)] for features in x]
 

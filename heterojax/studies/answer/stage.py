@@ -17,6 +17,7 @@ from heterojax.compute.arrays import Array
 from heterojax.records import codec
 from heterojax.records.codec import Missing
 from heterojax.run import checkpoint
+from heterojax.studies.answer import budget
 from heterojax.studies.answer import measure
 from heterojax.studies.answer.measure import Found
 from heterojax.studies.answer.records import Measured
@@ -49,11 +50,6 @@ def why_uneven_alone(settings: Settings) -> str:
       ' in every draw'
     )
   return ''
-
-
-def draws(settings: Settings) -> measure.Draws:
-  """How many draws the tests make."""
-  return measure.Draws(**dataclasses.asdict(settings.verdict))
 
 
 class Asked(NamedTuple):
@@ -172,14 +168,24 @@ def find_or_ask(
     cvs = leaves.get('cvs')
     return Asked(codec.decode(Measured, json.loads(text)), cvs, 0)
   key = rng.key(settings.seed, rng.Purpose.VERDICT)
-  if why := why_uneven_alone(settings):
+  draws = budget.within(
+    settings.verdict,
+    len(originals.y),
+    x[0].shape[1],
+    settings.split.folds,
+    k,
+  )
+  why = why_uneven_alone(settings)
+  if isinstance(draws, str):
+    why, draws = why or draws, budget.exchanges_alone(settings.verdict)
+  if why:
     found = measure.uneven_alone(
       splits,
       None if task == 'regression' else originals.y,
       originals.units,
       k,
       key,
-      draws(settings),
+      draws,
       why,
     )
   else:
@@ -190,7 +196,7 @@ def find_or_ask(
       originals.units,
       k,
       key,
-      draws(settings),
+      draws,
       standardised=given,
     )
   _save(path, found, about)
