@@ -357,3 +357,16 @@ def test_the_detectable_accuracy_is_found_as_often_as_said():
     )
     found += test.p_value <= 0.05
   assert abs(found / sets - 0.8) < 0.08
+
+
+def test_without_random_sets_the_test_is_the_same() -> None:
+  x, y, labels = _data(120)
+  folds = _folds(x, labels)
+  arguments = folds, y, np.arange(len(y)), _K, jax.random.key(4), 19
+  whole = one_rule.test(*arguments)
+  alone = one_rule.test(*arguments, sets=False)
+  assert whole.worlds and alone.worlds
+  np.testing.assert_array_equal(whole.worlds.gain, alone.worlds.gain)
+  assert whole.test.p_value == alone.test.p_value
+  assert np.isfinite(whole.worlds.shortfall).all()
+  assert np.isnan(alone.worlds.shortfall).all()

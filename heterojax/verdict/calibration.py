@@ -154,9 +154,9 @@ def one_rule_p(made_set: Set, key: jax.Array, draws: int) -> one_rule.OneRule:
     The outcome.
   """
   folds, y = made_set
-  return one_rule.test(
-    folds, y, np.arange(len(y)), K, jax.random.fold_in(key, _TEST), draws
-  )
+  key = jax.random.fold_in(key, _TEST)
+  units = np.arange(len(y))
+  return one_rule.test(folds, y, units, K, key, draws, sets=False)
 
 
 def teaches_less_p(made_set: Set, key: jax.Array, draws: int) -> float | None:

@@ -86,6 +86,8 @@ def test(
   k: int,
   key: jax.Array,
   draws: int = WORLDS,
+  *,
+  sets: bool = True,
 ) -> OneRule:
   """Compares the gains with those of worlds in which one rule holds.
 
@@ -100,6 +102,8 @@ def test(
     k: K.
     key: of the draws. Other names of the clusters give the same bits.
     draws: W at most.
+    sets: whether heads of random sets are fitted too, which this test does not
+      ask for: without them `Worlds.shortfall` and `reach` are NaN.
 
   Returns:
     The outcome.
@@ -111,7 +115,8 @@ def test(
   unit = 'image' if len(np.unique(units[tested])) == len(tested) else 'patient'
   if len(np.unique(y[tested])) < 2:
     return _none('all images are of one class', k, unit)
-  first = _refitted(folds, y[np.newaxis], k, _key(key, _RANDOM), 0)
+  random = _key(key, _RANDOM) if sets else None
+  first = _refitted(folds, y[np.newaxis], k, random, 0)
   gain = first.gain[0]
   known = ~np.isnan(gain)
   if not known.any():
@@ -135,7 +140,7 @@ def test(
     labels = rules.draw(
       rule, _key(key, _LABELS), made, min(_CHUNK, draws - made)
     )
-    parts.append(_refitted(folds, labels, k, _key(key, _RANDOM), 1 + made))
+    parts.append(_refitted(folds, labels, k, random, 1 + made))
     made += len(labels)
     total = _total([part.gain for part in parts], size)
     if np.sum(total[1:] >= total[0] - ranks.TIE) >= enough:
@@ -210,9 +215,16 @@ def _none(why: str, k: int, unit: str) -> OneRule:
 
 
 def _refitted(
-  folds: Sequence[Fold], y: np.ndarray, k: int, key: jax.Array, start: int
+  folds: Sequence[Fold],
+  y: np.ndarray,
+  k: int,
+  key: jax.Array | None,
+  start: int,
 ) -> Worlds:
-  """All heads of labels `[W, N]`, the first of which has the number `start`."""
+  """All heads of labels `[W, N]`, the first of which has the number `start`.
+
+  Without a key there are none of random sets.
+  """
   w, n = y.shape
   overall = np.zeros((len(folds), w, n))
   mine = np.zeros((len(folds), w, n))
@@ -224,13 +236,16 @@ def _refitted(
     overall[number] = logits[:, 0]
     at = np.broadcast_to(fold.labels, (w, 1, n))
     mine[number] = np.take_along_axis(logits[:, 1:], at, 1)[:, 0]
+    same = y[:, np.newaxis, fold.test] == 1
+    right = (logits[..., fold.test] > 0) == same
+    correct[number][:, fold.test] = right[:, 0]
+    if key is None:
+      better[..., fold.test] = np.nan
+      continue
     drawn = []
     for i, labels in enumerate(y):
       stream = rng.from_key(key, number, start + i)
       drawn.append(_random(fold, labels, k, stream))
-    same = y[:, np.newaxis, fold.test] == 1
-    right = (logits[..., fold.test] > 0) == same
-    correct[number][:, fold.test] = right[:, 0]
     random = folds_lib.fitted(fold, y, drawn)[..., fold.test]
     better[..., fold.test] = ((random > 0) == same).astype(float) - right[:, 1:]
   none = np.any([_empty(fold, k) for fold in folds], axis=0)
