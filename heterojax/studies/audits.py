@@ -100,7 +100,7 @@ def find_leaks(
 
 
 def find_shortcuts(
-  cohort: Cohort, samples: Samples, clusters: np.ndarray
+  cohort: Cohort, samples: Samples, clusters: np.ndarray, groups: str = ''
 ) -> tuple[Shortcut, ...]:
   """Which columns of the manifest go with a class or a cluster.
 
@@ -108,6 +108,7 @@ def find_shortcuts(
     cohort: of one fold.
     samples: of the fold; N.
     clusters: `[N]` int, of the samples.
+    groups: name of the column that the clusters are, if they are one.
 
   Returns:
     See `shortcuts.audit`; over the distinct images of training, and all test
@@ -122,6 +123,7 @@ def find_shortcuts(
   _, first = np.unique(samples.row[train], return_index=True)
   chosen = [*train[np.sort(first)], *test]
   excluded = dict.fromkeys(cohort.label_columns, 'it tells the class itself')
+  excluded |= {groups: 'it is the clusters'} if groups else {}
   return shortcuts.audit(
     {
       name: [columns[samples.ids[i]].get(name, '') for i in chosen]

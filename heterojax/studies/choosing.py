@@ -20,12 +20,15 @@ from heterojax.cluster.partitions import Method
 from heterojax.cluster.partitions import partitions
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
+from heterojax.records.codec import Missing
+from heterojax.report.formatting import listed
 
 METHODS = {
   'kmeans': 'K-means',
   'fuzzy': 'fuzzy K-means',
   'gmm': 'Gaussian mixture',
 }
+_GIVEN = {'column': 'groups by {}', 'ids': 'the groups of {}'}
 _RESTARTS = 10
 _INDICES = {
   'silhouette': 'the silhouette',
@@ -33,6 +36,25 @@ _INDICES = {
   'davies_bouldin': 'Davies-Bouldin',
   'elbow': 'the elbow of the inertia',
 }
+
+
+def named(method: str) -> str:
+  """An algorithm, or the groups that are known in its place."""
+  kind, _, of = method.partition(':')
+  return _GIVEN[kind].format(of.strip()) if of else METHODS[kind]
+
+
+def groups(method: str, names: tuple[str, ...] | Missing) -> str:
+  """Which number each known group has, as a sentence; '' of an algorithm."""
+  if isinstance(names, Missing):
+    return ''
+  each = listed(f'{c} is {name}' for c, name in enumerate(names))
+  return f'Clusters are {named(method)}: {each}.'
+
+
+def clusters(method: str) -> bool:
+  """Whether it is an algorithm, and not groups that are known."""
+  return method in METHODS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.records.codec import Partly
 from heterojax.studies import choosing
+from heterojax.studies import partition
 from heterojax.studies import settings as settings_lib
 
 # Version of the schema of `results.json`.
@@ -56,9 +57,10 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class Clustering:
-  """The algorithm of the clusters."""
+  """The algorithm of the clusters, or the groups that are known instead."""
 
   method: str
+  names: tuple[str, ...] | Missing  # Of known groups, [K].
   k: int
   n_init: int
   fuzzifier: Estimate
@@ -128,11 +130,22 @@ def network(
   )
 
 
-def clustering(chosen: settings_lib.Cluster) -> dict[str, Any]:
-  """The fields of `Clustering`, with why a setting is of another algorithm."""
-  none = Missing(f'{choosing.METHODS[chosen.method]} has none')
+def clustering(
+  chosen: settings_lib.Cluster, groups: partition.Groups | None = None
+) -> dict[str, Any]:
+  """The fields of `Clustering`, with why a setting is of another algorithm.
+
+  Args:
+    chosen: the settings.
+    groups: that are known; None where samples are clustered.
+
+  Returns:
+    Name to value.
+  """
+  none = Missing(f'{choosing.named(chosen.method)} has none')
   return {
     'method': chosen.method,
+    'names': groups.names if groups else none,
     'k': chosen.k,
     'n_init': chosen.n_init,
     'fuzzifier': chosen.fuzzifier if chosen.method == 'fuzzy' else none,

@@ -23,6 +23,7 @@ from heterojax.run import artifacts
 from heterojax.run import environment
 from heterojax.run import run_folder
 from heterojax.studies import forecast as forecast_lib
+from heterojax.studies import partition
 from heterojax.studies import reading
 from heterojax.studies import registry
 from heterojax.studies import stages
@@ -70,6 +71,7 @@ def _planned(
     _say_what_changed(folder)
     with timer.stage('data'):
       cohorts = study.plan(settings, folder)
+      settings = partition.resolved(settings, cohorts)
       samples = stages.collect(settings, cohorts)
     study.check(settings, cohorts[0].source, backbone)
     _check_condition(fail_if, study, settings, cohorts)

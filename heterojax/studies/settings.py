@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 import dataclasses
+import re
 from typing import Any
 
 from heterojax import datasets
@@ -83,6 +84,7 @@ class Reduction:
 @dataclasses.dataclass(frozen=True)
 class Cluster:
   method: str
+  min_size: int
   k: int
   n_init: int
   max_iter: int
@@ -189,6 +191,9 @@ _CHOICES = {
   'heads.random_vary': ('both', 'initialisation'),
   'fine_tuning.batch_norm': ('trained', 'folded'),
 }
+# What else some may be.
+_OR = {'cluster.method': '; or column:NAME, or ids:FILE'}
+_GROUPS = re.compile(r'(column|ids):.*\S.*')
 _AT_LEAST = {
   'seed': 0,
   'data.num_images': 12,
@@ -201,6 +206,7 @@ _AT_LEAST = {
   'reduction.most_components': 1,
   'reduction.rejected': 0,
   'split.folds': 0,
+  'cluster.min_size': 1,
   'cluster.k': 2,
   'cluster.n_init': 1,
   'cluster.max_iter': 1,
@@ -304,10 +310,13 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
     if not -(2**63) <= value < 2**63:  # Neither infinite nor NaN.
       raise UserError(f'--config.{path} is {value}, which is out of range.')
   for path, choices in _CHOICES.items():
-    if (value := _get(settings, path)) not in choices:
+    value = _get(settings, path)
+    if path == 'cluster.method' and _GROUPS.fullmatch(value):
+      continue
+    if value not in choices:
       raise UserError(
         f'--config.{path} is {value!r}, but must be one of'
-        f' {", ".join(choices)}.'
+        f' {", ".join(choices)}{_OR.get(path, "")}.'
       )
   for path, least in _AT_LEAST.items():
     if not (value := _get(settings, path)) >= least:

@@ -27,6 +27,7 @@ from heterojax.errors import UserError
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
+from heterojax.studies import partition
 from heterojax.studies import samples as samples_lib
 from heterojax.studies.settings import Settings
 
@@ -77,7 +78,7 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
-  return tuple(
+  selected = (
     selection.select(
       cohort,
       seed=settings.seed,
@@ -88,6 +89,7 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
     )
     for cohort in cohorts
   )
+  return tuple(partition.restrict(settings.cluster, own) for own in selected)
 
 
 def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:

@@ -151,6 +151,9 @@ def _classes(facts: Facts) -> Condition:
 
 def _stability(facts: Facts) -> Condition:
   known = {c: j for c, j in enumerate(facts.jaccard) if j is not None}
+  if facts.groups:
+    why = Missing('the groups are known, and were not found')
+    return _condition(facts, STABILITY, PASS, why, facts.groups)
   if not known:
     why = Missing('the clusters were not made again in bootstraps')
     text = f'How stable the clusters are is not known: {why.why}.'

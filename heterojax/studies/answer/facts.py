@@ -41,6 +41,7 @@ class Facts(NamedTuple):
     shortcuts: the audited columns of the manifest.
     unit: what one sample is called: image or sample.
     tested: K, the images that refitted heads are tested on, once that is known.
+    groups: which group each cluster is, as a sentence; '' of an algorithm's.
     headings: name of a condition to the heading, or its end, of the section of
       the report about it.
   """
@@ -59,6 +60,7 @@ class Facts(NamedTuple):
   unit: str
   headings: Mapping[str, str]
   tested: tuple[Tested, ...] = ()
+  groups: str = ''
 
   @property
   def k(self) -> int:

@@ -36,7 +36,7 @@ TERMS = {
 
 
 def statements(measured: Measured, facts: Facts) -> Iterator[str]:
-  """One for each question in their order, then the others.
+  """Which groups there are, one for each question in their order, and others.
 
   Args:
     measured: the questions.
@@ -45,6 +45,8 @@ def statements(measured: Measured, facts: Facts) -> Iterator[str]:
   Yields:
     Sentences.
   """
+  if facts.groups:
+    yield facts.groups
   yield _uneven(measured, facts)
   yield _teaches_less(measured, facts)
   yield _one_rule(measured, facts.unit)

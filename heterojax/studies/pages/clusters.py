@@ -19,7 +19,7 @@ _COVARIANCES = {
 
 def algorithm(clustering: Clustering) -> str:
   """The algorithm with what it depends on, but for the number of clusters."""
-  text = choosing.METHODS[clustering.method]
+  text = choosing.named(clustering.method)
   if clustering.method == 'fuzzy':
     return f'{text} (fuzzifier {clustering.fuzzifier:g})'
   if clustering.method == 'gmm':

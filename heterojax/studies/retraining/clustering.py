@@ -23,6 +23,7 @@ from heterojax.cluster.partitions import partitions
 from heterojax.errors import UserError
 from heterojax.features import Features
 from heterojax.run import checkpoint
+from heterojax.studies import partition
 from heterojax.studies import stages
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.records import Rejected
@@ -39,6 +40,7 @@ def clusters_of_folds(
   folder: pathlib.Path,
   features: Features,
   samples: Sequence[Samples],
+  groups: partition.Groups | None,
 ) -> tuple[list[Clusters], list[float]]:
   """The aligned clusters of every fold, or those that an earlier run found.
 
@@ -47,6 +49,7 @@ def clusters_of_folds(
     folder: the run folder; they are kept in `checkpoints/clusters`.
     features: of all pictures.
     samples: of each fold.
+    groups: that are known, in the place of clusters.
 
   Returns:
     See `align`.
@@ -58,6 +61,7 @@ def clusters_of_folds(
     dataclasses.asdict(settings.reduction),
     dataclasses.asdict(settings.cluster),
     [[fold.ids, fold.split, fold.row] for fold in samples],
+    [] if groups is None else [[*groups.names], [*groups.of.items()]],
   ])
   leaves = checkpoint.load(path, about)
   if leaves is not None:
@@ -65,7 +69,7 @@ def clusters_of_folds(
     return _restored(leaves, features, samples)
   x = jnp.asarray(features.x)
   apart = [
-    cluster_analysis(settings, x, fold, number)
+    cluster_analysis(settings, x, fold, number, groups)
     for number, fold in enumerate(samples)
   ]
   clusters, agreement = align(list(zip(samples, apart, strict=True)))
@@ -104,15 +108,23 @@ def _restored(
 
 
 def cluster_analysis(
-  settings: Settings, x: jax.Array, samples: Samples, fold: int
+  settings: Settings,
+  x: jax.Array,
+  samples: Samples,
+  fold: int,
+  groups: partition.Groups | None = None,
 ) -> Clusters:
   """Reduces, clusters training images and assigns the others.
 
   Clusters may be empty: of images, or fuzzy centroids, that do not differ.
+  Where groups are known these are the clusters.
   """
   z, explained = _reduced(settings.reduction, x, samples)
   train = samples.split == 'train'
-  centers, labels = _fitted(settings, z, train, fold)
+  if groups is None:
+    centers, labels = _fitted(settings, z, train, fold)
+  else:
+    centers, labels = _known(groups, np.asarray(z), samples)
   z = np.asarray(z)
   distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
   return Clusters(z, centers, labels, distance, explained)
@@ -130,6 +142,21 @@ def _fitted(
     stages.algorithm(settings),
   )
   return np.asarray(fitted.centers[0, 0]), np.array(fitted.labels[0, 0])
+
+
+def _known(
+  groups: partition.Groups, z: np.ndarray, samples: Samples
+) -> tuple[np.ndarray, np.ndarray]:
+  """Means `[K, Q]` of the groups' training samples, and labels `[N]`."""
+  labels = np.array([groups.of[parent] for parent in samples.parents])
+  train = samples.split == 'train'
+  centers = []
+  for c in range(len(groups.names)):
+    inside = train & (labels == c)
+    # A group without training samples lies where all of them do.
+    own = z[inside if inside.any() else train]
+    centers.append(own.mean(axis=0, dtype=np.float64))
+  return np.stack(centers), labels
 
 
 def _reduced(

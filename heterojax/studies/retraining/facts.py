@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax import rng
+from heterojax.studies import choosing
 from heterojax.studies import stability
 from heterojax.studies.answer import conditions
 from heterojax.studies.answer import facts as facts_lib
@@ -49,6 +50,7 @@ def facts(results: Results, folds: Sequence[Fold], jaccard: Jaccard) -> Facts:
     folds=results.split.folds,
     leaks=results.leaks,
     jaccard=jaccard,
+    groups=choosing.groups(results.cluster.method, results.cluster.names),
     shortcuts=results.shortcuts,
     unit=one,
     headings={
@@ -79,8 +81,11 @@ def jaccard(settings: Settings, folds: Sequence[Fold]) -> Jaccard:
     folds: T.
 
   Returns:
-    K means over the folds; None for a cluster that is empty in all of them.
+    K means over the folds; None for a cluster that is empty in all of them, and
+    for groups that are known.
   """
+  if not choosing.clusters(settings.cluster.method):
+    return (None,) * settings.cluster.k
   return facts_lib.mean_jaccard([
     _jaccard(settings, number, fold) for number, fold in enumerate(folds)
   ])

@@ -24,6 +24,7 @@ from heterojax.stats import metrics
 from heterojax.stats import scores
 from heterojax.stats.scores import Score
 from heterojax.studies import audits
+from heterojax.studies import partition
 from heterojax.studies import records as shared
 from heterojax.studies.answer import answer
 from heterojax.studies.answer.records import Measured
@@ -99,7 +100,11 @@ def summarise(
     ),
     backbone=shared.network(settings, backbone, outcome.x.shape[1]),
     reduction=_reduction(settings, outcome, names),
-    cluster=shared.Clustering(**shared.clustering(settings.cluster)),
+    cluster=shared.Clustering(
+      **shared.clustering(
+        settings.cluster, partition.groups(settings.cluster, cohorts)
+      )
+    ),
     heads=outcome.fits,
     overall=_score(folds, _overall),
     clusters=clusters,
@@ -110,7 +115,10 @@ def summarise(
     findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
     leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
     shortcuts=audits.find_shortcuts(
-      cohort, first.samples, first.clusters.labels
+      cohort,
+      first.samples,
+      first.clusters.labels,
+      partition.column(settings.cluster),
     ),
     published=wang2023.published(*names)
     or Missing('the paper reports no such pair of classes'),

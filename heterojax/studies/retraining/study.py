@@ -29,6 +29,7 @@ from heterojax.run import run_folder
 from heterojax.studies import audits
 from heterojax.studies import counters
 from heterojax.studies import heads_stage
+from heterojax.studies import partition
 from heterojax.studies import records
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
@@ -76,6 +77,16 @@ def rules(settings: Settings) -> Rules:
     s.reduction.rule != 'minimum_mode_cv',
     '--config.reduction.rule=minimum_mode_cv belongs to the sample-size study:'
     ' use fixed or variance.',
+  )
+  groups = partition.column(s.cluster)
+  yield (
+    not groups or not s.data.files,
+    'Known groups are those of one table: use --config.data.dir, or'
+    ' --config.cluster.method=kmeans.',
+  )
+  yield (
+    not groups or not s.reduction.rejected,
+    'Known groups hang on no components: leave --config.reduction.rejected=0.',
   )
   yield (
     not s.at_optimum or s.heads.random_vary == 'both',
@@ -226,7 +237,11 @@ def train(
   counters.of_features(settings, backbone, features.computed, timer)
   with timer.stage('clusters'):
     clusters, agreement = clustering.clusters_of_folds(
-      settings, folder, features, samples
+      settings,
+      folder,
+      features,
+      samples,
+      partition.groups(settings.cluster, cohorts),
     )
   with timer.stage('heads', 'heads') as count:
     heads = [

@@ -1,5 +1,6 @@
 """What must hold of the settings of a sample-size study."""
 
+from heterojax.studies import choosing
 from heterojax.studies.settings import Settings
 from heterojax.studies.study import Rules
 
@@ -33,6 +34,13 @@ def rules(settings: Settings) -> Rules:
     (
       '--config.reduction.rejected belongs to the retraining study: leave it'
       ' at 0.'
+    ),
+  )
+  yield (
+    choosing.clusters(s.cluster.method),
+    (
+      f'--config.cluster.method={s.cluster.method} belongs to the retraining'
+      ' study: choose kmeans, fuzzy or gmm.'
     ),
   )
   spherical = (s.cluster.method, s.cluster.covariance) == ('gmm', 'spherical')

@@ -89,10 +89,11 @@ def not_in_the_paper(
       f' initial weights and the order of {one}s.',
     ))
   c = results.cluster
+  of = 'of ' if choosing.clusters(c.method) else ''
   if c.method != 'kmeans':
     notes.append((
       OUR_CHOICE,
-      f'Clusters are of {choosing.METHODS[c.method]}; the paper used K-means.',
+      f'Clusters are {of}{choosing.named(c.method)}; the paper used K-means.',
     ))
   if c.n_init > 1:
     notes.append((

@@ -1,10 +1,11 @@
 """How a run was done: its parts in words, and the methods paragraph."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from heterojax.records import codec
 from heterojax.report import formatting
+from heterojax.studies import choosing
 from heterojax.studies.pages import clusters as cluster_words
 from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as network_words
@@ -149,17 +150,13 @@ def paragraph(
     )
   if reduced := reduction(results):
     text.append(f'Features were reduced to {reduced}.')
-  text.append(
-    f'The training {one}s{" of each fold" if folds else ""} were grouped into'
-    f' {results.cluster.k} clusters by'
-    f' {cluster_words.algorithm(results.cluster)}{_starts(results)}, and every'
-    f' other {one} went to {cluster_words.nearest(results.cluster)}.'
-  )
-  if folds:
+  if groups := choosing.groups(results.cluster.method, results.cluster.names):
     text.append(
-      'Clusters of different folds were matched one to one by the'
-      f' {one}s that they share (Hungarian method).'
+      f'The {one}s were not clustered; groups that are known took the place of'
+      f' clusters. {groups}'
     )
+  else:
+    text += _clustered(results)
   text.append(
     f'A head of one sigmoid unit was trained on all training {one}s, on each'
     f' cluster{_seeds(results)}, and {_random(results)}.'
@@ -189,11 +186,27 @@ def paragraph(
   return ' '.join(text)
 
 
+def _clustered(results: Results) -> Iterator[str]:
+  """How the samples were clustered, and how folds were matched."""
+  one, folds = results.backbone.unit, results.split.folds
+  yield (
+    f'The training {one}s{" of each fold" if folds else ""} were grouped into'
+    f' {results.cluster.k} clusters by'
+    f' {cluster_words.algorithm(results.cluster)}{_starts(results)}, and every'
+    f' other {one} went to {cluster_words.nearest(results.cluster)}.'
+  )
+  if folds:
+    yield (
+      'Clusters of different folds were matched one to one by the'
+      f' {one}s that they share (Hungarian method).'
+    )
+
+
 def settings(
   results: Results, shared: Shared, config: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
   """Name and text of each, for a table."""
-  network, folds = results.backbone, results.split.folds
+  network = results.backbone
   split = f'{results.protocol} protocol: {_sizes(results)}.'
   rows = [('Split', f'{split} {_split(results, shared)}')]
   if not network.given:
@@ -202,16 +215,7 @@ def settings(
   rows.append(('Features', network_words.feature(network)))
   none = 'none: the features were clustered as they are'
   rows.append(('Reduction', reduction(results) or none))
-  algorithm = cluster_words.algorithm(results.cluster)
-  clusters = f'{algorithm}, k = {results.cluster.k}{_starts(results)}'
-  if chosen := config.get('cluster'):
-    clusters += (
-      f', at most {chosen["max_iter"]} iterations, tolerance {chosen["tol"]:g}'
-    )
-  clusters += f'; fitted on the training {network.unit}s'
-  if results.copies:
-    clusters += ' with their copies'
-  rows.append(('Clusters', f'{clusters}{", in each fold" if folds else ""}'))
+  rows.append(('Clusters', _algorithm(results, config)))
   if results.heads:
     random = f'{results.random_runs} random runs per cluster and family'
     how = head_words.title(results.heads, network.unit)
@@ -225,6 +229,22 @@ def settings(
     ))
   rows.append(('Seed', str(results.seed)))
   return rows
+
+
+def _algorithm(results: Results, config: Mapping[str, Any]) -> str:
+  """Of the clusters, with its settings; or which groups there are."""
+  if groups := choosing.groups(results.cluster.method, results.cluster.names):
+    return groups
+  algorithm = cluster_words.algorithm(results.cluster)
+  text = f'{algorithm}, k = {results.cluster.k}{_starts(results)}'
+  if chosen := config.get('cluster'):
+    text += (
+      f', at most {chosen["max_iter"]} iterations, tolerance {chosen["tol"]:g}'
+    )
+  text += f'; fitted on the training {results.backbone.unit}s'
+  if results.copies:
+    text += ' with their copies'
+  return f'{text}{", in each fold" if results.split.folds else ""}'
 
 
 def _seeds(results: Results) -> str:

@@ -18,6 +18,7 @@ from heterojax.report.blocks import Text
 from heterojax.report.blocks import Tile
 from heterojax.report.blocks import Tiles
 from heterojax.stats import metrics
+from heterojax.studies import choosing
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.retraining.pages import figures
 from heterojax.studies.retraining.pages import montage
@@ -107,7 +108,9 @@ def distances(results: Results) -> Section:
   mix = ''
   if folds:
     mix = f' Training {one}s: mean over folds; test {one}s: all folds.'
+  groups = choosing.groups(results.cluster.method, results.cluster.names)
   shown: list[Block] = [
+    *([Paragraph(groups)] if groups else []),
     Paragraph(wording.distances(results)),
     Figure(
       'figure1_distances',

@@ -1,0 +1,206 @@
+"""Groups that are known, in the place of clusters.
+
+A column of the data (site, scanner, view, sex, bands of an age) or somebody's
+own file names the group of each image. Small groups are put together or left
+out, and every image has the same group in all folds.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+import dataclasses
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from heterojax.datasets import manifest
+from heterojax.datasets.manifest import Candidate
+from heterojax.datasets.manifest import Cohort
+from heterojax.errors import UserError
+from heterojax.studies.settings import Cluster
+from heterojax.studies.settings import Settings
+
+_METHOD, _SIZE = '--config.cluster.method', '--config.cluster.min_size'
+OTHER = 'other'
+# The name of the column that `ids:FILE` adds, after which it is a column too.
+_OF_FILE = 'group of the file'
+# Numbers of more values than this are cut into bands.
+_MOST_VALUES = 10
+_MOST_NAMES = 10
+
+
+class Groups(NamedTuple):
+  """The groups of all images.
+
+  Attributes:
+    names: K, in the order of their numbers.
+    of: id of an image to the number of its group.
+  """
+
+  names: tuple[str, ...]
+  of: Mapping[str, int]
+
+
+def column(cluster: Cluster) -> str:
+  """The column that holds the groups; '' where images are clustered."""
+  kind, _, name = cluster.method.partition(':')
+  return {'column': name.strip(), 'ids': _OF_FILE}.get(kind, '')
+
+
+def restrict(cluster: Cluster, cohort: Cohort) -> Cohort:
+  """Leaves out whose group is not known, or too small.
+
+  Groups of fewer images than `cluster.min_size` are one group, `other`, if
+  together they are large enough.
+
+  Args:
+    cluster: the settings.
+    cohort: with its images selected.
+
+  Returns:
+    The cohort, each of whose images has a group; as it was where images are
+    clustered.
+
+  Raises:
+    UserError: if there is no such column or file, or fewer than two groups.
+  """
+  name = column(cluster)
+  if not name:
+    return cohort
+  if name == _OF_FILE:
+    cohort = _with_file(cluster, cohort)
+  elif not any(name in dict(c.columns) for c in cohort.candidates):
+    known = dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns)
+    has = f'has {", ".join(known)}' if known else 'has no columns of its own'
+    raise UserError(
+      f'There is no column {name!r} ({_METHOD}): {cohort.source.name} {has}.'
+    )
+  cells = {c.id: _value(c, name) for c in cohort.included}
+  small = _small(cluster, cells)
+  several = sum(small.values()) >= cluster.min_size
+  changed = {}
+  for c in cohort.included:
+    if not (cell := cells[c.id]):
+      changed[c.id] = c.left_out(f'its {name} is not known')
+    elif cell in small and not several:
+      changed[c.id] = c.left_out(
+        f'{name} {cell!r} has {small[cell]} images, fewer than {_SIZE}='
+        f'{cluster.min_size}'
+      )
+  cohort = cohort.replaced(changed)
+  found = groups(cluster, [cohort])
+  if found is None or len(found.names) < 2:
+    values = ', '.join(sorted(set(filter(None, cells.values())))[:_MOST_NAMES])
+    raise UserError(
+      f'{_METHOD}={cluster.method} gives fewer than two groups of'
+      f' {cluster.min_size} images or more ({_SIZE}): the values are'
+      f' {values or "all missing"}.'
+    )
+  return cohort
+
+
+def groups(cluster: Cluster, cohorts: Sequence[Cohort]) -> Groups | None:
+  """The groups of the images of `restrict`; None where they are clustered.
+
+  Args:
+    cluster: the settings.
+    cohorts: of all folds, which hold the same images.
+
+  Returns:
+    Them, in the order of their names, or values; `other` is the last.
+  """
+  if not (name := column(cluster)):
+    return None
+  cells = {c.id: _value(c, name) for c in cohorts[0].included}
+  small = _small(cluster, cells)
+  if (cuts := _cuts(cluster, cells)) is not None:
+    values = {i: float(cell) for i, cell in cells.items()}
+    of = {i: int(np.sum(value > cuts)) for i, value in values.items()}
+    bands = [
+      [value for i, value in values.items() if of[i] == band]
+      for band in range(len(cuts) + 1)
+    ]
+    names = tuple(f'{min(own):g} to {max(own):g}' for own in bands)
+    return Groups(names, of)
+  named = {i: OTHER if cell in small else cell for i, cell in cells.items()}
+  distinct = sorted(set(named.values()), key=_order)
+  return Groups(
+    tuple(distinct), {i: distinct.index(cell) for i, cell in named.items()}
+  )
+
+
+def resolved(settings: Settings, cohorts: Sequence[Cohort]) -> Settings:
+  """The settings, whose k is the number of groups where these are known."""
+  found = groups(settings.cluster, cohorts)
+  if found is None:
+    return settings
+  return dataclasses.replace(
+    settings,
+    cluster=dataclasses.replace(settings.cluster, k=len(found.names)),
+  )
+
+
+def _value(candidate: Candidate, name: str) -> str:
+  return dict(candidate.columns).get(name, '').strip()
+
+
+def _order(cell: str) -> tuple[int, float, str]:
+  """Numbers by their value, then words, then what is put together."""
+  try:
+    return 0, float(cell), cell
+  except ValueError:
+    return 1 + (cell == OTHER), 0.0, cell
+
+
+def _cuts(cluster: Cluster, cells: Mapping[str, str]) -> np.ndarray | None:
+  """Upper ends of all bands but the last; None of a column of few values.
+
+  Bands hold about as many images each, and no value is in two of them.
+  """
+  known = [cell for cell in cells.values() if cell]
+  if len(set(known)) <= _MOST_VALUES:
+    return None
+  try:
+    values = np.array([float(cell) for cell in known])
+  except ValueError:
+    return None
+  if not np.isfinite(values).all():
+    return None
+  shares = np.arange(1, cluster.k) / cluster.k
+  cuts = np.unique(np.quantile(values, shares, method='inverted_cdf'))
+  return cuts[cuts < values.max()]
+
+
+def _small(cluster: Cluster, cells: Mapping[str, str]) -> dict[str, int]:
+  """Values that few images have, with how many; bands are none."""
+  if _cuts(cluster, cells) is not None:
+    return {}
+  counts = Counter(filter(None, cells.values()))
+  return {v: n for v, n in counts.items() if n < cluster.min_size}
+
+
+def _with_file(cluster: Cluster, cohort: Cohort) -> Cohort:
+  """The cohort with a column more, of a CSV with the columns id and cluster."""
+  path = pathlib.Path(cluster.method.partition(':')[2].strip()).expanduser()
+  if not path.is_file():
+    raise UserError(f'There is no file {str(path)!r} ({_METHOD}).')
+  rows = manifest.read_table(path)
+  if not rows or not {'id', 'cluster'} <= rows[0].keys():
+    raise UserError(
+      f'{path} ({_METHOD}) must be a CSV file with the columns id and cluster,'
+      ' as the clusters.csv of a run has them.'
+    )
+  of = {row['id'].strip(): row['cluster'] for row in rows}
+  if not any(c.id in of for c in cohort.included):
+    raise UserError(
+      f'{path} ({_METHOD}) has no row of an image of {cohort.source.name}: its'
+      f' ids begin with {next(iter(of), "nothing")!r}, those of the images with'
+      f' {cohort.included[0].id!r}.'
+    )
+  return dataclasses.replace(
+    cohort,
+    candidates=tuple(
+      dataclasses.replace(c, columns=(*c.columns, (_OF_FILE, of.get(c.id, ''))))
+      for c in cohort.candidates
+    ),
+  )
