@@ -108,6 +108,7 @@ QUIET = Measured(
     Detectable(0.12, 0.75, 1.0),
     Detectable(0.2, Missing('no share would be found'), 0.4),
   ),
+  columns=(),
 )
 FACTS = Facts(
   score=scored(95, 9),

@@ -112,8 +112,8 @@ def _solved(
     concurrent.futures.ThreadPoolExecutor(threads) as pool,
   ):
     list(pool.map(work, range(threads)))
-  coef, *others = (leaf[:number] for leaf in found)
-  return coef[:, :width], *others
+  coef, intercept, converged, factors = (leaf[:number] for leaf in found)
+  return coef[:, :width], intercept, converged, factors
 
 
 def _length(rows: int) -> int:

@@ -1,6 +1,6 @@
 """What else may explain a result: leaks between the parts, and shortcuts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +97,26 @@ def find_leaks(
       {i: float(d) for i, d in zip(ids, distance, strict=True)},
     )
   return leaks.find(cohort, nearest)
+
+
+def columns(cohorts: Sequence[Cohort]) -> dict[str, dict[str, str]]:
+  """The columns that may be what a head reads in the place of the class.
+
+  Args:
+    cohorts: of all folds.
+
+  Returns:
+    Name to the value of each image by its id; without the class itself, what
+    names the image, and predictions.
+  """
+  excluded = {*_DIGESTS, *_NOT_AUDITED, *cohorts[0].label_columns}
+  found: dict[str, dict[str, str]] = {}
+  for cohort in cohorts:
+    for c in cohort.included:
+      for name, cell in c.columns:
+        if name not in excluded:
+          found.setdefault(name, {})[c.id] = cell
+  return found
 
 
 def find_shortcuts(

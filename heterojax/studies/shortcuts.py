@@ -81,20 +81,20 @@ def audit(
   for name, column in columns.items():
     texts = np.array(column, dtype=str)
     if name in excluded:
-      kind = Missing(excluded[name])
+      found = Missing(excluded[name])
     else:
-      kind = _kind(texts, is_train)
-    if isinstance(kind, Missing):
-      entries.append(_unknown(name, kind))
+      found = kind(texts, is_train)
+    if isinstance(found, Missing):
+      entries.append(_unknown(name, found))
       continue
-    values = _numbers(texts, is_train) if kind == 'numeric' else texts
-    encoded.append(_encode(values, kind, is_train))
+    values = _numbers(texts, is_train) if found == 'numeric' else texts
+    encoded.append(_encode(values, found, is_train))
     associations = _associations(
-      values[is_train], kind, y[is_train], clusters[is_train]
+      values[is_train], found, y[is_train], clusters[is_train]
     )
     auc = _auc_alone(encoded[-1], y, is_train)
     entries.append(
-      Shortcut(column=name, kind=kind, auc_alone=auc, **associations)
+      Shortcut(column=name, kind=found, auc_alone=auc, **associations)
     )
   auc = Missing('no column could be audited')
   if encoded:
@@ -111,7 +111,7 @@ def _unknown(name: str, why: Missing) -> Shortcut:
   return Shortcut(name, *[why] * 8)
 
 
-def _kind(texts: np.ndarray, is_train: np.ndarray) -> str | Missing:
+def kind(texts: np.ndarray, is_train: np.ndarray) -> str | Missing:
   """'numeric' or 'categorical', or why it is neither."""
   known = texts[texts != '']
   if not np.any(texts[is_train] != ''):

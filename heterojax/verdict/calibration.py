@@ -7,7 +7,7 @@ with errors that know only their class. The images of a study can take the
 place of a world's, with labels that a known rule draws (`redrawn`).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
@@ -96,7 +96,9 @@ def known_rule(x: np.ndarray, y: np.ndarray, key: jax.Array) -> np.ndarray:
   def certainty(log_slope: float) -> float:
     return float(np.mean(special.expit(np.abs(np.exp(log_slope) * logits))))
 
-  slope = optimize.brentq(lambda s: certainty(s) - _CERTAINTY, -20.0, 20.0)
+  slope = cast(
+    float, optimize.brentq(lambda s: certainty(s) - _CERTAINTY, -20.0, 20.0)
+  )
   return special.expit(np.exp(slope) * logits)
 
 

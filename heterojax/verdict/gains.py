@@ -55,7 +55,7 @@ def blended(
       each = ones * (len(test) - ones)
       first = of_all[:, test]
       both = _standardised(first) + _standardised(of_own[:, test])
-      better[:, c] += _wins(both, labels) - _wins(first, labels)
+      better[:, c] += wins(both, labels) - wins(first, labels)
       pairs[:, c] += each
       fewest[:, :, c] += np.where(each > 0, [ones, len(test) - ones], 0)
   known = np.all(fewest >= LEAST, axis=0)
@@ -70,7 +70,7 @@ def _standardised(logits: np.ndarray) -> np.ndarray:
   return np.where(varies, centred / np.where(varies, sd, 1), 0)
 
 
-def _wins(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+def wins(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
   """`[W]` pairs whose image of class 1 has the larger logit; ties are half."""
   ones = y.sum(axis=1)
   # A last bit makes no order.

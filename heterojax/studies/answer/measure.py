@@ -9,7 +9,7 @@ Where the data are split once, heads are refitted over folds of all images.
 Axes: N images, T folds, K clusters, D features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import hashlib
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from heterojax.heads import optimum
 from heterojax.heads import scaler
 from heterojax.heads.logistic import Gram
 from heterojax.stats import heterogeneity
+from heterojax.studies.answer import columns as columns_lib
 from heterojax.studies.answer import measured as measured_lib
 from heterojax.studies.answer import records
 from heterojax.verdict import decomposition as decompositions
@@ -44,9 +45,17 @@ _ANY_CLASS = 49
 # Of more images than this the heads of tests see as many principal components:
 # what a head takes grows with the images times the square of its features.
 MANY, COMPONENTS = 1500, 256
-_C, _UNEVEN, _PARTITIONS, _RANDOM, _ONE_RULE, _DETECTABLE, _CROSS, _ALIKE = (
-  range(8)
-)
+(
+  _C,
+  _UNEVEN,
+  _PARTITIONS,
+  _RANDOM,
+  _ONE_RULE,
+  _DETECTABLE,
+  _CROSS,
+  _ALIKE,
+  _COLUMNS,
+) = range(9)
 
 
 class Split(NamedTuple):
@@ -98,6 +107,7 @@ def classification(
   draws: Draws,
   *,
   standardised: bool,
+  columns: Mapping[str, Sequence[str]] | None = None,
 ) -> Found:
   """Asks all three questions.
 
@@ -112,6 +122,7 @@ def classification(
     draws: how many.
     standardised: whether features are columns of different units, which the
       training images of a fold standardise.
+    columns: of the data, name to N texts; '' is missing.
 
   Returns:
     What was found.
@@ -154,10 +165,11 @@ def classification(
     # Neither these nor the sets of worlds keep patients together.
     alike = subsets.like_clusters(folds, y, _key(key, _ALIKE), _ANY_CLASS)
     same = subsets.right(folds, y, k, alike)
+  overall = subsets.right(
+    folds, y, 1, [np.zeros((1, len(f.train)), int) for f in folds]
+  )[0]
   gaps = _gaps(
-    subsets.right(
-      folds, y, 1, [np.zeros((1, len(f.train)), int) for f in folds]
-    )[0],
+    overall,
     own,
     subsets.right(folds, y, k, any_class).mean(axis=0),
     same.mean(axis=0),
@@ -171,6 +183,9 @@ def classification(
     tested=_tested(folds, y, k),
     decomposition=gaps,
     detectable=_detectable(folds, splits, y, third, k, _key(key, _DETECTABLE)),
+    columns=columns_lib.ask(
+      folds[0], y, units, overall[0], columns or {}, _key(key, _COLUMNS)
+    ),
   )
   return Found(measured, _cvs(third))
 

@@ -43,6 +43,7 @@ def unmeasured(k: int, why: str) -> records.Measured:
     tested=(records.Tested(missing, missing),) * k,
     decomposition=(records.Gap(missing, term, term, term, term),) * k,
     detectable=(records.Detectable(missing, missing, missing),) * k,
+    columns=(),
   )
 
 

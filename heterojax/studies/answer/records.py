@@ -132,12 +132,56 @@ class Tested:
 
 
 @dataclasses.dataclass(frozen=True)
+class HeldOut:
+  """What the head of all images loses on a value that it was not shown.
+
+  Attributes:
+    value: of the column.
+    n: images with it.
+    drop: in accuracy.
+    interval: 95 % of the drop.
+  """
+
+  value: str
+  n: int
+  drop: float
+  interval: Interval
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnVerdict:
+  """Whether a column of the data may be what a head reads.
+
+  Attributes:
+    column: its name.
+    word: confounded (it can be read and says the class), readable, no sign, or
+      cannot be told.
+    auc: of reading it from the features of images of the same class.
+    p_value: of that.
+    adjusted: the same, for there being several columns.
+    with_class: p-value of its association with the class, adjusted likewise.
+    unit: what was exchanged: image or patient.
+    held_out: values with enough images of each class.
+  """
+
+  column: str
+  word: str
+  auc: Estimate
+  p_value: Estimate
+  adjusted: Estimate
+  with_class: Estimate
+  unit: str
+  held_out: tuple[HeldOut, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Measured:
   """What was measured, before anything is said about it.
 
   `uneven`: is the model wrong more often in a cluster? `teaches_less`: does a
   cluster teach less than random images like it? `one_rule`: does another rule
-  hold in a cluster? The last two are asked of `tested` images.
+  hold in a cluster? The last two are asked of `tested` images. `columns` of the
+  data are asked whether a head could read them.
   """
 
   uneven: Question
@@ -147,6 +191,7 @@ class Measured:
   tested: Annotated[tuple[Tested, ...], 'K']
   decomposition: Annotated[tuple[Gap, ...], 'K']
   detectable: Annotated[tuple[Detectable, ...], 'K']
+  columns: tuple[ColumnVerdict, ...]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Axes: N originals of all folds, T folds, K clusters, D features.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import json
 import logging
@@ -119,6 +119,7 @@ def find_or_ask(
   labels: Sequence[np.ndarray],
   wrong: Sequence[np.ndarray],
   features: Callable[[Originals], Sequence[Array]],
+  columns: Mapping[str, Mapping[str, str]],
   *,
   given: bool,
 ) -> Asked:
@@ -132,6 +133,7 @@ def find_or_ask(
     wrong: T times `[samples]`, see `measure.Split`.
     features: of the originals, T times `[N, D]`; where all folds have the same
       features T times the same array.
+    columns: of the data, see `audits.columns`.
     given: whether features are columns of a file.
 
   Returns:
@@ -151,6 +153,10 @@ def find_or_ask(
     )
     for t, fold in enumerate(samples)
   ]
+  texts = {
+    name: [cells.get(i, '') for i in originals.ids]
+    for name, cells in columns.items()
+  }
   path = folder / 'checkpoints' / 'verdict'
   distinct = list({id(array): array for array in x}.values())
   about = checkpoint.digest([
@@ -159,6 +165,7 @@ def find_or_ask(
     [k, task, given],
     [split._asdict() for split in splits],
     [originals.y, originals.units],
+    texts,
     distinct,
   ])
   leaves = checkpoint.load(path, about)
@@ -198,6 +205,7 @@ def find_or_ask(
       key,
       draws,
       standardised=given,
+      columns=texts,
     )
   _save(path, found, about)
   return Asked(found.measured, found.cvs, 3)

@@ -15,6 +15,7 @@ from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.studies.answer.records import Verdict
+from heterojax.studies.pages import verdict_columns
 from heterojax.studies.pages import verdict_tables
 from heterojax.studies.pages import waterfall
 
@@ -37,6 +38,7 @@ def tables(found: Verdict | None) -> list[Table]:
     verdict_tables.questions(found),
     verdict_tables.conditions(found, lambda heading: ''),
     *([verdict_tables.gaps(found)] if _has_gaps(found) else []),
+    *([verdict_columns.table(found)] if found.columns else []),
   ]
 
 
@@ -90,6 +92,7 @@ def section(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
     verdict_tables.questions(found, unit),
     *_clusters(found),
     *_gaps(found, unit),
+    *verdict_columns.section(found, unit),
   ]
   if found.next:
     shown += [Heading('What to do now'), Items(found.next)]

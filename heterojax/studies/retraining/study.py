@@ -303,6 +303,7 @@ def evaluate(
 def ask(
   settings: Settings,
   folder: pathlib.Path,
+  cohorts: Sequence[Cohort],
   samples: Sequence[Samples],
   outcome: Outcome,
 ) -> stage.Asked:
@@ -315,6 +316,7 @@ def ask(
     [fold.clusters.labels for fold in folds],
     [(fold.overall() > 0.5) != (fold.samples.y == 1) for fold in folds],
     lambda originals: [np.asarray(outcome.x[originals.rows])] * len(folds),
+    audits.columns(cohorts),
     given=isinstance(outcome.source, GivenFeatures),
   )
 
@@ -342,7 +344,7 @@ def run(
       for cohort, fold in zip(cohorts, samples, strict=True)
     )
   with timer.stage('verdict', 'questions') as count:
-    asked = ask(settings, folder, samples, outcome)
+    asked = ask(settings, folder, cohorts, samples, outcome)
     count(asked.now)
   with timer.stage('results'):
     results = results_lib.summarise(

@@ -23,6 +23,7 @@ from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
 from heterojax.records.foretell import Known
 from heterojax.run import run_folder
+from heterojax.studies import audits as audits_lib
 from heterojax.studies import counters
 from heterojax.studies import stages
 from heterojax.studies.answer import stage
@@ -154,7 +155,14 @@ def run(
     largest = slice(-len(folds), None)
     audited = audits.audit(cohorts[largest], learned[largest], folds)
   with timer.stage('verdict', 'questions') as count:
-    asked = ask(settings, folder, parts[largest], learned[largest], folds)
+    asked = ask(
+      settings,
+      folder,
+      cohorts[largest],
+      parts[largest],
+      learned[largest],
+      folds,
+    )
     count(asked.now)
   with timer.stage('results'):
     results = summary.summarise(
@@ -181,6 +189,7 @@ def run(
 def ask(
   settings: Settings,
   folder: pathlib.Path,
+  cohorts: Sequence[Cohort],
   parts: Sequence[Part],
   learned: Sequence[top_models.Learned],
   folds: Sequence[cluster_cv.FoldClusters],
@@ -205,6 +214,7 @@ def ask(
     [fold.clusters for fold in folds],
     [wrong(*of_part) for of_part in zip(parts, learned, strict=True)],
     features,
+    audits_lib.columns(cohorts),
     given=settings.data.dataset == 'features',
   )
 

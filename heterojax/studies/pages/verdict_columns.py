@@ -1,0 +1,108 @@
+"""The verdict on each column of the data, as a table."""
+
+from collections.abc import Callable
+
+from markupsafe import Markup
+
+from heterojax.records import codec
+from heterojax.records.codec import Estimate
+from heterojax.records.codec import Missing
+from heterojax.report import blocks
+from heterojax.report import formatting
+from heterojax.report.blocks import Block
+from heterojax.report.blocks import Column
+from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Paragraph
+from heterojax.report.blocks import Table
+from heterojax.report.blocks import Text
+from heterojax.studies.answer.records import ColumnVerdict
+from heterojax.studies.answer.records import Verdict
+
+HEADING = 'Could a head read a column of the data?'
+
+
+def section(found: Verdict, unit: str) -> list[Block]:
+  """What the table says and how; nothing where no column could be asked."""
+  if all(isinstance(row.p_value, Missing) for row in found.columns):
+    return []
+  text = (
+    f'Whether the features of {unit}s of the same class hold a column is asked'
+    f' by exchanging its values among {unit}s of a class. A column is'
+    ' <b>confounded</b> where they do and it says the class as well: a head'
+    ' could read it in the place of the class. It is <b>readable</b> where they'
+    ' do and it does not. p-values are adjusted for the number of columns.'
+    ' Held out: what a head of all other values loses on'
+    f' {unit}s of one value, the largest of its values; the other head has seen'
+    f' that value, and more {unit}s.'
+  )
+  return [
+    Heading(HEADING),
+    Paragraph(Markup(text), 'quiet'),
+    table(found),
+  ]
+
+
+def table(found: Verdict) -> Table[ColumnVerdict]:
+  """Each column; the page shows those that could be asked."""
+  return Table(
+    'columns',
+    [
+      Column('column', lambda row: row.column, 'Column', align='text'),
+      Column('verdict', lambda row: row.word, 'Verdict', align='text'),
+      Column(
+        'auc',
+        lambda row: codec.known(row.auc),
+        'Read with AUC',
+        lambda row: _text(row.auc, formatting.signed),
+      ),
+      Column('p_value', lambda row: codec.known(row.p_value)),
+      Column(
+        'adjusted',
+        lambda row: codec.known(row.adjusted),
+        'p',
+        lambda row: _text(row.adjusted, _p),
+      ),
+      Column(
+        'with_class',
+        lambda row: codec.known(row.with_class),
+        'Says the class: p',
+        lambda row: _text(row.with_class, _p),
+      ),
+      Column('unit', lambda row: row.unit),
+      Column('held_out', _held_out, 'Held out', _largest),
+      Column('reason', lambda row: codec.why(row.p_value)),
+    ],
+    found.columns,
+    shown=lambda row: not isinstance(row.p_value, Missing),
+  )
+
+
+def _text(value: Estimate, text: Callable[[float], str]) -> Text:
+  if isinstance(value, Missing):
+    return blocks.missing('none')
+  return text(value)
+
+
+def _p(p: float) -> str:
+  return formatting.p_equals(p).removeprefix('p = ').removeprefix('p ')
+
+
+def _held_out(row: ColumnVerdict) -> str:
+  return '; '.join(
+    f'{d.value}: {d.drop:.4f} [{d.interval[0]:.4f}, {d.interval[1]:.4f}]'
+    for d in row.held_out
+  )
+
+
+def _largest(row: ColumnVerdict) -> Text:
+  if not row.held_out:
+    return blocks.missing('none')
+  most = max(row.held_out, key=lambda d: d.drop)
+  low, high = (_points(end) for end in most.interval)
+  return blocks.with_small(
+    f'{most.value}: {_points(most.drop)} points', f'{low} to {high}'
+  )
+
+
+def _points(share: float) -> str:
+  return f'{100 * share:z.1f}'.replace('-', '−')

@@ -1,0 +1,90 @@
+"""What a head of all images loses on a value that it has not been shown.
+
+The head of all images is cross-fitted, and so has seen other images with the
+value. Beside it stands a head of all images without the value, which sees fewer
+images: the drop is of both.
+
+Axes: N images.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from heterojax.compute.arrays import Array
+from heterojax.heads import logistic
+from heterojax.heads.logistic import Gram
+
+# Images of each class, with the value and without it, and patients with it.
+LEAST = 10
+_CONFIDENCE = 0.95
+
+
+class Drop(NamedTuple):
+  """The drop in accuracy of one value.
+
+  Attributes:
+    value: of the column.
+    n: images with it.
+    drop: share of right answers of the head that has seen the value, less that
+      of the head that has not.
+    interval: of the drop, over patients; of one value.
+  """
+
+  value: int
+  n: int
+  drop: float
+  interval: tuple[float, float]
+
+
+def drops(
+  x: Array | Gram,
+  y: np.ndarray,
+  values: np.ndarray,
+  units: np.ndarray,
+  right: np.ndarray,
+  c: float,
+) -> Iterator[Drop]:
+  """The drop of each value of which there are enough images.
+
+  Args:
+    x: `[N, D]`, or its `Gram`.
+    y: `[N]` of 0 and 1.
+    values: `[N]` int, the column; -1 where it is not known.
+    units: `[N]` int, equal for images of one patient.
+    right: `[N]` of 0 and 1, the cross-fitted head; NaN where it was not tested.
+    c: C of the heads.
+
+  Yields:
+    They; of a patient with images of another value, these are left out too.
+  """
+  known = ~np.isnan(right)
+  for value in np.unique(values[values >= 0]):
+    mine = np.flatnonzero((values == value) & known)
+    apart = ~np.isin(units, units[mine])
+    rest = np.flatnonzero((values >= 0) & (values != value) & apart)
+    enough = min(
+      np.bincount(y[rows], minlength=2).min() for rows in (mine, rest)
+    )
+    of = np.unique(units[mine], return_inverse=True)[1]
+    if enough < LEAST or of.max() + 1 < LEAST:
+      continue
+    heads = logistic.fit(x, y, [rest], c)
+    there = (logistic.logits(heads, x)[0, mine] > 0) == (y[mine] == 1)
+    less = right[mine] - there
+    mean = float(np.mean(less))
+    yield Drop(int(value), len(mine), mean, _interval(less - mean, of, mean))
+
+
+def _interval(
+  residuals: np.ndarray, units: np.ndarray, mean: float
+) -> tuple[float, float]:
+  """Student's, with the variance of the sums of patients (Liang and Zeger)."""
+  number = int(units.max()) + 1
+  sums = np.bincount(units, residuals)
+  variance = number / (number - 1) * np.sum(sums**2) / len(units) ** 2
+  at = stats.t.ppf((1 + _CONFIDENCE) / 2, number - 1)
+  reach = float(at * np.sqrt(variance))
+  return mean - reach, mean + reach

@@ -1,0 +1,116 @@
+"""The verdict on columns of the data."""
+
+import jax
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from heterojax.studies.answer import columns
+from heterojax.verdict import held_out
+from heterojax.verdict.folds import Fold
+
+
+def _data(n: int = 160, seed: int = 0):
+  """Features, classes, the fold, and where its head is right out of fold."""
+  rng = np.random.default_rng(seed)
+  y = rng.integers(2, size=n)
+  x = rng.standard_normal((n, 6))
+  x[:, 0] += 2 * y
+  fold = Fold(x, 0.1, np.arange(n), np.arange(n), np.zeros(n, int))
+  return rng, x, y, fold
+
+
+def _words(columns_of, y, fold, right=None):
+  right = np.ones(len(y)) if right is None else right
+  found = columns.ask(
+    fold, y, np.arange(len(y)), right, columns_of, jax.random.key(0)
+  )
+  return {row.column: row.word for row in found}, found
+
+
+def test_words() -> None:
+  rng, x, y, fold = _data()
+  scanner = rng.integers(2, size=len(y))
+  x[:, 3] += 3 * scanner
+  # Whoever is ill was more often seen with the second one.
+  ward = np.where(rng.random(len(y)) < 0.8, y, 1 - y)
+  x[:, 4] += 3 * ward
+  coin = np.random.default_rng(1).integers(2, size=len(y))
+  words, found = _words(
+    {
+      'scanner': np.where(scanner, 'A', 'B').tolist(),
+      'ward': ward.astype(str).tolist(),
+      'coin': coin.astype(str).tolist(),
+      'empty': [''] * len(y),
+      'names': [f'image {i}' for i in range(len(y))],
+    },
+    y,
+    fold,
+  )
+  assert words == {
+    'scanner': 'readable',
+    'ward': 'confounded',
+    'coin': 'no sign',
+    'empty': 'cannot be told',
+    'names': 'cannot be told',
+  }
+  by_name = {row.column: row for row in found}
+  # Holm: of three the smallest p-value counts three times.
+  assert by_name['ward'].adjusted == pytest.approx(3 / 200)
+  assert {h.value for h in by_name['scanner'].held_out} == {'A', 'B'}
+
+
+def test_numbers_are_cut_at_the_median() -> None:
+  texts = np.array([str(i / 2) for i in range(40)] + [''])
+  values, names = columns.code(texts, 'numeric')
+  assert values[-1] == -1
+  assert np.bincount(values[:-1]).tolist() == [20, 20]
+  assert names == ('up to 9.75', 'above 9.75')
+  values, names = columns.code(np.array(['1', '3', '3', '3']), 'numeric')
+  assert values.tolist() == [0, 1, 1, 1]
+  assert names == ('below 3', '3 or more')
+
+
+def test_rare_values_are_one() -> None:
+  texts = np.array([*'aaaabbbbcccdddeefg', ''])
+  values, names = columns.code(texts, 'categorical')
+  assert names == ('a', 'b', 'c', 'd', 'others')
+  assert np.bincount(values[:-1]).tolist() == [4, 4, 3, 3, 4]
+  assert values[-1] == -1
+
+
+def test_a_drop_is_that_of_scikit_learns_heads() -> None:
+  rng, x, y, _ = _data()
+  site = rng.integers(2, size=len(y))
+  x[site == 1, 0] -= 2
+  right = np.ones(len(y))
+  units = np.arange(len(y))
+  drops = {d.value: d for d in held_out.drops(x, y, site, units, right, 0.5)}
+  for value in (0, 1):
+    mine = site == value
+    head = LogisticRegression(C=0.5, tol=1e-10).fit(x[~mine], y[~mine])
+    wrong = head.predict(x[mine]) != y[mine]
+    found = drops[value]
+    assert found.n == mine.sum()
+    assert found.drop == pytest.approx(wrong.mean())
+    # Of images that are independent: the usual standard error.
+    reach = (found.interval[1] - found.interval[0]) / 2
+    error = np.std(wrong, ddof=1) / np.sqrt(len(wrong))
+    assert reach == pytest.approx(2 * error, rel=0.05)
+
+
+def test_patients_of_a_held_out_value_are_held_out() -> None:
+  _, x, y, _ = _data()
+  site = np.arange(len(y)) % 2
+  # Every patient has an image of each value: nothing is left to train on.
+  drops = held_out.drops(
+    x, y, site, np.arange(len(y)) // 2, np.ones(len(y)), 0.5
+  )
+  assert not list(drops)
+
+
+def test_values_with_few_images_have_no_drop() -> None:
+  _, x, y, _ = _data()
+  site = (np.arange(len(y)) < 9).astype(int)
+  units = np.arange(len(y))
+  assert not list(held_out.drops(x, y, site, units, np.ones(len(y)), 0.5))
