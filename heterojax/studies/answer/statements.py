@@ -13,6 +13,7 @@ from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
 from heterojax.report.formatting import p_equals
 from heterojax.report.formatting import percent
+from heterojax.studies.answer.columns import CONFOUNDED
 from heterojax.studies.answer.conditions import ESTIMABLE
 from heterojax.studies.answer.conditions import LEVEL
 from heterojax.studies.answer.conditions import MOST_NAMES
@@ -51,7 +52,25 @@ def statements(measured: Measured, facts: Facts) -> Iterator[str]:
   yield _teaches_less(measured, facts)
   yield _one_rule(measured, facts.unit)
   yield from _gaps(measured, facts)
+  yield from _columns(measured)
   yield from _not_estimable(measured, facts)
+
+
+def _columns(measured: Measured) -> Iterator[str]:
+  """Which columns could be read in the place of the class."""
+  names = [c.column for c in measured.columns if c.word == CONFOUNDED]
+  if not names:
+    return
+  shown = listed([
+    *names[:MOST_NAMES],
+    *(['others'] * (len(names) > MOST_NAMES)),
+  ])
+  says = 'says' if len(names) == 1 else 'say'
+  them = 'it' if len(names) == 1 else 'them'
+  yield (
+    f'The features hold {shown}, which also {says} the class: a head could read'
+    f' {them} in the place of the class.'
+  )
 
 
 def _uneven(measured: Measured, facts: Facts) -> str:
