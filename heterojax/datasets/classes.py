@@ -1,14 +1,36 @@
 """The classes of a study among the labels of a data set."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
 import pathlib
+from typing import NamedTuple
 
+from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
 
 # Labels that the user named, that of the disease first; '' where none was.
 Classes = tuple[str, ...]
 # The fields of the configuration that name them.
 OPTIONS = ('positive', 'negative')
+# All labels that the other class does not name.
+REST = 'rest'
+# The column with what a merged label was.
+LABEL = 'label of the data'
+
+
+class Merged(NamedTuple):
+  """See `merge`.
+
+  Attributes:
+    candidates: all of them.
+    named: the classes.
+    notes: what each merged class is made of, a sentence each.
+  """
+
+  candidates: tuple[Candidate, ...]
+  named: Classes
+  notes: tuple[str, ...]
 
 
 def options(named: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -35,7 +57,7 @@ def choose(
   Raises:
     UserError: if that leaves a doubt, or there are no two classes.
   """
-  labels = sorted(set(labels) - {''}, key=lambda label: (len(label), label))
+  labels = _ordered(set(labels) - {''})
   shown = ', '.join(labels[:10]) + (', ...' if len(labels) > 10 else '')
   if not labels:
     raise UserError(f'{path} has no labels.')
@@ -59,6 +81,89 @@ def choose(
     f'{path} has the labels {shown}: say which is the disease and which is'
     ' not with --config.data.positive=NAME and --config.data.negative=NAME.'
   )
+
+
+def merge(
+  path: pathlib.Path, candidates: Sequence[Candidate], named: Classes
+) -> Merged:
+  """Gives labels that are one class a common name.
+
+  `2|3|4` are the labels 2, 3 and 4, and `rest` all that the other class does
+  not name. A label that is written so itself is meant first.
+
+  Args:
+    path: what messages call the data set.
+    candidates: with the labels of the data set.
+    named: by the user.
+
+  Returns:
+    The candidates with the name of their class as label, and that of the data
+    set in the column `label of the data`; as they were where nothing is merged.
+
+  Raises:
+    UserError: for a label that does not occur or is of both classes, two rests,
+      or a rest without labels.
+  """
+  labels = {c.label for c in candidates} - {''}
+  parts = [_parts(name, labels) for name in named]
+  if all(part is not None and len(part) < 2 for part in parts):
+    return Merged(tuple(candidates), named, ())
+  known = [label for part in parts if part for label in part]
+  for (option, name), part in zip(options(named), parts, strict=True):
+    for label in part or ():
+      if label not in labels:
+        raise UserError(
+          f'{path} has no label {label!r} (--config.data.{option}={name}): its'
+          f' labels are {", ".join(_ordered(labels)[:10])}.'
+        )
+      if known.count(label) > 1:
+        raise UserError(
+          f'The label {label!r} is in --config.data.positive and'
+          ' --config.data.negative, or twice in one of them: give it once.'
+        )
+  rest = tuple(_ordered(labels - set(known)))
+  if parts.count(None) > 1 or (None in parts and not (known and rest)):
+    raise UserError(
+      f'One of --config.data.positive and negative can be {REST}, beside one'
+      f' that leaves labels: {path} has {", ".join(_ordered(labels)[:10])}.'
+    )
+  of, names, notes = {}, [], []
+  for part in parts:
+    own = rest if part is None else part
+    name = REST if part is None else ' or '.join(own)
+    names.append(name)
+    of |= dict.fromkeys(own, name)
+    if name not in labels and own:
+      counts = Counter(c.label for c in candidates if c.label in own)
+      each = ', '.join(f'{label} ({counts[label]:,})' for label in own)
+      notes.append(f'The class {name!r} is made of the labels {each}.')
+  return Merged(
+    tuple(
+      dataclasses.replace(
+        c,
+        label=of.get(c.label, c.label),
+        columns=(*c.columns, (LABEL, c.label)),
+      )
+      for c in candidates
+    ),
+    tuple(names),
+    tuple(notes),
+  )
+
+
+def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
+  """The labels that a name stands for; None for the rest."""
+  if not name:
+    return ()
+  if name in labels:
+    return (name,)
+  if name == REST:
+    return None
+  return tuple(part.strip() for part in name.split('|') if part.strip())
+
+
+def _ordered(labels: Iterable[str]) -> list[str]:
+  return sorted(labels, key=lambda label: (len(label), label))
 
 
 def require_different(named: Classes) -> None:
