@@ -57,6 +57,9 @@ def test_words() -> None:
   by_name = {row.column: row for row in found}
   # Holm: of three the smallest p-value counts three times.
   assert by_name['ward'].adjusted == pytest.approx(3 / 200)
+  # Neighbours are of the same scanner more than of the same class.
+  assert by_name['scanner'].robustness_index < 0.5
+  assert by_name['coin'].robustness_index > 0.5
   assert {h.value for h in by_name['scanner'].held_out} == {'A', 'B'}
 
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from heterojax.heads.logistic import Gram
 from heterojax.records import codec
+from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.stats import inference
+from heterojax.stats import robustness
 from heterojax.studies import shortcuts
 from heterojax.studies.answer import records
 from heterojax.verdict import held_out
@@ -96,6 +98,7 @@ def ask(
           records.HeldOut(names[d.value], d.n, d.drop, d.interval)
           for d in drops
         ),
+        **_robustness(x, y, values, units),
       )
     )
   return tuple(verdicts)
@@ -136,6 +139,22 @@ def code(texts: np.ndarray, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
   return values, (*names, 'others') if len(words) > _MOST_VALUES else names
 
 
+def _robustness(
+  x: np.ndarray, y: np.ndarray, values: np.ndarray, units: np.ndarray
+) -> dict[str, Estimate]:
+  """The indices of a column as fields of its record."""
+  rows = np.flatnonzero(values >= 0)
+  fields = {'robustness_index': 'index', 'margin_aware_index': 'margin_aware'}
+  fields |= {'margin': 'margin'}
+  few = 'there are too few neighbours of other patients'
+  if len(np.unique(units[rows])) <= min(robustness.KS):
+    return dict.fromkeys(fields, Missing(few))
+  found = robustness.robustness(x[rows], y[rows], values[rows], units[rows])
+  return {
+    name: codec.estimate(getattr(found, of), few) for name, of in fields.items()
+  }
+
+
 def _word(p: float | None, of_class: float | None) -> str:
   if p is None:
     return CANNOT
@@ -146,4 +165,6 @@ def _word(p: float | None, of_class: float | None) -> str:
 
 
 def _unknown(name: str, why: Missing) -> records.ColumnVerdict:
-  return records.ColumnVerdict(name, CANNOT, why, why, why, why, 'image', ())
+  return records.ColumnVerdict(
+    name, CANNOT, why, why, why, why, 'image', (), why, why, why
+  )

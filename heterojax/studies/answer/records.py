@@ -162,6 +162,11 @@ class ColumnVerdict:
     with_class: p-value of its association with the class, adjusted likewise.
     unit: what was exchanged: image or patient.
     held_out: values with enough images of each class.
+    robustness_index: of neighbours of the same class and another value, their
+      share among these and those of another class and the same value.
+    margin_aware_index: the same, weighted by distance.
+    margin: of the nearest of both kinds, see `stats.robustness`; below 0 those
+      of the same value are nearer.
   """
 
   column: str
@@ -172,6 +177,9 @@ class ColumnVerdict:
   with_class: Estimate
   unit: str
   held_out: tuple[HeldOut, ...]
+  robustness_index: Estimate
+  margin_aware_index: Estimate
+  margin: Estimate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,6 +69,19 @@ def table(found: Verdict) -> Table[ColumnVerdict]:
         lambda row: _text(row.with_class, _p),
       ),
       Column('unit', lambda row: row.unit),
+      Column(
+        'robustness_index',
+        lambda row: codec.known(row.robustness_index),
+        'Robustness index',
+        lambda row: _text(row.robustness_index, formatting.signed),
+        'share of the near neighbours of the same class and another value'
+        ' among these and those of another class and the same value: 1 is all'
+        ' class, 0 all column',
+      ),
+      Column(
+        'margin_aware_index', lambda row: codec.known(row.margin_aware_index)
+      ),
+      Column('margin', lambda row: codec.known(row.margin)),
       Column('held_out', _held_out, 'Held out', _largest),
       Column('reason', lambda row: codec.why(row.p_value)),
     ],
