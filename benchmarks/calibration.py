@@ -12,7 +12,6 @@ interval. An earlier file is gone on with, set by set; beside it are written a
 table (.md) and a figure (.png).
 """
 
-import csv
 import functools
 import json
 import pathlib
@@ -28,7 +27,7 @@ from scipy import stats
 from heterojax import cli
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
-from heterojax.heads.logistic import Gram
+from heterojax.datasets import manifest
 from heterojax.report import drawing
 from heterojax.run import run_folder
 from heterojax.verdict import calibration
@@ -74,24 +73,18 @@ def _real(run: str) -> Real:
   """The originals of a run, with their own labels to find a rule by."""
   folder = pathlib.Path(run)
   x = np.load(folder / 'features' / 'features.npy', mmap_mode='r')
-  ids = [row['id'] for row in _rows(folder / 'clusters.csv')]
+  ids = [row['id'] for row in manifest.read_table(folder / 'clusters.csv')]
   labels = {
     row['id']: row['label']
-    for row in _rows(folder / 'manifest.csv')
+    for row in manifest.read_table(folder / 'manifest.csv')
     if row['included'] == 'true'
   }
   own = [i for i, name in enumerate(ids) if name in labels]
   y = np.unique([labels[ids[i]] for i in own], return_inverse=True)[1]
   x = np.asarray(x[own], np.float64)
   x /= np.sqrt(np.mean(np.var(x, axis=0)))
-  span = folds.prepared(x, len(x))
-  x = np.asarray(span.x if isinstance(span, Gram) else span)
+  x = np.asarray(folds.features(folds.prepared(x, len(x))))
   return Real(x, calibration.known_rule(x, y, worlds.key(0, 'known rule')))
-
-
-def _rows(path: pathlib.Path) -> list[dict[str, str]]:
-  with path.open(newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
 
 
 def _one(test: str, name: str, d: int, number: int, v: flags.FlagValues):
@@ -100,12 +93,12 @@ def _one(test: str, name: str, d: int, number: int, v: flags.FlagValues):
     return calibration.uneven_p(v.images, v.seed, number, 999), None
   df = v.df or None
   train = v.images
-  key = worlds.key(v.seed + 1, name, d, train, number)
   if test == 'redrawn':
     real = _real(name)
     key = worlds.key(v.seed, pathlib.Path(name).name, number)
     own = calibration.redrawn(real.x, real.p, key)
   else:
+    key = worlds.key(v.seed + 1, name, d, train, number)
     own = calibration.made(name, v.seed, number, train, 2 * train // 3, d, df)
   if test == 'teaches_less':
     return calibration.teaches_less_p(own, key, v.draws), None

@@ -130,8 +130,9 @@ def _every_field(
       rejected=0,  # components of a second clustering to show beside it
     ),
     cluster=create(
-      # or fuzzy or gmm; or groups that are known: column:NAME of the data, whose
-      # numbers are cut into k bands, or ids:FILE.csv with columns id and cluster
+      # or fuzzy or gmm; or groups that are known: column:NAME of the data,
+      # whose numbers are cut into k bands, or ids:FILE.csv with the columns id
+      # and cluster
       method='kmeans',
       min_size=10,  # images of a known group; smaller ones are put together
       k=4,

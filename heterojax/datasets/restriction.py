@@ -40,12 +40,7 @@ def restrict(cohort: Cohort, where: str) -> Cohort:
 
 def _restrict(cohort: Cohort, column: str, value: str) -> Cohort:
   cells = [dict(c.columns).get(column) for c in cohort.candidates]
-  if all(cell is None for cell in cells):
-    names = dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns)
-    has = f'has {", ".join(names)}' if names else 'has no columns of its own'
-    raise UserError(
-      f'There is no column {column!r} ({_OPTION}): {cohort.source.name} {has}.'
-    )
+  require_column(cohort, column, _OPTION)
   if value not in cells:
     raise UserError(
       f'No image of {cohort.source.name} has {column}={value} ({_OPTION}):'
@@ -56,6 +51,16 @@ def _restrict(cohort: Cohort, column: str, value: str) -> Cohort:
     for c, cell in zip(cohort.candidates, cells, strict=True)
   )
   return dataclasses.replace(cohort, candidates=candidates)
+
+
+def require_column(cohort: Cohort, column: str, option: str) -> None:
+  """Raises a UserError where no candidate has a column that an option names."""
+  names = dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns)
+  if column not in names:
+    has = f'has {", ".join(names)}' if names else 'has no columns of its own'
+    raise UserError(
+      f'There is no column {column!r} ({option}): {cohort.source.name} {has}.'
+    )
 
 
 def _kept(candidate: Candidate, is_kept: bool, reason: str) -> Candidate:

@@ -6,12 +6,12 @@ each is one program; a batch is so small that it stays in a core's cache.
 Axes: B heads of a batch, P rows, D features, m rows of a head, K values of C.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import concurrent.futures
 import contextlib
 import functools
 import itertools
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,12 @@ _PROGRAM = 2e9
 _FACTORS = 4
 # Of log C: what is further apart is no line to go on along. Powers of ten are.
 _NEAR = 2.5
+
+
+# Of whatever kind the batches of a call are.
+T = TypeVar('T')
+# A program of each core, and what it takes beside what all of them do.
+Work = tuple[cores.Programs, tuple[np.ndarray, ...]]
 
 
 class Member(NamedTuple):
@@ -85,7 +91,37 @@ def solve(
       batch.length: cores.program(function, *fixed, *_stacked(members, batch))
       for batch in batches
     }
-  # Each core takes the next one; what a head gives does not depend on which.
+
+  def run(batch: _Batch) -> Work:
+    return programs[batch.length], _stacked(members, batch)
+
+  def keep(batch: _Batch, parts: Sequence[jax.Array]) -> None:
+    for leaf, part in zip(found, parts, strict=True):
+      leaf[batch.heads] = np.asarray(part)[: len(batch.heads)]
+
+  over_cores(batches, fixed, run, keep)
+  return found
+
+
+def over_cores(
+  batches: Sequence[T],
+  fixed: tuple[np.ndarray, ...],
+  run: Callable[[T], Work],
+  keep: Callable[[T, Sequence[jax.Array]], None],
+) -> None:
+  """Runs a program for each batch, on whichever core is free.
+
+  What a batch gives does not depend on which that is.
+
+  Args:
+    batches: at least one.
+    fixed: the first arguments of all programs, which each core is sent once.
+    run: of a batch, its program of each core and its other arguments.
+    keep: is called with a batch and what its program gives.
+
+  Raises:
+    Interrupted: between two batches, if a signal asked the run to stop.
+  """
   waiting = iter(batches)
 
   def work(core: int) -> None:
@@ -94,10 +130,8 @@ def solve(
       placed = jax.device_put(fixed, device)
       for batch in waiting:
         interruption.check()
-        own = jax.device_put(_stacked(members, batch), device)
-        parts = programs[batch.length][core](*placed, *own)
-        for leaf, part in zip(found, parts, strict=True):
-          leaf[batch.heads] = np.asarray(part)[: len(batch.heads)]
+        programs, own = run(batch)
+        keep(batch, programs[core](*placed, *jax.device_put(own, device)))
 
   number = min(len(cores.devices()), len(batches))
   # A core has one program, and LAPACK's threads would only wait for each other.
@@ -106,7 +140,6 @@ def solve(
     concurrent.futures.ThreadPoolExecutor(number) as pool,
   ):
     list(pool.map(work, range(number)))
-  return found
 
 
 def one_thread() -> contextlib.AbstractContextManager[object]:

@@ -21,6 +21,7 @@ from heterojax.heads import line
 from heterojax.heads.newton import Form
 from heterojax.heads.newton import Point
 from heterojax.heads.newton import curvature_at
+from heterojax.heads.newton import log_odds
 
 # Steps with the first factor, which is far from the Hessians, and with others.
 _FIRST_STEPS, _STEPS = 6, 30
@@ -63,9 +64,11 @@ def optima(
   """
   rows = jnp.sum(weight)
 
+  def negligible(state: _State, share: float) -> jax.Array:
+    return state.promise <= share**2 * (state.squared + _LEAST**2 * rows)
+
   def far(state: _State) -> jax.Array:
-    least = state.squared + _LEAST**2 * rows
-    return ~(state.promise <= _TIGHT**2 * least)
+    return ~negligible(state, _TIGHT)
 
   def head(
     factored: Any, most: jax.Array, state: _State, sign: jax.Array
@@ -98,16 +101,13 @@ def optima(
   states, _, factors = jax.lax.while_loop(
     going, factor, (states, curvature, jnp.int32(0))
   )
-  close = states.promise <= _LOOSE**2 * (states.squared + _LEAST**2 * rows)
-  return states.point.coef, states.point.intercept, close, factors
+  point, close = states.point, negligible(states, _LOOSE)
+  return point.coef, point.intercept, close, factors
 
 
 def _begun(size: int, sign: jax.Array, weight: jax.Array) -> _State:
   """No coefficients, and the log odds of the classes."""
-  counts = jnp.stack([weight @ (sign > 0), weight @ (sign < 0)])
-  single = jnp.any(counts == 0)
-  counts += jnp.where(single, 0.5, 0.0)
-  odds = jnp.log(counts[0] / counts[1])
+  odds, single = log_odds(sign, weight)
   none, nowhere = jnp.zeros(size), jnp.zeros(len(sign))
   return _State(
     point=Point(none, odds, nowhere + odds),

@@ -7,7 +7,7 @@ cheaper than as many that do not.
 Axes: W labellings, P rows of the matrix, m rows of the heads, D features.
 """
 
-import concurrent.futures
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -18,7 +18,6 @@ from heterojax.heads import batches
 from heterojax.heads import conjugate
 from heterojax.heads import logistic
 from heterojax.heads import newton
-from heterojax.run import interruption
 
 # Labellings of one program. With fewer than the last there is little to share.
 _AT_ONCE_ON_CPU, _AT_ONCE, _FEW = 25, 200, 8
@@ -46,6 +45,8 @@ def fit(x: Array, y: np.ndarray, rows: np.ndarray, c: float) -> logistic.Heads:
   Raises:
     ValueError: as `logistic.fit`.
   """
+  if not are_many(len(y)):
+    return logistic.fit(x, y, [rows] * len(y), c)
   own = np.asarray(x[rows], np.float64)
   mean = own.mean(axis=0)
   own -= mean
@@ -93,25 +94,13 @@ def _solved(
     np.zeros(len(signs), bool),
     np.zeros(len(signs), int),
   )
-  waiting = iter(range(0, len(signs), size))
 
-  def work(core: int) -> None:
-    with jax.enable_x64(True):  # It is a thread's own.
-      device = cores.devices()[core]
-      placed = jax.device_put(fixed, device)
-      for start in waiting:
-        interruption.check()
-        own = slice(start, start + size)
-        parts = programs[core](*placed, jax.device_put(signs[own], device))
-        for leaf, part in zip(found, parts, strict=True):
-          leaf[own] = np.asarray(part)
+  def keep(own: slice, parts: Sequence[jax.Array]) -> None:
+    for leaf, part in zip(found, parts, strict=True):
+      leaf[own] = np.asarray(part)
 
-  threads = min(len(cores.devices()), len(signs) // size)
-  with (
-    batches.one_thread(),
-    concurrent.futures.ThreadPoolExecutor(threads) as pool,
-  ):
-    list(pool.map(work, range(threads)))
+  every = [slice(i, i + size) for i in range(0, len(signs), size)]
+  batches.over_cores(every, fixed, lambda own: (programs, (signs[own],)), keep)
   coef, intercept, converged, factors = (leaf[:number] for leaf in found)
   return coef[:, :width], intercept, converged, factors
 

@@ -259,7 +259,26 @@ def optimum(
 
 
 def curvature_at(logits: jax.Array, weight: jax.Array) -> jax.Array:
+  """`[m]` curvatures of the losses at the logits `[m]`."""
   return weight * jax.nn.sigmoid(logits) * jax.nn.sigmoid(-logits)
+
+
+def log_odds(sign: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """The intercept `[]` of a head without coefficients.
+
+  Args:
+    sign: `[m]`, 1 for class 1 and -1 for class 0.
+    weight: `[m]` of the rows; 0 for padding.
+
+  Returns:
+    The log odds of the weights of the classes, one half added to each where one
+    has none; and whether that is so.
+  """
+  counts = jnp.stack([weight * (sign > 0), weight * (sign < 0)])
+  counts = jnp.sum(counts, axis=1)
+  single = jnp.any(counts == 0)
+  counts += jnp.where(single, 0.5, 0.0)
+  return jnp.log(counts[0] / counts[1]), single
 
 
 def path(
@@ -283,14 +302,9 @@ def path(
 
   Returns:
     The optima. Where one class alone has weight there is none: coefficients are
-    0, and the intercept is the log odds of the weights of the classes, one half
-    added to each.
+    0, and the intercept is `log_odds`.
   """
-  counts = jnp.stack([weight * (sign > 0), weight * (sign < 0)])
-  counts = jnp.sum(counts, axis=1)
-  single = jnp.any(counts == 0)
-  counts += jnp.where(single, 0.5, 0.0)
-  odds = jnp.log(counts[0] / counts[1])
+  odds, single = log_odds(sign, weight)
   first = jnp.concatenate([jnp.zeros(size), jnp.full(1 + len(sign), odds)])
 
   def following(

@@ -28,7 +28,7 @@ _BLOCK = 1024
 
 
 class Robustness(NamedTuple):
-  """Of the features against a column.
+  """How far neighbours follow the class, and how far a column of the data.
 
   Attributes:
     k: neighbours that the indices look at.
@@ -105,13 +105,12 @@ def robustness(
   tau = float(np.median(typed)) if len(typed) else _TAU
   weights = np.exp(-distances / (tau or _TAU))
   known = margins[np.isfinite(margins)]
-  nothing = np.array([np.nan])
   cut = np.percentile(known, 100 * _TAIL) if len(known) else np.nan
   return Robustness(
     k=k,
     index=_share(of_class.sum(), of_column.sum()),
     margin_aware=_share(weights[of_class].sum(), weights[of_column].sum()),
-    margin=float(np.median(known if len(known) else nothing)),
+    margin=float(np.median(known)) if len(known) else np.nan,
     dominated=float(np.mean(known <= 0)) if len(known) else np.nan,
     tail=float(np.mean(known[known <= cut])) if len(known) else np.nan,
     undefined=len(margins) - len(known),

@@ -19,7 +19,6 @@ from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
-from heterojax.studies.answer import budget
 from heterojax.studies.answer import measure
 from heterojax.studies.answer import stage
 from heterojax.studies.settings import Settings
@@ -87,10 +86,7 @@ def _asked(
     return f'No question of the answer has a p-value: {why}.'
   folds, k = settings.split.folds, settings.cluster.k
   n = max(int(np.sum(fold.is_original)) for fold in samples)
-  draws = budget.within(settings.verdict, n, width, folds, k)
-  why = stage.why_uneven_alone(settings)
-  if isinstance(draws, str):
-    why, draws = why or draws, budget.exchanges_alone(settings.verdict)
+  draws, why = stage.draws(settings, n, width)
   if why:
     return (
       f'The answer: {settings.verdict.exchanges} exchanges of test images; the'

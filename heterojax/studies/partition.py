@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heterojax.datasets import manifest
+from heterojax.datasets import restriction
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -69,12 +70,7 @@ def restrict(cluster: Cluster, cohort: Cohort) -> Cohort:
     return cohort
   if name == _OF_FILE:
     cohort = _with_file(cluster, cohort)
-  elif not any(name in dict(c.columns) for c in cohort.candidates):
-    known = dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns)
-    has = f'has {", ".join(known)}' if known else 'has no columns of its own'
-    raise UserError(
-      f'There is no column {name!r} ({_METHOD}): {cohort.source.name} {has}.'
-    )
+  restriction.require_column(cohort, name, _METHOD)
   cells = {c.id: _value(c, name) for c in cohort.included}
   small = _small(cluster, cells)
   several = sum(small.values()) >= cluster.min_size

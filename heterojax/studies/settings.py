@@ -191,9 +191,10 @@ _CHOICES = {
   'heads.random_vary': ('both', 'initialisation'),
   'fine_tuning.batch_norm': ('trained', 'folded'),
 }
-# What else some may be.
-_OR = {'cluster.method': '; or column:NAME, or ids:FILE'}
-_GROUPS = re.compile(r'(column|ids):.*\S.*')
+# What else they may be, and how to say that.
+_PATTERNS = {
+  'cluster.method': (r'(column|ids):.*\S.*', '; or column:NAME, or ids:FILE')
+}
 _AT_LEAST = {
   'seed': 0,
   'data.num_images': 12,
@@ -311,12 +312,12 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
       raise UserError(f'--config.{path} is {value}, which is out of range.')
   for path, choices in _CHOICES.items():
     value = _get(settings, path)
-    if path == 'cluster.method' and _GROUPS.fullmatch(value):
-      continue
-    if value not in choices:
+    pattern, words = _PATTERNS.get(path, ('', ''))
+    also = pattern and re.fullmatch(pattern, value)
+    if value not in choices and not also:
       raise UserError(
         f'--config.{path} is {value!r}, but must be one of'
-        f' {", ".join(choices)}{_OR.get(path, "")}.'
+        f' {", ".join(choices)}{words}.'
       )
   for path, least in _AT_LEAST.items():
     if not (value := _get(settings, path)) >= least:

@@ -67,6 +67,11 @@ def prepared(x: Array, train: int) -> Array | Gram:
   return Gram(coordinates, np.zeros(coordinates.shape[1]), found.products)
 
 
+def features(x: Array | Gram) -> Array:
+  """`[N, D]` of what `prepared` gives."""
+  return x.x if isinstance(x, Gram) else x
+
+
 def penalty_of(
   x: Array | Gram,
   y: np.ndarray,
@@ -154,7 +159,7 @@ def relabelled(
   """
   if not labellings.are_many(len(y)):
     return fitted(fold, y, [rows] * len(y))
-  x = fold.x.x if isinstance(fold.x, Gram) else fold.x
+  x = features(fold.x)
   found = np.zeros((len(y), len(rows), y.shape[1]))
   for h, own in enumerate(rows):
     if len(own):

@@ -149,14 +149,10 @@ def _auc(
   """`[R]` of the values `[R, N]`."""
   better, pairs = np.zeros(len(drawn)), np.zeros(len(drawn))
   for rows, part, value in cells:
-    # Few enough that all of them are one program.
     labels = (drawn == value).astype(np.int64)
     for i in range(part.max() + 1):
       train, test_rows = rows[part != i], rows[part == i]
-      if labellings.are_many(len(labels)):
-        heads = labellings.fit(x, labels, train, c)
-      else:
-        heads = logistic.fit(x, labels, [train] * len(labels), c)
+      heads = labellings.fit(x, labels, train, c)
       own = labels[:, test_rows]
       ones = own.sum(axis=1)
       better += gains.wins(logistic.logits(heads, x[test_rows]), own)

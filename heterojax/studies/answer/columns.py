@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from heterojax.heads.logistic import Gram
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
@@ -17,12 +16,13 @@ from heterojax.stats import inference
 from heterojax.stats import robustness
 from heterojax.studies import shortcuts
 from heterojax.studies.answer import records
+from heterojax.studies.answer.conditions import LEVEL
+from heterojax.verdict import folds
 from heterojax.verdict import held_out
 from heterojax.verdict import readable
 from heterojax.verdict.folds import Fold
 from heterojax.verdict.records import holm
 
-LEVEL = 0.05
 CONFOUNDED, READABLE, NO_SIGN, CANNOT = (
   'confounded',
   'readable',
@@ -58,7 +58,7 @@ def ask(
     One for each, in their order; p-values are adjusted for their number (Holm),
     those of reading apart from those of the class.
   """
-  x = np.asarray(fold.x.x if isinstance(fold.x, Gram) else fold.x)
+  x = np.asarray(folds.features(fold.x))
   coded, found, classes = {}, {}, {}
   for number, (name, cells) in enumerate(columns.items()):
     texts = np.array(cells, str)

@@ -52,6 +52,23 @@ def why_uneven_alone(settings: Settings) -> str:
   return ''
 
 
+def draws(settings: Settings, n: int, width: int) -> tuple[measure.Draws, str]:
+  """How many draws the tests make, and why heads are not refitted; '' if so.
+
+  Args:
+    settings: of the study.
+    n: original images.
+    width: features.
+  """
+  found = budget.within(
+    settings.verdict, n, width, settings.split.folds, settings.cluster.k
+  )
+  why = why_uneven_alone(settings)
+  if isinstance(found, str):
+    return budget.exchanges_alone(settings.verdict), why or found
+  return found, why
+
+
 class Asked(NamedTuple):
   """The three questions of a study.
 
@@ -175,16 +192,7 @@ def find_or_ask(
     cvs = leaves.get('cvs')
     return Asked(codec.decode(Measured, json.loads(text)), cvs, 0)
   key = rng.key(settings.seed, rng.Purpose.VERDICT)
-  draws = budget.within(
-    settings.verdict,
-    len(originals.y),
-    x[0].shape[1],
-    settings.split.folds,
-    k,
-  )
-  why = why_uneven_alone(settings)
-  if isinstance(draws, str):
-    why, draws = why or draws, budget.exchanges_alone(settings.verdict)
+  number, why = draws(settings, len(originals.y), x[0].shape[1])
   if why:
     found = measure.uneven_alone(
       splits,
@@ -192,7 +200,7 @@ def find_or_ask(
       originals.units,
       k,
       key,
-      draws,
+      number,
       why,
     )
   else:
@@ -203,7 +211,7 @@ def find_or_ask(
       originals.units,
       k,
       key,
-      draws,
+      number,
       standardised=given,
       columns=texts,
     )

@@ -182,7 +182,7 @@ def _one_rule(measured: Measured, unit: str) -> str:
 
 
 def _hint(question: Question) -> str:
-  """Of clusters with a small p-value where all of them together have none."""
+  """A hint: clusters whose own p-value is small, where that of all is not."""
   which = _significant(question)
   if not which or _is_small(question.adjusted):
     return ''
@@ -238,7 +238,7 @@ def _in_points(share: float | None) -> str:
 
 
 def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
-  """Of each cluster whose head falls short, the largest term."""
+  """For each cluster whose head falls short: the largest term of its gap."""
   short = [
     (gap, c, of)
     for c, of in enumerate(measured.decomposition)

@@ -1,11 +1,8 @@
 """The verdict on each column of the data, as a table."""
 
-from collections.abc import Callable
-
 from markupsafe import Markup
 
 from heterojax.records import codec
-from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.report import blocks
 from heterojax.report import formatting
@@ -17,6 +14,9 @@ from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.studies.answer.records import ColumnVerdict
 from heterojax.studies.answer.records import Verdict
+from heterojax.studies.pages.verdict_tables import number_text
+from heterojax.studies.pages.verdict_tables import p_text
+from heterojax.studies.pages.verdict_tables import points
 
 HEADING = 'Could a head read a column of the data?'
 
@@ -53,27 +53,27 @@ def table(found: Verdict) -> Table[ColumnVerdict]:
         'auc',
         lambda row: codec.known(row.auc),
         'Read with AUC',
-        lambda row: _text(row.auc, formatting.signed),
+        lambda row: number_text(row.auc, formatting.signed),
       ),
       Column('p_value', lambda row: codec.known(row.p_value)),
       Column(
         'adjusted',
         lambda row: codec.known(row.adjusted),
         'p',
-        lambda row: _text(row.adjusted, _p),
+        lambda row: p_text(row.adjusted),
       ),
       Column(
         'with_class',
         lambda row: codec.known(row.with_class),
         'Says the class: p',
-        lambda row: _text(row.with_class, _p),
+        lambda row: p_text(row.with_class),
       ),
       Column('unit', lambda row: row.unit),
       Column(
         'robustness_index',
         lambda row: codec.known(row.robustness_index),
         'Robustness index',
-        lambda row: _text(row.robustness_index, formatting.signed),
+        lambda row: number_text(row.robustness_index, formatting.signed),
         'share of the near neighbours of the same class and another value'
         ' among these and those of another class and the same value: 1 is all'
         ' class, 0 all column',
@@ -90,16 +90,6 @@ def table(found: Verdict) -> Table[ColumnVerdict]:
   )
 
 
-def _text(value: Estimate, text: Callable[[float], str]) -> Text:
-  if isinstance(value, Missing):
-    return blocks.missing('none')
-  return text(value)
-
-
-def _p(p: float) -> str:
-  return formatting.p_equals(p).removeprefix('p = ').removeprefix('p ')
-
-
 def _held_out(row: ColumnVerdict) -> str:
   return '; '.join(
     f'{d.value}: {d.drop:.4f} [{d.interval[0]:.4f}, {d.interval[1]:.4f}]'
@@ -111,11 +101,7 @@ def _largest(row: ColumnVerdict) -> Text:
   if not row.held_out:
     return blocks.missing('none')
   most = max(row.held_out, key=lambda d: d.drop)
-  low, high = (_points(end) for end in most.interval)
+  low, high = (points(end) for end in most.interval)
   return blocks.with_small(
-    f'{most.value}: {_points(most.drop)} points', f'{low} to {high}'
+    f'{most.value}: {points(most.drop)} points', f'{low} to {high}'
   )
-
-
-def _points(share: float) -> str:
-  return f'{100 * share:z.1f}'.replace('-', '−')

@@ -138,7 +138,7 @@ def _columns(clusters: bool, unit: str = 'image') -> list[Column[Asked]]:
       'adjusted',
       lambda row: None if row.own else codec.known(row.question.adjusted),
       only('Adjusted', False),
-      lambda row: _p_text(row.question.adjusted),
+      lambda row: p_text(row.question.adjusted),
       'for there being three questions (Holm); 0.05 or less is significant',
     ),
     _p(
@@ -185,12 +185,12 @@ def _p(
     key,
     lambda row: codec.known(of(row)),
     head,
-    lambda row: _p_text(of(row)),
+    lambda row: p_text(of(row)),
     definition,
   )
 
 
-def _p_text(p: Estimate | None) -> Text:
+def p_text(p: Estimate | None) -> Text:
   if p is None:
     return ''
   if isinstance(p, Missing):
@@ -204,7 +204,7 @@ def _effect(row: Asked) -> Text:
   if isinstance(row.own.effect, Missing):
     return blocks.missing('none')
   as_points = row.name != 'one_rule'
-  text = _points if as_points else _auc
+  text = points if as_points else _auc
   what = QUESTIONS[row.name][1]
   shown = f'{text(row.own.effect)} {what}'
   ends = codec.known(row.own.interval)
@@ -212,7 +212,7 @@ def _effect(row: Asked) -> Text:
   return blocks.with_small(shown, small)
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
   return f'{100 * share:z.1f}'.replace('-', '−')
 
 
@@ -272,7 +272,7 @@ def gaps(found: Verdict) -> Table[Fallen]:
         'power_reversed',
         lambda row: codec.known(row.detectable.power_reversed),
         'Power',
-        lambda row: _number_text(
+        lambda row: number_text(
           row.detectable.power_reversed, formatting.signed
         ),
         'probability of finding the rule reversed in all of the cluster',
@@ -291,12 +291,12 @@ def _number(
     key,
     lambda row: codec.known(of(row)),
     head,
-    lambda row: _number_text(of(row), _points),
+    lambda row: number_text(of(row), points),
     definition,
   )
 
 
-def _number_text(value: Estimate, text: Callable[[float], str]) -> Text:
+def number_text(value: Estimate, text: Callable[[float], str]) -> Text:
   if isinstance(value, Missing):
     return blocks.missing('none')
   return text(value)
@@ -308,8 +308,8 @@ def _term(name: str, title: str) -> list[Column[Fallen]]:
 
   def text(row: Fallen) -> Text:
     ends = codec.known(term(row).interval)
-    small = f'{_points(ends[0])} to {_points(ends[1])}' if ends else ''
-    return blocks.with_small(_number_text(term(row).value, _points), small)
+    small = f'{points(ends[0])} to {points(ends[1])}' if ends else ''
+    return blocks.with_small(number_text(term(row).value, points), small)
 
   def interval(row: Fallen) -> Interval | Missing:
     return term(row).interval
@@ -353,7 +353,7 @@ def conditions(found: Verdict, link: Callable[[str], str]) -> Table[Condition]:
         'value',
         lambda row: codec.known(row.value),
         'Number',
-        lambda row: _number_text(row.value, '{:.3g}'.format),
+        lambda row: number_text(row.value, '{:.3g}'.format),
       ),
       Column(
         'sentence',
