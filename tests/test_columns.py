@@ -63,6 +63,19 @@ def test_words() -> None:
   assert {h.value for h in by_name['scanner'].held_out} == {'A', 'B'}
 
 
+def test_images_that_the_fold_lacks_do_not_count() -> None:
+  rng, x, y, fold = _data()
+  scanner = rng.integers(2, size=len(y))
+  cells = {'scanner': scanner.astype(str).tolist()}
+  lacks = np.arange(len(y)) % 2 == 0
+  # Where the fold lacks them, rows are those of something else.
+  x[lacks, 3] += 9 * scanner[lacks]
+  words, _ = _words(cells, y, fold)
+  assert words['scanner'] == 'readable'
+  words, _ = _words(cells, y, fold._replace(labels=np.where(lacks, -1, 0)))
+  assert words['scanner'] == 'no sign'
+
+
 def test_numbers_are_cut_at_the_median() -> None:
   texts = np.array([str(i / 2) for i in range(40)] + [''])
   values, names = columns.code(texts, 'numeric')

@@ -46,7 +46,8 @@ def ask(
   """The verdict on each column.
 
   Args:
-    fold: whose features and C the heads have.
+    fold: whose features and C the heads have; images without a cluster are not
+      in it, and have no features there.
     y: `[N]` of 0 and 1.
     units: `[N]` int, equal for images of one patient.
     right: `[N]` of 0 and 1, where the cross-fitted head of all images is right;
@@ -69,6 +70,7 @@ def ask(
       coded[name] = Missing(f'only the first {MOST} columns are asked')
     else:
       values, names = code(texts, kind)
+      values[fold.labels < 0] = -1
       coded[name] = values, names
       key_of = jax.random.fold_in(key, number)
       found[name] = readable.test(x, y, values, units, fold.c, key_of)
