@@ -108,6 +108,18 @@ def use_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
   return use
 
 
+@pytest.fixture(scope='module')
+def one_core() -> Iterator[None]:
+  """Programs are compiled for one core, which is what takes most of the time.
+
+  What they give does not depend on that (`test_cores_give_the_same_bits`).
+  """
+  first = cores.numbers()[:1]
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(cores, 'numbers', lambda: first)
+    yield
+
+
 @pytest.fixture(scope='session')
 def odir_dir() -> pathlib.Path:
   """Folder of the real ODIR-5K subset, in the Kaggle layout."""

@@ -126,6 +126,7 @@ def example(
     ),
     cluster=records.Clustering(
       method=method,
+      names=none,
       k=k,
       n_init=1,
       fuzzifier=2.0 if fuzzy else none,

@@ -9,6 +9,8 @@ from heterojax.studies.answer import columns
 from heterojax.verdict import held_out
 from heterojax.verdict.folds import Fold
 
+pytestmark = pytest.mark.usefixtures('one_core')
+
 
 def _data(n: int = 160, seed: int = 0):
   """Features, classes, the fold, and where its head is right out of fold."""

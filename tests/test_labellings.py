@@ -4,20 +4,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from heterojax.compute import cores
 from heterojax.heads import labellings
 from heterojax.heads import logistic
 
+pytestmark = pytest.mark.usefixtures('one_core')
 _P, _W = 60, 30
-
-
-@pytest.fixture(name='_one_core', scope='module', autouse=True)
-def _one_core_():
-  """Programs are compiled for one core, which takes most of the time."""
-  first = cores.numbers()[:1]
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(cores, 'numbers', lambda: first)
-    yield
 
 
 def _worlds(width: int, steep: float) -> tuple[np.ndarray, np.ndarray]:

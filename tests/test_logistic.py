@@ -1,6 +1,6 @@
 """Logistic heads against scikit-learn, their own gradient and each other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -14,22 +14,11 @@ from heterojax.heads import logistic
 from heterojax.heads import penalty
 from heterojax.heads.scaler import standardise
 
+pytestmark = pytest.mark.usefixtures('one_core')
 _P, _D = 60, 5
 # Few rows, rows that occur twice, an only positive one, all rows.
 _SIZES = (2, 7, 20, 33, 41, 60)
 _CS = (1e-4, 1e-2, 1.0, 1e2, 1e4)
-
-
-@pytest.fixture(name='_one_core', scope='module', autouse=True)
-def _one_core_() -> Iterator[None]:
-  """Programs are compiled for one core, which is what takes most of the time.
-
-  What a head gives does not depend on that (`test_cores_give_the_same_bits`).
-  """
-  first = cores.numbers()[:1]
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(cores, 'numbers', lambda: first)
-    yield
 
 
 def _data(width: int = _D) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from heterojax.launch import study
 from heterojax.launch import verify
 from heterojax.run import checkpoint
 
+pytestmark = pytest.mark.usefixtures('one_core')
 _CANCER = load_breast_cancer()
 
 
@@ -33,6 +34,9 @@ def _launch(data: pathlib.Path, run: pathlib.Path, *args: str) -> int:
     '--config.data.positive=malignant',
     # Of 30 features.
     '--config.reduction.n_components=10',
+    # The answer is asked elsewhere.
+    '--config.verdict.worlds=19',
+    '--config.verdict.partitions=19',
     f'--workdir={run}',
     *args,
   ])

@@ -8,6 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from heterojax.verdict import readable
 
+pytestmark = pytest.mark.usefixtures('one_core')
+
 
 def _data(n: int = 120, d: int = 6, seed: int = 0):
   rng = np.random.default_rng(seed)

@@ -19,6 +19,7 @@ from heterojax.verdict import subsets
 from heterojax.verdict import worlds
 from heterojax.verdict.folds import Fold
 
+pytestmark = pytest.mark.usefixtures('one_core')
 _K = 3
 
 
