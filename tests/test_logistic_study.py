@@ -19,7 +19,6 @@ from heterojax.launch import study
 from heterojax.launch import verify
 from heterojax.run import checkpoint
 
-pytestmark = pytest.mark.usefixtures('one_core')
 _CANCER = load_breast_cancer()
 
 
