@@ -233,6 +233,7 @@ def test_the_statistic_is_that_of_a_loop_of_scikit_learn():
     assert statistic == pytest.approx(expected, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_other_names_of_the_clusters_give_the_same_bits():
   x, y, labels = _data(150, 5)
   new = np.array([2, 0, 1])
@@ -360,6 +361,7 @@ def test_the_detectable_accuracy_is_found_as_often_as_said():
   assert abs(found / sets - 0.8) < 0.08
 
 
+@pytest.mark.slow
 def test_without_random_sets_the_test_is_the_same() -> None:
   x, y, labels = _data(150, seed=2)
   folds = _folds(x, labels)
