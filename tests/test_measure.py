@@ -54,8 +54,8 @@ def test_many_images_are_seen_in_principal_components(monkeypatch) -> None:
   split, x, y = _split()
   whole = _asked(x).measured
   wide = np.concatenate([x, np.zeros((len(x), 30))], axis=1)
-  monkeypatch.setattr(measure, '_MANY', 10)
-  monkeypatch.setattr(measure, '_COMPONENTS', 6)
+  monkeypatch.setattr(measure, 'MANY', 10)
+  monkeypatch.setattr(measure, 'COMPONENTS', 6)
   reduced = _asked(wide).measured
   assert whole.one_rule.p_value == reduced.one_rule.p_value
   assert whole.rule.accuracy == reduced.rule.accuracy
