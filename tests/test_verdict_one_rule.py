@@ -247,6 +247,7 @@ def test_other_names_of_the_clusters_give_the_same_bits():
   )
 
 
+@pytest.mark.slow
 def test_other_chunks_give_the_same_p(monkeypatch):
   x, y, labels = _data(150, 5, 'turned_90')
   first = _asked(_folds(x, labels), y)
