@@ -18,6 +18,8 @@ class Data:
   dir: str
   files: str
   task: str
+  columns: str
+  features: str
   where: str
   positive: str
   negative: str
