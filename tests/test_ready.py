@@ -933,3 +933,186 @@ def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
   ]
   path.write_text(f'label,f0,f{long}\nill,1,2\nwell,3,4\n')
   assert ready.read(path, ('ill', '')).source.matrix.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    'label;f0;f1\nill;0,5;-1\nwell;2,25;3\n',
+    'sep=;\nlabel;f0;f1\nill;0,5;-1\nwell;2,25;3\n',
+    'label\tf0\tf1\nill\t0.5\t-1\nwell\t2.25\t3\n',
+    'label|f0|f1\nill|0.5|-1\nwell|2.25|3\n',
+    '\ufefflabel;f0;f1\nill;0,5;-1\nwell;2,25;3\n',
+    '\ufeffill;0,5;-1\nwell;2,25;3\n',
+    'ill,0.5,-1\nwell,2.25,3\n',
+    '0.5,-1,ill\n2.25,3,well\n',
+  ],
+)
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
+def test_how_tables_are_written(
+  tmp_path: pathlib.Path, text: str, encoding: str
+) -> None:
+  if encoding == 'utf-16':
+    text = text.removeprefix('\ufeff')  # That of the encoding.
+  cohort = _read(_csv(tmp_path, text.encode(encoding)))
+  assert [(c.label, c.columns) for c in cohort.candidates] == [
+    ('ill', ()),
+    ('well', ()),
+  ]
+  np.testing.assert_array_equal(
+    cohort.source.matrix, np.array([[0.5, -1], [2.25, 3]], np.float32)
+  )
+  assert cohort.notes
+
+
+def test_a_tsv_is_a_table(tmp_path: pathlib.Path) -> None:
+  path = tmp_path / 'x.tsv'
+  path.write_text('label\tf0\nill\t1\nwell\t2\n')
+  assert _read(path).source.matrix.tolist() == [[1], [2]]
+
+
+def test_a_table_without_names_needs_its_label(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, '1,0.5,0.25\n0,1.5,3\n')
+  text = _fails(path, '1', '0')
+  assert "--config.data.columns='label:COLUMN'" in text and 'column_1' in text
+  cohort = ready.read(path, ('1', '0'), columns={'label': ('column_1',)})
+  assert cohort.source.matrix.tolist() == [[0.5, 0.25], [1.5, 3]]
+
+
+_NAMED = (
+  'id,label,radius,texture,glcm_Imc1,glcm_Imc2,target,note,rate\n'
+  '1,ill,1,2,3,4,1,a,7\n2,well,5,6,7,8,0,b,<1\n3,ill,9,1,2,3,1,a,2\n'
+)
+
+
+@pytest.mark.parametrize(
+  ('features', 'want'),
+  [
+    ('', ['radius', 'texture', 'glcm_Imc1', 'glcm_Imc2']),
+    ('all', ['radius', 'texture', 'glcm_Imc1', 'glcm_Imc2']),
+    ('glcm', ['glcm_Imc1', 'glcm_Imc2']),
+    ('glcm_Imc?,radius', ['radius', 'glcm_Imc1', 'glcm_Imc2']),
+    ('*x*', ['texture']),
+    ('texture', ['texture']),
+    ('t', ['texture']),
+    ('target', ['target']),  # By its full name, as the user says.
+  ],
+)
+def test_named_features(
+  tmp_path: pathlib.Path, features: str, want: list[str]
+) -> None:
+  path = _csv(tmp_path, _NAMED)
+  cohort = ready.read(path, ('ill', ''), features=features)
+  rows = list(csv.DictReader(path.open()))
+  np.testing.assert_array_equal(
+    cohort.source.matrix, [[float(row[n]) for n in want] for row in rows]
+  )
+  own = [name for name, _ in cohort.candidates[0].columns]
+  every = ['radius', 'texture', 'glcm_Imc1', 'glcm_Imc2', 'target', 'note']
+  assert own == [n for n in [*every, 'rate'] if n not in want]
+  if not features:
+    chosen, left, odd = cohort.notes
+    assert 'its 4 columns of numbers' in chosen and 'glcm_Imc2' in chosen
+    assert left.startswith('Columns of numbers of x.csv that are no features')
+    assert 'target' in left
+    assert "'rate' holds <1 (row 2), which is no number" in odd
+
+
+@pytest.mark.parametrize(
+  ('features', 'says'),
+  [
+    ('shape', "no column 'shape' (--config.data.features)"),
+    ('note', "'note' holds a (row 1), which is no number"),
+    ('r*', "'rate' holds <1 (row 2), which is no number"),
+    ('label', "names the column 'label'"),
+    ('radius,id', "names the column 'id'"),
+    ('lab*', "no column 'lab*'"),
+  ],
+)
+def test_features_that_cannot_be(
+  tmp_path: pathlib.Path, features: str, says: str
+) -> None:
+  with pytest.raises(UserError) as caught:
+    ready.read(_csv(tmp_path, _NAMED), ('ill', ''), features=features)
+  assert says in str(caught.value) and str(caught.value).endswith('.')
+
+
+def test_numbered_features_beside_other_numbers(tmp_path: pathlib.Path) -> None:
+  names = [f'emb_{i}' for i in range(10)]
+  text = f'label,age,{",".join(names)},sex\n'
+  for row, label in enumerate(('ill', 'well')):
+    text += f'{label},{60 + row},{",".join(map(str, range(10)))},1\n'
+  path = _csv(tmp_path, text)
+  cohort = _read(path)
+  assert cohort.source.matrix.shape == (2, 10)
+  (note,) = cohort.notes
+  assert 'no features: age, sex' in note
+  assert ready.read(path, ('ill', ''), features='all').source.matrix.shape == ((
+    2,
+    12,
+  ))
+
+
+def test_lists_of_features(tmp_path: pathlib.Path) -> None:
+  """A row is a list: of Parquet, or as pandas and NumPy write one in a CSV."""
+  for kind in (
+    pyarrow.list_(pyarrow.float32()),
+    pyarrow.large_list(pyarrow.float64()),
+    pyarrow.list_(pyarrow.float32(), 2),
+  ):
+    table = pyarrow.table({
+      'label': ['ill', 'well', 'ill'],
+      'embedding': pyarrow.array([[0.5, 1], [2, 3], None], kind),
+      'age': [60, 61, 62],
+      'image': [{'bytes': b''}] * 3,
+    })
+    pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
+    cohort = _read(tmp_path / 'x.parquet')
+    np.testing.assert_array_equal(
+      cohort.source.matrix, [[0.5, 1], [2, 3], [np.nan, np.nan]]
+    )
+    assert [k for k, _ in cohort.candidates[0].columns] == ['age']
+    assert any('lists of embedding' in note for note in cohort.notes)
+    assert any("'image' of struct" in note for note in cohort.notes)
+  for first, second in (('[0.5, 1.0]', '[2, 3]'), ('[0.5 1.  ]', '[2. 3.]')):
+    text = f'label;e\nill;{first}\nwell;{second}\n'
+    np.testing.assert_array_equal(
+      _read(_csv(tmp_path, text)).source.matrix, [[0.5, 1], [2, 3]]
+    )
+  text = 'label,e\nill,[1 ... 2]\nwell,[3 ... 4]\n'
+  assert 'was shortened' in _fails(_csv(tmp_path, text))
+  text = 'label,e\nill,[1 2]\nwell,[3]\n'
+  assert 'row 2: e holds 1 numbers' in _fails(_csv(tmp_path, text))
+  text = 'label,e,d\nill,[1 2],[1]\nwell,[3 1],[1]\n'
+  assert '--config.data.features=e' in _fails(_csv(tmp_path, text))
+
+
+def test_lists_that_fill_the_memory(tmp_path: pathlib.Path) -> None:
+  values = pyarrow.array(np.zeros(1 << 23, np.int8))
+  offsets = pyarrow.array([0, 1 << 22, 1 << 23], pyarrow.int32())
+  lists = pyarrow.ListArray.from_arrays(offsets, values)
+  path = tmp_path / 'x.parquet'
+  pyarrow.parquet.write_table(
+    pyarrow.table({'label': ['ill', 'well'], 'e': lists}), path
+  )
+  assert 'more than a file of its size holds' in _fails(path)
+
+
+def test_objects_without_a_meaning_are_left_out(tmp_path: pathlib.Path) -> None:
+  np.savez(
+    tmp_path / 'x.npz',
+    features=_X,
+    label=['ill', 'well', 'ill'],
+    remarks=np.array(['a', None, 'b'], object),
+  )
+  (note,) = _read(tmp_path / 'x.npz').notes
+  assert "'remarks', which holds Python objects and is not used" in note
+
+
+def test_files_with_their_columns_in_another_order(
+  tmp_path: pathlib.Path,
+) -> None:
+  _write_table(tmp_path / '1.csv', 'label,radius,texture\nill,1,2\nwell,1,2\n')
+  _write_table(tmp_path / '2.csv', 'label,texture,radius\nill,2,1\nwell,1,2\n')
+  with pytest.raises(UserError, match='in another order'):
+    ready.read_files(f'{tmp_path}/*.csv', ('ill', 'well'))

@@ -89,7 +89,7 @@ def choose(
     return Chosen(_some(path, (*free, *lists), kinds))
   free = [name for name in free if name not in doubtful]
   numbered = _numbered(path, free, kinds, taken)
-  if numbered:
+  if numbered and (not lists or len(numbered) >= _FEWEST_NUMBERED):
     chosen, notes = numbered, ()
   elif len(lists) == 1:
     chosen = tuple(lists)
@@ -106,8 +106,12 @@ def choose(
       f' that mean nothing else: {meanings.shown(chosen, 5)} ({OPTION} says'
       ' which are).',
     )
-  left = [n for n in kinds.numbers if n not in chosen and n not in taken]
-  left = [n for n in left if not _INDEX.fullmatch(meanings.key(n))]
+  used = {*chosen, *taken}
+  left = [
+    name
+    for name in kinds.numbers
+    if name not in used and not _INDEX.fullmatch(meanings.key(name))
+  ]
   if left:
     notes += (
       f'Columns of numbers of {path.name} that are no features:'
@@ -178,7 +182,8 @@ def _asked(
       said = _holds(name, *kinds.others[name])
       raise UserError(f'{path}: {said} ({OPTION}).')
   numbered = _order(list(chosen))
-  return tuple(numbered or sorted(chosen, key=names.index))
+  place = {name: i for i, name in enumerate(names)}
+  return tuple(numbered or sorted(chosen, key=place.__getitem__))
 
 
 def _order(names: Sequence[str]) -> list[str]:
@@ -202,23 +207,24 @@ def _numbered(
     match = _NUMBERED.fullmatch(name)
     if match and name not in taken and not meanings.of(name):
       sets.setdefault(match[1], []).append(name)
-  for prefix, names in sets.items():
-    numbers = [name for name in names if name in free]
-    several = sum(len(set(n) & {*free}) > 1 for n in sets.values())
-    is_usual = meanings.key(prefix) in _PREFIXES and (
-      several == 1 or not prefix
-    )
-    is_large = len(numbers) >= _FEWEST_NUMBERED
-    is_all = len(numbers) == len(free)
-    if (
-      len(numbers) > (0 if is_all else 1)
-      and (is_usual or is_large or is_all)
-      and (is_all or 2 * len(numbers) > len(free))
+  numbers = {*free}
+  found = {p: numbers & {*names} for p, names in sets.items()}
+  others = sum(len(names) > 1 for names in found.values()) - 1
+  for prefix, names in found.items():
+    is_all = len(names) == len(free) > 0
+    is_usual = meanings.key(prefix) in _PREFIXES and not (prefix and others)
+    is_most = len(names) > max(1, len(free) / 2)
+    if not is_all and not (
+      is_most and (is_usual or len(names) >= _FEWEST_NUMBERED)
     ):
-      for name in set(names) - {*numbers}:
-        said = _holds(name, *kinds.others[name])
-        raise UserError(f'{path}: the feature column {said}.')
-      return tuple(_order(numbers) or ())
+      continue
+    for name in sets[prefix]:
+      cell, row = kinds.others.get(name, ('', 0))
+      if cell:
+        raise UserError(
+          f'{path}: the feature column {_holds(name, cell, row)}.'
+        )
+    return tuple(_order(sets[prefix]))
   return ()
 
 

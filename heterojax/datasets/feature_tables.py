@@ -1,5 +1,6 @@
 """Tables of ready features as they are in a file: CSV, TSV and Parquet."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 import pathlib
 from typing import Any, NamedTuple
@@ -79,7 +80,7 @@ def from_text(path: pathlib.Path) -> Raw:
   found: dict[str, np.ndarray] = {}
   lists: dict[str, np.ndarray] = {}
   others: dict[str, tuple[str, int]] = {}
-  nearly, commas = [], []
+  nearly, commas, empty = [], [], {}
   for name in used:
     column = _known(table.column(name))
     values = None
@@ -95,6 +96,8 @@ def from_text(path: pathlib.Path) -> Raw:
     else:
       others[name], is_nearly = _example(column)
       nearly += [name] * is_nearly
+      if column.null_count == len(column):
+        empty[name] = np.full(len(column), np.nan, np.float32)
 
   def cells(name: str) -> list[str]:
     found = [text(value) for value in table.column(name).to_pylist()]
@@ -108,7 +111,7 @@ def from_text(path: pathlib.Path) -> Raw:
   return Raw(
     tuple(used),
     Kinds(tuple(found), tuple(lists), others, tuple(nearly)),
-    lambda names: _matrix(table.num_rows, names, found, lists),
+    lambda names: _matrix(table.num_rows, names, found | empty, lists),
     cells,
     form.has_names,
     notes,
@@ -131,7 +134,7 @@ def from_parquet(path: pathlib.Path) -> Raw:
   except (OSError, ValueError, pyarrow.ArrowException) as error:
     raise UserError(_unreadable(path, 'Parquet', error)) from error
   names = [n for n in table.column_names if n and not n.startswith('__index_')]
-  repeated = [name for name in names if names.count(name) > 1]
+  repeated = [name for name, n in Counter(names).items() if n > 1]
   if repeated:
     raise UserError(f'{path} has the column {repeated[0]!r} more than once.')
   found: dict[str, np.ndarray] = {}

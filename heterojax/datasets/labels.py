@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+import math
 import pathlib
 import re
 
@@ -40,29 +41,29 @@ def absent(
     reasons[''] = 'no label'
   marks = _of_classes if task == 'classification' else _of_numbers
   return reasons | {
-    mark: f'label {mark!r} is a mark for none' for mark in marks(there) - named
+    mark: f'label {mark!r} is a mark for none' for mark in marks(there, named)
   }
 
 
-def _of_classes(labels: set[str]) -> set[str]:
-  """Marks beside two or more classes: words, or smaller numbers."""
-  marks = {label for label in labels if _MARK.fullmatch(label)}
-  others = labels - marks
+def _of_classes(labels: set[str], named: set[str]) -> set[str]:
+  """Marks beside two or more classes: words, or numbers that are smaller."""
+  marks = {m for m in labels - named if _MARK.fullmatch(m)}
+  others = [numbers.parse(label) for label in labels - marks]
   if len(others) < 2:  # -1 and 1 are two classes.
     return set()
-  if not any(numbers.parse(label) == numbers.parse(label) for label in others):
+  if all(map(math.isnan, others)):
     return marks
-  if not all(label.isdecimal() for label in others):
+  if not all(value.is_integer() for value in others):
     return set()
   # 0, 1, ..., 98, 99 are classes all.
-  largest = max(int(label[:18]) for label in others)
-  return {m for m in marks if m[0] == '-' or int(m[:18]) > 2 * largest + 9}
+  low, high = min(others), 2 * max(others) + 9
+  return {m for m in marks if not low <= float(m) <= high}
 
 
-def _of_numbers(labels: set[str]) -> set[str]:
+def _of_numbers(labels: set[str], named: set[str]) -> set[str]:
   """Marks that lie farther from all numbers than these from one another."""
-  values = {label: numbers.parse(label) for label in labels}
-  values = {label: v for label, v in values.items() if v == v}
+  values = {label: numbers.parse(label) for label in labels - named}
+  values = {k: v for k, v in values.items() if not math.isnan(v)}
   marks = {m for m in values if _MARK.fullmatch(meanings.whole(m))}
   others = [v for label, v in values.items() if label not in marks]
   if len(others) < 2:
