@@ -82,7 +82,14 @@ def from_text(path: pathlib.Path) -> Raw:
   others: dict[str, tuple[str, int]] = {}
   nearly, commas, empty = [], [], {}
   for name in used:
-    column = _known(table.column(name))
+    column = table.column(name)
+    # Nearly all columns of a large table are plain numbers.
+    if (values := _as_numbers(column)) is not None and not np.isnan(
+      values
+    ).all():
+      found[name] = values
+      continue
+    column = _known(column)
     values = None
     if column.null_count < len(column):
       values = _as_numbers(column)
@@ -105,13 +112,14 @@ def from_text(path: pathlib.Path) -> Raw:
       found = [cell.replace(',', '.') for cell in found]
     return found
 
+  columns = found | empty
   notes = form.notes
   if commas:
     notes += (tables.decimal_note(path, commas),)
   return Raw(
     tuple(used),
     Kinds(tuple(found), tuple(lists), others, tuple(nearly)),
-    lambda names: _matrix(table.num_rows, names, found | empty, lists),
+    lambda names: _matrix(table.num_rows, names, columns, lists),
     cells,
     form.has_names,
     notes,

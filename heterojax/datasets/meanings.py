@@ -5,6 +5,7 @@ blanks, `_`, `-` and `.` do not count in the name of a column.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+import functools
 import pathlib
 import re
 
@@ -54,6 +55,7 @@ _NAMES = {
   ),
 }
 MEANINGS = tuple(_NAMES)
+_MEANING = {name: m for m in reversed(_NAMES) for name in _NAMES[m]}
 # Of these, a table often has several; the first of the names above is taken.
 _RANKED = ('path', 'id', 'prediction')
 # Names of each meaning that need no note.
@@ -73,6 +75,7 @@ _MARK = re.compile(r'-1(\.0+)?|-9+(\.0+)?')  # Of a patient who is not known.
 _SHOWN = 12
 
 
+@functools.lru_cache(1 << 17)
 def key(name: str) -> str:
   """The name of a column as names are compared."""
   return re.sub(r'[\s_.-]', '', name.casefold())
@@ -80,8 +83,7 @@ def key(name: str) -> str:
 
 def of(name: str) -> str:
   """A meaning that the name of a column has, or ''."""
-  known = (m for m, names in _NAMES.items() if key(name) in names)
-  return next(known, '')
+  return _MEANING.get(key(name), '')
 
 
 def is_missing(cell: str) -> bool:
