@@ -945,6 +945,7 @@ def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
     '\ufefflabel;f0;f1\nill;0,5;-1\nwell;2,25;3\n',
     '\ufeffill;0,5;-1\nwell;2,25;3\n',
     'ill,0.5,-1\nwell,2.25,3\n',
+    'label,f0,f1\nill,"0,5",-1\nwell,"2,25",3\n',
     '0.5,-1,ill\n2.25,3,well\n',
   ],
 )
@@ -1116,3 +1117,61 @@ def test_files_with_their_columns_in_another_order(
   _write_table(tmp_path / '2.csv', 'label,texture,radius\nill,2,1\nwell,1,2\n')
   with pytest.raises(UserError, match='in another order'):
     ready.read_files(f'{tmp_path}/*.csv', ('ill', 'well'))
+
+
+def test_thousands_are_no_decimals(tmp_path: pathlib.Path) -> None:
+  text = 'label,f0,f1\nill,"1,234",1\nwell,"2,345",2\n'
+  assert "'f0' holds 1,234 (row 1)" in _fails(_csv(tmp_path, text))
+
+
+def _repeated(value: Callable[[int], object]) -> str:
+  """Forty rows of two features, and one more column of numbers."""
+  lines = ['label,radius,texture,more']
+  for i in range(40):
+    label = ('ill', 'well')[i // 2 % 2]
+    lines.append(f'{label},{i * 7 % 13}.5,{i * 5 % 11}.25,{value(i)}')
+  return '\n'.join(lines)
+
+
+@pytest.mark.parametrize(
+  ('value', 'is_feature'),
+  [
+    (lambda i: i, True),
+    (lambda i: i % 5, True),
+    (lambda i: i / 8, True),
+    (lambda i: 100 + i // 2, False),  # Patients.
+    (lambda i: 1 - i // 2 % 2, False),  # The label once more.
+  ],
+)
+def test_numbers_that_look_like_something_else(
+  tmp_path: pathlib.Path, value: Callable[[int], object], is_feature: bool
+) -> None:
+  path = _csv(tmp_path, _repeated(value))
+  cohort = _read(path)
+  assert cohort.source.matrix.shape == (40, 3 if is_feature else 2)
+  said = [n for n in cohort.notes if 'that are no features: more' in n]
+  assert bool(said) != is_feature
+  # The user may know better.
+  own = ready.read(path, ('ill', ''), features='all')
+  assert own.source.matrix.shape == (40, 3)
+
+
+def test_ids_that_look_like_patients(tmp_path: pathlib.Path) -> None:
+  text = _repeated(lambda i: i // 2).replace('more', 'id', 1)
+  notes = _read(_csv(tmp_path, text)).notes
+  assert any('The column id of x.csv looks like a patient' in n for n in notes)
+
+
+def test_categories_of_parquet(tmp_path: pathlib.Path) -> None:
+  table = pyarrow.table({
+    'label': pyarrow.array(['ill', 'well']).dictionary_encode(),
+    'PatientID': pyarrow.array([7.0, None]),
+    'radius': pyarrow.array([1, 2]).dictionary_encode(),
+  })
+  pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
+  cohort = _read(tmp_path / 'x.parquet')
+  assert [(c.label, c.group) for c in cohort.candidates] == [
+    ('ill', '7'),
+    ('well', ''),
+  ]
+  assert cohort.source.matrix.tolist() == [[1], [2]]

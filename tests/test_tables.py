@@ -126,9 +126,21 @@ def test_decimal_commas(
   assert any('decimal' in note for note in table.notes) == (cells != want)
 
 
-def test_between_commas_no_comma_is_decimal(tmp_path: pathlib.Path) -> None:
-  table = tables.read(_table(tmp_path, 'id,x\n1,"1,234"\n'))
-  assert table.rows == [{'id': '1', 'x': '1,234'}]
+@pytest.mark.parametrize(
+  ('cells', 'want'),
+  [
+    (('1,234', '15'), ('1,234', '15')),  # They may be thousands.
+    (('1,234', '1,5'), ('1.234', '1.5')),
+    (('0,234', ''), ('0.234', '')),
+  ],
+)
+def test_decimal_commas_between_commas(
+  tmp_path: pathlib.Path, cells: tuple[str, str], want: tuple[str, str]
+) -> None:
+  text = '\n'.join(['id,x', *(f'7,"{cell}"' for cell in cells)])
+  table = tables.read(_table(tmp_path, text))
+  assert tuple(row['x'] for row in table.rows) == want
+  assert bool(table.notes) == (cells != want)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def choose(
       ?, joined by commas; '' where the user says nothing.
     taken: columns that are something else, as the label.
     doubtful: columns of numbers that look like something else, and are features
-      only where the user says so.
+      only where they are numbered or the user says so.
 
   Returns:
     What is asked for. Else columns named by numbers, where these are all or
@@ -87,7 +87,6 @@ def choose(
     return Chosen(_asked(path, kinds, asked, taken))
   if asked == 'all':
     return Chosen(_some(path, (*free, *lists), kinds))
-  free = [name for name in free if name not in doubtful]
   numbered = _numbered(path, free, kinds, taken)
   if numbered and (not lists or len(numbered) >= _FEWEST_NUMBERED):
     chosen, notes = numbered, ()
@@ -100,6 +99,7 @@ def choose(
       f' the features with {OPTION}={lists[0]}.'
     )
   else:
+    free = [name for name in free if name not in doubtful]
     chosen = _some(path, free, kinds)
     notes = (
       f'The features of {path.name} are its {len(chosen)} columns of numbers'

@@ -108,10 +108,11 @@ def read(path: pathlib.Path, columns: meanings.Columns, features: str) -> Table:
 def _doubtful(
   raw: Raw, chosen: meanings.Columns, taken: Sequence[str]
 ) -> list[str]:
-  """Columns of whole numbers that look like those of patients."""
+  """Columns of whole numbers that look like those of patients or labels."""
   if 'label' not in chosen:
     return []
   of_rows = raw.cells(chosen['label'][0])
+  tests = (lookalikes.repeats_within_classes, lookalikes.tells_classes)
   whole = [
     name
     for name in raw.kinds.numbers
@@ -120,7 +121,7 @@ def _doubtful(
   return [
     name
     for name in whole
-    if lookalikes.repeats_within_classes(raw.cells(name), of_rows)
+    if any(test(raw.cells(name), of_rows) for test in tests)
   ]
 
 
@@ -154,7 +155,7 @@ def _known(
       elif meaning == 'group':
         known['group'], notes = meanings.groups(path, cells)
       elif meaning == 'id':
-        known['id'] = cells
+        known['id'] = unused[name] = cells  # They may be those of patients.
       else:
         known[meaning] = [meanings.known(cell) for cell in cells]
     if not of:

@@ -76,7 +76,6 @@ def from_text(path: pathlib.Path) -> Raw:
     raise UserError(_unreadable(path, 'CSV', error)) from error
   if not table.num_rows:
     raise UserError(f'{path} holds no features: it has no rows.')
-  with_commas = form.separator != ','
   found: dict[str, np.ndarray] = {}
   lists: dict[str, np.ndarray] = {}
   others: dict[str, tuple[str, int]] = {}
@@ -93,8 +92,8 @@ def from_text(path: pathlib.Path) -> Raw:
     values = None
     if column.null_count < len(column):
       values = _as_numbers(column)
-      if values is None and with_commas:
-        values = _with_commas(column)
+      if values is None:
+        values = _with_commas(column, form.separator)
         commas += [name] * (values is not None)
     if values is not None:
       found[name] = values
@@ -108,7 +107,7 @@ def from_text(path: pathlib.Path) -> Raw:
 
   def cells(name: str) -> list[str]:
     found = [text(value) for value in table.column(name).to_pylist()]
-    if with_commas and tables.has_decimal_commas(found):
+    if tables.has_decimal_commas(found, form.separator):
       found = [cell.replace(',', '.') for cell in found]
     return found
 
@@ -155,6 +154,7 @@ def from_parquet(path: pathlib.Path) -> Raw:
       kind = column.type
       if types.is_dictionary(kind):
         kind = kind.value_type
+        column = column.cast(kind)
       if types.is_integer(kind) or types.is_floating(kind):
         found[name] = _float32(column.to_numpy())
       elif types.is_decimal(kind):
@@ -221,11 +221,16 @@ def _as_numbers(column: Any) -> np.ndarray | None:
   return None
 
 
-def _with_commas(column: Any) -> np.ndarray | None:
+def _with_commas(column: Any, separator: str) -> np.ndarray | None:
+  """Cells as numbers with decimal commas, see `tables.has_decimal_commas`."""
   import pyarrow.compute as pc  # pylint: disable=import-outside-toplevel; slow.
 
   if pc.any(pc.match_substring(column, '.')).as_py():
     return None  # Points or commas may be those of thousands.
+  commas = pc.match_substring(column, ',')
+  thousands = pc.match_substring_regex(column, tables.THOUSANDS)
+  if separator == ',' and pc.all(pc.equal(commas, thousands)).as_py():
+    return None
   return _as_numbers(pc.replace_substring(column, ',', '.'))
 
 

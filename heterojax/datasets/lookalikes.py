@@ -127,6 +127,15 @@ def repeats_within_classes(cells: Sequence[str], labels: Sequence[str]) -> bool:
   )
 
 
+def tells_classes(cells: Sequence[str], labels: Sequence[str]) -> bool:
+  """Whether a column is the label once more, under other names."""
+  pairs = set(zip(cells, labels, strict=True))
+  several = {label for _, label in pairs}
+  return len(labels) >= 2 * _FEWEST_REPEATS and 1 < len(several) == len(
+    pairs
+  ) == len({cell for cell, _ in pairs})
+
+
 def _splits_off(cells: Sequence[str], groups: Sequence[str]) -> bool:
   """Whether rows of one value are of several groups."""
   of_value: dict[str, str] = {}

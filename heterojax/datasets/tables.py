@@ -27,6 +27,8 @@ _EXCELS = re.compile(r'sep=(.)')  # A first line that Excel itself reads.
 _FRACTION = re.compile(r'[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?')
 _IMAGE = re.compile(r'.*[^/\\]\.(jpe?g|png|bmp|tiff?|gif|webp|dcm|dicom)', re.I)
 _COMMA = re.compile(r'[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?')
+# Where commas separate columns too, a cell like '1,234' may be of thousands.
+THOUSANDS = r'^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$'
 _WHOLE = re.compile(r'[+-]?[0-9]+')
 # Archives and workbooks by their first bytes.
 _PACKED = {
@@ -175,26 +177,30 @@ def with_points(
 ) -> tuple[dict[str, list[str]], tuple[str, ...]]:
   """Columns whose numbers have a decimal comma with a point, and a note.
 
-  Between commas none is taken for a decimal one: '1,234' may be thousands.
+  See `THOUSANDS` for what is none.
   """
-  if form.separator == ',':
-    return columns, ()
   changed = {
     name: [
       cell.replace(',', '.') if _COMMA.fullmatch(cell) else cell
       for cell in cells
     ]
     for name, cells in columns.items()
-    if has_decimal_commas(cells)
+    if has_decimal_commas(cells, form.separator)
   }
   if not changed:
     return columns, ()
   return columns | changed, (decimal_note(path, changed),)
 
 
-def has_decimal_commas(cells: Iterable[str]) -> bool:
+def has_decimal_commas(cells: Sequence[str], separator: str) -> bool:
   """Whether all that is known are numbers, some of them with a comma."""
+  if not any(',' in cell for cell in cells):
+    return False
   there = [cell for cell in cells if not meanings.is_missing(cell)]
+  if separator == ',' and all(
+    re.fullmatch(THOUSANDS, cell) for cell in there if ',' in cell
+  ):
+    return False
   commas = [bool(_COMMA.fullmatch(cell)) for cell in there]
   return any(commas) and all(
     comma or _WHOLE.fullmatch(cell)
