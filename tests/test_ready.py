@@ -1175,3 +1175,17 @@ def test_categories_of_parquet(tmp_path: pathlib.Path) -> None:
     ('well', ''),
   ]
   assert cohort.source.matrix.tolist() == [[1], [2]]
+
+
+def test_empty_columns_are_no_features(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, 'label,radius,area,gap\nill,1,2,\nwell,3,4,NA\n')
+  table = pyarrow.table({
+    'label': ['ill', 'well'],
+    'radius': [1, 3],
+    'area': [2, 4],
+    'gap': pyarrow.array([None, None]),
+  })
+  pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
+  for cohort in (_read(path), _read(tmp_path / 'x.parquet')):
+    assert cohort.source.matrix.tolist() == [[1, 2], [3, 4]]
+    assert "'gap' holds nothing, so that it is no feature." in cohort.notes[-1]

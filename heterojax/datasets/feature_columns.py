@@ -117,8 +117,9 @@ def choose(
       f'Columns of numbers of {path.name} that are no features:'
       f' {meanings.shown(left)} ({OPTION} says which are).',
     )
-  for name in kinds.nearly:
-    if name not in taken:
+  empty = [name for name, (cell, _) in kinds.others.items() if not cell]
+  for name in (*kinds.nearly, *empty):
+    if name not in used:
       said = _holds(name, *kinds.others[name])
       notes += (f'{path.name}: {said}, so that it is no feature.',)
   return Chosen(chosen, notes)
@@ -189,10 +190,10 @@ def _asked(
 def _order(names: Sequence[str]) -> list[str]:
   """Names in the order of their numbers; none where they are not numbered."""
   matches = [_NUMBERED.fullmatch(name) for name in names]
-  found = {int(m[2]): m[1] for m in matches if m}
-  if len(found) < len(names) or len(set(found.values())) > 1:
+  found = {int(m[2]): m for m in matches if m}
+  if len(found) < len(names) or len({m[1] for m in found.values()}) > 1:
     return []
-  return sorted(names, key=lambda n: int(_NUMBERED.fullmatch(n)[2]))
+  return [found[number][0] for number in sorted(found)]
 
 
 def _numbered(

@@ -137,11 +137,11 @@ def _known(
   features: Sequence[str],
 ) -> tuple[dict[str, list[str]], tuple[str, ...]]:
   """The columns under the names by which this program knows them, and notes."""
-  features, notes = {*features}, ()
+  used, notes = {*features}, ()
   known: dict[str, list[str]] = {}
   unused: dict[str, list[str]] = {}
   for name in raw.names:
-    if name in features or name in raw.kinds.lists:
+    if name in used or name in raw.kinds.lists:
       continue
     cells = raw.cells(name)
     of = [meaning for meaning, names in chosen.items() if name in names]

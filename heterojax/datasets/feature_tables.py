@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+import dataclasses
 import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from heterojax.datasets import arrow_text
 from heterojax.datasets import meanings
-from heterojax.datasets import numbers
 from heterojax.datasets import tables
 from heterojax.datasets.feature_columns import Kinds
 from heterojax.errors import UserError
@@ -18,7 +19,6 @@ _ALWAYS_ALLOWED = 1 << 22
 _MOST_PER_BYTE = 100
 # A row of a flattened feature map fills more than pyarrow's usual block.
 _BLOCK_BYTES = 64 << 20
-_NEARLY = 0.5  # Of the cells, beyond which a column is meant to be numbers.
 
 
 class Raw(NamedTuple):
@@ -39,6 +39,46 @@ class Raw(NamedTuple):
   cells: Callable[[str], list[str]]
   has_names: bool = True
   notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class _Sorted:
+  """Columns by what they hold.
+
+  Attributes:
+    numbers: `[N]` float32 of each column of numbers, also of those that are
+      all missing.
+    lists: `[N, D]` float32 of each column of lists.
+    others: see `Kinds`.
+    nearly: likewise.
+  """
+
+  numbers: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+  lists: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+  others: dict[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
+  nearly: list[str] = dataclasses.field(default_factory=list)
+
+  def add_numbers(self, name: str, values: np.ndarray) -> None:
+    self.numbers[name] = values
+    if np.isnan(values).all():
+      self.others[name] = ('', 0)
+
+  @property
+  def kinds(self) -> Kinds:
+    known = tuple(name for name in self.numbers if name not in self.others)
+    return Kinds(known, tuple(self.lists), self.others, tuple(self.nearly))
+
+  def matrix(self, names: Sequence[str]) -> np.ndarray:
+    """The columns side by side."""
+    parts = [
+      self.lists[name] if name in self.lists else self.numbers[name][:, None]
+      for name in names
+    ]
+    widths = [part.shape[1] for part in parts]
+    matrix = np.empty((len(parts[0]), sum(widths)), np.float32)
+    for start, part in zip(np.cumsum([0, *widths]), parts, strict=False):
+      matrix[:, start : start + part.shape[1]] = part
+    return matrix
 
 
 def from_text(path: pathlib.Path) -> Raw:
@@ -76,34 +116,25 @@ def from_text(path: pathlib.Path) -> Raw:
     raise UserError(_unreadable(path, 'CSV', error)) from error
   if not table.num_rows:
     raise UserError(f'{path} holds no features: it has no rows.')
-  found: dict[str, np.ndarray] = {}
-  lists: dict[str, np.ndarray] = {}
-  others: dict[str, tuple[str, int]] = {}
-  nearly, commas, empty = [], [], {}
+  columns, commas = _Sorted(), []
   for name in used:
     column = table.column(name)
+    values = arrow_text.as_numbers(column)
     # Nearly all columns of a large table are plain numbers.
-    if (values := _as_numbers(column)) is not None and not np.isnan(
-      values
-    ).all():
-      found[name] = values
+    if values is not None and not np.isnan(values).all():
+      columns.add_numbers(name, values)
       continue
-    column = _known(column)
-    values = None
-    if column.null_count < len(column):
-      values = _as_numbers(column)
-      if values is None:
-        values = _with_commas(column, form.separator)
-        commas += [name] * (values is not None)
+    column = arrow_text.known(column)
+    if (values := arrow_text.as_numbers(column)) is None:
+      values = arrow_text.with_commas(column, form.separator)
+      commas += [name] * (values is not None)
     if values is not None:
-      found[name] = values
-    elif (several := _as_lists(path, name, column)) is not None:
-      lists[name] = several
+      columns.add_numbers(name, values)
+    elif (several := arrow_text.as_lists(path, name, column)) is not None:
+      columns.lists[name] = several
     else:
-      others[name], is_nearly = _example(column)
-      nearly += [name] * is_nearly
-      if column.null_count == len(column):
-        empty[name] = np.full(len(column), np.nan, np.float32)
+      columns.others[name], is_nearly = arrow_text.example(column)
+      columns.nearly += [name] * is_nearly
 
   def cells(name: str) -> list[str]:
     found = [text(value) for value in table.column(name).to_pylist()]
@@ -111,14 +142,13 @@ def from_text(path: pathlib.Path) -> Raw:
       found = [cell.replace(',', '.') for cell in found]
     return found
 
-  columns = found | empty
   notes = form.notes
   if commas:
     notes += (tables.decimal_note(path, commas),)
   return Raw(
     tuple(used),
-    Kinds(tuple(found), tuple(lists), others, tuple(nearly)),
-    lambda names: _matrix(table.num_rows, names, columns, lists),
+    columns.kinds,
+    columns.matrix,
     cells,
     form.has_names,
     notes,
@@ -144,34 +174,31 @@ def from_parquet(path: pathlib.Path) -> Raw:
   repeated = [name for name, n in Counter(names).items() if n > 1]
   if repeated:
     raise UserError(f'{path} has the column {repeated[0]!r} more than once.')
-  found: dict[str, np.ndarray] = {}
-  lists: dict[str, np.ndarray] = {}
-  others: dict[str, tuple[str, int]] = {}
+  columns = _Sorted()
   used, notes = [], ()
   try:
     for name in names:
-      column = table.column(name)
-      kind = column.type
+      column, kind = table.column(name), table.column(name).type
       if types.is_dictionary(kind):
         kind = kind.value_type
         column = column.cast(kind)
-      if types.is_integer(kind) or types.is_floating(kind):
-        found[name] = _float32(column.to_numpy())
-      elif types.is_decimal(kind):
-        found[name] = _float32(column.cast(pyarrow.float64()).to_numpy())
-      elif types.is_null(kind):
-        found[name] = np.full(len(column), np.nan, np.float32)
+      if types.is_decimal(kind):
+        column = column.cast(pyarrow.float64())
+      if types.is_null(kind):
+        columns.add_numbers(name, np.full(len(column), np.nan, np.float32))
+      elif _is_number(kind) or types.is_decimal(kind):
+        columns.add_numbers(name, arrow_text.float32(column.to_numpy()))
       elif (
-        several := _of_lists(path, name, column) if _holds_lists(kind) else None
-      ) is not None:
-        lists[name] = several
+        _holds_lists(kind)
+        and (several := arrow_text.of_lists(path, name, column)) is not None
+      ):
+        columns.lists[name] = several
       elif types.is_nested(kind) or types.is_binary(kind):
-        notes += (
-          f'{path.name} holds {name!r} of {kind}, which is not used.'[:400],
-        )
+        what = f'{name!r} of {str(kind)[:80]}'
+        notes += (f'{path.name} holds {what}, which is not used.',)
         continue
       else:
-        others[name] = (str(kind), 0)
+        columns.others[name] = (str(kind), 0)
       used.append(name)
   except (ValueError, TypeError, pyarrow.ArrowException) as error:
     raise UserError(_unreadable(path, 'Parquet', error)) from error
@@ -184,77 +211,17 @@ def from_parquet(path: pathlib.Path) -> Raw:
 
   return Raw(
     tuple(used),
-    Kinds(tuple(found), tuple(lists), others),
-    lambda names: _matrix(table.num_rows, names, found, lists),
+    columns.kinds,
+    columns.matrix,
     cells,
     notes=notes,
   )
 
 
-def _known(column: Any) -> Any:
-  """Cells of text without blanks around them, null where missing."""
-  import pyarrow.compute as pc  # pylint: disable=import-outside-toplevel; slow.
-
-  column = pc.utf8_trim_whitespace(column)
-  words = pc.SetLookupOptions(_arrow_strings())
-  missing = pc.is_in(pc.utf8_lower(column), options=words)
-  return pc.if_else(missing, None, column)
-
-
-def _arrow_strings() -> Any:
+def _is_number(kind: Any) -> bool:
   import pyarrow  # pylint: disable=import-outside-toplevel; slow.
 
-  return pyarrow.array(sorted(meanings.MISSING), pyarrow.string())
-
-
-def _as_numbers(column: Any) -> np.ndarray | None:
-  """Cells as float32, NaN where missing; None where one is no number."""
-  import pyarrow.compute as pc  # pylint: disable=import-outside-toplevel; slow.
-
-  for plus in (False, True):
-    try:
-      if plus:
-        column = pc.replace_substring_regex(column, r'^\+', '')
-      return _float32(pc.cast(column, 'float32').to_numpy())
-    except ValueError:
-      continue
-  return None
-
-
-def _with_commas(column: Any, separator: str) -> np.ndarray | None:
-  """Cells as numbers with decimal commas, see `tables.has_decimal_commas`."""
-  import pyarrow.compute as pc  # pylint: disable=import-outside-toplevel; slow.
-
-  if pc.any(pc.match_substring(column, '.')).as_py():
-    return None  # Points or commas may be those of thousands.
-  commas = pc.match_substring(column, ',')
-  thousands = pc.match_substring_regex(column, tables.THOUSANDS)
-  if separator == ',' and pc.all(pc.equal(commas, thousands)).as_py():
-    return None
-  return _as_numbers(pc.replace_substring(column, ',', '.'))
-
-
-def _as_lists(path: pathlib.Path, name: str, column: Any) -> np.ndarray | None:
-  """Cells such as '[0.5, 1]' as `[N, D]` float32; None for others."""
-  first = next((cell for cell in column.to_pylist() if cell), '')
-  if not (first.startswith('[') and first.endswith(']')):
-    return None
-  rows = []
-  for row, cell in enumerate(column.to_pylist(), 1):
-    if cell is None:
-      rows.append(None)
-      continue
-    inner = cell.removeprefix('[').removesuffix(']').replace(',', ' ').split()
-    values = [numbers.parse(number) for number in inner]
-    if len(cell) < len(inner) or any(v != v for v in values):
-      if '...' in inner:
-        raise UserError(
-          f'{path}, row {row}: {name} was shortened when it was written (it'
-          ' holds ...): write the lists in full, or as Parquet.'
-        )
-      return None
-    rows.append(values)
-  return _stacked(path, name, rows)
+  return pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)
 
 
 def _holds_lists(kind: Any) -> bool:
@@ -266,61 +233,7 @@ def _holds_lists(kind: Any) -> bool:
     or types.is_large_list(kind)
     or types.is_fixed_size_list(kind)
   )
-  return is_list and (
-    types.is_integer(kind.value_type) or types.is_floating(kind.value_type)
-  )
-
-
-def _of_lists(path: pathlib.Path, name: str, column: Any) -> np.ndarray | None:
-  return _stacked(path, name, column.to_pylist())
-
-
-def _stacked(
-  path: pathlib.Path, name: str, rows: Sequence[Sequence[float] | None]
-) -> np.ndarray | None:
-  """`[N, D]` float32, NaN in rows without a list."""
-  width = next((len(row) for row in rows if row is not None), 0)
-  if not width:
-    return None
-  for number, row in enumerate(rows, 1):
-    if row is not None and len(row) != width:
-      raise UserError(
-        f'{path}, row {number}: {name} holds {len(row)} numbers, and {width} in'
-        ' the first row: lists of features must be equally long.'
-      )
-  missing = [np.nan] * width
-  return _float32(
-    np.array([missing if row is None else row for row in rows], np.float64)
-  )
-
-
-def _example(column: Any) -> tuple[tuple[str, int], bool]:
-  """A cell that is no number and its row, and whether most are numbers."""
-  cells = column.to_pylist()
-  known = [(row, cell) for row, cell in enumerate(cells, 1) if cell]
-  odd = [(c, row) for row, c in known if np.isnan(numbers.parse(c))]
-  if not known:
-    return ('', 0), False
-  return odd[0] if odd else (known[0][1], known[0][0]), (
-    1 - len(odd) / len(known) > _NEARLY
-  )
-
-
-def _matrix(
-  n: int,
-  names: Sequence[str],
-  columns: dict[str, np.ndarray],
-  lists: dict[str, np.ndarray],
-) -> np.ndarray:
-  parts = [
-    lists[name] if name in lists else columns[name][:, None] for name in names
-  ]
-  matrix = np.empty((n, sum(part.shape[1] for part in parts)), np.float32)
-  start = 0
-  for part in parts:
-    matrix[:, start : start + part.shape[1]] = part
-    start += part.shape[1]
-  return matrix
+  return is_list and _is_number(kind.value_type)
 
 
 def _check_parquet(path: pathlib.Path, metadata: Any) -> None:
@@ -340,11 +253,6 @@ def _check_parquet(path: pathlib.Path, metadata: Any) -> None:
       f' {metadata.num_columns:,} columns, which is more than a file of its'
       ' size holds.'
     )
-
-
-def _float32(values: Any) -> np.ndarray:
-  with np.errstate(over='ignore'):  # Infinite then, and left out later.
-    return np.ascontiguousarray(np.asarray(values, np.float64), np.float32)
 
 
 def text(value: Any) -> str:

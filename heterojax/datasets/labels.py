@@ -31,9 +31,9 @@ def absent(
   Returns:
     The reason to leave a row out by its label, for such labels alone.
   """
-  labels, named = set(labels), {*named} - {''}
+  labels, classes_ = set(labels), {*named} - {''}
   there = {label for label in labels if not meanings.is_missing(label)}
-  words = labels - there - named
+  words = labels - there - classes_
   if '+' in labels:
     words.discard('-')
   reasons = {word: f'label {word!r} stands for none' for word in words}
@@ -41,7 +41,8 @@ def absent(
     reasons[''] = 'no label'
   marks = _of_classes if task == 'classification' else _of_numbers
   return reasons | {
-    mark: f'label {mark!r} is a mark for none' for mark in marks(there, named)
+    mark: f'label {mark!r} is a mark for none'
+    for mark in marks(there, classes_)
   }
 
 
