@@ -475,3 +475,19 @@ def test_a_list_of_images_without_names_of_columns(
   asked = 'path:column_1,label:column_2,group:column_3'
   cohort = datasets.read('folder', path, ('', ''), columns=asked)
   assert [c.group for c in cohort.candidates] == ['p', 'q']
+
+
+@pytest.mark.parametrize('cells', ['arterial venous arterial', '1 2 1'])
+def test_another_phase_is_no_split(tmp_path: pathlib.Path, cells: str) -> None:
+  for name, column in (('folder', 'path'), ('features', '0')):
+    path = tmp_path / f'{name}.csv'
+    lines = [
+      f'{i},{y},{c}'
+      for i, y, c in zip((1, 2, 3), 'aba', cells.split(), strict=True)
+    ]
+    path.write_text('\n'.join([f'{column},label,Phase', *lines]))
+    cohort = datasets.read(name, path, ('a', 'b'))
+    assert [c.split for c in cohort.candidates] == ['', '', '']
+    assert [dict(c.columns)['Phase'] for c in cohort.candidates] == (
+      cells.split()
+    )

@@ -17,6 +17,7 @@ from heterojax.datasets import labels
 from heterojax.datasets import lookalikes
 from heterojax.datasets import meanings
 from heterojax.datasets import npz
+from heterojax.datasets import parts
 from heterojax.datasets.feature_tables import Raw
 from heterojax.errors import UserError
 
@@ -85,6 +86,7 @@ def read(path: pathlib.Path, columns: meanings.Columns, features: str) -> Table:
     if len(words) == 1:
       chosen['label'] = tuple(words)
       notes += (f'The column {words[0]} of {path.name} is the label.',)
+  chosen = parts.without_phases(chosen, columns, raw.cells)
   taken = [name for names in chosen.values() for name in names]
   if is_npz:
     used = feature_columns.Chosen(())

@@ -185,6 +185,7 @@ def _from_csv(
   if not table.rows:
     raise UserError(f'{path} holds no rows.')
   cells = {name: [row[name] for row in table.rows] for name in table.names}
+  chosen = parts.without_phases(chosen, asked, cells.__getitem__)
   used = {name for names in chosen.values() for name in names}
   unused = {name: cells[name] for name in table.names if name not in used}
   likely = {}

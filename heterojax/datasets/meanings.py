@@ -15,6 +15,14 @@ OPTION = '--config.data.columns'
 # Columns of each meaning; those of a label are several where each is 0 or 1.
 Columns = Mapping[str, tuple[str, ...]]
 NONE: Columns = {}
+_WHO = (
+  *('patient', 'patients', 'pat', 'subject', 'subjects', 'subj', 'person'),
+  *('participant', 'participants', 'donor'),
+)
+_WHICH = (
+  *('', 'id', 'ids', 'uid', 'no', 'nr', 'num', 'number', 'name', 'code'),
+  *('key', 'index', 'idx', 'identifier', 'hash'),
+)
 # By meaning: names of columns as `key` gives them, those that leave no doubt
 # first.
 _NAMES = {
@@ -29,21 +37,10 @@ _NAMES = {
     *('groundtruth', 'gt'),
   ),
   'group': (
-    *('group', 'groups', 'groupid', 'patient', 'patients', 'patientid'),
-    *('patientids', 'idpatient', 'patientuid', 'patientno', 'patientnumber'),
-    *(
-      'patientnum',
-      'patientname',
-      'patientcode',
-      'patientkey',
-      'anonpatientid',
-    ),
-    *('patid', 'patno', 'pid', 'ptid', 'pt', 'subject', 'subjects'),
-    *('subjectid', 'subjectids', 'idsubject', 'subjectuid', 'subjectno'),
-    *('subjectnumber', 'subjectnum', 'subjectname', 'subjectcode'),
-    *('subjectkey', 'subjid', 'subj', 'usubjid', 'participant'),
-    *('participantid', 'participants', 'person', 'personid', 'mrn'),
-    *('donor', 'donorid', 'empianon'),
+    *('group', 'groups', 'groupid', 'mrn', 'pid', 'pt', 'ptid', 'usubjid'),
+    *(f'{who}{what}' for who in _WHO for what in _WHICH),
+    *(f'id{who}' for who in _WHO),
+    *('anonpatientid', 'empianon'),
   ),
   'split': ('split', 'phase', 'splits', 'datasplit', 'splitname'),
   'fold': ('fold', 'folds', 'foldid', 'foldnumber', 'cvfold'),

@@ -1,6 +1,6 @@
 """The parts that tables name: words of splits, and columns such as is_valid."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import pathlib
 
 from heterojax.datasets import meanings
@@ -15,6 +15,26 @@ _FALSE = ('false', '0', 'no', 'f')
 def word(cell: str) -> str | None:
   """The split that a cell names, '' where it is missing, else None."""
   return splits.WORDS.get(meanings.key(meanings.known(cell)))
+
+
+def without_phases(
+  chosen: meanings.Columns,
+  asked: meanings.Columns,
+  cells: Callable[[str], Iterable[str]],
+) -> dict[str, tuple[str, ...]]:
+  """The columns of meanings, but no split that is another phase.
+
+  Args:
+    chosen: see `meanings.choose`.
+    asked: likewise.
+    cells: of a column.
+  """
+  left = dict(chosen)
+  column = left.get('split', ('split',))[0]
+  if column != 'split' and 'split' not in asked:
+    if not any(map(word, cells(column))):
+      del left['split']
+  return left
 
 
 def tells_one(name: str) -> str:
