@@ -31,9 +31,9 @@ def without_phases(
   """
   left = dict(chosen)
   column = left.get('split', ('split',))[0]
-  if column != 'split' and 'split' not in asked:
-    if not any(map(word, cells(column))):
-      del left['split']
+  is_guessed = column != 'split' and 'split' not in asked
+  if is_guessed and not any(map(word, cells(column))):
+    del left['split']
   return left
 
 
