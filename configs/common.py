@@ -86,6 +86,12 @@ def _every_field(
       dir='',  # folder or file; see the configuration of the data set
       files='',  # features only: a pattern, one file per fold (and size)
       task='classification',  # or regression (sample_size only)
+      # of a table: path:COLUMN,label:COLUMN,group:COLUMN, and split, fold, id,
+      # prediction; label:A|B|C are columns of 0 and 1; '' where names tell
+      columns='',
+      # of a file of features: all, or the beginnings of columns, or patterns
+      # with * and ?, joined by commas; of an .npz file, the array
+      features='',
       where='',  # use only rows with column=value
       positive='',  # label of the disease; '' where two labels tell
       negative='',  # label of the other class

@@ -5,9 +5,11 @@ python -m launch.study --config=configs/features.py \
 python -m launch.study --config=configs/features.py:study=sample_size \
     --config.data.files='FOLDER/*.csv' --workdir=RUN
 
-Columns: the features (named by numbers), label, and where known id, group,
-split or fold, and prediction. The second form reads one file per fold (and
-size), as where a network was trained for each. Heads are as in `folder`.
+Columns: the features (named by numbers, or all columns of numbers that mean
+nothing else; --config.data.features='PREFIX*' says which), label, and where
+known id, group, split or fold, and prediction; --config.data.columns=label:dx
+names them. The second form reads one file per fold (and size), as where a
+network was trained for each. Heads are as in `folder`.
 """
 
 from ml_collections import config_dict

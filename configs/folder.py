@@ -3,8 +3,10 @@
 python -m launch.study --config=configs/folder.py --config.data.dir=DIR \
     --workdir=RUN
 
-Name the classes with --config.data.positive and --config.data.negative where
-their names leave a doubt. Heads of two classes are logistic regressions at
+Other names of columns are told with
+--config.data.columns=path:image_id,label:dx,group:lesion_id. Name the classes
+with --config.data.positive and --config.data.negative where their names leave a
+doubt. Heads of two classes are logistic regressions at
 their optimum and need no validation part; --config.heads.kind=keras keeps one
 and trains with early stopping.
 """

@@ -35,7 +35,7 @@ def test_where_restricts_classes_too(tmp_path: pathlib.Path) -> None:
   cohort = datasets.read(
     'folder', _table(tmp_path), ('12.0', '120'), where='sex=f'
   )
-  assert cohort.classes == ('12.0', '120')
+  assert cohort.classes == ('12', '120')  # 12.0 is 12.
   assert [c.reason for c in cohort.candidates] == [
     '',
     "label '30.5' is not one of the two classes",

@@ -266,7 +266,7 @@ def test_a_folder_with_one_file(tmp_path: pathlib.Path) -> None:
     ({'train_images': np.zeros((5, 64), np.uint8)}, '[N, H, W]'),
     ({'train_images': np.zeros((5, 0, 8), np.uint8)}, '[N, H, W]'),
     ({'train_images': np.zeros((5, 8, 8), np.uint16)}, 'uint16'),
-    ({'train_images': np.zeros((5, 8, 8), object)}, 'Python objects'),
+    ({'train_images': np.zeros((5, 8, 8), object)}, 'is object [5, 8, 8]'),
     (
       {f'{w}_images': None for w in ('train', 'val', 'test')},
       'holds no train_images',

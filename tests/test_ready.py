@@ -16,7 +16,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from heterojax.datasets import feature_files
+from heterojax.datasets import feature_tables
 from heterojax.datasets import ready
 from heterojax.datasets import selection
 from heterojax.datasets import sources
@@ -103,7 +103,9 @@ def test_a_row_is_a_candidate(
     for row, cells in enumerate(_ROWS)
   ]
   assert cohort.label_columns == ('prediction',)
-  assert not cohort.notes
+  # The age is text in the other files.
+  numbers = [n for n in cohort.notes if 'numbers of x.csv that are no' in n]
+  assert [*cohort.notes] == numbers and len(numbers) == (write is _as_csv)
   matrix = cohort.source.matrix
   assert matrix.dtype == np.float32 and matrix.flags.c_contiguous
   np.testing.assert_array_equal(matrix, _X)
@@ -180,7 +182,9 @@ def test_numbers_that_are_missing_or_too_large(tmp_path: pathlib.Path) -> None:
     (['x2', 'x10', 'x1'], [2, 0, 1]),
     (['0', '1', 'age1'], [0, 1]),  # Numbers alone come first.
     (['f0', 'f1', 'age1'], [0, 1]),  # One numbered column is no set.
-    (['f0', 'age', 'sex'], [0]),
+    (['f0', 'age', 'sex'], [0, 1, 2]),
+    (['a', 'b1', 'b2'], [0, 1, 2]),  # Named features that end in numbers.
+    (['mean radius', 'glcm_Imc1', 'index'], [0, 1]),
   ],
 )
 def test_which_columns_are_features(
@@ -270,7 +274,7 @@ def test_rows_of_other_labels_or_of_none(tmp_path: pathlib.Path) -> None:
     'no label',
     '',
     "label 'other' is not one of the two classes",
-    'no label',
+    "label 'nan' stands for none",
   ]
   assert 'one of the labels' not in _fails(_csv(tmp_path, 'label,0\n,1\n'))
   assert 'has no labels' in _fails(_csv(tmp_path, 'label,0\n,1\n'))
@@ -374,7 +378,7 @@ def test_usual_variants_of_csv(tmp_path: pathlib.Path, text: str) -> None:
 def test_cells_with_commas_and_line_ends(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-  monkeypatch.setattr(feature_files, '_BLOCK_BYTES', block_bytes)
+  monkeypatch.setattr(feature_tables, '_BLOCK_BYTES', block_bytes)
   row = 'ill,1,"a, b\n\n,,c ""d"""\nwell,2,é眼\n'
   text = 'label,0,note\n' + 20 * row
   found = _read(_csv(tmp_path, text)).candidates
@@ -401,21 +405,19 @@ def test_a_row_longer_than_a_megabyte(tmp_path: pathlib.Path) -> None:
   ('text', 'says'),
   [
     ('', 'has no feature columns'),
-    ('label,age\nill,1\n', 'has no feature columns'),
+    ('label,sex\nill,m\n', 'has no feature columns'),
+    ('label,PatientID\nill,1\n', 'has no feature columns'),
     ('label,0,0\nill,1,2\n', "column '0' more than once"),
     ('label,label,0\nill,ill,2\n', "column 'label' more than once"),
-    ('label,labels,0\nill,ill,2\n', 'several columns for the label'),
-    ('label,1,01\nill,1,2\n', "columns '1' and '01'"),
-    ('label,a0,a1,b0,b1\nill,1,2,3,4\n', 'several sets'),
-    ('name,0\nill,1\n', 'has no column label or labels'),
+    ('Label,LABEL,0\nill,ill,2\n', 'has the columns Label and LABEL'),
+    ('name,0\nill,1\n', "has no column 'label'"),
     ('label,0\n', 'holds no features'),
-    ('label,0\nill,1\nwell,x\n', "invalid value 'x'"),
+    ('label,0\nill,1\nwell,x\n', "'0' holds x (row 2), which is no number"),
     ('label,0\nill,1\nwell\n', 'Expected 2 columns, got 1'),
     ('label,0\nill,1\nwell,2,3\n', 'Expected 2 columns, got 3'),
-    ('label,phase,0\nill,holdout,1\nwell,train,2\n', 'row 1: the split'),
-    (b'label,0,note\nill,1,\xe9\nwell,2,b\n', 'cannot be read as a CSV'),
-    ('label,0\nill,1\n'.encode('utf-16'), 'cannot be read as a CSV'),
-    (b'PK\x03\x04\x00\x00\xff', 'cannot be read as a CSV'),
+    ('label,0,1\nill,1,1\nwell,2,x\n', "feature column '1' holds x (row 2)"),
+    ('label,phase,0\nill,all,1\nwell,train,2\n', 'row 1: split is'),
+    (b'PK\x03\x04\x00\x00\xff', 'is a workbook or an archive'),
   ],
 )
 def test_broken_tables_are_one_sentence(
@@ -432,13 +434,24 @@ def test_broken_tables_are_one_sentence(
     ({'features': np.ones((3, 2, 2))}, 'must be numbers [N, D]'),
     ({'features': np.full((3, 2), 'x')}, 'must be numbers [N, D]'),
     ({'features': np.ones((3, 2), complex)}, 'must be numbers [N, D]'),
-    ({'features': np.ones((3, 2), object)}, 'Python objects'),
+    ({'features': np.ones((3, 2), object)}, 'the array features holds'),
     ({'features': np.ones((3, 0)), 'label': [1, 0, 1]}, 'no features'),
     ({'features': np.ones((0, 3)), 'label': []}, 'no features'),
     ({'features': _X, 'label': [1, 0]}, 'each of the 3 rows'),
     ({'features': _X, 'label': np.ones((3, 14))}, 'each of the 3 rows'),
-    ({'features': _X, 'label': np.array([1, None], object)}, 'objects'),
-    ({'features': _X, 'y': [1, 0, 1]}, 'has no column label or labels'),
+    (
+      {'features': _X, 'label': np.array([1, None, 0], object)},
+      'label=np.asarray(label, str)',
+    ),
+    (
+      {
+        'features': _X,
+        'label': [1, 0, 1],
+        'PatientID': np.array([1, 2, '3'], object),
+      },
+      'the array PatientID holds Python objects',
+    ),
+    ({'features': _X, 'z': [1, 0, 1]}, "has no column 'label'"),
   ],
 )
 def test_broken_archives_are_one_sentence(
@@ -474,7 +487,7 @@ def test_broken_parquet_files(tmp_path: pathlib.Path) -> None:
     assert 'cannot be read as a Parquet file' in _fails(path)
   table = {'0': ['1', '2'], 'label': ['ill', 'well']}
   pyarrow.parquet.write_table(pyarrow.table(table), path)
-  assert "feature column '0' holds string" in _fails(path)
+  assert "'0' holds string, which is no number" in _fails(path)
 
 
 def test_parquet_with_missing_values(tmp_path: pathlib.Path) -> None:
@@ -919,5 +932,260 @@ def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
     'fold_0',
   ]
   path.write_text(f'label,f0,f{long}\nill,1,2\nwell,3,4\n')
-  with pytest.raises(UserError, match='several sets'):
-    ready.read(path, ('ill', ''))
+  assert ready.read(path, ('ill', '')).source.matrix.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    'label;f0;f1\nill;0,5;-1\nwell;2,25;3\n',
+    'sep=;\nlabel;f0;f1\nill;0,5;-1\nwell;2,25;3\n',
+    'label\tf0\tf1\nill\t0.5\t-1\nwell\t2.25\t3\n',
+    'label|f0|f1\nill|0.5|-1\nwell|2.25|3\n',
+    '\ufefflabel;f0;f1\nill;0,5;-1\nwell;2,25;3\n',
+    '\ufeffill;0,5;-1\nwell;2,25;3\n',
+    'ill,0.5,-1\nwell,2.25,3\n',
+    'label,f0,f1\nill,"0,5",-1\nwell,"2,25",3\n',
+    '0.5,-1,ill\n2.25,3,well\n',
+  ],
+)
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
+def test_how_tables_are_written(
+  tmp_path: pathlib.Path, text: str, encoding: str
+) -> None:
+  if encoding == 'utf-16':
+    text = text.removeprefix('\ufeff')  # That of the encoding.
+  cohort = _read(_csv(tmp_path, text.encode(encoding)))
+  assert [(c.label, c.columns) for c in cohort.candidates] == [
+    ('ill', ()),
+    ('well', ()),
+  ]
+  np.testing.assert_array_equal(
+    cohort.source.matrix, np.array([[0.5, -1], [2.25, 3]], np.float32)
+  )
+  assert cohort.notes
+
+
+def test_a_tsv_is_a_table(tmp_path: pathlib.Path) -> None:
+  path = tmp_path / 'x.tsv'
+  path.write_text('label\tf0\nill\t1\nwell\t2\n')
+  assert _read(path).source.matrix.tolist() == [[1], [2]]
+
+
+def test_a_table_without_names_needs_its_label(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, '1,0.5,0.25\n0,1.5,3\n')
+  text = _fails(path, '1', '0')
+  assert "--config.data.columns='label:COLUMN'" in text and 'column_1' in text
+  cohort = ready.read(path, ('1', '0'), columns={'label': ('column_1',)})
+  assert cohort.source.matrix.tolist() == [[0.5, 0.25], [1.5, 3]]
+
+
+_NAMED = (
+  'id,label,radius,texture,glcm_Imc1,glcm_Imc2,target,note,rate\n'
+  '1,ill,1,2,3,4,1,a,7\n2,well,5,6,7,8,0,b,<1\n3,ill,9,1,2,3,1,a,2\n'
+)
+
+
+@pytest.mark.parametrize(
+  ('features', 'want'),
+  [
+    ('', ['radius', 'texture', 'glcm_Imc1', 'glcm_Imc2']),
+    ('all', ['radius', 'texture', 'glcm_Imc1', 'glcm_Imc2']),
+    ('glcm', ['glcm_Imc1', 'glcm_Imc2']),
+    ('glcm_Imc?,radius', ['radius', 'glcm_Imc1', 'glcm_Imc2']),
+    ('*x*', ['texture']),
+    ('texture', ['texture']),
+    ('t', ['texture']),
+    ('target', ['target']),  # By its full name, as the user says.
+  ],
+)
+def test_named_features(
+  tmp_path: pathlib.Path, features: str, want: list[str]
+) -> None:
+  path = _csv(tmp_path, _NAMED)
+  cohort = ready.read(path, ('ill', ''), features=features)
+  rows = list(csv.DictReader(path.open()))
+  np.testing.assert_array_equal(
+    cohort.source.matrix, [[float(row[n]) for n in want] for row in rows]
+  )
+  own = [name for name, _ in cohort.candidates[0].columns]
+  every = ['radius', 'texture', 'glcm_Imc1', 'glcm_Imc2', 'target', 'note']
+  assert own == [n for n in [*every, 'rate'] if n not in want]
+  if not features:
+    chosen, left, odd = cohort.notes
+    assert 'its 4 columns of numbers' in chosen and 'glcm_Imc2' in chosen
+    assert left.startswith('Columns of numbers of x.csv that are no features')
+    assert 'target' in left
+    assert "'rate' holds <1 (row 2), which is no number" in odd
+
+
+@pytest.mark.parametrize(
+  ('features', 'says'),
+  [
+    ('shape', "no column 'shape' (--config.data.features)"),
+    ('note', "'note' holds a (row 1), which is no number"),
+    ('r*', "'rate' holds <1 (row 2), which is no number"),
+    ('label', "names the column 'label'"),
+    ('radius,id', "names the column 'id'"),
+    ('lab*', "no column 'lab*'"),
+  ],
+)
+def test_features_that_cannot_be(
+  tmp_path: pathlib.Path, features: str, says: str
+) -> None:
+  with pytest.raises(UserError) as caught:
+    ready.read(_csv(tmp_path, _NAMED), ('ill', ''), features=features)
+  assert says in str(caught.value) and str(caught.value).endswith('.')
+
+
+def test_numbered_features_beside_other_numbers(tmp_path: pathlib.Path) -> None:
+  names = [f'emb_{i}' for i in range(10)]
+  text = f'label,age,{",".join(names)},sex\n'
+  for row, label in enumerate(('ill', 'well')):
+    text += f'{label},{60 + row},{",".join(map(str, range(10)))},1\n'
+  path = _csv(tmp_path, text)
+  cohort = _read(path)
+  assert cohort.source.matrix.shape == (2, 10)
+  (note,) = cohort.notes
+  assert 'no features: age, sex' in note
+  assert ready.read(path, ('ill', ''), features='all').source.matrix.shape == ((
+    2,
+    12,
+  ))
+
+
+def test_lists_of_features(tmp_path: pathlib.Path) -> None:
+  """A row is a list: of Parquet, or as pandas and NumPy write one in a CSV."""
+  for kind in (
+    pyarrow.list_(pyarrow.float32()),
+    pyarrow.large_list(pyarrow.float64()),
+    pyarrow.list_(pyarrow.float32(), 2),
+  ):
+    table = pyarrow.table({
+      'label': ['ill', 'well', 'ill'],
+      'embedding': pyarrow.array([[0.5, 1], [2, 3], None], kind),
+      'age': [60, 61, 62],
+      'image': [{'bytes': b''}] * 3,
+    })
+    pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
+    cohort = _read(tmp_path / 'x.parquet')
+    np.testing.assert_array_equal(
+      cohort.source.matrix, [[0.5, 1], [2, 3], [np.nan, np.nan]]
+    )
+    assert [k for k, _ in cohort.candidates[0].columns] == ['age']
+    assert any('lists of embedding' in note for note in cohort.notes)
+    assert any("'image' of struct" in note for note in cohort.notes)
+  for first, second in (('[0.5, 1.0]', '[2, 3]'), ('[0.5 1.  ]', '[2. 3.]')):
+    text = f'label;e\nill;{first}\nwell;{second}\n'
+    np.testing.assert_array_equal(
+      _read(_csv(tmp_path, text)).source.matrix, [[0.5, 1], [2, 3]]
+    )
+  text = 'label,e\nill,[1 ... 2]\nwell,[3 ... 4]\n'
+  assert 'was shortened' in _fails(_csv(tmp_path, text))
+  text = 'label,e\nill,[1 2]\nwell,[3]\n'
+  assert 'row 2: e holds 1 numbers' in _fails(_csv(tmp_path, text))
+  text = 'label,e,d\nill,[1 2],[1]\nwell,[3 1],[1]\n'
+  assert '--config.data.features=e' in _fails(_csv(tmp_path, text))
+
+
+def test_lists_that_fill_the_memory(tmp_path: pathlib.Path) -> None:
+  values = pyarrow.array(np.zeros(1 << 23, np.int8))
+  offsets = pyarrow.array([0, 1 << 22, 1 << 23], pyarrow.int32())
+  lists = pyarrow.ListArray.from_arrays(offsets, values)
+  path = tmp_path / 'x.parquet'
+  pyarrow.parquet.write_table(
+    pyarrow.table({'label': ['ill', 'well'], 'e': lists}), path
+  )
+  assert 'more than a file of its size holds' in _fails(path)
+
+
+def test_objects_without_a_meaning_are_left_out(tmp_path: pathlib.Path) -> None:
+  np.savez(
+    tmp_path / 'x.npz',
+    features=_X,
+    label=['ill', 'well', 'ill'],
+    remarks=np.array(['a', None, 'b'], object),
+  )
+  (note,) = _read(tmp_path / 'x.npz').notes
+  assert "'remarks', which holds Python objects and is not used" in note
+
+
+def test_files_with_their_columns_in_another_order(
+  tmp_path: pathlib.Path,
+) -> None:
+  _write_table(tmp_path / '1.csv', 'label,radius,texture\nill,1,2\nwell,1,2\n')
+  _write_table(tmp_path / '2.csv', 'label,texture,radius\nill,2,1\nwell,1,2\n')
+  with pytest.raises(UserError, match='in another order'):
+    ready.read_files(f'{tmp_path}/*.csv', ('ill', 'well'))
+
+
+def test_thousands_are_no_decimals(tmp_path: pathlib.Path) -> None:
+  text = 'label,f0,f1\nill,"1,234",1\nwell,"2,345",2\n'
+  assert "'f0' holds 1,234 (row 1)" in _fails(_csv(tmp_path, text))
+
+
+def _repeated(value: Callable[[int], object]) -> str:
+  """Forty rows of two features, and one more column of numbers."""
+  lines = ['label,radius,texture,more']
+  for i in range(40):
+    label = ('ill', 'well')[i // 2 % 2]
+    lines.append(f'{label},{i * 7 % 13}.5,{i * 5 % 11}.25,{value(i)}')
+  return '\n'.join(lines)
+
+
+@pytest.mark.parametrize(
+  ('value', 'is_feature'),
+  [
+    (lambda i: i, True),
+    (lambda i: i % 5, True),
+    (lambda i: i / 8, True),
+    (lambda i: 100 + i // 2, False),  # Patients.
+    (lambda i: 1 - i // 2 % 2, False),  # The label once more.
+  ],
+)
+def test_numbers_that_look_like_something_else(
+  tmp_path: pathlib.Path, value: Callable[[int], object], is_feature: bool
+) -> None:
+  path = _csv(tmp_path, _repeated(value))
+  cohort = _read(path)
+  assert cohort.source.matrix.shape == (40, 3 if is_feature else 2)
+  said = [n for n in cohort.notes if 'that are no features: more' in n]
+  assert bool(said) != is_feature
+  # The user may know better.
+  own = ready.read(path, ('ill', ''), features='all')
+  assert own.source.matrix.shape == (40, 3)
+
+
+def test_ids_that_look_like_patients(tmp_path: pathlib.Path) -> None:
+  text = _repeated(lambda i: i // 2).replace('more', 'id', 1)
+  notes = _read(_csv(tmp_path, text)).notes
+  assert any('The column id of x.csv looks like a patient' in n for n in notes)
+
+
+def test_categories_of_parquet(tmp_path: pathlib.Path) -> None:
+  table = pyarrow.table({
+    'label': pyarrow.array(['ill', 'well']).dictionary_encode(),
+    'PatientID': pyarrow.array([7.0, None]),
+    'radius': pyarrow.array([1, 2]).dictionary_encode(),
+  })
+  pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
+  cohort = _read(tmp_path / 'x.parquet')
+  assert [(c.label, c.group) for c in cohort.candidates] == [
+    ('ill', '7'),
+    ('well', ''),
+  ]
+  assert cohort.source.matrix.tolist() == [[1], [2]]
+
+
+def test_empty_columns_are_no_features(tmp_path: pathlib.Path) -> None:
+  path = _csv(tmp_path, 'label,radius,area,gap\nill,1,2,\nwell,3,4,NA\n')
+  table = pyarrow.table({
+    'label': ['ill', 'well'],
+    'radius': [1, 3],
+    'area': [2, 4],
+    'gap': pyarrow.array([None, None]),
+  })
+  pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
+  for cohort in (_read(path), _read(tmp_path / 'x.parquet')):
+    assert cohort.source.matrix.tolist() == [[1, 2], [3, 4]]
+    assert "'gap' holds nothing, so that it is no feature." in cohort.notes[-1]

@@ -16,11 +16,11 @@ import pytest
 from heterojax.datasets import odir
 from heterojax.datasets import selection
 from heterojax.datasets import sources
+from heterojax.datasets import tables
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.manifest import parse_csv
-from heterojax.datasets.manifest import read_table
 from heterojax.errors import UserError
 
 
@@ -429,7 +429,7 @@ def test_the_manifest_keeps_odd_names(tmp_path: pathlib.Path) -> None:
   )
   path = tmp_path / 'manifest.csv'
   path.write_bytes(manifest_csv(cohort).encode())
-  rows = read_table(path)
+  rows = tables.read(path).rows
   assert list(rows[0]) == [
     'id',
     'path',

@@ -1,10 +1,14 @@
 """Data sets: each module's read(path, named) gives a Cohort."""
 
+from collections.abc import Callable
 import dataclasses
+import functools
 import pathlib
 
 from heterojax.datasets import bone_age
+from heterojax.datasets import feature_columns
 from heterojax.datasets import folder
+from heterojax.datasets import meanings
 from heterojax.datasets import medmnist
 from heterojax.datasets import nih
 from heterojax.datasets import numbers
@@ -29,6 +33,8 @@ READERS = {
   'demo_hands': folder.read,
 }
 NAMES = tuple(READERS)
+# Whose tables have columns of any names.
+_WITH_COLUMNS = ('folder', 'features')
 # Whose readers take a task; the others know classes alone.
 _WITH_NUMBERS = ('bone_age', 'folder', 'features', 'demo_hands')
 
@@ -40,6 +46,8 @@ def read(
   *,
   task: str = 'classification',
   where: str = '',
+  columns: str = '',
+  features: str = '',
 ) -> Cohort:
   """Finds the candidates of the classes, or of a regression.
 
@@ -51,6 +59,8 @@ def read(
     task: one of `manifest.TASKS`; a regression has no classes, and its labels
       are numbers.
     where: which candidates are of interest, see `restriction.restrict`.
+    columns: what the columns of a table are, see `meanings.parse`.
+    features: which of them are features, see `feature_columns.choose`.
 
   Returns:
     All candidates, none looked at yet.
@@ -61,14 +71,39 @@ def read(
   """
   if name == 'folder' and path.suffix == '.npz':
     name = 'medmnist'
+  reader = _with_columns(name, path, columns, features)
   if task == 'regression':
-    cohort = _read_numbers(name, path, named)
+    cohort = _read_numbers(name, path, named, reader)
   else:
-    cohort = _read_classes(name, path, named)
+    cohort = _read_classes(name, path, named, reader)
   return restriction.restrict(cohort, where)
 
 
-def _read_classes(name: str, path: pathlib.Path, named: Classes) -> Cohort:
+def _with_columns(
+  name: str, path: pathlib.Path, columns: str, features: str
+) -> Callable[..., Cohort]:
+  """The reader of a data set, which is told what the user says of columns."""
+  reader, said = READERS[name], {}
+  if columns:
+    if name not in _WITH_COLUMNS or prepared.find(path):
+      raise UserError(
+        f'{path} has columns that are known: {meanings.OPTION} is for tables'
+        ' of your own images and features.'
+      )
+    said['columns'] = meanings.parse(columns)
+  if features:
+    if name != 'features':
+      raise UserError(
+        f'{path} holds images: {feature_columns.OPTION} is for'
+        ' --config=configs/features.py.'
+      )
+    said['features'] = features
+  return functools.partial(reader, **said)
+
+
+def _read_classes(
+  name: str, path: pathlib.Path, named: Classes, reader: Callable[..., Cohort]
+) -> Cohort:
   if name == 'demo_hands':
     raise UserError(
       'The made-up hands have numbers and no classes: give'
@@ -76,10 +111,12 @@ def _read_classes(name: str, path: pathlib.Path, named: Classes) -> Cohort:
     )
   if prepared.find(path):
     return prepared.read(path, named)
-  return _named(name, READERS[name](path, named))
+  return _named(name, reader(path, named))
 
 
-def _read_numbers(name: str, path: pathlib.Path, named: Classes) -> Cohort:
+def _read_numbers(
+  name: str, path: pathlib.Path, named: Classes, reader: Callable[..., Cohort]
+) -> Cohort:
   numbers.require_no_classes(named)
   if name not in _WITH_NUMBERS:
     raise UserError(
@@ -87,7 +124,7 @@ def _read_numbers(name: str, path: pathlib.Path, named: Classes) -> Cohort:
       f' {", ".join(_WITH_NUMBERS)}.'
     )
   if not prepared.find(path):
-    return _named(name, READERS[name](path, named, 'regression'))
+    return _named(name, reader(path, named, 'regression'))
   cohort = prepared.read(path, named)
   if cohort.name != bone_age.NAME:
     raise UserError(

@@ -10,12 +10,11 @@ import pathlib
 
 from heterojax.datasets import layout
 from heterojax.datasets import numbers
+from heterojax.datasets import tables
 from heterojax.datasets.classes import Classes
 from heterojax.datasets.classes import options
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import read_table
-from heterojax.datasets.manifest import require_columns
 from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
@@ -63,13 +62,15 @@ def read(
   tree, table = layout.find_table(
     path, (_CSV,), 'the RSNA bone ages (Kaggle kmader/rsna-bone-age)'
   )
-  rows = read_table(table)
-  require_columns(table, rows, _COLUMNS)
+  text = tables.read(table)
+  rows = text.rows
+  tables.require_columns(table, rows, _COLUMNS)
   names = [f'{row["id"]}.png' for row in rows]
   labels = [_LABELS.get(row['male'].lower(), '') for row in rows]
   of_sex = Counter(labels)
   counts = {'rows': len(rows), **{k: of_sex[k] for k in _LABELS.values()}}
-  notes = [*tree.notes, *layout.compare(table.name, counts, _PUBLISHED)]
+  notes = [*tree.notes, *text.notes]
+  notes += layout.compare(table.name, counts, _PUBLISHED)
   paths, file_notes = layout.locate(tree, table, names)
   ids = layout.unique([row['id'] for row in rows])
   candidates = []

@@ -1,20 +1,22 @@
 """Any data set: a folder per class, or a CSV of paths and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 import dataclasses
 import os
 import pathlib
 import posixpath
-import re
 
 from heterojax.datasets import classes
+from heterojax.datasets import labels
 from heterojax.datasets import layout
+from heterojax.datasets import lookalikes
+from heterojax.datasets import meanings
 from heterojax.datasets import numbers
+from heterojax.datasets import parts
 from heterojax.datasets import splits
+from heterojax.datasets import tables
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import read_table
-from heterojax.datasets.manifest import require_columns
 from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
@@ -42,16 +44,10 @@ _HEALTHY = (
   'negative',
   'no',
 )
-# What columns are called, as small letters alone; the first name is preferred.
-_COLUMNS = {
-  'path': ('path',),
-  'label': ('label',),
-  'group': ('group', 'patient', 'patientid', 'subject', 'subjectid'),
-  'split': ('split',),
-  'fold': ('fold',),
-}
+_MEANINGS = ('path', 'label', 'group', 'split', 'fold')
 # What the manifest writes itself; a CSV's column of that name is prefixed.
 _MANIFEST_COLUMNS = (
+  *_MEANINGS,
   'id',
   'included',
   'reason',
@@ -77,17 +73,18 @@ def read(
   path: pathlib.Path,
   named: classes.Classes,
   task: str = 'classification',
+  columns: meanings.Columns = meanings.NONE,
 ) -> Cohort:
   """Reads `DIR/class/image.png` or a CSV `path,label[,group][,split]`.
 
   Args:
     path: a folder with one folder per class, or a CSV file whose paths start
       from its folder or are absolute. Hidden files and folders, whose names
-      begin with a dot, do not count. Names of columns may have capitals; the
-      group may be called patient, patient_id, subject or subject_id.
+      begin with a dot, do not count. For names of columns see `meanings`.
     named: see `classes.Classes`; '' where two labels leave no doubt.
     task: 'regression' where the labels of a CSV are numbers; then there are no
       classes.
+    columns: what the user says of them, see `meanings.parse`.
 
   Returns:
     All images; those of other labels are left out with that reason.
@@ -102,22 +99,32 @@ def read(
     )
   if os.path.isfile(path):
     source = Listed(path.parent, path)
-    candidates, notes = _from_csv(path)
+    candidates, notes = _from_csv(path, columns)
+    named = tuple(map(meanings.whole, named))
   elif task == 'regression':
     raise UserError(
       f'{path} is a folder, whose folders are classes and no numbers: with'
       ' --config.data.task=regression, --config.data.dir must be a CSV file'
       ' with the columns path and label.'
     )
+  elif columns:
+    raise UserError(
+      f'{path} is a folder, but {meanings.OPTION} is of a table: name the CSV'
+      ' file with --config.data.dir.'
+    )
   else:
     source = Files(path)
     candidates, notes = _from_folders(path)
+  found = [c.label for c in candidates]
+  absent = labels.absent(found, named, task)
+  notes += labels.notes(path, found, absent, named, task)
+  candidates = tuple(labels.left_out(c, absent) for c in candidates)
   if task == 'regression':
     candidates = tuple(numbers.labelled(c, c.label) for c in candidates)
     numbers.require_some(str(path), candidates)
     return Cohort(path.stem, source, (), candidates, notes, task=task)
   try:
-    chosen = _classes(path, candidates, named)
+    chosen = _classes(path, candidates, named, absent)
   except UserError as error:  # What could not be searched may be the reason.
     raise UserError(' '.join([str(error), *notes])) from error
   candidates = tuple(
@@ -168,72 +175,96 @@ def _from_folders(
   return candidates, notes
 
 
-def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
-  rows = read_table(path)
-  column = _columns(path, [*rows[0]] if rows else [])
-  if not {'path', 'label'} <= column.keys():
-    require_columns(path, rows, ('path', 'label'))
-  others = [name for name in rows[0] if name not in column.values()]
+def _from_csv(
+  path: pathlib.Path, asked: meanings.Columns
+) -> tuple[list[Candidate], tuple[str, ...]]:
+  table = tables.read(path)
+  chosen, notes = meanings.choose(path, table.names, asked, _MEANINGS)
+  if not table.has_names:
+    chosen, notes = _by_content(table, chosen)
+  if not table.rows:
+    raise UserError(f'{path} holds no rows.')
+  cells = {name: [row[name] for row in table.rows] for name in table.names}
+  chosen = parts.without_phases(chosen, asked, cells.__getitem__)
+  used = {name for names in chosen.values() for name in names}
+  unused = {name: cells[name] for name in table.names if name not in used}
+  likely = {}
+  if 'label' not in chosen and (several := labels.one_hot_columns(unused)):
+    likely = {'label': '|'.join(several)}
+  meanings.require(path, table.names, chosen, ('path', 'label'), likely)
+  of = {m: cells[names[0]] for m, names in chosen.items()}
+  found = [meanings.whole(cell) for cell in of['label']]
+  if len(chosen['label']) > 1:
+    found = labels.one_hot(
+      path, {name: cells[name] for name in chosen['label']}
+    )
+  nothing = [''] * len(found)
+  groups, more = meanings.groups(path, of.get('group', nothing))
+  notes += more
+  column = chosen.get('split', ('split',))[0]
+  splits_, more = parts.named(path, column, of.get('split', nothing))
+  notes += tuple(note.replace(parts.FILE, path.name) for note in more)
+  folds = [meanings.known(cell) for cell in of.get('fold', nothing)]
   candidates = []
-  for number, row in enumerate(rows):
-    cells = {role: row[name] for role, name in column.items()}
-    name, split = cells['path'], cells.get('split', '')
-    if split.lower() not in splits.WORDS:
-      raise UserError(
-        f'{path}, row {number + 1}: split is {split!r}, but must be one of'
-        ' train, validation, test or empty.'
-      )
-    part = splits.WORDS[split.lower()]
-    if fold := cells.get('fold', ''):
-      if not fold.isdecimal() or len(fold) > splits.MOST_DIGITS or part:
-        raise UserError(
-          f'{path}, row {number + 1}: fold is {fold!r}, but must be a number,'
-          ' and the split empty.'
-        )
-      part = f'fold_{int(fold)}'
+  for row, name in enumerate(of['path']):
     candidate = Candidate(
-      id=str(number),
+      id=str(row),
       path=pathlib.PurePath(name).as_posix() if name else '',
-      label=cells['label'],
-      group=cells.get('group', ''),
-      split=part,
+      label=found[row],
+      group=groups[row],
+      split=_part(path, row + 1, splits_[row], folds[row]),
       columns=tuple(
-        (f'source_{k}' if k in _MANIFEST_COLUMNS else k, row[k]) for k in others
+        (f'source_{k}' if k in _MANIFEST_COLUMNS else k, v[row])
+        for k, v in unused.items()
       ),
     )
-    if not name:
+    if meanings.is_missing(name):
       candidate = candidate.left_out('no path')
-    elif not cells['label']:
-      candidate = candidate.left_out('no label')
     candidates.append(candidate)
+  looks = lookalikes.find(unused, found, groups)
+  notes += lookalikes.notes(path, looks)
+  return candidates, table.notes + notes
+
+
+def _by_content(
+  table: tables.Table, chosen: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+  """Columns without names: the one of images, and the one beside it."""
+  images = [
+    name
+    for name in table.names
+    if all(tables.is_image_name(row[name]) for row in table.rows)
+  ]
   notes = ()
-  if column.get('group', 'group') != 'group':
-    notes = (f'The column {column["group"]} of {path.name} is the group.',)
-  return candidates, notes
+  for meaning, found in (
+    ('path', images),
+    ('label', [name for name in table.names if name not in images]),
+  ):
+    if meaning not in chosen and len(found) == 1:
+      chosen = {**chosen, meaning: (found[0],)}
+      notes += (f'{found[0]} is the {meaning}.',)
+  return chosen, notes
 
 
-def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
-  """Which column plays which part."""
-  column = {}
-  for role, known in _COLUMNS.items():
-    matching = [n for n in names if re.sub('[ _-]', '', n.lower()) in known]
-    # Its plain name is what a user calls a column on purpose.
-    matching = next(([n] for n in matching if n == role), matching)
-    if len(matching) > 1:
-      raise UserError(
-        f'{path} has the columns {" and ".join(matching)}: call the one that is'
-        f' meant {role!r}.'
-      )
-    if matching:
-      column[role] = matching[0]
-  return column
+def _part(path: pathlib.Path, row: int, split: str, fold: str) -> str:
+  if not fold:
+    return split
+  if not fold.isdecimal() or len(fold) > splits.MOST_DIGITS or split:
+    raise UserError(
+      f'{path}, row {row}: fold is {fold!r}, but must be a number,'
+      ' and the split empty.'
+    )
+  return f'fold_{int(fold)}'
 
 
 def _classes(
-  path: pathlib.Path, candidates: Sequence[Candidate], named: classes.Classes
+  path: pathlib.Path,
+  candidates: Sequence[Candidate],
+  named: classes.Classes,
+  absent: Collection[str],
 ) -> classes.Classes:
-  labels = {c.label for c in candidates if c.label}
-  healthy = {name for name in labels if name.lower() in _HEALTHY}
-  if len(labels) == 2 and len(healthy) == 1 and not any(named):
-    return *(labels - healthy), *healthy
-  return classes.choose(path, labels, named)
+  found = {c.label for c in candidates if c.label not in absent}
+  healthy = {name for name in found if name.lower() in _HEALTHY}
+  if len(found) == 2 and len(healthy) == 1 and not any(named):
+    return *(found - healthy), *healthy
+  return classes.choose(path, found, named)

@@ -4,23 +4,17 @@ Every CSV file of this program is written here. Spreadsheets run a cell that
 begins with =, +, -, @, a tab or a carriage return as a formula, so text of that
 kind gets an apostrophe in front, as OWASP advises ("CSV Injection"); numbers
 stay as they are. `parse_csv` takes the apostrophe off again, and so does
-`read_table`, as a user's table may be a manifest or come from a program that
+`tables.read`, as a user's table may be a manifest or come from a program that
 does the same. Files of features are read as they stand there.
 """
 
-import codecs
-from collections import Counter
 from collections.abc import Sequence
 import csv
 import dataclasses
 import io
-import itertools
-import pathlib
 import re
 
-from heterojax.datasets import layout
 from heterojax.datasets.sources import Source
-from heterojax.errors import UserError
 
 TASKS = ('classification', 'regression')
 _COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
@@ -133,18 +127,19 @@ def parse_csv(text: str) -> list[dict[str, str]]:
     One dictionary a row.
   """
   lines = csv.reader(io.StringIO(text, newline=''))
-  header, *rows = [[*map(_original, row)] for row in lines] or [[]]
+  header, *rows = [[*map(original, row)] for row in lines] or [[]]
   return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _harmless(cell: str) -> str:
   """A cell that no spreadsheet takes for a formula."""
-  # One more apostrophe where there are some, so that `_original` is exact.
+  # One more apostrophe where there are some, so that `original` is exact.
   is_text = not _NUMBER.fullmatch(cell)
   return f"'{cell}" if is_text and _FORMULA.match(cell) else cell
 
 
-def _original(cell: str) -> str:
+def original(cell: str) -> str:
+  """A cell without the apostrophe of `csv_text`."""
   return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
@@ -158,95 +153,3 @@ def manifest_csv(cohort: Cohort) -> str:
     fixed += [str(c.included).lower(), c.reason]
     rows.append(fixed + [values.get(column, '') for column in more])
   return csv_text([*_COLUMNS, *more], rows)
-
-
-def read_table(path: pathlib.Path) -> list[dict[str, str]]:
-  """Rows of a UTF-8 CSV file, without blanks around cells.
-
-  Args:
-    path: of the file. Blank lines are skipped and cells that a row lacks are
-      empty; columns without a name (an exported index, say) are left out; so is
-      the apostrophe by which a cell like '=x is kept from being a formula.
-
-  Returns:
-    One dictionary a row.
-
-  Raises:
-    UserError: if it cannot be read as such a file.
-  """
-  try:
-    text = _text(path)
-    reader = csv.reader(io.StringIO(text, newline=''), strict=True)
-    lines = [[_original(c).strip() for c in row] for row in reader if row]
-  except (OSError, csv.Error) as error:
-    raise UserError(
-      f'{path} cannot be read as a CSV file ({error}).'
-    ) from error
-  columns, *rows = lines or [[]]
-  repeated = [k for k, n in Counter(columns).items() if k and n > 1]
-  if repeated:
-    raise UserError(f'{path} has the column {repeated[0]!r} more than once.')
-  for number, row in enumerate(rows, 1):
-    if any(row[len(columns) :]):
-      raise UserError(
-        f'{path}, row {number}: {len(row)} cells for {len(columns)} columns;'
-        ' a comma inside a cell needs quotation marks around the cell.'
-      )
-  width = len(columns)
-  table = [
-    dict(itertools.zip_longest(columns, row[:width], fillvalue=''))
-    for row in rows
-  ]
-  if '' in columns:
-    for cells in table:
-      del cells['']
-  return table
-
-
-def _text(path: pathlib.Path) -> str:
-  """Text of a CSV file; a UserError where it is written in another way."""
-  data = layout.read_file(path)
-  if data.startswith(b'PK\x03\x04'):
-    raise UserError(
-      f'{path} is a workbook or an archive: save the table as "CSV UTF-8".'
-    )
-  # The second byte of ASCII in UTF-16 is a zero.
-  if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
-    b'\0' in data[:2]
-  ):
-    raise UserError(f'{path} is in UTF-16: save it as "CSV UTF-8".')
-  try:
-    text = data.decode('utf-8-sig')
-  except UnicodeDecodeError as error:
-    line = data.count(b'\n', 0, error.start) + 1
-    raise UserError(
-      f'{path} is not in UTF-8 (line {line} has the byte'
-      f' 0x{data[error.start]:02x}, perhaps of Latin-1): save it as "CSV'
-      ' UTF-8".'
-    ) from error
-  first = text[:10_000].strip().splitlines()[:1]
-  for character, name in ((';', 'semicolons'), ('\t', 'tabs'), ('|', 'bars')):
-    if first and character in first[0] and ',' not in first[0]:
-      raise UserError(
-        f'{path} is separated by {name}: save it with commas between the'
-        ' columns.'
-      )
-  return text
-
-
-def require_columns(
-  path: pathlib.Path, rows: list[dict[str, str]], columns: tuple[str, ...]
-) -> None:
-  """Raises a UserError where a table is empty or lacks a column."""
-  if not rows:
-    raise UserError(f'{path} holds no rows.')
-  missing = [name for name in columns if name not in rows[0]]
-  if missing:
-    there = [*rows[0]] or ['no names of columns']
-    shown = ', '.join(there[:12])
-    if len(there) > 12:
-      shown += f' and {len(there) - 12} more'
-    raise UserError(
-      f'{path} has no column {", ".join(map(repr, missing))}: it needs'
-      f' {", ".join(columns)} and has {shown}.'
-    )

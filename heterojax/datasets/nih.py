@@ -13,10 +13,9 @@ import re
 
 from heterojax.datasets import classes
 from heterojax.datasets import layout
+from heterojax.datasets import tables
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import read_table
-from heterojax.datasets.manifest import require_columns
 from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
@@ -72,8 +71,9 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     (_SAMPLE, *_FULL),
     'the NIH chest X-rays (Kaggle nih-chest-xrays/sample or data)',
   )
-  rows = read_table(table)
-  require_columns(table, rows, _REQUIRED)
+  text = tables.read(table)
+  rows = text.rows
+  tables.require_columns(table, rows, _REQUIRED)
   names = [row['Image Index'] for row in rows]
   findings = [_findings(row['Finding Labels']) for row in rows]
   patients = [_whole(row['Patient ID']) for row in rows]
@@ -85,7 +85,8 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   is_full = table.name.startswith('Data_Entry')
   published = {k: both[is_full] for k, both in _PUBLISHED.items()}
   counts |= {'rows': len(rows), 'patients': len(set(patients))}
-  notes = [*tree.notes, *layout.compare(table.name, counts, published)]
+  notes = [*tree.notes, *text.notes]
+  notes += layout.compare(table.name, counts, published)
   paths, file_notes = layout.locate(tree, table, names)
   ids = layout.unique(names)
   notes += [*file_notes, *_doubtful(table, names, ids, rows)]

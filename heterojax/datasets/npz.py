@@ -34,7 +34,8 @@ def headers(path: pathlib.Path) -> dict[str, Header]:
     path: of the archive.
 
   Returns:
-    By the name of the array.
+    By the name of the array. One of Python objects has no other shape than its
+    own word for it, and cannot be loaded.
 
   Raises:
     UserError: if it is not such an archive, or damaged.
@@ -109,8 +110,8 @@ def _header(file: IO[bytes], member: zipfile.ZipInfo) -> Header:
   if (length := int.from_bytes(told, 'little')) > _LONGEST_HEADER:
     raise ValueError(f'an array has a header of {length:,} bytes')
   shape, _, dtype = reader(io.BytesIO(told + file.read(length)))
-  if dtype.hasobject:
-    raise ValueError('it holds Python objects, which are not loaded')
+  if dtype.hasobject:  # Pickled: its length says nothing, and none is loaded.
+    return Header(shape, dtype)
   # A false shape, or one of nothing, would ask for any memory.
   length = member.file_size - file.tell()
   if math.prod(shape) * dtype.itemsize != length:

@@ -12,12 +12,11 @@ import pathlib
 import posixpath
 
 from heterojax.datasets import layout
+from heterojax.datasets import tables
 from heterojax.datasets.classes import Classes
 from heterojax.datasets.classes import options
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import read_table
-from heterojax.datasets.manifest import require_columns
 from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
@@ -80,7 +79,8 @@ def read(path: pathlib.Path, named: Classes) -> Cohort:
     (_CSV,),
     'the ODIR-5K download from Kaggle (ocular-disease-recognition-odir5k)',
   )
-  rows = read_rows(table)
+  text = _read_table(table)
+  rows = text.rows
   names = [row[f'{side}-Fundus'] for row in rows for side in _SIDES]
   held = layout.holders(tree, names)
   if not held:
@@ -91,6 +91,7 @@ def read(path: pathlib.Path, named: Classes) -> Cohort:
   eyes = {posixpath.basename(c.path) for c in chosen}
   notes = (
     *tree.notes,
+    *text.notes,
     *_notes_on_table(table, rows),
     *_notes_on_classes(chosen, named),
     f'{len(eyes & set(held[images])):,} of these {len(eyes):,} eyes have a'
@@ -111,16 +112,20 @@ def read_rows(table: pathlib.Path) -> list[dict[str, str]]:
   Raises:
     UserError: if it is not the CSV of the data set.
   """
-  rows = read_table(table)
-  require_columns(table, rows, _COLUMNS)
-  odd = [row['ID'] for row in rows if not row['ID'].isdecimal()]
+  return _read_table(table).rows
+
+
+def _read_table(table: pathlib.Path) -> tables.Table:
+  text = tables.read(table)
+  tables.require_columns(table, text.rows, _COLUMNS)
+  odd = [row['ID'] for row in text.rows if not row['ID'].isdecimal()]
   if odd:
     raise UserError(
       f'{table} has {len(odd):,} rows whose ID is no number, as {odd[0]!r}:'
       ' altered copies of the file hold augmented images, so take the'
       f' published one of {_PUBLISHED["rows"]:,} rows.'
     )
-  return rows
+  return text
 
 
 def candidates(

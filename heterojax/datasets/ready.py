@@ -1,7 +1,8 @@
 """Ready features of any model, one row per image; see `feature_files`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
+import functools
 import glob
 import hashlib
 import os
@@ -12,7 +13,10 @@ import numpy as np
 
 from heterojax.datasets import classes
 from heterojax.datasets import feature_files
+from heterojax.datasets import labels as labels_lib
+from heterojax.datasets import meanings
 from heterojax.datasets import numbers
+from heterojax.datasets import parts as parts_lib
 from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.feature_files import Table
@@ -20,7 +24,7 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
-_FILES = '<files>'  # In a note: the names of those that it is said of.
+_FILES = parts_lib.FILE  # In a note: the names of those that it is said of.
 _BETWEEN_WORDS = '_. -'
 _WORD = re.compile(rf'[0-9]+|[^0-9{_BETWEEN_WORDS}]+|[{_BETWEEN_WORDS}]+')
 
@@ -65,14 +69,18 @@ def read(
   path: pathlib.Path,
   named: classes.Classes,
   task: str = 'classification',
+  columns: meanings.Columns = meanings.NONE,
+  features: str = '',
 ) -> Cohort:
   """Reads a file of features.
 
   Args:
-    path: of the .npz, .csv, .parquet or .pq file.
+    path: of the .npz, .csv, .tsv, .parquet or .pq file.
     named: see `classes.Classes`; one is enough where there are two labels.
       Whole numbers are written without a fraction, as '1'.
     task: 'regression' where labels are numbers; then there are no classes.
+    columns: what the user says of them, see `meanings.parse`.
+    features: which columns are features, see `feature_columns.choose`.
 
   Returns:
     One candidate a row, whose source is `Vectors`; those of other labels are
@@ -83,12 +91,19 @@ def read(
   Raises:
     UserError: if it cannot be read or the two classes are not clear.
   """
-  (cohort,) = _cohorts([path], path, named, task)
+  read_table = functools.partial(
+    feature_files.read, columns=columns, features=features
+  )
+  (cohort,) = _cohorts([path], path, named, task, read_table)
   return cohort
 
 
 def read_files(
-  pattern: str, named: classes.Classes, task: str = 'classification'
+  pattern: str,
+  named: classes.Classes,
+  task: str = 'classification',
+  columns: meanings.Columns = meanings.NONE,
+  features: str = '',
 ) -> tuple[Cohort, ...]:
   """Reads several files of features, say one per fold.
 
@@ -96,6 +111,8 @@ def read_files(
     pattern: of their names, with * and ?, as 'DIR/fold_*.csv'.
     named: see `read`.
     task: likewise.
+    columns: likewise.
+    features: likewise.
 
   Returns:
     One cohort a file, as `read` gives it, in the order of the numbers in their
@@ -114,7 +131,10 @@ def read_files(
       ' of the names of files of features, as DIR/fold_*.csv.'
     )
   paths = [pathlib.Path(name) for name in sorted(names, key=_by_number)]
-  return _cohorts(paths, pathlib.Path(pattern), named, task)
+  read_table = functools.partial(
+    feature_files.read, columns=columns, features=features
+  )
+  return _cohorts(paths, pathlib.Path(pattern), named, task, read_table)
 
 
 def _by_number(name: str) -> list[str | int]:
@@ -143,9 +163,10 @@ def _cohorts(
   name: pathlib.Path,
   named: classes.Classes,
   task: str,
+  read_table: Callable[[pathlib.Path], Table],
 ) -> tuple[Cohort, ...]:
   """A cohort a file, all on the source `name`."""
-  tables = [feature_files.read(path) for path in paths]
+  tables = [read_table(path) for path in paths]
   widths = [table.matrix.shape[1] for table in tables]
   for path, width in zip(paths, widths, strict=True):
     if width != widths[0]:
@@ -153,11 +174,19 @@ def _cohorts(
         f'{paths[0]} has {widths[0]} features and {path} has {width}: all'
         ' files must have equally many.'
       )
+  _check_same_features(paths, tables)
+  named = tuple(map(meanings.whole, named))
   labels = [label for t in tables for label in t.columns['label']]
+  absent = labels_lib.absent(labels, named, task)
+  doubts = labels_lib.notes(name, labels, absent, named, task)
   chosen = ()
   if task == 'classification':
-    chosen = classes.choose(name, labels, named)
-  predictions, doubts = _predictions(tables, labels, chosen, task)
+    there = [label for label in labels if label not in absent]
+    try:
+      chosen = classes.choose(name, there, named)
+    except UserError as error:  # What is left out may be the reason.
+      raise UserError(' '.join([str(error), *doubts])) from error
+  predictions, more = _predictions(tables, labels, chosen, task)
   matrix = tables[0].matrix
   if len(tables) > 1:
     matrix = np.concatenate([table.matrix for table in tables])
@@ -168,9 +197,14 @@ def _cohorts(
     said += [(path.name, note) for note in table.notes + notes]
     start += len(candidates)
     if task == 'regression':
-      candidates = [numbers.labelled(c, c.label) for c in candidates]
+      candidates = [
+        numbers.labelled(labels_lib.left_out(c, absent), c.label)
+        for c in candidates
+      ]
     else:
-      candidates = [_of_classes(c, chosen) for c in candidates]
+      candidates = [
+        _of_classes(labels_lib.left_out(c, absent), chosen) for c in candidates
+      ]
     told = ('prediction',) if 'prediction' in table.columns else ()
     cohorts.append(
       Cohort(
@@ -182,11 +216,24 @@ def _cohorts(
         task=task,
       )
     )
-  notes = _of_all_files(said) + doubts
+  notes = _of_all_files(said) + doubts + more
   cohorts = [dataclasses.replace(c, notes=notes) for c in cohorts]
   if task == 'regression':
     numbers.require_some(str(name), [c for o in cohorts for c in o.candidates])
   return tuple(cohorts)
+
+
+def _check_same_features(
+  paths: Sequence[pathlib.Path], tables: Sequence[Table]
+) -> None:
+  """Raises a UserError where columns of the same names are in another order."""
+  for path, table in zip(paths, tables, strict=True):
+    first = tables[0].features
+    if table.features != first and {*table.features} == {*first}:
+      raise UserError(
+        f'{path} has the features of {paths[0]} in another order: write all'
+        ' files with their columns in one order.'
+      )
 
 
 def _of_all_files(said: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -215,7 +262,9 @@ def _candidates(
   """
   columns = dict(table.columns)
   labels = columns['label']
-  parts, notes = _splits(path, columns.get('split', [''] * len(labels)))
+  parts, notes = parts_lib.named(
+    path, table.split_column, columns.get('split', [''] * len(labels))
+  )
   if not any(parts):
     parts, more = _folds(columns.get('fold', parts))
     notes += more
@@ -238,9 +287,7 @@ def _candidates(
 
 def _of_classes(c: Candidate, chosen: classes.Classes) -> Candidate:
   """The candidate, left out where it is of neither class."""
-  if not c.label:
-    return c.left_out('no label')
-  if c.label not in chosen:
+  if c.included and c.label not in chosen:
     return c.left_out(classes.reason(c.label))
   return c
 
@@ -283,26 +330,6 @@ def _predictions(
       f' that is {"no number" if task == "regression" else "no class"}.',
     )
   return values, ()
-
-
-def _splits(
-  path: pathlib.Path, words: list[str]
-) -> tuple[list[str], tuple[str, ...]]:
-  """The splits, and what must be said of them."""
-  for row, word in enumerate(words, 1):
-    if word.lower() not in splits.WORDS:
-      raise UserError(
-        f'{path}, row {row}: the split is {word!r}, but must be one of'
-        f' {", ".join(filter(None, splits.WORDS))} or empty.'
-      )
-  parts = [splits.WORDS[word.lower()] for word in words]
-  if 'validation' in parts and 'test' not in parts:
-    parts = ['test' if part == 'validation' else part for part in parts]
-    return parts, (
-      f'There is a validation part and no test part in {_FILES}: the'
-      ' validation part is the test set.',
-    )
-  return parts, ()
 
 
 def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:

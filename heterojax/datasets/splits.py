@@ -17,13 +17,14 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 PROTOCOLS = ('clean', 'published')
-# What sources call the part of an image, as small letters; '' where they do not
-# say.
+# What sources call the part of an image, as small letters without blanks, `_`
+# and `-`; '' where they do not say.
 WORDS = {
   '': '',
   **dict.fromkeys(('train', 'training'), 'train'),
-  **dict.fromkeys(('val', 'valid', 'validation', 'dev'), 'validation'),
-  **dict.fromkeys(('test', 'testing'), 'test'),
+  **dict.fromkeys(('val', 'valid', 'validate', 'validation'), 'validation'),
+  **dict.fromkeys(('dev', 'eval', 'evaluation'), 'validation'),
+  **dict.fromkeys(('test', 'testing', 'holdout'), 'test'),
 }
 MOST_DIGITS = 18  # Of the number of a fold; Python refuses to read thousands.
 # What a source may call the part of an image, beside train, validation, test.

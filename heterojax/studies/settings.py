@@ -19,6 +19,8 @@ class Data:
   dir: str
   files: str
   task: str
+  columns: str
+  features: str
   where: str
   positive: str
   negative: str

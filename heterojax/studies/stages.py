@@ -17,6 +17,7 @@ from heterojax import features
 from heterojax.cluster.partitions import Algorithm
 from heterojax.datasets import demo
 from heterojax.datasets import hands
+from heterojax.datasets import meanings
 from heterojax.datasets import ready
 from heterojax.datasets import restriction
 from heterojax.datasets import selection
@@ -74,7 +75,9 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
         '--config.data.files names files of features: use'
         ' --config=configs/features.py, or --config.data.dir.'
       )
-    found = ready.read_files(d.files, d.classes, d.task)
+    found = ready.read_files(
+      d.files, d.classes, d.task, meanings.parse(d.columns), d.features
+    )
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
@@ -107,7 +110,15 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
     if d.dataset == 'features':
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
-  return datasets.read(d.dataset, path, d.classes, task=d.task, where=d.where)
+  return datasets.read(
+    d.dataset,
+    path,
+    d.classes,
+    task=d.task,
+    where=d.where,
+    columns=d.columns,
+    features=d.features,
+  )
 
 
 def split(
