@@ -85,6 +85,11 @@ def _every_field(
       dataset='folder',  # see heterojax/datasets/__init__.py
       dir='',  # folder or file; see the configuration of the data set
       files='',  # features only: a pattern, one file per fold (and size)
+      images='',  # folder only: where the images of a table lie
+      masks=False,  # folder only: whether masks are images as well
+      # a regular expression that finds the patient in names of files or of
+      # their folders, as (\d+)_; or a column of the data set
+      group='',
       task='classification',  # or regression (sample_size only)
       where='',  # use only rows with column=value
       positive='',  # label of the disease; '' where two labels tell

@@ -9,6 +9,7 @@ from heterojax.datasets import medmnist
 from heterojax.datasets import nih
 from heterojax.datasets import numbers
 from heterojax.datasets import odir
+from heterojax.datasets import patients
 from heterojax.datasets import prepared
 from heterojax.datasets import ready
 from heterojax.datasets import restriction
@@ -40,6 +41,8 @@ def read(
   *,
   task: str = 'classification',
   where: str = '',
+  group: str = '',
+  choices: folder.Choices = folder.NO_CHOICES,
 ) -> Cohort:
   """Finds the candidates of the classes, or of a regression.
 
@@ -51,6 +54,8 @@ def read(
     task: one of `manifest.TASKS`; a regression has no classes, and its labels
       are numbers.
     where: which candidates are of interest, see `restriction.restrict`.
+    group: what names the patients, see `patients.grouped`.
+    choices: of the reader of folders and tables, which alone has some.
 
   Returns:
     All candidates, none looked at yet.
@@ -62,13 +67,16 @@ def read(
   if name == 'folder' and path.suffix == '.npz':
     name = 'medmnist'
   if task == 'regression':
-    cohort = _read_numbers(name, path, named)
+    cohort = _read_numbers(name, path, named, choices)
   else:
-    cohort = _read_classes(name, path, named)
+    cohort = _read_classes(name, path, named, choices)
+  cohort = patients.grouped(cohort, group)
   return restriction.restrict(cohort, where)
 
 
-def _read_classes(name: str, path: pathlib.Path, named: Classes) -> Cohort:
+def _read_classes(
+  name: str, path: pathlib.Path, named: Classes, choices: folder.Choices
+) -> Cohort:
   if name == 'demo_hands':
     raise UserError(
       'The made-up hands have numbers and no classes: give'
@@ -76,10 +84,13 @@ def _read_classes(name: str, path: pathlib.Path, named: Classes) -> Cohort:
     )
   if prepared.find(path):
     return prepared.read(path, named)
-  return _named(name, READERS[name](path, named))
+  more = {'choices': choices} if name == 'folder' else {}
+  return _named(name, READERS[name](path, named, **more))
 
 
-def _read_numbers(name: str, path: pathlib.Path, named: Classes) -> Cohort:
+def _read_numbers(
+  name: str, path: pathlib.Path, named: Classes, choices: folder.Choices
+) -> Cohort:
   numbers.require_no_classes(named)
   if name not in _WITH_NUMBERS:
     raise UserError(
@@ -87,7 +98,8 @@ def _read_numbers(name: str, path: pathlib.Path, named: Classes) -> Cohort:
       f' {", ".join(_WITH_NUMBERS)}.'
     )
   if not prepared.find(path):
-    return _named(name, READERS[name](path, named, 'regression'))
+    more = {'choices': choices} if name == 'folder' else {}
+    return _named(name, READERS[name](path, named, 'regression', **more))
   cohort = prepared.read(path, named)
   if cohort.name != bone_age.NAME:
     raise UserError(

@@ -289,6 +289,7 @@ def prepare(
   path: pathlib.Path,
   named: classes.Classes,
   out: pathlib.Path,
+  choices: folder.Choices = folder.NO_CHOICES,
 ) -> pathlib.Path:
   """Writes all candidates of two classes, unless that was done before.
 
@@ -299,6 +300,7 @@ def prepare(
     path: folder or file of the download.
     named: see `classes.Classes`; '' where the reader knows it.
     out: folder for prepared data sets.
+    choices: of the reader of folders and tables, which alone has some.
 
   Returns:
     The folder of the data set in `out`.
@@ -314,7 +316,8 @@ def prepare(
       f' {", ".join(BUILDERS)} are (--config.data.dataset).'
     )
   builder_class = BUILDERS[dataset]
-  cohort = builder_class.READ(path, named)
+  more = {'choices': choices} if dataset == 'folder' else {}
+  cohort = builder_class.READ(path, named, **more)
   config = Classes(*cohort.classes)
   target = out / dataset / config.name / _VERSION
   with run_folder.locked(out, 'folder of prepared data', 'out'):

@@ -5,6 +5,11 @@ import pathlib
 import re
 import stat
 
+# What images are usually called.
+ENDINGS = (
+  *('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.gif', '.webp'),
+  *('.dcm', '.dicom'),
+)
 HEAD = 512  # Bytes that are looked at.
 _PREAMBLE = 128  # Bytes of DICOM before its mark.
 _MARK = b'DICM'

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 import dataclasses
 import os
 import pathlib
-import posixpath
 import re
+from typing import NamedTuple
 
+from heterojax import addresses
+from heterojax.datasets import class_folders
 from heterojax.datasets import classes
+from heterojax.datasets import headers
+from heterojax.datasets import images
 from heterojax.datasets import layout
+from heterojax.datasets import namesakes
 from heterojax.datasets import numbers
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Candidate
@@ -18,18 +23,6 @@ from heterojax.datasets.manifest import require_columns
 from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
-_ENDINGS = (
-  '.jpg',
-  '.jpeg',
-  '.png',
-  '.bmp',
-  '.tif',
-  '.tiff',
-  '.gif',
-  '.webp',
-  '.dcm',
-  '.dicom',
-)
 # Words by which data sets call the class without the disease. Numbers are no
 # such words: in some data sets, 0 is the disease.
 _HEALTHY = (
@@ -62,6 +55,21 @@ _MANIFEST_COLUMNS = (
 )
 
 
+class Choices(NamedTuple):
+  """What a user may say of a folder or table of images.
+
+  Attributes:
+    images: folder in which a table's images are looked for; '' for the table's.
+    masks: whether what looks like a mask is an image as any other.
+  """
+
+  images: str = ''
+  masks: bool = False
+
+
+NO_CHOICES = Choices()
+
+
 @dataclasses.dataclass(frozen=True)
 class Listed(Files):
   """Image files that a CSV lists; messages name the CSV."""
@@ -77,17 +85,20 @@ def read(
   path: pathlib.Path,
   named: classes.Classes,
   task: str = 'classification',
+  choices: Choices = NO_CHOICES,
 ) -> Cohort:
   """Reads `DIR/class/image.png` or a CSV `path,label[,group][,split]`.
 
   Args:
-    path: a folder with one folder per class, or a CSV file whose paths start
-      from its folder or are absolute. Hidden files and folders, whose names
-      begin with a dot, do not count. Names of columns may have capitals; the
-      group may be called patient, patient_id, subject or subject_id.
+    path: a folder with one folder per class, see `class_folders`; or a CSV file
+      whose paths start from its folder or are absolute, see `namesakes`; or the
+      folder of one. Hidden files and folders, whose names begin with a dot, do
+      not count. Names of columns may have capitals; the group may be called
+      patient, patient_id, subject or subject_id.
     named: see `classes.Classes`; '' where two labels leave no doubt.
     task: 'regression' where the labels of a CSV are numbers; then there are no
       classes.
+    choices: see `Choices`.
 
   Returns:
     All images; those of other labels are left out with that reason.
@@ -95,77 +106,147 @@ def read(
   Raises:
     UserError: if there is nothing to read or the two classes are not clear.
   """
-  if not os.path.exists(path):
-    raise UserError(
-      f'{path} does not exist: --config.data.dir must be a folder with one'
-      ' folder per class, or a CSV file with the columns path and label.'
-    )
+  named = tuple(map(class_folders.composed, named))
+  path = _here(path)
   if os.path.isfile(path):
-    source = Listed(path.parent, path)
-    candidates, notes = _from_csv(path)
-  elif task == 'regression':
+    return _from_table(path, named, task, choices)
+  tree = layout.walk(path)
+  tables = _tables(tree)
+  found = class_folders.read(tree, named, choices.masks)
+  if len(tables) == 1 and (choices.images or not found.labels):
+    cohort = _from_table(path / tables[0], named, task, choices)
+    note = f'The table {tables[0]} of {path} names the images.'
+    return dataclasses.replace(cohort, notes=(note, *cohort.notes))
+  if choices.images:
+    raise UserError(
+      f'--config.data.images is {choices.images}, but {path} is no table that'
+      ' names images: give the CSV file as --config.data.dir.'
+    )
+  if task == 'regression':
     raise UserError(
       f'{path} is a folder, whose folders are classes and no numbers: with'
       ' --config.data.task=regression, --config.data.dir must be a CSV file'
       ' with the columns path and label.'
     )
+  hint = [
+    f'To read its table, give --config.data.dir={path / t}.' for t in tables
+  ]
+  _require_images(path, found, hint)
+  candidates, headed = headers.described(found.candidates, path)
+  return _cohort(
+    path,
+    named,
+    Files(path),
+    candidates,
+    (*found.notes, *headed),
+    labels=found.labels,
+    hint=hint[:1],
+    masks_are_left_out=not choices.masks,
+  )
+
+
+def _here(path: pathlib.Path) -> pathlib.Path:
+  """The path, or the one that is there of the same name."""
+  if os.path.exists(path):
+    return path
+  try:
+    alike = [
+      name
+      for name in os.listdir(path.parent)
+      if class_folders.composed(name) == class_folders.composed(path.name)
+    ]
+  except OSError:
+    alike = []
+  if len(alike) == 1:
+    return path.parent / alike[0]
+  raise UserError(
+    f'{path} does not exist: --config.data.dir must be a folder with one'
+    ' folder per class, or a CSV file with the columns path and label.'
+  )
+
+
+def _tables(tree: layout.Tree) -> list[str]:
+  return [n for n in tree.folders[''] if n.lower().endswith('.csv')]
+
+
+def _require_images(
+  path: pathlib.Path, found: class_folders.Found, hint: Sequence[str]
+) -> None:
+  if found.labels:
+    return
+  text = (
+    f'{path} holds no images: it needs one folder per class with'
+    f' {", ".join(images.READABLE)} files in it.'
+  )
+  if any(c.reason == class_folders.NO_CLASS for c in found.candidates):
+    text = (
+      f'{path} holds images and no class folder: --config.data.dir must be'
+      ' the folder above, with one folder per class.'
+    )
+  raise UserError(' '.join([text, *found.notes, *hint[:1]]))
+
+
+def _from_table(
+  path: pathlib.Path, named: classes.Classes, task: str, choices: Choices
+) -> Cohort:
+  candidates, notes = _from_csv(path)
+  root = path.parent
+  if choices.images:
+    root = _images_folder(path, choices.images)
   else:
-    source = Files(path)
-    candidates, notes = _from_folders(path)
+    namesakes.refuse_addresses(path, [c.path for c in candidates])
+  candidates, more = namesakes.located(candidates, root, path)
+  candidates, headed = headers.described(candidates, root)
+  source, notes = Listed(root, path), (*notes, *more, *headed)
   if task == 'regression':
     candidates = tuple(numbers.labelled(c, c.label) for c in candidates)
     numbers.require_some(str(path), candidates)
     return Cohort(path.stem, source, (), candidates, notes, task=task)
+  labels = {c.label for c in candidates if c.label}
+  return _cohort(path, named, source, candidates, notes, labels=labels)
+
+
+def _images_folder(table: pathlib.Path, given: str) -> pathlib.Path:
+  """The folder of the images, from where we are or beside the table."""
+  folder = pathlib.Path(given).expanduser()
+  for place in (folder, table.parent / folder):
+    if os.path.isdir(place):
+      return place
+  raise UserError(
+    f'--config.data.images is {given}, but there is no such folder, neither'
+    f' here nor beside {table}.'
+  )
+
+
+def _cohort(
+  path: pathlib.Path,
+  named: classes.Classes,
+  source: Files,
+  candidates: Sequence[Candidate],
+  notes: tuple[str, ...],
+  *,
+  labels: set[str],
+  hint: Sequence[str] = (),
+  masks_are_left_out: bool = False,
+) -> Cohort:
   try:
-    chosen = _classes(path, candidates, named)
-  except UserError as error:  # What could not be searched may be the reason.
-    raise UserError(' '.join([str(error), *notes])) from error
+    chosen = _classes(path, labels, named)
+  except UserError as error:  # What was not read may be the reason.
+    raise UserError(' '.join([str(error), *notes, *hint])) from error
   candidates = tuple(
     c
     if c.label in chosen or not c.included
     else c.left_out(classes.reason(c.label))
     for c in candidates
   )
-  return Cohort(path.stem, source, chosen, candidates, notes)
-
-
-def _from_folders(
-  folder: pathlib.Path,
-) -> tuple[list[Candidate], tuple[str, ...]]:
-  tree = layout.walk(folder)
-  # A directory that is named like an image stays in: inspecting it tells why it
-  # cannot be used.
-  names = [*tree.folders]
-  for inner, files in tree.folders.items():
-    names += [posixpath.join(inner, name) for name in files]
-  names = sorted(n for n in names if n.lower().endswith(_ENDINGS))
-  candidates = []
-  for name in names:
-    if '/' not in name:
-      continue
-    # A name that is not UTF-8 cannot be written into a manifest.
-    shown = name.encode(errors='surrogateescape')
-    shown = shown.decode(errors='backslashreplace')
-    label = shown.split('/')[0]
-    candidate = Candidate(id=shown, path=shown, label=label, group='')
-    if shown != name:
-      candidate = candidate.left_out('the file name is not UTF-8')
-    candidates.append(candidate)
-  if names and not candidates:
-    raise UserError(
-      f'{folder} holds images and no class folder:'
-      ' --config.data.dir must be the folder above, with one folder per class.'
-    )
-  if not candidates:
-    raise UserError(
-      f'{folder} holds no images: it needs one folder per class with'
-      f' {", ".join(_ENDINGS)} files in it.'
-    )
-  outside = len(names) - len(candidates)
-  notes = tree.notes
-  if outside:
-    notes += (f'{outside:,} images of {folder} lie in no class folder.',)
-  return candidates, notes
+  return Cohort(
+    path.stem,
+    source,
+    chosen,
+    candidates,
+    notes,
+    masks_are_left_out=masks_are_left_out,
+  )
 
 
 def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
@@ -193,8 +274,8 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
       part = f'fold_{int(fold)}'
     candidate = Candidate(
       id=str(number),
-      path=pathlib.PurePath(name).as_posix() if name else '',
-      label=cells['label'],
+      path=_path(name),
+      label=class_folders.composed(cells['label']),
       group=cells.get('group', ''),
       split=part,
       columns=tuple(
@@ -210,6 +291,13 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
   if column.get('group', 'group') != 'group':
     notes = (f'The column {column["group"]} of {path.name} is the group.',)
   return candidates, notes
+
+
+def _path(name: str) -> str:
+  """A path as it is looked up; addresses stay what they are."""
+  if not name or addresses.is_address(name):
+    return name
+  return pathlib.PurePath(name).as_posix()
 
 
 def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
@@ -230,9 +318,8 @@ def _columns(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _classes(
-  path: pathlib.Path, candidates: Sequence[Candidate], named: classes.Classes
+  path: pathlib.Path, labels: set[str], named: classes.Classes
 ) -> classes.Classes:
-  labels = {c.label for c in candidates if c.label}
   healthy = {name for name in labels if name.lower() in _HEALTHY}
   if len(labels) == 2 and len(healthy) == 1 and not any(named):
     return *(labels - healthy), *healthy

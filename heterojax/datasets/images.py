@@ -78,14 +78,19 @@ def read(path: pathlib.Path) -> bytes:
       raise UnreadableImage('the file is larger than 1 GiB')
     data = path.read_bytes()
   except OSError as error:
-    if error.errno in _MISSING:
-      raise UnreadableImage('file not found') from error
-    raise UnreadableImage(f'cannot be read: {error.strerror}') from error
+    raise UnreadableImage(why_unread(error)) from error
   except ValueError as error:  # See `exists`.
     raise UnreadableImage('file not found') from error
   if not data:
     raise UnreadableImage('the file is empty')
   return data
+
+
+def why_unread(error: OSError) -> str:
+  """The reason that a file could not be read, in a few words."""
+  if error.errno in _MISSING:
+    return 'file not found'
+  return f'cannot be read: {error.strerror or error}'
 
 
 def decode(data: bytes) -> np.ndarray:

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 import dataclasses
 from typing import Any
 
+from heterojax import addresses
 from heterojax import datasets
 from heterojax import features
+from heterojax.datasets import folder
 from heterojax.datasets import images
 from heterojax.datasets import splits
 from heterojax.errors import UserError
@@ -17,6 +19,9 @@ class Data:
   dataset: str
   dir: str
   files: str
+  images: str
+  masks: bool
+  group: str
   task: str
   where: str
   positive: str
@@ -27,6 +32,11 @@ class Data:
   resize: images.Resize
   image_size: int
   max_bad_share: float
+
+  @property
+  def choices(self) -> folder.Choices:
+    """What the reader of folders and tables is told."""
+    return folder.Choices(self.images, self.masks)
 
   @property
   def classes(self) -> tuple[str, ...]:
@@ -220,6 +230,8 @@ _AT_LEAST = {
   'fine_tuning.batch_size': 2,
   'fine_tuning.weight_decay': 0,
 }
+# Fields that name files, which are of this machine.
+_PATHS = ('data.dir', 'data.files', 'data.images', 'backbone.weights')
 _SHARES = ('split.test_share', 'split.validation_share')
 # Shares that may be 0 as well, see `_rules`.
 _OR_NONE = ('split.validation_share',)
@@ -301,6 +313,9 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
   for path, value in _numbers(config):
     if not -(2**63) <= value < 2**63:  # Neither infinite nor NaN.
       raise UserError(f'--config.{path} is {value}, which is out of range.')
+  for path in _PATHS:
+    if addresses.is_address(value := _get(settings, path)):
+      raise UserError(addresses.refusal(f'--config.{path}', value))
   for path, choices in _CHOICES.items():
     if (value := _get(settings, path)) not in choices:
       raise UserError(
@@ -339,6 +354,21 @@ def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
     (
       f'--config.data.files ({s.data.files}) and --config.data.dir'
       f' ({s.data.dir}) both say where the data are: give one of them.'
+    ),
+  )
+  for name, value in (('images', s.data.images), ('masks', s.data.masks)):
+    yield (
+      not value or s.data.dataset == 'folder',
+      (
+        f'--config.data.{name} is for folders and tables of images'
+        f' (--config=folder), not for {s.data.dataset}.'
+      ),
+    )
+  yield (
+    not s.data.group or s.data.dataset != 'features',
+    (
+      '--config.data.group reads patients from names of images: files of'
+      ' features name them in a column, group.'
     ),
   )
   yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'

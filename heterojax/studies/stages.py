@@ -105,7 +105,15 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
     if d.dataset == 'features':
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
-  return datasets.read(d.dataset, path, d.classes, task=d.task, where=d.where)
+  return datasets.read(
+    d.dataset,
+    path,
+    d.classes,
+    task=d.task,
+    where=d.where,
+    group=d.group,
+    choices=d.choices,
+  )
 
 
 def split(

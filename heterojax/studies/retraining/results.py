@@ -15,6 +15,7 @@ import numpy as np
 from heterojax import cluster
 from heterojax.backbones import Backbone
 from heterojax.datasets import leaks
+from heterojax.datasets import patients
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
 from heterojax.records.codec import Estimate
@@ -107,7 +108,11 @@ def summarise(
     distance_vs_performance=analysis.distance_vs_performance(
       [c.retrained for c in clusters], distances
     ),
-    findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
+    findings=(
+      *filter(None, [patients.suspected(cohorts)]),
+      *cautions(settings, folds),
+      *analysis.artificial(clusters),
+    ),
     leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
     shortcuts=audits.find_shortcuts(
       cohort, first.samples, first.clusters.labels

@@ -14,6 +14,7 @@ import numpy as np
 
 from heterojax import rng
 from heterojax.backbones import Backbone
+from heterojax.datasets import patients
 from heterojax.datasets.manifest import Cohort
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
@@ -108,7 +109,10 @@ def summarise(
       [codec.known(size.metric_mean) for size in sizes],
     ),
     validity=_validity(settings, clustered[-1]),
-    findings=tuple(cautions.cautions(settings, largest, clustered)),
+    findings=(
+      *filter(None, [patients.suspected(cohorts[-len(last) :])]),
+      *cautions.cautions(settings, largest, clustered),
+    ),
     leaks=audited.leaks,
     shortcuts=audited.shortcuts,
     published=published,
