@@ -113,6 +113,7 @@ def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
     'label_columns': ['site'],
     'named_splits': False,
     'task': 'classification',
+    'masks_are_left_out': False,
   }
 
 

@@ -537,7 +537,7 @@ def test_pictures_of_two_values_are_left_out_with_a_note(
     dict.fromkeys(masks, 'a picture of two values, as masks are')
   )
   assert selected.notes == (
-    '3 pictures have two values alone, as masks have, and are left out'
+    'Pictures of two values alone, as masks have, are left out: 3'
     ' (--config.data.masks=True uses them).',
   )
 

@@ -94,9 +94,8 @@ def select(
   notes = cohort.notes + tuple(_conflicts(cohort, copies))
   if n := sum(map(_is_mask, cohort.candidates)):
     notes += (
-      f'{n:,} {"pictures have" if n > 1 else "picture has"} two values alone, as'
-      f' masks have, and {"are" if n > 1 else "is"} left out ({_USE_MASKS} uses'
-      ' them).',
+      f'Pictures of two values alone, as masks have, are left out: {n:,}'
+      f' ({_USE_MASKS} uses them).',
     )
   return dataclasses.replace(cohort, notes=notes)
 

@@ -289,7 +289,7 @@ def _check(
     if missing:
       remedy = 'more images are needed'
       if cohort.named_splits:
-        remedy = 'its own column says so, mend or empty that'
+        remedy = 'its own splits say so (a column or folders), mend those'
       raise UserError(f'The {split} part of {name} has {missing[0]}: {remedy}.')
   if protocol == 'clean':
     sides = {}

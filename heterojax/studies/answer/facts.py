@@ -41,6 +41,8 @@ class Facts(NamedTuple):
     shortcuts: the audited columns of the manifest.
     unit: what one sample is called: image or sample.
     tested: K, the images that refitted heads are tested on, once that is known.
+    suspicion: that patients seem to be in the names of files, see
+      `patients.suspected`; '' if not.
     headings: name of a condition to the heading, or its end, of the section of
       the report about it.
   """
@@ -59,6 +61,7 @@ class Facts(NamedTuple):
   unit: str
   headings: Mapping[str, str]
   tested: tuple[Tested, ...] = ()
+  suspicion: str = ''
 
   @property
   def k(self) -> int:

@@ -108,11 +108,7 @@ def summarise(
     distance_vs_performance=analysis.distance_vs_performance(
       [c.retrained for c in clusters], distances
     ),
-    findings=(
-      *filter(None, [patients.suspected(cohorts)]),
-      *cautions(settings, folds),
-      *analysis.artificial(clusters),
-    ),
+    findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
     leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
     shortcuts=audits.find_shortcuts(
       cohort, first.samples, first.clusters.labels
@@ -125,6 +121,7 @@ def summarise(
     environment={},
   )
   facts = facts_lib.facts(results, folds, jaccard)
+  facts = facts._replace(suspicion=patients.suspected(cohorts))
   return dataclasses.replace(results, verdict=answer.verdict(measured, facts))
 
 

@@ -109,10 +109,7 @@ def summarise(
       [codec.known(size.metric_mean) for size in sizes],
     ),
     validity=_validity(settings, clustered[-1]),
-    findings=(
-      *filter(None, [patients.suspected(cohorts[-len(last) :])]),
-      *cautions.cautions(settings, largest, clustered),
-    ),
+    findings=tuple(cautions.cautions(settings, largest, clustered)),
     leaks=audited.leaks,
     shortcuts=audited.shortcuts,
     published=published,
@@ -120,6 +117,8 @@ def summarise(
     environment={},
   )
   facts = facts_lib.facts(results, learned[-len(last) :], last)
+  suspicion = patients.suspected(cohorts[-len(last) :])
+  facts = facts._replace(suspicion=suspicion)
   return dataclasses.replace(
     results,
     verdict=answer.verdict(asked.measured, facts),
