@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from heterojax.datasets import class_folders
+from heterojax.datasets import classes
 from heterojax.datasets import folder
 from heterojax.datasets import masks
 from heterojax.datasets import splits
@@ -114,6 +114,8 @@ def test_what_is_no_image_is_listed_with_its_reason(
     ('train/images', 'test/images', 'val/images'),
     ('images/train', 'images/test', 'images/val'),
     ('data/train', 'data/test', 'data/val'),
+    ('seg_train', 'seg_test', 'seg_val'),
+    ('training_set/training_set', 'test_set/test_set', 'val_set/val_set'),
     ('chest/chest/train', 'chest/chest/test', 'chest/chest/val'),
   ],
 )
@@ -158,7 +160,8 @@ def test_splits_below_the_classes(tmp_path: pathlib.Path, below: str) -> None:
 def test_a_split_is_never_a_class(tmp_path: pathlib.Path) -> None:
   _touch(tmp_path, 'train/a/1.png', 'train/b/2.png', 'test/a/3.png')
   assert 'has the labels a, b' in _fails(tmp_path)
-  assert "no label 'test'" in _fails(tmp_path / 'train', 'test', 'a')
+  said = _fails(tmp_path, 'test', 'train')
+  assert "no label 'test'" in said and 'its labels are a, b' in said
 
 
 @pytest.mark.parametrize(
@@ -350,4 +353,4 @@ def test_words_of_names() -> None:
   assert masks.words('Ground Truth') == {'groundtruth'}
   assert masks.said('21_maskLeft') == {'mask'}
   assert not masks.said('unmasked_labeled_segmented')
-  assert class_folders.composed('e\u0301') == '\u00e9'
+  assert classes.composed('e\u0301') == '\u00e9'

@@ -201,6 +201,15 @@ def test_an_unknown_class_names_the_known_ones(tmp_path: pathlib.Path) -> None:
   assert '--config.data.negative' in _fails(path, 'ill', 'x')
 
 
+def test_a_class_may_be_typed_in_either_form_of_unicode(
+  tmp_path: pathlib.Path,
+) -> None:
+  composed, decomposed = 'R\u00e9tine', 'Re\u0301tine'
+  for there, typed in ((composed, decomposed), (decomposed, composed)):
+    path = _csv(tmp_path, f'path,label\na,{there}\nb,normal\n')
+    assert _read(path, typed).classes == (there, 'normal')
+
+
 @pytest.mark.parametrize('classes', [('', ''), ('ill', ''), ('', 'ill')])
 def test_one_class_only(
   tmp_path: pathlib.Path, classes: tuple[str, str]

@@ -121,7 +121,7 @@ def test_rows_are_given_features_and_no_images(tmp_path: pathlib.Path) -> None:
 
 def test_inspection_is_the_rows_digest(tmp_path: pathlib.Path) -> None:
   source = _read(_as_npz(tmp_path)).source
-  assert source.inspect('1') == (
+  assert source.inspect('1')[:2] == (
     '',
     (('sha256', hashlib.sha256(_X[1].tobytes()).hexdigest()),),
   )

@@ -83,7 +83,13 @@ def _read_classes(
       ' --config.data.task=regression.'
     )
   if prepared.find(path):
-    return prepared.read(path, named)
+    cohort = prepared.read(path, named)
+    if choices.masks and cohort.masks_are_left_out:
+      raise UserError(
+        f'{path} was prepared without masks: prepare it with'
+        ' --config.data.masks=True.'
+      )
+    return cohort
   more = {'choices': choices} if name == 'folder' else {}
   return _named(name, READERS[name](path, named, **more))
 

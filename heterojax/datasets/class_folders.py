@@ -13,8 +13,8 @@ import itertools
 import pathlib
 import posixpath
 from typing import NamedTuple
-import unicodedata
 
+from heterojax.datasets import classes
 from heterojax.datasets import content
 from heterojax.datasets import images
 from heterojax.datasets import layout
@@ -71,7 +71,7 @@ def read(
   Returns:
     The candidates; what is no image, or a mask by its name, is left out.
   """
-  reader = _Reader(tree, frozenset(map(composed, named)), with_masks)
+  reader = _Reader(tree, frozenset(map(classes.composed, named)), with_masks)
   # A folder that is named like an image and holds nothing stays in: inspecting
   # it tells why it cannot be used.
   names = [n for n in tree.folders if _has_ending(n) and _is_empty(tree, n)]
@@ -86,11 +86,6 @@ def read(
   )
 
 
-def composed(text: str) -> str:
-  """Text in the composed form of Unicode; macOS decomposes names of files."""
-  return unicodedata.normalize('NFC', text)
-
-
 def _has_ending(name: str) -> bool:
   """Whether a file is a candidate, a broken one if it holds no image."""
   return name.lower().endswith(content.ENDINGS)
@@ -102,11 +97,17 @@ def _is_empty(tree: layout.Tree, folder: str) -> bool:
 
 
 def _split_of(folder: str) -> str:
-  """The split that a folder names; '' if none."""
+  """The split that a folder is called by; '' if none."""
+  split, others = _split_and_others(folder)
+  return split if others <= _OF_SPLITS else ''
+
+
+def _split_and_others(folder: str) -> tuple[str, set[str]]:
+  """The one split among the words of a name, '' if none, and other words."""
   found = masks.words(folder)
   of = {splits.WORDS[word] for word in found if word in splits.WORDS}
   others = {word for word in found if word not in splits.WORDS}
-  return of.pop() if len(of) == 1 and others <= _OF_SPLITS else ''
+  return of.pop() if len(of) == 1 else '', others
 
 
 def _is_plain(folder: str) -> bool:
@@ -143,7 +144,7 @@ class _Reader:
     return any(
       not (_is_plain(name) or _split_of(name) or masks.said(name))
       for part in self._below.get(folder, ())
-      if _split_of(part)
+      if self._part(folder, part)
       for name in self._below.get(posixpath.join(folder, part), ())
     )
 
@@ -159,20 +160,36 @@ class _Reader:
       return _Place()
     names = [*filter(None, folder[len(above) :].split('/'))]
     for depth, name in enumerate(names):
-      asked_for = composed(name) in self._named
-      part = '' if asked_for else _split_of(name)
+      asked_for = classes.composed(name) in self._named
+      part = self._part(above, name)
       of_masks = not asked_for and self._is_of_masks(above, name)
-      if asked_for or not (part or of_masks or _is_plain(name)):
+      if not (part or of_masks) and (asked_for or not _is_plain(name)):
         inner = names[depth + 1 :]
         below = itertools.takewhile(
           lambda n: _is_plain(n) or _split_of(n), inner
         )
         parts = [split, *map(_split_of, below), '']
         split = next(filter(None, parts), '')
-        return _Place(composed(name), split, tuple(inner), is_mask)
+        return _Place(classes.composed(name), split, tuple(inner), is_mask)
       split, is_mask = split or part, is_mask or of_masks
       above = posixpath.join(above, name)
     return _Place('', split, (), is_mask)
+
+  def _part(self, above: str, name: str) -> str:
+    """The split that a folder in the place of a class names; '' if none."""
+    if part := _split_of(name):
+      return part
+    # As seg_train and seg_test, with classes in them.
+    part, others = _split_and_others(name)
+    inside = self._below.get(posixpath.join(above, name))
+    twins = (_split_and_others(n) for n in self._below[above])
+    if (
+      part
+      and inside
+      and any(p not in ('', part) and o == others for p, o in twins)
+    ):
+      return part
+    return ''
 
   def _is_of_masks(self, above: str, name: str) -> bool:
     """Whether a folder in the place of a class holds the masks of others."""

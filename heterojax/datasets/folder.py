@@ -106,7 +106,6 @@ def read(
   Raises:
     UserError: if there is nothing to read or the two classes are not clear.
   """
-  named = tuple(map(class_folders.composed, named))
   path = _here(path)
   if os.path.isfile(path):
     return _from_table(path, named, task, choices)
@@ -153,7 +152,7 @@ def _here(path: pathlib.Path) -> pathlib.Path:
     alike = [
       name
       for name in os.listdir(path.parent)
-      if class_folders.composed(name) == class_folders.composed(path.name)
+      if classes.composed(name) == classes.composed(path.name)
     ]
   except OSError:
     alike = []
@@ -275,7 +274,7 @@ def _from_csv(path: pathlib.Path) -> tuple[list[Candidate], tuple[str, ...]]:
     candidate = Candidate(
       id=str(number),
       path=_path(name),
-      label=class_folders.composed(cells['label']),
+      label=cells['label'],
       group=cells.get('group', ''),
       split=part,
       columns=tuple(

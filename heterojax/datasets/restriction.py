@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import dataclasses
 
+from heterojax.datasets.classes import composed
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -46,6 +47,8 @@ def _restrict(cohort: Cohort, column: str, value: str) -> Cohort:
     raise UserError(
       f'There is no column {column!r} ({_OPTION}): {cohort.source.name} {has}.'
     )
+  cells = [None if cell is None else composed(cell) for cell in cells]
+  value = composed(value)
   if value not in cells:
     raise UserError(
       f'No image of {cohort.source.name} has {column}={value} ({_OPTION}):'

@@ -23,7 +23,7 @@ WORDS = {
   '': '',
   **dict.fromkeys(('train', 'training'), 'train'),
   **dict.fromkeys(('val', 'valid', 'validation', 'dev'), 'validation'),
-  **dict.fromkeys(('test', 'testing'), 'test'),
+  **dict.fromkeys(('test', 'testing', 'eval', 'evaluation'), 'test'),
 }
 MOST_DIGITS = 18  # Of the number of a fold; Python refuses to read thousands.
 # What a source may call the part of an image, beside train, validation, test.
