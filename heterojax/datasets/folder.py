@@ -110,25 +110,18 @@ def read(
   if os.path.isfile(path):
     return _from_table(path, named, task, choices)
   tree = layout.walk(path)
-  tables = _tables(tree)
+  tables = [n for n in tree.folders[''] if n.lower().endswith('.csv')]
   found = class_folders.read(tree, named, choices.masks)
-  if len(tables) == 1 and (choices.images or not found.labels):
-    cohort = _from_table(path / tables[0], named, task, choices)
-    note = f'The table {tables[0]} of {path} names the images.'
-    return dataclasses.replace(cohort, notes=(note, *cohort.notes))
-  if choices.images:
-    raise UserError(
-      f'--config.data.images is {choices.images}, but {path} is no table that'
-      ' names images: give the CSV file as --config.data.dir.'
-    )
-  if task == 'regression':
-    raise UserError(
-      f'{path} is a folder, whose folders are classes and no numbers: with'
-      ' --config.data.task=regression, --config.data.dir must be a CSV file'
-      ' with the columns path and label.'
-    )
+  # Folders that are not the classes may be the parts of a download.
+  elsewhere = not found.labels or (
+    any(named) and found.labels.isdisjoint(map(classes.composed, named))
+  )
+  if len(tables) == 1 and (elsewhere or choices.images or task == 'regression'):
+    return _from_table_of(path, tables[0], found, named, task, choices)
+  _require_classes(path, task, choices)
   hint = [
-    f'To read its table, give --config.data.dir={path / t}.' for t in tables
+    f'To read its table, give --config.data.dir={path / name}.'
+    for name in tables[:1]
   ]
   _require_images(path, found, hint)
   candidates, headed = headers.described(found.candidates, path)
@@ -139,7 +132,7 @@ def read(
     candidates,
     (*found.notes, *headed),
     labels=found.labels,
-    hint=hint[:1],
+    hint=hint,
     masks_are_left_out=not choices.masks,
   )
 
@@ -164,8 +157,19 @@ def _here(path: pathlib.Path) -> pathlib.Path:
   )
 
 
-def _tables(tree: layout.Tree) -> list[str]:
-  return [n for n in tree.folders[''] if n.lower().endswith('.csv')]
+def _require_classes(path: pathlib.Path, task: str, choices: Choices) -> None:
+  """Raises a UserError where a folder is asked for what a table has."""
+  if choices.images:
+    raise UserError(
+      f'--config.data.images is {choices.images}, but {path} is no table that'
+      ' names images: give the CSV file as --config.data.dir.'
+    )
+  if task == 'regression':
+    raise UserError(
+      f'{path} is a folder, whose folders are classes and no numbers: with'
+      ' --config.data.task=regression, --config.data.dir must be a CSV file'
+      ' with the columns path and label.'
+    )
 
 
 def _require_images(
@@ -182,7 +186,7 @@ def _require_images(
       f'{path} holds images and no class folder: --config.data.dir must be'
       ' the folder above, with one folder per class.'
     )
-  raise UserError(' '.join([text, *found.notes, *hint[:1]]))
+  raise UserError(' '.join([text, *found.notes, *hint]))
 
 
 def _from_table(
@@ -203,6 +207,26 @@ def _from_table(
     return Cohort(path.stem, source, (), candidates, notes, task=task)
   labels = {c.label for c in candidates if c.label}
   return _cohort(path, named, source, candidates, notes, labels=labels)
+
+
+def _from_table_of(
+  path: pathlib.Path,
+  name: str,
+  found: class_folders.Found,
+  named: classes.Classes,
+  task: str,
+  choices: Choices,
+) -> Cohort:
+  """Reads the one table of a folder; an error names its class folders too."""
+  try:
+    cohort = _from_table(path / name, named, task, choices)
+  except UserError as error:
+    if not found.labels:
+      raise
+    shown = ', '.join(sorted(found.labels))
+    raise UserError(f'{error} The folders of {path} are {shown}.') from error
+  note = f'The table {name} of {path} names the images.'
+  return dataclasses.replace(cohort, notes=(note, *cohort.notes))
 
 
 def _images_folder(table: pathlib.Path, given: str) -> pathlib.Path:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import dataclasses
 import hashlib
 import pathlib
+from typing import Any
 
 from heterojax.datasets import content
 from heterojax.datasets.manifest import Candidate
@@ -40,11 +41,8 @@ def described(
     The candidates with a group, where the files name more than one patient, and
     with the columns that any file has. And what must be said of it.
   """
-  of = {
-    c.path: header
-    for c in candidates
-    if c.included and (header := _header(root / c.path))
-  }
+  paths = dict.fromkeys(c.path for c in candidates if c.included)
+  of = {path: header for path in paths if (header := _header(root / path))}
   if not of:
     return list(candidates), ()
   patients = {path: _digest(header[_PATIENT]) for path, header in of.items()}
@@ -110,7 +108,7 @@ def _header(path: pathlib.Path) -> dict[str, str] | None:
     return None
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
   """A value as the manifest has it: equal parts, as of pixels, once."""
   if value is None:
     return ''

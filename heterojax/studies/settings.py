@@ -8,8 +8,9 @@ from heterojax import addresses
 from heterojax import datasets
 from heterojax import features
 from heterojax.datasets import folder
-from heterojax.datasets import images
 from heterojax.datasets import splits
+from heterojax.datasets.images import RESIZES
+from heterojax.datasets.images import Resize
 from heterojax.errors import UserError
 from heterojax.heads import ensemble
 
@@ -29,7 +30,7 @@ class Data:
   balance: bool
   subpopulation: str
   num_images: int
-  resize: images.Resize
+  resize: Resize
   image_size: int
   max_bad_share: float
 
@@ -175,14 +176,14 @@ _KINDS = {
   float: ((int, float), 'a number'),
   int: (int, 'a whole number'),
   str: (str, 'text'),
-  images.Resize: (str, 'text'),
+  Resize: (str, 'text'),
   tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
 }
 _CHOICES = {
   'published': ('', 'psp', 'bone_age'),
   'data.task': ('classification', 'regression'),
   'data.dataset': datasets.NAMES,
-  'data.resize': images.RESIZES,
+  'data.resize': RESIZES,
   'split.protocol': splits.PROTOCOLS,
   'backbone.feature': features.FEATURES,
   'backbone.train': ('frozen', 'full'),
