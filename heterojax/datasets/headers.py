@@ -13,6 +13,7 @@ import pathlib
 from typing import Any
 
 from heterojax.datasets import content
+from heterojax.datasets import masks
 from heterojax.datasets.manifest import Candidate
 
 COLUMNS = (
@@ -24,6 +25,9 @@ COLUMNS = (
   'PixelSpacing',
 )
 _PATIENT = 'PatientID'
+_ROWS = 'Rows'  # Of pixels, which every image has.
+_KIND = 'SOPClassUID'  # Which every file has, unless it is broken.
+_READ = (_PATIENT, _KIND, _ROWS, *COLUMNS)
 _OTHERS = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff')
 _DIGITS = 16  # Of the digest of a patient: 64 bits.
 
@@ -34,7 +38,8 @@ def described(
   """Reads the headers of DICOM files among the candidates.
 
   Args:
-    candidates: those that were left out, or have a group, keep what they have.
+    candidates: those that were left out, or have a group, keep what they have;
+      DICOM files without an image, as reports, and segmentations are left out.
     root: from which their paths start.
 
   Returns:
@@ -45,8 +50,20 @@ def described(
   of = {path: header for path in paths if (header := _header(root / path))}
   if not of:
     return list(candidates), ()
+  reasons = {path: reason for path, h in of.items() if (reason := _reason(h))}
+  candidates = [
+    c.left_out(reasons[c.path]) if c.included and c.path in reasons else c
+    for c in candidates
+  ]
+  of = {path: header for path, header in of.items() if path not in reasons}
   patients = {path: _digest(header[_PATIENT]) for path, header in of.items()}
   notes = []
+  if reasons:
+    path, reason = next(iter(reasons.items()))
+    notes.append(
+      f'{len(reasons):,} DICOM files hold no image to study, as {path}'
+      f' ({reason}).'
+    )
   named = {p for p in patients.values() if p}
   if len(named) == 1 < len(of):
     patients = {}
@@ -76,6 +93,13 @@ def described(
   ], tuple(notes)
 
 
+def _reason(header: dict[str, str]) -> str:
+  """Why a file of DICOM holds no image to study; '' if it may hold one."""
+  if header[_KIND] and not header[_ROWS]:
+    return 'DICOM without an image'
+  return masks.BY_NAME if header['Modality'] == 'SEG' else ''
+
+
 def _missing(number: int) -> str:
   return f'; {number:,} files name none' if number else ''
 
@@ -99,9 +123,9 @@ def _header(path: pathlib.Path) -> dict[str, str] | None:
       path,
       force=True,
       stop_before_pixels=True,
-      specific_tags=[_PATIENT, *COLUMNS],
+      specific_tags=[*_READ],
     )
-    return {name: _text(dataset.get(name)) for name in (_PATIENT, *COLUMNS)}
+    return {name: _text(dataset.get(name)) for name in _READ}
   # It needs an extra, and pydicom raises almost anything on broken files:
   # inspecting the image says what is wrong.
   except Exception:  # pylint: disable=broad-except

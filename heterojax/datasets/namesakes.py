@@ -10,6 +10,7 @@ the table has a file as it stands; else it is said.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 import dataclasses
+import functools
 import pathlib
 import posixpath
 from typing import NamedTuple
@@ -84,37 +85,65 @@ def _namesakes(
   tree: layout.Tree, lost: Sequence[str], there: set[str]
 ) -> tuple[dict[str, str], list[str]]:
   """The file of each path that has one, and the paths that could be several."""
-  files: dict[str, list[tuple[str, _Name]]] = {}
   wanted = {name: _compared(name) for name in lost}
-  stems = {name.parts[-1] for name in wanted.values() if name.parts}
-  for folder, inside in tree.folders.items():
-    for file in filter(
-      layout.is_utf8, inside if layout.is_utf8(folder) else ()
-    ):
-      # Most files are of no interest, and normalising takes time.
-      name = _compared(file)
-      if name.parts and name.parts[-1] in stems:
-        path = posixpath.join(folder, file)
-        files.setdefault(name.parts[-1], []).append((path, _compared(path)))
+  files = _by_tail(tree, {n.parts[-1] for n in wanted.values() if n.parts})
   folders = {_compared(f'{folder}/x').parts[:-1] for folder in tree.folders}
+  best = functools.cache(functools.partial(_best, files))
   found, unclear = {}, []
-  for name, compared in wanted.items():
-    near = files.get(compared.parts[-1], []) if compared.parts else []
-    if (inner := compared.parts[:-1]) and inner in folders:
+  for name, (parts, ending) in wanted.items():
+    tails = [parts[i:] for i in range(len(parts))]
+    if parts[:-1] and parts[:-1] in folders:
       # Its own folder is here: the file of another is another file.
-      near = [(p, n) for p, n in near if n.parts[:-1] == inner]
-    ranked = sorted(
-      ((_likeness(compared, n, p), p) for p, n in near), reverse=True
-    )
-    if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
+      near = [f for f in files.get(parts, ()) if _compared(f).parts == parts]
+      first = _best({parts: near}, parts, ending) if near else None
+    else:
+      tail = next((tail for tail in tails if tail in files), None)
+      first = best(tail, ending) if tail else None
+    if first:
+      found[name] = first
+    elif first is not None:
       unclear.append(name)
-    elif ranked:
-      found[name] = ranked[0][1]
   # One file is one image: two names of it are none.
   times = Counter(found.values())
-  doubtful = [n for n, p in found.items() if times[p] > 1 or p in there]
-  found = {n: p for n, p in found.items() if n not in doubtful}
-  return found, unclear + doubtful
+  doubtful = dict.fromkeys(
+    n for n, p in found.items() if times[p] > 1 or p in there
+  )
+  unclear += doubtful
+  return {n: p for n, p in found.items() if n not in doubtful}, unclear
+
+
+def _by_tail(
+  tree: layout.Tree, stems: set[str]
+) -> dict[tuple[str, ...], list[str]]:
+  """Files of some names, by every end of their paths as names are compared."""
+  files: dict[tuple[str, ...], list[str]] = {}
+  for folder, inside in tree.folders.items():
+    for file in inside:
+      path = posixpath.join(folder, file)
+      # Most files are of no interest; others than UTF-8 no manifest can name.
+      stem = _compared(file).parts[-1:]
+      if stem and stem[0] in stems and layout.is_utf8(path):
+        parts = _compared(path).parts
+        for i in range(len(parts)):
+          files.setdefault(parts[i:], []).append(path)
+  return files
+
+
+def _best(
+  files: dict[tuple[str, ...], list[str]], tail: tuple[str, ...], ending: str
+) -> str:
+  """Of the files with a tail the one that is meant; '' if it is not clear."""
+
+  def likeness(path: str) -> tuple[bool, bool]:
+    is_mask = any(map(masks.said, posixpath.dirname(path).split('/')))
+    return _compared(path).ending == ending, not is_mask
+
+  ranked = sorted(
+    ((likeness(path), path) for path in files[tail]), reverse=True
+  )
+  if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
+    return ''
+  return ranked[0][1]
 
 
 def _compared(path: str) -> _Name:
@@ -128,20 +157,6 @@ def _compared(path: str) -> _Name:
     if dot in content.ENDINGS and stem:
       parts[-1], ending = stem, dot
   return _Name(tuple(parts), ending)
-
-
-def _likeness(name: _Name, other: _Name, path: str) -> tuple[int, bool, bool]:
-  """How much a file is the one that is named; larger is more."""
-  tail = 0
-  for part, own in zip(
-    reversed(name.parts), reversed(other.parts), strict=False
-  ):
-    if part != own:
-      break
-    tail += 1
-  folders = posixpath.dirname(path).split('/')
-  is_mask = any(map(masks.said, folders))
-  return tail, name.ending == other.ending, not is_mask
 
 
 def _notes(
