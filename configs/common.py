@@ -103,6 +103,7 @@ def _every_field(
     ),
     split=create(
       protocol=protocol,  # clean or published
+      named=True,  # use the splits or folds that the data name, if they do
       test_share=0.2,
       # of the training part; clean only, and where heads stop early: those of
       # the kind logistic do not, and all of it trains

@@ -290,17 +290,19 @@ def test_dicom_without_an_image_is_left_out(tmp_path: pathlib.Path) -> None:
   _dicom(tmp_path / 'normal' / '1', 0)
   _dicom(tmp_path / 'ill' / '2', 1)
   _dicom(tmp_path / 'ill' / '3.dcm', 2, Modality='SEG')
-  report = pydicom.Dataset()
-  report.SOPClassUID, report.Modality = uid.BasicTextSRStorage, 'SR'
-  file = io.BytesIO()
-  pydicom.dcmwrite(file, report, implicit_vr=True, little_endian=True)
-  (tmp_path / 'ill' / 'DICOMDIR').write_bytes(file.getvalue())
+  _dicom(tmp_path / 'ill' / '4.dcm', 3, Modality='SR')
+  report = pydicom.dcmread(tmp_path / 'ill' / '4.dcm')
+  del report.PixelData, report.Rows
+  report.save_as(tmp_path / 'ill' / '4.dcm')
+  del report.SOPClassUID
+  report.save_as(tmp_path / 'ill' / 'DICOMDIR')
   cohort = folder.read(tmp_path, ('', ''))
   assert {c.path: c.reason for c in cohort.candidates if c.reason} == {
     'ill/3.dcm': 'a mask, segmentation or annotation by its name',
+    'ill/4.dcm': 'DICOM without an image',
     'ill/DICOMDIR': 'DICOM without an image',
   }
-  assert '2 DICOM files hold no image to study' in cohort.notes[0]
+  assert '3 DICOM files hold no image to study' in cohort.notes[0]
 
 
 def test_broken_headers_are_left_to_the_inspection(

@@ -125,7 +125,10 @@ def _header(path: pathlib.Path) -> dict[str, str] | None:
       stop_before_pixels=True,
       specific_tags=[*_READ],
     )
-    return {name: _text(dataset.get(name)) for name in _READ}
+    header = {name: _text(dataset.get(name)) for name in _READ}
+    # A DICOMDIR says what it is in its meta information alone.
+    kind = dataset.file_meta.get('MediaStorageSOPClassUID')
+    return header | {_KIND: header[_KIND] or _text(kind)}
   # It needs an extra, and pydicom raises almost anything on broken files:
   # inspecting the image says what is wrong.
   except Exception:  # pylint: disable=broad-except

@@ -33,6 +33,12 @@ _LARGE_GROUP = 0.2
 _MOST_PARTS = 20
 
 
+def unnamed(cohort: Cohort) -> Cohort:
+  """The cohort without the splits that its source names."""
+  candidates = (dataclasses.replace(c, split='') for c in cohort.candidates)
+  return dataclasses.replace(cohort, candidates=tuple(candidates))
+
+
 def assign(
   cohort: Cohort,
   *,
@@ -151,7 +157,7 @@ def _named_parts(
     if folds:
       raise UserError(
         f'{name} names the split of its images, so --config.split.folds must'
-        f' be 0 and not {folds}.'
+        f' be 0 and not {folds}; --config.split.named=False splits them anew.'
       )
     return [list(rows)]
   if len(numbered) < len(named) or len(numbered) == 1:

@@ -48,6 +48,7 @@ class Data:
 @dataclasses.dataclass(frozen=True)
 class Split:
   protocol: str
+  named: bool
   test_share: float
   validation_share: float
   folds: int

@@ -77,6 +77,8 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
+  if not settings.split.named:
+    cohorts = tuple(map(splits.unnamed, cohorts))
   return tuple(
     selection.select(
       cohort,
