@@ -85,6 +85,11 @@ def _every_field(
       dataset='folder',  # see heterojax/datasets/__init__.py
       dir='',  # folder or file; see the configuration of the data set
       files='',  # features only: a pattern, one file per fold (and size)
+      images='',  # folder only: where the images of a table lie
+      masks=False,  # folder only: whether masks are images as well
+      # a regular expression that finds the patient in names of files or of
+      # their folders, as (\d+)_; or a column of the data set
+      group='',
       task='classification',  # or regression (sample_size only)
       # of a table: path:COLUMN,label:COLUMN,group:COLUMN, and split, fold, id,
       # prediction; label:A|B|C are columns of 0 and 1; '' where names tell
@@ -104,6 +109,7 @@ def _every_field(
     ),
     split=create(
       protocol=protocol,  # clean or published
+      named=True,  # use the splits or folds that the data name, if they do
       test_share=0.2,
       # of the training part; clean only, and where heads stop early: those of
       # the kind logistic do not, and all of it trains

@@ -3,10 +3,14 @@
 python -m launch.study --config=configs/folder.py --config.data.dir=DIR \
     --workdir=RUN
 
-Other names of columns are told with
---config.data.columns=path:image_id,label:dx,group:lesion_id. Name the classes
-with --config.data.positive and --config.data.negative where their names leave a
-doubt. Heads of two classes are logistic regressions at
+Folders called train, val and test are the split. The patient may be named by
+--config.data.group='(\\d+)_', a pattern of names. --config.data.images=FOLDER
+says where the images of a table lie, and
+--config.data.columns=path:image_id,label:dx,group:lesion_id what its columns
+are.
+
+Name the classes with --config.data.positive and --config.data.negative where
+their names leave a doubt. Heads of two classes are logistic regressions at
 their optimum and need no validation part; --config.heads.kind=keras keeps one
 and trains with early stopping.
 """

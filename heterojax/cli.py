@@ -12,6 +12,7 @@ from absl import flags
 from ml_collections import config_dict
 from ml_collections import config_flags
 
+from heterojax import addresses
 from heterojax.errors import HeterojaxError
 from heterojax.errors import Interrupted
 from heterojax.errors import UnexpectedError
@@ -82,6 +83,11 @@ def _parse(
     raise UserError(f'{_of_parsing(error)} (see --help).') from error
   if rest[1:]:
     raise UserError(f'{rest[1]!r} is not a flag (see --help).')
+  for name in values:
+    given = values[name].value
+    for value in given if isinstance(given, list) else [given]:
+      if isinstance(value, str) and addresses.is_address(value):
+        raise UserError(addresses.refusal(f'--{name}', value))
   if 'config' in values and values.config is None:
     raise UserError(
       'Say what to run with --config=NAME, where NAME is one of'

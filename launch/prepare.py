@@ -38,6 +38,7 @@ def _prepare(values: flags.FlagValues) -> int:
     pathlib.Path(data.dir).expanduser(),
     data.classes,
     pathlib.Path(values.out).expanduser(),
+    data.choices,
   )
   print(f'The prepared data are at {target.absolute()}')
   return 0

@@ -326,6 +326,14 @@ def test_conditions(
   assert found.sentence.endswith('.')
 
 
+def test_suspected_patients_are_the_first_thing_said() -> None:
+  found = of(conditions.PATIENTS, leaks={}, suspicion='Names repeat.')
+  assert found.state == 'warn'
+  assert found.sentence.startswith('Names repeat. Whether training and test')
+  # Where patients are named, names do not matter.
+  assert 'Names' not in of(conditions.PATIENTS, suspicion='Names').sentence
+
+
 def test_chance_is_excluded_by_the_adjusted_p_value() -> None:
   found = verdict('small, but not for three questions').conditions[-1]
   assert (found.name, found.state, found.value) == (

@@ -16,9 +16,16 @@ from pydicom import pixels as pydicom_pixels
 from pydicom import uid
 import pytest
 
+from heterojax.datasets import content
 from heterojax.datasets import images
 
 _TESTED = pathlib.Path(pydicom_data.__file__).parent / 'test_files'
+# Those without compression.
+_PLAIN = (
+  uid.ExplicitVRLittleEndian,
+  uid.ImplicitVRLittleEndian,
+  uid.ExplicitVRBigEndian,
+)
 pytestmark = pytest.mark.filterwarnings('ignore:::pydicom')
 
 
@@ -509,7 +516,25 @@ def test_dicom_is_told_by_its_content() -> None:
   data = _encoded(_dataset(_line(1, 2)))
   assert data[128:132] == b'DICM'
   assert images.decode(data).shape == (1, 2, 3)
-  assert _reason(data[132:]) == 'not an image of a known format'
+
+
+@pytest.mark.parametrize('syntax', _PLAIN)
+@pytest.mark.parametrize('cut', ['preamble', 'meta'])
+def test_dicom_may_begin_with_its_first_group(
+  syntax: uid.UID, cut: str
+) -> None:
+  dataset = _dataset(_line(0, 4095, 100), bits=12)
+  dataset.file_meta.TransferSyntaxUID = syntax
+  whole = io.BytesIO()
+  pydicom.dcmwrite(whole, dataset, enforce_file_format=True)
+  data = whole.getvalue()
+  start = 132
+  if cut == 'meta':  # Its group length is of what follows it.
+    start += 12 + int.from_bytes(data[140:144], 'little')
+  assert content.kind(data[start:]) == 'DICOM'
+  np.testing.assert_array_equal(
+    images.decode(data[start:]), images.decode(data)
+  )
 
 
 # With little memory, and all that would be written to a screen is seen.

@@ -59,10 +59,7 @@ def test_other_files_do_not_count(tmp_path: pathlib.Path) -> None:
     'normal/a.png',
     'ill/a.TIFF',
     'ill/a.webp',
-    'ill/a.png.txt',
-    'ill/readme.md',
-    'ill/png',
-    'top.png',
+    'top.md',
     '.cache/x.png',
     'ill/._a.png',
     'ill/.ipynb_checkpoints/a-checkpoint.png',
@@ -202,6 +199,15 @@ def test_an_unknown_class_names_the_known_ones(tmp_path: pathlib.Path) -> None:
   assert "no label 'Ill' (--config.data.positive)" in text
   assert 'ill, normal' in text
   assert '--config.data.negative' in _fails(path, 'ill', 'x')
+
+
+def test_a_class_may_be_typed_in_either_form_of_unicode(
+  tmp_path: pathlib.Path,
+) -> None:
+  composed, decomposed = 'R\u00e9tine', 'Re\u0301tine'
+  for there, typed in ((composed, decomposed), (decomposed, composed)):
+    path = _csv(tmp_path, f'path,label\na,{there}\nb,normal\n')
+    assert _read(path, typed).classes == (there, 'normal')
 
 
 @pytest.mark.parametrize('classes', [('', ''), ('ill', ''), ('', 'ill')])

@@ -10,6 +10,7 @@ import pytest
 from heterojax import datasets
 from heterojax.datasets import lookalikes
 from heterojax.datasets import meanings
+from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
@@ -104,15 +105,21 @@ def test_what_users_cannot_say(text: str, says: str) -> None:
 def test_columns_that_are_not_there(tmp_path: pathlib.Path) -> None:
   path = tmp_path / 't.csv'
   path.write_text('path,label\na.png,ill\nb.png,normal\n')
-  text = _fails('folder', path, ('', ''), columns='group:who')
+  text = _fails('folder', path, ('', ''), choices=Choices(columns='group:who'))
   assert "no column 'who' (--config.data.columns): it has path, label" in text
-  text = _fails('folder', path, ('', ''), columns='prediction:label')
+  text = _fails(
+    'folder', path, ('', ''), choices=Choices(columns='prediction:label')
+  )
   assert 'names the prediction' in text
-  assert 'known' in _fails('odir5k', tmp_path, ('', ''), columns='path:a')
-  text = _fails('folder', tmp_path, ('', ''), columns='path:a')
+  assert 'which odir5k is not' in _fails(
+    'odir5k', tmp_path, ('', ''), choices=Choices(columns='path:a')
+  )
+  # The one table of a folder is meant.
+  text = _fails('folder', tmp_path, ('', ''), choices=Choices(columns='path:a'))
+  assert "no column 'a'" in text
+  path.rename(tmp_path / 't.txt')
+  text = _fails('folder', tmp_path, ('', ''), choices=Choices(columns='path:a'))
   assert 'is a folder' in text
-  text = _fails('folder', path, ('', ''), features='a')
-  assert 'holds images' in text
 
 
 @pytest.mark.parametrize(
@@ -175,7 +182,9 @@ def test_columns_that_look_like_patients(
   (note,) = [n for n in cohort.notes if 'looks like a patient' in n]
   assert name in note and f"'group:{name}'" in note
   assert cohort.source.matrix.shape == (24, 2)
-  asked = datasets.read('features', path, ('ill', ''), columns=f'group:{name}')
+  asked = datasets.read(
+    'features', path, ('ill', ''), choices=Choices(columns=f'group:{name}')
+  )
   assert len({c.unit for c in asked.candidates}) == 8
   assert not asked.notes
 
@@ -243,7 +252,9 @@ def test_columns_that_look_like_folds(
   (note,) = datasets.read('folder', path, ('', '')).notes
   option = f'{meaning}:{name}'
   assert name in note and f"--config.data.columns='{option}'" in note
-  cohort = datasets.read('folder', path, ('', ''), columns=option)
+  cohort = datasets.read(
+    'folder', path, ('', ''), choices=Choices(columns=option)
+  )
   assert [c.split for c in cohort.candidates] == splits.split()
 
 
@@ -309,7 +320,7 @@ def _one_hot(folder: pathlib.Path) -> pathlib.Path:
 def test_columns_of_zeros_and_ones(tmp_path: pathlib.Path) -> None:
   path = _one_hot(tmp_path)
   cohort = datasets.read(
-    'folder', path, ('MEL', 'NV'), columns='label:MEL|NV|BCC'
+    'folder', path, ('MEL', 'NV'), choices=Choices(columns='label:MEL|NV|BCC')
   )
   assert [(c.path, c.label, c.reason) for c in cohort.candidates] == [
     ('a', 'MEL', ''),
@@ -324,7 +335,9 @@ def test_columns_of_zeros_and_ones(tmp_path: pathlib.Path) -> None:
   ]
   assert all(not c.columns for c in cohort.candidates)
   path.write_text('image,MEL,NV\na,1,0\nb,2,0\n')
-  text = _fails('folder', path, ('MEL', 'NV'), columns='label:MEL|NV')
+  text = _fails(
+    'folder', path, ('MEL', 'NV'), choices=Choices(columns='label:MEL|NV')
+  )
   assert "row 2: MEL is '2'" in text and 'must be 0 or 1' in text
   # They are suggested where each row has one 1.
   path.write_text('image,MEL,NV,age\na,1,0,50\nb,0,1,51\n')
@@ -335,7 +348,10 @@ def test_columns_of_zeros_and_ones_of_features(tmp_path: pathlib.Path) -> None:
   table = {'A': [1, 0], 'B': [0, 1], 'f0': [0.5, 1.5], 'f1': [2.0, 3.0]}
   pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / 'x.parquet')
   cohort = datasets.read(
-    'features', tmp_path / 'x.parquet', ('A', 'B'), columns='label:A|B'
+    'features',
+    tmp_path / 'x.parquet',
+    ('A', 'B'),
+    choices=Choices(columns='label:A|B'),
   )
   assert [c.label for c in cohort.candidates] == ['A', 'B']
   np.testing.assert_array_equal(cohort.source.matrix, [[0.5, 2], [1.5, 3]])
@@ -355,8 +371,7 @@ def test_arrays_that_the_user_names(tmp_path: pathlib.Path) -> None:
     'features',
     tmp_path / 'x.npz',
     ('1', '0'),
-    columns='label:outcome,group:who',
-    features='X',
+    choices=Choices(columns='label:outcome,group:who', features='X'),
   )
   assert [(c.label, c.group) for c in cohort.candidates] == [
     ('1', 'p'),
@@ -473,7 +488,9 @@ def test_a_list_of_images_without_names_of_columns(
   path.write_text('a.png,ill,p\nb.png,no,q\n')
   assert 'label:COLUMN' in _fails('folder', path, ('', ''))
   asked = 'path:column_1,label:column_2,group:column_3'
-  cohort = datasets.read('folder', path, ('', ''), columns=asked)
+  cohort = datasets.read(
+    'folder', path, ('', ''), choices=Choices(columns=asked)
+  )
   assert [c.group for c in cohort.candidates] == ['p', 'q']
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from heterojax import datasets
 from heterojax.datasets import builders
 from heterojax.datasets import folder
 from heterojax.datasets import images
@@ -17,6 +18,8 @@ from heterojax.datasets import odir
 from heterojax.datasets import prepared
 from heterojax.datasets import selection
 from heterojax.datasets import splits
+from heterojax.datasets.choices import NO_CHOICES
+from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.errors import UserError
@@ -113,6 +116,7 @@ def test_the_cohort_is_the_same(raw: pathlib.Path, out: pathlib.Path) -> None:
     'label_columns': ['site'],
     'named_splits': False,
     'task': 'classification',
+    'masks_are_left_out': False,
   }
 
 
@@ -341,3 +345,24 @@ def test_metadata_that_nest(tmp_path: pathlib.Path) -> None:
   (tmp_path / prepared.METADATA).write_text('[' * 100_000)
   with pytest.raises(UserError, match='is damaged'):
     prepared.read(tmp_path, ('', ''))
+
+
+def test_masks_are_left_out_or_used_as_when_prepared(
+  tmp_path: pathlib.Path,
+) -> None:
+  rng, named = np.random.default_rng(0), ('ill', 'normal')
+  for name in ('ill/1.png', 'ill/1_mask.png', 'normal/1.png'):
+    path = tmp_path / 'raw' / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+  with_masks = Choices(masks=True)
+  for out, choices in (('a', NO_CHOICES), ('b', with_masks)):
+    builders.prepare('folder', tmp_path / 'raw', named, tmp_path / out, choices)
+  read = datasets.read
+  assert len(read('folder', tmp_path / 'a', named).included) == 2
+  assert (
+    len(read('folder', tmp_path / 'b', named, choices=with_masks).included) == 3
+  )
+  with pytest.raises(UserError, match='prepared without masks'):
+    read('folder', tmp_path / 'a', named, choices=with_masks)

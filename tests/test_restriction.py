@@ -88,3 +88,11 @@ def test_mistakes(where: str, says: str) -> None:
   with pytest.raises(UserError, match=says) as caught:
     restriction.restrict(_cohort(), where)
   assert str(caught.value).endswith('.')
+
+
+def test_either_form_of_unicode_is_one_value() -> None:
+  composed, decomposed = 'C\u00f4te', 'Co\u0302te'
+  for there, typed in ((composed, decomposed), (decomposed, composed)):
+    candidate = Candidate('0', '0', 'ill', '', columns=(('site', there),))
+    cohort = Cohort('x', sources.Files(pathlib.Path()), ('ill',), (candidate,))
+    assert restriction.restrict(cohort, f'site={typed}').included

@@ -514,3 +514,40 @@ def test_one_number_is_nothing_to_learn(tmp_path: pathlib.Path) -> None:
   nobody = cohort.replaced({c.id: c.left_out('x') for c in cohort.candidates})
   with pytest.raises(UserError, match='no usable image with a number'):
     _select(nobody)
+
+
+def _two_valued(root: pathlib.Path, names: list[str]) -> None:
+  for seed, name in enumerate(names):
+    values = np.random.default_rng(seed).integers(0, 2, (6, 5, 1)) * 255
+    pixels = np.repeat(values.astype(np.uint8), 3, axis=-1)
+    Image.fromarray(pixels).save(root / name, format='BMP')
+
+
+def test_pictures_of_two_values_are_left_out_with_a_note(
+  tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 3, 3)
+  masks = [c.path for c in cohort.candidates if c.id in ('p1', 'n0', 'n2')]
+  _two_valued(tmp_path, masks)
+  assert len(_select(cohort).included) == 6
+  cohort = dataclasses.replace(cohort, masks_are_left_out=True)
+  # They are no broken images, of which none is allowed.
+  selected = _select(cohort, max_bad_share=0.0)
+  assert {c.path: c.reason for c in selected.candidates if c.reason} == (
+    dict.fromkeys(masks, 'a picture of two values, as masks are')
+  )
+  assert selected.notes == (
+    'Pictures of two values alone, as masks have, are left out: 3'
+    ' (--config.data.masks=True uses them).',
+  )
+
+
+def test_a_class_of_two_values_is_asked_for(tmp_path: pathlib.Path) -> None:
+  cohort = _cohort(tmp_path, 2, 3)
+  cohort = dataclasses.replace(cohort, masks_are_left_out=True)
+  _two_valued(tmp_path, [c.path for c in cohort.candidates[:2]])
+  with pytest.raises(UserError) as caught:
+    _select(cohort)
+  text = str(caught.value)
+  assert text.startswith('All 2 usable pictures of the class')
+  assert 'give --config.data.masks=True' in text

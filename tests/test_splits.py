@@ -407,6 +407,15 @@ def test_folds_of_the_source_that_cannot_be(
     _folds(cohort, folds=folds)
 
 
+def test_splits_of_the_source_need_not_be_used() -> None:
+  rows = [('ill' if i % 4 < 2 else 'well', str(i)) for i in range(120)]
+  named = _cohort(rows, ('train', 'test') * 60)
+  cohort = splits.unnamed(named)
+  assert not any(c.split for c in cohort.candidates)
+  assert len(_folds(cohort, folds=3)) == 3
+  assert not _assign(cohort).named_splits and _assign(named).named_splits
+
+
 def test_a_patient_in_two_folds_of_the_source_is_refused_when_clean() -> None:
   rows = [('ill' if i % 2 else 'well', str(i)) for i in range(118)]
   rows += [('ill', 'Smith'), ('ill', 'Smith')]

@@ -6,16 +6,18 @@ import functools
 import pathlib
 
 from heterojax.datasets import bone_age
-from heterojax.datasets import feature_columns
 from heterojax.datasets import folder
 from heterojax.datasets import meanings
 from heterojax.datasets import medmnist
 from heterojax.datasets import nih
 from heterojax.datasets import numbers
 from heterojax.datasets import odir
+from heterojax.datasets import patients
 from heterojax.datasets import prepared
 from heterojax.datasets import ready
 from heterojax.datasets import restriction
+from heterojax.datasets.choices import NO_CHOICES
+from heterojax.datasets.choices import Choices
 from heterojax.datasets.classes import Classes
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -33,8 +35,8 @@ READERS = {
   'demo_hands': folder.read,
 }
 NAMES = tuple(READERS)
-# Whose tables have columns of any names.
-_WITH_COLUMNS = ('folder', 'features')
+# Of data that users lay out as they like.
+_WITH_CHOICES = ('folder', 'features')
 # Whose readers take a task; the others know classes alone.
 _WITH_NUMBERS = ('bone_age', 'folder', 'features', 'demo_hands')
 
@@ -46,8 +48,8 @@ def read(
   *,
   task: str = 'classification',
   where: str = '',
-  columns: str = '',
-  features: str = '',
+  group: str = '',
+  choices: Choices = NO_CHOICES,
 ) -> Cohort:
   """Finds the candidates of the classes, or of a regression.
 
@@ -59,8 +61,8 @@ def read(
     task: one of `manifest.TASKS`; a regression has no classes, and its labels
       are numbers.
     where: which candidates are of interest, see `restriction.restrict`.
-    columns: what the columns of a table are, see `meanings.parse`.
-    features: which of them are features, see `feature_columns.choose`.
+    group: what names the patients, see `patients.grouped`.
+    choices: of the readers of folders, tables and files of features.
 
   Returns:
     All candidates, none looked at yet.
@@ -71,38 +73,16 @@ def read(
   """
   if name == 'folder' and path.suffix == '.npz':
     name = 'medmnist'
-  reader = _with_columns(name, path, columns, features)
   if task == 'regression':
-    cohort = _read_numbers(name, path, named, reader)
+    cohort = _read_numbers(name, path, named, choices)
   else:
-    cohort = _read_classes(name, path, named, reader)
+    cohort = _read_classes(name, path, named, choices)
+  cohort = patients.grouped(cohort, group)
   return restriction.restrict(cohort, where)
 
 
-def _with_columns(
-  name: str, path: pathlib.Path, columns: str, features: str
-) -> Callable[..., Cohort]:
-  """The reader of a data set, which is told what the user says of columns."""
-  reader, said = READERS[name], {}
-  if columns:
-    if name not in _WITH_COLUMNS or prepared.find(path):
-      raise UserError(
-        f'{path} has columns that are known: {meanings.OPTION} is for tables'
-        ' of your own images and features.'
-      )
-    said['columns'] = meanings.parse(columns)
-  if features:
-    if name != 'features':
-      raise UserError(
-        f'{path} holds images: {feature_columns.OPTION} is for'
-        ' --config=configs/features.py.'
-      )
-    said['features'] = features
-  return functools.partial(reader, **said)
-
-
 def _read_classes(
-  name: str, path: pathlib.Path, named: Classes, reader: Callable[..., Cohort]
+  name: str, path: pathlib.Path, named: Classes, choices: Choices
 ) -> Cohort:
   if name == 'demo_hands':
     raise UserError(
@@ -110,12 +90,34 @@ def _read_classes(
       ' --config.data.task=regression.'
     )
   if prepared.find(path):
-    return prepared.read(path, named)
-  return _named(name, reader(path, named))
+    cohort = prepared.read(path, named)
+    if choices.columns:
+      raise UserError(
+        f'{path} was prepared: {meanings.OPTION} is for the preparation.'
+      )
+    if choices.masks and cohort.masks_are_left_out:
+      raise UserError(
+        f'{path} was prepared without masks: prepare it with'
+        ' --config.data.masks=True.'
+      )
+    return cohort
+  return _named(name, _reader(name, choices)(path, named))
+
+
+def _reader(name: str, choices: Choices) -> Callable[..., Cohort]:
+  """The reader of a data set; those of users' own data know the choices."""
+  if name in _WITH_CHOICES:
+    return functools.partial(READERS[name], choices=choices)
+  if choices != NO_CHOICES:
+    raise UserError(
+      f'{meanings.OPTION}, --config.data.images and --config.data.masks are for'
+      f' folders and tables, which {name} is not.'
+    )
+  return READERS[name]
 
 
 def _read_numbers(
-  name: str, path: pathlib.Path, named: Classes, reader: Callable[..., Cohort]
+  name: str, path: pathlib.Path, named: Classes, choices: Choices
 ) -> Cohort:
   numbers.require_no_classes(named)
   if name not in _WITH_NUMBERS:
@@ -124,7 +126,7 @@ def _read_numbers(
       f' {", ".join(_WITH_NUMBERS)}.'
     )
   if not prepared.find(path):
-    return _named(name, reader(path, named, 'regression'))
+    return _named(name, _reader(name, choices)(path, named, 'regression'))
   cohort = prepared.read(path, named)
   if cohort.name != bone_age.NAME:
     raise UserError(

@@ -38,6 +38,8 @@ from heterojax.datasets import medmnist
 from heterojax.datasets import nih
 from heterojax.datasets import odir
 from heterojax.datasets import prepared
+from heterojax.datasets.choices import NO_CHOICES
+from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
@@ -289,6 +291,7 @@ def prepare(
   path: pathlib.Path,
   named: classes.Classes,
   out: pathlib.Path,
+  choices: Choices = NO_CHOICES,
 ) -> pathlib.Path:
   """Writes all candidates of two classes, unless that was done before.
 
@@ -299,6 +302,7 @@ def prepare(
     path: folder or file of the download.
     named: see `classes.Classes`; '' where the reader knows it.
     out: folder for prepared data sets.
+    choices: of the reader of folders and tables.
 
   Returns:
     The folder of the data set in `out`.
@@ -314,7 +318,8 @@ def prepare(
       f' {", ".join(BUILDERS)} are (--config.data.dataset).'
     )
   builder_class = BUILDERS[dataset]
-  cohort = builder_class.READ(path, named)
+  more = {'choices': choices} if dataset == 'folder' else {}
+  cohort = builder_class.READ(path, named, **more)
   config = Classes(*cohort.classes)
   target = out / dataset / config.name / _VERSION
   with run_folder.locked(out, 'folder of prepared data', 'out'):

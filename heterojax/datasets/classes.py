@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import pathlib
 from typing import NamedTuple
+import unicodedata
 
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
@@ -58,6 +59,8 @@ def choose(
     UserError: if that leaves a doubt, or there are no two classes.
   """
   labels = _ordered(set(labels) - {''})
+  as_is = {composed(label): label for label in labels}
+  named = tuple(as_is.get(composed(name), name) for name in named)
   shown = ', '.join(labels[:10]) + (', ...' if len(labels) > 10 else '')
   if not labels:
     raise UserError(f'{path} has no labels.')
@@ -175,9 +178,14 @@ def require_different(named: Classes) -> None:
     )
 
 
+def composed(text: str) -> str:
+  """Text in the composed form of Unicode; macOS decomposes names of files."""
+  return unicodedata.normalize('NFC', text)
+
+
 def key(label: str) -> str:
   """A label as labels are compared: some files spell No_Finding."""
-  return label.replace('_', ' ').casefold()
+  return composed(label).replace('_', ' ').casefold()
 
 
 def reason(label: str) -> str:

@@ -18,6 +18,7 @@ from pydicom import filereader
 from pydicom import uid
 from pydicom.pixels.utils import pixel_array
 
+from heterojax.datasets import content
 from heterojax.datasets.pixels import UnreadableImage
 from heterojax.datasets.pixels import as_rgb
 from heterojax.datasets.pixels import check_size
@@ -43,7 +44,7 @@ def decode(data: bytes) -> np.ndarray:
   """Decodes the one frame of a DICOM file.
 
   Args:
-    data: the file, with its preamble.
+    data: the file, with or without its preamble and meta information.
 
   Returns:
     `[H, W, 3]` of 0..255, uint8 for colours of 8 bits, else float32.
@@ -77,7 +78,7 @@ def decode(data: bytes) -> np.ndarray:
 def _read(data: bytes) -> pydicom.Dataset:
   """Reads the file and refuses what cannot or should not be decoded."""
   file = io.BytesIO(data)
-  file.seek(132)
+  file.seek(132 if content.has_preamble(data) else 0)
   meta = filereader.read_dataset(
     file, False, True, stop_when=lambda tag, vr, length: tag.group != 2
   )
@@ -86,7 +87,9 @@ def _read(data: bytes) -> pydicom.Dataset:
     # A small file may inflate to any size.
     raise UnreadableImage('deflated DICOM: save it uncompressed')
   file.seek(0)
-  dataset = pydicom.dcmread(file)
+  dataset = pydicom.dcmread(file, force=True)
+  if not meta:  # The order of bytes and the kind of elements were guessed.
+    dataset.file_meta.TransferSyntaxUID = _guessed(dataset)
   if 'PixelData' not in dataset:
     raise UnreadableImage('DICOM without pixels of whole numbers')
   check_size(dataset.Rows, dataset.Columns)
@@ -113,6 +116,13 @@ def _read(data: bytes) -> pydicom.Dataset:
       if image.size != (dataset.Columns, dataset.Rows):
         raise UnreadableImage('DICOM whose frame has another size')
   return dataset
+
+
+def _guessed(dataset: pydicom.Dataset) -> uid.UID:
+  is_implicit, is_little = dataset.original_encoding
+  if is_implicit:
+    return uid.ImplicitVRLittleEndian
+  return uid.ExplicitVRLittleEndian if is_little else uid.ExplicitVRBigEndian
 
 
 def _scaled(values: np.ndarray, bits: int) -> np.ndarray:

@@ -1,37 +1,31 @@
 """Any data set: a folder per class, or a CSV of paths and labels."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 import dataclasses
 import os
 import pathlib
-import posixpath
 
+from heterojax import addresses
+from heterojax.datasets import class_folders
 from heterojax.datasets import classes
+from heterojax.datasets import headers
+from heterojax.datasets import images
 from heterojax.datasets import labels
 from heterojax.datasets import layout
 from heterojax.datasets import lookalikes
 from heterojax.datasets import meanings
+from heterojax.datasets import namesakes
 from heterojax.datasets import numbers
 from heterojax.datasets import parts
 from heterojax.datasets import splits
 from heterojax.datasets import tables
+from heterojax.datasets.choices import NO_CHOICES
+from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
 from heterojax.errors import UserError
 
-_ENDINGS = (
-  '.jpg',
-  '.jpeg',
-  '.png',
-  '.bmp',
-  '.tif',
-  '.tiff',
-  '.gif',
-  '.webp',
-  '.dcm',
-  '.dicom',
-)
 # Words by which data sets call the class without the disease. Numbers are no
 # such words: in some data sets, 0 is the disease.
 _HEALTHY = (
@@ -73,18 +67,19 @@ def read(
   path: pathlib.Path,
   named: classes.Classes,
   task: str = 'classification',
-  columns: meanings.Columns = meanings.NONE,
+  choices: Choices = NO_CHOICES,
 ) -> Cohort:
   """Reads `DIR/class/image.png` or a CSV `path,label[,group][,split]`.
 
   Args:
-    path: a folder with one folder per class, or a CSV file whose paths start
-      from its folder or are absolute. Hidden files and folders, whose names
-      begin with a dot, do not count. For names of columns see `meanings`.
+    path: a folder with one folder per class, see `class_folders`; or a CSV file
+      whose paths start from its folder or are absolute, see `namesakes`; or the
+      folder of one. Hidden files and folders, whose names begin with a dot, do
+      not count. For names of columns see `meanings`.
     named: see `classes.Classes`; '' where two labels leave no doubt.
     task: 'regression' where the labels of a CSV are numbers; then there are no
       classes.
-    columns: what the user says of them, see `meanings.parse`.
+    choices: see `Choices`.
 
   Returns:
     All images; those of other labels are left out with that reason.
@@ -92,87 +87,177 @@ def read(
   Raises:
     UserError: if there is nothing to read or the two classes are not clear.
   """
-  if not os.path.exists(path):
-    raise UserError(
-      f'{path} does not exist: --config.data.dir must be a folder with one'
-      ' folder per class, or a CSV file with the columns path and label.'
-    )
+  path = _here(path)
   if os.path.isfile(path):
-    source = Listed(path.parent, path)
-    candidates, notes = _from_csv(path, columns)
-    named = tuple(map(meanings.whole, named))
-  elif task == 'regression':
+    return _from_table(path, named, task, choices)
+  tree = layout.walk(path)
+  found_tables = [n for n in tree.folders[''] if n.lower().endswith('.csv')]
+  found = class_folders.read(tree, named, choices.masks)
+  # Folders that are not the classes may be the parts of a download.
+  elsewhere = not found.labels or (
+    any(named) and found.labels.isdisjoint(map(classes.composed, named))
+  )
+  of_table = choices.images or choices.columns or task == 'regression'
+  if len(found_tables) == 1 and (elsewhere or of_table):
+    return _from_table_of(path, found_tables[0], found, named, task, choices)
+  _require_classes(path, task, choices)
+  hint = [
+    f'To read its table, give --config.data.dir={path / name}.'
+    for name in found_tables[:1]
+  ]
+  _require_images(path, found, hint)
+  candidates, headed = headers.described(found.candidates, path)
+  cohort = Cohort(
+    path.stem,
+    Files(path),
+    (),
+    tuple(candidates),
+    (*found.notes, *headed),
+    masks_are_left_out=not choices.masks,
+  )
+  return _labelled(cohort, path, named, task, hint)
+
+
+def _here(path: pathlib.Path) -> pathlib.Path:
+  """The path, or the one that is there of the same name."""
+  if os.path.exists(path):
+    return path
+  try:
+    alike = [
+      name
+      for name in os.listdir(path.parent)
+      if classes.composed(name) == classes.composed(path.name)
+    ]
+  except OSError:
+    alike = []
+  if len(alike) == 1:
+    return path.parent / alike[0]
+  raise UserError(
+    f'{path} does not exist: --config.data.dir must be a folder with one'
+    ' folder per class, or a CSV file with the columns path and label.'
+  )
+
+
+def _require_classes(path: pathlib.Path, task: str, choices: Choices) -> None:
+  """Raises a UserError where a folder is asked for what a table has."""
+  if choices.images:
+    raise UserError(
+      f'--config.data.images is {choices.images}, but {path} is no table that'
+      ' names images: give the CSV file as --config.data.dir.'
+    )
+  if choices.columns:
+    raise UserError(
+      f'{path} is a folder, but {meanings.OPTION} is of a table: name the CSV'
+      ' file with --config.data.dir.'
+    )
+  if task == 'regression':
     raise UserError(
       f'{path} is a folder, whose folders are classes and no numbers: with'
       ' --config.data.task=regression, --config.data.dir must be a CSV file'
       ' with the columns path and label.'
     )
-  elif columns:
-    raise UserError(
-      f'{path} is a folder, but {meanings.OPTION} is of a table: name the CSV'
-      ' file with --config.data.dir.'
+
+
+def _require_images(
+  path: pathlib.Path, found: class_folders.Found, hint: Sequence[str]
+) -> None:
+  if found.labels:
+    return
+  text = (
+    f'{path} holds no images: it needs one folder per class with'
+    f' {", ".join(images.READABLE)} files in it.'
+  )
+  if any(c.reason == class_folders.NO_CLASS for c in found.candidates):
+    text = (
+      f'{path} holds images and no class folder: --config.data.dir must be'
+      ' the folder above, with one folder per class.'
     )
+  raise UserError(' '.join([text, *found.notes, *hint]))
+
+
+def _from_table(
+  path: pathlib.Path, named: classes.Classes, task: str, choices: Choices
+) -> Cohort:
+  candidates, notes = _from_csv(path, meanings.parse(choices.columns))
+  root = path.parent
+  if choices.images:
+    root = _images_folder(path, choices.images)
   else:
-    source = Files(path)
-    candidates, notes = _from_folders(path)
-  found = [c.label for c in candidates]
+    namesakes.refuse_addresses(path, [c.path for c in candidates])
+  candidates, more = namesakes.located(candidates, root, path)
+  candidates, headed = headers.described(candidates, root)
+  cohort = Cohort(
+    path.stem,
+    Listed(root, path),
+    (),
+    tuple(candidates),
+    (*notes, *more, *headed),
+    task=task,
+  )
+  return _labelled(cohort, path, tuple(map(meanings.whole, named)), task)
+
+
+def _from_table_of(
+  path: pathlib.Path,
+  name: str,
+  found: class_folders.Found,
+  named: classes.Classes,
+  task: str,
+  choices: Choices,
+) -> Cohort:
+  """Reads the one table of a folder; an error names its class folders too."""
+  try:
+    cohort = _from_table(path / name, named, task, choices)
+  except UserError as error:
+    if not found.labels:
+      raise
+    shown = ', '.join(sorted(found.labels))
+    raise UserError(f'{error} The folders of {path} are {shown}.') from error
+  note = f'The table {name} of {path} names the images.'
+  return dataclasses.replace(cohort, notes=(note, *cohort.notes))
+
+
+def _images_folder(table: pathlib.Path, given: str) -> pathlib.Path:
+  """The folder of the images, from where we are or beside the table."""
+  folder = pathlib.Path(given).expanduser()
+  for place in (folder, table.parent / folder):
+    if os.path.isdir(place):
+      return place
+  raise UserError(
+    f'--config.data.images is {given}, but there is no such folder, neither'
+    f' here nor beside {table}.'
+  )
+
+
+def _labelled(
+  cohort: Cohort,
+  path: pathlib.Path,
+  named: classes.Classes,
+  task: str,
+  hint: Sequence[str] = (),
+) -> Cohort:
+  """The cohort with its classes or numbers, and without rows of neither."""
+  found = [c.label for c in cohort.included]
   absent = labels.absent(found, named, task)
-  notes += labels.notes(path, found, absent, named, task)
-  candidates = tuple(labels.left_out(c, absent) for c in candidates)
+  notes = cohort.notes + labels.notes(path, found, absent, named, task)
+  candidates = tuple(labels.left_out(c, absent) for c in cohort.candidates)
   if task == 'regression':
     candidates = tuple(numbers.labelled(c, c.label) for c in candidates)
     numbers.require_some(str(path), candidates)
-    return Cohort(path.stem, source, (), candidates, notes, task=task)
+    return dataclasses.replace(cohort, candidates=candidates, notes=notes)
   try:
-    chosen = _classes(path, candidates, named, absent)
-  except UserError as error:  # What could not be searched may be the reason.
-    raise UserError(' '.join([str(error), *notes])) from error
+    chosen = _classes(path, set(found) - absent.keys(), named)
+  except UserError as error:  # What was not read may be the reason.
+    raise UserError(' '.join([str(error), *notes, *hint])) from error
   candidates = tuple(
     c
     if c.label in chosen or not c.included
     else c.left_out(classes.reason(c.label))
     for c in candidates
   )
-  return Cohort(path.stem, source, chosen, candidates, notes)
-
-
-def _from_folders(
-  folder: pathlib.Path,
-) -> tuple[list[Candidate], tuple[str, ...]]:
-  tree = layout.walk(folder)
-  # A directory that is named like an image stays in: inspecting it tells why it
-  # cannot be used.
-  names = [*tree.folders]
-  for inner, files in tree.folders.items():
-    names += [posixpath.join(inner, name) for name in files]
-  names = sorted(n for n in names if n.lower().endswith(_ENDINGS))
-  candidates = []
-  for name in names:
-    if '/' not in name:
-      continue
-    # A name that is not UTF-8 cannot be written into a manifest.
-    shown = name.encode(errors='surrogateescape')
-    shown = shown.decode(errors='backslashreplace')
-    label = shown.split('/')[0]
-    candidate = Candidate(id=shown, path=shown, label=label, group='')
-    if shown != name:
-      candidate = candidate.left_out('the file name is not UTF-8')
-    candidates.append(candidate)
-  if names and not candidates:
-    raise UserError(
-      f'{folder} holds images and no class folder:'
-      ' --config.data.dir must be the folder above, with one folder per class.'
-    )
-  if not candidates:
-    raise UserError(
-      f'{folder} holds no images: it needs one folder per class with'
-      f' {", ".join(_ENDINGS)} files in it.'
-    )
-  outside = len(names) - len(candidates)
-  notes = tree.notes
-  if outside:
-    notes += (f'{outside:,} images of {folder} lie in no class folder.',)
-  return candidates, notes
+  return dataclasses.replace(
+    cohort, classes=chosen, candidates=candidates, notes=notes
+  )
 
 
 def _from_csv(
@@ -209,7 +294,7 @@ def _from_csv(
   for row, name in enumerate(of['path']):
     candidate = Candidate(
       id=str(row),
-      path=pathlib.PurePath(name).as_posix() if name else '',
+      path=_path(name),
       label=found[row],
       group=groups[row],
       split=_part(path, row + 1, splits_[row], folds[row]),
@@ -246,6 +331,13 @@ def _by_content(
   return chosen, notes
 
 
+def _path(name: str) -> str:
+  """A path as it is looked up; addresses stay what they are."""
+  if not name or addresses.is_address(name):
+    return name
+  return pathlib.PurePath(name).as_posix()
+
+
 def _part(path: pathlib.Path, row: int, split: str, fold: str) -> str:
   if not fold:
     return split
@@ -259,11 +351,9 @@ def _part(path: pathlib.Path, row: int, split: str, fold: str) -> str:
 
 def _classes(
   path: pathlib.Path,
-  candidates: Sequence[Candidate],
+  found: set[str],
   named: classes.Classes,
-  absent: Collection[str],
 ) -> classes.Classes:
-  found = {c.label for c in candidates if c.label not in absent}
   healthy = {name for name in found if name.lower() in _HEALTHY}
   if len(found) == 2 and len(healthy) == 1 and not any(named):
     return *(found - healthy), *healthy

@@ -22,6 +22,7 @@ from PIL import ExifTags
 from PIL import Image
 from PIL import UnidentifiedImageError
 
+from heterojax.datasets import content
 from heterojax.datasets.pixels import TOO_LARGE
 from heterojax.datasets.pixels import UnreadableImage
 from heterojax.datasets.pixels import as_rgb
@@ -34,6 +35,7 @@ MAX_BYTES = 2**30
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # No others: some readers of Pillow start other programs.
 _FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'TIFF', 'WEBP')
+READABLE = (*_FORMATS, 'DICOM')  # As `content.kind` calls them.
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 # Which order of bytes puts the low byte where Pillow looks for the high one.
@@ -76,14 +78,19 @@ def read(path: pathlib.Path) -> bytes:
       raise UnreadableImage('the file is larger than 1 GiB')
     data = path.read_bytes()
   except OSError as error:
-    if error.errno in _MISSING:
-      raise UnreadableImage('file not found') from error
-    raise UnreadableImage(f'cannot be read: {error.strerror}') from error
+    raise UnreadableImage(why_unread(error)) from error
   except ValueError as error:  # See `exists`.
     raise UnreadableImage('file not found') from error
   if not data:
     raise UnreadableImage('the file is empty')
   return data
+
+
+def why_unread(error: OSError) -> str:
+  """The reason that a file could not be read, in a few words."""
+  if error.errno in _MISSING:
+    return 'file not found'
+  return f'cannot be read: {error.strerror or error}'
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -104,7 +111,7 @@ def decode(data: bytes) -> np.ndarray:
     UnreadableImage: with the reason.
   """
   try:
-    if data[128:132] == b'DICM':
+    if content.is_dicom(data):
       return _decode_dicom(data)
     return _decode_with_pillow(data)
   except UnreadableImage:

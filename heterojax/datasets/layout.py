@@ -152,13 +152,14 @@ def holders(tree: Tree, names: Iterable[str]) -> dict[str, list[str]]:
   held = {
     folder: [name for name in files if name in names]
     for folder, files in tree.folders.items()
-    if _is_utf8(folder)  # Else a manifest could not name it.
+    if is_utf8(folder)
   }
   order = sorted((f for f in held if held[f]), key=lambda f: -len(held[f]))
   return {folder: held[folder] for folder in order}
 
 
-def _is_utf8(name: str) -> bool:
+def is_utf8(name: str) -> bool:
+  """Whether a manifest can hold a name of a file."""
   try:
     name.encode()
   except UnicodeEncodeError:

@@ -70,6 +70,7 @@ class Cohort:
     label_columns: columns that tell the label by themselves.
     named_splits: whether the source says who is tested.
     task: one of `TASKS`.
+    masks_are_left_out: whether a picture of two values is taken for a mask.
   """
 
   name: str
@@ -80,6 +81,7 @@ class Cohort:
   label_columns: tuple[str, ...] = ()
   named_splits: bool = False
   task: str = 'classification'
+  masks_are_left_out: bool = False
 
   @property
   def codes(self) -> dict[str, int]:

@@ -222,8 +222,9 @@ def _check_types(cohort: Cohort) -> None:
     if not isinstance(text, str):
       raise TypeError(f'{text!r} is not text')
     text.encode()  # Not all that JSON can write is.
-  if cohort.task not in TASKS or not isinstance(cohort.named_splits, bool):
-    raise ValueError('its task or its splits are not known')
+  flags = cohort.named_splits, cohort.masks_are_left_out
+  if cohort.task not in TASKS or not all(isinstance(f, bool) for f in flags):
+    raise ValueError('its task, its splits or its masks are not known')
 
 
 def as_json(cohort: Cohort) -> dict[str, Any]:

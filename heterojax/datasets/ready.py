@@ -19,6 +19,8 @@ from heterojax.datasets import numbers
 from heterojax.datasets import parts as parts_lib
 from heterojax.datasets import sources
 from heterojax.datasets import splits
+from heterojax.datasets.choices import NO_CHOICES
+from heterojax.datasets.choices import Choices
 from heterojax.datasets.feature_files import Table
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -69,8 +71,7 @@ def read(
   path: pathlib.Path,
   named: classes.Classes,
   task: str = 'classification',
-  columns: meanings.Columns = meanings.NONE,
-  features: str = '',
+  choices: Choices = NO_CHOICES,
 ) -> Cohort:
   """Reads a file of features.
 
@@ -79,8 +80,7 @@ def read(
     named: see `classes.Classes`; one is enough where there are two labels.
       Whole numbers are written without a fraction, as '1'.
     task: 'regression' where labels are numbers; then there are no classes.
-    columns: what the user says of them, see `meanings.parse`.
-    features: which columns are features, see `feature_columns.choose`.
+    choices: see `Choices`; of columns and features.
 
   Returns:
     One candidate a row, whose source is `Vectors`; those of other labels are
@@ -92,7 +92,9 @@ def read(
     UserError: if it cannot be read or the two classes are not clear.
   """
   read_table = functools.partial(
-    feature_files.read, columns=columns, features=features
+    feature_files.read,
+    columns=meanings.parse(choices.columns),
+    features=choices.features,
   )
   (cohort,) = _cohorts([path], path, named, task, read_table)
   return cohort
@@ -102,8 +104,7 @@ def read_files(
   pattern: str,
   named: classes.Classes,
   task: str = 'classification',
-  columns: meanings.Columns = meanings.NONE,
-  features: str = '',
+  choices: Choices = NO_CHOICES,
 ) -> tuple[Cohort, ...]:
   """Reads several files of features, say one per fold.
 
@@ -111,8 +112,7 @@ def read_files(
     pattern: of their names, with * and ?, as 'DIR/fold_*.csv'.
     named: see `read`.
     task: likewise.
-    columns: likewise.
-    features: likewise.
+    choices: likewise.
 
   Returns:
     One cohort a file, as `read` gives it, in the order of the numbers in their
@@ -132,7 +132,9 @@ def read_files(
     )
   paths = [pathlib.Path(name) for name in sorted(names, key=_by_number)]
   read_table = functools.partial(
-    feature_files.read, columns=columns, features=features
+    feature_files.read,
+    columns=meanings.parse(choices.columns),
+    features=choices.features,
   )
   return _cohorts(paths, pathlib.Path(pattern), named, task, read_table)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import dataclasses
 
+from heterojax.datasets.classes import composed
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -41,6 +42,8 @@ def restrict(cohort: Cohort, where: str) -> Cohort:
 def _restrict(cohort: Cohort, column: str, value: str) -> Cohort:
   cells = [dict(c.columns).get(column) for c in cohort.candidates]
   require_column(cohort, column, _OPTION)
+  cells = [None if cell is None else composed(cell) for cell in cells]
+  value = composed(value)
   if value not in cells:
     raise UserError(
       f'No image of {cohort.source.name} has {column}={value} ({_OPTION}):'

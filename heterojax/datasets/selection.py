@@ -10,6 +10,7 @@ from typing import Any
 
 from heterojax import rng
 from heterojax.datasets import classes
+from heterojax.datasets import masks
 from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -20,6 +21,7 @@ _LOG = logging.getLogger(__name__)
 _NOT_DRAWN = 'not drawn'
 _NO_FILE = 'file not found'
 _SAME_IMAGE = 'same image as '
+_USE_MASKS = '--config.data.masks=True'
 _COPIES_SHARE = 'the same file, pixels or features'
 
 
@@ -66,6 +68,8 @@ def select(
     look = inspector(candidate.path)
     if look.problem:
       return candidate.left_out(look.problem)
+    if cohort.masks_are_left_out and look.is_two_valued:
+      return candidate.left_out(masks.BY_PIXELS)
     content = sources.content(dict(look.columns))
     first = first_of.setdefault(content, candidate)
     if distinct and first.id != candidate.id:
@@ -88,6 +92,11 @@ def select(
   _check_bad_share(cohort, drawn, max_bad_share)
   _check_labels(cohort)
   notes = cohort.notes + tuple(_conflicts(cohort, copies))
+  if n := sum(map(_is_mask, cohort.candidates)):
+    notes += (
+      f'Pictures of two values alone, as masks have, are left out: {n:,}'
+      f' ({_USE_MASKS} uses them).',
+    )
   return dataclasses.replace(cohort, notes=notes)
 
 
@@ -136,6 +145,12 @@ def _check_labels(cohort: Cohort) -> None:
         f' copies of others ({_COPIES_SHARE}), of which only the first is'
         ' used: a study needs images of two classes that differ.'
       )
+    if n := sum(map(_is_mask, of_class)):
+      raise UserError(
+        f'All {n} usable pictures of the class {label!r} in {name} have two'
+        f' values alone, as masks have: if they are the images, give'
+        f' {_USE_MASKS}.'
+      )
     raise UserError(
       f'{name} holds no usable image of the class {label!r}: a study needs'
       ' two classes.'
@@ -154,6 +169,10 @@ def _check_labels(cohort: Cohort) -> None:
       f'All usable images of {name} have the number {labels.pop()}: a study'
       ' needs several.'
     )
+
+
+def _is_mask(candidate: Candidate) -> bool:
+  return candidate.reason == masks.BY_PIXELS
 
 
 def _is_copy(candidate: Candidate) -> bool:
@@ -227,7 +246,7 @@ def _log_left_out(cohort: Cohort) -> None:
 def _check_bad_share(
   cohort: Cohort, drawn: list[Candidate], max_bad_share: float
 ) -> None:
-  bad = [c for c in drawn if not c.included and not _is_copy(c)]
+  bad = [c for c in drawn if not (c.included or _is_copy(c) or _is_mask(c))]
   if bad and len(bad) / len(drawn) > max_bad_share:
     named = ', '.join(f'{c.path} ({c.reason[:90]})' for c in bad[:3])
     percent = -(-100 * len(bad) // len(drawn))  # Rounded up, so that it allows.
@@ -237,7 +256,11 @@ def _check_bad_share(
         ', or allow it with'
         f' --config.data.max_bad_share={percent / 100:.2f} or more'
       )
+    lost = all(c.reason == _NO_FILE for c in bad)
+    mend = 'mend them'
+    if lost:
+      mend = 'say where they lie with --config.data.images=FOLDER'
     raise UserError(
       f'{len(bad)} of {len(drawn)} images of {cohort.source.name} cannot be'
-      f' used, such as {named}: mend them{allow}.'
+      f' used, such as {named}: {mend}{allow}.'
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from heterojax.datasets import images
+from heterojax.datasets import masks
 
 
 class Inspection(NamedTuple):
@@ -16,10 +17,12 @@ class Inspection(NamedTuple):
   Attributes:
     problem: why it cannot be used; '' if it can.
     columns: what the manifest keeps of it, `sha256` of its content among them.
+    is_two_valued: whether it is a picture of two colours, as masks are.
   """
 
   problem: str
   columns: tuple[tuple[str, str], ...] = ()
+  is_two_valued: bool = False
 
 
 class Source(Protocol):
@@ -143,4 +146,5 @@ def inspect_image(source: ImageSource, path: str) -> Inspection:
       ('sha256', images.digest(data)),
       ('pixels_sha256', images.pixel_digest(pixels)),
     ),
+    masks.is_two_valued(pixels),
   )

@@ -34,6 +34,12 @@ _LARGE_GROUP = 0.2
 _MOST_PARTS = 20
 
 
+def unnamed(cohort: Cohort) -> Cohort:
+  """The cohort without the splits that its source names."""
+  candidates = (dataclasses.replace(c, split='') for c in cohort.candidates)
+  return dataclasses.replace(cohort, candidates=tuple(candidates))
+
+
 def assign(
   cohort: Cohort,
   *,
@@ -152,7 +158,7 @@ def _named_parts(
     if folds:
       raise UserError(
         f'{name} names the split of its images, so --config.split.folds must'
-        f' be 0 and not {folds}.'
+        f' be 0 and not {folds}; --config.split.named=False splits them anew.'
       )
     return [list(rows)]
   if len(numbered) < len(named) or len(numbered) == 1:
@@ -290,7 +296,7 @@ def _check(
     if missing:
       remedy = 'more images are needed'
       if cohort.named_splits:
-        remedy = 'its own column says so, mend or empty that'
+        remedy = 'its own splits say so (a column or folders), mend those'
       raise UserError(f'The {split} part of {name} has {missing[0]}: {remedy}.')
   if protocol == 'clean':
     sides = {}

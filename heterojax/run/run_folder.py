@@ -13,6 +13,7 @@ import sys
 import tempfile
 from typing import Any
 
+from heterojax import addresses
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 
@@ -63,9 +64,11 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
     Nothing.
 
   Raises:
-    UserError: if it cannot be written.
+    UserError: if it cannot be written, or is an address.
     RefusedError: if another process has it.
   """
+  if addresses.is_address(str(path)):
+    raise UserError(addresses.refusal(f'--{flag}', str(path)))
   try:
     lock = _held(path)
   except BlockingIOError as error:

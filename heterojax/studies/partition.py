@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heterojax.datasets import manifest
 from heterojax.datasets import restriction
+from heterojax.datasets import tables
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -180,13 +180,13 @@ def _with_file(cluster: Cluster, cohort: Cohort) -> Cohort:
   path = pathlib.Path(cluster.method.partition(':')[2].strip()).expanduser()
   if not path.is_file():
     raise UserError(f'There is no file {str(path)!r} ({_METHOD}).')
-  rows = manifest.read_table(path)
-  if not rows or not {'id', 'cluster'} <= rows[0].keys():
+  table = tables.read(path)
+  if not table.rows or not {'id', 'cluster'} <= {*table.names}:
     raise UserError(
       f'{path} ({_METHOD}) must be a CSV file with the columns id and cluster,'
       ' as the clusters.csv of a run has them.'
     )
-  of = {row['id'].strip(): row['cluster'] for row in rows}
+  of = {row['id']: row['cluster'] for row in table.rows}
   if not any(c.id in of for c in cohort.included):
     raise UserError(
       f'{path} ({_METHOD}) has no row of an image of {cohort.source.name}: its'

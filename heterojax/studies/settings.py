@@ -5,10 +5,13 @@ import dataclasses
 import re
 from typing import Any
 
+from heterojax import addresses
 from heterojax import datasets
 from heterojax import features
-from heterojax.datasets import images
 from heterojax.datasets import splits
+from heterojax.datasets.choices import Choices
+from heterojax.datasets.images import RESIZES
+from heterojax.datasets.images import Resize
 from heterojax.errors import UserError
 from heterojax.heads import ensemble
 
@@ -18,6 +21,9 @@ class Data:
   dataset: str
   dir: str
   files: str
+  images: str
+  masks: bool
+  group: str
   task: str
   columns: str
   features: str
@@ -27,9 +33,14 @@ class Data:
   balance: bool
   subpopulation: str
   num_images: int
-  resize: images.Resize
+  resize: Resize
   image_size: int
   max_bad_share: float
+
+  @property
+  def choices(self) -> Choices:
+    """What the readers of users' own data are told."""
+    return Choices(self.columns, self.features, self.images, self.masks)
 
   @property
   def classes(self) -> tuple[str, ...]:
@@ -40,6 +51,7 @@ class Data:
 @dataclasses.dataclass(frozen=True)
 class Split:
   protocol: str
+  named: bool
   test_share: float
   validation_share: float
   folds: int
@@ -170,14 +182,14 @@ _KINDS = {
   float: ((int, float), 'a number'),
   int: (int, 'a whole number'),
   str: (str, 'text'),
-  images.Resize: (str, 'text'),
+  Resize: (str, 'text'),
   tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
 }
 _CHOICES = {
   'published': ('', 'psp', 'bone_age'),
   'data.task': ('classification', 'regression'),
   'data.dataset': datasets.NAMES,
-  'data.resize': images.RESIZES,
+  'data.resize': RESIZES,
   'split.protocol': splits.PROTOCOLS,
   'backbone.feature': features.FEATURES,
   'backbone.train': ('frozen', 'full'),
@@ -231,6 +243,8 @@ _AT_LEAST = {
   'fine_tuning.batch_size': 2,
   'fine_tuning.weight_decay': 0,
 }
+# Fields that name files, which are of this machine.
+_PATHS = ('data.dir', 'data.files', 'data.images', 'backbone.weights')
 _SHARES = ('split.test_share', 'split.validation_share')
 # Shares that may be 0 as well, see `_rules`.
 _OR_NONE = ('split.validation_share',)
@@ -312,6 +326,9 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
   for path, value in _numbers(config):
     if not -(2**63) <= value < 2**63:  # Neither infinite nor NaN.
       raise UserError(f'--config.{path} is {value}, which is out of range.')
+  for path in _PATHS:
+    if addresses.is_address(value := _get(settings, path)):
+      raise UserError(addresses.refusal(f'--config.{path}', value))
   for path, choices in _CHOICES.items():
     value = _get(settings, path)
     pattern, words = _PATTERNS.get(path, ('', ''))
@@ -353,6 +370,30 @@ def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
     (
       f'--config.data.files ({s.data.files}) and --config.data.dir'
       f' ({s.data.dir}) both say where the data are: give one of them.'
+    ),
+  )
+  of_images = 'folders and tables of images (--config=folder)'
+  of_features = 'files of features (--config=features)'
+  for name, value, what, known in (
+    ('images', s.data.images, of_images, ('folder',)),
+    ('masks', s.data.masks, of_images, ('folder',)),
+    ('features', s.data.features, of_features, ('features',)),
+    (
+      'columns',
+      s.data.columns,
+      f'{of_images} and {of_features}',
+      ('folder', 'features'),
+    ),
+  ):
+    yield (
+      not value or s.data.dataset in known,
+      f'--config.data.{name} is for {what}, not for {s.data.dataset}.',
+    )
+  yield (
+    not s.data.group or s.data.dataset != 'features',
+    (
+      '--config.data.group reads patients from names of images: files of'
+      ' features name them in a column, group.'
     ),
   )
   yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'

@@ -17,7 +17,6 @@ from heterojax import features
 from heterojax.cluster.partitions import Algorithm
 from heterojax.datasets import demo
 from heterojax.datasets import hands
-from heterojax.datasets import meanings
 from heterojax.datasets import ready
 from heterojax.datasets import restriction
 from heterojax.datasets import selection
@@ -75,12 +74,12 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
         '--config.data.files names files of features: use'
         ' --config=configs/features.py, or --config.data.dir.'
       )
-    found = ready.read_files(
-      d.files, d.classes, d.task, meanings.parse(d.columns), d.features
-    )
+    found = ready.read_files(d.files, d.classes, d.task, d.choices)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
+  if not settings.split.named:
+    cohorts = tuple(map(splits.unnamed, cohorts))
   selected = (
     selection.select(
       cohort,
@@ -116,8 +115,8 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
     d.classes,
     task=d.task,
     where=d.where,
-    columns=d.columns,
-    features=d.features,
+    group=d.group,
+    choices=d.choices,
   )
 
 

@@ -67,6 +67,8 @@ def _patients(facts: Facts) -> Condition:
     text = (
       f'Whether training and test share their patients is not known: {of.why}.'
     )
+    if facts.suspicion:
+      text = f'{facts.suspicion} {text}'
     return _condition(facts, PATIENTS, WARN, of, text)
   text = f'No test {one} is of a patient or group that training has.'
   if of:

@@ -42,6 +42,8 @@ class Facts(NamedTuple):
     unit: what one sample is called: image or sample.
     tested: K, the images that refitted heads are tested on, once that is known.
     groups: which group each cluster is, as a sentence; '' of an algorithm's.
+    suspicion: that patients seem to be in the names of files, see
+      `patients.suspected`; '' if not.
     headings: name of a condition to the heading, or its end, of the section of
       the report about it.
   """
@@ -61,6 +63,7 @@ class Facts(NamedTuple):
   headings: Mapping[str, str]
   tested: tuple[Tested, ...] = ()
   groups: str = ''
+  suspicion: str = ''
 
   @property
   def k(self) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from heterojax import cluster
 from heterojax.backbones import Backbone
 from heterojax.datasets import leaks
+from heterojax.datasets import patients
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
 from heterojax.records.codec import Estimate
@@ -128,6 +129,7 @@ def summarise(
     environment={},
   )
   facts = facts_lib.facts(results, folds, jaccard)
+  facts = facts._replace(suspicion=patients.suspected(cohorts))
   return dataclasses.replace(results, verdict=answer.verdict(measured, facts))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from heterojax import rng
 from heterojax.backbones import Backbone
+from heterojax.datasets import patients
 from heterojax.datasets.manifest import Cohort
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
@@ -116,6 +117,8 @@ def summarise(
     environment={},
   )
   facts = facts_lib.facts(results, learned[-len(last) :], last)
+  suspicion = patients.suspected(cohorts[-len(last) :])
+  facts = facts._replace(suspicion=suspicion)
   return dataclasses.replace(
     results,
     verdict=answer.verdict(asked.measured, facts),

@@ -1,0 +1,28 @@
+"""Addresses of a network, which are no paths of this machine."""
+
+import re
+
+# A scheme of two letters or more: one alone is a drive of Windows. Paths lose
+# the second slash on their way.
+_ADDRESS = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
+
+
+def is_address(text: str) -> bool:
+  """Whether a text is an address, as gs://bucket/run or https://host/x.png."""
+  return bool(_ADDRESS.match(text.strip()))
+
+
+def refusal(option: str, value: str) -> str:
+  """What to say of an address where a path is meant.
+
+  Args:
+    option: that has it, as --workdir.
+    value: the address.
+
+  Returns:
+    A sentence.
+  """
+  return (
+    f'{option} is {value}, an address, but must be a path of this machine:'
+    ' copy what it holds to a folder here, or mount it, and give that.'
+  )
