@@ -57,6 +57,12 @@ _MANIFEST_COLUMNS = (
   'reason',
   'width',
   'height',
+  'format',
+  'bits',
+  'minimum',
+  'mean',
+  'maximum',
+  'range',
   'sha256',
   'pixels_sha256',
 )

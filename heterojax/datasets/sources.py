@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from heterojax.datasets import images
+from heterojax.datasets import pixels
 
 
 class Inspection(NamedTuple):
@@ -16,10 +17,14 @@ class Inspection(NamedTuple):
   Attributes:
     problem: why it cannot be used; '' if it can.
     columns: what the manifest keeps of it, `sha256` of its content among them.
+    shown: where the pixels of an image lie in 0..255.
+    note: see `pixels.Decoded`.
   """
 
   problem: str
   columns: tuple[tuple[str, str], ...] = ()
+  shown: pixels.Extent | None = None
+  note: str = ''
 
 
 class Source(Protocol):
@@ -118,29 +123,45 @@ def content(columns: Mapping[str, str]) -> str:
   return columns.get('pixels_sha256') or columns['sha256']
 
 
-def inspect_image(source: ImageSource, path: str) -> Inspection:
+def inspect(source: Source, path: str, levels: images.Range) -> Inspection:
+  """Looks at one candidate, at images by what of them becomes 0..255."""
+  if isinstance(source, ImageSource):
+    return inspect_image(source, path, levels)
+  return source.inspect(path)
+
+
+def inspect_image(
+  source: ImageSource, path: str, levels: images.Range = 'window'
+) -> Inspection:
   """Decodes one image and keeps only what is known of it then.
 
   Args:
     source: of the image.
     path: in the source.
+    levels: see `images.decode`.
 
   Returns:
-    Its `width` and `height` in pixels, and the digests `sha256` of the encoded
+    Its `width` and `height` in pixels, the `format` of its file and the `bits`
+    of a value in it, the `minimum`, `mean` and `maximum` of these values, what
+    `range` of them is shown (of DICOM), and the digests `sha256` of the encoded
     bytes and `pixels_sha256` of the decoded pixels.
   """
   try:
     data = source.read(path)
-    pixels = images.decode(data)
+    image = images.examine(data, levels)
   except images.UnreadableImage as error:
     return Inspection(str(error))
-  height, width, _ = pixels.shape
-  return Inspection(
-    '',
-    (
-      ('width', str(width)),
-      ('height', str(height)),
-      ('sha256', images.digest(data)),
-      ('pixels_sha256', images.pixel_digest(pixels)),
-    ),
-  )
+  height, width, _ = image.pixels.shape
+  columns = {
+    'width': str(width),
+    'height': str(height),
+    'format': image.format,
+    'bits': str(image.bits),
+    **{name: f'{value:.10g}' for name, value in image.stored._asdict().items()},
+    'range': image.range,
+    'sha256': images.digest(data),
+    'pixels_sha256': images.pixel_digest(image.pixels),
+  }
+  if not image.range:
+    del columns['range']
+  return Inspection('', tuple(columns.items()), image.shown, image.note)

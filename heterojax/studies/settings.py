@@ -7,6 +7,7 @@ from typing import Any
 from heterojax import datasets
 from heterojax import features
 from heterojax.datasets import images
+from heterojax.datasets import pixels
 from heterojax.datasets import splits
 from heterojax.errors import UserError
 from heterojax.heads import ensemble
@@ -24,6 +25,7 @@ class Data:
   balance: bool
   subpopulation: str
   num_images: int
+  range: pixels.Range
   resize: images.Resize
   image_size: int
   max_bad_share: float
@@ -165,6 +167,7 @@ _KINDS = {
   float: ((int, float), 'a number'),
   int: (int, 'a whole number'),
   str: (str, 'text'),
+  pixels.Range: (str, 'text'),
   images.Resize: (str, 'text'),
   tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
 }
@@ -172,6 +175,7 @@ _CHOICES = {
   'published': ('', 'psp', 'bone_age'),
   'data.task': ('classification', 'regression'),
   'data.dataset': datasets.NAMES,
+  'data.range': pixels.RANGES,
   'data.resize': images.RESIZES,
   'split.protocol': splits.PROTOCOLS,
   'backbone.feature': features.FEATURES,
