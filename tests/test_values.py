@@ -88,16 +88,16 @@ def test_the_manifest_has_values_as_the_file_has_them(
     pixels = _pixels(n, 4095 if c.label == 'ill' else 255)
     columns = dict(c.columns)
     assert columns['format'] == ('TIFF' if c.label == 'ill' else 'BMP')
-    assert columns['bits'] == ('16' if c.label == 'ill' else '8')
-    assert columns['minimum'] == str(pixels.min())
-    assert float(columns['mean']) == pytest.approx(pixels.mean())
-    assert columns['maximum'] == str(pixels.max())
-    assert 'range' not in columns
+    assert columns['bit_depth'] == ('16' if c.label == 'ill' else '8')
+    assert columns['minimum_value'] == str(pixels.min())
+    assert float(columns['mean_value']) == pytest.approx(pixels.mean())
+    assert columns['maximum_value'] == str(pixels.max())
+    assert 'value_range' not in columns
 
 
 def test_the_bits_of_a_class_are_a_shortcut(tmp_path: pathlib.Path) -> None:
   used = _selected(tmp_path, 65_535, 255).included
-  names = ('format', 'bits', 'minimum', 'mean', 'maximum')
+  names = ('format', 'bit_depth', 'mean_value', 'maximum_value')
   found = shortcuts.audit(
     {name: [dict(c.columns)[name] for c in used] for name in names},
     np.array([c.label == 'ill' for c in used], int),
@@ -106,10 +106,10 @@ def test_the_bits_of_a_class_are_a_shortcut(tmp_path: pathlib.Path) -> None:
     excluded={},
   )
   by_name = {entry.column: entry for entry in found}
-  bits = by_name['bits']
+  bits = by_name['bit_depth']
   assert (bits.kind, bits.measure) == ('categorical', "Cramer's V")
   assert bits.with_class == pytest.approx(1) and bits.auc_alone == 1
-  assert by_name['mean'].with_class > shortcuts.STRONG['eta squared']
+  assert by_name['mean_value'].with_class > shortcuts.STRONG['eta squared']
 
 
 @pytest.mark.parametrize('highest', [200, 4095])
@@ -175,7 +175,7 @@ def test_what_is_shown_in_another_way_is_counted(
 
   monkeypatch.setattr(images, 'examine', noted)
   cohort = _selected(tmp_path, 255, 255)
-  means = [float(dict(c.columns)['mean']) for c in cohort.included]
+  means = [float(dict(c.columns)['mean_value']) for c in cohort.included]
   bright = sum(mean > 127 for mean in means)
   assert 0 < bright < 24
   assert cohort.notes == (f'{bright} of 24 images have no window.',)

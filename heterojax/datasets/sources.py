@@ -141,10 +141,10 @@ def inspect_image(
     levels: see `images.decode`.
 
   Returns:
-    Its `width` and `height` in pixels, the `format` of its file and the `bits`
-    of a value in it, the `minimum`, `mean` and `maximum` of these values, what
-    `range` of them is shown (of DICOM), and the digests `sha256` of the encoded
-    bytes and `pixels_sha256` of the decoded pixels.
+    Its `width` and `height` in pixels, the `format` of its file and the
+    `bit_depth` of a value in it, `minimum_value`, `mean_value` and
+    `maximum_value`, the `value_range` that is shown (of DICOM), and the digests
+    `sha256` of the encoded bytes and `pixels_sha256` of the decoded pixels.
   """
   try:
     data = source.read(path)
@@ -156,12 +156,10 @@ def inspect_image(
     'width': str(width),
     'height': str(height),
     'format': image.format,
-    'bits': str(image.bits),
-    **{name: f'{value:.10g}' for name, value in image.stored._asdict().items()},
-    'range': image.range,
+    'bit_depth': str(image.bits),
+    **{f'{k}_value': f'{v:.10g}' for k, v in image.stored._asdict().items()},
+    **({'value_range': image.range} if image.range else {}),
     'sha256': images.digest(data),
     'pixels_sha256': images.pixel_digest(image.pixels),
   }
-  if not image.range:
-    del columns['range']
   return Inspection('', tuple(columns.items()), image.shown, image.note)

@@ -31,7 +31,7 @@ def _narrow(looks: Sequence[Inspection]) -> Iterator[str]:
   for look in looks:
     if look.shown is not None:
       columns = dict(look.columns)
-      kind = columns['format'], columns['bits']
+      kind = columns['format'], columns['bit_depth']
       kinds.setdefault(kind, []).append(look.shown)
   for (name, bits), shown in kinds.items():
     low = min(extent.minimum for extent in shown)
