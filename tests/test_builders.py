@@ -169,7 +169,7 @@ def test_what_has_no_image_is_in_the_manifest_only(
   ):
     assert source.exists(name) == raw.exists(name)
     assert source.inspect(name) == raw.inspect(name)
-      assert raw.inspect(name)[:2] == (problem, ())
+    assert raw.inspect(name)[:2] == (problem, ())
 
 
 def test_files_without_the_right_to_read_are_noted(
