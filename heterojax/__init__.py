@@ -8,7 +8,7 @@ imported.
 
 import sys
 
-from heterojax import variables
+from heterojax.compute import variables
 from heterojax.version import __version__
 
 variables.drop_unusable_backend()
