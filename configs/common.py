@@ -103,6 +103,9 @@ def _every_field(
       balance=False,  # draw as many negatives as there are positives
       subpopulation='',  # manifest column to compare the clusters with
       num_images=480,  # of the made-up cohort
+      # what becomes 0..255: the window of a DICOM file, or else what the bits
+      # can store; stored: always that; image: the values that each image has
+      range='window',
       resize='keras',  # keras (no antialias) or antialias
       image_size=224,  # pixels
       max_bad_share=0.1,  # of the drawn rows that may be unusable, 0..1

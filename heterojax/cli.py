@@ -1,12 +1,14 @@
 """What every entry point shares: flags, configs, signals and exit codes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import importlib
+import io
 import pathlib
 import re
 import shlex
 import sys
 import traceback
+from typing import Any
 
 from absl import flags
 from ml_collections import config_dict
@@ -17,6 +19,7 @@ from heterojax.errors import HeterojaxError
 from heterojax.errors import Interrupted
 from heterojax.errors import UnexpectedError
 from heterojax.errors import UserError
+from heterojax.errors import nearest_field
 from heterojax.run import interruption
 from heterojax.run import run_folder
 
@@ -80,7 +83,9 @@ def _parse(
     raise
   # Configs are Python: reading one may raise anything.
   except Exception as error:  # pylint: disable=broad-except
-    raise UserError(f'{_of_parsing(error)} (see --help).') from error
+    said = _of_field(argv) if 'config' in values else ''
+    said = said or f'{_of_parsing(error)} (see --help).'
+    raise UserError(said) from error
   if rest[1:]:
     raise UserError(f'{rest[1]!r} is not a flag (see --help).')
   for name in values:
@@ -159,6 +164,46 @@ def _one_line(error: Exception) -> str:
   return ' '.join(text.split()).rstrip('.')
 
 
+def _of_field(argv: Sequence[str]) -> str:
+  """What to say of the first field that the configuration lacks; '' if none."""
+  words = _shipped(argv)
+  alone = [w for w in words[1:] if w.partition('=')[0] in _CONFIG]
+  alone = [words[0], *alone]
+  try:
+    values = _values((), alone, config=True)
+    values(alone)
+    known = [*_fields(values.config.to_dict())]
+  # Then it is the configuration that cannot be read.
+  except Exception:  # pylint: disable=broad-except
+    return ''
+  for word in words[1:]:
+    flag, _, path = word.partition('=')[0].lstrip('-').partition('.')
+    if flag != 'config' or not path or path in known:
+      continue
+    if any(field.startswith(f'{path}.') for field in known):
+      field = next(f for f in known if f.startswith(f'{path}.'))
+      return (
+        f'--config.{path} is a section: give its fields, as --config.{field}'
+        ' (see --help).'
+      )
+    section, _, name = path.rpartition('.')
+    inside = f' in {section!r}' if section else ''
+    near = nearest_field(path, known)
+    hint = f': did you mean {near}?' if near else ', see configs/common.py'
+    return (
+      f'the configuration has no field {name!r}{inside}{hint} (see --help).'
+    )
+  return ''
+
+
+def _fields(config: dict[str, Any], prefix: str = '') -> Iterator[str]:
+  for name, value in config.items():
+    if isinstance(value, dict):
+      yield from _fields(value, f'{prefix}{name}.')
+    else:
+      yield f'{prefix}{name}'
+
+
 def _of_parsing(error: Exception) -> str:
   """What is wrong with a flag, or with a field of the configuration."""
   text = _one_line(error)
@@ -190,6 +235,10 @@ def run(
   Returns:
     The exit code of the contract.
   """
+  for stream in (sys.stdout, sys.stderr):
+    # A terminal may not know the letters of a path.
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
   run_folder.log_to_stderr()
   words = _config_first(argv) if config else argv
   values = _values(extra, words, config)

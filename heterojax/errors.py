@@ -1,5 +1,8 @@
 """Errors that end a run with one plain sentence and a fixed exit code."""
 
+from collections.abc import Sequence
+import difflib
+
 
 class HeterojaxError(Exception):
   """A sentence for the user: what is wrong, where, and what to do."""
@@ -29,3 +32,25 @@ class RefusedError(HeterojaxError):
   """The run folder, the environment or the arithmetic forbids the run."""
 
   exit_code = 4
+
+
+def nearest_field(path: str, known: Sequence[str]) -> str:
+  """The field that was probably meant; '' where none is near.
+
+  Args:
+    path: as it was written, such as 'data.dri' or 'positive'.
+    known: paths of all fields.
+  """
+  last = path.rpartition('.')[2].lower()
+  same = [field for field in known if field.rpartition('.')[2].lower() == last]
+  leaves = {field.rpartition('.')[2]: field for field in reversed(known)}
+  return next(
+    iter(
+      difflib.get_close_matches(path, known, 1, 0.8)
+      or difflib.get_close_matches(path, same, 1, 0)
+      or [
+        leaves[leaf] for leaf in difflib.get_close_matches(last, leaves, 1, 0.8)
+      ]
+    ),
+    '',
+  )

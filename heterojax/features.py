@@ -73,6 +73,7 @@ class Extraction:
     workers: threads that decode.
     dtype: of the network's weights and activations, one of `DTYPES`; features
       are float32 either way.
+    levels: see `images.decode`.
   """
 
   feature: str
@@ -81,6 +82,7 @@ class Extraction:
   batch_size: int
   workers: int
   dtype: str = 'float32'
+  levels: images.Range = 'window'
 
 
 def network(
@@ -186,7 +188,7 @@ def load_picture(
   source: ImageSource, picture: Picture, extraction: Extraction
 ) -> np.ndarray:
   """Decodes, resizes and transforms one picture to `[S, S, 3]` float32."""
-  image = images.decode(source.read(picture.path))
+  image = images.decode(source.read(picture.path), extraction.levels)
   image = images.resize(image, extraction.image_size, extraction.resize)
   return augmentation.apply(image, picture.transform)
 

@@ -15,6 +15,7 @@ from absl import flags
 
 from heterojax import cli
 from heterojax.errors import UserError
+from heterojax.run import run_folder
 from heterojax.studies import registry
 
 _FLAGS = (
@@ -37,7 +38,7 @@ def _prepare(values: flags.FlagValues) -> int:
     data.dataset,
     pathlib.Path(data.dir).expanduser(),
     data.classes,
-    pathlib.Path(values.out).expanduser(),
+    run_folder.local(values.out, 'out'),
     data.choices,
   )
   print(f'The prepared data are at {target.absolute()}')

@@ -5,7 +5,6 @@ or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
 this program.
 """
 
-import pathlib
 import sys
 
 from absl import flags
@@ -13,6 +12,7 @@ from absl import flags
 from heterojax import cli
 from heterojax.errors import UserError
 from heterojax.records import conditions
+from heterojax.run import run_folder
 from heterojax.studies import running
 from heterojax.studies.answer import terminal
 
@@ -31,12 +31,12 @@ def _study(values: flags.FlagValues) -> int:
   config = values.config.to_dict()
   if not values.workdir:
     raise UserError('Say where the results go with --workdir=DIR.')
+  workdir = run_folder.local(values.workdir, 'workdir')
   fails = conditions.of(values.fail_if)
   common = {'fail_if': values.fail_if, 'download': values.download}
   if values.dry_run:
     print(running.forecast(config, **common))
     return 0
-  workdir = pathlib.Path(values.workdir).expanduser()
   results = running.run(
     config,
     workdir,

@@ -394,6 +394,58 @@ def _entries(
   return entries
 
 
+def _named(*names: str) -> weight_files.WeightFile:
+  entries = {name: np.full(1, i) for i, name in enumerate(names)}
+  return weight_files.WeightFile(entries, 'torch', '')
+
+
+_RESNET = [
+  name + '.weight'
+  for layer, name in resnet.ARCHITECTURE.sources['timm'].names.items()
+  if layer != 'classifier'
+]
+
+
+@pytest.mark.parametrize(
+  'prefix',
+  [
+    'model.',
+    '_orig_mod.',
+    'timm_model.',
+    'net.',
+    'module.model._orig_mod.',
+    'backbone.encoder.',
+  ],
+)
+@pytest.mark.parametrize('others', [(), ('criterion.weight', 'n_averaged')])
+def test_what_wrapped_a_network_is_taken_off(
+  prefix: str, others: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+  plain = _named(*_RESNET)
+  wrapped = _named(*(prefix + name for name in _RESNET), *others)
+  with caplog.at_level('INFO', 'heterojax'):
+    got = sources.unwrapped(resnet.ARCHITECTURE, wrapped, 'file')
+  assert got == plain
+  said = f'file: the network is what lies under {prefix}; 2 other entries'
+  assert (said in caplog.text) == bool(others)
+
+
+def test_names_of_the_network_itself_are_no_wrapper() -> None:
+  whole = _named(*_RESNET, 'fc.weight', 'model.extra')
+  assert sources.unwrapped(resnet.ARCHITECTURE, whole, 'f') is whole
+  # A block has a conv1 as well; so few names are not the network's.
+  part = _named('layer1.0.conv1.weight', 'layer1.0.bn1.weight')
+  assert sources.unwrapped(resnet.ARCHITECTURE, part, 'f') is part
+  features = _named(*(f'features.{i}.weight' for i in range(30)))
+  assert sources.unwrapped(vgg.ARCHITECTURE, features, 'f') is features
+
+
+def test_two_networks_in_one_file_are_refused() -> None:
+  names = [p + name for p in ('student.', 'teacher.') for name in _RESNET]
+  with pytest.raises(UserError, match=r'once, under student\., teacher\.: '):
+    sources.unwrapped(resnet.ARCHITECTURE, _named(*names), 'f')
+
+
 @pytest.mark.slow
 def test_sources_that_differ_in_nothing_are_not_refused(
   tmp_path: pathlib.Path,

@@ -321,7 +321,17 @@ def test_paths_that_cannot_be_files(
 def test_size_and_digests_become_columns(tmp_path: pathlib.Path) -> None:
   found = _select(_cohort(tmp_path, 1, 1))
   values = dict(found.candidates[0].columns)
-  assert list(values) == ['width', 'height', 'sha256', 'pixels_sha256']
+  assert list(values) == [
+    'width',
+    'height',
+    'format',
+    'bit_depth',
+    'minimum_value',
+    'mean_value',
+    'maximum_value',
+    'sha256',
+    'pixels_sha256',
+  ]
   assert (values['width'], values['height']) == ('3', '2')
   data = (tmp_path / 'p0.bmp').read_bytes()
   assert values['sha256'] == hashlib.sha256(data).hexdigest()

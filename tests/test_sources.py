@@ -31,11 +31,17 @@ def test_inspection_tells_size_and_digests(tmp_path: pathlib.Path) -> None:
   _save(tmp_path / 'a.png')
   data = (tmp_path / 'a.png').read_bytes()
   assert sources.Files(tmp_path).read('a.png') == data
+  pixels = images.decode(data)
   assert _columns(tmp_path, 'a.png') == {
     'width': '5',
     'height': '3',
+    'format': 'PNG',
+    'bit_depth': '8',
+    'minimum_value': str(pixels.min()),
+    'mean_value': f'{pixels.mean():.10g}',
+    'maximum_value': str(pixels.max()),
     'sha256': hashlib.sha256(data).hexdigest(),
-    'pixels_sha256': images.pixel_digest(images.decode(data)),
+    'pixels_sha256': images.pixel_digest(pixels),
   }
 
 

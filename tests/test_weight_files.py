@@ -192,6 +192,38 @@ def test_torch_nested_and_prefixed(tmp_path, kind, wrapper):
   _check_equal(entries, {'a': _EXPECTED['plain'], 'b': _EXPECTED['sliced']})
 
 
+def _states(*names: str) -> bytes:
+  """A checkpoint whose dicts have an entry each that tells them apart."""
+  states = {
+    name: _dict({f'of_{name}': _tensor(*_TENSORS['plain'])}) for name in names
+  }
+  return _dict({'epoch': _plain(3), 'none': _plain(None), **states})
+
+
+@pytest.mark.parametrize(
+  'names, chosen',
+  [
+    (('net',), 'net'),
+    (('model_state',), 'model_state'),
+    (('state_dict', 'state_dict_ema'), 'state_dict_ema'),
+    (('model', 'optimizer', 'model_ema'), 'model_ema'),
+    (('state_dict', 'extra', 'model'), 'state_dict'),
+  ],
+)
+def test_torch_dict_that_is_read(tmp_path, caplog, names, chosen):
+  with caplog.at_level('INFO', 'heterojax'):
+    file = _read(tmp_path, _only_used('zip', _states(*names)))
+  assert [*file.entries] == [f'of_{chosen}']
+  # Averaged weights are another network: a user must know.
+  said = f'averaged weights (EMA), which are read, as timm does: {chosen}.'
+  assert (said in caplog.text) == chosen.endswith('ema')
+
+
+def test_torch_several_dicts_are_not_guessed(tmp_path):
+  with pytest.raises(UserError, match=r"several dicts .*'generator', 'critic'"):
+    _read(tmp_path, _only_used('zip', _states('generator', 'critic')))
+
+
 @pytest.mark.parametrize('kind', _CONTAINERS)
 def test_torch_ordered_dict_with_metadata(tmp_path, kind):
   items = _plain('a') + _tensor(*_TENSORS['plain'])

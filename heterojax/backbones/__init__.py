@@ -214,7 +214,8 @@ def load(
       fitting = sources.published(architecture, source, with_norms)
       path, found = imagenet.locate(name, fitting, download=download)
       source = found if source == 'auto' else source
-    file, where = weight_files.read(path), str(path)
+    where = str(path)
+    file = sources.unwrapped(architecture, weight_files.read(path), where)
     if source == 'auto':
       source = sources.detect(architecture, file, where)
     row = known[source]

@@ -7,6 +7,7 @@ guessed.
 """
 
 from collections.abc import Mapping
+import logging
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from heterojax.backbones.porting import Leaves
 from heterojax.backbones.weight_files import WeightFile
 from heterojax.errors import UserError
 
+_LOG = logging.getLogger(__name__)
 # Of what a file may hold: nothing divides by 0.
 _LEAST = {'std': 1e-7, 'factor': 1e-7, 'variance': 0.0}
 
@@ -70,6 +72,72 @@ def detect(architecture: Architecture, file: WeightFile, where: str) -> str:
       f' --config.backbone.source={fitting[0]}.'
     )
   return fitting[0]
+
+
+def unwrapped(
+  architecture: Architecture, file: WeightFile, where: str
+) -> WeightFile:
+  """The file with the names that the network's own code gives its entries.
+
+  Checkpoints are saved from what holds the network: 'model.' (Lightning),
+  '_orig_mod.' (`torch.compile`), 'module.', 'timm_model.', 'net.' and whatever
+  else an attribute may be called, also within each other.
+
+  Args:
+    architecture: the network.
+    file: the file's entries.
+    where: the file's name, for messages.
+
+  Returns:
+    The entries under the one prefix after which the names are those of a
+    source, without it; the file itself where there is none.
+
+  Raises:
+    UserError: if there are several such prefixes.
+  """
+  found = {
+    prefix
+    for source in architecture.sources.values()
+    if source.layout == file.layout == 'torch'
+    for prefix in _prefixes(architecture, source, file)
+  }
+  if not found or '' in found:
+    return file
+  prefix, *others = sorted(found)
+  if others:
+    raise UserError(
+      f'{where} holds the network {architecture.name} more than once, under'
+      f' {", ".join(sorted(found))}: save the state_dict() of the one to study.'
+    )
+  inside = {
+    name.removeprefix(prefix): value
+    for name, value in file.entries.items()
+    if name.startswith(prefix)
+  }
+  if outside := len(file.entries) - len(inside):
+    _LOG.info(
+      '%s: the network is what lies under %s; %d other entries are not read.',
+      where,
+      prefix,
+      outside,
+    )
+  return file._replace(entries=inside)
+
+
+def _prefixes(
+  architecture: Architecture, source: Source, file: WeightFile
+) -> set[str]:
+  """What stands before most of the names of a source."""
+  layers = [name for name in source.names if name not in architecture.top]
+  kernels = [source.kernel(name) for name in layers]
+  stem = kernels[0]
+  return {
+    prefix
+    for name in file.entries
+    if name.endswith(stem)
+    and (prefix := name.removesuffix(stem))[-1:] in ('', '.')
+    and 2 * sum(prefix + k in file.entries for k in kernels) > len(kernels)
+  }
 
 
 def has_top(

@@ -221,6 +221,9 @@ def cosine_distances(a: Array, b: Array, mean: Array) -> jax.Array:
 
   def directed(rows):
     rows = rows - mean[None]
+    # A power of two, so that no digit changes and squares stay in range.
+    _, e = jnp.frexp(jnp.max(jnp.abs(rows), axis=1, keepdims=True))
+    rows = rows * jnp.ldexp(jnp.ones((), rows.dtype), -jnp.clip(e, -100, 100))
     length = jnp.linalg.norm(rows, axis=1, keepdims=True)
     return rows / jnp.where(length > 0, length, 1.0)
 

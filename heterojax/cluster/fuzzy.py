@@ -14,6 +14,7 @@ import numpy as np
 
 from heterojax.cluster import precision
 from heterojax.cluster import restarts
+from heterojax.cluster import scale
 from heterojax.cluster.weights import weighted_mean
 from heterojax.cluster.weights import weights_of
 
@@ -87,6 +88,22 @@ def fuzzy_kmeans(
   """
   restarts.check(x, k, init, key, weights, n_init, max_iter)
   check_fuzzifier(fuzzifier)
+  if e := scale.exponent(x):
+    run = fuzzy_kmeans(
+      scale.times(x, -e),
+      k,
+      fuzzifier=fuzzifier,
+      init=init,
+      key=key,
+      weights=weights,
+      n_init=n_init,
+      max_iter=max_iter,
+      tol=tol,
+    )
+    return run._replace(
+      centers=scale.times(run.centers, e),
+      objective=scale.times_square(run.objective, e),
+    )
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
     weights = weights_of(x, weights)
@@ -117,6 +134,8 @@ def memberships(
 ) -> jax.Array:
   """Memberships `[N, K]` of `[N, D]` to fixed centers (`cmeans_predict`)."""
   check_fuzzifier(fuzzifier)
+  if e := scale.exponent(x):
+    x, centers = scale.times(x, -e), scale.times(centers, -e)
   with precision.of(x):
     dtype = precision.dtype_of(x)
     x, centers = jnp.asarray(x, dtype), jnp.asarray(centers, dtype)

@@ -16,6 +16,7 @@ from heterojax.cluster import by_cores
 from heterojax.cluster import lloyd
 from heterojax.cluster import precision
 from heterojax.cluster import restarts
+from heterojax.cluster import scale
 from heterojax.cluster.initialisation import plus_plus
 from heterojax.cluster.lloyd import KMeans
 from heterojax.cluster.points import Points
@@ -63,6 +64,21 @@ def kmeans(
     raise ValueError(
       f'init must be {[k, np.shape(x)[1]]}, not {list(np.shape(init))}'
     )
+  if e := scale.exponent(x):
+    run = kmeans(
+      scale.times(x, -e),
+      k,
+      init=None if init is None else scale.times(init, -e),
+      key=key,
+      weights=weights,
+      n_init=n_init,
+      max_iter=max_iter,
+      tol=tol,
+    )
+    return run._replace(
+      centers=scale.times(run.centers, e),
+      inertia=scale.times_square(run.inertia, e),
+    )
   with precision.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
     weights = None if weights is None else jnp.asarray(weights, x.dtype)
@@ -87,6 +103,8 @@ def predict(
   x: jax.typing.ArrayLike, centers: jax.typing.ArrayLike
 ) -> jax.Array:
   """Nearest center of each sample, `[N]` int32; the first of equals."""
+  if e := scale.exponent(x):
+    x, centers = scale.times(x, -e), scale.times(centers, -e)
   with precision.of(x):
     dtype = precision.dtype_of(x)
     return _predict(jnp.asarray(x, dtype), jnp.asarray(centers, dtype))

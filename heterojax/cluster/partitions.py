@@ -15,6 +15,7 @@ import numpy as np
 from heterojax.cluster import fuzzy
 from heterojax.cluster import mixture
 from heterojax.cluster import precision
+from heterojax.cluster import scale
 from heterojax.cluster import weights as weights_lib
 from heterojax.cluster.kmeans import fit as fit_kmeans
 from heterojax.compute import cores
@@ -102,7 +103,8 @@ def partitions(
   takes longer than most studies run it.
 
   Args:
-    z: `[P, N, Q]`, finite; float32 is computed in float32, all else in float64.
+    z: `[P, N, Q]`, finite, of any size; float32 is computed in float32, all
+      else in float64.
       Parts of fewer rows are padded to one N with rows of weight 0.
     weights: `[P, N]`, not negative: whole numbers are multiplicities, and rows
       of weight 0 (test images, padding) are not fitted, only labelled.
@@ -132,6 +134,15 @@ def partitions(
     raise ValueError(
       f'k must be {len(z)} whole numbers from 1 to {algorithm.k}, not {k}'
     )
+  # By what is fitted: an outlier of the others must not make that vanish.
+  exponents = [
+    scale.exponent(part, own[:, None] > 0)
+    for part, own in zip(z, weights, strict=True)
+  ]
+  if any(exponents):
+    z = np.ldexp(z, -np.array(exponents)[:, None, None])
+    found = partitions(z, weights, keys, algorithm, k)
+    return _of_scale(found, exponents, algorithm.method)
   _, n, q = z.shape
   number, lanes = keys.size, _lanes(n, q, algorithm.k)
   # On the host, for on a device even this would be a program for each P and R.
@@ -158,6 +169,20 @@ def partitions(
     return values.reshape(keys.shape + values.shape[1:])
 
   return Partitions(*(of_all(*leaves) for leaves in zip(*runs, strict=True)))
+
+
+def _of_scale(
+  found: Partitions, exponents: Sequence[int], method: Method
+) -> Partitions:
+  """Clusterings in the terms of parts that were divided by 2^e."""
+  e = np.array(exponents)
+  objective = np.asarray(found.objective, np.float64)
+  if method == 'gmm':  # Of a density, in each of the dimensions.
+    objective = objective + e[:, None] * found.centers.shape[-1] * np.log(2)
+  else:
+    objective = np.ldexp(objective, 2 * e[:, None])
+  centers = np.ldexp(found.centers, e[:, None, None, None])
+  return found._replace(centers=centers, objective=objective)
 
 
 def _lanes(n: int, q: int, k: int) -> int:

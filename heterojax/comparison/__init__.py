@@ -25,7 +25,7 @@ def write(folders: Sequence[str], out: str | None = None) -> pathlib.Path:
   """
   groups = runs_lib.grouped(runs_lib.read(folders))
   compared = [side_by_side.compare(group) for group in groups]
-  where = pathlib.Path(out or f'{folders[0]}/comparison').expanduser()
+  where = run_folder.local(out or f'{folders[0]}/comparison', 'out')
   for name, text in {
     'comparison.csv': side_by_side.table(compared).csv(),
     'comparison.json': run_folder.to_json(side_by_side.as_json(compared)),

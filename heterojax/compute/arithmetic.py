@@ -8,6 +8,8 @@ flag can be missing, overridden or renamed by a later release.
 
 import importlib.metadata
 import os
+import subprocess
+import sys
 import warnings
 
 import jax
@@ -24,6 +26,10 @@ _FUSION_VALUE = '-reduce,-individual_convolution'
 # An unknown XLA flag aborts the process, and older releases do not know it.
 _FIRST_VERSION_WITH_FLAG = (0, 10, 1)
 _TOLERANCE = 1e-3
+# By which a user asks for a device.
+_ASKING = ('JAX_PLATFORMS', 'JAX_PLATFORM_NAME')
+# What reads XLA_FLAGS, with no device.
+_READ_FLAGS = 'from jaxlib import xla_client; xla_client.make_cpu_client()'
 
 
 def append_xla_flags() -> None:
@@ -36,8 +42,9 @@ def append_xla_flags() -> None:
   # No public name tells whether a backend exists without creating one.
   if xla_bridge.backends_are_initialized():
     warnings.warn(
-      'heterojax was imported after JAX had started: import it first, or set'
-      f' XLA_FLAGS={_FUSION_FLAG}={_FUSION_VALUE}, so that sums are right.',
+      'heterojax was imported after JAX had started: import it first, in a'
+      f' restarted kernel, or set XLA_FLAGS={_FUSION_FLAG}={_FUSION_VALUE}, so'
+      ' that sums are right.',
       stacklevel=3,
     )
     return
@@ -71,11 +78,26 @@ def start() -> None:
   Accelerators round the factors of float32 products unless told otherwise.
 
   Raises:
-    RefusedError: if this installation computes wrong sums.
+    RefusedError: if JAX cannot start as the environment asks, or computes wrong
+      sums.
   """
+  if not xla_bridge.backends_are_initialized():
+    _check_flags()
+  try:
+    jax.devices()
+  # It raises what its plug-ins do, and AssertionError without one.
+  except Exception as error:  # pylint: disable=broad-except
+    raise RefusedError(_about_devices(error)) from error
   jax.config.update('jax_default_matmul_precision', 'highest')
   error = canary_error()
-  if not error <= _TOLERANCE:  # A NaN must not pass.
+  late = _FUSION_FLAG not in os.environ.get('XLA_FLAGS', '')
+  if late and not error <= _TOLERANCE:  # A NaN must not pass.
+    raise RefusedError(
+      'JAX had started before heterojax was imported, and computes wrong sums'
+      f' (relative error {error:.1e}), so nothing was run: restart the kernel,'
+      ' or the program, and import heterojax first.'
+    )
+  if not error <= _TOLERANCE:
     raise RefusedError(
       f'This installation of jaxlib {importlib.metadata.version("jaxlib")}'
       f' computes wrong sums on {jax.default_backend()} (relative error'
@@ -83,3 +105,43 @@ def start() -> None:
       f' can add {_FUSION_FLAG}={_FUSION_VALUE}, or install the versions of'
       ' requirements.lock.'
     )
+
+
+def _check_flags() -> None:
+  """Raises RefusedError where XLA would end the process for a flag of a user.
+
+  It does so for flags and values that it does not know, without an exception.
+  """
+  flags = os.environ.get('XLA_FLAGS', '')
+  given = [f for f in flags.split() if not f.startswith(_FUSION_FLAG)]
+  if not given:
+    return
+  done = subprocess.run(
+    [sys.executable, '-c', _READ_FLAGS],
+    capture_output=True,
+    text=True,
+    errors='replace',
+    check=False,
+  )
+  if done.returncode:
+    # The first line names it; what follows are all flags that there are.
+    first = (done.stderr.strip().splitlines() or [''])[0]
+    said = first.rpartition('] ')[2][:200].rstrip('.')
+    raise RefusedError(
+      f'XLA does not take XLA_FLAGS={" ".join(given)} ({said}): correct or'
+      ' unset that variable.'
+    )
+
+
+def _about_devices(error: Exception) -> str:
+  """What to say where JAX has no device."""
+  said = ' '.join(str(error).split()).rstrip('.') or 'it is not installed'
+  asked = [name for name in _ASKING if os.environ.get(name)]
+  if not asked:
+    return f'JAX cannot start on this machine: {said}.'
+  values = ' and '.join(f'{name}={os.environ[name]}' for name in asked)
+  return (
+    f'JAX cannot start on the device that {values} asks for ({said}): unset'
+    f' {" and ".join(asked)}, or install JAX for that device, as'
+    ' heterojax[cuda13] does.'
+  )

@@ -47,6 +47,12 @@ _MANIFEST_COLUMNS = (
   'reason',
   'width',
   'height',
+  'format',
+  'bit_depth',
+  'minimum_value',
+  'mean_value',
+  'maximum_value',
+  'value_range',
   'sha256',
   'pixels_sha256',
 )

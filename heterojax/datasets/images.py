@@ -1,9 +1,11 @@
 """Decoding and resizing, on the host and in threads (Pillow drops the GIL).
 
-Whatever the file, its full range becomes 0..255 and nothing is clipped: 16 bits
-are divided by 257. That also goes for 12 bits that a file keeps in 16: the sBIT
-chunk of PNG speaks of samples that are already scaled to all 16 bits, and the
-largest value that a TIFF may name is a statistic of that one image.
+Whatever the file, its full range becomes 0..255 and nothing is clipped, unless
+`Range` says otherwise: 16 bits are divided by 257. That also goes for 12 bits
+that a file keeps in 16: the sBIT chunk of PNG speaks of samples that are
+already scaled to all 16 bits, and the largest value that a TIFF may name is a
+statistic of that one image. A data set that is nearly black for that reason is
+told by its extent, see `selection`.
 """
 
 import errno
@@ -24,10 +26,14 @@ from PIL import UnidentifiedImageError
 
 from heterojax.datasets import content
 from heterojax.datasets.pixels import TOO_LARGE
+from heterojax.datasets.pixels import Decoded
+from heterojax.datasets.pixels import Extent
+from heterojax.datasets.pixels import Range
 from heterojax.datasets.pixels import UnreadableImage
 from heterojax.datasets.pixels import as_rgb
 from heterojax.datasets.pixels import check_size
 from heterojax.datasets.pixels import scaled
+from heterojax.datasets.pixels import stretched
 
 Resize = Literal['keras', 'antialias']
 RESIZES = ('keras', 'antialias')
@@ -93,7 +99,7 @@ def why_unread(error: OSError) -> str:
   return f'cannot be read: {error.strerror or error}'
 
 
-def decode(data: bytes) -> np.ndarray:
+def decode(data: bytes, levels: Range = 'window') -> np.ndarray:
   """Decodes one image as RGB.
 
   Colours are as Keras' loader gives them: transparency is dropped, what it
@@ -102,18 +108,23 @@ def decode(data: bytes) -> np.ndarray:
 
   Args:
     data: the encoded image.
+    levels: which values become 0 and 255.
 
   Returns:
-    `[H, W, 3]` of 0..255, uint8, or float32 where the file has more than 8
-    bits.
+    `[H, W, 3]` of 0..255, see `Decoded.pixels`.
 
   Raises:
     UnreadableImage: with the reason.
   """
+  return examine(data, levels).pixels
+
+
+def examine(data: bytes, levels: Range = 'window') -> Decoded:
+  """Decodes one image and tells where its values lie; see `decode`."""
   try:
     if content.is_dicom(data):
-      return _decode_dicom(data)
-    return _decode_with_pillow(data)
+      return _decode_dicom(data, levels)
+    return _decode_with_pillow(data, levels)
   except UnreadableImage:
     raise
   except Image.DecompressionBombError as error:
@@ -127,7 +138,7 @@ def decode(data: bytes) -> np.ndarray:
     raise UnreadableImage(f'cannot be decoded: {words}') from error
 
 
-def _decode_dicom(data: bytes) -> np.ndarray:
+def _decode_dicom(data: bytes, levels: Range) -> Decoded:
   try:
     # pylint: disable-next=g-import-not-at-top
     from heterojax.datasets import dicom  # It needs an extra.
@@ -135,10 +146,10 @@ def _decode_dicom(data: bytes) -> np.ndarray:
     raise UnreadableImage(
       "reading DICOM needs pydicom: pip install 'heterojax[dicom]'"
     ) from error
-  return dicom.decode(data)
+  return dicom.decode(data, levels)
 
 
-def _decode_with_pillow(data: bytes) -> np.ndarray:
+def _decode_with_pillow(data: bytes, levels: Range) -> Decoded:
   with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
     check_size(image.height, image.width)
     # A JPEG of a telephone may carry previews and maps beside its picture.
@@ -147,10 +158,10 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
         'more than one page or frame: save the one to study as its own file'
       )
     tags = getattr(image, 'tag_v2', {})
-    bits = tags.get(_BITS_PER_SAMPLE, (16,))
+    depths = tags.get(_BITS_PER_SAMPLE, (16,))
     # The decoder allocates whole tiles.
     check_size(tags.get(_TILE_LENGTH, 1), tags.get(_TILE_WIDTH, 1))
-    if len(bits) > 1 and 16 in bits and tags.get(_PLANAR, 1) != 1:
+    if len(depths) > 1 and 16 in depths and tags.get(_PLANAR, 1) != 1:
       raise UnreadableImage(
         '16-bit colours in separate planes, which Pillow misreads: save it'
         ' with interleaved colours'
@@ -160,24 +171,57 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     if image.format in ('PNG', 'TIFF'):
       layout = _layout(image.tile[0].args)
     image.load()
-    kind, _, order = layout.partition(';16')
-    if image.mode.startswith('I;16'):
-      gray = scaled(np.asarray(image), bits[0])
-      if tags.get(_PHOTOMETRIC) == 0:  # White is zero, which Pillow ignores.
-        gray = 255 - gray
-      pixels = as_rgb(gray)
-    elif order and kind in ('LA', 'RGB', 'RGBA', 'RGBX'):
-      pixels = _sixteen_bit_colours(data, image, kind, order)
-    elif image.mode in ('I', 'F'):
-      raise UnreadableImage(
-        'pixels of 32 bits or with a sign, whose range is unknown'
-      )
+    values, bits = _values(data, image, layout, depths[0], levels)
+    stored = Extent.of(values)
+    if levels == 'image':
+      pixels = stretched(values, stored.minimum, stored.maximum)
     else:
-      # Converting RGB would copy it.
-      shown = image if image.mode == 'RGB' else image.convert('RGB')
-      pixels = np.asarray(shown)
+      pixels = values if bits <= 8 else scaled(values, bits)
+    gray = pixels.ndim == 2
+    if gray and tags.get(_PHOTOMETRIC) == 0:  # White is 0; Pillow ignores that.
+      pixels = 255 - pixels
+    shown = stored if pixels is values else Extent.of(pixels)
+    pixels = as_rgb(pixels) if gray else pixels
     # A TIFF is upright already.
-    return _upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
+    turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    kind = image.format or ''
+    return Decoded(_upright(pixels, turn), kind, bits, stored, shown)
+
+
+def _values(
+  data: bytes, image: Image.Image, layout: str, depth: int, levels: Range
+) -> tuple[np.ndarray, int]:
+  """Values of a loaded image as its file has them, and their bits.
+
+  Args:
+    data: the encoded image.
+    image: the same, loaded.
+    layout: what Pillow's decoder was told.
+    depth: bits of a TIFF's value.
+    levels: see `decode`.
+
+  Returns:
+    `[H, W]` of more than 8 bits or `[H, W, 3]`, 0..255 where bits are 8 or
+    fewer.
+  """
+  kind, _, order = layout.partition(';16')
+  if image.mode.startswith('I;16'):
+    return np.asarray(image), depth
+  if order and kind in ('LA', 'RGB', 'RGBA', 'RGBX'):
+    return _sixteen_bit_colours(data, image, kind, order), 16
+  if image.mode in ('I', 'F'):
+    values = np.asarray(image)
+    if levels != 'image':
+      raise UnreadableImage(
+        'pixels of 32 bits or with a sign, whose range is unknown:'
+        ' --config.data.range=image takes that of each image'
+      )
+    if not np.isfinite(values).all():
+      raise UnreadableImage('pixels that are not finite')
+    return values, depth
+  # Converting RGB would copy it.
+  shown = image if image.mode == 'RGB' else image.convert('RGB')
+  return np.asarray(shown), 1 if image.mode == '1' else 8
 
 
 def _layout(args: Any) -> str:
@@ -201,7 +245,7 @@ def _sixteen_bit_colours(
     order: Pillow's name of their order of bytes.
 
   Returns:
-    `[H, W, 3]` float32 of 0..255.
+    `[H, W, 3]` uint16.
   """
   # Grey and alpha fill the four bytes that red, green, blue and alpha do.
   layout = 'RGBA' if kind == 'LA' else f'{kind};16{_SWAPPED[order]}'
@@ -212,7 +256,7 @@ def _sixteen_bit_colours(
     low = np.asarray(again)
   high = np.asarray(image)[..., :3]
   low = low[..., [1, 1, 1]] if kind == 'LA' else low[..., :3]
-  return scaled(high.astype(np.uint16) << 8 | low, 16)
+  return high.astype(np.uint16) << 8 | low
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

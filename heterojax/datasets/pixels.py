@@ -1,7 +1,14 @@
 """What decoders of every format share: the limits, and the scale 0..255."""
 
+from typing import Literal, NamedTuple, Self
+
 import numpy as np
 
+# Which values become 0 and 255: the ends of the window that a DICOM file names,
+# or else of what its bits can store; always the latter; or the smallest and the
+# largest value of each image.
+Range = Literal['window', 'stored', 'image']
+RANGES = ('window', 'stored', 'image')
 MAX_PIXELS = 2**30 // 12  # From here on Pillow itself would warn.
 MAX_SIDE = 2**16 - 1  # The largest that a JPEG can have.
 TOO_LARGE = 'more pixels than an image may have'
@@ -9,6 +16,45 @@ TOO_LARGE = 'more pixels than an image may have'
 
 class UnreadableImage(Exception):
   """Why an image cannot be used, in a few words."""
+
+
+class Extent(NamedTuple):
+  """Where numbers lie."""
+
+  minimum: float
+  mean: float
+  maximum: float
+
+  @classmethod
+  def of(cls, values: np.ndarray) -> Self:
+    """That of an array of any shape."""
+    mean = float(values.mean(dtype=np.float64))
+    return cls(float(values.min()), mean, float(values.max()))
+
+
+class Decoded(NamedTuple):
+  """An image, and what is known of its values.
+
+  Attributes:
+    pixels: `[H, W, 3]` of 0..255, uint8, or float32 where the file has more
+      than 8 bits or another range than that of the bits was asked for.
+    format: of the file, as 'PNG'.
+    bits: of one value in the file.
+    stored: the file's own values, those of DICOM after rescaling; without what
+      only pads the image.
+    shown: the same of `pixels`.
+    range: what became 0..255, where files of the format differ in that.
+    note: what went another way than the file asks, of several images: '{}' is
+      for their number.
+  """
+
+  pixels: np.ndarray
+  format: str
+  bits: int
+  stored: Extent
+  shown: Extent
+  range: str = ''
+  note: str = ''
 
 
 def check_size(height: int, width: int) -> None:
@@ -29,6 +75,12 @@ def scaled(values: np.ndarray, bits: int) -> np.ndarray:
   """Takes 0..2**bits - 1 to 0..255 as float32."""
   levels = values.astype(np.float32) / np.float32((2**bits - 1) / 255)
   return np.minimum(levels, 255, out=levels)  # 12 bits round to a bit more.
+
+
+def stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
+  """Takes low..high to 0..255 as float32; what is alike becomes 0."""
+  levels = (values.astype(np.float64) - low) * (255 / ((high - low) or 1))
+  return np.clip(levels, 0, 255).astype(np.float32)
 
 
 def as_rgb(gray: np.ndarray) -> np.ndarray:

@@ -10,8 +10,10 @@ from typing import Any
 
 from heterojax import rng
 from heterojax.datasets import classes
+from heterojax.datasets import images
 from heterojax.datasets import masks
 from heterojax.datasets import sources
+from heterojax.datasets import values
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -33,6 +35,7 @@ def select(
   distinct: bool,
   max_bad_share: float,
   workers: int,
+  levels: images.Range = 'window',
 ) -> Cohort:
   """Keeps what can be read and, if asked for, as many negatives as positives.
 
@@ -48,6 +51,7 @@ def select(
       images with the same pixels, is kept.
     max_bad_share: share of drawn candidates that may be unusable, 0..1.
     workers: threads that decode.
+    levels: which values of an image become 0 and 255.
 
   Returns:
     The cohort with `included` and `reason` set for every candidate and with the
@@ -59,7 +63,7 @@ def select(
   """
   if cohort.classes:
     classes.require_different(cohort.classes)
-  inspector = _Inspector(cohort.source, workers)
+  inspector = _Inspector(cohort.source, workers, levels)
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
   copies: list[tuple[Candidate, Candidate]] = []  # Each with the first.
 
@@ -91,7 +95,8 @@ def select(
   _log_left_out(cohort)
   _check_bad_share(cohort, drawn, max_bad_share)
   _check_labels(cohort)
-  notes = cohort.notes + tuple(_conflicts(cohort, copies))
+  looks = [inspector(c.path) for c in cohort.included]
+  notes = (*cohort.notes, *_conflicts(cohort, copies), *values.notes(looks))
   if n := sum(map(_is_mask, cohort.candidates)):
     notes += (
       f'Pictures of two values alone, as masks have, are left out: {n:,}'
@@ -201,8 +206,10 @@ def _conflicts(
 class _Inspector:
   """Looks at every file once, many at a time where they are known ahead."""
 
-  def __init__(self, source: sources.Source, workers: int):
-    self._source, self._workers = source, workers
+  def __init__(
+    self, source: sources.Source, workers: int, levels: images.Range
+  ):
+    self._source, self._workers, self._levels = source, workers, levels
     self._found: dict[str, sources.Inspection] = {}
 
   def prefetch(self, paths: Iterable[str]) -> None:
@@ -210,7 +217,7 @@ class _Inspector:
     with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
       # A generator, whose closing cancels what is left, should the run be
       # stopped.
-      looks: Any = pool.map(self._source.inspect, paths)
+      looks: Any = pool.map(self._inspect, paths)
       with (
         contextlib.closing(looks),
         Progress('inspection', len(paths), 'images') as progress,
@@ -221,8 +228,11 @@ class _Inspector:
 
   def __call__(self, path: str) -> sources.Inspection:
     if path not in self._found:
-      self._found[path] = self._source.inspect(path)
+      self._found[path] = self._inspect(path)
     return self._found[path]
+
+  def _inspect(self, path: str) -> sources.Inspection:
+    return sources.inspect(self._source, path, self._levels)
 
 
 def general(reason: str) -> str:

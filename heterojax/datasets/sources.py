@@ -9,6 +9,7 @@ import numpy as np
 
 from heterojax.datasets import images
 from heterojax.datasets import masks
+from heterojax.datasets import pixels
 
 
 class Inspection(NamedTuple):
@@ -18,11 +19,15 @@ class Inspection(NamedTuple):
     problem: why it cannot be used; '' if it can.
     columns: what the manifest keeps of it, `sha256` of its content among them.
     is_two_valued: whether it is a picture of two colours, as masks are.
+    shown: where the pixels of an image lie in 0..255.
+    note: see `pixels.Decoded`.
   """
 
   problem: str
   columns: tuple[tuple[str, str], ...] = ()
   is_two_valued: bool = False
+  shown: pixels.Extent | None = None
+  note: str = ''
 
 
 class Source(Protocol):
@@ -121,30 +126,49 @@ def content(columns: Mapping[str, str]) -> str:
   return columns.get('pixels_sha256') or columns['sha256']
 
 
-def inspect_image(source: ImageSource, path: str) -> Inspection:
+def inspect(source: Source, path: str, levels: images.Range) -> Inspection:
+  """Looks at one candidate, at images by what of them becomes 0..255."""
+  if isinstance(source, ImageSource):
+    return inspect_image(source, path, levels)
+  return source.inspect(path)
+
+
+def inspect_image(
+  source: ImageSource, path: str, levels: images.Range = 'window'
+) -> Inspection:
   """Decodes one image and keeps only what is known of it then.
 
   Args:
     source: of the image.
     path: in the source.
+    levels: see `images.decode`.
 
   Returns:
-    Its `width` and `height` in pixels, and the digests `sha256` of the encoded
-    bytes and `pixels_sha256` of the decoded pixels.
+    Its `width` and `height` in pixels, the `format` of its file and the
+    `bit_depth` of a value in it, `minimum_value`, `mean_value` and
+    `maximum_value`, the `value_range` that is shown (of DICOM), and the digests
+    `sha256` of the encoded bytes and `pixels_sha256` of the decoded pixels.
   """
   try:
     data = source.read(path)
-    pixels = images.decode(data)
+    image = images.examine(data, levels)
   except images.UnreadableImage as error:
     return Inspection(str(error))
-  height, width, _ = pixels.shape
+  height, width, _ = image.pixels.shape
+  columns = {
+    'width': str(width),
+    'height': str(height),
+    'format': image.format,
+    'bit_depth': str(image.bits),
+    **{f'{k}_value': f'{v:.10g}' for k, v in image.stored._asdict().items()},
+    **({'value_range': image.range} if image.range else {}),
+    'sha256': images.digest(data),
+    'pixels_sha256': images.pixel_digest(image.pixels),
+  }
   return Inspection(
     '',
-    (
-      ('width', str(width)),
-      ('height', str(height)),
-      ('sha256', images.digest(data)),
-      ('pixels_sha256', images.pixel_digest(pixels)),
-    ),
-    masks.is_two_valued(pixels),
+    tuple(columns.items()),
+    masks.is_two_valued(image.pixels),
+    image.shown,
+    image.note,
   )

@@ -20,7 +20,9 @@ def load(name: str, filters: dict[str, Callable]) -> jinja2.Template:
   environment = jinja2.Environment(
     # Names of classes, files and folders come from outside.
     autoescape=True,
-    loader=jinja2.FunctionLoader(lambda name: files.joinpath(name).read_text()),
+    loader=jinja2.FunctionLoader(
+      lambda name: files.joinpath(name).read_text('utf-8')
+    ),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

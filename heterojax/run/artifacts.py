@@ -7,7 +7,6 @@ changes a file on purpose can write a new seal.
 
 from collections.abc import Iterator
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import locks
 from heterojax.run import run_folder
 
 SEAL = 'artifacts.json'
@@ -73,7 +73,7 @@ def fingerprint(path: pathlib.Path) -> dict[str, Any]:
   Raises:
     OSError: if it cannot be read, or is a symbolic link.
   """
-  with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), 'rb') as file:
+  with os.fdopen(os.open(path, locks.READ), 'rb') as file:
     kind = functools.partial(hashlib.blake2b, digest_size=16)
     digest = hashlib.file_digest(file, kind).hexdigest()
     return {'bytes': file.tell(), 'blake2b': digest}
@@ -113,7 +113,7 @@ def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     OSError: if the seal cannot be read.
     ValueError: if it is not as it was written.
   """
-  descriptor = os.open(folder / SEAL, os.O_RDONLY | os.O_NOFOLLOW)
+  descriptor = os.open(folder / SEAL, locks.READ)
   with os.fdopen(descriptor, 'rb') as file:
     if os.fstat(descriptor).st_size > _LONGEST_SEAL:
       raise ValueError('it is too long')
@@ -207,24 +207,13 @@ def undisturbed(folder: pathlib.Path) -> Iterator[None]:
     RefusedError: if a run is using it.
   """
   try:
-    lock = os.open(folder / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-  except OSError:  # A copy, which no process runs in.
-    yield
-    return
-  try:
-    _share(lock, folder)
-    yield
-  finally:
-    os.close(lock)
-
-
-def _share(lock: int, folder: pathlib.Path) -> None:
-  try:
-    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-  except OSError as error:
+    lock = locks.shared(folder / _LOCK)
+  except BlockingIOError as error:
     raise RefusedError(
       f'{folder} is in use by another run: wait for it.'
     ) from error
+  with lock:
+    yield
 
 
 def _text(files: dict[str, dict[str, Any]]) -> str:

@@ -8,6 +8,7 @@ note, which `check` reads wherever the work can be left; a second one raises.
 from collections.abc import Iterator
 import contextlib
 import signal
+import threading
 import types
 
 from heterojax.errors import Interrupted
@@ -29,7 +30,10 @@ def check() -> None:
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-  """Notes signals while inside; main thread only."""
+  """Notes signals while inside; in the main thread, where they arrive."""
+  if threading.current_thread() is not threading.main_thread():
+    yield
+    return
 
   def note(number: int, frame: types.FrameType | None) -> None:
     del frame

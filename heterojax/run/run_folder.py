@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 import contextlib
-import fcntl
 import hashlib
-import io
 import json
 import logging
 import os
 import pathlib
+import re
 import sys
 import tempfile
 from typing import Any
@@ -16,11 +15,13 @@ from typing import Any
 from heterojax import addresses
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import locks
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
 _LOCK = '.lock'
 _LOG = 'log.txt'
+_ADDRESS = re.compile('[a-z][a-z0-9+.-]+://', re.IGNORECASE)
 
 
 def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
@@ -38,6 +39,27 @@ def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
   except BaseException:
     pathlib.Path(name).unlink(missing_ok=True)
     raise
+
+
+def local(path: str, flag: str) -> pathlib.Path:
+  """The folder to write into that a flag names.
+
+  Args:
+    path: as given.
+    flag: its name, for messages.
+
+  Returns:
+    The folder.
+
+  Raises:
+    UserError: for an address, as of a bucket, which would become a folder here.
+  """
+  if _ADDRESS.match(path):
+    raise UserError(
+      f'--{flag} is {path}, but must be a folder of this machine: write there,'
+      ' and copy it to the address when it is finished.'
+    )
+  return pathlib.Path(path).expanduser()
 
 
 def to_json(value: Any) -> str:
@@ -70,7 +92,7 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
   if addresses.is_address(str(path)):
     raise UserError(addresses.refusal(f'--{flag}', str(path)))
   try:
-    lock = _held(path)
+    lock = locks.exclusive(path / _LOCK)
   except BlockingIOError as error:
     raise RefusedError(
       f'{path} is in use by another run: wait for it, or choose another'
@@ -83,24 +105,6 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
     ) from error
   with lock:
     yield
-
-
-def _held(path: pathlib.Path) -> io.TextIOWrapper:
-  """The lock file, locked; the lock goes with the process, however it ends."""
-  while True:
-    path.mkdir(parents=True, exist_ok=True)
-    lock = (path / _LOCK).open('a')
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      # Whoever had it may have taken the file away meanwhile, see `_clear`.
-      if os.path.samestat(os.fstat(lock.fileno()), (path / _LOCK).stat()):
-        return lock
-    except FileNotFoundError:
-      pass
-    except BaseException:
-      lock.close()
-      raise
-    lock.close()
 
 
 @contextlib.contextmanager
@@ -216,7 +220,8 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
 def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
   if log:
     (path / _LOG).unlink(missing_ok=True)
-  (path / _LOCK).unlink(missing_ok=True)
+  with contextlib.suppress(PermissionError):  # Windows keeps what is open.
+    (path / _LOCK).unlink(missing_ok=True)
   if folder:
     with contextlib.suppress(OSError):  # Something else is in it: leave it.
       path.rmdir()

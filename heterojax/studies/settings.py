@@ -8,6 +8,7 @@ from typing import Any
 from heterojax import addresses
 from heterojax import datasets
 from heterojax import features
+from heterojax.datasets import pixels
 from heterojax.datasets import splits
 from heterojax.datasets.choices import Choices
 from heterojax.datasets.images import RESIZES
@@ -33,6 +34,7 @@ class Data:
   balance: bool
   subpopulation: str
   num_images: int
+  range: pixels.Range
   resize: Resize
   image_size: int
   max_bad_share: float
@@ -182,6 +184,7 @@ _KINDS = {
   float: ((int, float), 'a number'),
   int: (int, 'a whole number'),
   str: (str, 'text'),
+  pixels.Range: (str, 'text'),
   Resize: (str, 'text'),
   tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
 }
@@ -189,6 +192,7 @@ _CHOICES = {
   'published': ('', 'psp', 'bone_age'),
   'data.task': ('classification', 'regression'),
   'data.dataset': datasets.NAMES,
+  'data.range': pixels.RANGES,
   'data.resize': RESIZES,
   'split.protocol': splits.PROTOCOLS,
   'backbone.feature': features.FEATURES,

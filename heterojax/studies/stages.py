@@ -88,6 +88,7 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
       distinct=settings.split.protocol == 'clean' and not d.files,
       max_bad_share=d.max_bad_share,
       workers=settings.features.workers,
+      levels=d.range,
     )
     for cohort in cohorts
   )
@@ -229,6 +230,7 @@ def extraction(settings: Settings) -> features.Extraction:
     batch_size=settings.features.batch_size,
     workers=settings.features.workers,
     dtype=settings.backbone.dtype,
+    levels=settings.data.range,
   )
 
 
@@ -282,7 +284,7 @@ def extract(
     run / 'features',
     how,
     fingerprint=[
-      [how.feature, how.image_size, how.resize, how.dtype],
+      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
       [backbone.name, backbone.source, backbone.weights_sha256],
       [[content[p.path], str(p.transform)] for p in pictures],
     ],

@@ -15,6 +15,7 @@ Source: `torch/serialization.py` and `torch/_utils.py` of PyTorch 2.14.
 import collections
 from collections.abc import Iterable, Sequence
 import io
+import logging
 import os
 import pathlib
 import pickle
@@ -37,6 +38,11 @@ _PythonUnpickler: Any = pickle._Unpickler  # pylint: disable=protected-access
 _REFUSED_OPCODES = {
   opcode[0] for opcode in (pickle.BYTEARRAY8, pickle.ADDITEMS, pickle.FROZENSET)
 }
+_LOG = logging.getLogger(__name__)
+# What checkpoints call the weights, in the order in which timm looks for them:
+# those averaged over training first.
+_AVERAGED = ('state_dict_ema', 'model_ema')
+_NAMES = (*_AVERAGED, 'state_dict', 'model_state_dict', 'model')
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _STORAGE_DTYPES = {
@@ -156,7 +162,8 @@ def read_torch_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
   Args:
     path: a state dict saved by `torch.save` in either container, possibly one
-      level down under 'state_dict', 'model_state_dict' or 'model'.
+      level down: under one of `_NAMES`, or whatever the one dict of tensors is
+      called.
 
   Returns:
     Array of each entry, without the 'module.' that data parallelism puts
@@ -172,9 +179,16 @@ def read_torch_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       top, buffers = _read_zip(data)
     else:
       top, buffers = _read_legacy(data)
+    key, tensors = _state_dict(top)
+    if key in _AVERAGED:
+      _LOG.info(
+        '%s holds averaged weights (EMA), which are read, as timm does: %s.',
+        path,
+        key,
+      )
     return {
       name: _view(tensor, buffers[tensor.storage.key])
-      for name, tensor in _state_dict(top).items()
+      for name, tensor in tensors.items()
     }
   except UserError as error:
     raise UserError(
@@ -300,13 +314,20 @@ def _view(tensor: _Tensor, buffer: np.ndarray) -> np.ndarray:
   )
 
 
-def _state_dict(top: Any) -> dict[str, _Tensor]:
-  """The dict of tensors in a checkpoint's top object."""
+def _state_dict(top: Any) -> tuple[str, dict[str, _Tensor]]:
+  """The dict of tensors in a checkpoint's top object, and its name there."""
+  key = ''
   if isinstance(top, dict):
-    for name in 'state_dict', 'model_state_dict', 'model':
-      if isinstance(top.get(name), dict):
-        top = top[name]
-        break
+    known = [name for name in _NAMES if isinstance(top.get(name), dict)]
+    others = [name for name, value in top.items() if _is_state_dict(value)]
+    if not known and len(others) > 1:
+      raise UserError(
+        f'it holds several dicts of tensors ({ascii(others)[:80]}); save the'
+        ' state_dict() of the network alone'
+      )
+    if found := known or others:
+      key = str(found[0])
+      top = top[found[0]]
   if not isinstance(top, dict) or not top:
     raise UserError('it holds no dict of tensors; save model.state_dict()')
   for name, value in top.items():
@@ -316,5 +337,14 @@ def _state_dict(top: Any) -> dict[str, _Tensor]:
         ' model.state_dict()'
       )
   if all(name.startswith('module.') for name in top):
-    return {name.removeprefix('module.'): top[name] for name in top}
-  return dict(top)
+    return key, {name.removeprefix('module.'): top[name] for name in top}
+  return key, dict(top)
+
+
+def _is_state_dict(value: Any) -> bool:
+  return (
+    isinstance(value, dict)
+    and bool(value)
+    and all(isinstance(name, str) for name in value)
+    and all(isinstance(tensor, _Tensor) for tensor in value.values())
+  )

@@ -82,7 +82,7 @@ def view(settings: Settings, outcome: Outcome) -> View:
   tiles, source = [], outcome.source
   if isinstance(source, ImageSource):
     for c in range(settings.cluster.k):
-      tiles += _tiles(fold, source, c)
+      tiles += _tiles(fold, source, c, settings.data.range)
   shown = np.array([tile.position for tile in tiles], int)
   ids = np.array(samples.ids)
   return View(
@@ -116,7 +116,9 @@ def _plane(settings: Settings, fold: Fold) -> np.ndarray:
   return points
 
 
-def _tiles(fold: Fold, source: ImageSource, c: int) -> Iterator[_Tile]:
+def _tiles(
+  fold: Fold, source: ImageSource, c: int, levels: images.Range
+) -> Iterator[_Tile]:
   """Training originals nearest to a centroid that look different."""
   samples, clusters = fold.samples, fold.clusters
   train = samples.of('train')
@@ -128,7 +130,7 @@ def _tiles(fold: Fold, source: ImageSource, c: int) -> Iterator[_Tile]:
     row = int(samples.row[i])
     if row in seen:
       continue
-    image, problem = _thumbnail(source, samples.pictures[row].path)
+    image, problem = _thumbnail(source, samples.pictures[row].path, levels)
     # The same picture may lie in two files.
     content = image.tobytes() if not problem else row
     if content not in seen:
@@ -139,9 +141,11 @@ def _tiles(fold: Fold, source: ImageSource, c: int) -> Iterator[_Tile]:
       return
 
 
-def _thumbnail(source: ImageSource, path: str) -> tuple[np.ndarray, str]:
+def _thumbnail(
+  source: ImageSource, path: str, levels: images.Range
+) -> tuple[np.ndarray, str]:
   try:
-    image = images.decode(source.read(path))
+    image = images.decode(source.read(path), levels)
     image = images.resize(image, SIDE, 'antialias')
   except images.UnreadableImage as error:
     return _MISSING, str(error)

@@ -1,0 +1,42 @@
+"""Numbers so large or small that their squares are not, divided by 2^e.
+
+A power of two changes no digit, so that clusters are those of numbers of any
+size; what has one is multiplied again.
+"""
+
+import jax
+import numpy as np
+
+
+def exponent(x: jax.typing.ArrayLike, where: np.ndarray | bool = True) -> int:
+  """The e by which `x / 2^e` is at most 1 in size, or 0.
+
+  Args:
+    x: of any shape; all but float32 counts as float64.
+    where: what of it counts, of a shape that broadcasts to that of `x`.
+
+  Returns:
+    0 where sums of squares and of products of small differences neither
+    overflow nor vanish, so that nothing of `x` need change, and where `x` is
+    not finite or not known yet, as while a program is traced.
+  """
+  if isinstance(x, jax.core.Tracer):
+    return 0
+  x = np.asarray(x)
+  options = {'where': where, 'initial': 0.0}
+  largest = max(np.max(x, **options), -np.min(x, **options))
+  if not np.isfinite(largest):
+    return 0
+  e = int(np.frexp(largest)[1])
+  dtype = np.float32 if x.dtype == np.float32 else np.float64
+  return e if abs(e) > np.finfo(dtype).maxexp // 4 else 0
+
+
+def times(x: jax.typing.ArrayLike, e: int) -> np.ndarray:
+  """`x * 2^e`, in the type of `x`."""
+  return np.ldexp(np.asarray(x), e)
+
+
+def times_square(x: jax.typing.ArrayLike, e: int) -> np.ndarray:
+  """`x * 2^(2 e)` in float64, which holds the square of a float32."""
+  return np.ldexp(np.asarray(x, np.float64), 2 * e)

@@ -1,0 +1,78 @@
+"""Locks of a file that go with the process, however it ends.
+
+Windows has no `fcntl`; there filelock locks, for one reader at a time.
+"""
+
+import contextlib
+import os
+import pathlib
+
+import filelock
+
+try:
+  import fcntl
+except ModuleNotFoundError:
+  fcntl = None
+
+# Of a plain file: no link is followed, and Windows changes no line ends.
+READ = os.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
+
+
+def exclusive(path: pathlib.Path) -> contextlib.AbstractContextManager:
+  """Locks a file for its only writer; what is given unlocks it at the end.
+
+  Args:
+    path: of the file; it and its folder are made where they are missing.
+
+  Raises:
+    BlockingIOError: if another process has it.
+    OSError: if it cannot be written.
+  """
+  while True:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+      return _elsewhere(path)
+    lock = path.open('a')
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      # Whoever had it may have taken the file away meanwhile.
+      if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+        return lock
+    except FileNotFoundError:
+      pass
+    except BaseException:
+      lock.close()
+      raise
+    lock.close()
+
+
+def shared(path: pathlib.Path) -> contextlib.AbstractContextManager:
+  """Locks a file for one of several readers; nothing is written.
+
+  Args:
+    path: of the file; what does not exist or cannot be read is not locked.
+
+  Raises:
+    BlockingIOError: if a writer has it.
+  """
+  try:
+    lock = os.open(path, READ | getattr(os, 'O_NONBLOCK', 0))
+  except OSError:  # A copy, which no process runs in.
+    return contextlib.nullcontext()
+  with contextlib.ExitStack() as stack:
+    stack.callback(os.close, lock)
+    if fcntl is None:
+      return _elsewhere(path)
+    try:
+      fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+      raise BlockingIOError from error
+    return stack.pop_all()
+
+
+def _elsewhere(path: pathlib.Path) -> contextlib.AbstractContextManager:
+  lock = filelock.FileLock(path)
+  try:
+    return lock.acquire(blocking=False)
+  except filelock.Timeout as error:
+    raise BlockingIOError from error
