@@ -2,8 +2,11 @@
 
 import pathlib
 
+import numpy as np
+from PIL import Image
 import pytest
 
+from heterojax import datasets
 from heterojax.datasets import classes
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
@@ -11,16 +14,10 @@ from heterojax.errors import UserError
 _PATH = pathlib.Path('DATA')
 
 
-def _candidates(labels: str) -> list[Candidate]:
-  return [
-    Candidate(str(i), f'{i}.png', label.strip(), '')
-    for i, label in enumerate(labels.split(','))
-  ]
-
-
 def _merged(labels: str, positive: str, negative: str):
-  found = classes.merge(_PATH, _candidates(labels), (positive, negative))
-  return found.named, [c.label for c in found.candidates], found.notes
+  labels = [label.strip() for label in labels.split(',')]
+  found = classes.merge(_PATH, labels, (positive, negative))
+  return found.named, [*map(found.name, labels)], found.notes
 
 
 def test_grades_are_merged() -> None:
@@ -34,8 +31,11 @@ def test_grades_are_merged() -> None:
 
 
 def test_what_a_label_was_is_kept() -> None:
-  found = classes.merge(_PATH, _candidates('0,1,2'), ('1|2', '0'))
-  assert [dict(c.columns)[classes.LABEL] for c in found.candidates] == [*'012']
+  found = classes.merge(_PATH, '012', ('1|2', '0'))
+  c = found.labelled(Candidate('0', '0.png', '2', '', columns=(('a', 'b'),)))
+  assert c.label == '1 or 2'
+  assert c.columns == (('a', 'b'), (classes.LABEL, '2'))
+  assert found.label_columns == (classes.LABEL,)
 
 
 def test_the_rest() -> None:
@@ -53,9 +53,10 @@ def test_a_label_that_is_written_so_is_meant_first() -> None:
 
 
 def test_without_merging_nothing_changes() -> None:
-  candidates = _candidates('0,1,2')
-  found = classes.merge(_PATH, candidates, ('1', ''))
-  assert found.candidates == tuple(candidates) and found.named == ('1', '')
+  found = classes.merge(_PATH, '012', ('1', ''))
+  c = Candidate('0', '0.png', '2', '')
+  assert found.labelled(c) is c and found.named == ('1', '')
+  assert not found.label_columns and not found.notes
 
 
 def test_the_other_class_may_be_left_to_the_labels() -> None:
@@ -77,3 +78,48 @@ def test_the_other_class_may_be_left_to_the_labels() -> None:
 def test_mistakes_are_told(positive: str, negative: str, message: str) -> None:
   with pytest.raises(UserError, match=message):
     _merged('0,1,2', positive, negative)
+
+
+def _graded(tmp_path: pathlib.Path, kind: str) -> datasets.Cohort:
+  """Five grades of ten images, as a reader of users' own data reads them."""
+  named = ('2|3|4', 'rest')
+  if kind == 'table':
+    path = tmp_path / 'grades.csv'
+    rows = [f'{i}.png,{i % 5}' for i in range(10)]
+    path.write_text('\n'.join(['id_code,diagnosis', *rows]))
+    return datasets.read('folder', path, named)
+  if kind == 'folders':
+    for i in range(10):
+      file = tmp_path / 'grades' / str(i % 5) / f'{i}.png'
+      file.parent.mkdir(parents=True, exist_ok=True)
+      Image.new('L', (8, 8), 10 * i).save(file)
+    return datasets.read('folder', tmp_path / 'grades', named)
+  path = tmp_path / f'{kind}.npz'
+  grades = np.arange(10) % 5
+  if kind == 'features':
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    np.savez(path, features=x, label=grades, prediction=grades)
+    return datasets.read('features', path, named)
+  images = np.zeros((10, 28, 28), np.uint8)
+  np.savez(path, train_images=images, train_labels=grades[:, None])
+  return datasets.read('folder', path, named)
+
+
+@pytest.mark.parametrize(
+  'kind', ['table', 'folders', 'features', 'retinamnist']
+)
+def test_each_reader_merges_grades(tmp_path: pathlib.Path, kind: str) -> None:
+  cohort = _graded(tmp_path, kind)
+  assert cohort.classes == ('2 or 3 or 4', 'rest')
+  was = {(dict(c.columns)[classes.LABEL], c.label) for c in cohort.candidates}
+  high, low = cohort.classes
+  assert was == {(g, high) for g in '234'} | {('0', low), ('1', low)}
+  assert all(c.included for c in cohort.candidates)
+  # It tells the class, and is no shortcut.
+  assert classes.LABEL in cohort.label_columns
+  assert any(
+    'made of the labels 2 (2), 3 (2), 4 (2)' in n for n in cohort.notes
+  )
+  if kind == 'features':  # Predicted grades are of the merged classes, too.
+    predicted = cohort.source.predictions
+    assert predicted.tolist() == [float(i % 5 > 1) for i in range(10)]

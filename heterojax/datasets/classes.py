@@ -1,7 +1,7 @@
 """The classes of a study among the labels of a data set."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 from typing import NamedTuple
@@ -24,14 +24,30 @@ class Merged(NamedTuple):
   """See `merge`.
 
   Attributes:
-    candidates: all of them.
-    named: the classes.
+    named: the classes, by the names that they have from here on.
+    of: class of each label that is merged; {} where none is.
     notes: what each merged class is made of, a sentence each.
   """
 
-  candidates: tuple[Candidate, ...]
   named: Classes
-  notes: tuple[str, ...]
+  of: Mapping[str, str] = {}
+  notes: tuple[str, ...] = ()
+
+  @property
+  def label_columns(self) -> tuple[str, ...]:
+    """The columns that tell the class: that of the labels as they were."""
+    return (LABEL,) if self.of else ()
+
+  def name(self, label: str) -> str:
+    """Of the class of a label."""
+    return self.of.get(label, label)
+
+  def labelled(self, c: Candidate) -> Candidate:
+    """The candidate with the name of its class, and its label in a column."""
+    if not self.of:
+      return c
+    columns = (*c.columns, (LABEL, c.label))
+    return dataclasses.replace(c, label=self.name(c.label), columns=columns)
 
 
 def options(named: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -86,9 +102,7 @@ def choose(
   )
 
 
-def merge(
-  path: pathlib.Path, candidates: Sequence[Candidate], named: Classes
-) -> Merged:
+def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
   """Gives labels that are one class a common name.
 
   `2|3|4` are the labels 2, 3 and 4, and `rest` all that the other class does
@@ -96,21 +110,21 @@ def merge(
 
   Args:
     path: what messages call the data set.
-    candidates: with the labels of the data set.
+    labels: of every image; '' does not count.
     named: by the user.
 
   Returns:
-    The candidates with the name of their class as label, and that of the data
-    set in the column `label of the data`; as they were where nothing is merged.
+    The classes, and which labels are which.
 
   Raises:
     UserError: for a label that does not occur or is of both classes, two rests,
       or a rest without labels.
   """
-  labels = {c.label for c in candidates} - {''}
+  counts = Counter(filter(None, labels))
+  labels = set(counts)
   parts = [_parts(name, labels) for name in named]
   if all(part is not None and len(part) < 2 for part in parts):
-    return Merged(tuple(candidates), named, ())
+    return Merged(named)
   known = [label for part in parts if part for label in part]
   for (option, name), part in zip(options(named), parts, strict=True):
     for label in part or ():
@@ -137,21 +151,9 @@ def merge(
     names.append(name)
     of |= dict.fromkeys(own, name)
     if name not in labels and own:
-      counts = Counter(c.label for c in candidates if c.label in own)
       each = ', '.join(f'{label} ({counts[label]:,})' for label in own)
       notes.append(f'The class {name!r} is made of the labels {each}.')
-  return Merged(
-    tuple(
-      dataclasses.replace(
-        c,
-        label=of.get(c.label, c.label),
-        columns=(*c.columns, (LABEL, c.label)),
-      )
-      for c in candidates
-    ),
-    tuple(names),
-    tuple(notes),
-  )
+  return Merged(tuple(names), of, tuple(notes))
 
 
 def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
@@ -162,7 +164,14 @@ def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
     return (name,)
   if name == REST:
     return None
-  return tuple(part.strip() for part in name.split('|') if part.strip())
+  as_is = {composed(label): label for label in labels}
+  parts = [part.strip() for part in name.split('|') if part.strip()]
+  return tuple(as_is.get(composed(part), part) for part in parts)
+
+
+def merged_name(name: str) -> str:
+  """What a class is called that is named so and merged."""
+  return ' or '.join(part.strip() for part in name.split('|'))
 
 
 def _ordered(labels: Iterable[str]) -> list[str]:
@@ -188,6 +197,8 @@ def key(label: str) -> str:
   return composed(label).replace('_', ' ').casefold()
 
 
-def reason(label: str) -> str:
-  """Why a candidate of another label is left out."""
-  return f'label {label!r} is not one of the two classes'
+def of_either(c: Candidate, chosen: Classes) -> Candidate:
+  """The candidate, left out where it is of none of the classes."""
+  if c.included and c.label not in chosen:
+    return c.left_out(f'label {c.label!r} is not one of the two classes')
+  return c

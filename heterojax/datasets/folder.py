@@ -252,17 +252,19 @@ def _labelled(
     numbers.require_some(str(path), candidates)
     return dataclasses.replace(cohort, candidates=candidates, notes=notes)
   try:
-    chosen = _classes(path, set(found) - absent.keys(), named)
+    there = [label for label in found if label not in absent]
+    merged = classes.merge(path, there, named)
+    chosen = _classes(path, {*map(merged.name, there)}, merged.named)
   except UserError as error:  # What was not read may be the reason.
     raise UserError(' '.join([str(error), *notes, *hint])) from error
-  candidates = tuple(
-    c
-    if c.label in chosen or not c.included
-    else c.left_out(classes.reason(c.label))
-    for c in candidates
-  )
   return dataclasses.replace(
-    cohort, classes=chosen, candidates=candidates, notes=notes
+    cohort,
+    classes=chosen,
+    candidates=tuple(
+      classes.of_either(merged.labelled(c), chosen) for c in candidates
+    ),
+    notes=notes + merged.notes,
+    label_columns=merged.label_columns,
   )
 
 

@@ -144,21 +144,26 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
         named = (published.positive, '')
       if not genuine:
         notes = (_difference(file, name, counts),)
-  chosen = classes.choose(file, (names[code] for code in codes), named)
+  merged = classes.merge(
+    file,
+    (names[int(value)] for values in labels.values() for value in values),
+    named,
+  )
+  there = [merged.name(names[code]) for code in codes]
+  chosen = classes.choose(file, there, merged.named)
   candidates = []
   for split, values in labels.items():
     for index, value in enumerate(values):
       name = f'{split}_{index}'
       c = Candidate(name, name, names[int(value)], group='', split=split)
-      if c.label not in chosen:
-        c = c.left_out(classes.reason(c.label))
-      candidates.append(c)
+      candidates.append(classes.of_either(merged.labelled(c), chosen))
   return Cohort(
     file.stem,
     Arrays(file, counts),
     chosen,
     tuple(candidates),
-    notes,
+    notes + merged.notes,
+    label_columns=merged.label_columns,
   )
 
 

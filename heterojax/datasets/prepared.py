@@ -131,7 +131,8 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     c
     for c in cohorts
     if all(
-      classes.key(name) in ('', classes.key(label))
+      label in (name, classes.merged_name(name))
+      or classes.key(name) in ('', classes.key(label))
       for name, label in zip(named, c.classes, strict=True)
     )
   ]

@@ -181,14 +181,15 @@ def _cohorts(
   labels = [label for t in tables for label in t.columns['label']]
   absent = labels_lib.absent(labels, named, task)
   doubts = labels_lib.notes(name, labels, absent, named, task)
-  chosen = ()
+  chosen, merged = (), classes.Merged(named)
   if task == 'classification':
     there = [label for label in labels if label not in absent]
     try:
-      chosen = classes.choose(name, there, named)
+      merged = classes.merge(name, there, named)
+      chosen = classes.choose(name, map(merged.name, there), merged.named)
     except UserError as error:  # What is left out may be the reason.
       raise UserError(' '.join([str(error), *doubts])) from error
-  predictions, more = _predictions(tables, labels, chosen, task)
+  predictions, more = _predictions(tables, labels, merged, chosen, task)
   matrix = tables[0].matrix
   if len(tables) > 1:
     matrix = np.concatenate([table.matrix for table in tables])
@@ -205,7 +206,10 @@ def _cohorts(
       ]
     else:
       candidates = [
-        _of_classes(labels_lib.left_out(c, absent), chosen) for c in candidates
+        classes.of_either(
+          merged.labelled(labels_lib.left_out(c, absent)), chosen
+        )
+        for c in candidates
       ]
     told = ('prediction',) if 'prediction' in table.columns else ()
     cohorts.append(
@@ -214,11 +218,11 @@ def _cohorts(
         source,
         chosen,
         tuple(candidates),
-        label_columns=told,
+        label_columns=told + merged.label_columns,
         task=task,
       )
     )
-  notes = _of_all_files(said) + doubts + more
+  notes = _of_all_files(said) + doubts + merged.notes + more
   cohorts = [dataclasses.replace(c, notes=notes) for c in cohorts]
   if task == 'regression':
     numbers.require_some(str(name), [c for o in cohorts for c in o.candidates])
@@ -287,16 +291,10 @@ def _candidates(
   return candidates, notes + more
 
 
-def _of_classes(c: Candidate, chosen: classes.Classes) -> Candidate:
-  """The candidate, left out where it is of neither class."""
-  if c.included and c.label not in chosen:
-    return c.left_out(classes.reason(c.label))
-  return c
-
-
 def _predictions(
   tables: Sequence[Table],
   labels: Sequence[str],
+  merged: classes.Merged,
   chosen: classes.Classes,
   task: str,
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -317,12 +315,12 @@ def _predictions(
   if task == 'classification':
     if set(cells) <= {'', *labels}:
       known = dict(zip(chosen, (1.0, 0.0), strict=True))
-      values = np.array([known.get(cell, np.nan) for cell in cells])
+      values = np.array([known.get(merged.name(c), np.nan) for c in cells])
     else:
       values[(values < 0) | (values > 1)] = np.nan
       if chosen == ('0', '1'):
         values = 1 - values
-  used = [label in chosen for label in labels]
+  used = [merged.name(label) in chosen for label in labels]
   if task == 'regression':
     used = np.isfinite([numbers.parse(label) for label in labels])
   unknown = int(np.sum(np.isnan(values) & used))
