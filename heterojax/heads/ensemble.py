@@ -1,7 +1,8 @@
 """Many heads at once, on one feature matrix.
 
-They are of one kind: a sigmoid neuron (`head`) or fully connected layers that
-predict a number (`regressor`). Every head owns a list of rows of the same
+They are of one kind: a sigmoid neuron (`head`), softmax neurons of several
+classes (`softmax`) or fully connected layers that predict a number
+(`regressor`). Every head owns a list of rows of the same
 matrix. An accelerator trains all of them in one vmapped program; CPU cores
 divide them.
 
@@ -101,7 +102,8 @@ def train(
 
   Args:
     x: `[N, D]` features that all heads draw rows from.
-    y: `[N]` of 0 and 1, or the numbers that a regression predicts.
+    y: `[N]` of 0 and 1, codes of several classes, or the numbers that a
+      regression predicts.
     members: H heads with at least one row of each kind.
     training: how.
     params: initial weights with a leading H axis, if not from the keys; the
@@ -228,7 +230,8 @@ def predict(params: Params, x: Array) -> jax.Array:
     x: `[M, D]`.
 
   Returns:
-    `[H, M]` logits of a classification, or numbers in the target's units.
+    `[H, M]` logits of two classes, or numbers in the target's units; of
+    several classes `[H, M, C]` logits.
   """
   (task,) = (t for t, k in KINDS.items() if isinstance(params, k.params))
   first, *_ = cores.program(epochs.outputs, params, x, task=task)

@@ -41,8 +41,9 @@ class Training:
     monitor: one of `MONITORS`; a regression has no accuracy.
     l2: factor of the squared kernels that is added to the loss, as in Keras'
       `regularizers.L2`.
-    task: 'classification' or 'regression'.
-    widths: of the hidden layers of a regression; without any it is linear.
+    task: 'classification' (of two classes), 'multiclass' or 'regression'.
+    widths: of the hidden layers of a regression; without any it is linear. Of
+      several classes their number, (C,).
   """
 
   epochs: int
@@ -272,10 +273,12 @@ def _validated(
       penalty = training.l2 * kind.penalty(params)
       value = -jnp.average(losses, weights=counts) - penalty
     else:
-      right = (out > 0) == (data.y_validation > 0.5)
+      assert kind.right is not None
+      right = kind.right(out, data.y_validation)
       value = jnp.average(right.astype(jnp.float32), weights=counts)
     # A head that diverged is worse than any; its accuracy would not tell.
-    finite = jnp.all(jnp.isfinite(out) | (counts == 0))
+    each = jnp.isfinite(out) if out.ndim == 1 else jnp.isfinite(out).all(-1)
+    finite = jnp.all(each | (counts == 0))
     return jnp.where(finite, value, -jnp.inf)
 
   params, opt_state = carry
@@ -288,7 +291,7 @@ def _validated(
 
 
 def outputs(params: Params, x: jax.Array, *, task: str) -> jax.Array:
-  """`[H, M]` of H heads on `[M, D]`."""
+  """`[H, M]` of H heads on `[M, D]`; of several classes `[H, M, C]`."""
   kind = KINDS[task]
   if not cores.are_the_devices():
     return jax.vmap(kind.outputs, in_axes=(0, None))(params, x)

@@ -50,6 +50,11 @@ def losses(params: Params, outputs: jax.Array, y: jax.Array) -> jax.Array:
   return optax.sigmoid_binary_cross_entropy(outputs, y)
 
 
+def right(outputs: jax.Array, y: jax.Array) -> jax.Array:
+  """`[B]` whether the answer at the threshold 0.5 is y."""
+  return (outputs > 0) == (y > 0.5)
+
+
 def loss(
   params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
 ) -> jax.Array:

@@ -7,11 +7,12 @@ import jax
 
 from heterojax.heads import head
 from heterojax.heads import regressor
+from heterojax.heads import softmax
 
 # Hidden layers of a regression; Mendez 2019 has four layers of unknown width.
 WIDTHS = (256, 128, 64)
 
-# Weights of a head: `head.Params` or `regressor.Params`.
+# Weights of a head: `head.Params`, `softmax.Params` or `regressor.Params`.
 Params = Any
 
 
@@ -26,8 +27,9 @@ class Kind(NamedTuple):
     gradients: of weights, features `[N, D]`, the rows of a batch, their targets
       and shares `[B]`, and l2, by the weights.
     losses: `[B]` of weights, outputs and `y`.
+    right: `[B]` of outputs and `y`; None of numbers, which are never right.
     penalty: of weights, to be multiplied by l2.
-    outputs: `[B]` of weights and `x`.
+    outputs: `[B]` of weights and `x`; of several classes `[B, C]`.
     group: heads whose outputs are one matrix product on a CPU core.
     monitors: what its early stopping can look at.
   """
@@ -37,6 +39,7 @@ class Kind(NamedTuple):
   prepare: Callable[[Params, jax.Array, jax.Array, jax.Array], Params]
   gradients: Callable[..., Params]
   losses: Callable[[Params, jax.Array, jax.Array], jax.Array]
+  right: Callable[[jax.Array, jax.Array], jax.Array] | None
   penalty: Callable[[Params], jax.Array]
   outputs: Callable[[Params, jax.Array], jax.Array]
   group: int
@@ -50,9 +53,22 @@ KINDS = {
     prepare=lambda params, x, y, mask: params,
     gradients=head.gradients,
     losses=head.losses,
+    right=head.right,
     penalty=head.penalty,
     outputs=head.logits,
     group=16,
+    monitors=('val_accuracy', 'val_loss'),
+  ),
+  'multiclass': Kind(
+    params=softmax.Params,
+    init=softmax.init,
+    prepare=lambda params, x, y, mask: params,
+    gradients=softmax.gradients,
+    losses=softmax.losses,
+    right=softmax.right,
+    penalty=softmax.penalty,
+    outputs=softmax.logits,
+    group=4,
     monitors=('val_accuracy', 'val_loss'),
   ),
   'regression': Kind(
@@ -61,6 +77,7 @@ KINDS = {
     prepare=regressor.standardise,
     gradients=regressor.gradients,
     losses=regressor.losses,
+    right=None,
     penalty=regressor.penalty,
     outputs=regressor.outputs,
     group=1,

@@ -22,6 +22,7 @@ from heterojax import rng
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads import logistic
+from heterojax.heads import multinomial
 from heterojax.heads import penalty
 from heterojax.heads import scaler
 from heterojax.heads.logistic import Gram
@@ -50,8 +51,8 @@ class Fitted(NamedTuple):
   """Heads on features as they are, in the order they were given.
 
   Attributes:
-    kernel: `[H, D]` float64.
-    bias: `[H]` float64.
+    kernel: `[H, D]` float64; of more than two classes `[H, C, D]`.
+    bias: `[H]` float64; of more than two classes `[H, C]`.
     c: `[H]` float64, the inverse of the penalty.
     n_iter: `[H]` int, how often the Hessian was factored.
     converged: `[H]` bool.
@@ -129,12 +130,13 @@ def fit(
   *,
   standardised: bool = False,
   products: Shared | None = None,
+  classes: int = 2,
 ) -> Fitted:
   """All heads of a fold, with one C for all of them.
 
   Args:
     x: `[P, D]` features of all folds.
-    y: `[P]` of 0 and 1.
+    y: `[P]` of 0 and 1, or of 0 to `classes` - 1.
     fold: of the heads.
     c: scikit-learn's C; 0 for the one that suits the first head in
       cross-validation (`penalty.choose_c`).
@@ -142,6 +144,7 @@ def fit(
       the fold; else all are divided by one number.
     products: those of `shared` for this fold and others; made here if none
       are given. Standardised features differ by fold and share none.
+    classes: how many there are; more than two have `multinomial` heads.
 
   Returns:
     The heads.
@@ -154,20 +157,21 @@ def fit(
   if standardised:
     by = scaler.standardise(x, train)
     z = (np.asarray(x, np.float64) - by.mean) / by.scale
-    own = _solve(z, y, fold, c, 1.0, in_features, None)
+    own = _solve(z, y, fold, c, 1.0, in_features, None, classes)
     kernel = own.kernel / by.scale
     return own._replace(kernel=kernel, bias=own.bias - kernel @ by.mean)
   # To divide by s is to have C / s^2, and needs no copy of the features.
   spread = scaler.spread(x, fold.originals)
-  return _solve(x, y, fold, c, spread**2, in_features, products)
+  return _solve(x, y, fold, c, spread**2, in_features, products, classes)
 
 
 def outputs(fitted: Fitted, x: Array) -> np.ndarray:
-  """`[H, P]` float64 logits of the features `[P, D]`."""
+  """`[H, P]` float64 logits of the features `[P, D]`; `[H, P, C]` of C > 2."""
   heads = logistic.Heads(
     fitted.kernel, fitted.bias, fitted.n_iter, fitted.converged
   )
-  return logistic.logits(heads, x)
+  kind = logistic if fitted.bias.ndim == 1 else multinomial
+  return kind.logits(heads, x)
 
 
 def _solve(
@@ -178,6 +182,7 @@ def _solve(
   squared: float,
   in_features: bool,
   products: Shared | None,
+  classes: int,
 ) -> Fitted:
   """Heads on features of which each C is over a squared length."""
   space, targets, lists = x, y, list(fold.rows)
@@ -189,13 +194,20 @@ def _solve(
   width = x.shape[1] if in_features else None
   chosen, flops = c, 0.0
   if not c:
-    chosen, flops = _chosen(space, targets, lists[0], fold, squared, width)
-  heads = logistic.fit(space, targets, lists, chosen / squared)
-  work = [2 * batches.work(len(rows), width) for rows in lists]
-  each = heads.n_iter * np.array(work)
+    chosen, flops = _chosen(
+      space, targets, lists[0], fold, squared, width, classes
+    )
+  if classes > 2:
+    heads = multinomial.fit(space, targets, lists, classes, chosen / squared)
+  else:
+    heads = logistic.fit(space, targets, lists, chosen / squared)
+  each = heads.n_iter * np.array([
+    _work(len(rows), width, classes) for rows in lists
+  ])
   each[0] += flops
   if isinstance(space, Gram):
-    heads = logistic.coefficients(heads, space)
+    kind = multinomial if classes > 2 else logistic
+    heads = kind.coefficients(heads, space)
   return Fitted(
     kernel=heads.coef,
     bias=heads.intercept,
@@ -213,15 +225,26 @@ def _chosen(
   fold: Fold,
   squared: float,
   width: int | None,
+  classes: int,
 ) -> tuple[float, float]:
   """C for the first head, and the operations that its choice took."""
   names, sizes = np.unique(fold.parts, return_counts=True)
   if len(names) < 2:
     return DEFAULT_C, 0.0
   values = np.array(penalty.VALUES)
-  found = penalty.choose_c(space, y, fold.parts, values / squared, rows=rows)
+  found = penalty.choose_c(
+    space, y, fold.parts, values / squared, rows=rows, classes=classes
+  )
   flops = sum(
-    2 * batches.work(len(rows) - size, width) * int(np.sum(own))
+    _work(len(rows) - size, width, classes) * int(np.sum(own))
     for size, own in zip(sizes.tolist(), found.n_iter, strict=True)
   )
   return float(values[np.searchsorted(found.cs, found.c)]), flops
+
+
+def _work(rows: int, width: int | None, classes: int) -> float:
+  """Operations of one step of a head, which factors a Hessian for each class.
+
+  Of two classes one is enough.
+  """
+  return 2 * batches.work(rows, width) * (classes if classes > 2 else 1)

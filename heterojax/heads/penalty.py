@@ -6,9 +6,11 @@ Axes: P rows of the matrix, n training rows, K values of C, F folds.
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from heterojax.compute.arrays import Array
 from heterojax.heads import logistic
+from heterojax.heads import multinomial
 from heterojax.heads.logistic import Gram
 
 # Two for each power of ten.
@@ -43,6 +45,7 @@ def choose_c(
   *,
   rows: np.ndarray | None = None,
   sample_weight: np.ndarray | None = None,
+  classes: int = 2,
 ) -> Choice:
   """The C whose heads give held-out rows the least log-loss.
 
@@ -52,12 +55,14 @@ def choose_c(
 
   Args:
     x: `[P, D]`, or its `gram`.
-    y: `[P]` of 0 and 1.
+    y: `[P]` of 0 and 1, or of 0 to `classes` - 1.
     folds: `[n]` the fold of each training row. Rows that belong together, as
       those of a patient do, are in the same one.
     cs: `[K]` values of C, rising.
     rows: `[n]` the training rows; all, if none are given.
-    sample_weight: `[P]` of the rows in the loss, both to train and held out.
+    sample_weight: `[P]` of the rows in the loss, both to train and held out;
+      of two classes alone.
+    classes: how many there are; more than two have `multinomial` heads.
 
   Returns:
     The choice; the order of the rows makes no difference.
@@ -73,17 +78,19 @@ def choose_c(
     raise ValueError(
       f'there must be a fold for each of {len(rows)} rows, and two or more'
     )
-  heads = logistic.path(
-    x,
-    y,
-    [rows[fold != f] for f in range(len(names))],
-    cs,
-    sample_weight=sample_weight,
-  )
-  held_out = logistic.logits(heads, x)[fold, :, rows]
-  sign = np.where(y[rows] == 1, 1.0, -1.0)
+  lists = [rows[fold != f] for f in range(len(names))]
+  if classes > 2:
+    heads = multinomial.path(x, y, lists, classes, cs)
+    held_out = multinomial.logits(heads, x)[fold, :, rows]
+    own = np.take_along_axis(held_out, y[rows][:, None, None], -1)[..., 0]
+    each = special.logsumexp(held_out, axis=-1) - own
+  else:
+    heads = logistic.path(x, y, lists, cs, sample_weight=sample_weight)
+    held_out = logistic.logits(heads, x)[fold, :, rows]
+    sign = np.where(y[rows] == 1, 1.0, -1.0)
+    each = np.logaddexp(0, -sign[:, None] * held_out)
   losses = np.average(
-    np.logaddexp(0, -sign[:, None] * held_out),
+    each,
     axis=0,
     weights=None if sample_weight is None else sample_weight[rows],
   )
