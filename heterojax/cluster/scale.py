@@ -5,6 +5,7 @@ size; what has one is multiplied again.
 """
 
 import jax
+from jax import core
 import numpy as np
 
 
@@ -20,7 +21,7 @@ def exponent(x: jax.typing.ArrayLike, where: np.ndarray | bool = True) -> int:
     overflow nor vanish, so that nothing of `x` need change, and where `x` is
     not finite or not known yet, as while a program is traced.
   """
-  if isinstance(x, jax.core.Tracer):
+  if isinstance(x, core.Tracer):
     return 0
   x = np.asarray(x)
   options = {'where': where, 'initial': 0.0}
