@@ -209,7 +209,8 @@ class _Inspector:
   def __init__(
     self, source: sources.Source, workers: int, levels: images.Range
   ):
-    self._source, self._workers, self._levels = source, workers, levels
+    self._source, self._workers = source, workers
+    self._levels: images.Range = levels
     self._found: dict[str, sources.Inspection] = {}
 
   def prefetch(self, paths: Iterable[str]) -> None:
