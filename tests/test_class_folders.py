@@ -187,6 +187,24 @@ def test_other_names_of_splits(
     }
 
 
+def test_two_folders_of_one_split(tmp_path: pathlib.Path) -> None:
+  for part in ('train', 'internal_test', 'external_test'):
+    _touch(tmp_path, f'{part}/ill/{part}.png', f'{part}/normal/{part}.png')
+  # A class may have such a word all the same.
+  _touch(tmp_path, 'train/stress test/a/x.png', 'train/rest/x.png')
+  cohort = _read(tmp_path, 'ill', 'normal')
+  assert len(cohort.included) == 6
+  assert {c.path.split('/')[0]: c.split for c in cohort.included} == {
+    'train': 'train',
+    'internal_test': 'test',
+    'external_test': 'test',
+  }
+  assert {c.label for c in cohort.candidates if not c.included} == {
+    'stress test',
+    'rest',
+  }
+
+
 def test_folders_of_two_splits_are_said(tmp_path: pathlib.Path) -> None:
   for label in ('ill', 'normal'):
     _touch(tmp_path, f'train/{label}/a.png', f'train/{label}/test/b.png')

@@ -193,15 +193,22 @@ class _Reader:
       return part
     # As seg_train and seg_test, with classes in them.
     part, others = _split_and_others(name)
-    inside = self._below.get(posixpath.join(above, name))
-    twins = (_split_and_others(n) for n in self._below[above])
-    if (
-      part
-      and inside
-      and any(p not in ('', part) and o == others for p, o in twins)
-    ):
-      return part
+    inside = self._classes_in(above, name)
+    if not (part and inside):
+      return ''
+    for other in self._below[above]:
+      split, words = _split_and_others(other)
+      # Or as train and external_test, with the same classes in them.
+      if split not in ('', part) and (
+        words == others or inside & self._classes_in(above, other)
+      ):
+        return part
     return ''
+
+  def _classes_in(self, above: str, name: str) -> set[str]:
+    """The folders in a folder."""
+    inside = self._below.get(posixpath.join(above, name), ())
+    return {n for n in inside if not _is_plain(n)}
 
   def _is_of_masks(self, above: str, name: str) -> bool:
     """Whether a folder in the place of a class holds the masks of others."""
