@@ -1,6 +1,8 @@
 """Addresses of a network, which are no paths of this machine."""
 
 import re
+from urllib import parse
+from urllib import request
 
 # A scheme of two letters or more: one alone is a drive of Windows. Paths lose
 # the second slash on their way.
@@ -10,6 +12,14 @@ _ADDRESS = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
 def is_address(text: str) -> bool:
   """Whether a text is an address, as gs://bucket/run or https://host/x.png."""
   return bool(_ADDRESS.match(text.strip()))
+
+
+def local_path(text: str) -> str:
+  """The path of a file:// address of this machine; '' for any other text."""
+  address = parse.urlsplit(text.strip()) if is_address(text) else None
+  if address is None or address.scheme.lower() != 'file':
+    return ''
+  return '' if address.netloc else request.url2pathname(address.path)
 
 
 def refusal(option: str, value: str) -> str:
@@ -22,6 +32,8 @@ def refusal(option: str, value: str) -> str:
   Returns:
     A sentence.
   """
+  if path := local_path(value):
+    return f'{option} is {value}, an address, but must be a path: give {path}.'
   return (
     f'{option} is {value}, an address, but must be a path of this machine:'
     ' copy what it holds to a folder here, or mount it, and give that.'

@@ -41,6 +41,22 @@ def test_what_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+  ('text', 'path'),
+  [
+    ('file:///home/me/a%20b', '/home/me/a b'),
+    ('FILE:/home/me', '/home/me'),
+    ('file://server/share', ''),
+    ('gs://bucket/a', ''),
+    ('/home/me', ''),
+  ],
+)
+def test_addresses_of_this_machine(text: str, path: str) -> None:
+  assert addresses.local_path(text) == path
+  if path:
+    assert addresses.refusal('--a', text).endswith(f'give {path}.')
+
+
+@pytest.mark.parametrize(
   ('main', 'flag'),
   [
     (study.main, '--workdir'),

@@ -99,6 +99,8 @@ def test_what_is_no_image_is_listed_with_its_reason(
   }
   assert cohort.classes == ('ill', 'normal')
   assert cohort.notes == (
+    f'Files of {tmp_path} in no class folder that are no images are not used:'
+    ' 1, as readme.txt.',
     '7 of 9 files below the class folders are no images that can be read, as'
     ' ill/Thumbs.db (not an image).',
   )
@@ -156,6 +158,78 @@ def test_splits_below_the_classes(tmp_path: pathlib.Path, below: str) -> None:
     for i in range(2)
   }
   assert _splits(_read(_touch(tmp_path, *want))) == want
+
+
+@pytest.mark.parametrize(
+  ('train', 'test'),
+  [
+    ('trainset', 'testset'),
+    ('Train Data', 'Test Data'),
+    ('training-split', 'hold-out'),
+    ('trn', 'tst'),
+    ('trainval', 'test'),
+  ],
+)
+def test_other_names_of_splits(
+  tmp_path: pathlib.Path, train: str, test: str
+) -> None:
+  for above in (True, False):
+    root = tmp_path / str(above)
+    for part in (train, test):
+      for label in ('ill', 'normal'):
+        folders = (part, label) if above else (label, part)
+        _touch(root, f'{"/".join(folders)}/{part}.png')
+    cohort = _read(root)
+    assert cohort.classes == ('ill', 'normal')
+    assert {c.path.split('/')[-1][:-4]: c.split for c in cohort.candidates} == {
+      train: 'train',
+      test: 'test',
+    }
+
+
+def test_two_folders_of_one_split(tmp_path: pathlib.Path) -> None:
+  for part in ('train', 'internal_test', 'external_test'):
+    _touch(tmp_path, f'{part}/ill/{part}.png', f'{part}/normal/{part}.png')
+  # A class may have such a word all the same.
+  _touch(tmp_path, 'train/stress test/a/x.png', 'train/rest/x.png')
+  cohort = _read(tmp_path, 'ill', 'normal')
+  assert len(cohort.included) == 6
+  assert {c.path.split('/')[0]: c.split for c in cohort.included} == {
+    'train': 'train',
+    'internal_test': 'test',
+    'external_test': 'test',
+  }
+  assert {c.label for c in cohort.candidates if not c.included} == {
+    'stress test',
+    'rest',
+  }
+
+
+def test_folders_of_two_splits_are_said(tmp_path: pathlib.Path) -> None:
+  for label in ('ill', 'normal'):
+    _touch(tmp_path, f'train/{label}/a.png', f'train/{label}/test/b.png')
+    _touch(tmp_path, f'test/{label}/test/c.png')
+  cohort = _read(tmp_path)
+  splits_ = {c.path.split('/')[-1]: c.split for c in cohort.candidates}
+  assert splits_ == {'a.png': 'train', 'b.png': 'train', 'c.png': 'test'}
+  assert (
+    '2 images lie in folders of two splits, as train/ill/test/b.png: they are'
+    ' taken for those of the outer one (train).'
+  ) in cohort.notes
+
+
+def test_what_is_hidden_is_counted(tmp_path: pathlib.Path) -> None:
+  _touch(tmp_path, 'ill/a.png', 'normal/b.png')
+  assert _read(tmp_path).notes == ()
+  _touch(
+    tmp_path, 'ill/.c.png', 'normal/.ipynb_checkpoints/b.png', '__MACOSX/x'
+  )
+  cohort = _read(tmp_path)
+  assert [c.path for c in cohort.candidates] == ['ill/a.png', 'normal/b.png']
+  assert cohort.notes == (
+    f'Hidden files and folders of {tmp_path} are not looked at: 3, as'
+    ' __MACOSX.',
+  )
 
 
 def test_a_split_is_never_a_class(tmp_path: pathlib.Path) -> None:

@@ -111,6 +111,8 @@ def test_images_outside_the_class_folders_are_noted(
   _touch(tmp_path, 'b.png', 'c.JPG', 'd.txt')
   assert _read(tmp_path).notes == (
     f'2 images of {tmp_path} lie in no class folder.',
+    f'Files of {tmp_path} in no class folder that are no images are not used:'
+    ' 1, as d.txt.',
   )
 
 
@@ -207,7 +209,7 @@ def test_a_class_may_be_typed_in_either_form_of_unicode(
   composed, decomposed = 'R\u00e9tine', 'Re\u0301tine'
   for there, typed in ((composed, decomposed), (decomposed, composed)):
     path = _csv(tmp_path, f'path,label\na,{there}\nb,normal\n')
-    assert _read(path, typed).classes == (there, 'normal')
+    assert _read(path, typed).classes == (composed, 'normal')
 
 
 @pytest.mark.parametrize('classes', [('', ''), ('ill', ''), ('', 'ill')])

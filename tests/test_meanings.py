@@ -147,8 +147,9 @@ def test_patients_who_are_missing(tmp_path: pathlib.Path, word: str) -> None:
     assert [c.group for c in cohort.candidates] == ['7', '', '7', '', 'v1.0']
     assert len({c.unit for c in cohort.candidates}) == 4
     said = [n for n in cohort.notes if 'name no patient' in n]
-    assert bool(said) == bool(word)
-    assert all(n.startswith(f'2 of 5 rows of {name}.csv') for n in said)
+    assert len(said) == 1
+    assert said[0].startswith(f'2 of 5 rows of {name}.csv')
+    assert f'({repr(word) if word else "empty"})' in said[0]
 
 
 def _by_patient(folder: pathlib.Path, name: str) -> pathlib.Path:
@@ -508,3 +509,86 @@ def test_another_phase_is_no_split(tmp_path: pathlib.Path, cells: str) -> None:
     assert [dict(c.columns)['Phase'] for c in cohort.candidates] == (
       cells.split()
     )
+
+
+@pytest.mark.parametrize('name', ['folder', 'features'])
+def test_one_name_in_two_forms_of_unicode(
+  tmp_path: pathlib.Path, name: str
+) -> None:
+  """Text of macOS is decomposed: that makes no other patient or class."""
+  composed, decomposed = 'Jos\u00e9', 'Jose\u0301'
+  path = tmp_path / 'table.csv'
+  path.write_text(
+    f'{"0" if name == "features" else "path"},label,patient\n'
+    f'1,{composed},{composed}\n2,{decomposed},{decomposed}\n3,normal,Bo\n',
+    encoding='utf-8',
+  )
+  cohort = datasets.read(name, path, (decomposed, 'normal'))
+  assert cohort.classes == (composed, 'normal')
+  assert [c.label for c in cohort.included] == [composed, composed, 'normal']
+  assert [c.group for c in cohort.included] == [composed, composed, 'Bo']
+
+
+def test_patients_that_differ_in_capitals_are_said(
+  tmp_path: pathlib.Path,
+) -> None:
+  path = tmp_path / 'table.csv'
+  path.write_text('path,label,group\n1,ill,P1\n2,normal,p1\n3,normal,P2\n')
+  cohort = datasets.read('folder', path, ('ill', ''))
+  assert [c.group for c in cohort.candidates] == ['P1', 'p1', 'P2']
+  assert cohort.notes == (
+    'Patients or groups of table.csv that differ in capitals alone are not'
+    ' taken for one: P1 and p1.',
+  )
+
+
+@pytest.mark.parametrize(
+  ('column', 'meaning'),
+  [
+    ('dicom_patient_id', 'group'),
+    ('Study Patient Code', 'group'),
+    ('PatientID_hash', 'group'),
+    ('src_subject', 'group'),
+    ('Proband', 'group'),
+    ('User ID', 'group'),
+    ('official_split', 'split'),
+    ('data_partition', 'split'),
+    ('Subset', 'split'),
+  ],
+)
+@pytest.mark.parametrize('name', ['folder', 'features'])
+def test_other_columns_that_look_like_something(
+  tmp_path: pathlib.Path, name: str, column: str, meaning: str
+) -> None:
+  """Also where their values mix the classes, or are no words of splits."""
+  path = tmp_path / 'table.csv'
+  lines = [f'{"f0" if name == "features" else "path"},label,{column}']
+  lines += [f'{i},{("ill", "normal")[i % 2]},{i // 4}' for i in range(24)]
+  path.write_text('\n'.join(lines))
+  cohort = datasets.read(name, path, ('ill', 'normal'))
+  said = [n for n in cohort.notes if f"'{meaning}:{column}'" in n]
+  assert len(said) == 1 and 'is not used' in said[0]
+  assert all(column in dict(c.columns) for c in cohort.candidates)
+
+
+def test_split_words_with_a_noun(tmp_path: pathlib.Path) -> None:
+  path = tmp_path / 'table.csv'
+  path.write_text(
+    'path,label,Dataset_Split\n1,ill,Train set\n2,normal,TRAINING_DATA\n'
+    '3,ill,Test Split\n4,normal,hold-out\n'
+  )
+  cohort = datasets.read('folder', path, ('ill', 'normal'))
+  assert [c.split for c in cohort.candidates] == [*['train'] * 2, *['test'] * 2]
+
+
+@pytest.mark.parametrize('name', ['folder', 'features'])
+def test_columns_without_a_name_are_said(
+  tmp_path: pathlib.Path, name: str
+) -> None:
+  path = tmp_path / 'table.csv'
+  first = 'f0' if name == 'features' else 'path'
+  path.write_text(f',{first},label,\n,1,ill,\n7,2,normal,\n')
+  cohort = datasets.read(name, path, ('ill', 'normal'))
+  assert len(cohort.candidates) == 2
+  said = [n for n in cohort.notes if 'no name' in n]
+  assert said == ['Column 1 has no name in table.csv and is not used.']

@@ -172,7 +172,6 @@ def test_images_in_a_folder_that_is_named(
     'https://example.org/data/a%20b.png?size=1',
     's3://bucket/data/a b.png',
     'gs://bucket/a b.png',
-    'file:///home/me/a b.png',
   ],
 )
 def test_addresses_are_no_files(tmp_path: pathlib.Path, address: str) -> None:
@@ -184,3 +183,11 @@ def test_addresses_are_no_files(tmp_path: pathlib.Path, address: str) -> None:
   assert '--config.data.images=FOLDER' in str(caught.value)
   # What was downloaded is found by its name.
   assert _paths(_read(table, str(tmp_path)))[1] == 'images/a b.png'
+
+
+def test_addresses_of_this_machine_are_paths(tmp_path: pathlib.Path) -> None:
+  _touch(tmp_path, 'images/a b.png', '2.png')
+  address = (tmp_path / 'images' / 'a b.png').as_uri()
+  cohort = _read(_table(tmp_path, ['2.png', address]))
+  assert _paths(cohort)[1] == str(tmp_path / 'images' / 'a b.png')
+  assert all(cohort.source.exists(path) for path in _paths(cohort))

@@ -314,3 +314,27 @@ def test_broken_headers_are_left_to_the_inspection(
   cohort = folder.read(tmp_path, ('', ''))
   assert len(cohort.included) == 2
   assert cohort.source.inspect('ill/b.dcm').problem
+
+
+@pytest.mark.parametrize('name', ['Case ID', 'case_id'])
+def test_cells_of_a_named_column(tmp_path: pathlib.Path, name: str) -> None:
+  """They are read as those of a column that is known by its name."""
+  table = tmp_path / 'table.csv'
+  cells = ['7', '7.0', 'unknown', 'nan', 'N/A', '']
+  lines = ['path,label,Case ID']
+  lines += [f'{i},{("ill", "well")[i % 2]},{c}' for i, c in enumerate(cells)]
+  table.write_text('\n'.join(lines))
+  cohort = datasets.read('folder', table, ('ill', 'well'), group=name)
+  assert [c.group for c in cohort.candidates] == ['7', '7', '', '', '', '']
+  assert any(n.startswith('The column Case ID is the') for n in cohort.notes)
+  assert any('4 of 6 rows of table.csv name no' in n for n in cohort.notes)
+
+
+def test_a_column_that_is_the_group_may_be_named(
+  tmp_path: pathlib.Path,
+) -> None:
+  table = tmp_path / 'table.csv'
+  table.write_text('path,label,PatientID\n1,ill,a\n2,well,b\n3,ill,a\n')
+  for name in ('PatientID', 'patient_id', 'group'):
+    cohort = datasets.read('folder', table, ('ill', 'well'), group=name)
+    assert [c.group for c in cohort.candidates] == ['a', 'b', 'a']

@@ -1,7 +1,7 @@
 """Folders of classes: which class and which named split a file is of.
 
 The class is a folder's name. Folders called train, val or test (see
-`splits.WORDS`) lie above or below it, as TensorFlow Datasets' ImageFolder,
+`parts.word`) lie above or below it, as TensorFlow Datasets' ImageFolder,
 Keras and Hugging Face have them, and never are classes; nor are folders called
 images. Files are told by their content where their ending says nothing.
 """
@@ -19,7 +19,7 @@ from heterojax.datasets import content
 from heterojax.datasets import images
 from heterojax.datasets import layout
 from heterojax.datasets import masks
-from heterojax.datasets import splits
+from heterojax.datasets import parts
 from heterojax.datasets.manifest import Candidate
 
 # Folders of these words hold the images, or the parts, of what is around them.
@@ -56,6 +56,7 @@ class _Place(NamedTuple):
   split: str = ''
   inner: tuple[str, ...] = ()  # Folders between the class and the file.
   is_mask: bool = False
+  other_split: str = ''  # That a folder further in names.
 
 
 def read(
@@ -104,9 +105,11 @@ def _split_of(folder: str) -> str:
 
 def _split_and_others(folder: str) -> tuple[str, set[str]]:
   """The one split among the words of a name, '' if none, and other words."""
-  found = masks.words(folder)
-  of = {splits.WORDS[word] for word in found if word in splits.WORDS}
-  others = {word for word in found if word not in splits.WORDS}
+  if whole := parts.word(folder):  # As hold-out.
+    return whole, set()
+  found = {word: parts.word(word) for word in masks.words(folder)}
+  of = set(filter(None, found.values()))
+  others = {word for word, split in found.items() if not split}
   return of.pop() if len(of) == 1 else '', others
 
 
@@ -128,6 +131,7 @@ class _Reader:
       self._below.setdefault(above, []).append(name)
     self._top = self._unwrapped()
     self._places: dict[str, _Place] = {}
+    self._others: list[str] = []  # Files of no class that are no pictures.
 
   def _unwrapped(self) -> str:
     """The folder of the parts, where it lies in others alone."""
@@ -155,7 +159,8 @@ class _Reader:
     return self._places[folder]
 
   def _place(self, folder: str) -> _Place:
-    above, split, is_mask = self._top, '', False
+    above, is_mask = self._top, False
+    named: list[str] = []  # Splits, the outermost first.
     if above and not f'{folder}/'.startswith(f'{above}/'):
       return _Place()
     names = [*filter(None, folder[len(above) :].split('/'))]
@@ -168,12 +173,19 @@ class _Reader:
         below = itertools.takewhile(
           lambda n: _is_plain(n) or _split_of(n), inner
         )
-        parts = [split, *map(_split_of, below), '']
-        split = next(filter(None, parts), '')
-        return _Place(classes.composed(name), split, tuple(inner), is_mask)
-      split, is_mask = split or part, is_mask or of_masks
+        named += filter(None, map(_split_of, below))
+        split, others = ''.join(named[:1]), {*named} - {*named[:1]}
+        return _Place(
+          classes.composed(name),
+          split,
+          tuple(inner),
+          is_mask,
+          ''.join(sorted(others)[:1]),
+        )
+      named += filter(None, [part])
+      is_mask = is_mask or of_masks
       above = posixpath.join(above, name)
-    return _Place('', split, (), is_mask)
+    return _Place('', ''.join(named[:1]), (), is_mask)
 
   def _part(self, above: str, name: str) -> str:
     """The split that a folder in the place of a class names; '' if none."""
@@ -181,15 +193,22 @@ class _Reader:
       return part
     # As seg_train and seg_test, with classes in them.
     part, others = _split_and_others(name)
-    inside = self._below.get(posixpath.join(above, name))
-    twins = (_split_and_others(n) for n in self._below[above])
-    if (
-      part
-      and inside
-      and any(p not in ('', part) and o == others for p, o in twins)
-    ):
-      return part
+    inside = self._classes_in(above, name)
+    if not (part and inside):
+      return ''
+    for other in self._below[above]:
+      split, words = _split_and_others(other)
+      # Or as train and external_test, with the same classes in them.
+      if split not in ('', part) and (
+        words == others or inside & self._classes_in(above, other)
+      ):
+        return part
     return ''
+
+  def _classes_in(self, above: str, name: str) -> set[str]:
+    """The folders in a folder."""
+    inside = self._below.get(posixpath.join(above, name), ())
+    return {n for n in inside if not _is_plain(n)}
 
   def _is_of_masks(self, above: str, name: str) -> bool:
     """Whether a folder in the place of a class holds the masks of others."""
@@ -205,6 +224,7 @@ class _Reader:
     place = self.place(posixpath.dirname(name))
     problem = '' if _has_ending(name) else _problem(self._tree.root / name)
     if problem and not place.label:
+      self._others.append(_utf8(name))
       return None
     shown, label = _utf8(name), _utf8(place.label)
     if not problem and shown != name:
@@ -244,6 +264,30 @@ class _Reader:
       yield (
         f'{n:,} pictures are called mask, segmentation, label or annotation,'
         ' and are left out (--config.data.masks=True uses them).'
+      )
+    twice = [
+      (c.path, place)
+      for c in candidates
+      if c.included
+      and (place := self.place(posixpath.dirname(c.path))).other_split
+    ]
+    if twice:
+      path, place = twice[0]
+      yield (
+        f'{len(twice):,} images lie in folders of two splits, as {path}: they'
+        f' are taken for those of the outer one ({place.split}).'
+      )
+    # Tables first: they may say what names do not.
+    others = sorted(self._others, key=lambda n: not n.lower().endswith('.csv'))
+    if others:
+      yield (
+        f'Files of {root} in no class folder that are no images are not used:'
+        f' {len(others):,}, as {", ".join(others[:3])}.'
+      )
+    if hidden := [*map(_utf8, self._tree.hidden)]:
+      yield (
+        f'Hidden files and folders of {root} are not looked at:'
+        f' {len(hidden):,}, as {hidden[0]}.'
       )
     unread = [c for c in candidates if c.reason in reasons and c.reason]
     if unread:

@@ -143,7 +143,10 @@ def _known(
   known: dict[str, list[str]] = {}
   unused: dict[str, list[str]] = {}
   for name in raw.names:
-    if name in used or name in raw.kinds.lists:
+    if name in used:
+      continue
+    if name in raw.kinds.lists:
+      notes += (f'{path.name} holds lists in {name!r}, which are not used.',)
       continue
     cells = raw.cells(name)
     of = [meaning for meaning, names in chosen.items() if name in names]
@@ -155,7 +158,8 @@ def _known(
           hot = {n: raw.cells(n) for n in several}
           known['label'] = labels.one_hot(path, hot)
       elif meaning == 'group':
-        known['group'], notes = meanings.groups(path, cells)
+        known['group'], more = meanings.groups(path, cells)
+        notes += more
       elif meaning == 'id':
         known['id'] = unused[name] = cells  # They may be those of patients.
       else:

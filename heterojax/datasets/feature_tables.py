@@ -108,8 +108,7 @@ def from_text(path: pathlib.Path) -> Raw:
         newlines_in_values=True, delimiter=form.separator
       ),
       convert_options=pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(used, pyarrow.string()),
-        include_columns=used,
+        column_types=dict.fromkeys(names, pyarrow.string()),
       ),
     )
   except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -117,6 +116,9 @@ def from_text(path: pathlib.Path) -> Raw:
   if not table.num_rows:
     raise UserError(f'{path} holds no features: it has no rows.')
   columns, commas = _Sorted(), []
+  filled = {
+    name for name in {*names} - {*used} if any(table.column(name).to_pylist())
+  }
   for name in used:
     column = table.column(name)
     values = arrow_text.as_numbers(column)
@@ -142,7 +144,9 @@ def from_text(path: pathlib.Path) -> Raw:
       found = [cell.replace(',', '.') for cell in found]
     return found
 
-  notes = form.notes
+  notes = form.notes + tables.unnamed(
+    path, ['' if name in filled else 'named or empty' for name in names]
+  )
   if commas:
     notes += (tables.decimal_note(path, commas),)
   return Raw(
@@ -170,12 +174,12 @@ def from_parquet(path: pathlib.Path) -> Raw:
       table = file.read()
   except (OSError, ValueError, pyarrow.ArrowException) as error:
     raise UserError(_unreadable(path, 'Parquet', error)) from error
-  names = [n for n in table.column_names if n and not n.startswith('__index_')]
+  names = [name for name in table.column_names if name]
   repeated = [name for name, n in Counter(names).items() if n > 1]
   if repeated:
     raise UserError(f'{path} has the column {repeated[0]!r} more than once.')
   columns = _Sorted()
-  used, notes = [], ()
+  used, notes = [], tables.unnamed(path, table.column_names)
   try:
     for name in names:
       column, kind = table.column(name), table.column(name).type

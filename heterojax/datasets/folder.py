@@ -291,9 +291,10 @@ def _from_csv(
     found = labels.one_hot(
       path, {name: cells[name] for name in chosen['label']}
     )
-  nothing = [''] * len(found)
-  groups, more = meanings.groups(path, of.get('group', nothing))
-  notes += more
+  groups = nothing = [''] * len(found)
+  if 'group' in of:
+    groups, more = meanings.groups(path, of['group'])
+    notes += more
   column = chosen.get('split', ('split',))[0]
   splits_, more = parts.named(path, column, of.get('split', nothing))
   notes += tuple(note.replace(parts.FILE, path.name) for note in more)
@@ -340,7 +341,8 @@ def _by_content(
 
 
 def _path(name: str) -> str:
-  """A path as it is looked up; addresses stay what they are."""
+  """A path as it is looked up; addresses elsewhere stay what they are."""
+  name = addresses.local_path(name) or name
   if not name or addresses.is_address(name):
     return name
   return pathlib.PurePath(name).as_posix()

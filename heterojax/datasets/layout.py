@@ -19,11 +19,13 @@ class Tree(NamedTuple):
     folders: names of the files directly in each folder, by its path from the
       root ('' for the root itself); shallowest folders first.
     notes: folders that could not be listed, as sentences.
+    hidden: what does not count, by its path from the root.
   """
 
   root: pathlib.Path
   folders: dict[str, tuple[str, ...]]
   notes: tuple[str, ...] = ()
+  hidden: tuple[str, ...] = ()
 
 
 def walk(root: pathlib.Path) -> Tree:
@@ -40,7 +42,7 @@ def walk(root: pathlib.Path) -> Tree:
   Raises:
     UserError: if the folder itself cannot be listed.
   """
-  folders, notes, met = {}, [], set()
+  folders, notes, hidden, met = {}, [], [], set()
   level = ['']  # The folders of one depth.
   while level:
     below = []
@@ -51,9 +53,7 @@ def walk(root: pathlib.Path) -> Tree:
           continue
         met.add((status.st_dev, status.st_ino))
         with os.scandir(root / folder) as entries:
-          children = sorted(
-            (e.name, _is_folder(e)) for e in entries if _counts(e.name)
-          )
+          every = sorted((e.name, _is_folder(e)) for e in entries)
       except OSError as error:
         if not folder:
           raise UserError(
@@ -63,12 +63,16 @@ def walk(root: pathlib.Path) -> Tree:
           f'The folder {folder} could not be searched ({error.strerror}).'
         )
         continue
+      children = [child for child in every if _counts(child[0])]
+      hidden += [
+        posixpath.join(folder, name) for name, _ in every if not _counts(name)
+      ]
       folders[folder] = tuple(name for name, inner in children if not inner)
       below += [
         posixpath.join(folder, name) for name, inner in children if inner
       ]
     level = below
-  return Tree(root, folders, tuple(notes))
+  return Tree(root, folders, tuple(notes), tuple(hidden))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

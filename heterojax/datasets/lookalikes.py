@@ -15,11 +15,17 @@ _PATIENT = re.compile(
   r'|accession|eye|slide|specimen|biopsy|tumou?r|nodule|animal|mouse|family'
   r'|individual|volunteer|client|record|scan|volume|stack)'
   r'(id|ids|no|num|number|name|key|code)|accession|idlesion|idcase|case|cases'
-  r'|lesion|nodule|slide|individual|family'
+  r'|lesion|nodule|slide|individual|family|user(id|name)|fall(id|nr|nummer)'
+  # And all others that speak of a person and of how he is told.
+  r'|.*(patient|subject|participant|proband|person)[a-z]*(id|ids|no|nr|number'
+  r'|nummer|name|key|code|uuid|guid|hash|identifier)'
+  r'|.*(patient|subject|participant|proband|person)'
 )
 _FOLD = re.compile(
   r'k?folds?\d*|.*kfold.*|cv|cvfolds?|cvsplit|.*fold|fold.*|is(train|training'
   r'|val|valid|validate|validation|test|testing|holdout|dev|eval)'
+  r'|(data|dataset|official|original|image|cv)?(split|subset|partition)'
+  r'(name|id|no|set|type)?\d*'
 )
 _MOST_ROWS = 20  # Of one patient.
 # Values that repeat at random would mix the classes 1 - 1/2^10 of the time.

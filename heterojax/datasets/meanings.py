@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import functools
 import pathlib
 import re
+import unicodedata
 
 from heterojax.errors import UserError
 
@@ -42,7 +43,9 @@ _NAMES = {
     *(f'id{who}' for who in _WHO),
     *('anonpatientid', 'empianon'),
   ),
-  'split': ('split', 'phase', 'splits', 'datasplit', 'splitname'),
+  'split': (
+    *('split', 'phase', 'splits', 'datasplit', 'datasetsplit', 'splitname'),
+  ),
   'fold': ('fold', 'folds', 'foldid', 'foldnumber', 'cvfold'),
   'id': ('id', 'imgids', 'imageid', 'imgid', 'imageids', 'ids', 'idcode'),
   'prediction': (
@@ -96,20 +99,32 @@ def groups(
   path: pathlib.Path, cells: Sequence[str]
 ) -> tuple[list[str], tuple[str, ...]]:
   """Cells of the group, '' where it is missing, and what must be said."""
-  words = {c for c in cells if c and (is_missing(c) or _MARK.fullmatch(c))}
+  words = {c for c in cells if is_missing(c) or _MARK.fullmatch(c)}
   found = ['' if cell in words else known(cell) for cell in cells]
-  if not words:
-    return found, ()
-  said = ', '.join(map(repr, sorted(words)))
-  return found, (
-    f'{sum(not cell for cell in found):,} of {len(found):,} rows of'
-    f' {path.name} name no patient or group ({said}):'
-    ' each is one of its own.',
-  )
+  notes = ()
+  if words:
+    said = ', '.join(repr(word) if word else 'empty' for word in sorted(words))
+    notes = (
+      f'{sum(not cell for cell in found):,} of {len(found):,} rows of'
+      f' {path.name} name no patient or group ({said}):'
+      ' each is one of its own.',
+    )
+  spellings: dict[str, set[str]] = {}
+  for name in set(found):
+    spellings.setdefault(name.casefold(), set()).add(name)
+  alike = [sorted(names) for names in spellings.values() if len(names) > 1]
+  if alike:
+    notes += (
+      f'Patients or groups of {path.name} that differ in capitals alone are not'
+      f' taken for one: {shown(map(" and ".join, sorted(alike)), 3)}.',
+    )
+  return found, notes
 
 
 def whole(cell: str) -> str:
-  """A cell, where it is a whole number without a fraction."""
+  """A cell; whole numbers without a fraction, letters in one Unicode form."""
+  if not cell.isascii():
+    cell = unicodedata.normalize('NFC', cell)
   match = _WHOLE.fullmatch(cell)
   return match[1] if match else cell
 

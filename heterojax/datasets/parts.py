@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 import pathlib
+import re
 
 from heterojax.datasets import meanings
 from heterojax.datasets import splits
@@ -10,11 +11,16 @@ from heterojax.errors import UserError
 FILE = '<files>'  # In a note: the name of the file that it is said of.
 _TRUE = ('true', '1', 'yes', 't')
 _FALSE = ('false', '0', 'no', 'f')
+# As in 'train set' or 'testdata'.
+_WITH_NOUN = re.compile(r'(.+?)(sets?|data|dataset|splits?|subset|part)')
 
 
 def word(cell: str) -> str | None:
   """The split that a cell names, '' where it is missing, else None."""
-  return splits.WORDS.get(meanings.key(meanings.known(cell)))
+  name = meanings.key(meanings.known(cell))
+  if name not in splits.WORDS and (noun := _WITH_NOUN.fullmatch(name)):
+    name = noun[1]
+  return splits.WORDS.get(name)
 
 
 def without_phases(

@@ -7,6 +7,7 @@ import pathlib
 import re
 from typing import NamedTuple
 
+from heterojax.datasets import meanings
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -26,10 +27,10 @@ def grouped(cohort: Cohort, group: str) -> Cohort:
 
   Args:
     cohort: all candidates.
-    group: a column of the data set, or a regular expression. That is looked for
-      in the name of a file and then in those of its folders, the nearest first
-      and the class's not at all; its groups, or else the whole match, are the
-      patient. '' changes nothing.
+    group: a column of the data set, named as `meanings.key` compares names, or
+      a regular expression. That is looked for in the name of a file and then in
+      those of its folders, the nearest first and the class's not at all; its
+      groups, or else the whole match, are the patient. '' changes nothing.
 
   Returns:
     The cohort with its groups; '' where nothing matches.
@@ -39,9 +40,14 @@ def grouped(cohort: Cohort, group: str) -> Cohort:
   """
   if not group:
     return cohort
-  if any(group in dict(c.columns) for c in cohort.candidates):
-    found = [dict(c.columns).get(group, '') for c in cohort.candidates]
-    what = f'The column {group}'
+  notes = ()
+  if column := _column(cohort, group):
+    cells = [dict(c.columns).get(column, '') for c in cohort.candidates]
+    path = pathlib.Path(cohort.source.name)
+    found, notes = meanings.groups(path, cells)
+    what = f'The column {column}'
+  elif meanings.of(group) == 'group' and any(c.group for c in cohort.included):
+    return cohort  # Its reader has taken that column for the group.
   else:
     pattern = _compiled(group)
     found = [_match(pattern, c) for c in cohort.candidates]
@@ -63,8 +69,17 @@ def grouped(cohort: Cohort, group: str) -> Cohort:
     for name, c in zip(found, cohort.candidates, strict=True)
   )
   return dataclasses.replace(
-    cohort, candidates=candidates, notes=(*cohort.notes, note)
+    cohort, candidates=candidates, notes=(*cohort.notes, note, *notes)
   )
+
+
+def _column(cohort: Cohort, name: str) -> str:
+  """The column that a user calls so, or ''."""
+  names = dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns)
+  if name in names:
+    return name
+  alike = [k for k in names if meanings.key(k) == meanings.key(name)]
+  return alike[0] if len(alike) == 1 else ''
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -21,10 +21,11 @@ PROTOCOLS = ('clean', 'published')
 # and `-`; '' where they do not say.
 WORDS = {
   '': '',
-  **dict.fromkeys(('train', 'training'), 'train'),
+  **dict.fromkeys(('train', 'training', 'trn', 'trainval'), 'train'),
   **dict.fromkeys(('val', 'valid', 'validate', 'validation'), 'validation'),
   **dict.fromkeys(('dev', 'eval', 'evaluation'), 'validation'),
-  **dict.fromkeys(('test', 'testing', 'holdout'), 'test'),
+  **dict.fromkeys(('tune', 'tuning'), 'validation'),
+  **dict.fromkeys(('test', 'testing', 'tst', 'holdout'), 'test'),
 }
 MOST_DIGITS = 18  # Of the number of a fold; Python refuses to read thousands.
 # What a source may call the part of an image, beside train, validation, test.

@@ -108,6 +108,11 @@ def read(path: pathlib.Path) -> Table:
         ' separator inside a cell needs quotation marks around the cell.'
       )
   used = [i for i, name in enumerate(form.names) if name]
+  filled = {i for row in lines for i, cell in enumerate(row) if cell}
+  more = unnamed(
+    path,
+    [name if i in filled else 'empty' for i, name in enumerate(form.names)],
+  )
   columns = {
     form.names[i]: [row[i] if i < len(row) else '' for row in lines]
     for i in used
@@ -118,7 +123,19 @@ def read(path: pathlib.Path) -> Table:
     for cells in zip(*columns.values(), strict=True)
   ]
   rows = rows or [{} for _ in lines]
-  return Table(tuple(columns), rows, form.has_names, form.notes + notes)
+  return Table(tuple(columns), rows, form.has_names, form.notes + more + notes)
+
+
+def unnamed(path: pathlib.Path, names: Sequence[str]) -> tuple[str, ...]:
+  """That columns have no name, '', and are not used."""
+  places = [str(i) for i, name in enumerate(names, 1) if not name]
+  if not places:
+    return ()
+  said = 's {} have' if len(places) > 1 else ' {} has'
+  return (
+    f'Column{said.format(meanings.shown(places, 3))} no name in {path.name} and'
+    f' {"are" if len(places) > 1 else "is"} not used.',
+  )
 
 
 def inspect(path: pathlib.Path) -> Form:
