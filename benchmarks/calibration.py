@@ -120,11 +120,13 @@ def _calibrate(v: flags.FlagValues) -> int:
       lines = [(run, 0) for run in v.runs]
     for name, d in lines:
       about = f'{test}, {name}, {d} features, {v.images} images'
+      if test == 'uneven':
+        about = f'{test}, {name}, {v.images} images'
       if test == 'redrawn':
-        real = _real(name)
-        about = f'one_rule, redrawn labels of {pathlib.Path(name).name},'
-        about += f' {len(real.x)} images'
+        about = f'one_rule, labels redrawn on {pathlib.Path(name).name}'
+        about += f' features, {len(_real(name).x)} images'
       about += f', t({v.df:g})' if v.df else ''
+      about += f', seed {v.seed}' if v.seed else ''
       done = known.setdefault(about, {'p': [], 'miss': [], 'seconds': 0.0})
       start = time.perf_counter()
       for number in range(len(done['p']), v.sets):
@@ -132,14 +134,31 @@ def _calibrate(v: flags.FlagValues) -> int:
         done['p'].append(p)
         done['miss'].append(miss)
         if not len(done['p']) % _SAVED:
-          run_folder.write_atomically(path, json.dumps(known) + '\n')
+          run_folder.write_atomically(path, stored(known))
       done['seconds'] += time.perf_counter() - start
-      run_folder.write_atomically(path, json.dumps(known) + '\n')
+      run_folder.write_atomically(path, stored(known))
       print(line(about, done), flush=True)
-  known = {about: done for about, done in known.items() if done['p']}
   run_folder.write_atomically(path.with_suffix('.md'), table(known))
   run_folder.write_atomically(path.with_suffix('.png'), figure(known))
   return 0
+
+
+def stored(known: dict) -> str:
+  """The file: a row a line, where rows have sets; p-values stay what they are.
+
+  Those of up to 999 draws differ from .05 in the first four digits.
+  """
+  rows = []
+  for about, done in known.items():
+    if done['p']:
+      kept = {
+        'p': [None if x is None else round(x, 4) for x in done['p']],
+        'miss': [None if x is None else round(x, 4) for x in done['miss']],
+        'seconds': round(done['seconds']),
+      }
+      text = json.dumps(kept, separators=(',', ':'))
+      rows.append(f'{json.dumps(about)}:{text}')
+  return '{\n' + ',\n'.join(rows) + '\n}\n'
 
 
 def share(done: dict) -> tuple[float, float, float, int]:
@@ -174,15 +193,16 @@ def table(known: dict) -> str:
 def figure(known: dict) -> bytes:
   """Shares with their intervals, one below the other, beside .05 and .8."""
   with drawing.style():
-    drawn = plt.figure(figsize=(8, 1 + 0.25 * len(known)), layout='constrained')
+    drawn = plt.figure(figsize=(8, 1 + 0.2 * len(known)), layout='constrained')
     axes = drawn.subplots()
     for place, (about, done) in enumerate(known.items()):
       rate, low, high, _ = share(done)
       one_rule = any(name in about for name in ('noisier', *_OTHERS))
       axes.plot([low, high], [place, place], color='0.5')
-      axes.plot(rate, place, 's' if one_rule else 'o', color='black')
+      marker = 's' if one_rule else 'o'
+      axes.plot(rate, place, marker, color='black', clip_on=False)
     axes.set_yticks(range(len(known)), list(known))
-    axes.invert_yaxis()
+    axes.set_ylim(len(known) - 0.5, -0.5)
     axes.axvline(calibration.LEVEL, color='0.7', zorder=0)
     axes.set_xlim(0, 1)
     axes.set_xlabel('share of data sets with p <= .05 (squares: to be found)')

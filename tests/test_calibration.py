@@ -4,14 +4,19 @@ Limits are three standard errors around what `benchmarks.calibration` measured
 with more sets; the long lane is that benchmark.
 """
 
+import json
+import pathlib
+
 import jax
 import numpy as np
 import pytest
 
+from benchmarks import calibration as long_lane
 from heterojax.verdict import calibration
 from heterojax.verdict import worlds
 
 _SETS = 40
+_MEASURED = pathlib.Path(__file__).parent.parent / 'docs' / 'calibration.json'
 
 
 def _share(name: str, d: int, sets: int = _SETS) -> float:
@@ -63,3 +68,22 @@ def test_a_set_is_the_same_every_time(name: str) -> None:
   assert first.folds[0].c == second.folds[0].c
   other = calibration.made(name, 1, 3, 30, 20, 4, None)
   assert not np.array_equal(first.y, other.y)
+
+
+def test_the_table_is_that_of_the_numbers() -> None:
+  known = json.loads(_MEASURED.read_text('utf-8'))
+  written = _MEASURED.with_suffix('.md').read_text('utf-8')
+  assert long_lane.table(known) == written
+
+
+def test_a_file_that_is_gone_on_with_stays_what_it_was() -> None:
+  text = _MEASURED.read_text('utf-8')
+  assert long_lane.stored(json.loads(text)) == text
+
+
+def test_rounding_of_a_file_decides_no_set() -> None:
+  draws = range(1, 1000)
+  p = [(1 + b) / (1 + n) for n in draws for b in range(n // 20 + 2)]
+  done = {'p': p, 'miss': [None], 'seconds': 0}
+  kept = json.loads(long_lane.stored({'': done}))['']
+  assert long_lane.share(kept) == long_lane.share(done)
