@@ -181,7 +181,7 @@ def _in_order(
   order = np.concatenate(members)
   sizes = [len(rows) for rows in members]
   return _Images(
-    np.asarray(z[order], np.float64),
+    z[order],
     labels[order],
     y[order],
     second[order],
@@ -343,6 +343,7 @@ def _energy(z: np.ndarray, y: np.ndarray, second: np.ndarray) -> Statistic:
 
 def _distances(z: np.ndarray) -> np.ndarray:
   """`[n, n]`, over their mean."""
+  z = np.asarray(z, np.float64)
   z = z - z.mean(axis=0)
   z = z / (np.abs(z).max() or 1.0)  # Squares of large numbers overflow.
   squares = np.sum(z**2, axis=1)
