@@ -19,11 +19,13 @@ from heterojax.backbones import Backbone
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
+from heterojax.datasets.sources import GivenFeatures
 from heterojax.features import Features
 from heterojax.features import Picture
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
+from heterojax.report import formatting
 from heterojax.stats import metrics
 from heterojax.stats import scores
 from heterojax.stats.scores import Score
@@ -41,6 +43,7 @@ from heterojax.studies.settings import Settings
 from heterojax.verdict import two_samples
 
 _OVERALL = HeadName('overall')
+_ALPHA = 0.05
 _ROWS = 256  # Whose distances are computed at once.
 
 
@@ -201,8 +204,11 @@ def describe(
         retrained=_score(found.y[inside], None if own is None else own[inside]),
       )
     )
+  shift = _shift(settings, cohort, outcome, found)
+  given = isinstance(outcome.source, GivenFeatures)
   return External(
     name=cohort.name,
+    sentence=_sentence(shift, cohort.name, 'sample' if given else 'image'),
     n_candidates=len(cohort.candidates),
     n=len(found.y),
     class_counts=counts_of_classes(found.y, cohort.classes),
@@ -210,7 +216,26 @@ def describe(
     overall=_score(found.y, found.logits),
     retrained=tuple(_score(found.y, own) for own in found.own),
     clusters=tuple(clusters),
-    shift=_shift(settings, cohort, outcome, found),
+    shift=shift,
+  )
+
+
+def _sentence(shift: Shift, name: str, one: str) -> str:
+  """What was tested, and no more."""
+  if (p := codec.known(shift.p_value)) is None:
+    return (
+      f'Whether the {one}s of {name} lie as the test {one}s of the first data'
+      f' set was not tested: {codec.why(shift.p_value)}.'
+    )
+  within = f'(within each class, {formatting.p_equals(p)})'
+  if p <= _ALPHA:
+    return (
+      f'The {one}s of {name} do not lie as the test {one}s of the first data'
+      f' set do {within}.'
+    )
+  return (
+    f'No sign that the {one}s of {name} lie otherwise than the test {one}s of'
+    f' the first data set {within}; that is no evidence that they lie alike.'
   )
 
 

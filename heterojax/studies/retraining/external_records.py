@@ -60,9 +60,13 @@ class ExternalCluster:
 
 @dataclasses.dataclass(frozen=True)
 class External:
-  """The second data set; `retrained` has each cluster's head on all of it."""
+  """The second data set; `retrained` has each cluster's head on all of it.
+
+  The sentence says whether its images lie as those of the first do.
+  """
 
   name: str
+  sentence: str
   n_candidates: int
   n: int
   class_counts: Counts
