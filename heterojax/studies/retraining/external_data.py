@@ -121,8 +121,8 @@ def _without_shared(first: Sequence[Cohort], second: Cohort) -> Cohort:
   several = len(shared) > 1
   note = (
     f'{len(shared):,} {"images are" if several else "image is"} in the first'
-    f' data set as well, and left out{", such as" if several else ":"} {c.id},'
-    f' which is {other.id} there.'
+    f' data set as well, and left out{", such as" if several else ":"} {c.id}'
+    f' ({other.id} there).'
   )
   second = second.replaced({
     i: c.left_out(f'same image as {other.id} of the first data set')
