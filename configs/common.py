@@ -85,6 +85,9 @@ def _every_field(
       dataset='folder',  # see heterojax/datasets/__init__.py
       dir='',  # folder or file; see the configuration of the data set
       files='',  # features only: a pattern, one file per fold (and size)
+      # a second data set, as another hospital's, that all heads are scored on
+      # (retraining only): read and selected as the first one
+      external='',
       images='',  # folder only: where the images of a table lie
       masks=False,  # folder only: whether masks are images as well
       # a regular expression that finds the patient in names of files or of

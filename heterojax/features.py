@@ -126,6 +126,7 @@ def extract(
   extraction: Extraction,
   *,
   fingerprint: Any,
+  compiled_for: int = 0,
 ) -> Features:
   """Computes the features that `folder` does not hold yet.
 
@@ -136,6 +137,8 @@ def extract(
     folder: for `features.npy` and `blocks.jsonl`.
     extraction: how.
     fingerprint: anything that, when changed, makes stored features invalid.
+    compiled_for: as many pictures as those of another call, whose program runs
+      these; without it, that of their own number.
 
   Returns:
     The features, mapped from the file and read-only.
@@ -144,7 +147,7 @@ def extract(
     UserError: if a picture cannot be read any more.
   """
   folder.mkdir(parents=True, exist_ok=True)
-  shape = batch_shape(extraction, len(pictures))
+  shape = batch_shape(extraction, compiled_for or len(pictures))
   extraction = dataclasses.replace(extraction, batch_size=shape[0])
   store = _Store(
     folder,

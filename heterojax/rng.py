@@ -29,6 +29,7 @@ class Purpose(enum.IntEnum):
   RANDOM_SET = 12
   SAME_MIX = 13
   VERDICT = 14
+  EXTERNAL = 15
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

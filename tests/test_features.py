@@ -403,10 +403,15 @@ def test_the_network_is_compiled_once(
   pictures: tuple[features.Picture, ...],
   caplog: pytest.LogCaptureFixture,
 ) -> None:
-  """On each core, for two full batches and a tail."""
+  """On each core, for two full batches and a tail, and for other pictures."""
   jax.clear_caches()  # Of earlier tests with the same network.
+  cores.forget_programs()
   with caplog.at_level(logging.WARNING, 'jax'), jax.log_compiles():
-    _extract(backbone, pictures, tmp_path)
+    every, _ = _extract(backbone, pictures, tmp_path / 'every')
+    few, _ = _extract(
+      backbone, pictures[:3], tmp_path / 'few', compiled_for=len(pictures)
+    )
+  np.testing.assert_array_equal(few, every[:3])
   lines = [record.getMessage() for record in caplog.records]
   networks = [
     line

@@ -39,7 +39,13 @@ def network(
     )
   )
   params = {**backbone.params, 'network': narrow}
-  return functools.partial(_apply, backbone.graphdef, output), params
+  return _applied(backbone.graphdef, output), params
+
+
+@functools.lru_cache(maxsize=8)
+def _applied(graphdef: nnx.GraphDef, output: str) -> forward.Network:
+  """One object for equal arguments, whose programs are kept."""
+  return functools.partial(_apply, graphdef, output)
 
 
 def _apply(

@@ -80,23 +80,38 @@ def programs(
     shape: of a batch, `[B, S, S, 3]`.
 
   Returns:
-    The compiled network, once for each core or once for all devices.
+    The compiled network, once for each core or once for all devices; kept for
+    other pictures of the same network object.
 
   Raises:
     UserError: if the devices cannot share the batch.
   """
+  images = images_of_call(shape)
   if not by_devices():
-    return cores.compiled(network, params, images_of_call(shape))
+    return cores.program(network, params, images)
   devices = len(jax.local_devices())
   if shape[0] % devices:
     raise UserError(
       f'The batch of {shape[0]} images cannot be divided over {devices}'
       ' devices: change --config.features.batch_size.'
     )
+  leaves, tree = jax.tree.flatten(params)
+  shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
+  return (_divided(network, tree, shapes, images),)
+
+
+@functools.lru_cache(maxsize=8)
+def _divided(
+  network: Network,
+  tree: Any,
+  shapes: tuple[jax.ShapeDtypeStruct, ...],
+  images: jax.ShapeDtypeStruct,
+) -> jax.stages.Compiled:
+  """The program of all devices, the same one for the same shapes."""
   jitted = jax.jit(
     network, in_shardings=(everywhere(), split()), out_shardings=split()
   )
-  return (jitted.lower(params, images_of_call(shape)).compile(),)
+  return jitted.lower(tree.unflatten(shapes), images).compile()
 
 
 def images_of_call(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:

@@ -71,6 +71,7 @@ class Cohort:
     named_splits: whether the source says who is tested.
     task: one of `TASKS`.
     masks_are_left_out: whether a picture of two values is taken for a mask.
+    external: a second data set, of which nothing is trained; if there is one.
   """
 
   name: str
@@ -82,6 +83,7 @@ class Cohort:
   named_splits: bool = False
   task: str = 'classification'
   masks_are_left_out: bool = False
+  external: 'Cohort | None' = None
 
   @property
   def codes(self) -> dict[str, int]:

@@ -42,6 +42,7 @@ class Vectors:
       row, NaN where that is not known; None where it says nothing. With
       classes, 1 is the disease, 0 the other class, and a fraction the
       probability of the disease; with numbers, it is the estimate.
+    features: D, their names; () where they have none.
   """
 
   file: pathlib.Path
@@ -49,6 +50,7 @@ class Vectors:
   predictions: np.ndarray | None = dataclasses.field(
     default=None, compare=False, repr=False
   )
+  features: tuple[str, ...] = ()
 
   @property
   def name(self) -> str:
@@ -193,7 +195,8 @@ def _cohorts(
   matrix = tables[0].matrix
   if len(tables) > 1:
     matrix = np.concatenate([table.matrix for table in tables])
-  source, shared = Vectors(name, matrix, predictions), _shared_name(paths)
+  source = Vectors(name, matrix, predictions, tables[0].features)
+  shared = _shared_name(paths)
   cohorts, said, start = [], [], 0
   for path, table in zip(paths, tables, strict=True):
     candidates, notes = _candidates(path, table, start)

@@ -66,6 +66,11 @@ class GivenFeatures(Source, Protocol):
     ...
 
   @property
+  def features(self) -> tuple[str, ...]:
+    """D, their names; () where they have none."""
+    ...
+
+  @property
   def predictions(self) -> np.ndarray | None:
     """`[N]` float64, NaN where none is known; None without any."""
     ...

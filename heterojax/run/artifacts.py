@@ -29,6 +29,7 @@ _FILES = (
   'manifest.csv',
   'augmented.csv',
   'clusters.csv',
+  'external.csv',
   'results.json',
   'view.npz',
   'report.html',

@@ -36,6 +36,7 @@ def forecast(
   backbone: backbones.Backbone | None,
   source: sources.Source,
   samples: Sequence[samples_lib.Samples],
+  external: int = 0,
 ) -> str:
   """The forecast of a study.
 
@@ -45,6 +46,7 @@ def forecast(
     backbone: see `stages.load_backbone`.
     source: of the images.
     samples: of every fold (of every size), see `stages.collect`.
+    external: images of a second data set.
 
   Returns:
     Five sentences, a line each.
@@ -65,6 +67,9 @@ def forecast(
     f'{n} training, {validation} validation and {test} test images{folds}'
     f' show {pictures} pictures.'
   )
+  if external:
+    used += f' A second data set adds {external}.'
+    pictures += external
   if settings.backbone.train == 'full':
     # Every network has features of its own.
     pictures = n + validation + test

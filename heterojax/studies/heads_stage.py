@@ -5,8 +5,9 @@ logistic ones are fitted fold by fold (`optimum`). Both keep what they have done
 so far, and end with the same bits wherever they were stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
+import functools
 import itertools
 import json
 import logging
@@ -56,12 +57,14 @@ class Trained(NamedTuple):
     outputs: `[H, P]` float64, logits, or the numbers of a regression.
     now: how many heads were trained in this run, or trained further.
     flops: operations that took.
+    predict: what they give for other features `[M, D]`, as `outputs`.
     fits: of logistic heads, how they were fitted; else None.
   """
 
   outputs: np.ndarray
   now: int
   flops: float
+  predict: Callable[[Array], np.ndarray]
   fits: records.Heads | None = None
 
 
@@ -133,14 +136,19 @@ def _keras(
     heads = _restored(leaves, members, features.x.shape[1], training)
     now = np.zeros(len(members), int)
   _check_finite(heads, names)
-  outputs = ensemble.predict(heads.params, jnp.asarray(features.x))
+
+  def predict(x: Array) -> np.ndarray:
+    outputs = ensemble.predict(heads.params, jnp.asarray(x))
+    return np.asarray(outputs, np.float64)
+
   rows = [(len(member.rows), len(member.validation)) for member in members]
   trained = Trained(
-    outputs=np.asarray(outputs, np.float64),
+    outputs=predict(features.x),
     now=int(np.sum(now > 0)),
     flops=counters.flops_of_epochs(
       settings, features.x.shape[1], rows, now.tolist()
     ),
+    predict=predict,
   )
   return trained, [
     {
@@ -188,6 +196,7 @@ def _logistic(
     outputs=optimum.outputs(fitted, features.x),
     now=now,
     flops=flops,
+    predict=functools.partial(optimum.outputs, fitted),
     fits=records.Heads(
       kind='logistic',
       c=tuple(fitted.c[firsts].tolist()),

@@ -125,6 +125,56 @@ def groups(cluster: Cluster, cohorts: Sequence[Cohort]) -> Groups | None:
   )
 
 
+def place(
+  cluster: Cluster, cohorts: Sequence[Cohort], others: Cohort
+) -> dict[str, int | str]:
+  """The groups of the images of another data set.
+
+  Args:
+    cluster: the settings.
+    cohorts: of all folds, whose groups are known.
+    others: the other data set, with its images selected.
+
+  Returns:
+    Id of an image to the number of its group, or why it has none.
+
+  Raises:
+    UserError: if the other data set has no such column.
+  """
+  name = column(cluster)
+  restriction.require_column(others, name, _METHOD)
+  found = groups(cluster, cohorts)
+  assert found is not None
+  cells = {c.id: _value(c, name) for c in cohorts[0].included}
+  small, cuts = _small(cluster, cells), _cuts(cluster, cells)
+  placed: dict[str, int | str] = {}
+  for c in others.included:
+    cell = _value(c, name)
+    group = OTHER if cell in small else cell
+    if not cell:
+      placed[c.id] = f'its {name} is not known'
+    elif cuts is not None:
+      value = _number(cell)
+      placed[c.id] = (
+        f'its {name} {cell!r} is no number'
+        if value is None
+        else int(np.sum(value > cuts))
+      )
+    elif group in found.names:
+      placed[c.id] = found.names.index(group)
+    else:
+      placed[c.id] = f'{name} {cell!r} is no group of the first data set'
+  return placed
+
+
+def _number(cell: str) -> float | None:
+  try:
+    value = float(cell)
+  except ValueError:
+    return None
+  return value if np.isfinite(value) else None
+
+
 def resolved(settings: Settings, cohorts: Sequence[Cohort]) -> Settings:
   """The settings, whose k is the number of groups where these are known."""
   found = groups(settings.cluster, cohorts)

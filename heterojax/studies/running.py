@@ -169,9 +169,14 @@ def forecast(
     tempfile.TemporaryDirectory() as folder,
     _planned(config, pathlib.Path(folder), fail_if, download, False) as planned,
   ):
-    source = planned.cohorts[0].source
+    first = planned.cohorts[0]
     return forecast_lib.forecast(
-      planned.study, planned.settings, planned.backbone, source, planned.samples
+      planned.study,
+      planned.settings,
+      planned.backbone,
+      first.source,
+      planned.samples,
+      len(first.external.included) if first.external else 0,
     )
 
 

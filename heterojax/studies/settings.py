@@ -22,6 +22,7 @@ class Data:
   dataset: str
   dir: str
   files: str
+  external: str
   images: str
   masks: bool
   group: str
@@ -248,7 +249,13 @@ _AT_LEAST = {
   'fine_tuning.weight_decay': 0,
 }
 # Fields that name files, which are of this machine.
-_PATHS = ('data.dir', 'data.files', 'data.images', 'backbone.weights')
+_PATHS = (
+  'data.dir',
+  'data.files',
+  'data.external',
+  'data.images',
+  'backbone.weights',
+)
 _SHARES = ('split.test_share', 'split.validation_share')
 # Shares that may be 0 as well, see `_rules`.
 _OR_NONE = ('split.validation_share',)

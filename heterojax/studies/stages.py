@@ -80,19 +80,22 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
     cohorts = (_read_one(settings, run),)
   if not settings.split.named:
     cohorts = tuple(map(splits.unnamed, cohorts))
-  selected = (
-    selection.select(
-      cohort,
-      seed=settings.seed,
-      balance=d.balance,
-      distinct=settings.split.protocol == 'clean' and not d.files,
-      max_bad_share=d.max_bad_share,
-      workers=settings.features.workers,
-      levels=d.range,
-    )
-    for cohort in cohorts
+  distinct = settings.split.protocol == 'clean' and not d.files
+  chosen = (selected(settings, cohort, distinct) for cohort in cohorts)
+  return tuple(partition.restrict(settings.cluster, own) for own in chosen)
+
+
+def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
+  """The cohort with its images selected, see `selection.select`."""
+  return selection.select(
+    cohort,
+    seed=settings.seed,
+    balance=settings.data.balance,
+    distinct=distinct,
+    max_bad_share=settings.data.max_bad_share,
+    workers=settings.features.workers,
+    levels=settings.data.range,
   )
-  return tuple(partition.restrict(settings.cluster, own) for own in selected)
 
 
 def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
@@ -110,10 +113,18 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
     if d.dataset == 'features':
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
+  return read_path(settings, path, d.classes)
+
+
+def read_path(
+  settings: Settings, path: pathlib.Path, named: tuple[str, ...]
+) -> Cohort:
+  """All candidates of a folder or file, see `datasets.read`."""
+  d = settings.data
   return datasets.read(
     d.dataset,
     path,
-    d.classes,
+    named,
     task=d.task,
     where=d.where,
     group=d.group,
@@ -267,8 +278,23 @@ def extract(
   pictures: Sequence[features.Picture],
   cohorts: Sequence[Cohort],
   run: pathlib.Path,
+  name: str = 'features',
+  compiled_for: int = 0,
 ) -> features.Features:
-  """Features of all pictures, computed or given."""
+  """Features of all pictures, computed or given.
+
+  Args:
+    settings: of the study.
+    backbone: see `load_backbone`.
+    pictures: of the cohorts.
+    cohorts: of all folds.
+    run: the run folder.
+    name: where they are kept in it.
+    compiled_for: see `features.extract`.
+
+  Returns:
+    The features.
+  """
   source = cohorts[0].source
   if backbone is None:
     assert isinstance(source, sources.GivenFeatures)
@@ -281,13 +307,14 @@ def extract(
     backbone,
     sources.Unchanged(source, content),
     pictures,
-    run / 'features',
+    run / name,
     how,
     fingerprint=[
       [how.feature, how.image_size, how.resize, how.dtype, how.levels],
       [backbone.name, backbone.source, backbone.weights_sha256],
       [[content[p.path], str(p.transform)] for p in pictures],
     ],
+    compiled_for=compiled_for,
   )
 
 
@@ -366,11 +393,11 @@ def algorithm(settings: Settings, **changed: Any) -> Algorithm:
   return Algorithm(**fields | changed)
 
 
-def check_finite(x: np.ndarray, samples: samples_lib.Samples) -> None:
+def check_finite(x: np.ndarray, pictures: Sequence[features.Picture]) -> None:
   """Raises a UserError where a network gave what is no number."""
   finite = np.isfinite(x).all(axis=1)
   if not finite.all():
-    first = samples.pictures[int(np.argmin(finite))]
+    first = pictures[int(np.argmin(finite))]
     raise UserError(
       f'{int(np.sum(~finite))} images have features that are not finite, the'
       f' first is {first.path}: the weights do not fit this network.'

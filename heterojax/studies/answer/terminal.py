@@ -8,7 +8,7 @@ from heterojax.studies.answer.records import WARN
 
 
 def lines(results: Mapping[str, Any]) -> list[str]:
-  """The answer, and the conditions that are not met.
+  """The answer, that on a second data set, and conditions that are not met.
 
   Args:
     results: what `results.json` holds.
@@ -20,6 +20,8 @@ def lines(results: Mapping[str, Any]) -> list[str]:
   if verdict is None:
     return []
   shown = [verdict['sentence']]
+  if external := results.get('external'):
+    shown.append(external['sentence'])
   for state in (FAIL, WARN):
     shown += [
       f'{state.upper()} {condition["name"]}: {condition["sentence"]}'

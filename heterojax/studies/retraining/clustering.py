@@ -163,13 +163,10 @@ def _reduced(
   reduction: Reduction, x: jax.Array, samples: Samples
 ) -> tuple[jax.Array, float | None]:
   """Samples in the space that is clustered, and their share of variance."""
-  if reduction.method == 'none':
+  fitted = _components(reduction, x, samples)
+  if fitted is None:
     return x[samples.row], None
-  train, test = samples.of('train'), samples.of('test')
-  q = min(reduction.n_components, len(train), x.shape[1])
-  if reduction.rule == 'variance':
-    q = reduction.variance
-  fitted = cluster.pca(x[samples.row[train]], q)
+  test = samples.of('test')
   explained = float(jnp.sum(fitted.explained_variance_ratio))
   z = cluster.coordinates(fitted, x)[samples.row]
   if reduction.fit == 'separate':
@@ -183,6 +180,39 @@ def _reduced(
     apart = cluster.coordinates(cluster.pca(x_test, q), x_test)
     z = z.at[test].set(apart)
   return z, explained
+
+
+def _components(
+  reduction: Reduction, x: jax.Array, samples: Samples
+) -> cluster.PCA | None:
+  """Those of the training samples; None where nothing is reduced."""
+  if reduction.method == 'none':
+    return None
+  train = samples.of('train')
+  q = min(reduction.n_components, len(train), x.shape[1])
+  if reduction.rule == 'variance':
+    q = reduction.variance
+  return cluster.pca(x[samples.row[train]], q)
+
+
+def coordinates(
+  reduction: Reduction, x: jax.Array, samples: Samples, others: jax.Array
+) -> np.ndarray:
+  """Other images in the space that is clustered.
+
+  Args:
+    reduction: the settings.
+    x: `[P, D]` features of all pictures.
+    samples: of the fold.
+    others: `[M, D]`.
+
+  Returns:
+    `[M, Q]`, in the components of the training samples.
+  """
+  fitted = _components(reduction, x, samples)
+  return np.asarray(
+    others if fitted is None else cluster.coordinates(fitted, others)
+  )
 
 
 def align(

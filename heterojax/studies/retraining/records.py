@@ -19,6 +19,7 @@ from heterojax.stats.scores import Score
 from heterojax.studies import records
 from heterojax.studies.answer.records import Verdict
 from heterojax.studies.records import Counts
+from heterojax.studies.retraining.external_records import External
 from heterojax.studies.retraining.paper_counts import PaperCounts
 
 
@@ -332,6 +333,7 @@ class Results:
   timings: records.Timings
   environment: records.Environment
   verdict: Verdict | None = None
+  external: External | Missing = Missing('this run did not look for one')
 
   @property
   def random_runs(self) -> int:

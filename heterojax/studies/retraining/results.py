@@ -127,6 +127,7 @@ def summarise(
     known_subpopulations=subpopulations,
     timings={},
     environment={},
+    external=Missing('no second data set was given (data.external)'),
   )
   facts = facts_lib.facts(results, folds, jaccard)
   facts = facts._replace(suspicion=patients.suspected(cohorts))

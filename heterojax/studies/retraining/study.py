@@ -7,6 +7,7 @@ are split into folds, all of this is done in each. Axes: see `outcome`.
 """
 
 from collections.abc import Sequence
+import dataclasses
 import itertools
 import pathlib
 from typing import NamedTuple
@@ -36,6 +37,8 @@ from heterojax.studies import stages
 from heterojax.studies.answer import stage
 from heterojax.studies.answer import unmeasured
 from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import external
+from heterojax.studies.retraining import external_data
 from heterojax.studies.retraining import facts
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import random_sets
@@ -89,6 +92,23 @@ def rules(settings: Settings) -> Rules:
     'Known groups hang on no components: leave --config.reduction.rejected=0.',
   )
   yield (
+    not s.data.external or s.cluster.method != 'gmm',
+    'Images of a second data set (--config.data.external) are of the cluster'
+    ' with the nearest centroid, and a Gaussian mixture has none: use'
+    ' --config.cluster.method=kmeans or fuzzy.',
+  )
+  yield (
+    not s.data.external or not s.cluster.method.startswith('ids:'),
+    'A file of groups names the images of one data set: with'
+    ' --config.data.external use --config.cluster.method=kmeans, or a column'
+    ' that both data sets have.',
+  )
+  yield (
+    not s.data.external or s.reduction.fit == 'train',
+    'A second data set (--config.data.external) is compared in the components'
+    ' of the training images: leave --config.reduction.fit=train.',
+  )
+  yield (
     not s.at_optimum or s.heads.random_vary == 'both',
     'Logistic heads have no initialisation that could vary: leave'
     ' --config.heads.random_vary=both, or choose --config.heads.kind=keras.',
@@ -122,6 +142,8 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   if not settings.data.subpopulation:
     absent.add('known_subpopulations')
   null = unmeasured.null(settings)
+  if not settings.data.external:
+    null |= {'external'}
   return Known(lengths, names, unmeasured.ABSENT | absent, null)
 
 
@@ -137,10 +159,14 @@ def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
 
 
 def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
-  """The split data: one cohort per fold."""
+  """The split data: one cohort per fold, all with the second data set."""
   read = stages.read(settings, folder)
+  second = external_data.read(settings, read)
   return tuple(
-    itertools.chain.from_iterable(stages.split(settings, c) for c in read)
+    dataclasses.replace(cohort, external=second)
+    for cohort in itertools.chain.from_iterable(
+      stages.split(settings, c) for c in read
+    )
   )
 
 
@@ -208,6 +234,8 @@ class Trained(NamedTuple):
     heads: T, the heads of each fold by name.
     outputs: `[H, P]` float64 logits, of one fold's heads after the other's.
     fits: how logistic heads were fitted; None for others.
+    others: `[H, E]` logits of the images of the second data set, and `[E, D]`
+      their features; None without one.
   """
 
   x: jax.Array
@@ -216,6 +244,7 @@ class Trained(NamedTuple):
   heads: list[dict[HeadName, ensemble.Member]]
   outputs: np.ndarray
   fits: records.Heads | None
+  others: external.Answered | None
 
 
 def train(
@@ -231,10 +260,15 @@ def train(
     features = stages.extract(
       settings, backbone, samples[0].pictures, cohorts, folder
     )
-    count(features.computed)
-    stages.check_finite(features.x, samples[0])
+    stages.check_finite(features.x, samples[0].pictures)
+    second = cohorts[0].external
+    others = second and external.extract(
+      settings, folder, second, backbone, len(samples[0].pictures)
+    )
+    computed = features.computed + (others.computed if others else 0)
+    count(computed)
     features = features._replace(x=jnp.asarray(features.x))
-  counters.of_features(settings, backbone, features.computed, timer)
+  counters.of_features(settings, backbone, computed, timer)
   with timer.stage('clusters'):
     clusters, agreement = clustering.clusters_of_folds(
       settings,
@@ -273,6 +307,7 @@ def train(
     heads,
     trained.outputs,
     trained.fits,
+    others and external.Answered(others.x, trained.predict(others.x)),
   )
 
 
@@ -358,6 +393,15 @@ def run(
       facts.jaccard(settings, outcome.folds),
     )
     results = same_mix.with_same_mix(results, settings.seed, outcome)
+  if trained.others is not None:
+    with timer.stage('second data set'):
+      found = external.find(settings, cohorts, outcome, trained.others)
+      results = dataclasses.replace(
+        results, external=external.describe(settings, cohorts, outcome, found)
+      )
+    run_folder.write_atomically(
+      folder / 'external.csv', external.external_csv(cohorts[0], found)
+    )
   run_folder.write_atomically(
     folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
   )

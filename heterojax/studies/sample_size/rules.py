@@ -30,6 +30,10 @@ def rules(settings: Settings) -> Rules:
     ),
   )
   yield (
+    not s.data.external,
+    ('--config.data.external belongs to the retraining study: leave it empty.'),
+  )
+  yield (
     s.reduction.rejected == 0,
     (
       '--config.reduction.rejected belongs to the retraining study: leave it'

@@ -124,7 +124,7 @@ def run(
         settings, backbone, samples[0].pictures, cohorts, folder
       )
       count(features.computed)
-    stages.check_finite(features.x, samples[0])
+    stages.check_finite(features.x, samples[0].pictures)
     counters.of_features(settings, backbone, features.computed, timer)
     predictions = stages.predictions(cohorts, samples[0])
     with timer.stage('heads', 'heads') as count:

@@ -2,12 +2,14 @@
 
 import pathlib
 
+from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import drawing
 from heterojax.run import run_folder
 from heterojax.studies.pages import common
 from heterojax.studies.pages import waterfall
 from heterojax.studies.retraining.pages import cluster_figures
+from heterojax.studies.retraining.pages import external
 from heterojax.studies.retraining.pages import figures
 from heterojax.studies.retraining.pages import montage
 from heterojax.studies.retraining.pages import page
@@ -25,7 +27,10 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
     results: of the study.
     view: of the study.
   """
-  for table in tables.every(results):
+  made = tables.every(results)
+  if codec.known(results.external):
+    made.append(external.table(results))
+  for table in made:
     path = folder / 'tables' / f'{table.name}.csv'
     run_folder.write_atomically(path, table.csv())
   drawn = draw(results, view)

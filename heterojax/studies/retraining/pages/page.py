@@ -27,6 +27,7 @@ from heterojax.studies.pages.common import Rows
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.pages.shortcuts import Audit
 from heterojax.studies.retraining.pages import deviations
+from heterojax.studies.retraining.pages import external
 from heterojax.studies.retraining.pages import methods
 from heterojax.studies.retraining.pages import published_counts
 from heterojax.studies.retraining.pages import sections
@@ -61,6 +62,7 @@ def page(
     sections.distances(results),
     sections.transfer(results),
     sections.pairs(results),
+    *external.sections(results),
     *sections.looks(results, view),
     _data(results, shared, audit, rows),
     common.how(
@@ -193,6 +195,7 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
       *([Items(results.findings, 'findings')] if results.findings else []),
       *leaks.warning(shared),
       *shortcuts.warning(audit),
+      *external.link(results),
       Figure(
         'table3_retrained_vs_random',
         f'{names} of each cluster’s retrained head beside the heads trained on'
