@@ -94,6 +94,25 @@ def test_a_value_is_in_one_band() -> None:
   assert sorted(set(of)) == sorted(names)
 
 
+def test_the_bands_that_there_are_can_be_asked_for() -> None:
+  """A study cuts them once more for the number that it found."""
+  numbers = np.random.default_rng(0)
+  fewer = 0
+  for _ in range(60):
+    ages = np.r_[np.arange(12), numbers.geometric(0.2, size=40)]
+    cells, k = [str(age) for age in ages], int(numbers.integers(2, 12))
+    names, of = _groups(cells, k=k)
+    fewer += len(names) < k
+    assert (names, of) == _groups(cells, k=len(names))
+  assert fewer > 10
+
+
+def test_a_group_that_is_missing_or_a_whole_number() -> None:
+  names, of = _groups(['1', '1.0', '2', '2', 'nan', 'Unknown'])
+  assert names == ('1', '2')
+  assert of == ['1', '1', '2', '2'] + 2 * ['its site is not known']
+
+
 def test_few_numbers_are_values() -> None:
   names, _ = _groups(['1', '2', '1', '2'], k=4)
   assert names == ('1', '2')

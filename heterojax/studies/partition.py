@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from heterojax.datasets import meanings
 from heterojax.datasets import restriction
 from heterojax.datasets import tables
 from heterojax.datasets.manifest import Candidate
@@ -187,7 +188,7 @@ def resolved(settings: Settings, cohorts: Sequence[Cohort]) -> Settings:
 
 
 def _value(candidate: Candidate, name: str) -> str:
-  return dict(candidate.columns).get(name, '').strip()
+  return meanings.known(dict(candidate.columns).get(name, '').strip())
 
 
 def _order(cell: str) -> tuple[int, float, str]:
@@ -201,7 +202,8 @@ def _order(cell: str) -> tuple[int, float, str]:
 def _cuts(cluster: Cluster, cells: Mapping[str, str]) -> np.ndarray | None:
   """Upper ends of all bands but the last; None of a column of few values.
 
-  Bands hold about as many images each, and no value is in two of them.
+  Bands hold about as many images each, and no value is in two of them: there
+  are as many as that leaves, at most k. Asked for so many there are the same.
   """
   known = [cell for cell in cells.values() if cell]
   if len(set(known)) <= _MOST_VALUES:
@@ -212,9 +214,13 @@ def _cuts(cluster: Cluster, cells: Mapping[str, str]) -> np.ndarray | None:
     return None
   if not np.isfinite(values).all():
     return None
-  shares = np.arange(1, cluster.k) / cluster.k
-  cuts = np.unique(np.quantile(values, shares, method='inverted_cdf'))
-  return cuts[cuts < values.max()]
+  for bands in range(cluster.k, 1, -1):
+    shares = np.arange(1, bands) / bands
+    cuts = np.unique(np.quantile(values, shares, method='inverted_cdf'))
+    cuts = cuts[cuts < values.max()]
+    if len(cuts) == bands - 1:
+      return cuts
+  return np.zeros(0)
 
 
 def _small(cluster: Cluster, cells: Mapping[str, str]) -> dict[str, int]:
