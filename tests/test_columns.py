@@ -30,6 +30,7 @@ def _words(columns_of, y, fold, right=None):
   return {row.column: row.word for row in found}, found
 
 
+@pytest.mark.slow
 def test_words() -> None:
   rng, x, y, fold = _data()
   scanner = rng.integers(2, size=len(y))
@@ -65,6 +66,7 @@ def test_words() -> None:
   assert {h.value for h in by_name['scanner'].held_out} == {'A', 'B'}
 
 
+@pytest.mark.slow
 def test_images_that_the_fold_lacks_do_not_count() -> None:
   rng, x, y, fold = _data()
   scanner = rng.integers(2, size=len(y))

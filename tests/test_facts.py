@@ -114,6 +114,7 @@ def test_a_regression_beside_always_answering_the_mean() -> None:
   assert found.classes == found.test_counts == ()
 
 
+@pytest.mark.slow
 def test_more_columns_than_samples_are_as_stable() -> None:
   """Columns of zeros change no distance."""
   stream = np.random.default_rng(0)

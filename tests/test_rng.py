@@ -71,6 +71,7 @@ def test_purposes_are_pinned() -> None:
     'RANDOM_SET': 12,
     'SAME_MIX': 13,
     'VERDICT': 14,
+    'EXTERNAL': 15,
   }
 
 

@@ -90,6 +90,7 @@ def _by_hand(x, y, member, training) -> tuple[np.ndarray, list[float]]:
   return kept, values
 
 
+@pytest.mark.slow
 @pytest.mark.trains
 @pytest.mark.parametrize('on_cpu', [True, False])
 def test_heads_are_trained_as_in_a_loop(monkeypatch, on_cpu: bool) -> None:

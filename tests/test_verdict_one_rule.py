@@ -260,6 +260,7 @@ def test_other_chunks_give_the_same_p(monkeypatch):
   assert (first.test.p_value <= 0.05) == (second.test.p_value <= 0.05)
 
 
+@pytest.mark.slow
 def test_a_test_that_stops_would_not_have_been_significant(monkeypatch):
   x, y, labels = _data(150, 5)
   monkeypatch.setattr(one_rule, '_CHUNK', 10)

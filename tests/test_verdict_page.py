@@ -115,6 +115,7 @@ def test_clusters_without_terms_are_not_drawn() -> None:
   assert len(waterfall.known(many)) == waterfall.MOST
 
 
+@pytest.mark.slow
 def test_a_report_with_an_answer(tmp_path: pathlib.Path) -> None:
   results, view = retraining_results.study(tmp_path, 2)
   assert results.verdict and results.verdict.answer == 'cannot be answered'

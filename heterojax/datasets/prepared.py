@@ -229,8 +229,9 @@ def _check_types(cohort: Cohort) -> None:
 
 
 def as_json(cohort: Cohort) -> dict[str, Any]:
-  """All of a cohort but its source, as `load` reads it."""
-  fields = {k: v for k, v in vars(cohort).items() if k != 'source'}
+  """All of a cohort but its source and a second one, as `load` reads it."""
+  other = 'source', 'external'
+  fields = {k: v for k, v in vars(cohort).items() if k not in other}
   return {**fields, 'candidates': [vars(c) for c in cohort.candidates]}
 
 
