@@ -176,14 +176,14 @@ def test_every_metric_has_words() -> None:
     'mean_absolute_error',
   )
   assert [m.interval for m in metrics.METRICS.values()] == (
-    ['Wilson', 'DeLong', 'Wilson', 'Wilson'] + 5 * ['']
+    ['Wilson', 'DeLong', 'Wilson', 'Wilson', 'DeLong'] + 7 * ['']
   )
   words = {'unit': 'image', 'positive': 'ill', 'negative': 'well'}
   for name, metric in metrics.METRICS.items():
     assert metric.name == name and metric.title and metric.noun
     text = metric.definition.format(**words)
     assert '{' not in text and not text.endswith('.')
-    assert metric.task in ('classification', 'regression')
+    assert {*metric.tasks} <= {'classification', 'multiclass', 'regression'}
 
 
 def test_another_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_another_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     'Prevalence',
     'prevalence',
     'share of the {unit}s that are of {positive}',
-    'classification',
+    ('classification',),
     lambda answers: metrics.Estimated(
       int(np.sum(answers.y)) / max(1, len(answers.y)), (0.2, 0.9)
     ),

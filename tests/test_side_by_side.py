@@ -588,7 +588,7 @@ def test_a_metric_that_paper_and_older_runs_lack(
     'ECE',
     'expected calibration error',
     'distance of probability and frequency',
-    'classification',
+    ('classification',),
     lambda answers: metrics.Estimated(0.25, (0.2, 0.3)),
     'bootstrap',
   )

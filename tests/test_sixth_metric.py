@@ -34,7 +34,7 @@ def _metric(monkeypatch: pytest.MonkeyPatch) -> metrics.Metric:
     'Balanced accuracy',
     'balanced accuracy',
     'mean of the shares of {positive} and of {negative} that are right',
-    'classification',
+    ('classification',),
     _estimate,
     'Student',
   )

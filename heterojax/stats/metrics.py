@@ -1,8 +1,8 @@
-"""Metrics of a binary classifier and of a regression, a record each.
+"""Metrics of a classifier, of two classes or more, and of a regression.
 
-Results, tables, figures, definitions, sentences and comparisons find a metric
-here: adding one to `METRICS` is all there is to do. Of two classes the positive
-one is the disease.
+Each is a record. Results, tables, figures, definitions, sentences and
+comparisons find it here: adding one to `METRICS` is all there is to do. Of two
+classes the positive one is the disease.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from scipy import stats
 
 from heterojax.records.codec import Interval
 from heterojax.stats import inference
+from heterojax.stats import several
 
 # Metrics that are a function of the mean of one value per image.
 OF_MEANS = ('accuracy', 'one_minus_nrmse', 'mean_absolute_error')
@@ -28,14 +29,18 @@ class Answers(NamedTuple):
   """What was answered about some images.
 
   Attributes:
-    y: `[N]` of 0 and 1, or float64 targets.
-    predicted: `[N]` of 0 and 1 at the threshold, or values of the target.
-    ranks: `[N]`, what an AUC compares; of a regression `predicted`.
+    y: `[N]` of 0 and 1, int codes of several classes, or float64 targets.
+    predicted: `[N]` of 0 and 1 at the threshold, codes, or values of the
+      target.
+    ranks: `[N]`, what an AUC compares, of several classes `[N, C]`; of a
+      regression `predicted`.
+    ordered: whether the codes of several classes are grades.
   """
 
   y: np.ndarray
   predicted: np.ndarray
   ranks: np.ndarray
+  ordered: bool = False
 
 
 class Estimated(NamedTuple):
@@ -62,7 +67,8 @@ class Metric:
     noun: its name in a sentence.
     definition: a clause in which `{unit}`, `{positive}` and `{negative}` stand
       for what one sample and the classes are called.
-    task: 'classification' or 'regression'.
+    tasks: that it is of: 'classification' (of two classes), 'multiclass' or
+      'regression'.
     estimate: from the answers of the task.
     interval: whose 95 % interval it is; '' without one.
     over: from the numbers of positives and negatives to the images that it is
@@ -73,7 +79,7 @@ class Metric:
   title: str
   noun: str
   definition: str
-  task: str
+  tasks: tuple[str, ...]
   estimate: Estimator
   interval: str = ''
   over: Callable[[float, float], float] | None = None
@@ -93,7 +99,7 @@ class Terms(NamedTuple):
 
 def of_task(task: str) -> tuple[Metric, ...]:
   """The metrics of a task, in the order in which they are shown."""
-  return tuple(m for m in METRICS.values() if m.task == task)
+  return tuple(m for m in METRICS.values() if task in m.tasks)
 
 
 def names(task: str) -> tuple[str, ...]:
@@ -214,6 +220,37 @@ def _auc(answers: Answers) -> Estimated:
   return Estimated(auc(y, answers.ranks), inference.delong(y, answers.ranks))
 
 
+def _of_several(
+  metric: Callable[[np.ndarray], float], why: str, *, ordered: bool = False
+) -> Estimator:
+  """A metric of the table of classes and answers."""
+
+  def estimate(answers: Answers) -> Estimated:
+    if ordered and not answers.ordered:
+      return Estimated(None, why='the classes have no order')
+    if not len(answers.y):
+      return Estimated(None, why='no images')
+    classes = answers.ranks.shape[1]
+    value = metric(several.confusion(answers.y, answers.predicted, classes))
+    return Estimated(value) if np.isfinite(value) else Estimated(None, why=why)
+
+  return estimate
+
+
+def _macro_auc(answers: Answers) -> Estimated:
+  if not len(answers.y):
+    return Estimated(None, why='no images')
+  found = several.macro_auc(answers.y, answers.ranks)
+  if np.isnan(found.each).any():
+    missing = int(np.sum(np.isnan(found.each)))
+    return Estimated(
+      None,
+      why=f'{missing} of {len(found.each)} classes have no image to rank, or'
+      ' all of them',
+    )
+  return Estimated(found.value, found.interval)
+
+
 def _why(number: int, kind: str) -> str:
   return f'all {number} images are {kind}' if number else 'no images'
 
@@ -273,7 +310,7 @@ METRICS = {
       'Accuracy',
       'accuracy',
       'share of the test {unit}s that are classified rightly',
-      'classification',
+      ('classification', 'multiclass'),
       _share_right(lambda y: np.ones(len(y), bool), ''),
       'Wilson',
       lambda positives, negatives: positives + negatives,
@@ -284,7 +321,7 @@ METRICS = {
       'AUC',
       'how often one {unit} of {positive} gets a higher score than one of'
       ' {negative}, whatever the threshold',
-      'classification',
+      ('classification',),
       _auc,
       'DeLong',
     ),
@@ -293,7 +330,7 @@ METRICS = {
       'Sensitivity',
       'sensitivity',
       'share of the test {unit}s of {positive} that are classified rightly',
-      'classification',
+      ('classification',),
       _share_right(lambda y: y == 1, 'negative'),
       'Wilson',
       lambda positives, negatives: positives,
@@ -303,17 +340,49 @@ METRICS = {
       'Specificity',
       'specificity',
       'share of the test {unit}s of {negative} that are classified rightly',
-      'classification',
+      ('classification',),
       _share_right(lambda y: y == 0, 'positive'),
       'Wilson',
       lambda positives, negatives: negatives,
+    ),
+    Metric(
+      'macro_auc',
+      'AUC',
+      'AUC',
+      'how often one {unit} of a class gets a higher score of that class than'
+      ' one of another, the mean over the classes',
+      ('multiclass',),
+      _macro_auc,
+      'DeLong',
+    ),
+    Metric(
+      'balanced_accuracy',
+      'Balanced accuracy',
+      'balanced accuracy',
+      'mean over the classes of the share of their test {unit}s that are'
+      ' classified rightly',
+      ('multiclass',),
+      _of_several(several.balanced_accuracy, 'no images'),
+    ),
+    Metric(
+      'quadratic_kappa',
+      'Quadratic kappa',
+      'quadratic kappa',
+      'agreement beyond chance, where a wrong grade weighs as the square of its'
+      ' distance',
+      ('multiclass',),
+      _of_several(
+        several.quadratic_kappa,
+        'all test images are of one class and get one answer',
+        ordered=True,
+      ),
     ),
     Metric(
       'one_minus_nrmse',
       '1 − NRMSE',
       '1 − NRMSE',
       '1 minus the root mean squared error over the range of the targets',
-      'regression',
+      ('regression',),
       _one_minus_nrmse,
     ),
     Metric(
@@ -321,7 +390,7 @@ METRICS = {
       '1 − NRMSE by mean',
       '1 − NRMSE by mean',
       '1 minus the root mean squared error over the mean of the targets',
-      'regression',
+      ('regression',),
       _normalised(np.mean, 'the mean of the targets is not above 0'),
     ),
     Metric(
@@ -330,7 +399,7 @@ METRICS = {
       '1 − NRMSE by sd',
       '1 minus the root mean squared error over the standard deviation of the'
       ' targets',
-      'regression',
+      ('regression',),
       _normalised(_spread, _EQUAL),
     ),
     Metric(
@@ -338,7 +407,7 @@ METRICS = {
       'RMSE',
       'root mean squared error',
       'root of the mean squared error, in the unit of the targets',
-      'regression',
+      ('regression',),
       _rmse,
     ),
     Metric(
@@ -346,7 +415,7 @@ METRICS = {
       'Mean absolute error',
       'mean absolute error',
       'mean absolute error, in the unit of the targets',
-      'regression',
+      ('regression',),
       _mean_absolute_error,
     ),
   )

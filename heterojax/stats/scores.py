@@ -5,6 +5,7 @@ import dataclasses
 from typing import Annotated, Any
 
 import numpy as np
+from scipy import special
 
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
@@ -14,16 +15,22 @@ from heterojax.records.codec import Missing
 from heterojax.records.codec import Named
 from heterojax.records.codec import Number
 from heterojax.stats import metrics
+from heterojax.stats import several
 
 
 def _binary() -> tuple[str, ...]:
   return metrics.names('classification')
 
 
+def _several() -> tuple[str, ...]:
+  return metrics.names('multiclass')
+
+
 # One estimate for each metric of two classes: in a separate record, or as
 # fields of a score.
 ByMetric = Annotated[Mapping[str, Estimate], Named(_binary)]
 BinaryValues = Annotated[Mapping[str, Estimate], Flat(_binary)]
+ClassValues = Annotated[Mapping[str, Estimate], Flat(_several)]
 RegressionValues = Annotated[
   Mapping[str, Estimate], Flat(lambda: metrics.names('regression'))
 ]
@@ -83,6 +90,29 @@ class Score(Values):
 
 
 @dataclasses.dataclass(frozen=True)
+class ClassScore(Values):
+  """Images of several classes and how a head classified them.
+
+  Attributes:
+    n: how many.
+    answers: of each class (in the order of the study), how many images got each
+      answer.
+    sensitivity: share of each class that is classified rightly.
+    values: the metrics.
+    intervals: theirs; None of means over runs.
+  """
+
+  n: Number
+  answers: tuple[tuple[Number, ...], ...]
+  sensitivity: Annotated[Mapping[str, Estimate], 'classes']
+  values: ClassValues
+  intervals: Annotated[Mapping[str, Interval | None], Named(_several)] | None
+
+  def interval(self, name: str) -> Interval | None:
+    return (self.intervals or {}).get(name)
+
+
+@dataclasses.dataclass(frozen=True)
 class RegressionScore(Values):
   """Images and how far a head was from their targets."""
 
@@ -128,6 +158,51 @@ def score(
     fp=int(np.sum(predicted & ~y)),
     tn=int(np.sum(~predicted & ~y)),
     fn=int(np.sum(~predicted & y)),
+    values=_values(estimates),
+    intervals={name: e.interval for name, e in estimates.items()},
+  )
+
+
+def class_score(
+  y: np.ndarray,
+  logits: np.ndarray,
+  classes: Sequence[str],
+  *,
+  ordered: bool = False,
+) -> ClassScore:
+  """The score of a head of several classes.
+
+  Args:
+    y: `[N]` int codes, see `Cohort.codes`.
+    logits: `[N, C]` by code. Of equally likely classes the first code is the
+      answer, as of heads in training.
+    classes: C, see `Cohort.classes`.
+    ordered: whether they are grades.
+
+  Returns:
+    Counts, metrics and intervals, as `score`.
+  """
+  y, number = np.asarray(y, int), len(classes)
+  values = np.asarray(logits, np.float64).reshape(len(y), number)
+  predicted = np.argmax(values, axis=1)
+  # Of one image the classes are compared as odds, and images by these.
+  ranks = values - special.logsumexp(values, axis=1, keepdims=True)
+  answers = metrics.Answers(y, predicted, ranks, ordered)
+  estimates = {
+    m.name: m.estimate(answers) for m in metrics.of_task('multiclass')
+  }
+  # Codes are counted from the last class.
+  counts = several.confusion(y, predicted, number)[::-1, ::-1]
+  sizes = counts.sum(axis=1)
+  return ClassScore(
+    n=len(y),
+    answers=tuple(map(tuple, counts.tolist())),
+    sensitivity={
+      name: float(counts[i, i] / sizes[i])
+      if sizes[i]
+      else Missing('no test image is of this class')
+      for i, name in enumerate(classes)
+    },
     values=_values(estimates),
     intervals={name: e.interval for name, e in estimates.items()},
   )
