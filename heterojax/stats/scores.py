@@ -185,8 +185,8 @@ def class_score(
   y, number = np.asarray(y, int), len(classes)
   values = np.asarray(logits, np.float64).reshape(len(y), number)
   predicted = np.argmax(values, axis=1)
-  # Of one image the classes are compared as odds, and images by these.
-  ranks = values - special.logsumexp(values, axis=1, keepdims=True)
+  # Images are compared by their probabilities, which would round to 1.
+  ranks = special.log_softmax(values, axis=1)
   answers = metrics.Answers(y, predicted, ranks, ordered)
   estimates = {
     m.name: m.estimate(answers) for m in metrics.of_task('multiclass')
