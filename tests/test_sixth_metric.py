@@ -15,7 +15,7 @@ from heterojax.studies.retraining.pages import page
 from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.records import Results
 
-_NAME = 'balanced_accuracy'
+_NAME = 'mean_recall'
 
 
 def _estimate(answers: metrics.Answers) -> metrics.Estimated:
@@ -31,8 +31,8 @@ def _estimate(answers: metrics.Answers) -> metrics.Estimated:
 def _metric(monkeypatch: pytest.MonkeyPatch) -> metrics.Metric:
   metric = metrics.Metric(
     _NAME,
-    'Balanced accuracy',
-    'balanced accuracy',
+    'Mean recall',
+    'mean recall',
     'mean of the shares of {positive} and of {negative} that are right',
     ('classification',),
     _estimate,
@@ -87,12 +87,12 @@ def test_it_is_in_results_tables_figures_and_words(metric, tmp_path) -> None:
     assert len(titles) == 2 * 5 and titles.count(metric.title) == 2
   # Words.
   text = _text(page.page(results, view, [], {}))
-  assert 'Accuracy, AUC, sensitivity, specificity and balanced accuracy' in text
+  assert 'Accuracy, AUC, sensitivity, specificity and mean recall' in text
   assert (
-    'by Wilson and, for the AUC, by DeLong and, for the balanced accuracy, by'
+    'by Wilson and, for the AUC, by DeLong and, for the mean recall, by'
     ' Student.'
   ) in text
-  assert 'for the AUC, DeLong; for the balanced accuracy, Student)' in text
+  assert 'for the AUC, DeLong; for the mean recall, Student)' in text
   # What the paper does not print.
   assert 'not reported' in str(made['table3'].cells[-1][-1][1])
   assert f'retrained_{_NAME} not reported' in made['table3'].csv()
