@@ -399,7 +399,7 @@ def test_a_folder_with_one_table_is_that_table(tmp_path: pathlib.Path) -> None:
   )
   _touch(tmp_path, 'part_1/1.png', 'part_2/2.png')
   assert len(_read(tmp_path, 'ill', 'normal').included) == 2
-  assert _fails(tmp_path, 'Ill').endswith(
+  assert _fails(tmp_path, 'Ill', '').endswith(
     f'The folders of {tmp_path} are part_1, part_2.'
   )
   assert _fails(tmp_path).endswith(

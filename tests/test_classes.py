@@ -49,7 +49,26 @@ def test_the_rest() -> None:
 def test_a_label_that_is_written_so_is_meant_first() -> None:
   named, labels, notes = _merged('a|b,a,b,rest', 'a|b', 'rest')
   assert named == ('a|b', 'rest') and labels == ['a|b', 'a', 'b', 'rest']
-  assert not notes
+  (note,) = notes
+  assert 'positive=a|b is the label of DATA' in note and 'a, b are' in note
+
+
+def test_labels_of_both_classes_are_of_neither() -> None:
+  labels = 'mel,nv,mel and nv,nv and bcc,bcc|mel'
+  named, found, notes = _merged(labels, 'mel', 'rest')
+  assert named == ('mel', 'rest')
+  assert found == ['mel', 'rest', 'mel and nv', 'rest', 'bcc|mel']
+  assert notes[-1] == (
+    "Labels of both classes are left out: 'bcc|mel' (1), 'mel and nv' (1)."
+  )
+
+
+def test_a_merged_class_takes_no_name_of_a_label() -> None:
+  with pytest.raises(UserError, match="has a label '2 or 3'.*rename it"):
+    _merged('2,3,2 or 3,0', '2|3', '0')
+  # Unless that is in it.
+  named, _, notes = _merged('2,3,2 or 3,0', '2|2 or 3', '0')
+  assert named[0] == '2 or 2 or 3' and notes
 
 
 def test_without_merging_nothing_changes() -> None:
@@ -73,6 +92,7 @@ def test_the_other_class_may_be_left_to_the_labels() -> None:
     ('rest', 'rest', 'can be rest'),
     ('0|1|2', 'rest', 'leaves labels'),
     ('rest', '', 'can be rest'),
+    ('|', '0', 'names no label'),
   ],
 )
 def test_mistakes_are_told(positive: str, negative: str, message: str) -> None:
@@ -123,3 +143,37 @@ def test_each_reader_merges_grades(tmp_path: pathlib.Path, kind: str) -> None:
   if kind == 'features':  # Predicted grades are of the merged classes, too.
     predicted = cohort.source.predictions
     assert predicted.tolist() == [float(i % 5 > 1) for i in range(10)]
+
+
+def test_a_merged_class_has_one_name_in_prepared_data_as_well() -> None:
+  assert classes.merged_name('2||3|') == _merged('0,2,3', '2||3|', '0')[0][0]
+
+
+def test_folders_are_the_classes_whatever_table_lies_beside_them(
+  tmp_path: pathlib.Path,
+) -> None:
+  for i in range(12):
+    file = tmp_path / str(i % 3) / f'{i}.png'
+    file.parent.mkdir(exist_ok=True)
+    Image.new('L', (8, 8), 10 * i).save(file)
+  rows = [f'{i % 3}/{i}.png,{(i + 1) % 3}' for i in range(12)]
+  (tmp_path / 'more.csv').write_text('\n'.join(['path,label', *rows]))
+  for positive in ('1', '1|2'):
+    cohort = datasets.read('folder', tmp_path, (positive, 'rest'))
+    for c in cohort.included:
+      assert (c.label == 'rest') == (c.path[0] not in positive)
+
+
+def test_predictions_that_may_be_labels_or_classes(
+  tmp_path: pathlib.Path,
+) -> None:
+  x = np.random.default_rng(0).normal(size=(10, 3))
+  grades = np.arange(10) % 5
+  path = tmp_path / 'x.npz'
+  np.savez(path, features=x, label=grades, prediction=(grades > 1).astype(int))
+  with pytest.raises(UserError, match='write them as 2 or 3 or 4 and rest'):
+    datasets.read('features', path, ('2|3|4', 'rest'))
+  names = np.where(grades > 1, '2 or 3 or 4', 'rest')
+  np.savez(path, features=x, label=grades, prediction=names)
+  cohort = datasets.read('features', path, ('2|3|4', 'rest'))
+  assert cohort.source.predictions.tolist() == (grades > 1).tolist()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
+import re
 from typing import NamedTuple
 import unicodedata
 
@@ -123,8 +124,9 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
   counts = Counter(filter(None, labels))
   labels = set(counts)
   parts = [_parts(name, labels) for name in named]
+  notes = list(_literal(path, named, labels))
   if all(part is not None and len(part) < 2 for part in parts):
-    return Merged(named)
+    return Merged(named, notes=tuple(notes))
   known = [label for part in parts if part for label in part]
   for (option, name), part in zip(options(named), parts, strict=True):
     for label in part or ():
@@ -138,22 +140,66 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
           f'The label {label!r} is in --config.data.positive and'
           ' --config.data.negative, or twice in one of them: give it once.'
         )
-  rest = tuple(_ordered(labels - set(known)))
+  # An image of both classes is of neither.
+  both = (
+    {}
+    if None not in parts
+    else {label: n for label, n in counts.items() if _has_one_of(label, known)}
+  )
+  rest = tuple(_ordered(labels - set(known) - both.keys()))
   if parts.count(None) > 1 or (None in parts and not (known and rest)):
     raise UserError(
       f'One of --config.data.positive and negative can be {REST}, beside one'
       f' that leaves labels: {path} has {", ".join(_ordered(labels)[:10])}.'
     )
-  of, names, notes = {}, [], []
+  of, names = {}, []
   for part in parts:
     own = rest if part is None else part
     name = REST if part is None else ' or '.join(own)
     names.append(name)
     of |= dict.fromkeys(own, name)
-    if name not in labels and own:
+    if name in labels - set(own):
+      raise UserError(
+        f'{path} has a label {name!r}, which is what the class of'
+        f' {", ".join(own)} would be called: name that label too, or rename it.'
+      )
+    if len(own) > 1 or part is None:
       each = ', '.join(f'{label} ({counts[label]:,})' for label in own)
       notes.append(f'The class {name!r} is made of the labels {each}.')
+  if both:
+    each = ', '.join(f'{label!r} ({both[label]:,})' for label in _ordered(both))
+    notes.append(f'Labels of both classes are left out: {each}.')
   return Merged(tuple(names), of, tuple(notes))
+
+
+def _has_one_of(label: str, known: Sequence[str]) -> bool:
+  """Whether a label is of several, of which one is known."""
+  parts = {part.strip() for part in re.split(r'\|| and ', label)}
+  return len(parts) > 1 and label not in known and not parts.isdisjoint(known)
+
+
+def _literal(
+  path: pathlib.Path, named: Classes, labels: set[str]
+) -> Iterator[str]:
+  """A sentence on names that are a label, and could be several."""
+  for option, name in options(named):
+    parts = {part.strip() for part in name.split('|')}
+    if len(parts) > 1 and name in labels and parts & labels:
+      yield (
+        f'--config.data.{option}={name} is the label of {path.name} that is'
+        f' written so; {", ".join(_ordered(parts & labels))} are others.'
+      )
+
+
+def asked_for(named: Classes) -> tuple[str, ...]:
+  """The labels that are named, those of merged classes one by one."""
+  return tuple(
+    part
+    for name in named
+    if name != REST
+    for part in dict.fromkeys([name, *(p.strip() for p in name.split('|'))])
+    if part
+  )
 
 
 def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
@@ -166,12 +212,14 @@ def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
     return None
   as_is = {composed(label): label for label in labels}
   parts = [part.strip() for part in name.split('|') if part.strip()]
+  if not parts:
+    raise UserError(f'{name!r} names no label: give labels as 2|3|4.')
   return tuple(as_is.get(composed(part), part) for part in parts)
 
 
 def merged_name(name: str) -> str:
   """What a class is called that is named so and merged."""
-  return ' or '.join(part.strip() for part in name.split('|'))
+  return ' or '.join(p.strip() for p in name.split('|') if p.strip())
 
 
 def _ordered(labels: Iterable[str]) -> list[str]:

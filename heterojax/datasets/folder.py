@@ -98,10 +98,11 @@ def read(
     return _from_table(path, named, task, choices)
   tree = layout.walk(path)
   found_tables = [n for n in tree.folders[''] if n.lower().endswith('.csv')]
-  found = class_folders.read(tree, named, choices.masks)
+  asked = classes.asked_for(named)
+  found = class_folders.read(tree, asked, choices.masks)
   # Folders that are not the classes may be the parts of a download.
   elsewhere = not found.labels or (
-    any(named) and found.labels.isdisjoint(map(classes.composed, named))
+    asked and found.labels.isdisjoint(map(classes.composed, asked))
   )
   of_table = choices.images or choices.columns or task == 'regression'
   if len(found_tables) == 1 and (elsewhere or of_table):

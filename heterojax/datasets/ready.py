@@ -316,7 +316,12 @@ def _predictions(
     return None, ()
   values = np.array([numbers.parse(cell) for cell in cells])
   if task == 'classification':
-    if set(cells) <= {'', *labels}:
+    if merged.of and {*cells} - {''} <= {'0', '1'} <= {*labels}:
+      raise UserError(
+        'Predictions are 0 and 1, which are labels that are merged as well:'
+        f' write them as {" and ".join(chosen)}, or as probabilities.'
+      )
+    if set(cells) <= {'', *labels, *chosen}:
       known = dict(zip(chosen, (1.0, 0.0), strict=True))
       values = np.array([known.get(merged.name(c), np.nan) for c in cells])
     else:
