@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+import types
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from heterojax import datasets
 from heterojax.configs import features as features_config
 from heterojax.configs import folder as folder_config
 from heterojax.datasets import sources
@@ -28,9 +30,12 @@ from heterojax.records.codec import Missing
 from heterojax.studies import partition
 from heterojax.studies import registry
 from heterojax.studies import running
+from heterojax.studies import settings as settings_lib
 from heterojax.studies.answer import terminal
 from heterojax.studies.retraining import external
+from heterojax.studies.retraining import external_data
 from heterojax.studies.retraining.external_records import External
+from heterojax.studies.retraining.external_records import Shift
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
@@ -112,7 +117,9 @@ def _check(first: _Set, second: _Set, run: pathlib.Path, folds: int) -> None:
       pca = PCA(3).fit(first.x[at].astype(np.float64))
       z = pca.transform(first.x[at])
       centers = np.stack([z[cluster == c].mean(axis=0) for c in range(2)])
+      # The images of both, here all of a patient, are not compared.
       test = [r for r in own if r['split'] == 'test']
+      test = [r for r in test if r['id'] not in ('first0', 'first1')]
     scale = StandardScaler().fit(first.x[at])
     c = next(h['c'] for h in heads if h['fold'] == fold)
     for name, inside in (
@@ -411,12 +418,12 @@ def _check_page(
   )
   assert pages.sections(results) == [] == pages.link(results)
   for p, words in (
-    (0.01, 'The images of new do not lie as the test images of the first'),
+    (0.01, 'The 1,200 images of new do not lie as the test images of the'),
     (0.4, 'that is no evidence that they lie alike'),
     (Missing('nothing moves'), 'was not tested: nothing moves.'),
   ):
     shift = dataclasses.replace(record.shift, p_value=p)
-    sentence = external._sentence(shift, 'new', 'image')
+    sentence = external._sentence(shift, 'new', 'image', 1200, patients=True)
     assert words in sentence
     shown = dataclasses.replace(
       results,
@@ -434,3 +441,92 @@ def _check_page(
     'external': {'sentence': record.sentence},
   })
   assert lines == ['No.', record.sentence]
+
+
+def _labelled(tmp_path: pathlib.Path, name: str, labels: str) -> Cohort:
+  path = tmp_path / f'{name}.csv'
+  rows = [f'{label},{i},{i}.5' for i, label in enumerate(labels.split(','))]
+  path.write_text('\n'.join(['label,f0,f1', *rows]))
+  return datasets.read('features', path, ('2|3', 'rest'))
+
+
+def test_what_is_rest_in_the_first_is_rest_in_the_second(tmp_path) -> None:
+  first = _labelled(tmp_path, 'a', '0,1,2,3,0,1')
+  second = _labelled(tmp_path, 'b', '2,3,0,ungradable,ungradable,1')
+  found = external_data._of_same_labels(first, second)
+  assert [c.included for c in found.candidates] == [1, 1, 1, 0, 0, 1]
+  reason = found.candidates[3].reason
+  assert reason == "the first data set has no label 'ungradable'"
+  assert found.notes[-1].startswith('2 images of the second data set are left')
+  assert external_data._of_same_labels(first, first) is first
+
+
+def test_images_of_a_second_table_are_its_own(tmp_path) -> None:
+  for name in ('a', 'b'):
+    (tmp_path / name / 'png').mkdir(parents=True)
+  settings = settings_lib.from_dict(
+    _config(_Set(tmp_path / 'x.csv', 9, 0), None)
+  )
+  table = tmp_path / 'b' / 't.csv'
+  for given, found in (
+    (str(tmp_path / 'a' / 'png'), ''),
+    ('png', str(tmp_path / 'b' / 'png')),
+    ('other', ''),
+    ('', ''),
+  ):
+    data = dataclasses.replace(settings.data, images=given)
+    own = external_data._for_second(
+      dataclasses.replace(settings, data=data), table
+    )
+    assert own.data.images == found
+
+
+@pytest.mark.parametrize(
+  ('protocol', 'first', 'second', 'why'),
+  [
+    ('clean', 'a', 'b', ''),
+    ('clean', '', '', ''),
+    ('clean', 'a', '', 'the second data set names no patients'),
+    ('clean', '', 'b', 'the first data set names no patients'),
+    ('published', 'a', 'b', 'copies of an image'),
+  ],
+)
+def test_when_a_p_value_would_not_be_exact(
+  tmp_path, protocol: str, first: str, second: str, why: str
+) -> None:
+  settings = settings_lib.from_dict(
+    _config(_Set(tmp_path / 'x.csv', 9, 0), None)
+  )
+  settings = dataclasses.replace(
+    settings, split=dataclasses.replace(settings.split, protocol=protocol)
+  )
+  cohort = _labelled(tmp_path, 'b', '2,3,0')
+  cohort = cohort.replaced({
+    c.id: dataclasses.replace(c, group=second) for c in cohort.included
+  })
+  samples = types.SimpleNamespace(groups=('', first))
+  found = external._why_not(settings, samples, cohort)
+  assert why in found if why else not found
+
+
+def test_a_sentence_says_what_it_rests_on() -> None:
+  shift = Shift(9, 'image', 0.2, 0.3, None, None)
+  text = external._sentence(shift, 'new', 'image', 40, patients=False)
+  assert 'if every image is of another patient, of the 20% that can' in text
+  text = external._sentence(
+    dataclasses.replace(shift, moved=1.0),
+    'new',
+    'image',
+    40,
+    patients=True,
+  )
+  assert 'patient' not in text and 'can be compared' not in text
+
+
+def test_files_of_folds_have_no_second_data_set(tmp_path) -> None:
+  first = _Set(tmp_path / 'x.csv', 9, 0)
+  config = _config(first, first)
+  config['data'] |= {'dir': '', 'files': str(tmp_path / '*.csv')}
+  rules = registry.STUDIES['retraining'].rules(settings_lib.from_dict(config))
+  (broken,) = [sentence for holds, sentence in rules if not holds]
+  assert 'of one network each' in broken

@@ -119,6 +119,20 @@ def test_inner_products_give_the_same_heads() -> None:
 
 
 @pytest.mark.slow
+def test_one_large_feature_hides_no_other() -> None:
+  x, y = _data(40, 60)
+  x[:, 0] *= 1e7
+  own = np.arange(40)
+  heads = multinomial.fit(x, y, [own], _CLASSES)
+  scale = np.abs(x).max(axis=0)
+  p = special.softmax(multinomial.logits(heads, x)[0], axis=1)
+  residual = p - np.eye(_CLASSES)[y]
+  gradient = (residual.T @ x + heads.coef[0]) / scale
+  assert np.abs(gradient).max() < 1e-6
+  assert np.mean(p.argmax(axis=1) == y) == 1.0
+
+
+@pytest.mark.slow
 def test_a_path_ends_at_each_optimum_and_its_best_is_chosen() -> None:
   x, y = _data(60, 4)
   folds, cs = np.arange(60) % 3, (0.001, 0.1, 10.0)

@@ -85,7 +85,7 @@ def test_all_arrangements_of_a_few(seed: int, patients: bool) -> None:
   np.testing.assert_allclose(
     found.space.statistic, _energy(z, y, second), atol=1e-9
   )
-  if found.p_value is None:
+  if found.clusters.p_value is None:
     assert found.moved == 0 and found.why
     return
   assert found.clusters.enumerated and found.space.enumerated
@@ -93,8 +93,9 @@ def test_all_arrangements_of_a_few(seed: int, patients: bool) -> None:
   q = _brute(lambda s: _energy(z, y, s), y, second, groups)
   assert found.clusters.p_value == pytest.approx(p)
   assert found.space.p_value == pytest.approx(q)
-  assert found.p_value == pytest.approx(min(1, 2 * min(p, q)))
   adjusted = sorted([found.clusters.adjusted, found.space.adjusted])
+  assert adjusted[0] == pytest.approx(min(1, 2 * min(p, q)))
+  assert found.p_value in (None, adjusted[0])
   assert adjusted[1] == pytest.approx(max(adjusted[0], p, q))
 
 
@@ -169,6 +170,23 @@ def test_many_images_are_compared_in_part(
   large = two_samples.compare(z, labels, y, second, groups, _KEY, draws=99)
   assert large.clusters.statistic == found.clusters.statistic
   assert 0 < large.space.statistic < 1e3
+
+
+@pytest.mark.parametrize(('n', 'can'), [(5, False), (8, True)])
+def test_a_p_value_that_cannot_be_small_is_none(n: int, can: bool) -> None:
+  """Of 5 and 2 images there are 21 arrangements, of 8 and 2 there are 45."""
+  z = np.r_[np.zeros(n), np.full(2, 9.0)][:, None] + np.arange(n + 2)[:, None]
+  second = np.arange(n + 2) >= n
+  found = two_samples.compare(
+    z, second.astype(int), np.zeros(n + 2, int), second, np.arange(n + 2), _KEY
+  )
+  least = 2 / found.clusters.draws  # By Holm twice the smallest.
+  assert (least <= 0.05) == can
+  assert found.p_value == (pytest.approx(least) if can else None)
+  assert bool(found.why) != can
+  none = two_samples.untested(found, 'a reason')
+  assert (none.p_value, none.space.adjusted) == (None, None)
+  assert none.why == 'a reason' and none.moved == found.moved
 
 
 def test_what_cannot_be_compared() -> None:

@@ -27,8 +27,6 @@ from heterojax.heads.logistic import Heads
 
 # Heads of one program, which on CPU come one after the other.
 _AT_ONCE_ON_CPU, _AT_ONCE = 1, 128
-# Directions of less, of the largest, are those of rounding.
-_RANK = 1e-12
 
 
 def fit(
@@ -96,12 +94,16 @@ def path(
   x = np.asarray(x)
   used = np.unique(np.concatenate(lists))
   if len(used) < x.shape[1]:
-    # Rows span no more directions than there are of them.
-    of = logistic.gram(x[used])
+    # Rows span no more directions than there are of them; inner products would
+    # lose those that are a millionth of the largest.
+    mean = np.mean(x[used], axis=0, dtype=np.float64)
+    basis, z = np.linalg.qr((x[used] - mean).T)
     lists = [np.searchsorted(used, own) for own in lists]
-    return coefficients(path(of, y[used], lists, classes, cs), of)
-  mean = np.mean(x, axis=0, dtype=np.float64)
-  found = _solved(x - mean, y, lists, classes, cs)
+    found = _solved(z.T, y[used], lists, classes, cs)
+    found = found._replace(coef=found.coef @ basis.T)
+  else:
+    mean = np.mean(x, axis=0, dtype=np.float64)
+    found = _solved(x - mean, y, lists, classes, cs)
   return found._replace(intercept=found.intercept - found.coef @ mean)
 
 
@@ -141,7 +143,8 @@ def coefficients(heads: Heads, of: Gram) -> Heads:
 def _coordinates(x: Gram) -> tuple[np.ndarray, np.ndarray]:
   """Rows `[P, R]` of the same inner products, and `[R, P]` back to shares."""
   values, vectors = np.linalg.eigh(x.products)
-  kept = values > _RANK * values[-1]
+  # Less is rounding.
+  kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
   root = np.sqrt(values[kept])
   return vectors[:, kept] * root, (vectors[:, kept] / root).T
 

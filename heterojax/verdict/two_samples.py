@@ -30,6 +30,9 @@ _CHUNK = 1 << 22
 # Multiplications for the energy distances, a few seconds of two cores; of more
 # images a random part is compared.
 _WORK = 7.5e10
+# Images whose distances are held at once, half a gigabyte.
+_MOST = 8000
+_ALPHA = 0.05
 _CLUSTERS, _SPACE, _PART = range(3)
 
 # Arrangements `[R, N]` of bool to their statistics `[R]`.
@@ -62,7 +65,8 @@ class TwoSamples(NamedTuple):
   Attributes:
     clusters: how the images fall into the clusters.
     space: how they lie in the clustering space.
-    p_value: the smaller of the adjusted ones; None where there is none.
+    p_value: the smaller of the adjusted ones; None where there is none, or none
+      could be .05 or less.
     unit: what is exchanged: 'image' or 'patient'.
     moved: share of the images whose unit has one like it in the other data set.
     why: why there is no p-value; '' where there is one.
@@ -129,7 +133,7 @@ def compare(
     jax.random.fold_in(key, _CLUSTERS),
     draws,
   )
-  most = int(math.sqrt(_WORK / (draws + images.z.shape[1])))
+  most = min(_MOST, int(math.sqrt(_WORK / (draws + images.z.shape[1]))))
   part = _part(images, most, jax.random.fold_in(key, _PART))
   space = _difference(
     _energy(part.z, part.y, part.second),
@@ -146,14 +150,39 @@ def compare(
       f'no {exchange.unit} has one with as many images of each class in the'
       ' other data set'
     )
+  elif len(known) * min(map(_least, (clusters, space))) > _ALPHA:
+    why = (
+      'so few arrangements are possible that no p-value could be .05 or less'
+    )
   return TwoSamples(
     clusters,
     space,
-    min(known, default=None),
+    None if why else min(known),
     exchange.unit,
     _moved(exchange, images.second),
     why,
   )
+
+
+def untested(found: TwoSamples, why: str) -> TwoSamples:
+  """The outcome without p-values, where they would not be exact."""
+
+  def without(difference: Difference) -> Difference:
+    return difference._replace(p_value=None, adjusted=None)
+
+  return found._replace(
+    clusters=without(found.clusters),
+    space=without(found.space),
+    p_value=None,
+    why=why,
+  )
+
+
+def _least(found: Difference) -> float:
+  """The smallest p-value that could have been found; 1 without any."""
+  if found.p_value is None:
+    return 1.0
+  return 1 / (found.draws + (not found.enumerated))
 
 
 def _in_order(

@@ -32,18 +32,22 @@ from heterojax.stats.scores import Score
 from heterojax.studies import partition
 from heterojax.studies import stages
 from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import external_data
 from heterojax.studies.retraining.external_records import Difference
 from heterojax.studies.retraining.external_records import External
 from heterojax.studies.retraining.external_records import ExternalCluster
 from heterojax.studies.retraining.external_records import Shift
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.samples import Samples
 from heterojax.studies.samples import counts_of_classes
 from heterojax.studies.settings import Settings
 from heterojax.verdict import two_samples
 
 _OVERALL = HeadName('overall')
 _ALPHA = 0.05
+# Of the images; where fewer can be compared the sentence says so.
+_FEW = 0.5
 _ROWS = 256  # Whose distances are computed at once.
 
 
@@ -183,7 +187,8 @@ def describe(
   assert cohort is not None
   samples, of_first = first.samples, first.clusters
   train = samples.of('train')
-  train, test = train[samples.is_original[train]], samples.of('test')
+  train = train[samples.is_original[train]]
+  test, kept = _compared(cohorts, first.samples)
   clusters = []
   for c, own in enumerate(found.own):
     inside = found.labels == c
@@ -204,11 +209,21 @@ def describe(
         retrained=_score(found.y[inside], None if own is None else own[inside]),
       )
     )
-  shift = _shift(settings, cohort, outcome, found)
+  shift = _shift(settings, cohort, outcome, found, test, kept)
+  name = cohort.name
+  if name == cohorts[0].name:
+    name = 'the second data set'
+  patients = any(c.group for c in cohort.included)
   given = isinstance(outcome.source, GivenFeatures)
   return External(
     name=cohort.name,
-    sentence=_sentence(shift, cohort.name, 'sample' if given else 'image'),
+    sentence=_sentence(
+      shift,
+      name,
+      'sample' if given else 'image',
+      int(np.sum(kept)),
+      patients=patients,
+    ),
     n_candidates=len(cohort.candidates),
     n=len(found.y),
     class_counts=counts_of_classes(found.y, cohort.classes),
@@ -220,22 +235,75 @@ def describe(
   )
 
 
-def _sentence(shift: Shift, name: str, one: str) -> str:
-  """What was tested, and no more."""
+def _compared(
+  cohorts: Sequence[Cohort], samples: Samples
+) -> tuple[np.ndarray, np.ndarray]:
+  """What is compared: positions of test images, and `[E]` bool.
+
+  An image of both data sets is of neither, and a patient who has one has not
+  all of his images left.
+  """
+  second = cohorts[0].external
+  assert second is not None
+  test = samples.of('test')
+  both = external_data.shared(cohorts, second)
+  units = samples.units(test)
+  lost = {u for u, i in zip(units, test, strict=True) if samples.ids[i] in both}
+  others = {
+    c.unit
+    for c in second.candidates
+    if c.reason.startswith(external_data.SHARED)
+  }
+  kept = np.array([c.unit not in others for c in second.included])
+  rest = test[[u not in lost for u in units]]
+  if not len(rest) or not kept.any():
+    return test, np.ones_like(kept)
+  return rest, kept
+
+
+def _why_not(settings: Settings, samples: Samples, cohort: Cohort) -> str:
+  """Why a p-value would not be exact; '' where it is."""
+  if settings.split.protocol == 'published':
+    return (
+      'with protocol=published copies of an image and images of one patient are'
+      ' in several parts'
+    )
+  known = any(samples.groups), any(c.group for c in cohort.included)
+  if known[0] != known[1]:
+    which = 'second' if known[0] else 'first'
+    return (
+      f'the {which} data set names no patients, and images of one patient are'
+      ' alike'
+    )
+  return ''
+
+
+def _sentence(
+  shift: Shift, name: str, one: str, n: int, *, patients: bool
+) -> str:
+  """What was tested of the `n` images, and no more."""
   if (p := codec.known(shift.p_value)) is None:
     return (
       f'Whether the {one}s of {name} lie as the test {one}s of the first data'
       f' set was not tested: {codec.why(shift.p_value)}.'
     )
-  within = f'(within each class, {formatting.p_equals(p)})'
+  given = 'within each class'
+  if not patients:
+    given += f', if every {one} is of another patient'
+  if shift.moved < _FEW:
+    given += (
+      f', of the {formatting.percent(shift.moved, 0)} that can be compared'
+    )
+  within = f'({given}; {formatting.p_equals(p)})'
   if p <= _ALPHA:
     return (
-      f'The {one}s of {name} do not lie as the test {one}s of the first data'
-      f' set do {within}.'
+      f'The {n:,} {one}s of {name} do not lie as the test {one}s of the first'
+      f' data set do {within}.'
     )
   return (
-    f'No sign that the {one}s of {name} lie otherwise than the test {one}s of'
-    f' the first data set {within}; that is no evidence that they lie alike.'
+    f'No sign that the {n:,} {one}s of {name} lie otherwise than the test'
+    f' {one}s of the first data set {within}; that is no evidence that they lie'
+    ' alike.'
   )
 
 
@@ -252,25 +320,31 @@ def _score(y: np.ndarray, logits: np.ndarray | None) -> Score:
 
 
 def _shift(
-  settings: Settings, cohort: Cohort, outcome: Outcome, found: Second
+  settings: Settings,
+  cohort: Cohort,
+  outcome: Outcome,
+  found: Second,
+  test: np.ndarray,
+  kept: np.ndarray,
 ) -> Shift:
-  """The comparison with the test images of the first fold."""
+  """The comparison with test images of the first fold; see `_compared`."""
   first = outcome.folds[0]
-  test = first.samples.of('test')
   units = first.samples.units(test)
   # Patients of two data sets are others, whatever they are called.
-  names = [c.unit for c in cohort.included]
+  names = [c.unit for c, own in zip(cohort.included, kept, strict=True) if own]
   number = {name: i for i, name in enumerate(dict.fromkeys(names))}
   others = np.array([number[name] for name in names]) + 1 + units.max()
   compared = two_samples.compare(
-    np.concatenate([first.clusters.z[test], found.z]),
-    np.concatenate([first.clusters.labels[test], found.labels]),
-    np.concatenate([first.samples.y[test], found.y]),
-    np.arange(len(test) + len(found.y)) >= len(test),
+    np.concatenate([first.clusters.z[test], found.z[kept]]),
+    np.concatenate([first.clusters.labels[test], found.labels[kept]]),
+    np.concatenate([first.samples.y[test], found.y[kept]]),
+    np.arange(len(test) + len(names)) >= len(test),
     np.concatenate([units, others]),
     rng.key(settings.seed, rng.Purpose.EXTERNAL),
     settings.verdict.exchanges,
   )
+  if why := _why_not(settings, first.samples, cohort):
+    compared = two_samples.untested(compared, why)
   return Shift(
     n_test=len(test),
     unit=compared.unit,

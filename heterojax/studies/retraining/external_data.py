@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 import pathlib
 
+from heterojax.datasets import classes
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -18,6 +19,7 @@ from heterojax.studies import stages
 from heterojax.studies.settings import Settings
 
 _FIRST, _OPTION = '--config.data.dir', '--config.data.external'
+SHARED = 'same image as'  # Begins the reason to leave one out.
 _DIGESTS = ('sha256', 'pixels_sha256')
 
 
@@ -46,7 +48,7 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
     for given, found in zip(settings.data.classes, first.classes, strict=True)
   )
   try:
-    cohort = stages.read_path(settings, path, named)
+    cohort = stages.read_path(_for_second(settings, path), path, named)
   except UserError as error:  # Readers know the first data set's option.
     raise UserError(str(error).replace(_FIRST, _OPTION)) from error
   if cohort.classes != first.classes:
@@ -57,6 +59,7 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
       ' --config.data.positive and --config.data.negative.'
     )
   _check_features(first, cohort)
+  cohort = _of_same_labels(first, cohort)
   distinct = settings.split.protocol == 'clean'
   cohort = stages.selected(settings, splits.unnamed(cohort), distinct)
   cohort = _without_shared(cohorts, cohort)
@@ -75,6 +78,61 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
       )
   notes = (*cohort.notes, *_namesakes(cohorts, cohort))
   return dataclasses.replace(cohort, notes=notes)
+
+
+def _for_second(settings: Settings, path: pathlib.Path) -> Settings:
+  """The settings by which it is read: its images are never the first one's."""
+  folder = path.parent / settings.data.images
+  data = dataclasses.replace(
+    settings.data,
+    # A folder beside the table, as the first data set has one; else its own.
+    images=str(folder)
+    if settings.data.images
+    and not pathlib.Path(settings.data.images).is_absolute()
+    and folder.is_dir()
+    else '',
+  )
+  return dataclasses.replace(settings, data=data)
+
+
+def _of_same_labels(first: Cohort, second: Cohort) -> Cohort:
+  """The second data set without labels that are in no class of the first.
+
+  What is `rest` there may be another disease here.
+  """
+  known = {(c.label, _own_label(c)) for c in first.candidates}
+  changed = {
+    c.id: c.left_out(f'the first data set has no label {_own_label(c)!r}')
+    for c in second.included
+    if (c.label, _own_label(c)) not in known
+  }
+  if not changed:
+    return second
+  labels = ', '.join(
+    sorted({_own_label(c) for c in second.included if c.id in changed})
+  )
+  note = (
+    f'{len(changed):,} images of the second data set are left out, as the first'
+    f' has no such label in their class: {labels}.'
+  )
+  second = second.replaced(changed)
+  return dataclasses.replace(second, notes=(*second.notes, note))
+
+
+def _own_label(c: Candidate) -> str:
+  """The label that a data set gives, before several are merged."""
+  return dict(c.columns).get(classes.LABEL, c.label)
+
+
+def shared(first: Sequence[Cohort], second: Cohort) -> set[str]:
+  """Ids of the images of the first data set that the second has too."""
+  known = {digest for c in second.candidates for digest in _digests(c)}
+  return {
+    c.id
+    for cohort in first
+    for c in cohort.candidates
+    if not known.isdisjoint(_digests(c))
+  }
 
 
 def _check_features(first: Cohort, second: Cohort) -> None:
@@ -101,7 +159,7 @@ def _without_shared(first: Sequence[Cohort], second: Cohort) -> Cohort:
   """The second data set without the images of the first, and a note on them."""
   known: dict[tuple[str, str], Candidate] = {}
   for cohort in first:
-    for c in cohort.included:
+    for c in cohort.candidates:
       for digest in _digests(c):
         known.setdefault(digest, c)
   shared = {
@@ -125,7 +183,7 @@ def _without_shared(first: Sequence[Cohort], second: Cohort) -> Cohort:
     f' ({other.id} there).'
   )
   second = second.replaced({
-    i: c.left_out(f'same image as {other.id} of the first data set')
+    i: c.left_out(f'{SHARED} {other.id} of the first data set')
     for i, (c, other) in shared.items()
   })
   return dataclasses.replace(second, notes=(*second.notes, note))

@@ -92,6 +92,11 @@ def rules(settings: Settings) -> Rules:
     'Known groups hang on no components: leave --config.reduction.rejected=0.',
   )
   yield (
+    not s.data.external or not s.data.files,
+    'Files of features are of one network each, and those of a second data set'
+    ' (--config.data.external) would be of another: use --config.data.dir.',
+  )
+  yield (
     not s.data.external or s.cluster.method != 'gmm',
     'Images of a second data set (--config.data.external) are of the cluster'
     ' with the nearest centroid, and a Gaussian mixture has none: use'

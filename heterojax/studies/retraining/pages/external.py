@@ -73,11 +73,7 @@ def sections(results: Results) -> list[Section]:
     Paragraph(
       f'How many {one}s are in each cluster: {_p(shift.clusters)} (chi-square).'
       f' How they lie in the clustering space: {_p(shift.space)} (energy'
-      f' distance{_part(found, one)}). Which data set {_units(found, one)} is'
-      f' of was exchanged {_draws(shift)}, among those with as many {one}s of'
-      ' each class, so that another prevalence alone is no difference;'
-      f' {formatting.percent(shift.moved, 0)} of the {one}s have such others.'
-      f' The p-values are adjusted for the two questions (Holm).{folds}',
+      f' distance{_part(found, one)}).{_exchanged(found, one)}{folds}',
       'quiet',
     ),
     Paragraph(_score(results, found)),
@@ -89,6 +85,19 @@ def sections(results: Results) -> list[Section]:
   if found.notes:
     blocks.append(Items(found.notes, 'quiet'))
   return [Section('The second data set', blocks, _ANCHOR)]
+
+
+def _exchanged(found: External, one: str) -> str:
+  shift = found.shift
+  if codec.known(shift.clusters.p_value) is None:
+    return ''
+  return (
+    f' Which data set {_units(found, one)} is of was exchanged {_draws(shift)},'
+    f' among those with as many {one}s of each class, so that another'
+    ' prevalence alone is no difference;'
+    f' {formatting.percent(shift.moved, 0)} of the {one}s have such others. The'
+    ' p-values are adjusted for the two questions (Holm).'
+  )
 
 
 def _p(difference: Difference) -> str:
@@ -132,8 +141,8 @@ def _score(results: Results, found: External) -> str:
       f'The head of all training {one}s cannot be scored on both data sets.'
     )
   return (
-    f'The head of all training {one}s on {found.name} and on the test {one}s of'
-    f' {results.dataset.name}: {", ".join(parts)}.'
+    f'The head of all training {one}s on the second data set and on the test'
+    f' {one}s of the first: {", ".join(parts)}.'
   )
 
 
