@@ -174,16 +174,23 @@ def _solved(
   ]
   fixed = np.c_[x, np.ones(len(x))], y.astype(np.int32), cs
 
-  def run(group: np.ndarray) -> batches.Work:
-    length = lengths[group[0]]
-    rows = np.zeros((most, length), np.int32)
-    weight = np.zeros((most, length))
+  def listed(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.zeros((most, lengths[group[0]]), np.int32)
+    weight = np.zeros(rows.shape)
     for b, head in enumerate(np.resize(group, most)):
       own = lists[head]
       rows[b], weight[b, : len(own)] = own[0], 1
       rows[b, : len(own)] = own
-    programs = cores.program(_heads, *fixed, rows, weight, classes=classes)
-    return programs, (rows, weight)
+    return rows, weight
+
+  with jax.enable_x64(True):
+    programs = {
+      length: cores.program(_heads, *fixed, *listed(group), classes=classes)
+      for length, group in {lengths[own[0]]: own for own in every}.items()
+    }
+
+  def run(group: np.ndarray) -> batches.Work:
+    return programs[lengths[group[0]]], listed(group)
 
   def keep(group: np.ndarray, parts: Sequence[jax.Array]) -> None:
     for leaf, part in zip(found, parts, strict=True):
