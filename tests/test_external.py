@@ -530,3 +530,39 @@ def test_files_of_folds_have_no_second_data_set(tmp_path) -> None:
   rules = registry.STUDIES['retraining'].rules(settings_lib.from_dict(config))
   (broken,) = [sentence for holds, sentence in rules if not holds]
   assert 'of one network each' in broken
+
+
+def test_only_images_of_both_take_their_patients_out(tmp_path) -> None:
+  """A copy inside of the second data set is no image of the first."""
+  cohort = _labelled(tmp_path, 'a', '2,3,0,1')
+
+  def of(files: str, groups: str, reasons: dict[int, str]) -> Cohort:
+    changed = {}
+    for i, c in enumerate(cohort.candidates):
+      c = dataclasses.replace(
+        c, group=groups[i], columns=(('sha256', files[i]),)
+      )
+      changed[c.id] = c.left_out(reasons[i]) if i in reasons else c
+    return cohort.replaced(changed)
+
+  first = of('abcd', 'ppqr', {})
+  second = of(
+    'xxya',
+    'stuv',
+    {1: 'same image as 0', 3: 'same image as 0 of the first data set'},
+  )
+  first = dataclasses.replace(first, external=second)
+  samples = types.SimpleNamespace(
+    of=lambda part: np.arange(4),
+    units=lambda positions: np.array([0, 0, 1, 2]),
+    ids=[c.id for c in cohort.candidates],
+  )
+  rest, kept = external._compared([first], samples)
+  assert rest.tolist() == [2, 3]  # Both images of the patient of image a.
+  assert kept.tolist() == [True, True]
+  # The patient of the copy keeps his other images.
+  second = second.replaced({
+    c.id: dataclasses.replace(c, group='s') for c in second.candidates[1:2]
+  })
+  first = dataclasses.replace(first, external=second)
+  assert external._compared([first], samples)[1].tolist() == [True, True]

@@ -246,14 +246,11 @@ def _compared(
   second = cohorts[0].external
   assert second is not None
   test = samples.of('test')
-  both = external_data.shared(cohorts, second)
+  both = external_data.shared(cohorts, [second])
+  of_second = external_data.shared([second], cohorts)
   units = samples.units(test)
   lost = {u for u, i in zip(units, test, strict=True) if samples.ids[i] in both}
-  others = {
-    c.unit
-    for c in second.candidates
-    if c.reason.startswith(external_data.SHARED)
-  }
+  others = {c.unit for c in second.candidates if c.id in of_second}
   kept = np.array([c.unit not in others for c in second.included])
   rest = test[[u not in lost for u in units]]
   if not len(rest) or not kept.any():

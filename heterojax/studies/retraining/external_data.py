@@ -19,7 +19,6 @@ from heterojax.studies import stages
 from heterojax.studies.settings import Settings
 
 _FIRST, _OPTION = '--config.data.dir', '--config.data.external'
-SHARED = 'same image as'  # Begins the reason to leave one out.
 _DIGESTS = ('sha256', 'pixels_sha256')
 
 
@@ -124,12 +123,17 @@ def _own_label(c: Candidate) -> str:
   return dict(c.columns).get(classes.LABEL, c.label)
 
 
-def shared(first: Sequence[Cohort], second: Cohort) -> set[str]:
-  """Ids of the images of the first data set that the second has too."""
-  known = {digest for c in second.candidates for digest in _digests(c)}
+def shared(cohorts: Sequence[Cohort], others: Sequence[Cohort]) -> set[str]:
+  """Ids of the images of a data set, in all folds, that another has too."""
+  known = {
+    digest
+    for cohort in others
+    for c in cohort.candidates
+    for digest in _digests(c)
+  }
   return {
     c.id
-    for cohort in first
+    for cohort in cohorts
     for c in cohort.candidates
     if not known.isdisjoint(_digests(c))
   }
@@ -183,7 +187,7 @@ def _without_shared(first: Sequence[Cohort], second: Cohort) -> Cohort:
     f' ({other.id} there).'
   )
   second = second.replaced({
-    i: c.left_out(f'{SHARED} {other.id} of the first data set')
+    i: c.left_out(f'same image as {other.id} of the first data set')
     for i, (c, other) in shared.items()
   })
   return dataclasses.replace(second, notes=(*second.notes, note))
