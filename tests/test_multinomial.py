@@ -114,7 +114,7 @@ def test_inner_products_give_the_same_heads() -> None:
     multinomial.logits(own, of), multinomial.logits(by_features, x), atol=1e-9
   )
   np.testing.assert_allclose(
-    multinomial.coefficients(own, of).coef, by_features.coef, atol=1e-9
+    logistic.coefficients(own, of).coef, by_features.coef, atol=1e-9
   )
 
 

@@ -8,6 +8,7 @@ from scipy import special
 
 from heterojax.compute import cores
 from heterojax.heads import ensemble
+from heterojax.heads import head
 from heterojax.heads import softmax
 from heterojax.heads.order import batch_order
 
@@ -31,7 +32,7 @@ def test_gradients_are_those_of_the_losses() -> None:
   def objective(params: softmax.Params) -> jax.Array:
     outputs = softmax.logits(params, x[batch])
     own = jnp.sum(softmax.losses(params, outputs, y[batch]) * weights)
-    return own + 0.01 * softmax.penalty(params)
+    return own + 0.01 * head.penalty(params)
 
   ours = softmax.gradients(params, x, batch, y[batch], weights, 0.01)
   for a, b in zip(ours, jax.grad(objective)(params), strict=True):

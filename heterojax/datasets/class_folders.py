@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
   @property
   def labels(self) -> set[str]:
-    """Of the images."""
+    """The labels of the images that are used."""
     return {c.label for c in self.candidates if c.included}
 
 

@@ -40,7 +40,7 @@ class Merged(NamedTuple):
     return (LABEL,) if self.of else ()
 
   def name(self, label: str) -> str:
-    """Of the class of a label."""
+    """The name of the class that a label is of."""
     return self.of.get(label, label)
 
   def labelled(self, c: Candidate) -> Candidate:
@@ -183,7 +183,7 @@ def _literal(
 ) -> Iterator[str]:
   """A sentence on names that are a label, and could be several."""
   for option, name in options(named):
-    parts = {part.strip() for part in name.split('|')}
+    parts = {*_split(name)}
     if len(parts) > 1 and name in labels and parts & labels:
       yield (
         f'--config.data.{option}={name} is the label of {path.name} that is'
@@ -197,7 +197,7 @@ def asked_for(named: Classes) -> tuple[str, ...]:
     part
     for name in named
     if name != REST
-    for part in dict.fromkeys([name, *(p.strip() for p in name.split('|'))])
+    for part in dict.fromkeys([name, *_split(name)])
     if part
   )
 
@@ -211,7 +211,7 @@ def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
   if name == REST:
     return None
   as_is = {composed(label): label for label in labels}
-  parts = [part.strip() for part in name.split('|') if part.strip()]
+  parts = _split(name)
   if not parts:
     raise UserError(f'{name!r} names no label: give labels as 2|3|4.')
   return tuple(as_is.get(composed(part), part) for part in parts)
@@ -219,7 +219,12 @@ def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
 
 def merged_name(name: str) -> str:
   """What a class is called that is named so and merged."""
-  return ' or '.join(p.strip() for p in name.split('|') if p.strip())
+  return ' or '.join(_split(name))
+
+
+def _split(name: str) -> list[str]:
+  """The labels of which a name is made, as `2|3|4` is."""
+  return [part.strip() for part in name.split('|') if part.strip()]
 
 
 def _ordered(labels: Iterable[str]) -> list[str]:

@@ -132,7 +132,7 @@ def _by_tail(
 def _best(
   files: dict[tuple[str, ...], list[str]], tail: tuple[str, ...], ending: str
 ) -> str:
-  """Of the files with a tail the one that is meant; '' if it is not clear."""
+  """The file that is meant among those with a tail; '' if that is not clear."""
 
   def likeness(path: str) -> tuple[bool, bool]:
     is_mask = any(map(masks.said, posixpath.dirname(path).split('/')))

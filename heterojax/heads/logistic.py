@@ -48,6 +48,8 @@ class Gram(NamedTuple):
 class Heads(NamedTuple):
   """Fitted heads, in the order they were given; `path` adds an axis K after H.
 
+  Those of several classes (`multinomial`) have an axis C after these.
+
   Attributes:
     coef: `[H, D]` float64; of heads that were fitted on a `Gram`, `[H, P]`: the
       share of every row (less the mean) in their coefficients.

@@ -46,8 +46,8 @@ def fit(
     c: the inverse of the penalty.
 
   Returns:
-    The heads: coef `[H, C, D]` (of a `Gram` `[H, C, P]`, see `Heads`),
-    intercept `[H, C]`, n_iter and converged `[H]`.
+    The heads: coef `[H, C, D]` (of a `Gram` `[H, C, P]`, see
+    `logistic.coefficients`), intercept `[H, C]`, n_iter and converged `[H]`.
 
   Raises:
     ValueError: if a list is empty, or an argument is not as it must be.
@@ -117,27 +117,7 @@ def logits(heads: Heads, x: Array | Gram) -> np.ndarray:
   Returns:
     `[H, N, C]` float64 (`[H, K, N, C]` of a path).
   """
-  flat = heads._replace(
-    coef=heads.coef.reshape(-1, heads.coef.shape[-1]),
-    intercept=heads.intercept.reshape(-1),
-  )
-  every = logistic.logits(flat, x)
-  return np.moveaxis(every.reshape(*heads.intercept.shape, -1), -2, -1)
-
-
-def coefficients(heads: Heads, of: Gram) -> Heads:
-  """Heads that were fitted on a `Gram`, with their coefficients `[..., D]`."""
-  found = logistic.coefficients(
-    heads._replace(
-      coef=heads.coef.reshape(-1, heads.coef.shape[-1]),
-      intercept=heads.intercept.reshape(-1),
-    ),
-    of,
-  )
-  return heads._replace(
-    coef=found.coef.reshape(*heads.coef.shape[:-1], -1),
-    intercept=found.intercept.reshape(heads.intercept.shape),
-  )
+  return np.moveaxis(logistic.logits(heads, x), -1, -2)
 
 
 def _coordinates(x: Gram) -> tuple[np.ndarray, np.ndarray]:

@@ -206,8 +206,7 @@ def _solve(
   ])
   each[0] += flops
   if isinstance(space, Gram):
-    kind = multinomial if classes > 2 else logistic
-    heads = kind.coefficients(heads, space)
+    heads = logistic.coefficients(heads, space)
   return Fitted(
     kernel=heads.coef,
     bias=heads.intercept,

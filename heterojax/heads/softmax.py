@@ -56,11 +56,6 @@ def right(outputs: jax.Array, y: jax.Array) -> jax.Array:
   return jnp.argmax(outputs, axis=-1) == y.astype(jnp.int32)
 
 
-def penalty(params: Params) -> jax.Array:
-  """Sum of the squared kernel; the biases are free."""
-  return jnp.sum(params.kernel**2)
-
-
 def gradients(
   params: Params,
   x: jax.Array,
@@ -69,7 +64,7 @@ def gradients(
   weights: jax.Array,
   l2: float = 0.0,
 ) -> Params:
-  """Gradients of the weighted losses plus l2 times `penalty`.
+  """Gradients of the weighted losses plus l2 times `head.penalty`.
 
   Args:
     params: of the head.

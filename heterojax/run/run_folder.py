@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import pathlib
-import re
 import sys
 import tempfile
 from typing import Any
@@ -21,7 +20,6 @@ _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
 _LOCK = '.lock'
 _LOG = 'log.txt'
-_ADDRESS = re.compile('[a-z][a-z0-9+.-]+://', re.IGNORECASE)
 
 
 def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
@@ -54,7 +52,7 @@ def local(path: str, flag: str) -> pathlib.Path:
   Raises:
     UserError: for an address, as of a bucket, which would become a folder here.
   """
-  if _ADDRESS.match(path):
+  if addresses.is_address(path):
     raise UserError(
       f'--{flag} is {path}, but must be a folder of this machine: write there,'
       ' and copy it to the address when it is finished.'
