@@ -103,6 +103,8 @@ def _every_field(
       where='',  # use only rows with column=value
       positive='',  # label of the disease; '' where two labels tell
       negative='',  # label of the other class
+      classes='',  # of three or more: all, or their labels as a,b,c
+      ordered=False,  # whether these are grades, in their order
       balance=False,  # draw as many negatives as there are positives
       subpopulation='',  # manifest column to compare the clusters with
       num_images=480,  # of the made-up cohort

@@ -37,7 +37,7 @@ def _prepare(values: flags.FlagValues) -> int:
   target = builders.prepare(
     data.dataset,
     pathlib.Path(data.dir).expanduser(),
-    data.classes,
+    data.named,
     run_folder.local(values.out, 'out'),
     data.choices,
   )

@@ -51,7 +51,9 @@ def test_distance_vs_performance_is_spearman() -> None:
   rng = np.random.default_rng(0)
   distances = _distances(rng.normal(size=(6, 3)))
   values = {name: list(rng.random(6)) for name in METRICS}
-  got = analysis.distance_vs_performance(_retrained(**values), distances)
+  got = analysis.distance_vs_performance(
+    _retrained(**values), distances, 'classification'
+  )
   pairs = list(itertools.combinations(range(6), 2))
   assert [(p.a, p.b) for p in got.pairs] == pairs
   for name in METRICS:
@@ -72,7 +74,7 @@ def test_hand_values() -> None:
   # reverse order for the AUC: 0.3, 0.1, 0.2.
   distances = _distances(np.array([[0.0], [1.0], [5.0]]))
   clusters = _retrained(accuracy=[0.9, 0.8, 0.4], auc=[0.9, 0.6, 0.8])
-  got = analysis.distance_vs_performance(clusters, distances)
+  got = analysis.distance_vs_performance(clusters, distances, 'classification')
   assert got.spearman['accuracy'] == pytest.approx(1)
   assert got.spearman['auc'] == pytest.approx(-1)
   # Sensitivity is 0 everywhere.
@@ -85,7 +87,9 @@ def test_equal_fractions_are_ties_whatever_their_last_bits() -> None:
   values = [0.8, 0.7, 0.6, 0.5]
   assert 0.8 - 0.7 > 0.7 - 0.6
   distances = _distances(np.array([[0.0], [1.0], [5.0], [6.5]]))
-  got = analysis.distance_vs_performance(_retrained(accuracy=values), distances)
+  got = analysis.distance_vs_performance(
+    _retrained(accuracy=values), distances, 'classification'
+  )
   pairs = list(itertools.combinations(range(4), 2))
   want = stats.spearmanr(
     [distances[a, b] for a, b in pairs], [b - a for a, b in pairs]
@@ -95,7 +99,9 @@ def test_equal_fractions_are_ties_whatever_their_last_bits() -> None:
 
 def test_two_clusters_have_no_ranking() -> None:
   got = analysis.distance_vs_performance(
-    _retrained(accuracy=[0.9, 0.8]), _distances(np.array([[0.0], [3.0]]))
+    _retrained(accuracy=[0.9, 0.8]),
+    _distances(np.array([[0.0], [3.0]])),
+    'classification',
   )
   (pair,) = got.pairs
   assert pair.centroid_distance == 3
@@ -109,7 +115,9 @@ def test_what_could_not_be_estimated_is_left_out() -> None:
   rng = np.random.default_rng(1)
   distances = _distances(rng.normal(size=(4, 3)))
   values = [0.9, None, 0.4, 0.6]
-  got = analysis.distance_vs_performance(_retrained(auc=values), distances)
+  got = analysis.distance_vs_performance(
+    _retrained(auc=values), distances, 'classification'
+  )
   known = [(0, 2), (0, 3), (2, 3)]
   for p in got.pairs:
     assert (p.of('auc') is None) == (1 in (p.a, p.b))
@@ -121,14 +129,16 @@ def test_what_could_not_be_estimated_is_left_out() -> None:
   assert 'Only 3 of them have all scores.' in got.why
   assert '0.88' not in got.why
   got = analysis.distance_vs_performance(
-    _retrained(auc=[0.9, None, None, 0.6]), distances
+    _retrained(auc=[0.9, None, None, 0.6]), distances, 'classification'
   )
   assert got.spearman['auc'] == Missing('1 pairs have no ranking')
 
 
 def test_what_six_pairs_can_show() -> None:
   got = analysis.distance_vs_performance(
-    _retrained(accuracy=[0.9, 0.8, 0.5, 0.1]), _distances(np.eye(4))
+    _retrained(accuracy=[0.9, 0.8, 0.5, 0.1]),
+    _distances(np.eye(4)),
+    'classification',
   )
   assert 'beyond ±0.88' in got.why
   # The exact distribution of the coefficient.

@@ -202,7 +202,10 @@ def damaged(**fields: Any) -> dict[str, Any]:
     (damaged(overall__auc=True), 'results.overall.auc is True, not a number'),
     (damaged(overall__auc=float('1e999')), 'it is not JSON'),
     (damaged(overall__auc=10**400), 'results.overall.auc is 1000'),
-    (damaged(overall__tp=None), 'results.overall has no field tp'),
+    (
+      damaged(overall__tp=None),
+      'results.overall has neither tp, fp, tn and fn nor answers',
+    ),
     (
       damaged(overall__intervals={'auc': [1]}),
       'results.overall.intervals.auc has 1 entries, not 2',

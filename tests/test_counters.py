@@ -111,7 +111,9 @@ def test_the_share_of_heads() -> None:
   timer = _timer('heads', 0.5)
   timer.stages['ceiling'] = {'seconds': 0.1, 'float32_flops_per_second': 4e9}
   rows = [(7, 3), (5, 3)]
-  done = counters.flops_of_epochs(_settings(), 10, rows, [2, 6])
+  done = counters.flops_of_epochs(
+    stages.training(_settings()), 10, rows, [2, 6]
+  )
   counters.of_heads(_settings(), done, timer)
   flops = 2 * (7 * 40 + 3 * 20) + 6 * (5 * 40 + 3 * 20)
   assert timer.stages['heads'] == {
@@ -146,11 +148,12 @@ def test_a_regression_has_layers() -> None:
       'heads.monitor': 'val_loss',
     },
   )
+  training = stages.training(settings)
   weights = 10 * 4 + 4 * 3 + 3 * 1
   gradients = weights + 4 * 3 + 3 * 1
-  assert counters.flops_per_row(settings, 10) == (2 * weights, 2 * gradients)
+  assert counters.flops_per_row(training, 10) == (2 * weights, 2 * gradients)
   timer = _timer('heads', 1.0)
-  done = counters.flops_of_epochs(settings, 10, [(7, 3)], [2])
+  done = counters.flops_of_epochs(training, 10, [(7, 3)], [2])
   counters.of_heads(settings, done, timer)
   trained, validated = 2 * 7 * (weights + gradients), 2 * 3 * weights
   assert timer.stages['heads']['flops'] == 2 * (trained + validated)

@@ -39,7 +39,7 @@ def test_score_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
   ).ravel()
   assert got.n == len(y)
   assert (got.tp, got.fp, got.tn, got.fn) == (tp, fp, tn, fn)
-  assert (got.positives, got.negatives) == (y.sum(), len(y) - y.sum())
+  assert got.class_sizes == (y.sum(), len(y) - y.sum())
   assert got.value('accuracy') == pytest.approx(
     sklearn_metrics.accuracy_score(y, predicted)
   )
@@ -80,7 +80,7 @@ def test_what_a_share_is_over(rows: list[tuple[int, float]]) -> None:
   shares = [m for m in metrics.of_task('classification') if m.over]
   assert [m.name for m in shares] == list(right)
   for metric in shares:
-    n = metric.over(got.positives, got.negatives)
+    n = metric.over(got.class_sizes)
     if not n:
       assert got.value(metric.name) is None
       continue
@@ -183,7 +183,12 @@ def test_every_metric_has_words() -> None:
     assert metric.name == name and metric.title and metric.noun
     text = metric.definition.format(**words)
     assert '{' not in text and not text.endswith('.')
-    assert {*metric.tasks} <= {'classification', 'multiclass', 'regression'}
+    assert {*metric.tasks} <= {
+      'classification',
+      'multiclass',
+      'grading',
+      'regression',
+    }
 
 
 def test_another_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +209,7 @@ def test_another_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
   assert got.value('prevalence') == 0.5
   assert codec.encode(got)['intervals']['prevalence'] == [0.2, 0.9]
   assert scores.mean_score([got, got]).value('prevalence') == 0.5
-  none = scores.unscored('no head')
+  none = scores.unscored('no head', metrics.Classes(('ill', 'well')))
   assert none.why('prevalence') == 'not estimable: no head'
   # A file of before it existed.
   monkeypatch.undo()
@@ -218,7 +223,9 @@ def test_another_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_head() -> None:
-  got = scores.unscored('the cluster is empty')
+  got = scores.unscored(
+    'the cluster is empty', metrics.Classes(('ill', 'well'))
+  )
   assert got.values == dict.fromkeys(_BINARY, Missing('the cluster is empty'))
   assert got.intervals == dict.fromkeys(_BINARY) and got.n == 0
 

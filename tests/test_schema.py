@@ -50,7 +50,7 @@ def test_examples_are_valid(study: str) -> None:
     ('overall.accuracy_why', 3),
     ('distance_vs_performance.spearman.auc', None),
     ('leaks.same_path_why', 3),
-    ('overall.tp', None),
+    ('overall.tp', '5'),
     ('overall.intervals.auc', [0.5]),
     ('clusters.0', 7),
     ('clusters.1.size', []),

@@ -9,6 +9,7 @@ from sklearn import metrics as theirs
 
 from heterojax.records import codec
 from heterojax.stats import inference
+from heterojax.stats import metrics
 from heterojax.stats import scores
 from heterojax.stats import several
 
@@ -114,7 +115,7 @@ _NAMES = ('severe', 'mild', 'none')
 def test_a_score_of_several_classes() -> None:
   y, p = _made_up(40, 3, seed=5)
   logits = np.log(p) + 700  # What all have in common changes nothing.
-  got = scores.class_score(y, logits, _NAMES, ordered=True)
+  got = scores.score_of(y, logits, metrics.Classes(_NAMES, ordered=True))
   predicted = np.argmax(p, axis=1)
   # Classes are counted from the last one.
   by_name = np.array(_NAMES)[::-1]
@@ -126,7 +127,7 @@ def test_a_score_of_several_classes() -> None:
     by_name[y], by_name[predicted], output_dict=True
   )
   for name in _NAMES:
-    assert got.sensitivity[name] == pytest.approx(report[name]['recall'])
+    assert got.sensitivities[name] == pytest.approx(report[name]['recall'])
   assert got.value('accuracy') == pytest.approx(report['accuracy'])
   assert got.value('balanced_accuracy') == pytest.approx(
     report['macro avg']['recall']
@@ -141,18 +142,20 @@ def test_a_score_of_several_classes() -> None:
   assert got.interval('accuracy') == inference.wilson(right, 40)
   assert got.interval('macro_auc') == several.macro_auc(y, p).interval
   assert got.interval('quadratic_kappa') is None
-  assert codec.decode(scores.ClassScore, codec.encode(got)) == got
+  assert codec.decode(scores.Score, codec.encode(got)) == got
 
 
 def test_what_a_score_of_several_classes_cannot_tell() -> None:
-  got = scores.class_score(np.array([0, 0]), np.eye(3)[:2], _NAMES)
-  assert got.answers == ((0, 0, 0), (0, 0, 0), (0, 1, 1))
-  assert got.sensitivity['none'] == 0.5
-  assert codec.why(got.sensitivity['mild']) == 'no test image is of this class'
-  assert got.why('quadratic_kappa') == (
-    'not estimable: the classes have no order'
+  got = scores.score_of(
+    np.array([0, 0]), np.eye(3)[:2], metrics.Classes(_NAMES)
   )
+  assert got.answers == ((0, 0, 0), (0, 0, 0), (0, 1, 1))
+  assert got.sensitivities['none'] == 0.5
+  assert (
+    codec.why(got.sensitivities['mild']) == 'no test image is of this class'
+  )
+  assert got.why('quadratic_kappa') == 'not reported'  # No grades.
   assert '3 of 3 classes' in got.why('macro_auc')
-  none = scores.class_score(np.zeros(0), np.zeros((0, 3)), _NAMES)
+  none = scores.score_of(np.zeros(0), np.zeros((0, 3)), metrics.Classes(_NAMES))
   assert none.n == 0 and none.why('accuracy') == 'not estimable: no images'
   assert none.why('balanced_accuracy') == 'not estimable: no images'

@@ -181,7 +181,7 @@ MIX = st.tuples(st.integers(0, 50), st.integers(1, 50))
 )
 def test_matching_is_the_best_of_all_permutations(a, b) -> None:
   reference, ours = clusters_of(a), clusters_of(b)
-  pairs = matching.match(reference, ours, 'ill')
+  pairs = matching.match(reference, ours, ('ill', 'well'))
   # Each cluster of each side once.
   assert [p.reference for p in pairs if p.reference is not None] == [
     c.id for c in reference
@@ -233,7 +233,9 @@ def test_the_papers_clusters_in_another_order_match_at_no_cost() -> None:
 
 
 def test_the_cost_is_zero_to_one_for_opposite_mixes() -> None:
-  (pair,) = matching.match(clusters_of([(5, 0)]), clusters_of([(0, 9)]), 'ill')
+  (pair,) = matching.match(
+    clusters_of([(5, 0)]), clusters_of([(0, 9)]), ('ill', 'well')
+  )
   assert pair.cost == pytest.approx(1)
 
 
@@ -575,7 +577,7 @@ def test_nothing_changes_the_results() -> None:
 
 def test_an_empty_cluster_has_a_place() -> None:
   clusters = clusters_of([(6, 2), (0, 0)])
-  assert matching.place(clusters, 'ill') == [(0.75, 1.0), (0.0, 0.0)]
+  assert matching.place(clusters, ('ill', 'well')) == [[0.75, 1.0], [0.0, 0.0]]
 
 
 def test_a_metric_that_paper_and_older_runs_lack(

@@ -1,5 +1,6 @@
 """One number beside others: its value, its interval and what it is over."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from heterojax.records.codec import Number
@@ -89,7 +90,7 @@ def _over(metric: Metric, counts: Score) -> Number:
   """Images that a metric is a share of, or is computed from."""
   n = counts.n
   if metric.over:
-    n = metric.over(counts.positives, counts.negatives)
+    n = metric.over(counts.class_sizes)
   # The counts of a mean over runs add up to a whole number but for rounding.
   return round(n) if abs(n - round(n)) < 1e-6 else n
 
@@ -98,7 +99,7 @@ def printed(
   where: Where,
   metric: Metric,
   scored: PublishedScore,
-  counts: tuple[Number, Number],
+  counts: Sequence[Number],
 ) -> Cell:
   """A metric that the paper reports, with our interval where it is a share.
 
@@ -106,7 +107,7 @@ def printed(
     where: table, row and column.
     metric: which.
     scored: what the paper prints.
-    counts: its positive and negative test images.
+    counts: its test images of each class.
 
   Returns:
     The cell; the interval is that of the nearest whole number of images.
@@ -118,7 +119,7 @@ def printed(
     article = 'an' if metric.noun[0].lower() in 'aeiou' else 'a'
     note = f'{article} {metric.noun} alone has no interval'
     return Cell(*where, PAPER, value, n=sum(counts), note=note)
-  n = int(metric.over(*counts))
+  n = int(metric.over(counts))
   low, high = inference.wilson(round(value * n), n)
   kind = f'{INTERVAL} Wilson {OURS}'
   return Cell(*where, PAPER, value, low, high, kind, n)

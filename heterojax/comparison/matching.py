@@ -27,40 +27,46 @@ class Pair(NamedTuple):
   cost: float | None
 
 
-def place(clusters: Clusters, positive: str) -> list[tuple[float, float]]:
-  """Where clusters lie in the plane in which they are matched.
+def place(clusters: Clusters, classes: Sequence[str]) -> list[list[float]]:
+  """Where clusters lie in the space in which they are matched.
 
   Args:
     clusters: of the paper or of a run.
-    positive: label of the positive class.
+    classes: C, in the order of the study.
 
   Returns:
-    For each, the share of positives among its training images and its share of
-    all training images; both 0 of an empty one. The distance of two clusters is
-    Euclidean: 0 for the same mix and share, 1 between only positives and only
-    negatives.
+    For each, the shares of all classes but the last among its training images,
+    and its share of all training images; 0 of an empty one. The distance of two
+    clusters is Euclidean: 0 for the same mix and share, 1 between only
+    positives and only negatives of two classes.
   """
   total = sum(c.size for c in clusters)
   return [
-    (c.class_counts[positive] / (c.size or 1), c.size / total) for c in clusters
+    [
+      *(c.class_counts[name] / (c.size or 1) for name in classes[:-1]),
+      c.size / total,
+    ]
+    for c in clusters
   ]
 
 
-def match(reference: Clusters, ours: Clusters, positive: str) -> list[Pair]:
+def match(
+  reference: Clusters, ours: Clusters, classes: Sequence[str]
+) -> list[Pair]:
   """Matches clusters one to one at the least sum of distances.
 
   Args:
     reference: clusters of the paper, or of a run.
     ours: clusters of a run; their number may differ.
-    positive: label of the positive class.
+    classes: C, in the order of the study.
 
   Returns:
     Every cluster of the reference in its order, then those of ours that are
     left over. The assignment is `scipy.optimize.linear_sum_assignment`'s.
   """
   cost = np.array([
-    [math.dist(a, b) for b in place(ours, positive)]
-    for a in place(reference, positive)
+    [math.dist(a, b) for b in place(ours, classes)]
+    for a in place(reference, classes)
   ])
   rows, columns = optimize.linear_sum_assignment(cost)
   partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))

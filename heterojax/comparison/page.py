@@ -27,7 +27,9 @@ from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.terms import OUR_CHOICE
 from heterojax.stats import metrics
+from heterojax.studies.pages import scores
 from heterojax.studies.retraining.pages import published_counts
+from heterojax.studies.retraining.pages import tables
 
 _PARTS = {
   'train': 'Training',
@@ -69,13 +71,13 @@ def render(compared: Sequence[Comparison]) -> str:
   """The page.
 
   Args:
-    compared: one comparison per pair of classes.
+    compared: one comparison per group of classes.
 
   Returns:
     Its HTML.
   """
   sections = [
-    blocks.Section(' against '.join(c.group.classes), [*_section(c)])
+    blocks.Section(scores.against(c.group.classes), [*_section(c)])
     for c in compared
   ]
   how = [Paragraph(_HOW_TO_READ), Paragraph(_FILES, 'quiet')]
@@ -90,7 +92,7 @@ def render(compared: Sequence[Comparison]) -> str:
 
 
 def _section(c: Comparison) -> Iterator[Block]:
-  """All about one pair of classes."""
+  """All about one group of classes."""
   paper = c.group.published
   yield Paragraph(
     f'Published: {paper.source}.'
@@ -152,18 +154,16 @@ def _rows(
 
 def _titles(c: Comparison) -> dict[str, str]:
   """Metric to what the page calls it."""
-  positive, negative = c.group.classes
   titles = {
     'matched_cluster': 'Matched cluster of the run',
     'matching_cost': 'Cost of the match',
     'n': 'All',
     'size': 'Training images',
-    'n_positive': positive,
-    'n_negative': negative,
+    **dict(tables.of_each(c.group.classes)),
     'intra_cluster_distance': 'Intra-cluster distance',
     'centroid_distance': 'Distance',
   }
-  for metric in metrics.of_task('classification'):
+  for metric in metrics.of_task(c.group.classes.task):
     titles[metric.name] = metric.title
     titles[f'retrained_{metric.name}'] = f'{metric.title}, retrained'
     titles[f'random_{metric.name}'] = f'{metric.title}, random'
@@ -309,14 +309,21 @@ def _test_cluster(cell: Cell) -> Markup:
 
 
 def _clusters(c: Comparison) -> Iterator[Block]:
-  positive, negative = c.group.classes
+  positive, *others = c.group.classes.names
+  share, extremes = f'share of {positive}', ''
+  if len(others) > 1:
+    share = 'shares of the classes'
+  else:
+    extremes = (
+      f', 1 between a cluster of {positive} only and an equally large one of'
+      f' {others[0]} only'
+    )
   yield Paragraph(
     f'Our clusters are matched one to one to those of {_matched_to(c)}, so that'
     ' the sum of the costs is smallest. The cost of a match is the distance of'
-    f' the two clusters in the plane of (share of {positive} in the cluster,'
+    f' the two clusters in the plane of ({share} in the cluster,'
     ' share of all training images that are in the cluster): 0 for the same mix'
-    f' and share, 1 between a cluster of {positive} only and an equally large'
-    f' one of {negative} only. A row with a large cost compares clusters that'
+    f' and share{extremes}. A row with a large cost compares clusters that'
     f' are not alike. {OUR_CHOICE}'
   )
   rows = _rows(c, c.printed_in['clusters'], formatting.capital)

@@ -54,12 +54,17 @@ def cannot_agree(group: Group) -> list[Reason]:
     Reason(
       'Cluster numbers',
       'They are arbitrary. Clusters are matched to'
-      f' {matched_to} one to one by their share of {group.classes[0]} and'
+      f' {matched_to} one to one by their {_mix(group)} and'
       ' their share of all training images; the cost of a match says how'
       ' good it is.',
       OUR_CHOICE,
     ),
   ]
+
+
+def _mix(group: Group) -> str:
+  first, *others = group.classes.names
+  return f'share of {first}' if len(others) == 1 else 'shares of the classes'
 
 
 def _by_label(
@@ -206,9 +211,10 @@ def _shared_images(group: Group, run: Run) -> Iterator[Reason]:
 def _always(group: Group) -> Iterator[Reason]:
   """What the paper leaves open."""
   datasets = [run.results.dataset for run in group.runs]
+  negative = group.classes.names[-1]
   yield Reason(
     'All',
-    f'Which images of the class {group.classes[1]} the paper drew, its split'
+    f'Which images of the class {negative} the paper drew, its split'
     ' and its seeds are unknown; here the seed of a run decides.',
     OUR_CHOICE,
   )

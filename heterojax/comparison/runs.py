@@ -6,6 +6,7 @@ import pathlib
 from typing import NamedTuple
 
 from heterojax.errors import UserError
+from heterojax.stats.metrics import Classes
 from heterojax.studies import reading
 from heterojax.studies import registry
 from heterojax.studies.retraining import wang2023
@@ -28,14 +29,14 @@ class Run(NamedTuple):
   label: str = ''
 
   @property
-  def classes(self) -> tuple[str, str]:
-    return self.results.dataset.classes
+  def classes(self) -> Classes:
+    return self.results.classes
 
 
 class Group(NamedTuple):
-  """Runs on the same pair of classes, and what the paper says about it."""
+  """Runs on the same classes, and what the paper says about them."""
 
-  classes: tuple[str, str]
+  classes: Classes
   published: Published | None
   runs: tuple[Run, ...]
 
@@ -101,17 +102,17 @@ def _consistent(results: Results) -> Iterator[tuple[bool, str]]:
     'test': d.class_counts_test,
   } | {f'cluster {c.id}': c.class_counts for c in clusters}
   for part, by_class in counts.items():
-    for name in d.classes:
+    for name in d.named.names:
       yield name in by_class, f'the counts of {part} have no {name!r}'
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
-  """Puts runs on the same pair of classes together, and labels them."""
-  of_classes: dict[tuple[str, str], list[Run]] = {}
+  """Puts runs on the same classes together, and labels them."""
+  of_classes: dict[Classes, list[Run]] = {}
   for run in runs:
     of_classes.setdefault(run.classes, []).append(run)
   return [
-    Group(classes, wang2023.published(*classes), _labelled(members))
+    Group(classes, wang2023.published(*classes.names), _labelled(members))
     for classes, members in of_classes.items()
   ]
 

@@ -15,6 +15,9 @@ from heterojax.comparison.runs import Run
 from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.stats import metrics
+from heterojax.stats.metrics import Classes
+from heterojax.studies import records
+from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.records import Cluster
 from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import PublishedCluster
@@ -29,9 +32,6 @@ _UNPRINTED = {
 }
 _INTRA = 'intra_cluster_distance'
 _ACCURACY = metrics.METRICS['accuracy']
-_OF_CLASSES = ('n_positive', 'n_negative')
-# Of the overall head, under both protocols.
-_OF_PROTOCOLS = ('accuracy', 'auc')
 
 
 class Comparison(NamedTuple):
@@ -63,7 +63,7 @@ def compare(group: Group) -> Comparison:
     published.printed_in if published else _UNPRINTED,
     {
       run.label: matching.match(
-        reference, run.results.clusters, group.classes[0]
+        reference, run.results.clusters, group.classes.names
       )
       for run in group.runs
     },
@@ -87,7 +87,9 @@ def compare(group: Group) -> Comparison:
 def table(compared: Sequence[Comparison]) -> blocks.Table:
   """`comparison.csv`: all cells, behind the pair of classes."""
   rows = [
-    (' vs. '.join(c.group.classes), *cell) for c in compared for cell in c.cells
+    (' vs. '.join(c.group.classes.names), *cell)
+    for c in compared
+    for cell in c.cells
   ]
   names = ('data', *Cell._fields)
   columns = [
@@ -102,8 +104,7 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
     'schema_version': 1,
     'groups': [
       {
-        'positive': c.group.classes[0],
-        'negative': c.group.classes[1],
+        **records.of_classes(c.group.classes),
         'published': c.group.published and c.group.published.source,
         'runs': [
           {'label': run.label, 'workdir': run.folder} for run in c.group.runs
@@ -130,7 +131,7 @@ def _data(group: Group) -> Iterator[Cell]:
     for source, parts in sources:
       n, counts = parts[part]
       yield Cell(DATA, part, 'n', source, n)
-      for metric, label in zip(_OF_CLASSES, group.classes, strict=True):
+      for metric, label in tables.of_each(group.classes):
         yield Cell(DATA, part, metric, source, counts[label])
 
 
@@ -158,11 +159,10 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
       yield cells_lib.score(where, run.label, _ACCURACY, c.test)
 
 
-def _tested(published: Published, classes: tuple[str, str]) -> tuple[int, int]:
-  """The paper's test images of the positive and of the negative class."""
-  positive, negative = classes
+def _tested(published: Published, classes: Classes) -> list[int]:
+  """The paper's test images of each class."""
   counts = published.dataset.class_counts_test
-  return int(counts[positive]), int(counts[negative])
+  return [int(counts[name]) for name in classes.names]
 
 
 def _clusters(
@@ -206,11 +206,11 @@ def _published_cluster(
   row: tuple[str, str],
   published: Published,
   c: PublishedCluster,
-  classes: tuple[str, str],
+  classes: Classes,
 ) -> Iterator[Cell]:
   yield from _members(row, PAPER, c, classes)
   counts = _tested(published, classes)
-  for metric in metrics.of_task('classification'):
+  for metric in metrics.of_task(classes.task):
     where = (*row, f'retrained_{metric.name}')
     yield cells_lib.printed(where, metric, c.retrained, counts)
     where, value = (*row, f'random_{metric.name}'), c.random.value(metric.name)
@@ -224,7 +224,7 @@ def _our_cluster(row: tuple[str, str], run: Run, ours: int) -> Iterator[Cell]:
   c = next(c for c in run.results.clusters if c.id == ours)
   name = f'our cluster {ours}'
   yield from _members(row, run.label, c, run.classes, name)
-  for metric in metrics.of_task('classification'):
+  for metric in metrics.of_task(run.classes.task):
     where = (*row, f'retrained_{metric.name}')
     yield cells_lib.score(where, run.label, metric, c.retrained, name)
     where = (*row, f'random_{metric.name}')
@@ -235,12 +235,12 @@ def _members(
   row: tuple[str, str],
   source: str,
   c: Cluster | PublishedCluster,
-  classes: tuple[str, str],
+  classes: Classes,
   note: str = '',
 ) -> Iterator[Cell]:
   """Size, class mix and intra-cluster distance."""
   yield Cell(*row, 'size', source, c.size, note=note)
-  for metric, label in zip(_OF_CLASSES, classes, strict=True):
+  for metric, label in tables.of_each(classes):
     yield Cell(*row, metric, source, c.class_counts[label], note=note)
   distance = c.intra_cluster_distance
   if reason := codec.why(distance):
@@ -282,7 +282,7 @@ def _protocols(group: Group) -> Iterator[Cell]:
   """What the published split did: the overall head under both protocols."""
   for pair in _both_protocols(group):
     row = (PROTOCOLS, f'{pair[0].label} minus {pair[1].label}')
-    for name in _OF_PROTOCOLS:
+    for name in ('accuracy', pair[0].results.overall.ranking):
       where, metric = (*row, name), metrics.METRICS[name]
       clean, published = (
         cells_lib.score(where, run.label, metric, run.results.overall)

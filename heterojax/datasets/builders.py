@@ -57,7 +57,7 @@ class Classes(tfds.core.BuilderConfig):
   """The two classes of a data set; `name` is the folder's, made from them.
 
   Attributes:
-    labels: of the classes, that of the disease first.
+    labels: of the classes, of two that of the disease first.
   """
 
   def __init__(self, *labels: str):
@@ -118,9 +118,9 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
       UserError: if the classes are needed, or are one.
     """
     config = config or self.CLASSES
-    if not (config and len(config.labels) == 2 and all(config.labels)):
+    if not (config and len(config.labels) > 1 and all(config.labels)):
       raise UserError(
-        f'{self.name} needs its two classes: give'
+        f'{self.name} needs its classes: give'
         " config=Classes('DISEASE', 'OTHER')."
       )
     classes.require_different(config.labels)
@@ -293,7 +293,7 @@ def prepare(
   out: pathlib.Path,
   choices: Choices = NO_CHOICES,
 ) -> pathlib.Path:
-  """Writes all candidates of two classes, unless that was done before.
+  """Writes all candidates of the classes, unless that was done before.
 
   What an interrupted call left is removed, and the work begins anew.
 

@@ -11,10 +11,12 @@ import unicodedata
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
 
-# Labels that the user named, that of the disease first; '' where none was.
+# Labels that the user named, of two that of the disease first; '' where none
+# was. `ALL` stands for every label as a class of its own.
 Classes = tuple[str, ...]
-# The fields of the configuration that name them.
-OPTIONS = ('positive', 'negative')
+ALL = ('all',)
+# The fields of the configuration that name two of them, or any number.
+OPTIONS, OPTION = ('positive', 'negative'), 'classes'
 # All labels that the other class does not name.
 REST = 'rest'
 # The column with what a merged label was.
@@ -53,7 +55,8 @@ class Merged(NamedTuple):
 
 def options(named: Sequence[str]) -> Iterator[tuple[str, str]]:
   """Field of the configuration and label of each class."""
-  return zip(OPTIONS, named, strict=True)
+  fields = OPTIONS if len(named) == len(OPTIONS) else (OPTION,) * len(named)
+  return zip(fields, named, strict=True)
 
 
 def choose(
@@ -70,7 +73,8 @@ def choose(
     named: by the user; one is enough of two labels.
 
   Returns:
-    The label of the disease and that of the other class.
+    The label of the disease and that of the other class, or all classes. Those
+    that nobody named are in the order of their length, and of the alphabet.
 
   Raises:
     UserError: if that leaves a doubt, or there are no two classes.
@@ -81,6 +85,10 @@ def choose(
   shown = ', '.join(labels[:10]) + (', ...' if len(labels) > 10 else '')
   if not labels:
     raise UserError(f'{path} has no labels.')
+  if named == ALL and len(labels) > 2:
+    return tuple(labels)
+  if named == ALL:
+    named = ('', '')
   for option, name in options(named):
     if name and name not in labels:
       raise UserError(
@@ -97,9 +105,13 @@ def choose(
     (one,) = filter(None, named)
     other = labels[1 - labels.index(one)]
     return tuple(name or other for name in named)
+  every = ''
+  if len(labels) > 2:
+    every = f', or make each a class with --config.data.{OPTION}=all'
   raise UserError(
     f'{path} has the labels {shown}: say which is the disease and which is'
-    ' not with --config.data.positive=NAME and --config.data.negative=NAME.'
+    f' not with --config.data.positive=NAME and --config.data.negative=NAME'
+    f'{every}.'
   )
 
 
@@ -123,6 +135,8 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
   """
   counts = Counter(filter(None, labels))
   labels = set(counts)
+  if named == ALL:
+    return Merged(named)
   parts = [_parts(name, labels) for name in named]
   notes = list(_literal(path, named, labels))
   if all(part is not None and len(part) < 2 for part in parts):
@@ -137,8 +151,8 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
         )
       if known.count(label) > 1:
         raise UserError(
-          f'The label {label!r} is in --config.data.positive and'
-          ' --config.data.negative, or twice in one of them: give it once.'
+          f'The label {label!r} is in {_fields(named)}, or twice in one of'
+          ' them: give it once.'
         )
   # An image of both classes is of neither.
   both = (
@@ -149,8 +163,8 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
   rest = tuple(_ordered(labels - set(known) - both.keys()))
   if parts.count(None) > 1 or (None in parts and not (known and rest)):
     raise UserError(
-      f'One of --config.data.positive and negative can be {REST}, beside one'
-      f' that leaves labels: {path} has {", ".join(_ordered(labels)[:10])}.'
+      f'One of {_fields(named)} can be {REST}, beside one that leaves labels:'
+      f' {path} has {", ".join(_ordered(labels)[:10])}.'
     )
   of, names = {}, []
   for part in parts:
@@ -170,6 +184,13 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
     each = ', '.join(f'{label!r} ({both[label]:,})' for label in _ordered(both))
     notes.append(f'Labels of both classes are left out: {each}.')
   return Merged(tuple(names), of, tuple(notes))
+
+
+def _fields(named: Classes) -> str:
+  """What the user gave the classes in."""
+  if len(named) == len(OPTIONS):
+    return '--config.data.positive and --config.data.negative'
+  return f'two of --config.data.{OPTION}'
 
 
 def _has_one_of(label: str, known: Sequence[str]) -> bool:
@@ -196,7 +217,7 @@ def asked_for(named: Classes) -> tuple[str, ...]:
   return tuple(
     part
     for name in named
-    if name != REST
+    if name != REST and named != ALL
     for part in dict.fromkeys([name, *_split(name)])
     if part
   )
@@ -232,12 +253,18 @@ def _ordered(labels: Iterable[str]) -> list[str]:
 
 
 def require_different(named: Classes) -> None:
-  """Raises a UserError where both classes are one."""
-  if len(set(named)) < len(named):
+  """Raises a UserError where two classes are one."""
+  twice = next((name for name in named if named.count(name) > 1), None)
+  if twice is None:
+    return
+  if len(named) > 2:
     raise UserError(
-      f'Both classes are {named[0]!r}: --config.data.positive and'
-      ' --config.data.negative must differ.'
+      f'Two classes of --config.data.{OPTION} are {twice!r}: they must differ.'
     )
+  raise UserError(
+    f'Both classes are {twice!r}: --config.data.positive and'
+    ' --config.data.negative must differ.'
+  )
 
 
 def composed(text: str) -> str:
@@ -253,5 +280,6 @@ def key(label: str) -> str:
 def of_either(c: Candidate, chosen: Classes) -> Candidate:
   """The candidate, left out where it is of none of the classes."""
   if c.included and c.label not in chosen:
-    return c.left_out(f'label {c.label!r} is not one of the two classes')
+    of = 'two classes' if len(chosen) == 2 else 'classes'
+    return c.left_out(f'label {c.label!r} is not one of the {of}')
   return c

@@ -38,6 +38,7 @@ _HEALTHY = (
   'negative',
   'no',
 )
+_NOT_NAMED = (('', ''), classes.ALL)
 _MEANINGS = ('path', 'label', 'group', 'split', 'fold')
 # What the manifest writes itself; a CSV's column of that name is prefixed.
 _MANIFEST_COLUMNS = (
@@ -366,6 +367,6 @@ def _classes(
   named: classes.Classes,
 ) -> classes.Classes:
   healthy = {name for name in found if name.lower() in _HEALTHY}
-  if len(found) == 2 and len(healthy) == 1 and not any(named):
+  if len(found) == 2 and len(healthy) == 1 and named in _NOT_NAMED:
     return *(found - healthy), *healthy
   return classes.choose(path, found, named)

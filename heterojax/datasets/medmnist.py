@@ -119,7 +119,7 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     with that reason.
 
   Raises:
-    UserError: if it is not such a file or the two classes are not clear.
+    UserError: if it is not such a file or the classes are not clear.
   """
   file = _find(path)
   headers = npz.headers(file)
@@ -140,7 +140,7 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     name, genuine = _identify(file)
     if published := _PUBLISHED.get(name):
       names = dict(enumerate(published.names))
-      if not any(named):
+      if not any(named) or named == classes.ALL:
         named = (published.positive, '')
       if not genuine:
         notes = (_difference(file, name, counts),)

@@ -106,7 +106,9 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     if not names[i]:
       candidate = candidate.left_out('no image is named')
     elif len(labels) > 1:
-      candidate = candidate.left_out('has both labels')
+      candidate = candidate.left_out(
+        'has both labels' if len(chosen) == 2 else 'has several of the labels'
+      )
     candidates.append(candidate)
   return Cohort(
     'chest_xray14' if is_full else 'nih_sample',

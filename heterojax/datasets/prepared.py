@@ -117,32 +117,25 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   Args:
     path: what was given to `launch.prepare` as --out, or the folder of
       one data set in it.
-    named: see `classes.Classes`; none where one pair of classes is there, and
-      none for a regression.
+    named: see `classes.Classes`; none where the data of one preparation are
+      there, and none for a regression.
 
   Returns:
     The cohort that the publisher's files gave, on a `Records` source.
 
   Raises:
-    UserError: if no such pair was prepared, or several were, or it is damaged.
+    UserError: if no such classes were prepared, or several such, or it is
+      damaged.
   """
   cohorts = [load(folder) for folder in find(path)]
-  chosen = [
-    c
-    for c in cohorts
-    if all(
-      label in (name, classes.merged_name(name))
-      or classes.key(name) in ('', classes.key(label))
-      for name, label in zip(named, c.classes, strict=True)
-    )
-  ]
+  chosen = [c for c in cohorts if _are(c.classes, named)]
   if len(chosen) == 1:
     return chosen[0]
   pairs = [_against(c.classes) for c in chosen or cohorts]
   if chosen:
     raise UserError(
       f'{path} holds several prepared data sets, of {" and ".join(pairs)}:'
-      ' name both classes, or give the folder of one, such as'
+      ' name the classes, or give the folder of one, such as'
       f' {chosen[0].source.name}.'
     )
   raise UserError(
@@ -198,6 +191,17 @@ def load(folder: pathlib.Path) -> Cohort:
     AttributeError,
   ) as error:
     raise UserError(_damaged(folder, error)) from error
+
+
+def _are(labels: classes.Classes, named: classes.Classes) -> bool:
+  """Whether the prepared classes are those that the user named."""
+  if named == classes.ALL:
+    return len(labels) > 2
+  return len(named) == len(labels) and all(
+    label in (name, classes.merged_name(name))
+    or classes.key(name) in ('', classes.key(label))
+    for name, label in zip(named, labels, strict=True)
+  )
 
 
 def _against(labels: classes.Classes) -> str:

@@ -37,16 +37,17 @@ def select(
   workers: int,
   levels: images.Range = 'window',
 ) -> Cohort:
-  """Keeps what can be read and, if asked for, as many negatives as positives.
+  """Keeps what can be read and, if asked for, as many of one class as of all.
 
   Negatives are met in an order drawn by the seed, and drawing goes on until
-  there are as many readable ones as positives.
+  there are as many readable ones as positives. Of more than two classes as many
+  as of the smallest are drawn.
 
   Args:
     cohort: all candidates.
     seed: of the study.
-    balance: whether negatives are drawn to equal the positives; where labels
-      are numbers there is nothing to balance.
+    balance: whether negatives are drawn to equal the positives, or all classes
+      the smallest; where labels are numbers there is nothing to balance.
     distinct: whether only the first of several candidates of one file, or of
       images with the same pixels, is kept.
     max_bad_share: share of drawn candidates that may be unusable, 0..1.
@@ -87,7 +88,7 @@ def select(
     return dataclasses.replace(candidate, columns=columns)
 
   if cohort.classes:
-    drawn, undrawn = _two_classes(cohort, inspector, meet, balance, seed)
+    drawn, undrawn = _by_class(cohort, inspector, meet, balance, seed)
   else:
     inspector.prefetch(c.path for c in cohort.included)
     drawn, undrawn = [meet(c) for c in cohort.included], []
@@ -105,7 +106,7 @@ def select(
   return dataclasses.replace(cohort, notes=notes)
 
 
-def _two_classes(
+def _by_class(
   cohort: Cohort,
   inspector: '_Inspector',
   meet: Callable[[Candidate], Candidate],
@@ -113,26 +114,33 @@ def _two_classes(
   seed: int,
 ) -> tuple[list[Candidate], list[Candidate]]:
   """What became of the candidates that were drawn, and of the others."""
-  positives, negatives = (
+  of_class = [
     [c for c in cohort.included if c.label == label] for label in cohort.classes
-  )
-  inspector.prefetch(c.path for c in positives)
-  drawn = [meet(c) for c in positives]
-  wanted = sum(c.included for c in drawn) if balance else len(negatives)
+  ]
+  if balance and len(of_class) > 2:
+    of_class.sort(key=len)
+  first, *others = of_class
+  inspector.prefetch(c.path for c in first)
+  drawn = [meet(c) for c in first]
+  wanted = sum(c.included for c in drawn)
   undrawn = []
-  if balance:
-    # What has no file cannot be drawn.
-    exists = {c.id: cohort.source.exists(c.path) for c in negatives}
-    undrawn += [c.left_out(_NO_FILE) for c in negatives if not exists[c.id]]
-    order = rng.generator(seed, rng.Purpose.DRAW).permutation(len(negatives))
-    negatives = [negatives[i] for i in order if exists[negatives[i].id]]
-  inspector.prefetch(c.path for c in negatives[:wanted])
-  for candidate in negatives:
-    if wanted:
-      drawn.append(meet(candidate))
-      wanted -= drawn[-1].included
-    else:
-      undrawn.append(candidate.left_out(_NOT_DRAWN))
+  for number, members in enumerate(others):
+    if balance:
+      # What has no file cannot be drawn.
+      exists = {c.id: cohort.source.exists(c.path) for c in members}
+      undrawn += [c.left_out(_NO_FILE) for c in members if not exists[c.id]]
+      # Of two classes no other name is needed.
+      stream = (rng.Purpose.DRAW, *([number] if number else []))
+      order = rng.generator(seed, *stream).permutation(len(members))
+      members = [members[i] for i in order if exists[members[i].id]]
+    left = wanted if balance else len(members)
+    inspector.prefetch(c.path for c in members[:left])
+    for candidate in members:
+      if left:
+        drawn.append(meet(candidate))
+        left -= drawn[-1].included
+      else:
+        undrawn.append(candidate.left_out(_NOT_DRAWN))
   return drawn, undrawn
 
 
@@ -148,7 +156,7 @@ def _check_labels(cohort: Cohort) -> None:
       raise UserError(
         f'All {copies} usable images of the class {label!r} in {name} are'
         f' copies of others ({_COPIES_SHARE}), of which only the first is'
-        ' used: a study needs images of two classes that differ.'
+        ' used: a study needs images of each class that differ.'
       )
     if n := sum(map(_is_mask, of_class)):
       raise UserError(
@@ -158,7 +166,7 @@ def _check_labels(cohort: Cohort) -> None:
       )
     raise UserError(
       f'{name} holds no usable image of the class {label!r}: a study needs'
-      ' two classes.'
+      f' {_all_of(cohort)}.'
     )
   if not labels:
     raise UserError(f'{name} holds no usable image with a number.')
@@ -176,6 +184,13 @@ def _check_labels(cohort: Cohort) -> None:
     )
 
 
+def _all_of(cohort: Cohort) -> str:
+  """What a study needs images of."""
+  if len(cohort.classes) == 2:
+    return 'two classes'
+  return f'all classes that --config.data.{classes.OPTION} names'
+
+
 def _is_mask(candidate: Candidate) -> bool:
   return candidate.reason == masks.BY_PIXELS
 
@@ -190,8 +205,10 @@ def _conflicts(
   """Sentences about copies of an image that the source describes otherwise."""
   if n := sum(c.label != first.label for c, first in copies):
     what, used = 'two numbers', 'the first'
-    if cohort.classes:
+    if len(cohort.classes) == 2:
       what, used = 'both classes', f'the copy called {cohort.classes[0]}'
+    elif cohort.classes:
+      what = 'several classes'
     yield (
       f'{n} {"images are" if n > 1 else "image is"} filed under {what};'
       f' {used} is used, and manifest.csv names the other.'

@@ -1,6 +1,7 @@
 """Records that are a JSON file: written and read by their types alone.
 
-A record is a frozen dataclass. What its annotations say is what the file holds:
+A record is a frozen dataclass, which may raise a ValueError for values that do
+not fit together. What its annotations say is what the file holds:
 
   `float | Missing`      a number; where it cannot be estimated null, and the
                          reason beside it as `<name>_why`
@@ -8,7 +9,7 @@ A record is a frozen dataclass. What its annotations say is what the file holds:
   `X | None`             a field that may be left out (an entry: null)
   `X | None = None`      the same, which files of earlier releases lack
   `X | Y`                one of several records, told apart by their fields: the
-                         first of which none lacks
+                         first of which none lacks, nor all of `Flat`
   `Annotated[tuple[X, ...], 'K']`          a list of a length that has a name
   `Annotated[Mapping[str, X], 'classes']`  names that only the data know
   `Annotated[Mapping[str, X], Named(...)]` names that the program knows
@@ -19,7 +20,7 @@ reason beside them nor stand-ins (`foretell`), and change 3 into 3.0 where both
 may stand.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 import dataclasses
 import functools
 import math
@@ -56,9 +57,11 @@ class Named(NamedTuple):
 
   Attributes:
     names: gives them in order.
+    key: under which fewer of them may be known, see `foretell.Known`.
   """
 
   names: Callable[[], Sequence[str]]
+  key: str = ''
 
 
 class Flat(NamedTuple):
@@ -66,9 +69,11 @@ class Flat(NamedTuple):
 
   Attributes:
     names: as of `Named`.
+    key: likewise.
   """
 
   names: Callable[[], Sequence[str]]
+  key: str = ''
 
 
 Number = int | float
@@ -283,7 +288,7 @@ def _value(expected: Shape, tree: Any, path: str) -> Any:
     return tree
   if records := alternatives(kind):
     there = _object(tree, path).keys()
-    kind = next((r for r in records if _required(r) <= there), records[-1])
+    kind = next((r for r in records if _may_be(r, there)), records[-1])
   if dataclasses.is_dataclass(kind):
     return _record(typing.cast(type, kind), _object(tree, path), path)
   allowed, name = _PLAIN[kind]
@@ -304,6 +309,13 @@ def _object(tree: Any, path: str) -> dict[str, Any]:
   if not isinstance(tree, dict):
     raise Mismatch(f'{path} is {tree!r:.60}, not an object')
   return tree
+
+
+def _may_be(record: type, there: Collection[str]) -> bool:
+  """Whether a file with these names may be a record."""
+  spread = fields(record).get(flat(record))
+  some = not spread or any(name in there for name in spread.mark.names())
+  return some and _required(record) <= set(there)
 
 
 def _required(record: type) -> set[str]:
@@ -333,7 +345,10 @@ def _record(kind: type, tree: dict[str, Any], path: str) -> Any:
       values[name] = None
     elif name in without:
       raise Mismatch(f'{path} has no field {name}')
-  return kind(**values)
+  try:
+    return kind(**values)
+  except ValueError as error:
+    raise Mismatch(f'{path} {error}') from error
 
 
 def _mapping(

@@ -18,7 +18,9 @@ class Known(NamedTuple):
   Attributes:
     lengths: name of a length to that length, or to one for each entry of the
       list around it; lists of others have any.
-    names: name of a mapping to its names; others have any.
+    names: name of a mapping, or key of `Named` or `Flat`, to its names; others
+      have any, or all that the program knows.
+    nowhere: names of fields that are left out wherever they would be.
     absent: paths of fields that are left out, as `sizes.folds.fuzzifiers`; of
       several records, the first of which no field is left out stands there.
     null: paths of fields that will be null.
@@ -26,8 +28,13 @@ class Known(NamedTuple):
 
   lengths: Mapping[str, int | tuple[int, ...]] = {}
   names: Mapping[str, Sequence[str]] = {}
+  nowhere: frozenset[str] = frozenset()
   absent: frozenset[str] = frozenset()
   null: frozenset[str] = frozenset()
+
+  def of(self, mark: codec.Named | codec.Flat) -> Sequence[str]:
+    """The names of a mapping that the program knows."""
+    return self.names.get(mark.key) or mark.names()
 
   def varies(self, length: int) -> bool:
     """Whether entries of a list of this length have lengths of their own."""
@@ -118,7 +125,7 @@ def _value(expected: codec.Shape, known: Known, path: str) -> Any:
     inner = codec.shape(args[1])
     names = known.names.get(expected.mark)
     if isinstance(expected.mark, codec.Named):
-      names = expected.mark.names()
+      names = known.of(expected.mark)
     if names is None:
       return AnyName(_value(inner, known, path))
     return Fields({name: _value(inner, known, path) for name in names})
@@ -139,9 +146,9 @@ def _fields(record: type, known: Known, path: str) -> Fields:
     here = f'{path}.{name}'.removeprefix('.')
     if name == spread:
       inner = codec.shape(typing.get_args(expected.kind)[1])
-      tree |= {n: _value(inner, known, here) for n in expected.mark.names()}
+      tree |= {n: _value(inner, known, here) for n in known.of(expected.mark)}
     elif here in known.null:
       tree[name] = None
-    elif here not in known.absent:
+    elif here not in known.absent and name not in known.nowhere:
       tree[name] = _value(expected, known, here)
   return tree

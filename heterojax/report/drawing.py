@@ -24,7 +24,9 @@ GRAY = '#8a8a8a'
 PALE = '#e8e8e8'
 RETRAINED = '#D55E00'
 # Positive and negative class.
-CLASSES = ('#D55E00', '#56B4E9')
+_TWO_CLASSES = ('#D55E00', '#56B4E9')
+# Of more classes, by their codes; the first two are those of two.
+_MARKERS = ('x', 'o', '^', 's', 'D', 'v', 'P', '*')
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 _PALETTE = (
   '#0072B2',
@@ -83,6 +85,16 @@ def colour(cluster: int) -> tuple[float, float, float]:
   paler = 0.5 * base + 0.5
   red, green, blue = (base, paler, 0.6 * base)[cluster // len(_PALETTE) % 3]
   return red, green, blue
+
+
+def class_colour(which: int, classes: int) -> str | tuple[float, float, float]:
+  """Colour of a class by its place among all."""
+  return _TWO_CLASSES[which] if classes == 2 else colour(which)
+
+
+def class_marker(code: int) -> str:
+  """Marker of a class by its code."""
+  return _MARKERS[code % len(_MARKERS)]
 
 
 def grid(axes: Axes, which: Literal['both', 'x', 'y']) -> None:

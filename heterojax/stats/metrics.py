@@ -5,8 +5,9 @@ comparisons find it here: adding one to `METRICS` is all there is to do. Of two
 classes the positive one is the disease.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import dataclasses
+import operator
 from typing import Any, NamedTuple
 
 import jax
@@ -34,13 +35,31 @@ class Answers(NamedTuple):
       target.
     ranks: `[N]`, what an AUC compares, of several classes `[N, C]`; of a
       regression `predicted`.
-    ordered: whether the codes of several classes are grades.
   """
 
   y: np.ndarray
   predicted: np.ndarray
   ranks: np.ndarray
+
+
+class Classes(NamedTuple):
+  """The classes of a study.
+
+  Attributes:
+    names: C, of two that of the disease first; () where labels are numbers.
+      Codes are counted from the last one, see `Cohort.codes`.
+    ordered: whether three or more are grades, in their order.
+  """
+
+  names: tuple[str, ...]
   ordered: bool = False
+
+  @property
+  def task(self) -> str:
+    """That of a head of them, see `Metric.tasks`."""
+    if len(self.names) > 2:
+      return 'grading' if self.ordered else 'multiclass'
+    return 'classification' if self.names else 'regression'
 
 
 class Estimated(NamedTuple):
@@ -67,12 +86,12 @@ class Metric:
     noun: its name in a sentence.
     definition: a clause in which `{unit}`, `{positive}` and `{negative}` stand
       for what one sample and the classes are called.
-    tasks: that it is of: 'classification' (of two classes), 'multiclass' or
-      'regression'.
+    tasks: that it is of: 'classification' (of two classes), 'multiclass',
+      'grading' (of several classes in an order) or 'regression'.
     estimate: from the answers of the task.
     interval: whose 95 % interval it is; '' without one.
-    over: from the numbers of positives and negatives to the images that it is
-      a share of; None where it is no share.
+    over: from the images of each class, in the order of the study, to those
+      that it is a share of; None where it is no share.
   """
 
   name: str
@@ -82,7 +101,7 @@ class Metric:
   tasks: tuple[str, ...]
   estimate: Estimator
   interval: str = ''
-  over: Callable[[float, float], float] | None = None
+  over: Callable[[Sequence[float]], float] | None = None
 
 
 class Terms(NamedTuple):
@@ -110,6 +129,30 @@ def names(task: str) -> tuple[str, ...]:
 def probability(logits: np.ndarray) -> np.ndarray:
   """Sigmoid in float64, which float32 would round to 1 above a logit of 17."""
   return special.expit(np.asarray(logits, np.float64))
+
+
+def answered(outputs: np.ndarray, classes: int) -> np.ndarray:
+  """The codes that heads answer, of the likeliest class.
+
+  Args:
+    outputs: `[...]` logits of the positive one of two classes, which is the
+      answer above a probability of 0.5; of more `[..., C]`, of which the first
+      of equally likely ones is, as of heads in training.
+    classes: C.
+
+  Returns:
+    `[...]` int.
+  """
+  if classes > 2:
+    return np.argmax(outputs, axis=-1)
+  return (probability(outputs) > 0.5).astype(int)
+
+
+def probabilities(outputs: np.ndarray, classes: int) -> np.ndarray:
+  """`[...]` float64 of the positive one of two classes; of more `[..., C]`."""
+  if classes > 2:
+    return special.softmax(np.asarray(outputs, np.float64), axis=-1)
+  return probability(outputs)
 
 
 def auc(y: np.ndarray, values: np.ndarray) -> float:
@@ -220,14 +263,10 @@ def _auc(answers: Answers) -> Estimated:
   return Estimated(auc(y, answers.ranks), inference.delong(y, answers.ranks))
 
 
-def _of_several(
-  metric: Callable[[np.ndarray], float], why: str, *, ordered: bool = False
-) -> Estimator:
+def _of_several(metric: Callable[[np.ndarray], float], why: str) -> Estimator:
   """A metric of the table of classes and answers."""
 
   def estimate(answers: Answers) -> Estimated:
-    if ordered and not answers.ordered:
-      return Estimated(None, why='the classes have no order')
     if not len(answers.y):
       return Estimated(None, why='no images')
     classes = answers.ranks.shape[1]
@@ -296,6 +335,7 @@ def _normalised(scale: Callable[[np.ndarray], float], why: str) -> Estimator:
   return estimate
 
 
+_SEVERAL = ('multiclass', 'grading')
 _EQUAL = 'all {n} targets are the same'
 _one_minus_nrmse = _normalised(_range, _EQUAL)
 
@@ -310,10 +350,10 @@ METRICS = {
       'Accuracy',
       'accuracy',
       'share of the test {unit}s that are classified rightly',
-      ('classification', 'multiclass'),
+      ('classification', *_SEVERAL),
       _share_right(lambda y: np.ones(len(y), bool), ''),
       'Wilson',
-      lambda positives, negatives: positives + negatives,
+      sum,
     ),
     Metric(
       'auc',
@@ -333,7 +373,7 @@ METRICS = {
       ('classification',),
       _share_right(lambda y: y == 1, 'negative'),
       'Wilson',
-      lambda positives, negatives: positives,
+      operator.itemgetter(0),
     ),
     Metric(
       'specificity',
@@ -343,7 +383,7 @@ METRICS = {
       ('classification',),
       _share_right(lambda y: y == 0, 'positive'),
       'Wilson',
-      lambda positives, negatives: negatives,
+      operator.itemgetter(1),
     ),
     Metric(
       'macro_auc',
@@ -351,7 +391,7 @@ METRICS = {
       'AUC',
       'how often one {unit} of a class gets a higher score of that class than'
       ' one of another, the mean over the classes',
-      ('multiclass',),
+      _SEVERAL,
       _macro_auc,
       'DeLong',
     ),
@@ -361,7 +401,7 @@ METRICS = {
       'balanced accuracy',
       'mean over the classes of the share of their test {unit}s that are'
       ' classified rightly',
-      ('multiclass',),
+      _SEVERAL,
       _of_several(several.balanced_accuracy, 'no images'),
     ),
     Metric(
@@ -370,11 +410,10 @@ METRICS = {
       'quadratic kappa',
       'agreement beyond chance, where a wrong grade weighs as the square of its'
       ' distance',
-      ('multiclass',),
+      ('grading',),
       _of_several(
         several.quadratic_kappa,
         'all test images are of one class and get one answer',
-        ordered=True,
       ),
     ),
     Metric(

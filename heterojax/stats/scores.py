@@ -16,21 +16,18 @@ from heterojax.records.codec import Named
 from heterojax.records.codec import Number
 from heterojax.stats import metrics
 from heterojax.stats import several
+from heterojax.stats.metrics import Classes
 
 
-def _binary() -> tuple[str, ...]:
-  return metrics.names('classification')
+def _of_classes() -> tuple[str, ...]:
+  tasks = ('classification', 'multiclass', 'grading')
+  return tuple(dict.fromkeys(n for task in tasks for n in metrics.names(task)))
 
 
-def _several() -> tuple[str, ...]:
-  return metrics.names('multiclass')
-
-
-# One estimate for each metric of two classes: in a separate record, or as
-# fields of a score.
-ByMetric = Annotated[Mapping[str, Estimate], Named(_binary)]
-BinaryValues = Annotated[Mapping[str, Estimate], Flat(_binary)]
-ClassValues = Annotated[Mapping[str, Estimate], Flat(_several)]
+# One estimate for each metric of the classes of the study: in a separate
+# record, or as fields of a score.
+ByMetric = Annotated[Mapping[str, Estimate], Named(_of_classes, 'metrics')]
+ClassValues = Annotated[Mapping[str, Estimate], Flat(_of_classes, 'metrics')]
 RegressionValues = Annotated[
   Mapping[str, Estimate], Flat(lambda: metrics.names('regression'))
 ]
@@ -64,49 +61,57 @@ class Values:
 
 @dataclasses.dataclass(frozen=True)
 class Score(Values):
-  """Images and how a head classified them at threshold 0.5.
+  """Images and how a head classified them.
 
   Means over runs have no intervals, and counts that may be fractions.
-  """
-
-  n: Number
-  tp: Number
-  fp: Number
-  tn: Number
-  fn: Number
-  values: BinaryValues
-  intervals: Annotated[Mapping[str, Interval | None], Named(_binary)] | None
-
-  @property
-  def positives(self) -> Number:
-    return self.tp + self.fn
-
-  @property
-  def negatives(self) -> Number:
-    return self.tn + self.fp
-
-  def interval(self, name: str) -> Interval | None:
-    return (self.intervals or {}).get(name)
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassScore(Values):
-  """Images of several classes and how a head classified them.
 
   Attributes:
-    n: how many.
-    answers: of each class (in the order of the study), how many images got each
-      answer.
-    sensitivity: share of each class that is classified rightly.
+    n: how many images.
+    tp: of two classes, at threshold 0.5; so are `fp`, `tn` and `fn`.
     values: the metrics.
-    intervals: theirs; None of means over runs.
+    intervals: theirs.
+    answers: of three or more classes, in the order of the study: how many
+      images of each got each answer.
+    sensitivities: share of each of them that is classified rightly.
   """
 
   n: Number
-  answers: tuple[tuple[Number, ...], ...]
-  sensitivity: Annotated[Mapping[str, Estimate], 'classes']
+  tp: Number | None
+  fp: Number | None
+  tn: Number | None
+  fn: Number | None
   values: ClassValues
-  intervals: Annotated[Mapping[str, Interval | None], Named(_several)] | None
+  intervals: (
+    Annotated[Mapping[str, Interval | None], Named(_of_classes, 'metrics')]
+    | None
+  )
+  answers: tuple[tuple[Number, ...], ...] | None = dataclasses.field(
+    default=None, kw_only=True
+  )
+  sensitivities: Annotated[Mapping[str, Estimate], 'classes'] | None = (
+    dataclasses.field(default=None, kw_only=True)
+  )
+
+  def __post_init__(self) -> None:
+    if self.answers is None and None in (self.tp, self.fp, self.tn, self.fn):
+      raise ValueError('has neither tp, fp, tn and fn nor answers')
+
+  @property
+  def class_sizes(self) -> tuple[Number, ...]:
+    """Images of each class, in the order of the study."""
+    return tuple(map(sum, self.table))
+
+  @property
+  def table(self) -> tuple[tuple[Number, ...], ...]:
+    """Of each class, how many images got each answer."""
+    if self.answers is not None:
+      return self.answers
+    return (self.tp or 0, self.fn or 0), (self.fp or 0, self.tn or 0)
+
+  @property
+  def ranking(self) -> str:
+    """The name of the metric of how images are ranked."""
+    return 'auc' if self.answers is None else 'macro_auc'
 
   def interval(self, name: str) -> Interval | None:
     return (self.intervals or {}).get(name)
@@ -124,7 +129,7 @@ class RegressionScore(Values):
 class PublishedScore(Values):
   """The metrics that a paper prints."""
 
-  values: BinaryValues
+  values: ClassValues
 
 
 def score(
@@ -163,48 +168,43 @@ def score(
   )
 
 
-def class_score(
-  y: np.ndarray,
-  logits: np.ndarray,
-  classes: Sequence[str],
-  *,
-  ordered: bool = False,
-) -> ClassScore:
-  """The score of a head of several classes.
+def score_of(y: np.ndarray, logits: np.ndarray, classes: Classes) -> Score:
+  """The score of a head of two classes or more.
 
   Args:
-    y: `[N]` int codes, see `Cohort.codes`.
-    logits: `[N, C]` by code. Of equally likely classes the first code is the
-      answer, as of heads in training.
-    classes: C, see `Cohort.classes`.
-    ordered: whether they are grades.
+    y: `[N]` int codes.
+    logits: `[N]` of the positive one of two classes; of more `[N, C]` by code.
+    classes: C of them.
 
   Returns:
-    Counts, metrics and intervals, as `score`.
+    See `score`; of more than two classes also every answer.
   """
-  y, number = np.asarray(y, int), len(classes)
-  values = np.asarray(logits, np.float64).reshape(len(y), number)
-  predicted = np.argmax(values, axis=1)
+  if len(classes.names) == 2:
+    return score(y, metrics.probability(logits), logits)
+  y, number = np.asarray(y, int), len(classes.names)
+  predicted = metrics.answered(logits, number)
   # Images are compared by their probabilities, which would round to 1.
-  ranks = special.log_softmax(values, axis=1)
-  answers = metrics.Answers(y, predicted, ranks, ordered)
-  estimates = {
-    m.name: m.estimate(answers) for m in metrics.of_task('multiclass')
-  }
+  ranks = special.log_softmax(np.asarray(logits, np.float64), axis=1)
+  found = metrics.Answers(y, predicted, ranks)
+  estimates = {m.name: m.estimate(found) for m in metrics.of_task(classes.task)}
   # Codes are counted from the last class.
   counts = several.confusion(y, predicted, number)[::-1, ::-1]
   sizes = counts.sum(axis=1)
-  return ClassScore(
+  return Score(
     n=len(y),
+    tp=None,
+    fp=None,
+    tn=None,
+    fn=None,
+    values=_values(estimates),
+    intervals={name: e.interval for name, e in estimates.items()},
     answers=tuple(map(tuple, counts.tolist())),
-    sensitivity={
+    sensitivities={
       name: float(counts[i, i] / sizes[i])
       if sizes[i]
       else Missing('no test image is of this class')
-      for i, name in enumerate(classes)
+      for i, name in enumerate(classes.names)
     },
-    values=_values(estimates),
-    intervals={name: e.interval for name, e in estimates.items()},
   )
 
 
@@ -235,27 +235,48 @@ def _values(estimates: Mapping[str, metrics.Estimated]) -> dict[str, Estimate]:
 
 def mean_score(scores: Sequence[Score]) -> Score:
   """Mean of every count and metric over runs on the same images."""
-  values: dict[str, Estimate] = {}
-  for name in scores[0].values:
-    each = [score.values[name] for score in scores]
-    missing = [value for value in each if isinstance(value, Missing)]
-    known = [value for value in each if not isinstance(value, Missing)]
-    values[name] = missing[0] if missing else float(np.mean(known))
+  first, answers = scores[0], None
+  if first.answers is not None:
+    tables = np.array([score.answers for score in scores])
+    answers = tuple(map(tuple, np.mean(tables, axis=0).tolist()))
   return Score(
-    n=scores[0].n,
-    tp=float(np.mean([score.tp for score in scores])),
-    fp=float(np.mean([score.fp for score in scores])),
-    tn=float(np.mean([score.tn for score in scores])),
-    fn=float(np.mean([score.fn for score in scores])),
-    values=values,
+    n=first.n,
+    tp=_mean([score.tp for score in scores]),
+    fp=_mean([score.fp for score in scores]),
+    tn=_mean([score.tn for score in scores]),
+    fn=_mean([score.fn for score in scores]),
+    values=_mean_values([score.values for score in scores]),
     intervals=None,
+    answers=answers,
+    sensitivities=first.sensitivities
+    and _mean_values([score.sensitivities or {} for score in scores]),
   )
 
 
-def unscored(why: str) -> Score:
+def _mean(counts: Sequence[Number | None]) -> float | None:
+  known = [count for count in counts if count is not None]
+  return float(np.mean(known)) if known else None
+
+
+def _mean_values(each: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:
+  """Mean of every entry, or why one of them is missing."""
+  values: dict[str, Estimate] = {}
+  for name in each[0]:
+    of = [entries[name] for entries in each]
+    missing = [value for value in of if isinstance(value, Missing)]
+    known = [value for value in of if not isinstance(value, Missing)]
+    values[name] = missing[0] if missing else float(np.mean(known))
+  return values
+
+
+def unscored(why: str, classes: Classes) -> Score:
   """The score of a head that does not exist, and why it does not."""
-  values: dict[str, Estimate] = {
-    name: Missing(why) for name in metrics.names('classification')
-  }
-  nothing = score(np.zeros(0), np.zeros(0))
-  return dataclasses.replace(nothing, values=values)
+  shape = (0, len(classes.names)) if len(classes.names) > 2 else (0,)
+  nothing = score_of(np.zeros(0, int), np.zeros(shape), classes)
+  none = Missing(why)
+  return dataclasses.replace(
+    nothing,
+    values=dict.fromkeys(nothing.values, none),
+    sensitivities=nothing.sensitivities
+    and dict.fromkeys(nothing.sensitivities, none),
+  )

@@ -15,6 +15,7 @@ from heterojax import finetuning
 from heterojax.backbones import Backbone
 from heterojax.backbones import flops
 from heterojax.compute import ceiling
+from heterojax.heads.ensemble import Training
 from heterojax.records.codec import Missing
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
@@ -62,7 +63,7 @@ def of_heads(settings: Settings, flops: float, timer: stages.Timer) -> None:
 
 
 def flops_of_epochs(
-  settings: Settings,
+  training: Training,
   dim: int,
   rows: Sequence[tuple[int, int]],
   epochs: Sequence[int],
@@ -70,7 +71,7 @@ def flops_of_epochs(
   """Operations of heads that stop early.
 
   Args:
-    settings: of the study.
+    training: of all heads.
     dim: number of features, D.
     rows: of each head, training and validation rows of an epoch.
     epochs: that each head trained.
@@ -78,7 +79,7 @@ def flops_of_epochs(
   Returns:
     Those of all heads.
   """
-  forward, backward = flops_per_row(settings, dim)
+  forward, backward = flops_per_row(training, dim)
   total = sum(
     done * (train * (forward + backward) + validation * forward)
     for done, (train, validation) in zip(epochs, rows, strict=True)
@@ -112,16 +113,18 @@ def of_training(
   _add(timer, 'training', 3 * trained + predicted, each, _TRAINED)
 
 
-def flops_per_row(settings: Settings, dim: int) -> tuple[int, int]:
+def flops_per_row(training: Training, dim: int) -> tuple[int, int]:
   """Operations of a head on one image, forward and backward.
 
   Every weight has a product forward, one for its own gradient and, but in the
   first layer, one for that of its input.
   """
-  widths = ()
-  if settings.data.task == 'regression':
-    widths = settings.heads.widths
-  weights = [a * b for a, b in itertools.pairwise((dim, *widths, 1))]
+  widths = {
+    'classification': (1,),
+    'multiclass': training.widths,
+    'regression': (*training.widths, 1),
+  }[training.task]
+  weights = [a * b for a, b in itertools.pairwise((dim, *widths))]
   return 2 * sum(weights), 2 * (2 * sum(weights) - weights[0])
 
 

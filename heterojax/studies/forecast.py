@@ -15,6 +15,7 @@ from heterojax.datasets import sources
 from heterojax.finetuning import steps
 from heterojax.heads import optimum
 from heterojax.heads import penalty
+from heterojax.heads.ensemble import Training
 from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import samples as samples_lib
@@ -77,7 +78,10 @@ def forecast(
     f'Features: {d} numbers each, {_mb(pictures * d * 4)} on disk,'
     f' {_work(pictures, flops)}.'
   )
-  trained = _training(study, settings, source, len(samples), n, d, flops)
+  training = stages.training(settings, samples[0].classes)
+  trained = _training(
+    study, settings, training, source, len(samples), n, d, flops
+  )
   needed = _memory(settings, backbone, pictures, d)
   asked = _asked(settings, samples, d)
   return '\n'.join([used, stored, trained, asked, needed])
@@ -91,13 +95,14 @@ def _asked(
     return f'No question of the answer has a p-value: {why}.'
   folds, k = settings.split.folds, settings.cluster.k
   n = max(int(np.sum(fold.is_original)) for fold in samples)
-  draws, why = stage.draws(settings, n, width)
+  classes = len(samples[0].classes)
+  draws, why = stage.draws(settings, n, width, classes)
   if why:
     return (
       f'The answer: {settings.verdict.exchanges} exchanges of test images; the'
       f' other questions have no p-value, because {why}.'
     )
-  heads = measure.heads(draws, n, k, folds)
+  heads = measure.heads(draws, n, k, folds, classes)
   fewer = ''
   if draws.worlds < settings.verdict.worlds:
     fewer = (
@@ -200,6 +205,7 @@ def _flop(work: float) -> str:
 def _training(
   study: Study,
   settings: Settings,
+  training: Training,
   source: sources.Source,
   parts: int,
   n: int,
@@ -211,6 +217,7 @@ def _training(
   Args:
     study: which one.
     settings: of the study.
+    training: of each head.
     source: of the images.
     parts: folds of all sizes.
     n: training images of all of them.
@@ -239,5 +246,5 @@ def _training(
       f' {heads.passes} training images together{chosen}'
     )
   passes = heads.passes * settings.heads.epochs
-  work = passes * sum(counters.flops_per_row(settings, d))
+  work = passes * sum(counters.flops_per_row(training, d))
   return f'{heads.number} heads: at most {passes} image passes, {_flop(work)}.'

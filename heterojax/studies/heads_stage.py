@@ -54,7 +54,8 @@ class Trained(NamedTuple):
   """All heads, one part after the other.
 
   Attributes:
-    outputs: `[H, P]` float64, logits, or the numbers of a regression.
+    outputs: `[H, P]` float64, logits, of more than two classes `[H, P, C]`, or
+      the numbers of a regression.
     now: how many heads were trained in this run, or trained further.
     flops: operations that took.
     predict: what they give for other features `[M, D]`, as `outputs`.
@@ -114,8 +115,9 @@ def _keras(
   names: Names,
 ) -> tuple[Trained, list[dict[str, Any]]]:
   """Heads that stop early, and what is said of each."""
-  training, members = stages.training(settings), _members(parts)
-  y = parts[0].samples.y_of_pictures
+  members, samples = _members(parts), parts[0].samples
+  training = stages.training(settings, samples.classes)
+  y = samples.y_of_pictures
   about = checkpoint.digest([
     features.digest,
     y,
@@ -146,7 +148,7 @@ def _keras(
     outputs=predict(features.x),
     now=int(np.sum(now > 0)),
     flops=counters.flops_of_epochs(
-      settings, features.x.shape[1], rows, now.tolist()
+      training, features.x.shape[1], rows, now.tolist()
     ),
     predict=predict,
   )
@@ -169,7 +171,8 @@ def _logistic(
 ) -> tuple[Trained, list[dict[str, Any]]]:
   """Heads at their optimum, and what is said of each."""
   given = settings.data.dataset == 'features'
-  y = parts[0].samples.y_of_pictures
+  samples = parts[0].samples
+  y, classes = samples.y_of_pictures, len(samples.classes)
   folds = [_fold(part) for part in parts]
   about = checkpoint.digest([
     features.digest,
@@ -180,7 +183,9 @@ def _logistic(
   leaves, now, flops = checkpoint.load(path, about), 0, 0.0
   if leaves is None:
     steps = checkpoint.Steps(path / 'steps', about)
-    leaves = _fitted(features.x, y, folds, settings.heads.c, given, steps)
+    leaves = _fitted(
+      features.x, y, folds, settings.heads.c, given, classes, steps
+    )
     checkpoint.save(path, _tree(leaves), about)
     steps.clear()
     earlier = sum(len(fold.rows) for fold in folds[: steps.resumed])
@@ -232,6 +237,7 @@ def _fitted(
   folds: Sequence[optimum.Fold],
   c: float,
   standardised: bool,
+  classes: int,
   steps: checkpoint.Steps,
 ) -> checkpoint.Leaves:
   """The leaves of all heads, one fold after the other."""
@@ -244,7 +250,13 @@ def _fitted(
   with Progress('heads', len(folds), 'folds', done) as progress:
     for fold in folds[done:]:
       own = optimum.fit(
-        x, y, fold, c, standardised=standardised, products=products
+        x,
+        y,
+        fold,
+        c,
+        standardised=standardised,
+        products=products,
+        classes=classes,
       )
       found.append(own._asdict())
       done += 1

@@ -1,14 +1,16 @@
 """What the results of every study hold, as records (see `records.codec`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Annotated, Any
 
 from heterojax.backbones import Backbone
+from heterojax.datasets.manifest import Cohort
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.records.codec import Partly
+from heterojax.stats import metrics
 from heterojax.studies import choosing
 from heterojax.studies import partition
 from heterojax.studies import settings as settings_lib
@@ -99,6 +101,57 @@ class Shortcut:
 # Seconds, units of work and rates of each stage.
 Timings = Mapping[str, Mapping[str, Estimate]]
 Environment = Mapping[str, Any]
+
+
+class Classified:
+  """How the classes of a data set are read.
+
+  Of two classes the disease is `positive`; of more `classes` are their names.
+  """
+
+  positive: str | None
+  negative: str | None
+  classes: tuple[str, ...] | None
+  ordered: bool | None
+
+  @property
+  def named(self) -> metrics.Classes:
+    """The classes; none where labels are numbers."""
+    if self.classes:
+      return metrics.Classes(self.classes, bool(self.ordered))
+    pair = self.positive or '', self.negative or ''
+    return metrics.Classes(pair if any(pair) else ())
+
+
+def of_classes(classes: metrics.Classes) -> dict[str, Any]:
+  """The fields that `Classified` reads."""
+  if len(classes.names) > 2:
+    none = {'positive': None, 'negative': None}
+    return none | {'classes': classes.names, 'ordered': classes.ordered}
+  pair = classes.names or ('', '')
+  return dict(zip(('positive', 'negative'), pair, strict=True))
+
+
+# Fields of the results of two classes, and of those of more.
+_OF_TWO = frozenset({'tp', 'fp', 'tn', 'fn', 'positive', 'negative'})
+_OF_MORE = frozenset({'answers', 'sensitivities', 'classes', 'ordered'})
+
+
+def nowhere(settings: settings_lib.Settings) -> frozenset[str]:
+  """Fields of other numbers of classes, see `foretell.Known`."""
+  return _OF_TWO if len(settings.data.named) != 2 else _OF_MORE
+
+
+def names_of_classes(
+  settings: settings_lib.Settings, cohorts: Sequence[Cohort] | None
+) -> dict[str, Sequence[str]]:
+  """What is known of the classes and their metrics, see `foretell.Known`."""
+  names: dict[str, Sequence[str]] = {}
+  if settings.data.task == 'classification':
+    names['metrics'] = metrics.names(settings.task)
+  if cohorts is not None:
+    names['classes'] = cohorts[0].classes
+  return names
 
 
 def network(

@@ -33,6 +33,7 @@ class Samples:
     pictures: P, those of the other folds included.
     y_of_pictures: `[P]`, as `y`.
     groups: N, patient of each, '' where unknown; () where none is known.
+    classes: as `Cohort.classes`.
   """
 
   ids: tuple[str, ...]
@@ -44,6 +45,7 @@ class Samples:
   pictures: tuple[Picture, ...]
   y_of_pictures: np.ndarray
   groups: tuple[str, ...] = ()
+  classes: tuple[str, ...] = ()
 
   def of(self, split: str) -> np.ndarray:
     """Positions of one split's samples."""
@@ -103,15 +105,15 @@ def collect(
   Args:
     cohorts: T, with splits, on one source.
     seed: of the study.
-    factors: training images of each class after augmentation, per image before;
-      equal where labels are numbers.
+    factors: training images of each of two classes after augmentation, per
+      image before; equal where there are more, or labels are numbers.
 
   Returns:
     For each fold its training originals, their copies, then validation and test
     images. All folds share one list of pictures.
 
   Raises:
-    UserError: if the factors differ although there are no classes.
+    UserError: if the factors differ although there are not two classes.
   """
   chosen = [_with_copies(cohort, seed, factors) for cohort in cohorts]
   # A path under two labels is two pictures: a row of features has one label.
@@ -134,6 +136,7 @@ def collect(
         pictures=pictures,
         y_of_pictures=y_of_pictures,
         groups=tuple(c.group for c, _, _ in fold),
+        classes=cohorts[0].classes,
       )
     )
   return tuple(folds)
@@ -168,12 +171,15 @@ def _targets(cohort: Cohort, labels: Sequence[str]) -> np.ndarray:
 def _factors(
   cohort: Cohort, factors: Sequence[float]
 ) -> list[tuple[str | None, float]]:
-  """(class, factor); without classes one factor for all, of label None."""
-  if cohort.classes:
+  """(class, factor); but of two classes one for all, of label None."""
+  if len(cohort.classes) == len(factors):
     return list(zip(cohort.classes, factors, strict=True))
   if len(set(factors)) > 1:
+    none = 'A regression has no classes'
+    if cohort.classes:
+      none = f'{len(cohort.classes)} classes have one factor'
     raise UserError(
-      'A regression has no classes: --config.augmentation.positive and'
+      f'{none}: --config.augmentation.positive and'
       ' --config.augmentation.negative must be equal.'
     )
   return [(None, factors[0])]

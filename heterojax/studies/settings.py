@@ -1,6 +1,7 @@
 """The settings of a study: frozen, checked once, free of the launch layer."""
 
 from collections.abc import Iterable, Iterator
+import csv
 import dataclasses
 import re
 from typing import Any
@@ -11,6 +12,8 @@ from heterojax import features
 from heterojax.datasets import pixels
 from heterojax.datasets import splits
 from heterojax.datasets.choices import Choices
+from heterojax.datasets.classes import ALL
+from heterojax.datasets.classes import Classes
 from heterojax.datasets.images import RESIZES
 from heterojax.datasets.images import Resize
 from heterojax.errors import UserError
@@ -32,6 +35,8 @@ class Data:
   where: str
   positive: str
   negative: str
+  classes: str
+  ordered: bool
   balance: bool
   subpopulation: str
   num_images: int
@@ -46,9 +51,12 @@ class Data:
     return Choices(self.columns, self.features, self.images, self.masks)
 
   @property
-  def classes(self) -> tuple[str, ...]:
-    """Labels that were named, that of the disease first."""
-    return self.positive, self.negative
+  def named(self) -> Classes:
+    """Labels that were named, of two that of the disease first."""
+    if not self.classes:
+      return self.positive, self.negative
+    (names,) = csv.reader([self.classes], skipinitialspace=True)
+    return tuple(name.strip() for name in names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,10 +176,17 @@ class Settings:
 
   @property
   def at_optimum(self) -> bool:
-    """Whether heads are logistic regressions: of two classes alone."""
+    """Whether heads are logistic regressions: of classes alone."""
     frozen = self.backbone.train == 'frozen'
     classes = self.data.task == 'classification'
     return self.heads.kind == 'logistic' and classes and frozen
+
+  @property
+  def task(self) -> str:
+    """What heads learn, see `Metric.tasks`."""
+    if self.data.task == 'regression' or len(self.data.named) == 2:
+      return self.data.task
+    return 'grading' if self.data.ordered else 'multiclass'
 
   @property
   def own_seeds(self) -> int:
@@ -407,6 +422,7 @@ def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
       ' features name them in a column, group.'
     ),
   )
+  yield from _rules_of_classes(s.data)
   yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'
   yield (
     s.split.folds != 1,
@@ -443,6 +459,28 @@ def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
       f'--config.heads.widths is {widths}, but must be whole numbers above 0,'
       ' as in (256, 128, 64).'
     ),
+  )
+
+
+def _rules_of_classes(d: Data) -> Iterator[tuple[bool, str]]:
+  """What must hold of the names of more than two classes."""
+  field = f'--config.data.classes is {d.classes!r}'
+  yield (
+    not (d.classes and d.task == 'regression'),
+    f'{field}, but a regression has no classes.',
+  )
+  yield (
+    not (d.classes and (d.positive or d.negative)),
+    f'{field}, and --config.data.positive or negative names a class, too: give'
+    ' three or more classes in the one, or two in the others.',
+  )
+  yield (
+    not d.classes or d.named == ALL or len(d.named) > 1 and all(d.named),
+    f'{field}, but must be all, or labels with commas between them, as a,b,c.',
+  )
+  yield (
+    not d.ordered or len(d.named) > 2 or d.named == ALL,
+    '--config.data.ordered is for the grades that --config.data.classes names.',
   )
 
 

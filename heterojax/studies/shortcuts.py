@@ -20,6 +20,7 @@ from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.stats import inference as statistics
 from heterojax.stats import metrics
+from heterojax.stats import several
 from heterojax.studies.records import Shortcut
 
 ALL_COLUMNS = 'all columns'
@@ -58,13 +59,14 @@ def audit(
   images of one patient are taken to be independent, which makes the p-values
   too small, and with every further column a small one by chance is more likely.
 
-  `auc_alone` is the AUC on the test images of scikit-learn's LogisticRegression
+  `auc_alone` is the AUC (of more than two classes the mean of each against all
+  others) on the test images of scikit-learn's LogisticRegression
   on the training images, with the column and nothing else. A number counts
   linearly in the logit: a class in the middle of its range is not found.
 
   Args:
     columns: of the manifest, N texts each; '' is missing.
-    y: `[N]` of 0 and 1, 1 for the disease.
+    y: `[N]` int codes of the classes, of two 1 for the disease.
     clusters: `[N]` int.
     is_train: `[N]` bool, else a test image.
     excluded: names of columns that say the class themselves or name the image,
@@ -187,8 +189,17 @@ def _auc_alone(x: np.ndarray, y: np.ndarray, is_train: np.ndarray) -> Estimate:
     if not part.any():
       return Missing(f'no {name} images')
     if len(set(y[part])) == 1:
-      kind = 'positive' if y[part][0] else 'negative'
+      kind = 'of one class'
+      if set(y) <= {0, 1}:
+        kind = 'positive' if y[part][0] else 'negative'
       return Missing(f'all {part.sum()} {name} images are {kind}')
   model = linear_model.LogisticRegression(max_iter=1000)
   model.fit(x[is_train], y[is_train])
-  return metrics.auc(y[~is_train], model.decision_function(x[~is_train]))
+  values = model.decision_function(x[~is_train])
+  if values.ndim == 1:
+    return metrics.auc(y[~is_train], values)
+  known = np.searchsorted(model.classes_, y[~is_train])
+  if not set(y[~is_train]) <= set(model.classes_.tolist()):
+    return Missing('a class has no training image')
+  found = several.macro_auc(known, model.predict_proba(x[~is_train]))
+  return codec.estimate(found.value, 'no class has an AUC')

@@ -74,7 +74,7 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
         '--config.data.files names files of features: use'
         ' --config=configs/features.py, or --config.data.dir.'
       )
-    found = ready.read_files(d.files, d.classes, d.task, d.choices)
+    found = ready.read_files(d.files, d.named, d.task, d.choices)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
     cohorts = (_read_one(settings, run),)
@@ -113,7 +113,7 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
     if d.dataset == 'features':
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
-  return read_path(settings, path, d.classes)
+  return read_path(settings, path, d.named)
 
 
 def read_path(
@@ -363,9 +363,17 @@ def validation(samples: samples_lib.Samples) -> np.ndarray:
   return kept if len(kept) else samples.of('test')
 
 
-def training(settings: Settings) -> ensemble.Training:
-  """How every head is trained."""
+def training(
+  settings: Settings, classes: Sequence[str] = ()
+) -> ensemble.Training:
+  """How every head is trained.
+
+  Args:
+    settings: of the study.
+    classes: of more than two, each has an output.
+  """
   h = settings.heads
+  several = len(classes) > 2
   return ensemble.Training(
     epochs=h.epochs,
     patience=h.patience,
@@ -373,8 +381,8 @@ def training(settings: Settings) -> ensemble.Training:
     learning_rate=h.learning_rate,
     monitor=h.monitor,
     l2=h.l2,
-    task=settings.data.task,
-    widths=h.widths,
+    task='multiclass' if several else settings.data.task,
+    widths=(len(classes),) if several else h.widths,
   )
 
 

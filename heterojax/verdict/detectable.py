@@ -97,19 +97,20 @@ def _gains(
   stream: np.random.Generator,
 ) -> np.ndarray:
   """`[W]` gains of a cluster in which the rule is reversed."""
-  n = len(rule.p)
-  p = np.nan_to_num(rule.p, nan=0.5)
+  n, classes = len(rule.p), folds[0].classes
+  p = np.nan_to_num(rule.p, nan=1 / classes)
   inside = np.zeros(n, bool)
   for fold in folds:  # As where an image is tested, or else trained on.
     inside[fold.train] = fold.labels[fold.train] == c
   for fold in folds:
     inside[fold.test] = fold.labels[fold.test] == c
-  log_odds = special.logit(np.clip(p, 1e-12, 1 - 1e-12))
-  turned = special.expit(2 * log_odds[inside].mean() - log_odds)
+  turned = _turned(p, inside)
   chance = stream.random((worlds, int(rule.tied.max()) + 1))[:, rule.tied]
   turns = inside & (stream.random((worlds, n)) < share)
-  y = (chance < np.where(turns, turned, p)).astype(np.int64)
-  overall = np.zeros((len(folds), worlds, n))
+  shape = turns.shape + p.shape[1:]
+  of_turns = turns.reshape(*turns.shape, *(1,) * (p.ndim - 1))
+  y = rules.labels_of(chance, np.where(of_turns, turned, p), classes)
+  overall = np.zeros((len(folds), *shape))
   own = np.zeros_like(overall)
   for number, fold in enumerate(folds):
     rows = [fold.train, fold.train[fold.labels[fold.train] == c]]
@@ -117,6 +118,16 @@ def _gains(
     overall[number], own[number] = logits[:, 0], logits[:, 1]
   only = [f._replace(labels=np.where(f.labels == c, 0, 1)) for f in folds]
   return gains.blended(overall, own, y, only, 2)[:, 0]
+
+
+def _turned(p: np.ndarray, inside: np.ndarray) -> np.ndarray:
+  """Probabilities of the rule reversed about the mean of its log odds."""
+  p = np.clip(p, 1e-12, 1 - 1e-12)
+  if p.ndim == 1:
+    log_odds = special.logit(p)
+    return special.expit(2 * log_odds[inside].mean() - log_odds)
+  logs = np.log(p)
+  return special.softmax(2 * logs[inside].mean(axis=0) - logs, axis=1)
 
 
 def accuracy_points(

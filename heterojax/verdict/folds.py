@@ -17,6 +17,7 @@ from heterojax.heads import logistic
 from heterojax.heads import optimum
 from heterojax.heads import penalty
 from heterojax.heads.logistic import Gram
+from heterojax.verdict import one_vs_rest
 
 # Numbers that heads and what they give hold at once.
 _MOST = 1 << 25
@@ -35,6 +36,7 @@ class Fold(NamedTuple):
     train: `[n]` int, the images that heads are trained on.
     test: `[m]` int, those that they are tested on, in no other fold's test.
     labels: `[N]` int, the cluster of each image; -1 without one.
+    classes: how many there are; heads of more than two see `one_vs_rest`.
   """
 
   x: Array | Gram
@@ -42,6 +44,7 @@ class Fold(NamedTuple):
   train: np.ndarray
   test: np.ndarray
   labels: np.ndarray
+  classes: int = 2
 
 
 def prepared(x: Array, train: int) -> Array | Gram:
@@ -78,15 +81,18 @@ def penalty_of(
   units: np.ndarray,
   train: np.ndarray,
   key: jax.Array,
+  classes: int = 2,
 ) -> float:
   """C of all heads of a fold, by cross-validation of the head of all images.
 
   Args:
     x: `[N, D]`, or its `Gram`.
-    y: `[N]` of 0 and 1.
+    y: `[N]` int codes of the classes.
     units: `[N]` int, equal for images of one patient.
     train: `[n]` int, the training images.
     key: of the division.
+    classes: how many there are; of more than two the losses of each against the
+      rest count alike.
 
   Returns:
     C; that of one over the mean squared length of an image where there is
@@ -95,9 +101,17 @@ def penalty_of(
   inside = optimum.parts_of(y[train], units[train], key)
   # Where all images are the same no penalty makes a difference.
   c = 1 / (_squared_length(x, train) or 1.0)
-  if inside.any() and len(np.unique(y[train])) == 2:
-    c = penalty.choose_c(x, y, inside, _PENALTIES * c, rows=train).c
-  return c
+  if not inside.any() or len(np.unique(y[train])) < 2:
+    return c
+  values = _PENALTIES * c
+  if classes == 2:
+    return penalty.choose_c(x, y, inside, values, rows=train).c
+  losses = [
+    penalty.choose_c(x, own, inside, values, rows=train).losses
+    for own in one_vs_rest.against_rest(y, classes)
+    if len(np.unique(own[train])) == 2
+  ]
+  return float(values[np.argmin(np.sum(losses, axis=0))])
 
 
 def _squared_length(x: Array | Gram, train: np.ndarray) -> float:
@@ -119,8 +133,18 @@ def fitted(
     rows: W times H lists of rows, which may be empty: such a head gives 0.
 
   Returns:
-    `[W, H, N]` float64 logits.
+    `[W, H, N]` float64 logits; of more than two classes `[W, H, N, C]`.
   """
+  every = one_vs_rest.repeated(rows, fold.classes)
+  return one_vs_rest.logits(
+    lambda labels: _fitted(fold, labels, every), y, fold.classes
+  )
+
+
+def _fitted(
+  fold: Fold, y: np.ndarray, rows: Sequence[Sequence[np.ndarray]]
+) -> np.ndarray:
+  """`fitted`, of labels of 0 and 1."""
   width = len(rows[0])
   n = y.shape[1]
   found = np.zeros((len(y), width, n))
@@ -155,10 +179,19 @@ def relabelled(
     rows: H lists of rows, which may be empty.
 
   Returns:
-    `[W, H, N]` float64 logits.
+    `[W, H, N]` float64 logits; of more than two classes `[W, H, N, C]`.
   """
+  return one_vs_rest.logits(
+    lambda labels: _relabelled(fold, labels, rows), y, fold.classes
+  )
+
+
+def _relabelled(
+  fold: Fold, y: np.ndarray, rows: Sequence[np.ndarray]
+) -> np.ndarray:
+  """`relabelled`, of labels of 0 and 1."""
   if not labellings.are_many(len(y)):
-    return fitted(fold, y, [rows] * len(y))
+    return _fitted(fold, y, [rows] * len(y))
   x = features(fold.x)
   found = np.zeros((len(y), len(rows), y.shape[1]))
   for h, own in enumerate(rows):
@@ -175,11 +208,12 @@ def out_of_fold(folds: Sequence[Fold], y: np.ndarray) -> np.ndarray:
     y: `[W, N]` labels.
 
   Returns:
-    `[W, N]` logits; NaN for images that are not tested.
+    `[W, N]` logits, or `[W, N, C]`; NaN for images that are not tested.
   """
-  found = np.full(y.shape, np.nan)
-  for fold in folds:
-    found[:, fold.test] = relabelled(fold, y, [fold.train])[:, 0, fold.test]
+  every = [relabelled(fold, y, [fold.train])[:, 0] for fold in folds]
+  found = np.full_like(every[0], np.nan)
+  for fold, own in zip(folds, every, strict=True):
+    found[:, fold.test] = own[:, fold.test]
   return found
 
 

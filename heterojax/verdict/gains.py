@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from heterojax.verdict import one_vs_rest
 from heterojax.verdict.folds import Fold
 
 # Images of each class without which a cluster's ranking is not estimable.
@@ -30,16 +31,39 @@ def blended(
   """The gain of each cluster.
 
   Args:
-    overall: `[T, W, N]` logits of each fold's head of all images.
-    own: `[T, W, N]` those of the head of the cluster that the image is in.
-    y: `[W, N]` of 0 and 1.
+    overall: `[T, W, N]` logits of each fold's head of all images; of more than
+      two classes `[T, W, N, C]`.
+    own: those of the head of the cluster that the image is in.
+    y: `[W, N]` int codes of the classes.
     folds: T.
     k: K.
 
   Returns:
     `[W, K]`; NaN where a cluster has less than 3 images of a class in cells
-    (tested in one fold) that have both.
+    (tested in one fold) that have both. Of more than two classes the mean over
+    those that have one, each against the rest.
   """
+  if overall.ndim == 3:
+    return _of_one(overall, own, y, folds, k)
+  labels = one_vs_rest.against_rest(y, overall.shape[-1])
+  each = np.stack([
+    _of_one(overall[..., c], own[..., c], of_class, folds, k)
+    for c, of_class in enumerate(labels)
+  ])
+  known = ~np.isnan(each)
+  number = known.sum(axis=0)
+  total = np.where(known, each, 0).sum(axis=0)
+  return np.where(number, total / np.maximum(number, 1), np.nan)
+
+
+def _of_one(
+  overall: np.ndarray,
+  own: np.ndarray,
+  y: np.ndarray,
+  folds: Sequence[Fold],
+  k: int,
+) -> np.ndarray:
+  """`blended`, of labels of 0 and 1."""
   worlds = len(y)
   better = np.zeros((worlds, k))
   pairs = np.zeros((worlds, k))

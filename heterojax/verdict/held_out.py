@@ -16,6 +16,7 @@ from scipy import stats
 from heterojax.compute.arrays import Array
 from heterojax.heads import logistic
 from heterojax.heads.logistic import Gram
+from heterojax.verdict import one_vs_rest
 
 # Images of each class, with the value and without it, and patients with it.
 LEAST = 10
@@ -46,16 +47,18 @@ def drops(
   units: np.ndarray,
   right: np.ndarray,
   c: float,
+  classes: int = 2,
 ) -> Iterator[Drop]:
   """The drop of each value of which there are enough images.
 
   Args:
     x: `[N, D]`, or its `Gram`.
-    y: `[N]` of 0 and 1.
+    y: `[N]` int codes of the classes.
     values: `[N]` int, the column; -1 where it is not known.
     units: `[N]` int, equal for images of one patient.
     right: `[N]` of 0 and 1, the cross-fitted head; NaN where it was not tested.
     c: C of the heads.
+    classes: how many there are.
 
   Yields:
     They; of a patient with images of another value, these are left out too.
@@ -66,13 +69,19 @@ def drops(
     apart = ~np.isin(units, units[mine])
     rest = np.flatnonzero((values >= 0) & (values != value) & apart)
     enough = min(
-      np.bincount(y[rows], minlength=2).min() for rows in (mine, rest)
+      np.bincount(y[rows], minlength=classes).min() for rows in (mine, rest)
     )
     of = np.unique(units[mine], return_inverse=True)[1]
     if enough < LEAST or of.max() + 1 < LEAST:
       continue
-    heads = logistic.fit(x, y, [rest], c)
-    there = (logistic.logits(heads, x)[0, mine] > 0) == (y[mine] == 1)
+    found = one_vs_rest.logits(
+      lambda labels, rest=rest: logistic.logits(
+        logistic.fit(x, labels, [rest] * len(labels), c), x
+      ),
+      y[np.newaxis],
+      classes,
+    )[0, mine]
+    there = one_vs_rest.answers(found, classes) == y[mine]
     less = right[mine] - there
     mean = float(np.mean(less))
     yield Drop(int(value), len(mine), mean, _interval(less - mean, of, mean))

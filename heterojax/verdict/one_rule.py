@@ -24,6 +24,7 @@ import numpy as np
 from heterojax import rng
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import gains
+from heterojax.verdict import one_vs_rest
 from heterojax.verdict import ranks
 from heterojax.verdict import records
 from heterojax.verdict import rule as rules
@@ -97,7 +98,7 @@ def test(
 
   Args:
     folds: T; of several the test parts are disjoint.
-    y: `[N]` of 0 and 1.
+    y: `[N]` int codes of the classes.
     units: `[N]` int, equal for images of one patient.
     k: K.
     key: of the draws. Other names of the clusters give the same bits.
@@ -226,18 +227,18 @@ def _refitted(
   Without a key there are none of random sets.
   """
   w, n = y.shape
-  overall = np.zeros((len(folds), w, n))
-  mine = np.zeros((len(folds), w, n))
+  classes = folds[0].classes
+  shape = (len(folds), w, n) if classes == 2 else (len(folds), w, n, classes)
+  overall, mine = np.zeros(shape), np.zeros(shape)
   correct = np.zeros((len(folds), w, n), bool)
   better = np.zeros((w, k, n))
   for number, fold in enumerate(folds):
     rows = [fold.train, *folds_lib.inside(fold, k)]
     logits = folds_lib.relabelled(fold, y, rows)
     overall[number] = logits[:, 0]
-    at = np.broadcast_to(fold.labels, (w, 1, n))
-    mine[number] = np.take_along_axis(logits[:, 1:], at, 1)[:, 0]
-    same = y[:, np.newaxis, fold.test] == 1
-    right = (logits[..., fold.test] > 0) == same
+    mine[number] = logits[:, 1:][:, fold.labels, np.arange(n)]
+    same = y[:, np.newaxis, fold.test]
+    right = one_vs_rest.answers(logits[:, :, fold.test], classes) == same
     correct[number][:, fold.test] = right[:, 0]
     if key is None:
       better[..., fold.test] = np.nan
@@ -246,8 +247,9 @@ def _refitted(
     for i, labels in enumerate(y):
       stream = rng.from_key(key, number, start + i)
       drawn.append(_random(fold, labels, k, stream))
-    random = folds_lib.fitted(fold, y, drawn)[..., fold.test]
-    better[..., fold.test] = ((random > 0) == same).astype(float) - right[:, 1:]
+    random = folds_lib.fitted(fold, y, drawn)[:, :, fold.test]
+    as_good = one_vs_rest.answers(random, classes) == same
+    better[..., fold.test] = as_good.astype(float) - right[:, 1:]
   none = np.any([_empty(fold, k) for fold in folds], axis=0)
   better[:, none] = np.nan
   tested = sum(len(fold.test) for fold in folds)
@@ -281,9 +283,9 @@ def _excess(
   for number, fold in enumerate(folds):
     at = fold.labels[fold.test]
     wrong = ~correct[number][:, fold.test]
-    ones = y[:, fold.test] == 1
     expected = np.zeros(wrong.shape)
-    for of_class in (ones, ~ones):
+    for label in range(fold.classes):
+      of_class = y[:, fold.test] == label
       number_of = np.maximum(of_class.sum(axis=1), 1)
       rate = np.sum(wrong & of_class, axis=1) / number_of
       expected += of_class * rate[:, np.newaxis]
@@ -308,7 +310,7 @@ def _random(
   """
   of_train = fold.labels[fold.train]
   drawn = of_train.copy()
-  for label in (0, 1):
+  for label in range(fold.classes):
     own = np.flatnonzero(y[fold.train] == label)
     drawn[own] = of_train[stream.permutation(own)]
   return [fold.train[drawn == c] for c in range(k)]

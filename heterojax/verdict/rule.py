@@ -18,6 +18,7 @@ from scipy import special
 
 from heterojax import rng
 from heterojax.verdict import folds as folds_lib
+from heterojax.verdict import one_vs_rest
 from heterojax.verdict.folds import Fold
 
 # Slopes that are tried; the accuracy between them is a cubic in their log.
@@ -32,6 +33,8 @@ _AGAIN = 4
 # Of the worlds from the observed accuracy, at most.
 TOLERANCE = 0.02
 _STEEPEST = 30.0
+# Of the intercepts of several classes, and how near means are then.
+_STEPS, _CLOSE = 1000, 1e-6
 # What is drawn, each from its own stream.
 _MATCHING, _CHECKING, _WORLDS = range(3)
 
@@ -40,7 +43,8 @@ class Rule(NamedTuple):
   """One rule for all images.
 
   Attributes:
-    p: `[N]` float64, probability of class 1; NaN for images without a test.
+    p: `[N]` float64, probability of class 1, or `[N, C]` of each of more than
+      two; NaN for images without a test.
     tied: `[N]` int, equal for images whose labels one number draws: those of a
       patient all of whose images have the same label in the data.
     slope: of the out-of-fold logits.
@@ -67,22 +71,25 @@ def match(
 
   Args:
     folds: T, with disjoint test parts.
-    y: `[N]` of 0 and 1.
+    y: `[N]` int codes of the classes.
     units: `[N]` int, equal for images of one patient.
     key: of the labels that are drawn on the way.
 
   Returns:
     The rule.
   """
+  classes = folds[0].classes
   base = folds_lib.out_of_fold(folds, y[np.newaxis])[0]
-  used = ~np.isnan(base)
-  prevalence = float(np.mean(y[used]))
+  used = ~np.isnan(base if classes == 2 else base[:, 0])
+  prevalence = np.bincount(y[used], minlength=classes) / np.sum(used)
 
   def accuracy(labels: np.ndarray) -> np.ndarray:
-    right = (folds_lib.out_of_fold(folds, labels) > 0) == (labels == 1)
-    return np.mean(right[:, used], axis=1)
+    found = folds_lib.out_of_fold(folds, labels)[:, used]
+    right = one_vs_rest.answers(found, classes) == labels[:, used]
+    return np.mean(right, axis=1)
 
-  observed = float(np.mean((base[used] > 0) == (y[used] == 1)))
+  own = one_vs_rest.answers(base[used], classes)
+  observed = float(np.mean(own == y[used]))
   tied = _tied(y, units)
   apart = len(np.unique(tied[used]))
   number = _number(apart)
@@ -91,15 +98,16 @@ def match(
   def found(number: int) -> Rule:
     # The same numbers for each slope: what differs between slopes is no chance.
     chance = _chance(tied, rng.from_key(key, _MATCHING), number)
-    labels = (chance < every[:, np.newaxis]).astype(np.int64)
+    labels = labels_of(chance, every[:, np.newaxis], classes)
     reached = accuracy(labels.reshape(-1, len(y))).reshape(len(_SLOPES), number)
     curve = np.polyfit(np.log(_SLOPES), reached.mean(axis=1), 3)
     distance = np.abs(np.polyval(curve, np.log(_FINE)) - observed)
     slope = float(_FINE[np.argmin(distance)])
     p = _probability(base, used, slope, prevalence)
     chance = _chance(tied, rng.from_key(key, _CHECKING), 2 * number)
-    expected = float(np.mean(accuracy((chance < p).astype(np.int64))))
-    return Rule(np.where(used, p, np.nan), tied, slope, observed, expected)
+    expected = float(np.mean(accuracy(labels_of(chance, p, classes))))
+    p[~used] = np.nan
+    return Rule(p, tied, slope, observed, expected)
 
   rule = found(number)
   return rule if rule.matches else found(_AGAIN * number)
@@ -134,15 +142,39 @@ def draw(rule: Rule, key: jax.Array, start: int, number: int) -> np.ndarray:
     _chance(rule.tied, rng.from_key(key, _WORLDS, start + w), 1)
     for w in range(number)
   ])
-  return (chance < np.nan_to_num(rule.p)).astype(np.int64)
+  classes = 2 if rule.p.ndim == 1 else rule.p.shape[1]
+  return labels_of(chance, rule.p, classes)
+
+
+def labels_of(chance: np.ndarray, p: np.ndarray, classes: int) -> np.ndarray:
+  """Labels of a rule.
+
+  Args:
+    chance: `[..., N]` from 0 to 1.
+    p: `[..., N]`, or `[..., N, C]`, see `Rule`; NaN gives label 0.
+    classes: C.
+
+  Returns:
+    `[..., N]` int64.
+  """
+  p = np.nan_to_num(p)
+  if classes == 2:
+    return (chance < p).astype(np.int64)
+  # Rounding must not add a class.
+  ends = np.cumsum(p[..., :-1], axis=-1)
+  above = np.sum(chance[..., np.newaxis] >= ends, axis=-1)
+  return np.where(p.any(axis=-1), above, 0).astype(np.int64)
 
 
 def _tied(y: np.ndarray, units: np.ndarray) -> np.ndarray:
   """Number of the label that an image shares with others, see `Rule`."""
   _, unit = np.unique(units, return_inverse=True)
-  ones = np.bincount(unit, y)
-  pure = (ones == 0) | (ones == np.bincount(unit))
-  return np.where(pure[unit], unit, len(ones) + np.arange(len(y)))
+  most, least = np.full((2, unit.max() + 1), y[0])
+  most[unit], least[unit] = y, y  # Of each unit any of its labels.
+  np.maximum.at(most, unit, y)
+  np.minimum.at(least, unit, y)
+  pure = most == least
+  return np.where(pure[unit], unit, len(pure) + np.arange(len(y)))
 
 
 def _chance(
@@ -153,14 +185,30 @@ def _chance(
 
 
 def _probability(
-  base: np.ndarray, used: np.ndarray, slope: float, prevalence: float
+  base: np.ndarray, used: np.ndarray, slope: float, prevalence: np.ndarray
 ) -> np.ndarray:
-  """`[N]`, whose mean over the images that are used is the prevalence."""
+  """`[N]`, or `[N, C]`: means over the images that are used as prevalent."""
+  if base.ndim == 2:
+    return _probabilities(slope * base, used, prevalence)
 
   def excess(intercept: float) -> float:
     own = special.expit(slope * base[used] + intercept)
-    return float(np.mean(own)) - prevalence
+    return float(np.mean(own)) - float(prevalence[1])
 
   reach = slope * float(np.max(np.abs(base[used]))) + _STEEPEST
   intercept = cast(float, optimize.brentq(excess, -reach, reach))
   return special.expit(slope * base + intercept)
+
+
+def _probabilities(
+  logits: np.ndarray, used: np.ndarray, prevalence: np.ndarray
+) -> np.ndarray:
+  """`[N, C]`; a class that does not occur has none."""
+  there = prevalence > 0
+  intercept = np.where(there, 0.0, -np.inf)
+  for _ in range(_STEPS):
+    mean = special.softmax(logits[used] + intercept, axis=1).mean(axis=0)
+    if np.max(np.abs(mean - prevalence)) < _CLOSE:
+      break
+    intercept[there] += np.log(prevalence[there] / mean[there])
+  return special.softmax(logits + intercept, axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 from heterojax import rng
 from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import folds as folds_lib
+from heterojax.verdict import one_vs_rest
 from heterojax.verdict import teaches_less
 from heterojax.verdict.folds import Fold
 
@@ -28,7 +29,7 @@ def right(
 
   Args:
     folds: T.
-    y: `[N]` of 0 and 1.
+    y: `[N]` int codes of the classes.
     k: K sets in each draw.
     drawn: T arrays `[R, n]` int, the set of each training image in each draw;
       the clusters themselves, if none are given.
@@ -50,7 +51,7 @@ def right(
       rows = [[fold.train[one == c] for c in range(k)] for one in sets[part]]
       labels = np.broadcast_to(y, (len(rows), len(y)))
       logits = folds_lib.fitted(fold, labels, rows)
-      same = (logits > 0) == (y == 1)
+      same = one_vs_rest.answers(logits, fold.classes) == y
       found[part, :, fold.test] = same[..., fold.test]
   found[:, none] = np.nan
   return found
@@ -71,7 +72,8 @@ def like_clusters(
 
   Args:
     folds: T.
-    y: `[N]` of 0 and 1: sets have the class counts of the clusters.
+    y: `[N]` int codes of the classes, of which sets have the counts of the
+      clusters.
     key: of the draws.
     draws: R.
     units: `[N]` patients, whose images stay together as in the clusters, and

@@ -21,7 +21,7 @@ _FOR_A_HEAD = 1e6
 
 
 def within(
-  verdict: Verdict, n: int, width: int, folds: int, k: int
+  verdict: Verdict, n: int, width: int, folds: int, k: int, classes: int = 2
 ) -> Draws | str:
   """The draws of a study.
 
@@ -31,6 +31,7 @@ def within(
     width: features.
     folds: of the study; 0 for one split.
     k: clusters.
+    classes: each of more than two has heads of its own.
 
   Returns:
     As many as the settings name, or fewer; or why none can be made in time.
@@ -38,8 +39,10 @@ def within(
   asked = Draws(verdict.worlds, verdict.partitions, verdict.exchanges)
   if not verdict.seconds:
     return asked
-  fixed = _seconds(asked._replace(worlds=0, partitions=0), n, width, folds, k)
-  whole = _seconds(asked, n, width, folds, k)
+  of_each = classes if classes > 2 else 1
+  none = asked._replace(worlds=0, partitions=0)
+  fixed = of_each * _seconds(none, n, width, folds, k)
+  whole = of_each * _seconds(asked, n, width, folds, k)
   if whole <= verdict.seconds:
     return asked
   share = (verdict.seconds - fixed) / (whole - fixed)

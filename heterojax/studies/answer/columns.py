@@ -86,7 +86,9 @@ def ask(
       continue
     values, names = coding
     test, p, of_class = found[name], reads[name], tells[name]
-    drops = held_out.drops(fold.x, y, values, units, right, fold.c)
+    drops = held_out.drops(
+      fold.x, y, values, units, right, fold.c, fold.classes
+    )
     verdicts.append(
       records.ColumnVerdict(
         column=name,

@@ -103,13 +103,16 @@ def _numbers(measured: Measured, facts: Facts) -> Condition:
   state = PASS if not rough else WARN
   if len(few) == len(ranked):
     state = FAIL
+  several = len(facts.classes) > 2
+  each = 'two classes' if several else 'each class'
   text = (
-    f'Every cluster has at least {min(ranked):g} {one}s of each class to test'
+    f'Every cluster has at least {min(ranked):g} {one}s of {each} to test'
     ' its own head on.'
   )
   if rough:
+    of = 'all classes but one' if several else 'a class'
     text = (
-      f'{named(rough)} {_has(rough)} fewer than {COMFORTABLE} {one}s of a class'
+      f'{named(rough)} {_has(rough)} fewer than {COMFORTABLE} {one}s of {of}'
       f' to test on ({fewest(facts, rough)}), which makes a ranking rough.'
     )
   if few:
@@ -133,9 +136,10 @@ def _classes(facts: Facts) -> Condition:
     )
   lopsided = [c for c, share in shares.items() if share >= LOPSIDED]
   least, most = min(shares.values()), max(shares.values())
+  larger = 'largest' if len(facts.classes) > 2 else 'larger'
   ends = ' to '.join(dict.fromkeys(percent(s, 0) for s in (least, most)))
   text = (
-    f'The larger class makes up {ends} of the training {facts.unit}s of a'
+    f'The {larger} class makes up {ends} of the training {facts.unit}s of a'
     ' cluster.'
   )
   state = PASS

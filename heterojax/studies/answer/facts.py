@@ -20,7 +20,7 @@ from heterojax.studies.records import Shortcut
 
 # A test image of one of these kinds is in training as well.
 _COPIES = ('same_path', 'identical_file', 'identical_pixels')
-PerClass = tuple[Number, Number]  # Of the positive and the negative class.
+PerClass = tuple[Number, ...]  # Of each class, in the order of the study.
 
 
 class Facts(NamedTuple):
@@ -29,7 +29,7 @@ class Facts(NamedTuple):
   Attributes:
     score: of the head of all images, over all test images.
     baseline: of always answering the mean, of a regression; None for classes.
-    classes: (positive, negative); () where labels are numbers.
+    classes: of two that of the disease first; () where labels are numbers.
     test_counts: K, test images of each class; () of a regression.
     train_counts: K, training images of each class; () of a regression.
     own: K, each cluster's head on the test images of its cluster; None where
@@ -120,5 +120,5 @@ def mean_jaccard(folds: Sequence[np.ndarray]) -> tuple[float | None, ...]:
 
 def ranks(score: Score) -> bool:
   """Whether the interval of an AUC lies above that of chance."""
-  ends = score.interval('auc')
+  ends = score.interval(score.ranking)
   return ends is not None and ends[0] > 0.5

@@ -107,6 +107,7 @@ def classification(
   draws: Draws,
   *,
   standardised: bool,
+  classes: int = 2,
   columns: Mapping[str, Sequence[str]] | None = None,
 ) -> Found:
   """Asks all three questions.
@@ -114,7 +115,7 @@ def classification(
   Args:
     splits: T, with disjoint test parts.
     x: T times `[N, D]`, of network features the same array.
-    y: `[N]` of 0 and 1.
+    y: `[N]` int codes of the classes.
     units: `[N]` int, equal for images of one patient. Images with the same
       features, of a network, are one picture and count as one patient's.
     k: K.
@@ -122,6 +123,7 @@ def classification(
     draws: how many.
     standardised: whether features are columns of different units, which the
       training images of a fold standardise.
+    classes: how many there are.
     columns: of the data, name to N texts; '' is missing.
 
   Returns:
@@ -129,7 +131,7 @@ def classification(
   """
   if not standardised:
     units = _with_copies(units, x[0], splits[0].labels >= 0)
-  folds = _folds(splits, x, y, units, _key(key, _C), standardised)
+  folds = _folds(splits, x, y, units, _key(key, _C), standardised, classes)
   if len(folds) == 1:
     folds = folds_lib.crossed(folds[0], y, units, _key(key, _CROSS))
   if not folds:
@@ -203,7 +205,8 @@ def uneven_alone(
 
   Args:
     splits: as of `classification`.
-    y: `[N]` of 0 and 1; None where labels are numbers, and errors squared.
+    y: `[N]` int codes of the classes; None where labels are numbers, and
+      errors squared.
     units: as there.
     k: K.
     key: of the draws.
@@ -220,7 +223,7 @@ def uneven_alone(
   return Found(dataclasses.replace(nothing, uneven=asked), None)
 
 
-def heads(draws: Draws, n: int, k: int, folds: int) -> int:
+def heads(draws: Draws, n: int, k: int, folds: int, classes: int = 2) -> int:
   """How many heads of n images `classification` fits at most."""
   each = (
     1
@@ -229,7 +232,8 @@ def heads(draws: Draws, n: int, k: int, folds: int) -> int:
     + detectables.heads(k)
   )
   folds = folds if folds > 1 else optimum.FOLDS
-  return folds * (each + rules.labellings(n, again=True))
+  number = folds * (each + rules.labellings(n, again=True))
+  return number * (classes if classes > 2 else 1)
 
 
 def _key(key: jax.Array, purpose: int) -> jax.Array:
@@ -269,6 +273,7 @@ def _folds(
   units: np.ndarray,
   key: jax.Array,
   standardised: bool,
+  classes: int,
 ) -> list[Fold]:
   """Features and the penalty of each fold."""
   if len(y) > MANY and x[0].shape[1] > COMPONENTS:
@@ -289,9 +294,9 @@ def _folds(
       shared = {id(features): folds_lib.prepared(features, most)}
     own = shared[id(features)]
     c = folds_lib.penalty_of(
-      own, y, units, train, jax.random.fold_in(key, number)
+      own, y, units, train, jax.random.fold_in(key, number), classes
     )
-    folds.append(Fold(own, c, train, split.test, split.labels))
+    folds.append(Fold(own, c, train, split.test, split.labels, classes))
   return folds
 
 
@@ -358,17 +363,19 @@ def _beside(
 def _tested(
   folds: Sequence[Fold], y: np.ndarray, k: int
 ) -> tuple[records.Tested, ...]:
-  counts = np.zeros((k, 2), int)
-  together = np.zeros((k, 2), int)
+  classes = folds[0].classes
+  counts = np.zeros((k, classes), int)
+  together = np.zeros((k, classes), int)
   for fold in folds:
     for c in range(k):
       test = fold.test[fold.labels[fold.test] == c]
-      here = np.bincount(y[test], minlength=2)
+      here = np.bincount(y[test], minlength=classes)
       counts[c] += here
-      together[c] += here * here.all()
+      together[c] += here * (np.count_nonzero(here) > 1)
+  # The second of all, without which no two can be told apart.
   return tuple(
-    records.Tested(int(all_of.sum()), int(of_both.min()))
-    for all_of, of_both in zip(counts, together, strict=True)
+    records.Tested(int(all_of.sum()), int(np.sort(of_several)[-2]))
+    for all_of, of_several in zip(counts, together, strict=True)
   )
 
 

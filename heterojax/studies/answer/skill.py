@@ -8,6 +8,8 @@ accuracy: a head that answers one class is as accurate in a world of noise.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.report.formatting import counted
@@ -45,21 +47,20 @@ def skill(facts: Facts) -> Skill:
 
 
 def _of_classes(facts: Facts, score: Score) -> Skill:
-  positive, negative = facts.classes
-  counts = {positive: score.positives, negative: score.negatives}
+  counts = dict(zip(facts.classes, score.class_sizes, strict=True))
   larger = max(counts, key=lambda name: counts[name])
   tested = counted(score.n, f'test {facts.unit}')
-  accuracy, auc = score.value('accuracy'), score.value('auc')
+  accuracy, auc = score.value('accuracy'), score.value(score.ranking)
   if accuracy is None or auc is None:
-    why = score.why('auc') or score.why('accuracy')
+    why = score.why(score.ranking) or score.why('accuracy')
     what = f'whether the classifier has learned anything is {why}'
     return Skill(False, Missing(why), f'{what.capitalize()}.', what)
   always = counts[larger] / score.n
-  right, rank = score.interval('accuracy'), score.interval('auc')
+  right, rank = score.interval('accuracy'), score.interval(score.ranking)
   numbers = (
     f'The head of all {facts.unit}s is right for {percent(accuracy)} of'
     f' {tested}{_between(right, percent)}; always answering {larger} is right'
-    f' for {percent(always)}. Its AUC is'
+    f' for {percent(always)}. Its{_mean(score)} AUC is'
     f' {auc:.2f}{_between(rank, "{:.2f}".format)}.'
   )
   value = rank[0] if rank else Missing('the AUC has no interval')
@@ -69,15 +70,21 @@ def _of_classes(facts: Facts, score: Score) -> Skill:
   if right is not None and right[0] > always:
     return Skill(True, value, numbers, '')
   does = 'is not shown to be right more often than always answering'
-  if not (score.tp + score.fp) or not (score.tn + score.fn):
+  given = np.any(np.array(score.table) > 0, axis=0)
+  if np.sum(given) == 1:
     does = f'gives every {facts.unit} the same answer,'
-    larger = positive if score.tp + score.fp else negative
+    larger = facts.classes[int(np.argmax(given))]
   why = (
     f'the classifier ranks new {facts.unit}s, but {does} {larger}, so that'
     ' worlds of one rule, which are matched to the data by accuracy, are no'
     ' measure of it'
   )
   return Skill(False, value, numbers, why, ranks=True)
+
+
+def _mean(score: Score) -> str:
+  """That the AUC is one over several classes."""
+  return ' mean' if score.answers else ''
 
 
 def _of_regression(facts: Facts, score: RegressionScore) -> Skill:

@@ -43,7 +43,7 @@ def why_not(settings: Settings) -> str:
 def why_uneven_alone(settings: Settings) -> str:
   """Why only one question has a p-value; '' where all have."""
   if settings.data.task == 'regression':
-    return 'labels are numbers, and this question is asked of two classes only'
+    return 'labels are numbers, and this question is asked of classes only'
   if settings.backbone.train == 'full':
     return (
       'the network learned from these labels, and would have to be trained anew'
@@ -52,16 +52,24 @@ def why_uneven_alone(settings: Settings) -> str:
   return ''
 
 
-def draws(settings: Settings, n: int, width: int) -> tuple[measure.Draws, str]:
+def draws(
+  settings: Settings, n: int, width: int, classes: int
+) -> tuple[measure.Draws, str]:
   """How many draws the tests make, and why heads are not refitted; '' if so.
 
   Args:
     settings: of the study.
     n: original images.
     width: features.
+    classes: how many there are.
   """
   found = budget.within(
-    settings.verdict, n, width, settings.split.folds, settings.cluster.k
+    settings.verdict,
+    n,
+    width,
+    settings.split.folds,
+    settings.cluster.k,
+    classes,
   )
   why = why_uneven_alone(settings)
   if isinstance(found, str):
@@ -192,7 +200,8 @@ def find_or_ask(
     cvs = leaves.get('cvs')
     return Asked(codec.decode(Measured, json.loads(text)), cvs, 0)
   key = rng.key(settings.seed, rng.Purpose.VERDICT)
-  number, why = draws(settings, len(originals.y), x[0].shape[1])
+  classes = len(samples[0].classes)
+  number, why = draws(settings, len(originals.y), x[0].shape[1], classes)
   if why:
     found = measure.uneven_alone(
       splits,
@@ -213,6 +222,7 @@ def find_or_ask(
       key,
       number,
       standardised=given,
+      classes=classes,
       columns=texts,
     )
   _save(path, found, about)

@@ -4,7 +4,7 @@ from heterojax.studies.answer import stage
 from heterojax.studies.settings import Settings
 
 QUESTIONS = ('uneven', 'teaches_less', 'one_rule')
-REGRESSION = 'labels are numbers, and one rule is tested of two classes only'
+REGRESSION = 'labels are numbers, and one rule is tested of classes only'
 _P_VALUES = ('p_value', 'adjusted', 'given_one_rule')
 
 

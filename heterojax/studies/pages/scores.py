@@ -6,10 +6,49 @@ from heterojax.report.blocks import Text
 from heterojax.report.blocks import missing
 from heterojax.report.blocks import with_small
 from heterojax.stats import metrics
+from heterojax.stats.metrics import Classes
 from heterojax.stats.metrics import Metric
 from heterojax.stats.scores import Values
 
 Ends = tuple[Number, Number] | None
+
+
+# Of more classes their names are no title.
+_MOST_NAMES = 5
+
+
+def against(classes: Classes) -> str:
+  """The classes, in a title."""
+  names = classes.names
+  if len(names) == 2:
+    return ' against '.join(names)
+  if len(names) > _MOST_NAMES:
+    return f'{len(names)} classes'
+  return f'{len(names)} classes, {formatting.listed(names)}'
+
+
+def told_apart(classes: Classes) -> str:
+  """The task, in a methods section."""
+  if len(classes.names) == 2:
+    positive, negative = classes.names
+    return f'{positive} (positive) against {negative}'
+  order = ', in this order' if classes.ordered else ''
+  return (
+    f'to tell {len(classes.names)} classes apart'
+    f' ({formatting.listed(classes.names)}{order})'
+  )
+
+
+def units(classes: Classes) -> str:
+  """What a head is."""
+  if len(classes.names) == 2:
+    return 'one sigmoid unit'
+  return f'{len(classes.names)} softmax units'
+
+
+def threshold(classes: Classes) -> str:
+  """How a head answers, to stand after a verb; '' of more than two classes."""
+  return ' at a threshold of 0.5' if len(classes.names) == 2 else ''
 
 
 def names(task: str) -> str:
@@ -23,9 +62,9 @@ def definition(metric: Metric, unit: str, classes: tuple[str, ...]) -> str:
   Args:
     metric: which.
     unit: what one sample is called.
-    classes: (positive, negative), or () where labels are numbers.
+    classes: of two, that of the disease first; others have no part in it.
   """
-  positive, negative = classes or ('', '')
+  positive, negative = classes if len(classes) == 2 else ('', '')
   return metric.definition.format(
     unit=unit, positive=positive, negative=negative
   )

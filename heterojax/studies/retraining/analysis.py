@@ -25,7 +25,7 @@ LOPSIDED = 0.8
 
 
 def distance_vs_performance(
-  retrained: Sequence[Score], distances: np.ndarray
+  retrained: Sequence[Score], distances: np.ndarray, task: str
 ) -> DistanceVsPerformance:
   """Wang 2023's second finding, as a test of its own.
 
@@ -36,29 +36,34 @@ def distance_vs_performance(
   Args:
     retrained: K, of the head of each cluster.
     distances: `[K, K]` of the centroids.
+    task: of the heads.
 
   Returns:
     Pairs, Spearman's rank correlation per metric, and what it can show.
   """
+  names = metrics.names(task)
   pairs = tuple(
-    Pair(a, b, float(distances[a, b]), _difference(retrained[a], retrained[b]))
+    Pair(
+      a,
+      b,
+      float(distances[a, b]),
+      _difference(retrained[a], retrained[b], names),
+    )
     for a, b in itertools.combinations(range(len(retrained)), 2)
   )
   return DistanceVsPerformance(
     pairs,
-    {name: _rank_correlation(pairs, name) for name in _metrics()},
+    {name: _rank_correlation(pairs, name) for name in names},
     _what_pairs_show(len(retrained), pairs),
   )
 
 
-def _metrics() -> tuple[str, ...]:
-  return metrics.names('classification')
-
-
-def _difference(first: Score, second: Score) -> dict[str, Estimate]:
+def _difference(
+  first: Score, second: Score, names: Sequence[str]
+) -> dict[str, Estimate]:
   """How much two heads differ in each metric."""
   difference: dict[str, Estimate] = {}
-  for name in _metrics():
+  for name in names:
     a, b = first.value(name), second.value(name)
     if a is None or b is None:
       difference[name] = Missing('one of the two has none')

@@ -28,8 +28,10 @@ from heterojax.records.codec import Missing
 from heterojax.report import formatting
 from heterojax.stats import metrics
 from heterojax.stats import scores
+from heterojax.stats.metrics import Classes
 from heterojax.stats.scores import Score
 from heterojax.studies import partition
+from heterojax.studies import said
 from heterojax.studies import stages
 from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining import external_data
@@ -56,7 +58,7 @@ class Answered(NamedTuple):
 
   Attributes:
     x: `[E, D]` features.
-    logits: `[H, E]` float64.
+    logits: `[H, E]` float64, or `[H, E, C]`.
   """
 
   x: np.ndarray
@@ -71,7 +73,7 @@ class Second(NamedTuple):
     z: `[E, Q]`.
     labels: `[E]` int.
     distance: `[E]` float64, to its centroid.
-    logits: of the head of all images, `[E]` float64.
+    logits: of the head of all images, `[E]` float64, or `[E, C]`.
     own: K, of each cluster's head; None where a fold has none.
   """
 
@@ -185,6 +187,7 @@ def describe(
   """The record of the second data set; for arguments see `find`."""
   cohort, first = cohorts[0].external, outcome.folds[0]
   assert cohort is not None
+  classes = Classes(cohort.classes, settings.data.ordered)
   samples, of_first = first.samples, first.clusters
   train = samples.of('train')
   train = train[samples.is_original[train]]
@@ -205,8 +208,10 @@ def describe(
         distance_test=_mean(
           of_first.distance[test[of_first.labels[test] == c]]
         ),
-        overall=_score(found.y[inside], found.logits[inside]),
-        retrained=_score(found.y[inside], None if own is None else own[inside]),
+        overall=_score(found.y[inside], found.logits[inside], classes),
+        retrained=_score(
+          found.y[inside], None if own is None else own[inside], classes
+        ),
       )
     )
   shift = _shift(settings, cohort, outcome, found, test, kept)
@@ -228,8 +233,8 @@ def describe(
     n=len(found.y),
     class_counts=counts_of_classes(found.y, cohort.classes),
     notes=tuple(cohort.notes),
-    overall=_score(found.y, found.logits),
-    retrained=tuple(_score(found.y, own) for own in found.own),
+    overall=_score(found.y, found.logits, classes),
+    retrained=tuple(_score(found.y, own, classes) for own in found.own),
     clusters=tuple(clusters),
     shift=shift,
   )
@@ -310,10 +315,10 @@ def _mean(distances: np.ndarray) -> Estimate:
   return float(np.mean(distances))
 
 
-def _score(y: np.ndarray, logits: np.ndarray | None) -> Score:
+def _score(y: np.ndarray, logits: np.ndarray | None, classes: Classes) -> Score:
   if logits is None:
-    return scores.unscored('this cluster has no head in every fold')
-  return scores.score(y, metrics.probability(logits), logits)
+    return scores.unscored('this cluster has no head in every fold', classes)
+  return scores.score_of(y, logits, classes)
 
 
 def _shift(
@@ -368,24 +373,28 @@ def external_csv(cohort: Cohort, found: Second) -> str:
   """`external.csv`: every candidate, as the head of all images sees it."""
   second = cohort.external
   assert second is not None
-  probabilities = metrics.probability(found.logits)
+  names = second.classes
+  of_head = said.cells(
+    metrics.probabilities(found.logits, len(names)),
+    metrics.answered(found.logits, len(names)),
+    found.y,
+    names,
+  )
+  heads = said.header(names)
   rows, position = [], 0
   for c in second.candidates:
     row: list[object] = [c.id, c.path, c.label, c.group]
     row += [str(c.included).lower(), c.reason]
     if c.included:
-      probability = float(probabilities[position])
-      right = (probability > 0.5) == (found.y[position] == 1)
       row += [
         int(found.labels[position]),
         float(found.distance[position]),
-        probability,
-        str(bool(right)).lower(),
+        *of_head[position],
       ]
       position += 1
     else:
-      row += [''] * 4
+      row += [''] * (2 + len(heads))
     rows.append(row)
   header = ['id', 'path', 'label', 'group', 'included', 'reason']
-  header += ['cluster', 'distance', 'probability', 'correct']
+  header += ['cluster', 'distance', *heads]
   return csv_text(header, rows)

@@ -42,9 +42,11 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
   path = pathlib.Path(settings.data.external).expanduser()
   first = cohorts[0]
   # Of two labels the user need not name both, nor the same two be there.
+  named = settings.data.named
+  if len(named) != len(first.classes):
+    named = first.classes  # All of them.
   named = tuple(
-    given or found
-    for given, found in zip(settings.data.classes, first.classes, strict=True)
+    given or found for given, found in zip(named, first.classes, strict=True)
   )
   try:
     cohort = stages.read_path(_for_second(settings, path), path, named)

@@ -11,8 +11,6 @@ from heterojax.studies import stability
 from heterojax.studies.answer import conditions
 from heterojax.studies.answer import facts as facts_lib
 from heterojax.studies.answer.facts import Facts
-from heterojax.studies.answer.facts import PerClass
-from heterojax.studies.records import Counts
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.settings import Settings
@@ -38,12 +36,11 @@ def facts(results: Results, folds: Sequence[Fold], jaccard: Jaccard) -> Facts:
   return Facts(
     score=results.overall,
     baseline=None,
-    classes=results.dataset.classes,
-    test_counts=tuple(
-      (c.test.positives, c.test.negatives) for c in results.clusters
-    ),
+    classes=results.classes.names,
+    test_counts=tuple(c.test.class_sizes for c in results.clusters),
     train_counts=tuple(
-      _pair(c.class_counts, results.dataset.classes) for c in results.clusters
+      tuple(c.class_counts[name] for name in results.classes.names)
+      for c in results.clusters
     ),
     own=tuple(c.retrained_in_test_clusters[c.id] for c in results.clusters),
     protocol=results.protocol,
@@ -63,11 +60,6 @@ def facts(results: Results, folds: Sequence[Fold], jaccard: Jaccard) -> Facts:
       conditions.COLUMNS: 'Shortcuts',
     },
   )
-
-
-def _pair(counts: Counts, classes: tuple[str, str]) -> PerClass:
-  positive, negative = classes
-  return counts[positive], counts[negative]
 
 
 def jaccard(settings: Settings, folds: Sequence[Fold]) -> Jaccard:

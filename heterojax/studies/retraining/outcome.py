@@ -65,7 +65,8 @@ class Fold(NamedTuple):
     samples: of the study, split.
     clusters: of its samples.
     heads: name to training images, in the order of the ensemble.
-    logits: `[H, N]` float64 of the positive class.
+    logits: `[H, N]` float64 of the positive class; of more than two classes
+      `[H, N, C]`.
   """
 
   samples: Samples
@@ -74,12 +75,23 @@ class Fold(NamedTuple):
   logits: np.ndarray
 
   def of_head(self, kind: str, cluster: int = -1, run: int = -1) -> np.ndarray:
-    """`[N]` logits of one head, see `HeadName`."""
+    """`[N]` logits of one head, or `[N, C]`; see `HeadName`."""
     return self.logits[list(self.heads).index(HeadName(kind, cluster, run))]
 
   def overall(self) -> np.ndarray:
-    """`[N]` probabilities of the head of all images."""
-    return metrics.probability(self.of_head('overall'))
+    """`[N]` probabilities of the head of all images, or `[N, C]`."""
+    classes = len(self.samples.classes)
+    return metrics.probabilities(self.of_head('overall'), classes)
+
+  def answers(self) -> np.ndarray:
+    """`[N]` int, codes of the classes that the head of all images answers."""
+    classes = len(self.samples.classes)
+    return metrics.answered(self.of_head('overall'), classes)
+
+  @property
+  def wrong(self) -> np.ndarray:
+    """`[N]` bool, about which images the head of all images is wrong."""
+    return self.answers() != self.samples.y
 
 
 class Outcome(NamedTuple):

@@ -13,6 +13,7 @@ from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
+from heterojax.stats.metrics import Classes
 from heterojax.stats.scores import ByMetric
 from heterojax.stats.scores import PublishedScore
 from heterojax.stats.scores import Score
@@ -31,12 +32,12 @@ class Part(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
+class Dataset(records.Classified):
   """The images of each part; means over the folds but for the test set."""
 
   name: str
-  positive: str
-  negative: str
+  positive: str | None
+  negative: str | None
   n_train: Number
   n_train_augmented: Number
   n_validation: Number
@@ -47,10 +48,8 @@ class Dataset:
   class_counts_test: Counts
   n_candidates: int
   notes: tuple[str, ...]
-
-  @property
-  def classes(self) -> tuple[str, str]:
-    return self.positive, self.negative
+  classes: tuple[str, ...] | None = None
+  ordered: bool | None = None
 
   @property
   def parts(self) -> dict[str, Part]:
@@ -334,6 +333,11 @@ class Results:
   environment: records.Environment
   verdict: Verdict | None = None
   external: External | Missing = Missing('this run did not look for one')
+
+  @property
+  def classes(self) -> Classes:
+    """The classes that heads tell apart."""
+    return self.dataset.named
 
   @property
   def random_runs(self) -> int:

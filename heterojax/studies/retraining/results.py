@@ -23,10 +23,12 @@ from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.stats import metrics
 from heterojax.stats import scores
+from heterojax.stats.metrics import Classes
 from heterojax.stats.scores import Score
 from heterojax.studies import audits
 from heterojax.studies import partition
 from heterojax.studies import records as shared
+from heterojax.studies import said
 from heterojax.studies.answer import answer
 from heterojax.studies.answer.records import Measured
 from heterojax.studies.retraining import analysis
@@ -38,9 +40,8 @@ from heterojax.studies.retraining.cautions import cautions
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.samples import counts_of_classes
 from heterojax.studies.settings import Settings
-
-Names = tuple[str, ...]  # Of the (positive, negative) class.
 
 
 def summarise(
@@ -69,16 +70,17 @@ def summarise(
     The results.
   """
   cohort, folds = cohorts[0], outcome.folds
-  names, first = cohort.classes, folds[0]
+  classes = metrics.Classes(cohort.classes, settings.data.ordered)
+  names, first = classes.names, folds[0]
   distances = np.mean(
     [cluster.between_clusters(fold.clusters.centers) for fold in folds],
     axis=0,
   )
-  clusters = describe_clusters(settings, names, folds)
+  clusters = describe_clusters(settings, classes, folds)
   several = subpopulations = None
   if len(folds) > 1:
     several = tuple(
-      _fold(settings, names, *pair)
+      _fold(settings, classes, *pair)
       for pair in zip(folds, agreement, strict=True)
     )
   if column := settings.data.subpopulation:
@@ -93,8 +95,7 @@ def summarise(
     split=shared.Split(len(several or ()), cohort.named_splits),
     dataset=records.Dataset(
       name=cohort.name,
-      positive=cohort.classes[0],
-      negative=cohort.classes[1],
+      **shared.of_classes(classes),
       **_sizes(folds, names),
       n_candidates=len(cohort.candidates),
       notes=tuple(cohort.notes),
@@ -107,11 +108,11 @@ def summarise(
       )
     ),
     heads=outcome.fits,
-    overall=_score(folds, _overall),
+    overall=_score(folds, classes, _overall),
     clusters=clusters,
     between_cluster_distances=tuple(map(tuple, distances.tolist())),
     distance_vs_performance=analysis.distance_vs_performance(
-      [c.retrained for c in clusters], distances
+      [c.retrained for c in clusters], distances, classes.task
     ),
     findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
     leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
@@ -145,11 +146,11 @@ def _mean_counts(counts: Sequence[dict[str, int]]) -> Mapping[str, Number]:
 
 
 def _fold(
-  settings: Settings, names: Names, fold: Fold, agreement: float
+  settings: Settings, classes: Classes, fold: Fold, agreement: float
 ) -> records.Fold:
   return records.Fold(
-    **_sizes([fold], names),
-    overall=_score([fold], _overall),
+    **_sizes([fold], classes.names),
+    overall=_score([fold], classes, _overall),
     cluster_sizes=tuple(
       len(_members(fold, c)) for c in range(settings.cluster.k)
     ),
@@ -157,7 +158,7 @@ def _fold(
   )
 
 
-def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
+def _sizes(folds: Sequence[Fold], names: tuple[str, ...]) -> dict[str, Any]:
   """Fields of the sizes of each part; every fold tests other images."""
   parts = []
   for fold in folds:
@@ -190,7 +191,7 @@ def _sizes(folds: Sequence[Fold], names: Names) -> dict[str, Any]:
 
 
 def _reduction(
-  settings: Settings, outcome: Outcome, names: Names
+  settings: Settings, outcome: Outcome, names: tuple[str, ...]
 ) -> records.Reduction:
   chosen, folds = settings.reduction, outcome.folds
   n_components = explained = Missing('images were clustered without reduction')
@@ -219,6 +220,7 @@ def _overall(fold: Fold) -> np.ndarray:
 
 def _score(
   folds: Sequence[Fold],
+  classes: Classes,
   of_head: Callable[[Fold], np.ndarray],
   c: int | None = None,
 ) -> Score:
@@ -230,12 +232,11 @@ def _score(
       test = test[fold.clusters.labels[test] == c]
     y.append(fold.samples.y[test])
     logits.append(of_head(fold)[test])
-  every = np.concatenate(logits)
-  return scores.score(np.concatenate(y), metrics.probability(every), every)
+  return scores.score_of(np.concatenate(y), np.concatenate(logits), classes)
 
 
 def describe_clusters(
-  settings: Settings, names: Names, folds: Sequence[Fold]
+  settings: Settings, classes: Classes, folds: Sequence[Fold]
 ) -> tuple[records.Cluster, ...]:
   """Sizes, distances and scores of each cluster's heads.
 
@@ -244,7 +245,7 @@ def describe_clusters(
 
   Args:
     settings: of the study.
-    names: of the (positive, negative) class.
+    classes: of the study.
     folds: T.
 
   Returns:
@@ -261,13 +262,17 @@ def describe_clusters(
 
     why = _why_no_head(sizes)
     if why:
-      whole = scores.unscored(why)
+      whole = scores.unscored(why, classes)
       parts, own = (whole,) * len(k), ()
     else:
-      whole = _score(folds, retrained)
-      parts = tuple(_score(folds, retrained, j) for j in k)
+      whole = _score(folds, classes, retrained)
+      parts = tuple(_score(folds, classes, retrained, j) for j in k)
       own = [whole] + [
-        _score(folds, lambda fold, c=c, s=s: fold.of_head('cluster', c, s))
+        _score(
+          folds,
+          classes,
+          lambda fold, c=c, s=s: fold.of_head('cluster', c, s),
+        )
         for s in _runs(folds[0], 'cluster', c)
       ]
     # Which families there are is a matter of the protocol.
@@ -280,24 +285,28 @@ def describe_clusters(
           int(np.sum(fold.samples.is_original[rows])) for fold, rows in members
         ]),
         class_counts=_mean_counts([
-          fold.samples.class_counts(rows, names) for fold, rows in members
+          fold.samples.class_counts(rows, classes.names)
+          for fold, rows in members
         ]),
         intra_cluster_distance=_intra_cluster_distance([
           fold.clusters.z[rows] for fold, rows in members
         ]),
-        test=_score(folds, _overall, c),
+        test=_score(folds, classes, _overall, c),
         retrained=whole,
         retrained_in_test_clusters=parts,
         distinct_originals=_mean([
           len(np.unique(fold.samples.original[rows])) for fold, rows in members
         ]),
-        retrained_runs=_own(own, why),
+        retrained_runs=_own(own or [whole], own),
         **{
-          family: _random(
-            [_random_run(folds, names, family, c, r) for r in runs], why
-          )
+          family: _random(drawn or [whole], drawn)
           for family in sorted(families)
-          for runs in ([] if why else _runs(folds[0], family, c),)
+          for drawn in (
+            [
+              _random_run(folds, classes, family, c, r)
+              for r in ([] if why else _runs(folds[0], family, c))
+            ],
+          )
         },
       )
     )
@@ -323,35 +332,32 @@ def _why_no_head(sizes: Sequence[int]) -> str:
   return f'no training image is in this cluster{folds}'
 
 
-def _own(runs: Sequence[Score], why: str) -> records.Own:
-  """All trainings of a cluster's head with their mean, or why none is there."""
-  mean = scores.mean_score(runs or [scores.unscored(why)])
-  return records.Own(**vars(mean), runs=tuple(runs))
+def _own(of: Sequence[Score], runs: Sequence[Score]) -> records.Own:
+  """All trainings of a cluster's head with the mean of some scores."""
+  return records.Own(**vars(scores.mean_score(of)), runs=tuple(runs))
 
 
-def _random(runs: Sequence[records.RandomRun], why: str) -> records.Random:
-  """The random heads of a cluster with their mean, or why there are none."""
-  mean = scores.mean_score(runs or [scores.unscored(why)])
-  return records.Random(**vars(mean), runs=tuple(runs))
+def _random(
+  of: Sequence[Score], runs: Sequence[records.RandomRun]
+) -> records.Random:
+  """The random heads of a cluster with the mean of some scores."""
+  return records.Random(**vars(scores.mean_score(of)), runs=tuple(runs))
 
 
 def _random_run(
-  folds: Sequence[Fold], names: Names, kind: str, c: int, r: int
+  folds: Sequence[Fold], classes: Classes, kind: str, c: int, r: int
 ) -> records.RandomRun:
   name = HeadName(kind, c, r)
   counts, distinct = [], []
   for fold in folds:
     samples, rows = fold.samples, fold.heads[name].rows
     drawn = samples.y_of_pictures[rows]
-    positives = int(np.sum(drawn))
-    counts.append(
-      dict(zip(names, (positives, len(drawn) - positives), strict=True))
-    )
+    counts.append(counts_of_classes(drawn, classes.names))
     # What each picture was before it was changed.
     before = np.zeros(len(samples.y_of_pictures), int)
     before[samples.row] = samples.original
     distinct.append(len(np.unique(before[rows])))
-  score = _score(folds, lambda fold: fold.of_head(*name))
+  score = _score(folds, classes, lambda fold: fold.of_head(*name))
   return records.RandomRun(
     **vars(score),
     class_counts=_mean_counts(counts),
@@ -370,24 +376,23 @@ def _intra_cluster_distance(members: Sequence[np.ndarray]) -> Estimate:
 
 def clusters_csv(folds: Sequence[Fold]) -> str:
   """`clusters.csv`: every sample, as the overall head sees it."""
-  header = ['id', 'split', 'cluster']
-  header += ['centroid_distance', 'probability', 'correct']
+  classes = folds[0].samples.classes
+  header = ['id', 'split', 'cluster', 'centroid_distance']
+  header += said.header(classes)
   rows = []
   for number, fold in enumerate(folds):
     samples, clusters = fold.samples, fold.clusters
-    probabilities = fold.overall()
-    correct = (probabilities > 0.5) == (samples.y == 1)
+    of_head = said.cells(fold.overall(), fold.answers(), samples.y, classes)
     rows += [
       [
         samples.ids[i],
         samples.split[i],
         int(clusters.labels[i]),
         float(clusters.distance[i]),
-        float(probabilities[i]),
-        str(bool(correct[i])).lower(),
+        *cells,
         number,
       ]
-      for i in range(len(samples.ids))
+      for i, cells in enumerate(of_head)
     ]
   if len(folds) > 1:
     return csv_text([*header, 'fold'], rows)

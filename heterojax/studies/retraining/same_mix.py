@@ -44,7 +44,7 @@ def with_same_mix(results: Results, seed: int, outcome: Outcome) -> Results:
   if paper is None or isinstance(paper.counts, Missing):
     return results
   heads = same_mix(
-    seed, outcome.folds, outcome.x, paper.clusters, results.dataset.classes
+    seed, outcome.folds, outcome.x, paper.clusters, results.classes.names
   )
   counts = dataclasses.replace(paper.counts, same_mix=heads)
   paper = dataclasses.replace(paper, counts=counts)
@@ -56,7 +56,7 @@ def same_mix(
   folds: Sequence[Fold],
   x: Array,
   clusters: Sequence[PublishedCluster],
-  names: tuple[str, str],
+  names: tuple[str, ...],
 ) -> tuple[SameMix, ...] | Missing:
   """Trains the heads of every published cluster and scores them.
 
@@ -126,7 +126,7 @@ def _originals(samples: Samples) -> np.ndarray:
 
 
 def _scaled(
-  cluster: PublishedCluster, names: tuple[str, str], y: np.ndarray, total: int
+  cluster: PublishedCluster, names: tuple[str, ...], y: np.ndarray, total: int
 ) -> tuple[int, int]:
   """Images of each class: one at least where the paper has one."""
 

@@ -68,7 +68,7 @@ def rules(settings: Settings) -> Rules:
   s = settings
   yield (
     s.data.task == 'classification',
-    'The retraining study needs two classes: use'
+    'The retraining study needs classes: use'
     ' --config.data.task=classification, or the sample-size study.',
   )
   yield (
@@ -131,14 +131,13 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   }
   families = 'random', 'random_same_mix', 'random_originals'
   # Means over heads have no intervals.
-  names = {}
   absent = {f'clusters.{of}.intervals' for of in ('retrained_runs', *families)}
   if not published(settings):
     absent.add('clusters.random_originals')
   if not settings.at_optimum:
     absent.add('heads')
+  names = records.names_of_classes(settings, cohorts)
   if cohorts is not None:
-    names['classes'] = cohorts[0].classes
     lengths['T'] = len(cohorts)
     if len(cohorts) == 1:
       absent.add('folds')
@@ -149,7 +148,13 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   null = unmeasured.null(settings)
   if not settings.data.external:
     null |= {'external'}
-  return Known(lengths, names, unmeasured.ABSENT | absent, null)
+  return Known(
+    lengths,
+    names,
+    records.nowhere(settings),
+    unmeasured.ABSENT | absent,
+    null,
+  )
 
 
 def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
@@ -237,10 +242,11 @@ class Trained(NamedTuple):
     clusters: T, with the numbers of the first fold's.
     agreement: T, of each fold's clusters with the first's.
     heads: T, the heads of each fold by name.
-    outputs: `[H, P]` float64 logits, of one fold's heads after the other's.
+    outputs: `[H, P]` float64 logits, or `[H, P, C]`, of one fold's heads after
+      the other's.
     fits: how logistic heads were fitted; None for others.
-    others: `[H, E]` logits of the images of the second data set, and `[E, D]`
-      their features; None without one.
+    others: `[H, E]` logits, or `[H, E, C]`, of the images of the second data
+      set, and `[E, D]` their features; None without one.
   """
 
   x: jax.Array
@@ -354,7 +360,7 @@ def ask(
     folder,
     samples,
     [fold.clusters.labels for fold in folds],
-    [(fold.overall() > 0.5) != (fold.samples.y == 1) for fold in folds],
+    [fold.wrong for fold in folds],
     lambda originals: [np.asarray(outcome.x[originals.rows])] * len(folds),
     audits.columns(cohorts),
     given=isinstance(outcome.source, GivenFeatures),

@@ -27,7 +27,7 @@ class View(NamedTuple):
   Attributes:
     points: `[N, 2]` samples in the two directions of most variance.
     split: `[N]` str, the part of each.
-    y: `[N]` int, 1 for the positive class.
+    y: `[N]` int, the code of its class, see `Cohort.codes`.
     labels: `[N]` int, its cluster.
     wrong: `[N]` bool, whether the head of all images is wrong about it.
     audited: `[A]` str, ids of the training images that the audit of columns
@@ -36,7 +36,7 @@ class View(NamedTuple):
     has_images: `[]` bool; without images there are no tiles.
     tile_images: `[M, S, S, 3]` uint8, gray where a file cannot be read.
     tile_labels: `[M]` int, the cluster of each.
-    tile_y: `[M]` int, 1 for the positive class.
+    tile_y: `[M]` int, the code of its class.
     tile_names: `[M]` str, ids of the samples.
     tile_problems: `[M]` str, why one cannot be shown; '' where it can.
   """
@@ -90,7 +90,7 @@ def view(settings: Settings, outcome: Outcome) -> View:
     split=samples.split,
     y=samples.y,
     labels=labels,
-    wrong=(fold.overall() > 0.5) != (samples.y == 1),
+    wrong=fold.wrong,
     audited=ids[audited],
     audited_labels=labels[audited],
     has_images=np.array(isinstance(source, ImageSource)),

@@ -168,22 +168,21 @@ _STUDIES = {
 }
 
 
-def published(positive: str, negative: str) -> Published | None:
+def published(*classes: str) -> Published | None:
   """What the paper reports for a pair of classes.
 
   Args:
-    positive: label of the disease, as in the data set.
-    negative: label of the other class.
+    *classes: labels of the disease and the other class, as in the data set.
 
   Returns:
     The numbers; None for a pair that is not in the paper.
   """
-  study = _STUDIES.get((positive, negative))
+  study = next((s for pair, s in _STUDIES.items() if pair == classes), None)
   if study is None:
     return None
 
   def of_classes(counts: Sequence[int]) -> dict[str, int]:
-    return dict(zip((positive, negative), counts, strict=True))
+    return dict(zip(classes, counts, strict=True))
 
   table_overall, table_clusters, figure = study.printed_in.values()
   return Published(

@@ -12,6 +12,8 @@ from heterojax.cluster import distances as cluster_distances
 from heterojax.datasets.manifest import csv_text
 from heterojax.records import codec
 from heterojax.stats import inference as statistics
+from heterojax.studies import said as said_lib
+from heterojax.studies.sample_size import scoring
 from heterojax.studies.sample_size.cluster_cv import SizeClusters
 from heterojax.studies.sample_size.records import Matrix
 from heterojax.studies.sample_size.records import ToCentroid
@@ -69,11 +71,9 @@ def clusters_csv(
   trainings to the centroid of the sample's own cluster in each, and so is the
   membership, of which K-means knows 1 only.
   """
-  regression = settings.data.task == 'regression'
+  classes = clustered[0].folds[0].part.samples.classes
   answer = (
-    ['predicted', 'absolute_error']
-    if regression
-    else ['probability', 'correct']
+    said_lib.header(classes) if classes else ['predicted', 'absolute_error']
   )
   header = ['id', 'split', 'cluster', 'centroid_distance', *answer]
   header += ['membership', 'n', 'fold']
@@ -88,12 +88,12 @@ def clusters_csv(
       ],
       axis=0,
     )
-    if regression:
-      right = [float(v) for v in np.abs(said.predicted - samples.y)]
+    if classes:
+      answers = scoring.answers(said.predicted, classes)
+      cells = said_lib.cells(said.predicted, answers, samples.y, classes)
     else:
-      right = [
-        str(bool(v)).lower() for v in (said.predicted > 0.5) == samples.y
-      ]
+      errors = np.abs(said.predicted - samples.y)
+      cells = np.stack([said.predicted, errors], axis=1).tolist()
     majority = fold.clusters
     rows += [
       [
@@ -101,8 +101,7 @@ def clusters_csv(
         samples.split[i],
         int(majority[i]),
         float(distance[i]),
-        float(said.predicted[i]),
-        right[i],
+        *cells[i],
         float(fold.membership[i]),
         fold.part.n,
         fold.part.fold,

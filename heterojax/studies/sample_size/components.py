@@ -113,7 +113,7 @@ def cv_by_components(
   )
   task = settings.data.task
   metric = _LABORATORY[task]
-  answers = scoring.answers(task, learned.predicted[test])
+  answers = scoring.answers(learned.predicted[test], part.samples.classes)
   terms = metrics.terms(metric, samples.y[test], answers)
   labels = np.asarray(fitted.labels)[:, 0, test]
   means, _ = heterogeneity.cluster_means(

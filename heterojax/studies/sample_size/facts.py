@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from heterojax.stats import scores
+from heterojax.stats.metrics import Classes
 from heterojax.stats.scores import RegressionScore
 from heterojax.stats.scores import Score
 from heterojax.studies.answer import conditions
@@ -40,12 +41,13 @@ def facts(
   tested = [_of_part(fold, 'test') for fold in folds]
   trained = [_of_part(fold, 'train') for fold in folds]
   classes = results.classes
+  names = classes.names
   return Facts(
-    score=_score(results.task, learned, folds),
-    baseline=None if classes else _baseline(folds),
-    classes=classes,
-    test_counts=_counts(tested, k, 1) if classes else (),
-    train_counts=_counts(trained, k, len(folds)) if classes else (),
+    score=_score(classes, learned, folds),
+    baseline=None if names else _baseline(folds),
+    classes=names,
+    test_counts=_counts(tested, k, 1, names) if names else (),
+    train_counts=_counts(trained, k, len(folds), names) if names else (),
     own=(),
     protocol=results.protocol,
     folds=results.split.folds,
@@ -71,22 +73,25 @@ def _of_part(fold: FoldClusters, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _counts(
-  parts: Sequence[tuple[np.ndarray, np.ndarray]], k: int, over: int
+  parts: Sequence[tuple[np.ndarray, np.ndarray]],
+  k: int,
+  over: int,
+  classes: Sequence[str],
 ) -> tuple[PerClass, ...]:
   """K numbers of each class, over all parts together divided by a number."""
   y = np.concatenate([own for own, _ in parts])
   labels = np.concatenate([own for _, own in parts])
   return tuple(
-    (
-      float(np.sum((y == 1) & (labels == c)) / over),
-      float(np.sum((y == 0) & (labels == c)) / over),
+    tuple(
+      float(np.sum((y == code) & (labels == c)) / over)
+      for code in reversed(range(len(classes)))
     )
     for c in range(k)
   )
 
 
 def _score(
-  task: str, learned: Sequence[Learned], folds: Sequence[FoldClusters]
+  classes: Classes, learned: Sequence[Learned], folds: Sequence[FoldClusters]
 ) -> Score | RegressionScore:
   """Of the test samples of all folds together."""
   at = [fold.part.samples.of('test') for fold in folds]
@@ -99,9 +104,11 @@ def _score(
     ])
     for name in ('predicted', 'ranks')
   )
-  if task == 'regression':
+  if not classes.names:
     return scores.regression_score(y, predicted)
-  return scores.score(y, predicted, ranks)
+  if len(classes.names) == 2:
+    return scores.score(y, predicted, ranks)
+  return scores.score_of(y, ranks, classes)
 
 
 def _baseline(folds: Sequence[FoldClusters]) -> float | None:

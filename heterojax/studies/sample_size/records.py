@@ -14,6 +14,7 @@ from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.records.codec import Partly
 from heterojax.stats.heterogeneity import CvVsMetric
+from heterojax.stats.metrics import Classes
 from heterojax.stats.scores import RegressionScore
 from heterojax.stats.scores import Score
 from heterojax.studies import records
@@ -40,17 +41,19 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
+class Dataset(records.Classified):
   """The images of the largest size: their classes, or their target."""
 
   name: str
-  positive: str
-  negative: str
+  positive: str | None
+  negative: str | None
   n_candidates: int
   n: int
   notes: tuple[str, ...]
   target: Target | None
   class_counts: records.Counts | None
+  classes: tuple[str, ...] | None = None
+  ordered: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -379,16 +382,14 @@ class Results:
     return self.by_size[-1]
 
   @property
-  def classes(self) -> tuple[str, ...]:
-    """(positive, negative); none for a regression."""
-    if self.task == 'regression':
-      return ()
-    return self.dataset.positive, self.dataset.negative
+  def classes(self) -> Classes:
+    """The classes that heads tell apart; none for a regression."""
+    return self.dataset.named
 
   @property
   def within_classes(self) -> bool:
     """Whether the band keeps the classes of every cluster."""
-    return bool(self.classes) and self.largest.band_draws is not None
+    return bool(self.classes.names) and self.largest.band_draws is not None
 
   @property
   def unit(self) -> str:

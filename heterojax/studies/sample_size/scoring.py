@@ -5,6 +5,7 @@ Accuracy, or 1 - NRMSE (Mendez 2019, sections 2.1 and 2.2).
 Axes: M test images.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,9 +39,16 @@ class Scored(NamedTuple):
   scores: Score | RegressionScore
 
 
-def answers(task: str, predicted: np.ndarray) -> np.ndarray:
-  """Classes at threshold 0.5; values of a target as they are."""
-  return predicted if task == 'regression' else predicted > 0.5
+def answers(predicted: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+  """Codes of classes, of two at threshold 0.5; values of a target as they are.
+
+  Args:
+    predicted: see `Learned`.
+    classes: C; () where labels are numbers.
+  """
+  if len(classes) > 2:
+    return np.argmax(predicted, axis=-1)
+  return (predicted > 0.5).astype(int) if classes else predicted
 
 
 def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
@@ -50,10 +58,13 @@ def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
   y, predicted = samples.y[test], learned.predicted[test]
   if task == 'regression':
     scores = scores_lib.regression_score(y, predicted)
-  else:
+  elif len(samples.classes) == 2:
     scores = scores_lib.score(y, predicted, learned.ranks[test])
+  else:
+    classes = metrics.Classes(samples.classes, settings.data.ordered)
+    scores = scores_lib.score_of(y, learned.ranks[test], classes)
   return Scored(
-    metrics.terms(METRIC[task], y, answers(task, predicted)),
+    metrics.terms(METRIC[task], y, answers(predicted, samples.classes)),
     scores.value(METRIC[task]),
     metrics.baseline(samples.y[train], y, task),
     scores,

@@ -25,6 +25,7 @@ from heterojax.records.foretell import Known
 from heterojax.run import run_folder
 from heterojax.studies import audits as audits_lib
 from heterojax.studies import counters
+from heterojax.studies import records
 from heterojax.studies import stages
 from heterojax.studies.answer import stage
 from heterojax.studies.answer import unmeasured
@@ -195,13 +196,12 @@ def ask(
   folds: Sequence[cluster_cv.FoldClusters],
 ) -> stage.Asked:
   """The three questions of the answer, on the folds of the largest size."""
-  task = settings.data.task
 
   def wrong(part: Part, said: top_models.Learned) -> np.ndarray:
-    answered = scoring.answers(task, said.predicted)
-    if task == 'regression':
+    answered = scoring.answers(said.predicted, part.samples.classes)
+    if not part.samples.classes:
       return (answered - part.samples.y) ** 2
-    return answered != (part.samples.y == 1)
+    return answered != part.samples.y
 
   def features(originals: stage.Originals) -> list[np.ndarray]:
     at = originals.positions
@@ -222,11 +222,10 @@ def ask(
 def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   """What the settings and the cohorts tell of the results to come."""
   lengths: dict[str, int | tuple[int, ...]] = {'K': settings.cluster.k}
-  names, given = {}, False
+  names, given = records.names_of_classes(settings, cohorts), False
   if cohorts is not None:
     folds = Counter(_n(settings, cohort) for cohort in cohorts)
     lengths |= {'S': len(folds), 'T': tuple(folds.values())}
-    names['classes'] = cohorts[0].classes
     given = stages.predicted(cohorts[0].source) is not None
   regression = settings.data.task == 'regression'
   absent = {'dataset.target'}
@@ -246,6 +245,7 @@ def known(settings: Settings, cohorts: Sequence[Cohort] | None) -> Known:
   return Known(
     lengths,
     names,
+    records.nowhere(settings),
     unmeasured.ABSENT | absent,
     unmeasured.null(settings)
     | {path for path, is_null in null.items() if is_null},

@@ -23,6 +23,7 @@ from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.stats import heterogeneity
 from heterojax.stats import inference as statistics
+from heterojax.stats.metrics import Classes
 from heterojax.studies import choosing
 from heterojax.studies import records as shared
 from heterojax.studies.answer import answer
@@ -94,7 +95,9 @@ def summarise(
     split=shared.Split(
       folds=len(last) if len(last) > 1 else 0, named=largest.named_splits
     ),
-    dataset=_dataset(largest, last),
+    dataset=_dataset(
+      largest, Classes(largest.classes, settings.data.ordered), last
+    ),
     backbone=shared.network(settings, backbone, learned[0].x.shape[1]),
     reduction=_reduction(settings, last),
     cluster=records.Clustering(
@@ -142,7 +145,9 @@ def _one_rule_band(asked: Asked) -> records.OneRuleBand | Missing:
   )
 
 
-def _dataset(cohort: Cohort, folds: Sequence[FoldClusters]) -> records.Dataset:
+def _dataset(
+  cohort: Cohort, classes: Classes, folds: Sequence[FoldClusters]
+) -> records.Dataset:
   # Validation images are neither trained on nor tested, and belong to it too.
   samples = folds[0].part.samples
   target = counts = None
@@ -152,11 +157,9 @@ def _dataset(cohort: Cohort, folds: Sequence[FoldClusters]) -> records.Dataset:
   else:
     measures = (np.min, np.max, np.mean, np.std)
     target = records.Target(*(float(of(samples.y)) for of in measures))
-  positive, negative = cohort.classes or ('', '')
   return records.Dataset(
     name=cohort.name,
-    positive=positive,
-    negative=negative,
+    **shared.of_classes(classes),
     n_candidates=len(cohort.candidates),
     n=folds[0].part.n,
     notes=tuple(cohort.notes),

@@ -34,8 +34,9 @@ class Learned(NamedTuple):
   Attributes:
     x: `[N, D]` float32 features.
     predicted: `[N]` float64, probabilities of the positive class or values of
-      the target.
-    ranks: `[N]`, logits where there are any, else what is predicted.
+      the target; of more than two classes their probabilities `[N, C]`.
+    ranks: `[N]`, or `[N, C]`, logits where there are any, else logarithms of
+      the probabilities of several classes, or what is predicted.
   """
 
   x: np.ndarray
@@ -98,7 +99,11 @@ def frozen(
     [{'n': part.n, 'fold': part.fold} for part in parts],
   )
   learned = [
-    _learned(settings, np.asarray(x[part.samples.row]), said[part.samples.row])
+    _learned(
+      part.samples,
+      np.asarray(x[part.samples.row]),
+      said[part.samples.row],
+    )
     for part, said in zip(parts, trained.outputs, strict=True)
   ]
   return learned, trained
@@ -155,7 +160,7 @@ def fine_tuned(
     )
     done.append(work)
     at = np.searchsorted(tuned.rows, samples.row)
-    learned.append(_learned(settings, tuned.features[at], tuned.outputs[at]))
+    learned.append(_learned(samples, tuned.features[at], tuned.outputs[at]))
   return learned, done
 
 
@@ -165,9 +170,9 @@ def _key(
   return rng.key(settings.seed, purpose, n, fold)
 
 
-def _learned(settings: Settings, x: np.ndarray, outputs: np.ndarray) -> Learned:
+def _learned(samples: Samples, x: np.ndarray, outputs: np.ndarray) -> Learned:
   """What was learned, from outputs that are logits or values of a target."""
-  outputs = np.asarray(outputs, np.float64)
-  if settings.data.task == 'regression':
+  outputs, classes = np.asarray(outputs, np.float64), len(samples.classes)
+  if not classes:
     return Learned(x, outputs, outputs)
-  return Learned(x, metrics.probability(outputs), outputs)
+  return Learned(x, metrics.probabilities(outputs, classes), outputs)

@@ -14,6 +14,8 @@ from heterojax.studies.retraining.view import View
 
 # Above this, points in an SVG file are one picture, or it would not open.
 _MAX_VECTOR_POINTS = 5000
+# Names of classes in a row of a legend.
+_LEGEND = 4
 
 
 def figure1_distances(results: Results) -> Figure:
@@ -90,7 +92,7 @@ def clusters(results: Results, view: View) -> Figure:
   """Every sample in two dimensions of the space that was clustered."""
   figure = Figure((drawing.WIDTH, 4.7), layout='constrained')
   grid = figure.subplots(1, 2, sharex=True, sharey=True)
-  one = results.backbone.unit
+  one, names = results.backbone.unit, results.classes.names
   of = ' of the first fold' if results.folds else ''
   for axes, split, title in zip(
     grid,
@@ -106,15 +108,15 @@ def clusters(results: Results, view: View) -> Figure:
     axes.set_title(title.format(len(chosen)))
     axes.set(xlabel='First principal component', xticks=[], yticks=[])
     colours = np.array([drawing.colour(c) for c in labels])
-    for y, marker, width in ((0, 'x', 0.8), (1, 'o', 0)):
+    for y in range(len(names)):
       of_class = view.y[chosen] == y
       axes.scatter(
         *points[of_class].T,
         s=12,
         c=colours[of_class],
-        marker=marker,
+        marker=drawing.class_marker(y),
         alpha=0.65,
-        linewidths=width,
+        linewidths=0 if y else 0.8,  # The first one is but lines.
         rasterized=len(chosen) > _MAX_VECTOR_POINTS,
       )
     wrong = points[view.wrong[chosen] & (split == 'test')]
@@ -134,29 +136,30 @@ def clusters(results: Results, view: View) -> Figure:
         },
       )
   grid[0].set_ylabel('Second principal component')
-  names = results.dataset.classes
   figure.legend(
     handles=[
       drawing.key(
-        drawing.clipped(name), marker=marker, ls='', color=drawing.INK, ms=5
+        drawing.clipped(name),
+        marker=drawing.class_marker(len(names) - 1 - which),
+        ls='',
+        color=drawing.INK,
+        ms=5,
       )
-      for marker, name in zip('ox', names, strict=True)
+      for which, name in enumerate(names)
     ],
     loc='outside lower center',
-    ncols=2,
+    ncols=min(len(names), _LEGEND),
   )
   return figure
 
 
 def class_mix(results: Results) -> Figure:
   """How many images of each class every cluster has."""
-  described, names = results.clusters, results.dataset.classes
+  described, names = results.clusters, results.classes.names
   of = ', mean over folds' if results.folds else ''
   parts = {
     training(results, of): [tuple(c.class_counts.values()) for c in described],
-    f'Test {results.backbone.unit}s': [
-      (c.test.positives, c.test.negatives) for c in described
-    ],
+    f'Test {results.backbone.unit}s': [c.test.class_sizes for c in described],
   }
   height = 1.1 + 0.32 * len(described)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
@@ -171,7 +174,7 @@ def class_mix(results: Results) -> Figure:
         counts[:, which],
         0.72,
         start,
-        color=drawing.CLASSES[which],
+        color=drawing.class_colour(which, len(names)),
         label=drawing.clipped(name),
       )
       for row, n in enumerate(counts[:, which]):
@@ -199,5 +202,7 @@ def class_mix(results: Results) -> Figure:
   )
   grid[0].set_ylim(len(described) - 0.5, -0.5)
   key, texts = grid[0].get_legend_handles_labels()
-  figure.legend(key, texts, loc='outside lower center', ncols=2)
+  figure.legend(
+    key, texts, loc='outside lower center', ncols=min(len(names), _LEGEND)
+  )
   return figure

@@ -23,6 +23,7 @@ from heterojax.studies.pages import scores
 from heterojax.studies.retraining.external_records import Difference
 from heterojax.studies.retraining.external_records import External
 from heterojax.studies.retraining.external_records import Shift
+from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.records import Results
 
 _ANCHOR = 'external'
@@ -150,13 +151,13 @@ def table(results: Results) -> Table[_Row]:
   """Each cluster of the second data set, and the heads on it."""
   found = codec.known(results.external)
   assert found is not None
-  one, d = results.backbone.unit, results.dataset
+  one, classes = results.backbone.unit, results.classes
   rows = [
     _Row(
       'all',
       found.n,
       found.shift.n_test,
-      [found.class_counts[name] for name in d.classes],
+      [found.class_counts[name] for name in classes.names],
       (),
       found.overall,
     )
@@ -166,7 +167,7 @@ def table(results: Results) -> Table[_Row]:
       f'cluster {c.id}',
       c.n,
       c.n_test,
-      [c.class_counts[name] for name in d.classes],
+      [c.class_counts[name] for name in classes.names],
       (c.distance, c.distance_train, c.distance_test),
       c.overall,
       c.retrained,
@@ -185,10 +186,8 @@ def table(results: Results) -> Table[_Row]:
     ),
     Column('n', lambda row: row.n, 'n'),
     *(
-      Column(f'n_{key}', lambda row, i=i: row.counts[i], name)
-      for i, (key, name) in enumerate(
-        zip(('positive', 'negative'), d.classes, strict=True)
-      )
+      Column(key, lambda row, i=i: row.counts[i], name)
+      for i, (key, name) in enumerate(tables.of_each(classes))
     ),
     Column(
       'share',
@@ -248,10 +247,12 @@ def table(results: Results) -> Table[_Row]:
       f'of the cluster’s head on all {one}s of the second data set',
     ),
   )
-  for name in metrics.names('classification'):
+  names = metrics.names(classes.task)
+  for name in names:
     for key, head, of, definition in heads:
       columns += _metric(name, key, head, of, definition)
-  return Table('external', [*columns, Column('reason', _reason)], rows)
+  columns.append(Column('reason', lambda row: _reason(row, names)))
+  return Table('external', columns, rows)
 
 
 def _distance(row: _Row, i: int) -> Text:
@@ -288,11 +289,11 @@ def _metric(
   ]
 
 
-def _reason(row: _Row) -> str:
-  names = 'distance', 'distance_train', 'distance_test'
+def _reason(row: _Row, names: Sequence[str]) -> str:
+  distances = 'distance', 'distance_train', 'distance_test'
   whys = [
     (name, codec.why(value))
-    for name, value in zip(names, row.distances, strict=False)
+    for name, value in zip(distances, row.distances, strict=False)
   ]
   for key, score in (
     ('overall', row.overall),
@@ -300,8 +301,5 @@ def _reason(row: _Row) -> str:
     ('own_on_all', row.own_on_all),
   ):
     if score:
-      whys += [
-        (f'{name}_{key}', score.why(name))
-        for name in metrics.names('classification')
-      ]
+      whys += [(f'{name}_{key}', score.why(name)) for name in names]
   return reasons(whys)

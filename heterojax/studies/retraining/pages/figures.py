@@ -93,7 +93,7 @@ def table3_retrained_vs_random(results: records.Results) -> Figure:
     n = paper.dataset.n_test
     title = f'Published (Wang 2023), {n} test images; its own cluster numbers'
     blocks.append((title, paper.clusters, False))
-  shown = metrics.of_task('classification')
+  shown = metrics.of_task(results.classes.task)
   # Inches of each block: its rows and what stands around them.
   heights = [0.56 * len(rows) + 0.6 for _, rows, _ in blocks]
   figure = Figure((drawing.WIDTH, 0.5 + sum(heights)), layout='constrained')
@@ -234,7 +234,7 @@ def _share_axis(axes: Axes) -> None:
 def distance_vs_performance(results: records.Results) -> Figure:
   """Centroid distance against how much two retrained heads differ."""
   compared = results.distance_vs_performance
-  shown = metrics.of_task('classification')
+  shown = metrics.of_task(results.classes.task)
   rows = -(-len(shown) // 2)
   figure = Figure((drawing.WIDTH, 2.8 * rows), layout='constrained')
   grid = figure.subplots(rows, 2, sharex=True, squeeze=False).ravel()
@@ -310,4 +310,4 @@ def transfer(results: records.Results) -> Figure:
 
 def _larger_share(score: Score) -> float | None:
   """What one gets by always naming the more frequent class."""
-  return max(score.positives, score.negatives) / score.n if score.n else None
+  return max(score.class_sizes) / score.n if score.n else None

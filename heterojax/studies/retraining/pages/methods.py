@@ -127,14 +127,13 @@ def paragraph(
   Returns:
     One paragraph.
   """
-  d, network, folds = results.dataset, results.backbone, results.split.folds
-  one = network.unit
+  network, folds = results.backbone, results.split.folds
+  one, task = network.unit, results.classes.task
   text = [
     'We assessed whether heterogeneity of the data set changes what a'
     ' convolutional network learns from it, following Wang (2023), with'
     f' heterojax {results.environment["heterojax"]} (seed {results.seed}). The'
-    f' task was {d.positive} (positive) against {d.negative}:'
-    f' {_sizes(results)}.',
+    f' task was {scores.told_apart(results.classes)}: {_sizes(results)}.',
     _split(results, shared),
   ]
   represented = (
@@ -158,8 +157,8 @@ def paragraph(
   else:
     text += _clustered(results)
   text.append(
-    f'A head of one sigmoid unit was trained on all training {one}s, on each'
-    f' cluster{_seeds(results)}, and {_random(results)}.'
+    f'A head of {scores.units(results.classes)} was trained on all training'
+    f' {one}s, on each cluster{_seeds(results)}, and {_random(results)}.'
   )
   if results.heads:
     text.append(head_words.sentence(results.heads, one))
@@ -175,9 +174,9 @@ def paragraph(
   if folds:
     over = f'over the out-of-fold predictions of all {one}s'
   text.append(
-    f'{formatting.capital(scores.names("classification"))} were computed'
-    f' {over} at a threshold of 0.5, with 95% intervals'
-    f' {scores.intervals_by("classification")}. Between-cluster distances are'
+    f'{formatting.capital(scores.names(task))} were computed'
+    f' {over}{scores.threshold(results.classes)}, with 95% intervals'
+    f' {scores.intervals_by(task)}. Between-cluster distances are'
     ' Euclidean distances of centroids, intra-cluster distances the mean'
     f' Euclidean distance of all pairs of training {one}s in a cluster.'
   )

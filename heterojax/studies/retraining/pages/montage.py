@@ -41,9 +41,9 @@ def rows(results: Results, view: View) -> list[list[Tile]]:
   """The tiles of each cluster; none of any where there are no images."""
   if not view.has_images:
     return []
-  positive, negative = results.dataset.classes
+  by_code = results.classes.names[::-1]
   tiles = [
-    Tile(image, str(name), positive if y else negative, str(problem))
+    Tile(image, str(name), by_code[int(y)], str(problem))
     for image, name, y, problem in zip(
       view.tile_images,
       view.tile_names,

@@ -52,7 +52,7 @@ def page(
     What stands in it.
   """
   d = results.dataset
-  title = f'Heterogeneity of {d.name}: {d.positive} against {d.negative}'
+  title = f'Heterogeneity of {d.name}: {scores.against(results.classes)}'
   shared, audit = shared_of(results), audit_of(results, view, rows)
   parts = [
     _found(results, shared, audit),
@@ -92,7 +92,7 @@ def shared_of(results: Results) -> Shared:
   d = results.dataset
   return Shared(
     leaks=results.leaks,
-    classes=d.classes,
+    classes=results.classes.names,
     n_test=d.n_test,
     validates=bool(d.n_validation),
     protocol=results.protocol,
@@ -105,11 +105,12 @@ def shared_of(results: Results) -> Shared:
 def audit_of(results: Results, view: View, rows: Rows) -> Audit:
   """Its audited columns, and their values in each cluster."""
   folds = results.folds
+  overall = folds[0].overall if folds else results.overall
   audit = Audit(
     results.shortcuts,
-    results.dataset.classes,
+    results.classes.names,
     results.backbone.unit,
-    (folds[0].overall if folds else results.overall).value('auc'),
+    overall.value(overall.ranking),
     bool(folds),
     {},
   )
@@ -155,8 +156,8 @@ def _facts(results: Results) -> list[tuple[str, Text]]:
 
 
 def _found(results: Results, shared: Shared, audit: Audit) -> Section:
-  network, d, folds = results.backbone, results.dataset, results.split.folds
-  one = network.unit
+  network, folds = results.backbone, results.split.folds
+  one, classes = network.unit, results.classes
   trained_on = 'given features' if network.given else f'{network.train} network'
   fair = ''
   if results.fair_sets:
@@ -176,10 +177,10 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
     )
   caption = (
     f'Does a cluster teach the same as equally many random {one}s?{squares}'
-    ' Every head is scored on the whole test set at a threshold of'
-    f' 0.5{", out of fold" if folds else ""}. n ='
+    ' Every head is scored on the whole test set'
+    f'{scores.threshold(classes)}{", out of fold" if folds else ""}. n ='
     f' training {one}s of a cluster{" (mean over folds)" if folds else ""},'
-    f' {d.positive} + {d.negative}'
+    f' {" + ".join(classes.names)}'
     f'{", copies included" if results.copies else ""}.'
   )
   if results.paper:
@@ -187,7 +188,7 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
       ' Hollow: what Wang (2023) reports, whose cluster numbers have nothing to'
       ' do with ours and who gives only the mean of the random runs.'
     )
-  names = formatting.capital(scores.names('classification'))
+  names = formatting.capital(scores.names(classes.task))
   return Section(
     'What was found',
     [
@@ -223,7 +224,7 @@ def _data(
     ]
   d, unit = results.dataset, results.backbone.unit
   more = [
-    *common.left_out(rows, d.classes, unit),
+    *common.left_out(rows, results.classes.names, unit),
     *leaks.blocks(shared),
     *shortcuts.blocks(audit),
   ]
@@ -262,7 +263,7 @@ def _parts(results: Results) -> Table[str]:
     ),
     *(
       Column('', lambda part, c=c: d.parts[part].class_counts[c], c)
-      for c in d.classes
+      for c in results.classes.names
     ),
     Column('', lambda part: d.parts[part].n, 'All'),
   ]

@@ -155,7 +155,7 @@ def _rejected(results: Results, beside: Rejected) -> list[Block]:
     columns.append(Column('', lambda row, s=side: row[s].size, title))
     columns.extend(
       Column('', lambda row, s=side, name=name: row[s].class_counts[name], name)
-      for name in results.dataset.classes
+      for name in results.classes.names
     )
   folds = ': mean over folds, and of the first fold' if results.folds else ''
   caption = (
@@ -173,11 +173,14 @@ def _rejected(results: Results, beside: Rejected) -> list[Block]:
 def transfer(results: Results) -> Section:
   """Each head in each test cluster."""
   one = results.backbone.unit
+  coin = 'worse than a coin'
+  if len(results.classes.names) > 2:
+    coin = 'wrong more often than right'
   figure = Figure(
     'transfer',
     'Accuracy of the head of each cluster in each test cluster.',
     f'Accuracy of each head (row) on the test {one}s of each cluster (column);'
-    ' framed: its own. Orange is worse than a coin. The last row is what one'
+    f' framed: its own. Orange is {coin}. The last row is what one'
     ' gets by always naming the class that is more frequent there: a head that'
     f' does no better has shown no skill there. Few {one}s make a rough'
     ' estimate: see n.',
@@ -221,7 +224,7 @@ def pairs(results: Results) -> Section:
         f'One point is one pair of clusters{named}. The scales of the panels'
         ' differ.',
       ),
-      Table('', columns, metrics.of_task('classification')),
+      Table('', columns, metrics.of_task(results.classes.task)),
       Paragraph(compared.why, 'note'),
     ],
   )

@@ -20,6 +20,7 @@ from heterojax.report.blocks import reasons
 from heterojax.report.blocks import stacked
 from heterojax.report.blocks import with_small
 from heterojax.stats import metrics
+from heterojax.stats.metrics import Classes
 from heterojax.stats.metrics import Metric
 from heterojax.stats.scores import Score
 from heterojax.stats.scores import Values
@@ -36,10 +37,6 @@ from heterojax.studies.retraining.records import Random
 from heterojax.studies.retraining.records import Results
 
 _OURS, _PUBLISHED = 'this run', 'published'
-
-
-def _metrics() -> tuple[Metric, ...]:
-  return metrics.of_task('classification')
 
 
 def _ends(
@@ -67,13 +64,12 @@ class _Tested(NamedTuple):
 
 
 def _tested(source: str, part: str, title: Text, score: Score) -> _Tested:
-  counts = (score.positives, score.negatives)
-  return _Tested(source, part, title, score.n, counts, score)
+  return _Tested(source, part, title, score.n, score.class_sizes, score)
 
 
 def _accuracy(results: Results) -> list[Column[_Tested]]:
   """Number, class mix and accuracy of rows that are `_Tested`."""
-  name, d = 'accuracy', results.dataset
+  name = 'accuracy'
 
   def text(row: _Tested) -> Text:
     if row.source == _OURS:
@@ -87,8 +83,10 @@ def _accuracy(results: Results) -> list[Column[_Tested]]:
 
   return [
     Column('n', lambda row: row.n, 'n', n),
-    Column('n_positive', lambda row: row.counts[0], d.positive),
-    Column('n_negative', lambda row: row.counts[1], d.negative),
+    *(
+      Column(key, lambda row, i=i: row.counts[i], head)
+      for i, (key, head) in enumerate(of_each(results.classes))
+    ),
     Column(
       name,
       lambda row: row.score.value(name),
@@ -174,7 +172,7 @@ def table3(results: Results) -> Table[_Row3]:
     Column(
       'size', lambda row: row.cluster.size, formatting.capital(f'{unit}s')
     ),
-    *_class_counts(d.classes),
+    *_class_counts(results.classes),
     Column(
       'distinct_originals',
       lambda row: getattr(row.cluster, 'distinct_originals', None),
@@ -194,20 +192,28 @@ def table3(results: Results) -> Table[_Row3]:
     Column('', lambda row: None, 'Trained on', _trained_on, align='short'),
   ]
   shown = list(dict.fromkeys(f.key for row in rows for f in _families(row)))
-  for metric in _metrics():
-    columns += _of_both(metric, unit, d.classes, shown)
-  return Table('table3', [*columns, Column('reason', _reason3)], rows)
+  names = metrics.names(results.classes.task)
+  for name in names:
+    columns += _of_both(metrics.METRICS[name], unit, results.classes, shown)
+  columns.append(Column('reason', lambda row: _reason3(row, names)))
+  return Table('table3', columns, rows)
 
 
-def _class_counts(classes: Sequence[str]) -> list[Column[_Row3]]:
+def of_each(classes: Classes) -> list[tuple[str, str]]:
+  """Key and head of a column of numbers of images for each class."""
+  keys = [f'n_{name}' for name in classes.names]
+  if len(keys) == 2:
+    keys = ['n_positive', 'n_negative']
+  return list(zip(keys, classes.names, strict=True))
+
+
+def _class_counts(classes: Classes) -> list[Column[_Row3]]:
   """Columns of the training images of each class."""
   return [
     Column(
       key, lambda row, i=i: list(row.cluster.class_counts.values())[i], head
     )
-    for i, (key, head) in enumerate(
-      zip(('n_positive', 'n_negative'), classes, strict=True)
-    )
+    for i, (key, head) in enumerate(of_each(classes))
   ]
 
 
@@ -272,14 +278,14 @@ def _with_deviation(runs: Own | Random, name: str, small: str = '') -> Text:
 
 
 def _of_both(
-  metric: Metric, unit: str, classes: tuple[str, ...], shown: Sequence[str]
+  metric: Metric, unit: str, classes: Classes, shown: Sequence[str]
 ) -> list[Column[_Row3]]:
   """A metric of the retrained head and of the random heads.
 
   Args:
     metric: which.
     unit: what one sample is called.
-    classes: (positive, negative).
+    classes: of the study.
     shown: keys of the families beside `random` that the results have.
   """
   name = metric.name
@@ -317,7 +323,7 @@ def _of_both(
       lambda row: retrained(row).value(name),
       metric.title,
       text,
-      scores.definition(metric, unit, classes),
+      scores.definition(metric, unit, classes.names),
     ),
     *_ends(f'retrained_{name}', lambda row: retrained(row).interval(name)),
     *_mean_and_deviation(f'retrained_seeds_{name}', name, _own),
@@ -351,17 +357,14 @@ def _mean_and_deviation(
   ]
 
 
-def _reason3(row: _Row3) -> str:
+def _reason3(row: _Row3, names: Sequence[str]) -> str:
   distance = row.cluster.intra_cluster_distance
   whys = [('intra_cluster_distance', formatting.why_null(distance))]
-  for metric in _metrics():
+  for name in names:
     whys += [
-      (f'retrained_{metric.name}', row.cluster.retrained.why(metric.name)),
-      (f'random_{metric.name}', row.cluster.random.why(metric.name)),
-      *(
-        (f'{f.key}_{metric.name}', f.runs.why(metric.name))
-        for f in _families(row)
-      ),
+      (f'retrained_{name}', row.cluster.retrained.why(name)),
+      (f'random_{name}', row.cluster.random.why(name)),
+      *((f'{f.key}_{name}', f.runs.why(name)) for f in _families(row)),
     ]
   if not row.ours:
     whys.append(('random minimum and maximum', 'not reported'))
@@ -386,7 +389,7 @@ def between_cluster_distances(
 
 def distance_vs_performance(results: Results) -> Table[Pair]:
   """Each pair's centroid distance and how much its heads' metrics differ."""
-  names = [metric.name for metric in _metrics()]
+  names = metrics.names(results.classes.task)
 
   def reason(pair: Pair) -> str:
     why = 'not estimable: one of the two metrics is not'
@@ -443,7 +446,8 @@ def folds(results: Results) -> Table[tuple[int, Fold]]:
     Column('n_validation', lambda row: row[1].n_validation, 'Validation'),
     Column('n_test', lambda row: row[1].n_test, 'Test'),
   ]
-  for metric in _metrics():
+  shown = metrics.of_task(results.classes.task)
+  for metric in shown:
     columns += _of_folds(metric)
   return Table(
     'folds',
@@ -463,7 +467,7 @@ def folds(results: Results) -> Table[tuple[int, Fold]]:
         _agreement,
         align='text',
       ),
-      Column('reason', _reason_of_fold),
+      Column('reason', lambda row: _reason_of_fold(row, shown)),
     ],
     rows,
   )
@@ -495,9 +499,9 @@ def _agreement(row: tuple[int, Fold]) -> Text:
   return f'{cluster_words.agreement(rand)} ({formatting.signed(rand)})'
 
 
-def _reason_of_fold(row: tuple[int, Fold]) -> str:
+def _reason_of_fold(row: tuple[int, Fold], shown: Sequence[Metric]) -> str:
   score = row[1].overall
-  return reasons((m.name, score.why(m.name)) for m in _metrics())
+  return reasons((m.name, score.why(m.name)) for m in shown)
 
 
 def every(results: Results) -> list[Table]:

@@ -50,7 +50,7 @@ def intervals(results: Results, shared: Shared) -> str:
   one = results.backbone.unit
   text = (
     'Small below a metric: its 95% interval'
-    f' ({scores.intervals("classification")}). It takes the test {one}s for'
+    f' ({scores.intervals(results.classes.task)}). It takes the test {one}s for'
     f' independent; several {one}s of one patient are not, which makes it too'
     ' narrow.'
   )

@@ -18,7 +18,7 @@ def shared(results: Results) -> Shared | None:
   folds = results.largest.folds
   return Shared(
     leaks=results.leaks,
-    classes=results.classes,
+    classes=results.classes.names,
     n_test=sum(fold.n_test for fold in folds),
     validates=results.validated,
     protocol=results.protocol,
@@ -34,7 +34,7 @@ def audit(results: Results, view: View, rows: Rows) -> Audit | None:
     return None
   columns = Audit(
     results.shortcuts,
-    results.classes,
+    results.classes.names,
     results.unit,
     results.largest.folds[0].scores.value('auc'),
     results.split.folds > 0,

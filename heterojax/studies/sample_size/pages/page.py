@@ -17,6 +17,7 @@ from heterojax.report.blocks import Text
 from heterojax.studies import choosing
 from heterojax.studies.pages import common
 from heterojax.studies.pages import network
+from heterojax.studies.pages import scores
 from heterojax.studies.pages import verdict
 from heterojax.studies.sample_size.pages import audits
 from heterojax.studies.sample_size.pages import choice_tables
@@ -48,8 +49,8 @@ def page(
     The page.
   """
   title = f'Heterogeneity of {results.dataset.name} over sample sizes'
-  if results.classes:
-    title += ': {} against {}'.format(*results.classes)
+  if results.classes.names:
+    title += f': {scores.against(results.classes)}'
   sections = [
     _found(results, audits.warnings(results, view, manifest)),
     _sizes(results),
@@ -349,7 +350,7 @@ def _data(results: Results, view: View, manifest: common.Rows) -> Section:
     f'Both audits are of the largest size, {values.of_size(results.largest.n)}.'
   )
   more = [
-    *common.left_out(manifest, results.classes, results.unit),
+    *common.left_out(manifest, results.classes.names, results.unit),
     *audited,
     *([size] if audited and len(results.sizes) > 1 else []),
   ]
@@ -364,7 +365,7 @@ def _limits(results: Results) -> Sequence[Text]:
     ' too narrow.'
   ]
   mix, apart = 'range of targets', 'this report does not tell these apart'
-  if results.classes:
+  if results.classes.names:
     mix = 'mix of classes'
   if results.within_classes:
     apart = 'the CV does not tell these apart, its band allows for the last two'
@@ -374,7 +375,7 @@ def _limits(results: Results) -> Sequence[Text]:
       ' nearer to the boundary between the classes is harder all the same, and'
       ' the CV may lie above the band.'
     )
-  elif results.classes:
+  elif results.classes.names:
     limits.append(
       f'The band exchanges {unit}s of both classes. Where one class is harder'
       ' than the other, clusters that hold different shares of it lie above the'

@@ -196,7 +196,7 @@ def _score_columns(results: Results) -> list[Column[FoldRow]]:
       text,
     )
 
-  return [column(metric) for metric in metrics.of_task(results.task)]
+  return [column(metric) for metric in metrics.of_task(results.classes.task)]
 
 
 def folds(results: Results) -> Table[FoldRow]:
