@@ -213,7 +213,7 @@ def leaking(results: Results, **kinds: tuple[int, int] | str) -> Results:
     **kinds: counts of the positive and the negative class, or why unknown;
       nothing is shared in others.
   """
-  names = results.dataset.classes
+  names = results.classes.names
   none = dict.fromkeys(leak_pages.KINDS, (0, 0))
   return dataclasses.replace(
     results,

@@ -418,7 +418,7 @@ def test_a_montage_names_the_class_once(written) -> None:
     tile_problems=np.array(['', '', '', '', 'torn']),
   )
   told = section(text, '<h3>Cluster 0', '<h2>Data')
-  one, other = written[1].dataset.classes
+  one, other = written[1].classes.names
   none = 'No original training image is in this cluster.'
   assert told == (
     f'Cluster 0 {other} 0 {one} 1 2 Cluster 1 {other} 3 4: cannot be shown,'
@@ -521,7 +521,7 @@ def test_the_second_data_set_is_in_other_tables(written) -> None:
 def test_the_rejected_reduction_stands_beside(written) -> None:
   results = written[1]
   assert 'Another reduction' not in page_of(written, results)
-  names = results.dataset.classes
+  names = results.classes.names
   rejected = Rejected(
     57,
     0.4,

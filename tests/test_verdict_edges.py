@@ -166,8 +166,9 @@ def test_few_patients_have_as_many_worlds_to_match_as_few_images(monkeypatch):
 
   monkeypatch.setattr(folds_lib, 'out_of_fold', out_of_fold)
   monkeypatch.setattr(rules, 'TOLERANCE', 1.0)  # No second try.
+  fold = folds_lib.Fold(logits[:, None], 1.0, *[units] * 3)
   for y in ((logits > 0).astype(int), stream.integers(2, size=400)):
-    rules.match([], y, units, jax.random.key(0))
+    rules.match([fold], y, units, jax.random.key(0))
   # Of 20 patients with one label each, and of 400 images with their own.
   assert number == [1, 10 * 32, 2 * 32, 1, 10 * 8, 2 * 8]
 

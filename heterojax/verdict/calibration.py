@@ -37,7 +37,7 @@ class Set(NamedTuple):
 
   Attributes:
     folds: of all images, see `folds.crossed`.
-    y: `[N]` of 0 and 1.
+    y: `[N]` int labels.
   """
 
   folds: list[Fold]
@@ -56,7 +56,7 @@ def made(
   """Makes a data set.
 
   Args:
-    name: of `worlds.WORLDS`.
+    name: of `worlds.WORLDS` or `worlds.SEVERAL`.
     seed: of the calibration.
     number: of the set.
     train: training images.
@@ -69,8 +69,11 @@ def made(
   """
   key = worlds_lib.key(seed, name, d, train, number)
   n = train + test
-  world = worlds_lib.WORLDS[name](jax.random.fold_in(key, _WORLD), n, d, df=df)
-  return _clustered(np.asarray(world.x, np.float64), world.y, train, key)
+  make = (worlds_lib.WORLDS | worlds_lib.SEVERAL)[name]
+  world = make(jax.random.fold_in(key, _WORLD), n, d, df=df)
+  classes = world.p.shape[1] if world.p.ndim == 2 else 2
+  x = np.asarray(world.x, np.float64)
+  return _clustered(x, world.y, train, key, classes)
 
 
 def known_rule(x: np.ndarray, y: np.ndarray, key: jax.Array) -> np.ndarray:
@@ -119,7 +122,9 @@ def redrawn(x: np.ndarray, p: np.ndarray, key: jax.Array) -> Set:
   return _clustered(x[order], y[order], 3 * len(x) // 5, key)
 
 
-def _clustered(x: np.ndarray, y: np.ndarray, train: int, key: jax.Array) -> Set:
+def _clustered(
+  x: np.ndarray, y: np.ndarray, train: int, key: jax.Array, classes: int = 2
+) -> Set:
   """A set whose first images are clustered and choose the penalty."""
   fitted = partitions(
     x[np.newaxis],
@@ -132,11 +137,11 @@ def _clustered(x: np.ndarray, y: np.ndarray, train: int, key: jax.Array) -> Set:
   prepared = folds_lib.prepared(x, train)
   units = np.arange(len(y))
   c = folds_lib.penalty_of(
-    prepared, y, units, first, jax.random.fold_in(key, _FOLDS)
+    prepared, y, units, first, jax.random.fold_in(key, _FOLDS), classes
   )
   rest = np.arange(train, len(x))
   folds = folds_lib.crossed(
-    Fold(prepared, c, first, rest, labels),
+    Fold(prepared, c, first, rest, labels, classes),
     y,
     units,
     jax.random.fold_in(key, _TEST),

@@ -11,6 +11,10 @@ and not in the others: `turned_45`, `turned_60`, `turned_90` and `reversed`,
 whose first group of three has another direction; `noisier`, whose first group
 has the same direction and less certain labels; and `curved`, one cloud whose
 rule is no plane. Whoever finds a group's own rule in the first four is wrong.
+
+Worlds of five classes have a direction for each, and the softmax of their
+scores: one rule holds in `five_classes` (one cloud) and `five_groups` (three),
+and the first group of `five_turned` has five other directions.
 """
 
 from collections.abc import Callable
@@ -24,6 +28,7 @@ from scipy import special
 
 from heterojax import rng
 from heterojax.rng import Purpose
+from heterojax.verdict import rule as rules
 
 # Log odds per deviation of the score.
 _SLOPE = 2.5
@@ -36,6 +41,7 @@ _CLASSES = 1.5
 # Distance of a group from the mean, in deviations of a mean axis.
 _GROUPS = 6.0
 _N_GROUPS = 3
+FIVE = 5  # Classes.
 # What is drawn, each from its own stream of the world's key.
 _RULE, _FEATURES, _GROUP, _LABELS = range(4)
 
@@ -45,10 +51,10 @@ class World(NamedTuple):
 
   Attributes:
     x: `[N, D]` float32, features.
-    y: `[N]` int, labels 0 and 1, drawn from `p`.
+    y: `[N]` int, labels, drawn from `p`.
     group: `[N]` int, 0 in one cloud. Where two rules hold that of group 0 is
       the other one.
-    p: `[N]` float64, the true probability of label 1.
+    p: `[N]` float64, the true probability of label 1; or `[N, 5]` of each.
   """
 
   x: np.ndarray
@@ -79,7 +85,7 @@ def redrawn(world: World, key: jax.Array) -> World:
 
 def _labels(key: jax.Array, p: np.ndarray) -> np.ndarray:
   chance = rng.from_key(key, _LABELS).random(len(p))
-  return (chance < p).astype(np.int64)
+  return rules.labels_of(chance, p, FIVE if p.ndim == 2 else 2)
 
 
 def _directions(
@@ -207,13 +213,7 @@ def three_groups(
     The world.
   """
   axes, w, v = _directions(key, d)
-  generator = rng.from_key(key, _GROUP)
-  means = generator.standard_normal((_N_GROUPS, d))
-  means -= means.mean(axis=0)
-  # The common rule is as balanced in one group as in another.
-  means -= np.outer(_score(means, w) / np.sum(w**2), w)
-  means *= _GROUPS / np.linalg.norm(means, axis=1, keepdims=True)
-  group = generator.integers(_N_GROUPS, size=n)
+  means, group = _groups(key, n, d, w[np.newaxis])
   x = _cloud(key, n, d, df) * axes
   angle = np.deg2rad(degrees)
   own = np.cos(angle) * w + np.sin(angle) * v
@@ -221,6 +221,64 @@ def three_groups(
     group == 0, certainty * _score(x, own), _score(x, w)
   )
   return _world(key, x + means[group], group, log_odds)
+
+
+def _groups(
+  key: jax.Array, n: int, d: int, rule: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Means `[G, D]` of groups across the directions of a rule, and `[N]` int."""
+  generator = rng.from_key(key, _GROUP)
+  means = generator.standard_normal((_N_GROUPS, d))
+  means -= means.mean(axis=0)
+  # The common rule is as balanced in one group as in another.
+  if len(rule) == 1:
+    (w,) = rule
+    means -= np.outer(_score(means, w) / np.sum(w**2), w)
+  else:
+    basis, _ = np.linalg.qr(rule.T)
+    means -= means @ basis @ basis.T
+  means *= _GROUPS / np.linalg.norm(means, axis=1, keepdims=True)
+  return means, generator.integers(_N_GROUPS, size=n)
+
+
+def five_classes(
+  key: jax.Array,
+  n: int,
+  d: int,
+  *,
+  df: float | None = None,
+  groups: bool = False,
+  turned: bool = False,
+) -> World:
+  """Five classes, of which each has a direction.
+
+  Args:
+    key: of the world.
+    n: images.
+    d: features, at least 6 with groups.
+    df: as of `one_cloud`.
+    groups: whether there are three clouds, across the rule, or one.
+    turned: whether group 0 has directions of its own.
+
+  Returns:
+    The world.
+  """
+  axes, _, _ = _directions(key, d)
+  # In coordinates of deviation 1, where large axes count for more.
+  drawn = axes * rng.from_key(key, _RULE, FIVE).standard_normal((2, FIVE, d))
+  drawn /= np.linalg.norm(drawn, axis=2, keepdims=True)
+  rule, other = drawn / axes
+  x = _cloud(key, n, d, df) * axes
+  means, group = np.zeros((_N_GROUPS, d)), np.zeros(n, np.int64)
+  if groups:
+    means, group = _groups(key, n, d, rule)
+  scores = np.stack([_score(x, w) for w in rule], axis=1)
+  if turned:
+    others = np.stack([_score(x, w) for w in other], axis=1)
+    scores = np.where(group[:, np.newaxis] == 0, others, scores)
+  p = special.softmax(_SLOPE * scores, axis=1)
+  x = (x + means[group]).astype(np.float32)
+  return World(x, _labels(key, p), group, p)
 
 
 def curved(key: jax.Array, n: int, d: int, *, df: float | None = None) -> World:
@@ -247,6 +305,11 @@ ONE_RULE: dict[str, Callable[..., World]] = {
   'largest_axis': largest_axis,
   'class_clouds': class_clouds,
   'three_groups': three_groups,
+}
+SEVERAL: dict[str, Callable[..., World]] = {
+  'five_classes': five_classes,
+  'five_groups': functools.partial(five_classes, groups=True),
+  'five_turned': functools.partial(five_classes, groups=True, turned=True),
 }
 WORLDS: dict[str, Callable[..., World]] = ONE_RULE | {
   'turned_45': functools.partial(three_groups, degrees=45),

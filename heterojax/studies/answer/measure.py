@@ -273,7 +273,7 @@ def _folds(
   units: np.ndarray,
   key: jax.Array,
   standardised: bool,
-  classes: int,
+  classes: int = 2,
 ) -> list[Fold]:
   """Features and the penalty of each fold."""
   if len(y) > MANY and x[0].shape[1] > COMPONENTS:
