@@ -122,7 +122,7 @@ def read(
     (*found.notes, *headed),
     masks_are_left_out=not choices.masks,
   )
-  return _labelled(cohort, path, named, task, hint)
+  return _labelled(cohort, path, named, task, choices, hint)
 
 
 def _here(path: pathlib.Path) -> pathlib.Path:
@@ -201,7 +201,9 @@ def _from_table(
     (*notes, *more, *headed),
     task=task,
   )
-  return _labelled(cohort, path, tuple(map(meanings.whole, named)), task)
+  return _labelled(
+    cohort, path, tuple(map(meanings.whole, named)), task, choices
+  )
 
 
 def _from_table_of(
@@ -241,6 +243,7 @@ def _labelled(
   path: pathlib.Path,
   named: classes.Classes,
   task: str,
+  choices: Choices,
   hint: Sequence[str] = (),
 ) -> Cohort:
   """The cohort with its classes or numbers, and without rows of neither."""
@@ -254,7 +257,7 @@ def _labelled(
     return dataclasses.replace(cohort, candidates=candidates, notes=notes)
   try:
     there = [label for label in found if label not in absent]
-    merged = classes.merge(path, there, named)
+    merged = classes.merge(path, there, named, choices.incomplete)
     chosen = _classes(path, {*map(merged.name, there)}, merged.named)
   except UserError as error:  # What was not read may be the reason.
     raise UserError(' '.join([str(error), *notes, *hint])) from error

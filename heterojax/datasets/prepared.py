@@ -111,7 +111,9 @@ def find(path: pathlib.Path) -> list[pathlib.Path]:
   ]
 
 
-def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
+def read(
+  path: pathlib.Path, named: classes.Classes, incomplete: bool = False
+) -> Cohort:
   """Reads a prepared data set.
 
   Args:
@@ -119,9 +121,11 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
       one data set in it.
     named: see `classes.Classes`; none where one pair of classes is there, and
       none for a regression.
+    incomplete: see `classes.merge`.
 
   Returns:
-    The cohort that the publisher's files gave, on a `Records` source.
+    The cohort that the publisher's files gave, on a `Records` source; a merged
+    class is called as it is named.
 
   Raises:
     UserError: if no such pair was prepared, or several were, or it is damaged.
@@ -133,11 +137,12 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     if all(
       label in (name, classes.merged_name(name))
       or classes.key(name) in ('', classes.key(label))
+      or classes.is_merged(label, name, incomplete)
       for name, label in zip(named, c.classes, strict=True)
     )
   ]
   if len(chosen) == 1:
-    return chosen[0]
+    return _called(chosen[0], named)
   pairs = [_against(c.classes) for c in chosen or cohorts]
   if chosen:
     raise UserError(
@@ -150,6 +155,30 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     f' only {" and ".join(pairs) or "none at all"}: prepare them with'
     ' python -m launch.prepare.'
   )
+
+
+def _called(cohort: Cohort, named: classes.Classes) -> Cohort:
+  """The cohort with its merged classes called as they are named."""
+  new = {
+    label: classes.merged_name(name)
+    for label, name in zip(cohort.classes, named, strict=True)
+    if classes.is_merged(label, name, incomplete=True)
+  }
+  if all(label == name for label, name in new.items()):
+    return cohort
+  return dataclasses.replace(
+    cohort,
+    classes=tuple(new.get(label, label) for label in cohort.classes),
+    candidates=tuple(_renamed(c, new) for c in cohort.candidates),
+    label_columns=(*dict.fromkeys((*cohort.label_columns, classes.LABEL)),),
+  )
+
+
+def _renamed(c: Candidate, new: Mapping[str, str]) -> Candidate:
+  """The candidate with another name of its class; its own label stays."""
+  columns = {classes.LABEL: c.label, **dict(c.columns)}
+  label = new.get(c.label, c.label)
+  return dataclasses.replace(c, label=label, columns=tuple(columns.items()))
 
 
 def load(folder: pathlib.Path) -> Cohort:
