@@ -3,12 +3,14 @@
 The manifest lies beside the records as `metadata.json`, so that a study on
 prepared data begins from the same candidates, in the same order and with the
 same reasons, as one on the publisher's files. TensorFlow Datasets is imported
-when the first image is read; TensorFlow never is.
+when the first image is read; TensorFlow never is. It and array_record are the
+extra `prepared`, which Windows lacks.
 """
 
 from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
+import importlib
 import json
 import pathlib
 import threading
@@ -25,6 +27,7 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
+_PACKAGES = 'tensorflow_datasets', 'array_record.python.array_record_module'
 INFO = 'dataset_info.json'
 METADATA = 'metadata.json'
 # A data set's folder is NAME/CLASSES/VERSION.
@@ -270,12 +273,31 @@ def same(first: Cohort, second: Cohort) -> bool:
   return first == second
 
 
+def require() -> Any:
+  """TensorFlow Datasets, with what it reads records by.
+
+  It takes a second to import, and studies of plain files never need it.
+
+  Raises:
+    UserError: if the packages cannot be imported.
+  """
+  try:
+    tfds, _ = map(importlib.import_module, _PACKAGES)
+  except ImportError as error:
+    raise UserError(
+      'Images are prepared, and read where they were prepared, by'
+      ' tensorflow-datasets and array-record, which cannot be imported'
+      f' ({" ".join(str(error).split())}): install them with pip install'
+      " 'heterojax[prepared]' on Linux or macOS (Windows has no array-record),"
+      ' or give the images themselves as --config.data.dir.'
+    ) from error
+  return tfds
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[Any]:
   """TensorFlow Datasets, which would warn of what is meant here."""
-  # It takes a second to import, and studies of plain files never need it.
-  import tensorflow_datasets as tfds  # pylint: disable=import-outside-toplevel
-
+  tfds = require()
   tfds.disable_progress_bar()
   verbosity = absl_logging.get_verbosity()
   absl_logging.set_verbosity(absl_logging.FATAL)
