@@ -51,7 +51,8 @@ def _assigned(cohort: Cohort) -> tuple[Cohort, ...]:
     *(('kfold_4', '4'), ('k-fold 5', '5'), ('5fold_1', '1')),
     *(('Fold 1 of 5', '1'), ('split_2', '2'), ('folds7', '7')),
     *(('images_fold_1', '1'), ('train_fold_0', '0'), ('fold_0_test', '0')),
-    *(('fold', ''), ('manifold_1', ''), ('skin_fold_1', ''), ('fold_a', '')),
+    *(('0_fold', '0'), ('1st fold', '1'), ('fold_b', '1'), ('folds', '')),
+    *(('fold', ''), ('manifold_1', ''), ('skin_fold_1', ''), ('fold_z', '')),
     *(('k0_late', ''), ('grade_1', ''), ('part_1', ''), ('split', '')),
   ],
 )
@@ -71,6 +72,7 @@ def test_names_of_folds(name: str, number: str) -> None:
     '{fold}/images/{label}',
     '{label}/{fold}/images',
     'BreaKHis/5_folds/{fold}/{label}',
+    '5-fold/{fold}/{label}',
   ],
 )
 def test_folders_of_folds_are_a_column_and_the_split(
@@ -114,6 +116,58 @@ def test_folds_in_splits_are_a_column_alone(tmp_path: pathlib.Path) -> None:
   assert 'are the column fold and split nothing' in cohort.notes[-1]
 
 
+@pytest.mark.parametrize('test', ['test', 'test_fold', 'hold-out'])
+def test_folds_beside_a_part_for_testing_are_trained_on(
+  tmp_path: pathlib.Path, test: str
+) -> None:
+  for label in _CLASSES:
+    _touch(tmp_path, *(f'fold_{k}/{label}/a.png' for k in range(2)))
+    _touch(tmp_path, f'{test}/{label}/b.png')
+  cohort = folder.read(tmp_path, _CLASSES)
+  assert {(c.split, *dict(c.columns).values()) for c in cohort.included} == {
+    ('train', '0'),
+    ('train', '1'),
+    ('test', ''),
+  }
+  assert cohort.notes[0] == (
+    'Folders of folds beside one for testing are what is trained on.'
+  )
+
+
+@pytest.mark.parametrize('beside', ['', 'readme/more/a.txt'])
+@pytest.mark.parametrize('of', ['folds', '3-fold', 'KFold', 'cross_validation'])
+def test_a_folder_of_folds_is_no_class(
+  tmp_path: pathlib.Path, of: str, beside: str
+) -> None:
+  for k in range(3):
+    _touch(tmp_path, *(f'{of}/{k}/{c}/{i}.png' for c in _CLASSES for i in '01'))
+  if beside:
+    _touch(tmp_path, beside)
+  cohort = folder.read(tmp_path, _CLASSES)
+  assert {(c.label, c.split) for c in cohort.included} == {
+    (label, f'fold_{k}') for k in range(3) for label in _CLASSES
+  }
+  # Numbers in a class are patients.
+  root = tmp_path / 'classes'
+  _touch(root, 'folds/0/a.png', 'folds/1/b.png', 'normal/0/c.png')
+  cohort = folder.read(root, ('', ''))
+  assert {c.label for c in cohort.included} == {'folds', 'normal'}
+  assert not any(c.split for c in cohort.candidates)
+
+
+def test_names_of_parts_that_are_not_used_are_said(
+  tmp_path: pathlib.Path,
+) -> None:
+  for label in _CLASSES:
+    _touch(tmp_path, *(f'{label}/SOB/fold_{k}/a.png' for k in range(2)))
+    _touch(tmp_path, f'{label}/SOB/test/a.png', f'{label}/SOB/a.png')
+  cohort = folder.read(tmp_path, _CLASSES)
+  assert cohort.notes == (
+    '6 images lie in folders called as splits or folds within folders that are'
+    ' no classes, as benign/SOB/fold_0/a.png: these names are not used.',
+  )
+
+
 @pytest.mark.parametrize(
   'place', ['fold{k}/{split}/{label}', '{split}_fold_{k}/{label}']
 )
@@ -127,9 +181,7 @@ def test_folds_with_splits_of_their_own(
         at = place.format(k=k, split=split, label=label)
         _touch(tmp_path, *(f'{at}/{i}.png' for i in range(n)))
   cohort = folder.read(tmp_path, _CLASSES)
-  assert 'Each of the folds fold_1, fold_2 has splits of its own.' in (
-    cohort.notes
-  )
+  assert cohort.notes[-1].startswith('Each of the folds fold_1, fold_2 has')
   with pytest.raises(UserError, match='one with --config.data.where=fold=1,'):
     _assigned(cohort)
   assert _assigned(splits.unnamed(cohort))
@@ -138,6 +190,25 @@ def test_folds_with_splits_of_their_own(
     c.split: sum(o.split == c.split for o in one.included) for c in one.included
   } == {'train': 6, 'test': 4}
   assert all(dict(c.columns)['fold'] == '2' for c in one.included)
+
+
+def test_a_fold_without_a_test_part_is_tested_by_its_validation(
+  tmp_path: pathlib.Path,
+) -> None:
+  for label in _CLASSES:
+    for k in range(2):
+      _touch(
+        tmp_path, *(f'fold_{k}/{s}/{label}/a.png' for s in ('train', 'val'))
+      )
+    _touch(tmp_path, f'test/{label}/a.png')
+  cohort = folder.read(tmp_path, _CLASSES)
+  with pytest.raises(UserError, match='folds with splits of their own'):
+    _assigned(cohort)
+  (one,) = _assigned(restriction.restrict(cohort, 'fold=1'))
+  assert {c.path.split('/')[1]: c.split for c in one.included} == {
+    'train': 'train',
+    'val': 'test',
+  }
 
 
 def test_one_fold_splits_nothing(tmp_path: pathlib.Path) -> None:
@@ -195,6 +266,26 @@ def test_a_table_beside_folders_of_folds_is_read(
   assert {c.path: c.split for c in cohort.included} == {
     path: f'fold_{k}' for path, _, k in rows
   }
+
+
+def test_a_table_in_a_folder_is_named(tmp_path: pathlib.Path) -> None:
+  _touch(tmp_path, 'audio/fold1/a.png', 'audio/fold2/b.png', 'meta/x.csv')
+  with pytest.raises(UserError) as caught:
+    folder.read(tmp_path, _CLASSES)
+  assert f'give --config.data.dir={tmp_path}/meta/x.csv.' in str(caught.value)
+
+
+@pytest.mark.parametrize('word', ['fold_{}', 'Fold {}', 'k{}', '{}', '{}.0'])
+def test_folds_of_a_table_may_be_words(
+  tmp_path: pathlib.Path, word: str
+) -> None:
+  rows = [f'{i}.png,{"ab"[i % 2]},{word.format(i // 2)}' for i in range(4)]
+  path = tmp_path / 'a.csv'
+  path.write_text('\n'.join(['path,label,fold', *rows]))
+  cohort = folder.read(path, ('a', 'b'))
+  assert [c.split for c in cohort.candidates] == [
+    *('fold_0', 'fold_0', 'fold_1', 'fold_1'),
+  ]
 
 
 def test_candidates_of_plain_folders_have_no_such_column(

@@ -127,18 +127,19 @@ class _Reader:
     )
 
   def _holds_classes(self, folder: str) -> bool:
-    """Whether a class is in it, or in folders of folds in it."""
+    """Whether a class is in it, or in folders of parts in it."""
     return any(
       self._holds_classes(posixpath.join(folder, name))
-      if folder_parts.fold(name)
-      or folder_parts.fold(folder)
-      and folder_parts.split(name)
-      else not (
-        folder_parts.is_plain(name)
-        or folder_parts.split(name)
-        or masks.said(name)
-      )
+      if folder_parts.is_part(name)
+      else not masks.said(name)
       for name in self._below.get(folder, ())
+    )
+
+  def _holds_folds(self, folder: str) -> bool:
+    """Whether it is called as one of folds, which have classes in them."""
+    inside = self._below.get(folder, ())
+    return folder_parts.holds_folds(posixpath.basename(folder), inside) and any(
+      self._holds_classes(posixpath.join(folder, name)) for name in inside
     )
 
   def place(self, folder: str) -> _Place:
@@ -158,7 +159,10 @@ class _Reader:
       asked_for = classes.composed(name) in self._named
       part, fold = self._part(above, name), self._fold(above, name)
       of_masks = not asked_for and self._is_of_masks(above, name)
-      plain = not asked_for and folder_parts.is_plain(name)
+      plain = not asked_for and (
+        folder_parts.is_plain(name)
+        or self._holds_folds(posixpath.join(above, name))
+      )
       if not (part or fold or of_masks or plain):
         inner = names[depth + 1 :]
         below = [*itertools.takewhile(folder_parts.is_part, inner)]
@@ -178,11 +182,16 @@ class _Reader:
 
   def _fold(self, above: str, name: str) -> str:
     """The fold that a folder in the place of a class names; '' if none."""
-    alike = filter(folder_parts.fold, self._below.get(above, ()))
+    if self._holds_folds(posixpath.join(above, name)):  # As 5-fold.
+      return ''
+    read = folder_parts.fold
+    if self._holds_folds(above):
+      read = folder_parts.numbered
     # What is called like a class that is asked for may be one.
+    alike = filter(read, self._below.get(above, ()))
     if not self._named.isdisjoint(map(classes.composed, alike)):
       return ''
-    return folder_parts.fold(name)
+    return read(name)
 
   def fold(self, candidate: Candidate) -> str:
     """The fold that the folders of a file name; '' if none."""
@@ -268,6 +277,11 @@ class _Reader:
       )
     for kind in ('splits', 'folds'):
       yield from self._twice(candidates, kind)
+    if deep := [c.path for c in candidates if c.included and self._is_deep(c)]:
+      yield (
+        f'{len(deep):,} images lie in folders called as splits or folds within'
+        f' folders that are no classes, as {deep[0]}: these names are not used.'
+      )
     if folds := self._only_folds(candidates):
       yield folder_parts.taken_for_folds(folds)
     # Tables first: they may say what names do not.
@@ -308,6 +322,14 @@ class _Reader:
         f'{len(twice):,} images lie in folders of two {kind}, as {twice[0]}:'
         f' they are taken for those of the outer one ({outer}).'
       )
+
+  def _is_deep(self, candidate: Candidate) -> bool:
+    """Whether a folder below others than its class names its only part."""
+    place = self.place(posixpath.dirname(candidate.path))
+    return not (place.splits or place.folds) and any(
+      folder_parts.split(name) or folder_parts.fold(name)
+      for name in place.inner
+    )
 
   def _only_folds(self, candidates: Iterable[Candidate]) -> list[str]:
     """Folders of folds, where no image is in a class folder."""

@@ -8,6 +8,7 @@ import pathlib
 from heterojax import addresses
 from heterojax.datasets import class_folders
 from heterojax.datasets import classes
+from heterojax.datasets import folder_parts
 from heterojax.datasets import headers
 from heterojax.datasets import images
 from heterojax.datasets import labels
@@ -109,9 +110,11 @@ def read(
     return _from_table_of(path, found_tables[0], found, named, task, choices)
   _require_classes(path, task, choices)
   hint = [
-    f'To read its table, give --config.data.dir={path / name}.'
-    for name in found_tables[:1]
-  ]
+    f'To read its table, give --config.data.dir={path / folder / name}.'
+    for folder, names in tree.folders.items()
+    for name in names
+    if name.lower().endswith('.csv')
+  ][:1]
   _require_images(path, found, hint)
   candidates, headed = headers.described(found.candidates, path)
   cohort = Cohort(
@@ -355,6 +358,7 @@ def _path(name: str) -> str:
 def _part(path: pathlib.Path, row: int, split: str, fold: str) -> str:
   if not fold:
     return split
+  fold = folder_parts.fold(fold) or fold
   if not fold.isdecimal() or len(fold) > splits.MOST_DIGITS or split:
     raise UserError(
       f'{path}, row {row}: fold is {fold!r}, but must be a number,'

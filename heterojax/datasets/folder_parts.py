@@ -4,7 +4,8 @@ A fold is a column of the image, as that of a file of features is. It is the
 split as well where folders name no train and test.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 import dataclasses
 import re
 
@@ -20,25 +21,53 @@ PLAIN = frozenset({
   *('png', 'jpg', 'jpeg', 'dicom', 'dcm'),
 })
 FOLD = 'fold'  # The column.
-_OF_PARTS = PLAIN | {'set', 'split', 'part', 'folder', 'input'}
-_NUMBER = rf'[\s_.-]*(?P<number>[0-9]{{1,{splits.MOST_DIGITS}}})'
-# The whole name, as k0, cv_2 and split-1.
-_SHORT = re.compile(rf'(k|cv|split){_NUMBER}', re.IGNORECASE)
+_OF_PARTS = PLAIN | {'set', 'split', 'part', 'folder', 'input', 'fold', 'folds'}
+_GAP = r'[\s_.-]*'
+_DIGITS = rf'[0-9]{{1,{splits.MOST_DIGITS}}}'
+# The whole name, as k0, cv_2, split-1, 0_fold and fold_a.
+_WHOLE = (
+  re.compile(rf'(?:k|cv|split){_GAP}({_DIGITS})', re.IGNORECASE),
+  re.compile(rf'({_DIGITS})(?:st|nd|rd|th)?{_GAP}fold', re.IGNORECASE),
+  re.compile(r'fold[\s_.-]([a-j])', re.IGNORECASE),
+)
 # Or a part of it, as that of train_fold_0, 5-fold_1 and Fold 1 of 5.
 _FOLD = re.compile(
-  r'(?<![a-z])([0-9]+[\s_.-]*|k[\s_.-]*|cv[\s_.-]*)?folds?'
-  rf'{_NUMBER}([\s_.-]*of[\s_.-]*[0-9]+)?',
+  rf'(?<![a-z])(?:(?:[0-9]+|k|cv){_GAP})?folds?{_GAP}({_DIGITS})'
+  rf'(?:{_GAP}of{_GAP}[0-9]+)?',
+  re.IGNORECASE,
+)
+# Of a folder that holds folds, as folds, 5-fold, kfold and cross_validation.
+_OF_FOLDS = re.compile(
+  rf'(?:[0-9]+|k|cv)?{_GAP}folds?|cross{_GAP}val(?:idation)?(?:{_GAP}folds?)?',
   re.IGNORECASE,
 )
 
 
 def fold(folder: str) -> str:
-  """The number of the fold that a folder is called by; '' if none."""
-  found = _SHORT.fullmatch(folder) or _FOLD.search(folder)
-  if not found:
+  """The number of the fold that a folder is called by; '' if none.
+
+  A letter counts from 0.
+  """
+  found = _whole(folder) or _FOLD.search(folder)
+  if not found or split_and_others(folder)[1] - _OF_PARTS:
     return ''
-  _, others = split_and_others(folder)
-  return str(int(found['number'])) if others <= _OF_PARTS else ''
+  number = found[1].casefold()
+  return str(int(number) if number.isdecimal() else ord(number) - ord('a'))
+
+
+def _whole(folder: str) -> re.Match | None:
+  return next(filter(None, (p.fullmatch(folder) for p in _WHOLE)), None)
+
+
+def holds_folds(folder: str, inside: Collection[str]) -> bool:
+  """Whether a folder is called as one of folds and holds nothing else."""
+  is_called_so = _OF_FOLDS.fullmatch(folder) and inside
+  return bool(is_called_so) and all(map(numbered, inside))
+
+
+def numbered(folder: str) -> str:
+  """The fold of a folder in one of folds, which may be its number alone."""
+  return str(int(folder)) if re.fullmatch(_DIGITS, folder) else fold(folder)
 
 
 def split(folder: str) -> str:
@@ -49,7 +78,7 @@ def split(folder: str) -> str:
 
 def split_and_others(folder: str) -> tuple[str, set[str]]:
   """The one split among the words of a name, '' if none, and other words."""
-  if _SHORT.fullmatch(folder):
+  if _whole(folder):
     return '', set()
   folder = _FOLD.sub(' ', folder)
   if whole := parts.word(folder):  # As hold-out.
@@ -68,7 +97,7 @@ def is_plain(folder: str) -> bool:
 
 def is_part(folder: str) -> bool:
   """Whether a folder below a class says which part its images are, at most."""
-  return bool(is_plain(folder) or split(folder) or fold(folder))
+  return is_plain(folder) or bool(split(folder) or fold(folder))
 
 
 def with_parts(
@@ -80,7 +109,9 @@ def with_parts(
     candidates: with the splits that their folders name.
     folds: by id, '' where a folder names none.
   """
+  candidates, trained = _with_training(candidates, folds)
   candidates, notes = _with_splits(candidates)
+  notes = trained + notes
   numbers = {folds[c.id] for c in candidates if c.included} - {''}
   if not numbers:
     return candidates, notes
@@ -89,6 +120,18 @@ def with_parts(
     for c in candidates
   ]
   return _with_folds(candidates, folds, sorted(numbers, key=int), notes)
+
+
+def _with_training(
+  candidates: Sequence[Candidate], folds: Mapping[str, str]
+) -> tuple[Sequence[Candidate], tuple[str, ...]]:
+  """The candidates; folds beside a part for testing are what is trained on."""
+  said = {(c.split, bool(folds[c.id])) for c in candidates if c.included}
+  if said != {('test', False), ('', True)}:
+    return candidates, ()
+  return [
+    dataclasses.replace(c, split=c.split or 'train') for c in candidates
+  ], ('Folders of folds beside one for testing are what is trained on.',)
 
 
 def _with_splits(
@@ -126,16 +169,12 @@ def _with_folds(
   """The candidates, whose splits are folds where nothing else splits them."""
   shown = meanings.shown([f'fold_{number}' for number in numbers])
   pairs = {(folds[c.id], c.split) for c in candidates if c.included and c.split}
-  of = [number for number, _ in pairs if number]
-  if len({number for number in of if of.count(number) > 1}) > 1:
-    # Each fold is a whole study of the same images.
-    whole = [
-      dataclasses.replace(c, split=splits.of_fold(folds[c.id], c.split))
-      if c.split and folds[c.id]
-      else c
-      for c in candidates
-    ]
-    return whole, (f'Each of the folds {shown} has splits of its own.',)
+  of = Counter(number for number, _ in pairs if number)
+  if sum(n > 1 for n in of.values()) > 1:
+    return [_of_fold(c, folds[c.id], pairs) for c in candidates], (
+      f'Each of the folds {shown} has splits of its own; of one without a test'
+      ' part, that of validation is tested.',
+    )
   if pairs:
     return list(candidates), (
       *notes,
@@ -155,6 +194,17 @@ def _with_folds(
     f'The folders name the fold of each image ({shown}), which is the column'
     f' {FOLD}: each fold is tested once, unless --config.split.named=False.',
   )
+
+
+def _of_fold(
+  c: Candidate, number: str, pairs: Collection[tuple[str, str]]
+) -> Candidate:
+  """The candidate of a fold with splits of its own, by both."""
+  if not (number and c.split):
+    return c
+  is_tested = c.split == 'validation' and (number, 'test') not in pairs
+  split = splits.of_fold(number, 'test' if is_tested else c.split)
+  return dataclasses.replace(c, split=split)
 
 
 def taken_for_folds(folders: Sequence[str]) -> str:
