@@ -53,7 +53,9 @@ def _assigned(cohort: Cohort) -> tuple[Cohort, ...]:
     *(('images_fold_1', '1'), ('train_fold_0', '0'), ('fold_0_test', '0')),
     *(('0_fold', '0'), ('1st fold', '1'), ('fold_b', '1'), ('folds', '')),
     *(('fold', ''), ('manifold_1', ''), ('skin_fold_1', ''), ('fold_z', '')),
-    *(('k0_late', ''), ('grade_1', ''), ('part_1', ''), ('split', '')),
+    *(('split_1_train', '1'), ('k0_images', '0'), ('test-cv-2', '2')),
+    *(('k0_late', ''), ('k0a', ''), ('fold_0b', ''), ('network_1', '')),
+    *(('grade_1', ''), ('part_1', ''), ('split', '')),
   ],
 )
 def test_names_of_folds(name: str, number: str) -> None:
@@ -169,7 +171,12 @@ def test_names_of_parts_that_are_not_used_are_said(
 
 
 @pytest.mark.parametrize(
-  'place', ['fold{k}/{split}/{label}', '{split}_fold_{k}/{label}']
+  'place',
+  [
+    'fold{k}/{split}/{label}',
+    '{split}_fold_{k}/{label}',
+    'split_{k}_{split}/{label}',
+  ],
 )
 def test_folds_with_splits_of_their_own(
   tmp_path: pathlib.Path, place: str
@@ -231,11 +238,17 @@ def test_folds_of_some_images_are_refused(tmp_path: pathlib.Path) -> None:
 def test_folds_are_classes_only_where_they_are_named(
   tmp_path: pathlib.Path,
 ) -> None:
-  _touch(tmp_path, *(f'k{k}/{i}.png' for k in range(3) for i in range(2)))
+  _touch(tmp_path / 'k', *(f'k{k}/{i}.png' for k in range(3) for i in range(2)))
   with pytest.raises(UserError, match=r'Folders called k0, k1, k2 are folds'):
-    folder.read(tmp_path, ('', ''))
+    folder.read(tmp_path / 'k', ('', ''))
+  _touch(tmp_path / 'beside', 'cv_1/a.png', 'control/b.png')
+  with pytest.raises(
+    UserError, match=r'All of .* Folders called cv_1 are folds'
+  ):
+    folder.read(tmp_path / 'beside', ('', 'control'))
+  assert folder.read(tmp_path / 'beside', ('cv_1', '')).classes[0] == 'cv_1'
   for named in (('k0', 'k1'), ('k2', 'rest'), ('k0|k1', 'k2')):
-    cohort = folder.read(tmp_path, named)
+    cohort = folder.read(tmp_path / 'k', named)
     assert {c.label for c in cohort.included} == {*cohort.classes}
     assert not any(c.split for c in cohort.candidates)
 

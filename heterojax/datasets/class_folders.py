@@ -332,14 +332,12 @@ class _Reader:
     )
 
   def _only_folds(self, candidates: Iterable[Candidate]) -> list[str]:
-    """Folders of folds, where no image is in a class folder."""
-    if any(c.included for c in candidates):
-      return []
-    return [
-      _utf8(posixpath.basename(folder))
-      for folder in self._tree.folders
-      if self.place(folder).folds
-    ]
+    """Folders of folds with images of no class, which may be meant as one."""
+    folders = {
+      posixpath.dirname(c.path) for c in candidates if c.reason == NO_CLASS
+    }
+    folds = (folder for folder in folders if self.place(folder).folds)
+    return sorted({*map(posixpath.basename, folds)})
 
   def _empty(self, candidates: Iterable[Candidate]) -> list[str]:
     """The class folders without an image, as they are to be shown."""

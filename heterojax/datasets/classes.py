@@ -1,7 +1,7 @@
 """The classes of a study among the labels of a data set."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 import re
@@ -203,7 +203,7 @@ def _literal(
 
 
 def asked_for(
-  named: Classes, labels: Iterable[str] = frozenset()
+  named: Classes, labels: Collection[str] = frozenset()
 ) -> tuple[str, ...]:
   """The labels that are named, those of merged classes one by one.
 
@@ -211,13 +211,13 @@ def asked_for(
     named: by the user.
     labels: one that is written as several is meant first.
   """
-  return tuple(
-    part
-    for name in named
-    if name != REST or name in labels
-    for part in dict.fromkeys([name, *([] if name in labels else _split(name))])
-    if part
-  )
+  asked: list[str] = []
+  for name in named:
+    if name in labels:
+      asked.append(name)
+    elif name != REST:
+      asked += [name, *_split(name)]
+  return tuple(filter(None, dict.fromkeys(asked)))
 
 
 def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:

@@ -24,16 +24,15 @@ FOLD = 'fold'  # The column.
 _OF_PARTS = PLAIN | {'set', 'split', 'part', 'folder', 'input', 'fold', 'folds'}
 _GAP = r'[\s_.-]*'
 _DIGITS = rf'[0-9]{{1,{splits.MOST_DIGITS}}}'
-# The whole name, as k0, cv_2, split-1, 0_fold and fold_a.
+# The whole name, as 0_fold and fold_a.
 _WHOLE = (
-  re.compile(rf'(?:k|cv|split){_GAP}({_DIGITS})', re.IGNORECASE),
   re.compile(rf'({_DIGITS})(?:st|nd|rd|th)?{_GAP}fold', re.IGNORECASE),
   re.compile(r'fold[\s_.-]([a-j])', re.IGNORECASE),
 )
-# Or a part of it, as that of train_fold_0, 5-fold_1 and Fold 1 of 5.
+# Or a part of it, as that of train_fold_0, k0, cv_2, 5-fold_1 and Fold 1 of 5.
 _FOLD = re.compile(
-  rf'(?<![a-z])(?:(?:[0-9]+|k|cv){_GAP})?folds?{_GAP}({_DIGITS})'
-  rf'(?:{_GAP}of{_GAP}[0-9]+)?',
+  rf'(?<![a-z])(?:(?:(?:[0-9]+|k|cv){_GAP})?folds?|k|cv|split){_GAP}({_DIGITS})'
+  rf'(?:{_GAP}of{_GAP}[0-9]+)?(?![a-z0-9])',
   re.IGNORECASE,
 )
 # Of a folder that holds folds, as folds, 5-fold, kfold and cross_validation.
