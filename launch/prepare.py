@@ -14,6 +14,7 @@ import sys
 from absl import flags
 
 from heterojax import cli
+from heterojax.datasets import prepared
 from heterojax.errors import UserError
 from heterojax.run import run_folder
 from heterojax.studies import registry
@@ -30,6 +31,7 @@ def _prepare(values: flags.FlagValues) -> int:
     raise UserError('Say where the prepared data go with --out=DIR.')
   if not data.dir:
     raise UserError('--config.data.dir must name where the images are.')
+  prepared.require()
   # It imports TensorFlow Datasets, which takes a second.
   # pylint: disable-next=import-outside-toplevel
   from heterojax.datasets import builders

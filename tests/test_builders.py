@@ -301,8 +301,8 @@ def test_a_missing_download_is_a_sentence(
   assert not prepared.find(tmp_path / 'out')
 
 
-def test_classes_must_be_two(tmp_path: pathlib.Path) -> None:
-  with pytest.raises(UserError, match='medmnist needs its two classes'):
+def test_classes_must_be_named(tmp_path: pathlib.Path) -> None:
+  with pytest.raises(UserError, match='medmnist needs its classes'):
     builders.MedMnist(data_dir=tmp_path)
   with pytest.raises(UserError, match="Both classes are 'a'"):
     builders.MedMnist(data_dir=tmp_path, config=builders.Classes('a', 'a'))

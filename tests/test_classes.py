@@ -8,6 +8,8 @@ import pytest
 
 from heterojax import datasets
 from heterojax.datasets import classes
+from heterojax.datasets.choices import NO_CHOICES
+from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
 
@@ -100,29 +102,118 @@ def test_mistakes_are_told(positive: str, negative: str, message: str) -> None:
     _merged('0,1,2', positive, negative)
 
 
-def _graded(tmp_path: pathlib.Path, kind: str) -> datasets.Cohort:
+def test_a_class_may_lack_some_of_its_labels_where_that_is_allowed() -> None:
+  found = classes.merge(_PATH, '0022', ('2|3|4', '0'), incomplete=True)
+  assert found.named == ('2 or 3 or 4', '0')
+  assert found.of == {'2': '2 or 3 or 4', '0': '0'}
+  assert found.notes == (
+    "The class '2 or 3 or 4' is made of the labels 2 (2).",
+  )
+  with pytest.raises(UserError, match="no label '3'"):
+    classes.merge(_PATH, '0', ('3|4', '0'), incomplete=True)
+  with pytest.raises(UserError, match="no label '5'"):
+    classes.merge(_PATH, '0022', ('2|5', '0'))
+
+
+@pytest.mark.parametrize('positive', ['2|', ' 2 ', '2.0', '|2|'])
+def test_one_label_may_be_written_as_several(positive: str) -> None:
+  assert classes.merge(_PATH, '012', (positive, '0')).named == ('2', '0')
+
+
+def test_numbers_are_merged_however_they_are_written() -> None:
+  assert _merged('0,2,3', '2.0|3', '0')[0] == ('2 or 3', '0')
+  # Folders may be called so.
+  assert _merged('0,2.0,3', '2.0|3', '0')[0] == ('2.0 or 3', '0')
+
+
+_WORDS = ('unknown', 'NA', '-9', 'mel', 'nv', 'none')
+
+
+def _with_words(root: pathlib.Path, kind: str) -> tuple[str, pathlib.Path]:
+  """Labels of which three are words for none, six images of each."""
+  if kind == 'folders':
+    for label in _WORDS:
+      for i in range(6):
+        (root / label).mkdir(exist_ok=True)
+        (root / label / f'{i}.png').touch()
+    return 'folder', root
+  path = root / 'labels.csv'
+  columns = {'table': 'path,label', 'features': 'label,f0,f1'}[kind]
+  rows = [
+    f'{label}_{i}.png,{label}' if kind == 'table' else f'{label},{i}.5,2.{i}'
+    for label in _WORDS
+    for i in range(6)
+  ]
+  path.write_text('\n'.join([columns, *rows]))
+  return ('features' if kind == 'features' else 'folder'), path
+
+
+@pytest.mark.parametrize('kind', ['folders', 'table', 'features'])
+def test_words_for_none_are_labels_where_a_merged_class_names_them(
+  tmp_path: pathlib.Path, kind: str
+) -> None:
+  dataset, path = _with_words(tmp_path, kind)
+  cohort = datasets.read(dataset, path, ('unknown|NA|-9', 'mel|nv'))
+  used = {(dict(c.columns)[classes.LABEL], c.label) for c in cohort.included}
+  none, other = 'unknown or NA or -9', 'mel or nv'
+  assert used == {
+    *(('unknown', none), ('NA', none), ('-9', none)),
+    *(('mel', other), ('nv', other)),
+  }
+  (left_out,) = {c.reason for c in cohort.candidates if not c.included}
+  assert left_out == "label 'none' stands for none"
+  # Words that nobody names are in no rest.
+  cohort = datasets.read(dataset, path, ('unknown|mel', 'rest'))
+  assert {dict(c.columns)[classes.LABEL] for c in cohort.included} == {
+    *('unknown', 'mel', 'nv'),
+  }
+  with pytest.raises(UserError, match=r"no label 'lost' \(.*positive=NA.lost"):
+    datasets.read(dataset, path, ('NA|lost', 'mel'))
+
+
+def _graded(
+  tmp_path: pathlib.Path,
+  kind: str,
+  named: classes.Classes = ('2|3|4', 'rest'),
+  choices: Choices = NO_CHOICES,
+) -> datasets.Cohort:
   """Five grades of ten images, as a reader of users' own data reads them."""
-  named = ('2|3|4', 'rest')
   if kind == 'table':
     path = tmp_path / 'grades.csv'
     rows = [f'{i}.png,{i % 5}' for i in range(10)]
     path.write_text('\n'.join(['id_code,diagnosis', *rows]))
-    return datasets.read('folder', path, named)
+    return datasets.read('folder', path, named, choices=choices)
   if kind == 'folders':
     for i in range(10):
       file = tmp_path / 'grades' / str(i % 5) / f'{i}.png'
       file.parent.mkdir(parents=True, exist_ok=True)
       Image.new('L', (8, 8), 10 * i).save(file)
-    return datasets.read('folder', tmp_path / 'grades', named)
+    return datasets.read('folder', tmp_path / 'grades', named, choices=choices)
   path = tmp_path / f'{kind}.npz'
   grades = np.arange(10) % 5
   if kind == 'features':
     x = np.random.default_rng(0).normal(size=(10, 3))
     np.savez(path, features=x, label=grades, prediction=grades)
-    return datasets.read('features', path, named)
+    return datasets.read('features', path, named, choices=choices)
   images = np.zeros((10, 28, 28), np.uint8)
   np.savez(path, train_images=images, train_labels=grades[:, None])
-  return datasets.read('folder', path, named)
+  return datasets.read('folder', path, named, choices=choices)
+
+
+@pytest.mark.parametrize(
+  'kind', ['table', 'folders', 'features', 'retinamnist']
+)
+def test_each_reader_knows_a_class_that_lacks_a_label(
+  tmp_path: pathlib.Path, kind: str
+) -> None:
+  named = ('3|4|5', '0')
+  with pytest.raises(UserError, match="no label '5'.*positive=3|4|5"):
+    _graded(tmp_path, kind, named)
+  cohort = _graded(tmp_path, kind, named, Choices(incomplete=True))
+  assert cohort.classes == ('3 or 4 or 5', '0')
+  assert len(cohort.included) == 6
+  with pytest.raises(UserError, match="no label '5'"):
+    _graded(tmp_path, kind, ('5|6', '0'), Choices(incomplete=True))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +238,11 @@ def test_each_reader_merges_grades(tmp_path: pathlib.Path, kind: str) -> None:
 
 def test_a_merged_class_has_one_name_in_prepared_data_as_well() -> None:
   assert classes.merged_name('2||3|') == _merged('0,2,3', '2||3|', '0')[0][0]
+  assert classes.is_merged('2 or 3', '3|2')
+  assert not classes.is_merged('2 or 3', '2|3|4')
+  assert classes.is_merged('2 or 3', '2|3|4', incomplete=True)
+  assert not classes.is_merged('2 or 5', '2|3|4', incomplete=True)
+  assert not classes.is_merged('2', '2')
 
 
 def test_folders_are_the_classes_whatever_table_lies_beside_them(

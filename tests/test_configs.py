@@ -147,7 +147,7 @@ def test_made_up_hands() -> None:
 @pytest.mark.parametrize(
   'arg, change, message',
   [
-    ('study=retraining', {'data.task': 'regression'}, 'two classes'),
+    ('study=retraining', {'data.task': 'regression'}, 'needs classes'),
     ('study=retraining', {'backbone.train': 'full'}, 'frozen'),
     (
       'study=retraining',

@@ -450,6 +450,43 @@ def _labelled(tmp_path: pathlib.Path, name: str, labels: str) -> Cohort:
   return datasets.read('features', path, ('2|3', 'rest'))
 
 
+def _of_grades(path: pathlib.Path, grades: str, seed: int) -> pathlib.Path:
+  stream = np.random.default_rng(seed)
+  rows = [
+    f'{grade},{stream.normal()},{stream.normal()}' for grade in grades * 8
+  ]
+  path.write_text('\n'.join(['label,f0,f1', *rows]))
+  return path
+
+
+def test_a_class_may_lack_labels_in_the_second(tmp_path) -> None:
+  first = _of_grades(tmp_path / 'first.csv', '01234', 0)
+  config = _config(_Set(tmp_path / 'x.csv', 9, 0), None)
+  config['data'] |= {'positive': '2|3|4', 'negative': 'rest', 'dir': str(first)}
+  for grades, said in (
+    ('01234', None),
+    ('0123', "has the label 4, of which the class '2 or 3 or 4' of the first"),
+    ('12', "has the labels 3, 4, of which the class '2 or 3 or 4'"),
+    ('01', None),
+    ('234', None),
+  ):
+    second = _of_grades(tmp_path / 'second.csv', grades, 1)
+    config['data']['external'] = str(second)
+    settings = settings_lib.from_dict(config)
+    cohorts = [datasets.read('features', first, settings.data.named)]
+    if grades in ('01', '234'):
+      words = "no label '2'" if grades == '01' else 'that leaves labels'
+      with pytest.raises(UserError, match=words):
+        external_data.read(settings, cohorts)
+      continue
+    found = external_data.read(settings, cohorts)
+    assert found.classes == ('2 or 3 or 4', 'rest')
+    assert len(found.included) == 8 * len(grades)
+    said_of = [note for note in found.notes if 'of which the class' in note]
+    assert len(said_of) == (0 if said is None else 1 + (grades == '12'))
+    assert said is None or said in said_of[0]
+
+
 def test_what_is_rest_in_the_first_is_rest_in_the_second(tmp_path) -> None:
   first = _labelled(tmp_path, 'a', '0,1,2,3,0,1')
   second = _labelled(tmp_path, 'b', '2,3,0,ungradable,ungradable,1')

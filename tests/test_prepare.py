@@ -1,5 +1,6 @@
 """The command that prepares data: exit codes, interruptions, no network."""
 
+import configparser
 import os
 import pathlib
 import random
@@ -9,6 +10,8 @@ import sys
 import time
 
 import numpy as np
+from packaging import requirements
+from packaging import utils
 from PIL import Image
 import pytest
 
@@ -16,6 +19,7 @@ from heterojax.datasets import builders
 from heterojax.datasets import images
 from heterojax.datasets import prepared
 from heterojax.launch import prepare
+from heterojax.launch import study
 
 _COUNT = 30  # Images of a class.
 
@@ -47,6 +51,7 @@ assert importlib.util.find_spec('tensorflow')
 import pathlib
 from heterojax import datasets
 from heterojax.launch import prepare
+from heterojax.launch import study
 assert 'tensorflow_datasets' not in sys.modules
 assert prepare.main(['prepare.py', *sys.argv[1:]]) == 0
 out = pathlib.Path(sys.argv[-1].partition('=')[2])
@@ -132,6 +137,61 @@ def test_mistakes_are_one_sentence(
   error = capsys.readouterr().err
   assert says in error and error.count('\n') == 1
   assert not prepared.find(tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+  'package', ['tensorflow_datasets', 'array_record.python.array_record_module']
+)
+def test_a_missing_package_is_one_sentence(
+  raw: pathlib.Path,
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture,
+  monkeypatch: pytest.MonkeyPatch,
+  package: str,
+) -> None:
+  """As on Windows, for which array-record has no wheel."""
+  out = tmp_path / 'out'
+  assert _main(raw, out) == 0
+  monkeypatch.setitem(sys.modules, package, None)
+  capsys.readouterr()
+  read = [
+    'study.py',
+    '--config=folder',
+    f'--config.data.dir={out}',
+    f'--workdir={tmp_path / "run"}',
+  ]
+  for command in (
+    lambda: _main(raw, tmp_path / 'other'),
+    lambda: study.main(read),
+  ):
+    assert command() == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f'(import of {package} halted' in said
+    assert "pip install 'heterojax[prepared]' on Linux or macOS" in said
+  assert not (tmp_path / 'other').exists()
+
+
+def test_packages_without_wheels_are_not_asked_for_on_windows() -> None:
+  config = configparser.ConfigParser()
+  config.read(pathlib.Path(__file__).parents[1] / 'setup.cfg')
+  extras = config['options.extras_require']
+  names = {'array-record', 'importlib-resources', 'tensorflow-datasets'}
+  windows = {'platform_system': 'Windows', 'sys_platform': 'win32'}
+  for lines in (
+    config['options']['install_requires'],
+    extras['prepared'],
+    extras['dev'],
+  ):
+    asked = {
+      utils.canonicalize_name(r.name): r.marker
+      for r in map(requirements.Requirement, filter(None, lines.splitlines()))
+    }
+    assert names <= asked.keys()
+    for name, marker in asked.items():
+      assert (name in names) == (
+        marker is not None and not marker.evaluate(windows)
+      )
+      assert marker is None or marker.evaluate({'platform_system': 'Linux'})
 
 
 def test_a_signal_stops_it_and_the_same_command_completes_it(

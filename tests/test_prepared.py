@@ -12,6 +12,7 @@ import pytest
 
 from heterojax import datasets
 from heterojax.datasets import builders
+from heterojax.datasets import classes as classes_lib
 from heterojax.datasets import folder
 from heterojax.datasets import images
 from heterojax.datasets import odir
@@ -222,6 +223,32 @@ def test_which_classes_are_there(
   )
   assert prepared.read(tmp_path, ('ill', 'other')).classes[1] == 'other'
   assert 'none at all' in _fails(tmp_path / 'elsewhere')
+
+
+def test_a_merged_class_is_found_in_any_order_and_by_a_part(
+  tmp_path: pathlib.Path,
+) -> None:
+  for grade in '0123':
+    for i in range(2):
+      path = tmp_path / 'raw' / grade / f'{i}.png'
+      path.parent.mkdir(parents=True, exist_ok=True)
+      Image.new('L', (8, 8), 10 * int(grade) + i).save(path)
+  out = tmp_path / 'out'
+  builders.prepare('folder', tmp_path / 'raw', ('2|3', 'rest'), out)
+  assert prepared.read(out, ('2|3', 'rest')).classes == ('2 or 3', 'rest')
+  for named, incomplete in (('3|2', False), ('4|3|2', True)):
+    cohort = prepared.read(out, (named, 'rest'), incomplete)
+    assert cohort.classes == (named.replace('|', ' or '), 'rest')
+    assert {
+      (c.path[0], c.label, dict(c.columns)[classes_lib.LABEL])
+      for c in cohort.included
+    } == {
+      *((grade, cohort.classes[0], grade) for grade in '23'),
+      *((grade, 'rest', grade) for grade in '01'),
+    }
+    assert cohort.label_columns == (classes_lib.LABEL,)
+    assert all(cohort.source.read(c.path) for c in cohort.included)
+  assert 'no data prepared for' in _fails(out, '4|3|2', 'rest')
 
 
 def test_what_an_interrupted_run_left_is_not_read(

@@ -90,7 +90,7 @@ def _read_classes(
       ' --config.data.task=regression.'
     )
   if prepared.find(path):
-    cohort = prepared.read(path, named)
+    cohort = prepared.read(path, named, choices.incomplete)
     if choices.columns:
       raise UserError(
         f'{path} was prepared: {meanings.OPTION} is for the preparation.'
@@ -108,11 +108,13 @@ def _reader(name: str, choices: Choices) -> Callable[..., Cohort]:
   """The reader of a data set; those of users' own data know the choices."""
   if name in _WITH_CHOICES:
     return functools.partial(READERS[name], choices=choices)
-  if choices != NO_CHOICES:
+  if choices._replace(incomplete=False) != NO_CHOICES:
     raise UserError(
       f'{meanings.OPTION}, --config.data.images and --config.data.masks are for'
       f' folders and tables, which {name} is not.'
     )
+  if name == 'medmnist':
+    return functools.partial(medmnist.read, incomplete=choices.incomplete)
   return READERS[name]
 
 

@@ -1,14 +1,14 @@
-"""Folders of classes: which class and which named split a file is of.
+"""Folders of classes: which class and which named part a file is of.
 
 The class is a folder's name. Folders called train, val or test (see
 `parts.word`) lie above or below it, as TensorFlow Datasets' ImageFolder,
-Keras and Hugging Face have them, and never are classes; nor are folders called
-images. Files are told by their content where their ending says nothing.
+Keras and Hugging Face have them, or fold_0, fold_1, ..., and never are classes;
+nor are folders called images. Files are told by their content where their
+ending says nothing.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-import dataclasses
 import itertools
 import pathlib
 import posixpath
@@ -16,18 +16,12 @@ from typing import NamedTuple
 
 from heterojax.datasets import classes
 from heterojax.datasets import content
+from heterojax.datasets import folder_parts
 from heterojax.datasets import images
 from heterojax.datasets import layout
 from heterojax.datasets import masks
-from heterojax.datasets import parts
 from heterojax.datasets.manifest import Candidate
 
-# Folders of these words hold the images, or the parts, of what is around them.
-_PLAIN = frozenset({
-  *('images', 'image', 'imgs', 'img', 'pictures', 'photos', 'data', 'dataset'),
-  *('png', 'jpg', 'jpeg', 'dicom', 'dcm'),
-})
-_OF_SPLITS = _PLAIN | {'set', 'split', 'part', 'folder', 'input'}
 NO_CLASS = 'in no class folder'
 
 
@@ -53,10 +47,10 @@ class _Place(NamedTuple):
   """What the folders above a file say of it; '' where they say nothing."""
 
   label: str = ''
-  split: str = ''
+  splits: tuple[str, ...] = ()  # The outermost first.
+  folds: tuple[str, ...] = ()
   inner: tuple[str, ...] = ()  # Folders between the class and the file.
   is_mask: bool = False
-  other_split: str = ''  # That a folder further in names.
 
 
 def read(
@@ -80,7 +74,9 @@ def read(
     names += [posixpath.join(inner, name) for name in files]
   candidates = [c for name in sorted(names) if (c := reader.candidate(name))]
   candidates = reader.without_masks(candidates)
-  candidates, notes = _with_splits(candidates)
+  candidates, notes = folder_parts.with_parts(
+    candidates, {c.id: reader.fold(c) for c in candidates}
+  )
   return Found(
     tuple(candidates),
     (*tree.notes, *reader.notes(candidates), *notes),
@@ -95,27 +91,6 @@ def _has_ending(name: str) -> bool:
 def _is_empty(tree: layout.Tree, folder: str) -> bool:
   inside = any(name.startswith(f'{folder}/') for name in tree.folders)
   return not tree.folders[folder] and not inside
-
-
-def _split_of(folder: str) -> str:
-  """The split that a folder is called by; '' if none."""
-  split, others = _split_and_others(folder)
-  return split if others <= _OF_SPLITS else ''
-
-
-def _split_and_others(folder: str) -> tuple[str, set[str]]:
-  """The one split among the words of a name, '' if none, and other words."""
-  if whole := parts.word(folder):  # As hold-out.
-    return whole, set()
-  found = {word: parts.word(word) for word in masks.words(folder)}
-  of = set(filter(None, found.values()))
-  others = {word for word, split in found.items() if not split}
-  return of.pop() if len(of) == 1 else '', others
-
-
-def _is_plain(folder: str) -> bool:
-  found = masks.words(folder)
-  return bool(found) and found <= _PLAIN
 
 
 class _Reader:
@@ -144,12 +119,27 @@ class _Reader:
     return top
 
   def _holds_parts(self, folder: str) -> bool:
-    """Whether there are folders of splits in it with classes in them."""
+    """Whether there are folders of parts in it with classes in them."""
     return any(
-      not (_is_plain(name) or _split_of(name) or masks.said(name))
+      self._holds_classes(posixpath.join(folder, part))
       for part in self._below.get(folder, ())
-      if self._part(folder, part)
-      for name in self._below.get(posixpath.join(folder, part), ())
+      if self._part(folder, part) or self._fold(folder, part)
+    )
+
+  def _holds_classes(self, folder: str) -> bool:
+    """Whether a class is in it, or in folders of parts in it."""
+    return any(
+      self._holds_classes(posixpath.join(folder, name))
+      if folder_parts.is_part(name)
+      else not masks.said(name)
+      for name in self._below.get(folder, ())
+    )
+
+  def _holds_folds(self, folder: str) -> bool:
+    """Whether it is called as one of folds, which have classes in them."""
+    inside = self._below.get(folder, ())
+    return folder_parts.holds_folds(posixpath.basename(folder), inside) and any(
+      self._holds_classes(posixpath.join(folder, name)) for name in inside
     )
 
   def place(self, folder: str) -> _Place:
@@ -160,44 +150,64 @@ class _Reader:
 
   def _place(self, folder: str) -> _Place:
     above, is_mask = self._top, False
-    named: list[str] = []  # Splits, the outermost first.
+    splits: list[str] = []
+    folds: list[str] = []
     if above and not f'{folder}/'.startswith(f'{above}/'):
       return _Place()
     names = [*filter(None, folder[len(above) :].split('/'))]
     for depth, name in enumerate(names):
       asked_for = classes.composed(name) in self._named
-      part = self._part(above, name)
+      part, fold = self._part(above, name), self._fold(above, name)
       of_masks = not asked_for and self._is_of_masks(above, name)
-      if not (part or of_masks) and (asked_for or not _is_plain(name)):
+      plain = not asked_for and (
+        folder_parts.is_plain(name)
+        or self._holds_folds(posixpath.join(above, name))
+      )
+      if not (part or fold or of_masks or plain):
         inner = names[depth + 1 :]
-        below = itertools.takewhile(
-          lambda n: _is_plain(n) or _split_of(n), inner
-        )
-        named += filter(None, map(_split_of, below))
-        split, others = ''.join(named[:1]), {*named} - {*named[:1]}
+        below = [*itertools.takewhile(folder_parts.is_part, inner)]
+        splits += map(folder_parts.split, below)
+        folds += map(folder_parts.fold, below)
         return _Place(
           classes.composed(name),
-          split,
+          _distinct(splits),
+          _distinct(folds),
           tuple(inner),
           is_mask,
-          ''.join(sorted(others)[:1]),
         )
-      named += filter(None, [part])
+      splits, folds = [*splits, part], [*folds, fold]
       is_mask = is_mask or of_masks
       above = posixpath.join(above, name)
-    return _Place('', ''.join(named[:1]), (), is_mask)
+    return _Place('', _distinct(splits), _distinct(folds), (), is_mask)
+
+  def _fold(self, above: str, name: str) -> str:
+    """The fold that a folder in the place of a class names; '' if none."""
+    if self._holds_folds(posixpath.join(above, name)):  # As 5-fold.
+      return ''
+    read = folder_parts.fold
+    if self._holds_folds(above):
+      read = folder_parts.numbered
+    # What is called like a class that is asked for may be one.
+    alike = filter(read, self._below.get(above, ()))
+    if not self._named.isdisjoint(map(classes.composed, alike)):
+      return ''
+    return read(name)
+
+  def fold(self, candidate: Candidate) -> str:
+    """The fold that the folders of a file name; '' if none."""
+    return ''.join(self.place(posixpath.dirname(candidate.path)).folds[:1])
 
   def _part(self, above: str, name: str) -> str:
     """The split that a folder in the place of a class names; '' if none."""
-    if part := _split_of(name):
+    if part := folder_parts.split(name):
       return part
     # As seg_train and seg_test, with classes in them.
-    part, others = _split_and_others(name)
+    part, others = folder_parts.split_and_others(name)
     inside = self._classes_in(above, name)
     if not (part and inside):
       return ''
     for other in self._below[above]:
-      split, words = _split_and_others(other)
+      split, words = folder_parts.split_and_others(other)
       # Or as train and external_test, with the same classes in them.
       if split not in ('', part) and (
         words == others or inside & self._classes_in(above, other)
@@ -208,16 +218,16 @@ class _Reader:
   def _classes_in(self, above: str, name: str) -> set[str]:
     """The folders in a folder."""
     inside = self._below.get(posixpath.join(above, name), ())
-    return {n for n in inside if not _is_plain(n)}
+    return {n for n in inside if not folder_parts.is_plain(n)}
 
   def _is_of_masks(self, above: str, name: str) -> bool:
     """Whether a folder in the place of a class holds the masks of others."""
     if self._with_masks or not masks.said(name):
       return False
-    if masks.words(name) - masks.said(name) - _PLAIN:
+    if masks.words(name) - masks.said(name) - folder_parts.PLAIN:
       return False
     others = [n for n in self._below[above] if not masks.said(n)]
-    return len(others) > 1 or any(map(_is_plain, others))
+    return len(others) > 1 or any(map(folder_parts.is_plain, others))
 
   def candidate(self, name: str) -> Candidate | None:
     """A file as a candidate; None where it has no class and is no picture."""
@@ -233,7 +243,7 @@ class _Reader:
       problem = masks.BY_NAME
     elif not problem and not label:
       problem = NO_CLASS
-    candidate = Candidate(shown, shown, label, '', place.split)
+    candidate = Candidate(shown, shown, label, '', ''.join(place.splits[:1]))
     return candidate.left_out(problem) if problem else candidate
 
   def without_masks(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -265,18 +275,15 @@ class _Reader:
         f'{n:,} pictures are called mask, segmentation, label or annotation,'
         ' and are left out (--config.data.masks=True uses them).'
       )
-    twice = [
-      (c.path, place)
-      for c in candidates
-      if c.included
-      and (place := self.place(posixpath.dirname(c.path))).other_split
-    ]
-    if twice:
-      path, place = twice[0]
+    for kind in ('splits', 'folds'):
+      yield from self._twice(candidates, kind)
+    if deep := [c.path for c in candidates if c.included and self._is_deep(c)]:
       yield (
-        f'{len(twice):,} images lie in folders of two splits, as {path}: they'
-        f' are taken for those of the outer one ({place.split}).'
+        f'{len(deep):,} images lie in folders called as splits or folds within'
+        f' folders that are no classes, as {deep[0]}: these names are not used.'
       )
+    if folds := self._only_folds(candidates):
+      yield folder_parts.taken_for_folds(folds)
     # Tables first: they may say what names do not.
     others = sorted(self._others, key=lambda n: not n.lower().endswith('.csv'))
     if others:
@@ -301,6 +308,37 @@ class _Reader:
       hold = 's {} hold' if len(empty) > 1 else ' {} holds'
       yield f'The class folder{hold.format(which)} no images.'
 
+  def _twice(self, candidates: Iterable[Candidate], kind: str) -> Iterator[str]:
+    """A sentence on images in folders of two parts of a kind."""
+    named = {
+      c.path: getattr(self.place(posixpath.dirname(c.path)), kind)
+      for c in candidates
+      if c.included
+    }
+    twice = [path for path, names in named.items() if len(names) > 1]
+    if twice:
+      outer = named[twice[0]][0]
+      yield (
+        f'{len(twice):,} images lie in folders of two {kind}, as {twice[0]}:'
+        f' they are taken for those of the outer one ({outer}).'
+      )
+
+  def _is_deep(self, candidate: Candidate) -> bool:
+    """Whether a folder below others than its class names its only part."""
+    place = self.place(posixpath.dirname(candidate.path))
+    return not (place.splits or place.folds) and any(
+      folder_parts.split(name) or folder_parts.fold(name)
+      for name in place.inner
+    )
+
+  def _only_folds(self, candidates: Iterable[Candidate]) -> list[str]:
+    """Folders of folds with images of no class, which may be meant as one."""
+    folders = {
+      posixpath.dirname(c.path) for c in candidates if c.reason == NO_CLASS
+    }
+    folds = (folder for folder in folders if self.place(folder).folds)
+    return sorted({*map(posixpath.basename, folds)})
+
   def _empty(self, candidates: Iterable[Candidate]) -> list[str]:
     """The class folders without an image, as they are to be shown."""
     used = {
@@ -316,6 +354,10 @@ class _Reader:
       and not place.inner
       and folder not in used
     ]
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+  return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _utf8(name: str) -> str:
@@ -338,30 +380,3 @@ def _problem(path: pathlib.Path) -> str:
   if kind not in images.READABLE:
     return f'{kind} is not read: save it as PNG'
   return ''
-
-
-def _with_splits(
-  candidates: Sequence[Candidate],
-) -> tuple[list[Candidate], tuple[str, ...]]:
-  """The candidates with the splits that can serve, and what is to be said."""
-  there = {c.split for c in candidates if c.included}
-  if not there - {''}:
-    return [dataclasses.replace(c, split='') for c in candidates], ()
-  names = ', '.join(sorted(there - {''}))
-  renamed, note = {}, f'The folders name the split of each image ({names}).'
-  if {'train', 'validation'} <= there and 'test' not in there:
-    renamed = {'validation': 'test'}
-    note = (
-      'There are folders of training and of validation and none of test: those'
-      ' of validation are the test set.'
-    )
-  elif not {'train', 'test'} <= there:
-    renamed = dict.fromkeys(there, '')
-    note = (
-      f'Folders name the split {names} alone, which splits nothing: images are'
-      ' split at random.'
-    )
-  return [
-    dataclasses.replace(c, split=renamed.get(c.split, c.split))
-    for c in candidates
-  ], (note,)

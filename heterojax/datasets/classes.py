@@ -1,13 +1,14 @@
 """The classes of a study among the labels of a data set."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 import re
 from typing import NamedTuple
 import unicodedata
 
+from heterojax.datasets import meanings
 from heterojax.datasets.manifest import Candidate
 from heterojax.errors import UserError
 
@@ -19,6 +20,7 @@ ALL = ('all',)
 OPTIONS, OPTION = ('positive', 'negative'), 'classes'
 # All labels that the other class does not name.
 REST = 'rest'
+_OR = ' or '  # Between the labels of a merged class.
 # The column with what a merged label was.
 LABEL = 'label of the data'
 
@@ -115,7 +117,12 @@ def choose(
   )
 
 
-def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
+def merge(
+  path: pathlib.Path,
+  labels: Iterable[str],
+  named: Classes,
+  incomplete: bool = False,
+) -> Merged:
   """Gives labels that are one class a common name.
 
   `2|3|4` are the labels 2, 3 and 4, and `rest` all that the other class does
@@ -125,6 +132,7 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
     path: what messages call the data set.
     labels: of every image; '' does not count.
     named: by the user.
+    incomplete: whether a class may lack some of its labels, see `Choices`.
 
   Returns:
     The classes, and which labels are which.
@@ -140,11 +148,13 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
   parts = [_parts(name, labels) for name in named]
   notes = list(_literal(path, named, labels))
   if all(part is not None and len(part) < 2 for part in parts):
-    return Merged(named, notes=tuple(notes))
+    single = tuple(''.join(part or ()) for part in parts)
+    return Merged(single, notes=tuple(notes))
   known = [label for part in parts if part for label in part]
   for (option, name), part in zip(options(named), parts, strict=True):
+    some = incomplete and not labels.isdisjoint(part or ())
     for label in part or ():
-      if label not in labels:
+      if label not in labels and not some:
         raise UserError(
           f'{path} has no label {label!r} (--config.data.{option}={name}): its'
           f' labels are {", ".join(_ordered(labels)[:10])}.'
@@ -169,16 +179,17 @@ def merge(path: pathlib.Path, labels: Iterable[str], named: Classes) -> Merged:
   of, names = {}, []
   for part in parts:
     own = rest if part is None else part
-    name = REST if part is None else ' or '.join(own)
+    name = REST if part is None else _OR.join(own)
     names.append(name)
-    of |= dict.fromkeys(own, name)
+    of |= {label: name for label in own if label in labels}
     if name in labels - set(own):
       raise UserError(
         f'{path} has a label {name!r}, which is what the class of'
         f' {", ".join(own)} would be called: name that label too, or rename it.'
       )
     if len(own) > 1 or part is None:
-      each = ', '.join(f'{label} ({counts[label]:,})' for label in own)
+      there = [label for label in own if label in labels]
+      each = ', '.join(f'{label} ({counts[label]:,})' for label in there)
       notes.append(f'The class {name!r} is made of the labels {each}.')
   if both:
     each = ', '.join(f'{label!r} ({both[label]:,})' for label in _ordered(both))
@@ -212,15 +223,22 @@ def _literal(
       )
 
 
-def asked_for(named: Classes) -> tuple[str, ...]:
-  """The labels that are named, those of merged classes one by one."""
-  return tuple(
-    part
-    for name in named
-    if name != REST and named != ALL
-    for part in dict.fromkeys([name, *_split(name)])
-    if part
-  )
+def asked_for(
+  named: Classes, labels: Collection[str] = frozenset()
+) -> tuple[str, ...]:
+  """The labels that are named, those of merged classes one by one.
+
+  Args:
+    named: by the user.
+    labels: one that is written as several is meant first.
+  """
+  asked: list[str] = []
+  for name in named:
+    if name in labels:
+      asked.append(name)
+    elif name != REST and named != ALL:
+      asked += [name, *_split(name)]
+  return tuple(filter(None, dict.fromkeys(asked)))
 
 
 def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
@@ -235,12 +253,30 @@ def _parts(name: str, labels: set[str]) -> tuple[str, ...] | None:
   parts = _split(name)
   if not parts:
     raise UserError(f'{name!r} names no label: give labels as 2|3|4.')
-  return tuple(as_is.get(composed(part), part) for part in parts)
+  spelled = [as_is.get(composed(part), part) for part in parts]
+  # Tables of numbers say 2 for 2.0.
+  return tuple(
+    part if part in labels else meanings.whole(part) for part in spelled
+  )
 
 
 def merged_name(name: str) -> str:
   """What a class is called that is named so and merged."""
-  return ' or '.join(_split(name))
+  return _OR.join(_split(name))
+
+
+def is_merged(label: str, name: str, incomplete: bool = False) -> bool:
+  """Whether a merged class is the one that is asked for, in whatever order.
+
+  Args:
+    label: of the class.
+    name: as `2|3|4`.
+    incomplete: whether some labels of the name are enough.
+  """
+  there, wanted = {*label.split(_OR)}, {*_split(name)}
+  return len(wanted) > 1 and (
+    there <= wanted if incomplete else there == wanted
+  )
 
 
 def _split(name: str) -> list[str]:

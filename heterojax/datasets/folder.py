@@ -8,6 +8,7 @@ import pathlib
 from heterojax import addresses
 from heterojax.datasets import class_folders
 from heterojax.datasets import classes
+from heterojax.datasets import folder_parts
 from heterojax.datasets import headers
 from heterojax.datasets import images
 from heterojax.datasets import labels
@@ -110,9 +111,11 @@ def read(
     return _from_table_of(path, found_tables[0], found, named, task, choices)
   _require_classes(path, task, choices)
   hint = [
-    f'To read its table, give --config.data.dir={path / name}.'
-    for name in found_tables[:1]
-  ]
+    f'To read its table, give --config.data.dir={path / folder / name}.'
+    for folder, names in tree.folders.items()
+    for name in names
+    if name.lower().endswith('.csv')
+  ][:1]
   _require_images(path, found, hint)
   candidates, headed = headers.described(found.candidates, path)
   cohort = Cohort(
@@ -123,7 +126,7 @@ def read(
     (*found.notes, *headed),
     masks_are_left_out=not choices.masks,
   )
-  return _labelled(cohort, path, named, task, hint)
+  return _labelled(cohort, path, named, task, choices, hint)
 
 
 def _here(path: pathlib.Path) -> pathlib.Path:
@@ -202,7 +205,9 @@ def _from_table(
     (*notes, *more, *headed),
     task=task,
   )
-  return _labelled(cohort, path, tuple(map(meanings.whole, named)), task)
+  return _labelled(
+    cohort, path, tuple(map(meanings.whole, named)), task, choices
+  )
 
 
 def _from_table_of(
@@ -242,6 +247,7 @@ def _labelled(
   path: pathlib.Path,
   named: classes.Classes,
   task: str,
+  choices: Choices,
   hint: Sequence[str] = (),
 ) -> Cohort:
   """The cohort with its classes or numbers, and without rows of neither."""
@@ -255,7 +261,7 @@ def _labelled(
     return dataclasses.replace(cohort, candidates=candidates, notes=notes)
   try:
     there = [label for label in found if label not in absent]
-    merged = classes.merge(path, there, named)
+    merged = classes.merge(path, there, named, choices.incomplete)
     chosen = _classes(path, {*map(merged.name, there)}, merged.named)
   except UserError as error:  # What was not read may be the reason.
     raise UserError(' '.join([str(error), *notes, *hint])) from error
@@ -353,6 +359,7 @@ def _path(name: str) -> str:
 def _part(path: pathlib.Path, row: int, split: str, fold: str) -> str:
   if not fold:
     return split
+  fold = folder_parts.fold(fold) or fold
   if not fold.isdecimal() or len(fold) > splits.MOST_DIGITS or split:
     raise UserError(
       f'{path}, row {row}: fold is {fold!r}, but must be a number,'

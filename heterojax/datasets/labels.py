@@ -31,7 +31,9 @@ def absent(
   Returns:
     The reason to leave a row out by its label, for such labels alone.
   """
-  labels, classes_ = set(labels), {*named} - {''}
+  labels = set(labels)
+  asked = classes.asked_for(named, labels)
+  classes_ = {*asked, *map(meanings.whole, asked)}
   there = {label for label in labels if not meanings.is_missing(label)}
   words = labels - there - classes_
   if '+' in labels:

@@ -106,13 +106,16 @@ class Arrays:
       return self._loaded[split]
 
 
-def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
+def read(
+  path: pathlib.Path, named: classes.Classes, incomplete: bool = False
+) -> Cohort:
   """Reads one of MedMNIST's 2-D sets with one label an image.
 
   Args:
     path: the .npz file, or a folder with one in it.
     named: see `classes.Classes`; none for BreastMNIST and PneumoniaMNIST, whose
       classes have names. The labels of other sets are '0', '1' and so on.
+    incomplete: see `classes.merge`.
 
   Returns:
     All images, with the splits of the file; those of other labels are left out
@@ -148,6 +151,7 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     file,
     (names[int(value)] for values in labels.values() for value in values),
     named,
+    incomplete,
   )
   there = [merged.name(names[code]) for code in codes]
   chosen = classes.choose(file, there, merged.named)

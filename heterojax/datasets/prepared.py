@@ -3,12 +3,14 @@
 The manifest lies beside the records as `metadata.json`, so that a study on
 prepared data begins from the same candidates, in the same order and with the
 same reasons, as one on the publisher's files. TensorFlow Datasets is imported
-when the first image is read; TensorFlow never is.
+when the first image is read; TensorFlow never is. It and array_record are the
+extra `prepared`, which Windows lacks.
 """
 
 from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
+import importlib
 import json
 import pathlib
 import threading
@@ -25,6 +27,7 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
+_PACKAGES = 'tensorflow_datasets', 'array_record.python.array_record_module'
 INFO = 'dataset_info.json'
 METADATA = 'metadata.json'
 # A data set's folder is NAME/CLASSES/VERSION.
@@ -111,7 +114,9 @@ def find(path: pathlib.Path) -> list[pathlib.Path]:
   ]
 
 
-def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
+def read(
+  path: pathlib.Path, named: classes.Classes, incomplete: bool = False
+) -> Cohort:
   """Reads a prepared data set.
 
   Args:
@@ -119,18 +124,20 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
       one data set in it.
     named: see `classes.Classes`; none where the data of one preparation are
       there, and none for a regression.
+    incomplete: see `classes.merge`.
 
   Returns:
-    The cohort that the publisher's files gave, on a `Records` source.
+    The cohort that the publisher's files gave, on a `Records` source; a merged
+    class is called as it is named.
 
   Raises:
     UserError: if no such classes were prepared, or several such, or it is
       damaged.
   """
   cohorts = [load(folder) for folder in find(path)]
-  chosen = [c for c in cohorts if _are(c.classes, named)]
+  chosen = [c for c in cohorts if _are(c.classes, named, incomplete)]
   if len(chosen) == 1:
-    return chosen[0]
+    return _called(chosen[0], named)
   pairs = [_against(c.classes) for c in chosen or cohorts]
   if chosen:
     raise UserError(
@@ -143,6 +150,32 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
     f' only {" and ".join(pairs) or "none at all"}: prepare them with'
     ' python -m launch.prepare.'
   )
+
+
+def _called(cohort: Cohort, named: classes.Classes) -> Cohort:
+  """The cohort with its merged classes called as they are named."""
+  if named == classes.ALL:
+    return cohort
+  new = {
+    label: classes.merged_name(name)
+    for label, name in zip(cohort.classes, named, strict=True)
+    if classes.is_merged(label, name, incomplete=True)
+  }
+  if all(label == name for label, name in new.items()):
+    return cohort
+  return dataclasses.replace(
+    cohort,
+    classes=tuple(new.get(label, label) for label in cohort.classes),
+    candidates=tuple(_renamed(c, new) for c in cohort.candidates),
+    label_columns=(*dict.fromkeys((*cohort.label_columns, classes.LABEL)),),
+  )
+
+
+def _renamed(c: Candidate, new: Mapping[str, str]) -> Candidate:
+  """The candidate with another name of its class; its own label stays."""
+  columns = {classes.LABEL: c.label, **dict(c.columns)}
+  label = new.get(c.label, c.label)
+  return dataclasses.replace(c, label=label, columns=tuple(columns.items()))
 
 
 def load(folder: pathlib.Path) -> Cohort:
@@ -193,13 +226,16 @@ def load(folder: pathlib.Path) -> Cohort:
     raise UserError(_damaged(folder, error)) from error
 
 
-def _are(labels: classes.Classes, named: classes.Classes) -> bool:
+def _are(
+  labels: classes.Classes, named: classes.Classes, incomplete: bool
+) -> bool:
   """Whether the prepared classes are those that the user named."""
   if named == classes.ALL:
     return len(labels) > 2
   return len(named) == len(labels) and all(
     label in (name, classes.merged_name(name))
     or classes.key(name) in ('', classes.key(label))
+    or classes.is_merged(label, name, incomplete)
     for name, label in zip(named, labels, strict=True)
   )
 
@@ -245,12 +281,31 @@ def same(first: Cohort, second: Cohort) -> bool:
   return first == second
 
 
+def require() -> Any:
+  """TensorFlow Datasets, with what it reads records by.
+
+  It takes a second to import, and studies of plain files never need it.
+
+  Raises:
+    UserError: if the packages cannot be imported.
+  """
+  try:
+    tfds, _ = map(importlib.import_module, _PACKAGES)
+  except ImportError as error:
+    raise UserError(
+      'Images are prepared, and read where they were prepared, by'
+      ' tensorflow-datasets and array-record, which cannot be imported'
+      f' ({" ".join(str(error).split())}): install them with pip install'
+      " 'heterojax[prepared]' on Linux or macOS (Windows has no array-record),"
+      ' or give the images themselves as --config.data.dir.'
+    ) from error
+  return tfds
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[Any]:
   """TensorFlow Datasets, which would warn of what is meant here."""
-  # It takes a second to import, and studies of plain files never need it.
-  import tensorflow_datasets as tfds  # pylint: disable=import-outside-toplevel
-
+  tfds = require()
   tfds.disable_progress_bar()
   verbosity = absl_logging.get_verbosity()
   absl_logging.set_verbosity(absl_logging.FATAL)

@@ -1,8 +1,7 @@
 """Ready features of any model, one row per image; see `feature_files`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import dataclasses
-import functools
 import glob
 import hashlib
 import os
@@ -93,12 +92,7 @@ def read(
   Raises:
     UserError: if it cannot be read or the two classes are not clear.
   """
-  read_table = functools.partial(
-    feature_files.read,
-    columns=meanings.parse(choices.columns),
-    features=choices.features,
-  )
-  (cohort,) = _cohorts([path], path, named, task, read_table)
+  (cohort,) = _cohorts([path], path, named, task, choices)
   return cohort
 
 
@@ -133,12 +127,7 @@ def read_files(
       ' of the names of files of features, as DIR/fold_*.csv.'
     )
   paths = [pathlib.Path(name) for name in sorted(names, key=_by_number)]
-  read_table = functools.partial(
-    feature_files.read,
-    columns=meanings.parse(choices.columns),
-    features=choices.features,
-  )
-  return _cohorts(paths, pathlib.Path(pattern), named, task, read_table)
+  return _cohorts(paths, pathlib.Path(pattern), named, task, choices)
 
 
 def _by_number(name: str) -> list[str | int]:
@@ -167,10 +156,14 @@ def _cohorts(
   name: pathlib.Path,
   named: classes.Classes,
   task: str,
-  read_table: Callable[[pathlib.Path], Table],
+  choices: Choices,
 ) -> tuple[Cohort, ...]:
   """A cohort a file, all on the source `name`."""
-  tables = [read_table(path) for path in paths]
+  columns = meanings.parse(choices.columns)
+  tables = [
+    feature_files.read(path, columns=columns, features=choices.features)
+    for path in paths
+  ]
   widths = [table.matrix.shape[1] for table in tables]
   for path, width in zip(paths, widths, strict=True):
     if width != widths[0]:
@@ -187,7 +180,7 @@ def _cohorts(
   if task == 'classification':
     there = [label for label in labels if label not in absent]
     try:
-      merged = classes.merge(name, there, named)
+      merged = classes.merge(name, there, named, choices.incomplete)
       chosen = classes.choose(name, map(merged.name, there), merged.named)
     except UserError as error:  # What is left out may be the reason.
       raise UserError(' '.join([str(error), *doubts])) from error

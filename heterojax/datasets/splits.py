@@ -30,9 +30,16 @@ WORDS = {
 MOST_DIGITS = 18  # Of the number of a fold; Python refuses to read thousands.
 # What a source may call the part of an image, beside train, validation, test.
 _FOLD = re.compile(r'fold_\d+')
+# Or, where each fold has splits of its own, as `of_fold` writes them.
+_OF_FOLD = re.compile(r'(fold_\d+)_(.+)')
 # Of the test images (of one class); beyond it, they show one patient.
 _LARGE_GROUP = 0.2
 _MOST_PARTS = 20
+
+
+def of_fold(fold: str, split: str) -> str:
+  """The split of a fold that has splits of its own."""
+  return f'fold_{fold}_{split}'
 
 
 def unnamed(cohort: Cohort) -> Cohort:
@@ -154,6 +161,15 @@ def _named_parts(
       f'Only {len(rows) - without} of {len(rows)} images of {name} have a'
       ' split: name it for all of them or for none.'
     )
+  if own := [m for m in map(_OF_FOLD.fullmatch, sorted(named)) if m]:
+    number = own[0][1].removeprefix('fold_')
+    if {m[1] for m in own} != {own[0][1]} or len(own) < len(named):
+      raise UserError(
+        f'{name} has folds with splits of their own, as {own[0][1]}: study one'
+        f' with --config.data.where=fold={number}, or split all images anew'
+        ' with --config.split.named=False.'
+      )
+    return [_without_folds(rows)]
   numbered = sorted(filter(_FOLD.fullmatch, named), key=lambda s: int(s[5:]))
   if not numbered:
     if folds:
@@ -175,6 +191,15 @@ def _named_parts(
   return [
     _tested(rows, np.array([c.split == fold for c in rows]))
     for fold in numbered
+  ]
+
+
+def _without_folds(rows: Sequence[Candidate]) -> list[Candidate]:
+  """The rows of one fold, by its own splits."""
+  return [
+    dataclasses.replace(c, split=m[2] if m else c.split)
+    for c in rows
+    for m in [_OF_FOLD.fullmatch(c.split)]
   ]
 
 

@@ -117,9 +117,12 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
 
 
 def read_path(
-  settings: Settings, path: pathlib.Path, named: tuple[str, ...]
+  settings: Settings,
+  path: pathlib.Path,
+  named: tuple[str, ...],
+  incomplete: bool = False,
 ) -> Cohort:
-  """All candidates of a folder or file, see `datasets.read`."""
+  """All candidates of a folder or file, see `datasets.read` and `Choices`."""
   d = settings.data
   return datasets.read(
     d.dataset,
@@ -128,7 +131,7 @@ def read_path(
     task=d.task,
     where=d.where,
     group=d.group,
-    choices=d.choices,
+    choices=d.choices._replace(incomplete=incomplete),
   )
 
 

@@ -49,7 +49,9 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
     given or found for given, found in zip(named, first.classes, strict=True)
   )
   try:
-    cohort = stages.read_path(_for_second(settings, path), path, named)
+    cohort = stages.read_path(
+      _for_second(settings, path), path, named, incomplete=True
+    )
   except UserError as error:  # Readers know the first data set's option.
     raise UserError(str(error).replace(_FIRST, _OPTION)) from error
   if cohort.classes != first.classes:
@@ -77,7 +79,11 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
         f' --config.cluster.method={settings.cluster.method} that'
         f' {first.source.name} has: choose another column, or kmeans.'
       )
-  notes = (*cohort.notes, *_namesakes(cohorts, cohort))
+  notes = (
+    *cohort.notes,
+    *_lacking(first, cohort),
+    *_namesakes(cohorts, cohort),
+  )
   return dataclasses.replace(cohort, notes=notes)
 
 
@@ -118,6 +124,22 @@ def _of_same_labels(first: Cohort, second: Cohort) -> Cohort:
   )
   second = second.replaced(changed)
   return dataclasses.replace(second, notes=(*second.notes, note))
+
+
+def _lacking(first: Cohort, second: Cohort) -> Iterator[str]:
+  """Sentences on classes of several labels, of which the second lacks some."""
+  for label in first.classes:
+    own, other = (
+      {_own_label(c) for c in cohort.included if c.label == label}
+      for cohort in (first, second)
+    )
+    if lacking := sorted(own - other, key=lambda name: (len(name), name)):
+      several = len(lacking) > 1
+      yield (
+        f'No image of the second data set that is used has the'
+        f' label{"s" * several} {", ".join(lacking)}, of which the class'
+        f' {label!r} of the first is made as well.'
+      )
 
 
 def _own_label(c: Candidate) -> str:
