@@ -43,7 +43,7 @@ def study(
   folder: pathlib.Path,
   k: int,
   *,
-  names: tuple[str, str] = ('cataract', 'normal fundus'),
+  names: tuple[str, ...] = ('cataract', 'normal fundus'),
   method: str = 'pca',
   one_class: bool = False,
   folds: int = 1,
@@ -56,7 +56,7 @@ def study(
   Args:
     folder: for a few images, and `manifest.csv` and `config.json`.
     k: clusters; the last has no test image.
-    names: positive and negative class.
+    names: positive and negative class, or grades.
     method: of reduction.
     one_class: whether cluster 0 has positives only.
     folds: that test every image once; 1 for one split.
@@ -74,7 +74,10 @@ def study(
   if empty:
     labels[: 8 * k] %= k - 1
   n = len(one_split)
+  several = len(names) > 2
   y = (stream.random(n) < 0.5).astype(int)
+  if several:
+    y = stream.integers(len(names), size=n)
   y[:4], y[-4:] = (0, 1, 0, 1), (0, 1, 0, 1)
   if one_class:
     y[labels == 0] = 1
@@ -91,7 +94,7 @@ def study(
     manifest.Candidate(
       ids[i],
       paths[i],
-      names[1 - y[i]],
+      names[-1 - y[i]],
       f'patient {i % 7}',
       columns=(
         ('sha256', paths[i]),
@@ -107,6 +110,9 @@ def study(
   left_out = manifest.Candidate('out', 'x', names[0], 'p').left_out(HOSTILE)
   config = fundus.get_config('protocol=published').to_dict()
   config['cluster']['k'] = k
+  if several:
+    of_all = {'positive': '', 'negative': '', 'classes': 'all'}
+    config['data'] |= of_all | {'ordered': True}
   config['reduction']['method'] = method
   cohorts, found = [], []
   for number in range(folds):
@@ -135,6 +141,7 @@ def study(
       np.arange(n),
       tuple(Picture(path, IDENTITY) for path in paths),
       y,
+      classes=names,
     )
     heads, key = {}, jax.random.key(0)
     for name in [
@@ -156,6 +163,9 @@ def study(
       heads[name] = Member(rows, rows, key, key)
     distance = np.linalg.norm(z - centers[labels], axis=1)
     guesses = 0.3 * y + 0.7 * stream.random((len(heads), n))
+    if several:
+      guesses = 0.2 * np.eye(len(names))[y]
+      guesses = guesses + stream.random((len(heads), n, len(names)))
     found.append(
       Fold(
         samples,

@@ -137,6 +137,7 @@ def test_what_the_page_says(written, tmp_path_factory) -> None:
   tell('leaks', changed(leaks, 'dataset.n_validation', 9), view, written[0])
   other('folds', folds=3)
   other('given features', given=True, names=('1', '0'))
+  other('five grades', names=('none', 'mild', 'moderate', 'severe', 'worst'))
   other('an empty cluster, no reduction', empty=True, method='none')
   snapshots.check('retraining', '\n'.join(told) + '\n')
 

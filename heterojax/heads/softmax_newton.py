@@ -15,7 +15,7 @@ from jax.scipy import linalg
 _MOST_STEPS, _MOST_CONJUGATE, _MOST_HALVINGS = 60, 200, 30
 # Of the objective, what a step promises where it is the last, and where a head
 # passes for converged.
-_TIGHT, _LOOSE = 1e-22, 1e-16
+_TIGHT, _LOOSE = 1e-22, 1e-12
 # Of the residual, to which a step is solved for.
 _SOLVED = 1e-2
 _LEAST_DESCENT = 1e-4

@@ -79,14 +79,27 @@ def _intervals(task: str) -> list[tuple[str, str]]:
   return [(whose, formatting.listed(of)) for whose, of in nouns.items()]
 
 
+def _lacks(task: str) -> bool:
+  """Whether a metric of the task has no interval."""
+  return not all(metric.interval for metric in metrics.of_task(task))
+
+
 def intervals(task: str) -> str:
-  """'Wilson; for the AUC, DeLong': the first is of all that are not named."""
+  """'Wilson; for the AUC, DeLong': the first is of all that are not named.
+
+  Where a metric has none, 'Wilson for the accuracy; DeLong for the AUC'.
+  """
+  if _lacks(task):
+    return '; '.join(f'{by} for the {of}' for by, of in _intervals(task))
   (first, _), *others = _intervals(task)
   return '; '.join([first, *(f'for the {of}, {by}' for by, of in others)])
 
 
 def intervals_by(task: str) -> str:
   """'by Wilson and, for the AUC, by DeLong', for a methods section."""
+  if _lacks(task):
+    of_each = (f'for the {of} by {by}' for by, of in _intervals(task))
+    return formatting.listed(of_each)
   (first, _), *others = _intervals(task)
   parts = [f'by {first}', *(f'for the {of}, by {by}' for by, of in others)]
   return ' and, '.join(parts)

@@ -59,6 +59,7 @@ def overall(results: Results, shared: Shared) -> Section:
         ' test cluster, with 95% intervals; the numbers are in'
         f' {printed}.',
       ),
+      *([tables.classes(results)] if len(results.classes.names) > 2 else []),
     ],
   )
 

@@ -9,16 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from heterojax.records import codec
+from heterojax.records.codec import Estimate
 from heterojax.report import formatting
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Row
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.blocks import estimate
+from heterojax.report.blocks import missing
 from heterojax.report.blocks import quiet
 from heterojax.report.blocks import reasons
 from heterojax.report.blocks import stacked
 from heterojax.report.blocks import with_small
+from heterojax.stats import inference
 from heterojax.stats import metrics
 from heterojax.stats.metrics import Classes
 from heterojax.stats.metrics import Metric
@@ -145,6 +148,57 @@ def table1(results: Results) -> Table[_Tested]:
     ],
     rows,
   )
+
+
+def classes(results: Results) -> Table[int]:
+  """Each of more than two classes: what is answered, and how often rightly."""
+  names, unit = results.classes.names, results.backbone.unit
+  whole = results.overall.table
+
+  def right(i: int) -> float | None:
+    return whole[i][i] / sum(whole[i]) if sum(whole[i]) else None
+
+  def ends(i: int) -> scores.Ends:
+    return inference.wilson(int(whole[i][i]), int(sum(whole[i])))
+
+  def text(i: int) -> Text:
+    if (value := right(i)) is None:
+      return missing(f'not estimable: no test {unit} is of this class')
+    return with_small(formatting.fraction(value), scores.between(ends(i)))
+
+  def inside(i: int, c: Cluster) -> Estimate:
+    return (c.test.sensitivities or {})[names[i]]
+
+  columns: list[Column[int]] = [
+    Column('class', lambda i: names[i], 'Class', align='text'),
+    Column('n', lambda i: sum(whole[i]), f'Test {unit}s'),
+    *(
+      Column(f'answered_{name}', lambda i, at=at: whole[i][at], f'“{name}”')
+      for at, name in enumerate(names)
+    ),
+    Column(
+      'sensitivity',
+      right,
+      'Sensitivity',
+      text,
+      f'share of the test {unit}s of the class that are classified rightly',
+    ),
+    *_ends('sensitivity', ends),
+    *(
+      Column(
+        f'sensitivity_in_cluster_{c.id}',
+        lambda i, c=c: codec.known(inside(i, c)),
+        f'In cluster {c.id}',
+        lambda i, c=c: estimate(inside(i, c), formatting.fraction),
+      )
+      for c in results.clusters
+    ),
+  ]
+  caption = (
+    f'Each class (row) and what the head of all {unit}s answers (columns in'
+    ' quotes).'
+  )
+  return Table('classes', columns, range(len(names)), caption)
 
 
 class _Row3(NamedTuple):
@@ -515,4 +569,6 @@ def every(results: Results) -> list[Table]:
     shortcuts.table(results.shortcuts, results.backbone.unit),
     *verdict.tables(results.verdict),
   ]
+  if len(results.classes.names) > 2:
+    made.append(classes(results))
   return made + ([folds(results)] if results.folds else [])
