@@ -151,6 +151,7 @@ def test_keras_heads_of_several_classes(data, run, tmp_path) -> None:
   """They stop early, and tell three wines apart as logistic ones do."""
   keras, flags = tmp_path / 'keras', ['--config.heads.kind=keras']
   flags += ['--config.data.classes=all', '--config.heads.learning_rate=0.01']
+  flags += ['--config.verdict.worlds=0']
   assert _launch('features', data, keras, *flags) == 0
   found = _json(keras / 'results.json')
   # As they are called, shorter names first.
@@ -174,6 +175,7 @@ def test_a_sample_size_study_of_several_classes(data, tmp_path) -> None:
   workdir = tmp_path / 'run'
   flags = ['--config.data.classes=all', '--config.sizes=90,178']
   flags += ['--config.cluster.trainings=2', '--config.split.folds=2']
+  flags += ['--config.verdict.worlds=0']
   flags += ['--fail_if=sizes[1].folds[0].scores.macro_auc < 0.5']
   assert _launch('features:study=sample_size', data, workdir, *flags) == 0
   found, config = (
