@@ -67,9 +67,12 @@ def study(
       f'the argument study is one of {", ".join(registry.STUDIES)}'
     )
   config = config_dict.ConfigDict(dataclasses.asdict(Settings()))
-  config.study = name
-  config.split.protocol, config.backbone.feature = protocol, feature
-  config.update_from_flattened_dict(registry.defaults(name))
+  config.update_from_flattened_dict({
+    'study': name,
+    'split.protocol': protocol,
+    'backbone.feature': feature,
+    **registry.defaults(name),
+  })
   config.update_from_flattened_dict(fields.get(name, {}))
   return config
 

@@ -1,7 +1,5 @@
 """Runs a study: heterojax run DATA, or --config=NAME --workdir=DIR.
 
-The same command with the same folder resumes it.
-
 Exit codes: 0 done, 1 a condition of --fail_if holds, 2 a mistake in usage, data
 or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
 this program.
@@ -39,8 +37,7 @@ def _study(values: flags.FlagValues) -> int:
   workdir = run_folder.local(
     values.workdir or runs.default(config, named), 'workdir'
   )
-  data = settings.data.dir or settings.data.files or settings.data.dataset
-  cli.say(f'Reading {data}; results go to {workdir} ...')
+  cli.say(f'Reading {settings.data.source}; results go to {workdir} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable=import-outside-toplevel
   from heterojax.studies import running

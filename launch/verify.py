@@ -66,13 +66,9 @@ def _verify(values: flags.FlagValues) -> int:
     from heterojax import differences
     from heterojax.differences import text
 
-    tolerance = values.tolerance
-    if tolerance is None:
-      tolerance = differences.TOLERANCE
     here, there = folders
-    compared = differences.compare(
-      here, there, 0.0 if values.rerun else tolerance
-    )
+    tolerance = 0.0 if values.rerun else values.tolerance
+    compared = differences.compare(here, there, tolerance)
   print(*map(cli.sentence, text.lines(compared)), sep='\n')
   return int(not compared.agree)
 

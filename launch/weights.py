@@ -34,7 +34,9 @@ def _weights(values: flags.FlagValues) -> int:
       )
     published = backbones.ARCHITECTURES[name].published
     try:
-      path, source = imagenet.locate(name, published, download=values.fetch)
+      path, source = imagenet.locate(
+        name, published, download=values.fetch, option='--fetch'
+      )
     except UserError as error:
       missing += name in values.networks or values.fetch
       print(cli.sentence(f'{name}: {error}'))

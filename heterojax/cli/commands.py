@@ -30,6 +30,7 @@ COMMANDS = {
   'verify': Command('verify', 'RUN', 'Checks a run, or computes it once more.'),
   'compare': Command('compare', 'RUN RUN ...', 'Puts runs beside each other.'),
   'prepare': Command('prepare', 'DATA', 'Packs images into few large files.'),
+  'features': Command('features', 'DATA', 'Computes features alone.'),
   'weights': Command(
     'weights', '[NAME]', 'Says where weights are, or gets them.'
   ),

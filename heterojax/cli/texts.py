@@ -66,5 +66,5 @@ def sentence(field: fields.Field) -> str:
     said += f' One of {", ".join(choices)}'
     said += ', or a known group.' if field.also else '.'
   if field.least is not None:
-    said += f' At least {field.least}.'
+    said += f' {field.least} or more.'
   return said

@@ -4,7 +4,7 @@
 is a configuration, or the data, or else the value of an entry's own flag.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 import difflib
 import glob
 import itertools
@@ -54,7 +54,7 @@ def canonical(
     first = _of_alone(alone, own)
   else:
     first = [f'--{bare}={",".join(alone)}'] if alone else []
-  first += own.pop(_CONFIG, [])
+  first = own.pop(_CONFIG, []) + first
   return [program, *first, *itertools.chain.from_iterable(own.values())]
 
 
@@ -90,10 +90,9 @@ def _known(name: str, values: flags.FlagValues, config: bool) -> str:
   if config and (name in FIELDS or '.' in name):
     return f'{_CONFIG}.{name}'
   known = [*values, _CONFIG, *FIELDS] if config else [*values]
-  near = difflib.get_close_matches(name, known, 1) or (
-    config and [nearest_field(name, [*FIELDS])]
-  )
-  hint = f': did you mean --{near[0]}?' if near and near[0] else ''
+  near = [*difflib.get_close_matches(name, known, 1)]
+  near += filter(None, [nearest_field(name, [*FIELDS])] if config else ())
+  hint = f': did you mean --{near[0]}?' if near else ''
   raise UserError(f'There is no flag --{name}{hint} (see --help).')
 
 
@@ -105,7 +104,7 @@ def _takes_value(name: str, values: flags.FlagValues) -> bool:
   return name == _CONFIG or field is not None and field.kind is not bool
 
 
-def _of_alone(alone: Sequence[str], own: Container[str]) -> list[str]:
+def _of_alone(alone: Sequence[str], own: Collection[str]) -> list[str]:
   """`--config`, the first, and fields of words without a flag."""
   found = {}
   for word in alone:

@@ -84,7 +84,7 @@ def every(settings: type, prefix: str = '') -> Iterator[Field]:
 
 def _known(own: dataclasses.Field, prefix: str) -> Field:
   known = dict(own.metadata)
-  kind = get_origin(own.type) or own.type
+  kind: Any = get_origin(own.type) or own.type
   if kind is Literal:
     kind, known['choices'] = str, get_args(own.type)
   return Field(f'{prefix}{own.name}', kind, own.default, **known)

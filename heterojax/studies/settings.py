@@ -104,6 +104,11 @@ class Data:
     return Choices(self.columns, self.features, self.images, self.masks)
 
   @property
+  def source(self) -> str:
+    """Where the data are, in a word; a made-up set by its name."""
+    return self.dir or self.files or self.dataset
+
+  @property
   def classes(self) -> tuple[str, ...]:
     """Labels that were named, that of the disease first."""
     return self.positive, self.negative
@@ -132,10 +137,14 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-  """Training images after augmentation, per image before."""
+  """Training images after augmentation."""
 
-  positive: float = field(1.0, 'Of the positive class.', least=1)
-  negative: float = field(1.0, 'Of the negative class.', least=1)
+  positive: float = field(
+    1.0, 'Images of the positive class, per image before.', least=1
+  )
+  negative: float = field(
+    1.0, 'Images of the negative class, per image before.', least=1
+  )
 
   @property
   def factors(self) -> tuple[float, ...]:
@@ -168,7 +177,7 @@ class Backbone:
     'frozen', 'full: trained for every fold and size (sample_size only).'
   )
   dtype: Literal['float32', 'bfloat16'] = field(
-    'float32', "Of a frozen network's arithmetic."
+    'float32', "Numbers of a frozen network's arithmetic."
   )
 
 
@@ -239,9 +248,9 @@ class Cluster:
     ' scikit-learn.',
     least=0,
   )
-  fuzzifier: float = field(2.0, 'Of fuzzy K-means; above 1.')
+  fuzzifier: float = field(2.0, 'Fuzzifier of fuzzy K-means, above 1.')
   covariance: Literal['full', 'diag', 'spherical'] = field(
-    'full', "Of a mixture's components."
+    'full', "Covariance of a mixture's components."
   )
   trainings: int = field(
     10, 'Clusterings per fold (sample_size only).', least=1
@@ -269,11 +278,11 @@ class Heads:
   )
   epochs: int = field(10, 'Epochs at most.', least=1)
   patience: int = field(3, 'Epochs without progress before it stops.', least=0)
-  batch_size: int = field(8, 'Images of a step.', least=1)
-  learning_rate: float = field(1e-3, 'Of Adam.')
+  batch_size: int = field(8, 'Images of a training step.', least=1)
+  learning_rate: float = field(1e-3, 'Learning rate of Adam.')
   l2: float = field(0.0, 'Factor of the squared kernel in the loss.', least=0)
   monitor: Literal['val_accuracy', 'val_loss'] = field(
-    'val_accuracy', 'What stops it.'
+    'val_accuracy', 'What early stopping looks at.'
   )
   widths: tuple[int, ...] = field(
     (256, 128, 64), 'Hidden layers of a regression.'
@@ -282,7 +291,7 @@ class Heads:
     5, 'Heads on random images per cluster and class mix.', least=1
   )
   random_vary: Literal['both', 'initialisation'] = field(
-    'both', 'What differs between them: images and start, or the start.'
+    'both', 'What differs between random heads: images and start, or the start.'
   )
   own_seeds: int = field(
     5, "Trainings of each cluster's own head; 1 where logistic.", least=1
@@ -302,8 +311,8 @@ class Verdict:
   exchanges: int = field(9999, 'Exchanges of the test images.', least=1)
   seconds: int = field(
     3600,
-    'Limit, as planned by operations on two cores: worlds and partitions are'
-    ' fewer where they would take more; 0: none.',
+    'Seconds at most, as planned by operations on two cores: there are fewer'
+    ' worlds and partitions where they would take more; 0: no limit.',
     least=0,
   )
 
@@ -314,9 +323,9 @@ class FineTuning:
 
   epochs: int = field(20, 'Epochs at most.', least=1)
   patience: int = field(5, 'Epochs without progress before it stops.', least=0)
-  batch_size: int = field(8, 'Images of a step.', least=2)
-  learning_rate: float = field(1e-4, 'Of AdamW.')
-  weight_decay: float = field(1e-4, 'Of AdamW.', least=0)
+  batch_size: int = field(8, 'Images of a training step.', least=2)
+  learning_rate: float = field(1e-4, 'Learning rate of AdamW.')
+  weight_decay: float = field(1e-4, 'Weight decay of AdamW.', least=0)
   batch_norm: Literal['trained', 'folded'] = field(
     'trained', 'Trained, or folded into the convolutions, where it has to be.'
   )
