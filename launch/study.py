@@ -37,7 +37,8 @@ def _study(values: flags.FlagValues) -> int:
   workdir = run_folder.local(
     values.workdir or runs.default(config, named), 'workdir'
   )
-  cli.say(f'Reading {settings.data.source}; results go to {workdir} ...')
+  where = '' if values.dry_run else f'; results go to {workdir}'
+  cli.say(f'Reading {settings.data.source}{where} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable=import-outside-toplevel
   from heterojax.studies import running
