@@ -121,6 +121,7 @@ def test_what_runs_a_study(words, argv, given) -> None:
     (['demo', 'heads.kind=x'], 'one of keras, logistic'),
     (['run', '--config=folder', 'data.dir=nope'], 'nope does not exist'),
     (['run', '--config=folder'], '--config.data.dir must name'),
+    (['demo', '/'], 'demo is made up, and --config.data.dir (/) is'),
     (['run'], 'Say what to run'),
     (['list', 'nope'], 'no folder nope'),
     (['open', 'nope'], 'nope is no run folder'),

@@ -62,8 +62,15 @@ def require(rules: Iterable[tuple[bool, str]]) -> None:
 
 
 def require_data(data: Data) -> None:
-  """Raises a UserError where there are no data to read."""
-  if data.dataset.startswith('demo'):  # They are made up.
+  """Raises a UserError where there are no data to read, or two."""
+  if data.dataset.startswith('demo'):
+    require([
+      (
+        not data.dir,
+        f'{data.dataset} is made up, and --config.data.dir ({data.dir}) is of'
+        ' other data: give one of them.',
+      )
+    ])
     return
   if not data.dir and not data.files:
     what = 'images are'
