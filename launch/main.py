@@ -7,6 +7,7 @@ heterojax COMMAND ... is python -m launch.MODULE ...; without a command it is
 import importlib
 import sys
 
+from heterojax import cli
 from heterojax.cli import commands
 from heterojax.cli import texts
 from heterojax.version import __version__
@@ -16,7 +17,7 @@ _RUN = 'run'
 
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
-  words = (sys.argv if argv is None else argv)[1:]
+  program, *words = sys.argv if argv is None else argv
   name = words[0] if words else '--help'
   if name in ('--help', '-h', '-help', 'help'):
     print(texts.screen(), end='')
@@ -34,8 +35,8 @@ def main(argv: list[str] | None = None) -> int:
   command = commands.COMMANDS[name]
   module = importlib.import_module(f'{__package__}.{command.module}')
   # With the first words of another command it is that one.
-  program = f'heterojax {_RUN if command.first else name}'
-  return module.main([program, *command.first, *words])
+  started = f'{cli.program(program)} {_RUN if command.first else name}'
+  return module.main([started, *command.first, *words])
 
 
 if __name__ == '__main__':

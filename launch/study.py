@@ -38,7 +38,7 @@ def _study(values: flags.FlagValues) -> int:
     values.workdir or runs.default(config, named), 'workdir'
   )
   where = '' if values.dry_run else f'; results go to {workdir}'
-  cli.say(f'Reading {settings.data.source}{where} ...')
+  cli.say(f'Reading {settings.data.source} ({runs.called(named)}){where} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable=import-outside-toplevel
   from heterojax.studies import running
@@ -62,7 +62,7 @@ def _study(values: flags.FlagValues) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Console command `heterojax`; returns the exit code."""
+  """Returns the exit code."""
   argv = sys.argv if argv is None else argv
   return cli.run(_FLAGS, _study, argv, about=__doc__)
 

@@ -17,6 +17,7 @@ from heterojax.cli import runs
 from heterojax.cli import texts
 from heterojax.compute import variables
 from heterojax.configs import demo
+from heterojax.errors import Interrupted
 from heterojax.errors import UserError
 from heterojax.launch import main as launch
 from heterojax.launch import study
@@ -178,9 +179,27 @@ def test_the_first_line_comes_before_the_imports(
   assert _main('DATA/') == 2
   first, last = capsys.readouterr().err.splitlines()
   assert re.fullmatch(
-    r'Reading DATA; results go to runs/DATA-[0-9a-f]{8} \.\.\.', first
+    r'Reading DATA \(folder\); results go to runs/DATA-[0-9a-f]{8} \.\.\.',
+    first,
   )
   assert last == 'heterojax: Stopped.'
+
+
+@pytest.mark.parametrize(
+  ('program', 'resumes'),
+  [
+    ('/a b/heterojax', "'/a b/heterojax' run --config=demo 'data.where=a=b c'"),
+    ('x/launch/main.py', 'python -m launch.main run --config=demo '),
+  ],
+)
+def test_what_resumes_a_run(program, resumes, monkeypatch, capsys) -> None:
+  def stop() -> None:
+    raise Interrupted('Stopped.')
+
+  monkeypatch.setattr(variables, 'import_jax', stop)
+  assert launch.main([program, 'demo', 'data.where=a=b c']) == 3
+  last = capsys.readouterr().err.splitlines()[-1]
+  assert last.startswith(f'Resume with: {resumes}')
 
 
 def _config(**fields: object) -> dict:
@@ -206,6 +225,8 @@ def test_the_default_folder_is_that_of_the_same_settings() -> None:
     ('a.csv', 'key,dx\nx/y.PNG,1\n', 'folder'),
     ('a.csv', 'id,label,f0,f1\n1,2,0.5,0.5\n', 'features'),
     ('a.tsv', 'label\tmean radius\n1\t0.5\n', 'features'),
+    ('a.csv', 'label,image_mean\n1,0.5\n', 'features'),
+    ('a.csv', 'dx,"Image Index"\n1,x\n', 'folder'),
     ('a.csv', '', 'features'),
     ('a.parquet', '', 'features'),
     ('a.npz', '', 'features'),

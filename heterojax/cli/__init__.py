@@ -117,10 +117,15 @@ def _for_the_user(error: Exception) -> HeterojaxError:
   )
 
 
+def program(path: str) -> str:
+  """How a shell starts what is at a path: as it stands, or by `python -m`."""
+  module = pathlib.Path(path)
+  if module.suffix == '.py':
+    return f'python -m {module.parent.name}.{module.stem}'
+  return shlex.quote(path)
+
+
 def _command(argv: Sequence[str]) -> str:
-  """The command line as it was typed, for a shell."""
-  program = pathlib.Path(argv[0])
-  first = argv[0].split() if argv[0].startswith('heterojax ') else argv[:1]
-  if program.suffix == '.py':  # Started by `python -m`.
-    first = ['python', '-m', f'{program.parent.name}.{program.stem}']
-  return shlex.join([*first, *argv[1:]])
+  """The command line as it was typed, for a shell; with its command, if any."""
+  first = program(argv[0]) if argv[0].endswith('.py') else argv[0]
+  return f'{first} {shlex.join(argv[1:])}'

@@ -12,7 +12,11 @@ from heterojax.errors import UserError
 _PACKAGE = 'heterojax.configs'
 _TABLES = ('.csv', '.tsv', '.txt')
 _FEATURES = ('.npz', '.npy', '.parquet')
-_OF_IMAGES = re.compile(r'(image|img|file|path|id_?code)', re.IGNORECASE)
+_OF_IMAGES = re.compile(
+  r'((image|img|file)[ _-]?(id|index|name|path|file)?|path|fname'
+  r'|id[ _-]?code)s?',
+  re.IGNORECASE,
+)
 _IMAGE = re.compile(r'.*\.(jpe?g|png|tiff?|bmp|gif|webp|dcm)', re.IGNORECASE)
 _ROWS = 5  # Of a table, by which it is told.
 
@@ -80,7 +84,7 @@ def _lists_images(path: pathlib.Path) -> bool:
   head, *others = (row.replace('\0', '') for row in rows or [''])
   cells = [re.split('[,;\t|]', line) for line in (head, *others)]
   return any(
-    _OF_IMAGES.match(cell.strip('" \ufeff')) for cell in cells[0]
+    _OF_IMAGES.fullmatch(cell.strip('" \ufeff\r\n')) for cell in cells[0]
   ) or any(
     _IMAGE.fullmatch(cell.strip('" \r\n')) for row in cells for cell in row
   )

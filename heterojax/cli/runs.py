@@ -12,6 +12,11 @@ _FOLDER = 'runs'
 _DIGITS = 8  # Of the configuration's digest.
 
 
+def called(configuration: str) -> str:
+  """The name of a configuration, from its file with arguments."""
+  return pathlib.Path(configuration.partition(':')[0]).stem
+
+
 def default(config: dict[str, Any], configuration: str) -> str:
   """The run folder of a command that names none.
 
@@ -22,7 +27,7 @@ def default(config: dict[str, Any], configuration: str) -> str:
     config: the resolved configuration.
     configuration: its file, with arguments.
   """
-  data = config['data']['dir'] or configuration.partition(':')[0]
+  data = config['data']['dir'] or called(configuration)
   name = re.sub(r'\W+', '_', pathlib.Path(data).stem).strip('_') or 'run'
   return f'{_FOLDER}/{name}-{run_folder.digest(config)[:_DIGITS]}'
 
