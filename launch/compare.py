@@ -10,7 +10,7 @@ import sys
 from absl import flags
 
 from heterojax import cli
-from heterojax import comparison
+from heterojax.compute import variables
 
 _FLAGS = (
   (flags.DEFINE_list, 'workdirs', None, 'Run folders of finished studies.'),
@@ -25,6 +25,10 @@ _FLAGS = (
 
 
 def _compare(values: flags.FlagValues) -> int:
+  variables.import_jax()  # Once nothing is mistyped.
+  # pylint: disable-next=import-outside-toplevel
+  from heterojax import comparison
+
   path = comparison.write(values.workdirs or (), values.out)
   print(f'The comparison is at {path.absolute()}')
   return 0
@@ -33,7 +37,9 @@ def _compare(values: flags.FlagValues) -> int:
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  return cli.run(_FLAGS, _compare, argv, about=__doc__, config=False)
+  return cli.run(
+    _FLAGS, _compare, argv, about=__doc__, config=False, bare='workdirs'
+  )
 
 
 if __name__ == '__main__':

@@ -14,10 +14,10 @@ import sys
 from absl import flags
 
 from heterojax import cli
-from heterojax.datasets import prepared
+from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import run_folder
-from heterojax.studies import registry
+from heterojax.studies import checks
 
 _FLAGS = (
   (flags.DEFINE_string, 'out', None, 'Folder for the prepared data.'),
@@ -26,16 +26,21 @@ _FLAGS = (
 
 
 def _prepare(values: flags.FlagValues) -> int:
-  data = registry.settings(values.config.to_dict()).data
+  config = values.config.to_dict()
+  data = checks.from_dict(config).data
   if not values.out:
     raise UserError('Say where the prepared data go with --out=DIR.')
   if not data.dir:
     raise UserError('--config.data.dir must name where the images are.')
-  prepared.require()
-  # It imports TensorFlow Datasets, which takes a second.
-  # pylint: disable-next=import-outside-toplevel
-  from heterojax.datasets import builders
+  variables.import_jax()  # Once nothing is mistyped.
+  # pylint: disable=import-outside-toplevel
+  from heterojax.datasets import prepared
 
+  prepared.require()
+  from heterojax.datasets import builders
+  from heterojax.studies import registry
+
+  data = registry.settings(config).data
   target = builders.prepare(
     data.dataset,
     pathlib.Path(data.dir).expanduser(),

@@ -12,9 +12,9 @@ import sys
 from absl import flags
 
 from heterojax import cli
+from heterojax.compute import variables
 from heterojax.run import artifacts
 from heterojax.run import run_folder
-from heterojax.studies import running
 
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Folder of a finished run.'),
@@ -24,6 +24,10 @@ _FLAGS = (
 
 def _report(values: flags.FlagValues) -> int:
   folder = artifacts.folder_of(values.workdir, 'workdir')
+  variables.import_jax()  # Once nothing is mistyped.
+  # pylint: disable-next=import-outside-toplevel
+  from heterojax.studies import running
+
   with run_folder.locked(folder, 'run folder', 'workdir'):
     running.draw_again(folder)
   print(f'The report is at {(folder / "report.html").absolute()}')
@@ -33,7 +37,9 @@ def _report(values: flags.FlagValues) -> int:
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  return cli.run(_FLAGS, _report, argv, about=__doc__, config=False)
+  return cli.run(
+    _FLAGS, _report, argv, about=__doc__, config=False, bare='workdir'
+  )
 
 
 if __name__ == '__main__':

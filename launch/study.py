@@ -1,4 +1,4 @@
-"""Runs a study: python -m launch.study --config=configs/NAME.py --workdir=DIR.
+"""Runs a study: heterojax run DATA, or --config=NAME --workdir=DIR.
 
 Exit codes: 0 done, 1 a condition of --fail_if holds, 2 a mistake in usage, data
 or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
@@ -8,16 +8,17 @@ this program.
 import sys
 
 from absl import flags
+from ml_collections import config_flags
 
 from heterojax import cli
-from heterojax.errors import UserError
+from heterojax.cli import runs
+from heterojax.compute import variables
 from heterojax.records import conditions
 from heterojax.run import run_folder
-from heterojax.studies import running
-from heterojax.studies.answer import terminal
+from heterojax.studies import checks
 
 _FLAGS = (
-  (flags.DEFINE_string, 'workdir', None, 'Run folder; the same one resumes.'),
+  (flags.DEFINE_string, 'workdir', None, 'Run folder, else runs/NAME-DIGEST.'),
   (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
@@ -29,10 +30,20 @@ _FLAGS = (
 
 def _study(values: flags.FlagValues) -> int:
   config = values.config.to_dict()
-  if not values.workdir:
-    raise UserError('Say where the results go with --workdir=DIR.')
-  workdir = run_folder.local(values.workdir, 'workdir')
+  settings = checks.from_dict(config)
+  checks.require_data(settings.data)
   fails = conditions.of(values.fail_if)
+  named = config_flags.get_config_filename(values['config'])
+  workdir = run_folder.local(
+    values.workdir or runs.default(config, named), 'workdir'
+  )
+  where = '' if values.dry_run else f'; results go to {workdir}'
+  cli.say(f'Reading {settings.data.source} ({runs.called(named)}){where} ...')
+  variables.import_jax()  # Once nothing is mistyped.
+  # pylint: disable=import-outside-toplevel
+  from heterojax.studies import running
+  from heterojax.studies.answer import terminal
+
   common = {'fail_if': values.fail_if, 'download': values.download}
   if values.dry_run:
     print(running.forecast(config, **common))
@@ -51,7 +62,7 @@ def _study(values: flags.FlagValues) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Console command `heterojax`; returns the exit code."""
+  """Returns the exit code."""
   argv = sys.argv if argv is None else argv
   return cli.run(_FLAGS, _study, argv, about=__doc__)
 

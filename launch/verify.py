@@ -14,9 +14,7 @@ import sys
 from absl import flags
 
 from heterojax import cli
-from heterojax import differences
-from heterojax import rerun
-from heterojax.differences import text
+from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import artifacts
 
@@ -32,8 +30,8 @@ _FLAGS = (
   (
     flags.DEFINE_float,
     'tolerance',
-    differences.TOLERANCE,
-    'Of numbers, with --against.',
+    None,
+    'Of numbers, with --against; 1e-4 by itself.',
   ),
   (flags.DEFINE_bool, 'allow_mismatch', False, 'Rerun on another machine.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
@@ -46,9 +44,8 @@ def _verify(values: flags.FlagValues) -> int:
     folders.append(artifacts.folder_of(values.against, 'against'))
   if values.rerun and values.against:
     raise UserError('--rerun and --against ask for two things: give one.')
-  if not 0 <= values.tolerance < 1:
+  if not 0 <= (values.tolerance or 0) < 1:
     raise UserError('--tolerance must be a share from 0 to below 1.')
-  tolerance = 0.0 if values.rerun else values.tolerance
   with contextlib.ExitStack() as stack:
     for folder in folders:
       stack.enter_context(artifacts.undisturbed(folder))
@@ -57,11 +54,20 @@ def _verify(values: flags.FlagValues) -> int:
     if not all(as_written):
       return 1
     if values.rerun:
+      variables.import_jax()  # Once nothing is mistyped.
+      # pylint: disable-next=import-outside-toplevel
+      from heterojax import rerun
+
       again = rerun.of(folders[0], values.rerun, values.allow_mismatch)
       folders.append(stack.enter_context(again))
     if len(folders) == 1:
       return 0
+    # pylint: disable=import-outside-toplevel
+    from heterojax import differences
+    from heterojax.differences import text
+
     here, there = folders
+    tolerance = 0.0 if values.rerun else values.tolerance
     compared = differences.compare(here, there, tolerance)
   print(*map(cli.sentence, text.lines(compared)), sep='\n')
   return int(not compared.agree)
@@ -78,7 +84,9 @@ def _as_written(folder: pathlib.Path) -> bool:
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  return cli.run(_FLAGS, _verify, argv, about=__doc__, config=False)
+  return cli.run(
+    _FLAGS, _verify, argv, about=__doc__, config=False, bare='workdir'
+  )
 
 
 if __name__ == '__main__':

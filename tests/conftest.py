@@ -29,9 +29,12 @@ import heterojax  # Appends the XLA flags before any backend exists.
 from heterojax.compute import cores
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
+from heterojax.studies import registry
+from heterojax.studies import running
 from heterojax.studies.samples import Samples
 
-del heterojax
+del heterojax, running
+dict(registry.STUDIES)  # What commands import late: no case pays for it.
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # See `arithmetic.start`: accelerators round factors otherwise.
 jax.config.update('jax_default_matmul_precision', 'highest')

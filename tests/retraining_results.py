@@ -22,7 +22,7 @@ from heterojax.records import codec
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Partly
 from heterojax.run import run_folder
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import checks
 from heterojax.studies.answer.records import Measured
 from heterojax.studies.pages import leaks as leak_pages
 from heterojax.studies.retraining import results as results_lib
@@ -184,7 +184,7 @@ def study(
   if given:
     backbone, config['backbone']['name'] = None, 'given'
     outcome = outcome._replace(source=object())
-  settings = settings_lib.from_dict(config)
+  settings = checks.from_dict(config)
   results = results_lib.summarise(
     settings,
     cohorts,

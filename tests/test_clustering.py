@@ -13,15 +13,16 @@ from sklearn.metrics import adjusted_rand_score
 from heterojax.configs import fundus
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.errors import UserError
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import checks
 from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
 
 _N, _D, _K = 90, 12, 3
 
 
-def _settings(**changes: object) -> settings_lib.Settings:
+def _settings(**changes: object) -> Settings:
   config = fundus.get_config('protocol=published')
   config.reduction.n_components = 4
   config.cluster.k = _K
@@ -29,11 +30,11 @@ def _settings(**changes: object) -> settings_lib.Settings:
     for path, value in changes.items():
       section, field = path.split('__')
       config[section][field] = value
-  return settings_lib.from_dict(config.to_dict())
+  return checks.from_dict(config.to_dict())
 
 
 def _clusters(
-  settings: settings_lib.Settings,
+  settings: Settings,
   x: np.ndarray,
   samples: Samples,
   fold: int = 0,

@@ -280,7 +280,7 @@ def one_sentence(error: str, says: str) -> None:
     (['--workdirs=a/results.json'], 'There is no a/results.json/results'),
     (['--workdirs=folder'], 'There is no folder/results.json'),
     (['--workdirs=a', '--out=a/results.json'], 'A file cannot be used'),
-    (['--workdirs=a', '--config=demo'], "Unknown command line flag 'config'"),
+    (['--workdirs=a', '--config=demo'], 'There is no flag --config'),
     (['--workdirs', 'a', 'b'], "'b' is not a flag"),
   ],
 )

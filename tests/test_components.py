@@ -7,20 +7,21 @@ from sklearn.decomposition import PCA
 from heterojax.configs import features as features_config
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import checks
 from heterojax.studies.sample_size import components
 from heterojax.studies.sample_size.top_models import Learned
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
 
 _N, _D = 120, 30
 
 
-def _settings(**changed: object) -> settings_lib.Settings:
+def _settings(**changed: object) -> Settings:
   config = features_config.get_config('study=sample_size')
   config.cluster.method, config.cluster.n_init = 'kmeans', 3
   config.reduction.update(changed)
-  return settings_lib.from_dict(config.to_dict())
+  return checks.from_dict(config.to_dict())
 
 
 def _part() -> Part:

@@ -9,9 +9,10 @@ from heterojax import backbones
 from heterojax.compute import ceiling
 from heterojax.configs import common
 from heterojax.finetuning import Work
+from heterojax.studies import checks
 from heterojax.studies import counters
-from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
+from heterojax.studies.settings import Settings
 
 _RATES = {'float32': 4e9, 'bfloat16': 8e9}
 
@@ -29,12 +30,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
   return asked
 
 
-def _settings(
-  study: str = 'retraining', **changes: Any
-) -> settings_lib.Settings:
+def _settings(study: str = 'retraining', **changes: Any) -> Settings:
   config = common.study(study, 'clean', 'avg')
   config.update_from_flattened_dict({'data.image_size': 64} | changes)
-  return settings_lib.from_dict(config.to_dict())
+  return checks.from_dict(config.to_dict())
 
 
 def _timer(stage: str, seconds: float) -> stages.Timer:

@@ -61,7 +61,12 @@ def test_a_backend_that_is_here_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.medium
 def test_a_value_that_jax_cannot_read() -> None:
-  done = _python('import heterojax', JAX_ENABLE_X64='perhaps')
+  code = (
+    'import sys\n'
+    'from heterojax.launch import study\n'
+    'sys.exit(study.main(["study.py", "--config=demo"]))'
+  )
+  done = _python(code, JAX_ENABLE_X64='perhaps')
   assert done.returncode == 2
   assert done.stderr.splitlines()[-1].startswith(
     'heterojax: JAX cannot be imported (invalid truth value'

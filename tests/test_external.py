@@ -27,10 +27,10 @@ from heterojax.errors import UserError
 from heterojax.features import Picture
 from heterojax.heads.ensemble import Member
 from heterojax.records.codec import Missing
+from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import registry
 from heterojax.studies import running
-from heterojax.studies import settings as settings_lib
 from heterojax.studies.answer import terminal
 from heterojax.studies.retraining import external
 from heterojax.studies.retraining import external_data
@@ -501,9 +501,7 @@ def test_what_is_rest_in_the_first_is_rest_in_the_second(tmp_path) -> None:
 def test_images_of_a_second_table_are_its_own(tmp_path) -> None:
   for name in ('a', 'b'):
     (tmp_path / name / 'png').mkdir(parents=True)
-  settings = settings_lib.from_dict(
-    _config(_Set(tmp_path / 'x.csv', 9, 0), None)
-  )
+  settings = checks.from_dict(_config(_Set(tmp_path / 'x.csv', 9, 0), None))
   table = tmp_path / 'b' / 't.csv'
   for given, found in (
     (str(tmp_path / 'a' / 'png'), ''),
@@ -531,9 +529,7 @@ def test_images_of_a_second_table_are_its_own(tmp_path) -> None:
 def test_when_a_p_value_would_not_be_exact(
   tmp_path, protocol: str, first: str, second: str, why: str
 ) -> None:
-  settings = settings_lib.from_dict(
-    _config(_Set(tmp_path / 'x.csv', 9, 0), None)
-  )
+  settings = checks.from_dict(_config(_Set(tmp_path / 'x.csv', 9, 0), None))
   settings = dataclasses.replace(
     settings, split=dataclasses.replace(settings.split, protocol=protocol)
   )
@@ -564,7 +560,7 @@ def test_files_of_folds_have_no_second_data_set(tmp_path) -> None:
   first = _Set(tmp_path / 'x.csv', 9, 0)
   config = _config(first, first)
   config['data'] |= {'dir': '', 'files': str(tmp_path / '*.csv')}
-  rules = registry.STUDIES['retraining'].rules(settings_lib.from_dict(config))
+  rules = registry.STUDIES['retraining'].rules(checks.from_dict(config))
   (broken,) = [sentence for holds, sentence in rules if not holds]
   assert 'of one network each' in broken
 

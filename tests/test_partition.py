@@ -12,10 +12,10 @@ from heterojax.datasets import sources
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.studies import checks
 from heterojax.studies import choosing
 from heterojax.studies import partition
 from heterojax.studies import running
-from heterojax.studies import settings as settings_lib
 from heterojax.studies.settings import Cluster
 
 _ROOT = sources.Files(pathlib.Path('root'))
@@ -25,7 +25,7 @@ def _cluster(method: str, k: int = 3, min_size: int = 2) -> Cluster:
   config = features_config.get_config()
   config.cluster.method, config.cluster.k = method, k
   config.cluster.min_size = min_size
-  return settings_lib.from_dict(config.to_dict()).cluster
+  return checks.from_dict(config.to_dict()).cluster
 
 
 def _cohort(cells: list[str], column: str = 'site') -> Cohort:

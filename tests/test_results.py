@@ -14,21 +14,22 @@ from heterojax.features import Picture
 from heterojax.heads import ensemble
 from heterojax.records.codec import Missing
 from heterojax.stats.scores import Score
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import checks
 from heterojax.studies.retraining import results as results_lib
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
 
 _K, _RUNS, _N = 2, 2, 40
 _NAMES = ('ill', 'well')
 
 
-def _settings() -> settings_lib.Settings:
+def _settings() -> Settings:
   config = fundus.get_config()
   config.cluster.k, config.heads.random_runs = _K, _RUNS
-  return settings_lib.from_dict(config.to_dict())
+  return checks.from_dict(config.to_dict())
 
 
 def _fold(number: int, folds: int) -> Fold:

@@ -15,19 +15,20 @@ from heterojax.configs import fundus
 from heterojax.heads import ensemble
 from heterojax.launch import study
 from heterojax.stats import metrics
+from heterojax.studies import checks
 from heterojax.studies import running
-from heterojax.studies import settings as settings_lib
 from heterojax.studies import stages
 from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining import study as retraining
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
 
 _N, _D, _K = 90, 12, 3
 
 
-def _settings(**changes: object) -> settings_lib.Settings:
+def _settings(**changes: object) -> Settings:
   config = fundus.get_config('protocol=published')
   config.reduction.n_components = 4
   config.cluster.k = _K
@@ -35,12 +36,10 @@ def _settings(**changes: object) -> settings_lib.Settings:
     for path, value in changes.items():
       section, field = path.split('__')
       config[section][field] = value
-  return settings_lib.from_dict(config.to_dict())
+  return checks.from_dict(config.to_dict())
 
 
-def _clusters(
-  settings: settings_lib.Settings, x: np.ndarray, samples: Samples
-) -> Clusters:
+def _clusters(settings: Settings, x: np.ndarray, samples: Samples) -> Clusters:
   return clustering.cluster_analysis(settings, jnp.asarray(x), samples, 0)
 
 

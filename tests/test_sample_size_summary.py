@@ -14,7 +14,7 @@ from heterojax.records import codec
 from heterojax.records.codec import Missing
 from heterojax.stats import metrics
 from heterojax.stats import scores
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import checks
 from heterojax.studies.sample_size import cautions
 from heterojax.studies.sample_size import cluster_cv
 from heterojax.studies.sample_size import summary
@@ -26,15 +26,16 @@ from heterojax.studies.sample_size.records import Size
 from heterojax.studies.sample_size.scoring import Scored
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
 
 _K, _TRAIN, _TEST = 3, 6, 6
 
 
-def _settings(method: str = 'kmeans') -> settings_lib.Settings:
+def _settings(method: str = 'kmeans') -> Settings:
   config = features_config.get_config('study=sample_size')
   config.cluster.k, config.cluster.trainings = _K, 2
   config.cluster.method = method
-  return settings_lib.from_dict(config.to_dict())
+  return checks.from_dict(config.to_dict())
 
 
 def _fold(

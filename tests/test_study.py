@@ -582,7 +582,7 @@ def test_what_is_passed_on_names_no_path_of_this_machine(
 @pytest.mark.parametrize(
   'flags,sentence',
   [
-    (['--config=folder'], 'Say where the results go with --workdir'),
+    (['--config=folder'], '--config.data.dir must name'),
     (['--workdir=W'], 'Say what to run with --config=NAME'),
     (['--config=nothing', '--workdir=W'], "no configuration 'nothing'"),
     (['--config=configs/nothing.py', '--workdir=W'], 'no configuration file'),
@@ -599,7 +599,7 @@ def test_what_is_passed_on_names_no_path_of_this_machine(
     ),
     (
       ['--config=features', '--config.data.dir=D.npz', '--workdir=W'],
-      'There is no file D.npz',
+      'D.npz does not exist',
     ),
     (
       [
@@ -610,7 +610,10 @@ def test_what_is_passed_on_names_no_path_of_this_machine(
       ],
       'give one of them',
     ),
-    (['--config=demo', 'extra', '--workdir=W'], "'extra' is not a flag"),
+    (
+      ['--config=demo', 'extra', '--workdir=W'],
+      "'extra' is no command or configuration",
+    ),
     (['--config=folder', '--workdir=W'], '--config.data.dir must name'),
     (
       ['--config=folder', '--config.data.dir=D', '--workdir=W'],
@@ -664,12 +667,12 @@ def test_what_is_passed_on_names_no_path_of_this_machine(
     ),
     (['--config=demo:tiny', '--fail_if=', '--workdir=W'], 'not a condition'),
     (
-      ['--config=folder', '--fail_if=overall.f1 < 1', '--workdir=W'],
+      ['--config=demo:tiny', '--fail_if=overall.f1 < 1', '--workdir=W'],
       "overall has no field 'f1'",
     ),
     (
-      ['--config=folder', '--fail_if=clusters[4].size < 1', '--workdir=W'],
-      'clusters has 4 entries',
+      ['--config=demo:tiny', '--fail_if=clusters[4].size < 1', '--workdir=W'],
+      'clusters has 3 entries',
     ),
     (
       ['--config=demo:tiny', '--fail_if=folds[0].n_train < 1', '--workdir=W'],

@@ -11,7 +11,7 @@ from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.stats import metrics
 from heterojax.stats import scores
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import checks
 from heterojax.studies.sample_size import cautions
 from heterojax.studies.sample_size import cluster_cv
 from heterojax.studies.sample_size import trainings
@@ -19,13 +19,14 @@ from heterojax.studies.sample_size.components import Reduced
 from heterojax.studies.sample_size.scoring import Scored
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
+from heterojax.studies.settings import Settings
 
 
-def _settings(**cluster: object) -> settings_lib.Settings:
+def _settings(**cluster: object) -> Settings:
   config = features_config.get_config('study=sample_size')
   config.cluster.trainings = 3
   config.cluster.update(cluster)
-  return settings_lib.from_dict(config.to_dict())
+  return checks.from_dict(config.to_dict())
 
 
 def _part(n: int, fold: int = 0) -> Part:
@@ -83,9 +84,7 @@ def test_a_part_alone_is_the_part_among_others(
     np.testing.assert_allclose(among.jaccard.sum(), alone.jaccard.sum())
 
 
-def _clusters(
-  settings: settings_lib.Settings, z: np.ndarray
-) -> cluster_cv.SizeClusters:
+def _clusters(settings: Settings, z: np.ndarray) -> cluster_cv.SizeClusters:
   part, reduced = _part(len(z)), _reduced(z)
   test = part.samples.of('test')
   y = part.samples.y[test]

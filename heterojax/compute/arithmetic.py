@@ -1,54 +1,29 @@
 """Correct arithmetic first: the XLA flag and the canary that checks it.
 
 jaxlib 0.10.1 to 0.11.2 fuse some reductions on CPU into library calls that give
-wrong sums without a word. `append_xla_flags` switches those fusions off before
-any backend exists; `start` runs one such reduction against NumPy, because a
-flag can be missing, overridden or renamed by a later release.
+wrong sums without a word. `variables.append_xla_flags` switches those fusions
+off before any backend exists; `start` runs one such reduction against NumPy,
+because a flag can be missing, overridden or renamed by a later release.
 """
 
 import importlib.metadata
 import os
 import subprocess
 import sys
-import warnings
 
 import jax
 from jax._src import xla_bridge
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute import variables
 from heterojax.errors import RefusedError
 
-_FUSION_FLAG = '--xla_cpu_experimental_ynn_fusion_type'
-# '-reduce' is the fix. Convolutions that stand alone are also faster outside
-# the library (see BUILD.md), with the same result.
-_FUSION_VALUE = '-reduce,-individual_convolution'
-# An unknown XLA flag aborts the process, and older releases do not know it.
-_FIRST_VERSION_WITH_FLAG = (0, 10, 1)
 _TOLERANCE = 1e-3
 # By which a user asks for a device.
 _ASKING = ('JAX_PLATFORMS', 'JAX_PLATFORM_NAME')
 # What reads XLA_FLAGS, with no device.
 _READ_FLAGS = 'from jaxlib import xla_client; xla_client.make_cpu_client()'
-
-
-def append_xla_flags() -> None:
-  """Appends the fusion flag to XLA_FLAGS; a value the user set stays."""
-  release = importlib.metadata.version('jaxlib').split('.')[:3]
-  version = tuple(int(''.join(filter(str.isdigit, part))) for part in release)
-  flags = os.environ.get('XLA_FLAGS', '')
-  if version < _FIRST_VERSION_WITH_FLAG or _FUSION_FLAG in flags:
-    return
-  # No public name tells whether a backend exists without creating one.
-  if xla_bridge.backends_are_initialized():
-    warnings.warn(
-      'heterojax was imported after JAX had started: import it first, in a'
-      f' restarted kernel, or set XLA_FLAGS={_FUSION_FLAG}={_FUSION_VALUE}, so'
-      ' that sums are right.',
-      stacklevel=3,
-    )
-    return
-  os.environ['XLA_FLAGS'] = f'{flags} {_FUSION_FLAG}={_FUSION_VALUE}'.strip()
 
 
 def canary_error() -> float:
@@ -90,7 +65,7 @@ def start() -> None:
     raise RefusedError(_about_devices(error)) from error
   jax.config.update('jax_default_matmul_precision', 'highest')
   error = canary_error()
-  late = _FUSION_FLAG not in os.environ.get('XLA_FLAGS', '')
+  late = variables.FUSION_FLAG not in os.environ.get('XLA_FLAGS', '')
   if late and not error <= _TOLERANCE:  # A NaN must not pass.
     raise RefusedError(
       'JAX had started before heterojax was imported, and computes wrong sums'
@@ -102,8 +77,8 @@ def start() -> None:
       f'This installation of jaxlib {importlib.metadata.version("jaxlib")}'
       f' computes wrong sums on {jax.default_backend()} (relative error'
       f' {error:.1e}), so nothing was run: unset XLA_FLAGS so that heterojax'
-      f' can add {_FUSION_FLAG}={_FUSION_VALUE}, or install the versions of'
-      ' requirements.lock.'
+      f' can add {variables.FUSION_FLAG}={variables.FUSION_VALUE}, or'
+      ' install the versions of requirements.lock.'
     )
 
 
@@ -113,7 +88,7 @@ def _check_flags() -> None:
   It does so for flags and values that it does not know, without an exception.
   """
   flags = os.environ.get('XLA_FLAGS', '')
-  given = [f for f in flags.split() if not f.startswith(_FUSION_FLAG)]
+  given = [f for f in flags.split() if not f.startswith(variables.FUSION_FLAG)]
   if not given:
     return
   done = subprocess.run(

@@ -1,7 +1,59 @@
-"""Variables of the environment that would stop an import."""
+"""Variables of the environment, which JAX and Matplotlib read once.
 
+Nothing here imports either, unless a variable has to be tried.
+"""
+
+import importlib.metadata
 import os
 import sys
+import warnings
+
+from heterojax.errors import UserError
+
+FUSION_FLAG = '--xla_cpu_experimental_ynn_fusion_type'
+# '-reduce' is the fix. Convolutions that stand alone are also faster outside
+# the library (see BUILD.md), with the same result.
+FUSION_VALUE = '-reduce,-individual_convolution'
+# An unknown XLA flag aborts the process, and older releases do not know it.
+_FIRST_VERSION_WITH_FLAG = (0, 10, 1)
+
+
+def append_xla_flags() -> None:
+  """Appends the fusion flag to XLA_FLAGS; a value the user set stays.
+
+  See `heterojax.compute.arithmetic`.
+  """
+  release = importlib.metadata.version('jaxlib').split('.')[:3]
+  version = tuple(int(''.join(filter(str.isdigit, part))) for part in release)
+  flags = os.environ.get('XLA_FLAGS', '')
+  if version < _FIRST_VERSION_WITH_FLAG or FUSION_FLAG in flags:
+    return
+  # No public name tells whether a backend exists without creating one.
+  bridge = sys.modules.get('jax._src.xla_bridge')
+  if bridge and bridge.backends_are_initialized():
+    warnings.warn(
+      'heterojax was imported after JAX had started: import it first, in a'
+      f' restarted kernel, or set XLA_FLAGS={FUSION_FLAG}={FUSION_VALUE}, so'
+      ' that sums are right.',
+      stacklevel=3,
+    )
+    return
+  os.environ['XLA_FLAGS'] = f'{flags} {FUSION_FLAG}={FUSION_VALUE}'.strip()
+
+
+def import_jax() -> None:
+  """Imports JAX, which reads its variables then.
+
+  Raises:
+    UserError: for a value that it cannot read.
+  """
+  try:
+    import jax  # pylint: disable=import-outside-toplevel
+  except ValueError as error:
+    raise UserError(
+      f'JAX cannot be imported ({error}): correct or unset that variable.'
+    ) from error
+  del jax
 
 
 def drop_unusable_backend() -> None:

@@ -44,7 +44,7 @@ class Comparison(NamedTuple):
 
 
 def compare(
-  here: pathlib.Path, there: pathlib.Path, tolerance: float = TOLERANCE
+  here: pathlib.Path, there: pathlib.Path, tolerance: float | None = None
 ) -> Comparison:
   """Compares two finished runs.
 
@@ -54,7 +54,7 @@ def compare(
   Args:
     here: a run folder.
     there: another one.
-    tolerance: see `Comparison`; 0 asks for the same bits.
+    tolerance: see `Comparison`; 0 asks for the same bits, None for `TOLERANCE`.
 
   Returns:
     All that was compared.
@@ -62,6 +62,7 @@ def compare(
   Raises:
     UserError: if one of them has no results that can be read.
   """
+  tolerance = TOLERANCE if tolerance is None else tolerance
   ours, theirs = (_object(folder / 'results.json') for folder in (here, there))
   configs = [_object(folder / 'config.json') for folder in (here, there)]
   return Comparison(

@@ -1,23 +1,51 @@
-"""The studies: a line each."""
+"""The studies: a line each, imported where one is asked for."""
 
-from typing import Any
+import collections
+from collections.abc import Mapping
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from heterojax.errors import UserError
-from heterojax.studies import settings as settings_lib
-from heterojax.studies.retraining.study import RETRAINING
-from heterojax.studies.sample_size.study import SAMPLE_SIZE
+from heterojax.studies import checks
 from heterojax.studies.settings import Settings
-from heterojax.studies.study import Study
 
-STUDIES = {study.name: study for study in (RETRAINING, SAMPLE_SIZE)}
+if TYPE_CHECKING:
+  from heterojax.studies.study import Study
 
 
-def find(name: object) -> Study | None:
+class _Studies(collections.UserDict):
+  """Name to `Study`, or to where it is, as package.study:NAME."""
+
+  def __getitem__(self, name: str) -> 'Study':
+    found = self.data[name]
+    if isinstance(found, str):
+      module, _, constant = found.partition(':')
+      found = getattr(importlib.import_module(module), constant)
+      self.data[name] = found
+    return found
+
+
+STUDIES = _Studies({
+  'retraining': 'heterojax.studies.retraining.study:RETRAINING',
+  'sample_size': 'heterojax.studies.sample_size.study:SAMPLE_SIZE',
+})
+
+
+def defaults(name: str) -> Mapping[str, Any]:
+  """Dotted field to its value, where a study's is not that of `settings`."""
+  known = STUDIES.data[name]
+  if isinstance(known, str):
+    package = known.partition(':')[0].rpartition('.')[0]
+    return importlib.import_module(f'{package}.defaults').DEFAULTS
+  return known.defaults
+
+
+def find(name: object) -> 'Study | None':
   """The study that a file names, if there is one."""
   return STUDIES.get(name) if isinstance(name, str) else None
 
 
-def get(name: object) -> Study:
+def get(name: object) -> 'Study':
   """The study that a configuration names.
 
   Raises:
@@ -34,9 +62,9 @@ def settings(config: dict[str, Any]) -> Settings:
   """The settings of a resolved configuration, checked by its study too.
 
   Raises:
-    UserError: see `settings.from_dict`; or where a rule of the study does not
+    UserError: see `checks.from_dict`; or where a rule of the study does not
       hold.
   """
-  checked = settings_lib.from_dict(config)
-  settings_lib.require(get(checked.study).rules(checked))
+  checked = checks.from_dict(config)
+  checks.require(get(checked.study).rules(checked))
   return checked

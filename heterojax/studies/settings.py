@@ -1,57 +1,128 @@
-"""The settings of a study: frozen, checked once, free of the launch layer."""
+"""The settings of a study: frozen, and free of the launch layer.
 
-from collections.abc import Iterable, Iterator
+The one source of configurations (`configs/common.py`), flags, checks, help,
+completion and docs/fields.md. It imports nothing that takes long, so that a
+mistake is told at once.
+"""
+
 import csv
 import dataclasses
-import re
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Literal
 
-from heterojax import addresses
-from heterojax import datasets
-from heterojax import features
-from heterojax.datasets import pixels
-from heterojax.datasets import splits
-from heterojax.datasets.choices import Choices
-from heterojax.datasets.classes import ALL
-from heterojax.datasets.classes import Classes
-from heterojax.datasets.images import RESIZES
-from heterojax.datasets.images import Resize
-from heterojax.errors import UserError
-from heterojax.heads import ensemble
+from heterojax.studies.fields import field
+
+if TYPE_CHECKING:
+  from heterojax.datasets.choices import Choices
+
+_MOST_WORKERS = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-  dataset: str
-  dir: str
-  files: str
-  external: str
-  images: str
-  masks: bool
-  group: str
-  task: str
-  columns: str
-  features: str
-  where: str
-  positive: str
-  negative: str
-  classes: str
-  ordered: bool
-  balance: bool
-  subpopulation: str
-  num_images: int
-  range: pixels.Range
-  resize: Resize
-  image_size: int
-  max_bad_share: float
+  """What is studied."""
+
+  dataset: Literal[
+    'odir5k',
+    'nih_cxr',
+    'bone_age',
+    'folder',
+    'medmnist',
+    'features',
+    'demo',
+    'demo_control',
+    'demo_classes',
+    'demo_hands',
+  ] = field('folder', 'What reads the data; configurations set it.')
+  dir: str = field(
+    '', 'Folder or file of the data, as the configuration says.', path=True
+  )
+  files: str = field(
+    '',
+    "Files of features, one per fold (and size), as 'DIR/*.csv'.",
+    path=True,
+  )
+  external: str = field(
+    '',
+    'A second data set, as of another hospital, that all heads are scored on'
+    ' (retraining only).',
+    path=True,
+  )
+  images: str = field('', 'Where the images of a table lie.', path=True)
+  masks: bool = field(False, 'Whether masks are images like any other.')
+  group: str = field(
+    '',
+    'The patient: a regular expression that finds it in names of files or'
+    r" folders, as '(\d+)_', or a column of the data.",
+  )
+  task: Literal['classification', 'regression'] = field(
+    'classification', 'What is learned; a regression is sample_size only.'
+  )
+  columns: str = field(
+    '',
+    'Columns of a table by their meaning, as path:image_id,label:dx,group:pid'
+    ' (and split, fold, id, prediction); label:A|B|C are columns of 0 and 1.',
+  )
+  features: str = field(
+    '',
+    'Columns of features by their beginnings or patterns, as original_*, joined'
+    ' by commas; of an .npz file, its array.',
+  )
+  where: str = field('', 'Use only rows with column=value.')
+  positive: str = field(
+    '',
+    "Label of the disease, or several as '2|3|4'; needed where names of two"
+    ' labels do not tell.',
+  )
+  negative: str = field(
+    '', 'Label of the other class; rest is all other labels.'
+  )
+  classes: str = field(
+    '',
+    'Of more than two classes: all, or their labels with commas between them,'
+    " as a,b,'c|d'.",
+  )
+  ordered: bool = field(
+    False, 'Whether the classes are grades, in the order that names them.'
+  )
+  balance: bool = field(
+    False,
+    'Draw as many negatives as there are positives; of more classes as many of'
+    ' each.',
+  )
+  subpopulation: str = field(
+    '', 'Column of the manifest to compare the clusters with.'
+  )
+  num_images: int = field(480, 'Images of a made-up cohort.', least=12)
+  range: Literal['window', 'stored', 'image'] = field(
+    'window',
+    'What becomes 0 to 255: the window of a DICOM file, or else what the bits'
+    ' can store; always that (stored); or what each image has (image).',
+  )
+  resize: Literal['keras', 'antialias'] = field(
+    'keras', 'How images are made smaller: keras does not antialias.'
+  )
+  image_size: int = field(224, 'Pixels of a side for the network.', least=32)
+  max_bad_share: float = field(
+    0.1, 'Share of the drawn rows that may be unusable.'
+  )
 
   @property
-  def choices(self) -> Choices:
+  def choices(self) -> 'Choices':
     """What the readers of users' own data are told."""
+    # It comes with all readers, which take long to import.
+    # pylint: disable-next=import-outside-toplevel
+    from heterojax.datasets.choices import Choices
+
     return Choices(self.columns, self.features, self.images, self.masks)
 
   @property
-  def named(self) -> Classes:
+  def source(self) -> str:
+    """Where the data are, in a word; a made-up set by its name."""
+    return self.dir or self.files or self.dataset
+
+  @property
+  def named(self) -> tuple[str, ...]:
     """Labels that were named, of two that of the disease first."""
     if not self.classes:
       return self.positive, self.negative
@@ -61,17 +132,35 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-  protocol: str
-  named: bool
-  test_share: float
-  validation_share: float
-  folds: int
+  """Training, validation and test."""
+
+  protocol: Literal['clean', 'published'] = field(
+    'clean',
+    'clean: distinct images, no patient on both sides; published: rows, as in'
+    ' the paper.',
+  )
+  named: bool = field(True, 'Use the splits or folds that the data name.')
+  test_share: float = field(0.2, 'Share of the images that test.')
+  validation_share: float = field(
+    0.2,
+    'Share of the training part by which heads stop early (clean only; logistic'
+    ' heads have none).',
+  )
+  folds: int = field(
+    0, 'Folds, in which every image is tested once, by patient; 0: one split.'
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-  positive: float
-  negative: float
+  """Training images after augmentation."""
+
+  positive: float = field(
+    1.0, 'Images of the positive class, per image before.', least=1
+  )
+  negative: float = field(
+    1.0, 'Images of the negative class, per image before.', least=1
+  )
 
   @property
   def factors(self) -> tuple[float, ...]:
@@ -81,98 +170,210 @@ class Augmentation:
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-  name: str
-  source: str
-  weights: str
-  feature: str
-  train: str
-  dtype: str
+  """The network that gives features."""
+
+  name: str = field(
+    'efficientnet_b0',
+    'efficientnet_b0, efficientnet_lite0, resnet18 or vgg16; given, where the'
+    ' data are features.',
+  )
+  source: str = field(
+    'auto', 'Whose weights a file holds, where it does not tell.'
+  )
+  weights: str = field(
+    'imagenet',
+    'imagenet, or a file: Keras .h5, PyTorch .pth, .safetensors, TensorFlow.js'
+    ' model.json or .tgz.',
+    path=True,
+  )
+  feature: Literal['flatten', 'avg'] = field(
+    'avg', 'The last feature map whole, or its mean over the image.'
+  )
+  train: Literal['frozen', 'full'] = field(
+    'frozen', 'full: trained for every fold and size (sample_size only).'
+  )
+  dtype: Literal['float32', 'bfloat16'] = field(
+    'float32', "Numbers of a frozen network's arithmetic."
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-  batch_size: int
-  workers: int
+  """How features are computed."""
+
+  batch_size: int = field(32, 'Images per call of the network.', least=1)
+  workers: int = field(
+    min(os.cpu_count() or 1, _MOST_WORKERS),
+    'Threads that decode images.',
+    least=1,
+    shown=f'one per core, at most {_MOST_WORKERS}',
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Reduction:
-  method: str
-  n_components: int
-  rule: str
-  variance: float
-  most_components: int
-  fit: str
-  rejected: int
+  """The components that clusters are found in."""
+
+  method: Literal['pca', 'none'] = field(
+    'pca', 'Principal components, or the features as they are.'
+  )
+  n_components: int = field(
+    200, 'Components; all, where there are fewer.', least=1
+  )
+  rule: Literal['fixed', 'variance', 'minimum_mode_cv'] = field(
+    'fixed',
+    'n_components; or as many as explain a share of the variance; or the fewest'
+    ' whose CV is the most frequent one (sample_size only).',
+  )
+  variance: float = field(0.7, 'The share that rule=variance explains.')
+  most_components: int = field(
+    70, 'Components that rule=minimum_mode_cv tries.', least=1
+  )
+  fit: Literal['train', 'separate'] = field(
+    'train',
+    'Rows that components are found in; separate shows what that mistake does.',
+  )
+  rejected: int = field(
+    0, 'Components of a second clustering to show beside it.', least=0
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-  method: str
-  min_size: int
-  k: int
-  n_init: int
-  max_iter: int
-  tol: float
-  fuzzifier: float
-  covariance: str
-  trainings: int
-  matching: str
+  """The clusters."""
+
+  method: str = field(
+    'kmeans',
+    'K-means, fuzzy K-means, a Gaussian mixture; or known groups: column:NAME'
+    ' of the data, whose numbers are cut into k bands, or ids:FILE.csv with the'
+    ' columns id and cluster.',
+    choices=('kmeans', 'fuzzy', 'gmm'),
+    also=(r'(column|ids):.*\S.*', '; or column:NAME, or ids:FILE'),
+  )
+  min_size: int = field(
+    10,
+    'Images of a known group; smaller ones are put together.',
+    least=1,
+  )
+  k: int = field(4, 'Number of clusters.', least=2)
+  n_init: int = field(10, 'Starts, of which the best is kept.', least=1)
+  max_iter: int = field(300, 'Iterations at most.', least=1)
+  tol: float = field(
+    1e-4,
+    'When it has converged; of K-means, a share of the mean variance, as in'
+    ' scikit-learn.',
+    least=0,
+  )
+  fuzzifier: float = field(2.0, 'Fuzzifier of fuzzy K-means, above 1.')
+  covariance: Literal['full', 'diag', 'spherical'] = field(
+    'full', "Covariance of a mixture's components."
+  )
+  trainings: int = field(
+    10, 'Clusterings per fold (sample_size only).', least=1
+  )
+  matching: Literal['members', 'members_and_metric'] = field(
+    'members', 'By what clusters of several trainings are matched.'
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Heads:
-  kind: str
-  c: float
-  epochs: int
-  patience: int
-  batch_size: int
-  learning_rate: float
-  l2: float
-  monitor: str
-  widths: tuple[int, ...]
-  random_runs: int
-  random_vary: str
-  own_seeds: int
+  """The classifiers, or regressors, on the features."""
+
+  kind: Literal['keras', 'logistic'] = field(
+    'keras',
+    'A sigmoid neuron (of a regression: layers) that stops early; or, of two'
+    ' classes, a penalised logistic regression at its optimum, which uses c'
+    ' alone of the fields from c to monitor.',
+  )
+  c: float = field(
+    0.0,
+    "Inverse of the penalty, as scikit-learn's C; 0: chosen by cross-validation"
+    ' by patient, once per fold (and size).',
+    least=0,
+  )
+  epochs: int = field(10, 'Epochs at most.', least=1)
+  patience: int = field(3, 'Epochs without progress before it stops.', least=0)
+  batch_size: int = field(8, 'Images of a training step.', least=1)
+  learning_rate: float = field(1e-3, 'Learning rate of Adam.')
+  l2: float = field(0.0, 'Factor of the squared kernel in the loss.', least=0)
+  monitor: Literal['val_accuracy', 'val_loss'] = field(
+    'val_accuracy', 'What early stopping looks at.'
+  )
+  widths: tuple[int, ...] = field(
+    (256, 128, 64), 'Hidden layers of a regression.'
+  )
+  random_runs: int = field(
+    5, 'Heads on random images per cluster and class mix.', least=1
+  )
+  random_vary: Literal['both', 'initialisation'] = field(
+    'both', 'What differs between random heads: images and start, or the start.'
+  )
+  own_seeds: int = field(
+    5, "Trainings of each cluster's own head; 1 where logistic.", least=1
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-  worlds: int
-  partitions: int
-  exchanges: int
-  seconds: int
+  """The tests of the answer."""
+
+  worlds: int = field(
+    199, 'Worlds with one rule for all; 0: the question is not asked.', least=0
+  )
+  partitions: int = field(
+    199, 'Random partitions of the training images.', least=1
+  )
+  exchanges: int = field(9999, 'Exchanges of the test images.', least=1)
+  seconds: int = field(
+    3600,
+    'Seconds at most, as planned by operations on two cores: there are fewer'
+    ' worlds and partitions where they would take more; 0: no limit.',
+    least=0,
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class FineTuning:
-  epochs: int
-  patience: int
-  batch_size: int
-  learning_rate: float
-  weight_decay: float
-  batch_norm: str
+  """Training of the network, where backbone.train is full."""
+
+  epochs: int = field(20, 'Epochs at most.', least=1)
+  patience: int = field(5, 'Epochs without progress before it stops.', least=0)
+  batch_size: int = field(8, 'Images of a training step.', least=2)
+  learning_rate: float = field(1e-4, 'Learning rate of AdamW.')
+  weight_decay: float = field(1e-4, 'Weight decay of AdamW.', least=0)
+  batch_norm: Literal['trained', 'folded'] = field(
+    'trained', 'Trained, or folded into the convolutions, where it has to be.'
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """All of a study; see `configs/common.py` for each field."""
+  """All of a study."""
 
-  seed: int
-  study: str
-  sizes: str
-  nested: bool
-  published: str
-  data: Data
-  split: Split
-  augmentation: Augmentation
-  backbone: Backbone
-  features: Features
-  reduction: Reduction
-  cluster: Cluster
-  heads: Heads
-  verdict: Verdict
-  fine_tuning: FineTuning
+  seed: int = field(0, 'Everything random follows from it.', least=0)
+  study: str = field('retraining', 'retraining or sample_size.')
+  sizes: str = field(
+    '',
+    "Sizes of the samples, as 60,100,half,all; '' stands for 100,300,half,all,"
+    " or the files' own (sample_size only).",
+  )
+  nested: bool = field(
+    True, 'Whether a size holds the smaller ones (sample_size only).'
+  )
+  published: Literal['', 'psp', 'bone_age'] = field(
+    '', 'Published numbers to compare with (sample_size only).'
+  )
+  data: Data = dataclasses.field(default_factory=Data)
+  split: Split = dataclasses.field(default_factory=Split)
+  augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+  backbone: Backbone = dataclasses.field(default_factory=Backbone)
+  features: Features = dataclasses.field(default_factory=Features)
+  reduction: Reduction = dataclasses.field(default_factory=Reduction)
+  cluster: Cluster = dataclasses.field(default_factory=Cluster)
+  heads: Heads = dataclasses.field(default_factory=Heads)
+  verdict: Verdict = dataclasses.field(default_factory=Verdict)
+  fine_tuning: FineTuning = dataclasses.field(default_factory=FineTuning)
 
   @property
   def at_optimum(self) -> bool:
@@ -192,311 +393,3 @@ class Settings:
   def own_seeds(self) -> int:
     """How often a cluster's own head is trained: an optimum has no seed."""
     return 1 if self.at_optimum else self.heads.own_seeds
-
-
-# What a field of a type may be, and how to say that.
-_KINDS = {
-  bool: (bool, 'True or False'),
-  float: ((int, float), 'a number'),
-  int: (int, 'a whole number'),
-  str: (str, 'text'),
-  pixels.Range: (str, 'text'),
-  Resize: (str, 'text'),
-  tuple[int, ...]: ((list, tuple), 'whole numbers, as in (256, 128, 64)'),
-}
-_CHOICES = {
-  'published': ('', 'psp', 'bone_age'),
-  'data.task': ('classification', 'regression'),
-  'data.dataset': datasets.NAMES,
-  'data.range': pixels.RANGES,
-  'data.resize': RESIZES,
-  'split.protocol': splits.PROTOCOLS,
-  'backbone.feature': features.FEATURES,
-  'backbone.train': ('frozen', 'full'),
-  'backbone.dtype': features.DTYPES,
-  'reduction.method': ('pca', 'none'),
-  'reduction.rule': ('fixed', 'variance', 'minimum_mode_cv'),
-  'reduction.fit': ('train', 'separate'),
-  'cluster.method': ('kmeans', 'fuzzy', 'gmm'),
-  'cluster.covariance': ('full', 'diag', 'spherical'),
-  'cluster.matching': ('members', 'members_and_metric'),
-  'heads.kind': ('keras', 'logistic'),
-  'heads.monitor': ensemble.MONITORS,
-  'heads.random_vary': ('both', 'initialisation'),
-  'fine_tuning.batch_norm': ('trained', 'folded'),
-}
-# What else they may be, and how to say that.
-_PATTERNS = {
-  'cluster.method': (r'(column|ids):.*\S.*', '; or column:NAME, or ids:FILE')
-}
-_AT_LEAST = {
-  'seed': 0,
-  'data.num_images': 12,
-  'data.image_size': 32,
-  'features.batch_size': 1,
-  'features.workers': 1,
-  'augmentation.positive': 1,
-  'augmentation.negative': 1,
-  'reduction.n_components': 1,
-  'reduction.most_components': 1,
-  'reduction.rejected': 0,
-  'split.folds': 0,
-  'cluster.min_size': 1,
-  'cluster.k': 2,
-  'cluster.n_init': 1,
-  'cluster.max_iter': 1,
-  'cluster.tol': 0,
-  'cluster.trainings': 1,
-  'heads.epochs': 1,
-  'heads.patience': 0,
-  'heads.batch_size': 1,
-  'heads.l2': 0,
-  'heads.c': 0,
-  'heads.random_runs': 1,
-  'heads.own_seeds': 1,
-  'verdict.worlds': 0,
-  'verdict.partitions': 1,
-  'verdict.exchanges': 1,
-  'verdict.seconds': 0,
-  'fine_tuning.epochs': 1,
-  'fine_tuning.patience': 0,
-  'fine_tuning.batch_size': 2,
-  'fine_tuning.weight_decay': 0,
-}
-# Fields that name files, which are of this machine.
-_PATHS = (
-  'data.dir',
-  'data.files',
-  'data.external',
-  'data.images',
-  'backbone.weights',
-)
-_SHARES = ('split.test_share', 'split.validation_share')
-# Shares that may be 0 as well, see `_rules`.
-_OR_NONE = ('split.validation_share',)
-_ABOVE_ZERO = ('heads.learning_rate', 'fine_tuning.learning_rate')
-
-
-def from_dict(config: dict[str, Any]) -> Settings:
-  """Builds the settings of a resolved configuration.
-
-  Args:
-    config: nested, with exactly the fields of `Settings`.
-
-  Returns:
-    The settings.
-
-  Raises:
-    UserError: for a value that cannot be, or a field too many or too few.
-  """
-  _check_types(Settings, config)
-  sections = {
-    name: config[name] if kind in _KINDS else kind(**config[name])
-    for name, kind in _types(Settings).items()
-  }
-  settings = Settings(**sections)
-  heads = dataclasses.replace(
-    settings.heads, widths=tuple(settings.heads.widths)
-  )
-  settings = dataclasses.replace(settings, heads=heads)
-  _check_values(settings, config)
-  require(_rules(settings))
-  return settings
-
-
-def require(rules: Iterable[tuple[bool, str]]) -> None:
-  """Raises a UserError with the sentence of the first rule that is broken."""
-  for holds, sentence in rules:
-    if not holds:
-      raise UserError(sentence)
-
-
-def _types(section: type) -> dict[str, Any]:
-  """Name to type of every field: one of `_KINDS`, or a section."""
-  return {field.name: field.type for field in dataclasses.fields(section)}
-
-
-def _check_types(section: type, config: Any, prefix: str = '') -> None:
-  """Raises a UserError unless a section has its fields, of their types.
-
-  Configuration files are Python and can set anything.
-  """
-  where = f'--config.{prefix}'.rstrip('.')
-  if not isinstance(config, dict):
-    raise UserError(f'{where} is {config!r}, but must be a section of fields.')
-  types = _types(section)
-  if odd := [*types.keys() ^ config.keys()]:
-    name = min(odd, key=str)
-    has = 'lacks the' if name in types else 'has an unknown'
-    raise UserError(
-      f'The configuration {has} field {f"{prefix}{name}"!r}: see'
-      ' configs/common.py.'
-    )
-  for name, kind in types.items():
-    value, path = config[name], f'{prefix}{name}'
-    if kind not in _KINDS:
-      _check_types(kind, value, f'{path}.')
-      continue
-    kinds, words = _KINDS[kind]
-    is_flag = isinstance(value, bool) and kind is not bool
-    if not isinstance(value, kinds) or is_flag:
-      raise UserError(f'--config.{path} is {value!r}, but must be {words}.')
-    if isinstance(value, str) and '\0' in value:
-      raise UserError(
-        f'--config.{path} is {value!r}, but no text has a NUL character.'
-      )
-
-
-def _check_values(settings: Settings, config: dict[str, Any]) -> None:
-  """Raises a UserError for a field that no study can have."""
-  for path, value in _numbers(config):
-    if not -(2**63) <= value < 2**63:  # Neither infinite nor NaN.
-      raise UserError(f'--config.{path} is {value}, which is out of range.')
-  for path in _PATHS:
-    if addresses.is_address(value := _get(settings, path)):
-      raise UserError(addresses.refusal(f'--config.{path}', value))
-  for path, choices in _CHOICES.items():
-    value = _get(settings, path)
-    pattern, words = _PATTERNS.get(path, ('', ''))
-    also = pattern and re.fullmatch(pattern, value)
-    if value not in choices and not also:
-      raise UserError(
-        f'--config.{path} is {value!r}, but must be one of'
-        f' {", ".join(choices)}{words}.'
-      )
-  for path, least in _AT_LEAST.items():
-    if not (value := _get(settings, path)) >= least:
-      raise UserError(
-        f'--config.{path} is {value}, but must be {least} or more.'
-      )
-  for path in _SHARES:
-    value = _get(settings, path)
-    if not (0 < value <= 0.5 or value == 0 and path in _OR_NONE):
-      raise UserError(
-        f'--config.{path} is {value}, but must be a share above 0 and up to'
-        ' 0.5.'
-      )
-  for path in _ABOVE_ZERO:
-    if not (value := _get(settings, path)) > 0:
-      raise UserError(f'--config.{path} is {value}, but must be above 0.')
-
-
-def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
-  """What must hold in every study, and what to say where it does not."""
-  s = settings
-  yield (
-    0 <= s.data.max_bad_share <= 1,
-    (
-      f'--config.data.max_bad_share is {s.data.max_bad_share}, but must be from'
-      ' 0 to 1.'
-    ),
-  )
-  yield (
-    not (s.data.files and s.data.dir),
-    (
-      f'--config.data.files ({s.data.files}) and --config.data.dir'
-      f' ({s.data.dir}) both say where the data are: give one of them.'
-    ),
-  )
-  of_images = 'folders and tables of images (--config=folder)'
-  of_features = 'files of features (--config=features)'
-  for name, value, what, known in (
-    ('images', s.data.images, of_images, ('folder',)),
-    ('masks', s.data.masks, of_images, ('folder',)),
-    ('features', s.data.features, of_features, ('features',)),
-    (
-      'columns',
-      s.data.columns,
-      f'{of_images} and {of_features}',
-      ('folder', 'features'),
-    ),
-  ):
-    yield (
-      not value or s.data.dataset in known,
-      f'--config.data.{name} is for {what}, not for {s.data.dataset}.',
-    )
-  yield (
-    not s.data.group or s.data.dataset != 'features',
-    (
-      '--config.data.group reads patients from names of images: files of'
-      ' features name them in a column, group.'
-    ),
-  )
-  yield from _rules_of_classes(s.data)
-  yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'
-  yield (
-    s.split.folds != 1,
-    ('--config.split.folds is 1, but must be 0 (one split) or 2 or more.'),
-  )
-  yield (
-    bool(s.split.validation_share)
-    or s.at_optimum
-    or s.split.protocol == 'published',
-    (
-      '--config.split.validation_share is 0, but these heads stop early by a'
-      ' validation part: give it a share up to 0.5, or choose'
-      ' --config.heads.kind=logistic.'
-    ),
-  )
-  yield (
-    0 < s.reduction.variance < 1,
-    (
-      f'--config.reduction.variance is {s.reduction.variance}, but must be a'
-      ' share between 0 and 1.'
-    ),
-  )
-  yield (
-    s.cluster.fuzzifier > 1,
-    (
-      f'--config.cluster.fuzzifier is {s.cluster.fuzzifier}, but must be above'
-      ' 1.'
-    ),
-  )
-  widths = s.heads.widths
-  yield (
-    all(isinstance(w, int) and w > 0 for w in widths),
-    (
-      f'--config.heads.widths is {widths}, but must be whole numbers above 0,'
-      ' as in (256, 128, 64).'
-    ),
-  )
-
-
-def _rules_of_classes(d: Data) -> Iterator[tuple[bool, str]]:
-  """What must hold of the names of more than two classes."""
-  field = f'--config.data.classes is {d.classes!r}'
-  yield (
-    not (d.classes and d.task == 'regression'),
-    f'{field}, but a regression has no classes.',
-  )
-  yield (
-    not (d.classes and (d.positive or d.negative)),
-    f'{field}, and --config.data.positive or negative names a class, too: give'
-    ' three or more classes in the one, or two in the others.',
-  )
-  yield (
-    not d.classes or d.named == ALL or len(d.named) > 1 and all(d.named),
-    f'{field}, but must be all, or labels with commas between them, as a,b,c.',
-  )
-  yield (
-    not d.ordered or len(d.named) > 2 or d.named == ALL,
-    '--config.data.ordered is for the grades that --config.data.classes names.',
-  )
-
-
-def _numbers(
-  config: dict[str, Any], prefix: str = ''
-) -> Iterator[tuple[str, float]]:
-  """(path, value) of every number."""
-  for name, value in config.items():
-    if isinstance(value, dict):
-      yield from _numbers(value, f'{prefix}{name}.')
-    elif isinstance(value, (int, float)):
-      yield f'{prefix}{name}', value
-
-
-def _get(settings: Settings, path: str) -> Any:
-  value: Any = settings
-  for name in path.split('.'):
-    value = getattr(value, name)
-  return value

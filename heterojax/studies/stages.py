@@ -27,6 +27,7 @@ from heterojax.errors import UserError
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
+from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import samples as samples_lib
 from heterojax.studies.settings import Settings
@@ -108,11 +109,7 @@ def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
       seed=settings.seed,
       image_size=d.image_size,
     )
-  elif not d.dir:
-    what = 'images are'
-    if d.dataset == 'features':
-      what = 'features are, or --config.data.files'
-    raise UserError(f'--config.data.dir must name where the {what}.')
+  checks.require_data(d)
   return read_path(settings, path, d.named)
 
 

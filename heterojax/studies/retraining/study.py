@@ -45,6 +45,7 @@ from heterojax.studies.retraining import random_sets
 from heterojax.studies.retraining import results as results_lib
 from heterojax.studies.retraining import same_mix
 from heterojax.studies.retraining import view as view_lib
+from heterojax.studies.retraining.defaults import DEFAULTS
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
@@ -424,7 +425,7 @@ def run(
 
 RETRAINING = Study(
   name='retraining',
-  defaults={},
+  defaults=DEFAULTS,
   rules=rules,
   plan=plan,
   check=stages.check_dim,

@@ -40,6 +40,7 @@ from heterojax.studies.sample_size import summary
 from heterojax.studies.sample_size import top_models
 from heterojax.studies.sample_size import trainings
 from heterojax.studies.sample_size import view
+from heterojax.studies.sample_size.defaults import DEFAULTS
 from heterojax.studies.sample_size.records import Results
 from heterojax.studies.sample_size.top_models import Part
 from heterojax.studies.samples import Samples
@@ -271,16 +272,7 @@ def check(
 
 SAMPLE_SIZE = Study(
   name='sample_size',
-  defaults={
-    'split.folds': 4,
-    'reduction.n_components': 10,
-    'cluster.method': 'fuzzy',
-    'cluster.n_init': 1,  # One start per training; there are ten.
-    'cluster.max_iter': 3000,  # Fuzzy K-means may creep.
-    'heads.epochs': 100,
-    'heads.patience': 10,
-    'heads.monitor': 'val_loss',
-  },
+  defaults=DEFAULTS,
   rules=rules.rules,
   plan=plan,
   check=check,

@@ -4,7 +4,7 @@ import pathlib
 
 from heterojax.report import blocks
 from heterojax.run import run_folder
-from heterojax.studies import settings as settings_lib
+from heterojax.studies import checks
 from heterojax.studies.pages import common
 from heterojax.studies.pages import verdict
 from heterojax.studies.sample_size.pages import audits
@@ -57,7 +57,7 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
   for name, content in drawn.items():
     run_folder.write_atomically(folder / 'figures' / name, content)
   config = common.config(folder)
-  settings = settings_lib.from_dict(config) if config else None
+  settings = checks.from_dict(config) if config else None
   made = page.page(results, settings, view, common.manifest(folder))
   # A file name may hold bytes that are no text.
   run_folder.write_atomically(

@@ -1,0 +1,131 @@
+"""What every entry point shares: flags, configs, signals and exit codes."""
+
+from collections.abc import Callable, Sequence
+import io
+import logging
+import pathlib
+import re
+import shlex
+import sys
+import traceback
+
+from absl import flags
+
+from heterojax.cli import parsing
+from heterojax.errors import HeterojaxError
+from heterojax.errors import Interrupted
+from heterojax.errors import UnexpectedError
+from heterojax.errors import UserError
+from heterojax.run import interruption
+from heterojax.run import run_folder
+
+_DEBUG = re.compile('--?debug(=(true|t|1))?', re.IGNORECASE)
+_LONGEST = 2000  # Characters of a sentence, whatever it quotes.
+
+
+def run(
+  extra: Sequence[tuple],
+  body: Callable[[flags.FlagValues], int],
+  argv: Sequence[str],
+  *,
+  about: str | None,
+  config: bool = True,
+  bare: str = '',
+) -> int:
+  """Runs an entry point and turns what it raises into an exit code.
+
+  Args:
+    extra: its flags: (absl's define function, name, default, help).
+    body: the work; returns 0, or 1 where a condition asked for failed.
+    argv: the command line, with the program's name first.
+    about: what --help says before it lists the flags.
+    config: whether it also takes `--config`, and cannot do without.
+    bare: the flag that words without a flag are the values of, where it takes
+      no `--config`.
+
+  Returns:
+    The exit code of the contract.
+  """
+  for stream in (sys.stdout, sys.stderr):
+    # A terminal may not know the letters of a path.
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
+  run_folder.log_to_stderr()
+  try:
+    with interruption.handled():
+      return body(parsing.parse(extra, argv, about, config, bare))
+  except BrokenPipeError:  # As in `--help | head`.
+    return 0
+  # Whatever it is, a user sees a sentence, and 1 only means --fail_if.
+  except Exception as error:  # pylint: disable=broad-except
+    # The flags may be what could not be read.
+    if any(_DEBUG.fullmatch(word) for word in argv):
+      traceback.print_exc()
+    error = _for_the_user(error)
+    print(f'heterojax: {sentence(error)}', file=sys.stderr)
+    if isinstance(error, Interrupted):
+      print(f'Resume with: {_command(argv)}', file=sys.stderr)
+    return error.exit_code
+
+
+def say(said: str) -> None:
+  """A line of progress, as those of the library."""
+  logging.getLogger('heterojax').info('%s', sentence(said))
+
+
+def sentence(said: object) -> str:
+  """What is said, on one line of limited length that is safe to print.
+
+  Names of files, classes and columns come from outside, and a terminal obeys
+  control characters.
+
+  Args:
+    said: an error, or a text.
+
+  Returns:
+    Printable characters.
+  """
+  text = ' '.join(str(said).splitlines())
+  if len(text) > _LONGEST:
+    text = f'{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}'
+  return ''.join(
+    c if c.isprintable() else c.encode('unicode_escape').decode() for c in text
+  )
+
+
+def _for_the_user(error: Exception) -> HeterojaxError:
+  """The sentence and exit code of an exception."""
+  if isinstance(error, HeterojaxError):
+    return error
+  text = parsing.one_line(error)
+  if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in text:
+    return UserError(
+      'There is not enough memory: choose a smaller'
+      ' --config.features.batch_size, --config.data.image_size, or the'
+      ' argument feature=avg.'
+    )
+  if 'home directory' in text:  # As `pathlib` says it of ~somebody.
+    return UserError(
+      'A path begins with ~ and a name that this machine does not know: write'
+      ' the path in full.'
+    )
+  if isinstance(error, OSError):  # A full disk, a folder without rights.
+    return UserError(f'A file cannot be used: {error}.')
+  return UnexpectedError(
+    f'Something went wrong that should not ({type(error).__name__}: {text}):'
+    ' please report it with what --debug prints.'
+  )
+
+
+def program(path: str) -> str:
+  """How a shell starts what is at a path: as it stands, or by `python -m`."""
+  module = pathlib.Path(path)
+  if module.suffix == '.py':
+    return f'python -m {module.parent.name}.{module.stem}'
+  return shlex.quote(path)
+
+
+def _command(argv: Sequence[str]) -> str:
+  """The command line as it was typed, for a shell; with its command, if any."""
+  first = program(argv[0]) if argv[0].endswith('.py') else argv[0]
+  return f'{first} {shlex.join(argv[1:])}'
