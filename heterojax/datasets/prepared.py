@@ -2,20 +2,16 @@
 
 The manifest lies beside the records as `metadata.json`, so that a study on
 prepared data begins from the same candidates, in the same order and with the
-same reasons, as one on the publisher's files. TensorFlow Datasets is imported
-when the first image is read; TensorFlow never is.
-"""
+same X"""
 
-from collections.abc import Iterator, Mapping
-import contextlib
+from collections.abc import Mapping
 import dataclasses
 import json
 import pathlib
 import threading
 from typing import Any
 
-from absl import logging as absl_logging
-
+from heterojax.datasets import array_records
 from heterojax.datasets import classes
 from heterojax.datasets import images
 from heterojax.datasets import layout
@@ -25,12 +21,21 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
-INFO = 'dataset_info.json'
+INFO = array_records.INFO
 METADATA = 'metadata.json'
 # A data set's folder is NAME/CLASSES/VERSION.
 _DEPTH = '*/*/*'
 # TFDS writes into a folder of this prefix and renames it at the end.
 INCOMPLETE = 'incomplete.'
+# Among them RecursionError, of what nests too deeply.
+_NOT_AS_WRITTEN = (
+  OSError,
+  RuntimeError,
+  LookupError,
+  TypeError,
+  ValueError,
+  AttributeError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Records:
   unreadable: Mapping[str, tuple[bool, str]] = dataclasses.field(
     compare=False, repr=False
   )
-  _opened: dict[str, Any] = dataclasses.field(
+  _opened: dict[str, array_records.Split] = dataclasses.field(
     default_factory=dict, init=False, compare=False, repr=False
   )
   _lock: threading.Lock = dataclasses.field(
@@ -72,32 +77,26 @@ class Records:
     split, position = self.places[path]
     records = self._split(split)
     try:
-      record = records[position]
+      own, image = records.read(position)
     # array_record raises whatever its C++ reader says.
     except Exception as error:  # pylint: disable=broad-except
       raise images.UnreadableImage(
         f'its record is damaged: {" ".join(str(error).split())[:200]}'
       ) from error
-    if record['path'] != path.encode():
+    if own != path:
       raise images.UnreadableImage('its record is of another image')
-    return record['image']
+    return image
 
   def inspect(self, path: str) -> sources.Inspection:
     return sources.inspect_image(self, path)
 
-  def _split(self, split: str) -> Any:
-    """Random access to one split's records, which threads may share."""
+  def _split(self, split: str) -> array_records.Split:
     with self._lock:
       if split not in self._opened:
-        with quiet() as tfds:
-          try:
-            builder = tfds.builder_from_directory(self.root)
-            self._opened[split] = builder.as_data_source(
-              split, decoders={'image': tfds.decode.SkipDecoding()}
-            )
-          # TFDS raises almost anything where its files are damaged.
-          except Exception as error:  # pylint: disable=broad-except
-            raise UserError(_damaged(self.root, error)) from error
+        try:
+          self._opened[split] = array_records.Split(self.root, split)
+        except _NOT_AS_WRITTEN as error:
+          raise UserError(_damaged(self.root, error)) from error
       return self._opened[split]
 
 
@@ -130,7 +129,8 @@ def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
   chosen = [
     c
     for c in cohorts
-    if all(
+    if len(named) == len(c.classes)
+    and all(
       label in (name, classes.merged_name(name))
       or classes.key(name) in ('', classes.key(label))
       for name, label in zip(named, c.classes, strict=True)
@@ -188,15 +188,7 @@ def load(folder: pathlib.Path) -> Cohort:
     )
     _check_types(cohort)
     return cohort
-  # Among them RecursionError, of what nests too deeply.
-  except (
-    OSError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-  ) as error:
+  except _NOT_AS_WRITTEN as error:
     raise UserError(_damaged(folder, error)) from error
 
 
@@ -239,21 +231,6 @@ def same(first: Cohort, second: Cohort) -> bool:
   """Whether two cohorts are equal but for where their images are kept."""
   second = dataclasses.replace(second, source=first.source)
   return first == second
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[Any]:
-  """TensorFlow Datasets, which would warn of what is meant here."""
-  # It takes a second to import, and studies of plain files never need it.
-  import tensorflow_datasets as tfds  # pylint: disable=import-outside-toplevel
-
-  tfds.disable_progress_bar()
-  verbosity = absl_logging.get_verbosity()
-  absl_logging.set_verbosity(absl_logging.FATAL)
-  try:
-    yield tfds
-  finally:
-    absl_logging.set_verbosity(verbosity)
 
 
 def _damaged(folder: pathlib.Path, error: Exception) -> str:
