@@ -52,7 +52,7 @@ class Split:
     )
 
   def read(self, position: int) -> tuple[str, bytes]:
-    """Path and encoded image of one record; raises anything for a broken one."""
+    """Path and encoded image of a record; raises anything for a broken one."""
     example = self._example.FromString(self._records[position])
     path, image = (
       example.features.feature[name].bytes_list.value[0]

@@ -56,7 +56,7 @@ class Forbidden(BaseException):
 
 
 class Guard:
-  """Forbids processes, modules of an input, and changes outside of one folder."""
+  """Forbids processes, an input's modules, and changes outside a folder."""
 
   def __init__(self) -> None:
     self.allowed: pathlib.Path | None = None  # None while it is down.
