@@ -34,8 +34,10 @@ def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
       os.fsync(file.fileno())
     os.chmod(name, 0o644)
     os.replace(name, path)
-  except BaseException:
+  except BaseException as error:
     pathlib.Path(name).unlink(missing_ok=True)
+    if isinstance(error, OSError):  # Of a full disk it names no file.
+      error.filename = str(path)
     raise
 
 
@@ -142,7 +144,7 @@ def opened(
     if not allow_mismatch:
       _check_environment(path, environment)
     log = links.opened(path / contents.LOG, 'a', encoding='utf-8')
-    handler = logging.StreamHandler(log)
+    handler = _Log(log)
     handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
     root = logging.getLogger('heterojax')
     root.addHandler(handler)
@@ -227,6 +229,13 @@ def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
   if folder:
     with contextlib.suppress(OSError):  # Something else is in it: leave it.
       path.rmdir()
+
+
+class _Log(logging.StreamHandler):
+  """Loses lines on a full disk; what is lost besides is said where it is."""
+
+  def handleError(self, record: logging.LogRecord) -> None:
+    pass
 
 
 class _Terminal(logging.Handler):
