@@ -47,8 +47,8 @@ def _check_address_space(needed: int) -> None:
   except OSError as error:
     raise UserError(
       'The address space of this process is limited to'
-      f' {limit / _GIB:.1f} GiB, of which {needed / _GIB:.1f} must be free: raise'
-      ' the limit (ulimit -v), or give it fewer cores (taskset -c 0).'
+      f' {limit / _GIB:.1f} GiB, of which {needed / _GIB:.1f} must be free:'
+      ' raise the limit (ulimit -v), or give it fewer cores (taskset -c 0).'
     ) from error
 
 

@@ -143,7 +143,11 @@ def score(
   Returns:
     Counts and metrics as fractions, each with its 95 % interval. Intervals take
     images for independent; where one patient has several, they are too narrow.
+
+  Raises:
+    ValueError: if a prediction is NaN.
   """
+  _check_known(probabilities, ranks)
   y = np.asarray(y, bool)
   predicted = np.asarray(probabilities) > 0.5
   answers = metrics.Answers(
@@ -184,6 +188,7 @@ def class_score(
   """
   y, number = np.asarray(y, int), len(classes)
   values = np.asarray(logits, np.float64).reshape(len(y), number)
+  _check_known(values)
   predicted = np.argmax(values, axis=1)
   # Images are compared by their probabilities, which would round to 1.
   ranks = special.log_softmax(values, axis=1)
@@ -218,12 +223,21 @@ def regression_score(y: np.ndarray, predicted: np.ndarray) -> RegressionScore:
   Returns:
     The score.
   """
+  _check_known(predicted)
   y = np.asarray(y, np.float64)
   answers = metrics.Answers(y, np.asarray(predicted), np.asarray(predicted))
   estimates = {
     m.name: m.estimate(answers) for m in metrics.of_task('regression')
   }
   return RegressionScore(len(y), _values(estimates))
+
+
+def _check_known(*predictions: np.ndarray | None) -> None:
+  """Raises ValueError for a NaN, which is neither answer."""
+  for values in predictions:
+    missing = 0 if values is None else int(np.sum(np.isnan(values)))
+    if missing:
+      raise ValueError(f'{missing} predictions are NaN: leave their rows out')
 
 
 def _values(estimates: Mapping[str, metrics.Estimated]) -> dict[str, Estimate]:
