@@ -128,7 +128,8 @@ def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   """Coordinates `[N, Q]` of `[N, D]` in the components, in the type of `x`."""
   if e := scale.exponent(x):
     moved = reduction._replace(mean=scale.times(reduction.mean, -e))
-    return scale.times(transform(moved, scale.times(x, -e)), e)
+    with precision.of(x):
+      return jnp.asarray(scale.times(transform(moved, scale.times(x, -e)), e))
   with precision.of(x):
     dtype = precision.dtype_of(x)
     return _transform(
@@ -148,7 +149,7 @@ def coordinates(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   least = values.max(initial=0) * np.finfo(np.float32).eps
   rank = int(np.sum(values > least))
   with precision.of(x):
-    return jnp.asarray(transform(reduction, x)).at[:, rank:].set(0)
+    return transform(reduction, x).at[:, rank:].set(0)
 
 
 @jax.jit

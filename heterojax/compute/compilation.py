@@ -57,7 +57,7 @@ def keep_programs() -> None:
     'jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS
   )
   jax.monitoring.register_event_duration_secs_listener(
-    lambda event, seconds, **_: _note(digests, event, seconds)
+    lambda event, duration_secs, **_: _note(digests, event, duration_secs)
   )
 
 

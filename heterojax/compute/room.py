@@ -25,8 +25,6 @@ _MOST_THREADS = 512
 
 def check() -> None:
   """Raises UserError where JAX could not start or a study not run."""
-  if resource is None:
-    return
   _check_address_space(
     int(_GIB * (_GIB_OF_ALL + _GIB_OF_CORE * cores.number()))
   )
@@ -36,6 +34,8 @@ def check() -> None:
 
 
 def _check_address_space(needed: int) -> None:
+  if resource is None:
+    return
   limit, _ = resource.getrlimit(resource.RLIMIT_AS)
   if limit == resource.RLIM_INFINITY:
     return

@@ -15,17 +15,14 @@ from heterojax.datasets import layout
 INFO = 'dataset_info.json'
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Shard:
-  """One file of records, as array_record calls its parts."""
+  """One whole file of records, in the words of array_record."""
 
   filename: str
   examples_in_shard: int
+  take: int
   skip: int = 0
-
-  @property
-  def take(self) -> int:
-    return self.examples_in_shard
 
 
 class Split:
@@ -46,7 +43,8 @@ class Split:
     from array_record.python import array_record_data_source
     from tensorflow_datasets.proto import tf_example_pb2
 
-    self._example = tf_example_pb2.Example
+    # Made as it is imported, which no type checker sees.
+    self._example = tf_example_pb2.Example  # pyright: ignore[reportAttributeAccessIssue]
     self._records = array_record_data_source.ArrayRecordDataSource(
       shards(folder, split)
     )
@@ -73,7 +71,7 @@ def shards(folder: pathlib.Path, split: str) -> Sequence[Shard]:
     raise ValueError(f'the lengths of its files are {lengths}')
   names = [path.name for path in folder.iterdir() if path.is_file()]
   return [
-    Shard(str(folder / _named(names, split, i, len(lengths))), length)
+    Shard(str(folder / _named(names, split, i, len(lengths))), length, length)
     for i, length in enumerate(lengths)
   ]
 
