@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import pathlib
 from typing import Any, NamedTuple
 
@@ -27,8 +28,10 @@ from heterojax.compute import forward
 from heterojax.compute.arrays import bytes_of
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
+from heterojax.datasets.pixel_budget import PIXELS
 from heterojax.datasets.sources import ImageSource
 from heterojax.errors import UserError
+from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.run.progress import Progress
 
@@ -191,8 +194,10 @@ def load_picture(
   source: ImageSource, picture: Picture, extraction: Extraction
 ) -> np.ndarray:
   """Decodes, resizes and transforms one picture to `[S, S, 3]` float32."""
-  image = images.decode(source.read(picture.path), extraction.levels)
-  image = images.resize(image, extraction.image_size, extraction.resize)
+  data = source.read(picture.path)
+  with PIXELS.picture():
+    image = images.decode(data, extraction.levels)
+    image = images.resize(image, extraction.image_size, extraction.resize)
   return augmentation.apply(image, picture.transform)
 
 
@@ -305,8 +310,17 @@ class _Store:
           ' features are computed anew.',
           self._array,
         )
-      np.lib.format.open_memmap(self._array, 'w+', np.float32, self._shape)
+      self._begin()
     self._save_index()
+
+  def _begin(self) -> None:
+    """An array without rows, in a file of its own."""
+    self._array.unlink(missing_ok=True)
+    with self._writing(), links.opened(self._array, 'xb') as file:
+      np.lib.format.write_array_header_1_0(
+        file, {'descr': '<f4', 'fortran_order': False, 'shape': self._shape}
+      )
+      file.truncate(file.tell() + 4 * math.prod(self._shape))
 
   def _stored(self) -> list[Any]:
     """The lines of the index; what cannot be read is None."""
@@ -353,16 +367,21 @@ class _Store:
     rows = np.ascontiguousarray(values.reshape(len(values), -1))
     start = np.lib.format.open_memmap(self._array, 'r').offset
     start += block.start * rows[0].nbytes
-    try:
+    with self._writing():
       # Not through the map: a full disk would end the process without a word.
       # No flush: should the machine die before the system writes the rows,
       # their digest tells, and they are computed anew.
-      with self._array.open('r+b') as file:
+      with links.opened(self._array, 'r+b') as file:
         file.seek(start)
         file.write(bytes_of(rows))
       self._digests[block.start] = _digest(rows)
-      with self._index.open('a', encoding='utf-8') as file:
+      with links.opened(self._index, 'a', encoding='utf-8') as file:
         file.write(_line(block.start, self._digests[block.start]))
+
+  @contextlib.contextmanager
+  def _writing(self) -> Generator[None, None, None]:
+    try:
+      yield
     except OSError as error:
       raise UserError(
         f'{self._array} cannot be written ({error.strerror}): mend that and'

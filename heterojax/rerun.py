@@ -5,11 +5,14 @@ import contextlib
 import fnmatch
 import pathlib
 import shutil
+import stat
 import tempfile
+import time
 
 from heterojax.differences import files
 from heterojax.errors import UserError
 from heterojax.run import artifacts
+from heterojax.run import locks
 from heterojax.studies import registry
 from heterojax.studies import running
 
@@ -23,6 +26,9 @@ _OUTPUT = {
 }
 STAGES = tuple(_OUTPUT)
 _ALWAYS = ('config.json', 'environment.json')
+_PREFIX = 'heterojax-rerun-'  # Of temporary folders.
+_LOCK = '.lock'
+_SECONDS_TO_LOCK = 10
 _INPUTS = ('features/*', 'checkpoints/*', 'cohort/*')
 
 
@@ -60,8 +66,8 @@ def of(
       f'The run in {folder} has no {_OUTPUT[stage]} of its own, so'
       f' --rerun={stage} has nothing to compute: use --rerun=all.'
     )
-  with tempfile.TemporaryDirectory(prefix='heterojax-') as scratch:
-    workdir = pathlib.Path(scratch) / 'run'
+  with _scratch() as scratch:
+    workdir = scratch / 'run'
     for name in sealed:
       kept = _matches(name, _INPUTS) and name not in lost
       if kept or name in _ALWAYS:
@@ -69,6 +75,30 @@ def of(
         shutil.copyfile(folder / name, workdir / name)
     running.run(config, workdir, allow_mismatch=allow_mismatch)
     yield workdir
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[pathlib.Path]:
+  """A temporary folder; those that killed processes left are removed."""
+  with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
+    folder = pathlib.Path(name)
+    with locks.exclusive(folder / _LOCK):
+      _remove_others(folder)
+      yield folder
+
+
+def _remove_others(folder: pathlib.Path) -> None:
+  """Removes this user's folders that no process has locked."""
+  own = folder.lstat()
+  for other in folder.parent.glob(f'{_PREFIX}*'):
+    # What another process removes, or has locked, is none that was left.
+    with contextlib.suppress(OSError):
+      status = other.lstat()
+      is_of_user = stat.S_ISDIR(status.st_mode) and status.st_uid == own.st_uid
+      # Its process may be about to lock a new one.
+      if is_of_user and time.time() - status.st_mtime > _SECONDS_TO_LOCK:
+        with locks.exclusive(other / _LOCK):
+          shutil.rmtree(other)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -279,7 +279,10 @@ def one_sentence(error: str, says: str) -> None:
     (['--workdirs=a,link'], 'names one folder twice (a and link)'),
     (['--workdirs=a/results.json'], 'There is no a/results.json/results'),
     (['--workdirs=folder'], 'There is no folder/results.json'),
-    (['--workdirs=a', '--out=a/results.json'], 'A file cannot be used'),
+    (
+      ['--workdirs=a', '--out=a/results.json'],
+      'cannot be used (File exists)',
+    ),
     (['--workdirs=a', '--config=demo'], 'There is no flag --config'),
     (['--workdirs', 'a', 'b'], "'b' is not a flag"),
   ],

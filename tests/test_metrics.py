@@ -144,6 +144,18 @@ def test_one_class() -> None:
     assert got.values[name] == Missing('all 2 images are negative')
 
 
+def test_nan_is_no_answer() -> None:
+  y, p = np.array([0, 1, 0]), np.array([0.1, np.nan, 0.2])
+  with pytest.raises(ValueError, match='1 predictions are NaN'):
+    scores.score(y, p)
+  with pytest.raises(ValueError, match='1 predictions are NaN'):
+    scores.score(y, np.zeros(3), p)
+  with pytest.raises(ValueError, match='1 predictions are NaN'):
+    scores.regression_score(y, p)
+  with pytest.raises(ValueError, match='3 predictions are NaN'):
+    scores.class_score(y, np.full((3, 1), np.nan), ('a',))
+
+
 def test_no_images() -> None:
   got = scores.score(np.zeros(0, int), np.zeros(0))
   assert got.values == dict.fromkeys(_BINARY, Missing('no images'))

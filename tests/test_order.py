@@ -30,6 +30,16 @@ def test_batch_order(seed: int, epoch: int, size: int) -> None:
   np.testing.assert_array_equal(longer[:size], order[:size])
 
 
+@pytest.mark.medium
+def test_batch_order_of_every_size() -> None:
+  """Powers of two, and one less and more, are where digits may be wrong."""
+  key, sizes = jax.random.key(0), np.arange(1, 131)
+  orders = jax.vmap(lambda size: batch_order(key, 0, size, 130))(sizes)
+  for size, order in zip(sizes, np.asarray(orders)):
+    np.testing.assert_array_equal(np.sort(order[:size]), np.arange(size))
+    np.testing.assert_array_equal(order[size:], np.arange(size, 130))
+
+
 @pytest.mark.slow
 def test_batch_order_does_not_depend_on_x64() -> None:
   key = jax.random.key(3)

@@ -1,10 +1,14 @@
 """Studies on prepared data are studies on the publisher's files."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 import random
+import sys
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -286,14 +290,58 @@ def test_a_manifest_that_lacks_something(copy: pathlib.Path) -> None:
     assert 'is damaged' in _fails(copy)
 
 
-@pytest.mark.parametrize('name', [prepared.INFO, 'features.json'])
-def test_damaged_tfds_files_are_a_sentence(
-  copy: pathlib.Path, name: str
+def test_a_damaged_description_is_a_sentence(copy: pathlib.Path) -> None:
+  for text in ('{', '{}', '{"splits": [{"name": "train"}]}', '[' * 100_000):
+    (copy / prepared.INFO).write_text(text)
+    source = prepared.read(copy, ('', '')).source
+    with pytest.raises(UserError, match='is damaged'):
+      source.read('00.png')
+
+
+def _named_anywhere(tree: Any, rng: random.Random) -> Any:
+  """JSON in which one value, or one key, names a module."""
+  leaf = not isinstance(tree, (dict, list)) or not tree
+  if leaf or not rng.randrange(9):
+    return rng.choice(['planted.X', 'planted', '../planted.X', ['planted.X']])
+  if isinstance(tree, list):
+    i = rng.randrange(len(tree))
+    return [*tree[:i], _named_anywhere(tree[i], rng), *tree[i + 1 :]]
+  key = rng.choice(sorted(tree))
+  if not rng.randrange(4):
+    return {'planted.X' if k == key else k: v for k, v in tree.items()}
+  return {**tree, key: _named_anywhere(tree[key], rng)}
+
+
+_imported: list[str] | None = None  # While somebody listens.
+
+
+@functools.cache
+def _listen() -> None:
+  def hook(event: str, args: tuple) -> None:
+    if event == 'import' and _imported is not None:
+      _imported.append(args[0])
+
+  sys.addaudithook(hook)
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+  'name', [prepared.INFO, prepared.METADATA, 'features.json']
+)
+def test_nothing_that_a_file_names_is_imported(
+  copy: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-  (copy / name).write_text('{')
-  source = prepared.read(copy, ('', '')).source
-  with pytest.raises(UserError, match='is damaged'):
-    source.read('00.png')
+  prepared.read(copy, ('', '')).source.read('00.png')  # Imports what it needs.
+  _listen()
+  imported: list[str] = []
+  monkeypatch.setattr(sys.modules[__name__], '_imported', imported)
+  stored = json.loads((copy / name).read_text())
+  for seed in range(100):
+    changed = _named_anywhere(stored, random.Random(seed))
+    (copy / name).write_text(json.dumps(changed))
+    with contextlib.suppress(UserError, images.UnreadableImage):
+      prepared.read(copy, ('', '')).source.read('00.png')
+  assert not [module for module in imported if 'planted' in module]
 
 
 @pytest.mark.medium
@@ -353,6 +401,7 @@ def test_records_of_another_order(copy: pathlib.Path) -> None:
       stored['cohort']['candidates'][0]
     ),
     lambda stored: stored['cohort'].update(task='x'),
+    lambda stored: stored['cohort'].update(classes=[]),
   ],
 )
 def test_metadata_of_other_types(
@@ -363,7 +412,7 @@ def test_metadata_of_other_types(
   change(stored)
   (tmp_path / prepared.INFO).write_text('{}')
   (tmp_path / prepared.METADATA).write_text(json.dumps(stored))
-  with pytest.raises(UserError, match='is damaged'):
+  with pytest.raises(UserError, match='is damaged|no data prepared'):
     prepared.read(tmp_path, ('', ''))
 
 

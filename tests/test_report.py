@@ -172,6 +172,7 @@ def test_all_files_are_there(written) -> None:
 def test_report_loads_nothing_and_runs_nothing(written) -> None:
   text = (written[0] / 'report.html').read_text()
   assert '<script' not in text
+  assert "default-src 'none'; img-src data:;" in text  # The browser's own.
   links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\'\s>)]+)', text)
   assert links and all(link.startswith(('data:', '#')) for link in links)
 

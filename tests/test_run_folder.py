@@ -38,7 +38,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
   run_folder.write_atomically(pathlib.Path(sys.argv[1]), 'new' * 1000)
 except OSError as error:
-  print(type(error).__name__)
+  print(type(error).__name__, error.filename)
 """
 
 _AS_ANOTHER_USER = """
@@ -106,7 +106,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(
     text=True,
     check=True,
   )
-  assert done.stdout == 'OSError\n'
+  assert done.stdout == f'OSError {path}\n'
   assert path.read_text() == 'old'
   assert _names(tmp_path) == {'a.txt'}
 

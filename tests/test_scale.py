@@ -10,6 +10,8 @@ from heterojax import cluster
 from heterojax.cluster import distances
 from heterojax.cluster import fuzzy
 from heterojax.cluster import scale
+from heterojax.cluster.pca import coordinates
+from heterojax.cluster.pca import pca
 
 _RNG = np.random.default_rng(0)
 _BLOBS = np.concatenate([
@@ -112,3 +114,70 @@ def test_ordinary_numbers_stay_as_they_are(dtype: type) -> None:
   assert scale.exponent(np.array([1.0, 2.0**60], dtype), [True, False]) == 0
   wide = np.array([-(2.0**60), 1], dtype)
   assert scale.exponent(wide) == (61 if dtype == np.float32 else 0)
+  small = np.array([2.0**-8, 0], dtype)
+  assert (scale.exponent(small), scale.exponent(small, least=-6)) == (0, -7)
+
+
+# Four clusters of eight features, and copies of the first five rows.
+_TRUTH = np.arange(100) % 4
+_POINTS = 6 * _RNG.normal(size=(4, 8))[_TRUTH] + _RNG.normal(size=(100, 8))
+_POINTS[80:85] = _POINTS[:5] * (1 + 1e-4)
+_FACTORS = [*range(-37, 38, 8), 37]
+
+
+def _scaled(power: int) -> np.ndarray:
+  return (_POINTS * 10.0**power).astype(np.float32)
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize('method', ['kmeans', 'fuzzy', 'gmm'])
+def test_clusters_are_found_at_any_factor(method: cluster.Algorithm) -> None:
+  algorithm = cluster.Algorithm(method, k=4, n_init=4)
+  keys = jax.random.split(jax.random.key(0), (1, 1))
+  for power in _FACTORS:
+    found = cluster.partitions(
+      _scaled(power)[None], np.ones((1, 100)), keys, algorithm
+    )
+    assert adjusted_rand_score(found.labels[0, 0], _TRUTH) == 1, power
+
+
+@pytest.mark.medium
+def test_copies_are_found_at_any_factor() -> None:
+  rows, others, content = np.arange(80, 100), np.arange(80), np.arange(100)
+  dimension = cluster.effective_dimension(_POINTS.astype(np.float32), others)
+  for power in _FACTORS:
+    x = _scaled(power)
+    nearest, distance = cluster.nearest_by_cosine(x, rows, others, content)
+    np.testing.assert_array_equal(np.flatnonzero(distance < 1e-4), range(5))
+    np.testing.assert_array_equal(nearest[:5], range(5))
+    got = cluster.effective_dimension(x, others)
+    assert got == pytest.approx(dimension, rel=1e-4)
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize('shape', [(100, 8), (8, 100)])
+def test_components_at_any_factor(shape: tuple[int, int]) -> None:
+  x = _POINTS.reshape(shape)
+  want = pca(x, 3)
+  expected = np.asarray(coordinates(want, x))
+  for power in _FACTORS:
+    scaled, factor = (x * 10.0**power).astype(np.float32), 10.0**power
+    got = pca(scaled, 3)
+    np.testing.assert_allclose(got.components, want.components, atol=1e-5)
+    np.testing.assert_allclose(
+      np.asarray(got.explained_variance, np.float64) / factor / factor,
+      want.explained_variance,
+      rtol=1e-5,
+    )
+    np.testing.assert_allclose(
+      np.asarray(got.singular_values, np.float64) / factor,
+      want.singular_values,
+      rtol=1e-5,
+    )
+    z = np.asarray(coordinates(got, scaled), np.float64) / factor
+    np.testing.assert_allclose(z, expected, atol=1e-4)
+
+
+def test_a_mean_whose_sum_is_too_large() -> None:
+  rows = np.full((40, 2), 3e38, np.float32)
+  np.testing.assert_array_equal(distances.mean_of(rows), rows[0])

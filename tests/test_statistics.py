@@ -246,7 +246,7 @@ def test_perfect_associations() -> None:
 
 def test_what_has_no_association() -> None:
   ones, two = np.ones(6), np.array([0, 0, 0, 1, 1, 1])
-  nan = np.full(6, np.nan)
+  nan, infinite = np.full(6, np.nan), np.array([1, 2, 3, 4, 5, np.inf])
   for got, why, n in (
     (statistics.cramers_v(ones, two), 'all 6 values are the same', 6),
     (statistics.cramers_v(two, ones), 'all 6 values are in one group', 6),
@@ -254,6 +254,7 @@ def test_what_has_no_association() -> None:
     (statistics.eta_squared(ones, two), 'all 6 values are the same', 6),
     (statistics.eta_squared(two, ones), 'all 6 values are in one group', 6),
     (statistics.eta_squared(nan, two), 'no values', 0),
+    (statistics.eta_squared(infinite, two), 'a value is infinite', 6),
     (
       statistics.eta_squared(np.arange(6), np.arange(6)),
       'each of the 6 values is a group of its own',

@@ -112,6 +112,42 @@ def test_a_run_that_has_not_finished(run: pathlib.Path, capfd) -> None:
   assert capfd.readouterr().out == f'{run}: {said}\n'
 
 
+_KILLED = """
+import os, signal
+from heterojax import rerun
+with rerun._scratch() as folder:
+  (folder / 'run').mkdir()
+  print(folder, flush=True)
+  os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.medium
+def test_what_a_killed_rerun_left_is_removed(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  done = subprocess.run(
+    [sys.executable, '-c', _KILLED],
+    env=os.environ | {'TMPDIR': str(tmp_path)},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  left = pathlib.Path(done.stdout.strip())
+  assert (left / 'run').is_dir() and left.parent == tmp_path
+  monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+  with rerun._scratch() as other:  # It may be about to be locked.
+    assert left.exists()
+    os.utime(left, (0, 0))
+    os.utime(other, (0, 0))
+    (tmp_path / 'target').mkdir()
+    (tmp_path / 'heterojax-rerun-link').symlink_to('target')
+    with rerun._scratch() as own:
+      assert not left.exists() and other.exists() and own.exists()
+  assert sorted(os.listdir(tmp_path)) == ['heterojax-rerun-link', 'target']
+  assert not os.listdir(tmp_path / 'target')
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('stage', rerun.STAGES)
 def test_a_rerun_gives_the_same_bits(

@@ -24,9 +24,8 @@ class Published(NamedTuple):
   Attributes:
     origin: where it is: its URL, or the npm package, 'name@1.0.0', whose .tgz
       it is.
-    algorithm: 'md5' or 'sha256'.
-    digest: hexadecimal digits; of PyTorch's files the first eight of them,
-      which are in their names.
+    algorithm: 'sha256'; or 'md5', of files of which Keras tells no other.
+    digest: all of its hexadecimal digits.
     source: whose weights they are.
   """
 
@@ -126,7 +125,7 @@ def _command(file: Published, folder: pathlib.Path) -> str:
 
 def _check(path: pathlib.Path, file: Published) -> None:
   got = _hash(path, file.algorithm)
-  if not got.startswith(file.digest):
+  if got != file.digest:
     again = 'get it again' if file.is_package else 'run with --download'
     raise UserError(
       f'{path} is not the published {path.name} (its {file.algorithm} is'

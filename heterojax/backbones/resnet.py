@@ -119,7 +119,7 @@ ARCHITECTURE = Architecture(
     Published(
       'https://download.pytorch.org/models/resnet18-f37072fd.pth',
       'sha256',
-      'f37072fd',
+      'f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec',
       'torchvision',
     ),
   ),

@@ -104,12 +104,23 @@ def _for_the_user(error: Exception) -> HeterojaxError:
       ' --config.features.batch_size, --config.data.image_size, or the'
       ' argument feature=avg.'
     )
+  if "can't start new thread" in text:
+    return UserError(
+      'No more threads can be started: raise the limit of this user or'
+      ' container (ulimit -u), end other programs, or choose a smaller'
+      ' --config.features.workers.'
+    )
   if 'home directory' in text:  # As `pathlib` says it of ~somebody.
     return UserError(
       'A path begins with ~ and a name that this machine does not know: write'
       ' the path in full.'
     )
   if isinstance(error, OSError):  # A full disk, a folder without rights.
+    if error.filename is not None:
+      return UserError(
+        f'{error.filename} cannot be used ({error.strerror}): mend that and'
+        ' give the same command.'
+      )
     return UserError(f'A file cannot be used: {error}.')
   return UnexpectedError(
     f'Something went wrong that should not ({type(error).__name__}: {text}):'

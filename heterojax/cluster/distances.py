@@ -196,7 +196,7 @@ def nearest_by_cosine(
     `[M]` positions in `others` and `[M]` distances, 0..2; where every other row
     has the same content the distance is infinite.
   """
-  mean = jnp.mean(x[others], axis=0)
+  mean = mean_of(x[others])
   best = np.zeros(len(rows), int)
   distance = np.full(len(rows), np.inf)
   for first in range(0, len(rows), _BLOCK):
@@ -213,6 +213,15 @@ def nearest_by_cosine(
       best[part] = np.where(better, start + nearest, best[part])
       distance[part] = np.where(better, value, distance[part])
   return best, distance
+
+
+def mean_of(rows: Array) -> np.ndarray:
+  """Mean `[D]` of rows; their sum may be more than their type holds."""
+  mean = np.asarray(jnp.mean(rows, axis=0))
+  if not np.isfinite(mean).all():
+    wide = np.mean(np.asarray(rows), axis=0, dtype=np.float64)
+    mean = wide.astype(mean.dtype)
+  return mean
 
 
 @jax.jit

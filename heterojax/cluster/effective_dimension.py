@@ -3,6 +3,7 @@
 import numpy as np
 
 from heterojax.cluster.distances import cosine_distances
+from heterojax.cluster.distances import mean_of
 from heterojax.compute.arrays import Array
 
 # Rows that are compared with each other at a time.
@@ -30,7 +31,10 @@ def effective_dimension(x: Array, rows: np.ndarray) -> float:
   rows = np.unique(rows)
   if len(rows) > _MOST:
     rows = rows[np.linspace(0, len(rows) - 1, _MOST).round().astype(int)]
-  mean = np.mean(np.asarray(x[rows]), axis=0)
+  with np.errstate(over='ignore'):
+    mean = np.mean(np.asarray(x[rows]), axis=0)
+  if not np.isfinite(mean).all():
+    mean = mean_of(x[rows])
   total, starts = 0.0, range(0, len(rows), _BLOCK)
   for first in starts:
     for second in range(first, len(rows), _BLOCK):

@@ -25,6 +25,8 @@ METHODS = get_args(Method)
 
 # scikit-learn's default; no study has a reason to change it.
 _REG_COVAR = 1e-6
+# It is added to variances: below 2^-6 in size all would be one component.
+_LEAST_EXPONENT = -6
 # Lanes of an accelerator, and the N x Q x K numbers of all of them at most.
 _LANES, _LARGEST = 64, 2**26
 
@@ -135,8 +137,9 @@ def partitions(
       f'k must be {len(z)} whole numbers from 1 to {algorithm.k}, not {k}'
     )
   # By what is fitted: an outlier of the others must not make that vanish.
+  least = _LEAST_EXPONENT if algorithm.method == 'gmm' else None
   exponents = [
-    scale.exponent(part, own[:, None] > 0)
+    scale.exponent(part, own[:, None] > 0, least)
     for part, own in zip(z, weights, strict=True)
   ]
   if any(exponents):

@@ -17,6 +17,7 @@ import scipy.linalg
 
 from heterojax.cluster import moments
 from heterojax.cluster import precision
+from heterojax.cluster import scale
 from heterojax.cluster.products import centred
 from heterojax.cluster.products import chunks
 from heterojax.cluster.products import of_rows
@@ -54,7 +55,8 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
       and 1, which the fewest components that explain more than it are kept for.
 
   Returns:
-    The reduction, float32 for float32 data and float64 for all other.
+    The reduction, float32 for float32 data and float64 for all other; variances
+    of numbers whose squares no float32 holds are float64.
 
   Raises:
     ValueError: if Q is out of range, or `x` is not a matrix of two rows or more
@@ -69,6 +71,8 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
       f'n_components is {n_components}, but must be from 1 to min(N, D) ='
       f' {min(shape)}, or a share of the variance between 0 and 1'
     )
+  if e := scale.exponent(x):
+    return _of_scale(pca(scale.times(x, -e), n_components), e)
   wide = shape[0] <= shape[1]
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
   # X' X = V S^2 V' is decomposed, and V follows from U as V = X' U / S.
@@ -102,6 +106,16 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
     return _finish(mean, components, kept, total, shape[0], dtype)
 
 
+def _of_scale(fitted: PCA, e: int) -> PCA:
+  """The reduction of `x * 2^e` from that of `x`."""
+  values = np.asarray(fitted.singular_values, np.float64)
+  return fitted._replace(
+    mean=scale.times(fitted.mean, e),
+    explained_variance=scale.times_square(fitted.explained_variance, e),
+    singular_values=scale.times(values, e),
+  )
+
+
 def _number(values: np.ndarray, share: float) -> int:
   """How many of the descending variances it takes to explain a share."""
   sums = np.cumsum(np.clip(values, 0, None))
@@ -112,6 +126,10 @@ def _number(values: np.ndarray, share: float) -> int:
 
 def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   """Coordinates `[N, Q]` of `[N, D]` in the components, in the type of `x`."""
+  if e := scale.exponent(x):
+    moved = reduction._replace(mean=scale.times(reduction.mean, -e))
+    with precision.of(x):
+      return jnp.asarray(scale.times(transform(moved, scale.times(x, -e)), e))
   with precision.of(x):
     dtype = precision.dtype_of(x)
     return _transform(

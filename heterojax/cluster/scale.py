@@ -9,12 +9,17 @@ from jax import core
 import numpy as np
 
 
-def exponent(x: jax.typing.ArrayLike, where: np.ndarray | bool = True) -> int:
+def exponent(
+  x: jax.typing.ArrayLike,
+  where: np.ndarray | bool = True,
+  least: int | None = None,
+) -> int:
   """The e by which `x / 2^e` is at most 1 in size, or 0.
 
   Args:
     x: of any shape; all but float32 counts as float64.
     where: what of it counts, of a shape that broadcasts to that of `x`.
+    least: an exponent below which it is not 0 either.
 
   Returns:
     0 where sums of squares and of products of small differences neither
@@ -30,7 +35,8 @@ def exponent(x: jax.typing.ArrayLike, where: np.ndarray | bool = True) -> int:
     return 0
   e = int(np.frexp(largest)[1])
   dtype = np.float32 if x.dtype == np.float32 else np.float64
-  return e if abs(e) > np.finfo(dtype).maxexp // 4 else 0
+  most = np.finfo(dtype).maxexp // 4
+  return e if e > most or e < (-most if least is None else least) else 0
 
 
 def times(x: jax.typing.ArrayLike, e: int) -> np.ndarray:

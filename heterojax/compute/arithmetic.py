@@ -16,6 +16,7 @@ from jax._src import xla_bridge
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute import room
 from heterojax.compute import variables
 from heterojax.errors import RefusedError
 
@@ -53,10 +54,12 @@ def start() -> None:
   Accelerators round the factors of float32 products unless told otherwise.
 
   Raises:
+    UserError: if it has too little address space or too few threads.
     RefusedError: if JAX cannot start as the environment asks, or computes wrong
       sums.
   """
   if not xla_bridge.backends_are_initialized():
+    room.check()
     _check_flags()
   try:
     jax.devices()

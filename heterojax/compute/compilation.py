@@ -4,21 +4,23 @@ JAX finds a program by its code, its flags and JAX's version; the folder adds
 the processor, because what was compiled for one may not run on another.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import logging
-import os
 import pathlib
 import platform
-import stat
 
 import jax
 
 from heterojax.compute import cache
+from heterojax.compute import private_folders
+from heterojax.compute import program_digests
 
 _LOG = logging.getLogger(__name__)
 # Of what compiles in less, reading it back would save little.
 _LEAST_SECONDS = 0.1
+_COMPILED = '/jax/core/compile/backend_compile_duration'
 
 
 def keep_programs() -> None:
@@ -26,31 +28,45 @@ def keep_programs() -> None:
 
   JAX's settings stay: `JAX_COMPILATION_CACHE_DIR` names another folder, and
   `JAX_ENABLE_COMPILATION_CACHE=false` keeps none. Whoever can write there can
-  have programs run, and so a folder that others can write to is not used.
+  have programs run, and so a folder is not used if others can write to it or to
+  one above it. Damaged programs are removed, and made anew.
   """
   # See `cores.program`.
   chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
   if chosen:
     return
-  folder = _folder()
   try:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.stat()
+    folder = private_folders.make(_folder())
+    exposed = private_folders.open_to_others(folder)
+    if exposed is not None:
+      _LOG.warning(
+        'Compiled programs are not kept in %s, because others can write to'
+        ' %s: chmod go-w there, or another $HETEROJAX_CACHE, allows it.',
+        folder,
+        exposed,
+      )
+      return
+    digests = program_digests.Digests(folder)
+    if damaged := digests.remove_damaged():
+      _LOG.info('%d damaged programs are compiled anew.', damaged)
   except OSError as error:
     _LOG.info('Compiled programs are not kept: %s.', error)
-    return
-  others = stat.S_IWGRP | stat.S_IWOTH
-  if status.st_mode & others or status.st_uid != os.getuid():
-    _LOG.warning(
-      'Compiled programs are not kept in %s, because others can write there:'
-      ' chmod 700 allows it.',
-      folder,
-    )
     return
   jax.config.update('jax_compilation_cache_dir', str(folder))
   jax.config.update(
     'jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS
   )
+  jax.monitoring.register_event_duration_secs_listener(
+    lambda event, duration_secs, **_: _note(digests, event, duration_secs)
+  )
+
+
+def _note(digests: program_digests.Digests, event: str, seconds: float) -> None:
+  """Notes what JAX has just compiled, and kept."""
+  if event == _COMPILED and seconds >= _LEAST_SECONDS:
+    # A full disk is no reason to stop: without a digest it is compiled again.
+    with contextlib.suppress(OSError):
+      digests.note()
 
 
 def _folder() -> pathlib.Path:

@@ -27,6 +27,7 @@ import shutil
 import tempfile
 from typing import Any
 
+from absl import logging as absl_logging
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -334,7 +335,7 @@ def prepare(
     for leftover in target.parent.glob(f'{prepared.INCOMPLETE}*'):
       shutil.rmtree(leftover)
     with (
-      prepared.quiet(),
+      _quiet(),
       contextlib.redirect_stdout(io.StringIO()),
       tempfile.TemporaryDirectory() as unused,
     ):
@@ -349,6 +350,18 @@ def prepare(
           ' command.'
         ) from error
   return target
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """TensorFlow Datasets would warn of what is meant here."""
+  tfds.disable_progress_bar()
+  verbosity = absl_logging.get_verbosity()
+  absl_logging.set_verbosity(absl_logging.FATAL)
+  try:
+    yield
+  finally:
+    absl_logging.set_verbosity(verbosity)
 
 
 def _images_of(cohort: Cohort) -> ImageSource:

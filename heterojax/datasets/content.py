@@ -1,9 +1,9 @@
 """What a file holds, told by its first bytes and not by its name."""
 
-import os
 import pathlib
 import re
-import stat
+
+from heterojax.datasets import regular_files
 
 # What images are usually called.
 ENDINGS = (
@@ -84,7 +84,4 @@ def head(path: pathlib.Path) -> bytes:
   Raises:
     OSError: if it cannot be read, or is no regular file: a pipe may never end.
   """
-  if not stat.S_ISREG(os.stat(path).st_mode):
-    raise OSError('not a regular file')
-  with open(path, 'rb') as file:
-    return file.read(HEAD)
+  return regular_files.read(path, HEAD)

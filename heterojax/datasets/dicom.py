@@ -25,6 +25,7 @@ from pydicom.pixels import processing
 from pydicom.pixels.utils import pixel_array
 
 from heterojax.datasets import content
+from heterojax.datasets.pixel_budget import PIXELS
 from heterojax.datasets.pixels import Decoded
 from heterojax.datasets.pixels import Extent
 from heterojax.datasets.pixels import Range
@@ -130,6 +131,7 @@ def _read(data: bytes) -> pydicom.Dataset:
   if 'PixelData' not in dataset:
     raise UnreadableImage('DICOM without pixels of whole numbers')
   check_size(dataset.Rows, dataset.Columns)
+  PIXELS.take(dataset.Rows * dataset.Columns)
   _flatten(dataset)
   if int(dataset.get('NumberOfFrames') or 1) != 1:
     raise UnreadableImage(

@@ -14,7 +14,6 @@ import hashlib
 import io
 import os
 import pathlib
-import stat
 import sys
 from typing import Any, Literal
 import warnings
@@ -25,6 +24,8 @@ from PIL import Image
 from PIL import UnidentifiedImageError
 
 from heterojax.datasets import content
+from heterojax.datasets import regular_files
+from heterojax.datasets.pixel_budget import PIXELS
 from heterojax.datasets.pixels import TOO_LARGE
 from heterojax.datasets.pixels import Decoded
 from heterojax.datasets.pixels import Extent
@@ -76,13 +77,11 @@ def read(path: pathlib.Path) -> bytes:
     UnreadableImage: with the reason.
   """
   try:
-    status = os.stat(path)
-    # A pipe or a device would never end.
-    if not stat.S_ISREG(status.st_mode):
-      raise UnreadableImage('not a regular file')
-    if status.st_size > MAX_BYTES:
+    if regular_files.size(path) > MAX_BYTES:
       raise UnreadableImage('the file is larger than 1 GiB')
-    data = path.read_bytes()
+    data = regular_files.read(path, MAX_BYTES)
+  except regular_files.NotRegularError as error:
+    raise UnreadableImage('not a regular file') from error
   except OSError as error:
     raise UnreadableImage(why_unread(error)) from error
   except ValueError as error:  # See `exists`.
@@ -102,6 +101,7 @@ def why_unread(error: OSError) -> str:
 def decode(data: bytes, levels: Range = 'window') -> np.ndarray:
   """Decodes one image as RGB.
 
+  A thread does it inside of `pixel_budget.PIXELS.picture`, if there are others.
   Colours are as Keras' loader gives them: transparency is dropped, what it
   hides is shown; colour profiles are not applied. DICOM is told by its content,
   see `dicom.decode`.
@@ -161,6 +161,7 @@ def _decode_with_pillow(data: bytes, levels: Range) -> Decoded:
     depths = tags.get(_BITS_PER_SAMPLE, (16,))
     # The decoder allocates whole tiles.
     check_size(tags.get(_TILE_LENGTH, 1), tags.get(_TILE_WIDTH, 1))
+    PIXELS.take(image.height * image.width)
     if len(depths) > 1 and 16 in depths and tags.get(_PLANAR, 1) != 1:
       raise UnreadableImage(
         '16-bit colours in separate planes, which Pillow misreads: save it'

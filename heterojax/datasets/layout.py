@@ -5,9 +5,9 @@ import filecmp
 import os
 import pathlib
 import posixpath
-import stat
 from typing import NamedTuple
 
+from heterojax.datasets import regular_files
 from heterojax.errors import UserError
 
 
@@ -93,9 +93,7 @@ def read_file(path: pathlib.Path) -> bytes:
     OSError: if it cannot be read, or is a pipe or a device, which may never
       end.
   """
-  if not stat.S_ISREG(os.stat(path).st_mode):
-    raise OSError('it is not a regular file')
-  return path.read_bytes()
+  return regular_files.read(path)
 
 
 def find_table(

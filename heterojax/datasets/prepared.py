@@ -2,22 +2,18 @@
 
 The manifest lies beside the records as `metadata.json`, so that a study on
 prepared data begins from the same candidates, in the same order and with the
-same reasons, as one on the publisher's files. TensorFlow Datasets is imported
-when the first image is read; TensorFlow never is. It and array_record are the
-extra `prepared`, which Windows lacks.
+same reasons, as one on the publisher's files. What reads the records is imported
+with the first image. It is the extra `prepared`, which Windows lacks.
 """
 
-from collections.abc import Iterator, Mapping
-import contextlib
+from collections.abc import Mapping
 import dataclasses
-import importlib
 import json
 import pathlib
 import threading
 from typing import Any
 
-from absl import logging as absl_logging
-
+from heterojax.datasets import array_records
 from heterojax.datasets import classes
 from heterojax.datasets import images
 from heterojax.datasets import layout
@@ -28,12 +24,21 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 _PACKAGES = 'tensorflow_datasets', 'array_record.python.array_record_module'
-INFO = 'dataset_info.json'
+INFO = array_records.INFO
 METADATA = 'metadata.json'
 # A data set's folder is NAME/CLASSES/VERSION.
 _DEPTH = '*/*/*'
 # TFDS writes into a folder of this prefix and renames it at the end.
 INCOMPLETE = 'incomplete.'
+# Among them RecursionError, of what nests too deeply.
+_NOT_AS_WRITTEN = (
+  OSError,
+  RuntimeError,
+  LookupError,
+  TypeError,
+  ValueError,
+  AttributeError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Records:
   unreadable: Mapping[str, tuple[bool, str]] = dataclasses.field(
     compare=False, repr=False
   )
-  _opened: dict[str, Any] = dataclasses.field(
+  _opened: dict[str, array_records.Split] = dataclasses.field(
     default_factory=dict, init=False, compare=False, repr=False
   )
   _lock: threading.Lock = dataclasses.field(
@@ -75,32 +80,27 @@ class Records:
     split, position = self.places[path]
     records = self._split(split)
     try:
-      record = records[position]
+      own, image = records.read(position)
     # array_record raises whatever its C++ reader says.
     except Exception as error:  # pylint: disable=broad-except
       raise images.UnreadableImage(
         f'its record is damaged: {" ".join(str(error).split())[:200]}'
       ) from error
-    if record['path'] != path.encode():
+    if own != path:
       raise images.UnreadableImage('its record is of another image')
-    return record['image']
+    return image
 
   def inspect(self, path: str) -> sources.Inspection:
     return sources.inspect_image(self, path)
 
-  def _split(self, split: str) -> Any:
-    """Random access to one split's records, which threads may share."""
+  def _split(self, split: str) -> array_records.Split:
     with self._lock:
       if split not in self._opened:
-        with quiet() as tfds:
-          try:
-            builder = tfds.builder_from_directory(self.root)
-            self._opened[split] = builder.as_data_source(
-              split, decoders={'image': tfds.decode.SkipDecoding()}
-            )
-          # TFDS raises almost anything where its files are damaged.
-          except Exception as error:  # pylint: disable=broad-except
-            raise UserError(_damaged(self.root, error)) from error
+        require()
+        try:
+          self._opened[split] = array_records.Split(self.root, split)
+        except _NOT_AS_WRITTEN as error:
+          raise UserError(_damaged(self.root, error)) from error
       return self._opened[split]
 
 
@@ -214,15 +214,7 @@ def load(folder: pathlib.Path) -> Cohort:
     )
     _check_types(cohort)
     return cohort
-  # Among them RecursionError, of what nests too deeply.
-  except (
-    OSError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-  ) as error:
+  except _NOT_AS_WRITTEN as error:
     raise UserError(_damaged(folder, error)) from error
 
 
@@ -281,38 +273,7 @@ def same(first: Cohort, second: Cohort) -> bool:
   return first == second
 
 
-def require() -> Any:
-  """TensorFlow Datasets, with what it reads records by.
-
-  It takes a second to import, and studies of plain files never need it.
-
-  Raises:
-    UserError: if the packages cannot be imported.
-  """
-  try:
-    tfds, _ = map(importlib.import_module, _PACKAGES)
-  except ImportError as error:
-    raise UserError(
-      'Images are prepared, and read where they were prepared, by'
-      ' tensorflow-datasets and array-record, which cannot be imported'
-      f' ({" ".join(str(error).split())}): install them with pip install'
-      " 'heterojax[prepared]' on Linux or macOS (Windows has no array-record),"
-      ' or give the images themselves as --config.data.dir.'
-    ) from error
-  return tfds
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[Any]:
-  """TensorFlow Datasets, which would warn of what is meant here."""
-  tfds = require()
-  tfds.disable_progress_bar()
-  verbosity = absl_logging.get_verbosity()
-  absl_logging.set_verbosity(absl_logging.FATAL)
-  try:
-    yield tfds
-  finally:
-    absl_logging.set_verbosity(verbosity)
+_PACKAGES = 'tensorflow_datasets', 'array_record.python.array_record_module'
 
 
 def _damaged(folder: pathlib.Path, error: Exception) -> str:

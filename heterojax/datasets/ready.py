@@ -11,6 +11,7 @@ import re
 import numpy as np
 
 from heterojax.datasets import classes
+from heterojax.datasets import extremes
 from heterojax.datasets import feature_files
 from heterojax.datasets import labels as labels_lib
 from heterojax.datasets import meanings
@@ -284,6 +285,7 @@ def _candidates(
     )
     for i, label in enumerate(labels)
   ]
+  more += extremes.notes(table.matrix, ids, table.features)
   return candidates, notes + more
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from heterojax.datasets import images
 from heterojax.datasets import masks
 from heterojax.datasets import pixels
+from heterojax.datasets.pixel_budget import PIXELS
 
 
 class Inspection(NamedTuple):
@@ -138,6 +139,7 @@ def inspect(source: Source, path: str, levels: images.Range) -> Inspection:
   return source.inspect(path)
 
 
+@PIXELS.picture()
 def inspect_image(
   source: ImageSource, path: str, levels: images.Range = 'window'
 ) -> Inspection:

@@ -12,34 +12,17 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import stat
 from typing import Any, NamedTuple
 
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import contents
 from heterojax.run import locks
 from heterojax.run import run_folder
 
-SEAL = 'artifacts.json'
+SEAL = contents.SEAL
 _VERSION = 1
-_FILES = (
-  'config.json',
-  'environment.json',
-  'manifest.csv',
-  'augmented.csv',
-  'clusters.csv',
-  'external.csv',
-  'results.json',
-  'view.npz',
-  'report.html',
-)
-_FOLDERS = ('tables', 'figures', 'features', 'checkpoints', 'cohort')
-_LOCK = '.lock'
-# What may change after a run: its log, traces, the files of `launch.compare`.
-_NO_ARTIFACTS = (SEAL, _LOCK, 'log.txt', 'profile', 'comparison')
-# As `run_folder.write_atomically` names a file that is not whole yet.
-_UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
 _LONGEST_SEAL = 2**28  # Bytes; a million artifacts have a shorter one.
 
 
@@ -94,9 +77,9 @@ def seal(folder: pathlib.Path) -> None:
   present, _ = _contents(folder)
   files = {}
   for name in sorted(name for name, plain in present.items() if plain):
-    if _is_unfinished(name):
+    if contents.is_unfinished(name):
       (folder / name).unlink()
-    elif _belongs(name):
+    elif contents.belongs(name):
       files[name] = fingerprint(folder / name)
   run_folder.write_atomically(folder / SEAL, _text(files))
 
@@ -124,7 +107,7 @@ def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     if text != _text(files).encode():
       raise ValueError('its own digest differs')
     for name, file in files.items():
-      if not _belongs(name) or file.keys() != {'bytes', 'blake2b'}:
+      if not contents.belongs(name) or file.keys() != {'bytes', 'blake2b'}:
         raise ValueError(f'{name} is no artifact')
       if type(file['bytes']) is not int:
         raise ValueError(f'{name} has no size')
@@ -208,7 +191,7 @@ def undisturbed(folder: pathlib.Path) -> Iterator[None]:
     RefusedError: if a run is using it.
   """
   try:
-    lock = locks.shared(folder / _LOCK)
+    lock = locks.shared(folder / contents.LOCK)
   except BlockingIOError as error:
     raise RefusedError(
       f'{folder} is in use by another run: wait for it.'
@@ -225,23 +208,6 @@ def _text(files: dict[str, dict[str, Any]]) -> str:
   })
 
 
-def _belongs(name: str) -> bool:
-  """Whether a path is one that a run gives an artifact."""
-  parts = name.split('/')
-  if len(parts) == 1:
-    return name in _FILES
-  return parts[0] in _FOLDERS and not {'', '.', '..'} & set(parts)
-
-
-def _is_unfinished(name: str) -> bool:
-  within, slash, last = name.rpartition('/')
-  match = _UNFINISHED.fullmatch(last)
-  if not match:
-    return False
-  whole = within + slash + match[1]
-  return whole == SEAL or _belongs(whole)
-
-
 def _contents(folder: pathlib.Path) -> tuple[dict[str, bool], list[str]]:
   """Paths of all but folders, to whether it is a plain file; closed folders."""
   paths, closed, waiting = {}, [], ['']
@@ -251,7 +217,7 @@ def _contents(folder: pathlib.Path) -> tuple[dict[str, bool], list[str]]:
       with os.scandir(folder / within) as entries:
         for entry in entries:
           name = within + entry.name
-          if name in _NO_ARTIFACTS:
+          if name in contents.NO_ARTIFACTS:
             continue
           if entry.is_dir(follow_symlinks=False):
             waiting.append(f'{name}/')

@@ -9,13 +9,14 @@ import pathlib
 
 import filelock
 
+from heterojax.run import links
+
 try:
   import fcntl
 except ModuleNotFoundError:
   fcntl = None
 
-# Of a plain file: no link is followed, and Windows changes no line ends.
-READ = os.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
+READ = os.O_RDONLY | links.PLAIN
 
 
 def exclusive(path: pathlib.Path) -> contextlib.AbstractContextManager:
@@ -27,12 +28,13 @@ def exclusive(path: pathlib.Path) -> contextlib.AbstractContextManager:
   Raises:
     BlockingIOError: if another process has it.
     OSError: if it cannot be written.
+    UserError: if it is a link.
   """
   while True:
     path.parent.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
       return _elsewhere(path)
-    lock = path.open('a')
+    lock = links.opened(path, 'a')
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
       # Whoever had it may have taken the file away meanwhile.

@@ -14,12 +14,12 @@ from typing import Any
 from heterojax import addresses
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import contents
+from heterojax.run import links
 from heterojax.run import locks
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
-_LOCK = '.lock'
-_LOG = 'log.txt'
 
 
 def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
@@ -34,8 +34,10 @@ def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
       os.fsync(file.fileno())
     os.chmod(name, 0o644)
     os.replace(name, path)
-  except BaseException:
+  except BaseException as error:
     pathlib.Path(name).unlink(missing_ok=True)
+    if isinstance(error, OSError):  # Of a full disk it names no file.
+      error.filename = str(path)
     raise
 
 
@@ -90,7 +92,7 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
   if addresses.is_address(str(path)):
     raise UserError(addresses.refusal(f'--{flag}', str(path)))
   try:
-    lock = locks.exclusive(path / _LOCK)
+    lock = locks.exclusive(path / contents.LOCK)
   except BlockingIOError as error:
     raise RefusedError(
       f'{path} is in use by another run: wait for it, or choose another'
@@ -128,17 +130,21 @@ def opened(
     The folder.
 
   Raises:
-    UserError: if it cannot be a folder.
+    UserError: if it cannot be a folder, or holds a link where a run writes.
     RefusedError: if another process uses it, or it is of another configuration
       or environment.
   """
   existed = os.path.isdir(path)
-  own_log = not os.path.exists(path / _LOG)  # Else the user's, which stays.
+  own_log = not os.path.exists(
+    path / contents.LOG
+  )  # Else the user's, which stays.
   with locked(path, 'run folder', 'workdir'):
+    links.refuse(path)
     _check_config(path, config)
     if not allow_mismatch:
       _check_environment(path, environment)
-    handler = logging.FileHandler(path / _LOG, encoding='utf-8')
+    log = links.opened(path / contents.LOG, 'a', encoding='utf-8')
+    handler = _Log(log)
     handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
     root = logging.getLogger('heterojax')
     root.addHandler(handler)
@@ -146,7 +152,7 @@ def opened(
       yield path
     finally:
       root.removeHandler(handler)
-      handler.close()
+      log.close()
       if not (path / _CONFIG).exists():
         _clear(path, log=own_log, folder=not existed)
 
@@ -217,12 +223,19 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
 
 def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
   if log:
-    (path / _LOG).unlink(missing_ok=True)
+    (path / contents.LOG).unlink(missing_ok=True)
   with contextlib.suppress(PermissionError):  # Windows keeps what is open.
-    (path / _LOCK).unlink(missing_ok=True)
+    (path / contents.LOCK).unlink(missing_ok=True)
   if folder:
     with contextlib.suppress(OSError):  # Something else is in it: leave it.
       path.rmdir()
+
+
+class _Log(logging.StreamHandler):
+  """Loses lines on a full disk; what is lost besides is said where it is."""
+
+  def handleError(self, record: logging.LogRecord) -> None:
+    pass
 
 
 class _Terminal(logging.Handler):

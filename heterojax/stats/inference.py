@@ -271,6 +271,8 @@ def _why_none(n: int, values: np.ndarray, groups: np.ndarray) -> str:
     return 'no values'
   if n == 1:
     return 'one value alone'
+  if values.dtype.kind == 'f' and np.isinf(values).any():
+    return 'a value is infinite'
   if np.all(values == values[0]):
     return f'all {n} values are the same'
   if np.all(groups == groups[0]):

@@ -148,7 +148,11 @@ def score(
   Returns:
     Counts and metrics as fractions, each with its 95 % interval. Intervals take
     images for independent; where one patient has several, they are too narrow.
+
+  Raises:
+    ValueError: if a prediction is NaN.
   """
+  _check_known(probabilities, ranks)
   y = np.asarray(y, bool)
   predicted = np.asarray(probabilities) > 0.5
   answers = metrics.Answers(
@@ -182,6 +186,7 @@ def score_of(y: np.ndarray, logits: np.ndarray, classes: Classes) -> Score:
   if len(classes.names) == 2:
     return score(y, metrics.probability(logits), logits)
   y, number = np.asarray(y, int), len(classes.names)
+  _check_known(np.asarray(logits))
   predicted = metrics.answered(logits, number)
   # Images are compared by their probabilities, which would round to 1.
   ranks = special.log_softmax(np.asarray(logits, np.float64), axis=1)
@@ -218,12 +223,21 @@ def regression_score(y: np.ndarray, predicted: np.ndarray) -> RegressionScore:
   Returns:
     The score.
   """
+  _check_known(predicted)
   y = np.asarray(y, np.float64)
   answers = metrics.Answers(y, np.asarray(predicted), np.asarray(predicted))
   estimates = {
     m.name: m.estimate(answers) for m in metrics.of_task('regression')
   }
   return RegressionScore(len(y), _values(estimates))
+
+
+def _check_known(*predictions: np.ndarray | None) -> None:
+  """Raises ValueError for a NaN, which is neither answer."""
+  for values in predictions:
+    missing = 0 if values is None else int(np.sum(np.isnan(values)))
+    if missing:
+      raise ValueError(f'{missing} predictions are NaN: leave their rows out')
 
 
 def _values(estimates: Mapping[str, metrics.Estimated]) -> dict[str, Estimate]:

@@ -21,6 +21,7 @@ from heterojax.records import foretell
 from heterojax.report import views
 from heterojax.run import artifacts
 from heterojax.run import environment
+from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.studies import forecast as forecast_lib
 from heterojax.studies import partition
@@ -147,8 +148,9 @@ def draw_again(folder: pathlib.Path) -> None:
 
   Raises:
     UserError: if it is no folder of a finished run, or what the report is drawn
-      from is not as the run left it.
+      from is not as the run left it, or it holds a link where a run writes.
   """
+  links.refuse(folder)
   for problem in artifacts.problems(folder):
     if not problem.path.startswith(_DRAWN):
       raise UserError(

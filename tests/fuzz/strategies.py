@@ -5,6 +5,8 @@ import struct
 
 from hypothesis import strategies as st
 
+# A module that only an input names, which nothing may look for.
+PLANTED = 'planted'
 # What counts and lengths are said to be.
 _LIES = [
   struct.pack(code, number)

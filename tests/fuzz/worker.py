@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from fuzz import broken
 from fuzz import subjects
+from fuzz.strategies import PLANTED
 from heterojax import cli
 from heterojax.backbones.weight_files import keras_h5
 from heterojax.errors import UserError
@@ -55,7 +56,7 @@ class Forbidden(BaseException):
 
 
 class Guard:
-  """Notes and forbids processes, and changes outside of one folder."""
+  """Forbids processes, an input's modules, and changes outside a folder."""
 
   def __init__(self) -> None:
     self.allowed: pathlib.Path | None = None  # None while it is down.
@@ -76,6 +77,9 @@ class Guard:
         for path in args
         if isinstance(path, (str, bytes, os.PathLike))
       ):
+        return
+    elif event == 'import':
+      if args[0].partition('.')[0] != PLANTED:
         return
     elif event not in _STARTS or self._is_reader(event, args):
       return

@@ -84,6 +84,8 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
     if not path.is_file():
       raise UserError(f'{path} is not a file; give {_ACCEPTED}.')
     size = path.stat().st_size
+    if not size:  # As files of /proc say, which may never end.
+      raise UserError(f'{path} is empty; give {_ACCEPTED}.')
     with path.open('rb') as file:
       head = file.read(9)
       sha256, md5 = (digest(file, name) for name in ('sha256', 'md5'))

@@ -1,0 +1,41 @@
+"""The names of all that a run writes into its folder."""
+
+import re
+
+SEAL = 'artifacts.json'
+LOCK = '.lock'
+LOG = 'log.txt'
+FILES = (
+  'config.json',
+  'environment.json',
+  'manifest.csv',
+  'augmented.csv',
+  'clusters.csv',
+  'external.csv',
+  'results.json',
+  'view.npz',
+  'report.html',
+)
+FOLDERS = ('tables', 'figures', 'features', 'checkpoints', 'cohort')
+# What may change after a run: its log, traces, the files of `launch.compare`.
+NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison')
+# As `run_folder.write_atomically` names a file that is not whole yet.
+_UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
+
+
+def belongs(name: str) -> bool:
+  """Whether a path is one that a run gives an artifact."""
+  parts = name.split('/')
+  if len(parts) == 1:
+    return name in FILES
+  return parts[0] in FOLDERS and not {'', '.', '..'} & set(parts)
+
+
+def is_unfinished(name: str) -> bool:
+  """Whether it is that of an artifact, or of the seal, that is not whole."""
+  within, slash, last = name.rpartition('/')
+  match = _UNFINISHED.fullmatch(last)
+  if not match:
+    return False
+  whole = within + slash + match[1]
+  return whole == SEAL or belongs(whole)
