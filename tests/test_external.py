@@ -472,7 +472,7 @@ def test_a_class_may_lack_labels_in_the_second(tmp_path) -> None:
   ):
     second = _of_grades(tmp_path / 'second.csv', grades, 1)
     config['data']['external'] = str(second)
-    settings = settings_lib.from_dict(config)
+    settings = checks.from_dict(config)
     cohorts = [datasets.read('features', first, settings.data.named)]
     if grades in ('01', '234'):
       words = "no label '2'" if grades == '01' else 'that leaves labels'

@@ -2,12 +2,13 @@
 
 The manifest lies beside the records as `metadata.json`, so that a study on
 prepared data begins from the same candidates, in the same order and with the
-same reasons, as one on the publisher's files. What reads the records is imported
-with the first image. It is the extra `prepared`, which Windows lacks.
+same reasons, as one on the publisher's files. What reads the records comes with
+the first image; it is the extra `prepared`, which Windows lacks.
 """
 
 from collections.abc import Mapping
 import dataclasses
+import importlib
 import json
 import pathlib
 import threading
@@ -273,7 +274,23 @@ def same(first: Cohort, second: Cohort) -> bool:
   return first == second
 
 
-_PACKAGES = 'tensorflow_datasets', 'array_record.python.array_record_module'
+def require() -> None:
+  """Imports what records are written and read by, which takes a second.
+
+  Raises:
+    UserError: if the packages cannot be imported.
+  """
+  try:
+    for name in _PACKAGES:
+      importlib.import_module(name)
+  except ImportError as error:
+    raise UserError(
+      'Images are prepared, and read where they were prepared, by'
+      ' tensorflow-datasets and array-record, which cannot be imported'
+      f' ({" ".join(str(error).split())}): install them with pip install'
+      " 'heterojax[prepared]' on Linux or macOS (Windows has no array-record),"
+      ' or give the images themselves as --config.data.dir.'
+    ) from error
 
 
 def _damaged(folder: pathlib.Path, error: Exception) -> str:
