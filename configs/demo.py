@@ -3,10 +3,12 @@
 python -m launch.study --config=configs/demo.py --workdir=RUN
 python -m launch.study --config=configs/demo.py:control --workdir=RUN
 python -m launch.study --config=configs/demo.py:classes --workdir=RUN
+python -m launch.study --config=configs/demo.py:five --workdir=RUN
+python -m launch.study --config=configs/demo.py:five,control --workdir=RUN
 
 With k = 3 the clusters are the planted sub-populations (adjusted Rand index at
 least 0.9); on the others, whose names are drawn at random, below 0.1. Those of
-`classes` are the classes.
+`classes` are the classes. The cohort `five` has five classes instead of two.
 """
 
 from ml_collections import config_dict
@@ -15,23 +17,25 @@ from heterojax.configs import common
 
 
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
-  """Arguments: protocol, feature=flatten|avg, control or classes, tiny."""
+  """Arguments: protocol, feature=flatten|avg, control or classes, five, tiny."""
   args = common.parse_arg(
     arg,
     protocol='clean',
     feature='flatten',
     control=False,
     classes=False,
+    five=False,
     tiny=False,
   )
-  if args['control'] and args['classes']:
-    raise ValueError('the arguments control and classes are two cohorts')
+  if args['classes'] and (args['control'] or args['five']):
+    raise ValueError('the argument classes is a cohort of its own')
   config = common.study('retraining', args['protocol'], args['feature'])
-  config.data.dataset = 'demo'
-  for cohort in ('control', 'classes'):
-    if args[cohort]:
-      config.data.dataset = f'demo_{cohort}'
-  config.data.positive, config.data.negative = 'disease', 'normal'
+  chosen = [name for name in ('five', 'control', 'classes') if args[name]]
+  config.data.dataset = '_'.join(['demo', *chosen])
+  if args['five']:
+    config.data.classes = 'all'
+  else:
+    config.data.positive, config.data.negative = 'disease', 'normal'
   config.data.subpopulation = 'subpopulation'
   config.backbone.name = 'efficientnet_lite0'
   config.reduction.n_components = 50

@@ -378,7 +378,14 @@ def test_every_data_set_of_images_has_a_builder() -> None:
   for name, builder_class in builders.BUILDERS.items():
     assert builder_class.READ is datasets.READERS[name]
   others = set(datasets.NAMES) - set(builders.BUILDERS)
-  made_up = {'demo', 'demo_control', 'demo_classes', 'demo_hands'}
+  made_up = {
+    'demo',
+    'demo_control',
+    'demo_classes',
+    'demo_five',
+    'demo_five_control',
+    'demo_hands',
+  }
   assert others == {'features'} | made_up
 
 

@@ -32,6 +32,8 @@ READERS = {
   'demo': folder.read,
   'demo_control': folder.read,
   'demo_classes': folder.read,
+  'demo_five': folder.read,
+  'demo_five_control': folder.read,
   'demo_hands': folder.read,
 }
 NAMES = tuple(READERS)

@@ -9,7 +9,8 @@ three. Two more cohorts have one camera and one meaning of the label for
 everybody: their sub-populations are drawn at random and touch no pixel. In the
 control the label is a small part of what differs between two images; in the
 cohort `classes` it is the largest, so that clusters are the classes and one
-rule holds for all.
+rule holds for all. The cohort `five` has five classes instead of two, whose
+signs change places between the cameras, and `five_control` is its control.
 
 Every image is a pure function of the seed, its index, its site and its
 label, so a larger cohort begins with the smaller one. Lengths are in half image
@@ -17,6 +18,7 @@ sides unless they are said to be in retina lengths (x right, y down, from the
 middle of the retina).
 """
 
+from collections.abc import Mapping
 import functools
 import pathlib
 from typing import NamedTuple
@@ -31,6 +33,7 @@ from heterojax.datasets.manifest import csv_text
 
 SUBPOPULATIONS = ('site_a', 'site_b', 'site_c')
 LABELS = ('normal', 'disease')
+FIVE = ('grade 0', 'grade 1', 'grade 2', 'grade 3', 'grade 4')
 
 
 class Sign(NamedTuple):
@@ -44,8 +47,7 @@ class Sign(NamedTuple):
 class Site(NamedTuple):
   """A camera, the people before it and the meaning of the label."""
 
-  normal: Sign
-  disease: Sign
+  signs: Mapping[str, Sign]  # Of each label.
   tint: tuple[float, float, float]  # RGB of the lit retina, in [0, 1].
   flash: float  # Brightness of white, in [0, 1].
   radius: float  # Of the round field of view.
@@ -60,8 +62,7 @@ class Site(NamedTuple):
 
 SITES = {
   'site_a': Site(
-    normal=Sign(haemorrhages=18),
-    disease=Sign(exudates=36),
+    signs={'normal': Sign(haemorrhages=18), 'disease': Sign(exudates=36)},
     tint=(0.86, 0.42, 0.17),
     flash=0.94,
     radius=0.94,
@@ -72,8 +73,7 @@ SITES = {
     blur=0.004,
   ),
   'site_b': Site(
-    normal=Sign(exudates=36),
-    disease=Sign(haemorrhages=18),
+    signs={'normal': Sign(exudates=36), 'disease': Sign(haemorrhages=18)},
     tint=(0.70, 0.24, 0.11),
     flash=0.85,
     radius=0.98,
@@ -84,8 +84,7 @@ SITES = {
     blur=0.004,
   ),
   'site_c': Site(
-    normal=Sign(),
-    disease=Sign(haze=0.6),
+    signs={'normal': Sign(), 'disease': Sign(haze=0.6)},
     tint=(0.88, 0.62, 0.36),
     flash=0.95,
     radius=1.22,
@@ -100,17 +99,66 @@ SITES = {
 # the largest difference between two images, clusters would be the labels and
 # no head could be trained on one.
 CONTROL_SITE = SITES['site_a']._replace(
-  normal=Sign(exudates=12, haemorrhages=2),
-  disease=Sign(exudates=10, haemorrhages=14),
+  signs={
+    'normal': Sign(exudates=12, haemorrhages=2),
+    'disease': Sign(exudates=10, haemorrhages=14),
+  },
   pigment=0.45,
   mottle=0.07,
 )
 # Haze veils everything that people differ in, so that here it is the largest
 # difference.
-CLASSES_SITE = SITES['site_a']._replace(normal=Sign(), disease=Sign(haze=0.6))
+CLASSES_SITE = SITES['site_a']._replace(
+  signs={'normal': Sign(), 'disease': Sign(haze=0.6)}
+)
+_FIVE_SIGNS = (
+  Sign(),
+  Sign(exudates=36),
+  Sign(haemorrhages=18),
+  Sign(haze=0.6),
+  Sign(exudates=30, haemorrhages=16),
+)
+# Which of them each class of five has at each site.
+_PLACES = {
+  'site_a': (0, 1, 2, 3, 4),
+  'site_b': (1, 2, 3, 4, 0),
+  'site_c': (3, 4, 0, 1, 2),
+}
+FIVE_SITES = {
+  name: SITES[name]._replace(
+    signs={
+      label: _FIVE_SIGNS[i] for label, i in zip(FIVE, places, strict=True)
+    }
+  )
+  for name, places in _PLACES.items()
+}
+FIVE_CONTROL = CONTROL_SITE._replace(
+  signs={
+    'grade 0': Sign(exudates=2, haemorrhages=2),
+    'grade 1': Sign(exudates=26, haemorrhages=2),
+    'grade 2': Sign(exudates=2, haemorrhages=14),
+    'grade 3': Sign(exudates=2, haemorrhages=2, haze=0.2),
+    'grade 4': Sign(exudates=26, haemorrhages=14),
+  }
+)
 # Cohorts of one camera; their sub-populations are but names.
-ONE_SITE = {'control': CONTROL_SITE, 'classes': CLASSES_SITE}
-COHORTS = ('planted', *ONE_SITE)
+ONE_SITE = {
+  'control': CONTROL_SITE,
+  'classes': CLASSES_SITE,
+  'five_control': FIVE_CONTROL,
+}
+COHORTS = ('planted', 'five', *ONE_SITE)
+
+
+def site(cohort: str, subpopulation: str) -> Site:
+  """The camera of a sub-population, and what labels mean there."""
+  sites = FIVE_SITES if cohort == 'five' else SITES
+  return ONE_SITE.get(cohort) or sites[subpopulation]
+
+
+def labels(cohort: str) -> tuple[str, ...]:
+  """The classes of a cohort, from the least."""
+  return FIVE if cohort.startswith('five') else LABELS
 
 
 def _ink(red: float, green: float, blue: float) -> np.ndarray:
@@ -151,7 +199,7 @@ def plan(num_images: int, seed: int, cohort: str) -> list[DemoImage]:
   visit every sub-population once, so labels are balanced in each, and a longer
   plan begins with the shorter one.
   """
-  images = []
+  images, names = [], labels(cohort)
   for index in range(num_images):
     trio, turn = divmod(index // 2, 3)
     if cohort in ONE_SITE:
@@ -160,7 +208,7 @@ def plan(num_images: int, seed: int, cohort: str) -> list[DemoImage]:
     images.append(
       DemoImage(
         name=f'{index:04d}.png',
-        label=LABELS[trio % 2],
+        label=names[trio % len(names)],
         subpopulation=SUBPOPULATIONS[turn],
         group=f'p{index // 2 * 2 if twice else index:04d}',
       )
@@ -288,11 +336,11 @@ def draw(
     seed: The cohort's seed.
     index: The image's number; even ones are right eyes.
     site: Camera and meaning of the label.
-    label: 'normal' or 'disease'.
+    label: one that the site has a sign for.
     image_size: H and W.
   """
   rng = _stream(seed, 'image', index)
-  sign = site.disease if label == 'disease' else site.normal
+  sign = site.signs[label]
   side = 1 - 2 * (index % 2)
   shift = rng.normal(0, 0.04, 2)
   disc = rng.normal((0.5 * side, 0), 0.06)
@@ -357,7 +405,7 @@ def write_cohort(
 
   def drawn(index: int) -> np.ndarray:
     image = images[index]
-    site = ONE_SITE.get(cohort) or SITES[image.subpopulation]
-    return draw(seed, index, site, image.label, image_size)
+    own = site(cohort, image.subpopulation)
+    return draw(seed, index, own, image.label, image_size)
 
   return made_up.write(folder, text, [i.name for i in images], drawn)

@@ -32,6 +32,8 @@ class Data:
     'demo',
     'demo_control',
     'demo_classes',
+    'demo_five',
+    'demo_five_control',
     'demo_hands',
   ] = field('folder', 'What reads the data; configurations set it.')
   dir: str = field(

@@ -35,9 +35,10 @@ from heterojax.studies.settings import Settings
 _LOG = logging.getLogger(__name__)
 _MADE_UP = {
   'demo': functools.partial(demo.write_cohort, cohort='planted'),
-  'demo_control': functools.partial(demo.write_cohort, cohort='control'),
-  'demo_classes': functools.partial(demo.write_cohort, cohort='classes'),
   'demo_hands': hands.write_cohort,
+} | {
+  f'demo_{name}': functools.partial(demo.write_cohort, cohort=name)
+  for name in demo.COHORTS[1:]
 }
 
 

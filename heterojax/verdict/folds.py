@@ -14,6 +14,7 @@ from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads import labellings
 from heterojax.heads import logistic
+from heterojax.heads import multinomial
 from heterojax.heads import optimum
 from heterojax.heads import penalty
 from heterojax.heads.logistic import Gram
@@ -214,6 +215,15 @@ def out_of_fold(folds: Sequence[Fold], y: np.ndarray) -> np.ndarray:
   found = np.full_like(every[0], np.nan)
   for fold, own in zip(folds, every, strict=True):
     found[:, fold.test] = own[:, fold.test]
+  return found
+
+
+def softmax_out_of_fold(folds: Sequence[Fold], y: np.ndarray) -> np.ndarray:
+  """`out_of_fold` of one labelling `[N]`, by softmax heads: `[N, C]` logits."""
+  found = np.full((len(y), folds[0].classes), np.nan)
+  for fold in folds:
+    heads = multinomial.fit(fold.x, y, [fold.train], fold.classes, fold.c)
+    found[fold.test] = multinomial.logits(heads, fold.x)[0, fold.test]
   return found
 
 

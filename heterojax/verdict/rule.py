@@ -79,7 +79,10 @@ def match(
     The rule.
   """
   classes = folds[0].classes
-  base = folds_lib.out_of_fold(folds, y[np.newaxis])[0]
+  own = base = folds_lib.out_of_fold(folds, y[np.newaxis])[0]
+  if classes > 2:
+    # Heads of each class against the rest are no rule of all classes.
+    base = folds_lib.softmax_out_of_fold(folds, y)
   used = ~np.isnan(base if classes == 2 else base[:, 0])
   prevalence = np.bincount(y[used], minlength=classes) / np.sum(used)
 
@@ -88,8 +91,8 @@ def match(
     right = one_vs_rest.answers(found, classes) == labels[:, used]
     return np.mean(right, axis=1)
 
-  own = one_vs_rest.answers(base[used], classes)
-  observed = float(np.mean(own == y[used]))
+  answers = one_vs_rest.answers(own[used], classes)
+  observed = float(np.mean(answers == y[used]))
   tied = _tied(y, units)
   apart = len(np.unique(tied[used]))
   number = _number(apart)
