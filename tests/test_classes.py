@@ -273,3 +273,57 @@ def test_predictions_that_may_be_labels_or_classes(
   np.savez(path, features=x, label=grades, prediction=names)
   cohort = datasets.read('features', path, ('2|3|4', 'rest'))
   assert cohort.source.predictions.tolist() == (grades > 1).tolist()
+
+
+def test_every_label_is_a_class() -> None:
+  labels = ['10', '2', 'nv', 'bcc', '2', '']
+  assert classes.merge(_PATH, labels, classes.ALL) == classes.Merged(
+    classes.ALL
+  )
+  chosen = classes.choose(_PATH, labels, classes.ALL)
+  assert chosen == ('2', '10', 'nv', 'bcc')
+  # Which of two is the disease nobody can know.
+  with pytest.raises(UserError, match='positive=NAME'):
+    classes.choose(_PATH, ['0', '1'], classes.ALL)
+  with pytest.raises(UserError, match=r'two of --config\.data\.classes'):
+    classes.merge(_PATH, '0123', ('0|1', '1|2', '3'))
+  with pytest.raises(UserError, match="Two classes of .* are 'a'"):
+    classes.require_different(('a', 'b', 'a'))
+
+
+def test_several_classes_are_merged_too() -> None:
+  named, found = ('0', '1|2', 'rest'), None
+  found = classes.merge(_PATH, '01234', named)
+  assert found.named == ('0', '1 or 2', 'rest')
+  assert [found.name(label) for label in '01234'] == [
+    '0',
+    '1 or 2',
+    '1 or 2',
+    'rest',
+    'rest',
+  ]
+
+
+@pytest.mark.parametrize('kind', ['folder', 'features', 'medmnist'])
+def test_each_reader_knows_several_classes(tmp_path, kind: str) -> None:
+  names = [str(i % 4) for i in range(12)]
+  if kind == 'folder':
+    for i, name in enumerate(names):
+      (tmp_path / name).mkdir(exist_ok=True)
+      pixels = np.full((4, 4, 3), 20 * i, np.uint8)
+      Image.fromarray(pixels).save(tmp_path / name / f'{i}.png')
+    path = tmp_path
+  elif kind == 'features':
+    path = tmp_path / 'x.npz'
+    np.savez(path, features=np.eye(12, 5), label=names)
+  else:
+    path, images = tmp_path / 'x.npz', np.zeros((12, 8, 8), np.uint8)
+    np.savez(path, train_images=images, train_labels=np.array(names, int))
+  every = datasets.read(kind, path, classes.ALL)
+  assert every.classes == ('0', '1', '2', '3')
+  assert every.codes == {'3': 0, '2': 1, '1': 2, '0': 3}
+  assert len(every.included) == 12
+  some = datasets.read(kind, path, ('3', '0', '1'))
+  assert some.classes == ('3', '0', '1') and len(some.included) == 9
+  reasons = {c.reason for c in some.candidates if not c.included}
+  assert reasons == {"label '2' is not one of the classes"}

@@ -1224,3 +1224,18 @@ def test_lists_that_are_no_features_are_said(
   cohort = ready.read(path, ('ill', 'well'), choices=Choices(features=features))
   assert cohort.source.matrix.shape == (4, 8)
   assert "x.parquet holds lists in 'box', which are not used." in cohort.notes
+
+
+def test_predictions_of_several_classes_are_labels(tmp_path) -> None:
+  path = tmp_path / 'x.csv'
+  rows = [f'{label},{said},{i},1' for i, (label, said) in enumerate(_SAID)]
+  path.write_text('\n'.join(['label,prediction,0,1', *rows]))
+  source = ready.read(path, ('all',)).source
+  # Codes are counted from the last class.
+  np.testing.assert_array_equal(source.predictions, [2, 0, 1, np.nan, 1, 2])
+  path.write_text(path.read_text().replace('b,b', 'b,0.7'))
+  with pytest.raises(UserError, match="'0.7', but those of 3 classes"):
+    ready.read(path, ('all',))
+
+
+_SAID = [*zip('abcabc', ['a', 'c', 'b', '', 'b', 'a'], strict=True)]

@@ -561,3 +561,29 @@ def test_a_class_of_two_values_is_asked_for(tmp_path: pathlib.Path) -> None:
   text = str(caught.value)
   assert text.startswith('All 2 usable pictures of the class')
   assert 'give --config.data.masks=True' in text
+
+
+def test_several_classes_are_as_many_as_the_rarest(
+  tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 9, 14, n0='broken')
+  third = {'n1', 'n2', 'n3', 'n4', 'n5'}
+  cohort = dataclasses.replace(
+    cohort,
+    classes=('ill', 'well', 'old'),
+    candidates=tuple(
+      dataclasses.replace(c, label='old') if c.id in third else c
+      for c in cohort.candidates
+    ),
+  )
+  found = _select(cohort, balance=True, max_bad_share=1.0)
+  assert [len(_included(found, label)) for label in found.classes] == [5, 5, 5]
+  assert set(_reasons(found).values()) <= {
+    'not drawn',
+    _reasons(_select(cohort, max_bad_share=1.0))['n0'],
+  }
+  every = _select(cohort, balance=False, max_bad_share=1.0)
+  assert [len(_included(every, n)) for n in every.classes] == [9, 8, 5]
+  # Another seed draws others.
+  again = _select(cohort, balance=True, max_bad_share=1.0, seed=1)
+  assert _included(again, 'ill') != _included(found, 'ill')

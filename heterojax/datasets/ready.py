@@ -300,7 +300,7 @@ def _predictions(
 
   Labels of the file stand for themselves. Where a prediction is none of them,
   all are probabilities: of the label 1 where the classes are 0 and 1, or else
-  of the disease.
+  of the disease. Of more than two classes they are labels.
   """
   cells = [
     cell
@@ -317,8 +317,14 @@ def _predictions(
         f' write them as {" and ".join(chosen)}, or as probabilities.'
       )
     if set(cells) <= {'', *labels, *chosen}:
-      known = dict(zip(chosen, (1.0, 0.0), strict=True))
+      known = {label: float(code) for code, label in enumerate(chosen[::-1])}
       values = np.array([known.get(merged.name(c), np.nan) for c in cells])
+    elif len(chosen) > 2:
+      odd = min({*cells} - {'', *labels, *chosen})
+      raise UserError(
+        f'A prediction is {odd!r}, but those of {len(chosen)} classes must be'
+        f' labels, such as {chosen[0]}.'
+      )
     else:
       values[(values < 0) | (values > 1)] = np.nan
       if chosen == ('0', '1'):

@@ -61,8 +61,15 @@ class Part(NamedTuple):
 def given(
   x: np.ndarray, predictions: np.ndarray, parts: Sequence[Part]
 ) -> list[Learned]:
-  """Features and predictions of a file, `[P, D]` and `[P]`, as they are."""
-  rows = [part.samples.row for part in parts]
+  """Features and predictions of a file, `[P, D]` and `[P]`, as they are.
+
+  Those of more than two classes are codes, of which nothing else is likely.
+  """
+  rows, classes = [p.samples.row for p in parts], len(parts[0].samples.classes)
+  if classes > 2:
+    known = np.nan_to_num(predictions).astype(int)
+    missing = np.isnan(predictions)[:, np.newaxis]
+    predictions = np.where(missing, np.nan, np.eye(classes)[known])
   return [
     Learned(np.asarray(x[row]), predictions[row], predictions[row])
     for row in rows
