@@ -152,8 +152,10 @@ def test_nan_is_no_answer() -> None:
     scores.score(y, np.zeros(3), p)
   with pytest.raises(ValueError, match='1 predictions are NaN'):
     scores.regression_score(y, p)
-  with pytest.raises(ValueError, match='3 predictions are NaN'):
-    scores.class_score(y, np.full((3, 1), np.nan), ('a',))
+  with pytest.raises(ValueError, match='9 predictions are NaN'):
+    scores.score_of(
+      y, np.full((3, 3), np.nan), metrics.Classes(('a', 'b', 'c'))
+    )
 
 
 def test_no_images() -> None:

@@ -13,6 +13,7 @@ from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.heads import ensemble
 from heterojax.records.codec import Missing
+from heterojax.stats import metrics
 from heterojax.stats.scores import Score
 from heterojax.studies import checks
 from heterojax.studies.retraining import results as results_lib
@@ -51,6 +52,7 @@ def _fold(number: int, folds: int) -> Fold:
     row=row,
     pictures=tuple(Picture(str(i), IDENTITY) for i in range(_N + 3)),
     y_of_pictures=y_of_pictures,
+    classes=('ill', 'well'),
   )
   z = rng.normal(size=(n, 3))
   clusters = Clusters(
@@ -99,7 +101,9 @@ def _check(score: Score, folds: list[Fold], head: HeadName, c=None) -> None:
 @pytest.mark.parametrize('number', [2, 4])
 def test_clusters_over_folds(number: int) -> None:
   folds = [_fold(f, number) for f in range(number)]
-  described = results_lib.describe_clusters(_settings(), _NAMES, folds)
+  described = results_lib.describe_clusters(
+    _settings(), metrics.Classes(_NAMES), folds
+  )
   for c, own in enumerate(described):
     assert own.id == c
     _check(own.test, folds, HeadName('overall'), c)
@@ -143,7 +147,9 @@ def test_a_cluster_that_is_empty_in_one_fold() -> None:
     heads=heads,
     logits=first.logits[kept],
   )
-  known, missing = results_lib.describe_clusters(_settings(), _NAMES, folds)
+  known, missing = results_lib.describe_clusters(
+    _settings(), metrics.Classes(_NAMES), folds
+  )
   _check(known.retrained, folds, HeadName('cluster', 0))
   _check(missing.test, folds, HeadName('overall'), 1)
   why = 'no training image is in this cluster in 1 of 4 folds'
@@ -160,14 +166,18 @@ def test_a_cluster_that_is_empty_in_one_fold() -> None:
   ]
   assert sizes[2] == 0 and missing.size == np.mean(sizes)
   assert second.heads.keys() > folds[2].heads.keys()
-  (alone,) = results_lib.describe_clusters(_settings(), _NAMES, folds[2:3])[1:]
+  (alone,) = results_lib.describe_clusters(
+    _settings(), metrics.Classes(_NAMES), folds[2:3]
+  )[1:]
   assert alone.size == 0 and alone.retrained.values['accuracy'] == Missing(
     'no training image is in this cluster'
   )
 
 
 def test_one_fold_gives_whole_numbers() -> None:
-  (own, _) = results_lib.describe_clusters(_settings(), _NAMES, [_fold(0, 4)])
+  (own, _) = results_lib.describe_clusters(
+    _settings(), metrics.Classes(_NAMES), [_fold(0, 4)]
+  )
   counts = [own.size, *own.class_counts.values()]
   assert all(type(count) is int for count in counts)
 

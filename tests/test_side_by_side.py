@@ -460,7 +460,7 @@ def test_pairs_of_classes_have_groups_of_their_own() -> None:
     for i, classes in enumerate((FUNDUS, CHEST, FUNDUS, OTHER))
   ]
   groups = runs_lib.grouped(runs)
-  assert [(g.classes, len(g.runs)) for g in groups] == [
+  assert [(g.classes.names, len(g.runs)) for g in groups] == [
     (FUNDUS, 2),
     (CHEST, 1),
     (OTHER, 1),
