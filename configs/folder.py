@@ -10,7 +10,8 @@ says where the images of a table lie, and
 are.
 
 Name the classes with --config.data.positive and --config.data.negative where
-their names leave a doubt. Heads of two classes are logistic regressions at
+their names leave a doubt, or more than two with --config.data.classes=all (or
+a,b,c). Heads are logistic regressions at
 their optimum and need no validation part; --config.heads.kind=keras keeps one
 and trains with early stopping.
 """

@@ -55,7 +55,7 @@ _SHARD_BYTES = 64 << 20
 
 
 class Classes(tfds.core.BuilderConfig):
-  """The two classes of a data set; `name` is the folder's, made from them.
+  """The classes of a data set; `name` is the folder's, made from them.
 
   Attributes:
     labels: of the classes, of two that of the disease first.

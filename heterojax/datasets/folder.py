@@ -93,7 +93,7 @@ def read(
     All images; those of other labels are left out with that reason.
 
   Raises:
-    UserError: if there is nothing to read or the two classes are not clear.
+    UserError: if there is nothing to read or the classes are not clear.
   """
   path = _here(path)
   if os.path.isfile(path):

@@ -50,7 +50,7 @@ _OLDEST = 120
 
 
 def read(path: pathlib.Path, named: classes.Classes) -> Cohort:
-  """Finds the candidates of two classes.
+  """Finds the candidates of the classes.
 
   Args:
     path: folder of the download, or its CSV file; the images may lie at any

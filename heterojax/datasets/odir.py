@@ -60,7 +60,7 @@ _WHITE_BACKGROUND = [
 
 
 def read(path: pathlib.Path, named: Classes) -> Cohort:
-  """Finds the candidates of two classes.
+  """Finds the candidates of the classes.
 
   Args:
     path: folder of the download, or its `full_df.csv`; the images may lie at
@@ -134,7 +134,7 @@ def candidates(
   named: Classes,
   images: str,
 ) -> tuple[Candidate, ...]:
-  """Candidates of two classes, whether or not their files are there.
+  """Candidates of the classes, whether or not their files are there.
 
   Args:
     table: `full_df.csv`, for messages.

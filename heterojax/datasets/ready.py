@@ -91,7 +91,7 @@ def read(
     row is its fold, as 'fold_2'.
 
   Raises:
-    UserError: if it cannot be read or the two classes are not clear.
+    UserError: if it cannot be read or the classes are not clear.
   """
   (cohort,) = _cohorts([path], path, named, task, choices)
   return cohort

@@ -87,9 +87,13 @@ def colour(cluster: int) -> tuple[float, float, float]:
   return red, green, blue
 
 
-def class_colour(which: int, classes: int) -> str | tuple[float, float, float]:
-  """Colour of a class by its place among all."""
-  return _TWO_CLASSES[which] if classes == 2 else colour(which)
+def class_colour(which: int, classes: int) -> str:
+  """Colour of a class by its place among all, and none of a cluster."""
+  if classes == 2:
+    return _TWO_CLASSES[which]
+  # Black is to be read on the darkest.
+  shade = 0.08 + 0.57 * which / (classes - 1)
+  return colors.to_hex(matplotlib.colormaps['YlGnBu'](shade))
 
 
 def class_marker(code: int) -> str:

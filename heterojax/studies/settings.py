@@ -284,9 +284,9 @@ class Heads:
 
   kind: Literal['keras', 'logistic'] = field(
     'keras',
-    'A sigmoid neuron (of a regression: layers) that stops early; or, of two'
-    ' classes, a penalised logistic regression at its optimum, which uses c'
-    ' alone of the fields from c to monitor.',
+    'A sigmoid neuron (of more classes: softmax; of a regression: layers) that'
+    ' stops early; or, of classes, a penalised logistic regression at its'
+    ' optimum, which uses c alone of the fields from c to monitor.',
   )
   c: float = field(
     0.0,

@@ -15,7 +15,7 @@ from heterojax.studies.retraining.view import View
 # Above this, points in an SVG file are one picture, or it would not open.
 _MAX_VECTOR_POINTS = 5000
 # Names of classes in a row of a legend.
-_LEGEND = 4
+_LEGEND = 5
 
 
 def figure1_distances(results: Results) -> Figure:
