@@ -126,9 +126,7 @@ _PLACES = {
 }
 FIVE_SITES = {
   name: SITES[name]._replace(
-    signs={
-      label: _FIVE_SIGNS[i] for label, i in zip(FIVE, places, strict=True)
-    }
+    signs={label: _FIVE_SIGNS[i] for label, i in zip(FIVE, places, strict=True)}
   )
   for name, places in _PLACES.items()
 }

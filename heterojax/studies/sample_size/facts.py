@@ -12,6 +12,7 @@ from heterojax.studies.answer import conditions
 from heterojax.studies.answer import facts as facts_lib
 from heterojax.studies.answer.facts import Facts
 from heterojax.studies.answer.facts import PerClass
+from heterojax.studies.sample_size import scoring
 from heterojax.studies.sample_size.cluster_cv import FoldClusters
 from heterojax.studies.sample_size.records import Results
 from heterojax.studies.sample_size.top_models import Learned
@@ -104,11 +105,7 @@ def _score(
     ])
     for name in ('predicted', 'ranks')
   )
-  if not classes.names:
-    return scores.regression_score(y, predicted)
-  if len(classes.names) == 2:
-    return scores.score(y, predicted, ranks)
-  return scores.score_of(y, ranks, classes)
+  return scoring.every_metric(y, predicted, ranks, classes)
 
 
 def _baseline(folds: Sequence[FoldClusters]) -> float | None:

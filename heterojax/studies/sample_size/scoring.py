@@ -12,6 +12,7 @@ import numpy as np
 
 from heterojax.stats import metrics
 from heterojax.stats import scores as scores_lib
+from heterojax.stats.metrics import Classes
 from heterojax.stats.scores import RegressionScore
 from heterojax.stats.scores import Score
 from heterojax.studies.sample_size.top_models import Learned
@@ -51,18 +52,31 @@ def answers(predicted: np.ndarray, classes: Sequence[str]) -> np.ndarray:
   return (predicted > 0.5).astype(int) if classes else predicted
 
 
+def every_metric(
+  y: np.ndarray, predicted: np.ndarray, ranks: np.ndarray, classes: Classes
+) -> Score | RegressionScore:
+  """Every metric of the task.
+
+  Args:
+    y: `[M]` codes of the classes, or targets.
+    predicted: see `Learned`, and so is `ranks`.
+    ranks: of the same images.
+    classes: of the study.
+  """
+  if not classes.names:
+    return scores_lib.regression_score(y, predicted)
+  if len(classes.names) == 2:  # Given probabilities have no logits.
+    return scores_lib.score(y, predicted, ranks)
+  return scores_lib.score_of(y, ranks, classes)
+
+
 def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
   """The metric of the test images of one part."""
   task = settings.data.task
   train, test = samples.of('train'), samples.of('test')
   y, predicted = samples.y[test], learned.predicted[test]
-  if task == 'regression':
-    scores = scores_lib.regression_score(y, predicted)
-  elif len(samples.classes) == 2:
-    scores = scores_lib.score(y, predicted, learned.ranks[test])
-  else:
-    classes = metrics.Classes(samples.classes, settings.data.ordered)
-    scores = scores_lib.score_of(y, learned.ranks[test], classes)
+  classes = Classes(samples.classes, settings.data.ordered)
+  scores = every_metric(y, predicted, learned.ranks[test], classes)
   return Scored(
     metrics.terms(METRIC[task], y, answers(predicted, samples.classes)),
     scores.value(METRIC[task]),
