@@ -42,7 +42,7 @@ def line(record: dict[str, Any]) -> str:
 
 
 def markdown(report: dict[str, Any]) -> str:
-  """The table of a report for the README."""
+  """The table of a report, in Markdown."""
   rows = [
     '| benchmark | peer | ours | theirs | ratio | memory, ours / theirs | |',
     '|---|---|---|---|---|---|---|',
