@@ -118,6 +118,7 @@ def test_what_runs_a_study(words, argv, given) -> None:
     (['demo', 'data.dri=x'], 'did you mean data.dir?'),
     (['demo', '--config=folde'], 'did you mean folder?'),
     (['demo', 'fundus'], "'fundus' is the second value of --config"),
+    (['demo', '--config=folder'], 'are two configurations: give one'),
     (['demo', '--seed'], '--config.seed needs a value'),
     (['demo', 'heads.kind=x'], 'one of keras, logistic'),
     (['run', '--config=folder', 'data.dir=nope'], 'nope does not exist'),

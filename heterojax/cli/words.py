@@ -55,6 +55,9 @@ def canonical(
   else:
     first = [f'--{bare}={",".join(alone)}'] if alone else []
   first = own.pop(_CONFIG, []) + first
+  named = [word for word in first if word.startswith(f'--{_CONFIG}=')]
+  if config and len(named) > 1:
+    raise UserError(f'{" and ".join(named)} are two configurations: give one.')
   return [program, *first, *itertools.chain.from_iterable(own.values())]
 
 
