@@ -56,7 +56,7 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
     return (
       f'{text} Its own head improves the ranking of its'
       f' {counted(facts.n(c), facts.unit)}, none of which it has seen, by'
-      f' {_auc(codec.known(first.effect))} in AUC more than one rule for all'
+      f' {_auc(codec.known(first.effect))} in {_scale(facts)} more than one rule for all'
       f' would ({between}{p}).'
     )
   shown = sorted(
@@ -69,9 +69,14 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
   )
   return (
     f'{text} Their own heads improve the ranking of their own'
-    f' {facts.unit}s, none of which they have seen, by {gains} in AUC more'
+    f' {facts.unit}s, none of which they have seen, by {gains} in {_scale(facts)} more'
     f' than one rule for all would ({p}).'
   )
+
+
+def _scale(facts: Facts) -> str:
+  """What a gain is of: of more than two classes each against the rest."""
+  return 'mean AUC' if len(facts.classes) > 2 else 'AUC'
 
 
 def yes_somewhere(measured: Measured, facts: Facts, largest: int) -> str:
@@ -81,7 +86,7 @@ def yes_somewhere(measured: Measured, facts: Facts, largest: int) -> str:
   return (
     f'Yes: another rule holds in some cluster ({p_of(question)}). No single one'
     ' could be named; the largest gain beyond that of one rule is'
-    f' {_auc(effect)} in AUC, in cluster {largest} (n ='
+    f' {_auc(effect)} in {_scale(facts)}, in cluster {largest} (n ='
     f' {facts.n(largest):,}).'
   )
 
