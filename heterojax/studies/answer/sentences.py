@@ -56,8 +56,8 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
     return (
       f'{text} Its own head improves the ranking of its'
       f' {counted(facts.n(c), facts.unit)}, none of which it has seen, by'
-      f' {_auc(codec.known(first.effect))} in {_scale(facts)} more than one rule for all'
-      f' would ({between}{p}).'
+      f' {_auc(codec.known(first.effect))} in {_scale(facts)} more than one rule'
+      f' for all would ({between}{p}).'
     )
   shown = sorted(
     which, key=lambda c: -(codec.known(question.clusters[c].effect) or 0)
@@ -69,8 +69,8 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
   )
   return (
     f'{text} Their own heads improve the ranking of their own'
-    f' {facts.unit}s, none of which they have seen, by {gains} in {_scale(facts)} more'
-    f' than one rule for all would ({p}).'
+    f' {facts.unit}s, none of which they have seen, by {gains} in'
+    f' {_scale(facts)} more than one rule for all would ({p}).'
   )
 
 
