@@ -56,8 +56,8 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
     return (
       f'{text} Its own head improves the ranking of its'
       f' {counted(facts.n(c), facts.unit)}, none of which it has seen, by'
-      f' {_auc(codec.known(first.effect))} in {_scale(facts)} more than one rule'
-      f' for all would ({between}{p}).'
+      f' {_auc(codec.known(first.effect))} in {_scale(facts)} more than one'
+      f' rule for all would ({between}{p}).'
     )
   shown = sorted(
     which, key=lambda c: -(codec.known(question.clusters[c].effect) or 0)
