@@ -17,7 +17,7 @@ from heterojax.configs import common
 
 
 def get_config(arg: str | None = None) -> config_dict.ConfigDict:
-  """Arguments: protocol, feature=flatten|avg, control or classes, five, tiny."""
+  """Arguments: protocol, feature=flatten|avg, control, classes, five, tiny."""
   args = common.parse_arg(
     arg,
     protocol='clean',
