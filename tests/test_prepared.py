@@ -442,3 +442,22 @@ def test_masks_are_left_out_or_used_as_when_prepared(
   )
   with pytest.raises(UserError, match='prepared without masks'):
     read('folder', tmp_path / 'a', named, choices=with_masks)
+
+
+def test_several_classes_are_prepared_and_named(tmp_path) -> None:
+  for i, label in enumerate('abcabc'):
+    (tmp_path / 'raw' / label).mkdir(parents=True, exist_ok=True)
+    pixels = np.full((4, 4, 3), 40 * i, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'raw' / label / f'{i}.png')
+  out = tmp_path / 'out'
+  builders.prepare('folder', tmp_path / 'raw', ('all',), out)
+  raw = folder.read(tmp_path / 'raw', ('all',))
+  for named in (('all',), ('a', 'b', 'c')):
+    assert prepared.same(prepared.read(out, named), raw)
+  for named, said in (
+    (('', ''), 'for two classes, only'),
+    (('a', 'b'), "for 'a' against 'b', only"),
+    (('c', 'b', 'a'), "for 'c' against 'b' against 'a', only"),
+  ):
+    with pytest.raises(UserError, match=said):
+      prepared.read(out, named)

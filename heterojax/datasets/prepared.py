@@ -146,8 +146,11 @@ def read(
       ' name the classes, or give the folder of one, such as'
       f' {chosen[0].source.name}.'
     )
+  what = _against(named) if any(named) else 'two classes'
+  if named == classes.ALL:
+    what = 'more than two classes'
   raise UserError(
-    f'{path} holds no data prepared for {_against(named)},'
+    f'{path} holds no data prepared for {what},'
     f' only {" and ".join(pairs) or "none at all"}: prepare them with'
     ' python -m launch.prepare.'
   )
