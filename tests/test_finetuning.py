@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 import pytest
+from scipy import special
 
 from heterojax import backbones
 from heterojax import features
@@ -213,6 +214,35 @@ def test_both_models_learn(
   # The backbone is as it was.
   again = np.asarray(backbone.pooled(_pixels(source.files.root, got.rows)))
   np.testing.assert_array_equal(frozen, again)
+
+
+@pytest.mark.slow
+def test_several_classes_are_learned(
+  tmp_path: pathlib.Path, backbone: backbones.Backbone, source: _Counting
+) -> None:
+  """Three classes: fine stripes, and dark and bright pictures without them."""
+  y = np.where(np.arange(_N) % 2, 0, 1 + (np.arange(_N) > _N // 2))
+  job = _job()
+  for monitor in ('val_loss', 'val_accuracy'):
+    tuning = dataclasses.replace(
+      _TUNING, task='multiclass', widths=(3,), monitor=monitor
+    )
+    tuning = dataclasses.replace(tuning, epochs=25, patience=25)
+    got = _tune(backbone, source, tmp_path / monitor, tuning=tuning, y=y)
+    assert got.outputs.shape == (_N, 3)
+    out, own = got.outputs[job.validation], y[job.validation]
+    p = special.softmax(out, axis=1)
+    want = {
+      'val_loss': np.mean(np.log(p[np.arange(len(own)), own])),
+      'val_accuracy': np.mean(np.argmax(p, axis=1) == own),
+    }
+    # The best value is that of what is returned.
+    np.testing.assert_allclose(got.history.max(), want[monitor], rtol=1e-6)
+    assert np.mean(got.losses[-3:]) < 0.6 * got.losses[0]
+    assert (
+      np.mean(np.argmax(got.outputs, axis=1)[job.train] == y[job.train]) > 0.9
+    )
+  assert _weights(tmp_path / 'val_loss')['top.kernel'].shape == (3, 6)
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from flax import nnx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
 from heterojax import backbones
 from heterojax import features as features_lib
@@ -31,8 +32,9 @@ from heterojax.finetuning.jobs import Job
 from heterojax.finetuning.jobs import Tuned
 from heterojax.finetuning.jobs import Tuning
 from heterojax.finetuning.jobs import Work
-from heterojax.heads import head
+from heterojax.heads import head as head
 from heterojax.heads import regressor
+from heterojax.heads.kinds import KINDS
 from heterojax.heads.order import batch_order
 from heterojax.run import checkpoint
 from heterojax.run.progress import Progress
@@ -245,7 +247,7 @@ class _Run:
       top = regressor.init(job.init_key, dim, tuning.widths)
       top = top._replace(mean=mean, std=jnp.where(std > 0, std, 1.0))
     else:
-      top = head.init(job.init_key, dim)
+      top = KINDS[tuning.task].init(job.init_key, dim, tuning.widths)
     models = (weights, top)
     return steps.State(models, statistics, steps.start_optimizer(models))
 
@@ -291,6 +293,15 @@ class _Run:
     if self._tuning.task == 'regression':
       scale = float(models[0][1].std)
       return -float(np.mean(((out - y) / scale) ** 2))
+    if self._tuning.task == 'multiclass':
+      return self._of_classes(out, y.astype(int))
     if self._tuning.monitor == 'val_loss':
       return -float(np.mean(np.logaddexp(0, out) - y * out))
     return float(np.mean((out > 0) == (y > 0.5)))
+
+  def _of_classes(self, out: np.ndarray, y: np.ndarray) -> float:
+    """`_monitored`, of logits `[n, C]` and codes `[n]`."""
+    if self._tuning.monitor == 'val_loss':
+      own = np.take_along_axis(out, y[:, np.newaxis], axis=1)[:, 0]
+      return -float(np.mean(special.logsumexp(out, axis=1) - own))
+    return float(np.mean(np.argmax(out, axis=1) == y))

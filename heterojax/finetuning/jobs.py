@@ -20,8 +20,9 @@ class Tuning:
   """How a job is trained.
 
   Attributes:
-    task: 'classification' or 'regression'.
-    widths: of the hidden layers of a regression's top model.
+    task: of `heads.kinds.KINDS`.
+    widths: of the hidden layers of a regression's top model, or how many
+      classes there are.
     epochs: at most.
     patience: epochs without a better monitored value.
     batch_size: images per step.
@@ -80,7 +81,8 @@ class Tuned(NamedTuple):
   Attributes:
     rows: `[n]` int, all pictures of the job, ascending and without repeats.
     features: `[n, D]` float32.
-    outputs: `[n]` float64, logits or values in the target's units.
+    outputs: `[n]` float64, logits or values in the target's units; of more than
+      two classes `[n, C]`.
     epochs: how many were trained.
     best_epoch: from 0.
     history: `[epochs]` float64 monitored values, larger is better.

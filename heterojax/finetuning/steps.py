@@ -17,7 +17,7 @@ from heterojax import backbones
 from heterojax import features as features_lib
 from heterojax.backbones import layers
 from heterojax.heads import head
-from heterojax.heads import regressor
+from heterojax.heads.kinds import KINDS
 
 # Share of the running statistics that a step keeps. Keras' and Lukemelas' 0.99
 # is made for thousands of steps; a job of 60 images has a few dozen, after
@@ -75,7 +75,7 @@ def step(
   weight_decay: jax.Array,
 ) -> tuple[State, jax.Array]:
   """One step of both models on `[B, S, S, 3]`; also the batch's loss."""
-  top_model = regressor if task == 'regression' else head
+  kind = KINDS[task]
 
   def loss(weights):
     network, top = weights
@@ -83,7 +83,8 @@ def step(
     pooled, params = backbones.forward_training(graphdef, params, images)
     _, statistics = nnx.split_state(params['network'], nnx.Param, ...)
     shares = jnp.full_like(y, 1 / len(y))
-    return top_model.loss(top, pooled, y, shares), statistics
+    losses = kind.losses(top, kind.outputs(top, pooled), y)
+    return jnp.sum(losses * shares), statistics
 
   (value, statistics), grads = jax.value_and_grad(loss, has_aux=True)(
     state.weights
@@ -105,9 +106,10 @@ def step_bytes(
 
   Args:
     backbone: of `backbones.load(..., trainable=True)`.
-    task: 'classification' or 'regression'.
+    task: of `KINDS`.
     dim: number of features, D.
-    widths: of the hidden layers of a regression's top model.
+    widths: of the hidden layers of a regression's top model, or how many
+      classes there are.
     shape: of a batch, `[B, S, S, 3]`.
 
   Returns:
@@ -115,9 +117,7 @@ def step_bytes(
   """
   params, key = backbone.params, jax.random.key(0)
   weights, statistics = nnx.split_state(params['network'], nnx.Param, ...)
-  top = head.init(key, dim)
-  if task == 'regression':
-    top = regressor.init(key, dim, widths)
+  top = KINDS[task].init(key, dim, tuple(widths))
   models = (weights, top)
   program = step.lower(
     with_momentum(backbone),
@@ -149,12 +149,12 @@ def apply(
   scaling: dict[str, jax.Array],
   images: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-  """Features `[B, D]` and outputs `[B]`, by the running statistics."""
+  """Features `[B, D]` and outputs, see `Kind`, by the running statistics."""
   (network, top), statistics = models
   params = {**scaling, 'network': nnx.merge_state(network, statistics)}
   pooled = backbones.apply(graphdef, 'pooled', params, images)
   features = backbones.apply(
     graphdef, features_lib.OUTPUT[feature], params, images
   )
-  outputs = regressor.outputs if task == 'regression' else head.logits
-  return features.reshape(len(images), -1), outputs(top, pooled)
+  outputs = KINDS[task].outputs(top, pooled)
+  return features.reshape(len(images), -1), outputs

@@ -82,7 +82,7 @@ def forecast(
   trained = _training(
     study, settings, training, source, len(samples), n, d, flops
   )
-  needed = _memory(settings, backbone, pictures, d)
+  needed = _memory(settings, training, backbone, pictures, d)
   asked = _asked(settings, samples, d)
   return '\n'.join([used, stored, trained, asked, needed])
 
@@ -157,7 +157,11 @@ def memory(
 
 
 def _memory(
-  settings: Settings, backbone: backbones.Backbone | None, pictures: int, d: int
+  settings: Settings,
+  training: Training,
+  backbone: backbones.Backbone | None,
+  pictures: int,
+  d: int,
 ) -> str:
   """What a study needs, at its largest stage."""
   need = Memory(0, 0, 4 * pictures * d)
@@ -167,9 +171,10 @@ def _memory(
     if settings.backbone.train == 'full':
       size = settings.fine_tuning.batch_size
       shape = (size, how.image_size, how.image_size, 3)
-      widths = settings.heads.widths
       need = need._replace(
-        device=steps.step_bytes(backbone, settings.data.task, d, widths, shape),
+        device=steps.step_bytes(
+          backbone, training.task, d, training.widths, shape
+        ),
         images=4 * (features.DECODED_AHEAD + 2) * int(np.prod(shape)),
       )
     else:

@@ -34,14 +34,6 @@ def rules(settings: Settings) -> Rules:
     ('--config.data.external belongs to the retraining study: leave it empty.'),
   )
   yield (
-    s.backbone.train == 'frozen' or s.task in ('classification', 'regression'),
-    (
-      'A whole network (--config.backbone.train=full) is trained for two'
-      ' classes or a regression: leave --config.backbone.train=frozen, or name'
-      ' two classes.'
-    ),
-  )
-  yield (
     s.reduction.rejected == 0,
     (
       '--config.reduction.rejected belongs to the retraining study: leave it'

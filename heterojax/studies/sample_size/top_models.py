@@ -129,9 +129,11 @@ def fine_tuned(
     What they say, and what was done for each now.
   """
   f = settings.fine_tuning
+  first = parts[0].samples
+  how = stages.training(settings, first.classes)
   tuning = finetuning.Tuning(
-    task=settings.data.task,
-    widths=settings.heads.widths,
+    task=how.task,
+    widths=how.widths,
     epochs=f.epochs,
     patience=f.patience,
     batch_size=f.batch_size,
@@ -140,7 +142,6 @@ def fine_tuned(
     monitor=settings.heads.monitor,
     batch_norm=f.batch_norm,
   )
-  first = parts[0].samples
   content = stages.contents(cohorts)
   images = cohorts[0].source
   assert isinstance(images, sources.ImageSource)
