@@ -690,3 +690,22 @@ def test_folds_with_images_of_their_own_are_all_in_the_manifest() -> None:
   assert [c.split for c in joined.candidates] == (
     ['train'] * 6 + ['fold_0'] * 4 + ['fold_1'] * 4
   )
+
+
+def test_a_class_too_rare_for_all_parts_is_named() -> None:
+  labels = ['a', 'b', 'c'] * 20 + ['rare']
+  cohort = Cohort(
+    'made up',
+    sources.Files(pathlib.Path('DATA')),
+    ('a', 'b', 'c', 'rare'),
+    tuple(Candidate(str(i), 'x', c, '') for i, c in enumerate(labels)),
+  )
+  with pytest.raises(UserError, match="class 'rare': more .* have enough"):
+    splits.assign(
+      cohort,
+      seed=0,
+      protocol='clean',
+      test_share=0.2,
+      validation_share=0.0,
+      folds=0,
+    )

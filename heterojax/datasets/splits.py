@@ -323,6 +323,10 @@ def _check(
       remedy = 'more images are needed'
       if cohort.named_splits:
         remedy = 'its own splits say so (a column or folders), mend those'
+      if len(cohort.classes) > 2:
+        remedy += (
+          ', or name the classes that have enough (--config.data.classes)'
+        )
       raise UserError(f'The {split} part of {name} has {missing[0]}: {remedy}.')
   if protocol == 'clean':
     sides = {}
