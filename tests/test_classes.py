@@ -89,10 +89,10 @@ def test_the_other_class_may_be_left_to_the_labels() -> None:
   ('positive', 'negative', 'message'),
   [
     ('2|5', '0', "no label '5'.*positive=2|5.*0, 1, 2"),
-    ('1|2', '0|1', "'1' is in .* give it once"),
-    ('1|1', '0', "'1' is in .* twice"),
+    ('1|2', '0|1', "'1' is named twice in .* give it once"),
+    ('1|1', '0', "'1' is named twice"),
     ('rest', 'rest', 'can be rest'),
-    ('0|1|2', 'rest', 'leaves labels'),
+    ('0|1|2', 'rest', 'leave labels'),
     ('rest', '', 'can be rest'),
     ('|', '0', 'names no label'),
   ],
@@ -283,9 +283,9 @@ def test_every_label_is_a_class() -> None:
   chosen = classes.choose(_PATH, labels, classes.ALL)
   assert chosen == ('2', '10', 'nv', 'bcc')
   # Which of two is the disease nobody can know.
-  with pytest.raises(UserError, match='positive=NAME'):
+  with pytest.raises(UserError, match='leave it out, and say which of 0 and 1'):
     classes.choose(_PATH, ['0', '1'], classes.ALL)
-  with pytest.raises(UserError, match=r'two of --config\.data\.classes'):
+  with pytest.raises(UserError, match='named twice in --config.data.classes'):
     classes.merge(_PATH, '0123', ('0|1', '1|2', '3'))
   with pytest.raises(UserError, match="Two classes of .* are 'a'"):
     classes.require_different(('a', 'b', 'a'))

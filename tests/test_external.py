@@ -475,7 +475,7 @@ def test_a_class_may_lack_labels_in_the_second(tmp_path) -> None:
     settings = checks.from_dict(config)
     cohorts = [datasets.read('features', first, settings.data.named)]
     if grades in ('01', '234'):
-      words = "no label '2'" if grades == '01' else 'that leaves labels'
+      words = "no label '2'" if grades == '01' else 'that leave labels'
       with pytest.raises(UserError, match=words):
         external_data.read(settings, cohorts)
       continue

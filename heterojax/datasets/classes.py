@@ -90,7 +90,12 @@ def choose(
   if named == ALL and len(labels) > 2:
     return tuple(labels)
   if named == ALL:
-    named = ('', '')
+    two = [*labels, *labels][:2]
+    raise UserError(
+      f'{path} has {len(labels)} of the labels that --config.data.classes=all'
+      f' needs three of: leave it out, and say which of {" and ".join(two)} is'
+      ' the disease with --config.data.positive.'
+    )
   for option, name in options(named):
     if name and name not in labels:
       raise UserError(
@@ -161,8 +166,8 @@ def merge(
         )
       if known.count(label) > 1:
         raise UserError(
-          f'The label {label!r} is in {_fields(named)}, or twice in one of'
-          ' them: give it once.'
+          f'The label {label!r} is named twice in {fields(named)}: give it'
+          ' once.'
         )
   # An image of both classes is of neither.
   both = (
@@ -173,8 +178,8 @@ def merge(
   rest = tuple(_ordered(labels - set(known) - both.keys()))
   if parts.count(None) > 1 or (None in parts and not (known and rest)):
     raise UserError(
-      f'One of {_fields(named)} can be {REST}, beside one that leaves labels:'
-      f' {path} has {", ".join(_ordered(labels)[:10])}.'
+      f'One class of {fields(named)} can be {REST}, beside others that leave'
+      f' labels: {path} has {", ".join(_ordered(labels)[:10])}.'
     )
   of, names = {}, []
   for part in parts:
@@ -197,11 +202,11 @@ def merge(
   return Merged(tuple(names), of, tuple(notes))
 
 
-def _fields(named: Classes) -> str:
-  """What the user gave the classes in."""
+def fields(named: Classes) -> str:
+  """The fields that name so many classes."""
   if len(named) == len(OPTIONS):
     return '--config.data.positive and --config.data.negative'
-  return f'two of --config.data.{OPTION}'
+  return f'--config.data.{OPTION}'
 
 
 def _has_one_of(label: str, known: Sequence[str]) -> bool:

@@ -118,6 +118,8 @@ class Column(Generic[Row]):
     value = self.value(row)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
       return formatting.number(value)
+    if isinstance(value, Markup):
+      return value
     return '' if value is None else str(value)
 
 

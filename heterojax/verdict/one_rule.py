@@ -121,8 +121,9 @@ def test(
   gain = first.gain[0]
   known = ~np.isnan(gain)
   if not known.any():
+    of = 'each class' if folds[0].classes == 2 else 'a class and of the others'
     why = (
-      f'no cluster has {gains.LEAST} test images of each class, without which'
+      f'no cluster has {gains.LEAST} test images of {of}, without which'
       ' no ranking of its images can be compared'
     )
     return _none(why, k, unit)._replace(gain=gain)

@@ -69,7 +69,7 @@ def advice(
     return
   if because == RANKS:
     yield (
-      f'Use as many {one}s of either class (--config.data.balance=true), with'
+      f'Use as many {one}s of every class (--config.data.balance=true), with'
       ' which a head that ranks them is right more often than one answer.'
     )
     yield _TRAIN
@@ -151,7 +151,8 @@ def _more_data(answer: str, because: str, facts: Facts) -> Iterator[str]:
     has = 'have' if len(scarce) > 1 else 'has'
     yield (
       f'Collect more {one}s: {named(scarce)} {has}'
-      f' {conditions_lib.fewest(facts, scarce)} {one}s of the rarer class;'
+      f' {conditions_lib.fewest(facts, scarce)} {one}s'
+      f' {conditions_lib.rarer(facts)};'
       f' {ESTIMABLE} are needed, {COMFORTABLE} are comfortable.'
     )
   elif answer == TOO_LITTLE:

@@ -104,13 +104,13 @@ def _numbers(measured: Measured, facts: Facts) -> Condition:
   if len(few) == len(ranked):
     state = FAIL
   several = len(facts.classes) > 2
-  each = 'two classes' if several else 'each class'
+  each = 'one class and of the others' if several else 'each class'
   text = (
     f'Every cluster has at least {min(ranked):g} {one}s of {each} to test'
     ' its own head on.'
   )
   if rough:
-    of = 'all classes but one' if several else 'a class'
+    of = 'any class or of the others' if several else 'a class'
     text = (
       f'{named(rough)} {_has(rough)} fewer than {COMFORTABLE} {one}s of {of}'
       f' to test on ({fewest(facts, rough)}), which makes a ranking rough.'
@@ -239,6 +239,13 @@ def fewest(facts: Facts, which: Sequence[int]) -> str:
   if len(set(numbers)) == 1:
     numbers = numbers[:1]
   return listed(map(number, numbers))
+
+
+def rarer(facts: Facts) -> str:
+  """Whose images `fewest` counts."""
+  if len(facts.classes) > 2:
+    return 'of a class, or of all others'
+  return 'of the rarer class'
 
 
 def _has(which: Sequence[int]) -> str:

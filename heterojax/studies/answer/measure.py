@@ -364,18 +364,19 @@ def _tested(
   folds: Sequence[Fold], y: np.ndarray, k: int
 ) -> tuple[records.Tested, ...]:
   classes = folds[0].classes
-  counts = np.zeros((k, classes), int)
-  together = np.zeros((k, classes), int)
+  n = np.zeros(k, int)
+  # Of each class against the rest, where a cell has both.
+  sides = np.zeros((k, classes, 2), int)
   for fold in folds:
     for c in range(k):
       test = fold.test[fold.labels[fold.test] == c]
       here = np.bincount(y[test], minlength=classes)
-      counts[c] += here
-      together[c] += here * (np.count_nonzero(here) > 1)
-  # The second of all, without which no two can be told apart.
+      both = np.stack([here, len(test) - here], axis=1)
+      n[c] += len(test)
+      sides[c] += both * both.all(axis=1, keepdims=True)
+  rarer = sides.min(axis=2).max(axis=1)
   return tuple(
-    records.Tested(int(all_of.sum()), int(np.sort(of_several)[-2]))
-    for all_of, of_several in zip(counts, together, strict=True)
+    records.Tested(*of) for of in zip(n.tolist(), rarer.tolist(), strict=True)
   )
 
 

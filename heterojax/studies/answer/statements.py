@@ -18,6 +18,7 @@ from heterojax.studies.answer.conditions import ESTIMABLE
 from heterojax.studies.answer.conditions import LEVEL
 from heterojax.studies.answer.conditions import MOST_NAMES
 from heterojax.studies.answer.conditions import fewest
+from heterojax.studies.answer.conditions import rarer
 from heterojax.studies.answer.facts import Facts
 from heterojax.studies.answer.records import Gap
 from heterojax.studies.answer.records import Measured
@@ -301,8 +302,8 @@ def _not_estimable(measured: Measured, facts: Facts) -> Iterator[str]:
     has = 'have' if len(few) > 1 else 'has'
     ones = facts.unit if counts == '1' else f'{facts.unit}s'
     yield (
-      f'{named(few).capitalize()} {has} {counts} {ones} of the'
-      ' rarer class: whether a rule of its own holds there cannot be told.'
+      f'{named(few).capitalize()} {has} {counts} {ones}'
+      f' {rarer(facts)}: whether a rule of its own holds there cannot be told.'
     )
   for c in which[:MOST_NAMES]:
     if c not in few:

@@ -85,9 +85,11 @@ def left_out(rows: Rows, labels: Sequence[str], unit: str) -> list[Block]:
   ).format(used, every, unit)
   blocks: list[Block] = [heading, Paragraph(text), Table('', columns, counts)]
   if labels and any(reason == 'not drawn' for reason, _ in counts):
+    of = 'the larger class has', 'the other'
+    if len(labels) > 2:
+      of = 'larger classes have', 'the smallest'
     note = (
-      f'“Not drawn”: the larger class has more {unit}s than are needed to match'
-      ' the other.'
+      f'“Not drawn”: {of[0]} more {unit}s than are needed to match {of[1]}.'
     )
     blocks.append(Paragraph(note, 'quiet'))
   return blocks

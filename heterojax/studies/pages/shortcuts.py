@@ -76,9 +76,10 @@ def explain(audit: Audit) -> list[str]:
 
 def tell(audit: Audit) -> list[str]:
   """Columns that go strongly with the class, a sentence each."""
+  what = 'the disease' if len(audit.classes) == 2 else 'the classes'
   return [
     f'{listed(audit.classes)} differ in {entry.column} ({how}): a head that'
-    f' reads it from the {audit.unit} could pass for one that sees the disease.'
+    f' reads it from the {audit.unit} could pass for one that sees {what}.'
     for entry, how in _strong(audit, 'with_class', 'p_value')
   ]
 

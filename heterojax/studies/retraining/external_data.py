@@ -14,6 +14,7 @@ from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import GivenFeatures
 from heterojax.errors import UserError
+from heterojax.report.formatting import listed
 from heterojax.studies import partition
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
@@ -57,9 +58,9 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
   if cohort.classes != first.classes:
     raise UserError(
       f'{cohort.source.name} ({_OPTION}) has the classes'
-      f' {" and ".join(cohort.classes)}, and {first.source.name} has'
-      f' {" and ".join(first.classes)}: name labels that both have with'
-      ' --config.data.positive and --config.data.negative.'
+      f' {listed(cohort.classes)}, and {first.source.name} has'
+      f' {listed(first.classes)}: name labels that both have with'
+      f' {classes.fields(first.classes)}.'
     )
   _check_features(first, cohort)
   cohort = _of_same_labels(first, cohort)

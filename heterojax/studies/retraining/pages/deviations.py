@@ -61,7 +61,7 @@ def not_in_the_paper(
   if config.get('data', {}).get('balance'):
     notes.append((
       OUR_CHOICE,
-      f'Which {one}s of the larger class are drawn is decided by the seed;'
+      f'Which {one}s of a larger class are drawn is decided by the seed;'
       ' the paper’s draw is unknown.',
     ))
   vary = config.get('heads', {}).get('random_vary')

@@ -300,7 +300,8 @@ def transfer(results: records.Results) -> Figure:
   )
   axes.tick_params(labeltop=True, labelbottom=False, labelsize=8)
   axes.set_yticks(
-    range(k + 2), [*(name for name, _ in rows), 'Always the larger class']
+    range(k + 2),
+    [*(name for name, _ in rows), 'Always the most frequent class'],
   )
   if k > 6:
     axes.set_xlabel(f'Test cluster and its number of {unit}s')

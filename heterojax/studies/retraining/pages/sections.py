@@ -182,7 +182,7 @@ def transfer(results: Results) -> Section:
     'Accuracy of the head of each cluster in each test cluster.',
     f'Accuracy of each head (row) on the test {one}s of each cluster (column);'
     f' framed: its own. Orange is {coin}. The last row is what one'
-    ' gets by always naming the class that is more frequent there: a head that'
+    ' gets by always naming the class that is most frequent there: a head that'
     f' does no better has shown no skill there. Few {one}s make a rough'
     ' estimate: see n.',
   )

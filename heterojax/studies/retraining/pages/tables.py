@@ -255,7 +255,7 @@ def table3(results: Results) -> Table[_Row3]:
 
 def of_each(classes: Classes) -> list[tuple[str, str]]:
   """Key and head of a column of numbers of images for each class."""
-  keys = [f'n_{name}' for name in classes.names]
+  keys = [f'n_of_{name}' for name in classes.names]
   if len(keys) == 2:
     keys = ['n_positive', 'n_negative']
   return list(zip(keys, classes.names, strict=True))

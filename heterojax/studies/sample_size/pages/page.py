@@ -377,8 +377,8 @@ def _limits(results: Results) -> Sequence[Text]:
     )
   elif results.classes.names:
     limits.append(
-      f'The band exchanges {unit}s of both classes. Where one class is harder'
-      ' than the other, clusters that hold different shares of it lie above the'
+      f'The band exchanges {unit}s of all classes. Where one class is harder'
+      ' than another, clusters that hold different shares of it lie above the'
       ' band without being harder for any other reason.'
     )
   more = f', and sizes may share {unit}s' if len(results.sizes) > 1 else ''

@@ -18,7 +18,7 @@ from heterojax.studies.sample_size.records import Results
 from heterojax.studies.sample_size.records import Size
 
 BASELINES = {
-  'accuracy': 'always answering with the larger class of training',
+  'accuracy': 'always answering with the most frequent class of training',
   'one_minus_nrmse': 'always answering with the mean of training',
 }
 # What the paper recommends to stay below.
