@@ -1,0 +1,268 @@
+"""The two studies as scikit-learn estimators."""
+
+from collections.abc import Iterator
+import contextlib
+import inspect
+import logging
+import os
+import pathlib
+import tempfile
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
+
+from heterojax.api import inputs
+from heterojax.api import messages
+from heterojax.api import page
+from heterojax.api import parameters
+from heterojax.api import results
+from heterojax.compute import variables
+from heterojax.errors import UserError
+from heterojax.run import interruption
+from heterojax.run import run_folder
+from heterojax.studies import checks
+from heterojax.studies.settings import Cluster
+from heterojax.studies.settings import Settings
+from heterojax.studies.settings import Split
+
+_Labels = str | int | list[Any] | tuple[Any, ...] | None
+
+
+class _Study(BaseEstimator):
+  """A study; see `RetrainingStudy` and `SampleSizeStudy`."""
+
+  _study: str
+
+  def __init__(
+    self,
+    *,
+    k: int = Cluster.k,
+    backbone: str | None = None,
+    seed: int = Settings.seed,
+    protocol: str = Split.protocol,
+    folds: int | None = None,
+    positive: _Labels = None,
+    negative: _Labels = None,
+    classes: _Labels = None,
+    workdir: str | os.PathLike[str] | None = None,
+    download: bool = False,
+    allow_mismatch: bool = False,
+    verbose: bool = False,
+    **settings: Any,
+  ):
+    """Stores parameters; `fit` checks them.
+
+    Args:
+      k: clusters.
+      backbone: network that gives features; None: the configuration's.
+      seed: everything random follows from it.
+      protocol: clean, or published as in the paper.
+      folds: in which every image is tested once; 0: one split.
+      positive: label of the disease; several make one class.
+      negative: label of the other class; 'rest' is all other labels.
+      classes: of more than two, 'all' or their labels.
+      workdir: run folder; None: a temporary one.
+      download: fetch weights that are missing.
+      allow_mismatch: go on with a run of another environment.
+      verbose: whether lines of progress are written to standard error.
+      **settings: every other field of docs/fields.md, as `cluster__tol`.
+
+    Raises:
+      TypeError: for a parameter that there is not.
+    """
+    for name in settings:
+      if name not in parameters.FIELD_OF:
+        raise TypeError(parameters.unknown(name, _own()))
+    self.k = k
+    self.backbone = backbone
+    self.seed = seed
+    self.protocol = protocol
+    self.folds = folds
+    self.positive = positive
+    self.negative = negative
+    self.classes = classes
+    self.workdir = workdir
+    self.download = download
+    self.allow_mismatch = allow_mismatch
+    self.verbose = verbose
+    self._settings = settings
+
+  def get_params(self, deep: bool = True) -> dict[str, Any]:
+    """Parameters with a short name, and the fields that were set."""
+    return {**super().get_params(deep=deep), **self._settings}
+
+  def set_params(self, **params: Any) -> Self:
+    """Sets parameters, also fields that were not set before.
+
+    Raises:
+      ValueError: for a parameter that there is not.
+    """
+    own = (*parameters.SHORT, *_own())
+    for name in params:
+      if name not in own and name not in parameters.FIELD_OF:
+        raise ValueError(parameters.unknown(name, _own()))
+    for name, value in params.items():
+      if name in own:
+        setattr(self, name, value)
+      else:
+        self._settings[name] = value
+    return self
+
+  def fit(
+    self, X: Any, y: Any = None, *, groups: Any = None, metadata: Any = None
+  ) -> Self:
+    """Runs the study, or what an earlier run in its folder left to do.
+
+    Args:
+      X: features, `[N, D]` or a table of any library; images, `[N, H, W]` or
+        `[N, H, W, 3]` of uint8 or a list of them; paths of images; or the path
+        of a folder, a table or a file of features.
+      y: `[N]` labels, or the name of their column in a table; None where X is
+        a path, which names them.
+      groups: `[N]` patients, kept on one side of each split; or their column.
+      metadata: table of further columns, as scanner or age; split and fold, if
+        there, are used.
+
+    Returns:
+      The study, with `verdict_`, `results_`, `clusters_`, `images_` and
+      `workdir_`.
+
+    Raises:
+      HeterojaxError: whatever ends a run with a sentence.
+    """
+    with messages.of_arguments(), interruption.handled(), _told(self.verbose):
+      given = inputs.of(X, y, groups, metadata)
+      config = self._configuration(given)
+      with self._folder() as folder:
+        parameters.put(config, given.field, given.within(folder))
+        settings = checks.from_dict(config)
+        with inputs.kept(given, folder):
+          checks.require_data(settings.data)
+          variables.import_jax()
+          # pylint: disable-next=import-outside-toplevel
+          from heterojax.studies import running
+
+          running.run(
+            config,
+            folder,
+            download=self.download,
+            allow_mismatch=self.allow_mismatch,
+          )
+      return self._read(folder)
+
+  def report(self, path: str | os.PathLike[str]) -> pathlib.Path:
+    """Writes the report of a fitted study, one HTML file, and says where."""
+    text = (self._finished() / 'report.html').read_bytes()
+    target = pathlib.Path(path).expanduser()
+    run_folder.write_atomically(target, text)
+    return target
+
+  def _configuration(self, given: inputs.Inputs) -> dict[str, Any]:
+    """The configuration but for where the data are."""
+    fields = {
+      name: value
+      for name, value in self.get_params(deep=False).items()
+      if name in parameters.FIELD_OF
+    }
+    features = given.configuration == 'features'
+    if features and self.backbone is not None:
+      raise UserError(
+        f'backbone is {self.backbone!r}, but X holds features already: leave'
+        ' it out.'
+      )
+    config = parameters.configuration(self._study, given.configuration, fields)
+    if given.columns:
+      for name in ('data__columns', 'data__features', 'data__images'):
+        if fields.get(name):
+          raise UserError(
+            f'{name} is for tables and files, but X, y, groups and metadata'
+            ' say what each column is: leave it out.'
+          )
+      parameters.put(config, 'data.columns', given.columns)
+    return config
+
+  @contextlib.contextmanager
+  def _folder(self) -> Iterator[pathlib.Path]:
+    """The run folder; a temporary one is taken away where nothing began."""
+    if self.workdir is not None:
+      yield run_folder.local(os.fspath(self.workdir), 'workdir')
+      return
+    folder = pathlib.Path(tempfile.mkdtemp(prefix='heterojax-'))
+    try:
+      yield folder
+    finally:
+      with contextlib.suppress(OSError):  # A run is in it.
+        folder.rmdir()
+
+  def _read(self, folder: pathlib.Path) -> Self:
+    """Sets what a finished run says."""
+    # pylint: disable-next=import-outside-toplevel
+    from heterojax.studies import reading
+
+    self.results_ = reading.read(folder / 'results.json')
+    self.verdict_ = results.verdict(self.results_)
+    self.images_ = results.images(folder)
+    self.clusters_ = results.clusters(self.results_, self.images_)
+    self.workdir_ = folder
+    return self
+
+  def _finished(self) -> pathlib.Path:
+    if not hasattr(self, 'workdir_'):
+      raise UserError('The study has not run: call fit, or heterojax.load.')
+    return self.workdir_
+
+  def _html_repr(self) -> str:
+    """What a notebook shows: parameters, or the answer of a fitted study."""
+    if not hasattr(self, 'workdir_'):
+      return super()._html_repr()
+    return page.render(self._study, self.verdict_, self.workdir_)
+
+
+class RetrainingStudy(_Study):
+  """Do classifiers of one cluster do worse than those of random images?
+
+  The study of Wang (2023); see `fit`, and docs/python.md.
+  """
+
+  _study = 'retraining'
+
+
+class SampleSizeStudy(_Study):
+  """How does accuracy differ between clusters as the data set grows?
+
+  The study of Méndez, Calderón and Tyrrell (2019); see `fit`, and
+  docs/python.md.
+  """
+
+  _study = 'sample_size'
+
+
+def _own() -> tuple[str, ...]:
+  """Parameters that are no fields, as workdir."""
+  known = inspect.signature(_Study).parameters.values()
+  return tuple(
+    p.name
+    for p in known
+    if p.kind is p.KEYWORD_ONLY and p.name not in parameters.SHORT
+  )
+
+
+@contextlib.contextmanager
+def _told(verbose: bool) -> Iterator[None]:
+  """Warnings on standard error, and lines of progress where asked for.
+
+  The log of the run has both.
+  """
+  log = logging.getLogger('heterojax')
+  before = log.level, log.propagate
+  handler = logging.StreamHandler()
+  handler.setLevel(logging.INFO if verbose else logging.WARNING)
+  log.setLevel(logging.INFO)
+  if not log.handlers:  # Else somebody says already where lines go.
+    log.addHandler(handler)
+    log.propagate = False  # absl and Orbax put other handlers at the root.
+  try:
+    yield
+  finally:
+    log.removeHandler(handler)
+    log.level, log.propagate = before
