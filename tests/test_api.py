@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -436,9 +437,12 @@ def test_a_run_is_opened_again(fitted, tmp_path) -> None:
   assert same.get_params() == fitted.get_params()
   for name, column in fitted.images_.items():
     np.testing.assert_array_equal(same.images_[name], column)
-  beside = heterojax.compare([fitted, fitted.workdir_], out=tmp_path / 'both')
+  other = shutil.copytree(fitted.workdir_, tmp_path / 'other')
+  beside = heterojax.compare([fitted, other], out=tmp_path / 'both')
   assert (tmp_path / 'both' / 'comparison.html').is_file()
-  assert beside
+  assert len({*beside['source']}) > 1
+  with pytest.raises(UserError, match='^runs names one folder twice'):
+    heterojax.compare([fitted, same])
 
 
 def _bits(folder: pathlib.Path) -> dict[str, object]:

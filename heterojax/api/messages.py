@@ -11,9 +11,16 @@ from heterojax.studies.checks import FIELDS
 _VALUE = r"(?:=('[^']*'|[^\s,;()]+?)(?=[.,;:()]*(?:\s|$)))?"
 _FIELD = re.compile(rf'--config\.(\w+(?:\.\w+)*){_VALUE}')
 _SECTIONS = sorted({path.partition('.')[0] for path in FIELDS if '.' in path})
-_BARE = re.compile(rf'(?<![\w./-])((?:{"|".join(_SECTIONS)})\.\w+)(?!\w*[./]\w){_VALUE}')
+_BARE = re.compile(
+  rf'(?<![\w./-])((?:{"|".join(_SECTIONS)})\.\w+)(?!\w*[./]\w){_VALUE}'
+)
 _FLAG = re.compile(r'--(\w+)(?:=[^\s.,;:()]+)?')
-_SWITCHES = ('allow_mismatch', 'download')
+# Flags whose argument is written or called otherwise.
+_ARGUMENTS = {
+  'allow_mismatch': 'allow_mismatch=True',
+  'download': 'download=True',
+  'workdirs': 'runs',
+}
 # What has no other form in Python, and what stands there.
 _PHRASES = (
   (r' \(--config=\w+\)', ''),
@@ -47,10 +54,7 @@ def translated(sentence: str) -> str:
   sentence = _BARE.sub(
     lambda found: _argument(found) if found[1] in FIELDS else found[0], sentence
   )
-  return _FLAG.sub(
-    lambda found: f'{found[1]}=True' if found[1] in _SWITCHES else found[1],
-    sentence,
-  )
+  return _FLAG.sub(lambda found: _ARGUMENTS.get(found[1], found[1]), sentence)
 
 
 def _argument(found: re.Match[str]) -> str:
