@@ -7,6 +7,8 @@ MPLBACKEND that cannot be imported. The studies (`heterojax.api`) are imported
 where one is asked for.
 """
 
+# pyright: strict
+
 import importlib
 from typing import TYPE_CHECKING
 

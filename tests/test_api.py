@@ -81,7 +81,8 @@ def test_every_field_is_a_parameter_but_where_the_data_are() -> None:
       path == 'seed' or path not in short
     )
     assert (name in parameters.FIELD_OF) == expected, path
-  init = base.BaseEstimator.get_params(heterojax.RetrainingStudy())
+  init = heterojax.RetrainingStudy().get_params()
+  assert {*parameters.FIELD_OF} <= init.keys()
   for name, path in parameters.SHORT.items():
     assert init[name] in (None, checks.FIELDS[path].default)
 
@@ -91,7 +92,8 @@ def test_every_field_is_a_parameter_but_where_the_data_are() -> None:
   [
     ('cluster__tool', 'did you mean cluster__tol?'),
     ('cluster__k', 'did you mean k?'),
-    ('backbon', 'There are k, backbone'),
+    ('backbon', 'did you mean backbone?'),
+    ('zzz', "'zzz': there are k, backbone"),
     ('data__dir', 'the data are given to fit'),
   ],
 )

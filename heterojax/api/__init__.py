@@ -4,6 +4,8 @@ Data in memory become the files that a reader reads, in the run folder; from
 there on a study is what the command line makes of them, to the same bits.
 """
 
+# pyright: strict
+
 from heterojax.api.opening import compare
 from heterojax.api.opening import load
 from heterojax.api.results import Verdict

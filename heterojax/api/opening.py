@@ -1,5 +1,7 @@
 """Finished runs, opened again and put beside each other."""
 
+# pyright: strict
+
 from collections.abc import Sequence
 import json
 import os
@@ -10,6 +12,7 @@ from heterojax.api import inputs
 from heterojax.api import messages
 from heterojax.api import parameters
 from heterojax.api import results
+from heterojax.api import studies
 from heterojax.api.studies import RetrainingStudy
 from heterojax.api.studies import SampleSizeStudy
 from heterojax.api.table import Table
@@ -41,7 +44,9 @@ def load(workdir: str | os.PathLike[str]) -> RetrainingStudy | SampleSizeStudy:
     if inputs.were_in_memory(config['data']['dir']):
       base['data']['columns'] = config['data']['columns']
     own = parameters.differing(config, base)
-    return kind(workdir=workdir, **own)._read(folder)
+    study = kind(workdir=workdir, **own)
+    studies.read(study, folder)
+  return study
 
 
 def compare(
@@ -65,7 +70,9 @@ def compare(
 
   with messages.of_arguments():
     folders = [
-      os.fspath(run if isinstance(run, (str, os.PathLike)) else run._finished())
+      os.fspath(
+        run if isinstance(run, (str, os.PathLike)) else studies.finished(run)
+      )
       for run in runs
     ]
     where = comparison.write(folders, None if out is None else os.fspath(out))

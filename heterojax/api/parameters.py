@@ -5,6 +5,7 @@ have short names, and those of the data follow from X.
 """
 
 import csv
+import difflib
 import importlib
 import io
 import os
@@ -37,6 +38,7 @@ def name(path: str) -> str:
 
 
 FIELD_OF = {name(path): path for path in FIELDS if path not in OF_DATA}
+LONG = tuple(name for name in FIELD_OF if name not in SHORT)
 
 
 def unknown(parameter: str, own: tuple[str, ...]) -> str:
@@ -47,16 +49,15 @@ def unknown(parameter: str, own: tuple[str, ...]) -> str:
     own: parameters that are no fields, as workdir.
   """
   path = parameter.replace('__', '.')
-  near = name(path) if path in _NAMES else ''
-  if not near and path not in OF_DATA:
-    field = nearest_field(path, [p for p in FIELDS if p not in OF_DATA])
-    near = name(field) if field else ''
-  hint = f' did you mean {near}?' if near else ''
   if path in OF_DATA:
-    hint = ' the data are given to fit.'
+    return f'{parameter!r} is no parameter: the data are given to fit.'
+  fields = [field for field in FIELDS if field not in OF_DATA]
+  near = difflib.get_close_matches(parameter, [*SHORT, *own], 1)
+  near += [name(nearest_field(path, fields))]
+  hint = f'did you mean {near[0]}? ' if near[0] else ''
   return (
-    f'There is no parameter {parameter!r}:{hint} There are'
-    f' {", ".join((*SHORT, *own))}, and all of docs/fields.md.'
+    f'There is no parameter {parameter!r}: {hint}there are'
+    f' {", ".join((*SHORT, *own))}, and those of docs/fields.md.'
   )
 
 

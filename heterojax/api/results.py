@@ -1,5 +1,7 @@
 """What a finished run says, read from its folder."""
 
+# pyright: strict
+
 from collections.abc import Mapping, Sequence
 import contextlib
 import dataclasses
@@ -52,7 +54,7 @@ def images(folder: pathlib.Path) -> Table:
     `clusters.csv`.
   """
   listed = {row['id']: row for row in _rows(folder / 'manifest.csv')}
-  rows = []
+  rows: list[dict[str, str]] = []
   for row in _rows(folder / 'clusters.csv'):
     # A copy is called after its image.
     name = row['id'] if row['id'] in listed else row['id'].rpartition('+')[0]

@@ -1,6 +1,8 @@
 """The two studies as scikit-learn estimators."""
 
-from collections.abc import Iterator
+# pyright: strict
+
+from collections.abc import Generator
 import contextlib
 import inspect
 import logging
@@ -9,13 +11,15 @@ import pathlib
 import tempfile
 from typing import Any, Self
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator  # pyright: ignore[reportMissingTypeStubs]
 
 from heterojax.api import inputs
 from heterojax.api import messages
 from heterojax.api import page
 from heterojax.api import parameters
 from heterojax.api import results
+from heterojax.api.results import Verdict
+from heterojax.api.table import Table
 from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import interruption
@@ -32,6 +36,11 @@ class _Study(BaseEstimator):
   """A study; see `RetrainingStudy` and `SampleSizeStudy`."""
 
   _study: str
+  verdict_: Verdict | None
+  results_: Any
+  clusters_: Table
+  images_: Table
+  workdir_: pathlib.Path
 
   def __init__(
     self,
@@ -88,8 +97,10 @@ class _Study(BaseEstimator):
     self._settings = settings
 
   def get_params(self, deep: bool = True) -> dict[str, Any]:
-    """Parameters with a short name, and the fields that were set."""
-    return {**super().get_params(deep=deep), **self._settings}
+    """All parameters; None of a field stands for the configuration's value."""
+    del deep  # None is an estimator.
+    own = {name: getattr(self, name) for name in (*parameters.SHORT, *_own())}
+    return own | {name: self._settings.get(name) for name in parameters.LONG}
 
   def set_params(self, **params: Any) -> Self:
     """Sets parameters, also fields that were not set before.
@@ -148,11 +159,12 @@ class _Study(BaseEstimator):
             download=self.download,
             allow_mismatch=self.allow_mismatch,
           )
-      return self._read(folder)
+      read(self, folder)
+    return self
 
   def report(self, path: str | os.PathLike[str]) -> pathlib.Path:
     """Writes the report of a fitted study, one HTML file, and says where."""
-    text = (self._finished() / 'report.html').read_bytes()
+    text = (finished(self) / 'report.html').read_bytes()
     target = pathlib.Path(path).expanduser()
     run_folder.write_atomically(target, text)
     return target
@@ -182,7 +194,7 @@ class _Study(BaseEstimator):
     return config
 
   @contextlib.contextmanager
-  def _folder(self) -> Iterator[pathlib.Path]:
+  def _folder(self) -> Generator[pathlib.Path, None, None]:
     """The run folder; a temporary one is taken away where nothing began."""
     if self.workdir is not None:
       yield run_folder.local(os.fspath(self.workdir), 'workdir')
@@ -193,23 +205,6 @@ class _Study(BaseEstimator):
     finally:
       with contextlib.suppress(OSError):  # A run is in it.
         folder.rmdir()
-
-  def _read(self, folder: pathlib.Path) -> Self:
-    """Sets what a finished run says."""
-    # pylint: disable-next=import-outside-toplevel
-    from heterojax.studies import reading
-
-    self.results_ = reading.read(folder / 'results.json')
-    self.verdict_ = results.verdict(self.results_)
-    self.images_ = results.images(folder)
-    self.clusters_ = results.clusters(self.results_, self.images_)
-    self.workdir_ = folder
-    return self
-
-  def _finished(self) -> pathlib.Path:
-    if not hasattr(self, 'workdir_'):
-      raise UserError('The study has not run: call fit, or heterojax.load.')
-    return self.workdir_
 
   def _html_repr(self) -> str:
     """What a notebook shows: parameters, or the answer of a fitted study."""
@@ -237,18 +232,58 @@ class SampleSizeStudy(_Study):
   _study = 'sample_size'
 
 
+def read(study: '_Study', folder: pathlib.Path) -> None:
+  """Sets the attributes of a study whose run has finished.
+
+  Raises:
+    UserError: if it has not.
+  """
+  # pylint: disable-next=import-outside-toplevel
+  from heterojax.studies import reading
+
+  study.results_ = reading.read(folder / 'results.json')
+  study.verdict_ = results.verdict(study.results_)
+  study.images_ = results.images(folder)
+  study.clusters_ = results.clusters(study.results_, study.images_)
+  study.workdir_ = folder
+
+
+def finished(study: '_Study') -> pathlib.Path:
+  """The folder of a fitted study.
+
+  Raises:
+    UserError: if it has not run.
+  """
+  if not hasattr(study, 'workdir_'):
+    raise UserError('The study has not run: call fit, or heterojax.load.')
+  return study.workdir_
+
+
 def _own() -> tuple[str, ...]:
   """Parameters that are no fields, as workdir."""
-  known = inspect.signature(_Study).parameters.values()
-  return tuple(
-    p.name
-    for p in known
-    if p.kind is p.KEYWORD_ONLY and p.name not in parameters.SHORT
-  )
+  known = inspect.signature(_Study).parameters
+  return tuple(name for name in known if name not in parameters.FIELD_OF)
+
+
+def _signature() -> inspect.Signature:
+  """Of the constructor, with all fields: for help, completion and checks."""
+  written = inspect.signature(_Study.__init__)
+  named = [
+    p for p in written.parameters.values() if p.kind is not p.VAR_KEYWORD
+  ]
+  fields = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+    for name in parameters.LONG
+  ]
+  return written.replace(parameters=[*named, *fields])
+
+
+# Where `inspect` looks for it.
+setattr(_Study.__init__, '__signature__', _signature())  # noqa: B010
 
 
 @contextlib.contextmanager
-def _told(verbose: bool) -> Iterator[None]:
+def _told(verbose: bool) -> Generator[None, None, None]:
   """Warnings on standard error, and lines of progress where asked for.
 
   The log of the run has both.

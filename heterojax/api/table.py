@@ -5,6 +5,8 @@ Columns out are a dictionary of NumPy arrays, which `pandas.DataFrame` and
 installed.
 """
 
+# pyright: strict
+
 from collections.abc import Mapping
 import html
 from typing import Any
@@ -39,10 +41,9 @@ def is_table(data: object) -> bool:
 
 def columns(table: Any) -> dict[str, Any]:
   """Columns of a dictionary or of a DataFrame of any library."""
-  if isinstance(table, Mapping):
-    names = list(table)
-  else:  # Arrow's tables call their names so.
-    names = list(getattr(table, 'column_names', None) or table.columns)
+  names: Any = getattr(table, 'column_names', None)  # As Arrow calls them.
+  if names is None:
+    names = getattr(table, 'columns', table)  # A dictionary has none.
   return {str(name): table[name] for name in names}
 
 
