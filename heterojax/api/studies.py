@@ -4,20 +4,18 @@
 
 from collections.abc import Generator
 import contextlib
-import inspect
 import logging
 import os
 import pathlib
 import tempfile
-from typing import Any, Self
-
-from sklearn.base import BaseEstimator  # pyright: ignore[reportMissingTypeStubs]
+from typing import TYPE_CHECKING, Any, Self
 
 from heterojax.api import inputs
 from heterojax.api import messages
 from heterojax.api import page
 from heterojax.api import parameters
 from heterojax.api import results
+from heterojax.api.parameterized import Parameterized
 from heterojax.api.results import Verdict
 from heterojax.api.table import Table
 from heterojax.compute import variables
@@ -25,14 +23,13 @@ from heterojax.errors import UserError
 from heterojax.run import interruption
 from heterojax.run import run_folder
 from heterojax.studies import checks
-from heterojax.studies.settings import Cluster
-from heterojax.studies.settings import Settings
-from heterojax.studies.settings import Split
 
-_Labels = str | int | list[Any] | tuple[Any, ...] | None
+if TYPE_CHECKING:
+  from heterojax.studies.retraining.records import Results as Retraining
+  from heterojax.studies.sample_size.records import Results as SampleSize
 
 
-class _Study(BaseEstimator):
+class _Study(Parameterized):
   """A study; see `RetrainingStudy` and `SampleSizeStudy`."""
 
   _study: str
@@ -41,83 +38,6 @@ class _Study(BaseEstimator):
   clusters_: Table
   images_: Table
   workdir_: pathlib.Path
-
-  def __init__(
-    self,
-    *,
-    k: int = Cluster.k,
-    backbone: str | None = None,
-    seed: int = Settings.seed,
-    protocol: str = Split.protocol,
-    folds: int | None = None,
-    positive: _Labels = None,
-    negative: _Labels = None,
-    classes: _Labels = None,
-    workdir: str | os.PathLike[str] | None = None,
-    download: bool = False,
-    allow_mismatch: bool = False,
-    verbose: bool = False,
-    **settings: Any,
-  ):
-    """Stores parameters; `fit` checks them.
-
-    Args:
-      k: clusters.
-      backbone: network that gives features; None: the configuration's.
-      seed: everything random follows from it.
-      protocol: clean, or published as in the paper.
-      folds: in which every image is tested once; 0: one split.
-      positive: label of the disease; several make one class.
-      negative: label of the other class; 'rest' is all other labels.
-      classes: of more than two, 'all' or their labels.
-      workdir: run folder; None: a temporary one.
-      download: fetch weights that are missing.
-      allow_mismatch: go on with a run of another environment.
-      verbose: whether lines of progress are written to standard error.
-      **settings: every other field of docs/fields.md, as `cluster__tol`.
-
-    Raises:
-      TypeError: for a parameter that there is not.
-    """
-    for name in settings:
-      if name not in parameters.FIELD_OF:
-        raise TypeError(parameters.unknown(name, _own()))
-    self.k = k
-    self.backbone = backbone
-    self.seed = seed
-    self.protocol = protocol
-    self.folds = folds
-    self.positive = positive
-    self.negative = negative
-    self.classes = classes
-    self.workdir = workdir
-    self.download = download
-    self.allow_mismatch = allow_mismatch
-    self.verbose = verbose
-    self._settings = settings
-
-  def get_params(self, deep: bool = True) -> dict[str, Any]:
-    """All parameters; None of a field stands for the configuration's value."""
-    del deep  # None is an estimator.
-    own = {name: getattr(self, name) for name in (*parameters.SHORT, *_own())}
-    return own | {name: self._settings.get(name) for name in parameters.LONG}
-
-  def set_params(self, **params: Any) -> Self:
-    """Sets parameters, also fields that were not set before.
-
-    Raises:
-      ValueError: for a parameter that there is not.
-    """
-    own = (*parameters.SHORT, *_own())
-    for name in params:
-      if name not in own and name not in parameters.FIELD_OF:
-        raise ValueError(parameters.unknown(name, _own()))
-    for name, value in params.items():
-      if name in own:
-        setattr(self, name, value)
-      else:
-        self._settings[name] = value
-    return self
 
   def fit(
     self, X: Any, y: Any = None, *, groups: Any = None, metadata: Any = None
@@ -220,6 +140,7 @@ class RetrainingStudy(_Study):
   """
 
   _study = 'retraining'
+  results_: 'Retraining'
 
 
 class SampleSizeStudy(_Study):
@@ -230,6 +151,7 @@ class SampleSizeStudy(_Study):
   """
 
   _study = 'sample_size'
+  results_: 'SampleSize'
 
 
 def read(study: '_Study', folder: pathlib.Path) -> None:
@@ -257,29 +179,6 @@ def finished(study: '_Study') -> pathlib.Path:
   if not hasattr(study, 'workdir_'):
     raise UserError('The study has not run: call fit, or heterojax.load.')
   return study.workdir_
-
-
-def _own() -> tuple[str, ...]:
-  """Parameters that are no fields, as workdir."""
-  known = inspect.signature(_Study).parameters
-  return tuple(name for name in known if name not in parameters.FIELD_OF)
-
-
-def _signature() -> inspect.Signature:
-  """Of the constructor, with all fields: for help, completion and checks."""
-  written = inspect.signature(_Study.__init__)
-  named = [
-    p for p in written.parameters.values() if p.kind is not p.VAR_KEYWORD
-  ]
-  fields = [
-    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
-    for name in parameters.LONG
-  ]
-  return written.replace(parameters=[*named, *fields])
-
-
-# Where `inspect` looks for it.
-setattr(_Study.__init__, '__signature__', _signature())  # noqa: B010
 
 
 @contextlib.contextmanager
