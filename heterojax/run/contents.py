@@ -5,6 +5,7 @@ import re
 SEAL = 'artifacts.json'
 LOCK = '.lock'
 LOG = 'log.txt'
+INPUT = 'input'  # Data that were in memory, see `heterojax.api`.
 FILES = (
   'config.json',
   'environment.json',
@@ -16,7 +17,10 @@ FILES = (
   'view.npz',
   'report.html',
 )
-FOLDERS = ('tables', 'figures', 'features', 'checkpoints', 'cohort')
+FOLDERS = (
+  *('tables', 'figures', 'features', 'checkpoints', 'cohort'),
+  INPUT,
+)
 # What may change after a run: its log, traces, the files of `launch.compare`.
 NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison')
 # As `run_folder.write_atomically` names a file that is not whole yet.

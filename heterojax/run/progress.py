@@ -1,14 +1,16 @@
-"""Progress of what takes long: a bar on a terminal, else log lines."""
+"""Progress of what takes long: a bar (terminal, notebook), else log lines."""
 
 import logging
 import sys
 import time
 
-import tqdm
+from tqdm import auto
 
 from heterojax.run import interruption
 
 _LOG = logging.getLogger(__name__)
+# What `auto` chooses there draws its bar by widgets.
+_IN_NOTEBOOK = any(c.__module__ == 'tqdm.notebook' for c in auto.tqdm.__mro__)
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BEFORE_BAR = 2.0
 
@@ -27,13 +29,13 @@ class Progress:
     self._what, self._total, self._unit = what, total, unit
     self._done = self._before = done
     self._start = self._last = time.monotonic()
-    self._bar = tqdm.tqdm(
+    self._bar = auto.tqdm(
       desc=what,
       total=total,
       initial=done,
       unit=f' {unit}',
       delay=_SECONDS_BEFORE_BAR,
-      disable=not sys.stderr.isatty(),
+      disable=not (_IN_NOTEBOOK or sys.stderr.isatty()),
       leave=False,
     )
 

@@ -1,0 +1,114 @@
+"""Data in memory as files: an .npz of features, or a table of images."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+import io
+import pathlib
+from typing import Any, NamedTuple
+import zipfile
+
+import numpy as np
+
+from heterojax.api import table
+from heterojax.datasets.manifest import csv_text
+from heterojax.errors import UserError
+from heterojax.run import run_folder
+
+# What the files call X.
+RESERVED = ('features', 'path')
+# Modes of Pillow's images to those without loss that are written.
+_MODES = {'1': 'L', 'L': 'L', 'P': 'RGB', 'RGB': 'RGB', 'RGBA': 'RGB'}
+
+
+class Written(NamedTuple):
+  """What is to be written.
+
+  Attributes:
+    digest: of it.
+    write: takes the path of the file that is read, and writes it last.
+  """
+
+  digest: str
+  write: Callable[[pathlib.Path], None]
+
+
+def features(matrix: np.ndarray, more: Mapping[str, np.ndarray]) -> Written:
+  """An .npz file, as `numpy.savez` writes it, whatever columns are called."""
+  if matrix.dtype.kind == 'b':
+    matrix = matrix.astype(np.uint8)
+  buffer = io.BytesIO()
+  with zipfile.ZipFile(buffer, 'w') as archive:
+    for name, values in {'features': matrix, **more}.items():
+      member = zipfile.ZipInfo(f'{name}.npy')  # Its time is always the same.
+      with archive.open(member, 'w', force_zip64=True) as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(values))
+  data = buffer.getvalue()
+  return Written(
+    _digest([data]), lambda path: run_folder.write_atomically(path, data)
+  )
+
+
+def listed(paths: Sequence[str], more: Mapping[str, np.ndarray]) -> Written:
+  """A table of images that lie elsewhere."""
+  text = _csv(paths, more)
+  return Written(
+    _digest([text.encode()]),
+    lambda path: run_folder.write_atomically(path, text),
+  )
+
+
+def images(
+  pictures: Sequence[np.ndarray], more: Mapping[str, np.ndarray]
+) -> Written:
+  """PNG files, which lose nothing, and their table."""
+  width = len(str(len(pictures) - 1))
+  names = [f'{i:0{width}}.png' for i in range(len(pictures))]
+  text = _csv(names, more)
+
+  def write(path: pathlib.Path) -> None:
+    import PIL.Image  # pylint: disable=import-outside-toplevel; slow.
+
+    for name, picture in zip(names, pictures, strict=True):
+      PIL.Image.fromarray(picture).save(path.parent / name)
+    run_folder.write_atomically(path, text)
+
+  content = (
+    part for p in pictures for part in (str(p.shape).encode(), p.tobytes())
+  )
+  return Written(_digest([text.encode(), *content]), write)
+
+
+def pixels(image: Any, row: int) -> np.ndarray:
+  """`[H, W]` or `[H, W, 3]` uint8 of an array, or an image of Pillow.
+
+  Raises:
+    UserError: if it is none.
+  """
+  if mode := getattr(image, 'mode', None):
+    if mode not in _MODES:
+      raise UserError(
+        f'The image in row {row} of X has the mode {mode}: save it as a file,'
+        ' and give the paths of all images.'
+      )
+    image = image.convert(_MODES[mode])
+  found = np.asarray(image)
+  if found.ndim == 3 and found.shape[2] == 1:
+    found = found[:, :, 0]
+  if found.dtype != np.uint8 or found.ndim != 2 and found.shape[2:] != (3,):
+    raise UserError(
+      f'The image in row {row} of X is {found.dtype} {list(found.shape)}, but'
+      ' must be uint8 [H, W] or [H, W, 3].'
+    )
+  return np.ascontiguousarray(found)
+
+
+def _csv(paths: Sequence[str], more: Mapping[str, np.ndarray]) -> str:
+  columns = [[table.text(cell) for cell in cells] for cells in more.values()]
+  return csv_text(['path', *more], [*zip(paths, *columns, strict=True)])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+  found = hashlib.blake2b(digest_size=8)
+  for part in parts:
+    found.update(part)
+  return found.hexdigest()

@@ -1,0 +1,92 @@
+"""Finished runs, opened again and put beside each other."""
+
+# pyright: strict
+
+from collections.abc import Sequence
+import json
+import os
+import pathlib
+from typing import Any
+
+from heterojax.api import inputs
+from heterojax.api import messages
+from heterojax.api import parameters
+from heterojax.api import results
+from heterojax.api import studies
+from heterojax.api.studies import RetrainingStudy
+from heterojax.api.studies import SampleSizeStudy
+from heterojax.api.table import Table
+from heterojax.errors import UserError
+from heterojax.run import artifacts
+
+_STUDIES = {'retraining': RetrainingStudy, 'sample_size': SampleSizeStudy}
+_Run = str | os.PathLike[str] | RetrainingStudy | SampleSizeStudy
+
+
+def load(workdir: str | os.PathLike[str]) -> RetrainingStudy | SampleSizeStudy:
+  """Opens a finished run, whoever ran it.
+
+  Args:
+    workdir: its folder.
+
+  Returns:
+    The fitted study, with the parameters of the run.
+
+  Raises:
+    UserError: if it is no folder of a finished run.
+  """
+  with messages.of_arguments():
+    folder = artifacts.folder_of(os.fspath(workdir), 'workdir')
+    config = _configuration(folder)
+    kind = _STUDIES[config['study']]
+    of = 'features' if config['data']['dataset'] == 'features' else 'folder'
+    base = parameters.configuration(config['study'], of, {})
+    if inputs.were_in_memory(config['data']['dir']):
+      base['data']['columns'] = config['data']['columns']
+    own = parameters.differing(config, base)
+    study = kind(workdir=workdir, **own)
+    studies.read(study, folder)
+  return study
+
+
+def compare(
+  runs: Sequence[_Run], out: str | os.PathLike[str] | None = None
+) -> Table:
+  """Puts finished retraining studies beside each other and the paper.
+
+  Args:
+    runs: fitted studies, or folders.
+    out: folder of comparison.html, .csv and .json; by default `comparison` in
+      the first run's.
+
+  Returns:
+    The rows of comparison.csv.
+
+  Raises:
+    UserError: if one of them is no finished retraining study.
+  """
+  # pylint: disable-next=import-outside-toplevel
+  from heterojax import comparison
+
+  with messages.of_arguments():
+    folders = [
+      os.fspath(
+        run if isinstance(run, (str, os.PathLike)) else studies.finished(run)
+      )
+      for run in runs
+    ]
+    where = comparison.write(folders, None if out is None else os.fspath(out))
+    return results.csv(where.with_suffix('.csv'))
+
+
+def _configuration(folder: pathlib.Path) -> dict[str, Any]:
+  path = folder / 'config.json'
+  try:
+    config = dict(json.loads(path.read_text(encoding='utf-8')))
+    if config['study'] in _STUDIES and config['data']['dataset']:
+      return config
+  except (OSError, ValueError, LookupError, TypeError) as error:
+    raise UserError(
+      f'{path} cannot be read as the configuration of a run.'
+    ) from error
+  raise UserError(f'{path} is of the study {config["study"]!r}, not of these.')

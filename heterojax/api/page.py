@@ -1,0 +1,38 @@
+"""A fitted study in a notebook: the answer and the key figure."""
+
+import base64
+import html
+import pathlib
+
+from heterojax.api.results import Verdict
+
+# Of each study, that which its report is about.
+_FIGURES = {
+  'retraining': 'table3_retrained_vs_random.png',
+  'sample_size': 'figure4_cv.png',
+}
+
+
+def render(study: str, verdict: Verdict | None, folder: pathlib.Path) -> str:
+  """HTML of a finished run.
+
+  Args:
+    study: its name.
+    verdict: its answer, if it has one.
+    folder: of the run.
+  """
+  parts = []
+  if verdict is not None:
+    sentence = html.escape(verdict.sentence)
+    answer = html.escape(verdict.answer.capitalize())
+    parts.append(f'<p><b>{answer}.</b> {sentence}</p>')
+  figure = folder / 'figures' / _FIGURES.get(study, '')
+  if figure.is_file():
+    data = base64.b64encode(figure.read_bytes()).decode()
+    parts.append(
+      f'<img style="max-width:100%" alt="{html.escape(figure.stem)}"'
+      f' src="data:image/png;base64,{data}">'
+    )
+  report = html.escape(str(folder / 'report.html'))
+  parts.append(f'<p>The report is at <code>{report}</code>.</p>')
+  return f'<div>{"".join(parts)}</div>'
