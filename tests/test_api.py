@@ -1,5 +1,6 @@
 """Studies in Python: parameters, data in memory, bits of the command line."""
 
+import html
 import json
 import pathlib
 import re
@@ -18,13 +19,17 @@ import heterojax
 from heterojax import datasets
 from heterojax.api import inputs
 from heterojax.api import messages
+from heterojax.api import page
 from heterojax.api import parameters
+from heterojax.api import results as results_lib
 from heterojax.api import table
 from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import parse_csv
 from heterojax.errors import UserError
+from heterojax.records import codec
 from heterojax.studies import checks
+from heterojax.studies import registry
 from heterojax.studies import running
 from launch import study as command
 
@@ -517,3 +522,35 @@ def test_ten_lines_of_python(tmp_path, monkeypatch) -> None:
   said: dict[str, object] = {}
   exec(code.replace('Study(', f'Study({more}, '), said)
   assert said['study'].verdict_.p_value
+
+
+def test_what_a_run_says_by_hand(tmp_path: pathlib.Path) -> None:
+  """Rows and sums of a folder of four images, and the example's answer."""
+  (tmp_path / 'manifest.csv').write_text(
+    'id,path,label,group,split\n'
+    '0,0.png,ill,p0,\n1,1.png,well,p1,\n2,2.png,ill,p2,\n3,3.png,well,p3,\n'
+  )
+  (tmp_path / 'clusters.csv').write_text(
+    'id,split,cluster,centroid_distance,probability,correct\n'
+    '0,train,0,1.5,0.9,true\n0+1,train,1,1.5,0.9,true\n'
+    '1,train,1,0.5,0.2,true\n2,test,0,0.5,0.4,false\n3,test,0,0.5,0.4,true\n'
+  )
+  rows = results_lib.images(tmp_path)
+  assert rows['id'].tolist() == ['0', '0+1', '1', '2', '3']
+  assert rows['path'][1] == '0.png' and rows['group'][4] == 'p3'
+  assert rows['correct'].tolist() == [True, True, True, False, True]
+  docs = pathlib.Path(__file__).parent.parent / 'docs'
+  tree = json.loads((docs / 'results_retraining.json').read_text())
+  record = codec.decode(registry.get('retraining').results, tree)
+  found = results_lib.clusters(record, rows)
+  assert found['cluster'].tolist() == [0, 1]
+  assert found['n_train'].tolist() == [1, 2]
+  assert found['n_train_well'].tolist() == [0, 1]
+  assert found['n_test'].tolist() == [2, 0]
+  assert found['accuracy'][0] == 0.5 and np.isnan(found['accuracy'][1])
+  own = results_lib.verdict(record)
+  text = page.render('retraining', own, tmp_path)
+  assert html.escape(own.sentence) in text and '<img' not in text
+  (tmp_path / 'figures').mkdir()
+  (tmp_path / 'figures' / 'table3_retrained_vs_random.png').write_bytes(b'PNG')
+  assert 'base64,UE5H"' in page.render('retraining', own, tmp_path)
