@@ -1,7 +1,7 @@
 """Prepares images: python -m launch.prepare --config=configs/NAME.py --out=DIR.
 
-Writes all images of --config.data.dir with the two classes into few large
-files, a TensorFlow Datasets data set that TensorFlow is not needed for. A study
+Writes all images of --config.data.dir with the classes into few large files, a
+TensorFlow Datasets data set that TensorFlow is not needed for. A study
 reads them with --config.data.dir=DIR and gives the same results. The same
 command again does what is missing, and nothing if all is there.
 

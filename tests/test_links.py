@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from toy_study import TOY
+from toy_study.configuration import CONFIG
 
 from heterojax.errors import UserError
 from heterojax.launch import report
@@ -17,16 +18,6 @@ from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.studies import registry
 
-_CONFIG = """
-from heterojax.configs import common
-
-
-def get_config():
-  config = common.study('toy', 'clean', 'avg', toy={'data.dataset': 'demo'})
-  config.data.negative = 'normal'
-  common.make_tiny(config)
-  return config
-"""
 _UNFINISHED = re.compile(r'.*\.\w{8}$')  # Names that nobody can foresee.
 _VICTIM = b'a thesis' * 1000
 
@@ -51,7 +42,7 @@ class _Writes:
 @pytest.fixture(name='launch', scope='module')
 def _launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
   path = tmp_path_factory.mktemp('config') / 'toy.py'
-  path.write_text(_CONFIG)
+  path.write_text(CONFIG)
   words = ['study.py', f'--config={path}']
   with pytest.MonkeyPatch.context() as patch:
     patch.setitem(registry.STUDIES, TOY.name, TOY)

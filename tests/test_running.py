@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from toy_study import TOY
+from toy_study.configuration import CONFIG
 from toy_study.study import View
 
 from heterojax.launch import compare
@@ -22,16 +23,6 @@ from heterojax.run import run_folder
 from heterojax.studies import reading
 from heterojax.studies import registry
 
-_CONFIG = """
-from heterojax.configs import common
-
-
-def get_config():
-  config = common.study('toy', 'clean', 'avg', toy={'data.dataset': 'demo'})
-  config.data.negative = 'normal'
-  common.make_tiny(config)
-  return config
-"""
 _IDENTICAL = 'All that was compared is identical to the bit.'
 
 
@@ -46,7 +37,7 @@ def _registered() -> Iterator[None]:
 @pytest.fixture(name='config', scope='module')
 def _config(tmp_path_factory: pytest.TempPathFactory) -> str:
   path = tmp_path_factory.mktemp('config') / 'toy.py'
-  path.write_text(_CONFIG)
+  path.write_text(CONFIG)
   return f'--config={path}'
 
 

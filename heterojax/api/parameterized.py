@@ -104,7 +104,7 @@ def _own() -> tuple[str, ...]:
 
 
 def _signature() -> inspect.Signature:
-  """Of the constructor, with all fields: for help, completion and checks."""
+  """The constructor's, with all fields: for help, completion and checks."""
   written = inspect.signature(Parameterized.__init__)
   named = [
     p for p in written.parameters.values() if p.kind is not p.VAR_KEYWORD

@@ -14,7 +14,7 @@ _PROGRAM = '-cache'  # How JAX ends their names.
 
 
 class Digests:
-  """Of the programs in a folder.
+  """The digests of the programs in a folder.
 
   Args:
     folder: where JAX keeps them.

@@ -252,7 +252,7 @@ def require_columns(
 
 
 def _encoding(path: pathlib.Path, data: bytes) -> tuple[str, tuple[str, ...]]:
-  """Of the text, and what must be said of it."""
+  """The encoding of a text, and what must be said of it."""
   if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
     return _decodes(path, data, 'utf-16'), ()
   # The second byte of ASCII in UTF-16 is a zero.

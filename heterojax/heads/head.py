@@ -55,23 +55,6 @@ def right(outputs: jax.Array, y: jax.Array) -> jax.Array:
   return (outputs > 0) == (y > 0.5)
 
 
-def loss(
-  params: Params, x: jax.Array, y: jax.Array, weights: jax.Array
-) -> jax.Array:
-  """Mean binary cross-entropy.
-
-  Args:
-    params: of the head.
-    x: `[B, D]`; padding must be finite.
-    y: `[B]` of 0 and 1.
-    weights: `[B]` of the rows, with sum 1; 0 for padding.
-
-  Returns:
-    A scalar.
-  """
-  return jnp.sum(losses(params, logits(params, x), y) * weights)
-
-
 def penalty(params: Params) -> jax.Array:
   """Sum of the squared kernel; the bias is free."""
   return jnp.sum(params.kernel**2)
@@ -85,7 +68,7 @@ def gradients(
   weights: jax.Array,
   l2: float = 0.0,
 ) -> Params:
-  """Gradients of `loss` plus l2 times `penalty`, for some rows of a matrix.
+  """Gradients of weighted losses plus l2 times `penalty`, for rows of a matrix.
 
   With p = sigmoid(x w + b) the derivative by a row's logit is p - y, so the
   closed form saves keeping anything for a backward pass. It is taken from the

@@ -143,9 +143,12 @@ def answered(outputs: np.ndarray, classes: int) -> np.ndarray:
   Returns:
     `[...]` int.
   """
-  if classes > 2:
-    return np.argmax(outputs, axis=-1)
-  return (probability(outputs) > 0.5).astype(int)
+  return likeliest(outputs if classes > 2 else probability(outputs), classes)
+
+
+def likeliest(p: np.ndarray, classes: int) -> np.ndarray:
+  """`[...]` int codes, as `answered`, of what `probabilities` gives."""
+  return np.argmax(p, axis=-1) if classes > 2 else (p > 0.5).astype(int)
 
 
 def probabilities(outputs: np.ndarray, classes: int) -> np.ndarray:

@@ -136,7 +136,7 @@ def fitted(
   Returns:
     `[W, H, N]` float64 logits; of more than two classes `[W, H, N, C]`.
   """
-  every = one_vs_rest.repeated(rows, fold.classes)
+  every = list(rows) * one_vs_rest.heads(fold.classes)
   return one_vs_rest.logits(
     lambda labels: _fitted(fold, labels, every), y, fold.classes
   )

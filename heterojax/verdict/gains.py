@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from heterojax.stats import inference
 from heterojax.verdict import one_vs_rest
 from heterojax.verdict.folds import Fold
 
@@ -50,10 +51,7 @@ def blended(
     _of_one(overall[..., c], own[..., c], of_class, folds, k)
     for c, of_class in enumerate(labels)
   ])
-  known = ~np.isnan(each)
-  number = known.sum(axis=0)
-  total = np.where(known, each, 0).sum(axis=0)
-  return np.where(number, total / np.maximum(number, 1), np.nan)
+  return inference.nanmean(each, 0)
 
 
 def _of_one(

@@ -9,7 +9,7 @@ largest logit is the answer (Rifkin and Klautau 2004; scikit-learn's
 Axes: C classes, N images.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -47,6 +47,6 @@ def answers(found: np.ndarray, classes: int) -> np.ndarray:
   return np.argmax(found, axis=-1)
 
 
-def repeated(rows: Sequence, classes: int) -> list:
-  """W lists of rows as `logits` has labellings: once, or for each class."""
-  return list(rows) * (1 if classes == 2 else classes)
+def heads(classes: int) -> int:
+  """How many heads give one answer."""
+  return classes if classes > 2 else 1

@@ -172,11 +172,8 @@ def labels_of(chance: np.ndarray, p: np.ndarray, classes: int) -> np.ndarray:
 def _tied(y: np.ndarray, units: np.ndarray) -> np.ndarray:
   """Number of the label that an image shares with others, see `Rule`."""
   _, unit = np.unique(units, return_inverse=True)
-  most, least = np.full((2, unit.max() + 1), y[0])
-  most[unit], least[unit] = y, y  # Of each unit any of its labels.
-  np.maximum.at(most, unit, y)
-  np.minimum.at(least, unit, y)
-  pure = most == least
+  different = np.unique(np.stack([unit, y]), axis=1)[0]
+  pure = np.bincount(different) == 1
   return np.where(pure[unit], unit, len(pure) + np.arange(len(y)))
 
 

@@ -8,6 +8,7 @@ from heterojax.heads import optimum
 from heterojax.studies.answer import measure
 from heterojax.studies.answer.measure import Draws
 from heterojax.studies.settings import Verdict
+from heterojax.verdict import one_vs_rest
 from heterojax.verdict import rule as rules
 
 # Operations in a second.
@@ -39,7 +40,7 @@ def within(
   asked = Draws(verdict.worlds, verdict.partitions, verdict.exchanges)
   if not verdict.seconds:
     return asked
-  of_each = classes if classes > 2 else 1
+  of_each = one_vs_rest.heads(classes)
   none = asked._replace(worlds=0, partitions=0)
   fixed = of_each * _seconds(none, n, width, folds, k)
   whole = of_each * _seconds(asked, n, width, folds, k)

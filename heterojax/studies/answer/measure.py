@@ -32,6 +32,7 @@ from heterojax.verdict import detectable as detectables
 from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import one_rule
+from heterojax.verdict import one_vs_rest
 from heterojax.verdict import ranks
 from heterojax.verdict import rule as rules
 from heterojax.verdict import subsets
@@ -233,7 +234,7 @@ def heads(draws: Draws, n: int, k: int, folds: int, classes: int = 2) -> int:
   )
   folds = folds if folds > 1 else optimum.FOLDS
   number = folds * (each + rules.labellings(n, again=True))
-  return number * (classes if classes > 2 else 1)
+  return number * one_vs_rest.heads(classes)
 
 
 def _key(key: jax.Array, purpose: int) -> jax.Array:

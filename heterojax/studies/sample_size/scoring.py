@@ -47,9 +47,7 @@ def answers(predicted: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     predicted: see `Learned`.
     classes: C; () where labels are numbers.
   """
-  if len(classes) > 2:
-    return np.argmax(predicted, axis=-1)
-  return (predicted > 0.5).astype(int) if classes else predicted
+  return metrics.likeliest(predicted, len(classes)) if classes else predicted
 
 
 def every_metric(
