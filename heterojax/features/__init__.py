@@ -27,6 +27,8 @@ from heterojax.features.pictures import Picture
 from heterojax.features.pictures import decoded
 from heterojax.features.pictures import load_picture
 from heterojax.features.store import Store
+from heterojax.features.store import header_of
+from heterojax.run import run_folder
 from heterojax.run.progress import Progress
 
 __all__ = ['DECODED_AHEAD', 'Extraction', 'Picture', 'decoded', 'load_picture']
@@ -108,10 +110,20 @@ class Plan:
     """`[B, S, S, 3]`, of a call of the network; B is also that of a block."""
     return batch_shape(self.extraction, self.compiled_for or len(self.pictures))
 
+  @functools.cached_property
+  def header(self) -> dict[str, Any]:
+    """What tells these features from others, see `store.header_of`."""
+    shape = len(self.pictures), dim(self.backbone, self.extraction)
+    return header_of(shape, self.batch[0], self.fingerprint)
+
+  @property
+  def digest(self) -> str:
+    """Of all that the features depend on."""
+    return run_folder.digest(self.header)
+
   def store(self, folder: pathlib.Path) -> Store:
     """Where the features are kept; nothing is read or written yet."""
-    shape = len(self.pictures), dim(self.backbone, self.extraction)
-    return Store(folder, shape, self.batch[0], self.fingerprint)
+    return Store(folder, self.header)
 
 
 def extract(plan: Plan, folder: pathlib.Path) -> Features:

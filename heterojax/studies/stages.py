@@ -24,8 +24,10 @@ from heterojax.datasets import restriction
 from heterojax.datasets import selection
 from heterojax.datasets import sources
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.features import shards
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
@@ -69,7 +71,9 @@ class Timer:
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
 
-def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
+def read(
+  settings: Settings, run: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The selected candidates: one cohort, or one per file of features."""
   d = settings.data
   if d.files:
@@ -85,11 +89,13 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
   if not settings.split.named:
     cohorts = tuple(map(splits.unnamed, cohorts))
   distinct = settings.split.protocol == 'clean' and not d.files
-  chosen = (selected(settings, cohort, distinct) for cohort in cohorts)
+  chosen = (selected(settings, cohort, distinct, earlier) for cohort in cohorts)
   return tuple(partition.restrict(settings.cluster, own) for own in chosen)
 
 
-def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
+def selected(
+  settings: Settings, cohort: Cohort, distinct: bool, earlier: Inspections
+) -> Cohort:
   """The cohort with its images selected, see `selection.select`."""
   return selection.select(
     cohort,
@@ -99,6 +105,7 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
     max_bad_share=settings.data.max_bad_share,
     workers=_workers(settings),
     levels=settings.data.range,
+    earlier=earlier,
   )
 
 
@@ -338,6 +345,9 @@ def extract(
 
   Returns:
     The features.
+
+  Raises:
+    UserError: if there are shards of them and they cannot be joined.
   """
   if backbone is None:
     source = cohorts[0].source
@@ -345,6 +355,7 @@ def extract(
     x = source.matrix[[int(p.path) for p in pictures]]
     return features.Features(x, 0, checkpoint.digest(x))
   chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
+  shards.join(chosen, run / name)
   return features.extract(chosen, run / name)
 
 
