@@ -21,6 +21,7 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.compute.arrays import Device
 from heterojax.errors import UserError
 
@@ -103,7 +104,8 @@ def programs(
   _check_shared(shape[0])
   leaves, tree = jax.tree.flatten(params)
   shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
-  return (_divided(network, tree, shapes, images),)
+  made_for = platform.of_programs()
+  return (_divided(network, tree, shapes, images, made_for),)
 
 
 def _check_shared(size: int) -> None:
@@ -121,8 +123,10 @@ def _divided(
   tree: Any,
   shapes: tuple[jax.ShapeDtypeStruct, ...],
   images: jax.ShapeDtypeStruct,
+  made_for: platform.Platform,
 ) -> jax.stages.Compiled:
   """The program of all devices, the same one for the same shapes."""
+  del made_for
   jitted = jax.jit(
     network, in_shardings=(everywhere(), split()), out_shardings=split()
   )
@@ -139,12 +143,12 @@ def images_of_call(
 
 def takes_bytes() -> bool:
   """Whether images travel to a device, so that a quarter of them is enough."""
-  return not cores.are_the_devices()
+  return platform.of_programs() != 'cpu'
 
 
 def by_devices() -> bool:
   """Whether devices divide a batch; else the cores of one CPU device do."""
-  return len(jax.local_devices()) > 1 or not cores.are_the_devices()
+  return len(jax.local_devices()) > 1 or platform.of_programs() != 'cpu'
 
 
 def batch_size(asked: int) -> int:
@@ -152,7 +156,7 @@ def batch_size(asked: int) -> int:
   if asked:
     return asked
   devices = len(jax.local_devices())
-  if cores.are_the_devices():
+  if platform.of_programs() == 'cpu':
     return -(-_ON_CPU // devices) * devices
   return _ON_ACCELERATOR * devices
 
@@ -176,7 +180,7 @@ def _mesh() -> jax.sharding.Mesh:
 
 def ahead(batch_size: int) -> int:
   """Batches to begin before one is waited for, so that none has to idle."""
-  if not cores.are_the_devices():
+  if platform.of_programs() != 'cpu':
     return 2
   return 1 + cores.number() * _IMAGES_PER_CORE // batch_size
 

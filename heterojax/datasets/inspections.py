@@ -52,9 +52,7 @@ class Inspections:
       the images: whoever uses one must then compare its digest.
   """
 
-  def __init__(
-    self, folder: pathlib.Path | None = None, trusted: bool = False
-  ):
+  def __init__(self, folder: pathlib.Path | None = None, trusted: bool = False):
     self._path = folder and folder / contents.INSPECTED
     self._trusted = trusted
     self._known: dict[tuple[str, str], Found] = {}

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import json
 import logging
 import pathlib
-import re
 import shutil
 from typing import Any, NamedTuple
 
@@ -27,7 +26,6 @@ FOLDER = 'shards'
 # What is kept of them once they are joined.
 RECORDS = 'shards.json'
 _PLAN, _RECORD = 'plan.json', 'shard.json'
-_ALL = 'all'
 # Features do not depend on it.
 _MAY_DIFFER = 'cores'
 
@@ -46,29 +44,8 @@ class Shard(NamedTuple):
     return features / FOLDER / f'{self.index}-of-{self.count}'
 
 
-def parse(text: str) -> tuple[Shard, ...]:
-  """The shards that `--shard` names.
-
-  Args:
-    text: as `0/4`, or `all/4`.
-
-  Raises:
-    UserError: if it names none.
-  """
-  match = re.fullmatch(rf'(\d+|{_ALL})/(\d+)', text, re.ASCII)
-  if match:
-    index, count = match[1], int(match[2])
-    if index == _ALL and count:
-      return every(count)
-    if index != _ALL and int(index) < count:
-      return (Shard(int(index), count),)
-  raise UserError(
-    f'--shard={text} names no shard: of N it is one from 0/N to N-1/N, as'
-    ' --shard=0/4, or all/N.'
-  )
-
-
 def every(count: int) -> tuple[Shard, ...]:
+  """All shards, in order."""
   return tuple(Shard(index, count) for index in range(count))
 
 

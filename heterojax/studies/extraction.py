@@ -42,7 +42,7 @@ def extract(
   settings = registry.settings(config)
   arithmetic.start()
   compilation.keep_programs()
-  parts = unfinished(out)
+  parts = run_folder.unfinished(out)
   with run_folder.locked(parts, 'folder of unfinished features', 'out'):
     cohort = _read(settings, parts, trusted=False)
     x = _features(settings, cohort, parts, download)
@@ -59,11 +59,6 @@ def extract(
   return len(x)
 
 
-def unfinished(out: pathlib.Path) -> pathlib.Path:
-  """The folder beside a file of features that holds what is done of it."""
-  return out.with_name(f'.{out.name}.parts')
-
-
 def plan(
   config: dict[str, Any], parts: pathlib.Path, download: bool, *, trusted: bool
 ) -> features.Plan:
@@ -71,7 +66,7 @@ def plan(
 
   Args:
     config: the resolved configuration.
-    parts: see `unfinished`.
+    parts: see `run_folder.unfinished`.
     download: fetch weights that are missing.
     trusted: see `Inspections`.
 

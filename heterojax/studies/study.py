@@ -85,9 +85,7 @@ class Study(NamedTuple):
   name: str
   defaults: Mapping[str, Any]
   rules: Callable[[Settings], Rules]
-  plan: Callable[
-    [Settings, pathlib.Path, Inspections], tuple[Cohort, ...]
-  ]
+  plan: Callable[[Settings, pathlib.Path, Inspections], tuple[Cohort, ...]]
   check: Callable[[Settings, Source, Backbone | None], None]
   run: Run
   results: type

@@ -69,9 +69,7 @@ def read(
   _check_features(first, cohort)
   cohort = _of_same_labels(first, cohort)
   distinct = settings.split.protocol == 'clean'
-  cohort = stages.selected(
-    settings, splits.unnamed(cohort), distinct, earlier
-  )
+  cohort = stages.selected(settings, splits.unnamed(cohort), distinct, earlier)
   cohort = _without_shared(cohorts, cohort)
   if partition.column(settings.cluster):
     placed = partition.place(settings.cluster, cohorts, cohort)
