@@ -51,7 +51,12 @@ def _extract(values: flags.FlagValues) -> int:
   # pylint: disable-next=import-outside-toplevel
   from heterojax.studies import extraction
 
-  number = extraction.extract(config, out, download=values.download)
+  number = extraction.extract(
+    config,
+    out,
+    download=values.download,
+    allow_mismatch=values.allow_mismatch,
+  )
   print(f'The features of {number} images are at {out.absolute()}')
   return 0
 

@@ -21,7 +21,9 @@ from heterojax.features import shards
 from heterojax.features.shards import Shard
 from heterojax.launch import features as launch
 from heterojax.launch import study
+from heterojax.run import artifacts
 from heterojax.run import contents
+from heterojax.run import locks
 from heterojax.studies import on_ray
 from heterojax.studies import registry
 from heterojax.studies import sharding
@@ -134,6 +136,19 @@ def test_a_study_takes_shards(
   assert _shard(config, f'1/{_COUNT}', where) == 0
   assert 'are in' in capsys.readouterr().err
   assert _features(run) == _features(finished)
+  assert not artifacts.problems(run)
+
+
+def test_a_study_and_its_shards_keep_out_of_each_other(
+  config: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+) -> None:
+  lock = tmp_path / contents.LOCK
+  with locks.exclusive(lock):
+    assert _shard(config, '0/4', f'--workdir={tmp_path}') == 4
+  with locks.shared(lock):
+    assert _study(config, tmp_path) == 4
+  assert capsys.readouterr().err.count('is in use by') == 2
+  assert [path.name for path in tmp_path.iterdir()] == [contents.LOCK]
 
 
 def test_another_image_after_the_plan(

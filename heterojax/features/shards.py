@@ -93,8 +93,9 @@ def check(plan: Plan, features: pathlib.Path) -> None:
   record = begun(features)
   if record and record['plan'] != plan.digest:
     raise UserError(
-      f'{features / FOLDER} was begun with other images, weights or settings:'
-      ' put back what has changed, or delete that folder.'
+      f'{features / FOLDER} was begun with other images, weights or settings,'
+      ' of which features.batch_size is one: put back what has changed, or'
+      ' delete that folder.'
     )
 
 
@@ -171,8 +172,7 @@ def join(plan: Plan, features: pathlib.Path) -> None:
   """
   record = begun(features)
   if record is None:
-    # Of one that was joined and not taken away.
-    shutil.rmtree(features / FOLDER, ignore_errors=True)
+    clear(features)  # Of some that were joined and not taken away.
     return
   check(plan, features)
   shards = every(record['shards'])
@@ -200,6 +200,11 @@ def join(plan: Plan, features: pathlib.Path) -> None:
     features / RECORDS, run_folder.to_json({'shards': records})
   )
   (features / FOLDER / _PLAN).unlink()
+  clear(features)
+
+
+def clear(features: pathlib.Path) -> None:
+  """Takes away what is left of shards that were joined."""
   shutil.rmtree(features / FOLDER, ignore_errors=True)
 
 

@@ -157,7 +157,9 @@ def _first_plan(
     if shards.begun(of_all):
       return None
     plan = make(trusted=False)
-    if not shards.are_joined(plan, of_all):
+    if shards.are_joined(plan, of_all):
+      shards.clear(of_all)  # The lock, which is no artifact.
+    else:
       shards.begin(plan, of_all, count, here)
     return plan
 
