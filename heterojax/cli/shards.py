@@ -98,7 +98,7 @@ def named(out: str | None) -> pathlib.Path:
   Raises:
     UserError: if it is no .npz file of this machine.
   """
-  if not (out or '').endswith('.npz'):
+  if out is None or not out.endswith('.npz'):
     raise UserError('Say where the features go with --out=FILE.npz.')
   return run_folder.local(out, 'out')
 

@@ -107,7 +107,7 @@ def extract(
   """
   try:
     # pylint: disable-next=import-outside-toplevel
-    import ray
+    import ray  # pyright: ignore[reportMissingImports]
   except ModuleNotFoundError as error:
     raise UserError(
       'Ray is not installed: install heterojax with the extra ray, or leave'
