@@ -24,6 +24,7 @@ import numpy as np
 
 from heterojax import backbones
 from heterojax.backbones import half_precision
+from heterojax.compute import collectives
 from heterojax.compute import forward
 from heterojax.compute.arrays import bytes_of
 from heterojax.datasets import augmentation
@@ -130,6 +131,7 @@ def extract(
   *,
   fingerprint: Any,
   compiled_for: int = 0,
+  tell: Callable[[Sequence[slice], Extraction], None] = lambda *_: None,
 ) -> Features:
   """Computes the features that `folder` does not hold yet.
 
@@ -142,6 +144,8 @@ def extract(
     fingerprint: anything that, when changed, makes stored features invalid.
     compiled_for: as many pictures as those of another call, whose program runs
       these; without it, that of their own number.
+    tell: is called with the blocks that will be computed, and how, before they
+      are; several processes compute them together.
 
   Returns:
     The features, mapped from the file and read-only.
@@ -162,32 +166,93 @@ def extract(
   missing = store.missing()
   done = len(pictures) - sum(b.stop - b.start for b in missing)
   if missing:
-    with (
-      forward.batches(*network(backbone, extraction), shape) as run,
-      Progress('features', len(pictures), 'images', done) as progress,
-      contextlib.closing(
-        decoded(source, pictures, missing, extraction)
-      ) as batches,
-    ):
-      # Batches are in the devices' hands while one before them is written.
-      begun: collections.deque[tuple[slice, Callable[[], np.ndarray]]]
-      begun = collections.deque()
+    with Progress('features', len(pictures), 'images', done) as progress:
 
-      def finish() -> None:
-        block, wait = begun.popleft()
-        store.write(block, wait())
+      def keep(block: slice, rows: np.ndarray) -> None:
+        store.write(block, rows)
         progress.update(block.stop - block.start)
 
-      try:
-        for block, batch in batches:
-          begun.append((block, run(batch, block.stop - block.start)))
-          if len(begun) > forward.ahead(extraction.batch_size):
-            finish()
-      finally:
-        # After a failure too: what was begun is kept.
-        while begun:
-          finish()
+      tell(missing, extraction)
+      compute(backbone, source, pictures, missing, extraction, keep)
   return Features(store.close(), len(pictures) - done, store.digest())
+
+
+def compute(
+  backbone: backbones.Backbone,
+  source: ImageSource,
+  pictures: Sequence[Picture],
+  blocks: Sequence[slice],
+  extraction: Extraction,
+  keep: Callable[[slice, np.ndarray], None],
+) -> None:
+  """Computes features block by block; several processes take turns.
+
+  Args:
+    backbone: the network.
+    source: of the images.
+    pictures: all of them.
+    blocks: which of them, at most `extraction.batch_size` in each.
+    extraction: how.
+    keep: is called with every block, in order, and its rows `[n, D]`.
+
+  Raises:
+    UserError: if a picture cannot be read any more.
+  """
+  number, index = collectives.number(), collectives.index()
+  own = [*blocks[index::number]]
+  # All processes exchange as many blocks.
+  own += [slice(0, 0)] * (-(-len(blocks) // number) - len(own))
+  size = extraction.image_size
+  shape = extraction.batch_size, size, size, 3
+  width = dim(backbone, extraction)
+  with (
+    forward.batches(*network(backbone, extraction), shape) as run,
+    contextlib.closing(
+      decoded(source, pictures, own, extraction)
+    ) as batches,
+  ):
+    # Batches are in the devices' hands while one before them is written.
+    begun: collections.deque[tuple[slice, Callable[[], np.ndarray]]]
+    begun = collections.deque()
+
+    def finish() -> None:
+      block, wait = begun.popleft()
+      rows = wait().reshape(block.stop - block.start, width)
+      for every in _exchanged(block, rows, extraction.batch_size):
+        keep(*every)
+
+    try:
+      for block, batch in batches:
+        count = block.stop - block.start
+        begun.append((block, run(batch, count) if count else _nothing))
+        if len(begun) > forward.ahead(extraction.batch_size):
+          finish()
+    finally:
+      # After a failure too: what was begun is kept.
+      while begun:
+        finish()
+
+
+def _nothing() -> np.ndarray:
+  return np.zeros(0, np.float32)
+
+
+def _exchanged(
+  block: slice, rows: np.ndarray, most: int
+) -> Sequence[tuple[slice, np.ndarray]]:
+  """The blocks of all processes, each with as many rows at most."""
+  if collectives.number() == 1:
+    return [(block, rows)]
+  padded = np.zeros((most, rows.shape[1]), rows.dtype)
+  padded[: len(rows)] = rows
+  ends = np.array([block.start, block.stop])
+  return [
+    (slice(int(start), int(stop)), values[: stop - start])
+    for (start, stop), values in zip(
+      *collectives.gather((ends, padded)), strict=True
+    )
+    if stop > start
+  ]
 
 
 def load_picture(

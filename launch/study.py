@@ -2,10 +2,13 @@
 
 Exit codes: 0 done, 1 a condition of --fail_if holds, 2 a mistake in usage, data
 or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
-this program.
+this program, 75 another process of the run is gone (the same commands resume).
 """
 
+from collections.abc import Callable
+import pathlib
 import sys
+from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
@@ -25,6 +28,10 @@ _FLAGS = (
   (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
   (flags.DEFINE_bool, 'allow_mismatch', False, 'Resume on another machine.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+  (flags.DEFINE_string, 'distributed', 'none', 'none|auto|slurm|explicit.'),
+  (flags.DEFINE_string, 'coordinator', None, 'HOST:PORT of process 0.'),
+  (flags.DEFINE_integer, 'processes', None, 'How many run the study.'),
+  (flags.DEFINE_integer, 'process', None, 'Which one this is, from 0.'),
 )
 
 
@@ -40,6 +47,23 @@ def _study(values: flags.FlagValues) -> int:
   where = '' if values.dry_run else f'; results go to {workdir}'
   cli.say(f'Reading {settings.data.source} ({runs.called(named)}){where} ...')
   variables.import_jax()  # Once nothing is mistyped.
+  # pylint: disable=import-outside-toplevel
+  from heterojax.run import processes
+  from heterojax.studies import assisting
+
+  place = values.coordinator, values.processes, values.process
+  with processes.joined(values.distributed, processes.Place(*place)) as leads:
+    if not leads:
+      return assisting.assist(config, download=values.download)
+    return _run(values, config, workdir, fails)
+
+
+def _run(
+  values: flags.FlagValues,
+  config: dict[str, Any],
+  workdir: pathlib.Path,
+  fails: Callable[[Any], bool],
+) -> int:
   # pylint: disable=import-outside-toplevel
   from heterojax.studies import running
   from heterojax.studies.answer import terminal
@@ -64,7 +88,10 @@ def _study(values: flags.FlagValues) -> int:
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  return cli.run(_FLAGS, _study, argv, about=__doc__)
+  code = cli.run(_FLAGS, _study, argv, about=__doc__)
+  if (processes := sys.modules.get('heterojax.run.processes')) is None:
+    return code
+  return processes.leave(code)
 
 
 if __name__ == '__main__':

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute import collectives
 from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.heads import epochs
@@ -144,7 +145,7 @@ def train(
   )
   if params is None:
     params = initial_params(members, x.shape[1], training.task, training.widths)
-  shares = _shares(-(-sizes // training.batch_size))
+  shares = _shares(-(-sizes // training.batch_size), _programs_of_all(len(members)))
   state, history = _run(
     _start(params, data, every, training),
     data,
@@ -171,49 +172,65 @@ def _run(
   training: Training,
   steps: checkpoint.Steps | None,
 ) -> tuple[epochs.State, np.ndarray]:
-  """All epochs of all shares; the last state, and the history."""
+  """All epochs of all shares; the last state, and the history.
+
+  Process 0 of several has the steps. All train as many shares.
+  """
   history = np.full((training.epochs, len(every.sizes)), np.nan)
   done, leaves = steps.latest() if steps else (0, {})
   if done:
     history[:done] = leaves.pop('history')
     state = checkpoint.restore({'heads': state}, leaves)['heads']
+  if done := int(collectives.of_leader(np.int32(done))):
+    state = collectives.of_leader(state)
   state, every = jax.tree.map(np.asarray, (state, every))
+  # A head that two programs train is the same in both.
+  first = np.unique(np.concatenate(shares), return_index=True)[1]
+  count = len(shares) // collectives.number()
+  own = shares[collectives.index() * count :][:count]
   # A copy of the state, which is overwritten; what is only read is shared.
-  places = cores.devices()[: len(shares)]
+  places = cores.devices()[: len(own)]
   states = [
     jax.device_put(_rows(state, share), place, may_alias=False)
-    for share, place in zip(shares, places, strict=True)
+    for share, place in zip(own, places, strict=True)
   ]
   fixed = [
     jax.device_put((data, _rows(every, share)), place)
-    for share, place in zip(shares, places, strict=True)
+    for share, place in zip(own, places, strict=True)
   ]
   programs = _programs(states[0], *fixed[0], training=training)
-  # A head that two programs train is the same in both.
-  first = np.unique(np.concatenate(shares), return_index=True)[1]
 
   def gathered() -> epochs.State:
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[first], *states)
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *states)
+    return jax.tree.map(
+      lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[first],
+      collectives.gather(joined),
+    )
 
   stopped = np.array(state.stopping.stopped)
+  values = np.full((len(own), len(own[0])), np.nan)
   with (
-    concurrent.futures.ThreadPoolExecutor(len(shares)) as pool,
+    concurrent.futures.ThreadPoolExecutor(len(own)) as pool,
     Progress('heads', training.epochs, 'epochs', done) as progress,
   ):
     while done < training.epochs and not stopped.all():
       begun = {
         s: pool.submit(programs[s], states[s], *fixed[s], np.int32(done))
-        for s, share in enumerate(shares)
+        for s, share in enumerate(own)
         if not stopped[share].all()
       }
       for s, future in begun.items():
-        states[s], values = future.result()
-        share = shares[s]
-        history[done, share] = np.where(stopped[share], np.nan, values)
-        stopped[share] = states[s].stopping.stopped
+        states[s], values[s] = future.result()
+      due = np.array(steps is not None and steps.due())
+      stops = np.stack([state.stopping.stopped for state in states])
+      due, found, stops = collectives.gather((due, values, stops))
+      history[done] = np.where(stopped, np.nan, found.reshape(-1)[first])
+      stopped = stops.reshape(-1)[first]
       done += 1
-      if steps and steps.due():
-        steps.save(done, {'heads': gathered(), 'history': history[:done]})
+      if due[0]:
+        heads = gathered()
+        if steps:
+          steps.save(done, {'heads': heads, 'history': history[:done]})
       progress.update(1)
   return gathered(), history[:done]
 
@@ -261,13 +278,20 @@ def _validation(members: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
   return rows, counts
 
 
-def _shares(batches: np.ndarray) -> list[np.ndarray]:
+def _programs_of_all(heads: int) -> int:
+  """How many programs train that many heads, as many in each process."""
+  own = len(cores.devices())
+  if collectives.number() == 1:
+    return min(own, heads)
+  return collectives.number() * int(collectives.gather(np.array(own)).min())
+
+
+def _shares(batches: np.ndarray, number: int) -> list[np.ndarray]:
   """Numbers of the heads that each program trains, longest lists first.
 
-  On CPU every core has as many, and about the same number of batches; shares
-  that would have one head less repeat their last one.
+  Every one has as many, and about the same number of batches; shares that would
+  have fewer repeat their last one, and without any the first head of all.
   """
-  number = min(len(cores.devices()), len(batches))
   shares = [[] for _ in range(number)]
   loads = np.zeros(len(shares), int)
   most = -(-len(batches) // len(shares))
@@ -276,6 +300,7 @@ def _shares(batches: np.ndarray) -> list[np.ndarray]:
     least = min(free, key=loads.__getitem__)
     shares[least].append(h)
     loads[least] += batches[h]
+  shares = [share or [0] for share in shares]
   return [
     np.array(share + share[-1:] * (most - len(share))) for share in shares
   ]

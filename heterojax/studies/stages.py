@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import dataclasses
 import functools
+import json
 import logging
 import pathlib
 import time
@@ -27,6 +29,7 @@ from heterojax.errors import UserError
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
+from heterojax.run import processes
 from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import samples as samples_lib
@@ -79,7 +82,7 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
     found = ready.read_files(d.files, d.named, d.task, d.choices)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
-    cohorts = (_read_one(settings, run),)
+    cohorts = (read_one(settings, run),)
   if not settings.split.named:
     cohorts = tuple(map(splits.unnamed, cohorts))
   distinct = settings.split.protocol == 'clean' and not d.files
@@ -100,7 +103,8 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
   )
 
 
-def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
+def read_one(settings: Settings, run: pathlib.Path) -> Cohort:
+  """All candidates of the data set; images that are made up go to `run`."""
   d = settings.data
   path = pathlib.Path(d.dir).expanduser()
   if d.dataset in _MADE_UP:
@@ -304,12 +308,27 @@ def extract(
   assert isinstance(source, sources.ImageSource)
   content = contents(cohorts)
   how = extraction(settings)
+
+  def tell(blocks: Sequence[slice], how: features.Extraction) -> None:
+    """The other processes, where there are any."""
+    text = json.dumps([pictures, content]).encode()
+    processes.share(
+      'features',
+      {
+        'blocks': [(block.start, block.stop) for block in blocks],
+        'extraction': dataclasses.asdict(how),
+        'weights': backbone.weights_sha256,
+      },
+      [np.frombuffer(text, np.uint8)],
+    )
+
   return features.extract(
     backbone,
     sources.Unchanged(source, content),
     pictures,
     run / name,
     how,
+    tell=tell,
     fingerprint=[
       [how.feature, how.image_size, how.resize, how.dtype, how.levels],
       [backbone.name, backbone.source, backbone.weights_sha256],
