@@ -13,6 +13,7 @@ from typing import Any
 import jax
 from jaxlib import xla_client
 
+from heterojax.compute import platform
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
 
@@ -41,11 +42,6 @@ def numbers() -> tuple[int, ...]:
   return tuple(range(os.cpu_count() or 1))
 
 
-def are_the_devices() -> bool:
-  """Whether JAX computes on CPU cores."""
-  return jax.default_backend() == 'cpu'
-
-
 def devices() -> tuple[Device, ...]:
   """One for each core, or the accelerator alone.
 
@@ -57,7 +53,7 @@ def devices() -> tuple[Device, ...]:
   Returns:
     The devices; where threads cannot be bound to a core, that of JAX repeated.
   """
-  if not are_the_devices():
+  if platform.of_programs() != 'cpu':
     return tuple(jax.local_devices()[:1])
   return _devices(numbers())
 
@@ -103,7 +99,7 @@ def compiled(
   jitted = jax.jit(function, donate_argnums=donate, static_argnames=[*static])
   args = jax.tree.map(_shape, args)
   options = None
-  if are_the_devices():
+  if platform.of_programs() == 'cpu':
     options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
   traced = jitted.trace(*args, **static)
   made: dict[Device, jax.stages.Compiled] = {}
@@ -128,7 +124,7 @@ def program(
   # What is traced depends on these as well. JAX defines its settings as it is
   # imported, which no type checker sees.
   x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
-  settings = are_the_devices(), x64, numbers()
+  settings = platform.of_programs(), x64, numbers()
   options = donate, library
   return _program(
     function, tree, shapes, options, tuple(static.items()), settings

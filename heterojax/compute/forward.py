@@ -21,6 +21,7 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.compute.arrays import Device
 from heterojax.errors import UserError
 
@@ -97,7 +98,8 @@ def programs(
     )
   leaves, tree = jax.tree.flatten(params)
   shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
-  return (_divided(network, tree, shapes, images),)
+  made_for = platform.of_programs()
+  return (_divided(network, tree, shapes, images, made_for),)
 
 
 @functools.lru_cache(maxsize=8)
@@ -106,8 +108,10 @@ def _divided(
   tree: Any,
   shapes: tuple[jax.ShapeDtypeStruct, ...],
   images: jax.ShapeDtypeStruct,
+  made_for: platform.Platform,
 ) -> jax.stages.Compiled:
   """The program of all devices, the same one for the same shapes."""
+  del made_for
   jitted = jax.jit(
     network, in_shardings=(everywhere(), split()), out_shardings=split()
   )
@@ -122,7 +126,7 @@ def images_of_call(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
 
 def by_devices() -> bool:
   """Whether devices divide a batch; else the cores of one CPU device do."""
-  return len(jax.local_devices()) > 1 or not cores.are_the_devices()
+  return len(jax.local_devices()) > 1 or platform.of_programs() != 'cpu'
 
 
 def split() -> NamedSharding:
@@ -144,7 +148,7 @@ def _mesh() -> jax.sharding.Mesh:
 
 def ahead(batch_size: int) -> int:
   """Batches to begin before one is waited for, so that none has to idle."""
-  if not cores.are_the_devices():
+  if platform.of_programs() != 'cpu':
     return 1
   return 1 + cores.number() * _IMAGES_PER_CORE // batch_size
 
