@@ -154,6 +154,8 @@ def _initialise(how: str, place: Place) -> None:
     }
     if address.rpartition(':')[0] in _LOOPBACK:
       known['coordinator_bind_address'] = address
+  # It would take SIGTERM away from `interruption`.
+  jax.config.update('jax_enable_preemption_service', False)
   try:
     jax.distributed.initialize(**known)
   # Whatever its parts raise; without a place a ValueError.
