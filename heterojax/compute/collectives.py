@@ -41,8 +41,8 @@ def gather(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[None], tree)
   leaves, structure = jax.tree.flatten(tree)
   leaves = [np.asarray(leaf) for leaf in leaves]
-  words = multihost_utils.process_allgather(_words(leaves))
-  each = [_leaves(row, leaves) for row in words]
+  words = multihost_utils.process_allgather(words_of(leaves))
+  each = [arrays_of(row, leaves) for row in words]
   return structure.unflatten([np.stack(x) for x in zip(*each, strict=True)])
 
 
@@ -70,22 +70,22 @@ def _sent(leaf: np.ndarray) -> np.ndarray:
   received = np.empty_like(rows)
   for start in range(0, len(rows), step):
     part = np.ascontiguousarray(rows[start : start + step])
-    words = multihost_utils.broadcast_one_to_all(_words([part]))
-    (received[start : start + step],) = _leaves(np.asarray(words), [part])
+    words = multihost_utils.broadcast_one_to_all(words_of([part]))
+    (received[start : start + step],) = arrays_of(np.asarray(words), [part])
   return received.reshape(leaf.shape)
 
 
-def _words(leaves: Sequence[np.ndarray]) -> np.ndarray:
+def words_of(leaves: Sequence[np.ndarray]) -> np.ndarray:
   """The bytes of arrays, one after the other, as `[n]` uint32."""
   parts = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in leaves]
   every = np.concatenate([np.zeros(0, np.uint8), *parts])
   return np.pad(every, (0, -len(every) % _WORD.itemsize)).view(_WORD)
 
 
-def _leaves(
+def arrays_of(
   words: np.ndarray, like: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-  """Arrays of these shapes and types from what `_words` gave."""
+  """Arrays of these shapes and types from what `words_of` gave."""
   every, start, found = words.view(np.uint8), 0, []
   for leaf in like:
     part = every[start : start + leaf.nbytes]

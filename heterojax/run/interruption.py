@@ -57,6 +57,7 @@ def handled() -> Iterator[None]:
       check()
 
   _noted.clear()
+  _passed_on.clear()
   before = [signal.signal(number, arrived) for number in _SIGNALS]
   try:
     yield

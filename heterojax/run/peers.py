@@ -106,7 +106,8 @@ class Follower:
   def __init__(self, address: Address, process: int, number: int):
     where = address.host, address.port
     self._line = socket.create_connection(where, _SECONDS_TO_MEET)
-    self._number, self._told = number, threading.Event()
+    self._number = number
+    self._told, self._left = threading.Event(), threading.Event()
     self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
     _say(self._line, {'token': address.token, 'process': process})
     _listening(self._line, self._hear, _heard(self._line))
@@ -117,10 +118,12 @@ class Follower:
     return self._words.get()
 
   def leave(self, code: int) -> None:
-    """Tells process 0 of an end that it did not ask for."""
-    if not self._told.is_set():
-      with contextlib.suppress(OSError):
+    """Hangs up; process 0 learns of an end that it did not ask for."""
+    self._left.set()
+    with contextlib.suppress(OSError):
+      if not self._told.is_set():
         _say(self._line, {'failed': code})
+      self._line.shutdown(socket.SHUT_RDWR)
 
   def _hear(self, words: Iterator[Word]) -> None:
     for word in words:
@@ -129,8 +132,9 @@ class Follower:
       self._words.put(word)
       if 'end' in word:
         # It may wait for arrays that nobody sends any more.
-        threading.Event().wait(_SECONDS_TO_END)
-        end(word['end'])
+        if not self._left.wait(_SECONDS_TO_END):
+          end(word['end'])
+        return
     _lost(0, self._number)
 
 

@@ -6,7 +6,7 @@ function that all processes call with the same arguments; process 0 sends its
 own to the others.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 import contextlib
 import logging
 import os
@@ -26,6 +26,13 @@ from heterojax.run import peers
 
 HOW = ('none', 'auto', 'slurm', 'explicit')
 _VARIABLES = ('JAX_COORDINATOR_ADDRESS', 'JAX_NUM_PROCESSES', 'JAX_PROCESS_ID')
+_OF_SLURM = (
+  'SLURM_JOB_ID',
+  'SLURM_STEP_NODELIST',
+  'SLURM_NTASKS',
+  'SLURM_PROCID',
+  'SLURM_LOCALID',
+)
 _LOOPBACK = ('localhost', '127.0.0.1', '[::1]')
 _LONGEST_ADDRESS = 512  # Bytes.
 # In which the news that a process is gone comes after the error it causes.
@@ -69,6 +76,10 @@ def joined(how: str, place: Place) -> Iterator[bool]:
   Raises:
     UserError: if the place is not said, or the others cannot be met.
   """
+  if how not in HOW:
+    raise UserError(
+      f'--distributed {how!r} is not one of {", ".join(HOW)} (see --help).'
+    )
   if how != 'explicit' and any(given is not None for given in place):
     raise UserError(
       '--coordinator, --processes and --process belong to'
@@ -143,6 +154,7 @@ def _initialise(how: str, place: Place) -> None:
   """Starts JAX's runtime of several processes."""
   known: dict[str, Any] = {}
   if how == 'slurm':
+    _require(_OF_SLURM, os.environ, how)
     known['cluster_detection_method'] = 'slurm'
   elif how == 'explicit' or os.environ.get(_VARIABLES[0]):
     address, number, index = _place(how, place)
@@ -173,12 +185,7 @@ def _place(how: str, place: Place) -> tuple[str, int, int]:
     names, values = ('--coordinator', '--processes', '--process'), [*place]
   else:
     names, values = _VARIABLES, [*map(os.environ.get, _VARIABLES)]
-  missing = [n for n, v in zip(names, values, strict=True) if v in (None, '')]
-  if missing:
-    raise UserError(
-      f'--distributed={how} also needs {" and ".join(missing)}: give all of'
-      f' {", ".join(names)}.'
-    )
+  _require(names, dict(zip(names, values, strict=True)), how)
   address, (number, index) = str(values[0]), map(_whole, values[1:])
   if not address.rpartition(':')[2].isdigit() or ':' not in address:
     raise UserError(f'{names[0]} is {address}, but must be HOST:PORT.')
@@ -188,6 +195,17 @@ def _place(how: str, place: Place) -> tuple[str, int, int]:
       f' {number - 1}.'
     )
   return address, number, index
+
+
+def _require(
+  names: Sequence[str], given: Mapping[str, Any], how: str
+) -> None:
+  missing = [name for name in names if given.get(name) in (None, '')]
+  if missing:
+    raise UserError(
+      f'--distributed={how} needs {" and ".join(missing)}: give all of'
+      f' {", ".join(names)}.'
+    )
 
 
 def _whole(value: str | int | None) -> int:
