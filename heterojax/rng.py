@@ -30,6 +30,7 @@ class Purpose(enum.IntEnum):
   SAME_MIX = 13
   VERDICT = 14
   EXTERNAL = 15
+  COMPONENTS = 16
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

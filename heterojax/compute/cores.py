@@ -11,8 +11,12 @@ import os
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxlib import xla_client
+import numpy as np
+from numpy.typing import DTypeLike
 
+from heterojax.compute.arrays import Array
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
 
@@ -44,6 +48,14 @@ def numbers() -> tuple[int, ...]:
 def are_the_devices() -> bool:
   """Whether JAX computes on CPU cores."""
   return jax.default_backend() == 'cpu'
+
+
+def placed(x: Array, dtype: DTypeLike | None = None) -> Array:
+  """An array where programs read it: on CPU that is the memory of the host.
+
+  A mapped file stays one, of which programs get no copy.
+  """
+  return (np.asarray if are_the_devices() else jnp.asarray)(x, dtype)
 
 
 def devices() -> tuple[Device, ...]:

@@ -15,6 +15,7 @@ from heterojax import backbones
 from heterojax import datasets
 from heterojax import features
 from heterojax.cluster.partitions import Algorithm
+from heterojax.compute import row_blocks
 from heterojax.datasets import demo
 from heterojax.datasets import hands
 from heterojax.datasets import ready
@@ -226,10 +227,11 @@ def _check_differ(
   if not isinstance(source, sources.GivenFeatures):
     return
   for fold in samples:
-    x = source.matrix[[int(fold.pictures[row].path) for row in fold.row]]
-    if np.all(x == x[:1]):
+    x = source.matrix
+    rows = np.array([int(fold.pictures[row].path) for row in fold.row])
+    if all(np.all(part == x[rows[0]]) for part in row_blocks.of(x, rows)):
       raise UserError(
-        f'All {len(x)} images of {source.name} have the same features, so'
+        f'All {len(rows)} images of {source.name} have the same features, so'
         ' there is nothing to cluster: look at what made them.'
       )
 
@@ -299,8 +301,10 @@ def extract(
   source = cohorts[0].source
   if backbone is None:
     assert isinstance(source, sources.GivenFeatures)
-    x = source.matrix[[int(p.path) for p in pictures]]
-    return features.Features(x, 0, checkpoint.digest(x))
+    rows = np.array([int(p.path) for p in pictures])
+    content = contents(cohorts)
+    of_rows = checkpoint.of_texts(content[p.path] for p in pictures)
+    return features.given(source.matrix, rows, run / name, of_rows)
   assert isinstance(source, sources.ImageSource)
   content = contents(cohorts)
   how = extraction(settings)
@@ -405,7 +409,9 @@ def algorithm(settings: Settings, **changed: Any) -> Algorithm:
 
 def check_finite(x: np.ndarray, pictures: Sequence[features.Picture]) -> None:
   """Raises a UserError where a network gave what is no number."""
-  finite = np.isfinite(x).all(axis=1)
+  finite = np.concatenate([
+    np.isfinite(block).all(axis=1) for block in row_blocks.of(x)
+  ])
   if not finite.all():
     first = pictures[int(np.argmin(finite))]
     raise UserError(
