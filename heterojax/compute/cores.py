@@ -6,6 +6,7 @@ a part gives then does not depend on the number of cores.
 """
 
 from collections.abc import Callable
+import contextlib
 import functools
 import os
 from typing import Any
@@ -16,6 +17,7 @@ from jaxlib import xla_client
 import numpy as np
 from numpy.typing import DTypeLike
 
+from heterojax.compute import quota
 from heterojax.compute.arrays import Array
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
@@ -39,10 +41,8 @@ def number() -> int:
 
 
 def numbers() -> tuple[int, ...]:
-  """The operating system's numbers of those cores."""
-  if hasattr(os, 'sched_getaffinity'):
-    return tuple(sorted(os.sched_getaffinity(0)))
-  return tuple(range(os.cpu_count() or 1))
+  """The operating system's numbers of those cores; the first, under a quota."""
+  return quota.allowed()[: quota.number()]
 
 
 def are_the_devices() -> bool:
@@ -80,6 +80,8 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)
+  limited = quota.number() < len(before)
+  threads = _threads() if limited else set()
   try:
     for core in cores:
       # Threads begin where the one that starts them may run.
@@ -87,7 +89,17 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
       made += make().local_devices()[:1]
   finally:
     os.sched_setaffinity(0, before)
+  if limited:
+    # Others under a quota chose the same cores: let the system move them about.
+    for thread in _threads() - threads:
+      with contextlib.suppress(ProcessLookupError):  # It has ended.
+        os.sched_setaffinity(thread, before)
   return tuple(made)
+
+
+def _threads() -> set[int]:
+  """The operating system's numbers of this process' threads."""
+  return {int(name) for name in os.listdir('/proc/self/task')}
 
 
 def compiled(

@@ -11,23 +11,22 @@ import numpy as np
 
 from heterojax.compute.arrays import Array
 
-# Of a block. All that a study of some thousand images reads is one block.
-NUMBERS = 2**24
+# Numbers of a block.
+_NUMBERS = 2**24
 # Of a matrix that is read whole, and of which copies are made.
-WHOLE = 2**27
+_WHOLE = 2**27
 
 
-def slices(n: int, width: int, numbers: int = NUMBERS) -> Iterator[slice]:
-  """Blocks of `[n, width]`, in order, each of at least one row.
+def size(width: int) -> int:
+  """Rows of a block, each of so many numbers; at least one."""
+  return max(1, _NUMBERS // max(1, width))
 
-  Args:
-    n: rows.
-    width: numbers of a row.
-    numbers: at most, of a block.
-  """
-  size = max(1, numbers // max(1, width))
-  for start in range(0, n, size):
-    yield slice(start, min(start + size, n))
+
+def slices(n: int, width: int) -> Iterator[slice]:
+  """Blocks of `[n, width]`, in order."""
+  step = size(width)
+  for start in range(0, n, step):
+    yield slice(start, min(start + step, n))
 
 
 def of(x: Array, rows: np.ndarray | None = None) -> Iterator[Array]:
@@ -46,4 +45,4 @@ def of(x: Array, rows: np.ndarray | None = None) -> Iterator[Array]:
 
 def is_large(x: Array, rows: np.ndarray | None = None) -> bool:
   """Whether a matrix, or so many rows of it, is not to be copied."""
-  return len(x if rows is None else rows) * x.shape[1] > WHOLE
+  return len(x if rows is None else rows) * x.shape[1] > _WHOLE

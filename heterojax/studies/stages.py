@@ -15,6 +15,8 @@ from heterojax import backbones
 from heterojax import datasets
 from heterojax import features
 from heterojax.cluster.partitions import Algorithm
+from heterojax.compute import cores
+from heterojax.compute import forward
 from heterojax.compute import row_blocks
 from heterojax.datasets import demo
 from heterojax.datasets import hands
@@ -25,6 +27,7 @@ from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.features import given
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
@@ -96,9 +99,14 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
     balance=settings.data.balance,
     distinct=distinct,
     max_bad_share=settings.data.max_bad_share,
-    workers=settings.features.workers,
+    workers=_workers(settings),
     levels=settings.data.range,
   )
+
+
+def _workers(settings: Settings) -> int:
+  """Threads that decode."""
+  return settings.features.workers or cores.number()
 
 
 def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
@@ -241,8 +249,8 @@ def extraction(settings: Settings) -> features.Extraction:
     feature=settings.backbone.feature,
     image_size=settings.data.image_size,
     resize=settings.data.resize,
-    batch_size=settings.features.batch_size,
-    workers=settings.features.workers,
+    batch_size=forward.batch_size(settings.features.batch_size),
+    workers=_workers(settings),
     dtype=settings.backbone.dtype,
     levels=settings.data.range,
   )
@@ -275,6 +283,42 @@ def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
   }
 
 
+def plan(
+  settings: Settings,
+  backbone: backbones.Backbone,
+  pictures: Sequence[features.Picture],
+  cohorts: Sequence[Cohort],
+  compiled_for: int = 0,
+) -> features.Plan:
+  """What features are computed of.
+
+  Args:
+    settings: of the study.
+    backbone: see `load_backbone`.
+    pictures: of the cohorts.
+    cohorts: of all folds.
+    compiled_for: see `features.Plan`.
+
+  Returns:
+    The plan; it reads no image that is not the one that was inspected.
+  """
+  source, content = cohorts[0].source, contents(cohorts)
+  assert isinstance(source, sources.ImageSource)
+  how = extraction(settings)
+  return features.Plan(
+    backbone,
+    sources.Unchanged(source, content),
+    tuple(pictures),
+    how,
+    fingerprint=[
+      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
+      [backbone.name, backbone.source, backbone.weights_sha256],
+      [[content[p.path], str(p.transform)] for p in pictures],
+    ],
+    compiled_for=compiled_for,
+  )
+
+
 def extract(
   settings: Settings,
   backbone: backbones.Backbone | None,
@@ -293,34 +337,20 @@ def extract(
     cohorts: of all folds.
     run: the run folder.
     name: where they are kept in it.
-    compiled_for: see `features.extract`.
+    compiled_for: see `features.Plan`.
 
   Returns:
     The features.
   """
-  source = cohorts[0].source
   if backbone is None:
+    source = cohorts[0].source
     assert isinstance(source, sources.GivenFeatures)
     rows = np.array([int(p.path) for p in pictures])
     content = contents(cohorts)
-    of_rows = checkpoint.of_texts(content[p.path] for p in pictures)
-    return features.given(source.matrix, rows, run / name, of_rows)
-  assert isinstance(source, sources.ImageSource)
-  content = contents(cohorts)
-  how = extraction(settings)
-  return features.extract(
-    backbone,
-    sources.Unchanged(source, content),
-    pictures,
-    run / name,
-    how,
-    fingerprint=[
-      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
-      [backbone.name, backbone.source, backbone.weights_sha256],
-      [[content[p.path], str(p.transform)] for p in pictures],
-    ],
-    compiled_for=compiled_for,
-  )
+    fingerprint = checkpoint.of_texts(content[p.path] for p in pictures)
+    return given.gather(source.matrix, rows, run / name, fingerprint)
+  chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
+  return features.extract(chosen, run / name)
 
 
 def predicted(source: sources.Source) -> np.ndarray | None:
