@@ -31,6 +31,8 @@ class Purpose(enum.IntEnum):
   VERDICT = 14
   EXTERNAL = 15
   COMPONENTS = 16
+  AUDIT = 17
+  PAIRS = 18
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

@@ -145,7 +145,7 @@ def test_near_duplicates_are_looked_for_where_features_can_tell(
   ]
   found = audits.find_leaks_of_folds(by_fold)
   near = [(k.id, k.other) for k in found.leaks if k.kind == 'near_duplicate']
-  count = leaks.count(found.leaks, cohorts[0], found.unseen)['near_duplicate']
+  count = leaks.count(found, cohorts[0])['near_duplicate']
   others = [k for k in found.leaks if k.kind != 'near_duplicate']
   assert others == [k for c in cohorts for k in leaks.find(c, {})]
   if told:

@@ -306,9 +306,9 @@ def train(
       for number, (fold, of_fold) in enumerate(zip(samples, heads, strict=True))
     ]
     names = [
-      {'fold': number, 'name': str(name), 'rows': member.rows.tolist()}
+      {'fold': number, 'name': str(name)}
       for number, fold in enumerate(heads)
-      for name, member in fold.items()
+      for name in fold
     ]
     trained = heads_stage.train(settings, folder, features, parts, names)
     count(trained.now)
@@ -363,6 +363,7 @@ def ask(
     samples,
     [fold.clusters.labels for fold in folds],
     [fold.wrong for fold in folds],
+    outcome.x.shape[1],
     lambda originals: [np.asarray(outcome.x[originals.rows])] * len(folds),
     audits.columns(cohorts),
     given=isinstance(outcome.source, GivenFeatures),
