@@ -145,7 +145,7 @@ def test_near_duplicates_are_looked_for_where_features_can_tell(
   ]
   found = audits.find_leaks_of_folds(by_fold)
   near = [(k.id, k.other) for k in found.leaks if k.kind == 'near_duplicate']
-  count = leaks.count(found.leaks, cohorts[0], found.unseen)['near_duplicate']
+  count = leaks.count(found, cohorts[0])['near_duplicate']
   others = [k for k in found.leaks if k.kind != 'near_duplicate']
   assert others == [k for c in cohorts for k in leaks.find(c, {})]
   if told:
@@ -201,14 +201,14 @@ def test_real_images_that_were_saved_again_are_found(
     workers=2,
   )
   folds = samples_lib.collect([cohort], seed=0, factors=(1, 1))
-  found = features.extract(
+  plan = features.Plan(
     backbones.load('efficientnet_lite0'),
     cohort.source,
     folds[0].pictures,
-    tmp_path / 'features',
     features.Extraction(feature, 224, 'keras', batch_size=4, workers=2),
     fingerprint='',
   )
+  found = features.extract(plan, tmp_path / 'features')
   x, own = found.x, folds[0]
   found = _find([cohort], folds, x)
   if feature == 'flatten':

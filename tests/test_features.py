@@ -30,6 +30,7 @@ from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets import sources
 from heterojax.errors import UserError
+from heterojax.features import store as store_lib
 
 _HOW = features.Extraction('avg', 32, 'keras', batch_size=4, workers=2)
 _FLATTEN = dataclasses.replace(_HOW, feature='flatten', image_size=64)
@@ -70,9 +71,8 @@ def _extract(
   **options: Any,
 ) -> tuple[np.ndarray, int]:
   options = {'fingerprint': 'f', **options}
-  found = features.extract(
-    backbone, _FILES, pictures, folder, extraction, **options
-  )
+  plan = features.Plan(backbone, _FILES, pictures, extraction, **options)
+  found = features.extract(plan, folder)
   return found.x, found.computed
 
 
@@ -332,9 +332,8 @@ def test_the_digest_is_that_of_the_rows(
   pictures: tuple[features.Picture, ...],
 ) -> None:
   def digest(*shown: features.Picture) -> str:
-    return features.extract(
-      backbone, _FILES, shown, folder, _HOW, fingerprint=str(shown)
-    ).digest
+    plan = features.Plan(backbone, _FILES, shown, _HOW, fingerprint=str(shown))
+    return features.extract(plan, folder).digest
 
   assert digest(*pictures) == digest(*pictures) != digest(*pictures[::-1])
 
@@ -368,8 +367,9 @@ def test_a_picture_that_vanished_is_named_and_the_rest_kept(
 _FULL_DISK = """
 import pathlib, resource, sys
 import numpy as np
-from heterojax import errors, features
-store = features._Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f')
+from heterojax import errors
+from heterojax.features import store
+store = store.Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f')
 store.open()
 first, second, _ = store.missing()
 store.write(first, np.ones((2, 1000), np.float32))
@@ -486,7 +486,7 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   """The same whether three batches or thirty go through the network."""
-  write, batches = features._Store.write, forward.batches
+  write, batches = store_lib.Store.write, forward.batches
   begun, unwritten, held = [], [], []
 
   @contextlib.contextmanager
@@ -505,7 +505,7 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
     held.append(sum(x.nbytes for x in jax.live_arrays()))
 
   monkeypatch.setattr(forward, 'batches', counted)
-  monkeypatch.setattr(features._Store, 'write', weighed)
+  monkeypatch.setattr(store_lib.Store, 'write', weighed)
   most = forward.ahead(4) + 1
   for count in (3, 30):
     many = tuple(

@@ -6,14 +6,20 @@ a part gives then does not depend on the number of cores.
 """
 
 from collections.abc import Callable
+import contextlib
 import functools
 import os
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxlib import xla_client
+import numpy as np
+from numpy.typing import DTypeLike
 
 from heterojax.compute import platform
+from heterojax.compute import quota
+from heterojax.compute.arrays import Array
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
 
@@ -36,10 +42,17 @@ def number() -> int:
 
 
 def numbers() -> tuple[int, ...]:
-  """The operating system's numbers of those cores."""
-  if hasattr(os, 'sched_getaffinity'):
-    return tuple(sorted(os.sched_getaffinity(0)))
-  return tuple(range(os.cpu_count() or 1))
+  """The operating system's numbers of those cores; the first, under a quota."""
+  return quota.allowed()[: quota.number()]
+
+
+def placed(x: Array, dtype: DTypeLike | None = None) -> Array:
+  """An array where programs read it: on CPU that is the memory of the host.
+
+  A mapped file stays one, of which programs get no copy.
+  """
+  on_cpu = platform.of_programs() == 'cpu'
+  return (np.asarray if on_cpu else jnp.asarray)(x, dtype)
 
 
 def devices() -> tuple[Device, ...]:
@@ -64,6 +77,8 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)
+  limited = quota.number() < len(before)
+  threads = _threads() if limited else set()
   try:
     for core in cores:
       # Threads begin where the one that starts them may run.
@@ -71,7 +86,17 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
       made += make().local_devices()[:1]
   finally:
     os.sched_setaffinity(0, before)
+  if limited:
+    # Others under a quota chose the same cores: let the system move them about.
+    for thread in _threads() - threads:
+      with contextlib.suppress(ProcessLookupError):  # It has ended.
+        os.sched_setaffinity(thread, before)
   return tuple(made)
+
+
+def _threads() -> set[int]:
+  """The operating system's numbers of this process' threads."""
+  return {int(name) for name in os.listdir('/proc/self/task')}
 
 
 def compiled(

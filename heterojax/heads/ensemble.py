@@ -20,6 +20,7 @@ import numpy as np
 
 from heterojax.compute import collectives
 from heterojax.compute import cores
+from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
 from heterojax.heads import epochs
 from heterojax.heads import forms
@@ -134,7 +135,8 @@ def train(
     if not np.all(numbers):
       raise ValueError(f'head {int(np.argmin(numbers))} has no {kind}')
   validation, counts = _validation(members)
-  x = jnp.asarray(x)
+  # No copy: on CPU the cores read the features where they are.
+  x = jax.device_put(x)
   # A number may need all digits that the features have.
   y = jnp.asarray(y, jnp.result_type(x, jnp.float32))
   data = epochs.Data(x, y, x[validation], y[validation])
@@ -255,6 +257,14 @@ def predict(params: Params, x: Array) -> jax.Array:
   first, *_ = cores.program(epochs.outputs, params, x, task=task)
   params, x = jax.device_put((params, x), cores.devices()[0])
   return jax.device_put(first(params, x), jax.local_devices()[0])
+
+
+def predict_all(params: Params, x: Array) -> np.ndarray:
+  """`predict` of any number of rows, as float64 on the host."""
+  if not row_blocks.is_large(x):
+    return np.asarray(predict(params, x), np.float64)
+  parts = [predict(params, block) for block in row_blocks.of(x)]
+  return np.concatenate([np.asarray(p, np.float64) for p in parts], axis=1)
 
 
 def _padded(rows: Sequence[np.ndarray], batch_size: int) -> np.ndarray:

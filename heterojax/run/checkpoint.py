@@ -5,6 +5,7 @@ all, and reads flipped bits of theirs back without a word: so a digest of every
 leaf is kept beside it, which is written last and looked at on every reading.
 """
 
+from collections.abc import Iterable
 import hashlib
 import json
 import logging
@@ -60,6 +61,14 @@ def digest(value: Any) -> str:
         hasher.update(bytes_of(row))
     else:
       hasher.update(json.dumps(leaf, sort_keys=True).encode())
+  return hasher.hexdigest()
+
+
+def of_texts(texts: Iterable[str]) -> str:
+  """Digest of texts in their order, however many."""
+  hasher = hashlib.blake2b(digest_size=16)
+  for text in texts:
+    hasher.update(f'{len(text)}:{text}'.encode())
   return hasher.hexdigest()
 
 

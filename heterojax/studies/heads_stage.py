@@ -8,6 +8,7 @@ so far, and end with the same bits wherever they were stopped.
 from collections.abc import Callable, Sequence
 import dataclasses
 import functools
+import io
 import itertools
 import json
 import logging
@@ -15,10 +16,10 @@ import pathlib
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from heterojax.compute import collectives
+from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.errors import UserError
 from heterojax.features import Features
@@ -80,7 +81,9 @@ def train(
 ) -> Trained:
   """Trains heads, or goes on where an earlier run of the same ones ended.
 
-  Writes `checkpoints/heads` and `heads.json`, what its heads are.
+  Writes `checkpoints/heads`, and what its heads are: `heads.json` has an entry
+  for each, and `heads_rows.npz` the training rows of one after the other as
+  `rows`, those of head h from `starts[h]` to `starts[h + 1]`.
 
   Args:
     settings: of the study.
@@ -102,7 +105,19 @@ def train(
     name | found for name, found in zip(names, described, strict=True)
   ])
   run_folder.write_atomically(path.with_suffix('.json'), text + '\n')
+  run_folder.write_atomically(
+    path.with_name('heads_rows.npz'), _rows_of(_members(parts))
+  )
   return trained
+
+
+def _rows_of(members: Sequence[ensemble.Member]) -> bytes:
+  """`heads_rows.npz`; as JSON the rows of many images would fill the memory."""
+  rows = [np.asarray(member.rows, np.int32) for member in members]
+  starts = np.cumsum([0, *map(len, rows)])
+  file = io.BytesIO()
+  np.savez(file, allow_pickle=False, rows=np.concatenate(rows), starts=starts)
+  return file.getvalue()
 
 
 def _members(parts: Sequence[Part]) -> list[ensemble.Member]:
@@ -143,8 +158,7 @@ def _keras(
   _check_finite(heads, names)
 
   def predict(x: Array) -> np.ndarray:
-    outputs = ensemble.predict(heads.params, jnp.asarray(x))
-    return np.asarray(outputs, np.float64)
+    return ensemble.predict_all(heads.params, cores.placed(x))
 
   rows = [(len(member.rows), len(member.validation)) for member in members]
   trained = Trained(
@@ -330,9 +344,7 @@ def _check_finite(heads: ensemble.Ensemble, names: Names) -> None:
     if not np.isfinite(best)
   ]
   if diverged:
-    which = ', '.join(
-      f'{key} {value}' for key, value in diverged[0].items() if key != 'rows'
-    )
+    which = ', '.join(f'{key} {value}' for key, value in diverged[0].items())
     raise UserError(
       f'{len(diverged)} of {len(names)} heads diverged in their first epoch'
       f' (the first: {which}): choose a smaller'

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
-import dataclasses
 import functools
-import json
 import logging
 import pathlib
 import time
@@ -17,6 +15,9 @@ from heterojax import backbones
 from heterojax import datasets
 from heterojax import features
 from heterojax.cluster.partitions import Algorithm
+from heterojax.compute import cores
+from heterojax.compute import forward
+from heterojax.compute import row_blocks
 from heterojax.datasets import demo
 from heterojax.datasets import hands
 from heterojax.datasets import ready
@@ -26,10 +27,10 @@ from heterojax.datasets import sources
 from heterojax.datasets import splits
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.features import given
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
-from heterojax.run import processes
 from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import samples as samples_lib
@@ -98,9 +99,14 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
     balance=settings.data.balance,
     distinct=distinct,
     max_bad_share=settings.data.max_bad_share,
-    workers=settings.features.workers,
+    workers=_workers(settings),
     levels=settings.data.range,
   )
+
+
+def _workers(settings: Settings) -> int:
+  """Threads that decode."""
+  return settings.features.workers or cores.number()
 
 
 def read_one(settings: Settings, run: pathlib.Path) -> Cohort:
@@ -230,10 +236,11 @@ def _check_differ(
   if not isinstance(source, sources.GivenFeatures):
     return
   for fold in samples:
-    x = source.matrix[[int(fold.pictures[row].path) for row in fold.row]]
-    if np.all(x == x[:1]):
+    x = source.matrix
+    rows = np.array([int(fold.pictures[row].path) for row in fold.row])
+    if all(np.all(part == x[rows[0]]) for part in row_blocks.of(x, rows)):
       raise UserError(
-        f'All {len(x)} images of {source.name} have the same features, so'
+        f'All {len(rows)} images of {source.name} have the same features, so'
         ' there is nothing to cluster: look at what made them.'
       )
 
@@ -243,8 +250,8 @@ def extraction(settings: Settings) -> features.Extraction:
     feature=settings.backbone.feature,
     image_size=settings.data.image_size,
     resize=settings.data.resize,
-    batch_size=settings.features.batch_size,
-    workers=settings.features.workers,
+    batch_size=forward.batch_size(settings.features.batch_size),
+    workers=_workers(settings),
     dtype=settings.backbone.dtype,
     levels=settings.data.range,
   )
@@ -277,6 +284,42 @@ def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
   }
 
 
+def plan(
+  settings: Settings,
+  backbone: backbones.Backbone,
+  pictures: Sequence[features.Picture],
+  cohorts: Sequence[Cohort],
+  compiled_for: int = 0,
+) -> features.Plan:
+  """What features are computed of.
+
+  Args:
+    settings: of the study.
+    backbone: see `load_backbone`.
+    pictures: of the cohorts.
+    cohorts: of all folds.
+    compiled_for: see `features.Plan`.
+
+  Returns:
+    The plan; it reads no image that is not the one that was inspected.
+  """
+  source, content = cohorts[0].source, contents(cohorts)
+  assert isinstance(source, sources.ImageSource)
+  how = extraction(settings)
+  return features.Plan(
+    backbone,
+    sources.Unchanged(source, content),
+    tuple(pictures),
+    how,
+    fingerprint=[
+      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
+      [backbone.name, backbone.source, backbone.weights_sha256],
+      [[content[p.path], str(p.transform)] for p in pictures],
+    ],
+    compiled_for=compiled_for,
+  )
+
+
 def extract(
   settings: Settings,
   backbone: backbones.Backbone | None,
@@ -295,47 +338,20 @@ def extract(
     cohorts: of all folds.
     run: the run folder.
     name: where they are kept in it.
-    compiled_for: see `features.extract`.
+    compiled_for: see `features.Plan`.
 
   Returns:
     The features.
   """
-  source = cohorts[0].source
   if backbone is None:
+    source = cohorts[0].source
     assert isinstance(source, sources.GivenFeatures)
-    x = source.matrix[[int(p.path) for p in pictures]]
-    return features.Features(x, 0, checkpoint.digest(x))
-  assert isinstance(source, sources.ImageSource)
-  content = contents(cohorts)
-  how = extraction(settings)
-
-  def tell(blocks: Sequence[slice], how: features.Extraction) -> None:
-    """The other processes, where there are any."""
-    text = json.dumps([pictures, content]).encode()
-    processes.share(
-      'features',
-      {
-        'blocks': [(block.start, block.stop) for block in blocks],
-        'extraction': dataclasses.asdict(how),
-        'weights': backbone.weights_sha256,
-      },
-      [np.frombuffer(text, np.uint8)],
-    )
-
-  return features.extract(
-    backbone,
-    sources.Unchanged(source, content),
-    pictures,
-    run / name,
-    how,
-    tell=tell,
-    fingerprint=[
-      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
-      [backbone.name, backbone.source, backbone.weights_sha256],
-      [[content[p.path], str(p.transform)] for p in pictures],
-    ],
-    compiled_for=compiled_for,
-  )
+    rows = np.array([int(p.path) for p in pictures])
+    content = contents(cohorts)
+    fingerprint = checkpoint.of_texts(content[p.path] for p in pictures)
+    return given.gather(source.matrix, rows, run / name, fingerprint)
+  chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
+  return features.extract(chosen, run / name)
 
 
 def predicted(source: sources.Source) -> np.ndarray | None:
@@ -424,7 +440,9 @@ def algorithm(settings: Settings, **changed: Any) -> Algorithm:
 
 def check_finite(x: np.ndarray, pictures: Sequence[features.Picture]) -> None:
   """Raises a UserError where a network gave what is no number."""
-  finite = np.isfinite(x).all(axis=1)
+  finite = np.concatenate([
+    np.isfinite(block).all(axis=1) for block in row_blocks.of(x)
+  ])
   if not finite.all():
     first = pictures[int(np.argmin(finite))]
     raise UserError(

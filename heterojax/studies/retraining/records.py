@@ -166,6 +166,8 @@ class Cluster:
   retrained_runs: Own | None = None
   random_originals: Random | None = None
   random_same_mix: Random | None = None
+  # So far the distance may be off (95%), where it is of random pairs.
+  intra_cluster_margin: float | None = None
 
   @property
   def fair(self) -> Random:

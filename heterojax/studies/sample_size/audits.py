@@ -56,7 +56,7 @@ def audit(
   )
   return Audits(
     found.leaks,
-    leaks_lib.count(found.leaks, cohorts[0], found.unseen),
+    leaks_lib.count(found, cohorts[0]),
     _shortcuts(cohorts[0], folds[0]),
   )
 

@@ -214,6 +214,7 @@ def ask(
     [part.samples for part in parts],
     [fold.clusters for fold in folds],
     [wrong(*of_part) for of_part in zip(parts, learned, strict=True)],
+    learned[0].x.shape[1],
     features,
     audits_lib.columns(cohorts),
     given=settings.data.dataset == 'features',
