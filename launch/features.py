@@ -4,6 +4,10 @@ The file has the features, id, label and group of every image that a study would
 use; heterojax run FILE.npz runs one on it. The same command goes on after an
 interruption.
 
+With --shard=I/N it computes one of N shards, any of them at any time and on any
+machine that shares the folder: of this file, which the command without --shard
+then writes; or with --workdir=RUN, of the study that is run there afterwards.
+
 Exit codes: 0 done, 2 a mistake in usage, data or weights, 3 interrupted, 4
 refused.
 """
@@ -13,6 +17,7 @@ import sys
 from absl import flags
 
 from heterojax import cli
+from heterojax.cli import shards
 from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import run_folder
@@ -20,6 +25,7 @@ from heterojax.studies import checks
 
 _FLAGS = (
   (flags.DEFINE_string, 'out', None, 'The .npz file to write.'),
+  *shards.FLAGS,
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
@@ -31,8 +37,11 @@ def _extract(values: flags.FlagValues) -> int:
   checks.require_data(data)
   if data.dataset == 'features':
     raise UserError(f'{data.source} has features already: give images.')
-  if not (values.out or '').endswith('.npz'):
+  chosen = shards.chosen(values)
+  if not chosen and not (values.out or '').endswith('.npz'):
     raise UserError('Say where the features go with --out=FILE.npz.')
+  if chosen:
+    return shards.extract(config, values, chosen)
   out = run_folder.local(values.out, 'out')
   cli.say(f'Reading {data.source}; features go to {out} ...')
   variables.import_jax()  # Once nothing is mistyped.

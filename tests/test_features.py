@@ -369,7 +369,9 @@ import pathlib, resource, sys
 import numpy as np
 from heterojax import errors
 from heterojax.features import store
-store = store.Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f')
+store = store.Store(
+  pathlib.Path(sys.argv[1]), store.header_of((5, 1000), 2, 'f')
+)
 store.open()
 first, second, _ = store.missing()
 store.write(first, np.ones((2, 1000), np.float32))

@@ -181,7 +181,7 @@ _EXPLICIT = processes.Place('127.0.0.1:1', 2, 0)
     ('none', _EXPLICIT, 'belong to --distributed=explicit, and it is none'),
     ('explicit', processes.Place(), 'needs --coordinator and --processes and'),
     ('explicit', _EXPLICIT._replace(coordinator='host'), 'must be HOST:PORT'),
-    ('explicit', _EXPLICIT._replace(process=2), 'from 0 to --processes - 1 = 1'),
+    ('explicit', _EXPLICIT._replace(process=2), 'must be from 0 to --proc'),
     ('auto', processes.Place(), 'JAX_NUM_PROCESSES and JAX_PROCESS_ID'),
     ('slurm', processes.Place(), 'needs SLURM_JOB_ID'),
     ('mpi', processes.Place(), "'mpi' is not one of none, auto, slurm"),

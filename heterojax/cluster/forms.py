@@ -7,7 +7,6 @@ gives other last bits each time.
 Axes: N samples, D features, K clusters.
 """
 
-
 import jax
 import jax.numpy as jnp
 

@@ -148,7 +148,9 @@ def train(
   )
   if params is None:
     params = initial_params(members, x.shape[1], training.task, training.widths)
-  shares = _shares(-(-sizes // training.batch_size), _programs_of_all(len(members)))
+  shares = _shares(
+    -(-sizes // training.batch_size), _programs_of_all(len(members))
+  )
   state, history = _run(
     _start(params, data, every, training),
     data,

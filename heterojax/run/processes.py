@@ -115,10 +115,10 @@ def leave(code: int) -> int:
   Returns:
     The code, of a process alone; of several none returns.
   """
-  if not _others:
-    return code
-  _others[0].leave(code)
-  peers.end(code)
+  if _others:
+    _others[0].leave(code)
+    peers.end(code)
+  return code
 
 
 def share(
@@ -197,9 +197,7 @@ def _place(how: str, place: Place) -> tuple[str, int, int]:
   return address, number, index
 
 
-def _require(
-  names: Sequence[str], given: Mapping[str, Any], how: str
-) -> None:
+def _require(names: Sequence[str], given: Mapping[str, Any], how: str) -> None:
   missing = [name for name in names if given.get(name) in (None, '')]
   if missing:
     raise UserError(

@@ -5,7 +5,6 @@ They read images and weights by the same configuration, and no run folder.
 
 from collections.abc import Callable
 import functools
-import json
 import pathlib
 import tempfile
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 from heterojax import backbones
 from heterojax import features
 from heterojax.compute import compilation
-from heterojax.datasets import augmentation
 from heterojax.datasets import sources
 from heterojax.errors import UserError
+from heterojax.features import exchange
 from heterojax.run import processes
 from heterojax.studies import heads_stage
 from heterojax.studies import registry
@@ -75,23 +74,17 @@ class _Own:
 
 def _features(own: _Own, job: processes.Job) -> None:
   """See `features.extract`."""
-  words = job.words
-  if own.backbone.weights_sha256 != words['weights']:
+  if own.backbone.weights_sha256 != job.words['weights']:
     raise UserError(
       f'The weights here ({own.backbone.weights_sha256}) are not those of'
-      f' process 0 ({words["weights"]}): give all processes the same file.'
+      f' process 0 ({job.words["weights"]}): give all processes the same file.'
     )
-  (text,) = job.arrays
-  pictures, contents = json.loads(text.tobytes())
+  digests, words = exchange.told(job)
+  source = sources.Unchanged(own.source, digests)
+  plan = features.Plan(own.backbone, source, fingerprint=None, **words)
   features.compute(
-    own.backbone,
-    sources.Unchanged(own.source, contents),
-    [
-      features.Picture(path, augmentation.Transform(*how))
-      for path, how in pictures
-    ],
-    [slice(*block) for block in words['blocks']],
-    features.Extraction(**words['extraction']),
+    plan,
+    [slice(*block) for block in job.words['blocks']],
     lambda block, rows: None,
+    together=True,
   )
-

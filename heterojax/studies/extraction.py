@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from heterojax import features
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
 from heterojax.datasets.augmentation import IDENTITY
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
-from heterojax.features import Picture
 from heterojax.run import run_folder
 from heterojax.studies import registry
 from heterojax.studies import stages
@@ -41,9 +42,9 @@ def extract(
   settings = registry.settings(config)
   arithmetic.start()
   compilation.keep_programs()
-  parts = out.with_name(f'.{out.name}.parts')
+  parts = unfinished(out)
   with run_folder.locked(parts, 'folder of unfinished features', 'out'):
-    (cohort,) = stages.read(settings, parts)
+    cohort = _read(settings, parts, trusted=False)
     x = _features(settings, cohort, parts, download)
     columns = {
       name: np.array([getattr(c, name) for c in cohort.included])
@@ -58,14 +59,54 @@ def extract(
   return len(x)
 
 
+def unfinished(out: pathlib.Path) -> pathlib.Path:
+  """The folder beside a file of features that holds what is done of it."""
+  return out.with_name(f'.{out.name}.parts')
+
+
+def plan(
+  config: dict[str, Any], parts: pathlib.Path, download: bool, *, trusted: bool
+) -> features.Plan:
+  """What `extract` computes.
+
+  Args:
+    config: the resolved configuration.
+    parts: see `unfinished`.
+    download: fetch weights that are missing.
+    trusted: see `Inspections`.
+
+  Returns:
+    The plan, that of `stages.extract`.
+
+  Raises:
+    UserError: if the data cannot be read.
+  """
+  settings = registry.settings(config)
+  backbone = stages.load_backbone(settings, download=download)
+  assert backbone is not None  # Its features are not given.
+  cohort = _read(settings, parts, trusted)
+  return stages.plan(settings, backbone, _pictures(cohort), (cohort,))
+
+
+def _read(settings: Settings, parts: pathlib.Path, trusted: bool) -> Cohort:
+  with Inspections(parts, trusted) as earlier:
+    (cohort,) = stages.read(settings, parts, earlier)
+  return cohort
+
+
+def _pictures(cohort: Cohort) -> list[features.Picture]:
+  """Those of the images that are used; several may be of one file."""
+  paths = dict.fromkeys(c.path for c in cohort.included)
+  return [features.Picture(path, IDENTITY) for path in paths]
+
+
 def _features(
   settings: Settings, cohort: Cohort, folder: pathlib.Path, download: bool
 ) -> np.ndarray:
-  """`[N, D]` of the images that are used; several may be of one file."""
+  """`[N, D]` of the images that are used."""
   backbone = stages.load_backbone(settings, download=download)
-  paths = list(dict.fromkeys(c.path for c in cohort.included))
-  pictures = [Picture(path, IDENTITY) for path in paths]
+  pictures = _pictures(cohort)
   found = stages.extract(settings, backbone, pictures, (cohort,), folder)
   stages.check_finite(found.x, pictures)
-  row = {path: i for i, path in enumerate(paths)}
+  row = {picture.path: i for i, picture in enumerate(pictures)}
   return found.x[[row[c.path] for c in cohort.included]]

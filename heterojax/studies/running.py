@@ -13,6 +13,7 @@ import jax
 from heterojax.backbones import Backbone
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 from heterojax.records import codec
@@ -71,7 +72,8 @@ def _planned(
   ) as folder:
     _say_what_changed(folder)
     with timer.stage('data'):
-      cohorts = study.plan(settings, folder)
+      with Inspections(folder) as earlier:
+        cohorts = study.plan(settings, folder, earlier)
       settings = partition.resolved(settings, cohorts)
       samples = stages.collect(settings, cohorts)
     study.check(settings, cohorts[0].source, backbone)

@@ -15,6 +15,7 @@ from heterojax import backbones
 from heterojax import datasets
 from heterojax import features
 from heterojax.cluster.partitions import Algorithm
+from heterojax.compute import collectives
 from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.compute import row_blocks
@@ -25,9 +26,11 @@ from heterojax.datasets import restriction
 from heterojax.datasets import selection
 from heterojax.datasets import sources
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 from heterojax.features import given
+from heterojax.features import shards
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
@@ -71,7 +74,9 @@ class Timer:
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
 
-def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
+def read(
+  settings: Settings, run: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The selected candidates: one cohort, or one per file of features."""
   d = settings.data
   if d.files:
@@ -87,11 +92,13 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
   if not settings.split.named:
     cohorts = tuple(map(splits.unnamed, cohorts))
   distinct = settings.split.protocol == 'clean' and not d.files
-  chosen = (selected(settings, cohort, distinct) for cohort in cohorts)
+  chosen = (selected(settings, cohort, distinct, earlier) for cohort in cohorts)
   return tuple(partition.restrict(settings.cluster, own) for own in chosen)
 
 
-def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
+def selected(
+  settings: Settings, cohort: Cohort, distinct: bool, earlier: Inspections
+) -> Cohort:
   """The cohort with its images selected, see `selection.select`."""
   return selection.select(
     cohort,
@@ -101,6 +108,7 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
     max_bad_share=settings.data.max_bad_share,
     workers=_workers(settings),
     levels=settings.data.range,
+    earlier=earlier,
   )
 
 
@@ -342,6 +350,9 @@ def extract(
 
   Returns:
     The features.
+
+  Raises:
+    UserError: if there are shards of them and they cannot be joined.
   """
   if backbone is None:
     source = cohorts[0].source
@@ -351,7 +362,10 @@ def extract(
     fingerprint = checkpoint.of_texts(content[p.path] for p in pictures)
     return given.gather(source.matrix, rows, run / name, fingerprint)
   chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
-  return features.extract(chosen, run / name)
+  shards.join(chosen, run / name)
+  # Only the data set itself do the other processes know.
+  together = name == 'features' and collectives.number() > 1
+  return features.extract(chosen, run / name, together=together)
 
 
 def predicted(source: sources.Source) -> np.ndarray | None:
