@@ -1,4 +1,4 @@
-"""Features that several processes compute together, in turns of a block each."""
+"""Features that several processes compute together, a block each in turn."""
 
 from collections.abc import Iterator, Sequence
 import dataclasses
