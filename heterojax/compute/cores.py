@@ -56,7 +56,7 @@ def placed(x: Array, dtype: DTypeLike | None = None) -> Array:
 
 
 def devices() -> tuple[Device, ...]:
-  """One for each core, or the accelerator alone.
+  """One for each core, or the first accelerator.
 
   All programs on one CPU device share its threads, and XLA spreads the kernels
   of each over them: VGG16 and the heads lost between a fifth and a half by it.
@@ -69,6 +69,14 @@ def devices() -> tuple[Device, ...]:
   if platform.of_programs() != 'cpu':
     return tuple(jax.local_devices()[:1])
   return _devices(numbers())
+
+
+def memory() -> int | None:
+  """Bytes of the memory of one of `devices`; None where it is the host's."""
+  if platform.of_programs() == 'cpu':
+    return None
+  known = devices()[0].memory_stats() or {}
+  return known.get('bytes_limit')
 
 
 @functools.cache
