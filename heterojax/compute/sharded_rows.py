@@ -10,37 +10,57 @@ import contextlib
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
 
 # JAX keeps it with what it traces, as `platform` says.
-_DEVICES = jax.make_user_context(1)
+_OF_ROWS = jax.make_user_context()
 
 
 def devices_of(x: Any) -> int:
   """How many devices divide the rows of a matrix; 1 of an array of NumPy."""
-  if not isinstance(x, jax.Array) or not x.size:
-    return 1
-  return len(x) // x.sharding.shard_shape(x.shape)[0]
+  sharding = _sharding(x)
+  return len(x) // sharding.shard_shape(x.shape)[0] if sharding else 1
 
 
 @contextlib.contextmanager
 def of(x: Any) -> Iterator[None]:
   """What is traced inside is for rows that are divided as those of `x` are."""
-  with _DEVICES(devices_of(x)):
+  with _OF_ROWS(_sharding(x)):
     yield
 
 
-def total(function: Callable[..., jax.Array], *trees: Any) -> jax.Array:
+def total(
+  function: Callable[..., jax.Array], read: Any, *trees: Any
+) -> jax.Array:
   """Sum of what a function gives for the rows of each device.
 
   Args:
-    function: of such trees; it adds something up over their rows.
+    function: of `read` and such trees; it adds something up over their rows.
+    read: a tree of arrays that every device reads whole.
     *trees: of arrays, all with N rows.
   """
-  devices = _DEVICES.value
-  if devices == 1:
-    return function(*trees)
-  own = jax.tree.map(
-    lambda leaf: leaf.reshape(devices, -1, *leaf.shape[1:]), trees
-  )
-  return jnp.sum(jax.vmap(function)(*own), axis=0)
+  sharding = _OF_ROWS.value
+  if sharding is None:
+    return function(read, *trees)
+  axis = sharding.spec[0]
+
+  def own(read: Any, *trees: Any) -> jax.Array:
+    return jax.lax.psum(function(read, *trees), axis)
+
+  rows, every = PartitionSpec(axis), PartitionSpec()
+  return jax.shard_map(
+    own,
+    mesh=sharding.mesh,
+    in_specs=(every, *(rows for _ in trees)),
+    out_specs=every,
+    check_vma=False,
+  )(read, *trees)
+
+
+def _sharding(x: Any) -> NamedSharding | None:
+  """That of rows which several devices divide."""
+  sharding = getattr(x, 'sharding', None)
+  if not isinstance(sharding, NamedSharding) or not sharding.spec:
+    return None
+  return sharding if sharding.spec[0] is not None else None
