@@ -5,15 +5,13 @@ or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
 this program, 75 another process of the run is gone (the same commands resume).
 """
 
-from collections.abc import Callable
-import pathlib
 import sys
-from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
 
 from heterojax import cli
+from heterojax.cli import distributed
 from heterojax.cli import runs
 from heterojax.compute import variables
 from heterojax.records import conditions
@@ -28,10 +26,7 @@ _FLAGS = (
   (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
   (flags.DEFINE_bool, 'allow_mismatch', False, 'Resume on another machine.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
-  (flags.DEFINE_string, 'distributed', 'none', 'none|auto|slurm|explicit.'),
-  (flags.DEFINE_string, 'coordinator', None, 'HOST:PORT of process 0.'),
-  (flags.DEFINE_integer, 'processes', None, 'How many run the study.'),
-  (flags.DEFINE_integer, 'process', None, 'Which one this is, from 0.'),
+  *distributed.FLAGS,
 )
 
 
@@ -48,50 +43,34 @@ def _study(values: flags.FlagValues) -> int:
   cli.say(f'Reading {settings.data.source} ({runs.called(named)}){where} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable=import-outside-toplevel
-  from heterojax.run import processes
   from heterojax.studies import assisting
-
-  place = values.coordinator, values.processes, values.process
-  with processes.joined(values.distributed, processes.Place(*place)) as leads:
-    if not leads:
-      return assisting.assist(config, download=values.download)
-    return _run(values, config, workdir, fails)
-
-
-def _run(
-  values: flags.FlagValues,
-  config: dict[str, Any],
-  workdir: pathlib.Path,
-  fails: Callable[[Any], bool],
-) -> int:
-  # pylint: disable=import-outside-toplevel
   from heterojax.studies import running
   from heterojax.studies.answer import terminal
 
   common = {'fail_if': values.fail_if, 'download': values.download}
-  if values.dry_run:
-    print(running.forecast(config, **common))
-    return 0
-  results = running.run(
-    config,
-    workdir,
-    allow_mismatch=values.allow_mismatch,
-    profile=values.profile,
-    **common,
-  )
-  for line in terminal.lines(results):
-    print(line)
-  print(f'The report is at {(workdir / "report.html").absolute()}')
-  return int(fails(results))
+  with distributed.joined(values) as leads:
+    if not leads:
+      return assisting.assist(config, download=values.download)
+    if values.dry_run:
+      print(running.forecast(config, **common))
+      return 0
+    results = running.run(
+      config,
+      workdir,
+      allow_mismatch=values.allow_mismatch,
+      profile=values.profile,
+      **common,
+    )
+    for line in terminal.lines(results):
+      print(line)
+    print(f'The report is at {(workdir / "report.html").absolute()}')
+    return int(fails(results))
 
 
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  code = cli.run(_FLAGS, _study, argv, about=__doc__)
-  if (processes := sys.modules.get('heterojax.run.processes')) is None:
-    return code
-  return processes.leave(code)
+  return distributed.leave(cli.run(_FLAGS, _study, argv, about=__doc__))
 
 
 if __name__ == '__main__':

@@ -166,6 +166,24 @@ def train(
   )
 
 
+def check_memory(
+  training: Training, heads: int, rows: int, validation: int, dim: int
+) -> None:
+  """Raises a UserError where accelerators have too little memory.
+
+  Args:
+    training: of the heads.
+    heads: H.
+    rows: N.
+    validation: of these, that heads validate on.
+    dim: D.
+  """
+  if (limit := cores.memory()) is not None:
+    devices = collectives.number() * len(jax.local_devices())
+    need = memory.need(training, rows, validation, dim)
+    memory.turns(need, heads, devices, limit)
+
+
 def _run(
   state: epochs.State,
   data: epochs.Data,

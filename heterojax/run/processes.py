@@ -12,8 +12,9 @@ import logging
 import os
 import secrets
 import socket
+import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import jax
 import numpy as np
@@ -21,6 +22,7 @@ import numpy as np
 from heterojax.compute import arithmetic
 from heterojax.compute import collectives
 from heterojax.errors import HeterojaxError
+from heterojax.errors import LostProcess
 from heterojax.errors import UserError
 from heterojax.run import peers
 
@@ -35,6 +37,7 @@ _OF_SLURM = (
 )
 _LOOPBACK = ('localhost', '127.0.0.1', '[::1]')
 _LONGEST_ADDRESS = 512  # Bytes.
+_SECONDS_TO_COME = 300
 # In which the news that a process is gone comes after the error it causes.
 _SECONDS_OF_NEWS = 5.0
 _others: list[peers.Leader | peers.Follower] = []
@@ -168,8 +171,14 @@ def _initialise(how: str, place: Place) -> None:
       known['coordinator_bind_address'] = address
   # It would take SIGTERM away from `interruption`.
   jax.config.update('jax_enable_preemption_service', False)
+  # Where one does not come JAX would end this one without a sentence.
+  waiting = threading.Timer(_SECONDS_TO_COME, _nobody_came)
+  waiting.daemon = True
+  waiting.start()
   try:
-    jax.distributed.initialize(**known)
+    jax.distributed.initialize(
+      initialization_timeout=2 * _SECONDS_TO_COME, **known
+    )
   # Whatever its parts raise; without a place a ValueError.
   except Exception as error:  # pylint: disable=broad-except
     raise UserError(
@@ -177,6 +186,16 @@ def _initialise(how: str, place: Place) -> None:
       f' ({_first_line(error)}): check that all were started, and with the'
       ' same address and number of processes.'
     ) from error
+  finally:
+    waiting.cancel()
+
+
+def _nobody_came() -> NoReturn:
+  error = LostProcess(
+    f'Not all processes came within {_SECONDS_TO_COME} seconds: start as many'
+    ' as --processes says, with the same --coordinator.'
+  )
+  peers.end(error.exit_code, str(error))
 
 
 def _place(how: str, place: Place) -> tuple[str, int, int]:

@@ -72,6 +72,28 @@ class Trained(NamedTuple):
   fits: records.Heads | None = None
 
 
+def check_memory(
+  settings: Settings, heads: int, samples: Samples, dim: Callable[[], int]
+) -> None:
+  """Raises a UserError where the heads will not fit, before anything runs.
+
+  Args:
+    settings: of the study.
+    heads: how many there will be.
+    samples: of a fold.
+    dim: of a feature vector, where it is needed.
+  """
+  if settings.at_optimum or cores.memory() is None:
+    return
+  ensemble.check_memory(
+    stages.training(settings, samples.classes),
+    heads,
+    len(samples.pictures),
+    len(stages.validation(samples)),
+    dim(),
+  )
+
+
 def train(
   settings: Settings,
   folder: pathlib.Path,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
+import functools
 import logging
 import pathlib
 import tempfile
@@ -25,6 +26,7 @@ from heterojax.run import environment
 from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.studies import forecast as forecast_lib
+from heterojax.studies import heads_stage
 from heterojax.studies import partition
 from heterojax.studies import reading
 from heterojax.studies import registry
@@ -76,7 +78,15 @@ def _planned(
         cohorts = study.plan(settings, folder, earlier)
       settings = partition.resolved(settings, cohorts)
       samples = stages.collect(settings, cohorts)
-    study.check(settings, cohorts[0].source, backbone)
+    source = cohorts[0].source
+    study.check(settings, source, backbone)
+    if heads := study.heads(settings, source, len(samples), 0):
+      heads_stage.check_memory(
+        settings,
+        heads.number,
+        samples[0],
+        functools.partial(stages.dim, settings, source, backbone),
+      )
     _check_condition(fail_if, study, settings, cohorts)
     yield _Planned(
       study, settings, folder, cohorts, samples, backbone, here, timer

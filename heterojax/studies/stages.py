@@ -220,12 +220,19 @@ def check_dim(
   backbone: backbones.Backbone | None,
 ) -> None:
   """Raises a UserError where there are fewer features than components."""
+  _check_components(settings, dim(settings, source, backbone), 'features')
+
+
+def dim(
+  settings: Settings,
+  source: sources.Source,
+  backbone: backbones.Backbone | None,
+) -> int:
+  """Length of a feature vector, D."""
   if backbone is None:
     assert isinstance(source, sources.GivenFeatures)
-    dim = source.matrix.shape[1]
-  else:
-    dim = features.dim(backbone, extraction(settings))
-  _check_components(settings, dim, 'features')
+    return source.matrix.shape[1]
+  return features.dim(backbone, extraction(settings))
 
 
 def _check_components(settings: Settings, most: int, of: str) -> None:
