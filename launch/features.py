@@ -20,7 +20,6 @@ from heterojax import cli
 from heterojax.cli import shards
 from heterojax.compute import variables
 from heterojax.errors import UserError
-from heterojax.run import run_folder
 from heterojax.studies import checks
 
 _FLAGS = (
@@ -37,18 +36,27 @@ def _extract(values: flags.FlagValues) -> int:
   checks.require_data(data)
   if data.dataset == 'features':
     raise UserError(f'{data.source} has features already: give images.')
-  chosen = shards.chosen(values)
-  if not chosen and not (values.out or '').endswith('.npz'):
-    raise UserError('Say where the features go with --out=FILE.npz.')
-  if chosen:
-    return shards.extract(config, values, chosen)
-  out = run_folder.local(values.out, 'out')
+  if asked := shards.chosen(values):
+    images = shards.extract(
+      config,
+      asked,
+      download=values.download,
+      allow_mismatch=values.allow_mismatch,
+    )
+    print(f'Shard {values.shard}: the features of {images} images are there.')
+    return 0
+  out = shards.named(values.out)
   cli.say(f'Reading {data.source}; features go to {out} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable-next=import-outside-toplevel
   from heterojax.studies import extraction
 
-  number = extraction.extract(config, out, download=values.download)
+  number = extraction.extract(
+    config,
+    out,
+    download=values.download,
+    allow_mismatch=values.allow_mismatch,
+  )
   print(f'The features of {number} images are at {out.absolute()}')
   return 0
 

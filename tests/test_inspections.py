@@ -1,4 +1,4 @@
-"""What looking at images found is found again without decoding, or not at all."""
+"""What looking at images found is found again without decoding them."""
 
 from collections.abc import Iterator
 import dataclasses
@@ -24,7 +24,7 @@ _N = 12
 
 @pytest.fixture(name='cohort')
 def _cohort(tmp_path: pathlib.Path) -> Cohort:
-  """Of twelve images; one cannot be decoded, one has 16 bits, one is missing."""
+  """Of twelve; one cannot be decoded, one has 16 bits, one is missing."""
   folder = tmp_path / 'data'
   folder.mkdir()
   rng = np.random.default_rng(0)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import json
 import logging
 import pathlib
-import re
 import shutil
 from typing import Any, NamedTuple
 
@@ -27,7 +26,6 @@ FOLDER = 'shards'
 # What is kept of them once they are joined.
 RECORDS = 'shards.json'
 _PLAN, _RECORD = 'plan.json', 'shard.json'
-_ALL = 'all'
 # Features do not depend on it.
 _MAY_DIFFER = 'cores'
 
@@ -46,29 +44,8 @@ class Shard(NamedTuple):
     return features / FOLDER / f'{self.index}-of-{self.count}'
 
 
-def parse(text: str) -> tuple[Shard, ...]:
-  """The shards that `--shard` names.
-
-  Args:
-    text: as `0/4`, or `all/4`.
-
-  Raises:
-    UserError: if it names none.
-  """
-  match = re.fullmatch(rf'(\d+|{_ALL})/(\d+)', text, re.ASCII)
-  if match:
-    index, count = match[1], int(match[2])
-    if index == _ALL and count:
-      return every(count)
-    if index != _ALL and int(index) < count:
-      return (Shard(int(index), count),)
-  raise UserError(
-    f'--shard={text} names no shard: of N it is one from 0/N to N-1/N, as'
-    ' --shard=0/4, or all/N.'
-  )
-
-
 def every(count: int) -> tuple[Shard, ...]:
+  """All shards, in order."""
   return tuple(Shard(index, count) for index in range(count))
 
 
@@ -116,8 +93,9 @@ def check(plan: Plan, features: pathlib.Path) -> None:
   record = begun(features)
   if record and record['plan'] != plan.digest:
     raise UserError(
-      f'{features / FOLDER} was begun with other images, weights or settings:'
-      ' put back what has changed, or delete that folder.'
+      f'{features / FOLDER} was begun with other images, weights or settings,'
+      ' of which features.batch_size is one: put back what has changed, or'
+      ' delete that folder.'
     )
 
 
@@ -194,8 +172,7 @@ def join(plan: Plan, features: pathlib.Path) -> None:
   """
   record = begun(features)
   if record is None:
-    # Of one that was joined and not taken away.
-    shutil.rmtree(features / FOLDER, ignore_errors=True)
+    clear(features)  # Of some that were joined and not taken away.
     return
   check(plan, features)
   shards = every(record['shards'])
@@ -223,6 +200,11 @@ def join(plan: Plan, features: pathlib.Path) -> None:
     features / RECORDS, run_folder.to_json({'shards': records})
   )
   (features / FOLDER / _PLAN).unlink()
+  clear(features)
+
+
+def clear(features: pathlib.Path) -> None:
+  """Takes away what is left of shards that were joined."""
   shutil.rmtree(features / FOLDER, ignore_errors=True)
 
 

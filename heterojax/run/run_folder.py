@@ -63,6 +63,11 @@ def local(path: str, flag: str) -> pathlib.Path:
   return pathlib.Path(path).expanduser()
 
 
+def unfinished(path: pathlib.Path) -> pathlib.Path:
+  """The folder beside a file that holds what is done of it."""
+  return path.with_name(f'.{path.name}.parts')
+
+
 def to_json(value: Any) -> str:
   """JSON with a fixed key order; a NaN is a mistake, not a value."""
   return json.dumps(value, indent=2, allow_nan=False) + '\n'

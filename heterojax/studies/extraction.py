@@ -13,6 +13,8 @@ from heterojax.compute import compilation
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
+from heterojax.features import shards
+from heterojax.run import environment
 from heterojax.run import run_folder
 from heterojax.studies import registry
 from heterojax.studies import stages
@@ -20,7 +22,11 @@ from heterojax.studies.settings import Settings
 
 
 def extract(
-  config: dict[str, Any], out: pathlib.Path, *, download: bool
+  config: dict[str, Any],
+  out: pathlib.Path,
+  *,
+  download: bool,
+  allow_mismatch: bool = False,
 ) -> int:
   """Writes the features of all images that a study would use.
 
@@ -32,6 +38,7 @@ def extract(
     out: the .npz file; it has `features`, `[N, D]` float32, and `[N]` texts
       `id`, `label`, `group` and, where the data name them, `split`.
     download: fetch weights that are missing.
+    allow_mismatch: join shards of another environment.
 
   Returns:
     The number of images.
@@ -42,8 +49,10 @@ def extract(
   settings = registry.settings(config)
   arithmetic.start()
   compilation.keep_programs()
-  parts = unfinished(out)
+  parts = run_folder.unfinished(out)
   with run_folder.locked(parts, 'folder of unfinished features', 'out'):
+    if not allow_mismatch:
+      shards.check_environment(parts / 'features', environment.describe())
     cohort = _read(settings, parts, trusted=False)
     x = _features(settings, cohort, parts, download)
     columns = {
@@ -59,11 +68,6 @@ def extract(
   return len(x)
 
 
-def unfinished(out: pathlib.Path) -> pathlib.Path:
-  """The folder beside a file of features that holds what is done of it."""
-  return out.with_name(f'.{out.name}.parts')
-
-
 def plan(
   config: dict[str, Any], parts: pathlib.Path, download: bool, *, trusted: bool
 ) -> features.Plan:
@@ -71,7 +75,7 @@ def plan(
 
   Args:
     config: the resolved configuration.
-    parts: see `unfinished`.
+    parts: see `run_folder.unfinished`.
     download: fetch weights that are missing.
     trusted: see `Inspections`.
 

@@ -17,6 +17,7 @@ from heterojax.compute import compilation
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.features import shards
 from heterojax.records import codec
 from heterojax.records import conditions
 from heterojax.records import foretell
@@ -73,6 +74,8 @@ def _planned(
     workdir, config, here, allow_mismatch=allow_mismatch
   ) as folder:
     _say_what_changed(folder)
+    if not allow_mismatch:
+      shards.check_environment(folder / 'features', here)
     with timer.stage('data'):
       with Inspections(folder) as earlier:
         cohorts = study.plan(settings, folder, earlier)

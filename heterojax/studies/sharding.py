@@ -4,7 +4,7 @@ The first one reads all images and writes the plan; those that come meanwhile
 wait, and those that come later take what it found. `stages.extract` joins them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import functools
 import logging
@@ -118,6 +118,32 @@ def opened(
     yield lambda shard: shards.extract_shard(plan, of_all, shard, here)
 
 
+def extract(
+  numbers: Sequence[int],
+  config: dict[str, Any],
+  folder: pathlib.Path,
+  count: int,
+  **options: Any,
+) -> int:
+  """Computes shards, one after the other.
+
+  Args:
+    numbers: of the shards.
+    config: see `opened`, as are all others.
+    folder: of them.
+    count: N, of all shards.
+    **options: of `opened`.
+
+  Returns:
+    The number of their images.
+
+  Raises:
+    HeterojaxError: see `opened`.
+  """
+  with opened(config, folder, count, **options) as shard:
+    return sum(shard(Shard(index, count)) for index in numbers)
+
+
 def _first_plan(
   make: Callable[..., features.Plan],
   of_all: pathlib.Path,
@@ -131,7 +157,9 @@ def _first_plan(
     if shards.begun(of_all):
       return None
     plan = make(trusted=False)
-    if not shards.are_joined(plan, of_all):
+    if shards.are_joined(plan, of_all):
+      shards.clear(of_all)  # The lock, which is no artifact.
+    else:
       shards.begin(plan, of_all, count, here)
     return plan
 
