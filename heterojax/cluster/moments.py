@@ -31,13 +31,14 @@ def mean(x: Array, rows: np.ndarray | None = None) -> Array:
   """
   if not isinstance(x, np.ndarray):
     return jnp.mean(x if rows is None else x[rows], axis=0, dtype=np.float64)
-  if not row_blocks.is_large(x, rows):
+  n = len(x if rows is None else rows)
+  if not row_blocks.is_large(n, x.shape[1]):
     own = x if rows is None else x[rows]
     return np.asarray(np.mean(own, axis=0, dtype=np.float64))
   total = np.zeros((1, x.shape[1]))
   for block in row_blocks.of(x, rows):
     total = np.sum(np.concatenate([total, block]), axis=0, keepdims=True)
-  return total[0] / (len(x) if rows is None else len(rows))
+  return total[0] / n
 
 
 def second_moments(

@@ -186,7 +186,9 @@ def transform(
   Returns:
     `[N, Q]`.
   """
-  if rows is not None and not row_blocks.is_large(x, rows):
+  n, width = np.shape(x) if rows is None else (len(rows), np.shape(x)[1])
+  large = row_blocks.is_large(n, width)
+  if rows is not None and not large:
     x, rows = x[rows], None
   if e := scale.exponent_of_rows(x, rows):
     moved = reduction._replace(mean=scale.times(reduction.mean, -e))
@@ -197,7 +199,7 @@ def transform(
     dtype = precision.dtype_of(x)
     mean = jnp.asarray(reduction.mean, dtype)
     components = jnp.asarray(reduction.components, dtype)
-    if isinstance(x, np.ndarray) and row_blocks.is_large(x, rows):
+    if isinstance(x, np.ndarray) and large:
       parts = [
         np.asarray(_transform(jnp.asarray(block, dtype), mean, components))
         for block in row_blocks.of(x, rows)
