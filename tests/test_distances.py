@@ -21,6 +21,27 @@ def intra_cluster(x: np.ndarray) -> float | None:
   return found.value
 
 
+def test_of_many_members_random_pairs_are_compared(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """On a line of equal steps the mean distance is (n + 1) / 3."""
+  n = 900
+  x = np.stack([np.arange(n), np.full(n, 7.0)], axis=1)
+  monkeypatch.setattr(distances, 'MOST_OF_ALL_PAIRS', n - 1)
+  monkeypatch.setattr(distances, 'PAIRS', 50_000)
+  found = cluster.intra_cluster(x)
+  assert found is not None
+  # Of the distance of two of them the sd is about n / sqrt(18).
+  assert found.margin == pytest.approx(
+    1.96 * n / 18**0.5 / 50_000**0.5, rel=0.02
+  )
+  assert abs(found.value - (n + 1) / 3) < 2 * found.margin
+  # No point is a pair with itself.
+  x = np.arange(2.0)[:, None]
+  monkeypatch.setattr(distances, 'MOST_OF_ALL_PAIRS', 1)
+  assert cluster.intra_cluster(x) == (1, 0)
+
+
 def test_hand_values() -> None:
   centers = np.array([[0, 0], [3, 4], [0, 1]])
   np.testing.assert_allclose(

@@ -236,7 +236,7 @@ def nearest_by_cosine(
     `[M]` positions in `others` and `[M]` distances, 0..2; where every other row
     has the same content the distance is infinite.
   """
-  if row_blocks.is_large(x, others):
+  if row_blocks.is_large(len(others), x.shape[1]):
     mean = np.asarray(moments.mean(x, others), np.float32)
   else:
     mean = mean_of(x[others])

@@ -27,15 +27,19 @@ _SYRK: Any = blas.get_blas_funcs('syrk', dtype=np.float64)
 def mean(x: Array, rows: np.ndarray | None = None) -> Array:
   """`[D]` float64 of `[N, D]`, or of some of its rows, where the data are.
 
-  On the host it is that of `np.mean`, which adds one row after the other, and
-  no copy is made of all of them.
+  On the host no copy is made of a large one. One row is added after the other
+  then, as `np.mean` does, so that no block's size has a part in the sum.
   """
   if not isinstance(x, np.ndarray):
     return jnp.mean(x if rows is None else x[rows], axis=0, dtype=np.float64)
-  total, blocks = np.zeros((1, x.shape[1])), row_blocks.of(x, rows)
-  for block in blocks:
+  n = len(x if rows is None else rows)
+  if not row_blocks.is_large(n, x.shape[1]):
+    own = x if rows is None else x[rows]
+    return np.asarray(np.mean(own, axis=0, dtype=np.float64))
+  total = np.zeros((1, x.shape[1]))
+  for block in row_blocks.of(x, rows):
     total = np.sum(np.concatenate([total, block]), axis=0, keepdims=True)
-  return total[0] / (len(x) if rows is None else len(rows))
+  return total[0] / n
 
 
 def second_moments(

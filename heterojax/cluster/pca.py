@@ -58,7 +58,7 @@ def pca(
   n_components: int | float,
   rows: np.ndarray | None = None,
 ) -> PCA:
-  """Fits principal components, exactly or as `solver` says.
+  """Fits principal components, exactly or as `approximate` says.
 
   Args:
     x: `[N, D]`, with more rows than columns or fewer.
@@ -89,7 +89,7 @@ def pca(
   if e := scale.exponent_of_rows(x, rows):
     x = np.asarray(x) if rows is None else np.asarray(x)[rows]
     return _of_scale(pca(scale.times(x, -e), n_components), e)
-  if solver(*shape) == 'randomised':
+  if approximate(*shape):
     return _randomised(x, n_components, rows)
   wide = shape[0] <= shape[1]
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
@@ -123,9 +123,14 @@ def pca(
     return _finish(mean, components, kept, total, shape[0], dtype)
 
 
-def solver(n: int, width: int) -> str:
-  """How the components of `[n, width]` are found: 'exact' or 'randomised'."""
-  return 'exact' if min(n, width) <= _MOST_EXACT else 'randomised'
+def approximate(n: int, width: int) -> str | None:
+  """How the components of `[n, width]` are approximated; None if they are not.
+
+  Returns:
+    'randomised' where both sides are more than second moments can be decomposed
+    of.
+  """
+  return 'randomised' if min(n, width) > _MOST_EXACT else None
 
 
 def _randomised(
@@ -168,25 +173,44 @@ def _number(values: np.ndarray, share: float) -> int:
   return min(int(passed) + 1, len(values))
 
 
-def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
-  """Coordinates `[N, Q]` of `[N, D]` in the components, in the type of `x`."""
-  if e := scale.exponent(x):
+def transform(
+  reduction: PCA, x: jax.typing.ArrayLike, rows: np.ndarray | None = None
+) -> jax.Array:
+  """Coordinates in the components, in the type of `x`.
+
+  Args:
+    reduction: the components of D features.
+    x: `[P, D]`.
+    rows: `[N]` int, those that are wanted; without them, all.
+
+  Returns:
+    `[N, Q]`.
+  """
+  n, width = np.shape(x) if rows is None else (len(rows), np.shape(x)[1])
+  large = row_blocks.is_large(n, width)
+  if rows is not None and not large:
+    x, rows = x[rows], None
+  if e := scale.exponent_of_rows(x, rows):
     moved = reduction._replace(mean=scale.times(reduction.mean, -e))
+    x = np.asarray(x) if rows is None else np.asarray(x)[rows]
     with precision.of(x):
       return jnp.asarray(scale.times(transform(moved, scale.times(x, -e)), e))
   with precision.of(x):
     dtype = precision.dtype_of(x)
     mean = jnp.asarray(reduction.mean, dtype)
     components = jnp.asarray(reduction.components, dtype)
-    if isinstance(x, np.ndarray) and row_blocks.is_large(x):
-      z = np.empty((len(x), len(components)), dtype)
-      for block in row_blocks.slices(*x.shape):
-        z[block] = _transform(jnp.asarray(x[block], dtype), mean, components)
-      return jnp.asarray(z)
+    if isinstance(x, np.ndarray) and large:
+      parts = [
+        np.asarray(_transform(jnp.asarray(block, dtype), mean, components))
+        for block in row_blocks.of(x, rows)
+      ]
+      return jnp.asarray(np.concatenate(parts))
     return _transform(jnp.asarray(x, dtype), mean, components)
 
 
-def coordinates(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
+def coordinates(
+  reduction: PCA, x: jax.typing.ArrayLike, rows: np.ndarray | None = None
+) -> jax.Array:
   """`transform`, but zero in components whose direction is arbitrary.
 
   Those are the ones beyond the rank of the data that were fitted.
@@ -196,7 +220,7 @@ def coordinates(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   least = values.max(initial=0) * np.finfo(np.float32).eps
   rank = int(np.sum(values > least))
   with precision.of(x):
-    return transform(reduction, x).at[:, rank:].set(0)
+    return transform(reduction, x, rows).at[:, rank:].set(0)
 
 
 @jax.jit

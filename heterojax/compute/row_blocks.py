@@ -43,6 +43,6 @@ def of(x: Array, rows: np.ndarray | None = None) -> Iterator[Array]:
     yield x[block if rows is None else rows[block]]
 
 
-def is_large(x: Array, rows: np.ndarray | None = None) -> bool:
-  """Whether a matrix, or so many rows of it, is not to be copied."""
-  return len(x if rows is None else rows) * x.shape[1] > _WHOLE
+def is_large(n: int, width: int) -> bool:
+  """Whether a matrix `[n, width]` is not to be copied."""
+  return n * width > _WHOLE

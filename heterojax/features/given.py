@@ -28,11 +28,11 @@ def gather(
   Raises:
     UserError: if they cannot be written.
   """
-  if not row_blocks.is_large(matrix, rows):
+  shape = len(rows), matrix.shape[1]
+  if not row_blocks.is_large(*shape):
     x = matrix[rows]
     return Features(x, 0, checkpoint.digest(x))
   folder.mkdir(parents=True, exist_ok=True)
-  shape = len(rows), matrix.shape[1]
   store = Store(folder, shape, row_blocks.size(shape[1]), fingerprint)
   store.open()
   missing = store.missing()

@@ -295,7 +295,7 @@ def predict(params: Params, x: Array) -> jax.Array:
 
 def predict_all(params: Params, x: Array) -> np.ndarray:
   """`predict` of any number of rows, as float64 on the host."""
-  if not row_blocks.is_large(x):
+  if not row_blocks.is_large(*x.shape):
     return np.asarray(predict(params, x), np.float64)
   parts = [predict(params, block) for block in row_blocks.of(x)]
   return np.concatenate([np.asarray(p, np.float64) for p in parts], axis=1)

@@ -16,6 +16,7 @@ from heterojax.compute import arithmetic
 from heterojax.compute import compilation
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.sources import GivenFeatures
 from heterojax.errors import UserError
 from heterojax.features import shards
 from heterojax.records import codec
@@ -28,6 +29,7 @@ from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.studies import forecast as forecast_lib
 from heterojax.studies import heads_stage
+from heterojax.studies import memory
 from heterojax.studies import partition
 from heterojax.studies import reading
 from heterojax.studies import registry
@@ -136,6 +138,7 @@ def run(
       _planned(config, workdir, fail_if, download, allow_mismatch)
     )
     study, settings, folder, cohorts, samples, backbone, here, timer = planned
+    _check_memory(planned)
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
     run_folder.begin(folder, config, here)
@@ -153,6 +156,21 @@ def run(
     study.report(folder, results, view)
     artifacts.seal(folder)
   return tree
+
+
+def _check_memory(planned: _Planned) -> None:
+  """Raises a UserError where given features are more than can be analysed."""
+  source, samples = planned.cohorts[0].source, planned.samples
+  if not isinstance(source, GivenFeatures):
+    return
+  n = sum(len(fold.of('train')) for fold in samples)
+  memory.check(
+    planned.settings,
+    samples,
+    len(samples[0].pictures),
+    source.matrix.shape[1],
+    planned.study.heads(planned.settings, source, len(samples), n),
+  )
 
 
 def draw_again(folder: pathlib.Path) -> None:

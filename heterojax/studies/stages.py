@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from heterojax import backbones
+from heterojax import cluster
 from heterojax import datasets
 from heterojax import features
 from heterojax.cluster.partitions import Algorithm
@@ -37,6 +38,7 @@ from heterojax.run import interruption
 from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import samples as samples_lib
+from heterojax.studies.settings import Reduction
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -242,6 +244,25 @@ def _check_components(settings: Settings, most: int, of: str) -> None:
       f'There are {most} {of} for {q} principal components: choose a smaller'
       ' --config.reduction.rejected.'
     )
+
+
+def components(
+  reduction: Reduction, n: int, width: int, wanted: int
+) -> int | float:
+  """How many components there are to be of `[n, width]`, or their share.
+
+  Raises:
+    UserError: if a share of the variance needs more of them than are found.
+  """
+  if reduction.rule != 'variance':
+    return min(wanted, n, width)
+  if cluster.approximate(n, width):
+    raise UserError(
+      f'All principal components of {n:,} images and {width:,} features are too'
+      ' many to tell how many explain a share of the variance: leave'
+      ' --config.reduction.rule=fixed.'
+    )
+  return reduction.variance
 
 
 def _check_differ(

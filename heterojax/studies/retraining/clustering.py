@@ -194,9 +194,9 @@ def _components(
   if reduction.method == 'none':
     return None
   train = samples.of('train')
-  q = min(reduction.n_components, len(train), x.shape[1])
-  if reduction.rule == 'variance':
-    q = reduction.variance
+  q = stages.components(
+    reduction, len(train), x.shape[1], reduction.n_components
+  )
   return cluster.pca(x, q, samples.row[train])
 
 

@@ -92,6 +92,8 @@ class Reduction:
   n_components: Estimate
   explained_variance: Estimate
   rejected: Rejected | None
+  # Where components are an approximation, see `cluster.pca`.
+  solver: str | None = None
 
 
 class _Runs:

@@ -194,16 +194,19 @@ def _reduction(
 ) -> records.Reduction:
   chosen, folds = settings.reduction, outcome.folds
   n_components = explained = Missing('images were clustered without reduction')
+  solver = None
   if chosen.method != 'none':
     n_components = _mean([f.clusters.z.shape[1] for f in folds])
     explained = _mean([f.clusters.explained_variance or 0.0 for f in folds])
+    sizes = [len(f.samples.of('train')) for f in folds]
+    solver = cluster.approximate(max(sizes), outcome.x.shape[1])
   rejected = None
   if chosen.rejected:
     rejected = clustering.rejected(
       settings, outcome.x, folds[0].samples, folds[0].clusters, names
     )
   return records.Reduction(
-    chosen.method, chosen.fit, n_components, explained, rejected
+    chosen.method, chosen.fit, n_components, explained, rejected, solver
   )
 
 

@@ -49,9 +49,7 @@ def audit(
     The leaks and the shortcuts.
   """
   found = audits.find_leaks_of_folds(
-    audits.FoldFeatures(
-      cohort, fold.part.samples, said.x, np.arange(len(said.x))
-    )
+    audits.FoldFeatures(cohort, fold.part.samples, said.x, said.row)
     for cohort, said, fold in zip(cohorts, learned, folds, strict=True)
   )
   return Audits(

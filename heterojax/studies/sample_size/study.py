@@ -209,7 +209,7 @@ def ask(
 
   def features(originals: stage.Originals) -> list[np.ndarray]:
     at = originals.positions
-    return [said.x[i] for said, i in zip(learned, at, strict=True)]
+    return [said.x[said.row[i]] for said, i in zip(learned, at, strict=True)]
 
   return stage.find_or_ask(
     settings,

@@ -110,6 +110,8 @@ def reduction(results: Results) -> str:
   if q is None or explained is None:
     return ''
   text = f'{wording.components(q, explained)}, fitted on the training {one}s'
+  if r.solver:
+    text += ' (an approximation, found in two reads of the features)'
   if r.fit == 'separate':
     text += f'; the test {one}s by themselves, a mistake made on purpose'
   return text
