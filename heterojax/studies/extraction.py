@@ -13,6 +13,7 @@ from heterojax.datasets.augmentation import IDENTITY
 from heterojax.datasets.manifest import Cohort
 from heterojax.features import Picture
 from heterojax.run import run_folder
+from heterojax.studies import fetching
 from heterojax.studies import registry
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
@@ -38,7 +39,7 @@ def extract(
   Raises:
     UserError: if the data cannot be read.
   """
-  settings = registry.settings(config)
+  settings = fetching.here(registry.settings(config))
   arithmetic.start()
   compilation.keep_programs()
   parts = out.with_name(f'.{out.name}.parts')
