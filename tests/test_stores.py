@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+from absl import flags
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
 from hypothesis import given
@@ -20,6 +21,9 @@ from hypothesis import strategies
 import pytest
 
 from heterojax import stores
+from heterojax.api import inputs
+from heterojax.cli import configurations
+from heterojax.cli import words
 from heterojax.configs import folder as folder_config
 from heterojax.datasets import demo
 from heterojax.errors import Interrupted
@@ -329,6 +333,26 @@ def test_settings_have_paths_and_the_configuration_addresses(
   assert data.images == str(cache / 'b/images')
   assert data.external == 'elsewhere'
   assert given.data.dir == 's3://b/table.csv'
+
+
+@pytest.mark.parametrize(
+  ('address', 'name'),
+  [
+    ('s3://b/images', 'folder'),
+    ('gs://b/table.csv', 'folder'),
+    ('gs://b/features.npz', 'features'),
+    ('s3://b/features.parquet', 'features'),
+  ],
+)
+def test_an_address_is_data_like_a_path(address: str, name: str) -> None:
+  given = inputs.of(address)
+  assert (given.configuration, given.path) == (name, address)
+  none = flags.FlagValues()
+  found = words.canonical(['', address], none, config=True, bare='')
+  assert found[1:] == [
+    f'--config={configurations.file(name)}',
+    f'--config.data.dir={address}',
+  ]
 
 
 def test_a_pattern_stays_one(cache, served) -> None:
