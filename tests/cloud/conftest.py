@@ -1,6 +1,7 @@
 """Stores on this machine, which s3:// and gs:// are in these tests."""
 
 from collections.abc import Callable, Iterator
+import http.server
 import os
 from typing import NamedTuple
 
@@ -55,6 +56,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
 
 @pytest.fixture
 def gs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
+  # Its one thread drops connections of a longer queue.
+  monkeypatch.setattr(http.server.HTTPServer, 'request_queue_size', 256)
   server = gcp_storage_emulator.server.create_server(
     '127.0.0.1', 0, in_memory=True, default_bucket=BUCKET
   )
