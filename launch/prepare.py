@@ -39,9 +39,8 @@ def _prepare(values: flags.FlagValues) -> int:
   prepared.require()
   from heterojax.datasets import builders
   from heterojax.studies import fetching
-  from heterojax.studies import registry
 
-  data = fetching.here(registry.settings(config)).data
+  data = fetching.settings(config).data
   target = builders.prepare(
     data.dataset,
     pathlib.Path(data.dir).expanduser(),

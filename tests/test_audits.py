@@ -201,14 +201,14 @@ def test_real_images_that_were_saved_again_are_found(
     workers=2,
   )
   folds = samples_lib.collect([cohort], seed=0, factors=(1, 1))
-  found = features.extract(
+  plan = features.Plan(
     backbones.load('efficientnet_lite0'),
     cohort.source,
     folds[0].pictures,
-    tmp_path / 'features',
     features.Extraction(feature, 224, 'keras', batch_size=4, workers=2),
     fingerprint='',
   )
+  found = features.extract(plan, tmp_path / 'features')
   x, own = found.x, folds[0]
   found = _find([cohort], folds, x)
   if feature == 'flatten':

@@ -34,10 +34,7 @@ _MANIFESTS = sorted(path.name for path in _LAUNCH.glob('k8s/*.yaml'))
 _DOCUMENT = _ROOT / 'docs' / 'clusters.md'
 _STUDY = ['--config=folder', '--config.data.dir=/data/images']
 # Flags of these files that commands are about to get.
-_COMING = {
-  *('shard', 'workdir'),
-  *('distributed', 'coordinator', 'processes', 'process'),
-}
+_COMING = {'distributed', 'coordinator', 'processes', 'process'}
 
 
 def _manifest(name: str) -> dict:
@@ -69,15 +66,14 @@ def _parse(words: list[str]) -> None:
   parsing.parse(module._FLAGS, [command, *rest], '', True, '')
 
 
-def _run(words: list[str], environment: dict[str, str], **options):
+def _run(words: list[str], environment: dict[str, str], seconds: int = 60):
   return subprocess.run(
     words,
     cwd=_ROOT,
     env=environment,
     capture_output=True,
     text=True,
-    timeout=60,
-    **options,
+    timeout=seconds,
   )
 
 
@@ -175,7 +171,7 @@ def test_flags_that_are_coming_are_not_there_yet() -> None:
   for name in ('study', 'features'):
     module = importlib.import_module(f'heterojax.launch.{name}')
     there |= {flag for _, flag, *_ in module._FLAGS}
-  assert there & _COMING <= {'workdir'}
+  assert there & _COMING == set()
 
 
 def test_an_array_computes_each_shard(environment) -> None:
@@ -402,3 +398,44 @@ def test_the_image_has_what_it_is_made_of() -> None:
   user = [line for line in lines if line.startswith('USER ')][-1]
   assert user == 'USER heterojax'
   assert lines.index(user) < lines.index('ENTRYPOINT ["heterojax"]')
+
+
+# As srun and heterojax on a node; shard 1 is killed as it writes, the first time.
+_NODE = r"""#!/bin/sh
+case ${0##*/} in
+  srun) shift; exec "$@" ;;
+esac
+case $* in
+  *--shard=1/*)
+    if mkdir "$ONCE" 2>/dev/null; then
+      "$PYTHON" -m heterojax.launch.main "$@" &
+      until [ -n "$(find "$RUN" -path '*1-of-2*' -type f)" ]; do sleep 0.02; done
+      kill -KILL $!
+      wait $!
+      exit
+    fi ;;
+esac
+exec "$PYTHON" -m heterojax.launch.main "$@"
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_task_goes_on_to_the_same_bits(tmp_path, environment) -> None:
+  for name in ('srun', 'heterojax'):
+    (tmp_path / 'bin' / name).write_text(_NODE)
+  run, alone = tmp_path / 'run', tmp_path / 'alone'
+  environment |= {
+    'PYTHON': sys.executable,
+    'ONCE': str(tmp_path / 'once'),
+    'RUN': str(run),
+  }
+  run.mkdir()
+  array = ['sbatch', '--array=0-1', str(_LAUNCH / 'slurm' / 'features.sbatch')]
+  array += ['--config=demo:tiny', f'--workdir={run}']
+  assert _run(array, environment, seconds=600).returncode == 137
+  assert _run(array, environment, seconds=600).returncode == 0
+  for folder in (run, alone):
+    words = ['heterojax', 'run', '--config=demo:tiny', f'--workdir={folder}']
+    assert _run(words, environment, seconds=600).returncode == 0
+  for name in ('features/features.npy', 'results.json'):
+    assert (run / name).read_bytes() == (alone / name).read_bytes()

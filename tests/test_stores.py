@@ -32,7 +32,6 @@ from heterojax.launch import main as launch
 from heterojax.run import interruption
 from heterojax.run import locks
 from heterojax.studies import fetching
-from heterojax.studies import registry
 from heterojax.studies import stages
 
 
@@ -327,12 +326,11 @@ def test_settings_have_paths_and_the_configuration_addresses(
   config.data.dir = 's3://b/table.csv'
   config.data.images = 'S3://b/images/'
   config.data.external = 'elsewhere'
-  given = registry.settings(config.to_dict())
-  data = fetching.here(given).data
+  data = fetching.settings(config.to_dict()).data
   assert data.dir == str(cache / 'b/table.csv')
   assert data.images == str(cache / 'b/images')
   assert data.external == 'elsewhere'
-  assert given.data.dir == 's3://b/table.csv'
+  assert config.data.dir == 's3://b/table.csv'
 
 
 @pytest.mark.parametrize(
@@ -360,7 +358,7 @@ def test_a_pattern_stays_one(cache, served) -> None:
     served.pipe(f'/b/all/{name}', b'')
   config = folder_config.get_config()
   config.data.files = 's3://b/all/f_*.npz'
-  files = fetching.here(registry.settings(config.to_dict())).data.files
+  files = fetching.settings(config.to_dict()).data.files
   assert files == str(cache / 'b/all/f_*.npz')
   assert len(_files(cache)) == 2
 
@@ -375,7 +373,7 @@ def test_images_are_those_of_the_folder(cache, served, tmp_path) -> None:
   for place in (str(table.parent), 's3://b/cohort'):
     config = folder_config.get_config('study=retraining')
     config.data.dir = place
-    settings = fetching.here(registry.settings(config.to_dict()))
+    settings = fetching.settings(config.to_dict())
     cohorts += stages.read(settings, tmp_path)
   local, copied = cohorts
   assert local.candidates == copied.candidates

@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
+from heterojax.cluster import forms
 from heterojax.cluster import moments
 from heterojax.cluster import precision
 from heterojax.cluster import scale
 from heterojax.cluster.products import centred
 from heterojax.cluster.products import chunks
 from heterojax.cluster.products import of_rows
-from heterojax.compute import cores
 
 # Of a unit vector, what must be orthogonal to those before it.
 _NEARLY = 0.9
@@ -78,8 +78,7 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
   # X' X = V S^2 V' is decomposed, and V follows from U as V = X' U / S.
   with jax.enable_x64(True):
     # On CPU only what XLA computes with is copied.
-    place = np.asarray if cores.are_the_devices() else jnp.asarray
-    x = place(x, dtype)
+    x = forms.placed(x, dtype)
     mean = moments.mean(x)
     products = moments.second_moments(x, mean, wide)
     if not np.isfinite(products).all():

@@ -69,7 +69,7 @@ def _by_devices(side: int, dtype: str) -> _Turns:
   x = jax.device_put(jnp.ones((devices, side, side), dtype), place)
   product = jax.jit(jnp.matmul, out_shardings=place).lower(x, x).compile()
   # Several are begun at once, or starting them would count on a fast device.
-  times = 1 if cores.are_the_devices() else 8
+  times = 8 if side == _SIDE_OF_ACCELERATOR else 1
 
   def turn() -> None:
     jax.block_until_ready([product(x, x) for _ in range(times)])

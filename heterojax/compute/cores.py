@@ -6,6 +6,7 @@ a part gives then does not depend on the number of cores.
 """
 
 from collections.abc import Callable
+import contextlib
 import functools
 import os
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import jax
 from jaxlib import xla_client
 
+from heterojax.compute import platform
+from heterojax.compute import quota
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
 
@@ -35,15 +38,8 @@ def number() -> int:
 
 
 def numbers() -> tuple[int, ...]:
-  """The operating system's numbers of those cores."""
-  if hasattr(os, 'sched_getaffinity'):
-    return tuple(sorted(os.sched_getaffinity(0)))
-  return tuple(range(os.cpu_count() or 1))
-
-
-def are_the_devices() -> bool:
-  """Whether JAX computes on CPU cores."""
-  return jax.default_backend() == 'cpu'
+  """The operating system's numbers of those cores; the first, under a quota."""
+  return quota.allowed()[: quota.number()]
 
 
 def devices() -> tuple[Device, ...]:
@@ -57,7 +53,7 @@ def devices() -> tuple[Device, ...]:
   Returns:
     The devices; where threads cannot be bound to a core, that of JAX repeated.
   """
-  if not are_the_devices():
+  if platform.of_programs() != 'cpu':
     return tuple(jax.local_devices()[:1])
   return _devices(numbers())
 
@@ -68,6 +64,8 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)
+  limited = quota.number() < len(before)
+  threads = _threads() if limited else set()
   try:
     for core in cores:
       # Threads begin where the one that starts them may run.
@@ -75,7 +73,17 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
       made += make().local_devices()[:1]
   finally:
     os.sched_setaffinity(0, before)
+  if limited:
+    # Others under a quota chose the same cores: let the system move them about.
+    for thread in _threads() - threads:
+      with contextlib.suppress(ProcessLookupError):  # It has ended.
+        os.sched_setaffinity(thread, before)
   return tuple(made)
+
+
+def _threads() -> set[int]:
+  """The operating system's numbers of this process' threads."""
+  return {int(name) for name in os.listdir('/proc/self/task')}
 
 
 def compiled(
@@ -103,7 +111,7 @@ def compiled(
   jitted = jax.jit(function, donate_argnums=donate, static_argnames=[*static])
   args = jax.tree.map(_shape, args)
   options = None
-  if are_the_devices():
+  if platform.of_programs() == 'cpu':
     options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
   traced = jitted.trace(*args, **static)
   made: dict[Device, jax.stages.Compiled] = {}
@@ -128,7 +136,7 @@ def program(
   # What is traced depends on these as well. JAX defines its settings as it is
   # imported, which no type checker sees.
   x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
-  settings = are_the_devices(), x64, numbers()
+  settings = platform.of_programs(), x64, numbers()
   options = donate, library
   return _program(
     function, tree, shapes, options, tuple(static.items()), settings

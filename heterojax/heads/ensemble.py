@@ -21,6 +21,7 @@ import numpy as np
 from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.heads import epochs
+from heterojax.heads import forms
 from heterojax.heads.epochs import Training
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.kinds import WIDTHS
@@ -296,7 +297,7 @@ def _programs(
 ) -> cores.Programs:
   """What takes the share of each device through an epoch."""
   args = (state, data, heads, jax.ShapeDtypeStruct((), jnp.int32))
-  if cores.are_the_devices():
+  if forms.of_programs().in_turn:
     return cores.program(
       epochs.one_by_one, *args, donate=(0,), training=training
     )

@@ -16,11 +16,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from heterojax.cluster import forms
 from heterojax.cluster import moments
-from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads.batches import Member
@@ -75,7 +74,7 @@ def gram(x: Array) -> Gram:
     raise ValueError(f'x must be [P, D], not {list(np.shape(x))}')
   with jax.enable_x64(True):
     # On CPU only what XLA computes with is copied.
-    x = np.asarray(x) if cores.are_the_devices() else jnp.asarray(x)
+    x = forms.placed(x)
     mean = moments.mean(x)
     upper = np.triu(moments.second_moments(x, mean, wide=True))
   if not np.isfinite(upper).all():

@@ -3,38 +3,42 @@
 import dataclasses
 import glob
 import itertools
+from typing import Any
 
 from heterojax import addresses
 from heterojax import stores
 from heterojax.studies import checks
+from heterojax.studies import registry
 from heterojax.studies.settings import Settings
 
 
-def here(settings: Settings) -> Settings:
-  """The settings as a study on this machine needs them.
+def settings(config: dict[str, Any]) -> Settings:
+  """The settings of a configuration, as a study on this machine needs them.
 
   The configuration of a run keeps the addresses: it is the same one wherever
   the copies lie.
 
   Args:
-    settings: of a configuration.
+    config: the resolved configuration.
 
   Returns:
-    They, with the path of a copy in place of each address.
+    They, see `registry.settings`, with the path of a copy in place of each
+    address.
 
   Raises:
-    UserError: if something cannot be copied, see `stores.fetch`.
+    UserError: see `registry.settings`, and `stores.fetch`.
   """
+  found = registry.settings(config)
   for field in checks.FIELDS.values():
     section, _, name = field.name.rpartition('.')
     if not field.path or not section:
       continue
-    own = getattr(settings, section)
+    own = getattr(found, section)
     value = getattr(own, name)
     if addresses.stored(value):
       own = dataclasses.replace(own, **{name: _path(value, field.name)})
-      settings = dataclasses.replace(settings, **{section: own})
-  return settings
+      found = dataclasses.replace(found, **{section: own})
+  return found
 
 
 def _path(address: str, field: str) -> str:

@@ -13,8 +13,10 @@ import jax
 from heterojax.backbones import Backbone
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.features import shards
 from heterojax.records import codec
 from heterojax.records import conditions
 from heterojax.records import foretell
@@ -60,7 +62,7 @@ def _planned(
   download: bool,
   allow_mismatch: bool,
 ) -> Iterator[_Planned]:
-  settings = fetching.here(registry.settings(config))
+  settings = fetching.settings(config)
   study = registry.get(settings.study)
   _check_condition(fail_if, study, settings, None)
   arithmetic.start()
@@ -71,8 +73,11 @@ def _planned(
     workdir, config, here, allow_mismatch=allow_mismatch
   ) as folder:
     _say_what_changed(folder)
+    if not allow_mismatch:
+      shards.check_environment(folder / 'features', here)
     with timer.stage('data'):
-      cohorts = study.plan(settings, folder)
+      with Inspections(folder) as earlier:
+        cohorts = study.plan(settings, folder, earlier)
       settings = partition.resolved(settings, cohorts)
       samples = stages.collect(settings, cohorts)
     study.check(settings, cohorts[0].source, backbone)

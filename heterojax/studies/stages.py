@@ -15,6 +15,8 @@ from heterojax import backbones
 from heterojax import datasets
 from heterojax import features
 from heterojax.cluster.partitions import Algorithm
+from heterojax.compute import cores
+from heterojax.compute import forward
 from heterojax.datasets import demo
 from heterojax.datasets import hands
 from heterojax.datasets import ready
@@ -22,8 +24,10 @@ from heterojax.datasets import restriction
 from heterojax.datasets import selection
 from heterojax.datasets import sources
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.features import shards
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
@@ -67,7 +71,9 @@ class Timer:
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
 
-def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
+def read(
+  settings: Settings, run: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The selected candidates: one cohort, or one per file of features."""
   d = settings.data
   if d.files:
@@ -83,11 +89,13 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
   if not settings.split.named:
     cohorts = tuple(map(splits.unnamed, cohorts))
   distinct = settings.split.protocol == 'clean' and not d.files
-  chosen = (selected(settings, cohort, distinct) for cohort in cohorts)
+  chosen = (selected(settings, cohort, distinct, earlier) for cohort in cohorts)
   return tuple(partition.restrict(settings.cluster, own) for own in chosen)
 
 
-def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
+def selected(
+  settings: Settings, cohort: Cohort, distinct: bool, earlier: Inspections
+) -> Cohort:
   """The cohort with its images selected, see `selection.select`."""
   return selection.select(
     cohort,
@@ -95,9 +103,15 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
     balance=settings.data.balance,
     distinct=distinct,
     max_bad_share=settings.data.max_bad_share,
-    workers=settings.features.workers,
+    workers=_workers(settings),
     levels=settings.data.range,
+    earlier=earlier,
   )
+
+
+def _workers(settings: Settings) -> int:
+  """Threads that decode."""
+  return settings.features.workers or cores.number()
 
 
 def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
@@ -239,8 +253,8 @@ def extraction(settings: Settings) -> features.Extraction:
     feature=settings.backbone.feature,
     image_size=settings.data.image_size,
     resize=settings.data.resize,
-    batch_size=settings.features.batch_size,
-    workers=settings.features.workers,
+    batch_size=forward.batch_size(settings.features.batch_size),
+    workers=_workers(settings),
     dtype=settings.backbone.dtype,
     levels=settings.data.range,
   )
@@ -273,6 +287,42 @@ def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
   }
 
 
+def plan(
+  settings: Settings,
+  backbone: backbones.Backbone,
+  pictures: Sequence[features.Picture],
+  cohorts: Sequence[Cohort],
+  compiled_for: int = 0,
+) -> features.Plan:
+  """What features are computed of.
+
+  Args:
+    settings: of the study.
+    backbone: see `load_backbone`.
+    pictures: of the cohorts.
+    cohorts: of all folds.
+    compiled_for: see `features.Plan`.
+
+  Returns:
+    The plan; it reads no image that is not the one that was inspected.
+  """
+  source, content = cohorts[0].source, contents(cohorts)
+  assert isinstance(source, sources.ImageSource)
+  how = extraction(settings)
+  return features.Plan(
+    backbone,
+    sources.Unchanged(source, content),
+    tuple(pictures),
+    how,
+    fingerprint=[
+      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
+      [backbone.name, backbone.source, backbone.weights_sha256],
+      [[content[p.path], str(p.transform)] for p in pictures],
+    ],
+    compiled_for=compiled_for,
+  )
+
+
 def extract(
   settings: Settings,
   backbone: backbones.Backbone | None,
@@ -291,32 +341,22 @@ def extract(
     cohorts: of all folds.
     run: the run folder.
     name: where they are kept in it.
-    compiled_for: see `features.extract`.
+    compiled_for: see `features.Plan`.
 
   Returns:
     The features.
+
+  Raises:
+    UserError: if there are shards of them and they cannot be joined.
   """
-  source = cohorts[0].source
   if backbone is None:
+    source = cohorts[0].source
     assert isinstance(source, sources.GivenFeatures)
     x = source.matrix[[int(p.path) for p in pictures]]
     return features.Features(x, 0, checkpoint.digest(x))
-  assert isinstance(source, sources.ImageSource)
-  content = contents(cohorts)
-  how = extraction(settings)
-  return features.extract(
-    backbone,
-    sources.Unchanged(source, content),
-    pictures,
-    run / name,
-    how,
-    fingerprint=[
-      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
-      [backbone.name, backbone.source, backbone.weights_sha256],
-      [[content[p.path], str(p.transform)] for p in pictures],
-    ],
-    compiled_for=compiled_for,
-  )
+  chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
+  shards.join(chosen, run / name)
+  return features.extract(chosen, run / name)
 
 
 def predicted(source: sources.Source) -> np.ndarray | None:
