@@ -400,7 +400,7 @@ def test_the_image_has_what_it_is_made_of() -> None:
   assert lines.index(user) < lines.index('ENTRYPOINT ["heterojax"]')
 
 
-# As srun and heterojax on a node; shard 1 is killed as it writes, the first time.
+# As srun and heterojax on a node; shard 1 is killed once, as soon as it writes.
 _NODE = r"""#!/bin/sh
 case ${0##*/} in
   srun) shift; exec "$@" ;;
@@ -409,7 +409,7 @@ case $* in
   *--shard=1/*)
     if mkdir "$ONCE" 2>/dev/null; then
       "$PYTHON" -m heterojax.launch.main "$@" &
-      until [ -n "$(find "$RUN" -path '*1-of-2*' -type f)" ]; do sleep 0.02; done
+      until find "$RUN" -type f | grep -q 1-of-2; do sleep 0.02; done
       kill -KILL $!
       wait $!
       exit
@@ -423,19 +423,18 @@ exec "$PYTHON" -m heterojax.launch.main "$@"
 def test_a_killed_task_goes_on_to_the_same_bits(tmp_path, environment) -> None:
   for name in ('srun', 'heterojax'):
     (tmp_path / 'bin' / name).write_text(_NODE)
-  run, alone = tmp_path / 'run', tmp_path / 'alone'
+  out, alone = tmp_path / 'run' / 'f.npz', tmp_path / 'alone.npz'
+  out.parent.mkdir()
   environment |= {
     'PYTHON': sys.executable,
     'ONCE': str(tmp_path / 'once'),
-    'RUN': str(run),
+    'RUN': str(out.parent),
   }
-  run.mkdir()
   array = ['sbatch', '--array=0-1', str(_LAUNCH / 'slurm' / 'features.sbatch')]
-  array += ['--config=demo:tiny', f'--workdir={run}']
+  array += ['--config=demo:tiny', f'--out={out}']
   assert _run(array, environment, seconds=600).returncode == 137
   assert _run(array, environment, seconds=600).returncode == 0
-  for folder in (run, alone):
-    words = ['heterojax', 'run', '--config=demo:tiny', f'--workdir={folder}']
+  for file in (out, alone):
+    words = ['heterojax', 'features', '--config=demo:tiny', f'--out={file}']
     assert _run(words, environment, seconds=600).returncode == 0
-  for name in ('features/features.npy', 'results.json'):
-    assert (run / name).read_bytes() == (alone / name).read_bytes()
+  assert out.read_bytes() == alone.read_bytes()
