@@ -10,13 +10,12 @@ nothing else is kept, and a copy that was interrupted goes on.
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import datetime
-import itertools
 import logging
 import os
 import pathlib
 import shutil
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from heterojax import addresses
 from heterojax.compute import cache
@@ -158,21 +157,18 @@ def _why(error: Exception, scheme: str) -> str:
   )
 
 
-@contextlib.contextmanager
-def _locked(root: pathlib.Path, key: str) -> Iterator[None]:
+def _locked(root: pathlib.Path, key: str) -> contextlib.AbstractContextManager:
   """Waits until no other process copies from the same bucket."""
   path = _beside(root, key, 'lock')
-  for attempt in itertools.count():
-    try:
-      lock = locks.exclusive(path)
-      break
-    except BlockingIOError:
-      interruption.check()
-      if not attempt:
-        _LOG.info('Waiting for another run that copies the same bucket ...')
-      time.sleep(1)
-  with lock:
-    yield
+  said = False
+  while True:
+    with contextlib.suppress(BlockingIOError):
+      return locks.exclusive(path)
+    interruption.check()
+    if not said:
+      _LOG.info('Waiting for another run that copies the same bucket ...')
+    said = True
+    time.sleep(1)
 
 
 def _beside(root: pathlib.Path, key: str, name: str) -> pathlib.Path:
@@ -181,7 +177,7 @@ def _beside(root: pathlib.Path, key: str, name: str) -> pathlib.Path:
 
 
 def _listed(store: 'AbstractFileSystem', key: str) -> Iterator[Object]:
-  found = store.find(key, detail=True)
+  found = cast(dict[str, Any], store.find(key, detail=True))
   while found:  # A listing of a million objects takes memory: no second one.
     name, info = found.popitem()
     name = name.removeprefix(store.root_marker)

@@ -26,6 +26,7 @@ from heterojax.cli import configurations
 from heterojax.cli import words
 from heterojax.configs import folder as folder_config
 from heterojax.datasets import demo
+from heterojax.datasets.inspections import Inspections
 from heterojax.errors import Interrupted
 from heterojax.errors import UserError
 from heterojax.launch import main as launch
@@ -374,7 +375,8 @@ def test_images_are_those_of_the_folder(cache, served, tmp_path) -> None:
     config = folder_config.get_config('study=retraining')
     config.data.dir = place
     settings = fetching.settings(config.to_dict())
-    cohorts += stages.read(settings, tmp_path)
+    with Inspections() as earlier:
+      cohorts += stages.read(settings, tmp_path, earlier)
   local, copied = cohorts
   assert local.candidates == copied.candidates
   assert len(copied.included) == 20
