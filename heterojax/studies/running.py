@@ -27,6 +27,7 @@ from heterojax.run import artifacts
 from heterojax.run import environment
 from heterojax.run import links
 from heterojax.run import run_folder
+from heterojax.studies import fetching
 from heterojax.studies import forecast as forecast_lib
 from heterojax.studies import heads_stage
 from heterojax.studies import memory
@@ -65,7 +66,7 @@ def _planned(
   download: bool,
   allow_mismatch: bool,
 ) -> Iterator[_Planned]:
-  settings = registry.settings(config)
+  settings = fetching.settings(config)
   study = registry.get(settings.study)
   _check_condition(fail_if, study, settings, None)
   arithmetic.start()

@@ -34,7 +34,10 @@ class Data:
     'demo_hands',
   ] = field('folder', 'What reads the data; configurations set it.')
   dir: str = field(
-    '', 'Folder or file of the data, as the configuration says.', path=True
+    '',
+    'Folder or file of the data, as the configuration says; also gs:// and'
+    ' s3://.',
+    path=True,
   )
   files: str = field(
     '',
