@@ -1,7 +1,6 @@
 """The answer, as the first section of every report."""
 
 from collections.abc import Sequence
-import re
 
 from markupsafe import Markup
 
@@ -54,16 +53,11 @@ def first(
     sections: the others.
 
   Returns:
-    All sections; those that the answer refers to have an anchor.
+    All sections.
   """
   if found is None:
     return list(sections)
-  named = tuple(c.section for c in found.conditions if c.section)
-  others = [
-    _anchored(s) if not s.anchor and str(s.title).endswith(named) else s
-    for s in sections
-  ]
-  return [section(found, unit, others), *others]
+  return [section(found, unit, sections), *sections]
 
 
 def section(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
@@ -72,7 +66,7 @@ def section(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
   Args:
     found: the answer.
     unit: what one sample is called.
-    others: sections that conditions refer to, with anchors.
+    others: sections that conditions refer to.
   """
   head, _, rest = found.sentence.partition('. ')
   anchors = dict(_anchors(others))
@@ -148,11 +142,6 @@ def _gaps(found: Verdict, unit: str) -> list[Block]:
   return [*shown, verdict_tables.gaps(found)]
 
 
-def _anchored(section: Section) -> Section:
-  title = blocks.escape(section.title).striptags().lower()
-  return section._replace(anchor=re.sub('[^a-z0-9]+', '-', title).strip('-'))
-
-
 def _anchors(sections: Sequence[Section]) -> list[tuple[str, str]]:
   """Headings and what leads to them; those of parts of a section first."""
   parts = [
@@ -161,4 +150,4 @@ def _anchors(sections: Sequence[Section]) -> list[tuple[str, str]]:
     for block in of.blocks
     if isinstance(block, Heading) and block.anchor
   ]
-  return parts + [(str(of.title), of.anchor) for of in sections if of.anchor]
+  return parts + [(str(of.title), of.id) for of in sections]
