@@ -8,6 +8,7 @@ page, and the definition below it. Plain text is escaped; `Markup` is HTML.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
 import re
+import types
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from markupsafe import Markup
@@ -205,15 +206,7 @@ class Folded(NamedTuple):
 
 
 Block = (
-  Paragraph
-  | Items
-  | Heading
-  | Quoted
-  | Pairs
-  | Figure
-  | Tiles
-  | Table
-  | Folded
+  Paragraph | Items | Heading | Quoted | Pairs | Figure | Tiles | Table | Folded
 )
 
 
@@ -225,14 +218,14 @@ class Section(NamedTuple):
     blocks: in their order.
     anchor: what links lead to, where it is not made from the title.
     folded: whether a reader opens it.
-    asked: which items of reporting guidelines ask for it.
+    asked: guidelines of reporting, and which of their items ask for it.
   """
 
   title: Text
   blocks: Sequence[Block]
   anchor: str = ''
   folded: bool = False
-  asked: Text = ''
+  asked: Mapping[str, Sequence[str]] = types.MappingProxyType({})
 
   @property
   def id(self) -> str:
@@ -273,6 +266,7 @@ def html(page: Page, figures: Mapping[str, bytes]) -> str:
   filters = {
     'csv': embedding.table,
     'drawing': embedding.drawing,
+    'reduced': embedding.reduced,
     'picture': embedding.picture,
   }
   return templates.load('page.html', filters).render(

@@ -24,7 +24,7 @@ for (const table of document.querySelectorAll('table.sortable')) {
         // What is not known stands last, whichever way.
         return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) : sign * (x - y);
       };
-      body.append(...(order ? before.toSorted(compared) : before));
+      body.append(...(order ? [...before].sort(compared) : before));
     };
   });
 }
@@ -45,5 +45,7 @@ const fits = new ResizeObserver(boxes => boxes.forEach(({ target }) => {
 }));
 document.querySelectorAll('.scroll').forEach(box => fits.observe(box));
 
-// There is room for the contents beside the text.
-if (matchMedia('(min-width: 78rem)').matches) document.querySelector('nav details').open = true;
+// Where there is room for the contents beside the text, they are open.
+const wide = matchMedia('(min-width: 78rem)'), contents = document.querySelector('nav details');
+wide.onchange = () => { contents.open = wide.matches; };
+wide.onchange();

@@ -9,6 +9,7 @@ INPUT = 'input'  # Data that were in memory, see `heterojax.api`.
 FILES = (
   'config.json',
   'environment.json',
+  'begun.json',
   'manifest.csv',
   'augmented.csv',
   'clusters.csv',

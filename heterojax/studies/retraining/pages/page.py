@@ -11,13 +11,15 @@ from heterojax.report import formatting
 from heterojax.report.blocks import Block
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Figure
-from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Folded
 from heterojax.report.blocks import Items
 from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
+from heterojax.studies.pages import checklists
 from heterojax.studies.pages import common
+from heterojax.studies.pages import glossary
 from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_words
 from heterojax.studies.pages import scores
@@ -35,6 +37,13 @@ from heterojax.studies.retraining.pages import tables
 from heterojax.studies.retraining.pages import wording
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.view import View
+
+# Those that need two classes stand last.
+_WORDS = (
+  *('accuracy', 'centroid', 'class mix', 'cluster', 'fold', 'head', 'interval'),
+  *('Jaccard similarity', 'p-value', 'random heads', 'world of one rule'),
+  *('AUC', 'sensitivity', 'specificity'),
+)
 
 
 def page(
@@ -79,7 +88,10 @@ def page(
     ),
     common.environment(results.environment, results.timings),
   ]
-  parts = verdict.first(results.verdict, results.backbone.unit, parts)
+  unit = results.backbone.unit
+  parts = verdict.first(results.verdict, unit, parts)
+  words = _WORDS if len(results.classes.names) == 2 else _WORDS[:-2]
+  parts += [glossary.section(words, unit), checklists.section(parts)]
   question = (
     'Is this data set heterogeneous in a way that changes what a CNN learns'
     ' from it?'
@@ -218,9 +230,8 @@ def _data(
   counts: list[Block] = [_parts(results)]
   if results.folds:
     counts += [
-      Heading('Folds'),
       Paragraph(wording.folds_agree(results)),
-      tables.folds(results),
+      Folded('Folds', [tables.folds(results)]),
     ]
   d, unit = results.dataset, results.backbone.unit
   more = [

@@ -224,7 +224,11 @@ def table3(results: Results) -> Table[_Row3]:
     Column('source', lambda row: row.source),
     Column('cluster', lambda row: row.cluster.id, 'Cluster', align='text'),
     Column(
-      'size', lambda row: row.cluster.size, formatting.capital(f'{unit}s')
+      'size',
+      lambda row: row.cluster.size,
+      formatting.capital(f'{unit}s'),
+      _size_and_mix,
+      f'of training; below, {" + ".join(results.classes.names)}',
     ),
     *_class_counts(results.classes),
     Column(
@@ -262,13 +266,16 @@ def of_each(classes: Classes) -> list[tuple[str, str]]:
 
 
 def _class_counts(classes: Classes) -> list[Column[_Row3]]:
-  """Columns of the training images of each class."""
+  """Columns of the file: training images of each class."""
   return [
-    Column(
-      key, lambda row, i=i: list(row.cluster.class_counts.values())[i], head
-    )
-    for i, (key, head) in enumerate(of_each(classes))
+    Column(key, lambda row, i=i: list(row.cluster.class_counts.values())[i])
+    for i, (key, _) in enumerate(of_each(classes))
   ]
+
+
+def _size_and_mix(row: _Row3) -> Text:
+  counts = map(formatting.number, row.cluster.class_counts.values())
+  return with_small(formatting.number(row.cluster.size), ' + '.join(counts))
 
 
 class _Family(NamedTuple):
