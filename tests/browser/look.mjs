@@ -12,6 +12,7 @@ import puppeteer from 'puppeteer-core';
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WIDTHS = [390, 1440];
 const SCHEMES = ['light', 'dark'];
+const TALLEST = 9000; // Of a picture, which Chromium holds in memory.
 const PAPER = 673; // CSS pixels between the margins of an A4 page.
 
 // What is cut: to the right of the screen, or of a box that cannot be scrolled
@@ -58,7 +59,8 @@ async function look(page, scheme, width, picture) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run({ preload: false }));
   found.axe = violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 160)}`));
-  await page.screenshot({ path: picture('whole'), fullPage: true });
+  const height = await page.evaluate(most => Math.min(document.body.scrollHeight, most), TALLEST);
+  await page.screenshot({ path: picture('long'), clip: { x: 0, y: 0, width, height } });
   return found;
 }
 

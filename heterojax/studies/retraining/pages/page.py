@@ -38,13 +38,6 @@ from heterojax.studies.retraining.pages import wording
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.view import View
 
-# Those that need two classes stand last.
-_WORDS = (
-  *('accuracy', 'centroid', 'class mix', 'cluster', 'fold', 'head', 'interval'),
-  *('Jaccard similarity', 'p-value', 'random heads', 'world of one rule'),
-  *('AUC', 'sensitivity', 'specificity'),
-)
-
 
 def page(
   results: Results, view: View, rows: Rows, config: Mapping[str, Any]
@@ -90,13 +83,25 @@ def page(
   ]
   unit = results.backbone.unit
   parts = verdict.first(results.verdict, unit, parts)
-  words = _WORDS if len(results.classes.names) == 2 else _WORDS[:-2]
-  parts += [glossary.section(words, unit), checklists.section(parts)]
+  parts += [
+    glossary.section(_words(results), unit),
+    checklists.section(parts),
+  ]
   question = (
     'Is this data set heterogeneous in a way that changes what a CNN learns'
     ' from it?'
   )
   return blocks.Page(title, question, _facts(results), parts)
+
+
+def _words(results: Results) -> list[str]:
+  """What the glossary explains."""
+  words = ['accuracy', 'AUC', 'centroid', 'class mix', 'cluster']
+  words += ['fold'] if results.folds else []
+  words += ['head', 'interval', 'Jaccard similarity', 'p-value', 'random heads']
+  if len(results.classes.names) == 2:
+    words += ['sensitivity', 'specificity']
+  return [*words, 'world of one rule']
 
 
 def shared_of(results: Results) -> Shared:
@@ -230,8 +235,10 @@ def _data(
   counts: list[Block] = [_parts(results)]
   if results.folds:
     counts += [
-      Paragraph(wording.folds_agree(results)),
-      Folded('Folds', [tables.folds(results)]),
+      Folded(
+        'Folds',
+        [Paragraph(wording.folds_agree(results)), tables.folds(results)],
+      ),
     ]
   d, unit = results.dataset, results.backbone.unit
   more = [

@@ -185,8 +185,8 @@ def _clusters(results: Results) -> Section:
       f'The metric of each cluster and of all test {unit}s at each sample size;'
       ' the numbers are in the table below.',
       'Means over folds and trainings of the clustering. The thick line: all'
-      f' test {unit}s. Dashed: {baseline}. Every size and fold has clusters of its'
-      ' own, numbered after those of the first with which they share most'
+      f' test {unit}s. Dashed: {baseline}. Every size and fold has clusters of'
+      ' its own, numbered after those of the first with which they share most'
       f' {unit}s.',
     ),
     clusters.metric_per_cluster(results),
