@@ -13,7 +13,7 @@ const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe
 const WIDTHS = [390, 1440];
 const SCHEMES = ['light', 'dark'];
 const TALLEST = 9000; // Of a picture, which Chromium holds in memory.
-const PAPER = 673; // CSS pixels between the margins of an A4 page.
+const PAPER = 688; // CSS pixels between the margins of an A4 page.
 
 // What is cut: to the right of the screen, or of a box that cannot be scrolled
 // so far by the keyboard. Runs in the page.
