@@ -45,9 +45,14 @@ def write(folder: pathlib.Path) -> list[pathlib.Path]:
     results = sample_size_results.example(task, components=True)
     sample_size_results.write(runs[name], results)
   pages_of = {name: run / 'report.html' for name, run in runs.items()}
+  clean = folder / 'clean'
+  clean.mkdir()
+  text = (runs['retraining'] / 'results.json').read_text()
+  other = json.loads(text) | {'protocol': 'clean', 'seed': 1}
+  (clean / 'results.json').write_text(run_folder.to_json(other))
   pages_of['comparison'] = comparison.write([
     str(runs['retraining']),
-    str(runs['grades']),
+    str(clean),
   ])
   named = []
   for name, path in pages_of.items():

@@ -80,13 +80,16 @@ def _answer(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
   said = any(rest == c.sentence for c in found.conditions)
   shown: list[Block] = [Paragraph(rest)] if rest and not said else []
   shown += [
-    Items(found.statements, 'findings'),
-    Paragraph(Markup(_MEANING).format(unit=unit), 'quiet'),
     Heading('What this rests on'),
     verdict_tables.conditions(found, link),
   ]
   if found.next:
     shown += [Heading('What to do now'), Items(found.next)]
+  shown += [
+    Heading('What the tests say'),
+    Items(found.statements, 'findings'),
+    Paragraph(Markup(_MEANING).format(unit=unit), 'quiet'),
+  ]
   title = head.removesuffix('.') + '.'
   return Section(title, shown, ANCHOR, asked=checklists.ANSWER)
 
