@@ -109,6 +109,8 @@ async function paper(page, file) {
   const found = {
     width: await page.evaluate(() => document.documentElement.scrollWidth),
     cut: await page.evaluate(cut, true),
+    folded: await page.evaluate(() => [...document.querySelectorAll('main details td')]
+      .filter(each => !each.checkVisibility()).length),
   };
   await page.emulateMediaType(null);
   await page.pdf({ path: file, preferCSSPageSize: true, format: 'A4' });

@@ -80,7 +80,11 @@ def test_the_page_is_alone(found, name: str) -> None:
 
 @pytest.mark.parametrize('name', NAMES)
 def test_paper_cuts_nothing(found, folder: pathlib.Path, name: str) -> None:
-  assert found[name]['paper'] == {'width': 688, 'cut': []}
+  assert found[name]['paper'] == {
+    'width': 688,
+    'cut': [],
+    'folded': 0,  # All is open there.
+  }
   content = (folder / f'{name}.pdf').read_bytes()
   assert content.startswith(b'%PDF') and b'/Type /Page' in content
 

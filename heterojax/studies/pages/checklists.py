@@ -15,6 +15,7 @@ from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import on_page
+from heterojax.report.blocks import quiet
 
 _TRIPOD = {
   '10': 'how the sample size was arrived at',
@@ -83,22 +84,22 @@ ENVIRONMENT = _of('', '23')
 
 
 def section(sections: Sequence[Section]) -> Section:
-  """All items that a page has something for, and where.
+  """All items that a page can have something for, and where it has.
 
   Args:
     sections: of the page.
   """
   rows = [
-    (guideline, item, asks, where)
+    (guideline, item, asks, _links(sections, guideline, item))
     for guideline, items in _ASKED.items()
     for item, asks in items.items()
-    if (where := _links(sections, guideline, item))
   ]
+  none = quiet('nothing in this report')
   columns: list[Column[tuple[str, str, str, Markup]]] = [
     on_page('Guideline', lambda row: row[0], 'short'),
     on_page('Item', lambda row: row[1], 'text'),
     on_page('Asks for', lambda row: row[2], 'text'),
-    on_page('Here', lambda row: row[3], 'long'),
+    on_page('Here', lambda row: row[3] or none, 'long'),
   ]
   shown = Markup(
     'What this page holds for items of TRIPOD+AI (<i>BMJ</i> 2024;385:e078378)'
