@@ -80,9 +80,8 @@ def retrained(results: Results) -> Section:
   if results.folds:
     several = formatting.capital(f'{one}s')
     caption += f' {several} and distances are means over folds.'
-  k = len(results.clusters)
   shown: list[Block] = [
-    dataclasses.replace(table, rows=table.rows[:k], caption=caption),
+    dataclasses.replace(table, shown=lambda row: row.ours, caption=caption),
     Folded('In words', [Items(wording.clusters(results))]),
   ]
   if paper := results.paper:
@@ -92,7 +91,7 @@ def retrained(results: Results) -> Section:
       f' {scored.format(n_test, one)}'
     )
     beside = dataclasses.replace(
-      table, rows=table.rows[k:], caption=caption, defined=False
+      table, shown=lambda row: not row.ours, caption=caption, defined=False
     )
     shown += [beside, Items(paper.notes, 'quiet')]
   title = f'{printed}. Heads retrained on one cluster, and on random {one}s'
