@@ -5,6 +5,8 @@ or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
 this program, 75 another process of the run is gone (the same commands resume).
 """
 
+import functools
+import re
 import sys
 
 from absl import flags
@@ -30,7 +32,7 @@ _FLAGS = (
 )
 
 
-def _study(values: flags.FlagValues) -> int:
+def _study(values: flags.FlagValues, command: str) -> int:
   config = values.config.to_dict()
   settings = checks.from_dict(config)
   checks.require_data(settings.data)
@@ -59,6 +61,7 @@ def _study(values: flags.FlagValues) -> int:
       workdir,
       allow_mismatch=values.allow_mismatch,
       profile=values.profile,
+      command=command,
       **common,
     )
     for line in terminal.lines(results):
@@ -70,7 +73,10 @@ def _study(values: flags.FlagValues) -> int:
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  return distributed.leave(cli.run(_FLAGS, _study, argv, about=__doc__))
+  # Without the folder of the program, which is nobody's business.
+  command = re.sub(r'^\S*/', '', cli.command(argv))
+  body = functools.partial(_study, command=command)
+  return distributed.leave(cli.run(_FLAGS, body, argv, about=__doc__))
 
 
 if __name__ == '__main__':

@@ -11,6 +11,7 @@ FILES = (
   'config.json',
   'environment.json',
   INSPECTED,
+  'begun.json',
   'manifest.csv',
   'augmented.csv',
   'clusters.csv',

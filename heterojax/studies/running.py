@@ -117,6 +117,7 @@ def run(
   download: bool = False,
   allow_mismatch: bool = False,
   profile: bool = False,
+  command: str = '',
 ) -> dict[str, Any]:
   """Runs a study, or what an earlier run of it left to do.
 
@@ -127,6 +128,7 @@ def run(
     download: fetch weights that are missing.
     allow_mismatch: go on with a run of another environment.
     profile: write a JAX trace to the folder.
+    command: that the report names.
 
   Returns:
     What `results.json` holds.
@@ -142,7 +144,7 @@ def run(
     _check_memory(planned)
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
-    run_folder.begin(folder, config, here)
+    run_folder.begin(folder, config, here, command)
     if profile:
       stack.enter_context(_traced(folder / 'profile'))
     results, view = study.run(
