@@ -24,6 +24,7 @@ from heterojax.run import environment
 from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.studies import forecast as forecast_lib
+from heterojax.studies import images
 from heterojax.studies import partition
 from heterojax.studies import reading
 from heterojax.studies import registry
@@ -135,8 +136,7 @@ def run(
     tree = codec.encode(results)
     run_folder.write_atomically(folder / _RESULTS, run_folder.to_json(tree))
     views.save(folder, view)
-    study.report(folder, results, view)
-    artifacts.seal(folder)
+    _draw(study, folder, results, view)
   return tree
 
 
@@ -159,7 +159,13 @@ def draw_again(folder: pathlib.Path) -> None:
       )
   results = reading.read(folder / _RESULTS)
   study = registry.get(results.study)
-  study.report(folder, results, views.load(folder, study.view))
+  _draw(study, folder, results, views.load(folder, study.view))
+
+
+def _draw(study: Study, folder: pathlib.Path, results: Any, view: Any) -> None:
+  """Writes what is drawn from results, and the seal."""
+  images.write(folder)
+  study.report(folder, results, view)
   artifacts.seal(folder)
 
 
