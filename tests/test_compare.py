@@ -170,7 +170,9 @@ def test_page_loads_nothing_and_escapes_names(tmp_path: pathlib.Path) -> None:
   assert '<script' not in html and '<b>a' not in html
   assert '" onload="' not in html
   assert html.count('&lt;script&gt;alert(1)&lt;/script&gt;') > 10
-  assert not re.findall(r'(?:src|href|url)\s*[=(](?!"data:)|@import|https?://', html)
+  assert not re.findall(
+    r'(?:src|href|url)\s*[=(](?!"data:)|@import|https?://', html
+  )
 
 
 def damaged(**fields: Any) -> dict[str, Any]:

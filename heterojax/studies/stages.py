@@ -14,6 +14,7 @@ import numpy as np
 from heterojax import backbones
 from heterojax import datasets
 from heterojax import features
+from heterojax.backbones import exported
 from heterojax.cluster.partitions import Algorithm
 from heterojax.datasets import demo
 from heterojax.datasets import hands
@@ -253,6 +254,8 @@ def load_backbone(
   b = settings.backbone
   if settings.data.dataset == 'features':
     return None
+  if b.name.startswith(exported.PREFIX):
+    return exported.load(b.name, b.normalisation, settings.data.image_size)
   return backbones.load(
     b.name,
     b.weights,
