@@ -11,6 +11,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from heterojax import cli
+from heterojax.cli import junit
 from heterojax.cli import runs
 from heterojax.compute import variables
 from heterojax.records import conditions
@@ -20,6 +21,7 @@ from heterojax.studies import checks
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Run folder, else runs/NAME-DIGEST.'),
   (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
+  (flags.DEFINE_string, 'junit', None, 'XML file of conditions, as tests.'),
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
   (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
@@ -58,7 +60,10 @@ def _study(values: flags.FlagValues) -> int:
   for line in terminal.lines(results):
     print(line)
   print(f'The report is at {(workdir / "report.html").absolute()}')
-  return int(fails(results))
+  failed = fails(results)
+  cases = junit.of_results(results, values.fail_if, failed)
+  junit.write(values.junit, str(workdir), [*cases])
+  return int(failed)
 
 
 def main(argv: list[str] | None = None) -> int:

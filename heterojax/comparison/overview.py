@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from matplotlib.figure import Figure
-
 from heterojax.comparison import agreement
 from heterojax.comparison import forest
 from heterojax.comparison import numbers
@@ -117,12 +115,13 @@ def group(c: Comparison, number: int) -> Iterator[Block]:
 
 def figures(compared: Sequence[Comparison]) -> dict[str, bytes]:
   """The forest plots: file name to content."""
-  drawn: dict[str, Figure] = {}
+  drawn = {}
   with drawing.style():
     for number, c in enumerate(compared):
       labels = [run.label for run in c.group.runs]
-      drawn[_figure(number)] = forest.draw(_panels(c), labels)
-    return drawing.files(drawn)
+      figure = forest.draw(_panels(c), labels)
+      drawn[f'{_figure(number)}.svg'] = drawing.encoded(figure, 'svg')
+  return drawn
 
 
 def _figure(number: int) -> str:

@@ -33,7 +33,7 @@ def write(
   Raises:
     UserError: where images are in no files.
   """
-  base = _base(folder)
+  base = _base(folder, rows[0]['path'] if rows else '')
   types = {
     name: column(name, [row[name] for row in rows])
     for name in (rows[0] if rows else ())
@@ -59,10 +59,11 @@ def write(
     run_folder.write_atomically(out / name, run_folder.to_json(tree))
 
 
-def _base(folder: pathlib.Path) -> pathlib.Path:
-  """Where the paths of the manifest begin."""
+def _base(folder: pathlib.Path, path: str) -> pathlib.Path:
+  """Where the paths of the manifest begin: where the first of them is."""
   data = json.loads((folder / 'config.json').read_text('utf-8'))['data']
-  if not data['dir']:
-    return (folder / 'cohort').absolute()
-  base = pathlib.Path(data['images'] or data['dir']).expanduser().absolute()
-  return base if base.is_dir() else base.parent
+  given = pathlib.Path(data['dir']).expanduser().absolute()
+  table = given.parent
+  places = [table / data['images'], given, table] if data['dir'] else []
+  places += [pathlib.Path(data['images']).absolute(), folder / 'cohort']
+  return next((p for p in places if (p / path).is_file()), given)
