@@ -228,7 +228,7 @@ def test_key_numbers_of_a_sample_size_study() -> None:
     assert (band.lo, band.hi) == (codec.known(size.cv_band) or (None, None))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_two_studies_stand_on_one_page(tmp_path, capsys) -> None:
   a = run_of(tmp_path / 'a', scores(60, 2, 0), cluster={'k': 4})
   b = run_of(tmp_path / 'b', scores(60, 2, 1), cluster={'k': 5})

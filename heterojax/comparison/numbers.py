@@ -84,7 +84,7 @@ def _effect(run: Run, clusters: Sequence[Any]) -> Cell:
   kind = cells.INTERVAL if low is not None else ''
   note = f'cluster {c}'
   if (p := run.p_value) is not None:
-    note = f'{note}; {formatting.p_equals(p)} for all clusters together'
+    note = f'{note}; {formatting.p_equals(p)} of all'
   return Cell(*where, run.label, value, low, high, kind, note=note)
 
 

@@ -45,7 +45,7 @@ def answers(runs: Sequence[Run]) -> Iterator[Block]:
     [
       on_page('Run', lambda run: run.name, 'text'),
       on_page('Does another rule hold in a cluster?', _answer, 'text'),
-      on_page('p', _p_value),
+      on_page('p', _p_value, 'short'),
       on_page('Study', lambda run: run.study.replace('_', ' '), 'text'),
       on_page('Data set', lambda run: run.results.dataset.name, 'text'),
       on_page(
@@ -96,16 +96,15 @@ def group(c: Comparison, number: int) -> Iterator[Block]:
     + '. The numbers are in the table below.',
     _FOREST,
   )
-  labels = [run.label for run in c.group.runs]
   yield Table(
     '',
     [
-      on_page('Number', lambda panel: panel.title, 'text'),
-      *(on_page(label, _cell_of(label)) for label in labels),
+      on_page('Run', lambda run: run.label, 'text'),
+      *(on_page(panel.title, _cell_in(panel)) for panel in panels),
     ],
-    panels,
+    c.group.runs,
   )
-  if len(labels) < 2 or not c.group.classes.names:
+  if len(c.group.runs) < 2 or not c.group.classes.names:
     return
   yield Heading('Which run ranks new images best')
   yield Items(ranking.sentences(c.pairs) or ['There is nothing to compare.'])
@@ -132,9 +131,11 @@ def _panels(c: Comparison) -> list[numbers.Panel]:
   return numbers.panels([cell for cell in c.cells if cell.table == numbers.KEY])
 
 
-def _cell_of(label: str) -> Callable[[numbers.Panel], Text]:
-  def cell(panel: numbers.Panel) -> Text:
-    own = next((cell for cell in panel.cells if cell.source == label), None)
+def _cell_in(panel: numbers.Panel) -> Callable[[Run], Text]:
+  of_runs = {cell.source: cell for cell in panel.cells}
+
+  def cell(run: Run) -> Text:
+    own = of_runs.get(run.label)
     text = shown.text(own)
     return blocks.with_small(text, own.note if own and own.value else '')
 
@@ -177,8 +178,8 @@ def _ranks(c: Comparison) -> Table[Run]:
     sign = 1 if pair.better == best else -1
     low, high = sorted(sign * end for end in pair.difference.interval)
     return blocks.with_small(
-      f'{sign * pair.difference.value:.3f}'.replace('-', '−'),
-      f'{low:.3f} to {high:.3f}, n = {pair.n}'.replace('-', '−'),
+      shown.signed(sign * pair.difference.value),
+      f'{shown.signed(low)} to {shown.signed(high)}, n = {pair.n}',
     )
 
   def adjusted(run: Run) -> Text:
@@ -192,9 +193,9 @@ def _ranks(c: Comparison) -> Table[Run]:
       on_page('Run', lambda run: run.label, 'text'),
       on_page('AUC', _auc),
       on_page(f'{best} is better by', difference),
-      on_page('p, adjusted', adjusted),
+      on_page('p, adjusted', adjusted, 'short'),
       on_page('Answer', _answer, 'text'),
-      on_page('p of the answer', _p_value),
+      on_page('p of the answer', _p_value, 'short'),
       on_page('Accuracy in clusters', _in_clusters, 'long'),
     ],
     runs,
