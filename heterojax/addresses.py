@@ -5,8 +5,8 @@ from urllib import parse
 from urllib import request
 
 # A scheme of two letters or more: one alone is a drive of Windows. Paths lose
-# the second slash on their way.
-_ADDRESS = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
+# the second slash on their way; onnx: comes before a path, as of a network.
+_ADDRESS = re.compile(r'(?!onnx:)[A-Za-z][A-Za-z0-9+.-]+:/')
 _STORED = re.compile(r'(gs|s3):/+([^/].*?)/*', re.IGNORECASE)
 
 

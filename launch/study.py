@@ -14,6 +14,7 @@ from ml_collections import config_flags
 
 from heterojax import cli
 from heterojax.cli import distributed
+from heterojax.cli import junit
 from heterojax.cli import runs
 from heterojax.compute import variables
 from heterojax.records import conditions
@@ -23,6 +24,7 @@ from heterojax.studies import checks
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Run folder, else runs/NAME-DIGEST.'),
   (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
+  (flags.DEFINE_string, 'junit', None, 'XML file of conditions, as tests.'),
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
   (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
@@ -67,7 +69,10 @@ def _study(values: flags.FlagValues, command: str) -> int:
     for line in terminal.lines(results):
       print(line)
     print(f'The report is at {(workdir / "report.html").absolute()}')
-    return int(fails(results))
+    failed = fails(results)
+    cases = junit.of_results(results, values.fail_if, failed)
+    junit.write(values.junit, str(workdir), [*cases])
+    return int(failed)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -30,6 +30,7 @@ from heterojax.run import run_folder
 from heterojax.studies import fetching
 from heterojax.studies import forecast as forecast_lib
 from heterojax.studies import heads_stage
+from heterojax.studies import images
 from heterojax.studies import memory
 from heterojax.studies import partition
 from heterojax.studies import reading
@@ -156,8 +157,7 @@ def run(
     tree = codec.encode(results)
     run_folder.write_atomically(folder / _RESULTS, run_folder.to_json(tree))
     views.save(folder, view)
-    study.report(folder, results, view)
-    artifacts.seal(folder)
+    _draw(study, folder, results, view)
   return tree
 
 
@@ -195,7 +195,13 @@ def draw_again(folder: pathlib.Path) -> None:
       )
   results = reading.read(folder / _RESULTS)
   study = registry.get(results.study)
-  study.report(folder, results, views.load(folder, study.view))
+  _draw(study, folder, results, views.load(folder, study.view))
+
+
+def _draw(study: Study, folder: pathlib.Path, results: Any, view: Any) -> None:
+  """Writes what is drawn from results, and the seal."""
+  images.write(folder)
+  study.report(folder, results, view)
   artifacts.seal(folder)
 
 
