@@ -5,6 +5,8 @@ or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
 this program, 75 another process of the run is gone (the same commands resume).
 """
 
+import functools
+import re
 import sys
 
 from absl import flags
@@ -12,6 +14,7 @@ from ml_collections import config_flags
 
 from heterojax import cli
 from heterojax.cli import distributed
+from heterojax.cli import junit
 from heterojax.cli import runs
 from heterojax.compute import variables
 from heterojax.records import conditions
@@ -21,6 +24,7 @@ from heterojax.studies import checks
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Run folder, else runs/NAME-DIGEST.'),
   (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
+  (flags.DEFINE_string, 'junit', None, 'XML file of conditions, as tests.'),
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
   (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
@@ -30,7 +34,7 @@ _FLAGS = (
 )
 
 
-def _study(values: flags.FlagValues) -> int:
+def _study(values: flags.FlagValues, command: str) -> int:
   config = values.config.to_dict()
   settings = checks.from_dict(config)
   checks.require_data(settings.data)
@@ -59,18 +63,25 @@ def _study(values: flags.FlagValues) -> int:
       workdir,
       allow_mismatch=values.allow_mismatch,
       profile=values.profile,
+      command=command,
       **common,
     )
     for line in terminal.lines(results):
       print(line)
     print(f'The report is at {(workdir / "report.html").absolute()}')
-    return int(fails(results))
+    failed = fails(results)
+    cases = junit.of_results(results, values.fail_if, failed)
+    junit.write(values.junit, str(workdir), [*cases])
+    return int(failed)
 
 
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  return distributed.leave(cli.run(_FLAGS, _study, argv, about=__doc__))
+  # Without the folder of the program, which is nobody's business.
+  command = re.sub(r'^\S*/', '', cli.command(argv))
+  body = functools.partial(_study, command=command)
+  return distributed.leave(cli.run(_FLAGS, body, argv, about=__doc__))
 
 
 if __name__ == '__main__':

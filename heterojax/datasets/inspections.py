@@ -6,14 +6,13 @@ had not written yet, and a damaged line its image. Bytes are read and digested
 again at every start, so that a changed file is found whatever its date.
 """
 
-from collections.abc import Iterable
-import contextlib
 import functools
 import hashlib
 import json
 import pathlib
+import sys
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from heterojax.datasets import images
 from heterojax.datasets import pixels
@@ -59,13 +58,13 @@ class Inspections:
     self._unwritten: list[str] = []
 
   def __enter__(self) -> Self:
-    lines = []
-    if self._path:
-      with contextlib.suppress(FileNotFoundError):
-        lines = self._path.read_bytes().split(b'\n')
-    if lines and lines[-1]:  # Of a run that was killed: the next begins anew.
+    line = b'\n'
+    if self._path and self._path.exists():
+      with self._path.open('rb') as file:
+        for line in file:
+          self._known.update(_entry(line))
+    if not line.endswith(b'\n'):  # Of a run that was killed.
       self._unwritten.append('\n')
-    self._known = dict(_entries(lines))
     return self
 
   def __exit__(
@@ -136,14 +135,13 @@ def _about(name: str, levels: images.Range) -> str:
   return run_folder.digest([name, levels, by])
 
 
-def _entries(
-  lines: Iterable[bytes],
-) -> Iterable[tuple[tuple[str, str], Found]]:
-  for line in lines:
-    text = line[: line.rfind(b' ')].decode('ascii', 'replace')
-    if text and _line(text).encode() == line + b'\n':
-      about, path, digest, values = json.loads(text)
-      yield (about, path), Found(_look(*values), digest)
+def _entry(line: bytes) -> dict[tuple[str, str], Found]:
+  """What a line says; nothing, where it is damaged."""
+  text = line[: line.rfind(b' ')].decode('ascii', 'replace')
+  if not text or _line(text).encode() != line:
+    return {}
+  about, path, digest, values = json.loads(text)
+  return {(sys.intern(about), path): Found(_look(*values), digest)}
 
 
 def _look(
@@ -153,7 +151,8 @@ def _look(
   shown: list[float] | None,
   note: str,
 ) -> sources.Inspection:
-  named: Any = tuple(map(tuple, columns))
+  # A million images have the same names of columns.
+  named = tuple((sys.intern(name), value) for name, value in columns)
   where = pixels.Extent(*shown) if shown else None
   return sources.Inspection(problem, named, is_two_valued, where, note)
 

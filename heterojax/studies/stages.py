@@ -15,6 +15,7 @@ from heterojax import backbones
 from heterojax import cluster
 from heterojax import datasets
 from heterojax import features
+from heterojax.backbones import exported
 from heterojax.cluster.partitions import Algorithm
 from heterojax.compute import collectives
 from heterojax.compute import cores
@@ -300,6 +301,8 @@ def load_backbone(
   b = settings.backbone
   if settings.data.dataset == 'features':
     return None
+  if b.name.startswith(exported.PREFIX):
+    return exported.load(b.name, b.normalisation, settings.data.image_size)
   return backbones.load(
     b.name,
     b.weights,
