@@ -154,14 +154,17 @@ def program(
   """`compiled`, and the same programs for the same function and shapes."""
   leaves, tree = jax.tree.flatten(args)
   shapes = tuple(_shape(leaf) for leaf in leaves)
-  # What is traced depends on these as well. JAX defines its settings as it is
-  # imported, which no type checker sees.
-  x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
-  settings = platform.of_programs(), x64, numbers()
   options = donate, library
   return _program(
-    function, tree, shapes, options, tuple(static.items()), settings
+    function, tree, shapes, options, tuple(static.items()), settings()
   )
+
+
+def settings() -> tuple[Any, ...]:
+  """What traced programs depend on beside their arguments."""
+  # JAX defines it as it is imported, which no type checker sees.
+  x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+  return platform.of_programs(), x64, numbers()
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -14,7 +14,7 @@ from jax.sharding import AxisType
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 
-from heterojax.compute import platform
+from heterojax.compute import cores
 from heterojax.compute.arrays import TreeDef
 
 _AXIS = 'data'
@@ -58,9 +58,14 @@ def program(
   """
   leaves, tree = jax.tree.flatten(args)
   shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
-  made_for = platform.of_programs()
   return _program(
-    function, tree, shapes, divided, donate, tuple(static.items()), made_for
+    function,
+    tree,
+    shapes,
+    divided,
+    donate,
+    tuple(static.items()),
+    cores.settings(),
   )
 
 
@@ -72,9 +77,9 @@ def _program(
   divided: tuple[bool, ...],
   donate: tuple[int, ...],
   static: tuple[tuple[str, Any], ...],
-  made_for: platform.Platform,
+  settings: tuple[Any, ...],
 ) -> jax.stages.Compiled:
-  del made_for  # What is traced depends on it.
+  del settings
   places = [split() if d else everywhere() for d in divided]
   part = jax.shard_map(
     functools.partial(function, **dict(static)),
