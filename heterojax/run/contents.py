@@ -5,10 +5,13 @@ import re
 SEAL = 'artifacts.json'
 LOCK = '.lock'
 LOG = 'log.txt'
+INSPECTED = 'inspected.jsonl'  # See `heterojax.datasets.inspections`.
 INPUT = 'input'  # Data that were in memory, see `heterojax.api`.
 FILES = (
   'config.json',
   'environment.json',
+  INSPECTED,
+  'begun.json',
   'manifest.csv',
   'augmented.csv',
   'clusters.csv',

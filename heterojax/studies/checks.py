@@ -78,6 +78,8 @@ def require_data(data: Data) -> None:
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
   for name, value in (('dir', data.dir), ('external', data.external)):
+    if addresses.stored(value):  # Looked up when it is copied.
+      continue
     if value and not pathlib.Path(value).expanduser().exists():
       raise UserError(
         f'{value} does not exist: --config.data.{name} must be a folder or file'
@@ -140,7 +142,8 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
 
 
 def _check_value(field: fields.Field, value: Any) -> None:
-  if field.path and addresses.is_address(value):
+  odd = field.path and addresses.is_address(value)
+  if odd and not addresses.stored(value):
     raise UserError(addresses.refusal(f'--config.{field.name}', value))
   pattern, words = field.also or ('', '')
   also = pattern and re.fullmatch(pattern, value)

@@ -7,15 +7,12 @@ mistake is told at once.
 
 import csv
 import dataclasses
-import os
 from typing import TYPE_CHECKING, Literal
 
 from heterojax.studies.fields import field
 
 if TYPE_CHECKING:
   from heterojax.datasets.choices import Choices
-
-_MOST_WORKERS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +34,10 @@ class Data:
     'demo_hands',
   ] = field('folder', 'What reads the data; configurations set it.')
   dir: str = field(
-    '', 'Folder or file of the data, as the configuration says.', path=True
+    '',
+    'Folder or file of the data, as the configuration says; also gs:// and'
+    ' s3://.',
+    path=True,
   )
   files: str = field(
     '',
@@ -208,12 +208,13 @@ class Backbone:
 class Features:
   """How features are computed."""
 
-  batch_size: int = field(32, 'Images per call of the network.', least=1)
+  batch_size: int = field(
+    0,
+    'Images per call of the network; 0: 32 on CPU, 256 per accelerator.',
+    least=0,
+  )
   workers: int = field(
-    min(os.cpu_count() or 1, _MOST_WORKERS),
-    'Threads that decode images.',
-    least=1,
-    shown=f'one per core, at most {_MOST_WORKERS}',
+    0, 'Threads that decode images; 0: one per core of this process.', least=0
   )
 
 
