@@ -8,7 +8,6 @@ interrupted, 4 the folder is in use, or the environment another one.
 """
 
 import contextlib
-import pathlib
 import sys
 
 from absl import flags
@@ -52,7 +51,12 @@ def _verify(values: flags.FlagValues) -> int:
     for folder in folders:
       stack.enter_context(artifacts.undisturbed(folder))
     # Every folder is checked, also after one that is not as written.
-    cases = [case for folder in folders for case in _as_written(folder)]
+    cases = []
+    for folder in folders:
+      own = junit.of_artifacts(folder)
+      for case in own:
+        print(cli.sentence(f'{folder}: {case.failure or case.said}'))
+      cases += own
     junit.write(values.junit, 'verify', cases)
     if any(case.failure for case in cases):
       return 1
@@ -76,21 +80,6 @@ def _verify(values: flags.FlagValues) -> int:
   cases += junit.of_items(compared.items, differences.DIFFERENT)
   junit.write(values.junit, 'verify', cases)
   return int(not compared.agree)
-
-
-def _as_written(folder: pathlib.Path) -> list[junit.Case]:
-  """Says, and gives as cases, whether the artifacts are as they were."""
-  faults = artifacts.problems(folder)
-  if not faults:
-    said = f'{len(artifacts.read(folder))} artifacts are as they were written'
-    print(cli.sentence(f'{folder}: {said}'))
-    return [junit.Case('artifacts', str(folder), said=said)]
-  for fault in faults:
-    print(cli.sentence(f'{folder}: {fault}'))
-  return [
-    junit.Case('artifacts', f'{folder}/{fault.path}', str(fault))
-    for fault in faults
-  ]
 
 
 def main(argv: list[str] | None = None) -> int:

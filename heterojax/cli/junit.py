@@ -5,10 +5,12 @@ says that it does; so is the condition of `--fail_if`, and what is verified.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from heterojax import cli
+from heterojax.run import artifacts
 from heterojax.run import run_folder
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ def of_results(
     yield Case('fail_if', fail_if, f'{fail_if} holds.' if failed else '')
   # No build server takes a suite without one.
   yield Case('study', 'finished', said=verdict.get('sentence', ''))
+
+
+def of_artifacts(folder: pathlib.Path) -> list[Case]:
+  """The cases of a run folder: one, or each artifact that is not as it was."""
+  faults = artifacts.problems(folder)
+  if not faults:
+    said = f'{len(artifacts.read(folder))} artifacts are as they were written'
+    return [Case('artifacts', str(folder), said=said)]
+  return [Case('artifacts', f'{folder}/{f.path}', str(f)) for f in faults]
 
 
 def of_items(
