@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 
+from heterojax.compute import platform
 from heterojax.compute.arrays import Array
 
 # Rows that are compared with each other at a time.
@@ -83,7 +84,7 @@ def closest_point_distances(
   """
   labels = np.asarray(labels)
   rows = max(1, _CHUNK // max(1, np.shape(x)[0]))
-  with jax.enable_x64(True):
+  with platform.float64():
     least = _closest(
       jnp.asarray(x, jnp.float64),
       jnp.asarray(np.atleast_2d(labels), jnp.int32),

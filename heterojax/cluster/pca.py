@@ -22,6 +22,7 @@ from heterojax.cluster import scale
 from heterojax.cluster.products import centred
 from heterojax.cluster.products import chunks
 from heterojax.cluster.products import of_rows
+from heterojax.compute import platform
 
 # Of a unit vector, what must be orthogonal to those before it.
 _NEARLY = 0.9
@@ -76,7 +77,7 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
   wide = shape[0] <= shape[1]
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
   # X' X = V S^2 V' is decomposed, and V follows from U as V = X' U / S.
-  with jax.enable_x64(True):
+  with platform.float64():
     # On CPU only what XLA computes with is copied.
     x = forms.placed(x, dtype)
     mean = moments.mean(x)

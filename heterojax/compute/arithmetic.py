@@ -27,6 +27,12 @@ _ASKING = ('JAX_PLATFORMS', 'JAX_PLATFORM_NAME')
 _READ_FLAGS = 'from jaxlib import xla_client; xla_client.make_cpu_client()'
 
 
+@jax.jit
+def fused(x: jax.Array, c: float) -> jax.Array:
+  """A reduction of the kind that came out wrong."""
+  return jnp.sum((x @ jnp.full_like(x, c)) * x, axis=(1, 2))
+
+
 def canary_error() -> float:
   """Relative error of one fused reduction on the default device.
 
@@ -36,11 +42,6 @@ def canary_error() -> float:
     to run, from 0.95 to 1e27 and NaN.
   """
   x = np.random.default_rng(0).standard_normal((8, 32, 32)).astype(np.float32)
-
-  @jax.jit
-  def fused(x, c):
-    return jnp.sum((x @ jnp.full_like(x, c)) * x, axis=(1, 2))
-
   with jax.default_matmul_precision('highest'):
     got = np.asarray(fused(x, 0.5), np.float64)
   x = x.astype(np.float64)

@@ -5,7 +5,7 @@ that falls into independent parts is done faster by a program per core, and what
 a part gives then does not depend on the number of cores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import functools
 import os
 from typing import Any
@@ -74,6 +74,15 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
   return tuple(made)
 
 
+def jitted(
+  function: Callable[..., Any],
+  donate: tuple[int, ...] = (),
+  static: Iterable[str] = (),
+) -> Any:
+  """A function as `compiled` traces it."""
+  return jax.jit(function, donate_argnums=donate, static_argnames=[*static])
+
+
 def compiled(
   function: Callable[..., Any],
   *args: Any,
@@ -96,12 +105,12 @@ def compiled(
     What takes arguments of these shapes, from any thread; that of a core takes
     them on its device.
   """
-  jitted = jax.jit(function, donate_argnums=donate, static_argnames=[*static])
+  how = jitted(function, donate, static)
   args = jax.tree.map(_shape, args)
   options = None
   if platform.of_programs() == 'cpu':
     options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
-  traced = jitted.trace(*args, **static)
+  traced = how.trace(*args, **static)
   made: dict[Device, jax.stages.Compiled] = {}
   for device in devices():
     if device not in made:
