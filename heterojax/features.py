@@ -37,6 +37,7 @@ from heterojax.run.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 FEATURES = ('flatten', 'avg')
+PRECISIONS = ('highest', 'default')
 DTYPES = ('float32', 'bfloat16')
 DECODED_AHEAD = 2  # Batches, while one is used.
 _PARTS_PER_WORKER = 2  # Of a batch.
@@ -77,6 +78,8 @@ class Extraction:
     dtype: of the network's weights and activations, one of `DTYPES`; features
       are float32 either way.
     levels: see `images.decode`.
+    precision: of float32 products, one of `PRECISIONS`: accelerators round
+      their factors by 'default'.
   """
 
   feature: str
@@ -86,6 +89,7 @@ class Extraction:
   workers: int
   dtype: str = 'float32'
   levels: images.Range = 'window'
+  precision: str = 'highest'
 
 
 def network(
@@ -95,13 +99,28 @@ def network(
   output = OUTPUT[extraction.feature]
   if extraction.dtype == 'bfloat16':
     return half_precision.network(backbone, output)
-  return _applied(backbone.graphdef, output), backbone.params
+  applied = _applied(backbone.graphdef, output, extraction.precision)
+  return applied, backbone.params
 
 
 @functools.lru_cache(maxsize=8)
-def _applied(graphdef: nnx.GraphDef, output: str) -> forward.Network:
+def _applied(
+  graphdef: nnx.GraphDef, output: str, precision: str
+) -> forward.Network:
   """One object for equal arguments, of which JAX knows what it traced."""
-  return functools.partial(backbones.apply, graphdef, output)
+  return functools.partial(_apply, graphdef, output, precision)
+
+
+def _apply(
+  graphdef: nnx.GraphDef,
+  output: str,
+  precision: str,
+  params: Any,
+  images: jax.Array,
+) -> jax.Array:
+  # It holds for what is traced in here, whatever that of the analysis is.
+  with jax.default_matmul_precision(precision):
+    return backbones.apply(graphdef, output, params, images)
 
 
 def batch_shape(extraction: Extraction, pictures: int) -> tuple[int, ...]:

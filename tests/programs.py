@@ -272,17 +272,17 @@ def _networks() -> Iterator[Program]:
   for name in backbones.NAMES:
     graphdef, params = _built(name, trainable=False)
     for dtype in features.DTYPES:
-      module, own = features, params
+      module, own, how = features, params, ('highest',)
       if dtype == 'bfloat16':
         narrow = functools.partial(_narrow, dtype)
         own = {**params, 'network': jax.tree.map(narrow, params['network'])}
-        module = half_precision
+        module, how = half_precision, ()
       for output in features.OUTPUT.values():
         yield Program(
           f'{module.__name__.removeprefix("heterojax.")}._applied',
           (own, images),
           f'{name} {dtype} {output}',
-          of=module._applied(graphdef, output),
+          of=module._applied(graphdef, output, *how),
         )
   graphdef, params = _built('resnet18', trainable=False)
   yield Program('backbones._jitted', (graphdef, 'pooled', params, images))

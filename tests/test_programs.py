@@ -12,6 +12,7 @@ import jitted
 import programs
 import pytest
 
+from heterojax import features
 from heterojax.compute import platform
 
 _EVERY = programs.every()
@@ -85,6 +86,19 @@ def test_it_is_lowered(
     assert 'f64' not in module
   else:
     assert not _adding(module)
+
+
+@pytest.mark.medium
+def test_precision_of_a_network_is_its_own() -> None:
+  """Whatever that of the analysis is; without one, only its own counts."""
+  program = next(p for p in _EVERY if p.kind == 'vgg16 float32 pooled')
+  graphdef = program.of.args[0]
+  for precision, want in (('highest', True), ('default', False)):
+    network = features._applied(graphdef, 'pooled', precision)
+    traced = jax.jit(network).trace(*program.args)
+    module = traced.lower(lowering_platforms=('tpu',)).as_text()
+    assert ('HIGHEST' in module) == want
+    assert ('DEFAULT' in module) != want
 
 
 def test_what_is_looked_for_is_found() -> None:

@@ -16,6 +16,7 @@ from jax._src import xla_bridge
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute import platform
 from heterojax.compute import room
 from heterojax.compute import variables
 from heterojax.errors import RefusedError
@@ -67,6 +68,8 @@ def start() -> None:
   # It raises what its plug-ins do, and AssertionError without one.
   except Exception as error:  # pylint: disable=broad-except
     raise RefusedError(_about_devices(error)) from error
+  if platform.of_programs() == 'tpu':
+    _check_host()
   jax.config.update('jax_default_matmul_precision', 'highest')
   error = canary_error()
   late = variables.FUSION_FLAG not in os.environ.get('XLA_FLAGS', '')
@@ -84,6 +87,17 @@ def start() -> None:
       f' can add {variables.FUSION_FLAG}={variables.FUSION_VALUE}, or'
       ' install the versions of requirements.lock.'
     )
+
+
+def _check_host() -> None:
+  """Raises RefusedError where the cores of a TPU's host are left out."""
+  try:
+    jax.local_devices(backend='cpu')
+  except RuntimeError as error:
+    raise RefusedError(
+      'A TPU has no float64, which the cores of its host compute instead, but'
+      f' JAX leaves them out ({error}): set JAX_PLATFORMS=tpu,cpu.'
+    ) from error
 
 
 def _check_flags() -> None:
