@@ -12,12 +12,12 @@ import subprocess
 import sys
 
 import jax
-from jax._src import xla_bridge
 import jax.numpy as jnp
 import numpy as np
 
 from heterojax.compute import platform
 from heterojax.compute import room
+from heterojax.compute import unofficial
 from heterojax.compute import variables
 from heterojax.errors import RefusedError
 
@@ -60,7 +60,7 @@ def start() -> None:
     RefusedError: if JAX cannot start as the environment asks, or computes wrong
       sums.
   """
-  if not xla_bridge.backends_are_initialized():
+  if not unofficial.jax_has_started():
     room.check()
     _check_flags()
   try:

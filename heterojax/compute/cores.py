@@ -11,9 +11,9 @@ import os
 from typing import Any
 
 import jax
-from jaxlib import xla_client
 
 from heterojax.compute import platform
+from heterojax.compute import unofficial
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
 
@@ -60,7 +60,7 @@ def devices() -> tuple[Device, ...]:
 
 @functools.cache
 def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
-  make = getattr(xla_client, 'make_cpu_client', None)
+  make = unofficial.cpu_client()
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)

@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 
+from heterojax.compute import unofficial
 from heterojax.errors import UserError
 
 FUSION_FLAG = '--xla_cpu_experimental_ynn_fusion_type'
@@ -32,9 +33,7 @@ def append_xla_flags() -> None:
   flags = os.environ.get('XLA_FLAGS', '')
   if version < _FIRST_VERSION_WITH_FLAG or FUSION_FLAG in flags:
     return
-  # No public name tells whether a backend exists without creating one.
-  bridge = sys.modules.get('jax._src.xla_bridge')
-  if bridge and bridge.backends_are_initialized():
+  if unofficial.jax_has_started():
     warnings.warn(
       'heterojax was imported after JAX had started: import it first, in a'
       f' restarted kernel, or set XLA_FLAGS={FUSION_FLAG}={FUSION_VALUE}, so'

@@ -6,22 +6,19 @@ there is no choice among several kernels by time.
 """
 
 import os
-
-# Before JAX is imported: it computes on CPU, asks no server where it runs, and
-# XLA's compiler for GPUs does not try kernels out.
-os.environ['JAX_PLATFORMS'] = 'cpu'
-os.environ['TPU_SKIP_MDS_QUERY'] = '1'
-os.environ['XLA_FLAGS'] = ' '.join([
-  os.environ.get('XLA_FLAGS', ''),
-  '--xla_gpu_autotune_level=0',
-]).strip()
-
 from typing import Any, NamedTuple
 
 import jax
 from jax.experimental import topologies
+import programs
 
 from heterojax.compute import platform
+
+# Before JAX starts: it computes on CPU, its compiler for TPUs asks no server
+# where it runs, and that for GPUs does not try kernels out.
+jax.config.update('jax_platforms', 'cpu')
+os.environ['TPU_SKIP_MDS_QUERY'] = '1'
+os.environ['XLA_FLAGS'] += ' --xla_gpu_autotune_level=0'
 
 # As XLA's own description of an H100 (SXM, 80 GB).
 _H100 = """
@@ -92,8 +89,14 @@ def device(target: Target) -> Any:
   return topologies.get_topology_desc(**target.topology).devices[0]
 
 
-def compiled(program: Any, target: Target) -> jax.stages.Compiled | None:
-  """A program of `programs` for a target; None if its host's cores have it."""
+def has(program: programs.Program, target: Target) -> bool:
+  """Whether a program is made for a target, and not for its host's cores."""
+  with program.made_for(target.platform) as here:
+    return here
+
+
+def compiled(program: programs.Program, target: Target) -> jax.stages.Compiled:
+  """A program for a target, for which it is made."""
   place = jax.sharding.SingleDeviceSharding(device(target))
 
   def placed(leaf: Any) -> Any:
@@ -101,8 +104,16 @@ def compiled(program: Any, target: Target) -> jax.stages.Compiled | None:
       return leaf
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
 
-  with program.made_for(target.platform) as here:
-    if not here:
-      return None
+  with program.made_for(target.platform):
     args = jax.tree.map(placed, program.args)
     return program.function.lower(*args, **program.static).compile()
+
+
+def needed(planned: Any) -> int:
+  """Bytes of a program while it runs; what it donates counts once."""
+  return (
+    planned.argument_size_in_bytes
+    + planned.output_size_in_bytes
+    - planned.alias_size_in_bytes
+    + planned.temp_size_in_bytes
+  )
