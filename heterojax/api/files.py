@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import hashlib
 import io
+import os
 import pathlib
+import re
 from typing import Any, NamedTuple
 import zipfile
 
@@ -16,6 +18,8 @@ from heterojax.run import run_folder
 
 # What the files call X.
 RESERVED = ('features', 'path')
+# Names of files that every system takes.
+_PLAIN = re.compile(r'\w[\w .+-]{0,99}(?<![ .])')
 # Modes of Pillow's images to those without loss that are written.
 _MODES = {'1': 'L', 'L': 'L', 'P': 'RGB', 'RGB': 'RGB', 'RGBA': 'RGB'}
 
@@ -76,6 +80,48 @@ def images(
     part for p in pictures for part in (str(p.shape).encode(), p.tobytes())
   )
   return Written(_digest([text.encode(), *content]), write)
+
+
+def encoded(
+  pictures: Iterable[bytes | str],
+  names: Sequence[str],
+  more: Mapping[str, np.ndarray],
+) -> Written:
+  """Files of pictures as they are, and their table.
+
+  Args:
+    pictures: N contents of files, or paths of some that stay where they are;
+      gone through twice.
+    names: N paths that the files had; '' where that is not known. They are
+      kept where no two are the same, as a patient's number may be in them.
+    more: columns, see `listed`.
+  """
+  names = _own_names(names)
+  content, paths = hashlib.blake2b(), []
+  for name, picture in zip(names, pictures, strict=True):
+    if isinstance(picture, str):
+      paths.append(os.path.abspath(picture))
+      continue
+    paths.append(name)
+    content.update(len(picture).to_bytes(8) + picture)
+  text = _csv(paths, more)
+
+  def write(path: pathlib.Path) -> None:
+    for name, picture in zip(names, pictures, strict=True):
+      if isinstance(picture, bytes):
+        (path.parent / name).write_bytes(picture)
+    run_folder.write_atomically(path, text)
+
+  return Written(_digest([text.encode(), content.digest()]), write)
+
+
+def _own_names(paths: Sequence[str]) -> list[str]:
+  """Names of files in one folder, which differ on any system."""
+  names = [re.split(r'[/\\]', path)[-1] for path in paths]
+  known = {name.lower() for name in names if _PLAIN.fullmatch(name)}
+  if len(known - {'images.csv'}) == len(names):
+    return names
+  return [f'{i:0{len(str(len(names) - 1))}}' for i in range(len(names))]
 
 
 def pixels(image: Any, row: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from heterojax.api import files
+from heterojax.api import hugging_face
 from heterojax.api import table
 from heterojax.cli import configurations
 from heterojax.errors import UserError
@@ -64,7 +65,7 @@ def of(
   Args:
     X: path of a folder or table, or a pattern of files of features; a table or
       `[N, D]` of features; N paths of images; N images, as `[N, H, W]` or
-      `[N, H, W, 3]`.
+      `[N, H, W, 3]`; a data set of Hugging Face.
     y: `[N]` labels, or the name of their column in a table.
     groups: `[N]` patients, or the name of their column.
     metadata: further columns, as a table.
@@ -79,6 +80,8 @@ def of(
         ' those of the folder or table: leave y, groups and metadata out.'
       )
     return _of_path(os.fspath(X))
+  if hugging_face.is_dataset(X):
+    return _of_dataset(X, y, groups, metadata)
   if table.is_table(X):
     X, y, groups = _taken(X, y, groups)
     data = table.matrix(X)
@@ -162,6 +165,14 @@ def _of_path(path: str) -> Inputs:
   return Inputs(configurations.fitting(pathlib.Path(path)), path=path)
 
 
+def _of_dataset(X: Any, y: Any, groups: Any, metadata: Any) -> Inputs:
+  data, y, groups, rest = hugging_face.parts(X, y, groups)
+  more = _columns(len(data), y, groups, rest | _metadata(metadata))
+  if isinstance(data, np.ndarray):
+    return _written('features.npz', files.features(data, more), more)
+  return _written('images.csv', files.encoded(data, data.names(), more), more)
+
+
 def _taken(X: Any, y: Any, groups: Any) -> tuple[dict[str, Any], Any, Any]:
   """The features of a table, and columns of it that were named."""
   found = table.columns(X)
@@ -211,9 +222,7 @@ def _columns(
   given = {'label': ('y', y)}
   if groups is not None:
     given['group'] = ('groups', groups)
-  if metadata is not None and not table.is_table(metadata):
-    raise UserError('metadata must be a table, or a dictionary of columns.')
-  for name, values in table.columns(metadata or {}).items():
+  for name, values in _metadata(metadata).items():
     if name in (*given, *files.RESERVED):
       raise UserError(
         f'metadata has the column {name!r}, which y, groups or X is: give it'
@@ -228,6 +237,14 @@ def _columns(
         f'{argument} has {len(found[name])} values, but X has {n} rows.'
       )
   return found
+
+
+def _metadata(given: Any) -> dict[str, Any]:
+  if given is None:
+    return {}
+  if not table.is_table(given):
+    raise UserError('metadata must be a table, or a dictionary of columns.')
+  return table.columns(given)
 
 
 def _written(
