@@ -68,8 +68,11 @@ def start() -> None:
   # It raises what its plug-ins do, and AssertionError without one.
   except Exception as error:  # pylint: disable=broad-except
     raise RefusedError(_about_devices(error)) from error
-  if platform.of_programs() == 'tpu':
-    _check_host()
+  if missing := platform.missing_host():
+    raise RefusedError(
+      'A TPU has no float64, which the cores of its host compute instead, but'
+      f' JAX leaves them out ({missing}): set JAX_PLATFORMS=tpu,cpu.'
+    )
   jax.config.update('jax_default_matmul_precision', 'highest')
   error = canary_error()
   late = variables.FUSION_FLAG not in os.environ.get('XLA_FLAGS', '')
@@ -87,17 +90,6 @@ def start() -> None:
       f' can add {variables.FUSION_FLAG}={variables.FUSION_VALUE}, or'
       ' install the versions of requirements.lock.'
     )
-
-
-def _check_host() -> None:
-  """Raises RefusedError where the cores of a TPU's host are left out."""
-  try:
-    jax.local_devices(backend='cpu')
-  except RuntimeError as error:
-    raise RefusedError(
-      'A TPU has no float64, which the cores of its host compute instead, but'
-      f' JAX leaves them out ({error}): set JAX_PLATFORMS=tpu,cpu.'
-    ) from error
 
 
 def _check_flags() -> None:

@@ -65,3 +65,13 @@ def float64() -> Iterator[None]:
       (host, *_) = jax.local_devices(backend='cpu')
       stack.enter_context(jax.default_device(host))
     yield
+
+
+def missing_host() -> str:
+  """Why JAX cannot compute on the cores of a TPU's host; empty if it can."""
+  if of_programs() == 'tpu':
+    try:
+      jax.local_devices(backend='cpu')
+    except RuntimeError as error:
+      return str(error)
+  return ''
