@@ -13,6 +13,7 @@ from sklearn.metrics import pairwise_distances_chunked
 
 from heterojax import rng
 from heterojax.cluster import moments
+from heterojax.compute import platform
 from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
 from heterojax.run.progress import Progress
@@ -123,7 +124,7 @@ def closest_point_distances(
   """
   labels = np.asarray(labels)
   rows = max(1, _CHUNK // max(1, np.shape(x)[0]))
-  with jax.enable_x64(True):
+  with platform.float64():
     least = _closest(
       jnp.asarray(x, jnp.float64),
       jnp.asarray(np.atleast_2d(labels), jnp.int32),

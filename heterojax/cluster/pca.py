@@ -26,6 +26,7 @@ from heterojax.cluster.products import centred
 from heterojax.cluster.products import chunks
 from heterojax.cluster.products import of_rows
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.compute import row_blocks
 
 # Rows or columns, whichever are fewer, of which all products are decomposed.
@@ -94,7 +95,7 @@ def pca(
   wide = shape[0] <= shape[1]
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
   # X' X = V S^2 V' is decomposed, and V follows from U as V = X' U / S.
-  with jax.enable_x64(True):
+  with platform.float64():
     x = cores.placed(x, dtype)
     mean = moments.mean(x, rows)
     products = moments.second_moments(x, mean, wide, rows)
@@ -144,7 +145,7 @@ def _randomised(
     )
   dtype = precision.dtype_of(x)
   found = range_finder.find(np.asarray(x, dtype), int(n_components), rows)
-  with jax.enable_x64(True):
+  with platform.float64():
     return _finish(
       jnp.asarray(found.mean),
       jnp.asarray(found.components),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, overload
 import jax
 import jax.numpy as jnp
 
-from heterojax.cluster import forms
+from heterojax.cluster import members
 from heterojax.cluster import products
 from heterojax.cluster.weights import weighted_mean
 from heterojax.compute import sharded_rows
@@ -82,7 +82,7 @@ class Rows(NamedTuple):
   ) -> jax.Array:
     """`[K, D]` of the samples of each cluster."""
     if weights is None and k > _FEW:
-      return forms.sums(self.x, labels, k)
+      return members.add(self.x, labels, k)
     shares = jax.nn.one_hot(labels, k, dtype=self.x.dtype)
     if weights is not None:
       shares *= weights[:, None]

@@ -5,7 +5,7 @@ that falls into independent parts is done faster by a program per core, and what
 a part gives then does not depend on the number of cores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import contextlib
 import functools
 import os
@@ -13,12 +13,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxlib import xla_client
 import numpy as np
 from numpy.typing import DTypeLike
 
 from heterojax.compute import platform
 from heterojax.compute import quota
+from heterojax.compute import unofficial
 from heterojax.compute.arrays import Array
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
@@ -81,7 +81,7 @@ def memory() -> int | None:
 
 @functools.cache
 def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
-  make = getattr(xla_client, 'make_cpu_client', None)
+  make = unofficial.cpu_client()
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)
@@ -107,6 +107,15 @@ def _threads() -> set[int]:
   return {int(name) for name in os.listdir('/proc/self/task')}
 
 
+def jitted(
+  function: Callable[..., Any],
+  donate: tuple[int, ...] = (),
+  static: Iterable[str] = (),
+) -> Any:
+  """A function as `compiled` traces it."""
+  return jax.jit(function, donate_argnums=donate, static_argnames=[*static])
+
+
 def compiled(
   function: Callable[..., Any],
   *args: Any,
@@ -129,12 +138,12 @@ def compiled(
     What takes arguments of these shapes, from any thread; that of a core takes
     them on its device.
   """
-  jitted = jax.jit(function, donate_argnums=donate, static_argnames=[*static])
+  how = jitted(function, donate, static)
   args = jax.tree.map(_shape, args)
   options = None
   if platform.of_programs() == 'cpu':
     options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
-  traced = jitted.trace(*args, **static)
+  traced = how.trace(*args, **static)
   made: dict[Device, jax.stages.Compiled] = {}
   for device in devices():
     if device not in made:

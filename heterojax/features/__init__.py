@@ -35,6 +35,7 @@ from heterojax.run.progress import Progress
 __all__ = ['DECODED_AHEAD', 'Extraction', 'Picture', 'decoded', 'load_picture']
 FEATURES = ('flatten', 'avg')
 DTYPES = ('float32', 'bfloat16')
+PRECISIONS = ('highest', 'default')
 OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
 
 
@@ -59,13 +60,28 @@ def network(
   output = OUTPUT[extraction.feature]
   if extraction.dtype == 'bfloat16':
     return half_precision.network(backbone, output)
-  return _applied(backbone.graphdef, output), backbone.params
+  applied = _applied(backbone.graphdef, output, extraction.precision)
+  return applied, backbone.params
 
 
 @functools.lru_cache(maxsize=8)
-def _applied(graphdef: nnx.GraphDef, output: str) -> forward.Network:
+def _applied(
+  graphdef: nnx.GraphDef, output: str, precision: str
+) -> forward.Network:
   """One object for equal arguments, of which JAX knows what it traced."""
-  return functools.partial(backbones.apply, graphdef, output)
+  return functools.partial(_apply, graphdef, output, precision)
+
+
+def _apply(
+  graphdef: nnx.GraphDef,
+  output: str,
+  precision: str,
+  params: Any,
+  images: jax.Array,
+) -> jax.Array:
+  # It holds for what is traced in here, whatever that of the analysis is.
+  with jax.default_matmul_precision(precision):
+    return backbones.apply(graphdef, output, params, images)
 
 
 def batch_shape(extraction: Extraction, pictures: int) -> tuple[int, ...]:

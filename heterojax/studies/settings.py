@@ -202,6 +202,11 @@ class Backbone:
   dtype: Literal['float32', 'bfloat16'] = field(
     'float32', "Numbers of a frozen network's arithmetic."
   )
+  precision: Literal['highest', 'default'] = field(
+    'highest',
+    'Of the float32 products of a frozen network; default lets an accelerator'
+    ' round their factors, which is faster, and changes nothing on CPU.',
+  )
 
 
 @dataclasses.dataclass(frozen=True)

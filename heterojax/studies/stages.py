@@ -290,6 +290,7 @@ def extraction(settings: Settings) -> features.Extraction:
     batch_size=forward.batch_size(settings.features.batch_size),
     workers=_workers(settings),
     dtype=settings.backbone.dtype,
+    precision=settings.backbone.precision,
     levels=settings.data.range,
   )
 
@@ -351,7 +352,11 @@ def plan(
     tuple(pictures),
     how,
     fingerprint=[
-      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
+      [
+        *(how.feature, how.image_size, how.resize, how.dtype, how.levels),
+        # Features that were computed before there was a choice stay valid.
+        *([] if how.precision == 'highest' else [how.precision]),
+      ],
       [backbone.name, backbone.source, backbone.weights_sha256],
       [[content[p.path], str(p.transform)] for p in pictures],
     ],
