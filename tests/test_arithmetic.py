@@ -1,7 +1,9 @@
 """The canary sings here, and falls silent where sums are wrong."""
 
 import importlib.metadata
+import importlib.util
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -9,6 +11,10 @@ import jax
 import pytest
 
 from heterojax.compute import arithmetic
+from heterojax.compute import platform
+from heterojax.compute import variables
+from heterojax.errors import RefusedError
+from heterojax.run import environment
 
 # The fusion that is wrong, as a user could switch it on again.
 _BROKEN = (
@@ -98,3 +104,74 @@ def test_importing_touches_no_device() -> None:
     'print(jax._src.xla_bridge.backends_are_initialized())\n'
   )
   assert _python(code, '').stdout.strip() == 'False'
+
+
+def test_a_tpu_needs_the_cores_of_its_host(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  def missing(backend: str) -> None:
+    raise RuntimeError(f'Unknown backend {backend}')
+
+  monkeypatch.setattr(jax, 'local_devices', missing)
+  with (
+    platform.use('tpu'),
+    pytest.raises(RefusedError, match='JAX_PLATFORMS=tpu,cpu'),
+  ):
+    arithmetic.start()
+
+
+_GPU_FLAG = '--xla_gpu_exclude_nondeterministic_ops'
+
+
+@pytest.mark.parametrize(
+  'plugin, asked, given, want',
+  [
+    (True, '', '', f'{_GPU_FLAG}=true'),
+    (True, 'cuda,cpu', '', f'{_GPU_FLAG}=true'),
+    (True, 'cpu', '', ''),
+    (False, '', '', ''),
+    (True, '', f'{_GPU_FLAG}=false', f'{_GPU_FLAG}=false'),
+  ],
+)
+def test_gpus_give_the_same_bits_each_time(
+  plugin: bool,
+  asked: str,
+  given: str,
+  want: str,
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  found = importlib.util.find_spec('jax') if plugin else None
+  monkeypatch.setattr(variables.importlib.util, 'find_spec', lambda _: found)
+  monkeypatch.delitem(sys.modules, 'jax._src.xla_bridge')
+  monkeypatch.setenv('JAX_PLATFORMS', asked)
+  monkeypatch.setenv('XLA_FLAGS', given)
+  variables.append_xla_flags()
+  flags = os.environ['XLA_FLAGS'].split()
+  assert [f for f in flags if f.startswith(_GPU_FLAG)] == want.split()
+  assert any(f.startswith(variables.FUSION_FLAG) for f in flags)
+
+
+@pytest.mark.slow
+def test_xla_knows_the_flag() -> None:
+  """It ends the process for one that it does not know."""
+  code = 'import jax; print(jax.numpy.ones(2).sum())'
+  assert _python(code, f'{_GPU_FLAG}=true').stdout.strip() == '2.0'
+
+
+def test_the_driver_of_a_gpu(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  here = environment.describe()
+  assert here['driver'] is None and here['cudnn'] is None
+  file = tmp_path / 'version'
+  file.write_text(
+    'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15'
+    '  Release Build\nGCC version:  gcc version 12.2.0\n'
+  )
+  monkeypatch.setattr(environment, '_DRIVER', file)
+  assert environment._driver('gpu') == '570.86.15'
+  file.write_text(
+    'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.1  Tue\n'
+  )
+  assert environment._driver('gpu') == '535.1'
+  assert environment._driver('cpu') is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import heterojax
-from heterojax.cluster import forms
+from heterojax.cluster import members
 from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.compute import platform
@@ -67,6 +67,29 @@ def test_no_program_is_taken_for_that_of_another_platform() -> None:
         assert run(x, 8)().tolist() == [want] * 8
 
 
+def test_float64_on_a_tpu_is_computed_by_its_host() -> None:
+  for made_for in platform.PLATFORMS:
+    with platform.use(made_for):
+      with platform.float64():
+        on_host = made_for == 'tpu'
+        assert platform.of_programs() == ('cpu' if on_host else made_for)
+        x = jnp.ones(3) / 3
+        assert x.dtype == jnp.float64
+        assert x.devices() == {jax.devices('cpu')[0]}
+        assert (jax.config.jax_default_device is not None) == on_host
+      assert platform.of_programs() == made_for
+      assert jnp.ones(3).dtype == jnp.float32
+
+
+def test_nothing_else_turns_float64_on() -> None:
+  files = [
+    file.name
+    for file in _LIBRARY.rglob('*.py')
+    if re.search(r'enable_x64\(|update\(.jax_enable_x64', file.read_text())
+  ]
+  assert files == ['platform.py']
+
+
 def test_five_files_ask() -> None:
   asking = re.compile(r'\bplatform\.of_programs\(|default_backend\(\) [!=]=')
   files = {
@@ -92,10 +115,10 @@ def test_sums_of_clusters(made_for: platform.Platform) -> None:
   labels[labels == 3] = 5  # One is empty.
   want = np.array([x[labels == j].sum(axis=0) for j in range(5)])
   with platform.use(made_for):
-    found = forms.sums(jnp.asarray(x), jnp.asarray(labels), 5)
-    ones = forms.sums(jnp.ones(40), jnp.asarray(labels), 5)
+    found = members.add(jnp.asarray(x), jnp.asarray(labels), 5)
+    ones = members.add(jnp.ones(40), jnp.asarray(labels), 5)
     inside = jnp.asarray(labels[labels < 5])
-    counts = forms.counts(inside, 5)
+    counts = members.count(inside, 5)
   np.testing.assert_allclose(found, want, atol=1e-5)
   np.testing.assert_array_equal(ones, np.bincount(labels, minlength=5)[:5])
   np.testing.assert_array_equal(counts, np.bincount(inside, minlength=5))

@@ -28,7 +28,7 @@ from heterojax.run import run_folder
 config = json.loads(sys.argv[2])
 with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
   if sys.argv[3] == 'begin':
-    run_folder.begin(folder, config, {})
+    run_folder.begin(folder, config, {}, 'run')
   print('holding', flush=True)
   time.sleep(600)
 """
@@ -83,7 +83,7 @@ def _names(path: pathlib.Path) -> set[str]:
 
 def _begun(path: pathlib.Path, config: dict[str, Any] = _CONFIG) -> None:
   with run_folder.opened(path, config, {}) as folder:
-    run_folder.begin(folder, config, {})
+    run_folder.begin(folder, config, {}, 'run')
 
 
 def test_writes_text_and_bytes_into_new_folders(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from heterojax.cluster import forms
+from heterojax.cluster import members
 from heterojax.cluster.points import Points
 
 # Numbers of columns that are compared one by one, for each is compiled.
@@ -116,9 +117,9 @@ def _means(
   k = len(centers)
   sums = points.sums(labels, weights, k)
   if weights is None:
-    counts = forms.counts(labels, k)
+    counts = members.count(labels, k)
   else:
-    counts = forms.sums(weights, labels, k)
+    counts = members.add(weights, labels, k)
   sums, counts = jax.lax.cond(
     jnp.any(exists & (counts == 0)),
     lambda *totals: relocated(
@@ -174,8 +175,8 @@ def relocated(
     moves[:, None], mass[:, None].astype(sums.dtype) * points.at(chosen), 0
   )
   # Samples that left are taken off their old clusters, all at once.
-  loss = forms.sums(gain, labels[chosen], k)
-  less = forms.sums(mass, labels[chosen], k)
+  loss = members.add(gain, labels[chosen], k)
+  less = members.add(mass, labels[chosen], k)
   sums = jnp.where(moves[:, None], gain, sums)
   return sums - loss, jnp.where(moves, mass, counts) - less
 

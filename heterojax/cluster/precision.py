@@ -5,6 +5,8 @@ import contextlib
 import jax
 import numpy as np
 
+from heterojax.compute import platform
+
 
 def dtype_of(x: jax.typing.ArrayLike) -> np.dtype:
   """float32 for float32 data, float64 for all other numbers."""
@@ -15,4 +17,4 @@ def dtype_of(x: jax.typing.ArrayLike) -> np.dtype:
 def of(x: jax.typing.ArrayLike) -> contextlib.AbstractContextManager:
   """JAX's float64 mode where the data need it, whatever the setting."""
   wide = dtype_of(x) == np.float64
-  return jax.enable_x64(True) if wide else contextlib.nullcontext()
+  return platform.float64() if wide else contextlib.nullcontext()

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax.cluster import distances
+from heterojax.compute import platform
 
 # Distances that are held at a time.
 _CHUNK = 2**19
@@ -69,7 +70,7 @@ def indices(
       f' {labels.max()}'
     )
   rows = max(1, _CHUNK // len(x))
-  with jax.enable_x64(True):
+  with platform.float64():
     x, labels = jnp.asarray(x), jnp.asarray(labels, jnp.int32)
     # Apart, for XLA would fuse a mean into its uses and round each otherwise:
     # equal means and a sample at its mean would not be at distance 0.

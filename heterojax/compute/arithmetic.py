@@ -12,11 +12,12 @@ import subprocess
 import sys
 
 import jax
-from jax._src import xla_bridge
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute import platform
 from heterojax.compute import room
+from heterojax.compute import unofficial
 from heterojax.compute import variables
 from heterojax.errors import RefusedError
 
@@ -25,6 +26,12 @@ _TOLERANCE = 1e-3
 _ASKING = ('JAX_PLATFORMS', 'JAX_PLATFORM_NAME')
 # What reads XLA_FLAGS, with no device.
 _READ_FLAGS = 'from jaxlib import xla_client; xla_client.make_cpu_client()'
+
+
+@jax.jit
+def fused(x: jax.Array, c: float) -> jax.Array:
+  """A reduction of the kind that came out wrong."""
+  return jnp.sum((x @ jnp.full_like(x, c)) * x, axis=(1, 2))
 
 
 def canary_error() -> float:
@@ -36,11 +43,6 @@ def canary_error() -> float:
     to run, from 0.95 to 1e27 and NaN.
   """
   x = np.random.default_rng(0).standard_normal((8, 32, 32)).astype(np.float32)
-
-  @jax.jit
-  def fused(x, c):
-    return jnp.sum((x @ jnp.full_like(x, c)) * x, axis=(1, 2))
-
   with jax.default_matmul_precision('highest'):
     got = np.asarray(fused(x, 0.5), np.float64)
   x = x.astype(np.float64)
@@ -58,7 +60,7 @@ def start() -> None:
     RefusedError: if JAX cannot start as the environment asks, or computes wrong
       sums.
   """
-  if not xla_bridge.backends_are_initialized():
+  if not unofficial.jax_has_started():
     room.check()
     _check_flags()
   try:
@@ -66,6 +68,11 @@ def start() -> None:
   # It raises what its plug-ins do, and AssertionError without one.
   except Exception as error:  # pylint: disable=broad-except
     raise RefusedError(_about_devices(error)) from error
+  if missing := platform.missing_host():
+    raise RefusedError(
+      'A TPU has no float64, which the cores of its host compute instead, but'
+      f' JAX leaves them out ({missing}): set JAX_PLATFORMS=tpu,cpu.'
+    )
   jax.config.update('jax_default_matmul_precision', 'highest')
   error = canary_error()
   late = variables.FUSION_FLAG not in os.environ.get('XLA_FLAGS', '')

@@ -5,17 +5,21 @@ that falls into independent parts is done faster by a program per core, and what
 a part gives then does not depend on the number of cores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import contextlib
 import functools
 import os
 from typing import Any
 
 import jax
-from jaxlib import xla_client
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import DTypeLike
 
 from heterojax.compute import platform
 from heterojax.compute import quota
+from heterojax.compute import unofficial
+from heterojax.compute.arrays import Array
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
 
@@ -42,8 +46,17 @@ def numbers() -> tuple[int, ...]:
   return quota.allowed()[: quota.number()]
 
 
+def placed(x: Array, dtype: DTypeLike | None = None) -> Array:
+  """An array where programs read it: on CPU that is the memory of the host.
+
+  A mapped file stays one, of which programs get no copy.
+  """
+  on_cpu = platform.of_programs() == 'cpu'
+  return (np.asarray if on_cpu else jnp.asarray)(x, dtype)
+
+
 def devices() -> tuple[Device, ...]:
-  """One for each core, or the accelerator alone.
+  """One for each core, or the first accelerator.
 
   All programs on one CPU device share its threads, and XLA spreads the kernels
   of each over them: VGG16 and the heads lost between a fifth and a half by it.
@@ -58,9 +71,17 @@ def devices() -> tuple[Device, ...]:
   return _devices(numbers())
 
 
+def memory() -> int | None:
+  """Bytes of the memory of one of `devices`; None where it is the host's."""
+  if platform.of_programs() == 'cpu':
+    return None
+  known = devices()[0].memory_stats() or {}
+  return known.get('bytes_limit')
+
+
 @functools.cache
 def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
-  make = getattr(xla_client, 'make_cpu_client', None)
+  make = unofficial.cpu_client()
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)
@@ -86,6 +107,15 @@ def _threads() -> set[int]:
   return {int(name) for name in os.listdir('/proc/self/task')}
 
 
+def jitted(
+  function: Callable[..., Any],
+  donate: tuple[int, ...] = (),
+  static: Iterable[str] = (),
+) -> Any:
+  """A function as `compiled` traces it."""
+  return jax.jit(function, donate_argnums=donate, static_argnames=[*static])
+
+
 def compiled(
   function: Callable[..., Any],
   *args: Any,
@@ -108,12 +138,12 @@ def compiled(
     What takes arguments of these shapes, from any thread; that of a core takes
     them on its device.
   """
-  jitted = jax.jit(function, donate_argnums=donate, static_argnames=[*static])
+  how = jitted(function, donate, static)
   args = jax.tree.map(_shape, args)
   options = None
   if platform.of_programs() == 'cpu':
     options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
-  traced = jitted.trace(*args, **static)
+  traced = how.trace(*args, **static)
   made: dict[Device, jax.stages.Compiled] = {}
   for device in devices():
     if device not in made:
@@ -133,14 +163,17 @@ def program(
   """`compiled`, and the same programs for the same function and shapes."""
   leaves, tree = jax.tree.flatten(args)
   shapes = tuple(_shape(leaf) for leaf in leaves)
-  # What is traced depends on these as well. JAX defines its settings as it is
-  # imported, which no type checker sees.
-  x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
-  settings = platform.of_programs(), x64, numbers()
   options = donate, library
   return _program(
-    function, tree, shapes, options, tuple(static.items()), settings
+    function, tree, shapes, options, tuple(static.items()), settings()
   )
+
+
+def settings() -> tuple[Any, ...]:
+  """What traced programs depend on beside their arguments."""
+  # JAX defines it as it is imported, which no type checker sees.
+  x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+  return platform.of_programs(), x64, numbers()
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -15,12 +15,11 @@ import queue
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import AxisType
 from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute import division
 from heterojax.compute import platform
 from heterojax.compute.arrays import Device
 from heterojax.errors import UserError
@@ -56,9 +55,9 @@ def batches(
   """
   if by_devices():
     _check_shared(shape[0])
-    params = jax.device_put(params, everywhere())
+    params = jax.device_put(params, division.everywhere())
     compiled = functools.partial(programs, network, params, shape)
-    yield functools.partial(_over_devices, compiled, params, split())
+    yield functools.partial(_over_devices, compiled, params, division.split())
     return
   compiled = programs(network, params, shape)
   size = _images_per_call(shape[0])
@@ -128,7 +127,9 @@ def _divided(
   """The program of all devices, the same one for the same shapes."""
   del made_for
   jitted = jax.jit(
-    network, in_shardings=(everywhere(), split()), out_shardings=split()
+    network,
+    in_shardings=(division.everywhere(), division.split()),
+    out_shardings=division.split(),
   )
   return jitted.lower(tree.unflatten(shapes), images).compile()
 
@@ -159,23 +160,6 @@ def batch_size(asked: int) -> int:
   if platform.of_programs() == 'cpu':
     return -(-_ON_CPU // devices) * devices
   return _ON_ACCELERATOR * devices
-
-
-def split() -> NamedSharding:
-  """The first axis divided over the devices."""
-  return NamedSharding(_mesh(), PartitionSpec('data'))
-
-
-def everywhere() -> NamedSharding:
-  """A copy on each device."""
-  return NamedSharding(_mesh(), PartitionSpec())
-
-
-def _mesh() -> jax.sharding.Mesh:
-  devices = jax.local_devices()
-  return jax.make_mesh(
-    (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
-  )
 
 
 def ahead(batch_size: int) -> int:

@@ -45,3 +45,33 @@ def use(platform: Platform) -> Iterator[None]:
     raise ValueError(f'platform {platform!r} is not one of {PLATFORMS}')
   with _CHOSEN(platform):
     yield
+
+
+@contextlib.contextmanager
+def float64() -> Iterator[None]:
+  """JAX's float64 mode, in which programs are made for what has such a unit.
+
+  TPUs have none, and XLA's emulation takes minutes to compile: the cores of
+  their host compute instead. Whatever asks for the platform or for devices must
+  do so in here.
+
+  Yields:
+    Nothing.
+  """
+  with contextlib.ExitStack() as stack:
+    stack.enter_context(jax.enable_x64(True))
+    if of_programs() == 'tpu':
+      stack.enter_context(use('cpu'))
+      (host, *_) = jax.local_devices(backend='cpu')
+      stack.enter_context(jax.default_device(host))
+    yield
+
+
+def missing_host() -> str:
+  """Why JAX cannot compute on the cores of a TPU's host; empty if it can."""
+  if of_programs() == 'tpu':
+    try:
+      jax.local_devices(backend='cpu')
+    except RuntimeError as error:
+      return str(error)
+  return ''

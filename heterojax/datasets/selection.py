@@ -22,6 +22,7 @@ from heterojax.errors import UserError
 from heterojax.run.progress import Progress
 
 _LOG = logging.getLogger(__name__)
+_MOST_OF_PART = 64  # Images that a thread is given at a time.
 _NOT_DRAWN = 'not drawn'
 _NO_FILE = 'file not found'
 _SAME_IMAGE = 'same image as '
@@ -242,22 +243,29 @@ class _Inspector:
 
   def prefetch(self, paths: Iterable[str]) -> None:
     paths = [p for p in dict.fromkeys(paths) if p not in self._found]
-    with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
+    # A future for each of a million rows takes more memory than they do.
+    size = min(max(1, len(paths) // (8 * self._workers)), _MOST_OF_PART)
+    parts = [paths[i : i + size] for i in range(0, len(paths), size)]
+    with (
+      concurrent.futures.ThreadPoolExecutor(self._workers) as pool,
+      Progress('inspection', len(paths), 'images') as progress,
+    ):
       # A generator, whose closing cancels what is left, should the run be
       # stopped.
-      looks: Any = pool.map(self._inspect, paths)
-      with (
-        contextlib.closing(looks),
-        Progress('inspection', len(paths), 'images') as progress,
-      ):
-        for path, look in zip(paths, looks, strict=True):
-          self._keep(path, look)
-          progress.update(1)
+      found: Any = pool.map(self._inspect_part, parts)
+      with contextlib.closing(found):
+        for part, looks in zip(parts, found, strict=True):
+          for path, look in zip(part, looks, strict=True):
+            self._keep(path, look)
+          progress.update(len(part))
 
   def __call__(self, path: str) -> sources.Inspection:
     if path not in self._found:
       self._keep(path, self._inspect(path))
     return self._found[path]
+
+  def _inspect_part(self, paths: Sequence[str]) -> list[inspections.Found]:
+    return [self._inspect(path) for path in paths]
 
   def _inspect(self, path: str) -> inspections.Found:
     return self._earlier.look(self._source, path, self._levels)

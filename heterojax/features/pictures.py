@@ -37,6 +37,8 @@ class Extraction:
     dtype: of the network's weights and activations, one of `DTYPES`; features
       are float32 either way.
     levels: see `images.decode`.
+    precision: of float32 products, one of `PRECISIONS`: accelerators round
+      their factors by 'default'.
   """
 
   feature: str
@@ -46,6 +48,7 @@ class Extraction:
   workers: int
   dtype: str = 'float32'
   levels: images.Range = 'window'
+  precision: str = 'highest'
 
 
 def load_picture(

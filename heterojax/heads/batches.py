@@ -14,11 +14,12 @@ import itertools
 from typing import NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
 
+from heterojax.cluster import members
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.heads import forms
 from heterojax.heads import newton
 from heterojax.heads.newton import Optima
@@ -54,6 +55,7 @@ class Member(NamedTuple):
   cs: np.ndarray
 
 
+@platform.float64()
 def solve(
   members: Sequence[Member], shared: np.ndarray, mean: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -83,11 +85,10 @@ def solve(
     np.zeros(shape, int),
     np.zeros(shape, bool),
   )
-  with jax.enable_x64(True):
-    programs = {
-      batch.length: cores.program(function, *fixed, *_stacked(members, batch))
-      for batch in batches
-    }
+  programs = {
+    batch.length: cores.program(function, *fixed, *_stacked(members, batch))
+    for batch in batches
+  }
 
   def run(batch: _Batch) -> Work:
     return programs[batch.length], _stacked(members, batch)
@@ -108,7 +109,8 @@ def over_cores(
 ) -> None:
   """Runs a program for each batch, on whichever core is free.
 
-  What a batch gives does not depend on which that is.
+  What a batch gives does not depend on which that is. The caller is in float64
+  mode.
 
   Args:
     batches: at least one.
@@ -120,12 +122,11 @@ def over_cores(
     Interrupted: between two batches, if a signal asked the run to stop.
   """
   waiting = iter(batches)
-  # The platform is a thread's own, and so is the float64 mode.
   devices = cores.devices()
 
   def work(core: int) -> None:
     device = devices[core]
-    with jax.enable_x64(True):
+    with platform.float64():  # It is a thread's own.
       placed = jax.device_put(fixed, device)
       for batch in waiting:
         interruption.check()
@@ -168,8 +169,8 @@ def _dual(
     own = products[rows][:, rows]
     form = functools.partial(newton.dual, own)
     found = newton.path(form, len(rows), sign, weight, cs, shares)
-    every = jnp.zeros((len(cs), len(products))).at[:, rows].add(found.coef)
-    return found._replace(coef=every)
+    every = members.add(found.coef.T, rows, len(products))
+    return found._replace(coef=every.T)
 
   return jax.vmap(of_head)(rows, sign, weight, cs)
 

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads import conjugate
@@ -70,6 +71,7 @@ def fit(x: Array, y: np.ndarray, rows: np.ndarray, c: float) -> logistic.Heads:
   return heads
 
 
+@platform.float64()
 def _solved(
   x: np.ndarray, sign: np.ndarray, c: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -87,8 +89,7 @@ def _solved(
   signs[:number, :m] = sign
   signs[number:] = signs[number - 1]
   fixed = features, weight, np.asarray(c, np.float64)
-  with jax.enable_x64(True):
-    programs = cores.program(_optima, *fixed, signs[:size])
+  programs = cores.program(_optima, *fixed, signs[:size])
   found = (
     np.zeros((len(signs), features.shape[1])),
     np.zeros(len(signs)),

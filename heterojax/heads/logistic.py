@@ -15,11 +15,11 @@ Axes: H heads, P rows, D features, K values of C.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from heterojax.cluster import forms
 from heterojax.cluster import moments
+from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads.batches import Member
@@ -72,9 +72,8 @@ def gram(x: Array) -> Gram:
   """
   if np.ndim(x) != 2 or not np.size(x):
     raise ValueError(f'x must be [P, D], not {list(np.shape(x))}')
-  with jax.enable_x64(True):
-    # On CPU only what XLA computes with is copied.
-    x = forms.placed(x)
+  with platform.float64():
+    x = cores.placed(x)
     mean = moments.mean(x)
     upper = np.triu(moments.second_moments(x, mean, wide=True))
   if not np.isfinite(upper).all():

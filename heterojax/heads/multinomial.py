@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads import forms
@@ -127,6 +128,7 @@ def _coordinates(x: Gram) -> tuple[np.ndarray, np.ndarray]:
   return vectors[:, kept] * root, (vectors[:, kept] / root).T
 
 
+@platform.float64()
 def _solved(
   x: np.ndarray,
   y: np.ndarray,
@@ -161,11 +163,10 @@ def _solved(
       rows[b, : len(own)] = own
     return rows, weight
 
-  with jax.enable_x64(True):
-    programs = {
-      length: cores.program(_heads, *fixed, *listed(group), classes=classes)
-      for length, group in {lengths[own[0]]: own for own in every}.items()
-    }
+  programs = {
+    length: cores.program(_heads, *fixed, *listed(group), classes=classes)
+    for length, group in {lengths[own[0]]: own for own in every}.items()
+  }
 
   def run(group: np.ndarray) -> batches.Work:
     return programs[lengths[group[0]]], listed(group)

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import linalg
 
+from heterojax.cluster import members
+
 _MOST_STEPS, _MOST_CONJUGATE, _MOST_HALVINGS = 60, 200, 30
 # Of the objective, what a step promises where it is the last, and where a head
 # passes for converged.
@@ -41,7 +43,7 @@ def path(
   rows: Rows, cs: jax.Array, classes: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """One head for each C: `[K, C, D + 1]`, steps and whether it converged."""
-  counts = jnp.zeros(classes).at[rows.y].add(rows.weight)
+  counts = members.add(rows.weight, rows.y, classes)
   there = counts > 0
   log = jnp.log(counts + 0.5)
   mean = jnp.sum(jnp.where(there, log, 0)) / jnp.sum(there)

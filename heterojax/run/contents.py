@@ -11,6 +11,7 @@ FILES = (
   'config.json',
   'environment.json',
   INSPECTED,
+  'begun.json',
   'manifest.csv',
   'augmented.csv',
   'clusters.csv',
@@ -23,8 +24,8 @@ FOLDERS = (
   *('tables', 'figures', 'features', 'checkpoints', 'cohort'),
   INPUT,
 )
-# What may change after a run: its log, traces, the files of `launch.compare`.
-NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison')
+# What may change after a run: its log, traces, comparisons and exports.
+NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison', 'export')
 # As `run_folder.write_atomically` names a file that is not whole yet.
 _UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
 

@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 from typing import Any
 
 import jax
@@ -23,6 +24,11 @@ _PACKAGES = (
 )
 
 
+# Of Linux; of CUDA 13 and 12.
+_DRIVER = pathlib.Path('/proc/driver/nvidia/version')
+_CUDNN = ('nvidia-cudnn-cu13', 'nvidia-cudnn-cu12')
+
+
 def describe() -> dict[str, Any]:
   """Versions, devices and flags; starts the JAX backend."""
   devices = jax.local_devices()
@@ -33,11 +39,26 @@ def describe() -> dict[str, Any]:
     'platform': devices[0].platform,
     'device': devices[0].device_kind,
     'num_devices': len(devices),
+    'driver': _driver(devices[0].platform),
+    'cudnn': _cudnn(devices[0].platform),
     'processor': processor(),
     'cores': cores.number(),
     'xla_flags': os.environ.get('XLA_FLAGS', ''),
     'packages': versions(_PACKAGES),
   }
+
+
+def _driver(of: str) -> str | None:
+  """Version of NVIDIA's driver, where a GPU computes and Linux tells it."""
+  if of != 'gpu' or not _DRIVER.exists():
+    return None
+  found = re.search(r'Kernel Module .*?\s(\d[\d.]+)\s', _DRIVER.read_text())
+  return found and found[1]
+
+
+def _cudnn(of: str) -> str | None:
+  """Version of the installed cuDNN, where a GPU computes."""
+  return next(iter(versions(_CUDNN).values()), None) if of == 'gpu' else None
 
 
 def processor() -> str:

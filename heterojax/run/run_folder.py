@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 import contextlib
+import datetime
 import hashlib
 import json
 import logging
@@ -21,6 +22,7 @@ from heterojax.run import locks
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
+BEGUN = 'begun.json'
 
 
 def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
@@ -200,9 +202,25 @@ def opened(
 
 
 def begin(
-  path: pathlib.Path, config: dict[str, Any], environment: dict[str, Any]
+  path: pathlib.Path,
+  config: dict[str, Any],
+  environment: dict[str, Any],
+  command: str,
 ) -> None:
-  """Writes `config.json`: from here on the folder belongs to this run."""
+  """Writes `config.json`: from here on the folder belongs to this run.
+
+  Args:
+    path: of the folder.
+    config: see `opened`.
+    environment: see `opened`.
+    command: that began it. It and the date stand in a file of their own, as
+      results are the same whenever they are computed; what resumes the run
+      leaves it.
+  """
+  if not (path / BEGUN).exists():
+    date = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
+    begun = to_json({'date': date, 'command': command})
+    write_atomically(path / BEGUN, begun)
   # First: a folder with a configuration has an environment.
   write_atomically(path / _ENVIRONMENT, to_json(environment))
   write_atomically(path / _CONFIG, to_json(config))

@@ -16,7 +16,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.features import shards
 from heterojax.run import environment
 from heterojax.run import run_folder
-from heterojax.studies import registry
+from heterojax.studies import fetching
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
 
@@ -46,7 +46,7 @@ def extract(
   Raises:
     UserError: if the data cannot be read.
   """
-  settings = registry.settings(config)
+  settings = fetching.settings(config)
   arithmetic.start()
   compilation.keep_programs()
   parts = run_folder.unfinished(out)
@@ -85,7 +85,7 @@ def plan(
   Raises:
     UserError: if the data cannot be read.
   """
-  settings = registry.settings(config)
+  settings = fetching.settings(config)
   backbone = stages.load_backbone(settings, download=download)
   assert backbone is not None  # Its features are not given.
   cohort = _read(settings, parts, trusted)

@@ -24,6 +24,7 @@ from heterojax.run import interruption
 from heterojax.run import locks
 from heterojax.run import run_folder
 from heterojax.studies import extraction
+from heterojax.studies import fetching
 from heterojax.studies import partition
 from heterojax.studies import registry
 from heterojax.studies import stages
@@ -53,7 +54,7 @@ def of_study(
   Raises:
     UserError: if the study has none, or cannot be.
   """
-  settings = registry.settings(config)
+  settings = fetching.settings(config)
   if settings.backbone.train == 'full':
     raise UserError(
       'With --config.backbone.train=full the network itself is trained, so that'

@@ -90,3 +90,10 @@ def rules(settings: Settings) -> Rules:
         ' --config.backbone.dtype=float32.'
       ),
     )
+    yield (
+      s.backbone.precision == 'highest',
+      (
+        'A network is trained with whole factors: leave'
+        ' --config.backbone.precision=highest.'
+      ),
+    )

@@ -209,7 +209,7 @@ def ask(
 
   def features(originals: stage.Originals) -> list[np.ndarray]:
     at = originals.positions
-    return [said.x[i] for said, i in zip(learned, at, strict=True)]
+    return [said.x[said.row[i]] for said, i in zip(learned, at, strict=True)]
 
   return stage.find_or_ask(
     settings,
@@ -217,6 +217,7 @@ def ask(
     [part.samples for part in parts],
     [fold.clusters for fold in folds],
     [wrong(*of_part) for of_part in zip(parts, learned, strict=True)],
+    learned[0].x.shape[1],
     features,
     audits_lib.columns(cohorts),
     given=settings.data.dataset == 'features',
