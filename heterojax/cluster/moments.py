@@ -16,6 +16,7 @@ from scipy.linalg import blas
 
 from heterojax.cluster import products
 from heterojax.compute import row_blocks
+from heterojax.compute import sharded_rows
 from heterojax.compute.arrays import Array
 
 # Rows or columns that are centred at once, instead of a copy of all.
@@ -47,7 +48,8 @@ def second_moments(
   """Inner products of the rows or of the columns of centred data.
 
   Args:
-    x: `[N, D]`; in the memory of the host BLAS computes.
+    x: `[N, D]`; in the memory of the host BLAS computes. Devices may divide
+      the rows.
     mean: `[D]` float64.
     wide: whether of the rows.
     rows: `[n]` int, those that the data are; without them, all.
@@ -57,7 +59,9 @@ def second_moments(
     only what is not below the diagonal counts.
   """
   if not isinstance(x, np.ndarray):
-    return np.asarray(_on_device(x if rows is None else x[rows], mean, wide))
+    x = x if rows is None else x[rows]
+    with sharded_rows.of(x):
+      return np.asarray(_on_device(x, mean, wide))
   shape = len(x if rows is None else rows), x.shape[1]
   size, length = shape if wide else shape[::-1]
   total = np.zeros((size, size), order='F')

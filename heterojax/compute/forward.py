@@ -15,12 +15,12 @@ import queue
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import AxisType
 from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute import division
+from heterojax.compute import platform
 from heterojax.compute.arrays import Device
 from heterojax.errors import UserError
 
@@ -55,9 +55,9 @@ def batches(
   """
   if by_devices():
     _check_shared(shape[0])
-    params = jax.device_put(params, everywhere())
+    params = jax.device_put(params, division.everywhere())
     compiled = functools.partial(programs, network, params, shape)
-    yield functools.partial(_over_devices, compiled, params, split())
+    yield functools.partial(_over_devices, compiled, params, division.split())
     return
   compiled = programs(network, params, shape)
   size = _images_per_call(shape[0])
@@ -103,7 +103,8 @@ def programs(
   _check_shared(shape[0])
   leaves, tree = jax.tree.flatten(params)
   shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
-  return (_divided(network, tree, shapes, images),)
+  made_for = platform.of_programs()
+  return (_divided(network, tree, shapes, images, made_for),)
 
 
 def _check_shared(size: int) -> None:
@@ -121,10 +122,14 @@ def _divided(
   tree: Any,
   shapes: tuple[jax.ShapeDtypeStruct, ...],
   images: jax.ShapeDtypeStruct,
+  made_for: platform.Platform,
 ) -> jax.stages.Compiled:
   """The program of all devices, the same one for the same shapes."""
+  del made_for
   jitted = jax.jit(
-    network, in_shardings=(everywhere(), split()), out_shardings=split()
+    network,
+    in_shardings=(division.everywhere(), division.split()),
+    out_shardings=division.split(),
   )
   return jitted.lower(tree.unflatten(shapes), images).compile()
 
@@ -139,12 +144,12 @@ def images_of_call(
 
 def takes_bytes() -> bool:
   """Whether images travel to a device, so that a quarter of them is enough."""
-  return not cores.are_the_devices()
+  return platform.of_programs() != 'cpu'
 
 
 def by_devices() -> bool:
   """Whether devices divide a batch; else the cores of one CPU device do."""
-  return len(jax.local_devices()) > 1 or not cores.are_the_devices()
+  return len(jax.local_devices()) > 1 or platform.of_programs() != 'cpu'
 
 
 def batch_size(asked: int) -> int:
@@ -152,31 +157,14 @@ def batch_size(asked: int) -> int:
   if asked:
     return asked
   devices = len(jax.local_devices())
-  if cores.are_the_devices():
+  if platform.of_programs() == 'cpu':
     return -(-_ON_CPU // devices) * devices
   return _ON_ACCELERATOR * devices
 
 
-def split() -> NamedSharding:
-  """The first axis divided over the devices."""
-  return NamedSharding(_mesh(), PartitionSpec('data'))
-
-
-def everywhere() -> NamedSharding:
-  """A copy on each device."""
-  return NamedSharding(_mesh(), PartitionSpec())
-
-
-def _mesh() -> jax.sharding.Mesh:
-  devices = jax.local_devices()
-  return jax.make_mesh(
-    (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
-  )
-
-
 def ahead(batch_size: int) -> int:
   """Batches to begin before one is waited for, so that none has to idle."""
-  if not cores.are_the_devices():
+  if platform.of_programs() != 'cpu':
     return 2
   return 1 + cores.number() * _IMAGES_PER_CORE // batch_size
 

@@ -23,7 +23,8 @@ def allowed() -> tuple[int, ...]:
 
 def number() -> int:
   """How many cores this process may keep busy."""
-  return min(len(allowed()), _here() or math.inf)
+  number = len(allowed())
+  return min(number, _here() or number)
 
 
 @functools.cache

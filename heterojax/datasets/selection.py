@@ -11,9 +11,11 @@ from typing import Any
 from heterojax import rng
 from heterojax.datasets import classes
 from heterojax.datasets import images
+from heterojax.datasets import inspections
 from heterojax.datasets import masks
 from heterojax.datasets import sources
 from heterojax.datasets import values
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -37,6 +39,7 @@ def select(
   max_bad_share: float,
   workers: int,
   levels: images.Range = 'window',
+  earlier: Inspections | None = None,
 ) -> Cohort:
   """Keeps what can be read and, if asked for, as many of one class as of all.
 
@@ -54,6 +57,7 @@ def select(
     max_bad_share: share of drawn candidates that may be unusable, 0..1.
     workers: threads that decode.
     levels: which values of an image become 0 and 255.
+    earlier: what looking at the images found before, which is kept there.
 
   Returns:
     The cohort with `included` and `reason` set for every candidate and with the
@@ -65,7 +69,9 @@ def select(
   """
   if cohort.classes:
     classes.require_different(cohort.classes)
-  inspector = _Inspector(cohort.source, workers, levels)
+  inspector = _Inspector(
+    cohort.source, workers, levels, earlier or Inspections()
+  )
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
   copies: list[tuple[Candidate, Candidate]] = []  # Each with the first.
 
@@ -225,9 +231,13 @@ class _Inspector:
   """Looks at every file once, many at a time where they are known ahead."""
 
   def __init__(
-    self, source: sources.Source, workers: int, levels: images.Range
+    self,
+    source: sources.Source,
+    workers: int,
+    levels: images.Range,
+    earlier: Inspections,
   ):
-    self._source, self._workers = source, workers
+    self._source, self._workers, self._earlier = source, workers, earlier
     self._levels: images.Range = levels
     self._found: dict[str, sources.Inspection] = {}
 
@@ -245,19 +255,24 @@ class _Inspector:
       found: Any = pool.map(self._inspect_part, parts)
       with contextlib.closing(found):
         for part, looks in zip(parts, found, strict=True):
-          self._found.update(zip(part, looks, strict=True))
+          for path, look in zip(part, looks, strict=True):
+            self._keep(path, look)
           progress.update(len(part))
 
   def __call__(self, path: str) -> sources.Inspection:
     if path not in self._found:
-      self._found[path] = self._inspect(path)
+      self._keep(path, self._inspect(path))
     return self._found[path]
 
-  def _inspect_part(self, paths: Sequence[str]) -> list[sources.Inspection]:
+  def _inspect_part(self, paths: Sequence[str]) -> list[inspections.Found]:
     return [self._inspect(path) for path in paths]
 
-  def _inspect(self, path: str) -> sources.Inspection:
-    return sources.inspect(self._source, path, self._levels)
+  def _inspect(self, path: str) -> inspections.Found:
+    return self._earlier.look(self._source, path, self._levels)
+
+  def _keep(self, path: str, found: inspections.Found) -> None:
+    self._found[path] = found.look
+    self._earlier.keep(self._source, path, self._levels, found)
 
 
 def general(reason: str) -> str:

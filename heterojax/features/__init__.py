@@ -6,7 +6,7 @@ memory does not grow with the data set and an interrupted run loses one block.
 """
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import contextlib
 import dataclasses
 import functools
@@ -21,12 +21,15 @@ from heterojax import backbones
 from heterojax.backbones import half_precision
 from heterojax.compute import forward
 from heterojax.datasets.sources import ImageSource
+from heterojax.features import exchange
 from heterojax.features.pictures import DECODED_AHEAD
 from heterojax.features.pictures import Extraction
 from heterojax.features.pictures import Picture
 from heterojax.features.pictures import decoded
 from heterojax.features.pictures import load_picture
 from heterojax.features.store import Store
+from heterojax.features.store import header_of
+from heterojax.run import run_folder
 from heterojax.run.progress import Progress
 
 __all__ = ['DECODED_AHEAD', 'Extraction', 'Picture', 'decoded', 'load_picture']
@@ -108,18 +111,31 @@ class Plan:
     """`[B, S, S, 3]`, of a call of the network; B is also that of a block."""
     return batch_shape(self.extraction, self.compiled_for or len(self.pictures))
 
+  @functools.cached_property
+  def header(self) -> dict[str, Any]:
+    """What tells these features from others, see `store.header_of`."""
+    shape = len(self.pictures), dim(self.backbone, self.extraction)
+    return header_of(shape, self.batch[0], self.fingerprint)
+
+  @property
+  def digest(self) -> str:
+    """Of all that the features depend on."""
+    return run_folder.digest(self.header)
+
   def store(self, folder: pathlib.Path) -> Store:
     """Where the features are kept; nothing is read or written yet."""
-    shape = len(self.pictures), dim(self.backbone, self.extraction)
-    return Store(folder, shape, self.batch[0], self.fingerprint)
+    return Store(folder, self.header)
 
 
-def extract(plan: Plan, folder: pathlib.Path) -> Features:
+def extract(
+  plan: Plan, folder: pathlib.Path, *, together: bool = False
+) -> Features:
   """Computes the features that `folder` does not hold yet.
 
   Args:
     plan: of the features.
     folder: for `features.npy` and `blocks.jsonl`.
+    together: whether the other processes of the run compute some of them.
 
   Returns:
     The features, mapped from the file and read-only.
@@ -128,42 +144,79 @@ def extract(plan: Plan, folder: pathlib.Path) -> Features:
     UserError: if a picture cannot be read any more.
   """
   folder.mkdir(parents=True, exist_ok=True)
-  pictures, shape = plan.pictures, plan.batch
-  extraction = dataclasses.replace(plan.extraction, batch_size=shape[0])
-  store = plan.store(folder)
+  store, number = plan.store(folder), len(plan.pictures)
   store.open()
   missing = store.missing()
-  done = len(pictures) - sum(b.stop - b.start for b in missing)
+  done = number - sum(b.stop - b.start for b in missing)
   if missing:
-    with (
-      forward.batches(*network(plan.backbone, extraction), shape) as run,
-      Progress('features', len(pictures), 'images', done) as progress,
-      contextlib.closing(
-        decoded(
-          plan.source,
-          pictures,
-          missing,
-          extraction,
-          as_bytes=forward.takes_bytes(),
-        )
-      ) as batches,
-    ):
-      # Batches are in the devices' hands while one before them is written.
-      begun: collections.deque[tuple[slice, Callable[[], np.ndarray]]]
-      begun = collections.deque()
+    with Progress('features', number, 'images', done) as progress:
 
-      def finish() -> None:
-        block, wait = begun.popleft()
-        store.write(block, wait())
+      def keep(block: slice, rows: np.ndarray) -> None:
+        store.write(block, rows)
         progress.update(block.stop - block.start)
 
-      try:
-        for block, batch in batches:
-          begun.append((block, run(batch, block.stop - block.start)))
-          if len(begun) > forward.ahead(extraction.batch_size):
-            finish()
-      finally:
-        # After a failure too: what was begun is kept.
-        while begun:
+      if together:
+        exchange.tell(plan, missing)
+      compute(plan, missing, keep, together=together)
+  return Features(store.close(), number - done, store.digest())
+
+
+def compute(
+  plan: Plan,
+  blocks: Sequence[slice],
+  keep: Callable[[slice, np.ndarray], None],
+  *,
+  together: bool,
+) -> None:
+  """Computes features, a batch of pictures at a time.
+
+  Args:
+    plan: of the features.
+    blocks: which pictures make each batch.
+    keep: is called with every block, in order, and its rows `[n, D]`.
+    together: whether all processes of the run do this, and take turns.
+
+  Raises:
+    UserError: if a picture cannot be read any more.
+  """
+  extraction = dataclasses.replace(plan.extraction, batch_size=plan.batch[0])
+  width = dim(plan.backbone, extraction)
+  with (
+    forward.batches(*network(plan.backbone, extraction), plan.batch) as run,
+    contextlib.closing(
+      decoded(
+        plan.source,
+        plan.pictures,
+        exchange.own(blocks) if together else blocks,
+        extraction,
+        as_bytes=forward.takes_bytes(),
+      )
+    ) as batches,
+  ):
+    # Batches are in the devices' hands while one before them is written.
+    begun: collections.deque[tuple[slice, Callable[[], np.ndarray]]]
+    begun = collections.deque()
+
+    def finish() -> None:
+      block, wait = begun.popleft()
+      rows = wait().reshape(block.stop - block.start, width)
+      if not together:
+        keep(block, rows)
+        return
+      for known in exchange.all_of(block, rows, plan.batch[0]):
+        keep(*known)
+
+    try:
+      for block, batch in batches:
+        count = block.stop - block.start
+        begun.append((block, run(batch, count) if count else _nothing))
+        if len(begun) > forward.ahead(extraction.batch_size):
           finish()
-  return Features(store.close(), len(pictures) - done, store.digest())
+    finally:
+      # After a failure too: what was begun is kept.
+      while begun:
+        finish()
+
+
+def _nothing() -> np.ndarray:
+  return np.zeros(0, np.float32)

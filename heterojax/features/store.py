@@ -23,51 +23,66 @@ from heterojax.run import run_folder
 _LOG = logging.getLogger(__name__)
 
 
+def header_of(
+  shape: tuple[int, int], block_size: int, fingerprint: Any
+) -> dict[str, Any]:
+  """The first line of the index, which is equal for equal features.
+
+  Args:
+    shape: `(P, D)` of all features.
+    block_size: rows that are written at a time.
+    fingerprint: anything that, when changed, makes what is there invalid.
+  """
+  return {
+    'shape': list(shape),
+    'block_size': block_size,
+    'fingerprint': run_folder.digest(fingerprint),
+  }
+
+
 class Store:
   """`features.npy`, and `blocks.jsonl` with the digests of its blocks of rows.
 
   Args:
     folder: of the two files.
-    shape: `(P, D)` of all features.
-    block_size: rows that are written at a time.
-    fingerprint: anything that, when changed, makes what is there invalid.
+    header: see `header_of`.
 
   Attributes:
-    header: first line of the index; equal for equal features.
+    header: the same.
     blocks: rows of each.
   """
 
-  def __init__(
-    self,
-    folder: pathlib.Path,
-    shape: tuple[int, int],
-    block_size: int,
-    fingerprint: Any,
-  ):
+  def __init__(self, folder: pathlib.Path, header: dict[str, Any]):
     self._array = folder / 'features.npy'
     self._index = folder / 'blocks.jsonl'
-    self._shape = shape
+    self.header = header
+    self._shape = rows, _ = tuple(header['shape'])
+    size = header['block_size']
     self.blocks = [
-      slice(start, min(start + block_size, shape[0]))
-      for start in range(0, shape[0], block_size)
+      slice(start, min(start + size, rows)) for start in range(0, rows, size)
     ]
-    self.header = {
-      'shape': list(shape),
-      'block_size': block_size,
-      'fingerprint': run_folder.digest(fingerprint),
-    }
     self._digests: dict[int, str] = {}
+
+  def find(self) -> bool:
+    """Whether an earlier run began these features; writes nothing."""
+    header, *lines = self._stored() or [None]
+    if header != self.header or not self._fits():
+      return False
+    starts = {block.start for block in self.blocks}
+    for line in lines:
+      match line:
+        case {'start': int(start), 'digest': str(digest)} if start in starts:
+          self._digests[start] = digest
+    return True
+
+  @property
+  def is_whole(self) -> bool:
+    """Whether all blocks were written, as far as the index says."""
+    return len(self._digests) == len(self.blocks)
 
   def open(self) -> None:
     """Finds what an earlier run finished, or starts anew."""
-    header, *lines = self._stored() or [None]
-    if header == self.header and self._fits():
-      starts = {block.start for block in self.blocks}
-      for line in lines:
-        match line:
-          case {'start': int(start), 'digest': str(digest)} if start in starts:
-            self._digests[start] = digest
-    else:
+    if not self.find():
       if self._index.exists():
         _LOG.warning(
           'Images, weights or settings are not those that %s was begun with:'
@@ -126,6 +141,11 @@ class Store:
     done = self._shape[0] - sum(b.stop - b.start for b in missing)
     _LOG.info('Resuming: %d of %d features are there.', done, self._shape[0])
     return missing
+
+  def read(self, block: slice) -> np.ndarray | None:
+    """Rows of a block; None where they are not as they were written."""
+    rows = np.load(self._array, mmap_mode='r')[block]
+    return rows if self._digests.get(block.start) == _digest(rows) else None
 
   def write(self, block: slice, values: np.ndarray) -> None:
     rows = np.ascontiguousarray(values.reshape(len(values), -1))

@@ -16,7 +16,7 @@ class Field(NamedTuple):
     meaning: one sentence, or less where the name says the rest.
     least: the smallest number that it may be.
     also: a pattern of what it may be beside the choices, and its words.
-    path: whether it names a file or folder of this machine.
+    path: whether it names a file or folder, of this machine or of a store.
   """
 
   name: str

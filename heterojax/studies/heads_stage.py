@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from heterojax.compute import collectives
 from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.errors import UserError
@@ -25,6 +26,7 @@ from heterojax.features import Features
 from heterojax.heads import ensemble
 from heterojax.heads import optimum
 from heterojax.run import checkpoint
+from heterojax.run import processes
 from heterojax.run import run_folder
 from heterojax.run.progress import Progress
 from heterojax.studies import counters
@@ -68,6 +70,28 @@ class Trained(NamedTuple):
   flops: float
   predict: Callable[[Array], np.ndarray]
   fits: records.Heads | None = None
+
+
+def check_memory(
+  settings: Settings, heads: int, samples: Samples, dim: Callable[[], int]
+) -> None:
+  """Raises a UserError where the heads will not fit, before anything runs.
+
+  Args:
+    settings: of the study.
+    heads: how many there will be.
+    samples: of a fold.
+    dim: of a feature vector, where it is needed.
+  """
+  if settings.at_optimum or cores.memory() is None:
+    return
+  ensemble.check_memory(
+    stages.training(settings, samples.classes),
+    heads,
+    len(samples.pictures),
+    len(stages.validation(samples)),
+    dim(),
+  )
 
 
 def train(
@@ -142,6 +166,7 @@ def _keras(
   leaves = checkpoint.load(path, about)
   if leaves is None:
     steps = checkpoint.Steps(path / 'steps', about)
+    _share(features.x, y, members, training)
     heads = ensemble.train(features.x, y, members, training, steps=steps)
     # Dictionaries restore without the classes that wrote them.
     tree = heads._asdict() | {'params': heads.params._asdict()}
@@ -174,6 +199,39 @@ def _keras(
     }
     for h in range(len(members))
   ]
+
+
+def _share(
+  x: Array,
+  y: np.ndarray,
+  members: Sequence[ensemble.Member],
+  training: ensemble.Training,
+) -> None:
+  """Has the other processes train with this one, where there are any."""
+  if collectives.number() == 1:
+    return
+  lists = [np.concatenate([m[i] for m in members]) for i in (0, 1)]
+  lengths = [[len(m[i]) for m in members] for i in (0, 1)]
+  keys = [np.stack([_key(m[i]) for m in members]) for i in (2, 3)]
+  processes.share(
+    'heads',
+    {'training': dataclasses.asdict(training), 'lengths': lengths},
+    [np.asarray(x), y, *lists, *keys],
+  )
+
+
+def assist(job: processes.Job) -> None:
+  """Trains heads with process 0, which keeps them."""
+  x, y, *lists_and_keys = job.arrays
+  ends = [np.cumsum(lengths)[:-1] for lengths in job.words['lengths']]
+  rows, validation = map(np.split, lists_and_keys[:2], ends)
+  keys = map(jax.random.wrap_key_data, lists_and_keys[2:])
+  members = itertools.starmap(
+    ensemble.Member, zip(rows, validation, *keys, strict=True)
+  )
+  training = job.words['training']
+  training['widths'] = tuple(training['widths'])
+  ensemble.train(x, y, [*members], ensemble.Training(**training))
 
 
 def _logistic(

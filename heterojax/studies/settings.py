@@ -34,7 +34,10 @@ class Data:
     'demo_hands',
   ] = field('folder', 'What reads the data; configurations set it.')
   dir: str = field(
-    '', 'Folder or file of the data, as the configuration says.', path=True
+    '',
+    'Folder or file of the data, as the configuration says; also gs:// and'
+    ' s3://.',
+    path=True,
   )
   files: str = field(
     '',
@@ -173,8 +176,8 @@ class Backbone:
 
   name: str = field(
     'efficientnet_b0',
-    'efficientnet_b0, efficientnet_lite0, resnet18 or vgg16; given, where the'
-    ' data are features.',
+    'efficientnet_b0, efficientnet_lite0, resnet18 or vgg16; onnx:FILE, an'
+    ' exported network; given, where the data are features.',
   )
   source: str = field(
     'auto', 'Whose weights a file holds, where it does not tell.'
@@ -187,6 +190,11 @@ class Backbone:
   )
   feature: Literal['flatten', 'avg'] = field(
     'avg', 'The last feature map whole, or its mean over the image.'
+  )
+  normalisation: Literal['', 'imagenet', 'unit', 'symmetric', 'raw'] = field(
+    '',
+    'Pixels that an ONNX file takes: less the mean and by the deviation of'
+    ' ImageNet, 0 to 1, -1 to 1, or 0 to 255.',
   )
   train: Literal['frozen', 'full'] = field(
     'frozen', 'full: trained for every fold and size (sample_size only).'

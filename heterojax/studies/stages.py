@@ -15,7 +15,9 @@ from heterojax import backbones
 from heterojax import cluster
 from heterojax import datasets
 from heterojax import features
+from heterojax.backbones import exported
 from heterojax.cluster.partitions import Algorithm
+from heterojax.compute import collectives
 from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.compute import row_blocks
@@ -26,9 +28,11 @@ from heterojax.datasets import restriction
 from heterojax.datasets import selection
 from heterojax.datasets import sources
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 from heterojax.features import given
+from heterojax.features import shards
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
@@ -73,7 +77,9 @@ class Timer:
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
 
-def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
+def read(
+  settings: Settings, run: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The selected candidates: one cohort, or one per file of features."""
   d = settings.data
   if d.files:
@@ -85,15 +91,17 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
     found = ready.read_files(d.files, d.named, d.task, d.choices)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
-    cohorts = (_read_one(settings, run),)
+    cohorts = (read_one(settings, run),)
   if not settings.split.named:
     cohorts = tuple(map(splits.unnamed, cohorts))
   distinct = settings.split.protocol == 'clean' and not d.files
-  chosen = (selected(settings, cohort, distinct) for cohort in cohorts)
+  chosen = (selected(settings, cohort, distinct, earlier) for cohort in cohorts)
   return tuple(partition.restrict(settings.cluster, own) for own in chosen)
 
 
-def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
+def selected(
+  settings: Settings, cohort: Cohort, distinct: bool, earlier: Inspections
+) -> Cohort:
   """The cohort with its images selected, see `selection.select`."""
   return selection.select(
     cohort,
@@ -103,6 +111,7 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
     max_bad_share=settings.data.max_bad_share,
     workers=_workers(settings),
     levels=settings.data.range,
+    earlier=earlier,
   )
 
 
@@ -111,7 +120,8 @@ def _workers(settings: Settings) -> int:
   return settings.features.workers or cores.number()
 
 
-def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
+def read_one(settings: Settings, run: pathlib.Path) -> Cohort:
+  """All candidates of the data set; images that are made up go to `run`."""
   d = settings.data
   path = pathlib.Path(d.dir).expanduser()
   if d.dataset in _MADE_UP:
@@ -213,12 +223,19 @@ def check_dim(
   backbone: backbones.Backbone | None,
 ) -> None:
   """Raises a UserError where there are fewer features than components."""
+  _check_components(settings, dim(settings, source, backbone), 'features')
+
+
+def dim(
+  settings: Settings,
+  source: sources.Source,
+  backbone: backbones.Backbone | None,
+) -> int:
+  """Length of a feature vector, D."""
   if backbone is None:
     assert isinstance(source, sources.GivenFeatures)
-    dim = source.matrix.shape[1]
-  else:
-    dim = features.dim(backbone, extraction(settings))
-  _check_components(settings, dim, 'features')
+    return source.matrix.shape[1]
+  return features.dim(backbone, extraction(settings))
 
 
 def _check_components(settings: Settings, most: int, of: str) -> None:
@@ -284,6 +301,8 @@ def load_backbone(
   b = settings.backbone
   if settings.data.dataset == 'features':
     return None
+  if b.name.startswith(exported.PREFIX):
+    return exported.load(b.name, b.normalisation, settings.data.image_size)
   return backbones.load(
     b.name,
     b.weights,
@@ -362,6 +381,9 @@ def extract(
 
   Returns:
     The features.
+
+  Raises:
+    UserError: if there are shards of them and they cannot be joined.
   """
   if backbone is None:
     source = cohorts[0].source
@@ -371,7 +393,10 @@ def extract(
     fingerprint = checkpoint.of_texts(content[p.path] for p in pictures)
     return given.gather(source.matrix, rows, run / name, fingerprint)
   chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
-  return features.extract(chosen, run / name)
+  shards.join(chosen, run / name)
+  # Only the data set itself do the other processes know.
+  together = name == 'features' and collectives.number() > 1
+  return features.extract(chosen, run / name, together=together)
 
 
 def predicted(source: sources.Source) -> np.ndarray | None:

@@ -21,6 +21,7 @@ from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.datasets import leaks
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import GivenFeatures
@@ -170,10 +171,12 @@ def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
   )
 
 
-def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
+def plan(
+  settings: Settings, folder: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The split data: one cohort per fold, all with the second data set."""
-  read = stages.read(settings, folder)
-  second = external_data.read(settings, read)
+  read = stages.read(settings, folder, earlier)
+  second = external_data.read(settings, read, earlier)
   return tuple(
     dataclasses.replace(cohort, external=second)
     for cohort in itertools.chain.from_iterable(
