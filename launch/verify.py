@@ -8,12 +8,12 @@ interrupted, 4 the folder is in use, or the environment another one.
 """
 
 import contextlib
-import pathlib
 import sys
 
 from absl import flags
 
 from heterojax import cli
+from heterojax.cli import junit
 from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import artifacts
@@ -33,6 +33,7 @@ _FLAGS = (
     None,
     'Of numbers, with --against; 1e-4 by itself.',
   ),
+  (flags.DEFINE_string, 'junit', None, 'XML file of what is verified.'),
   (flags.DEFINE_bool, 'allow_mismatch', False, 'Rerun on another machine.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
@@ -50,8 +51,14 @@ def _verify(values: flags.FlagValues) -> int:
     for folder in folders:
       stack.enter_context(artifacts.undisturbed(folder))
     # Every folder is checked, also after one that is not as written.
-    as_written = [_as_written(folder) for folder in folders]
-    if not all(as_written):
+    cases = []
+    for folder in folders:
+      own = junit.of_artifacts(folder)
+      for case in own:
+        print(cli.sentence(f'{folder}: {case.failure or case.said}'))
+      cases += own
+    junit.write(values.junit, 'verify', cases)
+    if any(case.failure for case in cases):
       return 1
     if values.rerun:
       variables.import_jax()  # Once nothing is mistyped.
@@ -70,15 +77,9 @@ def _verify(values: flags.FlagValues) -> int:
     tolerance = 0.0 if values.rerun else values.tolerance
     compared = differences.compare(here, there, tolerance)
   print(*map(cli.sentence, text.lines(compared)), sep='\n')
+  cases += junit.of_items(compared.items, differences.DIFFERENT)
+  junit.write(values.junit, 'verify', cases)
   return int(not compared.agree)
-
-
-def _as_written(folder: pathlib.Path) -> bool:
-  faults = artifacts.problems(folder)
-  right = 'artifacts are as they were written'
-  for said in faults or [f'{len(artifacts.read(folder))} {right}']:
-    print(cli.sentence(f'{folder}: {said}'))
-  return not faults
 
 
 def main(argv: list[str] | None = None) -> int:

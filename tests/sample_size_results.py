@@ -8,6 +8,7 @@ from typing import Any
 
 import answers
 import numpy as np
+import snapshots
 
 from heterojax.configs import bone_age
 from heterojax.configs import psp
@@ -505,14 +506,7 @@ def write(folder: pathlib.Path, results: Results) -> str:
   return (folder / 'report.html').read_text()
 
 
-class _NoFigures(dict):
-  """A figure of no bytes for every name."""
-
-  def __missing__(self, name: str) -> bytes:
-    return b''
-
-
 def html_of(results: Results) -> str:
   """The page, without figures, of a run whose folder has nothing else."""
   made = page.page(results, settings(results.task), VIEW, [])
-  return blocks.html(made, _NoFigures())
+  return blocks.html(made, snapshots.NoFigures())

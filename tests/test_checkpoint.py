@@ -127,7 +127,7 @@ def test_a_run_that_is_stopped_while_it_reads_blames_no_checkpoint(
     raise Interrupted('Stopped.')
 
   with monkeypatch.context() as patch:
-    patch.setattr(checkpoint.ocp, 'load', stop)
+    patch.setattr(checkpoint.v1, 'load', stop)
     with pytest.raises(Interrupted):
       checkpoint.load(path, 'these')
   assert checkpoint.load(path, 'these') is not None

@@ -1,7 +1,9 @@
 """The tables, figures and page of a retraining study."""
 
+import base64
 import csv
 import dataclasses
+import hashlib
 import html
 import pathlib
 import re
@@ -114,7 +116,7 @@ def test_what_the_page_says(written, tmp_path_factory) -> None:
   told: list[str] = []
 
   def tell(title: str, results: Results, own: View, folder: pathlib.Path):
-    drawn = dict.fromkeys((f'{name}.svg' for name in FIGURES), b'')
+    drawn = snapshots.NoFigures()
     rows, config = common.manifest(folder), common.config(folder)
     text = blocks.html(page.page(results, own, rows, config), drawn)
     lines = snapshots.words(text).splitlines()
@@ -171,8 +173,17 @@ def test_all_files_are_there(written) -> None:
 
 def test_report_loads_nothing_and_runs_nothing(written) -> None:
   text = (written[0] / 'report.html').read_text()
-  assert '<script' not in text
-  assert "default-src 'none'; img-src data:;" in text  # The browser's own.
+  (script,) = re.findall(r'(?s)<script>(.*?)</script>', text)
+  assert len(script.encode()) < 3000
+  # The browser runs and applies nothing else.
+  policy = html.unescape(re.search('Policy" content="([^"]*)"', text)[1])
+  assert policy.startswith("default-src 'none'; img-src data:;")
+  (style,) = re.findall(r'(?s)<style>(.*?)</style>', text)
+  for kind, own in (('script', script), ('style', style)):
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    assert f"{kind}-src 'sha256-{digest}'" in policy
+  assert not re.search(r'<[^>]* (style|on\w+)=', re.sub('data:[^"]*', '', text))
+  text = re.sub('data:[^"]*', 'data:', text.replace(script, ''))
   links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\'\s>)]+)', text)
   assert links and all(link.startswith(('data:', '#')) for link in links)
 
@@ -183,7 +194,7 @@ def test_names_from_outside_are_escaped(tmp_path) -> None:
   results, view = study(tmp_path, 2, names=names)
   pages.write(tmp_path, results, view)
   text = (tmp_path / 'report.html').read_text()
-  assert '<script' not in text and '" onload="' not in text
+  assert text.count('<script') == 1 and '" onload="' not in text
   # As class, as file id in the montage, as weights and as reason.
   assert text.count('&lt;script&gt;alert(1)&lt;/script&gt;') > 10
   for path in (tmp_path / 'figures').glob('*.svg'):
@@ -365,7 +376,7 @@ def test_folds(tmp_path) -> None:
   results = changed(results, 'overall.values.auc', 0.5)
   pages.write(tmp_path, results, view)
   text = (tmp_path / 'report.html').read_text()
-  told = section(text, '<h3>Folds', '<h3>What was left out')
+  told = section(text, '<summary><h3>Folds', '<h3>What was left out')
   assert 'is the first' in told and 'excellent (0.95)' in told
   assert 'poor (0.40)' in told and 'mixes them' in told
   rows = rows_of(tmp_path, 'folds')
@@ -413,20 +424,25 @@ def test_a_montage_names_the_class_once(written) -> None:
   text = page_of(
     written,
     written[1],
-    tile_images=np.stack([tile] * 5),
-    tile_labels=np.array([0, 0, 0, 1, 1]),
-    tile_y=np.array([1, 0, 0, 0, 0]),
-    tile_names=np.array(list('01234')),
-    tile_problems=np.array(['', '', '', '', 'torn']),
+    tile_images=np.stack([tile] * 6),
+    tile_wrong=np.arange(6) == 5,
+    tile_answers=np.array([0, 0, 0, 0, 0, 1]),
+    tile_shares=np.array([0.6, 0.6, 0.6, 0.6, 0.6, 0.875]),
+    tile_labels=np.array([0, 0, 0, 1, 1, 1]),
+    tile_y=np.array([1, 0, 0, 0, 0, 0]),
+    tile_names=np.array(list('012345')),
+    tile_problems=np.array(['', '', '', '', 'torn', '']),
   )
-  told = section(text, '<h3>Cluster 0', '<h2>Data')
+  told = section(text, '<h3>Cluster 0', '<h2 id="data">')
   one, other = written[1].classes.names
   none = 'No original training image is in this cluster.'
+  right = 'No test image of this cluster is answered wrongly.'
   assert told == (
-    f'Cluster 0 {other} 0 {one} 1 2 Cluster 1 {other} 3 4: cannot be shown,'
-    f' torn Cluster 2 {none} Cluster 3 {none}'
+    f'Cluster 0 {other} 0 {one} 1 2 {right} Cluster 1 {other} 3 4: cannot be'
+    f' shown, torn 5 {other}, answered {one} (88%) Cluster 2 {none} {right}'
+    f' Cluster 3 {none} {right}'
   )
-  row = [montage.Tile(tile, str(i), c, '') for i, c in enumerate('abb')]
+  row = [montage.Tile(tile, str(i), c, '', c, 1) for i, c in enumerate('abb')]
   assert montage.usual_label(row) == 'b'
   assert montage.usual_label([]) == ''
   drawn = montage.figure(written[1], [row] * 4).axes
@@ -453,7 +469,8 @@ def test_given_features_are_of_samples_not_of_images(tmp_path) -> None:
   results, view = study(tmp_path, 4, given=True)
   pages.write(tmp_path, results, view)
   text = (tmp_path / 'report.html').read_text()
-  body = html.unescape(re.sub(r'src="[^"]*"', '', text[text.index('<body>') :]))
+  body = re.sub(r'(src|href)="[^"]*"', '', text[text.index('<body>') :])
+  body = html.unescape(body)
   # The words of the study and the title of the paper stand as they are.
   for told in (*results.findings, methods.CITATION, methods.BIBTEX):
     body = body.replace(told, '')

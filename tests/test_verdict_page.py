@@ -46,9 +46,9 @@ def _rows(table: Table) -> list[dict[str, str]]:
 
 
 def test_what_the_section_says() -> None:
-  section, *_ = pages.first(_found(), 'image', OTHERS)
-  page = blocks.Page('', '', (), [section])
-  text = blocks.html(page, {'waterfall.svg': b''})
+  answer, _, tests, *_ = pages.first(_found(), 'image', OTHERS)
+  page = blocks.Page('', '', (), [answer, tests])
+  text = blocks.html(page, snapshots.NoFigures())
   snapshots.check('verdict', snapshots.words(text))
   # No colour is needed, and conditions lead to their sections.
   for sign in ('✓ pass', '! warn'):
@@ -60,9 +60,10 @@ def test_what_the_section_says() -> None:
 def test_the_answer_is_first_and_others_have_anchors() -> None:
   first, *others = pages.first(_found(), 'image', OTHERS)
   assert first.title == 'Yes: in cluster 0 another rule holds.'
-  assert [s.anchor for s in others] == [
+  assert [s.id for s in others] == [
     'table-1-the-head-of-all-images',
-    '',
+    'the-three-questions',
+    'data',
     'limits',
   ]
   # Results of an earlier release have none.
@@ -122,7 +123,7 @@ def test_a_report_with_an_answer(tmp_path: pathlib.Path) -> None:
   found = dataclasses.replace(results, verdict=_found(2))
   retraining.write(tmp_path, found, view)
   text = (tmp_path / 'report.html').read_text()
-  assert text.index('another rule holds.</h2>') < text.index('What was found')
+  assert text.index('another rule holds.</h2>') < text.index('found</h2>')
   for name in ('verdict.csv', 'verdict_clusters.csv', 'conditions.csv'):
     assert (tmp_path / 'tables' / name).is_file()
   assert (tmp_path / 'figures' / 'waterfall.svg').is_file()

@@ -78,6 +78,7 @@ class _Study(Parameterized):
             folder,
             download=self.download,
             allow_mismatch=self.allow_mismatch,
+            command=f'{self!r}.fit(...)',
           )
       read(self, folder)
     return self

@@ -64,7 +64,7 @@ def run(
     error = _for_the_user(error)
     print(f'heterojax: {sentence(error)}', file=sys.stderr)
     if isinstance(error, Interrupted):
-      print(f'Resume with: {_command(argv)}', file=sys.stderr)
+      print(f'Resume with: {command(argv)}', file=sys.stderr)
     return error.exit_code
 
 
@@ -136,7 +136,7 @@ def program(path: str) -> str:
   return shlex.quote(path)
 
 
-def _command(argv: Sequence[str]) -> str:
+def command(argv: Sequence[str]) -> str:
   """The command line as it was typed, for a shell; with its command, if any."""
   first = program(argv[0]) if argv[0].endswith('.py') else argv[0]
   return f'{first} {shlex.join(argv[1:])}'

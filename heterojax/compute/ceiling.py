@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from heterojax.compute import cores
+from heterojax.compute import division
 from heterojax.compute import forward
 
 _SECONDS = 0.2
@@ -65,7 +66,7 @@ def _by_cores(side: int, dtype: str) -> _Turns:
 @contextlib.contextmanager
 def _by_devices(side: int, dtype: str) -> _Turns:
   devices = len(jax.local_devices())
-  place = forward.split()
+  place = division.split()
   x = jax.device_put(jnp.ones((devices, side, side), dtype), place)
   product = jax.jit(jnp.matmul, out_shardings=place).lower(x, x).compile()
   # Several are begun at once, or starting them would count on a fast device.

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heterojax.cluster import forms
 from heterojax.cluster import moments
+from heterojax.compute import cores
 from heterojax.compute import platform
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
@@ -73,8 +73,7 @@ def gram(x: Array) -> Gram:
   if np.ndim(x) != 2 or not np.size(x):
     raise ValueError(f'x must be [P, D], not {list(np.shape(x))}')
   with platform.float64():
-    # On CPU only what XLA computes with is copied.
-    x = forms.placed(x)
+    x = cores.placed(x)
     mean = moments.mean(x)
     upper = np.triu(moments.second_moments(x, mean, wide=True))
   if not np.isfinite(upper).all():

@@ -7,12 +7,15 @@ page, and the definition below it. Plain text is escaped; `Markup` is HTML.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
+import re
+import types
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from markupsafe import Markup
 from markupsafe import escape
 
 from heterojax.datasets import manifest
+from heterojax.report import embedding
 from heterojax.report import formatting
 from heterojax.report import templates
 
@@ -170,6 +173,12 @@ class Table(Generic[Row]):
     """The columns that are explained below it."""
     return [c for c in self.heads if c.definition and self.defined]
 
+  @property
+  def sortable(self) -> bool:
+    """Whether each of several rows of the page can stand alone."""
+    cells = self.cells
+    return len(cells) > 2 and all(row[0][1] for row in cells)
+
   def csv(self) -> str:
     """The file."""
     columns = [column for column in self.columns if column.key]
@@ -178,16 +187,51 @@ class Table(Generic[Row]):
       [[column.value(row) for column in columns] for row in self.rows],
     )
 
+  def file(self) -> str:
+    """What is taken from the page: the file, or else what the page shows."""
+    if self.name:
+      return self.csv()
+    return manifest.csv_text(
+      [_plain(column.head) for column in self.heads],
+      [[_plain(text) for _, text in row] for row in self.cells],
+    )
 
-Block = Paragraph | Items | Heading | Quoted | Pairs | Figure | Tiles | Table
+
+class Folded(NamedTuple):
+  """A part of a section that a reader opens."""
+
+  title: Text
+  blocks: Sequence['Block']
+  kind = 'folded'
+
+
+Block = (
+  Paragraph | Items | Heading | Quoted | Pairs | Figure | Tiles | Table | Folded
+)
 
 
 class Section(NamedTuple):
-  """A titled part of a page."""
+  """A titled part of a page.
+
+  Attributes:
+    title: of it.
+    blocks: in their order.
+    anchor: what links lead to, where it is not made from the title.
+    folded: whether a reader opens it.
+    asked: guidelines of reporting, and which of their items ask for it.
+  """
 
   title: Text
   blocks: Sequence[Block]
   anchor: str = ''
+  folded: bool = False
+  asked: Mapping[str, Sequence[str]] = types.MappingProxyType({})
+
+  @property
+  def id(self) -> str:
+    """What links lead to."""
+    title = escape(self.title).striptags().lower()
+    return self.anchor or re.sub('[^a-z0-9]+', '-', title).strip('-')
 
 
 class Page(NamedTuple):
@@ -198,12 +242,14 @@ class Page(NamedTuple):
     question: that it answers.
     facts: name and value of the numbers at its head.
     sections: in their order.
+    made: when, by what and with which command.
   """
 
   title: str
   question: str
   facts: Sequence[tuple[str, Text]]
   sections: Sequence[Section]
+  made: Text = ''
 
 
 def html(page: Page, figures: Mapping[str, bytes]) -> str:
@@ -211,14 +257,31 @@ def html(page: Page, figures: Mapping[str, bytes]) -> str:
 
   Args:
     page: what stands in it.
-    figures: file name to content; each `Figure` needs its SVG.
+    figures: file name to content; each `Figure` needs its SVG and its PNG.
 
   Returns:
     HTML.
   """
-  return templates.load('page.html', {'data_uri': formatting.data_uri}).render(
-    page=page, figures=figures
+  style, script = map(templates.text, ('style.css', 'script.js'))
+  filters = {
+    'csv': embedding.table,
+    'drawing': embedding.drawing,
+    'reduced': embedding.reduced,
+    'picture': embedding.picture,
+  }
+  return templates.load('page.html', filters).render(
+    page=page,
+    figures=figures,
+    style=Markup(style),
+    script=Markup(script),
+    policy=embedding.policy(style, script),
   )
+
+
+def _plain(text: Text) -> str:
+  """A cell without marks; its lines are parted."""
+  parted = re.sub('</div><div>|<br>', '; ', escape(text))
+  return Markup(parted.replace('<small>', ' ')).striptags()
 
 
 def missing(why: str) -> Markup:

@@ -1,11 +1,8 @@
-"""How numbers, lists, pictures and inputs are written in the report."""
+"""How numbers, lists and inputs are written in the report."""
 
-import base64
 from collections.abc import Iterable
 
 from heterojax.records.codec import Missing
-
-_MEDIA = {'svg': 'image/svg+xml', 'jpeg': 'image/jpeg'}
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -76,8 +73,3 @@ def of_class(n: float, label: str) -> str:
   """'3 normal', or '3 of class 0' where the name is a number."""
   name = f'of class {label}' if label.isnumeric() else label
   return f'{number(n)} {name}'
-
-
-def data_uri(content: bytes, kind: str) -> str:
-  """A picture as an address that holds it."""
-  return f'data:{_MEDIA[kind]};base64,{base64.b64encode(content).decode()}'

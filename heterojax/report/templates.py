@@ -6,6 +6,11 @@ from importlib import resources
 import jinja2
 
 
+def text(name: str) -> str:
+  """A file beside this module."""
+  return resources.files('heterojax.report').joinpath(name).read_text('utf-8')
+
+
 def load(name: str, filters: dict[str, Callable]) -> jinja2.Template:
   """One of the templates beside this module.
 
@@ -16,13 +21,10 @@ def load(name: str, filters: dict[str, Callable]) -> jinja2.Template:
   Returns:
     The template; a name that it is not given is a mistake.
   """
-  files = resources.files('heterojax.report')
   environment = jinja2.Environment(
     # Names of classes, files and folders come from outside.
     autoescape=True,
-    loader=jinja2.FunctionLoader(
-      lambda name: files.joinpath(name).read_text('utf-8')
-    ),
+    loader=jinja2.FunctionLoader(text),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

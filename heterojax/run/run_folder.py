@@ -1,7 +1,8 @@
 """The run folder: one owner, one configuration, whole files only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
+import datetime
 import hashlib
 import json
 import logging
@@ -15,11 +16,13 @@ from heterojax import addresses
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import contents
+from heterojax.run import interruption
 from heterojax.run import links
 from heterojax.run import locks
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
+BEGUN = 'begun.json'
 
 
 def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
@@ -60,6 +63,11 @@ def local(path: str, flag: str) -> pathlib.Path:
       ' and copy it to the address when it is finished.'
     )
   return pathlib.Path(path).expanduser()
+
+
+def unfinished(path: pathlib.Path) -> pathlib.Path:
+  """The folder beside a file that holds what is done of it."""
+  return path.with_name(f'.{path.name}.parts')
 
 
 def to_json(value: Any) -> str:
@@ -108,6 +116,37 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
+  """Keeps runs out of a folder while several processes work for one.
+
+  Args:
+    path: of the folder; made where it is missing.
+    flag: that named it.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: if it cannot be written.
+    RefusedError: if a run has it.
+  """
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+    (path / contents.LOCK).touch()
+    lock = locks.shared(path / contents.LOCK)
+  except BlockingIOError as error:
+    raise RefusedError(
+      f'{path} is in use by a run: wait for it, or choose another --{flag}.'
+    ) from error
+  except OSError as error:
+    raise UserError(
+      f'{path} cannot be written ({error.strerror}): choose another --{flag}.'
+    ) from error
+  with lock:
+    yield
+
+
+@contextlib.contextmanager
 def opened(
   path: pathlib.Path,
   config: dict[str, Any],
@@ -135,9 +174,12 @@ def opened(
       or environment.
   """
   existed = os.path.isdir(path)
-  own_log = not os.path.exists(
-    path / contents.LOG
-  )  # Else the user's, which stays.
+  # What is there before is the user's, or of an earlier start, and stays.
+  own = [
+    name
+    for name in (contents.LOG, contents.INSPECTED)
+    if not os.path.exists(path / name)
+  ]
   with locked(path, 'run folder', 'workdir'):
     links.refuse(path)
     _check_config(path, config)
@@ -154,13 +196,31 @@ def opened(
       root.removeHandler(handler)
       log.close()
       if not (path / _CONFIG).exists():
-        _clear(path, log=own_log, folder=not existed)
+        if interruption.asked():  # The next start goes on with it.
+          own = [name for name in own if name != contents.INSPECTED]
+        _clear(path, own, folder=not existed)
 
 
 def begin(
-  path: pathlib.Path, config: dict[str, Any], environment: dict[str, Any]
+  path: pathlib.Path,
+  config: dict[str, Any],
+  environment: dict[str, Any],
+  command: str,
 ) -> None:
-  """Writes `config.json`: from here on the folder belongs to this run."""
+  """Writes `config.json`: from here on the folder belongs to this run.
+
+  Args:
+    path: of the folder.
+    config: see `opened`.
+    environment: see `opened`.
+    command: that began it. It and the date stand in a file of their own, as
+      results are the same whenever they are computed; what resumes the run
+      leaves it.
+  """
+  if not (path / BEGUN).exists():
+    date = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
+    begun = to_json({'date': date, 'command': command})
+    write_atomically(path / BEGUN, begun)
   # First: a folder with a configuration has an environment.
   write_atomically(path / _ENVIRONMENT, to_json(environment))
   write_atomically(path / _CONFIG, to_json(config))
@@ -172,13 +232,20 @@ def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:
     return
   stored = path / _ENVIRONMENT
   try:
-    before = _flat(dict(json.loads(stored.read_text())))
+    before = dict(json.loads(stored.read_text()))
   except (OSError, TypeError, ValueError) as error:
     raise RefusedError(
       f'{stored} cannot be read, so nobody knows where the run in {path} was'
       ' begun: choose another --workdir, or go on with --allow_mismatch.'
     ) from error
-  now = _flat(json.loads(json.dumps(environment)))
+  check_environment(path, before, environment)
+
+
+def check_environment(
+  path: pathlib.Path, before: dict[str, Any], now: dict[str, Any]
+) -> None:
+  """Raises a RefusedError where a folder was begun in another environment."""
+  before, now = _flat(before), _flat(json.loads(json.dumps(now)))
   changed = sorted({key for key, _ in before.items() ^ now.items()})
   if changed:
     (key, *others) = changed
@@ -221,9 +288,9 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
   return flat
 
 
-def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
-  if log:
-    (path / contents.LOG).unlink(missing_ok=True)
+def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
+  for name in names:
+    (path / name).unlink(missing_ok=True)
   with contextlib.suppress(PermissionError):  # Windows keeps what is open.
     (path / contents.LOCK).unlink(missing_ok=True)
   if folder:

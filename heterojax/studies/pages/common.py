@@ -21,6 +21,8 @@ from heterojax.report.blocks import Quoted
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
+from heterojax.run import run_folder
+from heterojax.studies.pages import checklists
 from heterojax.studies.records import Environment
 from heterojax.studies.records import Timings
 
@@ -41,6 +43,26 @@ def config(folder: pathlib.Path) -> dict[str, Any]:
   """`config.json` of a run folder; {} without one."""
   path = folder / 'config.json'
   return json.loads(path.read_text()) if path.exists() else {}
+
+
+def made(folder: pathlib.Path, seed: int, described: Environment) -> Text:
+  """When a run was begun, with what, and by which command.
+
+  Args:
+    folder: of the run; what it does not hold is not said.
+    seed: of the run.
+    described: its environment.
+  """
+  text = Markup('heterojax {}, seed {}').format(described['heterojax'], seed)
+  path = folder / run_folder.BEGUN
+  if not path.exists():
+    return text
+  begun = json.loads(path.read_text())
+  date = begun['date'][:16].replace('T', ' ')
+  text = Markup('Begun {} UTC with {}').format(date, text)
+  if begun['command']:
+    text += Markup(': <code>{}</code>').format(begun['command'])
+  return text
 
 
 def manifest(folder: pathlib.Path) -> Rows:
@@ -135,7 +157,8 @@ def data(
     The section.
   """
   noted = [Items(notes)] if notes else []
-  return Section('Data', [Paragraph(text), *noted, *counts, *more])
+  shown = [Paragraph(text), *noted, *counts, *more]
+  return Section('Data', shown, asked=checklists.DATA)
 
 
 def how(
@@ -172,6 +195,8 @@ def how(
       Paragraph(citation),
       Quoted(bibtex),
     ],
+    folded=True,
+    asked=checklists.METHODS,
   )
 
 
@@ -202,7 +227,7 @@ def limits(unit: str, more: Sequence[Text], peeks: bool) -> Section:
     'This is a research tool for describing data sets. It is not a medical'
     ' device, and nothing here may be used to diagnose or treat anyone.'
   )
-  return Section('Limits', [Items(items)])
+  return Section('Limits', [Items(items)], asked=checklists.LIMITS)
 
 
 def environment(described: Environment, timings: Timings) -> Section:
@@ -227,6 +252,8 @@ def environment(described: Environment, timings: Timings) -> Section:
   return Section(
     'Environment and time',
     [Pairs(flat(described)), stages, Paragraph(files, 'quiet')],
+    folded=True,
+    asked=checklists.ENVIRONMENT,
   )
 
 

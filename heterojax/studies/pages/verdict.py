@@ -1,12 +1,10 @@
 """The answer, as the first section of every report."""
 
 from collections.abc import Sequence
-import re
 
 from markupsafe import Markup
 
 from heterojax.records.codec import Missing
-from heterojax.report import blocks
 from heterojax.report.blocks import Block
 from heterojax.report.blocks import Figure
 from heterojax.report.blocks import Heading
@@ -15,6 +13,7 @@ from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.studies.answer.records import Verdict
+from heterojax.studies.pages import checklists
 from heterojax.studies.pages import verdict_columns
 from heterojax.studies.pages import verdict_tables
 from heterojax.studies.pages import waterfall
@@ -54,25 +53,21 @@ def first(
     sections: the others.
 
   Returns:
-    All sections; those that the answer refers to have an anchor.
+    All sections, and behind the first of the others the tests that were made.
   """
   if found is None:
     return list(sections)
-  named = tuple(c.section for c in found.conditions if c.section)
-  others = [
-    _anchored(s) if not s.anchor and str(s.title).endswith(named) else s
-    for s in sections
-  ]
-  return [section(found, unit, others), *others]
+  shown, *others = sections
+  return [_answer(found, unit, sections), shown, _tests(found, unit), *others]
 
 
-def section(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
+def _answer(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
   """The answer, what it rests on, and what to do now.
 
   Args:
     found: the answer.
     unit: what one sample is called.
-    others: sections that conditions refer to, with anchors.
+    others: sections that conditions refer to.
   """
   head, _, rest = found.sentence.partition('. ')
   anchors = dict(_anchors(others))
@@ -82,21 +77,32 @@ def section(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
       return ''
     return next((anchors[t] for t in anchors if t.endswith(heading)), '')
 
-  shown: list[Block] = [Paragraph(rest)] if rest else []
+  said = any(rest == c.sentence for c in found.conditions)
+  shown: list[Block] = [Paragraph(rest)] if rest and not said else []
   shown += [
-    Items(found.statements, 'findings'),
-    Paragraph(Markup(_MEANING).format(unit=unit), 'quiet'),
     Heading('What this rests on'),
     verdict_tables.conditions(found, link),
-    Heading('The three questions'),
+  ]
+  if found.next:
+    shown += [Heading('What to do now'), Items(found.next)]
+  shown += [
+    Heading('What the tests say'),
+    Items(found.statements, 'findings'),
+    Paragraph(Markup(_MEANING).format(unit=unit), 'quiet'),
+  ]
+  title = head.removesuffix('.') + '.'
+  return Section(title, shown, ANCHOR, asked=checklists.ANSWER)
+
+
+def _tests(found: Verdict, unit: str) -> Section:
+  """The numbers behind the answer."""
+  shown: list[Block] = [
     verdict_tables.questions(found, unit),
     *_clusters(found),
     *_gaps(found, unit),
     *verdict_columns.section(found, unit),
   ]
-  if found.next:
-    shown += [Heading('What to do now'), Items(found.next)]
-  return Section(head.removesuffix('.') + '.', shown, ANCHOR)
+  return Section('The three questions', shown, asked=checklists.ANSWER)
 
 
 def _clusters(found: Verdict) -> list[Block]:
@@ -141,16 +147,11 @@ def _gaps(found: Verdict, unit: str) -> list[Block]:
         'The gap of each cluster’s head as the sum of four terms; the numbers'
         ' are in the table below.',
         'Each bar begins where the one above it ends; negative terms go left.'
-        ' Thin lines: 95% intervals of a term. Black: the gap, which is their'
+        ' Thin lines: 95% intervals of a term. Filled: the gap, which is their'
         ' sum.',
       )
     )
   return [*shown, verdict_tables.gaps(found)]
-
-
-def _anchored(section: Section) -> Section:
-  title = blocks.escape(section.title).striptags().lower()
-  return section._replace(anchor=re.sub('[^a-z0-9]+', '-', title).strip('-'))
 
 
 def _anchors(sections: Sequence[Section]) -> list[tuple[str, str]]:
@@ -161,4 +162,4 @@ def _anchors(sections: Sequence[Section]) -> list[tuple[str, str]]:
     for block in of.blocks
     if isinstance(block, Heading) and block.anchor
   ]
-  return parts + [(str(of.title), of.anchor) for of in sections if of.anchor]
+  return parts + [(str(of.title), of.id) for of in sections]

@@ -1,6 +1,7 @@
 """The tables of the answer: its questions, its clusters, its conditions."""
 
 from collections.abc import Callable
+import dataclasses
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -80,7 +81,13 @@ def of_clusters(found: Verdict) -> Table[Asked]:
   """What the questions say of each cluster; the same columns."""
   rows = [row for row in _asked(found) if row.cluster is not None]
   rows.sort(key=lambda row: row.cluster or 0)
-  return Table('', _columns(clusters=True), rows)
+  # What the columns are stands below the table of the questions.
+  own = {column.key for column in _columns(clusters=False) if column.head}
+  columns = [
+    dataclasses.replace(column, definition='') if column.key in own else column
+    for column in _columns(clusters=True)
+  ]
+  return Table('', columns, rows)
 
 
 def _is_of_all(row: Asked) -> bool:

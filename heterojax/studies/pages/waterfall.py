@@ -19,7 +19,7 @@ _ACROSS = 4
 _LOOKS = {
   'size': ('#555555', ''),
   'class_mix': ('#8a8a8a', '///'),
-  'reach': ('#bbbbbb', '...'),
+  'reach': ('#bbbbbb', '|||'),
   'other_rule': ('#ffffff', 'xxx'),
 }
 

@@ -14,6 +14,7 @@ from heterojax.datasets import images
 from heterojax.datasets.sources import ImageSource
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 
 TILES_PER_CLUSTER = 6
@@ -35,6 +36,10 @@ class View(NamedTuple):
     audited_labels: `[A]` int, the cluster of each.
     has_images: `[]` bool; without images there are no tiles.
     tile_images: `[M, S, S, 3]` uint8, gray where a file cannot be read.
+    tile_wrong: `[M]` bool, whether one is shown because the head of all images
+      is wrong about it, else because it is near its centroid.
+    tile_answers: `[M]` int, the code of the class that this head answers.
+    tile_shares: `[M]` float, the probability that it gives to that class.
     tile_labels: `[M]` int, the cluster of each.
     tile_y: `[M]` int, the code of its class.
     tile_names: `[M]` str, ids of the samples.
@@ -50,6 +55,9 @@ class View(NamedTuple):
   audited_labels: np.ndarray
   has_images: np.ndarray
   tile_images: np.ndarray
+  tile_wrong: np.ndarray
+  tile_answers: np.ndarray
+  tile_shares: np.ndarray
   tile_labels: np.ndarray
   tile_y: np.ndarray
   tile_names: np.ndarray
@@ -57,7 +65,7 @@ class View(NamedTuple):
 
 
 class _Tile(NamedTuple):
-  """A sample that stands for its cluster, and its picture or why not."""
+  """A sample of a cluster, and its picture or why there is none."""
 
   position: int
   image: np.ndarray
@@ -79,10 +87,18 @@ def view(settings: Settings, outcome: Outcome) -> View:
   _, first = np.unique(samples.row, return_index=True)
   held = samples.is_original & (samples.split == 'train')
   audited = [i for i in np.sort(first) if held[i]]
-  tiles, source = [], outcome.source
+  answers, shares = _answers(fold)
+  central, wrong, source = [], [], outcome.source
   if isinstance(source, ImageSource):
     for c in range(settings.cluster.k):
-      tiles += _tiles(fold, source, c, settings.data.range)
+      inside = samples.is_original & (labels == c)
+      near = np.flatnonzero(inside & (samples.split == 'train'))
+      near = near[np.argsort(fold.clusters.distance[near], kind='stable')]
+      failed = np.flatnonzero(inside & (samples.split == 'test') & fold.wrong)
+      failed = failed[np.argsort(-shares[failed], kind='stable')]
+      central += _tiles(samples, source, near, settings.data.range)
+      wrong += _tiles(samples, source, failed, settings.data.range)
+  tiles = central + wrong
   shown = np.array([tile.position for tile in tiles], int)
   ids = np.array(samples.ids)
   return View(
@@ -97,6 +113,9 @@ def view(settings: Settings, outcome: Outcome) -> View:
     tile_images=np.array([t.image for t in tiles], np.uint8).reshape(
       -1, SIDE, SIDE, 3
     ),
+    tile_wrong=np.arange(len(tiles)) >= len(central),
+    tile_answers=answers[shown],
+    tile_shares=shares[shown],
     tile_labels=labels[shown],
     tile_y=samples.y[shown],
     tile_names=ids[shown],
@@ -116,17 +135,21 @@ def _plane(settings: Settings, fold: Fold) -> np.ndarray:
   return points
 
 
+def _answers(fold: Fold) -> tuple[np.ndarray, np.ndarray]:
+  """`[N]` codes that the head of all images answers, `[N]` how surely."""
+  answers, given = fold.answers(), fold.overall()
+  if given.ndim == 1:
+    return answers, np.where(answers == 1, given, 1 - given)
+  return answers, np.take_along_axis(given, answers[:, None], 1)[:, 0]
+
+
 def _tiles(
-  fold: Fold, source: ImageSource, c: int, levels: images.Range
+  samples: Samples, source: ImageSource, order: np.ndarray, levels: images.Range
 ) -> Iterator[_Tile]:
-  """Training originals nearest to a centroid that look different."""
-  samples, clusters = fold.samples, fold.clusters
-  train = samples.of('train')
-  members = train[samples.is_original[train] & (clusters.labels[train] == c)]
-  nearest = members[np.argsort(clusters.distance[members], kind='stable')]
+  """The first samples of an order that look different."""
   seen: set[object] = set()
   shown = 0
-  for i in nearest:
+  for i in order:
     row = int(samples.row[i])
     if row in seen:
       continue

@@ -27,17 +27,18 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
     results: of the study.
     view: of the study.
   """
-  made = tables.every(results)
+  written = tables.every(results)
   if codec.known(results.external):
-    made.append(external.table(results))
-  for table in made:
+    written.append(external.table(results))
+  for table in written:
     path = folder / 'tables' / f'{table.name}.csv'
     run_folder.write_atomically(path, table.csv())
   drawn = draw(results, view)
   for name, content in drawn.items():
     run_folder.write_atomically(folder / 'figures' / name, content)
   rows, config = common.manifest(folder), common.config(folder)
-  shown = page.page(results, view, rows, config)
+  made = common.made(folder, results.seed, results.environment)
+  shown = page.page(results, view, rows, config)._replace(made=made)
   # A file name may hold bytes that are no text.
   html = blocks.html(shown, drawn).encode('utf-8', 'replace')
   run_folder.write_atomically(folder / 'report.html', html)
@@ -60,7 +61,7 @@ def draw(results: Results, view: View) -> dict[str, bytes]:
     made['clusters'] = cluster_figures.clusters(results, view)
     made |= waterfall.files(results.verdict)
     drawn = drawing.files(made)
-    if tiles := montage.rows(results, view):
+    if tiles := montage.central(results, view):
       figure = montage.figure(results, tiles)
       drawn['montage.png'] = drawing.encoded(figure, 'png')
   return drawn

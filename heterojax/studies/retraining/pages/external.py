@@ -19,6 +19,7 @@ from heterojax.report.blocks import estimate
 from heterojax.report.blocks import reasons
 from heterojax.stats import metrics
 from heterojax.stats.scores import Score
+from heterojax.studies.pages import checklists
 from heterojax.studies.pages import scores
 from heterojax.studies.retraining.external_records import Difference
 from heterojax.studies.retraining.external_records import External
@@ -85,7 +86,9 @@ def sections(results: Results) -> list[Section]:
   ]
   if found.notes:
     blocks.append(Items(found.notes, 'quiet'))
-  return [Section('The second data set', blocks, _ANCHOR)]
+  return [
+    Section('The second data set', blocks, _ANCHOR, asked=checklists.EXTERNAL)
+  ]
 
 
 def _exchanged(found: External, one: str) -> str:

@@ -4,7 +4,8 @@ Each function draws one from the results. Clusters are rows wherever there is
 room, so that twenty of them make a taller figure and not a smaller one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+import math
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -36,32 +37,36 @@ def table1_overall_in_clusters(results: records.Results) -> Figure:
   rows: list[tuple[str, Values]] = [
     (f'{name}, n = {score.n:,}', score) for name, score in described
   ]
+  low = _lowest(score for _, score in rows)
   panels = [('This run', rows, drawing.RETRAINED)]
   if paper := results.paper:
     rows = [('All', paper.overall)]
     rows += [(f'Its cluster {c.number}', c.test) for c in paper.test_clusters]
+    low = min(low, _lowest(score for _, score in rows))
     panels.append(('Published, Wang (2023)', rows, 'white'))
   height = 0.8 + 0.36 * max(len(rows) for _, rows, _ in panels)
   figure = Figure((drawing.WIDTH, height), layout='constrained')
   grid = figure.subplots(1, len(panels), squeeze=False)[0]
   for axes, (title, rows, fill) in zip(grid, panels, strict=True):
+    # As in the table.
+    text = formatting.exact if fill == 'white' else formatting.fraction
     for row, (_, score) in enumerate(rows):
       accuracy = score.value('accuracy')
       axes.axhline(row, color=drawing.PALE, linewidth=0.8, zorder=0)
       if accuracy is None:
-        axes.text(0.02, row, 'not estimable', va='center', fontsize=7)
+        axes.text(low, row, 'not estimable', va='center', fontsize=7)
         continue
       _interval(axes, row, score.interval('accuracy'))
       axes.plot([accuracy], [row], 'D', ms=6, color=drawing.RETRAINED, mfc=fill)
       axes.text(
         accuracy,
         row - 0.32,
-        f'{accuracy:.4g}',
+        text(accuracy),
         ha='center',
         va='center',
         fontsize=7.5,
       )
-    _share_axis(axes)
+    _share_axis(axes, low)
     of = 'accuracy, 95% interval' if fill != 'white' else 'accuracy'
     axes.set_title(f'{title}: {of}')
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
@@ -137,7 +142,7 @@ def _retrained_and_random(
     axes.text(
       mean,
       row + 0.36,
-      f'{mean:.2f}',
+      formatting.fraction(mean),
       ha='center',
       va='center',
       fontsize=7,
@@ -159,7 +164,7 @@ def _retrained_and_random(
   axes.text(
     retrained,
     row - 0.33,
-    f'{retrained:.2f}',
+    formatting.fraction(retrained),
     ha='center',
     va='center',
     fontsize=7.5,
@@ -225,9 +230,20 @@ def _cluster_name(cluster: records.Cluster | records.PublishedCluster) -> str:
   return f'Cluster {cluster.id}\nn = {counts}'
 
 
-def _share_axis(axes: Axes) -> None:
-  axes.set(xlim=(-0.05, 1.07))
-  axes.set_xticks((0, 0.5, 1), ('0', '0.5', '1'))
+def _lowest(scores: Iterable[Values]) -> float:
+  """The tenth below all accuracies and their intervals."""
+  ends = [
+    (score.interval('accuracy') or [score.value('accuracy')])[0]
+    for score in scores
+  ]
+  known = [end for end in ends if end is not None]
+  return math.floor(10 * min(known, default=0)) / 10
+
+
+def _share_axis(axes: Axes, low: float = 0) -> None:
+  ticks = (low, (low + 1) / 2, 1)
+  axes.set(xlim=(low - 0.05 * (1 - low), 1 + 0.07 * (1 - low)))
+  axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
   drawing.grid(axes, 'x')
 
 

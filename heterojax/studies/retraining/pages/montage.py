@@ -1,4 +1,4 @@
-"""The training images nearest to each centroid: what a cluster looks like."""
+"""What a cluster looks like: its central images, and those answered wrongly."""
 
 from collections.abc import Sequence
 import io
@@ -16,19 +16,23 @@ from heterojax.studies.retraining.view import View
 
 
 class Tile(NamedTuple):
-  """One image of the montage.
+  """One image.
 
   Attributes:
     image: `[S, S, 3]` uint8, gray where the file cannot be read.
     name: id of the sample.
     label: name of its class.
     problem: why it cannot be shown; '' if it can.
+    answer: name of the class that the head of all images answers.
+    share: the probability that it gives to that class.
   """
 
   image: np.ndarray
   name: str
   label: str
   problem: str
+  answer: str
+  share: float
 
   @property
   def jpeg(self) -> bytes:
@@ -37,23 +41,42 @@ class Tile(NamedTuple):
     return buffer.getvalue()
 
 
-def rows(results: Results, view: View) -> list[list[Tile]]:
+def central(results: Results, view: View) -> list[list[Tile]]:
+  """Training images near the centroid of each cluster."""
+  return _rows(results, view, ~view.tile_wrong)
+
+
+def wrong(results: Results, view: View) -> list[list[Tile]]:
+  """Test images of each cluster that are answered wrongly, the surest first."""
+  return _rows(results, view, view.tile_wrong)
+
+
+def _rows(results: Results, view: View, chosen: np.ndarray) -> list[list[Tile]]:
   """The tiles of each cluster; none of any where there are no images."""
   if not view.has_images:
     return []
   by_code = results.classes.names[::-1]
   tiles = [
-    Tile(image, str(name), by_code[int(y)], str(problem))
-    for image, name, y, problem in zip(
+    Tile(
+      image,
+      str(name),
+      by_code[int(y)],
+      str(problem),
+      by_code[int(answer)],
+      float(share),
+    )
+    for image, name, y, problem, answer, share in zip(
       view.tile_images,
       view.tile_names,
       view.tile_y,
       view.tile_problems,
+      view.tile_answers,
+      view.tile_shares,
       strict=True,
     )
   ]
   return [
-    [tiles[i] for i in np.flatnonzero(view.tile_labels == c.id)]
+    [tiles[i] for i in np.flatnonzero(chosen & (view.tile_labels == c.id))]
     for c in results.clusters
   ]
 

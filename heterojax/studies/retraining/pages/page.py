@@ -11,13 +11,15 @@ from heterojax.report import formatting
 from heterojax.report.blocks import Block
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Figure
-from heterojax.report.blocks import Heading
+from heterojax.report.blocks import Folded
 from heterojax.report.blocks import Items
 from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
+from heterojax.studies.pages import checklists
 from heterojax.studies.pages import common
+from heterojax.studies.pages import glossary
 from heterojax.studies.pages import leaks
 from heterojax.studies.pages import network as network_words
 from heterojax.studies.pages import scores
@@ -79,12 +81,27 @@ def page(
     ),
     common.environment(results.environment, results.timings),
   ]
-  parts = verdict.first(results.verdict, results.backbone.unit, parts)
+  unit = results.backbone.unit
+  parts = verdict.first(results.verdict, unit, parts)
+  parts += [
+    glossary.section(_words(results), unit),
+    checklists.section(parts),
+  ]
   question = (
     'Is this data set heterogeneous in a way that changes what a CNN learns'
     ' from it?'
   )
   return blocks.Page(title, question, _facts(results), parts)
+
+
+def _words(results: Results) -> list[str]:
+  """What the glossary explains."""
+  words = ['accuracy', 'AUC', 'centroid', 'class mix', 'cluster']
+  words += ['fold'] if results.folds else []
+  words += ['head', 'interval', 'Jaccard similarity', 'p-value', 'random heads']
+  if len(results.classes.names) == 2:
+    words += ['sensitivity', 'specificity']
+  return [*words, 'world of one rule']
 
 
 def shared_of(results: Results) -> Shared:
@@ -218,9 +235,10 @@ def _data(
   counts: list[Block] = [_parts(results)]
   if results.folds:
     counts += [
-      Heading('Folds'),
-      Paragraph(wording.folds_agree(results)),
-      tables.folds(results),
+      Folded(
+        'Folds',
+        [Paragraph(wording.folds_agree(results)), tables.folds(results)],
+      ),
     ]
   d, unit = results.dataset, results.backbone.unit
   more = [

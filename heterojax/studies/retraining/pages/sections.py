@@ -9,6 +9,7 @@ from heterojax.report import formatting
 from heterojax.report.blocks import Block
 from heterojax.report.blocks import Column
 from heterojax.report.blocks import Figure
+from heterojax.report.blocks import Folded
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
 from heterojax.report.blocks import Paragraph
@@ -19,6 +20,7 @@ from heterojax.report.blocks import Tile
 from heterojax.report.blocks import Tiles
 from heterojax.stats import metrics
 from heterojax.studies import choosing
+from heterojax.studies.pages import checklists
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.retraining.pages import figures
 from heterojax.studies.retraining.pages import montage
@@ -61,6 +63,7 @@ def overall(results: Results, shared: Shared) -> Section:
       ),
       *([tables.classes(results)] if len(results.classes.names) > 2 else []),
     ],
+    asked=checklists.OVERALL,
   )
 
 
@@ -77,10 +80,9 @@ def retrained(results: Results) -> Section:
   if results.folds:
     several = formatting.capital(f'{one}s')
     caption += f' {several} and distances are means over folds.'
-  k = len(results.clusters)
   shown: list[Block] = [
-    dataclasses.replace(table, rows=table.rows[:k], caption=caption),
-    Items(wording.clusters(results)),
+    dataclasses.replace(table, shown=lambda row: row.ours, caption=caption),
+    Folded('In words', [Items(wording.clusters(results))]),
   ]
   if paper := results.paper:
     n_test = formatting.number(paper.dataset.n_test)
@@ -89,11 +91,11 @@ def retrained(results: Results) -> Section:
       f' {scored.format(n_test, one)}'
     )
     beside = dataclasses.replace(
-      table, rows=table.rows[k:], caption=caption, defined=False
+      table, shown=lambda row: not row.ours, caption=caption, defined=False
     )
     shown += [beside, Items(paper.notes, 'quiet')]
   title = f'{printed}. Heads retrained on one cluster, and on random {one}s'
-  return Section(title, shown)
+  return Section(title, shown, asked=checklists.CLUSTERS)
 
 
 def distances(results: Results) -> Section:
@@ -117,9 +119,10 @@ def distances(results: Results) -> Section:
       'figure1_distances',
       'Distances between the centroids of the clusters, as numbers and as a'
       ' map.',
-      'Left: Euclidean distance between centroids, darker is further. Right:'
-      ' the same distances drawn in a plane as well as a plane can show them; a'
-      f' circle’s area is the cluster’s number of training {one}s.{means}',
+      'Left: Euclidean distance between centroids, the deeper the blue the'
+      ' further. Right: the same distances drawn in a plane as well as a plane'
+      ' can show them; a circle’s area is the cluster’s number of training'
+      f' {one}s.{means}',
     ),
     Figure(
       'clusters',
@@ -233,33 +236,55 @@ def pairs(results: Results) -> Section:
 
 def looks(results: Results, view: View) -> list[Section]:
   """What each cluster looks like; none where there are no images."""
-  rows, one = montage.rows(results, view), results.backbone.unit
-  if not rows:
+  central, one = montage.central(results, view), results.backbone.unit
+  if not central:
     return []
   first = ' of the first fold' if results.folds else ''
   shown: list[Block] = [
     Paragraph(
-      f'The training {one}s{first} nearest to each centroid, squeezed to a'
-      ' square as the network sees them. Their class stands beside the'
-      ' cluster’s number, and below an image where it is the other one.'
+      f'First the training {one}s{first} nearest to each centroid, squeezed to'
+      ' a square as the network sees them. Their class stands beside the'
+      ' cluster’s number, and below an image where it is the other one. Then'
+      f' the test {one}s{first} about which the head of all {one}s is wrong,'
+      ' those first about which it is surest, with their class and its answer.'
     )
   ]
-  for cluster, row in zip(results.clusters, rows, strict=True):
-    usual = montage.usual_label(row)
+  wrong = montage.wrong(results, view)
+  for cluster, near, failed in zip(
+    results.clusters, central, wrong, strict=True
+  ):
+    usual = montage.usual_label(near)
     heading: Text = f'Cluster {cluster.id}'
     if usual:
       heading = Markup('{} {}').format(heading, blocks.quiet(usual))
-    none = f'No original training {one} is in this cluster.'
-    tiles = [_tile(tile, usual) for tile in row]
-    shown += [Heading(heading), Tiles(tiles, none)]
-  return [Section('What each cluster looks like', shown)]
+    shown += [
+      Heading(heading),
+      Tiles(
+        [
+          _tile(tile, tile.label if tile.label != usual else '')
+          for tile in near
+        ],
+        f'No original training {one} is in this cluster.',
+      ),
+      Tiles(
+        [_tile(tile, _mistake(tile)) for tile in failed],
+        f'No test {one} of this cluster is answered wrongly.',
+      ),
+    ]
+  title = 'What each cluster looks like'
+  return [Section(title, shown, asked=checklists.WRONG)]
 
 
-def _tile(tile: montage.Tile, usual: str) -> Tile:
+def _mistake(tile: montage.Tile) -> str:
+  sure = formatting.percent(tile.share, 0)
+  return f'{tile.label}, answered {tile.answer} ({sure})'
+
+
+def _tile(tile: montage.Tile, below: str) -> Tile:
   name = tile.name
   if tile.problem:
     name += f': cannot be shown, {tile.problem}'
   caption = blocks.quiet(name)
-  if tile.label != usual:
-    caption += Markup('<br><b>{}</b>').format(tile.label)
-  return Tile(tile.jpeg, f'{tile.name}, {tile.label}', caption)
+  if below:
+    caption += Markup('<br><b>{}</b>').format(below)
+  return Tile(tile.jpeg, f'{tile.name}, {below or tile.label}', caption)

@@ -224,7 +224,11 @@ def table3(results: Results) -> Table[_Row3]:
     Column('source', lambda row: row.source),
     Column('cluster', lambda row: row.cluster.id, 'Cluster', align='text'),
     Column(
-      'size', lambda row: row.cluster.size, formatting.capital(f'{unit}s')
+      'size',
+      lambda row: row.cluster.size,
+      formatting.capital(f'{unit}s'),
+      _size_and_mix,
+      f'of training; below, {" + ".join(results.classes.names)}',
     ),
     *_class_counts(results.classes),
     Column(
@@ -262,13 +266,16 @@ def of_each(classes: Classes) -> list[tuple[str, str]]:
 
 
 def _class_counts(classes: Classes) -> list[Column[_Row3]]:
-  """Columns of the training images of each class."""
+  """Columns of the file: training images of each class."""
   return [
-    Column(
-      key, lambda row, i=i: list(row.cluster.class_counts.values())[i], head
-    )
-    for i, (key, head) in enumerate(of_each(classes))
+    Column(key, lambda row, i=i: list(row.cluster.class_counts.values())[i])
+    for i, (key, _) in enumerate(of_each(classes))
   ]
+
+
+def _size_and_mix(row: _Row3) -> Text:
+  counts = map(formatting.number, row.cluster.class_counts.values())
+  return with_small(formatting.number(row.cluster.size), ' + '.join(counts))
 
 
 class _Family(NamedTuple):
@@ -302,13 +309,13 @@ def _trained_on(row: _Row3) -> Text:
     return stacked('cluster', 'random')
   titles = [with_small('cluster', '95% interval')]
   if own := _own(row):
-    titles.append(with_small('cluster', f'mean of {len(own.runs)} ± sd'))
+    titles.append(with_small(f'cluster, mean of {len(own.runs)} ± sd', ''))
   families = _families(row)
   random = 'random'
   if families:
     random += ' rows' if len(families) > 1 else ', any class mix'
-  titles.append(with_small(random, 'min to max, ± sd'))
-  return stacked(*titles, *(with_small(f.title, '± sd') for f in families))
+  titles.append(with_small(f'{random} ± sd', 'min to max'))
+  return stacked(*titles, *(f'{f.title} ± sd' for f in families))
 
 
 def _extremes(random: Values, name: str) -> scores.Ends:
@@ -322,13 +329,14 @@ def _deviation(runs: Values | None, name: str) -> float | None:
 
 
 def _with_deviation(runs: Own | Random, name: str, small: str = '') -> Text:
-  """A mean, and below it how far the runs are from it."""
+  """A mean, how far the runs are from it, and something smaller below."""
   if (value := runs.value(name)) is None:
     return scores.cell(runs, name)
-  deviation = _deviation(runs, name)
-  if deviation is not None:
-    small = f'{small} ± {formatting.fraction(deviation)}'.strip()
-  return with_small(formatting.fraction(value), small)
+  text = formatting.fraction(value)
+  if (deviation := _deviation(runs, name)) is not None:
+    # On one line: lines of a cell stand beside those of the others.
+    text += f'\xa0±\xa0{formatting.fraction(deviation)}'
+  return with_small(text, small)
 
 
 def _of_both(

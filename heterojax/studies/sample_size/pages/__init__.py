@@ -58,8 +58,10 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
     run_folder.write_atomically(folder / 'figures' / name, content)
   config = common.config(folder)
   settings = checks.from_dict(config) if config else None
-  made = page.page(results, settings, view, common.manifest(folder))
+  shown = page.page(results, settings, view, common.manifest(folder))
+  made = common.made(folder, results.seed, results.environment)
+  html = blocks.html(shown._replace(made=made), drawn)
   # A file name may hold bytes that are no text.
   run_folder.write_atomically(
-    folder / 'report.html', blocks.html(made, drawn).encode('utf-8', 'replace')
+    folder / 'report.html', html.encode('utf-8', 'replace')
   )

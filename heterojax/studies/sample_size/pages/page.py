@@ -8,6 +8,7 @@ from heterojax.records import codec
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
 from heterojax.report.blocks import Figure
+from heterojax.report.blocks import Folded
 from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Items
 from heterojax.report.blocks import Page
@@ -15,7 +16,9 @@ from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Text
 from heterojax.studies import choosing
+from heterojax.studies.pages import checklists
 from heterojax.studies.pages import common
+from heterojax.studies.pages import glossary
 from heterojax.studies.pages import network
 from heterojax.studies.pages import scores
 from heterojax.studies.pages import verdict
@@ -62,30 +65,38 @@ def page(
   ]
   if choice_tables.has_components(results):
     sections.append(_components(results))
+  sections += [
+    _validity(results),
+    _data(results, view, manifest),
+    common.how(
+      methods.rows(results, settings),
+      deviations.not_in_the_paper(results, settings),
+      methods.paragraph(results, settings),
+      methods.CITATION,
+      methods.BIBTEX,
+    ),
+    common.limits(results.unit, _limits(results), results.peeks),
+    common.environment(results.environment, results.timings),
+  ]
+  sections = verdict.first(results.verdict, results.unit, sections)
   return Page(
     title,
     f'Does a CNN do equally well on all kinds of {results.unit}s, and does that'
     ' change as the data set grows?',
     _facts(results),
-    verdict.first(
-      results.verdict,
-      results.unit,
-      [
-        *sections,
-        _validity(results),
-        _data(results, view, manifest),
-        common.how(
-          methods.rows(results, settings),
-          deviations.not_in_the_paper(results, settings),
-          methods.paragraph(results, settings),
-          methods.CITATION,
-          methods.BIBTEX,
-        ),
-        common.limits(results.unit, _limits(results), results.peeks),
-        common.environment(results.environment, results.timings),
-      ],
-    ),
+    [
+      *sections,
+      glossary.section(_words(results), results.unit),
+      checklists.section(sections),
+    ],
   )
+
+
+def _words(results: Results) -> list[str]:
+  """What the glossary explains."""
+  metric = 'accuracy' if results.metric == 'accuracy' else 'NRMSE'
+  others = ['centroid', 'cluster', 'coefficient of variation (CV)', 'fold']
+  return [metric, *others, 'Jaccard similarity', 'p-value']
 
 
 def _facts(results: Results) -> list[tuple[str, Text]]:
@@ -162,6 +173,7 @@ def _sizes(results: Results) -> Section:
       tables.figure4_cv(results),
       Paragraph(orders, 'quiet'),
     ],
+    asked=checklists.SAMPLE_SIZE,
   )
 
 
@@ -172,9 +184,9 @@ def _clusters(results: Results) -> Section:
       'figure2_metric_per_cluster',
       f'The metric of each cluster and of all test {unit}s at each sample size;'
       ' the numbers are in the table below.',
-      'Means over folds and trainings of the clustering. Black: all test'
-      f' {unit}s. Dashed: {baseline}. Every size and fold has clusters of its'
-      ' own, numbered after those of the first with which they share most'
+      'Means over folds and trainings of the clustering. The thick line: all'
+      f' test {unit}s. Dashed: {baseline}. Every size and fold has clusters of'
+      ' its own, numbered after those of the first with which they share most'
       f' {unit}s.',
     ),
     clusters.metric_per_cluster(results),
@@ -186,9 +198,7 @@ def _clusters(results: Results) -> Section:
       Items(empty),
     ]
   blocks += [
-    Heading('Every fold'),
-    tables.folds(results),
-    tables.scores(results),
+    Folded('Every fold', [tables.folds(results), tables.scores(results)]),
   ]
   metric = values.metric(results)
   return Section(
@@ -230,10 +240,13 @@ def _relation(results: Results) -> Section:
         'quiet',
       ),
     ]
+  # Else it is among what was found.
+  known = codec.known(results.cv_vs_metric.pearson) is not None
+  said = [] if known else [Paragraph(wording.correlation(results))]
   return Section(
     f'Figure 5. CV and {metric}',
     [
-      Paragraph(wording.correlation(results)),
+      *said,
       Figure(
         'figure5_cv_vs_metric',
         f'The metric of all test {results.unit}s over the CV, one point per'
@@ -289,7 +302,9 @@ def _stability(results: Results) -> Section:
       ),
       fuzzifiers,
     ]
-  return Section('How stable the clusters are', blocks)
+  return Section(
+    'How stable the clusters are', blocks, asked=checklists.STABILITY
+  )
 
 
 def _components(results: Results) -> Section:
