@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def tell(plan: 'Plan', blocks: Sequence[slice]) -> None:
   )
 
 
-def told(job: processes.Job) -> tuple[dict[str, str], dict[str, object]]:
+def told(job: processes.Job) -> tuple[dict[str, str], dict[str, Any]]:
   """What `tell` said: digests of images by their paths, and of the plan.
 
   Args:

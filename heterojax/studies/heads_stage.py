@@ -16,6 +16,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from heterojax.compute import collectives
@@ -210,13 +211,19 @@ def _share(
   """Has the other processes train with this one, where there are any."""
   if collectives.number() == 1:
     return
-  lists = [np.concatenate([m[i] for m in members]) for i in (0, 1)]
-  lengths = [[len(m[i]) for m in members] for i in (0, 1)]
-  keys = [np.stack([_key(m[i]) for m in members]) for i in (2, 3)]
+  lists = [
+    [member.rows for member in members],
+    [member.validation for member in members],
+  ]
+  keys = [
+    np.stack([_key(member.init_key) for member in members]),
+    np.stack([_key(member.order_key) for member in members]),
+  ]
+  lengths = [[len(own) for own in of_kind] for of_kind in lists]
   processes.share(
     'heads',
     {'training': dataclasses.asdict(training), 'lengths': lengths},
-    [np.asarray(x), y, *lists, *keys],
+    [np.asarray(x), y, *map(np.concatenate, lists), *keys],
   )
 
 
@@ -225,13 +232,17 @@ def assist(job: processes.Job) -> None:
   x, y, *lists_and_keys = job.arrays
   ends = [np.cumsum(lengths)[:-1] for lengths in job.words['lengths']]
   rows, validation = map(np.split, lists_and_keys[:2], ends)
-  keys = map(jax.random.wrap_key_data, lists_and_keys[2:])
-  members = itertools.starmap(
-    ensemble.Member, zip(rows, validation, *keys, strict=True)
+  init, order = (
+    list(jax.random.wrap_key_data(jnp.asarray(keys)))
+    for keys in lists_and_keys[2:]
   )
+  members = [
+    ensemble.Member(*of_head)
+    for of_head in zip(rows, validation, init, order, strict=True)
+  ]
   training = job.words['training']
   training['widths'] = tuple(training['widths'])
-  ensemble.train(x, y, [*members], ensemble.Training(**training))
+  ensemble.train(x, y, members, ensemble.Training(**training))
 
 
 def _logistic(
