@@ -179,8 +179,13 @@ def line(about: str, done: dict) -> str:
 
 def table(known: dict) -> str:
   """All lines, as Markdown."""
-  rows = ['| test, world | p <= .05 | 95 % interval | sets | without p |']
-  rows.append('|---|---|---|---|---|')
+  rows = [
+    '# Calibration\n',
+    'How often a test was significant where nothing is to be found;',
+    '[answer.md](answer.md) explains it.\n',
+    '| test, world | p <= .05 | 95 % interval | sets | without p |',
+    '|---|---|---|---|---|',
+  ]
   for about, done in known.items():
     rate, low, high, n = share(done)
     none = sum(p is None for p in done['p'])

@@ -55,9 +55,8 @@ def extracting(
 
   def run() -> np.ndarray:
     own = folder / str(next(numbers))
-    return features.extract(
-      backbone, source, pictures, own, how, fingerprint=None
-    ).x
+    plan = features.Plan(backbone, source, tuple(pictures), how, None)
+    return features.extract(plan, own).x
 
   return run
 
@@ -75,7 +74,7 @@ def _side(scale: sides.Scale, *, decode: bool, extract: bool) -> sides.Side:
     return sides.Side(lambda: {'batches': np.array(sum(1 for _ in decoded()))})
   if not decode:
     batches = list(decoded())
-    features.decoded = lambda *_: (batch for batch in batches)
+    features.decoded = lambda *_, **options: (batch for batch in batches)
   folder = scale.folder / f'decode={decode}'
   run = extracting(networks.B0, source, chosen, how, folder)
   return sides.Side(run, compared=lambda x: {'features': np.array(x)})

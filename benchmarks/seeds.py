@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from heterojax import cli
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.records import codec
 from heterojax.run import environment
@@ -146,7 +147,7 @@ def _study(
   settings = registry.settings(config)
   study, here = registry.get(settings.study), environment.describe()
   with run_folder.opened(folder, config, here):
-    cohorts = study.plan(settings, folder)
+    cohorts = study.plan(settings, folder, Inspections())
     samples = stages.collect(settings, cohorts)
     study.check(settings, cohorts[0].source, backbone)
     run_folder.begin(folder, config, here)

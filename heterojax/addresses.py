@@ -5,13 +5,20 @@ from urllib import parse
 from urllib import request
 
 # A scheme of two letters or more: one alone is a drive of Windows. Paths lose
-# the second slash on their way.
-_ADDRESS = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
+# the second slash on their way; onnx: comes before a path, as of a network.
+_ADDRESS = re.compile(r'(?!onnx:)[A-Za-z][A-Za-z0-9+.-]+:/')
+_STORED = re.compile(r'(gs|s3):/+([^/].*?)/*', re.IGNORECASE)
 
 
 def is_address(text: str) -> bool:
   """Whether a text is an address, as gs://bucket/run or https://host/x.png."""
   return bool(_ADDRESS.match(text.strip()))
+
+
+def stored(text: str) -> tuple[str, str] | None:
+  """Scheme and key of what is read from an object store; None for all else."""
+  match = _STORED.fullmatch(text.strip())
+  return (match[1].lower(), match[2]) if match else None
 
 
 def local_path(text: str) -> str:

@@ -28,6 +28,12 @@ class UnexpectedError(HeterojaxError):
   exit_code = 70
 
 
+class LostProcess(HeterojaxError):
+  """One of several processes is gone (EX_TEMPFAIL of sysexits.h)."""
+
+  exit_code = 75
+
+
 class RefusedError(HeterojaxError):
   """The run folder, the environment or the arithmetic forbids the run."""
 

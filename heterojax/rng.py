@@ -30,6 +30,9 @@ class Purpose(enum.IntEnum):
   SAME_MIX = 13
   VERDICT = 14
   EXTERNAL = 15
+  COMPONENTS = 16
+  AUDIT = 17
+  PAIRS = 18
 
 
 def key(seed: int, purpose: Purpose, *members: int) -> jax.Array:

@@ -1,8 +1,8 @@
-"""Compares runs: python -m launch.compare --workdirs=A,B[,C...] [--out=DIR].
+"""Compares runs: heterojax compare RUN RUN ... [--out=DIR].
 
-Puts finished retraining studies beside Wang 2023 and beside each other. Writes
-comparison.csv, .json and .html. Exit codes: 0 done, 2 a mistake in usage or
-data.
+Puts finished runs of any seeds, networks, settings and studies beside each
+other, and beside Wang 2023 where it has the classes. Writes comparison.csv,
+.json and .html. Exit codes: 0 done, 2 a mistake in usage or data.
 """
 
 import sys
@@ -29,8 +29,10 @@ def _compare(values: flags.FlagValues) -> int:
   # pylint: disable-next=import-outside-toplevel
   from heterojax import comparison
 
-  path = comparison.write(values.workdirs or (), values.out)
-  print(f'The comparison is at {path.absolute()}')
+  written = comparison.write(values.workdirs or (), values.out)
+  for said in written.said:
+    print(cli.sentence(said))
+  print(f'The comparison is at {written.path.absolute()}')
   return 0
 
 

@@ -4,6 +4,10 @@ The file has the features, id, label and group of every image that a study would
 use; heterojax run FILE.npz runs one on it. The same command goes on after an
 interruption.
 
+With --shard=I/N it computes one of N shards, any of them at any time and on any
+machine that shares the folder: of this file, which the command without --shard
+then writes; or with --workdir=RUN, of the study that is run there afterwards.
+
 Exit codes: 0 done, 2 a mistake in usage, data or weights, 3 interrupted, 4
 refused.
 """
@@ -13,13 +17,14 @@ import sys
 from absl import flags
 
 from heterojax import cli
+from heterojax.cli import shards
 from heterojax.compute import variables
 from heterojax.errors import UserError
-from heterojax.run import run_folder
 from heterojax.studies import checks
 
 _FLAGS = (
   (flags.DEFINE_string, 'out', None, 'The .npz file to write.'),
+  *shards.FLAGS,
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
@@ -31,15 +36,27 @@ def _extract(values: flags.FlagValues) -> int:
   checks.require_data(data)
   if data.dataset == 'features':
     raise UserError(f'{data.source} has features already: give images.')
-  if not (values.out or '').endswith('.npz'):
-    raise UserError('Say where the features go with --out=FILE.npz.')
-  out = run_folder.local(values.out, 'out')
+  if asked := shards.chosen(values):
+    images = shards.extract(
+      config,
+      asked,
+      download=values.download,
+      allow_mismatch=values.allow_mismatch,
+    )
+    print(f'Shard {values.shard}: the features of {images} images are there.')
+    return 0
+  out = shards.named(values.out)
   cli.say(f'Reading {data.source}; features go to {out} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable-next=import-outside-toplevel
   from heterojax.studies import extraction
 
-  number = extraction.extract(config, out, download=values.download)
+  number = extraction.extract(
+    config,
+    out,
+    download=values.download,
+    allow_mismatch=values.allow_mismatch,
+  )
   print(f'The features of {number} images are at {out.absolute()}')
   return 0
 

@@ -38,9 +38,9 @@ def _prepare(values: flags.FlagValues) -> int:
 
   prepared.require()
   from heterojax.datasets import builders
-  from heterojax.studies import registry
+  from heterojax.studies import fetching
 
-  data = registry.settings(config).data
+  data = fetching.settings(config).data
   target = builders.prepare(
     data.dataset,
     pathlib.Path(data.dir).expanduser(),

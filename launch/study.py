@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, 1 a condition of --fail_if holds, 2 a mistake in usage, data
 or weights, 3 interrupted (the same command resumes), 4 refused, 70 a mistake of
-this program.
+this program, 75 another process of the run is gone (the same commands resume).
 """
 
 import functools
@@ -13,6 +13,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from heterojax import cli
+from heterojax.cli import distributed
+from heterojax.cli import junit
 from heterojax.cli import runs
 from heterojax.compute import variables
 from heterojax.records import conditions
@@ -22,11 +24,13 @@ from heterojax.studies import checks
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Run folder, else runs/NAME-DIGEST.'),
   (flags.DEFINE_string, 'fail_if', None, 'Exit 1 if this holds of results.'),
+  (flags.DEFINE_string, 'junit', None, 'XML file of conditions, as tests.'),
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
   (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
   (flags.DEFINE_bool, 'allow_mismatch', False, 'Resume on another machine.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
+  *distributed.FLAGS,
 )
 
 
@@ -43,25 +47,32 @@ def _study(values: flags.FlagValues, command: str) -> int:
   cli.say(f'Reading {settings.data.source} ({runs.called(named)}){where} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable=import-outside-toplevel
+  from heterojax.studies import assisting
   from heterojax.studies import running
   from heterojax.studies.answer import terminal
 
   common = {'fail_if': values.fail_if, 'download': values.download}
-  if values.dry_run:
-    print(running.forecast(config, **common))
-    return 0
-  results = running.run(
-    config,
-    workdir,
-    allow_mismatch=values.allow_mismatch,
-    profile=values.profile,
-    command=command,
-    **common,
-  )
-  for line in terminal.lines(results):
-    print(line)
-  print(f'The report is at {(workdir / "report.html").absolute()}')
-  return int(fails(results))
+  with distributed.joined(values) as leads:
+    if not leads:
+      return assisting.assist(config, download=values.download)
+    if values.dry_run:
+      print(running.forecast(config, **common))
+      return 0
+    results = running.run(
+      config,
+      workdir,
+      allow_mismatch=values.allow_mismatch,
+      profile=values.profile,
+      command=command,
+      **common,
+    )
+    for line in terminal.lines(results):
+      print(line)
+    print(f'The report is at {(workdir / "report.html").absolute()}')
+    failed = fails(results)
+    cases = junit.of_results(results, values.fail_if, failed)
+    junit.write(values.junit, str(workdir), [*cases])
+    return int(failed)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -70,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
   # Without the folder of the program, which is nobody's business.
   command = re.sub(r'^\S*/', '', cli.command(argv))
   body = functools.partial(_study, command=command)
-  return cli.run(_FLAGS, body, argv, about=__doc__)
+  return distributed.leave(cli.run(_FLAGS, body, argv, about=__doc__))
 
 
 if __name__ == '__main__':

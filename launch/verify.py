@@ -14,6 +14,7 @@ import sys
 from absl import flags
 
 from heterojax import cli
+from heterojax.cli import junit
 from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import artifacts
@@ -33,6 +34,7 @@ _FLAGS = (
     None,
     'Of numbers, with --against; 1e-4 by itself.',
   ),
+  (flags.DEFINE_string, 'junit', None, 'XML file of what is verified.'),
   (flags.DEFINE_bool, 'allow_mismatch', False, 'Rerun on another machine.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
@@ -50,8 +52,9 @@ def _verify(values: flags.FlagValues) -> int:
     for folder in folders:
       stack.enter_context(artifacts.undisturbed(folder))
     # Every folder is checked, also after one that is not as written.
-    as_written = [_as_written(folder) for folder in folders]
-    if not all(as_written):
+    cases = [case for folder in folders for case in _as_written(folder)]
+    junit.write(values.junit, 'verify', cases)
+    if any(case.failure for case in cases):
       return 1
     if values.rerun:
       variables.import_jax()  # Once nothing is mistyped.
@@ -70,15 +73,24 @@ def _verify(values: flags.FlagValues) -> int:
     tolerance = 0.0 if values.rerun else values.tolerance
     compared = differences.compare(here, there, tolerance)
   print(*map(cli.sentence, text.lines(compared)), sep='\n')
+  cases += junit.of_items(compared.items, differences.DIFFERENT)
+  junit.write(values.junit, 'verify', cases)
   return int(not compared.agree)
 
 
-def _as_written(folder: pathlib.Path) -> bool:
+def _as_written(folder: pathlib.Path) -> list[junit.Case]:
+  """Says, and gives as cases, whether the artifacts are as they were."""
   faults = artifacts.problems(folder)
-  right = 'artifacts are as they were written'
-  for said in faults or [f'{len(artifacts.read(folder))} {right}']:
+  if not faults:
+    said = f'{len(artifacts.read(folder))} artifacts are as they were written'
     print(cli.sentence(f'{folder}: {said}'))
-  return not faults
+    return [junit.Case('artifacts', str(folder), said=said)]
+  for fault in faults:
+    print(cli.sentence(f'{folder}: {fault}'))
+  return [
+    junit.Case('artifacts', f'{folder}/{fault.path}', str(fault))
+    for fault in faults
+  ]
 
 
 def main(argv: list[str] | None = None) -> int:

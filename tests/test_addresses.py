@@ -57,6 +57,22 @@ def test_addresses_of_this_machine(text: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+  ('text', 'found'),
+  [
+    ('gs://bucket/a/b', ('gs', 'bucket/a/b')),
+    (' S3://bucket/', ('s3', 'bucket')),
+    ('s3:/bucket/a', ('s3', 'bucket/a')),  # What `pathlib` makes of it.
+    ('gs://', None),
+    ('https://host/x', None),
+    ('/gs/bucket', None),
+    ('', None),
+  ],
+)
+def test_what_is_read_from_a_store(text: str, found) -> None:
+  assert addresses.stored(text) == found
+
+
+@pytest.mark.parametrize(
   ('main', 'flag'),
   [
     (study.main, '--workdir'),
@@ -80,12 +96,14 @@ def test_no_flag_takes_one(
   flag: str,
 ) -> None:
   monkeypatch.chdir(tmp_path)
-  words = [flag.lstrip('-'), f'{flag}=gs://bucket/run']
+  # What is read may lie in a store.
+  address = ('gs', 'hdfs')['config' in flag] + '://bucket/run'
+  words = [flag.lstrip('-'), f'{flag}={address}']
   if main in (study.main, prepare.main):
     words.insert(1, '--config=folder')
   assert main(words) == 2
   said = capsys.readouterr().err
-  assert f'{flag} is gs://bucket/run, an address, but must be a path' in said
+  assert f'{flag} is {address}, an address, but must be a path' in said
   assert list(tmp_path.iterdir()) == []
 
 
@@ -100,8 +118,8 @@ def test_no_flag_takes_one(
 )
 def test_no_configuration_has_one(section: str, name: str) -> None:
   config = folder.get_config().to_dict()
-  config[section][name] = 's3://bucket/x'
-  with pytest.raises(UserError, match=f'--config.{section}.{name} is s3://'):
+  config[section][name] = 'ftp://bucket/x'
+  with pytest.raises(UserError, match=f'--config.{section}.{name} is ftp://'):
     registry.settings(config)
 
 

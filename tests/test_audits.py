@@ -145,7 +145,7 @@ def test_near_duplicates_are_looked_for_where_features_can_tell(
   ]
   found = audits.find_leaks_of_folds(by_fold)
   near = [(k.id, k.other) for k in found.leaks if k.kind == 'near_duplicate']
-  count = leaks.count(found.leaks, cohorts[0], found.unseen)['near_duplicate']
+  count = leaks.count(found, cohorts[0])['near_duplicate']
   others = [k for k in found.leaks if k.kind != 'near_duplicate']
   assert others == [k for c in cohorts for k in leaks.find(c, {})]
   if told:
@@ -159,6 +159,43 @@ def test_near_duplicates_are_looked_for_where_features_can_tell(
 
 
 _TRAIN, _TEST, _SAVED, _COPIED = 24, 12, 5, 2
+
+
+@pytest.mark.medium
+def test_of_many_images_some_are_compared_and_the_others_estimated(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """Every other test image is nearly one of training; 40 of 80 are asked."""
+  cohort = _made(['train'] * 160 + ['test'] * 80)
+  (fold,) = samples_lib.collect([cohort], seed=0, factors=(1, 1))
+  rng = np.random.default_rng(0)
+  originals = rng.normal(size=(240, 40))
+  originals[160::2] = originals[:40] + 0.01 * rng.normal(size=(40, 40))
+  x = np.empty((240, 40), np.float32)
+  for i, row in zip(fold.ids, fold.row):
+    x[row] = originals[int(i[1:])]
+  of_fold = audits.FoldFeatures(cohort, fold, x, fold.row)
+  every = audits.find_leaks_of_folds([of_fold])
+  assert every.compared is None
+  assert leaks.count(every, cohort)['near_duplicate'].why == ''
+  monkeypatch.setattr(audits, '_MOST_PAIRS', 160 * 40)
+  some = audits.find_leaks_of_folds([of_fold])
+  near = {(k.id, k.other) for k in some.leaks if k.kind == 'near_duplicate'}
+  whole = {(k.id, k.other) for k in every.leaks if k.kind == 'near_duplicate'}
+  assert len(whole) == 40 and near < whole
+  assert some.compared == leaks.Compared(40, 80, len(near))
+  # An interval of Wilson, by hand.
+  z, n, share = 1.959964, 40, len(near) / 40
+  middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+  half = z / (1 + z**2 / n)
+  half *= np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+  why = leaks.count(some, cohort)['near_duplicate'].why
+  assert why == (
+    '40 of 80 test images, drawn at random, were compared with training, and of'
+    f' all {80 * (middle - half):.0f} to {80 * (middle + half):.0f} are near'
+    ' duplicates (95%)'
+  )
+  assert 80 * (middle - half) < 40 < 80 * (middle + half)
 
 
 @pytest.mark.slow
@@ -201,14 +238,14 @@ def test_real_images_that_were_saved_again_are_found(
     workers=2,
   )
   folds = samples_lib.collect([cohort], seed=0, factors=(1, 1))
-  found = features.extract(
+  plan = features.Plan(
     backbones.load('efficientnet_lite0'),
     cohort.source,
     folds[0].pictures,
-    tmp_path / 'features',
     features.Extraction(feature, 224, 'keras', batch_size=4, workers=2),
     fingerprint='',
   )
+  found = features.extract(plan, tmp_path / 'features')
   x, own = found.x, folds[0]
   found = _find([cohort], folds, x)
   if feature == 'flatten':

@@ -22,6 +22,7 @@ from heterojax.backbones import vgg
 from heterojax.backbones import weight_files
 from heterojax.backbones.architecture import Architecture
 from heterojax.backbones.architecture import Source
+from heterojax.compute import platform
 from heterojax.datasets import images
 from heterojax.errors import UserError
 
@@ -85,7 +86,7 @@ def test_the_goldens_tell_the_paddings_apart() -> None:
 @pytest.mark.parametrize('kernel', [3, 5])
 @pytest.mark.parametrize('stride', [1, 2])
 def test_shifted_products_equal_the_grouped_convolution(
-  size: int, kernel: int, stride: int, monkeypatch: pytest.MonkeyPatch
+  size: int, kernel: int, stride: int
 ) -> None:
   rng = np.random.default_rng(0)
   conv = layers.DepthwiseConv(
@@ -95,8 +96,8 @@ def test_shifted_products_equal_the_grouped_convolution(
   conv.bias[...] = rng.normal(size=4)
   x = rng.normal(size=(2, size, size, 4)).astype(np.float32)
   shifted = conv(x)
-  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
-  np.testing.assert_allclose(shifted, conv(x), atol=1e-5)
+  with platform.use('cuda'):
+    np.testing.assert_allclose(shifted, conv(x), atol=1e-5)
 
 
 @pytest.mark.slow
@@ -224,19 +225,19 @@ def test_max_pool_by_hand() -> None:
   )
 
 
-@pytest.mark.parametrize('backend', ['cpu', 'gpu'])
+@pytest.mark.parametrize('made_for', platform.PLATFORMS)
 def test_a_strided_pointwise_convolution_is_every_other_pixel(
-  backend: str, monkeypatch: pytest.MonkeyPatch
+  made_for: platform.Platform,
 ) -> None:
-  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
   x = np.random.default_rng(0).normal(size=(1, 5, 4, 3)).astype(np.float32)
   conv = layers.Conv(3, 2, stride=2)
   conv.kernel[...] = np.arange(6.0).reshape(1, 1, 3, 2)
   want = np.einsum('bhwi,io->bhwo', x[:, ::2, ::2], conv.kernel[0, 0])
-  np.testing.assert_allclose(conv(x), want, rtol=1e-5, atol=1e-5)
-  # As a product, its gradient aborts the compiler for GPUs.
-  program = str(jax.make_jaxpr(conv)(x))
-  assert ('conv_general_dilated' in program) == (backend == 'gpu')
+  with platform.use(made_for):
+    np.testing.assert_allclose(conv(x), want, rtol=1e-5, atol=1e-5)
+    # As a product, its gradient aborts the compiler for GPUs.
+    program = str(jax.make_jaxpr(conv)(x))
+  assert ('conv_general_dilated' in program) == (made_for != 'cpu')
 
 
 def _lite0_file() -> pathlib.Path:

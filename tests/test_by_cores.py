@@ -11,6 +11,7 @@ from sklearn import cluster as sklearn_cluster
 from heterojax.cluster import by_cores
 from heterojax.cluster import kmeans
 from heterojax.compute import cores
+from heterojax.compute import platform
 
 # More than `by_cores` divides at least, and no whole number of blocks.
 _N, _D, _K = 262_201, 64, 16
@@ -115,24 +116,23 @@ def test_best_of_restarts(x: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-  'shape, weighted, backend, want',
+  'shape, weighted, made_for, want',
   [
     ((2**18, 64), False, 'cpu', True),
     ((2**18 - 1, 64), False, 'cpu', False),
     ((2**17, 200), False, 'cpu', True),
     ((2**17, 201), False, 'cpu', False),
     ((2**18, 64), True, 'cpu', False),
-    ((2**18, 64), False, 'gpu', False),
+    ((2**18, 64), False, 'cuda', False),
   ],
 )
 def test_what_is_divided(
   shape: tuple[int, int],
   weighted: bool,
-  backend: str,
+  made_for: platform.Platform,
   want: bool,
-  monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
   x = jax.ShapeDtypeStruct(shape, np.float32)
   weights = jax.ShapeDtypeStruct(shape[:1], np.float32) if weighted else None
-  assert by_cores.suits(x, weights) == want
+  with platform.use(made_for):
+    assert by_cores.suits(x, weights) == want

@@ -51,7 +51,9 @@ def _learned(rank: int = _D, seed: int = 0) -> Learned:
   x = z @ rng.standard_normal((rank, _D))
   right = np.arange(_N) % 3 > 0
   predicted = np.where(right, np.arange(_N) % 2, 1 - np.arange(_N) % 2)
-  return Learned(x.astype(np.float32), *(2 * [predicted.astype(float)]))
+  return Learned(
+    x.astype(np.float32), np.arange(len(x)), *(2 * [predicted.astype(float)])
+  )
 
 
 def _fitted(learned: Learned, n_components: float) -> PCA:

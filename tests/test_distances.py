@@ -6,10 +6,40 @@ import pytest
 from scipy.spatial import distance
 import sklearn
 
+from heterojax import cluster
 from heterojax.cluster import between_clusters
 from heterojax.cluster import distances
-from heterojax.cluster import intra_cluster
 from heterojax.cluster import nearest_by_cosine
+
+
+def intra_cluster(x: np.ndarray) -> float | None:
+  """Of all pairs, which leaves no margin."""
+  found = cluster.intra_cluster(x)
+  if found is None:
+    return None
+  assert found.margin == 0
+  return found.value
+
+
+def test_of_many_members_random_pairs_are_compared(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """On a line of equal steps the mean distance is (n + 1) / 3."""
+  n = 900
+  x = np.stack([np.arange(n), np.full(n, 7.0)], axis=1)
+  monkeypatch.setattr(distances, 'MOST_OF_ALL_PAIRS', n - 1)
+  monkeypatch.setattr(distances, 'PAIRS', 50_000)
+  found = cluster.intra_cluster(x)
+  assert found is not None
+  # Of the distance of two of them the sd is about n / sqrt(18).
+  assert found.margin == pytest.approx(
+    1.96 * n / 18**0.5 / 50_000**0.5, rel=0.02
+  )
+  assert abs(found.value - (n + 1) / 3) < 2 * found.margin
+  # No point is a pair with itself.
+  x = np.arange(2.0)[:, None]
+  monkeypatch.setattr(distances, 'MOST_OF_ALL_PAIRS', 1)
+  assert cluster.intra_cluster(x) == (1, 0)
 
 
 def test_hand_values() -> None:

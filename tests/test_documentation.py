@@ -52,7 +52,10 @@ def test_what_stands_there_can_be_typed(
   words = _arguments(line)
   if not words:
     return
-  if words[0] not in ('verify', 'compare', 'prepare', 'features', 'report'):
+  if words[0] not in (
+    *('verify', 'compare', 'bakeoff', 'export'),
+    *('prepare', 'features', 'report'),
+  ):
     words.append('--dry_run')
   code = command.main(['heterojax', *words])
   said = capsys.readouterr().err

@@ -16,6 +16,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.heads import ensemble
 from heterojax.heads import epochs
 from heterojax.heads import kinds
@@ -36,11 +37,8 @@ _TRAINING = Training(epochs=7, patience=2, batch_size=8, learning_rate=0.05)
   name='devices', scope='module', params=['cores', 'accelerator'], autouse=True
 )
 def _devices(request: pytest.FixtureRequest) -> Iterator[str]:
-  with pytest.MonkeyPatch.context() as patch:
-    if request.param == 'accelerator':
-      patch.setattr(cores, 'are_the_devices', lambda: False)
+  with platform.use('cpu' if request.param == 'cores' else 'cuda'):
     yield request.param
-    jax.clear_caches()
 
 
 def _data(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:

@@ -26,10 +26,12 @@ from heterojax import backbones
 from heterojax import features
 from heterojax.compute import cores
 from heterojax.compute import forward
+from heterojax.compute import platform
 from heterojax.datasets import augmentation
 from heterojax.datasets import images
 from heterojax.datasets import sources
 from heterojax.errors import UserError
+from heterojax.features import store as store_lib
 
 _HOW = features.Extraction('avg', 32, 'keras', batch_size=4, workers=2)
 _FLATTEN = dataclasses.replace(_HOW, feature='flatten', image_size=64)
@@ -70,9 +72,8 @@ def _extract(
   **options: Any,
 ) -> tuple[np.ndarray, int]:
   options = {'fingerprint': 'f', **options}
-  found = features.extract(
-    backbone, _FILES, pictures, folder, extraction, **options
-  )
+  plan = features.Plan(backbone, _FILES, pictures, extraction, **options)
+  found = features.extract(plan, folder)
   return found.x, found.computed
 
 
@@ -332,9 +333,8 @@ def test_the_digest_is_that_of_the_rows(
   pictures: tuple[features.Picture, ...],
 ) -> None:
   def digest(*shown: features.Picture) -> str:
-    return features.extract(
-      backbone, _FILES, shown, folder, _HOW, fingerprint=str(shown)
-    ).digest
+    plan = features.Plan(backbone, _FILES, shown, _HOW, fingerprint=str(shown))
+    return features.extract(plan, folder).digest
 
   assert digest(*pictures) == digest(*pictures) != digest(*pictures[::-1])
 
@@ -368,8 +368,11 @@ def test_a_picture_that_vanished_is_named_and_the_rest_kept(
 _FULL_DISK = """
 import pathlib, resource, sys
 import numpy as np
-from heterojax import errors, features
-store = features._Store(pathlib.Path(sys.argv[1]), (5, 1000), 2, 'f')
+from heterojax import errors
+from heterojax.features import store
+store = store.Store(
+  pathlib.Path(sys.argv[1]), store.header_of((5, 1000), 2, 'f')
+)
 store.open()
 first, second, _ = store.missing()
 store.write(first, np.ones((2, 1000), np.float32))
@@ -486,7 +489,7 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   """The same whether three batches or thirty go through the network."""
-  write, batches = features._Store.write, forward.batches
+  write, batches = store_lib.Store.write, forward.batches
   begun, unwritten, held = [], [], []
 
   @contextlib.contextmanager
@@ -505,7 +508,7 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
     held.append(sum(x.nbytes for x in jax.live_arrays()))
 
   monkeypatch.setattr(forward, 'batches', counted)
-  monkeypatch.setattr(features._Store, 'write', weighed)
+  monkeypatch.setattr(store_lib.Store, 'write', weighed)
   most = forward.ahead(4) + 1
   for count in (3, 30):
     many = tuple(
@@ -524,6 +527,71 @@ def test_the_device_holds_a_few_batches_and_not_all_pictures(
     # is the host's.
     batch = 4 * (32 * 32 * 3 * 4 + 1280 * 4)
     assert max(held) - before <= most * batch
+
+
+@pytest.fixture(name='sized')
+def _sized(tmp_path: pathlib.Path) -> list[features.Picture]:
+  """Eight pictures of the network's size already, of 8 and one of 16 bits."""
+  levels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+  for i, image in enumerate(levels):
+    Image.fromarray(image).save(tmp_path / f'{i}.png')
+  deep = levels[5, ..., 0].astype(np.uint16) * 257 + 1
+  Image.fromarray(deep).save(tmp_path / '5.png')
+  mirrored = augmentation.Transform(flip_horizontal=True)
+  return [
+    features.Picture(str(tmp_path / f'{i}.png'), mirrored if i % 2 else how)
+    for i, how in enumerate([augmentation.IDENTITY] * 8)
+  ]
+
+
+def test_bytes_are_bytes_where_nothing_made_numbers_of_them(
+  sized: list[features.Picture], pictures: tuple[features.Picture, ...]
+) -> None:
+  """A resized or turned picture, or a deep one, makes its batch numbers."""
+  blocks = [slice(0, 4), slice(4, 8), slice(8, 10), slice(10, 12)]
+  turned = sized[0]._replace(transform=augmentation.Transform(degrees=2.0))
+  shown = [*sized, sized[0], turned, sized[1], pictures[0]]
+  kinds = []
+  for as_bytes in (True, False):
+    batches = [
+      batch
+      for _, batch in features.decoded(
+        _FILES, shown, blocks, _HOW, as_bytes=as_bytes
+      )
+    ]
+    kinds.append([batch.dtype for batch in batches])
+    want = np.zeros((4, 4, 32, 32, 3))
+    for i, picture in enumerate(shown):
+      image = images.decode(_FILES.read(picture.path))
+      image = images.resize(image, 32, 'keras')
+      image = augmentation.apply(image, picture.transform)
+      row = (i // 4, i % 4) if i < 8 else (2 + (i - 8) // 2, i % 2)
+      want[row] = image
+    for got, numbers in zip(batches, want, strict=True):
+      np.testing.assert_array_equal(got, numbers)
+  assert kinds == [['uint8', 'float32', 'float32', 'float32'], ['float32'] * 4]
+
+
+@pytest.mark.slow
+def test_accelerators_get_bytes(
+  tmp_path: pathlib.Path,
+  backbone: backbones.Backbone,
+  sized: list[features.Picture],
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  put, original = [], jax.device_put
+
+  def counted(x: Any, *args, **options) -> Any:
+    if isinstance(x, np.ndarray) and x.ndim == 4 and len(x) == 4:
+      put.append((str(x.dtype), x.nbytes))
+    return original(x, *args, **options)
+
+  here, _ = _extract(backbone, tuple(sized), tmp_path / 'cpu')
+  monkeypatch.setattr(jax, 'device_put', counted)
+  with platform.use('tpu'):
+    got, _ = _extract(backbone, tuple(sized), tmp_path / 'tpu')
+  assert put == [('uint8', 4 * 32 * 32 * 3), ('float32', 4 * 4 * 32 * 32 * 3)]
+  _assert_equal_features(got, here)
 
 
 def test_a_batch_that_devices_cannot_share(

@@ -8,6 +8,7 @@ import pytest
 
 from heterojax import backbones
 from heterojax.backbones import flops
+from heterojax.compute import platform
 
 # Billions of products at 224 pixels, as torchvision lists them beside its
 # weights, and those of the classifier, which features do without.
@@ -29,16 +30,14 @@ def test_published_counts(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('side', [64, 75])
 @pytest.mark.parametrize('name', backbones.NAMES)
-def test_xlas_count_of_plain_convolutions(
-  name: str, side: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_xlas_count_of_plain_convolutions(name: str, side: int) -> None:
   """It counts what is no product as well, a few per cent."""
   backbone = backbones.load(name, None, top=False)
   # Forms that only CPUs have are shorter, or loops of which it counts one turn.
-  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
   network = functools.partial(backbones.apply, backbone.graphdef, 'feature_map')
   image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
-  lowered = jax.jit(network).lower(backbone.params, image)
+  with platform.use('cuda'):
+    lowered = jax.jit(network).lower(backbone.params, image)
   counted = lowered.cost_analysis()['flops']
   found = flops.per_image(backbone, side)
   assert found < counted < 1.06 * found

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from heterojax.compute import forward
+from heterojax.compute import platform
 
 _SHAPE = (6, 16, 16, 3)
 
@@ -169,3 +170,41 @@ def test_two_devices_give_the_same_rows(tmp_path, request) -> None:
   np.testing.assert_allclose(
     np.load(out), _run(_images(), 5), rtol=1e-4, atol=1e-5
   )
+
+
+@pytest.mark.parametrize(('asked', 'want'), [(0, 256), (48, 48)])
+def test_a_batch_by_itself_is_that_of_the_devices(
+  asked: int, want: int
+) -> None:
+  assert forward.batch_size(asked) == (asked or 32)
+  with platform.use('cuda'):
+    assert forward.batch_size(asked) == want
+
+
+def test_bytes_give_the_rows_of_numbers_for_a_quarter_of_the_traffic(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """What goes to an accelerator, seen where it is handed over."""
+  rng = np.random.default_rng(0)
+  whole = rng.integers(0, 256, _SHAPE, dtype=np.uint8)
+
+  def network(kernel: jax.Array, x: jax.Array) -> jax.Array:
+    return _network(kernel, x.astype(np.float32) / 255)
+
+  put, original = [], jax.device_put
+
+  def counted(x: Any, *place: Any) -> jax.Array:
+    if isinstance(x, np.ndarray):
+      put.append((x.dtype, x.nbytes))
+    return original(x, *place)
+
+  monkeypatch.setattr(jax, 'device_put', counted)
+  with platform.use('tpu'):
+    assert forward.takes_bytes()
+    with forward.batches(network, _kernel(), _SHAPE) as run:
+      rows = [run(x, 5)() for x in (whole, whole.astype(np.float32), whole)]
+  number = 6 * 16 * 16 * 3
+  assert put == [('uint8', number), ('float32', 4 * number), ('uint8', number)]
+  np.testing.assert_array_equal(rows[0], rows[1])
+  np.testing.assert_array_equal(rows[0], rows[2])
+  assert not forward.takes_bytes()

@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 
+import head_rows
 import numpy as np
 import pytest
 from scipy import special
@@ -72,12 +73,16 @@ def test_every_head_equals_a_numpy_loop(run: pathlib.Path) -> None:
   y, test = _labels(run)
   # But for those that are no heads of the paper.
   name = re.compile(r'overall|cluster_\d+|random_\d+_\d+')
-  heads = [head for head in heads if name.fullmatch(head['name'])]
-  assert len(heads) == 25
-  for described in heads:
+  named = [
+    (head, rows)
+    for head, rows in zip(heads, head_rows.of(run), strict=True)
+    if name.fullmatch(head['name'])
+  ]
+  assert len(named) == 25
+  for described, rows in named:
     kind, *numbers = described['name'].split('_')
     name = (('overall', 'cluster', 'random').index(kind), *map(int, numbers))
-    kernel, bias = _fit(x, y, np.array(described['rows']), name, test)
+    kernel, bias = _fit(x, y, rows, name, test)
     predicted = x[test] @ kernel + bias > 0
     correct = int(np.sum(predicted == (y[test] == 1)))
     score = results['overall']

@@ -60,7 +60,7 @@ def _cohort(
 
 
 def _count(cohort: Cohort) -> dict[str, Partly[dict[str, int]] | Missing]:
-  return leaks.count(leaks.find(cohort, {}), cohort)
+  return leaks.count(leaks.Found(leaks.find(cohort, {})), cohort)
 
 
 def _known(cohort: Cohort) -> dict[str, dict[str, int]]:
@@ -191,7 +191,7 @@ def test_near_duplicates_are_nearer_than_a_tenth() -> None:
     leaks.Leak('near_duplicate', 'test', '5', 'ill', '2', 0.09),
     leaks.Leak('near_duplicate', 'test', '10', 'well', '2', 0.0),
   ]
-  counts = leaks.count(found, cohort)
+  counts = leaks.count(leaks.Found(found), cohort)
   assert _sure(counts['near_duplicate']) == {'ill': 1, 'well': 1}
 
 
@@ -205,7 +205,7 @@ def test_counts_of_folds_add_up() -> None:
     for c in cohort.candidates
   })
   found = leaks.find(cohort, {}) + leaks.find(swapped, {})
-  counts = leaks.count(found, cohort)
+  counts = leaks.count(leaks.Found(found), cohort)
   assert _sure(counts['same_path']) == {'ill': 1 + 1, 'well': 1}
   # a; b by two files; c by the pixels of the validation image.
   assert _sure(counts['identical_pixels']) == {'ill': 2 + 2, 'well': 3 + 1}

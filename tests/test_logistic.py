@@ -9,7 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.heads import batches
+from heterojax.heads import forms
 from heterojax.heads import logistic
 from heterojax.heads import penalty
 from heterojax.heads.scaler import standardise
@@ -252,7 +254,7 @@ def test_padding_and_batches_make_no_difference(
   dual, heads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   x, y, rows, cs = _heads()
-  monkeypatch.setattr(batches, '_MOST_HEADS_ON_CPU', 4)
+  monkeypatch.setattr(forms, '_ON_CORES', forms._ON_CORES._replace(heads=4))
   features = logistic.gram(x)
   # Alone a head is padded to 24 rows, and not to 64.
   h = 13
@@ -296,13 +298,11 @@ def test_cores_give_the_same_bits(dual, use_cores: Callable) -> None:
 
 
 @pytest.mark.medium
-def test_an_accelerator_gives_the_same(
-  dual, monkeypatch: pytest.MonkeyPatch
-) -> None:
-  monkeypatch.setattr(cores, 'are_the_devices', lambda: False)
+def test_an_accelerator_gives_the_same(dual) -> None:
   x, *others = _heads()
-  features = logistic.gram(x)
-  found = logistic.fit(features, *others)
+  with platform.use('cuda'):
+    features = logistic.gram(x)
+    found = logistic.fit(features, *others)
   found = logistic.coefficients(found, features)
   _near(found.coef, dual.coef, 1e-9)
 

@@ -7,6 +7,7 @@ import pathlib
 import re
 from typing import Any
 
+import head_rows
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -155,6 +156,7 @@ def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
   names = json.loads(
     (folder / 'run' / 'checkpoints' / 'heads.json').read_text()
   )
+  trained_rows = head_rows.of(folder / 'run')
   folds = max(int(r.get('fold', 0)) for r in rows) + 1
   missing = []
   for c in results['clusters']:
@@ -175,8 +177,8 @@ def _check_clusters(folder: pathlib.Path, results: dict[str, Any]) -> list[int]:
     )
     for fold, size in enumerate(sizes):
       trained = [
-        len(h['rows'])
-        for h in names
+        len(own_rows)
+        for h, own_rows in zip(names, trained_rows, strict=True)
         if h['fold'] == fold and (h['name'] + '_').startswith(own)
       ]
       # Its own head, an optimum, and two random ones of each family.

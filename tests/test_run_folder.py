@@ -1,6 +1,6 @@
 """The run folder: one owner, one configuration, whole files only."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import json
 import logging
@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from heterojax.errors import Interrupted
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import contents
+from heterojax.run import interruption
 from heterojax.run import run_folder
 
 _CONFIG = {'seed': 0, 'data': {'dir': '/x', 'sizes': [1, 2]}, 'empty': {}}
@@ -287,3 +290,32 @@ def test_a_folder_that_may_not_be_written(tmp_path: pathlib.Path) -> None:
   lines = done.stdout.splitlines()
   assert len(lines) == 2, done.stderr
   assert all('(Permission denied)' in line for line in lines)
+
+
+def test_what_was_inspected_outlives_a_signal_and_no_mistake(
+  tmp_path: pathlib.Path,
+) -> None:
+  """A mistake leaves nothing behind; what was stopped goes on from there."""
+  run = tmp_path / 'run'
+
+  def fail(stop: Callable[[], None]) -> None:
+    with run_folder.opened(run, _CONFIG, {}) as folder:
+      (folder / contents.INSPECTED).write_text('')
+      stop()
+
+  def signalled() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    interruption.check()
+
+  def mistaken() -> None:
+    raise UserError('No.')
+
+  with pytest.raises(UserError):
+    fail(mistaken)
+  assert not run.exists()
+  with interruption.handled(), pytest.raises(Interrupted):
+    fail(signalled)
+  assert [path.name for path in run.iterdir()] == [contents.INSPECTED]
+  with pytest.raises(UserError):
+    fail(mistaken)
+  assert [path.name for path in run.iterdir()] == [contents.INSPECTED]

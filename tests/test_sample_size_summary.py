@@ -72,7 +72,7 @@ def _fold(
   z = np.arange(2.0 * n).reshape(n, 2)
   return FoldClusters(
     part=part,
-    reduced=Reduced(z, 2, None, None),
+    reduced=Reduced(z, 2, None, None, None),
     scored=scored,
     centers=np.arange(6.0 * runs).reshape(runs, _K, 2),
     trainings=cluster_cv._trainings(part, scored, labels, _K),  # pylint: disable=protected-access

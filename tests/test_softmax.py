@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from heterojax.compute import cores
+from heterojax.compute import platform
 from heterojax.heads import ensemble
 from heterojax.heads import head
 from heterojax.heads import softmax
@@ -93,10 +93,8 @@ def _by_hand(x, y, member, training) -> tuple[np.ndarray, list[float]]:
 
 @pytest.mark.slow
 @pytest.mark.trains
-@pytest.mark.parametrize('on_cpu', [True, False])
-def test_heads_are_trained_as_in_a_loop(monkeypatch, on_cpu: bool) -> None:
-  if not on_cpu:
-    monkeypatch.setattr(cores, 'are_the_devices', lambda: False)
+@pytest.mark.parametrize('made_for', ['cpu', 'cuda'])
+def test_heads_are_trained_as_in_a_loop(made_for: platform.Platform) -> None:
   x, y = _data()
   members = [
     ensemble.Member(
@@ -115,8 +113,9 @@ def test_heads_are_trained_as_in_a_loop(monkeypatch, on_cpu: bool) -> None:
     task='multiclass',
     widths=(_C,),
   )
-  heads = ensemble.train(x, y, members, training)
-  found = np.asarray(ensemble.predict(heads.params, x))
+  with platform.use(made_for):
+    heads = ensemble.train(x, y, members, training)
+    found = np.asarray(ensemble.predict(heads.params, x))
   assert found.shape == (3, _N + _V, _C)
   for h, member in enumerate(members):
     logits, values = _by_hand(x, y, member, training)

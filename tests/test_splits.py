@@ -289,6 +289,17 @@ _GROUPED = st.lists(
 )
 
 
+def test_many_images_of_no_patient_are_split_without_a_search(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(splits, '_MANY', 100)
+  cohort = _assign(_plain(150, 300), test_share=0.2)
+  counts = Counter((c.label, c.split) for c in cohort.included)
+  labels = cohort.classes
+  assert [counts[label, 'test'] for label in labels] == [30, 60]
+  assert cohort == _assign(_plain(150, 300), test_share=0.2)
+
+
 @pytest.mark.slow
 @hypothesis.given(
   _GROUPED,

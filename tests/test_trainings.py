@@ -42,7 +42,7 @@ def _part(n: int, fold: int = 0) -> Part:
 
 
 def _reduced(z: np.ndarray) -> Reduced:
-  return Reduced(z.astype(np.float32), z.shape[1], 1.0, None)
+  return Reduced(z.astype(np.float32), z.shape[1], 1.0, None, None)
 
 
 def _groups(n: int, q: int, seed: int) -> np.ndarray:

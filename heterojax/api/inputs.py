@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from heterojax import addresses
 from heterojax.api import files
 from heterojax.api import hugging_face
 from heterojax.api import table
@@ -154,6 +155,8 @@ def _is_of(folder: pathlib.Path, inputs: Inputs) -> bool:
 
 
 def _of_path(path: str) -> Inputs:
+  if addresses.stored(path):
+    return Inputs(configurations.fitting(pathlib.Path(path)), path=path)
   path = os.path.expanduser(path)
   if not os.path.exists(path) and glob.has_magic(path):
     return Inputs('features', 'data.files', path)

@@ -52,7 +52,7 @@ def load(workdir: str | os.PathLike[str]) -> RetrainingStudy | SampleSizeStudy:
 def compare(
   runs: Sequence[_Run], out: str | os.PathLike[str] | None = None
 ) -> Table:
-  """Puts finished retraining studies beside each other and the paper.
+  """Puts finished runs beside each other, and the paper where it has them.
 
   Args:
     runs: fitted studies, or folders.
@@ -63,7 +63,7 @@ def compare(
     The rows of comparison.csv.
 
   Raises:
-    UserError: if one of them is no finished retraining study.
+    UserError: if one of them is no finished study.
   """
   # pylint: disable-next=import-outside-toplevel
   from heterojax import comparison
@@ -75,8 +75,8 @@ def compare(
       )
       for run in runs
     ]
-    where = comparison.write(folders, None if out is None else os.fspath(out))
-    return results.csv(where.with_suffix('.csv'))
+    written = comparison.write(folders, None if out is None else os.fspath(out))
+    return results.csv(written.path.with_suffix('.csv'))
 
 
 def _configuration(folder: pathlib.Path) -> dict[str, Any]:

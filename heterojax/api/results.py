@@ -14,6 +14,7 @@ from heterojax.api import messages
 from heterojax.api.table import Table
 from heterojax.datasets.manifest import parse_csv
 from heterojax.records import codec
+from heterojax.studies import images as image_rows
 
 _TEXT = ('id', 'path', 'label', 'group', 'split', 'answer')
 
@@ -53,14 +54,7 @@ def images(folder: pathlib.Path) -> Table:
     id, path, label, group, split, cluster, and the other columns of
     `clusters.csv`.
   """
-  listed = {row['id']: row for row in _rows(folder / 'manifest.csv')}
-  rows: list[dict[str, str]] = []
-  for row in _rows(folder / 'clusters.csv'):
-    # A copy is called after its image.
-    name = row['id'] if row['id'] in listed else row['id'].rpartition('+')[0]
-    of = {key: listed[name][key] for key in ('path', 'label', 'group')}
-    rows.append({'id': row['id'], **of, **row})
-  return _table(rows)
+  return _table(image_rows.rows(folder))
 
 
 def clusters(results: Any, rows: Table) -> Table:

@@ -19,7 +19,7 @@ from jax.extend import core
 import numpy as np
 
 from heterojax import backbones
-from heterojax.backbones import forms
+from heterojax.compute import platform
 from heterojax.records.codec import Missing
 
 
@@ -31,7 +31,7 @@ def per_image(backbone: backbones.Backbone, side: int) -> float | Missing:
   """Operations of a pass to the last feature map of an image `[S, S, 3]`."""
   network = functools.partial(backbones.apply, backbone.graphdef, 'feature_map')
   image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
-  with forms.plain():
+  with platform.use('cuda'):
     program = jax.make_jaxpr(network)(backbone.params, image)
   try:
     return 2.0 * products(program.jaxpr)

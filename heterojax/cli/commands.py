@@ -29,6 +29,12 @@ COMMANDS = {
   'report': Command('report', 'RUN', 'Draws the report of a run again.'),
   'verify': Command('verify', 'RUN', 'Checks a run, or computes it once more.'),
   'compare': Command('compare', 'RUN RUN ...', 'Puts runs beside each other.'),
+  'bakeoff': Command(
+    'bakeoff', 'DATA', 'Ranks networks or features by runs of a study.'
+  ),
+  'export': Command(
+    'export', 'RUN', 'Writes the images of a run for other programs.'
+  ),
   'prepare': Command('prepare', 'DATA', 'Packs images into few large files.'),
   'features': Command('features', 'DATA', 'Computes features alone.'),
   'weights': Command(

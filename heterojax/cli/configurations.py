@@ -7,6 +7,7 @@ import pathlib
 import re
 import zipfile
 
+from heterojax import addresses
 from heterojax.errors import UserError
 
 _PACKAGE = 'heterojax.configs'
@@ -68,9 +69,12 @@ def fitting(path: pathlib.Path) -> str:
   """The configuration for a folder or file of the user: folder or features.
 
   A table lists images where a column is called like one of images, or a cell
-  names one; an .npz file, where it has MedMNIST's arrays.
+  names one; an .npz file, where it has MedMNIST's arrays. Of an address only
+  the ending tells.
   """
   ending = path.suffix.lower()
+  if addresses.is_address(str(path)):
+    return 'features' if ending in _FEATURES else 'folder'
   if path.is_dir() or ending not in _TABLES + _FEATURES:
     return 'folder'
   if ending in _TABLES:

@@ -101,6 +101,8 @@ def _define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
 
 def _check_addresses(values: flags.FlagValues) -> None:
   for name in values:
+    if name.startswith('config.'):  # See `checks`, which knows the fields.
+      continue
     given = values[name].value
     for value in given if isinstance(given, list) else [given]:
       if isinstance(value, str) and addresses.is_address(value):

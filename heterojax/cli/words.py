@@ -14,6 +14,7 @@ import re
 
 from absl import flags
 
+from heterojax import addresses
 from heterojax.cli import commands
 from heterojax.cli import configurations
 from heterojax.errors import UserError
@@ -126,6 +127,8 @@ def _meant(word: str) -> tuple[str, str]:
   """The flag of which a word is the value, and that."""
   if configurations.is_one(word):
     return _CONFIG, configurations.file(word)
+  if addresses.stored(word):
+    return f'{_CONFIG}.data.dir', word
   if os.path.exists(word):
     return f'{_CONFIG}.data.dir', os.path.normpath(word)
   if glob.has_magic(word):

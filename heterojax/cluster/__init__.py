@@ -15,6 +15,7 @@ from heterojax.cluster.partitions import Algorithm
 from heterojax.cluster.partitions import Partitions
 from heterojax.cluster.partitions import partitions
 from heterojax.cluster.pca import PCA
+from heterojax.cluster.pca import approximate
 from heterojax.cluster.pca import coordinates
 from heterojax.cluster.pca import pca
 from heterojax.cluster.pca import transform
@@ -26,6 +27,7 @@ __all__ = (
   'KMeans',
   'PCA',
   'Partitions',
+  'approximate',
   'between_clusters',
   'coordinates',
   'effective_dimension',

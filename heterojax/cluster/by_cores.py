@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax.cluster import blocks
+from heterojax.cluster import forms
 from heterojax.cluster import lloyd
 from heterojax.cluster.lloyd import KMeans
 from heterojax.cluster.points import Rows
@@ -31,7 +32,7 @@ _ROWS = 512
 def suits(x: jax.Array, weights: jax.Array | None) -> bool:
   """Whether `[N, D]` is divided: many rows without weights, on CPU."""
   many = x.size >= _LEAST and x.shape[1] <= _MOST_FEATURES
-  return many and weights is None and cores.are_the_devices()
+  return many and weights is None and forms.are_of_cpu()
 
 
 def best(

@@ -11,10 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 
+from heterojax import rng
+from heterojax.cluster import moments
+from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
+from heterojax.run.progress import Progress
 
 # Rows that are compared with each other at a time.
 _BLOCK = 1024
+# Members of which all pairs are compared, and pairs that are drawn of more.
+MOST_OF_ALL_PAIRS = 20_000
+PAIRS = 1_000_000
+_NORMAL_95 = 1.96
 # Of the root mean square distance to the centroids.
 _COINCIDE = 0.01
 # Distances that are held at a time by `closest_point_distances`.
@@ -43,25 +51,57 @@ def between_clusters(centers: np.ndarray) -> np.ndarray:
   return np.linalg.norm(centers[:, None] - centers[None], axis=-1)
 
 
-def intra_cluster(x: np.ndarray) -> float | None:
+class MeanDistance(NamedTuple):
+  """Mean Euclidean distance of all pairs of some samples.
+
+  Attributes:
+    value: the mean.
+    margin: so far it may be from that of all pairs (95%), where it is of random
+      pairs; 0 where it is of all.
+  """
+
+  value: float
+  margin: float
+
+
+def intra_cluster(x: np.ndarray) -> MeanDistance | None:
   """Mean Euclidean distance of all pairs i < j of the members `[N, D]`.
 
   Args:
     x: the members, in the space that was clustered.
 
   Returns:
-    The mean, or None where there is no pair.
+    The mean, or None where there is no pair. Of more than 20,000 members it is
+    that of a million pairs, which are drawn with equal chances.
   """
   n = len(x)
   if n < 2:
     return None
+  if n > MOST_OF_ALL_PAIRS:
+    return _of_random_pairs(x)
   # Centring keeps what the expansion |a|^2 - 2ab + |b|^2 loses small; float64
   # makes it vanish. Chunks bound the memory.
   x = np.asarray(x, np.float64)
   sums = pairwise_distances_chunked(
     x - x.mean(axis=0), reduce_func=lambda rows, _: rows.sum(axis=1)
   )
-  return float(sum(chunk.sum() for chunk in sums) / (n * (n - 1)))
+  total = sum(chunk.sum() for chunk in sums)
+  return MeanDistance(float(total / (n * (n - 1))), 0.0)
+
+
+def _of_random_pairs(x: np.ndarray) -> MeanDistance:
+  """`intra_cluster` from a million pairs of different members."""
+  numbers = rng.generator(0, rng.Purpose.PAIRS)
+  one = numbers.integers(len(x), size=PAIRS)
+  other = (one + numbers.integers(1, len(x), size=PAIRS)) % len(x)
+  distance = np.concatenate([
+    np.linalg.norm(
+      np.asarray(x[one[block]], np.float64) - x[other[block]], axis=1
+    )
+    for block in row_blocks.slices(PAIRS, x.shape[1])
+  ])
+  error = np.std(distance, ddof=1) / np.sqrt(PAIRS)
+  return MeanDistance(float(np.mean(distance)), float(_NORMAL_95 * error))
 
 
 def closest_point_distances(
@@ -196,22 +236,27 @@ def nearest_by_cosine(
     `[M]` positions in `others` and `[M]` distances, 0..2; where every other row
     has the same content the distance is infinite.
   """
-  mean = mean_of(x[others])
+  if row_blocks.is_large(len(others), x.shape[1]):
+    mean = np.asarray(moments.mean(x, others), np.float32)
+  else:
+    mean = mean_of(x[others])
   best = np.zeros(len(rows), int)
   distance = np.full(len(rows), np.inf)
-  for first in range(0, len(rows), _BLOCK):
-    part = slice(first, first + _BLOCK)
-    for start in range(0, len(others), _BLOCK):
-      block = others[start : start + _BLOCK]
-      between = np.asarray(
-        cosine_distances(x[rows[part]], x[block], mean), np.float64
-      )
-      between[content[rows[part]][:, None] == content[block][None]] = np.inf
-      nearest = between.argmin(axis=1)
-      value = between[np.arange(len(between)), nearest]
-      better = value < distance[part]
-      best[part] = np.where(better, start + nearest, best[part])
-      distance[part] = np.where(better, value, distance[part])
+  pairs = len(rows) * len(others)
+  with Progress('near duplicates', pairs, 'pairs') as progress:
+    for first in range(0, len(rows), _BLOCK):
+      part = slice(first, first + _BLOCK)
+      own = x[rows[part]]
+      for start in range(0, len(others), _BLOCK):
+        block = others[start : start + _BLOCK]
+        between = np.asarray(cosine_distances(own, x[block], mean), np.float64)
+        between[content[rows[part]][:, None] == content[block][None]] = np.inf
+        nearest = between.argmin(axis=1)
+        value = between[np.arange(len(between)), nearest]
+        better = value < distance[part]
+        best[part] = np.where(better, start + nearest, best[part])
+        distance[part] = np.where(better, value, distance[part])
+        progress.update(between.size)
   return best, distance
 
 

@@ -24,6 +24,7 @@ from heterojax.cluster.points import Rows
 from heterojax.cluster.points import centers_of
 from heterojax.cluster.points import points_of
 from heterojax.cluster.weights import weighted_mean
+from heterojax.compute import sharded_rows
 
 
 def kmeans(
@@ -40,7 +41,8 @@ def kmeans(
   """Clusters samples; the best of several restarts by inertia.
 
   Args:
-    x: `[N, D]`; float32 is computed in float32, all else in float64.
+    x: `[N, D]`; float32 is computed in float32, all else in float64. Devices
+      may divide the rows.
     k: number of clusters, from 1 to N.
     init: `[K, D]` starting centers, for one run; without it each restart starts
       from greedy k-means++.
@@ -79,7 +81,7 @@ def kmeans(
       centers=scale.times(run.centers, e),
       inertia=scale.times_square(run.inertia, e),
     )
-  with precision.of(x):
+  with precision.of(x), sharded_rows.of(x):
     x = jnp.asarray(x, precision.dtype_of(x))
     weights = None if weights is None else jnp.asarray(weights, x.dtype)
     cores_suit = by_cores.suits(x, weights)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from heterojax.cluster import forms
 from heterojax.cluster.points import Points
-from heterojax.compute import cores
 
 # Numbers of columns that are compared one by one, for each is compiled.
 _COMPARED = range(17, 65)
@@ -50,7 +50,7 @@ def _nearest(
 def argmin(rows: jax.Array) -> jax.Array:
   """First smallest of each row of `[N, K]`, `[N]` int32."""
   k = rows.shape[1]
-  if not cores.are_the_devices() or k not in _COMPARED:
+  if not forms.are_of_cpu() or k not in _COMPARED:
     return jnp.argmin(rows, axis=1).astype(jnp.int32)
   # Column against column is one loop for XLA; its reduction of pairs takes
   # twice as long for 64 of them, and is faster for 16.
@@ -116,9 +116,9 @@ def _means(
   k = len(centers)
   sums = points.sums(labels, weights, k)
   if weights is None:
-    counts = jnp.bincount(labels, length=k)
+    counts = forms.counts(labels, k)
   else:
-    counts = jax.ops.segment_sum(weights, labels, num_segments=k)
+    counts = forms.sums(weights, labels, k)
   sums, counts = jax.lax.cond(
     jnp.any(exists & (counts == 0)),
     lambda *totals: relocated(
@@ -174,8 +174,8 @@ def relocated(
     moves[:, None], mass[:, None].astype(sums.dtype) * points.at(chosen), 0
   )
   # Samples that left are taken off their old clusters, all at once.
-  loss = jax.ops.segment_sum(gain, labels[chosen], num_segments=k)
-  less = jax.ops.segment_sum(mass, labels[chosen], num_segments=k)
+  loss = forms.sums(gain, labels[chosen], k)
+  less = forms.sums(mass, labels[chosen], k)
   sums = jnp.where(moves[:, None], gain, sums)
   return sums - loss, jnp.where(moves, mass, counts) - less
 

@@ -12,13 +12,13 @@ from typing import Literal, NamedTuple, get_args
 import jax
 import numpy as np
 
+from heterojax.cluster import forms
 from heterojax.cluster import fuzzy
 from heterojax.cluster import mixture
 from heterojax.cluster import precision
 from heterojax.cluster import scale
 from heterojax.cluster import weights as weights_lib
 from heterojax.cluster.kmeans import fit as fit_kmeans
-from heterojax.compute import cores
 
 Method = Literal['kmeans', 'fuzzy', 'gmm']
 METHODS = get_args(Method)
@@ -193,7 +193,7 @@ def _lanes(n: int, q: int, k: int) -> int:
   # On two cores and with Q = 10, 16 side by side took 0.1 ms less or more each
   # at N = 75, which is what a call costs; but 1.4 to 4 times as long at
   # N = 366, as all wait for the slowest, and 5 to 10 times at N = 2928.
-  if cores.are_the_devices():
+  if forms.are_of_cpu():
     return 1
   return max(1, min(_LANES, _LARGEST // (n * q * k)))
 

@@ -1,5 +1,8 @@
 """Principal components with scikit-learn's conventions.
 
+Where there are more than 8,192 rows and more columns than that, they are found
+in two reads of the data (`range_finder`), and are an approximation. Else:
+
 The N x N or D x D second moments, whichever are smaller, are computed on the
 device and decomposed on the host, both in float64: products or an eigensolver
 in float32 lose exactly the trailing components that small eigengaps separate
@@ -17,12 +20,16 @@ import scipy.linalg
 
 from heterojax.cluster import moments
 from heterojax.cluster import precision
+from heterojax.cluster import range_finder
 from heterojax.cluster import scale
 from heterojax.cluster.products import centred
 from heterojax.cluster.products import chunks
 from heterojax.cluster.products import of_rows
 from heterojax.compute import cores
+from heterojax.compute import row_blocks
 
+# Rows or columns, whichever are fewer, of which all products are decomposed.
+_MOST_EXACT = 8192
 # Of a unit vector, what must be orthogonal to those before it.
 _NEARLY = 0.9
 
@@ -46,13 +53,19 @@ class PCA(NamedTuple):
   singular_values: jax.Array
 
 
-def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
-  """Fits principal components (the exact solver of scikit-learn's PCA).
+def pca(
+  x: jax.typing.ArrayLike,
+  n_components: int | float,
+  rows: np.ndarray | None = None,
+) -> PCA:
+  """Fits principal components, exactly or as `approximate` says.
 
   Args:
     x: `[N, D]`, with more rows than columns or fewer.
     n_components: Q, from 1 to min(N, D); or a share of the variance between 0
       and 1, which the fewest components that explain more than it are kept for.
+    rows: int, those of `x` that are the N, as in `x[rows]`, but that no copy is
+      made of them; without them, all.
 
   Returns:
     The reduction, float32 for float32 data and float64 for all other; variances
@@ -64,6 +77,8 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
   """
   dtype = precision.dtype_of(x)
   shape = np.shape(x)
+  if rows is not None:
+    shape = len(rows), *shape[1:]
   if len(shape) != 2 or shape[0] < 2:
     raise ValueError(f'x must be [N, D] with N >= 2, not {list(shape)}')
   if n_components not in range(1, min(shape) + 1) and not 0 < n_components < 1:
@@ -71,17 +86,18 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
       f'n_components is {n_components}, but must be from 1 to min(N, D) ='
       f' {min(shape)}, or a share of the variance between 0 and 1'
     )
-  if e := scale.exponent(x):
+  if e := scale.exponent_of_rows(x, rows):
+    x = np.asarray(x) if rows is None else np.asarray(x)[rows]
     return _of_scale(pca(scale.times(x, -e), n_components), e)
+  if approximate(*shape):
+    return _randomised(x, n_components, rows)
   wide = shape[0] <= shape[1]
   # With X the centred data, X = U S V': the smaller of X X' = U S^2 U' and
   # X' X = V S^2 V' is decomposed, and V follows from U as V = X' U / S.
   with jax.enable_x64(True):
-    # On CPU only what XLA computes with is copied.
-    place = np.asarray if cores.are_the_devices() else jnp.asarray
-    x = place(x, dtype)
-    mean = moments.mean(x)
-    products = moments.second_moments(x, mean, wide)
+    x = cores.placed(x, dtype)
+    mean = moments.mean(x, rows)
+    products = moments.second_moments(x, mean, wide, rows)
     if not np.isfinite(products).all():
       raise ValueError('x holds values that are not finite')
     eigh = functools.partial(scipy.linalg.eigh, products, lower=False)
@@ -93,17 +109,50 @@ def pca(x: jax.typing.ArrayLike, n_components: int | float) -> PCA:
     values, vectors = eigh(subset_by_index=(size - int(n_components), size - 1))
     vectors = vectors[:, ::-1]
     if wide:
-      rows = _back_project(x, mean, jnp.asarray(vectors))
-      components, independent = _orthonormal(rows)
+      own = x if rows is None else x[rows]
+      found = _back_project(own, mean, jnp.asarray(vectors))
+      components, independent = _orthonormal(found)
       if not independent:
         # Beyond the rank S is zero and X' U is noise, which overlaps with the
         # other rows; Gram-Schmidt leaves those as they are and completes them.
-        rows = np.asarray(rows, np.float64)
-        components = jnp.asarray(np.linalg.qr(rows.T).Q.T)
+        found = np.asarray(found, np.float64)
+        components = jnp.asarray(np.linalg.qr(found.T).Q.T)
     else:
       components = jnp.asarray(vectors.T)
     kept, total = jnp.asarray(values[::-1]), jnp.asarray(np.trace(products))
     return _finish(mean, components, kept, total, shape[0], dtype)
+
+
+def approximate(n: int, width: int) -> str | None:
+  """How the components of `[n, width]` are approximated; None if they are not.
+
+  Returns:
+    'randomised' where both sides are more than second moments can be decomposed
+    of.
+  """
+  return 'randomised' if min(n, width) > _MOST_EXACT else None
+
+
+def _randomised(
+  x: jax.typing.ArrayLike, n_components: int | float, rows: np.ndarray | None
+) -> PCA:
+  """`pca` of data whose second moments are more than can be decomposed."""
+  if n_components < 1:
+    raise ValueError(
+      'a share of the variance needs all components, which are not computed of'
+      f' more than {_MOST_EXACT} rows and columns: give their number'
+    )
+  dtype = precision.dtype_of(x)
+  found = range_finder.find(np.asarray(x, dtype), int(n_components), rows)
+  with jax.enable_x64(True):
+    return _finish(
+      jnp.asarray(found.mean),
+      jnp.asarray(found.components),
+      jnp.asarray(found.values),
+      jnp.asarray(found.total),
+      len(x if rows is None else rows),
+      dtype,
+    )
 
 
 def _of_scale(fitted: PCA, e: int) -> PCA:
@@ -124,22 +173,44 @@ def _number(values: np.ndarray, share: float) -> int:
   return min(int(passed) + 1, len(values))
 
 
-def transform(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
-  """Coordinates `[N, Q]` of `[N, D]` in the components, in the type of `x`."""
-  if e := scale.exponent(x):
+def transform(
+  reduction: PCA, x: jax.typing.ArrayLike, rows: np.ndarray | None = None
+) -> jax.Array:
+  """Coordinates in the components, in the type of `x`.
+
+  Args:
+    reduction: the components of D features.
+    x: `[P, D]`.
+    rows: `[N]` int, those that are wanted; without them, all.
+
+  Returns:
+    `[N, Q]`.
+  """
+  n, width = np.shape(x) if rows is None else (len(rows), np.shape(x)[1])
+  large = row_blocks.is_large(n, width)
+  if rows is not None and not large:
+    x, rows = x[rows], None
+  if e := scale.exponent_of_rows(x, rows):
     moved = reduction._replace(mean=scale.times(reduction.mean, -e))
+    x = np.asarray(x) if rows is None else np.asarray(x)[rows]
     with precision.of(x):
       return jnp.asarray(scale.times(transform(moved, scale.times(x, -e)), e))
   with precision.of(x):
     dtype = precision.dtype_of(x)
-    return _transform(
-      jnp.asarray(x, dtype),
-      jnp.asarray(reduction.mean, dtype),
-      jnp.asarray(reduction.components, dtype),
-    )
+    mean = jnp.asarray(reduction.mean, dtype)
+    components = jnp.asarray(reduction.components, dtype)
+    if isinstance(x, np.ndarray) and large:
+      parts = [
+        np.asarray(_transform(jnp.asarray(block, dtype), mean, components))
+        for block in row_blocks.of(x, rows)
+      ]
+      return jnp.asarray(np.concatenate(parts))
+    return _transform(jnp.asarray(x, dtype), mean, components)
 
 
-def coordinates(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
+def coordinates(
+  reduction: PCA, x: jax.typing.ArrayLike, rows: np.ndarray | None = None
+) -> jax.Array:
   """`transform`, but zero in components whose direction is arbitrary.
 
   Those are the ones beyond the rank of the data that were fitted.
@@ -149,7 +220,7 @@ def coordinates(reduction: PCA, x: jax.typing.ArrayLike) -> jax.Array:
   least = values.max(initial=0) * np.finfo(np.float32).eps
   rank = int(np.sum(values > least))
   with precision.of(x):
-    return transform(reduction, x).at[:, rank:].set(0)
+    return transform(reduction, x, rows).at[:, rank:].set(0)
 
 
 @jax.jit

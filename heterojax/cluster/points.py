@@ -10,13 +10,15 @@ linear kernel).
 Axes: N samples, D features, K clusters, M >= N rows that centers are sums of.
 """
 
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
 
+from heterojax.cluster import forms
 from heterojax.cluster import products
 from heterojax.cluster.weights import weighted_mean
+from heterojax.compute import sharded_rows
 
 # Clusters whose sums are a matrix product: it takes both factors in parallel,
 # where XLA adds samples one after another.
@@ -64,21 +66,23 @@ class Rows(NamedTuple):
   ) -> jax.Array:
     """Weighted sum of `distance`, in chunks that stay in the cache."""
 
-    def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-      rows, *others = jax.tree.map(
-        lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
-        (self, labels, weights),
-      )
-      return _weighted_sum(rows.distance(centers, others[0]), others[1])
+    def own(centers: jax.Array, *every: Any) -> jax.Array:
+      def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+        rows, *others = jax.tree.map(
+          lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), every
+        )
+        return _weighted_sum(rows.distance(centers, others[0]), others[1])
 
-    return products.sum_of_chunks(part, len(labels))
+      return products.sum_of_chunks(part, len(every[1]))
+
+    return sharded_rows.total(own, centers, self, labels, weights)
 
   def sums(
     self, labels: jax.Array, weights: jax.Array | None, k: int
   ) -> jax.Array:
     """`[K, D]` of the samples of each cluster."""
     if weights is None and k > _FEW:
-      return jax.ops.segment_sum(self.x, labels, num_segments=k)
+      return forms.sums(self.x, labels, k)
     shares = jax.nn.one_hot(labels, k, dtype=self.x.dtype)
     if weights is not None:
       shares *= weights[:, None]

@@ -9,6 +9,8 @@ import itertools
 import jax
 import jax.numpy as jnp
 
+from heterojax.compute import sharded_rows
+
 # Rows or columns that are centred at once, instead of a copy of all.
 _CHUNK = 4096
 _BLOCKS = 4
@@ -28,11 +30,14 @@ def of_rows(parts: Sequence[jax.Array], mean: jax.Array) -> jax.Array:
 def of_columns(x: jax.Array, mean: jax.Array) -> jax.Array:
   """`X' X` `[D, D]` of the centred rows `[N, D]`, in the mean's type."""
 
-  def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-    chunk = centred(x, mean, start, size, 0)
-    return jnp.matmul(chunk.T, chunk, precision='highest')
+  def own(mean: jax.Array, x: jax.Array) -> jax.Array:
+    def product(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+      chunk = centred(x, mean, start, size, 0)
+      return jnp.matmul(chunk.T, chunk, precision='highest')
 
-  return sum_of_chunks(product, len(x))
+    return sum_of_chunks(product, len(x))
+
+  return sharded_rows.total(own, mean, x)
 
 
 def chunks(length: int) -> tuple[int, int, int]:

@@ -8,6 +8,8 @@ import jax
 from jax import core
 import numpy as np
 
+from heterojax.compute import row_blocks
+
 
 def exponent(
   x: jax.typing.ArrayLike,
@@ -37,6 +39,18 @@ def exponent(
   dtype = np.float32 if x.dtype == np.float32 else np.float64
   most = np.finfo(dtype).maxexp // 4
   return e if e > most or e < (-most if least is None else least) else 0
+
+
+def exponent_of_rows(x: jax.typing.ArrayLike, rows: np.ndarray | None) -> int:
+  """`exponent` of some rows of `[N, D]`, of which no copy is made."""
+  if rows is None or isinstance(x, core.Tracer):
+    return exponent(x)
+  x = np.asarray(x)
+  ends = [
+    (np.max(block, initial=0.0), np.min(block, initial=0.0))
+    for block in row_blocks.of(x, rows)
+  ]
+  return exponent(np.array(ends, x.dtype))
 
 
 def times(x: jax.typing.ArrayLike, e: int) -> np.ndarray:

@@ -1,29 +1,45 @@
-"""Runs of the retraining study beside Wang 2023 and beside each other."""
+"""Finished runs beside each other, and beside Wang 2023 where it has them."""
 
 from collections.abc import Sequence
 import pathlib
+from typing import NamedTuple
 
+from heterojax.comparison import agreement
 from heterojax.comparison import page
+from heterojax.comparison import ranking
 from heterojax.comparison import runs as runs_lib
 from heterojax.comparison import side_by_side
 from heterojax.run import run_folder
 
 
-def write(folders: Sequence[str], out: str | None = None) -> pathlib.Path:
+class Written(NamedTuple):
+  """A comparison that was written.
+
+  Attributes:
+    path: of `comparison.html`.
+    said: how often the answer was the same, and which run ranks images better.
+  """
+
+  path: pathlib.Path
+  said: tuple[str, ...]
+
+
+def write(folders: Sequence[str], out: str | None = None) -> Written:
   """Writes `comparison.csv`, `comparison.json` and `comparison.html`.
 
   Args:
-    folders: run folders, each with its `results.json`.
+    folders: run folders of any study, each with its `results.json`.
     out: folder of the three files; `comparison` in the first run folder if not
       given.
 
   Returns:
-    The path of `comparison.html`, which is written last.
+    Where the page is, which is written last, and what it says first.
 
   Raises:
-    UserError: if a folder does not hold the results of a retraining study.
+    UserError: if a folder does not hold the results of a study.
   """
   groups = runs_lib.grouped(runs_lib.read(folders))
+  runs = [run for group in groups for run in group.runs]
   compared = [side_by_side.compare(group) for group in groups]
   where = run_folder.local(out or f'{folders[0]}/comparison', 'out')
   for name, text in {
@@ -33,4 +49,7 @@ def write(folders: Sequence[str], out: str | None = None) -> pathlib.Path:
   }.items():
     # A class name may hold what is no text.
     run_folder.write_atomically(where / name, text.encode('utf-8', 'replace'))
-  return where / 'comparison.html'
+  said = [agreement.sentence(runs)]
+  for c in compared:
+    said += ranking.sentences(c.pairs)
+  return Written(where / 'comparison.html', tuple(said))

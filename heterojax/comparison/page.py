@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from heterojax.comparison import agreement
+from heterojax.comparison import overview
 from heterojax.comparison import reasons
 from heterojax.comparison import shown
 from heterojax.comparison import side_by_side
 from heterojax.comparison.cells import OURS
 from heterojax.comparison.cells import PAPER
 from heterojax.comparison.cells import Cell
-from heterojax.comparison.runs import Run
 from heterojax.comparison.side_by_side import Comparison
-from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
@@ -37,13 +37,17 @@ _PARTS = {
   'test': 'Test',
 }
 _HOW_TO_READ = (
-  'Metrics are shares between 0 and 1. Below a value stands its 95 % interval;'
-  ' below the mean of the random heads stand the smallest and the largest of'
-  ' them. The paper prints no intervals: those beside its shares are Wilson'
-  ' intervals of the printed value and its number of test images'
-  f' {OURS}. An interval is about the test images only, takes them for'
-  ' independent, and says nothing about what another seed, split or draw would'
-  ' change.'
+  'Metrics are shares between 0 and 1. Below a value stands its 95 % interval.'
+  ' It is about the test images only, takes them for independent, and says'
+  ' nothing about what another seed, split or draw would change.',
+)
+_RANDOM = (
+  'Below the mean of the random heads stand the smallest and the largest of'
+  ' them.'
+)
+_PAPER = (
+  'The paper prints no intervals: those beside its shares are Wilson'
+  f' intervals of the printed value and its number of test images {OURS}.'
 )
 _FILES = Markup(
   'The same numbers: <code>comparison.csv</code>,'
@@ -71,36 +75,51 @@ def render(compared: Sequence[Comparison]) -> str:
   """The page.
 
   Args:
-    compared: one comparison per group of classes.
+    compared: one comparison per study and classes.
 
   Returns:
     Its HTML.
   """
-  sections = [
-    blocks.Section(scores.against(c.group.classes), [*_section(c)])
-    for c in compared
-  ]
-  how = [Paragraph(_HOW_TO_READ), Paragraph(_FILES, 'quiet')]
+  papers = any(c.group.published for c in compared)
+  runs = [run for c in compared for run in c.group.runs]
+  titles = [_title(c, compared) for c in compared]
+  how = [*map(Paragraph, _HOW_TO_READ)]
+  if papers:
+    how.append(Paragraph(_PAPER))
+  if any(c.group.retraining for c in compared):
+    how.append(Paragraph(_RANDOM))
   page = blocks.Page(
-    'Side by side with Wang (2023)',
-    'Every cell of the paper’s Tables 1 to 4, and the same cell of the runs'
-    ' given.',
+    'Side by side with Wang (2023)' if papers else 'Runs side by side',
+    agreement.sentence(runs),
     (),
-    [blocks.Section('How to read it', how), *sections],
+    [
+      blocks.Section('The answers', [*overview.answers(runs)]),
+      *(
+        blocks.Section(title, [*overview.group(c, i), *_section(c)])
+        for i, (c, title) in enumerate(zip(compared, titles, strict=True))
+      ),
+      blocks.Section('How to read it', [*how, Paragraph(_FILES, 'quiet')]),
+    ],
   )
-  return blocks.html(page, {})
+  return blocks.html(page, overview.figures(compared))
+
+
+def _title(c: Comparison, compared: Sequence[Comparison]) -> str:
+  """The classes; behind them the study, where there are two."""
+  classes, study = c.group.classes, c.group.runs[0].study
+  named = scores.against(classes) if classes.names else 'Regression'
+  if len({other.group.runs[0].study for other in compared}) == 1:
+    return named
+  return f'{named}: the {study.replace("_", "-")} study'
 
 
 def _section(c: Comparison) -> Iterator[Block]:
-  """All about one group of classes."""
+  """What the tables of the retraining study hold."""
+  if not c.group.retraining:
+    return
   paper = c.group.published
-  yield Paragraph(
-    f'Published: {paper.source}.'
-    if paper
-    else 'The paper reports no such pair of classes: its column is empty, and'
-    ' the runs stand beside each other.'
-  )
-  yield _runs(c)
+  if paper:
+    yield Paragraph(f'Published: {paper.source}.')
   if c.differences:
     yield Heading('What the protocol changes')
     yield _protocols(c)
@@ -132,7 +151,8 @@ def _matched_to(c: Comparison) -> str:
 
 
 def _sources(c: Comparison) -> list[str]:
-  return [PAPER, *(run.label for run in c.group.runs)]
+  papers = [PAPER] if c.group.published else []
+  return [*papers, *(run.label for run in c.group.runs)]
 
 
 def _rows(
@@ -173,7 +193,7 @@ def _titles(c: Comparison) -> dict[str, str]:
 def _per_source(
   c: Comparison, text: Callable[[str, Row], Text]
 ) -> list[Column[Row]]:
-  """A column for the paper and for each run."""
+  """A column for the paper, where there is one, and for each run."""
   return [
     _cell(source, functools.partial(text, source)) for source in _sources(c)
   ]
@@ -197,35 +217,6 @@ def _text(
 
 def _cell(head: Text, text: Callable[[Row], Text]) -> Column[Row]:
   return Column('', lambda row: None, head, text)
-
-
-def _runs(c: Comparison) -> Table[Run]:
-  columns: list[Column[Run]] = [
-    _text('Run', lambda run: run.label),
-    _text('Folder', lambda run: run.folder, 'long'),
-    _text('Data set', lambda run: run.results.dataset.name),
-    _text(
-      'Network and features',
-      lambda run: reasons.features(run.results.backbone),
-      'long',
-    ),
-    _cell('Seed', lambda run: str(run.results.seed)),
-    _text('Does another rule hold in a cluster?', _answer),
-    _cell('p', _p_value),
-  ]
-  return Table('', columns, c.group.runs)
-
-
-def _answer(run: Run) -> Text:
-  found = run.results.verdict
-  return found.answer if found else blocks.quiet('not asked')
-
-
-def _p_value(run: Run) -> Text:
-  """The p-value of a run's test whether one rule holds for all clusters."""
-  found = run.results.verdict
-  p = codec.known(found.one_rule.p_value) if found else None
-  return blocks.quiet('none') if p is None else formatting.p_equals(p)
 
 
 def _protocols(c: Comparison) -> Table[_Row]:

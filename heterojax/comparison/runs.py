@@ -1,14 +1,15 @@
 """Reading finished runs, and which of them can stand side by side."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heterojax.errors import UserError
+from heterojax.records import codec
+from heterojax.records.codec import Number
 from heterojax.stats.metrics import Classes
 from heterojax.studies import reading
-from heterojax.studies import registry
 from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import Results
@@ -20,25 +21,49 @@ class Run(NamedTuple):
 
   Attributes:
     folder: as the user wrote it.
-    results: of the study.
-    label: what it is called beside the others.
+    results: the record of its study.
+    label: what it is called beside those of its group.
+    name: what it is called beside all others.
+    config: its settings; None where the folder lacks them.
   """
 
   folder: str
-  results: Results
+  results: Any
   label: str = ''
+  name: str = ''
+  config: Mapping[str, Any] | None = None
+
+  @property
+  def study(self) -> str:
+    return self.results.study
 
   @property
   def classes(self) -> Classes:
     return self.results.classes
 
+  @property
+  def answer(self) -> str | None:
+    """The words of the answer; None of a run without one."""
+    return self.results.verdict.answer if self.results.verdict else None
+
+  @property
+  def p_value(self) -> Number | None:
+    """Of one rule for all clusters; None where it is not known."""
+    found = self.results.verdict
+    return codec.known(found.one_rule.p_value) if found else None
+
 
 class Group(NamedTuple):
-  """Runs on the same classes, and what the paper says about them."""
+  """Runs of one study on the same classes, and what the paper says of them."""
 
   classes: Classes
   published: Published | None
   runs: tuple[Run, ...]
+
+  @property
+  def retraining(self) -> bool:
+    """Whether they have what the tables of the retraining study hold."""
+    return self.runs[0].study == RETRAINING.name
 
 
 def read(folders: Sequence[str]) -> list[Run]:
@@ -48,7 +73,7 @@ def read(folders: Sequence[str]) -> list[Run]:
     folders: their paths.
 
   Returns:
-    The runs, in this order, without labels.
+    The runs, in this order, without labels and names.
 
   Raises:
     UserError: if a folder is named twice or has no results that can be read.
@@ -65,27 +90,27 @@ def read(folders: Sequence[str]) -> list[Run]:
         ' each run once.'
       )
     seen[same] = folder
-    runs.append(Run(folder, _results(path / 'results.json')))
+    results = _results(path / 'results.json')
+    runs.append(Run(folder, results, config=_config(path / 'config.json')))
   return runs
 
 
-def _results(path: pathlib.Path) -> Results:
+def _results(path: pathlib.Path) -> Any:
   if not path.is_file():
     raise UserError(
       f'There is no {path}: --workdirs takes folders of studies that have'
       ' finished.'
     )
-  tree = reading.load(path)
-  if registry.find(study := tree.get('study')) is not RETRAINING:
-    raise UserError(
-      f'{path} is of the study {study!r}: only retraining studies can be'
-      ' compared.'
-    )
-  results = reading.parse(path, Results, tree)
-  for holds, why in _consistent(results):
-    if not holds:
-      raise reading.damaged(path, why)
+  results = reading.read(path)
+  if isinstance(results, Results):
+    for holds, why in _consistent(results):
+      if not holds:
+        raise reading.damaged(path, why)
   return results
+
+
+def _config(path: pathlib.Path) -> Mapping[str, Any] | None:
+  return reading.load(path) if path.is_file() else None
 
 
 def _consistent(results: Results) -> Iterator[tuple[bool, str]]:
@@ -107,41 +132,44 @@ def _consistent(results: Results) -> Iterator[tuple[bool, str]]:
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
-  """Puts runs on the same classes together, and labels them."""
-  of_classes: dict[Classes, list[Run]] = {}
-  for run in runs:
-    of_classes.setdefault(run.classes, []).append(run)
+  """Puts runs of a study on the same classes together, and labels them."""
+  last = [pathlib.Path(run.folder).expanduser().resolve().name for run in runs]
+  alike: dict[tuple[str, Classes], list[Run]] = {}
+  for run, name in zip(runs, last, strict=True):
+    run = run._replace(name=name if last.count(name) == 1 else run.folder)
+    alike.setdefault((run.study, run.classes), []).append(run)
   return [
-    Group(classes, wang2023.published(*classes.names), _labelled(members))
-    for classes, members in of_classes.items()
+    Group(
+      classes,
+      wang2023.published(*classes.names) if study == RETRAINING.name else None,
+      _labelled(members),
+    )
+    for (study, classes), members in alike.items()
   ]
 
 
 def _labelled(runs: Sequence[Run]) -> tuple[Run, ...]:
-  """Labels by protocol, where that repeats by folder name, else by path."""
-  by_protocol = [_protocol(run) for run in runs]
-  by_name = [
-    f'{label} ({pathlib.Path(run.folder).expanduser().resolve().name})'
-    for run, label in zip(runs, by_protocol, strict=True)
-  ]
-  labelled = []
-  for run, protocol, name in zip(runs, by_protocol, by_name, strict=True):
-    if Counter(by_protocol)[protocol] == 1:
-      label = protocol
-    elif Counter(by_name)[name] == 1:
-      label = name
-    else:
-      label = f'{protocol} ({run.folder})'
-    labelled.append(run._replace(label=label))
-  return tuple(labelled)
+  """Labels by protocol; where all have one, by name; else by both."""
+  of = Counter(map(protocol, runs))
+  if len(runs) > 1 and len(of) == 1:
+    return tuple(run._replace(label=run.name) for run in runs)
+  return tuple(
+    run._replace(
+      label=protocol(run)
+      if of[protocol(run)] == 1
+      else f'{protocol(run)} ({run.name})'
+    )
+    for run in runs
+  )
 
 
-def folds(results: Results) -> int:
+def folds(results: Any) -> int:
   """Folds of the cross-validation; 1 without one."""
   return results.split.folds or 1
 
 
-def _protocol(run: Run) -> str:
+def protocol(run: Run) -> str:
+  """Protocol and folds of a run, in words."""
   label = f'{run.results.protocol} protocol'
   number = folds(run.results)
   return f'{label}, {number} folds' if number > 1 else label

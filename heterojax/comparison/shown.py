@@ -1,5 +1,6 @@
 """A cell as text of the page."""
 
+from heterojax.comparison import numbers
 from heterojax.comparison.cells import OURS
 from heterojax.comparison.cells import PAPER
 from heterojax.comparison.cells import Cell
@@ -41,7 +42,14 @@ def _value(cell: Cell, value: float) -> str:
   """The value of a cell, or an end of its interval, as text."""
   if cell.metric == 'matching_cost':
     return f'{value:.2f}'
-  return f'{value:.3f}' if _is_metric(cell) else formatting.number(value)
+  if _is_metric(cell) or cell.table == numbers.KEY:
+    return signed(value)
+  return formatting.number(value)
+
+
+def signed(value: float) -> str:
+  """Three decimals, with the minus sign of typesetters but for 0."""
+  return f'{round(value, 3) + 0.0:.3f}'.replace('-', '−')
 
 
 def _is_metric(cell: Cell) -> bool:

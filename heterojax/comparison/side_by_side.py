@@ -1,12 +1,18 @@
-"""Every cell of Tables 1 to 4 of Wang 2023 beside the same cell of our runs."""
+"""Key numbers, Tables 1 to 4 of Wang 2023 where it has them, and ranks.
+
+Every cell of a run stands beside the same cell of the others.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 import itertools
 import operator
 from typing import Any, NamedTuple
 
+from heterojax.comparison import agreement
 from heterojax.comparison import cells as cells_lib
 from heterojax.comparison import matching
+from heterojax.comparison import numbers
+from heterojax.comparison import ranking
 from heterojax.comparison import reasons as reasons_lib
 from heterojax.comparison.cells import PAPER
 from heterojax.comparison.cells import Cell
@@ -23,7 +29,6 @@ from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import PublishedCluster
 
 DATA, PROTOCOLS = 'data', 'protocols'
-_NO_REFERENCE = 'the paper reports no such pair of classes'
 # Names of the tables where the paper has none.
 _UNPRINTED = {
   'overall': 'overall head',
@@ -42,6 +47,7 @@ class Comparison(NamedTuple):
     printed_in: name of each table.
     matches: label of a run to its pairs of clusters.
     cells: all numbers.
+    pairs: which run ranks new images better.
     differences: sentences about pairs of a clean and a published run.
     reasons: why numbers cannot be expected to agree.
   """
@@ -50,12 +56,17 @@ class Comparison(NamedTuple):
   printed_in: Mapping[str, str]
   matches: dict[str, list[matching.Pair]]
   cells: tuple[Cell, ...] = ()
+  pairs: tuple[ranking.Pair, ...] = ()
   differences: tuple[str, ...] = ()
   reasons: tuple[reasons_lib.Reason, ...] = ()
 
 
 def compare(group: Group) -> Comparison:
   """Puts the runs of a group beside the paper, or beside the first of them."""
+  key = tuple(cell for run in group.runs for cell in numbers.of_run(run))
+  pairs = ranking.pairs(group)
+  if not group.retraining:
+    return Comparison(group, _UNPRINTED, {}, key, pairs)
   published = group.published
   reference = (published or group.runs[0].results).clusters
   compared = Comparison(
@@ -70,12 +81,14 @@ def compare(group: Group) -> Comparison:
   )
   return compared._replace(
     cells=(
+      *key,
       *_data(group),
       *_overall(compared),
       *_clusters(compared, reference),
       *_distances(compared),
       *_protocols(group),
     ),
+    pairs=pairs,
     differences=tuple(
       reasons_lib.of_protocols(clean, published)
       for clean, published in _both_protocols(group)
@@ -100,15 +113,27 @@ def table(compared: Sequence[Comparison]) -> blocks.Table:
 
 def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
   """`comparison.json`."""
+  runs = [run for c in compared for run in c.group.runs]
   return {
-    'schema_version': 1,
+    'schema_version': 2,
+    'agreement': agreement.sentence(runs),
+    'settings': [setting._asdict() for setting in agreement.settings(runs)],
     'groups': [
       {
+        'study': c.group.runs[0].study,
         **records.of_classes(c.group.classes),
         'published': c.group.published and c.group.published.source,
         'runs': [
-          {'label': run.label, 'workdir': run.folder} for run in c.group.runs
+          {
+            'label': run.label,
+            'workdir': run.folder,
+            'answer': run.answer,
+            'p_value': run.p_value,
+          }
+          for run in c.group.runs
         ],
+        'ranking': [run.label for run in ranking.order(c.group)],
+        'pairs': [_pair(pair) for pair in c.pairs],
         'matches': {
           label: [pair._asdict() for pair in pairs]
           for label, pairs in c.matches.items()
@@ -120,6 +145,11 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
       for c in compared
     ],
   }
+
+
+def _pair(pair: ranking.Pair) -> dict[str, Any]:
+  difference = pair.difference and pair.difference._asdict()
+  return {**pair._asdict(), 'difference': difference}
 
 
 def _data(group: Group) -> Iterator[Cell]:
@@ -150,8 +180,6 @@ def _overall(compared: Comparison) -> Iterator[Cell]:
         )
       where = (name, f'test cluster {c.number}', 'accuracy')
       yield Cell(*where, PAPER, accuracy, note=note)
-  else:
-    yield Cell(*whole, PAPER, None, note=_NO_REFERENCE)
   for run in compared.group.runs:
     yield cells_lib.score(whole, run.label, _ACCURACY, run.results.overall)
     for c in run.results.clusters:
@@ -182,8 +210,6 @@ def _clusters(
       yield from _match(row, run, pair)
     if group.published and isinstance(c, PublishedCluster):
       yield from _published_cluster(row, group.published, c, group.classes)
-    else:
-      yield Cell(*row, '', PAPER, None, note=_NO_REFERENCE)
     for run, pair in matched:
       if pair.ours is not None:
         yield from _our_cluster(row, run, pair.ours)

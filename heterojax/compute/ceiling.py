@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from heterojax.compute import cores
+from heterojax.compute import division
 from heterojax.compute import forward
 
 _SECONDS = 0.2
@@ -65,11 +66,11 @@ def _by_cores(side: int, dtype: str) -> _Turns:
 @contextlib.contextmanager
 def _by_devices(side: int, dtype: str) -> _Turns:
   devices = len(jax.local_devices())
-  place = forward.split()
+  place = division.split()
   x = jax.device_put(jnp.ones((devices, side, side), dtype), place)
   product = jax.jit(jnp.matmul, out_shardings=place).lower(x, x).compile()
   # Several are begun at once, or starting them would count on a fast device.
-  times = 1 if cores.are_the_devices() else 8
+  times = 8 if side == _SIDE_OF_ACCELERATOR else 1
 
   def turn() -> None:
     jax.block_until_ready([product(x, x) for _ in range(times)])

@@ -6,13 +6,20 @@ a part gives then does not depend on the number of cores.
 """
 
 from collections.abc import Callable
+import contextlib
 import functools
 import os
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxlib import xla_client
+import numpy as np
+from numpy.typing import DTypeLike
 
+from heterojax.compute import platform
+from heterojax.compute import quota
+from heterojax.compute.arrays import Array
 from heterojax.compute.arrays import Device
 from heterojax.compute.arrays import TreeDef
 
@@ -35,19 +42,21 @@ def number() -> int:
 
 
 def numbers() -> tuple[int, ...]:
-  """The operating system's numbers of those cores."""
-  if hasattr(os, 'sched_getaffinity'):
-    return tuple(sorted(os.sched_getaffinity(0)))
-  return tuple(range(os.cpu_count() or 1))
+  """The operating system's numbers of those cores; the first, under a quota."""
+  return quota.allowed()[: quota.number()]
 
 
-def are_the_devices() -> bool:
-  """Whether JAX computes on CPU cores."""
-  return jax.default_backend() == 'cpu'
+def placed(x: Array, dtype: DTypeLike | None = None) -> Array:
+  """An array where programs read it: on CPU that is the memory of the host.
+
+  A mapped file stays one, of which programs get no copy.
+  """
+  on_cpu = platform.of_programs() == 'cpu'
+  return (np.asarray if on_cpu else jnp.asarray)(x, dtype)
 
 
 def devices() -> tuple[Device, ...]:
-  """One for each core, or the accelerator alone.
+  """One for each core, or the first accelerator.
 
   All programs on one CPU device share its threads, and XLA spreads the kernels
   of each over them: VGG16 and the heads lost between a fifth and a half by it.
@@ -57,9 +66,17 @@ def devices() -> tuple[Device, ...]:
   Returns:
     The devices; where threads cannot be bound to a core, that of JAX repeated.
   """
-  if not are_the_devices():
+  if platform.of_programs() != 'cpu':
     return tuple(jax.local_devices()[:1])
   return _devices(numbers())
+
+
+def memory() -> int | None:
+  """Bytes of the memory of one of `devices`; None where it is the host's."""
+  if platform.of_programs() == 'cpu':
+    return None
+  known = devices()[0].memory_stats() or {}
+  return known.get('bytes_limit')
 
 
 @functools.cache
@@ -68,6 +85,8 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
   if make is None or not hasattr(os, 'sched_setaffinity'):
     return tuple(jax.local_devices(backend='cpu')[:1]) * len(cores)
   made, before = [], os.sched_getaffinity(0)
+  limited = quota.number() < len(before)
+  threads = _threads() if limited else set()
   try:
     for core in cores:
       # Threads begin where the one that starts them may run.
@@ -75,7 +94,17 @@ def _devices(cores: tuple[int, ...]) -> tuple[Device, ...]:
       made += make().local_devices()[:1]
   finally:
     os.sched_setaffinity(0, before)
+  if limited:
+    # Others under a quota chose the same cores: let the system move them about.
+    for thread in _threads() - threads:
+      with contextlib.suppress(ProcessLookupError):  # It has ended.
+        os.sched_setaffinity(thread, before)
   return tuple(made)
+
+
+def _threads() -> set[int]:
+  """The operating system's numbers of this process' threads."""
+  return {int(name) for name in os.listdir('/proc/self/task')}
 
 
 def compiled(
@@ -103,7 +132,7 @@ def compiled(
   jitted = jax.jit(function, donate_argnums=donate, static_argnames=[*static])
   args = jax.tree.map(_shape, args)
   options = None
-  if are_the_devices():
+  if platform.of_programs() == 'cpu':
     options = _OPTIONS if library else _OPTIONS | _NO_LIBRARY
   traced = jitted.trace(*args, **static)
   made: dict[Device, jax.stages.Compiled] = {}
@@ -128,7 +157,7 @@ def program(
   # What is traced depends on these as well. JAX defines its settings as it is
   # imported, which no type checker sees.
   x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
-  settings = are_the_devices(), x64, numbers()
+  settings = platform.of_programs(), x64, numbers()
   options = donate, library
   return _program(
     function, tree, shapes, options, tuple(static.items()), settings

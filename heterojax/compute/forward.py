@@ -15,12 +15,12 @@ import queue
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import AxisType
 from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec
 import numpy as np
 
 from heterojax.compute import cores
+from heterojax.compute import division
+from heterojax.compute import platform
 from heterojax.compute.arrays import Device
 from heterojax.errors import UserError
 
@@ -28,7 +28,11 @@ Network = Callable[[Any, jax.Array], jax.Array]
 # Begins with images [B, S, S, 3], of which the first so many count; what it
 # returns waits for their results.
 Run = Callable[[np.ndarray, int], Callable[[], np.ndarray]]
+_FLOATS = np.dtype(np.float32)
 _IMAGES_PER_CORE = 8
+# What a batch has by itself: on CPU in all, and on each accelerator, which is
+# idle for most of the time with few.
+_ON_CPU, _ON_ACCELERATOR = 32, 256
 
 
 @contextlib.contextmanager
@@ -40,7 +44,8 @@ def batches(
   Args:
     network: (params, images) to an array with a row for each image; pure.
     params: its weights.
-    shape: of a batch, `[B, S, S, 3]` float32.
+    shape: of a batch, `[B, S, S, 3]` float32; or uint8, for a network that
+      takes both, where `takes_bytes`.
 
   Yields:
     What runs a batch, see `Run`; one may be begun before another is waited for.
@@ -48,11 +53,13 @@ def batches(
   Raises:
     UserError: if the devices cannot share the batch.
   """
-  compiled = programs(network, params, shape)
   if by_devices():
-    params = jax.device_put(params, everywhere())
-    yield functools.partial(_over_devices, *compiled, params, split())
+    _check_shared(shape[0])
+    params = jax.device_put(params, division.everywhere())
+    compiled = functools.partial(programs, network, params, shape)
+    yield functools.partial(_over_devices, compiled, params, division.split())
     return
+  compiled = programs(network, params, shape)
   size = _images_per_call(shape[0])
   free: queue.SimpleQueue[_Core] = queue.SimpleQueue()
   for program, device in zip(compiled, cores.devices(), strict=True):
@@ -70,7 +77,10 @@ class _Core(NamedTuple):
 
 
 def programs(
-  network: Network, params: Any, shape: tuple[int, ...]
+  network: Network,
+  params: Any,
+  shape: tuple[int, ...],
+  dtype: np.dtype = _FLOATS,
 ) -> cores.Programs:
   """One that runs a batch; or for each core, the images it takes at a time.
 
@@ -78,6 +88,7 @@ def programs(
     network: see `batches`.
     params: its weights, or their shapes.
     shape: of a batch, `[B, S, S, 3]`.
+    dtype: of its images.
 
   Returns:
     The compiled network, once for each core or once for all devices; kept for
@@ -86,18 +97,23 @@ def programs(
   Raises:
     UserError: if the devices cannot share the batch.
   """
-  images = images_of_call(shape)
+  images = images_of_call(shape, dtype)
   if not by_devices():
     return cores.program(network, params, images)
-  devices = len(jax.local_devices())
-  if shape[0] % devices:
-    raise UserError(
-      f'The batch of {shape[0]} images cannot be divided over {devices}'
-      ' devices: change --config.features.batch_size.'
-    )
+  _check_shared(shape[0])
   leaves, tree = jax.tree.flatten(params)
   shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
-  return (_divided(network, tree, shapes, images),)
+  made_for = platform.of_programs()
+  return (_divided(network, tree, shapes, images, made_for),)
+
+
+def _check_shared(size: int) -> None:
+  devices = len(jax.local_devices())
+  if size % devices:
+    raise UserError(
+      f'The batch of {size} images cannot be divided over {devices} devices:'
+      ' change --config.features.batch_size.'
+    )
 
 
 @functools.lru_cache(maxsize=8)
@@ -106,46 +122,50 @@ def _divided(
   tree: Any,
   shapes: tuple[jax.ShapeDtypeStruct, ...],
   images: jax.ShapeDtypeStruct,
+  made_for: platform.Platform,
 ) -> jax.stages.Compiled:
   """The program of all devices, the same one for the same shapes."""
+  del made_for
   jitted = jax.jit(
-    network, in_shardings=(everywhere(), split()), out_shardings=split()
+    network,
+    in_shardings=(division.everywhere(), division.split()),
+    out_shardings=division.split(),
   )
   return jitted.lower(tree.unflatten(shapes), images).compile()
 
 
-def images_of_call(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+def images_of_call(
+  shape: tuple[int, ...], dtype: np.dtype = _FLOATS
+) -> jax.ShapeDtypeStruct:
   """What a program takes at a time of batches of a shape."""
   size = shape[0] if by_devices() else _images_per_call(shape[0])
-  return jax.ShapeDtypeStruct((size, *shape[1:]), np.float32)
+  return jax.ShapeDtypeStruct((size, *shape[1:]), dtype)
+
+
+def takes_bytes() -> bool:
+  """Whether images travel to a device, so that a quarter of them is enough."""
+  return platform.of_programs() != 'cpu'
 
 
 def by_devices() -> bool:
   """Whether devices divide a batch; else the cores of one CPU device do."""
-  return len(jax.local_devices()) > 1 or not cores.are_the_devices()
+  return len(jax.local_devices()) > 1 or platform.of_programs() != 'cpu'
 
 
-def split() -> NamedSharding:
-  """The first axis divided over the devices."""
-  return NamedSharding(_mesh(), PartitionSpec('data'))
-
-
-def everywhere() -> NamedSharding:
-  """A copy on each device."""
-  return NamedSharding(_mesh(), PartitionSpec())
-
-
-def _mesh() -> jax.sharding.Mesh:
-  devices = jax.local_devices()
-  return jax.make_mesh(
-    (len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices
-  )
+def batch_size(asked: int) -> int:
+  """Images of a batch; 0 leaves it to the devices that share it."""
+  if asked:
+    return asked
+  devices = len(jax.local_devices())
+  if platform.of_programs() == 'cpu':
+    return -(-_ON_CPU // devices) * devices
+  return _ON_ACCELERATOR * devices
 
 
 def ahead(batch_size: int) -> int:
   """Batches to begin before one is waited for, so that none has to idle."""
-  if not cores.are_the_devices():
-    return 1
+  if platform.of_programs() != 'cpu':
+    return 2
   return 1 + cores.number() * _IMAGES_PER_CORE // batch_size
 
 
@@ -155,13 +175,14 @@ def _images_per_call(batch_size: int) -> int:
 
 
 def _over_devices(
-  compiled: jax.stages.Compiled,
+  compiled: Callable[[np.dtype], cores.Programs],
   params: Any,
   place: NamedSharding,
   images: np.ndarray,
   count: int,
 ) -> Callable[[], np.ndarray]:
-  result = compiled(params, jax.device_put(images, place))
+  (program,) = compiled(images.dtype)  # Once for each type that comes.
+  result = program(params, jax.device_put(images, place))
   return lambda: np.asarray(result)[:count]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from heterojax.compute import row_blocks
+
 _TIMES = 1e6  # As large as the largest feature of a row usually is.
 
 
@@ -26,7 +28,10 @@ def notes(
   """
   if not matrix.size:
     return ()
-  sizes = np.maximum(matrix.max(axis=1), -matrix.min(axis=1)).astype(float)
+  sizes = np.concatenate([
+    np.maximum(block.max(axis=1), -block.min(axis=1)).astype(float)
+    for block in row_blocks.of(matrix)
+  ])
   known = sizes[np.isfinite(sizes) & (sizes > 0)]
   if not known.size:
     return ()

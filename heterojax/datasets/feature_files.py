@@ -201,7 +201,7 @@ def _from_npz(
     )
   asked = {name for names in columns.values() for name in names}
   n, cells, notes = header.shape[0], {}, ()
-  for name, (shape, dtype) in headers.items():
+  for name, (shape, dtype, _) in headers.items():
     if name == features:
       continue
     means = meanings.of(name) in _MEANINGS or name in asked

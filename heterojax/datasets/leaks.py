@@ -5,6 +5,7 @@ import math
 from typing import NamedTuple
 
 from scipy import special
+from scipy import stats
 
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
@@ -12,7 +13,7 @@ from heterojax.datasets.manifest import csv_text
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Partly
 
-_NEAR = 'near_duplicate'
+NEAR = 'near_duplicate'
 # Cosine distance of centred features, which is about 1 between two images of a
 # data set. On fundus photographs it finds copies that were saved again or made
 # brighter (at most 0.05), and hardly any two that are known to differ.
@@ -55,16 +56,43 @@ class Nearest(NamedTuple):
   distance: Mapping[str, float]
 
 
+class Compared(NamedTuple):
+  """Test images that were compared with training, drawn from more.
+
+  Attributes:
+    number: of them.
+    of: how many there are.
+    near: how many of them are near duplicates.
+  """
+
+  number: int
+  of: int
+  near: int
+
+  @property
+  def sentence(self) -> str:
+    """What that says of all."""
+    test = stats.binomtest(self.near, self.number)
+    low, high = test.proportion_ci(method='wilson')
+    return (
+      f'{self.number:,} of {self.of:,} test images, drawn at random, were'
+      f' compared with training, and of all {low * self.of:,.0f} to'
+      f' {high * self.of:,.0f} are near duplicates (95%)'
+    )
+
+
 class Found(NamedTuple):
   """The leaks of all folds.
 
   Attributes:
     leaks: every one.
     unseen: why near duplicates were not looked for; '' where they were.
+    compared: those of all folds; None where each image was.
   """
 
   leaks: list[Leak]
   unseen: str = ''
+  compared: Compared | None = None
 
 
 def by_chance(dimension: float, n: int) -> float:
@@ -157,22 +185,21 @@ def find(cohort: Cohort, nearest: Mapping[str, Nearest]) -> list[Leak]:
     if split in nearest:
       other, distance = nearest[split]
       leaks += [
-        Leak(_NEAR, split, c.id, c.label, other[c.id], distance[c.id])
+        Leak(NEAR, split, c.id, c.label, other[c.id], distance[c.id])
         for c in held_out
-        if distance[c.id] < _NEAR_DISTANCE
+        if distance.get(c.id, math.inf) < _NEAR_DISTANCE
       ]
   return leaks
 
 
 def count(
-  leaks: Sequence[Leak], cohort: Cohort, unseen: str = ''
+  found: Found, cohort: Cohort
 ) -> dict[str, Partly[Mapping[str, int]] | Missing]:
   """`results.json`'s `leaks`.
 
   Args:
-    leaks: of one split of the cohort, or of all its folds together.
+    found: of one split of the cohort, or of all its folds together.
     cohort: for the classes and what is known of its images.
-    unseen: see `Found`.
 
   Returns:
     For each kind, by class (or of `all` images, where labels are numbers), the
@@ -190,23 +217,28 @@ def count(
     bound = f'{nameless} of {len(used)} images name no patient or group'
   if nameless == len(used):
     unknown['shared_group'] = bound
-  if unseen:
-    unknown[_NEAR] = unseen
+  if found.unseen:
+    unknown[NEAR] = found.unseen
+  bounds = {
+    'shared_group': bound,
+    NEAR: found.compared.sentence if found.compared else '',
+  }
   counts: dict[str, Partly[Mapping[str, int]] | Missing] = {}
-  for kind in (*_SAME, _NEAR):
+  for kind in (*_SAME, NEAR):
     if kind in unknown:
       counts[kind] = Missing(unknown[kind])
       continue
     for split in ('test', 'validation'):
-      of_kind = [k for k in leaks if (k.kind, k.split) == (kind, split)]
+      of_kind = [k for k in found.leaks if (k.kind, k.split) == (kind, split)]
       name = kind if split == 'test' else f'validation_{kind}'
       if of_kind or split == 'test':
         of_class = {
           label: sum(k.label == label for k in of_kind)
           for label in cohort.classes
         }
-        why = bound if name == 'shared_group' else ''
-        counts[name] = Partly(of_class or {'all': len(of_kind)}, why)
+        counts[name] = Partly(
+          of_class or {'all': len(of_kind)}, bounds.get(name, '')
+        )
   return counts
 
 

@@ -23,7 +23,7 @@ _FORMULA = re.compile("'*[=+@\t\r\n＝＋－＠-]")
 _NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Candidate:
   """One image of a class, as one row of the source names it.
 

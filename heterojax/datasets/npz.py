@@ -5,6 +5,7 @@ import contextlib
 import io
 import math
 import pathlib
+import struct
 from typing import IO, NamedTuple
 import zipfile
 
@@ -17,6 +18,11 @@ _ENDING = '.npy'
 _MOST_TIMES = 100
 _ALWAYS_ALLOWED = 64 << 20  # Bytes.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Those of NumPy.
+# Bytes from which on an array is mapped, and of those that are read at a time.
+_MAPPED = 256 << 20
+_CHUNK = 1 << 20
+# Where a member's own header tells the lengths of its name and of what follows.
+_LENGTHS = 26
 _LONGEST_HEADER = 10_000  # Bytes; NumPy reads no longer ones either.
 
 
@@ -25,6 +31,7 @@ class Header(NamedTuple):
 
   shape: tuple[int, ...]
   dtype: np.dtype
+  fortran_order: bool = False
 
 
 def headers(path: pathlib.Path) -> dict[str, Header]:
@@ -50,14 +57,15 @@ def headers(path: pathlib.Path) -> dict[str, Header]:
 
 
 def load(path: pathlib.Path, name: str) -> np.ndarray:
-  """Reads one array; a compressed one cannot be read in parts.
+  """Reads one array; a large one that is not compressed is mapped.
 
   Args:
     path: of the archive.
     name: of the array.
 
   Returns:
-    The array.
+    The array; a mapped one is read-only, and its rows are in memory only while
+    they are used.
 
   Raises:
     UserError: if it cannot be read.
@@ -65,9 +73,31 @@ def load(path: pathlib.Path, name: str) -> np.ndarray:
   with _opened(path) as archive:
     member = archive.getinfo(f'{name}{_ENDING}')
     with archive.open(member) as file:
-      _header(file, member)
+      header = _header(file, member)
+      start = file.tell()
+      mapped = member.file_size >= _MAPPED and _can_be_mapped(member, header)
+      while mapped and file.read(_CHUNK):  # Compares the checksum at its end.
+        pass
+    if mapped:
+      offset = _offset(path, member) + start
+      order = 'F' if header.fortran_order else 'C'
+      return np.memmap(path, header.dtype, 'r', offset, header.shape, order)
     with archive.open(member) as file:
       return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _can_be_mapped(member: zipfile.ZipInfo, header: Header) -> bool:
+  return (
+    member.compress_type == zipfile.ZIP_STORED and not header.dtype.hasobject
+  )
+
+
+def _offset(path: pathlib.Path, member: zipfile.ZipInfo) -> int:
+  """Where the content of a stored member begins in the file."""
+  with path.open('rb') as file:
+    file.seek(member.header_offset + _LENGTHS)
+    name, extra = struct.unpack('<HH', file.read(4))
+  return member.header_offset + _LENGTHS + 4 + name + extra
 
 
 @contextlib.contextmanager
@@ -109,13 +139,13 @@ def _header(file: IO[bytes], member: zipfile.ZipInfo) -> Header:
   told = file.read(size)
   if (length := int.from_bytes(told, 'little')) > _LONGEST_HEADER:
     raise ValueError(f'an array has a header of {length:,} bytes')
-  shape, _, dtype = reader(io.BytesIO(told + file.read(length)))
+  shape, by_columns, dtype = reader(io.BytesIO(told + file.read(length)))
   if dtype.hasobject:  # Pickled: its length says nothing, and none is loaded.
-    return Header(shape, dtype)
+    return Header(shape, dtype, by_columns)
   # A false shape, or one of nothing, would ask for any memory.
   length = member.file_size - file.tell()
   if math.prod(shape) * dtype.itemsize != length:
     raise ValueError('an array is not as long as its header says')
   if min(shape, default=0) < 0 or max(shape, default=0) > member.file_size:
     raise ValueError('an array has a side that its length cannot have')
-  return Header(shape, dtype)
+  return Header(shape, dtype, by_columns)

@@ -11,15 +11,18 @@ from typing import Any
 from heterojax import rng
 from heterojax.datasets import classes
 from heterojax.datasets import images
+from heterojax.datasets import inspections
 from heterojax.datasets import masks
 from heterojax.datasets import sources
 from heterojax.datasets import values
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 from heterojax.run.progress import Progress
 
 _LOG = logging.getLogger(__name__)
+_MOST_OF_PART = 64  # Images that a thread is given at a time.
 _NOT_DRAWN = 'not drawn'
 _NO_FILE = 'file not found'
 _SAME_IMAGE = 'same image as '
@@ -36,6 +39,7 @@ def select(
   max_bad_share: float,
   workers: int,
   levels: images.Range = 'window',
+  earlier: Inspections | None = None,
 ) -> Cohort:
   """Keeps what can be read and, if asked for, as many of one class as of all.
 
@@ -53,6 +57,7 @@ def select(
     max_bad_share: share of drawn candidates that may be unusable, 0..1.
     workers: threads that decode.
     levels: which values of an image become 0 and 255.
+    earlier: what looking at the images found before, which is kept there.
 
   Returns:
     The cohort with `included` and `reason` set for every candidate and with the
@@ -64,7 +69,9 @@ def select(
   """
   if cohort.classes:
     classes.require_different(cohort.classes)
-  inspector = _Inspector(cohort.source, workers, levels)
+  inspector = _Inspector(
+    cohort.source, workers, levels, earlier or Inspections()
+  )
   first_of: dict[str, Candidate] = {}  # By the digest of the content.
   copies: list[tuple[Candidate, Candidate]] = []  # Each with the first.
 
@@ -224,33 +231,48 @@ class _Inspector:
   """Looks at every file once, many at a time where they are known ahead."""
 
   def __init__(
-    self, source: sources.Source, workers: int, levels: images.Range
+    self,
+    source: sources.Source,
+    workers: int,
+    levels: images.Range,
+    earlier: Inspections,
   ):
-    self._source, self._workers = source, workers
+    self._source, self._workers, self._earlier = source, workers, earlier
     self._levels: images.Range = levels
     self._found: dict[str, sources.Inspection] = {}
 
   def prefetch(self, paths: Iterable[str]) -> None:
     paths = [p for p in dict.fromkeys(paths) if p not in self._found]
-    with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
+    # A future for each of a million rows takes more memory than they do.
+    size = min(max(1, len(paths) // (8 * self._workers)), _MOST_OF_PART)
+    parts = [paths[i : i + size] for i in range(0, len(paths), size)]
+    with (
+      concurrent.futures.ThreadPoolExecutor(self._workers) as pool,
+      Progress('inspection', len(paths), 'images') as progress,
+    ):
       # A generator, whose closing cancels what is left, should the run be
       # stopped.
-      looks: Any = pool.map(self._inspect, paths)
-      with (
-        contextlib.closing(looks),
-        Progress('inspection', len(paths), 'images') as progress,
-      ):
-        for path, look in zip(paths, looks, strict=True):
-          self._found[path] = look
-          progress.update(1)
+      found: Any = pool.map(self._inspect_part, parts)
+      with contextlib.closing(found):
+        for part, looks in zip(parts, found, strict=True):
+          for path, look in zip(part, looks, strict=True):
+            self._keep(path, look)
+          progress.update(len(part))
 
   def __call__(self, path: str) -> sources.Inspection:
     if path not in self._found:
-      self._found[path] = self._inspect(path)
+      self._keep(path, self._inspect(path))
     return self._found[path]
 
-  def _inspect(self, path: str) -> sources.Inspection:
-    return sources.inspect(self._source, path, self._levels)
+  def _inspect_part(self, paths: Sequence[str]) -> list[inspections.Found]:
+    return [self._inspect(path) for path in paths]
+
+  def _inspect(self, path: str) -> inspections.Found:
+    return self._earlier.look(self._source, path, self._levels)
+
+  def _keep(self, path: str, found: inspections.Found) -> None:
+    self._found[path] = found.look
+    self._earlier.keep(self._source, path, self._levels, found)
 
 
 def general(reason: str) -> str:

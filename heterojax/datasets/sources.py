@@ -132,22 +132,21 @@ def content(columns: Mapping[str, str]) -> str:
   return columns.get('pixels_sha256') or columns['sha256']
 
 
-def inspect(source: Source, path: str, levels: images.Range) -> Inspection:
-  """Looks at one candidate, at images by what of them becomes 0..255."""
-  if isinstance(source, ImageSource):
-    return inspect_image(source, path, levels)
-  return source.inspect(path)
+def inspect_image(source: ImageSource, path: str) -> Inspection:
+  """Looks at one image; see `inspect_data`."""
+  try:
+    data = source.read(path)
+  except images.UnreadableImage as error:
+    return Inspection(str(error))
+  return inspect_data(data)
 
 
 @PIXELS.picture()
-def inspect_image(
-  source: ImageSource, path: str, levels: images.Range = 'window'
-) -> Inspection:
+def inspect_data(data: bytes, levels: images.Range = 'window') -> Inspection:
   """Decodes one image and keeps only what is known of it then.
 
   Args:
-    source: of the image.
-    path: in the source.
+    data: the encoded image.
     levels: see `images.decode`.
 
   Returns:
@@ -157,7 +156,6 @@ def inspect_image(
     `sha256` of the encoded bytes and `pixels_sha256` of the decoded pixels.
   """
   try:
-    data = source.read(path)
     image = images.examine(data, levels)
   except images.UnreadableImage as error:
     return Inspection(str(error))

@@ -19,14 +19,11 @@ import numpy as np
 import threadpoolctl
 
 from heterojax.compute import cores
+from heterojax.heads import forms
 from heterojax.heads import newton
 from heterojax.heads.newton import Optima
 from heterojax.run import interruption
 
-# Numbers of one kind that a batch holds: on CPU they fit into the second cache,
-# on an accelerator they keep it busy.
-_NUMBERS_ON_CPU, _NUMBERS = 2**18, 2**27
-_MOST_HEADS_ON_CPU, _MOST_HEADS = 64, 1024
 # Products of numbers that take as long as compiling one more program.
 _PROGRAM = 2e9
 # How often the Hessian is factored for a value of C.
@@ -123,17 +120,19 @@ def over_cores(
     Interrupted: between two batches, if a signal asked the run to stop.
   """
   waiting = iter(batches)
+  # The platform is a thread's own, and so is the float64 mode.
+  devices = cores.devices()
 
   def work(core: int) -> None:
-    with jax.enable_x64(True):  # It is a thread's own.
-      device = cores.devices()[core]
+    device = devices[core]
+    with jax.enable_x64(True):
       placed = jax.device_put(fixed, device)
       for batch in waiting:
         interruption.check()
         programs, own = run(batch)
         keep(batch, programs[core](*placed, *jax.device_put(own, device)))
 
-  number = min(len(cores.devices()), len(batches))
+  number = min(len(devices), len(batches))
   # A core has one program, and LAPACK's threads would only wait for each other.
   with (
     one_thread(),
@@ -214,17 +213,15 @@ def _batches(members: Sequence[Member], width: int | None) -> list[_Batch]:
   """All heads, the longest first: at the end all cores have something to do."""
   sizes = np.array([len(member.rows) for member in members])
   lengths = _lengths(sizes, len(members[0].cs), width)
-  on_cpu = cores.are_the_devices()
-  numbers = _NUMBERS_ON_CPU if on_cpu else _NUMBERS
-  most = _MOST_HEADS_ON_CPU if on_cpu else _MOST_HEADS
+  form = forms.of_programs()
   # The heads of a batch wait for each other, so alike ones are together.
   order = np.lexsort(([member.cs[0] for member in members], -lengths))
   batches = []
   for length, group in itertools.groupby(order.tolist(), lengths.__getitem__):
     length = int(length)
     heads = list(group)
-    size = numbers // (length * (width or length))
-    size = max(min(size, most, len(heads)), 1)
+    size = form.numbers // (length * (width or length))
+    size = max(min(size, form.heads, len(heads)), 1)
     size = 2 ** (size.bit_length() - 1)
     batches += [
       _Batch(length, size, heads[start : start + size])

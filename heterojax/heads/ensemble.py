@@ -18,9 +18,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute import collectives
 from heterojax.compute import cores
+from heterojax.compute import division
+from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
 from heterojax.heads import epochs
+from heterojax.heads import forms
+from heterojax.heads import memory
 from heterojax.heads.epochs import Training
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.kinds import WIDTHS
@@ -132,7 +137,8 @@ def train(
     if not np.all(numbers):
       raise ValueError(f'head {int(np.argmin(numbers))} has no {kind}')
   validation, counts = _validation(members)
-  x = jnp.asarray(x)
+  # No copy: on CPU the cores read the features where they are.
+  x = jax.device_put(x)
   # A number may need all digits that the features have.
   y = jnp.asarray(y, jnp.result_type(x, jnp.float32))
   data = epochs.Data(x, y, x[validation], y[validation])
@@ -144,15 +150,12 @@ def train(
   )
   if params is None:
     params = initial_params(members, x.shape[1], training.task, training.widths)
-  shares = _shares(-(-sizes // training.batch_size))
-  state, history = _run(
-    _start(params, data, every, training),
-    data,
-    every,
-    shares,
-    training,
-    steps,
-  )
+  need = memory.need(training, len(x), len(validation), x.shape[1])
+  number = _number_of_shares(need, len(members))
+  shares = _shares(-(-sizes // training.batch_size), number)
+  state = jax.tree.map(np.asarray, _start(params, data, every, training))
+  del params  # A device has no room for what it does not use.
+  state, history = _run(state, data, every, shares, training, steps)
   stopping = state.stopping
   return Ensemble(
     params=jax.device_put(stopping.best_params),
@@ -163,6 +166,24 @@ def train(
   )
 
 
+def check_memory(
+  training: Training, heads: int, rows: int, validation: int, dim: int
+) -> None:
+  """Raises a UserError where accelerators have too little memory.
+
+  Args:
+    training: of the heads.
+    heads: H.
+    rows: N.
+    validation: of these, that heads validate on.
+    dim: D.
+  """
+  if (limit := cores.memory()) is not None:
+    devices = collectives.number() * len(jax.local_devices())
+    need = memory.need(training, rows, validation, dim)
+    memory.turns(need, heads, devices, limit)
+
+
 def _run(
   state: epochs.State,
   data: epochs.Data,
@@ -171,49 +192,71 @@ def _run(
   training: Training,
   steps: checkpoint.Steps | None,
 ) -> tuple[epochs.State, np.ndarray]:
-  """All epochs of all shares; the last state, and the history."""
+  """All epochs of all shares; the last state, and the history.
+
+  Process 0 of several has the steps. All train as many shares.
+  """
   history = np.full((training.epochs, len(every.sizes)), np.nan)
   done, leaves = steps.latest() if steps else (0, {})
   if done:
     history[:done] = leaves.pop('history')
     state = checkpoint.restore({'heads': state}, leaves)['heads']
-  state, every = jax.tree.map(np.asarray, (state, every))
-  # A copy of the state, which is overwritten; what is only read is shared.
-  places = cores.devices()[: len(shares)]
-  states = [
-    jax.device_put(_rows(state, share), place, may_alias=False)
-    for share, place in zip(shares, places, strict=True)
-  ]
-  fixed = [
-    jax.device_put((data, _rows(every, share)), place)
-    for share, place in zip(shares, places, strict=True)
-  ]
-  programs = _programs(states[0], *fixed[0], training=training)
+  if done := int(collectives.of_leader(np.int32(done))):
+    state = collectives.of_leader(state)
   # A head that two programs train is the same in both.
   first = np.unique(np.concatenate(shares), return_index=True)[1]
+  count, lanes = len(shares) // collectives.number(), _lanes()
+  own = shares[collectives.index() * count :][:count]
+  width = lanes[0].devices
+  groups = [
+    np.concatenate(own[start : start + width])
+    for start in range(0, count, width)
+  ]
+  lanes = lanes[: len(groups)]
+  # What is only read lies on a device once; the state is overwritten.
+  shared = [jax.device_put(data, lane.everywhere) for lane in lanes]
+  states, heads = [], []
+  for g, group in enumerate(groups):
+    place = lanes[g % len(lanes)].split
+    states.append(jax.device_put(_rows(state, group), place, may_alias=False))
+    heads.append(jax.device_put(_rows(every, group), place))
+  batches = _batches(shares, every, training)
+  programs = _programs(states[0], data, heads[0], batches, training)
 
   def gathered() -> epochs.State:
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[first], *states)
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *states)
+    return jax.tree.map(
+      lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[first],
+      collectives.gather(joined),
+    )
 
   stopped = np.array(state.stopping.stopped)
+  values = np.full((len(groups), len(groups[0])), np.nan)
+
+  def work(lane: int) -> None:
+    """An epoch of the groups of a lane, one after the other."""
+    for g in range(lane, len(groups), len(lanes)):
+      if not stopped[groups[g]].all():
+        states[g], values[g] = programs[lane](
+          states[g], shared[lane], heads[g], np.int32(done)
+        )
+
   with (
-    concurrent.futures.ThreadPoolExecutor(len(shares)) as pool,
+    concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool,
     Progress('heads', training.epochs, 'epochs', done) as progress,
   ):
     while done < training.epochs and not stopped.all():
-      begun = {
-        s: pool.submit(programs[s], states[s], *fixed[s], np.int32(done))
-        for s, share in enumerate(shares)
-        if not stopped[share].all()
-      }
-      for s, future in begun.items():
-        states[s], values = future.result()
-        share = shares[s]
-        history[done, share] = np.where(stopped[share], np.nan, values)
-        stopped[share] = states[s].stopping.stopped
+      list(pool.map(work, range(len(lanes))))
+      due = np.array(steps is not None and steps.due())
+      stops = np.stack([state.stopping.stopped for state in states])
+      due, found, stops = collectives.gather((due, values, stops))
+      history[done] = np.where(stopped, np.nan, found.reshape(-1)[first])
+      stopped = stops.reshape(-1)[first]
       done += 1
-      if steps and steps.due():
-        steps.save(done, {'heads': gathered(), 'history': history[:done]})
+      if due[0]:
+        now = gathered()
+        if steps:
+          steps.save(done, {'heads': now, 'history': history[:done]})
       progress.update(1)
   return gathered(), history[:done]
 
@@ -223,7 +266,7 @@ def _rows(tree: Any, numbers: np.ndarray) -> Any:
 
 
 def predict(params: Params, x: Array) -> jax.Array:
-  """What all heads give for `[M, D]`.
+  """What all heads give for `[M, D]`; accelerators divide the heads.
 
   Args:
     params: of an `Ensemble`, with a leading H axis.
@@ -234,9 +277,28 @@ def predict(params: Params, x: Array) -> jax.Array:
     several classes `[H, M, C]` logits.
   """
   (task,) = (t for t, k in KINDS.items() if isinstance(params, k.params))
-  first, *_ = cores.program(epochs.outputs, params, x, task=task)
-  params, x = jax.device_put((params, x), cores.devices()[0])
-  return jax.device_put(first(params, x), jax.local_devices()[0])
+  if forms.of_programs().in_turn:
+    first, *_ = cores.program(epochs.outputs, params, x, task=task)
+    params, x = jax.device_put((params, x), cores.devices()[0])
+    return jax.device_put(first(params, x), jax.local_devices()[0])
+  heads = len(jax.tree.leaves(params)[0])
+  devices = len(jax.local_devices())
+  size = -(-heads // devices) * devices
+  params = _rows(params, np.minimum(np.arange(size), heads - 1))
+  program = division.program(
+    epochs.outputs, params, x, divided=(True, False), task=task
+  )
+  params = jax.device_put(params, division.split())
+  found = program(params, jax.device_put(x, division.everywhere()))
+  return jax.device_put(found, jax.local_devices()[0])[:heads]
+
+
+def predict_all(params: Params, x: Array) -> np.ndarray:
+  """`predict` of any number of rows, as float64 on the host."""
+  if not row_blocks.is_large(*x.shape):
+    return np.asarray(predict(params, x), np.float64)
+  parts = [predict(params, block) for block in row_blocks.of(x)]
+  return np.concatenate([np.asarray(p, np.float64) for p in parts], axis=1)
 
 
 def _padded(rows: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
@@ -261,13 +323,44 @@ def _validation(members: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
   return rows, counts
 
 
-def _shares(batches: np.ndarray) -> list[np.ndarray]:
+class _Lane(NamedTuple):
+  """Devices that work together: all accelerators, or a core for itself.
+
+  Attributes:
+    split: where what each head has goes; the devices divide the heads.
+    everywhere: where what all heads read goes.
+    devices: how many there are.
+  """
+
+  split: Any
+  everywhere: Any
+  devices: int
+
+
+def _lanes() -> list[_Lane]:
+  if forms.of_programs().in_turn:
+    return [_Lane(core, core, 1) for core in cores.devices()]
+  devices = len(jax.local_devices())
+  return [_Lane(division.split(), division.everywhere(), devices)]
+
+
+def _number_of_shares(need: memory.Need, heads: int) -> int:
+  """Into how many shares the heads are divided, as many in each process."""
+  lanes, processes = _lanes(), collectives.number()
+  devices = sum(lane.devices for lane in lanes)
+  if processes > 1:
+    devices = processes * int(collectives.gather(np.array(devices)).min())
+  elif forms.of_programs().in_turn:
+    devices = min(devices, heads)
+  return devices * memory.turns(need, heads, devices, cores.memory())
+
+
+def _shares(batches: np.ndarray, number: int) -> list[np.ndarray]:
   """Numbers of the heads that each program trains, longest lists first.
 
-  On CPU every core has as many, and about the same number of batches; shares
-  that would have one head less repeat their last one.
+  Every one has as many, and about the same number of batches; shares that would
+  have fewer repeat their last one, and without any the first head of all.
   """
-  number = min(len(cores.devices()), len(batches))
   shares = [[] for _ in range(number)]
   loads = np.zeros(len(shares), int)
   most = -(-len(batches) // len(shares))
@@ -276,6 +369,7 @@ def _shares(batches: np.ndarray) -> list[np.ndarray]:
     least = min(free, key=loads.__getitem__)
     shares[least].append(h)
     loads[least] += batches[h]
+  shares = [share or [0] for share in shares]
   return [
     np.array(share + share[-1:] * (most - len(share))) for share in shares
   ]
@@ -288,20 +382,33 @@ def _start(
   return epochs.start(params, data, heads, training)
 
 
+def _batches(
+  shares: Sequence[np.ndarray], every: epochs.Heads, training: Training
+) -> np.ndarray:
+  """Most batches of the longest head of all shares, of the second one, ..."""
+  batches = -(-np.asarray(every.sizes) // training.batch_size)
+  return np.max([batches[share] for share in shares], axis=0)
+
+
 def _programs(
   state: epochs.State,
   data: epochs.Data,
   heads: epochs.Heads,
+  batches: np.ndarray,
   training: Training,
 ) -> cores.Programs:
-  """What takes the share of each device through an epoch."""
+  """What takes a group of heads through an epoch, for each lane."""
   args = (state, data, heads, jax.ShapeDtypeStruct((), jnp.int32))
-  if cores.are_the_devices():
+  if forms.of_programs().in_turn:
     return cores.program(
       epochs.one_by_one, *args, donate=(0,), training=training
     )
-  batches = -(-np.asarray(heads.sizes) // training.batch_size)
-  segments = epochs.segments_of(batches)
-  return cores.program(
-    epochs.together, *args, donate=(0,), training=training, segments=segments
+  program = division.program(
+    epochs.together,
+    *args,
+    divided=(True, False, True, False),
+    donate=(0,),
+    training=training,
+    segments=epochs.segments_of(batches),
   )
+  return (program,)

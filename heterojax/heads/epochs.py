@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from heterojax.compute import cores
 from heterojax.compute.arrays import Array
+from heterojax.heads import forms
 from heterojax.heads import head
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.kinds import WIDTHS
@@ -293,7 +293,7 @@ def _validated(
 def outputs(params: Params, x: jax.Array, *, task: str) -> jax.Array:
   """`[H, M]` of H heads on `[M, D]`; of several classes `[H, M, C]`."""
   kind = KINDS[task]
-  if not cores.are_the_devices():
+  if not forms.of_programs().in_turn:
     return jax.vmap(kind.outputs, in_axes=(0, None))(params, x)
   # In groups of one size, or sums could depend on the number of heads.
   count = len(jax.tree.leaves(params)[0])

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from heterojax.compute import cores
+from heterojax.heads import forms
 
 # Of 8 rows 40 KiB, which fit into a core's first cache.
 _COLUMNS = 1280
@@ -98,7 +98,7 @@ def gradients(
 
 def _products(kernel: jax.Array, x: jax.Array, batch: jax.Array) -> jax.Array:
   """`x[batch] @ kernel`, on CPU by columns, as many as stay in the cache."""
-  if not cores.are_the_devices() or x.shape[1] <= _COLUMNS:
+  if not forms.of_programs().in_turn or x.shape[1] <= _COLUMNS:
     return x[batch] @ kernel
 
   def product(first: int | jax.Array, columns: int) -> jax.Array:

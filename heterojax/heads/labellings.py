@@ -16,11 +16,12 @@ from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads import conjugate
+from heterojax.heads import forms
 from heterojax.heads import logistic
 from heterojax.heads import newton
 
-# Labellings of one program. With fewer than the last there is little to share.
-_AT_ONCE_ON_CPU, _AT_ONCE, _FEW = 25, 200, 8
+# With fewer labellings there is little to share.
+_FEW = 8
 # Rows that a program has at least, and up to which it matters little.
 _LEAST, _SMALL = 64, 256
 
@@ -78,9 +79,9 @@ def _solved(
   features = np.zeros((length, length if m == width else width))
   weight = np.zeros(length)
   features[:m, :width], weight[:m] = x, 1
-  most = _AT_ONCE_ON_CPU if cores.are_the_devices() else _AT_ONCE
+  most, in_turn = forms.of_programs().labellings, forms.of_programs().in_turn
   size = -(-number // -(-number // most))
-  if cores.are_the_devices():
+  if in_turn:
     size = most  # One program for all numbers.
   signs = np.ones((-(-number // size) * size, length))
   signs[:number, :m] = sign

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from heterojax.cluster import moments
@@ -74,8 +73,7 @@ def gram(x: Array) -> Gram:
   if np.ndim(x) != 2 or not np.size(x):
     raise ValueError(f'x must be [P, D], not {list(np.shape(x))}')
   with jax.enable_x64(True):
-    # On CPU only what XLA computes with is copied.
-    x = np.asarray(x) if cores.are_the_devices() else jnp.asarray(x)
+    x = cores.placed(x)
     mean = moments.mean(x)
     upper = np.triu(moments.second_moments(x, mean, wide=True))
   if not np.isfinite(upper).all():

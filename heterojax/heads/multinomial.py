@@ -20,13 +20,11 @@ import numpy as np
 from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
+from heterojax.heads import forms
 from heterojax.heads import logistic
 from heterojax.heads import softmax_newton
 from heterojax.heads.logistic import Gram
 from heterojax.heads.logistic import Heads
-
-# Heads of one program, which on CPU come one after the other.
-_AT_ONCE_ON_CPU, _AT_ONCE = 1, 128
 
 
 def fit(
@@ -145,7 +143,7 @@ def _solved(
   )
   # The padding of each is part of it alone: other heads change no bit.
   lengths = np.array([_length(len(own)) for own in lists])
-  most = _AT_ONCE_ON_CPU if cores.are_the_devices() else _AT_ONCE
+  most = forms.of_programs().several_classes
   every = [
     group[i : i + most]
     for length in np.unique(lengths)[::-1]
@@ -202,6 +200,6 @@ def _heads(
       softmax_newton.Rows(z[rows], y[rows], weight), cs, classes
     )
 
-  if cores.are_the_devices():
+  if forms.of_programs().in_turn:
     return jax.lax.map(head, (rows, weight))
   return jax.vmap(head)((rows, weight))

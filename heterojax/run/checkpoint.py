@@ -5,6 +5,7 @@ all, and reads flipped bits of theirs back without a word: so a digest of every
 leaf is kept beside it, which is written last and looked at on every reading.
 """
 
+from collections.abc import Iterable
 import hashlib
 import json
 import logging
@@ -15,7 +16,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from orbax.checkpoint import v1 as ocp
+import orbax.checkpoint as ocp
+from orbax.checkpoint import v1
 
 from heterojax.compute.arrays import bytes_of
 from heterojax.errors import Interrupted
@@ -36,6 +38,13 @@ _NOT_ITS_FAULT = (Interrupted, MemoryError)
 _MOST_SHARE = 0.1
 _SECONDS_OF_THE_FIRST = 0.1
 
+# Of several processes the first one alone has checkpoints.
+_LEADER = {
+  'primary_host': 0,
+  'active_processes': {0},
+  'barrier_sync_key_prefix': 'leader',
+}
+
 Leaves = dict[str, np.ndarray]
 
 
@@ -52,6 +61,14 @@ def digest(value: Any) -> str:
         hasher.update(bytes_of(row))
     else:
       hasher.update(json.dumps(leaf, sort_keys=True).encode())
+  return hasher.hexdigest()
+
+
+def of_texts(texts: Iterable[str]) -> str:
+  """Digest of texts in their order, however many."""
+  hasher = hashlib.blake2b(digest_size=16)
+  for text in texts:
+    hasher.update(f'{len(text)}:{text}'.encode())
   return hasher.hexdigest()
 
 
@@ -76,7 +93,9 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
     path.mkdir(parents=True, exist_ok=True)
     # Without it there is no checkpoint, whatever else is there.
     (path / _DIGESTS).unlink(missing_ok=True)
-    ocp.save(str((path / _ARRAYS).absolute()), leaves, overwrite=True)
+    _saver().save(
+      (path / _ARRAYS).absolute(), ocp.args.PyTreeSave(leaves), force=True
+    )
     files = run_folder.to_json(_files(path / _ARRAYS))
     run_folder.write_atomically(path / _FILES, files)
     run_folder.write_atomically(path / _DIGESTS, run_folder.to_json(index))
@@ -114,7 +133,8 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
     # Before Orbax reads them: it fills the terminal where it fails.
     if json.loads((path / _FILES).read_text()) != _files(path / _ARRAYS):
       raise ValueError('its files are not as they were written')
-    arrays = ocp.load(str((path / _ARRAYS).absolute()))
+    with _alone():
+      arrays = v1.load(str((path / _ARRAYS).absolute()))
     leaves = {name: np.atleast_1d(leaf) for name, leaf in arrays.items()}
     wrong = index['leaves'].items() ^ {
       (name, digest(leaf)) for name, leaf in leaves.items()
@@ -200,6 +220,20 @@ class Steps:
     """Folders of steps, last ones first."""
     folders = self._folder.glob('[0-9]*')
     return sorted(folders, key=lambda path: path.name, reverse=True)
+
+
+def _saver() -> ocp.Checkpointer:
+  """Orbax's older interface: the newer one's saving waits for all processes."""
+  alone = ocp.options.MultiprocessingOptions(**_LEADER)
+  handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+  return ocp.Checkpointer(handler, multiprocessing_options=alone)
+
+
+def _alone() -> v1.Context:
+  context = v1.Context()
+  for name, value in _LEADER.items():
+    setattr(context.multiprocessing, name, value)
+  return context
 
 
 def _leaves(tree: Any) -> Leaves:

@@ -5,10 +5,12 @@ import re
 SEAL = 'artifacts.json'
 LOCK = '.lock'
 LOG = 'log.txt'
+INSPECTED = 'inspected.jsonl'  # See `heterojax.datasets.inspections`.
 INPUT = 'input'  # Data that were in memory, see `heterojax.api`.
 FILES = (
   'config.json',
   'environment.json',
+  INSPECTED,
   'begun.json',
   'manifest.csv',
   'augmented.csv',
@@ -22,8 +24,8 @@ FOLDERS = (
   *('tables', 'figures', 'features', 'checkpoints', 'cohort'),
   INPUT,
 )
-# What may change after a run: its log, traces, the files of `launch.compare`.
-NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison')
+# What may change after a run: its log, traces, comparisons and exports.
+NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison', 'export')
 # As `run_folder.write_atomically` names a file that is not whole yet.
 _UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
 

@@ -1,6 +1,6 @@
 """The run folder: one owner, one configuration, whole files only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
 import datetime
 import hashlib
@@ -16,6 +16,7 @@ from heterojax import addresses
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import contents
+from heterojax.run import interruption
 from heterojax.run import links
 from heterojax.run import locks
 
@@ -64,6 +65,11 @@ def local(path: str, flag: str) -> pathlib.Path:
   return pathlib.Path(path).expanduser()
 
 
+def unfinished(path: pathlib.Path) -> pathlib.Path:
+  """The folder beside a file that holds what is done of it."""
+  return path.with_name(f'.{path.name}.parts')
+
+
 def to_json(value: Any) -> str:
   """JSON with a fixed key order; a NaN is a mistake, not a value."""
   return json.dumps(value, indent=2, allow_nan=False) + '\n'
@@ -110,6 +116,37 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
+  """Keeps runs out of a folder while several processes work for one.
+
+  Args:
+    path: of the folder; made where it is missing.
+    flag: that named it.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: if it cannot be written.
+    RefusedError: if a run has it.
+  """
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+    (path / contents.LOCK).touch()
+    lock = locks.shared(path / contents.LOCK)
+  except BlockingIOError as error:
+    raise RefusedError(
+      f'{path} is in use by a run: wait for it, or choose another --{flag}.'
+    ) from error
+  except OSError as error:
+    raise UserError(
+      f'{path} cannot be written ({error.strerror}): choose another --{flag}.'
+    ) from error
+  with lock:
+    yield
+
+
+@contextlib.contextmanager
 def opened(
   path: pathlib.Path,
   config: dict[str, Any],
@@ -137,9 +174,12 @@ def opened(
       or environment.
   """
   existed = os.path.isdir(path)
-  own_log = not os.path.exists(
-    path / contents.LOG
-  )  # Else the user's, which stays.
+  # What is there before is the user's, or of an earlier start, and stays.
+  own = [
+    name
+    for name in (contents.LOG, contents.INSPECTED)
+    if not os.path.exists(path / name)
+  ]
   with locked(path, 'run folder', 'workdir'):
     links.refuse(path)
     _check_config(path, config)
@@ -156,7 +196,9 @@ def opened(
       root.removeHandler(handler)
       log.close()
       if not (path / _CONFIG).exists():
-        _clear(path, log=own_log, folder=not existed)
+        if interruption.asked():  # The next start goes on with it.
+          own = [name for name in own if name != contents.INSPECTED]
+        _clear(path, own, folder=not existed)
 
 
 def begin(
@@ -190,13 +232,20 @@ def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:
     return
   stored = path / _ENVIRONMENT
   try:
-    before = _flat(dict(json.loads(stored.read_text())))
+    before = dict(json.loads(stored.read_text()))
   except (OSError, TypeError, ValueError) as error:
     raise RefusedError(
       f'{stored} cannot be read, so nobody knows where the run in {path} was'
       ' begun: choose another --workdir, or go on with --allow_mismatch.'
     ) from error
-  now = _flat(json.loads(json.dumps(environment)))
+  check_environment(path, before, environment)
+
+
+def check_environment(
+  path: pathlib.Path, before: dict[str, Any], now: dict[str, Any]
+) -> None:
+  """Raises a RefusedError where a folder was begun in another environment."""
+  before, now = _flat(before), _flat(json.loads(json.dumps(now)))
   changed = sorted({key for key, _ in before.items() ^ now.items()})
   if changed:
     (key, *others) = changed
@@ -239,9 +288,9 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
   return flat
 
 
-def _clear(path: pathlib.Path, *, log: bool, folder: bool) -> None:
-  if log:
-    (path / contents.LOG).unlink(missing_ok=True)
+def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
+  for name in names:
+    (path / name).unlink(missing_ok=True)
   with contextlib.suppress(PermissionError):  # Windows keeps what is open.
     (path / contents.LOCK).unlink(missing_ok=True)
   if folder:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heterojax import cluster
+from heterojax import rng
 from heterojax.compute.arrays import Array
 from heterojax.datasets import leaks
 from heterojax.datasets import sources
@@ -14,6 +15,8 @@ from heterojax.studies import shortcuts
 from heterojax.studies.records import Shortcut
 from heterojax.studies.samples import Samples
 
+# Of images that are compared with each other, one by one.
+_MOST_PAIRS = 2**30
 # Each image has its own.
 _DIGESTS = ('sha256', 'pixels_sha256')
 _NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
@@ -53,7 +56,31 @@ def find_leaks_of_folds(folds: Iterable[FoldFeatures]) -> leaks.Found:
     for fold in folds
     for leak in (leaks.find(fold.cohort, {}) if unseen else find_leaks(*fold))
   ]
-  return leaks.Found(found, unseen)
+  if unseen:
+    return leaks.Found(found, unseen)
+  return leaks.Found(found, compared=_compared(folds, found))
+
+
+def _compared(
+  folds: Sequence[FoldFeatures], found: Sequence[leaks.Leak]
+) -> leaks.Compared | None:
+  """What of the test images of all folds was compared; None where each was."""
+  sides = [next(leaks.sides(fold.cohort)) for fold in folds]
+  of = sum(len(test) for _, test, _ in sides)
+  number = sum(
+    len(_drawn(len(test), len(training))) for _, test, training in sides
+  )
+  near = sum(leak.kind == leaks.NEAR and leak.split == 'test' for leak in found)
+  return leaks.Compared(number, of, near) if number < of else None
+
+
+def _drawn(n: int, others: int) -> np.ndarray:
+  """`[m]` int, which of n images are compared with so many others."""
+  most = max(1, _MOST_PAIRS // max(others, 1))
+  if n <= most:
+    return np.arange(n)
+  chosen = rng.generator(0, rng.Purpose.AUDIT).permutation(n)[:most]
+  return np.sort(chosen)
 
 
 def _why_unseen(fold: FoldFeatures) -> str:
@@ -75,7 +102,8 @@ def find_leaks(
     row: see there.
 
   Returns:
-    See `leaks.find`; near duplicates are looked for in any features.
+    See `leaks.find`; near duplicates are looked for in any features, and where
+    there are more than 2^30 pairs of images, among some that are drawn.
   """
   row_of = FoldFeatures(cohort, samples, x, row).row_of
   digest = {c.id: sources.content(dict(c.columns)) for c in cohort.included}
@@ -85,7 +113,8 @@ def find_leaks(
     content[row_of[i]] = number[d]
   nearest = {}
   for split, held_out, training in leaks.sides(cohort):
-    ids, others = [c.id for c in held_out], [c.id for c in training]
+    drawn = _drawn(len(held_out), len(training))
+    ids, others = [held_out[i].id for i in drawn], [c.id for c in training]
     of, distance = cluster.nearest_by_cosine(
       x,
       np.array([row_of[i] for i in ids]),

@@ -78,6 +78,8 @@ def require_data(data: Data) -> None:
       what = 'features are, or --config.data.files'
     raise UserError(f'--config.data.dir must name where the {what}.')
   for name, value in (('dir', data.dir), ('external', data.external)):
+    if addresses.stored(value):  # Looked up when it is copied.
+      continue
     if value and not pathlib.Path(value).expanduser().exists():
       raise UserError(
         f'{value} does not exist: --config.data.{name} must be a folder or file'
@@ -140,7 +142,8 @@ def _check_values(settings: Settings, config: dict[str, Any]) -> None:
 
 
 def _check_value(field: fields.Field, value: Any) -> None:
-  if field.path and addresses.is_address(value):
+  odd = field.path and addresses.is_address(value)
+  if odd and not addresses.stored(value):
     raise UserError(addresses.refusal(f'--config.{field.name}', value))
   pattern, words = field.also or ('', '')
   also = pattern and re.fullmatch(pattern, value)
@@ -197,6 +200,7 @@ def _rules(settings: Settings) -> Iterator[tuple[bool, str]]:
     ),
   )
   yield from _rules_of_classes(s.data)
+  yield from _rules_of_exported(s)
   yield s.seed < 2**32, f'--config.seed is {s.seed}, but must be below 2^32.'
   yield (
     s.split.folds != 1,
@@ -274,4 +278,32 @@ def _rules_of_classes(d: Data) -> Iterator[tuple[bool, str]]:
   yield (
     not d.ordered or len(d.named) > 2 or every,
     '--config.data.ordered is for the grades that --config.data.classes names.',
+  )
+
+
+def _rules_of_exported(s: Settings) -> Iterator[tuple[bool, str]]:
+  """What must hold of a network in an ONNX file."""
+  b = s.backbone
+  file = b.name.removeprefix('onnx:')
+  if file == b.name:
+    yield (
+      not b.normalisation,
+      f'--config.backbone.normalisation is {b.normalisation}, but is for'
+      f' networks in ONNX files, not for {b.name}: leave it out.',
+    )
+    return
+  yield (
+    not addresses.is_address(file),
+    addresses.refusal('--config.backbone.name', file),
+  )
+  yield (
+    bool(b.normalisation),
+    f'{file} does not say how its pixels are normalised: say so with'
+    ' --config.backbone.normalisation, as imagenet, unit (0 to 1), symmetric'
+    ' (-1 to 1) or raw (0 to 255).',
+  )
+  yield (
+    (b.train, b.dtype) == ('frozen', 'float32'),
+    f'{file} runs as it was exported: leave --config.backbone.train=frozen and'
+    ' --config.backbone.dtype=float32.',
   )

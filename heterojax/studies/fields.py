@@ -16,8 +16,7 @@ class Field(NamedTuple):
     meaning: one sentence, or less where the name says the rest.
     least: the smallest number that it may be.
     also: a pattern of what it may be beside the choices, and its words.
-    path: whether it names a file or folder of this machine.
-    shown: the default in words, where it hangs on the machine.
+    path: whether it names a file or folder, of this machine or of a store.
   """
 
   name: str
@@ -28,13 +27,10 @@ class Field(NamedTuple):
   least: int | None
   also: tuple[str, str] | None
   path: bool
-  shown: str | None
 
   @property
   def default_text(self) -> str:
     """The default as one writes it in a command."""
-    if self.shown is not None:
-      return self.shown
     return str(self.default) if self.default != '' else "''"
 
 
@@ -46,7 +42,6 @@ def field(
   least: int | None = None,
   also: tuple[str, str] | None = None,
   path: bool = False,
-  shown: str | None = None,
 ) -> Any:
   """Declares a field of a section, see `Field`.
 
@@ -58,7 +53,6 @@ def field(
     'least': least,
     'also': also,
     'path': path,
-    'shown': shown,
   }
   return dataclasses.field(default=default, metadata=known)
 

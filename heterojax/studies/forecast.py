@@ -11,6 +11,7 @@ from heterojax import features
 from heterojax.backbones import flops as flops_lib
 from heterojax.compute import cores
 from heterojax.compute import forward
+from heterojax.compute import row_blocks
 from heterojax.datasets import sources
 from heterojax.finetuning import steps
 from heterojax.heads import optimum
@@ -18,17 +19,13 @@ from heterojax.heads import penalty
 from heterojax.heads.ensemble import Training
 from heterojax.records.codec import Missing
 from heterojax.studies import counters
+from heterojax.studies import memory as memory_lib
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.answer import measure
 from heterojax.studies.answer import stage
 from heterojax.studies.settings import Settings
 from heterojax.studies.study import Study
-
-# Measured on the made-up cohort with whole feature maps, of 480 and of 1,200
-# images: 2.8 copies, and 0.7 GB whatever their number.
-_COPIES = 3
-_PROGRAMS = 700e6
 
 
 def forecast(
@@ -82,7 +79,9 @@ def forecast(
   trained = _training(
     study, settings, training, source, len(samples), n, d, flops
   )
-  needed = _memory(settings, training, backbone, pictures, d)
+  heads = study.heads(settings, source, len(samples), n)
+  analysed = memory_lib.of_analysis(settings, samples, pictures, d, heads)
+  needed = _memory(settings, training, backbone, pictures, d, analysed)
   asked = _asked(settings, samples, d)
   return '\n'.join([used, stored, trained, asked, needed])
 
@@ -162,6 +161,7 @@ def _memory(
   backbone: backbones.Backbone | None,
   pictures: int,
   d: int,
+  analysed: float,
 ) -> str:
   """What a study needs, at its largest stage."""
   need = Memory(0, 0, 4 * pictures * d)
@@ -181,13 +181,17 @@ def _memory(
       need = memory(backbone, how, pictures)
     if forward.by_devices():
       where = f' on each of {len(jax.local_devices())} devices'
-  most = _PROGRAMS + max(sum(need), _COPIES * need.features)
+  programs, copies = memory_lib.PROGRAMS, memory_lib.COPIES
+  held = f'{_mb(need.features)} for the features, up to {copies} times'
+  if row_blocks.is_large(pictures, d):
+    need = need._replace(features=0)
+    held = f'{_mb(analysed)} for what hangs on the features, which are mapped,'
+  most = programs + max(sum(need), analysed)
   return (
-    f'Memory: about {_mb(most)} at the most, of which {_mb(_PROGRAMS)} for'
+    f'Memory: about {_mb(most)} at the most, of which {_mb(programs)} for'
     ' Python, JAX and compiled programs;'
     f' {_mb(need.device)} for the network{where}, {_mb(need.images)} for'
-    f' batches of images and {_mb(need.features)} for the features, up to'
-    f' {_COPIES} times while they are analysed.'
+    f' batches of images and {held} while they are analysed.'
   )
 
 

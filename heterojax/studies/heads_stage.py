@@ -8,6 +8,7 @@ so far, and end with the same bits wherever they were stopped.
 from collections.abc import Callable, Sequence
 import dataclasses
 import functools
+import io
 import itertools
 import json
 import logging
@@ -15,15 +16,17 @@ import pathlib
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from heterojax.compute import collectives
+from heterojax.compute import cores
 from heterojax.compute.arrays import Array
 from heterojax.errors import UserError
 from heterojax.features import Features
 from heterojax.heads import ensemble
 from heterojax.heads import optimum
 from heterojax.run import checkpoint
+from heterojax.run import processes
 from heterojax.run import run_folder
 from heterojax.run.progress import Progress
 from heterojax.studies import counters
@@ -69,6 +72,28 @@ class Trained(NamedTuple):
   fits: records.Heads | None = None
 
 
+def check_memory(
+  settings: Settings, heads: int, samples: Samples, dim: Callable[[], int]
+) -> None:
+  """Raises a UserError where the heads will not fit, before anything runs.
+
+  Args:
+    settings: of the study.
+    heads: how many there will be.
+    samples: of a fold.
+    dim: of a feature vector, where it is needed.
+  """
+  if settings.at_optimum or cores.memory() is None:
+    return
+  ensemble.check_memory(
+    stages.training(settings, samples.classes),
+    heads,
+    len(samples.pictures),
+    len(stages.validation(samples)),
+    dim(),
+  )
+
+
 def train(
   settings: Settings,
   folder: pathlib.Path,
@@ -78,7 +103,9 @@ def train(
 ) -> Trained:
   """Trains heads, or goes on where an earlier run of the same ones ended.
 
-  Writes `checkpoints/heads` and `heads.json`, what its heads are.
+  Writes `checkpoints/heads`, and what its heads are: `heads.json` has an entry
+  for each, and `heads_rows.npz` the training rows of one after the other as
+  `rows`, those of head h from `starts[h]` to `starts[h + 1]`.
 
   Args:
     settings: of the study.
@@ -100,7 +127,19 @@ def train(
     name | found for name, found in zip(names, described, strict=True)
   ])
   run_folder.write_atomically(path.with_suffix('.json'), text + '\n')
+  run_folder.write_atomically(
+    path.with_name('heads_rows.npz'), _rows_of(_members(parts))
+  )
   return trained
+
+
+def _rows_of(members: Sequence[ensemble.Member]) -> bytes:
+  """`heads_rows.npz`; as JSON the rows of many images would fill the memory."""
+  rows = [np.asarray(member.rows, np.int32) for member in members]
+  starts = np.cumsum([0, *map(len, rows)])
+  file = io.BytesIO()
+  np.savez(file, allow_pickle=False, rows=np.concatenate(rows), starts=starts)
+  return file.getvalue()
 
 
 def _members(parts: Sequence[Part]) -> list[ensemble.Member]:
@@ -127,6 +166,7 @@ def _keras(
   leaves = checkpoint.load(path, about)
   if leaves is None:
     steps = checkpoint.Steps(path / 'steps', about)
+    _share(features.x, y, members, training)
     heads = ensemble.train(features.x, y, members, training, steps=steps)
     # Dictionaries restore without the classes that wrote them.
     tree = heads._asdict() | {'params': heads.params._asdict()}
@@ -140,8 +180,7 @@ def _keras(
   _check_finite(heads, names)
 
   def predict(x: Array) -> np.ndarray:
-    outputs = ensemble.predict(heads.params, jnp.asarray(x))
-    return np.asarray(outputs, np.float64)
+    return ensemble.predict_all(heads.params, cores.placed(x))
 
   rows = [(len(member.rows), len(member.validation)) for member in members]
   trained = Trained(
@@ -160,6 +199,39 @@ def _keras(
     }
     for h in range(len(members))
   ]
+
+
+def _share(
+  x: Array,
+  y: np.ndarray,
+  members: Sequence[ensemble.Member],
+  training: ensemble.Training,
+) -> None:
+  """Has the other processes train with this one, where there are any."""
+  if collectives.number() == 1:
+    return
+  lists = [np.concatenate([m[i] for m in members]) for i in (0, 1)]
+  lengths = [[len(m[i]) for m in members] for i in (0, 1)]
+  keys = [np.stack([_key(m[i]) for m in members]) for i in (2, 3)]
+  processes.share(
+    'heads',
+    {'training': dataclasses.asdict(training), 'lengths': lengths},
+    [np.asarray(x), y, *lists, *keys],
+  )
+
+
+def assist(job: processes.Job) -> None:
+  """Trains heads with process 0, which keeps them."""
+  x, y, *lists_and_keys = job.arrays
+  ends = [np.cumsum(lengths)[:-1] for lengths in job.words['lengths']]
+  rows, validation = map(np.split, lists_and_keys[:2], ends)
+  keys = map(jax.random.wrap_key_data, lists_and_keys[2:])
+  members = itertools.starmap(
+    ensemble.Member, zip(rows, validation, *keys, strict=True)
+  )
+  training = job.words['training']
+  training['widths'] = tuple(training['widths'])
+  ensemble.train(x, y, [*members], ensemble.Training(**training))
 
 
 def _logistic(
@@ -294,9 +366,7 @@ def _check_finite(heads: ensemble.Ensemble, names: Names) -> None:
     if not np.isfinite(best)
   ]
   if diverged:
-    which = ', '.join(
-      f'{key} {value}' for key, value in diverged[0].items() if key != 'rows'
-    )
+    which = ', '.join(f'{key} {value}' for key, value in diverged[0].items())
     raise UserError(
       f'{len(diverged)} of {len(names)} heads diverged in their first epoch'
       f' (the first: {which}): choose a smaller'

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
+import functools
 import logging
 import pathlib
 import tempfile
@@ -13,8 +14,11 @@ import jax
 from heterojax.backbones import Backbone
 from heterojax.compute import arithmetic
 from heterojax.compute import compilation
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.sources import GivenFeatures
 from heterojax.errors import UserError
+from heterojax.features import shards
 from heterojax.records import codec
 from heterojax.records import conditions
 from heterojax.records import foretell
@@ -23,7 +27,11 @@ from heterojax.run import artifacts
 from heterojax.run import environment
 from heterojax.run import links
 from heterojax.run import run_folder
+from heterojax.studies import fetching
 from heterojax.studies import forecast as forecast_lib
+from heterojax.studies import heads_stage
+from heterojax.studies import images
+from heterojax.studies import memory
 from heterojax.studies import partition
 from heterojax.studies import reading
 from heterojax.studies import registry
@@ -59,7 +67,7 @@ def _planned(
   download: bool,
   allow_mismatch: bool,
 ) -> Iterator[_Planned]:
-  settings = registry.settings(config)
+  settings = fetching.settings(config)
   study = registry.get(settings.study)
   _check_condition(fail_if, study, settings, None)
   arithmetic.start()
@@ -70,11 +78,22 @@ def _planned(
     workdir, config, here, allow_mismatch=allow_mismatch
   ) as folder:
     _say_what_changed(folder)
+    if not allow_mismatch:
+      shards.check_environment(folder / 'features', here)
     with timer.stage('data'):
-      cohorts = study.plan(settings, folder)
+      with Inspections(folder) as earlier:
+        cohorts = study.plan(settings, folder, earlier)
       settings = partition.resolved(settings, cohorts)
       samples = stages.collect(settings, cohorts)
-    study.check(settings, cohorts[0].source, backbone)
+    source = cohorts[0].source
+    study.check(settings, source, backbone)
+    if heads := study.heads(settings, source, len(samples), 0):
+      heads_stage.check_memory(
+        settings,
+        heads.number,
+        samples[0],
+        functools.partial(stages.dim, settings, source, backbone),
+      )
     _check_condition(fail_if, study, settings, cohorts)
     yield _Planned(
       study, settings, folder, cohorts, samples, backbone, here, timer
@@ -123,6 +142,7 @@ def run(
       _planned(config, workdir, fail_if, download, allow_mismatch)
     )
     study, settings, folder, cohorts, samples, backbone, here, timer = planned
+    _check_memory(planned)
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
     run_folder.begin(folder, config, here, command)
@@ -137,9 +157,23 @@ def run(
     tree = codec.encode(results)
     run_folder.write_atomically(folder / _RESULTS, run_folder.to_json(tree))
     views.save(folder, view)
-    study.report(folder, results, view)
-    artifacts.seal(folder)
+    _draw(study, folder, results, view)
   return tree
+
+
+def _check_memory(planned: _Planned) -> None:
+  """Raises a UserError where given features are more than can be analysed."""
+  source, samples = planned.cohorts[0].source, planned.samples
+  if not isinstance(source, GivenFeatures):
+    return
+  n = sum(len(fold.of('train')) for fold in samples)
+  memory.check(
+    planned.settings,
+    samples,
+    len(samples[0].pictures),
+    source.matrix.shape[1],
+    planned.study.heads(planned.settings, source, len(samples), n),
+  )
 
 
 def draw_again(folder: pathlib.Path) -> None:
@@ -161,7 +195,13 @@ def draw_again(folder: pathlib.Path) -> None:
       )
   results = reading.read(folder / _RESULTS)
   study = registry.get(results.study)
-  study.report(folder, results, views.load(folder, study.view))
+  _draw(study, folder, results, views.load(folder, study.view))
+
+
+def _draw(study: Study, folder: pathlib.Path, results: Any, view: Any) -> None:
+  """Writes what is drawn from results, and the seal."""
+  images.write(folder)
+  study.report(folder, results, view)
   artifacts.seal(folder)
 
 

@@ -7,15 +7,12 @@ mistake is told at once.
 
 import csv
 import dataclasses
-import os
 from typing import TYPE_CHECKING, Literal
 
 from heterojax.studies.fields import field
 
 if TYPE_CHECKING:
   from heterojax.datasets.choices import Choices
-
-_MOST_WORKERS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +34,10 @@ class Data:
     'demo_hands',
   ] = field('folder', 'What reads the data; configurations set it.')
   dir: str = field(
-    '', 'Folder or file of the data, as the configuration says.', path=True
+    '',
+    'Folder or file of the data, as the configuration says; also gs:// and'
+    ' s3://.',
+    path=True,
   )
   files: str = field(
     '',
@@ -176,8 +176,8 @@ class Backbone:
 
   name: str = field(
     'efficientnet_b0',
-    'efficientnet_b0, efficientnet_lite0, resnet18 or vgg16; given, where the'
-    ' data are features.',
+    'efficientnet_b0, efficientnet_lite0, resnet18 or vgg16; onnx:FILE, an'
+    ' exported network; given, where the data are features.',
   )
   source: str = field(
     'auto', 'Whose weights a file holds, where it does not tell.'
@@ -191,6 +191,11 @@ class Backbone:
   feature: Literal['flatten', 'avg'] = field(
     'avg', 'The last feature map whole, or its mean over the image.'
   )
+  normalisation: Literal['', 'imagenet', 'unit', 'symmetric', 'raw'] = field(
+    '',
+    'Pixels that an ONNX file takes: less the mean and by the deviation of'
+    ' ImageNet, 0 to 1, -1 to 1, or 0 to 255.',
+  )
   train: Literal['frozen', 'full'] = field(
     'frozen', 'full: trained for every fold and size (sample_size only).'
   )
@@ -203,12 +208,13 @@ class Backbone:
 class Features:
   """How features are computed."""
 
-  batch_size: int = field(32, 'Images per call of the network.', least=1)
+  batch_size: int = field(
+    0,
+    'Images per call of the network; 0: 32 on CPU, 256 per accelerator.',
+    least=0,
+  )
   workers: int = field(
-    min(os.cpu_count() or 1, _MOST_WORKERS),
-    'Threads that decode images.',
-    least=1,
-    shown=f'one per core, at most {_MOST_WORKERS}',
+    0, 'Threads that decode images; 0: one per core of this process.', least=0
   )
 
 

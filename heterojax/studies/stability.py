@@ -9,9 +9,12 @@ import numpy as np
 from heterojax import cluster
 from heterojax.cluster import matching
 from heterojax.cluster.partitions import partitions
+from heterojax.run.progress import Progress
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
 
+# Numbers of all bootstraps that are clustered together.
+_AT_ONCE = 2**26
 BOOTSTRAPS = 20
 
 
@@ -54,16 +57,24 @@ def jaccard(
     # Turned into as many axes as there are samples, all distances stay; whole
     # feature maps would be held once for each bootstrap.
     z = np.asarray(cluster.coordinates(cluster.pca(z, len(z)), z))
-  again = partitions(
-    np.broadcast_to(z, (len(drawn), *z.shape)),
-    drawn,
-    keys.reshape(-1, 1),
-    stages.algorithm(settings),
-  )
+  # Many samples are held for one bootstrap after the other.
+  step = len(drawn) if len(drawn) * z.size <= _AT_ONCE else 1
+  found = []
+  with Progress('stability', len(drawn), 'bootstraps') as progress:
+    for start in range(0, len(drawn), step):
+      part = drawn[start : start + step]
+      again = partitions(
+        np.broadcast_to(z, (len(part), *z.shape)),
+        part,
+        keys.reshape(-1, 1)[start : start + step],
+        stages.algorithm(settings),
+      )
+      found.append(np.asarray(again.labels)[:, 0])
+      progress.update(len(part))
   n = len(labels)
   return matching.bootstrap_jaccard(
     labels,
-    np.asarray(again.labels)[:, 0, :n],
+    np.concatenate(found)[:, :n],
     drawn[:, :n],
     settings.cluster.k,
   )

@@ -12,9 +12,15 @@ import jax
 import numpy as np
 
 from heterojax import backbones
+from heterojax import cluster
 from heterojax import datasets
 from heterojax import features
+from heterojax.backbones import exported
 from heterojax.cluster.partitions import Algorithm
+from heterojax.compute import collectives
+from heterojax.compute import cores
+from heterojax.compute import forward
+from heterojax.compute import row_blocks
 from heterojax.datasets import demo
 from heterojax.datasets import hands
 from heterojax.datasets import ready
@@ -22,14 +28,18 @@ from heterojax.datasets import restriction
 from heterojax.datasets import selection
 from heterojax.datasets import sources
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.features import given
+from heterojax.features import shards
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
 from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import samples as samples_lib
+from heterojax.studies.settings import Reduction
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -67,7 +77,9 @@ class Timer:
     _LOG.info('%s: %.1f s', name.capitalize(), seconds)
 
 
-def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
+def read(
+  settings: Settings, run: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The selected candidates: one cohort, or one per file of features."""
   d = settings.data
   if d.files:
@@ -79,15 +91,17 @@ def read(settings: Settings, run: pathlib.Path) -> tuple[Cohort, ...]:
     found = ready.read_files(d.files, d.named, d.task, d.choices)
     cohorts = [restriction.restrict(cohort, d.where) for cohort in found]
   else:
-    cohorts = (_read_one(settings, run),)
+    cohorts = (read_one(settings, run),)
   if not settings.split.named:
     cohorts = tuple(map(splits.unnamed, cohorts))
   distinct = settings.split.protocol == 'clean' and not d.files
-  chosen = (selected(settings, cohort, distinct) for cohort in cohorts)
+  chosen = (selected(settings, cohort, distinct, earlier) for cohort in cohorts)
   return tuple(partition.restrict(settings.cluster, own) for own in chosen)
 
 
-def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
+def selected(
+  settings: Settings, cohort: Cohort, distinct: bool, earlier: Inspections
+) -> Cohort:
   """The cohort with its images selected, see `selection.select`."""
   return selection.select(
     cohort,
@@ -95,12 +109,19 @@ def selected(settings: Settings, cohort: Cohort, distinct: bool) -> Cohort:
     balance=settings.data.balance,
     distinct=distinct,
     max_bad_share=settings.data.max_bad_share,
-    workers=settings.features.workers,
+    workers=_workers(settings),
     levels=settings.data.range,
+    earlier=earlier,
   )
 
 
-def _read_one(settings: Settings, run: pathlib.Path) -> Cohort:
+def _workers(settings: Settings) -> int:
+  """Threads that decode."""
+  return settings.features.workers or cores.number()
+
+
+def read_one(settings: Settings, run: pathlib.Path) -> Cohort:
+  """All candidates of the data set; images that are made up go to `run`."""
   d = settings.data
   path = pathlib.Path(d.dir).expanduser()
   if d.dataset in _MADE_UP:
@@ -202,12 +223,19 @@ def check_dim(
   backbone: backbones.Backbone | None,
 ) -> None:
   """Raises a UserError where there are fewer features than components."""
+  _check_components(settings, dim(settings, source, backbone), 'features')
+
+
+def dim(
+  settings: Settings,
+  source: sources.Source,
+  backbone: backbones.Backbone | None,
+) -> int:
+  """Length of a feature vector, D."""
   if backbone is None:
     assert isinstance(source, sources.GivenFeatures)
-    dim = source.matrix.shape[1]
-  else:
-    dim = features.dim(backbone, extraction(settings))
-  _check_components(settings, dim, 'features')
+    return source.matrix.shape[1]
+  return features.dim(backbone, extraction(settings))
 
 
 def _check_components(settings: Settings, most: int, of: str) -> None:
@@ -219,6 +247,25 @@ def _check_components(settings: Settings, most: int, of: str) -> None:
     )
 
 
+def components(
+  reduction: Reduction, n: int, width: int, wanted: int
+) -> int | float:
+  """How many components there are to be of `[n, width]`, or their share.
+
+  Raises:
+    UserError: if a share of the variance needs more of them than are found.
+  """
+  if reduction.rule != 'variance':
+    return min(wanted, n, width)
+  if cluster.approximate(n, width):
+    raise UserError(
+      f'All principal components of {n:,} images and {width:,} features are too'
+      ' many to tell how many explain a share of the variance: leave'
+      ' --config.reduction.rule=fixed.'
+    )
+  return reduction.variance
+
+
 def _check_differ(
   source: sources.Source, samples: Sequence[samples_lib.Samples]
 ) -> None:
@@ -226,10 +273,11 @@ def _check_differ(
   if not isinstance(source, sources.GivenFeatures):
     return
   for fold in samples:
-    x = source.matrix[[int(fold.pictures[row].path) for row in fold.row]]
-    if np.all(x == x[:1]):
+    x = source.matrix
+    rows = np.array([int(fold.pictures[row].path) for row in fold.row])
+    if all(np.all(part == x[rows[0]]) for part in row_blocks.of(x, rows)):
       raise UserError(
-        f'All {len(x)} images of {source.name} have the same features, so'
+        f'All {len(rows)} images of {source.name} have the same features, so'
         ' there is nothing to cluster: look at what made them.'
       )
 
@@ -239,8 +287,8 @@ def extraction(settings: Settings) -> features.Extraction:
     feature=settings.backbone.feature,
     image_size=settings.data.image_size,
     resize=settings.data.resize,
-    batch_size=settings.features.batch_size,
-    workers=settings.features.workers,
+    batch_size=forward.batch_size(settings.features.batch_size),
+    workers=_workers(settings),
     dtype=settings.backbone.dtype,
     levels=settings.data.range,
   )
@@ -253,6 +301,8 @@ def load_backbone(
   b = settings.backbone
   if settings.data.dataset == 'features':
     return None
+  if b.name.startswith(exported.PREFIX):
+    return exported.load(b.name, b.normalisation, settings.data.image_size)
   return backbones.load(
     b.name,
     b.weights,
@@ -273,6 +323,42 @@ def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
   }
 
 
+def plan(
+  settings: Settings,
+  backbone: backbones.Backbone,
+  pictures: Sequence[features.Picture],
+  cohorts: Sequence[Cohort],
+  compiled_for: int = 0,
+) -> features.Plan:
+  """What features are computed of.
+
+  Args:
+    settings: of the study.
+    backbone: see `load_backbone`.
+    pictures: of the cohorts.
+    cohorts: of all folds.
+    compiled_for: see `features.Plan`.
+
+  Returns:
+    The plan; it reads no image that is not the one that was inspected.
+  """
+  source, content = cohorts[0].source, contents(cohorts)
+  assert isinstance(source, sources.ImageSource)
+  how = extraction(settings)
+  return features.Plan(
+    backbone,
+    sources.Unchanged(source, content),
+    tuple(pictures),
+    how,
+    fingerprint=[
+      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
+      [backbone.name, backbone.source, backbone.weights_sha256],
+      [[content[p.path], str(p.transform)] for p in pictures],
+    ],
+    compiled_for=compiled_for,
+  )
+
+
 def extract(
   settings: Settings,
   backbone: backbones.Backbone | None,
@@ -291,32 +377,26 @@ def extract(
     cohorts: of all folds.
     run: the run folder.
     name: where they are kept in it.
-    compiled_for: see `features.extract`.
+    compiled_for: see `features.Plan`.
 
   Returns:
     The features.
+
+  Raises:
+    UserError: if there are shards of them and they cannot be joined.
   """
-  source = cohorts[0].source
   if backbone is None:
+    source = cohorts[0].source
     assert isinstance(source, sources.GivenFeatures)
-    x = source.matrix[[int(p.path) for p in pictures]]
-    return features.Features(x, 0, checkpoint.digest(x))
-  assert isinstance(source, sources.ImageSource)
-  content = contents(cohorts)
-  how = extraction(settings)
-  return features.extract(
-    backbone,
-    sources.Unchanged(source, content),
-    pictures,
-    run / name,
-    how,
-    fingerprint=[
-      [how.feature, how.image_size, how.resize, how.dtype, how.levels],
-      [backbone.name, backbone.source, backbone.weights_sha256],
-      [[content[p.path], str(p.transform)] for p in pictures],
-    ],
-    compiled_for=compiled_for,
-  )
+    rows = np.array([int(p.path) for p in pictures])
+    content = contents(cohorts)
+    fingerprint = checkpoint.of_texts(content[p.path] for p in pictures)
+    return given.gather(source.matrix, rows, run / name, fingerprint)
+  chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
+  shards.join(chosen, run / name)
+  # Only the data set itself do the other processes know.
+  together = name == 'features' and collectives.number() > 1
+  return features.extract(chosen, run / name, together=together)
 
 
 def predicted(source: sources.Source) -> np.ndarray | None:
@@ -405,7 +485,9 @@ def algorithm(settings: Settings, **changed: Any) -> Algorithm:
 
 def check_finite(x: np.ndarray, pictures: Sequence[features.Picture]) -> None:
   """Raises a UserError where a network gave what is no number."""
-  finite = np.isfinite(x).all(axis=1)
+  finite = np.concatenate([
+    np.isfinite(block).all(axis=1) for block in row_blocks.of(x)
+  ])
   if not finite.all():
     first = pictures[int(np.argmin(finite))]
     raise UserError(

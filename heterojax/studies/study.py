@@ -10,6 +10,7 @@ import pathlib
 from typing import Any, NamedTuple, Protocol
 
 from heterojax.backbones import Backbone
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Source
 from heterojax.records.foretell import Known
@@ -65,7 +66,8 @@ class Study(NamedTuple):
     defaults: dotted field of the configuration to its value, where it is not
       that of `configs/common.py`.
     rules: of its settings, beyond those of every study.
-    plan: reads and splits the data; one cohort per fold (of every size).
+    plan: reads and splits the data, with what earlier looks at images found;
+      one cohort per fold (of every size).
     check: raises a UserError where data or network do not fit the settings;
       before anything is written or takes long.
     run: see `Run`.
@@ -83,7 +85,7 @@ class Study(NamedTuple):
   name: str
   defaults: Mapping[str, Any]
   rules: Callable[[Settings], Rules]
-  plan: Callable[[Settings, pathlib.Path], tuple[Cohort, ...]]
+  plan: Callable[[Settings, pathlib.Path, Inspections], tuple[Cohort, ...]]
   check: Callable[[Settings, Source, Backbone | None], None]
   run: Run
   results: type

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heterojax.backbones import Backbone
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
@@ -41,9 +42,11 @@ def rules(settings: Settings) -> Rules:
   yield task == 'classification', f'The toy study has no task {task}.'
 
 
-def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
+def plan(
+  settings: Settings, folder: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """One split."""
-  (cohort,) = stages.read(settings, folder)
+  (cohort,) = stages.read(settings, folder, earlier)
   return stages.split(settings, cohort)
 
 

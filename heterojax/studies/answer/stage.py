@@ -143,6 +143,7 @@ def find_or_ask(
   samples: Sequence[Samples],
   labels: Sequence[np.ndarray],
   wrong: Sequence[np.ndarray],
+  width: int,
   features: Callable[[Originals], Sequence[Array]],
   columns: Mapping[str, Mapping[str, str]],
   *,
@@ -156,8 +157,9 @@ def find_or_ask(
     samples: T folds.
     labels: T times `[samples]`, their clusters.
     wrong: T times `[samples]`, see `measure.Split`.
-    features: of the originals, T times `[N, D]`; where all folds have the same
-      features T times the same array.
+    width: D.
+    features: of the originals, where heads are refitted, T times `[N, D]`; T
+      times the same array where all folds have the same features.
     columns: of the data, see `audits.columns`.
     given: whether features are columns of a file.
 
@@ -168,7 +170,10 @@ def find_or_ask(
   if why := why_not(settings):
     return Asked(Missing(why), None, 0)
   originals = Originals(samples)
-  x = features(originals)
+  number, why = draws(
+    settings, len(originals.y), width, len(samples[0].classes)
+  )
+  x = [] if why else features(originals)
   splits = [
     measure.Split(
       originals.part(fold, t, 'train'),
@@ -190,7 +195,7 @@ def find_or_ask(
     [k, task, given],
     [split._asdict() for split in splits],
     [originals.y, originals.units],
-    texts,
+    {name: checkpoint.of_texts(cells) for name, cells in texts.items()},
     distinct,
   ])
   leaves = checkpoint.load(path, about)
@@ -200,8 +205,6 @@ def find_or_ask(
     cvs = leaves.get('cvs')
     return Asked(codec.decode(Measured, json.loads(text)), cvs, 0)
   key = rng.key(settings.seed, rng.Purpose.VERDICT)
-  classes = len(samples[0].classes)
-  number, why = draws(settings, len(originals.y), x[0].shape[1], classes)
   if why:
     found = measure.uneven_alone(
       splits,
@@ -222,7 +225,7 @@ def find_or_ask(
       key,
       number,
       standardised=given,
-      classes=classes,
+      classes=len(samples[0].classes),
       columns=texts,
     )
   _save(path, found, about)

@@ -11,7 +11,6 @@ import logging
 import pathlib
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
@@ -20,6 +19,9 @@ from heterojax import cluster
 from heterojax import rng
 from heterojax.cluster import matching
 from heterojax.cluster.partitions import partitions
+from heterojax.compute import cores
+from heterojax.compute import row_blocks
+from heterojax.compute.arrays import Array
 from heterojax.errors import UserError
 from heterojax.features import Features
 from heterojax.run import checkpoint
@@ -60,14 +62,14 @@ def clusters_of_folds(
     settings.seed,
     dataclasses.asdict(settings.reduction),
     dataclasses.asdict(settings.cluster),
-    [[fold.ids, fold.split, fold.row] for fold in samples],
+    [[checkpoint.of_texts(fold.ids), fold.split, fold.row] for fold in samples],
     [] if groups is None else [[*groups.names], [*groups.of.items()]],
   ])
   leaves = checkpoint.load(path, about)
   if leaves is not None:
     _LOG.info('Resuming: the clusters are there.')
     return _restored(leaves, features, samples)
-  x = jnp.asarray(features.x)
+  x = cores.placed(features.x)
   apart = [
     cluster_analysis(settings, x, fold, number, groups)
     for number, fold in enumerate(samples)
@@ -109,7 +111,7 @@ def _restored(
 
 def cluster_analysis(
   settings: Settings,
-  x: jax.Array,
+  x: Array,
   samples: Samples,
   fold: int,
   groups: partition.Groups | None = None,
@@ -126,12 +128,15 @@ def cluster_analysis(
   else:
     centers, labels = _known(groups, np.asarray(z), samples)
   z = np.asarray(z)
-  distance = np.linalg.norm(z.astype(np.float64) - centers[labels], axis=1)
+  distance = np.concatenate([
+    np.linalg.norm(z[block].astype(np.float64) - centers[labels[block]], axis=1)
+    for block in row_blocks.slices(*z.shape)
+  ])
   return Clusters(z, centers, labels, distance, explained)
 
 
 def _fitted(
-  settings: Settings, z: jax.Array, train: np.ndarray, fold: int
+  settings: Settings, z: Array, train: np.ndarray, fold: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Centers `[K, Q]` of the training samples, and labels `[N]` of all."""
   key = rng.key(settings.seed, rng.Purpose.CLUSTERING, fold)
@@ -160,8 +165,8 @@ def _known(
 
 
 def _reduced(
-  reduction: Reduction, x: jax.Array, samples: Samples
-) -> tuple[jax.Array, float | None]:
+  reduction: Reduction, x: Array, samples: Samples
+) -> tuple[Array, float | None]:
   """Samples in the space that is clustered, and their share of variance."""
   fitted = _components(reduction, x, samples)
   if fitted is None:
@@ -178,25 +183,25 @@ def _reduced(
         f' {len(test)}: choose a smaller --config.reduction.n_components.'
       )
     apart = cluster.coordinates(cluster.pca(x_test, q), x_test)
-    z = z.at[test].set(apart)
+    z = jnp.asarray(z).at[test].set(apart)
   return z, explained
 
 
 def _components(
-  reduction: Reduction, x: jax.Array, samples: Samples
+  reduction: Reduction, x: Array, samples: Samples
 ) -> cluster.PCA | None:
   """Those of the training samples; None where nothing is reduced."""
   if reduction.method == 'none':
     return None
   train = samples.of('train')
-  q = min(reduction.n_components, len(train), x.shape[1])
-  if reduction.rule == 'variance':
-    q = reduction.variance
-  return cluster.pca(x[samples.row[train]], q)
+  q = stages.components(
+    reduction, len(train), x.shape[1], reduction.n_components
+  )
+  return cluster.pca(x, q, samples.row[train])
 
 
 def coordinates(
-  reduction: Reduction, x: jax.Array, samples: Samples, others: jax.Array
+  reduction: Reduction, x: Array, samples: Samples, others: Array
 ) -> np.ndarray:
   """Other images in the space that is clustered.
 
@@ -250,7 +255,7 @@ def _of_images(samples: Samples, clusters: Clusters) -> dict[str, int]:
 
 def rejected(
   settings: Settings,
-  x: jax.Array,
+  x: Array,
   samples: Samples,
   chosen: Clusters,
   names: tuple[str, ...],
@@ -272,7 +277,7 @@ def rejected(
     the chosen ones over the training images.
   """
   train = samples.of('train')
-  fitted = cluster.pca(x[samples.row[train]], settings.reduction.rejected)
+  fitted = cluster.pca(x, settings.reduction.rejected, samples.row[train])
   z = cluster.transform(fitted, x)[samples.row[train]]
   # The key of the first fold, which is the one that is shown.
   _, labels = _fitted(settings, z, np.ones(len(train)), 0)

@@ -10,6 +10,7 @@ import pathlib
 
 from heterojax.datasets import classes
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import GivenFeatures
@@ -23,12 +24,15 @@ _FIRST, _OPTION = '--config.data.dir', '--config.data.external'
 _DIGESTS = ('sha256', 'pixels_sha256')
 
 
-def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
+def read(
+  settings: Settings, cohorts: Sequence[Cohort], earlier: Inspections
+) -> Cohort | None:
   """The second data set, with its images selected.
 
   Args:
     settings: of the study.
     cohorts: the first data set, or its files; with its images selected.
+    earlier: see `selection.select`.
 
   Returns:
     It, with the classes of the first and without parts; where groups are known,
@@ -65,7 +69,7 @@ def read(settings: Settings, cohorts: Sequence[Cohort]) -> Cohort | None:
   _check_features(first, cohort)
   cohort = _of_same_labels(first, cohort)
   distinct = settings.split.protocol == 'clean'
-  cohort = stages.selected(settings, splits.unnamed(cohort), distinct)
+  cohort = stages.selected(settings, splits.unnamed(cohort), distinct, earlier)
   cohort = _without_shared(cohorts, cohort)
   if partition.column(settings.cluster):
     placed = partition.place(settings.cluster, cohorts, cohort)

@@ -5,9 +5,9 @@ Axes: N samples, P pictures, Q components, K clusters, H heads, T folds.
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
+from heterojax.compute.arrays import Array
 from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
 from heterojax.stats import metrics
@@ -105,6 +105,6 @@ class Outcome(NamedTuple):
   """
 
   source: Source
-  x: jax.Array
+  x: Array
   folds: tuple[Fold, ...]
   fits: records.Heads | None = None

@@ -92,6 +92,8 @@ class Reduction:
   n_components: Estimate
   explained_variance: Estimate
   rejected: Rejected | None
+  # Where components are an approximation, see `cluster.pca`.
+  solver: str | None = None
 
 
 class _Runs:
@@ -166,6 +168,8 @@ class Cluster:
   retrained_runs: Own | None = None
   random_originals: Random | None = None
   random_same_mix: Random | None = None
+  # So far the distance may be off (95%), where it is of random pairs.
+  intra_cluster_margin: float | None = None
 
   @property
   def fair(self) -> Random:

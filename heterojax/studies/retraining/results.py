@@ -6,7 +6,7 @@ into folds, every score is over the out-of-fold predictions of all images, and
 sizes, counts of training images and distances are means over the folds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -18,7 +18,6 @@ from heterojax.datasets import leaks
 from heterojax.datasets import patients
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
-from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.stats import metrics
@@ -115,7 +114,7 @@ def summarise(
       [c.retrained for c in clusters], distances, classes.task
     ),
     findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
-    leaks=leaks.count(shared_images.leaks, cohort, shared_images.unseen),
+    leaks=leaks.count(shared_images, cohort),
     shortcuts=audits.find_shortcuts(
       cohort,
       first.samples,
@@ -195,16 +194,19 @@ def _reduction(
 ) -> records.Reduction:
   chosen, folds = settings.reduction, outcome.folds
   n_components = explained = Missing('images were clustered without reduction')
+  solver = None
   if chosen.method != 'none':
     n_components = _mean([f.clusters.z.shape[1] for f in folds])
     explained = _mean([f.clusters.explained_variance or 0.0 for f in folds])
+    sizes = [len(f.samples.of('train')) for f in folds]
+    solver = cluster.approximate(max(sizes), outcome.x.shape[1])
   rejected = None
   if chosen.rejected:
     rejected = clustering.rejected(
       settings, outcome.x, folds[0].samples, folds[0].clusters, names
     )
   return records.Reduction(
-    chosen.method, chosen.fit, n_components, explained, rejected
+    chosen.method, chosen.fit, n_components, explained, rejected, solver
   )
 
 
@@ -288,9 +290,9 @@ def describe_clusters(
           fold.samples.class_counts(rows, classes.names)
           for fold, rows in members
         ]),
-        intra_cluster_distance=_intra_cluster_distance([
+        **_intra_cluster_distance(
           fold.clusters.z[rows] for fold, rows in members
-        ]),
+        ),
         test=_score(folds, classes, _overall, c),
         retrained=whole,
         retrained_in_test_clusters=parts,
@@ -365,13 +367,21 @@ def _random_run(
   )
 
 
-def _intra_cluster_distance(members: Sequence[np.ndarray]) -> Estimate:
-  distances = [cluster.intra_cluster(z) for z in members]
+def _intra_cluster_distance(members: Iterable[np.ndarray]) -> dict[str, Any]:
+  """The distance, and where it is of random pairs how far it may be off."""
+  sizes, distances = [], []
+  for z in members:
+    sizes.append(len(z))
+    distances.append(cluster.intra_cluster(z))
   known = [distance for distance in distances if distance is not None]
   if len(known) < len(distances):
-    why = _why_no_head([len(z) for z in members]) or 'one image has no pair'
-    return Missing(why)
-  return float(np.mean(known))
+    why = _why_no_head(sizes) or 'one image has no pair'
+    return {'intra_cluster_distance': Missing(why)}
+  return {
+    'intra_cluster_distance': float(np.mean([d.value for d in known])),
+    # Those of the folds are not independent.
+    'intra_cluster_margin': float(np.mean([d.margin for d in known])) or None,
+  }
 
 
 def clusters_csv(folds: Sequence[Fold]) -> str:

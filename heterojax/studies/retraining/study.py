@@ -13,13 +13,15 @@ import pathlib
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from heterojax import rng
 from heterojax.backbones import Backbone
+from heterojax.compute import cores
+from heterojax.compute.arrays import Array
 from heterojax.datasets import leaks
 from heterojax.datasets import splits
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import GivenFeatures
@@ -169,10 +171,12 @@ def heads(settings: Settings, source: Source, parts: int, n: int) -> Heads:
   )
 
 
-def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
+def plan(
+  settings: Settings, folder: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The split data: one cohort per fold, all with the second data set."""
-  read = stages.read(settings, folder)
-  second = external_data.read(settings, read)
+  read = stages.read(settings, folder, earlier)
+  second = external_data.read(settings, read, earlier)
   return tuple(
     dataclasses.replace(cohort, external=second)
     for cohort in itertools.chain.from_iterable(
@@ -250,7 +254,7 @@ class Trained(NamedTuple):
       set, and `[E, D]` their features; None without one.
   """
 
-  x: jax.Array
+  x: Array
   clusters: list[Clusters]
   agreement: list[float]
   heads: list[dict[HeadName, ensemble.Member]]
@@ -279,7 +283,7 @@ def train(
     )
     computed = features.computed + (others.computed if others else 0)
     count(computed)
-    features = features._replace(x=jnp.asarray(features.x))
+    features = features._replace(x=cores.placed(features.x))
   counters.of_features(settings, backbone, computed, timer)
   with timer.stage('clusters'):
     clusters, agreement = clustering.clusters_of_folds(
@@ -305,15 +309,15 @@ def train(
       for number, (fold, of_fold) in enumerate(zip(samples, heads, strict=True))
     ]
     names = [
-      {'fold': number, 'name': str(name), 'rows': member.rows.tolist()}
+      {'fold': number, 'name': str(name)}
       for number, fold in enumerate(heads)
-      for name, member in fold.items()
+      for name in fold
     ]
     trained = heads_stage.train(settings, folder, features, parts, names)
     count(trained.now)
   counters.of_heads(settings, trained.flops, timer)
   return Trained(
-    jnp.asarray(features.x),
+    features.x,
     clusters,
     agreement,
     heads,
@@ -362,6 +366,7 @@ def ask(
     samples,
     [fold.clusters.labels for fold in folds],
     [fold.wrong for fold in folds],
+    outcome.x.shape[1],
     lambda originals: [np.asarray(outcome.x[originals.rows])] * len(folds),
     audits.columns(cohorts),
     given=isinstance(outcome.source, GivenFeatures),

@@ -49,14 +49,12 @@ def audit(
     The leaks and the shortcuts.
   """
   found = audits.find_leaks_of_folds(
-    audits.FoldFeatures(
-      cohort, fold.part.samples, said.x, np.arange(len(said.x))
-    )
+    audits.FoldFeatures(cohort, fold.part.samples, said.x, said.row)
     for cohort, said, fold in zip(cohorts, learned, folds, strict=True)
   )
   return Audits(
     found.leaks,
-    leaks_lib.count(found.leaks, cohorts[0], found.unseen),
+    leaks_lib.count(found, cohorts[0]),
     _shortcuts(cohorts[0], folds[0]),
   )
 

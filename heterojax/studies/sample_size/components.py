@@ -43,12 +43,14 @@ class Reduced(NamedTuple):
     n_components: Q.
     explained_variance: of the training images, by those.
     by_components: CV over the number of components; None if not asked for.
+    solver: see `cluster.approximate`.
   """
 
   z: np.ndarray
   n_components: int
   explained_variance: float | None
   by_components: ByComponents | None
+  solver: str | None
 
 
 def key(
@@ -61,21 +63,27 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
   """Principal components of the training images, as many as the rule says."""
   r, train = settings.reduction, part.samples.of('train')
   if r.method == 'none':
-    return Reduced(learned.x, learned.x.shape[1], None, None)
+    x = learned.x[learned.row]
+    return Reduced(x, x.shape[1], None, None, None)
   by_rule = r.rule == 'minimum_mode_cv'
   wanted = r.most_components if by_rule else r.n_components
-  wanted = min(wanted, len(train), learned.x.shape[1])
-  if r.rule == 'variance':
-    wanted = r.variance
-  fitted = cluster.pca(learned.x[train], wanted)
+  shape = len(train), learned.x.shape[1]
+  wanted = stages.components(r, *shape, wanted)
+  fitted = cluster.pca(learned.x, wanted, learned.row[train])
   ratio = np.asarray(fitted.explained_variance_ratio, np.float64)
-  z = np.asarray(cluster.coordinates(fitted, learned.x))
+  z = np.asarray(cluster.coordinates(fitted, learned.x, learned.row))
   q, by_components = z.shape[1], None
   if by_rule:
     by_components = cv_by_components(settings, part, learned, z)
     # Where no CV can be estimated there is nothing to choose by.
     q = codec.known(by_components.chosen) or min(r.n_components, q)
-  return Reduced(z[:, :q], q, float(ratio[:q].sum()), by_components)
+  return Reduced(
+    z[:, :q],
+    q,
+    float(ratio[:q].sum()),
+    by_components,
+    cluster.approximate(*shape),
+  )
 
 
 def cv_by_components(

@@ -64,6 +64,8 @@ class Reduction:
   rule: str
   n_components: Estimate
   explained_variance: Estimate
+  # Where components are an approximation, see `cluster.pca`.
+  solver: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

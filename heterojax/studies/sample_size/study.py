@@ -17,6 +17,7 @@ import numpy as np
 from heterojax.backbones import Backbone
 from heterojax.datasets import leaks
 from heterojax.datasets import sizes
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
@@ -49,7 +50,9 @@ from heterojax.studies.study import Heads
 from heterojax.studies.study import Study
 
 
-def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
+def plan(
+  settings: Settings, folder: pathlib.Path, earlier: Inspections
+) -> tuple[Cohort, ...]:
   """The folds of every sample size, smallest first.
 
   n images are drawn first and then split into folds, so that with 100 images
@@ -57,7 +60,7 @@ def plan(settings: Settings, folder: pathlib.Path) -> tuple[Cohort, ...]:
   every sample size". Files of ready features are a fold each, and their number
   of rows is the sample size.
   """
-  read = stages.read(settings, folder)
+  read = stages.read(settings, folder, earlier)
   if settings.data.files:
     drawn = sorted(read, key=lambda cohort: len(cohort.candidates))
     sizes.check_files(settings.sizes, [len(c.candidates) for c in drawn])
@@ -206,7 +209,7 @@ def ask(
 
   def features(originals: stage.Originals) -> list[np.ndarray]:
     at = originals.positions
-    return [said.x[i] for said, i in zip(learned, at, strict=True)]
+    return [said.x[said.row[i]] for said, i in zip(learned, at, strict=True)]
 
   return stage.find_or_ask(
     settings,
@@ -214,6 +217,7 @@ def ask(
     [part.samples for part in parts],
     [fold.clusters for fold in folds],
     [wrong(*of_part) for of_part in zip(parts, learned, strict=True)],
+    learned[0].x.shape[1],
     features,
     audits_lib.columns(cohorts),
     given=settings.data.dataset == 'features',

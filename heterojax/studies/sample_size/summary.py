@@ -172,12 +172,18 @@ def _reduction(
   settings: Settings, folds: Sequence[FoldClusters]
 ) -> records.Reduction:
   number = explained = Missing(_NOT_REDUCED)
+  solver = None
   if settings.reduction.method != 'none':
     number = _mean([f.reduced.n_components for f in folds])
     shares = [f.reduced.explained_variance for f in folds]
     explained = _mean([share for share in shares if share is not None])
+    solver = next((f.reduced.solver for f in folds if f.reduced.solver), None)
   return records.Reduction(
-    settings.reduction.method, settings.reduction.rule, number, explained
+    settings.reduction.method,
+    settings.reduction.rule,
+    number,
+    explained,
+    solver,
   )
 
 

@@ -32,7 +32,8 @@ class Learned(NamedTuple):
   """What the back and the top model of one part say of its samples.
 
   Attributes:
-    x: `[N, D]` float32 features.
+    x: `[P, D]` float32 features, those of other parts included.
+    row: `[N]` int, the features of each sample.
     predicted: `[N]` float64, probabilities of the positive class or values of
       the target; of more than two classes their probabilities `[N, C]`.
     ranks: `[N]`, or `[N, C]`, logits where there are any, else logarithms of
@@ -40,6 +41,7 @@ class Learned(NamedTuple):
   """
 
   x: np.ndarray
+  row: np.ndarray
   predicted: np.ndarray
   ranks: np.ndarray
 
@@ -70,10 +72,7 @@ def given(
     known = np.nan_to_num(predictions).astype(int)
     missing = np.isnan(predictions)[:, np.newaxis]
     predictions = np.where(missing, np.nan, np.eye(classes)[known])
-  return [
-    Learned(np.asarray(x[row]), predictions[row], predictions[row])
-    for row in rows
-  ]
+  return [Learned(x, row, predictions[row], predictions[row]) for row in rows]
 
 
 def frozen(
@@ -108,7 +107,8 @@ def frozen(
   learned = [
     _learned(
       part.samples,
-      np.asarray(x[part.samples.row]),
+      x,
+      part.samples.row,
       said[part.samples.row],
     )
     for part, said in zip(parts, trained.outputs, strict=True)
@@ -168,7 +168,7 @@ def fine_tuned(
     )
     done.append(work)
     at = np.searchsorted(tuned.rows, samples.row)
-    learned.append(_learned(samples, tuned.features[at], tuned.outputs[at]))
+    learned.append(_learned(samples, tuned.features, at, tuned.outputs[at]))
   return learned, done
 
 
@@ -178,9 +178,11 @@ def _key(
   return rng.key(settings.seed, purpose, n, fold)
 
 
-def _learned(samples: Samples, x: np.ndarray, outputs: np.ndarray) -> Learned:
+def _learned(
+  samples: Samples, x: np.ndarray, row: np.ndarray, outputs: np.ndarray
+) -> Learned:
   """What was learned, from outputs that are logits or values of a target."""
   outputs, classes = np.asarray(outputs, np.float64), len(samples.classes)
   if not classes:
-    return Learned(x, outputs, outputs)
-  return Learned(x, metrics.probabilities(outputs, classes), outputs)
+    return Learned(x, row, outputs, outputs)
+  return Learned(x, row, metrics.probabilities(outputs, classes), outputs)

@@ -66,6 +66,8 @@ def reduction(results: Results) -> str:
       number += ' on average'
   if (explained := codec.known(r.explained_variance)) is not None:
     share = f' ({formatting.percent(explained)} of the variance)'
+  if r.solver:
+    share += ', approximated in two reads of the features'
   return (
     f'{number}{share}{_RULES[r.rule]}, fitted on the training'
     f' {results.unit}s of each fold'

@@ -1,0 +1,226 @@
+"""Networks that were exported to ONNX, run by ONNX Runtime (extra `onnx`).
+
+What a graph does not say, a field does: how pixels are normalised. All else is
+read from it. It runs on the CPU, from inside the compiled program that any
+other network is, so that nothing else knows of it.
+"""
+
+from collections.abc import Sequence
+import hashlib
+import pathlib
+from typing import Any, NamedTuple
+
+from flax import nnx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from heterojax import backbones
+from heterojax.backbones import architecture
+from heterojax.backbones import networks
+from heterojax.errors import UserError
+
+PREFIX = 'onnx:'
+# Of 0..255 RGB: what is subtracted, and what then divides.
+NORMALISATIONS = {
+  'imagenet': architecture.IMAGENET,
+  'unit': ((0.0,) * 3, (255.0,) * 3),
+  'symmetric': ((127.5,) * 3, (127.5,) * 3),
+  'raw': ((0.0,) * 3, (1.0,) * 3),
+}
+_CHANNELS = 3
+
+
+class _Graph(NamedTuple):
+  """What a network takes.
+
+  Attributes:
+    input: name of the images.
+    output: name of the features.
+    batch: images at a time; 0 for any number.
+    channels_first: whether images are `[B, 3, H, W]`.
+    side: their height and width; 0 for any.
+  """
+
+  input: str
+  output: str
+  batch: int
+  channels_first: bool
+  side: int
+
+
+class _Runner:
+  """A session, called with normalised images `[B, H, W, 3]`."""
+
+  def __init__(self, session: Any, graph: _Graph):
+    self._session, self.graph = session, graph
+
+  def __call__(self, images: Any) -> np.ndarray:
+    images = np.asarray(images, np.float32)
+    if self.graph.channels_first:
+      images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    step = self.graph.batch or len(images)
+    found = [
+      self._run(images[start : start + step], step)
+      for start in range(0, len(images), step)
+    ]
+    return np.concatenate(found).astype(np.float32)
+
+  def _run(self, images: np.ndarray, step: int) -> np.ndarray:
+    n = len(images)
+    lacking = [(0, step - n)] + [(0, 0)] * (images.ndim - 1)
+    feed = {self.graph.input: np.pad(images, lacking)}
+    return self._session.run([self.graph.output], feed)[0][:n]
+
+
+class Exported(architecture.Network):
+  """A graph as a network of this program.
+
+  Attributes:
+    classifier: none that is known.
+  """
+
+  classifier = None
+
+  def __init__(self, runner: _Runner, shape: tuple[int, ...]):
+    self.runner, self.shape = runner, shape
+
+  def feature_map(self, x: jax.Array) -> jax.Array:
+    """`[B, h, w, D]`; of features `[B, D]` or tokens `[B, T, D]` h is 1."""
+    out = jax.ShapeDtypeStruct((len(x), *self.shape), np.float32)
+    found = jax.pure_callback(self.runner, out, x)
+    if found.ndim == 4:
+      first = self.runner.graph.channels_first
+      return jnp.moveaxis(found, 1, -1) if first else found
+    return found.reshape(len(x), 1, -1, found.shape[-1])
+
+
+def load(name: str, normalisation: str, side: int) -> backbones.Backbone:
+  """Loads an exported network.
+
+  Args:
+    name: `onnx:FILE`, or `onnx:FILE#OUTPUT` where it has several outputs.
+    normalisation: of `NORMALISATIONS`.
+    side: of the images, in pixels.
+
+  Returns:
+    The network; its `source` says what was chosen, its digest is the file's.
+
+  Raises:
+    UserError: if it cannot be read, or does not take such images.
+  """
+  file, _, output = name.removeprefix(PREFIX).partition('#')
+  path = pathlib.Path(file).expanduser()
+  try:
+    content = path.read_bytes()
+  except OSError as error:
+    raise UserError(
+      f'{path} cannot be read ({error.strerror}): --config.backbone.name=onnx:'
+      ' takes the file of an exported network.'
+    ) from error
+  session = _session(path, content)
+  graph = _graph(path, session, output)
+  if graph.side not in (0, side):
+    raise UserError(
+      f'{path} takes images of {graph.side} pixels, not of {side}: give'
+      f' --config.data.image_size={graph.side}.'
+    )
+  runner = _Runner(session, graph)
+  network = Exported(runner, _shape(path, runner, side))
+  graphdef, state = nnx.split(network)
+  mean, std = map(np.array, NORMALISATIONS[normalisation])
+  return backbones.Backbone(
+    name=f'{PREFIX}{path.name}',
+    source=f'output {graph.output}, pixels {normalisation}',
+    weights=path.name,
+    weights_sha256=hashlib.sha256(content).hexdigest(),
+    has_top=False,
+    params=networks.params(state, {}, mean, std),
+    graphdef=graphdef,
+  )
+
+
+def _session(path: pathlib.Path, content: bytes) -> Any:
+  try:
+    import onnxruntime  # pylint: disable=import-outside-toplevel
+  except ImportError as error:
+    raise UserError(
+      f'{path} needs ONNX Runtime, which is not installed: pip install'
+      " 'heterojax[onnx]'."
+    ) from error
+  options = onnxruntime.SessionOptions()
+  # Every core has images of its own.
+  options.intra_op_num_threads = options.inter_op_num_threads = 1
+  options.log_severity_level = 4
+  try:
+    # From bytes, of which there is a digest; no other file is opened.
+    return onnxruntime.InferenceSession(
+      content, options, providers=['CPUExecutionProvider']
+    )
+  # Its exceptions have no common base.
+  except Exception as error:  # pylint: disable=broad-except
+    raise UserError(
+      f'{path} is no network that ONNX Runtime can run ({_short(error)});'
+      ' weights must be in the file itself, not in others beside it.'
+    ) from error
+
+
+def _graph(path: pathlib.Path, session: Any, output: str) -> _Graph:
+  inputs, outputs = session.get_inputs(), session.get_outputs()
+  names = [found.name for found in outputs]
+  if len(inputs) != 1 or inputs[0].type != 'tensor(float)':
+    taken = ', '.join(f'{i.name} ({i.type})' for i in inputs)
+    raise UserError(
+      f'{path} takes {taken}, but must take images of float32 alone: export'
+      ' it so.'
+    )
+  if not output and len(names) > 1:
+    raise UserError(
+      f'{path} has the outputs {", ".join(names)}: say which are the features'
+      f' with --config.backbone.name=onnx:{path}#{names[0]}.'
+    )
+  output = output or names[0]
+  if output not in names:
+    raise UserError(
+      f'{path} has no output {output!r}: it has {", ".join(names)}.'
+    )
+  batch, *shape = [n if isinstance(n, int) else 0 for n in inputs[0].shape]
+  return _Graph(inputs[0].name, output, batch, *_layout(path, shape))
+
+
+def _layout(path: pathlib.Path, shape: Sequence[int]) -> tuple[bool, int]:
+  """Whether channels come first, and the side."""
+  ends = [shape[0] == _CHANNELS, shape[-1] == _CHANNELS] if shape else []
+  if len(shape) != 3 or sum(ends) != 1:
+    raise UserError(
+      f'{path} takes {list(shape)} a picture, of which it cannot be told where'
+      ' its three channels are: export it for [3, H, W] or [H, W, 3].'
+    )
+  height, width = shape[1:] if ends[0] else shape[:-1]
+  if height != width:
+    raise UserError(
+      f'{path} takes images of {height} x {width} pixels, but must take square'
+      ' ones, or any: export it so.'
+    )
+  return ends[0], height
+
+
+def _shape(path: pathlib.Path, runner: _Runner, side: int) -> tuple[int, ...]:
+  """Of the features of one picture, which is tried."""
+  try:
+    found = runner(np.zeros((1, side, side, _CHANNELS), np.float32))
+  except Exception as error:  # pylint: disable=broad-except
+    raise UserError(
+      f'{path} does not run on an image of {side} pixels ({_short(error)}):'
+      ' change --config.data.image_size.'
+    ) from error
+  if not 2 <= found.ndim <= 4:
+    raise UserError(
+      f'{path} gives {list(found.shape)}, but must give [B, D], [B, T, D] or a'
+      ' feature map of four axes: name another output.'
+    )
+  return found.shape[1:]
+
+
+def _short(error: Exception) -> str:
+  return ' '.join(str(error).split())[:200].rstrip('.')

@@ -1,0 +1,46 @@
+"""The images of a finished run for other programs."""
+
+import pathlib
+
+from heterojax.errors import UserError
+from heterojax.exports import fiftyone
+from heterojax.exports import tables
+from heterojax.studies import images
+
+FORMATS = ('csv', 'parquet', 'fiftyone')
+
+
+def write(
+  folder: pathlib.Path, to: str, out: pathlib.Path | None
+) -> pathlib.Path:
+  """Writes a row, or a sample, for each image.
+
+  Args:
+    folder: of the run.
+    to: of `FORMATS`.
+    out: where to; by default `export` in the run folder.
+
+  Returns:
+    The file, or the folder of FiftyOne's.
+
+  Raises:
+    UserError: for another format, or where the run has no images.
+  """
+  if to not in FORMATS:
+    raise UserError(f'--to is {to!r}, but must be one of {", ".join(FORMATS)}.')
+  if not all((folder / name).is_file() for name in images.SOURCES):
+    raise UserError(
+      f'{folder} has no {" and ".join(images.SOURCES)}: the run has not'
+      ' finished; give its command again.'
+    )
+  rows = images.rows(folder)
+  where = out or folder / 'export' / (
+    to if to == 'fiftyone' else f'images.{to}'
+  )
+  if to == 'fiftyone':
+    fiftyone.write(rows, folder, where)
+  elif to == 'csv':
+    tables.write_csv(rows, where)
+  else:
+    tables.write_parquet(rows, where)
+  return where

@@ -1,0 +1,116 @@
+"""Two classifiers on the same images: how much better one ranks them.
+
+An AUC is, to first order, a sum of what each image adds to it (DeLong, DeLong
+and Clarke-Pearson 1988); images of one patient add up before they are squared
+(Obuchowski 1997). The difference of two AUCs is the sum of differences, so that
+what both find easy or hard cancels.
+
+Axes: N images, C classes, whose codes are 0 to C - 1.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+_CONFIDENCE = 0.95
+
+
+class Auc(NamedTuple):
+  """An AUC and what each image adds to it.
+
+  Attributes:
+    value: of several classes the mean over each against the others.
+    influence: `[N]`, of mean 0; the sum of squares is DeLong's variance.
+  """
+
+  value: float
+  influence: np.ndarray
+
+
+class Difference(NamedTuple):
+  """How much larger one AUC is than another.
+
+  Attributes:
+    value: the difference.
+    interval: 95 %, of another training set and other test images.
+    p_value: of no difference, two-sided.
+  """
+
+  value: float
+  interval: tuple[float, float]
+  p_value: float
+
+
+def auc(y: np.ndarray, ranks: np.ndarray) -> Auc | None:
+  """The AUC and the influence of each image.
+
+  Args:
+    y: `[N]` codes.
+    ranks: `[N]`, larger for class 1 of two classes; of more `[N, C]` by code.
+
+  Returns:
+    None where a class, or every other one, has fewer than two images.
+  """
+  y, ranks = np.asarray(y), np.asarray(ranks)
+  if ranks.ndim == 1:
+    return _auc(y == 1, ranks)
+  each = [_auc(y == c, of) for c, of in enumerate(ranks.T)]
+  known = [a for a in each if a is not None]
+  if len(known) < len(each):
+    return None
+  return Auc(
+    float(np.mean([a.value for a in known])),
+    np.mean([a.influence for a in known], axis=0),
+  )
+
+
+def _auc(y: np.ndarray, values: np.ndarray) -> Auc | None:
+  m, n = int(y.sum()), int((~y).sum())
+  if min(m, n) < 2:
+    return None
+  ranks = stats.rankdata(values)
+  # Of each positive the share of negatives below it, and the reverse.
+  of_positives = (ranks[y] - stats.rankdata(values[y])) / n
+  of_negatives = 1 - (ranks[~y] - stats.rankdata(values[~y])) / m
+  value = float(np.mean(of_positives))
+  influence = np.empty(len(y))
+  # Variances have n - 1 in the denominator.
+  influence[y] = (of_positives - value) / np.sqrt(m * (m - 1))
+  influence[~y] = (of_negatives - value) / np.sqrt(n * (n - 1))
+  return Auc(value, influence)
+
+
+def difference(
+  a: Auc, b: Auc, y: np.ndarray, units: np.ndarray, n_train: float
+) -> Difference | None:
+  """How much better one classifier ranks the images than another.
+
+  Both were trained on a sample, and on another one either might be ahead. The
+  variance over test images is therefore multiplied by 1 + N / n_train (Nadeau
+  and Bengio 2003): n_train images vary a classifier as much as N vary its test.
+
+  Args:
+    a: of one classifier.
+    b: of another one, on the same images.
+    y: `[N]` codes.
+    units: `[N]`, patients, or images where these are not known.
+    n_train: images that each was trained on.
+
+  Returns:
+    a less b; None where a class is of fewer than two patients.
+  """
+  change = a.influence - b.influence
+  names, unit = np.unique(units, return_inverse=True)
+  of_units = np.bincount(unit, change, len(names))
+  of_class = [len(np.unique(unit[y == c])) for c in np.unique(y)]
+  freedom = min(of_class) - 1
+  if len(of_class) < 2 or freedom < 1:
+    return None
+  variance = float(np.sum(of_units**2)) * (1 + len(y) / n_train)
+  value, error = a.value - b.value, float(np.sqrt(variance))
+  half = error * float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom))
+  p_value = 1.0
+  if value:
+    p_value = 2 * float(stats.t.sf(abs(value) / max(error, 1e-300), freedom))
+  return Difference(value, (value - half, value + half), p_value)

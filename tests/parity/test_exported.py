@@ -1,0 +1,124 @@
+"""Features of a network in an ONNX file, beside ONNX Runtime's own."""
+
+import csv
+import hashlib
+import json
+import pathlib
+
+import numpy as np
+import onnx
+from onnx import helper
+from onnx import numpy_helper
+import onnxruntime
+from PIL import Image
+import pytest
+
+from heterojax import features
+from heterojax.backbones import exported
+from heterojax.errors import UserError
+from heterojax.launch import study
+
+SIDE, DIM = 32, 16
+
+
+def saved(path: pathlib.Path, batch, *, pooled: bool = True) -> bytes:
+  """A convolution of patches, and its mean over the image."""
+  rng = np.random.default_rng(0)
+  kernel = rng.normal(size=(DIM, 3, 8, 8)).astype(np.float32)
+  nodes = [
+    helper.make_node('Conv', ['image', 'w'], ['map'], strides=[8, 8]),
+    helper.make_node('GlobalAveragePool', ['map'], ['pool']),
+    helper.make_node('Flatten', ['pool'], ['features']),
+  ]
+  shape = [batch, DIM] if pooled else [batch, DIM, SIDE // 8, SIDE // 8]
+  graph = helper.make_graph(
+    nodes if pooled else nodes[:1],
+    'patches',
+    [helper.make_tensor_value_info('image', 1, [batch, 3, SIDE, SIDE])],
+    [helper.make_tensor_value_info('features' if pooled else 'map', 1, shape)],
+    [numpy_helper.from_array(kernel, 'w')],
+  )
+  opset = [helper.make_opsetid('', 17)]
+  model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+  onnx.checker.check_model(model)
+  onnx.save(model, path)
+  return path.read_bytes()
+
+
+@pytest.mark.parametrize('batch', ['N', 1, 4])
+def test_features_are_those_of_the_runtime(tmp_path, batch) -> None:
+  content = saved(tmp_path / 'net.onnx', batch)
+  backbone = exported.load(f'onnx:{tmp_path / "net.onnx"}', 'imagenet', SIDE)
+  assert backbone.weights_sha256 == hashlib.sha256(content).hexdigest()
+  images = np.random.default_rng(1).integers(0, 256, (6, SIDE, SIDE, 3))
+  mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+  pixels = ((images / 255 - mean) / std).transpose(0, 3, 1, 2)
+  session = onnxruntime.InferenceSession(content)
+  step = batch if isinstance(batch, int) else 6
+  padded = np.concatenate([pixels, pixels[:2]]).astype(np.float32)
+  expected = np.concatenate([
+    session.run(None, {'image': padded[i : i + step]})[0]
+    for i in range(0, 6, step)
+  ])[:6]
+  np.testing.assert_allclose(
+    backbone.pooled(images), expected, rtol=1e-5, atol=1e-5
+  )
+
+
+def test_a_feature_map_has_its_mean(tmp_path) -> None:
+  saved(tmp_path / 'map.onnx', 'N', pooled=False)
+  backbone = exported.load(f'onnx:{tmp_path / "map.onnx"}', 'raw', SIDE)
+  images = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE, 3))
+  found = np.asarray(backbone.feature_map(images))
+  assert found.shape == (2, SIDE // 8, SIDE // 8, DIM)
+  np.testing.assert_allclose(
+    backbone.pooled(images), found.mean((1, 2)), rtol=1e-5
+  )
+
+
+def test_what_the_graph_cannot_take(tmp_path) -> None:
+  saved(tmp_path / 'net.onnx', 'N')
+  with pytest.raises(UserError, match='data.image_size=32'):
+    exported.load(f'onnx:{tmp_path / "net.onnx"}', 'raw', 64)
+  (tmp_path / 'cut.onnx').write_bytes(
+    (tmp_path / 'net.onnx').read_bytes()[:500]
+  )
+  with pytest.raises(UserError, match='is no network'):
+    exported.load(f'onnx:{tmp_path / "cut.onnx"}', 'raw', SIDE)
+
+
+def test_a_study_by_one_command(tmp_path) -> None:
+  """Stored features are those of the images, block by block."""
+  rng = np.random.default_rng(0)
+  photos = tmp_path / 'photos'
+  for label, shade in (('ill', 90), ('well', 150)):
+    (photos / label).mkdir(parents=True)
+    for i in range(40):
+      pixels = rng.normal(shade, 40, (SIDE, SIDE, 3)).clip(0, 255)
+      image = Image.fromarray(pixels.astype(np.uint8))
+      image.save(photos / label / f'{i}.png')
+  saved(tmp_path / 'net.onnx', 'N')
+  run = tmp_path / 'run'
+  words = ['study', str(photos), f'backbone.name=onnx:{tmp_path / "net.onnx"}']
+  words += ['backbone.normalisation=unit', f'data.image_size={SIDE}']
+  words += ['data.positive=ill', 'data.negative=well', 'cluster.k=2']
+  words += ['reduction.n_components=5', 'verdict.worlds=0']
+  words += ['features.batch_size=8', 'heads.random_runs=2']
+  assert study.main([*words, f'--workdir={run}']) == 0
+  found = json.loads((run / 'results.json').read_text())['backbone']
+  assert found['name'] == 'onnx:net.onnx' and found['dim'] == DIM
+  assert found['source'] == 'output features, pixels unit'
+  stored = np.load(run / 'features' / 'features.npy')
+  assert stored.shape == (80, DIM)
+  with (run / 'manifest.csv').open(newline='') as file:
+    paths = [row['path'] for row in csv.DictReader(file)]
+  backbone = exported.load(f'onnx:{tmp_path / "net.onnx"}', 'unit', SIDE)
+  images = np.stack([np.asarray(Image.open(photos / p)) for p in paths])
+  # Rows are in the order of the samples; all are there.
+  expected = np.asarray(backbone.pooled(images))
+  order = lambda rows: rows[np.lexsort(rows.round(2).T)]
+  np.testing.assert_allclose(order(stored), order(expected), atol=1e-4)
+  assert (
+    features.dim(backbone, features.Extraction('avg', SIDE, 'bilinear', 8, 1))
+    == DIM
+  )

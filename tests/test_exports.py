@@ -1,0 +1,96 @@
+"""Images of a run for other programs: what they read back."""
+
+import csv
+import json
+import pathlib
+
+import numpy as np
+import pandas
+from PIL import Image
+import pytest
+from test_ranking import ILL
+from test_ranking import WELL
+from test_ranking import run_of
+from test_ranking import scores
+
+from heterojax.launch import export
+from heterojax.studies import images
+
+SCORES = scores(12, 2, 0)
+
+
+@pytest.fixture(name='run')
+def _run(tmp_path) -> pathlib.Path:
+  """A finished run on a folder with twelve images."""
+  photos = tmp_path / 'photos'
+  photos.mkdir()
+  for i in range(12):
+    Image.new('L', (8, 8), i).save(photos / f'{i}.png')
+  data = {'dir': str(photos), 'images': ''}
+  folder = run_of(tmp_path / 'run', SCORES, patients=2, data=data)
+  return pathlib.Path(folder)
+
+
+def exported(run: pathlib.Path, to: str, *more: str) -> int:
+  return export.main(['export', str(run), f'--to={to}', *more])
+
+
+def test_tables_hold_each_image(run, capsys) -> None:
+  assert exported(run, 'csv') == 0
+  path = run / 'export' / 'images.csv'
+  assert str(path) in capsys.readouterr().out
+  with path.open(newline='') as file:
+    rows = list(csv.DictReader(file))
+  table = pandas.read_csv(path)
+  assert list(table['probability']) == list(SCORES)
+  assert list(table['label']) == [WELL, ILL] * 6
+  assert list(table['group']) == [f'p{i // 2}' for i in range(12)]
+  assert [*rows[0]][:5] == ['id', 'path', 'label', 'group', 'split']
+  right = (SCORES > 0.5) == (np.arange(12) % 2 == 1)
+  assert list(table['correct']) == list(right)
+  images.write(run)  # What a run itself writes.
+  assert (run / images.NAME).read_bytes() == path.read_bytes()
+
+
+def test_parquet_has_types(run, tmp_path) -> None:
+  path = tmp_path / 'mine.parquet'
+  assert exported(run, 'parquet', f'--out={path}') == 0
+  table = pandas.read_parquet(path)
+  assert list(table['probability']) == list(SCORES)
+  assert table['correct'].dtype == bool and table['cluster'].dtype == np.int64
+  assert list(table['id']) == [f'i{i}' for i in range(12)]
+
+
+def test_fiftyone_finds_the_files(run) -> None:
+  assert exported(run, 'fiftyone') == 0
+  folder = run / 'export' / 'fiftyone'
+  media, labels = (
+    json.loads((folder / f'{name}.json').read_text())
+    for name in ('data', 'labels')
+  )
+  assert [*labels] == ['classes', 'labels']
+  assert labels['classes'] == [ILL, WELL]
+  assert media.keys() == labels['labels'].keys()
+  for i in range(12):
+    with Image.open(media[f'i{i}']) as image:
+      assert image.getpixel((0, 0)) == i
+    found = labels['labels'][f'i{i}']
+    assert found['label'] == (ILL if i % 2 else WELL)
+    assert found['attributes']['probability'] == SCORES[i]
+    assert found['attributes']['correct'] is bool((SCORES[i] > 0.5) == (i % 2))
+
+
+def test_what_cannot_be_exported(run, capfd) -> None:
+  for words, says in (
+    (['--to=excel'], "--to is 'excel', but must be one of csv, parquet"),
+    (['--to=csv', '--out=gs://bucket/x'], 'an address'),
+  ):
+    assert export.main(['export', str(run), *words]) == 2
+    assert says in capfd.readouterr().err
+  for path in (run.parent / 'photos').iterdir():
+    path.unlink()
+  assert exported(run, 'fiftyone') == 2
+  assert 'FiftyOne shows files' in capfd.readouterr().err
+  (run / 'clusters.csv').unlink()
+  assert exported(run, 'csv') == 2
+  assert 'has not finished' in capfd.readouterr().err
