@@ -119,7 +119,7 @@ def figures(compared: Sequence[Comparison]) -> dict[str, bytes]:
     for number, c in enumerate(compared):
       labels = [run.label for run in c.group.runs]
       figure = forest.draw(_panels(c), labels)
-      drawn[f'{_figure(number)}.svg'] = drawing.encoded(figure, 'svg')
+      drawn |= drawing.files({_figure(number): figure})
   return drawn
 
 

@@ -48,7 +48,9 @@ def drawing(content: bytes) -> str:
 
 def table(text: str) -> str:
   """A CSV file as an address."""
-  return f'data:text/csv;charset=utf-8,{urllib.parse.quote(text)}'
+  # A name of a file may hold what is no text.
+  quoted = urllib.parse.quote(text, errors='replace')
+  return f'data:text/csv;charset=utf-8,{quoted}'
 
 
 def policy(style: str, script: str) -> str:

@@ -111,7 +111,7 @@ def test_hostile_names_of_files_and_columns_add_no_element(
   results, view = retraining_results.study(tmp_path, 2, names=_PLAIN)
   plain = _page((tmp_path, results, view, made[-1]), _PLAIN)
   assert set(hostile.found) <= set(plain.found)
-  assert 'script' not in {tag for tag, _ in hostile.found}
+  assert [tag for tag, _ in hostile.found].count('script') == 1  # Its own.
 
 
 _EXAMPLE = (

@@ -367,6 +367,9 @@ def _of_both(
         )
       )
     cells = [scores.cell(retrained(row), name)]
+    if retrained(row).interval(name) is None:
+      # As many lines as beside it, where there are intervals.
+      cells = [with_small(cells[0], '\xa0')]
     if own := _own(row):
       cells.append(_with_deviation(own, name))
     drawn = row.cluster.random
