@@ -1,8 +1,9 @@
 """Which functions of the library are compiled: found in its source.
 
 Those of statements that name `jax.jit`, as a decorator or inside; what is
-given to `cores.program` or `cores.compiled`, which is all that a function with
-such a call names and does not call; and those that make a network of `forward`.
+given to `cores.program`, `cores.compiled` or `division.program`, which is all
+that a function with such a call names and does not call; and those that make a
+network of `forward`.
 """
 
 import ast
@@ -14,10 +15,11 @@ import heterojax
 
 _LIBRARY = pathlib.Path(heterojax.__file__).parent
 _JITS = {'jax.jit', 'jax.pmap', 'nnx.jit', 'nnx.pmap'}
-_PROGRAMS = {'cores.program', 'cores.compiled'}
+_PROGRAMS = {'cores.program', 'cores.compiled', 'division.program'}
 # They compile what others give them, which is found there.
 _GIVEN = {
   'compute.cores.jitted',
+  'compute.division._program',
   'compute.forward._divided',
   'compute.forward.programs',
 }
