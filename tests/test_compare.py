@@ -172,6 +172,7 @@ def test_page_loads_nothing_and_escapes_names(tmp_path: pathlib.Path) -> None:
   assert '<script' not in html and '<b>a' not in html
   assert '" onload="' not in html
   assert html.count('&lt;script&gt;alert(1)&lt;/script&gt;') > 10
+  html = re.sub('data:[^"]*', 'data:', html)
   links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\'\s>)]+)', html)
   assert links and all(link.startswith(('data:', '#')) for link in links)
   assert not re.findall('@import|https?://', html)
