@@ -162,16 +162,16 @@ def test_the_driver_of_a_gpu(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   here = environment.describe()
-  assert here['driver'] is None and here['cudnn'] is None
+  assert not {'driver', 'cudnn'} & here.keys()
   file = tmp_path / 'version'
   file.write_text(
     'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15'
     '  Release Build\nGCC version:  gcc version 12.2.0\n'
   )
   monkeypatch.setattr(environment, '_DRIVER', file)
-  assert environment._driver('gpu') == '570.86.15'
+  assert environment._of_gpu('gpu')['driver'] == '570.86.15'
   file.write_text(
     'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.1  Tue\n'
   )
-  assert environment._driver('gpu') == '535.1'
-  assert environment._driver('cpu') is None
+  assert environment._of_gpu('gpu')['driver'] == '535.1'
+  assert environment._of_gpu('cpu') == {}

@@ -12,6 +12,9 @@ _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _PAGES = [*sorted(_ROOT.glob('*.md')), *sorted((_ROOT / 'docs').glob('*.md'))]
 _OURS = ('heterojax', 'python')
 # Words that stand for what a reader has.
+_MISSING = re.compile(
+  'does not exist|no file|is not there|no run|no finished|There is no RUN'
+)
 _THEIRS = re.compile(r'\b[A-Z][A-Z_]{2,}\b|runs/|DIR/')
 
 
@@ -61,9 +64,7 @@ def test_what_stands_there_can_be_typed(
   said = capsys.readouterr().err
   assert code == (2 if _THEIRS.search(line) and 'demo' not in line else 0), said
   if code:
-    assert re.search(
-      'does not exist|no file|is not there|no run|no finished', said
-    ), said
+    assert _MISSING.search(said), said
   assert [path.name for path in tmp_path.iterdir()] == ['configs']
 
 

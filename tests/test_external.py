@@ -231,7 +231,7 @@ def test_the_forecast_counts_it(sets: tuple[_Set, _Set]) -> None:
     ({'cluster.method': 'gmm'}, 'nearest centroid'),
     ({'cluster.method': 'ids:groups.csv'}, 'column that both data sets have'),
     ({'reduction.fit': 'separate'}, 'components of the training images'),
-    ({'data.external': 'gs://bucket/b.csv'}, 'data.external'),
+    ({'data.external': 'https://host/b.csv'}, 'data.external'),
   ],
 )
 def test_settings_that_cannot_be(

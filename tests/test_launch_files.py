@@ -33,8 +33,6 @@ _SCRIPTS = sorted(
 _MANIFESTS = sorted(path.name for path in _LAUNCH.glob('k8s/*.yaml'))
 _DOCUMENT = _ROOT / 'docs' / 'clusters.md'
 _STUDY = ['--config=folder', '--config.data.dir=/data/images']
-# Flags of these files that commands are about to get.
-_COMING = {'distributed', 'coordinator', 'processes', 'process'}
 
 
 def _manifest(name: str) -> dict:
@@ -56,13 +54,6 @@ def _parse(words: list[str]) -> None:
   module = importlib.import_module(
     f'heterojax.launch.{commands.COMMANDS[command].module}'
   )
-  known = {name for _, name, *_ in module._FLAGS}
-  rest = [
-    word
-    for word in rest
-    if (flag := word.lstrip('-').partition('=')[0]) in known
-    or flag not in _COMING
-  ]
   parsing.parse(module._FLAGS, [command, *rest], '', True, '')
 
 
@@ -164,14 +155,6 @@ def test_flags_of_manifests_exist(name: str) -> None:
   _parse(words)
   with pytest.raises(UserError):
     _parse([*words, '--shart=1/2'])
-
-
-def test_flags_that_are_coming_are_not_there_yet() -> None:
-  there = set()
-  for name in ('study', 'features'):
-    module = importlib.import_module(f'heterojax.launch.{name}')
-    there |= {flag for _, flag, *_ in module._FLAGS}
-  assert there & _COMING == set()
 
 
 def test_an_array_computes_each_shard(environment) -> None:

@@ -140,7 +140,7 @@ def test_a_recipe_writes_what_a_study_reads(
     'positive': 'ill',
     'negative': 'well',
   }
-  (cohort,) = stages.read(checks.from_dict(config), tmp_path / 'run')
+  cohort = stages.read_one(checks.from_dict(config), tmp_path / 'run')
   assert [c.id for c in cohort.candidates] == paths
   assert [c.label for c in cohort.candidates] == given['labels']
   assert [c.group for c in cohort.candidates] == given['patients']

@@ -72,6 +72,9 @@ def test_purposes_are_pinned() -> None:
     'SAME_MIX': 13,
     'VERDICT': 14,
     'EXTERNAL': 15,
+    'COMPONENTS': 16,
+    'AUDIT': 17,
+    'PAIRS': 18,
   }
 
 

@@ -248,11 +248,9 @@ def test_no_run_at_all(tmp_path: pathlib.Path, capfd, name: str) -> None:
   assert not list(tmp_path.iterdir())
 
 
-def test_only_retraining_studies_are_compared(
-  finished: pathlib.Path, capfd
-) -> None:
+def test_a_study_that_cannot_be_compared(finished: pathlib.Path, capfd) -> None:
   assert compare.main(['compare.py', f'--workdirs={finished}']) == 2
-  one_sentence(capfd.readouterr().err, "is of the study 'toy': only retraining")
+  one_sentence(capfd.readouterr().err, "is of the study 'toy': only those of")
 
 
 def test_a_study_that_does_not_exist(

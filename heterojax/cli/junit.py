@@ -99,9 +99,8 @@ def write(path: str | None, suite: str, cases: Sequence[Case]) -> None:
   failures = sum(bool(case.failure) for case in cases)
   counts = {'tests': str(len(cases)), 'failures': str(failures), 'errors': '0'}
   root = ElementTree.Element('testsuites')
-  top = ElementTree.SubElement(
-    root, 'testsuite', name=cli.sentence(suite), **counts
-  )
+  of_suite = {'name': cli.sentence(suite), **counts}
+  top = ElementTree.SubElement(root, 'testsuite', of_suite)
   for case in cases:
     one = ElementTree.SubElement(
       top,

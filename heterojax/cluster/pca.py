@@ -28,6 +28,7 @@ from heterojax.cluster.products import of_rows
 from heterojax.compute import cores
 from heterojax.compute import platform
 from heterojax.compute import row_blocks
+from heterojax.compute.arrays import Array
 
 # Rows or columns, whichever are fewer, of which all products are decomposed.
 _MOST_EXACT = 8192
@@ -55,7 +56,7 @@ class PCA(NamedTuple):
 
 
 def pca(
-  x: jax.typing.ArrayLike,
+  x: Array,
   n_components: int | float,
   rows: np.ndarray | None = None,
 ) -> PCA:
@@ -135,7 +136,7 @@ def approximate(n: int, width: int) -> str | None:
 
 
 def _randomised(
-  x: jax.typing.ArrayLike, n_components: int | float, rows: np.ndarray | None
+  x: Array, n_components: int | float, rows: np.ndarray | None
 ) -> PCA:
   """`pca` of data whose second moments are more than can be decomposed."""
   if n_components < 1:
@@ -175,7 +176,7 @@ def _number(values: np.ndarray, share: float) -> int:
 
 
 def transform(
-  reduction: PCA, x: jax.typing.ArrayLike, rows: np.ndarray | None = None
+  reduction: PCA, x: Array, rows: np.ndarray | None = None
 ) -> jax.Array:
   """Coordinates in the components, in the type of `x`.
 
@@ -210,7 +211,7 @@ def transform(
 
 
 def coordinates(
-  reduction: PCA, x: jax.typing.ArrayLike, rows: np.ndarray | None = None
+  reduction: PCA, x: Array, rows: np.ndarray | None = None
 ) -> jax.Array:
   """`transform`, but zero in components whose direction is arbitrary.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from heterojax import rng
 from heterojax.compute import row_blocks
+from heterojax.compute.arrays import Array
 from heterojax.run.progress import Progress
 
 # Directions beside twice as many as there are components.
@@ -90,7 +91,7 @@ def _blocks(
   rows: np.ndarray | None,
   near: np.ndarray,
   progress: Progress,
-) -> Iterator[np.ndarray]:
+) -> Iterator[Array]:
   for block in row_blocks.of(x, rows):
     yield block - near
     progress.update(len(block))

@@ -105,7 +105,8 @@ def _by_size(run: Run) -> Iterator[Cell]:
       value = codec.known(mean)
       yield Cell(KEY, row, metric, run.label, value, low, high, kind, note=note)
     band = codec.known(size.cv_band) or (None, None)
-    where, value = (KEY, row, 'cv_expected'), codec.known(size.cv_expected)
+    value, (low, high) = codec.known(size.cv_expected), band
     kind = 'middle 95 % of what chance gives' if value is not None else ''
     note = codec.why(size.cv_expected) or ''
-    yield Cell(*where, run.label, value, *band, kind, note=note)
+    name = 'cv_expected'
+    yield Cell(KEY, row, name, run.label, value, low, high, kind, note=note)

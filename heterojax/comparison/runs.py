@@ -14,6 +14,7 @@ from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.records import Published
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.study import RETRAINING
+from heterojax.studies.sample_size.study import SAMPLE_SIZE
 
 
 class Run(NamedTuple):
@@ -102,6 +103,11 @@ def _results(path: pathlib.Path) -> Any:
       ' finished.'
     )
   results = reading.read(path)
+  if results.study not in (RETRAINING.name, SAMPLE_SIZE.name):
+    raise UserError(
+      f'{path} is of the study {results.study!r}: only those of'
+      f' {RETRAINING.name} and {SAMPLE_SIZE.name} are compared.'
+    )
   if isinstance(results, Results):
     for holds, why in _consistent(results):
       if not holds:

@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import DTypeLike
 
 from heterojax.compute import platform
 from heterojax.compute import quota
@@ -46,7 +45,7 @@ def numbers() -> tuple[int, ...]:
   return quota.allowed()[: quota.number()]
 
 
-def placed(x: Array, dtype: DTypeLike | None = None) -> Array:
+def placed(x: jax.typing.ArrayLike, dtype: Any = None) -> Array:
   """An array where programs read it: on CPU that is the memory of the host.
 
   A mapped file stays one, of which programs get no copy.

@@ -268,7 +268,9 @@ def as_json(cohort: Cohort) -> dict[str, Any]:
   """All of a cohort but its source and a second one, as `load` reads it."""
   other = 'source', 'external'
   fields = {k: v for k, v in vars(cohort).items() if k not in other}
-  return {**fields, 'candidates': [vars(c) for c in cohort.candidates]}
+  names = [field.name for field in dataclasses.fields(Candidate)]
+  candidates = [{n: getattr(c, n) for n in names} for c in cohort.candidates]
+  return {**fields, 'candidates': candidates}
 
 
 def same(first: Cohort, second: Cohort) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from heterojax.compute import row_blocks
 from heterojax.features import Features
 from heterojax.features.store import Store
+from heterojax.features.store import header_of
 from heterojax.run import checkpoint
 from heterojax.run.progress import Progress
 
@@ -29,11 +30,12 @@ def gather(
     UserError: if they cannot be written.
   """
   shape = len(rows), matrix.shape[1]
-  if not row_blocks.is_large(*shape):
+  if not row_blocks.is_large(shape[0], shape[1]):
     x = matrix[rows]
     return Features(x, 0, checkpoint.digest(x))
   folder.mkdir(parents=True, exist_ok=True)
-  store = Store(folder, shape, row_blocks.size(shape[1]), fingerprint)
+  header = header_of(shape, row_blocks.size(shape[1]), fingerprint)
+  store = Store(folder, header)
   store.open()
   missing = store.missing()
   done = len(rows) - sum(block.stop - block.start for block in missing)

@@ -138,10 +138,10 @@ def train(
       raise ValueError(f'head {int(np.argmin(numbers))} has no {kind}')
   validation, counts = _validation(members)
   # No copy: on CPU the cores read the features where they are.
-  x = jax.device_put(x)
+  here: Any = jax.device_put(x)
   # A number may need all digits that the features have.
-  y = jnp.asarray(y, jnp.result_type(x, jnp.float32))
-  data = epochs.Data(x, y, x[validation], y[validation])
+  y = jnp.asarray(y, jnp.result_type(here, jnp.float32))
+  data = epochs.Data(here, y, here[validation], y[validation])
   every = epochs.Heads(
     rows=_padded([m.rows for m in members], training.batch_size),
     sizes=sizes.astype(np.int32),

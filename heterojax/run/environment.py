@@ -22,8 +22,6 @@ _PACKAGES = (
   'scikit-learn',
   'pillow',
 )
-
-
 # Of Linux; of CUDA 13 and 12.
 _DRIVER = pathlib.Path('/proc/driver/nvidia/version')
 _CUDNN = ('nvidia-cudnn-cu13', 'nvidia-cudnn-cu12')
@@ -39,8 +37,7 @@ def describe() -> dict[str, Any]:
     'platform': devices[0].platform,
     'device': devices[0].device_kind,
     'num_devices': len(devices),
-    'driver': _driver(devices[0].platform),
-    'cudnn': _cudnn(devices[0].platform),
+    **_of_gpu(devices[0].platform),
     'processor': processor(),
     'cores': cores.number(),
     'xla_flags': os.environ.get('XLA_FLAGS', ''),
@@ -48,17 +45,17 @@ def describe() -> dict[str, Any]:
   }
 
 
-def _driver(of: str) -> str | None:
-  """Version of NVIDIA's driver, where a GPU computes and Linux tells it."""
-  if of != 'gpu' or not _DRIVER.exists():
-    return None
-  found = re.search(r'Kernel Module .*?\s(\d[\d.]+)\s', _DRIVER.read_text())
-  return found and found[1]
+def _of_gpu(of: str) -> dict[str, str]:
+  """Versions of NVIDIA's driver and of cuDNN, where a GPU computes.
 
-
-def _cudnn(of: str) -> str | None:
-  """Version of the installed cuDNN, where a GPU computes."""
-  return next(iter(versions(_CUDNN).values()), None) if of == 'gpu' else None
+  '' is what Linux or the packages do not tell.
+  """
+  if of != 'gpu':
+    return {}
+  said = _DRIVER.read_text() if _DRIVER.exists() else ''
+  driver = re.search(r'Kernel Module .*?\s(\d[\d.]+)\s', said)
+  cudnn = next(iter(versions(_CUDNN).values()), '')
+  return {'driver': driver[1] if driver else '', 'cudnn': cudnn}
 
 
 def processor() -> str:

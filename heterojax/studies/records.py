@@ -137,9 +137,14 @@ _OF_TWO = frozenset({'tp', 'fp', 'tn', 'fn', 'positive', 'negative'})
 _OF_MORE = frozenset({'answers', 'sensitivities', 'classes', 'ordered'})
 
 
+# Of data too large for an exact answer, which is found when they are read.
+_OF_LARGE = frozenset({'solver', 'intra_cluster_margin'})
+
+
 def nowhere(settings: settings_lib.Settings) -> frozenset[str]:
-  """Fields of other numbers of classes, see `foretell.Known`."""
-  return _OF_TWO if len(settings.data.named) != 2 else _OF_MORE
+  """Fields of other numbers of classes or rows, see `foretell.Known`."""
+  others = _OF_TWO if len(settings.data.named) != 2 else _OF_MORE
+  return others | _OF_LARGE
 
 
 def names_of_classes(

@@ -18,6 +18,7 @@ from heterojax.datasets import leaks
 from heterojax.datasets import patients
 from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import csv_text
+from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.stats import metrics
@@ -279,6 +280,9 @@ def describe_clusters(
       ]
     # Which families there are is a matter of the protocol.
     families = {head.kind for head in folds[0].heads} - {'overall', 'cluster'}
+    distance, margin = _intra_cluster_distance(
+      fold.clusters.z[rows] for fold, rows in members
+    )
     described.append(
       records.Cluster(
         id=c,
@@ -290,9 +294,8 @@ def describe_clusters(
           fold.samples.class_counts(rows, classes.names)
           for fold, rows in members
         ]),
-        **_intra_cluster_distance(
-          fold.clusters.z[rows] for fold, rows in members
-        ),
+        intra_cluster_distance=distance,
+        intra_cluster_margin=margin,
         test=_score(folds, classes, _overall, c),
         retrained=whole,
         retrained_in_test_clusters=parts,
@@ -367,7 +370,9 @@ def _random_run(
   )
 
 
-def _intra_cluster_distance(members: Iterable[np.ndarray]) -> dict[str, Any]:
+def _intra_cluster_distance(
+  members: Iterable[np.ndarray],
+) -> tuple[Estimate, float | None]:
   """The distance, and where it is of random pairs how far it may be off."""
   sizes, distances = [], []
   for z in members:
@@ -376,12 +381,10 @@ def _intra_cluster_distance(members: Iterable[np.ndarray]) -> dict[str, Any]:
   known = [distance for distance in distances if distance is not None]
   if len(known) < len(distances):
     why = _why_no_head(sizes) or 'one image has no pair'
-    return {'intra_cluster_distance': Missing(why)}
-  return {
-    'intra_cluster_distance': float(np.mean([d.value for d in known])),
-    # Those of the folds are not independent.
-    'intra_cluster_margin': float(np.mean([d.margin for d in known])) or None,
-  }
+    return Missing(why), None
+  # The margins of the folds are not independent.
+  margin = float(np.mean([d.margin for d in known])) or None
+  return float(np.mean([d.value for d in known])), margin
 
 
 def clusters_csv(folds: Sequence[Fold]) -> str:

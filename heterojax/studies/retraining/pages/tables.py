@@ -366,7 +366,7 @@ def _of_both(
           for of in (retrained(row), random(row))
         )
       )
-    cells = [scores.cell(retrained(row), name)]
+    cells: list[Text] = [scores.cell(retrained(row), name)]
     if retrained(row).interval(name) is None:
       # As many lines as beside it, where there are intervals.
       cells = [with_small(cells[0], '\xa0')]
