@@ -142,7 +142,8 @@ def load(name: str, normalisation: str, side: int) -> backbones.Backbone:
 
 def _session(path: pathlib.Path, content: bytes) -> Any:
   try:
-    import onnxruntime  # pylint: disable=import-outside-toplevel
+    # pylint: disable-next=import-outside-toplevel
+    import onnxruntime  # pyright: ignore[reportMissingImports]
   except ImportError as error:
     raise UserError(
       f'{path} needs ONNX Runtime, which is not installed: pip install'
