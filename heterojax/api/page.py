@@ -23,9 +23,11 @@ def render(study: str, verdict: Verdict | None, folder: pathlib.Path) -> str:
   """
   parts = []
   if verdict is not None:
-    sentence = html.escape(verdict.sentence)
-    answer = html.escape(verdict.answer.capitalize())
-    parts.append(f'<p><b>{answer}.</b> {sentence}</p>')
+    # A sentence begins with its answer, if with any.
+    said, answer = verdict.sentence, verdict.answer
+    end = len(answer) if said.lower().startswith(answer) else 0
+    first, rest = html.escape(said[:end]), html.escape(said[end:])
+    parts.append(f'<p><b>{first}</b>{rest}</p>')
   figure = folder / 'figures' / _FIGURES.get(study, '')
   if figure.is_file():
     data = base64.b64encode(figure.read_bytes()).decode()
