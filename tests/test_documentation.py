@@ -3,18 +3,20 @@
 import pathlib
 import re
 import shlex
+import shutil
 
+import numpy as np
 import pytest
 
+import heterojax
 from launch import main as command
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _PAGES = [*sorted(_ROOT.glob('*.md')), *sorted((_ROOT / 'docs').glob('*.md'))]
-_OURS = ('heterojax', 'python')
-# Words that stand for what a reader has.
 _MISSING = re.compile(
   'does not exist|no file|is not there|no run|no finished|There is no RUN'
 )
+# Words that stand for what a reader has.
 _THEIRS = re.compile(r'\b[A-Z][A-Z_]{2,}\b|runs/|DIR/')
 
 
@@ -86,3 +88,32 @@ def _anchors(page: pathlib.Path) -> set[str]:
   return {
     re.sub(r'[^\w\- ]', '', head.lower()).replace(' ', '-') for head in heads
   }
+
+
+@pytest.mark.slow
+@pytest.mark.trains
+def test_the_lines_of_python_run(tmp_path, monkeypatch) -> None:
+  """Those of docs/python.md, one after another, with data of a reader."""
+  monkeypatch.chdir(tmp_path)
+  rng = np.random.default_rng(0)
+  n = 120
+  patients, ill = np.arange(n), np.arange(n) % 2 == 0
+  said = {
+    'heterojax': heterojax,
+    'X': rng.normal(size=(n, 8)) + ill[:, None],
+    'y': np.where(ill, 'glaucoma', 'normal'),
+    'patients': patients,
+    'scanner': np.where(rng.random(n) < 0.5, 'A', 'B'),
+    'age': rng.integers(20, 80, n),
+  }
+  first, second = re.findall(
+    r'^```python\n(.*?)^```',
+    (_ROOT / 'docs' / 'python.md').read_text(),
+    re.MULTILINE | re.DOTALL,
+  )
+  few = "negative='normal', verdict__worlds=9, verdict__partitions=9, "
+  exec(first.replace('workdir=', f'{few}workdir='), said)
+  shutil.copytree('runs/mine', 'runs/other')
+  exec(second, said)
+  assert said['study'].verdict_.answer
+  assert (tmp_path / 'runs/mine/comparison/comparison.html').exists()

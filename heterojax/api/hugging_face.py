@@ -147,7 +147,8 @@ def parts(data: Any, y: Any = None, groups: Any = None) -> Parts:
     groups = columns.of('groups', groups)
   rest = [name for name in columns.kinds if name not in named]
   used, found = _data(tuple(splits.values()), columns, rest)
-  more, without = {}, []
+  more: dict[str, Any] = {}
+  without = []
   for name in rest:
     if name in used:
       continue

@@ -85,7 +85,7 @@ def of(
     return _of_dataset(X, y, groups, metadata)
   if table.is_table(X):
     X, y, groups = _taken(X, y, groups)
-    data = table.matrix(X)
+    data: Any = table.matrix(X)
   elif _are_images(X):
     data = list(X)
   else:
@@ -149,7 +149,7 @@ def _is_of(folder: pathlib.Path, inputs: Inputs) -> bool:
   """Whether the run in a folder has begun, and reads these data."""
   try:
     config = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
-    return config['data']['dir'] == inputs.within(folder)
+    return bool(config['data']['dir'] == inputs.within(folder))
   except (OSError, ValueError, LookupError, TypeError):
     return False
 

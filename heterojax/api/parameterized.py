@@ -16,7 +16,7 @@ from heterojax.studies.settings import Split
 _Labels = str | int | list[Any] | tuple[Any, ...] | None
 
 
-class Parameterized(BaseEstimator):
+class Parameterized(BaseEstimator):  # type: ignore[misc]
   """What has the parameters of a study; `fit` checks them."""
 
   def __init__(

@@ -72,7 +72,7 @@ def configuration(
     given: parameters; None stands for the value of the configuration.
   """
   module = importlib.import_module(f'heterojax.configs.{kind}')
-  config = module.get_config(f'study={study}').to_dict()
+  config: dict[str, Any] = module.get_config(f'study={study}').to_dict()
   for parameter, value in given.items():
     if value is not None:
       field = FIELDS[FIELD_OF[parameter]]

@@ -130,7 +130,7 @@ class _Study(Parameterized):
   def _html_repr(self) -> str:
     """What a notebook shows: parameters, or the answer of a fitted study."""
     if not hasattr(self, 'workdir_'):
-      return super()._html_repr()
+      return str(super()._html_repr())
     return page.render(self._study, self.verdict_, self.workdir_)
 
 
