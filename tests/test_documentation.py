@@ -47,7 +47,14 @@ def _arguments(line: str) -> list[str]:
   return ['run' if name == 'study' else name, *words[2:]]
 
 
-@pytest.mark.parametrize('line', _commands())
+# What a demo says beforehand counts the operations of a network.
+@pytest.mark.parametrize(
+  'line',
+  [
+    pytest.param(line, marks=[pytest.mark.slow] if 'demo' in line else [])
+    for line in _commands()
+  ],
+)
 def test_what_stands_there_can_be_typed(
   line, tmp_path, monkeypatch, capsys
 ) -> None:

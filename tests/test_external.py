@@ -21,6 +21,7 @@ from heterojax.configs import features as features_config
 from heterojax.configs import folder as folder_config
 from heterojax.datasets import sources
 from heterojax.datasets.augmentation import IDENTITY
+from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -477,9 +478,9 @@ def test_a_class_may_lack_labels_in_the_second(tmp_path) -> None:
     if grades in ('01', '234'):
       words = "no label '2'" if grades == '01' else 'that leave labels'
       with pytest.raises(UserError, match=words):
-        external_data.read(settings, cohorts)
+        external_data.read(settings, cohorts, Inspections())
       continue
-    found = external_data.read(settings, cohorts)
+    found = external_data.read(settings, cohorts, Inspections())
     assert found.classes == ('2 or 3 or 4', 'rest')
     assert len(found.included) == 8 * len(grades)
     said_of = [note for note in found.notes if 'of which the class' in note]
