@@ -35,8 +35,11 @@ def open_to_others(folder: pathlib.Path) -> pathlib.Path | None:
   Returns:
     That or one above it: others can write there, or own it. None if all belong
     to this user or to root and only they write there, or, above it, can take
-    away what they put there alone (the sticky bit of /tmp).
+    away what they put there alone (the sticky bit of /tmp). None on Windows,
+    which keeps such rights elsewhere.
   """
+  if not hasattr(os, 'getuid'):
+    return None
   me = os.getuid()
   status = folder.stat()
   if status.st_uid != me or status.st_mode & _OTHERS:
