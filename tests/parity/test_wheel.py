@@ -51,7 +51,8 @@ def test_one_top_level_package(wheel: pathlib.Path) -> None:
     'heterojax/launch/study.py',
     'heterojax/configs/demo.py',
     'heterojax/records/retraining.schema.json',
-    'heterojax/report/style.html',
+    'heterojax/report/script.js',
+    'heterojax/report/style.css',
     'heterojax/report/page.html',
   ):
     assert name in names
