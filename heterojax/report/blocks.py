@@ -24,7 +24,7 @@ Row = TypeVar('Row')
 
 
 class Paragraph(NamedTuple):
-  """Text; `style` is '' or a class of `style.html`: note, warning, quiet."""
+  """Text; `style` is '' or a class of `style.css`: note, warning, quiet."""
 
   text: Text
   style: str = ''
