@@ -6,7 +6,6 @@ this program, 75 another process of the run is gone (the same commands resume).
 """
 
 import functools
-import re
 import sys
 
 from absl import flags
@@ -78,9 +77,7 @@ def _study(values: flags.FlagValues, command: str) -> int:
 def main(argv: list[str] | None = None) -> int:
   """Returns the exit code."""
   argv = sys.argv if argv is None else argv
-  # Without the folder of the program, which is nobody's business.
-  command = re.sub(r'^\S*/', '', cli.command(argv))
-  body = functools.partial(_study, command=command)
+  body = functools.partial(_study, command=cli.told(argv))
   return distributed.leave(cli.run(_FLAGS, body, argv, about=__doc__))
 
 

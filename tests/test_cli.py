@@ -99,3 +99,24 @@ def test_a_config_whose_own_code_misses_a_field(tmp_path, capsys) -> None:
   code = cli.run((), _never, ['study.py', f'--config={path}'], about='')
   (line,) = capsys.readouterr().err.splitlines()
   assert code == 2 and 'b' in line and 'should not' not in line
+
+
+@pytest.mark.parametrize(
+  'word, shown',
+  [
+    ('--config.data.dir=/home/ann/photos', '--config.data.dir=photos'),
+    ('/home/ann/photos', 'photos'),
+    ('/photos', 'photos'),
+    ('~/photos', 'photos'),
+    ('data.files=/a/x.csv,/b/y.csv', 'data.files=x.csv,y.csv'),
+    ('backbone.name=onnx:/a/net.onnx', 'backbone.name=onnx:net.onnx'),
+    ('data.dir=s3://bucket/photos', 'data.dir=s3://bucket/photos'),
+    ('data.dir=photos/new', 'data.dir=photos/new'),
+    ('cluster.method=column:scanner', 'cluster.method=column:scanner'),
+    ('data.columns=path:a,label:b', 'data.columns=path:a,label:b'),
+  ],
+)
+def test_a_command_for_others_names_no_folder_of_this_machine(
+  word, shown
+) -> None:
+  assert cli.told(['/opt/bin/heterojax', word]) == f'heterojax {shown}'

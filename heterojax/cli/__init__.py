@@ -22,6 +22,9 @@ from heterojax.run import run_folder
 _DEBUG = re.compile('--?debug(=(true|t|1))?', re.IGNORECASE)
 _LONGEST = 2000  # Characters of a sentence, whatever it quotes.
 
+# Folders above what a word names, from the root or home; no address of a store.
+_ABOVE = re.compile(r'(^|[=,:])(?!//)[/~](?:[^,:=]*/)?')
+
 
 def run(
   extra: Sequence[tuple],
@@ -140,3 +143,9 @@ def command(argv: Sequence[str]) -> str:
   """The command line as it was typed, for a shell; with its command, if any."""
   first = program(argv[0]) if argv[0].endswith('.py') else argv[0]
   return f'{first} {shlex.join(argv[1:])}'
+
+
+def told(argv: Sequence[str]) -> str:
+  """`command` for others: of folders of this machine only the last name."""
+  words = [_ABOVE.sub(r'\1', word) for word in argv[1:]]
+  return re.sub(r'^\S*/', '', command([argv[0], *words]))
