@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -142,7 +143,8 @@ def test_a_killed_process_ends_the_run_in_every_stage(alone, tmp_path):
   with _study(workdir, 2) as run:
     assert run.wait() == [0, 0], run.said[0].read_text()
     # What the runs before had finished was not done again.
-    assert 'all 17 heads are trained' in run.said[0].read_text()
+    said = run.said[0].read_text()
+    assert re.search(r'all \d+ heads are trained', said), said
   assert _bits(workdir) == alone
 
 
