@@ -53,7 +53,7 @@ def write(folder: pathlib.Path) -> list[pathlib.Path]:
   pages_of['comparison'] = comparison.write([
     str(runs['retraining']),
     str(clean),
-  ])
+  ]).path
   named = []
   for name, path in pages_of.items():
     named.append(folder / f'{name}.html')
