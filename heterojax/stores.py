@@ -14,14 +14,12 @@ import logging
 import os
 import pathlib
 import shutil
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from heterojax import addresses
 from heterojax.compute import cache
 from heterojax.errors import HeterojaxError
 from heterojax.errors import UserError
-from heterojax.run import interruption
 from heterojax.run import locks
 from heterojax.run import progress
 
@@ -159,16 +157,10 @@ def _why(error: Exception, scheme: str) -> str:
 
 def _locked(root: pathlib.Path, key: str) -> contextlib.AbstractContextManager:
   """Waits until no other process copies from the same bucket."""
-  path = _beside(root, key, 'lock')
-  said = False
-  while True:
-    with contextlib.suppress(BlockingIOError):
-      return locks.exclusive(path)
-    interruption.check()
-    if not said:
-      _LOG.info('Waiting for another run that copies the same bucket ...')
-    said = True
-    time.sleep(1)
+  return locks.awaited(
+    _beside(root, key, 'lock'),
+    'Waiting for another run that copies the same bucket ...',
+  )
 
 
 def _beside(root: pathlib.Path, key: str, name: str) -> pathlib.Path:

@@ -49,9 +49,7 @@ def _bakeoff(values: flags.FlagValues) -> int:
   written = comparison.write(
     [str(folder / name) for name in each], str(folder / 'comparison')
   )
-  for said in written.said:
-    print(cli.sentence(said))
-  print(f'The comparison is at {written.path.absolute()}')
+  print(*map(cli.sentence, written.lines()), sep='\n')
   return 0
 
 

@@ -30,9 +30,7 @@ def _compare(values: flags.FlagValues) -> int:
   from heterojax import comparison
 
   written = comparison.write(values.workdirs or (), values.out)
-  for said in written.said:
-    print(cli.sentence(said))
-  print(f'The comparison is at {written.path.absolute()}')
+  print(*map(cli.sentence, written.lines()), sep='\n')
   return 0
 
 

@@ -24,9 +24,12 @@ import jax
 import lanes
 import numpy as np
 import pytest
+from toy_study import TOY
+from toy_study.configuration import CONFIG
 
 import heterojax  # Appends the XLA flags before any backend exists.
 from heterojax.compute import cores
+from heterojax.datasets import images
 from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.studies import registry
@@ -156,3 +159,27 @@ def blobs() -> np.ndarray:
   centers = 10 * rng.standard_normal((3, 12))
   x = centers[np.arange(80) % 3] + rng.standard_normal((80, 12))
   return x.astype(np.float32)
+
+
+@pytest.fixture(name='toy_config', scope='module')
+def _toy_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+  """The flag of the toy study, which is in the registry meanwhile."""
+  path = tmp_path_factory.mktemp('config') / 'toy.py'
+  path.write_text(CONFIG)
+  with pytest.MonkeyPatch.context() as patch:
+    # The one line that a study needs outside its package.
+    patch.setitem(registry.STUDIES, TOY.name, TOY)
+    yield f'--config={path}'
+
+
+@pytest.fixture(name='decoded')
+def _decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+  """All that is decoded."""
+  seen, examine = [], images.examine
+
+  def counted(data: bytes, *options) -> object:
+    seen.append(data)
+    return examine(data, *options)
+
+  monkeypatch.setattr(images, 'examine', counted)
+  return seen

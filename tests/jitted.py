@@ -20,7 +20,6 @@ _PROGRAMS = {'cores.program', 'cores.compiled', 'division.program'}
 _GIVEN = {
   'compute.cores.jitted',
   'compute.division._program',
-  'compute.forward._divided',
   'compute.forward.programs',
 }
 

@@ -1,6 +1,5 @@
 """What looking at images found is found again without decoding them."""
 
-from collections.abc import Iterator
 import dataclasses
 import os
 import pathlib
@@ -9,7 +8,6 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from heterojax.datasets import images
 from heterojax.datasets import inspections
 from heterojax.datasets import selection
 from heterojax.datasets import sources
@@ -42,19 +40,6 @@ def _cohort(tmp_path: pathlib.Path) -> Cohort:
   return Cohort(
     'few', sources.Files(folder), ('ill', 'well'), tuple(candidates)
   )
-
-
-@pytest.fixture(name='decoded')
-def _decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-  """All that is decoded."""
-  seen, examine = [], images.examine
-
-  def counted(data: bytes, *options) -> object:
-    seen.append(data)
-    return examine(data, *options)
-
-  monkeypatch.setattr(images, 'examine', counted)
-  yield seen
 
 
 def _select(cohort: Cohort, earlier: Inspections | None, **options) -> Cohort:

@@ -1,6 +1,5 @@
 """A study that no module but the registry names: the toy of `toy_study`."""
 
-from collections.abc import Iterator
 import json
 import pathlib
 import shutil
@@ -8,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 from toy_study import TOY
-from toy_study.configuration import CONFIG
 from toy_study.study import View
 
 from heterojax.launch import compare
@@ -26,19 +24,9 @@ from heterojax.studies import registry
 _IDENTICAL = 'All that was compared is identical to the bit.'
 
 
-@pytest.fixture(scope='module', autouse=True)
-def _registered() -> Iterator[None]:
-  """The one line that a study needs outside its package."""
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(registry.STUDIES, TOY.name, TOY)
-    yield
-
-
-@pytest.fixture(name='config', scope='module')
-def _config(tmp_path_factory: pytest.TempPathFactory) -> str:
-  path = tmp_path_factory.mktemp('config') / 'toy.py'
-  path.write_text(CONFIG)
-  return f'--config={path}'
+@pytest.fixture(name='config', scope='module', autouse=True)
+def _config(toy_config: str) -> str:
+  return toy_config
 
 
 @pytest.fixture(name='finished', scope='module')

@@ -1,6 +1,6 @@
 """Shards by commands: one after the other, at once, killed, or by Ray."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import json
 import os
 import pathlib
@@ -12,11 +12,8 @@ import time
 
 import numpy as np
 import pytest
-from toy_study import TOY
-from toy_study.configuration import CONFIG
 
 from heterojax.cli import parsing
-from heterojax.datasets import images
 from heterojax.features import shards
 from heterojax.features.shards import Shard
 from heterojax.launch import features as launch
@@ -25,24 +22,14 @@ from heterojax.run import artifacts
 from heterojax.run import contents
 from heterojax.run import locks
 from heterojax.studies import on_ray
-from heterojax.studies import registry
 from heterojax.studies import sharding
 
 _COUNT = 4
 
 
-@pytest.fixture(scope='module', autouse=True)
-def _registered() -> Iterator[None]:
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(registry.STUDIES, TOY.name, TOY)
-    yield
-
-
-@pytest.fixture(name='config', scope='module')
-def _config(tmp_path_factory: pytest.TempPathFactory) -> str:
-  path = tmp_path_factory.mktemp('config') / 'toy.py'
-  path.write_text(CONFIG)
-  return f'--config={path}'
+@pytest.fixture(name='config', scope='module', autouse=True)
+def _config(toy_config: str) -> str:
+  return toy_config
 
 
 @pytest.fixture(name='finished', scope='module')
@@ -53,19 +40,6 @@ def _finished(
   folder = tmp_path_factory.mktemp('runs') / 'toy'
   assert _study(config, folder) == 0
   return folder
-
-
-@pytest.fixture(name='decoded')
-def _decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-  """All that is decoded."""
-  seen, examine = [], images.examine
-
-  def counted(data: bytes, *options) -> object:
-    seen.append(data)
-    return examine(data, *options)
-
-  monkeypatch.setattr(images, 'examine', counted)
-  yield seen
 
 
 def _study(config: str, folder: pathlib.Path, *more: str) -> int:

@@ -83,31 +83,30 @@ def images(
 
 
 def encoded(
-  pictures: Iterable[bytes | str],
-  names: Sequence[str],
+  pictures: Iterable[tuple[str, bytes | str]],
   more: Mapping[str, np.ndarray],
 ) -> Written:
   """Files of pictures as they are, and their table.
 
   Args:
-    pictures: N contents of files, or paths of some that stay where they are;
-      gone through twice.
-    names: N paths that the files had; '' where that is not known. They are
-      kept where no two are the same, as a patient's number may be in them.
+    pictures: N paths that the files had, or '', each with the content of the
+      file, or the path of one that stays where it is; gone through twice. Names
+      are kept where no two are the same: a patient's number may be in them.
     more: columns, see `listed`.
   """
-  names = _own_names(names)
-  content, paths = hashlib.blake2b(), []
-  for name, picture in zip(names, pictures, strict=True):
-    if isinstance(picture, str):
-      paths.append(os.path.abspath(picture))
-      continue
-    paths.append(name)
-    content.update(len(picture).to_bytes(8) + picture)
-  text = _csv(paths, more)
+  content, known, elsewhere = hashlib.blake2b(), [], []
+  for path, picture in pictures:
+    known.append(path)
+    elsewhere.append(
+      os.path.abspath(picture) if isinstance(picture, str) else ''
+    )
+    if isinstance(picture, bytes):
+      content.update(len(picture).to_bytes(8) + picture)
+  names = _own_names(known)
+  text = _csv([far or n for far, n in zip(elsewhere, names, strict=True)], more)
 
   def write(path: pathlib.Path) -> None:
-    for name, picture in zip(names, pictures, strict=True):
+    for name, (_, picture) in zip(names, pictures, strict=True):
       if isinstance(picture, bytes):
         (path.parent / name).write_bytes(picture)
     run_folder.write_atomically(path, text)

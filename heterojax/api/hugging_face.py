@@ -38,8 +38,8 @@ class Parts(NamedTuple):
   metadata: dict[str, Any]
 
 
-class Pictures(Sequence[bytes | str]):
-  """N files of pictures as bytes, or paths of them."""
+class Pictures:
+  """Of each picture the path that its file had, and its bytes or a path."""
 
   def __init__(self, splits: Sequence[Any], column: str) -> None:
     self._splits = splits
@@ -48,18 +48,7 @@ class Pictures(Sequence[bytes | str]):
   def __len__(self) -> int:
     return sum(split.num_rows for split in self._splits)
 
-  def __getitem__(self, index: Any) -> Any:
-    raise TypeError('Pictures are read in turn.')
-
-  def __iter__(self) -> Iterator[bytes | str]:
-    for cell in self._cells():
-      yield cell['path'] if cell['bytes'] is None else cell['bytes']
-
-  def names(self) -> list[str]:
-    """What the files were called; '' where that is not known."""
-    return [cell['path'] or '' for cell in self._cells()]
-
-  def _cells(self) -> Iterator[dict[str, Any]]:
+  def __iter__(self) -> Iterator[tuple[str, bytes | str]]:
     row = 0
     for split in self._splits:
       rows = split.select_columns([self._column]).with_format('arrow')
@@ -71,7 +60,8 @@ class Pictures(Sequence[bytes | str]):
               ' leave such rows out, as by X.filter.'
             )
           row += 1
-          yield cell
+          path, content = cell['path'], cell['bytes']
+          yield path or '', path if content is None else content
 
 
 @dataclasses.dataclass(frozen=True)

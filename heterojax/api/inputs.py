@@ -173,7 +173,7 @@ def _of_dataset(X: Any, y: Any, groups: Any, metadata: Any) -> Inputs:
   more = _columns(len(data), y, groups, rest | _metadata(metadata))
   if isinstance(data, np.ndarray):
     return _written('features.npz', files.features(data, more), more)
-  return _written('images.csv', files.encoded(data, data.names(), more), more)
+  return _written('images.csv', files.encoded(data, more), more)
 
 
 def _taken(X: Any, y: Any, groups: Any) -> tuple[dict[str, Any], Any, Any]:

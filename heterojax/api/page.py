@@ -1,10 +1,10 @@
 """A fitted study in a notebook: the answer and the key figure."""
 
-import base64
 import html
 import pathlib
 
 from heterojax.api.results import Verdict
+from heterojax.report import embedding
 
 # Of each study, that which its report is about.
 _FIGURES = {
@@ -30,10 +30,10 @@ def render(study: str, verdict: Verdict | None, folder: pathlib.Path) -> str:
     parts.append(f'<p><b>{first}</b>{rest}</p>')
   figure = folder / 'figures' / _FIGURES.get(study, '')
   if figure.is_file():
-    data = base64.b64encode(figure.read_bytes()).decode()
+    data = embedding.picture(figure.read_bytes(), 'png')
     parts.append(
       f'<img style="max-width:100%" alt="{html.escape(figure.stem)}"'
-      f' src="data:image/png;base64,{data}">'
+      f' src="{data}">'
     )
   report = html.escape(str(folder / 'report.html'))
   parts.append(f'<p>The report is at <code>{report}</code>.</p>')

@@ -3,7 +3,6 @@
 # pyright: strict
 
 from collections.abc import Mapping, Sequence
-import contextlib
 import dataclasses
 import pathlib
 from typing import Any
@@ -15,8 +14,6 @@ from heterojax.api.table import Table
 from heterojax.datasets.manifest import parse_csv
 from heterojax.records import codec
 from heterojax.studies import images as image_rows
-
-_TEXT = ('id', 'path', 'label', 'group', 'split', 'answer')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,13 +107,8 @@ def _rows(path: pathlib.Path) -> list[dict[str, str]]:
 
 
 def _column(name: str, cells: Sequence[str]) -> np.ndarray:
-  """Truths, numbers, or text where cells are neither."""
-  if name in _TEXT:
+  """Truths, numbers (NaN for none), or text where cells are neither."""
+  values = image_rows.typed(name, cells)
+  if name in image_rows.TEXT or any(isinstance(v, str) for v in values):
     return np.array(cells, str)
-  if {*cells} <= {'true', 'false'}:
-    return np.array([cell == 'true' for cell in cells])
-  with contextlib.suppress(ValueError):
-    return np.array([int(cell) for cell in cells])
-  with contextlib.suppress(ValueError):
-    return np.array([float(cell or 'nan') for cell in cells])
-  return np.array(cells, str)
+  return np.array([np.nan if value is None else value for value in values])

@@ -207,7 +207,7 @@ def _layout(path: pathlib.Path, shape: Sequence[int]) -> tuple[bool, int]:
 
 
 def _shape(path: pathlib.Path, runner: _Runner, side: int) -> tuple[int, ...]:
-  """Of the features of one picture, which is tried."""
+  """Shape of the features of one picture, found by running one."""
   try:
     found = runner(np.zeros((1, side, side, _CHANNELS), np.float32))
   except Exception as error:  # pylint: disable=broad-except

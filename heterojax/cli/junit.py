@@ -16,7 +16,7 @@ from heterojax.run import run_folder
 if TYPE_CHECKING:
   from heterojax import differences
 
-_FAIL, _WARN = 'fail', 'warn'
+_FAIL = 'fail'
 
 
 class Case(NamedTuple):

@@ -89,7 +89,7 @@ def pca(
       f' {min(shape)}, or a share of the variance between 0 and 1'
     )
   if e := scale.exponent_of_rows(x, rows):
-    x = np.asarray(x) if rows is None else np.asarray(x)[rows]
+    x = row_blocks.taken(np.asarray(x), rows)
     return _of_scale(pca(scale.times(x, -e), n_components), e)
   if approximate(*shape):
     return _randomised(x, n_components, rows)
@@ -111,7 +111,7 @@ def pca(
     values, vectors = eigh(subset_by_index=(size - int(n_components), size - 1))
     vectors = vectors[:, ::-1]
     if wide:
-      own = x if rows is None else x[rows]
+      own = row_blocks.taken(x, rows)
       found = _back_project(own, mean, jnp.asarray(vectors))
       components, independent = _orthonormal(found)
       if not independent:
@@ -194,7 +194,7 @@ def transform(
     x, rows = x[rows], None
   if e := scale.exponent_of_rows(x, rows):
     moved = reduction._replace(mean=scale.times(reduction.mean, -e))
-    x = np.asarray(x) if rows is None else np.asarray(x)[rows]
+    x = row_blocks.taken(np.asarray(x), rows)
     with precision.of(x):
       return jnp.asarray(scale.times(transform(moved, scale.times(x, -e)), e))
   with precision.of(x):

@@ -23,6 +23,10 @@ class Written(NamedTuple):
   path: pathlib.Path
   said: tuple[str, ...]
 
+  def lines(self) -> list[str]:
+    """What a terminal shows."""
+    return [*self.said, f'The comparison is at {self.path.absolute()}']
+
 
 def write(folders: Sequence[str], out: str | None = None) -> Written:
   """Writes `comparison.csv`, `comparison.json` and `comparison.html`.

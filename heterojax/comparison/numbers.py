@@ -56,7 +56,7 @@ _TITLES = {
 
 
 def _of_clusters(run: Run) -> Iterator[Cell]:
-  """Of the retraining study."""
+  """Key numbers of a run of the retraining study."""
   overall = run.results.overall
   for name in ('accuracy', overall.ranking):
     where = (KEY, _WHOLE, name)
@@ -89,7 +89,7 @@ def _effect(run: Run, clusters: Sequence[Any]) -> Cell:
 
 
 def _by_size(run: Run) -> Iterator[Cell]:
-  """Of the sample-size study: metric and CV at each size."""
+  """Key numbers of a sample-size run: metric and CV at each size."""
   for size in run.results.by_size:
     row = f'n = {formatting.number(size.n)}'
     for metric, mean, each in (

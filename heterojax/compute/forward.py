@@ -101,10 +101,7 @@ def programs(
   if not by_devices():
     return cores.program(network, params, images)
   _check_shared(shape[0])
-  leaves, tree = jax.tree.flatten(params)
-  shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
-  made_for = platform.of_programs()
-  return (_divided(network, tree, shapes, images, made_for),)
+  return (division.program(network, params, images, divided=(False, True)),)
 
 
 def _check_shared(size: int) -> None:
@@ -114,24 +111,6 @@ def _check_shared(size: int) -> None:
       f'The batch of {size} images cannot be divided over {devices} devices:'
       ' change --config.features.batch_size.'
     )
-
-
-@functools.lru_cache(maxsize=8)
-def _divided(
-  network: Network,
-  tree: Any,
-  shapes: tuple[jax.ShapeDtypeStruct, ...],
-  images: jax.ShapeDtypeStruct,
-  made_for: platform.Platform,
-) -> jax.stages.Compiled:
-  """The program of all devices, the same one for the same shapes."""
-  del made_for
-  jitted = jax.jit(
-    network,
-    in_shardings=(division.everywhere(), division.split()),
-    out_shardings=division.split(),
-  )
-  return jitted.lower(tree.unflatten(shapes), images).compile()
 
 
 def images_of_call(

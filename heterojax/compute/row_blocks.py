@@ -43,6 +43,11 @@ def of(x: Array, rows: np.ndarray | None = None) -> Iterator[Array]:
     yield x[block if rows is None else rows[block]]
 
 
+def taken(x: Array, rows: np.ndarray | None) -> Array:
+  """`x[rows]`, which is a copy; or, without rows, `x` itself."""
+  return x if rows is None else x[rows]
+
+
 def is_large(n: int, width: int) -> bool:
   """Whether a matrix `[n, width]` is not to be copied."""
   return n * width > _WHOLE

@@ -11,8 +11,8 @@ import json
 import pathlib
 
 from heterojax.errors import UserError
-from heterojax.exports.tables import column
 from heterojax.run import run_folder
+from heterojax.studies import images
 
 _SAMPLE = ('id', 'path', 'label')
 
@@ -35,7 +35,7 @@ def write(
   """
   base = _base(folder, rows[0]['path'] if rows else '')
   types = {
-    name: column(name, [row[name] for row in rows])
+    name: images.typed(name, [row[name] for row in rows])
     for name in (rows[0] if rows else ())
   }
   media, labels = {}, {}

@@ -36,6 +36,8 @@ __all__ = ['DECODED_AHEAD', 'Extraction', 'Picture', 'decoded', 'load_picture']
 FEATURES = ('flatten', 'avg')
 DTYPES = ('float32', 'bfloat16')
 PRECISIONS = ('highest', 'default')
+# Takes a block and its rows `[n, D]`.
+Keep = Callable[[slice, np.ndarray], None]
 OUTPUT = {'flatten': 'feature_map', 'avg': 'pooled'}
 
 
@@ -159,28 +161,56 @@ def extract(
   Raises:
     UserError: if a picture cannot be read any more.
   """
+
+  def missing(blocks: Sequence[slice], keep: Keep) -> None:
+    if together:
+      exchange.tell(plan, blocks)
+    compute(plan, blocks, keep, together=together)
+
+  return filled(folder, plan.header, 'images', missing)
+
+
+def filled(
+  folder: pathlib.Path,
+  header: dict[str, Any],
+  unit: str,
+  compute_blocks: Callable[[Sequence[slice], Keep], None],
+) -> Features:
+  """Features of a folder, once what it does not hold yet is there.
+
+  Args:
+    folder: for `features.npy` and `blocks.jsonl`.
+    header: see `store.header_of`.
+    unit: what a row is called in messages.
+    compute_blocks: is given blocks that are missing, if any are, and keeps each
+      of them.
+
+  Returns:
+    The features, mapped from the file and read-only.
+
+  Raises:
+    UserError: if they cannot be written.
+  """
   folder.mkdir(parents=True, exist_ok=True)
-  store, number = plan.store(folder), len(plan.pictures)
+  store, number = Store(folder, header), header['shape'][0]
   store.open()
   missing = store.missing()
   done = number - sum(b.stop - b.start for b in missing)
   if missing:
-    with Progress('features', number, 'images', done) as progress:
+    with Progress('features', number, unit, done) as progress:
 
       def keep(block: slice, rows: np.ndarray) -> None:
         store.write(block, rows)
         progress.update(block.stop - block.start)
 
-      if together:
-        exchange.tell(plan, missing)
-      compute(plan, missing, keep, together=together)
+      compute_blocks(missing, keep)
   return Features(store.close(), number - done, store.digest())
 
 
 def compute(
   plan: Plan,
   blocks: Sequence[slice],
-  keep: Callable[[slice, np.ndarray], None],
+  keep: Keep,
   *,
   together: bool,
 ) -> None:

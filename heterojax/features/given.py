@@ -1,15 +1,16 @@
 """Features that a file gives, in the order of a study's pictures."""
 
+from collections.abc import Sequence
 import pathlib
 
 import numpy as np
 
 from heterojax.compute import row_blocks
 from heterojax.features import Features
-from heterojax.features.store import Store
+from heterojax.features import Keep
+from heterojax.features import filled
 from heterojax.features.store import header_of
 from heterojax.run import checkpoint
-from heterojax.run.progress import Progress
 
 
 def gather(
@@ -33,14 +34,11 @@ def gather(
   if not row_blocks.is_large(shape[0], shape[1]):
     x = matrix[rows]
     return Features(x, 0, checkpoint.digest(x))
-  folder.mkdir(parents=True, exist_ok=True)
+
+  def copied(blocks: Sequence[slice], keep: Keep) -> None:
+    for block in blocks:
+      keep(block, matrix[rows[block]])
+
   header = header_of(shape, row_blocks.size(shape[1]), fingerprint)
-  store = Store(folder, header)
-  store.open()
-  missing = store.missing()
-  done = len(rows) - sum(block.stop - block.start for block in missing)
-  with Progress('features', len(rows), 'rows', done) as progress:
-    for block in missing:
-      store.write(block, matrix[rows[block]])
-      progress.update(block.stop - block.start)
-  return Features(store.close(), 0, store.digest())
+  found = filled(folder, header, 'rows', copied)
+  return found._replace(computed=0)

@@ -4,11 +4,14 @@ Windows has no `fcntl`; there filelock locks, for one reader at a time.
 """
 
 import contextlib
+import logging
 import os
 import pathlib
+import time
 
 import filelock
 
+from heterojax.run import interruption
 from heterojax.run import links
 
 try:
@@ -16,7 +19,9 @@ try:
 except ModuleNotFoundError:
   fcntl = None
 
+_LOG = logging.getLogger(__name__)
 READ = os.O_RDONLY | links.PLAIN
+_SECONDS = 0.2  # Between two looks at who has it.
 
 
 def exclusive(path: pathlib.Path) -> contextlib.AbstractContextManager:
@@ -46,6 +51,29 @@ def exclusive(path: pathlib.Path) -> contextlib.AbstractContextManager:
       lock.close()
       raise
     lock.close()
+
+
+def awaited(path: pathlib.Path, said: str) -> contextlib.AbstractContextManager:
+  """`exclusive`, once no other process has it.
+
+  Args:
+    path: of the file.
+    said: what is logged where one has to wait.
+
+  Raises:
+    Interrupted: if a signal asks the run to stop meanwhile.
+    OSError: see `exclusive`, as is the next one.
+    UserError: if it is a link.
+  """
+  waiting = False
+  while True:
+    interruption.check()
+    with contextlib.suppress(BlockingIOError):
+      return exclusive(path)
+    if not waiting:
+      _LOG.info(said)
+    waiting = True
+    time.sleep(_SECONDS)
 
 
 def shared(path: pathlib.Path) -> contextlib.AbstractContextManager:

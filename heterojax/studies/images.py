@@ -5,6 +5,7 @@ where the image is and what became of it.
 """
 
 from collections.abc import Sequence
+import contextlib
 import pathlib
 
 from heterojax.datasets.manifest import csv_text
@@ -14,6 +15,8 @@ from heterojax.run import run_folder
 NAME = 'tables/images.csv'
 _MANIFEST, _CLUSTERS = SOURCES = 'manifest.csv', 'clusters.csv'
 _NAMED = ('path', 'label', 'group')
+# Columns of text, whatever it looks like.
+TEXT = ('id', *_NAMED, 'split', 'answer')
 
 
 def rows(folder: pathlib.Path) -> list[dict[str, str]]:
@@ -53,6 +56,25 @@ def text(found: Sequence[dict[str, str]]) -> str:
   """Rows as a CSV file."""
   header = list(found[0]) if found else ['id', *_NAMED]
   return csv_text(header, [list(row.values()) for row in found])
+
+
+def typed(name: str, cells: Sequence[str]) -> list[object]:
+  """The cells of a column as truths or numbers, or as text where they are none.
+
+  Args:
+    name: of the column.
+    cells: as a CSV file has them.
+
+  Returns:
+    The values; None for an empty cell.
+  """
+  if name not in TEXT:
+    if {*cells} <= {'true', 'false'}:
+      return [cell == 'true' for cell in cells]
+    for kind in (int, float):
+      with contextlib.suppress(ValueError):
+        return [kind(cell) if cell else None for cell in cells]
+  return [cell or None for cell in cells]
 
 
 def _read(path: pathlib.Path) -> list[dict[str, str]]:

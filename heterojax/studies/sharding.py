@@ -9,7 +9,6 @@ import contextlib
 import functools
 import logging
 import pathlib
-import time
 from typing import Any
 
 from heterojax import features
@@ -20,7 +19,6 @@ from heterojax.errors import UserError
 from heterojax.features import shards
 from heterojax.features.shards import Shard
 from heterojax.run import environment
-from heterojax.run import interruption
 from heterojax.run import locks
 from heterojax.run import run_folder
 from heterojax.studies import extraction
@@ -31,7 +29,6 @@ from heterojax.studies import stages
 
 _LOG = logging.getLogger(__name__)
 _LOCK = '.lock'
-_SECONDS = 0.2  # Between two looks at who plans.
 
 # Computes a shard, and gives the number of its images.
 Extract = Callable[[Shard], int]
@@ -154,7 +151,8 @@ def _first_plan(
   """The plan, if no process had begun it; all others wait meanwhile."""
   if shards.begun(of_all):
     return None
-  with _alone(of_all / shards.FOLDER / _LOCK):
+  lock = of_all / shards.FOLDER / _LOCK
+  with locks.awaited(lock, 'Waiting for the process that reads the images ...'):
     if shards.begun(of_all):
       return None
     plan = make(trusted=False)
@@ -163,21 +161,3 @@ def _first_plan(
     else:
       shards.begin(plan, of_all, count, here)
     return plan
-
-
-@contextlib.contextmanager
-def _alone(path: pathlib.Path) -> Iterator[None]:
-  """Waits until no other process has the lock."""
-  said = False
-  while True:
-    interruption.check()
-    try:
-      lock = locks.exclusive(path)
-      break
-    except BlockingIOError:
-      if not said:
-        _LOG.info('Waiting for the process that reads the images ...')
-      said = True
-      time.sleep(_SECONDS)
-  with lock:
-    yield
