@@ -247,6 +247,6 @@ def test_two_studies_stand_on_one_page(tmp_path, capsys) -> None:
   ]
   assert len(found['groups'][0]['pairs']) == 1
   html = (out / 'comparison.html').read_text()
-  assert html.index(found['agreement']) < html.index('<h2>')
-  assert html.count('<figure>') == 2
+  assert html.index(found['agreement']) < html.index('<h2')
+  assert html.count('<figure') == 2
   assert 'sizes: there is no config.json' in html

@@ -245,7 +245,7 @@ def test_clean_keeps_every_group_on_one_side(
   assert len(_counts(found)) == 6
   # Only the split is new.
   for before, after in zip(cohort.candidates, found.candidates, strict=True):
-    assert before == Candidate(**{**vars(after), 'split': ''})
+    assert before == dataclasses.replace(after, split='')
 
 
 @pytest.mark.medium
