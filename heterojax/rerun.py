@@ -92,7 +92,7 @@ def _remove_others(folder: pathlib.Path) -> None:
   own = folder.lstat()
   for other in folder.parent.glob(f'{_PREFIX}*'):
     # What another process removes, or has locked, is none that was left.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UserError):
       status = other.lstat()
       is_of_user = stat.S_ISDIR(status.st_mode) and status.st_uid == own.st_uid
       # Its process may be about to lock a new one.

@@ -1,10 +1,12 @@
-"""A link in a run folder costs its target nothing."""
+"""A link in a run folder costs its target nothing, and a pipe no time."""
 
 from collections.abc import Iterator
 import os
 import pathlib
 import re
 import shutil
+import signal
+import stat
 import sys
 
 import pytest
@@ -121,6 +123,98 @@ def test_no_command_writes_through_a_link(
     assert _is_whole(target)
 
 
+@pytest.fixture(name='in_time')
+def _in_time() -> Iterator[None]:
+  """What waits for a pipe fails instead of waiting for ever."""
+
+  def fail(*_: object) -> None:
+    raise TimeoutError('it waits for ever')
+
+  before = signal.signal(signal.SIGALRM, fail)
+  signal.alarm(60)
+  yield
+  signal.alarm(0)
+  signal.signal(signal.SIGALRM, before)
+
+
+def _device(path: pathlib.Path) -> None:
+  try:
+    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))  # /dev/null.
+  except PermissionError:
+    pytest.skip('only root makes devices')
+
+
+_KINDS = {'pipe': os.mkfifo, 'device': _device}
+_NO_FILE = 'is a pipe or a device, and'
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize('kind', _KINDS)
+def test_no_file_at_any_path_is_refused_at_once(
+  finished: tuple[pathlib.Path, list[str]],
+  tmp_path: pathlib.Path,
+  kind: str,
+  in_time: None,
+) -> None:
+  for i, name in enumerate(finished[1]):
+    folder = tmp_path / f'run{i}'
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    _KINDS[kind](folder / name)
+    with pytest.raises(UserError, match=f'{_NO_FILE}.*delete it'):
+      with run_folder.opened(folder, {}, {}):
+        pass
+    with pytest.raises(UserError, match=_NO_FILE):
+      run_folder.write_atomically(folder / name, 'text')
+    assert not (folder / name).is_file()
+
+
+@pytest.mark.medium
+def test_another_name_of_a_file_at_any_path_is_refused(
+  finished: tuple[pathlib.Path, list[str]], tmp_path: pathlib.Path
+) -> None:
+  done, names = finished
+  for i, name in enumerate(n for n in names if (done / n).is_file()):
+    folder, target = tmp_path / f'run{i}', tmp_path / f'target{i}'
+    target.write_bytes(_VICTIM)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).hardlink_to(target)
+    with pytest.raises(UserError, match='is a hard link, and'):
+      with run_folder.opened(folder, {}, {}):
+        pass
+    assert target.read_bytes() == _VICTIM
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize('name', ['.lock', 'log.txt', 'features/features.npy'])
+def test_commands_name_what_is_no_file(
+  launch, tmp_path: pathlib.Path, name: str, in_time: None, capfd
+) -> None:
+  path = tmp_path / 'run' / name
+  path.parent.mkdir(parents=True)
+  os.mkfifo(path)
+  assert launch(tmp_path / 'run') == 2
+  (line,) = capfd.readouterr().err.splitlines()[-1:]
+  assert line.endswith(
+    f'{path} {_NO_FILE} a run writes to files: delete it,'
+    ' or choose another folder.'
+  )
+  path.unlink()
+  (tmp_path / 'target').write_bytes(_VICTIM)
+  path.hardlink_to(tmp_path / 'target')
+  assert launch(tmp_path / 'run') == 2
+  assert 'is a hard link, and' in capfd.readouterr().err
+  assert (tmp_path / 'target').read_bytes() == _VICTIM
+
+
+def test_several_processes_share_no_pipe(
+  tmp_path: pathlib.Path, in_time: None
+) -> None:
+  os.mkfifo(tmp_path / '.lock')
+  with pytest.raises(UserError, match=_NO_FILE):
+    with run_folder.shared(tmp_path, 'workdir'):
+      pass
+
+
 @pytest.mark.medium
 @pytest.mark.parametrize('name', ['figures', 'report.html', '.lock'])
 def test_no_report_is_drawn_through_a_link(
@@ -163,3 +257,20 @@ def test_a_plain_file_is_opened_as_ever(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'link').symlink_to('file')
   with pytest.raises(UserError, match='link is a link'):
     links.opened(tmp_path / 'link', 'w')
+
+
+def test_what_is_emptied_is_looked_at_before(
+  tmp_path: pathlib.Path, in_time: None
+) -> None:
+  (tmp_path / 'target').write_bytes(_VICTIM)
+  (tmp_path / 'name').hardlink_to(tmp_path / 'target')
+  os.mkfifo(tmp_path / 'pipe')
+  for name, what in (('name', 'a hard link'), ('pipe', 'a pipe')):
+    for mode in 'wb', 'ab', 'r+b':
+      with pytest.raises(UserError, match=f'is {what}'):
+        links.opened(tmp_path / name, mode)
+  assert (tmp_path / 'target').read_bytes() == _VICTIM
+  (tmp_path / 'name').unlink()
+  with links.opened(tmp_path / 'target', 'wb'):
+    pass
+  assert (tmp_path / 'target').read_bytes() == b''

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from heterojax.compute import cgroups
 from heterojax.compute import memory as machine
 from heterojax.compute import row_blocks
 from heterojax.launch import study
@@ -20,15 +21,75 @@ def test_the_machine_tells_its_memory() -> None:
   assert most is not None and 2**28 < most <= total
 
 
-def test_a_limit_of_a_container_counts(
+_HUGE = '9223372036854771712\n'  # What version 1 says where nothing is limited.
+
+
+@pytest.mark.parametrize(
+  ('files', 'membership', 'want'),
+  [
+    ({'memory.max': '1000000\n'}, '0::/\n', 1_000_000),
+    ({'memory.max': 'max\n'}, '0::/\n', None),
+    # A job's group, below one that a user or a scheduler limits.
+    (
+      {
+        'slurm/job/step/memory.max': 'max\n',
+        'slurm/job/memory.max': '3000000\n',
+        'slurm/memory.max': '8000000\n',
+        'other/memory.max': '1\n',
+      },
+      '0::/slurm/job/step\n',
+      3_000_000,
+    ),
+    # Version 1: the path, or in a container the mount itself.
+    (
+      {
+        'memory/job/memory.limit_in_bytes': '4000000\n',
+        'memory/memory.limit_in_bytes': _HUGE,
+      },
+      '4:memory:/job\n3:cpu,cpuacct:/\n',
+      4_000_000,
+    ),
+    (
+      {'memory/memory.limit_in_bytes': '5000000\n'},
+      '4:memory:/docker/0a1b\n',
+      5_000_000,
+    ),
+    ({'memory/memory.limit_in_bytes': _HUGE}, '4:memory:/\n', None),
+    # Both at once, as systemd mounts them.
+    (
+      {
+        'memory/memory.limit_in_bytes': _HUGE,
+        'unified/a/memory.max': '6000000\n',
+      },
+      '4:memory:/\n0::/a\n',
+      6_000_000,
+    ),
+    ({'memory.max': 'damaged\n'}, '0::/\n', None),
+    ({}, '', None),
+  ],
+)
+def test_the_smallest_limit_of_a_container(
+  tmp_path: pathlib.Path,
+  files: dict[str, str],
+  membership: str,
+  want: int | None,
+) -> None:
+  for name, text in files.items():
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+  assert machine.limit(tmp_path, membership) == want
+
+
+def test_limits_of_a_container_count(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-  limit, none = tmp_path / 'memory.max', tmp_path / 'none'
-  monkeypatch.setattr(machine, '_LIMITS', (limit, none))
   whole = machine.most()
-  limit.write_text('max\n')
-  assert machine.most() == whole
-  limit.write_text('1000000\n')
+  monkeypatch.setattr(cgroups, 'ROOT', tmp_path)
+  monkeypatch.setattr(cgroups, 'membership', lambda: '0::/\n')
+  machine_alone = machine.most()
+  assert whole and machine_alone and whole <= machine_alone
+  (tmp_path / 'memory.max').write_text('1000000\n')
   assert machine.most() == 1_000_000
 
 

@@ -33,7 +33,7 @@ def exclusive(path: pathlib.Path) -> contextlib.AbstractContextManager:
   Raises:
     BlockingIOError: if another process has it.
     OSError: if it cannot be written.
-    UserError: if it is a link.
+    UserError: if it is no plain file.
   """
   while True:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def awaited(path: pathlib.Path, said: str) -> contextlib.AbstractContextManager:
   Raises:
     Interrupted: if a signal asks the run to stop meanwhile.
     OSError: see `exclusive`, as is the next one.
-    UserError: if it is a link.
+    UserError: if it is no plain file.
   """
   waiting = False
   while True:
@@ -86,7 +86,7 @@ def shared(path: pathlib.Path) -> contextlib.AbstractContextManager:
     BlockingIOError: if a writer has it.
   """
   try:
-    lock = os.open(path, READ | getattr(os, 'O_NONBLOCK', 0))
+    lock = os.open(path, READ)
   except OSError:  # A copy, which no process runs in.
     return contextlib.nullcontext()
   with contextlib.ExitStack() as stack:

@@ -26,7 +26,17 @@ BEGUN = 'begun.json'
 
 
 def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
-  """Writes a file so that it is there whole or not at all."""
+  """Writes a file so that it is there whole or not at all.
+
+  Args:
+    path: of the file.
+    data: its bytes, or text.
+
+  Raises:
+    OSError: if it cannot be written; names the path.
+    UserError: if a link, a pipe or a device is there.
+  """
+  links.refuse_at(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   data = data.encode() if isinstance(data, str) else data
   descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
@@ -94,7 +104,8 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
     Nothing.
 
   Raises:
-    UserError: if it cannot be written, or is an address.
+    UserError: if it cannot be written, is an address, or holds a link or
+      another thing that is no file where a run writes.
     RefusedError: if another process has it.
   """
   if addresses.is_address(str(path)):
@@ -112,6 +123,7 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
       f' --{flag}.'
     ) from error
   with lock:
+    links.refuse(path)
     yield
 
 
@@ -127,12 +139,12 @@ def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
     Nothing.
 
   Raises:
-    UserError: if it cannot be written.
+    UserError: see `locked`.
     RefusedError: if a run has it.
   """
   try:
     path.mkdir(parents=True, exist_ok=True)
-    (path / contents.LOCK).touch()
+    links.opened(path / contents.LOCK, 'a').close()
     lock = locks.shared(path / contents.LOCK)
   except BlockingIOError as error:
     raise RefusedError(
@@ -143,6 +155,7 @@ def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
       f'{path} cannot be written ({error.strerror}): choose another --{flag}.'
     ) from error
   with lock:
+    links.refuse(path)
     yield
 
 
@@ -181,7 +194,6 @@ def opened(
     if not os.path.exists(path / name)
   ]
   with locked(path, 'run folder', 'workdir'):
-    links.refuse(path)
     _check_config(path, config)
     if not allow_mismatch:
       _check_environment(path, environment)
