@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -89,6 +90,22 @@ def _zeros(side: int) -> bytes:
   return file.getvalue()[:8] + b''.join(parts)
 
 
+@pytest.mark.parametrize('levels', ['window', 'image'])
+def test_sixteen_bits_are_decoded_in_strips(levels: images.Range) -> None:
+  """NumPy holds the file's values and what is given, and no more of a pixel."""
+  data = _zeros(700)
+  images.decode(data, levels)  # What is only allocated once.
+  tracemalloc.start()
+  try:
+    pixels = images.decode(data, levels)
+    _, most = tracemalloc.get_traced_memory()
+  finally:
+    tracemalloc.stop()
+  assert (pixels.dtype, pixels.shape) == (np.float32, (700, 700, 3))
+  # Six bytes of uint16 and twelve of float32; strips are a tenth of the rows.
+  assert 18 <= most / 700**2 < 18 + 0.1 * 3 * (8 + 8)
+
+
 _DECODE_MANY = """
 import concurrent.futures, pathlib, re, sys
 from heterojax.datasets import sources
@@ -114,8 +131,8 @@ def test_many_large_pictures_take_the_memory_of_one(
     text=True,
     check=True,
   )
-  # 3 of 25 million pixels at once, each of 33 bytes at most; 8 took 6 GB.
-  assert int(done.stdout) < 3500
+  # 3 of 25 million pixels at once, each of 22 bytes; 8 took 6 GB.
+  assert int(done.stdout) < 2500
 
 
 def test_files_that_only_seem_some_are_empty() -> None:

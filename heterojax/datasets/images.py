@@ -35,6 +35,7 @@ from heterojax.datasets.pixels import as_rgb
 from heterojax.datasets.pixels import check_size
 from heterojax.datasets.pixels import scaled
 from heterojax.datasets.pixels import stretched
+from heterojax.datasets.pixels import strips
 
 Resize = Literal['keras', 'antialias']
 RESIZES = ('keras', 'antialias')
@@ -254,10 +255,14 @@ def _sixteen_bit_colours(
     again.tile = [
       tile._replace(args=_with_layout(tile.args, layout)) for tile in again.tile
     ]
-    low = np.asarray(again)
-  high = np.asarray(image)[..., :3]
-  low = low[..., [1, 1, 1]] if kind == 'LA' else low[..., :3]
-  return high.astype(np.uint16) << 8 | low
+    values = np.empty((image.height, image.width, 3), np.uint16)
+    for strip in strips(image.height):
+      box = 0, strip.start, image.width, strip.stop
+      rows, low = values[strip], np.asarray(again.crop(box))
+      rows[:] = np.asarray(image.crop(box))[..., :3]
+      rows <<= 8
+      rows |= low[..., [1, 1, 1]] if kind == 'LA' else low[..., :3]
+  return values
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

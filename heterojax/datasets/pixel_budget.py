@@ -1,8 +1,8 @@
 """How many pixels all threads together may have decoded at any time.
 
-A picture takes up to 33 bytes a pixel while it is decoded, so that a thread for
-each of some files of half a megabyte would fill any memory. What a file says of
-its size is known before it is decoded.
+A picture of 16-bit colours takes 22 bytes a pixel while it is decoded, so that
+a thread for each of some files of half a megabyte would fill any memory. What a
+file says of its size is known before it is decoded.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
 """What decoders of every format share: the limits, and the scale 0..255."""
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 Range = Literal['window', 'stored', 'image']
 RANGES = ('window', 'stored', 'image')
 MAX_PIXELS = 2**30 // 12  # From here on Pillow itself would warn.
+_ROWS = 64
 MAX_SIDE = 2**16 - 1  # The largest that a JPEG can have.
 TOO_LARGE = 'more pixels than an image may have'
 
@@ -73,14 +75,25 @@ def check_size(height: int, width: int) -> None:
 
 def scaled(values: np.ndarray, bits: int) -> np.ndarray:
   """Takes 0..2**bits - 1 to 0..255 as float32."""
-  levels = values.astype(np.float32) / np.float32((2**bits - 1) / 255)
+  levels = values.astype(np.float32)
+  levels /= np.float32((2**bits - 1) / 255)
   return np.minimum(levels, 255, out=levels)  # 12 bits round to a bit more.
 
 
 def stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
   """Takes low..high to 0..255 as float32; what is alike becomes 0."""
-  levels = (values.astype(np.float64) - low) * (255 / ((high - low) or 1))
-  return np.clip(levels, 0, 255).astype(np.float32)
+  levels = np.empty(values.shape, np.float32)
+  factor = 255 / ((high - low) or 1)
+  for strip in strips(len(values)):
+    exact = (values[strip].astype(np.float64) - low) * factor
+    levels[strip] = np.clip(exact, 0, 255, out=exact)
+  return levels
+
+
+def strips(height: int) -> Iterator[slice]:
+  """Some rows at a time, as copies of all of them would take much memory."""
+  for top in range(0, height, _ROWS):
+    yield slice(top, min(top + _ROWS, height))
 
 
 def as_rgb(gray: np.ndarray) -> np.ndarray:
