@@ -17,6 +17,7 @@ from heterojax.run import run_folder
 _DEADLINE = 600.0  # Seconds, of a run that neither ends nor reaches its stage.
 # What differs between two runs that are the same: the clock.
 _CLOCK = ('timings',)
+_DATED = ('artifacts.json', 'begun.json')
 
 
 def command(*arguments: str, module: str = 'study') -> list[str]:
@@ -122,7 +123,7 @@ def described(folder: pathlib.Path) -> dict[str, str]:
       tree = json.loads(data)
       kept = {k: v for k, v in tree.items() if k not in _CLOCK}
       data = run_folder.to_json(kept).encode()
-    elif name == 'artifacts.json':
+    elif name in _DATED:
       continue
     digests[name] = hashlib.blake2b(data, digest_size=16).hexdigest()
   return digests

@@ -1,0 +1,1 @@
+"""Kills at every operation on files, in turn; minutes to hours."""

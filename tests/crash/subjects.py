@@ -1,0 +1,148 @@
+"""The commands that are killed, each in a folder of its own."""
+
+import pathlib
+import shutil
+from typing import NamedTuple
+
+from faults import runs
+import numpy as np
+from PIL import Image
+from toy_study import TOY
+from toy_study.configuration import CONFIG
+
+from crash import server
+from heterojax.compute import variables
+from heterojax.launch import compare
+from heterojax.launch import features
+from heterojax.launch import prepare
+from heterojax.launch import study
+from heterojax.launch import verify
+from heterojax.run import artifacts
+from heterojax.run import contents
+from heterojax.studies import registry
+
+
+class Subject(NamedTuple):
+  """A command that is killed.
+
+  Attributes:
+    command: gives an exit code; its paths are relative to the current folder.
+    result: names of the folder that it writes, which must be the same.
+    first: makes what it needs, in the current folder.
+  """
+
+  command: server.Command
+  result: str
+  first: server.Command = lambda: 0
+
+
+_CLASSES = ('--config.data.positive=yes', '--config.data.negative=no')
+_SMALL = (
+  '--config.data.dir=../data/features.npz',
+  *_CLASSES,
+  '--config.reduction.n_components=3',
+  '--config.cluster.k=2',
+  '--config.cluster.trainings=1',
+  '--config.verdict.worlds=0',
+)
+_RETRAINING = (
+  '--config=features:tiny',
+  *_SMALL,
+  '--config.heads.random_runs=1',
+)
+_SIZES = ('--config=features:tiny,study=sample_size', *_SMALL)
+_WHOLE = (
+  '--config=bone_age:demo,tiny',
+  '--config.backbone.train=full',
+  '--config.fine_tuning.epochs=1',
+)
+_TOY = ('--config=../data/toy.py',)
+_IMAGES = (
+  '--config=folder',
+  '--config.data.dir=../data/images',
+  *_CLASSES,
+  '--out=packed',
+)
+
+
+def _study(*words: str, to: str = 'run') -> server.Command:
+  return lambda: study.main(['study', *words, f'--workdir={to}'])
+
+
+def _two_runs() -> int:
+  code = _study(*_RETRAINING, to='a')()
+  shutil.copytree('a', 'b')
+  return code
+
+
+SUBJECTS = {
+  'toy study': Subject(_study(*_TOY), 'run'),
+  'retraining': Subject(_study(*_RETRAINING), 'run'),
+  'sample size': Subject(_study(*_SIZES), 'run'),
+  'train=full': Subject(_study(*_WHOLE), 'run'),
+  'prepare': Subject(lambda: prepare.main(['prepare', *_IMAGES]), 'packed'),
+  'features --shard': Subject(
+    lambda: features.main(['features', *_TOY, '--workdir=run', '--shard=0/2']),
+    'run',
+  ),
+  'compare': Subject(
+    lambda: compare.main(['compare', '--workdirs=a,b', '--out=compared']),
+    'compared',
+    _two_runs,
+  ),
+  'verify --rerun': Subject(
+    lambda: verify.main(['verify', '--workdir=run', '--rerun=cluster']),
+    'run',
+    _study(*_RETRAINING),
+  ),
+}
+
+
+def ready(root: pathlib.Path) -> None:
+  """Writes the data, and imports all that commands import late.
+
+  Args:
+    root: beside whose `data` the commands run.
+  """
+  data = root / 'data'
+  (data / 'images').mkdir(parents=True)
+  rng = np.random.default_rng(0)
+  y = np.arange(60) % 2
+  x = rng.normal(size=(60, 8)) + y[:, None]
+  label = np.array(['no', 'yes'])[y]
+  np.savez(data / 'features.npz', features=x.astype(np.float32), label=label)
+  (data / 'toy.py').write_text(CONFIG)
+  registry.STUDIES[TOY.name] = TOY
+  for i in range(6):
+    pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+    folder = data / 'images' / ('yes', 'no')[i % 2]
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(folder / f'{i}.png')
+  variables.import_jax()
+  # pylint: disable=import-outside-toplevel
+  from heterojax import rerun
+  from heterojax.datasets import builders
+  from heterojax.studies import extraction
+  from heterojax.studies import running
+  from heterojax.studies.answer import terminal
+
+  dict(registry.STUDIES)
+  del rerun, builders, extraction, running, terminal
+
+
+def described(folder: pathlib.Path) -> dict[str, str]:
+  """Digests of what a command gives, without its clock; see `faults.runs`."""
+  if (folder / 'config.json').exists():
+    return runs.described(folder)
+  return {
+    path.relative_to(folder).as_posix(): artifacts.fingerprint(path)['blake2b']
+    for path in sorted(folder.rglob('*'))
+    if path.is_file() and path.name != contents.LOCK
+  }
+
+
+def problems(folder: pathlib.Path) -> list[str]:
+  """What is wrong with the seal of a run, where a folder is one."""
+  if not (folder / 'results.json').exists():
+    return []
+  return [str(problem) for problem in artifacts.problems(folder)]

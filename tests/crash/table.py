@@ -1,0 +1,71 @@
+"""Kills commands everywhere and writes what came of it into `docs/proofs.md`.
+
+PYTHONPATH=tests python tests/crash/table.py [--seconds=600] [--seed=0] [NAME]
+
+Seconds are those of each command, after which no new attempt begins. With
+--json what was found is printed instead of written.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+import proofs
+
+
+def main(words: list[str]) -> int:
+  """Returns 1 where anything was lost."""
+  parser = argparse.ArgumentParser()
+  parser.add_argument('--seconds', type=float, default=600)
+  parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--json', action='store_true')
+  parser.add_argument('names', nargs='*')
+  given = parser.parse_args(words)
+  # One core for all forks, so that programs are compiled once for it.
+  os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+  found = {}
+  with tempfile.TemporaryDirectory(prefix='crash_') as name:
+    os.environ['HETEROJAX_CACHE'] = f'{name}/programs'
+    os.environ['TMPDIR'] = name
+    # pylint: disable=import-outside-toplevel
+    from crash import kills
+    from crash import subjects
+
+    root = pathlib.Path(name)
+    subjects.ready(root)
+    for called in given.names or subjects.SUBJECTS:
+      found[called] = kills.search(
+        subjects.SUBJECTS[called], root, given.seconds, given.seed
+      )
+      print(called, found[called], file=sys.stderr, flush=True)
+  if given.json:
+    print(json.dumps({n: dataclasses.asdict(t) for n, t in found.items()}))
+  else:
+    proofs.write('kills', _table(found))
+  return int(any(tally.losses for tally in found.values()))
+
+
+def _table(found: dict) -> str:
+  head = (
+    'command',
+    'operations',
+    'kills',
+    'different states',
+    'gone on from',
+    'losses',
+  )
+  return proofs.table(
+    head,
+    (
+      (name, t.operations, t.kills, t.states, t.resumed, len(t.losses))
+      for name, t in found.items()
+    ),
+  )
+
+
+if __name__ == '__main__':
+  sys.exit(main(sys.argv[1:]))

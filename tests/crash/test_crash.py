@@ -1,0 +1,127 @@
+"""A sample of the kills, and that the states looked at are those of kills."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from crash import states
+
+_HERE = pathlib.Path(__file__).parent
+_PATHS = {'PYTHONPATH': str(_HERE.parent)}
+
+_OPERATIONS = """
+import os, pathlib, shutil, sys
+from crash import operations
+folder = pathlib.Path(sys.argv[1])
+seen = []
+operations.watch(str(folder), seen.append)
+(folder / 'b').mkdir()
+with open(folder / 'a', 'w', encoding='utf-8') as file:
+  file.write('text')
+  file.flush()
+  os.fsync(file.fileno())
+assert (folder / 'a').read_text() == 'text'
+with open(folder / 'a', 'r+b', buffering=0) as file:
+  file.write(b'T')
+os.replace(folder / 'a', folder / 'b' / 'a')
+os.link(folder / 'b' / 'a', folder / 'c')
+os.symlink('c', folder / 'd')
+os.truncate(folder / 'c', 1)
+os.chmod(folder / 'c', 0o600)
+shutil.copyfile(folder / 'c', folder / 'e')
+shutil.rmtree(folder / 'b')
+open('/dev/null', 'w').close()
+os.write(1, (' '.join(seen)).encode())
+"""
+
+
+def test_every_operation_is_seen(tmp_path: pathlib.Path) -> None:
+  done = subprocess.run(
+    [sys.executable, '-c', _OPERATIONS, str(tmp_path)],
+    env=os.environ | _PATHS,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  # The system is asked twice to copy a file: the second time nothing is left.
+  said = done.stdout.replace('open write write fsync', 'WHOLE')
+  assert said == (
+    'os.mkdir WHOLE open write os.rename os.link os.symlink os.truncate'
+    ' os.chmod open write write os.remove os.rmdir'
+  )
+
+
+def test_a_state_is_what_can_be_read_again(tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'log.txt').write_text('a')
+  (tmp_path / 'a.json').write_text('a')
+  before = states.key(tmp_path)
+  (tmp_path / 'log.txt').write_text('other')
+  assert states.key(tmp_path) == before
+  for name in '.a.json.abcd1234', '.a.json.0123abcd':
+    (tmp_path / name).write_text('a')
+  two = states.key(tmp_path)
+  (tmp_path / '.a.json.0123abcd').unlink()
+  assert states.key(tmp_path) == two != before
+  (tmp_path / '.a.json.abcd1234').write_text('')
+  assert states.key(tmp_path) not in (before, two)
+  (tmp_path / '.a.json.abcd1234').unlink()
+  (tmp_path / 'a.json').write_text('b')
+  assert states.key(tmp_path) != before
+
+
+_KILLED = """
+import os, pathlib, signal, sys, tempfile
+root = pathlib.Path(sys.argv[1])
+os.environ['TMPDIR'] = str(root)
+from crash import server, states, subjects
+subjects.ready(root)
+command, number, there = subjects.SUBJECTS['prepare'].command, 0, []
+box = pathlib.Path(tempfile.mkdtemp(dir=root))
+for code in server.moments(command, box):
+  if code is None:
+    there.append(states.key(box))
+assert code == 0 and len(there) > 20
+for number in range(0, len(there), 3):
+  box = pathlib.Path(tempfile.mkdtemp(dir=root))
+  code, _ = server.run(command, box, kill=number)
+  assert code == -signal.SIGKILL, (number, code)
+  assert states.key(box) == there[number], number
+"""
+
+
+@pytest.mark.slow
+def test_who_is_killed_leaves_what_was_seen(tmp_path: pathlib.Path) -> None:
+  """SIGKILL at an operation, and the disk of a process that was stopped."""
+  done = subprocess.run(
+    [sys.executable, '-c', _KILLED, str(tmp_path)],
+    env=os.environ | _PATHS,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert not done.returncode, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('name', 'seconds'), [('prepare', 4), ('toy study', 10)]
+)
+def test_a_sample_of_kills(name: str, seconds: int) -> None:
+  done = subprocess.run(
+    [
+      *(sys.executable, str(_HERE / 'table.py'), '--json'),
+      *(f'--seconds={seconds}', name),
+    ],
+    env=os.environ | _PATHS,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert not done.returncode, done.stdout + done.stderr[-2000:]
+  tally = json.loads(done.stdout)[name]
+  assert tally['operations'] > 20 and not tally['losses']
+  assert tally['states'] >= tally['resumed'] > 0
