@@ -907,10 +907,15 @@ def test_archives_made_to_harm(tmp_path: pathlib.Path, name: str) -> None:
 
 
 @pytest.mark.parametrize('code', [0x110000, 0xFFFFFFFF, 0xD800])
+@pytest.mark.parametrize('kind', ['<U1', '<U2', '>U2'])
 def test_characters_that_do_not_exist(
-  tmp_path: pathlib.Path, code: int
+  tmp_path: pathlib.Path, code: int, kind: str
 ) -> None:
-  labels = np.array([code, 65], '<u4').view('<U1')
+  """Python lets a cell of several pass until it is folded."""
+  numbers = np.dtype('u4').newbyteorder(kind[0])
+  characters = np.full((2, int(kind[2])), 65, numbers)
+  characters[0, 0] = code
+  labels = characters.view(kind)[:, 0]
   np.savez(tmp_path / 'x.npz', features=np.ones((2, 2)), labels=labels)
   with pytest.raises(UserError, match='characters that do not exist'):
     ready.read(tmp_path / 'x.npz', ('', ''))

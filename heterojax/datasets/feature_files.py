@@ -7,6 +7,7 @@ the rest goes into the manifest as it is.
 
 from collections.abc import Sequence
 import pathlib
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -237,14 +238,22 @@ def _npz_cells(path: pathlib.Path, name: str) -> list[str]:
   if values.dtype.kind == 'S':
     values = np.char.decode(values, 'utf-8', 'backslashreplace')
   try:
+    _check_characters(values)
     cells = [feature_tables.text(value) for value in values]
     ''.join(cells).encode()
-  # Any number can stand where a character does.
   except (SystemError, ValueError) as error:
     raise UserError(
       f'{path}: {name} holds characters that do not exist.'
     ) from error
   return cells
+
+
+def _check_characters(values: np.ndarray) -> None:
+  """Any number can stand where a character does; Python finds out too late."""
+  if values.dtype.kind == 'U' and values.nbytes:
+    numbers = np.dtype(np.uint32).newbyteorder(values.dtype.byteorder)
+    if np.ascontiguousarray(values).view(numbers).max() > sys.maxunicode:
+      raise ValueError('no character')
 
 
 def _objects(path: pathlib.Path, name: str) -> str:

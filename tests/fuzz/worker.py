@@ -96,7 +96,7 @@ class Guard:
     return real.is_relative_to(self.allowed) or str(real) == os.devnull
 
 
-def _arrange(base: pathlib.Path, given: tuple[Any, ...]) -> pathlib.Path:
+def arrange(base: pathlib.Path, given: tuple[Any, ...]) -> pathlib.Path:
   """Lays out an input; returns its folder."""
   files, links, pipes, args = given
   folder = base / 'case'
@@ -157,14 +157,14 @@ def _try(subject: subjects.Subject, folder: pathlib.Path, args) -> tuple:
     return 'raised', traceback.format_exc()
 
 
-def _judge(
+def judge(
   subject: subjects.Subject,
   base: pathlib.Path,
   given: tuple[Any, ...],
   guard: Guard,
   ceiling: int,
 ) -> tuple[str, str]:
-  folder = _arrange(base, given)
+  folder = arrange(base, given)
   before = _snapshot(base, folder)
   guard.seen.clear()
   guard.allowed = folder / 'work'
@@ -188,20 +188,31 @@ def _send(pipe: BinaryIO, value: tuple[str, str]) -> None:
   pipe.flush()
 
 
-def main(kind: str, base: pathlib.Path) -> None:
-  faulthandler.enable()
-  requests = sys.stdin.buffer
-  answers = os.fdopen(os.dup(1), 'wb')
-  os.dup2(2, 1)  # What a subject prints is no answer.
+class Unsound(Exception):
+  """An input that should be accepted is not."""
+
+
+def begin(kind: str, base: pathlib.Path) -> tuple[subjects.Subject, Guard, int]:
+  """Makes this process one that tries inputs of a kind.
+
+  Args:
+    kind: a key of `subjects.SUBJECTS`.
+    base: a folder with empty ones: home, here and tmp.
+
+  Returns:
+    The subject, its guard, and the address space that it may take.
+
+  Raises:
+    Unsound: with what was said.
+  """
   (base / 'outside').mkdir()
   (base / 'outside' / 'sentinel').write_bytes(b'as it was')
   subject = (subjects.SUBJECTS | broken.SUBJECTS)[kind]
   for given in subject.sound():
     # Loads what is loaded but once, and threads that stay.
-    outcome = _try(subject, _arrange(base, tuple(given)), given.args)
+    outcome = _try(subject, arrange(base, tuple(given)), given.args)
     if outcome[0] != 'accepted':
-      _send(answers, ('refused what is sound', outcome[1]))
-      return
+      raise Unsound(outcome[1])
   for name in ('home', 'here', 'tmp'):
     shutil.rmtree(base / name)
     (base / name).mkdir()
@@ -209,11 +220,23 @@ def main(kind: str, base: pathlib.Path) -> None:
   ceiling = _peak_bytes() + subject.allowance
   resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-  guard = Guard()
+  return subject, Guard(), ceiling
+
+
+def main(kind: str, base: pathlib.Path) -> None:
+  faulthandler.enable()
+  requests = sys.stdin.buffer
+  answers = os.fdopen(os.dup(1), 'wb')
+  os.dup2(2, 1)  # What a subject prints is no answer.
+  try:
+    subject, guard, ceiling = begin(kind, base)
+  except Unsound as error:
+    _send(answers, ('refused what is sound', str(error)))
+    return
   _send(answers, ('ready', ''))
   while head := requests.read(8):
     given = pickle.loads(requests.read(*struct.unpack('<Q', head)))
-    _send(answers, _judge(subject, base, given, guard, ceiling))
+    _send(answers, judge(subject, base, given, guard, ceiling))
 
 
 if __name__ == '__main__':
