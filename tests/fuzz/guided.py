@@ -35,8 +35,8 @@ import heterojax
 KINDS = {
   'weights': ('backbones/weight_files/', 'backbones/sources.py'),
   'features npz': ('datasets/npz.py', 'datasets/ready.py'),
-  'features table': ('datasets/feature_files.py', 'datasets/csv'),
-  'folder table': ('datasets/folder', 'datasets/columns.py'),
+  'features table': ('datasets/feature_', 'datasets/headers.py'),
+  'folder table': ('datasets/folder.py', 'datasets/tables.py'),
   'medmnist npz': ('datasets/medmnist.py',),
   'dicom': ('datasets/dicom.py',),
   'image': ('datasets/images.py', 'datasets/pixels.py', 'datasets/content.py'),
@@ -64,9 +64,10 @@ class Found(NamedTuple):
 
 
 class _Lines:
-  """Lines of the package that run, and from which to which."""
+  """Lines of a kind's modules that run, and from which to which."""
 
-  def __init__(self) -> None:
+  def __init__(self, kind: str) -> None:
+    self._files = {str(path) for path in modules(kind)}
     self.seen: set[Line] = set()
     self.steps: set[tuple[CodeType, int, int]] = set()
 
@@ -81,7 +82,7 @@ class _Lines:
   def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
     del event, arg
     code, last = frame.f_code, 0
-    if not code.co_filename.startswith(str(_PACKAGE)):
+    if code.co_filename not in self._files:
       return None
 
     def step(frame: FrameType, event: str, arg: Any) -> Any:
@@ -108,7 +109,7 @@ def explore(
     start: inputs to begin with, beside the sound ones.
     note: a file that has the input which is tried.
   """
-  rng, lines = random.Random(seed), _Lines()
+  rng, lines = random.Random(seed), _Lines(kind)
   base = note.parent
   subject, guard, ceiling = worker.begin(kind, base)
   found = Found(0, collections.Counter(), [], lines.seen, [])
@@ -226,12 +227,20 @@ def coverage(kind: str, lines: set[Line]) -> tuple[int, int]:
     lines: that ran.
   """
   there = set()
-  for path in _PACKAGE.rglob('*.py'):
-    name = path.relative_to(_PACKAGE).as_posix()
-    if name.startswith(KINDS[kind]) and not name.endswith(_APART):
-      whole = compile(path.read_text(), str(path), 'exec')
-      there |= {(str(path), line) for line in _of_functions(whole)}
+  for path in modules(kind):
+    whole = compile(path.read_text(), str(path), 'exec')
+    there |= {(str(path), line) for line in _of_functions(whole)}
   return len(there & lines), len(there)
+
+
+def modules(kind: str) -> list[pathlib.Path]:
+  """The files of the modules that read a kind."""
+  return [
+    path
+    for path in _PACKAGE.rglob('*.py')
+    if path.relative_to(_PACKAGE).as_posix().startswith(KINDS[kind])
+    and path.name not in _APART
+  ]
 
 
 def _of_functions(code: CodeType) -> Iterator[int]:

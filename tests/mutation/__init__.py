@@ -1,0 +1,1 @@
+"""Whether the tests see small changes of what computes numbers."""
