@@ -1,6 +1,7 @@
 """The commands that are killed, each in a folder of its own."""
 
 import pathlib
+import re
 import shutil
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ from heterojax.launch import verify
 from heterojax.run import artifacts
 from heterojax.run import contents
 from heterojax.studies import registry
+
+# As `run_folder.write_atomically` names a file that is not whole yet.
+_UNFINISHED = re.compile(r'\..+\.[a-z0-9_]{8}')
 
 
 class Subject(NamedTuple):
@@ -131,13 +135,20 @@ def ready(root: pathlib.Path) -> None:
 
 
 def described(folder: pathlib.Path) -> dict[str, str]:
-  """Digests of what a command gives, without its clock; see `faults.runs`."""
+  """Digests of what a command gives, without its clock; see `faults.runs`.
+
+  Args:
+    folder: of a run, or of another command, in which a killed one may leave a
+      file that is not whole.
+  """
   if (folder / 'config.json').exists():
     return runs.described(folder)
   return {
     path.relative_to(folder).as_posix(): artifacts.fingerprint(path)['blake2b']
     for path in sorted(folder.rglob('*'))
-    if path.is_file() and path.name != contents.LOCK
+    if path.is_file()
+    and path.name != contents.LOCK
+    and not _UNFINISHED.fullmatch(path.name)
   }
 
 

@@ -1,6 +1,6 @@
 """Kills commands everywhere and writes what came of it into `docs/proofs.md`.
 
-PYTHONPATH=tests python tests/crash/table.py [--seconds=600] [--seed=0] [NAME]
+PYTHONPATH=tests python -m crash.table [--seconds=600] [--seed=0] [NAME ...]
 
 Seconds are those of each command, after which no new attempt begins. With
 --json what was found is printed instead of written.

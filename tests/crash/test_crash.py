@@ -113,7 +113,7 @@ def test_who_is_killed_leaves_what_was_seen(tmp_path: pathlib.Path) -> None:
 def test_a_sample_of_kills(name: str, seconds: int) -> None:
   done = subprocess.run(
     [
-      *(sys.executable, str(_HERE / 'table.py'), '--json'),
+      *(sys.executable, '-m', 'crash.table', '--json'),
       *(f'--seconds={seconds}', name),
     ],
     env=os.environ | _PATHS,

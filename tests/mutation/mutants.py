@@ -61,7 +61,7 @@ class Mutant(NamedTuple):
 def of(package: pathlib.Path, path: str) -> list[Mutant]:
   """All of a module's functions."""
   tree, found = ast.parse((package / path).read_text()), []
-  for number, node in enumerate(_places(tree)):
+  for number, node in enumerate([*_places(tree)]):
     before = ast.unparse(node)
     _change(node)
     found.append(

@@ -20,7 +20,7 @@ def inside(x, low=0):
     return -x
 
   def inner(y):
-    return max(y + 1, 0)
+    return max(y + 1, 0) if not LIMIT is None else y
 
   return inner(x)
 """
@@ -56,7 +56,9 @@ def test_every_place_of_a_function_is_changed_once(
     (7, '-x -> +x'),
     (10, '0 -> 1'),
     (10, '1 -> 2'),
+    (10, 'LIMIT is None -> LIMIT is not None'),
     (10, 'max -> min'),
+    (10, 'not LIMIT is None -> not not LIMIT is None'),
     (10, 'y + 1 -> y - 1'),
   ]
   assert [m.number for m in found] == [*range(len(found))]

@@ -1,0 +1,125 @@
+"""Inputs made from others: changes inside of archives, and a sample of them."""
+
+import gzip
+import io
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+from fuzz import guided
+from fuzz import mutations
+from fuzz.harness import Input
+import proofs
+import pytest
+
+_TESTS = pathlib.Path(__file__).resolve().parent
+
+
+def _zip() -> bytes:
+  out = io.BytesIO()
+  with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as archive:
+    for name in 'ab':
+      archive.writestr(name, name.encode() * 50)
+  return out.getvalue()
+
+
+def _tar() -> bytes:
+  out = io.BytesIO()
+  with tarfile.open(fileobj=out, mode='w') as archive:
+    for name in 'ab':
+      member = tarfile.TarInfo(name)
+      member.size = 50
+      archive.addfile(member, io.BytesIO(name.encode() * 50))
+  return gzip.compress(out.getvalue())
+
+
+def _of_zip(data: bytes) -> list[bytes]:
+  with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    return [archive.read(name) for name in archive.namelist()]
+
+
+def _of_tar(data: bytes) -> list[bytes]:
+  with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as archive:
+    files = [archive.extractfile(member) for member in archive.getmembers()]
+    return [file.read() if file else b'' for file in files]
+
+
+@pytest.mark.parametrize(
+  ('data', 'parts'), [(_zip(), _of_zip), (_tar(), _of_tar)]
+)
+def test_most_changes_are_inside_of_an_archive(data: bytes, parts) -> None:
+  given, whole, changed = Input(files={'x': data}), 0, 0
+  for seed in range(60):
+    made = mutations.of(given, [given], random.Random(seed)).files['x']
+    assert mutations.of(given, [given], random.Random(seed)).files['x'] == made
+    try:
+      whole += 1
+      a, b = parts(made)
+    except Exception:  # pylint: disable=broad-except
+      whole -= 1
+      continue
+    # One member of two.
+    changed += (a != parts(data)[0]) != (b != parts(data)[1])
+  assert 30 < changed <= whole < 60
+
+
+def test_a_condition_is_changed_as_text() -> None:
+  given = Input(args={'text': 'overall.accuracy < 1'})
+  made = {
+    mutations.of(given, [given], random.Random(seed)).args['text']
+    for seed in range(40)
+  }
+  assert len(made) > 30
+
+
+def test_the_kept_inputs_are_few_and_can_be_read() -> None:
+  files = [*(_TESTS / 'fuzz' / 'corpus').iterdir()]
+  assert {path.stem.replace('_', ' ') for path in files} <= {
+    kind.replace('_', ' ') for kind in guided.KINDS
+  }
+  assert sum(path.stat().st_size for path in files) < 300_000
+  for kind in guided.KINDS:
+    for given in guided.read(kind):
+      assert given.files or given.args
+
+
+def test_lines_of_functions_are_counted() -> None:
+  for kind in guided.KINDS:
+    none, there = guided.coverage(kind, set())
+    assert none == 0 and there > 20, kind
+
+
+def test_a_table_goes_between_its_comments(tmp_path: pathlib.Path) -> None:
+  page = tmp_path / 'page.md'
+  page.write_text('a\n<!-- x -->\nold\n<!-- end of x -->\nb\n')
+  for _ in range(2):
+    proofs.write('x', proofs.table(('n', 'of'), [(1234, 'a|b')]), page)
+  assert page.read_text() == (
+    'a\n<!-- x -->\n| n | of |\n| --- | --- |\n| 1,234 | a\\|b |\n'
+    '<!-- end of x -->\nb\n'
+  )
+  with pytest.raises(ValueError, match='no place for y'):
+    proofs.write('y', '', page)
+
+
+@pytest.mark.slow
+def test_a_sample_of_inputs() -> None:
+  done = subprocess.run(
+    [
+      *(sys.executable, '-m', 'fuzz.guided', '--json', '--seconds=5'),
+      *('features npz', 'fail_if'),
+    ],
+    env=os.environ | {'PYTHONPATH': str(_TESTS)},
+    cwd=_TESTS.parent,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert not done.returncode, done.stderr[-3000:]
+  for _, tried, accepted, crashes, _ in json.loads(done.stdout):
+    assert tried > 20 and accepted > 0 and not crashes
