@@ -18,6 +18,8 @@ from crash import server
 from crash import states
 from crash import subjects
 
+_MOST = 5000  # States that wait; others are looked at when they come again.
+
 
 @dataclasses.dataclass
 class Tally:
@@ -68,7 +70,7 @@ def search(
         return code
       tally.kills += 1
       key = states.key(folder)
-      if key not in seen:
+      if key not in seen and len(waiting) < _MOST:
         seen.add(key)
         waiting.append(_copy(folder))
     return None
@@ -89,6 +91,8 @@ def search(
         tally.resumed += 1
       shutil.rmtree(folder)
   tally.states = len(seen)
+  for folder in root.glob('box_*'):
+    shutil.rmtree(folder)
   return tally
 
 
