@@ -42,7 +42,7 @@ MODULES = {
   'verdict/chance.py': ('verdict_chance',),
   'verdict/ranks.py': ('verdict_one_rule', 'verdict_published'),
   'datasets/splits.py': ('splits',),
-  'datasets/leaks.py': ('leaks',),
+  'datasets/leaks.py': ('effective_dimension', 'leaks'),
   'datasets/selection.py': ('selection',),
   'datasets/augmentation.py': ('augmentation',),
 }
