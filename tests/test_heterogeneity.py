@@ -142,6 +142,18 @@ def test_minimum_mode_cv_is_scipys_mode(tenths: list[int]) -> None:
   assert got.n_components == 1 + cvs.index(want.mode)
 
 
+def test_a_mean_of_zero_has_no_variation() -> None:
+  for metric in [-1.0, 1.0], [0.0, 0.0], [-3.0, 1.0]:
+    assert np.isnan(heterogeneity.variation(np.array(metric), np))
+
+
+def test_one_training_with_two_clusters_has_the_mean_to_blame() -> None:
+  why = heterogeneity.why_none(np.array([[0.5, np.nan], [0.0, 0.0]]))
+  assert why == 'the mean of the metric over clusters is not above 0'
+  why = heterogeneity.why_none(np.array([[0.5, np.nan], [np.nan, 0.3]]))
+  assert why == 'fewer than two clusters have a metric'
+
+
 def test_cv_vs_metric() -> None:
   cvs, accuracies = [0.2, None, 0.12, 0.1, 0.03], [0.7, 0.9, 0.8, None, 0.95]
   x, y = [0.2, 0.12, 0.03], [0.7, 0.8, 0.95]

@@ -244,6 +244,22 @@ def test_no_head() -> None:
   assert got.intervals == dict.fromkeys(_BINARY) and got.n == 0
 
 
+def test_answers_of_two_and_of_more_classes() -> None:
+  """By hand: logits of 0 are a half, which is no answer of the positive one."""
+  assert metrics.answered(np.array([0.3, -0.1, 0]), 2).tolist() == [1, 0, 0]
+  assert metrics.likeliest(np.array([0.5, 0.51]), 2).tolist() == [0, 1]
+  logits = np.log([[1, 2, 5], [4, 4, 2]])
+  assert metrics.answered(logits, 3).tolist() == [2, 0]
+  np.testing.assert_allclose(
+    metrics.probabilities(logits, 3),
+    [[1 / 8, 2 / 8, 5 / 8], [0.4, 0.4, 0.2]],
+    rtol=1e-14,
+  )
+  assert metrics.probabilities(np.array([0, np.log(3)]), 2) == (
+    pytest.approx([0.5, 0.75])
+  )
+
+
 def test_probability() -> None:
   logits = np.array([-800, -40, -1, 0, 1, 18, 30, 800], np.float32)
   got = metrics.probability(logits)

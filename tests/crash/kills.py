@@ -18,7 +18,8 @@ from crash import server
 from crash import states
 from crash import subjects
 
-_MOST = 5000  # States that wait; others are looked at when they come again.
+# Of states that wait together; others are looked at when they come again.
+_MOST_BYTES = 2**30
 
 
 @dataclasses.dataclass
@@ -48,13 +49,13 @@ def search(
   Args:
     subject: the command.
     root: holds the data, see `subjects.ready`; boxes are made beside them.
-    seconds: after which no new attempt begins.
+    seconds: after the undisturbed runs, after which no new attempt begins.
     seed: of the order in which states are taken, those of one kill first.
 
   Returns:
     What was found.
   """
-  end, tally = time.monotonic() + seconds, Tally()
+  tally = Tally()
   template = pathlib.Path(tempfile.mkdtemp(dir=root, prefix='box_'))
   _require(server.run(subject.first, template))
   whole = _copy(template)
@@ -62,6 +63,7 @@ def search(
   want = subjects.described(whole / subject.result)
   seen: set[str] = set()
   waiting: list[pathlib.Path] = []
+  sizes: dict[pathlib.Path, int] = {}  # Of those that were not gone on from.
 
   def look(folder: pathlib.Path) -> int | None:
     """Runs to the end; leaves new states in `waiting`."""
@@ -70,16 +72,17 @@ def search(
         return code
       tally.kills += 1
       key = states.key(folder)
-      if key not in seen and len(waiting) < _MOST:
+      if key not in seen and sum(sizes.values()) < _MOST_BYTES:
         seen.add(key)
         waiting.append(_copy(folder))
+        sizes[waiting[-1]] = _bytes(waiting[-1])
     return None
 
   folder = _copy(template)
   fault = _fault(look(folder), folder, subject, want)
   tally.losses += [f'stopped and continued: {fault}'] if fault else []
   tally.operations = tally.kills
-  numbers = random.Random(seed)
+  numbers, end = random.Random(seed), time.monotonic() + seconds
   while waiting and time.monotonic() < end:
     # Those of one kill, then those of two, and so on.
     level, waiting[:] = waiting[:], []
@@ -90,6 +93,7 @@ def search(
         tally.losses += [f'{folder.name}: {fault}'] if fault else []
         tally.resumed += 1
       shutil.rmtree(folder)
+      del sizes[folder]
   tally.states = len(seen)
   for folder in root.glob('box_*'):
     shutil.rmtree(folder)
@@ -101,6 +105,10 @@ def _copy(folder: pathlib.Path) -> pathlib.Path:
   target = tempfile.mkdtemp(dir=folder.parent, prefix='box_')
   shutil.copytree(folder, target, symlinks=True, dirs_exist_ok=True)
   return pathlib.Path(target)
+
+
+def _bytes(folder: pathlib.Path) -> int:
+  return sum(path.stat().st_size for path in folder.rglob('*'))
 
 
 def _require(ended: tuple[int, str]) -> None:
