@@ -41,6 +41,14 @@ def test_a_factor_below_one_takes_nothing_away() -> None:
   assert augmentation.num_copies(10, 0.5) == 0
 
 
+def test_second_copies_come_after_all_first_ones() -> None:
+  found = augmentation.copies(0, ['a', 'b', 'c'], 10 / 3)
+  assert [number for _, number in found] == [1, 1, 1, 2, 2, 2, 3]
+  order = [name for name, _ in found]
+  assert {*order[:3]} == {*'abc'}
+  assert order[3:6] == order[:3] and order[6] == order[0]
+
+
 _IDS = st.lists(st.text(max_size=5), min_size=1, max_size=30, unique=True)
 
 
