@@ -64,7 +64,7 @@ def _in_zip(data: bytes, rng: random.Random) -> bytes:
     for name, content in members.items():
       if name == chosen:
         content = _changed(content, list(members.values()), rng)
-      archive.writestr(name, content)
+      archive.writestr(zipfile.ZipInfo(name), content)  # Without the time.
   return out.getvalue()
 
 
@@ -85,7 +85,7 @@ def _in_tar(data: bytes, rng: random.Random) -> bytes:
         content = _changed(content, [], rng)
         member.size = len(content)
       target.addfile(member, io.BytesIO(content))
-  return gzip.compress(out.getvalue(), 1) if packed else out.getvalue()
+  return gzip.compress(out.getvalue(), 1, mtime=0) if packed else out.getvalue()
 
 
 def _changed(data: bytes, others: list[bytes], rng: random.Random) -> bytes:
