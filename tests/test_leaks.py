@@ -315,3 +315,9 @@ def test_leaks_of_a_regression_have_no_classes() -> None:
     k._replace(label='') for k in leaks.find(cohort, {})
   ]
   assert {k.label for k in found} == set(labels.values())
+
+
+def test_of_some_test_images_all_are_told_by_an_interval() -> None:
+  """Wilson's, by hand: 5 of 100 are 2.15 to 11.18 %, of 1,000 images."""
+  said = leaks.Compared(number=100, of=1000, near=5).sentence
+  assert said.endswith('of all 22 to 112 are near duplicates (95%)')
