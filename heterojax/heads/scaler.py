@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from heterojax.cluster import moments
+from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
 
 # Columns that are computed with at once, instead of a copy of all.
@@ -39,17 +41,11 @@ def standardise(x: Array, rows: np.ndarray) -> Scaler:
   """
   if not len(rows):
     raise ValueError('there are no rows to standardise by')
-  mean, scale = np.empty(x.shape[1]), np.empty(x.shape[1])
-  for start in range(0, x.shape[1], _COLUMNS):
-    part = slice(start, start + _COLUMNS)
-    values = np.asarray(x[:, part][rows], np.float64)
-    mean[part] = np.mean(values, axis=0)
-    variance = np.var(values, axis=0)
-    # The bound of scikit-learn's `_is_constant_feature`.
-    least = len(rows) * _EPSILON * variance
-    least += (len(rows) * mean[part] * _EPSILON) ** 2
-    scale[part] = np.where(variance <= least, 1.0, np.sqrt(variance))
-  return Scaler(mean, scale)
+  mean, variance = _moments(x, rows)
+  # The bound of scikit-learn's `_is_constant_feature`.
+  least = len(rows) * _EPSILON * variance
+  least += (len(rows) * mean * _EPSILON) ** 2
+  return Scaler(mean, np.where(variance <= least, 1.0, np.sqrt(variance)))
 
 
 def spread(x: Array, rows: np.ndarray) -> float:
@@ -71,7 +67,26 @@ def spread(x: Array, rows: np.ndarray) -> float:
   if not len(rows):
     raise ValueError('there are no rows to take a spread of')
   total = 0.0
+  variance = _moments(x, rows)[1]
   for start in range(0, x.shape[1], _COLUMNS):
-    values = np.asarray(x[:, start : start + _COLUMNS][rows], np.float64)
-    total += float(np.sum(np.var(values, axis=0)))
+    total += float(np.sum(variance[start : start + _COLUMNS]))
   return float(np.sqrt(total / x.shape[1])) or 1.0
+
+
+def _moments(x: Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """`[D]` float64 mean and variance of some rows."""
+  n, width = len(rows), x.shape[1]
+  if row_blocks.is_large(n, width):
+    x = np.asarray(x)
+    mean = np.asarray(moments.mean(x, rows))
+    squares = sum(
+      np.sum(np.square(block - mean), axis=0)
+      for block in row_blocks.of(x, rows)
+    )
+    return mean, np.asarray(squares / n)
+  mean, variance = np.empty(width), np.empty(width)
+  for start in range(0, width, _COLUMNS):
+    part = slice(start, start + _COLUMNS)
+    values = np.asarray(x[:, part][rows], np.float64)
+    mean[part], variance[part] = np.mean(values, axis=0), np.var(values, axis=0)
+  return mean, variance
