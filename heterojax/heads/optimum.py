@@ -16,11 +16,11 @@ import warnings
 
 import jax
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.model_selection import StratifiedKFold
 
 from heterojax import rng
 from heterojax.compute.arrays import Array
+from heterojax.datasets.group_folds import GroupFolds
 from heterojax.heads import batches
 from heterojax.heads import logistic
 from heterojax.heads import multinomial
@@ -109,7 +109,7 @@ def parts_of(y: np.ndarray, units: np.ndarray, stream: jax.Array) -> np.ndarray:
     state = int(numbers.integers(2**31))
     several = int(unit.max()) + 1 < len(unit)
     # Without patients of several rows the other one takes far less time.
-    by = StratifiedGroupKFold if several else StratifiedKFold
+    by = GroupFolds if several else StratifiedKFold
     splitter = by(number, shuffle=True, random_state=state)
     groups = unit if several else None
     parts = np.zeros(len(y), int)

@@ -23,6 +23,8 @@ _SAME = 1e-9
 # Where each takes reads of all features: by what share a value must do better
 # than all before, and after how many that do not no larger one is tried.
 _BETTER, _PATIENCE = 1e-6, 2
+# What a step promises of the objective where losses do not change any more.
+_ENOUGH = 1e-10
 
 
 class Choice(NamedTuple):
@@ -122,7 +124,7 @@ def _by_reads(
   losses, n_iter = np.full(len(cs), np.inf), np.zeros((len(lists), len(cs)))
   converged, w, vain = True, None, 0
   for i, c in enumerate(cs):
-    found = truncated_newton.fit(task, float(c), w)
+    found = truncated_newton.fit(task, float(c), w, _ENOUGH)
     w, n_iter[:, i] = found.w, found.reads
     converged &= bool(found.converged.all())
     own = reads.losses(x.features, task.target, held, w)

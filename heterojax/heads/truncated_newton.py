@@ -84,13 +84,19 @@ def problem(
   return Problem(features, directions, target, weight, counts)
 
 
-def fit(task: Problem, c: float, start: np.ndarray | None = None) -> Heads:
+def fit(
+  task: Problem,
+  c: float,
+  start: np.ndarray | None = None,
+  enough: float = _TIGHT,
+) -> Heads:
   """The optima of all heads.
 
   Args:
     task: the heads.
     c: the inverse of the penalty.
     start: `[H, J, D + 1]` to begin from; without it, as without coefficients.
+    enough: a step that promises a smaller share of the objective is the last.
 
   Returns:
     The heads.
@@ -120,7 +126,7 @@ def fit(task: Problem, c: float, start: np.ndarray | None = None) -> Heads:
       read[active] += tried
       steps[active] += 1
       w[active], state = trial.w, trial
-      going = (promise[active] > _TIGHT) & (steps[active] < _MOST_STEPS)
+      going = (promise[active] > enough) & (steps[active] < _MOST_STEPS)
       shown.update(int(np.sum(~going)))
       active, state = active[going], state.of(going)
   if outputs > 1:
