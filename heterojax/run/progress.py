@@ -35,7 +35,7 @@ def heartbeat(what: str) -> Iterator[None]:
       now = time.monotonic()
       # It is not to become older than that before it is asked again.
       if now - max(start, _last_line) > 0.7 * _SECONDS_BETWEEN_LINES:
-        _say('%s: %.0f s so far', what, now - start)
+        _say(now, '%s: %.0f s so far', what, now - start)
 
   thread = threading.Thread(
     target=beat, name=f'heartbeat of {what}', daemon=True
@@ -48,9 +48,9 @@ def heartbeat(what: str) -> Iterator[None]:
     thread.join()
 
 
-def _say(*of_log: object) -> None:
+def _say(now: float, *of_log: object) -> None:
   global _last_line
-  _last_line = time.monotonic()
+  _last_line = now
   _LOG.info(*of_log)
 
 
@@ -95,6 +95,7 @@ class Progress:
     self._last = now
     rate = max(self._done - self._before, 1) / (now - self._start)
     _say(
+      now,
       '%s: %d of %d %s, %.1f %s/s, %.0f s left',
       self._what,
       self._done,

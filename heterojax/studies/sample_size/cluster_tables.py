@@ -90,7 +90,7 @@ def clusters_csv(
     )
     if classes:
       answers = scoring.answers(said.predicted, classes)
-      cells = said_lib.cells(said.predicted, answers, samples.y, classes)
+      cells = list(said_lib.cells(said.predicted, answers, samples.y, classes))
     else:
       errors = np.abs(said.predicted - samples.y)
       cells = np.stack([said.predicted, errors], axis=1).tolist()
