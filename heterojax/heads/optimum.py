@@ -232,6 +232,16 @@ def _solve(
   )
 
 
+def read_of(
+  x: np.ndarray, train: np.ndarray, standardised: bool
+) -> truncated_newton.Read:
+  """How features are read that some rows standardise, or only centre."""
+  by = scaler.standardise(x, train)
+  scale = by.scale if standardised else np.ones(x.shape[1])
+  features = reads.Features(x, by.mean, scale)
+  return truncated_newton.Read(features, reads.directions(features, train))
+
+
 def _by_reads(
   x: np.ndarray,
   y: np.ndarray,
@@ -242,12 +252,9 @@ def _by_reads(
 ) -> Fitted:
   """`fit` of features of which nothing is copied."""
   train, (n, width) = fold.rows[0], x.shape
-  by, squared = scaler.standardise(x, train), 1.0
-  if not standardised:
-    squared = scaler.spread(x, fold.originals) ** 2
-    by = by._replace(scale=np.ones(width))
-  features = reads.Features(x, by.mean, by.scale)
-  read = truncated_newton.Read(features, reads.directions(features, train))
+  read = read_of(x, train, standardised)
+  mean, scale = read.features.mean, read.features.scale
+  squared = 1.0 if standardised else scaler.spread(x, fold.originals) ** 2
   chosen, number = c, 0
   if not c:
     chosen = DEFAULT_C
@@ -262,12 +269,12 @@ def _by_reads(
   heads = truncated_newton.fit(task, chosen / squared)
   outputs = heads.w.shape[1]
   w = heads.w if outputs > 1 else heads.w[:, 0]
-  kernel = w[..., :-1] / by.scale
+  kernel = w[..., :-1] / scale
   taken = heads.reads.astype(float)
   taken[0] += number
   return Fitted(
     kernel=kernel,
-    bias=w[..., -1] - kernel @ by.mean,
+    bias=w[..., -1] - kernel @ mean,
     c=np.full(len(fold.rows), chosen),
     n_iter=heads.steps,
     converged=heads.converged,

@@ -44,6 +44,13 @@ def between(size: SizeClusters) -> tuple[Matrix, Matrix]:
   )
 
 
+def asked(size: SizeClusters) -> int | None:
+  """Training images whose closest points were looked for; None of all."""
+  most = max(len(fold.part.samples.of('train')) for fold in size.folds)
+  some = cluster_distances.asked(most)
+  return None if some is None else len(some)
+
+
 def to_centroid(size: SizeClusters) -> tuple[ToCentroid, ...]:
   """Table 2 over training images, means over trainings and folds."""
   means = []
