@@ -125,7 +125,9 @@ class _Watched:
       time.sleep(_SECONDS)
     reader.join()
     if self._process.wait():
-      raise RuntimeError(f'it ended with {self._process.returncode}')
+      raise RuntimeError(
+        f'it ended with {self._process.returncode} after {self.stages}'
+      )
 
   def _read(self) -> None:
     assert self._process.stderr is not None
