@@ -296,6 +296,7 @@ def test_coinciding_centroids() -> None:
   assert np.argwhere(got).tolist() == [[1, 2], [2, 1]]
 
 
+@pytest.mark.medium
 def test_closest_points_of_some_are_upper_limits(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -19,6 +19,7 @@ def _parts(by: type[StratifiedGroupKFold], y, groups, folds, seed):
   return part
 
 
+@pytest.mark.medium
 @given(
   seed=strategies.integers(0, 2**31 - 1),
   classes=strategies.sampled_from([1, 2, 3, 7, 8]),

@@ -132,6 +132,7 @@ def test_features_are_never_held(
   assert peak < x.nbytes / 4
 
 
+@pytest.mark.medium
 def test_larger_values_of_c_are_left_out_once_they_do_no_better(
   read: None,
 ) -> None:

@@ -189,6 +189,7 @@ def test_mistakes() -> None:
       validity.indices(x, np.array([[0, 1, 0, wrong]]), 2)
 
 
+@pytest.mark.medium
 def test_silhouettes_of_random_samples_are_near_those_of_all(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:

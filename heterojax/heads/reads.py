@@ -132,7 +132,7 @@ def probabilities(
   if logits.shape[2] == 1:
     return special.expit(logits), np.logaddexp(0, logits[..., 0])
   logits = np.where(there, logits, -np.inf)
-  norm = special.logsumexp(logits, axis=2)
+  norm = np.asarray(special.logsumexp(logits, axis=2))
   return np.exp(logits - norm[..., None]), norm
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from heterojax.cluster import moments
 from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
+from heterojax.run import interruption
 
 # Columns that are computed with at once, instead of a copy of all.
 _COLUMNS = 4096
@@ -79,11 +80,11 @@ def _moments(x: Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   if row_blocks.is_large(n, width):
     x = np.asarray(x)
     mean = np.asarray(moments.mean(x, rows))
-    squares = sum(
-      np.sum(np.square(block - mean), axis=0)
-      for block in row_blocks.of(x, rows)
-    )
-    return mean, np.asarray(squares / n)
+    squares = np.zeros(width)
+    for block in row_blocks.of(x, rows):
+      interruption.check()
+      squares += np.sum(np.square(block - mean), axis=0)
+    return mean, squares / n
   mean, variance = np.empty(width), np.empty(width)
   for start in range(0, width, _COLUMNS):
     part = slice(start, start + _COLUMNS)

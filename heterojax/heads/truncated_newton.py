@@ -127,7 +127,8 @@ def fit(
       steps[active] += 1
       w[active], state = trial.w, trial
       going = (promise[active] > enough) & (steps[active] < _MOST_STEPS)
-      shown.update(int(np.sum(~going)))
+      if not going.all():
+        shown.update(int(np.sum(~going)))
       active, state = active[going], state.of(going)
   if outputs > 1:
     # What all classes have alike is without effect.

@@ -1,6 +1,6 @@
 """Columns of the data that tell the class or explain the clusters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import statistics
 from typing import Any, NamedTuple
 
@@ -61,8 +61,8 @@ class Audit(NamedTuple):
   def with_cells(
     self,
     rows: Rows,
-    ids: Sequence[str],
-    labels: Sequence[int],
+    ids: Iterable[str],
+    labels: Iterable[int],
     clusters: Sequence[int],
   ) -> 'Audit':
     """The audit with the cells of its columns in each cluster.
