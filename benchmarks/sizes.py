@@ -25,6 +25,7 @@ import zipfile
 
 from absl import app
 from absl import flags
+from matplotlib import ticker
 from matplotlib.figure import Figure
 import numpy as np
 
@@ -173,6 +174,8 @@ def _series(
   """Each stage: its name, sizes, CPU seconds and bytes."""
   for stage in records[-1]['stages']:
     known = [r for r in records if stage in r['stages']]
+    if len(known) < min(2, len(records)):
+      continue
     yield (
       stage,
       [r['rows'] for r in known],
@@ -192,13 +195,18 @@ def _drawn(records: list[dict[str, Any]]) -> Figure:
       text += f' ({growth.exponent(sizes, cpu):.2f})'
     seconds.plot(sizes, cpu, 'o-', label=text, **style)
     memory.plot(sizes, np.array(held) / 1e9, 'o-', **style)
-  seconds.set_ylabel('CPU seconds (exponent)')
+  seconds.set_ylabel('CPU seconds')
+  seconds.set_yscale('log')
+  seconds.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  seconds.yaxis.set_major_formatter('{x:g}')
   memory.set_ylabel('GB of own memory')
+  sizes = sorted({r['rows'] for r in records})
   for axes in (seconds, memory):
     axes.set_xscale('log')
+    axes.set_xticks(sizes, [f'{size:,}' for size in sizes])
     axes.set_xlabel('images')
-  seconds.set_yscale('log')
-  seconds.legend(fontsize='small')
+    axes.minorticks_off()
+  figure.legend(loc='outside lower center', ncols=4, title='stage (exponent)')
   return figure
 
 

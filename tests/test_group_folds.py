@@ -3,6 +3,7 @@
 import warnings
 
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ def _parts(by: type[StratifiedGroupKFold], y, groups, folds, seed):
 
 
 @pytest.mark.medium
+@settings(max_examples=40)
 @given(
   seed=strategies.integers(0, 2**31 - 1),
   classes=strategies.sampled_from([1, 2, 3, 7, 8]),

@@ -236,7 +236,7 @@ def read_of(
   x: np.ndarray, train: np.ndarray, standardised: bool
 ) -> truncated_newton.Read:
   """How features are read that some rows standardise, or only centre."""
-  by = scaler.standardise(x, train)
+  by = scaler.standardise(x, train, by_blocks=True)
   scale = by.scale if standardised else np.ones(x.shape[1])
   features = reads.Features(x, by.mean, scale)
   return truncated_newton.Read(features, reads.directions(features, train))
@@ -254,7 +254,11 @@ def _by_reads(
   train, (n, width) = fold.rows[0], x.shape
   read = read_of(x, train, standardised)
   mean, scale = read.features.mean, read.features.scale
-  squared = 1.0 if standardised else scaler.spread(x, fold.originals) ** 2
+  squared = (
+    1.0
+    if standardised
+    else scaler.spread(x, fold.originals, by_blocks=True) ** 2
+  )
   chosen, number = c, 0
   if not c:
     chosen = DEFAULT_C

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heterojax.cluster import moments
 from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
 from heterojax.run import interruption
@@ -26,12 +25,15 @@ class Scaler(NamedTuple):
   scale: np.ndarray
 
 
-def standardise(x: Array, rows: np.ndarray) -> Scaler:
+def standardise(
+  x: Array, rows: np.ndarray, *, by_blocks: bool = False
+) -> Scaler:
   """Mean and scale of some rows, as scikit-learn's `StandardScaler` has them.
 
   Args:
     x: `[P, D]`; computed in float64.
     rows: `[n]` int, those to take them from.
+    by_blocks: whether they are read block by block, and not copied.
 
   Returns:
     They. A feature counts as constant where its variance is not above what
@@ -42,14 +44,14 @@ def standardise(x: Array, rows: np.ndarray) -> Scaler:
   """
   if not len(rows):
     raise ValueError('there are no rows to standardise by')
-  mean, variance = _moments(x, rows)
+  mean, variance = _moments(x, rows, by_blocks)
   # The bound of scikit-learn's `_is_constant_feature`.
   least = len(rows) * _EPSILON * variance
   least += (len(rows) * mean * _EPSILON) ** 2
   return Scaler(mean, np.where(variance <= least, 1.0, np.sqrt(variance)))
 
 
-def spread(x: Array, rows: np.ndarray) -> float:
+def spread(x: Array, rows: np.ndarray, *, by_blocks: bool = False) -> float:
   """Root of the mean variance of some rows over all features.
 
   One number keeps the proportions of the features of a network, of which those
@@ -58,6 +60,7 @@ def spread(x: Array, rows: np.ndarray) -> float:
   Args:
     x: `[P, D]`; computed in float64.
     rows: `[n]` int, those to take it from.
+    by_blocks: see `standardise`.
 
   Returns:
     It; 1 where these rows are all the same.
@@ -68,19 +71,23 @@ def spread(x: Array, rows: np.ndarray) -> float:
   if not len(rows):
     raise ValueError('there are no rows to take a spread of')
   total = 0.0
-  variance = _moments(x, rows)[1]
+  variance = _moments(x, rows, by_blocks)[1]
   for start in range(0, x.shape[1], _COLUMNS):
     total += float(np.sum(variance[start : start + _COLUMNS]))
   return float(np.sqrt(total / x.shape[1])) or 1.0
 
 
-def _moments(x: Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+  x: Array, rows: np.ndarray, by_blocks: bool
+) -> tuple[np.ndarray, np.ndarray]:
   """`[D]` float64 mean and variance of some rows."""
   n, width = len(rows), x.shape[1]
-  if row_blocks.is_large(n, width):
-    x = np.asarray(x)
-    mean = np.asarray(moments.mean(x, rows))
-    squares = np.zeros(width)
+  if by_blocks:
+    x, total, squares = np.asarray(x), np.zeros(width), np.zeros(width)
+    for block in row_blocks.of(x, rows):
+      interruption.check()
+      total += np.sum(block, axis=0, dtype=np.float64)
+    mean = total / n
     for block in row_blocks.of(x, rows):
       interruption.check()
       squares += np.sum(np.square(block - mean), axis=0)
