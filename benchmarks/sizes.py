@@ -212,6 +212,7 @@ def _drawn(records: list[dict[str, Any]]) -> Figure:
 
 def main(argv: list[str]) -> None:
   del argv
+  assert _OUT.value
   folder = pathlib.Path(_OUT.value)
   folder.mkdir(parents=True, exist_ok=True)
   path = folder / 'sizes.json'
