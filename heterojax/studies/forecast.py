@@ -12,19 +12,23 @@ from heterojax.backbones import flops as flops_lib
 from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.compute import row_blocks
+from heterojax.compute import targets
 from heterojax.datasets import sources
 from heterojax.finetuning import steps
+from heterojax.heads import memory as heads_memory
 from heterojax.heads import optimum
 from heterojax.heads import penalty
 from heterojax.heads.ensemble import Training
 from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import memory as memory_lib
+from heterojax.studies import prospects
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.answer import measure
 from heterojax.studies.answer import stage
 from heterojax.studies.settings import Settings
+from heterojax.studies.study import Heads
 from heterojax.studies.study import Study
 
 
@@ -35,6 +39,7 @@ def forecast(
   source: sources.Source,
   samples: Sequence[samples_lib.Samples],
   external: int = 0,
+  target: str = '',
 ) -> str:
   """The forecast of a study.
 
@@ -45,9 +50,13 @@ def forecast(
     source: of the images.
     samples: of every fold (of every size), see `stages.collect`.
     external: images of a second data set.
+    target: one of `targets.NAMES`, whose stages are forecast too; '' for none.
 
   Returns:
-    Five sentences, a line each.
+    Five sentences, a line each; with a target also a table of its stages.
+
+  Raises:
+    UserError: if the heads do not fit into the target.
   """
   how = stages.extraction(settings)
   pictures = len(samples[0].pictures)
@@ -83,7 +92,56 @@ def forecast(
   analysed = memory_lib.of_analysis(settings, samples, pictures, d, heads)
   needed = _memory(settings, training, backbone, pictures, d, analysed)
   asked = _asked(settings, samples, d)
-  return '\n'.join([used, stored, trained, asked, needed])
+  lines = [used, stored, trained, asked, needed]
+  if target:
+    of_features = 4.0 * pictures * d
+    if backbone is not None:
+      of_features = float(sum(memory(backbone, how, pictures)))
+    host = prospects.host_memory(of_features, analysed)
+    lines.append(
+      _on_target(
+        target, settings, backbone, source, samples, pictures, d, heads, host
+      )
+    )
+  return '\n'.join(lines)
+
+
+def _on_target(
+  name: str,
+  settings: Settings,
+  backbone: backbones.Backbone | None,
+  source: sources.Source,
+  samples: Sequence[samples_lib.Samples],
+  pictures: int,
+  d: int,
+  heads: Heads | None,
+  host: dict[str, float],
+) -> str:
+  """The table of a target's stages."""
+  todo = prospects.work(settings, backbone, samples, pictures, d, heads)
+  need = None
+  if heads and not settings.at_optimum:
+    training = stages.training(settings, samples[0].classes)
+    validated = len(stages.validation(samples[0]))
+    need = heads_memory.need(training, pictures, validated, d)
+  rates = prospects.measured(settings, backbone, source, samples)
+  if name == targets.CPU:
+    found = prospects.on_cpu(settings, todo, rates, host)
+    note = f'on {cores.number()} cores that do nothing else'
+    return prospects.table('this machine', note, found)
+  target = targets.TARGETS[name]
+  found = prospects.on_accelerators(
+    settings,
+    backbone,
+    target,
+    todo,
+    rates,
+    host,
+    need,
+    heads.number if heads else 0,
+  )
+  note = 'a forecast from published figures that no run has checked'
+  return prospects.table(target.title, note, found)
 
 
 def _asked(
