@@ -141,7 +141,14 @@ def _on_target(
     heads.number if heads else 0,
   )
   note = 'a forecast from published figures that no run has checked'
-  return prospects.table(target.title, note, found)
+  said = prospects.table(target.title, note, found)
+  if need is not None and heads:
+    turns = heads_memory.turns(
+      need, heads.number, target.devices, target.memory
+    )
+    if turns > 1:
+      said += f'\nEach device trains its heads in {turns} turns.'
+  return said
 
 
 def _asked(

@@ -25,6 +25,8 @@ from heterojax.compute import platform
 from heterojax.compute import targets
 from heterojax.datasets import sources
 from heterojax.heads import memory as heads_memory
+from heterojax.heads import optimum
+from heterojax.heads import penalty
 from heterojax.studies import counters
 from heterojax.studies import memory as memory_lib
 from heterojax.studies import stages
@@ -44,13 +46,17 @@ _FIXED = {
   'clusters': 3.8,
   'heads': 3.0,
   'evaluation': 0.3,
-  'verdict': 30.0,
-  'results': 0.3,
+  'verdict': 33.0,
+  'results': 0.4,
   'report': 3.8,
 }
 _OF_OPTIMA = 5.5  # Where heads are at their optimum.
-# The share of the rate of large products that each kind of work reaches on CPU.
-_OF_PRODUCTS = 0.07
+# What a sample-size study compiles for each of its sizes.
+_OF_SIZE = {'clusters': 3.8, 'heads': 5.5, 'results': 3.8}
+# The share of the rate of large products that draws, and heads, reach on CPU.
+_OF_DRAWS, _OF_HEADS = 0.34, 0.07
+# Steps of Newton's method for a head at its optimum, as draws are planned.
+_STEPS = 2
 _DECODED, _SECONDS = 16, 0.5
 
 
@@ -62,14 +68,18 @@ class Work(NamedTuple):
     width: D.
     network: operations of an image; 0 where features are given.
     heads: operations of all heads that are trained in epochs, at most.
+    optima: operations of heads at their optimum.
     draws: operations that the draws of the answer are planned by.
+    sizes: how many sizes the samples have.
   """
 
   pictures: int
   width: int
   network: float
   heads: float
+  optima: float
   draws: float
+  sizes: int
 
 
 class Stage(NamedTuple):
@@ -80,12 +90,14 @@ class Stage(NamedTuple):
     host: bytes on the host.
     device: bytes on each accelerator.
     seconds: predicted.
+    processor: seconds of all cores together; None on an accelerator.
   """
 
   name: str
   host: float
   device: float
   seconds: float
+  processor: float | None = None
 
 
 class Rates(NamedTuple):
@@ -117,7 +129,11 @@ def work(
   if backbone is not None:
     counted = flops_lib.per_image(backbone, settings.data.image_size)
     each = counted if isinstance(counted, float) else 0.0
-  trained = 0.0
+  trained, optima = 0.0, 0.0
+  rows = [len(fold.of('train')) for fold in samples]
+  if heads and settings.at_optimum:
+    fits = 1 + len(penalty.VALUES) * optimum.FOLDS
+    optima = _STEPS * fits * sum(float(m) * min(m, width) ** 2 for m in rows)
   if heads and not settings.at_optimum:
     training = stages.training(settings, samples[0].classes)
     of_row = sum(counters.flops_per_row(training, width))
@@ -130,7 +146,10 @@ def work(
     draws = budget.operations(
       number, n, width, settings.split.folds, settings.cluster.k, classes
     )
-  return Work(pictures, width, each, trained, draws)
+  sizes = len({
+    m + len(s.of('test')) for m, s in zip(rows, samples, strict=True)
+  })
+  return Work(pictures, width, each, trained, optima, draws, sizes)
 
 
 def measured(
@@ -209,32 +228,30 @@ def on_cpu(
     rates: measured.
     host: bytes of each stage.
   """
-  parallel = _parallel(todo, rates)
-  return [
-    Stage(
-      name,
-      host[name],
-      0,
-      _fixed(settings, name) * rates.slower
-      + parallel.get(name, 0.0) / cores.number(),
-    )
-    for name in _FIXED
-  ]
+  parallel, found = _parallel(todo, rates), []
+  for name in _FIXED:
+    alone = _fixed(settings, todo, name) * rates.slower
+    shared = parallel.get(name, 0.0)
+    seconds = alone + shared / cores.number()
+    found.append(Stage(name, host[name], 0, seconds, alone + shared))
+  return found
 
 
 def _parallel(todo: Work, rates: Rates) -> dict[str, float]:
   """Processor seconds of what all cores share."""
-  useful = _OF_PRODUCTS * rates.products
+  of_draws = _OF_DRAWS * rates.products
   network = rates.network or 0.0
   return {
     'data': todo.pictures * rates.decode,
     'features': todo.pictures * (rates.decode + network),
-    'heads': todo.heads / useful,
-    'verdict': todo.draws / useful,
+    'heads': todo.heads / (_OF_HEADS * rates.products) + todo.optima / of_draws,
+    'verdict': todo.draws / of_draws,
   }
 
 
-def _fixed(settings: Settings, name: str) -> float:
+def _fixed(settings: Settings, todo: Work, name: str) -> float:
+  if settings.study == 'sample_size' and name in _OF_SIZE:
+    return _OF_SIZE[name] * todo.sizes
   if name == 'heads' and settings.at_optimum:
     return _OF_OPTIMA
   if name == 'verdict' and answer_stage.why_not(settings):
@@ -293,7 +310,7 @@ def on_accelerators(
       name,
       host[name],
       device[name],
-      _fixed(settings, name) * rates.slower + seconds.get(name, 0.0),
+      _fixed(settings, todo, name) * rates.slower + seconds.get(name, 0.0),
     )
     for name in _FIXED
   ]
@@ -341,5 +358,7 @@ def table(title: str, note: str, found: Sequence[Stage]) -> str:
       f'{stage.seconds:>9.1f} s'
     )
   total = sum(stage.seconds for stage in found)
-  lines.append(f'In all about {total:.0f} s.')
+  spent = [s.processor for s in found if s.processor is not None]
+  of_cores = f', {sum(spent):.0f} s of all cores together' if spent else ''
+  lines.append(f'In all about {total:.0f} s{of_cores}.')
   return '\n'.join(lines)
