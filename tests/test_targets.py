@@ -12,10 +12,12 @@ from heterojax.heads import memory
 from heterojax.heads.epochs import Training
 from heterojax.launch import study
 from heterojax.studies import prospects
+from heterojax.studies import rates
+from heterojax.studies import workload
 from heterojax.studies.settings import Settings
 
 _LONG = Training(epochs=10, patience=3, batch_size=8, learning_rate=1e-3)
-_RATES = prospects.Rates(decode=0.0, network=None, products=1e11, slower=1.0)
+_RATES = rates.Rates(decode=0.0, network=None, products=1e11, slower=1.0)
 _HOST = prospects.host_memory(0.0, 0.0)
 _CHIP = targets.TARGETS['v5e-8']._replace(devices=1)
 
@@ -100,7 +102,7 @@ def test_heads_that_fit_no_device_are_refused_before_anything_runs(
 def _heads(number: int, target: targets.Target) -> prospects.Stage:
   """Of 62,720 features on a target."""
   need = memory.need(_LONG, 1428, 208, 62_720)
-  todo = prospects.Work(1428, 62_720, 0.0, 1e15, 0.0, 0.0, 1)
+  todo = workload.Work(1428, 62_720, 0.0, 1e15, 0.0, 0.0, 1)
   stages = prospects.on_accelerators(
     Settings(), None, target, todo, _RATES, _HOST, need, number
   )

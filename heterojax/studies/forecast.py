@@ -12,10 +12,8 @@ from heterojax.backbones import flops as flops_lib
 from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.compute import row_blocks
-from heterojax.compute import targets
 from heterojax.datasets import sources
 from heterojax.finetuning import steps
-from heterojax.heads import memory as heads_memory
 from heterojax.heads import optimum
 from heterojax.heads import penalty
 from heterojax.heads.ensemble import Training
@@ -28,7 +26,6 @@ from heterojax.studies import stages
 from heterojax.studies.answer import measure
 from heterojax.studies.answer import stage
 from heterojax.studies.settings import Settings
-from heterojax.studies.study import Heads
 from heterojax.studies.study import Study
 
 
@@ -99,56 +96,11 @@ def forecast(
       of_features = float(sum(memory(backbone, how, pictures)))
     host = prospects.host_memory(of_features, analysed)
     lines.append(
-      _on_target(
+      prospects.on_target(
         target, settings, backbone, source, samples, pictures, d, heads, host
       )
     )
   return '\n'.join(lines)
-
-
-def _on_target(
-  name: str,
-  settings: Settings,
-  backbone: backbones.Backbone | None,
-  source: sources.Source,
-  samples: Sequence[samples_lib.Samples],
-  pictures: int,
-  d: int,
-  heads: Heads | None,
-  host: dict[str, float],
-) -> str:
-  """The table of a target's stages."""
-  todo = prospects.work(settings, backbone, samples, pictures, d, heads)
-  need = None
-  if heads and not settings.at_optimum:
-    training = stages.training(settings, samples[0].classes)
-    validated = len(stages.validation(samples[0]))
-    need = heads_memory.need(training, pictures, validated, d)
-  rates = prospects.measured(settings, backbone, source, samples)
-  if name == targets.CPU:
-    found = prospects.on_cpu(settings, todo, rates, host)
-    note = f'on {cores.number()} cores that do nothing else'
-    return prospects.table('this machine', note, found)
-  target = targets.TARGETS[name]
-  found = prospects.on_accelerators(
-    settings,
-    backbone,
-    target,
-    todo,
-    rates,
-    host,
-    need,
-    heads.number if heads else 0,
-  )
-  note = 'a forecast from published figures that no run has checked'
-  said = prospects.table(target.title, note, found)
-  if need is not None and heads:
-    turns = heads_memory.turns(
-      need, heads.number, target.devices, target.memory
-    )
-    if turns > 1:
-      said += f'\nEach device trains its heads in {turns} turns.'
-  return said
 
 
 def _asked(

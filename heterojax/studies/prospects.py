@@ -8,7 +8,6 @@ allow; its host decodes and analyses at the rate of this machine's cores.
 """
 
 from collections.abc import Mapping, Sequence
-import time
 from typing import NamedTuple
 
 import jax
@@ -17,28 +16,23 @@ import numpy as np
 from heterojax import backbones
 from heterojax import features
 from heterojax.backbones import flops as flops_lib
-from heterojax.compute import ceiling
 from heterojax.compute import cores
-from heterojax.compute import forward
 from heterojax.compute import liveness
 from heterojax.compute import platform
 from heterojax.compute import targets
 from heterojax.datasets import sources
 from heterojax.heads import memory as heads_memory
-from heterojax.heads import optimum
-from heterojax.heads import penalty
-from heterojax.studies import counters
 from heterojax.studies import memory as memory_lib
+from heterojax.studies import rates as rates_lib
 from heterojax.studies import stages
-from heterojax.studies.answer import budget
+from heterojax.studies import workload
 from heterojax.studies.answer import stage as answer_stage
 from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 from heterojax.studies.study import Heads
 
-# Processor seconds of imports, tracing and compiling with an empty cache, where
-# `_pace` took `_PACE`; measured on two cores of a busy machine.
-_PACE = 0.036
+# Processor seconds of imports, tracing and compiling with an empty cache, on a
+# machine whose `Rates.slower` is 1: two cores of a busy one.
 _FIXED = {
   'start': 4.0,
   'data': 0.1,
@@ -55,31 +49,6 @@ _OF_OPTIMA = 5.5  # Where heads are at their optimum.
 _OF_SIZE = {'clusters': 3.8, 'heads': 5.5, 'results': 3.8}
 # The share of the rate of large products that draws, and heads, reach on CPU.
 _OF_DRAWS, _OF_HEADS = 0.34, 0.07
-# Steps of Newton's method for a head at its optimum, as draws are planned.
-_STEPS = 2
-_DECODED, _SECONDS = 16, 0.5
-
-
-class Work(NamedTuple):
-  """What a study does, as far as its plan tells.
-
-  Attributes:
-    pictures: that the network sees.
-    width: D.
-    network: operations of an image; 0 where features are given.
-    heads: operations of all heads that are trained in epochs, at most.
-    optima: operations of heads at their optimum.
-    draws: operations that the draws of the answer are planned by.
-    sizes: how many sizes the samples have.
-  """
-
-  pictures: int
-  width: int
-  network: float
-  heads: float
-  optima: float
-  draws: float
-  sizes: int
 
 
 class Stage(NamedTuple):
@@ -100,125 +69,71 @@ class Stage(NamedTuple):
   processor: float | None = None
 
 
-class Rates(NamedTuple):
-  """What a core of this machine does.
-
-  Attributes:
-    decode: processor seconds of a picture.
-    network: processor seconds of an image; None where features are given.
-    products: operations in a second.
-    slower: than where `_FIXED` was measured.
-  """
-
-  decode: float
-  network: float | None
-  products: float
-  slower: float
-
-
-def work(
-  settings: Settings,
-  backbone: backbones.Backbone | None,
-  samples: Sequence[Samples],
-  pictures: int,
-  width: int,
-  heads: Heads | None,
-) -> Work:
-  """Counts what a study does."""
-  each = 0.0
-  if backbone is not None:
-    counted = flops_lib.per_image(backbone, settings.data.image_size)
-    each = counted if isinstance(counted, float) else 0.0
-  trained, optima = 0.0, 0.0
-  rows = [len(fold.of('train')) for fold in samples]
-  if heads and settings.at_optimum:
-    fits = 1 + len(penalty.VALUES) * optimum.FOLDS
-    optima = _STEPS * fits * sum(float(m) * min(m, width) ** 2 for m in rows)
-  if heads and not settings.at_optimum:
-    training = stages.training(settings, samples[0].classes)
-    of_row = sum(counters.flops_per_row(training, width))
-    trained = heads.passes * settings.heads.epochs * of_row
-  draws = 0.0
-  if not answer_stage.why_not(settings):
-    n = max(int(np.sum(fold.is_original)) for fold in samples)
-    classes = len(samples[0].classes)
-    number, _ = answer_stage.draws(settings, n, width, classes)
-    draws = budget.operations(
-      number, n, width, settings.split.folds, settings.cluster.k, classes
-    )
-  sizes = len({
-    m + len(s.of('test')) for m, s in zip(rows, samples, strict=True)
-  })
-  return Work(pictures, width, each, trained, optima, draws, sizes)
-
-
-def measured(
+def on_target(
+  name: str,
   settings: Settings,
   backbone: backbones.Backbone | None,
   source: sources.Source,
   samples: Sequence[Samples],
-) -> Rates:
-  """Measures this machine, in about two seconds after compiling."""
-  decode, network = 0.0, None
-  if backbone is not None:
-    assert isinstance(source, sources.ImageSource)
-    how = stages.extraction(settings)
-    decode = _decoding(source, samples[0].pictures, how)
-    network = _running(backbone, how, len(samples[0].pictures))
-  return Rates(
-    decode,
-    network,
-    ceiling.flops_per_second('float32') / cores.number(),
-    _pace() / _PACE,
+  pictures: int,
+  d: int,
+  heads: Heads | None,
+  host: dict[str, float],
+) -> str:
+  """The table of a target's stages.
+
+  Args:
+    name: one of `targets.NAMES`.
+    settings: of the study.
+    backbone: its network, if it has one.
+    source: of the images.
+    samples: of every fold.
+    pictures: P.
+    d: of a feature vector.
+    heads: that are trained, if any are.
+    host: see `host_memory`.
+
+  Raises:
+    UserError: if the heads do not fit into the target.
+  """
+  todo = workload.work(settings, backbone, samples, pictures, d, heads)
+  need = None
+  if heads and not settings.at_optimum:
+    training = stages.training(settings, samples[0].classes)
+    validated = len(stages.validation(samples[0]))
+    need = heads_memory.need(training, pictures, validated, d)
+  rates = rates_lib.measured(settings, backbone, source, samples)
+  if name == targets.CPU:
+    found = on_cpu(settings, todo, rates, host)
+    note = f'on {cores.number()} cores that do nothing else'
+    return table('this machine', note, found)
+  target = targets.TARGETS[name]
+  found = on_accelerators(
+    settings,
+    backbone,
+    target,
+    todo,
+    rates,
+    host,
+    need,
+    heads.number if heads else 0,
   )
-
-
-def _decoding(
-  source: sources.ImageSource,
-  pictures: Sequence[features.Picture],
-  how: features.Extraction,
-) -> float:
-  start, done = time.process_time(), 0
-  # Spread over all of them: they may be of several sizes.
-  for i in np.linspace(0, len(pictures) - 1, _DECODED).astype(int):
-    features.load_picture(source, pictures[i], how)
-    done += 1
-    if time.process_time() - start > _SECONDS:
-      break
-  return (time.process_time() - start) / done
-
-
-def _running(
-  backbone: backbones.Backbone, how: features.Extraction, pictures: int
-) -> float:
-  shape = features.batch_shape(how, pictures)
-  batch = np.zeros(shape, np.float32)
-  with forward.batches(*features.network(backbone, how), shape) as run:
-    run(batch, shape[0])()  # The first one allocates.
-    start, done = time.process_time(), 0
-    while done == 0 or time.process_time() - start < _SECONDS:
-      run(batch, shape[0])()
-      done += shape[0]
-  return (time.process_time() - start) / done
-
-
-def _pace() -> float:
-  """Processor seconds to trace and lower a program that is not kept."""
-
-  def program(x: jax.Array) -> jax.Array:
-    for _ in range(60):
-      x = jax.numpy.where(x > 0, jax.numpy.tanh(x @ x.T) @ x, x.sum(0))
-    return x
-
-  x = jax.ShapeDtypeStruct((8, 8), np.float32)
-  jax.jit(program).lower(x)  # What a process does once.
-  start = time.thread_time()  # Other threads may still be at work.
-  jax.jit(lambda x: program(x) + 1).lower(x)
-  return time.thread_time() - start
+  note = 'a forecast from published figures that no run has checked'
+  said = table(target.title, note, found)
+  if need is not None and heads:
+    turns = heads_memory.turns(
+      need, heads.number, target.devices, target.memory
+    )
+    if turns > 1:
+      said += f'\nEach device trains its heads in {turns} turns.'
+  return said
 
 
 def on_cpu(
-  settings: Settings, todo: Work, rates: Rates, host: Mapping[str, float]
+  settings: Settings,
+  todo: workload.Work,
+  rates: rates_lib.Rates,
+  host: Mapping[str, float],
 ) -> list[Stage]:
   """The stages on this machine.
 
@@ -237,7 +152,7 @@ def on_cpu(
   return found
 
 
-def _parallel(todo: Work, rates: Rates) -> dict[str, float]:
+def _parallel(todo: workload.Work, rates: rates_lib.Rates) -> dict[str, float]:
   """Processor seconds of what all cores share."""
   of_draws = _OF_DRAWS * rates.products
   network = rates.network or 0.0
@@ -249,7 +164,7 @@ def _parallel(todo: Work, rates: Rates) -> dict[str, float]:
   }
 
 
-def _fixed(settings: Settings, todo: Work, name: str) -> float:
+def _fixed(settings: Settings, todo: workload.Work, name: str) -> float:
   if settings.study == 'sample_size' and name in _OF_SIZE:
     return _OF_SIZE[name] * todo.sizes
   if name == 'heads' and settings.at_optimum:
@@ -263,8 +178,8 @@ def on_accelerators(
   settings: Settings,
   backbone: backbones.Backbone | None,
   target: targets.Target,
-  todo: Work,
-  rates: Rates,
+  todo: workload.Work,
+  rates: rates_lib.Rates,
   host: Mapping[str, float],
   need: heads_memory.Need | None,
   heads: int,

@@ -85,7 +85,7 @@ TARGETS = {
       'topology_name': 'v5e:1x1',
       'chips_per_host_bounds': [1, 1, 1],
     },
-    # At full effort EfficientNet-B0 in float32 takes 111 CPU-seconds.
+    # A network in float32 takes minutes at full effort.
     {'exec_time_optimization_effort': -1.0},
   ),
 }
