@@ -215,6 +215,33 @@ def study(
   return codec.decode(Results, tree), view_lib.view(settings, outcome)
 
 
+def many(view: View, k: int, n: int, shades: tuple[int, int]) -> View:
+  """The view of `n` images, whose pictures are noise of these shades.
+
+  All shades compress badly. 40 are as large as pictures of a fundus.
+  """
+  stream = np.random.default_rng(0)
+  labels = stream.integers(k, size=n)
+  tiles = 2 * k * view_lib.TILES_PER_CLUSTER
+  side = view_lib.SIDE // 4
+  coarse = stream.integers(*shades, (tiles, side, side, 3), np.uint8)
+  return view._replace(
+    points=labels[:, None] + stream.normal(size=(n, 2)),
+    split=np.where(np.arange(n) % 5, 'train', 'test'),
+    y=stream.integers(2, size=n),
+    labels=labels,
+    wrong=stream.random(n) < 0.1,
+    tile_images=coarse.repeat(4, 1).repeat(4, 2),
+    tile_wrong=np.arange(tiles) % 2 == 1,
+    tile_answers=np.zeros(tiles, int),
+    tile_shares=np.linspace(0.5, 1, tiles),
+    tile_labels=np.arange(tiles) // 2 % k,
+    tile_y=np.ones(tiles, int),
+    tile_names=np.array([f'patient_{i:06d}_left.png' for i in range(tiles)]),
+    tile_problems=np.full(tiles, ''),
+  )
+
+
 def leaking(results: Results, **kinds: tuple[int, int] | str) -> Results:
   """Results with other leaks.
 

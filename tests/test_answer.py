@@ -286,7 +286,8 @@ def strong(value: float) -> tuple[Any, ...]:
     (conditions.PATIENTS, {'leaks': {}}, 'warn', Missing('not looked for')),
     (conditions.COPIES, {}, 'pass', 0),
     (conditions.COPIES, {'leaks': shared('identical_file', 2)}, 'fail', 3),
-    (conditions.COPIES, {'leaks': shared('near_duplicate', 2)}, 'pass', 0),
+    (conditions.COPIES, {'leaks': shared('near_duplicate', 2)}, 'warn', 3),
+    (conditions.COPIES, {'leaks': {}}, 'warn', Missing('not looked for')),
     (conditions.NUMBERS, {}, 'pass', 15),
     (conditions.NUMBERS, {'tested': answers.tested(20, 9, 11)}, 'warn', 9),
     (conditions.NUMBERS, {'tested': answers.tested(20, 2, 11)}, 'warn', 2),
@@ -359,9 +360,9 @@ def test_the_last_lines_in_a_terminal() -> None:
   first, *others = terminal.lines(tree)
   assert first.startswith('Too little data: ')
   assert [line.split(':')[0] for line in others] == [
-    'FAIL enough of each class',
-    'WARN clusters are stable',
-    'WARN no column explains the clusters',
-    'WARN chance is excluded',
+    f'FAIL {conditions.NUMBERS}',
+    f'WARN {conditions.STABILITY}',
+    f'WARN {conditions.COLUMNS}',
+    f'WARN {conditions.CHANCE}',
   ]
   assert terminal.lines({}) == []

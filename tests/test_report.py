@@ -14,6 +14,7 @@ import pytest
 from retraining_results import HOSTILE
 from retraining_results import changed
 from retraining_results import leaking
+from retraining_results import many
 from retraining_results import study
 import snapshots
 
@@ -199,6 +200,15 @@ def test_names_from_outside_are_escaped(tmp_path) -> None:
   assert text.count('&lt;script&gt;alert(1)&lt;/script&gt;') > 10
   for path in (tmp_path / 'figures').glob('*.svg'):
     assert '<script' not in path.read_text()
+
+
+@pytest.mark.slow
+def test_ten_thousand_images_are_a_small_page(tmp_path) -> None:
+  results, view = study(tmp_path, 4, one_class=True)
+  # Pictures of a fundus take 2.5 KB each.
+  view = many(view, 4, 10_000, (100, 140))
+  pages.write(tmp_path, results, view)
+  assert (tmp_path / 'report.html').stat().st_size < 1.5e6
 
 
 def test_names_with_braces_are_names(tmp_path) -> None:

@@ -25,6 +25,10 @@ function cut(onPaper) {
     const named = `${each.tagName} ${each.textContent.trim().slice(0, 40) || each.alt}`;
     if (each.scrollWidth > each.clientWidth + 1 && each.clientWidth && getComputedStyle(each).display !== 'inline')
       found.push(`${named}: wider than its box`);
+    const text = document.createRange();
+    text.selectNodeContents(each);
+    const { height } = text.getBoundingClientRect(); // A cell itself is as tall as its row.
+    if (each.tagName === 'TD' && each.clientWidth < 100 && height > 300) found.push(`${named}: a word a line`);
     const box = each.closest('.scroll');
     const scrolls = box && box.scrollWidth > box.clientWidth && !onPaper;
     if (scrolls) {

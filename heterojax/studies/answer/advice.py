@@ -91,7 +91,7 @@ def advice(
   if answer == YES:
     yield from _after_yes(clusters, facts)
   if answer in (NO_SIGN, TOO_LITTLE):
-    yield from _more_data(answer, because, facts)
+    yield from _more_data(answer, because, state, facts)
 
 
 def _trust(state: dict[str, str], facts: Facts) -> Iterator[str]:
@@ -127,8 +127,9 @@ def _after_yes(clusters: Sequence[int], facts: Facts) -> Iterator[str]:
     where = named(clusters)
   if columns:
     yield (
-      f'Look at {listed(columns)}: it goes with the clusters, and may be what'
-      ' makes the rules differ.'
+      f'Look at {listed(columns)}:'
+      f' {"it goes" if len(columns) == 1 else "they go"} with the clusters, and'
+      ' may be what makes the rules differ.'
     )
   yield (
     f'Look at the {one}s of {where} beside the others, and ask what their'
@@ -144,7 +145,11 @@ def _after_yes(clusters: Sequence[int], facts: Facts) -> Iterator[str]:
     yield 'Confirm it with another --config.seed, or on other data.'
 
 
-def _more_data(answer: str, because: str, facts: Facts) -> Iterator[str]:
+def _more_data(
+  answer: str, because: str, state: dict[str, str], facts: Facts
+) -> Iterator[str]:
+  if state.get(conditions_lib.CLASSES) == FAIL:
+    return  # Of more images the clusters would be the classes, too.
   one = facts.unit
   scarce = [c for c, n in enumerate(facts.ranked) if n < COMFORTABLE]
   if scarce and (because == FEW or answer == TOO_LITTLE):
@@ -157,7 +162,7 @@ def _more_data(answer: str, because: str, facts: Facts) -> Iterator[str]:
     )
   elif answer == TOO_LITTLE:
     yield f'Collect more {one}s.'
-  if facts.k > 2:
+  if facts.k > 2 and state.get(conditions_lib.STABILITY) != FAIL:
     fewer = facts.k - 1
     yield (
       f'Make other clusters: fewer hold more {one}s each'

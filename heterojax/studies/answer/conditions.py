@@ -1,6 +1,7 @@
 """What an answer rests on, each with its number: pass, warn or fail."""
 
 from collections.abc import Sequence
+import math
 
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
@@ -31,14 +32,15 @@ STABLE, DOUBTFUL = 0.75, 0.6
 # which on it is no longer rough.
 ESTIMABLE, COMFORTABLE = 3, 10
 
-SKILL = 'the classifier has skill'
-CLASSES = 'clusters are not the classes'
-PATIENTS = 'patients are apart'
-COPIES = 'no copies in training'
-STABILITY = 'clusters are stable'
-COLUMNS = 'no column explains the clusters'
-NUMBERS = 'enough of each class'
-CHANCE = 'chance is excluded'
+# Neutral: a name that claims something reads wrong beside a warning.
+SKILL = 'skill of the classifier'
+CLASSES = 'classes of the clusters'
+PATIENTS = 'patients in training and test'
+COPIES = 'copies in training'
+STABILITY = 'stability of the clusters'
+COLUMNS = 'columns that go with the clusters'
+NUMBERS = 'size of each class'
+CHANCE = 'chance'
 
 
 def conditions(measured: Measured, facts: Facts) -> tuple[Condition, ...]:
@@ -80,11 +82,24 @@ def _patients(facts: Facts) -> Condition:
 
 
 def _copies(facts: Facts) -> Condition:
-  of, one = facts.copies, facts.unit
-  text = f'No test {one} has a copy in training, as far as was looked.'
+  of, near, one = facts.copies, facts.near_duplicates, facts.unit
   if of:
     text = f'{counted(of, f"test {one}")} {_are(of)} in training as well.'
-  return _condition(facts, COPIES, FAIL if of else PASS, of, text)
+    return _condition(facts, COPIES, FAIL, of, text)
+  if isinstance(near, Missing):
+    text = (
+      f'No test {one} is in training as well. Whether one looks almost like one'
+      f' of training is not known: {near.why}.'
+    )
+    return _condition(facts, COPIES, WARN, near, text)
+  if near:
+    text = (
+      f'{counted(near, f"test {one}")} {_are(near)} so close to one of training'
+      ' that it may be a copy.'
+    )
+    return _condition(facts, COPIES, WARN, near, text)
+  text = f'No test {one} has a copy in training, as far as was looked.'
+  return _condition(facts, COPIES, PASS, 0, text)
 
 
 def _are(n: Number) -> str:
@@ -174,12 +189,17 @@ def _stability(facts: Facts) -> Condition:
   }[state]
   text = (
     f'Bootstraps find every cluster again with a Jaccard similarity of at'
-    f' least {least:.2f} (cluster {worst}; {what}).'
+    f' least {_rounded_down(least):.2f} (cluster {worst}; {what}).'
   )
   below = [c for c, j in known.items() if j < STABLE]
   if len(below) > 1:
     text += f' {named(below)} are below {STABLE}.'
   return _condition(facts, STABILITY, state, least, text)
+
+
+def _rounded_down(share: float) -> float:
+  """To two decimals: 0.746 is not "at least 0.75"."""
+  return math.floor(100 * share + 1e-9) / 100
 
 
 def explaining(facts: Facts) -> list[str]:

@@ -87,10 +87,18 @@ class Facts(NamedTuple):
     return max(map(self._shared, _COPIES))
 
   @property
+  def near_duplicates(self) -> int | Missing:
+    """Test images that look almost like one of training; or why unknown."""
+    return self._known_or_why('near_duplicate')
+
+  @property
   def of_shared_patients(self) -> int | Missing:
     """Test images of a patient that training has; or why that is not known."""
-    count = self._shared('shared_group')
-    why = codec.why(self.leaks.get('shared_group', Missing('not looked for')))
+    return self._known_or_why('shared_group')
+
+  def _known_or_why(self, kind: str) -> int | Missing:
+    count = self._shared(kind)
+    why = codec.why(self.leaks.get(kind, Missing('not looked for')))
     return Missing(why) if why and not count else count
 
   def _shared(self, kind: str) -> int:

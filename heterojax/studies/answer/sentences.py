@@ -103,7 +103,16 @@ def not_learned(measured: Measured, largest: int) -> str:
 
 def no_sign(measured: Measured, facts: Facts) -> str:
   """Nothing was found, and what would have been."""
-  text = f'No sign of another rule in any cluster ({p_of(measured.one_rule)}).'
+  told = [
+    c
+    for c, found in enumerate(measured.detectable)
+    if not isinstance(found.reversed_share, Missing)
+  ]
+  untold = [c for c in range(facts.k) if c not in told]
+  where = ' in any cluster'
+  if told and untold:
+    where = f' in {named(told)}, and too little data in {named(untold)}'
+  text = f'No sign of another rule{where} ({p_of(measured.one_rule)}).'
   return f'{text} {detectable(measured, facts)}'
 
 

@@ -171,13 +171,16 @@ def _one_rule(measured: Measured, unit: str) -> str:
   matched = ''
   if here is not None and there is not None:
     matched = (
-      f' Heads are right for {percent(there)} of the {unit}s there, and for'
-      f' {percent(here)} in the data.'
+      f' Heads are right for {percent(there)} of the {unit}s in these worlds,'
+      f' and for {percent(here)} in the data.'
     )
-  gives = 'hardly ever give' if _is_small(question.adjusted) else 'give'
+  few, gives = 'Hardly any', 'gives'
+  if not _is_small(question.adjusted):
+    few = f'About {percent(codec.known(question.p_value) or 0, 0)}'
+    gives = 'give'
   return (
-    f'{counted(question.draws, "world")} with one rule for all {gives} as large'
-    f' a gain of the clusters’ own heads ({p_of(question)}).{matched}'
+    f'{few} of {counted(question.draws, "world")} with one rule for all {gives}'
+    f' as large a gain of the clusters’ own heads ({p_of(question)}).{matched}'
     f'{_hint(question)}'
   )
 

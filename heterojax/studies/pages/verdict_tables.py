@@ -356,12 +356,8 @@ def conditions(found: Verdict, link: Callable[[str], str]) -> Table[Condition]:
     [
       Column('state', lambda row: row.state, 'State', _state, align='short'),
       Column('name', lambda row: row.name, 'Condition', align='text'),
-      Column(
-        'value',
-        lambda row: codec.known(row.value),
-        'Number',
-        lambda row: number_text(row.value, '{:.3g}'.format),
-      ),
+      # The sentence has it, too.
+      Column('value', lambda row: codec.known(row.value)),
       Column(
         'sentence',
         lambda row: row.sentence,

@@ -13,7 +13,7 @@ from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.view import View
 
 # Above this, points in an SVG file are one picture, or it would not open.
-_MAX_VECTOR_POINTS = 5000
+_MAX_VECTOR_POINTS = 1000
 # Names of classes in a row of a legend.
 _LEGEND = 5
 
@@ -120,7 +120,13 @@ def clusters(results: Results, view: View) -> Figure:
         rasterized=len(chosen) > _MAX_VECTOR_POINTS,
       )
     wrong = points[view.wrong[chosen] & (split == 'test')]
-    axes.scatter(*wrong.T, s=70, ec='black', fc='none')
+    axes.scatter(
+      *wrong.T,
+      s=70,
+      ec='black',
+      fc='none',
+      rasterized=len(wrong) > _MAX_VECTOR_POINTS,
+    )
     for c in np.unique(labels):
       axes.text(
         *np.median(points[labels == c], axis=0),

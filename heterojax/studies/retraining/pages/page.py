@@ -189,8 +189,9 @@ def _found(results: Results, shared: Shared, audit: Audit) -> Section:
   squares = ''
   if results.fair_sets:
     squares = (
-      '; one among the squares, which are random heads of the same class mix,'
-      ' says that it is the class mix'
+      ' Where its diamond lies among the circles, it does; among the squares,'
+      ' which are random heads of the same class mix, only its class mix'
+      ' differs.'
     )
   caption = (
     f'Does a cluster teach the same as equally many random {one}s?{squares}'
