@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 from jax.extend import core
+import jax.numpy as jnp
 import numpy as np
 
 from heterojax.compute import platform
@@ -128,7 +129,7 @@ def _is_by_element(name: str) -> bool:
 
 def _size(aval: Any, *, tiled: bool = True) -> int:
   """Bytes of an array where it lies."""
-  if not hasattr(aval, 'shape') or jax.dtypes.issubdtype(
+  if not hasattr(aval, 'shape') or jnp.issubdtype(
     aval.dtype, jax.dtypes.prng_key
   ):
     return 8

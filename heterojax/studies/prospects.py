@@ -44,6 +44,8 @@ _FIXED = {
   'results': 0.4,
   'report': 3.8,
 }
+# With a network, whose images the report shows.
+_OF_PICTURES = {'features': 3.0, 'clusters': 4.7, 'report': 7.0}
 _OF_OPTIMA = 5.5  # Where heads are at their optimum.
 # What a sample-size study compiles for each of its sizes.
 _OF_SIZE = {'clusters': 3.8, 'heads': 5.5, 'results': 3.8}
@@ -171,6 +173,8 @@ def _fixed(settings: Settings, todo: workload.Work, name: str) -> float:
     return _OF_OPTIMA
   if name == 'verdict' and answer_stage.why_not(settings):
     return 0.0
+  if settings.data.dataset != 'features':
+    return _OF_PICTURES.get(name, _FIXED[name])
   return _FIXED[name]
 
 
