@@ -74,7 +74,7 @@ def test_a_mistake_is_one_sentence(
   assert not (features.parent / 'run').exists()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_this_machine_is_measured(
   features: pathlib.Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -86,7 +86,7 @@ def test_this_machine_is_measured(
   assert not (features.parent / 'run').exists()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_heads_that_fit_no_device_are_refused_before_anything_runs(
   features: pathlib.Path, capsys: pytest.CaptureFixture
 ) -> None:
