@@ -1,9 +1,10 @@
 """Ranks encoders: heterojax bakeoff DATA --networks=A,B --features=C.npz,D.csv.
 
 The same study runs once for each network, which sees the images of DATA, and
-for each file of features of the same images. The comparison then says of each
-what the answer is, how accurate it is in each cluster, and whether one ranks
-new images better than another. The same command goes on after an interruption.
+for each file of features of the same images, of which DATA may be one. The
+comparison then says of each what the answer is, how accurate it is in each
+cluster, and whether one ranks new images better than another. The same command
+goes on after an interruption.
 
 Exit codes: 0 done, 2 a mistake in usage, data or weights, 3 interrupted, 4
 refused.
@@ -42,7 +43,10 @@ def _bakeoff(values: flags.FlagValues) -> int:
   # pylint: disable=import-outside-toplevel
   from heterojax import comparison
   from heterojax.studies import running
+  from heterojax.studies import stages
 
+  for own in each.values():  # Before the first one runs for nothing.
+    stages.require_weights(checks.from_dict(own), download=values.download)
   for number, (name, own) in enumerate(each.items(), 1):
     cli.say(f'{name}, encoder {number} of {len(each)}; results go to {folder}')
     running.run(own, folder / name, download=values.download)

@@ -40,6 +40,9 @@ def test_features_alone_and_names_that_repeat(tmp_path) -> None:
   config['data']['dir'] = str(tmp_path / 'a' / 'x.npz')
   found = encoders.configurations(config, [], [str(tmp_path / 'b' / 'x.npz')])
   assert [*found] == ['x', 'x_2']
+  # The data may be named among them.
+  every = [str(tmp_path / name / 'x.npz') for name in ('a', 'b')]
+  assert encoders.configurations(config, [], every) == found
 
 
 def test_what_is_no_bakeoff(tmp_path) -> None:
@@ -60,6 +63,19 @@ def test_mistakes_of_the_command(tmp_path, capfd) -> None:
   error = capfd.readouterr().err.splitlines()[-1]
   assert 'One encoder alone has no rival' in error
   assert [*tmp_path.iterdir()] == [tmp_path / 'photos']
+
+
+def test_weights_are_looked_for_before_the_first_run(
+  tmp_path, monkeypatch, capfd
+) -> None:
+  monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path / 'cache'))
+  (tmp_path / 'photos').mkdir()
+  words = [str(tmp_path / 'photos'), '--networks=efficientnet_lite0,resnet18']
+  workdir = f'--workdir={tmp_path / "runs"}'
+  assert bakeoff.main(['bakeoff', *words, workdir]) == 2
+  error = capfd.readouterr().err.splitlines()[-1]
+  assert 'The ImageNet weights of resnet18 are not on this machine' in error
+  assert not (tmp_path / 'runs').exists()
 
 
 @pytest.mark.slow

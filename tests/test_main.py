@@ -21,6 +21,7 @@ from heterojax.errors import Interrupted
 from heterojax.errors import UserError
 from heterojax.launch import main as launch
 from heterojax.launch import study
+from heterojax.run import run_folder
 from heterojax.studies import checks
 from heterojax.studies.checks import FIELDS
 from heterojax.version import __version__
@@ -125,6 +126,8 @@ def test_what_runs_a_study(words, argv, given) -> None:
     (['run', '--config=folder'], '--config.data.dir must name'),
     (['demo', '/'], 'demo is made up, and --config.data.dir (/) is'),
     (['run'], 'Say what to run'),
+    (['run', 'data.positive=1'], 'Say what to run'),
+    (['bakeoff', 'data.positive=1', '--features=a.csv'], 'Say what to run'),
     (['list', 'nope'], 'no folder nope'),
     (['open', 'nope'], 'nope is no run folder'),
     (['init'], 'heterojax init NAME'),
@@ -142,6 +145,15 @@ def test_a_mistake_is_told_before_anything_is_imported(
   monkeypatch.setattr(variables, 'import_jax', fail)
   assert says in _mistake(capsys, *words)
   assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_no_data(tmp_path, capsys, monkeypatch) -> None:
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'mine').mkdir()
+  run_folder.begin(tmp_path / 'mine', {}, {}, 'heterojax')
+  assert 'mine is the folder of a run and not' in _mistake(
+    capsys, 'run', 'mine'
+  )
 
 
 _HEAVY = ('jax', 'numpy', 'matplotlib', 'sklearn', 'scipy', 'pyarrow', 'PIL')

@@ -153,6 +153,36 @@ def _normalised(params: Any, x: jax.Array) -> jax.Array:
 _jitted = jax.jit(apply, static_argnums=(0, 1))
 
 
+def locate(
+  name: str,
+  weights: str | pathlib.Path = 'imagenet',
+  source: str = 'auto',
+  *,
+  download: bool = False,
+  with_norms: bool = False,
+) -> tuple[pathlib.Path, str]:
+  """Where the weights of a network are, without reading them.
+
+  Args:
+    name: see `load`, as `weights`, `source` and `download`.
+    weights: 'imagenet' or a path, which need not exist.
+    source: 'auto' or one of the architecture's.
+    download: whether a file may be fetched.
+    with_norms: whether only files will do that have batch norms.
+
+  Returns:
+    The path, and the source, which is still 'auto' of a file of the user's.
+
+  Raises:
+    UserError: for published weights that are not here.
+  """
+  if str(weights) != 'imagenet':
+    return pathlib.Path(weights), source
+  fitting = sources.published(ARCHITECTURES[name], source, with_norms)
+  path, found = imagenet.locate(name, fitting, download=download)
+  return path, found if source == 'auto' else source
+
+
 def load(
   name: str,
   weights: str | pathlib.Path | None = 'imagenet',
@@ -209,11 +239,9 @@ def load(
     filled = networks.random(networks.shapes(state), row)
     file, has_top = None, top and bool(architecture.top)
   else:
-    path = pathlib.Path(weights)
-    if str(weights) == 'imagenet':
-      fitting = sources.published(architecture, source, with_norms)
-      path, found = imagenet.locate(name, fitting, download=download)
-      source = found if source == 'auto' else source
+    path, source = locate(
+      name, weights, source, download=download, with_norms=with_norms
+    )
     where = str(path)
     file = sources.unwrapped(architecture, weight_files.read(path), where)
     if source == 'auto':

@@ -59,6 +59,7 @@ def parse(
     raise SystemExit(0)
   argv = words.canonical(argv, values, config=config, bare=bare)
   if config:
+    _check_is_named(argv)
     _define_config(values, argv)
   try:
     rest = values(argv)
@@ -109,12 +110,15 @@ def _check_addresses(values: flags.FlagValues) -> None:
         raise UserError(addresses.refusal(f'--{name}', value))
 
 
-def _check_config(values: flags.FlagValues) -> None:
-  if values.config is None:
+def _check_is_named(argv: Sequence[str]) -> None:
+  if not any(word.startswith('--config=') for word in argv):
     raise UserError(
       'Say what to run with --config=NAME, or give the folder or file of your'
       f' data; NAME is one of {", ".join(configurations.names())} or a file.'
     )
+
+
+def _check_config(values: flags.FlagValues) -> None:
   if not isinstance(values.config, config_dict.ConfigDict):
     raise UserError(
       'The file of --config must define get_config() that returns a'

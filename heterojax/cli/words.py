@@ -19,6 +19,7 @@ from heterojax.cli import commands
 from heterojax.cli import configurations
 from heterojax.errors import UserError
 from heterojax.errors import nearest_field
+from heterojax.run import run_folder
 from heterojax.studies.checks import FIELDS
 
 _CONFIG = 'config'
@@ -129,6 +130,11 @@ def _meant(word: str) -> tuple[str, str]:
     return _CONFIG, configurations.file(word)
   if addresses.stored(word):
     return f'{_CONFIG}.data.dir', word
+  if run_folder.is_one(pathlib.Path(word)):
+    raise UserError(
+      f'{word} is the folder of a run and not of data: `heterojax open {word}`'
+      ' shows its report, and the command in it goes on with the run.'
+    )
   if os.path.exists(word):
     return f'{_CONFIG}.data.dir', os.path.normpath(word)
   if glob.has_magic(word):

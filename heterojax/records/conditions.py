@@ -197,5 +197,6 @@ def _value(node: ast.expr, results: dict[str, Any]) -> Any:
 def _error(text: str, why: str) -> UserError:
   return UserError(
     f'--fail_if={text!r} is not a condition over results.json ({why}):'
-    " compare fields with numbers, as in 'overall.accuracy < 0.9'."
+    " compare fields with numbers or texts, as in 'overall.accuracy < 0.9' or"
+    ' \'verdict.answer == "yes"\'.'
   )

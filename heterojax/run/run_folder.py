@@ -258,6 +258,11 @@ def check_environment(
     )
 
 
+def is_one(path: pathlib.Path) -> bool:
+  """Whether a folder holds a run, whether it ended or not."""
+  return (path / _CONFIG).is_file() and (path / _ENVIRONMENT).is_file()
+
+
 def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:
   stored = path / _CONFIG
   if not stored.exists():
@@ -271,7 +276,11 @@ def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:
     ) from error
   now = json.loads(json.dumps(config))
   if before != now:
-    changed = sorted(key for key in _flat(before).items() ^ _flat(now).items())
+    changed = sorted(
+      _flat(before).items() ^ _flat(now).items(),
+      # What a user changed, before what follows from it.
+      key=lambda field: (field[0] != 'data.dir', field),
+    )
     raise RefusedError(
       f'{path} holds a run of another configuration ({changed[0][0]} differs):'
       ' choose another --workdir, or give the same flags to resume it.'

@@ -42,6 +42,9 @@ def configurations(
     found[_called(config['data']['dir'], found)] = copy.deepcopy(dict(config))
   for name in networks or ([] if ready else [config['backbone']['name']]):
     found[_called(name, found)] = _with(config, backbone={'name': name})
+  if ready:
+    own = _resolved(config['data']['dir'])
+    features = [path for path in features if _resolved(path) != own]
   for path in features:
     if not pathlib.Path(path).expanduser().is_file():
       raise UserError(
@@ -56,6 +59,10 @@ def configurations(
       ' --networks=NAME,NAME and --features=FILE,FILE.'
     )
   return found
+
+
+def _resolved(path: str) -> pathlib.Path:
+  return pathlib.Path(path).expanduser().resolve()
 
 
 def _called(what: str, taken: Mapping[str, Any]) -> str:

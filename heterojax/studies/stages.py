@@ -315,6 +315,13 @@ def load_backbone(
   )
 
 
+def require_weights(settings: Settings, *, download: bool) -> None:
+  """Raises a UserError where the network's published weights are not here."""
+  b = settings.backbone
+  if settings.data.dataset != 'features' and b.name in backbones.ARCHITECTURES:
+    backbones.locate(b.name, b.weights, b.source, download=download)
+
+
 def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
   """Path of every image that is used to the digest of its file."""
   return {

@@ -139,7 +139,8 @@ def _columns(clusters: bool, unit: str = 'image') -> list[Column[Asked]]:
       'p_value',
       'p',
       lambda row: row.p_value,
-      'of a cluster adjusted for there being several (maxT)',
+      'of a question for all clusters together; of a cluster adjusted for'
+      ' there being several (step-down maxT), so that either may be smaller',
     ),
     Column(
       'adjusted',
@@ -167,7 +168,7 @@ def _columns(clusters: bool, unit: str = 'image') -> list[Column[Asked]]:
       lambda row: row.question.stays,
       only('Stay', False),
       None,
-      'units that have none like them to change places with',
+      'units of which there is no other like them to change places with',
     ),
     Column('reason', _reason),
   ]
