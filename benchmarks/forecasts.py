@@ -46,7 +46,6 @@ def _pictures(
 
 _KERAS = '--config.heads.kind=keras'
 _UNASKED = '--config.verdict.worlds=0'
-_RANDOM = '--config.backbone.weights='
 CASES: dict[str, list[str]] = {
   'given 200 x 32': _given(200, 32),
   'given 600 x 64, keras': _given(600, 64, _KERAS),
@@ -70,14 +69,14 @@ CASES: dict[str, list[str]] = {
   'pictures 240 of 96, whole maps': _pictures(240, 96, feature='flatten'),
   'pictures 400 of 128, not asked': _pictures(400, 128, _UNASKED),
   'pictures 200 of 224, not asked': _pictures(200, 224, _UNASKED),
-  'pictures 200 of 96, B0, not asked': _pictures(
-    200, 96, _UNASKED, _RANDOM, '--config.backbone.name=efficientnet_b0'
+  'pictures 200 of 96, bfloat16, not asked': _pictures(
+    200, 96, _UNASKED, '--config.backbone.dtype=bfloat16'
   ),
-  'pictures 200 of 96, ResNet18, not asked': _pictures(
-    200, 96, _UNASKED, _RANDOM, '--config.backbone.name=resnet18'
+  'pictures 300 of 64, 5 folds, not asked': _pictures(
+    300, 64, _UNASKED, '--config.split.folds=5'
   ),
-  'pictures 120 of 96, VGG16, not asked': _pictures(
-    120, 96, _UNASKED, _RANDOM, '--config.backbone.name=vgg16'
+  'pictures 200 of 160, whole maps, not asked': _pictures(
+    200, 160, _UNASKED, feature='flatten'
   ),
   'pictures 240 of 96, logistic': _pictures(
     240, 96, '--config.heads.kind=logistic'
