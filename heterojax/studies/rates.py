@@ -11,8 +11,6 @@ import numpy as np
 
 from heterojax import backbones
 from heterojax import features
-from heterojax.compute import ceiling
-from heterojax.compute import cores
 from heterojax.compute import forward
 from heterojax.datasets import sources
 from heterojax.studies import stages
@@ -23,7 +21,7 @@ from heterojax.studies.settings import Settings
 PACE = 0.0082
 # Pictures at most, and seconds.
 _DECODED, _SECONDS = 16, 0.5
-_TURNS, _LOOP = 5, 200_000
+_TURNS, _LOOP, _SIDE = 5, 200_000, 1024
 
 
 class Rates(NamedTuple):
@@ -58,7 +56,7 @@ def measured(
   return Rates(
     decode,
     network,
-    ceiling.flops_per_second('float32') / cores.number(),
+    _products(),
     _pace() / PACE,
   )
 
@@ -90,6 +88,16 @@ def _running(
       run(batch, shape[0])()
       done += shape[0]
   return (time.process_time() - start) / done
+
+
+def _products() -> float:
+  """Operations of a matrix product in a second of one core."""
+  x, best = np.ones((_SIDE, _SIDE), np.float32), float('inf')
+  for _ in range(_TURNS):
+    start = time.process_time()
+    x @ x
+    best = min(best, time.process_time() - start)
+  return 2 * _SIDE**3 / best
 
 
 def _pace() -> float:
