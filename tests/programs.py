@@ -178,9 +178,13 @@ def _indices() -> Iterator[Program]:
   """What is said of clusters."""
   z, labelings = _double(_N, 10), _whole(9, _N)
   yield Program('cluster.validity._means', (z, labelings, _K), wide=True)
-  args = z, labelings, _double(9, _K, 10), 100
-  yield Program('cluster.validity._indices', args, wide=True)
+  args = z, labelings, _double(9, _K, 10)
+  yield Program('cluster.validity._of_means', args, wide=True)
   args = z, labelings, _K, 100
+  yield Program('cluster.validity._silhouettes', args, wide=True)
+  args = _double(200, 10), z, labelings, _K
+  yield Program('cluster.validity._sums_of_block', args, wide=True)
+  args = z, labelings, z, labelings, _K, 100
   yield Program('cluster.distances._closest', args, wide=True)
   args = shape(1024, _D), shape(1024, _D), shape(_D)
   yield Program('cluster.distances.cosine_distances', args)

@@ -196,7 +196,7 @@ def study(
     jaccard=tuple(0.9 - 0.1 * c for c in range(k)),
   )
   (folder / 'manifest.csv').write_text(
-    manifest.manifest_csv(splits.by_fold(cohorts))
+    ''.join(manifest.manifest_csv(splits.by_fold(cohorts)))
   )
   (folder / 'config.json').write_text(json.dumps(config))
   results = dataclasses.replace(

@@ -1,5 +1,7 @@
 """Distances between and inside clusters against scipy."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -292,3 +294,33 @@ def test_coinciding_centroids() -> None:
   points = np.eye(4)[[0, 1]]
   got = distances.coinciding(points, np.eye(4)[[0, 1, 1]], np.array([0, 2]))
   assert np.argwhere(got).tolist() == [[1, 2], [2, 1]]
+
+
+@pytest.mark.medium
+def test_closest_points_of_some_are_upper_limits(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """Of clusters without any of the samples that were drawn, too."""
+  numbers = np.random.default_rng(0)
+  x = numbers.normal(size=(500, 2))
+  labels = np.stack([numbers.integers(3, size=500), np.zeros(500, int)])
+  labels[1, :2] = 1, 2
+  of_all = distances.closest_point_distances(x, labels, 4)
+  monkeypatch.setattr(distances, 'MOST_OF_ALL_PAIRS', 499)
+  monkeypatch.setattr(distances, 'ASKED', 60)
+  got = distances.closest_point_distances(x, labels, 4)
+  # Few members are all asked about.
+  np.testing.assert_array_equal(got[1], of_all[1])
+  assert np.array_equal(np.isnan(got), np.isnan(of_all))
+  known = ~np.isnan(got)
+  assert (got[known] >= of_all[known]).all() and (got[0] > of_all[0]).any()
+  asked = distances.asked(500)
+  few = [np.flatnonzero(labels[0] == c)[:16] for c in range(3)]
+  some = np.union1d(asked, np.concatenate([*few, [0, 1], np.arange(2, 18)]))
+  own = labels[0]
+  for a, b in itertools.permutations(range(3), 2):
+    to = distance.cdist(x[own == a], x[own == b])
+    both = np.isin(np.flatnonzero(own == a), some)[:, None] | np.isin(
+      np.flatnonzero(own == b), some
+    )
+    np.testing.assert_allclose(got[0, a, b], to[both].min(), rtol=1e-12)

@@ -100,7 +100,9 @@ def test_a_name_that_is_not_utf8_is_left_out(tmp_path: pathlib.Path) -> None:
   assert [(c.path, c.reason) for c in cohort.candidates if c.reason] == [
     ('ill/\\xe9.png', 'the file name is not UTF-8')
   ]
-  manifest_csv(cohort).encode()  # Raises where a name cannot be written.
+  ''.join(
+    manifest_csv(cohort)
+  ).encode()  # Raises where a name cannot be written.
 
 
 def test_images_outside_the_class_folders_are_noted(
@@ -353,7 +355,7 @@ def test_the_manifests_own_column_names_are_kept_apart(
   text = 'id,path,label,sha256,width\nx9,a.png,ill,beef,70\n,b.png,normal,,\n'
   cohort = _read(_csv(tmp_path, text))
   table = tmp_path / 'manifest.csv'
-  table.write_text(manifest_csv(cohort))
+  table.write_text(''.join(manifest_csv(cohort)))
   first = tables.read(table).rows[0]
   assert (first['id'], first['source_id']) == ('0', 'x9')
   assert (first['source_sha256'], first['source_width']) == ('beef', '70')

@@ -80,7 +80,7 @@ def _manifest(cohort: Cohort, protocol: str, **options) -> str:
     validation_share=0.2,
     **options,
   )
-  return manifest_csv(cohorts[0])
+  return ''.join(manifest_csv(cohorts[0]))
 
 
 def _fails(path: pathlib.Path, *classes: str) -> str:

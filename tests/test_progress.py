@@ -1,5 +1,7 @@
 """Progress: a bar on a terminal after two seconds, log lines elsewhere."""
 
+from collections.abc import Iterator
+import contextlib
 import fcntl
 import logging
 import os
@@ -8,10 +10,13 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
+import time
 
 import pytest
 
 from heterojax.run import progress
+from heterojax.studies import stages
 
 _WORK = """
 import time
@@ -63,3 +68,40 @@ def test_log_lines_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     'features: 64 of 100 images, 2.0 images/s, 18 s left',
     'features: 88 of 100 images, 2.0 images/s, 6 s left',
   ]
+
+
+def test_what_says_nothing_itself_is_said_to_go_on(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(progress, '_SECONDS_BETWEEN_LINES', 0.2)
+  monkeypatch.setattr(progress, '_last_line', 0.0)
+  spoken = threading.Event()
+  lines = []
+
+  def info(text: str, *of: object) -> None:
+    lines.append(text % of)
+    spoken.set()
+
+  monkeypatch.setattr(logging.getLogger('heterojax.run.progress'), 'info', info)
+  with progress.heartbeat('clusters'):
+    assert spoken.wait(60)
+  assert lines[0] == 'clusters: 0 s so far'
+  number = len(lines)
+  with progress.heartbeat('heads'):
+    # What has just spoken is not spoken for.
+    progress._last_line = time.monotonic() + 3600
+    time.sleep(0.3)
+  assert len(lines) == number
+
+
+def test_a_stage_says_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+  said = []
+
+  @contextlib.contextmanager
+  def heartbeat(what: str) -> Iterator[None]:
+    said.append(what)
+    yield
+
+  monkeypatch.setattr(stages.progress, 'heartbeat', heartbeat)
+  with stages.Timer().stage('clusters'):
+    assert said == ['clusters']

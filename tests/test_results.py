@@ -184,8 +184,12 @@ def test_one_fold_gives_whole_numbers() -> None:
 
 def test_clusters_csv_of_folds() -> None:
   folds = [_fold(f, 2) for f in range(2)]
-  alone = list(csv.DictReader(io.StringIO(results_lib.clusters_csv(folds[1:]))))
-  rows = list(csv.DictReader(io.StringIO(results_lib.clusters_csv(folds))))
+  alone = list(
+    csv.DictReader(io.StringIO(''.join(results_lib.clusters_csv(folds[1:]))))
+  )
+  rows = list(
+    csv.DictReader(io.StringIO(''.join(results_lib.clusters_csv(folds))))
+  )
   assert list(alone[0]) == [
     'id',
     'split',

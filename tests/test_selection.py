@@ -415,7 +415,7 @@ def test_every_candidate_is_in_the_manifest_once(
   assert len(_included(found, 'ill')) == len(usable['ill'])
   assert len(_included(found, 'well')) == wanted > 0
   assert all(c.included != bool(c.reason) for c in found.candidates)
-  rows = parse_csv(manifest_csv(found))
+  rows = parse_csv(''.join(manifest_csv(found)))
   assert [row['id'] for row in rows] == [c.id for c in candidates]
   for row, candidate, (label, kind, cell) in zip(rows, found.candidates, made):
     assert row['included'] == ('true' if candidate.included else 'false')
@@ -438,7 +438,7 @@ def test_the_manifest_keeps_odd_names(tmp_path: pathlib.Path) -> None:
     ),
   )
   path = tmp_path / 'manifest.csv'
-  path.write_bytes(manifest_csv(cohort).encode())
+  path.write_bytes(''.join(manifest_csv(cohort)).encode())
   rows = tables.read(path).rows
   assert list(rows[0]) == [
     'id',

@@ -246,7 +246,7 @@ def test_manifest_of_all_parts(nested: bool) -> None:
   parts = [part for own in drawn for part in _assigned(own, 3)]
   numbered = [(n, fold) for n in (60, 120) for fold in range(3)]
   manifest = sizes.of_all_parts(parts, numbered)
-  rows = list(csv.DictReader(io.StringIO(manifest_csv(manifest))))
+  rows = list(csv.DictReader(io.StringIO(''.join(manifest_csv(manifest)))))
   assert {row['id'] for row in rows} == {c.id for c in cohort.candidates}
   assert len(rows) == 200
   tested = {

@@ -353,7 +353,9 @@ def test_folds_test_every_image_once_and_keep_groups_whole(
       assert bool(after.split) == after.included
   assert tested == dict.fromkeys((c.id for c in cohort.included), 1)
   # In the manifest every row stands once, with the fold that tests it.
-  manifest = csv.DictReader(io.StringIO(manifest_csv(splits.by_fold(found))))
+  manifest = csv.DictReader(
+    io.StringIO(''.join(manifest_csv(splits.by_fold(found))))
+  )
   lines = list(manifest)
   assert [line['id'] for line in lines] == [c.id for c in cohort.candidates]
   where = {

@@ -187,3 +187,30 @@ def test_mistakes() -> None:
   for wrong in (-1, 2):
     with pytest.raises(ValueError, match='from 0 to 1'):
       validity.indices(x, np.array([[0, 1, 0, wrong]]), 2)
+
+
+@pytest.mark.medium
+def test_silhouettes_of_random_samples_are_near_those_of_all(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """From their distances to all, by blocks of 64; the last one is short."""
+  x = _groups(1003, 4)
+  labels = np.stack([_kmeans(x, k).labels_ for k in (2, 5)])
+  of_all = validity.indices(x, labels, 6)
+  assert not of_all.silhouette_margin.any()
+  monkeypatch.setattr(validity.distances, 'MOST_OF_ALL_PAIRS', 1002)
+  monkeypatch.setattr(validity.distances, 'ASKED', 300)
+  monkeypatch.setattr(validity, '_BLOCK', 64)
+  got = validity.indices(x, labels, 6)
+  some = validity.distances.asked(1003)
+  assert len(np.unique(some)) == 300
+  for own, mean, margin in zip(
+    labels, got.silhouette, got.silhouette_margin, strict=True
+  ):
+    each = metrics.silhouette_samples(x, own)
+    np.testing.assert_allclose(mean, each[some].mean(), rtol=1e-10)
+    error = each[some].std(ddof=1) / np.sqrt(300) * np.sqrt(1 - 300 / 1003)
+    np.testing.assert_allclose(margin, 1.96 * error, rtol=1e-10)
+    assert abs(mean - each.mean()) < 2 * margin
+  for name in ('inertia', 'calinski_harabasz', 'davies_bouldin'):
+    assert np.array_equal(getattr(got, name), getattr(of_all, name))

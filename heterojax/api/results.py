@@ -51,7 +51,7 @@ def images(folder: pathlib.Path) -> Table:
     id, path, label, group, split, cluster, and the other columns of
     `clusters.csv`.
   """
-  return _table(image_rows.rows(folder))
+  return _table(list(image_rows.rows(folder)))
 
 
 def clusters(results: Any, rows: Table) -> Table:

@@ -23,6 +23,8 @@ _BLOCK = 1024
 # Members of which all pairs are compared, and pairs that are drawn of more.
 MOST_OF_ALL_PAIRS = 20_000
 PAIRS = 1_000_000
+# Of more samples so many are compared with all, and of each cluster so many.
+ASKED, _OF_EACH = 8192, 16
 _NORMAL_95 = 1.96
 # Of the root mean square distance to the centroids.
 _COINCIDE = 0.01
@@ -105,13 +107,27 @@ def _of_random_pairs(x: np.ndarray) -> MeanDistance:
   return MeanDistance(float(np.mean(distance)), float(_NORMAL_95 * error))
 
 
+def asked(n: int) -> np.ndarray | None:
+  """Samples that are compared with all n; None where all are.
+
+  Returns:
+    `[ASKED]` int, drawn with equal chances, always the same ones; rising.
+  """
+  if n <= MOST_OF_ALL_PAIRS:
+    return None
+  numbers = rng.generator(0, rng.Purpose.PAIRS, 'asked')
+  return np.sort(numbers.choice(n, ASKED, replace=False))
+
+
 def closest_point_distances(
   x: jax.typing.ArrayLike, labels: jax.typing.ArrayLike, k: int
 ) -> np.ndarray:
   """Least Euclidean distance between the members of two clusters.
 
   The "closest-point distance" of Mendez 2019, Table 1 (single linkage). The
-  distances are computed once, a chunk at a time, for all trainings.
+  distances are computed once, a chunk at a time, for all trainings. Of more
+  than 20,000 samples only those `asked`, and some of each cluster, are compared
+  with all; closer pairs may be left, so that the distances are upper limits.
 
   Args:
     x: `[N, Q]`; computed in float64.
@@ -123,19 +139,33 @@ def closest_point_distances(
     where one of the two has no members.
   """
   labels = np.asarray(labels)
-  rows = max(1, _CHUNK // max(1, np.shape(x)[0]))
+  every, n = np.atleast_2d(labels), np.shape(x)[0]
+  rows = max(1, _CHUNK // max(1, n))
+  some = asked(n)
+  if some is not None:
+    few = [
+      np.flatnonzero(own == c)[:_OF_EACH] for own in every for c in range(k)
+    ]
+    some = np.unique(np.concatenate([some, *few]))
   with platform.float64():
-    least = _closest(
-      jnp.asarray(x, jnp.float64),
-      jnp.asarray(np.atleast_2d(labels), jnp.int32),
-      k,
-      rows,
-    )
-    return np.asarray(least).reshape(*labels.shape[:-1], k, k)
+    x = jnp.asarray(x, jnp.float64)
+    of = jnp.asarray(every, jnp.int32)
+    points, own = (x, of) if some is None else (x[some], of[:, some])
+    least = np.asarray(_closest(points, own, x, of, k, rows))
+  # Of two clusters the one may be nearer than the other has been asked about.
+  least = least if some is None else np.fmin(least, np.swapaxes(least, 1, 2))
+  return least.reshape(*labels.shape[:-1], k, k)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3))
-def _closest(x: jax.Array, labels: jax.Array, k: int, rows: int) -> jax.Array:
+@functools.partial(jax.jit, static_argnums=(4, 5))
+def _closest(
+  points: jax.Array,
+  own: jax.Array,
+  x: jax.Array,
+  labels: jax.Array,
+  k: int,
+  rows: int,
+) -> jax.Array:
   # Of each training: the rows are its labels.
   least = jax.vmap(functools.partial(jax.ops.segment_min, num_segments=k))
 
@@ -144,8 +174,8 @@ def _closest(x: jax.Array, labels: jax.Array, k: int, rows: int) -> jax.Array:
     return least(jnp.broadcast_to(distance, labels.shape), labels)
 
   # All rows of a batch see all of x, so the rows bound the memory.
-  nearest = jax.lax.map(of_sample, x, batch_size=rows)  # [N, R, K]
-  closest = least(jnp.moveaxis(nearest, 1, 0), labels)
+  nearest = jax.lax.map(of_sample, points, batch_size=rows)  # [N, R, K]
+  closest = least(jnp.moveaxis(nearest, 1, 0), own)
   return jnp.sqrt(jnp.where(jnp.isinf(closest), jnp.nan, closest))
 
 

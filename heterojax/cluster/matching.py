@@ -109,8 +109,14 @@ def bootstrap_jaccard(
   Returns:
     `[K]` float64, NaN where no bootstrap drew a member.
   """
-  drawn = np.asarray(weights) > 0
-  shared = _shared(np.asarray(labels)[None], np.asarray(boot_labels), k, drawn)
+  own = np.asarray(labels)[None]
+  # One after the other: a million samples have memory for few cells each.
+  shared = np.concatenate([
+    _shared(own, found[None], k, often[None] > 0)
+    for found, often in zip(
+      np.asarray(boot_labels), np.asarray(weights), strict=True
+    )
+  ])
   best = _jaccard(shared).max(axis=2)
   seen = shared.sum(axis=2) > 0
   times = seen.sum(axis=0)

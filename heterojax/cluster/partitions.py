@@ -157,7 +157,8 @@ def partitions(
       part = lane // keys.shape[1]
       runs.append(
         _trainings(
-          z[part],
+          # Of one lane they are no copy.
+          z[part] if lanes > 1 else z[part[0]][None],
           weights[part].astype(z.dtype),
           streams[lane],
           k[part].astype(np.int32),

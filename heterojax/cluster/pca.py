@@ -202,11 +202,12 @@ def transform(
     mean = jnp.asarray(reduction.mean, dtype)
     components = jnp.asarray(reduction.components, dtype)
     if isinstance(x, np.ndarray) and large:
-      parts = [
-        np.asarray(_transform(jnp.asarray(block, dtype), mean, components))
-        for block in row_blocks.of(x, rows)
-      ]
-      return jnp.asarray(np.concatenate(parts))
+      found, start = np.empty((n, len(components)), dtype), 0
+      for block in row_blocks.of(x, rows):
+        part = _transform(jnp.asarray(block, dtype), mean, components)
+        found[start : start + len(block)] = part
+        start += len(block)
+      return jnp.asarray(found)
     return _transform(jnp.asarray(x, dtype), mean, components)
 
 
@@ -222,7 +223,8 @@ def coordinates(
   least = values.max(initial=0) * np.finfo(np.float32).eps
   rank = int(np.sum(values > least))
   with precision.of(x):
-    return transform(reduction, x, rows).at[:, rank:].set(0)
+    found = transform(reduction, x, rows)
+    return found if rank >= found.shape[1] else found.at[:, rank:].set(0)
 
 
 @jax.jit

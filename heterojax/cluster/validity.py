@@ -12,9 +12,13 @@ import numpy as np
 
 from heterojax.cluster import distances
 from heterojax.compute import platform
+from heterojax.run.progress import Progress
 
 # Distances that are held at a time.
 _CHUNK = 2**19
+# Samples that others are compared with at a time, where those are few.
+_BLOCK = 1024
+_NORMAL_95 = 1.96
 # scikit-learn takes distances up to this for 0 in Davies-Bouldin.
 _ZERO = 1e-8
 
@@ -25,12 +29,15 @@ class Indices(NamedTuple):
   Attributes:
     inertia: sum of squared distances to the means of the clusters.
     silhouette: mean over the samples, larger is better.
+    silhouette_margin: so far it may be from that of all (95%), where it is of
+      random samples; 0 where it is of all.
     calinski_harabasz: larger is better.
     davies_bouldin: smaller is better.
   """
 
   inertia: np.ndarray
   silhouette: np.ndarray
+  silhouette_margin: np.ndarray
   calinski_harabasz: np.ndarray
   davies_bouldin: np.ndarray
 
@@ -44,7 +51,9 @@ def indices(
   scikit-learn (`silhouette_score`, `calinski_harabasz_score`,
   `davies_bouldin_score`) only clusters that have members count, and a sample
   that is alone in its cluster has a silhouette of 0. The inertia is that of
-  `KMeans` at convergence, for labels of any origin.
+  `KMeans` at convergence, for labels of any origin. Of more than 20,000 samples
+  the silhouettes of those are taken that `distances.asked` draws, each from its
+  distances to all.
 
   Args:
     x: `[N, Q]`; computed in float64.
@@ -70,12 +79,27 @@ def indices(
       f' {labels.max()}'
     )
   rows = max(1, _CHUNK // len(x))
+  some = distances.asked(len(x))
   with platform.float64():
     x, labels = jnp.asarray(x), jnp.asarray(labels, jnp.int32)
     # Apart, for XLA would fuse a mean into its uses and round each otherwise:
     # equal means and a sample at its mean would not be at distance 0.
     means = _means(x, labels, k)
-    return Indices(*map(np.asarray, _indices(x, labels, means, rows)))
+    inertia, ch, db, present = _of_means(x, labels, means)
+    if some is None:
+      silhouettes = _silhouettes(x, labels, k, rows)
+      silhouette, margin = jnp.mean(silhouettes, axis=0), jnp.zeros(len(labels))
+    else:
+      silhouettes = _of_some(x, labels, k, some)
+      silhouette = jnp.mean(silhouettes, axis=0)
+      error = jnp.std(silhouettes, axis=0, ddof=1) / np.sqrt(len(some))
+      margin = _NORMAL_95 * np.sqrt(1 - len(some) / len(x)) * error
+    undefined = (present < 2) | (present == len(x))
+    others = (
+      jnp.where(undefined, jnp.nan, index)
+      for index in (silhouette, margin, ch, db)
+    )
+    return Indices(*map(np.asarray, (inertia, *others)))
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -91,45 +115,96 @@ def _means(x: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   return jax.lax.map(of_labeling, labels)
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _indices(
-  x: jax.Array, labels: jax.Array, means: jax.Array, rows: int
-) -> tuple[jax.Array, ...]:
-  """The fields of `Indices`."""
-  inertia, ch, db, present = jax.lax.map(
-    lambda labeling: _by_means(x, *labeling), (labels, means)
-  )
-  undefined = (present < 2) | (present == len(x))
-  of_samples = _silhouettes(x, labels, means.shape[1], rows)
-  others = (jnp.mean(of_samples, axis=0), ch, db)
-  return (inertia, *(jnp.where(undefined, jnp.nan, index) for index in others))
+@jax.jit
+def _of_means(
+  x: jax.Array, labels: jax.Array, means: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+  """`_by_means` of each labeling."""
+  return jax.lax.map(lambda labeling: _by_means(x, *labeling), (labels, means))
 
 
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def _silhouettes(
   x: jax.Array, labels: jax.Array, k: int, rows: int
 ) -> jax.Array:
   """Silhouette of each sample in each labeling, `[N, L]`."""
-  members = labels[..., None] == jnp.arange(k)[None, None]  # [L, N, K]
+  members = _members(labels, k)
   counts = jnp.sum(members, axis=1)
-  flat = jnp.moveaxis(members, 1, 0).reshape(len(x), -1).astype(x.dtype)
+  flat = _flat(members, x.dtype)
 
   def of_sample(sample: tuple[jax.Array, jax.Array]) -> jax.Array:
     point, inside = sample  # [Q] and [L, K]
     distance = jnp.sqrt(distances.squared_to(point, x))
     sums = jnp.matmul(distance, flat, precision='highest').reshape(inside.shape)
-    size = jnp.sum(jnp.where(inside, counts, 0), axis=1)
-    others = jnp.maximum(size - 1, 1)
-    within = jnp.sum(jnp.where(inside, sums, 0), axis=1) / others
-    means = sums / jnp.maximum(counts, 1)
-    nearest = jnp.min(jnp.where(inside | (counts == 0), jnp.inf, means), axis=1)
-    larger = jnp.maximum(within, nearest)
-    known = (size > 1) & (larger > 0)
-    return jnp.where(known, (nearest - within) / larger, 0)
+    return _silhouette(sums, inside, counts)
 
   # All rows of a batch see all of x, so the rows bound the memory.
   return jax.lax.map(
     of_sample, (x, jnp.moveaxis(members, 1, 0)), batch_size=rows
   )
+
+
+def _of_some(
+  x: jax.Array, labels: jax.Array, k: int, some: np.ndarray
+) -> jax.Array:
+  """`_silhouettes` `[M, L]` of some samples; all others come block by block."""
+  inside = jnp.moveaxis(_members(labels[:, some], k), 1, 0)
+  counts = jnp.stack([jnp.bincount(own, length=k) for own in labels])
+  points, sums = x[some], jnp.zeros((len(some), labels.shape[0] * k))
+  with Progress('silhouettes', len(x), 'samples') as progress:
+    for start in range(0, len(x), _BLOCK):
+      block = slice(start, start + _BLOCK)
+      sums += _sums_of_block(points, x[block], labels[:, block], k)
+      sums.block_until_ready()
+      progress.update(len(x[block]))
+  return jax.vmap(_silhouette, (0, 0, None))(
+    sums.reshape(inside.shape), inside, counts
+  )
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _sums_of_block(
+  points: jax.Array, x: jax.Array, labels: jax.Array, k: int
+) -> jax.Array:
+  """`[M, L K]` sums of the distances to the members of each cluster."""
+  flat = _flat(_members(labels, k), x.dtype)
+
+  def of_point(point: jax.Array) -> jax.Array:
+    distance = jnp.sqrt(distances.squared_to(point, x))
+    return jnp.matmul(distance, flat, precision='highest')
+
+  return jax.lax.map(of_point, points, batch_size=_CHUNK // _BLOCK)
+
+
+def _members(labels: jax.Array, k: int) -> jax.Array:
+  """`[L, N, K]` bool."""
+  return labels[..., None] == jnp.arange(k)[None, None]
+
+
+def _flat(members: jax.Array, dtype: np.dtype) -> jax.Array:
+  """`[N, L K]`."""
+  n = members.shape[1]
+  return jnp.moveaxis(members, 1, 0).reshape(n, -1).astype(dtype)
+
+
+def _silhouette(
+  sums: jax.Array, inside: jax.Array, counts: jax.Array
+) -> jax.Array:
+  """Silhouette of a sample in each labeling, `[L]`.
+
+  Args:
+    sums: `[L, K]` of its distances to the members of each cluster.
+    inside: `[L, K]` bool, which is its own.
+    counts: `[L, K]` members of each.
+  """
+  size = jnp.sum(jnp.where(inside, counts, 0), axis=1)
+  others = jnp.maximum(size - 1, 1)
+  within = jnp.sum(jnp.where(inside, sums, 0), axis=1) / others
+  means = sums / jnp.maximum(counts, 1)
+  nearest = jnp.min(jnp.where(inside | (counts == 0), jnp.inf, means), axis=1)
+  larger = jnp.maximum(within, nearest)
+  known = (size > 1) & (larger > 0)
+  return jnp.where(known, (nearest - within) / larger, 0)
 
 
 def _by_means(

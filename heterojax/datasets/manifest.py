@@ -8,15 +8,20 @@ stay as they are. `parse_csv` takes the apostrophe off again, and so does
 does the same. Files of features are read as they stand there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import csv
 import dataclasses
 import io
+import itertools
+import pathlib
 import re
+from typing import TextIO
 
 from heterojax.datasets.sources import Source
 
 TASKS = ('classification', 'regression')
+# Of a file that are in memory at a time.
+_ROWS = 4096
 _COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
 # The last four are the full-width forms, which some take for the others.
 _FORMULA = re.compile("'*[=+@\t\r\n＝＋－＠-]")
@@ -105,20 +110,29 @@ class Cohort:
     )
 
 
-def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
   """A table as CSV with Unix line ends; floats keep every digit.
 
   Text that a spreadsheet would run has an apostrophe in front.
   """
-  buffer = io.StringIO()
-  minimal = csv.writer(buffer, lineterminator='\n')
-  # Python before 3.13 leaves a carriage return bare, which ends a row.
-  quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
-  for row in [header, *rows]:
-    cells = [_harmless(c) if isinstance(c, str) else c for c in row]
-    writer = quoted if '\r' in ''.join(map(str, cells)) else minimal
-    writer.writerow(cells)
-  return buffer.getvalue()
+  return ''.join(csv_chunks(header, rows))
+
+
+def csv_chunks(
+  header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> Iterator[str]:
+  """`csv_text`, some thousand rows at a time."""
+  every = itertools.chain([header], rows)
+  while some := list(itertools.islice(every, _ROWS)):
+    buffer = io.StringIO()
+    minimal = csv.writer(buffer, lineterminator='\n')
+    # Python before 3.13 leaves a carriage return bare, which ends a row.
+    quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
+    for row in some:
+      cells = [_harmless(c) if isinstance(c, str) else c for c in row]
+      writer = quoted if '\r' in ''.join(map(str, cells)) else minimal
+      writer.writerow(cells)
+    yield buffer.getvalue()
 
 
 def parse_csv(text: str) -> list[dict[str, str]]:
@@ -130,9 +144,29 @@ def parse_csv(text: str) -> list[dict[str, str]]:
   Returns:
     One dictionary a row.
   """
-  lines = csv.reader(io.StringIO(text, newline=''))
-  header, *rows = [[*map(original, row)] for row in lines] or [[]]
-  return [dict(zip(header, row, strict=True)) for row in rows]
+  return list(_parsed(io.StringIO(text, newline='')))
+
+
+class Rows:
+  """Rows of a file that `csv_text` wrote, read anew by each loop over them.
+
+  None of them is kept: there may be a million.
+  """
+
+  def __init__(self, path: pathlib.Path):
+    self._path = path
+
+  def __iter__(self) -> Iterator[dict[str, str]]:
+    # A label may hold a line end.
+    with self._path.open(encoding='utf-8', newline='') as file:
+      yield from _parsed(file)
+
+
+def _parsed(file: TextIO) -> Iterator[dict[str, str]]:
+  lines = csv.reader(file)
+  header = [*map(original, next(lines, []))]
+  for row in lines:
+    yield dict(zip(header, map(original, row), strict=True))
 
 
 def _harmless(cell: str) -> str:
@@ -147,13 +181,19 @@ def original(cell: str) -> str:
   return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
-def manifest_csv(cohort: Cohort) -> str:
-  """`manifest.csv`: the fixed columns and then those of the data set."""
+def manifest_csv(cohort: Cohort) -> Iterator[str]:
+  """`manifest.csv`: the fixed columns and then those of the data set.
+
+  Yields:
+    Its text, some thousand rows at a time.
+  """
   more = list(dict.fromkeys(k for c in cohort.candidates for k, _ in c.columns))
-  rows = []
-  for c in cohort.candidates:
-    values = dict(c.columns)
-    fixed = [c.id, c.path, c.label, c.group, c.split]
-    fixed += [str(c.included).lower(), c.reason]
-    rows.append(fixed + [values.get(column, '') for column in more])
-  return csv_text([*_COLUMNS, *more], rows)
+
+  def rows() -> Iterator[list[str]]:
+    for c in cohort.candidates:
+      values = dict(c.columns)
+      fixed = [c.id, c.path, c.label, c.group, c.split]
+      fixed += [str(c.included).lower(), c.reason]
+      yield fixed + [values.get(column, '') for column in more]
+
+  return csv_chunks([*_COLUMNS, *more], rows())

@@ -8,11 +8,11 @@ import re
 import warnings
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.model_selection import StratifiedKFold
 
 from heterojax import rng
 from heterojax.datasets import strata
+from heterojax.datasets.group_folds import GroupFolds
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -283,7 +283,7 @@ def _folds(
   stream = rng.generator(seed, rng.Purpose.SPLIT, *stage)
   state = int(stream.integers(2**31))
   units = [str(c.unit) for c in rows]
-  by = StratifiedGroupKFold
+  by = GroupFolds
   if len(rows) > _MANY and len(set(units)) == len(rows):
     by = StratifiedKFold  # The other one takes hours where each is a group.
   splitter = by(number, shuffle=True, random_state=state)

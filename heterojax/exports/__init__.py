@@ -33,7 +33,7 @@ def write(
       f'{folder} has no {" and ".join(images.SOURCES)}: the run has not'
       ' finished; give its command again.'
     )
-  rows = images.rows(folder)
+  rows = list(images.rows(folder))
   where = out or folder / 'export' / (
     to if to == 'fiftyone' else f'images.{to}'
   )

@@ -20,6 +20,7 @@ import numpy as np
 from heterojax.cluster import moments
 from heterojax.compute import cores
 from heterojax.compute import platform
+from heterojax.compute import row_blocks
 from heterojax.compute.arrays import Array
 from heterojax.heads import batches
 from heterojax.heads.batches import Member
@@ -155,9 +156,11 @@ def logits(heads: Heads, x: Array | Gram) -> np.ndarray:
   total = np.broadcast_to(
     heads.intercept[..., None], (*heads.intercept.shape, len(features))
   ).copy()
-  for columns in _columns(features.shape[1]):
-    part = np.asarray(features[:, columns], np.float64)
-    total += np.tensordot(heads.coef[..., columns], part, (-1, 1))
+  large = not isinstance(x, Gram) and row_blocks.is_large(*features.shape)
+  for rows in row_blocks.slices(*features.shape) if large else [slice(None)]:
+    for columns in _columns(features.shape[1]):
+      part = np.asarray(features[rows, columns], np.float64)
+      total[..., rows] += np.tensordot(heads.coef[..., columns], part, (-1, 1))
   return total
 
 

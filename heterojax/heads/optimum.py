@@ -4,7 +4,8 @@ C is a penalty per unit of the features, so that these are brought to one scale
 first. Features that were given are standardised, as before scikit-learn's
 `LogisticRegression`; features of a network are divided by one number, the root
 of their mean variance, so that C means the same for any network [our choice].
-What is returned takes the features as they are.
+What is returned takes the features as they are. Many rows are read, and never
+copied (`truncated_newton`).
 
 Axes: H heads, P rows, D features, n training rows.
 """
@@ -15,21 +16,26 @@ import warnings
 
 import jax
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.model_selection import StratifiedKFold
 
 from heterojax import rng
 from heterojax.compute.arrays import Array
+from heterojax.datasets.group_folds import GroupFolds
 from heterojax.heads import batches
 from heterojax.heads import logistic
 from heterojax.heads import multinomial
 from heterojax.heads import penalty
+from heterojax.heads import reads
 from heterojax.heads import scaler
+from heterojax.heads import truncated_newton
 from heterojax.heads.logistic import Gram
 
 FOLDS = 5
 # Where there are not two patients to hold out in turn.
 DEFAULT_C = 1.0
+# Of more rows the factors of heads' Hessians take longer than reads of all
+# features, and copies of these more memory than there may be.
+_MOST_ROWS = 2**14
 
 
 class Fold(NamedTuple):
@@ -80,6 +86,11 @@ class Shared(NamedTuple):
   rows: np.ndarray
 
 
+def is_read(rows: int) -> bool:
+  """Whether heads on so many pictures form no Hessian, and copy no features."""
+  return rows > _MOST_ROWS
+
+
 def parts_of(y: np.ndarray, units: np.ndarray, stream: jax.Array) -> np.ndarray:
   """Parts of whole patients, with the classes in proportion where it goes.
 
@@ -98,7 +109,7 @@ def parts_of(y: np.ndarray, units: np.ndarray, stream: jax.Array) -> np.ndarray:
     state = int(numbers.integers(2**31))
     several = int(unit.max()) + 1 < len(unit)
     # Without patients of several rows the other one takes far less time.
-    by = StratifiedGroupKFold if several else StratifiedKFold
+    by = GroupFolds if several else StratifiedKFold
     splitter = by(number, shuffle=True, random_state=state)
     groups = unit if several else None
     parts = np.zeros(len(y), int)
@@ -113,6 +124,8 @@ def parts_of(y: np.ndarray, units: np.ndarray, stream: jax.Array) -> np.ndarray:
 
 def shared(x: Array, folds: Sequence[Fold]) -> Shared | None:
   """The inner products for all heads that are solved in them, if any is."""
+  if is_read(len(x)):
+    return None
   dual = [f for f in folds if not logistic.in_features(f.rows, x.shape[1])]
   if not dual:
     return None
@@ -153,6 +166,8 @@ def fit(
     ValueError: as `logistic.fit`.
   """
   width, train = x.shape[1], fold.rows[0]
+  if is_read(len(x)):
+    return _by_reads(np.asarray(x), y, fold, c, standardised, classes)
   in_features = logistic.in_features(fold.rows, width)
   if standardised:
     by = scaler.standardise(x, train)
@@ -214,6 +229,61 @@ def _solve(
     n_iter=heads.n_iter,
     converged=heads.converged,
     flops=each,
+  )
+
+
+def read_of(
+  x: np.ndarray, train: np.ndarray, standardised: bool
+) -> truncated_newton.Read:
+  """How features are read that some rows standardise, or only centre."""
+  by = scaler.standardise(x, train, by_blocks=True)
+  scale = by.scale if standardised else np.ones(x.shape[1])
+  features = reads.Features(x, by.mean, scale)
+  return truncated_newton.Read(features, reads.directions(features, train))
+
+
+def _by_reads(
+  x: np.ndarray,
+  y: np.ndarray,
+  fold: Fold,
+  c: float,
+  standardised: bool,
+  classes: int,
+) -> Fitted:
+  """`fit` of features of which nothing is copied."""
+  train, (n, width) = fold.rows[0], x.shape
+  read = read_of(x, train, standardised)
+  mean, scale = read.features.mean, read.features.scale
+  squared = (
+    1.0
+    if standardised
+    else scaler.spread(x, fold.originals, by_blocks=True) ** 2
+  )
+  chosen, number = c, 0
+  if not c:
+    chosen = DEFAULT_C
+    if len(np.unique(fold.parts)) > 1:
+      values = np.array(penalty.VALUES)
+      found = penalty.choose_c(
+        read, y, fold.parts, values / squared, rows=train, classes=classes
+      )
+      chosen = float(values[np.searchsorted(found.cs, found.c)])
+      number = int(np.sum(found.n_iter))
+  task = truncated_newton.problem(*read, y, fold.rows, classes)
+  heads = truncated_newton.fit(task, chosen / squared)
+  outputs = heads.w.shape[1]
+  w = heads.w if outputs > 1 else heads.w[:, 0]
+  kernel = w[..., :-1] / scale
+  taken = heads.reads.astype(float)
+  taken[0] += number
+  return Fitted(
+    kernel=kernel,
+    bias=w[..., -1] - kernel @ mean,
+    c=np.full(len(fold.rows), chosen),
+    n_iter=heads.steps,
+    converged=heads.converged,
+    # Each reads all rows, there and back.
+    flops=4.0 * n * width * outputs * taken,
   )
 
 

@@ -1,7 +1,10 @@
 """Progress of what takes long: a bar (terminal, notebook), else log lines."""
 
+from collections.abc import Iterator
+import contextlib
 import logging
 import sys
+import threading
 import time
 
 from tqdm import auto
@@ -13,6 +16,42 @@ _LOG = logging.getLogger(__name__)
 _IN_NOTEBOOK = any(c.__module__ == 'tqdm.notebook' for c in auto.tqdm.__mro__)
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BEFORE_BAR = 2.0
+
+
+_last_line = 0.0  # When it was logged, by the clock of `time.monotonic`.
+
+
+@contextlib.contextmanager
+def heartbeat(what: str) -> Iterator[None]:
+  """Says every ten seconds that some work goes on, where nothing else does.
+
+  Args:
+    what: name of the work.
+  """
+  start, done = time.monotonic(), threading.Event()
+
+  def beat() -> None:
+    while not done.wait(_SECONDS_BETWEEN_LINES / 4):
+      now = time.monotonic()
+      # It is not to become older than that before it is asked again.
+      if now - max(start, _last_line) > 0.7 * _SECONDS_BETWEEN_LINES:
+        _say(now, '%s: %.0f s so far', what, now - start)
+
+  thread = threading.Thread(
+    target=beat, name=f'heartbeat of {what}', daemon=True
+  )
+  thread.start()
+  try:
+    yield
+  finally:
+    done.set()
+    thread.join()
+
+
+def _say(now: float, *of_log: object) -> None:
+  global _last_line
+  _last_line = now
+  _LOG.info(*of_log)
 
 
 class Progress:
@@ -55,7 +94,8 @@ class Progress:
       return
     self._last = now
     rate = max(self._done - self._before, 1) / (now - self._start)
-    _LOG.info(
+    _say(
+      now,
       '%s: %d of %d %s, %.1f %s/s, %.0f s left',
       self._what,
       self._done,

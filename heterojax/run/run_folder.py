@@ -1,6 +1,6 @@
 """The run folder: one owner, one configuration, whole files only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import datetime
 import hashlib
@@ -25,14 +25,22 @@ _ENVIRONMENT = 'environment.json'
 BEGUN = 'begun.json'
 
 
-def write_atomically(path: pathlib.Path, data: str | bytes) -> None:
-  """Writes a file so that it is there whole or not at all."""
+def write_atomically(
+  path: pathlib.Path, data: str | bytes | Iterable[str]
+) -> None:
+  """Writes a file so that it is there whole or not at all.
+
+  Args:
+    path: of the file.
+    data: its content; a long text may come in parts.
+  """
   path.parent.mkdir(parents=True, exist_ok=True)
-  data = data.encode() if isinstance(data, str) else data
+  parts = [data] if isinstance(data, str | bytes) else data
   descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
   try:
     with open(descriptor, 'wb') as file:
-      file.write(data)
+      for part in parts:
+        file.write(part.encode() if isinstance(part, str) else part)
       file.flush()
       os.fsync(file.fileno())
     os.chmod(name, 0o644)

@@ -68,6 +68,8 @@ class Choice:
   calinski_harabasz: Estimate
   davies_bouldin: Estimate
   sizes: tuple[int, ...]
+  # See `validity.Indices`; None where the silhouette is that of all samples.
+  silhouette_margin: float | None = None
 
   @property
   def indices(self) -> dict[str, Estimate]:
@@ -149,11 +151,20 @@ def _choice(
   why = 'all images are in one cluster'
   if sum(size > 0 for size in sizes) in (0, n):
     why = f'there are {n} images for {k} clusters'
+  margin = indices.pop('silhouette_margin', 0.0)
   values = {
     name: codec.estimate(indices.get(name), why)
     for name in validity.Indices._fields
+    if name != 'silhouette_margin'
   }
-  return Choice(method=method, k=k, sizes=tuple(sizes), **values)
+  known = float(margin) if margin > 0 else None
+  return Choice(
+    method=method,
+    k=k,
+    sizes=tuple(sizes),
+    silhouette_margin=known,
+    **values,
+  )
 
 
 def best(rows: Sequence[Choice], method: str) -> Preferred:

@@ -4,12 +4,13 @@ It puts `manifest.csv` and `clusters.csv` together, so that a row says by itself
 where the image is and what became of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
+import itertools
 import pathlib
 
-from heterojax.datasets.manifest import csv_text
-from heterojax.datasets.manifest import parse_csv
+from heterojax.datasets.manifest import Rows
+from heterojax.datasets.manifest import csv_chunks
 from heterojax.run import run_folder
 
 NAME = 'tables/images.csv'
@@ -19,24 +20,28 @@ _NAMED = ('path', 'label', 'group')
 TEXT = ('id', *_NAMED, 'split', 'answer')
 
 
-def rows(folder: pathlib.Path) -> list[dict[str, str]]:
+def rows(folder: pathlib.Path) -> Iterator[dict[str, str]]:
   """A row for each image of each fold and size; copies are rows, too.
 
   Args:
     folder: of a finished run.
 
-  Returns:
+  Yields:
     id, path, label, group, and the columns of `clusters.csv`: split, cluster,
     probability of the positive or of each class, correct, and others.
   """
-  listed = {row['id']: row for row in _read(folder / _MANIFEST)}
-  found = []
-  for row in _read(folder / _CLUSTERS):
+  # Strings of their own would take half of the memory.
+  same: dict[str, str] = {}
+  listed = {
+    row['id']: tuple(same.setdefault(row[key], row[key]) for key in _NAMED)
+    for row in Rows(folder / _MANIFEST)
+  }
+  same.clear()
+  for row in Rows(folder / _CLUSTERS):
     # A copy is called after its image.
     name = row['id'] if row['id'] in listed else row['id'].rpartition('+')[0]
-    of = {key: listed[name][key] for key in _NAMED}
-    found.append({'id': row['id'], **of, **row})
-  return found
+    of = dict(zip(_NAMED, listed[name], strict=True))
+    yield {'id': row['id'], **of, **row}
 
 
 def tested(folder: pathlib.Path) -> list[dict[str, str]]:
@@ -52,10 +57,14 @@ def write(folder: pathlib.Path) -> None:
     run_folder.write_atomically(folder / NAME, text(rows(folder)))
 
 
-def text(found: Sequence[dict[str, str]]) -> str:
-  """Rows as a CSV file."""
-  header = list(found[0]) if found else ['id', *_NAMED]
-  return csv_text(header, [list(row.values()) for row in found])
+def text(found: Iterable[dict[str, str]]) -> Iterator[str]:
+  """Rows as a CSV file, some thousand at a time."""
+  found = iter(found)
+  first = next(found, None)
+  if first is None:
+    return csv_chunks(['id', *_NAMED], [])
+  every = itertools.chain([first], found)
+  return csv_chunks(list(first), (list(row.values()) for row in every))
 
 
 def typed(name: str, cells: Sequence[str]) -> list[object]:
@@ -75,9 +84,3 @@ def typed(name: str, cells: Sequence[str]) -> list[object]:
       with contextlib.suppress(ValueError):
         return [kind(cell) if cell else None for cell in cells]
   return [cell or None for cell in cells]
-
-
-def _read(path: pathlib.Path) -> list[dict[str, str]]:
-  # A label may hold a line end.
-  with path.open(encoding='utf-8', newline='') as file:
-    return parse_csv(file.read())

@@ -8,7 +8,6 @@ that is held.
 
 from collections.abc import Sequence
 
-from heterojax.compute import cores
 from heterojax.compute import memory
 from heterojax.compute import row_blocks
 from heterojax.errors import UserError
@@ -48,16 +47,15 @@ def of_analysis(
   held = _IMAGE * pictures + 4 * 5 * pictures * settings.reduction.n_components
   if heads is None:
     return held
-  most = max(len(fold.of('train')) for fold in samples)
   # What all heads say of all images, and its copy by folds.
   held += 2 * 8 * heads.number * pictures
   if not settings.at_optimum:
     validated = max(len(stages.validation(fold)) for fold in samples)
     return held + 4 * validated * width + 4 * heads.passes
-  if most > width or settings.data.dataset == 'features':
-    # All features in float64, and on each core those of the largest head.
-    return held + 8 * numbers + cores.number() * 8 * most * width
-  return held + 3 * 8 * pictures**2
+  # Of a fold: weights, probabilities and what is made of them (`heads.reads`),
+  # and the coefficients of each core's block.
+  of_fold = -(-heads.number // len(samples))
+  return held + 5 * 4 * of_fold * pictures + 16 * 8 * of_fold * width
 
 
 def check(

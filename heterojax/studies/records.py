@@ -138,7 +138,12 @@ _OF_MORE = frozenset({'answers', 'sensitivities', 'classes', 'ordered'})
 
 
 # Of data too large for an exact answer, which is found when they are read.
-_OF_LARGE = frozenset({'solver', 'intra_cluster_margin'})
+_OF_LARGE = frozenset({
+  'solver',
+  'intra_cluster_margin',
+  'silhouette_margin',
+  'closest_points_asked',
+})
 
 
 def nowhere(settings: settings_lib.Settings) -> frozenset[str]:

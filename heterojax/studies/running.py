@@ -26,6 +26,7 @@ from heterojax.report import views
 from heterojax.run import artifacts
 from heterojax.run import environment
 from heterojax.run import links
+from heterojax.run import progress
 from heterojax.run import run_folder
 from heterojax.studies import fetching
 from heterojax.studies import forecast as forecast_lib
@@ -156,8 +157,10 @@ def run(
     )
     tree = codec.encode(results)
     run_folder.write_atomically(folder / _RESULTS, run_folder.to_json(tree))
-    views.save(folder, view)
-    _draw(study, folder, results, view)
+    _LOG.info('Report ...')
+    with progress.heartbeat('report'):
+      views.save(folder, view)
+      _draw(study, folder, results, view)
   return tree
 
 

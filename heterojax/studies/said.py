@@ -1,6 +1,6 @@
 """What a head says of each image, as columns of a CSV file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def cells(
   answers: np.ndarray,
   y: np.ndarray,
   classes: Sequence[str],
-) -> list[list[object]]:
+) -> Iterator[list[object]]:
   """Their cells, a list an image.
 
   Args:
@@ -33,8 +33,6 @@ def cells(
   """
   # Codes are counted from the last class.
   values = np.asarray(probabilities, float).reshape(len(y), -1)[:, ::-1]
-  rows: list[list[object]] = []
-  for own, answer, right in zip(values.tolist(), answers, y, strict=True):
+  for own, answer, right in zip(values, answers, y, strict=True):
     named = [classes[-1 - answer]] if len(classes) > 2 else []
-    rows.append([*own, *named, str(bool(answer == right)).lower()])
-  return rows
+    yield [*own.tolist(), *named, str(bool(answer == right)).lower()]

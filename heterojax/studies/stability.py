@@ -27,7 +27,7 @@ def draws(units: np.ndarray, n: int, stream: np.random.Generator) -> np.ndarray:
     n: how many units there are.
     stream: of the draws.
   """
-  drawn = np.zeros((BOOTSTRAPS, len(units)))
+  drawn = np.zeros((BOOTSTRAPS, len(units)), np.float32)  # Whole numbers.
   for times in drawn:
     often = np.bincount(stream.choice(n, n), minlength=n)
     times[units >= 0] = often[units[units >= 0]]

@@ -36,6 +36,7 @@ from heterojax.features import shards
 from heterojax.heads import ensemble
 from heterojax.run import checkpoint
 from heterojax.run import interruption
+from heterojax.run import progress
 from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import samples as samples_lib
@@ -66,7 +67,8 @@ class Timer:
     _LOG.info('%s ...', name.capitalize())
     counts: list[int] = []
     start = time.perf_counter()
-    with jax.profiler.TraceAnnotation(name):  # For --profile.
+    trace = jax.profiler.TraceAnnotation(name)  # For --profile.
+    with trace, progress.heartbeat(name):
       yield counts.append
     seconds = time.perf_counter() - start
     self.stages[name] = {'seconds': seconds}

@@ -83,7 +83,7 @@ def _use(cohorts: Sequence[Cohort]) -> None:
 
 def _check_manifest(cohort: Cohort) -> None:
   """What is written must be text, and be read as it was."""
-  text = manifest.manifest_csv(cohort)
+  text = ''.join(manifest.manifest_csv(cohort))
   text.encode()
   rows = manifest.parse_csv(text)
   assert [row['id'] for row in rows] == [c.id for c in cohort.candidates]

@@ -1,6 +1,6 @@
 """The parts that the page of every study has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import json
 import pathlib
 from typing import Any
@@ -36,7 +36,7 @@ _STAGES = {
   'evaluation': 'Evaluation',
 }
 _RATE = '_per_second'
-Rows = list[dict[str, str]]
+Rows = Iterable[dict[str, str]]
 
 
 def config(folder: pathlib.Path) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def manifest(folder: pathlib.Path) -> Rows:
   path = folder / 'manifest.csv'
   if not path.exists():
     return []
-  return manifest_lib.parse_csv(path.read_bytes().decode())
+  return manifest_lib.Rows(path)
 
 
 def left_out(rows: Rows, labels: Sequence[str], unit: str) -> list[Block]:
@@ -87,12 +87,12 @@ def left_out(rows: Rows, labels: Sequence[str], unit: str) -> list[Block]:
   if not rows:
     return []
   heading = Heading('What was left out')
-  every = formatting.number(len(rows))
-  counts = reasons(rows, labels)
+  counts, included = reasons(rows, labels)
+  number = included + sum(sum(of_class) for _, of_class in counts)
+  every, used = formatting.number(number), formatting.number(included)
   if not counts:
     text = f'Nothing: all {every} candidate {unit}s are used.'
     return [heading, Paragraph(text)]
-  used = formatting.number(sum(row['included'] == 'true' for row in rows))
   heads = [*labels, 'other label' if labels else f'{unit}s']
   columns: list[Column[tuple[str, list[int]]]] = [
     Column('', lambda row: row[0], 'Reason', align='text'),
@@ -117,7 +117,9 @@ def left_out(rows: Rows, labels: Sequence[str], unit: str) -> list[Block]:
   return blocks
 
 
-def reasons(rows: Rows, labels: Sequence[str]) -> list[tuple[str, list[int]]]:
+def reasons(
+  rows: Rows, labels: Sequence[str]
+) -> tuple[list[tuple[str, list[int]]], int]:
   """Reasons, and how many candidates of each class and of none they left out.
 
   Args:
@@ -125,18 +127,20 @@ def reasons(rows: Rows, labels: Sequence[str]) -> list[tuple[str, list[int]]]:
     labels: the classes; none for a regression.
 
   Returns:
-    The most frequent reason first.
+    The most frequent reason first; and how many candidates are used.
   """
   counts: dict[str, list[int]] = {}
+  included = 0
   for row in rows:
     if row['included'] == 'true':
+      included += 1
       continue
     reason = selection.general(row['reason'])
     # The last column is for labels of no class.
     of_class = counts.setdefault(reason, [0] * (len(labels) + 1))
     is_class = row['label'] in labels
     of_class[labels.index(row['label']) if is_class else -1] += 1
-  return sorted(counts.items(), key=lambda item: -sum(item[1]))
+  return sorted(counts.items(), key=lambda item: -sum(item[1])), included
 
 
 def data(

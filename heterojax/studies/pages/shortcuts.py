@@ -1,6 +1,6 @@
 """Columns of the data that tell the class or explain the clusters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import statistics
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.formatting import listed
+from heterojax.studies.pages.common import Rows
 from heterojax.studies.records import Shortcut
 from heterojax.studies.shortcuts import STRONG
 
@@ -56,6 +57,36 @@ class Audit(NamedTuple):
   @property
   def audited(self) -> list[Shortcut]:
     return [entry for entry in self.shortcuts[:-1] if _is_audited(entry)]
+
+  def with_cells(
+    self,
+    rows: Rows,
+    ids: Iterable[str],
+    labels: Iterable[int],
+    clusters: Sequence[int],
+  ) -> 'Audit':
+    """The audit with the cells of its columns in each cluster.
+
+    Args:
+      rows: of `manifest.csv`.
+      ids: A audited images.
+      labels: A, the cluster of each.
+      clusters: all of them.
+    """
+    columns = [entry.column for entry in self.audited]
+    if not columns:
+      return self
+    cells = {row['id']: [row.get(name, '') for name in columns] for row in rows}
+    known = [
+      (cells[name], label)
+      for name, label in zip(ids, labels, strict=True)
+      if name in cells
+    ]
+    by_cluster = {
+      column: [[own[i] for own, label in known if label == c] for c in clusters]
+      for i, column in enumerate(columns)
+    }
+    return self._replace(by_cluster=by_cluster)
 
   @property
   def together(self) -> Shortcut:

@@ -374,11 +374,13 @@ def external_csv(cohort: Cohort, found: Second) -> str:
   second = cohort.external
   assert second is not None
   names = second.classes
-  of_head = said.cells(
-    metrics.probabilities(found.logits, len(names)),
-    metrics.answered(found.logits, len(names)),
-    found.y,
-    names,
+  of_head = list(
+    said.cells(
+      metrics.probabilities(found.logits, len(names)),
+      metrics.answered(found.logits, len(names)),
+      found.y,
+      names,
+    )
   )
   heads = said.header(names)
   rows, position = [], 0

@@ -107,7 +107,7 @@ def originals(
   order = np.argsort(-profile.sum(axis=1), kind='stable')
   # In a random order the first of a class of a patient are a random choice.
   shuffled = numbers.permutation(len(y))
-  of_each = _by_patient_and_class(shuffled, patient, y, shape)
+  members, starts = _by_patient_and_class(shuffled, patient, y, shape)
   free = np.ones(len(held), bool)
   lacking = np.zeros(shape[1], int)
   taken: list[np.ndarray] = []
@@ -116,7 +116,10 @@ def originals(
     who = numbers.permutation(able)[:times]
     free[who] = False
     lacking += (times - len(who)) * entry
-    taken += [of_each[i][c][:n] for i in who for c, n in enumerate(entry)]
+    taken += [
+      members[starts[who, c][:, None] + np.arange(n)].ravel()
+      for c, n in enumerate(entry)
+    ]
   chosen = np.concatenate([np.zeros(0, int), *taken])
   return np.sort(
     np.r_[chosen, _fill(chosen, lacking, free, patient, y, numbers)]
@@ -125,15 +128,17 @@ def originals(
 
 def _by_patient_and_class(
   shuffled: np.ndarray, patient: np.ndarray, y: np.ndarray, shape: tuple
-) -> list[list[np.ndarray]]:
-  """The originals of each class of each patient, in the order given."""
+) -> tuple[np.ndarray, np.ndarray]:
+  """The originals by patient and class, and where those of each begin.
+
+  Returns:
+    `[M]` int, of one patient and class in the order given; and the position of
+    the first, `shape` int.
+  """
   group = patient[shuffled] * shape[1] + y[shuffled]
   members = shuffled[np.argsort(group, kind='stable')]
-  ends = np.cumsum(np.bincount(group, minlength=shape[0] * shape[1]))[:-1]
-  parts = np.split(members, ends)
-  return [
-    parts[start : start + shape[1]] for start in range(0, len(parts), shape[1])
-  ]
+  counts = np.bincount(group, minlength=shape[0] * shape[1])
+  return members, (np.cumsum(counts) - counts).reshape(shape)
 
 
 def _fill(

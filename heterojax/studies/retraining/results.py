@@ -6,7 +6,7 @@ into folds, every score is over the out-of-fold predictions of all images, and
 sizes, counts of training images and distances are means over the folds.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -17,7 +17,7 @@ from heterojax.backbones import Backbone
 from heterojax.datasets import leaks
 from heterojax.datasets import patients
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import csv_text
+from heterojax.datasets.manifest import csv_chunks
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
@@ -387,26 +387,28 @@ def _intra_cluster_distance(
   return float(np.mean([d.value for d in known])), margin
 
 
-def clusters_csv(folds: Sequence[Fold]) -> str:
-  """`clusters.csv`: every sample, as the overall head sees it."""
-  classes = folds[0].samples.classes
+def clusters_csv(folds: Sequence[Fold]) -> Iterator[str]:
+  """`clusters.csv`: every sample, as the overall head sees it.
+
+  Yields:
+    Its text, some thousand rows at a time.
+  """
+  classes, several = folds[0].samples.classes, len(folds) > 1
   header = ['id', 'split', 'cluster', 'centroid_distance']
-  header += said.header(classes)
-  rows = []
-  for number, fold in enumerate(folds):
-    samples, clusters = fold.samples, fold.clusters
-    of_head = said.cells(fold.overall(), fold.answers(), samples.y, classes)
-    rows += [
-      [
-        samples.ids[i],
-        samples.split[i],
-        int(clusters.labels[i]),
-        float(clusters.distance[i]),
-        *cells,
-        number,
-      ]
-      for i, cells in enumerate(of_head)
-    ]
-  if len(folds) > 1:
-    return csv_text([*header, 'fold'], rows)
-  return csv_text(header, [row[:-1] for row in rows])
+  header += [*said.header(classes), *(['fold'] if several else [])]
+
+  def rows() -> Iterator[list[object]]:
+    for number, fold in enumerate(folds):
+      samples, clusters = fold.samples, fold.clusters
+      of_head = said.cells(fold.overall(), fold.answers(), samples.y, classes)
+      for i, cells in enumerate(of_head):
+        yield [
+          samples.ids[i],
+          samples.split[i],
+          int(clusters.labels[i]),
+          float(clusters.distance[i]),
+          *cells,
+          *([number] if several else []),
+        ]
+
+  return csv_chunks(header, rows())

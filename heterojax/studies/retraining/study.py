@@ -28,6 +28,7 @@ from heterojax.datasets.sources import GivenFeatures
 from heterojax.datasets.sources import Source
 from heterojax.heads import ensemble
 from heterojax.records.foretell import Known
+from heterojax.run import progress
 from heterojax.run import run_folder
 from heterojax.studies import audits
 from heterojax.studies import counters
@@ -419,13 +420,14 @@ def run(
     run_folder.write_atomically(
       folder / 'external.csv', external.external_csv(cohorts[0], found)
     )
-  run_folder.write_atomically(
-    folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
-  )
-  run_folder.write_atomically(
-    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared.leaks)
-  )
-  return results, view_lib.view(settings, outcome)
+  with progress.heartbeat('tables'):
+    run_folder.write_atomically(
+      folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
+    )
+    run_folder.write_atomically(
+      folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared.leaks)
+    )
+    return results, view_lib.view(settings, outcome)
 
 
 RETRAINING = Study(

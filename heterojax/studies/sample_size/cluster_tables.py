@@ -44,6 +44,13 @@ def between(size: SizeClusters) -> tuple[Matrix, Matrix]:
   )
 
 
+def asked(size: SizeClusters) -> int | None:
+  """Training images whose closest points were looked for; None of all."""
+  most = max(len(fold.part.samples.of('train')) for fold in size.folds)
+  some = cluster_distances.asked(most)
+  return None if some is None else len(some)
+
+
 def to_centroid(size: SizeClusters) -> tuple[ToCentroid, ...]:
   """Table 2 over training images, means over trainings and folds."""
   means = []
@@ -90,7 +97,7 @@ def clusters_csv(
     )
     if classes:
       answers = scoring.answers(said.predicted, classes)
-      cells = said_lib.cells(said.predicted, answers, samples.y, classes)
+      cells = list(said_lib.cells(said.predicted, answers, samples.y, classes))
     else:
       errors = np.abs(said.predicted - samples.y)
       cells = np.stack([said.predicted, errors], axis=1).tolist()

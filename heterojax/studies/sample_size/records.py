@@ -243,6 +243,9 @@ class Size(Judged, Distances):
   closest_point_distances: Matrix
   to_centroid: Annotated[tuple[ToCentroid, ...], 'K']
   fuzzifiers: tuple[Fuzzifier, ...] | Missing
+  # Training images whose closest others were looked for, where that was not
+  # done for all: closest-point distances are upper limits then.
+  closest_points_asked: int | None = None
 
   @property
   def judged(self) -> Estimate:

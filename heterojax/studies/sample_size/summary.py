@@ -355,6 +355,7 @@ def _size(settings: Settings, size: SizeClusters) -> records.Size:
     closest_point_distances=closest,
     to_centroid=cluster_tables.to_centroid(size),
     fuzzifiers=_fuzzifiers(settings, size),
+    closest_points_asked=cluster_tables.asked(size),
   )
 
 

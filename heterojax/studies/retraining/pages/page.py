@@ -131,20 +131,9 @@ def audit_of(results: Results, view: View, rows: Rows) -> Audit:
     bool(folds),
     {},
   )
-  of_id = {row['id']: row for row in rows}
-  known = [
-    (of_id[name], label)
-    for name, label in zip(view.audited, view.audited_labels, strict=True)
-    if name in of_id
-  ]
-  by_cluster = {
-    entry.column: [
-      [row.get(entry.column, '') for row, label in known if label == c.id]
-      for c in results.clusters
-    ]
-    for entry in audit.audited
-  }
-  return audit._replace(by_cluster=by_cluster)
+  return audit.with_cells(
+    rows, view.audited, view.audited_labels, [c.id for c in results.clusters]
+  )
 
 
 def _facts(results: Results) -> list[tuple[str, Text]]:

@@ -40,20 +40,9 @@ def audit(results: Results, view: View, rows: Rows) -> Audit | None:
     results.split.folds > 0,
     {},
   )
-  of_id = {row['id']: row for row in rows}
-  known = [
-    (of_id[name], label)
-    for name, label in zip(view.audited, view.audited_labels, strict=True)
-    if name in of_id
-  ]
-  by_cluster = {
-    entry.column: [
-      [row.get(entry.column, '') for row, label in known if label == c]
-      for c in range(results.cluster.k)
-    ]
-    for entry in columns.audited
-  }
-  return columns._replace(by_cluster=by_cluster)
+  return columns.with_cells(
+    rows, view.audited, view.audited_labels, range(results.cluster.k)
+  )
 
 
 def warnings(results: Results, view: View, rows: Rows) -> list[Block]:

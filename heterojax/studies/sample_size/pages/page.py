@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from heterojax.cluster import distances as cluster_distances
 from heterojax.records import codec
 from heterojax.report import formatting
 from heterojax.report.blocks import Block
@@ -282,6 +283,15 @@ def _distances(results: Results) -> Section:
       Paragraph(wording.ranges(results, kind)),
       distances.between(results, kind),
     ]
+  if any(size.closest_points_asked for size in results.by_size):
+    blocks.append(
+      Paragraph(
+        'In a size of more than'
+        f' {cluster_distances.MOST_OF_ALL_PAIRS:,} training {results.unit}s the'
+        f' closest others of {cluster_distances.ASKED:,} and some more were'
+        ' looked for: the closest-point distances are upper limits there.'
+      )
+    )
   blocks.append(distances.within(results))
   if published:
     blocks.append(Items(published.notes, 'quiet'))
@@ -343,6 +353,7 @@ def _validity(results: Results) -> Section:
         ' indices often disagree, and none of them knows what is wanted of the'
         ' clusters.'
       ),
+      *_sampled(results),
       Items(validity.reading),
       Figure(
         'validity',
@@ -352,6 +363,20 @@ def _validity(results: Results) -> Section:
       choice_tables.validity(results),
     ],
   )
+
+
+def _sampled(results: Results) -> list[Paragraph]:
+  """What silhouettes of many images are."""
+  margins = [row.silhouette_margin for row in results.validity.rows]
+  known = [margin for margin in margins if margin]
+  if not known:
+    return []
+  return [
+    Paragraph(
+      f'The silhouettes are means over {cluster_distances.ASKED:,} random'
+      f' {results.unit}s, within {max(known):.2g} of those of all (95%).'
+    )
+  ]
 
 
 def _data(results: Results, view: View, manifest: common.Rows) -> Section:
