@@ -15,6 +15,7 @@ from heterojax import cli
 from heterojax.cli import distributed
 from heterojax.cli import junit
 from heterojax.cli import runs
+from heterojax.compute import targets
 from heterojax.compute import variables
 from heterojax.records import conditions
 from heterojax.run import run_folder
@@ -26,6 +27,7 @@ _FLAGS = (
   (flags.DEFINE_string, 'junit', None, 'XML file of conditions, as tests.'),
   (flags.DEFINE_bool, 'download', False, 'Fetch weights that are missing.'),
   (flags.DEFINE_bool, 'dry_run', False, 'Say what would be done, and stop.'),
+  (flags.DEFINE_string, 'target', '', 'With dry_run: cpu|h100|v5e-8.'),
   (flags.DEFINE_bool, 'profile', False, 'Write a JAX trace to the folder.'),
   (flags.DEFINE_bool, 'allow_mismatch', False, 'Resume on another machine.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
@@ -38,6 +40,7 @@ def _study(values: flags.FlagValues, command: str) -> int:
   settings = checks.from_dict(config)
   checks.require_data(settings.data)
   fails = conditions.of(values.fail_if)
+  targets.check(values.target, values.dry_run)
   named = config_flags.get_config_filename(values['config'])
   workdir = run_folder.local(
     values.workdir or runs.default(config, named), 'workdir'
@@ -55,7 +58,7 @@ def _study(values: flags.FlagValues, command: str) -> int:
     if not leads:
       return assisting.assist(config, download=values.download)
     if values.dry_run:
-      print(running.forecast(config, **common))
+      print(running.forecast(config, target=values.target, **common))
       return 0
     results = running.run(
       config,

@@ -20,6 +20,7 @@ from heterojax.heads.ensemble import Training
 from heterojax.records.codec import Missing
 from heterojax.studies import counters
 from heterojax.studies import memory as memory_lib
+from heterojax.studies import prospects
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.answer import measure
@@ -35,6 +36,7 @@ def forecast(
   source: sources.Source,
   samples: Sequence[samples_lib.Samples],
   external: int = 0,
+  target: str = '',
 ) -> str:
   """The forecast of a study.
 
@@ -45,9 +47,13 @@ def forecast(
     source: of the images.
     samples: of every fold (of every size), see `stages.collect`.
     external: images of a second data set.
+    target: one of `targets.NAMES`, whose stages are forecast too; '' for none.
 
   Returns:
-    Five sentences, a line each.
+    Five sentences, a line each; with a target also a table of its stages.
+
+  Raises:
+    UserError: if the heads do not fit into the target.
   """
   how = stages.extraction(settings)
   pictures = len(samples[0].pictures)
@@ -83,7 +89,18 @@ def forecast(
   analysed = memory_lib.of_analysis(settings, samples, pictures, d, heads)
   needed = _memory(settings, training, backbone, pictures, d, analysed)
   asked = _asked(settings, samples, d)
-  return '\n'.join([used, stored, trained, asked, needed])
+  lines = [used, stored, trained, asked, needed]
+  if target:
+    of_features = 4.0 * pictures * d
+    if backbone is not None:
+      of_features = float(sum(memory(backbone, how, pictures)))
+    host = prospects.host_memory(of_features, analysed)
+    lines.append(
+      prospects.on_target(
+        target, settings, backbone, source, samples, pictures, d, heads, host
+      )
+    )
+  return '\n'.join(lines)
 
 
 def _asked(

@@ -209,9 +209,13 @@ def _draw(study: Study, folder: pathlib.Path, results: Any, view: Any) -> None:
 
 
 def forecast(
-  config: dict[str, Any], *, fail_if: str | None = None, download: bool = False
+  config: dict[str, Any],
+  *,
+  fail_if: str | None = None,
+  download: bool = False,
+  target: str = '',
 ) -> str:
-  """What a study would do; see `run`."""
+  """What a study would do, see `run`; on a target, see `forecast_lib`."""
   with (
     tempfile.TemporaryDirectory() as folder,
     _planned(config, pathlib.Path(folder), fail_if, download, False) as planned,
@@ -224,6 +228,7 @@ def forecast(
       first.source,
       planned.samples,
       len(first.external.included) if first.external else 0,
+      target,
     )
 
 

@@ -1,51 +1,53 @@
-"""Writes into docs/accelerators.md what compiled, and what memory it takes.
+"""The tables of docs/accelerators.md: what compiled, and its memory."""
 
-PYTHONPATH=tests python tests/accelerators/table.py h100
-"""
-
+from collections.abc import Sequence
 import pathlib
-import re
-import sys
-import time
+from typing import Any, NamedTuple
 
-import jax
 import programs
-import targets
+
+from heterojax.compute import liveness
 
 _PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'accelerators.md'
 _HEAD = (
-  '| program | compiling, CPU-s | arguments, MB | temporary, MB |\n'
-  '|---|---|---|---|\n'
+  '| program | compiling, CPU-s | arguments, MB | temporary, MB'
+  ' | forecast, MB |\n|---|---|---|---|---|\n'
 )
 
 
-def rows(target: targets.Target, only: str) -> str:
-  """A line for each program whose title has the pattern."""
-  lines = []
-  for program in programs.every():
-    if re.search(only, program.title) and targets.has(program, target):
-      start = time.process_time()
-      planned = targets.compiled(program, target).memory_analysis()
-      seconds = time.process_time() - start
-      lines.append(
-        f'| `{program.name}` {program.kind} | {seconds:.1f}'
-        f' | {planned.argument_size_in_bytes / 1e6:.1f}'
-        f' | {planned.temp_size_in_bytes / 1e6:.1f} |\n'
-      )
-      print(lines[-1], end='', flush=True)
-  return _HEAD + ''.join(lines)
+class Row(NamedTuple):
+  """One program.
+
+  Attributes:
+    program: which one.
+    seconds: of the processor, for lowering and compiling it.
+    planned: what XLA says of its memory.
+    forecast: what `liveness` says of it.
+  """
+
+  program: programs.Program
+  seconds: float
+  planned: Any
+  forecast: liveness.Peak
+
+  def __str__(self) -> str:
+    sizes = (
+      self.planned.argument_size_in_bytes,
+      self.planned.temp_size_in_bytes,
+      self.forecast.temporary,
+    )
+    numbers = ' | '.join(f'{size / 1e6:,.1f}' for size in sizes)
+    title = f'`{self.program.name}` {self.program.kind}'
+    return f'| {title} | {self.seconds:.1f} | {numbers} |\n'
 
 
-def main(name: str, only: str = '') -> None:
-  # As every command does; see `arithmetic.start`.
-  jax.config.update('jax_default_matmul_precision', 'highest')
-  found = rows(targets.TARGETS[name], only)
-  begin, end = f'<!-- {name} -->\n', f'<!-- end of {name} -->'
+def write(target: str, rows: Sequence[Row]) -> None:
+  """Puts the rows of a target between its marks."""
+  total = sum(row.seconds for row in rows)
+  said = f'{len(rows)} programs, {total:.0f} CPU-seconds in all.\n\n'
+  begin, end = f'<!-- {target} -->\n', f'<!-- end of {target} -->'
   page = _PAGE.read_text()
   before, _, rest = page.partition(begin)
   _, _, after = rest.partition(end)
-  _PAGE.write_text(f'{before}{begin}{found}{end}{after}')
-
-
-if __name__ == '__main__':
-  main(*sys.argv[1:])
+  table = said + _HEAD + ''.join(map(str, rows))
+  _PAGE.write_text(f'{before}{begin}{table}{end}{after}')

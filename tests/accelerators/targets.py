@@ -12,12 +12,15 @@ import jax
 from jax.experimental import topologies
 import programs
 
+from heterojax.compute import liveness
 from heterojax.compute import platform
 
 # Before JAX starts: it computes on CPU, its compiler for TPUs asks no server
 # where it runs, and that for GPUs does not try kernels out.
 jax.config.update('jax_platforms', 'cpu')
 os.environ['TPU_SKIP_MDS_QUERY'] = '1'
+# Two lanes may run at the same time: there is no TPU that they could share.
+os.environ['ALLOW_MULTIPLE_LIBTPU_LOAD'] = '1'
 os.environ['XLA_FLAGS'] += ' --xla_gpu_autotune_level=0'
 
 # As XLA's own description of an H100 (SXM, 80 GB).
@@ -56,12 +59,14 @@ class Target(NamedTuple):
     platform: of its programs.
     memory: bytes that programs can use.
     topology: arguments of JAX's `get_topology_desc`.
+    options: of the compiler.
   """
 
   title: str
   platform: platform.Platform
   memory: float
   topology: dict[str, Any]
+  options: dict[str, Any] = {}
 
 
 TARGETS = {
@@ -80,6 +85,8 @@ TARGETS = {
       'topology_name': 'v5e:1x1',
       'chips_per_host_bounds': [1, 1, 1],
     },
+    # A network in float32 takes minutes at full effort.
+    {'exec_time_optimization_effort': -1.0},
   ),
 }
 
@@ -106,7 +113,16 @@ def compiled(program: programs.Program, target: Target) -> jax.stages.Compiled:
 
   with program.made_for(target.platform):
     args = jax.tree.map(placed, program.args)
-    return program.function.lower(*args, **program.static).compile()
+    lowered = program.function.lower(*args, **program.static)
+    return lowered.compile(compiler_options=target.options)
+
+
+def forecast(program: programs.Program, target: Target) -> liveness.Peak:
+  """What `liveness` says of a program, without the compiler."""
+  with program.made_for(target.platform):
+    return liveness.peak(
+      program.function.trace(*program.args, **program.static).jaxpr
+    )
 
 
 def needed(planned: Any) -> int:

@@ -61,6 +61,15 @@ def within(
   return asked._replace(worlds=worlds, partitions=partitions)
 
 
+def operations(
+  draws: Draws, n: int, width: int, folds: int, k: int, classes: int = 2
+) -> float:
+  """Those that draws are planned by; see `within`."""
+  return (
+    one_vs_rest.heads(classes) * _SPEED * _seconds(draws, n, width, folds, k)
+  )
+
+
 def exchanges_alone(verdict: Verdict) -> Draws:
   """The draws of a study whose heads are not refitted."""
   return Draws(0, 0, verdict.exchanges)
