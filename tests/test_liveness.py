@@ -20,8 +20,7 @@ _SIZE = 256 * 128 * 4
 def _peak(
   function: Callable[..., jax.Array], made_for: platform.Platform = 'cuda'
 ) -> liveness.Peak:
-  with platform.use(made_for):
-    return liveness.peak(jax.make_jaxpr(function)(_X))
+  return liveness.peak(jax.make_jaxpr(function)(_X), made_for)
 
 
 def _sorted(x: jax.Array) -> jax.Array:
@@ -78,9 +77,8 @@ def test_a_gpu_has_a_kernel_of_its_own_after_a_convolution() -> None:
 
 def test_tpus_pad_to_tiles() -> None:
   narrow = jax.ShapeDtypeStruct((4, 32, 32, 3), jnp.float32)
-  with platform.use('tpu'):
-    traced = jax.make_jaxpr(lambda x: _sorted(_sorted(x)))(narrow)
-    found = liveness.peak(traced)
+  traced = jax.make_jaxpr(lambda x: _sorted(_sorted(x)))(narrow)
+  found = liveness.peak(traced, 'tpu')
   assert found.arguments == 4 * 32 * 32 * 3 * 4
   # 3 channels, or 4 images, take 128 lanes.
   assert found.temporary == 3 * 32 * 32 * 128 * 4

@@ -94,6 +94,26 @@ class _Step(NamedTuple):
   inside: int
 
 
+class _Trace(NamedTuple):
+  """A program's operations in their order, and the bytes of its variables."""
+
+  made_for: platform.Platform
+  sizes: list[int]
+  steps: list[_Step]
+
+  def new(self, variable: core.Var) -> int:
+    self.sizes.append(_size(variable.aval, tiled=self.made_for == 'tpu'))
+    return len(self.sizes) - 1
+
+  def add(
+    self, reads: tuple[int, ...], makes: tuple[int, ...], name: str, inside: int
+  ) -> None:
+    by_element = name in _BY_ELEMENT and not (
+      self.made_for == 'cuda' and name in _NOT_IN_CONVOLUTIONS
+    )
+    self.steps.append(_Step(reads, makes, by_element, inside))
+
+
 class Peak(NamedTuple):
   """Bytes.
 
@@ -108,33 +128,28 @@ class Peak(NamedTuple):
   moved: int
 
 
-def peak(traced: core.ClosedJaxpr) -> Peak:
-  """The forecast on the platform that programs are made for.
+def peak(traced: core.ClosedJaxpr, made_for: platform.Platform) -> Peak:
+  """The forecast.
 
   Args:
     traced: `jax.jit(...).trace(...).jaxpr`, or what `jax.make_jaxpr` gives.
+    made_for: where the program is to run.
   """
   program = traced.jaxpr
   arguments = sum(_size(v.aval, tiled=False) for v in program.invars)
-  temporary, made = _alone(program)
+  temporary, made = _alone(program, made_for)
   # What is made is read again.
   return Peak(arguments, temporary, arguments + 2 * made)
 
 
-def _is_by_element(name: str) -> bool:
-  if platform.of_programs() == 'cuda' and name in _NOT_IN_CONVOLUTIONS:
-    return False
-  return name in _BY_ELEMENT
-
-
-def _size(aval: Any, *, tiled: bool = True) -> int:
+def _size(aval: Any, *, tiled: bool) -> int:
   """Bytes of an array where it lies."""
   if not hasattr(aval, 'shape') or jnp.issubdtype(
     aval.dtype, jax.dtypes.prng_key
   ):
     return 8
   shape = list(aval.shape)
-  if tiled and platform.of_programs() == 'tpu' and len(shape) > 1:
+  if tiled and len(shape) > 1:
     # The batch may be the last axis instead: the cheaper one is taken.
     plain = math.prod(shape)
     padded = [
@@ -145,16 +160,8 @@ def _size(aval: Any, *, tiled: bool = True) -> int:
   return math.prod(shape) * np.dtype(aval.dtype).itemsize
 
 
-def _new(sizes: list[int], variable: core.Var) -> int:
-  sizes.append(_size(variable.aval))
-  return len(sizes) - 1
-
-
 def _flatten(
-  program: core.Jaxpr,
-  names: dict[core.Var, int],
-  sizes: list[int],
-  steps: list[_Step],
+  program: core.Jaxpr, names: dict[core.Var, int], trace: _Trace
 ) -> None:
   """Adds the operations of a program, with those of the programs it calls."""
   for equation in program.eqns:
@@ -163,38 +170,35 @@ def _flatten(
     inner = list(_inner(equation.params))
     if equation.primitive.name in _INLINE and len(inner) == 1:
       (body,) = inner
-      own = dict(_bound(body, equation, names, sizes))
-      _flatten(body, own, sizes, steps)
+      own = dict(_bound(body, equation, names, trace))
+      _flatten(body, own, trace)
       for outside, inside in zip(equation.outvars, body.outvars, strict=True):
         if isinstance(inside, core.Var):
           names[outside] = own[inside]
         else:
-          names[outside] = _new(sizes, outside)
+          names[outside] = trace.new(outside)
       continue
-    inside = max((_alone(body)[0] for body in inner), default=0)
-    made = []
-    for variable in equation.outvars:
-      names[variable] = _new(sizes, variable)
-      made.append(names[variable])
-    by_element = _is_by_element(equation.primitive.name)
-    steps.append(_Step(known, tuple(made), by_element, inside))
+    inside = max((_alone(body, trace.made_for)[0] for body in inner), default=0)
+    made = {variable: trace.new(variable) for variable in equation.outvars}
+    names |= made
+    trace.add(known, tuple(made.values()), equation.primitive.name, inside)
 
 
 def _bound(
   body: core.Jaxpr,
   equation: core.JaxprEqn,
   names: Mapping[core.Var, int],
-  sizes: list[int],
+  trace: _Trace,
 ) -> Iterator[tuple[core.Var, int]]:
   """The variables of a called program by those of its caller."""
   for variable in body.constvars:
-    yield variable, _new(sizes, variable)
+    yield variable, trace.new(variable)
   given = equation.invars[len(equation.invars) - len(body.invars) :]
   for inside, outside in zip(body.invars, given, strict=True):
     if isinstance(outside, core.Var):
       yield inside, names[outside]
     else:
-      yield inside, _new(sizes, inside)
+      yield inside, trace.new(inside)
 
 
 def _inner(params: dict[str, Any]) -> Iterator[core.Jaxpr]:
@@ -204,29 +208,26 @@ def _inner(params: dict[str, Any]) -> Iterator[core.Jaxpr]:
       yield getattr(value, 'jaxpr', value)
 
 
-def _alone(program: core.Jaxpr) -> tuple[int, int]:
+def _alone(program: core.Jaxpr, made_for: platform.Platform) -> tuple[int, int]:
   """What a program, or the body of a loop, needs beside its arguments.
 
   Returns:
     The most bytes at once, and all that its operations make.
   """
-  sizes: list[int] = []
-  steps: list[_Step] = []
+  trace = _Trace(made_for, [], [])
   variables = (*program.constvars, *program.invars)
-  names = {v: _new(sizes, v) for v in variables}
+  names = {v: trace.new(v) for v in variables}
   given = set(names.values())
-  _flatten(program, names, sizes, steps)
+  _flatten(program, names, trace)
   results = [names[v] for v in program.outvars if isinstance(v, core.Var)]
-  return _most(steps, sizes, given, results)
+  return _most(trace, given, results)
 
 
 def _most(
-  steps: Sequence[_Step],
-  sizes: Sequence[int],
-  given: set[int],
-  results: Sequence[int],
+  trace: _Trace, given: set[int], results: Sequence[int]
 ) -> tuple[int, int]:
   """The most bytes beside the arguments at a step, and all that are made."""
+  sizes, steps = trace.sizes, trace.steps
   # What a variable is read from: itself, or for one that is made where it is
   # read the arrays that it is made of.
   lies: dict[int, frozenset[int]] = {v: frozenset({v}) for v in given}

@@ -247,8 +247,9 @@ def _network(
   )
   with platform.use(target.platform):
     applied, params = features.network(backbone, how)
-    peak = liveness.peak(jax.make_jaxpr(applied)(params, images))
+    traced = jax.make_jaxpr(applied)(params, images)
     work = flops_lib.per_image(backbone, how.image_size)
+  peak = liveness.peak(traced, target.platform)
   products = 0.0 if not isinstance(work, float) else work
   each = max(
     products / target.products[how.dtype], peak.moved / own / target.bandwidth

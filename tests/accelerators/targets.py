@@ -120,9 +120,8 @@ def compiled(program: programs.Program, target: Target) -> jax.stages.Compiled:
 def forecast(program: programs.Program, target: Target) -> liveness.Peak:
   """What `liveness` says of a program, without the compiler."""
   with program.made_for(target.platform):
-    return liveness.peak(
-      program.function.trace(*program.args, **program.static).jaxpr
-    )
+    traced = program.function.trace(*program.args, **program.static)
+  return liveness.peak(traced.jaxpr, target.platform)
 
 
 def needed(planned: Any) -> int:
