@@ -1,6 +1,6 @@
-"""Says where ImageNet weights are: heterojax weights [NETWORK ...] [--fetch].
+"""Where ImageNet weights are: heterojax weights [NETWORK ...] [--download].
 
-Nothing is fetched without --fetch. Exit codes: 0 all that were asked for are
+Nothing is fetched without --download. Exit codes: 0 all that were asked for are
 here, 2 one is not, or a mistake in usage.
 """
 
@@ -14,7 +14,7 @@ from heterojax.errors import UserError
 
 _FLAGS = (
   (flags.DEFINE_list, 'networks', [], 'Which ones; all by default.'),
-  (flags.DEFINE_bool, 'fetch', False, 'Download those that are not here.'),
+  (flags.DEFINE_bool, 'download', False, 'Fetch those that are not here.'),
   (flags.DEFINE_bool, 'debug', False, 'Show tracebacks.'),
 )
 
@@ -34,11 +34,9 @@ def _weights(values: flags.FlagValues) -> int:
       )
     published = backbones.ARCHITECTURES[name].published
     try:
-      path, source = imagenet.locate(
-        name, published, download=values.fetch, option='--fetch'
-      )
+      path, source = imagenet.locate(name, published, download=values.download)
     except UserError as error:
-      missing += name in values.networks or values.fetch
+      missing += name in values.networks or values.download
       print(cli.sentence(f'{name}: {error}'))
     else:
       print(cli.sentence(f'{name}: {path} ({source})'))

@@ -304,11 +304,11 @@ def test_weights_are_found_and_not_fetched(
   monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path))
   assert _main('weights') == 0  # Whatever is here.
   lines = capsys.readouterr().out.splitlines()
-  assert 'add --fetch to fetch https://' in lines[0]
+  assert 'add --download to fetch https://' in lines[0]
   assert _main('weights', 'efficientnet_lite0') == 0
   assert '.pth (lukemelas)' in capsys.readouterr().out
   assert _main('weights', 'resnet18') == 2
-  assert 'add --fetch' in capsys.readouterr().out
+  assert 'add --download' in capsys.readouterr().out
   assert 'no network' in _mistake(capsys, 'weights', 'resnet')
 
 

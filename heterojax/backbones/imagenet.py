@@ -65,7 +65,6 @@ def locate(
   published: Sequence[Published | Packaged],
   *,
   download: bool,
-  option: str = '--download',
 ) -> tuple[pathlib.Path, str]:
   """Finds the published weights of a backbone.
 
@@ -73,7 +72,6 @@ def locate(
     name: the architecture, for messages.
     published: files of them; the first one that is here is taken.
     download: whether a file may be fetched where none is here.
-    option: the flag that says so, for messages.
 
   Returns:
     The file and its source.
@@ -105,7 +103,7 @@ def locate(
       return path, file.source
     else:
       ways.append(
-        f'add {option} to fetch {file.origin}, or put that file at {path}'
+        f'add --download to fetch {file.origin}, or put that file at {path}'
       )
   raise UserError(
     f'The ImageNet weights of {name} are not on this machine:'
