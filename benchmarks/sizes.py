@@ -214,7 +214,8 @@ def main(argv: list[str]) -> None:
   del argv
   assert _OUT.value
   folder = pathlib.Path(_OUT.value)
-  folder.mkdir(parents=True, exist_ok=True)
+  for made in filter(None, (_OUT.value, _SCRATCH.value)):
+    pathlib.Path(made).mkdir(parents=True, exist_ok=True)
   path = folder / 'sizes.json'
   records = json.loads(path.read_text()) if path.exists() else []
   for rows in map(int, _ROWS.value):
