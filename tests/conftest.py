@@ -9,8 +9,11 @@ fails nothing; and what takes more than 2 CPU-seconds is marked `slow`
 """
 
 from collections.abc import Callable, Iterator
+import ctypes
+import gc
 import os
 import pathlib
+import sys
 import tempfile
 
 # Programs compiled once for all tests, and nothing of theirs left at home. JAX
@@ -101,6 +104,9 @@ def _free_programs() -> Iterator[None]:
   yield
   cores.forget_programs()
   jax.clear_caches()
+  gc.collect()
+  if sys.platform == 'linux':
+    ctypes.CDLL(None).malloc_trim(0)  # Compilers leave gigabytes behind.
 
 
 @pytest.fixture
