@@ -27,8 +27,9 @@ function cut(onPaper) {
       found.push(`${named}: wider than its box`);
     const text = document.createRange();
     text.selectNodeContents(each);
-    const { height } = text.getBoundingClientRect(); // A cell itself is as tall as its row.
-    if (each.tagName === 'TD' && each.clientWidth < 100 && height > 300) found.push(`${named}: a word a line`);
+    // A cell itself is as tall as its row.
+    const lines = text.getBoundingClientRect().height / parseFloat(getComputedStyle(each).lineHeight);
+    if (each.tagName === 'TD' && lines > 12 && each.textContent.length < 8 * lines) found.push(`${named}: a word a line`);
     const box = each.closest('.scroll');
     const scrolls = box && box.scrollWidth > box.clientWidth && !onPaper;
     if (scrolls) {
