@@ -2,14 +2,20 @@
 
 import json
 import pathlib
+import types
 
+import control_groups
+import given_study
 import numpy as np
 import pytest
 
 from heterojax.compute import cgroups
 from heterojax.compute import memory as machine
 from heterojax.compute import row_blocks
-from heterojax.launch import study
+from heterojax.configs import features as features_config
+from heterojax.studies import checks
+from heterojax.studies import memory as studies_memory
+from heterojax.studies.study import Heads
 
 
 def test_the_machine_tells_its_memory() -> None:
@@ -74,10 +80,7 @@ def test_the_smallest_limit_of_a_container(
   membership: str,
   want: int | None,
 ) -> None:
-  for name, text in files.items():
-    path = tmp_path / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+  control_groups.write(tmp_path, files)
   assert machine.limit(tmp_path, membership) == want
 
 
@@ -98,24 +101,23 @@ def _features(tmp_path: pathlib.Path) -> pathlib.Path:
   numbers = np.random.default_rng(0)
   y = np.arange(60) % 2
   x = numbers.normal(size=(60, 8)) + y[:, None]
-  file = tmp_path / 'features.npz'
-  np.savez(
-    file, features=x.astype(np.float32), label=np.array(['no', 'yes'])[y]
+  return given_study.write(tmp_path, x, y)
+
+
+@pytest.mark.parametrize(
+  ('pictures', 'copied'), [(3000, True), (2**14, True), (2**14 + 1, False)]
+)
+def test_copies_of_features_at_an_optimum_count(
+  pictures: int, copied: bool
+) -> None:
+  """Heads that are solved by Hessians have a copy in float64, others none."""
+  config = features_config.get_config(None).to_dict()
+  config['heads'] |= {'kind': 'logistic'}
+  of_fold = types.SimpleNamespace(of=lambda split: range(pictures))
+  found = studies_memory.of_analysis(
+    checks.from_dict(config), [of_fold], pictures, 62_720, Heads(5, 0)
   )
-  return file
-
-
-def _run(file: pathlib.Path, *flags: str) -> int:
-  return study.main([
-    'study',
-    '--config=features:tiny',
-    f'--config.data.dir={file}',
-    '--config.data.positive=yes',
-    '--config.data.negative=no',
-    '--config.reduction.n_components=3',
-    f'--workdir={file.parent / "run"}',
-    *flags,
-  ])
+  assert (found > 8 * pictures * 62_720) == copied
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(
   capsys: pytest.CaptureFixture,
 ) -> None:
   monkeypatch.setattr(machine, 'most', lambda: 600_000_000)
-  assert _run(features, f'--config.heads.kind={kind}') == 2
+  assert given_study.run(features, f'--config.heads.kind={kind}') == 2
   said = capsys.readouterr().err
   assert '60 images of 8 features need about 1 GB of memory' in said
   assert ('--config.heads.kind=keras' in said) == advice
@@ -141,10 +143,10 @@ def test_the_forecast_says_that_large_features_are_mapped(
   monkeypatch: pytest.MonkeyPatch,
   capsys: pytest.CaptureFixture,
 ) -> None:
-  assert _run(features, '--dry_run') == 0
+  assert given_study.run(features, '--dry_run') == 0
   assert '0.0 MB for the features, up to 3 times' in capsys.readouterr().out
   monkeypatch.setattr(row_blocks, '_WHOLE', 100)
-  assert _run(features, '--dry_run') == 0
+  assert given_study.run(features, '--dry_run') == 0
   said = capsys.readouterr().out
   assert 'for what hangs on the features, which are mapped, while' in said
 
@@ -160,7 +162,7 @@ def test_a_study_of_mapped_features_finds_what_one_in_memory_does(
     folder.mkdir()
     features = features.rename(folder / 'features.npz')
     flags = '--config.heads.kind=keras', '--config.verdict.worlds=0'
-    assert _run(features, *flags) == 0
+    assert given_study.run(features, *flags) == 0
     found.append(json.loads((folder / 'run' / 'results.json').read_text()))
     monkeypatch.setattr(row_blocks, '_NUMBERS', 16)
     monkeypatch.setattr(row_blocks, '_WHOLE', 100)

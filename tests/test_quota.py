@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import control_groups
 import pytest
 
 from heterojax.compute import cores
@@ -63,10 +64,7 @@ def test_the_smallest_quota(
   membership: str,
   want: int | None,
 ) -> None:
-  for name, text in files.items():
-    path = tmp_path / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+  control_groups.write(tmp_path, files)
   assert quota.cores(tmp_path, membership) == want
 
 

@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import given_study
 import numpy as np
 import pytest
 
@@ -10,7 +11,6 @@ from heterojax import errors
 from heterojax.compute import targets
 from heterojax.heads import memory
 from heterojax.heads.epochs import Training
-from heterojax.launch import study
 from heterojax.studies import prospects
 from heterojax.studies import rates
 from heterojax.studies import workload
@@ -26,23 +26,8 @@ _CHIP = targets.TARGETS['v5e-8']._replace(devices=1)
 def _features(tmp_path: pathlib.Path) -> pathlib.Path:
   numbers = np.random.default_rng(0)
   y = np.arange(60) % 2
-  x = numbers.normal(size=(60, 512)).astype(np.float32)
-  file = tmp_path / 'features.npz'
-  np.savez(file, features=x, label=np.array(['no', 'yes'])[y])
-  return file
-
-
-def _run(file: pathlib.Path, *flags: str) -> int:
-  return study.main([
-    'study',
-    '--config=features:tiny',
-    f'--config.data.dir={file}',
-    '--config.data.positive=yes',
-    '--config.data.negative=no',
-    '--config.reduction.n_components=3',
-    f'--workdir={file.parent / "run"}',
-    *flags,
-  ])
+  x = numbers.normal(size=(60, 512))
+  return given_study.write(tmp_path, x, y)
 
 
 def _stages(said: str) -> dict[str, list[float]]:
@@ -69,7 +54,7 @@ def test_a_mistake_is_one_sentence(
   capsys: pytest.CaptureFixture,
 ) -> None:
   flags += ('--dry_run',) if 'v5e' in flags[0] else ()
-  assert _run(features, *flags) == 2
+  assert given_study.run(features, *flags) == 2
   assert said in capsys.readouterr().err
   assert not (features.parent / 'run').exists()
 
@@ -78,7 +63,7 @@ def test_a_mistake_is_one_sentence(
 def test_this_machine_is_measured(
   features: pathlib.Path, capsys: pytest.CaptureFixture
 ) -> None:
-  assert _run(features, '--dry_run', '--target=cpu') == 0
+  assert given_study.run(features, '--dry_run', '--target=cpu') == 0
   said = capsys.readouterr().out
   stages = _stages(said)
   assert len(stages) == 5 and all(n[-1] > 0 for n in stages.values())
@@ -91,11 +76,13 @@ def test_heads_that_fit_no_device_are_refused_before_anything_runs(
   features: pathlib.Path, capsys: pytest.CaptureFixture
 ) -> None:
   many = '--config.heads.random_runs=20000000', '--config.heads.kind=keras'
-  assert _run(features, '--dry_run', '--target=v5e-8', *many) == 2
+  assert given_study.run(features, '--dry_run', '--target=v5e-8', *many) == 2
   said = capsys.readouterr().err
   assert re.search(r'heads need [\d.]+ GB on each of 8 accelerators', said)
   assert not (features.parent / 'run').exists()
-  assert _run(features, '--dry_run', '--target=v5e-8', *many[1:]) == 0
+  assert (
+    given_study.run(features, '--dry_run', '--target=v5e-8', *many[1:]) == 0
+  )
   assert 'no run has checked' in capsys.readouterr().out
 
 

@@ -8,9 +8,11 @@ that is held.
 
 from collections.abc import Sequence
 
+from heterojax.compute import cores
 from heterojax.compute import memory
 from heterojax.compute import row_blocks
 from heterojax.errors import UserError
+from heterojax.heads import optimum
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
@@ -52,10 +54,16 @@ def of_analysis(
   if not settings.at_optimum:
     validated = max(len(stages.validation(fold)) for fold in samples)
     return held + 4 * validated * width + 4 * heads.passes
-  # Of a fold: weights, probabilities and what is made of them (`heads.reads`),
-  # and the coefficients of each core's block.
-  of_fold = -(-heads.number // len(samples))
-  return held + 5 * 4 * of_fold * pictures + 16 * 8 * of_fold * width
+  if optimum.is_read(pictures):
+    # Of a fold: weights, probabilities and what is made of them
+    # (`heads.reads`), and the coefficients of each core's block.
+    of_fold = -(-heads.number // len(samples))
+    return held + 5 * 4 * of_fold * pictures + 16 * 8 * of_fold * width
+  most = max(len(fold.of('train')) for fold in samples)
+  if most > width or settings.data.dataset == 'features':
+    # All features in float64, and on each core those of the largest head.
+    return held + 8 * numbers + cores.number() * 8 * most * width
+  return held + 3 * 8 * pictures**2
 
 
 def check(
