@@ -1,9 +1,50 @@
 """Tables of `docs/proofs.md`, each written by the command that found it."""
 
+import argparse
 from collections.abc import Iterable, Sequence
+import json
+import os
 import pathlib
+import subprocess
+import sys
+from typing import Any
 
-PAGE = pathlib.Path(__file__).resolve().parent.parent / 'docs' / 'proofs.md'
+_TESTS = pathlib.Path(__file__).resolve().parent
+PAGE = _TESTS.parent / 'docs' / 'proofs.md'
+PATHS = {'PYTHONPATH': str(_TESTS)}
+
+
+def arguments(
+  words: Sequence[str], seconds: float, what: str
+) -> argparse.Namespace:
+  """What such a command was given: seconds, a seed, json and names.
+
+  Args:
+    words: of the command.
+    seconds: of each name, if it was given none.
+    what: the names are of, and are kept as.
+  """
+  parser = argparse.ArgumentParser()
+  parser.add_argument('--seconds', type=float, default=seconds)
+  parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--json', action='store_true')
+  parser.add_argument(what, nargs='*')
+  return parser.parse_args(words)
+
+
+def printed(module: str, seconds: float, *names: str) -> Any:
+  """What a command prints with --json, in a process of its own."""
+  words = [module, '--json', f'--seconds={seconds}', *names]
+  done = subprocess.run(
+    [sys.executable, '-m', *words],
+    env=os.environ | PATHS,
+    cwd=_TESTS.parent,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert not done.returncode, done.stdout + done.stderr[-3000:]
+  return json.loads(done.stdout)
 
 
 def write(name: str, text: str, page: pathlib.Path = PAGE) -> None:

@@ -2,12 +2,8 @@
 
 import gzip
 import io
-import json
-import os
 import pathlib
 import random
-import subprocess
-import sys
 import tarfile
 import zipfile
 
@@ -109,17 +105,6 @@ def test_a_table_goes_between_its_comments(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.slow
 def test_a_sample_of_inputs() -> None:
-  done = subprocess.run(
-    [
-      *(sys.executable, '-m', 'fuzz.guided', '--json', '--seconds=5'),
-      *('features npz', 'fail_if'),
-    ],
-    env=os.environ | {'PYTHONPATH': str(_TESTS)},
-    cwd=_TESTS.parent,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert not done.returncode, done.stderr[-3000:]
-  for _, tried, accepted, crashes, _ in json.loads(done.stdout):
+  rows = proofs.printed('fuzz.guided', 5, 'features npz', 'fail_if')
+  for _, tried, accepted, crashes, _ in rows:
     assert tried > 20 and accepted > 0 and not crashes

@@ -39,7 +39,7 @@ class Parts(NamedTuple):
 
 
 class Pictures:
-  """Of each picture the path that its file had, and its bytes or a path."""
+  """Pictures in turn: the path of the file, and its bytes or a path of it."""
 
   def __init__(self, splits: Sequence[Any], column: str) -> None:
     self._splits = splits

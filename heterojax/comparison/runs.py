@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
   @property
   def p_value(self) -> Number | None:
-    """Of one rule for all clusters; None where it is not known."""
+    """The p-value of one rule for all clusters; None where it is unknown."""
     found = self.results.verdict
     return codec.known(found.one_rule.p_value) if found else None
 

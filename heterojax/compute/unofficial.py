@@ -23,5 +23,5 @@ def cpu_client() -> Callable[[], Any] | None:
 
 
 def _of(module: str, name: str, default: Any) -> Any:
-  """Of a module that has been imported: nothing here starts anything."""
+  """A name of a module, if that has been imported: nothing is started."""
   return getattr(sys.modules.get(module), name, default)

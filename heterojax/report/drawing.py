@@ -137,7 +137,9 @@ def encoded(figure: Figure, kind: str) -> bytes:
   """The figure as a file, the same bytes each time."""
   buffer = io.BytesIO()
   if kind == 'png':
-    figure.savefig(buffer, format=kind, dpi=150)
+    # It is compressed once it has its palette.
+    fast = {'compress_level': 0}
+    figure.savefig(buffer, format=kind, dpi=150, pil_kwargs=fast)
     return _with_palette(buffer.getvalue())
   # Points that are too many for shapes are pixels in it, as on a screen.
   figure.savefig(buffer, format=kind, dpi=100, metadata={'Date': None})

@@ -6,7 +6,6 @@ Seconds are those of each command, after which no new attempt begins. With
 --json what was found is printed instead of written.
 """
 
-import argparse
 import dataclasses
 import json
 import os
@@ -19,12 +18,7 @@ import proofs
 
 def main(words: list[str]) -> int:
   """Returns 1 where anything was lost."""
-  parser = argparse.ArgumentParser()
-  parser.add_argument('--seconds', type=float, default=600)
-  parser.add_argument('--seed', type=int, default=0)
-  parser.add_argument('--json', action='store_true')
-  parser.add_argument('names', nargs='*')
-  given = parser.parse_args(words)
+  given = proofs.arguments(words, 600, 'names')
   # One core for all forks, so that programs are compiled once for it.
   os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
   found = {}

@@ -1,17 +1,27 @@
 """A sample of the kills, and that the states looked at are those of kills."""
 
-import json
 import os
 import pathlib
 import subprocess
 import sys
 
+import proofs
 import pytest
 
 from crash import states
 
-_HERE = pathlib.Path(__file__).parent
-_PATHS = {'PYTHONPATH': str(_HERE.parent)}
+
+def _said(code: str, folder: pathlib.Path) -> str:
+  done = subprocess.run(
+    [sys.executable, '-c', code, str(folder)],
+    env=os.environ | proofs.PATHS,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert not done.returncode, done.stderr[-2000:]
+  return done.stdout
+
 
 _OPERATIONS = """
 import os, pathlib, shutil, sys
@@ -41,14 +51,7 @@ os.write(1, (' '.join(seen)).encode())
 
 
 def test_every_operation_is_seen(tmp_path: pathlib.Path) -> None:
-  done = subprocess.run(
-    [sys.executable, '-c', _OPERATIONS, str(tmp_path)],
-    env=os.environ | _PATHS,
-    capture_output=True,
-    text=True,
-    check=True,
-  )
-  said = done.stdout.replace('open write write fsync', 'WHOLE')
+  said = _said(_OPERATIONS, tmp_path).replace('open write write fsync', 'WHOLE')
   assert said == (
     'os.mkdir WHOLE open write os.rename os.link os.symlink os.truncate'
     ' os.chmod open write os.remove os.rmdir'
@@ -96,14 +99,7 @@ for number in range(0, len(there), 3):
 @pytest.mark.slow
 def test_who_is_killed_leaves_what_was_seen(tmp_path: pathlib.Path) -> None:
   """SIGKILL at an operation, and the disk of a process that was stopped."""
-  done = subprocess.run(
-    [sys.executable, '-c', _KILLED, str(tmp_path)],
-    env=os.environ | _PATHS,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert not done.returncode, done.stderr[-2000:]
+  _said(_KILLED, tmp_path)
 
 
 @pytest.mark.slow
@@ -111,17 +107,6 @@ def test_who_is_killed_leaves_what_was_seen(tmp_path: pathlib.Path) -> None:
   ('name', 'seconds'), [('prepare', 4), ('toy study', 10)]
 )
 def test_a_sample_of_kills(name: str, seconds: int) -> None:
-  done = subprocess.run(
-    [
-      *(sys.executable, '-m', 'crash.table', '--json'),
-      *(f'--seconds={seconds}', name),
-    ],
-    env=os.environ | _PATHS,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert not done.returncode, done.stdout + done.stderr[-2000:]
-  tally = json.loads(done.stdout)[name]
+  tally = proofs.printed('crash.table', seconds, name)[name]
   assert tally['operations'] > 20 and not tally['losses']
   assert tally['states'] >= tally['resumed'] > 0

@@ -6,7 +6,6 @@ Seconds are those of each kind. What reached something new is kept in `corpus`,
 and the table in `docs/proofs.md`; with --json it is printed and nothing kept.
 """
 
-import argparse
 import base64
 import collections
 from collections.abc import Iterator
@@ -256,12 +255,7 @@ def _of_functions(code: CodeType) -> Iterator[int]:
 
 def main(words: list[str]) -> int:
   """Returns 1 where an input did what none may."""
-  parser = argparse.ArgumentParser()
-  parser.add_argument('--seconds', type=float, default=60)
-  parser.add_argument('--seed', type=int, default=0)
-  parser.add_argument('--json', action='store_true')
-  parser.add_argument('kinds', nargs='*')
-  given = parser.parse_args(words)
+  given = proofs.arguments(words, 60, 'kinds')
   rows, faults = [], []
   for kind in given.kinds or KINDS:
     found = apart(kind, given.seconds, given.seed)

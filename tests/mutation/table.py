@@ -7,7 +7,6 @@ taken in an order drawn by the seed. The table goes into `docs/proofs.md`; with
 --json it is printed.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -50,12 +49,7 @@ MODULES = {
 
 def main(words: list[str]) -> int:
   """Returns 0 whatever survives: the table says it."""
-  parser = argparse.ArgumentParser()
-  parser.add_argument('--seconds', type=float, default=60)
-  parser.add_argument('--seed', type=int, default=0)
-  parser.add_argument('--json', action='store_true')
-  parser.add_argument('modules', nargs='*')
-  given = parser.parse_args(words)
+  given = proofs.arguments(words, 60, 'modules')
   os.chdir(_TESTS.parent)
   os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
   found = {}

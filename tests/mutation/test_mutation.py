@@ -6,11 +6,11 @@ import pathlib
 import subprocess
 import sys
 
+import proofs
 import pytest
 
 from mutation import mutants
 
-_TESTS = pathlib.Path(__file__).resolve().parent.parent
 _MODULE = """
 LIMIT = 3
 
@@ -81,7 +81,7 @@ def test_who_has_a_function_gets_its_change(
   (mutant,) = (m for m in mutants.of(package, 'module.py') if m.what == what)
   done = subprocess.run(
     [sys.executable, '-c', _PUT, str(package), str(mutant.number)],
-    env=os.environ | {'PYTHONPATH': str(_TESTS)},
+    env=os.environ | proofs.PATHS,
     capture_output=True,
     text=True,
     check=True,
@@ -91,18 +91,7 @@ def test_who_has_a_function_gets_its_change(
 
 @pytest.mark.slow
 def test_a_sample_of_a_module() -> None:
-  done = subprocess.run(
-    [
-      *(sys.executable, '-m', 'mutation.table', '--json', '--seconds=8'),
-      'datasets/splits.py',
-    ],
-    env=os.environ | {'PYTHONPATH': str(_TESTS)},
-    cwd=_TESTS.parent,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert not done.returncode, done.stderr[-2000:]
-  ((path, (tried, survivors)),) = json.loads(done.stdout).items()
+  found = proofs.printed('mutation.table', 8, 'datasets/splits.py')
+  ((path, (tried, survivors)),) = found.items()
   assert path == 'datasets/splits.py'
   assert tried > len(survivors)
