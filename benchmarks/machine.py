@@ -6,11 +6,15 @@ from benchmarks import sides
 from heterojax.run import environment
 
 _PEERS = (
+  'faiss-cpu',
+  'fastkmeans',
   'keras',
   'onnxruntime',
   'openvino',
   'scikit-fuzzy',
   'scikit-learn',
+  'scikit-learn-intelex',
+  'scipy',
   'tensorflow',
   'timm',
   'torch',

@@ -3,11 +3,13 @@
 from typing import Any
 
 
-def _peer(record: dict[str, Any]) -> str:
+def peer(record: dict[str, Any]) -> str:
+  """Library and method."""
   return ' '.join(filter(None, (record['peer'], record.get('method'))))
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
+  """With its unit."""
   if value < 0.1:
     return f'{1e3 * value:.3g} ms'
   return f'{value:.3g} s' if value < 1000 else f'{value / 60:.0f} min'
@@ -28,7 +30,7 @@ def _why_not(record: dict[str, Any]) -> str:
 
 def line(record: dict[str, Any]) -> str:
   """One record in plain text."""
-  start = f'{record["name"]} against {_peer(record)}: '
+  start = f'{record["name"]} against {peer(record)}: '
   if 'ratio' not in record:
     return start + _why_not(record)
   done = ''
@@ -36,8 +38,8 @@ def line(record: dict[str, Any]) -> str:
     done = f', they did {record["fraction_measured"]:.3g} of it'
   return (
     f'{start}{record["ratio"]:.3g} ({record["ratio_lowest"]:.3g} to'
-    f' {record["ratio_highest"]:.3g}), {_seconds(record["ours"])} and'
-    f' {_seconds(record["theirs"])}{done}; {_quality(record)}'
+    f' {record["ratio_highest"]:.3g}), {seconds(record["ours"])} and'
+    f' {seconds(record["theirs"])}{done}; {_quality(record)}'
   )
 
 
@@ -49,7 +51,7 @@ def markdown(report: dict[str, Any]) -> str:
   ]
   for r in report['records']:
     if 'ratio' not in r:
-      rows.append(f'| {r["name"]} | {_peer(r)} | | | | | {_why_not(r)} |')
+      rows.append(f'| {r["name"]} | {peer(r)} | | | | | {_why_not(r)} |')
       continue
     memory = ' / '.join(
       '?'
@@ -62,8 +64,8 @@ def markdown(report: dict[str, Any]) -> str:
       share = f'{r["fraction_measured"]:.2g}'
       notes.append(f'extrapolated from {share} of the work')
     rows.append(
-      f'| {r["name"]} | {_peer(r)} | {_seconds(r["ours"])} |'
-      f' {_seconds(r["theirs"])} | {r["ratio"]:.3g}'
+      f'| {r["name"]} | {peer(r)} | {seconds(r["ours"])} |'
+      f' {seconds(r["theirs"])} | {r["ratio"]:.3g}'
       f' ({r["ratio_lowest"]:.3g} to {r["ratio_highest"]:.3g}) |'
       f' {memory} MB | {"; ".join(notes)} |'
     )
@@ -77,13 +79,13 @@ def slower(
 
   Ratios are compared and not seconds: both sides of a ratio saw one machine.
   """
-  before = {(r['name'], _peer(r)): r.get('ratio') for r in old['records']}
+  before = {(r['name'], peer(r)): r.get('ratio') for r in old['records']}
   found = []
   for record in new['records']:
-    was = before.get((record['name'], _peer(record)))
+    was = before.get((record['name'], peer(record)))
     now = record.get('ratio')
     if was and now and was / now > threshold:
       found.append(
-        f'{record["name"]} against {_peer(record)}: {was:.3g} became {now:.3g}'
+        f'{record["name"]} against {peer(record)}: {was:.3g} became {now:.3g}'
       )
   return found

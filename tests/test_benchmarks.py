@@ -3,6 +3,7 @@
 import copy
 import importlib
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from benchmarks import growth
+from benchmarks import markdown
+from benchmarks import page
 from benchmarks import sides
 from benchmarks import sweeps
 from benchmarks import table
@@ -194,3 +197,78 @@ assert not heavy, heavy
 
 def test_cases_are_listed_without_importing_a_peer() -> None:
   subprocess.run([sys.executable, '-c', _WITHOUT_PEERS], check=True)
+
+
+def _report(processor: str, **ratios: float) -> dict:
+  record = {
+    **{'work': 'sums of 2 rows (full: 4)', 'method': '', 'extrapolated': False},
+    **{'turns': 3, 'ours_memory_bytes': None, 'theirs_memory_bytes': None},
+  }
+  return {
+    'suite': 'full',
+    'machine': {
+      **{'processor': processor, 'cores': 2},
+      **{'packages': {'p': '1.0'}, 'peers': {'q': '2.0'}},
+    },
+    'records': [
+      record
+      | {'name': name, 'peer': peer, 'ours': 1.0, 'theirs': ratio}
+      | {'ratio': ratio, 'ratio_lowest': ratio / 2, 'ratio_highest': 250.0}
+      for name, ratio in ratios.items()
+      for peer in ('p', 'q')
+    ],
+  }
+
+
+def test_each_kind_of_processor_keeps_its_last_figures() -> None:
+  kept: page.Kept = {}
+  page.add(kept, _report('A', b=2.0, a=3.0), '2026-01-01')
+  page.add(kept, _report('B', a=0.5), '2026-01-02')
+  page.add(kept, _report('A', a=4.0), '2026-01-03')
+  assert page.tables(kept)['speed'].splitlines()[2:] == [
+    '| `a` sums of 4 rows | p | 4 (2 to 250): 1 s / 4 s |'
+    ' **0.5** (0.25 to 250): 1 s / 0.5 s |',
+    '|  | q | 4 (2 to 250): 1 s / 4 s | **0.5** (0.25 to 250): 1 s / 0.5 s |',
+    '| `b` sums of 4 rows | p | 2 (1 to 250): 1 s / 2 s |  |',
+    '|  | q | 2 (1 to 250): 1 s / 2 s |  |',
+  ]
+  assert page.tables(kept)['versions'].splitlines() == [
+    '- A, 2 cores, 2026-01-01 to 2026-01-03: p 1.0, q 2.0.',
+    '- B, 2 cores, 2026-01-02: p 1.0, q 2.0.',
+  ]
+
+
+def test_a_part_of_the_work_does_not_enter_the_page() -> None:
+  with pytest.raises(ValueError, match='full suite'):
+    page.add({}, _report('A') | {'suite': 'quick'}, '')
+
+
+def test_exponents_of_a_sweep_on_the_page() -> None:
+  points = [{'size': 10, 'seconds': 1.0}, {'size': 1000, 'seconds': 100.0}]
+  report = _report('A') | {'sweeps': [growth.fitted('n', points)]}
+  kept: page.Kept = {}
+  page.add(kept, report, '2026-01-01')
+  assert page.tables(kept)['exponents'].splitlines()[2:] == [
+    '| `n` 10 to 1,000 | time 1.00 |'
+  ]
+
+
+def test_what_is_kept_is_what_the_page_says() -> None:
+  """Neither was changed alone."""
+  kept = json.loads(page.KEPT.read_text())
+  text = page.PAGE.read_text()
+  for name, part in page.tables(kept).items():
+    assert f'<!-- {name} -->\n{part}<!-- end' in text
+
+
+def test_a_table_goes_between_its_comments(tmp_path: pathlib.Path) -> None:
+  path = tmp_path / 'page.md'
+  path.write_text('a\n<!-- x -->\nold\n<!-- end of x -->\nb\n')
+  for _ in range(2):
+    markdown.put(path, 'x', markdown.table(('n', 'of'), [(1234, 'a|b')]))
+  assert path.read_text() == (
+    'a\n<!-- x -->\n| n | of |\n| --- | --- |\n| 1,234 | a\\|b |\n'
+    '<!-- end of x -->\nb\n'
+  )
+  with pytest.raises(ValueError, match='no place for y'):
+    markdown.put(path, 'y', '')

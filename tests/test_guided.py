@@ -90,19 +90,6 @@ def test_lines_of_functions_are_counted() -> None:
     assert none == 0 and there > 20, kind
 
 
-def test_a_table_goes_between_its_comments(tmp_path: pathlib.Path) -> None:
-  page = tmp_path / 'page.md'
-  page.write_text('a\n<!-- x -->\nold\n<!-- end of x -->\nb\n')
-  for _ in range(2):
-    proofs.write('x', proofs.table(('n', 'of'), [(1234, 'a|b')]), page)
-  assert page.read_text() == (
-    'a\n<!-- x -->\n| n | of |\n| --- | --- |\n| 1,234 | a\\|b |\n'
-    '<!-- end of x -->\nb\n'
-  )
-  with pytest.raises(ValueError, match='no place for y'):
-    proofs.write('y', '', page)
-
-
 @pytest.mark.slow
 def test_a_sample_of_inputs() -> None:
   rows = proofs.printed('fuzz.guided', 5, 'features npz', 'fail_if')

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import programs
 
+from benchmarks import markdown
 from heterojax.compute import liveness
 
 _PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'accelerators.md'
@@ -45,9 +46,5 @@ def write(target: str, rows: Sequence[Row]) -> None:
   """Puts the rows of a target between its marks."""
   total = sum(row.seconds for row in rows)
   said = f'{len(rows)} programs, {total:.0f} CPU-seconds in all.\n\n'
-  begin, end = f'<!-- {target} -->\n', f'<!-- end of {target} -->'
-  page = _PAGE.read_text()
-  before, _, rest = page.partition(begin)
-  _, _, after = rest.partition(end)
-  table = said + _HEAD + ''.join(map(str, rows))
-  _PAGE.write_text(f'{before}{begin}{table}{end}{after}')
+  text = f'{said}{_HEAD}{"".join(map(str, rows))}'
+  markdown.put(_PAGE, target, text)

@@ -15,6 +15,8 @@ import tempfile
 
 import proofs
 
+from benchmarks import markdown
+
 
 def main(words: list[str]) -> int:
   """Returns 1 where anything was lost."""
@@ -39,7 +41,7 @@ def main(words: list[str]) -> int:
   if given.json:
     print(json.dumps({n: dataclasses.asdict(t) for n, t in found.items()}))
   else:
-    proofs.write('kills', _table(found))
+    markdown.put(proofs.PAGE, 'kills', _table(found))
   return int(any(tally.losses for tally in found.values()))
 
 
@@ -52,7 +54,7 @@ def _table(found: dict) -> str:
     'gone on from',
     'losses',
   )
-  return proofs.table(
+  return markdown.table(
     head,
     (
       (name, t.operations, t.kills, t.states, t.resumed, len(t.losses))

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import proofs
 
+from benchmarks import markdown
 from fuzz import mutations
 from fuzz import worker
 from fuzz.harness import Input
@@ -277,7 +278,7 @@ def main(words: list[str]) -> int:
     print(json.dumps(rows))
   else:
     head = 'input', 'tried', 'accepted', 'crashes', 'lines of the readers'
-    proofs.write('inputs', proofs.table(head, rows))
+    markdown.put(proofs.PAGE, 'inputs', markdown.table(head, rows))
   return int(bool(faults))
 
 

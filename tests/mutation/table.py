@@ -17,6 +17,8 @@ from typing import Any
 
 import proofs
 
+from benchmarks import markdown
+
 _TESTS = pathlib.Path(__file__).resolve().parent.parent
 # Which modules, and the files of tests that are about them.
 MODULES = {
@@ -71,7 +73,7 @@ def main(words: list[str]) -> int:
   if given.json:
     print(json.dumps(found))
   else:
-    proofs.write('mutants', _text(found))
+    markdown.put(proofs.PAGE, 'mutants', _text(found))
   return 0
 
 
@@ -116,7 +118,7 @@ def _of_module(path: str, seconds: float, seed: int, out: pathlib.Path) -> None:
 def _text(found: dict[str, Any]) -> str:
   rows = [(path, n, n - len(lost)) for path, (n, lost) in found.items()]
   rows.append(('all', sum(r[1] for r in rows), sum(r[2] for r in rows)))
-  listed = proofs.table(
+  listed = markdown.table(
     ('survivor', 'change'),
     (
       (f'{path}:{line}', f'`{what}`')
@@ -124,7 +126,7 @@ def _text(found: dict[str, Any]) -> str:
       for path, line, what, _ in lost
     ),
   )
-  return f'{proofs.table(("module", "changes", "seen"), rows)}\n{listed}'
+  return f'{markdown.table(("module", "changes", "seen"), rows)}\n{listed}'
 
 
 if __name__ == '__main__':
