@@ -22,6 +22,7 @@ from absl import app
 from absl import flags
 
 from benchmarks import machine
+from benchmarks import sides
 from benchmarks import table
 from benchmarks import turns
 import heterojax  # Appends the XLA flags before any backend exists.
@@ -38,19 +39,6 @@ _THRESHOLD = flags.DEFINE_float(
 
 flags.mark_flag_as_required('out')
 del heterojax
-
-_MODULES = (
-  'features',
-  'endtoend',
-  'heads',
-  'logistic',
-  'kmeans',
-  'pca',
-  'clusters',
-  'clusterings',
-  'verdict',
-  'study',
-)
 
 
 def _write(report: dict[str, Any]) -> None:
@@ -90,7 +78,7 @@ def main(argv: list[str]) -> None:
     'case_seconds': {},
     'records': [],
   }
-  for module in _MODULES:
+  for module in sides.MODULES:
     for name, new, seconds in _measured(f'benchmarks.{module}'):
       report['case_seconds'][name] = seconds
       report['seconds'] = time.perf_counter() - begin

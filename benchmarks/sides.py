@@ -14,10 +14,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# Whose `CASES` are the suite, in the order of a study.
+MODULES = (
+  'features',
+  'endtoend',
+  'heads',
+  'logistic',
+  'kmeans',
+  'pca',
+  'streams',
+  'clusters',
+  'clusterings',
+  'verdict',
+  'study',
+)
 ROOT = pathlib.Path(__file__).parents[1]
 Result = dict[str, np.ndarray]
 PREPARE = 'prepare'  # Who writes what the sides share.
-_FEATURES = 'features.npy'
+FEATURES = 'features.npy'
 
 
 class Scale(NamedTuple):
@@ -108,11 +122,11 @@ def write_features(
   x = like_features(n, d)
   if centred:
     x -= x.mean(axis=0)
-  np.save(scale.folder / _FEATURES, x)
+  np.save(scale.folder / FEATURES, x)
 
 
 def read_features(scale: Scale) -> np.ndarray:
-  return np.load(scale.folder / _FEATURES)
+  return np.load(scale.folder / FEATURES)
 
 
 def some_rows(x: np.ndarray, k: int) -> np.ndarray:
