@@ -12,6 +12,7 @@ from heterojax import cluster
 from heterojax.cluster import between_clusters
 from heterojax.cluster import distances
 from heterojax.cluster import nearest_by_cosine
+from heterojax.compute import row_blocks
 
 
 def intra_cluster(x: np.ndarray) -> float | None:
@@ -324,3 +325,15 @@ def test_closest_points_of_some_are_upper_limits(
       np.flatnonzero(own == b), some
     )
     np.testing.assert_allclose(got[0, a, b], to[both].min(), rtol=1e-12)
+
+
+def test_centroids_that_are_one_are_found_block_by_block(monkeypatch) -> None:
+  rng = np.random.default_rng(0)
+  x = rng.standard_normal((50, 3)).astype(np.float32)
+  centers = np.repeat(x[None, :4], 3, axis=0).astype(np.float64)
+  centers[1, 2] = centers[1, 0] + 1e-3
+  labels = rng.integers(4, size=(3, 50))
+  whole = distances.coinciding(x, centers, labels)
+  assert np.argwhere(whole).tolist() == [[1, 0, 2], [1, 2, 0]]
+  monkeypatch.setattr(row_blocks, '_NUMBERS', 8 * 9 * 7)  # Seven rows.
+  np.testing.assert_array_equal(distances.coinciding(x, centers, labels), whole)

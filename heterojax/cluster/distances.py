@@ -101,7 +101,8 @@ def _of_random_pairs(x: np.ndarray) -> MeanDistance:
     np.linalg.norm(
       np.asarray(x[one[block]], np.float64) - x[other[block]], axis=1
     )
-    for block in row_blocks.slices(PAIRS, x.shape[1])
+    # Several copies are held, in float64.
+    for block in row_blocks.slices(PAIRS, 8 * x.shape[1])
   ])
   error = np.std(distance, ddof=1) / np.sqrt(PAIRS)
   return MeanDistance(float(np.mean(distance)), float(_NORMAL_95 * error))
@@ -238,9 +239,12 @@ def coinciding(
     centers: `[..., K, Q]`, for instance of R trainings.
     labels: `[..., N]` int.
   """
-  x, centers = np.asarray(x, np.float64), np.asarray(centers, np.float64)
-  centroids = np.take_along_axis(centers, labels[..., None], axis=-2)
-  off = np.sqrt(np.mean(np.sum((x - centroids) ** 2, axis=-1), axis=-1))
+  centers = np.asarray(centers, np.float64)
+  squares = 0.0
+  for rows in row_blocks.slices(len(x), 8 * centers[..., 0, :].size):
+    centroids = np.take_along_axis(centers, labels[..., rows, None], axis=-2)
+    squares += np.sum((x[rows] - centroids) ** 2, axis=(-2, -1))
+  off = np.sqrt(squares / len(x))
   apart = np.linalg.norm(
     centers[..., :, None, :] - centers[..., None, :, :], axis=-1
   )

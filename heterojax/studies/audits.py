@@ -163,21 +163,23 @@ def find_shortcuts(
     See `shortcuts.audit`; over the distinct images of training, and all test
     images, as the scores of the heads are.
   """
-  columns = {c.id: dict(c.columns) for c in cohort.included}
-  names = dict.fromkeys(
-    name for of_image in columns.values() for name in of_image
-  )
+  names = [
+    name
+    for name in dict.fromkeys(n for c in cohort.included for n, _ in c.columns)
+    if name not in _DIGESTS
+  ]
   train, test = samples.of('train'), samples.of('test')
   train = train[samples.is_original[train]]
   _, first = np.unique(samples.row[train], return_index=True)
   chosen = [*train[np.sort(first)], *test]
   excluded = dict.fromkeys(cohort.label_columns, 'it tells the class itself')
   excluded |= {groups: 'it is the clusters'} if groups else {}
+  # Of many images that have no further column nothing is held.
+  columns = {c.id: dict(c.columns) for c in cohort.included} if names else {}
   return shortcuts.audit(
     {
       name: [columns[samples.ids[i]].get(name, '') for i in chosen]
       for name in names
-      if name not in _DIGESTS
     },
     samples.y[chosen],
     clusters[chosen],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -51,13 +52,14 @@ class Samples:
     """Positions of one split's samples."""
     return np.flatnonzero(self.split == split)
 
-  @property
+  @functools.cached_property
   def is_original(self) -> np.ndarray:
+    """`[N]` bool."""
     return np.array([
       i == p for i, p in zip(self.ids, self.parents, strict=True)
     ])
 
-  @property
+  @functools.cached_property
   def original(self) -> np.ndarray:
     """`[N]` int, the picture that a sample shows before it was changed.
 
