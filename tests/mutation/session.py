@@ -5,6 +5,7 @@ no fork would have.
 """
 
 from collections.abc import Callable
+import itertools
 import json
 import os
 import pathlib
@@ -19,6 +20,8 @@ import pytest
 from mutation import mutants
 
 _CPU_SECONDS = 120  # Of one change: it may make a loop without an end.
+_ALL = 1200  # Of all cases without a change.
+_KEPT = 60  # Of the cases that are run with each change, the shortest ones.
 _NOWHERE, _BROKEN = 97, 98
 
 
@@ -51,10 +54,13 @@ class Forks:
   def pytest_runtestloop(self, session: pytest.Session) -> bool:
     items = session.items
     with tempfile.NamedTemporaryFile() as file:
-      if code := self._fork(items, lambda: 1, file.name):
+      if code := self._fork(items, lambda: 1, _ALL, file.name):
         raise pytest.UsageError(f'without a change the tests end with {code}')
       took = json.loads(pathlib.Path(file.name).read_text())
     # Those that take long only where no other one fails.
+    items.sort(key=lambda item: took[item.nodeid])
+    total = itertools.accumulate(took[item.nodeid] for item in items)
+    items = [item for item, t in zip(items, total, strict=True) if t <= _KEPT]
     items.sort(key=lambda item: (took[item.nodeid] > 0.3, str(item.path)))
     end = time.monotonic() + self._seconds
     for change in self._changes:
@@ -75,6 +81,7 @@ class Forks:
     self,
     items: list[pytest.Item],
     change: Callable[[], int],
+    seconds: int = _CPU_SECONDS,
     times: str = os.devnull,
   ) -> int:
     """Runs cases until one fails; 0 if none does."""
@@ -82,8 +89,8 @@ class Forks:
     if not pid:
       code = _BROKEN
       try:
-        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-        signal.alarm(20 * _CPU_SECONDS)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        signal.alarm(20 * seconds)
         code = _NOWHERE
         if change():
           code = 1

@@ -7,6 +7,7 @@ taken in an order drawn by the seed. The table goes into `docs/proofs.md`; with
 --json it is printed.
 """
 
+import ast
 import json
 import os
 import pathlib
@@ -20,32 +21,33 @@ import proofs
 from benchmarks import markdown
 
 _TESTS = pathlib.Path(__file__).resolve().parent.parent
-# Which modules, and the files of tests that are about them.
+# Which modules, and the files of tests that are about them, beside those that
+# import them.
 MODULES = {
-  'cluster/matching.py': ('matching',),
-  'cluster/distances.py': ('distances',),
-  'cluster/lloyd.py': ('kmeans',),
-  'cluster/kmeans.py': ('kmeans',),
-  'cluster/pca.py': ('pca',),
-  'cluster/fuzzy.py': ('fuzzy',),
-  'cluster/mixture.py': ('mixture',),
-  'cluster/validity.py': ('validity',),
-  'cluster/scale.py': ('scale',),
-  'heads/order.py': ('order',),
-  'heads/head.py': ('head',),
-  'heads/epochs.py': ('head', 'ensemble'),
-  'heads/logistic.py': ('logistic',),
+  'cluster/matching.py': ('trainings',),
+  'cluster/distances.py': (),
+  'cluster/lloyd.py': (),
+  'cluster/kmeans.py': (),
+  'cluster/pca.py': (),
+  'cluster/fuzzy.py': (),
+  'cluster/mixture.py': (),
+  'cluster/validity.py': (),
+  'cluster/scale.py': (),
+  'heads/order.py': (),
+  'heads/head.py': (),
+  'heads/epochs.py': ('head',),
+  'heads/logistic.py': (),
   'heads/newton.py': ('logistic', 'optimum'),
-  'stats/metrics.py': ('metrics',),
-  'stats/scores.py': ('metrics', 'sixth_metric'),
-  'stats/inference.py': ('statistics', 'metrics'),
-  'stats/heterogeneity.py': ('heterogeneity',),
-  'verdict/chance.py': ('verdict_chance',),
+  'stats/metrics.py': (),
+  'stats/scores.py': ('sixth_metric',),
+  'stats/inference.py': ('heterogeneity',),
+  'stats/heterogeneity.py': (),
+  'verdict/chance.py': (),
   'verdict/ranks.py': ('verdict_one_rule', 'verdict_published'),
-  'datasets/splits.py': ('splits',),
-  'datasets/leaks.py': ('effective_dimension', 'leaks'),
-  'datasets/selection.py': ('selection',),
-  'datasets/augmentation.py': ('augmentation',),
+  'datasets/splits.py': (),
+  'datasets/leaks.py': (),
+  'datasets/selection.py': (),
+  'datasets/augmentation.py': (),
 }
 
 
@@ -67,7 +69,7 @@ def main(words: list[str]) -> int:
         _of_module(path, given.seconds, given.seed, out)
       os.waitpid(pid, 0)
       found[path] = json.loads(out.read_text())
-      tried, survivors = found[path]
+      tried, survivors, _ = found[path]
       print(path, tried, len(survivors), file=sys.stderr, flush=True)
       out.unlink()
   if given.json:
@@ -99,6 +101,7 @@ def _of_module(path: str, seconds: float, seed: int, out: pathlib.Path) -> None:
     import pytest
 
     import heterojax
+    from mutation import equivalents
     from mutation import mutants
     from mutation import session
 
@@ -106,27 +109,50 @@ def _of_module(path: str, seconds: float, seed: int, out: pathlib.Path) -> None:
     found = mutants.of(package, path)
     random.Random(seed).shuffle(found)
     forks = session.Forks(package, found, seconds)
-    files = [str(_TESTS / f'test_{name}.py') for name in MODULES[path]]
     options = '-q', '-p', 'no:cacheprovider', '-o', 'addopts='
-    code = pytest.main([*options, '-m', 'not slow', *files], plugins=[forks])
-    survivors = sorted(forks.survivors)
-    out.write_text(json.dumps([forks.tried, survivors]))
+    code = pytest.main(
+      [*options, '-m', 'not slow', *files_of(path)], plugins=[forks]
+    )
+    survivors = [
+      [m.path, m.line, m.what]
+      for m in sorted(forks.survivors)
+      if not equivalents.why(package, m)
+    ]
+    equal = len(forks.survivors) - len(survivors)
+    out.write_text(json.dumps([forks.tried, survivors, equal]))
   finally:
     os._exit(int(code))
 
 
+def files_of(path: str) -> list[str]:
+  """Tests of a module: those that import it, and those named for it."""
+  module = f'heterojax.{path[:-3].replace("/", ".")}'
+  found = {f'test_{name}.py' for name in MODULES[path]}
+  for file in _TESTS.glob('test_*.py'):
+    for node in ast.walk(ast.parse(file.read_text())):
+      if isinstance(node, ast.ImportFrom) and node.module:
+        names = {f'{node.module}.{alias.name}' for alias in node.names}
+        if module in {node.module, *names}:
+          found.add(file.name)
+  return [str(_TESTS / name) for name in sorted(found)]
+
+
 def _text(found: dict[str, Any]) -> str:
-  rows = [(path, n, n - len(lost)) for path, (n, lost) in found.items()]
-  rows.append(('all', sum(r[1] for r in rows), sum(r[2] for r in rows)))
+  rows = [
+    (path, tried, tried - len(lost) - equal, equal, len(lost))
+    for path, (tried, lost, equal) in found.items()
+  ]
+  rows.append(('all', *(sum(row[i] for row in rows) for i in range(1, 5))))
   listed = markdown.table(
     ('survivor', 'change'),
     (
       (f'{path}:{line}', f'`{what}`')
-      for _, lost in found.values()
-      for path, line, what, _ in lost
+      for _, lost, _ in found.values()
+      for path, line, what in lost
     ),
   )
-  return f'{markdown.table(("module", "changes", "seen"), rows)}\n{listed}'
+  head = ('module', 'changes', 'seen', 'equivalent', 'not seen')
+  return f'{markdown.table(head, rows)}\n{listed}'
 
 
 if __name__ == '__main__':

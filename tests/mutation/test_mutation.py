@@ -9,6 +9,8 @@ import sys
 import proofs
 import pytest
 
+import heterojax
+from mutation import equivalents
 from mutation import mutants
 
 _MODULE = """
@@ -30,6 +32,8 @@ import json, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 import module
 from module import inside
+import heterojax
+from mutation import equivalents
 from mutation import mutants
 package = pathlib.Path(sys.argv[1])
 mutant = mutants.of(package, 'module.py')[int(sys.argv[2])]
@@ -89,9 +93,20 @@ def test_who_has_a_function_gets_its_change(
   assert json.loads(done.stdout) == want
 
 
+@pytest.mark.parametrize('known', equivalents.KNOWN, ids=lambda k: k.what)
+def test_what_changes_nothing_is_there(known: equivalents.Equivalent) -> None:
+  """A reason goes when its line does."""
+  package = pathlib.Path(heterojax.__file__).parent
+  found = mutants.of(package, known.path)
+  assert any(equivalents.why(package, m) == known.why for m in found)
+  lines = (package / known.path).read_text().splitlines()
+  places = [m.what for m in found if lines[m.line - 1].strip() == known.line]
+  assert known.what in places
+
+
 @pytest.mark.slow
 def test_a_sample_of_a_module() -> None:
   found = proofs.printed('mutation.table', 8, 'datasets/splits.py')
-  ((path, (tried, survivors)),) = found.items()
+  ((path, (tried, survivors, equal)),) = found.items()
   assert path == 'datasets/splits.py'
-  assert tried > len(survivors)
+  assert tried > len(survivors) + equal
