@@ -591,6 +591,21 @@ def test_a_large_patient_is_not_always_on_the_same_side() -> None:
   assert 'are of one patient or group (p0)' in ' '.join(tested.notes)
 
 
+@pytest.mark.parametrize(
+  ('same', 'tested', 'told'),
+  [(2, 9, False), (3, 14, True), (3, 15, False), (4, 15, True)],
+)
+def test_which_patients_are_large(same: int, tested: int, told: bool) -> None:
+  """Three images or more, which are more than a fifth of a class."""
+  groups = ['one'] * same + [f'p{i}' for i in range(tested - same)]
+  rows = [('ill', group) for group in groups]
+  rows += [('well', f'n{i}') for i in range(40)]
+  rows += [('ill', f'q{i}') for i in range(20)]
+  named = ['test'] * (tested + 20) + ['train'] * 40
+  notes = ' '.join(_assign(_cohort(rows, named)).notes)
+  assert (f'{same} of the {tested} test images of ill' in notes) == told
+
+
 @pytest.mark.parametrize('share', [0.15, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5])
 def test_the_share_is_the_one_asked_for(share: float) -> None:
   rows = [('ill' if i % 2 else 'well', str(i // 2)) for i in range(800)]
