@@ -169,7 +169,9 @@ def test_heads_see_the_published_mix_and_test_what_the_run_tests(
 
   monkeypatch.setattr(logistic, 'fit', recorded)
   clusters = [_cluster(0, 20, 0), _cluster(1, 70, 70)]
-  got = same_mix.same_mix(0, [_fold(y, train)], x, clusters, ('ill', 'well'))
+  got = same_mix.same_mix(
+    0, [_fold(y, train).samples], x, clusters, ('ill', 'well')
+  )
   # 80 of 160 images; of 10 ill ones alone every head says ill.
   assert [g.class_counts for g in got] == [
     {'ill': 10, 'well': 0},
@@ -189,7 +191,9 @@ def test_heads_see_the_published_mix_and_test_what_the_run_tests(
   assert got[1].interval == pytest.approx(
     tuple(np.quantile(accuracies, [0.025, 0.975])), abs=0.026
   )
-  again = same_mix.same_mix(0, [_fold(y, train)], x, clusters, ('ill', 'well'))
+  again = same_mix.same_mix(
+    0, [_fold(y, train).samples], x, clusters, ('ill', 'well')
+  )
   assert again == got
 
 

@@ -11,8 +11,10 @@ from heterojax.studies import stability
 from heterojax.studies.answer import conditions
 from heterojax.studies.answer import facts as facts_lib
 from heterojax.studies.answer.facts import Facts
+from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.records import Results
+from heterojax.studies.samples import Samples
 from heterojax.studies.settings import Settings
 
 Jaccard = tuple[float | None, ...]
@@ -62,7 +64,9 @@ def facts(results: Results, folds: Sequence[Fold], jaccard: Jaccard) -> Facts:
   )
 
 
-def jaccard(settings: Settings, folds: Sequence[Fold]) -> Jaccard:
+def jaccard(
+  settings: Settings, folds: Sequence[tuple[Samples, Clusters]]
+) -> Jaccard:
   """How well bootstraps of the training images find each cluster again.
 
   Originals are drawn, and their copies with them: rows that are drawn apart
@@ -79,12 +83,14 @@ def jaccard(settings: Settings, folds: Sequence[Fold]) -> Jaccard:
   if not choosing.clusters(settings.cluster.method):
     return (None,) * settings.cluster.k
   return facts_lib.mean_jaccard([
-    _jaccard(settings, number, fold) for number, fold in enumerate(folds)
+    _jaccard(settings, number, *fold) for number, fold in enumerate(folds)
   ])
 
 
-def _jaccard(settings: Settings, number: int, fold: Fold) -> np.ndarray:
-  samples, members = fold.samples, (rng.Purpose.BOOTSTRAP, number)
+def _jaccard(
+  settings: Settings, number: int, samples: Samples, clusters: Clusters
+) -> np.ndarray:
+  members = rng.Purpose.BOOTSTRAP, number
   train = samples.of('train')
   units = np.full(len(samples.ids), -1)
   names = [samples.parents[i] for i in train]
@@ -95,7 +101,6 @@ def _jaccard(settings: Settings, number: int, fold: Fold) -> np.ndarray:
     rng.generator(settings.seed, *members),
   )
   keys = [rng.key(settings.seed, *members, b) for b in range(len(drawn))]
-  clusters = fold.clusters
   return stability.jaccard(
     settings, clusters.z, clusters.labels, drawn, jnp.stack(keys)
   )

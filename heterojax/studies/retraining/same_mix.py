@@ -16,8 +16,7 @@ from heterojax.compute.arrays import Array
 from heterojax.heads import logistic
 from heterojax.heads import penalty
 from heterojax.records.codec import Missing
-from heterojax.studies.retraining.outcome import Fold
-from heterojax.studies.retraining.outcome import Outcome
+from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.paper_counts import SameMix
 from heterojax.studies.retraining.records import PublishedCluster
 from heterojax.studies.retraining.records import Results
@@ -29,23 +28,33 @@ _FOLDS = 5
 _BAND = (0.025, 0.975)
 
 
-def with_same_mix(results: Results, seed: int, outcome: Outcome) -> Results:
-  """The results, and in them heads of the class mixes that the paper reports.
+def of_paper(
+  seed: int, folds: Sequence[Samples], x: Array, names: tuple[str, ...]
+) -> tuple[SameMix, ...] | Missing | None:
+  """`same_mix` of the clusters that the paper reports of a pair of classes.
 
   Args:
-    results: of the study, without them.
     seed: of the study.
-    outcome: of the study.
+    folds: T.
+    x: `[P, D]` features of all pictures.
+    names: of the classes.
 
   Returns:
-    The same results where the paper reports no such pair of classes.
+    What `same_mix` does; None where the paper reports no such classes.
   """
-  paper = results.paper
+  paper = wang2023.published(*names)
   if paper is None or isinstance(paper.counts, Missing):
+    return None
+  return same_mix(seed, folds, x, paper.clusters, names)
+
+
+def with_same_mix(
+  results: Results, heads: tuple[SameMix, ...] | Missing | None
+) -> Results:
+  """The results, and in them what `of_paper` gave."""
+  paper = results.paper
+  if heads is None or paper is None or isinstance(paper.counts, Missing):
     return results
-  heads = same_mix(
-    seed, outcome.folds, outcome.x, paper.clusters, results.classes.names
-  )
   counts = dataclasses.replace(paper.counts, same_mix=heads)
   paper = dataclasses.replace(paper, counts=counts)
   return dataclasses.replace(results, published=paper)
@@ -53,7 +62,7 @@ def with_same_mix(results: Results, seed: int, outcome: Outcome) -> Results:
 
 def same_mix(
   seed: int,
-  folds: Sequence[Fold],
+  folds: Sequence[Samples],
   x: Array,
   clusters: Sequence[PublishedCluster],
   names: tuple[str, ...],
@@ -73,8 +82,7 @@ def same_mix(
     replacement: scaled to their number, and no more of a class than there are.
   """
   right, drawn, n_test = 0, [], 0
-  for number, fold in enumerate(folds):
-    samples = fold.samples
+  for number, samples in enumerate(folds):
     train, test = _originals(samples), samples.of('test')
     if len(np.unique(samples.y[train])) < 2:
       return Missing('training has one class')

@@ -18,7 +18,6 @@ import numpy as np
 from heterojax import rng
 from heterojax.backbones import Backbone
 from heterojax.compute import cores
-from heterojax.compute.arrays import Array
 from heterojax.datasets import leaks
 from heterojax.datasets import splits
 from heterojax.datasets.inspections import Inspections
@@ -26,6 +25,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import GivenFeatures
 from heterojax.datasets.sources import Source
+from heterojax.features import Features
 from heterojax.heads import ensemble
 from heterojax.records.foretell import Known
 from heterojax.run import progress
@@ -39,10 +39,10 @@ from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.answer import stage
 from heterojax.studies.answer import unmeasured
+from heterojax.studies.retraining import beside
 from heterojax.studies.retraining import clustering
 from heterojax.studies.retraining import external
 from heterojax.studies.retraining import external_data
-from heterojax.studies.retraining import facts
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import random_sets
 from heterojax.studies.retraining import results as results_lib
@@ -240,13 +240,26 @@ def _families(settings: Settings) -> tuple[tuple[str, bool], ...]:
   return (any_mix, False), ('random_same_mix', True)
 
 
-class Trained(NamedTuple):
-  """A study before anything is scored.
+class Clustered(NamedTuple):
+  """A study before it has heads.
 
   Attributes:
-    x: `[P, D]` features of all pictures.
+    features: of all P pictures.
     clusters: T, with the numbers of the first fold's.
     agreement: T, of each fold's clusters with the first's.
+    others: features of the images of the second data set; None without one.
+  """
+
+  features: Features
+  clusters: list[Clusters]
+  agreement: list[float]
+  others: Features | None
+
+
+class Trained(NamedTuple):
+  """Heads before anything is scored.
+
+  Attributes:
     heads: T, the heads of each fold by name.
     outputs: `[H, P]` float64 logits, or `[H, P, C]`, of one fold's heads after
       the other's.
@@ -255,24 +268,21 @@ class Trained(NamedTuple):
       set, and `[E, D]` their features; None without one.
   """
 
-  x: Array
-  clusters: list[Clusters]
-  agreement: list[float]
   heads: list[dict[HeadName, ensemble.Member]]
   outputs: np.ndarray
   fits: records.Heads | None
   others: external.Answered | None
 
 
-def train(
+def cluster_images(
   settings: Settings,
   folder: pathlib.Path,
   cohorts: Sequence[Cohort],
   samples: Sequence[Samples],
   backbone: Backbone | None,
   timer: stages.Timer,
-) -> Trained:
-  """Features, clusters and heads, computed or resumed; see `study.Run`."""
+) -> Clustered:
+  """Features and clusters, computed or resumed; see `study.Run`."""
   with timer.stage('features', 'images') as count:
     features = stages.extract(
       settings, backbone, samples[0].pictures, cohorts, folder
@@ -287,18 +297,29 @@ def train(
     features = features._replace(x=cores.placed(features.x))
   counters.of_features(settings, backbone, computed, timer)
   with timer.stage('clusters'):
-    clusters, agreement = clustering.clusters_of_folds(
+    found = clustering.clusters_of_folds(
       settings,
       folder,
       features,
       samples,
       partition.groups(settings.cluster, cohorts),
     )
+  return Clustered(features, *found, others)
+
+
+def train(
+  settings: Settings,
+  folder: pathlib.Path,
+  samples: Sequence[Samples],
+  clustered: Clustered,
+  timer: stages.Timer,
+) -> Trained:
+  """Heads, computed or resumed; see `study.Run`."""
   with timer.stage('heads', 'heads') as count:
     heads = [
       members(settings, fold, clusters_of, number)
       for number, (fold, clusters_of) in enumerate(
-        zip(samples, clusters, strict=True)
+        zip(samples, clustered.clusters, strict=True)
       )
     ]
     parts = [
@@ -314,13 +335,13 @@ def train(
       for number, fold in enumerate(heads)
       for name in fold
     ]
-    trained = heads_stage.train(settings, folder, features, parts, names)
+    trained = heads_stage.train(
+      settings, folder, clustered.features, parts, names
+    )
     count(trained.now)
   counters.of_heads(settings, trained.flops, timer)
+  others = clustered.others
   return Trained(
-    features.x,
-    clusters,
-    agreement,
     heads,
     trained.outputs,
     trained.fits,
@@ -329,21 +350,24 @@ def train(
 
 
 def evaluate(
-  source: Source, samples: Sequence[Samples], trained: Trained
+  source: Source,
+  samples: Sequence[Samples],
+  clustered: Clustered,
+  trained: Trained,
 ) -> Outcome:
   """What every head says of every sample of its fold."""
   # Folds differ in how many clusters have a head.
   ends = np.cumsum([len(fold) for fold in trained.heads])[:-1]
   folds = zip(
     samples,
-    trained.clusters,
+    clustered.clusters,
     trained.heads,
     np.split(trained.outputs, ends),
     strict=True,
   )
   return Outcome(
     source,
-    trained.x,
+    clustered.features.x,
     tuple(
       Fold(fold, clusters, heads, of_heads[:, fold.row])
       for fold, clusters, heads, of_heads in folds
@@ -389,13 +413,15 @@ def run(
   run_folder.write_atomically(
     folder / 'augmented.csv', samples_lib.augmented_csv(samples)
   )
-  trained = train(settings, folder, cohorts, samples, backbone, timer)
-  with timer.stage('evaluation'):
-    outcome = evaluate(cohorts[0].source, samples, trained)
-    shared = audits.find_leaks_of_folds(
-      audits.FoldFeatures(cohort, fold, outcome.x, fold.row)
-      for cohort, fold in zip(cohorts, samples, strict=True)
-    )
+  clustered = cluster_images(
+    settings, folder, cohorts, samples, backbone, timer
+  )
+  x, clusters = clustered.features.x, clustered.clusters
+  with beside.begun(settings, cohorts, samples, x, clusters) as wait:
+    trained = train(settings, folder, samples, clustered, timer)
+    with timer.stage('evaluation'):
+      outcome = evaluate(cohorts[0].source, samples, clustered, trained)
+      audited = wait()
   with timer.stage('verdict', 'questions') as count:
     asked = ask(settings, folder, cohorts, samples, outcome)
     count(asked.now)
@@ -405,12 +431,12 @@ def run(
       cohorts,
       backbone,
       outcome,
-      trained.agreement,
-      shared,
+      clustered.agreement,
+      audited.leaks,
       asked.measured,
-      facts.jaccard(settings, outcome.folds),
+      audited.jaccard,
     )
-    results = same_mix.with_same_mix(results, settings.seed, outcome)
+    results = same_mix.with_same_mix(results, audited.same_mix)
   if trained.others is not None:
     with timer.stage('second data set'):
       found = external.find(settings, cohorts, outcome, trained.others)
@@ -425,7 +451,7 @@ def run(
       folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
     )
     run_folder.write_atomically(
-      folder / 'tables' / 'leaks.csv', leaks.leaks_csv(shared.leaks)
+      folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.leaks.leaks)
     )
     return results, view_lib.view(settings, outcome)
 
