@@ -27,6 +27,7 @@ MODULES = (
   'clusterings',
   'verdict',
   'study',
+  'waits',
 )
 ROOT = pathlib.Path(__file__).parents[1]
 Result = dict[str, np.ndarray]

@@ -191,9 +191,12 @@ def measure(
     full: whether peers do all of the work, in more turns.
 
   Returns:
-    One dictionary per peer; `missing` or `failed` says why one has no times.
+    One dictionary per peer; `missing` or `failed` says why one has no times. A
+    case whose peers are all left out is not run.
   """
   peers = [s for s in case.chosen(full) if s != 'ours']
+  if not peers:
+    return []
   with tempfile.TemporaryDirectory() as folder:
     scale = sides.Scale(full, pathlib.Path(folder))
     workers = run(crew, name, case, scale, ['ours', *peers])

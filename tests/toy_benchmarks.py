@@ -131,5 +131,6 @@ CASES = {
   'turns': sides.Case(
     'counts', _TURNS, _last, turns=(1, 3), full_only=('full',)
   ),
+  'alone': sides.Case('counts', _TURNS, _last, full_only=('steady', 'full')),
   'unprepared': sides.Case('nothing', _TURNS, _last, _nothing),
 }
