@@ -18,7 +18,7 @@ from heterojax.compute import cores
 from heterojax.compute import division
 from heterojax.compute import forward
 
-_SECONDS = 0.2
+_SECONDS = 0.1
 # Sides of the factors; on CPU, those of 1024 and 2048 gave a lower rate.
 _SIDE = {'cpu': 512}
 _SIDE_OF_ACCELERATOR = 4096

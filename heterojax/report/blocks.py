@@ -266,7 +266,6 @@ def html(page: Page, figures: Mapping[str, bytes]) -> str:
   filters = {
     'csv': embedding.table,
     'drawing': embedding.drawing,
-    'reduced': embedding.reduced,
     'picture': embedding.picture,
   }
   return templates.load('page.html', filters).render(

@@ -7,11 +7,8 @@ their digests.
 
 import base64
 import hashlib
-import io
 import re
 import urllib.parse
-
-from PIL import Image
 
 # What an editor or a drawing program needs of an SVG file, and no reader.
 _UNSEEN = re.compile(
@@ -29,14 +26,6 @@ def picture(content: bytes, kind: str) -> str:
     kind: png or jpeg.
   """
   return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
-
-
-def reduced(content: bytes) -> bytes:
-  """A PNG file of a figure in 256 colours: it looks alike, and is smaller."""
-  image = Image.open(io.BytesIO(content)).convert('RGB')
-  buffer = io.BytesIO()
-  image.quantize(256, dither=Image.Dither.NONE).save(buffer, 'PNG')
-  return buffer.getvalue()
 
 
 def drawing(content: bytes) -> str:
