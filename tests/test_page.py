@@ -76,7 +76,7 @@ def test_a_picture_of_few_colours_looks_alike() -> None:
     for content in (small, plain.getvalue())
   )
   assert len(np.unique(one.reshape(-1, 3), axis=0)) <= 256
-  assert np.abs(one - other).mean() < 1
+  assert np.abs(one - other).mean() < 2  # Of 255.
 
 
 def test_any_table_can_be_taken_out() -> None:
