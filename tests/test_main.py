@@ -366,3 +366,15 @@ def test_no_entry_point_is_long() -> None:
   folder = pathlib.Path(launch.__file__).parent
   for path in folder.glob('*.py'):
     assert len(path.read_text().splitlines()) <= 95, path
+
+
+def test_nothing_looks_for_cycles_at_the_end() -> None:
+  code = (
+    'import atexit, gc; from heterojax.launch import main\n'
+    # What is registered first comes last.
+    'atexit.register(lambda: print(gc.get_freeze_count()))\n'
+    'main.main(["heterojax", "--config=nothing"])'
+  )
+  command = [sys.executable, '-c', code]
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  assert int(done.stdout) > 1000
