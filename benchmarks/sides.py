@@ -130,9 +130,14 @@ def read_features(scale: Scale) -> np.ndarray:
   return np.load(scale.folder / FEATURES)
 
 
+def some(n: int, k: int) -> np.ndarray:
+  """Numbers of k of n rows."""
+  return np.random.default_rng(0).choice(n, k, replace=False)
+
+
 def some_rows(x: np.ndarray, k: int) -> np.ndarray:
   """Centres to start from."""
-  return x[np.random.default_rng(0).choice(len(x), k, replace=False)]
+  return x[some(len(x), k)]
 
 
 def turns(n: int, d: int) -> tuple[int, int]:
