@@ -201,12 +201,15 @@ def _by_cores() -> Iterator[Program]:
     ('_moved', (*totals, centers)),
   ):
     yield Program(f'cluster.by_cores.{name}', args, on_cpu=True)
-  args, static = (
-    (z, mean, _whole(), centers, labels),
-    {'sizes': blocks.Sizes(512, 1, 3)},
-  )
-  for name in ('nearest', 'inertia'):
-    yield Program(f'cluster.blocks.{name}', args, static=static, on_cpu=True)
+  args = z, mean, _whole(), centers, labels
+  sizes = {'sizes': blocks.Sizes(512, 1, 3)}
+  for name, kind, static in (
+    ('nearest', '', {}),
+    ('inertia', 'of given labels', {'known': True}),
+    ('inertia', 'of new labels', {'known': False}),
+  ):
+    name, static = f'cluster.blocks.{name}', sizes | static
+    yield Program(name, args, kind, static=static, on_cpu=True)
 
 
 def _heads() -> Iterator[Program]:

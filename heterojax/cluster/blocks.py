@@ -58,8 +58,7 @@ def nearest(
 
   def block(points, start, is_new, labels, totals):
     sums, counts = totals
-    # Fused with what follows, the comparison takes longer.
-    assigned = _apart(lloyd.argmin(points.scores(centers)))
+    assigned = _nearest(points, centers)
     labels = jax.lax.dynamic_update_slice_in_dim(
       labels, assigned, start - offset, 0
     )
@@ -80,18 +79,42 @@ def inertia(
   centers: jax.Array,
   labels: jax.Array,
   *,
+  known: bool,
   sizes: Sizes,
-) -> tuple[jax.Array]:
-  """Inertia of each part, `[P]`; as `nearest`, with labels of the centers."""
+) -> tuple[jax.Array, jax.Array]:
+  """Labels and the inertia of each part.
+
+  Args:
+    x: as for `nearest`, as all else.
+    mean: the same.
+    first: the same.
+    centers: the same.
+    labels: `[S]`.
+    known: whether labels are kept; else they are of the nearest centers.
+    sizes: the same.
+
+  Returns:
+    Labels `[S]` and `[P]`.
+  """
   offset = jnp.minimum(first, len(x) - len(labels))
 
   def block(points, start, is_new, labels, total):
-    assigned = jax.lax.dynamic_slice_in_dim(labels, start - offset, sizes.rows)
+    at = start - offset
+    if known:
+      assigned = jax.lax.dynamic_slice_in_dim(labels, at, sizes.rows)
+    else:
+      assigned = _nearest(points, centers)
+      labels = jax.lax.dynamic_update_slice_in_dim(labels, assigned, at, 0)
     distance = points.distance(centers, assigned)
     return labels, total + jnp.sum(jnp.where(is_new, distance, 0))
 
   zero = jnp.zeros((), x.dtype)
-  return (_by_parts(block, x, mean, first, labels, zero, sizes)[1],)
+  return _by_parts(block, x, mean, first, labels, zero, sizes)
+
+
+def _nearest(points: Rows, centers: jax.Array) -> jax.Array:
+  # Fused with what follows, the comparison takes longer.
+  return _apart(lloyd.argmin(points.scores(centers)))
 
 
 def _by_parts(

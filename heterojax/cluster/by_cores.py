@@ -74,15 +74,20 @@ def _run(
     for device, first in zip(used, firsts, strict=True)
   ]
   centers = init - mean[None]
-  labels = np.full((len(firsts), share), -1, np.int32)
+  none = np.full(share, -1, np.int32)
+  labels = [jax.device_put(none, device) for device in used]
 
-  def by_shares(function: Callable[..., tuple[jax.Array, ...]]) -> list[tuple]:
+  def by_shares(
+    function: Callable[..., tuple[jax.Array, ...]], **static: bool
+  ) -> list[tuple]:
     """Outputs of all shares, which are begun before one is waited for."""
     args = [
-      (*inputs, *jax.device_put((centers, before), device))
+      (*inputs, jax.device_put(centers, device), before)
       for (device, inputs), before in zip(placed, labels, strict=True)
     ]
-    programs = cores.program(function, *args[0], library=True, sizes=sizes)
+    programs = cores.program(
+      function, *args[0], library=True, sizes=sizes, **static
+    )
     begun = [
       run(*inputs)
       for run, inputs in zip(programs[: len(args)], args, strict=True)
@@ -100,9 +105,7 @@ def _run(
     n_iter, repeated = n_iter + 1, not any(changed)
   # Labels must be those of the centers that are returned; they are already
   # where they repeated.
-  if not repeated:
-    labels = by_shares(blocks.nearest)[0]
-  (inertia,) = by_shares(blocks.inertia)
+  labels, inertia = by_shares(blocks.inertia, known=repeated)
   return KMeans(
     centers + mean[None],
     jnp.asarray(_joined(labels, firsts, n)),

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 
 from heterojax.cluster import moments
 from heterojax.cluster import precision
 from heterojax.cluster import range_finder
 from heterojax.cluster import scale
+from heterojax.cluster import spectrum
 from heterojax.cluster.products import centred
 from heterojax.cluster.products import chunks
 from heterojax.cluster.products import of_rows
@@ -102,14 +102,8 @@ def pca(
     products = moments.second_moments(x, mean, wide, rows)
     if not np.isfinite(products).all():
       raise ValueError('x holds values that are not finite')
-    eigh = functools.partial(scipy.linalg.eigh, products, lower=False)
-    if n_components < 1:
-      values = eigh(eigvals_only=True)[::-1]
-      n_components = _number(values, n_components)
-    size = len(products)
     # Only what is kept: the variance of all is the trace.
-    values, vectors = eigh(subset_by_index=(size - int(n_components), size - 1))
-    vectors = vectors[:, ::-1]
+    values, vectors = spectrum.leading(products.T, n_components)
     if wide:
       own = row_blocks.taken(x, rows)
       found = _back_project(own, mean, jnp.asarray(vectors))
@@ -121,7 +115,7 @@ def pca(
         components = jnp.asarray(np.linalg.qr(found.T).Q.T)
     else:
       components = jnp.asarray(vectors.T)
-    kept, total = jnp.asarray(values[::-1]), jnp.asarray(np.trace(products))
+    kept, total = jnp.asarray(values), jnp.asarray(np.trace(products))
     return _finish(mean, components, kept, total, shape[0], dtype)
 
 
@@ -165,14 +159,6 @@ def _of_scale(fitted: PCA, e: int) -> PCA:
     explained_variance=scale.times_square(fitted.explained_variance, e),
     singular_values=scale.times(values, e),
   )
-
-
-def _number(values: np.ndarray, share: float) -> int:
-  """How many of the descending variances it takes to explain a share."""
-  sums = np.cumsum(np.clip(values, 0, None))
-  # Rounding may leave the last sum below the total.
-  passed = np.searchsorted(sums / (sums[-1] or 1), share, side='right')
-  return min(int(passed) + 1, len(values))
 
 
 def transform(
