@@ -205,9 +205,9 @@ def _case(name: str, peers: dict[str, Callable[..., sides.Side]]) -> sides.Case:
     side: functools.partial(make, name=name)
     for side, make in {'ours': _ours, **peers}.items()
   }
-  number = networks.NUMBER[name]
+  quick, full = networks.NUMBER[name]
   return sides.Case(
-    f'features of {number} images (full: {4 * number})',
+    f'features of {quick} images (full: {full})',
     bound,
     _quality,
     functools.partial(networks.write, name=name),

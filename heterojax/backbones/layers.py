@@ -101,14 +101,11 @@ def image_mean(x: jax.Array) -> jax.Array:
   On CPU as products with ones, a row at a time so that long sums stay exact:
   XLA fuses what comes before into a sum, and vectorises neither.
   """
-  if forms.are_of_cpu():
+  if forms.are_of_cpu() and x.dtype == jnp.float32:
     batch, height, width, channels = x.shape
-    add = functools.partial(jnp.matmul, preferred_element_type=jnp.float32)
-    of_row = jnp.ones((batch * height, 1, width), x.dtype)
-    rows = add(of_row, x.reshape(batch * height, width, channels))
-    of_image = jnp.ones((batch, 1, height), rows.dtype)
-    total = add(of_image, rows.reshape(batch, height, channels))
-    return (total / (height * width)).astype(x.dtype)[:, :, None]
+    rows = jnp.ones((batch * height, 1, width)) @ x.reshape(-1, width, channels)
+    total = jnp.ones((batch, 1, height)) @ rows.reshape(-1, height, channels)
+    return total[:, :, None] / (height * width)
   return jnp.mean(x, axis=(1, 2), keepdims=True)
 
 
