@@ -6,6 +6,7 @@ that ours reads them when its last run is over.
 
 from collections.abc import Callable
 import functools
+import shutil
 import time
 
 import numpy as np
@@ -156,14 +157,20 @@ def _openvino(scale: sides.Scale, *, name: str) -> sides.Side:
   return _best_batch(start, networks.normalised(scale, name))
 
 
-def _torch(scale: sides.Scale, *, name: str) -> sides.Side:
+def _torch(
+  scale: sides.Scale, *, name: str, compiled: bool = False
+) -> sides.Side:
   import torch
 
+  if compiled and not any(map(shutil.which, ('g++', 'clang++', 'c++'))):
+    raise FileNotFoundError('inductor needs a C++ compiler')
   torch.set_num_threads(sides.threads())
   network = networks.of_torch(name)
   weights = torch.load(scale.folder / networks.WEIGHTS)
   network.whole.load_state_dict(weights)
   network = network.to(memory_format=torch.channels_last)
+  if compiled:
+    network = torch.compile(network, options={'freezing': True})
 
   def forward(part: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
@@ -198,9 +205,9 @@ def _case(name: str, peers: dict[str, Callable[..., sides.Side]]) -> sides.Case:
     side: functools.partial(make, name=name)
     for side, make in {'ours': _ours, **peers}.items()
   }
-  number = networks.NUMBER[name]
+  quick, full = networks.NUMBER[name]
   return sides.Case(
-    f'features of {number} images (full: {4 * number})',
+    f'features of {quick} images (full: {full})',
     bound,
     _quality,
     functools.partial(networks.write, name=name),
@@ -210,8 +217,13 @@ def _case(name: str, peers: dict[str, Callable[..., sides.Side]]) -> sides.Case:
   )
 
 
-_FOR_THE_RECORD = ('openvino', 'torch', 'flax')
-_PEERS = {'onnxruntime': _onnxruntime, 'openvino': _openvino, 'torch': _torch}
+_PEERS = {
+  'onnxruntime': _onnxruntime,
+  'openvino': _openvino,
+  'torch': _torch,
+  'torch/inductor': functools.partial(_torch, compiled=True),
+}
+_FOR_THE_RECORD = (*list(_PEERS)[1:], 'flax')
 CASES = {
   f'features/{networks.B0}': _case(
     networks.B0, {**_PEERS, 'keras': _keras, 'flax': _flax}

@@ -22,8 +22,14 @@ SOURCES = {
   'resnet18': 'torchvision',
   'vgg16': 'torchvision',
 }
-# Images of a run, fewer where one costs more; four times as many in full.
-NUMBER = {B0: 64, LITE0: 64, 'resnet18': 32, 'vgg16': 16}
+# Images of a run in the quick suite and in the full one, fewer where one costs
+# more.
+NUMBER = {
+  B0: (128, 256),
+  LITE0: (128, 256),
+  'resnet18': (64, 128),
+  'vgg16': (16, 64),
+}
 WEIGHTS, KERAS_WEIGHTS = 'weights.pth', 'keras.weights.h5'
 ONNX = 'network.onnx'
 _UNTIL_EXIT = contextlib.ExitStack()
@@ -33,7 +39,7 @@ _TOPS = ('avgpool', 'fc', 'classifier')
 
 def images(scale: sides.Scale, name: str) -> np.ndarray:
   """`[N, 224, 224, 3]` float32 of 0..255."""
-  number = NUMBER[name] * (4 if scale.full else 1)
+  number = NUMBER[name][scale.full]
   rng = np.random.default_rng(0)
   x = rng.integers(0, 256, (number, 224, 224, 3))
   return x.astype(np.float32)

@@ -37,3 +37,14 @@ def test_equals_the_grouped_convolution(
   g = jnp.asarray(rng.normal(size=want.shape), jnp.float32)
   for ours, theirs in zip(backward(g), peer(g), strict=True):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize('channels', [1, 230, 672])
+def test_channels_in_parts_are_those_of_the_whole(channels: int) -> None:
+  rng = np.random.default_rng(0)
+  x = jnp.asarray(rng.normal(size=(1, 6, 7, channels)), jnp.float32)
+  kernel = jnp.asarray(rng.normal(size=(5, 5, channels)), jnp.float32)
+  got = depthwise.convolve(x, kernel, 1)
+  windows = np.lib.stride_tricks.sliding_window_view(x, (5, 5), (1, 2))
+  want = np.einsum('byxchw,hwc->byxc', windows, kernel)
+  np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)

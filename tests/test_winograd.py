@@ -162,6 +162,13 @@ def test_max_pool_and_its_gradient(
   np.testing.assert_array_equal(backward(g)[0], peer(g)[0])
 
 
+def test_means_of_large_maps_stay_exact() -> None:
+  x = np.random.default_rng(0).uniform(1, 2, (2, 112, 90, 8))
+  x = x.astype(np.float32)
+  want = x.mean((1, 2), np.float64, keepdims=True)
+  np.testing.assert_allclose(layers.image_mean(x), want, rtol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['resnet18', 'vgg16'])
 def test_frozen_networks_give_what_trainable_ones_give(name: str) -> None:

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax import backbones
-from heterojax.backbones import layers
 from heterojax.compute import forward
 
 
@@ -55,5 +54,5 @@ def _apply(
   inside = nnx.merge(graphdef, params['network'])
   features = inside.feature_map(x.astype(jnp.bfloat16)).astype(jnp.float32)
   if output == 'pooled':
-    return layers.image_mean(features)[:, 0, 0]
+    return jnp.mean(features, axis=(1, 2))
   return features

@@ -1,13 +1,18 @@
-"""Convolution of images by a stride of two, as one without a stride.
+"""Convolution of images by a stride of two, in forms that are fast on CPU.
 
-XLA's convolution on CPU is a fifth to a quarter faster where every 2 x 2 pixels
-of three colours have become one of twelve (space to depth).
+XLA's convolution is a fifth to a quarter faster where every 2 x 2 pixels of
+three colours have become one of twelve (space to depth). Of a small kernel a
+sum of products, which fuses with what follows, takes half of that.
 
 Axes: B batch, H height, W width, C channels, h and w of the kernel.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+
+_SMALL = 3
 
 
 def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -20,6 +25,24 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
   Returns:
     `[B, (H - h) // 2 + 1, (W - w) // 2 + 1, C_out]`.
   """
+  if kernel.shape[0] <= _SMALL:
+    return _summed(x, kernel)
+  return _space_to_depth(x, kernel)
+
+
+def _summed(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  size, _, channels, _ = kernel.shape
+  stop_y, stop_x = (n - size + 1 for n in x.shape[1:3])
+  total: Any = 0.0
+  for i in range(size):
+    for j in range(size):
+      window = x[:, i : i + stop_y : 2, j : j + stop_x : 2]
+      for c in range(channels):
+        total += window[..., c : c + 1] * kernel[None, None, i, j, c : c + 1]
+  return total
+
+
+def _space_to_depth(x: jax.Array, kernel: jax.Array) -> jax.Array:
   size, _, channels, features = kernel.shape
   # To even sides; what the last row and column meet is zero in the kernel.
   x = jnp.pad(x, ((0, 0), *((0, n % 2) for n in x.shape[1:3]), (0, 0)))
