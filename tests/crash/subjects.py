@@ -6,12 +6,21 @@ import shutil
 from typing import NamedTuple
 
 from faults import runs
+import jax
 import numpy as np
 from PIL import Image
+import safetensors.numpy
 from toy_study import TOY
 from toy_study.configuration import CONFIG
 
 from crash import server
+from heterojax import backbones
+from heterojax.backbones import layers
+from heterojax.backbones.architecture import IMAGENET
+from heterojax.backbones.architecture import Architecture
+from heterojax.backbones.architecture import Network
+from heterojax.backbones.architecture import Source
+from heterojax.backbones.batch_norm import Norm
 from heterojax.compute import variables
 from heterojax.launch import compare
 from heterojax.launch import features
@@ -24,6 +33,29 @@ from heterojax.studies import registry
 
 # As `run_folder.write_atomically` names a file that is not whole yet.
 _UNFINISHED = re.compile(r'\..+\.[a-z0-9_]{8}')
+
+
+class _Patches(Network):
+  """The smallest network that can be trained: one convolution."""
+
+  def __init__(
+    self, *, padding: layers.Padding, norm: Norm | None, with_top: bool
+  ):
+    del norm, with_top
+    self.stem = layers.Conv(3, 4, kernel_size=8, stride=8, padding=padding)
+
+  def feature_map(self, x: jax.Array) -> jax.Array:
+    """`[B, H / 8, W / 8, 4]`."""
+    return jax.nn.relu(self.stem(x))
+
+
+_PATCHES = Architecture(
+  name='patches',
+  title='Patches',
+  build=_Patches,
+  top=(),
+  sources={'own': Source('torch', 'symmetric', None, *IMAGENET, {'stem': 'c'})},
+)
 
 
 class Subject(NamedTuple):
@@ -54,11 +86,26 @@ _RETRAINING = (
   *_SMALL,
   '--config.heads.random_runs=1',
 )
-_SIZES = ('--config=features:tiny,study=sample_size', *_SMALL)
+_SIZES = (
+  '--config=features:tiny,study=sample_size',
+  '--config.sizes=all',
+  '--config.split.folds=2',
+  *_SMALL,
+)
 _WHOLE = (
   '--config=bone_age:demo,tiny',
+  '--config.sizes=all',
+  '--config.data.num_images=48',
+  '--config.data.image_size=32',
+  '--config.split.folds=2',
+  '--config.backbone.name=patches',
+  '--config.backbone.weights=../data/patches.safetensors',
   '--config.backbone.train=full',
   '--config.fine_tuning.epochs=1',
+  '--config.reduction.n_components=3',
+  '--config.reduction.rejected=0',
+  '--config.cluster.k=2',
+  '--config.cluster.trainings=1',
 )
 _TOY = ('--config=../data/toy.py',)
 _IMAGES = (
@@ -117,6 +164,10 @@ def ready(root: pathlib.Path) -> None:
   np.savez(data / 'features.npz', features=x.astype(np.float32), label=label)
   (data / 'toy.py').write_text(CONFIG)
   registry.STUDIES[TOY.name] = TOY
+  backbones.ARCHITECTURES[_PATCHES.name] = _PATCHES
+  kernel = rng.normal(size=(4, 3, 8, 8)).astype(np.float32)
+  weights = {'c.weight': kernel, 'c.bias': np.zeros(4, np.float32)}
+  safetensors.numpy.save_file(weights, data / 'patches.safetensors')
   for i in range(6):
     pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
     folder = data / 'images' / ('yes', 'no')[i % 2]
