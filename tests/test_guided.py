@@ -8,7 +8,9 @@ import tarfile
 import zipfile
 
 from fuzz import guided
+from fuzz import lines
 from fuzz import mutations
+from fuzz import seeds
 from fuzz.harness import Input
 import proofs
 import pytest
@@ -76,18 +78,63 @@ def test_a_condition_is_changed_as_text() -> None:
 def test_the_kept_inputs_are_few_and_can_be_read() -> None:
   files = [*(_TESTS / 'fuzz' / 'corpus').iterdir()]
   assert {path.stem.replace('_', ' ') for path in files} <= {
-    kind.replace('_', ' ') for kind in guided.KINDS
+    kind.replace('_', ' ') for kind in lines.KINDS
   }
   assert sum(path.stat().st_size for path in files) < 300_000
-  for kind in guided.KINDS:
+  for kind in lines.KINDS:
     for given in guided.read(kind):
       assert given.files or given.args
 
 
-def test_lines_of_functions_are_counted() -> None:
-  for kind in guided.KINDS:
-    none, there = guided.coverage(kind, set())
-    assert none == 0 and there > 20, kind
+_MODULE = """
+LIMIT = 3
+class Box:
+  def open(self):
+    return LIMIT
+def read(x):
+  return [_part(
+    y) for y in x] or Box()
+def _part(y):
+  return y
+def write():
+  return read
+"""
+
+
+def test_lines_count_that_reading_needs(tmp_path, monkeypatch) -> None:
+  path = tmp_path / 'a.py'
+  path.write_text(_MODULE.lstrip())
+  monkeypatch.setattr(lines, '_PACKAGE', tmp_path)
+  monkeypatch.setitem(lines.KINDS, 'a', ('a.py',))
+  assert lines.counted('a', set()) == set()
+  # What `read` names, and the methods of the class that it names.
+  want = {(str(path), number) for number in (4, 6, 7, 9)}
+  assert lines.counted('a', {(str(path), 6)}) == want
+  assert lines.counted('a', {(str(path), 9)}) == {(str(path), 9)}
+
+
+def test_lines_are_seen_and_those_of_another_process(
+  tmp_path, monkeypatch
+) -> None:
+  path = tmp_path / 'a.py'
+  path.write_text(_MODULE.lstrip())
+  scope = {}
+  exec(compile(path.read_text(), str(path), 'exec'), scope)  # pylint: disable=exec-used
+  there = tmp_path / 'there'
+  there.write_text('[["b.py", 1, 2]]')
+  monkeypatch.setenv(lines.ELSEWHERE, str(there))
+  trace = lines.Trace([path])
+  with trace:
+    scope['read']([])
+  assert {(f, n) for f, n in trace.seen if n != 7} == {
+    (str(path), 6),
+    ('b.py', 2),
+  }
+  assert ('b.py', 1, 2) in trace.steps and not there.exists()
+
+
+def test_each_kind_has_seeds() -> None:
+  assert all(any(True for _ in seeds.of(kind)) for kind in lines.KINDS)
 
 
 @pytest.mark.slow

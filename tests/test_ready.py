@@ -493,6 +493,16 @@ def test_broken_parquet_files(tmp_path: pathlib.Path) -> None:
   assert "'0' holds string, which is no number" in _fails(path)
 
 
+def test_parquet_with_times_that_python_has_none_for(
+  tmp_path: pathlib.Path,
+) -> None:
+  path = _as_parquet(tmp_path)
+  late = pyarrow.array([2**60, 0], pyarrow.timestamp('ms'))
+  table = {'0': [1.0, 2.0], 'label': ['ill', 'well'], 'taken': late}
+  pyarrow.parquet.write_table(pyarrow.table(table), path)
+  assert 'cannot be read as a Parquet file' in _fails(path)
+
+
 def test_parquet_with_missing_values(tmp_path: pathlib.Path) -> None:
   table = {
     '0': pyarrow.array([1, None, 3], pyarrow.int64()),

@@ -210,7 +210,13 @@ def from_parquet(path: pathlib.Path) -> Raw:
   def cells(name: str) -> list[str]:
     try:
       return [text(value) for value in table.column(name).to_pylist()]
-    except (ValueError, TypeError, pyarrow.ArrowException) as error:
+    # Times that Python has none for overflow.
+    except (
+      ValueError,
+      TypeError,
+      OverflowError,
+      pyarrow.ArrowException,
+    ) as error:
       raise UserError(_unreadable(path, 'Parquet', error)) from error
 
   return Raw(

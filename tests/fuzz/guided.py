@@ -17,40 +17,25 @@ import random
 import signal
 import sys
 import tempfile
-import threading
 import time
-from types import CodeType
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import proofs
 
 from benchmarks import markdown
+from fuzz import lines as lines_lib
 from fuzz import mutations
+from fuzz import seeds
 from fuzz import worker
 from fuzz.harness import Input
-import heterojax
+from heterojax.backbones.weight_files import keras_h5
+from heterojax.datasets import npz
 
-# Which modules read which kind; the rest of the package is not looked at.
-KINDS = {
-  'weights': ('backbones/weight_files/', 'backbones/sources.py'),
-  'features npz': ('datasets/npz.py', 'datasets/ready.py'),
-  'features table': ('datasets/feature_', 'datasets/headers.py'),
-  'folder table': ('datasets/folder.py', 'datasets/tables.py'),
-  'medmnist npz': ('datasets/medmnist.py',),
-  'dicom': ('datasets/dicom.py',),
-  'image': ('datasets/images.py', 'datasets/pixels.py', 'datasets/content.py'),
-  'prepared data': ('datasets/prepared.py',),
-  'fail_if': ('records/conditions.py', 'records/foretell.py'),
-}
-_APART = ('keras_h5_script.py',)  # In a process of its own.
-_PACKAGE = pathlib.Path(heterojax.__file__).parent
 _CORPUS = pathlib.Path(__file__).parent / 'corpus'
 _LONGEST = 8_000  # Bytes of an input that is kept in the repository,
 _OF_KIND = 30_000  # and of all of a kind.
 _SECONDS_OF_ONE = 30
-
-Line = tuple[str, int]
+_MAPPED = 256  # Bytes, so that small arrays are mapped, too.
 
 
 class Found(NamedTuple):
@@ -59,42 +44,8 @@ class Found(NamedTuple):
   inputs: int
   outcomes: collections.Counter[str]
   faults: list[tuple[str, str, Input]]
-  lines: set[Line]
+  lines: set[lines_lib.Line]
   kept: list[Input]
-
-
-class _Lines:
-  """Lines of a kind's modules that run, and from which to which."""
-
-  def __init__(self, kind: str) -> None:
-    self._files = {str(path) for path in modules(kind)}
-    self.seen: set[Line] = set()
-    self.steps: set[tuple[CodeType, int, int]] = set()
-
-  def __enter__(self) -> None:
-    threading.settrace(self._enter)
-    sys.settrace(self._enter)
-
-  def __exit__(self, *_: object) -> None:
-    sys.settrace(None)
-    threading.settrace(None)  # pyright: ignore[reportArgumentType]
-
-  def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
-    del event, arg
-    code, last = frame.f_code, 0
-    if code.co_filename not in self._files:
-      return None
-
-    def step(frame: FrameType, event: str, arg: Any) -> Any:
-      nonlocal last
-      del arg
-      if event == 'line':
-        self.seen.add((code.co_filename, frame.f_lineno))
-        self.steps.add((code, last, frame.f_lineno))
-        last = frame.f_lineno
-      return step
-
-    return step
 
 
 def explore(
@@ -106,11 +57,15 @@ def explore(
     kind: of inputs.
     seconds: how long.
     seed: of the changes.
-    start: inputs to begin with, beside the sound ones.
+    start: inputs to begin with, beside the sound ones and the seeds.
     note: a file that has the input which is tried.
   """
-  rng, lines = random.Random(seed), _Lines(kind)
+  rng, lines = random.Random(seed), lines_lib.Trace(lines_lib.modules(kind))
   base = note.parent
+  keras_h5.SCRIPT = pathlib.Path(__file__).with_name('traced.py')
+  os.environ[lines_lib.ELSEWHERE] = str(base / 'lines')
+  made = [*seeds.of(kind)]  # Before memory is measured.
+  npz._MAPPED = _MAPPED  # pylint: disable=protected-access
   subject, guard, ceiling = worker.begin(kind, base)
   found = Found(0, collections.Counter(), [], lines.seen, [])
   pool: list[Input] = []
@@ -130,12 +85,15 @@ def explore(
     if outcome not in ('accepted', 'refused'):
       found.faults.append((outcome, detail, given))
     elif len(lines.steps) > known:
-      pool.append(given)
       found.kept.append(given)
+      if given.files or given.args.get('text'):  # What can be changed.
+        pool.append(given)
 
-  for given in (*subject.sound(), *start):
+  for given in (*subject.sound(), *made):
     attempt(given)
-  found.kept[: len(subject.sound())] = []
+  found.kept.clear()  # They need not be.
+  for given in start:
+    attempt(given)
   end = time.monotonic() + seconds
   while time.monotonic() < end and len(found.faults) < 20:
     attempt(mutations.of(rng.choice(pool), pool, rng))
@@ -165,9 +123,11 @@ def apart(kind: str, seconds: float, seed: int) -> Found:
           total.lines | more.lines,
           more.kept,
         )
-      given = Input(*pickle.loads((base / 'input').read_bytes()))
       code = os.waitstatus_to_exitcode(status)
       said = (base / 'said').read_text(errors='replace')[-2000:]
+      if not (base / 'input').exists():
+        raise RuntimeError(f'{kind}: {said}')
+      given = Input(*pickle.loads((base / 'input').read_bytes()))
       outcome = 'hung' if code == -signal.SIGALRM else 'crashed'
       total.faults.append((outcome, f'exit code {code}: {said}', given))
       total.outcomes[outcome] += 1
@@ -219,48 +179,15 @@ def keep(kind: str, inputs: list[Input]) -> None:
   path.write_text('[\n' + ',\n'.join(lines) + '\n]\n')
 
 
-def coverage(kind: str, lines: set[Line]) -> tuple[int, int]:
-  """How many lines of the functions of a kind's modules ran, and of how many.
-
-  Args:
-    kind: of inputs.
-    lines: that ran.
-  """
-  there = set()
-  for path in modules(kind):
-    whole = compile(path.read_text(), str(path), 'exec')
-    there |= {(str(path), line) for line in _of_functions(whole)}
-  return len(there & lines), len(there)
-
-
-def modules(kind: str) -> list[pathlib.Path]:
-  """The files of the modules that read a kind."""
-  return [
-    path
-    for path in _PACKAGE.rglob('*.py')
-    if path.relative_to(_PACKAGE).as_posix().startswith(KINDS[kind])
-    and path.name not in _APART
-  ]
-
-
-def _of_functions(code: CodeType) -> Iterator[int]:
-  for inner in code.co_consts:
-    if isinstance(inner, CodeType):
-      if inner.co_flags & 2:  # CO_NEWLOCALS: no body of a class.
-        first = inner.co_firstlineno
-        yield from {
-          line for *_, line in inner.co_lines() if line and line != first
-        }
-      yield from _of_functions(inner)
-
-
 def main(words: list[str]) -> int:
   """Returns 1 where an input did what none may."""
   given = proofs.arguments(words, 60, 'kinds')
   rows, faults = [], []
-  for kind in given.kinds or KINDS:
+  for kind in given.kinds or lines_lib.KINDS:
     found = apart(kind, given.seconds, given.seed)
-    ran, there = coverage(kind, found.lines)
+    counted = lines_lib.counted(kind, found.lines)
+    left, there = counted - found.lines, len(counted)
+    ran = there - len(left)
     rows.append((
       kind,
       found.inputs,
@@ -270,6 +197,8 @@ def main(words: list[str]) -> int:
     ))
     faults += [(kind, *fault) for fault in found.faults]
     print(rows[-1], file=sys.stderr, flush=True)
+    for file, line in sorted(left):
+      print(f'{file}:{line}', file=sys.stderr)
     if not given.json and not found.faults:
       keep(kind, found.kept)
   for kind, outcome, detail, bad in faults:

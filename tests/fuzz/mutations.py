@@ -30,7 +30,8 @@ def of(given: Input, others: list[Input], rng: random.Random) -> Input:
   texts = [k for k, v in given.args.items() if k == 'text']
   if texts:
     text = _changed(given.args['text'].encode(), _texts(others), rng)
-    return given._replace(args={'text': text.decode('utf-8', 'replace')})
+    args = given.args | {'text': text.decode('utf-8', 'replace')}
+    return given._replace(args=args)
   names = sorted(given.files, key=len)
   # What is one among many files alike matters least.
   name = rng.choice(names[:4] if rng.random() < 0.7 else names)

@@ -105,6 +105,18 @@ def table() -> tuple[Input, ...]:
 
 
 @functools.cache
+def dicom_table() -> Input:
+  """So that what reads DICOM is there before memory is measured."""
+  import test_dicom
+
+  labels = 'ill', 'healthy'
+  rows = [f'{i}.dcm,{labels[i % 2]}' for i in range(_ROWS)]
+  files = {f'{i}.dcm': test_dicom._made(i, 2 * i + 1) for i in range(_ROWS)}
+  files['table.csv'] = _lines('path,label', rows)
+  return Input(files=files, args={'dataset': 'folder', 'path': 'table.csv'})
+
+
+@functools.cache
 def tree() -> tuple[Input, ...]:
   files = {
     f'data/{("ill", "healthy")[i % 2]}/{i}.png': _encoded(i)
@@ -217,10 +229,18 @@ def dicom() -> tuple[Input, ...]:
 
 
 def weights() -> tuple[Input, ...]:
+  return _weights('zip', 'legacy', 'safetensors')
+
+
+def hdf5() -> tuple[Input, ...]:
+  return _weights('keras2', 'keras3')
+
+
+def _weights(*kinds: str) -> tuple[Input, ...]:
   import test_weight_files
 
   sound = test_weight_files._CONTENTS
-  return tuple(Input(files={'weights': sound[kind]}) for kind in sound)
+  return tuple(Input(files={'weights': sound[kind]}) for kind in kinds)
 
 
 def runs() -> tuple[Input, ...]:
