@@ -6,6 +6,7 @@ weights and orders differ, so that heads are compared by their AUC.
 
 from collections.abc import Callable, Iterable, Sequence
 import functools
+import importlib
 import os
 import time
 from typing import Any
@@ -151,10 +152,13 @@ def _keras(
 
 
 def _sklearn(
-  scale: sides.Scale, *, sizes: Sequence[int], solver: str
+  scale: sides.Scale,
+  *,
+  sizes: Sequence[int],
+  solver: str,
+  library: str = 'sklearn',
 ) -> sides.Side:
-  from sklearn import linear_model
-
+  linear_model = importlib.import_module(f'{library}.linear_model')
   x, y, rows = _problem(scale, sizes)
   slow = solver == 'LogisticRegression' or x.shape[1] > 10_000
   chosen, fraction = _measured(scale, sizes, 5 if slow else 25)
@@ -199,11 +203,15 @@ def _case(
       f'scikit-learn/{solver}': functools.partial(_sklearn, solver=solver)
       for solver in ('LogisticRegression', 'SGDClassifier')
     },
+    'scikit-learn-intelex/LogisticRegression': functools.partial(
+      _sklearn, solver='LogisticRegression', library='sklearnex'
+    ),
   }
   if len(sizes) >= _MANY:  # Each takes Keras twenty minutes or more.
     del makes['keras/traced before'], makes['keras/JAX backend']
   if len(sizes) > _MANY:  # Those take it half an hour.
-    del makes['scikit-learn/LogisticRegression']
+    for library in ('scikit-learn', 'scikit-learn-intelex'):
+      del makes[f'{library}/LogisticRegression']
   return sides.Case(
     f'{heads} of {d:,} features',
     {s: functools.partial(m, sizes=sizes) for s, m in makes.items()},

@@ -6,9 +6,10 @@ to 1e-6 or so (`lbfgs` stops by the objective before it gets there); with the
 default of 1e-4 they are right to a few hundredths.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import functools
-from typing import Any, NamedTuple
+import importlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ _CS = np.logspace(-4, 4, 45)
 # Results of so many heads are compared.
 _COMPARED = 20
 _TOLERANCE = 1e-10
+_PEER = 'scikit-learn/LogisticRegression'
 # Worlds of one rule, and C of their heads.
 _WORLDS, _STRONG = 200, 1e-3
 
@@ -102,27 +104,38 @@ def _fits(
   return chosen, len(chosen) / len(every)
 
 
+def _peer(library: str, threads: int | None) -> type:
+  """The `LogisticRegression` of scikit-learn, or of its extension by Intel.
+
+  Args:
+    library: 'sklearn' or 'sklearnex'.
+    threads: of BLAS; None for as many as it likes.
+  """
+  import threadpoolctl
+
+  linear_model = importlib.import_module(f'{library}.linear_model')
+  if threads:
+    threadpoolctl.threadpool_limits(threads, user_api='blas')
+  return linear_model.LogisticRegression
+
+
 def _sklearn(
   scale: sides.Scale,
   *,
   path: bool,
-  solver: str,
-  tol: float,
+  solver: str = 'lbfgs',
+  tol: float = _TOLERANCE,
   threads: int | None = None,
+  library: str = 'sklearn',
 ) -> sides.Side:
-  from sklearn.linear_model import LogisticRegression
-  import threadpoolctl
-
-  if threads:
-    threadpoolctl.threadpool_limits(threads, user_api='blas')
-
+  peer = _peer(library, threads)
   x, y, rng = _problem(scale)
   rows = _folds(rng) if path else _random(rng)
   fits, fraction = _fits(rows, path, scale.full)
 
   def run() -> list[np.ndarray]:
     return [
-      LogisticRegression(C=fit.c, solver=solver, tol=tol, max_iter=100_000)
+      peer(C=fit.c, solver=solver, tol=tol, max_iter=100_000)
       .fit(x[fit.rows], y[fit.rows])
       .coef_[0]
       for fit in fits
@@ -216,21 +229,19 @@ def _our_worlds(scale: sides.Scale) -> sides.Side:
 
 
 def _their_worlds(
-  scale: sides.Scale, *, solver: str, threads: int | None = None
+  scale: sides.Scale,
+  *,
+  solver: str = 'lbfgs',
+  threads: int | None = None,
+  library: str = 'sklearn',
 ) -> sides.Side:
-  from sklearn.linear_model import LogisticRegression
-  import threadpoolctl
-
-  if threads:
-    threadpoolctl.threadpool_limits(threads, user_api='blas')
+  peer = _peer(library, threads)
   x, y, rows = _worlds(scale)
   worlds = range(_WORLDS if scale.full else _COMPARED // len(rows))
 
   def run() -> list[np.ndarray]:
     return [
-      LogisticRegression(
-        C=_STRONG, solver=solver, tol=_TOLERANCE, max_iter=100_000
-      )
+      peer(C=_STRONG, solver=solver, tol=_TOLERANCE, max_iter=100_000)
       .fit(x[own], y[w][own])
       .coef_[0]
       for own in rows
@@ -248,51 +259,53 @@ def _their_worlds(
   return sides.Side(run, len(worlds) / _WORLDS, steady=True, compared=compared)
 
 
-def _case(work: str, path: bool) -> sides.Case:
-  peer = 'scikit-learn/LogisticRegression'
-  theirs = functools.partial(_sklearn, path=path, solver='lbfgs')
-  makes: dict[str, Callable[..., Any]] = {
-    'ours': functools.partial(_ours, path=path),
-    f'{peer}': functools.partial(theirs, tol=_TOLERANCE),
-    # The threads of BLAS gain little on such matrices, and lose much to others.
-    f'{peer} one thread': functools.partial(theirs, tol=_TOLERANCE, threads=1),
-    f'{peer} newton-cg': functools.partial(
-      theirs, solver='newton-cg', tol=_TOLERANCE
-    ),
-    f'{peer} tol=1e-4': functools.partial(theirs, tol=1e-4),
+def _case(
+  work: str,
+  ours: Callable[[sides.Scale], sides.Side],
+  theirs: Callable[..., sides.Side],
+  more: Mapping[str, Callable[[sides.Scale], sides.Side]],
+) -> sides.Case:
+  """A case with the common peers, and more of them in the full suite."""
+  full_only = {
+    f'{_PEER} newton-cg': functools.partial(theirs, solver='newton-cg'),
+    **more,
   }
-  if path:
-    makes[f'{peer}CV'] = _sklearn_path
+  makes = {
+    'ours': ours,
+    _PEER: theirs,
+    # The threads of BLAS gain little on such matrices, and lose much to others.
+    f'{_PEER} one thread': functools.partial(theirs, threads=1),
+    'scikit-learn-intelex/LogisticRegression': functools.partial(
+      theirs, library='sklearnex'
+    ),
+    **full_only,
+  }
   return sides.Case(
     work,
     makes,
     _quality,
     functools.partial(sides.write_features, n=_N, d=_D),
     (3, 3),
-    full_only=list(makes)[3:],
+    full_only=list(full_only),
   )
 
 
+def _of_labels(work: str, path: bool) -> sides.Case:
+  """A case of one labelling."""
+  theirs = functools.partial(_sklearn, path=path)
+  more = {f'{_PEER} tol=1e-4': functools.partial(theirs, tol=1e-4)}
+  if path:
+    more[f'{_PEER}CV'] = _sklearn_path
+  return _case(work, functools.partial(_ours, path=path), theirs, more)
+
+
 CASES = {
-  'logistic/1000': _case('1,000 logistic heads of 140 rows', False),
-  'logistic/worlds': sides.Case(
+  'logistic/1000': _of_labels('1,000 logistic heads of 140 rows', False),
+  'logistic/worlds': _case(
     '5 logistic heads of 42 to 1,428 rows in 200 worlds',
-    {
-      'ours': _our_worlds,
-      'scikit-learn/LogisticRegression': functools.partial(
-        _their_worlds, solver='lbfgs'
-      ),
-      'scikit-learn/LogisticRegression one thread': functools.partial(
-        _their_worlds, solver='lbfgs', threads=1
-      ),
-      'scikit-learn/LogisticRegression newton-cg': functools.partial(
-        _their_worlds, solver='newton-cg'
-      ),
-    },
-    _quality,
-    functools.partial(sides.write_features, n=_N, d=_D),
-    (3, 3),
-    full_only=['scikit-learn/LogisticRegression newton-cg'],
+    _our_worlds,
+    _their_worlds,
+    {},
   ),
-  'logistic/path': _case('45 values of C x 5 folds x 4 clusters', True),
+  'logistic/path': _of_labels('45 values of C x 5 folds x 4 clusters', True),
 }

@@ -150,13 +150,14 @@ def test_gradient_without_rows_is_zero() -> None:
 
 @pytest.mark.medium
 @pytest.mark.parametrize('dim', [7, 8, 9, 16, 23])
-def test_gradient_does_not_depend_on_blocks_of_columns(
+def test_gradient_does_not_depend_on_how_rows_are_read(
   dim: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   with jax.enable_x64(True):
     params, x, y = _problem(8, dim)
     want = jax.grad(_loss)(params, x, y, jnp.ones(8))
     monkeypatch.setattr(head, '_COLUMNS', 8)
+    monkeypatch.setattr(head, '_STRANDS', 4)
     got = _gradient_of(params, x, y, jnp.ones(8))
     np.testing.assert_allclose(got.kernel, want.kernel, rtol=1e-12)
     np.testing.assert_allclose(got.bias, want.bias, rtol=1e-12)

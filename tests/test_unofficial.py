@@ -3,16 +3,27 @@
 import sys
 
 import jax
+import numpy as np
 import pytest
 
 from heterojax.compute import cores
 from heterojax.compute import unofficial
+from heterojax.heads import ensemble
 
 
 def test_what_this_jax_has() -> None:
   jax.devices()
   assert unofficial.jax_has_started()
   assert unofficial.cpu_client() is not None
+
+
+def test_words_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+  keys = jax.random.split(jax.random.key(3), 4)
+  assert all(unofficial.words_of(key) is not None for key in keys)
+  want = jax.random.key_data(keys)
+  np.testing.assert_array_equal(ensemble._key_data([*keys]), want)
+  monkeypatch.setattr(unofficial, 'words_of', lambda key: None)
+  np.testing.assert_array_equal(ensemble._key_data([*keys]), want)
 
 
 def test_without_the_names(monkeypatch: pytest.MonkeyPatch) -> None:

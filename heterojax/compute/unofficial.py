@@ -22,6 +22,14 @@ def cpu_client() -> Callable[[], Any] | None:
   return _of('jaxlib.xla_client', 'make_cpu_client', None)
 
 
+def words_of(key: Any) -> Any:
+  """The array that a key of `jax.random` is made of, if it has such.
+
+  `jax.random.key_data` gives the same, and takes twenty times as long.
+  """
+  return getattr(key, '_base_array', None)
+
+
 def _of(module: str, name: str, default: Any) -> Any:
   """A name of a module, if that has been imported: nothing is started."""
   return getattr(sys.modules.get(module), name, default)

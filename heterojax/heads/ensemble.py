@@ -22,6 +22,7 @@ from heterojax.compute import collectives
 from heterojax.compute import cores
 from heterojax.compute import division
 from heterojax.compute import row_blocks
+from heterojax.compute import unofficial
 from heterojax.compute.arrays import Array
 from heterojax.heads import epochs
 from heterojax.heads import forms
@@ -91,7 +92,10 @@ def _initial(
 
 def _key_data(keys: Sequence[jax.Array]) -> np.ndarray:
   """`[H, 2]` uint32: NumPy knows no keys, and JAX takes them one by one."""
-  return np.stack([np.asarray(jax.random.key_data(key)) for key in keys])
+  words = [unofficial.words_of(key) for key in keys]
+  if any(own is None for own in words):
+    words = [jax.random.key_data(key) for key in keys]
+  return np.stack([np.asarray(own) for own in words])
 
 
 def train(
@@ -141,7 +145,10 @@ def train(
   here: Any = jax.device_put(x)
   # A number may need all digits that the features have.
   y = jnp.asarray(y, jnp.result_type(here, jnp.float32))
-  data = epochs.Data(here, y, here[validation], y[validation])
+  # Already compiled, which indexing by brackets is not.
+  data = epochs.Data(
+    here, y, *(jnp.take(own, validation, axis=0) for own in (here, y))
+  )
   every = epochs.Heads(
     rows=_padded([m.rows for m in members], training.batch_size),
     sizes=sizes.astype(np.int32),

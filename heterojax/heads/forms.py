@@ -28,7 +28,7 @@ class Forms(NamedTuple):
 
 
 # The numbers fit into a core's second cache; they keep an accelerator busy.
-_ON_CORES = Forms(True, 2**18, 64, 25, 1)
+_ON_CORES = Forms(True, 2**18, 64, 100, 1)
 _ON_ACCELERATORS = Forms(False, 2**27, 1024, 200, 128)
 
 

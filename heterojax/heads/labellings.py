@@ -23,6 +23,8 @@ from heterojax.heads import newton
 
 # With fewer labellings there is little to share.
 _FEW = 8
+# How many times fewer labellings the smaller program of a core has.
+_SMALLER = 4
 # Rows that a program has at least, and up to which it matters little.
 _LEAST, _SMALL = 64, 256
 
@@ -84,7 +86,9 @@ def _solved(
   most, in_turn = forms.of_programs().labellings, forms.of_programs().in_turn
   size = -(-number // -(-number // most))
   if in_turn:
-    size = most  # One program for all numbers.
+    # Two programs for all numbers. The more labellings share a factor, the
+    # less is to be done; but few are divided, so that no core is without.
+    size = most if number > most else most // _SMALLER
   signs = np.ones((-(-number // size) * size, length))
   signs[:number, :m] = sign
   signs[number:] = signs[number - 1]

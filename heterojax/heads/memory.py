@@ -4,6 +4,7 @@ A step of all heads gathers a batch of rows for each: with long features that is
 more than the heads themselves, and so a device may train its heads in turns.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ class Need(NamedTuple):
   step: int
 
 
+@functools.cache
 def need(training: Training, rows: int, validation: int, dim: int) -> Need:
   """What heads need on accelerators.
 
