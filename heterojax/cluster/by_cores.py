@@ -8,6 +8,7 @@ Axes: N samples, D features, K clusters.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +79,7 @@ def _run(
   labels = [jax.device_put(none, device) for device in used]
 
   def by_shares(
-    function: Callable[..., tuple[jax.Array, ...]], **static: bool
+    function: Callable[..., tuple[jax.Array, ...]], **static: Any
   ) -> list[tuple]:
     """Outputs of all shares, which are begun before one is waited for."""
     args = [

@@ -42,7 +42,8 @@ def leading(
     matrix, lower=True, lwork=room
   )
   if wanted < 1:
-    values = scipy.linalg.eigvalsh_tridiagonal(diagonal, beside)[::-1]
+    values = np.asarray(scipy.linalg.eigvalsh_tridiagonal(diagonal, beside))
+    values = values[::-1]
     wanted = _number(values, wanted)
   values, vectors = scipy.linalg.eigh_tridiagonal(
     diagonal,
