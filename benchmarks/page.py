@@ -30,21 +30,22 @@ def add(kept: Kept, report: dict[str, Any], day: str) -> None:
     kept: kind of processor to 'rows' and 'sweeps', each by name; changed.
     report: of `benchmarks.run` or `benchmarks.scaling`.
     day: of the report.
-
-  Raises:
-    ValueError: if peers did only a part of the work.
   """
-  if report.get('suite') == 'quick':
-    raise ValueError('the page has figures of the full suite alone')
   machine = report['machine']
   versions = machine['packages'] | machine['peers']
   kind = f'{machine["processor"]}, {machine["cores"]} cores'
   known = kept.setdefault(kind, {'rows': {}, 'sweeps': {}})
+  part = report.get('suite') == 'quick'
   for record in report.get('records', ()):
-    if 'ratio' in record:
-      known['rows'][f'{record["name"]} {table.peer(record)}'] = record | {
+    key = f'{record["name"]} {table.peer(record)}'
+    # What all of the work took says more.
+    if 'ratio' in record and (
+      not part or known['rows'].get(key, record).get('part', True)
+    ):
+      known['rows'][key] = record | {
         'version': versions.get(record['peer'], ''),
         'day': day,
+        'part': part,
       }
   for sweep in report.get('sweeps', ()):
     if 'seconds_exponent' in sweep:
@@ -99,12 +100,12 @@ def _ratio(record: dict[str, Any]) -> str:
   if low is not None and record['turns'] != 1:
     ratio += f' ({_number(low)} to {_number(high)})'
   times = ' / '.join(table.seconds(record[key]) for key in ('ours', 'theirs'))
-  part = ' ²' if record['extrapolated'] else ''
+  marks = [' ¹'] * record['part'] + [' ²'] * record['extrapolated']
   memory = [record[f'{side}_memory_bytes'] for side in ('ours', 'theirs')]
   held = ''
   if None not in memory:
     held = '; ' + ' / '.join(f'{size / 1e6:.0f}' for size in memory) + ' MB'
-  return f'{ratio}: {times}{part}{held}'
+  return f'{ratio}: {times}{"".join(marks)}{held}'
 
 
 def _number(value: float) -> str:

@@ -248,9 +248,15 @@ def test_each_kind_of_processor_keeps_its_last_figures() -> None:
   ]
 
 
-def test_a_part_of_the_work_does_not_enter_the_page() -> None:
-  with pytest.raises(ValueError, match='full suite'):
-    page.add({}, _report('A') | {'suite': 'quick'}, '')
+def test_the_quick_suite_is_marked_and_replaces_no_full_one() -> None:
+  quick = {'suite': 'quick'}
+  kept: page.Kept = {}
+  page.add(kept, _report('A', a=2.0, b=2.0) | quick, '')
+  page.add(kept, _report('A', a=3.0), '')
+  page.add(kept, _report('A', a=4.0, b=4.0) | quick, '')
+  rows = page.tables(kept)['speed'].splitlines()[2::2]
+  assert '3 (1.5 to 250): 1 s / 3 s |' in rows[0]
+  assert '4 (2 to 250): 1 s / 4 s ¹ |' in rows[1]
 
 
 def test_exponents_of_a_sweep_on_the_page() -> None:
