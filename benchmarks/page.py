@@ -76,7 +76,7 @@ def _table(
   for row, before in zip(rows[:0:-1], rows[-2::-1], strict=True):
     if row[0] == before[0]:
       row[0] = ''  # Said above.
-  return markdown.table((*titles, *kept), rows)
+  return markdown.table((*titles, *kept), rows) if rows else 'Not measured.\n'
 
 
 def _in_order(lists: list[Iterable[str]]) -> Iterator[str]:
