@@ -223,7 +223,7 @@ _PEERS = {
   'torch': _torch,
   'torch/inductor': functools.partial(_torch, compiled=True),
 }
-_FOR_THE_RECORD = (*list(_PEERS)[1:], 'flax')
+_FOR_THE_RECORD = (*list(_PEERS)[1:], 'keras', 'flax')
 CASES = {
   f'features/{networks.B0}': _case(
     networks.B0, {**_PEERS, 'keras': _keras, 'flax': _flax}

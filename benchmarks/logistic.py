@@ -267,13 +267,13 @@ def _case(
 ) -> sides.Case:
   """A case with the common peers, and more of them in the full suite."""
   full_only = {
+    # The threads of BLAS gain little on such matrices, and lose much to others.
+    _PEER: theirs,
     f'{_PEER} newton-cg': functools.partial(theirs, solver='newton-cg'),
     **more,
   }
   makes = {
     'ours': ours,
-    _PEER: theirs,
-    # The threads of BLAS gain little on such matrices, and lose much to others.
     f'{_PEER} one thread': functools.partial(theirs, threads=1),
     'scikit-learn-intelex/LogisticRegression': functools.partial(
       theirs, library='sklearnex'
