@@ -193,7 +193,7 @@ def main(words: list[str]) -> int:
       found.inputs,
       found.outcomes['accepted'],
       len(found.faults),
-      f'{ran} of {there} ({100 * ran / max(there, 1):.0f} %)',
+      f'{ran} of {there} ({100 * ran // max(there, 1)} %)',
     ))
     faults += [(kind, *fault) for fault in found.faults]
     print(rows[-1], file=sys.stderr, flush=True)
