@@ -6,7 +6,7 @@ was measured again replaces what the same kind of processor had; the figures of
 other kinds stay.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 import datetime
 import json
 import pathlib
@@ -20,6 +20,11 @@ from benchmarks import table
 
 _DOCS = sides.ROOT / 'docs'
 KEPT, PAGE = _DOCS / 'speed.json', _DOCS / 'performance.md'
+_FIELDS = (
+  *('name', 'work', 'peer', 'method', 'quality', 'turns', 'extrapolated'),
+  *('ratio', 'ratio_lowest', 'ratio_highest', 'ours', 'theirs'),
+  *('ours_memory_bytes', 'theirs_memory_bytes'),
+)
 Kept = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -42,7 +47,7 @@ def add(kept: Kept, report: dict[str, Any], day: str) -> None:
     if 'ratio' in record and (
       not part or known['rows'].get(key, record).get('part', True)
     ):
-      known['rows'][key] = record | {
+      known['rows'][key] = {name: record.get(name) for name in _FIELDS} | {
         'version': versions.get(record['peer'], ''),
         'day': day,
         'part': part,
@@ -79,11 +84,13 @@ def _table(
   return markdown.table((*titles, *kept), rows) if rows else 'Not measured.\n'
 
 
-def _in_order(lists: list[Iterable[str]]) -> Iterator[str]:
-  """All names once, those of the same module beside each other."""
-  names = [*dict.fromkeys(name for names in reversed(lists) for name in names)]
-  groups = [*dict.fromkeys(name.partition('/')[0] for name in names)]
-  yield from sorted(names, key=lambda n: groups.index(n.partition('/')[0]))
+def _in_order(lists: list[Iterable[str]]) -> list[str]:
+  """All keys once; those of a module, and of a name, beside each other."""
+  keys = [*dict.fromkeys(key for keys in reversed(lists) for key in keys)]
+  for part in (' ', '/'):
+    names = [*dict.fromkeys(key.partition(part)[0] for key in keys)]
+    keys.sort(key=lambda key: names.index(key.partition(part)[0]))
+  return keys
 
 
 def _work(record: dict[str, Any]) -> tuple[str, str]:
@@ -100,7 +107,9 @@ def _ratio(record: dict[str, Any]) -> str:
   if low is not None and record['turns'] != 1:
     ratio += f' ({_number(low)} to {_number(high)})'
   times = ' / '.join(table.seconds(record[key]) for key in ('ours', 'theirs'))
-  marks = [' ¹'] * record['part'] + [' ²'] * record['extrapolated']
+  marks = [' ¹'] * record['part'] + [' ²'] * (
+    record['extrapolated'] and record['peer'] != 'goal'
+  )
   memory = [record[f'{side}_memory_bytes'] for side in ('ours', 'theirs')]
   held = ''
   if None not in memory:
@@ -132,7 +141,9 @@ def _versions(kept: Kept) -> str:
       lines.append(f'- {kind}: before versions were noted.\n')
       continue
     days = sorted(row['day'] for row in rows)
-    peers = sorted({f'{r["peer"]} {r["version"]}'.strip() for r in rows})
+    peers = sorted({
+      f'{r["peer"]} {r["version"]}' for r in rows if r['version']
+    })
     when = ' to '.join(dict.fromkeys((days[0], days[-1])))
     lines.append(f'- {kind}, {when}: {", ".join(peers)}.\n')
   return ''.join(lines)
