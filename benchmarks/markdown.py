@@ -15,6 +15,28 @@ def _cell(value: object) -> str:
   return text.replace('|', '\\|')
 
 
+def put_rows(
+  page: pathlib.Path,
+  name: str,
+  head: Sequence[str],
+  rows: Iterable[Sequence[object]],
+) -> None:
+  """Puts a table between the comments of a name; see `put`.
+
+  Args:
+    page: that has them.
+    name: of the comments.
+    head: of the table.
+    rows: which replace those of the same first cell; others stay.
+  """
+  begin, end = _comments(name)
+  there = page.read_text(encoding='utf-8').partition(begin)[2].partition(end)[0]
+  lines = [*there.splitlines()[2:], *table(head, rows).splitlines()[2:]]
+  last = {line.partition(' | ')[0]: line for line in lines}
+  titles = table(head, ()).splitlines()
+  put(page, name, '\n'.join([*titles, *last.values()]))
+
+
 def put(page: pathlib.Path, name: str, text: str) -> None:
   """Puts a text between the comments of a name; the rest of the page stays.
 
@@ -26,7 +48,7 @@ def put(page: pathlib.Path, name: str, text: str) -> None:
   Raises:
     ValueError: if the page has none.
   """
-  begin, end = f'<!-- {name} -->\n', f'<!-- end of {name} -->'
+  begin, end = _comments(name)
   whole = page.read_text(encoding='utf-8')
   before, found, rest = whole.partition(begin)
   _, ended, after = rest.partition(end)
@@ -35,3 +57,7 @@ def put(page: pathlib.Path, name: str, text: str) -> None:
   page.write_text(
     f'{before}{begin}{text.rstrip()}\n{end}{after}', encoding='utf-8'
   )
+
+
+def _comments(name: str) -> tuple[str, str]:
+  return f'<!-- {name} -->\n', f'<!-- end of {name} -->'

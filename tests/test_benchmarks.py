@@ -277,6 +277,17 @@ def test_what_is_kept_is_what_the_page_says() -> None:
     assert f'<!-- {name} -->\n{part}<!-- end' in text
 
 
+def test_rows_of_other_names_stay(tmp_path: pathlib.Path) -> None:
+  path = tmp_path / 'page.md'
+  path.write_text('<!-- x -->\n<!-- end of x -->\n')
+  for rows in ([('a', 1), ('b', 2)], [('b', 3000), ('c', 4)]):
+    markdown.put_rows(path, 'x', ('n', 'of'), rows)
+  assert path.read_text() == (
+    '<!-- x -->\n| n | of |\n| --- | --- |\n| a | 1 |\n| b | 3,000 |\n'
+    '| c | 4 |\n<!-- end of x -->\n'
+  )
+
+
 def test_a_table_goes_between_its_comments(tmp_path: pathlib.Path) -> None:
   path = tmp_path / 'page.md'
   path.write_text('a\n<!-- x -->\nold\n<!-- end of x -->\nb\n')

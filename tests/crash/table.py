@@ -17,6 +17,11 @@ import proofs
 
 from benchmarks import markdown
 
+_HEAD = (
+  *('command', 'operations', 'kills', 'different states'),
+  *('gone on from', 'losses'),
+)
+
 
 def main(words: list[str]) -> int:
   """Returns 1 where anything was lost."""
@@ -41,26 +46,12 @@ def main(words: list[str]) -> int:
   if given.json:
     print(json.dumps({n: dataclasses.asdict(t) for n, t in found.items()}))
   else:
-    markdown.put(proofs.PAGE, 'kills', _table(found))
-  return int(any(tally.losses for tally in found.values()))
-
-
-def _table(found: dict) -> str:
-  head = (
-    'command',
-    'operations',
-    'kills',
-    'different states',
-    'gone on from',
-    'losses',
-  )
-  return markdown.table(
-    head,
-    (
+    rows = [
       (name, t.operations, t.kills, t.states, t.resumed, len(t.losses))
       for name, t in found.items()
-    ),
-  )
+    ]
+    markdown.put_rows(proofs.PAGE, 'kills', _HEAD, rows)
+  return int(any(tally.losses for tally in found.values()))
 
 
 if __name__ == '__main__':

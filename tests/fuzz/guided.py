@@ -207,7 +207,7 @@ def main(words: list[str]) -> int:
     print(json.dumps(rows))
   else:
     head = 'input', 'tried', 'accepted', 'crashes', 'lines of the readers'
-    markdown.put(proofs.PAGE, 'inputs', markdown.table(head, rows))
+    markdown.put_rows(proofs.PAGE, 'inputs', head, rows)
   return int(bool(faults))
 
 
