@@ -250,6 +250,9 @@ def _heads() -> Iterator[Program]:
     )
     yield Program('heads.epochs.one_by_one', args, kind, how, (0,), on_cpu=True)
     yield Program('heads.epochs.outputs', (params, x), kind, {'task': task})
+    yield Program(
+      'heads.epochs.outputs_of_rows', (params, x), kind, {'task': task}
+    )
 
 
 def _optima() -> Iterator[Program]:

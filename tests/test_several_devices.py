@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from heterojax.errors import UserError
@@ -59,6 +60,9 @@ with platform.use('tpu'):
     'held': sorted((device, sorted(n)) for device, n in held.items()),
     'heads': checkpoint.digest(heads._asdict()),
     'outputs': checkpoint.digest(ensemble.predict(heads.params, x)),
+    'few': np.asarray(
+      ensemble.predict(jax.tree.map(lambda p: p[:3], heads.params), x)
+    ).tolist(),
   }))
 """
 _ROWS_PROGRAM = """
@@ -126,6 +130,10 @@ def test_each_device_holds_its_share_and_all_give_the_bits_of_one():
   assert others == [[device, [3]] for device in range(1, 8)]
   # The first device is the host's, where the heads of all were begun.
   assert first == 0 and 3 in rows
+  # Of fewer heads than devices these divide the rows.
+  few = [np.array(said.pop('few')) for said in (one, eight)]
+  assert few[0].shape == (3, 90)
+  np.testing.assert_allclose(few[1], few[0], rtol=1e-5, atol=1e-6)
   assert one == eight
 
 

@@ -273,7 +273,7 @@ def _rows(tree: Any, numbers: np.ndarray) -> Any:
 
 
 def predict(params: Params, x: Array) -> jax.Array:
-  """What all heads give for `[M, D]`; accelerators divide the heads.
+  """What all heads give for `[M, D]`; accelerators divide heads, or rows.
 
   Args:
     params: of an `Ensemble`, with a leading H axis.
@@ -288,16 +288,30 @@ def predict(params: Params, x: Array) -> jax.Array:
     first, *_ = cores.program(epochs.outputs, params, x, task=task)
     params, x = jax.device_put((params, x), cores.devices()[0])
     return jax.device_put(first(params, x), jax.local_devices()[0])
-  heads = len(jax.tree.leaves(params)[0])
-  devices = len(jax.local_devices())
-  size = -(-heads // devices) * devices
-  params = _rows(params, np.minimum(np.arange(size), heads - 1))
+  heads, rows = len(jax.tree.leaves(params)[0]), len(x)
+  by_rows = heads < len(jax.local_devices())  # Else some had none.
+  if by_rows:
+    x, params = _divided(x, rows), jax.device_put(params, division.everywhere())
+  else:
+    params = _divided(params, heads)
+    x = jax.device_put(x, division.everywhere())
   program = division.program(
-    epochs.outputs, params, x, divided=(True, False), task=task
+    epochs.outputs_of_rows if by_rows else epochs.outputs,
+    params,
+    x,
+    divided=(not by_rows, by_rows),
+    task=task,
   )
-  params = jax.device_put(params, division.split())
-  found = program(params, jax.device_put(x, division.everywhere()))
-  return jax.device_put(found, jax.local_devices()[0])[:heads]
+  found = jax.device_put(program(params, x), jax.local_devices()[0])
+  return jnp.moveaxis(found, 0, 1)[:, :rows] if by_rows else found[:heads]
+
+
+def _divided(tree: Any, number: int) -> Any:
+  """Its first axis over the devices, filled up with the last of them."""
+  devices = len(jax.local_devices())
+  size = -(-number // devices) * devices
+  rows = _rows(tree, np.minimum(np.arange(size), number - 1))
+  return jax.device_put(rows, division.split())
 
 
 def predict_all(params: Params, x: Array) -> np.ndarray:

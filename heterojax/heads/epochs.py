@@ -304,3 +304,8 @@ def outputs(params: Params, x: jax.Array, *, task: str) -> jax.Array:
     lambda one: kind.outputs(one, x), params, batch_size=kind.group
   )
   return every[:count]
+
+
+def outputs_of_rows(params: Params, x: jax.Array, *, task: str) -> jax.Array:
+  """`outputs` with rows before heads, as `[M, H]`."""
+  return jnp.moveaxis(outputs(params, x, task=task), 1, 0)
