@@ -94,6 +94,48 @@ KNOWN = (
     'counts > 0 -> counts >= 0',
     '0 / 0 is NaN, which is there already',
   ),
+  Equivalent(
+    'cluster/matching.py',
+    'tables = cell.reshape(-1, cell.shape[-1])',
+    '1 -> 2',
+    'NumPy takes any negative length as the one that is left',
+  ),
+  Equivalent(
+    'cluster/matching.py',
+    'both = pairs(table.reshape(len(table), -1))',
+    '1 -> 2',
+    'NumPy takes any negative length as the one that is left',
+  ),
+  Equivalent(
+    'cluster/matching.py',
+    'chance = a * b / max(n * (n - 1) / 2, 1)',
+    '1 -> 2',
+    'two samples are one pair, whose score is 1 or 0 either way',
+  ),
+  Equivalent(
+    'cluster/matching.py',
+    'np.asarray(boot_labels), np.asarray(weights), strict=True',
+    'True -> False',
+    'both have the same length',
+  ),
+  Equivalent(
+    'cluster/lloyd.py',
+    'jnp.any(exists & (counts == 0)),',
+    'counts == 0 -> counts != 0',
+    'where no cluster is empty, nothing is moved',
+  ),
+  Equivalent(
+    'cluster/lloyd.py',
+    'chosen = farthest[jnp.clip(jnp.cumsum(empty) - 1, 0, k - 1)]',
+    'k - 1 -> k + 1',
+    'at most K clusters are empty',
+  ),
+  Equivalent(
+    'cluster/pca.py',
+    'return found if rank >= found.shape[1] else found.at[:, rank:].set(0)',
+    'rank >= found.shape[1] -> rank > found.shape[1]',
+    'no column is set to 0 then',
+  ),
 )
 
 
