@@ -27,7 +27,7 @@ def draws(units: np.ndarray, n: int, stream: np.random.Generator) -> np.ndarray:
     n: how many units there are.
     stream: of the draws.
   """
-  drawn = np.zeros((BOOTSTRAPS, len(units)), np.float32)  # Whole numbers.
+  drawn = np.zeros((BOOTSTRAPS, len(units)), np.uint16)
   for times in drawn:
     often = np.bincount(stream.choice(n, n), minlength=n)
     times[units >= 0] = often[units[units >= 0]]
@@ -59,22 +59,19 @@ def jaccard(
     z = np.asarray(cluster.coordinates(cluster.pca(z, len(z)), z))
   # Many samples are held for one bootstrap after the other.
   step = len(drawn) if len(drawn) * z.size <= _AT_ONCE else 1
-  found = []
+  n = len(labels)
+  found = np.zeros((len(drawn), n), np.min_scalar_type(settings.cluster.k))
   with Progress('stability', len(drawn), 'bootstraps') as progress:
     for start in range(0, len(drawn), step):
-      part = drawn[start : start + step]
+      part = drawn[start : start + step].astype(np.float32)
       again = partitions(
         np.broadcast_to(z, (len(part), *z.shape)),
         part,
         keys.reshape(-1, 1)[start : start + step],
         stages.algorithm(settings),
       )
-      found.append(np.asarray(again.labels)[:, 0])
+      found[start : start + step] = np.asarray(again.labels)[:, 0, :n]
       progress.update(len(part))
-  n = len(labels)
   return matching.bootstrap_jaccard(
-    labels,
-    np.concatenate(found)[:, :n],
-    drawn[:, :n],
-    settings.cluster.k,
+    labels, found, drawn[:, :n], settings.cluster.k
   )
