@@ -175,7 +175,7 @@ def _case(n: int, d: int, k: int, n_init: int = 1) -> sides.Case:
     },
   }
   # With several starts these two make all iterations of each.
-  more = {'faiss': _faiss, 'fastkmeans': _fastkmeans} if n_init == 1 else {}
+  more = {'faiss-cpu': _faiss, 'fastkmeans': _fastkmeans} if n_init == 1 else {}
   for name, fit in more.items():
     makes[name] = functools.partial(_unstopped, fit=fit, **own)
   return sides.Case(
