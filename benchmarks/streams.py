@@ -5,6 +5,7 @@ file, which the system has in memory too.
 """
 
 import functools
+import importlib
 
 import numpy as np
 
@@ -119,8 +120,8 @@ def _same_neighbours(
   }
 
 
-def _heads(n: int) -> tuple[np.ndarray, list[np.ndarray]]:
-  """Labels `[n]` and the rows of each head, the first of which has all."""
+def _heads(n: int) -> tuple[np.random.Generator, list[np.ndarray]]:
+  """What labels are drawn by, and the rows of each head: the first has all."""
   numbers = np.random.default_rng(1)
   sizes = [n // 2**h for h in range(_HEADS)]
   return numbers, [np.sort(numbers.permutation(n)[:size]) for size in sizes]
@@ -150,24 +151,19 @@ def _our_heads(scale: sides.Scale) -> sides.Side:
   return sides.Side(run)
 
 
-def _their_heads(scale: sides.Scale, *, patched: bool = False) -> sides.Side:
-  if patched:
-    import sklearnex
-
-    sklearnex.patch_sklearn(verbose=False)
-  from sklearn.linear_model import LogisticRegression
-
+def _their_heads(scale: sides.Scale, *, library: str = 'sklearn') -> sides.Side:
+  linear_model = importlib.import_module(f'{library}.linear_model')
   x = sides.read_features(scale)
-  numbers, rows = _heads(len(x))
+  numbers, every = _heads(len(x))
   y = _labels(x, numbers)
   # The quick suite lets them fit the smallest head alone.
-  rows = rows if scale.full else rows[-1:]
-  share = sum(map(len, rows)) / sum(map(len, _heads(len(x))[1]))
+  rows = every if scale.full else every[-1:]
+  share = sum(map(len, rows)) / sum(map(len, every))
 
   def run() -> sides.Result:
     deviation = x.std(axis=0, dtype=np.float64)
     z = (x - x.mean(axis=0, dtype=np.float64)) / deviation
-    model = LogisticRegression(C=_C, tol=1e-8, max_iter=10_000)
+    model = linear_model.LogisticRegression(C=_C, tol=1e-8, max_iter=10_000)
     coefs = [model.fit(z[own], y[own]).coef_[0] / deviation for own in rows]
     return {'coef': np.stack(coefs)}
 
@@ -213,7 +209,7 @@ CASES = {
       'ours': _our_heads,
       'scikit-learn/LogisticRegression': _their_heads,
       'scikit-learn-intelex/LogisticRegression': functools.partial(
-        _their_heads, patched=True
+        _their_heads, library='sklearnex'
       ),
     },
     _coefficients,
