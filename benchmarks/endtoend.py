@@ -8,6 +8,7 @@ half, which is a ratio near 1 for the larger of the two.
 from collections.abc import Callable
 import contextlib
 import functools
+import io
 import itertools
 import pathlib
 from typing import Any
@@ -80,6 +81,38 @@ def _side(scale: sides.Scale, *, decode: bool, extract: bool) -> sides.Side:
   return sides.Side(run, compared=lambda x: {'features': np.array(x)})
 
 
+def _mosaics(number: int, folder: pathlib.Path) -> tuple[Any, list[Any]]:
+  """Files of 1,024 x 1,024, each of 16 images, and where they are."""
+  from PIL import Image
+
+  from heterojax import features
+  from heterojax.datasets import augmentation
+  from heterojax.datasets import sources
+
+  folder.mkdir()
+  source, small = pictures(16 * number)
+  for start in range(0, len(small), 16):
+    whole = Image.new('RGB', (1024, 1024))
+    for i, picture in enumerate(small[start : start + 16]):
+      data = io.BytesIO(source.read(picture.path))
+      whole.paste(Image.open(data), (i % 4 * 256, i // 4 * 256))
+    whole.save(folder / f'{start:05}.jpg', quality=90)
+  names = sorted(path.name for path in folder.glob('*.jpg'))
+  chosen = [features.Picture(name, augmentation.IDENTITY) for name in names]
+  return sources.Files(folder), chosen
+
+
+def _of_large(scale: sides.Scale, resize: Any) -> sides.Side:
+  sides.start_ours()
+  from heterojax import features
+
+  folder = scale.folder / resize
+  source, chosen = _mosaics(256 if scale.full else 32, folder)
+  how = features.Extraction('avg', SIZE, resize, _BATCH, sides.threads())
+  run = extracting(networks.B0, source, chosen, how, folder)
+  return sides.Side(run, compared=lambda x: {'features': np.array(x)})
+
+
 def _quality(ours: sides.Result, theirs: sides.Result) -> dict[str, float]:
   if 'features' not in theirs:
     return {}
@@ -100,5 +133,14 @@ CASES = {
       ),
     },
     _quality,
-  )
+  ),
+  'endtoend/reduced': sides.Case(
+    'features of 32 JPEG files of 1,024 x 1,024 (full: 256), reduced',
+    {
+      'ours': functools.partial(_of_large, resize='reduced'),
+      'heterojax/antialias': functools.partial(_of_large, resize='antialias'),
+      'heterojax/keras': functools.partial(_of_large, resize='keras'),
+    },
+    _quality,
+  ),
 }

@@ -171,6 +171,29 @@ def test_workers_change_nothing_and_the_resize_does(
   assert np.array_equal(got, usual) == (resize == 'keras')
 
 
+@pytest.mark.parametrize(('side', 'shrinks'), [(60, 0), (130, 1), (530, 2)])
+def test_a_reduced_picture_is_nearly_the_antialiased_one(
+  tmp_path: pathlib.Path, side: int, shrinks: int
+) -> None:
+  """The same where a file is no larger than twice what is needed."""
+  rng = np.random.default_rng(0)
+  rough = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+  image = rough.resize((side, side), Image.Resampling.BICUBIC)
+  image.save(tmp_path / 'a.jpg', quality=95)
+  antialias, reduced = (
+    features.load_picture(
+      sources.Files(tmp_path),
+      features.Picture('a.jpg', augmentation.IDENTITY),
+      dataclasses.replace(_HOW, resize=resize),
+    )
+    for resize in ('antialias', 'reduced')
+  )
+  off = np.abs(reduced - antialias).mean()
+  assert (off > 0) == bool(shrinks)
+  # Levels of 255. It would be 9 if the 67 pixels that hold 530 / 8 were shown.
+  assert off <= 2
+
+
 def _index(folder: pathlib.Path) -> list[dict[str, Any]]:
   lines = (folder / 'blocks.jsonl').read_text().splitlines()
   return [json.loads(line) for line in lines]

@@ -166,6 +166,35 @@ def test_antialias_averages_where_keras_does_not() -> None:
   assert np.ptp(images.resize(image, 9, 'keras')) == 255
 
 
+@pytest.mark.parametrize(
+  ('height', 'width', 'at_least', 'factor'),
+  [
+    (128, 256, 128, 1),
+    (128, 256, 65, 1),
+    (128, 256, 64, 2),
+    (128, 256, 33, 2),
+    (128, 256, 16, 8),
+    (256, 128, 16, 8),
+    (128, 256, 1, 8),
+    (120, 248, 15, 8),
+    (120, 248, 40, 2),
+  ],
+)
+def test_a_jpeg_is_decoded_at_a_fraction_that_keeps_enough(
+  height: int, width: int, at_least: int, factor: int
+) -> None:
+  """Where each 8 x 8 block has one value, every fraction has these values."""
+  values = _random(height // 8, width // 8)[..., :1].repeat(3, -1)
+  image = values.repeat(8, axis=0).repeat(8, axis=1)
+  data = _encoded(image, 'JPEG', quality=100, subsampling=0)
+  got = images.decode(data, at_least=at_least)
+  want = values.repeat(8 // factor, axis=0).repeat(8 // factor, axis=1)
+  assert got.shape == want.shape
+  assert np.max(np.abs(got.astype(int) - want)) <= 2
+  whole = _encoded(image, 'PNG')
+  np.testing.assert_array_equal(images.decode(whole, at_least=16), image)
+
+
 _KINDS = ('BMP', 'GIF', 'JPEG', 'PNG', 'TIFF', 'WEBP')
 
 

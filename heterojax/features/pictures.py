@@ -68,8 +68,10 @@ def load_picture(
     images.UnreadableImage: with the reason.
   """
   data, size = source.read(picture.path), extraction.image_size
+  # Twice as many pixels as are needed, as in `PIL.Image.Image.thumbnail`.
+  at_least = 2 * size if extraction.resize == 'reduced' else 0
   with PIXELS.picture():
-    image = images.decode(data, extraction.levels)
+    image = images.decode(data, extraction.levels, at_least)
     if image.shape[:2] != (size, size) or image.dtype != np.uint8:
       image = images.resize(image, size, extraction.resize)
   if picture.transform.degrees:
