@@ -212,6 +212,23 @@ def test_key_numbers_are_those_of_the_results() -> None:
   assert gain.value == (max(known) if known else None)
 
 
+def test_a_cluster_where_all_answers_are_wrong_is_the_worst() -> None:
+  results = reading.read(RETRAINING)
+  first, *others = results.clusters
+  values = dict(first.test.values) | {'accuracy': 0.0}
+  first = dataclasses.replace(
+    first, test=dataclasses.replace(first.test, values=values)
+  )
+  assert all(c.test.value('accuracy') for c in others)
+  results = dataclasses.replace(results, clusters=(first, *others))
+  (worst,) = [
+    c
+    for c in numbers.of_run(Run('runs/a', results, label='a'))
+    if c.row == 'worst cluster'
+  ]
+  assert (worst.value, worst.note) == (0.0, f'cluster {first.id}')
+
+
 def test_key_numbers_of_a_sample_size_study() -> None:
   results = reading.read(SAMPLE_SIZE)
   found = [*numbers.of_run(Run('runs/a', results, label='a'))]

@@ -1,6 +1,7 @@
 """The key numbers of a run with their intervals, for a forest plot."""
 
 from collections.abc import Iterator, Sequence
+import operator
 from typing import Any, NamedTuple
 
 from heterojax.comparison import cells
@@ -61,9 +62,13 @@ def _of_clusters(run: Run) -> Iterator[Cell]:
   for name in ('accuracy', overall.ranking):
     where = (KEY, _WHOLE, name)
     yield cells.score(where, run.label, metrics.METRICS[name], overall)
-  known = [c for c in run.results.clusters if c.test.value('accuracy')]
+  known = [
+    (value, c)
+    for c in run.results.clusters
+    if (value := c.test.value('accuracy')) is not None
+  ]
   if known:
-    worst = min(known, key=lambda c: c.test.value('accuracy') or 0)
+    _, worst = min(known, key=operator.itemgetter(0))
     where, metric = (KEY, 'worst cluster', 'accuracy'), metrics.METRICS
     note = f'cluster {worst.id}'
     yield cells.score(where, run.label, metric['accuracy'], worst.test, note)
