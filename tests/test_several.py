@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import special
+from scipy import stats
 from sklearn import metrics as theirs
 
 from heterojax.records import codec
@@ -107,6 +108,33 @@ def test_without_an_error_the_interval_has_a_width() -> None:
   assert found.value == 1.0 and found.interval is not None
   low, high = found.interval
   assert 0.5 < low < 0.95 and high == 1.0
+
+
+@pytest.mark.parametrize('sizes', [[26, 21, 12, 4], [7, 11, 13], [2, 2, 30]])
+def test_answers_that_are_all_alike_are_not_certain(sizes) -> None:
+  y = np.repeat(np.arange(len(sizes)), sizes)
+  alike = np.full((len(y), len(sizes)), 1 / 3)
+  found = several.macro_auc(y, alike)
+  low, high = found.interval
+  assert found.value == pytest.approx(0.5)
+  assert low < 0.45 and high == pytest.approx(1 - low)
+
+
+def test_a_class_of_one_image() -> None:
+  """The interval is about the mean area, and covers it often enough."""
+  means, sizes = np.array([0.5, 2.0, 2.0]), [1, 20, 30]
+  y = np.repeat(np.arange(3), sizes)
+  # A class's score is normal, and higher by its mean in the class itself.
+  truth = np.mean(stats.norm.cdf(means / np.sqrt(2)))
+  outside = 0
+  for seed in range(300):
+    p = np.random.default_rng(seed).normal(size=(len(y), 3))
+    p[np.arange(len(y)), y] += means[y]
+    found = several.macro_auc(y, p)
+    low, high = found.interval
+    assert low <= found.value <= high
+    outside += not low <= truth <= high
+  assert outside <= 15 + 12
 
 
 _NAMES = ('severe', 'mild', 'none')

@@ -11,6 +11,9 @@ from scipy import stats
 
 from heterojax.stats import inference
 
+# Of shares, which differ by one over the images of a class at least.
+_NOTHING = 1e-12
+
 
 class MacroAuc(NamedTuple):
   """Mean area under the ROC curves of each class against all others.
@@ -80,9 +83,11 @@ def macro_auc(
 
   Its variance is DeLong's of a sum of areas on the same images: each image adds
   to the area of its own class as a positive and to those of others as a
-  negative, and the sums of each class are independent. Where all areas are 1,
-  or a class has one image, that is no estimate. The interval is then that of
-  the class of fewest images by `inference.delong`, which has a width always.
+  negative, and the sums of each class are independent. Where nothing varies, as
+  where all areas are 1 or all answers alike, or a class has one image, that is
+  no estimate. The ends are then the means of those of the areas by
+  `inference.delong`, which always have a width: as if the areas rose and fell
+  together, so that the interval is too wide rather than too narrow.
 
   Args:
     y: `[N]` int.
@@ -115,15 +120,15 @@ def macro_auc(
   if not known.all():
     return MacroAuc(value, each, None)
   total = added.mean(axis=1)
-  variance = (
-    sum(sizes[c] * np.var(total[y == c], ddof=1) for c in range(classes))
-    if sizes.min() > 1
-    else 0.0
-  )
-  if not variance or value in (0.0, 1.0):
-    rarest = int(np.argmin(sizes))
-    interval = inference.delong(y == rarest, values[:, rarest], confidence)
-    return MacroAuc(value, each, interval)
+  of_class = [total[y == c] for c in range(classes)]
+  spread = max(np.ptp(of) * len(of) for of in of_class)
+  if sizes.min() == 1 or spread < _NOTHING:
+    ends = [
+      inference.delong(y == c, values[:, c], confidence) for c in range(classes)
+    ]
+    low, high = np.mean(np.array(ends), axis=0)
+    return MacroAuc(value, each, (float(low), float(high)))
+  variance = sum(len(of) * np.var(of, ddof=1) for of in of_class)
   z = float(stats.norm.ppf((1 + confidence) / 2))
   half = z * np.sqrt(variance) / (value * (1 - value))
   low, high = special.expit(special.logit(value) + np.array([-half, half]))
