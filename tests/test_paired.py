@@ -104,6 +104,22 @@ def test_the_same_ranks_are_no_difference() -> None:
   assert found == (0.0, (0.0, 0.0), 1.0)
 
 
+def test_no_error_is_no_certainty() -> None:
+  y = np.repeat([0, 1], 2)
+  right, alike, wrong = (
+    paired.auc(y, np.array(ranks, float))
+    for ranks in ([1, 2, 3, 4], [1, 1, 1, 1], [4, 3, 2, 1])
+  )
+  assert paired.difference(right, alike, y, np.arange(4), _HUGE) is None
+  assert paired.difference(wrong, right, y, np.arange(4), _HUGE) is None
+  # Nor where what two images of each patient add up to is the same.
+  y, patient = np.tile([0, 1], 4), np.repeat(np.arange(4), 2)
+  scores = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+  a, b = paired.auc(y, scores), paired.auc(y, 8 * y + scores)
+  assert a.value < b.value
+  assert paired.difference(a, b, y, patient, _HUGE) is None
+
+
 def test_several_classes_are_the_mean_over_each() -> None:
   rng = np.random.default_rng(1)
   y = np.arange(90) % 3

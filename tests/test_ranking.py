@@ -118,7 +118,7 @@ def test_other_images_are_not_compared(tmp_path) -> None:
   (pair,) = ranking.pairs(group)
   assert (pair.n, pair.difference, pair.adjusted) == (0, None, None)
   (said,) = ranking.sentences([pair])
-  assert said.startswith('1 pair of runs tested too few images')
+  assert said.startswith('1 pair of runs cannot be compared: too few images')
 
 
 def test_the_same_scores_are_no_difference(tmp_path) -> None:

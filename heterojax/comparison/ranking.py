@@ -110,8 +110,9 @@ def sentences(found: Sequence[Pair]) -> list[str]:
   apart = sum(pair.difference is None for pair in found)
   if apart:
     said.append(
-      f'{formatting.counted(apart, "pair")} of runs tested too few images of'
-      ' each class in common to be compared.'
+      f'{formatting.counted(apart, "pair")} of runs cannot be compared: too few'
+      ' images of each class were tested by both, or none tells how sure a'
+      ' difference is.'
     )
   return said
 

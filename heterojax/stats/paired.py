@@ -14,6 +14,8 @@ import numpy as np
 from scipy import stats
 
 _CONFIDENCE = 0.95
+# Of shares, which differ by one over the images of a class at least.
+_NOTHING = 1e-12
 
 
 class Auc(NamedTuple):
@@ -98,7 +100,9 @@ def difference(
     n_train: images that each was trained on.
 
   Returns:
-    a less b; None where a class is of fewer than two patients.
+    a less b; None where a class is of fewer than two patients, or no image
+    tells how sure it is, as of two classifiers of which the one ranks all of
+    them rightly and the other all alike.
   """
   change = a.influence - b.influence
   names, unit = np.unique(units, return_inverse=True)
@@ -107,10 +111,13 @@ def difference(
   freedom = min(of_class) - 1
   if len(of_class) < 2 or freedom < 1:
     return None
+  value = a.value - b.value
+  if value and np.max(np.abs(of_units)) * len(y) < _NOTHING:
+    return None
   variance = float(np.sum(of_units**2)) * (1 + len(y) / n_train)
-  value, error = a.value - b.value, float(np.sqrt(variance))
+  error = float(np.sqrt(variance))
   half = error * float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom))
   p_value = 1.0
   if value:
-    p_value = 2 * float(stats.t.sf(abs(value) / max(error, 1e-300), freedom))
+    p_value = 2 * float(stats.t.sf(abs(value) / error, freedom))
   return Difference(value, (value - half, value + half), p_value)
