@@ -86,6 +86,9 @@ def test_numbers_are_cut_at_the_median() -> None:
   assert values[-1] == -1
   assert np.bincount(values[:-1]).tolist() == [20, 20]
   assert names == ('up to 9.75', 'above 9.75')
+  days = np.array([str(20_230_101 + i) for i in range(39)])
+  _, names = columns.code(days, 'numeric')
+  assert names == ('up to 20230120', 'above 20230120')
   values, names = columns.code(np.array(['1', '3', '3', '3']), 'numeric')
   assert values.tolist() == [0, 1, 1, 1]
   assert names == ('below 3', '3 or more')

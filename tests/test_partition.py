@@ -86,6 +86,12 @@ def test_many_numbers_are_cut_into_bands() -> None:
   assert of == [names[i // 4] for i in range(12)]
 
 
+def test_bands_of_large_numbers_have_all_their_digits() -> None:
+  days = [str(20_230_101 + i) for i in range(12)]
+  names, _ = _groups(days, k=2)
+  assert names == ('20230101 to 20230106', '20230107 to 20230112')
+
+
 def test_a_value_is_in_one_band() -> None:
   ages = ['40'] * 20 + [str(41 + i) for i in range(12)]
   names, of = _groups(ages, k=4)

@@ -608,6 +608,21 @@ def test_p_values_are_never_0_or_1(value, text) -> None:
   assert formatting.p_value(value) == text
 
 
+@pytest.mark.parametrize(
+  'value, text',
+  [
+    (0.0, '0.0'),
+    (195.44, '195.4'),
+    (1.0, '1.0'),
+    (0.042, '0.042'),
+    (3e-30, '3e-30'),
+    (2.5e36, '2.5e+36'),
+  ],
+)
+def test_no_distance_is_shown_as_none(value, text) -> None:
+  assert formatting.distance(value) == text
+
+
 def test_numbers() -> None:
   shown = map(formatting.number, (3, 1234, 1234.0, 120.25, np.float64(2.5), 0))
   assert list(shown) == ['3', '1,234', '1,234', '120.2', '2.5', '0']

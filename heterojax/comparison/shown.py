@@ -23,7 +23,7 @@ def text(cell: Cell | None, with_n: bool = False) -> Text:
     small.append(f'min {low}, max {high}' if of_runs else f'{low} to {high}')
     small += [OURS] if cell.source == PAPER else []
   if with_n and cell.n is not None:
-    small.append(f'n = {cell.n:g}')
+    small.append(f'n = {formatting.number(cell.n)}')
   shown: Text = _printed(cell)
   for line in small:
     shown = blocks.with_small(shown, line)
@@ -34,7 +34,7 @@ def _printed(cell: Cell) -> str:
   """The value; a metric of the paper with its own digits."""
   value = cell.value or 0
   if cell.source == PAPER and _is_metric(cell):
-    return f'{value:g}'
+    return formatting.exact(value)
   return _value(cell, value)
 
 

@@ -58,8 +58,13 @@ def signed(value: float) -> str:
 
 
 def exact(value: float) -> str:
-  """A number as a paper prints it."""
-  return f'{value:g}'
+  """A number as a paper prints it, or a table holds it."""
+  return f'{value:.15g}'
+
+
+def distance(value: float) -> str:
+  """One decimal, or two digits where that would leave none or far too many."""
+  return f'{value:.1f}' if not value or 1 <= value < 1e6 else f'{value:.2g}'
 
 
 def why_null(value: object) -> str:

@@ -19,6 +19,7 @@ from heterojax.datasets import tables
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.report import formatting
 from heterojax.studies.settings import Cluster
 from heterojax.studies.settings import Settings
 
@@ -117,7 +118,10 @@ def groups(cluster: Cluster, cohorts: Sequence[Cohort]) -> Groups | None:
       [value for i, value in values.items() if of[i] == band]
       for band in range(len(cuts) + 1)
     ]
-    names = tuple(f'{min(own):g} to {max(own):g}' for own in bands)
+    names = tuple(
+      f'{formatting.exact(min(own))} to {formatting.exact(max(own))}'
+      for own in bands
+    )
     return Groups(names, of)
   named = {i: OTHER if cell in small else cell for i, cell in cells.items()}
   distinct = sorted(set(named.values()), key=_order)

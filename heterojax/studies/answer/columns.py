@@ -12,6 +12,7 @@ import numpy as np
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
+from heterojax.report import formatting
 from heterojax.stats import inference
 from heterojax.stats import robustness
 from heterojax.studies import shortcuts
@@ -124,12 +125,12 @@ def code(texts: np.ndarray, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
   if kind == 'numeric':
     numbers = texts[known].astype(float)
     cut = float(np.median(numbers))
-    above = numbers > cut
+    named, above = formatting.exact(cut), numbers > cut
     if not above.any():  # The largest value is also the median.
       above = numbers >= cut
-      names = f'below {cut:g}', f'{cut:g} or more'
+      names = f'below {named}', f'{named} or more'
     else:
-      names = f'up to {cut:g}', f'above {cut:g}'
+      names = f'up to {named}', f'above {named}'
     values[known] = above
     return values, names
   words, of, counts = np.unique(

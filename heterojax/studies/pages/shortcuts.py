@@ -153,8 +153,8 @@ def _contrast(values: Sequence[Sequence[str]], kind: str) -> str:
     }
     low, high = _ends(medians)
     return (
-      f': its median is {medians[low]:g} in cluster {low} and'
-      f' {medians[high]:g} in cluster {high}'
+      f': its median is {formatting.exact(medians[low])} in cluster {low} and'
+      f' {formatting.exact(medians[high])} in cluster {high}'
     )
   contrasts = []
   for value in dict.fromkeys(v for inside in values for v in inside):

@@ -29,10 +29,10 @@ def figure1_distances(results: Results) -> Figure:
   below = np.tril(np.ones((k, k), bool), -1)
   shown = np.where(below, distances, np.nan)[1:, :-1]
   largest = distances.max() or 1
-  digits = int(np.clip(2 - np.floor(np.log10(largest)), 0, 4))
-  texts = [
-    ['' if np.isnan(d) else f'{d:.{digits}f}' for d in row] for row in shown
-  ]
+  digits = int(2 - np.floor(np.log10(largest)))
+  # Beyond four decimals, or a million, none of them says anything.
+  form = f'.{max(digits, 0)}f' if -4 <= digits <= 4 else '.2g'
+  texts = [['' if np.isnan(d) else f'{d:{form}}' for d in row] for row in shown]
   drawing.heat_map(left, shown, texts, (0, largest), drawing.MORE)
   left.set_xticks(range(k - 1), range(k - 1))
   left.set_yticks(range(k - 1), range(1, k))

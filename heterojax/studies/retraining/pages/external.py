@@ -259,7 +259,9 @@ def table(results: Results) -> Table[_Row]:
 
 
 def _distance(row: _Row, i: int) -> Text:
-  return estimate(row.distances[i], '{:.1f}'.format) if row.distances else ''
+  return (
+    estimate(row.distances[i], formatting.distance) if row.distances else ''
+  )
 
 
 def _metric(

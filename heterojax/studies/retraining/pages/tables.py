@@ -241,7 +241,7 @@ def table3(results: Results) -> Table[_Row3]:
       'Intra-cluster distance',
       lambda row: estimate(
         row.cluster.intra_cluster_distance,
-        '{:.1f}'.format if row.ours else formatting.exact,
+        formatting.distance if row.ours else formatting.exact,
       ),
       f'mean distance of all pairs of training {unit}s in a cluster; smaller is'
       ' more alike',

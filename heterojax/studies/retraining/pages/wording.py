@@ -1,6 +1,7 @@
 """What the report says about heads and clusters, in sentences."""
 
 from heterojax.report.formatting import counted
+from heterojax.report.formatting import distance
 from heterojax.report.formatting import listed
 from heterojax.report.formatting import of_class
 from heterojax.report.formatting import percent
@@ -153,9 +154,9 @@ def distances(results: Results) -> str:
     for p in results.distance_vs_performance.pairs
   ]
   near, far = min(pairs), max(pairs)
-  text = f'The nearest clusters are {near[1]} ({near[0]:.1f} apart)'
+  text = f'The nearest clusters are {near[1]} ({distance(near[0])} apart)'
   if len(pairs) > 1:
-    text += f', the furthest {far[1]} ({far[0]:.1f})'
+    text += f', the furthest {far[1]} ({distance(far[0])})'
   return (
     f'{text}. The unit is that of the features: compare distances within this'
     ' run only.'

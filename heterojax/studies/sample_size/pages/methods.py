@@ -107,8 +107,8 @@ def data(results: Results) -> str:
   n = counted(d.n, results.unit)
   if target := d.target:
     return (
-      f'regression on {n} (target'
-      f' {target.min:g} to {target.max:g}, mean {target.mean:.4g},'
+      f'regression on {n} (target {formatting.exact(target.min)} to'
+      f' {formatting.exact(target.max)}, mean {target.mean:.4g},'
       f' standard deviation {target.std:.4g})'
     )
   counts = listed(
