@@ -319,3 +319,38 @@ def test_critical_correlations_of_tables() -> None:
   got = [round(statistics.critical_correlation(n), 3) for n in (3, 4, 5, 10)]
   assert got == [0.997, 0.950, 0.878, 0.632]
   assert round(statistics.critical_correlation(4, level=0.01), 3) == 0.990
+
+
+def test_over_units_it_is_students_interval() -> None:
+  values = np.random.default_rng(0).normal(size=(2, 30))
+  mean, half = statistics.over_units(values, np.arange(30))
+  for own, centre, reach in zip(values, mean, half, strict=True):
+    ends = stats.t.interval(0.95, 29, own.mean(), stats.sem(own))
+    assert (centre - reach, centre + reach) == pytest.approx(ends)
+  # Of patients with as many images each it is that of their means.
+  _, half = statistics.over_units(values[0], np.arange(30) // 3)
+  means = values[0].reshape(10, 3).mean(axis=1)
+  reach = stats.t.interval(0.95, 9, 0, stats.sem(means))[1]
+  assert float(half) == pytest.approx(reach)
+
+
+@pytest.mark.parametrize('value', [0.0, 0.1, -1.0])
+def test_units_that_are_all_alike_are_not_certain(value) -> None:
+  alike = np.full(60, value)
+  mean, half = statistics.over_units(alike, np.arange(60) // 3)
+  assert (float(mean), float(half)) == pytest.approx((value, 0.137), abs=1e-3)
+
+
+def test_units_that_are_alike_by_chance_are_covered() -> None:
+  random = np.random.default_rng(1)
+  covered = 0
+  for _ in range(400):
+    own = (random.random(40) < 0.03).astype(float)
+    mean, half = statistics.over_units(own, np.arange(40))
+    covered += abs(mean - 0.03) <= half
+  assert covered >= 400 * 0.9
+
+
+def test_one_unit_tells_nothing() -> None:
+  _, half = statistics.over_units(np.array([0.0, 1.0]), np.zeros(2))
+  assert np.isinf(half)

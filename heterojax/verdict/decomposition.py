@@ -16,10 +16,10 @@ images and one of their labels in the same way.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+
+from heterojax.stats import inference
 
 TERMS = ('size', 'class_mix', 'reach', 'other_rule')
-_CONFIDENCE = 0.95
 
 
 class Decomposition(NamedTuple):
@@ -71,26 +71,6 @@ def decomposition(
     ],
     axis=1,
   )
-  mean, half = _interval(terms, units)
+  mean, half = inference.over_units(terms, units)
   interval = np.stack([mean - half, mean + half], axis=-1)
   return Decomposition((overall - own).mean(axis=1), mean, interval)
-
-
-def _interval(
-  values: np.ndarray, units: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-  """Means of `[..., N]`, and how far their interval reaches, over units."""
-  _, unit = np.unique(units, return_inverse=True)
-  number, n = int(unit.max()) + 1, len(unit)
-  mean = values.mean(axis=-1)
-  sums = np.zeros((*values.shape[:-1], number))
-  np.add.at(
-    np.moveaxis(sums, -1, 0),
-    unit,
-    np.moveaxis(values - mean[..., np.newaxis], -1, 0),
-  )
-  if number < 2:
-    return mean, np.full_like(mean, np.inf)
-  variance = np.sum(sums**2, axis=-1) / n**2 * number / (number - 1)
-  t = stats.t.ppf((1 + _CONFIDENCE) / 2, number - 1)
-  return mean, t * np.sqrt(variance)

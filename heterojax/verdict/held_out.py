@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from heterojax.compute.arrays import Array
 from heterojax.heads import logistic
 from heterojax.heads.logistic import Gram
+from heterojax.stats import inference
 from heterojax.verdict import one_vs_rest
 
 # Images of each class, with the value and without it, and patients with it.
 LEAST = 10
-_CONFIDENCE = 0.95
 
 
 class Drop(NamedTuple):
@@ -82,18 +81,5 @@ def drops(
       classes,
     )[0, mine]
     there = one_vs_rest.answers(found, classes) == y[mine]
-    less = right[mine] - there
-    mean = float(np.mean(less))
-    yield Drop(int(value), len(mine), mean, _interval(less - mean, of, mean))
-
-
-def _interval(
-  residuals: np.ndarray, units: np.ndarray, mean: float
-) -> tuple[float, float]:
-  """Student's, with the variance of the sums of patients (Liang and Zeger)."""
-  number = int(units.max()) + 1
-  sums = np.bincount(units, residuals)
-  variance = number / (number - 1) * np.sum(sums**2) / len(units) ** 2
-  at = stats.t.ppf((1 + _CONFIDENCE) / 2, number - 1)
-  reach = float(at * np.sqrt(variance))
-  return mean - reach, mean + reach
+    mean, half = map(float, inference.over_units(right[mine] - there, of))
+    yield Drop(int(value), len(mine), mean, (mean - half, mean + half))
