@@ -524,6 +524,30 @@ def test_ten_lines_of_python(tmp_path, monkeypatch) -> None:
   assert said['study'].verdict_.p_value
 
 
+@pytest.mark.parametrize(
+  'cells, values',
+  [
+    (['1', '', '3'], [1.0, np.nan, 3.0]),
+    (['1', '0.5', '1e-30'], [1.0, 0.5, 1e-30]),
+    (['nan', '-inf', '2.0'], [np.nan, -np.inf, 2.0]),
+    (['00001340_000', '00001340_001'], ['00001340_000', '00001340_001']),
+    (['007', '8'], ['007', '8']),
+    (['1_0', '2.5'], ['1_0', '2.5']),
+  ],
+)
+def test_names_that_look_like_numbers_stay_names(
+  tmp_path, cells, values
+) -> None:
+  file = tmp_path / 'leaks.csv'
+  file.write_text('id,value\n' + ''.join(f'7,{cell}\n' for cell in cells))
+  found = results_lib.csv(file)
+  np.testing.assert_array_equal(found['value'], values)
+  assert set(found['id']) == {'7'}
+  # The image that another one is like has an id, too.
+  file.write_text('id,other\n7,8\n')
+  assert results_lib.csv(file)['other'].tolist() == ['8']
+
+
 def test_what_a_run_says_by_hand(tmp_path: pathlib.Path) -> None:
   """Rows and sums of a folder of four images, and the example's answer."""
   (tmp_path / 'manifest.csv').write_text(

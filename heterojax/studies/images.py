@@ -17,7 +17,7 @@ NAME = 'tables/images.csv'
 _MANIFEST, _CLUSTERS = SOURCES = 'manifest.csv', 'clusters.csv'
 _NAMED = ('path', 'label', 'group')
 # Columns of text, whatever it looks like.
-TEXT = ('id', *_NAMED, 'split', 'answer')
+TEXT = ('id', *_NAMED, 'split', 'answer', 'other')
 
 
 def rows(folder: pathlib.Path) -> Iterator[dict[str, str]]:
@@ -82,5 +82,18 @@ def typed(name: str, cells: Sequence[str]) -> list[object]:
       return [cell == 'true' for cell in cells]
     for kind in (int, float):
       with contextlib.suppress(ValueError):
-        return [kind(cell) if cell else None for cell in cells]
+        return [_number(kind, cell) if cell else None for cell in cells]
   return [cell or None for cell in cells]
+
+
+def _number(kind: type[int] | type[float], cell: str) -> float:
+  """A cell as a number, if a number is written so.
+
+  Raises:
+    ValueError: for others, and for names that Python reads as numbers, as 007
+      and 00001340_000.
+  """
+  value = kind(cell)
+  if cell not in (str(value), str(value).removesuffix('.0')):
+    raise ValueError(f'{cell!r} is not written as {value!r}')
+  return value
