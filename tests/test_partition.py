@@ -92,6 +92,12 @@ def test_bands_of_large_numbers_have_all_their_digits() -> None:
   assert names == ('20230101 to 20230106', '20230107 to 20230112')
 
 
+def test_names_that_python_reads_as_numbers_are_groups() -> None:
+  visits = [f'{i:03}_000' for i in range(12)]
+  names, _ = _groups(2 * visits)
+  assert names == tuple(visits)
+
+
 def test_a_value_is_in_one_band() -> None:
   ages = ['40'] * 20 + [str(41 + i) for i in range(12)]
   names, of = _groups(ages, k=4)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heterojax.datasets import meanings
+from heterojax.datasets import numbers
 from heterojax.datasets import restriction
 from heterojax.datasets import tables
 from heterojax.datasets.manifest import Candidate
@@ -112,7 +113,7 @@ def groups(cluster: Cluster, cohorts: Sequence[Cohort]) -> Groups | None:
   cells = {c.id: _value(c, name) for c in cohorts[0].included}
   small = _small(cluster, cells)
   if (cuts := _cuts(cluster, cells)) is not None:
-    values = {i: float(cell) for i, cell in cells.items()}
+    values = {i: numbers.parse(cell) for i, cell in cells.items()}
     of = {i: int(np.sum(value > cuts)) for i, value in values.items()}
     bands = [
       [value for i, value in values.items() if of[i] == band]
@@ -159,10 +160,10 @@ def place(
     if not cell:
       placed[c.id] = f'its {name} is not known'
     elif cuts is not None:
-      value = _number(cell)
+      value = numbers.parse(cell)
       placed[c.id] = (
         f'its {name} {cell!r} is no number'
-        if value is None
+        if np.isnan(value)
         else int(np.sum(value > cuts))
       )
     elif group in found.names:
@@ -170,14 +171,6 @@ def place(
     else:
       placed[c.id] = f'{name} {cell!r} is no group of the first data set'
   return placed
-
-
-def _number(cell: str) -> float | None:
-  try:
-    value = float(cell)
-  except ValueError:
-    return None
-  return value if np.isfinite(value) else None
 
 
 def resolved(settings: Settings, cohorts: Sequence[Cohort]) -> Settings:
@@ -197,10 +190,10 @@ def _value(candidate: Candidate, name: str) -> str:
 
 def _order(cell: str) -> tuple[int, float, str]:
   """Numbers by their value, then words, then what is put together."""
-  try:
-    return 0, float(cell), cell
-  except ValueError:
+  value = numbers.parse(cell)
+  if np.isnan(value):
     return 1 + (cell == OTHER), 0.0, cell
+  return 0, value, cell
 
 
 def _cuts(cluster: Cluster, cells: Mapping[str, str]) -> np.ndarray | None:
@@ -212,11 +205,8 @@ def _cuts(cluster: Cluster, cells: Mapping[str, str]) -> np.ndarray | None:
   known = [cell for cell in cells.values() if cell]
   if len(set(known)) <= _MOST_VALUES:
     return None
-  try:
-    values = np.array([float(cell) for cell in known])
-  except ValueError:
-    return None
-  if not np.isfinite(values).all():
+  values = np.array([numbers.parse(cell) for cell in known])
+  if np.isnan(values).any():
     return None
   for bands in range(cluster.k, 1, -1):
     shares = np.arange(1, bands) / bands
