@@ -136,8 +136,9 @@ def accuracy_points(
   """By how much a cluster's accuracy would have to be lower to be found.
 
   The power of Q (`uneven`) where sums of clusters are normal. Images vary as
-  their stratum does, and only strata that other clusters have too say anything
-  of a cluster.
+  their stratum does, those of the cluster as one that is wrong so much more
+  often, which also raises what Q reaches by chance. Only strata that other
+  clusters have too say anything of a cluster.
 
   Args:
     wrong: `[N]` of 0 and 1, where the model is wrong.
@@ -153,26 +154,37 @@ def accuracy_points(
   rates = np.bincount(strata, wrong) / sizes
   table = np.bincount(strata * k + labels, minlength=len(sizes) * k)
   table = table.reshape(-1, k).astype(float)
-  # How the sums of two clusters vary together in each stratum: [S, K, K].
-  shared = table[:, :, np.newaxis] * (
-    np.eye(k) - (table / sizes[:, np.newaxis])[:, np.newaxis]
-  )
-  scale = 1 / np.sqrt(np.maximum(table.sum(axis=0), 1))
-  covariance = np.tensordot(rates * (1 - rates), shared, 1)
-  covariance *= np.outer(scale, scale)
+  # From sums of clusters to what they are above the expected ones: [S, K, K].
+  share = table / sizes[:, np.newaxis]
+  above = np.eye(k) - share[..., np.newaxis]
+  above /= np.sqrt(np.maximum(table.sum(axis=0), 1))[:, np.newaxis]
+
+  def covariance(rate: np.ndarray) -> np.ndarray:
+    variance = table * rate * (1 - rate)
+    return np.einsum('sij,sj,skj->ik', above, variance, above)
+
   points = np.full(k, np.nan)
-  critical = _critical(covariance)
-  for c in range(k) if critical else ():
-    shift = shared.sum(axis=0)[c] * scale
-    if covariance[c, c] <= 0 or _power(covariance, shift, critical) < POWER:
+  base = np.tile(rates[:, np.newaxis], k)
+  varies = np.diag(covariance(base)) > 0
+  for c in np.flatnonzero(varies):
+
+    def more(d: float, c: int = c) -> np.ndarray:
+      more = np.zeros_like(base)
+      more[:, c] = np.minimum(d, 1 - rates)
+      return more
+
+    def lacks(d: float, more=more) -> float:
+      rate = base + more(d)
+      pooled = np.sum(share * rate, axis=1, keepdims=True)
+      critical = _critical(covariance(np.broadcast_to(pooled, rate.shape)))
+      shift = np.einsum('sij,sj->i', above, table * more(d))
+      return _power(covariance(rate), shift, critical) - POWER
+
+    if lacks(1) < 0:
       continue
-    found = optimize.brentq(
-      lambda d, shift=shift: _power(covariance, d * shift, critical) - POWER,
-      0,
-      1,
-    )
+    d = cast(float, optimize.brentq(lacks, 0, 1))
     # Other names of the clusters must give the same bits.
-    points[c] = round(cast(float, found), 6)
+    points[c] = round(float(np.average(more(d)[:, c], weights=table[:, c])), 6)
   return points
 
 
