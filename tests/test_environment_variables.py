@@ -105,6 +105,24 @@ def test_what_jax_does_not_start_with(name: str, value: str, said: str) -> None:
   assert f'{name}={value}' in line and said in line and 'unset' in line
 
 
+@pytest.mark.medium
+def test_nothing_is_imported_from_where_a_user_stands(
+  tmp_path: pathlib.Path,
+) -> None:
+  """Flags are read in another process, which would look there first."""
+  module = tmp_path / 'jaxlib' / '__init__.py'
+  module.parent.mkdir()
+  module.write_text("open('imported', 'w').close()")
+  done = subprocess.run(
+    [sys.executable, '-P', '-c', _START],
+    env=dict(os.environ, XLA_FLAGS='--xla_dump_hlo_as_text=false'),
+    cwd=tmp_path,
+    check=False,
+  )
+  assert done.returncode == 0
+  assert not (tmp_path / 'imported').exists()
+
+
 def test_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
   """The error of a platform whose plug-in is not installed has no words."""
 

@@ -102,7 +102,8 @@ def _check_flags() -> None:
   if not given:
     return
   done = subprocess.run(
-    [sys.executable, '-c', _READ_FLAGS],
+    # The folder that a user stands in is no place to import from.
+    [sys.executable, '-P', '-c', _READ_FLAGS],
     capture_output=True,
     text=True,
     errors='replace',
