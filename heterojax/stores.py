@@ -93,11 +93,12 @@ def mirror(
     The file, or the folder; files in it that the store lacks are removed.
 
   Raises:
-    UserError: if there is nothing to copy or no room for it, or an object
-      changes meanwhile.
+    UserError: if there is nothing to copy or no room for it, an object changes
+      meanwhile, or a link leads out of the folder.
     FileNotFoundError: if there is no such object or folder.
   """
   target, info = root / key, store.info(key)
+  _refuse_links(root, key)
   if info['type'] == 'file':
     objects = [_described(key, info)]
   else:
@@ -246,11 +247,26 @@ def _nanoseconds(o: Object) -> int:
   return o.changed * 10**6
 
 
+def _refuse_links(root: pathlib.Path, key: str) -> None:
+  """Raises UserError where files elsewhere would be replaced and removed."""
+  path = root
+  for part in key.split('/'):
+    path /= part
+    if path.is_symlink():
+      raise UserError(
+        f'{path} is a link, and nothing is copied through links: delete it, and'
+        ' name a folder on a larger disk with the environment variable'
+        ' HETEROJAX_CACHE.'
+      )
+
+
 def _remove_others(folder: pathlib.Path, kept: set[pathlib.Path]) -> None:
   """Removes files that the store has no more, and folders left empty."""
-  for name, _, files in os.walk(folder, topdown=False):
+  for name, folders, files in os.walk(folder, topdown=False):
     inside = pathlib.Path(name)
-    for path in (inside / file for file in files):
+    # What a link to a folder leads to is not of the store either.
+    links = [other for other in folders if (inside / other).is_symlink()]
+    for path in (inside / other for other in (*links, *files)):
       if path not in kept:
         path.unlink()
     with contextlib.suppress(OSError):  # Something is in it.

@@ -138,6 +138,26 @@ def test_what_changes_here_is_copied_again(tmp_path) -> None:
   assert _files(tmp_path) == _OWN
 
 
+@pytest.mark.parametrize('at', ['b', 'b/images', 'b/images/ill'])
+def test_nothing_is_removed_or_written_behind_a_link(tmp_path, at: str) -> None:
+  root, elsewhere = tmp_path / 'root', tmp_path / 'elsewhere'
+  for name in ('thesis.tex', 'ill/thesis.tex', 'images/ill/1.png'):
+    (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+    (elsewhere / name).write_bytes(b'mine')
+  before = _files(elsewhere)
+  (root / at).parent.mkdir(parents=True)
+  (root / at).symlink_to(elsewhere)
+  store = _memory(_OBJECTS)
+  if at == 'b/images/ill':  # Inside of what is copied: no more than a file.
+    stores.mirror(store, 'b/images', root)
+    assert _files(root) == _OWN
+  else:
+    for key in ('b/images', 'b/images/ill/1.png'):
+      with pytest.raises(UserError, match='is a link, and nothing is copied'):
+        stores.mirror(store, key, root)
+  assert _files(elsewhere) == before
+
+
 _PARTS = strategies.sampled_from(['a', 'b', 'c.png', '..', '.', '', '\0', 'ä'])
 _KEYS = strategies.lists(_PARTS, min_size=1, max_size=4).map('/'.join)
 
