@@ -251,6 +251,35 @@ def test_files_of_the_user_stay(tmp_path: pathlib.Path) -> None:
   assert (tmp_path / 'log.txt').read_text().startswith('mine, too\n')
 
 
+@pytest.mark.parametrize(
+  'name',
+  ['manifest.csv', 'environment.json', 'tables/a.csv', 'features/features.npy'],
+)
+def test_nothing_of_the_user_is_written_over(
+  tmp_path: pathlib.Path, name: str
+) -> None:
+  """As where the folder of the data is that of the run, too."""
+  path = tmp_path / name
+  path.parent.mkdir(exist_ok=True)
+  path.write_text('mine')
+  with pytest.raises(RefusedError, match=f'holds {name.split("/a")[0]}, but'):
+    with run_folder.opened(tmp_path, _CONFIG, {}) as folder:
+      run_folder.begin(folder, _CONFIG, {}, 'run')
+  assert path.read_text() == 'mine'
+  assert not (tmp_path / 'config.json').exists()
+
+
+def test_what_a_killed_start_left_is_gone_on_with(
+  tmp_path: pathlib.Path,
+) -> None:
+  for name in ('inspected.jsonl', 'begun.json', 'environment.json'):
+    (tmp_path / name).write_text('{}')
+  for name in ('input/1', 'cohort/images', 'features/shards'):
+    (tmp_path / name).mkdir(parents=True)
+  _begun(tmp_path)
+  assert (tmp_path / 'config.json').exists()
+
+
 def test_log_lines_go_into_the_folder_while_it_is_open(
   tmp_path: pathlib.Path,
 ) -> None:

@@ -23,6 +23,8 @@ from heterojax.run import locks
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
 BEGUN = 'begun.json'
+# What starts leave that end before `config.json` is there.
+_EARLY = {contents.INSPECTED, BEGUN, contents.INPUT, 'cohort', 'features'}
 
 
 def write_atomically(
@@ -187,7 +189,7 @@ def opened(
   Raises:
     UserError: if it cannot be a folder, or holds a link where a run writes.
     RefusedError: if another process uses it, or it is of another configuration
-      or environment.
+      or environment, or holds what is no run's where a run writes.
   """
   existed = os.path.isdir(path)
   # What is there before is the user's, or of an earlier start, and stays.
@@ -197,6 +199,7 @@ def opened(
     if not os.path.exists(path / name)
   ]
   with locked(path, 'run folder', 'workdir'):
+    _check_is_free(path)
     _check_config(path, config)
     if not allow_mismatch:
       _check_environment(path, environment)
@@ -239,6 +242,19 @@ def begin(
   # First: a folder with a configuration has an environment.
   write_atomically(path / _ENVIRONMENT, to_json(environment))
   write_atomically(path / _CONFIG, to_json(config))
+
+
+def _check_is_free(path: pathlib.Path) -> None:
+  """What has the name of an artifact, and is of no run, is the user's."""
+  if (path / _CONFIG).exists():
+    return
+  early = _EARLY | ({_ENVIRONMENT} if (path / BEGUN).exists() else set())
+  for name in (*contents.FILES, *contents.FOLDERS, 'features/features.npy'):
+    if name not in early and os.path.lexists(path / name):
+      raise RefusedError(
+        f'{path} holds {name}, but no run ({_CONFIG} is missing), and a run'
+        ' would write over it: choose another --workdir.'
+      )
 
 
 def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:
