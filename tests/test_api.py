@@ -1,5 +1,6 @@
 """Studies in Python: parameters, data in memory, bits of the command line."""
 
+import contextlib
 import html
 import json
 import pathlib
@@ -28,6 +29,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.manifest import parse_csv
 from heterojax.errors import UserError
 from heterojax.records import codec
+from heterojax.run import run_folder
 from heterojax.studies import checks
 from heterojax.studies import registry
 from heterojax.studies import running
@@ -281,6 +283,24 @@ def test_the_same_data_are_written_under_the_same_name(tmp_path) -> None:
 def test_data_that_do_not_fit_are_told(data, more, says) -> None:
   with pytest.raises(UserError, match=re.escape(says)):
     inputs.of(*data, **more)
+
+
+@pytest.mark.parametrize('read_elsewhere', [True, False])
+def test_a_start_takes_no_data_from_another(
+  tmp_path: pathlib.Path, read_elsewhere: bool
+) -> None:
+  """Both wrote the same data, and the other one reads them now."""
+  given, folder = inputs.of(_MATRIX, _LABELS), tmp_path / 'run'
+  with contextlib.ExitStack() as other:
+    with pytest.raises(UserError, match='mistaken'):
+      with inputs.kept(given, folder):
+        if read_elsewhere:
+          other.enter_context(
+            run_folder.locked(folder, 'run folder', 'workdir')
+          )
+        raise UserError('mistaken')
+    assert pathlib.Path(given.within(folder)).exists() == read_elsewhere
+    assert folder.exists() == read_elsewhere
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Data in memory are written once, under a name that their content gives: the
 same data resume a run, and other data never come into it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import dataclasses
 import glob
@@ -24,6 +24,7 @@ from heterojax.cli import configurations
 from heterojax.errors import UserError
 from heterojax.run import contents
 from heterojax.run import links
+from heterojax.run import locks
 
 _PATH = (str, os.PathLike)
 
@@ -137,12 +138,20 @@ def kept(inputs: Inputs, folder: pathlib.Path) -> Iterator[None]:
   try:
     yield
   except BaseException:
-    if not _is_of(folder, inputs):
-      shutil.rmtree(file.parent, ignore_errors=True)
-      for path in (file.parent.parent, *missing):
-        with contextlib.suppress(OSError):  # Something else is in it.
-          path.rmdir()
+    # Another process may have been given the same, and be reading them.
+    with contextlib.suppress(OSError, UserError):
+      with locks.exclusive(folder / contents.LOCK):
+        if not _is_of(folder, inputs):
+          _remove(file.parent, [file.parent.parent, *missing])
     raise
+
+
+def _remove(written: pathlib.Path, above: Sequence[pathlib.Path]) -> None:
+  """Removes a folder, and those above it as far as nothing is in them."""
+  shutil.rmtree(written, ignore_errors=True)
+  (written.parent.parent / contents.LOCK).unlink()
+  for folder in above:
+    folder.rmdir()
 
 
 def _is_of(folder: pathlib.Path, inputs: Inputs) -> bool:
