@@ -20,6 +20,7 @@ from heterojax import addresses
 from heterojax.compute import cache
 from heterojax.errors import HeterojaxError
 from heterojax.errors import UserError
+from heterojax.run import links
 from heterojax.run import locks
 from heterojax.run import progress
 
@@ -98,7 +99,7 @@ def mirror(
     FileNotFoundError: if there is no such object or folder.
   """
   target, info = root / key, store.info(key)
-  _refuse_links(root, key)
+  links.refuse_between(root, target)
   if info['type'] == 'file':
     objects = [_described(key, info)]
   else:
@@ -247,26 +248,13 @@ def _nanoseconds(o: Object) -> int:
   return o.changed * 10**6
 
 
-def _refuse_links(root: pathlib.Path, key: str) -> None:
-  """Raises UserError where files elsewhere would be replaced and removed."""
-  path = root
-  for part in key.split('/'):
-    path /= part
-    if path.is_symlink():
-      raise UserError(
-        f'{path} is a link, and nothing is copied through links: delete it, and'
-        ' name a folder on a larger disk with the environment variable'
-        ' HETEROJAX_CACHE.'
-      )
-
-
 def _remove_others(folder: pathlib.Path, kept: set[pathlib.Path]) -> None:
   """Removes files that the store has no more, and folders left empty."""
   for name, folders, files in os.walk(folder, topdown=False):
     inside = pathlib.Path(name)
     # What a link to a folder leads to is not of the store either.
-    links = [other for other in folders if (inside / other).is_symlink()]
-    for path in (inside / other for other in (*links, *files)):
+    linked = [other for other in folders if (inside / other).is_symlink()]
+    for path in (inside / other for other in (*linked, *files)):
       if path not in kept:
         path.unlink()
     with contextlib.suppress(OSError):  # Something is in it.

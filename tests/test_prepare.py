@@ -218,6 +218,31 @@ def test_a_signal_stops_it_and_the_same_command_completes_it(
   _check(raw, out)
 
 
+@pytest.mark.parametrize('above', [0, 1, 2])
+def test_nothing_is_written_or_removed_behind_a_link(
+  raw: pathlib.Path,
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture,
+  above: int,
+) -> None:
+  out, elsewhere = tmp_path / 'out', tmp_path / 'elsewhere'
+  name = builders.Classes('ill', 'normal').name
+  link = [
+    out / 'folder',
+    out / 'folder' / name,
+    out / 'folder' / name / '1.0.0',
+  ]
+  mine = elsewhere / (name if above == 0 else '') / 'incomplete.work' / 'mine'
+  mine.parent.mkdir(parents=True)
+  mine.write_text('mine')
+  link[above].parent.mkdir(parents=True)
+  link[above].symlink_to(elsewhere)
+  before = sorted(elsewhere.rglob('*'))
+  assert _main(raw, out) == 2
+  assert f'{link[above]} is a link, and' in capsys.readouterr().err
+  assert sorted(elsewhere.rglob('*')) == before
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_can_be_completed(
   raw: pathlib.Path, tmp_path: pathlib.Path

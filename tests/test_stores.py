@@ -153,7 +153,7 @@ def test_nothing_is_removed_or_written_behind_a_link(tmp_path, at: str) -> None:
     assert _files(root) == _OWN
   else:
     for key in ('b/images', 'b/images/ill/1.png'):
-      with pytest.raises(UserError, match='is a link, and nothing is copied'):
+      with pytest.raises(UserError, match='is a link, and'):
         stores.mirror(store, key, root)
   assert _files(elsewhere) == before
 

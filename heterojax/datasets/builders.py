@@ -46,6 +46,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
 from heterojax.datasets.sources import ImageSource
 from heterojax.errors import UserError
+from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.run.progress import Progress
 
@@ -311,7 +312,7 @@ def prepare(
   Raises:
     RefusedError: if another process prepares data there.
     UserError: as the reader, or if the same classes were prepared there from
-      other data.
+      other data, or a link leads there.
   """
   if dataset not in BUILDERS:
     raise UserError(
@@ -324,6 +325,7 @@ def prepare(
   config = Classes(*cohort.classes)
   target = out / dataset / config.name / _VERSION
   with run_folder.locked(out, 'folder of prepared data', 'out'):
+    links.refuse_between(out, target)
     if target.exists():
       if not prepared.same(prepared.load(target), cohort):
         raise UserError(

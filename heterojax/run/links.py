@@ -50,6 +50,15 @@ def refuse_at(path: pathlib.Path) -> None:
       _check(path, status, names=None)
 
 
+def refuse_between(folder: pathlib.Path, path: pathlib.Path) -> None:
+  """Raises UserError if a link leads from a folder to a path in it."""
+  for part in (path, *path.parents):
+    if part == folder:
+      return
+    if part.is_symlink():
+      _check(part, os.lstat(part))
+
+
 def opened(path: pathlib.Path, mode: str, **options: Any) -> IO[Any]:
   """As `open`, of a plain file that has no other name.
 
