@@ -153,6 +153,18 @@ def test_each_pair_of_classes_has_a_section(tmp_path: pathlib.Path) -> None:
     assert html.count(f'<h3>{name}') == 1
 
 
+def test_nothing_is_written_through_a_link(
+  tmp_path: pathlib.Path, two: str, capfd
+) -> None:
+  link = tmp_path / 'a' / 'comparison'
+  (tmp_path / 'mine').mkdir()
+  link.symlink_to(tmp_path / 'mine')
+  assert launch(two) == 2
+  assert f'{link} is a link, and' in capfd.readouterr().err
+  assert not any((tmp_path / 'mine').iterdir())
+  assert launch(two, f'--out={link}') == 0  # As it was named.
+
+
 def test_page_loads_nothing_and_escapes_names(tmp_path: pathlib.Path) -> None:
   names = (f'{HOSTILE} & \ud800', '" onload="x')
   results = renamed(example(), names)

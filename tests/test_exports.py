@@ -80,6 +80,15 @@ def test_fiftyone_finds_the_files(run) -> None:
     assert found['attributes']['correct'] is bool((SCORES[i] > 0.5) == (i % 2))
 
 
+@pytest.mark.parametrize('to', ['csv', 'fiftyone'])
+def test_nothing_is_exported_through_a_link(run, tmp_path, to, capfd) -> None:
+  (tmp_path / 'mine').mkdir()
+  (run / 'export').symlink_to(tmp_path / 'mine')
+  assert exported(run, to) == 2
+  assert f'{run / "export"} is a link, and' in capfd.readouterr().err
+  assert not any((tmp_path / 'mine').iterdir())
+
+
 def test_what_cannot_be_exported(run, capfd) -> None:
   for words, says in (
     (['--to=excel'], "--to is 'excel', but must be one of csv, parquet"),

@@ -9,6 +9,7 @@ from heterojax.comparison import page
 from heterojax.comparison import ranking
 from heterojax.comparison import runs as runs_lib
 from heterojax.comparison import side_by_side
+from heterojax.run import links
 from heterojax.run import run_folder
 
 
@@ -40,12 +41,15 @@ def write(folders: Sequence[str], out: str | None = None) -> Written:
     Where the page is, which is written last, and what it says first.
 
   Raises:
-    UserError: if a folder does not hold the results of a study.
+    UserError: if a folder does not hold the results of a study, or the first
+      one a link where the files go.
   """
   groups = runs_lib.grouped(runs_lib.read(folders))
   runs = [run for group in groups for run in group.runs]
   compared = [side_by_side.compare(group) for group in groups]
   where = run_folder.local(out or f'{folders[0]}/comparison', 'out')
+  if not out:
+    links.refuse_between(where.parent, where)
   for name, text in {
     'comparison.csv': side_by_side.table(compared).csv(),
     'comparison.json': run_folder.to_json(side_by_side.as_json(compared)),

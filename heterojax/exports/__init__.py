@@ -5,6 +5,7 @@ import pathlib
 from heterojax.errors import UserError
 from heterojax.exports import fiftyone
 from heterojax.exports import tables
+from heterojax.run import links
 from heterojax.studies import images
 
 FORMATS = ('csv', 'parquet', 'fiftyone')
@@ -24,7 +25,8 @@ def write(
     The file, or the folder of FiftyOne's.
 
   Raises:
-    UserError: for another format, or where the run has no images.
+    UserError: for another format, or where the run has no images, or a link
+      where they go.
   """
   if to not in FORMATS:
     raise UserError(f'--to is {to!r}, but must be one of {", ".join(FORMATS)}.')
@@ -37,6 +39,8 @@ def write(
   where = out or folder / 'export' / (
     to if to == 'fiftyone' else f'images.{to}'
   )
+  if not out:
+    links.refuse_between(folder, where)
   if to == 'fiftyone':
     fiftyone.write(rows, folder, where)
   elif to == 'csv':
