@@ -8,8 +8,8 @@ import json
 import logging
 import os
 import pathlib
+import secrets
 import sys
-import tempfile
 from typing import Any
 
 from heterojax import addresses
@@ -43,17 +43,18 @@ def write_atomically(
   links.refuse_at(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   parts = [data] if isinstance(data, str | bytes) else data
-  descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+  # Not `tempfile`, whose files are this user's alone whatever umask says.
+  name = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
   try:
-    with open(descriptor, 'wb') as file:
+    with open(name, 'xb') as file:
       for part in parts:
         file.write(part.encode() if isinstance(part, str) else part)
       file.flush()
       os.fsync(file.fileno())
-    os.chmod(name, 0o644)
     os.replace(name, path)
   except BaseException as error:
-    pathlib.Path(name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # It was not made.
+      name.unlink()
     if isinstance(error, OSError):  # Of a full disk it names no file.
       error.filename = str(path)
     raise
