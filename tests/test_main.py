@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -260,6 +261,25 @@ def test_medmnist_is_images(tmp_path) -> None:
   assert configurations.fitting(tmp_path / 'b.npz') == 'features'
 
 
+@pytest.mark.parametrize('name', ['a.csv', 'a.npz'])
+@pytest.mark.parametrize('device', ['pipe', '/dev/zero'])
+def test_what_never_ends_is_no_file(tmp_path, capsys, name, device) -> None:
+  path = tmp_path / name
+  if device == 'pipe':
+    os.mkfifo(path)
+  else:
+    path.symlink_to(device)
+  assert _main(str(path), '--dry_run') == 2
+  assert str(path) in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_damaged_archive_is_no_traceback(tmp_path) -> None:
+  path = tmp_path / 'a.npz'
+  # The end of an archive, which tells of a list of members that is not there.
+  path.write_bytes(b'PK\5\6' + b'\0' * 8 + b'\xff' * 8 + b'\0' * 2)
+  assert configurations.fitting(path) == 'features'
+
+
 def test_runs_and_their_answers(tmp_path, capsys) -> None:
   assert _main('list', str(tmp_path)) == 0
   assert capsys.readouterr().out == f'There are no runs in {tmp_path}.\n'
@@ -279,6 +299,25 @@ def test_runs_and_their_answers(tmp_path, capsys) -> None:
     f'{tmp_path}/b: retraining, DATA: not finished',
     f'{tmp_path}/c: retraining, DATA: no answer',
   ]
+
+
+@pytest.mark.parametrize(
+  'text',
+  ['[]', '{"data": "x"}', '{"data": {}}', '[' * 100_000, '9' * 5000, '\xff'],
+)
+def test_runs_whose_files_hold_anything(tmp_path, capsys, text) -> None:
+  run = tmp_path / 'run'
+  run.mkdir()
+  for name in ('config.json', 'results.json'):
+    (run / name).write_text(text, 'latin-1')
+  (run / 'results.json').write_text('{"verdict": "yes"}')
+  assert _main('list', str(tmp_path)) == 0
+  assert capsys.readouterr().out == f'{run}: ?, ?: no answer\n'
+  for name in ('config.json', 'results.json'):
+    (run / name).unlink()
+    os.mkfifo(run / name)
+  assert _main('list', str(tmp_path)) == 0
+  assert 'no answer' in capsys.readouterr().out
 
 
 def test_what_there_is(capsys) -> None:

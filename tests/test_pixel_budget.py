@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from heterojax import regular_files
 from heterojax.datasets import images
 from heterojax.datasets import pixel_budget
-from heterojax.datasets import regular_files
 from heterojax.datasets import sources
 
 

@@ -3,11 +3,14 @@
 import ast
 import difflib
 import importlib
+import io
+import itertools
 import pathlib
 import re
 import zipfile
 
 from heterojax import addresses
+from heterojax import regular_files
 from heterojax.errors import UserError
 
 _PACKAGE = 'heterojax.configs'
@@ -19,7 +22,8 @@ _OF_IMAGES = re.compile(
   re.IGNORECASE,
 )
 _IMAGE = re.compile(r'.*\.(jpe?g|png|tiff?|bmp|gif|webp|dcm)', re.IGNORECASE)
-_ROWS = 5  # Of a table, by which it is told.
+# Rows and bytes of a table, by which it is told.
+_ROWS, _START = 5, 1 << 20
 
 
 def folder() -> pathlib.Path:
@@ -83,9 +87,12 @@ def fitting(path: pathlib.Path) -> str:
 
 
 def _lists_images(path: pathlib.Path) -> bool:
-  with path.open(encoding='utf-8', errors='replace', newline='') as lines:
-    rows = [line for line, _ in zip(lines, range(_ROWS), strict=False)]
-  head, *others = (row.replace('\0', '') for row in rows or [''])
+  try:
+    start = regular_files.read(path, _START).decode('utf-8', 'replace')
+  except OSError:  # What reads it says what is wrong.
+    start = ''
+  lines = io.StringIO(start.replace('\0', ''), newline='')
+  head, *others = [*itertools.islice(lines, _ROWS)] or ['']
   cells = [re.split('[,;\t|]', line) for line in (head, *others)]
   return any(
     _OF_IMAGES.fullmatch(cell.strip('" \ufeff\r\n')) for cell in cells[0]
@@ -95,7 +102,9 @@ def _lists_images(path: pathlib.Path) -> bool:
 
 
 def _is_medmnist(path: pathlib.Path) -> bool:
-  if not zipfile.is_zipfile(path):
+  try:
+    regular_files.size(path)
+    with zipfile.ZipFile(path) as archive:
+      return 'train_images.npy' in archive.namelist()
+  except Exception:  # As above; zipfile does not document all that it raises.
     return False
-  with zipfile.ZipFile(path) as archive:
-    return 'train_images.npy' in archive.namelist()

@@ -6,6 +6,7 @@ import pathlib
 import re
 from typing import Any
 
+from heterojax import regular_files
 from heterojax.run import run_folder
 
 _FOLDER = 'runs'
@@ -36,7 +37,7 @@ def lines(folder: pathlib.Path) -> Iterator[str]:
   """A line for each run in a folder: its name, study, data and answer."""
   for config in sorted(folder.glob('*/config.json')):
     known = _read(config)
-    data = known.get('data', {})
+    data = _object(known.get('data'))
     yield (
       f'{config.parent}: {known.get("study", "?")},'
       f' {data.get("dir") or data.get("files") or data.get("dataset", "?")}:'
@@ -47,13 +48,18 @@ def lines(folder: pathlib.Path) -> Iterator[str]:
 def _answer(path: pathlib.Path) -> str:
   if not path.exists():
     return 'not finished'
-  verdict = _read(path).get('verdict') or {}
+  verdict = _object(_read(path).get('verdict'))
   return str(verdict.get('answer', 'no answer')).replace('_', ' ')
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
   """What a JSON file holds; nothing where it is damaged."""
   try:
-    return dict(json.loads(path.read_text(encoding='utf-8')))
-  except (OSError, TypeError, ValueError):
+    return _object(json.loads(regular_files.read(path)))
+  except (OSError, ValueError, RecursionError):
     return {}
+
+
+def _object(found: Any) -> dict[str, Any]:
+  """What is read as an object, whoever wrote it."""
+  return found if isinstance(found, dict) else {}

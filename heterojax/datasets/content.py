@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from heterojax.datasets import regular_files
+from heterojax import regular_files
 
 # What images are usually called.
 ENDINGS = (

@@ -23,8 +23,8 @@ from PIL import ExifTags
 from PIL import Image
 from PIL import UnidentifiedImageError
 
+from heterojax import regular_files
 from heterojax.datasets import content
-from heterojax.datasets import regular_files
 from heterojax.datasets.pixel_budget import PIXELS
 from heterojax.datasets.pixels import TOO_LARGE
 from heterojax.datasets.pixels import Decoded

@@ -7,7 +7,7 @@ import pathlib
 import posixpath
 from typing import NamedTuple
 
-from heterojax.datasets import regular_files
+from heterojax import regular_files
 from heterojax.errors import UserError
 
 
