@@ -40,6 +40,24 @@ class RefusedError(HeterojaxError):
   exit_code = 4
 
 
+def printable(said: object) -> str:
+  """What is said, on one line that is safe to print.
+
+  Names of files, classes and columns come from outside, and a terminal obeys
+  control characters.
+
+  Args:
+    said: an error, or a text.
+
+  Returns:
+    Printable characters.
+  """
+  return ''.join(
+    c if c.isprintable() else c.encode('unicode_escape').decode()
+    for c in ' '.join(str(said).splitlines())
+  )
+
+
 def nearest_field(path: str, known: Sequence[str]) -> str:
   """The field that was probably meant; '' where none is near.
 

@@ -30,7 +30,7 @@ def _export(values: flags.FlagValues) -> int:
   from heterojax import exports
 
   path: pathlib.Path = exports.write(folder, values.to, out)
-  print(f'The images are at {path.absolute()}')
+  print(cli.sentence(f'The images are at {path.absolute()}'))
   return 0
 
 

@@ -57,7 +57,8 @@ def _extract(values: flags.FlagValues) -> int:
     download=values.download,
     allow_mismatch=values.allow_mismatch,
   )
-  print(f'The features of {number} images are at {out.absolute()}')
+  said = f'The features of {number} images are at {out.absolute()}'
+  print(cli.sentence(said))
   return 0
 
 

@@ -28,7 +28,7 @@ def _init(values: flags.FlagValues) -> int:
   if path.exists():
     raise UserError(f'{path} exists already: choose another name.')
   run_folder.write_atomically(path, templates.configuration(path))
-  print(f'Edit {path}, then: heterojax run {path}')
+  print(cli.sentence(f'Edit {path}, then: heterojax run {path}'))
   return 0
 
 

@@ -28,8 +28,8 @@ def _list(values: flags.FlagValues) -> int:
   folder = pathlib.Path(values.folder).expanduser()
   if not folder.is_dir():
     raise UserError(f'There is no folder {folder}: give one that holds runs.')
-  found = [cli.sentence(line) for line in runs.lines(folder)]
-  print(*found or [f'There are no runs in {folder}.'], sep='\n')
+  found = [*runs.lines(folder)] or [f'There are no runs in {folder}.']
+  print(*map(cli.sentence, found), sep='\n')
   return 0
 
 

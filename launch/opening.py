@@ -27,7 +27,7 @@ def _open(values: flags.FlagValues) -> int:
       f' heterojax report {folder}.'
     )
   webbrowser.open(path.as_uri())
-  print(f'The report is at {path}')
+  print(cli.sentence(f'The report is at {path}'))
   return 0
 
 

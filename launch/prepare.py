@@ -48,7 +48,7 @@ def _prepare(values: flags.FlagValues) -> int:
     run_folder.local(values.out, 'out'),
     data.choices,
   )
-  print(f'The prepared data are at {target.absolute()}')
+  print(cli.sentence(f'The prepared data are at {target.absolute()}'))
   return 0
 
 

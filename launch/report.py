@@ -30,7 +30,8 @@ def _report(values: flags.FlagValues) -> int:
 
   with run_folder.locked(folder, 'run folder', 'workdir'):
     running.draw_again(folder)
-  print(f'The report is at {(folder / "report.html").absolute()}')
+  path = (folder / 'report.html').absolute()
+  print(cli.sentence(f'The report is at {path}'))
   return 0
 
 

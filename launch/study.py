@@ -58,7 +58,8 @@ def _study(values: flags.FlagValues, command: str) -> int:
     if not leads:
       return assisting.assist(config, download=values.download)
     if values.dry_run:
-      print(running.forecast(config, target=values.target, **common))
+      said = running.forecast(config, target=values.target, **common)
+      print(*map(cli.sentence, said.splitlines()), sep='\n')
       return 0
     results = running.run(
       config,
@@ -68,9 +69,9 @@ def _study(values: flags.FlagValues, command: str) -> int:
       command=command,
       **common,
     )
-    for line in terminal.lines(results):
-      print(line)
-    print(f'The report is at {(workdir / "report.html").absolute()}')
+    path = (workdir / 'report.html').absolute()
+    said = [*terminal.lines(results), f'The report is at {path}']
+    print(*map(cli.sentence, said), sep='\n')
     failed = fails(results)
     cases = junit.of_results(results, values.fail_if, failed)
     junit.write(values.junit, str(workdir), [*cases])

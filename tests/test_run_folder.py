@@ -266,6 +266,20 @@ def test_files_of_the_user_stay(tmp_path: pathlib.Path) -> None:
   assert (tmp_path / 'log.txt').read_text().startswith('mine, too\n')
 
 
+def test_a_name_in_a_line_forges_no_other_and_steers_no_terminal(
+  tmp_path: pathlib.Path, capfd
+) -> None:
+  run_folder.log_to_stderr()
+  with run_folder.opened(tmp_path / 'run', _CONFIG, {}) as folder:
+    run_folder.begin(folder, _CONFIG, {}, 'run')
+    name = 'a\x1b[2Jb\nforged\r\ud800.png'
+    logging.getLogger('heterojax').warning('%s is left out', name)
+  shown = r'a\x1b[2Jb forged \ud800.png is left out'
+  assert capfd.readouterr().err == f'{shown}\n'
+  (line,) = (folder / 'log.txt').read_text('utf-8').splitlines()
+  assert line.endswith(f' {shown}')
+
+
 @pytest.mark.parametrize(
   'name',
   ['manifest.csv', 'environment.json', 'tables/a.csv', 'features/features.npy'],

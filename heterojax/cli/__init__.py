@@ -13,6 +13,7 @@ import traceback
 
 from absl import flags
 
+from heterojax import errors
 from heterojax.cli import parsing
 from heterojax.errors import HeterojaxError
 from heterojax.errors import Interrupted
@@ -72,7 +73,8 @@ def run(
     error = _for_the_user(error)
     print(f'heterojax: {sentence(error)}', file=sys.stderr)
     if isinstance(error, Interrupted):
-      print(f'Resume with: {command(argv)}', file=sys.stderr)
+      again = errors.printable(command(argv))
+      print(f'Resume with: {again}', file=sys.stderr)
     return error.exit_code
 
 
@@ -94,23 +96,11 @@ def say(said: str) -> None:
 
 
 def sentence(said: object) -> str:
-  """What is said, on one line of limited length that is safe to print.
-
-  Names of files, classes and columns come from outside, and a terminal obeys
-  control characters.
-
-  Args:
-    said: an error, or a text.
-
-  Returns:
-    Printable characters.
-  """
+  """What is said, on one line of limited length that is safe to print."""
   text = ' '.join(str(said).splitlines())
   if len(text) > _LONGEST:
     text = f'{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}'
-  return ''.join(
-    c if c.isprintable() else c.encode('unicode_escape').decode() for c in text
-  )
+  return errors.printable(text)
 
 
 def _for_the_user(error: Exception) -> HeterojaxError:

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from heterojax import addresses
+from heterojax import errors
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import contents
@@ -206,7 +207,7 @@ def opened(
       _check_environment(path, environment)
     log = links.opened(path / contents.LOG, 'a', encoding='utf-8')
     handler = _Log(log)
-    handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+    handler.setFormatter(_Lines('%(asctime)s %(message)s'))
     root = logging.getLogger('heterojax')
     root.addHandler(handler)
     try:
@@ -339,6 +340,13 @@ def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
       path.rmdir()
 
 
+class _Lines(logging.Formatter):
+  """A line each, whatever the names in it hold."""
+
+  def format(self, record: logging.LogRecord) -> str:
+    return errors.printable(super().format(record))
+
+
 class _Log(logging.StreamHandler):
   """Loses lines on a full disk; what is lost besides is said where it is."""
 
@@ -361,5 +369,5 @@ def log_to_stderr(level: int = logging.INFO) -> None:
   root.propagate = False  # absl and Orbax put other handlers at the root.
   if not root.handlers:
     handler = _Terminal()
-    handler.setFormatter(logging.Formatter('%(message)s'))
+    handler.setFormatter(_Lines('%(message)s'))
     root.addHandler(handler)
