@@ -1,10 +1,12 @@
 """The one command: what its words mean, what it says, and how soon."""
 
+import ast
 import importlib
 import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import webbrowser
@@ -365,6 +367,32 @@ def test_a_configuration_to_start_from(tmp_path, capsys) -> None:
   config = scope['get_config']().to_dict()
   assert checks.from_dict(config).backbone.name == 'efficientnet_b0'
   assert 'exists already' in _mistake(capsys, 'init', str(path))
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    r'a\Users',
+    'a"""',
+    "a'''",
+    'a"""; raise ValueError #',
+    'a\nb',
+    '\x1b[2J\udc80',
+  ],
+)
+def test_a_configuration_of_any_name(
+  tmp_path, monkeypatch, capsys, name: str
+) -> None:
+  monkeypatch.chdir(tmp_path)
+  assert _main('init', name) == 0
+  assert capsys.readouterr().out.rstrip('\n').isprintable()
+  text = pathlib.Path(f'{name}.py').read_text('utf-8')
+  said = ast.get_docstring(ast.parse(text)).splitlines()[-1]
+  if name.isprintable():
+    assert said == f'heterojax run {shlex.quote(name + ".py")}'
+  scope: dict = {}
+  exec(text, scope)  # pylint: disable=exec-used
+  assert scope['get_config']()
 
 
 def _completed(*words: str) -> list[str]:

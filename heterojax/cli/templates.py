@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 import pathlib
+import shlex
 import textwrap
 
+from heterojax import errors
 from heterojax.cli import texts
 from heterojax.studies import fields
 from heterojax.studies.checks import FIELDS
@@ -42,7 +44,9 @@ def configuration(path: pathlib.Path) -> str:
     if field.name not in _SAID
     for line in _lines(field)
   ]
-  return _FILE.format(path=path, fields='\n'.join(inside))
+  # It stands between quotation marks, which a name must not end.
+  said = shlex.quote(str(path)).replace('\\', r'\\').replace('"', r'\"')
+  return _FILE.format(path=errors.printable(said), fields='\n'.join(inside))
 
 
 def _lines(field: fields.Field) -> Iterator[str]:
