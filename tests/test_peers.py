@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import concurrent.futures
+import contextlib
 import json
 import signal
 import socket
@@ -95,14 +96,27 @@ def test_a_signal_to_any_process_ends_all_with_the_same_code(three, asked):
   assert all(json.loads(out) == {'end': 3} for out, _ in said[1:])
 
 
-def test_who_does_not_know_the_token_is_not_let_in():
+@pytest.mark.parametrize(
+  'said',
+  [
+    b'guessed 1\n',
+    b'token\n',
+    b'[]\n',
+    b'GET / HTTP/1.0\r\n\r\n',
+    'é 1\n'.encode(),
+    b'\xff\n',
+    b'x' * 10_000,  # And no end.
+  ],
+)
+def test_who_does_not_know_the_token_is_not_let_in(said):
   server = socket.create_server(('127.0.0.1', 0))
   address = server.getsockname()
   stranger = socket.create_connection(address)
-  stranger.sendall(b'{"token": "guessed", "process": 1}\n')
+  stranger.sendall(said)
   follower = peers.Follower(peers.Address(*address, 'token'), 1, 2)
   leader = peers.Leader(server, 'token', 2)
-  assert stranger.recv(1) == b''
+  with contextlib.suppress(ConnectionResetError):  # Not all of it was read.
+    assert stranger.recv(1) == b''
   leader.tell({'job': 'x', 'words': [1, 'é']})
   assert follower.word() == {'job': 'x', 'words': [1, 'é']}
   _part(leader, follower)

@@ -16,13 +16,14 @@ import queue
 import socket
 import sys
 import threading
-from typing import Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from heterojax.errors import LostProcess
 from heterojax.run import interruption
 
 Word = dict[str, Any]
 _SECONDS_TO_MEET = 60.0
+_LONGEST_GREETING = 256  # Bytes.
 # Until a process that was told to end is ended.
 _SECONDS_TO_END = 5.0
 # A machine that is gone closes nothing: after so many idle seconds it is asked
@@ -58,15 +59,14 @@ class Leader:
     while len(self._lines) < number - 1:
       line, _ = server.accept()
       line.settimeout(_SECONDS_TO_MEET)
-      words = _heard(line)
-      hello = next(words, {})
-      if not hmac.compare_digest(str(hello.get('token')), token):
+      heard = line.makefile('rb')
+      process = _greeted(heard, token)
+      if process is None:
         line.close()  # Somebody else's.
         continue
-      self._lines[hello['process']] = line
-      self._threads.append(
-        _listening(line, self._hear, hello['process'], words)
-      )
+      self._lines[process] = line
+      words = _words(heard)
+      self._threads.append(_listening(line, self._hear, process, words))
 
   def tell(self, word: Word) -> None:
     """Says something to all others; one that is gone is noticed elsewhere."""
@@ -109,8 +109,8 @@ class Follower:
     self._number = number
     self._told, self._left = threading.Event(), threading.Event()
     self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
-    _say(self._line, {'token': address.token, 'process': process})
-    _listening(self._line, self._hear, _heard(self._line))
+    self._line.sendall(f'{address.token} {process}\n'.encode())
+    _listening(self._line, self._hear, _words(self._line.makefile('rb')))
     interruption.pass_on(lambda signal: _say(self._line, {'stop': signal}))
 
   def word(self) -> Word:
@@ -174,8 +174,18 @@ def _say(line: socket.socket, word: Word) -> None:
   line.sendall(json.dumps(word).encode() + b'\n')
 
 
-def _heard(line: socket.socket) -> Iterator[Word]:
+def _greeted(heard: IO[bytes], token: str) -> int | None:
+  """The process that calls; None of whoever does not know the token."""
+  # Anybody may call, and say anything without an end.
+  with contextlib.suppress(OSError, ValueError):
+    said, _, process = heard.readline(_LONGEST_GREETING).partition(b' ')
+    if hmac.compare_digest(said, token.encode()):
+      return int(process)
+  return None
+
+
+def _words(heard: IO[bytes]) -> Iterator[Word]:
   """Words until the connection ends, however it does."""
   with contextlib.suppress(OSError, ValueError):
-    for text in line.makefile('rb'):
+    for text in heard:
       yield json.loads(text)
