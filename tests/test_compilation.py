@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from heterojax.compute import cache
 from heterojax.compute import private_folders
 from heterojax.compute import program_digests
 
@@ -42,6 +43,17 @@ def _run(folder: pathlib.Path, **variables: str) -> tuple[list[str], str]:
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
   monkeypatch.delenv('JAX_COMPILATION_CACHE_DIR', raising=False)
+
+
+def test_an_empty_variable_names_no_folder(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """It would be the folder where a user stands, with programs of others."""
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv('HETEROJAX_CACHE', '')
+  empty = cache.folder()
+  monkeypatch.delenv('HETEROJAX_CACHE')
+  assert empty == cache.folder() == pathlib.Path.home() / '.cache/heterojax'
 
 
 @pytest.mark.slow

@@ -7,4 +7,5 @@ import pathlib
 def folder() -> pathlib.Path:
   """`$HETEROJAX_CACHE`, or a folder in the user's cache."""
   default = pathlib.Path.home() / '.cache' / 'heterojax'
-  return pathlib.Path(os.environ.get('HETEROJAX_CACHE', default))
+  # An empty variable is none: it would be where a user stands.
+  return pathlib.Path(os.environ.get('HETEROJAX_CACHE') or default)
