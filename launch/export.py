@@ -24,7 +24,7 @@ _FLAGS = (
 
 def _export(values: flags.FlagValues) -> int:
   folder = artifacts.folder_of(values.workdir, 'workdir')
-  out = run_folder.local(values.out, 'out') if values.out else None
+  out = run_folder.output(values.out, 'out') if values.out else None
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable-next=import-outside-toplevel
   from heterojax import exports

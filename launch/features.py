@@ -32,11 +32,12 @@ _FLAGS = (
 
 def _extract(values: flags.FlagValues) -> int:
   config = values.config.to_dict()
-  data = checks.from_dict(config).data
+  settings = checks.from_dict(config)
+  data, read = settings.data, checks.files_read(settings)
   checks.require_data(data)
   if data.dataset == 'features':
     raise UserError(f'{data.source} has features already: give images.')
-  if asked := shards.chosen(values):
+  if asked := shards.chosen(values, read):
     images = shards.extract(
       config,
       asked,
@@ -45,7 +46,7 @@ def _extract(values: flags.FlagValues) -> int:
     )
     print(f'Shard {values.shard}: the features of {images} images are there.')
     return 0
-  out = shards.named(values.out)
+  out = shards.named(values.out, read)
   cli.say(f'Reading {data.source}; features go to {out} ...')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable-next=import-outside-toplevel

@@ -41,6 +41,8 @@ def _study(values: flags.FlagValues, command: str) -> int:
   checks.require_data(settings.data)
   fails = conditions.of(values.fail_if)
   targets.check(values.target, values.dry_run)
+  if values.junit:  # Before all else is done.
+    run_folder.output(values.junit, 'junit', checks.files_read(settings))
   named = config_flags.get_config_filename(values['config'])
   workdir = run_folder.local(
     values.workdir or runs.default(config, named), 'workdir'

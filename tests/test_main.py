@@ -275,6 +275,22 @@ def test_what_never_ends_is_no_file(tmp_path, capsys, name, device) -> None:
   assert str(path) in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+  'words',
+  [['features', 'a.npz', '--out=a.npz'], ['a.csv', '--junit=a.csv']],
+)
+def test_what_is_read_is_not_written_over(
+  tmp_path, monkeypatch, capsys, words
+) -> None:
+  np = pytest.importorskip('numpy')
+  monkeypatch.chdir(tmp_path)
+  np.savez('a.npz', train_images=np.zeros(1))
+  pathlib.Path('a.csv').write_text('label,f\n1,0.5\n')
+  before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+  assert 'which is read, too' in _mistake(capsys, *words)
+  assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
 def test_a_damaged_archive_is_no_traceback(tmp_path) -> None:
   path = tmp_path / 'a.npz'
   # The end of an archive, which tells of a list of members that is not there.

@@ -309,6 +309,31 @@ def test_what_a_killed_start_left_is_gone_on_with(
   assert (tmp_path / 'config.json').exists()
 
 
+def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  _begun(tmp_path / 'run')
+  (tmp_path / 'data.csv').touch()
+  (tmp_path / 'link.csv').symlink_to('data.csv')
+  monkeypatch.chdir(tmp_path / 'run')
+  read = ['../data.csv', 'gs://bucket/x', '']
+  for path, why in (
+    ('results.json', 'is of the run in'),
+    (f'{tmp_path}/run/tables/images.csv', 'is of the run in'),
+    ('../data.csv', 'is read, too'),
+    (f'{tmp_path}/link.csv', 'is read, too'),
+  ):
+    with pytest.raises(UserError, match=f'--out is {path}, which {why}'):
+      run_folder.output(path, 'out', read)
+  for path in (
+    'export/images.csv',
+    'junit.xml',
+    '../new.csv',
+    '../results.json',
+  ):
+    assert run_folder.output(path, 'out', read) == pathlib.Path(path)
+
+
 def test_log_lines_go_into_the_folder_while_it_is_open(
   tmp_path: pathlib.Path,
 ) -> None:

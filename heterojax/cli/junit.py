@@ -115,4 +115,4 @@ def write(path: str | None, suite: str, cases: Sequence[Case]) -> None:
       ElementTree.SubElement(one, 'system-out').text = cli.sentence(case.said)
   ElementTree.indent(root)
   text = ElementTree.tostring(root, 'utf-8', xml_declaration=True)
-  run_folder.write_atomically(run_folder.local(path, 'junit'), text + b'\n')
+  run_folder.write_atomically(run_folder.output(path, 'junit'), text + b'\n')

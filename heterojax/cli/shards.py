@@ -1,5 +1,6 @@
 """The flags of features in shards, and the work that they ask for."""
 
+from collections.abc import Iterable
 import pathlib
 import re
 from typing import Any, NamedTuple
@@ -60,11 +61,12 @@ def parse(text: str) -> tuple[tuple[int, ...], int]:
   )
 
 
-def chosen(values: flags.FlagValues) -> Chosen | None:
+def chosen(values: flags.FlagValues, read: Iterable[str]) -> Chosen | None:
   """What the flags ask for; None without `--shard`.
 
   Args:
     values: of `FLAGS` and `--out`.
+    read: see `named`.
 
   Raises:
     UserError: if they do not go together.
@@ -87,20 +89,24 @@ def chosen(values: flags.FlagValues) -> Chosen | None:
   if values.out is None:
     folder = run_folder.local(values.workdir, 'workdir')
   else:
-    folder = run_folder.unfinished(named(values.out))
+    folder = run_folder.unfinished(named(values.out, read))
   by_ray = values.on == _RAY
   return Chosen(numbers, count, folder, values.out is not None, by_ray)
 
 
-def named(out: str | None) -> pathlib.Path:
+def named(out: str | None, read: Iterable[str]) -> pathlib.Path:
   """The file that `--out` names.
 
+  Args:
+    out: as given.
+    read: see `run_folder.output`.
+
   Raises:
-    UserError: if it is no .npz file of this machine.
+    UserError: if it is no .npz file of this machine, or another's.
   """
   if out is None or not out.endswith('.npz'):
     raise UserError('Say where the features go with --out=FILE.npz.')
-  return run_folder.local(out, 'out')
+  return run_folder.output(out, 'out', read)
 
 
 def extract(

@@ -82,6 +82,37 @@ def local(path: str, flag: str) -> pathlib.Path:
   return pathlib.Path(path).expanduser()
 
 
+def output(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
+  """The file to write that a flag names, which nobody else needs.
+
+  Args:
+    path: as given.
+    flag: its name, for messages.
+    read: paths of what the command reads.
+
+  Returns:
+    The file.
+
+  Raises:
+    UserError: for an address, for what is read, and for an artifact of a run.
+  """
+  file = local(path, flag)
+  whole = file.absolute()
+  for folder in whole.parents:
+    name = whole.relative_to(folder).as_posix()
+    if contents.belongs(name) and is_one(folder):
+      raise UserError(
+        f'--{flag} is {path}, which is of the run in {folder}: choose another'
+        ' file.'
+      )
+  for other in map(os.path.expanduser, read):
+    if file.exists() and os.path.exists(other) and file.samefile(other):
+      raise UserError(
+        f'--{flag} is {path}, which is read, too: choose another file.'
+      )
+  return file
+
+
 def unfinished(path: pathlib.Path) -> pathlib.Path:
   """The folder beside a file that holds what is done of it."""
   return path.with_name(f'.{path.name}.parts')

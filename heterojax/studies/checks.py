@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 import dataclasses
+import glob
+import os
 import pathlib
 import re
 from typing import Any
@@ -85,6 +87,13 @@ def require_data(data: Data) -> None:
         f'{value} does not exist: --config.data.{name} must be a folder or file'
         ' of this machine.'
       )
+
+
+def files_read(settings: Settings) -> list[str]:
+  """Paths of this machine that a study reads, where they are named."""
+  d = settings.data
+  named = d.dir, d.external, d.images, settings.backbone.weights
+  return [*filter(None, named), *glob.glob(os.path.expanduser(d.files))]
 
 
 def _check_types(section: type, config: Any, prefix: str = '') -> None:
