@@ -2,12 +2,14 @@
 
 import collections
 import csv
+import json
 import pathlib
 
 import numpy as np
 import pytest
 
 from heterojax.datasets import demo
+from heterojax.datasets import images as images_lib
 
 SIZE = 64
 
@@ -169,6 +171,22 @@ def test_a_complete_cohort_is_left_alone_and_another_one_replaced(
     last.write_bytes(b'stale')
     _write(tmp_path, **changed)
     assert last.read_bytes() != b'stale'
+
+
+def test_a_cohort_of_another_format_is_drawn_again(
+  tmp_path: pathlib.Path,
+) -> None:
+  """Pillow would start Ghostscript for it, whatever the file is called."""
+  table = _write(tmp_path)
+  before = _files(tmp_path)
+  first = sorted((table.parent / 'images').iterdir())[0]
+  first.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n')
+  digests = table.parent / 'digests.json'
+  known = json.loads(digests.read_text())
+  known[first.name] = images_lib.digest(first.read_bytes())
+  digests.write_text(json.dumps(known))
+  _write(tmp_path)
+  assert _files(tmp_path) == before
 
 
 def test_no_csv_stands_beside_unfinished_images(

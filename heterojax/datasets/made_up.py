@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 import concurrent.futures
-import json
 import pathlib
 
 import numpy as np
@@ -68,7 +67,7 @@ def _digests(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
 def _unchanged(folder: pathlib.Path, names: Sequence[str]) -> bool:
   """Whether all images are those that were written."""
   try:
-    stored = json.loads((folder / _DIGESTS).read_text())
+    stored = run_folder.read_json(folder / _DIGESTS)
     return stored == _digests(folder, names)
   except (OSError, ValueError):
     return False
@@ -76,7 +75,11 @@ def _unchanged(folder: pathlib.Path, names: Sequence[str]) -> bool:
 
 def _holds(path: pathlib.Path, pixels: np.ndarray) -> bool:
   """Whether an image file is there and has these pixels."""
-  if not path.is_file():
+  try:
+    # Of other formats some run a program, as EPS does.
+    with Image.open(path, formats=['PNG']) as image:
+      return image.size == pixels.shape[1::-1] and np.array_equal(
+        np.asarray(image), pixels
+      )
+  except (OSError, ValueError, Image.DecompressionBombError):
     return False
-  with Image.open(path) as image:
-    return np.array_equal(np.asarray(image), pixels)

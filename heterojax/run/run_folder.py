@@ -123,6 +123,22 @@ def to_json(value: Any) -> str:
   return json.dumps(value, indent=2, allow_nan=False) + '\n'
 
 
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+  """The JSON object that a file holds.
+
+  Raises:
+    OSError: if it cannot be read.
+    ValueError: if it holds anything else.
+  """
+  try:
+    found = json.loads(path.read_bytes())
+  except RecursionError as error:
+    raise ValueError('it nests too deeply') from error
+  if not isinstance(found, dict):
+    raise ValueError('it is no object')
+  return found
+
+
 def digest(value: Any) -> str:
   """Fingerprint of anything JSON can write."""
   text = json.dumps(value, sort_keys=True, allow_nan=False)
@@ -296,8 +312,8 @@ def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:
     return
   stored = path / _ENVIRONMENT
   try:
-    before = dict(json.loads(stored.read_text()))
-  except (OSError, TypeError, ValueError) as error:
+    before = read_json(stored)
+  except (OSError, ValueError) as error:
     raise RefusedError(
       f'{stored} cannot be read, so nobody knows where the run in {path} was'
       ' begun: choose another --workdir, or go on with --allow_mismatch.'
@@ -332,8 +348,8 @@ def _check_config(path: pathlib.Path, config: dict[str, Any]) -> None:
   if not stored.exists():
     return
   try:
-    before = dict(json.loads(stored.read_text()))
-  except (OSError, TypeError, ValueError) as error:
+    before = read_json(stored)
+  except (OSError, ValueError) as error:
     raise RefusedError(
       f'{stored} cannot be read, so the run in {path} cannot be resumed:'
       ' choose another --workdir.'
