@@ -176,6 +176,10 @@ def test_a_page_says_when_and_how_it_was_made(tmp_path: pathlib.Path) -> None:
   run_folder.begin(tmp_path, {}, described, 'heterojax run <a>')
   begun = json.loads((tmp_path / 'begun.json').read_text())
   date = begun['date'][:16].replace('T', ' ')
+  for damaged in ('', '[1]', '{"date": 1}'):
+    (tmp_path / 'begun.json').write_text(damaged)
+    assert common.made(tmp_path, 3, described) == 'heterojax 9.8, seed 3'
+  (tmp_path / 'begun.json').write_text(json.dumps(begun))
   told = common.made(tmp_path, 3, described)
   assert told == (
     f'Begun {date} UTC with heterojax 9.8, seed 3:'

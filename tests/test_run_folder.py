@@ -227,7 +227,9 @@ def test_another_configuration_is_refused(
     pass
 
 
-@pytest.mark.parametrize('text', ['', '{"seed": ', '[1]', '3', 'null', '\xff'])
+@pytest.mark.parametrize(
+  'text', ['', '{"seed": ', '[1]', '3', 'null', '\xff', '[' * 100_000]
+)
 def test_a_damaged_configuration_is_refused(
   tmp_path: pathlib.Path, text: str
 ) -> None:

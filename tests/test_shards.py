@@ -177,6 +177,15 @@ def test_a_shard_of_another_plan_is_named(
   shards.join(plan, four)
 
 
+@pytest.mark.parametrize(
+  'text', ['{"shards": 4}', '[' * 100_000, '{"shards": "4", "plan": ""}']
+)
+def test_a_damaged_plan_is_named(four: pathlib.Path, text: str) -> None:
+  (four / shards.FOLDER / 'plan.json').write_text(text)
+  with pytest.raises(UserError, match='plan.json is damaged'):
+    shards.check_count(four, 4)
+
+
 @pytest.mark.parametrize('what', ['row', 'index', 'record', 'plan'])
 def test_a_damaged_shard_is_named(
   plan: features.Plan, four: pathlib.Path, whole: tuple, what: str

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import dataclasses
 import glob
-import json
 import os
 import pathlib
 import shutil
@@ -25,6 +24,7 @@ from heterojax.errors import UserError
 from heterojax.run import contents
 from heterojax.run import links
 from heterojax.run import locks
+from heterojax.run import run_folder
 
 _PATH = (str, os.PathLike)
 
@@ -157,7 +157,7 @@ def _remove(written: pathlib.Path, above: Sequence[pathlib.Path]) -> None:
 def _is_of(folder: pathlib.Path, inputs: Inputs) -> bool:
   """Whether the run in a folder has begun, and reads these data."""
   try:
-    config = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
+    config = run_folder.read_json(folder / 'config.json')
     return bool(config['data']['dir'] == inputs.within(folder))
   except (OSError, ValueError, LookupError, TypeError):
     return False

@@ -3,7 +3,6 @@
 # pyright: strict
 
 from collections.abc import Sequence
-import json
 import os
 import pathlib
 from typing import Any
@@ -18,6 +17,7 @@ from heterojax.api.studies import SampleSizeStudy
 from heterojax.api.table import Table
 from heterojax.errors import UserError
 from heterojax.run import artifacts
+from heterojax.run import run_folder
 
 _STUDIES = {'retraining': RetrainingStudy, 'sample_size': SampleSizeStudy}
 _Run = str | os.PathLike[str] | RetrainingStudy | SampleSizeStudy
@@ -82,7 +82,7 @@ def compare(
 def _configuration(folder: pathlib.Path) -> dict[str, Any]:
   path = folder / 'config.json'
   try:
-    config = dict(json.loads(path.read_text(encoding='utf-8')))
+    config = run_folder.read_json(path)
     if config['study'] in _STUDIES and config['data']['dataset']:
       return config
   except (OSError, ValueError, LookupError, TypeError) as error:

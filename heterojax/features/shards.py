@@ -7,7 +7,6 @@ same bits, and all of them together are the file of one process.
 """
 
 from collections.abc import Sequence
-import json
 import logging
 import pathlib
 import shutil
@@ -26,6 +25,8 @@ FOLDER = 'shards'
 # What is kept of them once they are joined.
 RECORDS = 'shards.json'
 _PLAN, _RECORD = 'plan.json', 'shard.json'
+# Of what the first of them is.
+_KINDS = {'plan': str, 'shards': int, 'images': int, 'environment': dict}
 # Features do not depend on it.
 _MAY_DIFFER = 'cores'
 
@@ -51,10 +52,15 @@ def every(count: int) -> tuple[Shard, ...]:
 
 def begun(features: pathlib.Path) -> dict[str, Any] | None:
   """What `begin` wrote; None before, and after the shards were joined."""
+  path = features / FOLDER / _PLAN
   try:
-    return _read(features / FOLDER / _PLAN)
+    record = _read(path)
   except FileNotFoundError:
     return None
+  kinds = {name: type(value) for name, value in record.items()}
+  if kinds != _KINDS or record['shards'] < 1:
+    raise _unreadable(path)
+  return record
 
 
 def begin(
@@ -254,11 +260,15 @@ def _records(
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
   try:
-    return dict(json.loads(path.read_text(encoding='utf-8')))
-  except (TypeError, ValueError) as error:
-    raise UserError(
-      f'{path} is damaged: delete it, and give the command of its shard again.'
-    ) from error
+    return run_folder.read_json(path)
+  except ValueError as error:
+    raise _unreadable(path) from error
+
+
+def _unreadable(path: pathlib.Path) -> UserError:
+  return UserError(
+    f'{path} is damaged: delete it, and give the command of its shard again.'
+  )
 
 
 def _damaged(features: pathlib.Path, shard: Shard) -> UserError:

@@ -109,7 +109,8 @@ class Store:
     for text in self._index.read_bytes().splitlines():
       try:
         lines.append(json.loads(text))
-      except ValueError:  # The last one, of a run that was killed, or damaged.
+      # The last one, of a run that was killed, or damaged.
+      except (ValueError, RecursionError):
         lines.append(None)
     return lines
 

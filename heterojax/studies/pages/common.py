@@ -1,7 +1,6 @@
 """The parts that the page of every study has."""
 
 from collections.abc import Iterable, Mapping, Sequence
-import json
 import pathlib
 from typing import Any
 
@@ -42,7 +41,7 @@ Rows = Iterable[dict[str, str]]
 def config(folder: pathlib.Path) -> dict[str, Any]:
   """`config.json` of a run folder; {} without one."""
   path = folder / 'config.json'
-  return json.loads(path.read_text()) if path.exists() else {}
+  return run_folder.read_json(path) if path.exists() else {}
 
 
 def made(folder: pathlib.Path, seed: int, described: Environment) -> Text:
@@ -54,14 +53,15 @@ def made(folder: pathlib.Path, seed: int, described: Environment) -> Text:
     described: its environment.
   """
   text = Markup('heterojax {}, seed {}').format(described['heterojax'], seed)
-  path = folder / run_folder.BEGUN
-  if not path.exists():
+  try:
+    begun = run_folder.read_json(folder / run_folder.BEGUN)
+    date, command = str(begun['date']), begun['command']
+  except (OSError, ValueError, LookupError):
     return text
-  begun = json.loads(path.read_text())
-  date = begun['date'][:16].replace('T', ' ')
+  date = date[:16].replace('T', ' ')
   text = Markup('Begun {} UTC with {}').format(date, text)
-  if begun['command']:
-    text += Markup(': <code>{}</code>').format(begun['command'])
+  if command:
+    text += Markup(': <code>{}</code>').format(command)
   return text
 
 
