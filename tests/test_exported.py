@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from heterojax.backbones import exported
+from heterojax.backbones import onnx_graph
 from heterojax.configs import folder as folder_config
 from heterojax.errors import UserError
 from heterojax.studies import checks
@@ -28,6 +29,52 @@ def test_the_runtime_is_an_extra(tmp_path) -> None:
     exported.load(f'onnx:{path}', 'unit', 64)
   with pytest.raises(UserError, match='cannot be read'):
     exported.load(f'onnx:{tmp_path / "none.onnx"}', 'unit', 64)
+
+
+def _field(number: int, inside: bytes) -> bytes:
+  """A field of a protobuf message that has a length below 128."""
+  return bytes([*_varint(number << 3 | 2), len(inside)]) + inside
+
+
+def _varint(number: int) -> list[int]:
+  return [number] if number < 128 else [number & 127 | 128, number >> 7]
+
+
+# Of `onnx.proto`: the fields that lead from a model to a tensor.
+@pytest.mark.parametrize(
+  'way',
+  [
+    (7, 5),  # A weight.
+    (7, 15, 1),  # A sparse one.
+    (7, 15, 2),
+    (7, 1, 5, 5),  # A constant.
+    (7, 1, 5, 10),
+    (7, 1, 5, 22, 1),
+    (7, 1, 5, 23, 2),
+    (7, 1, 5, 6, 5),  # A weight in the body of a loop.
+    (7, 1, 5, 11, 1, 5, 6, 5),
+    (20, 1, 5),
+    (20, 2, 5),
+    (25, 7, 5, 5),  # A constant of a function.
+    (25, 11, 5),
+  ],
+)
+def test_a_tensor_of_another_file_is_found(way) -> None:
+  name = _field(8, b'location')  # And of itself says nothing.
+  number = bytes([*_varint(2 << 3), 1])
+  where = _field(13, _field(1, b'location') + _field(2, b'w.bin'))
+  for tensor, whole in ((name + number, True), (name + number + where, False)):
+    for field in reversed(way):
+      tensor = number + _field(field, tensor)
+    assert onnx_graph.is_whole(tensor) == whole
+
+
+@pytest.mark.parametrize(
+  'content', [b'\x3a', b'\xff', b'\x3b\x3c', b'no graph']
+)
+def test_what_is_no_message(content: bytes) -> None:
+  with pytest.raises(ValueError):
+    onnx_graph.is_whole(content)
 
 
 @pytest.mark.parametrize(

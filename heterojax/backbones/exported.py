@@ -18,6 +18,7 @@ import numpy as np
 from heterojax import backbones
 from heterojax.backbones import architecture
 from heterojax.backbones import networks
+from heterojax.backbones import onnx_graph
 from heterojax.errors import UserError
 
 PREFIX = 'onnx:'
@@ -154,7 +155,9 @@ def _session(path: pathlib.Path, content: bytes) -> Any:
   options.intra_op_num_threads = options.inter_op_num_threads = 1
   options.log_severity_level = 4
   try:
-    # From bytes, of which there is a digest; no other file is opened.
+    # There is a digest of these bytes alone.
+    if not onnx_graph.is_whole(content):
+      raise ValueError('it takes tensors from other files')
     return onnxruntime.InferenceSession(
       content, options, providers=['CPUExecutionProvider']
     )

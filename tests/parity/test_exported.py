@@ -122,3 +122,21 @@ def test_a_study_by_one_command(tmp_path) -> None:
     features.dim(backbone, features.Extraction('avg', SIDE, 'bilinear', 8, 1))
     == DIM
   )
+
+
+@pytest.mark.parametrize('location', ['w.bin', '../here/w.bin'])
+def test_tensors_are_taken_from_no_other_file(
+  tmp_path, monkeypatch, location
+) -> None:
+  (tmp_path / 'here').mkdir()
+  monkeypatch.chdir(tmp_path / 'here')
+  model = onnx.load_from_string(saved(tmp_path / 'net.onnx', 'N'))
+  (kernel,) = model.graph.initializer
+  pathlib.Path('w.bin').write_bytes(kernel.raw_data)
+  onnx.external_data_helper.set_external_data(kernel, location)
+  kernel.ClearField('raw_data')
+  content = model.SerializeToString()
+  onnxruntime.InferenceSession(content)  # Which would take it.
+  (tmp_path / 'net.onnx').write_bytes(content)
+  with pytest.raises(UserError, match='takes tensors from other files'):
+    exported.load(f'onnx:{tmp_path / "net.onnx"}', 'unit', SIDE)
