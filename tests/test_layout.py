@@ -64,6 +64,36 @@ def test_what_systems_leave_behind_does_not_count(
   assert layout.walk(tmp_path).folders == {'': ('a.png',), 'b': ()}
 
 
+@pytest.mark.parametrize(
+  'begun', [('config.json', 'environment.json'), ('.lock',)]
+)
+def test_what_a_run_wrote_is_no_data(
+  tmp_path: pathlib.Path, begun: tuple[str, ...]
+) -> None:
+  """As where somebody stands in the data: runs are in the folder runs."""
+  for folder in ('ill', 'figures', 'runs/a/figures', 'runs/b/ill'):
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / '1.png').touch()
+  assert 'runs/a/figures' in layout.walk(tmp_path).folders
+  for name in begun:
+    (tmp_path / 'runs/a' / name).touch()
+  tree = layout.walk(tmp_path)
+  assert sorted(tree.folders) == [
+    '',
+    'figures',
+    'ill',
+    'runs',
+    'runs/b',
+    'runs/b/ill',
+  ]
+  assert tree.notes == ('The folder runs/a is of a run, and not looked at.',)
+  for name in ('config.json', 'environment.json', 'results.json', 'table.csv'):
+    (tmp_path / name).touch()  # The folder of the data is that of a run, too.
+  tree = layout.walk(tmp_path)
+  assert sorted(tree.folders) == ['', 'ill', 'runs', 'runs/b', 'runs/b/ill']
+  assert tree.folders[''] == ('table.csv',)
+
+
 def test_links_are_followed_and_never_loop(tmp_path: pathlib.Path) -> None:
   elsewhere = _touch(tmp_path / 'elsewhere', '1.png')
   root = _touch(tmp_path / 'root', 'a/2.png')

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from heterojax import regular_files
 from heterojax.errors import UserError
+from heterojax.run import contents
 
 
 class Tree(NamedTuple):
@@ -33,8 +34,8 @@ def walk(root: pathlib.Path) -> Tree:
 
   Args:
     root: the folder. What begins with a dot does not count, nor does the
-      `__MACOSX` that archives of macOS hold. Links are followed, and every
-      folder is met once.
+      `__MACOSX` that archives of macOS hold, nor what a run wrote: its figures
+      would be images. Links are followed, and every folder is met once.
 
   Returns:
     The files; whatever is no folder counts as one.
@@ -63,7 +64,13 @@ def walk(root: pathlib.Path) -> Tree:
           f'The folder {folder} could not be searched ({error.strerror}).'
         )
         continue
-      children = [child for child in every if _counts(child[0])]
+      names = {name for name, _ in every}
+      has_begun = names.issuperset(contents.TELLING)
+      if folder and (has_begun or contents.LOCK in names):
+        notes.append(f'The folder {folder} is of a run, and not looked at.')
+        continue
+      own = contents.WRITTEN if has_begun else ()
+      children = [c for c in every if _counts(c[0]) and c[0] not in own]
       hidden += [
         posixpath.join(folder, name) for name, _ in every if not _counts(name)
       ]

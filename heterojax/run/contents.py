@@ -7,9 +7,10 @@ LOCK = '.lock'
 LOG = 'log.txt'
 INSPECTED = 'inspected.jsonl'  # See `heterojax.datasets.inspections`.
 INPUT = 'input'  # Data that were in memory, see `heterojax.api`.
+# What a run is told by.
+TELLING = 'config.json', 'environment.json'
 FILES = (
-  'config.json',
-  'environment.json',
+  *TELLING,
   INSPECTED,
   'begun.json',
   'manifest.csv',
@@ -26,6 +27,8 @@ FOLDERS = (
 )
 # What may change after a run: its log, traces, comparisons and exports.
 NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison', 'export')
+# All of it.
+WRITTEN = frozenset((*FILES, *FOLDERS, *NO_ARTIFACTS))
 # As `run_folder.write_atomically` names a file that is not whole yet.
 _UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
 

@@ -29,7 +29,7 @@ def refuse(folder: pathlib.Path) -> None:
   Args:
     folder: of the run.
   """
-  waiting = [*contents.FILES, *contents.FOLDERS, *contents.NO_ARTIFACTS]
+  waiting = [*contents.WRITTEN]
   while waiting:
     name = waiting.pop()
     try:
