@@ -16,6 +16,7 @@ from sklearn import cluster as sklearn_cluster
 from sklearn import metrics
 
 from heterojax.cluster import by_cores
+from heterojax.cluster import forms
 from heterojax.cluster import fuzzy_kmeans
 from heterojax.cluster import gaussian_mixture
 from heterojax.cluster import initialisation
@@ -23,16 +24,17 @@ from heterojax.cluster import kmeans
 from heterojax.cluster import lloyd
 from heterojax.cluster import points as points_lib
 from heterojax.cluster import predict
+from heterojax.cluster import products
 
 
 @pytest.fixture(
   name='way',
   scope='module',
-  params=['rows', 'products', 'by cores'],
+  params=['rows', 'products', 'by cores', 'blocks'],
   autouse=True,
 )
 def _way(request: pytest.FixtureRequest) -> Iterator[str]:
-  """Everything as rows, by their inner products, and divided over cores."""
+  """As rows, by inner products, divided over cores, and block by block."""
   with pytest.MonkeyPatch.context() as patch:
     wide = 0 if request.param == 'products' else np.inf
     patch.setattr(points_lib, '_WIDE', wide)
@@ -41,6 +43,10 @@ def _way(request: pytest.FixtureRequest) -> Iterator[str]:
       # Several blocks in a part, and no equal shares.
       patch.setattr(by_cores, '_ROWS', 16)
       patch.setattr(by_cores, '_PARTS', 3)
+    if request.param == 'blocks':
+      patch.setattr(forms, '_MOST', 0)
+      # No whole number of them in most of the data.
+      patch.setattr(products, '_CHUNK', 16)
     jax.clear_caches()
     yield request.param
     jax.clear_caches()
@@ -314,7 +320,8 @@ def plus_plus(
   key: jax.Array, x: jax.Array, k: int, weights: jax.Array | None = None
 ) -> jax.Array:
   """The rows that are chosen."""
-  return x[initialisation.plus_plus(key, points_lib.Rows(x), k, weights)]
+  points, _ = points_lib.points_of(x, jnp.zeros(x.shape[1], x.dtype))
+  return x[initialisation.plus_plus(key, points, k, weights)]
 
 
 @pytest.mark.medium

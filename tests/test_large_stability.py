@@ -1,5 +1,7 @@
 """Bootstraps of many samples, one after the other, against all at once."""
 
+import importlib
+
 import jax
 import numpy as np
 import pytest
@@ -8,6 +10,9 @@ from heterojax import rng
 from heterojax.configs import features
 from heterojax.studies import registry
 from heterojax.studies import stability
+
+# The package gives its function the name of the module.
+kmeans = importlib.import_module('heterojax.cluster.kmeans')
 
 
 def test_one_bootstrap_after_the_other_finds_the_same(
@@ -28,3 +33,12 @@ def test_one_bootstrap_after_the_other_finds_the_same(
   apart = stability.jaccard(settings, z, labels, drawn, keys)
   np.testing.assert_array_equal(together, apart)
   assert 0.3 < together.min() < 1
+
+
+@pytest.mark.medium
+def test_many_samples_are_clustered_without_a_copy_of_them() -> None:
+  x = jax.ShapeDtypeStruct((700_000, 50), np.float32)
+  weights = jax.ShapeDtypeStruct(x.shape[:1], np.float32)
+  keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))
+  fit = kmeans._fit.lower(x, weights, keys, 1e-4, 4, 300).compile()
+  assert fit.memory_analysis().temp_size_in_bytes < x.size * x.dtype.itemsize

@@ -18,7 +18,7 @@ from heterojax.cluster import blocks
 from heterojax.cluster import forms
 from heterojax.cluster import lloyd
 from heterojax.cluster.lloyd import KMeans
-from heterojax.cluster.points import Rows
+from heterojax.cluster.points import points_of
 from heterojax.compute import cores
 
 # Where this is faster than one program: numbers in the data, and features.
@@ -144,7 +144,7 @@ def _mean(x: jax.Array) -> jax.Array:
 @jax.jit
 def _threshold(x: jax.Array, mean: jax.Array, tol: float) -> jax.Array:
   """`tol` times the mean variance of the features."""
-  return tol * Rows(x - mean[None]).total(None) / x.shape[1]
+  return tol * points_of(x, mean)[0].total(None) / x.shape[1]
 
 
 @jax.jit
@@ -156,7 +156,7 @@ def _relocated(
   sums: jax.Array,
   counts: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-  points, exists = Rows(x - mean[None]), jnp.full(len(centers), True)
+  points, exists = points_of(x, mean)[0], jnp.full(len(centers), True)
   return lloyd.relocated(points, None, labels, centers, exists, sums, counts)
 
 

@@ -20,6 +20,7 @@ from heterojax.cluster import scale
 from heterojax.cluster.initialisation import plus_plus
 from heterojax.cluster.lloyd import KMeans
 from heterojax.cluster.points import Points
+from heterojax.cluster.points import Products
 from heterojax.cluster.points import Rows
 from heterojax.cluster.points import centers_of
 from heterojax.cluster.points import points_of
@@ -193,7 +194,7 @@ def _finish(
 ) -> KMeans:
   """The run in the terms of the data."""
   centers = centers_of(points, run.centers, x, mean, init)
-  if isinstance(points, Rows):
+  if not isinstance(points, Products):
     return run._replace(centers=centers)
   # Differences of rows cancel less than those of products.
   inertia = Rows(x).inertia(centers, run.labels, weights)

@@ -10,11 +10,13 @@ linear kernel).
 Axes: N samples, D features, K clusters, M >= N rows that centers are sums of.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
 
+from heterojax.cluster import forms
 from heterojax.cluster import members
 from heterojax.cluster import products
 from heterojax.cluster.weights import weighted_mean
@@ -68,9 +70,7 @@ class Rows(NamedTuple):
 
     def own(centers: jax.Array, *every: Any) -> jax.Array:
       def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
-        rows, *others = jax.tree.map(
-          lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), every
-        )
+        rows, *others = products.part_of(every, start, size)
         return _weighted_sum(rows.distance(centers, others[0]), others[1])
 
       return products.sum_of_chunks(part, len(every[1]))
@@ -93,6 +93,72 @@ class Rows(NamedTuple):
     if len(sums) > _FEW:
       return sums.at[labels].add(self.x, mode='drop')
     return sums + self.sums(labels, None, len(sums))
+
+
+class Blocks(NamedTuple):
+  """`Rows` of which a centred copy would be large: each block is, when read."""
+
+  x: jax.Array  # [N, D]
+  mean: jax.Array  # [D]
+
+  def norms(self) -> jax.Array:
+    return self._each(lambda rows: rows.norms())
+
+  def total(self, weights: jax.Array | None) -> jax.Array:
+    weight = len(self.x) if weights is None else jnp.sum(weights)
+    return self._sum(_of_norms, weights) / weight
+
+  def at(self, rows: jax.Array) -> jax.Array:
+    return self.x[rows] - self.mean[None]
+
+  def dots(self, rows: jax.Array) -> jax.Array:
+    chosen = self.at(rows)
+    return self._each(lambda rows: _dot(rows.x, chosen)).T
+
+  def scores(self, centers: jax.Array) -> jax.Array:
+    return self._each(lambda rows: rows.scores(centers))
+
+  def moved(self, change: jax.Array) -> jax.Array:
+    return jnp.sum(change**2)
+
+  def distance(self, centers: jax.Array, labels: jax.Array) -> jax.Array:
+    return self._each(lambda rows, own: rows.distance(centers, own), labels)
+
+  def inertia(
+    self, centers: jax.Array, labels: jax.Array, weights: jax.Array | None
+  ) -> jax.Array:
+    return self._sum(
+      lambda rows, own, weights: _weighted_sum(
+        rows.distance(centers, own), weights
+      ),
+      labels,
+      weights,
+    )
+
+  def sums(
+    self, labels: jax.Array, weights: jax.Array | None, k: int
+  ) -> jax.Array:
+    return self._sum(
+      lambda rows, own, weights: rows.sums(own, weights, k), labels, weights
+    )
+
+  def _each(self, function: Callable[..., jax.Array], *every: Any) -> jax.Array:
+    """What a function gives for the samples of each block, `[N, ...]`."""
+    return products.of_chunks(self._part(function, every), len(self.x))
+
+  def _sum(self, function: Callable[..., jax.Array], *every: Any) -> jax.Array:
+    return products.sum_of_chunks(self._part(function, every), len(self.x))
+
+  def _part(
+    self, function: Callable[..., jax.Array], every: tuple[Any, ...]
+  ) -> products.Part:
+    """A function of `Rows`, and of so much of `[N]` arrays (or None)."""
+
+    def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+      rows = Rows(products.centred(self.x, self.mean, start, size, 0))
+      return function(rows, *products.part_of(every, start, size))
+
+    return part
 
 
 class Products(NamedTuple):
@@ -143,7 +209,7 @@ class Products(NamedTuple):
     return jnp.pad(shares, ((0, 0), (0, len(self.all) - len(labels))))
 
 
-Points = Rows | Products
+Points = Rows | Blocks | Products
 
 
 @overload
@@ -174,7 +240,8 @@ def points_of(
     The samples and `[K, D]` or `[K, M]`.
   """
   if x.shape[1] < _WIDE * x.shape[0]:
-    return Rows(x - mean[None]), None if init is None else init - mean[None]
+    points = Blocks(x, mean) if forms.are_by_blocks(x) else Rows(x - mean[None])
+    return points, None if init is None else init - mean[None]
   parts = [x] if init is None else [x, init]
   every = products.of_rows(parts, mean)
   points = Products(every[: len(x)], every)
@@ -191,7 +258,7 @@ def centers_of(
   init: jax.Array | None = None,
 ) -> jax.Array:
   """`[K, D]` of centers in the terms of the samples; arguments as before."""
-  if isinstance(points, Rows):
+  if not isinstance(points, Products):
     return centers + mean[None]
   combined = jnp.matmul(centers[:, : len(x)], x, precision='highest')
   if init is not None:
@@ -203,6 +270,10 @@ def centers_of(
 def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
   """`a @ b.T` in full precision, which accelerators round by default."""
   return jnp.matmul(a, b.T, precision='highest')
+
+
+def _of_norms(rows: Rows, weights: jax.Array | None) -> jax.Array:
+  return _weighted_sum(rows.norms(), weights)
 
 
 def _weighted_sum(values: jax.Array, weights: jax.Array | None) -> jax.Array:

@@ -5,6 +5,7 @@ Axes: N samples, D features.
 
 from collections.abc import Callable, Sequence
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,9 @@ from heterojax.compute import sharded_rows
 # Rows or columns that are centred at once, instead of a copy of all.
 _CHUNK = 4096
 _BLOCKS = 4
+
+# Of the first row or column, and how many.
+Part = Callable[[jax.typing.ArrayLike, int], jax.Array]
 
 
 def of_rows(parts: Sequence[jax.Array], mean: jax.Array) -> jax.Array:
@@ -46,9 +50,7 @@ def chunks(length: int) -> tuple[int, int, int]:
   return chunk, *divmod(length, chunk)
 
 
-def sum_of_chunks(
-  part: Callable[[jax.typing.ArrayLike, int], jax.Array], length: int
-) -> jax.Array:
+def sum_of_chunks(part: Part, length: int) -> jax.Array:
   """Sum of (start, size) to an array, over all chunks."""
   chunk, whole, rest = chunks(length)
   return jax.lax.fori_loop(
@@ -56,6 +58,28 @@ def sum_of_chunks(
     whole,
     lambda i, total: total + part(i * chunk, chunk),
     part(whole * chunk, rest),
+  )
+
+
+def of_chunks(part: Part, length: int) -> jax.Array:
+  """`[N, ...]` of (start, size) to `[size, ...]`, of all chunks."""
+  chunk = min(_CHUNK, length)
+
+  def add(i: jax.Array, found: jax.Array) -> jax.Array:
+    # The last chunk has rows of the one before it as well.
+    start = jnp.minimum(i * chunk, length - chunk)
+    own = part(start, chunk)
+    return jax.lax.dynamic_update_slice_in_dim(found, own, start, 0)
+
+  own = jax.eval_shape(lambda: part(0, chunk))
+  found = jnp.zeros((length, *own.shape[1:]), own.dtype)
+  return jax.lax.fori_loop(0, -(-length // chunk), add, found)
+
+
+def part_of(tree: Any, start: jax.typing.ArrayLike, size: int) -> Any:
+  """So many rows of every array."""
+  return jax.tree.map(
+    lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), tree
   )
 
 

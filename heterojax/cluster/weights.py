@@ -4,6 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from heterojax.cluster import forms
+from heterojax.cluster import products
+
 
 def check(weights: jax.typing.ArrayLike, shape: tuple[int, ...]) -> None:
   """Raises ValueError unless `[..., N]` weights leave something to fit."""
@@ -29,4 +32,15 @@ def weighted_mean(x: jax.Array, weights: jax.Array | None) -> jax.Array:
   """`[D]` of `[N, D]`."""
   if weights is None:
     return jnp.mean(x, axis=0)
+  if forms.are_by_blocks(x):
+    return _weighted_sum(x, weights) / jnp.sum(weights)
   return jnp.sum(weights[:, None] * x, axis=0) / jnp.sum(weights)
+
+
+def _weighted_sum(x: jax.Array, weights: jax.Array) -> jax.Array:
+
+  def part(start: jax.typing.ArrayLike, size: int) -> jax.Array:
+    own, rows = products.part_of((weights, x), start, size)
+    return jnp.matmul(own, rows, precision='highest')
+
+  return products.sum_of_chunks(part, len(x))

@@ -30,6 +30,11 @@ def of(x: Any) -> Iterator[None]:
     yield
 
 
+def are_divided() -> bool:
+  """Whether what is traced now is for rows that several devices divide."""
+  return _OF_ROWS.value is not None
+
+
 def total(
   function: Callable[..., jax.Array], read: Any, *trees: Any
 ) -> jax.Array:

@@ -11,8 +11,11 @@ from heterojax.compute import liveness
 
 _PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'accelerators.md'
 _HEAD = (
-  '| program | compiling, CPU-s | arguments, MB | temporary, MB'
-  ' | forecast, MB |\n|---|---|---|---|---|\n'
+  'program',
+  'compiling, CPU-s',
+  'arguments, MB',
+  'temporary, MB',
+  'forecast, MB',
 )
 
 
@@ -31,20 +34,19 @@ class Row(NamedTuple):
   planned: Any
   forecast: liveness.Peak
 
-  def __str__(self) -> str:
+  def cells(self) -> list[str]:
     sizes = (
       self.planned.argument_size_in_bytes,
       self.planned.temp_size_in_bytes,
       self.forecast.temporary,
     )
-    numbers = ' | '.join(f'{size / 1e6:,.1f}' for size in sizes)
-    title = f'`{self.program.name}` {self.program.kind}'
-    return f'| {title} | {self.seconds:.1f} | {numbers} |\n'
+    title = f'`{self.program.name}` {self.program.kind}'.strip()
+    return [title, f'{self.seconds:.1f}', *(f'{s / 1e6:,.1f}' for s in sizes)]
 
 
 def write(target: str, rows: Sequence[Row]) -> None:
   """Puts the rows of a target between its marks."""
   total = sum(row.seconds for row in rows)
   said = f'{len(rows)} programs, {total:.0f} CPU-seconds in all.\n\n'
-  text = f'{said}{_HEAD}{"".join(map(str, rows))}'
-  markdown.put(_PAGE, target, text)
+  table = markdown.table(_HEAD, (row.cells() for row in rows))
+  markdown.put(_PAGE, target, said + table)

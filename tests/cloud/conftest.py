@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 import http.server
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
+import urllib.parse
 
 # Read as gcsfs is imported: it would ask Google of which kind a bucket is.
 os.environ['GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT'] = 'false'
 
 import boto3
-import gcp_storage_emulator.server
+from gcp_storage_emulator import server as gcp_server
 from google.auth import credentials
 from google.cloud import storage
 import moto.server
@@ -31,6 +32,8 @@ class Emulated(NamedTuple):
 
 
 BUCKET = 'bucket'
+# Objects of one answer at most, as Google and Amazon have it.
+_PAGE = 1000
 
 
 @pytest.fixture
@@ -54,11 +57,26 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
     server.stop()
 
 
+class _Paged(gcp_server.Response):
+  """Listings by pages: the emulator answers with all objects at once."""
+
+  def json(self, body: Any) -> None:
+    if body.get('kind') == 'storage#objects':
+      query = urllib.parse.urlsplit(self._handler.path).query
+      token = urllib.parse.parse_qs(query).get('pageToken', ['0'])
+      start, every = int(token[0]), body['items']
+      body = body | {'items': every[start : start + _PAGE]}
+      if start + _PAGE < len(every):
+        body['nextPageToken'] = str(start + _PAGE)
+    super().json(body)
+
+
 @pytest.fixture
 def gs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
   # Its one thread drops connections of a longer queue.
   monkeypatch.setattr(http.server.HTTPServer, 'request_queue_size', 256)
-  server = gcp_storage_emulator.server.create_server(
+  monkeypatch.setattr(gcp_server, 'Response', _Paged)
+  server = gcp_server.create_server(
     '127.0.0.1', 0, in_memory=True, default_bucket=BUCKET
   )
   server.start()

@@ -67,11 +67,11 @@ def test_features_have_the_bits_of_the_folder(
   }
 
 
-def test_more_objects_than_one_answer_lists(s3) -> None:
+def test_more_objects_than_one_answer_lists(emulated) -> None:
   names = {f'{i % 7}/{i}': b'%d' % i for i in range(1003)}
   for name, data in names.items():
-    s3.put(f'many/{name}', data)
-  assert _fetched(s3, 'many') == names
+    emulated.put(f'many/{name}', data)
+  assert _fetched(emulated, 'many') == names
 
 
 def test_names_stay_what_they_are(emulated) -> None:
