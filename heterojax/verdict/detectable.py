@@ -166,7 +166,7 @@ def accuracy_points(
   points = np.full(k, np.nan)
   base = np.tile(rates[:, np.newaxis], k)
   varies = np.diag(covariance(base)) > 0
-  for c in np.flatnonzero(varies):
+  for c in np.flatnonzero(varies).tolist():
 
     def more(d: float, c: int = c) -> np.ndarray:
       more = np.zeros_like(base)
