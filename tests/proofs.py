@@ -15,7 +15,7 @@ PATHS = {'PYTHONPATH': str(_TESTS)}
 
 
 def arguments(
-  words: Sequence[str], seconds: float, what: str
+  words: Sequence[str], seconds: float, what: str, *flags: str
 ) -> argparse.Namespace:
   """What such a command was given: seconds, a seed, json and names.
 
@@ -23,11 +23,13 @@ def arguments(
     words: of the command.
     seconds: of each name, if it was given none.
     what: the names are of, and are kept as.
+    *flags: that it knows beside --json.
   """
   parser = argparse.ArgumentParser()
   parser.add_argument('--seconds', type=float, default=seconds)
   parser.add_argument('--seed', type=int, default=0)
-  parser.add_argument('--json', action='store_true')
+  for flag in ('json', *flags):
+    parser.add_argument(f'--{flag}', action='store_true')
   parser.add_argument(what, nargs='*')
   return parser.parse_args(words)
 

@@ -1,17 +1,21 @@
 """Runs tests against small changes of the code, and says which they missed.
 
-PYTHONPATH=tests python -m mutation.table [--seconds=60] [--seed=0] [MODULE ...]
+PYTHONPATH=tests python -m mutation.table [--seconds=60] [--seed=0] [--again]
+    [MODULE ...]
 
-Seconds are those of each module, after which no new change begins; they are
-taken in an order drawn by the seed. The table goes into `docs/proofs.md`; with
---json it is printed.
+Seconds are those of the processor for each module, after which no new change
+begins; they are taken in an order drawn by the seed. With --again only those
+that survived the last time are tried. What is found is kept in
+`docs/mutants.json`, where a module's entry replaces its last one, and the
+tables in `docs/proofs.md` are made of it, so that several processes may run at
+once, each with modules of its own. With --json it is printed instead.
 """
 
-import ast
+import argparse
+import fcntl
 import json
 import os
 import pathlib
-import random
 import sys
 import tempfile
 from typing import Any
@@ -19,139 +23,141 @@ from typing import Any
 import proofs
 
 from benchmarks import markdown
+from mutation import equivalents
+from mutation import mutants
 
 _TESTS = pathlib.Path(__file__).resolve().parent.parent
-# Which modules, and the files of tests that are about them, beside those that
-# import them.
+_PACKAGE = _TESTS.parent / 'heterojax'
+FOUND = proofs.PAGE.with_name('mutants.json')
+# Modules, and the files of tests that are about them.
 MODULES = {
-  'cluster/matching.py': ('trainings',),
-  'cluster/distances.py': (),
-  'cluster/lloyd.py': (),
-  'cluster/kmeans.py': (),
-  'cluster/pca.py': (),
-  'cluster/fuzzy.py': (),
-  'cluster/mixture.py': (),
-  'cluster/validity.py': (),
-  'cluster/scale.py': (),
-  'heads/order.py': (),
-  'heads/head.py': (),
-  'heads/epochs.py': ('head',),
-  'heads/logistic.py': (),
+  'cluster/matching.py': ('matching', 'trainings'),
+  'cluster/distances.py': ('distances', 'scale'),
+  'cluster/lloyd.py': ('kmeans', 'scale'),
+  'cluster/kmeans.py': ('kmeans', 'scale', 'partitions'),
+  'cluster/pca.py': ('pca', 'scale', 'row_blocks'),
+  'cluster/fuzzy.py': ('fuzzy', 'scale'),
+  'cluster/mixture.py': ('mixture', 'scale'),
+  'cluster/validity.py': ('validity',),
+  'cluster/scale.py': ('scale', 'row_blocks'),
+  'cluster/spectrum.py': ('spectrum', 'pca'),
+  'cluster/effective_dimension.py': ('effective_dimension',),
+  'cluster/weights.py': ('kmeans', 'mixture', 'pca'),
+  'heads/line.py': ('logistic', 'truncated_newton'),
+  'heads/softmax.py': ('softmax',),
+  'heads/penalty.py': ('logistic', 'multinomial', 'truncated_newton'),
+  'heads/order.py': ('order', 'head'),
+  'heads/head.py': ('head', 'softmax'),
+  'heads/epochs.py': ('head', 'ensemble'),
+  'heads/logistic.py': ('logistic', 'multinomial', 'truncated_newton'),
   'heads/newton.py': ('logistic', 'optimum'),
-  'stats/metrics.py': (),
-  'stats/scores.py': ('sixth_metric',),
-  'stats/inference.py': ('heterogeneity',),
-  'stats/heterogeneity.py': (),
-  'verdict/chance.py': (),
-  'verdict/ranks.py': ('verdict_one_rule', 'verdict_published'),
-  'datasets/splits.py': (),
-  'datasets/leaks.py': (),
-  'datasets/selection.py': (),
-  'datasets/augmentation.py': (),
+  'stats/metrics.py': ('metrics', 'sixth_metric', 'ranking'),
+  'stats/scores.py': ('metrics', 'sixth_metric', 'several'),
+  'stats/inference.py': ('statistics', 'heterogeneity', 'paired', 'several'),
+  'stats/heterogeneity.py': ('heterogeneity', 'mendez2019'),
+  'stats/paired.py': ('paired',),
+  'stats/several.py': ('paired', 'several'),
+  'stats/robustness.py': ('robustness',),
+  'verdict/chance.py': ('verdict_chance',),
+  'verdict/decomposition.py': ('verdict_one_rule',),
+  'verdict/gains.py': ('verdict_one_rule', 'verdict_several'),
+  'verdict/exchange.py': ('verdict_exchange',),
+  'verdict/folds.py': ('verdict_one_rule', 'verdict_edges'),
+  'verdict/published.py': ('verdict_published',),
+  'verdict/sums.py': ('verdict_exchange',),
+  'verdict/ranks.py': ('verdict_records',),
+  'datasets/splits.py': ('splits', 'folder_parts'),
+  'datasets/leaks.py': ('leaks', 'effective_dimension'),
+  'datasets/selection.py': ('selection', 'splits', 'inspections'),
+  'datasets/augmentation.py': ('augmentation',),
 }
 
 
 def main(words: list[str]) -> int:
-  """Returns 0 whatever survives: the table says it."""
-  given = proofs.arguments(words, 60, 'modules')
+  """Returns 0 whatever survives: the tables say it."""
+  given = proofs.arguments(words, 60, 'modules', 'again')
   os.chdir(_TESTS.parent)
   os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-  found = {}
   with tempfile.TemporaryDirectory(prefix='mutation_') as name:
     # JAX reads it as it is imported; what did not change is compiled once.
     os.environ['JAX_COMPILATION_CACHE_DIR'] = name
     os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
-    _import_all()
-    for path in given.modules or MODULES:
-      out = pathlib.Path(name, 'found.json')
-      pid = os.fork()
-      if not pid:
-        _of_module(path, given.seconds, given.seed, out)
-      os.waitpid(pid, 0)
-      found[path] = json.loads(out.read_text())
-      tried, survivors, _ = found[path]
-      print(path, tried, len(survivors), file=sys.stderr, flush=True)
-      out.unlink()
-  if given.json:
-    print(json.dumps(found))
-  else:
-    markdown.put(proofs.PAGE, 'mutants', _text(found))
-  return 0
+    return _run(given)
 
 
-def _import_all() -> None:
+def _run(given: argparse.Namespace) -> int:
   # pylint: disable=import-outside-toplevel
-  import hypothesis
   import pytest
   import scipy.stats
   import sklearn.cluster
 
   from heterojax.compute import variables
+  from mutation import session
 
-  del hypothesis, pytest, scipy, sklearn
+  del scipy, sklearn
   variables.import_jax()
+  last = json.loads(FOUND.read_text())
+  changes, places = {}, {}
+  for path in given.modules or (last if given.again else MODULES):
+    changes[path] = mutants.of(_PACKAGE, path)
+    places[path] = len(changes[path])
+    if given.again:
+      lived = [known[1:] for known in last[path]['survivors']]
+      changes[path] = [c for c in changes[path] if entry(c)[1:] in lived]
+
+  def done(path: str, tried: int, survivors: list[mutants.Mutant]) -> None:
+    lived = [entry(mutant) for mutant in sorted(survivors)]
+    if given.again:  # A line that is gone takes its changes with it.
+      tried += last[path]['tried'] - len(last[path]['survivors'])
+      tried = min(tried, places[path])  # Some look like one that survived.
+    found = {path: {'tried': tried, 'survivors': lived}}
+    print(json.dumps(found), file=out, flush=True)
+    if not given.json:
+      keep(found)
+
+  # What pytest says is no part of the table.
+  out = os.fdopen(os.dup(1), 'w')
+  os.dup2(2, 1)
+  names = {name for path in changes for name in MODULES[path]}
+  files = [str(_TESTS / f'test_{name}.py') for name in sorted(names)]
+  options = '-q', '-p', 'no:cacheprovider', '-o', 'addopts='
+  forks = session.Forks(_PACKAGE, changes, given.seconds, given.seed, done)
+  return pytest.main([*options, '-m', 'not slow', *files], plugins=[forks])
 
 
-def _of_module(path: str, seconds: float, seed: int, out: pathlib.Path) -> None:
-  """Ends this process; writes how many changes were tried, and which lived."""
-  code = 1
-  os.dup2(2, 1)  # What pytest says is no part of the table.
-  try:
-    # pylint: disable=import-outside-toplevel
-    import pytest
-
-    import heterojax
-    from mutation import equivalents
-    from mutation import mutants
-    from mutation import session
-
-    package = pathlib.Path(heterojax.__file__).parent
-    found = mutants.of(package, path)
-    random.Random(seed).shuffle(found)
-    forks = session.Forks(package, found, seconds)
-    options = '-q', '-p', 'no:cacheprovider', '-o', 'addopts='
-    code = pytest.main(
-      [*options, '-m', 'not slow', *files_of(path)], plugins=[forks]
-    )
-    survivors = [
-      [m.path, m.line, m.what]
-      for m in sorted(forks.survivors)
-      if not equivalents.why(package, m)
-    ]
-    equal = len(forks.survivors) - len(survivors)
-    out.write_text(json.dumps([forks.tried, survivors, equal]))
-  finally:
-    os._exit(int(code))
+def entry(mutant: mutants.Mutant) -> list[Any]:
+  """Line, its text, the place in it, and the change."""
+  text = (_PACKAGE / mutant.path).read_text().splitlines()[mutant.line - 1]
+  return [mutant.line, text.strip(), mutant.column, mutant.what]
 
 
-def files_of(path: str) -> list[str]:
-  """Tests of a module: those that import it, and those named for it."""
-  module = f'heterojax.{path[:-3].replace("/", ".")}'
-  found = {f'test_{name}.py' for name in MODULES[path]}
-  for file in _TESTS.glob('test_*.py'):
-    for node in ast.walk(ast.parse(file.read_text())):
-      if isinstance(node, ast.ImportFrom) and node.module:
-        names = {f'{node.module}.{alias.name}' for alias in node.names}
-        if module in {node.module, *names}:
-          found.add(file.name)
-  return [str(_TESTS / name) for name in sorted(found)]
+def keep(found: dict[str, Any]) -> None:
+  """Puts modules into the record, and the tables of it on the page."""
+  with FOUND.open('r+') as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)  # Others may run with other modules.
+    found = json.load(file) | found
+    found = {path: found[path] for path in MODULES if path in found}
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps(found, indent=1) + '\n')
+    markdown.put(proofs.PAGE, 'mutants', _text(found))
 
 
 def _text(found: dict[str, Any]) -> str:
-  rows = [
-    (path, tried, tried - len(lost) - equal, equal, len(lost))
-    for path, (tried, lost, equal) in found.items()
-  ]
-  rows.append(('all', *(sum(row[i] for row in rows) for i in range(1, 5))))
-  listed = markdown.table(
-    ('survivor', 'change'),
-    (
+  rows, lost = [], []
+  for path, of_module in found.items():
+    survivors = [
       (f'{path}:{line}', f'`{what}`')
-      for _, lost, _ in found.values()
-      for path, line, what in lost
-    ),
-  )
+      for line, text, _, what in of_module['survivors']
+      if not equivalents.why(path, text, what)
+    ]
+    tried, lived = of_module['tried'], len(of_module['survivors'])
+    equal = lived - len(survivors)
+    rows.append((path, tried, tried - lived, equal, len(survivors)))
+    lost += survivors
+  rows.append(('all', *(sum(row[i] for row in rows) for i in range(1, 5))))
   head = ('module', 'changes', 'seen', 'equivalent', 'not seen')
+  listed = markdown.table(('survivor', 'change'), lost)
   return f'{markdown.table(head, rows)}\n{listed}'
 
 
