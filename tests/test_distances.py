@@ -274,6 +274,57 @@ def test_to_centroid_by_hand() -> None:
   assert [float(summary[0]) for summary in got] == [1, 5, 3, 2]
 
 
+def test_what_is_compared_with_nothing_has_a_position_all_the_same() -> None:
+  x, rows, content = np.eye(3, dtype=np.float32), np.arange(3), np.zeros(3, int)
+  got = distances.nearest_by_cosine(x, rows, rows[:1], content)
+  np.testing.assert_array_equal(got, ([0] * 3, [np.inf] * 3))
+
+
+def test_cosine_distances_are_from_0_to_2() -> None:
+  """Where the last bits of the cosines are beyond 1, too."""
+  x = np.random.default_rng(0).normal(size=(200, 7)).astype(np.float32)
+  near, far = (
+    np.asarray(distances.cosine_distances(x, b, np.zeros_like(x[0])))
+    for b in (x, -x)
+  )
+  assert near.min() >= 0 and far.max() <= 2
+  np.testing.assert_allclose(np.diag(near), 0, atol=1e-6)
+  np.testing.assert_allclose(np.diag(far), 2, atol=1e-6)
+
+
+def test_the_mean_of_many_others_is_read_in_blocks(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  x = np.random.default_rng(0).normal(3, 1, (40, 5)).astype(np.float32)
+  args = x, np.arange(9), np.arange(9, 40), np.arange(40)
+  nearest, distance = distances.nearest_by_cosine(*args)
+  monkeypatch.setattr(row_blocks, '_WHOLE', 31 * 5 - 1)
+  got = distances.nearest_by_cosine(*args)
+  np.testing.assert_array_equal(got[0], nearest)
+  np.testing.assert_allclose(got[1], distance, atol=1e-6)
+
+
+def test_random_pairs_are_any_two_members(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(distances, 'MOST_OF_ALL_PAIRS', 1)
+  x = np.array([[0, 0], [3, 4], [3, 0]])
+  assert distances.intra_cluster(x[:2]) == pytest.approx((5, 0))
+  # Up to the number that is allowed, each pair counts once.
+  monkeypatch.setattr(distances, 'MOST_OF_ALL_PAIRS', 3)
+  assert distances.intra_cluster(x) == pytest.approx((4, 0))
+  assert distances.asked(3) is None
+
+
+def test_a_single_row_may_be_more_than_a_chunk(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(distances, '_CHUNK', 2)
+  x, labels = np.array([[0.0], [1], [5], [9]]), np.array([0, 0, 1, 1])
+  got = distances.closest_point_distances(x, labels, 2)
+  np.testing.assert_array_equal(got, [[0, 4], [4, 0]])
+
+
 def test_coinciding_centroids() -> None:
   rng = np.random.default_rng(0)
   x = rng.normal(size=(200, 4))
@@ -295,6 +346,14 @@ def test_coinciding_centroids() -> None:
   points = np.eye(4)[[0, 1]]
   got = distances.coinciding(points, np.eye(4)[[0, 1, 1]], np.array([0, 2]))
   assert np.argwhere(got).tolist() == [[1, 2], [2, 1]]
+
+
+@pytest.mark.parametrize('apart', [1, 0.99])
+def test_a_hundredth_of_what_samples_are_off_is_a_gap(apart: float) -> None:
+  centers = np.array([[0], [apart]])
+  x, labels = centers[[0, 0, 1, 1]] + [[100], [-100]] * 2, np.arange(4) // 2
+  got = distances.coinciding(x, centers, labels)
+  np.testing.assert_array_equal(got, np.eye(2)[::-1] * (apart < 1))
 
 
 @pytest.mark.medium

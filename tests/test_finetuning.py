@@ -497,9 +497,9 @@ def test_a_damaged_job_is_trained_anew(
     {'tuning': dataclasses.replace(_TUNING, weight_decay=0.5)},
     {'how': dataclasses.replace(_HOW, image_size=15)},
     {'how': dataclasses.replace(_HOW, feature='flatten')},
-    {'job': _job(5)},
-    {'job': _job()._replace(init_key=jax.random.key(9))},
-    {'job': _job()._replace(order_key=jax.random.key(9))},
+    {'job': lambda: _job(5)},
+    {'job': lambda: _job()._replace(init_key=jax.random.key(9))},
+    {'job': lambda: _job()._replace(order_key=jax.random.key(9))},
     {'y': 1 - _Y},
     {'contents': ('other', *_CONTENTS[1:])},
   ],
@@ -523,6 +523,8 @@ def test_another_job_is_not_taken_for_this_one(
   one = dataclasses.replace(_TUNING, epochs=1)
   _tune(backbone, source, tmp_path, tuning=one)
   source.paths.clear()
+  if 'job' in other:  # No key is made before JAX is needed.
+    other = {'job': other['job']()}
   _tune(backbone, source, tmp_path, **{'tuning': one, **other})
   assert source.paths
 

@@ -299,3 +299,13 @@ def test_published_cvs_of_the_bone_age(
   # Two folds have a test cluster without images, which is all of their CV.
   got = heterogeneity.minimum_mode_cv(cvs['leave_out'])
   assert got.cv == pytest.approx(honest, abs=1e-6)
+
+
+def test_the_mean_of_nothing_is_no_division() -> None:
+  some = np.array([[np.nan, np.nan], [np.nan, 3], [1, 2]])
+  with np.errstate(all='raise'):
+    got = heterogeneity.mean_of_known(some, np)
+    means, counts = heterogeneity.cluster_means([3, 5], np.array([[0, 0]]), 2)
+  np.testing.assert_array_equal(got[0], [np.nan, 3, 1.5])
+  np.testing.assert_array_equal(got[1], [0, 1, 2])
+  np.testing.assert_array_equal((means, counts), [[[4, np.nan]], [[2, 0]]])

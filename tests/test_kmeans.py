@@ -644,3 +644,11 @@ def test_weights_that_are_no_weights() -> None:
   for weights in (-np.ones(10), np.zeros(10), np.full(10, np.nan), np.ones(9)):
     with pytest.raises(ValueError, match='weight'):
       kmeans(x, 2, init=x[:2], weights=weights)
+
+
+@pytest.mark.parametrize('k', [1, 16, 17, 64, 65])
+def test_the_first_of_the_smallest_is_found(k: int) -> None:
+  rows = np.random.default_rng(k).integers(9, size=(50, k)).astype(np.float32)
+  got = lloyd.argmin(jnp.asarray(rows))
+  assert got.dtype == jnp.int32
+  np.testing.assert_array_equal(got, rows.argmin(axis=1))

@@ -255,6 +255,11 @@ def test_answers_of_two_and_of_more_classes() -> None:
     [[1 / 8, 2 / 8, 5 / 8], [0.4, 0.4, 0.2]],
     rtol=1e-14,
   )
+  # Of several heads, and of one image.
+  heads = np.stack([logits, logits[::-1], logits])
+  assert metrics.answered(heads, 3).tolist() == [[2, 0], [0, 2], [2, 0]]
+  for some in (heads, logits[0]):
+    np.testing.assert_allclose(metrics.probabilities(some, 3).sum(axis=-1), 1)
   assert metrics.probabilities(np.array([0, np.log(3)]), 2) == (
     pytest.approx([0.5, 0.75])
   )
@@ -308,6 +313,17 @@ def test_mean_score() -> None:
   assert got.intervals is None and got.interval('accuracy') is None
   assert 'intervals' not in codec.encode(got)
   json.dumps(codec.encode(got), allow_nan=False)
+
+
+def test_mean_score_of_several_classes() -> None:
+  y, classes = np.array([0, 1, 2, 2]), metrics.Classes(('c', 'b', 'a'))
+  runs = [
+    scores.score_of(y, np.eye(3)[predicted], classes)
+    for predicted in ([0, 1, 2, 2], [0, 0, 2, 1])
+  ]
+  got = scores.mean_score(runs)
+  assert got.sensitivities == {'a': 1, 'b': 0.5, 'c': 0.75}
+  assert np.sum(got.answers) == 4 and np.trace(got.answers) == 3
 
 
 def test_mean_score_without_an_estimate() -> None:
@@ -417,6 +433,11 @@ def test_terms_give_the_metric_of_all_images(rows: list) -> None:
   values, transform = metrics.terms('accuracy', classes, answers)
   accuracy = scores.score(classes, answers).value('accuracy')
   assert transform(np.mean(values)) == accuracy
+
+
+def test_terms_of_no_images() -> None:
+  values, transform = metrics.terms('one_minus_nrmse', [], [])
+  assert values.shape == (0,) and np.isnan(transform(1.0))
 
 
 def test_terms_of_other_metrics() -> None:

@@ -144,6 +144,22 @@ def test_a_class_of_one_image_or_patient_tells_nothing() -> None:
   assert paired.difference(of, of, y, same, 10) is None
 
 
+def test_two_patients_of_each_class_are_enough() -> None:
+  y, x = np.array([1, 1, 0, 0]), np.array([1.0, 3, 2, 0])
+  a, b = paired.auc(y, x), paired.auc(y, -x)
+  found = paired.difference(a, b, y, np.arange(4), _HUGE)
+  # Student's t of one degree of freedom is Cauchy's distribution.
+  error = np.sqrt(np.sum((a.influence - b.influence) ** 2))
+  want = 1 - 2 / np.pi * np.arctan(abs(a.value - b.value) / error)
+  assert found.p_value == pytest.approx(want)
+  # Of three classes the one of fewest patients counts.
+  y, ranks = np.arange(9) % 3, np.random.default_rng(2).normal(size=(9, 3))
+  units = np.where(y == 2, 2, np.arange(9))
+  a, b = paired.auc(y, ranks), paired.auc(y, -ranks)
+  assert paired.difference(a, b, y, units, _HUGE) is None
+  assert paired.difference(a, b, y, np.arange(9), _HUGE) is not None
+
+
 @pytest.mark.medium
 def test_equally_good_scores_are_rarely_told_apart() -> None:
   """Two readings of the same signal, 300 times: p <= .05 in one of 20."""

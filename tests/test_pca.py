@@ -13,6 +13,7 @@ from heterojax.cluster import PCA
 from heterojax.cluster import moments
 from heterojax.cluster import pca as heterojax_pca
 from heterojax.cluster import transform
+from heterojax.cluster.pca import coordinates
 
 # (N, D): both solvers; below, at, above and at a multiple of the chunks of 1024
 # (moments) and 4096 (projections).
@@ -200,6 +201,37 @@ def test_hand_value() -> None:
   np.testing.assert_allclose(got.explained_variance, [25, 0], atol=1e-12)
   np.testing.assert_allclose(got.explained_variance_ratio, [1, 0], atol=1e-12)
   np.testing.assert_allclose(got.singular_values[0], 50**0.5)
+
+
+def test_two_rows_of_small_numbers() -> None:
+  x = np.array([[3.0, -4.0], [-3.0, 4.0]]) / 1000
+  got = heterojax_pca(x, 2)
+  np.testing.assert_allclose(got.components[0], [-0.6, 0.8], atol=1e-12)
+  np.testing.assert_allclose(got.explained_variance, [5e-5, 0], atol=1e-15)
+  np.testing.assert_allclose(got.explained_variance_ratio, [1, 0], atol=1e-9)
+
+
+def test_coordinates_beyond_the_rank_are_zero() -> None:
+  fitted = PCA(
+    mean=jnp.zeros(3),
+    components=jnp.eye(3),
+    explained_variance=jnp.ones(3),
+    explained_variance_ratio=jnp.ones(3),
+    singular_values=jnp.asarray([2, 1e-5, 1e-8]),
+  )
+  x = np.ones((4, 3), np.float32)
+  np.testing.assert_array_equal(coordinates(fitted, x), [[1, 1, 0]] * 4)
+
+
+def test_rows_of_full_rank_are_orthogonal_as_they_are(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """Reflections, which take longer, are for what is beyond the rank."""
+  x = _data(12, 50)
+  monkeypatch.setattr(np.linalg, 'qr', None)
+  _check_orthonormal(heterojax_pca(x, 8).components, 1e-10)
+  with pytest.raises(TypeError):  # Twelve centred rows have rank 11.
+    heterojax_pca(x, 12)
 
 
 @pytest.mark.medium

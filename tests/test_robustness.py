@@ -23,27 +23,87 @@ def test_class_alone_and_column_alone() -> None:
   assert alone.dominated < 0.1 < 0.8 < other.dominated
 
 
-def test_is_a_loop() -> None:
-  x, y, site, _ = _data(60)
-  units = np.arange(60) // 2
-  found = robustness.robustness(x, y, site, units, (7,))
-  z = x / np.linalg.norm(x, axis=1, keepdims=True)
-  first = second = 0
-  margins = []
-  for i in range(60):
-    others = [j for j in range(60) if units[j] != units[i]]
-    others.sort(key=lambda j: 1 - z[i] @ z[j])
-    a = [j for j in others if y[j] == y[i] and site[j] != site[i]]
-    b = [j for j in others if y[j] != y[i] and site[j] == site[i]]
-    first += len(set(a) & set(others[:7]))
-    second += len(set(b) & set(others[:7]))
-    if min(len(a), len(b)) >= 5:
-      near, far = (np.mean([1 - z[i] @ z[j] for j in o[:5]]) for o in (a, b))
-      margins.append((far - near) / (far + near))
-  assert found.index == pytest.approx(first / (first + second))
-  assert found.undefined == 60 - len(margins)
-  assert found.margin == pytest.approx(np.median(margins))
-  assert found.dominated == pytest.approx(np.mean(np.array(margins) <= 0))
+def _loop(
+  x: np.ndarray, y: np.ndarray, site: np.ndarray, units: np.ndarray, ks: tuple
+) -> robustness.Robustness:
+  """The same, image by image, of classes 0, 1, ..."""
+  n, z = len(x), [row / (np.linalg.norm(row) or 1) for row in x]
+  others, margins, scores = [], [], {}
+  for i in range(n):
+    away = {
+      j: max(1 - z[i] @ z[j], 0) for j in range(n) if units[j] != units[i]
+    }
+    others.append(dict(sorted(away.items(), key=lambda item: item[1])))
+    kinds = ([], [])
+    for j, d in others[i].items():
+      if (y[j] == y[i]) != (site[j] == site[i]):
+        kinds[int(y[j] != y[i])].append(d)
+    if min(map(len, kinds)) >= 5:
+      a, b = (np.mean(kind[:5]) for kind in kinds)
+      margins += [(b - a) / (b + a)] if a + b else []
+  for k in sorted(ks):
+    said = [np.bincount(y[[*near][:k]]).argmax() for near in others]
+    right = [np.mean(np.array(said)[y == c] == c) for c in np.unique(y)]
+    scores[k] = np.mean(right)
+  k = max(scores, key=scores.get)
+  kinds = ([], [])
+  for i in range(n):
+    for j in [*others[i]][:k]:
+      if (y[j] == y[i]) != (site[j] == site[i]):
+        kinds[int(y[j] != y[i])].append(others[i][j])
+  tau = np.median(kinds[0] + kinds[1]) if any(kinds) else 1
+  first, second = (sum(np.exp(-np.array(d) / (tau or 1))) for d in kinds)
+  share = lambda a, b: a / (a + b) if a + b else np.nan
+  tail = sorted(margins)
+  tail = tail[: int((len(tail) - 1) / 10) + 1]
+  return robustness.Robustness(
+    k,
+    share(*map(len, kinds)),
+    share(first, second),
+    np.median(margins) if margins else np.nan,
+    np.mean(np.array(margins) <= 0) if margins else np.nan,
+    np.mean(tail) if margins else np.nan,
+    n - len(margins),
+  )
+
+
+def _check(*args) -> robustness.Robustness:
+  with np.errstate(all='raise'):
+    got = robustness.robustness(*args)
+  np.testing.assert_allclose(got, _loop(*args), rtol=1e-9, atol=1e-12)
+  return got
+
+
+@pytest.mark.parametrize('n', [60, 61, 200])
+def test_is_a_loop(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+  monkeypatch.setattr(robustness, '_BLOCK', 64)
+  x, y, site, _ = _data(n)
+  _check(x, y, site, np.arange(n) // 2, (7,))
+  # Of several numbers of neighbours one is best.
+  found = _check(*_data(n, of_class=0.3), (21, 3, 11))
+  assert not found.undefined
+
+
+@pytest.mark.filterwarnings('ignore:A single label')
+@pytest.mark.parametrize('n', [4, 6, 9])
+def test_few_images_are_a_loop(n: int) -> None:
+  """Fewer than asked about are of other patients, or of a kind; short rows."""
+  rng = np.random.default_rng(n)
+  for _ in range(40):
+    x = 0.01 * rng.standard_normal((n, 3)) * (np.arange(n) > 0)[:, None]
+    y = np.unique(rng.integers(3, size=n), return_inverse=True)[1]
+    units = np.arange(n) // rng.integers(1, n)
+    _check(x, y, rng.integers(2, size=n), units, (n - 1, 1))
+
+
+def test_distances_that_are_all_the_same() -> None:
+  _, y, site, units = _data(24)
+  apart = robustness.robustness(np.eye(24), y, site, units, (5,))
+  assert apart.margin == apart.tail == 0 and apart.dominated == 1
+  with np.errstate(all='raise'):
+    same = robustness.robustness(np.ones((24, 4)), y, site, units, (5,))
+  assert same.undefined == 24 and np.isnan(same.margin)
+  assert same.margin_aware == pytest.approx(same.index)
 
 
 def test_images_without_neighbours_have_no_margin() -> None:
@@ -58,5 +118,9 @@ def test_images_without_neighbours_have_no_margin() -> None:
 
 def test_too_few_images() -> None:
   x, y, site, units = _data(4)
-  with pytest.raises(ValueError, match='no 5 neighbours'):
+  with pytest.raises(ValueError, match='4 images have no 5 neighbours'):
     robustness.robustness(x, y, site, units)
+  with pytest.raises(ValueError, match='neighbour'):
+    robustness.robustness(x, y, site, units, (4, 5))
+  with pytest.raises(ValueError, match='of another patient'):
+    robustness.robustness(x, y, site, 0 * units, (3,))

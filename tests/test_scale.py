@@ -69,6 +69,15 @@ def test_kmeans_is_scikit_learns(factor: float) -> None:
 
 
 @pytest.mark.medium
+@pytest.mark.parametrize('power', _POWERS)
+def test_kmeans_from_given_centers_of_any_size(power: int) -> None:
+  want = cluster.kmeans(_X, 3, init=_X[:3])
+  got = cluster.kmeans(np.ldexp(_X, power), 3, init=np.ldexp(_X[:3], power))
+  np.testing.assert_array_equal(got.labels, want.labels)
+  np.testing.assert_array_equal(got.centers, np.ldexp(want.centers, power))
+
+
+@pytest.mark.medium
 def test_fuzzy_clusters_of_any_size() -> None:
   x = np.ldexp(_X, 83)
   got = cluster.fuzzy_kmeans(x, 3, key=jax.random.key(0))
@@ -116,6 +125,31 @@ def test_ordinary_numbers_stay_as_they_are(dtype: type) -> None:
   assert scale.exponent(wide) == (61 if dtype == np.float32 else 0)
   small = np.array([2.0**-8, 0], dtype)
   assert (scale.exponent(small), scale.exponent(small, least=-6)) == (0, -7)
+
+
+@pytest.mark.parametrize(
+  ('dtype', 'most'), [(np.float32, 32), (np.float64, 256)]
+)
+def test_a_quarter_of_the_exponents_stays(dtype: type, most: int) -> None:
+  """Fourth powers, as of squared distances that are squared, are finite."""
+  for e in (most, -most):
+    x = np.array([2.0 ** (e - 1), 0], dtype)
+    assert scale.exponent(x) == 0
+    beyond = e + np.sign(e)
+    assert scale.exponent(np.array([2.0 ** (beyond - 1)], dtype)) == beyond
+
+
+@pytest.mark.parametrize('factor', [1e30, -1e30, 1e-30, -1e-30])
+def test_some_rows_have_the_exponent_of_their_copy(factor: float) -> None:
+  x = (factor * np.array([[1, 2], [3, 0.5], [900, 4]])).astype(np.float32)
+  for rows in (None, np.array([1]), np.array([0, 1])):
+    want = scale.exponent(x if rows is None else x[rows])
+    assert scale.exponent_of_rows(x, rows) == want != 0
+  # What is not known yet stays.
+  for known in (scale.exponent, lambda x: scale.exponent_of_rows(x, rows)):
+    np.testing.assert_array_equal(
+      jax.jit(lambda x, f=known: f(x) + 0 * x)(x), 0 * x
+    )
 
 
 # Four clusters of eight features, and copies of the first five rows.

@@ -151,7 +151,7 @@ def test_bad_share_at_its_limit(tmp_path: pathlib.Path) -> None:
     _select(cohort, balance=False, max_bad_share=0.28)
 
 
-@pytest.mark.parametrize('bad', [1, 2, 4])
+@pytest.mark.parametrize('bad', [1, 2, 3, 4])
 def test_the_share_that_the_error_advises_is_enough(
   tmp_path: pathlib.Path, bad: int
 ) -> None:
@@ -164,6 +164,76 @@ def test_the_share_that_the_error_advises_is_enough(
   advised = float(text.split('max_bad_share=')[1].split()[0])
   assert bad / 12 <= advised < bad / 12 + 0.01
   _select(cohort, balance=False, max_bad_share=advised)
+
+
+def test_three_that_cannot_be_used_are_named(tmp_path: pathlib.Path) -> None:
+  wrong = {'p0': 'missing', 'p1': 'missing', 'n0': 'broken', 'n1': 'broken'}
+  with pytest.raises(UserError) as caught:
+    _select(_cohort(tmp_path, 4, 4, **wrong), balance=False, max_bad_share=0)
+  assert str(caught.value).endswith(
+    ', such as p0.bmp (file not found), p1.bmp (file not found), n0.bmp (not an'
+    ' image of a known format): mend them, or allow it with'
+    ' --config.data.max_bad_share=0.50 or more.'
+  )
+
+
+def test_where_all_are_missing_they_lie_elsewhere(
+  tmp_path: pathlib.Path,
+) -> None:
+  wrong = dict.fromkeys(('p0', 'n0'), 'missing')
+  with pytest.raises(UserError) as caught:
+    _select(_cohort(tmp_path, 1, 1, **wrong), balance=False)
+  assert str(caught.value).endswith(
+    ': say where they lie with --config.data.images=FOLDER.'
+  )
+
+
+@pytest.mark.parametrize(
+  ('classes', 'needed'),
+  [
+    (('ill', 'well'), 'two classes.'),
+    (('ill', 'well', 'old'), 'all classes that --config.data.classes names.'),
+  ],
+)
+def test_what_a_study_needs_is_said(
+  tmp_path: pathlib.Path, classes: tuple[str, ...], needed: str
+) -> None:
+  cohort = _cohort(tmp_path, 2, 2, n0='broken', n1='broken')
+  cohort = dataclasses.replace(cohort, classes=classes)
+  with pytest.raises(UserError) as caught:
+    _select(cohort, balance=False, max_bad_share=1)
+  assert str(caught.value).endswith(
+    f"no usable image of the class 'well': a study needs {needed}"
+  )
+
+
+def test_what_is_left_out_is_counted_in_the_log(
+  tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+  cohort = _cohort(tmp_path, 3, 3, p2='missing', n2='missing')
+  with caplog.at_level('INFO'):
+    _select(cohort, balance=False, max_bad_share=1)
+  assert '6 candidates, 4 used.' in caplog.messages
+  assert [m for m in caplog.messages if m.startswith('Left out')] == [
+    'Left out: 2 (file not found)'
+  ]
+
+
+@pytest.mark.parametrize(
+  ('copies', 'words'),
+  [
+    ({'n1': 'p1'}, '1 image is filed'),
+    ({'n1': 'p1', 'n2': 'p2'}, '2 images are filed'),
+  ],
+)
+def test_copies_that_contradict_are_counted(
+  tmp_path: pathlib.Path, copies: dict[str, str], words: str
+) -> None:
+  cohort = _cohort(tmp_path, 4, 4, **copies)
+  found = _select(cohort, balance=False, distinct=True)
+  assert len(found.notes) == 2
+  assert all(note.startswith(words) for note in found.notes)
+  assert 'both classes; the copy called ill is used' in found.notes[0]
 
 
 def test_same_bytes_are_one_image_where_distinct(

@@ -91,7 +91,9 @@ def test_what_cannot_be_told() -> None:
   one = several.macro_auc(np.zeros(3, int), p)
   assert np.isnan(one.value) and one.interval is None
   # Of two areas that are known the mean, without an interval.
-  two = several.macro_auc(np.array([0, 0, 1]), np.eye(3)[[0, 1, 1]])
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    two = several.macro_auc(np.array([0, 0, 1]), np.eye(3)[[0, 1, 1]])
   assert two.value == 0.75 and np.isnan(two.each[2]) and two.interval is None
   nothing = np.zeros((3, 3), int)
   assert np.isnan(several.balanced_accuracy(nothing))
@@ -100,6 +102,23 @@ def test_what_cannot_be_told() -> None:
     warnings.simplefilter('error')
     alone = several.quadratic_kappa(np.diag([4, 0, 0]))
   assert np.isnan(alone)
+  # Two answers to one class agree as chance does.
+  assert several.quadratic_kappa(np.array([[3, 1], [0, 0]])) == 0
+
+
+def test_the_interval_is_the_jackknifes() -> None:
+  y, p = _made_up(150, 3, seed=7)
+  found = several.macro_auc(y, p)
+  squares = 0.0
+  for c in range(3):
+    without = [
+      several.macro_auc(np.delete(y, i), np.delete(p, i, axis=0)).value
+      for i in np.flatnonzero(y == c)
+    ]
+    squares += np.var(without) * (len(without) - 1)
+  half = 1.96 * np.sqrt(squares) / found.value / (1 - found.value)
+  want = special.expit(special.logit(found.value) + np.array([-half, half]))
+  np.testing.assert_allclose(found.interval, want, rtol=0.01)
 
 
 def test_without_an_error_the_interval_has_a_width() -> None:
@@ -184,6 +203,21 @@ def test_what_a_score_of_several_classes_cannot_tell() -> None:
   )
   assert got.why('quadratic_kappa') == 'not reported'  # No grades.
   assert '3 of 3 classes' in got.why('macro_auc')
+  got = scores.score_of(np.array([0, 0, 1]), np.eye(3), metrics.Classes(_NAMES))
+  assert '1 of 3 classes' in got.why('macro_auc')
   none = scores.score_of(np.zeros(0), np.zeros((0, 3)), metrics.Classes(_NAMES))
   assert none.n == 0 and none.why('accuracy') == 'not estimable: no images'
   assert none.why('balanced_accuracy') == 'not estimable: no images'
+
+
+def test_a_head_of_several_classes_that_does_not_exist() -> None:
+  got = scores.unscored('no head', metrics.Classes(_NAMES, ordered=True))
+  assert got.n == 0 and got.answers == ((0, 0, 0),) * 3
+  assert got.sensitivities == dict.fromkeys(_NAMES, codec.Missing('no head'))
+  assert got.why('quadratic_kappa') == 'not estimable: no head'
+
+
+def test_how_images_are_ranked() -> None:
+  for names, want in ((_NAMES[1:], 'auc'), (_NAMES, 'macro_auc')):
+    got = scores.unscored('no head', metrics.Classes(names))
+    assert got.ranking == want and want in got.values

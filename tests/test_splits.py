@@ -300,6 +300,15 @@ def test_many_images_of_no_patient_are_split_without_a_search(
   assert cohort == _assign(_plain(150, 300), test_share=0.2)
 
 
+def test_patients_of_many_images_stay_whole(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(splits, '_MANY', 50)
+  rows = [('ill' if i % 2 else 'well', f'p{i // 3}') for i in range(120)]
+  sides = {(c.group, c.split) for c in _assign(_cohort(rows)).included}
+  assert len(sides) == 40
+
+
 @pytest.mark.slow
 @hypothesis.given(
   _GROUPED,
@@ -407,7 +416,7 @@ def test_folds_of_the_source_stay(protocol: str, folds: int) -> None:
   [
     (('fold_0', 'fold_1'), 3, 'must be 2 or 0 and not 3'),
     (('train', 'test'), 2, 'must be 0 and not 2'),
-    (('fold_0', 'train'), 0, 'not both'),
+    (('train', 'fold_0'), 0, 'splits fold_0, train: .* not both'),
     (('fold_0', 'fold_0'), 0, 'two folds or more'),
   ],
 )
@@ -551,6 +560,8 @@ def test_what_there_are_too_few_images_for() -> None:
   )
   with pytest.raises(UserError, match='8 images .* test part .*test_share'):
     _assign(six)
+  with pytest.raises(UserError, match='a test part of 1/33 of them'):
+    _assign(six, test_share=0.03)
 
 
 def test_one_patient_alone_cannot_be_split() -> None:
@@ -604,6 +615,16 @@ def test_which_patients_are_large(same: int, tested: int, told: bool) -> None:
   named = ['test'] * (tested + 20) + ['train'] * 40
   notes = ' '.join(_assign(_cohort(rows, named)).notes)
   assert (f'{same} of the {tested} test images of ill' in notes) == told
+
+
+def test_the_largest_patient_of_a_class_is_told_alone() -> None:
+  groups = ['a'] * 4 + ['b'] * 5 + [f'p{i}' for i in range(6)]
+  rows = [('ill', group) for group in groups]
+  rows += [('well', f'n{i}') for i in range(20)]
+  rows += [('ill', f'q{i}') for i in range(20)]
+  found = _assign(_cohort(rows, ['test'] * 25 + ['train'] * 30))
+  (note,) = (n for n in found.notes if 'images of ill' in n)
+  assert note.startswith('5 of the 15') and '(b)' in note
 
 
 @pytest.mark.parametrize('share', [0.15, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5])
@@ -683,9 +704,12 @@ def test_a_clean_regression_has_a_validation_part() -> None:
 def test_a_large_patient_of_a_regression_is_told() -> None:
   groups = ['big'] * 40 + [f'p{i}' for i in range(60)]
   cohort = _regression(np.arange(100) * 37 % 100, groups)
-  notes = ' '.join(n for part in _folds(cohort, folds=2) for n in part.notes)
+  parts = _folds(cohort, folds=2)
+  notes = ' '.join(n for part in parts for n in part.notes)
   assert '40 of the 50 test images are of one patient or group (big)' in notes
   assert 'about that one as about others' in notes
+  # The manifest has those of the first fold.
+  assert splits.by_fold(parts).notes == parts[0].notes != parts[1].notes
 
 
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
@@ -721,11 +745,11 @@ def test_folds_with_images_of_their_own_are_all_in_the_manifest() -> None:
 
 
 def test_a_class_too_rare_for_all_parts_is_named() -> None:
-  labels = ['a', 'b', 'c'] * 20 + ['rare']
+  labels = ['a', 'b'] * 20 + ['rare']
   cohort = Cohort(
     'made up',
     sources.Files(pathlib.Path('DATA')),
-    ('a', 'b', 'c', 'rare'),
+    ('a', 'b', 'rare'),
     tuple(Candidate(str(i), 'x', c, '') for i, c in enumerate(labels)),
   )
   with pytest.raises(UserError, match="class 'rare': more .* have enough"):

@@ -1,5 +1,7 @@
 """Intervals and associations against formulas, loops, SciPy and simulation."""
 
+import warnings
+
 import hypothesis
 from hypothesis import strategies as st
 import numpy as np
@@ -242,6 +244,13 @@ def test_perfect_associations() -> None:
   assert got.strength == pytest.approx(1) and got.p_value < 1e-20
   got = statistics.eta_squared(np.array([1.0, 2, 4])[groups], groups)
   assert got.strength == 1 and got.p_value == 0
+  # Here the last bits of the quotients are above 1.
+  names = np.repeat([0, 1], [6, 21])
+  assert 1 - 1e-12 <= statistics.cramers_v(names, names).strength <= 1
+  names = np.array([0, 1, 0, 2, 2, 2, 2, 2])
+  for offset in range(60):
+    got = statistics.eta_squared(0.1 * names + 7.3 * offset, names)
+    assert 1 - 1e-12 <= got.strength <= 1
 
 
 def test_what_has_no_association() -> None:
@@ -251,6 +260,7 @@ def test_what_has_no_association() -> None:
     (statistics.cramers_v(ones, two), 'all 6 values are the same', 6),
     (statistics.cramers_v(two, ones), 'all 6 values are in one group', 6),
     (statistics.cramers_v(two[:0], two[:0]), 'no values', 0),
+    (statistics.cramers_v(two[:1], two[:1]), 'one value alone', 1),
     (statistics.eta_squared(ones, two), 'all 6 values are the same', 6),
     (statistics.eta_squared(two, ones), 'all 6 values are in one group', 6),
     (statistics.eta_squared(nan, two), 'no values', 0),
@@ -354,3 +364,15 @@ def test_units_that_are_alike_by_chance_are_covered() -> None:
 def test_one_unit_tells_nothing() -> None:
   _, half = statistics.over_units(np.array([0.0, 1.0]), np.zeros(2))
   assert np.isinf(half)
+
+
+def test_the_mean_of_what_is_known() -> None:
+  values = np.array([[1, np.nan, 4], [np.nan] * 3, [2, np.inf, -np.inf]])
+  for axis in (None, 0, 1):
+    finite = np.where(np.isfinite(values), values, np.nan)
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore', RuntimeWarning)  # Of nothing.
+      want = np.nanmean(finite, axis)
+    with np.errstate(all='raise'):
+      got = statistics.nanmean(values, axis)
+    np.testing.assert_allclose(got, want)

@@ -141,6 +141,9 @@ def test_next_to_no_distance_is_none_for_davies_bouldin() -> None:
   for x in (tight, together):
     assert metrics.davies_bouldin_score(x, labels[0]) == 0
     assert validity.indices(x, labels, 2).davies_bouldin == [0]
+  copies = np.array([[0.0], [0], [1], [1]])
+  assert metrics.calinski_harabasz_score(copies, labels[0]) == 1
+  assert validity.indices(copies, labels, 2).calinski_harabasz == [1]
 
 
 def test_close_to_exact_where_expansion_cancels() -> None:
@@ -171,10 +174,13 @@ def test_moves_turns_and_scales() -> None:
   labels = np.array([_kmeans(x, k).labels_ for k in (2, 5)])
   turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
   got = validity.indices(x, labels, 5)
-  moved = validity.indices(100 * x @ turn - 7, labels, 5)
-  np.testing.assert_allclose(moved.inertia, 1e4 * got.inertia, rtol=1e-9)
-  for a, b in itertools.islice(zip(got, moved), 1, None):
-    np.testing.assert_allclose(a, b, rtol=1e-9)
+  for factor in (100, 1e-3):
+    moved = validity.indices(factor * x @ turn - 7, labels, 5)
+    np.testing.assert_allclose(
+      moved.inertia, factor**2 * got.inertia, rtol=1e-9
+    )
+    for a, b in itertools.islice(zip(got, moved), 1, None):
+      np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
 def test_mistakes() -> None:

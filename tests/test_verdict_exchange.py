@@ -15,7 +15,9 @@ from heterojax import rng
 from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import sums
 
-KEY = jax.random.key(0)
+
+def _key() -> jax.Array:
+  return jax.random.key(0)
 
 
 def allowed(
@@ -38,17 +40,23 @@ def _sums(
   strata: list | np.ndarray,
   groups: list | np.ndarray | None = None,
   draws: int = 9999,
-  key: jax.Array = KEY,
+  key: jax.Array | None = None,
 ) -> np.ndarray:
   values, strata = np.asarray(values), np.asarray(strata)
   labels = np.atleast_2d(labels)
   images = sums.Images(values, labels, int(labels.max()) + 1)
   exchange = exchanges.exchange(strata, groups)
+  key = _key() if key is None else key
   return sums.sums(images, strata, exchange, key, draws)
 
 
 def _many(rows: np.ndarray) -> collections.Counter:
   return collections.Counter(map(tuple, np.round(rows, 9).tolist()))
+
+
+def test_equal_rows_are_together_in_their_order() -> None:
+  rows = np.array([[1, 0], [0, 1], [1, 0], [0, 2], [0, 1]])
+  assert [run.tolist() for run in exchanges.runs(rows)] == [[1, 4], [3], [0, 2]]
 
 
 def test_patients() -> None:
@@ -188,7 +196,7 @@ def test_rotations_are_shifts_of_circles(
   values = generator.random(n)
   values = (values < 0.4).astype(int) if whole else values
   rows = _sums(values, labels, strata, groups, draws=200)
-  order = rng.from_key(KEY, 0, 0)
+  order = rng.from_key(_key(), 0, 0)
   placed = np.arange(n).reshape(units, 3)[order.permutation(units)]
   split = [placed] if circles == 1 else [placed[:6], placed[6:]]
   parts = [
@@ -196,7 +204,7 @@ def test_rotations_are_shifts_of_circles(
     for circle in split
   ]
   most = np.concatenate([(len(circle), 1, 2) for circle in split])
-  shifts = rng.from_key(KEY, 0, 1).integers(0, most, (200, len(most)))
+  shifts = rng.from_key(_key(), 0, 1).integers(0, most, (200, len(most)))
   for row, shift in zip(rows[1:], shifts.reshape(200, circles, 3)):
     moved = np.empty_like(values)
     for circle, (unit, *inside) in zip(parts, shift):
@@ -222,6 +230,8 @@ def test_patients_change_places_with_those_of_the_same_composition() -> None:
   assert [len(b.parts) for b in found.blocks] == [1, 1, 1, 2]
   alone = exchanges.exchange(strata)
   assert alone.unit == 'image' and alone.stays == 0
+  found = exchanges.exchange(np.array([0, 1, 1, 1, 2, 2, 3]))
+  assert found.stays == 2 and found.moved == pytest.approx(5 / 7)
 
 
 def test_a_patient_whose_parts_are_of_two_folds_keeps_them() -> None:
@@ -230,7 +240,7 @@ def test_a_patient_whose_parts_are_of_two_folds_keeps_them() -> None:
   )
   (block,) = found.blocks
   drawn = np.concatenate(
-    list(exchanges.shuffled(block, np.arange(4), KEY, 0, 50))
+    list(exchanges.shuffled(block, np.arange(4), _key(), 0, 50))
   )
   assert {tuple(row) for row in drawn.tolist()} == {(0, 1, 2, 3), (2, 3, 0, 1)}
 
@@ -242,8 +252,9 @@ def test_draws_do_not_depend_on_chunks_or_how_many(
   monkeypatch.setattr(sums, '_LISTED', 1)
   data = list(map(np.asarray, _SMALL[name]))
   whole = _sums(*data, draws=300)
-  monkeypatch.setattr(exchanges, '_CHUNK', 40)
-  assert np.array_equal(_sums(*data, draws=300), whole)
+  for chunk in (1, 40):
+    monkeypatch.setattr(exchanges, '_CHUNK', chunk)
+    assert np.array_equal(_sums(*data, draws=300), whole)
   assert np.array_equal(_sums(*data, draws=120), whole[:121])
   assert not np.array_equal(
     _sums(*data, draws=300, key=jax.random.key(1)), whole

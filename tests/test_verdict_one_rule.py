@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from heterojax.heads import logistic
+from heterojax.heads import penalty
 from heterojax.verdict import calibration
 from heterojax.verdict import decomposition
 from heterojax.verdict import detectable
@@ -63,23 +64,47 @@ def test_gains_are_differences_of_scikit_learns_auc():
     assert found[c] == pytest.approx(expected, abs=1e-12)
 
 
-def test_gains_of_several_folds_compare_images_of_one_fold_only():
-  x, y, labels = _data()
-  folds = _folds(x, labels, 3)
+def _wins(logits: np.ndarray, y: np.ndarray) -> float:
+  ahead = logits[y == 1][:, None] - logits[y == 0]
+  return np.sum(ahead > 1e-9) + np.sum(np.abs(ahead) <= 1e-9) / 2
+
+
+def test_wins_are_pairs():
+  stream = np.random.default_rng(0)
+  logits = stream.integers(4, size=(9, 12)) + 1e-14 * stream.random((9, 12))
+  y = stream.integers(2, size=(9, 12))
+  want = [_wins(*world) for world in zip(logits, y)]
+  np.testing.assert_array_equal(gains.wins(logits, y), want)
+
+
+@pytest.mark.parametrize('number', [3, 10, 18])
+def test_gains_of_several_folds_compare_images_of_one_fold_only(number):
+  """With some cells of two images, and of one class in some worlds."""
+  x, _, labels = _data()
+  folds = _folds(x, labels, number)
   stream = np.random.default_rng(1)
-  overall, own = stream.standard_normal((2, 3, 1, len(y)))
-  found = gains.blended(overall, own, y[None], folds, _K)[0]
-  for c in range(_K):
-    wins = pairs = 0.0
+  y = stream.integers(2, size=(5, len(x)))
+  y[1] = stream.random(len(x)) < 0.1
+  y[2] = 1 - y[1]
+  overall, own = stream.standard_normal((2, number, 5, len(x)))
+  # What differs by rounding alone is the same.
+  overall[:, 3] = 1e6 * (1 + 1e-11 * overall[:, 3])
+  own[:, 4] = 0
+  found = gains.blended(overall, own, y, folds, _K)
+  for w, c in np.ndindex(found.shape):
+    gained, pairs, fewest = 0.0, 0, np.zeros(2)
     for t, fold in enumerate(folds):
       test = fold.test[labels[fold.test] == c]
-      first, second = overall[t, 0, test], own[t, 0, test]
-      both = stats.zscore(first) + stats.zscore(second)
-      for i in np.flatnonzero(y[test] == 1):
-        for j in np.flatnonzero(y[test] == 0):
-          wins += float(both[i] > both[j]) - float(first[i] > first[j])
-          pairs += 1
-    assert found[c] == pytest.approx(wins / pairs, abs=1e-12)
+      of, first, second = y[w, test], overall[t, w, test], own[t, w, test]
+      if len(np.unique(of)) == 2:
+        both = 0 if w == 3 else stats.zscore(first)
+        both = both + (0 if w == 4 else stats.zscore(second))
+        gained += _wins(both, of) - _wins(first, of)
+        pairs += of.sum() * (1 - of).sum()
+        fewest += [of.sum(), (1 - of).sum()]
+    want = gained / pairs if fewest.min() >= 3 else np.nan
+    assert found[w, c] == pytest.approx(want, abs=1e-12, nan_ok=True)
+  assert np.isfinite(found).any()
 
 
 def test_a_cluster_with_two_images_of_a_class_has_no_gain():
@@ -88,9 +113,61 @@ def test_a_cluster_with_two_images_of_a_class_has_no_gain():
   (fold,) = _folds(x, labels, 1)
   for c, ones in enumerate((2, 3, 0)):
     y[fold.test[labels[fold.test] == c][:ones]] = 1
-  logits = np.random.default_rng(0).standard_normal((2, 1, 1, len(y)))
-  found = gains.blended(*logits, y[None], [fold], _K)[0]
-  assert np.isnan(found).tolist() == [True, False, True]
+  logits = np.random.default_rng(0).standard_normal((2, 1, 2, len(y)))
+  found = gains.blended(*logits, np.stack([y, 1 - y]), [fold], _K)
+  assert np.isnan(found).tolist() == [[True, False, True]] * 2
+
+
+def test_what_is_prepared_has_the_same_inner_products():
+  """Of centred rows, which span one dimension less than they are."""
+  x = np.random.default_rng(0).standard_normal((9, 50))
+  kept = x[:, :3]
+  assert folds_lib.prepared(kept, 6) is kept
+  for rows, width in (
+    *((x[:, :4], 4), (x[:, :9], 9), (x, 8)),
+    (np.repeat(x[:4], 2, axis=0), 3),
+  ):
+    found, mean, products = folds_lib.prepared(rows, 6)
+    assert found.shape == (len(rows), width)
+    for centred in (rows - rows.mean(axis=0), found - mean):
+      np.testing.assert_allclose(products, centred @ centred.T, atol=1e-9)
+
+
+@pytest.mark.parametrize('d', [3, 20])
+def test_the_penalty_has_the_least_loss_over_the_classes(monkeypatch, d):
+  x = np.random.default_rng(0).standard_normal((12, d))
+  y, train = np.arange(12) % 4, np.array([0, 1, 2, 4, 5, 6, 8, 9])
+  centred = x[train] - x[train].mean(axis=0)
+  length = np.mean(np.sum(centred**2, axis=1))
+  table = np.zeros((4, 15))
+  table[:3, 5], table[0, 2], table[3] = -2, -3, -99  # Of the last is no image.
+
+  def choose_c(features, own, inside, values, rows):
+    assert features is given and inside.any() and rows is train
+    (label,) = np.unique(y[own == 1])
+    return penalty.Choice(values[label], values, table[label], True, 0)
+
+  monkeypatch.setattr(penalty, 'choose_c', choose_c)
+  given = folds_lib.prepared(x, 8)
+  args = np.arange(12), train, jax.random.key(0)
+  got = folds_lib.penalty_of(given, y, *args, classes=4)
+  assert got == pytest.approx(np.geomspace(1e-2, 1e5, 15)[5] / length)
+  # Of two classes the one choice is theirs, of one there is none.
+  y = 1 - np.arange(12) % 2
+  got = folds_lib.penalty_of(given, y, *args)
+  assert got == pytest.approx(np.geomspace(1e-2, 1e5, 15)[1] / length)
+  got = folds_lib.penalty_of(given, 0 * y, *args)
+  assert got == pytest.approx(1 / length)
+  same = folds_lib.penalty_of(0 * x, 0 * y, *args)
+  assert same == 1
+
+
+def test_the_images_inside_of_clusters_are_those_of_training():
+  fold = Fold(
+    None, 1.0, np.array([1, 3, 4]), np.array([0, 2]), np.arange(5) % 2
+  )
+  found = folds_lib.inside(fold, 3)
+  assert [rows.tolist() for rows in found] == [[4], [1, 3], []]
 
 
 @pytest.mark.parametrize('d', [4, 80])
@@ -320,6 +397,17 @@ def test_terms_sum_to_the_gap_and_have_students_interval():
     np.repeat(np.arange(50), 2),
   )
   np.testing.assert_allclose(twice.interval, found.interval, rtol=1e-12)
+
+
+def test_the_terms_of_two_patients_have_an_interval_and_of_one_none():
+  values = np.random.default_rng(0).random((5, _K, 50))
+  args = values[0, 0], *values[1:]
+  found = decomposition.decomposition(*args, np.arange(50) // 25)
+  means = (values[0, :1] - values[2]).reshape(_K, 2, 25).mean(axis=2)
+  expected = stats.ttest_1samp(means, 0, axis=1).confidence_interval()
+  np.testing.assert_allclose(found.interval[:, 0].T, expected, rtol=1e-9)
+  alone = decomposition.decomposition(*args, np.zeros(50, int))
+  assert np.isinf(alone.interval).all()
 
 
 @pytest.mark.slow

@@ -13,7 +13,11 @@ from heterojax.verdict import uneven
 
 
 @pytest.mark.parametrize(
-  'sizes, errors', [((9, 5), (1, 3)), ((20, 31), (0, 7)), ((4, 4), (2, 2))]
+  'sizes, errors',
+  [
+    *(((9, 5), (1, 3)), ((20, 31), (0, 7)), ((4, 4), (2, 2))),
+    ((3000, 3000), (1500, 1400)),
+  ],
 )
 def test_two_clusters_are_fishers_exact_test(sizes, errors) -> None:
   table = [[e, n - e] for n, e in zip(sizes, errors)]
@@ -42,6 +46,10 @@ def test_all_tables_are_listed() -> None:
     sum(w for w in weights.values() if w <= own) / total
   )
   assert got.cv == pytest.approx(cv(errors))
+  chi = lambda x: sum(n * (e / n - 0.3) ** 2 for n, e in zip(sizes, x))
+  assert got.uneven_p_value == pytest.approx(
+    sum(w for x, w in weights.items() if chi(x) >= chi(errors) - 1e-9) / total
+  )
   assert got.cv_p_value == pytest.approx(
     sum(w for x, w in weights.items() if cv(x) >= got.cv - 1e-9) / total
   )
@@ -110,3 +118,17 @@ def test_nothing_wrong_or_nothing_right() -> None:
 def test_mistakes_are_told(sizes, errors, why) -> None:
   with pytest.raises(ValueError, match=why):
     published.exact(sizes, errors)
+
+
+def test_as_many_tables_as_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+  monkeypatch.setattr(published, '_MOST', 8)
+  assert published.exact((7, 9), (3, 4)).tables == 8
+  monkeypatch.setattr(published, '_MOST', 7)
+  with pytest.raises(ValueError, match='more than 7 tables'):
+    published.exact((7, 9), (3, 4))
+
+
+def test_the_band_has_at_least_its_share() -> None:
+  """The likeliest of two tables has 39 of 40, which is .975."""
+  got = published.exact((1, 39), (0, 1))
+  assert got.cv_band == (got.cv, got.cv) and got.cv < 0.1

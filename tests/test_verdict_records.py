@@ -40,6 +40,15 @@ def test_standardised_leaves_out_what_does_not_vary() -> None:
   assert np.isnan(ranks.standardised(rows, rounding=1.0)).all()
 
 
+def test_what_is_rounding_depends_on_the_size() -> None:
+  noise = np.random.default_rng(0).standard_normal((20, 3))
+  want = (noise - noise.mean(axis=0)) / noise.std(axis=0)
+  with np.errstate(all='raise'):
+    np.testing.assert_allclose(ranks.standardised(1e-6 * noise), want)
+    assert np.isnan(ranks.standardised(1e6 + 1e-4 * noise)).all()
+    assert np.isnan(ranks.standardised(0 * noise)).all()
+
+
 def test_step_down_by_hand() -> None:
   z = np.array([
     [1.0, 3.0, np.nan, 2.0],

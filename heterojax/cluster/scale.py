@@ -42,14 +42,11 @@ def exponent(
 
 
 def exponent_of_rows(x: jax.typing.ArrayLike, rows: np.ndarray | None) -> int:
-  """`exponent` of some rows of `[N, D]`, of which no copy is made."""
-  if rows is None or isinstance(x, core.Tracer):
+  """`exponent` of `[N, D]` or some rows of it, of which no copy is made."""
+  if isinstance(x, core.Tracer):
     return exponent(x)
   x = np.asarray(x)
-  ends = [
-    (np.max(block, initial=0.0), np.min(block, initial=0.0))
-    for block in row_blocks.of(x, rows)
-  ]
+  ends = [(block.max(), block.min()) for block in row_blocks.of(x, rows)]
   return exponent(np.array(ends, x.dtype))
 
 

@@ -291,7 +291,7 @@ def _folds(
   # that is tested would always hold the same large patients.
   order = stream.permutation(number)
   labels = strata.of(cohort, rows)
-  part = np.full(len(rows), -1)
+  part = np.empty(len(rows), int)
   try:
     with warnings.catch_warnings():
       # A class with fewer groups than parts; `_check` looks at the outcome.
@@ -315,7 +315,7 @@ def _check(
 ) -> None:
   name, splits = cohort.source.name, ['train', 'test']
   if protocol == 'clean' and validated:
-    splits.insert(1, 'validation')
+    splits.append('validation')
   for split in splits:
     labels = {c.label for c in rows if c.split == split}
     missing = [

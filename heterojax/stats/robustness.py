@@ -81,9 +81,9 @@ def robustness(
   z = np.asarray(x / np.where(norm > 0, norm, 1), np.float64)
   _, y = np.unique(y, return_inverse=True)
   most = ks[-1]
-  near = np.full((len(z), most), -1)
-  distances = np.full((len(z), most), np.inf)
-  margins = np.full(len(z), np.nan)
+  near = np.empty((len(z), most), int)
+  distances = np.empty((len(z), most))
+  margins = np.empty(len(z))
   for start in range(0, len(z), _BLOCK):
     rows = slice(start, start + _BLOCK)
     away = np.maximum(1 - z[rows] @ z.T, 0)
@@ -134,28 +134,23 @@ def _margins(
     few = min(_OF_EACH, of_kind.shape[1] - 1)
     nearest = np.partition(of_kind, few, axis=1)[:, :_OF_EACH]
     means.append(np.mean(nearest, axis=1))
-  a, b = means
-  known = np.isfinite(a) & np.isfinite(b) & (a + b > 0)
-  total = np.where(known, a + b, 1)
-  return np.where(
-    known, (np.where(known, b, 0) - np.where(known, a, 0)) / total, np.nan
-  )
+  total = means[0] + means[1]
+  known = np.isfinite(total) & (total > 0)
+  a, b = means[0][known], means[1][known]
+  margins = np.full(len(total), np.nan)
+  margins[known] = (b - a) / total[known]
+  return margins
 
 
 def _chosen(y: np.ndarray, near: np.ndarray, ks: Sequence[int]) -> int:
   """By balanced accuracy of the majority of k neighbours; the least of ties."""
-  votes = (near[..., None] >= 0) & (
-    y[near][..., None] == np.arange(y.max() + 1)
-  )
-  scores = []
-  for k in ks:
-    counts = votes[:, :k].sum(axis=1)
-    used = counts.any(axis=1)
-    if not used.any():
-      raise ValueError('no image has a neighbour of another patient')
-    said = np.argmax(counts[used], axis=1)
-    scores.append(balanced_accuracy_score(y[used], said))
-  return ks[int(np.argmax(scores))]
+  there = near >= 0
+  if not there.any():  # All images are of one patient.
+    raise ValueError('no image has a neighbour of another patient')
+  codes = np.arange(y.max() + 1)
+  votes = there[..., None] & (y[near][..., None] == codes)
+  said = [np.argmax(votes[:, :k].sum(axis=1), axis=1) for k in ks]
+  return ks[int(np.argmax([balanced_accuracy_score(y, own) for own in said]))]
 
 
 def _share(of_class: float, of_column: float) -> float:

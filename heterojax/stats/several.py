@@ -100,7 +100,7 @@ def macro_auc(
   y, values = np.asarray(y), np.asarray(values, np.float64)
   n, classes = values.shape
   sizes = np.bincount(y, minlength=classes)
-  each, added = np.full(classes, np.nan), np.zeros((n, classes))
+  each, added = np.full(classes, np.nan), np.empty((n, classes))
   for c in range(classes):
     own = y == c
     m, others = sizes[c], n - sizes[c]

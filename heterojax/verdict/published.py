@@ -63,11 +63,9 @@ def exact(sizes: Sequence[int], errors: Sequence[int]) -> Exact:
   if n.shape != x.shape or np.any(n < 1) or np.any((x < 0) | (x > n)):
     raise ValueError(f'{errors} errors of {sizes} images')
   tables = _tables(n, int(x.sum()))
-  logs = np.sum(
-    special.gammaln(n + 1)
-    - special.gammaln(tables + 1)
-    - special.gammaln(n - tables + 1),
-    axis=1,
+  # Up to what all tables have in common.
+  logs = -np.sum(
+    special.gammaln(tables + 1) + special.gammaln(n - tables + 1), axis=1
   )
   weights = np.exp(logs - logs.max())
   total = math.fsum(weights)
@@ -77,8 +75,8 @@ def exact(sizes: Sequence[int], errors: Sequence[int]) -> Exact:
     return math.fsum(weights[of]) / total
 
   own = int(np.flatnonzero(np.all(tables == x, axis=1))[0])
-  rate = x.sum() / n.sum()
-  q = np.sum(n * (tables / n - rate) ** 2, axis=1)
+  # As large as Pearson's, up to the same.
+  q = np.sum(tables**2 / n, axis=1)
   cvs = heterogeneity.variation(1 - tables / n, np)
   cv = float(cvs[own])
   cv_p, band = float('nan'), (float('nan'), float('nan'))
@@ -101,7 +99,7 @@ def exact(sizes: Sequence[int], errors: Sequence[int]) -> Exact:
 
 def _tables(n: np.ndarray, errors: int) -> np.ndarray:
   """All `[T, K]` numbers from 0 to n that sum to the errors."""
-  tables = np.zeros((1, 0), np.int64)
+  tables = np.empty((1, 0), np.int64)
   left = np.array([errors])
   for i, size in enumerate(n):
     # What is left must fit into the clusters that come.

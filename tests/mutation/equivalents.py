@@ -222,12 +222,6 @@ KNOWN = (
     'of two axes it is the last',
   ),
   Equivalent(
-    'stats/paired.py',
-    'p_value = 2 * float(stats.t.sf(abs(value) / max(error, 1e-300), freedom))',
-    '1e-300 -> 2e-300',
-    'either is next to 0',
-  ),
-  Equivalent(
     'cluster/matching.py',
     'return np.sum(sizes * (sizes - 1) / 2, axis=-1)',
     '-1 -> +1',
@@ -614,18 +608,6 @@ KNOWN = (
     'none is that far below',
   ),
   Equivalent(
-    'stats/several.py',
-    'if not known.all():',
-    'known.all -> known.any',
-    'a class without images has no interval either',
-  ),
-  Equivalent(
-    'stats/several.py',
-    'if not variance or value in (0.0, 1.0):',
-    '0.0 -> 1.0',
-    'areas that are all 0 do not vary',
-  ),
-  Equivalent(
     'stats/robustness.py',
     'near[rows] = np.where(np.isfinite(distances[rows]), order, -1)',
     '1 -> 2',
@@ -697,6 +679,12 @@ KNOWN = (
     'spans = squared > _NOTHING * squared[-1]',
     'squared > _NOTHING * squared[-1] -> squared >= _NOTHING * squared[-1]',
     'no eigenvalue is that number to the last bit',
+  ),
+  Equivalent(
+    'stats/several.py',
+    'if sizes.min() == 1 or spread < _NOTHING:',
+    'spread < _NOTHING -> spread <= _NOTHING',
+    'no spread is that number to the last bit',
   ),
 )
 
