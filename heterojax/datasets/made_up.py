@@ -37,7 +37,7 @@ def write(
   # in any one image; hence also a lossless format.
   if (
     table.is_file()
-    and table.read_text(encoding='utf-8') == text
+    and table.read_bytes() == text.encode()
     and _unchanged(folder, names)
     and (not names or _holds(folder / 'images' / names[0], drawn(0)))
   ):

@@ -35,6 +35,8 @@ from heterojax.studies import registry
 from heterojax.studies.settings import Settings
 
 _MIB = 1 << 20
+# Up to 89 million pixels of four bytes, and those as RGB.
+_OF_IMAGES = 1536 * _MIB
 
 
 class Subject(NamedTuple):
@@ -297,7 +299,9 @@ SUBJECTS = {
   'nih_cxr table': Subject(read_cohort, sound.nih),
   'bone_age table': Subject(read_cohort, sound.bone_age),
   'folder table': Subject(
-    read_cohort, lambda: (*sound.table(), sound.dicom_table())
+    read_cohort,
+    lambda: (*sound.table(), sound.dicom_table()),
+    _OF_IMAGES,
   ),
   'folder tree': Subject(read_cohort, sound.tree),
   'features table': Subject(read_features, sound.features_csv),
@@ -305,11 +309,10 @@ SUBJECTS = {
   'features parquet': Subject(read_features, sound.parquet),
   'medmnist npz': Subject(read_cohort, sound.medmnist),
   'prepared data': Subject(read_cohort, sound.prepared, 512 * _MIB),
-  # Up to 89 million pixels of four bytes, and those as RGB.
   'image': Subject(
-    read_image, lambda: sound.images() + sound.dicom(), 1536 * _MIB
+    read_image, lambda: sound.images() + sound.dicom(), _OF_IMAGES
   ),
-  'dicom': Subject(read_image, sound.dicom, 1536 * _MIB),
+  'dicom': Subject(read_image, sound.dicom, _OF_IMAGES),
   'weights': Subject(read_weights, sound.weights),
   'weights hdf5': Subject(read_weights, sound.hdf5),
   'command line': Subject(
