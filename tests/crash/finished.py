@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import pathlib
+import re
 import shutil
 from typing import Any, NamedTuple
 
@@ -252,7 +253,11 @@ def fault(
   said = [line for line in outcome.said.splitlines() if line]
   if 'Traceback' in outcome.said:
     return f'a traceback: {outcome.said[-1000:]}'
-  named = any(part in outcome.said for name in changed for part in _parts(name))
+  named = any(
+    re.search(rf'(?<![\w.-]){re.escape(part)}(?![\w-])', outcome.said)
+    for name in changed
+    for part in _parts(name)
+  )
   if action.name == 'verify':
     right = outcome.code == _FOUND and named
     return '' if right else f'not found: {outcome}'
