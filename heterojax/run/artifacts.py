@@ -166,7 +166,7 @@ def check(folder: pathlib.Path, *names: str) -> None:
   """
   try:
     sealed = read(folder)
-  except FileNotFoundError:
+  except (FileNotFoundError, NotADirectoryError):
     return
   except (OSError, ValueError) as error:
     raise UserError(
