@@ -165,7 +165,7 @@ def test_a_sample_of_damaged_files() -> None:
   rows = proofs.printed('crash.damage', 5, *names)
   assert [row[0] for row in rows] == [*names]
   for _, damaged, same, refused, _, faults in rows:
-    assert damaged > 3 and same + refused > 3 and not faults
+    assert damaged and same + refused and not faults
 
 
 @pytest.mark.slow
