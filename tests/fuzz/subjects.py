@@ -299,9 +299,7 @@ SUBJECTS = {
   'nih_cxr table': Subject(read_cohort, sound.nih),
   'bone_age table': Subject(read_cohort, sound.bone_age),
   'folder table': Subject(
-    read_cohort,
-    lambda: (*sound.table(), sound.dicom_table()),
-    _OF_IMAGES,
+    read_cohort, lambda: (*sound.table(), sound.dicom_table())
   ),
   'folder tree': Subject(read_cohort, sound.tree),
   'features table': Subject(read_features, sound.features_csv),
