@@ -35,8 +35,6 @@ from heterojax.studies import registry
 from heterojax.studies.settings import Settings
 
 _MIB = 1 << 20
-# Up to 89 million pixels of four bytes, and those as RGB.
-_OF_IMAGES = 1536 * _MIB
 
 
 class Subject(NamedTuple):
@@ -307,10 +305,11 @@ SUBJECTS = {
   'features parquet': Subject(read_features, sound.parquet),
   'medmnist npz': Subject(read_cohort, sound.medmnist),
   'prepared data': Subject(read_cohort, sound.prepared, 512 * _MIB),
+  # Up to 89 million pixels of four bytes, and those as RGB.
   'image': Subject(
-    read_image, lambda: sound.images() + sound.dicom(), _OF_IMAGES
+    read_image, lambda: sound.images() + sound.dicom(), 1536 * _MIB
   ),
-  'dicom': Subject(read_image, sound.dicom, _OF_IMAGES),
+  'dicom': Subject(read_image, sound.dicom, 1536 * _MIB),
   'weights': Subject(read_weights, sound.weights),
   'weights hdf5': Subject(read_weights, sound.hdf5),
   'command line': Subject(
