@@ -94,6 +94,24 @@ def test_a_finished_run_is_whole(finished: pathlib.Path) -> None:
 
 
 @pytest.mark.medium
+def test_what_is_read_must_be_as_it_was(tmp_path: pathlib.Path) -> None:
+  artifacts.check(tmp_path, 'results.json')  # Of no seal nothing is known.
+  for name in 'results.json', 'clusters.csv':
+    (tmp_path / name).write_text(name)
+  artifacts.seal(tmp_path)
+  artifacts.check(tmp_path, 'results.json', 'clusters.csv', 'view.npz')
+  (tmp_path / 'clusters.csv').write_text('CLUSTERS.CSV')
+  artifacts.check(tmp_path, 'results.json')
+  with pytest.raises(UserError, match='clusters.csv is tampered since'):
+    artifacts.check(tmp_path, 'results.json', 'clusters.csv')
+  (tmp_path / 'results.json').unlink()
+  with pytest.raises(UserError, match='results.json is missing since'):
+    artifacts.check(tmp_path, 'results.json')
+  (tmp_path / artifacts.SEAL).write_text('{}')
+  with pytest.raises(UserError, match=f'{artifacts.SEAL} cannot be read'):
+    artifacts.check(tmp_path, 'view.npz')
+
+
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_run_has_every_kind_of_artifact(
   finished: pathlib.Path, kind: str

@@ -162,6 +162,10 @@ def test_a_complete_cohort_is_left_alone_and_another_one_replaced(
     damaged.write_bytes(damaged.read_bytes()[:-3])
     _write(tmp_path)
     assert last.read_bytes() == whole
+  text = table.read_bytes()
+  for damage in b'\x89PNG', text[:-1], b'':
+    table.write_bytes(damage)
+    assert _write(tmp_path).read_bytes() == text
   for changed in (
     {'seed': 1},
     {'cohort': 'control'},

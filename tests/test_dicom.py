@@ -5,6 +5,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import hypothesis
@@ -17,6 +18,7 @@ from pydicom import uid
 import pytest
 
 from heterojax.datasets import content
+from heterojax.datasets import headers
 from heterojax.datasets import images
 
 _TESTED = pathlib.Path(pydicom_data.__file__).parent / 'test_files'
@@ -789,3 +791,42 @@ def test_truncated_files_are_refused(kind: str) -> None:
       # Only what lies behind the pixels may be missing.
       assert end > 0.97 * len(data)
       np.testing.assert_array_equal(got, whole)
+
+
+def _of_meta(syntax: bytes, rest: bytes) -> bytes:
+  """A file in Part 10 format, whose meta information is its syntax alone."""
+  syntax += b'\0' * (len(syntax) % 2)
+  named = b'\x02\0\x10\0UI' + len(syntax).to_bytes(2, 'little') + syntax
+  length = len(named).to_bytes(4, 'little')
+  return bytes(128) + b'DICM\x02\0\0\0UL\x04\0' + length + named + rest
+
+
+@pytest.mark.parametrize(
+  'data',
+  [
+    # An element of three bytes that claims 1.6 GB.
+    _of_meta(b'1.2.840.10008.1.2.1', b'\x10\0\x20\0UN\0\0\0\0\0\x60' + b'abc'),
+    # 64 MB of zeros, deflated.
+    _of_meta(
+      b'1.2.840.10008.1.2.1.99',
+      zlib.compress(bytes(64 << 20))[2:-4],
+    ),
+  ],
+  ids=['claimed', 'deflated'],
+)
+def test_a_header_takes_no_more_than_its_file(
+  tmp_path: pathlib.Path, data: bytes
+) -> None:
+  sound = _encoded(_dataset(np.zeros((2, 2), np.uint16), PatientID='one'))
+  path = tmp_path / 'a.dcm'
+  path.write_bytes(sound)
+  # pylint: disable-next=protected-access
+  assert headers._header(path)['PatientID'] == 'one'  # Imports, too.
+  path.write_bytes(data)
+  tracemalloc.start()
+  try:
+    headers._header(path)  # pylint: disable=protected-access
+    _, peak = tracemalloc.get_traced_memory()
+  finally:
+    tracemalloc.stop()
+  assert peak < 8 << 20

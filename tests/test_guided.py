@@ -121,10 +121,11 @@ def test_lines_are_seen_and_those_of_another_process(
   scope = {}
   exec(compile(path.read_text(), str(path), 'exec'), scope)  # pylint: disable=exec-used
   there = tmp_path / 'there'
-  there.write_text('[["b.py", 1, 2]]')
+  there.write_text('[["c.py", 1, 2]]')
   monkeypatch.setenv(lines.ELSEWHERE, str(there))
   trace = lines.Trace([path])
   with trace:
+    there.write_text('[["b.py", 1, 2]]')
     scope['read']([])
   assert {(f, n) for f, n in trace.seen if n != 7} == {
     (str(path), 6),

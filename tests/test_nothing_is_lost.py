@@ -328,11 +328,8 @@ def test_all_of_a_cohort_is_prepared(columns: dict[str, list[str]]) -> None:
       cohort = folder.read(_csv(root, columns), _LABELS)
     except UserError:
       return
-    stored = {
-      'cohort': prepared.as_json(cohort),
-      'records': {'train': [c.id for c in cohort.included]},
-      'unreadable': {},
-    }
+    ids = [c.id for c in cohort.included]
+    stored = prepared.written(cohort, {'train': ids}, {})
     (pathlib.Path(root) / prepared.METADATA).write_text(json.dumps(stored))
     (pathlib.Path(root) / prepared.INFO).touch()
     again = prepared.read(pathlib.Path(root), _LABELS)

@@ -188,3 +188,9 @@ def test_a_page_says_when_and_how_it_was_made(tmp_path: pathlib.Path) -> None:
   # What resumes it does not begin it.
   run_folder.begin(tmp_path, {}, described, 'another')
   assert common.made(tmp_path, 3, described) == told
+  # What nobody can read any more says nothing, and is written anew.
+  for damage in '', '[]', '{"date": 1, "command": ""}', '[' * 100_000:
+    (tmp_path / 'begun.json').write_text(damage)
+    assert common.made(tmp_path, 3, described) == 'heterojax 9.8, seed 3'
+    run_folder.begin(tmp_path, {}, described, 'third')
+    assert 'third' in common.made(tmp_path, 3, described)

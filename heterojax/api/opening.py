@@ -18,6 +18,7 @@ from heterojax.api.table import Table
 from heterojax.errors import UserError
 from heterojax.run import artifacts
 from heterojax.run import run_folder
+from heterojax.studies import reading
 
 _STUDIES = {'retraining': RetrainingStudy, 'sample_size': SampleSizeStudy}
 _Run = str | os.PathLike[str] | RetrainingStudy | SampleSizeStudy
@@ -33,10 +34,12 @@ def load(workdir: str | os.PathLike[str]) -> RetrainingStudy | SampleSizeStudy:
     The fitted study, with the parameters of the run.
 
   Raises:
-    UserError: if it is no folder of a finished run.
+    UserError: if it is no folder of a finished run, or what is read of it is
+      not as the run left it.
   """
   with messages.of_arguments():
     folder = artifacts.folder_of(os.fspath(workdir), 'workdir')
+    reading.check(folder)
     config = _configuration(folder)
     kind = _STUDIES[config['study']]
     of = 'features' if config['data']['dataset'] == 'features' else 'folder'

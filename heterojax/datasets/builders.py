@@ -166,11 +166,7 @@ class CohortBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         f' ({", ".join(problems)}).'
       )
     metadata: Any = self.info.metadata
-    metadata.update(
-      cohort=prepared.as_json(cohort),
-      records=self._records,
-      unreadable=self._unreadable,
-    )
+    metadata.update(prepared.written(cohort, self._records, self._unreadable))
 
   def _read(self, dl_manager: tfds.download.DownloadManager) -> Cohort:
     try:

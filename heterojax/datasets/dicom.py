@@ -12,7 +12,7 @@ of their storage.
 from collections.abc import Callable
 import io
 import logging
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 import warnings
 
 import numpy as np
@@ -113,10 +113,17 @@ def decode(data: bytes, levels: Range = 'window') -> Decoded:
   return Decoded(as_rgb(gray), _FORMAT, bits, extent, shown, how, note)
 
 
-def _read(data: bytes) -> pydicom.Dataset:
-  """Reads the file and refuses what cannot or should not be decoded."""
-  file = io.BytesIO(data)
-  file.seek(132 if content.has_preamble(data) else 0)
+def meta_of(file: BinaryIO, head: bytes) -> tuple[pydicom.Dataset, uid.UID]:
+  """Meta information and syntax of a file, which is at its start again.
+
+  Args:
+    file: of DICOM.
+    head: its first bytes.
+
+  Raises:
+    UnreadableImage: where the rest is deflated.
+  """
+  file.seek(132 if content.has_preamble(head) else 0)
   meta = filereader.read_dataset(
     file, False, True, stop_when=lambda tag, vr, length: tag.group != 2
   )
@@ -125,6 +132,13 @@ def _read(data: bytes) -> pydicom.Dataset:
     # A small file may inflate to any size.
     raise UnreadableImage('deflated DICOM: save it uncompressed')
   file.seek(0)
+  return meta, syntax
+
+
+def _read(data: bytes) -> pydicom.Dataset:
+  """Reads the file and refuses what cannot or should not be decoded."""
+  file = io.BytesIO(data)
+  meta, syntax = meta_of(file, data)
   dataset = pydicom.dcmread(file, force=True)
   if not meta:  # The order of bytes and the kind of elements were guessed.
     dataset.file_meta.TransferSyntaxUID = _guessed(dataset)

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 import dataclasses
 import hashlib
+import io
+import os
 import pathlib
 from typing import Any
 
@@ -110,21 +112,37 @@ def _digest(patient: str) -> str:
   return hashlib.sha256(patient.encode()).hexdigest()[:_DIGITS]
 
 
+class _File(io.BufferedReader):
+  """Makes room for no more bytes than are left.
+
+  The length that an element claims may be any, and pydicom asks for as many.
+  """
+
+  def read(self, size: int | None = -1) -> bytes:
+    left = max(0, os.fstat(self.fileno()).st_size - self.tell())
+    return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def _header(path: pathlib.Path) -> dict[str, str] | None:
   """Texts of the elements of interest; None where it is no DICOM."""
   if path.name.lower().endswith(_OTHERS):
     return None
   try:
-    if not content.is_dicom(content.head(path)):
+    if not content.is_dicom(head := content.head(path)):
       return None
-    import pydicom  # pylint: disable=import-outside-toplevel
+    # pylint: disable=import-outside-toplevel
+    import pydicom
 
-    dataset = pydicom.dcmread(
-      path,
-      force=True,
-      stop_before_pixels=True,
-      specific_tags=[*_READ],
-    )
+    from heterojax.datasets import dicom
+
+    with _File(io.FileIO(path)) as file:
+      dicom.meta_of(file, head)
+      dataset = pydicom.dcmread(
+        file,
+        force=True,
+        stop_before_pixels=True,
+        specific_tags=[*_READ],
+      )
     header = {name: _text(dataset.get(name)) for name in _READ}
     # A DICOMDIR says what it is in its meta information alone.
     kind = dataset.file_meta.get('MediaStorageSOPClassUID')

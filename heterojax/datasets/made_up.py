@@ -37,7 +37,7 @@ def write(
   # in any one image; hence also a lossless format.
   if (
     table.is_file()
-    and table.read_text(encoding='utf-8') == text
+    and table.read_bytes() == text.encode()
     and _unchanged(folder, names)
     and (not names or _holds(folder / 'images' / names[0], drawn(0)))
   ):
@@ -67,9 +67,9 @@ def _digests(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
 def _unchanged(folder: pathlib.Path, names: Sequence[str]) -> bool:
   """Whether all images are those that were written."""
   try:
-    stored = run_folder.read_json(folder / _DIGESTS)
-    return stored == _digests(folder, names)
-  except (OSError, ValueError):
+    stored = (folder / _DIGESTS).read_bytes()
+    return stored == run_folder.to_json(_digests(folder, names)).encode()
+  except OSError:
     return False
 
 

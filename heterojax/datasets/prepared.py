@@ -6,7 +6,7 @@ same reasons, as one on the publisher's files. What reads the records comes with
 the first image; it is the extra `prepared`, which Windows lacks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import importlib
 import json
@@ -23,10 +23,12 @@ from heterojax.datasets.manifest import TASKS
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.run import run_folder
 
 _PACKAGES = 'tensorflow_datasets', 'array_record.python.array_record_module'
 INFO = array_records.INFO
 METADATA = 'metadata.json'
+_STORED, _DIGEST = {'cohort', 'records', 'unreadable'}, 'digest'
 # A data set's folder is NAME/CLASSES/VERSION.
 _DEPTH = '*/*/*'
 # TFDS writes into a folder of this prefix and renames it at the end.
@@ -194,6 +196,7 @@ def load(folder: pathlib.Path) -> Cohort:
     )
   try:
     stored = json.loads(layout.read_file(folder / METADATA))
+    _check_digest(stored)
     fields = dict(stored['cohort'])
     candidates = tuple(
       Candidate(**{**c, 'columns': tuple(map(tuple, c['columns']))})
@@ -262,6 +265,35 @@ def _check_types(cohort: Cohort) -> None:
   flags = cohort.named_splits, cohort.masks_are_left_out
   if cohort.task not in TASKS or not all(isinstance(f, bool) for f in flags):
     raise ValueError('its task, its splits or its masks are not known')
+
+
+def written(
+  cohort: Cohort,
+  records: Mapping[str, Sequence[str]],
+  unreadable: Mapping[str, tuple[bool, str]],
+) -> dict[str, Any]:
+  """What `METADATA` holds, as `load` reads it.
+
+  Args:
+    cohort: of the images.
+    records: ids by TFDS split, in the order of their records.
+    unreadable: see `Records`.
+  """
+  tree = {
+    'cohort': as_json(cohort),
+    'records': records,
+    'unreadable': unreadable,
+  }
+  return {**tree, _DIGEST: run_folder.digest(tree)}
+
+
+def _check_digest(tree: dict[str, Any]) -> None:
+  """Raises a ValueError where something has changed since it was written."""
+  rest = {name: value for name, value in tree.items() if name != _DIGEST}
+  # Earlier versions wrote none.
+  digest = run_folder.digest(rest)
+  if rest.keys() != _STORED or tree.get(_DIGEST, digest) != digest:
+    raise ValueError('it is not as it was written')
 
 
 def as_json(cohort: Cohort) -> dict[str, Any]:

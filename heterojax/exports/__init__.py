@@ -7,6 +7,7 @@ from heterojax.exports import fiftyone
 from heterojax.exports import tables
 from heterojax.run import links
 from heterojax.studies import images
+from heterojax.studies import reading
 
 FORMATS = ('csv', 'parquet', 'fiftyone')
 
@@ -25,8 +26,8 @@ def write(
     The file, or the folder of FiftyOne's.
 
   Raises:
-    UserError: for another format, or where the run has no images, or a link
-      where they go.
+    UserError: for another format, or where the run has no images, they are not
+      as it left them, or a link is where they go.
   """
   if to not in FORMATS:
     raise UserError(f'--to is {to!r}, but must be one of {", ".join(FORMATS)}.')
@@ -35,6 +36,7 @@ def write(
       f'{folder} has no {" and ".join(images.SOURCES)}: the run has not'
       ' finished; give its command again.'
     )
+  reading.check(folder)
   rows = list(images.rows(folder))
   where = out or folder / 'export' / (
     to if to == 'fiftyone' else f'images.{to}'

@@ -154,6 +154,33 @@ def problems(folder: pathlib.Path) -> list[Problem]:
   return sorted(faults)
 
 
+def check(folder: pathlib.Path, *names: str) -> None:
+  """Refuses to read files that are not as their run left them.
+
+  Args:
+    folder: of a run; without a seal there is nothing to compare them with.
+    names: of files that are read, where the run has them.
+
+  Raises:
+    UserError: if one has changed since, or the seal cannot be read.
+  """
+  try:
+    sealed = read(folder)
+  except (FileNotFoundError, NotADirectoryError):
+    return
+  except (OSError, ValueError) as error:
+    raise UserError(
+      f'{folder / SEAL} cannot be read, so nobody knows whether the run is as'
+      ' it was: give the command of its study again.'
+    ) from error
+  for name in names:
+    if name in sealed and (what := _changed(folder / name, sealed[name])):
+      raise UserError(
+        f'{folder / name} is {what} since its run was finished: give the'
+        ' command of its study again, which makes it anew.'
+      )
+
+
 def folder_of(path: str | None, flag: str) -> pathlib.Path:
   """The folder that a flag names.
 

@@ -284,10 +284,10 @@ def begin(
       results are the same whenever they are computed; what resumes the run
       leaves it.
   """
-  if not (path / BEGUN).exists():
+  if begun(path) is None:
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
-    begun = to_json({'date': date, 'command': command})
-    write_atomically(path / BEGUN, begun)
+    text = to_json({'date': date, 'command': command})
+    write_atomically(path / BEGUN, text)
   # First: a folder with a configuration has an environment.
   write_atomically(path / _ENVIRONMENT, to_json(environment))
   write_atomically(path / _CONFIG, to_json(config))
@@ -304,6 +304,21 @@ def _check_is_free(path: pathlib.Path) -> None:
         f'{path} holds {name}, but no run ({_CONFIG} is missing), and a run'
         ' would write over it: choose another --workdir.'
       )
+
+
+def begun(path: pathlib.Path) -> dict[str, str] | None:
+  """The date (UTC) and command that `begin` wrote; None where none is legible.
+
+  Args:
+    path: of the folder.
+  """
+  try:
+    match read_json(path / BEGUN):
+      case {'date': str(), 'command': str()} as found:
+        return found
+  except (OSError, ValueError):
+    pass
+  return None
 
 
 def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:

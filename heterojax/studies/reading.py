@@ -6,10 +6,17 @@ from typing import Any, TypeVar
 
 from heterojax.errors import UserError
 from heterojax.records import codec
+from heterojax.run import artifacts
+from heterojax.studies import images
 from heterojax.studies import records
 from heterojax.studies import registry
 
 T = TypeVar('T')
+
+
+def check(folder: pathlib.Path) -> None:
+  """Raises a UserError where what is read of a run is not as it left it."""
+  artifacts.check(folder, 'config.json', 'results.json', *images.SOURCES)
 
 
 def read(path: pathlib.Path) -> Any:

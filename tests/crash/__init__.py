@@ -1,1 +1,1 @@
-"""Kills at every operation on files, in turn; minutes to hours."""
+"""Kills at every operation on files, and damage to them; minutes to hours."""

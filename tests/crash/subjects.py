@@ -14,6 +14,7 @@ from toy_study import TOY
 from toy_study.configuration import CONFIG
 
 from crash import server
+from crash import storage
 from heterojax import backbones
 from heterojax.backbones import layers
 from heterojax.backbones.architecture import IMAGENET
@@ -81,12 +82,12 @@ _SMALL = (
   '--config.cluster.trainings=1',
   '--config.verdict.worlds=0',
 )
-_RETRAINING = (
+RETRAINING = (
   '--config=features:tiny',
   *_SMALL,
   '--config.heads.random_runs=1',
 )
-_SIZES = (
+SIZES = (
   '--config=features:tiny,study=sample_size',
   '--config.sizes=all',
   '--config.split.folds=2',
@@ -107,7 +108,7 @@ _WHOLE = (
   '--config.cluster.k=2',
   '--config.cluster.trainings=1',
 )
-_TOY = ('--config=../data/toy.py',)
+TOY_STUDY = ('--config=../data/toy.py',)
 _IMAGES = (
   '--config=folder',
   '--config.data.dir=../data/images',
@@ -121,19 +122,26 @@ def _study(*words: str, to: str = 'run') -> server.Command:
 
 
 def _two_runs() -> int:
-  code = _study(*_RETRAINING, to='a')()
+  code = _study(*RETRAINING, to='a')()
   shutil.copytree('a', 'b')
   return code
 
 
 SUBJECTS = {
-  'toy study': Subject(_study(*_TOY), 'run'),
-  'retraining': Subject(_study(*_RETRAINING), 'run'),
-  'sample size': Subject(_study(*_SIZES), 'run'),
+  'storage': Subject(storage.files, 'run'),
+  'checkpoints': Subject(storage.checkpoints, storage.STATE.name),
+  'toy study': Subject(_study(*TOY_STUDY), 'run'),
+  'retraining': Subject(_study(*RETRAINING), 'run'),
+  'sample size': Subject(_study(*SIZES), 'run'),
   'train=full': Subject(_study(*_WHOLE), 'run'),
   'prepare': Subject(lambda: prepare.main(['prepare', *_IMAGES]), 'packed'),
   'features --shard': Subject(
-    lambda: features.main(['features', *_TOY, '--workdir=run', '--shard=0/2']),
+    lambda: features.main([
+      'features',
+      *TOY_STUDY,
+      '--workdir=run',
+      '--shard=0/2',
+    ]),
     'run',
   ),
   'compare': Subject(
@@ -144,7 +152,7 @@ SUBJECTS = {
   'verify --rerun': Subject(
     lambda: verify.main(['verify', '--workdir=run', '--rerun=cluster']),
     'run',
-    _study(*_RETRAINING),
+    _study(*RETRAINING),
   ),
 }
 

@@ -2,12 +2,14 @@
 
 import os
 import pathlib
+import random
 import subprocess
 import sys
 
 import proofs
 import pytest
 
+from crash import harm
 from crash import states
 
 
@@ -102,9 +104,74 @@ def test_who_is_killed_leaves_what_was_seen(tmp_path: pathlib.Path) -> None:
   _said(_KILLED, tmp_path)
 
 
+def test_what_is_named_is_harmed_and_nothing_else(
+  tmp_path: pathlib.Path,
+) -> None:
+  names = ['a/b.csv', 'c.npy', 'empty']
+  (tmp_path / 'a').mkdir()
+  whole = {
+    'a/b.csv': b'1,2\n3,4\n',
+    'c.npy': bytes(range(256)) * 5,
+    'empty': b'',
+  }
+  sizes = set()
+  for seed in range(300):
+    for name, data in whole.items():
+      (tmp_path / name).write_bytes(data)
+    changed = harm.harm(tmp_path, names, random.Random(seed))
+    now = {
+      name: (tmp_path / name).read_bytes()
+      for name in names
+      if (tmp_path / name).exists()
+    }
+    # Two that change places are both named, whichever of them is empty.
+    assert {n for n in names if now.get(n) != whole[n]} == changed
+    sizes.add(len(changed))
+  assert sizes == {0, 1, 2}
+
+
+_JUDGED = """
+from crash import finished
+def fault(name, gave, said, code):
+  action = finished.Action(name, lambda: None)
+  outcome = finished.Outcome(gave, said, code)
+  return finished.fault(action, outcome, 'same', {'a/b.csv'})
+sentence = 'heterojax: a/b.csv is damaged.'
+assert not fault('load', 'same', '', 0)
+assert not fault('load', None, sentence, 2)
+assert not fault('load', None, sentence, 4)
+assert not fault('verify', None, 'tampered: b.csv', 1)
+for wrong in (
+  ('load', 'other', '', 0),
+  ('load', None, sentence, 70),
+  ('load', None, sentence, 1),
+  ('load', None, sentence + chr(10) + sentence, 2),
+  ('load', None, 'heterojax: something is wrong.', 2),
+  ('load', 'same', 'Traceback (most recent call last)', 0),
+  ('verify', 'same', '', 0),
+  ('verify', None, 'tampered: c', 1),
+):
+  assert fault(*wrong), wrong
+"""
+
+
+def test_what_may_not_come_of_damage_is_a_fault(tmp_path: pathlib.Path) -> None:
+  _said(_JUDGED, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_sample_of_damaged_files() -> None:
+  names = 'programs', 'prepared data', 'shards'
+  rows = proofs.printed('crash.damage', 5, *names)
+  assert [row[0] for row in rows] == [*names]
+  for _, damaged, same, refused, _, faults in rows:
+    assert damaged and same + refused and not faults
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-  ('name', 'seconds'), [('prepare', 4), ('toy study', 10)]
+  ('name', 'seconds'),
+  [('prepare', 4), ('storage', 4), ('checkpoints', 4), ('toy study', 10)],
 )
 def test_a_sample_of_kills(name: str, seconds: int) -> None:
   tally = proofs.printed('crash.table', seconds, name)[name]

@@ -9,6 +9,7 @@ and the table in `docs/proofs.md`; with --json it is printed and nothing kept.
 import base64
 import collections
 from collections.abc import Iterator
+import contextlib
 import json
 import os
 import pathlib
@@ -23,6 +24,7 @@ from typing import NamedTuple
 import proofs
 
 from benchmarks import markdown
+from fuzz import harness
 from fuzz import lines as lines_lib
 from fuzz import mutations
 from fuzz import seeds
@@ -34,8 +36,11 @@ from heterojax.datasets import npz
 _CORPUS = pathlib.Path(__file__).parent / 'corpus'
 _LONGEST = 8_000  # Bytes of an input that is kept in the repository,
 _OF_KIND = 30_000  # and of all of a kind.
-_SECONDS_OF_ONE = 30
+_SECONDS_OF_ONE = 30  # Of the processor, which others may need meanwhile.
+_USUAL = 5_000  # Bytes; those of more are changed less often.
+_LOOKED_AT = 1 / 4  # Of changed inputs: that takes longer than to read them.
 _MAPPED = 256  # Bytes, so that small arrays are mapped, too.
+_ENDS = signal.SIGPROF, signal.SIGALRM
 
 
 class Found(NamedTuple):
@@ -69,17 +74,18 @@ def explore(
   subject, guard, ceiling = worker.begin(kind, base)
   found = Found(0, collections.Counter(), [], lines.seen, [])
   pool: list[Input] = []
+  weights: list[float] = []
 
-  def attempt(given: Input) -> None:
+  def attempt(given: Input, looked_at: bool = True) -> None:
     nonlocal found
     note.write_bytes(pickle.dumps(tuple(given)))
     known = len(lines.steps)
-    signal.alarm(_SECONDS_OF_ONE)  # Ends the process.
-    with lines:
+    _end_after(_SECONDS_OF_ONE)
+    with lines if looked_at else contextlib.nullcontext():
       outcome, detail = worker.judge(
         subject, base, tuple(given), guard, ceiling
       )
-    signal.alarm(0)
+    _end_after(0)
     found = found._replace(inputs=found.inputs + 1)
     found.outcomes[outcome] += 1
     if outcome not in ('accepted', 'refused'):
@@ -88,6 +94,9 @@ def explore(
       found.kept.append(given)
       if given.files or given.args.get('text'):  # What can be changed.
         pool.append(given)
+        # Long ones take long.
+        size = sum(map(len, given.files.values()))
+        weights.append(1 / (_USUAL + size) + (weights[-1] if weights else 0))
 
   for given in (*subject.sound(), *made):
     attempt(given)
@@ -96,8 +105,15 @@ def explore(
     attempt(given)
   end = time.monotonic() + seconds
   while time.monotonic() < end and len(found.faults) < 20:
-    attempt(mutations.of(rng.choice(pool), pool, rng))
+    (given,) = rng.choices(pool, cum_weights=weights)
+    attempt(mutations.of(given, pool, rng), rng.random() < _LOOKED_AT)
   return found
+
+
+def _end_after(seconds: int) -> None:
+  """Ends the process after so long, or ten times that on the clock."""
+  signal.setitimer(signal.ITIMER_PROF, seconds)
+  signal.alarm(10 * seconds)
 
 
 def apart(kind: str, seconds: float, seed: int) -> Found:
@@ -128,7 +144,7 @@ def apart(kind: str, seconds: float, seed: int) -> Found:
       if not (base / 'input').exists():
         raise RuntimeError(f'{kind}: {said}')
       given = Input(*pickle.loads((base / 'input').read_bytes()))
-      outcome = 'hung' if code == -signal.SIGALRM else 'crashed'
+      outcome = 'hung' if -code in _ENDS else 'crashed'
       total.faults.append((outcome, f'exit code {code}: {said}', given))
       total.outcomes[outcome] += 1
       seed += 1
@@ -212,4 +228,7 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == '__main__':
+  if not harness.LIMITS.items() <= os.environ.items():
+    words = [sys.executable, '-m', 'fuzz.guided', *sys.argv[1:]]
+    os.execve(sys.executable, words, os.environ | harness.LIMITS)
   sys.exit(main(sys.argv[1:]))

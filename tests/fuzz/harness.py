@@ -26,6 +26,13 @@ _TESTS = pathlib.Path(__file__).resolve().parent.parent
 SECONDS = 30
 _START_SECONDS = 300
 _EXAMPLES = int(os.environ.get('HETEROJAX_FUZZ_EXAMPLES', '300'))
+# What a process must begin with so that its memory tells of an input alone.
+LIMITS = {
+  'ARROW_DEFAULT_MEMORY_POOL': 'system',  # Others reserve a GiB.
+  'JAX_PLATFORMS': 'cpu',
+  'MALLOC_ARENA_MAX': '1',  # Each reserves 64 MiB.
+  'OMP_NUM_THREADS': '1',
+}
 # Inputs of each kind, by what became of them.
 counts: dict[str, Counter[str]] = {}
 _workers: dict[str, '_Worker'] = {}
@@ -117,17 +124,17 @@ class _Worker:
     folder = pathlib.Path(self._folder.name)
     for name in ('home', 'here', 'tmp'):
       (folder / name).mkdir()
-    environment = os.environ | {
-      'ARROW_DEFAULT_MEMORY_POOL': 'system',  # Others reserve a GiB.
-      'HOME': str(folder / 'home'),
-      'JAX_PLATFORMS': 'cpu',
-      'MALLOC_ARENA_MAX': '1',
-      'MPLCONFIGDIR': str(folder),
-      'OMP_NUM_THREADS': '1',
-      'PYTHONDONTWRITEBYTECODE': '1',
-      'PYTHONPATH': f'{_TESTS}:{_TESTS.parent}',
-      'TMPDIR': str(folder / 'tmp'),
-    }
+    environment = (
+      os.environ
+      | LIMITS
+      | {
+        'HOME': str(folder / 'home'),
+        'MPLCONFIGDIR': str(folder),
+        'PYTHONDONTWRITEBYTECODE': '1',
+        'PYTHONPATH': f'{_TESTS}:{_TESTS.parent}',
+        'TMPDIR': str(folder / 'tmp'),
+      }
+    )
     with (folder / 'stderr').open('wb') as stderr:
       self._process = subprocess.Popen(
         [sys.executable, '-m', 'fuzz.worker', kind, str(folder)],

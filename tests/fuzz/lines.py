@@ -60,20 +60,24 @@ class Trace:
     self.steps: set[tuple[str, int, int]] = set()
 
   def __enter__(self) -> None:
+    self._told_elsewhere()  # Of an input that nobody looked at.
     threading.settrace(self._enter)
     sys.settrace(self._enter)
 
   def __exit__(self, *_: object) -> None:
     sys.settrace(None)
     threading.settrace(None)  # pyright: ignore[reportArgumentType]
-    there = pathlib.Path(os.environ.get(ELSEWHERE, os.devnull))
-    if there.is_file():
-      self._add(json.loads(there.read_text(encoding='utf-8')))
-      there.unlink()
-
-  def _add(self, steps: list[list[Any]]) -> None:
+    steps = self._told_elsewhere()
     self.steps |= {(file, a, b) for file, a, b in steps}
     self.seen |= {(file, b) for file, _, b in steps}
+
+  def _told_elsewhere(self) -> list[list[Any]]:
+    there = pathlib.Path(os.environ.get(ELSEWHERE, os.devnull))
+    if not there.is_file():
+      return []
+    steps = json.loads(there.read_text(encoding='utf-8'))
+    there.unlink()
+    return steps
 
   def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
     del event, arg

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import functools
 import io
+import json
 import pathlib
 import tempfile
 
@@ -211,6 +212,11 @@ def prepared() -> tuple[Input, ...]:
       else content
       for path, content in files.items()
     }
+  # As an earlier version wrote it: without a digest, which would refuse all
+  # changes before anything else is read.
+  tree = json.loads(files['data/metadata.json'])
+  del tree['digest']
+  files['data/metadata.json'] = json.dumps(tree).encode()
   return (Input(files=files, args={'dataset': 'folder'}),)
 
 

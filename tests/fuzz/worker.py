@@ -48,6 +48,7 @@ _CHANGES = (
   'os.utime',
   'shutil.rmtree',
 )
+_AROUND = 'outside', 'home', 'here', 'tmp'
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -103,8 +104,11 @@ def arrange(base: pathlib.Path, given: tuple[Any, ...]) -> pathlib.Path:
   shutil.rmtree(folder, ignore_errors=True)
   (folder / 'work').mkdir(parents=True)
   for name, content in files.items():
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(content)
+    path = os.path.join(folder, name)
+    if '/' in name:
+      os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'wb') as file:
+      file.write(content)
   for name, target in links.items():
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).symlink_to(target.format(outside=base / 'outside'))
@@ -117,29 +121,28 @@ def arrange(base: pathlib.Path, given: tuple[Any, ...]) -> pathlib.Path:
 def _snapshot(base: pathlib.Path, folder: pathlib.Path) -> list[tuple]:
   """What lies around an input, and beside its work folder."""
   found = []
-  for top in (
-    base / 'outside',
-    base / 'home',
-    base / 'here',
-    base / 'tmp',
-    folder,
-  ):
-    for where, folders, names in os.walk(top):
-      if where == str(folder) and 'work' in folders:
-        folders.remove('work')
-      for name in folders + names:
-        status = os.lstat(os.path.join(where, name))
-        kept = stat.S_IFMT(status.st_mode), status.st_size, status.st_mtime_ns
-        found.append((where, name, *kept))
+
+  def walk(top: str) -> None:
+    for entry in os.scandir(top):
+      status = entry.stat(follow_symlinks=False)
+      kept = stat.S_IFMT(status.st_mode), status.st_size, status.st_mtime_ns
+      if entry.path != work:
+        found.append((entry.path, *kept))
+        if entry.is_dir(follow_symlinks=False):
+          walk(entry.path)
+
+  work = os.path.join(folder, 'work')
+  for top in (*(base / name for name in _AROUND), folder):
+    walk(os.fspath(top))
   return sorted(found)
 
 
 def _peak_bytes() -> int:
   """The most address space that this process has had."""
-  status = pathlib.Path('/proc/self/status').read_text(encoding='ascii')
-  for line in status.splitlines():
-    if line.startswith('VmPeak'):
-      return int(line.split()[1]) << 10
+  with open('/proc/self/status', encoding='ascii') as status:
+    for line in status:
+      if line.startswith('VmPeak'):
+        return int(line.split()[1]) << 10
   raise AssertionError
 
 

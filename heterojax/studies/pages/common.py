@@ -53,15 +53,13 @@ def made(folder: pathlib.Path, seed: int, described: Environment) -> Text:
     described: its environment.
   """
   text = Markup('heterojax {}, seed {}').format(described['heterojax'], seed)
-  try:
-    begun = run_folder.read_json(folder / run_folder.BEGUN)
-    date, command = str(begun['date']), begun['command']
-  except (OSError, ValueError, LookupError):
+  begun = run_folder.begun(folder)
+  if begun is None:
     return text
-  date = date[:16].replace('T', ' ')
+  date = begun['date'][:16].replace('T', ' ')
   text = Markup('Begun {} UTC with {}').format(date, text)
-  if command:
-    text += Markup(': <code>{}</code>').format(command)
+  if begun['command']:
+    text += Markup(': <code>{}</code>').format(begun['command'])
   return text
 
 
