@@ -269,9 +269,11 @@ def test_files_of_the_user_stay(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_name_in_a_line_forges_no_other_and_steers_no_terminal(
-  tmp_path: pathlib.Path, capfd
+  tmp_path: pathlib.Path, capfd, monkeypatch
 ) -> None:
   run_folder.log_to_stderr()
+  # What pytest keeps of a line must be UTF-8.
+  monkeypatch.setattr(logging.getLogger('heterojax'), 'propagate', False)
   with run_folder.opened(tmp_path / 'run', _CONFIG, {}) as folder:
     run_folder.begin(folder, _CONFIG, {}, 'run')
     name = 'a\x1b[2Jb\nforged\r\ud800.png'

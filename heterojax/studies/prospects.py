@@ -40,7 +40,7 @@ _FIXED = {
   'clusters': 3.8,
   'heads': 3.0,
   'evaluation': 0.3,
-  'verdict': 33.0,
+  'verdict': 46.0,
   'results': 0.4,
   'report': 3.8,
 }
@@ -48,7 +48,8 @@ _FIXED = {
 _OF_PICTURES = {'features': 3.0, 'clusters': 4.7, 'report': 7.0}
 _OF_OPTIMA = 5.5  # Where heads are at their optimum.
 # What a sample-size study compiles for each of its sizes.
-_OF_SIZE = {'clusters': 3.8, 'heads': 5.5, 'results': 3.8}
+_OF_SIZE = {'clusters': 1.5, 'heads': 2.2, 'results': 1.5}
+_VERDICT_OF_SIZES = 80.0
 # The share of the rate of large products that draws, and heads, reach on CPU.
 _OF_DRAWS, _OF_HEADS = 0.34, 0.07
 
@@ -173,6 +174,8 @@ def _fixed(settings: Settings, todo: workload.Work, name: str) -> float:
     return _OF_OPTIMA
   if name == 'verdict' and answer_stage.why_not(settings):
     return 0.0
+  if name == 'verdict' and settings.study == 'sample_size':
+    return _VERDICT_OF_SIZES
   if settings.data.dataset != 'features':
     return _OF_PICTURES.get(name, _FIXED[name])
   return _FIXED[name]
