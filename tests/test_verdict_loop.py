@@ -106,6 +106,17 @@ def test_what_is_refitted_is_what_a_loop_finds(monkeypatch, classes) -> None:
   alone = one_rule._refitted(folds, y, _K, None, 7)
   assert np.isnan(alone.shortfall).all()
   np.testing.assert_array_equal(alone.gain, found.gain)
+  first = one_rule._refitted(folds[:1], y, _K, None, 7)
+  np.testing.assert_array_equal(first.right, found.right[:, :1])
+
+
+def test_wrong_answers_are_expected_by_class() -> None:
+  """Two of three are wrong of class 0, and the one of class 1."""
+  fold = _folds()[0]._replace(test=np.arange(4), labels=np.array([0, 0, 1, 0]))
+  correct = np.array([[[True, False, False, False]]])
+  with np.errstate(all='raise'):
+    found = one_rule._excess(correct, np.array([[0, 0, 0, 1]]), [fold], 3)
+  np.testing.assert_allclose(found, [[-1 / 9, 1 / 3, np.nan]])
 
 
 def test_random_sets_trade_places_within_a_class() -> None:
@@ -143,12 +154,16 @@ def _rule(expected: float = 0.7) -> rules.Rule:
 
 @pytest.mark.parametrize('sets', [True, False])
 @pytest.mark.parametrize(
-  ('above', 'made'),
-  # The worlds that are not below the data: of two p is sure to be above 0.05.
-  [((), 39), ((8,), 39), ((8, 10), 10), ((3, 11), 20), ((3, 39), 39)],
+  ('above', 'draws', 'made'),
+  # The worlds that are not below the data: of two p is sure to be above 0.05,
+  # and of 38 worlds one is enough.
+  [
+    *(((), 39, 39), ((8,), 39, 39), ((1, 10), 39, 10), ((3, 11), 39, 20)),
+    *(((3, 39), 39, 39), ((), 38, 38), ((12,), 38, 20)),
+  ],
 )
 def test_worlds_are_made_until_p_is_clear(
-  monkeypatch, sets: bool, above: tuple[int, ...], made: int
+  monkeypatch, sets: bool, above: tuple[int, ...], draws: int, made: int
 ) -> None:
   folds, key = _folds(), jax.random.key(3)
   y = np.arange(_N) // 2 % 2
@@ -176,7 +191,7 @@ def test_worlds_are_made_until_p_is_clear(
   monkeypatch.setattr(one_rule, '_CHUNK', 10)
   monkeypatch.setattr(rules, 'match', match)
   monkeypatch.setattr(one_rule, '_refitted', refitted)
-  found = one_rule.test(folds, y, np.arange(_N), _K, key, 39, sets=sets)
+  found = one_rule.test(folds, y, np.arange(_N), _K, key, draws, sets=sets)
   assert starts == [0, *range(1, made + 1, 10)]
   rows = np.nan_to_num(gain[: made + 1])
   size = np.array([sum(folds[0].labels[2:] == c) for c in range(_K)])
@@ -225,8 +240,8 @@ def test_without_worlds_it_says_why(
   y = np.arange(_N) // 2 % 2 * (not alone)
   y[:2] = 1
   units = np.maximum(np.arange(_N), 1)
-  units[-1] -= unit == 'patient'
-  found = one_rule.test(_folds(classes), y, units, _K, jax.random.key(0), 9)
+  units[36] -= unit == 'patient'
+  found = one_rule.test(_folds(classes)[:1], y, units, _K, jax.random.key(0), 9)
   assert why in found.test.why and found.test.unit == unit
   assert found.test.p_value is found.worlds is None
   assert np.isnan(found.test.statistic) and not len(found.test.null)
@@ -259,7 +274,7 @@ def _probability(base: np.ndarray, slope: float, y: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize('right', [0.8, 0.1])
-@pytest.mark.parametrize('classes', [2, 4])
+@pytest.mark.parametrize('classes', [2, 3, 4])
 def test_the_rule_is_that_of_a_loop(monkeypatch, classes, right) -> None:
   """Heads that labels do not move; too bad ones have no slope, and two tries.
 
@@ -285,7 +300,7 @@ def test_the_rule_is_that_of_a_loop(monkeypatch, classes, right) -> None:
   monkeypatch.setattr(folds_lib, 'softmax_out_of_fold', lambda *_: soft / 3)
   slopes = [0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8, 11]
   units = np.arange(_N) // 2
-  rule = rules.match(folds, y, units, key)
+  rule = rules.match(folds[:1], y, units, key)
   tied = rules._tied(y, units)
   given = base if classes == 2 else soft / 3
 
@@ -320,6 +335,12 @@ def test_the_rule_is_that_of_a_loop(monkeypatch, classes, right) -> None:
   assert np.isnan(rule.p[:2]).all()
   want = p[2:, 1] if classes == 2 else p[2:]
   np.testing.assert_allclose(rule.p[2:], want, atol=1e-5)
+
+
+def test_probabilities_are_as_prevalent_however_large_logits_are() -> None:
+  base = np.repeat([100.0, 1.0], 20)
+  p = rules._probability(base, base > 0, 11.0, np.array([0.9, 0.1]))
+  np.testing.assert_allclose(p, np.repeat([0.2, 0.0], 20), atol=1e-6)
 
 
 def test_worlds_have_streams_of_their_own() -> None:
