@@ -71,5 +71,11 @@ def test_a_step_is_that_of_a_loop(stretch: float, longest: float) -> None:
     for seed in range(8):
       task = _task(seed, stretch)
       found = _found(task, longest)
-      assert found == pytest.approx(_searched(task, longest), rel=1e-9)
+      assert found == pytest.approx(_searched(task, longest), rel=1e-12)
       assert _objective(task, found) < _objective(task, 0)
+
+
+def test_a_step_that_changes_nothing_is_taken() -> None:
+  logits, delta, sign, weight, _, _ = _task(0, 1)
+  with platform.float64():
+    assert _found((logits, 0 * delta, sign, weight, 0.0, 0.0), 4.0) == 1

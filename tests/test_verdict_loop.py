@@ -9,6 +9,9 @@ from scipy import optimize
 from scipy import special
 
 from heterojax import rng
+from heterojax.heads import labellings
+from heterojax.heads import logistic
+from heterojax.heads import multinomial
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import gains
 from heterojax.verdict import one_rule
@@ -250,6 +253,53 @@ def test_without_worlds_it_says_why(
     assert np.isnan(none).all() and len(none) == _K
   np.testing.assert_array_equal(found.gain, gain[0])
   assert (found.rule is None) == (expected == 0.7)
+
+
+@pytest.mark.parametrize('classes', [2, 3])
+def test_images_that_one_fold_does_not_test_have_no_logits(
+  monkeypatch, classes
+) -> None:
+  (fold,) = _folds(classes)[:1]
+  y = np.arange(_N) % classes
+  want = np.full(_head(fold, y, fold.train).shape, np.nan)
+  want[fold.test] = _head(fold, y, fold.train)[fold.test]
+  monkeypatch.setattr(folds_lib, 'relabelled', _relabelled)
+  found = folds_lib.out_of_fold([fold], y[None])
+  np.testing.assert_array_equal(found, want[None])
+  if classes > 2:
+    monkeypatch.setattr(multinomial, 'fit', lambda x, y, *_: (x, y))
+    monkeypatch.setattr(
+      multinomial, 'logits', lambda *_: _head(fold, y, fold.train)[None]
+    )
+    found = folds_lib.softmax_out_of_fold([fold], y)
+    np.testing.assert_array_equal(found, want)
+
+
+def test_heads_without_an_image_give_nothing(monkeypatch) -> None:
+  monkeypatch.setattr(labellings, 'are_many', lambda _: True)
+  found = folds_lib.relabelled(_folds()[0], np.ones((2, _N), int), [[]])
+  assert found.shape == (2, 1, _N) and not found.any()
+
+
+def test_heads_are_fitted_labelling_by_labelling(monkeypatch) -> None:
+  """Where one fills what may be held at once."""
+  made = []
+
+  def fit(x, y, rows, c):
+    made.append(len(y))
+    return [_head(folds[0], *of) for of in zip(y, rows)]
+
+  folds = _folds()
+  monkeypatch.setattr(folds_lib, '_MOST', 2 * _N)
+  monkeypatch.setattr(logistic, 'fit', fit)
+  monkeypatch.setattr(logistic, 'logits', lambda heads, _: np.array(heads))
+  y = np.random.default_rng(0).integers(2, size=(3, _N))
+  for width, chunks in ((2, [2, 2, 2]), (3, [3, 3, 3]), (1, [2, 1])):
+    rows = [[folds[0].train[w + h :] for h in range(width)] for w in range(3)]
+    found = folds_lib.fitted(folds[0], y, rows)
+    np.testing.assert_array_equal(found, _fitted(folds[0], y, rows))
+    assert made == chunks
+    made.clear()
 
 
 def test_heads_that_are_fitted_are_counted() -> None:

@@ -62,7 +62,7 @@ MODULES = {
   'verdict/decomposition.py': ('verdict_one_rule',),
   'verdict/gains.py': ('verdict_one_rule', 'verdict_several'),
   'verdict/exchange.py': ('verdict_exchange',),
-  'verdict/folds.py': ('verdict_one_rule', 'verdict_edges'),
+  'verdict/folds.py': ('verdict_one_rule', 'verdict_edges', 'verdict_loop'),
   'verdict/published.py': ('verdict_published',),
   'verdict/sums.py': ('verdict_exchange',),
   'verdict/rule.py': ('verdict_several', 'verdict_loop'),
