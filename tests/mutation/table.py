@@ -65,7 +65,7 @@ MODULES = {
   'verdict/folds.py': ('verdict_one_rule', 'verdict_edges', 'verdict_loop'),
   'verdict/published.py': ('verdict_published',),
   'verdict/sums.py': ('verdict_exchange',),
-  'verdict/rule.py': ('verdict_several', 'verdict_loop'),
+  'verdict/rule.py': ('verdict_several', 'verdict_rule'),
   'verdict/one_rule.py': ('verdict_loop',),
   'verdict/ranks.py': ('verdict_records',),
   'datasets/splits.py': ('splits', 'folder_parts'),
