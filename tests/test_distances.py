@@ -396,3 +396,13 @@ def test_centroids_that_are_one_are_found_block_by_block(monkeypatch) -> None:
   assert np.argwhere(whole).tolist() == [[1, 0, 2], [1, 2, 0]]
   monkeypatch.setattr(row_blocks, '_NUMBERS', 8 * 9 * 7)  # Seven rows.
   np.testing.assert_array_equal(distances.coinciding(x, centers, labels), whole)
+
+
+def test_one_centroid_is_no_other() -> None:
+  x, center = np.eye(3), np.full((1, 3), 1 / 3)
+  assert not distances.coinciding(x, center, np.zeros(3, int)).any()
+
+
+def test_the_sum_of_one_feature_may_be_too_large() -> None:
+  rows = np.array([[3e38, 1], [2e38, 3]], np.float32)
+  np.testing.assert_allclose(distances.mean_of(rows), [2.5e38, 2], rtol=1e-6)

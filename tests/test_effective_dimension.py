@@ -103,3 +103,20 @@ def test_features_of_a_table_are_told_nothing_of() -> None:
   assert 4 < _dimension(standardised) < 5
   for features in (x, standardised):
     assert leaks.why_unseen(_dimension(features), 455)
+
+
+def test_of_many_rows_those_at_equal_steps_are_used() -> None:
+  """The first and the last among them, which are unlike all others."""
+  x = np.random.default_rng(0).standard_normal((4095, 3)).astype(np.float32)
+  x[[0, -1]] += 1e5
+  want = cluster.effective_dimension(x, np.arange(0, 4095, 2))
+  found = cluster.effective_dimension(x, np.arange(4095))
+  assert found == pytest.approx(want, rel=1e-9)
+
+
+def test_the_sum_of_a_feature_may_be_too_large() -> None:
+  x = np.random.default_rng(0).uniform(1, 2, (9, 2)).astype(np.float32)
+  x[:, 0] *= 1e38
+  rows = np.arange(9)
+  want = cluster.effective_dimension(x.astype(np.float64), rows)
+  assert cluster.effective_dimension(x, rows) == pytest.approx(want, rel=1e-5)

@@ -209,7 +209,8 @@ def test_a_fold_without_a_test_part_is_tested_by_its_validation(
       )
     _touch(tmp_path, f'test/{label}/a.png')
   cohort = folder.read(tmp_path, _CLASSES)
-  with pytest.raises(UserError, match='folds with splits of their own'):
+  own = 'splits of their own, as fold_0: study one with .*where=fold=0,'
+  with pytest.raises(UserError, match=own):
     _assigned(cohort)
   (one,) = _assigned(restriction.restrict(cohort, 'fold=1'))
   assert {c.path.split('/')[1]: c.split for c in one.included} == {

@@ -25,6 +25,7 @@ from heterojax.cluster import lloyd
 from heterojax.cluster import points as points_lib
 from heterojax.cluster import predict
 from heterojax.cluster import products
+from heterojax.cluster.kmeans import fit
 
 
 @pytest.fixture(
@@ -245,6 +246,47 @@ def test_hand_value() -> None:
   assert float(got.inertia) == 1.0
   assert int(got.n_iter) == 3
   assert got.labels.dtype == got.n_iter.dtype == jnp.int32
+  # Those of the centers, which are not those of the last iteration.
+  got = kmeans(x, 2, init=x[:2], max_iter=1)
+  np.testing.assert_array_equal(got.labels, [0, 0, 1, 1])
+  np.testing.assert_allclose(got.centers, [[0], [22 / 3]], rtol=1e-6)
+  assert int(got.n_iter) == 1
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+  ('start', 'tol', 'iterations'),
+  [
+    # The centers move by 80.2, 20.6 and 0 in all, and the variance is 25.25.
+    *(((0, 1), 0.81, 3), ((0, 1), 0.82, 2), ((0, 1), 0, 3)),
+    ((0.5, 10.5), 0, 1),  # They stay, though no label is an earlier one.
+  ],
+)
+def test_hand_values_of_the_tolerance(
+  start: tuple[float, float], tol: float, iterations: int
+) -> None:
+  x = np.repeat(np.array([[0], [1], [10], [11]], np.float32), 2, axis=1)
+  got = kmeans(x, 2, init=np.repeat(start, 2).reshape(2, 2), tol=tol)
+  assert int(got.n_iter) == iterations
+  np.testing.assert_allclose(got.centers, [[0.5] * 2, [10.5] * 2])
+
+
+_fit = jax.jit(fit, static_argnums=(4, 5))
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize('way', ['rows'], indirect=True)
+def test_clusters_and_features_that_do_not_exist_change_nothing() -> None:
+  x = np.random.default_rng(7).normal(size=(60, 3)).astype(np.float32) + 5
+  keys, tol = jax.random.split(jax.random.key(1), 1), 0.05
+  want = _fit(x, None, keys, tol, 4, 300)
+  wide = np.concatenate([x, np.zeros((60, 50), np.float32)], axis=1)
+  got = _fit(wide, None, keys, tol, 6, 300, 4)
+  assert int(got.n_iter) == int(want.n_iter)
+  np.testing.assert_array_equal(got.labels, want.labels)
+  centers = np.zeros((6, 53))
+  centers[:4, :3], centers[4:, :3] = want.centers, x.mean(axis=0)
+  np.testing.assert_allclose(got.centers, centers, rtol=1e-5, atol=1e-6)
 
 
 def test_hand_value_of_a_relocation() -> None:

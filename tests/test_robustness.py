@@ -124,3 +124,12 @@ def test_too_few_images() -> None:
     robustness.robustness(x, y, site, units, (4, 5))
   with pytest.raises(ValueError, match='of another patient'):
     robustness.robustness(x, y, site, 0 * units, (3,))
+
+
+@pytest.mark.parametrize('most', [1, 2, 7])
+def test_the_nearest_are_the_first_when_sorted(most: int) -> None:
+  """Of many, which are not all sorted on the way; ties in their order."""
+  away = np.random.default_rng(0).integers(500, size=(20, 1000)).astype(float)
+  found = robustness._nearest(away + np.arange(1000) / 1e6, most)
+  want = np.argsort(away, axis=1, kind='stable')[:, :most]
+  np.testing.assert_array_equal(found, want)

@@ -138,6 +138,8 @@ def test_pca_takes_two_reads_where_products_would_be_too_many(
   )
   # With the signs of the exact ones.
   np.testing.assert_allclose(found.components, exact.components, atol=0.05)
+  first = cluster.pca(x, 1).components
+  np.testing.assert_allclose(first, exact.components[:1], atol=0.05)
   with pytest.raises(ValueError, match='give their number'):
     cluster.pca(x, 0.9)
   x[3, 4] = np.nan

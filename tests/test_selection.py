@@ -151,11 +151,12 @@ def test_bad_share_at_its_limit(tmp_path: pathlib.Path) -> None:
     _select(cohort, balance=False, max_bad_share=0.28)
 
 
-@pytest.mark.parametrize('bad', [1, 2, 3, 4])
+@pytest.mark.parametrize('bad', [1, 2, 3, 4, 10])
 def test_the_share_that_the_error_advises_is_enough(
   tmp_path: pathlib.Path, bad: int
 ) -> None:
-  cohort = _cohort(tmp_path, 6, 6, **{f'p{i}': 'missing' for i in range(bad)})
+  names = [f'{c}{i}' for i in range(6) for c in 'pn'][:bad]
+  cohort = _cohort(tmp_path, 6, 6, **dict.fromkeys(names, 'missing'))
   with pytest.raises(UserError) as caught:
     _select(cohort, balance=False, max_bad_share=0)
   text = str(caught.value)

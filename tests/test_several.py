@@ -106,8 +106,12 @@ def test_what_cannot_be_told() -> None:
   assert several.quadratic_kappa(np.array([[3, 1], [0, 0]])) == 0
 
 
-def test_the_interval_is_the_jackknifes() -> None:
+@pytest.mark.parametrize('alike', [False, True])
+def test_the_interval_is_the_jackknifes(alike: bool) -> None:
+  """Though the answers for a class may be all the same."""
   y, p = _made_up(150, 3, seed=7)
+  if alike:
+    p[y == 0] = 0.4, 0.3, 0.3
   found = several.macro_auc(y, p)
   squares = 0.0
   for c in range(3):

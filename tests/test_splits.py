@@ -761,3 +761,24 @@ def test_a_class_too_rare_for_all_parts_is_named() -> None:
       validation_share=0.0,
       folds=0,
     )
+
+
+@pytest.mark.parametrize('number', [2, 3])
+def test_of_more_than_two_classes_some_may_be_named(number: int) -> None:
+  rows = [('abc'[i % number], str(i)) for i in range(12)]
+  parts = ['test' if label == 'a' else 'train' for label, _ in rows]
+  cohort = dataclasses.replace(
+    _cohort(rows, parts), classes=tuple('abc'[:number])
+  )
+  with pytest.raises(UserError, match="no image of the class 'a'") as caught:
+    _assign(cohort, 'published')
+  assert ('--config.data.classes' in str(caught.value)) == (number == 3)
+
+
+def test_no_two_seeds_split_alike() -> None:
+  cohort = _plain(30, 30)
+  found = {
+    tuple(c.split for c in _assign(cohort, seed=seed).included)
+    for seed in range(64)
+  }
+  assert len(found) == 64

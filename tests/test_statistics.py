@@ -376,3 +376,41 @@ def test_the_mean_of_what_is_known() -> None:
     with np.errstate(all='raise'):
       got = statistics.nanmean(values, axis)
     np.testing.assert_allclose(got, want)
+
+
+def test_an_expected_number_of_five_is_enough() -> None:
+  """Then the p-value is that of the chi-squared distribution."""
+  a, b = (
+    np.repeat([0, 0, 1, 1], [7, 3, 3, 7]),
+    np.repeat([0, 1, 0, 1], [7, 3, 3, 7]),
+  )
+  got = statistics.cramers_v(a, b)
+  assert got.p_value == pytest.approx(stats.chi2.sf(4 * 4 / 5, 1))
+
+
+def test_a_value_may_be_the_mean() -> None:
+  got = statistics.eta_squared(np.arange(5.0), np.array([0, 0, 1, 1, 1]))
+  # Between groups 2 * 1.5 ** 2 + 3 * 1 ** 2 of 10.
+  assert got.strength == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize('number', [2, 3, 20])
+def test_units_that_are_alike_get_two_more(number: int) -> None:
+  """One above and one below by 1; rounding grows with the images of a unit."""
+  units = np.r_[np.zeros(10, int), np.arange(1, number)]
+  values = np.full(len(units), 0.3)
+  off = 3 * statistics._ROUNDING * len(units) / (number - 1)
+  rounding = np.where(np.arange(len(units)) == 3, off, 0)
+  more = np.r_[np.zeros(number), 1, -1]
+  want = stats.t.ppf(0.975, number + 1) * stats.sem(more)
+  for given in (values, values + rounding):
+    mean, half = statistics.over_units(given, units)
+    assert mean == pytest.approx(0.3) and half == pytest.approx(want)
+
+
+def test_units_of_which_one_is_the_mean_differ() -> None:
+  values = np.array([[0.5, 0.0, 1.0], [0.25, 0.0, 0.5]])
+  mean, half = statistics.over_units(values, np.arange(3))
+  want = stats.t.ppf(0.975, 2) * stats.sem(values, axis=1)
+  np.testing.assert_allclose(mean, values.mean(axis=1))
+  np.testing.assert_allclose(half, want)

@@ -89,6 +89,12 @@ _SMALL = {
     [0, 0, 1, 0, 0, 1, 0, 1],
     [0, 0, 0, 1, 1, 1, 2, 2],
   ),
+  'three values': (
+    [0.5, 0.0, 1.0, 0.0, 1.0, 0.0],
+    [0, 0, 1, 1, 2, 2],
+    [0] * 6,
+    range(6),
+  ),
   'real': (
     [0.5, 1.0, 2.0, 0.5, 0.0, 3.0],
     [0, 1, 1, 0, 2, 2],
@@ -269,3 +275,82 @@ def test_many_arrangements_are_never_listed() -> None:
   values = np.random.default_rng(0).random(50)
   rows = _sums(values, np.arange(50) % 2, np.zeros(50, int), draws=20)
   assert len(rows) == 21
+
+
+@pytest.mark.parametrize(
+  ('values', 'whole'),
+  [
+    *(([0.0, 1.0], True), ([0.0, 0.0], True), ([1.0, 1.0], True)),
+    *(([1.0, 2.0], False), ([0.0, 0.5], False), ([-1.0, 0.0], False)),
+  ],
+)
+def test_ones_are_whole_numbers(values: list[float], whole: bool) -> None:
+  found = sums.exact(np.array(values))
+  assert found.dtype == (np.int64 if whole else np.float64)
+  assert found.tolist() == values
+
+
+def test_arrangements_are_listed_where_they_are_no_more_than_draws() -> None:
+  """20, of the first six images; of the others all are the same."""
+  data = [0, 1] * 3 + [1, 1], [0, 1, 2, 2, 1, 0, 1, 2], [0] * 6 + [1] * 2
+  every = _sums(*data, draws=9999)
+  assert len(every) == 20
+  np.testing.assert_array_equal(_sums(*data, draws=19), every)
+  assert len(_sums(*data, draws=18)) == 19
+  assert _many(_sums(*data, draws=18)) != _many(every[:19])
+
+
+def _some() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+  """24 images of one, in two strata, and 8 of pairs; none of cluster 2 in 1."""
+  labels = np.arange(32) % 3
+  strata = np.where((np.arange(32) % 2 == 1) & (labels < 2), 1, 0)
+  strata[24:] = 0
+  groups = np.r_[:24, np.repeat(np.arange(24, 28), 2)]
+  values = (np.arange(32) * 5 % 7 < 3).astype(int)
+  return values, labels, strata, groups
+
+
+def test_other_names_of_the_clusters_are_drawn_alike() -> None:
+  values, labels, strata, groups = _some()
+  first = _sums(values, labels, strata, groups, 50)
+  assert len(first) == 51
+  for new in map(np.array, ([2, 0, 1], [1, 0, 2], [0, 2, 1])):
+    other = _sums(values, new[labels], strata, groups, 50)
+    np.testing.assert_array_equal(other[:, new], first)
+
+
+def test_as_many_images_as_may_be_are_shuffled(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """Those of pairs, and not those that are counted."""
+  called = []
+
+  def rotated(block: exchanges.Block, images: sums.Images, *_) -> np.ndarray:
+    called.append(len(block.images))
+    return np.zeros((50, images.k), int)
+
+  monkeypatch.setattr(sums, '_rotated', rotated)
+  for most, want in ((8, []), (7, [4])):
+    monkeypatch.setattr(sums, '_SHUFFLED', most)
+    _sums(*_some(), 50)
+    assert called == want
+
+
+@pytest.mark.parametrize(
+  ('number', 'clusterings', 'cells', 'want'),
+  # Of several clusterings 8 images of a cell are enough.
+  [
+    *((10, 1, 4, True), (31, 2, 4, False), (32, 2, 4, True)),
+    *((10, 3, 4, False), (600, 1, 512, True), (600, 1, 513, False)),
+  ],
+)
+def test_what_is_counted(
+  number: int, clusterings: int, cells: int, want: bool
+) -> None:
+  (block,) = exchanges.exchange(np.zeros(number, int)).blocks
+  columns = np.zeros((clusterings, number), int)
+  values = np.arange(number) % 2
+  for dtype in (int, float):
+    images = sums.Images(values.astype(dtype), columns, cells)
+    found = sums._is_counted(block, images, np.arange(number) % cells)
+    assert found == (want and dtype is int)

@@ -126,6 +126,7 @@ def test_what_is_prepared_has_the_same_inner_products():
   for rows, width in (
     *((x[:, :4], 4), (x[:, :9], 9), (x, 8)),
     (np.repeat(x[:4], 2, axis=0), 3),
+    (np.outer(np.arange(9.0), x[0]), 1),  # All else is rounding.
   ):
     found, mean, products = folds_lib.prepared(rows, 6)
     assert found.shape == (len(rows), width)

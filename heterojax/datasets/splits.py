@@ -164,11 +164,12 @@ def _named_parts(
       f'Only {len(rows) - without} of {len(rows)} images of {name} have a'
       ' split: name it for all of them or for none.'
     )
-  if own := [m for m in map(_OF_FOLD.fullmatch, sorted(named)) if m]:
-    number = own[0][1].removeprefix('fold_')
-    if {m[1] for m in own} != {own[0][1]} or len(own) < len(named):
+  if own := [m[1] for m in map(_OF_FOLD.fullmatch, named) if m]:
+    first = min(own)
+    number = first.removeprefix('fold_')
+    if {*own} != {first} or len(own) < len(named):
       raise UserError(
-        f'{name} has folds with splits of their own, as {own[0][1]}: study one'
+        f'{name} has folds with splits of their own, as {first}: study one'
         f' with --config.data.where=fold={number}, or split all images anew'
         ' with --config.split.named=False.'
       )

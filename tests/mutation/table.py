@@ -5,8 +5,8 @@ PYTHONPATH=tests python -m mutation.table [--seconds=60] [--seed=0] [--again]
 
 Seconds are those of the processor for each module, after which no new change
 begins; they are taken in an order drawn by the seed. With --again only those
-that survived the last time are tried. What is found is kept in
-`docs/mutants.json`, where a module's entry replaces its last one, and the
+are tried that survived the last time for no known reason. What is found is kept
+in `docs/mutants.json`, where a module's entry replaces its last one, and the
 tables in `docs/proofs.md` are made of it, so that several processes may run at
 once, each with modules of its own. With --json it is printed instead.
 """
@@ -43,9 +43,9 @@ MODULES = {
   'cluster/spectrum.py': ('spectrum', 'pca'),
   'cluster/effective_dimension.py': ('effective_dimension',),
   'cluster/weights.py': ('kmeans', 'mixture', 'pca'),
-  'heads/line.py': ('logistic', 'truncated_newton'),
+  'heads/line.py': ('line',),
   'heads/softmax.py': ('softmax',),
-  'heads/penalty.py': ('logistic', 'multinomial', 'truncated_newton'),
+  'heads/penalty.py': ('logistic', 'penalty'),
   'heads/order.py': ('order', 'head'),
   'heads/head.py': ('head', 'softmax'),
   'heads/epochs.py': ('head', 'ensemble'),
@@ -62,9 +62,11 @@ MODULES = {
   'verdict/decomposition.py': ('verdict_one_rule',),
   'verdict/gains.py': ('verdict_one_rule', 'verdict_several'),
   'verdict/exchange.py': ('verdict_exchange',),
-  'verdict/folds.py': ('verdict_one_rule', 'verdict_edges'),
+  'verdict/folds.py': ('verdict_one_rule', 'verdict_edges', 'verdict_loop'),
   'verdict/published.py': ('verdict_published',),
   'verdict/sums.py': ('verdict_exchange',),
+  'verdict/rule.py': ('verdict_several', 'verdict_rule'),
+  'verdict/one_rule.py': ('verdict_loop',),
   'verdict/ranks.py': ('verdict_records',),
   'datasets/splits.py': ('splits', 'folder_parts'),
   'datasets/leaks.py': ('leaks', 'effective_dimension'),
@@ -97,17 +99,20 @@ def _run(given: argparse.Namespace) -> int:
   del scipy, sklearn
   variables.import_jax()
   last = json.loads(FOUND.read_text())
-  changes, places = {}, {}
+  changes, places, same = {}, {}, {}
   for path in given.modules or (last if given.again else MODULES):
     changes[path] = mutants.of(_PACKAGE, path)
-    places[path] = len(changes[path])
+    places[path], same[path] = len(changes[path]), []
     if given.again:
       lived = [known[1:] for known in last[path]['survivors']]
-      changes[path] = [c for c in changes[path] if entry(c)[1:] in lived]
+      every = [c for c in changes[path] if entry(c)[1:] in lived]
+      same[path] = [c for c in every if _why(c)]
+      changes[path] = [c for c in every if not _why(c)]
 
   def done(path: str, tried: int, survivors: list[mutants.Mutant]) -> None:
-    lived = [entry(mutant) for mutant in sorted(survivors)]
+    lived = [entry(mutant) for mutant in sorted(survivors + same[path])]
     if given.again:  # A line that is gone takes its changes with it.
+      tried += len(same[path])
       tried += last[path]['tried'] - len(last[path]['survivors'])
       tried = min(tried, places[path])  # Some look like one that survived.
     found = {path: {'tried': tried, 'survivors': lived}}
@@ -129,6 +134,11 @@ def entry(mutant: mutants.Mutant) -> list[Any]:
   """Line, its text, the place in it, and the change."""
   text = (_PACKAGE / mutant.path).read_text().splitlines()[mutant.line - 1]
   return [mutant.line, text.strip(), mutant.column, mutant.what]
+
+
+def _why(mutant: mutants.Mutant) -> str | None:
+  _, text, _, what = entry(mutant)
+  return equivalents.why(mutant.path, text, what)
 
 
 def keep(found: dict[str, Any]) -> None:

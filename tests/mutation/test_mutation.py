@@ -135,14 +135,14 @@ def test_what_changes_nothing_is_there(known: equivalents.Equivalent) -> None:
   """A reason goes when its line does."""
   package = pathlib.Path(heterojax.__file__).parent
   places = [table.entry(m) for m in mutants.of(package, known.path)]
-  assert any(known == (known.path, t, w, known.why) for _, t, _, w in places)
-  assert equivalents.why(known.path, known.line, known.what) == known.why
+  assert any(known[1:] == (text, what) for _, text, _, what in places)
+  assert equivalents.why(*known)
 
 
 def test_an_entry_replaces_that_of_its_module_alone(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-  known = equivalents.KNOWN[0]
+  *_, known = equivalents.KNOWN
   record, page = tmp_path / 'mutants.json', tmp_path / 'proofs.md'
   record.write_text('{}')
   page.write_text('<!-- mutants -->\n<!-- end of mutants -->\n')
