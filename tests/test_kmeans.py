@@ -254,21 +254,16 @@ def test_hand_value() -> None:
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize(
-  ('start', 'tol', 'iterations'),
-  [
-    # The centers move by 80.2, 20.6 and 0 in all, and the variance is 25.25.
+def test_hand_values_of_the_tolerance() -> None:
+  """The centers move by 80.2, 20.6 and 0 in all, and the variance is 25.25."""
+  x = np.repeat(np.array([[0], [1], [10], [11]], np.float32), 2, axis=1)
+  for start, tol, iterations in (
     *(((0, 1), 0.81, 3), ((0, 1), 0.82, 2), ((0, 1), 0, 3)),
     ((0.5, 10.5), 0, 1),  # They stay, though no label is an earlier one.
-  ],
-)
-def test_hand_values_of_the_tolerance(
-  start: tuple[float, float], tol: float, iterations: int
-) -> None:
-  x = np.repeat(np.array([[0], [1], [10], [11]], np.float32), 2, axis=1)
-  got = kmeans(x, 2, init=np.repeat(start, 2).reshape(2, 2), tol=tol)
-  assert int(got.n_iter) == iterations
-  np.testing.assert_allclose(got.centers, [[0.5] * 2, [10.5] * 2])
+  ):
+    got = kmeans(x, 2, init=np.repeat(start, 2).reshape(2, 2), tol=tol)
+    assert int(got.n_iter) == iterations
+    np.testing.assert_allclose(got.centers, [[0.5] * 2, [10.5] * 2])
 
 
 _fit = jax.jit(fit, static_argnums=(4, 5))

@@ -773,12 +773,3 @@ def test_of_more_than_two_classes_some_may_be_named(number: int) -> None:
   with pytest.raises(UserError, match="no image of the class 'a'") as caught:
     _assign(cohort, 'published')
   assert ('--config.data.classes' in str(caught.value)) == (number == 3)
-
-
-def test_no_two_seeds_split_alike() -> None:
-  cohort = _plain(30, 30)
-  found = {
-    tuple(c.split for c in _assign(cohort, seed=seed).included)
-    for seed in range(64)
-  }
-  assert len(found) == 64
