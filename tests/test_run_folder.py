@@ -18,6 +18,7 @@ from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import contents
 from heterojax.run import interruption
+from heterojax.run import logs
 from heterojax.run import run_folder
 
 _CONFIG = {'seed': 0, 'data': {'dir': '/x', 'sizes': [1, 2]}, 'empty': {}}
@@ -271,7 +272,7 @@ def test_files_of_the_user_stay(tmp_path: pathlib.Path) -> None:
 def test_a_name_in_a_line_forges_no_other_and_steers_no_terminal(
   tmp_path: pathlib.Path, capfd
 ) -> None:
-  run_folder.log_to_stderr()
+  logs.to_stderr()
   with run_folder.opened(tmp_path / 'run', _CONFIG, {}) as folder:
     run_folder.begin(folder, _CONFIG, {}, 'run')
     name = 'a\x1b[2Jb\nforged\r.png'

@@ -20,7 +20,7 @@ from heterojax.errors import Interrupted
 from heterojax.errors import UnexpectedError
 from heterojax.errors import UserError
 from heterojax.run import interruption
-from heterojax.run import run_folder
+from heterojax.run import logs
 
 _DEBUG = re.compile('--?debug(=(true|t|1))?', re.IGNORECASE)
 _LONGEST = 2000  # Characters of a sentence, whatever it quotes.
@@ -58,7 +58,7 @@ def run(
     # A terminal may not know the letters of a path.
     if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(errors='backslashreplace')
-  run_folder.log_to_stderr()
+  logs.to_stderr()
   _collect_rarely()
   try:
     with interruption.handled():

@@ -5,21 +5,19 @@ import contextlib
 import datetime
 import hashlib
 import json
-import logging
 import os
 import pathlib
 import secrets
-import sys
 from typing import Any
 
 from heterojax import addresses
-from heterojax import errors
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import contents
 from heterojax.run import interruption
 from heterojax.run import links
 from heterojax.run import locks
+from heterojax.run import logs
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
@@ -253,15 +251,10 @@ def opened(
     if not allow_mismatch:
       _check_environment(path, environment)
     log = links.opened(path / contents.LOG, 'a', encoding='utf-8')
-    handler = _Log(log)
-    handler.setFormatter(_Lines('%(asctime)s %(message)s'))
-    root = logging.getLogger('heterojax')
-    root.addHandler(handler)
     try:
-      yield path
+      with logs.kept(log):
+        yield path
     finally:
-      root.removeHandler(handler)
-      log.close()
       if not (path / _CONFIG).exists():
         if interruption.asked():  # The next start goes on with it.
           own = [name for name in own if name != contents.INSPECTED]
@@ -400,36 +393,3 @@ def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
   if folder:
     with contextlib.suppress(OSError):  # Something else is in it: leave it.
       path.rmdir()
-
-
-class _Lines(logging.Formatter):
-  """A line each, whatever the names in it hold."""
-
-  def format(self, record: logging.LogRecord) -> str:
-    return errors.printable(super().format(record))
-
-
-class _Log(logging.StreamHandler):
-  """Loses lines on a full disk; what is lost besides is said where it is."""
-
-  def handleError(self, record: logging.LogRecord) -> None:
-    pass
-
-
-class _Terminal(logging.Handler):
-  """Writes to what standard error is now; it may be exchanged meanwhile."""
-
-  def emit(self, record: logging.LogRecord) -> None:
-    with contextlib.suppress(OSError):  # Nobody reads it any more.
-      print(self.format(record), file=sys.stderr, flush=True)
-
-
-def log_to_stderr(level: int = logging.INFO) -> None:
-  """Sends the package's log lines to the terminal, once."""
-  root = logging.getLogger('heterojax')
-  root.setLevel(level)
-  root.propagate = False  # absl and Orbax put other handlers at the root.
-  if not root.handlers:
-    handler = _Terminal()
-    handler.setFormatter(_Lines('%(message)s'))
-    root.addHandler(handler)
