@@ -457,7 +457,10 @@ def test_bfloat16_features_are_computed_anew_and_told(
 ) -> None:
   narrow = ('--config=demo:tiny', '--config.backbone.dtype=bfloat16')
   workdir = tmp_path / 'run'
+  assert launch(*narrow, f'--workdir={workdir}') == 0
+  shutil.rmtree(workdir / 'features')
   shutil.copytree(run / 'features', workdir / 'features')
+  (workdir / 'results.json').unlink()
   assert launch(*narrow, f'--workdir={workdir}') == 0
   found = json.loads((workdir / 'results.json').read_text())
   assert found['timings']['features']['images'] == 60
