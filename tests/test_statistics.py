@@ -399,7 +399,7 @@ def test_units_that_are_alike_get_two_more(number: int) -> None:
   """One above and one below by 1; rounding grows with the images of a unit."""
   units = np.r_[np.zeros(10, int), np.arange(1, number)]
   values = np.full(len(units), 0.3)
-  off = 3 * statistics._ROUNDING * len(units) / (number - 1)
+  off = 3 * statistics.ROUNDING * len(units) / (number - 1)
   rounding = np.where(np.arange(len(units)) == 3, off, 0)
   more = np.r_[np.zeros(number), 1, -1]
   want = stats.t.ppf(0.975, number + 1) * stats.sem(more)

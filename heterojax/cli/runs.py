@@ -1,12 +1,10 @@
 """Folders of runs: the one that a command has by itself, and what they hold."""
 
 from collections.abc import Iterator
-import json
 import pathlib
 import re
 from typing import Any
 
-from heterojax import regular_files
 from heterojax.run import run_folder
 
 _FOLDER = 'runs'
@@ -55,8 +53,8 @@ def _answer(path: pathlib.Path) -> str:
 def _read(path: pathlib.Path) -> dict[str, Any]:
   """What a JSON file holds; nothing where it is damaged."""
   try:
-    return _object(json.loads(regular_files.read(path)))
-  except (OSError, ValueError, RecursionError):
+    return run_folder.read_json(path)
+  except (OSError, ValueError):
     return {}
 
 

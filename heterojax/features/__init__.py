@@ -137,7 +137,7 @@ class Plan:
 
   @property
   def digest(self) -> str:
-    """Of all that the features depend on."""
+    """Fingerprint of all that the features depend on."""
     return run_folder.digest(self.header)
 
   def store(self, folder: pathlib.Path) -> Store:

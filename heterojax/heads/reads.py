@@ -120,7 +120,7 @@ def directions(features: Features, rows: np.ndarray) -> Directions:
 def probabilities(
   logits: np.ndarray, there: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Of the outputs, and the logarithm of what they are normalised by.
+  """Probabilities of the classes, and the log of what normalises them.
 
   Args:
     logits: `[b, H, J]`.

@@ -11,6 +11,7 @@ import secrets
 from typing import Any
 
 from heterojax import addresses
+from heterojax import regular_files
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import contents
@@ -129,7 +130,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     ValueError: if it holds anything else.
   """
   try:
-    found = json.loads(path.read_bytes())
+    found = json.loads(regular_files.read(path))
   except RecursionError as error:
     raise ValueError('it nests too deeply') from error
   if not isinstance(found, dict):

@@ -12,7 +12,7 @@ from scipy import stats
 _EXPECTED = 5
 _RESAMPLES = 9999
 # What shares may differ by although they are the same.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 _CRAMERS_V = "Cramer's V"
 _ETA_SQUARED = 'eta squared'
 
@@ -311,7 +311,7 @@ def over_units(
   sums = np.zeros((*np.shape(mean), number))
   np.add.at(np.moveaxis(sums, -1, 0), unit, np.moveaxis(residuals, -1, 0))
   variance = np.sum(sums**2, axis=-1) / n**2 * number / (number - 1)
-  alike = np.max(np.abs(sums), axis=-1) < _ROUNDING * sizes.max()
+  alike = np.max(np.abs(sums), axis=-1) < ROUNDING * sizes.max()
   variance = np.where(alike, 2 / ((number + 1) * (number + 2)), variance)
   freedom = np.where(alike, number + 1, number - 1)
   return mean, stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance)

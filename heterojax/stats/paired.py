@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from heterojax.stats import inference
+
 _CONFIDENCE = 0.95
-# Of shares, which differ by one over the images of a class at least.
-_NOTHING = 1e-12
 
 
 class Auc(NamedTuple):
@@ -112,7 +112,7 @@ def difference(
   if len(of_class) < 2 or freedom < 1:
     return None
   value = a.value - b.value
-  if value and np.max(np.abs(of_units)) * len(y) < _NOTHING:
+  if value and np.max(np.abs(of_units)) * len(y) < inference.ROUNDING:
     return None
   variance = float(np.sum(of_units**2)) * (1 + len(y) / n_train)
   error = float(np.sqrt(variance))

@@ -103,7 +103,7 @@ class Score(Values):
 
   @property
   def table(self) -> tuple[tuple[Number, ...], ...]:
-    """Of each class, how many images got each answer."""
+    """How many images of each class got each answer."""
     if self.answers is not None:
       return self.answers
     return (self.tp or 0, self.fn or 0), (self.fp or 0, self.tn or 0)

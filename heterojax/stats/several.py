@@ -11,9 +11,6 @@ from scipy import stats
 
 from heterojax.stats import inference
 
-# Of shares, which differ by one over the images of a class at least.
-_NOTHING = 1e-12
-
 
 class MacroAuc(NamedTuple):
   """Mean area under the ROC curves of each class against all others.
@@ -122,7 +119,7 @@ def macro_auc(
   total = added.mean(axis=1)
   of_class = [total[y == c] for c in range(classes)]
   spread = max(np.ptp(of) * len(of) for of in of_class)
-  if sizes.min() == 1 or spread < _NOTHING:
+  if sizes.min() == 1 or spread < inference.ROUNDING:
     ends = [
       inference.delong(y == c, values[:, c], confidence) for c in range(classes)
     ]

@@ -172,10 +172,11 @@ def _fixed(settings: Settings, todo: workload.Work, name: str) -> float:
     return _OF_SIZE[name] * todo.sizes
   if name == 'heads' and settings.at_optimum:
     return _OF_OPTIMA
-  if name == 'verdict' and answer_stage.why_not(settings):
-    return 0.0
-  if name == 'verdict' and settings.study == 'sample_size':
-    return _VERDICT_OF_SIZES
+  if name == 'verdict':
+    if answer_stage.why_not(settings):
+      return 0.0
+    if settings.study == 'sample_size':
+      return _VERDICT_OF_SIZES
   if settings.data.dataset != 'features':
     return _OF_PICTURES.get(name, _FIXED[name])
   return _FIXED[name]

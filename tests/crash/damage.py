@@ -14,13 +14,13 @@ import pathlib
 import random
 import shutil
 import sys
-import tempfile
 import time
 from typing import Any
 
 import proofs
 
 from benchmarks import markdown
+import crash
 
 _HEAD = 'what is finished', 'damaged', 'same', 'refused', 'found', 'faults'
 _MOST_FAULTS = 20
@@ -124,15 +124,10 @@ def main(words: list[str]) -> int:
   """Returns 1 where something was wrong."""
   given = proofs.arguments(words, 120, 'names')
   rows, faults = [], []
-  with tempfile.TemporaryDirectory(prefix='damage_') as name:
-    os.environ['HETEROJAX_CACHE'] = f'{name}/programs'
-    os.environ['TMPDIR'] = name
+  with crash.prepared('damage_') as root:
     # pylint: disable=import-outside-toplevel
     from crash import finished
-    from crash import subjects
 
-    root = pathlib.Path(name)
-    subjects.ready(root)
     for called in given.names or finished.KINDS:
       found = _apart(
         lambda called=called: search(called, root, given.seconds, given.seed),

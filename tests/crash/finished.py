@@ -156,18 +156,16 @@ def _keep_programs() -> int:
   return 0
 
 
+_BOTH = '--workdirs=a,b', '--out=compared'
+_COMPARE = _command(compare.main, *_BOTH, gives=_compared)
+
+
 def _of_a_run(*words: str, every: int) -> tuple[Action, ...]:
   again = _command(subjects.study.main, *words, gives=_whole('a'))
   return (
     Action('verify', _command(verify.main, '--workdir=a')),
     Action('load', _call(_loaded)),
-    Action(
-      'compare',
-      _command(
-        compare.main, '--workdirs=a,b', '--out=compared', gives=_compared
-      ),
-      every=5,
-    ),
+    Action('compare', _COMPARE, every=5),
     Action(
       'report',
       _command(report.main, '--workdir=a', gives=_drawn),
@@ -189,7 +187,7 @@ def _two(*words: str) -> server.Command:
 
 def _compared_once() -> int:
   code = _two(*_A)()
-  return code or compare.main(['compare', '--workdirs=a,b', '--out=compared'])
+  return code or compare.main(['compare', *_BOTH])
 
 
 def _sharded() -> int:
@@ -207,15 +205,7 @@ KINDS = {
   'comparison': Kind(
     _compared_once,
     'compared',
-    (
-      Action(
-        'compare',
-        _command(
-          compare.main, '--workdirs=a,b', '--out=compared', gives=_compared
-        ),
-        mends=True,
-      ),
-    ),
+    (Action('compare', _COMPARE, mends=True),),
   ),
   'prepared data': Kind(
     subjects.SUBJECTS['prepare'].command,

@@ -9,13 +9,12 @@ Seconds are those of each command, after which no new attempt begins. With
 import dataclasses
 import json
 import os
-import pathlib
 import sys
-import tempfile
 
 import proofs
 
 from benchmarks import markdown
+import crash
 
 _HEAD = (
   *('command', 'operations', 'kills', 'different states'),
@@ -29,15 +28,11 @@ def main(words: list[str]) -> int:
   # One core for all forks, so that programs are compiled once for it.
   os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
   found = {}
-  with tempfile.TemporaryDirectory(prefix='crash_') as name:
-    os.environ['HETEROJAX_CACHE'] = f'{name}/programs'
-    os.environ['TMPDIR'] = name
+  with crash.prepared('crash_') as root:
     # pylint: disable=import-outside-toplevel
     from crash import kills
     from crash import subjects
 
-    root = pathlib.Path(name)
-    subjects.ready(root)
     for called in given.names or subjects.SUBJECTS:
       found[called] = kills.search(
         subjects.SUBJECTS[called], root, given.seconds, given.seed
