@@ -42,6 +42,7 @@ def _read(monkeypatch: pytest.MonkeyPatch) -> None:
   """All heads are fitted by reads, of blocks of 16 rows."""
   monkeypatch.setattr(optimum, '_MOST_ROWS', 0)
   monkeypatch.setattr(reads, '_NUMBERS', 200)
+  monkeypatch.setattr(reads, '_LEAST_ROWS', 1)
 
 
 @pytest.mark.medium
@@ -113,6 +114,7 @@ def test_features_are_never_held(
   monkeypatch.setattr(row_blocks, '_WHOLE', 0)
   monkeypatch.setattr(row_blocks, '_NUMBERS', 2**16)
   monkeypatch.setattr(reads, '_NUMBERS', 2**16)
+  monkeypatch.setattr(reads, '_LEAST_ROWS', 1)
   monkeypatch.setattr(reads, '_SAMPLED', 2**16)
   numbers = np.random.default_rng(0)
   file = np.lib.format.open_memmap(

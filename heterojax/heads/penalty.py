@@ -15,6 +15,7 @@ from heterojax.heads import reads
 from heterojax.heads import truncated_newton
 from heterojax.heads.logistic import Gram
 from heterojax.heads.truncated_newton import Read
+from heterojax.run import progress
 
 # Two for each power of ten.
 VALUES = tuple(np.logspace(-4, 4, 17).tolist())
@@ -123,16 +124,18 @@ def _by_reads(
   held[rows, fold] = True
   losses, n_iter = np.full(len(cs), np.inf), np.zeros((len(lists), len(cs)))
   converged, w, vain = True, None, 0
-  for i, c in enumerate(cs):
-    found = truncated_newton.fit(task, float(c), w, _ENOUGH)
-    w, n_iter[:, i] = found.w, found.reads
-    converged &= bool(found.converged.all())
-    own = reads.losses(x.features, task.target, held, w)
-    loss = np.sum(own) / len(rows)
-    vain = 0 if loss < np.min(losses) * (1 - _BETTER) else vain + 1
-    losses[i] = loss
-    if vain == _PATIENCE:
-      break
+  with progress.Progress('penalty', len(cs), 'values of C') as shown:
+    for i, c in enumerate(cs):
+      found = truncated_newton.fit(task, float(c), w, _ENOUGH)
+      w, n_iter[:, i] = found.w, found.reads
+      converged &= bool(found.converged.all())
+      own = reads.losses(x.features, task.target, held, w)
+      loss = np.sum(own) / len(rows)
+      vain = 0 if loss < np.min(losses) * (1 - _BETTER) else vain + 1
+      losses[i] = loss
+      shown.update(1)
+      if vain == _PATIENCE:
+        break
   return _least(cs, losses, converged, n_iter.astype(int))
 
 

@@ -21,9 +21,11 @@ from heterojax.compute import cores
 from heterojax.heads import batches
 from heterojax.run import interruption
 
-# Numbers of a block, which stays in a core's cache, and of the rows that
-# directions are taken from.
-_NUMBERS, _SAMPLED = 2**19, 2**25
+# Numbers of a block, which stays in a core's cache; but of long features so many
+# rows that the coefficients of the heads are not what is mostly read.
+_NUMBERS, _LEAST_ROWS = 2**19, 256
+# Numbers of the rows that directions are taken from.
+_SAMPLED = 2**25
 _MOST_DIRECTIONS = 2048
 
 T = TypeVar('T')
@@ -66,7 +68,7 @@ class Features(NamedTuple):
       Interrupted: between two blocks, if a signal asked the run to stop.
     """
     n, width = self.x.shape
-    step = max(1, _NUMBERS // width)
+    step = rows_of_block(width)
     starts = iter(range(0, n, step))
 
     def of(start: int) -> T:
@@ -82,6 +84,11 @@ class Features(NamedTuple):
       while some := list(itertools.islice(starts, number)):
         interruption.check()
         yield from pool.map(of, some)
+
+
+def rows_of_block(width: int) -> int:
+  """How many rows of D features a core has at once."""
+  return max(_LEAST_ROWS, _NUMBERS // width)
 
 
 class Directions(NamedTuple):
@@ -243,6 +250,6 @@ def _targets(codes: np.ndarray, outputs: int) -> np.ndarray:
 def _sum(parts: Iterator[Sequence[np.ndarray]]) -> list[np.ndarray]:
   total = list(next(parts))
   for part in parts:
-    for i, own in enumerate(part):
-      total[i] = total[i] + own
+    for of, own in zip(total, part, strict=True):
+      of += own
   return total

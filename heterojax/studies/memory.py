@@ -13,6 +13,7 @@ from heterojax.compute import memory
 from heterojax.compute import row_blocks
 from heterojax.errors import UserError
 from heterojax.heads import optimum
+from heterojax.heads import reads
 from heterojax.studies import samples as samples_lib
 from heterojax.studies import stages
 from heterojax.studies.settings import Settings
@@ -56,9 +57,11 @@ def of_analysis(
     return held + 4 * validated * width + 4 * heads.passes
   if optimum.is_read(pictures):
     # Of a fold: weights, probabilities and what is made of them
-    # (`heads.reads`), and the coefficients of each core's block.
+    # (`heads.reads`), each core's block, and the coefficients of these.
     of_fold = -(-heads.number // len(samples))
-    return held + 5 * 4 * of_fold * pictures + 16 * 8 * of_fold * width
+    blocks = cores.number() * reads.rows_of_block(width) * 8 * width
+    held += 5 * 4 * of_fold * pictures + 16 * 8 * of_fold * width
+    return held + blocks
   most = max(len(fold.of('train')) for fold in samples)
   if most > width or settings.data.dataset == 'features':
     # All features in float64, and on each core those of the largest head.
