@@ -6,6 +6,7 @@ import pytest
 
 from heterojax.records.codec import Missing
 from heterojax.studies.answer import measure
+from heterojax.verdict import detectable
 from heterojax.verdict import worlds
 
 _K = 3
@@ -85,3 +86,14 @@ def test_one_patient_cannot_be_asked() -> None:
     standardised=True,
   ).measured
   assert found.one_rule.p_value == Missing('all images are of one patient')
+
+
+@pytest.mark.slow
+def test_what_would_be_found_is_that_of_p_values_for_three_questions() -> None:
+  split, x, y = _split()
+  measured = _asked(x).measured
+  found = [one.accuracy_points for one in measured.detectable]
+  strata = y[split.test].astype(int)
+  of_test = split.wrong[split.test].astype(int), strata, split.labels[split.test]
+  expected = detectable.accuracy_points(*of_test, _K, 0.05 / 3)
+  np.testing.assert_allclose(found, expected)

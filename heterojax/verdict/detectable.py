@@ -30,6 +30,7 @@ def reversed_share(
   k: int,
   key: jax.Array,
   worlds: int = WORLDS,
+  level: float = LEVEL,
 ) -> tuple[np.ndarray, np.ndarray]:
   """The smallest share of a cluster whose reversed rule would be found.
 
@@ -44,6 +45,7 @@ def reversed_share(
     k: K.
     key: of the labels.
     worlds: for each cluster and share.
+    level: the largest p-value that counts as found.
 
   Returns:
     `[K]` of `SHARES`; NaN where not even the whole cluster would be found.
@@ -55,7 +57,7 @@ def reversed_share(
   size = np.bincount(at, minlength=k) / len(at)
   null = np.nan_to_num(null) * size
   # p is at most the level beyond this value, if so few worlds allow it at all.
-  most = int(LEVEL * (1 + len(null)) + ranks.TIE)
+  most = int(level * (1 + len(null)) + ranks.TIE)
   critical = np.sort(ranks.total(null))[-most] if most else np.inf
   least, power = np.full(k, np.nan), np.zeros(k)
   for c in range(k):
@@ -131,7 +133,11 @@ def _turned(p: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def accuracy_points(
-  wrong: np.ndarray, strata: np.ndarray, labels: np.ndarray, k: int
+  wrong: np.ndarray,
+  strata: np.ndarray,
+  labels: np.ndarray,
+  k: int,
+  level: float = LEVEL,
 ) -> np.ndarray:
   """By how much a cluster's accuracy would have to be lower to be found.
 
@@ -145,6 +151,7 @@ def accuracy_points(
     strata: `[N]` int from 0, class and fold.
     labels: `[N]` int.
     k: K.
+    level: the largest p-value that counts as found.
 
   Returns:
     `[K]` shares of 1; NaN for a cluster that is empty or alone in its strata,
@@ -176,7 +183,8 @@ def accuracy_points(
     def lacks(d: float, more=more) -> float:
       rate = base + more(d)
       pooled = np.sum(share * rate, axis=1, keepdims=True)
-      critical = _critical(covariance(np.broadcast_to(pooled, rate.shape)))
+      alike = covariance(np.broadcast_to(pooled, rate.shape))
+      critical = _critical(alike, level)
       shift = np.einsum('sij,sj->i', above, table * more(d))
       return _power(covariance(rate), shift, critical) - POWER
 
@@ -222,12 +230,12 @@ def _like(covariance: np.ndarray, shift: np.ndarray) -> _Like:
   return _Like(df, noncentrality, np.sqrt(second) / a, first)
 
 
-def _critical(covariance: np.ndarray) -> float:
-  """What Q reaches by chance with the probability `LEVEL`; 0 without any."""
+def _critical(covariance: np.ndarray, level: float) -> float:
+  """What Q reaches by chance with some probability; 0 without any."""
   if not np.trace(covariance) > 0:
     return 0.0
   null = _like(covariance, np.zeros(len(covariance)))
-  at = stats.ncx2.isf(LEVEL, null.df, null.noncentrality)
+  at = stats.ncx2.isf(level, null.df, null.noncentrality)
   return float((at - null.df - null.noncentrality) * null.factor + null.mean)
 
 

@@ -185,7 +185,16 @@ def classification(
     rule=measured_lib.rule(folds, third),
     tested=_tested(folds, y, k),
     decomposition=gaps,
-    detectable=_detectable(folds, splits, y, third, k, _key(key, _DETECTABLE)),
+    # What each question takes where none of the others finds anything.
+    detectable=_detectable(
+      folds,
+      splits,
+      y,
+      third,
+      k,
+      _key(key, _DETECTABLE),
+      detectables.LEVEL / max(1, sum(p is not None for p in adjusted)),
+    ),
     columns=columns_lib.ask(
       folds[0], y, units, overall[0], columns or {}, _key(key, _COLUMNS)
     ),
@@ -411,15 +420,18 @@ def _detectable(
   found: one_rule.OneRule,
   k: int,
   key: jax.Array,
+  level: float,
 ) -> tuple[records.Detectable, ...]:
   of_test = _strata(splits, y)
   strata = exchanges.strata(of_test['classes'], of_test['folds'])
   points = detectables.accuracy_points(
-    of_test['values'], strata, of_test['labels'], k
+    of_test['values'], strata, of_test['labels'], k, level
   )
   share, power = np.full(k, np.nan), np.full(k, np.nan)
   if found.worlds is not None:
-    share, power = detectables.reversed_share(folds, found, k, key)
+    share, power = detectables.reversed_share(
+      folds, found, k, key, level=level
+    )
   return measured_lib.detectable(points, share, power, found)
 
 
