@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 import pathlib
 
+import numpy as np
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
   """Whole numbers have commas."""
@@ -20,6 +22,8 @@ def put_rows(
   name: str,
   head: Sequence[str],
   rows: Iterable[Sequence[object]],
+  *,
+  summed: int = 0,
 ) -> None:
   """Puts a table between the comments of a name; see `put`.
 
@@ -28,11 +32,21 @@ def put_rows(
     name: of the comments.
     head: of the table.
     rows: which replace those of the same first cell; others stay.
+    summed: so many cells after the first are whole numbers, to which those of
+      the row that is replaced are added.
   """
   begin, end = _comments(name)
   there = page.read_text(encoding='utf-8').partition(begin)[2].partition(end)[0]
-  lines = [*there.splitlines()[2:], *table(head, rows).splitlines()[2:]]
-  last = {line.partition(' | ')[0]: line for line in lines}
+  last = {line.partition(' | ')[0]: line for line in there.splitlines()[2:]}
+  for row in rows:
+    line = table((), [row]).splitlines()[2]
+    title = line.partition(' | ')[0]
+    if summed and title in last:
+      earlier = last[title].split(' | ')[1 : summed + 1]
+      numbers = [int(cell.replace(',', '')) for cell in earlier]
+      numbers = np.add(numbers, row[1 : summed + 1]).tolist()
+      line = table((), [[row[0], *numbers, *row[summed + 1 :]]]).splitlines()[2]
+    last[title] = line
   titles = table(head, ()).splitlines()
   put(page, name, '\n'.join([*titles, *last.values()]))
 

@@ -288,6 +288,14 @@ def test_rows_of_other_names_stay(tmp_path: pathlib.Path) -> None:
   )
 
 
+def test_rows_of_several_runs_are_summed(tmp_path: pathlib.Path) -> None:
+  path = tmp_path / 'page.md'
+  path.write_text('<!-- x -->\n<!-- end of x -->\n')
+  for row in (('a', 1200, 1, '3 of 4'), ('a', 30, 1, '4 of 4')):
+    markdown.put_rows(path, 'x', ('n', 'tried', 'of', 'lines'), [row], summed=2)
+  assert '| a | 1,230 | 2 | 4 of 4 |\n' in path.read_text()
+
+
 def test_a_table_goes_between_its_comments(tmp_path: pathlib.Path) -> None:
   path = tmp_path / 'page.md'
   path.write_text('a\n<!-- x -->\nold\n<!-- end of x -->\nb\n')

@@ -3,7 +3,8 @@
 PYTHONPATH=tests python -m fuzz.guided [--seconds=60] [--seed=0] [KIND ...]
 
 Seconds are those of each kind. What reached something new is kept in `corpus`,
-and the table in `docs/proofs.md`; with --json it is printed and nothing kept.
+and the table in `docs/proofs.md`, where inputs are added to those of earlier
+runs: a run should have another seed. With --json it is printed, nothing kept.
 """
 
 import base64
@@ -223,7 +224,7 @@ def main(words: list[str]) -> int:
     print(json.dumps(rows))
   else:
     head = 'input', 'tried', 'accepted', 'crashes', 'lines of the readers'
-    markdown.put_rows(proofs.PAGE, 'inputs', head, rows)
+    markdown.put_rows(proofs.PAGE, 'inputs', head, rows, summed=3)
   return int(bool(faults))
 
 
