@@ -142,6 +142,14 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     'too little data',
     (),
   ),
+  'too few worlds': (
+    measured(
+      detectable=(Detectable(0.3, *[Missing('19 worlds are too few')] * 2),) * 3
+    ),
+    FACTS,
+    'cannot be answered',
+    (),
+  ),
   'too few of a class': (
     measured(
       one_rule=question(NONE, (NONE,) * 3, (NONE,) * 3),

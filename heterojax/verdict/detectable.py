@@ -49,17 +49,20 @@ def reversed_share(
 
   Returns:
     `[K]` of `SHARES`; NaN where not even the whole cluster would be found.
-    `[K]` the power for the whole cluster; 0 where its gain is not estimable.
+    `[K]` the power for the whole cluster; 0 where its gain is not estimable, NaN
+    where so few worlds allow no p of that level.
   """
   assert found.rule is not None and found.worlds is not None
   null = found.worlds.gain[1:]
   at = np.concatenate([fold.labels[fold.test] for fold in folds])
   size = np.bincount(at, minlength=k) / len(at)
   null = np.nan_to_num(null) * size
-  # p is at most the level beyond this value, if so few worlds allow it at all.
+  # p is at most the level beyond the value at this place.
   most = int(level * (1 + len(null)) + ranks.TIE)
-  critical = np.sort(ranks.total(null))[-most] if most else np.inf
   least, power = np.full(k, np.nan), np.zeros(k)
+  if not most:
+    return least, least
+  critical = np.sort(ranks.total(null))[-most]
   for c in range(k):
     if np.isnan(found.gain[c]):
       continue

@@ -99,7 +99,10 @@ def decide(measured: Measured, facts: Facts) -> Decision:
     return _found(measured, facts)
   powers = [codec.known(d.power_reversed) for d in measured.detectable]
   known = [power for power in powers if power is not None]
-  if known and max(known) < POWER:
+  if not known:
+    why = codec.why(measured.detectable[0].power_reversed)
+    return Decision(CANNOT, (), sentences.cannot(why), advice.OTHER)
+  if max(known) < POWER:
     text = sentences.no_power(measured, powers)
     return Decision(TOO_LITTLE, (), text, advice.POWER)
   return Decision(NO_SIGN, (), sentences.no_sign(measured, facts))

@@ -138,7 +138,7 @@ def detectable(
   Args:
     points: of `detectable.accuracy_points`.
     share: of `detectable.reversed_share`, NaN without worlds.
-    power: the same.
+    power: the same, and NaN where they are too few.
     found: the test of one rule.
 
   Returns:
@@ -148,6 +148,11 @@ def detectable(
     'not even a rule that is reversed in the whole cluster would be found with'
     f' probability {detectables.POWER}'
   )
+  if found.worlds is not None and np.isnan(power).all():
+    why = (
+      f'{len(found.test.null)} worlds of one rule allow no p-value that is small'
+      ' enough for all questions (--config.verdict.worlds)'
+    )
   return tuple(
     records.Detectable(
       accuracy_points=codec.estimate(
