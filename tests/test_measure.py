@@ -94,6 +94,6 @@ def test_what_would_be_found_is_that_of_p_values_for_three_questions() -> None:
   measured = _asked(x).measured
   found = [one.accuracy_points for one in measured.detectable]
   strata = y[split.test].astype(int)
-  of_test = split.wrong[split.test].astype(int), strata, split.labels[split.test]
-  expected = detectable.accuracy_points(*of_test, _K, 0.05 / 3)
+  wrong, labels = split.wrong[split.test].astype(int), split.labels[split.test]
+  expected = detectable.accuracy_points(wrong, strata, labels, _K, 0.05 / 3)
   np.testing.assert_allclose(found, expected)

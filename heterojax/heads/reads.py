@@ -21,8 +21,8 @@ from heterojax.compute import cores
 from heterojax.heads import batches
 from heterojax.run import interruption
 
-# Numbers of a block, which stays in a core's cache; but of long features so many
-# rows that the coefficients of the heads are not what is mostly read.
+# Numbers of a block, which stays in a core's cache; but of long features so
+# many rows that the heads' coefficients are not what is mostly read.
 _NUMBERS, _LEAST_ROWS = 2**19, 256
 # Numbers of the rows that directions are taken from.
 _SAMPLED = 2**25

@@ -49,8 +49,8 @@ def reversed_share(
 
   Returns:
     `[K]` of `SHARES`; NaN where not even the whole cluster would be found.
-    `[K]` the power for the whole cluster; 0 where its gain is not estimable, NaN
-    where so few worlds allow no p of that level.
+    `[K]` the power for the whole cluster; 0 where its gain is not estimable,
+    NaN where so few worlds allow no p of that level.
   """
   assert found.rule is not None and found.worlds is not None
   null = found.worlds.gain[1:]

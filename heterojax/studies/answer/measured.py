@@ -150,8 +150,8 @@ def detectable(
   )
   if found.worlds is not None and np.isnan(power).all():
     why = (
-      f'{len(found.test.null)} worlds of one rule allow no p-value that is small'
-      ' enough for all questions (--config.verdict.worlds)'
+      f'{len(found.test.null)} worlds of one rule allow no p-value that is'
+      ' small enough for all questions (--config.verdict.worlds)'
     )
   return tuple(
     records.Detectable(
