@@ -429,9 +429,7 @@ def _detectable(
   )
   share, power = np.full(k, np.nan), np.full(k, np.nan)
   if found.worlds is not None:
-    share, power = detectables.reversed_share(
-      folds, found, k, key, level=level
-    )
+    share, power = detectables.reversed_share(folds, found, k, key, level=level)
   return measured_lib.detectable(points, share, power, found)
 
 
