@@ -7,6 +7,7 @@ from scipy.spatial import distance
 
 from heterojax.cluster import fuzzy
 from heterojax.cluster import fuzzy_kmeans
+from heterojax.compute import platform
 
 
 def _data() -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +56,47 @@ def test_is_a_plain_loop(fuzzifier: float) -> None:
   )
   assert close.centers.dtype == np.float32
   np.testing.assert_allclose(np.asarray(close.centers), centers, rtol=1e-3)
+
+
+@pytest.mark.medium
+def test_a_start_is_divided_by_its_sums() -> None:
+  """A fuzzifier of no whole exponent, and a sample that starts in two."""
+  x, init = _data()
+  init[0] = 0, 0.5, 0.5
+  want = _loop(x, init, 2.7, 1e-4, 200)
+  scaled = init * np.linspace(0.5, 3, len(x))[:, None]
+  got = fuzzy_kmeans(x, 3, fuzzifier=2.7, init=scaled, tol=1e-4)
+  assert int(got.n_iter) == want[3]
+  np.testing.assert_allclose(np.asarray(got.centers), want[0], rtol=1e-9)
+  assert float(got.objective) == pytest.approx(want[2], rel=1e-9)
+
+
+@pytest.mark.medium
+def test_clusters_that_do_not_exist_have_no_share() -> None:
+  x, _ = _data()
+  key = jax.random.key(3)
+  with platform.float64():
+    draws = np.asarray(jax.random.uniform(key, (5 * len(x),), np.float64))
+    found = jax.jit(fuzzy.fit, static_argnums=(4, 5, 6))(
+      jax.numpy.asarray(x), np.ones(len(x)), key[None], 1e-5, 5, 2.0, 200, 3
+    )
+  init = draws[: 3 * len(x)].reshape(-1, 3)
+  centers, u, objective, n_iter = _loop(
+    x, init / init.sum(axis=1, keepdims=True), 2.0, 1e-5, 200
+  )
+  assert int(found.n_iter) == n_iter
+  assert not np.any(np.asarray(found.memberships)[:, 3:])
+  np.testing.assert_allclose(found.memberships[:, :3], u, atol=1e-9)
+  np.testing.assert_allclose(found.centers[:3], centers, rtol=1e-9)
+  np.testing.assert_allclose(found.centers[3:], [x.mean(axis=0)] * 2)
+  assert float(found.objective) == pytest.approx(objective, rel=1e-9)
+
+
+def test_without_a_tolerance_it_never_stops_early() -> None:
+  """Memberships to one cluster never change."""
+  x, _ = _data()
+  got = fuzzy_kmeans(x, 1, init=np.ones((len(x), 1)), tol=0.0, max_iter=5)
+  assert int(got.n_iter) == 5
 
 
 @pytest.mark.medium
@@ -149,8 +191,11 @@ def test_mistakes() -> None:
     fuzzy_kmeans(x, 3)
   with pytest.raises(ValueError, match=r'init must be \[90, 3\]'):
     fuzzy_kmeans(x, 3, init=init.T)
-  with pytest.raises(ValueError, match='row of zeros'):
-    fuzzy_kmeans(x, 3, init=init * 0)
+  for row in ([0, 0, 0], [-1, 1, 1]):
+    wrong = init.copy()
+    wrong[5] = row
+    with pytest.raises(ValueError, match='row of zeros'):
+      fuzzy_kmeans(x, 3, init=wrong)
   with pytest.raises(ValueError, match='not negative'):
     fuzzy_kmeans(x, 3, init=init, weights=-np.ones(90))
   with pytest.raises(ValueError, match='must be positive'):

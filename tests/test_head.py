@@ -241,6 +241,17 @@ def test_initial_weights_are_glorot_uniform() -> None:
   )
   other = head.init(jax.random.key(1), dim)
   assert not np.array_equal(other.kernel, params.kernel)
+  # Of one feature the limit is the root of 3.
+  key = jax.random.key(2)
+  (own,) = np.asarray(head.init(key, 1).kernel)
+  (share,) = np.asarray(jax.random.uniform(key, (1,)))
+  assert own == pytest.approx(3**0.5 * (2 * share - 1), rel=1e-5)
+
+
+def test_an_answer_is_right_above_or_below_the_threshold() -> None:
+  outputs, y = np.array([-0.1, 0.0, 0.1, 2.0]), np.array([0.0, 1.0])
+  found = [head.right(jnp.asarray(outputs), of).tolist() for of in y]
+  assert found == [[True, True, False, False], [False, False, True, True]]
 
 
 def _keras_stopping(values: list[float], patience: int) -> dict[str, float]:
@@ -340,7 +351,9 @@ def test_a_head_that_diverges_at_once_has_no_best(value: float) -> None:
   # Unlike Keras, whose best would then be NaN: the initial weights remain.
   got, state = _our_stopping([value] * 6, 3)
   assert got['best'] == -math.inf
-  assert got['stopped'] and got['epochs'] == 3
+  assert got['stopped'] and got['epochs'] == 3 and got['best_epoch'] == 0
+  # Without patience it has a second epoch all the same.
+  assert _our_stopping([value] * 6, 0)[0]['epochs'] == 2
   jax.tree.map(np.testing.assert_array_equal, state.best_params, _params(-1))
 
 

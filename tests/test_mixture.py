@@ -9,7 +9,10 @@ from sklearn import mixture
 from sklearn.datasets import make_spd_matrix
 
 from heterojax.cluster import gaussian_mixture
+from heterojax.cluster import mixture as mixture_lib
 from heterojax.cluster.mixture import COVARIANCES
+from heterojax.cluster.mixture import GaussianMixture
+from heterojax.compute import platform
 
 _D, _K = 4, 3
 
@@ -79,6 +82,43 @@ def test_is_scikit_learn_from_the_same_start(covariance: str) -> None:
     x, _K, covariance=covariance, init=init, max_iter=2, tol=0.0
   )
   _check(short, _oracle(x, covariance, init, max_iter=2, tol=0.0), x, 1e-8)
+
+
+@pytest.mark.medium
+def test_iterations_run_out() -> None:
+  x = _data()
+  init = _init(x, 'diag')
+  how = {'max_iter': 3, 'tol': 0.0}
+  got = gaussian_mixture(x, _K, covariance='diag', init=init, **how)
+  _check(got, _oracle(x, 'diag', init, **how), x, 1e-8)
+  # One component is as likely after any iteration.
+  alone = np.ones(1), x[:1], np.ones(1)
+  got = gaussian_mixture(x, 1, covariance='spherical', init=alone, **how)
+  assert int(got.n_iter) == 3
+
+
+@pytest.mark.medium
+def test_components_that_do_not_exist_have_no_weight() -> None:
+  """And of several starts the most likely one is taken."""
+  rng = np.random.default_rng(3)
+  x = rng.uniform(-9, 9, (20, 2))[rng.integers(20, size=90)]
+  x += rng.normal(size=x.shape)
+
+  @jax.jit
+  def fit(x: jax.Array, key: jax.Array, own_k: int) -> GaussianMixture:
+    ones = jax.numpy.ones(len(x), x.dtype)
+    return mixture_lib.fit(x, ones, key, 1e-6, 1e-6, 9, 'diag', 40, own_k)
+
+  with platform.float64():
+    x = jax.numpy.asarray(x)
+    keys = jax.random.split(jax.random.key(0), 6)
+    several = fit(x, keys, 7)
+    alone = [float(fit(x, keys[i : i + 1], 7).lower_bound) for i in range(6)]
+  assert not np.any(np.asarray(several.weights)[7:])
+  assert not np.any(np.asarray(several.memberships)[:, 7:])
+  assert np.asarray(several.weights).sum() == pytest.approx(1)
+  assert min(alone) < max(alone) - 1e-3
+  assert float(several.lower_bound) == pytest.approx(max(alone), rel=1e-9)
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ MODULES = {
   'cluster/scale.py': ('scale', 'row_blocks'),
   'cluster/spectrum.py': ('spectrum', 'pca'),
   'cluster/effective_dimension.py': ('effective_dimension',),
-  'cluster/weights.py': ('kmeans', 'mixture', 'pca'),
+  'cluster/weights.py': ('weights',),
   'heads/line.py': ('line',),
   'heads/softmax.py': ('softmax',),
   'heads/penalty.py': ('logistic', 'penalty'),
