@@ -69,6 +69,9 @@ def test_a_start_is_divided_by_its_sums() -> None:
   assert int(got.n_iter) == want[3]
   np.testing.assert_allclose(np.asarray(got.centers), want[0], rtol=1e-9)
   assert float(got.objective) == pytest.approx(want[2], rel=1e-9)
+  first = fuzzy_kmeans(x, 3, fuzzifier=2.7, init=scaled, max_iter=1)
+  objective = _loop(x, init, 2.7, 0.0, 1)[2]
+  assert float(first.objective) == pytest.approx(objective, rel=1e-9)
 
 
 @pytest.mark.medium
