@@ -3,6 +3,7 @@
 import contextlib
 import html
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -217,6 +218,29 @@ def test_labels_that_are_whole_numbers_are_written_as_such() -> None:
   ]
   pandas = pytest.importorskip('pandas')
   assert table.text(pandas.NA) == table.text(pandas.NaT) == ''
+
+
+@pytest.mark.parametrize('kind', ['list', 'column', 'arrow', 'pandas'])
+def test_patients_beyond_float64_stay_apart_where_one_is_missing(kind) -> None:
+  values = [2**53, 2**53 + 1, None]
+  if kind == 'list':
+    given = [*values[:2], math.nan]
+  elif kind == 'column':
+    given = [[2.0**60], [2**60 + 1], [math.nan]]
+    values = [2**60, 2**60 + 1, None]
+  elif kind == 'arrow':
+    given = pytest.importorskip('pyarrow').chunked_array([values])
+  else:
+    given = pytest.importorskip('pandas').Series(values, dtype='Int64')
+  expected = ['' if value is None else str(value) for value in values]
+  assert table.cells('groups', given).tolist() == expected
+
+
+def test_large_fractions_stay_numbers() -> None:
+  given = [1e300, 0.1, math.nan, -math.inf]
+  found = table.cells('y', given)
+  assert found.dtype == np.float64
+  np.testing.assert_array_equal(found, given)
 
 
 @pytest.mark.parametrize('shape', [(6, 9, 8), (6, 9, 8, 1), (6, 9, 8, 3)])

@@ -416,6 +416,7 @@ def test_a_row_longer_than_a_megabyte(tmp_path: pathlib.Path) -> None:
     ('name,0\nill,1\n', "has no column 'label'"),
     ('label,0\n', 'holds no features'),
     ('label,0\nill,1\nwell,x\n', "'0' holds x (row 2), which is no number"),
+    ('label,0\nill,1\nwell,+-5\n', "'0' holds +-5 (row 2), which is no number"),
     ('label,0\nill,1\nwell\n', 'Expected 2 columns, got 1'),
     ('label,0\nill,1\nwell,2,3\n', 'Expected 2 columns, got 3'),
     ('label,0,1\nill,1,1\nwell,2,x\n', "feature column '1' holds x (row 2)"),

@@ -17,6 +17,7 @@ from heterojax.datasets import feature_tables
 from heterojax.errors import UserError
 
 _SHOWN = 10  # Rows in a notebook.
+_INEXACT = 2**53  # From here on, float64 does not have all whole numbers.
 
 
 class Table(dict[str, np.ndarray]):
@@ -58,6 +59,11 @@ def cells(argument: str, values: Any) -> np.ndarray:
     UserError: if it is not one value a row.
   """
   array = np.asarray(values)
+  if array.dtype.kind == 'f' and (np.abs(array) >= _INEXACT).any():
+    given = np.asarray(_as_given(values), object)
+    # Beside what is missing they became fractions; two may be one by that.
+    if any(isinstance(value, int) for value in given.flat):
+      array = given
   if array.ndim == 2 and array.shape[1] == 1:
     array = array[:, 0]
   if array.ndim != 1:
@@ -69,6 +75,14 @@ def cells(argument: str, values: Any) -> np.ndarray:
   if array.dtype.kind in 'mM':
     array = array.astype(str)
   return np.array([text(value) for value in array.tolist()], str)
+
+
+def _as_given(values: Any) -> Any:
+  """The values as Python has them: only so whole numbers keep all digits."""
+  for name in ('to_pylist', 'tolist', 'to_list'):  # Arrow's, pandas', polars'.
+    if hasattr(values, name):
+      return getattr(values, name)()
+  return values
 
 
 def text(value: Any) -> str:

@@ -34,7 +34,7 @@ def as_numbers(column: Any) -> np.ndarray | None:
   for plus in (False, True):
     try:
       if plus:
-        column = pc.replace_substring_regex(column, r'^\+', '')
+        column = pc.replace_substring_regex(column, r'^\+([^+-])', r'\1')
       return float32(pc.cast(column, 'float32').to_numpy())
     except ValueError:
       continue
