@@ -163,6 +163,39 @@ def _check_loop(
   )
 
 
+@pytest.mark.medium
+@pytest.mark.parametrize(
+  'monitor,l2', [('val_loss', 0.03), ('val_accuracy', 0.0)]
+)
+def test_few_heads_are_the_loop(
+  monitor: str, l2: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """More numbers of batches than segments; the smaller half of the lane."""
+  monkeypatch.setattr(epochs, '_MAX_SEGMENTS', 2)
+  training = Training(4, 1, 8, 0.5, monitor, l2)
+  with jax.enable_x64(True):
+    members = _members((33, 7, 16, 50))
+    trained = ensemble.train(*_data(np.float64), members, training)
+    _check_loop(trained, members, training, 1e-12)
+  assert len(set(trained.epochs)) > 1
+
+
+@pytest.mark.parametrize('batches', [[5], [4, 4, 2, 1], [9, 7, 5, 4, 3, 2, 1]])
+def test_segments_are_as_long_as_their_heads(
+  batches: list[int], devices: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """One after the other, and no head is left out before its last batch."""
+  del devices
+  monkeypatch.setattr(epochs, '_MAX_SEGMENTS', 4)
+  found = epochs.segments_of(np.array(batches))
+  assert len(found) == min(4, len(set(batches)))
+  assert found[0][0] == 0 and found[-1][1] == max(batches)
+  for (_, end, _), (first, _, _) in itertools.pairwise(found):
+    assert end == first
+  for first, _, count in found:
+    assert count == sum(number > first for number in batches)
+
+
 @pytest.mark.slow
 def test_is_the_loop_in_float64() -> None:
   training = Training(7, 2, 8, 0.05, 'val_loss')

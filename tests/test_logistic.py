@@ -215,6 +215,31 @@ def test_more_features_than_rows() -> None:
   np.testing.assert_array_equal(same.coef, found.coef)
 
 
+def test_heads_on_a_few_of_all_rows() -> None:
+  """Inner products are of those that any head has."""
+  x = np.random.default_rng(4).standard_normal((_P, 400))
+  y = _data()[1]
+  rows = np.arange(40, 60)
+  found = _fit(x, y, [rows], 0.01)
+  theirs = _sklearn(x[rows], y[rows], 0.01, 'newton-cg')
+  _near(found.coef[0], theirs.coef_[0], 1e-6)
+  assert found.intercept[0] == pytest.approx(theirs.intercept_[0], rel=1e-6)
+
+
+def test_coefficients_of_a_path_by_columns(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(logistic, '_COLUMNS', 2)
+  x, y = _data()
+  rows, cs = _rows(y)[2:4], np.array([0.1, 1.0])
+  features = logistic.gram(x)
+  found = logistic.path(features, y, rows, cs)
+  found = logistic.coefficients(found, features)
+  want = logistic.path(x, y, rows, cs)
+  np.testing.assert_allclose(found.coef, want.coef, 1e-8, atol=1e-12)
+  np.testing.assert_allclose(found.intercept, want.intercept, 1e-8)
+
+
 def test_logits_of_all_rows() -> None:
   x, y = _data()
   rows, features = _rows(y), logistic.gram(x)
@@ -393,16 +418,16 @@ def test_features_are_standardised_as_scikit_learn_does(dtype: type) -> None:
   [
     ({'rows': []}, 'no heads'),
     ({'rows': [np.array([], int)]}, 'head 0 must have rows'),
-    ({'rows': [np.arange(2), np.array([_P])]}, 'head 1 must have rows'),
-    ({'rows': [np.array([-1])]}, 'head 0 must have rows'),
+    ({'rows': [np.arange(2), np.array([3, _P])]}, 'head 1 must .* 0 to 59'),
+    ({'rows': [np.array([-1, 3])]}, 'head 0 must have rows'),
     ({'rows': [np.ones(_P, bool)]}, 'head 0 must have rows'),
-    ({'y': np.full(_P, 2)}, '0 or 1'),
+    ({'y': np.append(np.zeros(_P - 1), 2)}, '0 or 1'),
     ({'y': np.zeros(3)}, r'y must be \[60\] or \[1, 60\]'),
     ({'c': 0.0}, 'positive'),
     ({'c': np.nan}, 'finite'),
-    ({'x': np.full((_P, 2), np.inf)}, 'finite'),
+    ({'x': np.append(np.ones(2 * _P - 1), np.inf).reshape(_P, 2)}, 'finite'),
     ({'x': np.zeros(_P)}, r'\[P, D\]'),
-    ({'sample_weight': np.full(_P, -1.0)}, 'negative'),
+    ({'sample_weight': np.append(np.ones(_P - 1), -1.0)}, 'negative'),
     ({'sample_weight': np.ones((2, _P))}, 'sample_weight must be'),
   ],
 )
@@ -415,7 +440,7 @@ def test_what_cannot_be_is_told(change: dict, message: str) -> None:
 
 def test_values_of_a_path_rise() -> None:
   x, y = _data()
-  for wrong in ([], [1.0, 1.0], [2.0, 1.0], [[1.0]]):
+  for wrong in ([], [1.0, 1.0], [2.0, 1.0], [1.0, 3.0, 2.0], [[1.0]]):
     with pytest.raises(ValueError, match='rise'):
       logistic.path(x, y, [np.arange(_P)], np.array(wrong))
 
