@@ -180,7 +180,9 @@ def test_few_heads_are_the_loop(
   assert len(set(trained.epochs)) > 1
 
 
-@pytest.mark.parametrize('batches', [[5], [4, 4, 2, 1], [9, 7, 5, 4, 3, 2, 1]])
+@pytest.mark.parametrize(
+  'batches', [[5], [4, 4, 2, 1], [4, 4, 4, 3, 2, 1], [9, 7, 5, 4, 3, 2, 1]]
+)
 def test_segments_are_as_long_as_their_heads(
   batches: list[int], devices: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
