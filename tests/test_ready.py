@@ -494,6 +494,37 @@ def test_broken_parquet_files(tmp_path: pathlib.Path) -> None:
   assert "'0' holds string, which is no number" in _fails(path)
 
 
+@pytest.mark.slow
+def test_no_bit_of_what_parquet_says_of_itself_crashes(
+  tmp_path: pathlib.Path,
+) -> None:
+  """pyarrow ends its process where sizes of a column contradict its type."""
+  path = _as_parquet(tmp_path)
+  data = path.read_bytes()
+  start = len(data) - 8 - int.from_bytes(data[-8:-4], 'little')
+  refused = 0
+  for place in range(start, len(data) - 8):
+    damaged = bytearray(data)
+    damaged[place] ^= 1 << place % 8
+    path.write_bytes(damaged)
+    try:
+      feature_tables.from_parquet(path)
+    except UserError:
+      refused += 1
+  assert refused > 0
+
+
+def test_a_crash_of_pyarrow_is_a_sentence(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  crash = tmp_path / 'crash.py'
+  crash.write_text('import os; os.abort()')
+  monkeypatch.setattr(feature_tables, 'VALUES', crash)
+  table = pyarrow.table({'label': ['ill', 'well'], 'x': [[1.0], [2.0]]})
+  pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
+  assert 'columns contradict themselves' in _fails(tmp_path / 'x.parquet')
+
+
 def test_parquet_with_times_that_python_has_none_for(
   tmp_path: pathlib.Path,
 ) -> None:

@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 import dataclasses
+import os
 import pathlib
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +17,8 @@ from heterojax.datasets import tables
 from heterojax.datasets.feature_columns import Kinds
 from heterojax.errors import UserError
 
+# Counts the values of a Parquet file.
+VALUES = pathlib.Path(__file__).with_name('parquet_values.py')
 # Values that a Parquet file may have, whatever its size, and per byte of it.
 _ALWAYS_ALLOWED = 1 << 22
 _MOST_PER_BYTE = 100
@@ -170,7 +175,7 @@ def from_parquet(path: pathlib.Path) -> Raw:
   types = pyarrow.types
   try:
     with pyarrow.parquet.ParquetFile(path) as file:
-      _check_parquet(path, file.metadata)
+      _check_parquet(path, file)
       table = file.read()
   except (OSError, ValueError, pyarrow.ArrowException) as error:
     raise UserError(_unreadable(path, 'Parquet', error)) from error
@@ -246,23 +251,36 @@ def _holds_lists(kind: Any) -> bool:
   return is_list and _is_number(kind.value_type)
 
 
-def _check_parquet(path: pathlib.Path, metadata: Any) -> None:
+def _check_parquet(path: pathlib.Path, file: Any) -> None:
   """Equal values take nothing in a file, however many they are."""
+  import pyarrow  # pylint: disable=import-outside-toplevel; slow.
+
+  metadata = file.metadata
   values = metadata.num_rows * metadata.num_columns
   most = max(_ALWAYS_ALLOWED, _MOST_PER_BYTE * path.stat().st_size)
-  if 0 <= values <= most:
+  nested = [pyarrow.types.is_nested(field.type) for field in file.schema_arrow]
+  if 0 <= values <= most and any(nested):
     # Lists hold more values than rows.
-    values = sum(
-      metadata.row_group(g).column(c).num_values
-      for g in range(metadata.num_row_groups)
-      for c in range(metadata.num_columns)
-    )
+    values = _values(path)
   if not 0 <= values <= most:
     raise UserError(
       f'{path} declares {metadata.num_rows:,} rows of'
       f' {metadata.num_columns:,} columns, which is more than a file of its'
       ' size holds.'
     )
+
+
+def _values(path: pathlib.Path) -> int:
+  """Counted in a process of its own, which a damaged file may crash."""
+  # The folder of the script is no place to import from.
+  command = [sys.executable, '-P', str(VALUES), str(path.absolute())]
+  paths = {'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+  done = subprocess.run(
+    command, capture_output=True, check=False, env=os.environ | paths
+  )
+  if done.returncode:
+    raise ValueError('its columns contradict themselves')
+  return int(done.stdout)
 
 
 def text(value: Any) -> str:

@@ -17,6 +17,7 @@ from fuzz import subjects
 from fuzz.strategies import PLANTED
 from heterojax import cli
 from heterojax.backbones.weight_files import keras_h5
+from heterojax.datasets import feature_tables
 from heterojax.errors import UserError
 
 # Far above all allowances, so that what exceeds one is seen and named.
@@ -88,9 +89,10 @@ class Guard:
     raise Forbidden(self.seen[-1])
 
   def _is_reader(self, event: str, args: tuple[Any, ...]) -> bool:
-    """Whether that is our own process for reading HDF5."""
-    script = [sys.executable, '-P', str(keras_h5.SCRIPT)]
-    return event == 'subprocess.Popen' and list(args[1])[:3] == script
+    """Whether that is a process of our own for what crashes libraries."""
+    scripts = keras_h5.SCRIPT, feature_tables.VALUES
+    ours = [[sys.executable, '-P', str(script)] for script in scripts]
+    return event == 'subprocess.Popen' and list(args[1])[:3] in ours
 
   def _is_inside(self, path: Any) -> bool:
     real = pathlib.Path(os.path.realpath(os.fsdecode(path)))
