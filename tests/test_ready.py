@@ -494,7 +494,6 @@ def test_broken_parquet_files(tmp_path: pathlib.Path) -> None:
   assert "'0' holds string, which is no number" in _fails(path)
 
 
-@pytest.mark.slow
 def test_no_bit_of_what_parquet_says_of_itself_crashes(
   tmp_path: pathlib.Path,
 ) -> None:
