@@ -51,7 +51,7 @@ CASES: dict[str, list[str]] = {
   'given 700 x 96, keras': _given(700, 96, _KERAS),
   'given 350 x 700': _given(350, 700, '--config.seed=5'),
   'given 450 x 150, mixture': _given(450, 150, '--config.cluster.method=gmm'),
-  'given 240 x 80, sizes': _given(240, 80, study='sample_size'),
+  'given 320 x 80, sizes': _given(320, 80, study='sample_size'),
   'pictures 160 of 80': _pictures(160, 80),
   'pictures 150 of 128, logistic': _pictures(
     150, 128, '--config.heads.kind=logistic'
