@@ -47,39 +47,45 @@ def _pictures(
 _KERAS = '--config.heads.kind=keras'
 _UNASKED = '--config.verdict.worlds=0'
 CASES: dict[str, list[str]] = {
-  'given 200 x 32': _given(200, 32),
-  'given 600 x 64, keras': _given(600, 64, _KERAS),
-  'given 400 x 512': _given(400, 512),
-  'given 1000 x 1280, not asked': _given(1000, 1280, _UNASKED),
-  'given 1000 x 1280, keras, not asked': _given(1000, 1280, _KERAS, _UNASKED),
-  'given 3000 x 128, not asked': _given(3000, 128, _UNASKED),
-  'given 300 x 64, sizes': _given(300, 64, study='sample_size'),
-  'given 500 x 256, sizes, not asked': _given(
-    500, 256, _UNASKED, study='sample_size'
+  'given 250 x 48': _given(250, 48),
+  'given 700 x 96, keras': _given(700, 96, _KERAS),
+  'given 350 x 700': _given(350, 700, '--config.seed=5'),
+  'given 450 x 150, mixture': _given(450, 150, '--config.cluster.method=gmm'),
+  'given 320 x 80, sizes': _given(320, 80, study='sample_size'),
+  'pictures 160 of 80': _pictures(160, 80),
+  'pictures 150 of 128, logistic': _pictures(
+    150, 128, '--config.heads.kind=logistic'
   ),
-  'given 800 x 64, keras, sizes, not asked': _given(
-    800, 64, _KERAS, _UNASKED, study='sample_size'
+  'pictures 130 of 72, whole maps': _pictures(130, 72, feature='flatten'),
+  'given 1500 x 600, not asked': _given(1500, 600, _UNASKED),
+  'given 2400 x 200, keras, not asked': _given(2400, 200, _KERAS, _UNASKED),
+  'given 4000 x 40, not asked': _given(4000, 40, _UNASKED, '--config.seed=7'),
+  'given 700 x 160, sizes, not asked': _given(
+    700, 160, _UNASKED, study='sample_size'
   ),
-  'given 400 x 128, fuzzy': _given(400, 128, '--config.cluster.method=fuzzy'),
-  'given 400 x 128, 5 folds, not asked': _given(
-    400, 128, '--config.split.folds=5', _UNASKED
+  'given 1000 x 40, keras, sizes, not asked': _given(
+    1000, 40, _KERAS, _UNASKED, study='sample_size'
   ),
-  'pictures 120 of 64': _pictures(120, 64),
-  'pictures 240 of 96': _pictures(240, 96),
-  'pictures 240 of 96, whole maps': _pictures(240, 96, feature='flatten'),
-  'pictures 400 of 128, not asked': _pictures(400, 128, _UNASKED),
-  'pictures 200 of 224, not asked': _pictures(200, 224, _UNASKED),
-  'pictures 200 of 96, bfloat16, not asked': _pictures(
-    200, 96, _UNASKED, '--config.backbone.dtype=bfloat16'
+  'given 600 x 90, 4 folds, not asked': _given(
+    600, 90, '--config.split.folds=4', _UNASKED
   ),
-  'pictures 300 of 64, 5 folds, not asked': _pictures(
-    300, 64, _UNASKED, '--config.split.folds=5'
+  'given 800 x 300, fuzzy, 5 clusters, not asked': _given(
+    800, 300, '--config.cluster.method=fuzzy', '--config.cluster.k=5', _UNASKED
   ),
-  'pictures 200 of 160, whole maps, not asked': _pictures(
-    200, 160, _UNASKED, feature='flatten'
+  'pictures 350 of 112, not asked': _pictures(350, 112, _UNASKED),
+  'pictures 150 of 192, not asked': _pictures(150, 192, _UNASKED),
+  'pictures 250 of 96, 3 folds, not asked': _pictures(
+    250, 96, _UNASKED, '--config.split.folds=3'
   ),
-  'pictures 240 of 96, logistic': _pictures(
-    240, 96, '--config.heads.kind=logistic'
+  'pictures 180 of 112, whole maps, bfloat16, not asked': _pictures(
+    180,
+    112,
+    _UNASKED,
+    '--config.backbone.dtype=bfloat16',
+    feature='flatten',
+  ),
+  'pictures 260 of 72, five classes, not asked': _pictures(
+    260, 72, _UNASKED, feature='avg,five'
   ),
 }
 

@@ -44,6 +44,7 @@ def program(
   *args: Any,
   divided: tuple[bool, ...],
   donate: tuple[int, ...] = (),
+  options: tuple[tuple[str, Any], ...] = (),
   **static: Any,
 ) -> jax.stages.Compiled:
   """A function of which every device computes a part; kept for equal shapes.
@@ -54,6 +55,7 @@ def program(
     *args: trees of arrays, or of their shapes and types.
     divided: which of them the devices divide; they all have the others.
     donate: numbers of the arguments whose memory the result may take.
+    options: of XLA's compiler, name and value.
     **static: hashable.
   """
   leaves, tree = jax.tree.flatten(args)
@@ -64,6 +66,7 @@ def program(
     shapes,
     divided,
     donate,
+    options,
     tuple(static.items()),
     cores.settings(),
   )
@@ -76,6 +79,7 @@ def _program(
   shapes: tuple[jax.ShapeDtypeStruct, ...],
   divided: tuple[bool, ...],
   donate: tuple[int, ...],
+  options: tuple[tuple[str, Any], ...],
   static: tuple[tuple[str, Any], ...],
   settings: tuple[Any, ...],
 ) -> jax.stages.Compiled:
@@ -89,4 +93,5 @@ def _program(
     check_vma=False,
   )
   jitted = jax.jit(part, donate_argnums=donate, in_shardings=tuple(places))
-  return jitted.lower(*tree.unflatten(shapes)).compile()
+  lowered = jitted.lower(*tree.unflatten(shapes))
+  return lowered.compile(dict(options) or None)

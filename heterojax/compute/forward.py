@@ -33,6 +33,10 @@ _IMAGES_PER_CORE = 8
 # What a batch has by itself: on CPU in all, and on each accelerator, which is
 # idle for most of the time with few.
 _ON_CPU, _ON_ACCELERATOR = 32, 256
+# Of XLA's compiler, for a network on a TPU: at full effort EfficientNet-B0 in
+# float32 takes 77 to 114 CPU-seconds, and so 12. Its estimate of a batch is 4 %
+# shorter; neither program was ever run (docs/accelerators.md).
+TPU_OPTIONS = {'exec_time_optimization_effort': -0.5}
 
 
 @contextlib.contextmanager
@@ -101,7 +105,15 @@ def programs(
   if not by_devices():
     return cores.program(network, params, images)
   _check_shared(shape[0])
-  return (division.program(network, params, images, divided=(False, True)),)
+  options = TPU_OPTIONS if platform.of_programs() == 'tpu' else {}
+  program = division.program(
+    network,
+    params,
+    images,
+    divided=(False, True),
+    options=tuple(options.items()),
+  )
+  return (program,)
 
 
 def _check_shared(size: int) -> None:

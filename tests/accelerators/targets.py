@@ -85,7 +85,8 @@ TARGETS = {
       'topology_name': 'v5e:1x1',
       'chips_per_host_bounds': [1, 1, 1],
     },
-    # A network in float32 takes minutes at full effort.
+    # A network in float32 takes minutes at full effort; see also
+    # `forward.TPU_OPTIONS`.
     {'exec_time_optimization_effort': -1.0},
   ),
 }

@@ -16,13 +16,15 @@ import pytest
 import table
 import targets
 
+from heterojax.compute import forward
+
 pytest.importorskip('libtpu')
 pytest.importorskip('jax_cuda12_plugin')
 
 _EVERY = programs.every()
 _NETWORKS = '_applied', '.steps.step'
-# What it may take to compile a network for a TPU.
-_MOST_SECONDS = {'features._applied efficientnet_b0 float32 pooled': 60}
+# Whose compiling for a TPU may take so many CPU-seconds.
+_LONGEST, _MOST_SECONDS = 'features._applied efficientnet_b0 float32 pooled', 60
 
 
 def _own(name: str) -> list[programs.Program]:
@@ -56,7 +58,6 @@ def test_it_compiles_and_fits(
   target, start = targets.TARGETS[name], _seconds()
   planned = targets.compiled(program, target).memory_analysis()
   seconds = _seconds() - start
-  assert seconds < _MOST_SECONDS.get(program.title, math.inf)
   given = sum(
     math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize
     for leaf in jax.tree.leaves(program.args)
@@ -72,3 +73,12 @@ def test_it_compiles_and_fits(
     there = planned.argument_size_in_bytes + planned.temp_size_in_bytes
     assert 0.5 < sum(forecast[:2]) / there < 2
   rows[name].append(table.Row(program, seconds, planned, forecast))
+
+
+def test_a_network_compiles_in_a_minute_as_a_run_compiles_it() -> None:
+  (network,) = (p for p in _EVERY if p.title == _LONGEST)
+  target = targets.TARGETS['v5e']._replace(options=forward.TPU_OPTIONS)
+  start = _seconds()
+  planned = targets.compiled(network, target).memory_analysis()
+  assert _seconds() - start < _MOST_SECONDS
+  assert targets.needed(planned) < target.memory
