@@ -251,3 +251,14 @@ def test_a_study_that_does_not_exist(
     ' toy.',
   )
   assert not (tmp_path / 'run').exists()
+
+
+def test_a_run_in_the_midst_of_its_data(tmp_path: pathlib.Path, capfd) -> None:
+  """The same command would take it for a run, and no longer for data."""
+  (tmp_path / 'ill').mkdir()
+  (tmp_path / 'link').symlink_to(tmp_path)
+  for folder in (tmp_path, tmp_path / 'link'):
+    where = f'--config.data.dir={tmp_path}'
+    assert launch('--config=configs/folder.py', folder, where) == 2
+    assert 'where the data are' in capfd.readouterr().err
+  assert sorted(p.name for p in tmp_path.iterdir()) == ['ill', 'link']

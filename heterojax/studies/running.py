@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import os
 import pathlib
 import tempfile
 from typing import Any, NamedTuple
@@ -69,6 +70,7 @@ def _planned(
   allow_mismatch: bool,
 ) -> Iterator[_Planned]:
   settings = fetching.settings(config)
+  _check_apart(workdir, settings)
   study = registry.get(settings.study)
   _check_condition(fail_if, study, settings, None)
   arithmetic.start()
@@ -99,6 +101,15 @@ def _planned(
     yield _Planned(
       study, settings, folder, cohorts, samples, backbone, here, timer
     )
+
+
+def _check_apart(workdir: pathlib.Path, settings: Settings) -> None:
+  """Raises a UserError where a run would be in the midst of its data."""
+  for data in filter(None, (settings.data.dir, settings.data.external)):
+    if os.path.isdir(data) and workdir.exists() and workdir.samefile(data):
+      raise UserError(
+        f'--workdir is {workdir}, where the data are: choose another folder.'
+      )
 
 
 def _check_condition(
