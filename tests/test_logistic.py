@@ -337,6 +337,7 @@ def test_a_path_ends_where_heads_end(primal) -> None:
   x, y, rows, _ = _heads()
   found = logistic.path(x, y, rows[:: len(_CS)], np.array(_CS))
   _near(found.coef.reshape(-1, _D), primal.coef, 1e-9)
+  assert found.n_iter.min() >= 1
   assert found.converged.all()
   outputs = logistic.logits(found, x)
   assert outputs.shape == (len(_SIZES), len(_CS), _P)
