@@ -37,7 +37,11 @@ def images() -> Iterator[Input]:
     whole[:16] + b'\0\1\0\0\0\0\0\1' + whole[24:],
   ]
   for content in contents:
-    for args in ({}, {'levels': 'image', 'how': 'antialias'}):
+    for args in (
+      {},
+      {'levels': 'image', 'how': 'antialias'},
+      {'how': 'reduced', 'at_least': 2},
+    ):
       yield Input(files={'image': content}, args=args)
   yield Input(files={'image': contents[0]}, args={'levels': 'stored'})
   for name in ('none', '.', 'a\0b', 'a' * 300, 'image/x'):
