@@ -637,9 +637,12 @@ def test_predictions_of_classes(
   np.testing.assert_array_equal(cohort.source.predictions, expected)
   used = [int(c.path) for c in cohort.included]
   unknown = int(np.isnan(expected[used]).sum())
-  assert [n.split(' images')[0] for n in cohort.notes] == (
-    [f'{unknown} of {len(used)}'] if unknown else []
+  # What lies outside 0 to 1 is there, and of no other class.
+  note = (
+    f'{unknown} of {len(used)} images have no prediction, or one that is'
+    ' neither one of the classes nor between 0 and 1.'
   )
+  assert cohort.notes == ((note,) if unknown else ())
 
 
 def test_no_predictions(tmp_path: pathlib.Path) -> None:

@@ -27,6 +27,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
 
 _FILES = parts_lib.FILE  # In a note: the names of those that it is said of.
+NO_PREDICTION = 'neither one of the classes nor between 0 and 1'
 _BETWEEN_WORDS = '_. -'
 _WORD = re.compile(rf'[0-9]+|[^0-9{_BETWEEN_WORDS}]+|[{_BETWEEN_WORDS}]+')
 
@@ -334,9 +335,10 @@ def _predictions(
     used = np.isfinite([numbers.parse(label) for label in labels])
   unknown = int(np.sum(np.isnan(values) & used))
   if unknown:
+    odd = 'no number' if task == 'regression' else NO_PREDICTION
     return values, (
       f'{unknown} of {int(np.sum(used))} images have no prediction, or one'
-      f' that is {"no number" if task == "regression" else "no class"}.',
+      f' that is {odd}.',
     )
   return values, ()
 

@@ -436,10 +436,11 @@ def _check_predictions(cohort: Cohort) -> None:
   assert known is not None
   used = known[[int(c.path) for c in cohort.included]]
   if missing := int(np.sum(np.isnan(used))):
-    other = ', or one of another class' if cohort.classes else ''
+    odd = ready.NO_PREDICTION if cohort.classes else 'no number'
     raise UserError(
-      f'{missing} of {len(used)} images of {name} have no prediction{other}:'
-      ' fill in the column, or take it out, and heads are trained.'
+      f'{missing} of {len(used)} images of {name} have no prediction, or'
+      f' one that is {odd}: mend the column, or take it out, and heads are'
+      ' trained.'
     )
   if not any(c.split for c in cohort.included):
     raise UserError(
