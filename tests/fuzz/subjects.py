@@ -138,9 +138,10 @@ def read_image(
   name: str = 'image',
   levels: pixels_lib.Range = 'window',
   how: images.Resize = 'keras',
+  at_least: int = 0,
 ) -> None:
   try:
-    pixels = images.decode(images.read(folder / name), levels)
+    pixels = images.decode(images.read(folder / name), levels, at_least)
   except images.UnreadableImage as error:
     raise UserError(str(error)) from error
   assert pixels.ndim == 3 and pixels.shape[2] == 3
