@@ -13,6 +13,7 @@ from heterojax.cluster import between_clusters
 from heterojax.cluster import distances
 from heterojax.cluster import nearest_by_cosine
 from heterojax.compute import row_blocks
+from heterojax.run import progress
 
 
 def intra_cluster(x: np.ndarray) -> float | None:
@@ -170,6 +171,26 @@ def test_the_first_of_equally_near_ones_counts(
   want, exact = _nearest(np.asarray(x), rows, others, np.arange(6))
   assert best.tolist() == want
   np.testing.assert_allclose(distance, exact, atol=1e-6)
+
+
+def test_progress_of_near_duplicates_ends_at_all_pairs(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  told = []
+
+  class Told(progress.Progress):
+    def __init__(self, what: str, total: int, unit: str):
+      told.append(total)
+      super().__init__(what, total, unit)
+
+    def update(self, number: int) -> None:
+      told.append(number)
+
+  monkeypatch.setattr(distances, 'Progress', Told)
+  monkeypatch.setattr(distances, '_BLOCK', 4)
+  x = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
+  nearest_by_cosine(x, np.arange(6), np.arange(6, 16), np.arange(16))
+  assert told[0] == 6 * 10 == sum(told[1:])
 
 
 def test_nothing_of_other_content_is_infinitely_far() -> None:

@@ -220,7 +220,9 @@ def test_heads_on_a_few_of_all_rows() -> None:
   x = np.random.default_rng(4).standard_normal((_P, 400))
   y = _data()[1]
   rows = np.arange(40, 60)
-  found = _fit(x, y, [rows], 0.01)
+  found = logistic.fit(
+    x, y, [rows], np.array([0.01])
+  )  # `_fit` adds the others.
   theirs = _sklearn(x[rows], y[rows], 0.01, 'newton-cg')
   _near(found.coef[0], theirs.coef_[0], 1e-6)
   assert found.intercept[0] == pytest.approx(theirs.intercept_[0], rel=1e-6)

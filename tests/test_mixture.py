@@ -183,6 +183,37 @@ def test_degenerate_data(covariance: str, dtype: type) -> None:
     )
 
 
+def test_no_tolerance_takes_all_iterations() -> None:
+  """Though the bound of one component stays after the first."""
+  x = _data()
+  init = np.ones(1), x[:1], np.ones(1)
+  how = {'covariance': 'spherical', 'init': init, 'tol': 0.0, 'max_iter': 7}
+  assert int(gaussian_mixture(x, 1, **how).n_iter) == 7
+
+
+def test_a_component_that_lost_all_samples_has_no_weight() -> None:
+  x = _data()
+  init = np.array([0.5, 0.5]), np.stack([x[0], x[0] + 1e4]), np.ones(2)
+  got = gaussian_mixture(x, 2, covariance='spherical', init=init, max_iter=2)
+  weights = np.asarray(got.weights)
+  assert 0 < weights[1] < 1e-12 and weights[0] == pytest.approx(1)
+  mean = np.repeat(x.mean(axis=0)[None], 2, axis=0)
+  np.testing.assert_allclose(got.means, mean, rtol=1e-9)
+  assert float(got.covariances[1]) == pytest.approx(1e-6)
+  assert not np.any(got.labels)
+
+
+def test_large_numbers_of_less_rank_than_features_are_fitted() -> None:
+  """The rounding of 1e8 in float32 is far above what is added otherwise."""
+  x = np.random.default_rng(6).normal(size=(60, 2)).astype(np.float32)
+  x = 1e4 * np.concatenate([x, x, x.sum(axis=1, keepdims=True)], axis=1)
+  init = np.ones(1), x[:1], np.eye(5)[None]
+  got = gaussian_mixture(x, 1, covariance='full', init=init)
+  assert got.covariances.dtype == np.float32
+  want = np.cov(x.T.astype(np.float64), bias=True)
+  np.testing.assert_allclose(got.covariances[0], want, rtol=1e-3, atol=1e4)
+
+
 def test_mistakes() -> None:
   x = _data()
   with pytest.raises(ValueError, match='full, diag, spherical'):

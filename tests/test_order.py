@@ -83,6 +83,18 @@ def test_long_lists_are_shuffled_twice(
 
 
 @pytest.mark.medium
+def test_a_list_that_is_shuffled_twice_has_any_order(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """One order that is applied to itself never moves all in one circle."""
+  monkeypatch.setattr(order_lib, '_MOST_AT_ONCE', 3)
+  orders = jax.vmap(lambda e: batch_order(jax.random.key(3), e, 4, 4))(
+    jnp.arange(500)
+  )
+  assert len(set(map(tuple, orders.tolist()))) == 24
+
+
+@pytest.mark.medium
 def test_a_long_list_has_no_order_left() -> None:
   n = 2**17
   order = np.asarray(_order(jax.random.key(1), 0, n, n))

@@ -151,6 +151,19 @@ def test_bad_share_at_its_limit(tmp_path: pathlib.Path) -> None:
     _select(cohort, balance=False, max_bad_share=0.28)
 
 
+def test_of_a_long_reason_ninety_characters_are_said(
+  tmp_path: pathlib.Path,
+) -> None:
+  cohort = _cohort(tmp_path, 1, 1)
+  bad = [
+    dataclasses.replace(c, included=False, reason='w' * 200)
+    for c in cohort.candidates
+  ]
+  with pytest.raises(UserError) as caught:
+    selection._check_bad_share(cohort, bad, 0)
+  assert f'({"w" * 90})' in str(caught.value)
+
+
 @pytest.mark.parametrize('bad', [1, 2, 3, 4, 10])
 def test_the_share_that_the_error_advises_is_enough(
   tmp_path: pathlib.Path, bad: int

@@ -463,6 +463,18 @@ def test_the_seed_decides(protocol: str) -> None:
   }
 
 
+def test_as_many_splits_as_seeds() -> None:
+  cohort = _plain(10, 10)
+  tested = {
+    tuple(
+      c.id for c in _assign(cohort, seed=seed).included if c.split == 'test'
+    )
+    for seed in range(100)
+  }
+  # Of C(10, 2)^2 = 2,025 as likely ones, 100 draws give 97.6 on average.
+  assert len(tested) > 85
+
+
 @pytest.mark.parametrize('protocol', splits.PROTOCOLS)
 def test_only_included_candidates_get_a_split(protocol: str) -> None:
   cohort = _plain(40, 40)

@@ -44,6 +44,9 @@ def images() -> Iterator[Input]:
     ):
       yield Input(files={'image': content}, args=args)
   yield Input(files={'image': contents[0]}, args={'levels': 'stored'})
+  for side in (40, 41):  # Read at an eighth of its size; the last block is cut.
+    content = t._encoded(picture.resize((side, side)), 'JPEG')
+    yield Input(files={'image': content}, args={'at_least': 5})
   for name in ('none', '.', 'a\0b', 'a' * 300, 'image/x'):
     yield Input(files={'image': whole}, args={'name': name})
   yield Input(links={'image': 'image'})
