@@ -271,17 +271,25 @@ _fit = jax.jit(fit, static_argnums=(4, 5))
 
 @pytest.mark.medium
 @pytest.mark.parametrize('way', ['rows'], indirect=True)
-def test_clusters_and_features_that_do_not_exist_change_nothing() -> None:
-  x = np.random.default_rng(7).normal(size=(60, 3)).astype(np.float32) + 5
-  keys, tol = jax.random.split(jax.random.key(1), 1), 0.05
-  want = _fit(x, None, keys, tol, 4, 300)
+@pytest.mark.parametrize('width', [1, 3])
+def test_clusters_and_features_that_do_not_exist_change_nothing(
+  width: int,
+) -> None:
+  """Features that are 0 somewhere do exist, and a single one does."""
+  x = np.random.default_rng(7).normal(size=(60, width)).astype(np.float32) + 5
+  x[range(width), range(width)] = 0
   wide = np.concatenate([x, np.zeros((60, 50), np.float32)], axis=1)
-  got = _fit(wide, None, keys, tol, 6, 300, 4)
-  assert int(got.n_iter) == int(want.n_iter)
-  np.testing.assert_array_equal(got.labels, want.labels)
-  centers = np.zeros((6, 53))
-  centers[:4, :3], centers[4:, :3] = want.centers, x.mean(axis=0)
-  np.testing.assert_allclose(got.centers, centers, rtol=1e-5, atol=1e-6)
+  keys, iterations = jax.random.split(jax.random.key(1), 1), set()
+  for tol in np.geomspace(1e-4, 1, 12):
+    want = _fit(x, None, keys, tol, 4, 300)
+    got = _fit(wide, None, keys, tol, 6, 300, 4)
+    assert int(got.n_iter) == int(want.n_iter)
+    iterations.add(int(got.n_iter))
+    np.testing.assert_array_equal(got.labels, want.labels)
+    centers = np.zeros((6, 50 + width))
+    centers[:4, :width], centers[4:, :width] = want.centers, x.mean(axis=0)
+    np.testing.assert_allclose(got.centers, centers, rtol=1e-5, atol=1e-6)
+  assert len(iterations) > 2
 
 
 def test_hand_value_of_a_relocation() -> None:

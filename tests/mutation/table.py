@@ -48,7 +48,7 @@ MODULES = {
   'heads/penalty.py': ('logistic', 'penalty'),
   'heads/order.py': ('order', 'head'),
   'heads/head.py': ('head', 'softmax'),
-  'heads/epochs.py': ('head', 'ensemble'),
+  'heads/epochs.py': ('epochs', 'head', 'ensemble'),
   'heads/logistic.py': ('logistic', 'multinomial', 'truncated_newton'),
   'heads/newton.py': ('logistic', 'optimum'),
   'stats/metrics.py': ('metrics', 'sixth_metric', 'ranking'),
