@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from heterojax.datasets import feature_tables
+from heterojax.datasets import parquet_values
 from heterojax.datasets import ready
 from heterojax.datasets import selection
 from heterojax.datasets import sources
@@ -511,6 +512,14 @@ def test_no_bit_of_what_parquet_says_of_itself_crashes(
     except UserError:
       refused += 1
   assert refused > 0
+
+
+def test_values_of_lists_are_counted(tmp_path: pathlib.Path, capsys) -> None:
+  table = pyarrow.table({'label': ['ill', 'well'], 'x': [[1.0, 2.0], [3.0]]})
+  path = tmp_path / 'x.parquet'
+  pyarrow.parquet.write_table(table, path, row_group_size=1)
+  parquet_values.main(str(path))
+  assert capsys.readouterr().out == '5\n'
 
 
 def test_a_crash_of_pyarrow_is_a_sentence(

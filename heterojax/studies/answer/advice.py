@@ -22,9 +22,10 @@ SKILL, PUBLISHED, REGRESSION, WORLDS = (
   'regression',
   'worlds',
 )
-RANKS, FEW, POWER, UNLEARNED, OTHER = (
+RANKS, FEW, FEW_WORLDS, POWER, UNLEARNED, OTHER = (
   'ranks',
   'few',
+  'few worlds',
   'power',
   'unlearned',
   'other',
@@ -73,6 +74,12 @@ def advice(
       ' which a head that ranks them is right more often than one answer.'
     )
     yield _TRAIN
+    return
+  if because == FEW_WORLDS:
+    yield (
+      'Draw more worlds (--config.verdict.worlds), and allow the time for them'
+      ' (--config.verdict.seconds).'
+    )
     return
   if because == REGRESSION:
     yield (

@@ -101,7 +101,7 @@ def decide(measured: Measured, facts: Facts) -> Decision:
   known = [power for power in powers if power is not None]
   if not known:
     why = codec.why(measured.detectable[0].power_reversed)
-    return Decision(CANNOT, (), sentences.cannot(why), advice.OTHER)
+    return Decision(CANNOT, (), sentences.cannot(why), advice.FEW_WORLDS)
   if max(known) < POWER:
     text = sentences.no_power(measured, powers)
     return Decision(TOO_LITTLE, (), text, advice.POWER)

@@ -151,7 +151,7 @@ def detectable(
   if found.worlds is not None and np.isnan(power).all():
     why = (
       f'{len(found.test.null)} worlds of one rule allow no p-value that is'
-      ' small enough for all questions (--config.verdict.worlds)'
+      ' small enough for all questions'
     )
   return tuple(
     records.Detectable(
