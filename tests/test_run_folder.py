@@ -285,7 +285,7 @@ def test_a_name_in_a_line_forges_no_other_and_steers_no_terminal(
 
 @pytest.mark.parametrize(
   'name',
-  ['manifest.csv', 'environment.json', 'tables/a.csv', 'features/features.npy'],
+  ['manifest.csv', 'environment.json', 'tables/a.csv'],
 )
 def test_nothing_of_the_user_is_written_over(
   tmp_path: pathlib.Path, name: str
@@ -298,13 +298,52 @@ def test_nothing_of_the_user_is_written_over(
     with run_folder.opened(tmp_path, _CONFIG, {}) as folder:
       run_folder.begin(folder, _CONFIG, {}, 'run')
   assert path.read_text() == 'mine'
-  assert not (tmp_path / 'config.json').exists()
+  assert _names(tmp_path) == {name.split('/')[0]}
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    'inspected.jsonl',
+    'cohort/cohort.csv',
+    'cohort/images/0000.png',
+    'features/blocks.jsonl',
+    'features/features.npy',
+    'features/shards/mine.txt',
+  ],
+)
+def test_nothing_that_was_there_before_the_first_start_is_taken_for_its_own(
+  tmp_path: pathlib.Path, name: str
+) -> None:
+  path = tmp_path / name
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text('mine')
+  top = name.split('/')[0]
+  for start in (
+    lambda: run_folder.opened(tmp_path, _CONFIG, {}),
+    lambda: run_folder.shared(tmp_path, 'workdir'),
+  ) * 2:
+    with pytest.raises(RefusedError, match=f'holds {top}, but no run'):
+      with start():
+        pytest.fail('opened')
+  assert path.read_text() == 'mine' and _names(tmp_path) == {top}
+
+
+def test_a_start_that_was_a_mistake_knows_again_what_it_left(
+  tmp_path: pathlib.Path,
+) -> None:
+  with contextlib.suppress(UserError):
+    with run_folder.opened(tmp_path, _CONFIG, {}) as folder:
+      (folder / 'cohort').mkdir()
+      raise UserError('no')
+  _begun(tmp_path)
+  assert (tmp_path / 'config.json').exists()
 
 
 def test_what_a_killed_start_left_is_gone_on_with(
   tmp_path: pathlib.Path,
 ) -> None:
-  for name in ('inspected.jsonl', 'begun.json', 'environment.json'):
+  for name in ('.lock', 'inspected.jsonl', 'begun.json', 'environment.json'):
     (tmp_path / name).write_text('{}')
   for name in ('input/1', 'cohort/images', 'features/shards'):
     (tmp_path / name).mkdir(parents=True)
@@ -401,7 +440,7 @@ def test_what_was_inspected_outlives_a_signal_and_no_mistake(
   assert not run.exists()
   with interruption.handled(), pytest.raises(Interrupted):
     fail(signalled)
-  assert [path.name for path in run.iterdir()] == [contents.INSPECTED]
+  assert _names(run) == {contents.INSPECTED, contents.LOCK}
   with pytest.raises(UserError):
     fail(mistaken)
-  assert [path.name for path in run.iterdir()] == [contents.INSPECTED]
+  assert _names(run) == {contents.INSPECTED, contents.LOCK}

@@ -66,10 +66,12 @@ def test_a_second_start_decodes_no_image(
 
 
 def test_a_mistake_leaves_no_run(config: str, tmp_path: pathlib.Path) -> None:
-  """Only the cohort that is drawn there."""
+  """Only the cohort that is drawn there, and the lock that says whose it is."""
   folder = tmp_path / 'run'
-  assert _study(config, folder, '--config.cluster.k=500') == 2
-  assert [path.name for path in folder.iterdir()] == ['cohort']
+  for _ in range(2):
+    assert _study(config, folder, '--config.cluster.k=500') == 2
+    names = {path.name for path in folder.iterdir()}
+    assert names == {'cohort', contents.LOCK}
 
 
 def test_a_study_takes_shards(

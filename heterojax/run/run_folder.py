@@ -23,8 +23,10 @@ from heterojax.run import logs
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
 BEGUN = 'begun.json'
-# What starts leave that end before `config.json` is there.
-_EARLY = {contents.INSPECTED, BEGUN, contents.INPUT, 'cohort', 'features'}
+# What starts leave that end before `config.json` is there; their lock tells
+# that it is theirs. Data that were in memory have a name that none other has.
+_LEFT = (contents.INSPECTED, BEGUN, 'cohort', 'features')
+_EARLY = {*_LEFT, contents.INPUT}
 
 
 def write_atomically(
@@ -193,8 +195,9 @@ def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
 
   Raises:
     UserError: see `locked`.
-    RefusedError: if a run has it.
+    RefusedError: if a run has it, or it holds what is no run's.
   """
+  _check_left(path)
   try:
     path.mkdir(parents=True, exist_ok=True)
     links.opened(path / contents.LOCK, 'a').close()
@@ -246,13 +249,14 @@ def opened(
     for name in (contents.LOG, contents.INSPECTED)
     if not os.path.exists(path / name)
   ]
+  _check_left(path)
   with locked(path, 'run folder', 'workdir'):
-    _check_is_free(path)
-    _check_config(path, config)
-    if not allow_mismatch:
-      _check_environment(path, environment)
-    log = links.opened(path / contents.LOG, 'a', encoding='utf-8')
     try:
+      _check_is_free(path)
+      _check_config(path, config)
+      if not allow_mismatch:
+        _check_environment(path, environment)
+      log = links.opened(path / contents.LOG, 'a', encoding='utf-8')
       with logs.kept(log):
         yield path
     finally:
@@ -287,17 +291,33 @@ def begin(
   write_atomically(path / _CONFIG, to_json(config))
 
 
+def _check_left(path: pathlib.Path) -> None:
+  """What starts leave, and was there before the first, is the user's."""
+  left = _present(path, _LEFT)
+  if left and not _present(path, (contents.LOCK, _CONFIG)):
+    links.refuse(path)  # Which says what to delete.
+    raise _not_free(path, left[0])
+
+
 def _check_is_free(path: pathlib.Path) -> None:
   """What has the name of an artifact, and is of no run, is the user's."""
   if (path / _CONFIG).exists():
     return
   early = _EARLY | ({_ENVIRONMENT} if (path / BEGUN).exists() else set())
-  for name in (*contents.FILES, *contents.FOLDERS, 'features/features.npy'):
-    if name not in early and os.path.lexists(path / name):
-      raise RefusedError(
-        f'{path} holds {name}, but no run ({_CONFIG} is missing), and a run'
-        ' would write over it: choose another --workdir.'
-      )
+  names = (*contents.FILES, *contents.FOLDERS, 'features/features.npy')
+  if others := _present(path, [name for name in names if name not in early]):
+    raise _not_free(path, others[0])
+
+
+def _present(path: pathlib.Path, names: Iterable[str]) -> list[str]:
+  return [name for name in names if os.path.lexists(path / name)]
+
+
+def _not_free(path: pathlib.Path, name: str) -> RefusedError:
+  return RefusedError(
+    f'{path} holds {name}, but no run ({_CONFIG} is missing), and a run would'
+    ' write over it: choose another --workdir.'
+  )
 
 
 def begun(path: pathlib.Path) -> dict[str, str] | None:
@@ -389,6 +409,8 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
 def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
   for name in names:
     (path / name).unlink(missing_ok=True)
+  if _present(path, _LEFT):  # Theirs by the lock.
+    return
   with contextlib.suppress(PermissionError):  # Windows keeps what is open.
     (path / contents.LOCK).unlink(missing_ok=True)
   if folder:
