@@ -7,7 +7,6 @@ import pathlib
 import shutil
 import stat
 import tempfile
-import time
 
 from heterojax.differences import files
 from heterojax.errors import UserError
@@ -28,7 +27,6 @@ STAGES = tuple(_OUTPUT)
 _ALWAYS = ('config.json', 'environment.json')
 _PREFIX = 'heterojax-rerun-'  # Of temporary folders.
 _LOCK = '.lock'
-_SECONDS_TO_LOCK = 10
 _INPUTS = ('features/*', 'checkpoints/*', 'cohort/*')
 
 
@@ -95,8 +93,8 @@ def _remove_others(folder: pathlib.Path) -> None:
     with contextlib.suppress(OSError, UserError):
       status = other.lstat()
       is_of_user = stat.S_ISDIR(status.st_mode) and status.st_uid == own.st_uid
-      # Its process may be about to lock a new one.
-      if is_of_user and time.time() - status.st_mtime > _SECONDS_TO_LOCK:
+      # Without a lock it is the user's, or its process is about to lock it.
+      if is_of_user and (other / _LOCK).exists():
         with locks.exclusive(other / _LOCK):
           shutil.rmtree(other)
 

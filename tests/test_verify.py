@@ -136,15 +136,18 @@ def test_what_a_killed_rerun_left_is_removed(
   left = pathlib.Path(done.stdout.strip())
   assert (left / 'run').is_dir() and left.parent == tmp_path
   monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
-  with rerun._scratch() as other:  # It may be about to be locked.
-    assert left.exists()
-    os.utime(left, (0, 0))
-    os.utime(other, (0, 0))
-    (tmp_path / 'target').mkdir()
-    (tmp_path / 'heterojax-rerun-link').symlink_to('target')
-    with rerun._scratch() as own:
-      assert not left.exists() and other.exists() and own.exists()
-  assert sorted(os.listdir(tmp_path)) == ['heterojax-rerun-link', 'target']
+  # Of the user: not all that is called so is of a rerun.
+  (tmp_path / 'heterojax-rerun-notes').mkdir()
+  (tmp_path / 'heterojax-rerun-notes/mine.txt').write_text('mine')
+  (tmp_path / 'target').mkdir()
+  (tmp_path / 'heterojax-rerun-link').symlink_to('target')
+  kept = ['heterojax-rerun-link', 'heterojax-rerun-notes', 'target']
+  for name in kept:
+    os.utime(tmp_path / name, (0, 0))
+  with rerun._scratch() as other, rerun._scratch() as own:
+    assert not left.exists() and other.exists() and own.exists()
+  assert sorted(os.listdir(tmp_path)) == kept
+  assert os.listdir(tmp_path / kept[1]) == ['mine.txt']
   assert not os.listdir(tmp_path / 'target')
 
 
