@@ -2,6 +2,8 @@
 
 import hashlib
 import pathlib
+import socket
+import threading
 
 from flax import nnx
 import jax
@@ -367,6 +369,42 @@ def test_a_download_is_kept_only_with_the_right_hash(
     assert source == 'keras'
     path.unlink()
   assert list((tmp_path / 'cache').iterdir()) == []
+
+
+@pytest.mark.parametrize(
+  ('sent', 'says'),
+  [
+    (b'200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhal', 'fetched'),
+    (b'200 OK\r\n' + 200 * b'A: b\r\n' + b'\r\n', 'fetched'),
+    (b'302 Found\r\nLocation: http://[::1\r\n\r\n', 'fetched'),
+    (b'302 Found\r\nLocation: file:///etc/passwd\r\n\r\n', 'fetched'),
+    (b'what is this?\r\n\r\n', 'fetched'),
+    (b'200 OK\r\nContent-Length: 9\r\n\r\nhalf', 'nothing was kept'),
+  ],
+)
+def test_a_download_that_goes_wrong_is_one_sentence(
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  sent: bytes,
+  says: str,
+) -> None:
+  monkeypatch.setenv('HETEROJAX_CACHE', str(tmp_path))
+  monkeypatch.setenv('no_proxy', '*')
+  server = socket.create_server(('127.0.0.1', 0))
+
+  def serve() -> None:
+    line, _ = server.accept()
+    with line:
+      line.recv(2**16)
+      line.sendall(b'HTTP/1.1 ' + sent)
+
+  threading.Thread(target=serve, daemon=True).start()
+  origin = f'http://127.0.0.1:{server.getsockname()[1]}/weights.h5'
+  published = imagenet.Published(origin, 'md5', '0' * 32, 'keras')
+  with server, pytest.raises(UserError, match=says) as caught:
+    imagenet.locate('b0', [published], download=True)
+  assert str(caught.value).startswith(origin)
+  assert not [*tmp_path.iterdir()]
 
 
 def _entries(

@@ -94,6 +94,15 @@ def test_what_a_run_wrote_is_no_data(
   assert tree.folders[''] == ('table.csv',)
 
 
+def test_a_lock_among_images_is_of_somebody_else(
+  tmp_path: pathlib.Path,
+) -> None:
+  _touch(tmp_path, 'ill/.lock', 'ill/1.png', 'well/2.png')
+  tree = layout.walk(tmp_path)
+  assert tree.folders == {'': (), 'ill': ('1.png',), 'well': ('2.png',)}
+  assert not tree.notes
+
+
 def test_links_are_followed_and_never_loop(tmp_path: pathlib.Path) -> None:
   elsewhere = _touch(tmp_path / 'elsewhere', '1.png')
   root = _touch(tmp_path / 'root', 'a/2.png')

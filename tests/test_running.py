@@ -10,11 +10,14 @@ from toy_study import TOY
 from toy_study.study import View
 
 from heterojax.launch import compare
+from heterojax.launch import features
+from heterojax.launch import prepare
 from heterojax.launch import report
 from heterojax.launch import study
 from heterojax.launch import verify
 from heterojax.records import codec
 from heterojax.report import views
+from heterojax.run import apart
 from heterojax.run import artifacts
 from heterojax.run import checkpoint
 from heterojax.run import run_folder
@@ -256,9 +259,25 @@ def test_a_study_that_does_not_exist(
 def test_a_run_in_the_midst_of_its_data(tmp_path: pathlib.Path, capfd) -> None:
   """The same command would take it for a run, and no longer for data."""
   (tmp_path / 'ill').mkdir()
+  (tmp_path / 'ill/1.png').touch()
   (tmp_path / 'link').symlink_to(tmp_path)
-  for folder in (tmp_path, tmp_path / 'link'):
-    where = f'--config.data.dir={tmp_path}'
-    assert launch('--config=configs/folder.py', folder, where) == 2
-    assert 'where the data are' in capfd.readouterr().err
+  where = f'--config.data.dir={tmp_path}'
+  of = '--config=configs/folder.py'
+  for folder in (tmp_path, tmp_path / 'link', tmp_path / 'link/ill'):
+    assert launch(of, folder, where) == 2
+    words = [of, where, '--shard=0/2', f'--workdir={folder}']
+    assert features.main(['features', *words]) == 2
+    assert prepare.main(['prepare', of, where, f'--out={folder}']) == 2
+    assert capfd.readouterr().err.count('where the data are') == 3
   assert sorted(p.name for p in tmp_path.iterdir()) == ['ill', 'link']
+  assert [p.name for p in (tmp_path / 'ill').iterdir()] == ['1.png']
+
+
+@pytest.mark.parametrize('name', ['new', 'empty', 'begun'])
+def test_a_run_beside_its_data(tmp_path: pathlib.Path, name: str) -> None:
+  """Below their folder, but in none of theirs."""
+  (tmp_path / 'empty').mkdir()
+  (tmp_path / 'begun').mkdir()
+  (tmp_path / 'begun/.lock').touch()
+  (tmp_path / 'begun/notes.txt').touch()
+  apart.check(tmp_path / name, 'workdir', (str(tmp_path), None, ''))

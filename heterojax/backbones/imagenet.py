@@ -1,6 +1,7 @@
 """Where the published ImageNet weights are, and how they get here."""
 
 from collections.abc import Sequence
+import http.client
 import importlib.util
 import os
 import pathlib
@@ -8,7 +9,6 @@ import shlex
 import shutil
 import tempfile
 from typing import NamedTuple
-import urllib.error
 import urllib.request
 
 from heterojax.backbones import weight_files
@@ -164,9 +164,11 @@ def _fetch(published: Published, path: pathlib.Path) -> None:
       with urllib.request.urlopen(published.origin, timeout=60) as response:
         with part.open('wb') as file:
           shutil.copyfileobj(response, file)
-    except (urllib.error.URLError, OSError) as error:
+    # What is no HTTP, or leads to no address, is none of the system's errors.
+    except (OSError, ValueError, http.client.HTTPException) as error:
+      said = ' '.join(str(error).split())
       raise UserError(
-        f'{published.origin} could not be fetched ({error}): put the file at'
+        f'{published.origin} could not be fetched ({said}): put the file at'
         f' {path} by hand.'
       ) from error
     got = _hash(part, published.algorithm)

@@ -46,6 +46,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Files
 from heterojax.datasets.sources import ImageSource
 from heterojax.errors import UserError
+from heterojax.run import apart
 from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.run.progress import Progress
@@ -308,13 +309,14 @@ def prepare(
   Raises:
     RefusedError: if another process prepares data there.
     UserError: as the reader, or if the same classes were prepared there from
-      other data, or a link leads there.
+      other data, a link leads there, or the data themselves are there.
   """
   if dataset not in BUILDERS:
     raise UserError(
       f'There is nothing to prepare for {dataset!r}: only images of'
       f' {", ".join(BUILDERS)} are (--config.data.dataset).'
     )
+  apart.check(out, 'out', (str(path),))
   builder_class = BUILDERS[dataset]
   more = {'choices': choices} if dataset == 'folder' else {}
   cohort = builder_class.READ(path, named, **more)

@@ -66,7 +66,7 @@ def walk(root: pathlib.Path) -> Tree:
         continue
       names = {name for name, _ in every}
       has_begun = names.issuperset(contents.TELLING)
-      if folder and (has_begun or contents.LOCK in names):
+      if folder and (has_begun or _is_locked(every)):
         notes.append(f'The folder {folder} is of a run, and not looked at.')
         continue
       own = contents.WRITTEN if has_begun else ()
@@ -87,6 +87,17 @@ def _is_folder(entry: os.DirEntry) -> bool:
     return entry.is_dir()
   except OSError:  # A link to itself.
     return False
+
+
+def _is_locked(every: Iterable[tuple[str, bool]]) -> bool:
+  """Whether a run is about to begin there, or data are prepared there.
+
+  Neither writes other files into the folder itself: one that has them is of
+  data, whosever the lock is.
+  """
+  files = {name for name, inner in every if not inner}
+  others = filter(_counts, files - contents.WRITTEN)
+  return contents.LOCK in files and not any(others)
 
 
 def _counts(name: str) -> bool:

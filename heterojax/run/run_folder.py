@@ -295,6 +295,7 @@ def _check_left(path: pathlib.Path) -> None:
   """What starts leave, and was there before the first, is the user's."""
   left = _present(path, _LEFT)
   if left and not _present(path, (contents.LOCK, _CONFIG)):
+    links.refuse(path)  # Which says what to delete.
     raise _not_free(path, left[0])
 
 

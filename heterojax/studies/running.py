@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import os
 import pathlib
 import tempfile
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from heterojax.records import codec
 from heterojax.records import conditions
 from heterojax.records import foretell
 from heterojax.report import views
+from heterojax.run import apart
 from heterojax.run import artifacts
 from heterojax.run import environment
 from heterojax.run import links
@@ -70,7 +70,8 @@ def _planned(
   allow_mismatch: bool,
 ) -> Iterator[_Planned]:
   settings = fetching.settings(config)
-  _check_apart(workdir, settings)
+  data = settings.data
+  apart.check(workdir, 'workdir', (data.dir, data.external))
   study = registry.get(settings.study)
   _check_condition(fail_if, study, settings, None)
   arithmetic.start()
@@ -101,15 +102,6 @@ def _planned(
     yield _Planned(
       study, settings, folder, cohorts, samples, backbone, here, timer
     )
-
-
-def _check_apart(workdir: pathlib.Path, settings: Settings) -> None:
-  """Raises a UserError where a run would be in the midst of its data."""
-  for data in filter(None, (settings.data.dir, settings.data.external)):
-    if os.path.isdir(data) and workdir.exists() and workdir.samefile(data):
-      raise UserError(
-        f'--workdir is {workdir}, where the data are: choose another folder.'
-      )
 
 
 def _check_condition(

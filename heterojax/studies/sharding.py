@@ -18,9 +18,11 @@ from heterojax.datasets.inspections import Inspections
 from heterojax.errors import UserError
 from heterojax.features import shards
 from heterojax.features.shards import Shard
+from heterojax.run import apart
 from heterojax.run import environment
 from heterojax.run import locks
 from heterojax.run import run_folder
+from heterojax.studies import checks
 from heterojax.studies import extraction
 from heterojax.studies import fetching
 from heterojax.studies import partition
@@ -99,10 +101,12 @@ def opened(
   arithmetic.start()
   compilation.keep_programs()
   of_all, here = folder / 'features', environment.describe()
+  flag, data = 'out' if alone else 'workdir', checks.from_dict(config).data
+  apart.check(folder, flag, (data.dir, data.external))
   make = functools.partial(
     extraction.plan if alone else of_study, config, folder, download
   )
-  with run_folder.shared(folder, 'out' if alone else 'workdir'):
+  with run_folder.shared(folder, flag):
     if not allow_mismatch:
       shards.check_environment(of_all, here)
     plan = _first_plan(make, of_all, count, here)

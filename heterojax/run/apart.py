@@ -1,0 +1,35 @@
+"""What a command writes lies apart from the data that it reads."""
+
+from collections.abc import Iterable
+import os
+import pathlib
+
+from heterojax.errors import UserError
+from heterojax.run import contents
+
+_OWN = (contents.LOCK, contents.TELLING[0])
+
+
+def check(folder: pathlib.Path, flag: str, data: Iterable[str | None]) -> None:
+  """Raises a UserError where a folder to write into is one of data.
+
+  What is written there would be taken for data, or the data there for a run's
+  and left out. A new or empty folder below the data is none of them.
+
+  Args:
+    folder: to write into.
+    flag: that named it.
+    data: paths of what is read; only folders matter.
+  """
+  if not folder.exists():
+    return
+  own = any(os.path.lexists(folder / name) for name in _OWN)
+  has_others = not own and folder.is_dir() and any(folder.iterdir())
+  for path in filter(None, data):
+    if not os.path.isdir(path):
+      continue
+    below = pathlib.Path(path).resolve() in folder.resolve().parents
+    if folder.samefile(path) or below and has_others:
+      raise UserError(
+        f'--{flag} is {folder}, where the data are: choose another folder.'
+      )
