@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from heterojax.datasets import feature_tables
+from heterojax.datasets import manifest
 from heterojax.datasets import parquet_values
 from heterojax.datasets import ready
 from heterojax.datasets import selection
@@ -957,6 +958,26 @@ def test_archives_made_to_harm(tmp_path: pathlib.Path, name: str) -> None:
       archive.writestr(member, content)
   with pytest.raises(UserError):
     ready.read(tmp_path / 'x.npz', ('', ''))
+
+
+def test_a_cell_is_no_longer_than_a_table_can_hold(
+  tmp_path: pathlib.Path,
+) -> None:
+  """What is accepted is read again from the tables of the run."""
+  path = tmp_path / 'x.npz'
+  labels, x = np.array(['ill', 'well']), np.ones((2, 2), np.float32)
+  for excess in (0, 1):
+    cell = '=' * (manifest.LONGEST_CELL + excess)
+    np.savez(path, features=x, label=labels, note=np.array(['', cell]))
+    if excess:
+      with pytest.raises(
+        UserError, match=r"'note' has \d+ characters in row 1"
+      ):
+        ready.read(path, ('ill', 'well'))
+    else:
+      cohort = ready.read(path, ('ill', 'well'))
+      text = ''.join(manifest.manifest_csv(cohort))
+      assert manifest.parse_csv(text)[1]['note'] == cell
 
 
 @pytest.mark.parametrize('code', [0x110000, 0xFFFFFFFF, 0xD800])

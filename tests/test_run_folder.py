@@ -45,6 +45,41 @@ except OSError as error:
   print(type(error).__name__, error.filename)
 """
 
+_EACH_WRITER = """
+import logging, os, pathlib, resource
+import numpy as np
+from heterojax.api import files
+from heterojax.datasets import made_up
+from heterojax.datasets import sources
+from heterojax.datasets.inspections import Found
+from heterojax.datasets.inspections import Inspections
+from heterojax.run import run_folder
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+here, image = pathlib.Path(), np.arange(900, dtype=np.uint8).reshape(30, 30)
+
+def inspected():
+  look = sources.Inspection('x' * 1000)
+  with Inspections(here) as found:
+    found.keep(sources.Files(here), 'a', 'window', Found(look, '0', True))
+
+def logged():
+  with run_folder.opened(here / 'run', {}, {}):
+    logging.getLogger('heterojax').warning('x' * 1000)
+    raise OSError(0, '', 'what it was ended by')
+
+for write in (
+  inspected,
+  logged,
+  lambda: made_up.write(here / 'made', '', ['b.png'], lambda i: image),
+  lambda: files.images([image], {}).write(here / 'table'),
+  lambda: files.encoded([('c', b'x' * 1000)], {}).write(here / 'table'),
+):
+  try:
+    write()
+  except (OSError, ValueError) as error:
+    print(getattr(error, 'filename', error))
+"""
+
 _AS_ANOTHER_USER = """
 import os, pathlib, sys
 from heterojax import errors
@@ -149,6 +184,27 @@ def test_files_are_as_open_to_others_as_any(
   finally:
     os.umask(before)
   assert (tmp_path / 'a').stat().st_mode == (tmp_path / 'b').stat().st_mode
+
+
+@pytest.mark.medium
+def test_whoever_writes_names_the_file_of_a_full_disk(
+  tmp_path: pathlib.Path,
+) -> None:
+  """But for the log, which loses its lines and hides nothing."""
+  done = subprocess.run(
+    [sys.executable, '-c', _EACH_WRITER],
+    cwd=tmp_path,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.stdout.splitlines() == [
+    contents.INSPECTED,
+    'what it was ended by',
+    'made/images/b.png',
+    '0.png',
+    'c',
+  ], done.stderr
 
 
 def test_json_refuses_nan() -> None:

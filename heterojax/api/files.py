@@ -14,6 +14,7 @@ import numpy as np
 from heterojax.api import table
 from heterojax.datasets.manifest import csv_text
 from heterojax.errors import UserError
+from heterojax.run import links
 from heterojax.run import run_folder
 
 # What the files call X.
@@ -73,7 +74,8 @@ def images(
     import PIL.Image  # pylint: disable=import-outside-toplevel; slow.
 
     for name, picture in zip(names, pictures, strict=True):
-      PIL.Image.fromarray(picture).save(path.parent / name)
+      with links.named(path.parent / name):
+        PIL.Image.fromarray(picture).save(path.parent / name)
     run_folder.write_atomically(path, text)
 
   content = (
@@ -108,7 +110,8 @@ def encoded(
   def write(path: pathlib.Path) -> None:
     for name, (_, picture) in zip(names, pictures, strict=True):
       if isinstance(picture, bytes):
-        (path.parent / name).write_bytes(picture)
+        with links.named(path.parent / name):
+          (path.parent / name).write_bytes(picture)
     run_folder.write_atomically(path, text)
 
   return Written(_digest([text.encode(), content.digest()]), write)

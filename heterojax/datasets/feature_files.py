@@ -16,6 +16,7 @@ from heterojax.datasets import feature_columns
 from heterojax.datasets import feature_tables
 from heterojax.datasets import labels
 from heterojax.datasets import lookalikes
+from heterojax.datasets import manifest
 from heterojax.datasets import meanings
 from heterojax.datasets import npz
 from heterojax.datasets import parts
@@ -99,6 +100,7 @@ def read(path: pathlib.Path, columns: meanings.Columns, features: str) -> Table:
   if not matrix.size:
     raise UserError(f'{path} holds no features: they are {list(matrix.shape)}.')
   known, more = _known(path, raw, chosen, used.columns)
+  _check_lengths(path, known)
   return Table(
     matrix,
     known,
@@ -106,6 +108,17 @@ def read(path: pathlib.Path, columns: meanings.Columns, features: str) -> Table:
     used.columns,
     chosen.get('split', ('split',))[0],
   )
+
+
+def _check_lengths(path: pathlib.Path, columns: dict[str, list[str]]) -> None:
+  for name, cells in columns.items():
+    lengths = [*map(len, cells)]
+    if (longest := max(lengths)) > manifest.LONGEST_CELL:
+      raise UserError(
+        f'{path}: {name!r} has {longest} characters in row'
+        f' {lengths.index(longest)}, but may have {manifest.LONGEST_CELL} at'
+        ' most: shorten it, or leave the column out.'
+      )
 
 
 def _doubtful(

@@ -123,7 +123,10 @@ class Inspections:
   def _write(self) -> None:
     if self._path and any(map(str.strip, self._unwritten)):
       self._path.parent.mkdir(parents=True, exist_ok=True)
-      with links.opened(self._path, 'a', encoding='ascii') as file:
+      with (
+        links.named(self._path),
+        links.opened(self._path, 'a', encoding='ascii') as file,
+      ):
         file.writelines(self._unwritten)
       self._unwritten.clear()
 

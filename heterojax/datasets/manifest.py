@@ -22,6 +22,8 @@ from heterojax.datasets.sources import Source
 TASKS = ('classification', 'regression')
 # Of a file that are in memory at a time.
 _ROWS = 4096
+# Characters of a cell that can be read again, with an apostrophe in front.
+LONGEST_CELL = csv.field_size_limit() - 1
 _COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
 # The last four are the full-width forms, which some take for the others.
 _FORMULA = re.compile("'*[=+@\t\r\n＝＋－＠-]")

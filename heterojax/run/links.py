@@ -4,6 +4,7 @@ Through a link, symbolic or hard, it would destroy what is elsewhere; a pipe or
 a device would keep it waiting. The folder itself may be a link.
 """
 
+from collections.abc import Iterator
 import contextlib
 import errno
 import os
@@ -57,6 +58,16 @@ def refuse_between(folder: pathlib.Path, path: pathlib.Path) -> None:
       return
     if part.is_symlink():
       _check(part, os.lstat(part))
+
+
+@contextlib.contextmanager
+def named(path: pathlib.Path) -> Iterator[None]:
+  """While it lasts, an error says of which file it is: a full disk does not."""
+  try:
+    yield
+  except OSError as error:
+    error.filename = str(path)
+    raise
 
 
 def opened(path: pathlib.Path, mode: str, **options: Any) -> IO[Any]:

@@ -42,7 +42,8 @@ def kept(file: IO[str]) -> Iterator[None]:
     yield
   finally:
     root.removeHandler(handler)
-    file.close()
+    with contextlib.suppress(OSError):  # Of a full disk, as above.
+      file.close()
 
 
 def to_stderr(level: int = logging.INFO) -> None:

@@ -48,17 +48,16 @@ def write_atomically(
   # Not `tempfile`, whose files are this user's alone whatever umask says.
   name = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
   try:
-    with open(name, 'xb') as file:
-      for part in parts:
-        file.write(part.encode() if isinstance(part, str) else part)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(name, path)
-  except BaseException as error:
+    with links.named(path):
+      with open(name, 'xb') as file:
+        for part in parts:
+          file.write(part.encode() if isinstance(part, str) else part)
+        file.flush()
+        os.fsync(file.fileno())
+      os.replace(name, path)
+  except BaseException:
     with contextlib.suppress(OSError):  # It was not made.
       name.unlink()
-    if isinstance(error, OSError):  # Of a full disk it names no file.
-      error.filename = str(path)
     raise
 
 
