@@ -13,6 +13,9 @@ from test_ranking import WELL
 from test_ranking import run_of
 from test_ranking import scores
 
+from heterojax.api import results
+from heterojax.errors import UserError
+from heterojax.launch import compare
 from heterojax.launch import export
 from heterojax.studies import images
 
@@ -50,6 +53,59 @@ def test_tables_hold_each_image(run, capsys) -> None:
   assert list(table['correct']) == list(right)
   images.write(run)  # What a run itself writes.
   assert (run / images.NAME).read_bytes() == path.read_bytes()
+
+
+def _broken(path: pathlib.Path, old: str, new: str) -> None:
+  text = path.read_text()
+  assert old in text
+  path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+  ('name', 'old', 'new', 'says'),
+  [
+    ('manifest', 'i3,', 'i3,x,', 'longer than argument 1'),
+    ('manifest', ',group', ',grape', "it has no column 'group'"),
+    ('clusters', 'id,', 'ID,', "it has no column 'id'"),
+    ('clusters', 'i3,', 'i33,', "'i33' is not in manifest.csv"),
+  ],
+)
+def test_a_damaged_table_is_named(
+  run, capsys, name: str, old: str, new: str, says: str
+) -> None:
+  _broken(run / f'{name}.csv', old, new)
+  assert exported(run, 'csv') == 2
+  assert exported(run, 'fiftyone') == 2
+  assert compare.main(['compare', str(run)]) == 2
+  said = capsys.readouterr().err.splitlines()
+  assert len(said) == 3
+  for line in said:
+    assert f'{run}/{name}.csv is damaged (' in line and says in line
+
+
+def test_a_label_that_is_no_class_is_named(run, capsys) -> None:
+  _broken(run / 'manifest.csv', ILL, 'neither')
+  assert compare.main(['compare', str(run)]) == 2
+  assert "'neither' is no class or no" in capsys.readouterr().err
+
+
+def test_a_configuration_without_data_is_named(run, capsys) -> None:
+  _broken(run / 'config.json', '"images"', '"photos"')
+  assert exported(run, 'fiftyone') == 2
+  assert 'config.json is damaged (it does not say' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('column', 'cell'), [('cluster', 'x'), ('cluster', '0.5'), ('correct', '1')]
+)
+def test_a_column_of_another_kind_is_named(run, column: str, cell: str) -> None:
+  path = run / 'clusters.csv'
+  header, first, *rest = path.read_text().splitlines()
+  cells = first.split(',')
+  cells[header.split(',').index(column)] = cell
+  path.write_text('\n'.join([header, ','.join(cells), *rest, '']))
+  with pytest.raises(UserError, match=rf'clusters\.csv is damaged \({column}'):
+    results.images(run)
 
 
 def test_parquet_has_types(run, tmp_path) -> None:

@@ -40,14 +40,8 @@ def load(workdir: str | os.PathLike[str]) -> RetrainingStudy | SampleSizeStudy:
   with messages.of_arguments():
     folder = artifacts.folder_of(os.fspath(workdir), 'workdir')
     reading.check(folder)
-    config = _configuration(folder)
-    kind = _STUDIES[config['study']]
-    of = 'features' if config['data']['dataset'] == 'features' else 'folder'
-    base = parameters.configuration(config['study'], of, {})
-    if inputs.were_in_memory(config['data']['dir']):
-      base['data']['columns'] = config['data']['columns']
-    own = parameters.differing(config, base)
-    study = kind(workdir=workdir, **own)
+    name, own = _configuration(folder)
+    study = _STUDIES[name](workdir=workdir, **own)
     studies.read(study, folder)
   return study
 
@@ -82,12 +76,18 @@ def compare(
     return results.csv(written.path.with_suffix('.csv'))
 
 
-def _configuration(folder: pathlib.Path) -> dict[str, Any]:
+def _configuration(folder: pathlib.Path) -> tuple[str, dict[str, Any]]:
+  """The study of a run, and the parameters that it was given."""
   path = folder / 'config.json'
   try:
     config = run_folder.read_json(path)
-    if config['study'] in _STUDIES and config['data']['dataset']:
-      return config
+    name, data = config['study'], config['data']
+    if name in _STUDIES and data['dataset']:
+      of = 'features' if data['dataset'] == 'features' else 'folder'
+      base = parameters.configuration(name, of, {})
+      if inputs.were_in_memory(data['dir']):
+        base['data']['columns'] = data['columns']
+      return name, parameters.differing(config, base)
   except (OSError, ValueError, LookupError, TypeError) as error:
     raise UserError(
       f'{path} cannot be read as the configuration of a run.'

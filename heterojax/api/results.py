@@ -11,9 +11,13 @@ import numpy as np
 
 from heterojax.api import messages
 from heterojax.api.table import Table
+from heterojax.datasets.manifest import Rows
 from heterojax.datasets.manifest import parse_csv
 from heterojax.records import codec
 from heterojax.studies import images as image_rows
+
+# Whole numbers, and truths.
+_KINDS = {'cluster': 'i', 'correct': 'b'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +55,12 @@ def images(folder: pathlib.Path) -> Table:
     id, path, label, group, split, cluster, and the other columns of
     `clusters.csv`.
   """
-  return _table(list(image_rows.rows(folder)))
+  found = _table(list(image_rows.rows(folder)))
+  for name, kind in _KINDS.items():
+    if name in found and found[name].dtype.kind != kind:
+      said = f'{name} is something else in a row'
+      raise Rows(folder / 'clusters.csv').damaged(said)
+  return found
 
 
 def clusters(results: Any, rows: Table) -> Table:

@@ -14,6 +14,7 @@ from heterojax.report import formatting
 from heterojax.stats import paired
 from heterojax.stats.scores import Score
 from heterojax.studies import images
+from heterojax.studies import reading
 from heterojax.verdict import records
 
 _LEVEL = 0.05
@@ -136,20 +137,26 @@ def _tested(run: Run) -> dict[str, _Image]:
   columns = [f'probability_{name}' for name in names]
   if len(names) == 2:
     columns = ['probability']
-  rows = images.tested(pathlib.Path(run.folder).expanduser())
+  folder = pathlib.Path(run.folder).expanduser()
+  rows = images.tested(folder)
   if not rows or not {*columns} <= rows[0].keys():
     return {}
   codes = {name: code for code, name in enumerate(names)}
   if len(names) == 2:
     codes = dict(zip(names, (1, 0), strict=True))
-  return {
-    row['id']: _Image(
-      codes[row['label']],
-      tuple(float(row[column]) for column in columns),
-      row['group'] or row['id'],
-    )
-    for row in rows
-  }
+  try:
+    return {
+      row['id']: _Image(
+        codes[row['label']],
+        tuple(float(row[column]) for column in columns),
+        row['group'] or row['id'],
+      )
+      for row in rows
+    }
+  except (KeyError, ValueError) as error:
+    raise reading.damaged(
+      folder / images.SOURCES[-1], f'{error} is no class or no probability'
+    ) from error
 
 
 def _auc(tested: Sequence[_Image]) -> paired.Auc | None:

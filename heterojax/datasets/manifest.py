@@ -18,13 +18,14 @@ import re
 from typing import TextIO
 
 from heterojax.datasets.sources import Source
+from heterojax.errors import UserError
 
 TASKS = ('classification', 'regression')
 # Of a file that are in memory at a time.
 _ROWS = 4096
 # Characters of a cell that can be read again, with an apostrophe in front.
 LONGEST_CELL = csv.field_size_limit() - 1
-_COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
+COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
 # The last four are the full-width forms, which some take for the others.
 _FORMULA = re.compile("'*[=+@\t\r\n＝＋－＠-]")
 _NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
@@ -152,16 +153,31 @@ def parse_csv(text: str) -> list[dict[str, str]]:
 class Rows:
   """Rows of a file that `csv_text` wrote, read anew by each loop over them.
 
-  None of them is kept: there may be a million.
+  None of them is kept: there may be a million. The loop raises a UserError
+  where the file cannot be read, or lacks a column.
+
+  Args:
+    path: of the file.
+    *needed: columns that it must have.
   """
 
-  def __init__(self, path: pathlib.Path):
-    self._path = path
+  def __init__(self, path: pathlib.Path, *needed: str):
+    self._path, self._needed = path, needed
 
   def __iter__(self) -> Iterator[dict[str, str]]:
-    # A label may hold a line end.
-    with self._path.open(encoding='utf-8', newline='') as file:
-      yield from _parsed(file)
+    try:
+      # A label may hold a line end.
+      with self._path.open(encoding='utf-8', newline='') as file:
+        for row in _parsed(file):
+          if lacking := [name for name in self._needed if name not in row]:
+            raise ValueError(f'it has no column {lacking[0]!r}')
+          yield row
+    except (ValueError, csv.Error) as error:
+      raise self.damaged(str(error)) from error
+
+  def damaged(self, why: str) -> UserError:
+    """What to say of the file where its rows are not those of a run."""
+    return UserError(f'{self._path} is damaged ({why}): run the study again.')
 
 
 def _parsed(file: TextIO) -> Iterator[dict[str, str]]:
@@ -198,4 +214,4 @@ def manifest_csv(cohort: Cohort) -> Iterator[str]:
       fixed += [str(c.included).lower(), c.reason]
       yield fixed + [values.get(column, '') for column in more]
 
-  return csv_chunks([*_COLUMNS, *more], rows())
+  return csv_chunks([*COLUMNS, *more], rows())

@@ -7,12 +7,12 @@ dataset_type=fiftyone.types.FiftyOneImageClassificationDataset)`.
 """
 
 from collections.abc import Sequence
-import json
 import pathlib
 
 from heterojax.errors import UserError
 from heterojax.run import run_folder
 from heterojax.studies import images
+from heterojax.studies import reading
 
 _SAMPLE = ('id', 'path', 'label')
 
@@ -61,9 +61,14 @@ def write(
 
 def _base(folder: pathlib.Path, path: str) -> pathlib.Path:
   """Where the paths of the manifest begin: where the first of them is."""
-  data = json.loads((folder / 'config.json').read_text('utf-8'))['data']
-  given = pathlib.Path(data['dir']).expanduser().absolute()
+  config = folder / 'config.json'
+  match reading.load(config).get('data'):
+    case {'dir': str(named), 'images': str(images_in)}:
+      pass
+    case _:
+      raise reading.damaged(config, 'it does not say where the data are')
+  given = pathlib.Path(named).expanduser().absolute()
   table = given.parent
-  places = [table / data['images'], given, table] if data['dir'] else []
-  places += [pathlib.Path(data['images']).absolute(), folder / 'cohort']
+  places = [table / images_in, given, table] if named else []
+  places += [pathlib.Path(images_in).absolute(), folder / 'cohort']
   return next((p for p in places if (p / path).is_file()), given)

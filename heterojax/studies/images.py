@@ -29,17 +29,23 @@ def rows(folder: pathlib.Path) -> Iterator[dict[str, str]]:
   Yields:
     id, path, label, group, and the columns of `clusters.csv`: split, cluster,
     probability of the positive or of each class, correct, and others.
+
+  Raises:
+    UserError: if one of the two tables is damaged.
   """
   # Strings of their own would take half of the memory.
   same: dict[str, str] = {}
   listed = {
     row['id']: tuple(same.setdefault(row[key], row[key]) for key in _NAMED)
-    for row in Rows(folder / _MANIFEST)
+    for row in Rows(folder / _MANIFEST, 'id', *_NAMED)
   }
   same.clear()
-  for row in Rows(folder / _CLUSTERS):
+  clusters = Rows(folder / _CLUSTERS, 'id', 'split', 'cluster')
+  for row in clusters:
     # A copy is called after its image.
     name = row['id'] if row['id'] in listed else row['id'].rpartition('+')[0]
+    if name not in listed:
+      raise clusters.damaged(f'{row["id"]!r} is not in {_MANIFEST}')
     of = dict(zip(_NAMED, listed[name], strict=True))
     yield {'id': row['id'], **of, **row}
 

@@ -68,7 +68,7 @@ def manifest(folder: pathlib.Path) -> Rows:
   path = folder / 'manifest.csv'
   if not path.exists():
     return []
-  return manifest_lib.Rows(path)
+  return manifest_lib.Rows(path, *manifest_lib.COLUMNS)
 
 
 def left_out(rows: Rows, labels: Sequence[str], unit: str) -> list[Block]:
