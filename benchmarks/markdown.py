@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 import pathlib
-
-import numpy as np
+from typing import Any
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -21,7 +20,7 @@ def put_rows(
   page: pathlib.Path,
   name: str,
   head: Sequence[str],
-  rows: Iterable[Sequence[object]],
+  rows: Iterable[Sequence[Any]],
   *,
   summed: int = 0,
 ) -> None:
@@ -39,14 +38,11 @@ def put_rows(
   there = page.read_text(encoding='utf-8').partition(begin)[2].partition(end)[0]
   last = {line.partition(' | ')[0]: line for line in there.splitlines()[2:]}
   for row in rows:
-    line = table((), [row]).splitlines()[2]
-    title = line.partition(' | ')[0]
-    if summed and title in last:
-      earlier = last[title].split(' | ')[1 : summed + 1]
-      numbers = [int(cell.replace(',', '')) for cell in earlier]
-      numbers = np.add(numbers, row[1 : summed + 1]).tolist()
-      line = table((), [[row[0], *numbers, *row[summed + 1 :]]]).splitlines()[2]
-    last[title] = line
+    title, cells = f'| {_cell(row[0])}', list(row)
+    earlier = last.get(title, '').split(' | ')[1 : summed + 1]
+    for i, cell in enumerate(earlier, start=1):
+      cells[i] += int(cell.replace(',', ''))
+    last[title] = table((), [cells]).splitlines()[2]
   titles = table(head, ()).splitlines()
   put(page, name, '\n'.join([*titles, *last.values()]))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import difflib
+import pathlib
 
 
 class HeterojaxError(Exception):
@@ -38,6 +39,11 @@ class RefusedError(HeterojaxError):
   """The run folder, the environment or the arithmetic forbids the run."""
 
   exit_code = 4
+
+
+def damaged(path: pathlib.Path, why: str) -> UserError:
+  """What to say of a file of a run that is not as the run wrote it."""
+  return UserError(f'{path} is damaged ({why}): run the study again.')
 
 
 def printable(said: object) -> str:

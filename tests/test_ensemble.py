@@ -170,7 +170,7 @@ def _check_loop(
 def test_few_heads_are_the_loop(
   monitor: str, l2: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-  """More numbers of batches than segments; the smaller half of the lane."""
+  """As below with all sizes; here, too, they are more than segments."""
   monkeypatch.setattr(epochs, '_MAX_SEGMENTS', 2)
   training = Training(4, 1, 8, 0.5, monitor, l2)
   with jax.enable_x64(True):

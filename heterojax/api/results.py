@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from heterojax import errors
 from heterojax.api import messages
 from heterojax.api.table import Table
-from heterojax.datasets.manifest import Rows
 from heterojax.datasets.manifest import parse_csv
 from heterojax.records import codec
 from heterojax.studies import images as image_rows
@@ -59,7 +59,7 @@ def images(folder: pathlib.Path) -> Table:
   for name, kind in _KINDS.items():
     if name in found and found[name].dtype.kind != kind:
       said = f'{name} is something else in a row'
-      raise Rows(folder / 'clusters.csv').damaged(said)
+      raise errors.damaged(folder / 'clusters.csv', said)
   return found
 
 

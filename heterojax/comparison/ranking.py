@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from heterojax import errors
 from heterojax.comparison.runs import Group
 from heterojax.comparison.runs import Run
 from heterojax.records.codec import Number
@@ -14,7 +15,6 @@ from heterojax.report import formatting
 from heterojax.stats import paired
 from heterojax.stats.scores import Score
 from heterojax.studies import images
-from heterojax.studies import reading
 from heterojax.verdict import records
 
 _LEVEL = 0.05
@@ -154,7 +154,7 @@ def _tested(run: Run) -> dict[str, _Image]:
       for row in rows
     }
   except (KeyError, ValueError) as error:
-    raise reading.damaged(
+    raise errors.damaged(
       folder / images.SOURCES[-1], f'{error} is no class or no probability'
     ) from error
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pathlib
 from typing import Any, NamedTuple
 
+from heterojax import errors
 from heterojax.errors import UserError
 from heterojax.records import codec
 from heterojax.records.codec import Number
@@ -113,7 +114,7 @@ def _results(path: pathlib.Path) -> Any:
   if isinstance(results, Results):
     for holds, why in _consistent(results):
       if not holds:
-        raise reading.damaged(path, why)
+        raise errors.damaged(path, why)
   return results
 
 

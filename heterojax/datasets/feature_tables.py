@@ -3,10 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 import dataclasses
-import os
 import pathlib
-import subprocess
-import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +13,7 @@ from heterojax.datasets import meanings
 from heterojax.datasets import tables
 from heterojax.datasets.feature_columns import Kinds
 from heterojax.errors import UserError
+from heterojax.run import scripts
 
 # Counts the values of a Parquet file.
 VALUES = pathlib.Path(__file__).with_name('parquet_values.py')
@@ -272,12 +270,7 @@ def _check_parquet(path: pathlib.Path, file: Any) -> None:
 
 def _values(path: pathlib.Path) -> int:
   """Counted in a process of its own, which a damaged file may crash."""
-  # The folder of the script is no place to import from.
-  command = [sys.executable, '-P', str(VALUES), str(path.absolute())]
-  paths = {'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
-  done = subprocess.run(
-    command, capture_output=True, check=False, env=os.environ | paths
-  )
+  done = scripts.run(VALUES, path)
   if done.returncode:
     raise ValueError('its columns contradict themselves')
   return int(done.stdout)

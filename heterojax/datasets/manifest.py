@@ -17,8 +17,8 @@ import pathlib
 import re
 from typing import TextIO
 
+from heterojax import errors
 from heterojax.datasets.sources import Source
-from heterojax.errors import UserError
 
 TASKS = ('classification', 'regression')
 # Of a file that are in memory at a time.
@@ -173,11 +173,7 @@ class Rows:
             raise ValueError(f'it has no column {lacking[0]!r}')
           yield row
     except (ValueError, csv.Error) as error:
-      raise self.damaged(str(error)) from error
-
-  def damaged(self, why: str) -> UserError:
-    """What to say of the file where its rows are not those of a run."""
-    return UserError(f'{self._path} is damaged ({why}): run the study again.')
+      raise errors.damaged(self._path, str(error)) from error
 
 
 def _parsed(file: TextIO) -> Iterator[dict[str, str]]:

@@ -9,6 +9,7 @@ dataset_type=fiftyone.types.FiftyOneImageClassificationDataset)`.
 from collections.abc import Sequence
 import pathlib
 
+from heterojax import errors
 from heterojax.errors import UserError
 from heterojax.run import run_folder
 from heterojax.studies import images
@@ -66,7 +67,7 @@ def _base(folder: pathlib.Path, path: str) -> pathlib.Path:
     case {'dir': str(named), 'images': str(images_in)}:
       pass
     case _:
-      raise reading.damaged(config, 'it does not say where the data are')
+      raise errors.damaged(config, 'it does not say where the data are')
   given = pathlib.Path(named).expanduser().absolute()
   table = given.parent
   places = [table / images_in, given, table] if named else []

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import pathlib
 
+from heterojax import errors
 from heterojax.datasets.manifest import Rows
 from heterojax.datasets.manifest import csv_chunks
 from heterojax.run import run_folder
@@ -45,7 +46,9 @@ def rows(folder: pathlib.Path) -> Iterator[dict[str, str]]:
     # A copy is called after its image.
     name = row['id'] if row['id'] in listed else row['id'].rpartition('+')[0]
     if name not in listed:
-      raise clusters.damaged(f'{row["id"]!r} is not in {_MANIFEST}')
+      raise errors.damaged(
+        folder / _CLUSTERS, f'{row["id"]!r} is not in {_MANIFEST}'
+      )
     of = dict(zip(_NAMED, listed[name], strict=True))
     yield {'id': row['id'], **of, **row}
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 from typing import Any, TypeVar
 
+from heterojax import errors
 from heterojax.errors import UserError
 from heterojax.records import codec
 from heterojax.run import artifacts
@@ -57,9 +58,9 @@ def load(path: pathlib.Path) -> dict[str, Any]:
       f'{path} cannot be read ({error.strerror}): check its permissions.'
     ) from error
   except (ValueError, RecursionError) as error:
-    raise damaged(path, 'it is not JSON') from error
+    raise errors.damaged(path, 'it is not JSON') from error
   if not isinstance(tree, dict):
-    raise damaged(path, 'it is not an object')
+    raise errors.damaged(path, 'it is not an object')
   return tree
 
 
@@ -86,11 +87,7 @@ def parse(path: pathlib.Path, kind: type[T], tree: dict[str, Any]) -> T:
   try:
     return codec.decode(kind, tree)
   except codec.Mismatch as error:
-    raise damaged(path, str(error)) from error
-
-
-def damaged(path: pathlib.Path, why: str) -> UserError:
-  return UserError(f'{path} is damaged ({why}): run the study again.')
+    raise errors.damaged(path, str(error)) from error
 
 
 def _no_constant(name: str) -> None:

@@ -8,13 +8,12 @@ size. What is read of it is in `keras_h5_script`.
 
 import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import safetensors.numpy
 
 from heterojax.errors import UserError
+from heterojax.run import scripts
 
 SCRIPT = pathlib.Path(__file__).with_name('keras_h5_script.py')
 _REFUSED = 2  # Exit code where the script says what is wrong.
@@ -37,14 +36,7 @@ def read_keras_h5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       twice, or points to data outside itself.
   """
   path = pathlib.Path(path)
-  # The folder of the script is no place to import from.
-  command = [sys.executable, '-P', str(SCRIPT), str(path.absolute())]
-  done = subprocess.run(
-    command,
-    capture_output=True,
-    check=False,
-    env=os.environ | {'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
-  )
+  done = scripts.run(SCRIPT, path)
   if done.returncode == _REFUSED:
     raise _error(path, done.stdout.decode())
   if done.returncode:
