@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import pty
+import queue
 import struct
 import subprocess
 import sys
@@ -92,6 +93,26 @@ def test_what_says_nothing_itself_is_said_to_go_on(
     progress._last_line = time.monotonic() + 3600
     time.sleep(0.3)
   assert len(lines) == number
+
+
+def test_work_inside_of_work_is_spoken_of_while_it_lasts(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  monkeypatch.setattr(progress, '_SECONDS_BETWEEN_LINES', 0.2)
+  monkeypatch.setattr(progress, '_last_line', 0.0)
+  spoken: queue.Queue[str] = queue.Queue()
+
+  def info(text: str, *of: object) -> None:
+    spoken.put(str(of[0]))
+
+  monkeypatch.setattr(logging.getLogger('heterojax.run.progress'), 'info', info)
+  with progress.heartbeat('run'):
+    with progress.heartbeat('data'):
+      while spoken.get(timeout=60) != 'data':
+        pass
+      assert [spoken.get(timeout=60) for _ in range(3)] == ['data'] * 3
+    while spoken.get(timeout=60) != 'run':
+      pass
 
 
 def test_a_stage_says_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

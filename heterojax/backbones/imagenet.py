@@ -172,7 +172,7 @@ def _fetch(published: Published, path: pathlib.Path) -> None:
         f' {path} by hand.'
       ) from error
     got = _hash(part, published.algorithm)
-    if not got.startswith(published.digest):
+    if got != published.digest:
       raise UserError(
         f'{published.origin} sent a file with {published.algorithm} {got}'
         f' instead of {published.digest}: nothing was kept.'

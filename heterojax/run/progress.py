@@ -19,6 +19,7 @@ _SECONDS_BEFORE_BAR = 2.0
 
 
 _last_line = 0.0  # When it was logged, by the clock of `time.monotonic`.
+_going_on: list[object] = []  # Work inside of work; the innermost is spoken of.
 
 
 @contextlib.contextmanager
@@ -26,7 +27,7 @@ def heartbeat(what: str) -> Iterator[None]:
   """Says every ten seconds that some work goes on, where nothing else does.
 
   Args:
-    what: name of the work.
+    what: name of the work; work inside of it is spoken of while it lasts.
   """
   start, done = time.monotonic(), threading.Event()
 
@@ -34,18 +35,21 @@ def heartbeat(what: str) -> Iterator[None]:
     while not done.wait(_SECONDS_BETWEEN_LINES / 4):
       now = time.monotonic()
       # It is not to become older than that before it is asked again.
-      if now - max(start, _last_line) > 0.7 * _SECONDS_BETWEEN_LINES:
+      is_old = now - max(start, _last_line) > 0.7 * _SECONDS_BETWEEN_LINES
+      if is_old and _going_on[-1] is done:
         _say(now, '%s: %.0f s so far', what, now - start)
 
   thread = threading.Thread(
     target=beat, name=f'heartbeat of {what}', daemon=True
   )
+  _going_on.append(done)
   thread.start()
   try:
     yield
   finally:
     done.set()
     thread.join()
+    _going_on.remove(done)
 
 
 def _say(now: float, *of_log: object) -> None:

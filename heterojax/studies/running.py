@@ -78,9 +78,12 @@ def _planned(
   compilation.keep_programs()
   timer, here = stages.Timer(), environment.describe()
   backbone = stages.load_backbone(settings, download=download)
-  with run_folder.opened(
-    workdir, config, here, allow_mismatch=allow_mismatch
-  ) as folder:
+  with (
+    run_folder.opened(
+      workdir, config, here, allow_mismatch=allow_mismatch
+    ) as folder,
+    progress.heartbeat('run'),  # What is not part of a stage takes time, too.
+  ):
     _say_what_changed(folder)
     if not allow_mismatch:
       shards.check_environment(folder / 'features', here)

@@ -367,7 +367,9 @@ class FineTuning:
 class Settings:
   """All of a study."""
 
-  seed: int = field(0, 'Everything random follows from it.', least=0)
+  seed: int = field(
+    0, 'Everything random follows from it; below 2^32.', least=0
+  )
   study: str = field('retraining', 'retraining or sample_size.')
   sizes: str = field(
     '',

@@ -28,7 +28,6 @@ from heterojax.datasets.sources import Source
 from heterojax.features import Features
 from heterojax.heads import ensemble
 from heterojax.records.foretell import Known
-from heterojax.run import progress
 from heterojax.run import run_folder
 from heterojax.studies import audits
 from heterojax.studies import counters
@@ -446,14 +445,13 @@ def run(
     run_folder.write_atomically(
       folder / 'external.csv', external.external_csv(cohorts[0], found)
     )
-  with progress.heartbeat('tables'):
-    run_folder.write_atomically(
-      folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
-    )
-    run_folder.write_atomically(
-      folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.leaks.leaks)
-    )
-    return results, view_lib.view(settings, outcome)
+  run_folder.write_atomically(
+    folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
+  )
+  run_folder.write_atomically(
+    folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.leaks.leaks)
+  )
+  return results, view_lib.view(settings, outcome)
 
 
 RETRAINING = Study(
