@@ -40,7 +40,7 @@ def of(n: int) -> Stages:
   tested = np.arange(n) % _TESTED == 0
   test, training = np.flatnonzero(tested), np.flatnonzero(~tested)
   cohort = _cohort(n)
-  drawn = audits._drawn(len(test), len(training))
+  drawn = audits.drawn_rows(len(test), len(training))
   return {
     'splitting': lambda: _split(cohort),
     'near duplicates': lambda: cluster.nearest_by_cosine(

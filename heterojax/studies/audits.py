@@ -68,13 +68,13 @@ def _compared(
   sides = [next(leaks.sides(fold.cohort)) for fold in folds]
   of = sum(len(test) for _, test, _ in sides)
   number = sum(
-    len(_drawn(len(test), len(training))) for _, test, training in sides
+    len(drawn_rows(len(test), len(training))) for _, test, training in sides
   )
   near = sum(leak.kind == leaks.NEAR and leak.split == 'test' for leak in found)
   return leaks.Compared(number, of, near) if number < of else None
 
 
-def _drawn(n: int, others: int) -> np.ndarray:
+def drawn_rows(n: int, others: int) -> np.ndarray:
   """`[m]` int, which of n images are compared with so many others."""
   most = max(1, _MOST_PAIRS // max(others, 1))
   if n <= most:
@@ -113,7 +113,7 @@ def find_leaks(
     content[row_of[i]] = number[d]
   nearest = {}
   for split, held_out, training in leaks.sides(cohort):
-    drawn = _drawn(len(held_out), len(training))
+    drawn = drawn_rows(len(held_out), len(training))
     ids, others = [held_out[i].id for i in drawn], [c.id for c in training]
     of, distance = cluster.nearest_by_cosine(
       x,
