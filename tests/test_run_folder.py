@@ -377,7 +377,7 @@ def test_nothing_that_was_there_before_the_first_start_is_taken_for_its_own(
   top = name.split('/')[0]
   for start in (
     lambda: run_folder.opened(tmp_path, _CONFIG, {}),
-    lambda: run_folder.shared(tmp_path, 'workdir'),
+    lambda: run_folder.shared(tmp_path, {}, 'workdir'),
   ) * 2:
     with pytest.raises(RefusedError, match=f'holds {top}, but no run'):
       with start():

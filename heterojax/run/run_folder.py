@@ -182,19 +182,23 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
+def shared(
+  path: pathlib.Path, config: dict[str, Any], flag: str
+) -> Iterator[None]:
   """Keeps runs out of a folder while several processes work for one.
 
   Args:
     path: of the folder; made where it is missing.
-    flag: that named it.
+    config: the resolved configuration of that one.
+    flag: that named the folder.
 
   Yields:
     Nothing.
 
   Raises:
     UserError: see `locked`.
-    RefusedError: if a run has it, or it holds what is no run's.
+    RefusedError: if a run has it, or it holds what is no run's, or a run of
+      another configuration.
   """
   _check_left(path)
   try:
@@ -211,6 +215,7 @@ def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
     ) from error
   with lock:
     links.refuse(path)
+    _check_config(path, config)
     yield
 
 
