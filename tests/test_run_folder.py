@@ -385,6 +385,33 @@ def test_nothing_that_was_there_before_the_first_start_is_taken_for_its_own(
   assert path.read_text() == 'mine' and _names(tmp_path) == {top}
 
 
+@pytest.mark.parametrize('name', ['', 'cohort/cohort.csv', 'features/a.npy'])
+def test_a_lock_of_another_program_is_none_of_ours(
+  tmp_path: pathlib.Path, name: str
+) -> None:
+  """It neither goes away nor makes what is beside it a run's."""
+  for path in (tmp_path / '.lock', tmp_path / (name or 'notes.txt')):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('mine')
+  before = _names(tmp_path)
+  for start in (
+    lambda: run_folder.opened(tmp_path, _CONFIG, {}),
+    lambda: run_folder.shared(tmp_path, {}, 'workdir'),
+    lambda: run_folder.locked(tmp_path, 'folder', 'out'),
+  ):
+    with pytest.raises(UserError, match='.lock is not empty'), start():
+      pytest.fail('opened')
+  assert (tmp_path / '.lock').read_text() == 'mine'
+  assert _names(tmp_path) == before
+
+
+def test_an_empty_lock_of_the_user_stays(tmp_path: pathlib.Path) -> None:
+  (tmp_path / '.lock').touch()
+  with run_folder.opened(tmp_path, _CONFIG, {}):
+    pass
+  assert _names(tmp_path) == {'.lock'}
+
+
 def test_a_start_that_was_a_mistake_knows_again_what_it_left(
   tmp_path: pathlib.Path,
 ) -> None:
@@ -399,7 +426,8 @@ def test_a_start_that_was_a_mistake_knows_again_what_it_left(
 def test_what_a_killed_start_left_is_gone_on_with(
   tmp_path: pathlib.Path,
 ) -> None:
-  for name in ('.lock', 'inspected.jsonl', 'begun.json', 'environment.json'):
+  (tmp_path / '.lock').touch()
+  for name in ('inspected.jsonl', 'begun.json', 'environment.json'):
     (tmp_path / name).write_text('{}')
   for name in ('input/1', 'cohort/images', 'features/shards'):
     (tmp_path / name).mkdir(parents=True)

@@ -178,6 +178,7 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
     ) from error
   with lock:
     links.refuse(path)
+    locks.refuse_others(path / contents.LOCK)
     yield
 
 
@@ -215,6 +216,7 @@ def shared(
     ) from error
   with lock:
     links.refuse(path)
+    locks.refuse_others(path / contents.LOCK)
     _check_config(path, config)
     yield
 
@@ -250,7 +252,7 @@ def opened(
   # What is there before is the user's, or of an earlier start, and stays.
   own = [
     name
-    for name in (contents.LOG, contents.INSPECTED)
+    for name in (contents.LOG, contents.INSPECTED, contents.LOCK)
     if not os.path.exists(path / name)
   ]
   _check_left(path)
@@ -412,11 +414,10 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
 
 def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
   for name in names:
-    (path / name).unlink(missing_ok=True)
-  if _present(path, _LEFT):  # Theirs by the lock.
-    return
-  with contextlib.suppress(PermissionError):  # Windows keeps what is open.
-    (path / contents.LOCK).unlink(missing_ok=True)
+    if name == contents.LOCK and _present(path, _LEFT):  # Theirs by the lock.
+      return
+    with contextlib.suppress(PermissionError):  # Windows keeps what is open.
+      (path / name).unlink(missing_ok=True)
   if folder:
     with contextlib.suppress(OSError):  # Something else is in it: leave it.
       path.rmdir()
