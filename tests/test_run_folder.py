@@ -19,6 +19,7 @@ from heterojax.errors import UserError
 from heterojax.run import contents
 from heterojax.run import interruption
 from heterojax.run import logs
+from heterojax.run import outputs
 from heterojax.run import run_folder
 
 _CONFIG = {'seed': 0, 'data': {'dir': '/x', 'sizes': [1, 2]}, 'empty': {}}
@@ -450,14 +451,49 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
     (f'{tmp_path}/link.csv', 'is read, too'),
   ):
     with pytest.raises(UserError, match=f'--out is {path}, which {why}'):
-      run_folder.output(path, 'out', read)
+      outputs.file(path, 'out', read)
   for path in (
     'export/images.csv',
     'junit.xml',
     '../new.csv',
     '../results.json',
   ):
-    assert run_folder.output(path, 'out', read) == pathlib.Path(path)
+    assert outputs.file(path, 'out', read) == pathlib.Path(path)
+
+
+def test_names_that_nobody_gave_are_written_over_nothing_of_others(
+  tmp_path: pathlib.Path,
+) -> None:
+  names = 'data.json', 'labels.json'
+
+  def paths() -> tuple[pathlib.Path, ...]:
+    return outputs.files(str(tmp_path / 'out'), 'out', names)
+
+  where = tmp_path / 'out'
+  assert paths() == tuple(where / name for name in names)
+  where.mkdir()
+  (where / 'mine.png').touch()
+  assert len(paths()) == 2  # Beside which they may stand.
+  (where / 'labels.json').write_text('mine')
+  with pytest.raises(UserError, match='holds labels.json beside other files'):
+    paths()
+  (where / 'mine.png').rename(where / '.labels.json.abcd1234')
+  assert len(paths()) == 2  # Of an earlier call, which was killed.
+
+
+def test_what_is_taken_away_in_the_end_holds_nothing_of_others(
+  tmp_path: pathlib.Path,
+) -> None:
+  parts = tmp_path / '.x.npz.parts'
+  assert outputs.unfinished(tmp_path / 'x.npz') == parts
+  for name in ('features', 'cohort'):
+    (parts / name).mkdir(parents=True)
+  for name in ('.lock', 'inspected.jsonl'):
+    (parts / name).touch()
+  assert outputs.unfinished(tmp_path / 'x.npz') == parts
+  (parts / 'mine').touch()
+  with pytest.raises(RefusedError, match='.x.npz.parts holds mine, but'):
+    outputs.unfinished(tmp_path / 'x.npz')
 
 
 def test_log_lines_go_into_the_folder_while_it_is_open(
