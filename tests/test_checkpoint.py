@@ -16,6 +16,7 @@ import pytest
 
 from heterojax.errors import Interrupted
 from heterojax.run import checkpoint
+from heterojax.run import run_folder
 
 
 class _State(NamedTuple):
@@ -72,6 +73,23 @@ def test_what_it_is_about_must_be_the_same(saved: pathlib.Path) -> None:
   assert checkpoint.load(saved, 'others') is None
   assert checkpoint.load(saved) is not None
   assert checkpoint.load(saved.parent / 'nothing', 'these') is None
+
+
+@pytest.mark.parametrize('before', [{}, {'release': '0.1.0'}])
+def test_another_release_makes_it_anew(
+  saved: pathlib.Path, tmp_path: pathlib.Path, before: dict[str, str]
+) -> None:
+  """It may keep other leaves, or compute them otherwise."""
+  saved = pathlib.Path(shutil.copytree(saved, tmp_path / 'heads'))
+  path = saved / 'digests.json'
+  index = json.loads(path.read_text())
+  del index['release'], index['digest']
+  index |= before
+  index['digest'] = run_folder.digest(index)
+  path.write_text(run_folder.to_json(index))
+  assert checkpoint.load(saved, 'these') is None
+  assert checkpoint.load(saved) is not None  # As it is compared with others.
+  assert saved.exists()
 
 
 @pytest.mark.medium
