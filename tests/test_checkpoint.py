@@ -190,6 +190,21 @@ def test_the_last_steps_are_kept_and_the_last_is_used(
   assert steps.latest() == (0, {}) and not (tmp_path / 'steps').exists()
 
 
+def test_steps_of_another_training_do_not_outlive_its_own(
+  tmp_path: pathlib.Path,
+) -> None:
+  """As those before an image was exchanged, which went further."""
+  for number in (8, 9):
+    _steps(tmp_path, 'others').save(number, {'state': _state(number)})
+  for number in (1, 2):
+    _steps(tmp_path).save(number, {'state': _state(number)})
+    assert _resumed(tmp_path) == (number, number)
+  assert sorted(path.name for path in tmp_path.iterdir()) == [
+    '000001',
+    '000002',
+  ]
+
+
 def test_a_damaged_step_gives_way_to_the_one_before(
   tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:

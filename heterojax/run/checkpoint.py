@@ -205,7 +205,10 @@ class Steps:
     start = time.monotonic()
     path = self._folder / f'{number:06d}'
     save(path, {'step': np.int64(number), **state}, self._about)
-    for old in self._paths()[self._keep :]:
+    paths = self._paths()
+    # What is after it is of another training.
+    own = [other for other in paths if other.name <= path.name]
+    for old in {*paths} - {*own[: self._keep]}:
       shutil.rmtree(old)
     self._saved = time.monotonic()
     self._saving = self._saved - start
