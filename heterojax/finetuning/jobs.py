@@ -119,7 +119,7 @@ def about(
     ]
 
   return run_folder.digest({
-    'backbone': [backbone.name, backbone.source, backbone.weights_sha256],
+    'backbone': backbone.identity,
     'tuning': dataclasses.asdict(tuning),
     'extraction': {
       name: value

@@ -366,7 +366,7 @@ def plan(
         # Features that were computed before there was a choice stay valid.
         *([] if how.precision == 'highest' else [how.precision]),
       ],
-      [backbone.name, backbone.source, backbone.weights_sha256],
+      backbone.identity,
       [[content[p.path], str(p.transform)] for p in pictures],
     ],
     compiled_for=compiled_for,
