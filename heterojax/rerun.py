@@ -9,11 +9,13 @@ import stat
 import tempfile
 
 from heterojax.differences import files
+from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import artifacts
 from heterojax.run import locks
 from heterojax.studies import registry
 from heterojax.studies import running
+from heterojax.version import __version__
 
 # What each stage writes for the stages after it, in words.
 _OUTPUT = {
@@ -57,6 +59,13 @@ def of(
     )
   sealed = artifacts.read(folder)
   config = files.read_json(folder / 'config.json')
+  release = files.read_json(folder / 'environment.json').get('heterojax')
+  # Before its configuration, which may have other fields, is read.
+  if release != __version__ and not allow_mismatch:
+    raise RefusedError(
+      f'{folder} is a run of heterojax {release}, and this is {__version__}:'
+      ' rerun it there, or allow it here with --allow_mismatch.'
+    )
   outputs = {**registry.get(config.get('study')).outputs, 'all': ('*',)}
   lost = {name for name in sealed if _matches(name, outputs.get(stage, ()))}
   if not lost:

@@ -15,6 +15,7 @@ import os
 import pathlib
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+import unicodedata
 
 from heterojax import addresses
 from heterojax.compute import cache
@@ -95,7 +96,8 @@ def mirror(
 
   Raises:
     UserError: if there is nothing to copy or no room for it, an object changes
-      meanwhile, or a link leads out of the folder.
+      meanwhile, a link leads out of the folder, or the disk takes two names for
+      the same one.
     FileNotFoundError: if there is no such object or folder.
   """
   target, info = root / key, store.info(key)
@@ -104,7 +106,8 @@ def mirror(
     objects = [_described(key, info)]
   else:
     objects = _usable(list(_listed(store, key)), key)
-    _remove_others(target, {root / o.key for o in objects})
+  _remove_others(target, {root / o.key for o in objects})
+  _make_way(root, root / objects[0].key)
   missing = [o for o in objects if not _is_copy(root / o.key, o)]
   _LOG.info(
     'Objects of %s: %d, of which %d have to be copied to %s.',
@@ -125,6 +128,7 @@ def mirror(
     for some in _batches(missing):
       _copy(store, some, root)
       bar.update(len(some))
+  _check_apart(root, objects)
   return target
 
 
@@ -259,6 +263,27 @@ def _remove_others(folder: pathlib.Path, kept: set[pathlib.Path]) -> None:
         path.unlink()
     with contextlib.suppress(OSError):  # Something is in it.
       inside.rmdir()
+
+
+def _make_way(root: pathlib.Path, path: pathlib.Path) -> None:
+  """Removes files where folders are to be: objects may have become such."""
+  for folder in path.parents:
+    if root in folder.parents and folder.is_file():
+      folder.unlink()
+
+
+def _check_apart(root: pathlib.Path, objects: Sequence[Object]) -> None:
+  """Raises a UserError where the disk takes two names for the same one."""
+  known: dict[str, str] = {}
+  for o in objects:
+    plain = unicodedata.normalize('NFC', o.key).casefold()
+    other = known.setdefault(plain, o.key)
+    if other != o.key and (root / o.key).samefile(root / other):
+      raise UserError(
+        f'{other} and {o.key} are one file in {root}, as its disk does not tell'
+        ' their names apart: rename one, or name a folder on another disk with'
+        ' the environment variable HETEROJAX_CACHE.'
+      )
 
 
 def _batches(objects: Sequence[Object]) -> Iterator[Sequence[Object]]:

@@ -18,7 +18,7 @@ from ml_collections import config_flags
 from heterojax import cli
 from heterojax.cli import runs
 from heterojax.compute import variables
-from heterojax.run import run_folder
+from heterojax.run import outputs
 from heterojax.studies import checks
 from heterojax.studies import encoders
 
@@ -38,7 +38,7 @@ def _bakeoff(values: flags.FlagValues) -> int:
   each = encoders.configurations(config, networks, features)
   named = config_flags.get_config_filename(values['config'])
   usual = runs.default({**config, 'encoders': [*each]}, named)
-  folder = run_folder.local(values.workdir or usual, 'workdir')
+  folder = outputs.local(values.workdir or usual, 'workdir')
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable=import-outside-toplevel
   from heterojax import comparison

@@ -12,7 +12,7 @@ from absl import flags
 from heterojax import cli
 from heterojax.compute import variables
 from heterojax.run import artifacts
-from heterojax.run import run_folder
+from heterojax.run import outputs
 
 _FLAGS = (
   (flags.DEFINE_string, 'workdir', None, 'Folder of a finished run.'),
@@ -24,7 +24,7 @@ _FLAGS = (
 
 def _export(values: flags.FlagValues) -> int:
   folder = artifacts.folder_of(values.workdir, 'workdir')
-  out = run_folder.output(values.out, 'out') if values.out else None
+  out = outputs.file(values.out, 'out') if values.out else None
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable-next=import-outside-toplevel
   from heterojax import exports

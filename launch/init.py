@@ -11,6 +11,7 @@ from absl import flags
 from heterojax import cli
 from heterojax.cli import templates
 from heterojax.errors import UserError
+from heterojax.run import outputs
 from heterojax.run import run_folder
 
 _FLAGS = (
@@ -22,7 +23,7 @@ _FLAGS = (
 def _init(values: flags.FlagValues) -> int:
   if not values.name:
     raise UserError('Say how the configuration is called: heterojax init NAME.')
-  path = run_folder.local(values.name, 'name')
+  path = outputs.local(values.name, 'name')
   if path.suffix != '.py':
     path = path.with_name(f'{path.name}.py')
   if path.exists():

@@ -8,6 +8,11 @@
 set -euo pipefail
 
 count=${1:?how many processes}
+# Arithmetic would run what else it holds.
+if [[ ! $count =~ ^[0-9]+$ ]]; then
+  echo "COUNT is $count, but must be a number." >&2
+  exit 2
+fi
 shift
 export JAX_COORDINATOR_ADDRESS=127.0.0.1:${PORT:-12355} JAX_NUM_PROCESSES=$count
 

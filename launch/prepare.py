@@ -16,7 +16,7 @@ from absl import flags
 from heterojax import cli
 from heterojax.compute import variables
 from heterojax.errors import UserError
-from heterojax.run import run_folder
+from heterojax.run import outputs
 from heterojax.studies import checks
 
 _FLAGS = (
@@ -45,7 +45,7 @@ def _prepare(values: flags.FlagValues) -> int:
     data.dataset,
     pathlib.Path(data.dir).expanduser(),
     data.named,
-    run_folder.local(values.out, 'out'),
+    outputs.local(values.out, 'out'),
     data.choices,
   )
   print(cli.sentence(f'The prepared data are at {target.absolute()}'))

@@ -18,7 +18,7 @@ from heterojax.cli import runs
 from heterojax.compute import targets
 from heterojax.compute import variables
 from heterojax.records import conditions
-from heterojax.run import run_folder
+from heterojax.run import outputs
 from heterojax.studies import checks
 
 _FLAGS = (
@@ -42,9 +42,9 @@ def _study(values: flags.FlagValues, command: str) -> int:
   fails = conditions.of(values.fail_if)
   targets.check(values.target, values.dry_run)
   if values.junit:  # Before all else is done.
-    run_folder.output(values.junit, 'junit', checks.files_read(settings))
+    outputs.file(values.junit, 'junit', checks.files_read(settings))
   named = config_flags.get_config_filename(values['config'])
-  workdir = run_folder.local(
+  workdir = outputs.local(
     values.workdir or runs.default(config, named), 'workdir'
   )
   where = '' if values.dry_run else f'; results go to {workdir}'

@@ -3,15 +3,20 @@
 import concurrent.futures
 import dataclasses
 import json
+import pathlib
 import socket
 from typing import Any
 
 import numpy as np
 import pytest
 
+from heterojax import backbones
+from heterojax import features
 from heterojax.compute import collectives
 from heterojax.configs import demo
+from heterojax.datasets import sources
 from heterojax.datasets.augmentation import Transform
+from heterojax.errors import UserError
 from heterojax.features import Extraction
 from heterojax.features import Picture
 from heterojax.features import exchange
@@ -103,6 +108,38 @@ def test_what_is_told_of_pictures_comes_back():
   digests, words = exchange.told(job)
   assert digests == {'é.png': 'abc'}
   assert words == {'pictures': pictures, 'extraction': how, 'compiled_for': 5}
+
+
+@pytest.mark.parametrize(
+  ('field', 'other'),
+  [
+    ('name', 'another'),
+    ('source', 'pixels unit'),
+    ('weights_sha256', 'other'),
+  ],
+)
+def test_a_process_of_another_network_computes_nothing(
+  monkeypatch, demo_config, field, other
+):
+  """Of one file there are several preprocessings."""
+  network = backbones.load('efficientnet_lite0', None, top=False)
+  leaders = dataclasses.replace(network, **{field: other})
+  told = []
+  monkeypatch.setattr(processes, 'share', lambda *job: told.append(job))
+  source = sources.Unchanged(sources.Files(pathlib.Path()), {})
+  how = Extraction('avg', 32, 'keras', 8, 1)
+  exchange.tell(features.Plan(leaders, source, (), how, None), [])
+  job = processes.Job(*told[0])
+
+  def jobs():
+    yield job
+
+  monkeypatch.setattr(processes, 'jobs', jobs)
+  monkeypatch.setattr(
+    assisting.stages, 'load_backbone', lambda *a, **b: network
+  )
+  with pytest.raises(UserError, match='is not that of process 0'):
+    assisting.assist(demo_config, download=False)
 
 
 @pytest.fixture(name='demo_config')

@@ -16,6 +16,7 @@ import pytest
 
 from heterojax.errors import Interrupted
 from heterojax.run import checkpoint
+from heterojax.run import run_folder
 
 
 class _State(NamedTuple):
@@ -72,6 +73,23 @@ def test_what_it_is_about_must_be_the_same(saved: pathlib.Path) -> None:
   assert checkpoint.load(saved, 'others') is None
   assert checkpoint.load(saved) is not None
   assert checkpoint.load(saved.parent / 'nothing', 'these') is None
+
+
+@pytest.mark.parametrize('before', [{}, {'release': '0.1.0'}])
+def test_another_release_makes_it_anew(
+  saved: pathlib.Path, tmp_path: pathlib.Path, before: dict[str, str]
+) -> None:
+  """It may keep other leaves, or compute them otherwise."""
+  saved = pathlib.Path(shutil.copytree(saved, tmp_path / 'heads'))
+  path = saved / 'digests.json'
+  index = json.loads(path.read_text())
+  del index['release'], index['digest']
+  index |= before
+  index['digest'] = run_folder.digest(index)
+  path.write_text(run_folder.to_json(index))
+  assert checkpoint.load(saved, 'these') is None
+  assert checkpoint.load(saved) is not None  # As it is compared with others.
+  assert saved.exists()
 
 
 @pytest.mark.medium
@@ -170,6 +188,21 @@ def test_the_last_steps_are_kept_and_the_last_is_used(
   assert _steps(tmp_path / 'steps', 'others').latest() == (0, {})
   steps.clear()
   assert steps.latest() == (0, {}) and not (tmp_path / 'steps').exists()
+
+
+def test_steps_of_another_training_do_not_outlive_its_own(
+  tmp_path: pathlib.Path,
+) -> None:
+  """As those before an image was exchanged, which went further."""
+  for number in (8, 9):
+    _steps(tmp_path, 'others').save(number, {'state': _state(number)})
+  for number in (1, 2):
+    _steps(tmp_path).save(number, {'state': _state(number)})
+    assert _resumed(tmp_path) == (number, number)
+  assert sorted(path.name for path in tmp_path.iterdir()) == [
+    '000001',
+    '000002',
+  ]
 
 
 def test_a_damaged_step_gives_way_to_the_one_before(

@@ -73,6 +73,15 @@ def test_writes_three_files_and_prints_the_path(
     assert path.read_bytes() == again.read_bytes()
 
 
+def test_a_comparison_of_the_user_stays(
+  two: str, tmp_path: pathlib.Path, capfd
+) -> None:
+  (tmp_path / 'comparison.csv').write_text('mine')
+  assert launch(two, f'--out={tmp_path}') == 2
+  assert 'holds comparison.csv beside other files' in capfd.readouterr().err
+  assert (tmp_path / 'comparison.csv').read_text() == 'mine'
+
+
 def test_csv_and_json_hold_the_same_cells(
   two: str, tmp_path: pathlib.Path
 ) -> None:

@@ -9,9 +9,11 @@ import time
 
 import pytest
 
+from heterojax.backbones import imagenet
 from heterojax.compute import cache
 from heterojax.compute import private_folders
 from heterojax.compute import program_digests
+from heterojax.errors import UserError
 
 _RUN = """
 import logging
@@ -29,9 +31,11 @@ print(jax.config.jax_compilation_cache_dir)
 """
 
 
-def _run(folder: pathlib.Path, **variables: str) -> tuple[list[str], str]:
+def _run(
+  folder: pathlib.Path | str, before: str = '', **variables: str
+) -> tuple[list[str], str]:
   done = subprocess.run(
-    [sys.executable, '-c', _RUN],
+    [sys.executable, '-c', before + _RUN],
     env=os.environ | {'HETEROJAX_CACHE': str(folder)} | variables,
     capture_output=True,
     text=True,
@@ -54,6 +58,21 @@ def test_an_empty_variable_names_no_folder(
   empty = cache.folder()
   monkeypatch.delenv('HETEROJAX_CACHE')
   assert empty == cache.folder() == pathlib.Path.home() / '.cache/heterojax'
+
+
+def test_a_user_without_a_home_is_told_what_to_name(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """As a number is in a container; nothing but what is kept needs one."""
+  monkeypatch.delenv('HETEROJAX_CACHE', raising=False)
+  monkeypatch.delenv('HOME', raising=False)
+  monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+  with pytest.raises(UserError, match='variable HETEROJAX_CACHE'):
+    cache.folder()
+  path, _ = imagenet.locate(
+    'x', [imagenet.Packaged('heterojax', 'py.typed', 'x')], download=False
+  )
+  assert path.exists()
 
 
 @pytest.mark.slow
@@ -214,9 +233,15 @@ def test_a_folder_that_others_can_write_to_is_not_used(
   assert not list(pathlib.Path(folder).iterdir())
 
 
+_NO_HOME = 'import os; os.path.expanduser = lambda path: path'
+
+
 @pytest.mark.medium
-def test_no_folder_is_no_mistake(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(('cache', 'before'), [('file', ''), ('', _NO_HOME)])
+def test_no_folder_is_no_mistake(
+  tmp_path: pathlib.Path, cache: str, before: str
+) -> None:
   (tmp_path / 'file').touch()
-  (value, _, used), said = _run(tmp_path / 'file')
+  (value, _, used), said = _run(cache and tmp_path / cache, before)
   assert (value, used) == ('7.0', 'None')
   assert 'Compiled programs are not kept' in said

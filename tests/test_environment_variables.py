@@ -19,7 +19,7 @@ from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.errors import nearest_field
 from heterojax.run import interruption
-from heterojax.run import run_folder
+from heterojax.run import outputs
 
 
 def _python(code: str, **environment: str) -> subprocess.CompletedProcess:
@@ -181,13 +181,13 @@ def test_an_address_is_no_folder(address: str) -> None:
   with pytest.raises(
     UserError, match=f'--out is {address}, but must be a folder'
   ):
-    run_folder.local(address, 'out')
+    outputs.local(address, 'out')
 
 
 def test_other_names_are_folders() -> None:
   for name in ('run', 'a:b', 'C:/runs', './gs:/x'):
-    assert run_folder.local(name, 'workdir') == pathlib.Path(name)
-  assert run_folder.local('~/x', 'workdir') == pathlib.Path.home() / 'x'
+    assert outputs.local(name, 'workdir') == pathlib.Path(name)
+  assert outputs.local('~/x', 'workdir') == pathlib.Path.home() / 'x'
 
 
 @pytest.mark.parametrize(

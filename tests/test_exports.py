@@ -117,6 +117,16 @@ def test_parquet_has_types(run, tmp_path) -> None:
   assert list(table['id']) == [f'i{i}' for i in range(12)]
 
 
+def test_fiftyone_of_the_user_stays(run, tmp_path, capsys) -> None:
+  """Its importer has files of the same names beside the images."""
+  labels = tmp_path / 'photos' / 'labels.json'
+  labels.write_text('mine')
+  assert exported(run, 'fiftyone', f'--out={labels.parent}') == 2
+  assert 'holds labels.json beside other files' in capsys.readouterr().err
+  assert labels.read_text() == 'mine'
+  assert not labels.with_name('data.json').exists()
+
+
 def test_fiftyone_finds_the_files(run) -> None:
   assert exported(run, 'fiftyone') == 0
   folder = run / 'export' / 'fiftyone'

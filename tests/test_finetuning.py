@@ -30,6 +30,7 @@ from heterojax.errors import Interrupted
 from heterojax.errors import UserError
 from heterojax.finetuning import Job
 from heterojax.finetuning import Tuning
+from heterojax.finetuning import jobs
 from heterojax.finetuning import steps
 from heterojax.heads import head
 from heterojax.heads.order import batch_order
@@ -527,6 +528,28 @@ def test_another_job_is_not_taken_for_this_one(
     other = {'job': other['job']()}
   _tune(backbone, source, tmp_path, **{'tuning': one, **other})
   assert source.paths
+
+
+def _changed(how: Any) -> dict[str, Any]:
+  """Each field of a record, to the record with another value of it."""
+  return {
+    name: dataclasses.replace(
+      how, **{name: f'{value}x' if isinstance(value, str) else (value, 1)}
+    )
+    for name, value in dataclasses.asdict(how).items()
+  }
+
+
+def test_a_job_is_told_by_every_field_that_its_numbers_hang_on(
+  backbone: backbones.Backbone,
+) -> None:
+  def about(tuning: Tuning = _TUNING, how: features.Extraction = _HOW) -> str:
+    return jobs.about(backbone, _PICTURES, _Y, _job(), tuning, how, _CONTENTS)
+
+  alike = {n for n, how in _changed(_HOW).items() if about(how=how) == about()}
+  assert alike == {'batch_size', 'workers'}
+  for name, tuning in _changed(_TUNING).items():
+    assert about(tuning) != about(), name
 
 
 @pytest.mark.medium

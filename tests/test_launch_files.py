@@ -293,6 +293,12 @@ def test_loopback_starts_so_many(tmp_path) -> None:
     }
 
 
+def test_loopback_runs_nothing_that_its_number_holds(tmp_path) -> None:
+  ran = _loopback(f'BASH_VERSINFO[$(touch {tmp_path}/made)0]', 'true')
+  assert ran.returncode == 2 and 'must be a number' in ran.stderr
+  assert not any(tmp_path.iterdir())
+
+
 def test_loopback_ends_with_the_first_failure() -> None:
   script = 'exit $((JAX_PROCESS_ID * 10))'
   assert _loopback('1', 'bash', '-c', script).returncode == 0

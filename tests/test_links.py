@@ -211,7 +211,7 @@ def test_several_processes_share_no_pipe(
 ) -> None:
   os.mkfifo(tmp_path / '.lock')
   with pytest.raises(UserError, match=_NO_FILE):
-    with run_folder.shared(tmp_path, 'workdir'):
+    with run_folder.shared(tmp_path, {}, 'workdir'):
       pass
 
 

@@ -19,6 +19,7 @@ from heterojax.errors import UserError
 from heterojax.run import contents
 from heterojax.run import interruption
 from heterojax.run import logs
+from heterojax.run import outputs
 from heterojax.run import run_folder
 
 _CONFIG = {'seed': 0, 'data': {'dir': '/x', 'sizes': [1, 2]}, 'empty': {}}
@@ -377,12 +378,39 @@ def test_nothing_that_was_there_before_the_first_start_is_taken_for_its_own(
   top = name.split('/')[0]
   for start in (
     lambda: run_folder.opened(tmp_path, _CONFIG, {}),
-    lambda: run_folder.shared(tmp_path, 'workdir'),
+    lambda: run_folder.shared(tmp_path, {}, 'workdir'),
   ) * 2:
     with pytest.raises(RefusedError, match=f'holds {top}, but no run'):
       with start():
         pytest.fail('opened')
   assert path.read_text() == 'mine' and _names(tmp_path) == {top}
+
+
+@pytest.mark.parametrize('name', ['', 'cohort/cohort.csv', 'features/a.npy'])
+def test_a_lock_of_another_program_is_none_of_ours(
+  tmp_path: pathlib.Path, name: str
+) -> None:
+  """It neither goes away nor makes what is beside it a run's."""
+  for path in (tmp_path / '.lock', tmp_path / (name or 'notes.txt')):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('mine')
+  before = _names(tmp_path)
+  for start in (
+    lambda: run_folder.opened(tmp_path, _CONFIG, {}),
+    lambda: run_folder.shared(tmp_path, {}, 'workdir'),
+    lambda: run_folder.locked(tmp_path, 'folder', 'out'),
+  ):
+    with pytest.raises(UserError, match='.lock is not empty'), start():
+      pytest.fail('opened')
+  assert (tmp_path / '.lock').read_text() == 'mine'
+  assert _names(tmp_path) == before
+
+
+def test_an_empty_lock_of_the_user_stays(tmp_path: pathlib.Path) -> None:
+  (tmp_path / '.lock').touch()
+  with run_folder.opened(tmp_path, _CONFIG, {}):
+    pass
+  assert _names(tmp_path) == {'.lock'}
 
 
 def test_a_start_that_was_a_mistake_knows_again_what_it_left(
@@ -399,7 +427,8 @@ def test_a_start_that_was_a_mistake_knows_again_what_it_left(
 def test_what_a_killed_start_left_is_gone_on_with(
   tmp_path: pathlib.Path,
 ) -> None:
-  for name in ('.lock', 'inspected.jsonl', 'begun.json', 'environment.json'):
+  (tmp_path / '.lock').touch()
+  for name in ('inspected.jsonl', 'begun.json', 'environment.json'):
     (tmp_path / name).write_text('{}')
   for name in ('input/1', 'cohort/images', 'features/shards'):
     (tmp_path / name).mkdir(parents=True)
@@ -422,14 +451,49 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
     (f'{tmp_path}/link.csv', 'is read, too'),
   ):
     with pytest.raises(UserError, match=f'--out is {path}, which {why}'):
-      run_folder.output(path, 'out', read)
+      outputs.file(path, 'out', read)
   for path in (
     'export/images.csv',
     'junit.xml',
     '../new.csv',
     '../results.json',
   ):
-    assert run_folder.output(path, 'out', read) == pathlib.Path(path)
+    assert outputs.file(path, 'out', read) == pathlib.Path(path)
+
+
+def test_names_that_nobody_gave_are_written_over_nothing_of_others(
+  tmp_path: pathlib.Path,
+) -> None:
+  names = 'data.json', 'labels.json'
+
+  def paths() -> tuple[pathlib.Path, ...]:
+    return outputs.files(str(tmp_path / 'out'), 'out', names)
+
+  where = tmp_path / 'out'
+  assert paths() == tuple(where / name for name in names)
+  where.mkdir()
+  (where / 'mine.png').touch()
+  assert len(paths()) == 2  # Beside which they may stand.
+  (where / 'labels.json').write_text('mine')
+  with pytest.raises(UserError, match='holds labels.json beside other files'):
+    paths()
+  (where / 'mine.png').rename(where / '.labels.json.abcd1234')
+  assert len(paths()) == 2  # Of an earlier call, which was killed.
+
+
+def test_what_is_taken_away_in_the_end_holds_nothing_of_others(
+  tmp_path: pathlib.Path,
+) -> None:
+  parts = tmp_path / '.x.npz.parts'
+  assert outputs.unfinished(tmp_path / 'x.npz') == parts
+  for name in ('features', 'cohort'):
+    (parts / name).mkdir(parents=True)
+  for name in ('.lock', 'inspected.jsonl'):
+    (parts / name).touch()
+  assert outputs.unfinished(tmp_path / 'x.npz') == parts
+  (parts / 'mine').touch()
+  with pytest.raises(RefusedError, match='.x.npz.parts holds mine, but'):
+    outputs.unfinished(tmp_path / 'x.npz')
 
 
 def test_log_lines_go_into_the_folder_while_it_is_open(

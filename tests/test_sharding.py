@@ -127,6 +127,17 @@ def test_a_study_and_its_shards_keep_out_of_each_other(
   assert [path.name for path in tmp_path.iterdir()] == [contents.LOCK]
 
 
+def test_a_shard_of_another_configuration_leaves_a_run_as_it_is(
+  config: str, finished: pathlib.Path, tmp_path: pathlib.Path, capsys
+) -> None:
+  """Its images are those of the seed, which would be drawn over the run's."""
+  run = tmp_path / 'run'
+  shutil.copytree(finished, run)
+  assert _shard(config, '0/2', f'--workdir={run}', '--config.seed=1') == 4
+  assert 'of another configuration (seed differs)' in capsys.readouterr().err
+  assert not artifacts.problems(run)
+
+
 def test_another_image_after_the_plan(
   config: str, finished: pathlib.Path, tmp_path: pathlib.Path, capsys
 ) -> None:

@@ -128,6 +128,42 @@ def test_what_changes_in_the_store_changes_here(tmp_path, key: str) -> None:
   assert len(store.copied) == len(before) + 2
 
 
+@pytest.mark.parametrize('key', ['b/d', 'b/d/x'])
+def test_an_object_becomes_a_folder_and_a_folder_an_object(
+  tmp_path, key: str
+) -> None:
+  deep, flat = {f'{key}/y/1': b'one', f'{key}/2': b'two'}, {key: b'flat'}
+  for objects in (deep, flat) * 2:
+    stores.mirror(_memory(objects), key, tmp_path)
+    assert _files(tmp_path) == objects
+  # Of which one above is named now.
+  stores.mirror(_memory({'b/d': b'flat'}), 'b/d', tmp_path)
+  stores.mirror(_memory(deep), key, tmp_path)
+  assert _files(tmp_path) == deep
+
+
+@pytest.mark.parametrize('names', ['aA', ('é', 'e\u0301')])
+def test_names_that_are_one_to_the_disk_are_told(
+  tmp_path, monkeypatch, names
+) -> None:
+  """Such are those of macOS and Windows; one image would be both."""
+  store = _memory({f'b/{name}': name.encode() for name in names})
+  assert stores.mirror(store, 'b', tmp_path / 'told apart')
+  assert len(_files(tmp_path / 'told apart')) == 2
+  replace = os.replace
+
+  def onto_the_same(source, target) -> None:
+    replace(source, target)
+    other = target.with_name(names[target.name == names[0]])
+    other.unlink(missing_ok=True)
+    other.hardlink_to(target)
+
+  monkeypatch.setattr(os, 'replace', onto_the_same)
+  for _ in range(2):
+    with pytest.raises(UserError, match='does not tell their names apart'):
+      stores.mirror(store, 'b', tmp_path / 'as one')
+
+
 def test_what_changes_here_is_copied_again(tmp_path) -> None:
   store = _memory(_OBJECTS)
   stores.mirror(store, 'b/images', tmp_path)

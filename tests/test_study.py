@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import answers
 from field_paths import foretold
@@ -33,6 +34,7 @@ from heterojax.launch import study
 from heterojax.run import checkpoint
 from heterojax.studies.answer import answer
 from heterojax.studies.retraining import clustering
+from heterojax.studies.retraining import study as retraining
 
 EXAMPLE = (
   pathlib.Path(__file__).parent.parent / 'docs' / 'results_retraining.json'
@@ -555,6 +557,27 @@ def test_a_truncated_image_is_listed_and_left_out(
   assert [r['path'] for r in bad] == ['normal/3.jpg']
   assert 'cannot be decoded' in bad[0]['reason']
   assert 'Left out: 1 (cannot be decoded)' in (workdir / 'log.txt').read_text()
+
+
+@pytest.mark.slow
+def test_an_image_that_changes_during_a_run_is_not_shown(
+  photos: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """Its thumbnail would stand for another image than its number."""
+  evaluate = retraining.evaluate
+
+  def then_changed(*args: Any) -> Any:
+    for path in photos.rglob('*.jpg'):
+      path.write_bytes(path.read_bytes() + b' ')
+    return evaluate(*args)
+
+  monkeypatch.setattr(retraining, 'evaluate', then_changed)
+  workdir = tmp_path / 'run'
+  given = f'--config.data.dir={photos}', '--config.cluster.k=2'
+  assert launch('--config=folder:tiny', *given, f'--workdir={workdir}') == 0
+  with np.load(workdir / 'view.npz') as view:
+    problems = {*view['tile_problems'].tolist()}
+  assert problems == {'it has changed'}
 
 
 @pytest.mark.slow

@@ -230,6 +230,23 @@ def test_a_rerun_tells_what_digests_cannot(
   assert out.splitlines()[-1].startswith('Settings and environment are the')
 
 
+def test_a_rerun_of_another_release(run: pathlib.Path, capfd) -> None:
+  """Which may have fields that this one does not know."""
+  for name, change in (
+    ('environment.json', {'heterojax': '9.0.0'}),
+    ('config.json', {'novel': 1}),
+  ):
+    stored = json.loads((run / name).read_text()) | change
+    (run / name).write_text(run_folder.to_json(stored))
+  artifacts.seal(run)
+  assert launch(f'--workdir={run}', '--rerun=heads') == 4
+  assert (
+    f'{run} is a run of heterojax 9.0.0, and this' in capfd.readouterr().err
+  )
+  assert launch(f'--workdir={run}', '--rerun=heads', '--allow_mismatch') == 2
+  assert "unknown field 'novel'" in capfd.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_rerun_in_another_environment(run: pathlib.Path, capfd) -> None:
   stored = json.loads((run / 'environment.json').read_text())

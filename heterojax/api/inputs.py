@@ -126,6 +126,7 @@ def kept(inputs: Inputs, folder: pathlib.Path) -> Iterator[None]:
     return
   if folder.exists():
     links.refuse(folder)
+    locks.refuse_others(folder / contents.LOCK)
   missing = [p for p in (folder, *folder.parents) if not p.exists()]
   try:
     file.parent.mkdir(parents=True, exist_ok=True)

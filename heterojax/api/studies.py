@@ -21,6 +21,7 @@ from heterojax.api.table import Table
 from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import interruption
+from heterojax.run import outputs
 from heterojax.run import run_folder
 from heterojax.studies import checks
 
@@ -118,7 +119,7 @@ class _Study(Parameterized):
   def _folder(self) -> Generator[pathlib.Path, None, None]:
     """The run folder; a temporary one is taken away where nothing began."""
     if self.workdir is not None:
-      yield run_folder.local(os.fspath(self.workdir), 'workdir')
+      yield outputs.local(os.fspath(self.workdir), 'workdir')
       return
     folder = pathlib.Path(tempfile.mkdtemp(prefix='heterojax-'))
     try:

@@ -79,6 +79,11 @@ class Backbone:
   params: Any
   graphdef: nnx.GraphDef
 
+  @property
+  def identity(self) -> list[str | None]:
+    """What tells it from all networks of other features."""
+    return [self.name, self.source, self.weights_sha256]
+
   def feature_map(self, x: jax.typing.ArrayLike) -> jax.Array:
     """Last feature map, `[B, ceil(H / 32), ceil(W / 32), D]` float32.
 

@@ -84,20 +84,19 @@ def locate(
       f'There are no published ImageNet weights of {name}: name a file with'
       ' --config.backbone.weights=PATH.'
     )
-  folder = cache.folder()
   for file in published:
     if isinstance(file, Packaged):
       return _in_package(name, file), file.source
-    path = folder / file.file
+    path = cache.folder() / file.file
     if path.is_file():
       _check(path, file)
       return path, file.source
   ways = []
   for file in published:
     assert isinstance(file, Published)
-    path = folder / file.file
+    path = cache.folder() / file.file
     if file.is_package:
-      ways.append(f'run `{_command(file, folder)}`')
+      ways.append(f'run `{_command(file, path.parent)}`')
     elif download:
       _fetch(file, path)
       return path, file.source

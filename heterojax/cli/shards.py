@@ -10,7 +10,7 @@ from absl import flags
 from heterojax import cli
 from heterojax.compute import variables
 from heterojax.errors import UserError
-from heterojax.run import run_folder
+from heterojax.run import outputs
 
 _ALL, _RAY = 'all', 'ray'
 FLAGS = (
@@ -87,9 +87,9 @@ def chosen(values: flags.FlagValues, read: Iterable[str]) -> Chosen | None:
       ' --out=FILE.npz, the file that all shards become.'
     )
   if values.out is None:
-    folder = run_folder.local(values.workdir, 'workdir')
+    folder = outputs.local(values.workdir, 'workdir')
   else:
-    folder = run_folder.unfinished(named(values.out, read))
+    folder = outputs.unfinished(named(values.out, read))
   by_ray = values.on == _RAY
   return Chosen(numbers, count, folder, values.out is not None, by_ray)
 
@@ -99,14 +99,14 @@ def named(out: str | None, read: Iterable[str]) -> pathlib.Path:
 
   Args:
     out: as given.
-    read: see `run_folder.output`.
+    read: see `outputs.file`.
 
   Raises:
     UserError: if it is no .npz file of this machine, or another's.
   """
   if out is None or not out.endswith('.npz'):
     raise UserError('Say where the features go with --out=FILE.npz.')
-  return run_folder.output(out, 'out', read)
+  return outputs.file(out, 'out', read)
 
 
 def extract(

@@ -10,6 +10,7 @@ from heterojax.comparison import ranking
 from heterojax.comparison import runs as runs_lib
 from heterojax.comparison import side_by_side
 from heterojax.run import links
+from heterojax.run import outputs
 from heterojax.run import run_folder
 
 
@@ -42,22 +43,25 @@ def write(folders: Sequence[str], out: str | None = None) -> Written:
 
   Raises:
     UserError: if a folder does not hold the results of a study, or the first
-      one a link where the files go.
+      one a link where the files go; see also `outputs.files`.
   """
   groups = runs_lib.grouped(runs_lib.read(folders))
   runs = [run for group in groups for run in group.runs]
   compared = [side_by_side.compare(group) for group in groups]
-  where = run_folder.local(out or f'{folders[0]}/comparison', 'out')
-  if not out:
-    links.refuse_between(where.parent, where)
-  for name, text in {
+  texts = {
     'comparison.csv': side_by_side.table(compared).csv(),
     'comparison.json': run_folder.to_json(side_by_side.as_json(compared)),
     'comparison.html': page.render(compared),
-  }.items():
+  }
+  where = out or f'{folders[0]}/comparison'
+  paths = outputs.files(where, 'out', texts)
+  if not out:
+    folder = paths[0].parent
+    links.refuse_between(folder.parent, folder)
+  for path, text in zip(paths, texts.values(), strict=True):
     # A class name may hold what is no text.
-    run_folder.write_atomically(where / name, text.encode('utf-8', 'replace'))
+    run_folder.write_atomically(path, text.encode('utf-8', 'replace'))
   said = [agreement.sentence(runs)]
   for c in compared:
     said += ranking.sentences(c.pairs)
-  return Written(where / 'comparison.html', tuple(said))
+  return Written(paths[-1], tuple(said))

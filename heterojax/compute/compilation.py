@@ -16,6 +16,7 @@ import jax
 from heterojax.compute import cache
 from heterojax.compute import private_folders
 from heterojax.compute import program_digests
+from heterojax.errors import UserError
 
 _LOG = logging.getLogger(__name__)
 # Of what compiles in less, reading it back would save little.
@@ -49,8 +50,9 @@ def keep_programs() -> None:
     digests = program_digests.Digests(folder)
     if damaged := digests.remove_damaged():
       _LOG.info('%d damaged programs are compiled anew.', damaged)
-  except OSError as error:
-    _LOG.info('Compiled programs are not kept: %s.', error)
+  except (OSError, UserError) as error:
+    said = str(error).rstrip('.')
+    _LOG.info('Compiled programs are not kept: %s.', said)
     return
   jax.config.update('jax_compilation_cache_dir', str(folder))
   jax.config.update(

@@ -11,6 +11,7 @@ import pathlib
 
 from heterojax import errors
 from heterojax.errors import UserError
+from heterojax.run import outputs
 from heterojax.run import run_folder
 from heterojax.studies import images
 from heterojax.studies import reading
@@ -32,7 +33,7 @@ def write(
     out: folder of the two files.
 
   Raises:
-    UserError: where images are in no files.
+    UserError: where images are in no files; see also `outputs.files`.
   """
   base = _base(folder, rows[0]['path'] if rows else '')
   types = {
@@ -53,11 +54,13 @@ def write(
       ' files, so choose --to=csv or parquet.'
     )
   classes = sorted({label['label'] for label in labels.values()})
-  for name, tree in (
-    ('data.json', media),
-    ('labels.json', {'classes': classes, 'labels': labels}),
-  ):
-    run_folder.write_atomically(out / name, run_folder.to_json(tree))
+  trees = {
+    'data.json': media,
+    'labels.json': {'classes': classes, 'labels': labels},
+  }
+  paths = outputs.files(str(out), 'out', trees)
+  for path, tree in zip(paths, trees.values(), strict=True):
+    run_folder.write_atomically(path, run_folder.to_json(tree))
 
 
 def _base(folder: pathlib.Path, path: str) -> pathlib.Path:

@@ -33,7 +33,7 @@ def tell(plan: 'Plan', blocks: Sequence[slice]) -> None:
       'blocks': [(block.start, block.stop) for block in blocks],
       'extraction': dataclasses.asdict(plan.extraction),
       'compiled_for': plan.compiled_for,
-      'weights': plan.backbone.weights_sha256,
+      'network': plan.backbone.identity,
     },
     [np.frombuffer(text, np.uint8)],
   )

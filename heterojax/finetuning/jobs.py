@@ -14,6 +14,9 @@ from heterojax import features as features_lib
 from heterojax.run import checkpoint
 from heterojax.run import run_folder
 
+# Of an extraction: nothing depends on it here.
+_ONLY_SPEED = ('batch_size', 'workers')
+
 
 @dataclasses.dataclass(frozen=True)
 class Tuning:
@@ -116,11 +119,13 @@ def about(
     ]
 
   return run_folder.digest({
-    'backbone': [backbone.name, backbone.source, backbone.weights_sha256],
+    'backbone': backbone.identity,
     'tuning': dataclasses.asdict(tuning),
-    'image_size': extraction.image_size,
-    'resize': extraction.resize,
-    'feature': extraction.feature,
+    'extraction': {
+      name: value
+      for name, value in dataclasses.asdict(extraction).items()
+      if name not in _ONLY_SPEED
+    },
     'init_key': jax.random.key_data(job.init_key).tolist(),
     'order_key': jax.random.key_data(job.order_key).tolist(),
     'train': listed(job.train),

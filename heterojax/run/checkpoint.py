@@ -25,6 +25,7 @@ from heterojax.errors import UserError
 from heterojax.run import artifacts
 from heterojax.run import interruption
 from heterojax.run import run_folder
+from heterojax.version import __version__
 
 _LOG = logging.getLogger(__name__)
 _ARRAYS = 'arrays'
@@ -85,6 +86,7 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
   """
   leaves = _leaves(tree)
   index = {
+    'release': __version__,
     'about': about,
     'leaves': {name: digest(leaf) for name, leaf in leaves.items()},
   }
@@ -116,7 +118,7 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
 
   Args:
     path: its folder.
-    about: see `save`; without it, of whatever things.
+    about: see `save`; without it, of whatever things and release.
 
   Returns:
     The leaves by their name in the tree, numbers as `[1]`; None without them.
@@ -128,7 +130,8 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
     written = index.pop('digest')
     if written != run_folder.digest(index):
       raise ValueError(f'{_DIGESTS} is not as it was written')
-    if about not in (None, index['about']):
+    # Another release may have kept other things, or computed them otherwise.
+    if about and (about, __version__) != (index['about'], index.get('release')):
       return None
     # Before Orbax reads them: it fills the terminal where it fails.
     if json.loads((path / _FILES).read_text()) != _files(path / _ARRAYS):
@@ -202,7 +205,10 @@ class Steps:
     start = time.monotonic()
     path = self._folder / f'{number:06d}'
     save(path, {'step': np.int64(number), **state}, self._about)
-    for old in self._paths()[self._keep :]:
+    paths = self._paths()
+    # What is after it is of another training.
+    own = [other for other in paths if other.name <= path.name]
+    for old in {*paths} - {*own[: self._keep]}:
       shutil.rmtree(old)
     self._saved = time.monotonic()
     self._saving = self._saved - start

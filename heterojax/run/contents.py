@@ -6,13 +6,14 @@ SEAL = 'artifacts.json'
 LOCK = '.lock'
 LOG = 'log.txt'
 INSPECTED = 'inspected.jsonl'  # See `heterojax.datasets.inspections`.
+BEGUN = 'begun.json'
 INPUT = 'input'  # Data that were in memory, see `heterojax.api`.
 # What a run is told by.
 TELLING = 'config.json', 'environment.json'
 FILES = (
   *TELLING,
   INSPECTED,
-  'begun.json',
+  BEGUN,
   'manifest.csv',
   'augmented.csv',
   'clusters.csv',
@@ -25,6 +26,8 @@ FOLDERS = (
   *('tables', 'figures', 'features', 'checkpoints', 'cohort'),
   INPUT,
 )
+# What starts leave that end before `config.json` is there.
+LEFT = (INSPECTED, BEGUN, 'cohort', 'features')
 # What may change after a run: its log, traces, comparisons and exports.
 NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison', 'export')
 # All of it.

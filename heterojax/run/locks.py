@@ -11,6 +11,7 @@ import time
 
 import filelock
 
+from heterojax.errors import UserError
 from heterojax.run import interruption
 from heterojax.run import links
 
@@ -22,6 +23,16 @@ except ModuleNotFoundError:
 _LOG = logging.getLogger(__name__)
 READ = os.O_RDONLY | links.PLAIN
 _SECONDS = 0.2  # Between two looks at who has it.
+
+
+def refuse_others(path: pathlib.Path) -> None:
+  """Raises a UserError where a lock has content, which no run gives it."""
+  # filelock does.
+  if fcntl is not None and path.exists() and path.stat().st_size:
+    raise UserError(
+      f'{path} is not empty, so it is of another program: choose another'
+      ' folder.'
+    )
 
 
 def exclusive(path: pathlib.Path) -> contextlib.AbstractContextManager:

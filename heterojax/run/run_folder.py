@@ -22,11 +22,10 @@ from heterojax.run import logs
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
-BEGUN = 'begun.json'
-# What starts leave that end before `config.json` is there; their lock tells
-# that it is theirs. Data that were in memory have a name that none other has.
-_LEFT = (contents.INSPECTED, BEGUN, 'cohort', 'features')
-_EARLY = {*_LEFT, contents.INPUT}
+BEGUN = contents.BEGUN
+# Their lock tells that it is theirs; data that were in memory have a name that
+# none other has.
+_EARLY = {*contents.LEFT, contents.INPUT}
 
 
 def write_atomically(
@@ -59,63 +58,6 @@ def write_atomically(
     with contextlib.suppress(OSError):  # It was not made.
       name.unlink()
     raise
-
-
-def local(path: str, flag: str) -> pathlib.Path:
-  """The folder to write into that a flag names.
-
-  Args:
-    path: as given.
-    flag: its name, for messages.
-
-  Returns:
-    The folder.
-
-  Raises:
-    UserError: for an address, as of a bucket, which would become a folder here.
-  """
-  if addresses.is_address(path):
-    raise UserError(
-      f'--{flag} is {path}, but must be a folder of this machine: write there,'
-      ' and copy it to the address when it is finished.'
-    )
-  return pathlib.Path(path).expanduser()
-
-
-def output(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
-  """The file to write that a flag names, which nobody else needs.
-
-  Args:
-    path: as given.
-    flag: its name, for messages.
-    read: paths of what the command reads.
-
-  Returns:
-    The file.
-
-  Raises:
-    UserError: for an address, for what is read, and for an artifact of a run.
-  """
-  file = local(path, flag)
-  whole = file.absolute()
-  for folder in whole.parents:
-    name = whole.relative_to(folder).as_posix()
-    if contents.belongs(name) and is_one(folder):
-      raise UserError(
-        f'--{flag} is {path}, which is of the run in {folder}: choose another'
-        ' file.'
-      )
-  for other in map(os.path.expanduser, read):
-    if file.exists() and os.path.exists(other) and file.samefile(other):
-      raise UserError(
-        f'--{flag} is {path}, which is read, too: choose another file.'
-      )
-  return file
-
-
-def unfinished(path: pathlib.Path) -> pathlib.Path:
-  """The folder beside a file that holds what is done of it."""
-  return path.with_name(f'.{path.name}.parts')
 
 
 def to_json(value: Any) -> str:
@@ -178,23 +120,28 @@ def locked(path: pathlib.Path, purpose: str, flag: str) -> Iterator[None]:
     ) from error
   with lock:
     links.refuse(path)
+    locks.refuse_others(path / contents.LOCK)
     yield
 
 
 @contextlib.contextmanager
-def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
+def shared(
+  path: pathlib.Path, config: dict[str, Any], flag: str
+) -> Iterator[None]:
   """Keeps runs out of a folder while several processes work for one.
 
   Args:
     path: of the folder; made where it is missing.
-    flag: that named it.
+    config: the resolved configuration of that one.
+    flag: that named the folder.
 
   Yields:
     Nothing.
 
   Raises:
     UserError: see `locked`.
-    RefusedError: if a run has it, or it holds what is no run's.
+    RefusedError: if a run has it, or it holds what is no run's, or a run of
+      another configuration.
   """
   _check_left(path)
   try:
@@ -211,6 +158,8 @@ def shared(path: pathlib.Path, flag: str) -> Iterator[None]:
     ) from error
   with lock:
     links.refuse(path)
+    locks.refuse_others(path / contents.LOCK)
+    _check_config(path, config)
     yield
 
 
@@ -245,7 +194,7 @@ def opened(
   # What is there before is the user's, or of an earlier start, and stays.
   own = [
     name
-    for name in (contents.LOG, contents.INSPECTED)
+    for name in (contents.LOG, contents.INSPECTED, contents.LOCK)
     if not os.path.exists(path / name)
   ]
   _check_left(path)
@@ -292,7 +241,7 @@ def begin(
 
 def _check_left(path: pathlib.Path) -> None:
   """What starts leave, and was there before the first, is the user's."""
-  left = _present(path, _LEFT)
+  left = _present(path, contents.LEFT)
   if left and not _present(path, (contents.LOCK, _CONFIG)):
     links.refuse(path)  # Which says what to delete.
     raise _not_free(path, left[0])
@@ -407,11 +356,12 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
 
 def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
   for name in names:
-    (path / name).unlink(missing_ok=True)
-  if _present(path, _LEFT):  # Theirs by the lock.
-    return
-  with contextlib.suppress(PermissionError):  # Windows keeps what is open.
-    (path / contents.LOCK).unlink(missing_ok=True)
+    if name == contents.LOCK and _present(
+      path, contents.LEFT
+    ):  # Theirs by the lock.
+      return
+    with contextlib.suppress(PermissionError):  # Windows keeps what is open.
+      (path / name).unlink(missing_ok=True)
   if folder:
     with contextlib.suppress(OSError):  # Something else is in it: leave it.
       path.rmdir()

@@ -74,11 +74,15 @@ class _Own:
 
 def _features(own: _Own, job: processes.Job) -> None:
   """See `features.extract`."""
-  if own.backbone.weights_sha256 != job.words['weights']:
-    raise UserError(
-      f'The weights here ({own.backbone.weights_sha256}) are not those of'
-      f' process 0 ({job.words["weights"]}): give all processes the same file.'
-    )
+  here, there = own.backbone.identity, job.words['network']
+  for what, mine, leaders in zip(
+    ('network', 'preprocessing', 'weights'), here, there, strict=True
+  ):
+    if mine != leaders:
+      raise UserError(
+        f'The {what} here ({mine}) is not that of process 0 ({leaders}): give'
+        ' all processes the same flags and files.'
+      )
   digests, words = exchange.told(job)
   source = sources.Unchanged(own.source, digests)
   plan = features.Plan(own.backbone, source, fingerprint=None, **words)

@@ -15,6 +15,7 @@ from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.features import shards
 from heterojax.run import environment
+from heterojax.run import outputs
 from heterojax.run import run_folder
 from heterojax.studies import fetching
 from heterojax.studies import stages
@@ -49,7 +50,7 @@ def extract(
   settings = fetching.settings(config)
   arithmetic.start()
   compilation.keep_programs()
-  parts = run_folder.unfinished(out)
+  parts = outputs.unfinished(out)
   with run_folder.locked(parts, 'folder of unfinished features', 'out'):
     if not allow_mismatch:
       shards.check_environment(parts / 'features', environment.describe())
@@ -75,7 +76,7 @@ def plan(
 
   Args:
     config: the resolved configuration.
-    parts: see `run_folder.unfinished`.
+    parts: see `outputs.unfinished`.
     download: fetch weights that are missing.
     trusted: see `Inspections`.
 

@@ -96,7 +96,8 @@ def opened(
   Raises:
     UserError: if the data cannot be read, or the shards there are of another
       plan or number.
-    RefusedError: if a run uses the folder, or the environment is another.
+    RefusedError: if a run uses the folder, or it is of another configuration or
+      environment.
   """
   arithmetic.start()
   compilation.keep_programs()
@@ -106,7 +107,7 @@ def opened(
   make = functools.partial(
     extraction.plan if alone else of_study, config, folder, download
   )
-  with run_folder.shared(folder, flag):
+  with run_folder.shared(folder, config, flag):
     if not allow_mismatch:
       shards.check_environment(of_all, here)
     plan = _first_plan(make, of_all, count, here)

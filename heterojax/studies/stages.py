@@ -333,6 +333,14 @@ def contents(cohorts: Sequence[Cohort]) -> dict[str, str]:
   }
 
 
+def unchanged(cohorts: Sequence[Cohort]) -> sources.Source:
+  """Their source, which gives no image but those that were inspected."""
+  source = cohorts[0].source
+  if isinstance(source, sources.ImageSource):
+    return sources.Unchanged(source, contents(cohorts))
+  return source
+
+
 def plan(
   settings: Settings,
   backbone: backbones.Backbone,
@@ -352,12 +360,12 @@ def plan(
   Returns:
     The plan; it reads no image that is not the one that was inspected.
   """
-  source, content = cohorts[0].source, contents(cohorts)
-  assert isinstance(source, sources.ImageSource)
+  source, content = unchanged(cohorts), contents(cohorts)
+  assert isinstance(source, sources.Unchanged)
   how = extraction(settings)
   return features.Plan(
     backbone,
-    sources.Unchanged(source, content),
+    source,
     tuple(pictures),
     how,
     fingerprint=[
@@ -366,7 +374,7 @@ def plan(
         # Features that were computed before there was a choice stay valid.
         *([] if how.precision == 'highest' else [how.precision]),
       ],
-      [backbone.name, backbone.source, backbone.weights_sha256],
+      backbone.identity,
       [[content[p.path], str(p.transform)] for p in pictures],
     ],
     compiled_for=compiled_for,

@@ -419,7 +419,7 @@ def run(
   with beside.begun(settings, cohorts, samples, x, clusters) as wait:
     trained = train(settings, folder, samples, clustered, timer)
     with timer.stage('evaluation'):
-      outcome = evaluate(cohorts[0].source, samples, clustered, trained)
+      outcome = evaluate(stages.unchanged(cohorts), samples, clustered, trained)
       audited = wait()
   with timer.stage('verdict', 'questions') as count:
     asked = ask(settings, folder, cohorts, samples, outcome)

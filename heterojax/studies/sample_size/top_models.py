@@ -143,9 +143,8 @@ def fine_tuned(
     batch_norm=f.batch_norm,
   )
   content = stages.contents(cohorts)
-  images = cohorts[0].source
-  assert isinstance(images, sources.ImageSource)
-  source = sources.Unchanged(images, content)
+  source = stages.unchanged(cohorts)
+  assert isinstance(source, sources.Unchanged)
   learned, done = [], []
   for n, fold, samples in parts:
     row = {split: samples.row[samples.of(split)] for split in SPLITS}

@@ -1,0 +1,116 @@
+"""What a command writes where a flag says: over nothing that is needed."""
+
+from collections.abc import Iterable
+import os
+import pathlib
+
+from heterojax import addresses
+from heterojax.errors import RefusedError
+from heterojax.errors import UserError
+from heterojax.run import contents
+from heterojax.run import run_folder
+
+
+def local(path: str, flag: str) -> pathlib.Path:
+  """The folder to write into that a flag names.
+
+  Args:
+    path: as given.
+    flag: its name, for messages.
+
+  Returns:
+    The folder.
+
+  Raises:
+    UserError: for an address, as of a bucket, which would become a folder here.
+  """
+  if addresses.is_address(path):
+    raise UserError(
+      f'--{flag} is {path}, but must be a folder of this machine: write there,'
+      ' and copy it to the address when it is finished.'
+    )
+  return pathlib.Path(path).expanduser()
+
+
+def file(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
+  """The file to write that a flag names, which nobody else needs.
+
+  Args:
+    path: as given.
+    flag: its name, for messages.
+    read: paths of what the command reads.
+
+  Returns:
+    The file.
+
+  Raises:
+    UserError: for an address, for what is read, and for an artifact of a run.
+  """
+  named = local(path, flag)
+  whole = named.absolute()
+  for folder in whole.parents:
+    name = whole.relative_to(folder).as_posix()
+    if contents.belongs(name) and run_folder.is_one(folder):
+      raise UserError(
+        f'--{flag} is {path}, which is of the run in {folder}: choose another'
+        ' file.'
+      )
+  for other in map(os.path.expanduser, read):
+    if named.exists() and os.path.exists(other) and named.samefile(other):
+      raise UserError(
+        f'--{flag} is {path}, which is read, too: choose another file.'
+      )
+  return named
+
+
+def files(
+  path: str, flag: str, names: Iterable[str]
+) -> tuple[pathlib.Path, ...]:
+  """Files that a command writes into the folder that a flag names.
+
+  Args:
+    path: of the folder, as given.
+    flag: its name, for messages.
+    names: of the files.
+
+  Returns:
+    Their paths.
+
+  Raises:
+    UserError: for an address, and where one is there beside files of others:
+      who named the folder did not name it. Alone they are of an earlier call.
+  """
+  folder = local(path, flag)
+  paths = tuple(folder / name for name in names)
+  there = [named for named in paths if os.path.lexists(named)]
+  if there:
+    ours = {name.casefold() for name in names}
+    others = [
+      name
+      for name in os.listdir(folder)
+      if name.casefold() not in ours and not name.startswith('.')
+    ]
+    if others:
+      raise UserError(
+        f'--{flag} is {path}, which holds {there[0].name} beside other files,'
+        ' and it would be written over: choose another folder.'
+      )
+  return paths
+
+
+def unfinished(path: pathlib.Path) -> pathlib.Path:
+  """The folder beside a file that holds what is done of it.
+
+  It is taken away once the file is there.
+
+  Raises:
+    RefusedError: if it holds what is none of that.
+  """
+  parts = path.with_name(f'.{path.name}.parts')
+  names = os.listdir(parts) if parts.is_dir() else []
+  if others := {*names} - {contents.LOCK, *contents.LEFT}:
+    raise RefusedError(
+      f'{parts} holds {min(others)}, but should hold what is done of'
+      f' {path.name}: choose another --out.'
+    )
+  return parts
