@@ -374,3 +374,12 @@ def test_the_last_lines_in_a_terminal() -> None:
     f'WARN {conditions.CHANCE}',
   ]
   assert terminal.lines({}) == []
+
+
+def test_ends_of_an_interval_are_as_exact_as_its_value() -> None:
+  none = answers.Term(0.0, (0.0, 0.0))
+  small = answers.Term(0.004, (0.0034, 0.0046))
+  gap = answers.Gap(0.004, none, none, small, none)
+  said = answer.verdict(measured(decomposition=(gap,)), FACTS).statements
+  (text,) = [t for t in said if 'four terms' in t]
+  assert text.endswith('it covers (0.4 percentage points, 0.3 to 0.5).')

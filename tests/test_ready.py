@@ -630,6 +630,8 @@ def _write_table(path: pathlib.Path, text: str) -> pathlib.Path:
     # What is of neither class, no probability or no number.
     ('a b c', 'a c b', ('a', 'b'), [1, None, 0]),
     ('0 1 0', '0.25 1.5 x', ('1', '0'), [0.25, None, None]),
+    # A row that is left out does not make probabilities of labels.
+    ('1 5 7', '1 1 x', ('5', '1'), [0, 0, None]),
   ],
 )
 def test_predictions_of_classes(

@@ -455,6 +455,34 @@ def test_the_detectable_accuracy_is_found_as_often_as_said(rates, level):
   assert abs(found / sets - 0.8) < 0.08
 
 
+def test_the_detectable_accuracy_is_that_of_patients():
+  stream = np.random.default_rng(0)
+  patient = np.repeat(np.arange(100), 4)
+  y, labels = (np.arange(100) % 2)[patient], (np.arange(100) // 2 % 3)[patient]
+
+  def wrong(more: float) -> np.ndarray:
+    # All images of a patient are wrong, or none.
+    rate = np.array([0.1, 0.2])[y] + more * (labels == 0)
+    return (stream.random(100)[patient] < rate).astype(int)
+
+  sets, found = 150, 0
+  for i in range(sets):
+    points = detectable.accuracy_points(wrong(0), y, labels, 3, groups=patient)[
+      0
+    ]
+    test = uneven.test(
+      wrong(points),
+      y,
+      labels,
+      3,
+      key=jax.random.key(i),
+      groups=patient,
+      draws=59,
+    )
+    found += (test.p_value or 1) <= 0.05
+  assert abs(found / sets - 0.8) < 0.1
+
+
 @pytest.mark.slow
 def test_without_random_sets_the_test_is_the_same() -> None:
   x, y, labels = _data(150, seed=2)

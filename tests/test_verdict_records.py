@@ -6,6 +6,7 @@ import hypothesis
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from scipy import optimize
 
 from heterojax.stats import inference
 from heterojax.verdict import intervals
@@ -121,6 +122,49 @@ def test_images_of_one_patient_say_less() -> None:
     np.ptp(once, axis=1), rel=0.1
   )
   assert np.all(np.ptp(patients, axis=1) > 1.5 * np.ptp(images, axis=1))
+
+
+def test_how_alike_patients_are_is_the_solution_of_traces() -> None:
+  generator = np.random.default_rng(0)
+  group = np.repeat(np.arange(20), generator.integers(1, 6, size=20))
+  cell = np.unique(generator.integers(4, size=len(group)), return_inverse=True)[
+    1
+  ]
+  values = generator.normal(size=20)[group] + generator.normal(size=len(group))
+  together = (group[:, np.newaxis] == group).astype(float)
+  alike = (cell[:, np.newaxis] == cell).astype(float)
+  centred = np.eye(len(group)) - alike / alike.sum(axis=1, keepdims=True)
+  residuals = centred @ values
+  observed = residuals @ together @ residuals / (residuals @ residuals)
+
+  def lacks(correlation: float) -> float:
+    covariance = correlation * together
+    np.fill_diagonal(covariance, 1)
+    covariance = centred @ covariance @ centred
+    expected = np.trace(together @ covariance) / np.trace(covariance)
+    return expected - observed
+
+  found = intervals._correlation(values, cell, group)
+  assert 0.2 < found < 0.8
+  assert found == pytest.approx(optimize.brentq(lacks, 0, 1))
+  # Cells of one patient cannot tell, and so patients are the units.
+  assert intervals._correlation(values, group, group) == 1
+
+
+def test_intervals_hold_where_patients_have_images_of_both_classes() -> None:
+  generator = np.random.default_rng(0)
+  patient = np.repeat(np.arange(40), 10)
+  sets, covered = 300, 0
+  for _ in range(sets):
+    y = generator.integers(2, size=400)
+    labels = generator.integers(3, size=40)[patient]
+    # A patient's images are wrong together; no cluster is any worse.
+    level = generator.random(40)[patient]
+    level = np.where(generator.random(400) < 0.9, level, generator.random(400))
+    wrong = (level < np.array([0.2, 0.3])[y]).astype(int)
+    _, interval = intervals.of_excess(wrong, labels, 3, y, patient)
+    covered += np.all((interval[:, 0] <= 0) & (interval[:, 1] >= 0))
+  assert covered / sets > 0.95 - 3 * np.sqrt(0.95 * 0.05 / sets)
 
 
 def test_nothing_is_known_of_strata_whose_cells_have_one_image() -> None:

@@ -311,17 +311,22 @@ def _predictions(
   if not any(cells):
     return None, ()
   values = np.array([numbers.parse(cell) for cell in cells])
+  used = np.array([merged.name(label) in chosen for label in labels])
+  if task == 'regression':
+    used = np.isfinite([numbers.parse(label) for label in labels])
+  # What they are is not for a row to say that is left out.
+  told = {cell for cell, own in zip(cells, used, strict=True) if own}
   if task == 'classification':
-    if merged.of and {*cells} - {''} <= {'0', '1'} <= {*labels}:
+    if merged.of and told - {''} <= {'0', '1'} <= {*labels}:
       raise UserError(
         'Predictions are 0 and 1, which are labels that are merged as well:'
         f' write them as {" and ".join(chosen)}, or as probabilities.'
       )
-    if set(cells) <= {'', *labels, *chosen}:
+    if told <= {'', *labels, *chosen}:
       known = {label: float(code) for code, label in enumerate(chosen[::-1])}
       values = np.array([known.get(merged.name(c), np.nan) for c in cells])
     elif len(chosen) > 2:
-      odd = min({*cells} - {'', *labels, *chosen})
+      odd = min(told - {'', *labels, *chosen})
       raise UserError(
         f'A prediction is {odd!r}, but those of {len(chosen)} classes must be'
         f' labels, such as {chosen[0]}.'
@@ -330,9 +335,6 @@ def _predictions(
       values[(values < 0) | (values > 1)] = np.nan
       if chosen == ('0', '1'):
         values = 1 - values
-  used = [merged.name(label) in chosen for label in labels]
-  if task == 'regression':
-    used = np.isfinite([numbers.parse(label) for label in labels])
   unknown = int(np.sum(np.isnan(values) & used))
   if unknown:
     odd = 'no number' if task == 'regression' else NO_PREDICTION

@@ -12,6 +12,7 @@ from scipy import stats
 from heterojax import rng
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import gains
+from heterojax.verdict import intervals
 from heterojax.verdict import one_rule
 from heterojax.verdict import ranks
 from heterojax.verdict import rule as rules
@@ -141,12 +142,14 @@ def accuracy_points(
   labels: np.ndarray,
   k: int,
   level: float = LEVEL,
+  groups: np.ndarray | None = None,
 ) -> np.ndarray:
   """By how much a cluster's accuracy would have to be lower to be found.
 
   The power of Q (`uneven`) where sums of clusters are normal. Images vary as
   their stratum does, those of the cluster as one that is wrong so much more
-  often, which also raises what Q reaches by chance. Only strata that other
+  often, which also raises what Q reaches by chance; those of one patient vary
+  together as far as they do in the data (`intervals`). Only strata that other
   clusters have too say anything of a cluster.
 
   Args:
@@ -155,6 +158,7 @@ def accuracy_points(
     labels: `[N]` int.
     k: K.
     level: the largest p-value that counts as found.
+    groups: `[N]` patients; None: each image is a unit by itself.
 
   Returns:
     `[K]` shares of 1; NaN for a cluster that is empty or alone in its strata,
@@ -164,13 +168,14 @@ def accuracy_points(
   rates = np.bincount(strata, wrong) / sizes
   table = np.bincount(strata * k + labels, minlength=len(sizes) * k)
   table = table.reshape(-1, k).astype(float)
+  inflation = intervals.design_effect(wrong, strata, labels, k, groups)
   # From sums of clusters to what they are above the expected ones: [S, K, K].
   share = table / sizes[:, np.newaxis]
   above = np.eye(k) - share[..., np.newaxis]
   above /= np.sqrt(np.maximum(table.sum(axis=0), 1))[:, np.newaxis]
 
   def covariance(rate: np.ndarray) -> np.ndarray:
-    variance = table * rate * (1 - rate)
+    variance = table * rate * (1 - rate) * inflation
     return np.einsum('sij,sj,skj->ik', above, variance, above)
 
   points = np.full(k, np.nan)

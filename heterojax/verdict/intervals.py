@@ -7,6 +7,7 @@ so that a cell without a single error is still uncertain.
 """
 
 import numpy as np
+from scipy import sparse
 from scipy import stats
 
 from heterojax.verdict import ranks
@@ -47,7 +48,8 @@ def of_excess(
   sums = np.bincount(cells, values, size)
   means = sums / np.maximum(counts, 1)
   residuals = values - means[cells]
-  effective = counts / _design_effect(residuals, cells, groups, size)
+  inflation = design_effect(values, strata, labels, k, groups)
+  effective = counts / np.tile(inflation, n_strata)
   at = 1 - (1 - confidence) / (2 * len(np.unique(labels)))
   if np.all((values == 0) | (values == 1)):
     below, above = _wilson(means, effective, float(stats.norm.ppf(at)))
@@ -110,24 +112,68 @@ def _student(
   return half / np.sqrt(np.where(counts > 0, effective, 1))
 
 
-def _design_effect(
-  residuals: np.ndarray,
-  cells: np.ndarray,
+def design_effect(
+  values: np.ndarray,
+  strata: np.ndarray,
+  labels: np.ndarray,
+  k: int,
   groups: np.ndarray | None,
-  size: int,
 ) -> np.ndarray:
-  """By how much images of one patient inflate the variance of each cell."""
-  if groups is None or not np.any(residuals):
-    return np.ones(size)
-  _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-  pairs = np.sum(sizes * (sizes - 1))
-  together = np.sum(np.bincount(group, residuals) ** 2) - np.sum(residuals**2)
-  correlation = together / max(pairs, 1) / np.mean(residuals**2)
-  correlation = min(max(correlation, 0.0), 1.0)
-  # Images of one patient in one cell.
-  _, first, there = np.unique(
-    cells * len(sizes) + group, return_index=True, return_counts=True
-  )
-  counts = np.bincount(cells, minlength=size)
-  squares = np.bincount(cells[first], there**2, size)
+  """By how much images of one patient inflate the variance of each cluster.
+
+  They vary together whatever their class (Kish), so that they count by cluster
+  and not by cell.
+
+  Args:
+    values: as of `of_excess`, and so are the others.
+    strata: `[N]`.
+    labels: `[N]`.
+    k: K.
+    groups: `[N]`.
+
+  Returns:
+    `[K]`, 1 or more.
+  """
+  if groups is None:
+    return np.ones(k)
+  group = np.unique(groups, return_inverse=True)[1]
+  cell = np.unique(strata * k + labels, return_inverse=True)[1]
+  correlation = _correlation(values, cell, group)
+  # Images of one patient in one cluster.
+  there = sparse.coo_array((np.ones(len(group)), (group, labels)))
+  there.resize(group.max() + 1, k)
+  squares = there.tocsr().power(2).sum(axis=0)
+  counts = np.bincount(labels, minlength=k)
   return 1 + (squares / np.maximum(counts, 1) - 1).clip(0) * correlation
+
+
+def _correlation(
+  values: np.ndarray, cell: np.ndarray, group: np.ndarray
+) -> float:
+  """Of two images of one patient, beyond what their cells let expect.
+
+  Values less the mean of their cell are the less alike the fewer patients are
+  in it. So the squares of the patients' sums, as a multiple of those of images,
+  are compared with what any correlation lets expect (a method of moments).
+  """
+  n = np.bincount(cell)
+  residuals = values - (np.bincount(cell, values) / n)[cell]
+  squares = np.sum(residuals**2)
+  if not squares:
+    return 0.0
+  ratio = np.sum(np.bincount(group, residuals) ** 2) / squares
+  # What is expected of images of variance 1 is `none` and `one` without a
+  # correlation, `one` and `two` with that of 1: traces of M, G M and G M G M,
+  # where M takes off the means of cells and G is 1 within a patient.
+  sizes = np.bincount(group)
+  part = sparse.coo_array((1 / np.sqrt(n[cell]), (group, cell))).tocsr()
+  of_patient = part.power(2).sum(axis=1)
+  none = len(cell) - len(n)
+  one = len(cell) - np.sum(of_patient)
+  two = (
+    np.sum(sizes * (sizes - 2 * of_patient)) + (part.T @ part).power(2).sum()
+  )
+  told = two - one + ratio * (none - one)
+  if told <= ranks.TIE * len(cell):
+    return 1.0  # No cell has two patients, which alone could tell.
+  return float(np.clip((ratio * none - one) / told, 0, 1))

@@ -190,6 +190,7 @@ def classification(
       folds,
       splits,
       y,
+      units,
       third,
       k,
       _key(key, _DETECTABLE),
@@ -341,15 +342,19 @@ def _uneven(
   key: jax.Array,
   draws: int,
 ) -> Test:
-  tested = np.concatenate([split.test for split in splits])
-  several = len(np.unique(units[tested])) < len(tested)
   return uneven.test(
     **_strata(splits, y),
     k=k,
     key=key,
-    groups=units[tested] if several else None,
+    groups=_patients(splits, units),
     draws=draws,
   )
+
+
+def _patients(splits: Sequence[Split], units: np.ndarray) -> np.ndarray | None:
+  """Those of the test images of all folds; None where each has one."""
+  tested = units[np.concatenate([split.test for split in splits])]
+  return tested if len(np.unique(tested)) < len(tested) else None
 
 
 def _beside(
@@ -417,6 +422,7 @@ def _detectable(
   folds: Sequence[Fold],
   splits: Sequence[Split],
   y: np.ndarray,
+  units: np.ndarray,
   found: one_rule.OneRule,
   k: int,
   key: jax.Array,
@@ -425,7 +431,12 @@ def _detectable(
   of_test = _strata(splits, y)
   strata = exchanges.strata(of_test['classes'], of_test['folds'])
   points = detectables.accuracy_points(
-    of_test['values'], strata, of_test['labels'], k, level
+    of_test['values'],
+    strata,
+    of_test['labels'],
+    k,
+    level,
+    _patients(splits, units),
   )
   share, power = np.full(k, np.nan), np.full(k, np.nan)
   if found.worlds is not None:

@@ -254,8 +254,9 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
     term: Term = getattr(of, name)
     between = ''
     if not isinstance(term.interval, Missing):
+      # As exact as the value, or it would seem to lie outside.
       low, high = (
-        f'{100 * end:z.0f}'.replace('-', '−') for end in term.interval
+        _in_points(end).removesuffix(_POINTS) for end in term.interval
       )
       between = f', {low} to {high}'
     text = (
