@@ -146,6 +146,21 @@ def test_fiftyone_finds_the_files(run) -> None:
     assert found['attributes']['correct'] is bool((SCORES[i] > 0.5) == (i % 2))
 
 
+def test_fiftyone_has_no_copies(run) -> None:
+  """An augmented copy is in no file: that of its image is not what it shows."""
+  with (run / 'clusters.csv').open('a') as file:
+    file.write('i3+1,train,0,1.0,0.5,true\n')
+  for to in ('csv', 'fiftyone'):
+    assert exported(run, to) == 0
+  assert '\ni3+1,3.png,' in (run / 'export' / 'images.csv').read_text()
+  for name in ('data', 'labels'):
+    tree = json.loads(
+      (run / 'export' / 'fiftyone' / f'{name}.json').read_text()
+    )
+    ids = tree if name == 'data' else tree['labels']
+    assert [*ids] == [f'i{i}' for i in range(12)]
+
+
 @pytest.mark.parametrize('to', ['csv', 'fiftyone'])
 def test_nothing_is_exported_through_a_link(run, tmp_path, to, capfd) -> None:
   (tmp_path / 'mine').mkdir()

@@ -4,6 +4,7 @@ from collections import Counter
 import csv
 import dataclasses
 import io
+import itertools
 import pathlib
 
 import hypothesis
@@ -112,6 +113,28 @@ def test_nested_samples(
         assert after == before
       else:
         assert after.reason == f'not drawn for n={len(own.included)}'
+
+
+@hypothesis.example([3, 3, 1])  # Largest remainders: 1 and 0 of the last.
+@hypothesis.given(st.lists(st.integers(1, 12), min_size=3, max_size=4))
+def test_nested_samples_of_several_classes(members: list[int]) -> None:
+  names = tuple('abcde'[: len(members)])
+  labels = [c for c, m in zip(names, members, strict=True) for _ in range(m)]
+  cohort = _cohort(len(labels), 0)
+  candidates = tuple(
+    dataclasses.replace(c, label=label)
+    for c, label in zip(cohort.candidates, labels, strict=True)
+  )
+  cohort = dataclasses.replace(cohort, classes=names, candidates=candidates)
+  found = sizes.draw(cohort, range(1, len(labels) + 1), 0, nested=True)
+  for n, (small, large) in enumerate(zip(found, found[1:]), start=1):
+    assert len(_ids(small)) == n and _ids(small) < _ids(large)
+    drawn = Counter(c.label for c in small.included)
+    shares = [drawn[c] / m for c, m in zip(names, members, strict=True)]
+    # No image of one class in the place of one of another would bring the
+    # shares of the two nearer to each other (Sainte-Lague's condition).
+    for a, b in itertools.permutations(range(len(names)), 2):
+      assert shares[a] - 0.5 / members[a] <= shares[b] + 0.5 / members[b] + 1e-9
 
 
 def test_independent_samples_are_drawn_apart() -> None:

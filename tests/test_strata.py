@@ -91,9 +91,3 @@ def test_no_other_shares_are_nearer(sizes: list[int], share: float) -> None:
   every = itertools.product(*(range(size + 1) for size in sizes))
   assert all(m <= size for m, size in zip(found, sizes))
   assert away(tuple(found)) == min(away(m) for m in every if sum(m) == total)
-
-
-@hypothesis.given(st.integers(0, 60), st.integers(0, 60))
-def test_larger_samples_of_two_strata_hold_the_smaller(a: int, b: int) -> None:
-  found = [strata.shares((a, b), n) for n in range(a + b + 1)]
-  assert (np.diff(found, axis=0) >= 0).all()

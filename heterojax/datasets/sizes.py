@@ -7,7 +7,6 @@ import re
 
 from heterojax import rng
 from heterojax.datasets import splits
-from heterojax.datasets import strata
 from heterojax.datasets.manifest import Candidate
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
@@ -147,8 +146,14 @@ def _sample(
   members = [
     [i for i in order if label[i] == name] for name in cohort.classes
   ] or [order]
-  numbers = strata.shares([*map(len, members)], n)
-  drawn = {i for ids, m in zip(members, numbers, strict=True) for i in ids[:m]}
+  # All classes at the same pace (Sainte-Lague): whatever their number, a larger
+  # sample has no fewer of any. With two they are the nearest shares.
+  turn = {
+    i: (number + 0.5) / len(ids)
+    for ids in members
+    for number, i in enumerate(ids)
+  }
+  drawn = {*sorted(turn, key=turn.__getitem__)[:n]}
   reason = f'not drawn for n={n}'
   candidates = tuple(
     c.left_out(reason) if c.included and c.id not in drawn else c

@@ -39,7 +39,6 @@ def shares(sizes: Sequence[int], total: int) -> list[int]:
   """How many of each stratum make a sample in proportion.
 
   By largest remainders (Hamilton's method); a tie goes to the earlier stratum.
-  Of two strata, a larger sample never has fewer of either.
 
   Args:
     sizes: of the strata.

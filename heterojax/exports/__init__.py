@@ -37,7 +37,8 @@ def write(
       ' finished; give its command again.'
     )
   reading.check(folder)
-  rows = list(images.rows(folder))
+  # A copy by augmentation is no file.
+  rows = list(images.rows(folder, copies=to != 'fiftyone'))
   where = out or folder / 'export' / (
     to if to == 'fiftyone' else f'images.{to}'
   )

@@ -25,10 +25,9 @@ def write(
   """Writes `data.json` and `labels.json`.
 
   An image has one sample: that of its test, where it is in several folds.
-  Copies by augmentation are no files and are left out.
 
   Args:
-    rows: see `images.rows`.
+    rows: see `images.rows`, without copies, which are no files.
     folder: of the run, whose configuration says where paths begin.
     out: folder of the two files.
 

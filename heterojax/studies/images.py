@@ -21,11 +21,15 @@ _NAMED = ('path', 'label', 'group')
 TEXT = ('id', *_NAMED, 'split', 'answer', 'other')
 
 
-def rows(folder: pathlib.Path) -> Iterator[dict[str, str]]:
-  """A row for each image of each fold and size; copies are rows, too.
+def rows(
+  folder: pathlib.Path, *, copies: bool = True
+) -> Iterator[dict[str, str]]:
+  """A row for each image of each fold and size.
 
   Args:
     folder: of a finished run.
+    copies: whether those by augmentation, whose path is that of their image,
+      are rows, too.
 
   Yields:
     id, path, label, group, and the columns of `clusters.csv`: split, cluster,
@@ -44,11 +48,14 @@ def rows(folder: pathlib.Path) -> Iterator[dict[str, str]]:
   clusters = Rows(folder / _CLUSTERS, 'id', 'split', 'cluster')
   for row in clusters:
     # A copy is called after its image.
-    name = row['id'] if row['id'] in listed else row['id'].rpartition('+')[0]
+    copy = row['id'] not in listed
+    name = row['id'].rpartition('+')[0] if copy else row['id']
     if name not in listed:
       raise errors.damaged(
         folder / _CLUSTERS, f'{row["id"]!r} is not in {_MANIFEST}'
       )
+    if copy and not copies:
+      continue
     of = dict(zip(_NAMED, listed[name], strict=True))
     yield {'id': row['id'], **of, **row}
 
