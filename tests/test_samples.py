@@ -136,6 +136,19 @@ def test_copies_follow_the_training_originals() -> None:
   assert samples.of('test').tolist() == [10, 11, 12]
 
 
+@pytest.mark.parametrize('used', [True, False])
+def test_no_image_is_called_as_a_copy_is(used: bool) -> None:
+  """In tables it would be taken for that image, also where it is left out."""
+  cohort = _cohort()
+  first = next(c for c in cohort.included if c.split == 'train')
+  alike = dataclasses.replace(first, id=f'{first.id}+1', split='test')
+  alike = alike if used else alike.left_out('unreadable')
+  cohort = dataclasses.replace(cohort, candidates=(*cohort.candidates, alike))
+  samples_lib.collect([cohort], seed=0, factors=(1, 1))
+  with pytest.raises(UserError, match=rf'{first.id}\+1 is called as a copy'):
+    samples_lib.collect([cohort], seed=0, factors=(2, 2))
+
+
 def test_copies_have_transforms_of_their_own_pictures() -> None:
   samples = _collect((3, 3), seed=5)
   label = dict(zip(samples.ids, samples.y.tolist()))

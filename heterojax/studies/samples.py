@@ -115,9 +115,11 @@ def collect(
     images. All folds share one list of pictures.
 
   Raises:
-    UserError: if the factors differ although there are not two classes.
+    UserError: if the factors differ although there are not two classes, or an
+      image is called as the copy of another one is.
   """
   chosen = [_with_copies(cohort, seed, factors) for cohort in cohorts]
+  _check_names(cohorts, chosen)
   # A path under two labels is two pictures: a row of features has one label.
   keys = [[(c.path, how, c.label) for c, _, how in fold] for fold in chosen]
   every = dict.fromkeys(itertools.chain.from_iterable(keys))
@@ -129,7 +131,7 @@ def collect(
     row = np.array([distinct[key] for key in keys_of_fold])
     folds.append(
       Samples(
-        ids=tuple(f'{c.id}+{n}' if n else c.id for c, n, _ in fold),
+        ids=tuple(_called(c, n) for c, n, _ in fold),
         parents=tuple(c.id for c, _, _ in fold),
         transforms=tuple(how for _, _, how in fold),
         split=np.array([c.split for c, _, _ in fold]),
@@ -161,6 +163,25 @@ def _with_copies(
         for i, copy in augmentation.copies(seed, list(by_id), factor)
       ]
   return chosen
+
+
+def _called(candidate: Candidate, copy: int) -> str:
+  return f'{candidate.id}+{copy}' if copy else candidate.id
+
+
+def _check_names(
+  cohorts: Sequence[Cohort],
+  chosen: Sequence[Sequence[tuple[Candidate, int, augmentation.Transform]]],
+) -> None:
+  """Raises a UserError where a table could not tell a copy from an image."""
+  copies = {_called(c, n) for fold in chosen for c, n, _ in fold if n}
+  if copies:
+    images = {c.id for cohort in cohorts for c in cohort.candidates}
+    if both := copies & images:
+      raise UserError(
+        f'The image {min(both)} is called as a copy by augmentation is: rename'
+        ' it, or leave --config.augmentation.positive and negative at 1.'
+      )
 
 
 def _targets(cohort: Cohort, labels: Sequence[str]) -> np.ndarray:
