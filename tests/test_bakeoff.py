@@ -45,6 +45,18 @@ def test_features_alone_and_names_that_repeat(tmp_path) -> None:
   assert encoders.configurations(config, [], every) == found
 
 
+def test_each_run_has_a_folder_of_its_own(tmp_path) -> None:
+  """Also of a file that is called as that of the comparison, or above it."""
+  names = '...npz', '..npz', 'comparison.npz', 'x.npz'
+  for name in names:
+    (tmp_path / name).touch()
+  config = features_config.get_config(None).to_dict()
+  first, *others = (str(tmp_path / name) for name in names)
+  config['data']['dir'] = first
+  found = encoders.configurations(config, [], others)
+  assert [*found] == ['.._2', '._2', 'comparison_2', 'x']
+
+
 def test_what_is_no_bakeoff(tmp_path) -> None:
   images = folder_config.get_config(None).to_dict()
   ready = features_config.get_config(None).to_dict()

@@ -10,6 +10,8 @@ from heterojax.errors import UserError
 _GIVEN = {'name': 'given', 'weights': '', 'source': 'auto', 'feature': 'avg'}
 # Of the table of images; a file of features has columns of its own.
 _OF_TABLE = {'dataset': 'features', 'images': '', 'columns': '', 'files': ''}
+# In the folder that has a run for each encoder, what is none.
+_OTHERS = ('', '.', '..', 'comparison')
 
 
 def configurations(
@@ -69,7 +71,7 @@ def _called(what: str, taken: Mapping[str, Any]) -> str:
   """The name of a network, or of a file without its ending; a new one."""
   name = pathlib.Path(what.removeprefix('onnx:')).stem
   number, same = 2, name
-  while name in taken:
+  while name in _OTHERS or name in taken:
     name, number = f'{same}_{number}', number + 1
   return name
 
