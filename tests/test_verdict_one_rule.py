@@ -455,15 +455,25 @@ def test_the_detectable_accuracy_is_found_as_often_as_said(rates, level):
   assert abs(found / sets - 0.8) < 0.08
 
 
-def test_the_detectable_accuracy_is_that_of_patients():
+@pytest.mark.parametrize('most', [0, 8])
+def test_the_detectable_accuracy_is_that_of_patients(most):
+  """All have four images; or other numbers, and a sixth are like no other."""
   stream = np.random.default_rng(0)
-  patient = np.repeat(np.arange(100), 4)
-  y, labels = (np.arange(100) % 2)[patient], (np.arange(100) // 2 % 3)[patient]
+  n = 80 if most else 100
+  sizes = stream.integers(1, most + 1, size=n) if most else np.full(n, 4)
+  patient = np.repeat(np.arange(n), sizes)
+  y = stream.integers(2, size=len(patient))
+  labels = (np.arange(n) % 3)[patient]
 
   def wrong(more: float) -> np.ndarray:
-    # All images of a patient are wrong, or none.
+    # Most images of a patient are wrong together, but for their class.
     rate = np.array([0.1, 0.2])[y] + more * (labels == 0)
-    return (stream.random(100)[patient] < rate).astype(int)
+    level = np.where(
+      stream.random(len(y)) < 0.8,
+      stream.random(n)[patient],
+      stream.random(len(y)),
+    )
+    return (level < rate).astype(int)
 
   sets, found = 150, 0
   for i in range(sets):

@@ -10,6 +10,7 @@ from scipy import special
 from scipy import stats
 
 from heterojax import rng
+from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import gains
 from heterojax.verdict import intervals
@@ -149,8 +150,8 @@ def accuracy_points(
   The power of Q (`uneven`) where sums of clusters are normal. Images vary as
   their stratum does, those of the cluster as one that is wrong so much more
   often, which also raises what Q reaches by chance; those of one patient vary
-  together as far as they do in the data (`intervals`). Only strata that other
-  clusters have too say anything of a cluster.
+  together as far as they do in the data (`intervals`). Only images that change
+  places with those of other clusters say anything of a cluster.
 
   Args:
     wrong: `[N]` of 0 and 1, where the model is wrong.
@@ -164,11 +165,21 @@ def accuracy_points(
     `[K]` shares of 1; NaN for a cluster that is empty or alone in its strata,
     and where no errors or no right answers show how much they vary.
   """
-  sizes = np.maximum(np.bincount(strata), 1)
-  rates = np.bincount(strata, wrong) / sizes
-  table = np.bincount(strata * k + labels, minlength=len(sizes) * k)
-  table = table.reshape(-1, k).astype(float)
   inflation = intervals.design_effect(wrong, strata, labels, k, groups)
+  of_strata = np.bincount(strata, wrong) / np.maximum(np.bincount(strata), 1)
+  block = np.empty_like(strata)
+  for number, units in enumerate(exchanges.exchange(strata, groups).blocks):
+    block[units.images] = number
+  # Images of a stratum change places with those of patients like theirs.
+  _, first, part, sizes = np.unique(
+    exchanges.strata(strata, block),
+    return_index=True,
+    return_inverse=True,
+    return_counts=True,
+  )
+  rates = of_strata[strata[first]]
+  table = np.bincount(part * k + labels, minlength=len(sizes) * k)
+  table = table.reshape(-1, k).astype(float)
   # From sums of clusters to what they are above the expected ones: [S, K, K].
   share = table / sizes[:, np.newaxis]
   above = np.eye(k) - share[..., np.newaxis]
