@@ -128,6 +128,12 @@ def test_the_page_says_what_was_reviewed() -> None:
   snapshots.check('sample_size', text)
 
 
+def test_a_regression_is_asked_about_its_errors(written):
+  _, results, html = written
+  of_numbers = 'Does the model err more in a cluster?' in html
+  assert of_numbers == (results.task == 'regression')
+
+
 def test_all_files_are_there(written):
   folder, results, _ = written
   names = {str(p.relative_to(folder)) for p in folder.rglob('*') if p.is_file()}

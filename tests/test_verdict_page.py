@@ -57,6 +57,28 @@ def test_what_the_section_says() -> None:
   assert 'href="#leaks"' in text
 
 
+def test_effects_of_a_regression_are_squared_errors() -> None:
+  """They are no share, so percentage points of them would be made up."""
+  found = _found()
+  clusters = tuple(
+    dataclasses.replace(c, effect=effect, interval=(-3149.7, 0.25))
+    for c, effect in zip(found.uneven.clusters, (-1112.71, 417.48, 0.0))
+  )
+  uneven = dataclasses.replace(found.uneven, clusters=clusters)
+  found = dataclasses.replace(found, uneven=uneven)
+  texts = []
+  for numbers in (True, False):
+    tests = pages.first(found, 'image', OTHERS, numbers=numbers)[2]
+    page = blocks.Page('', '', (), [tests])
+    texts.append(snapshots.words(blocks.html(page, snapshots.NoFigures())))
+  of_numbers, of_classes = texts
+  for effect in ('−1,113', '417.5', '0'):
+    assert f'{effect} of squared error' in of_numbers
+  assert '−3,150 to 0.25' in of_numbers and 'mean squared error' in of_numbers
+  assert 'points of errors' not in of_numbers
+  assert '41748.0 points of errors' in of_classes
+
+
 def test_the_answer_is_first_and_others_have_anchors() -> None:
   first, *others = pages.first(_found(), 'image', OTHERS)
   assert first.title == 'Yes: in cluster 0 another rule holds.'

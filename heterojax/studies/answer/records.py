@@ -25,8 +25,9 @@ class OfCluster:
 
   Attributes:
     effect: in the unit of the question: a share of wrong answers more than its
-      classes let expect; accuracy below random sets; gain in AUC beyond that
-      of worlds with one rule.
+      classes let expect, or of a regression mean squared error more than its
+      folds do; accuracy below random sets; gain in AUC beyond that of worlds
+      with one rule.
     interval: of the effect; the test says which (`heterojax.verdict`).
     p_value: adjusted for there being K clusters.
     given_one_rule: the same, compared with worlds in which one rule holds.

@@ -42,7 +42,11 @@ def tables(found: Verdict | None) -> list[Table]:
 
 
 def first(
-  found: Verdict | None, unit: str, sections: Sequence[Section]
+  found: Verdict | None,
+  unit: str,
+  sections: Sequence[Section],
+  *,
+  numbers: bool = False,
 ) -> list[Section]:
   """Puts the answer before the other sections of a page.
 
@@ -51,6 +55,7 @@ def first(
       drawn without one.
     unit: what one sample is called.
     sections: the others.
+    numbers: whether labels are such.
 
   Returns:
     All sections, and behind the first of the others the tests that were made.
@@ -58,7 +63,8 @@ def first(
   if found is None:
     return list(sections)
   shown, *others = sections
-  return [_answer(found, unit, sections), shown, _tests(found, unit), *others]
+  tests = _tests(found, unit, numbers)
+  return [_answer(found, unit, sections), shown, tests, *others]
 
 
 def _answer(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
@@ -94,20 +100,20 @@ def _answer(found: Verdict, unit: str, others: Sequence[Section]) -> Section:
   return Section(title, shown, ANCHOR, asked=checklists.ANSWER)
 
 
-def _tests(found: Verdict, unit: str) -> Section:
+def _tests(found: Verdict, unit: str, numbers: bool) -> Section:
   """The numbers behind the answer."""
   shown: list[Block] = [
-    verdict_tables.questions(found, unit),
-    *_clusters(found),
+    verdict_tables.questions(found, unit, numbers=numbers),
+    *_clusters(found, numbers),
     *_gaps(found, unit),
     *verdict_columns.section(found, unit),
   ]
   return Section('The three questions', shown, asked=checklists.ANSWER)
 
 
-def _clusters(found: Verdict) -> list[Block]:
+def _clusters(found: Verdict, numbers: bool) -> list[Block]:
   """What the questions say of each; nothing where they say nothing."""
-  table = verdict_tables.of_clusters(found)
+  table = verdict_tables.of_clusters(found, numbers=numbers)
   if all(isinstance(row.own.effect, Missing) for row in table.rows if row.own):
     return []
   return [Heading('Each cluster'), table]

@@ -36,6 +36,17 @@ QUESTIONS = {
   ),
   'one_rule': ('Does another rule hold in a cluster?', 'of AUC gained'),
 }
+# The first, where labels are numbers: errors are squared, and so is their unit.
+_ERRORS = ('Does the model err more in a cluster?', 'of squared error')
+_POINTS = (
+  'percentage points of errors beyond what the classes let expect; percentage'
+  ' points of accuracy below random sets; gain in AUC beyond what one rule for'
+  ' all gives'
+)
+_SQUARES = (
+  'mean squared error beyond what the folds let expect, in the square of the'
+  ' target’s unit'
+)
 TERMS = {
   'size': 'Size',
   'class_mix': 'Class mix',
@@ -47,11 +58,29 @@ _SIGNS = {PASS: '✓', WARN: '!', FAIL: '✗'}
 
 
 class Asked(NamedTuple):
-  """A question, of all clusters or of one."""
+  """A question, of all clusters or of one.
+
+  Attributes:
+    name: of `QUESTIONS`.
+    question: what was found.
+    cluster: its number; None of all.
+    numbers: whether labels are such.
+  """
 
   name: str
   question: Question
   cluster: int | None = None
+  numbers: bool = False
+
+  @property
+  def squares(self) -> bool:
+    """Whether its effects are of squared errors."""
+    return self.numbers and self.name == 'uneven'
+
+  @property
+  def words(self) -> tuple[str, str]:
+    """Its title, and the unit of its effects."""
+    return _ERRORS if self.squares else QUESTIONS[self.name]
 
   @property
   def own(self) -> OfCluster | None:
@@ -70,22 +99,29 @@ class Asked(NamedTuple):
     return (self.own or self.question).given_one_rule
 
 
-def questions(found: Verdict, unit: str = 'image') -> Table[Asked]:
-  """The three questions; its file has a row for each cluster too."""
-  return Table(
-    'verdict', _columns(False, unit), _asked(found), shown=_is_of_all
-  )
+def questions(
+  found: Verdict, unit: str = 'image', *, numbers: bool = False
+) -> Table[Asked]:
+  """The three questions; its file has a row for each cluster too.
+
+  Args:
+    found: the answer.
+    unit: what one sample is called.
+    numbers: whether labels are such.
+  """
+  rows = _asked(found, numbers)
+  return Table('verdict', _columns(False, unit), rows, shown=_is_of_all)
 
 
-def of_clusters(found: Verdict) -> Table[Asked]:
+def of_clusters(found: Verdict, *, numbers: bool = False) -> Table[Asked]:
   """What the questions say of each cluster; the same columns."""
-  rows = [row for row in _asked(found) if row.cluster is not None]
+  rows = [row for row in _asked(found, numbers) if row.cluster is not None]
   rows.sort(key=lambda row: row.cluster or 0)
   # What the columns are stands below the table of the questions.
   own = {column.key for column in _columns(clusters=False) if column.head}
   columns = [
     dataclasses.replace(column, definition='') if column.key in own else column
-    for column in _columns(clusters=True)
+    for column in _columns(clusters=True, numbers=numbers)
   ]
   return Table('', columns, rows)
 
@@ -94,16 +130,20 @@ def _is_of_all(row: Asked) -> bool:
   return row.cluster is None
 
 
-def _asked(found: Verdict) -> list[Asked]:
+def _asked(found: Verdict, numbers: bool) -> list[Asked]:
   rows = []
   for name in QUESTIONS:
     question: Question = getattr(found, name)
-    rows.append(Asked(name, question))
-    rows += [Asked(name, question, c) for c in range(len(question.clusters))]
+    rows += [
+      Asked(name, question, c, numbers)
+      for c in (None, *range(len(question.clusters)))
+    ]
   return rows
 
 
-def _columns(clusters: bool, unit: str = 'image') -> list[Column[Asked]]:
+def _columns(
+  clusters: bool, unit: str = 'image', numbers: bool = False
+) -> list[Column[Asked]]:
   """Of the file; a page of clusters shows others than one of questions."""
 
   def only(head: str, of: bool) -> str:
@@ -122,7 +162,7 @@ def _columns(clusters: bool, unit: str = 'image') -> list[Column[Asked]]:
       'question',
       lambda row: row.name,
       'Question',
-      lambda row: QUESTIONS[row.name][0],
+      lambda row: row.words[0],
       align='text',
     ),
     Column(
@@ -130,9 +170,7 @@ def _columns(clusters: bool, unit: str = 'image') -> list[Column[Asked]]:
       lambda row: codec.known(row.own.effect) if row.own else None,
       only('Effect (interval)', True),
       _effect,
-      'percentage points of errors beyond what the classes let expect;'
-      ' percentage points of accuracy below random sets; gain in AUC beyond'
-      ' what one rule for all gives',
+      _SQUARES if numbers else _POINTS,
     ),
     *_ends(lambda row: row.own.interval if row.own else None),
     _p(
@@ -211,10 +249,9 @@ def _effect(row: Asked) -> Text:
     return ''
   if isinstance(row.own.effect, Missing):
     return blocks.missing('none')
-  as_points = row.name != 'one_rule'
-  text = points if as_points else _auc
-  what = QUESTIONS[row.name][1]
-  shown = f'{text(row.own.effect)} {what}'
+  text = points if row.name != 'one_rule' else _auc
+  text = _square if row.squares else text
+  shown = f'{text(row.own.effect)} {row.words[1]}'
   ends = codec.known(row.own.interval)
   small = f'{text(ends[0])} to {text(ends[1])}' if ends else ''
   return blocks.with_small(shown, small)
@@ -226,6 +263,12 @@ def points(share: float) -> str:
 
 def _auc(gain: float) -> str:
   return f'{gain:z.3f}'.replace('-', '−')
+
+
+def _square(error: float) -> str:
+  """Four digits, or all before the point."""
+  text = f'{error:z,.0f}' if abs(error) >= 1000 else f'{error:z.4g}'
+  return text.replace('-', '−')
 
 
 def _reason(row: Asked) -> str:

@@ -79,7 +79,9 @@ def page(
     common.limits(results.unit, _limits(results), results.peeks),
     common.environment(results.environment, results.timings),
   ]
-  sections = verdict.first(results.verdict, results.unit, sections)
+  sections = verdict.first(
+    results.verdict, results.unit, sections, numbers=not results.classes.names
+  )
   return Page(
     title,
     f'Does a CNN do equally well on all kinds of {results.unit}s, and does that'
