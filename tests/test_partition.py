@@ -154,6 +154,20 @@ def test_mistakes_are_told(method: str, cells: list[str], message: str) -> None:
     partition.restrict(_cluster(method), _cohort(cells))
 
 
+def test_an_image_is_in_one_cluster(tmp_path) -> None:
+  """A run with folds has a row of each image and fold."""
+  path = tmp_path / 'clusters.csv'
+  cluster, cohort = _cluster(f'ids:{path}'), _cohort([''] * 4)
+  rows = ['id,cluster,fold', '0,1,0', '1,0,0', '2,1,0', '3,0,0', '1,0,1']
+  path.write_text('\n'.join([*rows, '2,1,1', '']))
+  chosen = partition.restrict(cluster, cohort)
+  found = partition.groups(cluster, [chosen])
+  assert found and found.of == {'0': 1, '1': 0, '2': 1, '3': 0}
+  path.write_text('\n'.join([*rows, '2,0,1', '']))
+  with pytest.raises(UserError, match="image '2' in the clusters 1 and 0"):
+    partition.restrict(cluster, cohort)
+
+
 def test_a_file_of_something_else_is_told(tmp_path) -> None:
   path = tmp_path / 'own.csv'
   path.write_text('name,group\n0,1\n')

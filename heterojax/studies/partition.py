@@ -236,7 +236,15 @@ def _with_file(cluster: Cluster, cohort: Cohort) -> Cohort:
       f'{path} ({_METHOD}) must be a CSV file with the columns id and cluster,'
       ' as the clusters.csv of a run has them.'
     )
-  of = {row['id']: row['cluster'] for row in table.rows}
+  of: dict[str, str] = {}
+  for row in table.rows:
+    image, own = row['id'], row['cluster']
+    if of.setdefault(image, own) != own:
+      raise UserError(
+        f'{path} ({_METHOD}) has the image {image!r} in the clusters'
+        f' {of[image]} and {own}, as a run with folds may: keep one row of each'
+        ' image.'
+      )
   if not any(c.id in of for c in cohort.included):
     raise UserError(
       f'{path} ({_METHOD}) has no row of an image of {cohort.source.name}: its'
