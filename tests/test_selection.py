@@ -94,6 +94,20 @@ def test_every_negative_can_be_drawn(tmp_path: pathlib.Path) -> None:
   assert set().union(*drawn) == {f'n{i}' for i in range(6)}
 
 
+def test_classes_that_cannot_be_balanced_are_told(
+  tmp_path: pathlib.Path,
+) -> None:
+  copies = {f'n{i}': 'n0' for i in range(3, 6)}
+  found = _select(_cohort(tmp_path, 5, 6, **copies), distinct=True)
+  assert len(_included(found, 'ill')) == 5
+  assert len(_included(found, 'well')) == 3
+  said = (
+    "The classes are not balanced: 3 of 'well' can be used, and 5 of another"
+  )
+  assert found.notes[-1] == f'{said} class.'
+  assert _select(_cohort(tmp_path, 5, 6)).notes == ()
+
+
 def test_without_balance_all_are_used(tmp_path: pathlib.Path) -> None:
   found = _select(_cohort(tmp_path, 2, 9), balance=False)
   assert len(found.included) == 11
@@ -626,7 +640,7 @@ def test_pictures_of_two_values_are_left_out_with_a_note(
   assert len(_select(cohort).included) == 6
   cohort = dataclasses.replace(cohort, masks_are_left_out=True)
   # They are no broken images, of which none is allowed.
-  selected = _select(cohort, max_bad_share=0.0)
+  selected = _select(cohort, balance=False, max_bad_share=0.0)
   assert {c.path: c.reason for c in selected.candidates if c.reason} == (
     dict.fromkeys(masks, 'a picture of two values, as masks are')
   )

@@ -105,6 +105,8 @@ def select(
   _check_labels(cohort)
   looks = [inspector(c.path) for c in cohort.included]
   notes = (*cohort.notes, *_conflicts(cohort, copies), *values.notes(looks))
+  if balance:
+    notes += tuple(_short(cohort))
   if n := sum(map(_is_mask, cohort.candidates)):
     notes += (
       f'Pictures of two values alone, as masks have, are left out: {n:,}'
@@ -149,6 +151,18 @@ def _by_class(
       else:
         undrawn.append(candidate.left_out(_NOT_DRAWN))
   return drawn, undrawn
+
+
+def _short(cohort: Cohort) -> Iterator[str]:
+  """A sentence for each class that is too small to be balanced."""
+  counts = Counter(c.label for c in cohort.included)
+  most = max(counts.values())
+  for label in cohort.classes:
+    if counts[label] < most:
+      yield (
+        f'The classes are not balanced: {counts[label]:,} of {label!r} can be'
+        f' used, and {most:,} of another class.'
+      )
 
 
 def _check_labels(cohort: Cohort) -> None:
