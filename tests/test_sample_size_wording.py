@@ -338,6 +338,30 @@ def test_methods_paragraph_has_the_numbers_of_the_run(task: str) -> None:
   assert 'frozen' in paragraph and 'frozen' not in trained
 
 
+def test_a_trained_network_and_its_top_model_have_one_training() -> None:
+  own = settings()
+  results = put(example(), 'backbone.train', 'full')
+  text = (
+    'one sigmoid unit, trained together with the network for up to'
+    f' {own.fine_tuning.epochs} epochs'
+  )
+  assert own.fine_tuning.epochs != own.heads.epochs
+  paragraph = methods.paragraph(results, own)
+  assert text in paragraph and 'AdamW' in paragraph
+  assert paragraph.count(' epochs') == 1
+  assert dict(methods.rows(results, own))['Top model'].startswith(text)
+
+
+def test_more_classes_have_more_units() -> None:
+  results = put(example(), 'dataset.classes', ('a', 'b', 'c'))
+  for text in (
+    methods.paragraph(results, settings()),
+    methods.paragraph(results, None),
+    dict(methods.rows(results, settings()))['Top model'],
+  ):
+    assert '3 softmax units' in text and 'sigmoid' not in text
+
+
 def test_the_validation_part_is_told_with_its_numbers() -> None:
   results = kept(example(sizes=(100, 300)))
   size = results.sizes[0]

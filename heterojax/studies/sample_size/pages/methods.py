@@ -7,6 +7,7 @@ from heterojax.report.formatting import listed
 from heterojax.studies.pages import clusters
 from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as networks
+from heterojax.studies.pages import scores
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.records import Results
 from heterojax.studies.settings import Settings
@@ -287,30 +288,42 @@ def _predicted_by(results: Results, settings: Settings | None) -> str:
   """The top model, a sentence."""
   if results.heads:
     return (
-      'The top model was one sigmoid unit.'
+      f'The top model was {_model(results, settings)}.'
       f' {head_words.sentence(results.heads, results.unit)}'
     )
   return f'The top model was {_top_model(results, settings)}.'
+
+
+def _model(results: Results, settings: Settings | None) -> str:
+  """What predicts."""
+  if results.task == 'regression':
+    widths = ''
+    if settings:
+      widths = f' ({listed(settings.heads.widths)} units and one output)'
+    return f'a fully connected regression model{widths}'
+  return scores.units(results.classes)
 
 
 def _top_model(results: Results, settings: Settings | None) -> str:
   """What predicts, and how it was trained."""
   if results.heads:
     return head_words.title(results.heads, results.unit)
-  heads = settings and settings.heads
-  model = 'one sigmoid unit'
-  if results.task == 'regression':
-    widths = f' ({listed(heads.widths)} units and one output)' if heads else ''
-    model = f'a fully connected regression model{widths}'
-  if heads:
-    model += (
-      f', trained for up to {heads.epochs} epochs with batches of'
-      f' {heads.batch_size}, Adam (learning rate'
-      f' {heads.learning_rate:g}) and early stopping on'
-      f' {heads.monitor.removeprefix("val_")} with a patience of'
-      f' {heads.patience}'
-    )
-  return model
+  model = _model(results, settings)
+  if not settings:
+    return model
+  own, adam, decay = settings.heads, 'Adam', ''
+  if trained(results):
+    model += ', trained together with the network'
+    own, adam = settings.fine_tuning, 'AdamW'
+    decay = f', weight decay {own.weight_decay:g}'
+  else:
+    model += ', trained'
+  monitor = settings.heads.monitor.removeprefix('val_')
+  return (
+    f'{model} for up to {own.epochs} epochs with batches of {own.batch_size},'
+    f' {adam} (learning rate {own.learning_rate:g}{decay}) and early stopping'
+    f' on {monitor} with a patience of {own.patience}'
+  )
 
 
 def _scale(results: Results) -> str:
@@ -342,14 +355,5 @@ def rows(results: Results, settings: Settings | None) -> list[tuple[str, str]]:
     told.append(('Top model', 'none: predictions were given'))
   elif settings:
     told.append(('Top model', _top_model(results, settings)))
-  if trained(results) and settings:
-    tuning = settings.fine_tuning
-    told.append((
-      'Training of the network',
-      f'up to {tuning.epochs} epochs, patience {tuning.patience},'
-      f' batches of {tuning.batch_size}, learning rate'
-      f' {tuning.learning_rate:g}, weight decay'
-      f' {tuning.weight_decay:g}',
-    ))
   told.append(('Seed', str(results.seed)))
   return told
