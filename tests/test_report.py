@@ -653,3 +653,11 @@ def test_speed_in_words() -> None:
     ['0.3 s', '1,234 GFLOP a second in bfloat16'],
     ['1.0 s', ''],
   ]
+
+
+def test_known_groups_are_those_of_every_fold(tmp_path) -> None:
+  results, _ = study(tmp_path, 3, folds=3)
+  assert 'clusters of its own' in wording.folds_agree(results)
+  known = changed(results, 'cluster.method', 'column:age')
+  said = wording.folds_agree(known)
+  assert said == 'Every image is in the same group in every fold.'

@@ -5,6 +5,7 @@ from heterojax.report.formatting import distance
 from heterojax.report.formatting import listed
 from heterojax.report.formatting import of_class
 from heterojax.report.formatting import percent
+from heterojax.studies import choosing
 from heterojax.studies.pages import clusters as cluster_words
 from heterojax.studies.pages import scores
 from heterojax.studies.pages.leaks import Shared
@@ -204,6 +205,8 @@ def components(number: float, explained_variance: float) -> str:
 def folds_agree(results: Results) -> str:
   """How alike the clusters of the folds are."""
   one = results.backbone.unit
+  if not choosing.clusters(results.cluster.method):
+    return f'Every {one} is in the same group in every fold.'
   others = [f.adjusted_rand_with_first for f in (results.folds or ())[1:]]
   text = (
     f'Every fold has clusters of its own and gives every {one} one of them;'
