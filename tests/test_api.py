@@ -327,6 +327,17 @@ def test_a_start_takes_no_data_from_another(
     assert folder.exists() == read_elsewhere
 
 
+def test_a_start_goes_on_from_what_one_left(tmp_path: pathlib.Path) -> None:
+  """The lock says that it is a run's: without it the folder is refused."""
+  given, folder = inputs.of(_MATRIX, _LABELS), tmp_path / 'run'
+  for _ in range(2):
+    with pytest.raises(UserError, match='mistaken'):
+      with inputs.kept(given, folder), run_folder.opened(folder, {}, {}):
+        (folder / 'cohort').mkdir(exist_ok=True)
+        raise UserError('mistaken')
+    assert {p.name for p in folder.iterdir()} == {'.lock', 'cohort'}
+
+
 @pytest.mark.parametrize(
   'said, expected',
   [

@@ -5,6 +5,7 @@ import fcntl
 import io
 import json
 import pathlib
+import shutil
 
 import numpy as np
 from PIL import Image
@@ -360,6 +361,22 @@ def test_changed_data_are_not_taken_for_the_same(
   with pytest.raises(UserError, match='from other data'):
     _prepare(root, out)
   assert len(_examples(_prepare(root, tmp_path / 'out2'))) == 13
+
+
+def test_images_that_changed_are_not_taken_for_the_same(
+  tmp_path: pathlib.Path,
+) -> None:
+  root, out = _write(tmp_path / 'raw'), tmp_path / 'out'
+  image = root / 'ill/new.png'
+  image.touch()  # Which cannot be read.
+  target = _prepare(root, out)
+  assert _prepare(root, out) == target
+  for _ in range(2):  # It is mended, and replaced.
+    image.write_bytes(_encoded('png'))
+    with pytest.raises(UserError, match='from other data'):
+      _prepare(root, out)
+    shutil.rmtree(target)
+    assert _prepare(root, out) == target
 
 
 def test_leftovers_are_removed(tmp_path: pathlib.Path) -> None:

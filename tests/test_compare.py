@@ -82,6 +82,15 @@ def test_a_comparison_of_the_user_stays(
   assert (tmp_path / 'comparison.csv').read_text() == 'mine'
 
 
+def test_a_comparison_beside_its_runs_is_made_anew(
+  two: str, tmp_path: pathlib.Path
+) -> None:
+  for _ in range(2):
+    assert launch(two, f'--out={tmp_path}') == 0
+  (tmp_path / 'comparison.html').unlink()
+  assert launch(two, f'--out={tmp_path}') == 2  # Of whom are the others?
+
+
 def test_csv_and_json_hold_the_same_cells(
   two: str, tmp_path: pathlib.Path
 ) -> None:

@@ -103,6 +103,16 @@ def test_a_lock_among_images_is_of_somebody_else(
   assert not tree.notes
 
 
+def test_a_lock_with_content_is_of_somebody_else(
+  tmp_path: pathlib.Path,
+) -> None:
+  _touch(tmp_path, 'ill/a/1.png')
+  (tmp_path / 'ill/.lock').write_text('12')
+  tree = layout.walk(tmp_path)
+  assert tree.folders == {'': (), 'ill': (), 'ill/a': ('1.png',)}
+  assert not tree.notes
+
+
 def test_links_are_followed_and_never_loop(tmp_path: pathlib.Path) -> None:
   elsewhere = _touch(tmp_path / 'elsewhere', '1.png')
   root = _touch(tmp_path / 'root', 'a/2.png')

@@ -4,7 +4,7 @@ Data in memory are written once, under a name that their content gives: the
 same data resume a run, and other data never come into it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
 import glob
@@ -141,18 +141,17 @@ def kept(inputs: Inputs, folder: pathlib.Path) -> Iterator[None]:
   except BaseException:
     # Another process may have been given the same, and be reading them.
     with contextlib.suppress(OSError, UserError):
-      with locks.exclusive(folder / contents.LOCK):
+      lock = folder / contents.LOCK
+      # Of a run, or of a start that the next one goes on from.
+      is_needed = lock.exists()
+      with locks.exclusive(lock):
         if not _is_of(folder, inputs):
-          _remove(file.parent, [file.parent.parent, *missing])
+          shutil.rmtree(file.parent, ignore_errors=True)
+          if not is_needed:
+            lock.unlink()
+          for above in (file.parent.parent, *missing):
+            above.rmdir()  # As far as nothing is in them.
     raise
-
-
-def _remove(written: pathlib.Path, above: Sequence[pathlib.Path]) -> None:
-  """Removes a folder, and those above it as far as nothing is in them."""
-  shutil.rmtree(written, ignore_errors=True)
-  (written.parent.parent / contents.LOCK).unlink()
-  for folder in above:
-    folder.rmdir()
 
 
 def _is_of(folder: pathlib.Path, inputs: Inputs) -> bool:

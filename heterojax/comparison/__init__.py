@@ -54,7 +54,7 @@ def write(folders: Sequence[str], out: str | None = None) -> Written:
     'comparison.html': page.render(compared),
   }
   where = out or f'{folders[0]}/comparison'
-  paths = outputs.files(where, 'out', texts)
+  paths = outputs.files(where, 'out', texts, unique=True)
   if not out:
     folder = paths[0].parent
     links.refuse_between(folder.parent, folder)

@@ -325,7 +325,8 @@ def prepare(
   with run_folder.locked(out, 'folder of prepared data', 'out'):
     links.refuse_between(out, target)
     if target.exists():
-      if not prepared.same(prepared.load(target), cohort):
+      known = prepared.load(target)
+      if not (prepared.same(known, cohort) and _are_same_images(known, cohort)):
         raise UserError(
           f'{target} was prepared from other data than {path}: delete it, or'
           ' choose another --out.'
@@ -350,6 +351,25 @@ def prepare(
           ' command.'
         ) from error
   return target
+
+
+def _are_same_images(first: Cohort, second: Cohort) -> bool:
+  """Whether all images of two equal cohorts have the same bytes, or none."""
+  paths = dict.fromkeys(c.path for c in first.included)
+  with Progress('compared', len(paths), 'images') as progress:
+    for path in paths:
+      if _bytes(first, path) != _bytes(second, path):
+        return False
+      progress.update(1)
+  return True
+
+
+def _bytes(cohort: Cohort, path: str) -> bytes | None:
+  """An encoded image; None where it cannot be read."""
+  try:
+    return _images_of(cohort).read(path)
+  except images.UnreadableImage:
+    return None
 
 
 @contextlib.contextmanager

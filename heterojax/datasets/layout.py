@@ -66,7 +66,7 @@ def walk(root: pathlib.Path) -> Tree:
         continue
       names = {name for name, _ in every}
       has_begun = names.issuperset(contents.TELLING)
-      if folder and (has_begun or _is_locked(every)):
+      if folder and (has_begun or _is_locked(root / folder, every)):
         notes.append(f'The folder {folder} is of a run, and not looked at.')
         continue
       own = contents.WRITTEN if has_begun else ()
@@ -89,15 +89,19 @@ def _is_folder(entry: os.DirEntry) -> bool:
     return False
 
 
-def _is_locked(every: Iterable[tuple[str, bool]]) -> bool:
+def _is_locked(path: pathlib.Path, every: Iterable[tuple[str, bool]]) -> bool:
   """Whether a run is about to begin there, or data are prepared there.
 
-  Neither writes other files into the folder itself: one that has them is of
-  data, whosever the lock is.
+  Neither writes other files into the folder itself, nor anything into a lock:
+  one that has them is of data, whosever the lock is.
   """
   files = {name for name, inner in every if not inner}
-  others = filter(_counts, files - contents.WRITTEN)
-  return contents.LOCK in files and not any(others)
+  if contents.LOCK not in files or any(map(_counts, files - contents.WRITTEN)):
+    return False
+  try:
+    return not (path / contents.LOCK).lstat().st_size
+  except OSError:  # It was taken away meanwhile.
+    return False
 
 
 def _counts(name: str) -> bool:

@@ -64,7 +64,7 @@ def file(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
 
 
 def files(
-  path: str, flag: str, names: Iterable[str]
+  path: str, flag: str, names: Iterable[str], *, unique: bool = False
 ) -> tuple[pathlib.Path, ...]:
   """Files that a command writes into the folder that a flag names.
 
@@ -72,18 +72,20 @@ def files(
     path: of the folder, as given.
     flag: its name, for messages.
     names: of the files.
+    unique: whether no other program would write all of them.
 
   Returns:
     Their paths.
 
   Raises:
     UserError: for an address, and where one is there beside files of others:
-      who named the folder did not name it. Alone they are of an earlier call.
+      who named the folder did not name it. Alone they are of an earlier call,
+      and all together where they are unique.
   """
   folder = local(path, flag)
   paths = tuple(folder / name for name in names)
   there = [named for named in paths if os.path.lexists(named)]
-  if there:
+  if there and not (unique and len(there) == len(paths)):
     ours = {name.casefold() for name in names}
     others = [
       name

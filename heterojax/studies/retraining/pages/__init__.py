@@ -7,6 +7,7 @@ from heterojax.report import blocks
 from heterojax.report import drawing
 from heterojax.run import run_folder
 from heterojax.studies.pages import common
+from heterojax.studies.pages import files
 from heterojax.studies.pages import waterfall
 from heterojax.studies.retraining.pages import cluster_figures
 from heterojax.studies.retraining.pages import external
@@ -30,12 +31,8 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
   written = tables.every(results)
   if codec.known(results.external):
     written.append(external.table(results))
-  for table in written:
-    path = folder / 'tables' / f'{table.name}.csv'
-    run_folder.write_atomically(path, table.csv())
   drawn = draw(results, view)
-  for name, content in drawn.items():
-    run_folder.write_atomically(folder / 'figures' / name, content)
+  files.write(folder, written, drawn)
   rows, config = common.manifest(folder), common.config(folder)
   made = common.made(folder, results.seed, results.environment)
   shown = page.page(results, view, rows, config)._replace(made=made)

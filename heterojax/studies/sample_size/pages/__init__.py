@@ -6,6 +6,7 @@ from heterojax.report import blocks
 from heterojax.run import run_folder
 from heterojax.studies import checks
 from heterojax.studies.pages import common
+from heterojax.studies.pages import files
 from heterojax.studies.pages import verdict
 from heterojax.studies.sample_size.pages import audits
 from heterojax.studies.sample_size.pages import choice_tables
@@ -50,12 +51,8 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
     results: of the study.
     view: of the audit.
   """
-  for table in written(results):
-    path = folder / 'tables' / f'{table.name}.csv'
-    run_folder.write_atomically(path, table.csv())
   drawn = figures.draw(results)
-  for name, content in drawn.items():
-    run_folder.write_atomically(folder / 'figures' / name, content)
+  files.write(folder, written(results), drawn)
   config = common.config(folder)
   settings = checks.from_dict(config) if config else None
   shown = page.page(results, settings, view, common.manifest(folder))
