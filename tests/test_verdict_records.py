@@ -147,6 +147,12 @@ def test_how_alike_patients_are_is_the_solution_of_traces() -> None:
   found = intervals._correlation(values, cell, group)
   assert 0.2 < found < 0.8
   assert found == pytest.approx(optimize.brentq(lacks, 0, 1))
+  covariance = found * together
+  np.fill_diagonal(covariance, 1)
+  k = cell.max() + 1
+  squares = np.bincount(cell, np.diag(centred @ covariance @ centred), k)
+  alike = intervals._alike(values, np.zeros(len(cell), int), cell, k, group)
+  np.testing.assert_allclose(alike.freedom, squares)
   # Cells of one patient cannot tell, and so patients are the units.
   assert intervals._correlation(values, group, group) == 1
 
@@ -165,6 +171,50 @@ def test_intervals_hold_where_patients_have_images_of_both_classes() -> None:
     _, interval = intervals.of_excess(wrong, labels, 3, y, patient)
     covered += np.all((interval[:, 0] <= 0) & (interval[:, 1] >= 0))
   assert covered / sets > 0.95 - 3 * np.sqrt(0.95 * 0.05 / sets)
+
+
+def _covers(kind: str, stream: np.random.Generator) -> bool:
+  """Whether intervals of three clusters hold what their means let expect."""
+  n, of_patient, folds = {
+    'small cells': (200, 1, 10),
+    'many classes': (100, 1, 8),
+    'unequal deviations': (300, 1, 1),
+    'few patients': (30, 10, 5),
+  }[kind]
+  patient = np.repeat(np.arange(n), of_patient)
+  strata = (np.arange(n) % folds)[patient]
+  labels = np.searchsorted([0.2, 0.6], stream.permutation(n) / n)[patient]
+  mean = np.full(len(labels), 0.4)
+  if kind == 'many classes':
+    mean = np.linspace(0.05, 0.7, folds)[strata]
+  elif kind == 'unequal deviations':
+    # Distances that are twice as large vary twice as much.
+    mean = np.where(labels == 0, 2.0, 1.0)
+  if kind in ('small cells', 'many classes'):
+    values = (stream.random(len(labels)) < mean).astype(int)
+  elif kind == 'few patients':
+    values = mean + stream.normal(size=n)[patient]
+    values += 0.8 * stream.normal(size=len(labels))
+  else:
+    values = stream.gamma(2, mean / 2)
+  of_strata = np.bincount(strata, mean) / np.bincount(strata)
+  truth = np.bincount(labels, mean - of_strata[strata]) / np.bincount(labels)
+  groups = patient if of_patient > 1 else None
+  _, interval = intervals.of_excess(values, labels, 3, strata, groups)
+  # A mean that is the expected one may differ from it in its last bits.
+  inside = interval + np.array([-1e-12, 1e-12])
+  return bool(np.all((inside[:, 0] <= truth) & (truth <= inside[:, 1])))
+
+
+@pytest.mark.parametrize(
+  'kind',
+  ['small cells', 'many classes', 'unequal deviations', 'few patients'],
+)
+def test_intervals_hold_of_small_cells_and_unequal_clusters(kind: str) -> None:
+  stream = np.random.default_rng(0)
+  sets = 400
+  held = np.mean([_covers(kind, stream) for _ in range(sets)])
+  assert held > 0.95 - 3 * np.sqrt(0.95 * 0.05 / sets)
 
 
 def test_nothing_is_known_of_strata_whose_cells_have_one_image() -> None:

@@ -1,16 +1,36 @@
 """Intervals of how far each cluster is from what its strata let expect.
 
 The effect of a cluster, its mean less the expected one, is a sum of the means
-of all cells (stratum and cluster) with known weights. Each mean has an interval
-of its own, and they are combined as variances are (MOVER: Zou and Donner 2008),
-so that a cell without a single error is still uncertain.
+of all cells (stratum and cluster) with known weights. Those of a cluster make
+one weighted mean. Each has an interval of its own, and these are combined as
+variances are (MOVER: Zou and Donner 2008), so that a cluster without a single
+error is still uncertain. Intervals of cells would not do: that of a single
+image reaches less far than such images vary.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy import stats
 
 from heterojax.verdict import ranks
+
+# Degrees of freedom that tell a variance: one, but for rounding.
+_LEAST = 1 - ranks.TIE
+
+
+class _Alike(NamedTuple):
+  """How much images of one patient are alike.
+
+  Attributes:
+    inflation: `[K]` of the variance of each cluster's mean, 1 or more.
+    freedom: `[K]`, what the squares of values less the mean of their cell are
+      expected to sum to, where images have the variance 1.
+  """
+
+  inflation: np.ndarray
+  freedom: np.ndarray
 
 
 def of_excess(
@@ -23,9 +43,11 @@ def of_excess(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Effects, and intervals that hold for all clusters together (Bonferroni).
 
-  Values of 0 and 1 have Wilson's intervals, others Student's with the deviation
-  inside of the cells of a stratum. Images of one patient are as many fewer as
-  the design effect of Kish says, with one correlation for all patients.
+  Values of 0 and 1 have Wilson's intervals, as if the cluster had one rate,
+  which is never narrower than with several in strata of equal weight. Others
+  have Student's with the deviation inside of the cells of the cluster. Images
+  of one patient are as many fewer as the design effect of Kish says, with one
+  correlation for all patients.
 
   Args:
     values: `[N]` floats or whole numbers.
@@ -38,7 +60,7 @@ def of_excess(
   Returns:
     `[K]`, a_c - e_c, the mean of the cluster less that of the means that the
     strata of its images have; NaN where a cluster is empty. `[K, 2]`, their
-    intervals; infinite where no stratum shows how much values vary.
+    intervals; infinite where no cell shows how much values vary.
   """
   values = np.asarray(values, np.float64)
   n_strata = int(np.max(strata)) + 1
@@ -48,13 +70,6 @@ def of_excess(
   sums = np.bincount(cells, values, size)
   means = sums / np.maximum(counts, 1)
   residuals = values - means[cells]
-  inflation = design_effect(values, strata, labels, k, groups)
-  effective = counts / np.tile(inflation, n_strata)
-  at = 1 - (1 - confidence) / (2 * len(np.unique(labels)))
-  if np.all((values == 0) | (values == 1)):
-    below, above = _wilson(means, effective, float(stats.norm.ppf(at)))
-  else:
-    below = above = _student(residuals, strata, counts, effective, at)
   table, sums = counts.reshape(-1, k), sums.reshape(-1, k)
   n, of_stratum = table.sum(axis=0), table.sum(axis=1, keepdims=True)
   # Image by image, whatever the names of the clusters.
@@ -64,13 +79,26 @@ def of_excess(
   effect = (sums.sum(axis=0) - expected.sum(axis=0)) / filled
   # How much the mean of each cell counts in each effect: [K, S, K].
   weights = np.eye(k)[:, np.newaxis] - table / of_stratum
-  weights = (table / filled).T[..., np.newaxis] * weights
-  weights = np.nan_to_num(weights).reshape(k, size)
+  weights = np.nan_to_num((table / filled).T[..., np.newaxis] * weights)
+  # Those of a cluster have one sign, and make one weighted mean: [K, K].
+  weight = weights.sum(axis=1)
+  share = weights / np.where(weight != 0, weight, 1)[:, np.newaxis]
+  of_cluster = np.sum(share * means.reshape(-1, k), axis=1)
+  spread = np.sum(share**2 / np.maximum(table, 1), axis=1)
+  images = 1 / np.where(spread > 0, spread, 1)
+  alike = _alike(values, strata, labels, k, groups)
+  images = images / alike.inflation
+  at = 1 - (1 - confidence) / (2 * len(np.unique(labels)))
+  if np.all((values == 0) | (values == 1)):
+    below, above = _wilson(of_cluster, images, float(stats.norm.ppf(at)))
+  else:
+    squares = np.bincount(labels, residuals**2, k)
+    below = above = _student(squares, alike, at) / np.sqrt(images)
   reach = []
   for lower, upper in ((below, above), (above, below)):
-    side = np.where(weights > 0, lower, upper)
-    # A cell that does not count may be one of which nothing is known.
-    side = np.where(weights != 0, side, 0) * weights
+    side = np.where(weight > 0, lower, upper)
+    # A cluster that does not count may be one of which nothing is known.
+    side = np.where(weight != 0, side, 0) * weight
     reach.append(np.sqrt(ranks.total(side**2)))
   interval = np.stack([effect - reach[0], effect + reach[1]], axis=1)
   return effect, interval
@@ -79,8 +107,7 @@ def of_excess(
 def _wilson(
   means: np.ndarray, n: np.ndarray, z: float
 ) -> tuple[np.ndarray, np.ndarray]:
-  """How far below and above its mean the interval of each cell reaches."""
-  n = np.where(n > 0, n, 1)
+  """How far below and above its mean each interval reaches."""
   spread = np.sqrt(means * (1 - means) / n + z**2 / (4 * n**2))
   centre = means + z**2 / (2 * n)
   scale = 1 + z**2 / n
@@ -90,26 +117,23 @@ def _wilson(
   )
 
 
-def _student(
-  residuals: np.ndarray,
-  strata: np.ndarray,
-  counts: np.ndarray,
-  effective: np.ndarray,
-  at: float,
-) -> np.ndarray:
-  """How far the interval of each cell reaches; the variance is the stratum's.
+def _student(squares: np.ndarray, alike: _Alike, at: float) -> np.ndarray:
+  """How far the interval of an image of each cluster reaches.
 
-  Infinite in a stratum in which no cell has two images.
+  The variance is the cluster's; or that of all, where too few units of it are
+  in one cell. Infinite where there are too few of all.
   """
-  sizes = np.bincount(strata)
-  table = counts.reshape(len(sizes), -1)
-  freedom = sizes - np.sum(table > 0, axis=1)
-  squares = np.bincount(strata, residuals**2)
-  known = np.maximum(freedom, 1)
-  half = stats.t.ppf(at, known) * np.sqrt(squares / known)
-  half = np.where(freedom > 0, half, np.inf)
-  half = np.repeat(half, table.shape[1])
-  return half / np.sqrt(np.where(counts > 0, effective, 1))
+  inflation, freedom = alike
+  units = freedom / inflation
+  own = units > _LEAST
+  of_all = ranks.total(freedom), ranks.total(units)
+  freedom = np.where(own, freedom, of_all[0])
+  units = np.where(own, units, of_all[1])
+  squares = np.where(own, squares, ranks.total(squares))
+  known = units > _LEAST
+  half = stats.t.ppf(at, np.where(known, units, 1))
+  half = half * np.sqrt(squares / np.where(known, freedom, 1))
+  return np.where(known, half, np.inf)
 
 
 def design_effect(
@@ -134,17 +158,39 @@ def design_effect(
   Returns:
     `[K]`, 1 or more.
   """
+  return _alike(values, strata, labels, k, groups).inflation
+
+
+def _alike(
+  values: np.ndarray,
+  strata: np.ndarray,
+  labels: np.ndarray,
+  k: int,
+  groups: np.ndarray | None,
+) -> _Alike:
+  counts = np.bincount(labels, minlength=k)
+  _, first, cell = np.unique(
+    strata * k + labels, return_index=True, return_inverse=True
+  )
+  # In the order of their first images, whatever the names of the clusters.
+  cell = np.argsort(np.argsort(first))[cell]
+  own = labels[np.sort(first)]
+  of_images = counts - np.bincount(own, minlength=k)
   if groups is None:
-    return np.ones(k)
+    return _Alike(np.ones(k), of_images)
   group = np.unique(groups, return_inverse=True)[1]
-  cell = np.unique(strata * k + labels, return_inverse=True)[1]
   correlation = _correlation(values, cell, group)
-  # Images of one patient in one cluster.
+  n = np.bincount(cell)
+  # Images of one patient in one cell, and in one cluster.
+  there = sparse.coo_array((1 / np.sqrt(n[cell]), (group, cell))).tocsr()
+  of_patients = counts - np.bincount(own, there.power(2).sum(axis=0), k)
   there = sparse.coo_array((np.ones(len(group)), (group, labels)))
   there.resize(group.max() + 1, k)
   squares = there.tocsr().power(2).sum(axis=0)
-  counts = np.bincount(labels, minlength=k)
-  return 1 + (squares / np.maximum(counts, 1) - 1).clip(0) * correlation
+  return _Alike(
+    1 + (squares / np.maximum(counts, 1) - 1).clip(0) * correlation,
+    (1 - correlation) * of_images + correlation * of_patients,
+  )
 
 
 def _correlation(
