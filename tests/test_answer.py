@@ -45,6 +45,7 @@ GAPS = (
   answers.gap(0.0, 0.0, 0.01, 0.0),
 )
 UNLEARNED = answers.scored(17, 15)
+ONE_CLASS = answers.scored(16, 0, positives=1.0)  # Has no AUC.
 NUMBERS = scores.regression_score(np.arange(9.0), np.arange(9.0) + 0.5)
 REGRESSION = FACTS._replace(
   score=NUMBERS,
@@ -88,6 +89,12 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     'no sign',
     (),
   ),
+  'in one whose test images are of one class': (
+    measured(one_rule=FOUND, decomposition=GAPS),
+    FACTS._replace(own=(ONE_CLASS, *FACTS.own[1:])),
+    'yes',
+    (0,),
+  ),
   'where no head has learned its own cluster': (
     measured(one_rule=FOUND),
     FACTS._replace(own=(UNLEARNED,) * 3),
@@ -108,6 +115,12 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
   ),
   'teaches less, as its head has learned nothing': (
     measured(teaches_less=LESS),
+    FACTS._replace(own=(UNLEARNED, *FACTS.own[1:])),
+    'no sign',
+    (),
+  ),
+  'two teach less, and the head of one has learned nothing': (
+    measured(teaches_less=question(0.005, (0.1, 0.1, 0.01), (0.01, 0.01, 0.6))),
     FACTS._replace(own=(UNLEARNED, *FACTS.own[1:])),
     'no sign',
     (),

@@ -150,16 +150,20 @@ def _teaches_less(measured: Measured, facts: Facts) -> str:
       f' ({more}{p_of(question, "draws")}).{_given(question, facts.unit)}'
     )
   if dumb:
-    has = 'have' if len(dumb) > 1 else 'has'
-    its = 'their' if len(dumb) > 1 else 'its'
-    heads = 'heads' if len(dumb) > 1 else 'head'
-    text += (
-      f' The {heads} of {named(dumb)} {has} not learned {its} own'
-      f' cluster{"s" if len(dumb) > 1 else ""} either: that'
-      f' {"they do" if len(dumb) > 1 else "it does"} worse than {what} is no'
-      ' evidence.'
+    does, heads, are, its, clusters = (
+      ('do', 'heads', 'are', 'their', 'clusters')
+      if len(dumb) > 1
+      else ('does', 'head', 'is', 'its', 'cluster')
     )
-  return text.strip()
+    also = f' ({p_of(question, "draws")})'
+    if text:
+      text, also = f'{text} ', ', too'
+    text += (
+      f'The {heads} of {named(dumb)} {does} worse than those of {what}{also}.'
+      f' This is no evidence: {"they" if len(dumb) > 1 else "it"} {are} not'
+      f' shown to have learned {its} own {clusters}.'
+    )
+  return text
 
 
 def _one_rule(measured: Measured, unit: str) -> str:
@@ -268,7 +272,7 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
     if name == 'other_rule' and given is not None and given > LEVEL:
       text += f' Some worlds with one rule give as much ({p_equals(given)}).'
     if not facts.has_learned(c):
-      text += ' It has not learned its own cluster either.'
+      text += ' It is not shown to have learned its own cluster.'
     yield text
   if len(short) > MOST_NAMES:
     yield (
