@@ -175,17 +175,17 @@ def _one_rule(measured: Measured, unit: str) -> str:
   matched = ''
   if here is not None and there is not None:
     matched = (
-      f' Heads are right for {percent(there)} of the {unit}s in these worlds,'
-      f' and for {percent(here)} in the data.'
+      f' Refitted heads are right for {percent(there)} of the {unit}s in these'
+      f' worlds, and for {percent(here)} in the data.'
     )
-  few, gives = 'Hardly any', 'gives'
-  if not _is_small(question.adjusted):
-    few = f'About {percent(codec.known(question.p_value) or 0, 0)}'
-    gives = 'give'
+  # The data are counted among the worlds in p.
+  p = codec.known(question.p_value) or 0
+  number = round(p * (1 + question.draws)) - 1
+  gives = 'give' if number > 1 else 'gives'
   return (
-    f'{few} of {counted(question.draws, "world")} with one rule for all {gives}'
-    f' as large a gain of the clusters’ own heads ({p_of(question)}).{matched}'
-    f'{_hint(question)}'
+    f'{number or "None"} of {counted(question.draws, "world")} with one rule'
+    f' for all {gives} as large a gain of the clusters’ own heads'
+    f' ({p_of(question)}).{matched}{_hint(question)}'
   )
 
 
@@ -264,9 +264,10 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
       )
       between = f', {low} to {high}'
     text = (
-      f'The accuracy of the head of cluster {c} is {_in_points(gap)} below that'
-      f' of the head of all {facts.unit}s; the largest of the four terms is'
-      f' {TERMS[name]} ({_in_points(codec.known(term.value))}{between}).'
+      f'The accuracy of the refitted head of cluster {c} is {_in_points(gap)}'
+      f' below that of the head of all {facts.unit}s; the largest of the four'
+      f' terms is {TERMS[name]}'
+      f' ({_in_points(codec.known(term.value))}{between}).'
     )
     given = codec.known(measured.teaches_less.clusters[c].given_one_rule)
     if name == 'other_rule' and given is not None and given > LEVEL:
