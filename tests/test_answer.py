@@ -45,6 +45,7 @@ GAPS = (
   answers.gap(0.0, 0.0, 0.01, 0.0),
 )
 UNLEARNED = answers.scored(17, 15)
+ONE_CLASS = answers.scored(16, 0, positives=1.0)  # Has no AUC.
 NUMBERS = scores.regression_score(np.arange(9.0), np.arange(9.0) + 0.5)
 REGRESSION = FACTS._replace(
   score=NUMBERS,
@@ -88,6 +89,12 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     'no sign',
     (),
   ),
+  'in one whose test images are of one class': (
+    measured(one_rule=FOUND, decomposition=GAPS),
+    FACTS._replace(own=(ONE_CLASS, *FACTS.own[1:])),
+    'yes',
+    (0,),
+  ),
   'where no head has learned its own cluster': (
     measured(one_rule=FOUND),
     FACTS._replace(own=(UNLEARNED,) * 3),
@@ -108,6 +115,12 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
   ),
   'teaches less, as its head has learned nothing': (
     measured(teaches_less=LESS),
+    FACTS._replace(own=(UNLEARNED, *FACTS.own[1:])),
+    'no sign',
+    (),
+  ),
+  'two teach less, and the head of one has learned nothing': (
+    measured(teaches_less=question(0.005, (0.1, 0.1, 0.01), (0.01, 0.01, 0.6))),
     FACTS._replace(own=(UNLEARNED, *FACTS.own[1:])),
     'no sign',
     (),
@@ -383,3 +396,26 @@ def test_ends_of_an_interval_are_as_exact_as_its_value() -> None:
   said = answer.verdict(measured(decomposition=(gap,)), FACTS).statements
   (text,) = [t for t in said if 'four terms' in t]
   assert text.endswith('it covers (0.4 percentage points, 0.3 to 0.5).')
+
+
+@pytest.mark.parametrize(
+  'p, said',
+  [
+    (0.05, 'None of 19 worlds with one rule for all gives'),
+    (0.1, '1 of 19 worlds with one rule for all gives'),
+    (0.6, '11 of 19 worlds with one rule for all give'),
+    (1.0, '19 of 19 worlds with one rule for all give'),
+  ],
+)
+def test_worlds_are_counted_without_the_data(p: float, said: str) -> None:
+  """p = (1 + b) / (1 + B), and it is b that is said."""
+  one_rule = question(p, draws=19, adjusted=min(1.0, 3 * p))
+  texts = answer.verdict(measured(one_rule=one_rule), FACTS).statements
+  assert any(text.startswith(f'{said} as large a gain') for text in texts)
+
+
+def test_gaps_are_said_to_be_those_of_refitted_heads() -> None:
+  """They are not those of the heads that the tables of a study are about."""
+  texts = answer.verdict(measured(decomposition=GAPS), FACTS).statements
+  gaps = [text for text in texts if 'four terms' in text]
+  assert gaps and all(' refitted head ' in text for text in gaps)

@@ -108,11 +108,12 @@ class Facts(NamedTuple):
   def has_learned(self, c: int) -> bool:
     """Whether a cluster's head ranks the test images of its own cluster.
 
-    A head that does not is no evidence of anything. One that is not known is
-    given the benefit of the doubt: its gain is compared with worlds anyway.
+    A head that is not shown to is no evidence of anything. One whose AUC is not
+    known, as there are not images of every class, is given the benefit of the
+    doubt: its gain is compared with worlds anyway.
     """
     own = self.own[c] if c < len(self.own) else None
-    return own is None or ranks(own)
+    return own is None or own.value(own.ranking) is None or ranks(own)
 
 
 def mean_jaccard(folds: Sequence[np.ndarray]) -> tuple[float | None, ...]:

@@ -96,8 +96,8 @@ def not_learned(measured: Measured, largest: int) -> str:
   return (
     'No sign of another rule that could be trusted. One rule for all seldom'
     f' gives as much ({p_of(measured.one_rule)}), but the gain is that of'
-    f' cluster {largest}, whose own head has not learned its own cluster: this'
-    ' is no evidence.'
+    f' cluster {largest}, whose own head is not shown to have learned its'
+    ' own cluster: this is no evidence.'
   )
 
 

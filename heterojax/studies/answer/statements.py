@@ -150,16 +150,20 @@ def _teaches_less(measured: Measured, facts: Facts) -> str:
       f' ({more}{p_of(question, "draws")}).{_given(question, facts.unit)}'
     )
   if dumb:
-    has = 'have' if len(dumb) > 1 else 'has'
-    its = 'their' if len(dumb) > 1 else 'its'
-    heads = 'heads' if len(dumb) > 1 else 'head'
-    text += (
-      f' The {heads} of {named(dumb)} {has} not learned {its} own'
-      f' cluster{"s" if len(dumb) > 1 else ""} either: that'
-      f' {"they do" if len(dumb) > 1 else "it does"} worse than {what} is no'
-      ' evidence.'
+    does, heads, are, its, clusters = (
+      ('do', 'heads', 'are', 'their', 'clusters')
+      if len(dumb) > 1
+      else ('does', 'head', 'is', 'its', 'cluster')
     )
-  return text.strip()
+    also = f' ({p_of(question, "draws")})'
+    if text:
+      text, also = f'{text} ', ', too'
+    text += (
+      f'The {heads} of {named(dumb)} {does} worse than those of {what}{also}.'
+      f' This is no evidence: {"they" if len(dumb) > 1 else "it"} {are} not'
+      f' shown to have learned {its} own {clusters}.'
+    )
+  return text
 
 
 def _one_rule(measured: Measured, unit: str) -> str:
@@ -171,17 +175,17 @@ def _one_rule(measured: Measured, unit: str) -> str:
   matched = ''
   if here is not None and there is not None:
     matched = (
-      f' Heads are right for {percent(there)} of the {unit}s in these worlds,'
-      f' and for {percent(here)} in the data.'
+      f' Refitted heads are right for {percent(there)} of the {unit}s in these'
+      f' worlds, and for {percent(here)} in the data.'
     )
-  few, gives = 'Hardly any', 'gives'
-  if not _is_small(question.adjusted):
-    few = f'About {percent(codec.known(question.p_value) or 0, 0)}'
-    gives = 'give'
+  # The data are counted among the worlds in p.
+  p = codec.known(question.p_value) or 0
+  number = round(p * (1 + question.draws)) - 1
+  gives = 'give' if number > 1 else 'gives'
   return (
-    f'{few} of {counted(question.draws, "world")} with one rule for all {gives}'
-    f' as large a gain of the clusters’ own heads ({p_of(question)}).{matched}'
-    f'{_hint(question)}'
+    f'{number or "None"} of {counted(question.draws, "world")} with one rule'
+    f' for all {gives} as large a gain of the clusters’ own heads'
+    f' ({p_of(question)}).{matched}{_hint(question)}'
   )
 
 
@@ -260,15 +264,16 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
       )
       between = f', {low} to {high}'
     text = (
-      f'The accuracy of the head of cluster {c} is {_in_points(gap)} below that'
-      f' of the head of all {facts.unit}s; the largest of the four terms is'
-      f' {TERMS[name]} ({_in_points(codec.known(term.value))}{between}).'
+      f'The accuracy of the refitted head of cluster {c} is {_in_points(gap)}'
+      f' below that of the head of all {facts.unit}s; the largest of the four'
+      f' terms is {TERMS[name]}'
+      f' ({_in_points(codec.known(term.value))}{between}).'
     )
     given = codec.known(measured.teaches_less.clusters[c].given_one_rule)
     if name == 'other_rule' and given is not None and given > LEVEL:
       text += f' Some worlds with one rule give as much ({p_equals(given)}).'
     if not facts.has_learned(c):
-      text += ' It has not learned its own cluster either.'
+      text += ' It is not shown to have learned its own cluster.'
     yield text
   if len(short) > MOST_NAMES:
     yield (

@@ -132,15 +132,17 @@ def _gaps(found: Verdict, unit: str) -> list[Block]:
   if not _has_gaps(found):
     return []
   text = (
-    f'The gap is the accuracy of the head of all {unit}s less that of the'
-    ' cluster’s, over all test'
-    f' {unit}s. Size: what random {unit}s of that number lose. Class mix: what'
-    ' they lose more with the cluster’s number of each class. Reach: what the'
-    ' cluster loses beyond these where one rule holds for all, as it covers a'
-    ' part of the data only. Rest: what these do not give, which is another'
-    ' rule or chance, and only the third question tells them apart. All in'
-    ' percentage points; intervals are over test'
-    f' {unit}s, for the heads as they are.'
+    'Heads are refitted for this and for the last two questions: logistic'
+    ' regressions at their optimum, whatever the study trains, and over folds'
+    f' of all {unit}s where these are split once. Their accuracy is therefore'
+    ' not that of the tables below. The gap is the accuracy of the head of all'
+    f' {unit}s less that of the cluster’s, over all {unit}s that they are tested on. Size: what random'
+    f' {unit}s of that number lose. Class mix: what they lose more with the'
+    ' cluster’s number of each class. Reach: what the cluster loses beyond'
+    ' these where one rule holds for all, as it covers a part of the data only.'
+    ' Rest: what these do not give, which is another rule or chance, and only'
+    ' the third question tells them apart. All in percentage points; intervals'
+    f' are over test {unit}s, for the heads as they are.'
   )
   shown: list[Block] = [
     Heading('Why a cluster’s head falls short'),
