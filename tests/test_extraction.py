@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from heterojax.configs import features
+from heterojax.errors import UserError
+from heterojax.features.store import Store
 from heterojax.launch import main as launch
+from heterojax.run import environment
 from heterojax.studies import extraction
 
 
@@ -44,6 +47,32 @@ def test_each_row_says_what_it_is(tmp_path) -> None:
   assert [*rows['group'][order]] == ['7', '8', '8']
   assert rows['features'][order].tolist() == [[0.5, 1], [2, 3], [4, 5]]
   assert sorted(tmp_path.iterdir()) == [table, out]
+
+
+@pytest.mark.medium
+def test_features_of_two_environments_are_not_mixed(
+  tmp_path, monkeypatch, capsys
+) -> None:
+  out = tmp_path / 'f.npz'
+  words = ['heterojax', 'features', 'demo:tiny', f'--out={out}']
+  here, write = environment.describe(), Store.write
+
+  def stop(*block) -> None:
+    write(*block)
+    raise UserError('The disk is full.')
+
+  monkeypatch.setattr(Store, 'write', stop)
+  for cores in (1, 2):  # On which features do not depend.
+    now = {**here, 'cores': cores}
+    monkeypatch.setattr(environment, 'describe', now.copy)
+    assert launch.main(words) == 2
+    assert 'The disk is full.' in capsys.readouterr().err
+  now['heterojax'] = '0.1'
+  assert launch.main(words) == 4
+  assert 'choose another --out' in capsys.readouterr().err
+  monkeypatch.setattr(Store, 'write', write)
+  assert launch.main([*words, '--allow_mismatch']) == 0
+  assert list(tmp_path.iterdir()) == [out]
 
 
 def test_features_are_not_made_of_features(tmp_path, capsys) -> None:

@@ -298,8 +298,30 @@ def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:
   check_environment(path, before, environment)
 
 
+def keep_environment(
+  path: pathlib.Path, environment: dict[str, Any], flag: str
+) -> None:
+  """Writes what a folder is begun in.
+
+  Args:
+    path: of the folder, owned.
+    environment: of this process.
+    flag: that named the folder.
+
+  Raises:
+    RefusedError: if it was begun in another one.
+  """
+  try:
+    check_environment(path, read_json(path / _ENVIRONMENT), environment, flag)
+  except (FileNotFoundError, ValueError):
+    write_atomically(path / _ENVIRONMENT, to_json(environment))
+
+
 def check_environment(
-  path: pathlib.Path, before: dict[str, Any], now: dict[str, Any]
+  path: pathlib.Path,
+  before: dict[str, Any],
+  now: dict[str, Any],
+  flag: str = 'workdir',
 ) -> None:
   """Raises a RefusedError where a folder was begun in another environment."""
   before, now = _flat(before), _flat(json.loads(json.dumps(now)))
@@ -310,7 +332,7 @@ def check_environment(
     raise RefusedError(
       f'{path} was begun in another environment ({key} was'
       f' {before.get(key)} and is {now.get(key)}{more}), where its bits may'
-      ' differ: go on there, choose another --workdir, or allow it with'
+      f' differ: go on there, choose another --{flag}, or allow it with'
       ' --allow_mismatch.'
     )
 

@@ -39,13 +39,14 @@ def extract(
     out: the .npz file; it has `features`, `[N, D]` float32, and `[N]` texts
       `id`, `label`, `group` and, where the data name them, `split`.
     download: fetch weights that are missing.
-    allow_mismatch: join shards of another environment.
+    allow_mismatch: go on with features, or shards, of another environment.
 
   Returns:
     The number of images.
 
   Raises:
     UserError: if the data cannot be read.
+    RefusedError: if some were computed in another environment.
   """
   settings = fetching.settings(config)
   arithmetic.start()
@@ -55,7 +56,7 @@ def extract(
     if not allow_mismatch:
       shards.check_environment(parts / 'features', environment.describe())
     cohort = _read(settings, parts, trusted=False)
-    x = _features(settings, cohort, parts, download)
+    x = _features(settings, cohort, parts, download, allow_mismatch)
     columns = {
       name: np.array([getattr(c, name) for c in cohort.included])
       for name in ('id', 'label', 'group', 'split')
@@ -106,10 +107,18 @@ def _pictures(cohort: Cohort) -> list[features.Picture]:
 
 
 def _features(
-  settings: Settings, cohort: Cohort, folder: pathlib.Path, download: bool
+  settings: Settings,
+  cohort: Cohort,
+  folder: pathlib.Path,
+  download: bool,
+  allow_mismatch: bool,
 ) -> np.ndarray:
   """`[N, D]` of the images that are used."""
   backbone = stages.load_backbone(settings, download=download)
+  if backbone is not None and not allow_mismatch:
+    here = environment.describe()
+    del here['cores']  # Features do not depend on them.
+    run_folder.keep_environment(folder / 'features', here, 'out')
   pictures = _pictures(cohort)
   found = stages.extract(settings, backbone, pictures, (cohort,), folder)
   stages.check_finite(found.x, pictures)
