@@ -380,13 +380,14 @@ def test_what_a_killed_run_began_is_no_artifact(
 @pytest.mark.parametrize(
   'name',
   [
-    '.notes.txt.abcdefgh',
-    'results.json.abcdefgh',
+    '.notes.txt.0123456789abcdef',
+    'results.json.0123456789abcdef',
     '.results.json.abc',
     '.results.json',
-    '.abcdefgh',
-    '..abcdefgh',
-    '.results.json.ABCDEFGH',
+    '.results.json.20261130',
+    '.0123456789abcdef',
+    '..0123456789abcdef',
+    '.results.json.0123456789ABCDEF',
   ],
 )
 def test_files_of_the_user_are_left_alone(

@@ -20,7 +20,7 @@ from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.studies import registry
 
-_UNFINISHED = re.compile(r'.*\.\w{8}$')  # Names that nobody can foresee.
+_UNFINISHED = re.compile(r'.*\.\w{16}$')  # Names that nobody can foresee.
 _VICTIM = b'a thesis' * 1000
 
 

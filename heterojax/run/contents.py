@@ -33,7 +33,7 @@ NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison', 'export')
 # All of it.
 WRITTEN = frozenset((*FILES, *FOLDERS, *NO_ARTIFACTS))
 # As `run_folder.write_atomically` names a file that is not whole yet.
-_UNFINISHED = re.compile(r'\.(.+)\.[a-z0-9_]{8}')
+_UNFINISHED = re.compile(r'\.(.+)\.[0-9a-f]{16}')
 
 
 def belongs(name: str) -> bool:

@@ -45,7 +45,7 @@ def write_atomically(
   path.parent.mkdir(parents=True, exist_ok=True)
   parts = [data] if isinstance(data, str | bytes) else data
   # Not `tempfile`, whose files are this user's alone whatever umask says.
-  name = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
+  name = path.with_name(f'.{path.name}.{secrets.token_hex(8)}')
   try:
     with links.named(path):
       with open(name, 'xb') as file:

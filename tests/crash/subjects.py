@@ -33,7 +33,7 @@ from heterojax.run import contents
 from heterojax.studies import registry
 
 # As `run_folder.write_atomically` names a file that is not whole yet.
-_UNFINISHED = re.compile(r'\..+\.[a-z0-9_]{8}')
+_UNFINISHED = re.compile(r'\..+\.[0-9a-f]{16}')
 
 
 class _Patches(Network):
