@@ -75,6 +75,14 @@ def test_features_of_two_environments_are_not_mixed(
   assert list(tmp_path.iterdir()) == [out]
 
 
+def test_a_folder_is_no_file_of_features(tmp_path, capsys) -> None:
+  words = ['heterojax', 'features', 'demo:tiny', f'--out={tmp_path}/f.npz']
+  (tmp_path / 'f.npz').mkdir()
+  assert launch.main(words) == 2
+  assert 'which is a folder' in capsys.readouterr().err
+  assert [path.name for path in tmp_path.iterdir()] == ['f.npz']
+
+
 def test_features_are_not_made_of_features(tmp_path, capsys) -> None:
   table = tmp_path / 'f.csv'
   table.write_text('label,f0\n1,0.5\n')

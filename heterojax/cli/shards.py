@@ -106,7 +106,10 @@ def named(out: str | None, read: Iterable[str]) -> pathlib.Path:
   """
   if out is None or not out.endswith('.npz'):
     raise UserError('Say where the features go with --out=FILE.npz.')
-  return outputs.file(out, 'out', read)
+  file = outputs.file(out, 'out', read)
+  if file.is_dir():  # Told before they are computed.
+    raise UserError(f'--out is {out}, which is a folder: choose another file.')
+  return file
 
 
 def extract(
