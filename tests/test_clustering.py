@@ -257,3 +257,14 @@ def test_folds_have_restarts_of_their_own(samples: Samples) -> None:
   )
   np.testing.assert_array_equal(first.labels, again.labels)
   assert adjusted_rand_score(first.labels, other.labels) < 1
+
+
+def test_folds_that_share_no_image_with_the_first_are_refused(
+  samples: Samples, blobs: np.ndarray
+) -> None:
+  others = dataclasses.replace(
+    samples, ids=tuple(f'other {name}' for name in samples.ids)
+  )
+  found = _clusters(_settings(), blobs, samples)
+  with pytest.raises(UserError, match='share no image'):
+    clustering.align([(samples, found), (others, found)])

@@ -7,6 +7,7 @@ import pathlib
 import re
 from typing import Any
 
+import given_study
 import head_rows
 import jax.numpy as jnp
 import numpy as np
@@ -290,3 +291,36 @@ def test_a_cluster_of_one_image_and_of_one_class(
   assert [c['size'] for c in one_class] == [sum(split[:20] == 'train')]
   for c in (alone, *one_class):
     assert len(c['random']['runs']) > 0 and c['retrained']['auc'] is not None
+
+
+@pytest.mark.slow
+def test_the_answer_is_of_the_features_of_each_fold(
+  tmp_path: pathlib.Path,
+) -> None:
+  """Only the network of the first fold has learned the classes."""
+  stream = np.random.default_rng(0)
+  y, tested = stream.integers(2, size=120), np.arange(120) % 3
+  for fold in range(3):
+    x = stream.normal(size=(120, 4))
+    x[:, 0] += 6 * y * (fold == 0)
+    np.savez(
+      tmp_path / f'fold_{fold}.npz',
+      features=x.astype(np.float32),
+      label=np.array(['no', 'yes'])[y],
+      id=[f'image {i}' for i in range(120)],
+      split=np.where(tested == fold, 'test', 'train'),
+    )
+  assert not given_study.run(
+    tmp_path / 'fold_0.npz',
+    '--config.data.dir=',
+    f'--config.data.files={tmp_path / "fold_*.npz"}',
+    '--config.heads.kind=logistic',
+    '--config.verdict.worlds=3',
+  )
+  found = json.loads((tmp_path / 'run' / 'results.json').read_text())
+  first, *others = (fold['overall']['accuracy'] for fold in found['folds'])
+  assert first > 0.95 and max(others) < 0.75
+  # The head of all images, of the answer.
+  assert found['verdict']['rule']['accuracy'] == pytest.approx(
+    found['overall']['accuracy'], abs=0.1
+  )

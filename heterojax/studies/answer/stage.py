@@ -98,7 +98,7 @@ class Originals:
     ids: N.
     y: `[N]`, as `Samples.y`.
     units: `[N]` int, equal for images of one patient.
-    rows: `[N]` int, their pictures.
+    rows: `[N]` int, their pictures in the first fold that has them.
     positions: T times `[N]` int, where a fold's samples have the image; -1 for
       one that the fold lacks.
   """
@@ -128,6 +128,11 @@ class Originals:
     """`[n]` int, which of them are in a part of a fold."""
     at = self.positions[fold]
     return np.flatnonzero((at >= 0) & (samples.split[at] == split))
+
+  def rows_of(self, fold: int, samples: Samples) -> np.ndarray:
+    """`[N]` int, their pictures in a fold, or else in one that has them."""
+    at = self.positions[fold]
+    return np.where(at >= 0, samples.row[at], self.rows)
 
   def of_fold(
     self, fold: int, values: np.ndarray, missing: float

@@ -228,6 +228,7 @@ def align(
   Numbers are matched one to one so that as many images as possible have the
   same one (Hungarian method). Each fold gives all images a cluster, those that
   it does not train on by its centroids; two folds may share no training image.
+  Of files of features the images count that the first one has too.
 
   Args:
     folds: samples and clusters of each.
@@ -235,12 +236,23 @@ def align(
   Returns:
     The renumbered clusters, and how far each fold's agree with the first's: the
     adjusted Rand index over all images.
+
+  Raises:
+    UserError: if a fold has no image of the first.
   """
   reference = _of_images(*folds[0])
   renumbered, agreement = [], []
   for samples, clusters in folds:
     numbers = _of_images(samples, clusters)
-    pairs = np.array([(numbers[i], reference[i]) for i in numbers])
+    shared = [
+      (own, reference[i]) for i, own in numbers.items() if i in reference
+    ]
+    if not shared:
+      raise UserError(
+        'Two files of features share no image (--config.data.files), but each'
+        ' must be of one fold of the same images: write all rows into one file.'
+      )
+    pairs = np.array(shared)
     k = len(clusters.centers)
     new = matching.match(pairs[:, 1], pairs[:, 0], k)
     renumbered.append(clusters.renumbered(new))

@@ -384,6 +384,14 @@ def ask(
 ) -> stage.Asked:
   """The three questions of the answer, see `answer.stage`."""
   folds = outcome.folds
+
+  def features(originals: stage.Originals) -> list[np.ndarray]:
+    rows = [originals.rows_of(t, fold) for t, fold in enumerate(samples)]
+    if all(np.array_equal(rows[0], own) for own in rows):
+      return [np.asarray(outcome.x[rows[0]])] * len(rows)
+    # A file of features for each fold.
+    return [np.asarray(outcome.x[own]) for own in rows]
+
   return stage.find_or_ask(
     settings,
     folder,
@@ -391,7 +399,7 @@ def ask(
     [fold.clusters.labels for fold in folds],
     [fold.wrong for fold in folds],
     outcome.x.shape[1],
-    lambda originals: [np.asarray(outcome.x[originals.rows])] * len(folds),
+    features,
     audits.columns(cohorts),
     given=isinstance(outcome.source, GivenFeatures),
   )
