@@ -149,6 +149,18 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     'no sign',
     (),
   ),
+  'known groups': (
+    measured(one_rule=question(0.38)),
+    FACTS._replace(groups='Clusters are groups by site: 0 is a and 1 is b.'),
+    'no sign',
+    (),
+  ),
+  'another rule in a known group': (
+    measured(one_rule=FOUND),
+    FACTS._replace(groups='Clusters are groups by site: 0 is a and 1 is b.'),
+    'yes',
+    (0,),
+  ),
   'no power': (
     measured(detectable=(WEAK, dataclasses.replace(WEAK, power_reversed=0.7))),
     FACTS,
@@ -419,3 +431,21 @@ def test_gaps_are_said_to_be_those_of_refitted_heads() -> None:
   texts = answer.verdict(measured(decomposition=GAPS), FACTS).statements
   gaps = [text for text in texts if 'four terms' in text]
   assert gaps and all(' refitted head ' in text for text in gaps)
+
+
+def test_known_groups_are_not_told_to_be_clustered_otherwise() -> None:
+  """Neither k nor folds would make others of them."""
+  for title in ('no sign', 'known groups', 'another rule in a known group'):
+    text = ' '.join(verdict(title).next)
+    again = '--config.cluster.k' in text or '--config.split.folds' in text
+    assert again == (title == 'no sign')
+
+
+def test_heads_that_fall_short_are_counted() -> None:
+  """One more than are named is no plural."""
+  for k, said in ((7, '1 more cluster falls'), (8, '2 more clusters fall')):
+    found = answers.found_in_first(k)
+    gaps = (answers.gap(0.1, 0.2, 0.0, 0.0),) * k
+    found = dataclasses.replace(found, decomposition=gaps)
+    texts = answer.verdict(found, answers.facts(k)).statements
+    assert any(said in text for text in texts)

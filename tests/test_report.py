@@ -664,6 +664,18 @@ def test_numbers() -> None:
   assert list(shown) == ['3', '1,234', '1,234', '120.2', '2.5', '0']
 
 
+@pytest.mark.parametrize(
+  'label, text',
+  [
+    ('normal', '3 normal'),
+    ('0', '3 of class 0'),
+    ('0 or 1', '3 of class 0 or 1'),
+  ],
+)
+def test_counts_and_names_are_told_apart(label, text) -> None:
+  assert formatting.of_class(3, label) == text
+
+
 def test_speed_in_words() -> None:
   timings = {
     'data': {'seconds': 0.51},
@@ -697,3 +709,20 @@ def test_known_groups_are_those_of_every_fold(tmp_path) -> None:
   known = changed(results, 'cluster.method', 'column:age')
   said = wording.folds_agree(known)
   assert said == 'Every image is in the same group in every fold.'
+
+
+def test_known_groups_were_found_by_no_algorithm(tmp_path) -> None:
+  """So that there are no starts, and no other network would group otherwise."""
+  results, view = study(tmp_path, 3)
+  results = changed(results, 'cluster.n_init', 2)
+  known = changed(results, 'cluster.method', 'column:age')
+  of_algorithm, of_groups = (
+    str(page.page(own, view, (), {'heads': {}})) for own in (results, known)
+  )
+  for claim in (
+    'Clusters are made by an algorithm',
+    'Another network, seed, number of clusters',
+    'The best of several starts is kept',
+  ):
+    assert claim in of_algorithm and claim not in of_groups
+  assert 'Groups are those that were named' in of_groups

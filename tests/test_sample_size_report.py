@@ -607,6 +607,15 @@ def test_early_stopping_on_the_test_set_is_a_limit():
   assert limits(results) == limits(kept) + 1
 
 
+def test_one_fold_shares_nothing_with_others():
+  results = example(sizes=(100, 300))
+  one = put(results, 'sizes.*.folds', lambda folds: folds[:1])
+  limits = lambda own: html_of(own).split('>Limits</h2>')[1]
+  assert 'Folds share training' in limits(results)
+  assert 'Folds share' not in limits(one)
+  assert 'Sizes may share images: they are' in limits(one)
+
+
 def test_audits_are_of_the_largest_size():
   results = example(sizes=(100, 300))
   html = html_of(results)

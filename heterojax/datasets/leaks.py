@@ -216,7 +216,7 @@ def count(
   if nameless:
     bound = f'{nameless} of {len(used)} images name no patient or group'
   if nameless == len(used):
-    unknown['shared_group'] = 'no image names a patient or group'
+    unknown['shared_group'] = 'no patient or group is named'
   if found.unseen:
     unknown[NEAR] = found.unseen
   bounds = {

@@ -75,6 +75,6 @@ def why_null(value: object) -> str:
 
 
 def of_class(n: float, label: str) -> str:
-  """'3 normal', or '3 of class 0' where the name is a number."""
-  name = f'of class {label}' if label.isnumeric() else label
+  """'3 normal', or '3 of class 0' where the name begins with a number."""
+  name = f'of class {label}' if label[:1].isnumeric() else label
   return f'{number(n)} {name}'

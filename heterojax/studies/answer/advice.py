@@ -121,8 +121,10 @@ def _trust(state: dict[str, str], facts: Facts) -> Iterator[str]:
     )
   if state.get(conditions_lib.CLASSES) == FAIL:
     yield (
-      'Make clusters that are not the classes: another --config.cluster.k, or'
-      f' features that see more of the {one}s than the class.'
+      'Name groups that are not the classes (--config.cluster.method).'
+      if facts.groups
+      else 'Make clusters that are not the classes: another --config.cluster.k,'
+      f' or features that see more of the {one}s than the class.'
     )
 
 
@@ -142,7 +144,7 @@ def _after_yes(clusters: Sequence[int], facts: Facts) -> Iterator[str]:
     f'Look at the {one}s of {where} beside the others, and ask what their'
     ' labels mean there: the test says that another rule holds, not which.'
   )
-  if not facts.folds:
+  if not facts.folds and not facts.groups:
     yield (
       'Confirm it with another --config.seed, and with'
       f' --config.split.folds=4, whose clusters have not seen the {one}s that'
@@ -169,6 +171,8 @@ def _more_data(
     )
   elif answer == TOO_LITTLE:
     yield f'Collect more {one}s.'
+  if facts.groups:
+    return  # They are what they are.
   if facts.k > 2 and state.get(conditions_lib.STABILITY) != FAIL:
     fewer = facts.k - 1
     yield (

@@ -275,10 +275,11 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
     if not facts.has_learned(c):
       text += ' It is not shown to have learned its own cluster.'
     yield text
-  if len(short) > MOST_NAMES:
+  if more := max(0, len(short) - MOST_NAMES):
+    heads, fall = ('heads', 'fall') if more > 1 else ('head', 'falls')
     yield (
-      f'The heads of {len(short) - MOST_NAMES} more clusters fall short as'
-      ' well, by less.'
+      f'The {heads} of {counted(more, "more cluster")} {fall} short as well, by'
+      ' less.'
     )
 
 

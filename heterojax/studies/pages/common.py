@@ -202,13 +202,16 @@ def how(
   )
 
 
-def limits(unit: str, more: Sequence[Text], peeks: bool) -> Section:
+def limits(
+  unit: str, more: Sequence[Text], *, peeks: bool, groups: bool = False
+) -> Section:
   """What a reader must not conclude.
 
   Args:
     unit: what one sample is called.
     more: of this study.
     peeks: whether early stopping looked at the test set.
+    groups: whether groups that are known took the place of clusters.
 
   Returns:
     The section.
@@ -218,8 +221,13 @@ def limits(unit: str, more: Sequence[Text], peeks: bool) -> Section:
     ' for; that there are clusters says nothing about the data set.',
     'Clusters are of what this network sees. Another network, seed, number of'
     f' clusters or of components may group the {unit}s otherwise.',
-    *more,
   ]
+  if groups:
+    items = [
+      'Groups are those that were named: what makes them differ may be'
+      ' something else that goes with them.'
+    ]
+  items += more
   if peeks:
     items.append(
       f'Early stopping looked at the test {unit}s, so that the epoch kept is'

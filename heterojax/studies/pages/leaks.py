@@ -16,6 +16,7 @@ from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.report.blocks import on_page
 from heterojax.report.blocks import quiet
+from heterojax.report.formatting import capital
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import listed
 from heterojax.report.formatting import of_class
@@ -184,8 +185,8 @@ def patients(shared: Shared, rows: Rows) -> str:
   unchecked = ''
   if why := codec.why(shared.leaks['shared_group']):
     unchecked = (
-      f'{why}: whether training and test share their patients cannot be'
-      ' checked.'
+      f'{capital(why)}: whether training and test share their'
+      ' patients cannot be checked.'
     )
   if isinstance(shared.leaks['shared_group'], Missing):
     return unchecked

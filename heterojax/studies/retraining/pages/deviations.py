@@ -36,8 +36,7 @@ def not_in_the_paper(
   if folds := results.split.folds:
     notes.append((
       OUR_CHOICE,
-      f'{folds} folds by patient or group; the paper split once, and wished'
-      ' for 4 folds.',
+      f'{folds} folds; the paper split once, and wished for 4 folds.',
     ))
   if results.protocol == 'clean':
     notes.append((
@@ -89,13 +88,14 @@ def not_in_the_paper(
       f' initial weights and the order of {one}s.',
     ))
   c = results.cluster
-  of = 'of ' if choosing.clusters(c.method) else ''
+  found = choosing.clusters(c.method)
+  what = f'{"of " if found else ""}{choosing.named(c.method)}'
   if c.method != 'kmeans':
     notes.append((
       OUR_CHOICE,
-      f'Clusters are {of}{choosing.named(c.method)}; the paper used K-means.',
+      f'Clusters are {what}; the paper used K-means.',
     ))
-  if c.n_init > 1:
+  if found and c.n_init > 1:
     notes.append((
       OUR_CHOICE,
       'The best of several starts is kept; the paper names none.',

@@ -17,6 +17,7 @@ from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
+from heterojax.studies import choosing
 from heterojax.studies.pages import checklists
 from heterojax.studies.pages import common
 from heterojax.studies.pages import glossary
@@ -78,6 +79,7 @@ def page(
       results.backbone.unit,
       _limits(results),
       peeks=not (d.n_validation or results.heads),
+      groups=not choosing.clusters(results.cluster.method),
     ),
     common.environment(results.environment, results.timings),
   ]

@@ -76,7 +76,7 @@ def page(
       methods.CITATION,
       methods.BIBTEX,
     ),
-    common.limits(results.unit, _limits(results), results.peeks),
+    common.limits(results.unit, _limits(results), peeks=results.peeks),
     common.environment(results.environment, results.timings),
   ]
   sections = verdict.first(
@@ -423,10 +423,13 @@ def _limits(results: Results) -> Sequence[Text]:
       ' than another, clusters that hold different shares of it lie above the'
       ' band without being harder for any other reason.'
     )
-  more = f', and sizes may share {unit}s' if len(results.sizes) > 1 else ''
+  shared = [f'folds share training {unit}s'] * (methods.folds(results) > 1)
+  shared += [f'sizes may share {unit}s'] * (len(results.sizes) > 1)
+  if shared:
+    text = formatting.capital(', and '.join(shared))
+    limits.append(f'{text}: they are not independent repeats.')
   return [
     *limits,
-    f'Folds share training {unit}s{more}: they are not independent repeats.',
     'A CV inside its band is not the absence of heterogeneity; it is what these'
     f' test {unit}s cannot tell from chance.',
     f'The CV sees differences of the {values.metric(results)} only. A cluster'
