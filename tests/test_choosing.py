@@ -166,3 +166,9 @@ def test_preferred_by_hand() -> None:
 )
 def test_elbow(inertia: list[float | None], elbow: int | None) -> None:
   assert choosing.best(_by_hand(inertia=inertia), 'gmm').elbow == elbow
+
+
+def test_groups_of_a_file_name_no_folder_of_this_machine() -> None:
+  said = choosing.groups('ids:/home/ada/secret/sites.csv', ('a', 'b'))
+  assert said == 'Clusters are the groups of sites.csv: 0 is a and 1 is b.'
+  assert choosing.named('column: View/Position') == 'groups by View/Position'

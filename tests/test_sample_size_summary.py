@@ -198,14 +198,17 @@ def test_cautions_say_that_patients_stay() -> None:
   )
   cohort = Cohort('made up', Files(pathlib.Path('.')), ('ill', 'well'), images)
 
-  def told(groups: str) -> str:
+  def told(groups: str, unit: str = 'image') -> str:
     fold = _fold(['001122'], ['001122'], groups=groups)
     null = cluster_cv.null(_settings(), [fold])
     size = SizeClusters(12, (fold,), null)
-    (text,) = cautions._groups(cohort, size)  # pylint: disable=protected-access
+    (text,) = cautions._groups(cohort, size, unit)  # pylint: disable=protected-access
     return text
 
   assert told('aabbcc').startswith('5 of 6 images share their patient')
   assert 'exchanged together' in told('aabbcc')
   assert 'stay in their clusters' not in told('aabbcc')
   assert 'for 100% of the test images' in told('aabbbc')
+  # Of given features, nothing is an image.
+  assert told('aabbbc', 'sample').startswith('5 of 6 samples share')
+  assert 'image' not in told('aabbbc', 'sample')

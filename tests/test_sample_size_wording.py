@@ -427,3 +427,12 @@ def test_what_was_exchanged_for_the_band_of_chance() -> None:
 def test_classes_that_are_named_by_numbers() -> None:
   results = example(sizes=(100, 300), labels=('1', '0'))
   assert '100 of class 1 and 200 of class 0' in methods.data(results)
+
+
+def test_one_size_holds_no_smaller_one() -> None:
+  own = settings()
+  for results, holds in ((example(sizes=(100,)), False), (example(), True)):
+    notes = ' '.join(text for _, text in marks(results))
+    paragraph = methods.paragraph(results, own)
+    for text in (paragraph, dict(methods.rows(results, own))['Sizes'], notes):
+      assert ('the smaller ones' in text) == holds

@@ -9,6 +9,7 @@ amount of patients in each cluster."
 from collections.abc import Sequence
 import dataclasses
 import itertools
+import pathlib
 from typing import NamedTuple, cast
 
 import jax
@@ -41,6 +42,8 @@ _INDICES = {
 def named(method: str) -> str:
   """An algorithm, or the groups that are known in its place."""
   kind, _, of = method.partition(':')
+  if kind == 'ids':  # Folders of this machine are no one else's business.
+    of = pathlib.PurePath(of).name
   return _GIVEN[kind].format(of.strip()) if of else METHODS[kind]
 
 

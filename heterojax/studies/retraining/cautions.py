@@ -10,12 +10,13 @@ from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.settings import Settings
 
 
-def cautions(settings: Settings, folds: Sequence[Fold]) -> list[str]:
+def cautions(settings: Settings, folds: Sequence[Fold], unit: str) -> list[str]:
   """Sentences on clusters that are no clusters, the gravest first; or none.
 
   Args:
     settings: of the study.
     folds: with their clusters.
+    unit: what one sample is called.
 
   Returns:
     That centroids coincide, and which clusters teach nothing.
@@ -38,7 +39,7 @@ def cautions(settings: Settings, folds: Sequence[Fold]) -> list[str]:
     if len(which) == 1:
       who = f'Cluster {which[0]} has'
     sentences.append(
-      f'{who} no training images{where}: no head and no random heads of that'
+      f'{who} no training {unit}s{where}: no head and no random heads of that'
       ' size are scored.'
     )
   return sentences

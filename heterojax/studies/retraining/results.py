@@ -83,6 +83,7 @@ def summarise(
       _fold(settings, classes, *pair)
       for pair in zip(folds, agreement, strict=True)
     )
+  network = shared.network(settings, backbone, outcome.x.shape[1])
   if column := settings.data.subpopulation:
     subpopulations = analysis.known_subpopulations(
       cohort, first.samples, first.clusters.labels, column
@@ -100,7 +101,7 @@ def summarise(
       n_candidates=len(cohort.candidates),
       notes=tuple(cohort.notes),
     ),
-    backbone=shared.network(settings, backbone, outcome.x.shape[1]),
+    backbone=network,
     reduction=_reduction(settings, outcome, names),
     cluster=shared.Clustering(
       **shared.clustering(
@@ -114,7 +115,10 @@ def summarise(
     distance_vs_performance=analysis.distance_vs_performance(
       [c.retrained for c in clusters], distances, classes.task
     ),
-    findings=(*cautions(settings, folds), *analysis.artificial(clusters)),
+    findings=(
+      *cautions(settings, folds, network.unit),
+      *analysis.artificial(clusters),
+    ),
     leaks=leaks.count(shared_images, cohort),
     shortcuts=audits.find_shortcuts(
       cohort,

@@ -14,7 +14,10 @@ _STAY = 0.2
 
 
 def cautions(
-  settings: Settings, cohort: Cohort, clustered: Sequence[SizeClusters]
+  settings: Settings,
+  cohort: Cohort,
+  clustered: Sequence[SizeClusters],
+  unit: str,
 ) -> list[str]:
   """Sentences, the gravest first; or none.
 
@@ -24,8 +27,12 @@ def cautions(
     settings: of the study.
     cohort: of a fold of the largest size.
     clustered: the clusterings of all sizes.
+    unit: what one sample is called.
   """
-  return [*_unconverged(settings, clustered), *_groups(cohort, clustered[-1])]
+  return [
+    *_unconverged(settings, clustered),
+    *_groups(cohort, clustered[-1], unit),
+  ]
 
 
 def _unconverged(
@@ -42,7 +49,7 @@ def _unconverged(
       )
 
 
-def _groups(cohort: Cohort, largest: SizeClusters) -> Iterator[str]:
+def _groups(cohort: Cohort, largest: SizeClusters, unit: str) -> Iterator[str]:
   images = Counter(c.group for c in cohort.included if c.group)
   shared = sum(n for n in images.values() if n > 1)
   if not shared:
@@ -50,14 +57,14 @@ def _groups(cohort: Cohort, largest: SizeClusters) -> Iterator[str]:
   stay = 1 - largest.null.exchange.moved
   alike = 'as many of each class' if cohort.classes else 'as many'
   text = (
-    f'{shared} of {len(cohort.included)} images share their patient or group'
-    ' with another. For the band of chance, the images of a patient were'
+    f'{shared} of {len(cohort.included)} {unit}s share their patient or group'
+    f' with another. For the band of chance, the {unit}s of a patient were'
     f' exchanged together, with those of a patient who has {alike}.'
   )
   if stay > _STAY:
     text += (
       f' At n = {largest.n} no other has {alike} for {stay:.0%} of the'
-      ' test images, which stay in their clusters: the band then lies too near'
-      ' the CV to show a difference.'
+      f' test {unit}s, which stay in their clusters: the band then lies too'
+      ' near the CV to show a difference.'
     )
   yield text

@@ -84,6 +84,7 @@ def summarise(
   published = Missing('the paper did not study these data')
   if settings.published:
     published = mendez2019.mendez2019(settings.published)
+  network = shared.network(settings, backbone, learned[0].x.shape[1])
   results = records.Results(
     schema_version=shared.VERSION,
     study=settings.study,
@@ -98,7 +99,7 @@ def summarise(
     dataset=_dataset(
       largest, Classes(largest.classes, settings.data.ordered), last
     ),
-    backbone=shared.network(settings, backbone, learned[0].x.shape[1]),
+    backbone=network,
     reduction=_reduction(settings, last),
     cluster=records.Clustering(
       **shared.clustering(settings.cluster),
@@ -112,7 +113,9 @@ def summarise(
       [codec.known(size.metric_mean) for size in sizes],
     ),
     validity=_validity(settings, clustered[-1]),
-    findings=tuple(cautions.cautions(settings, largest, clustered)),
+    findings=tuple(
+      cautions.cautions(settings, largest, clustered, network.unit)
+    ),
     leaks=audited.leaks,
     shortcuts=audited.shortcuts,
     published=published,

@@ -141,7 +141,7 @@ def distances(results: Results) -> Section:
     ),
   ]
   if known := results.known_subpopulations:
-    shown.append(Paragraph(wording.subpopulations(known, folds)))
+    shown.append(Paragraph(wording.subpopulations(known, one, folds)))
   if beside := results.reduction.rejected:
     shown += _rejected(results, beside)
   printed = printed_in(results, 'between_cluster_distances')

@@ -164,7 +164,7 @@ def distances(results: Results) -> str:
   )
 
 
-def subpopulations(known: Subpopulations, folds: int) -> str:
+def subpopulations(known: Subpopulations, unit: str, folds: int) -> str:
   """How the clusters agree with what the data set names itself."""
   first = ' This is of the first fold.' if folds else ''
   return (
@@ -172,7 +172,7 @@ def subpopulations(known: Subpopulations, folds: int) -> str:
     ' agreement of the clusters with them (adjusted Rand index: 1 is the same'
     f' grouping, 0 what chance gives) is {known.adjusted_rand_train:.2f} over'
     ' the training originals and'
-    f' {known.adjusted_rand_test:.2f} over the test images.{first}'
+    f' {known.adjusted_rand_test:.2f} over the test {unit}s.{first}'
   )
 
 

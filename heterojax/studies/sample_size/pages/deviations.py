@@ -103,7 +103,7 @@ def _top_model(results: Results) -> _Notes:
 
 def _design(results: Results, settings: Settings | None) -> _Notes:
   notes = []
-  if settings and not settings.data.files:
+  if settings and not settings.data.files and len(results.sizes) > 1:
     how = 'holds the smaller ones' if settings.nested else 'is drawn anew'
     notes.append((
       OUR_CHOICE,

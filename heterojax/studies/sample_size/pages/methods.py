@@ -136,7 +136,7 @@ def paragraph(results: Results, settings: Settings | None) -> str:
     f' Mendez et al. (2019), with heterojax'
     f' {results.environment["heterojax"]} (seed {results.seed}). The'
     f' task was {data(results)}. Sample sizes were {sizes(results)} {one}s'
-    f'{_nested(settings)}; {_folds(results)}.',
+    f'{_nested(results, settings)}; {_folds(results)}.',
     _validation(results),
     _features(results),
   ]
@@ -213,8 +213,9 @@ def _draws(results: Results) -> str:
   return text
 
 
-def _nested(settings: Settings | None) -> str:
-  if settings is None or settings.data.files:
+def _nested(results: Results, settings: Settings | None) -> str:
+  """What sizes have to do with each other; '' where that is not known."""
+  if settings is None or settings.data.files or len(results.sizes) == 1:
     return ''
   if settings.nested:
     return ', each holding the smaller ones'
@@ -338,7 +339,7 @@ def _scale(results: Results) -> str:
 def rows(results: Results, settings: Settings | None) -> list[tuple[str, str]]:
   """Name and text of each, for a table."""
   told = [('Task', data(results))]
-  told.append(('Sizes', f'{sizes(results)}{_nested(settings)}'))
+  told.append(('Sizes', f'{sizes(results)}{_nested(results, settings)}'))
   split = f'{results.protocol} protocol; {_folds(results)}.'
   told.append(('Split', f'{split} {_validation(results)}'.rstrip()))
   if not results.backbone.given:
