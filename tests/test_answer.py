@@ -338,6 +338,12 @@ def strong(value: float) -> tuple[Any, ...]:
       'fail',
       0.8,
     ),
+    (
+      conditions.CLASSES,
+      {'train_counts': ((2, 8), (1, 9), (0, 5))},
+      'warn',
+      0.8,
+    ),
     (conditions.STABILITY, {}, 'pass', 0.8),
     (conditions.STABILITY, {'jaccard': (0.75, None, 0.8)}, 'pass', 0.75),
     (conditions.STABILITY, {'jaccard': (0.74, 0.7, 0.8)}, 'warn', 0.7),
@@ -449,3 +455,15 @@ def test_heads_that_fall_short_are_counted() -> None:
     found = dataclasses.replace(found, decomposition=gaps)
     texts = answer.verdict(found, answers.facts(k)).statements
     assert any(said in text for text in texts)
+
+
+def test_clusters_of_one_class_are_not_the_classes() -> None:
+  """Of a rare disease every cluster is healthy, however it was found."""
+  rare = FACTS._replace(train_counts=((3, 90), (5, 70), (2, 80)))
+  apart = FACTS._replace(train_counts=((3, 90), (70, 5), (2, 80)))
+  for facts, same in ((rare, True), (apart, False)):
+    found = answer.verdict(measured(), facts)
+    (state,) = (c for c in found.conditions if c.name == conditions.CLASSES)
+    assert ('The clusters are the classes' in state.sentence) != same
+    assert ('each it is “normal”' in state.sentence) == same
+    assert any('that are not the classes' in t for t in found.next) != same

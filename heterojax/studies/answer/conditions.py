@@ -165,8 +165,15 @@ def _classes(facts: Facts) -> Condition:
       f' {LOPSIDED:.0%} or more: what a head learns there is the class mix.'
     )
   if len(lopsided) == len(shares):
-    state = FAIL
-    text += ' The clusters are the classes, and hardly anything else.'
+    most_of = [facts.train_counts[c] for c in shares]
+    classes = {counts.index(max(counts)) for counts in most_of}
+    if len(classes) > 1:
+      state = FAIL
+      text += ' The clusters are the classes, and hardly anything else.'
+    else:  # Which says nothing of how the clusters were found.
+      (only,) = classes
+      name = facts.classes[only]
+      text += f' In each it is “{name}”, of which there are most by far.'
   return _condition(facts, CLASSES, state, least, text)
 
 
