@@ -20,6 +20,7 @@ from heterojax.stats import scores
 from heterojax.studies.answer import answer
 from heterojax.studies.answer import conditions
 from heterojax.studies.answer import facts as facts_lib
+from heterojax.studies.answer import sentences
 from heterojax.studies.answer import stage
 from heterojax.studies.answer import terminal
 from heterojax.studies.answer import unmeasured
@@ -467,3 +468,10 @@ def test_clusters_of_one_class_are_not_the_classes() -> None:
     assert ('The clusters are the classes' in state.sentence) != same
     assert ('each it is “normal”' in state.sentence) == same
     assert any('that are not the classes' in t for t in found.next) != same
+
+
+def test_published_splits_claim_no_copies_that_were_not_found() -> None:
+  """Nor that something stopped early: of logistic heads nothing does."""
+  text = sentences.published() + stage.PUBLISHED
+  assert 'may hold' in text and 'may look' in text
+  assert 'are in training' not in text and 'looks at' not in text

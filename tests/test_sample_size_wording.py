@@ -436,3 +436,9 @@ def test_one_size_holds_no_smaller_one() -> None:
     paragraph = methods.paragraph(results, own)
     for text in (paragraph, dict(methods.rows(results, own))['Sizes'], notes):
       assert ('the smaller ones' in text) == holds
+
+
+def test_no_p_value_is_defined_where_nothing_was_permuted() -> None:
+  for draws, told in ((0, False), (999, True)):
+    results = put(example(), 'sizes.*.band_draws', draws)
+    assert ('b gave a CV' in methods.paragraph(results, settings())) == told

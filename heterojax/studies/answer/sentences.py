@@ -181,9 +181,9 @@ def no_skill(skill: Skill) -> str:
 def published() -> str:
   """The published protocol has no p-values."""
   return (
-    'Cannot be answered with protocol=published: early stopping looks at the'
-    ' test set, and copies of it are in training, so that no p-value'
-    ' holds. Use protocol=clean.'
+    'Cannot be answered with protocol=published: rows are split whatever they'
+    ' show, so that training may hold what tests, and early stopping may look'
+    ' at it. No p-value holds there. Use protocol=clean.'
   )
 
 

@@ -26,8 +26,8 @@ from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 PUBLISHED = (
-  'with protocol=published early stopping looks at the test set, and copies of'
-  ' it are in training'
+  'with protocol=published rows are split whatever they show, so that training'
+  ' may hold what tests, and early stopping may look at it'
 )
 
 

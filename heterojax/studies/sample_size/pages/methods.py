@@ -197,7 +197,7 @@ def _kept(results: Results) -> str:
 def _draws(results: Results) -> str:
   """How the p-value was counted, and which units had no other like them."""
   size = results.largest
-  if size.band_draws is None:
+  if not size.band_draws:  # Not known, or no exchange would change the CV.
     return ''
   draws = formatting.number(size.band_draws)
   text = (
