@@ -107,8 +107,8 @@ def test_two_clusters_have_no_ranking() -> None:
   assert pair.centroid_distance == 3
   assert pair.difference['accuracy'] == pytest.approx(0.1)
   for name in METRICS:
-    assert got.spearman[name] == Missing('1 pairs have no ranking')
-  assert got.why.startswith('k = 2 gives 1 pair, which')
+    assert got.spearman[name] == Missing('1 pair has no ranking')
+  assert got.why == 'k = 2 gives 1 pair, which can show no relation.'
 
 
 def test_what_could_not_be_estimated_is_left_out() -> None:
@@ -131,7 +131,8 @@ def test_what_could_not_be_estimated_is_left_out() -> None:
   got = analysis.distance_vs_performance(
     _retrained(auc=[0.9, None, None, 0.6]), distances, 'classification'
   )
-  assert got.spearman['auc'] == Missing('1 pairs have no ranking')
+  assert got.spearman['auc'] == Missing('1 pair has no ranking')
+  assert 'Only 1 of them has all scores.' in got.why
 
 
 def test_what_six_pairs_can_show() -> None:

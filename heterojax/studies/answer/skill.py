@@ -59,8 +59,8 @@ def _of_classes(facts: Facts, score: Score) -> Skill:
   right, rank = score.interval('accuracy'), score.interval(score.ranking)
   numbers = (
     f'The head of all {facts.unit}s is right for {percent(accuracy)} of'
-    f' {tested}{_between(right, percent)}; always answering {larger} is right'
-    f' for {percent(always)}. Its{_mean(score)} AUC is'
+    f' {tested}{_between(right, percent)}; always answering “{larger}” is'
+    f' right for {percent(always)}. Its{_mean(score)} AUC is'
     f' {auc:.2f}{_between(rank, "{:.2f}".format)}.'
   )
   value = rank[0] if rank else Missing('the AUC has no interval')
@@ -75,7 +75,7 @@ def _of_classes(facts: Facts, score: Score) -> Skill:
     does = f'gives every {facts.unit} the same answer,'
     larger = facts.classes[int(np.argmax(given))]
   why = (
-    f'the classifier ranks new {facts.unit}s, but {does} {larger}, so that'
+    f'the classifier ranks new {facts.unit}s, but {does} “{larger}”, so that'
     ' worlds of one rule, which are matched to the data by accuracy, are no'
     ' measure of it'
   )

@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from heterojax.datasets.manifest import Cohort
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
+from heterojax.report.formatting import counted
 from heterojax.stats import metrics
 from heterojax.stats.scores import Score
 from heterojax.studies.retraining.records import Cluster
@@ -78,23 +79,27 @@ def _rank_correlation(pairs: Sequence[Pair], name: str) -> Estimate:
   # Equal fractions differ in their last bits, which must not rank them.
   difference = [round(p.of(name) or 0, 12) for p in known]
   if len(known) < 3:
-    return Missing(f'{len(known)} pairs have no ranking')
+    have = 'has' if len(known) == 1 else 'have'
+    return Missing(f'{counted(len(known), "pair")} {have} no ranking')
   if len(set(difference)) == 1 or len(set(distance)) == 1:
     return Missing('all pairs are equal')
   return float(np.asarray(stats.spearmanr(distance, difference))[0])
 
 
 def _what_pairs_show(k: int, pairs: Sequence[Pair]) -> str:
+  if k == 2:
+    return 'k = 2 gives 1 pair, which can show no relation.'
   number = len(pairs)
   complete = sum(
     all(p.of(name) is not None for name in p.difference) for p in pairs
   )
   text = (
-    f'k = {k} gives {number} pair{"s" if number != 1 else ""}, which share'
-    ' clusters and so are not independent.'
+    f'k = {k} gives {number} pairs, which share clusters and so are not'
+    ' independent.'
   )
   if complete < number:
-    text += f' Only {complete} of them have all scores.'
+    have = 'has' if complete == 1 else 'have'
+    text += f' Only {complete} of them {have} all scores.'
   if complete == 6:
     return (
       f'{text} With six pairs only a rank correlation beyond ±0.88 would'
