@@ -607,6 +607,12 @@ def test_early_stopping_on_the_test_set_is_a_limit():
   assert limits(results) == limits(kept) + 1
 
 
+def test_metrics_are_not_said_to_be_missing():
+  rows = html_of(example()).split('Reporting checklists</')[-1].split('<tr')
+  (row,) = (row for row in rows if 'metrics of performance' in row)
+  assert 'nothing in this report' not in row and 'Figure 2' in row
+
+
 def test_one_fold_shares_nothing_with_others():
   results = example(sizes=(100, 300))
   one = put(results, 'sizes.*.folds', lambda folds: folds[:1])

@@ -72,6 +72,8 @@ def _of(tripod: str = '', claim: str = '') -> dict[str, list[str]]:
 
 ANSWER = _of('12d 23b', '29 30')
 OVERALL = _of('12e 23a', '28 32 37')
+# Without intervals.
+METRICS = _of('12e 23b', '28 32')
 CLUSTERS = _of('12d 23b')
 STABILITY = _of('', '30')
 SAMPLE_SIZE = _of('10 23b', '21 30')

@@ -205,7 +205,9 @@ def _clusters(results: Results) -> Section:
   ]
   metric = values.metric(results)
   return Section(
-    f'Figure 2. The {metric} of each cluster over sample sizes', blocks
+    f'Figure 2. The {metric} of each cluster over sample sizes',
+    blocks,
+    asked=checklists.METRICS,
   )
 
 
