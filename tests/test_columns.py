@@ -137,3 +137,18 @@ def test_values_with_few_images_have_no_drop() -> None:
   site = (np.arange(len(y)) < 9).astype(int)
   units = np.arange(len(y))
   assert not list(held_out.drops(x, y, site, units, np.ones(len(y)), 0.5))
+
+
+def test_no_more_is_lost_than_all() -> None:
+  """Of few images Student's interval would reach beyond 100 points."""
+  stream = np.random.default_rng(0)
+  site = np.arange(60) % 2
+  y = np.arange(60) // 2 % 2
+  # The rule is turned round at the other site: a head of it is always wrong.
+  x = np.where(y == site, 1.0, -1.0)[:, np.newaxis]
+  x = x + 0.3 * stream.normal(size=x.shape)
+  right = np.ones(60)
+  for drop in held_out.drops(x, y, site, np.arange(60), right, 1.0):
+    low, high = drop.interval
+    assert low <= drop.drop <= high <= 1
+    assert drop.drop > 0.9

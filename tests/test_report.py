@@ -711,6 +711,18 @@ def test_known_groups_are_those_of_every_fold(tmp_path) -> None:
   assert said == 'Every image is in the same group in every fold.'
 
 
+def test_folds_are_of_whole_patients_under_both_protocols(tmp_path) -> None:
+  """As `splits.split` makes them, which only named folds may not be."""
+  results, _ = study(tmp_path, 3, folds=3)
+  results = leaking(results, shared_group=(0, 0))
+  results = changed(results, 'protocol', 'published')
+  said = paragraph(results, {})
+  assert 'No known patient or group was in two folds, and early' in said
+  assert 'were of rows' not in said and 'rows were' not in said.lower()
+  named = paragraph(changed(results, 'split.named', True), {})
+  assert 'The folds were those of the data set' in named
+
+
 def test_known_groups_were_found_by_no_algorithm(tmp_path) -> None:
   """So that there are no starts, and no other network would group otherwise."""
   results, view = study(tmp_path, 3)

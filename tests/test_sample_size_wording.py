@@ -442,3 +442,9 @@ def test_no_p_value_is_defined_where_nothing_was_permuted() -> None:
   for draws, told in ((0, False), (999, True)):
     results = put(example(), 'sizes.*.band_draws', draws)
     assert ('b gave a CV' in methods.paragraph(results, settings())) == told
+
+
+def test_folds_are_of_whole_patients_under_both_protocols() -> None:
+  results = put(example(), 'protocol', 'published')
+  paragraph = methods.paragraph(results, settings())
+  assert 'no known patient or group was in two folds' in paragraph

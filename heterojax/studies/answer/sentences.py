@@ -181,9 +181,9 @@ def no_skill(skill: Skill) -> str:
 def published() -> str:
   """The published protocol has no p-values."""
   return (
-    'Cannot be answered with protocol=published: rows are split whatever they'
-    ' show, so that training may hold what tests, and early stopping may look'
-    ' at it. No p-value holds there. Use protocol=clean.'
+    'Cannot be answered with protocol=published: training may hold copies of'
+    ' what tests, and early stopping may look at it. No p-value holds there.'
+    ' Use protocol=clean.'
   )
 
 

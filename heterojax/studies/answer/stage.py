@@ -26,8 +26,8 @@ from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 PUBLISHED = (
-  'with protocol=published rows are split whatever they show, so that training'
-  ' may hold what tests, and early stopping may look at it'
+  'with protocol=published training may hold copies of what tests, and early'
+  ' stopping may look at it'
 )
 
 

@@ -325,9 +325,13 @@ def _split(results: Results, shared: Shared) -> str:
   if not results.heads:
     text += f', and early stopping used the {part}'
   if results.folds:
-    text = 'Early stopping used the fold that was tested'
-    if results.heads:
-      text = 'Folds were of rows, stratified by class'
+    text = 'Folds were stratified by class'
+    if not together:  # They are of whole patients under both protocols.
+      text = 'No known patient or group was in two folds'
+    if results.split.named:
+      text = 'The folds were those of the data set'
+    if not results.heads:
+      text += ', and early stopping used the fold that was tested'
   if together:
     text += (
       f'; {together:,} test {one}s are of a patient or group that was also in'

@@ -226,8 +226,6 @@ def _folds(results: Results) -> str:
   if folds(results) == 1:
     return 'each size was split once'
   kind = 'no known patient or group was in two folds'
-  if results.protocol == 'published':
-    kind = 'rows were assigned whatever patient they show'
   if results.split.named:
     kind = 'the folds were given'
   return f'each size was divided into {folds(results)} folds ({kind})'
