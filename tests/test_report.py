@@ -711,6 +711,16 @@ def test_known_groups_are_those_of_every_fold(tmp_path) -> None:
   assert said == 'Every image is in the same group in every fold.'
 
 
+def test_a_penalty_that_was_used_is_told(written) -> None:
+  how = {'epochs': 7, 'patience': 2, 'batch_size': 8, 'learning_rate': 0.001}
+  how |= {'monitor': 'val_loss', 'random_runs': 5}
+  for l2, told in ((0.25, True), (0.0, False)):
+    config = {'heads': how | {'l2': l2}}
+    text = '0.25 times the squared kernel in the loss'
+    assert (text in paragraph(written[1], config)) == told
+    assert (text in settings(written[1], config)['Heads']) == told
+
+
 def test_folds_are_of_whole_patients_under_both_protocols(tmp_path) -> None:
   """As `splits.split` makes them, which only named folds may not be."""
   results, _ = study(tmp_path, 3, folds=3)

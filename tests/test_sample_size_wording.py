@@ -448,3 +448,12 @@ def test_folds_are_of_whole_patients_under_both_protocols() -> None:
   results = put(example(), 'protocol', 'published')
   paragraph = methods.paragraph(results, settings())
   assert 'no known patient or group was in two folds' in paragraph
+
+
+def test_a_penalty_that_was_used_is_told() -> None:
+  own = settings()
+  said = '(learning rate 0.001; 0.25 times the squared kernel in the loss)'
+  for l2, told in ((0.25, True), (0.0, False)):
+    heads = dataclasses.replace(own.heads, l2=l2, learning_rate=0.001)
+    used = dataclasses.replace(own, heads=heads)
+    assert (said in methods.paragraph(example(), used)) == told

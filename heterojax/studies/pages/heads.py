@@ -61,3 +61,8 @@ def deviation(heads: Heads) -> str:
     f' {chosen}; nothing stops early. The paper trained until a validation set'
     ' told it to stop.'
   )
+
+
+def kernel_penalty(l2: float) -> str:
+  """What was added to the loss of heads that stop early; '' if nothing."""
+  return f'; {l2:g} times the squared kernel in the loss' if l2 else ''

@@ -169,7 +169,8 @@ def paragraph(
     text.append(
       f'Training used up to {heads["epochs"]} epochs with batches of'
       f' {heads["batch_size"]}, Adam (learning rate'
-      f' {heads["learning_rate"]:g}) and early stopping on'
+      f' {heads["learning_rate"]:g}{head_words.kernel_penalty(heads["l2"])})'
+      ' and early stopping on'
       f' {heads["monitor"].removeprefix("val_")} with a patience of'
       f' {heads["patience"]}.'
     )
@@ -233,7 +234,8 @@ def settings(
     rows.append((
       'Heads',
       f'at most {heads["epochs"]} epochs, patience {heads["patience"]}, batches'
-      f' of {heads["batch_size"]}, learning rate {heads["learning_rate"]:g};'
+      f' of {heads["batch_size"]}, learning rate {heads["learning_rate"]:g}'
+      f'{head_words.kernel_penalty(heads["l2"])};'
       f' {heads["random_runs"]} random runs per cluster and family',
     ))
   rows.append(('Seed', str(results.seed)))

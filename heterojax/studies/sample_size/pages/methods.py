@@ -311,17 +311,18 @@ def _top_model(results: Results, settings: Settings | None) -> str:
   if not settings:
     return model
   own, adam, decay = settings.heads, 'Adam', ''
+  l2 = head_words.kernel_penalty(own.l2)
   if trained(results):
     model += ', trained together with the network'
-    own, adam = settings.fine_tuning, 'AdamW'
+    own, adam, l2 = settings.fine_tuning, 'AdamW', ''
     decay = f', weight decay {own.weight_decay:g}'
   else:
     model += ', trained'
   monitor = settings.heads.monitor.removeprefix('val_')
   return (
     f'{model} for up to {own.epochs} epochs with batches of {own.batch_size},'
-    f' {adam} (learning rate {own.learning_rate:g}{decay}) and early stopping'
-    f' on {monitor} with a patience of {own.patience}'
+    f' {adam} (learning rate {own.learning_rate:g}{decay}{l2}) and early'
+    f' stopping on {monitor} with a patience of {own.patience}'
   )
 
 
