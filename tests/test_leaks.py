@@ -154,7 +154,7 @@ def test_unknown_groups_are_no_zero() -> None:
   none = cohort.replaced({
     c.id: dataclasses.replace(c, group='') for c in cohort.candidates
   })
-  why = 'no patient or group is named'
+  why = 'the data name no patient or group'
   assert _count(none)['shared_group'] == Missing(why)
   # Two images without a name are not of one patient.
   assert not [

@@ -816,7 +816,7 @@ def test_a_third_class_and_unknown_patients(
   results = json.loads((workdir / 'results.json').read_text())
   assert results['leaks']['shared_group'] is None
   why = results['leaks']['shared_group_why']
-  assert why == 'no patient or group is named'
+  assert why == 'the data name no patient or group'
   page = (workdir / 'report.html').read_text()
   assert why in page and 'other label' in page
   assert 'No patient' not in page and 'no patient in two' not in page

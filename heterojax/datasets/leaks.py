@@ -216,7 +216,7 @@ def count(
   if nameless:
     bound = f'{nameless} of {len(used)} images name no patient or group'
   if nameless == len(used):
-    unknown['shared_group'] = 'no patient or group is named'
+    unknown['shared_group'] = 'the data name no patient or group'
   if found.unseen:
     unknown[NEAR] = found.unseen
   bounds = {
