@@ -162,7 +162,7 @@ def test_sizes_and_folds(run: pathlib.Path, results: dict) -> None:
     assert size['n_clusters_with_test'] == pytest.approx(np.mean(with_test))
   assert results['sizes'][-1]['band_unit'] == 'patient'
   (text,) = [t for t in results['findings'] if 'share their patient' in t]
-  assert text.startswith('160 of 160 images') and 'exchanged together' in text
+  assert text.startswith('160 of 160 samples') and 'exchanged together' in text
 
 
 @pytest.mark.medium

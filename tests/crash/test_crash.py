@@ -66,14 +66,14 @@ def test_a_state_is_what_can_be_read_again(tmp_path: pathlib.Path) -> None:
   before = states.key(tmp_path)
   (tmp_path / 'log.txt').write_text('other')
   assert states.key(tmp_path) == before
-  for name in '.a.json.abcd1234', '.a.json.0123abcd':
+  for name in '.a.json.abcd1234abcd1234', '.a.json.0123abcd0123abcd':
     (tmp_path / name).write_text('a')
   two = states.key(tmp_path)
-  (tmp_path / '.a.json.0123abcd').unlink()
+  (tmp_path / '.a.json.0123abcd0123abcd').unlink()
   assert states.key(tmp_path) == two != before
-  (tmp_path / '.a.json.abcd1234').write_text('')
+  (tmp_path / '.a.json.abcd1234abcd1234').write_text('')
   assert states.key(tmp_path) not in (before, two)
-  (tmp_path / '.a.json.abcd1234').unlink()
+  (tmp_path / '.a.json.abcd1234abcd1234').unlink()
   (tmp_path / 'a.json').write_text('b')
   assert states.key(tmp_path) != before
 
