@@ -230,7 +230,7 @@ def test_fuzzy_centroids_that_coincide(
   distances = np.array(results['between_cluster_distances'])
   np.testing.assert_allclose(distances, 0, atol=1e-3)
   coincide, *others = results['findings']
-  empty = [text for text in others if 'no training images' in text]
+  empty = [text for text in others if 'no training samples' in text]
   assert coincide.startswith('Centroids coincide') and 'fuzzifier 2' in coincide
   told = {int(n) for text in empty for n in re.findall(r'\d+', text[:20])}
   assert told == set(missing)
