@@ -144,7 +144,11 @@ def test_how_alike_patients_are_is_the_solution_of_traces() -> None:
     expected = np.trace(together @ covariance) / np.trace(covariance)
     return expected - observed
 
-  found = intervals._correlation(values, cell, group)
+  def found_with(cell: np.ndarray) -> float:
+    part = intervals._part(cell, group)
+    return intervals._correlation(values, cell, group, part)
+
+  found = found_with(cell)
   assert 0.2 < found < 0.8
   assert found == pytest.approx(optimize.brentq(lacks, 0, 1))
   covariance = found * together
@@ -154,7 +158,7 @@ def test_how_alike_patients_are_is_the_solution_of_traces() -> None:
   alike = intervals._alike(values, np.zeros(len(cell), int), cell, k, group)
   np.testing.assert_allclose(alike.freedom, squares)
   # Cells of one patient cannot tell, and so patients are the units.
-  assert intervals._correlation(values, group, group) == 1
+  assert found_with(group) == 1
 
 
 def test_intervals_hold_where_patients_have_images_of_both_classes() -> None:

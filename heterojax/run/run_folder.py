@@ -22,7 +22,6 @@ from heterojax.run import logs
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
-BEGUN = contents.BEGUN
 # Their lock tells that it is theirs; data that were in memory have a name that
 # none other has.
 _EARLY = {*contents.LEFT, contents.INPUT}
@@ -233,7 +232,7 @@ def begin(
   if begun(path) is None:
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
     text = to_json({'date': date, 'command': command})
-    write_atomically(path / BEGUN, text)
+    write_atomically(path / contents.BEGUN, text)
   # First: a folder with a configuration has an environment.
   write_atomically(path / _ENVIRONMENT, to_json(environment))
   write_atomically(path / _CONFIG, to_json(config))
@@ -251,7 +250,9 @@ def _check_is_free(path: pathlib.Path) -> None:
   """What has the name of an artifact, and is of no run, is the user's."""
   if (path / _CONFIG).exists():
     return
-  early = _EARLY | ({_ENVIRONMENT} if (path / BEGUN).exists() else set())
+  early = _EARLY | (
+    {_ENVIRONMENT} if (path / contents.BEGUN).exists() else set()
+  )
   names = (*contents.FILES, *contents.FOLDERS, 'features/features.npy')
   if others := _present(path, [name for name in names if name not in early]):
     raise _not_free(path, others[0])
@@ -275,7 +276,7 @@ def begun(path: pathlib.Path) -> dict[str, str] | None:
     path: of the folder.
   """
   try:
-    match read_json(path / BEGUN):
+    match read_json(path / contents.BEGUN):
       case {'date': str(), 'command': str()} as found:
         return found
   except (OSError, ValueError):
@@ -378,10 +379,9 @@ def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, str]:
 
 def _clear(path: pathlib.Path, names: Sequence[str], *, folder: bool) -> None:
   for name in names:
-    if name == contents.LOCK and _present(
-      path, contents.LEFT
-    ):  # Theirs by the lock.
-      return
+    # What an earlier start left is told by its lock.
+    if name == contents.LOCK and _present(path, contents.LEFT):
+      continue
     with contextlib.suppress(PermissionError):  # Windows keeps what is open.
       (path / name).unlink(missing_ok=True)
   if folder:

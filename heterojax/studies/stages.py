@@ -360,7 +360,7 @@ def plan(
   Returns:
     The plan; it reads no image that is not the one that was inspected.
   """
-  source, content = unchanged(cohorts), contents(cohorts)
+  source = unchanged(cohorts)
   assert isinstance(source, sources.Unchanged)
   how = extraction(settings)
   return features.Plan(
@@ -375,7 +375,7 @@ def plan(
         *([] if how.precision == 'highest' else [how.precision]),
       ],
       backbone.identity,
-      [[content[p.path], str(p.transform)] for p in pictures],
+      [[source.sha256[p.path], str(p.transform)] for p in pictures],
     ],
     compiled_for=compiled_for,
   )

@@ -179,11 +179,10 @@ def _alike(
   if groups is None:
     return _Alike(np.ones(k), of_images)
   group = np.unique(groups, return_inverse=True)[1]
-  correlation = _correlation(values, cell, group)
-  n = np.bincount(cell)
   # Images of one patient in one cell, and in one cluster.
-  there = sparse.coo_array((1 / np.sqrt(n[cell]), (group, cell))).tocsr()
-  of_patients = counts - np.bincount(own, there.power(2).sum(axis=0), k)
+  part = _part(cell, group)
+  correlation = _correlation(values, cell, group, part)
+  of_patients = counts - np.bincount(own, part.power(2).sum(axis=0), k)
   there = sparse.coo_array((np.ones(len(group)), (group, labels)))
   there.resize(group.max() + 1, k)
   squares = there.tocsr().power(2).sum(axis=0)
@@ -193,14 +192,32 @@ def _alike(
   )
 
 
+def _part(cell: np.ndarray, group: np.ndarray) -> sparse.csr_array:
+  """Patients by cells: images over the root of the number in the cell."""
+  n = np.bincount(cell)
+  return sparse.coo_array((1 / np.sqrt(n[cell]), (group, cell))).tocsr()
+
+
 def _correlation(
-  values: np.ndarray, cell: np.ndarray, group: np.ndarray
+  values: np.ndarray,
+  cell: np.ndarray,
+  group: np.ndarray,
+  part: sparse.csr_array,
 ) -> float:
   """Of two images of one patient, beyond what their cells let expect.
 
   Values less the mean of their cell are the less alike the fewer patients are
   in it. So the squares of the patients' sums, as a multiple of those of images,
   are compared with what any correlation lets expect (a method of moments).
+
+  Args:
+    values: `[N]`.
+    cell: `[N]` int from 0.
+    group: `[N]` int from 0, patients.
+    part: see `_part`.
+
+  Returns:
+    From 0 to 1.
   """
   n = np.bincount(cell)
   residuals = values - (np.bincount(cell, values) / n)[cell]
@@ -212,7 +229,6 @@ def _correlation(
   # correlation, `one` and `two` with that of 1: traces of M, G M and G M G M,
   # where M takes off the means of cells and G is 1 within a patient.
   sizes = np.bincount(group)
-  part = sparse.coo_array((1 / np.sqrt(n[cell]), (group, cell))).tocsr()
   of_patient = part.power(2).sum(axis=1)
   none = len(cell) - len(n)
   one = len(cell) - np.sum(of_patient)

@@ -142,7 +142,6 @@ def fine_tuned(
     monitor=settings.heads.monitor,
     batch_norm=f.batch_norm,
   )
-  content = stages.contents(cohorts)
   source = stages.unchanged(cohorts)
   assert isinstance(source, sources.Unchanged)
   learned, done = [], []
@@ -163,7 +162,7 @@ def fine_tuned(
       tuning,
       stages.extraction(settings),
       folder / 'checkpoints' / f'n{n}_fold{fold}',
-      contents=[content[p.path] for p in first.pictures],
+      contents=[source.sha256[p.path] for p in first.pictures],
     )
     done.append(work)
     at = np.searchsorted(tuned.rows, samples.row)
