@@ -1,4 +1,4 @@
-"""The same study of several networks or files of features."""
+"""Configurations of one study with several networks or files of features."""
 
 from collections.abc import Mapping, Sequence
 import copy

@@ -91,7 +91,7 @@ class Asked(NamedTuple):
 
   @property
   def p_value(self) -> Estimate:
-    """Of a cluster it is adjusted for their number."""
+    """Of the question, or of a cluster, adjusted for the number of these."""
     return self.own.p_value if self.own else self.question.p_value
 
   @property
@@ -144,7 +144,10 @@ def _asked(found: Verdict, numbers: bool) -> list[Asked]:
 def _columns(
   clusters: bool, unit: str = 'image', numbers: bool = False
 ) -> list[Column[Asked]]:
-  """Of the file; a page of clusters shows others than one of questions."""
+  """Columns of the verdict's file, and which of them a page shows.
+
+  A page of clusters shows others than one of questions.
+  """
 
   def only(head: str, of: bool) -> str:
     return head if of == clusters else ''
