@@ -153,7 +153,7 @@ def test_a_mistake_is_told_before_anything_is_imported(
 def test_a_run_is_no_data(tmp_path, capsys, monkeypatch) -> None:
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'mine').mkdir()
-  run_folder.begin(tmp_path / 'mine', {}, {}, 'heterojax')
+  run_folder.begin(tmp_path / 'mine', {}, {}, 'heterojax', '')
   assert 'mine is the folder of a run and not' in _mistake(
     capsys, 'run', 'mine'
   )

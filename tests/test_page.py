@@ -173,7 +173,7 @@ def test_items_lead_to_what_they_ask_for() -> None:
 def test_a_page_says_when_and_how_it_was_made(tmp_path: pathlib.Path) -> None:
   described = {'heterojax': '9.8'}
   assert common.made(tmp_path, 3, described) == 'heterojax 9.8, seed 3'
-  run_folder.begin(tmp_path, {}, described, 'heterojax run <a>')
+  run_folder.begin(tmp_path, {}, described, 'heterojax run <a>', '')
   begun = json.loads((tmp_path / 'begun.json').read_text())
   date = begun['date'][:16].replace('T', ' ')
   for damaged in ('', '[1]', '{"date": 1}'):
@@ -186,11 +186,11 @@ def test_a_page_says_when_and_how_it_was_made(tmp_path: pathlib.Path) -> None:
     ' <code>heterojax run &lt;a&gt;</code>'
   )
   # What resumes it does not begin it.
-  run_folder.begin(tmp_path, {}, described, 'another')
+  run_folder.begin(tmp_path, {}, described, 'another', '')
   assert common.made(tmp_path, 3, described) == told
   # What nobody can read any more says nothing, and is written anew.
   for damage in '', '[]', '{"date": 1, "command": ""}', '[' * 100_000:
     (tmp_path / 'begun.json').write_text(damage)
     assert common.made(tmp_path, 3, described) == 'heterojax 9.8, seed 3'
-    run_folder.begin(tmp_path, {}, described, 'third')
+    run_folder.begin(tmp_path, {}, described, 'third', '')
     assert 'third' in common.made(tmp_path, 3, described)

@@ -30,7 +30,7 @@ from heterojax.run import run_folder
 config = json.loads(sys.argv[2])
 with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
   if sys.argv[3] == 'begin':
-    run_folder.begin(folder, config, {}, 'run')
+    run_folder.begin(folder, config, {}, 'run', '')
   print('holding', flush=True)
   time.sleep(600)
 """
@@ -120,7 +120,7 @@ def _names(path: pathlib.Path) -> set[str]:
 
 def _begun(path: pathlib.Path, config: dict[str, Any] = _CONFIG) -> None:
   with run_folder.opened(path, config, {}) as folder:
-    run_folder.begin(folder, config, {}, 'run')
+    run_folder.begin(folder, config, {}, 'run', '')
 
 
 def test_writes_text_and_bytes_into_new_folders(
@@ -331,7 +331,7 @@ def test_a_name_in_a_line_forges_no_other_and_steers_no_terminal(
 ) -> None:
   logs.to_stderr()
   with run_folder.opened(tmp_path / 'run', _CONFIG, {}) as folder:
-    run_folder.begin(folder, _CONFIG, {}, 'run')
+    run_folder.begin(folder, _CONFIG, {}, 'run', '')
     name = 'a\x1b[2Jb\nforged\r.png'
     logging.getLogger('heterojax').warning('%s is left out', name)
   shown = r'a\x1b[2Jb forged .png is left out'
@@ -353,7 +353,7 @@ def test_nothing_of_the_user_is_written_over(
   path.write_text('mine')
   with pytest.raises(RefusedError, match=f'holds {name.split("/a")[0]}, but'):
     with run_folder.opened(tmp_path, _CONFIG, {}) as folder:
-      run_folder.begin(folder, _CONFIG, {}, 'run')
+      run_folder.begin(folder, _CONFIG, {}, 'run', '')
   assert path.read_text() == 'mine'
   assert _names(tmp_path) == {name.split('/')[0]}
 
@@ -564,3 +564,21 @@ def test_what_was_inspected_outlives_a_signal_and_no_mistake(
   with pytest.raises(UserError):
     fail(mistaken)
   assert _names(run) == {contents.INSPECTED, contents.LOCK}
+
+
+def test_results_of_other_data_are_kept(tmp_path: pathlib.Path) -> None:
+  """Before there are results, data may change; what began stays told."""
+  with run_folder.opened(tmp_path, _CONFIG, {}) as folder:
+    run_folder.begin(folder, _CONFIG, {}, 'run', 'a')
+    first = run_folder.begun(folder)
+    run_folder.check_data(folder, 'b')
+    run_folder.begin(folder, _CONFIG, {}, 'again', 'b')
+    assert run_folder.begun(folder) == {**first, 'data': 'b'}
+    (folder / 'results.json').touch()
+    run_folder.check_data(folder, 'b')
+    with pytest.raises(RefusedError, match='holds the results of other data'):
+      run_folder.check_data(folder, 'a')
+    # A run of a release that did not keep it.
+    before = {'date': first['date'], 'command': 'run'}
+    (folder / 'begun.json').write_text(json.dumps(before))
+    run_folder.check_data(folder, 'a')

@@ -22,6 +22,7 @@ from heterojax.run import logs
 
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
+_RESULTS = 'results.json'
 # Their lock tells that it is theirs; data that were in memory have a name that
 # none other has.
 _EARLY = {*contents.LEFT, contents.INPUT}
@@ -218,6 +219,7 @@ def begin(
   config: dict[str, Any],
   environment: dict[str, Any],
   command: str,
+  data: str,
 ) -> None:
   """Writes `config.json`: from here on the folder belongs to this run.
 
@@ -228,10 +230,15 @@ def begin(
     command: that began it. It and the date stand in a file of their own, as
       results are the same whenever they are computed; what resumes the run
       leaves it.
+    data: fingerprint of what is studied, see `check_data`; of the last start,
+      as data may change before a run is finished.
   """
-  if begun(path) is None:
+  before = begun(path)
+  if before is None:
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
-    text = to_json({'date': date, 'command': command})
+    before = {'date': date, 'command': command}
+  if before.get('data') != data:
+    text = to_json({**before, 'data': data})
     write_atomically(path / contents.BEGUN, text)
   # First: a folder with a configuration has an environment.
   write_atomically(path / _ENVIRONMENT, to_json(environment))
@@ -270,10 +277,14 @@ def _not_free(path: pathlib.Path, name: str) -> RefusedError:
 
 
 def begun(path: pathlib.Path) -> dict[str, str] | None:
-  """The date (UTC) and command that `begin` wrote; None where none is legible.
+  """What `begin` wrote; None where it is not legible.
 
   Args:
     path: of the folder.
+
+  Returns:
+    The `date` (UTC) and `command` of the first start and, but for a run of an
+    early release, the `data` of the last one.
   """
   try:
     match read_json(path / contents.BEGUN):
@@ -282,6 +293,21 @@ def begun(path: pathlib.Path) -> dict[str, str] | None:
   except (OSError, ValueError):
     pass
   return None
+
+
+def check_data(path: pathlib.Path, data: str) -> None:
+  """Raises a RefusedError where a folder has the results of other data.
+
+  Of the same flags the data are others where an image was added or changed, or
+  where a relative path is given in another folder. The results would be lost.
+  """
+  before = (begun(path) or {}).get('data', data)
+  if before != data and (path / _RESULTS).exists():
+    raise RefusedError(
+      f'{path} holds the results of other data: what data.dir or data.external'
+      ' names has changed since, or is given in another folder. Choose another'
+      f' --workdir, or delete {path} first.'
+    )
 
 
 def _check_environment(path: pathlib.Path, environment: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import logging
 import pathlib
 import tempfile
@@ -16,6 +17,7 @@ from heterojax.compute import arithmetic
 from heterojax.compute import compilation
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
+from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import GivenFeatures
 from heterojax.errors import UserError
 from heterojax.features import shards
@@ -150,9 +152,14 @@ def run(
     )
     study, settings, folder, cohorts, samples, backbone, here, timer = planned
     _check_memory(planned)
+    manifest = study.manifest(settings, cohorts, samples)
+    data = _fingerprint(manifest, cohorts)
+    if not allow_mismatch:
+      run_folder.check_data(folder, data)
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
-    run_folder.begin(folder, config, here, command)
+    run_folder.begin(folder, config, here, command, data)
+    run_folder.write_atomically(folder / 'manifest.csv', manifest_csv(manifest))
     if profile:
       stack.enter_context(_traced(folder / 'profile'))
     results, view = study.run(
@@ -168,6 +175,19 @@ def run(
       views.save(folder, view)
       _draw(study, folder, results, view)
   return tree
+
+
+def _fingerprint(manifest: Cohort, cohorts: Sequence[Cohort]) -> str:
+  """Of all that is studied: the manifest has a digest of every image."""
+  first = cohorts[0]
+  # Files of features, one for each fold, which the manifest puts together.
+  several = [c for c in cohorts if c.source != first.source]
+  external = [] if first.external is None else [first.external]
+  found = hashlib.blake2b(digest_size=16)
+  for cohort in (manifest, *several, *external):
+    for text in manifest_csv(cohort):
+      found.update(text.encode())
+  return found.hexdigest()
 
 
 def _check_memory(planned: _Planned) -> None:

@@ -68,6 +68,7 @@ class Study(NamedTuple):
     rules: of its settings, beyond those of every study.
     plan: reads and splits the data, with what earlier looks at images found;
       one cohort per fold (of every size).
+    manifest: the candidates of all cohorts once, as `manifest.csv` names them.
     check: raises a UserError where data or network do not fit the settings;
       before anything is written or takes long.
     run: see `Run`.
@@ -86,6 +87,7 @@ class Study(NamedTuple):
   defaults: Mapping[str, Any]
   rules: Callable[[Settings], Rules]
   plan: Callable[[Settings, pathlib.Path, Inspections], tuple[Cohort, ...]]
+  manifest: Callable[[Settings, Sequence[Cohort], Sequence[Samples]], Cohort]
   check: Callable[[Settings, Source, Backbone | None], None]
   run: Run
   results: type

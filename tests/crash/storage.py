@@ -24,7 +24,7 @@ def files() -> int:
   environment = {'python': '3'}
   with run_folder.opened(_RUN, _CONFIG, environment):
     _look(sources.Files(pathlib.Path('../data/images')))
-    run_folder.begin(_RUN, _CONFIG, environment, 'store')
+    run_folder.begin(_RUN, _CONFIG, environment, 'store', '')
     _features(_RUN / 'features')
     for name in _FILES:
       parts = '{', f'"name": "{name}"', '}\n'

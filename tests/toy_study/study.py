@@ -9,7 +9,6 @@ import numpy as np
 from heterojax.backbones import Backbone
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
 from heterojax.records import codec
 from heterojax.records.foretell import Known
@@ -71,8 +70,6 @@ def run(
   timer: stages.Timer,
 ) -> tuple[Results, View]:
   """See `study.Run`."""
-  manifest = manifest_csv(cohorts[0])
-  run_folder.write_atomically(folder / 'manifest.csv', manifest)
   (own,) = samples
   with timer.stage('features', 'images') as count:
     features = stages.extract(settings, backbone, own.pictures, cohorts, folder)
@@ -142,6 +139,7 @@ TOY = Study(
   defaults={'cluster.k': _HALVES, 'data.positive': 'disease'},
   rules=rules,
   plan=plan,
+  manifest=lambda settings, cohorts, samples: cohorts[0],
   check=stages.check_dim,
   run=run,
   results=Results,

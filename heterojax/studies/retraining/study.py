@@ -22,7 +22,6 @@ from heterojax.datasets import leaks
 from heterojax.datasets import splits
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import GivenFeatures
 from heterojax.datasets.sources import Source
 from heterojax.features import Features
@@ -415,9 +414,6 @@ def run(
 ) -> tuple[Results, View]:
   """The whole study on a split cohort, see `study.Run`."""
   run_folder.write_atomically(
-    folder / 'manifest.csv', manifest_csv(splits.by_fold(cohorts))
-  )
-  run_folder.write_atomically(
     folder / 'augmented.csv', samples_lib.augmented_csv(samples)
   )
   clustered = cluster_images(
@@ -467,6 +463,7 @@ RETRAINING = Study(
   defaults=DEFAULTS,
   rules=rules,
   plan=plan,
+  manifest=lambda settings, cohorts, samples: splits.by_fold(cohorts),
   check=stages.check_dim,
   run=run,
   results=Results,

@@ -19,7 +19,6 @@ from heterojax.datasets import leaks
 from heterojax.datasets import sizes
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
-from heterojax.datasets.manifest import manifest_csv
 from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
 from heterojax.records.foretell import Known
@@ -101,6 +100,14 @@ def _parts(
   return parts
 
 
+def manifest(
+  settings: Settings, cohorts: Sequence[Cohort], samples: Sequence[Samples]
+) -> Cohort:
+  """One cohort for the manifest, see `studies.study.Study`."""
+  parts = _parts(settings, cohorts, samples)
+  return sizes.of_all_parts(cohorts, [(part.n, part.fold) for part in parts])
+
+
 def run(
   settings: Settings,
   folder: pathlib.Path,
@@ -111,10 +118,6 @@ def run(
 ) -> tuple[Results, view.View]:
   """The whole study, see `studies.study.Run`."""
   parts = _parts(settings, cohorts, samples)
-  numbered = [(part.n, part.fold) for part in parts]
-  run_folder.write_atomically(
-    folder / 'manifest.csv', manifest_csv(sizes.of_all_parts(cohorts, numbered))
-  )
   predictions, fits, flops = None, None, 0.0
   if settings.backbone.train == 'full' and backbone is not None:
     with timer.stage('training', 'networks') as count:
@@ -279,6 +282,7 @@ SAMPLE_SIZE = Study(
   defaults=DEFAULTS,
   rules=rules.rules,
   plan=plan,
+  manifest=manifest,
   check=check,
   run=run,
   results=Results,
