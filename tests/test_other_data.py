@@ -31,12 +31,14 @@ def _kept(
   assert _files(folder / 'run') == before
 
 
-def _toy(config: str, file: pathlib.Path, folder: pathlib.Path) -> int:
+def _toy(
+  config: str, file: pathlib.Path, folder: pathlib.Path, *more: str
+) -> int:
   words = ['study.py', config, f'--workdir={folder}']
   words += [f'--config.data.dir={file}', '--config.data.dataset=features']
   words += ['--config.backbone.name=given', '--config.backbone.weights=']
   words += ['--config.data.positive=yes', '--config.data.negative=no']
-  return study.main(words)
+  return study.main([*words, *more])
 
 
 def test_a_changed_feature_label_or_row(
@@ -45,8 +47,8 @@ def test_a_changed_feature_label_or_row(
   x, y = _data(0)
   file = given_study.write(tmp_path, x, y)
 
-  def start() -> int:
-    return _toy(toy_config, file, tmp_path / 'run')
+  def start(*more: str) -> int:
+    return _toy(toy_config, file, tmp_path / 'run', *more)
 
   assert start() == 0
   for row, change in (0, x[0] + 1), (59, x[59] * (1 + 1e-6)):
@@ -58,6 +60,8 @@ def test_a_changed_feature_label_or_row(
   _kept(tmp_path, start, capsys)
   given_study.write(tmp_path, x[:58], y[:58])
   _kept(tmp_path, start, capsys)
+  # That allows another environment, and not other data.
+  _kept(tmp_path, lambda: start('--allow_mismatch'), capsys)
   given_study.write(tmp_path, x, y)
   assert start() == 0
 

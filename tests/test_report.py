@@ -27,7 +27,6 @@ from heterojax.report import formatting
 from heterojax.report import views
 from heterojax.studies.pages import clusters as cluster_words
 from heterojax.studies.pages import common
-from heterojax.studies.pages import files
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.pages import cluster_figures
@@ -188,41 +187,6 @@ def test_report_loads_nothing_and_runs_nothing(written) -> None:
   text = re.sub('data:[^"]*', 'data:', text.replace(script, ''))
   links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\'\s>)]+)', text)
   assert links and all(link.startswith(('data:', '#')) for link in links)
-
-
-def test_what_earlier_data_had_is_taken_away(tmp_path) -> None:
-  def write(*names: str) -> set[str]:
-    made = [blocks.Table(n, [blocks.Column('a', int)], [1]) for n in names]
-    files.write(tmp_path, made, {f'{n}.png': b'' for n in names})
-    found = (path for path in tmp_path.rglob('*') if path.is_file())
-    return {path.relative_to(tmp_path).as_posix() for path in found}
-
-  assert 'tables/columns.csv' in write('table1', 'columns', 'waterfall')
-  (tmp_path / 'tables/mine.csv').touch()
-  assert write('table1', 'transfer') == {
-    *('tables/table1.csv', 'tables/transfer.csv', 'tables/mine.csv'),
-    *('figures/table1.png', 'figures/transfer.png'),
-    *('tables/waterfall.csv', 'figures/columns.png'),  # Of no run.
-  }
-
-
-@pytest.mark.slow
-def test_a_run_leaves_the_same_files_over_one_of_other_data(tmp_path) -> None:
-  for folder in 'ab':
-    (tmp_path / folder).mkdir()
-  names = ('none', 'mild', 'severe')
-  rich = study(tmp_path / 'a', 4, folds=3, names=names)
-  plain = study(tmp_path / 'b', 2, given=True)
-  left = []
-  for folder, made in (('a', (rich, plain)), ('b', (plain,))):
-    for results, view in made:
-      pages.write(tmp_path / folder, results, view)
-    left.append({
-      path.relative_to(tmp_path / folder)
-      for kind in ('tables', 'figures')
-      for path in (tmp_path / folder / kind).iterdir()
-    })
-  assert left[0] == left[1]
 
 
 @pytest.mark.slow

@@ -568,17 +568,19 @@ def test_what_was_inspected_outlives_a_signal_and_no_mistake(
 
 def test_results_of_other_data_are_kept(tmp_path: pathlib.Path) -> None:
   """Before there are results, data may change; what began stays told."""
-  with run_folder.opened(tmp_path, _CONFIG, {}) as folder:
-    run_folder.begin(folder, _CONFIG, {}, 'run', 'a')
+  here = {'heterojax': '1'}
+  with run_folder.opened(tmp_path, _CONFIG, here) as folder:
+    run_folder.begin(folder, _CONFIG, here, 'run', 'a')
     first = run_folder.begun(folder)
-    run_folder.check_data(folder, 'b')
-    run_folder.begin(folder, _CONFIG, {}, 'again', 'b')
+    run_folder.check_data(folder, 'b', here)
+    run_folder.begin(folder, _CONFIG, here, 'again', 'b')
     assert run_folder.begun(folder) == {**first, 'data': 'b'}
     (folder / 'results.json').touch()
-    run_folder.check_data(folder, 'b')
+    run_folder.check_data(folder, 'b', here)
     with pytest.raises(RefusedError, match='holds the results of other data'):
-      run_folder.check_data(folder, 'a')
+      run_folder.check_data(folder, 'a', here)
+    run_folder.check_data(folder, 'a', {'heterojax': '2'})
     # A run of a release that did not keep it.
     before = {'date': first['date'], 'command': 'run'}
     (folder / 'begun.json').write_text(json.dumps(before))
-    run_folder.check_data(folder, 'a')
+    run_folder.check_data(folder, 'a', here)

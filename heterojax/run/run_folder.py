@@ -23,6 +23,7 @@ from heterojax.run import logs
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
 _RESULTS = 'results.json'
+_RELEASE = 'heterojax'
 # Their lock tells that it is theirs; data that were in memory have a name that
 # none other has.
 _EARLY = {*contents.LEFT, contents.INPUT}
@@ -295,14 +296,21 @@ def begun(path: pathlib.Path) -> dict[str, str] | None:
   return None
 
 
-def check_data(path: pathlib.Path, data: str) -> None:
+def check_data(
+  path: pathlib.Path, data: str, environment: dict[str, Any]
+) -> None:
   """Raises a RefusedError where a folder has the results of other data.
 
   Of the same flags the data are others where an image was added or changed, or
   where a relative path is given in another folder. The results would be lost.
+  Fingerprints of another release may differ for the same data.
   """
-  before = (begun(path) or {}).get('data', data)
-  if before != data and (path / _RESULTS).exists():
+  before = begun(path) or {}
+  if not (path / _RESULTS).exists() or before.get('data', data) == data:
+    return
+  with contextlib.suppress(OSError, ValueError):
+    if read_json(path / _ENVIRONMENT).get(_RELEASE) != environment[_RELEASE]:
+      return
     raise RefusedError(
       f'{path} holds the results of other data: what data.dir or data.external'
       ' names has changed since, or is given in another folder. Choose another'
