@@ -455,15 +455,22 @@ def test_the_detectable_accuracy_is_found_as_often_as_said(rates, level):
   assert abs(found / sets - 0.8) < 0.08
 
 
-@pytest.mark.parametrize('most', [0, 8])
-def test_the_detectable_accuracy_is_that_of_patients(most):
-  """All have four images; or other numbers, and a sixth are like no other."""
+@pytest.mark.parametrize(
+  ('most', 'several'), [(0, False), (8, False), (0, True)]
+)
+def test_the_detectable_accuracy_is_that_of_patients(most, several):
+  """All have four images; or other numbers, and a sixth are like no other.
+
+  Their images are in one cluster, or in several.
+  """
   stream = np.random.default_rng(0)
   n = 80 if most else 100
   sizes = stream.integers(1, most + 1, size=n) if most else np.full(n, 4)
   patient = np.repeat(np.arange(n), sizes)
   y = stream.integers(2, size=len(patient))
   labels = (np.arange(n) % 3)[patient]
+  if several:
+    labels = stream.integers(3, size=len(patient))
 
   def wrong(more: float) -> np.ndarray:
     # Most images of a patient are wrong together, but for their class.

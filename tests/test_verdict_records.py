@@ -6,7 +6,6 @@ import hypothesis
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from scipy import optimize
 
 from heterojax.stats import inference
 from heterojax.verdict import intervals
@@ -122,43 +121,6 @@ def test_images_of_one_patient_say_less() -> None:
     np.ptp(once, axis=1), rel=0.1
   )
   assert np.all(np.ptp(patients, axis=1) > 1.5 * np.ptp(images, axis=1))
-
-
-def test_how_alike_patients_are_is_the_solution_of_traces() -> None:
-  generator = np.random.default_rng(0)
-  group = np.repeat(np.arange(20), generator.integers(1, 6, size=20))
-  cell = np.unique(generator.integers(4, size=len(group)), return_inverse=True)[
-    1
-  ]
-  values = generator.normal(size=20)[group] + generator.normal(size=len(group))
-  together = (group[:, np.newaxis] == group).astype(float)
-  alike = (cell[:, np.newaxis] == cell).astype(float)
-  centred = np.eye(len(group)) - alike / alike.sum(axis=1, keepdims=True)
-  residuals = centred @ values
-  observed = residuals @ together @ residuals / (residuals @ residuals)
-
-  def lacks(correlation: float) -> float:
-    covariance = correlation * together
-    np.fill_diagonal(covariance, 1)
-    covariance = centred @ covariance @ centred
-    expected = np.trace(together @ covariance) / np.trace(covariance)
-    return expected - observed
-
-  def found_with(cell: np.ndarray) -> float:
-    part = intervals._part(cell, group)
-    return intervals._correlation(values, cell, group, part)
-
-  found = found_with(cell)
-  assert 0.2 < found < 0.8
-  assert found == pytest.approx(optimize.brentq(lacks, 0, 1))
-  covariance = found * together
-  np.fill_diagonal(covariance, 1)
-  k = cell.max() + 1
-  squares = np.bincount(cell, np.diag(centred @ covariance @ centred), k)
-  alike = intervals._alike(values, np.zeros(len(cell), int), cell, k, group)
-  np.testing.assert_allclose(alike.freedom, squares)
-  # Cells of one patient cannot tell, and so patients are the units.
-  assert found_with(group) == 1
 
 
 def test_intervals_hold_where_patients_have_images_of_both_classes() -> None:

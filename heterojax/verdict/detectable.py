@@ -10,10 +10,10 @@ from scipy import special
 from scipy import stats
 
 from heterojax import rng
+from heterojax.verdict import alike as alike_lib
 from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import folds as folds_lib
 from heterojax.verdict import gains
-from heterojax.verdict import intervals
 from heterojax.verdict import one_rule
 from heterojax.verdict import ranks
 from heterojax.verdict import rule as rules
@@ -150,7 +150,7 @@ def accuracy_points(
   The power of Q (`uneven`) where sums of clusters are normal. Images vary as
   their stratum does, those of the cluster as one that is wrong so much more
   often, which also raises what Q reaches by chance; those of one patient vary
-  together as far as they do in the data (`intervals`). Only images that change
+  together as far as they do in the data (`alike`). Only images that change
   places with those of other clusters say anything of a cluster.
 
   Args:
@@ -165,7 +165,8 @@ def accuracy_points(
     `[K]` shares of 1; NaN for a cluster that is empty or alone in its strata,
     and where no errors or no right answers show how much they vary.
   """
-  inflation = intervals.design_effect(wrong, strata, labels, k, groups)
+  cell = alike_lib.in_order(strata * k + labels)[1]
+  alike = alike_lib.alike(wrong, cell, labels, k, groups)
   of_strata = np.bincount(strata, wrong) / np.maximum(np.bincount(strata), 1)
   block = np.empty_like(strata)
   for number, units in enumerate(exchanges.exchange(strata, groups).blocks):
@@ -184,10 +185,12 @@ def accuracy_points(
   share = table / sizes[:, np.newaxis]
   above = np.eye(k) - share[..., np.newaxis]
   above /= np.sqrt(np.maximum(table.sum(axis=0), 1))[:, np.newaxis]
+  together = alike.covariance(part * k + labels, len(sizes) * k)
 
   def covariance(rate: np.ndarray) -> np.ndarray:
-    variance = table * rate * (1 - rate) * inflation
-    return np.einsum('sij,sj,skj->ik', above, variance, above)
+    by = (above * np.sqrt(rate * (1 - rate))[:, np.newaxis]).swapaxes(0, 1)
+    by = by.reshape(k, -1)
+    return by @ (together @ by.T)
 
   points = np.full(k, np.nan)
   base = np.tile(rates[:, np.newaxis], k)
@@ -202,8 +205,8 @@ def accuracy_points(
     def lacks(d: float, more=more) -> float:
       rate = base + more(d)
       pooled = np.sum(share * rate, axis=1, keepdims=True)
-      alike = covariance(np.broadcast_to(pooled, rate.shape))
-      critical = _critical(alike, level)
+      null = covariance(np.broadcast_to(pooled, rate.shape))
+      critical = _critical(null, level)
       shift = np.einsum('sij,sj->i', above, table * more(d))
       return _power(covariance(rate), shift, critical) - POWER
 

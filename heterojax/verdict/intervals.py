@@ -8,29 +8,14 @@ error is still uncertain. Intervals of cells would not do: that of a single
 image reaches less far than such images vary.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from scipy import sparse
 from scipy import stats
 
+from heterojax.verdict import alike as alike_lib
 from heterojax.verdict import ranks
 
 # Degrees of freedom that tell a variance: one, but for rounding.
 _LEAST = 1 - ranks.TIE
-
-
-class _Alike(NamedTuple):
-  """How much images of one patient are alike.
-
-  Attributes:
-    inflation: `[K]` of the variance of each cluster's mean, 1 or more.
-    freedom: `[K]`, what the squares of values less the mean of their cell are
-      expected to sum to, where images have the variance 1.
-  """
-
-  inflation: np.ndarray
-  freedom: np.ndarray
 
 
 def of_excess(
@@ -45,9 +30,9 @@ def of_excess(
 
   Values of 0 and 1 have Wilson's intervals, as if the cluster had one rate,
   which is never narrower than with several in strata of equal weight. Others
-  have Student's with the deviation inside of the cells of the cluster. Images
-  of one patient are as many fewer as the design effect of Kish says, with one
-  correlation for all patients.
+  have Student's with the deviation inside of the cells of the cluster. Where
+  images of one patient are `alike`, an interval is as much wider or narrower as
+  this makes the effect vary more or less.
 
   Args:
     values: `[N]` floats or whole numbers.
@@ -86,14 +71,23 @@ def of_excess(
   of_cluster = np.sum(share * means.reshape(-1, k), axis=1)
   spread = np.sum(share**2 / np.maximum(table, 1), axis=1)
   images = 1 / np.where(spread > 0, spread, 1)
-  alike = _alike(values, strata, labels, k, groups)
-  images = images / alike.inflation
+  present, cell = alike_lib.in_order(cells)
+  alike = alike_lib.alike(values, cell, labels, k, groups)
+  covariance = alike.covariance(cell, len(present))
+  counts = counts[present]
+  # How much an image of each cell counts in each effect: [K, M].
+  influence = weights.reshape(k, size)[:, present] / counts
+  inflation = alike_lib.inflation(influence, counts, covariance)
+  images = images / inflation[:, np.newaxis]
   at = 1 - (1 - confidence) / (2 * len(np.unique(labels)))
   if np.all((values == 0) | (values == 1)):
     below, above = _wilson(of_cluster, images, float(stats.norm.ppf(at)))
   else:
     squares = np.bincount(labels, residuals**2, k)
-    below = above = _student(squares, alike, at) / np.sqrt(images)
+    own = np.equal.outer(np.arange(k), present % k).astype(float)
+    units = alike.freedom / alike_lib.inflation(own, counts, covariance)
+    student = _student(squares, alike.freedom, units, at)
+    below = above = student / np.sqrt(images)
   reach = []
   for lower, upper in ((below, above), (above, below)):
     side = np.where(weight > 0, lower, upper)
@@ -117,14 +111,14 @@ def _wilson(
   )
 
 
-def _student(squares: np.ndarray, alike: _Alike, at: float) -> np.ndarray:
+def _student(
+  squares: np.ndarray, freedom: np.ndarray, units: np.ndarray, at: float
+) -> np.ndarray:
   """How far the interval of an image of each cluster reaches.
 
   The variance is the cluster's; or that of all, where too few units of it are
   in one cell. Infinite where there are too few of all.
   """
-  inflation, freedom = alike
-  units = freedom / inflation
   own = units > _LEAST
   of_all = ranks.total(freedom), ranks.total(units)
   freedom = np.where(own, freedom, of_all[0])
@@ -134,108 +128,3 @@ def _student(squares: np.ndarray, alike: _Alike, at: float) -> np.ndarray:
   half = stats.t.ppf(at, np.where(known, units, 1))
   half = half * np.sqrt(squares / np.where(known, freedom, 1))
   return np.where(known, half, np.inf)
-
-
-def design_effect(
-  values: np.ndarray,
-  strata: np.ndarray,
-  labels: np.ndarray,
-  k: int,
-  groups: np.ndarray | None,
-) -> np.ndarray:
-  """By how much images of one patient inflate the variance of each cluster.
-
-  They vary together whatever their class (Kish), so that they count by cluster
-  and not by cell.
-
-  Args:
-    values: as of `of_excess`, and so are the others.
-    strata: `[N]`.
-    labels: `[N]`.
-    k: K.
-    groups: `[N]`.
-
-  Returns:
-    `[K]`, 1 or more.
-  """
-  return _alike(values, strata, labels, k, groups).inflation
-
-
-def _alike(
-  values: np.ndarray,
-  strata: np.ndarray,
-  labels: np.ndarray,
-  k: int,
-  groups: np.ndarray | None,
-) -> _Alike:
-  counts = np.bincount(labels, minlength=k)
-  _, first, cell = np.unique(
-    strata * k + labels, return_index=True, return_inverse=True
-  )
-  # In the order of their first images, whatever the names of the clusters.
-  cell = np.argsort(np.argsort(first))[cell]
-  own = labels[np.sort(first)]
-  of_images = counts - np.bincount(own, minlength=k)
-  if groups is None:
-    return _Alike(np.ones(k), of_images)
-  group = np.unique(groups, return_inverse=True)[1]
-  # Images of one patient in one cell, and in one cluster.
-  part = _part(cell, group)
-  correlation = _correlation(values, cell, group, part)
-  of_patients = counts - np.bincount(own, part.power(2).sum(axis=0), k)
-  there = sparse.coo_array((np.ones(len(group)), (group, labels)))
-  there.resize(group.max() + 1, k)
-  squares = there.tocsr().power(2).sum(axis=0)
-  return _Alike(
-    1 + (squares / np.maximum(counts, 1) - 1).clip(0) * correlation,
-    (1 - correlation) * of_images + correlation * of_patients,
-  )
-
-
-def _part(cell: np.ndarray, group: np.ndarray) -> sparse.csr_array:
-  """Patients by cells: images over the root of the number in the cell."""
-  n = np.bincount(cell)
-  return sparse.coo_array((1 / np.sqrt(n[cell]), (group, cell))).tocsr()
-
-
-def _correlation(
-  values: np.ndarray,
-  cell: np.ndarray,
-  group: np.ndarray,
-  part: sparse.csr_array,
-) -> float:
-  """Of two images of one patient, beyond what their cells let expect.
-
-  Values less the mean of their cell are the less alike the fewer patients are
-  in it. So the squares of the patients' sums, as a multiple of those of images,
-  are compared with what any correlation lets expect (a method of moments).
-
-  Args:
-    values: `[N]`.
-    cell: `[N]` int from 0.
-    group: `[N]` int from 0, patients.
-    part: see `_part`.
-
-  Returns:
-    From 0 to 1.
-  """
-  n = np.bincount(cell)
-  residuals = values - (np.bincount(cell, values) / n)[cell]
-  squares = np.sum(residuals**2)
-  if not squares:
-    return 0.0
-  ratio = np.sum(np.bincount(group, residuals) ** 2) / squares
-  # What is expected of images of variance 1 is `none` and `one` without a
-  # correlation, `one` and `two` with that of 1: traces of M, G M and G M G M,
-  # where M takes off the means of cells and G is 1 within a patient.
-  sizes = np.bincount(group)
-  of_patient = part.power(2).sum(axis=1)
-  none = len(cell) - len(n)
-  one = len(cell) - np.sum(of_patient)
-  two = (
-    np.sum(sizes * (sizes - 2 * of_patient)) + (part.T @ part).power(2).sum()
-  )
-  told = two - one + ratio * (none - one)
-  if told <= ranks.TIE * len(cell):
-    return 1.0  # No cell has two patients, which alone could tell.
-  return float(np.clip((ratio * none - one) / told, 0, 1))

@@ -1,0 +1,99 @@
+"""How much images of one patient vary together."""
+
+import numpy as np
+import pytest
+
+from heterojax.verdict import alike as alike_lib
+from heterojax.verdict import intervals
+
+_K = 3
+
+
+def _same(of: np.ndarray) -> np.ndarray:
+  return (of[:, np.newaxis] == of).astype(float)
+
+
+def _patients() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+  """Patients, clusters, cells and values with both correlations."""
+  stream = np.random.default_rng(0)
+  patient = np.repeat(np.arange(30), stream.integers(1, 9, size=30))
+  labels = stream.integers(_K, size=len(patient))
+  cell = alike_lib.in_order(
+    stream.integers(2, size=len(patient)) * _K + labels
+  )[1]
+  values = stream.normal(size=30)[patient]
+  values += stream.normal(size=(30, _K))[patient, labels]
+  return patient, labels, cell, values + stream.normal(size=len(patient))
+
+
+def test_correlations_are_those_that_give_the_squares_that_were_seen() -> None:
+  patient, labels, cell, values = _patients()
+  found = alike_lib.alike(values, cell, labels, _K, patient)
+  assert 0.1 < found.between < found.within < 0.9
+  whole = _same(patient)
+  inside = whole * _same(labels)
+  centred = np.eye(len(cell)) - _same(cell) / np.bincount(cell)[cell]
+  covariance = (
+    (1 - found.within) * np.eye(len(cell))
+    + (found.within - found.between) * inside
+    + found.between * whole
+  )
+  expected = centred @ covariance @ centred
+  residuals = centred @ values
+  for together in (inside, whole):
+    assert np.trace(together @ expected) / np.trace(expected) == pytest.approx(
+      residuals @ together @ residuals / (residuals @ residuals)
+    )
+  np.testing.assert_allclose(
+    found.freedom, np.bincount(labels, np.diag(expected), _K)
+  )
+  n = np.bincount(cell)
+  sums = np.eye(len(n))[cell]
+  of_cells = found.covariance(cell, len(n))
+  np.testing.assert_allclose(of_cells.toarray(), sums.T @ covariance @ sums)
+  influence = np.random.default_rng(1).normal(size=(2, len(n)))
+  of_images = influence[:, cell]
+  np.testing.assert_allclose(
+    alike_lib.inflation(influence, n, of_cells),
+    np.diag(of_images @ covariance @ of_images.T)
+    / np.sum(of_images**2, axis=1),
+  )
+
+
+def test_cells_of_one_patient_cannot_tell_and_so_patients_are_the_units():
+  patient, _, _, values = _patients()
+  k = patient.max() + 1
+  assert alike_lib.alike(values, patient, patient, k, patient).within == 1
+
+
+def test_where_a_patient_has_all_right_or_all_wrong_nothing_is_certain():
+  # Each has an image in both clusters, which never differ.
+  wrong = np.repeat(np.arange(20) < 6, 2).astype(int)
+  effect, interval = intervals.of_excess(
+    wrong,
+    np.arange(40) % 2,
+    2,
+    np.zeros(40, int),
+    np.repeat(np.arange(20), 2),
+  )
+  assert effect == pytest.approx([0, 0])
+  assert np.all(interval[:, 0] < -0.01) and np.all(interval[:, 1] > 0.01)
+
+
+@pytest.mark.parametrize('of_cluster', [False, True])
+def test_intervals_hold_as_often_as_said_of_patients_in_several_clusters(
+  of_cluster: bool,
+) -> None:
+  """Images of a patient are alike in all clusters, or in each by itself."""
+  stream = np.random.default_rng(0)
+  patient = np.repeat(np.arange(40), 10)
+  sets, held = 400, 0
+  for _ in range(sets):
+    y = stream.integers(2, size=400)
+    labels = stream.integers(_K, size=400)
+    level = stream.random((40, _K))[patient, labels if of_cluster else 0]
+    level = np.where(stream.random(400) < 0.9, level, stream.random(400))
+    wrong = (level < np.array([0.2, 0.3])[y]).astype(int)
+    _, interval = intervals.of_excess(wrong, labels, _K, y, patient)
+    held += np.all((interval[:, 0] <= 0) & (interval[:, 1] >= 0))
+  assert abs(held / sets - 0.95) < 3 * np.sqrt(0.95 * 0.05 / sets)
