@@ -178,7 +178,7 @@ def _indices() -> Iterator[Program]:
   """What is said of clusters."""
   z, labelings = _double(_N, 10), _whole(9, _N)
   yield Program('cluster.validity._means', (z, labelings, _K), wide=True)
-  args = z, labelings, _double(9, _K, 10)
+  args = z, labelings, _double(9, _K, 10), _double()
   yield Program('cluster.validity._of_means', args, wide=True)
   args = z, labelings, _K, 100
   yield Program('cluster.validity._silhouettes', args, wide=True)

@@ -135,8 +135,8 @@ def test_equal_samples_and_equal_means() -> None:
 
 
 def test_next_to_no_distance_is_none_for_davies_bouldin() -> None:
-  tight = np.array([[0.0], [1e-9], [1], [1]])
-  together = np.array([[-1.0], [1], [-1], [1 + 2e-9]])
+  tight = np.array([[0.0], [1e-13], [1], [1]])
+  together = np.array([[-1.0], [1], [-1], [1 + 1e-12]])
   labels = np.array([[0, 0, 1, 1]])
   for x in (tight, together):
     assert metrics.davies_bouldin_score(x, labels[0]) == 0
@@ -174,8 +174,9 @@ def test_moves_turns_and_scales() -> None:
   labels = np.array([_kmeans(x, k).labels_ for k in (2, 5)])
   turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
   got = validity.indices(x, labels, 5)
-  for factor in (100, 1e-3):
-    moved = validity.indices(factor * x @ turn - 7, labels, 5)
+  # scikit-learn has no Davies-Bouldin of numbers as small as 1e-10.
+  for factor in (100, 1e-3, 1e-10, 1e-100, 1e130):
+    moved = validity.indices(factor * (x @ turn - 7), labels, 5)
     np.testing.assert_allclose(
       moved.inertia, factor**2 * got.inertia, rtol=1e-9
     )

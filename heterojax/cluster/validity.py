@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax.cluster import distances
+from heterojax.cluster import scale
 from heterojax.compute import platform
 from heterojax.run.progress import Progress
 
@@ -19,8 +20,9 @@ _CHUNK = 2**19
 # Samples that others are compared with at a time, where those are few.
 _BLOCK = 1024
 _NORMAL_95 = 1.96
-# scikit-learn takes distances up to this for 0 in Davies-Bouldin.
-_ZERO = 1e-8
+# Of the largest number: distances up to this are none in Davies-Bouldin. For
+# scikit-learn those up to 1e-8 are, whatever the unit of the data.
+_ZERO = 1e-12
 
 
 class Indices(NamedTuple):
@@ -51,9 +53,9 @@ def indices(
   scikit-learn (`silhouette_score`, `calinski_harabasz_score`,
   `davies_bouldin_score`) only clusters that have members count, and a sample
   that is alone in its cluster has a silhouette of 0. The inertia is that of
-  `KMeans` at convergence, for labels of any origin. Of more than 20,000 samples
-  the silhouettes of those are taken that `distances.asked` draws, each from its
-  distances to all.
+  `KMeans` at convergence, for labels of any origin. Other units of the data
+  change the inertia alone. Of more than 20,000 samples the silhouettes of those
+  are taken that `distances.asked` draws, each from its distances to all.
 
   Args:
     x: `[N, Q]`; computed in float64.
@@ -80,12 +82,15 @@ def indices(
     )
   rows = max(1, _CHUNK // len(x))
   some = distances.asked(len(x))
+  e = scale.exponent(x)
+  x = scale.times(x, -e)
+  zero = _ZERO * np.max(np.abs(x))
   with platform.float64():
     x, labels = jnp.asarray(x), jnp.asarray(labels, jnp.int32)
     # Apart, for XLA would fuse a mean into its uses and round each otherwise:
     # equal means and a sample at its mean would not be at distance 0.
     means = _means(x, labels, k)
-    inertia, ch, db, present = _of_means(x, labels, means)
+    inertia, ch, db, present = _of_means(x, labels, means, zero)
     if some is None:
       silhouettes = _silhouettes(x, labels, k, rows)
       silhouette, margin = jnp.mean(silhouettes, axis=0), jnp.zeros(len(labels))
@@ -99,7 +104,8 @@ def indices(
       jnp.where(undefined, jnp.nan, index)
       for index in (silhouette, margin, ch, db)
     )
-    return Indices(*map(np.asarray, (inertia, *others)))
+    inertia = scale.times_square(inertia, e)
+    return Indices(inertia, *map(np.asarray, others))
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -117,10 +123,12 @@ def _means(x: jax.Array, labels: jax.Array, k: int) -> jax.Array:
 
 @jax.jit
 def _of_means(
-  x: jax.Array, labels: jax.Array, means: jax.Array
+  x: jax.Array, labels: jax.Array, means: jax.Array, zero: float
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
   """`_by_means` of each labeling."""
-  return jax.lax.map(lambda labeling: _by_means(x, *labeling), (labels, means))
+  return jax.lax.map(
+    lambda labeling: _by_means(x, *labeling, zero), (labels, means)
+  )
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
@@ -208,7 +216,7 @@ def _silhouette(
 
 
 def _by_means(
-  x: jax.Array, labels: jax.Array, means: jax.Array
+  x: jax.Array, labels: jax.Array, means: jax.Array, zero: float
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
   """Inertia, Calinski-Harabasz, Davies-Bouldin, clusters that have members."""
   members = labels[:, None] == jnp.arange(len(means))[None]
@@ -232,6 +240,6 @@ def _by_means(
   # Clusters of equal means are left out of the comparison.
   worst = jnp.max(jnp.where(both & (distance > 0), ratio, 0), axis=1)
   db = jnp.sum(worst) / present
-  tight = jnp.all(spread <= _ZERO)
-  together = jnp.all(jnp.where(both, distance, 0) <= _ZERO)
+  tight = jnp.all(spread <= zero)
+  together = jnp.all(jnp.where(both, distance, 0) <= zero)
   return inertia, ch, jnp.where(tight | together, 0, db), present
