@@ -6,6 +6,8 @@ them, and which sentence stands where.
 
 import dataclasses
 
+import jax
+import numpy as np
 import pytest
 from sample_size_results import example
 from sample_size_results import put
@@ -19,6 +21,7 @@ from heterojax.report.terms import INFERRED
 from heterojax.report.terms import KERAS
 from heterojax.report.terms import OUR_CHOICE
 from heterojax.stats import heterogeneity
+from heterojax.stats import metrics
 from heterojax.studies.sample_size.pages import deviations
 from heterojax.studies.sample_size.pages import methods
 from heterojax.studies.sample_size.pages import tables
@@ -26,6 +29,7 @@ from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.pages import wording
 from heterojax.studies.sample_size.records import Coinciding
 from heterojax.studies.sample_size.records import Results
+from heterojax.verdict import chance as chance_lib
 
 _VERDICTS = {0.1401: 'above', 0.14: 'inside', 0.02: 'inside', 0.0199: 'below'}
 # Of two sizes: CVs, what chance gives, and what the fall is said to be.
@@ -256,6 +260,29 @@ def test_small_test_sets_alone_exceed_5_percent() -> None:
   assert other != title and values.of_size(100) not in text.split('average')[1]
   none = put(results, 'sizes.*.cv_expected', Missing('so'))
   assert wording.small_tests(none) is None
+
+
+def test_what_the_mix_of_classes_gives_is_not_called_chance_alone() -> None:
+  # 98, 50 and 2 % of these are of a class that is right for 80 %, the others
+  # for 95 %: their accuracies differ however many there are.
+  labels = np.repeat(np.arange(3), 20_000)
+  y, right = np.random.default_rng(0).random((2, 60_000))
+  y = (y < np.array([0.98, 0.5, 0.02])[labels]).astype(int)
+  right = right < np.where(y, 0.8, 0.95)
+  terms = metrics.terms('accuracy', np.ones(60_000), right)
+  fold = chance_lib.Fold(terms, y, np.full(60_000, ''), labels[np.newaxis])
+  null = chance_lib.null([fold], 3, jax.random.key(0), 99)
+  rates = np.bincount(y, right) / np.bincount(y)
+  means = np.bincount(labels, rates[y]) / 20_000
+  expected = chance_lib.estimate(null.cvs).expected
+  assert expected == pytest.approx(means.std() / means.mean(), rel=0.02)
+  assert expected > 0.05
+  results = put(example(), 'sizes.*.cv_expected', float(expected))
+  assert results.within_classes
+  title, text = wording.small_tests(results) or ('', '')
+  told = [wording.largest(results), *wording.trend(results), title, text]
+  assert all('alone' not in sentence for sentence in told)
+  assert all('mix of classes' in sentence for sentence in told)
 
 
 def test_the_trend_is_held_against_that_of_chance() -> None:

@@ -150,6 +150,7 @@ def _found(results: Results, warnings: list[Block]) -> Section:
 
 def _sizes(results: Results) -> Section:
   unit = results.unit
+  alike = f'{unit}s of a class' if results.within_classes else f'{unit}s'
   orders = (
     '“CV, mean of folds”: the CV of each training of the clustering in each'
     ' fold, averaged. “CV of mean metrics”: first the metric of each cluster is'
@@ -164,10 +165,10 @@ def _sizes(results: Results) -> Section:
     [
       Figure(
         'figure4_cv',
-        'The CV at each sample size with the band that chance alone gives; the'
-        ' numbers are in the table below.',
+        'The CV at each sample size with its band of chance; the numbers are in'
+        ' the table below.',
         'Blue: the CV, mean of the folds. Shaded: the CVs that 95% of runs'
-        f' would have if {unit}s (those of a named patient together) were'
+        f' would have if {alike} (those of a named patient together) were'
         ' exchanged over the clusters at random, so that no cluster is harder'
         ' than another. Squares: the CV corrected for that. The zones are the'
         f' paper’s names for a CV. Test {unit}s: of a fold; of a cluster:'

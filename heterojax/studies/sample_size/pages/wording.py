@@ -45,7 +45,7 @@ def largest(results: Results) -> str:
     )
   low, high = (percent(end, _digits(cv, band)) for end in band)
   chance = (
-    f'the {low} to {high} that chance alone gives at this test size'
+    f'the {low} to {high} that {_chance(results)} at this test size'
     f' ({values.tested_per_cluster(size)} test {results.unit}s per'
     f' cluster{_p_value(size)})'
   )
@@ -75,6 +75,13 @@ def _p_value(size: Size) -> str:
     return ''
   text = formatting.p_value(p)
   return f'; p {"" if text[0] in "<>" else "= "}{text}'
+
+
+def _chance(results: Results) -> str:
+  """What makes CVs where no cluster is harder, with a verb."""
+  if results.within_classes:
+    return 'chance and the mix of classes give'
+  return 'chance alone gives'
 
 
 def _explain(results: Results) -> str:
@@ -211,22 +218,19 @@ def trend(results: Results) -> list[str]:
   text = (
     f'From {_n(first)} to {_n(last)} the CV goes from'
     f' {percent(first_cv)} to {percent(last_cv)};'
-    ' what is expected by chance alone goes from'
+    f' what {_chance(results)} on average goes from'
     f' {percent(first_expected)} to {percent(last_expected)}.'
   )
   if raw <= 0:
     return [f'{text} More data did not make the clusters more alike.']
   if chance >= raw:
     return [
-      f'{text} Larger test sets alone explain the whole fall: it does not'
-      ' show that more data make the clusters more alike.'
+      f'{text} That explains the whole fall, which does not show that more'
+      ' data make the clusters more alike.'
     ]
   if chance <= 0:
-    return [f'{text} Chance explains none of the fall.']
-  return [
-    f'{text} Larger test sets alone explain about {percent(chance / raw, 0)}'
-    ' of the fall.'
-  ]
+    return [f'{text} That explains none of the fall.']
+  return [f'{text} That explains about {percent(chance / raw, 0)} of the fall.']
 
 
 def correlation(results: Results) -> str:
@@ -275,7 +279,7 @@ def one_rule_band(results: Results) -> str:
 
 
 def small_tests(results: Results) -> tuple[str, str] | None:
-  """That small test sets alone give a CV above 5 %: title and text.
+  """That a CV is above 5 % where no cluster is harder: title and text.
 
   Returns:
     None where no expected value can be estimated.
@@ -292,9 +296,13 @@ def small_tests(results: Results) -> tuple[str, str] | None:
     f' ({values.tested(size)} test {results.unit}s a fold)'
     for size, expected in known
   )
+  title, each, mix = 'Small test sets alone', '', ''
+  if results.within_classes:
+    title = 'Chance and the mix of classes'
+    each, mix = ' for each class', ' and their mix of classes'
   text = (
-    'If every cluster were equally hard, so that nothing but chance made them'
-    f' differ, the CV would still be {told} on average.'
+    f'If every cluster were equally hard{each}, so that nothing but chance{mix}'
+    f' made them differ, the CV would still be {told} on average.'
   )
   over = [size for size, expected in known if expected > values.RECOMMENDED]
   if over:
@@ -303,8 +311,8 @@ def small_tests(results: Results) -> tuple[str, str] | None:
       f' {percent(values.RECOMMENDED, 0)} is out of reach for most data,'
       ' however homogeneous. Judge a CV by its band of chance, not by 5%.'
     )
-    return 'Small test sets alone give a CV above 5%.', text
-  return 'Chance alone gives a CV above 0%.', (
+    return f'{title} give a CV above 5%.', text
+  return f'{formatting.capital(_chance(results))} a CV above 0%.', (
     f'{text} That is below the recommended {percent(values.RECOMMENDED, 0)}'
     ' at every size of this run; smaller test sets would not be.'
   )
