@@ -23,8 +23,8 @@ _MEANINGS = {
   'fold': 'one of several ways to part the data into training and test',
   'head': 'the small classifier on top of the features',
   'interval': (
-    'where the number would lie in 95% of new test sets of this size, if the'
-    ' model stayed as it is'
+    'what the number may be of all {unit}s like these: of 100 intervals that'
+    ' are made in this way, 95 hold it'
   ),
   'Jaccard similarity': (
     'shared {unit}s over all {unit}s of two clusters: 1 where they are the same'
