@@ -18,6 +18,7 @@ from retraining_results import many
 from retraining_results import study
 import snapshots
 
+from heterojax.comparison import shown as comparison_shown
 from heterojax.configs import fundus
 from heterojax.datasets import manifest
 from heterojax.records import codec
@@ -41,6 +42,7 @@ from heterojax.studies.retraining.records import RejectedCluster
 from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.records import Subpopulations
 from heterojax.studies.retraining.view import View
+from heterojax.studies.sample_size.pages import values as sample_size_values
 
 FIGURES = (
   'table1_overall_in_clusters',
@@ -599,12 +601,15 @@ def test_the_split_has_its_numbers(written) -> None:
     (0.00099, '< 0.001'),
     (0.001, '0.001'),
     (0.0416, '0.042'),
+    (0.05, '0.050'),
+    (0.0504, '> 0.05'),
+    (0.0505001, '0.051'),
     (0.999, '0.999'),
     (0.9996, '> 0.999'),
     (1.0, '> 0.999'),
   ],
 )
-def test_p_values_are_never_0_or_1(value, text) -> None:
+def test_p_values_are_never_0_or_1_nor_small_by_rounding(value, text) -> None:
   assert formatting.p_value(value) == text
 
 
@@ -621,6 +626,22 @@ def test_p_values_are_never_0_or_1(value, text) -> None:
 )
 def test_no_distance_is_shown_as_none(value, text) -> None:
   assert formatting.distance(value) == text
+
+
+@pytest.mark.parametrize(
+  ('write', 'small', 'text'),
+  [
+    (formatting.fraction, 0.0004, '0.000'),
+    (formatting.signed, 0.004, '0.00'),
+    (formatting.percent, 0.0004, '0.0%'),
+    (sample_size_values.fraction, 0.0004, '0.000'),
+    (sample_size_values.percent, 0.0004, '0.0%'),
+    (comparison_shown.signed, 0.0004, '0.000'),
+  ],
+)
+def test_what_rounds_to_0_has_no_sign(write, small, text) -> None:
+  assert write(small) == write(-small) == write(-0.0) == text
+  assert write(-0.5).lstrip('-−') == write(0.5) != write(-0.5)
 
 
 def test_numbers() -> None:

@@ -227,7 +227,7 @@ def _protocols(c: Comparison) -> Table[_Row]:
 
   def difference(row: _Row) -> str:
     value = cell(row, 2).value
-    return '' if value is None else f'{value:+.3f}'.replace('-', '−')
+    return '' if value is None else f'{value:+z.3f}'.replace('-', '−')
 
   columns: list[Column[_Row]] = [
     _text('Runs', lambda row: row.group),

@@ -49,7 +49,7 @@ def _value(cell: Cell, value: float) -> str:
 
 def signed(value: float) -> str:
   """Three decimals, with the minus sign of typesetters but for 0."""
-  return f'{round(value, 3) + 0.0:.3f}'.replace('-', '−')
+  return formatting.fraction(value).replace('-', '−')
 
 
 def _is_metric(cell: Cell) -> bool:

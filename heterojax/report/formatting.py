@@ -6,7 +6,7 @@ from heterojax.records.codec import Missing
 
 
 def percent(value: float, digits: int = 1) -> str:
-  return f'{100 * value:.{digits}f}%'
+  return f'{100 * value:z.{digits}f}%'
 
 
 def listed(items: Iterable[object]) -> str:
@@ -31,16 +31,25 @@ def counted(n: float, noun: str) -> str:
 
 
 def p_value(value: float) -> str:
-  """'0.012', but never 0 or 1."""
+  """'0.012', but never 0 or 1, nor 0.05 where it is more."""
   if value < 0.001:
     return '< 0.001'
+  if _seems_small(value):
+    return '> 0.05'
   return '> 0.999' if value > 0.999 else f'{value:.3f}'
+
+
+def _seems_small(p: float) -> bool:
+  """Whether it is above 0.05, and three decimals would say 0.050."""
+  return p > 0.05 and f'{p:.3f}' == '0.050'
 
 
 def p_equals(value: float) -> str:
   """'p = .005', 'p = .38', and 'p < .001' where less would be printed as 0."""
   if value < 0.001:
     return 'p < .001'
+  if _seems_small(value):
+    return 'p > .05'
   if value >= 0.995:
     return 'p = 1' if value == 1 else 'p > .99'
   digits = 3 if value < 0.0995 else 2
@@ -49,12 +58,12 @@ def p_equals(value: float) -> str:
 
 def fraction(value: float) -> str:
   """A share to three decimals."""
-  return f'{value:.3f}'
+  return f'{value:z.3f}'
 
 
 def signed(value: float) -> str:
   """Two decimals, with the minus sign of typesetters."""
-  return f'{value:.2f}'.replace('-', '−')
+  return f'{value:z.2f}'.replace('-', '−')
 
 
 def exact(value: float) -> str:

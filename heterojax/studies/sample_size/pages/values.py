@@ -69,7 +69,7 @@ def _signed(text: str) -> str:
 
 
 def fraction(value: float) -> str:
-  return _signed(f'{value:.3f}')
+  return _signed(formatting.fraction(value))
 
 
 def short(value: float) -> str:

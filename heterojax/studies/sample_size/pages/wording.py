@@ -257,7 +257,7 @@ def correlation(results: Results) -> str:
 def _signed(value: float | None, digits: int) -> str:
   if value is None:
     return 'not estimable'
-  return f'{value:.{digits}f}'.replace('-', '−')
+  return f'{value:z.{digits}f}'.replace('-', '−')
 
 
 def one_rule_band(results: Results) -> str:
