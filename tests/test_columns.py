@@ -66,6 +66,28 @@ def test_words() -> None:
   assert {h.value for h in by_name['scanner'].held_out} == {'A', 'B'}
 
 
+@pytest.mark.parametrize(
+  'classes', [2, pytest.param(3, marks=pytest.mark.slow)]
+)
+def test_what_many_images_of_few_patients_say_of_the_class(classes) -> None:
+  """By chance one in twenty columns says it, as of as many single images."""
+  rng = np.random.default_rng(0)
+  patient = np.repeat(np.arange(30), 10)
+
+  def p(sex: np.ndarray, y: np.ndarray) -> float | None:
+    return columns._says_class(
+      sex[patient], y[patient], patient, jax.random.key(0)
+    )
+
+  sets, said = 60, 0
+  for _ in range(sets):
+    y, sex = rng.integers(classes, size=30), rng.integers(2, size=30)
+    said += p(sex, y) <= 0.05
+  assert said / sets < 0.05 + 3 * np.sqrt(0.05 * 0.95 / sets)
+  assert p(y, y) < 0.01
+  assert p(np.zeros(30, int), y) is None
+
+
 @pytest.mark.slow
 def test_images_that_the_fold_lacks_do_not_count() -> None:
   rng, x, y, fold = _data()

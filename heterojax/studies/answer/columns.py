@@ -21,6 +21,7 @@ from heterojax.studies.answer.conditions import LEVEL
 from heterojax.verdict import folds
 from heterojax.verdict import held_out
 from heterojax.verdict import readable
+from heterojax.verdict import uneven
 from heterojax.verdict.folds import Fold
 from heterojax.verdict.records import holm
 
@@ -34,6 +35,10 @@ CONFOUNDED, READABLE, NO_SIGN, CANNOT = (
 MOST = 20
 # Values that are looked at by themselves; the rarer ones are one.
 _MOST_VALUES = 4
+# Enough that p may be small after adjustment for that many columns.
+_DRAWS = 1999
+# Of keys: `readable` has those before it.
+_CLASS = 2
 
 
 def ask(
@@ -76,7 +81,12 @@ def ask(
       key_of = jax.random.fold_in(key, number)
       found[name] = readable.test(x, y, values, units, fold.c, key_of)
       known = values >= 0
-      classes[name] = inference.cramers_v(values[known], y[known]).p_value
+      classes[name] = _says_class(
+        values[known],
+        y[known],
+        units[known],
+        jax.random.fold_in(key_of, _CLASS),
+      )
   p_values = holm([test.p_value for test in found.values()])
   reads = dict(zip(found, p_values, strict=True))
   tells = dict(zip(classes, holm(list(classes.values())), strict=True))
@@ -142,6 +152,35 @@ def code(texts: np.ndarray, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
   values[known] = np.minimum(rank[of], _MOST_VALUES)
   names = tuple(str(words[i]) for i in order[:_MOST_VALUES])
   return values, (*names, 'others') if len(words) > _MOST_VALUES else names
+
+
+def _says_class(
+  values: np.ndarray, y: np.ndarray, units: np.ndarray, key: jax.Array
+) -> float | None:
+  """p of a column that has nothing to do with the class.
+
+  Images of one patient have one sex and often one class, and so patients are
+  exchanged where one has several. Of more than two classes each is asked
+  against the others, and p is adjusted for their number.
+  """
+  if len(np.unique(units)) == len(units):
+    return inference.cramers_v(values, y).p_value
+  names, codes = np.unique(values, return_inverse=True)
+  classes = np.unique(y)
+  p_values = [
+    uneven.test(
+      (y == label).astype(int),
+      np.zeros(len(y), int),
+      codes,
+      len(names),
+      key=key,
+      groups=units,
+      draws=_DRAWS,
+    ).p_value
+    for label in classes[: 1 if len(classes) < 3 else None]
+  ]
+  known = [p for p in holm(p_values) if p is not None]
+  return min(known) if known else None
 
 
 def _robustness(
