@@ -1,10 +1,12 @@
 """How much images of one patient vary together."""
 
+import jax
 import numpy as np
 import pytest
 
 from heterojax.verdict import alike as alike_lib
 from heterojax.verdict import intervals
+from heterojax.verdict import uneven
 
 _K = 3
 
@@ -97,3 +99,23 @@ def test_intervals_hold_as_often_as_said_of_patients_in_several_clusters(
     _, interval = intervals.of_excess(wrong, labels, _K, y, patient)
     held += np.all((interval[:, 0] <= 0) & (interval[:, 1] >= 0))
   assert abs(held / sets - 0.95) < 3 * np.sqrt(0.95 * 0.05 / sets)
+
+
+@pytest.mark.parametrize('of_cluster', [False, True])
+def test_a_worse_cluster_is_seen_as_seldom_as_said(of_cluster: bool) -> None:
+  """None is worse; a patient's images are alike in all clusters or in one."""
+  stream = np.random.default_rng(0)
+  patient = np.repeat(np.arange(40), 10)
+  sets, seen = 150, np.zeros(2)
+  for i in range(sets):
+    y = stream.integers(2, size=400)
+    labels = stream.integers(_K, size=400)
+    level = stream.random((40, _K))[patient, labels if of_cluster else 0]
+    level = np.where(stream.random(400) < 0.9, level, stream.random(400))
+    wrong = (level < np.array([0.2, 0.3])[y]).astype(int)
+    test = uneven.test(
+      wrong, y, labels, _K, key=jax.random.key(i), groups=patient, draws=59
+    )
+    assert test.p_value is not None
+    seen += test.p_value <= 0.05, np.min(test.adjusted) <= 0.05
+  assert np.all(seen / sets < 0.05 + 3 * np.sqrt(0.05 * 0.95 / sets))

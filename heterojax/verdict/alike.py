@@ -55,6 +55,16 @@ class Alike(NamedTuple):
     found.sort_indices()
     return found
 
+  def exchanged(self) -> 'Alike':
+    """These where a patient's images change places: one for all pairs."""
+    inside, pairs = (
+      np.sum(np.bincount(unit) ** 2) - len(unit)
+      for unit in (self.own, self.patient)
+    )
+    mean = self.within * inside + self.between * (pairs - inside)
+    mean = float(mean / max(pairs, 1))
+    return self._replace(within=mean, between=mean)
+
 
 def inflation(
   influence: np.ndarray, counts: np.ndarray, covariance: sparse.csr_array
@@ -73,6 +83,49 @@ def inflation(
   together = np.sum(influence * (covariance @ influence.T).T, axis=1)
   counted = alone > 0
   return np.where(counted, together, 1) / np.where(counted, alone, 1)
+
+
+def beyond_exchange(
+  values: np.ndarray,
+  strata: np.ndarray,
+  labels: np.ndarray,
+  k: int,
+  groups: np.ndarray | None,
+) -> tuple[np.ndarray, float]:
+  """By how much excesses of clusters vary more than exchanges let them.
+
+  Exchanges take all images of a patient for equally alike. Where those in one
+  cluster are more alike than others, clusters differ by more than in any draw.
+
+  Args:
+    values: as of `alike`.
+    strata: `[N]` int from 0.
+    labels: as of `alike`.
+    k: clusters.
+    groups: as of `alike`.
+
+  Returns:
+    `[K]` ratios of variances, 1 or more, and that of their sum of squares over
+    sizes (Q); 1 where no patient is in two clusters.
+  """
+  cells, cell = in_order(strata * k + labels)
+  found = alike(values, cell, labels, k, groups)
+  if found.own.max() == found.patient.max():
+    return np.ones(k), 1.0
+  table = np.bincount(strata * k + labels, minlength=k * (strata.max() + 1))
+  table = table.reshape(-1, k)
+  share = (table / table.sum(axis=1, keepdims=True)).T[..., np.newaxis]
+  influence = (np.eye(k)[:, np.newaxis] - share).reshape(k, -1)[:, cells]
+  counts = np.bincount(cell)
+  here, there = (
+    inflation(influence, counts, one.covariance(cell, len(cells)))
+    for one in (found, found.exchanged())
+  )
+  more = (here > (1 + ranks.TIE) * there) & (there > 0)
+  ratio = np.where(more, here, 1) / np.where(more, there, 1)
+  size = np.maximum(table.sum(axis=0), 1)
+  each = there * np.sum(influence**2 * counts, axis=1) / size
+  return ratio, float(ranks.total(ratio * each) / (ranks.total(each) or 1))
 
 
 def in_order(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
