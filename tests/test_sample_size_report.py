@@ -622,6 +622,13 @@ def test_one_fold_shares_nothing_with_others():
   assert 'Sizes may share images: they are' in limits(one)
 
 
+def test_where_patients_are_exchanged_the_band_may_be_too_narrow():
+  results = example(sizes=(100,))
+  patients = put(results, 'sizes.0.band_unit', 'patient')
+  said = 'all images of a patient for equally alike'
+  assert said not in html_of(results) and said in html_of(patients)
+
+
 def test_audits_are_of_the_largest_size():
   results = example(sizes=(100, 300))
   html = html_of(results)

@@ -409,6 +409,11 @@ def _limits(results: Results) -> Sequence[Text]:
     ' or group is not named. If several are of one patient all the same, it is'
     ' too narrow.'
   ]
+  if results.largest.band_unit == 'patient':
+    limits.append(
+      f'It takes all {unit}s of a patient for equally alike. If those in one'
+      ' cluster are more alike than those in two, it is too narrow as well.'
+    )
   mix, apart = 'range of targets', 'this report does not tell these apart'
   if results.classes.names:
     mix = 'mix of classes'
