@@ -77,8 +77,9 @@ def of_excess(
   counts = counts[present]
   # How much an image of each cell counts in each effect: [K, M].
   influence = weights.reshape(k, size)[:, present] / counts
-  inflation = alike_lib.inflation(influence, counts, covariance)
-  images = images / inflation[:, np.newaxis]
+  if groups is not None:
+    inflation = alike_lib.inflation(influence, counts, covariance)
+    images = images / inflation[:, np.newaxis]
   at = 1 - (1 - confidence) / (2 * len(np.unique(labels)))
   if np.all((values == 0) | (values == 1)):
     below, above = _wilson(of_cluster, images, float(stats.norm.ppf(at)))
