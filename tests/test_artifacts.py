@@ -336,6 +336,24 @@ def test_a_seal_nested_too_deep(tmp_path: pathlib.Path) -> None:
     assert artifacts.problems(run) == [Problem(artifacts.SEAL, 'tampered')]
 
 
+@pytest.mark.parametrize(
+  'seal',
+  [
+    {'schema_version': 2, 'files': {'a': {'bytes': 1, 'sha256': 'b'}}},
+    {'schema_version': 7, 'files': [], 'by': 'heterojax'},
+  ],
+)
+def test_the_seal_of_a_newer_release_is_not_called_damaged(
+  tmp_path: pathlib.Path, seal: object
+) -> None:
+  run = small(tmp_path / 'run')
+  (run / artifacts.SEAL).write_text(run_folder.to_json(seal))
+  says = 'artifacts.json was written by a newer release of heterojax'
+  for look in artifacts.problems, lambda run: artifacts.check(run, 'a'):
+    with pytest.raises(UserError, match=says):
+      look(run)
+
+
 @pytest.mark.medium
 @hypothesis.given(st.binary(max_size=200))
 def test_any_seal_is_read_without_an_error(data: bytes) -> None:

@@ -208,6 +208,20 @@ def test_a_view_that_cannot_be_read(run: pathlib.Path, capfd) -> None:
   one_sentence(capfd.readouterr().err, 'view.npz is damaged (')
 
 
+@pytest.mark.parametrize(
+  ('arrays', 'says'),
+  [({'norm': 0, 'angle': 0}, 'angle is new'), ({}, 'norm is missing')],
+)
+def test_a_view_of_another_release(
+  run: pathlib.Path, capfd, arrays: dict, says: str
+) -> None:
+  np.savez(run / 'view.npz', **arrays)
+  artifacts.seal(run)
+  assert redraw(run) == 2
+  said = f'view.npz was written by another release of heterojax ({says}): use'
+  one_sentence(capfd.readouterr().err, said)
+
+
 def test_a_run_of_a_study_that_is_not_there(
   run: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd
 ) -> None:

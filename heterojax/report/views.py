@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from heterojax import errors
 from heterojax.errors import UserError
 from heterojax.run import run_folder
 
@@ -35,18 +36,23 @@ def load(folder: pathlib.Path, kind: type[T]) -> T:
     The view.
 
   Raises:
-    UserError: if there is none that can be read.
+    UserError: if there is none that can be read, or it has other arrays.
   """
   path = folder / NAME
   try:
     with np.load(path, allow_pickle=False) as arrays:
-      return kind(**arrays)
+      found = dict(arrays)
   except FileNotFoundError as error:
     raise UserError(
       f'There is no {path}: its run was made by an earlier release, or has not'
       ' finished; run the study again.'
     ) from error
   except (OSError, ValueError, TypeError, EOFError) as error:
+    raise errors.damaged(path, str(error)) from error
+  if other := found.keys() ^ {*kind._fields}:
     raise UserError(
-      f'{path} is damaged ({error}): run the study again.'
-    ) from error
+      f'{path} was written by another release of heterojax ({min(other)}'
+      f' {"is new" if min(other) in found else "is missing"}): use that one, or'
+      ' run the study again.'
+    )
+  return kind(**found)

@@ -95,6 +95,7 @@ def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
 
   Raises:
     OSError: if the seal cannot be read.
+    UserError: if a newer release wrote it.
     ValueError: if it is not as it was written.
   """
   descriptor = os.open(folder / SEAL, locks.READ)
@@ -103,7 +104,15 @@ def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
       raise ValueError('it is too long')
     text = file.read()
   try:
-    files = json.loads(text)['files']
+    tree = json.loads(text)
+    version, files = tree['schema_version'], tree['files']
+    newer = type(version) is int and version > _VERSION
+    # Where all else is as here, that number is damaged.
+    if newer and text != _text(files, version).encode():
+      raise UserError(
+        f'{folder / SEAL} was written by a newer release of heterojax: use that'
+        ' one for this run.'
+      )
     if text != _text(files).encode():
       raise ValueError('its own digest differs')
     for name, file in files.items():
@@ -128,6 +137,9 @@ def problems(folder: pathlib.Path) -> list[Problem]:
   Returns:
     By path; empty if all artifacts are as they were written. One, of the seal,
     if that is missing (the run has not finished) or damaged.
+
+  Raises:
+    UserError: if a newer release wrote it.
   """
   try:
     if not stat.S_ISREG(os.lstat(folder / SEAL).st_mode):
@@ -162,7 +174,8 @@ def check(folder: pathlib.Path, *names: str) -> None:
     names: of files that are read, where the run has them.
 
   Raises:
-    UserError: if one has changed since, or the seal cannot be read.
+    UserError: if one has changed since, or the seal cannot be read, or is of a
+      newer release.
   """
   try:
     sealed = read(folder)
@@ -227,9 +240,9 @@ def undisturbed(folder: pathlib.Path) -> Iterator[None]:
     yield
 
 
-def _text(files: dict[str, dict[str, Any]]) -> str:
+def _text(files: dict[str, dict[str, Any]], version: int = _VERSION) -> str:
   return run_folder.to_json({
-    'schema_version': _VERSION,
+    'schema_version': version,
     'files': files,
     'digest': run_folder.digest(files),
   })
