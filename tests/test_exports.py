@@ -125,6 +125,9 @@ def test_fiftyone_of_the_user_stays(run, tmp_path, capsys) -> None:
   assert 'holds labels.json beside other files' in capsys.readouterr().err
   assert labels.read_text() == 'mine'
   assert not labels.with_name('data.json').exists()
+  labels.unlink()
+  for _ in range(2):  # The second time they are its own.
+    assert exported(run, 'fiftyone', f'--out={labels.parent}') == 0
 
 
 def test_fiftyone_finds_the_files(run) -> None:

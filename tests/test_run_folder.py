@@ -464,21 +464,29 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
 def test_names_that_nobody_gave_are_written_over_nothing_of_others(
   tmp_path: pathlib.Path,
 ) -> None:
-  names = 'data.json', 'labels.json'
-
-  def paths() -> tuple[pathlib.Path, ...]:
-    return outputs.files(str(tmp_path / 'out'), 'out', names)
-
   where = tmp_path / 'out'
-  assert paths() == tuple(where / name for name in names)
+
+  def write(*names: str) -> None:
+    paths = outputs.write(str(where), 'out', dict.fromkeys(names, 'ours'))
+    assert paths == tuple(where / name for name in names)
+    assert {path.read_text() for path in paths} == {'ours'}
+
   where.mkdir()
-  (where / 'mine.png').touch()
-  assert len(paths()) == 2  # Beside which they may stand.
-  (where / 'labels.json').write_text('mine')
-  with pytest.raises(UserError, match='holds labels.json beside other files'):
-    paths()
-  (where / 'mine.png').rename(where / '.labels.json.abcd1234')
-  assert len(paths()) == 2  # Of an earlier call, which was killed.
+  (where / 'labels.json').write_text('alone')
+  write('data.json', 'labels.json')
+  (where / 'mine.png').touch()  # Beside which they may stand.
+  (where / 'a.csv').write_text('mine')
+  write('data.json', 'labels.json')
+  with pytest.raises(UserError, match='holds a.csv beside other files'):
+    write('data.json', 'a.csv')
+  assert (where / 'a.csv').read_text() == 'mine'
+  (where / 'a.csv').unlink()
+  write('a.csv', 'b.csv')
+  write('data.json', 'a.csv')
+  for damaged in '', '[]', '{"written": [["a.csv"], 1]}':
+    (where / '.heterojax.json').write_text(damaged)
+    with pytest.raises(UserError, match='holds a.csv beside other files'):
+      write('a.csv')
 
 
 def test_what_is_taken_away_in_the_end_holds_nothing_of_others(

@@ -43,7 +43,7 @@ def write(folders: Sequence[str], out: str | None = None) -> Written:
 
   Raises:
     UserError: if a folder does not hold the results of a study, or the first
-      one a link where the files go; see also `outputs.files`.
+      one a link where the files go; see also `outputs.write`.
   """
   groups = runs_lib.grouped(runs_lib.read(folders))
   runs = [run for group in groups for run in group.runs]
@@ -54,13 +54,12 @@ def write(folders: Sequence[str], out: str | None = None) -> Written:
     'comparison.html': page.render(compared),
   }
   where = out or f'{folders[0]}/comparison'
-  paths = outputs.files(where, 'out', texts, unique=True)
   if not out:
-    folder = paths[0].parent
+    folder = pathlib.Path(where).expanduser()
     links.refuse_between(folder.parent, folder)
-  for path, text in zip(paths, texts.values(), strict=True):
-    # A class name may hold what is no text.
-    run_folder.write_atomically(path, text.encode('utf-8', 'replace'))
+  # A class name may hold what is no text.
+  encoded = {n: text.encode('utf-8', 'replace') for n, text in texts.items()}
+  paths = outputs.write(where, 'out', encoded)
   said = [agreement.sentence(runs)]
   for c in compared:
     said += ranking.sentences(c.pairs)

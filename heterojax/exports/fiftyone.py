@@ -32,7 +32,7 @@ def write(
     out: folder of the two files.
 
   Raises:
-    UserError: where images are in no files; see also `outputs.files`.
+    UserError: where images are in no files; see also `outputs.write`.
   """
   base = _base(folder, rows[0]['path'] if rows else '')
   types = {
@@ -57,9 +57,8 @@ def write(
     'data.json': media,
     'labels.json': {'classes': classes, 'labels': labels},
   }
-  paths = outputs.files(str(out), 'out', trees)
-  for path, tree in zip(paths, trees.values(), strict=True):
-    run_folder.write_atomically(path, run_folder.to_json(tree))
+  texts = {name: run_folder.to_json(tree) for name, tree in trees.items()}
+  outputs.write(str(out), 'out', texts)
 
 
 def _base(folder: pathlib.Path, path: str) -> pathlib.Path:

@@ -1,6 +1,6 @@
 """What a command writes where a flag says: over nothing that is needed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 import os
 import pathlib
 
@@ -9,6 +9,9 @@ from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import contents
 from heterojax.run import run_folder
+
+# Beside what is written by names of our own: which these are.
+_WRITTEN = '.heterojax.json'
 
 
 def local(path: str, flag: str) -> pathlib.Path:
@@ -63,41 +66,57 @@ def file(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
   return named
 
 
-def files(
-  path: str, flag: str, names: Iterable[str], *, unique: bool = False
+def write(
+  path: str, flag: str, contents_of: Mapping[str, str | bytes]
 ) -> tuple[pathlib.Path, ...]:
-  """Files that a command writes into the folder that a flag names.
+  """Writes files, by names of our own, into the folder that a flag names.
 
   Args:
     path: of the folder, as given.
     flag: its name, for messages.
-    names: of the files.
-    unique: whether no other program would write all of them.
+    contents_of: the files by their names, in this order.
 
   Returns:
     Their paths.
 
   Raises:
-    UserError: for an address, and where one is there beside files of others:
-      who named the folder did not name it. Alone they are of an earlier call,
-      and all together where they are unique.
+    UserError: for an address, and where one is there beside files of others and
+      no earlier call wrote it: who named the folder did not name it.
   """
   folder = local(path, flag)
-  paths = tuple(folder / name for name in names)
-  there = [named for named in paths if os.path.lexists(named)]
-  if there and not (unique and len(there) == len(paths)):
-    ours = {name.casefold() for name in names}
-    others = [
-      name
-      for name in os.listdir(folder)
-      if name.casefold() not in ours and not name.startswith('.')
-    ]
-    if others:
-      raise UserError(
-        f'--{flag} is {path}, which holds {there[0].name} beside other files,'
-        ' and it would be written over: choose another folder.'
-      )
-  return paths
+  ours = {name.casefold() for name in contents_of}
+  theirs = [
+    name
+    for name in contents_of
+    if os.path.lexists(folder / name) and name not in _written(folder)
+  ]
+  others = theirs and [
+    name
+    for name in os.listdir(folder)
+    if name.casefold() not in ours and not name.startswith('.')
+  ]
+  if others:
+    raise UserError(
+      f'--{flag} is {path}, which holds {theirs[0]} beside other files, and it'
+      ' would be written over: choose another folder.'
+    )
+  # First: a call that is killed goes on among the files of others.
+  names = {'written': sorted({*_written(folder), *contents_of})}
+  run_folder.write_atomically(folder / _WRITTEN, run_folder.to_json(names))
+  for name, content in contents_of.items():
+    run_folder.write_atomically(folder / name, content)
+  return tuple(folder / name for name in contents_of)
+
+
+def _written(folder: pathlib.Path) -> list[str]:
+  """Names that earlier calls wrote into a folder."""
+  try:
+    match run_folder.read_json(folder / _WRITTEN):
+      case {'written': [*names]}:
+        return [*filter(lambda name: isinstance(name, str), names)]
+  except (OSError, ValueError):
+    pass
+  return []
 
 
 def unfinished(path: pathlib.Path) -> pathlib.Path:

@@ -115,10 +115,15 @@ _IMAGES = (
   *_CLASSES,
   '--out=packed',
 )
+_FILE = '--out=made/features.npz'
 
 
 def _study(*words: str, to: str = 'run') -> server.Command:
   return lambda: study.main(['study', *words, f'--workdir={to}'])
+
+
+def _features(*words: str) -> server.Command:
+  return lambda: features.main(['features', *TOY_STUDY, *words])
 
 
 def _two_runs() -> int:
@@ -135,14 +140,10 @@ SUBJECTS = {
   'sample size': Subject(_study(*SIZES), 'run'),
   'train=full': Subject(_study(*_WHOLE), 'run'),
   'prepare': Subject(lambda: prepare.main(['prepare', *_IMAGES]), 'packed'),
-  'features --shard': Subject(
-    lambda: features.main([
-      'features',
-      *TOY_STUDY,
-      '--workdir=run',
-      '--shard=0/2',
-    ]),
-    'run',
+  'features': Subject(_features(_FILE), 'made'),
+  'features --shard': Subject(_features('--workdir=run', '--shard=0/2'), 'run'),
+  'features of shards': Subject(
+    _features(_FILE), 'made', _features(_FILE, '--shard=all/2')
   ),
   'compare': Subject(
     lambda: compare.main(['compare', '--workdirs=a,b', '--out=compared']),
