@@ -7,6 +7,8 @@ from urllib import request
 # A scheme of two letters or more: one alone is a drive of Windows. Paths lose
 # the second slash on their way; onnx: comes before a path, as of a network.
 _ADDRESS = re.compile(r'(?!onnx:)[A-Za-z][A-Za-z0-9+.-]+:/')
+# Folders above what a word names, from the root or home; of no address.
+_ABOVE = re.compile(r'(^|[=,:])(?!//)[/~](?:[^,:=]*/)?')
 _STORED = re.compile(r'(gs|s3):/+([^/].*?)/*', re.IGNORECASE)
 
 
@@ -27,6 +29,16 @@ def local_path(text: str) -> str:
   if address is None or address.scheme.lower() != 'file':
     return ''
   return '' if address.netloc else request.url2pathname(address.path)
+
+
+def told(word: str) -> str:
+  """A word for others: of paths from the root or home only the last name.
+
+  Args:
+    word: a path or paths, with or without what stands before them, as
+      --workdir=/home/me/run.
+  """
+  return _ABOVE.sub(r'\1', word)
 
 
 def refusal(option: str, value: str) -> str:

@@ -75,6 +75,22 @@ def test_writes_three_files_and_prints_the_path(
     assert path.read_bytes() == again.read_bytes()
 
 
+def test_the_page_names_no_folder_of_the_machine(
+  tmp_path: pathlib.Path,
+) -> None:
+  places = 'a/run', 'b/run', 'other'
+  folders = [str(write(tmp_path / place, example())) for place in places]
+  for folder in folders:
+    config = {'data': {'dir': f'{folder}/images'}}
+    (pathlib.Path(folder) / 'config.json').write_text(json.dumps(config))
+  out = tmp_path / 'out'
+  assert launch(f'--workdirs={",".join(folders)}', f'--out={out}') == 0
+  page = (out / 'comparison.html').read_text()
+  assert str(tmp_path) not in page
+  for place in places:
+    assert f'<td class="text">{place}</td>' in page
+
+
 def test_a_comparison_of_the_user_stays(
   two: str, tmp_path: pathlib.Path, capfd
 ) -> None:

@@ -128,3 +128,13 @@ def test_prepared_bone_ages_serve_both_tasks(prepared: pathlib.Path) -> None:
 def test_other_prepared_data_have_classes(prepared: pathlib.Path) -> None:
   with pytest.raises(UserError, match='was prepared for classes'):
     datasets.read('folder', prepared / 'folder', ('', ''), task='regression')
+
+
+def test_notes_name_no_folder_above_the_data(tmp_path: pathlib.Path) -> None:
+  images = tmp_path / 'images'
+  images.mkdir()
+  (images / 'labels.csv').write_text('path,label\n1.png,ill\n2.png,normal\n')
+  for name in '1.png', '2.png':
+    (images / name).touch()
+  notes = datasets.read('folder', images, ('', '')).notes
+  assert notes[0] == 'The table labels.csv of images names the images.'

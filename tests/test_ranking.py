@@ -194,6 +194,23 @@ def test_settings_that_differ() -> None:
   ]
 
 
+def test_settings_name_no_folder_of_a_machine() -> None:
+  configs = [
+    {'dir': '/home/me/a/images', 'method': 'ids:/home/me/x.csv'},
+    {'dir': '~/b/images', 'method': 'kmeans'},
+    {'dir': 's3://bucket/images', 'method': 'kmeans'},
+  ]
+  runs = [
+    run._replace(config=config)
+    for run, config in zip(answered(*['yes'] * 3), configs, strict=True)
+  ]
+  images = '"images" (1)', '"images" (2)', '"s3://bucket/images"'
+  assert agreement.settings(runs) == [
+    ('dir', {image: [str(i)] for i, image in enumerate(images)}),
+    ('method', {'"ids:x.csv"': ['0'], '"kmeans"': ['1', '2']}),
+  ]
+
+
 def test_key_numbers_are_those_of_the_results() -> None:
   results = reading.read(RETRAINING)
   found = {

@@ -13,6 +13,7 @@ import traceback
 
 from absl import flags
 
+from heterojax import addresses
 from heterojax import errors
 from heterojax.cli import parsing
 from heterojax.errors import HeterojaxError
@@ -26,9 +27,6 @@ _DEBUG = re.compile('--?debug(=(true|t|1))?', re.IGNORECASE)
 _LONGEST = 2000  # Characters of a sentence, whatever it quotes.
 # New objects after which Python looks for cycles among them.
 _YOUNG = 100_000
-
-# Folders above what a word names, from the root or home; no address of a store.
-_ABOVE = re.compile(r'(^|[=,:])(?!//)[/~](?:[^,:=]*/)?')
 
 
 def run(
@@ -154,5 +152,5 @@ def command(argv: Sequence[str]) -> str:
 
 def told(argv: Sequence[str]) -> str:
   """`command` for others: of folders of this machine only the last name."""
-  words = [_ABOVE.sub(r'\1', word) for word in argv[1:]]
+  words = map(addresses.told, argv[1:])
   return re.sub(r'^\S*/', '', command([argv[0], *words]))

@@ -1,10 +1,12 @@
 """How often runs gave the same answer, and which of their settings differ."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import json
+import re
 from typing import NamedTuple
 
+from heterojax import addresses
 from heterojax.comparison.runs import Run
 from heterojax.differences import values
 from heterojax.report import formatting
@@ -15,7 +17,8 @@ class Setting(NamedTuple):
 
   Attributes:
     name: dotted path of the field.
-    runs: each value, as JSON, to the names of its runs.
+    runs: each value, as JSON without folders of a machine, to the names of
+      its runs.
   """
 
   name: str
@@ -62,8 +65,18 @@ def settings(runs: Sequence[Run]) -> list[Setting]:
   for field in dict.fromkeys(f for leaves in known.values() for f in leaves):
     of: dict[str, list[str]] = {}
     for name, leaves in known.items():
-      shown = json.dumps(leaves[field]) if field in leaves else 'absent'
-      of.setdefault(shown, []).append(name)
+      whole = json.dumps(leaves[field]) if field in leaves else 'absent'
+      of.setdefault(whole, []).append(name)
     if len(of) > 1:
-      found.append(Setting(field, of))
+      shown = zip(_told(of), of.values(), strict=True)
+      found.append(Setting(field, dict(shown)))
   return found
+
+
+def _told(values: Iterable[str]) -> Iterator[str]:
+  """Values without folders of a machine; those that look alike, numbered."""
+  told = [
+    re.sub('(?<=^").*', lambda m: addresses.told(m[0]), v) for v in values
+  ]
+  for number, value in enumerate(told, 1):
+    yield value if told.count(value) == 1 else f'{value} ({number})'

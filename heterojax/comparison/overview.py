@@ -54,7 +54,6 @@ def answers(runs: Sequence[Run]) -> Iterator[Block]:
         'long',
       ),
       on_page('Seed', lambda run: run.results.seed),
-      on_page('Folder', lambda run: run.folder, 'long'),
     ],
     runs,
   )

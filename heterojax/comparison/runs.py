@@ -142,10 +142,9 @@ def _consistent(results: Results) -> Iterator[tuple[bool, str]]:
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
   """Puts runs of a study on the same classes together, and labels them."""
-  last = [pathlib.Path(run.folder).expanduser().resolve().name for run in runs]
   alike: dict[tuple[str, Classes], list[Run]] = {}
-  for run, name in zip(runs, last, strict=True):
-    run = run._replace(name=name if last.count(name) == 1 else run.folder)
+  for run, name in zip(runs, _names(runs), strict=True):
+    run = run._replace(name=name)
     alike.setdefault((run.study, run.classes), []).append(run)
   return [
     Group(
@@ -155,6 +154,17 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     )
     for (study, classes), members in alike.items()
   ]
+
+
+def _names(runs: Sequence[Run]) -> Iterator[str]:
+  """The shortest ends of their paths that tell their folders apart."""
+  paths = [pathlib.Path(r.folder).expanduser().resolve().parts for r in runs]
+  for path in paths:
+    for length in range(1, len(path) + 1):
+      end = path[-length:]
+      if sum(other[-length:] == end for other in paths) == 1:
+        yield str(pathlib.PurePath(*end))
+        break
 
 
 def _labelled(runs: Sequence[Run]) -> tuple[Run, ...]:

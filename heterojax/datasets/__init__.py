@@ -1,9 +1,10 @@
 """Data sets: each module's read(path, named) gives a Cohort."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import dataclasses
 import functools
 import pathlib
+import re
 
 from heterojax.datasets import bone_age
 from heterojax.datasets import folder
@@ -79,8 +80,17 @@ def read(
     cohort = _read_numbers(name, path, named, choices)
   else:
     cohort = _read_classes(name, path, named, choices)
+  cohort = dataclasses.replace(cohort, notes=_told(cohort.notes, path))
   cohort = patients.grouped(cohort, group)
   return restriction.restrict(cohort, where)
+
+
+def _told(notes: Iterable[str], path: pathlib.Path) -> tuple[str, ...]:
+  """Notes for others, to whom the folders above the data say nothing."""
+  whole = rf'(?<!\S){re.escape(str(path))}(?!\w)'
+  return tuple(
+    re.sub(whole, lambda _: path.name or '.', note) for note in notes
+  )
 
 
 def _read_classes(
