@@ -13,6 +13,7 @@ from heterojax.datasets import medmnist
 from heterojax.datasets import nih
 from heterojax.datasets import numbers
 from heterojax.datasets import odir
+from heterojax.datasets import outside
 from heterojax.datasets import patients
 from heterojax.datasets import prepared
 from heterojax.datasets import ready
@@ -80,7 +81,8 @@ def read(
     cohort = _read_numbers(name, path, named, choices)
   else:
     cohort = _read_classes(name, path, named, choices)
-  cohort = dataclasses.replace(cohort, notes=_told(cohort.notes, path))
+  told = *_told(cohort.notes, path), *outside.notes(cohort)
+  cohort = dataclasses.replace(cohort, notes=told)
   cohort = patients.grouped(cohort, group)
   return restriction.restrict(cohort, where)
 
