@@ -128,6 +128,27 @@ def test_what_changes_in_the_store_changes_here(tmp_path, key: str) -> None:
   assert len(store.copied) == len(before) + 2
 
 
+@pytest.mark.parametrize('name', ['ETag', 'etag'])
+def test_what_changes_within_a_second_changes_here(
+  tmp_path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+  """S3 tells when an object changed by seconds, and a tag of its content."""
+  store = _memory({'b/d/x': b'first', 'b/d/y': b'other'})
+  described = stores._described
+
+  def tagged(key: str, info: dict) -> stores.Object:
+    content = store.store[f'/{key}'].getvalue()
+    same = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    return described(key, info | {'created': same, name: content.decode()})
+
+  monkeypatch.setattr(stores, '_described', tagged)
+  for content, copied in (b'first', 2), (b'later', 3), (b'later', 3):
+    store.pipe('/b/d/x', content)
+    stores.mirror(store, 'b/d', tmp_path)
+    assert _files(tmp_path) == {'b/d/x': content, 'b/d/y': b'other'}
+    assert len(store.copied) == copied
+
+
 @pytest.mark.parametrize('key', ['b/d', 'b/d/x'])
 def test_an_object_becomes_a_folder_and_a_folder_an_object(
   tmp_path, key: str
