@@ -48,8 +48,7 @@ def _verify(values: flags.FlagValues) -> int:
   if not 0 <= (values.tolerance or 0) < 1:
     raise UserError('--tolerance must be a share from 0 to below 1.')
   with contextlib.ExitStack() as stack:
-    for folder in folders:
-      stack.enter_context(artifacts.undisturbed(folder))
+    stack.enter_context(artifacts.undisturbed(*folders))
     # Every folder is checked, also after one that is not as written.
     cases = []
     for folder in folders:

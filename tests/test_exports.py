@@ -13,10 +13,13 @@ from test_ranking import WELL
 from test_ranking import run_of
 from test_ranking import scores
 
+import heterojax
 from heterojax.api import results
 from heterojax.errors import UserError
 from heterojax.launch import compare
 from heterojax.launch import export
+from heterojax.run import artifacts
+from heterojax.run import run_folder
 from heterojax.studies import images
 
 SCORES = scores(12, 2, 0)
@@ -187,3 +190,20 @@ def test_what_cannot_be_exported(run, capfd) -> None:
   (run / 'clusters.csv').unlink()
   assert exported(run, 'csv') == 2
   assert 'has not finished' in capfd.readouterr().err
+
+
+def test_a_run_that_is_not_finished_is_not_read(run, capsys) -> None:
+  """It may hold an earlier one's answers beside the labels of now."""
+  (run / 'environment.json').write_text('{}')
+  for command in exported, lambda run, _: compare.main(['compare', str(run)]):
+    assert command(run, 'csv') == 2
+    says = 'holds a run that has not finished: give the command of its study'
+    assert says in capsys.readouterr().err
+  with pytest.raises(UserError, match='holds a run that has not finished'):
+    heterojax.load(run)
+  artifacts.seal(run)
+  assert exported(run, 'csv') == 0
+  with run_folder.locked(run, 'run folder', 'workdir'):
+    assert exported(run, 'csv') == 4
+    assert compare.main(['compare', str(run)]) == 4
+  assert compare.main(['compare', str(run)]) == 0

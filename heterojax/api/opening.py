@@ -39,10 +39,10 @@ def load(workdir: str | os.PathLike[str]) -> RetrainingStudy | SampleSizeStudy:
   """
   with messages.of_arguments():
     folder = artifacts.folder_of(os.fspath(workdir), 'workdir')
-    reading.check(folder)
-    name, own = _configuration(folder)
-    study = _STUDIES[name](workdir=workdir, **own)
-    studies.read(study, folder)
+    with reading.unchanged(folder):
+      name, own = _configuration(folder)
+      study = _STUDIES[name](workdir=workdir, **own)
+      studies.read(study, folder)
   return study
 
 

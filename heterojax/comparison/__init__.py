@@ -12,6 +12,7 @@ from heterojax.comparison import side_by_side
 from heterojax.run import links
 from heterojax.run import outputs
 from heterojax.run import run_folder
+from heterojax.studies import reading
 
 
 class Written(NamedTuple):
@@ -45,9 +46,10 @@ def write(folders: Sequence[str], out: str | None = None) -> Written:
     UserError: if a folder does not hold the results of a study, or the first
       one a link where the files go; see also `outputs.write`.
   """
-  groups = runs_lib.grouped(runs_lib.read(folders))
+  with reading.unchanged(*(pathlib.Path(f).expanduser() for f in folders)):
+    groups = runs_lib.grouped(runs_lib.read(folders))
+    compared = [side_by_side.compare(group) for group in groups]
   runs = [run for group in groups for run in group.runs]
-  compared = [side_by_side.compare(group) for group in groups]
   texts = {
     'comparison.csv': side_by_side.table(compared).csv(),
     'comparison.json': run_folder.to_json(side_by_side.as_json(compared)),

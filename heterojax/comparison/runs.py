@@ -78,8 +78,7 @@ def read(folders: Sequence[str]) -> list[Run]:
     The runs, in this order, without labels and names.
 
   Raises:
-    UserError: if a folder is named twice, has no results that can be read, or
-      they are not as the run left them.
+    UserError: if a folder is named twice, or has no results that can be read.
   """
   if not folders or not all(folders):
     raise UserError('Say which run folders to compare with --workdirs=A,B.')
@@ -93,7 +92,6 @@ def read(folders: Sequence[str]) -> list[Run]:
         ' each run once.'
       )
     seen[same] = folder
-    reading.check(path)
     results = _results(path / 'results.json')
     runs.append(Run(folder, results, config=_config(path / 'config.json')))
   return runs

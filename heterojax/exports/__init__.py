@@ -36,9 +36,9 @@ def write(
       f'{folder} has no {" and ".join(images.SOURCES)}: the run has not'
       ' finished; give its command again.'
     )
-  reading.check(folder)
-  # A copy by augmentation is no file.
-  rows = list(images.rows(folder, copies=to != 'fiftyone'))
+  with reading.unchanged(folder):
+    # A copy by augmentation is no file.
+    rows = list(images.rows(folder, copies=to != 'fiftyone'))
   where = out or folder / 'export' / (
     to if to == 'fiftyone' else f'images.{to}'
   )

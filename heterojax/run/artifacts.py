@@ -170,16 +170,22 @@ def check(folder: pathlib.Path, *names: str) -> None:
   """Refuses to read files that are not as their run left them.
 
   Args:
-    folder: of a run; without a seal there is nothing to compare them with.
+    folder: of a run, or with copies of its files; of these nothing is known.
     names: of files that are read, where the run has them.
 
   Raises:
-    UserError: if one has changed since, or the seal cannot be read, or is of a
-      newer release.
+    UserError: if the run has not finished, one has changed since, or the seal
+      cannot be read, or is of a newer release.
   """
   try:
     sealed = read(folder)
-  except (FileNotFoundError, NotADirectoryError):
+  except (FileNotFoundError, NotADirectoryError) as error:
+    # Of a finished run that was begun again some files may be the earlier ones.
+    if run_folder.is_one(folder):
+      raise UserError(
+        f'{folder} holds a run that has not finished: give the command of its'
+        ' study again.'
+      ) from error
     return
   except (OSError, ValueError) as error:
     raise UserError(
@@ -218,25 +224,26 @@ def folder_of(path: str | None, flag: str) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def undisturbed(folder: pathlib.Path) -> Iterator[None]:
-  """Keeps runs out of a folder while it is read, and writes nothing into it.
+def undisturbed(*folders: pathlib.Path) -> Iterator[None]:
+  """Keeps runs out of folders while they are read, and writes nothing there.
 
   Args:
-    folder: of a run.
+    *folders: of runs.
 
   Yields:
     Nothing.
 
   Raises:
-    RefusedError: if a run is using it.
+    RefusedError: if a run is using one.
   """
-  try:
-    lock = locks.shared(folder / contents.LOCK)
-  except BlockingIOError as error:
-    raise RefusedError(
-      f'{folder} is in use by another run: wait for it.'
-    ) from error
-  with lock:
+  with contextlib.ExitStack() as stack:
+    for folder in folders:
+      try:
+        stack.enter_context(locks.shared(folder / contents.LOCK))
+      except BlockingIOError as error:
+        raise RefusedError(
+          f'{folder} is in use by another run: wait for it.'
+        ) from error
     yield
 
 

@@ -1,5 +1,7 @@
 """Reads `results.json` of a finished run, of any study."""
 
+from collections.abc import Iterator
+import contextlib
 import json
 import pathlib
 from typing import Any, TypeVar
@@ -15,9 +17,24 @@ from heterojax.studies import registry
 T = TypeVar('T')
 
 
-def check(folder: pathlib.Path) -> None:
-  """Raises a UserError where what is read of a run is not as it left it."""
-  artifacts.check(folder, 'config.json', 'results.json', *images.SOURCES)
+@contextlib.contextmanager
+def unchanged(*folders: pathlib.Path) -> Iterator[None]:
+  """Keeps what is read of runs as they left it.
+
+  Args:
+    *folders: of the runs.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: if a run has not finished, or a file has changed since.
+    RefusedError: if a run is using a folder.
+  """
+  with artifacts.undisturbed(*folders):
+    for folder in folders:
+      artifacts.check(folder, 'config.json', 'results.json', *images.SOURCES)
+    yield
 
 
 def read(path: pathlib.Path) -> Any:
