@@ -452,6 +452,13 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
   ):
     with pytest.raises(UserError, match=f'--out is {path}, which {why}'):
       outputs.file(path, 'out', read)
+  for path in 'tables', 'features/shards/new', 'checkpoints/../cohort/../input':
+    with pytest.raises(
+      UserError, match=f'--workdir is {path}, which is of the'
+    ):
+      outputs.local(path, 'workdir')
+  for path in 'comparison/new', 'tables/../new', '.', '../other/tables':
+    assert outputs.local(path, 'workdir') == pathlib.Path(path)
   for path in (
     'export/images.csv',
     'junit.xml',

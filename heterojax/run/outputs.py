@@ -15,24 +15,35 @@ _WRITTEN = '.heterojax.json'
 
 
 def local(path: str, flag: str) -> pathlib.Path:
-  """The folder to write into that a flag names.
+  """The folder, or file, to write that a flag names.
 
   Args:
     path: as given.
     flag: its name, for messages.
 
   Returns:
-    The folder.
+    Its path.
 
   Raises:
-    UserError: for an address, as of a bucket, which would become a folder here.
+    UserError: for an address, as of a bucket, which would become a folder here,
+      and for what is an artifact of a run, or among them.
   """
   if addresses.is_address(path):
     raise UserError(
       f'--{flag} is {path}, but must be a folder of this machine: write there,'
       ' and copy it to the address when it is finished.'
     )
-  return pathlib.Path(path).expanduser()
+  named = pathlib.Path(path).expanduser()
+  whole = pathlib.Path(os.path.abspath(named))
+  for folder in whole.parents:
+    name = whole.relative_to(folder)
+    ours = name.parts[0] in contents.FOLDERS or str(name) in contents.FILES
+    if ours and run_folder.is_one(folder):
+      raise UserError(
+        f'--{flag} is {path}, which is of the run in {folder}: choose another'
+        f' --{flag}.'
+      )
+  return named
 
 
 def file(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
@@ -50,14 +61,6 @@ def file(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
     UserError: for an address, for what is read, and for an artifact of a run.
   """
   named = local(path, flag)
-  whole = named.absolute()
-  for folder in whole.parents:
-    name = whole.relative_to(folder).as_posix()
-    if contents.belongs(name) and run_folder.is_one(folder):
-      raise UserError(
-        f'--{flag} is {path}, which is of the run in {folder}: choose another'
-        ' file.'
-      )
   for other in map(os.path.expanduser, read):
     if named.exists() and os.path.exists(other) and named.samefile(other):
       raise UserError(
