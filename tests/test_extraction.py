@@ -1,13 +1,17 @@
 """Features alone are those of a study, with what each row is."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from heterojax.configs import features
+from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.features.store import Store
 from heterojax.launch import main as launch
 from heterojax.run import environment
+from heterojax.run import run_folder
 from heterojax.studies import extraction
 
 
@@ -29,7 +33,20 @@ def test_features_of_made_up_images(tmp_path, capsys) -> None:
 
 
 @pytest.mark.medium
-def test_each_row_says_what_it_is(tmp_path) -> None:
+def test_each_row_says_what_it_is(tmp_path, monkeypatch) -> None:
+  taken_away, rmtree = [], shutil.rmtree
+
+  def owned(folder, **options) -> None:
+    taken_away.append(folder)
+    # Another process would begin there what is taken away.
+    with (
+      pytest.raises(RefusedError),
+      run_folder.locked(folder, 'folder of unfinished features', 'out'),
+    ):
+      pass
+    rmtree(folder, **options)
+
+  monkeypatch.setattr(shutil, 'rmtree', owned)
   table = tmp_path / 'f.csv'
   table.write_text(
     'id,label,group,f0,f1\na,ill,7,0.5,1\nb,well,8,2,3\nc,ill,8,4,5\n'
@@ -47,6 +64,7 @@ def test_each_row_says_what_it_is(tmp_path) -> None:
   assert [*rows['group'][order]] == ['7', '8', '8']
   assert rows['features'][order].tolist() == [[0.5, 1], [2, 3], [4, 5]]
   assert sorted(tmp_path.iterdir()) == [table, out]
+  assert taken_away == [tmp_path / '.f.npz.parts']
 
 
 @pytest.mark.medium

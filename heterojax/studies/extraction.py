@@ -66,7 +66,8 @@ def extract(
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, features=x, **columns)
     run_folder.write_atomically(out, file.getvalue())
-  shutil.rmtree(parts, ignore_errors=True)
+    # Owned: whoever comes next begins anew.
+    shutil.rmtree(parts, ignore_errors=True)
   return len(x)
 
 
