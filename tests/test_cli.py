@@ -1,5 +1,7 @@
 """What a user is shown of an error, whatever it quotes."""
 
+import pathlib
+
 from absl import flags
 import pytest
 
@@ -26,6 +28,19 @@ def test_a_long_sentence_keeps_both_ends() -> None:
   text = cli.sentence(UserError('begin' + 'x' * 10**6 + 'end'))
   assert text.startswith('begin') and text.endswith('end')
   assert len(text) < 2100
+
+
+def test_a_folder_that_is_gone(tmp_path, monkeypatch, capsys) -> None:
+  (tmp_path / 'gone').mkdir()
+  monkeypatch.chdir(tmp_path / 'gone')
+  (tmp_path / 'gone').rmdir()
+
+  def body(values: flags.FlagValues) -> int:
+    return len(pathlib.Path('run').absolute().parts)
+
+  assert cli.run((), body, ['report.py'], about='', config=False) == 2
+  said = 'heterojax: The folder that this command was given in is gone: '
+  assert capsys.readouterr().err.startswith(said)
 
 
 def _never(values: flags.FlagValues) -> int:

@@ -129,6 +129,10 @@ def _for_the_user(error: Exception) -> HeterojaxError:
         f'{error.filename} cannot be used ({error.strerror}): mend that and'
         ' give the same command.'
       )
+    if isinstance(error, FileNotFoundError):  # Of `os.getcwd`.
+      return UserError(
+        'The folder that this command was given in is gone: give it in another.'
+      )
     return UserError(f'A file cannot be used: {error}.')
   return UnexpectedError(
     f'Something went wrong that should not ({type(error).__name__}: {text}):'
