@@ -26,7 +26,13 @@ def notes(cohort: Cohort) -> tuple[str, ...]:
   if not isinstance(cohort.source, Files):
     return ()
   root = os.path.realpath(cohort.source.root)
-  resolved = functools.cache(os.path.realpath)
+
+  @functools.cache
+  def outside(folder: str) -> pathlib.Path | None:
+    """Where a folder is; None inside of the root."""
+    real = pathlib.Path(os.path.realpath(folder))
+    return None if real.is_relative_to(root) else real
+
   # In order, on which the sentence depends.
   paths = dict.fromkeys(c.path for c in cohort.included if '\0' not in c.path)
   paths.pop('', None)  # Of a row without one.
@@ -35,8 +41,8 @@ def notes(cohort: Cohort) -> tuple[str, ...]:
     file = os.path.join(root, path)
     if os.path.islink(file):
       file = os.path.realpath(file)
-    folder = pathlib.Path(resolved(os.path.dirname(file)))
-    if not folder.is_relative_to(root) and os.path.exists(file):
+    folder = outside(os.path.dirname(file))
+    if folder and os.path.exists(file):
       folders[folder] += 1
   if not folders:
     return ()
