@@ -1,13 +1,16 @@
 """The same flags name other data: results that are there stay."""
 
 from collections.abc import Callable
+import dataclasses
 import pathlib
 
 import given_study
 import numpy as np
 import pytest
 
+from heterojax import backbones
 from heterojax.launch import study
+from heterojax.studies import stages
 
 
 def _data(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,6 +89,28 @@ def test_another_folder_of_the_same_relative_name(
   # Of the same content, as where a project was moved, it is the same run.
   given_study.write(tmp_path / 'b', *_data(0))
   assert start('b') == 0
+
+
+@pytest.mark.medium
+def test_other_weights_of_the_same_name(
+  toy_config: str,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  capsys: pytest.CaptureFixture,
+) -> None:
+  def start() -> int:
+    words = ['study.py', toy_config, f'--workdir={tmp_path / "run"}']
+    return study.main(words)
+
+  def changed(*args: object, **options: object) -> backbones.Backbone:
+    return dataclasses.replace(load(*args, **options), weights_sha256='other')
+
+  assert start() == 0
+  load = stages.load_backbone
+  with monkeypatch.context() as patched:
+    patched.setattr(stages, 'load_backbone', changed)
+    _kept(tmp_path, start, capsys)
+  assert start() == 0
 
 
 def _more(file: pathlib.Path, **arrays: np.ndarray) -> None:

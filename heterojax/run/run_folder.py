@@ -302,8 +302,9 @@ def check_data(
   """Raises a RefusedError where a folder has the results of other data.
 
   Of the same flags the data are others where an image was added or changed, or
-  where a relative path is given in another folder. The results would be lost.
-  Fingerprints of another release may differ for the same data.
+  where a relative path is given in another folder; so may the weights be. The
+  results would be lost. Fingerprints of another release may differ for the same
+  data.
   """
   before = begun(path) or {}
   if not (path / _RESULTS).exists() or before.get('data', data) == data:
@@ -312,9 +313,9 @@ def check_data(
     if read_json(path / _ENVIRONMENT).get(_RELEASE) != environment[_RELEASE]:
       return
     raise RefusedError(
-      f'{path} holds the results of other data: what data.dir or data.external'
-      ' names has changed since, or is given in another folder. Choose another'
-      f' --workdir, or delete {path} first.'
+      f'{path} holds the results of other data or weights: what data.dir,'
+      ' data.external or backbone.weights names has changed since, or is given'
+      f' in another folder. Choose another --workdir, or delete {path} first.'
     )
 
 

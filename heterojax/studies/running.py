@@ -153,7 +153,7 @@ def run(
     study, settings, folder, cohorts, samples, backbone, here, timer = planned
     _check_memory(planned)
     manifest = study.manifest(settings, cohorts, samples)
-    data = _fingerprint(manifest, cohorts)
+    data = _fingerprint(manifest, cohorts, backbone)
     run_folder.check_data(folder, data, here)
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
@@ -176,7 +176,9 @@ def run(
   return tree
 
 
-def _fingerprint(manifest: Cohort, cohorts: Sequence[Cohort]) -> str:
+def _fingerprint(
+  manifest: Cohort, cohorts: Sequence[Cohort], backbone: Backbone | None
+) -> str:
   """Of all that is studied: the manifest has a digest of every image."""
   first = cohorts[0]
   # Files of features, one for each fold, which the manifest puts together.
@@ -186,6 +188,8 @@ def _fingerprint(manifest: Cohort, cohorts: Sequence[Cohort]) -> str:
   for cohort in (manifest, *several, *external):
     for text in manifest_csv(cohort):
       found.update(text.encode())
+  if backbone is not None:  # Its file may be another of the same name.
+    found.update(run_folder.digest(backbone.identity).encode())
   return found.hexdigest()
 
 
