@@ -644,6 +644,21 @@ def test_what_rounds_to_0_has_no_sign(write, small, text) -> None:
   assert write(-0.5).lstrip('-−') == write(0.5) != write(-0.5)
 
 
+@pytest.mark.parametrize(
+  'value, spread, text',
+  [
+    (10000060.863214549, 13.6003, '10000060.86'),
+    (16.837242853238585, 13.6003, '16.84'),
+    (90161946.56043784, 13600349.6, '90161947'),
+    (6.086321454763996e-05, 1.36003e-05, '6.086e-05'),
+    (20.0, 13.6, '20'),
+    (0.1234567, 0.0, '0.1234567'),
+  ],
+)
+def test_numbers_have_the_digits_of_their_spread(value, spread, text) -> None:
+  assert formatting.resolved(value, spread) == text
+
+
 def test_numbers() -> None:
   shown = map(formatting.number, (3, 1234, 1234.0, 120.25, np.float64(2.5), 0))
   assert list(shown) == ['3', '1,234', '1,234', '120.2', '2.5', '0']

@@ -29,6 +29,7 @@ from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.pages import wording
 from heterojax.studies.sample_size.records import Coinciding
 from heterojax.studies.sample_size.records import Results
+from heterojax.studies.sample_size.records import Target
 from heterojax.verdict import chance as chance_lib
 
 _VERDICTS = {0.1401: 'above', 0.14: 'inside', 0.02: 'inside', 0.0199: 'below'}
@@ -363,6 +364,17 @@ def test_methods_paragraph_has_the_numbers_of_the_run(task: str) -> None:
     assert '976 discard and 1,952 keep' in paragraph
   trained = methods.paragraph(put(results, 'backbone.train', 'full'), None)
   assert 'frozen' in paragraph and 'frozen' not in trained
+
+
+def test_a_target_far_from_zero_keeps_the_digits_that_tell_it() -> None:
+  target = Target(
+    10000016.837242853, 10000090.161946561, 10000060.8632, 13.6003
+  )
+  results = put(example('regression'), 'dataset.target', target)
+  assert methods.data(results).endswith(
+    '(target 10000016.84 to 10000090.16, mean 10000060.86, standard deviation'
+    ' 13.6)'
+  )
 
 
 def test_a_trained_network_and_its_top_model_have_one_training() -> None:

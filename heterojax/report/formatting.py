@@ -1,6 +1,7 @@
 """How numbers, lists and inputs are written in the report."""
 
 from collections.abc import Iterable
+import math
 
 from heterojax.records.codec import Missing
 
@@ -69,6 +70,21 @@ def signed(value: float) -> str:
 def exact(value: float) -> str:
   """A number as a paper prints it, or a table holds it."""
   return f'{value:.15g}'
+
+
+def resolved(value: float, spread: float) -> str:
+  """A number to the decimals that four digits of its spread have.
+
+  Args:
+    value: one of several numbers, or their mean.
+    spread: their standard deviation. What stands before the point is whole.
+
+  Returns:
+    Its text: of a spread of 13.6, 10000060.863 is '10000060.86'.
+  """
+  if not spread > 0:
+    return exact(value)
+  return exact(round(value, max(0, 3 - math.floor(math.log10(spread)))))
 
 
 def distance(value: float) -> str:

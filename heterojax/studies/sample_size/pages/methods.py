@@ -107,10 +107,13 @@ def data(results: Results) -> str:
   d = results.dataset
   n = counted(d.n, results.unit)
   if target := d.target:
+    low, high, mean, std = (
+      formatting.resolved(value, target.std)
+      for value in (target.min, target.max, target.mean, target.std)
+    )
     return (
-      f'regression on {n} (target {formatting.exact(target.min)} to'
-      f' {formatting.exact(target.max)}, mean {target.mean:.4g},'
-      f' standard deviation {target.std:.4g})'
+      f'regression on {n} (target {low} to {high}, mean {mean},'
+      f' standard deviation {std})'
     )
   counts = listed(
     formatting.of_class(count, label)
