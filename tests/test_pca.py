@@ -211,6 +211,16 @@ def test_two_rows_of_small_numbers() -> None:
   np.testing.assert_allclose(got.explained_variance_ratio, [1, 0], atol=1e-9)
 
 
+def test_no_components_explain_more_than_all_of_the_variance() -> None:
+  """Seven float32 shares that sum to 1.0000001."""
+  shares = np.float32([0.7, 0.1, 0.1, 0.05, 0.03, 0.01, 0.0100001])
+  nothing = jnp.zeros(7)
+  fitted = PCA(nothing, jnp.eye(7), nothing, jnp.asarray(shares), nothing)
+  assert shares.sum(dtype=np.float64) > 1
+  assert fitted.explained() == 1
+  assert fitted.explained(2) == pytest.approx(0.8, abs=1e-7)
+
+
 def test_coordinates_beyond_the_rank_are_zero() -> None:
   fitted = PCA(
     mean=jnp.zeros(3),

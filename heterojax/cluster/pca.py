@@ -54,6 +54,11 @@ class PCA(NamedTuple):
   explained_variance_ratio: jax.Array
   singular_values: jax.Array
 
+  def explained(self, q: int | None = None) -> float:
+    """Share of the variance that the first q components explain, or all Q."""
+    share = np.sum(np.asarray(self.explained_variance_ratio, np.float64)[:q])
+    return min(1.0, float(share))  # Of all of it rounding may make more.
+
 
 def pca(
   x: Array,

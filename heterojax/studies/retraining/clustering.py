@@ -172,7 +172,7 @@ def _reduced(
   if fitted is None:
     return x[samples.row], None
   test = samples.of('test')
-  explained = float(jnp.sum(fitted.explained_variance_ratio))
+  explained = fitted.explained()
   z = cluster.coordinates(fitted, x)[samples.row]
   if reduction.fit == 'separate':
     # The mistake to show: test images in components of their own.
@@ -297,7 +297,7 @@ def rejected(
   sizes = np.bincount(labels, minlength=k)
   return Rejected(
     n_components=settings.reduction.rejected,
-    explained_variance=float(jnp.sum(fitted.explained_variance_ratio)),
+    explained_variance=fitted.explained(),
     adjusted_rand=float(adjusted_rand_score(chosen.labels[train], labels)),
     clusters=tuple(
       RejectedCluster(

@@ -70,7 +70,6 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
   shape = len(train), learned.x.shape[1]
   wanted = stages.components(r, *shape, wanted)
   fitted = cluster.pca(learned.x, wanted, learned.row[train])
-  ratio = np.asarray(fitted.explained_variance_ratio, np.float64)
   z = np.asarray(cluster.coordinates(fitted, learned.x, learned.row))
   q, by_components = z.shape[1], None
   if by_rule:
@@ -80,7 +79,7 @@ def reduce(settings: Settings, part: Part, learned: Learned) -> Reduced:
   return Reduced(
     z[:, :q],
     q,
-    float(ratio[:q].sum()),
+    fitted.explained(q),
     by_components,
     cluster.approximate(*shape),
   )
