@@ -64,10 +64,25 @@ def test_numbers_are_in_their_order_and_words_behind_them() -> None:
 
 
 def test_small_groups_are_put_together() -> None:
-  names, of = _groups(['a', 'a', 'z', 'y', 'other', 'other'])
-  # Whoever is called so in the data is among them.
-  assert names == ('a', 'other')
-  assert of == ['a', 'a', 'other', 'other', 'other', 'other']
+  names, of = _groups(['a', 'a', 'z', 'y', 'z', '10', '9'], min_size=2)
+  assert names == ('a', 'z', 'other (9, 10 and y)')
+  assert of == ['a', 'a', 'z', names[2], 'z', names[2], names[2]]
+
+
+def test_a_large_group_that_is_called_other_stays_alone() -> None:
+  names, of = _groups(['a', 'a', 'other', 'other', 'v', 'w', 'x', 'y', 'z'])
+  assert names == ('a', 'other', 'other (v, w, x and 2 more)')
+  assert of == ['a', 'a', 'other', 'other', *[names[2]] * 5]
+
+
+def test_images_of_another_data_set_are_of_the_same_groups() -> None:
+  cluster = _cluster('column:site')
+  cells = ['a', 'a', 'other', 'other', 'y', 'z']
+  cohort = partition.restrict(cluster, _cohort(cells))
+  second = _cohort(['z', 'other', 'a', 'other (y and z)', 'b', ''])
+  placed = partition.place(cluster, [cohort], second)
+  assert [*placed.values()][:3] == [2, 1, 0]
+  assert all(isinstance(why, str) for why in [*placed.values()][3:])
 
 
 def test_what_is_too_small_together_is_left_out() -> None:

@@ -6,7 +6,7 @@ out, and every image has the same group in all folds.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import pathlib
 from typing import NamedTuple
@@ -25,12 +25,12 @@ from heterojax.studies.settings import Cluster
 from heterojax.studies.settings import Settings
 
 _METHOD, _SIZE = '--config.cluster.method', '--config.cluster.min_size'
-OTHER = 'other'
 # The name of the column that `ids:FILE` adds, after which it is a column too.
 _OF_FILE = 'group of the file'
 # Numbers of more values than this are cut into bands.
 _MOST_VALUES = 10
 _MOST_NAMES = 10
+_MOST_TOGETHER = 3  # Names of small groups in that of all of them.
 
 
 class Groups(NamedTuple):
@@ -54,8 +54,8 @@ def column(cluster: Cluster) -> str:
 def restrict(cluster: Cluster, cohort: Cohort) -> Cohort:
   """Leaves out whose group is not known, or too small.
 
-  Groups of fewer images than `cluster.min_size` are one group, `other`, if
-  together they are large enough.
+  Groups of fewer images than `cluster.min_size` are one group if together they
+  are large enough.
 
   Args:
     cluster: the settings.
@@ -106,7 +106,8 @@ def groups(cluster: Cluster, cohorts: Sequence[Cohort]) -> Groups | None:
     cohorts: of all folds, which hold the same images.
 
   Returns:
-    Them, in the order of their names, or values; `other` is the last.
+    Them, in the order of their names, or values; those that are put together
+    are the last.
   """
   if not (name := column(cluster)):
     return None
@@ -124,10 +125,13 @@ def groups(cluster: Cluster, cohorts: Sequence[Cohort]) -> Groups | None:
       for own in bands
     )
     return Groups(names, of)
-  named = {i: OTHER if cell in small else cell for i, cell in cells.items()}
-  distinct = sorted(set(named.values()), key=_order)
+  large = sorted({*cells.values()} - {*small}, key=_order)
+  number = dict.fromkeys(small, len(large)) | {
+    v: i for i, v in enumerate(large)
+  }
   return Groups(
-    tuple(distinct), {i: distinct.index(cell) for i, cell in named.items()}
+    (*large, *([_together(small)] if small else ())),
+    {i: number[cell] for i, cell in cells.items()},
   )
 
 
@@ -152,11 +156,11 @@ def place(
   found = groups(cluster, cohorts)
   assert found is not None
   cells = {c.id: _value(c, name) for c in cohorts[0].included}
-  small, cuts = _small(cluster, cells), _cuts(cluster, cells)
+  cuts = _cuts(cluster, cells)
+  number = {cell: found.of[i] for i, cell in cells.items()}
   placed: dict[str, int | str] = {}
   for c in others.included:
     cell = _value(c, name)
-    group = OTHER if cell in small else cell
     if not cell:
       placed[c.id] = f'its {name} is not known'
     elif cuts is not None:
@@ -166,8 +170,8 @@ def place(
         if np.isnan(value)
         else int(np.sum(value > cuts))
       )
-    elif group in found.names:
-      placed[c.id] = found.names.index(group)
+    elif cell in number:
+      placed[c.id] = number[cell]
     else:
       placed[c.id] = f'{name} {cell!r} is no group of the first data set'
   return placed
@@ -189,11 +193,16 @@ def _value(candidate: Candidate, name: str) -> str:
 
 
 def _order(cell: str) -> tuple[int, float, str]:
-  """Numbers by their value, then words, then what is put together."""
+  """Numbers by their value, then words."""
   value = numbers.parse(cell)
-  if np.isnan(value):
-    return 1 + (cell == OTHER), 0.0, cell
-  return 0, value, cell
+  return (1, 0.0, cell) if np.isnan(value) else (0, value, cell)
+
+
+def _together(small: Iterable[str]) -> str:
+  """The name of small groups that are one, which says of which it is made."""
+  first, more = np.split(sorted(small, key=_order), [_MOST_TOGETHER])
+  others = [f'{len(more)} more'] if len(more) else []
+  return f'other ({formatting.listed([*first, *others])})'
 
 
 def _cuts(cluster: Cluster, cells: Mapping[str, str]) -> np.ndarray | None:
