@@ -139,6 +139,15 @@ def test_values_are_those_that_a_command_would_have() -> None:
   assert checks.from_dict(config).data.named == ('a', 'b', 'c,d')
 
 
+@pytest.mark.parametrize(
+  'label, text',
+  [(True, 'True'), (np.False_, 'False'), ([True], 'True'), (1.0, '1.0')],
+)
+def test_a_class_may_be_named_by_what_y_has(label, text) -> None:
+  config = parameters.configuration('retraining', 'folder', {'positive': label})
+  assert config['data']['positive'] == text
+
+
 # Data in memory: the readers read what was given.
 
 _MATRIX = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)

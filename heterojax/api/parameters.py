@@ -117,7 +117,8 @@ def _plain(field: Field, value: Any) -> Any:
     # Several labels make one class; what else are several has commas.
     is_class = field.name in ('data.positive', 'data.negative')
     return '|'.join(words) if is_class else _with_commas(words)
-  return str(value) if type(value) is int else value
+  # A label may be a truth or a number.
+  return str(value) if isinstance(value, (bool, int, float)) else value
 
 
 def _with_commas(words: list[str]) -> str:
