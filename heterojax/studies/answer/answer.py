@@ -84,15 +84,23 @@ def decide(measured: Measured, facts: Facts) -> Decision:
   """The answer; the first that applies.
 
   Nothing can be asked of a head without skill, nor where p-values mean nothing.
-  Then comes what was found, then whether anything could have been found.
+  Then comes what was found, then whether anything could have been found. But
+  rules that contradict each other leave a head of all images without skill: a
+  cluster whose own head is shown to have some, and gains, goes before.
   """
   question = measured.one_rule
   skill = skills.skill(facts)
+  p = codec.known(question.adjusted)
   if not skill.enough:
     text = sentences.no_skill(skill)
+    if skill.none and p is not None and p <= LEVEL:
+      found = _found(measured, facts)
+      if found.clusters and all(map(facts.has_shown, found.clusters)):
+        text = f'{found.sentence} {sentences.contradict(skill)}'
+        return found._replace(sentence=text)
+      text += f' {sentences.gains_all_the_same(measured)}'
     because = advice.RANKS if skill.ranks else advice.SKILL
     return Decision(CANNOT, (), text, because)
-  p = codec.known(question.adjusted)
   if p is None:
     return _without_p_value(measured, facts)
   if p <= LEVEL:

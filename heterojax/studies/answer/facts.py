@@ -113,7 +113,13 @@ class Facts(NamedTuple):
     doubt: its gain is compared with worlds anyway.
     """
     own = self.own[c] if c < len(self.own) else None
-    return own is None or own.value(own.ranking) is None or ranks(own)
+    unknown = own is None or own.value(own.ranking) is None
+    return unknown or self.has_shown(c)
+
+  def has_shown(self, c: int) -> bool:
+    """Whether it is known that a cluster's head ranks its own test images."""
+    own = self.own[c] if c < len(self.own) else None
+    return own is not None and ranks(own)
 
 
 def mean_jaccard(folds: Sequence[np.ndarray]) -> tuple[float | None, ...]:

@@ -178,6 +178,23 @@ def no_skill(skill: Skill) -> str:
   return f'Cannot be answered: {skill.why_not}. {skill.numbers}'
 
 
+def contradict(skill: Skill) -> str:
+  """Why another rule is seen where nothing else can be asked."""
+  return (
+    f'But {skill.why_not}: rules that contradict each other may leave none for'
+    ' all.'
+  )
+
+
+def gains_all_the_same(measured: Measured) -> str:
+  """What is seen there of own heads that are not shown to have learned."""
+  return (
+    'One rule for all seldom gives as large a gain of the clusters’ own heads'
+    f' ({p_of(measured.one_rule)}), as where rules contradict each other, but'
+    ' they are not shown to have learned their own clusters.'
+  )
+
+
 def published() -> str:
   """The published protocol has no p-values."""
   return (

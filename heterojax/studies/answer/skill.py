@@ -38,6 +38,11 @@ class Skill(NamedTuple):
   why_not: str
   ranks: bool = False
 
+  @property
+  def none(self) -> bool:
+    """Whether it is known not to rank new images, or only by chance."""
+    return not (self.enough or self.ranks or isinstance(self.value, Missing))
+
 
 def skill(facts: Facts) -> Skill:
   """The skill of the head of all images."""
