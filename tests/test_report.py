@@ -8,6 +8,7 @@ import html
 import pathlib
 import re
 
+import answers
 import matplotlib
 import numpy as np
 import pytest
@@ -26,8 +27,10 @@ from heterojax.records.codec import Missing
 from heterojax.report import blocks
 from heterojax.report import formatting
 from heterojax.report import views
+from heterojax.studies.answer import answer
 from heterojax.studies.pages import clusters as cluster_words
 from heterojax.studies.pages import common
+from heterojax.studies.pages import questions
 from heterojax.studies.retraining import pages
 from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.pages import cluster_figures
@@ -731,6 +734,45 @@ def test_folds_are_of_whole_patients_under_both_protocols(tmp_path) -> None:
   assert 'were of rows' not in said and 'rows were' not in said.lower()
   named = paragraph(changed(results, 'split.named', True), {})
   assert 'The folds were those of the data set' in named
+
+
+def test_methods_follow_the_settings(tmp_path) -> None:
+  results, _ = study(tmp_path, 3)
+  named = changed(changed(results, 'split.named', True), 'protocol', 'clean')
+  assert 'The split was that of the data set; no ' in paragraph(named, {})
+  rule = {'reduction': {'rule': 'variance', 'variance': 0.85}}
+  reduced = changed(results, 'reduction.n_components', 7)
+  reduced = changed(reduced, 'reduction.explained_variance', 0.861)
+  text = '7 principal components (86.1% of the variance), as many as explain 85'
+  assert text in paragraph(reduced, rule)
+  assert text in settings(reduced, rule)['Reduction']
+  assert 'as many as explain' not in paragraph(reduced, {})
+  training = fundus.get_config().to_dict()['heads']
+  for vary, told in (('both', False), ('initialisation', True)):
+    said = paragraph(results, {'heads': training | {'random_vary': vary}})
+    assert ('shared their draw' in said) == told
+
+
+def test_methods_tell_the_questions_that_were_asked() -> None:
+  verdict = answer.verdict(answers.QUIET, answers.FACTS)
+  said = questions.sentences(verdict, 'image', numbers=False)
+  for part in ('9,999 draws', '199 sets', '199 worlds', '3 questions (Holm)'):
+    assert part in said
+  why = Missing('labels are numbers')
+  alone = dataclasses.replace(
+    verdict,
+    teaches_less=answers.question(why),
+    one_rule=answers.question(why),
+    uneven=dataclasses.replace(verdict.uneven, unit='patient'),
+  )
+  said = questions.sentences(alone, 'sample', numbers=True)
+  assert (
+    'squared errors of test samples of one fold, those of a patient' in said
+  )
+  assert 'Holm' not in said and 'world' not in said
+  none = dataclasses.replace(alone, uneven=answers.question(why))
+  assert questions.sentences(none, 'sample', numbers=True) == ''
+  assert questions.sentences(None, 'sample', numbers=True) == ''
 
 
 def test_known_groups_were_found_by_no_algorithm(tmp_path) -> None:

@@ -10,6 +10,7 @@ from heterojax.studies import choosing
 from heterojax.studies.pages import clusters as cluster_words
 from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as network_words
+from heterojax.studies.pages import questions
 from heterojax.studies.pages import scores
 from heterojax.studies.pages.leaks import Shared
 from heterojax.studies.retraining.pages import wording
@@ -103,13 +104,19 @@ def _protocol(results: Results, shared: Shared) -> str:
   )
 
 
-def reduction(results: Results) -> str:
+def reduction(results: Results, config: Mapping[str, Any]) -> str:
   """What was clustered instead of the features, in words; '' if nothing."""
   r, one = results.reduction, results.backbone.unit
   q, explained = codec.known(r.n_components), codec.known(r.explained_variance)
   if q is None or explained is None:
     return ''
-  text = f'{wording.components(q, explained)}, fitted on the training {one}s'
+  rule = ''
+  chosen = config.get('reduction', {})
+  if chosen.get('rule') == 'variance':
+    share = formatting.percent(chosen['variance'])
+    rule = f', as many as explain {share} of it'
+  components = wording.components(q, explained)
+  text = f'{components}{rule}, fitted on the training {one}s'
   if r.solver:
     text += ' (an approximation, found in two reads of the features)'
   if r.fit == 'separate':
@@ -150,7 +157,7 @@ def paragraph(
       f' {network_words.weights(network)} was {network_words.frozen(network)};'
       f' {represented}'
     )
-  if reduced := reduction(results):
+  if reduced := reduction(results, config):
     text.append(f'Features were reduced to {reduced}.')
   if groups := choosing.groups(results.cluster.method, results.cluster.names):
     text.append(
@@ -161,7 +168,8 @@ def paragraph(
     text += _clustered(results)
   text.append(
     f'A head of {scores.units(results.classes)} was trained on all training'
-    f' {one}s, on each cluster{_seeds(results)}, and {_random(results)}.'
+    f' {one}s, on each cluster{_seeds(results)}, and'
+    f' {_random(results, config)}.'
   )
   if results.heads:
     text.append(head_words.sentence(results.heads, one))
@@ -193,7 +201,8 @@ def paragraph(
     )
   if folds:
     text.append('Distances and cluster sizes are means over the folds.')
-  return ' '.join(text)
+  text.append(questions.sentences(results.verdict, one, numbers=False))
+  return ' '.join(filter(None, text))
 
 
 def _clustered(results: Results) -> Iterator[str]:
@@ -224,7 +233,7 @@ def settings(
     rows.append(('Network', f'{how}; {network_words.weights(network)}'))
   rows.append(('Features', network_words.feature(network)))
   none = 'none: the features were clustered as they are'
-  rows.append(('Reduction', reduction(results) or none))
+  rows.append(('Reduction', reduction(results, config) or none))
   rows.append(('Clusters', _algorithm(results, config)))
   if results.heads:
     random = f'{results.random_runs} random runs per cluster and family'
@@ -265,7 +274,7 @@ def _seeds(results: Results) -> str:
   return f' ({number} times, from other initial weights)'
 
 
-def _random(results: Results) -> str:
+def _random(results: Results, config: Mapping[str, Any]) -> str:
   """What random heads were trained on, for a methods section."""
   one = results.backbone.unit
   rows = (
@@ -278,13 +287,20 @@ def _random(results: Results) -> str:
     ' class mix and with that of the cluster'
   )
   if not results.fair_sets:
-    return rows
-  if results.clusters[0].random_originals:
-    return f'{rows}, and as often on {fair}'
-  return (
-    f'{results.random_runs} times per cluster on each of two random sets:'
-    f' {fair}'
-  )
+    text = rows
+  elif results.clusters[0].random_originals:
+    text = f'{rows}, and as often on {fair}'
+  else:
+    text = (
+      f'{results.random_runs} times per cluster on each of two random sets:'
+      f' {fair}'
+    )
+  if config.get('heads', {}).get('random_vary') == 'initialisation':
+    text += (
+      '; the runs of a cluster shared their draw and differed in initial'
+      f' weights and the order of {one}s'
+    )
+  return text
 
 
 def _sizes(results: Results) -> str:
@@ -313,6 +329,9 @@ def _split(results: Results, shared: Shared) -> str:
   if results.protocol == 'clean':
     units = f'patient and no {one}' if shared.groups_known else one
     text = f'No {units} was in two parts'
+    if results.split.named:
+      parts = 'folds were those' if results.split.folds else 'split was that'
+      text = f'The {parts} of the data set; no {units} was in two parts'
     if not results.heads:
       text += ', and early stopping used the validation part'
     text += '.'

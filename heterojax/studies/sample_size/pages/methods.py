@@ -7,6 +7,7 @@ from heterojax.report.formatting import listed
 from heterojax.studies.pages import clusters
 from heterojax.studies.pages import heads as head_words
 from heterojax.studies.pages import network as networks
+from heterojax.studies.pages import questions
 from heterojax.studies.pages import scores
 from heterojax.studies.sample_size.pages import values
 from heterojax.studies.sample_size.records import Results
@@ -166,6 +167,8 @@ def paragraph(results: Results, settings: Settings | None) -> str:
     f' the squared CV over its mean under permutation.{_draws(results)}'
   )
   text.append(_relation(results))
+  numbers = results.task == 'regression'
+  text.append(questions.sentences(results.verdict, one, numbers=numbers))
   return ' '.join(filter(None, text))
 
 
