@@ -284,13 +284,13 @@ _ONES = [1, 0, 1, 0, 1, 0]
 @pytest.mark.parametrize(
   'values, y, labels, groups, why',
   [
-    (_ONES, [0] * 6, [1] * 6, None, 'all images are in one cluster'),
+    (_ONES, [0] * 6, [1] * 6, None, 'all test images are in one cluster'),
     (
       _ONES,
       [1, 0] * 3,
       [0, 0, 1, 1, 1, 1],
       None,
-      'all images of a class have the same value',
+      'all test images of a class and fold have the same error',
     ),
     (
       _ONES,

@@ -264,8 +264,8 @@ def _why_none(
 ) -> str:
   """Why the data have no p-value, whatever is exchanged; '' where they may."""
   if len(np.unique(labels)) < 2:
-    return 'all images are in one cluster'
+    return 'all test images are in one cluster'
   first = np.unique(strata, return_index=True)[1]
   if np.all(values == values[first][strata]):
-    return 'all images of a class have the same value'
+    return 'all test images of a class and fold have the same error'
   return ''

@@ -269,10 +269,10 @@ def fewest(facts: Facts, which: Sequence[int]) -> str:
 
 
 def rarer(facts: Facts) -> str:
-  """Whose images `fewest` counts."""
+  """Which images `fewest` counts: those of one test alone rank nothing."""
   if len(facts.classes) > 2:
-    return 'of a class, or of all others'
-  return 'of the rarer class'
+    return 'of a class, or of all others, tested together'
+  return 'of the rarer class tested beside others'
 
 
 def _has(which: Sequence[int]) -> str:
