@@ -28,6 +28,7 @@ from heterojax.errors import UserError
 from heterojax.features import Picture
 from heterojax.heads.ensemble import Member
 from heterojax.records.codec import Missing
+from heterojax.stats import metrics
 from heterojax.studies import checks
 from heterojax.studies import partition
 from heterojax.studies import registry
@@ -486,6 +487,13 @@ def test_a_class_may_lack_labels_in_the_second(tmp_path) -> None:
     said_of = [note for note in found.notes if 'of which the class' in note]
     assert len(said_of) == (0 if said is None else 1 + (grades == '12'))
     assert said is None or said in said_of[0]
+
+
+def test_the_page_shows_how_heads_rank_any_number_of_classes() -> None:
+  shown = {*pages._SHOWN}
+  for task in ('classification', 'multiclass', 'grading'):
+    names = shown & {*metrics.names(task)}
+    assert len(names) == 2 and any('auc' in name for name in names)
 
 
 def test_what_is_rest_in_the_first_is_rest_in_the_second(tmp_path) -> None:

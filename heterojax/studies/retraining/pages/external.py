@@ -29,7 +29,7 @@ from heterojax.studies.retraining.records import Results
 
 _ANCHOR = 'external'
 # What the page shows; the CSV file has all.
-_SHOWN = ('accuracy', 'auc')
+_SHOWN = ('accuracy', 'auc', 'macro_auc')
 
 
 class _Row(NamedTuple):
@@ -204,7 +204,8 @@ def table(results: Results) -> Table[_Row]:
       lambda row: row.n_test / all_test,
       f'Share of test {one}s',
       lambda row: formatting.percent(row.n_test / all_test, 0),
-      f'of the first data set{", first fold" if results.folds else ""}',
+      f'of the first data set{", first fold" if results.folds else ""}; patients'
+      f' who have {"an" if one == "image" else "a"} {one} in both are left out',
     ),
     *(
       Column(
@@ -230,7 +231,7 @@ def table(results: Results) -> Table[_Row]:
         (
           'distance_test',
           f'Distance of test {one}s',
-          'that of the first data set',
+          f'that of the test {one}s of which the share is',
         ),
       ))
     ),
