@@ -93,7 +93,7 @@ def test_in_three_dimensions_chance_is_a_share_of_the_sphere() -> None:
     assert leaks.by_chance(3, n) == pytest.approx(1 - 0.95**n, rel=1e-12)
   assert leaks.by_chance(float('inf'), 10**9) == 0
   said = leaks.why_unseen(3, 1)
-  assert 'differ in 3.0 effective' in said and 'makes 5 % look' in said
+  assert 'differ in 3.0 effective' in said and 'makes 5% look' in said
 
 
 def test_features_of_a_table_are_told_nothing_of() -> None:

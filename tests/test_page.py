@@ -1,5 +1,6 @@
 """What every page holds: addresses, a policy, files, checklists, its origin."""
 
+import ast
 import csv
 import io
 import json
@@ -31,6 +32,26 @@ _TRIPOD = re.findall(
   ' 24 25 26 27a 27b 27c',
 )
 _CLAIM = [str(i) for i in range(1, 45)]
+
+
+def test_every_page_writes_percent_alike() -> None:
+  """As 5%: in all texts of the program but its docstrings."""
+  package = pathlib.Path(blocks.__file__).parents[1]
+  files = [*package.rglob('*.py')]
+  assert len(files) > 300
+  for file in files:
+    tree = ast.parse(file.read_text())
+    documented = {
+      id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)
+    }
+    for node in ast.walk(tree):
+      if isinstance(node, ast.JoinedStr):
+        text = ast.unparse(node)
+      elif isinstance(node, ast.Constant) and id(node) not in documented:
+        text = node.value if isinstance(node.value, str) else ''
+      else:
+        continue
+      assert not re.search(r'[\d}] %(?!\w)', text), f'{file.name}: {text}'
 
 
 @pytest.fixture(scope='module', name='drawn')

@@ -297,7 +297,7 @@ def test_our_cells_are_those_of_the_results() -> None:
       found = cell(compared, row, f'retrained_{name}', mine)
       assert found.value == c.retrained.value(name)
       assert (found.lo, found.hi) == c.retrained.interval(name)
-      assert found.interval == '95 %'
+      assert found.interval == '95%'
       found = cell(compared, row, f'random_{name}', mine)
       runs = [run.value(name) for run in c.random.runs]
       assert (found.value, found.lo, found.hi) == (
@@ -360,7 +360,7 @@ def test_difference_of_the_protocols(right: int, words: str) -> None:
     'difference',
   )
   assert found.value == pytest.approx(right / 100 - 0.98)
-  assert found.note == f'the 95 % intervals {words}'
+  assert found.note == f'the 95% intervals {words}'
   (sentence,) = compared.differences
   assert 'is no test, and the two test sets differ' in sentence
   assert 'seed (5 and 0)' in sentence
@@ -387,7 +387,7 @@ def test_without_intervals_nothing_is_made_up() -> None:
     'minimum to maximum of 5 runs'
   }
   found = cell(compared, 'whole test set', 'accuracy', 'clean protocol')
-  assert found.note == 'results.json gives no 95 % interval'
+  assert found.note == 'results.json gives no 95% interval'
   differences = [c.note for c in mine if c.source == 'difference']
   assert differences == ['not both have an interval'] * 2
 

@@ -66,7 +66,7 @@ def test_twelve_bits_in_sixteen_are_noted(
   assert note.startswith(
     f'The values of all 24 images of 16 bits in {kind} files lie between'
   )
-  assert '--config.data.range=image' in note and ' % and 6.' in note
+  assert '--config.data.range=image' in note and '% and 6.' in note
   assert _selected(tmp_path, 4095, 4000, levels='image').notes == ()
   # The rest of the range may be needed by one image alone.
   assert _selected(tmp_path, 4095, 65_535).notes == ()

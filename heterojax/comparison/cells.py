@@ -11,7 +11,7 @@ from heterojax.stats.scores import Score
 from heterojax.studies.retraining.records import Random
 
 PAPER = 'Wang 2023'
-INTERVAL = '95 %'
+INTERVAL = '95%'
 OURS = '[our computation]'
 _DIGITS = 4  # Of a fraction in the paper.
 

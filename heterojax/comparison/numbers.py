@@ -111,7 +111,7 @@ def _by_size(run: Run) -> Iterator[Cell]:
       yield Cell(KEY, row, metric, run.label, value, low, high, kind, note=note)
     band = codec.known(size.cv_band) or (None, None)
     value, (low, high) = codec.known(size.cv_expected), band
-    kind = 'middle 95 % of what chance gives' if value is not None else ''
+    kind = 'middle 95% of what chance gives' if value is not None else ''
     note = codec.why(size.cv_expected) or ''
     name = 'cv_expected'
     yield Cell(KEY, row, name, run.label, value, low, high, kind, note=note)

@@ -24,9 +24,9 @@ from heterojax.report.blocks import on_page
 
 _SAME = 'All settings that the runs have kept are the same.'
 _FOREST = (
-  'A point is the value, a line its interval: 95 % of a share, an AUC or a'
+  'A point is the value, a line its interval: 95% of a share, an AUC or a'
   ' gain; over folds, the smallest and the largest of them; of the CV that'
-  ' chance alone gives, the middle 95 %. The worst cluster, and that with the'
+  ' chance alone gives, the middle 95%. The worst cluster, and that with the'
   ' largest gain, are chosen after the fact, and are others in each run.'
 )
 _RANKING = (

@@ -37,7 +37,7 @@ _PARTS = {
   'test': 'Test',
 }
 _HOW_TO_READ = (
-  'Metrics are shares between 0 and 1. Below a value stands its 95 % interval.'
+  'Metrics are shares between 0 and 1. Below a value stands its 95% interval.'
   ' It is about the test images only, takes them for independent, and says'
   ' nothing about what another seed, split or draw would change.',
 )

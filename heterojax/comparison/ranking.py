@@ -120,7 +120,7 @@ def sentences(found: Sequence[Pair]) -> list[str]:
 
 def _interval(difference: paired.Difference) -> str:
   low, high = map(formatting.signed, difference.interval)
-  return f'95 % interval {low} to {high}'
+  return f'95% interval {low} to {high}'
 
 
 def _kept(group: Group) -> Iterator[Run]:

@@ -124,7 +124,7 @@ def why_unseen(dimension: float, n: int) -> str:
     return ''
   return (
     f'the features differ in {dimension:.1f} effective dimensions, in which'
-    f' chance alone makes {100 * chance:.3g} % look like a copy of one of the'
+    f' chance alone makes {100 * chance:.3g}% look like a copy of one of the'
     f' {n} that training has'
   )
 

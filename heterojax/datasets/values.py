@@ -41,8 +41,8 @@ def _narrow(looks: Sequence[Inspection]) -> Iterator[str]:
     if varies and high - low < 255 * _SHARE:
       yield (
         f'The values of all {len(shown):,} images of {bits} bits in {name}'
-        f' files lie between {100 * low / 255:.3g} % and'
-        f' {100 * high / 255:.3g} % of the range that these bits can hold, so'
+        f' files lie between {100 * low / 255:.3g}% and'
+        f' {100 * high / 255:.3g}% of the range that these bits can hold, so'
         f' that the network sees them as nearly uniform: with'
         f' {_OPTION}=image the values of each image fill its range.'
       )

@@ -158,7 +158,7 @@ _CHEST = _Study(
     ' most 57 images. 17/23 = 0.7391 would be, and with 12/13, 4/4 and'
     ' 14/17 it gives the 47 of 57 of the whole test set [inferred].',
     'The paper clustered the features as they are; 57 principal components'
-    ' (40 % of the variance) gave it no meaningful clusters.',
+    ' (40% of the variance) gave it no meaningful clusters.',
     'The paper read images of 1024 x 1024 pixels; smaller ones show less.',
   ),
 )

@@ -204,8 +204,9 @@ def table(results: Results) -> Table[_Row]:
       lambda row: row.n_test / all_test,
       f'Share of test {one}s',
       lambda row: formatting.percent(row.n_test / all_test, 0),
-      f'of the first data set{", first fold" if results.folds else ""}; patients'
-      f' who have {"an" if one == "image" else "a"} {one} in both are left out',
+      f'of the first data set{", first fold" if results.folds else ""};'
+      f' patients with {"an" if one == "image" else "a"} {one} in both are left'
+      ' out',
     ),
     *(
       Column(
