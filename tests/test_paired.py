@@ -96,12 +96,20 @@ def test_another_training_set_makes_it_wider() -> None:
   assert of(60).p_value > of(_HUGE).p_value
 
 
-def test_the_same_ranks_are_no_difference() -> None:
+def test_the_same_ranks_tell_nothing_of_a_difference() -> None:
+  """Of other images, or another training set: no interval of 0 to 0."""
   y, a, _ = made_up()
-  found = paired.difference(
-    paired.auc(y, a), paired.auc(y, 2 * a), y, np.arange(60), 60
-  )
-  assert found == (0.0, (0.0, 0.0), 1.0)
+  same = paired.auc(y, a), paired.auc(y, 2 * a)
+  assert paired.difference(*same, y, np.arange(60), 60) is None
+
+
+def test_equal_areas_of_other_ranks_are_no_difference() -> None:
+  y = np.tile([0, 1], 4)
+  a = paired.auc(y, np.array([0, 5, 9, 6, 2, 7, 3, 8]))
+  b = paired.auc(y, np.array([9, 5, 0, 6, 2, 7, 3, 8]))
+  found = paired.difference(a, b, y, np.arange(8), 60)
+  low, high = found.interval
+  assert found.value == 0 and found.p_value == 1 and low == -high < 0
 
 
 def test_no_error_is_no_certainty() -> None:
@@ -112,6 +120,7 @@ def test_no_error_is_no_certainty() -> None:
   )
   assert paired.difference(right, alike, y, np.arange(4), _HUGE) is None
   assert paired.difference(wrong, right, y, np.arange(4), _HUGE) is None
+  assert paired.difference(right, right, y, np.arange(4), _HUGE) is None
   # Nor where what two images of each patient add up to is the same.
   y, patient = np.tile([0, 1], 4), np.repeat(np.arange(4), 2)
   scores = np.array([0, 0, 1, 1, 2, 2, 3, 3])

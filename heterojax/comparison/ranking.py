@@ -113,7 +113,7 @@ def sentences(found: Sequence[Pair]) -> list[str]:
     said.append(
       f'{formatting.counted(apart, "pair")} of runs cannot be compared: too few'
       ' images of each class were tested by both, or none tells how sure a'
-      ' difference is.'
+      ' difference is, as where both rank them alike.'
     )
   return said
 

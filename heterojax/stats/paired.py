@@ -101,8 +101,8 @@ def difference(
 
   Returns:
     a less b; None where a class is of fewer than two patients, or no image
-    tells how sure it is, as of two classifiers of which the one ranks all of
-    them rightly and the other all alike.
+    tells how sure it is, as of two classifiers that rank all of them rightly,
+    or of which the one does and the other ranks all alike.
   """
   change = a.influence - b.influence
   names, unit = np.unique(units, return_inverse=True)
@@ -112,12 +112,10 @@ def difference(
   if len(of_class) < 2 or freedom < 1:
     return None
   value = a.value - b.value
-  if value and np.max(np.abs(of_units)) * len(y) < inference.ROUNDING:
+  if np.max(np.abs(of_units)) * len(y) < inference.ROUNDING:
     return None
   variance = float(np.sum(of_units**2)) * (1 + len(y) / n_train)
   error = float(np.sqrt(variance))
   half = error * float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom))
-  p_value = 1.0
-  if value:
-    p_value = 2 * float(stats.t.sf(abs(value) / error, freedom))
+  p_value = 2 * float(stats.t.sf(abs(value) / error, freedom))
   return Difference(value, (value - half, value + half), p_value)
