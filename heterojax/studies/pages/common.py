@@ -32,7 +32,7 @@ _STAGES = {
   'training': 'Training of all networks',
   'clusters': 'Reduction and clusters',
   'heads': 'Training of all heads',
-  'evaluation': 'Evaluation',
+  'verdict': 'Questions of the answer',
 }
 _RATE = '_per_second'
 Rows = Iterable[dict[str, str]]
@@ -250,7 +250,7 @@ def environment(described: Environment, timings: Timings) -> Section:
       Column('', lambda row: row[2], 'Rate', align='text'),
     ],
     [
-      (_STAGES.get(stage, stage), *_time(values))
+      (_STAGES.get(stage, formatting.capital(stage)), *_time(values))
       for stage, values in timings.items()
     ],
   )
