@@ -121,6 +121,28 @@ def test_other_images_are_not_compared(tmp_path) -> None:
   assert said.startswith('1 pair of runs cannot be compared: too few images')
 
 
+@pytest.mark.parametrize(
+  'relabelled, compared', [(0, True), (4, True), (40, False)]
+)
+def test_numbers_of_rows_are_no_images(tmp_path, relabelled, compared) -> None:
+  """Two data sets whose ids are 0, 1, 2 and so on are of other images."""
+  folders = [
+    run_of(tmp_path / name, scores(80, 2, i)) for i, name in enumerate('ab')
+  ]
+  table = tmp_path / 'b' / 'manifest.csv'
+  header, *rows = [line.split(',') for line in table.read_text().splitlines()]
+  at = header.index('label')
+  names = sorted({row[at] for row in rows})
+  stream = np.random.default_rng(0)
+  for i in stream.permutation(len(rows))[:relabelled]:
+    rows[i][at] = names[1 - names.index(rows[i][at])]
+  text = '\n'.join(map(','.join, [header, *rows]))
+  table.write_text(f'{text}\n')
+  (pair,) = ranking.pairs(group_of(*folders))
+  assert pair.n == (80 - relabelled if compared else 0)
+  assert (pair.difference is not None) == compared
+
+
 def test_the_same_scores_cannot_be_compared(tmp_path) -> None:
   group = group_of(
     run_of(tmp_path / 'a', scores(40, 2, 0)),

@@ -18,6 +18,8 @@ from heterojax.studies import images
 from heterojax.verdict import records
 
 _LEVEL = 0.05
+# Agreement of labels beyond chance (Cohen's kappa), where ids mean one image.
+_ALIKE = 0.5
 
 
 class Pair(NamedTuple):
@@ -112,8 +114,9 @@ def sentences(found: Sequence[Pair]) -> list[str]:
   if apart:
     said.append(
       f'{formatting.counted(apart, "pair")} of runs cannot be compared: too few'
-      ' images of each class were tested by both, or none tells how sure a'
-      ' difference is, as where both rank them alike.'
+      ' images of each class were tested by both, their ids mean other images,'
+      ' whose labels differ, or none tells how sure a difference is, as where'
+      ' both rank them alike.'
     )
   return said
 
@@ -171,6 +174,8 @@ def _pair(
   a: Run, of_a: dict[str, _Image], b: Run, of_b: dict[str, _Image]
 ) -> Pair:
   common = [name for name in of_a if _same(of_a[name], of_b.get(name))]
+  if not _of_the_same_images(of_a, of_b):
+    common = []
   first = _auc([of_a[name] for name in common])
   second = _auc([of_b[name] for name in common])
   if first is None or second is None:
@@ -186,6 +191,23 @@ def _pair(
 
 def _same(a: _Image, b: _Image | None) -> bool:
   return b is not None and (a.y, a.unit) == (b.y, b.unit)
+
+
+def _of_the_same_images(a: dict[str, _Image], b: dict[str, _Image]) -> bool:
+  """Whether ids of both mean one image, as its label says.
+
+  Rows that are numbered have the same ids in any two data sets, and labels that
+  agree by chance alone. Where all labels are one there is nothing to rank.
+  """
+  both = np.array([(a[name].y, b[name].y) for name in a.keys() & b.keys()])
+  if not len(both):
+    return False
+  classes = both.max() + 1
+  by_chance = np.prod(
+    [np.bincount(labels, minlength=classes) / len(both) for labels in both.T], 0
+  ).sum()
+  agree = np.mean(both[:, 0] == both[:, 1])
+  return bool(agree - by_chance >= _ALIKE * (1 - by_chance))
 
 
 def _trained(run: Run) -> float:
