@@ -43,6 +43,8 @@ from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
 from heterojax.studies.retraining.pages import external as pages
+from heterojax.studies.retraining.pages import methods
+from heterojax.studies.retraining.pages import page
 from heterojax.studies.samples import Samples
 
 _WIDTH = 5
@@ -435,6 +437,9 @@ def _check_page(
     text = ' '.join(str(getattr(block, 'text', '')) for block in section.blocks)
     assert words in text and section.anchor == 'external'
     assert ('those of the first fold' in text) == (folds > 1)
+    told = methods.paragraph(shown, page.shared_of(shown), {})
+    n = f'{record.n} images of a second data set ({record.name})'
+    assert f'All heads were scored on {n}' in told
     table = pages.table(shown)
     assert len(table.cells) == 1 + k
     assert len(table.csv().splitlines()) == 2 + k

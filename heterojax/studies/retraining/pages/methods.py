@@ -192,6 +192,11 @@ def paragraph(
     ' Euclidean distances of centroids, intra-cluster distances the mean'
     f' Euclidean distance of all pairs of training {one}s in a cluster.'
   )
+  if second := codec.known(results.external):
+    text.append(
+      f'All heads were scored on {formatting.counted(second.n, one)} of a'
+      f' second data set ({second.name}), too.'
+    )
   margins = [c.intra_cluster_margin for c in results.clusters]
   if known := [margin for margin in margins if margin]:
     text.append(
