@@ -133,6 +133,7 @@ FACTS = Facts(
   shortcuts=(),
   unit='image',
   headings={},
+  further='Let the heads learn more.',
   tested=QUIET.tested,
 )
 

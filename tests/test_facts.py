@@ -16,6 +16,7 @@ from heterojax.datasets.augmentation import IDENTITY
 from heterojax.features import Picture
 from heterojax.studies import registry
 from heterojax.studies import stability
+from heterojax.studies.answer import facts as facts_lib
 from heterojax.studies.retraining import facts as retraining
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
@@ -64,6 +65,47 @@ def test_two_clouds_are_found_again_and_halves_of_one_are_not() -> None:
   assert retraining.jaccard(settings, [_fold(20.0)[:2]]) == (1.0, 1.0)
   one = retraining.jaccard(settings, [_fold(0.0)[:2]])
   assert all(j is not None and j < 0.75 for j in one)
+
+
+_OTHERS = (
+  'use other features (--config.backbone.name, --config.backbone.feature)'
+)
+
+
+@pytest.mark.parametrize(
+  'train, feature, how, says',
+  [
+    (
+      'frozen',
+      'avg',
+      {},
+      'Train the heads further (--config.heads.epochs) or to their optimum'
+      f' (--config.heads.kind=logistic), or {_OTHERS}.',
+    ),
+    ('frozen', 'given', {'optimum': True}, 'Use other features.'),
+    (
+      'frozen',
+      'given',
+      {'numbers': True},
+      'Train the heads further (--config.heads.epochs), or use other features.',
+    ),
+    (
+      'full',
+      'avg',
+      {'numbers': True},
+      f'Train the network further (--config.fine_tuning.epochs), or {_OTHERS}.',
+    ),
+    ('frozen', 'given', {'predictions': True}, 'Give other predictions.'),
+  ],
+)
+def test_advice_names_fields_that_the_study_uses(
+  train, feature, how, says
+) -> None:
+  network = dataclasses.replace(
+    example().backbone, train=train, feature=feature
+  )
+  how = {'optimum': False, 'numbers': False} | how
+  assert facts_lib.further(network, **how) == says
 
 
 def _part(y: np.ndarray, test: int, clusters: np.ndarray) -> Any:

@@ -31,12 +31,6 @@ RANKS, FEW, FEW_WORLDS, POWER, UNLEARNED, OTHER = (
   'other',
 )
 
-_TRAIN = (
-  'Train the heads further (--config.heads.epochs) or to their optimum'
-  ' (--config.heads.kind=logistic), or use other features'
-  ' (--config.backbone.name, --config.backbone.feature).'
-)
-
 
 def advice(
   answer: str,
@@ -66,14 +60,14 @@ def advice(
     return
   if because == SKILL:
     yield f'Look at a few {one}s: are their labels what they should be?'
-    yield _TRAIN
+    yield facts.further
     return
   if because == RANKS:
     yield (
       f'Use as many {one}s of every class (--config.data.balance=true), with'
       ' which a head that ranks them is right more often than one answer.'
     )
-    yield _TRAIN
+    yield facts.further
     return
   if because == FEW_WORLDS:
     yield (
@@ -88,11 +82,11 @@ def advice(
     )
     return
   if because == UNLEARNED:
-    yield _TRAIN
+    yield facts.further
   if because == WORLDS:
     yield (
-      f'Use more {one}s, or other features (--config.backbone.name,'
-      ' --config.backbone.feature): labels of no one rule are as hard as these.'
+      f'Use more {one}s, or other features: labels of no one rule are as hard'
+      ' as these.'
     )
   yield from _trust(state, facts)
   if answer == YES:

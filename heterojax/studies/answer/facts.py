@@ -12,10 +12,12 @@ from heterojax.records import codec
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.records.codec import Partly
+from heterojax.report.formatting import capital
 from heterojax.stats.scores import RegressionScore
 from heterojax.stats.scores import Score
 from heterojax.studies.answer.records import Tested
 from heterojax.studies.records import Leaks
+from heterojax.studies.records import Network
 from heterojax.studies.records import Shortcut
 
 # A test image of one of these kinds is in training as well.
@@ -46,6 +48,7 @@ class Facts(NamedTuple):
       `patients.suspected`; '' if not.
     headings: name of a condition to the heading, or its end, of the section of
       the report about it.
+    further: what would let a head learn more, see `further`.
   """
 
   score: Score | RegressionScore
@@ -61,6 +64,7 @@ class Facts(NamedTuple):
   shortcuts: tuple[Shortcut, ...]
   unit: str
   headings: Mapping[str, str]
+  further: str
   tested: tuple[Tested, ...] = ()
   groups: str = ''
   suspicion: str = ''
@@ -120,6 +124,36 @@ class Facts(NamedTuple):
     """Whether it is known that a cluster's head ranks its own test images."""
     own = self.own[c] if c < len(self.own) else None
     return own is not None and ranks(own)
+
+
+def further(
+  network: Network, *, optimum: bool, numbers: bool, predictions: bool = False
+) -> str:
+  """What would let a head learn more, as a sentence with the fields to set.
+
+  Args:
+    network: of the features.
+    optimum: whether heads are at their optimum.
+    numbers: whether labels are such, for which there is no optimum.
+    predictions: whether they were given, so that no head was trained.
+  """
+  if predictions:
+    return 'Give other predictions.'
+  ways = []
+  if network.train == 'full':
+    ways.append('train the network further (--config.fine_tuning.epochs)')
+  elif not optimum:
+    more = (
+      '' if numbers else ' or to their optimum (--config.heads.kind=logistic)'
+    )
+    ways.append(f'train the heads further (--config.heads.epochs){more}')
+  if network.given:
+    ways.append('use other features')
+  else:
+    ways.append(
+      'use other features (--config.backbone.name, --config.backbone.feature)'
+    )
+  return f'{capital(", or ".join(ways))}.'
 
 
 def mean_jaccard(folds: Sequence[np.ndarray]) -> tuple[float | None, ...]:

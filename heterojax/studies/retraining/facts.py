@@ -61,6 +61,9 @@ def facts(results: Results, folds: Sequence[Fold], jaccard: Jaccard) -> Facts:
       conditions.COPIES: shared,
       conditions.COLUMNS: 'Shortcuts',
     },
+    further=facts_lib.further(
+      results.backbone, optimum=results.heads is not None, numbers=False
+    ),
   )
 
 

@@ -64,6 +64,12 @@ def facts(
       conditions.COPIES: shared,
       conditions.COLUMNS: 'Shortcuts',
     },
+    further=facts_lib.further(
+      results.backbone,
+      optimum=results.heads is not None,
+      numbers=not names,
+      predictions=results.predictions_given,
+    ),
   )
 
 
