@@ -510,6 +510,9 @@ def test_what_is_rest_in_the_first_is_rest_in_the_second(tmp_path) -> None:
   assert reason == "the first data set has no label 'ungradable'"
   assert found.notes[-1].startswith('2 images of the second data set are left')
   assert external_data._of_same_labels(first, first) is first
+  rest = [note for note in found.notes if "'rest' is made" in note]
+  assert rest == ["The class 'rest' is made of the labels 0 (1), 1 (1)."]
+  assert 'ungradable (2)' in ' '.join(second.notes)
 
 
 def test_images_of_a_second_table_are_its_own(tmp_path) -> None:

@@ -194,12 +194,17 @@ def merge(
       )
     if len(own) > 1 or part is None:
       there = [label for label in own if label in labels]
-      each = ', '.join(f'{label} ({counts[label]:,})' for label in there)
-      notes.append(f'The class {name!r} is made of the labels {each}.')
+      notes.append(made_of(name, {label: counts[label] for label in there}))
   if both:
     each = ', '.join(f'{label!r} ({both[label]:,})' for label in _ordered(both))
     notes.append(f'Labels of both classes are left out: {each}.')
   return Merged(tuple(names), of, tuple(notes))
+
+
+def made_of(name: str, counts: Mapping[str, int]) -> str:
+  """A sentence on a class of several labels, with how often each occurs."""
+  each = ', '.join(f'{label} ({n:,})' for label, n in counts.items())
+  return f'The class {name!r} is made of the labels {each}.'
 
 
 def fields(named: Classes) -> str:

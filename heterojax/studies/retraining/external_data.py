@@ -4,7 +4,8 @@ It is read and selected as the first one. An image that is in both is left out,
 as heads may have learned it by heart.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 
@@ -127,8 +128,21 @@ def _of_same_labels(first: Cohort, second: Cohort) -> Cohort:
     f'{len(changed):,} images of the second data set are left out, as the first'
     f' has no such label in their class: {labels}.'
   )
-  second = second.replaced(changed)
-  return dataclasses.replace(second, notes=(*second.notes, note))
+  told = [_of_the_rest(second, changed, note) for note in second.notes]
+  return dataclasses.replace(second.replaced(changed), notes=(*told, note))
+
+
+def _of_the_rest(
+  second: Cohort, changed: Mapping[str, Candidate], note: str
+) -> str:
+  """What a class is made of, without the images that are left out."""
+  for name in second.classes:
+    if note.startswith(classes.made_of(name, {}).removesuffix('.')):
+      own = [c for c in second.included if c.label == name]
+      left = Counter(_own_label(c) for c in own if c.id not in changed)
+      order = sorted(left, key=lambda label: (len(label), label))
+      return classes.made_of(name, {label: left[label] for label in order})
+  return note
 
 
 def _lacking(first: Cohort, second: Cohort) -> Iterator[str]:
