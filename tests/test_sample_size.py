@@ -285,6 +285,8 @@ def test_a_regression(method: str, tmp_path: pathlib.Path) -> None:
   assert launch(*_SMALL, *args) == 0
   results = results_of(tmp_path / 'run')
   assert results['metric'] == 'one_minus_nrmse'
+  # The other two questions are asked of classes.
+  assert results['timings']['verdict']['questions'] == 1
   stand_ins = _stand_ins(tmp_path / 'run')
   assert unnamed(stand_ins, results) == []
   # One size has no correlation.

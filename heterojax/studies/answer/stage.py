@@ -234,7 +234,7 @@ def find_or_ask(
       columns=texts,
     )
   _save(path, found, about)
-  return Asked(found.measured, found.cvs, 3)
+  return Asked(found.measured, found.cvs, 1 if why else 3)
 
 
 def _save(path: pathlib.Path, found: Found, about: str) -> None:
