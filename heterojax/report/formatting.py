@@ -82,9 +82,9 @@ def resolved(value: float, spread: float) -> str:
   Returns:
     Its text: of a spread of 13.6, 10000060.863 is '10000060.86'.
   """
-  if not spread > 0:
-    return exact(value)
-  return exact(round(value, max(0, 3 - math.floor(math.log10(spread)))))
+  if spread > 0:
+    value = round(value, max(0, 3 - math.floor(math.log10(spread))))
+  return exact(value + 0.0).replace('-', '−')
 
 
 def distance(value: float) -> str:
