@@ -755,6 +755,28 @@ def test_methods_follow_the_settings(tmp_path) -> None:
     assert ('shared their draw' in said) == told
 
 
+def test_one_is_told_as_one(tmp_path) -> None:
+  """Random heads, runs and epochs, of which there may be one."""
+  results, _ = study(tmp_path, 3)
+  alone = dataclasses.replace(
+    results,
+    clusters=tuple(
+      dataclasses.replace(
+        c, random=dataclasses.replace(c.random, runs=c.random.runs[:1])
+      )
+      for c in results.clusters
+    ),
+  )
+  said = [text for text in wording.clusters(alone) if 'its own head' in text]
+  assert said and all('its random head, which is right for' in s for s in said)
+  assert not any('on average' in text for text in said)
+  training = fundus.get_config().to_dict()['heads']
+  text = paragraph(alone, {'heads': training | {'epochs': 1}})
+  assert 'and once per cluster on' in text and 'up to 1 epoch with' in text
+  told = settings(alone, {'heads': training | {'random_runs': 1}})['Heads']
+  assert '1 random run per cluster' in told
+
+
 def test_methods_tell_the_questions_that_were_asked() -> None:
   verdict = answer.verdict(answers.QUIET, answers.FACTS)
   said = questions.sentences(verdict, 'image', numbers=False)

@@ -31,6 +31,11 @@ def counted(n: float, noun: str) -> str:
   return f'{number(n)} {noun}' if n == 1 else f'{number(n)} {noun}s'
 
 
+def times(n: int) -> str:
+  """'once', '5 times'."""
+  return 'once' if n == 1 else f'{number(n)} times'
+
+
 def p_value(value: float) -> str:
   """'0.012', but never 0 or 1, nor 0.05 where it is more."""
   if value < 0.001:

@@ -175,8 +175,8 @@ def paragraph(
     text.append(head_words.sentence(results.heads, one))
   elif heads := config.get('heads'):
     text.append(
-      f'Training used up to {heads["epochs"]} epochs with batches of'
-      f' {heads["batch_size"]}, Adam (learning rate'
+      f'Training used up to {formatting.counted(heads["epochs"], "epoch")} with'
+      f' batches of {heads["batch_size"]}, Adam (learning rate'
       f' {heads["learning_rate"]:g}{head_words.kernel_penalty(heads["l2"])})'
       ' and early stopping on'
       f' {heads["monitor"].removeprefix("val_")} with a patience of'
@@ -241,16 +241,19 @@ def settings(
   rows.append(('Reduction', reduction(results, config) or none))
   rows.append(('Clusters', _algorithm(results, config)))
   if results.heads:
-    random = f'{results.random_runs} random runs per cluster and family'
+    random = formatting.counted(results.random_runs, 'random run')
+    random += ' per cluster and family'
     how = head_words.title(results.heads, network.unit)
     rows.append(('Heads', f'{how}; {random}'))
   elif heads := config.get('heads'):
     rows.append((
       'Heads',
-      f'at most {heads["epochs"]} epochs, patience {heads["patience"]}, batches'
-      f' of {heads["batch_size"]}, learning rate {heads["learning_rate"]:g}'
+      f'at most {formatting.counted(heads["epochs"], "epoch")}, patience'
+      f' {heads["patience"]}, batches of {heads["batch_size"]}, learning'
+      f' rate {heads["learning_rate"]:g}'
       f'{head_words.kernel_penalty(heads["l2"])};'
-      f' {heads["random_runs"]} random runs per cluster and family',
+      f' {formatting.counted(heads["random_runs"], "random run")} per cluster'
+      ' and family',
     ))
   rows.append(('Seed', str(results.seed)))
   return rows
@@ -283,7 +286,7 @@ def _random(results: Results, config: Mapping[str, Any]) -> str:
   """What random heads were trained on, for a methods section."""
   one = results.backbone.unit
   rows = (
-    f'{results.random_runs} times per cluster on equally many'
+    f'{formatting.times(results.random_runs)} per cluster on equally many'
     f' training {one}s drawn at random without replacement'
   )
   fair = (
@@ -297,8 +300,8 @@ def _random(results: Results, config: Mapping[str, Any]) -> str:
     text = f'{rows}, and as often on {fair}'
   else:
     text = (
-      f'{results.random_runs} times per cluster on each of two random sets:'
-      f' {fair}'
+      f'{formatting.times(results.random_runs)} per cluster on each of two'
+      f' random sets: {fair}'
     )
   if config.get('heads', {}).get('random_vary') == 'initialisation':
     text += (

@@ -1,5 +1,6 @@
 """What the report says about heads and clusters, in sentences."""
 
+from heterojax.records.codec import Number
 from heterojax.report.formatting import counted
 from heterojax.report.formatting import distance
 from heterojax.report.formatting import listed
@@ -78,15 +79,10 @@ def clusters(results: Results) -> list[str]:
       why = c.retrained.why('accuracy')
       sentences.append(f'Cluster {c.id} ({counts}): {why}.')
       continue
-    low, high = ends
-    where = 'within the range of' if accuracy >= low else 'below all of'
-    where = 'above all of' if accuracy > high else where
-    mean = percent(c.random.value('accuracy') or 0)
     text = (
       f'Cluster {c.id} ({counts}): its own head is right for'
-      f' {percent(accuracy)} of the test {one}s{_over_seeds(c)}, {where} its'
-      f' {counted(len(c.random.runs), "random head")}, which are right for'
-      f' {mean} on average, {percent(low)} to {percent(high)}'
+      f' {percent(accuracy)} of the test {one}s{_over_seeds(c)},'
+      f' {_beside_random(accuracy, c.random, ends)}'
     )
     # The family that `random` is not.
     for runs, kind in (
@@ -97,6 +93,24 @@ def clusters(results: Results) -> list[str]:
         text += f'; random ones {kind} for {_with_deviation(runs)}'
     sentences.append(f'{text}.')
   return sentences
+
+
+def _beside_random(
+  accuracy: Number, random: Random, ends: tuple[Number, Number]
+) -> str:
+  """Where an accuracy lies among those of random heads, or beside one."""
+  low, high = ends
+  mean = percent(random.value('accuracy') or 0)
+  if len(random.runs) == 1:
+    where = 'above' if accuracy > high else 'below'
+    where = 'as often as' if accuracy == high else where
+    return f'{where} its random head, which is right for {mean}'
+  where = 'within the range of' if accuracy >= low else 'below all of'
+  where = 'above all of' if accuracy > high else where
+  return (
+    f'{where} its {counted(len(random.runs), "random head")}, which are right'
+    f' for {mean} on average, {percent(low)} to {percent(high)}'
+  )
 
 
 def _over_seeds(c: Cluster) -> str:

@@ -162,8 +162,8 @@ def _clustering(results: Results) -> _Notes:
   if c.trainings != _TRAININGS:
     notes.append((
       OUR_CHOICE,
-      f'The clustering was trained {c.trainings} times per fold, not'
-      f' {_TRAININGS} times.',
+      f'The clustering was trained {formatting.times(c.trainings)} per fold,'
+      f' not {_TRAININGS} times.',
     ))
   notes += [
     (

@@ -326,8 +326,9 @@ def _top_model(results: Results, settings: Settings | None) -> str:
     model += ', trained'
   monitor = settings.heads.monitor.removeprefix('val_')
   return (
-    f'{model} for up to {own.epochs} epochs with batches of {own.batch_size},'
-    f' {adam} (learning rate {own.learning_rate:g}{decay}{l2}) and early'
+    f'{model} for up to {counted(own.epochs, "epoch")} with batches of'
+    f' {own.batch_size}, {adam} (learning rate'
+    f' {own.learning_rate:g}{decay}{l2}) and early'
     f' stopping on {monitor} with a patience of {own.patience}'
   )
 
