@@ -127,7 +127,8 @@ def _of_means(
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
   """`_by_means` of each labeling."""
   return jax.lax.map(
-    lambda labeling: _by_means(x, *labeling, zero), (labels, means)
+    lambda labeling: _by_means(x, labeling[0], labeling[1], zero),
+    (labels, means),
   )
 
 

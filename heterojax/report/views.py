@@ -49,7 +49,7 @@ def load(folder: pathlib.Path, kind: type[T]) -> T:
     ) from error
   except (OSError, ValueError, TypeError, EOFError) as error:
     raise errors.damaged(path, str(error)) from error
-  if other := found.keys() ^ {*kind._fields}:
+  if other := found.keys() ^ {*kind.__annotations__}:
     raise UserError(
       f'{path} was written by another release of heterojax ({min(other)}'
       f' {"is new" if min(other) in found else "is missing"}): use that one, or'
