@@ -62,6 +62,84 @@ def test_correlations_are_those_that_give_the_squares_that_were_seen() -> None:
   )
 
 
+def _excesses(
+  labels: np.ndarray, strata: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """How much each image counts in the excess of each cluster; sizes."""
+  by = np.zeros((k, len(labels)))
+  for j in range(k):
+    for i, stratum in enumerate(strata):
+      share = np.mean(labels[strata == stratum] == j)
+      by[j, i] = (labels[i] == j) - share
+  return by, np.array([max(1, np.sum(labels == j)) for j in range(k)])
+
+
+def test_what_exchanges_do_not_keep_is_a_ratio_of_variances() -> None:
+  patient, labels, cell, values = _patients()
+  strata = np.arange(len(patient)) % 2
+  # The last cluster has a stratum of its own, and the one after no image.
+  labels, k = np.append(labels, [_K, _K]), _K + 2
+  strata, patient = np.append(strata, [2, 2]), np.append(patient, [30, 30])
+  values = np.append(values, [0.5, -0.7])
+  ratio, of_all = alike_lib.beyond_exchange(values, strata, labels, k, patient)
+  cell = alike_lib.in_order(strata * k + labels)[1]
+  found = alike_lib.alike(values, cell, labels, k, patient)
+  # A patient's two images, whichever they are, change places with others'.
+  inside, across = [], []
+  for i, own in enumerate(patient):
+    for j in np.flatnonzero(patient == own):
+      if i != j:
+        (inside if labels[i] == labels[j] else across).append(1)
+  pairs = len(inside) + len(across)
+  mean = (found.within * len(inside) + found.between * len(across)) / pairs
+  whole = _same(patient) - np.eye(len(patient))
+  here = np.eye(len(patient)) + np.where(
+    _same(labels) > 0, found.within * whole, found.between * whole
+  )
+  there = np.eye(len(patient)) + mean * whole
+  by, sizes = _excesses(labels, strata, k)
+  seen, kept = (np.diag(by @ one @ by.T) for one in (here, there))
+  assert np.all(kept[_K:] == 0)
+  wanted = np.ones(k)
+  wanted[:_K] = np.maximum(seen[:_K] / kept[:_K], 1)
+  assert wanted.max() > 1.1
+  np.testing.assert_allclose(ratio, wanted)
+  assert of_all == pytest.approx(
+    np.sum(wanted * kept / sizes) / np.sum(kept / sizes)
+  )
+
+
+def test_exchanges_keep_what_is_in_one_cluster_or_alike_in_all() -> None:
+  patient, labels, _, values = _patients()
+  strata = np.arange(len(patient)) % 2
+  one = patient % _K
+  ratio, of_all = alike_lib.beyond_exchange(values, strata, one, _K, patient)
+  assert np.all(ratio == 1) and of_all == 1
+  # In all clusters alike: as far as the two correlations are one.
+  of_patient = np.random.default_rng(3).normal(size=30)[patient]
+  cell = alike_lib.in_order(strata * _K + labels)[1]
+  found = alike_lib.alike(of_patient, cell, labels, _K, patient)
+  assert found.within > 0.95 and found.between > 0.9
+  ratio, of_all = alike_lib.beyond_exchange(
+    of_patient, strata, labels, _K, patient
+  )
+  assert np.all(ratio >= 1) and np.max(ratio) < 1.2 and 1 <= of_all < 1.2
+
+
+def test_without_patients_or_a_difference_none_are_alike() -> None:
+  patient, labels, cell, values = _patients()
+  for groups, of in (None, values), (patient, np.zeros(len(patient))):
+    found = alike_lib.alike(of, cell, labels, _K, groups)
+    assert found.within == 0 and found.between == 0
+  # A sum in which no image counts varies as it would.
+  counts = np.bincount(cell)
+  covariance = alike_lib.alike(values, cell, labels, _K, patient).covariance(
+    cell, len(counts)
+  )
+  none = np.zeros((1, len(counts)))
+  assert alike_lib.inflation(none, counts, covariance) == [1]
+
+
 def test_cells_of_one_patient_cannot_tell_and_so_patients_are_the_units():
   patient, _, _, values = _patients()
   k = patient.max() + 1
@@ -70,15 +148,19 @@ def test_cells_of_one_patient_cannot_tell_and_so_patients_are_the_units():
 
 def test_where_a_patient_has_all_right_or_all_wrong_nothing_is_certain():
   # Each has an image in both clusters, which never differ.
-  wrong = np.repeat(np.arange(20) < 6, 2).astype(int)
+  wrong, cell = np.repeat(np.arange(20) < 6, 2).astype(int), np.arange(40) % 2
   effect, interval = intervals.of_excess(
     wrong,
-    np.arange(40) % 2,
+    cell,
     2,
     np.zeros(40, int),
     np.repeat(np.arange(20), 2),
   )
   assert effect == pytest.approx([0, 0])
+  patient = np.repeat(np.arange(20), 2)
+  found = alike_lib.alike(wrong, cell, cell, 2, patient)
+  # As if one patient more were alike in no two clusters.
+  assert found.within == 1 and found.between == pytest.approx(20 / 21)
   assert np.all(interval[:, 0] < -0.01) and np.all(interval[:, 1] > 0.01)
 
 
