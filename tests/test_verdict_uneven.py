@@ -20,7 +20,6 @@ from heterojax.verdict import sums
 from heterojax.verdict import uneven
 from heterojax.verdict import worlds
 
-KEY = jax.random.key(0)
 _SPLIT = (slice(300), slice(300, None))  # Training and test.
 
 
@@ -70,7 +69,7 @@ def test_small_data_have_the_p_value_of_all_arrangements(seed: int) -> None:
     moved[np.concatenate(places).astype(int)] = 1
     every.append(_q(moved, labels, y))
   own = _q(values, labels, y)
-  got = uneven.test(values, y, labels, 3, key=KEY)
+  got = uneven.test(values, y, labels, 3, key=jax.random.key(0))
   assert len(got.null) == len(every) - 1 == 119
   assert got.statistic == float(own)
   assert got.p_value == np.mean([q >= own for q in every])
@@ -83,10 +82,10 @@ def test_small_data_have_the_p_value_of_all_arrangements(seed: int) -> None:
 
 def test_draws_have_the_p_value_of_all_arrangements(monkeypatch) -> None:
   values, y, labels = _data(16, 0, k=3, rate=0.4)
-  every = uneven.test(values, y, labels, 3, key=KEY)
+  every = uneven.test(values, y, labels, 3, key=jax.random.key(0))
   assert len(every.null) < 9999
   monkeypatch.setattr(sums, '_LISTED', 1)
-  drawn = uneven.test(values, y, labels, 3, key=KEY)
+  drawn = uneven.test(values, y, labels, 3, key=jax.random.key(0))
   assert len(drawn.null) == 9999
   error = np.sqrt(every.p_value * (1 - every.p_value) / 9999)
   assert abs(drawn.p_value - every.p_value) < 4 * error
@@ -100,7 +99,9 @@ def test_two_clusters_are_the_permutation_test_of_scipy(values: str) -> None:
   if values == 'squared errors':
     x = (x + np.random.default_rng(0).standard_normal(80)) ** 2
   draws = 4999
-  got = uneven.test(x, np.zeros(80), labels, 2, key=KEY, draws=draws)
+  got = uneven.test(
+    x, np.zeros(80), labels, 2, key=jax.random.key(0), draws=draws
+  )
   peer = stats.permutation_test(
     (x[labels == 0], x[labels == 1]),
     lambda a, b, axis: np.abs(a.mean(axis) - b.mean(axis)),
@@ -124,7 +125,7 @@ def test_two_equal_clusters_are_fishers_exact_test(table) -> None:
   (n, m), (a, b) = table
   values = np.repeat([1, 0, 1, 0], [a, n - a, b, m - b])
   labels = np.repeat([0, 1], [n, m])
-  got = uneven.test(values, np.zeros(n + m), labels, 2, key=KEY)
+  got = uneven.test(values, np.zeros(n + m), labels, 2, key=jax.random.key(0))
   fisher = stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue
   assert got.p_value == pytest.approx(fisher, abs=1e-12)
 
@@ -134,7 +135,7 @@ def test_two_clusters_are_the_hypergeometric_distribution(table) -> None:
   (n, m), (a, b) = table
   values = np.repeat([1, 0, 1, 0], [a, n - a, b, m - b])
   labels = np.repeat([0, 1], [n, m])
-  got = uneven.test(values, np.zeros(n + m), labels, 2, key=KEY)
+  got = uneven.test(values, np.zeros(n + m), labels, 2, key=jax.random.key(0))
   law = stats.hypergeom(n + m, a + b, n)
   x = np.arange(a + b + 1)
   far = np.abs(x - law.mean()) >= abs(a - law.mean()) - 1e-9
@@ -167,7 +168,7 @@ def test_names_of_clusters_and_chunks_change_no_bit(
     'folds': np.arange(150) % 3,
     'groups': np.arange(150) // 2 if groups else None,
     'draws': 400,
-    'key': KEY,
+    'key': jax.random.key(0),
   }
   one = uneven.test(values, y, labels, 5, **more)
   names = np.array([3, 0, 4, 2, 1])
@@ -183,9 +184,9 @@ def test_the_order_of_images_changes_no_bit(n: int) -> None:
   # Some clusters have the same numbers of images of each class.
   values, y, labels = _data(n, 3)
   order = np.random.default_rng(0).permutation(n)
-  one = uneven.test(values, y, labels, 4, key=KEY, draws=400)
+  one = uneven.test(values, y, labels, 4, key=jax.random.key(0), draws=400)
   other = uneven.test(
-    values[order], y[order], labels[order], 4, key=KEY, draws=400
+    values[order], y[order], labels[order], 4, key=jax.random.key(0), draws=400
   )
   if len(one.null) < 400:  # All arrangements, in any order.
     one = one._replace(null=np.sort(one.null))
@@ -198,9 +199,9 @@ def test_clusters_alike_in_all_numbers_may_change_places() -> None:
   labels = np.repeat(np.arange(8) % 4, 6)
   y = np.arange(48) % 2
   order = np.random.default_rng(0).permutation(48)
-  one = uneven.test(values, y, labels, 4, key=KEY, draws=100)
+  one = uneven.test(values, y, labels, 4, key=jax.random.key(0), draws=100)
   other = uneven.test(
-    values[order], y[order], labels[order], 4, key=KEY, draws=100
+    values[order], y[order], labels[order], 4, key=jax.random.key(0), draws=100
   )
   _same(one, other)
 
@@ -210,10 +211,10 @@ def test_equal_statistics_are_equal() -> None:
   values = np.array([1, 0, 0, 1, 0, 0, 1, 0, 0, 0])
   labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2])
   y = np.zeros(10)
-  got = uneven.test(values, y, labels, 3, key=KEY)
+  got = uneven.test(values, y, labels, 3, key=jax.random.key(0))
   # One error in each of three clusters is the least uneven table there is.
   assert got.p_value == 1
-  real = uneven.test(values * 0.1 + 0.2, y, labels, 3, key=KEY)
+  real = uneven.test(values * 0.1 + 0.2, y, labels, 3, key=jax.random.key(0))
   assert real.p_value == 1
   assert got.adjusted.tolist() == real.adjusted.tolist()
   np.testing.assert_allclose(real.null, got.null * 0.01, atol=1e-12)
@@ -221,10 +222,12 @@ def test_equal_statistics_are_equal() -> None:
 
 def test_step_down_is_its_definition() -> None:
   values, y, labels = _data(120, 4, worse=0.2)
-  got = uneven.test(values, y, labels, 4, key=KEY, draws=199)
+  got = uneven.test(values, y, labels, 4, key=jax.random.key(0), draws=199)
   exchange = exchanges.exchange(exchanges.strata(y))
   images = sums.Images(values, labels[np.newaxis], 4)
-  rows = sums.sums(images, exchanges.strata(y), exchange, KEY, 199)
+  rows = sums.sums(
+    images, exchanges.strata(y), exchange, jax.random.key(0), 199
+  )
   z = (rows - rows.mean(axis=0)) / rows.std(axis=0)
   left, smallest = set(range(4)), 0.0
   while left:
@@ -240,7 +243,9 @@ def test_a_cluster_that_is_better_is_not_named() -> None:
   labels = np.repeat([0, 1, 2, 3], 100)
   rates = np.array([0.02, 0.4, 0.4, 0.4])
   values = (generator.random(400) < rates[labels]).astype(int)
-  got = uneven.test(values, np.zeros(400), labels, 4, key=KEY, draws=999)
+  got = uneven.test(
+    values, np.zeros(400), labels, 4, key=jax.random.key(0), draws=999
+  )
   assert got.p_value == 1 / 1000
   assert got.adjusted[0] > 0.9
   assert got.effect[0] < -0.2
@@ -248,7 +253,7 @@ def test_a_cluster_that_is_better_is_not_named() -> None:
 
 def test_effect_is_mean_less_expected() -> None:
   values, y, labels = _data(90, 6)
-  got = uneven.test(values, y, labels, 4, key=KEY, draws=9)
+  got = uneven.test(values, y, labels, 4, key=jax.random.key(0), draws=9)
   for c in range(4):
     expected = np.mean([
       values[y == y[i]].mean() for i in np.where(labels == c)[0]
@@ -261,19 +266,34 @@ def test_several_clusterings_share_their_draws() -> None:
   values, y, labels = _data(200, 7, worse=0.25)
   noise = np.random.default_rng(0).integers(3, size=200)
   both = uneven.test_several(
-    values, y, np.stack([noise, labels]), (3, 4), key=KEY, draws=999
+    values,
+    y,
+    np.stack([noise, labels]),
+    (3, 4),
+    key=jax.random.key(0),
+    draws=999,
   )
   assert [len(t.adjusted) for t in both.tests] == [3, 4]
   assert both.p_value == both.adjusted.min() == both.adjusted[1] < 0.02
   assert both.adjusted[0] > 0.05
   assert both.adjusted[1] >= both.tests[1].p_value
   renamed = uneven.test_several(
-    values, y, np.stack([2 - noise, labels]), (3, 4), key=KEY, draws=999
+    values,
+    y,
+    np.stack([2 - noise, labels]),
+    (3, 4),
+    key=jax.random.key(0),
+    draws=999,
   )
   assert renamed.adjusted.tolist() == both.adjusted.tolist()
   assert np.array_equal(renamed.tests[1].null, both.tests[1].null)
   none = uneven.test_several(
-    values, y, np.stack([0 * noise, labels]), (1, 4), key=KEY, draws=999
+    values,
+    y,
+    np.stack([0 * noise, labels]),
+    (1, 4),
+    key=jax.random.key(0),
+    draws=999,
   )
   assert np.isnan(none.adjusted[0]) and none.p_value == none.adjusted[1]
 
@@ -320,7 +340,12 @@ def test_without_a_p_value_there_is_a_reason(
 ) -> None:
   groups = None if groups is None else np.array(groups)
   got = uneven.test(
-    np.array(values), np.array(y), np.array(labels), 2, key=KEY, groups=groups
+    np.array(values),
+    np.array(y),
+    np.array(labels),
+    2,
+    key=jax.random.key(0),
+    groups=groups,
   )
   assert got.p_value is None and got.why == why
   assert np.isnan(got.statistic) and np.isnan(got.adjusted).all()
@@ -329,8 +354,8 @@ def test_without_a_p_value_there_is_a_reason(
 
 def test_an_empty_cluster_has_nothing() -> None:
   values, y, labels = _data(60, 8, k=2)
-  two = uneven.test(values, y, labels, 2, key=KEY, draws=99)
-  three = uneven.test(values, y, 2 * labels, 3, key=KEY, draws=99)
+  two = uneven.test(values, y, labels, 2, key=jax.random.key(0), draws=99)
+  three = uneven.test(values, y, 2 * labels, 3, key=jax.random.key(0), draws=99)
   assert two.p_value == three.p_value
   assert np.isnan(three.adjusted[1]) and np.isnan(three.effect[1])
   assert np.isnan(three.interval[1]).all()
@@ -353,7 +378,7 @@ def test_mistakes_are_told(changed: dict, why: str) -> None:
     'classes': [0, 0, 0],
     'labels': [0, 1, 1],
     'k': 2,
-    'key': KEY,
+    'key': jax.random.key(0),
   }
   with pytest.raises(ValueError, match=why):
     uneven.test(**(right | changed))
