@@ -6,6 +6,8 @@ import hypothesis
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from scipy import optimize
+from scipy import stats
 
 from heterojax.stats import inference
 from heterojax.verdict import intervals
@@ -105,6 +107,76 @@ def test_without_an_error_there_is_still_an_interval() -> None:
   )
   assert effect.tolist() == [0, 0]
   assert np.all(interval[:, 0] < -0.05) and np.all(interval[:, 1] > 0.05)
+
+
+def _of_one(mean: float, n: float, sd: float | None, freedom: float, at: float):
+  """How far below and above its mean an interval of n images reaches."""
+  if sd is not None:
+    half = stats.t.ppf(at, freedom) * sd / np.sqrt(n)
+    return half, half
+  z = stats.norm.ppf(at)
+
+  def off(p: float) -> float:
+    return (p - mean) ** 2 - z**2 * p * (1 - p) / n
+
+  # The mean is a root, too, where it is 0 or 1.
+  low = optimize.brentq(off, 0, mean - 1e-9) if mean else 0
+  high = optimize.brentq(off, mean + 1e-9, 1) if mean < 1 else 1
+  return mean - low, high - mean
+
+
+@pytest.mark.parametrize('real', [False, True])
+def test_intervals_cell_by_cell(real: bool) -> None:
+  """Of a cluster with an image in each cell, and of an empty one."""
+  stream = np.random.default_rng(4)
+  k, strata = 5, np.append(np.arange(90) % 3, [0, 1])
+  labels = np.append(stream.choice(3, 90, p=[0.5, 0.3, 0.2]), [3, 3])
+  values = stream.normal(5, 1 + labels) if real else stream.integers(2, size=92)
+  effect, interval = intervals.of_excess(values, labels, k, strata)
+  assert np.isnan(effect[4]) and np.isnan(interval[4]).all()
+  at = 1 - 0.05 / 2 / 4
+  cells = {
+    (s, j): values[(strata == s) & (labels == j)]
+    for s in range(3)
+    for j in range(4)
+  }
+  squares = [
+    sum(
+      np.sum((v - v.mean()) ** 2)
+      for (_, i), v in cells.items()
+      if i == j and len(v)
+    )
+    for j in range(4)
+  ]
+  freedom = [
+    sum(max(len(v) - 1, 0) for (_, i), v in cells.items() if i == j)
+    for j in range(4)
+  ]
+  assert freedom[3] == 0
+  squares[3], freedom[3] = sum(squares), sum(freedom)
+  for c in range(4):
+    share = {s: len(cells[s, c]) / np.sum(labels == c) for s in range(3)}
+    expected = sum(share[s] * values[strata == s].mean() for s in range(3))
+    assert effect[c] == pytest.approx(values[labels == c].mean() - expected)
+    low = high = 0.0
+    for j in range(4):
+      weight = {
+        s: share[s] * ((j == c) - len(cells[s, j]) / np.sum(strata == s))
+        for s in range(3)
+      }
+      total = sum(weight.values())
+      inside = [s for s in range(3) if len(cells[s, j])]
+      mean = sum(weight[s] * cells[s, j].mean() for s in inside) / total
+      n = total**2 / sum(weight[s] ** 2 / len(cells[s, j]) for s in inside)
+      sd = np.sqrt(squares[j] / freedom[j]) if real else None
+      below, above = _of_one(mean, n, sd, freedom[j], at)
+      if total < 0:
+        below, above = above, below
+      low, high = low + (total * below) ** 2, high + (total * above) ** 2
+    assert interval[c] == pytest.approx([
+      effect[c] - np.sqrt(low),
+      effect[c] + np.sqrt(high),
+    ])
 
 
 def test_images_of_one_patient_say_less() -> None:
