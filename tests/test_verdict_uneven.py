@@ -15,7 +15,9 @@ import threadpoolctl
 
 from heterojax import rng
 from heterojax.rng import Purpose
+from heterojax.verdict import alike
 from heterojax.verdict import exchange as exchanges
+from heterojax.verdict import ranks
 from heterojax.verdict import sums
 from heterojax.verdict import uneven
 from heterojax.verdict import worlds
@@ -501,3 +503,35 @@ def test_size_and_what_ignoring_classes_does(n: int) -> None:
       found.append(got.p_value <= 0.05)
   assert abs(np.mean(stratified) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 1000)
   assert np.mean(naive) > 0.2
+
+
+@pytest.mark.parametrize('real', [False, True])
+def test_draws_are_taken_apart_by_what_exchanges_do_not_keep(
+  real: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """Against the same draws as they are."""
+  stream, k, draws = np.random.default_rng(5), 3, 199
+  patient = np.repeat(np.arange(30), 6)
+  y, labels = stream.integers(2, size=180), stream.integers(k, size=180)
+  level = stream.random((30, k))[patient, labels]
+  level = np.where(stream.random(180) < 0.5, level, stream.random(180))
+  values = level if real else (level < 0.3).astype(int)
+  given = {'key': jax.random.key(0), 'groups': patient, 'draws': draws}
+  got = uneven.test(values, y, labels, k, **given)
+  beyond, of_all = alike.beyond_exchange(values, y, labels, k, patient)
+  assert 1.05 < of_all < 2 and np.all(beyond > 1)
+  exchange = exchanges.exchange(y, patient)
+  images = sums.Images(sums.exact(values), labels[np.newaxis], k)
+  if real:
+    means = np.bincount(y, values) / np.bincount(y)
+    images = images._replace(values=values - means[y])
+  z = ranks.standardised(sums.sums(images, y, exchange, given['key'], draws))
+  z[1:] *= np.sqrt(beyond)
+  np.testing.assert_allclose(got.adjusted, ranks.step_down(z))
+  monkeypatch.setattr(alike, 'beyond_exchange', lambda *_: (np.ones(k), 1.0))
+  raw = uneven.test(values, y, labels, k, **given)
+  assert got.statistic == raw.statistic
+  np.testing.assert_allclose(got.null, raw.null * of_all, rtol=1e-12)
+  as_large = np.sum(raw.null * of_all > raw.statistic * (1 - 1e-9))
+  assert got.p_value == (1 + as_large) / (1 + draws)
+  assert got.p_value > raw.p_value
