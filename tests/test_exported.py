@@ -69,8 +69,17 @@ def test_a_tensor_of_another_file_is_found(way) -> None:
     assert onnx_graph.is_whole(tensor) == whole
 
 
+def test_a_tensor_of_another_file_is_found_behind_a_long_number() -> None:
+  """Protobuf reads five bytes of it, of which 32 bits count."""
+  location = _field(1, b'location') + _field(2, b'w.bin')
+  for last in (0, 0x10, 0x70):
+    key = bytes([13 << 3 & 127 | 2 | 128, 128, 128, 128, last])
+    tensor = key + bytes([len(location)]) + location
+    assert not onnx_graph.is_whole(_field(7, _field(5, tensor)))
+
+
 @pytest.mark.parametrize(
-  'content', [b'\x3a', b'\xff', b'\x3b\x3c', b'no graph']
+  'content', [b'\x3a', b'\xff', b'\x3b\x3c', b'no graph', b'\x80' * 11 + b'\0']
 )
 def test_what_is_no_message(content: bytes) -> None:
   with pytest.raises(ValueError):

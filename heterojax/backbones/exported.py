@@ -154,6 +154,8 @@ def _session(path: pathlib.Path, content: bytes) -> Any:
   # Every core has images of its own.
   options.intra_op_num_threads = options.inter_op_num_threads = 1
   options.log_severity_level = 4
+  # Its own format, which it tells by the bytes, is not what is looked through.
+  options.add_session_config_entry('session.load_model_format', 'ONNX')
   try:
     # There is a digest of these bytes alone.
     if not onnx_graph.is_whole(content):
