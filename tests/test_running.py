@@ -9,6 +9,7 @@ import pytest
 from toy_study import TOY
 from toy_study.study import View
 
+from heterojax.errors import UserError
 from heterojax.launch import compare
 from heterojax.launch import features
 from heterojax.launch import prepare
@@ -285,6 +286,36 @@ def test_a_run_in_the_midst_of_its_data(tmp_path: pathlib.Path, capfd) -> None:
     assert capfd.readouterr().err.count('where the data are') == 3
   assert sorted(p.name for p in tmp_path.iterdir()) == ['ill', 'link']
   assert [p.name for p in (tmp_path / 'ill').iterdir()] == ['1.png']
+
+
+def test_a_run_in_the_midst_of_data_at_home(
+  tmp_path: pathlib.Path, monkeypatch
+) -> None:
+  """Shells leave the ~ of `data.dir=~/data`."""
+  (tmp_path / 'data').mkdir()
+  (tmp_path / 'data/1.png').touch()
+  monkeypatch.setenv('HOME', str(tmp_path))
+  monkeypatch.setenv('USERPROFILE', str(tmp_path))
+  for folder in (tmp_path, tmp_path / 'data'):
+    with pytest.raises(UserError, match='where the data are'):
+      apart.check(folder, 'workdir', ('~' if folder == tmp_path else '~/data',))
+
+
+@pytest.mark.parametrize('pattern', ['f?.csv', '*.csv', '../*/f*.csv', '**/*'])
+def test_a_run_beside_its_files_of_features(
+  pattern: str, tmp_path: pathlib.Path, monkeypatch
+) -> None:
+  """The same command would take its tables for such files."""
+  (tmp_path / 'run').mkdir()
+  for name in ('f1.csv', 'f2.csv'):
+    (tmp_path / name).touch()
+  monkeypatch.chdir(tmp_path)
+  for files in (pattern, f'{tmp_path}/{pattern}'):
+    with pytest.raises(UserError, match='where the data are'):
+      apart.check(tmp_path, 'workdir', (), files)
+    apart.check(tmp_path / 'run', 'workdir', (), files)
+    apart.check(tmp_path / 'new', 'workdir', (), files)
+  apart.check(tmp_path, 'workdir', (), 'f1.csv')
 
 
 @pytest.mark.parametrize('name', ['new', 'empty', 'begun'])

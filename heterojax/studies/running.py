@@ -73,7 +73,7 @@ def _planned(
 ) -> Iterator[_Planned]:
   settings = fetching.settings(config)
   data = settings.data
-  apart.check(workdir, 'workdir', (data.dir, data.external))
+  apart.check(workdir, 'workdir', (data.dir, data.external), data.files)
   study = registry.get(settings.study)
   _check_condition(fail_if, study, settings, None)
   arithmetic.start()
