@@ -4,6 +4,7 @@ import contextlib
 import html
 import json
 import math
+import os
 import pathlib
 import re
 import shutil
@@ -19,6 +20,7 @@ from sklearn.utils import estimator_checks
 
 import heterojax
 from heterojax import datasets
+from heterojax.api import files
 from heterojax.api import inputs
 from heterojax.api import messages
 from heterojax.api import page
@@ -267,6 +269,28 @@ def test_images_lose_nothing(shape, kind, tmp_path) -> None:
   for candidate, image in zip(cohort.candidates, plain, strict=True):
     path = cohort.source.root / candidate.path
     np.testing.assert_array_equal(np.asarray(PIL.Image.open(path)), image)
+
+
+@pytest.mark.parametrize('kept', ['pixels', 'files'])
+def test_images_are_on_the_disk_before_their_table(
+  kept, tmp_path, monkeypatch
+) -> None:
+  """Which tells a later start, after a power cut too, that they are there."""
+  images = np.random.default_rng(1).integers(0, 256, (6, 9, 8), np.uint8)
+  how = files.images(images, {'label': np.array(_LABELS)})
+  if kept == 'files':
+    content = [(f'{i}.png', bytes([i])) for i in range(6)]
+    how = files.encoded(content, {'label': np.array(_LABELS)})
+  flushed, flush = [], os.fsync
+
+  def note(descriptor: int) -> None:
+    flush(descriptor)
+    flushed.append(os.fstat(descriptor).st_ino)
+
+  monkeypatch.setattr(os, 'fsync', note)
+  how.write(tmp_path / 'images.csv')
+  *pictures, table = [path.stat().st_ino for path in sorted(tmp_path.iterdir())]
+  assert {*pictures} == {*flushed[:-1]} and flushed[-1] == table
 
 
 def test_paths_of_images_are_read_where_they_are(tmp_path, monkeypatch) -> None:

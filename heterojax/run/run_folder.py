@@ -61,6 +61,21 @@ def write_atomically(
     raise
 
 
+def keep(paths: Iterable[pathlib.Path]) -> None:
+  """Has the disk keep files that were written, should the machine die.
+
+  Args:
+    paths: of what another file, written afterwards, says to be there, or of
+      copies of what is taken away afterwards.
+
+  Raises:
+    OSError: if it cannot; names the path.
+  """
+  for path in paths:
+    with links.named(path), links.opened(path, 'r+b') as file:
+      os.fsync(file.fileno())
+
+
 def to_json(value: Any) -> str:
   """JSON with a fixed key order; a NaN is a mistake, not a value."""
   return json.dumps(value, indent=2, allow_nan=False) + '\n'
