@@ -202,8 +202,13 @@ def test_a_run_of_an_earlier_release(run: pathlib.Path, capfd) -> None:
   one_sentence(capfd.readouterr().err, 'made by an earlier release')
 
 
-def test_a_view_that_cannot_be_read(run: pathlib.Path, capfd) -> None:
+@pytest.mark.parametrize('what', ['no archive', 'a bomb'])
+def test_a_view_that_cannot_be_read(
+  run: pathlib.Path, capfd, what: str
+) -> None:
   (run / 'view.npz').write_bytes(b'PK')
+  if what == 'a bomb':  # A thousandth of what it becomes.
+    np.savez_compressed(run / 'view.npz', norm=np.zeros(10**7))
   artifacts.seal(run)
   assert redraw(run) == 2
   one_sentence(capfd.readouterr().err, 'view.npz is damaged (')
