@@ -442,17 +442,28 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
   _begun(tmp_path / 'run')
   (tmp_path / 'data.csv').touch()
   (tmp_path / 'link.csv').symlink_to('data.csv')
+  (tmp_path / 'run/tables').mkdir()
+  (tmp_path / 'links').symlink_to('run/tables')
   monkeypatch.chdir(tmp_path / 'run')
   read = ['../data.csv', 'gs://bucket/x', '']
   for path, why in (
     ('results.json', 'is of the run in'),
+    ('artifacts.json', 'is of the run in'),
+    ('.lock', 'is of the run in'),
+    ('log.txt', 'is of the run in'),
     (f'{tmp_path}/run/tables/images.csv', 'is of the run in'),
+    (f'{tmp_path}/links/images.csv', 'is of the run in'),
     ('../data.csv', 'is read, too'),
     (f'{tmp_path}/link.csv', 'is read, too'),
   ):
     with pytest.raises(UserError, match=f'--out is {path}, which {why}'):
       outputs.file(path, 'out', read)
-  for path in 'tables', 'features/shards/new', 'checkpoints/../cohort/../input':
+  for path in (
+    'tables',
+    '../links',
+    'features/shards/new',
+    'checkpoints/../cohort/../input',
+  ):
     with pytest.raises(
       UserError, match=f'--workdir is {path}, which is of the'
     ):
