@@ -1,5 +1,7 @@
 """Networks in ONNX files: what is refused, and how a graph is understood."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,18 @@ def test_the_runtime_is_an_extra(tmp_path) -> None:
     exported.load(f'onnx:{path}', 'unit', 64)
   with pytest.raises(UserError, match='cannot be read'):
     exported.load(f'onnx:{tmp_path / "none.onnx"}', 'unit', 64)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such files.')
+@pytest.mark.parametrize('what', ['/dev/zero', 'a pipe'])
+def test_what_never_ends_is_no_network(tmp_path, what: str) -> None:
+  path = tmp_path / 'net.onnx'
+  if what == 'a pipe':
+    os.mkfifo(path)
+  else:
+    path.symlink_to(what)
+  with pytest.raises(UserError, match='cannot be read .not a regular file'):
+    exported.load(f'onnx:{path}', 'unit', 64)
 
 
 def _field(number: int, inside: bytes) -> bytes:
