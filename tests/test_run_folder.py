@@ -598,15 +598,14 @@ def test_results_of_other_data_are_kept(tmp_path: pathlib.Path) -> None:
   with run_folder.opened(tmp_path, _CONFIG, here) as folder:
     run_folder.begin(folder, _CONFIG, here, 'run', 'a')
     first = run_folder.begun(folder)
-    run_folder.check_data(folder, 'b', here)
+    run_folder.check_data(folder, 'b')
     run_folder.begin(folder, _CONFIG, here, 'again', 'b')
     assert run_folder.begun(folder) == {**first, 'data': 'b'}
     (folder / 'results.json').touch()
-    run_folder.check_data(folder, 'b', here)
+    run_folder.check_data(folder, 'b')
     with pytest.raises(RefusedError, match='holds the results of other data'):
-      run_folder.check_data(folder, 'a', here)
-    run_folder.check_data(folder, 'a', {'heterojax': '2'})
+      run_folder.check_data(folder, 'a')
     # A run of a release that did not keep it.
     before = {'date': first['date'], 'command': 'run'}
     (folder / 'begun.json').write_text(json.dumps(before))
-    run_folder.check_data(folder, 'a', here)
+    run_folder.check_data(folder, 'a')
