@@ -24,6 +24,7 @@ from heterojax.run import checkpoint
 from heterojax.run import run_folder
 from heterojax.studies import reading
 from heterojax.studies import registry
+from heterojax.studies.pages import common
 
 _IDENTICAL = 'All that was compared is identical to the bit.'
 
@@ -212,6 +213,21 @@ def test_a_view_that_cannot_be_read(
   artifacts.seal(run)
   assert redraw(run) == 2
   one_sentence(capfd.readouterr().err, 'view.npz is damaged (')
+
+
+@pytest.mark.parametrize('text', ['[]', '{"a":' * 100_000])
+@pytest.mark.parametrize('name', ['config.json', 'environment.json'])
+def test_a_run_whose_settings_are_none(
+  run: pathlib.Path, capfd, name: str, text: str
+) -> None:
+  """Sealed all the same, as by somebody else."""
+  (run / name).write_text(text)
+  artifacts.seal(run)
+  assert verify.main(['verify.py', f'--workdir={run}', '--rerun=all']) == 2
+  one_sentence(capfd.readouterr().err, f'{name} is damaged (')
+  if name == 'config.json':
+    with pytest.raises(UserError, match='is damaged'):
+      common.config(run)
 
 
 @pytest.mark.parametrize(
