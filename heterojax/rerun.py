@@ -8,11 +8,11 @@ import shutil
 import stat
 import tempfile
 
-from heterojax.differences import files
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
 from heterojax.run import artifacts
 from heterojax.run import locks
+from heterojax.studies import reading
 from heterojax.studies import registry
 from heterojax.studies import running
 from heterojax.version import __version__
@@ -58,8 +58,8 @@ def of(
       f'--rerun is {stage!r}, but must be one of {", ".join(STAGES)}.'
     )
   sealed = artifacts.read(folder)
-  config = files.read_json(folder / 'config.json')
-  release = files.read_json(folder / 'environment.json').get('heterojax')
+  config = reading.load(folder / 'config.json')
+  release = reading.load(folder / 'environment.json').get('heterojax')
   # Before its configuration, which may have other fields, is read.
   if release != __version__ and not allow_mismatch:
     raise RefusedError(

@@ -3,7 +3,9 @@
 import contextlib
 import html
 import json
+import logging
 import math
+import os
 import pathlib
 import re
 import shutil
@@ -19,11 +21,13 @@ from sklearn.utils import estimator_checks
 
 import heterojax
 from heterojax import datasets
+from heterojax.api import files
 from heterojax.api import inputs
 from heterojax.api import messages
 from heterojax.api import page
 from heterojax.api import parameters
 from heterojax.api import results as results_lib
+from heterojax.api import studies
 from heterojax.api import table
 from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Cohort
@@ -267,6 +271,28 @@ def test_images_lose_nothing(shape, kind, tmp_path) -> None:
   for candidate, image in zip(cohort.candidates, plain, strict=True):
     path = cohort.source.root / candidate.path
     np.testing.assert_array_equal(np.asarray(PIL.Image.open(path)), image)
+
+
+@pytest.mark.parametrize('kept', ['pixels', 'files'])
+def test_images_are_on_the_disk_before_their_table(
+  kept, tmp_path, monkeypatch
+) -> None:
+  """Which tells a later start, after a power cut too, that they are there."""
+  images = np.random.default_rng(1).integers(0, 256, (6, 9, 8), np.uint8)
+  how = files.images(images, {'label': np.array(_LABELS)})
+  if kept == 'files':
+    content = [(f'{i}.png', bytes([i])) for i in range(6)]
+    how = files.encoded(content, {'label': np.array(_LABELS)})
+  flushed, flush = [], os.fsync
+
+  def note(descriptor: int) -> None:
+    flush(descriptor)
+    flushed.append(os.fstat(descriptor).st_ino)
+
+  monkeypatch.setattr(os, 'fsync', note)
+  how.write(tmp_path / 'images.csv')
+  *pictures, table = [path.stat().st_ino for path in sorted(tmp_path.iterdir())]
+  assert {*pictures} == {*flushed[:-1]} and flushed[-1] == table
 
 
 def test_paths_of_images_are_read_where_they_are(tmp_path, monkeypatch) -> None:
@@ -645,3 +671,38 @@ def test_what_a_run_says_by_hand(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'figures').mkdir()
   (tmp_path / 'figures' / 'table3_retrained_vs_random.png').write_bytes(b'PNG')
   assert 'base64,UE5H"' in page.render('retraining', own, tmp_path)
+
+
+def test_names_of_data_steer_no_terminal(tmp_path, capfd) -> None:
+  """Notes and errors say names of columns and files as they are."""
+  more = {'pa\x1b]0;x\x07tient': list('aabbcc'), 'label': _LABELS}
+  study = heterojax.RetrainingStudy(workdir=tmp_path / 'a', verbose=True)
+  with pytest.raises(UserError) as caught:
+    study.fit(_MATRIX, _LABELS, metadata=more)
+  with pytest.raises(UserError) as also:
+    study.fit(tmp_path / 'no\x1b[2Jfile')
+  (tmp_path / 'b\x1b[2J').mkdir()
+  with studies._told(verbose=True):
+    logging.getLogger('heterojax').warning('%s', tmp_path / 'b\x1b[2J')
+  said = f'{caught.value}{also.value}{capfd.readouterr().err}'
+  assert '\\x1b[2J' in str(also.value) and '\\x1b[2J' in said
+  assert '\x1b' not in said
+
+
+def test_a_link_in_a_run_of_others_leads_no_file_into_a_page(tmp_path) -> None:
+  """A picture or report that is shared would hold it."""
+  secret = tmp_path / 'secret'
+  secret.write_text('secret')
+  run = tmp_path / 'run'
+  (run / 'figures').mkdir(parents=True)
+  name = 'table3_retrained_vs_random.png'
+  (run / 'figures' / name).symlink_to(secret)
+  (run / 'report.html').symlink_to(secret)
+  assert '<img' not in page.render('retraining', None, run)
+  study = heterojax.RetrainingStudy()
+  study.workdir_ = run
+  with pytest.raises(UserError, match='report.html is a link'):
+    study.report(tmp_path / 'copy.html')
+  (run / 'figures' / name).unlink()
+  (run / 'figures' / name).write_bytes(b'png')
+  assert '<img' in page.render('retraining', None, run)

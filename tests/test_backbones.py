@@ -591,3 +591,13 @@ def test_the_classifier_can_be_left_out(lite0: backbones.Backbone) -> None:
   assert not headless.has_top
   assert 'classifier' not in headless.params['network']
   np.testing.assert_array_equal(headless.pooled(x), lite0.pooled(x))
+
+
+def test_a_file_of_weights_may_be_named_from_home(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """Shells leave the ~ of `backbone.weights=~/w.pth`."""
+  monkeypatch.setenv('HOME', str(tmp_path))
+  monkeypatch.setenv('USERPROFILE', str(tmp_path))
+  path, source = backbones.locate('resnet18', '~/w.pth', 'timm')
+  assert (path, source) == (tmp_path / 'w.pth', 'timm')

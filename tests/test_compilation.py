@@ -60,6 +60,16 @@ def test_an_empty_variable_names_no_folder(
   assert empty == cache.folder() == pathlib.Path.home() / '.cache/heterojax'
 
 
+def test_a_variable_may_begin_with_the_home(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """A file of variables leaves the ~, and a folder of that name is a trap."""
+  monkeypatch.setenv('HOME', str(tmp_path))
+  monkeypatch.setenv('USERPROFILE', str(tmp_path))
+  monkeypatch.setenv('HETEROJAX_CACHE', '~/kept')
+  assert cache.folder() == tmp_path / 'kept'
+
+
 def test_a_user_without_a_home_is_told_what_to_name(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:

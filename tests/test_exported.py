@@ -1,5 +1,7 @@
 """Networks in ONNX files: what is refused, and how a graph is understood."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,18 @@ def test_the_runtime_is_an_extra(tmp_path) -> None:
     exported.load(f'onnx:{path}', 'unit', 64)
   with pytest.raises(UserError, match='cannot be read'):
     exported.load(f'onnx:{tmp_path / "none.onnx"}', 'unit', 64)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such files.')
+@pytest.mark.parametrize('what', ['/dev/zero', 'a pipe'])
+def test_what_never_ends_is_no_network(tmp_path, what: str) -> None:
+  path = tmp_path / 'net.onnx'
+  if what == 'a pipe':
+    os.mkfifo(path)
+  else:
+    path.symlink_to(what)
+  with pytest.raises(UserError, match='cannot be read .not a regular file'):
+    exported.load(f'onnx:{path}', 'unit', 64)
 
 
 def _field(number: int, inside: bytes) -> bytes:
@@ -69,8 +83,17 @@ def test_a_tensor_of_another_file_is_found(way) -> None:
     assert onnx_graph.is_whole(tensor) == whole
 
 
+def test_a_tensor_of_another_file_is_found_behind_a_long_number() -> None:
+  """Protobuf reads five bytes of it, of which 32 bits count."""
+  location = _field(1, b'location') + _field(2, b'w.bin')
+  for last in (0, 0x10, 0x70):
+    key = bytes([13 << 3 & 127 | 2 | 128, 128, 128, 128, last])
+    tensor = key + bytes([len(location)]) + location
+    assert not onnx_graph.is_whole(_field(7, _field(5, tensor)))
+
+
 @pytest.mark.parametrize(
-  'content', [b'\x3a', b'\xff', b'\x3b\x3c', b'no graph']
+  'content', [b'\x3a', b'\xff', b'\x3b\x3c', b'no graph', b'\x80' * 11 + b'\0']
 )
 def test_what_is_no_message(content: bytes) -> None:
   with pytest.raises(ValueError):

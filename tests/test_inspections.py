@@ -160,3 +160,24 @@ def test_other_decoders_look_again(
   assert _start(cohort, tmp_path) == want
   assert len(decoded) == _N - 1
   inspections._about.cache_clear()
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    '1',
+    '[1]',
+    '{"a": 1}',
+    '[' * 100_000,
+    '[[], "p", "d", ["", [], false, null, ""]]',
+    '["a", "p", "d", null]',
+    '["a", "p", "d", ["", [["x"]], false, null, ""]]',
+    '["a", "p", "d", ["", [], false, [1], ""]]',
+  ],
+)
+def test_a_line_of_others_is_none(text: str, tmp_path: pathlib.Path) -> None:
+  """Anybody can work out its digest."""
+  line = inspections._line(text)
+  (tmp_path / contents.INSPECTED).write_text(line)
+  with Inspections(tmp_path) as earlier:
+    assert not earlier._known

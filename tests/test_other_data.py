@@ -11,6 +11,7 @@ import pytest
 from heterojax import backbones
 from heterojax.launch import study
 from heterojax.studies import stages
+from heterojax.version import __version__
 
 
 def _data(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +66,12 @@ def test_a_changed_feature_label_or_row(
   _kept(tmp_path, start, capsys)
   # That allows another environment, and not other data.
   _kept(tmp_path, lambda: start('--allow_mismatch'), capsys)
+  # Nor of another release, whose tables would be sealed as those of these.
+  path = tmp_path / 'run/environment.json'
+  known = path.read_text()
+  path.write_text(known.replace(f'"{__version__}"', '"0.0.1"'))
+  _kept(tmp_path, lambda: start('--allow_mismatch'), capsys)
+  path.write_text(known)
   given_study.write(tmp_path, x, y)
   assert start() == 0
 

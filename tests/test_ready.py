@@ -1006,6 +1006,28 @@ def test_a_parquet_file_of_equal_values(tmp_path: pathlib.Path) -> None:
     ready.read(path, ('', ''))
 
 
+@pytest.mark.parametrize('schema', [True, False])
+@pytest.mark.parametrize('kind', [pyarrow.string(), pyarrow.binary()])
+def test_a_parquet_file_of_equal_texts(
+  kind: pyarrow.DataType, schema: bool, tmp_path: pathlib.Path
+) -> None:
+  """A long text of all rows is in the file once, and in a compressed page."""
+  rows, path = 400, tmp_path / 'f.parquet'
+  same = pyarrow.DictionaryArray.from_arrays(
+    pyarrow.array(np.zeros(rows, np.int32)), pyarrow.array(['a' * 10**6], kind)
+  )
+  table = pyarrow.table({
+    'label': ['ill', 'well'] * (rows // 2),
+    'f': np.arange(rows) / 7,
+    'note': same,
+  })
+  pyarrow.parquet.write_table(
+    table, path, compression='zstd', store_schema=schema
+  )
+  assert path.stat().st_size < 10**5
+  assert 'holds 0.4 GB of text' in _fails(path)
+
+
 def test_numbers_of_thousands_of_digits(tmp_path: pathlib.Path) -> None:
   """They are names like others; Python itself refuses to read them."""
   long = '9' * 5000

@@ -442,17 +442,28 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
   _begun(tmp_path / 'run')
   (tmp_path / 'data.csv').touch()
   (tmp_path / 'link.csv').symlink_to('data.csv')
+  (tmp_path / 'run/tables').mkdir()
+  (tmp_path / 'links').symlink_to('run/tables')
   monkeypatch.chdir(tmp_path / 'run')
   read = ['../data.csv', 'gs://bucket/x', '']
   for path, why in (
     ('results.json', 'is of the run in'),
+    ('artifacts.json', 'is of the run in'),
+    ('.lock', 'is of the run in'),
+    ('log.txt', 'is of the run in'),
     (f'{tmp_path}/run/tables/images.csv', 'is of the run in'),
+    (f'{tmp_path}/links/images.csv', 'is of the run in'),
     ('../data.csv', 'is read, too'),
     (f'{tmp_path}/link.csv', 'is read, too'),
   ):
     with pytest.raises(UserError, match=f'--out is {path}, which {why}'):
       outputs.file(path, 'out', read)
-  for path in 'tables', 'features/shards/new', 'checkpoints/../cohort/../input':
+  for path in (
+    'tables',
+    '../links',
+    'features/shards/new',
+    'checkpoints/../cohort/../input',
+  ):
     with pytest.raises(
       UserError, match=f'--workdir is {path}, which is of the'
     ):
@@ -587,15 +598,14 @@ def test_results_of_other_data_are_kept(tmp_path: pathlib.Path) -> None:
   with run_folder.opened(tmp_path, _CONFIG, here) as folder:
     run_folder.begin(folder, _CONFIG, here, 'run', 'a')
     first = run_folder.begun(folder)
-    run_folder.check_data(folder, 'b', here)
+    run_folder.check_data(folder, 'b')
     run_folder.begin(folder, _CONFIG, here, 'again', 'b')
     assert run_folder.begun(folder) == {**first, 'data': 'b'}
     (folder / 'results.json').touch()
-    run_folder.check_data(folder, 'b', here)
+    run_folder.check_data(folder, 'b')
     with pytest.raises(RefusedError, match='holds the results of other data'):
-      run_folder.check_data(folder, 'a', here)
-    run_folder.check_data(folder, 'a', {'heterojax': '2'})
+      run_folder.check_data(folder, 'a')
     # A run of a release that did not keep it.
     before = {'date': first['date'], 'command': 'run'}
     (folder / 'begun.json').write_text(json.dumps(before))
-    run_folder.check_data(folder, 'a', here)
+    run_folder.check_data(folder, 'a')

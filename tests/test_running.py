@@ -9,6 +9,7 @@ import pytest
 from toy_study import TOY
 from toy_study.study import View
 
+from heterojax.errors import UserError
 from heterojax.launch import compare
 from heterojax.launch import features
 from heterojax.launch import prepare
@@ -23,6 +24,7 @@ from heterojax.run import checkpoint
 from heterojax.run import run_folder
 from heterojax.studies import reading
 from heterojax.studies import registry
+from heterojax.studies.pages import common
 
 _IDENTICAL = 'All that was compared is identical to the bit.'
 
@@ -201,11 +203,31 @@ def test_a_run_of_an_earlier_release(run: pathlib.Path, capfd) -> None:
   one_sentence(capfd.readouterr().err, 'made by an earlier release')
 
 
-def test_a_view_that_cannot_be_read(run: pathlib.Path, capfd) -> None:
+@pytest.mark.parametrize('what', ['no archive', 'a bomb'])
+def test_a_view_that_cannot_be_read(
+  run: pathlib.Path, capfd, what: str
+) -> None:
   (run / 'view.npz').write_bytes(b'PK')
+  if what == 'a bomb':  # A thousandth of what it becomes.
+    np.savez_compressed(run / 'view.npz', norm=np.zeros(10**7))
   artifacts.seal(run)
   assert redraw(run) == 2
   one_sentence(capfd.readouterr().err, 'view.npz is damaged (')
+
+
+@pytest.mark.parametrize('text', ['[]', '{"a":' * 100_000])
+@pytest.mark.parametrize('name', ['config.json', 'environment.json'])
+def test_a_run_whose_settings_are_none(
+  run: pathlib.Path, capfd, name: str, text: str
+) -> None:
+  """Sealed all the same, as by somebody else."""
+  (run / name).write_text(text)
+  artifacts.seal(run)
+  assert verify.main(['verify.py', f'--workdir={run}', '--rerun=all']) == 2
+  one_sentence(capfd.readouterr().err, f'{name} is damaged (')
+  if name == 'config.json':
+    with pytest.raises(UserError, match='is damaged'):
+      common.config(run)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +307,36 @@ def test_a_run_in_the_midst_of_its_data(tmp_path: pathlib.Path, capfd) -> None:
     assert capfd.readouterr().err.count('where the data are') == 3
   assert sorted(p.name for p in tmp_path.iterdir()) == ['ill', 'link']
   assert [p.name for p in (tmp_path / 'ill').iterdir()] == ['1.png']
+
+
+def test_a_run_in_the_midst_of_data_at_home(
+  tmp_path: pathlib.Path, monkeypatch
+) -> None:
+  """Shells leave the ~ of `data.dir=~/data`."""
+  (tmp_path / 'data').mkdir()
+  (tmp_path / 'data/1.png').touch()
+  monkeypatch.setenv('HOME', str(tmp_path))
+  monkeypatch.setenv('USERPROFILE', str(tmp_path))
+  for folder in (tmp_path, tmp_path / 'data'):
+    with pytest.raises(UserError, match='where the data are'):
+      apart.check(folder, 'workdir', ('~' if folder == tmp_path else '~/data',))
+
+
+@pytest.mark.parametrize('pattern', ['f?.csv', '*.csv', '../*/f*.csv', '**/*'])
+def test_a_run_beside_its_files_of_features(
+  pattern: str, tmp_path: pathlib.Path, monkeypatch
+) -> None:
+  """The same command would take its tables for such files."""
+  (tmp_path / 'run').mkdir()
+  for name in ('f1.csv', 'f2.csv'):
+    (tmp_path / name).touch()
+  monkeypatch.chdir(tmp_path)
+  for files in (pattern, f'{tmp_path}/{pattern}'):
+    with pytest.raises(UserError, match='where the data are'):
+      apart.check(tmp_path, 'workdir', (), files)
+    apart.check(tmp_path / 'run', 'workdir', (), files)
+    apart.check(tmp_path / 'new', 'workdir', (), files)
+  apart.check(tmp_path, 'workdir', (), 'f1.csv')
 
 
 @pytest.mark.parametrize('name', ['new', 'empty', 'begun'])

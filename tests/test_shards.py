@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import shutil
 
@@ -150,6 +151,29 @@ def test_joining_again_after_it_was_cut_off(
   assert _joined(plan, four) == whole
 
 
+def test_shards_go_once_the_disk_has_what_they_became(
+  plan: features.Plan, four: pathlib.Path, monkeypatch
+) -> None:
+  """A machine may die before the system writes what it was given."""
+  flushed, flush, clear = {}, os.fsync, shards.clear
+
+  def note(descriptor: int) -> None:
+    flush(descriptor)
+    status = os.fstat(descriptor)
+    flushed[status.st_ino] = status.st_mtime_ns
+
+  def look(folder: pathlib.Path) -> None:
+    for name in ('features.npy', 'blocks.jsonl', shards.RECORDS):
+      status = (folder / name).stat()
+      assert flushed[status.st_ino] >= status.st_mtime_ns
+    clear(folder)
+
+  monkeypatch.setattr(os, 'fsync', note)
+  monkeypatch.setattr(shards, 'clear', look)
+  shards.join(plan, four)
+  assert not (four / shards.FOLDER).exists()
+
+
 def test_what_is_missing_is_named(
   plan: features.Plan, four: pathlib.Path
 ) -> None:
@@ -178,7 +202,13 @@ def test_a_shard_of_another_plan_is_named(
 
 
 @pytest.mark.parametrize(
-  'text', ['{"shards": 4}', '[' * 100_000, '{"shards": "4", "plan": ""}']
+  'text',
+  [
+    '{"shards": 4}',
+    '[' * 100_000,
+    '{"shards": "4", "plan": ""}',
+    '{"plan": "", "shards": 1000000000000, "images": 9, "environment": {}}',
+  ],
 )
 def test_a_damaged_plan_is_named(four: pathlib.Path, text: str) -> None:
   (four / shards.FOLDER / 'plan.json').write_text(text)

@@ -76,6 +76,7 @@ def images(
     for name, picture in zip(names, pictures, strict=True):
       with links.named(path.parent / name):
         PIL.Image.fromarray(picture).save(path.parent / name)
+    run_folder.keep(path.parent / name for name in names)
     run_folder.write_atomically(path, text)
 
   content = (
@@ -108,10 +109,13 @@ def encoded(
   text = _csv([far or n for far, n in zip(elsewhere, names, strict=True)], more)
 
   def write(path: pathlib.Path) -> None:
+    written = []
     for name, (_, picture) in zip(names, pictures, strict=True):
       if isinstance(picture, bytes):
         with links.named(path.parent / name):
           (path.parent / name).write_bytes(picture)
+        written.append(path.parent / name)
+    run_folder.keep(written)
     run_folder.write_atomically(path, text)
 
   return Written(_digest([text.encode(), content.digest()]), write)

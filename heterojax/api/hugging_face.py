@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 
+from heterojax import errors
 from heterojax.api import files
 from heterojax.api import table
 from heterojax.errors import UserError
@@ -150,8 +151,8 @@ def parts(data: Any, y: Any = None, groups: Any = None) -> Parts:
     more[f'{name} of X' if taken else name] = columns.of('metadata', name)
   if without:
     warnings.warn(
-      f'The columns {", ".join(without)} of X hold neither numbers nor text:'
-      ' they are left out.',
+      f'The columns {errors.printable(", ".join(without))} of X hold neither'
+      ' numbers nor text: they are left out.',
       stacklevel=2,
     )
   if isinstance(data, Mapping):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import contextlib
 import re
 
+from heterojax import errors
 from heterojax.api import parameters
 from heterojax.errors import HeterojaxError
 from heterojax.studies.checks import FIELDS
@@ -38,7 +39,8 @@ def of_arguments() -> Iterator[None]:
   try:
     yield
   except HeterojaxError as error:
-    error.args = (translated(str(error)),)
+    # Whoever prints it does not know that names in it may steer a terminal.
+    error.args = (errors.printable(translated(str(error))),)
     raise
 
 

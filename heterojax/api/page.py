@@ -29,7 +29,8 @@ def render(study: str, verdict: Verdict | None, folder: pathlib.Path) -> str:
     first, rest = html.escape(said[:end]), html.escape(said[end:])
     parts.append(f'<p><b>{first}</b>{rest}</p>')
   figure = folder / 'figures' / _FIGURES.get(study, '')
-  if figure.is_file():
+  # A run of others may hold a link to what is not for whoever sees the page.
+  if figure.is_file() and not figure.is_symlink():
     data = embedding.picture(figure.read_bytes(), 'png')
     parts.append(
       f'<img style="max-width:100%" alt="{html.escape(figure.stem)}"'

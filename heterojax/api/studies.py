@@ -21,6 +21,8 @@ from heterojax.api.table import Table
 from heterojax.compute import variables
 from heterojax.errors import UserError
 from heterojax.run import interruption
+from heterojax.run import links
+from heterojax.run import logs
 from heterojax.run import outputs
 from heterojax.run import run_folder
 from heterojax.studies import checks
@@ -86,9 +88,10 @@ class _Study(Parameterized):
 
   def report(self, path: str | os.PathLike[str]) -> pathlib.Path:
     """Writes the report of a fitted study, one HTML file, and says where."""
-    text = (finished(self) / 'report.html').read_bytes()
+    report = finished(self) / 'report.html'
+    links.refuse_at(report)
     target = pathlib.Path(path).expanduser()
-    run_folder.write_atomically(target, text)
+    run_folder.write_atomically(target, report.read_bytes())
     return target
 
   def _configuration(self, given: inputs.Inputs) -> dict[str, Any]:
@@ -192,6 +195,7 @@ def _told(verbose: bool) -> Generator[None, None, None]:
   log = logging.getLogger('heterojax')
   before = log.level, log.propagate
   handler = logging.StreamHandler()
+  handler.setFormatter(logs.Lines('%(message)s'))
   handler.setLevel(logging.INFO if verbose else logging.WARNING)
   log.setLevel(logging.INFO)
   if not log.handlers:  # Else somebody says already where lines go.

@@ -182,7 +182,7 @@ def locate(
     UserError: for published weights that are not here.
   """
   if str(weights) != 'imagenet':
-    return pathlib.Path(weights), source
+    return pathlib.Path(weights).expanduser(), source
   fitting = sources.published(ARCHITECTURES[name], source, with_norms)
   path, found = imagenet.locate(name, fitting, download=download)
   return path, found if source == 'auto' else source

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from heterojax import backbones
+from heterojax import regular_files
 from heterojax.backbones import architecture
 from heterojax.backbones import networks
 from heterojax.backbones import onnx_graph
@@ -113,11 +114,11 @@ def load(name: str, normalisation: str, side: int) -> backbones.Backbone:
   file, _, output = name.removeprefix(PREFIX).partition('#')
   path = pathlib.Path(file).expanduser()
   try:
-    content = path.read_bytes()
+    content = regular_files.read(path)
   except OSError as error:
     raise UserError(
-      f'{path} cannot be read ({error.strerror}): --config.backbone.name=onnx:'
-      ' takes the file of an exported network.'
+      f'{path} cannot be read ({error.strerror or error}):'
+      ' --config.backbone.name=onnx: takes the file of an exported network.'
     ) from error
   session = _session(path, content)
   graph = _graph(path, session, output)
@@ -154,6 +155,8 @@ def _session(path: pathlib.Path, content: bytes) -> Any:
   # Every core has images of its own.
   options.intra_op_num_threads = options.inter_op_num_threads = 1
   options.log_severity_level = 4
+  # Its own format, which it tells by the bytes, is not what is looked through.
+  options.add_session_config_entry('session.load_model_format', 'ONNX')
   try:
     # There is a digest of these bytes alone.
     if not onnx_graph.is_whole(content):

@@ -22,6 +22,10 @@ _HELD = {
   'tensor': {13: 'external'},
 }
 _LENGTHS = {1: 8, 5: 4}  # Of the kinds of fields that always have one.
+# Protobuf drops the bits of a field's number and kind beyond these, and takes
+# no longer numbers.
+_KEY = 2**32 - 1
+_MOST_BYTES = 10
 
 
 def is_whole(content: bytes) -> bool:
@@ -51,6 +55,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
   try:
     while at < len(message):
       key, at = _number(message, at)
+      key &= _KEY
       kind = key & 7
       if kind == 0:
         _, at = _number(message, at)
@@ -65,9 +70,11 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _number(message: memoryview, at: int) -> tuple[int, int]:
-  """A number of any length, seven bits a byte, and where it ends."""
-  number = shift = 0
-  while message[at] & 0x80:
-    number |= (message[at] & 0x7F) << shift
-    at, shift = at + 1, shift + 7
-  return number | message[at] << shift, at + 1
+  """A number, seven bits a byte, and where it ends."""
+  number = 0
+  for i in range(_MOST_BYTES):
+    byte = message[at + i]
+    number |= (byte & 0x7F) << 7 * i
+    if byte < 0x80:
+      return number, at + i + 1
+  raise LookupError('no end')

@@ -14,7 +14,7 @@ def folder() -> pathlib.Path:
   """
   # An empty variable is none: it would be where a user stands.
   if named := os.environ.get('HETEROJAX_CACHE'):
-    return pathlib.Path(named)
+    return pathlib.Path(named).expanduser()
   try:
     return pathlib.Path.home() / '.cache' / 'heterojax'
   except RuntimeError as error:  # As in a container, with a number as user.

@@ -20,6 +20,7 @@ VALUES = pathlib.Path(__file__).with_name('parquet_values.py')
 # Values that a Parquet file may have, whatever its size, and per byte of it.
 _ALWAYS_ALLOWED = 1 << 22
 _MOST_PER_BYTE = 100
+_MOST_TEXT = 1 << 28  # Bytes, of a file that is small.
 # A row of a flattened feature map fills more than pyarrow's usual block.
 _BLOCK_BYTES = 64 << 20
 
@@ -174,7 +175,11 @@ def from_parquet(path: pathlib.Path) -> Raw:
   try:
     with pyarrow.parquet.ParquetFile(path) as file:
       _check_parquet(path, file)
+      texts = [f.name for f in file.schema_arrow if _is_text(f.type)]
+    # Each different text once, however many rows have it.
+    with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
       table = file.read()
+    _check_texts(path, table)
   except (OSError, ValueError, pyarrow.ArrowException) as error:
     raise UserError(_unreadable(path, 'Parquet', error)) from error
   names = [name for name in table.column_names if name]
@@ -265,6 +270,40 @@ def _check_parquet(path: pathlib.Path, file: Any) -> None:
       f'{path} declares {metadata.num_rows:,} rows of'
       f' {metadata.num_columns:,} columns, which is more than a file of its'
       ' size holds.'
+    )
+
+
+def _is_text(kind: Any) -> bool:
+  import pyarrow  # pylint: disable=import-outside-toplevel; slow.
+
+  types = pyarrow.types
+  if types.is_dictionary(kind):
+    kind = kind.value_type
+  return any(
+    of(kind)
+    for of in (
+      types.is_string,
+      types.is_large_string,
+      types.is_binary,
+      types.is_large_binary,
+    )
+  )
+
+
+def _check_texts(path: pathlib.Path, table: Any) -> None:
+  """Equal texts take nothing in a file either, however long they are."""
+  import pyarrow.compute  # pylint: disable=import-outside-toplevel; slow.
+
+  total = 0
+  for column in filter(lambda column: _is_text(column.type), table.columns):
+    for chunk in column.chunks:
+      lengths = pyarrow.compute.binary_length(chunk.dictionary)
+      of_rows = lengths.take(chunk.indices)
+      total += pyarrow.compute.sum(of_rows).as_py() or 0
+  if total > max(_MOST_TEXT, _MOST_PER_BYTE * path.stat().st_size):
+    raise UserError(
+      f'{path} holds {total / 1e9:,.1f} GB of text, which is more than a file'
+      ' of its size holds.'
     )
 
 

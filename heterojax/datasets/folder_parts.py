@@ -31,8 +31,8 @@ _WHOLE = (
 )
 # Or a part of it, as that of train_fold_0, k0, cv_2, 5-fold_1 and Fold 1 of 5.
 _FOLD = re.compile(
-  rf'(?<![a-z])(?:(?:(?:[0-9]+|k|cv){_GAP})?folds?|k|cv|split){_GAP}({_DIGITS})'
-  rf'(?:{_GAP}of{_GAP}[0-9]+)?(?![a-z0-9])',
+  rf'(?<![a-z])(?:(?:(?:(?<![0-9])[0-9]+|k|cv){_GAP})?folds?|k|cv|split)'
+  rf'{_GAP}({_DIGITS})(?:{_GAP}of{_GAP}[0-9]+)?(?![a-z0-9])',
   re.IGNORECASE,
 )
 # Of a folder that holds folds, as folds, 5-fold, kfold and cross_validation.

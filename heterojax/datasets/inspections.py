@@ -143,8 +143,12 @@ def _entry(line: bytes) -> dict[tuple[str, str], Found]:
   text = line[: line.rfind(b' ')].decode('ascii', 'replace')
   if not text or _line(text).encode() != line:
     return {}
-  about, path, digest, values = json.loads(text)
-  return {(sys.intern(about), path): Found(_look(*values), digest)}
+  try:
+    about, path, digest, values = json.loads(text)
+    return {(sys.intern(about), path): Found(_look(*values), digest)}
+  # Its digest is right, and it is not of this program.
+  except (RecursionError, TypeError, ValueError):
+    return {}
 
 
 def _look(

@@ -17,8 +17,8 @@ _PATIENT = re.compile(
   r'(id|ids|no|num|number|name|key|code)|accession|idlesion|idcase|case|cases'
   r'|lesion|nodule|slide|individual|family|user(id|name)|fall(id|nr|nummer)'
   # And all others that speak of a person and of how he is told.
-  r'|.*(patient|subject|participant|proband|person)[a-z]*(id|ids|no|nr|number'
-  r'|nummer|name|key|code|uuid|guid|hash|identifier)'
+  r'|(?>.*(patient|subject|participant|proband|person))[a-z]*(id|ids|no|nr'
+  r'|number|nummer|name|key|code|uuid|guid|hash|identifier)'
   r'|.*(patient|subject|participant|proband|person)'
 )
 _FOLD = re.compile(
@@ -31,7 +31,7 @@ _MOST_ROWS = 20  # Of one patient.
 # Values that repeat at random would mix the classes 1 - 1/2^10 of the time.
 _FEWEST_REPEATS = 10
 _FEWEST_VALUES = 5
-_FRACTION = re.compile(r'[+-]?\d*[.,]\d*[1-9]\d*([eE][+-]?\d+)?')
+_FRACTION = re.compile(r'[+-]?\d*[.,]0*[1-9]\d*([eE][+-]?\d+)?')
 
 
 class Looks(NamedTuple):

@@ -28,7 +28,7 @@ LONGEST_CELL = csv.field_size_limit() - 1
 COLUMNS = ('id', 'path', 'label', 'group', 'split', 'included', 'reason')
 # The last four are the full-width forms, which some take for the others.
 _FORMULA = re.compile("'*[=+@\t\r\n＝＋－＠-]")
-_NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
+_NUMBER = re.compile(r'[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ RECORDS = 'shards.json'
 _PLAN, _RECORD = 'plan.json', 'shard.json'
 # Of what the first of them is.
 _KINDS = {'plan': str, 'shards': int, 'images': int, 'environment': dict}
+_MOST = 10**6  # Shards: each one is looked for.
 # Features do not depend on it.
 _MAY_DIFFER = 'cores'
 
@@ -58,7 +59,7 @@ def begun(features: pathlib.Path) -> dict[str, Any] | None:
   except FileNotFoundError:
     return None
   kinds = {name: type(value) for name, value in record.items()}
-  if kinds != _KINDS or record['shards'] < 1:
+  if kinds != _KINDS or not 1 <= record['shards'] <= _MOST:
     raise _unreadable(path)
   return record
 
@@ -202,6 +203,7 @@ def join(plan: Plan, features: pathlib.Path) -> None:
         raise _damaged(features, shard)
       store.write(whole, values)
   store.close()
+  store.keep()
   run_folder.write_atomically(
     features / RECORDS, run_folder.to_json({'shards': records})
   )

@@ -178,6 +178,11 @@ class Store:
     self._save_index()
     return np.load(self._array, mmap_mode='r')
 
+  def keep(self) -> None:
+    """Has the disk keep what was written: its source is to be taken away."""
+    with self._writing():
+      run_folder.keep((self._array, self._index))
+
   def digest(self) -> str:
     """Digest of all rows."""
     return run_folder.digest([self.header, sorted(self._digests.items())])

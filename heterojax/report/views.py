@@ -5,12 +5,14 @@ bytes for the same arrays.
 """
 
 import io
+import os
 import pathlib
 from typing import Any, TypeVar
 
 import numpy as np
 
 from heterojax import errors
+from heterojax.datasets import npz
 from heterojax.errors import UserError
 from heterojax.run import run_folder
 
@@ -39,16 +41,15 @@ def load(folder: pathlib.Path, kind: type[T]) -> T:
     UserError: if there is none that can be read, or it has other arrays.
   """
   path = folder / NAME
-  try:
-    with np.load(path, allow_pickle=False) as arrays:
-      found = dict(arrays)
-  except FileNotFoundError as error:
+  if not os.path.lexists(path):
     raise UserError(
       f'There is no {path}: its run was made by an earlier release, or has not'
       ' finished; run the study again.'
-    ) from error
-  except (OSError, ValueError, TypeError, EOFError) as error:
-    raise errors.damaged(path, str(error)) from error
+    )
+  try:
+    found = {name: npz.load(path, name) for name in npz.headers(path)}
+  except UserError as error:
+    raise errors.damaged(path, str(error).rstrip('.')) from error
   if other := found.keys() ^ {*kind.__annotations__}:
     raise UserError(
       f'{path} was written by another release of heterojax ({min(other)}'

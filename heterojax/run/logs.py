@@ -9,7 +9,7 @@ from typing import IO
 from heterojax import errors
 
 
-class _Lines(logging.Formatter):
+class Lines(logging.Formatter):
   """A line each, whatever the names in it hold."""
 
   def format(self, record: logging.LogRecord) -> str:
@@ -35,7 +35,7 @@ class _Terminal(logging.Handler):
 def kept(file: IO[str]) -> Iterator[None]:
   """While it lasts, lines go to a file as well, which is closed after it."""
   handler = _Log(file)
-  handler.setFormatter(_Lines('%(asctime)s %(message)s'))
+  handler.setFormatter(Lines('%(asctime)s %(message)s'))
   root = logging.getLogger('heterojax')
   root.addHandler(handler)
   try:
@@ -53,5 +53,5 @@ def to_stderr(level: int = logging.INFO) -> None:
   root.propagate = False  # absl and Orbax put other handlers at the root.
   if not root.handlers:
     handler = _Terminal()
-    handler.setFormatter(_Lines('%(message)s'))
+    handler.setFormatter(Lines('%(message)s'))
     root.addHandler(handler)

@@ -12,6 +12,8 @@ from heterojax.run import run_folder
 
 # Beside what is written by names of our own: which these are.
 _WRITTEN = '.heterojax.json'
+# Of a run, none of which a command writes for its user.
+_FILES = (*contents.FILES, contents.SEAL, contents.LOCK, contents.LOG)
 
 
 def local(path: str, flag: str) -> pathlib.Path:
@@ -34,15 +36,16 @@ def local(path: str, flag: str) -> pathlib.Path:
       ' and copy it to the address when it is finished.'
     )
   named = pathlib.Path(path).expanduser()
-  whole = pathlib.Path(os.path.abspath(named))
-  for folder in whole.parents:
-    name = whole.relative_to(folder)
-    ours = name.parts[0] in contents.FOLDERS or str(name) in contents.FILES
-    if ours and run_folder.is_one(folder):
-      raise UserError(
-        f'--{flag} is {path}, which is of the run in {folder}: choose another'
-        f' --{flag}.'
-      )
+  # Another name of a folder leads there as well.
+  for whole in (os.path.abspath(named), os.path.realpath(named)):
+    for folder in pathlib.Path(whole).parents:
+      name = pathlib.Path(whole).relative_to(folder)
+      ours = name.parts[0] in contents.FOLDERS or str(name) in _FILES
+      if ours and run_folder.is_one(folder):
+        raise UserError(
+          f'--{flag} is {path}, which is of the run in {folder}: choose another'
+          f' --{flag}.'
+        )
   return named
 
 

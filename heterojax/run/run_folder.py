@@ -23,7 +23,6 @@ from heterojax.run import logs
 _CONFIG = 'config.json'
 _ENVIRONMENT = 'environment.json'
 _RESULTS = 'results.json'
-_RELEASE = 'heterojax'
 # Their lock tells that it is theirs; data that were in memory have a name that
 # none other has.
 _EARLY = {*contents.LEFT, contents.INPUT}
@@ -59,6 +58,21 @@ def write_atomically(
     with contextlib.suppress(OSError):  # It was not made.
       name.unlink()
     raise
+
+
+def keep(paths: Iterable[pathlib.Path]) -> None:
+  """Has the disk keep files that were written, should the machine die.
+
+  Args:
+    paths: of what another file, written afterwards, says to be there, or of
+      copies of what is taken away afterwards.
+
+  Raises:
+    OSError: if it cannot; names the path.
+  """
+  for path in paths:
+    with links.named(path), links.opened(path, 'r+b') as file:
+      os.fsync(file.fileno())
 
 
 def to_json(value: Any) -> str:
@@ -296,26 +310,22 @@ def begun(path: pathlib.Path) -> dict[str, str] | None:
   return None
 
 
-def check_data(
-  path: pathlib.Path, data: str, environment: dict[str, Any]
-) -> None:
+def check_data(path: pathlib.Path, data: str) -> None:
   """Raises a RefusedError where a folder has the results of other data.
 
   Of the same flags the data are others where an image was added or changed, or
   where a relative path is given in another folder; so may the weights be. The
-  results would be lost. Fingerprints of another release may differ for the same
-  data.
+  results would be lost, and tables that the others have not would stay among
+  theirs. Fingerprints of another release may differ for the same data: these
+  results are kept, too.
   """
   before = begun(path) or {}
-  if not (path / _RESULTS).exists() or before.get('data', data) == data:
-    return
-  with contextlib.suppress(OSError, ValueError):
-    if read_json(path / _ENVIRONMENT).get(_RELEASE) != environment[_RELEASE]:
-      return
+  if (path / _RESULTS).exists() and before.get('data', data) != data:
     raise RefusedError(
       f'{path} holds the results of other data or weights: what data.dir,'
-      ' data.external or backbone.weights names has changed since, or is given'
-      f' in another folder. Choose another --workdir, or delete {path} first.'
+      ' data.external or backbone.weights names has changed since, is given in'
+      ' another folder, or was read otherwise by another release. Choose'
+      f' another --workdir, or delete {path} first.'
     )
 
 

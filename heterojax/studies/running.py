@@ -73,7 +73,7 @@ def _planned(
 ) -> Iterator[_Planned]:
   settings = fetching.settings(config)
   data = settings.data
-  apart.check(workdir, 'workdir', (data.dir, data.external))
+  apart.check(workdir, 'workdir', (data.dir, data.external), data.files)
   study = registry.get(settings.study)
   _check_condition(fail_if, study, settings, None)
   arithmetic.start()
@@ -154,7 +154,7 @@ def run(
     _check_memory(planned)
     manifest = study.manifest(settings, cohorts, samples)
     data = _fingerprint(manifest, cohorts, backbone)
-    run_folder.check_data(folder, data, here)
+    run_folder.check_data(folder, data)
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
     run_folder.begin(folder, config, here, command, data)

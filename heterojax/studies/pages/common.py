@@ -21,6 +21,7 @@ from heterojax.report.blocks import Section
 from heterojax.report.blocks import Table
 from heterojax.report.blocks import Text
 from heterojax.run import run_folder
+from heterojax.studies import reading
 from heterojax.studies.pages import checklists
 from heterojax.studies.records import Environment
 from heterojax.studies.records import Timings
@@ -41,7 +42,7 @@ Rows = Iterable[dict[str, str]]
 def config(folder: pathlib.Path) -> dict[str, Any]:
   """`config.json` of a run folder; {} without one."""
   path = folder / 'config.json'
-  return run_folder.read_json(path) if path.exists() else {}
+  return reading.load(path) if path.exists() else {}
 
 
 def made(folder: pathlib.Path, seed: int, described: Environment) -> Text:
