@@ -292,14 +292,15 @@ def _is_text(kind: Any) -> bool:
 
 def _check_texts(path: pathlib.Path, table: Any) -> None:
   """Equal texts take nothing in a file either, however long they are."""
-  import pyarrow.compute  # pylint: disable=import-outside-toplevel; slow.
+  # pylint: disable-next=import-outside-toplevel; slow.
+  from pyarrow import compute
 
   total = 0
   for column in filter(lambda column: _is_text(column.type), table.columns):
     for chunk in column.chunks:
-      lengths = pyarrow.compute.binary_length(chunk.dictionary)
+      lengths = compute.call_function('binary_length', [chunk.dictionary])
       of_rows = lengths.take(chunk.indices)
-      total += pyarrow.compute.sum(of_rows).as_py() or 0
+      total += compute.call_function('sum', [of_rows]).as_py() or 0
   if total > max(_MOST_TEXT, _MOST_PER_BYTE * path.stat().st_size):
     raise UserError(
       f'{path} holds {total / 1e9:,.1f} GB of text, which is more than a file'
