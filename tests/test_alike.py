@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from heterojax.verdict import alike as alike_lib
+from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import intervals
 from heterojax.verdict import uneven
 
@@ -107,6 +108,39 @@ def test_what_exchanges_do_not_keep_is_a_ratio_of_variances() -> None:
   assert of_all == pytest.approx(
     np.sum(wanted * kept / sizes) / np.sum(kept / sizes)
   )
+
+
+def test_where_patients_stay_their_means_are_no_part_of_draws() -> None:
+  patient, labels, cell, values = _patients()
+  strata = np.arange(len(patient)) % 2
+  orbits = exchanges.exchange(strata, patient).orbits
+  found = alike_lib.alike(
+    values, alike_lib.in_order(strata * _K + labels)[1], labels, _K, patient
+  )
+  here, there = (
+    np.where(
+      _same(labels) > 0,
+      one.within * _same(patient),
+      one.between * _same(patient),
+    )
+    + np.diag(1 - np.full(len(patient), one.within))
+    for one in (found, found.exchanged())
+  )
+  whole, drawn = (_excesses(labels, of, _K)[0] for of in (strata, orbits))
+  # Of the mean of draws: what images of an orbit add that are all its mean.
+  mean = whole - drawn
+  assert np.max(np.abs(mean)) > 0.1
+  of_draws = np.diag(drawn @ there @ drawn.T)
+  # In draws alone excess and mean are not related.
+  np.testing.assert_allclose(
+    np.diag(whole @ there @ whole.T) - np.diag(mean @ there @ mean.T), of_draws
+  )
+  lacked = np.diag(whole @ here @ whole.T) - np.diag(mean @ here @ mean.T)
+  ratio, _ = alike_lib.beyond_exchange(
+    values, strata, labels, _K, patient, orbits
+  )
+  np.testing.assert_allclose(ratio, lacked / of_draws)
+  assert np.min(ratio) > 1.05
 
 
 def test_exchanges_keep_what_is_in_one_cluster_or_alike_in_all() -> None:

@@ -622,10 +622,10 @@ def test_one_fold_shares_nothing_with_others():
   assert 'Sizes may share images: they are' in limits(one)
 
 
-def test_where_patients_are_exchanged_the_band_may_be_too_narrow():
+def test_where_patients_are_exchanged_the_band_is_approximate():
   results = example(sizes=(100,))
   patients = put(results, 'sizes.0.band_unit', 'patient')
-  said = 'all images of a patient for equally alike'
+  said = 'images of a patient are more alike in one cluster than in two'
   assert said not in html_of(results) and said in html_of(patients)
 
 

@@ -13,7 +13,9 @@ from test_verdict_exchange import allowed
 
 from benchmarks import band
 from heterojax.stats import metrics
+from heterojax.verdict import alike
 from heterojax.verdict import chance
+from heterojax.verdict import exchange as exchanges
 
 
 def _key() -> jax.Array:
@@ -59,6 +61,7 @@ def _errors(values: Sequence[float]) -> metrics.Terms:
 _RIGHT = metrics.terms('accuracy', np.ones(6), np.array([1, 0, 1, 0, 0, 1]))
 _WRONG = _errors([0.3, 1, 2.5, 4, 6.1, 1])
 _TWICE = [[0, 0, 1, 1, 2, 2], [2, 1, 1, 1, 0, 0]]
+_WHOLE = [[0, 0, 1, 1, 2, 0], [2, 2, 0, 0, 2, 1]]
 _NO_ONE = ['', '', '', '', '', '']
 _SMALL = {
   # Terms, clusters in two trainings, classes, patients, and sizes of folds.
@@ -76,7 +79,8 @@ _SMALL = {
     [6],
   ),
   'a regression': (_WRONG, _TWICE, '000000', _NO_ONE, [3, 3]),
-  'its patients': (_WRONG, _TWICE, '000000', list('aabbcd'), [6]),
+  # Each in one cluster of a training: else draws are further apart.
+  'its patients': (_WRONG, _WHOLE, '000000', list('aabbcd'), [6]),
 }
 
 
@@ -214,6 +218,96 @@ def test_images_of_one_patient_are_exchanged_together() -> None:
   assert low <= found['group'] <= high, found
   assert found['image'] > 4 * 0.05 * studies, found
   assert found_planted > 0.9 * studies, found_planted
+
+
+def test_draws_are_further_from_their_mean_where_exchanges_keep_less() -> None:
+  labels, errors = np.array(_TWICE), np.array([0.3, 1, 2.5, 4, 6.1, 1.2])
+  patients, none = np.array([0, 0, 1, 1, 2, 3]), np.zeros(6, int)
+  orbits = exchanges.exchange(none, patients).orbits
+  orders = list(allowed(none, patients))
+  every = np.array([
+    [[errors[list(o)][row == c].mean() for c in range(3)] for row in labels]
+    for o in orders
+  ])
+  ratio = np.array([
+    alike.beyond_exchange(errors, none, row, 3, patients, orbits)[0]
+    for row in labels
+  ])
+  # In the first training each patient is in one cluster.
+  assert np.all(ratio[0] == 1) and np.max(ratio[1]) > 1.05
+  mean = every.mean(axis=0)
+  apart = mean + np.sqrt(ratio) * (every - mean)
+  apart[orders.index(tuple(range(6)))] = np.nan
+  want = np.mean(np.std(apart, axis=2) / np.mean(apart, axis=2), axis=1)
+  fold = _fold(_errors(errors), labels, groups=patients.astype(str))
+  got = chance.null([fold], 3, _key(), draws=50_000).cvs[:, 0]
+  assert got[0] == pytest.approx(coefficients.of(fold.terms, labels, 3))
+  np.testing.assert_allclose(np.sort(got[1:]), np.sort(want)[:-1])
+
+
+def _alike(
+  seed: int, task: str, of_cluster: bool, worse: float = 0.0
+) -> list[chance.Fold]:
+  """Four folds of ten patients with ten images in four clusters.
+
+  A patient's images are alike in all clusters, or in each by itself. Many
+  patients have a composition of their own and stay.
+  """
+  rng = np.random.default_rng(seed)
+  patient = np.repeat(np.arange(40), 10)
+  labels = rng.integers(4, size=400)
+  y = rng.integers({'two': 2, 'five': 5, 'regression': 1}[task], size=400)
+  level = rng.random((40, 4))[patient, labels if of_cluster else 0]
+  level = np.where(rng.random(400) < 0.9, level, rng.random(400))
+  folds = []
+  for fold in range(4):
+    own = patient % 4 == fold
+    if task == 'regression':
+      errors = stats.norm.ppf(level[own]) * (1 + worse * (labels[own] == 0))
+      y_own = rng.uniform(0, 12, 100)
+      terms = metrics.terms('one_minus_nrmse', y_own, y_own + errors)
+    else:
+      wrong = level < 0.2 + 0.05 * y + worse * (labels == 0)
+      terms = metrics.terms('accuracy', np.zeros(100), wrong[own])
+    names = patient[own].astype(str)
+    folds.append(_fold(terms, labels[own], y[own], names))
+  return folds
+
+
+def _share_small(
+  task: str, of_cluster: bool, sets: int, worse: float = 0.0
+) -> float:
+  """Of made-up sets, the share with p at most .05."""
+  return np.mean([
+    chance.estimate(
+      chance.null(
+        _alike(seed, task, of_cluster, worse), 4, jax.random.key(seed), 59
+      ).cvs
+    ).p_value
+    <= 0.05
+    for seed in range(sets)
+  ])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('of_cluster', [False, True])
+@pytest.mark.parametrize('task', ['two', 'five', 'regression'])
+def test_images_alike_in_one_cluster_leave_the_band_as_seldom_as_said(
+  task: str, of_cluster: bool
+) -> None:
+  sets = 400
+  level = 0.05 + 3 * np.sqrt(0.05 * 0.95 / sets)
+  assert _share_small(task, of_cluster, sets) < level
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+  'task, worse', [('two', 0.5), ('five', 0.5), ('regression', 2.0)]
+)
+def test_a_worse_cluster_is_seen_where_images_are_alike_in_one(
+  task: str, worse: float
+) -> None:
+  assert _share_small(task, True, 30, worse) > 0.8
 
 
 @pytest.mark.slow

@@ -240,6 +240,17 @@ def test_patients_change_places_with_those_of_the_same_composition() -> None:
   assert found.stays == 2 and found.moved == pytest.approx(5 / 7)
 
 
+@pytest.mark.parametrize('name', ['pairs', 'patients of both classes'])
+def test_orbits_are_of_images_that_take_each_others_places(name: str) -> None:
+  _, _, strata, groups = map(np.asarray, _SMALL[name])
+  orders = np.array(list(allowed(strata, groups)))
+  # Image i has place j in some order.
+  places = [set(orders[:, i].tolist()) for i in range(len(strata))]
+  orbits = exchanges.exchange(strata, groups).orbits
+  assert [set(np.flatnonzero(orbits == own)) for own in orbits] == places
+  assert set(orbits) == set(range(orbits.max() + 1))
+
+
 def test_a_patient_whose_parts_are_of_two_folds_keeps_them() -> None:
   found = exchanges.exchange(
     exchanges.strata([0, 0, 0, 0], [1, 2, 1, 2]), np.array([0, 0, 1, 1])

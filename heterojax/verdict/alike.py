@@ -91,11 +91,17 @@ def beyond_exchange(
   labels: np.ndarray,
   k: int,
   groups: np.ndarray | None,
+  orbits: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
   """By how much excesses of clusters vary more than exchanges let them.
 
   Exchanges take all images of a patient for equally alike. Where those in one
   cluster are more alike than others, clusters differ by more than in any draw.
+
+  With orbits, draws are taken further apart about their own mean, which is off
+  what strata let expect where patients stay: the mean of such a one leans to
+  the cluster that has most of his images. So what draws lack is the variance of
+  the excess less that of their mean, which has twice their covariance.
 
   Args:
     values: as of `alike`.
@@ -103,29 +109,38 @@ def beyond_exchange(
     labels: as of `alike`.
     k: clusters.
     groups: as of `alike`.
+    orbits: `[N]` int from 0, of `Exchange`, each in one stratum; None: strata.
 
   Returns:
     `[K]` ratios of variances, 1 or more, and that of their sum of squares over
     sizes (Q); 1 where no patient is in two clusters.
   """
-  cells, cell = in_order(strata * k + labels)
-  found = alike(values, cell, labels, k, groups)
+  found = alike(values, in_order(strata * k + labels)[1], labels, k, groups)
   if found.own.max() == found.patient.max():
     return np.ones(k), 1.0
-  table = np.bincount(strata * k + labels, minlength=k * (strata.max() + 1))
-  table = table.reshape(-1, k)
-  share = (table / table.sum(axis=1, keepdims=True)).T[..., np.newaxis]
-  influence = (np.eye(k)[:, np.newaxis] - share).reshape(k, -1)[:, cells]
-  counts = np.bincount(cell)
+  orbits = strata if orbits is None else orbits
+  cells, cell = in_order(orbits * k + labels)
+  first = np.unique(cell, return_index=True)[1]
+  expected, drawn = (
+    _shares(of, labels, k)[of[first]].T for of in (strata, orbits)
+  )
+  influence = np.eye(k)[labels[first]].T - drawn
+  both = influence + 2 * (drawn - expected)
   here, there = (
-    inflation(influence, counts, one.covariance(cell, len(cells)))
+    np.sum(influence * (one.covariance(cell, len(cells)) @ both.T).T, axis=1)
     for one in (found, found.exchanged())
   )
   more = (here > (1 + ranks.TIE) * there) & (there > 0)
   ratio = np.where(more, here, 1) / np.where(more, there, 1)
-  size = np.maximum(table.sum(axis=0), 1)
-  each = there * np.sum(influence**2 * counts, axis=1) / size
+  each = there / np.maximum(np.bincount(labels, minlength=k), 1)
   return ratio, float(ranks.total(ratio * each) / (ranks.total(each) or 1))
+
+
+def _shares(of: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+  """Of each stratum or orbit, the share of its images in each cluster."""
+  table = np.bincount(of * k + labels, minlength=k * (of.max() + 1))
+  table = table.reshape(-1, k)
+  return table / table.sum(axis=1, keepdims=True)
 
 
 def in_order(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

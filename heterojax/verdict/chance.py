@@ -7,6 +7,11 @@ and fold have is exchanged over the clusters, or what whole patients have
 metric of every class. The exchanges are the same for all trainings of the
 clustering.
 
+Images of a patient that are alike in one cluster alone make clusters differ by
+more than that, since exchanges take all of a patient for equally alike. Draws
+are then taken as much further apart (`alike`) before the CV is taken, which
+keeps what the mix of classes adds to it; the band is then approximate.
+
 A band says "as even as classes let expect", not "one rule": a cluster close to
 the boundary of one rule for all is harder too (`uneven`).
 """
@@ -20,6 +25,7 @@ import numpy as np
 from heterojax.stats import heterogeneity
 from heterojax.stats import inference as statistics
 from heterojax.stats import metrics
+from heterojax.verdict import alike
 from heterojax.verdict import exchange as exchanges
 from heterojax.verdict import ranks
 from heterojax.verdict import sums as sums_of
@@ -51,7 +57,8 @@ class Null(NamedTuple):
   Attributes:
     cvs: `[1 + B, T]` of each fold, means over the trainings, NaN where not
       estimable: as observed, then of each draw, or of all other arrangements
-      where they are no more than the draws.
+      where they are no more than the draws; these are taken further apart where
+      images of a patient are more alike in one cluster than in two.
     exchange: of the images of all folds.
   """
 
@@ -103,22 +110,54 @@ def null(
   )
   labels = np.concatenate([fold.labels for fold in folds], axis=1)
   strata = exchanges.strata(classes, number)
-  exchange = exchanges.exchange(strata, exchanges.patients(groups))
+  patients = exchanges.patients(groups)
+  exchange = exchanges.exchange(strata, patients)
   # A column for each training, fold and cluster.
   shape = len(labels), len(folds), k
-  training = np.arange(len(labels))[:, np.newaxis]
-  columns = (training * len(folds) + number) * k + labels
+  clusters = number * k + labels
+  columns = np.arange(len(labels))[:, np.newaxis] * len(folds) * k + clusters
   values = np.concatenate([fold.terms.values for fold in folds])
   images = sums_of.Images(sums_of.exact(values), columns, int(np.prod(shape)))
   rows = sums_of.sums(images, strata, exchange, key, draws)
   counts = np.bincount(columns.ravel(), minlength=images.k)
-  means = np.full(rows.shape, np.nan)
-  np.divide(rows, counts, out=means, where=counts > 0)
-  means = means.reshape(-1, *shape)
-  cvs = [
-    _cv(fold.terms.transform(means[:, :, t])) for t, fold in enumerate(folds)
-  ]
+  counts = np.where(counts > 0, counts, np.nan)
+  metric = _metric(folds, (rows / counts).reshape(-1, *shape))
+  if patients is not None:
+    orbits = exchange.orbits
+    # What images of a patient in two folds have in common is in no CV.
+    units = exchanges.strata(patients, number)
+    ratio = _ratios(values, strata, units, orbits, clusters, len(folds) * k)
+    ratio = ratio.reshape(shape)
+    means = (np.bincount(orbits, values) / np.bincount(orbits))[orbits]
+    drawn = np.bincount(columns.ravel(), np.tile(means, shape[0]), images.k)
+    mean = _metric(folds, (drawn / counts).reshape(-1, *shape))
+    apart = mean + np.sqrt(ratio) * (metric[1:] - mean)
+    metric[1:] = np.where(ratio > 1, apart, metric[1:])
+  cvs = [_cv(metric[:, :, t]) for t in range(len(folds))]
   return Null(np.stack(cvs, axis=1), exchange)
+
+
+def _ratios(
+  values: np.ndarray,
+  strata: np.ndarray,
+  units: np.ndarray,
+  orbits: np.ndarray,
+  labels: np.ndarray,
+  k: int,
+) -> np.ndarray:
+  """Of `alike.beyond_exchange`, `[R, K]` of the clusterings `[R, N]`."""
+  return np.stack([
+    alike.beyond_exchange(values, strata, row, k, units, orbits)[0]
+    for row in labels
+  ])
+
+
+def _metric(folds: Sequence[Fold], means: np.ndarray) -> np.ndarray:
+  """Of means `[..., R, T, K]` of values, NaN without an image."""
+  of_folds = [
+    fold.terms.transform(means[..., t, :]) for t, fold in enumerate(folds)
+  ]
+  return np.stack(of_folds, axis=-2)
 
 
 def _cv(metric: np.ndarray) -> np.ndarray:
@@ -137,7 +176,8 @@ def estimate(cvs: np.ndarray) -> Estimate:
   binomial formula). That of several folds is of the mean of these differences.
 
   The observed CV is one of the null, as every draw is: then a CV is above the
-  band with probability .025 at most where there is nothing to find.
+  band with probability .025 at most where there is nothing to find, and about
+  that where draws were taken further apart.
 
   Args:
     cvs: `[1 + B, T]` of `null`; folds without an observed CV are left out.

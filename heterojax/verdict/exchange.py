@@ -60,6 +60,19 @@ class Exchange(NamedTuple):
     alike = [len(block.images) > 1 for block in self.blocks]
     return float(np.average(alike, weights=sizes))
 
+  @property
+  def orbits(self) -> np.ndarray:
+    """`[N]` int from 0, equal for images that may take each other's places."""
+    orbits = [
+      block.images[:, part].ravel()
+      for block in self.blocks
+      for part in block.parts
+    ]
+    sizes = [len(orbit) for orbit in orbits]
+    number = np.zeros(sum(sizes), np.int64)
+    number[np.concatenate(orbits)] = np.repeat(np.arange(len(sizes)), sizes)
+    return number
+
 
 def patients(groups: np.ndarray) -> np.ndarray | None:
   """Numbers the patients of images.

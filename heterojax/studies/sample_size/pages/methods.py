@@ -164,7 +164,8 @@ def paragraph(results: Results, settings: Settings | None) -> str:
     ' and then over folds. Beside it stand the mean and the central 95% of'
     f' the CVs after {_exchange(results)} over clusters, which keeps'
     f' {_kept(results)}, and the corrected CV, the square root of the excess of'
-    f' the squared CV over its mean under permutation.{_draws(results)}'
+    f' the squared CV over its mean under permutation.{_apart(results)}'
+    f'{_draws(results)}'
   )
   text.append(_relation(results))
   numbers = results.task == 'regression'
@@ -198,6 +199,17 @@ def _kept(results: Results) -> str:
       ' difference'
     )
   return 'the cluster sizes and removes every heterogeneity'
+
+
+def _apart(results: Results) -> str:
+  """What permutations of patients do not keep, and how the band allows it."""
+  if results.largest.band_unit == 'image':
+    return ''
+  return (
+    f' Where {results.unit}s of a patient or group were more alike in one'
+    ' cluster than in two, permuted values of clusters were taken as much'
+    ' further from their mean.'
+  )
 
 
 def _draws(results: Results) -> str:

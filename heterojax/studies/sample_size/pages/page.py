@@ -411,8 +411,8 @@ def _limits(results: Results) -> Sequence[Text]:
   ]
   if results.largest.band_unit == 'patient':
     limits.append(
-      f'It takes all {unit}s of a patient for equally alike. If those in one'
-      ' cluster are more alike than those in two, it is too narrow as well.'
+      f'Where {unit}s of a patient are more alike in one cluster than in two,'
+      ' which no exchange keeps, the band is approximate.'
     )
   mix, apart = 'range of targets', 'this report does not tell these apart'
   if results.classes.names:
