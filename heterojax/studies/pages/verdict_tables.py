@@ -197,8 +197,8 @@ def _columns(
       'given_one_rule',
       'Given one rule',
       lambda row: row.given_one_rule,
-      'p of the same difference beside worlds in which one rule holds for all:'
-      ' above 0.05 one rule gives as much',
+      'p of the same difference of refitted heads, beside worlds in which one'
+      ' rule holds for all: above 0.05 one rule gives as much',
     ),
     Column(
       'unit',
