@@ -92,6 +92,99 @@ def _standardised(logits: np.ndarray) -> np.ndarray:
   return np.where(varies, centred / np.where(varies, sd, 1), 0)
 
 
+def reach(
+  overall: np.ndarray,
+  own: np.ndarray,
+  y: np.ndarray,
+  folds: Sequence[Fold],
+  k: int,
+  units: np.ndarray,
+) -> np.ndarray:
+  """How far the 95 % intervals of the gains reach, over units.
+
+  Of new images like these, for the heads as they are. How often an image is
+  ordered rightly beside those of the other class, by both heads less by that of
+  all, is its part of the gain: the components of DeLong, DeLong and
+  Clarke-Pearson (1988), summed within units (Obuchowski 1997).
+
+  Args:
+    overall: `[T, N]` logits as of `blended`, of one labelling; or `[T, N, C]`.
+    own: likewise.
+    y: `[N]` int codes of the classes.
+    folds: T.
+    k: K.
+    units: `[N]` of anything that NumPy can sort, equal for images of one
+      patient.
+
+  Returns:
+    `[K]`; NaN where `blended` is.
+  """
+  labels = y[np.newaxis]
+  if overall.ndim == 3:
+    labels = one_vs_rest.against_rest(y, overall.shape[-1])
+  else:
+    overall, own = overall[..., np.newaxis], own[..., np.newaxis]
+  parts = inference.nanmean(
+    np.stack([
+      _parts(overall[..., c], own[..., c], of_class, folds, k)
+      for c, of_class in enumerate(labels)
+    ]),
+    0,
+  )
+  half = np.full(k, np.nan)
+  for c, of_images in enumerate(parts):
+    known = ~np.isnan(of_images)
+    if known.any():
+      half[c] = inference.over_units(of_images[known], units[known])[1]
+  return half
+
+
+def _parts(
+  overall: np.ndarray,
+  own: np.ndarray,
+  y: np.ndarray,
+  folds: Sequence[Fold],
+  k: int,
+) -> np.ndarray:
+  """`[K, N]`, by how much images move the gain of their cluster.
+
+  Their mean is 0. NaN for images that are not tested in it, and for a cluster
+  of which the gain is not estimable.
+  """
+  better, others = np.zeros((2, k, len(y)))
+  tested = np.zeros((k, len(y)), bool)
+  fewest = np.zeros((2, k))
+  for fold, of_all, of_own in zip(folds, overall, own, strict=True):
+    at = fold.labels[fold.test]
+    for c in range(k):
+      test = fold.test[at == c]
+      tested[c, test] = True
+      ones = int(y[test].sum())
+      if not 0 < ones < len(test):
+        continue
+      first = of_all[np.newaxis, test]
+      both = _standardised(first) + _standardised(of_own[np.newaxis, test])
+      better[c, test] = _beaten(both[0], y[test]) - _beaten(first[0], y[test])
+      others[c, test] = np.where(y[test], len(test) - ones, ones)
+      fewest[:, c] += ones, len(test) - ones
+  # Each pair is counted from both of its sides.
+  pairs = others.sum(axis=1, keepdims=True) / 2
+  n = tested.sum(axis=1, keepdims=True)
+  known = np.all(fewest >= LEAST, axis=0)[:, np.newaxis]
+  pairs = np.where(known, pairs, 1)
+  gain = better.sum(axis=1, keepdims=True) / (2 * pairs)
+  return np.where(tested & known, n * (better - others * gain) / pairs, np.nan)
+
+
+def _beaten(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+  """`[n]` images of the other class that each is on the right side of."""
+  logits = np.round(logits, 12)
+  below = stats.rankdata(logits)
+  for own in (y == 0, y == 1):
+    below[own] -= stats.rankdata(logits[own])
+  return np.where(y == 1, below, np.sum(y) - below)
+
+
 def wins(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
   """`[W]` pairs whose image of class 1 has the larger logit; ties are half."""
   ones = y.sum(axis=1)

@@ -45,8 +45,10 @@ class OneRule(NamedTuple):
 
   Attributes:
     test: its effect is the gain in AUC of a cluster's test images, less the
-      mean of the worlds' gains; the interval takes the middle 95 % of these in
-      its place.
+      mean of the worlds' gains. Its interval reaches as far as other images for
+      the heads as they are (`gains.reach`), and other labels for heads that are
+      refitted (the worlds), together. P-values are of the worlds alone, so that
+      it may hold 0 where they are small.
     gain: `[K]` as observed; NaN where it is not estimable.
     rule: the one rule; None where none could be made.
     worlds: what was refitted in the data, first, and in the worlds; None where
@@ -164,7 +166,8 @@ def test(
   z[:, ~known] = np.nan
   null = rows[1:]
   effect = np.where(known, gain - null.mean(axis=0), np.nan)
-  ends = np.percentile(null, _PERCENTILES[::-1], axis=0).T
+  ends = np.percentile(null, _PERCENTILES, axis=0) - null.mean(axis=0)
+  half = np.hypot(_reach(folds, y, k, units), ends[::-1]).T
   return OneRule(
     test=records.Test(
       statistic=float(total[0]),
@@ -172,7 +175,7 @@ def test(
       p_value=ranks.p_value(total, ranks.TIE),
       adjusted=ranks.step_down(z),
       effect=effect,
-      interval=gain[:, np.newaxis] - ends,
+      interval=effect[:, np.newaxis] + half * [-1, 1],
       unit=unit,
       stays=0,
     ),
@@ -263,6 +266,19 @@ def _refitted(
     shortfall=shortfall,
     reach=better.sum(axis=0),
   )
+
+
+def _reach(
+  folds: Sequence[Fold], y: np.ndarray, k: int, units: np.ndarray
+) -> np.ndarray:
+  """`[K]` of `gains.reach`, of the data."""
+  overall, own = [], []
+  for fold in folds:
+    rows = [fold.train, *folds_lib.inside(fold, k)]
+    logits = folds_lib.relabelled(fold, y[np.newaxis], rows)[0]
+    overall.append(logits[0])
+    own.append(logits[1:][fold.labels, np.arange(len(y))])
+  return gains.reach(np.stack(overall), np.stack(own), y, folds, k, units)
 
 
 def _right(correct: np.ndarray, folds: Sequence[Fold], k: int) -> np.ndarray:

@@ -41,7 +41,10 @@ _ERRORS = ('Does the model err more in a cluster?', 'of squared error')
 _POINTS = (
   'percentage points of errors beyond what the classes let expect; percentage'
   ' points of accuracy below random sets; gain in AUC beyond what one rule for'
-  ' all gives'
+  ' all gives. Intervals of errors are of new images, and hold for all clusters'
+  ' together; those of accuracy are the middle 95% of the random sets, of the'
+  ' same test images; those of AUC are of new images and refitted heads, about'
+  ' 95%, while p is of the worlds alone'
 )
 _SQUARES = (
   'mean squared error beyond what the folds let expect, in the square of the'
@@ -194,8 +197,8 @@ def _columns(
       'given_one_rule',
       'Given one rule',
       lambda row: row.given_one_rule,
-      'p of the same difference beside worlds in which one rule holds for all:'
-      ' above 0.05 one rule gives as much',
+      'p of the same difference of refitted heads, beside worlds in which one'
+      ' rule holds for all: above 0.05 one rule gives as much',
     ),
     Column(
       'unit',

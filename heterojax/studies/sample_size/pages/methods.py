@@ -164,8 +164,8 @@ def paragraph(results: Results, settings: Settings | None) -> str:
     ' and then over folds. Beside it stand the mean and the central 95% of'
     f' the CVs after {_exchange(results)} over clusters, which keeps'
     f' {_kept(results)}, and the corrected CV, the square root of the excess of'
-    f' the squared CV over its mean under permutation.{_apart(results)}'
-    f'{_draws(results)}'
+    ' the squared CV over its mean under permutation, which is averaged over'
+    f' folds.{_apart(results)}{_draws(results)}'
   )
   text.append(_relation(results))
   numbers = results.task == 'regression'

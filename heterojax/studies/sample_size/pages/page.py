@@ -170,8 +170,10 @@ def _sizes(results: Results) -> Section:
         'Blue: the CV, mean of the folds. Shaded: the CVs that 95% of runs'
         f' would have if {alike} (those of a named patient together) were'
         ' exchanged over the clusters at random, so that no cluster is harder'
-        ' than another. Squares: the CV corrected for that. The zones are the'
-        f' paper’s names for a CV. Test {unit}s: of a fold; of a cluster:'
+        ' than another. Squares: the CV corrected for that, as the root of a'
+        ' mean over folds of squares, which may exceed the mean of the folds'
+        ' where these differ. The zones are the paper’s names for a CV.'
+        f' Test {unit}s: of a fold; of a cluster:'
         ' smallest and largest.',
       ),
       tables.figure4_cv(results),
