@@ -468,11 +468,13 @@ def test_the_detectable_accuracy_is_that_of_patients(most, several):
   sizes = stream.integers(1, most + 1, size=n) if most else np.full(n, 4)
   patient = np.repeat(np.arange(n), sizes)
   y = stream.integers(2, size=len(patient))
-  labels = (np.arange(n) % 3)[patient]
-  if several:
-    labels = stream.integers(3, size=len(patient))
 
-  def wrong(more: float) -> np.ndarray:
+  def drawn() -> np.ndarray:
+    if several:
+      return stream.integers(3, size=len(patient))
+    return (np.arange(n) % 3)[patient]
+
+  def wrong(labels: np.ndarray, more: float) -> np.ndarray:
     # Most images of a patient are wrong together, but for their class.
     rate = np.array([0.1, 0.2])[y] + more * (labels == 0)
     level = np.where(
@@ -484,11 +486,12 @@ def test_the_detectable_accuracy_is_that_of_patients(most, several):
 
   sets, found = 150, 0
   for i in range(sets):
-    points = detectable.accuracy_points(wrong(0), y, labels, 3, groups=patient)[
-      0
-    ]
+    labels = drawn()
+    points = detectable.accuracy_points(
+      wrong(labels, 0), y, labels, 3, groups=patient
+    )[0]
     test = uneven.test(
-      wrong(points),
+      wrong(labels, points),
       y,
       labels,
       3,

@@ -150,8 +150,9 @@ def accuracy_points(
   The power of Q (`uneven`) where sums of clusters are normal. Images vary as
   their stratum does, those of the cluster as one that is wrong so much more
   often, which also raises what Q reaches by chance; those of one patient vary
-  together as far as they do in the data (`alike`). Only images that change
-  places with those of other clusters say anything of a cluster.
+  together as far as they do in the data, whose draws are taken apart as far
+  (`alike`). Only images that change places with those of other clusters say
+  anything of a cluster.
 
   Args:
     wrong: `[N]` of 0 and 1, where the model is wrong.
@@ -167,6 +168,7 @@ def accuracy_points(
   """
   cell = alike_lib.in_order(strata * k + labels)[1]
   alike = alike_lib.alike(wrong, cell, labels, k, groups)
+  _, apart = alike_lib.beyond_exchange(wrong, strata, labels, k, groups)
   of_strata = np.bincount(strata, wrong) / np.maximum(np.bincount(strata), 1)
   block = np.empty_like(strata)
   for number, units in enumerate(exchanges.exchange(strata, groups).blocks):
@@ -206,7 +208,7 @@ def accuracy_points(
       rate = base + more(d)
       pooled = np.sum(share * rate, axis=1, keepdims=True)
       null = covariance(np.broadcast_to(pooled, rate.shape))
-      critical = _critical(null, level)
+      critical = apart * _critical(null, level)
       shift = np.einsum('sij,sj->i', above, table * more(d))
       return _power(covariance(rate), shift, critical) - POWER
 
