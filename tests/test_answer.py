@@ -72,6 +72,12 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
     'yes',
     (0,),
   ),
+  'in one cluster, by a little': (
+    measured(one_rule=question(0.01, (0.02, 0.01, 0.0), (0.01, 0.8, 0.9))),
+    FACTS,
+    'yes',
+    (0,),
+  ),
   'in two': (
     measured(one_rule=question(0.01, (0.12, 0.02, 0.2), (0.01, 0.8, 0.005))),
     FACTS,

@@ -49,15 +49,18 @@ def yes(measured: Measured, facts: Facts, which: Sequence[int]) -> str:
   p = p_of(question)
   if not others:
     (c,) = which
-    between = ''
+    between = rest = ''
     if not isinstance(first.interval, Missing):
       low, high = first.interval
       between = f'{_auc(low)} to {_auc(high)}; '
+      # P is of these images, and the interval of others as well.
+      if low <= 0:
+        rest = ' The interval holds 0: other images may show no gain.'
     return (
       f'{text} Its own head improves the ranking of its'
       f' {counted(facts.n(c), facts.unit)}, none of which it has seen, by'
       f' {_auc(codec.known(first.effect))} in {_scale(facts)} more than one'
-      f' rule for all would ({between}{p}).'
+      f' rule for all would ({between}{p}).{rest}'
     )
   shown = sorted(
     which, key=lambda c: -(codec.known(question.clusters[c].effect) or 0)
