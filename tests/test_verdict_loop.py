@@ -205,8 +205,16 @@ def test_worlds_are_made_until_p_is_clear(
   z[:, 2] = np.nan
   np.testing.assert_array_equal(test.adjusted, ranks.step_down(z))
   np.testing.assert_allclose(test.effect, gain[0] - rows[1:].mean(axis=0))
-  ends = np.percentile(rows[1:], [97.5, 2.5], axis=0)
-  np.testing.assert_allclose(test.interval.T, gain[0] - ends)
+  # As far as other labels, and other images for the heads as they are.
+  low, high = np.percentile(rows[1:], [2.5, 97.5], axis=0)
+  mean = rows[1:].mean(axis=0)
+  images = one_rule._reach(folds, y, _K, np.arange(_N))
+  np.testing.assert_allclose(
+    test.effect - test.interval[:, 0], np.sqrt(images**2 + (high - mean) ** 2)
+  )
+  np.testing.assert_allclose(
+    test.interval[:, 1] - test.effect, np.sqrt(images**2 + (mean - low) ** 2)
+  )
   assert (test.unit, test.stays, test.why) == ('image', 0, '')
   worlds, want = found.worlds, _worlds(gain[: made + 1])
   assert worlds is not None
