@@ -75,13 +75,19 @@ def _excesses(
   return by, np.array([max(1, np.sum(labels == j)) for j in range(k)])
 
 
-def test_what_exchanges_do_not_keep_is_a_ratio_of_variances() -> None:
-  patient, labels, cell, values = _patients()
-  strata = np.arange(len(patient)) % 2
-  # The last cluster has a stratum of its own, and the one after no image.
-  labels, k = np.append(labels, [_K, _K]), _K + 2
-  strata, patient = np.append(strata, [2, 2]), np.append(patient, [30, 30])
-  values = np.append(values, [0.5, -0.7])
+@pytest.mark.parametrize('seed', [1, 953])
+def test_what_exchanges_do_not_keep_is_a_ratio_of_variances(seed: int) -> None:
+  stream = np.random.default_rng(seed)
+  patient = np.repeat(np.arange(12), stream.integers(1, 6, size=12))
+  n, k = len(patient), 5
+  strata = np.arange(n) % 2
+  labels = stream.choice(3, n, p=stream.dirichlet([1, 1, 1]))
+  labels[0] = 3  # Alone in its cluster.
+  values = stream.normal(size=(12, k))[patient, labels]
+  values += 0.3 * stream.normal(size=n)
+  # The last cluster has a stratum of its own.
+  labels, strata = np.append(labels, [4, 4]), np.append(strata, [2, 2])
+  patient, values = np.append(patient, [12, 12]), np.append(values, [0.5, -0.7])
   ratio, of_all = alike_lib.beyond_exchange(values, strata, labels, k, patient)
   cell = alike_lib.in_order(strata * k + labels)[1]
   found = alike_lib.alike(values, cell, labels, k, patient)
@@ -100,10 +106,11 @@ def test_what_exchanges_do_not_keep_is_a_ratio_of_variances() -> None:
   there = np.eye(len(patient)) + mean * whole
   by, sizes = _excesses(labels, strata, k)
   seen, kept = (np.diag(by @ one @ by.T) for one in (here, there))
-  assert np.all(kept[_K:] == 0)
-  wanted = np.ones(k)
-  wanted[:_K] = np.maximum(seen[:_K] / kept[:_K], 1)
+  assert kept[4] == 0
+  wanted = np.append(np.maximum(seen[:4] / kept[:4], 1), 1)
   assert wanted.max() > 1.1
+  # An exchange that keeps more takes no draw closer.
+  assert seed == 1 or np.min(seen[:4] / kept[:4]) < 0.95
   np.testing.assert_allclose(ratio, wanted)
   assert of_all == pytest.approx(
     np.sum(wanted * kept / sizes) / np.sum(kept / sizes)
@@ -149,6 +156,8 @@ def test_exchanges_keep_what_is_in_one_cluster_or_alike_in_all() -> None:
   one = patient % _K
   ratio, of_all = alike_lib.beyond_exchange(values, strata, one, _K, patient)
   assert np.all(ratio == 1) and of_all == 1
+  none = np.zeros_like(labels)
+  assert alike_lib.beyond_exchange(values, strata, none, 1, patient)[1] == 1
   # In all clusters alike: as far as the two correlations are one.
   of_patient = np.random.default_rng(3).normal(size=30)[patient]
   cell = alike_lib.in_order(strata * _K + labels)[1]

@@ -10,6 +10,7 @@ from scipy import optimize
 from scipy import stats
 
 from heterojax.stats import inference
+from heterojax.verdict import alike
 from heterojax.verdict import intervals
 from heterojax.verdict import ranks
 from heterojax.verdict import records
@@ -125,51 +126,81 @@ def _of_one(mean: float, n: float, sd: float | None, freedom: float, at: float):
   return mean - low, high - mean
 
 
+def _together(
+  found: alike.Alike, patient: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+  """The covariance of images of variance 1."""
+  same = np.equal.outer(patient, patient)
+  inside = np.where(np.equal.outer(labels, labels), found.within, found.between)
+  return np.where(np.eye(len(labels)) > 0, 1, same * inside)
+
+
+@pytest.mark.parametrize('patients', [False, True])
 @pytest.mark.parametrize('real', [False, True])
-def test_intervals_cell_by_cell(real: bool) -> None:
-  """Of a cluster with an image in each cell, and of an empty one."""
+def test_intervals_cell_by_cell(real: bool, patients: bool) -> None:
+  """Of clusters with an image or none in each cell, and of an empty one."""
   stream = np.random.default_rng(4)
-  k, strata = 5, np.append(np.arange(90) % 3, [0, 1])
-  labels = np.append(stream.choice(3, 90, p=[0.5, 0.3, 0.2]), [3, 3])
-  values = stream.normal(5, 1 + labels) if real else stream.integers(2, size=92)
-  effect, interval = intervals.of_excess(values, labels, k, strata)
-  assert np.isnan(effect[4]) and np.isnan(interval[4]).all()
-  at = 1 - 0.05 / 2 / 4
+  strata = np.append(np.arange(90) % 3, [0, 1, 2])
+  labels = np.append(stream.choice(3, 90, p=[0.5, 0.3, 0.2]), [3, 3, 4])
+  patient = np.append(stream.integers(25, size=90), [0, 0, 1])
+  level = stream.normal(size=25)[patient] + stream.normal(size=93)
+  values = level * (1 + labels) if real else (level > 0).astype(int)
+  if real:
+    values[:2] = 0, 1
+  groups = patient if patients else None
+  effect, interval = intervals.of_excess(values, labels, 6, strata, groups)
+  assert np.isnan(effect[5]) and np.isnan(interval[5]).all()
+  cell = alike.in_order(strata * 6 + labels)[1]
+  found = alike.alike(values, cell, labels, 6, groups)
+  covariance = _together(found, patient, labels)
+  assert not patients or 0 < found.between < found.within
+  at = 1 - 0.05 / 2 / 5
   cells = {
     (s, j): values[(strata == s) & (labels == j)]
     for s in range(3)
-    for j in range(4)
+    for j in range(5)
   }
-  squares = [
-    sum(
-      np.sum((v - v.mean()) ** 2)
-      for (_, i), v in cells.items()
-      if i == j and len(v)
+  squares, freedom, units = [], [], []
+  for j in range(5):
+    inside = (labels == j).astype(float)
+    squares.append(
+      sum(
+        np.sum((v - v.mean()) ** 2)
+        for (_, i), v in cells.items()
+        if i == j and len(v)
+      )
     )
-    for j in range(4)
-  ]
-  freedom = [
-    sum(max(len(v) - 1, 0) for (_, i), v in cells.items() if i == j)
-    for j in range(4)
-  ]
-  assert freedom[3] == 0
-  squares[3], freedom[3] = sum(squares), sum(freedom)
-  for c in range(4):
+    own = (
+      found.freedom[j]
+      if patients
+      else sum(max(len(v) - 1, 0) for (_, i), v in cells.items() if i == j)
+    )
+    freedom.append(own)
+    units.append(own * inside.sum() / (inside @ covariance @ inside))
+  pooled = sum(squares), sum(freedom), sum(units)
+  for j in 3, 4:
+    assert units[j] < 1
+    squares[j], freedom[j], units[j] = pooled
+  for c in range(5):
     share = {s: len(cells[s, c]) / np.sum(labels == c) for s in range(3)}
     expected = sum(share[s] * values[strata == s].mean() for s in range(3))
     assert effect[c] == pytest.approx(values[labels == c].mean() - expected)
+    counts = np.array([
+      share[s]
+      * ((j == c) - len(cells[s, j]) / np.sum(strata == s))
+      / len(cells[s, j])
+      for s, j in zip(strata, labels, strict=True)
+    ])
+    inflation = counts @ covariance @ counts / np.sum(counts**2)
     low = high = 0.0
-    for j in range(4):
-      weight = {
-        s: share[s] * ((j == c) - len(cells[s, j]) / np.sum(strata == s))
-        for s in range(3)
-      }
-      total = sum(weight.values())
-      inside = [s for s in range(3) if len(cells[s, j])]
-      mean = sum(weight[s] * cells[s, j].mean() for s in inside) / total
-      n = total**2 / sum(weight[s] ** 2 / len(cells[s, j]) for s in inside)
+    for j in range(5):
+      mine = counts[labels == j]
+      if not (total := mine.sum()):
+        continue
+      mean = mine @ values[labels == j] / total
+      n = total**2 / np.sum(mine**2) / inflation
       sd = np.sqrt(squares[j] / freedom[j]) if real else None
-      below, above = _of_one(mean, n, sd, freedom[j], at)
+      below, above = _of_one(mean, n, sd, units[j], at)
       if total < 0:
         below, above = above, below
       low, high = low + (total * below) ** 2, high + (total * above) ** 2
@@ -177,6 +208,13 @@ def test_intervals_cell_by_cell(real: bool) -> None:
       effect[c] - np.sqrt(low),
       effect[c] + np.sqrt(high),
     ])
+
+
+def test_clusters_alone_in_their_strata_are_as_expected() -> None:
+  """Of whose spread nothing is known, which does not count."""
+  alone = np.arange(2)
+  effect, interval = intervals.of_excess(np.array([0.5, 2.5]), alone, 2, alone)
+  assert effect.tolist() == [0, 0] and interval.tolist() == [[0, 0], [0, 0]]
 
 
 def test_images_of_one_patient_say_less() -> None:
