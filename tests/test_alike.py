@@ -85,12 +85,15 @@ def test_what_exchanges_do_not_keep_is_a_ratio_of_variances(seed: int) -> None:
   labels[0] = 3  # Alone in its cluster.
   values = stream.normal(size=(12, k))[patient, labels]
   values += 0.3 * stream.normal(size=n)
+  if seed == 1:
+    values += stream.normal(size=12)[patient]
   # A cluster with a stratum of its own, and after it an empty one.
   labels, strata = np.append(labels, [4, 4]), np.append(strata, [2, 2])
   patient, values = np.append(patient, [12, 12]), np.append(values, [0.5, -0.7])
   ratio, of_all = alike_lib.beyond_exchange(values, strata, labels, k, patient)
   cell = alike_lib.in_order(strata * k + labels)[1]
   found = alike_lib.alike(values, cell, labels, k, patient)
+  assert (found.between > 0.05) == (seed == 1)
   # A patient's two images, whichever they are, change places with others'.
   inside, across = [], []
   for i, own in enumerate(patient):

@@ -70,8 +70,6 @@ MODULES = {
   'verdict/ranks.py': ('verdict_records',),
   'verdict/alike.py': ('alike',),
   'verdict/intervals.py': ('verdict_records', 'alike'),
-  'verdict/detectable.py': ('verdict_one_rule',),
-  'verdict/uneven.py': ('verdict_uneven', 'alike'),
   'datasets/splits.py': ('splits', 'folder_parts'),
   'datasets/leaks.py': ('leaks', 'effective_dimension'),
   'datasets/selection.py': ('selection', 'splits', 'inspections'),
