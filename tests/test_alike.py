@@ -210,6 +210,21 @@ def test_where_a_patient_has_all_right_or_all_wrong_nothing_is_certain():
   assert np.all(interval[:, 0] < -0.01) and np.all(interval[:, 1] > 0.01)
 
 
+def _errors(
+  stream: np.random.Generator, patient: np.ndarray, of_cluster: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Classes, clusters and errors of 400 images of 40 patients.
+
+  Images of a patient are wrong together in all clusters, or in each by itself.
+  """
+  y = stream.integers(2, size=400)
+  labels = stream.integers(_K, size=400)
+  level = stream.random((40, _K))[patient, labels if of_cluster else 0]
+  level = np.where(stream.random(400) < 0.9, level, stream.random(400))
+  wrong = (level < np.array([0.2, 0.3])[y]).astype(int)
+  return y, labels, wrong
+
+
 @pytest.mark.parametrize('of_cluster', [False, True])
 def test_intervals_hold_as_often_as_said_of_patients_in_several_clusters(
   of_cluster: bool,
@@ -219,11 +234,7 @@ def test_intervals_hold_as_often_as_said_of_patients_in_several_clusters(
   patient = np.repeat(np.arange(40), 10)
   sets, held = 400, 0
   for _ in range(sets):
-    y = stream.integers(2, size=400)
-    labels = stream.integers(_K, size=400)
-    level = stream.random((40, _K))[patient, labels if of_cluster else 0]
-    level = np.where(stream.random(400) < 0.9, level, stream.random(400))
-    wrong = (level < np.array([0.2, 0.3])[y]).astype(int)
+    y, labels, wrong = _errors(stream, patient, of_cluster)
     _, interval = intervals.of_excess(wrong, labels, _K, y, patient)
     held += np.all((interval[:, 0] <= 0) & (interval[:, 1] >= 0))
   assert abs(held / sets - 0.95) < 3 * np.sqrt(0.95 * 0.05 / sets)
@@ -236,11 +247,7 @@ def test_a_worse_cluster_is_seen_as_seldom_as_said(of_cluster: bool) -> None:
   patient = np.repeat(np.arange(40), 10)
   sets, seen = 150, np.zeros(2)
   for i in range(sets):
-    y = stream.integers(2, size=400)
-    labels = stream.integers(_K, size=400)
-    level = stream.random((40, _K))[patient, labels if of_cluster else 0]
-    level = np.where(stream.random(400) < 0.9, level, stream.random(400))
-    wrong = (level < np.array([0.2, 0.3])[y]).astype(int)
+    y, labels, wrong = _errors(stream, patient, of_cluster)
     test = uneven.test(
       wrong, y, labels, _K, key=jax.random.key(i), groups=patient, draws=59
     )

@@ -91,10 +91,11 @@ def write(
   """
   folder = local(path, flag)
   ours = {name.casefold() for name in contents_of}
+  written = _written(folder)
   theirs = [
     name
     for name in contents_of
-    if os.path.lexists(folder / name) and name not in _written(folder)
+    if os.path.lexists(folder / name) and name not in written
   ]
   others = theirs and [
     name
@@ -107,7 +108,7 @@ def write(
       ' would be written over: choose another folder.'
     )
   # First: a call that is killed goes on among the files of others.
-  names = {'written': sorted({*_written(folder), *contents_of})}
+  names = {'written': sorted({*written, *contents_of})}
   run_folder.write_atomically(folder / _WRITTEN, run_folder.to_json(names))
   for name, content in contents_of.items():
     run_folder.write_atomically(folder / name, content)

@@ -9,7 +9,7 @@ wrong in many dimensions.
 Axes: W worlds, N images, T folds, K clusters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import stats
@@ -66,22 +66,29 @@ def _of_one(
   better = np.zeros((worlds, k))
   pairs = np.zeros((worlds, k))
   fewest = np.zeros((2, worlds, k))
-  for fold, of_all, of_own in zip(folds, overall, own, strict=True):
-    at = fold.labels[fold.test]
-    for c in range(k):
-      test = fold.test[at == c]
-      if len(test) < 2:
-        continue
-      labels = y[:, test]
-      ones = labels.sum(axis=1)
-      each = ones * (len(test) - ones)
-      first = of_all[:, test]
-      both = _standardised(first) + _standardised(of_own[:, test])
-      better[:, c] += wins(both, labels) - wins(first, labels)
-      pairs[:, c] += each
-      fewest[:, :, c] += np.where(each > 0, [ones, len(test) - ones], 0)
+  for t, c, test in _cells(folds, k):
+    if len(test) < 2:
+      continue
+    labels = y[:, test]
+    ones = labels.sum(axis=1)
+    each = ones * (len(test) - ones)
+    first = overall[t][:, test]
+    both = _standardised(first) + _standardised(own[t][:, test])
+    better[:, c] += wins(both, labels) - wins(first, labels)
+    pairs[:, c] += each
+    fewest[:, :, c] += np.where(each > 0, [ones, len(test) - ones], 0)
   known = np.all(fewest >= LEAST, axis=0)
   return np.where(known, better / np.where(known, pairs, 1), np.nan)
+
+
+def _cells(
+  folds: Sequence[Fold], k: int
+) -> Iterator[tuple[int, int, np.ndarray]]:
+  """Each fold, cluster, and the images that are tested in both."""
+  for t, fold in enumerate(folds):
+    at = fold.labels[fold.test]
+    for c in range(k):
+      yield t, c, fold.test[at == c]
 
 
 def _standardised(logits: np.ndarray) -> np.ndarray:
@@ -154,19 +161,16 @@ def _parts(
   better, others = np.zeros((2, k, len(y)))
   tested = np.zeros((k, len(y)), bool)
   fewest = np.zeros((2, k))
-  for fold, of_all, of_own in zip(folds, overall, own, strict=True):
-    at = fold.labels[fold.test]
-    for c in range(k):
-      test = fold.test[at == c]
-      tested[c, test] = True
-      ones = int(y[test].sum())
-      if not 0 < ones < len(test):
-        continue
-      first = of_all[np.newaxis, test]
-      both = _standardised(first) + _standardised(of_own[np.newaxis, test])
-      better[c, test] = _beaten(both[0], y[test]) - _beaten(first[0], y[test])
-      others[c, test] = np.where(y[test], len(test) - ones, ones)
-      fewest[:, c] += ones, len(test) - ones
+  for t, c, test in _cells(folds, k):
+    tested[c, test] = True
+    ones = int(y[test].sum())
+    if not 0 < ones < len(test):
+      continue
+    first = overall[t][np.newaxis, test]
+    both = _standardised(first) + _standardised(own[t][np.newaxis, test])
+    better[c, test] = _beaten(both[0], y[test]) - _beaten(first[0], y[test])
+    others[c, test] = np.where(y[test], len(test) - ones, ones)
+    fewest[:, c] += ones, len(test) - ones
   # Each pair is counted from both of its sides.
   pairs = others.sum(axis=1, keepdims=True) / 2
   n = tested.sum(axis=1, keepdims=True)

@@ -238,10 +238,8 @@ def _refitted(
   correct = np.zeros((len(folds), w, n), bool)
   better = np.zeros((w, k, n))
   for number, fold in enumerate(folds):
-    rows = [fold.train, *folds_lib.inside(fold, k)]
-    logits = folds_lib.relabelled(fold, y, rows)
+    logits, mine[number] = _heads(fold, y, k)
     overall[number] = logits[:, 0]
-    mine[number] = logits[:, 1:][:, fold.labels, np.arange(n)]
     same = y[:, np.newaxis, fold.test]
     right = one_vs_rest.answers(logits[:, :, fold.test], classes) == same
     correct[number][:, fold.test] = right[:, 0]
@@ -268,16 +266,22 @@ def _refitted(
   )
 
 
+def _heads(fold: Fold, y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+  """Logits `[W, 1 + K, N]` of all images' and clusters' heads; of own ones."""
+  rows = [fold.train, *folds_lib.inside(fold, k)]
+  logits = folds_lib.relabelled(fold, y, rows)
+  return logits, logits[:, 1:][:, fold.labels, np.arange(y.shape[1])]
+
+
 def _reach(
   folds: Sequence[Fold], y: np.ndarray, k: int, units: np.ndarray
 ) -> np.ndarray:
   """`[K]` of `gains.reach`, of the data."""
   overall, own = [], []
   for fold in folds:
-    rows = [fold.train, *folds_lib.inside(fold, k)]
-    logits = folds_lib.relabelled(fold, y[np.newaxis], rows)[0]
-    overall.append(logits[0])
-    own.append(logits[1:][fold.labels, np.arange(len(y))])
+    logits, mine = _heads(fold, y[np.newaxis], k)
+    overall.append(logits[0, 0])
+    own.append(mine[0])
   return gains.reach(np.stack(overall), np.stack(own), y, folds, k, units)
 
 

@@ -94,7 +94,7 @@ class Asked(NamedTuple):
 
   @property
   def p_value(self) -> Estimate:
-    """Of the question, or of a cluster, adjusted for the number of these."""
+    """p of the question; or of a cluster, adjusted for their number."""
     return self.own.p_value if self.own else self.question.p_value
 
   @property

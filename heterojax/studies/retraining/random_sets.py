@@ -149,7 +149,7 @@ def _fill(
   y: np.ndarray,
   numbers: np.random.Generator,
 ) -> np.ndarray:
-  """As many further originals of each class as are lacking, `[C]`."""
+  """Draws as many further originals of each class as `lacking` `[C]` says."""
   if not lacking.any():
     return np.zeros(0, int)
   rank = numbers.permutation(len(free))[patient]

@@ -260,7 +260,7 @@ def settings(
 
 
 def _algorithm(results: Results, config: Mapping[str, Any]) -> str:
-  """Of the clusters, with its settings; or which groups there are."""
+  """The algorithm of the clusters and its settings; or the known groups."""
   if groups := choosing.groups(results.cluster.method, results.cluster.names):
     return groups
   algorithm = cluster_words.algorithm(results.cluster)
