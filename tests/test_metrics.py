@@ -111,9 +111,10 @@ def test_hand_value() -> None:
       'accuracy': pytest.approx([0.230724, 0.882379], abs=1e-6),
       # Of each positive 1, 3/4 and 1/2 of the negatives are below, of each
       # negative 1/2 and 1 of the positives above: the variance is
-      # (1/16) / 3 + (1/8) / 2 = 1/12, and log 3 -+ 3.01756 on the logit
-      # scale.
-      'auc': pytest.approx([0.127979, 0.983955], abs=1e-6),
+      # (1/16) / 3 + (1/8) / 2 = 1/12, and that of Hanley and McNeil with
+      # 2.5 of each class, (3/16 + 1.5 (3/5 + 9/14 - 9/8)) / 6 = 17/280, is
+      # as much larger at every area.
+      'auc': pytest.approx([0.215335, 0.968541], abs=2e-6),
       'sensitivity': pytest.approx([0.207660, 0.938508], abs=1e-6),
       'specificity': pytest.approx([0.094531, 0.905469], abs=1e-6),
     },
@@ -190,7 +191,7 @@ def test_every_metric_has_words() -> None:
     'mean_absolute_error',
   )
   assert [m.interval for m in metrics.METRICS.values()] == (
-    ['Wilson', 'DeLong', 'Wilson', 'Wilson', 'DeLong'] + 7 * ['']
+    ['Wilson', 'Newcombe', 'Wilson', 'Wilson', 'Newcombe'] + 7 * ['']
   )
   words = {'unit': 'image', 'positive': 'ill', 'negative': 'well'}
   for name, metric in metrics.METRICS.items():

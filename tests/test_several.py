@@ -9,6 +9,7 @@ from scipy import stats
 from sklearn import metrics as theirs
 
 from heterojax.records import codec
+from heterojax.stats import areas
 from heterojax.stats import inference
 from heterojax.stats import metrics
 from heterojax.stats import scores
@@ -70,7 +71,7 @@ def test_of_two_classes_it_is_the_auc_and_its_interval() -> None:
   found = several.macro_auc(y, p)
   assert found.each == pytest.approx([found.value] * 2)
   assert found.interval == pytest.approx(
-    inference.delong(y == 1, p[:, 1]), abs=1e-12
+    areas.interval(y == 1, p[:, 1], np.arange(50)), abs=1e-12
   )
 
 

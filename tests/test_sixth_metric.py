@@ -89,10 +89,10 @@ def test_it_is_in_results_tables_figures_and_words(metric, tmp_path) -> None:
   text = _text(page.page(results, view, [], {}))
   assert 'Accuracy, AUC, sensitivity, specificity and mean recall' in text
   assert (
-    'by Wilson and, for the AUC, by DeLong and, for the mean recall, by'
-    ' Student.'
+    'by Wilson and, for the AUC, by Newcombe and, for the mean recall, by'
+    ' Student'
   ) in text
-  assert 'for the AUC, DeLong; for the mean recall, Student)' in text
+  assert 'for the AUC, Newcombe; for the mean recall, Student)' in text
   # What the paper does not print.
   assert 'not reported' in str(made['table3'].cells[-1][-1][1])
   assert f'retrained_{_NAME} not reported' in made['table3'].csv()

@@ -2,8 +2,6 @@
 
 import warnings
 
-import hypothesis
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 from scipy import special
@@ -25,129 +23,80 @@ def test_wilson_is_its_formula(successes: int, n: int) -> None:
   assert 0 <= got[0] < got[1] <= 1
   wider = statistics.wilson(successes, n, confidence=0.99)
   assert wider[1] - wider[0] > got[1] - got[0]
+  theirs = stats.binomtest(successes, n).proportion_ci(method='wilson')
+  np.testing.assert_allclose(got, theirs, atol=1e-12)
 
 
-def _structural_components(
-  y: np.ndarray, values: np.ndarray
-) -> tuple[float, float]:
-  """AUC and variance of DeLong 1988, pair by pair."""
-  x, w = values[y == 1], values[y == 0]
-  pairs = np.array([[(a > b) + 0.5 * (a == b) for b in w] for a in x])
-  auc = pairs.mean()
-  s10 = np.sum((pairs.mean(axis=1) - auc) ** 2) / (len(x) - 1)
-  s01 = np.sum((pairs.mean(axis=0) - auc) ** 2) / (len(w) - 1)
-  return auc, s10 / len(x) + s01 / len(w)
+def test_a_share_of_patients_with_one_image_each_is_wilsons() -> None:
+  right = np.random.default_rng(0).random(50) < 0.8
+  names = np.array([f'patient {i}' for i in range(50)])
+  got = statistics.proportion(right, names)
+  assert got == statistics.wilson(right.sum(), 50)
 
 
-_TWO_CLASSES = st.tuples(
-  st.lists(st.integers(-4, 4), min_size=2, max_size=20),
-  st.lists(st.integers(-4, 4), min_size=2, max_size=20),
-)
+def test_images_that_are_shown_several_times_tell_no_more() -> None:
+  """The limits are nearly those of the patients, and not of the images."""
+  right = np.random.default_rng(1).random(200) < 0.85
+  once = statistics.proportion(right, np.arange(200))
+  for times in (2, 10):
+    got = statistics.proportion(
+      np.repeat(right, times), np.repeat(np.arange(200), times)
+    )
+    np.testing.assert_allclose(got, once, atol=0.003)
 
 
-@pytest.mark.medium
-@hypothesis.given(classes=_TWO_CLASSES)
-def test_delong_is_the_loop_over_pairs(classes: tuple[list, list]) -> None:
-  y = np.repeat([1, 0], [len(c) for c in classes])
-  values = np.concatenate(classes)
-  auc, variance = _structural_components(y, values)
-  low, high = statistics.delong(y, values)
-  # No sample of this size is certain, not even a perfect or a tied one.
-  assert 0 <= low < high <= 1 and high - low > 0.01
-  assert low <= auc <= high
-  if variance:
-    half = _Z * np.sqrt(variance) / (auc * (1 - auc))
-    expected = special.expit(special.logit(auc) + np.array([-half, half]))
-    np.testing.assert_allclose([low, high], expected, atol=1e-12)
-  # The other class as the positive one, and the other direction.
-  mirrored = statistics.delong(y, -values)
-  np.testing.assert_allclose(mirrored, [1 - high, 1 - low], atol=1e-9)
-  np.testing.assert_allclose(
-    statistics.delong(1 - y, -values), [low, high], atol=1e-9
-  )
-  # Ranks alone count.
-  assert statistics.delong(y, np.exp(values)) == (low, high)
-
-
-def _normal_sample(
-  rng: np.random.Generator, positives: int, negatives: int, auc: float
-) -> tuple[np.ndarray, np.ndarray]:
-  """Two normal classes whose AUC is Phi(shift / sqrt 2)."""
-  y = np.repeat([1, 0], [positives, negatives])
-  shift = np.sqrt(2) * stats.norm.ppf(auc)
-  return y, rng.normal(size=len(y)) + shift * y
-
-
-def test_delong_is_as_wide_as_the_bootstrap() -> None:
-  rng = np.random.default_rng(0)
-  y, values = _normal_sample(rng, 80, 120, 0.8)
-  classes = [values[y == 1], values[y == 0]]
-  samples = [rng.choice(c, (4000, len(c))) for c in classes]
-  aucs = [np.mean(a[:, np.newaxis] > b) for a, b in zip(*samples)]
-  low, high = statistics.delong(y, values)
-  # Both ends back on the logit scale give the standard error of the logit.
-  logit_error = (special.logit(high) - special.logit(low)) / (2 * _Z)
-  assert logit_error == pytest.approx(np.std(special.logit(aucs)), rel=0.05)
+def test_the_design_effect_by_hand() -> None:
+  """Three patients: all right, all wrong, and one with one image, right."""
+  right = np.array([1, 1, 1, 0, 0, 1])
+  units = np.array([4, 4, 4, 7, 7, 5])
+  residuals = right - 4 / 6
+  # Sums 1, -4/3 and 1/3; squares 26/9 and of images 4/9 + 8/9.
+  found = 26 / 12 * (3 / 2) * (5 / 6)
+  alike = (9 + 4 + 1) / 6
+  for told in (0, 1, 5):
+    expected = (told * found + alike) / (told + 1)
+    got = statistics.design_effect(residuals, units, told)
+    assert got == pytest.approx(expected)
+  # Nothing varies, or there is one patient: nothing is known.
+  for values, of in ((0 * residuals, units), (residuals, 0 * units)):
+    effect = statistics.design_effect(values, of, 0)
+    assert effect == pytest.approx(alike if of is units else 6)
+  # Images less alike than chance would have them do not make one surer.
+  unlike = np.array([1.0, -1, 1, -1, 1, -1])
+  pairs = np.repeat(np.arange(3), 2)
+  assert statistics.design_effect(unlike, pairs, 3) == (3 * 1 + 2) / 4
 
 
 @pytest.mark.parametrize(
-  'positives, negatives, auc',
-  [(60, 60, 0.85), (20, 20, 0.95), (10, 10, 0.98), (5, 40, 0.98)],
+  'patients, images, share, alike',
+  [(20, 5, 0.8, 0.0), (20, 5, 0.8, 0.5), (60, 3, 0.97, 0.5), (10, 10, 0.7, 1)],
 )
-def test_delong_covers(positives: int, negatives: int, auc: float) -> None:
-  # In the last two a third and more of the samples are without error.
+def test_the_interval_of_a_share_covers_it(
+  patients: int, images: int, share: float, alike: float
+) -> None:
+  """Patients whose rates vary, from not at all to being 0 or 1.
+
+  docs/limits.md says how few of 95 % it may be.
+  """
   rng = np.random.default_rng(0)
-  covered = []
-  for _ in range(500):
-    y, values = _normal_sample(rng, positives, negatives, auc)
-    low, high = statistics.delong(y, values)
-    covered.append(low <= auc <= high)
-  assert 0.92 <= np.mean(covered) <= (0.98 if positives > 20 else 0.995)
-
-
-def _newcombe(auc: float, m: int, n: int) -> tuple[float, float]:
-  """All AUCs of a fine grid that Newcombe's method 5 does not reject."""
-  a = np.linspace(0, 1, 1_000_001)
-  # Hanley and McNeil 1982, both classes of the mean size.
-  size = (m + n) / 2
-  q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
-  variance = a * (1 - a) + (size - 1) * (q1 - a**2 + q2 - a**2)
-  kept = a[(auc - a) ** 2 <= _Z**2 * variance / (m * n) + 1e-15]
-  return kept.min(), kept.max()
-
-
-@pytest.mark.parametrize('m, n', [(1, 1), (1, 30), (2, 3), (20, 20), (60, 500)])
-def test_without_variance_the_interval_is_newcombes(m: int, n: int) -> None:
-  y = np.repeat([1, 0], [m, n])
-  for values, auc in ((y, 1), (1 - y, 0), (np.zeros(m + n), 0.5)):
-    got = statistics.delong(y, values)
-    np.testing.assert_allclose(got, _newcombe(auc, m, n), atol=2e-6)
-    assert got[0] < got[1]
-  low, high = statistics.delong(y, y)
-  assert high == 1 and low < 1
-  # A sample without error says more the larger it is.
-  assert statistics.delong(np.repeat(y, 2), np.repeat(y, 2))[0] > low
-
-
-def test_one_positive_has_an_interval() -> None:
-  # Seven of ten negatives are below the only positive.
-  values = np.array([7.5, *range(1, 11)])
-  y = np.array([1] + [0] * 10)
-  got = statistics.delong(y, values)
-  np.testing.assert_allclose(got, _newcombe(0.7, 1, 10), atol=2e-6)
-
-
-def test_delong_needs_both_classes() -> None:
-  assert statistics.delong(np.ones(3, int), np.arange(3.0)) is None
-  assert statistics.delong(np.zeros(3, int), np.arange(3.0)) is None
-  assert statistics.delong(np.zeros(0, int), np.zeros(0)) is None
-
-
-def test_delong_of_many() -> None:
-  rng = np.random.default_rng(0)
-  y, values = _normal_sample(rng, 200_000, 200_000, 0.9)
-  low, high = statistics.delong(y, values)  # All pairs would need 40 GB.
-  assert low < 0.9 < high and high - low < 0.003
+  units = np.repeat(np.arange(patients), images)
+  covered, naive = [], []
+  for _ in range(400):
+    rates = np.full(patients, share)
+    if alike == 1:
+      rates = (rng.random(patients) < share).astype(float)
+    elif alike:
+      rates = rng.beta(
+        *(np.array([share, 1 - share]) * (1 / alike - 1)), patients
+      )
+    right = rng.random(len(units)) < rates[units]
+    low, high = statistics.proportion(right, units)
+    covered.append(low <= share <= high)
+    low, high = statistics.wilson(right.sum(), len(right))
+    naive.append(low <= share <= high)
+  assert np.mean(covered) > 0.91
+  if alike:
+    assert np.mean(naive) < 0.9
 
 
 def test_cramers_v_hand_value() -> None:

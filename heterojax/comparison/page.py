@@ -38,8 +38,9 @@ _PARTS = {
 }
 _HOW_TO_READ = (
   'Metrics are shares between 0 and 1. Below a value stands its 95% interval.'
-  ' It is about the test images only, takes them for independent, and says'
-  ' nothing about what another seed, split or draw would change.',
+  ' It is about the test images only, takes patients for independent, or images'
+  ' where no patients are named, and says nothing about what another seed,'
+  ' split or draw would change.',
 )
 _RANDOM = (
   'Below the mean of the random heads stand the smallest and the largest of'

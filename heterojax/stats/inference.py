@@ -4,8 +4,6 @@ from typing import Any, NamedTuple
 import warnings
 
 import numpy as np
-from scipy import optimize
-from scipy import special
 from scipy import stats
 
 # Where a cell expects fewer, chi-squared is no good approximation.
@@ -55,83 +53,77 @@ class Line(NamedTuple):
 
 
 def wilson(
-  successes: int, n: int, confidence: float = 0.95
+  successes: float, n: float, confidence: float = 0.95
 ) -> tuple[float, float]:
   """Wilson's score interval of a proportion (`scipy.stats.binomtest`).
 
   Args:
     successes: from 0 to n.
-    n: at least 1.
+    n: above 0; a fraction where images count for less than one.
     confidence: of the interval, two-sided.
 
   Returns:
     The lower and the upper limit.
   """
-  test = stats.binomtest(successes, n)
-  low, high = test.proportion_ci(confidence, method='wilson')
-  return float(low), float(high)
+  share, z = successes / n, float(stats.norm.ppf((1 + confidence) / 2))
+  scale = 1 + z**2 / n
+  centre = (share + z**2 / (2 * n)) / scale
+  half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / scale
+  # Rounding may lead below 0.
+  return float(max(centre - half, 0)), float(min(centre + half, 1))
 
 
-def delong(
-  y: np.ndarray, values: np.ndarray, confidence: float = 0.95
-) -> tuple[float, float] | None:
-  """Interval of one AUC by DeLong's variance, on the logit scale.
+def proportion(
+  right: np.ndarray, units: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float]:
+  """Wilson's interval of a share of images, of which patients have several.
 
-  The variance is of DeLong, DeLong and Clarke-Pearson (1988), in the form by
-  midranks of Sun and Xu (2014), O(N log N). Close to 1 the AUC is far from
-  normal and the plain interval leaves [0, 1] and covers too little; Perme and
-  Manevski (2019) compare the methods and recommend DeLong's variance on the
-  logit scale.
-
-  The variance is 0 where the classes are separated without error or all values
-  are tied, and does not exist for a class of one. An interval without width
-  would claim certainty there. It is then Newcombe's (2006, method 5): the AUCs
-  A with |A - AUC| <= z sd(A), where sd(A) is of Hanley and McNeil (1982) with
-  the mean class size for both. It needs the AUC and the class sizes alone, has
-  a width for every sample, and keeps the limit 1 at AUC 1 (0 at 0).
+  It is that of as many images as would tell as much if each were of another
+  patient (Rao and Scott 1992): N over the `design_effect`.
 
   Args:
-    y: `[N]` of 0 and 1.
-    values: `[N]`, larger for the positive class.
+    right: `[N]` bool, N at least 1.
+    units: `[N]` of anything that NumPy can sort, equal for images of one
+      patient.
     confidence: of the interval, two-sided.
 
   Returns:
-    The lower and the upper limit, from 0 to 1; None where a class is missing.
-    Rows are taken to be independent.
+    The lower and the upper limit; `wilson` where each image is of its own unit.
   """
-  y, values = np.asarray(y, bool), np.asarray(values)
-  m, n = int(y.sum()), int((~y).sum())
-  if not m or not n:
-    return None
-  ranks = stats.rankdata(values)
-  # Of each positive the share of negatives below it, and the reverse.
-  of_positives = (ranks[y] - stats.rankdata(values[y])) / n
-  of_negatives = 1 - (ranks[~y] - stats.rankdata(values[~y])) / m
-  auc = float(np.mean(of_positives))
-  z = float(stats.norm.ppf((1 + confidence) / 2))
-  if min(m, n) == 1 or not (np.ptp(of_positives) or np.ptp(of_negatives)):
-    low = _newcombe_lower(auc, m, n, z)
-    return low, 1 - _newcombe_lower(1 - auc, m, n, z)
-  variance = np.var(of_positives, ddof=1) / m + np.var(of_negatives, ddof=1) / n
-  # The derivative of the logit is 1 / (A (1 - A)).
-  half = z * np.sqrt(variance) / (auc * (1 - auc))
-  low, high = special.expit(special.logit(auc) + np.array([-half, half]))
-  return float(low), float(high)
+  right = np.asarray(right, bool)
+  told = min(len(np.unique(units[right == side])) for side in (False, True))
+  effect = design_effect(right - np.mean(right), units, told)
+  return wilson(right.sum() / effect, len(right) / effect, confidence)
 
 
-def _newcombe_lower(auc: float, m: int, n: int, z: float) -> float:
-  """Lower limit of Newcombe's method 5 for class sizes m and n."""
-  others = (m + n) / 2 - 1
+def design_effect(influence: np.ndarray, units: np.ndarray, told: int) -> float:
+  """By how much images of one patient inflate the variance of a mean.
 
-  def excess(a: float) -> float:
-    correlated = others * ((1 - a) / (2 - a) + a / (1 + a))
-    return (auc - a) ** 2 - z**2 * a * (1 - a) * (1 + correlated) / (m * n)
+  The squares of the sums of units as a multiple of those of images, at least 1
+  (Liang and Zeger 1986; of an AUC, Obuchowski 1997). Few patients that differ
+  tell little of how alike images of one are, and none that do nothing. It is
+  therefore as if one more patient had told that they are all alike, in which
+  case it is the size of a unit, as an image sees it (Kish 1965) [our choice].
 
-  # An AUC of 1 is another root, which is not the limit.
-  if not auc:
-    return 0.0
-  root: Any = optimize.brentq(excess, 0, auc * (1 - 1e-9))
-  return root
+  Args:
+    influence: `[N]`, what each image adds, of mean 0.
+    units: `[N]` of anything that NumPy can sort.
+    told: units that show how alike images are, such as those with an error.
+
+  Returns:
+    From 1; 1 where each image is of its own unit.
+  """
+  _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
+  number, n = len(sizes), len(unit)
+  if number == n:
+    return 1.0
+  alike = float(np.sum(sizes**2.0) / n)
+  squares, found = float(np.sum(influence**2)), alike
+  if number > 1 and squares > 0:
+    together = float(np.sum(np.bincount(unit, influence) ** 2))
+    # Each variance has one less than its units in the denominator.
+    found = together / squares * number / (number - 1) * (n - 1) / n
+  return max((told * max(found, 1.0) + alike) / (told + 1), 1.0)
 
 
 def cramers_v(a: np.ndarray, b: np.ndarray) -> Association:

@@ -16,6 +16,7 @@ from scipy import special
 from scipy import stats
 
 from heterojax.records.codec import Interval
+from heterojax.stats import areas
 from heterojax.stats import inference
 from heterojax.stats import several
 
@@ -35,11 +36,14 @@ class Answers(NamedTuple):
       target.
     ranks: `[N]`, what an AUC compares, of several classes `[N, C]`; of a
       regression `predicted`.
+    units: `[N]` of anything that NumPy can sort, equal for images of one
+      patient.
   """
 
   y: np.ndarray
   predicted: np.ndarray
   ranks: np.ndarray
+  units: np.ndarray
 
 
 class Classes(NamedTuple):
@@ -195,7 +199,8 @@ def baseline(
     return None
   if task == 'regression':
     answer = np.full(len(y_test), np.mean(y_train))
-    return _one_minus_nrmse(Answers(y_test, answer, answer)).value
+    units = np.arange(len(y_test))
+    return _one_minus_nrmse(Answers(y_test, answer, answer, units)).value
   classes, counts = np.unique(y_train, return_counts=True)
   return float(np.mean(y_test == classes[np.argmax(counts)]))
 
@@ -252,8 +257,9 @@ def _share_right(
     n = int(np.sum(held))
     if not n:
       return Estimated(None, why=_why(len(answers.y), lacks))
-    right = int(np.sum((answers.predicted == answers.y) & held))
-    return Estimated(right / n, inference.wilson(right, n))
+    right = (answers.predicted == answers.y)[held]
+    ends = inference.proportion(right, answers.units[held])
+    return Estimated(int(right.sum()) / n, ends)
 
   return estimate
 
@@ -263,7 +269,8 @@ def _auc(answers: Answers) -> Estimated:
   if not y.any() or y.all():
     kind = 'negative' if not y.any() else 'positive'
     return Estimated(None, why=_why(len(y), kind))
-  return Estimated(auc(y, answers.ranks), inference.delong(y, answers.ranks))
+  ends = areas.interval(y, answers.ranks, answers.units)
+  return Estimated(auc(y, answers.ranks), ends)
 
 
 def _of_several(metric: Callable[[np.ndarray], float], why: str) -> Estimator:
@@ -282,7 +289,7 @@ def _of_several(metric: Callable[[np.ndarray], float], why: str) -> Estimator:
 def _macro_auc(answers: Answers) -> Estimated:
   if not len(answers.y):
     return Estimated(None, why='no images')
-  found = several.macro_auc(answers.y, answers.ranks)
+  found = several.macro_auc(answers.y, answers.ranks, answers.units)
   if np.isnan(found.each).any():
     missing = int(np.sum(np.isnan(found.each)))
     return Estimated(
@@ -366,7 +373,7 @@ METRICS = {
       ' {negative}, whatever the threshold',
       ('classification',),
       _auc,
-      'DeLong',
+      'Newcombe',
     ),
     Metric(
       'sensitivity',
@@ -396,7 +403,7 @@ METRICS = {
       ' one of another, the mean over the classes',
       _SEVERAL,
       _macro_auc,
-      'DeLong',
+      'Newcombe',
     ),
     Metric(
       'balanced_accuracy',

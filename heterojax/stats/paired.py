@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from heterojax.stats import areas
 from heterojax.stats import inference
 
 _CONFIDENCE = 0.95
@@ -55,32 +56,18 @@ def auc(y: np.ndarray, ranks: np.ndarray) -> Auc | None:
     None where a class, or every other one, has fewer than two images.
   """
   y, ranks = np.asarray(y), np.asarray(ranks)
-  if ranks.ndim == 1:
-    return _auc(y == 1, ranks)
-  each = [_auc(y == c, of) for c, of in enumerate(ranks.T)]
-  known = [a for a in each if a is not None]
-  if len(known) < len(each):
-    return None
+  columns = [(1, ranks)] if ranks.ndim == 1 else enumerate(ranks.T)
+  units, known = np.arange(len(y)), []
+  for c, of in columns:
+    own = y == c
+    found = areas.area(own, of, units)
+    if found is None or min(own.sum(), (~own).sum()) < 2:
+      return None
+    known.append(found)
   return Auc(
     float(np.mean([a.value for a in known])),
     np.mean([a.influence for a in known], axis=0),
   )
-
-
-def _auc(y: np.ndarray, values: np.ndarray) -> Auc | None:
-  m, n = int(y.sum()), int((~y).sum())
-  if min(m, n) < 2:
-    return None
-  ranks = stats.rankdata(values)
-  # Of each positive the share of negatives below it, and the reverse.
-  of_positives = (ranks[y] - stats.rankdata(values[y])) / n
-  of_negatives = 1 - (ranks[~y] - stats.rankdata(values[~y])) / m
-  value = float(np.mean(of_positives))
-  influence = np.empty(len(y))
-  # Variances have n - 1 in the denominator.
-  influence[y] = (of_positives - value) / np.sqrt(m * (m - 1))
-  influence[~y] = (of_negatives - value) / np.sqrt(n * (n - 1))
-  return Auc(value, influence)
 
 
 def difference(

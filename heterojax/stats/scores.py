@@ -14,6 +14,7 @@ from heterojax.records.codec import Interval
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Named
 from heterojax.records.codec import Number
+from heterojax.stats import inference
 from heterojax.stats import metrics
 from heterojax.stats import several
 from heterojax.stats.metrics import Classes
@@ -73,6 +74,7 @@ class Score(Values):
     answers: of three or more classes, in the order of the study: how many
       images of each got each answer.
     sensitivities: share of each of them that is classified rightly.
+    sensitivity_intervals: theirs.
   """
 
   n: Number
@@ -91,6 +93,9 @@ class Score(Values):
   sensitivities: Annotated[Mapping[str, Estimate], 'classes'] | None = (
     dataclasses.field(default=None, kw_only=True)
   )
+  sensitivity_intervals: (
+    Annotated[Mapping[str, Interval | None], 'classes'] | None
+  ) = dataclasses.field(default=None, kw_only=True)
 
   def __post_init__(self) -> None:
     if self.answers is None and None in (self.tp, self.fp, self.tn, self.fn):
@@ -136,6 +141,7 @@ def score(
   y: np.ndarray,
   probabilities: np.ndarray,
   ranks: np.ndarray | None = None,
+  units: np.ndarray | None = None,
 ) -> Score:
   """The contract's SCORE.
 
@@ -144,10 +150,10 @@ def score(
     probabilities: `[N]` of the positive class.
     ranks: `[N]`, what the AUC compares, if not the probabilities: those of
       logits above 37 are all 1.
+    units: `[N]`, equal for images of one patient; None: of their own.
 
   Returns:
-    Counts and metrics as fractions, each with its 95 % interval. Intervals take
-    images for independent; where one patient has several, they are too narrow.
+    Counts and metrics as fractions, each with its 95 % interval.
 
   Raises:
     ValueError: if a prediction is NaN.
@@ -156,7 +162,7 @@ def score(
   y = np.asarray(y, bool)
   predicted = np.asarray(probabilities) > 0.5
   answers = metrics.Answers(
-    y, predicted, probabilities if ranks is None else ranks
+    y, predicted, probabilities if ranks is None else ranks, _known(units, y)
   )
   estimates = {
     m.name: m.estimate(answers) for m in metrics.of_task('classification')
@@ -172,29 +178,37 @@ def score(
   )
 
 
-def score_of(y: np.ndarray, logits: np.ndarray, classes: Classes) -> Score:
+def score_of(
+  y: np.ndarray,
+  logits: np.ndarray,
+  classes: Classes,
+  units: np.ndarray | None = None,
+) -> Score:
   """The score of a head of two classes or more.
 
   Args:
     y: `[N]` int codes.
     logits: `[N]` of the positive one of two classes; of more `[N, C]` by code.
     classes: C of them.
+    units: see `score`.
 
   Returns:
     See `score`; of more than two classes also every answer.
   """
   if len(classes.names) == 2:
-    return score(y, metrics.probability(logits), logits)
+    return score(y, metrics.probability(logits), logits, units)
   y, number = np.asarray(y, int), len(classes.names)
   _check_known(np.asarray(logits))
   predicted = metrics.answered(logits, number)
   # Images are compared by their probabilities, which would round to 1.
   ranks = special.log_softmax(np.asarray(logits, np.float64), axis=1)
-  found = metrics.Answers(y, predicted, ranks)
+  units = _known(units, y)
+  found = metrics.Answers(y, predicted, ranks, units)
   estimates = {m.name: m.estimate(found) for m in metrics.of_task(classes.task)}
   # Codes are counted from the last class.
   counts = several.confusion(y, predicted, number)[::-1, ::-1]
   sizes = counts.sum(axis=1)
+  codes = dict(zip(classes.names, reversed(range(number)), strict=True))
   return Score(
     n=len(y),
     tp=None,
@@ -209,6 +223,12 @@ def score_of(y: np.ndarray, logits: np.ndarray, classes: Classes) -> Score:
       if sizes[i]
       else Missing('no test image is of this class')
       for i, name in enumerate(classes.names)
+    },
+    sensitivity_intervals={
+      name: inference.proportion(predicted[y == code] == code, units[y == code])
+      if np.any(y == code)
+      else None
+      for name, code in codes.items()
     },
   )
 
@@ -225,11 +245,18 @@ def regression_score(y: np.ndarray, predicted: np.ndarray) -> RegressionScore:
   """
   _check_known(predicted)
   y = np.asarray(y, np.float64)
-  answers = metrics.Answers(y, np.asarray(predicted), np.asarray(predicted))
+  answers = metrics.Answers(
+    y, np.asarray(predicted), np.asarray(predicted), np.arange(len(y))
+  )
   estimates = {
     m.name: m.estimate(answers) for m in metrics.of_task('regression')
   }
   return RegressionScore(len(y), _values(estimates))
+
+
+def _known(units: np.ndarray | None, y: np.ndarray) -> np.ndarray:
+  """Units of images; of their own where there are none."""
+  return np.arange(len(y)) if units is None else np.asarray(units)
 
 
 def _check_known(*predictions: np.ndarray | None) -> None:

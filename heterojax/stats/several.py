@@ -6,10 +6,8 @@ Axes: N images, C classes, whose codes are 0 to C - 1.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
-from scipy import stats
 
-from heterojax.stats import inference
+from heterojax.stats import areas
 
 
 class MacroAuc(NamedTuple):
@@ -18,7 +16,7 @@ class MacroAuc(NamedTuple):
   Attributes:
     value: the mean, as scikit-learn's `roc_auc_score(multi_class='ovr')`.
     each: `[C]` the areas; NaN where a class, or every other, has no image.
-    interval: 95 %, on the logit scale; None unless all areas are known.
+    interval: 95 %; None unless all areas are known.
   """
 
   value: float
@@ -74,21 +72,26 @@ def quadratic_kappa(counts: np.ndarray) -> float:
 
 
 def macro_auc(
-  y: np.ndarray, values: np.ndarray, confidence: float = 0.95
+  y: np.ndarray,
+  values: np.ndarray,
+  units: np.ndarray | None = None,
+  confidence: float = 0.95,
 ) -> MacroAuc:
   """The mean area of all classes, with an interval.
 
   Its variance is DeLong's of a sum of areas on the same images: each image adds
   to the area of its own class as a positive and to those of others as a
-  negative, and the sums of each class are independent. Where nothing varies, as
-  where all areas are 1 or all answers alike, or a class has one image, that is
-  no estimate. The ends are then the means of those of the areas by
-  `inference.delong`, which always have a width: as if the areas rose and fell
-  together, so that the interval is too wide rather than too narrow.
+  negative. It is as much larger as `areas.interval` has those of the areas,
+  varies with the mean as there, and allows for patients likewise. Where a class
+  has one image, that is no estimate. The ends are then the means of those of
+  the areas, as if these rose and fell together, so that the interval is too
+  wide rather than too narrow.
 
   Args:
     y: `[N]` int.
     values: `[N, C]`, larger for the class, such as probabilities.
+    units: `[N]` of anything that NumPy can sort, equal for images of one
+      patient; None: of their own.
     confidence: of the interval, two-sided.
 
   Returns:
@@ -96,37 +99,23 @@ def macro_auc(
   """
   y, values = np.asarray(y), np.asarray(values, np.float64)
   n, classes = values.shape
-  sizes = np.bincount(y, minlength=classes)
-  each, added = np.full(classes, np.nan), np.empty((n, classes))
-  for c in range(classes):
-    own = y == c
-    m, others = sizes[c], n - sizes[c]
-    if not m or not others:
-      continue
-    ranks = stats.rankdata(values[:, c])
-    # Of each positive the share of negatives below it, and the reverse.
-    of_own = (ranks[own] - stats.rankdata(values[own, c])) / others
-    of_others = 1 - (ranks[~own] - stats.rankdata(values[~own, c])) / m
-    each[c] = np.mean(of_own)
-    added[own, c] = of_own / m
-    added[~own, c] = of_others / others
-  known = np.isfinite(each)
-  if not known.any():
+  units = np.arange(n) if units is None else units
+  found = [areas.area(y == c, values[:, c], units) for c in range(classes)]
+  known = [area for area in found if area is not None]
+  each = np.array([np.nan if area is None else area.value for area in found])
+  if not known:
     return MacroAuc(np.nan, each, None)
-  value = float(np.mean(each[known]))
-  if not known.all():
+  value = areas.mean(known).value
+  if len(known) < classes:
     return MacroAuc(value, each, None)
-  total = added.mean(axis=1)
-  of_class = [total[y == c] for c in range(classes)]
-  spread = max(np.ptp(of) * len(of) for of in of_class)
-  if sizes.min() == 1 or spread < inference.ROUNDING:
-    ends = [
-      inference.delong(y == c, values[:, c], confidence) for c in range(classes)
-    ]
-    low, high = np.mean(np.array(ends), axis=0)
-    return MacroAuc(value, each, (float(low), float(high)))
-  variance = sum(len(of) * np.var(of, ddof=1) for of in of_class)
-  z = float(stats.norm.ppf((1 + confidence) / 2))
-  half = z * np.sqrt(variance) / (value * (1 - value))
-  low, high = special.expit(special.logit(value) + np.array([-half, half]))
+  sizes = np.bincount(y, minlength=classes)
+  pairs = sizes * (n - sizes)
+  if sizes.min() > 1:
+    ends = areas.limits(known, pairs, units, confidence)
+    return MacroAuc(value, each, ends)
+  ends = [
+    areas.limits([area], [of], units, confidence)
+    for area, of in zip(known, pairs, strict=True)
+  ]
+  low, high = np.mean(ends, axis=0)
   return MacroAuc(value, each, (float(low), float(high)))

@@ -134,7 +134,13 @@ def of_classes(classes: metrics.Classes) -> dict[str, Any]:
 
 # Fields of the results of two classes, and of those of more.
 _OF_TWO = frozenset({'tp', 'fp', 'tn', 'fn', 'positive', 'negative'})
-_OF_MORE = frozenset({'answers', 'sensitivities', 'classes', 'ordered'})
+_OF_MORE = frozenset({
+  'answers',
+  'sensitivities',
+  'sensitivity_intervals',
+  'classes',
+  'ordered',
+})
 
 
 # Of data too large for an exact answer, which is found when they are read.

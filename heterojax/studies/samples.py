@@ -1,6 +1,6 @@
 """From the split cohort to a study's samples and the pictures they show."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 import dataclasses
 import functools
 import itertools
@@ -73,16 +73,24 @@ class Samples:
 
     An image whose patient is not known is, with its copies, a unit of its own.
     """
+    return numbered(self.unit_names(positions))
+
+  def unit_names(self, positions: np.ndarray) -> list[tuple[bool, str]]:
+    """M names, equal for samples of one patient, of any fold; see `units`."""
     groups = self.groups or ('',) * len(self.ids)
-    names = [(bool(groups[i]), groups[i] or self.parents[i]) for i in positions]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], int)
+    return [(bool(groups[i]), groups[i] or self.parents[i]) for i in positions]
 
   def class_counts(
     self, positions: Sequence[int] | np.ndarray, classes: Sequence[str]
   ) -> dict[str, int]:
     """Samples of each class, in the order of `Cohort.classes`."""
     return counts_of_classes(self.y[positions], classes)
+
+
+def numbered(names: Sequence[Hashable]) -> np.ndarray:
+  """`[M]` int from 0, equal for equal names, in the order of the first ones."""
+  numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+  return np.array([numbers[name] for name in names], int)
 
 
 def counts_of_classes(y: np.ndarray, classes: Sequence[str]) -> dict[str, int]:

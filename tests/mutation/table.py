@@ -53,6 +53,7 @@ MODULES = {
   'heads/newton.py': ('logistic', 'optimum'),
   'stats/metrics.py': ('metrics', 'sixth_metric', 'ranking'),
   'stats/scores.py': ('metrics', 'sixth_metric', 'several'),
+  'stats/areas.py': ('areas', 'several'),
   'stats/inference.py': ('statistics', 'heterogeneity', 'paired', 'several'),
   'stats/heterogeneity.py': ('heterogeneity', 'mendez2019'),
   'stats/paired.py': ('paired',),

@@ -85,9 +85,9 @@ def _lacks(task: str) -> bool:
 
 
 def intervals(task: str) -> str:
-  """'Wilson; for the AUC, DeLong': the first is of all that are not named.
+  """'Wilson; for the AUC, Newcombe': the first is of all that are not named.
 
-  Where a metric has none, 'Wilson for the accuracy; DeLong for the AUC'.
+  Where a metric has none, 'Wilson for the accuracy; Newcombe for the AUC'.
   """
   if _lacks(task):
     return '; '.join(f'{by} for the {of}' for by, of in _intervals(task))
@@ -96,7 +96,7 @@ def intervals(task: str) -> str:
 
 
 def intervals_by(task: str) -> str:
-  """'by Wilson and, for the AUC, by DeLong', for a methods section."""
+  """'by Wilson and, for the AUC, by Newcombe', for a methods section."""
   if _lacks(task):
     of_each = (f'for the {of} by {by}' for by, of in _intervals(task))
     return formatting.listed(of_each)

@@ -43,6 +43,7 @@ from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
 from heterojax.studies.samples import Samples
 from heterojax.studies.samples import counts_of_classes
+from heterojax.studies.samples import numbered
 from heterojax.studies.settings import Settings
 from heterojax.verdict import two_samples
 
@@ -70,6 +71,7 @@ class Second(NamedTuple):
 
   Attributes:
     y: `[E]` int, 1 for the disease.
+    units: `[E]` int, equal for images of one patient.
     z: `[E, Q]`.
     labels: `[E]` int.
     distance: `[E]` float64, to its centroid.
@@ -78,6 +80,7 @@ class Second(NamedTuple):
   """
 
   y: np.ndarray
+  units: np.ndarray
   z: np.ndarray
   labels: np.ndarray
   distance: np.ndarray
@@ -159,6 +162,7 @@ def find(
   assert overall is not None
   return Second(
     y=np.array([cohort.codes[c.label] for c in cohort.included]),
+    units=numbered([c.unit for c in cohort.included]),
     z=z,
     labels=labels,
     distance=distances[np.arange(len(z)), labels],
@@ -192,7 +196,7 @@ def describe(
   train = samples.of('train')
   train = train[samples.is_original[train]]
   test, kept = _compared(cohorts, first.samples)
-  clusters = []
+  every, clusters = np.arange(len(found.y)), []
   for c, own in enumerate(found.own):
     inside = found.labels == c
     clusters.append(
@@ -208,10 +212,8 @@ def describe(
         distance_test=_mean(
           of_first.distance[test[of_first.labels[test] == c]]
         ),
-        overall=_score(found.y[inside], found.logits[inside], classes),
-        retrained=_score(
-          found.y[inside], None if own is None else own[inside], classes
-        ),
+        overall=_score(found, found.logits, inside, classes),
+        retrained=_score(found, own, inside, classes),
       )
     )
   shift = _shift(settings, cohort, outcome, found, test, kept)
@@ -233,8 +235,8 @@ def describe(
     n=len(found.y),
     class_counts=counts_of_classes(found.y, cohort.classes),
     notes=tuple(cohort.notes),
-    overall=_score(found.y, found.logits, classes),
-    retrained=tuple(_score(found.y, own, classes) for own in found.own),
+    overall=_score(found, found.logits, every, classes),
+    retrained=tuple(_score(found, own, every, classes) for own in found.own),
     clusters=tuple(clusters),
     shift=shift,
   )
@@ -315,10 +317,18 @@ def _mean(distances: np.ndarray) -> Estimate:
   return float(np.mean(distances))
 
 
-def _score(y: np.ndarray, logits: np.ndarray | None, classes: Classes) -> Score:
+def _score(
+  found: Second,
+  logits: np.ndarray | None,
+  rows: np.ndarray,
+  classes: Classes,
+) -> Score:
+  """Of some images of the second data set."""
   if logits is None:
     return scores.unscored('this cluster has no head in every fold', classes)
-  return scores.score_of(y, logits, classes)
+  return scores.score_of(
+    found.y[rows], logits[rows], classes, found.units[rows]
+  )
 
 
 def _shift(

@@ -41,6 +41,7 @@ from heterojax.studies.retraining.outcome import Fold
 from heterojax.studies.retraining.outcome import HeadName
 from heterojax.studies.retraining.outcome import Outcome
 from heterojax.studies.samples import counts_of_classes
+from heterojax.studies.samples import numbered
 from heterojax.studies.settings import Settings
 
 
@@ -232,14 +233,17 @@ def _score(
   c: int | None = None,
 ) -> Score:
   """How a head does on the test images of all folds, or of one cluster."""
-  y, logits = [], []
+  y, logits, units = [], [], []
   for fold in folds:
     test = fold.samples.of('test')
     if c is not None:
       test = test[fold.clusters.labels[test] == c]
     y.append(fold.samples.y[test])
     logits.append(of_head(fold)[test])
-  return scores.score_of(np.concatenate(y), np.concatenate(logits), classes)
+    units += fold.samples.unit_names(test)
+  return scores.score_of(
+    np.concatenate(y), np.concatenate(logits), classes, numbered(units)
+  )
 
 
 def describe_clusters(

@@ -16,6 +16,7 @@ from heterojax.studies.sample_size import scoring
 from heterojax.studies.sample_size.cluster_cv import FoldClusters
 from heterojax.studies.sample_size.records import Results
 from heterojax.studies.sample_size.top_models import Learned
+from heterojax.studies.samples import numbered
 
 
 def facts(
@@ -111,7 +112,12 @@ def _score(
     ])
     for name in ('predicted', 'ranks')
   )
-  return scoring.every_metric(y, predicted, ranks, classes)
+  units = [
+    name
+    for fold, i in zip(folds, at, strict=True)
+    for name in fold.part.samples.unit_names(i)
+  ]
+  return scoring.every_metric(y, predicted, ranks, classes, numbered(units))
 
 
 def _baseline(folds: Sequence[FoldClusters]) -> float | None:

@@ -51,7 +51,11 @@ def answers(predicted: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 
 
 def every_metric(
-  y: np.ndarray, predicted: np.ndarray, ranks: np.ndarray, classes: Classes
+  y: np.ndarray,
+  predicted: np.ndarray,
+  ranks: np.ndarray,
+  classes: Classes,
+  units: np.ndarray,
 ) -> Score | RegressionScore:
   """Every metric of the task.
 
@@ -60,12 +64,13 @@ def every_metric(
     predicted: see `Learned`, and so is `ranks`.
     ranks: of the same images.
     classes: of the study.
+    units: `[M]`, equal for images of one patient.
   """
   if not classes.names:
     return scores_lib.regression_score(y, predicted)
   if len(classes.names) == 2:  # Given probabilities have no logits.
-    return scores_lib.score(y, predicted, ranks)
-  return scores_lib.score_of(y, ranks, classes)
+    return scores_lib.score(y, predicted, ranks, units)
+  return scores_lib.score_of(y, ranks, classes, units)
 
 
 def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
@@ -74,7 +79,9 @@ def score(settings: Settings, samples: Samples, learned: Learned) -> Scored:
   train, test = samples.of('train'), samples.of('test')
   y, predicted = samples.y[test], learned.predicted[test]
   classes = Classes(samples.classes, settings.data.ordered)
-  scores = every_metric(y, predicted, learned.ranks[test], classes)
+  scores = every_metric(
+    y, predicted, learned.ranks[test], classes, samples.units(test)
+  )
   return Scored(
     metrics.terms(METRIC[task], y, answers(predicted, samples.classes)),
     scores.value(METRIC[task]),

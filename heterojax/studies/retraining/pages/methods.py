@@ -185,10 +185,13 @@ def paragraph(
   over = 'on the whole test set'
   if folds:
     over = f'over the out-of-fold predictions of all {one}s'
+  patients = ''
+  if shared.groups_known:
+    patients = f', widened by how alike {one}s of one patient are'
   text.append(
     f'{formatting.capital(scores.names(task))} were computed'
     f' {over}{scores.threshold(results.classes)}, with 95% intervals'
-    f' {scores.intervals_by(task)}. Between-cluster distances are'
+    f' {scores.intervals_by(task)}{patients}. Between-cluster distances are'
     ' Euclidean distances of centroids, intra-cluster distances the mean'
     f' Euclidean distance of all pairs of training {one}s in a cluster.'
   )

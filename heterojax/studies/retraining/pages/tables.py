@@ -21,7 +21,6 @@ from heterojax.report.blocks import quiet
 from heterojax.report.blocks import reasons
 from heterojax.report.blocks import stacked
 from heterojax.report.blocks import with_small
-from heterojax.stats import inference
 from heterojax.stats import metrics
 from heterojax.stats.metrics import Classes
 from heterojax.stats.metrics import Metric
@@ -159,7 +158,7 @@ def classes(results: Results) -> Table[int]:
     return whole[i][i] / sum(whole[i]) if sum(whole[i]) else None
 
   def ends(i: int) -> scores.Ends:
-    return inference.wilson(int(whole[i][i]), int(sum(whole[i])))
+    return (results.overall.sensitivity_intervals or {}).get(names[i])
 
   def text(i: int) -> Text:
     if (value := right(i)) is None:

@@ -49,14 +49,19 @@ def overall(results: Results) -> str:
 
 
 def intervals(results: Results, shared: Shared) -> str:
-  """What the 95 % intervals are, and why they are too narrow."""
+  """What the 95 % intervals are, and what they take for independent."""
   one = results.backbone.unit
   text = (
     'Small below a metric: its 95% interval'
-    f' ({scores.intervals(results.classes.task)}). It takes the test {one}s for'
-    f' independent; several {one}s of one patient are not, which makes it too'
-    ' narrow.'
+    f' ({scores.intervals(results.classes.task)}).'
   )
+  if shared.groups_known:
+    text += f' It takes patients for independent, and not their {one}s.'
+  else:
+    text += (
+      f' It takes the test {one}s for independent, but for those of a patient'
+      f' who is named; where others are of one patient, it is too narrow.'
+    )
   known = shared.copies or sum(shared.counts('shared_group'))
   if results.protocol == 'published' and known:
     what = 'copies' if shared.copies else 'the patients or groups'
