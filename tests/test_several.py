@@ -107,6 +107,52 @@ def test_what_cannot_be_told() -> None:
   assert several.quadratic_kappa(np.array([[3, 1], [0, 0]])) == 0
 
 
+def _kept(value: float, scale: float, n: int) -> tuple[float, float]:
+  """The areas of a fine grid that are within 1.96 deviations of a value."""
+  a = np.linspace(0, 1, 1_000_001)
+  q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+  shape = a * (1 - a) + (n / 2 - 1) * (q1 + q2 - 2 * a**2)
+  near = a[(value - a) ** 2 <= stats.norm.ppf(0.975) ** 2 * scale * shape]
+  return near.min(), near.max()
+
+
+def test_answers_that_are_all_alike_have_the_interval_of_their_pairs() -> None:
+  """As if the areas rose and fell together."""
+  sizes = np.array([4, 10, 26])
+  alike = np.full((40, 3), 1 / 3)
+  found = several.macro_auc(np.repeat(np.arange(3), sizes), alike)
+  scale = np.mean(1 / (sizes * (40 - sizes)))
+  np.testing.assert_allclose(found.interval, _kept(0.5, scale, 40), atol=2e-6)
+
+
+@pytest.mark.parametrize('least', [2, 9])
+def test_the_interval_of_patients_is_that_of_their_parts(least: int) -> None:
+  """Composed of each area's; patients tell as in the area with the fewest."""
+  sizes = [least, 20, 30]
+  y, units = np.repeat(np.arange(3), sizes), np.arange(sum(sizes)) // 2
+  values = np.random.default_rng(4).normal(size=(len(y), 3)) + np.eye(3)[y]
+  each = [areas.area(y == c, values[:, c], units) for c in range(3)]
+  told = [area.told for area in each]
+  assert len(set(told)) > 1
+  value = np.mean([area.value for area in each])
+  influence = np.mean([area.influence for area in each], axis=0)
+  variances = np.array([np.sum(area.influence**2) for area in each])
+  model = []
+  for area, m in zip(each, sizes, strict=True):
+    a, half = area.value, len(y) / 2 - 1
+    shape = a * (1 - a) * (1 + half * ((1 - a) / (2 - a) + a / (1 + a)))
+    model.append(shape / (m * (len(y) - m)))
+  larger = np.maximum(variances, model).sum() / variances.sum()
+  half = len(y) / 2 - 1
+  correlated = half * ((1 - value) / (2 - value) + value / (1 + value))
+  scale = np.sum(influence**2) * larger
+  scale /= value * (1 - value) * (1 + correlated)
+  scale *= inference.design_effect(influence, units, min(told))
+  found = several.macro_auc(y, values, units)
+  expected = _kept(value, scale, len(y))
+  np.testing.assert_allclose(found.interval, expected, atol=2e-6)
+
+
 @pytest.mark.parametrize('alike', [False, True])
 def test_the_interval_is_the_jackknifes(alike: bool) -> None:
   """Though the answers for a class may be all the same."""
@@ -193,6 +239,9 @@ def test_a_score_of_several_classes() -> None:
   right = int(np.sum(predicted == y))
   assert got.interval('accuracy') == inference.wilson(right, 40)
   assert got.interval('macro_auc') == several.macro_auc(y, p).interval
+  for code, name in enumerate(reversed(_NAMES)):
+    own = np.sum(predicted[y == code] == code), np.sum(y == code)
+    assert got.sensitivity_intervals[name] == inference.wilson(*own)
   assert got.interval('quadratic_kappa') is None
   assert codec.decode(scores.Score, codec.encode(got)) == got
 

@@ -34,6 +34,24 @@ def test_a_share_of_patients_with_one_image_each_is_wilsons() -> None:
   assert got == statistics.wilson(right.sum(), 50)
 
 
+def test_a_share_never_leaves_0_to_1() -> None:
+  for n in range(1, 400):
+    assert statistics.wilson(0, n)[0] == 0 and statistics.wilson(n, n)[1] == 1
+
+
+def test_a_share_of_patients_is_wilsons_of_fewer_images() -> None:
+  """One of nine patients has all errors, which are told by that one alone."""
+  units = np.repeat(np.arange(9), [5, 3, 2, 1, 1, 4, 2, 2, 6])
+  right = np.ones(26, bool)
+  right[[0, 2, 3]] = False
+  residuals = right - 23 / 26
+  for told_right in (True, False):
+    effect = statistics.design_effect(residuals, units, 1)
+    shown = right if told_right else ~right
+    expected = statistics.wilson(shown.sum() / effect, 26 / effect)
+    assert statistics.proportion(shown, units) == pytest.approx(expected)
+
+
 def test_images_that_are_shown_several_times_tell_no_more() -> None:
   """The limits are nearly those of the patients, and not of the images."""
   right = np.random.default_rng(1).random(200) < 0.85
@@ -61,6 +79,12 @@ def test_the_design_effect_by_hand() -> None:
   for values, of in ((0 * residuals, units), (residuals, 0 * units)):
     effect = statistics.design_effect(values, of, 0)
     assert effect == pytest.approx(alike if of is units else 6)
+  # Two patients tell, too, and the scale of values does not matter.
+  two = np.array([0, 0, 0, 1, 1, 1])
+  for scale in (1, 1e-3):
+    got = statistics.design_effect(scale * residuals, two, 1)
+    # Sums 1 and -1.
+    assert got == pytest.approx((2 / (12 / 9) * 2 * (5 / 6) + 3) / 2)
   # Images less alike than chance would have them do not make one surer.
   unlike = np.array([1.0, -1, 1, -1, 1, -1])
   pairs = np.repeat(np.arange(3), 2)

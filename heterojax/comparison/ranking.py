@@ -12,6 +12,7 @@ from heterojax.comparison.runs import Group
 from heterojax.comparison.runs import Run
 from heterojax.records.codec import Number
 from heterojax.report import formatting
+from heterojax.stats import areas
 from heterojax.stats import paired
 from heterojax.stats.scores import Score
 from heterojax.studies import images
@@ -162,7 +163,7 @@ def _tested(run: Run) -> dict[str, _Image]:
     ) from error
 
 
-def _auc(tested: Sequence[_Image]) -> paired.Auc | None:
+def _auc(tested: Sequence[_Image]) -> areas.Area | None:
   ranks = np.array([image.ranks for image in tested])
   y = np.array([image.y for image in tested])
   if not len(y):

@@ -69,8 +69,9 @@ def wilson(
   scale = 1 + z**2 / n
   centre = (share + z**2 / (2 * n)) / scale
   half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / scale
-  # Rounding may lead below 0.
-  return float(max(centre - half, 0)), float(min(centre + half, 1))
+  # But for rounding, which may lead out of them, 0 and 1 are limits.
+  low = float(centre - half) if successes else 0.0
+  return low, float(centre + half) if successes < n else 1.0
 
 
 def proportion(

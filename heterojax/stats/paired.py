@@ -19,18 +19,6 @@ from heterojax.stats import inference
 _CONFIDENCE = 0.95
 
 
-class Auc(NamedTuple):
-  """An AUC and what each image adds to it.
-
-  Attributes:
-    value: of several classes the mean over each against the others.
-    influence: `[N]`, of mean 0; the sum of squares is DeLong's variance.
-  """
-
-  value: float
-  influence: np.ndarray
-
-
 class Difference(NamedTuple):
   """How much larger one AUC is than another.
 
@@ -45,8 +33,8 @@ class Difference(NamedTuple):
   p_value: float
 
 
-def auc(y: np.ndarray, ranks: np.ndarray) -> Auc | None:
-  """The AUC and the influence of each image.
+def auc(y: np.ndarray, ranks: np.ndarray) -> areas.Area | None:
+  """The AUC, of several classes the mean over each against the others.
 
   Args:
     y: `[N]` codes.
@@ -64,14 +52,15 @@ def auc(y: np.ndarray, ranks: np.ndarray) -> Auc | None:
     if found is None or min(own.sum(), (~own).sum()) < 2:
       return None
     known.append(found)
-  return Auc(
-    float(np.mean([a.value for a in known])),
-    np.mean([a.influence for a in known], axis=0),
-  )
+  return areas.mean(known)
 
 
 def difference(
-  a: Auc, b: Auc, y: np.ndarray, units: np.ndarray, n_train: float
+  a: areas.Area,
+  b: areas.Area,
+  y: np.ndarray,
+  units: np.ndarray,
+  n_train: float,
 ) -> Difference | None:
   """How much better one classifier ranks the images than another.
 
