@@ -162,7 +162,8 @@ def _classes(facts: Facts) -> Condition:
     state = WARN
     text += (
       f' {named(lopsided)} {_are(len(lopsided))} of one class to'
-      f' {LOPSIDED:.0%} or more: what a head learns there is the class mix.'
+      f' {LOPSIDED:.0%} or more: what a head learns there may be the class mix'
+      ' alone.'
     )
   if len(lopsided) == len(shares):
     most_of = [facts.train_counts[c] for c in shares]

@@ -266,7 +266,7 @@ def one_rule_band(results: Results) -> str:
   if band is None:
     return ''
   low, high = (percent(end, 1) for end in band.band)
-  says = 'one rule for all clusters gives as much'
+  says = 'one rule for all clusters may give as much'
   if band.p_value <= 0.05:
     says = 'that is more than one rule for all clusters gives'
   return (
