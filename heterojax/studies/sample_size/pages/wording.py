@@ -228,9 +228,16 @@ def trend(results: Results) -> list[str]:
       f'{text} That explains the whole fall, which does not show that more'
       ' data make the clusters more alike.'
     ]
-  if chance <= 0:
-    return [f'{text} That explains none of the fall.']
-  return [f'{text} That explains about {percent(chance / raw, 0)} of the fall.']
+  share = f'about {percent(chance / raw, 0)}' if chance > 0 else 'none'
+  text += f' That explains {share} of the fall'
+  # One CV falls by more and another by less than their average.
+  if first.position != 'above':
+    rest = 'the rest' if chance > 0 else 'it'
+    text += (
+      f'; {rest} may be chance all the same, as the CV at {_n(first)} does not'
+      ' lie above what chance gives'
+    )
+  return [f'{text}.']
 
 
 def correlation(results: Results) -> str:
