@@ -314,9 +314,9 @@ def small_tests(results: Results) -> tuple[str, str] | None:
   over = [size for size, expected in known if expected > values.RECOMMENDED]
   if over:
     text += (
-      f' At {listed(map(_n, over))} a CV below the recommended'
-      f' {percent(values.RECOMMENDED, 0)} is out of reach for most data,'
-      ' however homogeneous. Judge a CV by its band of chance, not by 5%.'
+      f' At {listed(map(_n, over))} that is above the recommended'
+      f' {percent(values.RECOMMENDED, 0)}, however homogeneous the data. Judge'
+      ' a CV by its band of chance, not by 5%.'
     )
     return f'{title} give a CV above 5%.', text
   return f'{formatting.capital(_chance(results))} a CV above 0%.', (
