@@ -114,7 +114,9 @@ def _part(y: np.ndarray, test: int, clusters: np.ndarray) -> Any:
   """A fold of the sample-size study, as far as the facts look at it."""
   split = np.where(np.arange(len(y)) < test, 'test', 'train')
   samples = types.SimpleNamespace(
-    y=y, of=lambda name: np.flatnonzero(split == name), units=np.array
+    y=y,
+    of=lambda name: np.flatnonzero(split == name),
+    unit_names=lambda at: [(False, str(i)) for i in at],
   )
   return types.SimpleNamespace(
     part=types.SimpleNamespace(samples=samples),

@@ -113,31 +113,35 @@ def _score(
     ])
     for name in ('predicted', 'ranks')
   )
-  units = [
+  return scoring.every_metric(y, predicted, ranks, classes, _units(folds))
+
+
+def _units(folds: Sequence[FoldClusters]) -> np.ndarray:
+  """Patients of the test samples of all folds together."""
+  return numbered([
     name
-    for fold, i in zip(folds, at, strict=True)
-    for name in fold.part.samples.unit_names(i)
-  ]
-  return scoring.every_metric(y, predicted, ranks, classes, numbered(units))
+    for fold in folds
+    for name in fold.part.samples.unit_names(fold.part.samples.of('test'))
+  ])
 
 
 def _baseline(
   learned: Sequence[Learned], folds: Sequence[FoldClusters]
 ) -> facts_lib.Baseline | None:
   """Always answering the mean of a fold's training targets."""
-  of_folds, units = [], []
-  for number, (said, fold) in enumerate(zip(learned, folds, strict=True)):
+  of_folds = []
+  for said, fold in zip(learned, folds, strict=True):
     samples = fold.part.samples
     test, train = samples.of('test'), samples.of('train')
     mean = np.full(len(test), samples.y[train].mean())
     of_folds.append([samples.y[test], said.predicted[test], mean])
-    units += [(number, unit) for unit in samples.units(test).tolist()]
   y, predicted, means = np.concatenate(of_folds, axis=1)
   value = scores.regression_score(y, means).value('one_minus_nrmse')
   if value is None:
     return None
   squares = (y - means) ** 2
-  _, unit = np.unique(units, axis=0, return_inverse=True)
-  spared, half = inference.over_units(squares - (y - predicted) ** 2, unit)
+  spared, half = inference.over_units(
+    squares - (y - predicted) ** 2, _units(folds)
+  )
   ends = (np.array([spared - half, spared + half]) / squares.mean()).tolist()
   return facts_lib.Baseline(value, (ends[0], ends[1]))
