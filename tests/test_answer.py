@@ -24,6 +24,7 @@ from heterojax.studies.answer import sentences
 from heterojax.studies.answer import stage
 from heterojax.studies.answer import terminal
 from heterojax.studies.answer import unmeasured
+from heterojax.studies.answer.facts import Baseline
 from heterojax.studies.answer.facts import Facts
 from heterojax.studies.answer.records import ANSWERS
 from heterojax.studies.answer.records import Condition
@@ -50,7 +51,7 @@ ONE_CLASS = answers.scored(16, 0, positives=1.0)  # Has no AUC.
 NUMBERS = scores.regression_score(np.arange(9.0), np.arange(9.0) + 0.5)
 REGRESSION = FACTS._replace(
   score=NUMBERS,
-  baseline=0.6,
+  baseline=Baseline(0.6, (0.8, 0.9)),
   classes=(),
   test_counts=(),
   train_counts=(),
@@ -246,7 +247,7 @@ CASES: dict[str, tuple[Measured | Missing, Facts, str, tuple[int, ...]]] = {
   ),
   'regression without skill': (
     QUIET,
-    REGRESSION._replace(baseline=0.99),
+    REGRESSION._replace(baseline=Baseline(0.93, (-0.5, 0.6))),
     'cannot be answered',
     (),
   ),
@@ -324,11 +325,9 @@ def shared(kind: str, n: int) -> dict[str, Any]:
   return dict(FACTS.leaks) | {kind: Partly({'disease': n, 'normal': 1})}
 
 
-def strong(value: float) -> tuple[Any, ...]:
+def strong(value: float, p: float | Missing = 0.05) -> tuple[Any, ...]:
   return (
-    Shortcut(
-      'site', 'categorical', "Cramer's V", 90, 0.1, value, 0.5, 0.1, 0.5
-    ),
+    Shortcut('site', 'categorical', "Cramer's V", 90, 0.1, value, 0.5, p, 0.5),
   )
 
 
@@ -337,7 +336,25 @@ def strong(value: float) -> tuple[Any, ...]:
   [
     (conditions.SKILL, {}, 'pass', None),
     (conditions.SKILL, {'score': answers.scored(50, 54)}, 'fail', None),
-    (conditions.SKILL, {'score': NUMBERS, 'baseline': 0.9}, 'pass', 0.0375),
+    (
+      conditions.SKILL,
+      {'score': NUMBERS, 'baseline': Baseline(0.9, (0.1, 0.8))},
+      'pass',
+      0.1,
+    ),
+    # Better than the mean by chance.
+    (
+      conditions.SKILL,
+      {'score': NUMBERS, 'baseline': Baseline(0.9, (-0.1, 0.8))},
+      'fail',
+      -0.1,
+    ),
+    (
+      conditions.SKILL,
+      {'score': NUMBERS, 'baseline': Baseline(0.9, (-np.inf, np.inf))},
+      'fail',
+      Missing('all of them are of one patient'),
+    ),
     (conditions.PATIENTS, {}, 'pass', 0),
     (conditions.PATIENTS, {'leaks': shared('shared_group', 3)}, 'fail', 4),
     (conditions.PATIENTS, {'leaks': {}}, 'warn', Missing('not looked for')),
@@ -374,6 +391,9 @@ def strong(value: float) -> tuple[Any, ...]:
     (conditions.STABILITY, {'jaccard': (0.59, 0.7, 0.8)}, 'fail', 0.59),
     (conditions.COLUMNS, {'shortcuts': strong(0.49)}, 'pass', 0),
     (conditions.COLUMNS, {'shortcuts': strong(0.5)}, 'warn', 1),
+    # Few patients have as much by chance; without a p-value nobody knows.
+    (conditions.COLUMNS, {'shortcuts': strong(0.9, 0.051)}, 'pass', 0),
+    (conditions.COLUMNS, {'shortcuts': strong(0.9, Missing('x'))}, 'warn', 1),
     (conditions.CHANCE, {}, 'warn', 0.38),
   ],
 )

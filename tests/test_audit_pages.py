@@ -184,6 +184,19 @@ def test_strong_columns_are_named(which, measure, strength, is_strong) -> None:
     assert '&lt;eye&gt;' in shortcuts.warning(audit)[0].text
 
 
+@pytest.mark.parametrize('which', ['class', 'cluster'])
+def test_what_may_be_chance_is_not_said(which) -> None:
+  p_name = 'p_value' if which == 'class' else 'p_value_with_cluster'
+  for p, says in (
+    (0.051, ''),
+    (Missing('of one patient'), 'no p-value, as of'),
+  ):
+    audit = _audit(_shortcut(**{f'with_{which}': 0.9, p_name: p}))
+    told = shortcuts.tell(audit) + shortcuts.explain(audit)
+    assert [says in text for text in told] == [True] * bool(says)
+    assert len(shortcuts.warning(audit)) == bool(says)
+
+
 def test_the_strongest_column_is_named_first() -> None:
   audit = _audit(
     _shortcut(with_class=0.6, column='b'),

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from sample_size_results import example
+from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from heterojax.configs import common
@@ -17,6 +18,7 @@ from heterojax.features import Picture
 from heterojax.studies import registry
 from heterojax.studies import stability
 from heterojax.studies.answer import facts as facts_lib
+from heterojax.studies.answer import skill
 from heterojax.studies.retraining import facts as retraining
 from heterojax.studies.retraining.outcome import Clusters
 from heterojax.studies.retraining.outcome import Fold
@@ -112,7 +114,9 @@ def _part(y: np.ndarray, test: int, clusters: np.ndarray) -> Any:
   """A fold of the sample-size study, as far as the facts look at it."""
   split = np.where(np.arange(len(y)) < test, 'test', 'train')
   samples = types.SimpleNamespace(
-    y=y, of=lambda name: np.flatnonzero(split == name)
+    y=y,
+    of=lambda name: np.flatnonzero(split == name),
+    unit_names=lambda at: [(False, str(i)) for i in at],
   )
   return types.SimpleNamespace(
     part=types.SimpleNamespace(samples=samples),
@@ -152,8 +156,27 @@ def test_a_regression_beside_always_answering_the_mean() -> None:
   # Off by one, of a range of nine; the mean of training is 19.5.
   assert found.score.value('one_minus_nrmse') == pytest.approx(1 - 1 / 9)
   off = np.sqrt(np.mean((y[:10] - 19.5) ** 2))
-  assert found.baseline == pytest.approx(1 - off / 9)
+  assert found.baseline.one_minus_nrmse == pytest.approx(1 - off / 9)
+  less = (y[:10] - 19.5) ** 2 - 1
+  ends = stats.t.interval(0.95, 9, less.mean(), stats.sem(less)) / off**2
+  assert found.baseline.spared == pytest.approx(tuple(ends))
   assert found.classes == found.test_counts == ()
+
+
+def test_a_regression_of_noise_passes_seldom() -> None:
+  results, sets = example('regression', sizes=(60, 100), k=2), 100
+  better = passed = 0
+  for seed in range(sets):
+    stream = np.random.default_rng(seed)
+    y = stream.normal(size=200)
+    folds = [_part(y, 100, np.zeros(200, int))]
+    guess = y[100:].mean() + 0.1 * stream.normal(size=200)
+    found = sample_size.facts(results, [_learned(guess)], folds)
+    score = found.score.value('one_minus_nrmse')
+    better += score > found.baseline.one_minus_nrmse
+    passed += skill.skill(found).enough
+  assert better > sets / 4
+  assert passed <= stats.binom.ppf(0.999, sets, 0.025)
 
 
 @pytest.mark.slow

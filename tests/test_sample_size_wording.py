@@ -299,6 +299,15 @@ def test_the_trend_is_held_against_that_of_chance() -> None:
   assert not wording.trend(example(sizes=(100,)))
 
 
+def test_a_fall_from_what_chance_gives_is_no_fall() -> None:
+  """Of 200 sets in which nothing differed 44 % fell by more than chance."""
+  cvs, chance = _TRENDS['explained in part']
+  for high, is_chance in ((cvs[0] + 0.01, True), (cvs[0] - 0.01, False)):
+    results = put(falling(cvs, chance), 'sizes.0.cv_band', (0.01, high))
+    (sentence,) = wording.trend(results)
+    assert ('may be chance all the same' in sentence) is is_chance
+
+
 def test_a_model_without_skill_is_called_one() -> None:
   results = example(sizes=(100,))
   (skilled,) = wording.skill(results)

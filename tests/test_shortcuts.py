@@ -106,6 +106,28 @@ def test_associations_are_over_training_images_only() -> None:
     assert getattr(got['age'], f'p_value{suffix}') == pytest.approx(eta.p_value)
 
 
+def test_p_values_are_those_of_patients() -> None:
+  y, clusters, is_train = _images()
+  units = np.arange(_N) // 20
+  site = np.array(list('abcd'))[clusters[units * 20]]
+  # Most images of a patient are in one cluster, which has nothing to do with
+  # what 15 patients have else.
+  most = np.where(np.arange(_N) % 5 > 0, clusters[units * 20], clusters)
+  other = np.random.default_rng(3).choice(list('abcde'), 20)[units]
+  columns = {'site': site, 'other': other}
+  for of, small in ((None, True), (units, False)):
+    found = shortcuts.audit(columns, y, most, is_train, excluded={}, units=of)
+    by_name = {entry.column: entry for entry in found}
+    assert by_name['site'].p_value_with_cluster <= 0.005
+    assert (by_name['other'].p_value_with_cluster <= 0.05) is small
+  # Patients like no other, whom nobody can change places with.
+  alone = np.repeat(np.arange(28), np.arange(1, 29))[:_N]
+  found = shortcuts.audit(columns, y, most, is_train, excluded={}, units=alone)
+  for name in ('p_value', 'p_value_with_cluster'):
+    assert _why(found[0], name).startswith('only ')
+  assert found[0].with_cluster > 0.5
+
+
 @pytest.mark.slow
 def test_chance_is_no_shortcut() -> None:
   images = _images()

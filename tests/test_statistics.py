@@ -334,6 +334,21 @@ def test_units_that_are_alike_by_chance_are_covered() -> None:
   assert covered >= 400 * 0.9
 
 
+@pytest.mark.parametrize('n', [20, 50, 100, 300, 1000])
+def test_few_units_that_differ_to_one_side_are_covered(n: int) -> None:
+  """Exactly: how often which number of units differs is binomial."""
+  for share in (0.01, 0.02, 0.05, 0.1, 0.2):
+    covered = 0.0
+    for differ in range(n + 1):
+      values = np.arange(n) < differ
+      mean, half = statistics.over_units(
+        values.astype(float), np.arange(n), two_more=True
+      )
+      if abs(mean - share) <= half:
+        covered += stats.binom.pmf(differ, n, share)
+    assert covered > 0.92
+
+
 def test_one_unit_tells_nothing() -> None:
   _, half = statistics.over_units(np.array([0.0, 1.0]), np.zeros(2))
   assert np.isinf(half)

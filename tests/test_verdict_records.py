@@ -199,7 +199,8 @@ def test_intervals_cell_by_cell(real: bool, patients: bool) -> None:
         continue
       mean = mine @ values[labels == j] / total
       n = total**2 / np.sum(mine**2) / inflation
-      sd = np.sqrt(squares[j] / freedom[j]) if real else None
+      squared = max(squares[j] / freedom[j], pooled[0] / pooled[1])
+      sd = np.sqrt(squared) if real else None
       below, above = _of_one(mean, n, sd, units[j], at)
       if total < 0:
         below, above = above, below
@@ -254,12 +255,15 @@ def _covers(kind: str, stream: np.random.Generator) -> bool:
   n, of_patient, folds = {
     'small cells': (200, 1, 10),
     'many classes': (100, 1, 8),
+    'squares': (300, 1, 1),
     'unequal deviations': (300, 1, 1),
     'few patients': (30, 10, 5),
   }[kind]
   patient = np.repeat(np.arange(n), of_patient)
   strata = (np.arange(n) % folds)[patient]
-  labels = np.searchsorted([0.2, 0.6], stream.permutation(n) / n)[patient]
+  ends = [0.2, 0.36, 0.52, 0.68, 0.84] if kind == 'squares' else [0.2, 0.6]
+  k = 1 + len(ends)
+  labels = np.searchsorted(ends, stream.permutation(n) / n)[patient]
   mean = np.full(len(labels), 0.4)
   if kind == 'many classes':
     mean = np.linspace(0.05, 0.7, folds)[strata]
@@ -271,12 +275,14 @@ def _covers(kind: str, stream: np.random.Generator) -> bool:
   elif kind == 'few patients':
     values = mean + stream.normal(size=n)[patient]
     values += 0.8 * stream.normal(size=len(labels))
+  elif kind == 'squares':  # Of errors that are normal.
+    values = mean * stream.normal(size=n) ** 2
   else:
     values = stream.gamma(2, mean / 2)
   of_strata = np.bincount(strata, mean) / np.bincount(strata)
   truth = np.bincount(labels, mean - of_strata[strata]) / np.bincount(labels)
   groups = patient if of_patient > 1 else None
-  _, interval = intervals.of_excess(values, labels, 3, strata, groups)
+  _, interval = intervals.of_excess(values, labels, k, strata, groups)
   # A mean that is the expected one may differ from it in its last bits.
   inside = interval + np.array([-1e-12, 1e-12])
   return bool(np.all((inside[:, 0] <= truth) & (truth <= inside[:, 1])))
@@ -284,7 +290,13 @@ def _covers(kind: str, stream: np.random.Generator) -> bool:
 
 @pytest.mark.parametrize(
   'kind',
-  ['small cells', 'many classes', 'unequal deviations', 'few patients'],
+  [
+    'small cells',
+    'many classes',
+    'squares',
+    'unequal deviations',
+    'few patients',
+  ],
 )
 def test_intervals_hold_of_small_cells_and_unequal_clusters(kind: str) -> None:
   stream = np.random.default_rng(0)

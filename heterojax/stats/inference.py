@@ -276,7 +276,11 @@ def _why_none(n: int, values: np.ndarray, groups: np.ndarray) -> str:
 
 
 def over_units(
-  values: np.ndarray, units: np.ndarray, confidence: float = 0.95
+  values: np.ndarray,
+  units: np.ndarray,
+  confidence: float = 0.95,
+  *,
+  two_more: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Means over images, and how far their intervals reach, over units.
 
@@ -284,13 +288,17 @@ def over_units(
   interval without a width would claim certainty where all units have the same.
   It is then as if there were two more, one above them by 1 and one below
   [our choice], as Agresti and Min (2005) add pairs to those of a difference of
-  shares: 0.14 of 20 units, 0.003 of 1,000.
+  shares: 0.14 of 20 units, 0.003 of 1,000. Where few units differ, all to one
+  side, Student's interval is too narrow as well: of 100 units it misses a
+  difference of 0.05 in 13 %, and with two more in 4 %.
 
   Args:
     values: `[..., N]`, shares or differences of shares.
     units: `[N]` of anything that NumPy can sort, equal for images of one
       patient.
     confidence: of each interval, two-sided.
+    two_more: whether they are always added, for values that are mostly 0 and
+      else -1 or 1.
 
   Returns:
     `[...]` means, and `[...]`; infinite with one unit.
@@ -303,11 +311,12 @@ def over_units(
   residuals = values - mean[..., np.newaxis]
   sums = np.zeros((*np.shape(mean), number))
   np.add.at(np.moveaxis(sums, -1, 0), unit, np.moveaxis(residuals, -1, 0))
-  variance = np.sum(sums**2, axis=-1) / n**2 * number / (number - 1)
   alike = np.max(np.abs(sums), axis=-1) < ROUNDING * sizes.max()
-  variance = np.where(alike, 2 / ((number + 1) * (number + 2)), variance)
-  freedom = np.where(alike, number + 1, number - 1)
-  return mean, stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance)
+  more = 2 * (alike | two_more)
+  squares = np.sum(sums**2, axis=-1) * (number / n) ** 2 + more
+  number = number + more
+  error = np.sqrt(squares / (number * (number - 1)))
+  return mean, stats.t.ppf((1 + confidence) / 2, number - 1) * error
 
 
 def nanmean(values: Any, axis: int | None = None) -> np.ndarray:

@@ -7,7 +7,7 @@ view position may pass for one that sees the disease.
 from collections.abc import Mapping, Sequence
 import dataclasses
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import impute
@@ -15,6 +15,7 @@ from sklearn import linear_model
 from sklearn import pipeline
 from sklearn import preprocessing
 
+from heterojax import rng
 from heterojax.records import codec
 from heterojax.records.codec import Estimate
 from heterojax.records.codec import Missing
@@ -22,6 +23,7 @@ from heterojax.stats import inference as statistics
 from heterojax.stats import metrics
 from heterojax.stats import several
 from heterojax.studies.records import Shortcut
+from heterojax.verdict import associations as by_patient
 
 ALL_COLUMNS = 'all columns'
 # A column of so few different numbers is a code, such as 0 and 1 for the sex.
@@ -34,6 +36,20 @@ _LARGEST = 1e100
 # From here a column is a likely shortcut. Cohen (1988) calls a V of 0.5 large,
 # for columns of two values; eta is 0.5 as well where its square is 0.25.
 STRONG = {"Cramer's V": 0.5, 'eta squared': 0.25}
+# Of few patients chance alone reaches as much.
+_LEVEL = 0.05
+
+
+class _Groups(NamedTuple):
+  """Classes or clusters of the training images `[N]`.
+
+  Attributes:
+    of: each.
+    exchanged: among patients; None where each image is of another one.
+  """
+
+  of: np.ndarray
+  exchanged: by_patient.Exchanged | None
 
 
 def audit(
@@ -43,6 +59,7 @@ def audit(
   is_train: np.ndarray,
   *,
   excluded: Mapping[str, str],
+  units: np.ndarray | None = None,
 ) -> tuple[Shortcut, ...]:
   """The contract's `shortcuts`: N original images, each once.
 
@@ -55,9 +72,10 @@ def audit(
   the association, while the model sees where they are.
 
   Associations are over the training images: Cramer's V and its chi-squared test
-  for categories, eta squared and its F test for numbers (`statistics`). Several
-  images of one patient are taken to be independent, which makes the p-values
-  too small, and with every further column a small one by chance is more likely.
+  for categories, eta squared and its F test for numbers (`statistics`). Where a
+  patient has several images, the p-values are of the same associations after
+  exchanges of patients (`associations`). With every further column a small one
+  by chance is more likely.
 
   `auc_alone` is the AUC (of more than two classes the mean of each against all
   others) on the test images of scikit-learn's LogisticRegression
@@ -71,6 +89,8 @@ def audit(
     is_train: `[N]` bool, else a test image.
     excluded: names of columns that say the class themselves or name the image,
       with the reason for each.
+    units: `[N]` int, equal for images of one patient; None: each image is of
+      another one.
 
   Returns:
     One record per column, in their order, and one for all audited columns
@@ -79,6 +99,10 @@ def audit(
   """
   y, clusters = np.asarray(y), np.asarray(clusters)
   is_train = np.asarray(is_train, bool)
+  of_class, of_cluster = (
+    _groups(own[is_train], None if units is None else units[is_train], number)
+    for number, own in enumerate((y, clusters))
+  )
   entries, encoded = [], []
   for name, column in columns.items():
     texts = np.array(column, dtype=str)
@@ -91,9 +115,7 @@ def audit(
       continue
     values = _numbers(texts, is_train) if found == 'numeric' else texts
     encoded.append(_encode(values, found, is_train))
-    associations = _associations(
-      values[is_train], found, y[is_train], clusters[is_train]
-    )
+    associations = _associations(values[is_train], found, of_class, of_cluster)
     auc = _auc_alone(encoded[-1], y, is_train)
     entries.append(
       Shortcut(column=name, kind=found, auc_alone=auc, **associations)
@@ -107,6 +129,17 @@ def audit(
     auc_alone=auc,
   )
   return (*entries, together)
+
+
+def strength(measure: str, value: Estimate, p_value: Estimate) -> float:
+  """How strong an association is beside `STRONG`; 0 where it may be chance.
+
+  One without a p-value counts: nobody knows that it is chance.
+  """
+  limit, found = STRONG.get(measure), codec.known(value)
+  if not limit or found is None or (codec.known(p_value) or 0) > _LEVEL:
+    return 0.0
+  return found / limit
 
 
 def _unknown(name: str, why: Missing) -> Shortcut:
@@ -150,22 +183,43 @@ def _numbers(texts: np.ndarray, is_train: np.ndarray) -> np.ndarray:
     return np.clip(numbers / largest, -_LARGEST, _LARGEST)
 
 
+def _groups(
+  groups: np.ndarray, units: np.ndarray | None, number: int
+) -> _Groups:
+  if units is None or len(np.unique(units)) == len(units):
+    return _Groups(groups, None)
+  # Always the same draws.
+  key = rng.key(0, rng.Purpose.AUDIT, number)
+  return _Groups(groups, by_patient.exchanged(groups, units, key))
+
+
 def _associations(
-  values: np.ndarray, kind: str, y: np.ndarray, clusters: np.ndarray
+  values: np.ndarray, kind: str, y: _Groups, clusters: _Groups
 ) -> dict[str, Any]:
   """Fields of a shortcut: the associations of the training images."""
   measure = (
     statistics.eta_squared if kind == 'numeric' else statistics.cramers_v
   )
-  of_class, of_cluster = measure(values, y), measure(values, clusters)
+  of_class, of_cluster = measure(values, y.of), measure(values, clusters.of)
   return {
     'measure': of_class.measure,
     'n': of_class.n,
     'with_class': codec.estimate(of_class.strength, of_class.why),
-    'p_value': codec.estimate(of_class.p_value, of_class.why),
+    'p_value': _p_value(of_class, values, y),
     'with_cluster': codec.estimate(of_cluster.strength, of_cluster.why),
-    'p_value_with_cluster': codec.estimate(of_cluster.p_value, of_cluster.why),
+    'p_value_with_cluster': _p_value(of_cluster, values, clusters),
   }
+
+
+def _p_value(
+  found: statistics.Association, values: np.ndarray, groups: _Groups
+) -> Estimate:
+  exchanged = groups.exchanged
+  if found.p_value is None or exchanged is None:
+    return codec.estimate(found.p_value, found.why)
+  if exchanged.why:
+    return Missing(exchanged.why)
+  return by_patient.p_value(values, exchanged)
 
 
 def _encode(values: np.ndarray, kind: str, is_train: np.ndarray) -> np.ndarray:

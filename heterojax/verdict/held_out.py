@@ -81,7 +81,9 @@ def drops(
       classes,
     )[0, mine]
     there = one_vs_rest.answers(found, classes) == y[mine]
-    mean, half = map(float, inference.over_units(right[mine] - there, of))
+    mean, half = map(
+      float, inference.over_units(right[mine] - there, of, two_more=True)
+    )
     # No share of right answers falls by more than all.
     ends = max(-1.0, mean - half), min(1.0, mean + half)
     yield Drop(int(value), len(mine), mean, ends)

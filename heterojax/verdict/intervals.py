@@ -30,9 +30,10 @@ def of_excess(
 
   Values of 0 and 1 have Wilson's intervals, as if the cluster had one rate,
   which is never narrower than with several in strata of equal weight. Others
-  have Student's with the deviation inside of the cells of the cluster. Where
-  images of one patient are `alike`, an interval is as much wider or narrower as
-  this makes the effect vary more or less.
+  have Student's with the deviation inside of the cells of the cluster, or of
+  all clusters where that is larger. Where images of one patient are `alike`, an
+  interval is as much wider or narrower as this makes the effect vary more or
+  less.
 
   Args:
     values: `[N]` floats or whole numbers.
@@ -117,15 +118,17 @@ def _student(
 ) -> np.ndarray:
   """How far the interval of an image of each cluster reaches.
 
-  The variance is the cluster's; or that of all, where too few units of it are
-  in one cell. Infinite where there are too few of all.
+  The variance is the cluster's, but no smaller than that of all. Squared errors
+  are skewed: a cluster without its few large ones has a small mean and a small
+  variance, and an interval by these alone ends below the truth. Where too few
+  units of a cluster are in one cell, it is that of all; infinite where there
+  are too few of all.
   """
   own = units > _LEAST
-  of_all = ranks.total(freedom), ranks.total(units)
-  freedom = np.where(own, freedom, of_all[0])
-  units = np.where(own, units, of_all[1])
-  squares = np.where(own, squares, ranks.total(squares))
+  of_all = ranks.total(squares) / max(ranks.total(freedom), _LEAST)
+  variance = np.where(own, squares / np.where(own, freedom, 1), 0)
+  units = np.where(own, units, ranks.total(units))
   known = units > _LEAST
   half = stats.t.ppf(at, np.where(known, units, 1))
-  half = half * np.sqrt(squares / np.where(known, freedom, 1))
+  half = half * np.sqrt(np.maximum(variance, of_all))
   return np.where(known, half, np.inf)

@@ -162,7 +162,8 @@ def _classes(facts: Facts) -> Condition:
     state = WARN
     text += (
       f' {named(lopsided)} {_are(len(lopsided))} of one class to'
-      f' {LOPSIDED:.0%} or more: what a head learns there is the class mix.'
+      f' {LOPSIDED:.0%} or more: what a head learns there may be the class mix'
+      ' alone.'
     )
   if len(lopsided) == len(shares):
     most_of = [facts.train_counts[c] for c in shares]
@@ -213,10 +214,11 @@ def explaining(facts: Facts) -> list[str]:
   """Columns that go strongly with the clusters, the strongest first."""
   strong = []
   for entry in facts.shortcuts:
-    strength = codec.known(entry.with_cluster)
-    limit = shortcuts.STRONG.get(str(entry.measure))
-    if strength is not None and limit and strength >= limit:
-      strong.append((strength / limit, entry.column))
+    strength = shortcuts.strength(
+      str(entry.measure), entry.with_cluster, entry.p_value_with_cluster
+    )
+    if strength >= 1:
+      strong.append((strength, entry.column))
   return [column for _, column in sorted(strong, reverse=True)]
 
 

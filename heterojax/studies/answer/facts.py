@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heterojax.records import codec
+from heterojax.records.codec import Interval
 from heterojax.records.codec import Missing
 from heterojax.records.codec import Number
 from heterojax.records.codec import Partly
@@ -23,6 +24,19 @@ from heterojax.studies.records import Shortcut
 # A test image of one of these kinds is in training as well.
 _COPIES = ('same_path', 'identical_file', 'identical_pixels')
 PerClass = tuple[Number, ...]  # Of each class, in the order of the study.
+
+
+class Baseline(NamedTuple):
+  """Always answering the mean, beside a regression.
+
+  Attributes:
+    one_minus_nrmse: of it.
+    spared: 95 % interval over patients of the share of its squared errors that
+      the model does not make; infinite with one patient.
+  """
+
+  one_minus_nrmse: float
+  spared: Interval
 
 
 class Facts(NamedTuple):
@@ -52,7 +66,7 @@ class Facts(NamedTuple):
   """
 
   score: Score | RegressionScore
-  baseline: float | None
+  baseline: Baseline | None
   classes: tuple[str, ...]
   test_counts: tuple[PerClass, ...]
   train_counts: tuple[PerClass, ...]

@@ -25,8 +25,8 @@ class Skill(NamedTuple):
 
   Attributes:
     enough: whether the questions can be asked.
-    value: lower end of the interval of its AUC; of a regression, by how much
-      1 - NRMSE is above that of always answering the mean.
+    value: lower end of the interval of its AUC; of a regression, of the share
+      of the squared errors of always answering the mean that it spares.
     numbers: a sentence with what it does on test images.
     why_not: what is wrong, to stand after a colon; '' where it is enough.
     ranks: whether a classifier that has not enough still ranks new images.
@@ -98,13 +98,25 @@ def _of_regression(facts: Facts, score: RegressionScore) -> Skill:
     why = 'the targets of the test set do not differ'
     what = f'whether the model has learned anything cannot be told, as {why}'
     return Skill(False, Missing(why), f'{what.capitalize()}.', what)
+  tested = counted(score.n, f'test {facts.unit}')
   numbers = (
-    f'1 − NRMSE is {found:.2f} over {counted(score.n, f"test {facts.unit}")};'
-    f' always answering the mean gives {baseline:.2f}.'
+    f'1 − NRMSE is {found:.2f} over {tested}; always answering the mean gives'
+    f' {baseline.one_minus_nrmse:.2f}.'
   )
-  above = found - baseline
-  why = '' if above > 0 else 'the model has learned nothing'
-  return Skill(above > 0, above, numbers, why)
+  low, high = baseline.spared
+  value = Missing('all of them are of one patient')
+  if np.isfinite(low):
+    value = low
+    numbers += (
+      f' The model spares {_signed(low)} to {_signed(high)} of the squared'
+      ' errors of the mean (95% interval).'
+    )
+  why = f'the model has learned nothing that its {tested} could show'
+  return Skill(low > 0, value, numbers, '' if low > 0 else why)
+
+
+def _signed(share: float) -> str:
+  return percent(share, 0).replace('-', '−')
 
 
 def _between(ends, text) -> str:

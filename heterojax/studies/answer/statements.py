@@ -212,7 +212,7 @@ def _given(question: Question, unit: str) -> str:
   if isinstance(given, Missing):
     return f' Whether one rule for all gives as much is not known: {given.why}.'
   if given > LEVEL:
-    return f' One rule for all {unit}s gives as much ({p_equals(given)}).'
+    return f' One rule for all {unit}s may give as much ({p_equals(given)}).'
   return f' One rule for all {unit}s gives less ({p_equals(given)}).'
 
 

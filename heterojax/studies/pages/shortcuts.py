@@ -21,6 +21,7 @@ from heterojax.report.formatting import listed
 from heterojax.studies.pages.common import Rows
 from heterojax.studies.records import Shortcut
 from heterojax.studies.shortcuts import STRONG
+from heterojax.studies.shortcuts import strength
 
 # What may be missing of a column.
 _VALUES: dict[str, Callable[[Shortcut], Any]] = {
@@ -116,20 +117,20 @@ def tell(audit: Audit) -> list[str]:
 
 
 def _strong(audit: Audit, name: str, p_name: str) -> list[tuple[Shortcut, str]]:
-  """Columns whose association reaches `STRONG`, the strongest first."""
+  """Columns that reach `STRONG`, and not by chance; the strongest first."""
   strong = []
   for entry in audit.shortcuts:
-    strength = codec.known(_VALUES[name](entry))
-    if strength is None:
-      continue
-    excess = strength / STRONG[str(entry.measure)]
+    value, p = _VALUES[name](entry), _VALUES[p_name](entry)
+    excess = strength(str(entry.measure), value, p)
     if excess >= 1:
-      p = formatting.p_value(_VALUES[p_name](entry))
-      sign = '' if p[0] in '<>' else '= '
+      says = f'no p-value, as {codec.why(p)}'
+      if (known := codec.known(p)) is not None:
+        text = formatting.p_value(known)
+        says = f'p {"" if text[0] in "<>" else "= "}{text}'
       strong.append((
         excess,
         entry,
-        f'{measure(entry)} {strength:.2f}, p {sign}{p}',
+        f'{measure(entry)} {codec.known(value):.2f}, {says}',
       ))
   strong.sort(key=lambda own: own[0], reverse=True)
   return [(entry, how) for _, entry, how in strong]
@@ -235,7 +236,7 @@ def _audited(audit: Audit) -> list[Block]:
   v, eta = STRONG.values()
   none = (
     f'No column reaches a Cramér’s V of {v} or an eta squared of {eta} with the'
-    ' class or the clusters. '
+    ' class or the clusters, and by more than chance (p at most 0.05). '
   )
   first = ' All of this is of the first fold.' if audit.folds else ''
   return [
@@ -250,8 +251,9 @@ def _audited(audit: Audit) -> list[Block]:
     table(audit.shortcuts, audit.unit),
     Paragraph(
       'The p-values are not adjusted for the number of columns'
-      f' ({len(audit.audited)}), and take {audit.unit}s of one patient for'
-      f' independent: both make them too small.{first}',
+      f' ({len(audit.audited)}), which makes them too small. Where a patient'
+      f' has several {audit.unit}s, they come from exchanges of'
+      f' patients.{first}',
       'quiet',
     ),
   ]

@@ -198,7 +198,7 @@ def _columns(
       'Given one rule',
       lambda row: row.given_one_rule,
       'p of the same difference of refitted heads, beside worlds in which one'
-      ' rule holds for all: above 0.05 one rule gives as much',
+      ' rule holds for all: above 0.05 one rule may give as much',
     ),
     Column(
       'unit',

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from heterojax.stats import inference
 from heterojax.stats import scores
 from heterojax.stats.metrics import Classes
 from heterojax.stats.scores import RegressionScore
@@ -46,7 +47,7 @@ def facts(
   names = classes.names
   return Facts(
     score=_score(classes, learned, folds),
-    baseline=None if names else _baseline(folds),
+    baseline=None if names else _baseline(learned, folds),
     classes=names,
     test_counts=_counts(tested, k, 1, names) if names else (),
     train_counts=_counts(trained, k, len(folds), names) if names else (),
@@ -112,18 +113,35 @@ def _score(
     ])
     for name in ('predicted', 'ranks')
   )
-  units = [
+  return scoring.every_metric(y, predicted, ranks, classes, _units(folds))
+
+
+def _units(folds: Sequence[FoldClusters]) -> np.ndarray:
+  """Patients of the test samples of all folds together."""
+  return numbered([
     name
-    for fold, i in zip(folds, at, strict=True)
-    for name in fold.part.samples.unit_names(i)
-  ]
-  return scoring.every_metric(y, predicted, ranks, classes, numbered(units))
+    for fold in folds
+    for name in fold.part.samples.unit_names(fold.part.samples.of('test'))
+  ])
 
 
-def _baseline(folds: Sequence[FoldClusters]) -> float | None:
-  """1 - NRMSE of always answering the mean of a fold's training targets."""
-  of_folds = [(_of_part(f, 'test')[0], _of_part(f, 'train')[0]) for f in folds]
-  y = np.concatenate([test for test, _ in of_folds])
-  means = [np.full(len(test), train.mean()) for test, train in of_folds]
-  answers = scores.regression_score(y, np.concatenate(means))
-  return answers.value('one_minus_nrmse')
+def _baseline(
+  learned: Sequence[Learned], folds: Sequence[FoldClusters]
+) -> facts_lib.Baseline | None:
+  """Always answering the mean of a fold's training targets."""
+  of_folds = []
+  for said, fold in zip(learned, folds, strict=True):
+    samples = fold.part.samples
+    test, train = samples.of('test'), samples.of('train')
+    mean = np.full(len(test), samples.y[train].mean())
+    of_folds.append([samples.y[test], said.predicted[test], mean])
+  y, predicted, means = np.concatenate(of_folds, axis=1)
+  value = scores.regression_score(y, means).value('one_minus_nrmse')
+  if value is None:
+    return None
+  squares = (y - means) ** 2
+  spared, half = inference.over_units(
+    squares - (y - predicted) ** 2, _units(folds)
+  )
+  ends = (np.array([spared - half, spared + half]) / squares.mean()).tolist()
+  return facts_lib.Baseline(value, (ends[0], ends[1]))

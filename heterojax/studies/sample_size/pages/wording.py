@@ -228,9 +228,16 @@ def trend(results: Results) -> list[str]:
       f'{text} That explains the whole fall, which does not show that more'
       ' data make the clusters more alike.'
     ]
-  if chance <= 0:
-    return [f'{text} That explains none of the fall.']
-  return [f'{text} That explains about {percent(chance / raw, 0)} of the fall.']
+  share = f'about {percent(chance / raw, 0)}' if chance > 0 else 'none'
+  text += f' That explains {share} of the fall'
+  # One CV falls by more and another by less than their average.
+  if first.position != 'above':
+    rest = 'the rest' if chance > 0 else 'it'
+    text += (
+      f'; {rest} may be chance all the same, as the CV at {_n(first)} does not'
+      ' lie above what chance gives'
+    )
+  return [f'{text}.']
 
 
 def correlation(results: Results) -> str:
@@ -266,7 +273,7 @@ def one_rule_band(results: Results) -> str:
   if band is None:
     return ''
   low, high = (percent(end, 1) for end in band.band)
-  says = 'one rule for all clusters gives as much'
+  says = 'one rule for all clusters may give as much'
   if band.p_value <= 0.05:
     says = 'that is more than one rule for all clusters gives'
   return (
@@ -307,9 +314,9 @@ def small_tests(results: Results) -> tuple[str, str] | None:
   over = [size for size, expected in known if expected > values.RECOMMENDED]
   if over:
     text += (
-      f' At {listed(map(_n, over))} a CV below the recommended'
-      f' {percent(values.RECOMMENDED, 0)} is out of reach for most data,'
-      ' however homogeneous. Judge a CV by its band of chance, not by 5%.'
+      f' At {listed(map(_n, over))} that is above the recommended'
+      f' {percent(values.RECOMMENDED, 0)}, however homogeneous the data. Judge'
+      ' a CV by its band of chance, not by 5%.'
     )
     return f'{title} give a CV above 5%.', text
   return f'{formatting.capital(_chance(results))} a CV above 0%.', (
