@@ -185,5 +185,5 @@ def find_shortcuts(
     clusters[chosen],
     samples.split[chosen] == 'train',
     excluded=_NOT_AUDITED | excluded,
-    units=samples.units(chosen),
+    units=samples.units(np.array(chosen, int)),
   )
