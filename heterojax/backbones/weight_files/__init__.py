@@ -74,8 +74,8 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
     The named arrays, their layout and the digest of the file.
 
   Raises:
-    UserError: the path is no file, or its content is of none of these kinds or
-      is damaged.
+    UserError: the path is no file, its content is of none of these kinds or is
+      damaged, or something writes it meanwhile.
   """
   path = pathlib.Path(path)
   try:
@@ -83,16 +83,36 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
       path /= tfjs.MODEL
     if not path.is_file():
       raise UserError(f'{path} is not a file; give {_ACCEPTED}.')
-    size = path.stat().st_size
-    if not size:  # As files of /proc say, which may never end.
+    before = path.stat()
+    if not before.st_size:  # As files of /proc say, which may never end.
       raise UserError(f'{path} is empty; give {_ACCEPTED}.')
     with path.open('rb') as file:
       head = file.read(9)
       sha256, md5 = (digest(file, name) for name in ('sha256', 'md5'))
+    found = _parsed(path, head, before.st_size, sha256, md5)
+    # A training may save a better network over it: digests of the one would
+    # stand beside numbers of the other.
+    if _state(path.stat()) != _state(before):
+      raise UserError(
+        f'{path} changed while it was read: give the same command again once'
+        ' nothing writes it, or name a copy.'
+      )
   except OSError as error:
     raise UserError(
       f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
     ) from error
+  return found
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+  """What changes where a file is written, or another one put in its place."""
+  return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _parsed(
+  path: pathlib.Path, head: bytes, size: int, sha256: str, md5: str
+) -> WeightFile:
+  """What `read` gives, by the first bytes of the file."""
   if head.startswith(_HDF5_MAGIC):
     return WeightFile(keras_h5.read_keras_h5(path), 'keras', sha256, md5)
   if _is_safetensors(head, size):
