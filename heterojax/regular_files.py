@@ -4,9 +4,13 @@ The files of /proc are regular and say that they have no bytes; some of them
 never end, or wait for ever.
 """
 
+from collections.abc import Iterator
+import contextlib
 import os
 import pathlib
 import stat
+
+from heterojax.errors import UserError
 
 
 class NotRegularError(OSError):
@@ -36,3 +40,31 @@ def read(path: pathlib.Path, most: int | None = None) -> bytes:
     return b''
   with open(path, 'rb') as file:
     return file.read(there if most is None else min(there, most))
+
+
+@contextlib.contextmanager
+def unchanged(path: pathlib.Path) -> Iterator[None]:
+  """Keeps parts of a file that are read one after the other those of one file.
+
+  Args:
+    path: of the file, over which another program may save a new one.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    OSError: if it is not there.
+    UserError: if it was written, or another one put in its place, meanwhile.
+  """
+  before = _state(path)
+  yield
+  if _state(path) != before:
+    raise UserError(
+      f'{path} changed while it was read: give the same command again once'
+      ' nothing writes it, or name a copy.'
+    )
+
+
+def _state(path: pathlib.Path) -> tuple[int, int, int]:
+  status = os.stat(path)
+  return status.st_ino, status.st_size, status.st_mtime_ns

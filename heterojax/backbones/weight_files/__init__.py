@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
+from heterojax import regular_files
 from heterojax.backbones.weight_files import keras_h5
 from heterojax.backbones.weight_files import tfjs
 from heterojax.backbones.weight_files import torch_pth
@@ -83,30 +84,20 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
       path /= tfjs.MODEL
     if not path.is_file():
       raise UserError(f'{path} is not a file; give {_ACCEPTED}.')
-    before = path.stat()
-    if not before.st_size:  # As files of /proc say, which may never end.
+    size = path.stat().st_size
+    if not size:  # As files of /proc say, which may never end.
       raise UserError(f'{path} is empty; give {_ACCEPTED}.')
-    with path.open('rb') as file:
-      head = file.read(9)
-      sha256, md5 = (digest(file, name) for name in ('sha256', 'md5'))
-    found = _parsed(path, head, before.st_size, sha256, md5)
-    # A training may save a better network over it: digests of the one would
+    # A training may save a better network over it: the digest of the one would
     # stand beside numbers of the other.
-    if _state(path.stat()) != _state(before):
-      raise UserError(
-        f'{path} changed while it was read: give the same command again once'
-        ' nothing writes it, or name a copy.'
-      )
+    with regular_files.unchanged(path):
+      with path.open('rb') as file:
+        head = file.read(9)
+        sha256, md5 = (digest(file, name) for name in ('sha256', 'md5'))
+      return _parsed(path, head, size, sha256, md5)
   except OSError as error:
     raise UserError(
       f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
     ) from error
-  return found
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-  """What changes where a file is written, or another one put in its place."""
-  return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _parsed(
