@@ -231,6 +231,8 @@ def test_the_shape_of_features() -> None:
     (lambda x: x.reshape(-1, 8), r'is \[6, 8\] for a batch of 1, but'),
     (lambda x: x.mean(0, keepdims=True), r'is \[1, 48\] for a batch of 2'),
     (lambda x: x - x.mean(0), 'beside another one than alone'),
+    (lambda x: np.repeat(x, len(x), 1), 'beside another one than alone'),
+    (lambda x: x[:, :0], r'gives \[2, 0\], but must give'),
     (
       lambda x: x * np.random.default_rng(len(x)).integers(0, 2, x.shape),
       'exported for training',
@@ -238,7 +240,7 @@ def test_the_shape_of_features() -> None:
   ],
 )
 def test_what_are_no_features_of_an_image_are_refused(made, says) -> None:
-  """Tokens as rows, a batch as one, its statistics, and dropout."""
+  """Tokens as rows, what hangs on the batch, nothing, and dropout."""
   with pytest.raises(UserError, match=says):
     shape(made)
 

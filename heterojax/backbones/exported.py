@@ -252,12 +252,14 @@ def _shape(
       f'{path} does not run on an image of {side} pixels ({_short(error)}):'
       ' change --config.data.image_size.'
     ) from error
-  if not 2 <= both.ndim <= 4:
+  if not 2 <= both.ndim <= 4 or not both.size:
     raise UserError(
       f'{path} gives {list(both.shape)}, but must give [B, D], [B, T, D] or a'
       ' feature map of four axes: name another output.'
     )
-  if np.abs(alone - both[:1]).max() > _ALIKE * np.abs(both[0] - both[1]).max():
+  first, second = both
+  most = _ALIKE * np.abs(first - second).max()
+  if alone[0].shape != first.shape or np.abs(alone[0] - first).max() > most:
     raise UserError(
       f'{path} gives other features of a picture beside another one than alone,'
       ' as a network does that was exported for training: export it for'
