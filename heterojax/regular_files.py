@@ -12,6 +12,8 @@ import stat
 
 from heterojax.errors import UserError
 
+State = tuple[int, int, int]
+
 
 class NotRegularError(OSError):
   """A pipe, a device, a folder or another thing that is no file."""
@@ -56,15 +58,21 @@ def unchanged(path: pathlib.Path) -> Iterator[None]:
     OSError: if it is not there.
     UserError: if it was written, or another one put in its place, meanwhile.
   """
-  before = _state(path)
+  before = state(path)
   yield
-  if _state(path) != before:
+  check(path, before)
+
+
+def state(path: pathlib.Path) -> State:
+  """What a file is told by where nothing is read, or raises OSError."""
+  status = os.stat(path)
+  return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def check(path: pathlib.Path, before: State) -> None:
+  """Raises a UserError where a file is in another `state` than before."""
+  if state(path) != before:
     raise UserError(
       f'{path} changed while it was read: give the same command again once'
       ' nothing writes it, or name a copy.'
     )
-
-
-def _state(path: pathlib.Path) -> tuple[int, int, int]:
-  status = os.stat(path)
-  return status.st_ino, status.st_size, status.st_mtime_ns
