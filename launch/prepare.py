@@ -45,7 +45,7 @@ def _prepare(values: flags.FlagValues) -> int:
     data.dataset,
     pathlib.Path(data.dir).expanduser(),
     data.named,
-    outputs.local(values.out, 'out'),
+    outputs.folder(values.out, 'out'),
     data.choices,
   )
   print(cli.sentence(f'The prepared data are at {target.absolute()}'))

@@ -344,6 +344,14 @@ def test_complete_data_are_left_as_they_are(tmp_path: pathlib.Path) -> None:
   assert _tree(out) == before
 
 
+def test_a_new_folder_among_the_data_may_be_prepared_again(
+  tmp_path: pathlib.Path,
+) -> None:
+  root = _write(tmp_path / 'raw')
+  target = _prepare(root, root / 'packed')
+  assert _prepare(root, root / 'packed') == target
+
+
 def test_other_classes_go_to_another_folder(tmp_path: pathlib.Path) -> None:
   root, out = _write(tmp_path / 'raw'), tmp_path / 'out'
   first = _prepare(root, out)

@@ -13,8 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tensorstore as ts
 
 from heterojax.errors import Interrupted
+from heterojax.run import artifacts
 from heterojax.run import checkpoint
 from heterojax.run import run_folder
 
@@ -132,6 +134,31 @@ def test_a_damaged_one_is_set_aside_with_a_sentence(
   (path / 'digests.json').write_text('{')
   assert checkpoint.load(path, 'these') is None
   assert [p.name for p in tmp_path.iterdir()] == ['damaged_heads']
+
+
+def test_forged_arrays_that_no_memory_holds_are_not_read(
+  saved: pathlib.Path,
+  tmp_path: pathlib.Path,
+  caplog: pytest.LogCaptureFixture,
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """Reading them would end the process."""
+  path = pathlib.Path(shutil.copytree(saved, tmp_path / 'heads'))
+  base = f'file://{path / "arrays"}/'
+  store = ts.KvStore.open({'driver': 'ocdbt', 'base': base}).result()
+  (name,) = (n for n in store.list().result() if n.endswith(b'kernel/.zarray'))
+  declared = json.loads(store.read(name).result().value)
+  declared['shape'] = [10**12, 40]
+  store.write(name, json.dumps(declared).encode()).result()
+  files = {
+    file.relative_to(path / 'arrays').as_posix(): artifacts.fingerprint(file)
+    for file in _files(path / 'arrays')
+  }
+  (path / 'files.json').write_text(json.dumps(files))
+  monkeypatch.delattr(checkpoint.v1, 'load')
+  with caplog.at_level(logging.WARNING, 'heterojax'):
+    assert checkpoint.load(path, 'these') is None
+  assert 'its arrays say to be 160,000 GB' in caplog.text
 
 
 def test_a_run_that_is_stopped_while_it_reads_blames_no_checkpoint(

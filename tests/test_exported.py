@@ -1,6 +1,7 @@
 """Networks in ONNX files: what is refused, and how a graph is understood."""
 
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -199,6 +200,49 @@ def test_batches_of_a_fixed_size_and_channels_first() -> None:
   assert session.fed == [(2, 3, 4, 4)] * 2
   expected = images.transpose(0, 3, 1, 2).reshape(3, -1)
   np.testing.assert_array_equal(found, expected)
+
+
+class Of(Session):
+  """A runtime that gives what a function makes of the rows of pixels."""
+
+  def __init__(self, made):
+    super().__init__(['N', 3, 4, 4])
+    self._made = made
+
+  def run(self, names, feed):
+    return [self._made(super().run(names, feed)[0])]
+
+
+def shape(made):
+  session = Of(made)
+  runner = exported._Runner(session, graph(session))
+  return exported._shape(pathlib.Path('a.onnx'), runner, exported._two(4))
+
+
+def test_the_shape_of_features() -> None:
+  assert shape(lambda x: x) == (48,)
+  assert shape(lambda x: x.reshape(-1, 6, 8)) == (6, 8)
+  assert shape(lambda x: 0 * x) == (48,)
+
+
+@pytest.mark.parametrize(
+  'made, says',
+  [
+    (lambda x: x.reshape(-1, 8), r'is \[6, 8\] for a batch of 1, but'),
+    (lambda x: x.mean(0, keepdims=True), r'is \[1, 48\] for a batch of 2'),
+    (lambda x: x - x.mean(0), 'beside another one than alone'),
+    (lambda x: np.repeat(x, len(x), 1), 'beside another one than alone'),
+    (lambda x: x[:, :0], r'gives \[2, 0\], but must give'),
+    (
+      lambda x: x * np.random.default_rng(len(x)).integers(0, 2, x.shape),
+      'exported for training',
+    ),
+  ],
+)
+def test_what_are_no_features_of_an_image_are_refused(made, says) -> None:
+  """Tokens as rows, what hangs on the batch, nothing, and dropout."""
+  with pytest.raises(UserError, match=says):
+    shape(made)
 
 
 def test_normalisations_by_hand() -> None:

@@ -6,8 +6,14 @@ import zipfile
 import numpy as np
 import pytest
 
+from heterojax import features
+from heterojax.datasets import augmentation
 from heterojax.datasets import npz
+from heterojax.datasets import ready
+from heterojax.datasets import selection
 from heterojax.errors import UserError
+from heterojax.studies import stages
+from heterojax.studies.settings import Settings
 
 
 @pytest.fixture(name='file')
@@ -53,3 +59,34 @@ def test_a_flipped_byte_of_a_mapped_array_is_refused(
   file.write_bytes(content)
   with pytest.raises(UserError, match='CRC'):
     npz.load(file, 'x')
+
+
+def test_a_mapped_file_that_changes_meanwhile_is_no_data_of_the_study(
+  file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  x = np.random.default_rng(0).normal(size=(60, 17)).astype(np.float32)
+  np.savez(file, features=x, label=np.arange(60) % 2)
+  cohort = selection.select(
+    ready.read(file, ('1', '0')),
+    seed=0,
+    balance=False,
+    distinct=True,
+    max_bad_share=0,
+    workers=1,
+  )
+  pictures = [
+    features.Picture(c.path, augmentation.IDENTITY) for c in cohort.included
+  ]
+
+  def extract() -> np.ndarray:
+    found = stages.extract(Settings(), None, pictures, [cohort], tmp_path)
+    return found.x
+
+  np.testing.assert_array_equal(extract(), x)
+  changed = x.copy()
+  changed[7, 3] += 1
+  content = file.read_bytes().replace(x.tobytes(), changed.tobytes())
+  with file.open('r+b') as same:  # As another program saves it once more.
+    same.write(content)
+  with pytest.raises(UserError, match='Row 7 of .*some.npz is not what it was'):
+    extract()

@@ -121,6 +121,17 @@ def test_sets_of_two_classes_are_known_by_name(
   assert '5 + 3 + 4' in note and note.endswith('.')
 
 
+def test_images_of_another_file_have_no_labels(tmp_path: pathlib.Path) -> None:
+  """One that was saved over it once its labels were read."""
+  arrays = _arrays()
+  path = _save(tmp_path / 'some.npz', arrays)
+  cohort = medmnist.read(path, ('1', '0'))
+  turned = {name: values[::-1] for name, values in arrays.items()}
+  _save(tmp_path / 'new.npz', turned).replace(path)
+  with pytest.raises(UserError, match='some.npz changed while it was read'):
+    cohort.source.inspect('train_0')
+
+
 def test_the_classes_can_be_exchanged(tmp_path: pathlib.Path) -> None:
   path = _save(tmp_path / 'breastmnist.npz', _arrays())
   for given in (('normal, benign', ''), ('', 'malignant')):

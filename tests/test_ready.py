@@ -18,6 +18,7 @@ from sklearn.decomposition import PCA
 
 from heterojax.datasets import feature_tables
 from heterojax.datasets import manifest
+from heterojax.datasets import npz
 from heterojax.datasets import parquet_values
 from heterojax.datasets import ready
 from heterojax.datasets import selection
@@ -124,6 +125,26 @@ def test_rows_are_given_features_and_no_images(tmp_path: pathlib.Path) -> None:
   files = sources.Files(tmp_path)
   assert isinstance(files, sources.ImageSource)
   assert not isinstance(files, sources.GivenFeatures)
+
+
+def test_labels_and_features_are_of_one_file(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """Another program may save the file anew while its arrays are read."""
+  path, new = tmp_path / 'a.npz', tmp_path / 'new.npz'
+  x = np.arange(12.0).reshape(4, 3)
+  np.savez(path, features=x, label=['ill', 'well'] * 2)
+  np.savez(new, features=x[::-1], label=['well', 'ill'] * 2)
+  load = npz.load
+
+  def saved_before(file: pathlib.Path, name: str) -> np.ndarray:
+    if name == 'features':
+      new.replace(path)
+    return load(file, name)
+
+  monkeypatch.setattr(npz, 'load', saved_before)
+  with pytest.raises(UserError, match='a.npz changed while it was read'):
+    _read(path)
 
 
 def test_inspection_is_the_rows_digest(tmp_path: pathlib.Path) -> None:

@@ -1,5 +1,6 @@
 """Blocks of rows, and what is summed over them, against the whole."""
 
+import hashlib
 import importlib
 import pathlib
 
@@ -8,10 +9,12 @@ import pytest
 from sklearn.decomposition import PCA
 
 from heterojax import cluster
+from heterojax import features
 from heterojax.cluster import moments
 from heterojax.cluster import range_finder
 from heterojax.cluster import scale
 from heterojax.compute import row_blocks
+from heterojax.datasets import ready
 from heterojax.features import given
 
 # The package has a function of this name.
@@ -152,16 +155,22 @@ def test_large_given_features_are_mapped_from_the_run_folder(
   tmp_path: pathlib.Path,
 ) -> None:
   matrix = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+  source = ready.Vectors(pathlib.Path('some.npz'), matrix)
+
+  def gathered(rows: np.ndarray, folder: pathlib.Path) -> features.Features:
+    sha256 = [hashlib.sha256(matrix[row].tobytes()).hexdigest() for row in rows]
+    return given.gather(source, rows, folder, sha256)
+
   rows = np.random.default_rng(1).permutation(50)[:30]
-  first = given.gather(matrix, rows, tmp_path, 'these')
+  first = gathered(rows, tmp_path)
   assert isinstance(first.x, np.memmap) and not first.x.flags.writeable
   np.testing.assert_array_equal(first.x, matrix[rows])
-  again = given.gather(matrix, rows, tmp_path, 'these')
+  again = gathered(rows, tmp_path)
   assert again.digest == first.digest
   np.testing.assert_array_equal(again.x, matrix[rows])
-  other = given.gather(matrix, rows[::-1], tmp_path, 'others')
+  other = gathered(rows[::-1], tmp_path)
   assert other.digest != first.digest
   np.testing.assert_array_equal(other.x, matrix[rows[::-1]])
-  few = given.gather(matrix, rows[:5], tmp_path / 'few', 'few')
+  few = gathered(rows[:5], tmp_path / 'few')
   assert not (tmp_path / 'few').exists()
   np.testing.assert_array_equal(few.x, matrix[rows[:5]])

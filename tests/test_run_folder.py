@@ -479,6 +479,20 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
     assert outputs.file(path, 'out', read) == pathlib.Path(path)
 
 
+def test_the_folder_of_a_run_gets_nothing_that_its_run_did_not_write(
+  tmp_path: pathlib.Path,
+) -> None:
+  _begun(tmp_path / 'run')
+  (tmp_path / 'link').symlink_to('run')
+  for path in (tmp_path / 'run', tmp_path / 'link'):
+    with pytest.raises(
+      UserError, match=f'--out is {path}, the folder of a run'
+    ):
+      outputs.write(str(path), 'out', {'comparison.csv': 'ours'})
+  assert not (tmp_path / 'run/comparison.csv').exists()
+  outputs.write(f'{tmp_path}/run/comparison', 'out', {'comparison.csv': 'ours'})
+
+
 def test_names_that_nobody_gave_are_written_over_nothing_of_others(
   tmp_path: pathlib.Path,
 ) -> None:

@@ -267,6 +267,8 @@ def test_what_a_flag_names(text: str, want: tuple) -> None:
   'text',
   [
     '4/4',
+    'all/1000000',
+    '0/' + 5000 * '9',
     '-1/4',
     '1',
     '',

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import pathlib
+import shutil
 
 import hypothesis
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from heterojax.datasets import nih
 from heterojax.datasets import odir
+from heterojax.datasets import ready
 from heterojax.datasets import selection
 from heterojax.datasets import sources
 from heterojax.datasets import splits
@@ -752,6 +754,43 @@ def test_folds_with_images_of_their_own_are_all_in_the_manifest() -> None:
   assert [c.split for c in joined.candidates] == (
     ['train'] * 6 + ['fold_0'] * 4 + ['fold_1'] * 4
   )
+
+
+@pytest.mark.parametrize('with_ids', [True, False])
+def test_a_file_of_a_fold_that_is_there_twice_is_refused(
+  tmp_path: pathlib.Path, with_ids: bool
+) -> None:
+  """As a folder leaves it that two machines keep alike."""
+  rows = [f'{i},{"ab"[i % 2]},{i * i % 7},{i % 5}' for i in range(12)]
+  for fold in range(3):
+    parts = ['test' if i // 4 == fold else 'train' for i in range(12)]
+    head = f'{"id" if with_ids else "0"},label,1,2,split'
+    text = '\n'.join([head, *map('{},{}'.format, rows, parts)])
+    (tmp_path / f'fold_{fold}.csv').write_text(text)
+
+  def manifest() -> Cohort:
+    parts = []
+    for cohort in ready.read_files(f'{tmp_path}/fold_*.csv', ('a', 'b')):
+      looks = {c.id: cohort.source.inspect(c.path) for c in cohort.candidates}
+      inspected = {
+        c.id: dataclasses.replace(c, columns=looks[c.id].columns)
+        for c in cohort.candidates
+      }
+      parts += splits.assign(
+        cohort.replaced(inspected),
+        seed=0,
+        protocol='published',
+        test_share=0.2,
+        validation_share=0.2,
+        folds=0,
+      )
+    return splits.by_fold(parts)
+
+  tested = Counter(c.split for c in manifest().candidates)
+  assert tested.keys() >= {f'fold_{fold}' for fold in range(3)}
+  shutil.copy(tmp_path / 'fold_1.csv', tmp_path / 'fold_1 (1).csv')
+  with pytest.raises(UserError, match='Folds [12] and [23] of .* both test'):
+    manifest()
 
 
 def test_a_class_too_rare_for_all_parts_is_named() -> None:

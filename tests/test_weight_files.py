@@ -544,6 +544,25 @@ def test_safetensors(tmp_path):
   assert file.layout == 'torch'
 
 
+def test_a_file_that_is_saved_anew_while_it_is_read(tmp_path, monkeypatch):
+  """As a training does with its best network: no digest of another one."""
+  path = tmp_path / 'best.safetensors'
+  path.write_bytes(_safetensors_content())
+  new = tmp_path / 'new'
+  new.write_bytes(_safetensors_content()[:-4] + b'\0\0\0\1')
+  digest = weight_files.digest
+
+  def saved_after(file, name):
+    found = digest(file, name)
+    if name == 'md5':
+      new.replace(path)
+    return found
+
+  monkeypatch.setattr(weight_files, 'digest', saved_after)
+  with pytest.raises(UserError, match='changed while it was read'):
+    weight_files.read(path)
+
+
 def test_safetensors_bfloat16(tmp_path):
   raw = _VALUES['12'].tobytes()
   header = b'{"x":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]}}'

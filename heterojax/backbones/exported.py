@@ -31,6 +31,9 @@ NORMALISATIONS = {
   'raw': ((0.0,) * 3, (1.0,) * 3),
 }
 _CHANNELS = 3
+# Of what two pictures differ in; 8 bits that are scaled by the batch, and the
+# order of sums, change less.
+_ALIKE = 0.1
 
 
 class _Graph(NamedTuple):
@@ -58,6 +61,7 @@ class _Runner:
     self._session, self.graph = session, graph
 
   def __call__(self, images: Any) -> np.ndarray:
+    """Features, a row for each image; UserError where there is none."""
     images = np.asarray(images, np.float32)
     if self.graph.channels_first:
       images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
@@ -72,7 +76,15 @@ class _Runner:
     n = len(images)
     lacking = [(0, step - n)] + [(0, 0)] * (images.ndim - 1)
     feed = {self.graph.input: np.pad(images, lacking)}
-    return self._session.run([self.graph.output], feed)[0][:n]
+    found = self._session.run([self.graph.output], feed)[0]
+    # The first of other rows would be taken for those of the images.
+    if found.shape[:1] != (step,):
+      raise UserError(
+        f'The output {self.graph.output} of the exported network is'
+        f' {list(found.shape)} for a batch of {step}, but must have a row for'
+        ' each image: name another output.'
+      )
+    return found[:n]
 
 
 class Exported(architecture.Network):
@@ -128,9 +140,9 @@ def load(name: str, normalisation: str, side: int) -> backbones.Backbone:
       f' --config.data.image_size={graph.side}.'
     )
   runner = _Runner(session, graph)
-  network = Exported(runner, _shape(path, runner, side))
-  graphdef, state = nnx.split(network)
   mean, std = map(np.array, NORMALISATIONS[normalisation])
+  network = Exported(runner, _shape(path, runner, (_two(side) - mean) / std))
+  graphdef, state = nnx.split(network)
   return backbones.Backbone(
     name=f'{PREFIX}{path.name}',
     source=f'output {graph.output}, pixels {normalisation}',
@@ -212,21 +224,48 @@ def _layout(path: pathlib.Path, shape: Sequence[int]) -> tuple[bool, int]:
   return ends[0], height
 
 
-def _shape(path: pathlib.Path, runner: _Runner, side: int) -> tuple[int, ...]:
-  """Shape of the features of one picture, found by running one."""
+def _two(side: int) -> np.ndarray:
+  """`[2, S, S, 3]`, two pictures of 0..255 that nothing takes for alike."""
+  rising = np.linspace(0, 255, side)[:, None] * np.ones((side, 3))
+  return np.stack([
+    np.broadcast_to(rising, (side, side, _CHANNELS)),
+    np.broadcast_to(255 - rising[:, None] / 2, (side, side, _CHANNELS)),
+  ])
+
+
+def _shape(
+  path: pathlib.Path, runner: _Runner, images: np.ndarray
+) -> tuple[int, ...]:
+  """Shape of the features of one picture, found by running two.
+
+  Raises:
+    UserError: if the network does not run, or what it gives for a picture is
+      none of its features.
+  """
+  side = images.shape[1]
   try:
-    found = runner(np.zeros((1, side, side, _CHANNELS), np.float32))
+    alone, both = runner(images[:1]), runner(images)
+  except UserError:
+    raise
   except Exception as error:  # pylint: disable=broad-except
     raise UserError(
       f'{path} does not run on an image of {side} pixels ({_short(error)}):'
       ' change --config.data.image_size.'
     ) from error
-  if not 2 <= found.ndim <= 4:
+  if not 2 <= both.ndim <= 4 or not both.size:
     raise UserError(
-      f'{path} gives {list(found.shape)}, but must give [B, D], [B, T, D] or a'
+      f'{path} gives {list(both.shape)}, but must give [B, D], [B, T, D] or a'
       ' feature map of four axes: name another output.'
     )
-  return found.shape[1:]
+  first, second = both
+  most = _ALIKE * np.abs(first - second).max()
+  if alone[0].shape != first.shape or np.abs(alone[0] - first).max() > most:
+    raise UserError(
+      f'{path} gives other features of a picture beside another one than alone,'
+      ' as a network does that was exported for training: export it for'
+      ' inference, as after model.eval().'
+    )
+  return both.shape[1:]
 
 
 def _short(error: Exception) -> str:

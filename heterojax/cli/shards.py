@@ -13,6 +13,7 @@ from heterojax.errors import UserError
 from heterojax.run import outputs
 
 _ALL, _RAY = 'all', 'ray'
+_NUMBER = '[0-9]{1,6}'  # Of a billion the list alone fills the memory.
 FLAGS = (
   (flags.DEFINE_string, 'shard', None, 'Compute shard I of N: I/N, or all/N.'),
   (flags.DEFINE_string, 'workdir', None, 'Run folder that shards are for.'),
@@ -48,7 +49,7 @@ def parse(text: str) -> tuple[tuple[int, ...], int]:
   Raises:
     UserError: if it names no shard.
   """
-  match = re.fullmatch(rf'([0-9]+|{_ALL})/([0-9]+)', text)
+  match = re.fullmatch(rf'({_NUMBER}|{_ALL})/({_NUMBER})', text)
   if match:
     index, count = match[1], int(match[2])
     if index == _ALL and count:
@@ -56,8 +57,8 @@ def parse(text: str) -> tuple[tuple[int, ...], int]:
     if index != _ALL and int(index) < count:
       return (int(index),), count
   raise UserError(
-    f'--shard={text} names no shard: of N shards give one from 0/N to N-1/N,'
-    ' as --shard=0/4, or --shard=all/4.'
+    f'--shard={text} names no shard: of N shards, fewer than a million, give'
+    ' one from 0/N to N-1/N, as --shard=0/4, or --shard=all/4.'
   )
 
 

@@ -17,6 +17,7 @@ this module imports TensorFlow Datasets, which takes a second.
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import io
@@ -325,7 +326,8 @@ def prepare(
   with run_folder.locked(out, 'folder of prepared data', 'out'):
     links.refuse_between(out, target)
     if target.exists():
-      known = prepared.load(target)
+      # Notes tell of this folder, too, where it lies among the data.
+      known = dataclasses.replace(prepared.load(target), notes=cohort.notes)
       if not (prepared.same(known, cohort) and _are_same_images(known, cohort)):
         raise UserError(
           f'{target} was prepared from other data than {path}: delete it, or'

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from heterojax import regular_files
 from heterojax.datasets import feature_columns
 from heterojax.datasets import feature_tables
 from heterojax.datasets import labels
@@ -67,7 +68,8 @@ def read(path: pathlib.Path, columns: meanings.Columns, features: str) -> Table:
     is missing is '', but for the words of labels.
 
   Raises:
-    UserError: if it is no such file, has no features or no labels.
+    UserError: if it is no such file, has no features or no labels, or is
+      written meanwhile.
   """
   if not path.exists():
     raise UserError(f'There is no file {path} (--config.data.dir or .files).')
@@ -76,6 +78,14 @@ def read(path: pathlib.Path, columns: meanings.Columns, features: str) -> Table:
       f'{path} is no file of features: --config.data.dir (or .files) must'
       f' name {", ".join(_ENDINGS)} files.'
     )
+  # Columns are read one after the other: labels must be those of the features.
+  with regular_files.unchanged(path):
+    return _read(path, columns, features)
+
+
+def _read(
+  path: pathlib.Path, columns: meanings.Columns, features: str
+) -> Table:
   is_npz = path.suffix.lower() == '.npz'
   if is_npz:
     raw = _from_npz(path, features or 'features', columns)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from heterojax import regular_files
 from heterojax.datasets import classes
 from heterojax.datasets import images
 from heterojax.datasets import npz
@@ -67,10 +68,12 @@ class Arrays:
   Attributes:
     file: the .npz file.
     counts: images of each split.
+    state: of the file when its labels were read.
   """
 
   file: pathlib.Path
   counts: dict[str, int] = dataclasses.field(compare=False)
+  state: regular_files.State = dataclasses.field(compare=False)
   _loaded: dict[str, np.ndarray] = dataclasses.field(
     default_factory=dict, init=False, compare=False, repr=False
   )
@@ -102,7 +105,9 @@ class Arrays:
     """A split's images; only whole ones can be taken out of the file."""
     with self._lock:
       if split not in self._loaded:
-        self._loaded[split] = npz.load(self.file, f'{_WORDS[split]}_images')
+        loaded = npz.load(self.file, f'{_WORDS[split]}_images')
+        regular_files.check(self.file, self.state)
+        self._loaded[split] = loaded
       return self._loaded[split]
 
 
@@ -125,6 +130,7 @@ def read(
     UserError: if it is not such a file or the classes are not clear.
   """
   file = _find(path)
+  state = regular_files.state(file)
   headers = npz.headers(file)
   labels = {
     split: _labels(file, headers, word)
@@ -163,7 +169,7 @@ def read(
       candidates.append(classes.of_either(merged.labelled(c), chosen))
   return Cohort(
     file.stem,
-    Arrays(file, counts),
+    Arrays(file, counts, state),
     chosen,
     tuple(candidates),
     notes + merged.notes,

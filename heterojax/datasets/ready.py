@@ -66,8 +66,12 @@ class Vectors:
     row = self.matrix[int(path)]
     if not np.isfinite(row).all():
       return sources.Inspection('features are not finite')
-    sha256 = hashlib.sha256(row.tobytes()).hexdigest()
-    return sources.Inspection('', (('sha256', sha256),))
+    return sources.Inspection('', (('sha256', digest(row)),))
+
+
+def digest(row: np.ndarray) -> str:
+  """SHA-256 of the features of one row, as hexadecimal digits."""
+  return hashlib.sha256(row.tobytes()).hexdigest()
 
 
 def read(

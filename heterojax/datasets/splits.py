@@ -139,9 +139,13 @@ def by_fold(cohorts: Sequence[Cohort]) -> Cohort:
   """One cohort for the manifest, whose splits say which fold tests whom.
 
   Folds may differ in their candidates, as files of features do.
+
+  Raises:
+    UserError: if two folds test one image, whose scores would count twice.
   """
   if len(cohorts) == 1:
     return cohorts[0]
+  _check_tested_once(cohorts)
   every = {c.id: c for cohort in reversed(cohorts) for c in cohort.candidates}
   order = dict.fromkeys(c.id for cohort in cohorts for c in cohort.candidates)
   tested = {
@@ -152,6 +156,28 @@ def by_fold(cohorts: Sequence[Cohort]) -> Cohort:
   }
   candidates = tuple(tested.get(i, every[i]) for i in order)
   return dataclasses.replace(cohorts[0], candidates=candidates)
+
+
+def _check_tested_once(cohorts: Sequence[Cohort]) -> None:
+  """Raises a UserError where folds test an image twice, or are copies.
+
+  Rows without ids have one each, which does not tell copies of a file.
+  """
+  by_id: dict[str, int] = {}
+  copies: dict[tuple[str | None, ...], int] = {}
+  for fold, cohort in enumerate(cohorts):
+    tested = [c for c in cohort.included if c.split == 'test']
+    contents = tuple(dict(c.columns).get('sha256') for c in tested)
+    earlier = copies.setdefault(contents, fold) if any(contents) else fold
+    again = [c.id for c in tested if by_id.setdefault(c.id, fold) < fold]
+    if again or earlier < fold:
+      said = f'image {again[0]}' if again else 'the same images'
+      earlier = by_id[again[0]] if again else earlier
+      raise UserError(
+        f'Folds {earlier} and {fold} of {cohort.source.name} both test {said},'
+        ' whose scores would count twice: take out a file that is there twice,'
+        ' or let each fold test other images.'
+      )
 
 
 def _named_parts(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import hashlib
 import json
 import logging
+import math
 import pathlib
 import shutil
 import time
@@ -19,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import v1
 
+from heterojax.compute import memory
 from heterojax.compute.arrays import bytes_of
 from heterojax.errors import Interrupted
 from heterojax.errors import UserError
@@ -137,7 +139,7 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
     if json.loads((path / _FILES).read_text()) != _files(path / _ARRAYS):
       raise ValueError('its files are not as they were written')
     with _alone():
-      arrays = v1.load(str((path / _ARRAYS).absolute()))
+      arrays = _arrays(str((path / _ARRAYS).absolute()))
     leaves = {name: np.atleast_1d(leaf) for name, leaf in arrays.items()}
     wrong = index['leaves'].items() ^ {
       (name, digest(leaf)) for name, leaf in leaves.items()
@@ -240,6 +242,18 @@ def _alone() -> v1.Context:
   for name, value in _LEADER.items():
     setattr(context.multiprocessing, name, value)
   return context
+
+
+def _arrays(path: str) -> dict[str, Any]:
+  """All arrays; ValueError where they say to be more than the memory."""
+  declared = sum(
+    math.prod(leaf.shape) * leaf.dtype.itemsize
+    for leaf in v1.metadata(path).metadata.values()
+  )
+  # Its reader would end the process.
+  if declared > (memory.most() or declared):
+    raise ValueError(f'its arrays say to be {declared / 1e9:,.0f} GB')
+  return v1.load(path)
 
 
 def _leaves(tree: Any) -> Leaves:

@@ -49,6 +49,22 @@ def local(path: str, flag: str) -> pathlib.Path:
   return named
 
 
+def folder(path: str, flag: str) -> pathlib.Path:
+  """The folder that a flag names for files that are not those of a run.
+
+  Raises:
+    UserError: as `local`, and for the folder of a run, in which `verify` would
+      call them foreign.
+  """
+  named = local(path, flag)
+  if run_folder.is_one(named):
+    raise UserError(
+      f'--{flag} is {path}, the folder of a run, which would hold more than its'
+      f' run wrote: choose another --{flag}.'
+    )
+  return named
+
+
 def file(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
   """The file to write that a flag names, which nobody else needs.
 
@@ -86,20 +102,20 @@ def write(
     Their paths.
 
   Raises:
-    UserError: for an address, and where one is there beside files of others and
-      no earlier call wrote it: who named the folder did not name it.
+    UserError: as `folder`, and where one is there beside files of others and no
+      earlier call wrote it: who named the folder did not name it.
   """
-  folder = local(path, flag)
+  where = folder(path, flag)
   ours = {name.casefold() for name in contents_of}
-  written = _written(folder)
+  written = _written(where)
   theirs = [
     name
     for name in contents_of
-    if os.path.lexists(folder / name) and name not in written
+    if os.path.lexists(where / name) and name not in written
   ]
   others = theirs and [
     name
-    for name in os.listdir(folder)
+    for name in os.listdir(where)
     if name.casefold() not in ours and not name.startswith('.')
   ]
   if others:
@@ -109,10 +125,10 @@ def write(
     )
   # First: a call that is killed goes on among the files of others.
   names = {'written': sorted({*written, *contents_of})}
-  run_folder.write_atomically(folder / _WRITTEN, run_folder.to_json(names))
+  run_folder.write_atomically(where / _WRITTEN, run_folder.to_json(names))
   for name, content in contents_of.items():
-    run_folder.write_atomically(folder / name, content)
-  return tuple(folder / name for name in contents_of)
+    run_folder.write_atomically(where / name, content)
+  return tuple(where / name for name in contents_of)
 
 
 def _written(folder: pathlib.Path) -> list[str]:

@@ -34,7 +34,6 @@ from heterojax.errors import UserError
 from heterojax.features import given
 from heterojax.features import shards
 from heterojax.heads import ensemble
-from heterojax.run import checkpoint
 from heterojax.run import interruption
 from heterojax.run import progress
 from heterojax.studies import checks
@@ -405,15 +404,16 @@ def extract(
     The features.
 
   Raises:
-    UserError: if there are shards of them and they cannot be joined.
+    UserError: if there are shards of them and they cannot be joined, or a file
+      has changed since it was inspected.
   """
   if backbone is None:
     source = cohorts[0].source
     assert isinstance(source, sources.GivenFeatures)
     rows = np.array([int(p.path) for p in pictures])
     content = contents(cohorts)
-    fingerprint = checkpoint.of_texts(content[p.path] for p in pictures)
-    return given.gather(source.matrix, rows, run / name, fingerprint)
+    sha256 = [content[p.path] for p in pictures]
+    return given.gather(source, rows, run / name, sha256)
   chosen = plan(settings, backbone, pictures, cohorts, compiled_for)
   shards.join(chosen, run / name)
   # Only the data set itself do the other processes know.

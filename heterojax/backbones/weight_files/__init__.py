@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
+from heterojax import regular_files
 from heterojax.backbones.weight_files import keras_h5
 from heterojax.backbones.weight_files import tfjs
 from heterojax.backbones.weight_files import torch_pth
@@ -74,8 +75,8 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
     The named arrays, their layout and the digest of the file.
 
   Raises:
-    UserError: the path is no file, or its content is of none of these kinds or
-      is damaged.
+    UserError: the path is no file, its content is of none of these kinds or is
+      damaged, or something writes it meanwhile.
   """
   path = pathlib.Path(path)
   try:
@@ -86,13 +87,23 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
     size = path.stat().st_size
     if not size:  # As files of /proc say, which may never end.
       raise UserError(f'{path} is empty; give {_ACCEPTED}.')
-    with path.open('rb') as file:
-      head = file.read(9)
-      sha256, md5 = (digest(file, name) for name in ('sha256', 'md5'))
+    # A training may save a better network over it: the digest of the one would
+    # stand beside numbers of the other.
+    with regular_files.unchanged(path):
+      with path.open('rb') as file:
+        head = file.read(9)
+        sha256, md5 = (digest(file, name) for name in ('sha256', 'md5'))
+      return _parsed(path, head, size, sha256, md5)
   except OSError as error:
     raise UserError(
       f'{path} cannot be opened ({error.strerror}); give {_ACCEPTED}.'
     ) from error
+
+
+def _parsed(
+  path: pathlib.Path, head: bytes, size: int, sha256: str, md5: str
+) -> WeightFile:
+  """What `read` gives, by the first bytes of the file."""
   if head.startswith(_HDF5_MAGIC):
     return WeightFile(keras_h5.read_keras_h5(path), 'keras', sha256, md5)
   if _is_safetensors(head, size):
