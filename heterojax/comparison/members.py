@@ -13,11 +13,16 @@ from heterojax.studies import images
 _SHARED = 0.5
 
 
-class Member(NamedTuple):
-  """An image: its label, and the number of its cluster."""
+class Members(NamedTuple):
+  """The images of a run, by id.
 
-  label: str
-  cluster: int
+  Attributes:
+    labels: of each.
+    clusters: the number of its cluster.
+  """
+
+  labels: dict[str, str]
+  clusters: dict[str, int]
 
 
 def of_runs(group: Group) -> list[dict[str, int]] | None:
@@ -29,31 +34,33 @@ def of_runs(group: Group) -> list[dict[str, int]] | None:
   Returns:
     None where the paper is beside them, which names no image, and where a run
     has lost its list of images or has hardly any with the first in common.
+
+  Raises:
+    UserError: if a list of images is damaged.
   """
   folders = [pathlib.Path(run.folder).expanduser() for run in group.runs]
   kept = all((f / name).is_file() for f in folders for name in images.SOURCES)
   if group.published or len(folders) < 2 or not kept:
     return None
   first, *others = each = [_members(folder) for folder in folders]
-  if not all(_of_the_same_images(first, other) for other in others):
+  if not all(_of_the_same_images(first.labels, o.labels) for o in others):
     return None
-  return [{name: of.cluster for name, of in run.items()} for run in each]
+  return [of.clusters for of in each]
 
 
-def _members(folder: pathlib.Path) -> dict[str, Member]:
+def _members(folder: pathlib.Path) -> Members:
   """Each image once: of several folds, where it is tested."""
-  found: dict[str, Member] = {}
+  found = Members({}, {})
   for row in images.rows(folder, copies=False):
-    if row['id'] not in found or row['split'] == 'test':
+    name = row['id']
+    if name not in found.labels or row['split'] == 'test':
+      found.labels[name] = row['label']
       try:
-        found[row['id']] = Member(row['label'], int(row['cluster']))
+        found.clusters[name] = int(row['cluster'])
       except ValueError as error:
         raise errors.damaged(folder / images.SOURCES[-1], str(error)) from error
   return found
 
 
-def _of_the_same_images(
-  a: Mapping[str, Member], b: Mapping[str, Member]
-) -> bool:
-  shared = common.ids(*({k: m.label for k, m in of.items()} for of in (a, b)))
-  return len(shared) > _SHARED * min(len(a), len(b))
+def _of_the_same_images(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
+  return len(common.ids(a, b)) > _SHARED * min(len(a), len(b))
