@@ -181,7 +181,8 @@ MIX = st.tuples(st.integers(0, 50), st.integers(1, 50))
 )
 def test_matching_is_the_best_of_all_permutations(a, b) -> None:
   reference, ours = clusters_of(a), clusters_of(b)
-  pairs = matching.match(reference, ours, ('ill', 'well'))
+  mix = matching.by_mix(reference, ours, ('ill', 'well'))
+  pairs = matching.match(reference, ours, mix)
   # Each cluster of each side once.
   assert [p.reference for p in pairs if p.reference is not None] == [
     c.id for c in reference
@@ -233,10 +234,9 @@ def test_the_papers_clusters_in_another_order_match_at_no_cost() -> None:
 
 
 def test_the_cost_is_zero_to_one_for_opposite_mixes() -> None:
-  (pair,) = matching.match(
-    clusters_of([(5, 0)]), clusters_of([(0, 9)]), ('ill', 'well')
-  )
-  assert pair.cost == pytest.approx(1)
+  ill, well = clusters_of([(5, 0)]), clusters_of([(0, 9)])
+  mix = matching.by_mix(ill, well, ('ill', 'well'))
+  assert mix == pytest.approx(np.ones((1, 1)))
 
 
 @pytest.mark.parametrize('classes', [FUNDUS, CHEST])

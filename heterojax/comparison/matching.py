@@ -1,6 +1,11 @@
-"""Which of our clusters stands beside which of the paper's."""
+"""Which cluster of a run stands beside which of the paper, or of another run.
 
-from collections.abc import Sequence
+Runs of the same images are matched by the images that their clusters share, and
+others by the class mix and size of their clusters, which is all that the paper
+tells.
+"""
+
+from collections.abc import Mapping, Sequence
 import math
 from typing import NamedTuple
 
@@ -19,7 +24,7 @@ class Pair(NamedTuple):
   Attributes:
     reference: its id; None if a cluster of ours has no partner.
     ours: the same the other way round.
-    cost: distance of the two, see `place`; None without a partner.
+    cost: of the match, 0 to about 1; None without a partner.
   """
 
   reference: int | None
@@ -50,24 +55,57 @@ def place(clusters: Clusters, classes: Sequence[str]) -> list[list[float]]:
   ]
 
 
-def match(
+def by_mix(
   reference: Clusters, ours: Clusters, classes: Sequence[str]
-) -> list[Pair]:
-  """Matches clusters one to one at the least sum of distances.
+) -> np.ndarray:
+  """`[len(reference), len(ours)]`, the distances of clusters in `place`."""
+  return np.array([
+    [math.dist(a, b) for b in place(ours, classes)]
+    for a in place(reference, classes)
+  ])
+
+
+def by_members(
+  reference: Clusters,
+  ours: Clusters,
+  members: Mapping[str, int],
+  own: Mapping[str, int],
+) -> np.ndarray:
+  """How few images clusters share.
+
+  Args:
+    reference: clusters of a run.
+    ours: those of another run.
+    members: the cluster of each image of the first run, by id.
+    own: the same of the other run; at least one id is in both.
+
+  Returns:
+    `[len(reference), len(ours)]`, 1 less the Jaccard similarity over the images
+    of both runs: 0 for the same images, 1 where two clusters share none.
+  """
+  both = [(members[name], own[name]) for name in members if name in own]
+  first, second = (
+    np.array(labels)[:, None] for labels in zip(*both, strict=True)
+  )
+  in_a = first == [c.id for c in reference]
+  in_b = second == [c.id for c in ours]
+  shared = in_a.T.astype(int) @ in_b
+  either = in_a.sum(0)[:, None] + in_b.sum(0) - shared
+  return 1 - shared / np.maximum(either, 1)
+
+
+def match(reference: Clusters, ours: Clusters, cost: np.ndarray) -> list[Pair]:
+  """Matches clusters one to one at the least sum of costs.
 
   Args:
     reference: clusters of the paper, or of a run.
     ours: clusters of a run; their number may differ.
-    classes: C, in the order of the study.
+    cost: `[len(reference), len(ours)]`, of `by_mix` or `by_members`.
 
   Returns:
     Every cluster of the reference in its order, then those of ours that are
     left over. The assignment is `scipy.optimize.linear_sum_assignment`'s.
   """
-  cost = np.array([
-    [math.dist(a, b) for b in place(ours, classes)]
-    for a in place(reference, classes)
-  ])
   rows, columns = optimize.linear_sum_assignment(cost)
   partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))
   pairs = []

@@ -301,25 +301,41 @@ def _test_cluster(cell: Cell) -> Markup:
 
 
 def _clusters(c: Comparison) -> Iterator[Block]:
+  yield Paragraph(
+    f'Our clusters are matched one to one to those of {_matched_to(c)}, so that'
+    f' the sum of the costs is smallest. The cost of a match is {_cost(c)}. A'
+    ' row with a large cost compares clusters that are not alike.'
+    f'{_not_the_same(c)} {OUR_CHOICE}'
+  )
+  rows = _rows(c, c.printed_in['clusters'], formatting.capital)
+  yield _numbers(c, f'Cluster of {_matched_to(c)}', rows)
+
+
+def _cost(c: Comparison) -> str:
+  if c.by_members:
+    return (
+      '1 less the Jaccard similarity of the two clusters, over the images of'
+      ' both runs: 0 for the same images, 1 where they share none'
+    )
   positive, *others = c.group.classes.names
-  share, extremes = f'share of {positive}', ''
-  if len(others) > 1:
-    share = 'shares of the classes'
-  else:
+  share, extremes = 'shares of the classes', ''
+  if len(others) == 1:
+    share = f'share of {positive}'
     extremes = (
       f', 1 between a cluster of {positive} only and an equally large one of'
       f' {others[0]} only'
     )
-  yield Paragraph(
-    f'Our clusters are matched one to one to those of {_matched_to(c)}, so that'
-    ' the sum of the costs is smallest. The cost of a match is the distance of'
-    f' the two clusters in the plane of ({share} in the cluster,'
+  return (
+    f'the distance of the two clusters in the plane of ({share} in the cluster,'
     ' share of all training images that are in the cluster): 0 for the same mix'
-    f' and share{extremes}. A row with a large cost compares clusters that'
-    f' are not alike. {OUR_CHOICE}'
+    f' and share{extremes}'
   )
-  rows = _rows(c, c.printed_in['clusters'], formatting.capital)
-  yield _numbers(c, f'Cluster of {_matched_to(c)}', rows)
+
+
+def _not_the_same(c: Comparison) -> str:
+  if c.by_members:
+    return ''
+  return ' One with a small cost may still compare clusters of other images.'
 
 
 def _published_counts(c: Comparison) -> Iterator[Block]:

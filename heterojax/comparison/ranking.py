@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heterojax import errors
+from heterojax.comparison import common as common_lib
 from heterojax.comparison.runs import Group
 from heterojax.comparison.runs import Run
 from heterojax.records.codec import Number
@@ -19,8 +20,6 @@ from heterojax.studies import images
 from heterojax.verdict import records
 
 _LEVEL = 0.05
-# Agreement of labels beyond chance (Cohen's kappa), where ids mean one image.
-_ALIKE = 0.5
 
 
 class Pair(NamedTuple):
@@ -174,9 +173,11 @@ def _auc(tested: Sequence[_Image]) -> areas.Area | None:
 def _pair(
   a: Run, of_a: dict[str, _Image], b: Run, of_b: dict[str, _Image]
 ) -> Pair:
-  common = [name for name in of_a if _same(of_a[name], of_b.get(name))]
-  if not _of_the_same_images(of_a, of_b):
-    common = []
+  common = [
+    name
+    for name in common_lib.ids(_labels(of_a), _labels(of_b))
+    if _same(of_a[name], of_b[name])
+  ]
   first = _auc([of_a[name] for name in common])
   second = _auc([of_b[name] for name in common])
   if first is None or second is None:
@@ -190,25 +191,12 @@ def _pair(
   return Pair(a.label, b.label, len(common), difference)
 
 
-def _same(a: _Image, b: _Image | None) -> bool:
-  return b is not None and (a.y, a.unit) == (b.y, b.unit)
+def _labels(tested: dict[str, _Image]) -> dict[str, int]:
+  return {name: image.y for name, image in tested.items()}
 
 
-def _of_the_same_images(a: dict[str, _Image], b: dict[str, _Image]) -> bool:
-  """Whether ids of both mean one image, as its label says.
-
-  Rows that are numbered have the same ids in any two data sets, and labels that
-  agree by chance alone. Where all labels are one there is nothing to rank.
-  """
-  both = np.array([(a[name].y, b[name].y) for name in a.keys() & b.keys()])
-  if not len(both):
-    return False
-  classes = both.max() + 1
-  by_chance = np.prod(
-    [np.bincount(labels, minlength=classes) / len(both) for labels in both.T], 0
-  ).sum()
-  agree = np.mean(both[:, 0] == both[:, 1])
-  return bool(agree - by_chance >= _ALIKE * (1 - by_chance))
+def _same(a: _Image, b: _Image) -> bool:
+  return (a.y, a.unit) == (b.y, b.unit)
 
 
 def _trained(run: Run) -> float:

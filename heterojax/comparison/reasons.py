@@ -41,22 +41,29 @@ class Reason(NamedTuple):
   mark: str = ''
 
 
-def cannot_agree(group: Group) -> list[Reason]:
-  """All reasons that apply to a group of runs."""
+def cannot_agree(group: Group, by_members: bool) -> list[Reason]:
+  """All reasons that apply to a group of runs.
+
+  Args:
+    group: the runs.
+    by_members: whether clusters are matched by the images that they share.
+  """
   found = []
   if paper := group.published:
     found += _by_label(group, lambda run: _of_run(paper, run))
     found += _always(group)
   found += _by_label(group, lambda run: _shared_images(group, run))
   matched_to = 'the paper’s' if group.published else 'those of the first run'
+  by = f'their {_mix(group)} and their share of all training images'
+  if by_members:
+    by = 'the images that they share'
   return [
     *found,
     Reason(
       'Cluster numbers',
       'They are arbitrary. Clusters are matched to'
-      f' {matched_to} one to one by their {_mix(group)} and'
-      ' their share of all training images; the cost of a match says how'
-      ' good it is.',
+      f' {matched_to} one to one by {by}; the cost of a match says how good it'
+      ' is.',
       OUR_CHOICE,
     ),
   ]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from heterojax.comparison import agreement
 from heterojax.comparison import cells as cells_lib
 from heterojax.comparison import matching
+from heterojax.comparison import members as members_lib
 from heterojax.comparison import numbers
 from heterojax.comparison import ranking
 from heterojax.comparison import reasons as reasons_lib
@@ -46,6 +47,7 @@ class Comparison(NamedTuple):
     group: the runs.
     printed_in: name of each table.
     matches: label of a run to its pairs of clusters.
+    by_members: whether these are matched by the images that they share.
     cells: all numbers.
     pairs: which run ranks new images better.
     differences: sentences about pairs of a clean and a published run.
@@ -55,6 +57,7 @@ class Comparison(NamedTuple):
   group: Group
   printed_in: Mapping[str, str]
   matches: dict[str, list[matching.Pair]]
+  by_members: bool = False
   cells: tuple[Cell, ...] = ()
   pairs: tuple[ranking.Pair, ...] = ()
   differences: tuple[str, ...] = ()
@@ -66,18 +69,25 @@ def compare(group: Group) -> Comparison:
   key = tuple(cell for run in group.runs for cell in numbers.of_run(run))
   pairs = ranking.pairs(group)
   if not group.retraining:
-    return Comparison(group, _UNPRINTED, {}, key, pairs)
+    return Comparison(group, _UNPRINTED, {}, cells=key, pairs=pairs)
   published = group.published
   reference = (published or group.runs[0].results).clusters
+  ours = [run.results.clusters for run in group.runs]
+  if known := members_lib.of_runs(group):
+    costs = [
+      matching.by_members(reference, clusters, known[0], own)
+      for clusters, own in zip(ours, known, strict=True)
+    ]
+  else:
+    costs = [matching.by_mix(reference, c, group.classes.names) for c in ours]
   compared = Comparison(
     group,
     published.printed_in if published else _UNPRINTED,
     {
-      run.label: matching.match(
-        reference, run.results.clusters, group.classes.names
-      )
-      for run in group.runs
+      run.label: matching.match(reference, clusters, cost)
+      for run, clusters, cost in zip(group.runs, ours, costs, strict=True)
     },
+    known is not None,
   )
   return compared._replace(
     cells=(
@@ -93,7 +103,7 @@ def compare(group: Group) -> Comparison:
       reasons_lib.of_protocols(clean, published)
       for clean, published in _both_protocols(group)
     ),
-    reasons=tuple(reasons_lib.cannot_agree(group)),
+    reasons=tuple(reasons_lib.cannot_agree(group, compared.by_members)),
   )
 
 

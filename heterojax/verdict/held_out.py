@@ -2,7 +2,7 @@
 
 The head of all images is cross-fitted, and so has seen other images with the
 value. Beside it stands a head of all images without the value, which sees fewer
-images: the drop is of both.
+images, or more where the value is rarer than a fold: the drop is of both.
 
 Axes: N images.
 """

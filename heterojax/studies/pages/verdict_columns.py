@@ -31,9 +31,9 @@ def section(found: Verdict, unit: str) -> list[Block]:
     ' <b>confounded</b> where they do and it says the class as well: a head'
     ' could read it in the place of the class. It is <b>readable</b> where they'
     ' do and it does not. p-values are adjusted for the number of columns.'
-    ' Held out: what a head of all other values loses on'
-    f' {unit}s of one value, the largest of its values; the other head has seen'
-    f' that value, and more {unit}s.'
+    ' Held out: what a head of all other values loses in accuracy on'
+    f' {unit}s of one value, of the value where it loses most, beside a head'
+    f' that has seen the value. The two saw other numbers of {unit}s, too.'
   )
   return [
     Heading(HEADING),

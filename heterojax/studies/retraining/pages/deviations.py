@@ -108,12 +108,20 @@ def not_in_the_paper(
     ),
   ]
   if not results.heads:
-    notes.append((
-      KERAS,
-      'Where the paper is silent about training: initial weights, the'
-      f' optimiser’s constants, the order of {one}s, the moment of early'
-      ' stopping and which epoch is kept.',
-    ))
+    notes += [
+      (
+        INFERRED,
+        'A head keeps the weights of the epoch that early stopping finds best,'
+        ' the first of equals: the paper names a model checkpoint, though not'
+        ' which. Keras would keep the last epoch.',
+      ),
+      (
+        KERAS,
+        'Where the paper is silent about training: initial weights, the'
+        f' optimiser’s constants, the order of {one}s and the moment of early'
+        ' stopping.',
+      ),
+    ]
   return notes
 
 

@@ -81,7 +81,11 @@ def sections(results: Results) -> list[Section]:
     Paragraph(_score(results, found)),
     table(results),
     Paragraph(
-      Markup('{}<code>external.csv</code> has every one.').format(used), 'quiet'
+      Markup(
+        '{}<code>external.csv</code> has every one. Near duplicates of the'
+        ' first data set were not looked for.'
+      ).format(used),
+      'quiet',
     ),
   ]
   if found.notes:
