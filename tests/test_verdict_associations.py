@@ -83,3 +83,15 @@ def test_what_does_not_vary_goes_with_nothing() -> None:
   of = associations.exchanged(clusters, units, jax.random.key(0))
   for values in (np.zeros(150), np.full(150, 'a')):
     assert associations.p_value(values, of) == 1
+
+
+def test_half_of_the_images_is_enough() -> None:
+  """Two patients of three images can change places, one of six cannot."""
+  units = np.repeat([0, 1, 2], [3, 3, 6])
+  clusters = np.tile([0, 1], 6)
+  of = associations.exchanged(clusters, units, jax.random.key(0))
+  assert not of.why and len(of.rows) == 1 + associations.DRAWS
+  units = np.repeat([0, 1, 2], [3, 3, 7])
+  clusters = np.append(clusters, 0)
+  of = associations.exchanged(clusters, units, jax.random.key(0))
+  assert of.why and len(of.rows) == 1

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from heterojax.heads import logistic
 from heterojax.heads import penalty
+from heterojax.stats import inference
 from heterojax.verdict import calibration
 from heterojax.verdict import decomposition
 from heterojax.verdict import detectable
@@ -548,6 +549,92 @@ def test_intervals_of_gains_are_those_of_other_images() -> None:
     t = stats.t.ppf(0.975, len(patients) - 1)
     # The bootstrap itself is within 5 %.
     assert half[c] == pytest.approx(t * sd, rel=0.15)
+
+
+def _pair_by_pair(
+  overall: np.ndarray,
+  own: np.ndarray,
+  y: np.ndarray,
+  folds: list[Fold],
+  c: int,
+  units: np.ndarray,
+) -> float:
+  """What `gains.reach` says of two classes, by a loop over pairs."""
+  order = lambda a, b: 1.0 if a > b else 0.5 if a == b else 0.0
+  better, others = np.zeros(len(y)), np.zeros(len(y))
+  tested, total, pairs = [], 0.0, 0
+  for t, fold in enumerate(folds):
+    inside = [i for i in fold.test if fold.labels[i] == c]
+    tested += inside
+    scale = lambda of, inside=inside: (
+      (of - of[inside].mean()) / of[inside].std()
+    )
+    both = (scale(overall[t]) + scale(own[t])).round(9)
+    for i in inside:
+      for j in inside:
+        if y[i] == 1 and y[j] == 0:
+          more = order(both[i], both[j]) - order(overall[t][i], overall[t][j])
+          total, pairs = total + more, pairs + 1
+          for side in (i, j):
+            better[side] += more
+            others[side] += 1
+  tested = np.array(tested)
+  parts = (better - others * total / pairs)[tested] * len(tested) / pairs
+  return float(inference.over_units(parts, units[tested])[1])
+
+
+def _ranked_folds(
+  y: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[Fold]]:
+  """Logits with ties, and two folds of which the second has half of them."""
+  stream, n = np.random.default_rng(8), len(y)
+  overall = (y + stream.standard_normal((2, n))).round(1)
+  own = (y + stream.standard_normal((2, n))).round(1)
+  every = np.arange(n)
+  fold = lambda test: Fold(np.zeros((n, 1)), 1.0, every, test, labels)
+  return overall, own, [fold(every[::2]), fold(every[1::2])]
+
+
+def test_intervals_of_gains_are_loops_over_pairs() -> None:
+  y = np.random.default_rng(7).integers(2, size=80)
+  labels, units = np.arange(80) // 27, np.arange(80) // 3
+  overall, own, folds = _ranked_folds(y, labels)
+  got = gains.reach(overall, own, y, folds, 3, units)
+  for c in range(3):
+    want = _pair_by_pair(overall, own, y, folds, c, units)
+    assert got[c] == pytest.approx(want)
+
+
+def test_intervals_of_gains_of_few_images() -> None:
+  """Of the three that a cluster needs of each class, and of one fewer."""
+  y = np.zeros(60, int)
+  labels = np.arange(60) // 20
+  y[[0, 2, 3]] = 1  # Two in one fold and one in the other.
+  y[20:40:10] = 1  # Two, both in the first fold.
+  y[[41, 43, 47, 51]] = 1  # Four, all in the second fold.
+  overall, own, folds = _ranked_folds(y, labels)
+  units = np.arange(60)
+  got = gains.reach(overall, own, y, folds, 3, units)
+  assert np.isnan(got[1])
+  assert got[0] == pytest.approx(
+    _pair_by_pair(overall, own, y, folds, 0, units)
+  )
+  assert got[2] == pytest.approx(
+    _pair_by_pair(overall, own, y, folds, 2, units)
+  )
+  assert np.isnan(gains.reach(overall, own, 1 - y, folds, 3, units)[1])
+
+
+def test_intervals_of_gains_of_several_classes_are_of_mean_parts() -> None:
+  """With codes 0 and 1 alone a third class has no part in it."""
+  y = np.random.default_rng(7).integers(2, size=80)
+  labels, units = np.arange(80) // 27, np.arange(80) // 2
+  overall, own, folds = _ranked_folds(y, labels)
+  zeros = np.zeros_like(overall)
+  several = [np.stack([-of, of, zeros], axis=-1) for of in (overall, own)]
+  want = gains.reach(overall, own, y, folds, 3, units)
+  got = gains.reach(*several, y, folds, 3, units)
+  np.testing.assert_allclose(got, want)
 
 
 @pytest.mark.slow

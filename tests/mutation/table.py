@@ -70,6 +70,7 @@ MODULES = {
   'verdict/one_rule.py': ('verdict_loop',),
   'verdict/ranks.py': ('verdict_records',),
   'verdict/alike.py': ('alike',),
+  'verdict/associations.py': ('verdict_associations',),
   'verdict/intervals.py': ('verdict_records', 'alike'),
   'datasets/splits.py': ('splits', 'folder_parts'),
   'datasets/leaks.py': ('leaks', 'effective_dimension'),
