@@ -68,8 +68,10 @@ def test_the_design_effect_by_hand() -> None:
   right = np.array([1, 1, 1, 0, 0, 1])
   units = np.array([4, 4, 4, 7, 7, 5])
   residuals = right - 4 / 6
-  # Sums 1, -4/3 and 1/3; squares 26/9 and of images 4/9 + 8/9.
-  found = 26 / 12 * (3 / 2) * (5 / 6)
+  # Sums 1, -4/3 and 1/3; squares 26/9 and of images 4/9 + 8/9. A unit with a
+  # share w of the images keeps 1 - 2 w + 14 / 36 of its own square.
+  kept = (9 * 14 / 36 + 4 * 26 / 36 + 1 * 38 / 36) / 14
+  found = 26 / 12 / kept * (5 / 6)
   alike = (9 + 4 + 1) / 6
   for told in (0, 1, 5):
     expected = (told * found + alike) / (told + 1)
@@ -121,6 +123,23 @@ def test_the_interval_of_a_share_covers_it(
   assert np.mean(covered) > 0.91
   if alike:
     assert np.mean(naive) < 0.9
+
+
+@pytest.mark.parametrize('most', [60, 200, 1000])
+def test_intervals_hold_where_one_patient_has_most_images(most: int) -> None:
+  """The mean follows that patient, whose images seem to be as expected."""
+  rng = np.random.default_rng(1)
+  missed = np.zeros(2)
+  for _ in range(300):
+    units = np.repeat(np.arange(40), [most, *rng.integers(1, 8, 39)])
+    rates = rng.beta(0.5, 0.2, 40)
+    right = rng.random(len(units)) < rates[units]
+    low, high = statistics.proportion(right, units)
+    missed[0] += not low <= 0.5 / 0.7 <= high
+    mean, half = statistics.over_units(rng.normal(size=40)[units], units)
+    missed[1] += abs(mean) > half
+  # What 300 intervals of 95 % miss, but for 1 % of chance.
+  assert missed.max() <= stats.binom.ppf(0.99, 300, 0.05)
 
 
 def test_cramers_v_hand_value() -> None:

@@ -122,9 +122,24 @@ def design_effect(influence: np.ndarray, units: np.ndarray, told: int) -> float:
   squares, found = float(np.sum(influence**2)), alike
   if number > 1 and squares > 0:
     together = float(np.sum(np.bincount(unit, influence) ** 2))
-    # Each variance has one less than its units in the denominator.
-    found = together / squares * number / (number - 1) * (n - 1) / n
+    # Each variance is of sums about a mean that follows them.
+    found = together / squares / _kept(sizes) * (n - 1) / n
   return max((told * max(found, 1.0) + alike) / (told + 1), 1.0)
+
+
+def _kept(sizes: np.ndarray) -> float:
+  """The share that squares of sums of units keep of what they would be.
+
+  They are about a mean that follows the units, and one with most of the images
+  the more. Where images of a unit are alike, which is as bad as it gets, this
+  is what Bell and McCaffrey (2002) divide by: 1 - 1 / M for M equal units.
+
+  Args:
+    sizes: `[M]`, images of each of two units or more.
+  """
+  share = sizes / np.sum(sizes)
+  own, others = (1 - share) ** 2, np.sum(share**2) - share**2
+  return float(np.average(own + others, weights=share**2))
 
 
 def cramers_v(a: np.ndarray, b: np.ndarray) -> Association:
@@ -313,7 +328,8 @@ def over_units(
   np.add.at(np.moveaxis(sums, -1, 0), unit, np.moveaxis(residuals, -1, 0))
   alike = np.max(np.abs(sums), axis=-1) < ROUNDING * sizes.max()
   more = 2 * (alike | two_more)
-  squares = np.sum(sums**2, axis=-1) * (number / n) ** 2 + more
+  squares = np.sum(sums**2, axis=-1) * (number / n) ** 2
+  squares = squares * (1 - 1 / number) / _kept(sizes) + more
   number = number + more
   error = np.sqrt(squares / (number * (number - 1)))
   return mean, stats.t.ppf((1 + confidence) / 2, number - 1) * error
