@@ -74,10 +74,8 @@ def test_images_of_one_patient_are_one() -> None:
   once, both = of(y, np.arange(len(y))), of(twice(y), units)
   naive = of(twice(y), np.arange(2 * len(y)))
   width = lambda d: d.interval[1] - d.interval[0]
-  m = 30  # Of each class; its variances have m - 1 in the denominator.
   assert both.value == pytest.approx(once.value)
-  ratio = math.sqrt(2 * (m - 1) / (2 * m - 1))
-  assert width(both) == pytest.approx(ratio * width(once))
+  assert width(both) == pytest.approx(width(once))
   # Taken for independent, they seem to say more than there is.
   assert width(naive) < 0.8 * width(once)
 
@@ -180,3 +178,17 @@ def test_equally_good_scores_are_rarely_told_apart() -> None:
   # 99.9 % of what a test of that level gives.
   assert stats.binom.ppf(0.0005, 300, 0.05) <= claims
   assert claims <= stats.binom.ppf(0.9995, 300, 0.05)
+
+
+def test_one_patient_with_most_images_makes_no_difference() -> None:
+  """Signals of patients, of whom one has 200 of about 360 images."""
+  rng, claims = np.random.default_rng(0), 0
+  for _ in range(300):
+    units = np.repeat(np.arange(40), [200, *rng.integers(1, 8, 39)])
+    y = (np.arange(40) % 2)[units]
+    a, b = (
+      paired.auc(y, rng.normal(size=40)[units] + rng.normal(size=len(y)) / 3)
+      for _ in range(2)
+    )
+    claims += paired.difference(a, b, y, units, _HUGE).p_value <= 0.05
+  assert claims <= stats.binom.ppf(0.995, 300, 0.05)

@@ -123,11 +123,11 @@ def design_effect(influence: np.ndarray, units: np.ndarray, told: int) -> float:
   if number > 1 and squares > 0:
     together = float(np.sum(np.bincount(unit, influence) ** 2))
     # Each variance is of sums about a mean that follows them.
-    found = together / squares / _kept(sizes) * (n - 1) / n
+    found = together / squares / kept(sizes) * (n - 1) / n
   return max((told * max(found, 1.0) + alike) / (told + 1), 1.0)
 
 
-def _kept(sizes: np.ndarray) -> float:
+def kept(sizes: np.ndarray) -> float:
   """The share that squares of sums of units keep of what they would be.
 
   They are about a mean that follows the units, and one with most of the images
@@ -329,7 +329,7 @@ def over_units(
   alike = np.max(np.abs(sums), axis=-1) < ROUNDING * sizes.max()
   more = 2 * (alike | two_more)
   squares = np.sum(sums**2, axis=-1) * (number / n) ** 2
-  squares = squares * (1 - 1 / number) / _kept(sizes) + more
+  squares = squares * (1 - 1 / number) / kept(sizes) + more
   number = number + more
   error = np.sqrt(squares / (number * (number - 1)))
   return mean, stats.t.ppf((1 + confidence) / 2, number - 1) * error

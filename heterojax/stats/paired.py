@@ -83,14 +83,20 @@ def difference(
   change = a.influence - b.influence
   names, unit = np.unique(units, return_inverse=True)
   of_units = np.bincount(unit, change, len(names))
-  of_class = [len(np.unique(unit[y == c])) for c in np.unique(y)]
-  freedom = min(of_class) - 1
+  of_class = [
+    np.unique(unit[y == c], return_counts=True)[1] for c in np.unique(y)
+  ]
+  freedom = min(map(len, of_class)) - 1
   if len(of_class) < 2 or freedom < 1:
     return None
   value = a.value - b.value
   if np.max(np.abs(of_units)) * len(y) < inference.ROUNDING:
     return None
-  variance = float(np.sum(of_units**2)) * (1 + len(y) / n_train)
+  # Influences allow for a mean that follows images, but not whole patients.
+  kept = min(
+    inference.kept(sizes) / (1 - 1 / np.sum(sizes)) for sizes in of_class
+  )
+  variance = float(np.sum(of_units**2)) / kept * (1 + len(y) / n_train)
   error = float(np.sqrt(variance))
   half = error * float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom))
   p_value = 2 * float(stats.t.sf(abs(value) / error, freedom))
