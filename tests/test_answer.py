@@ -353,7 +353,7 @@ def strong(value: float, p: float | Missing = 0.05) -> tuple[Any, ...]:
       conditions.SKILL,
       {'score': NUMBERS, 'baseline': Baseline(0.9, (-np.inf, np.inf))},
       'fail',
-      Missing('all of them are of one patient'),
+      Missing('too few patients tell'),
     ),
     (conditions.PATIENTS, {}, 'pass', 0),
     (conditions.PATIENTS, {'leaks': shared('shared_group', 3)}, 'fail', 4),

@@ -157,10 +157,29 @@ def test_a_regression_beside_always_answering_the_mean() -> None:
   assert found.score.value('one_minus_nrmse') == pytest.approx(1 - 1 / 9)
   off = np.sqrt(np.mean((y[:10] - 19.5) ** 2))
   assert found.baseline.one_minus_nrmse == pytest.approx(1 - off / 9)
-  less = (y[:10] - 19.5) ** 2 - 1
-  ends = stats.t.interval(0.95, 9, less.mean(), stats.sem(less)) / off**2
-  assert found.baseline.spared == pytest.approx(tuple(ends))
+  # At an end the mean of what is less than it is just told from 0 (Fieller).
+  whole = (y[:10] - 19.5) ** 2
+  for end, sign in zip(found.baseline.spared, (1, -1), strict=True):
+    less = whole - 1 - end * whole
+    assert less.mean() / stats.sem(less) == pytest.approx(
+      sign * stats.t.ppf(0.975, 9)
+    )
   assert found.classes == found.test_counts == ()
+
+
+def test_the_share_that_a_regression_spares_is_covered() -> None:
+  results, held, ends = example('regression', sizes=(60, 100), k=2), [], []
+  for seed in range(100):
+    signal, noise = np.random.default_rng(seed).normal(size=(2, 200))
+    y = 0.9 * signal + np.sqrt(0.19) * noise
+    folds = [_part(y, 100, np.zeros(200, int))]
+    found = sample_size.facts(results, [_learned(0.9 * signal)], folds)
+    low, high = found.baseline.spared
+    # The mean of training is nearly 0, that of all.
+    held.append(low <= 0.81 <= high)
+    ends.append(high)
+  assert stats.binom.ppf(0.005, 100, 0.95) <= sum(held) < 100
+  assert max(ends) <= 1
 
 
 def test_a_regression_of_noise_passes_seldom() -> None:

@@ -373,6 +373,22 @@ def test_one_unit_tells_nothing() -> None:
   assert np.isinf(half)
 
 
+def test_a_ratio_is_one_that_no_mean_tells_from_it() -> None:
+  rng = np.random.default_rng(0)
+  units = np.repeat(np.arange(20), rng.integers(1, 6, 20))
+  whole = rng.exponential(size=len(units))
+  part = 0.4 * whole + rng.normal(0, 0.2, len(units))
+  for scale in (1, 1e-9):
+    low, high = statistics.ratio(scale * part, scale * whole, units)
+    for tried in np.linspace(-1, 2, 301):
+      mean, half = statistics.over_units(part - tried * whole, units)
+      assert (low <= tried <= high) == (abs(mean) <= half)
+  # Two units tell no mean from 0, and one tells nothing.
+  for of in (np.arange(4) // 2, np.zeros(4)):
+    got = statistics.ratio(np.ones(4), np.array([1.0, 2, 4, 9]), of)
+    assert got == (-np.inf, np.inf)
+
+
 def test_the_mean_of_what_is_known() -> None:
   values = np.array([[1, np.nan, 4], [np.nan] * 3, [2, np.inf, -np.inf]])
   for axis in (None, 0, 1):

@@ -335,6 +335,36 @@ def over_units(
   return mean, stats.t.ppf((1 + confidence) / 2, number - 1) * error
 
 
+def ratio(
+  part: np.ndarray, whole: np.ndarray, units: np.ndarray
+) -> tuple[float, float]:
+  """95 % interval of a ratio of two means over images (Fieller 1954).
+
+  The ratios R of which the mean of part - R whole may be 0, by `over_units`. It
+  holds 0 where the interval of the mean of the part does.
+
+  Args:
+    part: `[N]`.
+    whole: `[N]`, of a mean above 0.
+    units: `[N]` of anything that NumPy can sort, equal for images of one
+      patient.
+
+  Returns:
+    The lower and the upper limit; infinite where the mean of the whole may be
+    0, as with one unit.
+  """
+  scale = np.mean(whole)  # What is alike does not depend on the unit.
+  part, whole = part / scale, whole / scale
+  means, half = over_units(np.stack([part, whole, part + whole]), units)
+  of_part, of_whole, of_both = half**2
+  a = 1 - of_whole
+  if not a > 0:
+    return -np.inf, np.inf
+  b = means[0] - (of_both - of_part - of_whole) / 2
+  root = np.sqrt(max(b**2 - a * (means[0] ** 2 - of_part), 0))
+  return float((b - root) / a), float((b + root) / a)
+
+
 def nanmean(values: Any, axis: int | None = None) -> np.ndarray:
   """Mean of what can be estimated; NaN, without a warning, of nothing."""
   values = np.asarray(values, float)

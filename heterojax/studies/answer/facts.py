@@ -32,7 +32,7 @@ class Baseline(NamedTuple):
   Attributes:
     one_minus_nrmse: of it.
     spared: 95 % interval over patients of the share of its squared errors that
-      the model does not make; infinite with one patient.
+      the model does not make; from minus infinity where too few tell.
   """
 
   one_minus_nrmse: float

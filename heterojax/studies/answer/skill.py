@@ -104,7 +104,7 @@ def _of_regression(facts: Facts, score: RegressionScore) -> Skill:
     f' {baseline.one_minus_nrmse:.2f}.'
   )
   low, high = baseline.spared
-  value = Missing('all of them are of one patient')
+  value = Missing('too few patients tell')
   if np.isfinite(low):
     value = low
     numbers += (
@@ -116,7 +116,7 @@ def _of_regression(facts: Facts, score: RegressionScore) -> Skill:
 
 
 def _signed(share: float) -> str:
-  return percent(share, 0).replace('-', '−')
+  return percent(share).replace('-', '−')
 
 
 def _between(ends, text) -> str:

@@ -140,8 +140,8 @@ def _baseline(
   if value is None:
     return None
   squares = (y - means) ** 2
-  spared, half = inference.over_units(
-    squares - (y - predicted) ** 2, _units(folds)
+  low, high = inference.ratio(
+    squares - (y - predicted) ** 2, squares, _units(folds)
   )
-  ends = (np.array([spared - half, spared + half]) / squares.mean()).tolist()
-  return facts_lib.Baseline(value, (ends[0], ends[1]))
+  # No model spares more than all.
+  return facts_lib.Baseline(value, (low, min(high, 1.0)))
