@@ -245,6 +245,44 @@ def test_what_are_no_features_of_an_image_are_refused(made, says) -> None:
     shape(made)
 
 
+def test_a_map_has_the_layout_that_makes_it_square() -> None:
+  """Images come with channels first here; the map need not go so."""
+  maps = {
+    'first': lambda x: x.reshape(-1, 3, 4, 4),
+    'last': lambda x: x.reshape(-1, 3, 4, 4).transpose(0, 2, 3, 1),
+  }
+  images = exported._two(4)
+  for made in maps.values():
+    runner = exported._Runner(Of(made), graph(Of(made)))
+    first = exported._channels_first(
+      pathlib.Path('a.onnx'), shape(made), runner.graph
+    )
+    network = exported.Exported(runner, shape(made), first)
+    np.testing.assert_array_equal(network.feature_map(images), images)
+
+
+@pytest.mark.parametrize(
+  'found, as_images, first',
+  [
+    ((7, 7, 7), True, True),  # Nothing tells: as the images.
+    ((1, 1, 1), False, False),
+    ((8, 1, 1), False, True),
+    ((1, 1, 8), True, False),
+    ((5,), True, True),
+  ],
+)
+def test_where_the_channels_of_a_map_are(found, as_images, first) -> None:
+  like = graph(Session(['N', 3, 8, 8] if as_images else ['N', 8, 8, 3]))
+  path = pathlib.Path('a.onnx')
+  assert exported._channels_first(path, found, like) == first
+
+
+def test_a_map_that_is_not_square_is_refused() -> None:
+  like = graph(Session(['N', 3, 8, 8]))
+  with pytest.raises(UserError, match=r'\[1, 50, 8\] a picture, of which'):
+    exported._channels_first(pathlib.Path('a.onnx'), (1, 50, 8), like)
+
+
 def test_normalisations_by_hand() -> None:
   values = {
     name: ((np.array([0.0, 255.0]) - mean[0]) / std[0]).tolist()

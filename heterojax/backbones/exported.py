@@ -96,16 +96,18 @@ class Exported(architecture.Network):
 
   classifier = None
 
-  def __init__(self, runner: _Runner, shape: tuple[int, ...]):
+  def __init__(
+    self, runner: _Runner, shape: tuple[int, ...], channels_first: bool
+  ):
     self.runner, self.shape = runner, shape
+    self.channels_first = channels_first
 
   def feature_map(self, x: jax.Array) -> jax.Array:
     """`[B, h, w, D]`; of features `[B, D]` or tokens `[B, T, D]` h is 1."""
     out = jax.ShapeDtypeStruct((len(x), *self.shape), np.float32)
     found = jax.pure_callback(self.runner, out, x)
     if found.ndim == 4:
-      first = self.runner.graph.channels_first
-      return jnp.moveaxis(found, 1, -1) if first else found
+      return jnp.moveaxis(found, 1, -1) if self.channels_first else found
     return found.reshape(len(x), 1, -1, found.shape[-1])
 
 
@@ -141,7 +143,8 @@ def load(name: str, normalisation: str, side: int) -> backbones.Backbone:
     )
   runner = _Runner(session, graph)
   mean, std = map(np.array, NORMALISATIONS[normalisation])
-  network = Exported(runner, _shape(path, runner, (_two(side) - mean) / std))
+  shape = _shape(path, runner, (_two(side) - mean) / std)
+  network = Exported(runner, shape, _channels_first(path, shape, graph))
   graphdef, state = nnx.split(network)
   return backbones.Backbone(
     name=f'{PREFIX}{path.name}',
@@ -266,6 +269,29 @@ def _shape(
       ' inference, as after model.eval().'
     )
   return both.shape[1:]
+
+
+def _channels_first(
+  path: pathlib.Path, shape: tuple[int, ...], graph: _Graph
+) -> bool:
+  """Whether a feature map has its channels before its height and width.
+
+  Some networks take images in one layout and give maps in the other, as Swin
+  Transformers do. Of a square image a map is square; where both could be, it
+  has the layout of the images.
+
+  Raises:
+    UserError: if a map is square in neither layout.
+  """
+  if len(shape) != 3:
+    return graph.channels_first
+  first, last = shape[1] == shape[2], shape[0] == shape[1]
+  if not (first or last):
+    raise UserError(
+      f'{path} gives {list(shape)} a picture, of which it cannot be told where'
+      ' the channels are: name another output, or export a square feature map.'
+    )
+  return graph.channels_first if first and last else first
 
 
 def _short(error: Exception) -> str:
