@@ -527,6 +527,39 @@ def _rows(gray: np.ndarray) -> bytes:
 
 
 _LARGE = 'more pixels than an image may have'
+
+
+def _zeroed() -> bytes:
+  """A PNG whose end has not arrived yet, though its length has.
+
+  Without its checksum these are other pixels.
+  """
+  rising = np.add.outer(np.arange(256), np.arange(256)) // 2
+  data = _encoded(rising.astype(np.uint8), 'PNG')
+  half = len(data) // 2
+  return data[:half] + bytes(len(data) - half)
+
+
+def test_every_changed_bit_of_what_a_png_needs_is_found() -> None:
+  image = _random(4, 4)
+  extra = _chunk(b'tEXt', b'any words')
+  data = _png(
+    4, 4, np.insert(image.reshape(4, 12), 0, 0, 1).tobytes(), extra=extra
+  )
+  np.testing.assert_array_equal(images.decode(data), image)
+  # Nobody needs the words; a length that leads beyond the end ends there.
+  words = range(data.index(b'tEXt') - 4, data.index(b'IDAT'))
+  for bit in range(8 * 16, 8 * (len(data) - 12)):
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    try:
+      found = images.decode(bytes(changed))
+    except images.UnreadableImage:
+      continue
+    assert bit // 8 in words
+    np.testing.assert_array_equal(found, image)
+
+
 _PAGES = 'more than one page or frame: save the one to study as its own file'
 _BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
   'truncated jpeg': (
@@ -534,6 +567,7 @@ _BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     'cannot be decoded: OSError: image file is truncated',
   ),
   'truncated png': (lambda: _truncated('PNG'), 'cannot be decoded: OSError'),
+  'png with zeros': (lambda: _zeroed(), 'damaged: a part is not as its'),
   'nothing': (lambda: b'', 'not an image of a known format'),
   'text': (lambda: b'<html>404</html>', 'not an image of a known format'),
   'zeros': (lambda: bytes(9999), 'not an image of a known format'),

@@ -25,6 +25,7 @@ from PIL import UnidentifiedImageError
 
 from heterojax import regular_files
 from heterojax.datasets import content
+from heterojax.datasets import png
 from heterojax.datasets.pixel_budget import PIXELS
 from heterojax.datasets.pixels import TOO_LARGE
 from heterojax.datasets.pixels import Decoded
@@ -179,6 +180,8 @@ def _decode_with_pillow(data: bytes, levels: Range, at_least: int) -> Decoded:
     layout = ''
     if image.format in ('PNG', 'TIFF'):
       layout = _layout(image.tile[0].args)
+    if image.format == 'PNG' and not png.is_whole(data):
+      raise UnreadableImage('damaged: a part is not as its checksum says')
     image.load()
     loaded = _within(image, part[1]) if part else image
     values, bits = _values(data, loaded, layout, depths[0], levels)

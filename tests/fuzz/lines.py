@@ -37,7 +37,12 @@ KINDS = {
   ),
   'medmnist npz': ('datasets/medmnist.py',),
   'dicom': ('datasets/dicom.py',),
-  'image': ('datasets/images.py', 'datasets/pixels.py', 'datasets/content.py'),
+  'image': (
+    'datasets/images.py',
+    'datasets/pixels.py',
+    'datasets/content.py',
+    'datasets/png.py',
+  ),
   'prepared data': ('datasets/prepared.py',),
   'fail_if': ('records/conditions.py', 'records/foretell.py'),
 }
