@@ -147,6 +147,18 @@ def test_a_file_of_another_folder_is_another_file(
   assert (_paths(cohort), cohort.notes) == (names, ())
 
 
+def test_a_file_of_a_folder_is_none_of_those_beside_it(tmp_path) -> None:
+  """Half of what lies beside a table has arrived, and all heat maps."""
+  names = [f'{i}.png' for i in range(4)]
+  _touch(tmp_path, *names[:2], *(f'heat/{name}' for name in names))
+  cohort = _read(_table(tmp_path, names))
+  assert _paths(cohort) == names and not cohort.notes
+  # Another ending is another name of the same one.
+  _touch(tmp_path, '2.jpg', '3.jpg')
+  cohort = _read(_table(tmp_path, names))
+  assert _paths(cohort) == [*names[:2], '2.jpg', '3.jpg']
+
+
 def test_images_in_a_folder_that_is_named(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

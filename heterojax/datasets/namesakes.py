@@ -88,11 +88,14 @@ def _namesakes(
   wanted = {name: _compared(name) for name in lost}
   files = _by_tail(tree, {n.parts[-1] for n in wanted.values() if n.parts})
   folders = {_compared(f'{folder}/x').parts[:-1] for folder in tree.folders}
+  # Names without a folder may be of any, where none of them is of the root.
+  of_root = any(map(_is_bare, there))
   best = functools.cache(functools.partial(_best, files))
   found, unclear = {}, []
   for name, (parts, ending) in wanted.items():
     tails = [parts[i:] for i in range(len(parts))]
-    if parts[:-1] and parts[:-1] in folders:
+    bare = of_root and _is_bare(name)
+    if bare or parts[:-1] and parts[:-1] in folders:
       # Its own folder is here: the file of another is another file.
       near = [f for f in files.get(parts, ()) if _compared(f).parts == parts]
       first = _best({parts: near}, parts, ending) if near else None
@@ -110,6 +113,10 @@ def _namesakes(
   )
   unclear += doubtful
   return {n: p for n, p in found.items() if n not in doubtful}, unclear
+
+
+def _is_bare(name: str) -> bool:
+  return not {'/', '\\'} & set(posixpath.normpath(name))
 
 
 def _by_tail(
