@@ -301,6 +301,15 @@ def test_a_wrong_shape_and_a_nan_are_named(tmp_path: pathlib.Path) -> None:
     backbones.load('efficientnet_lite0', _save(tmp_path / 'b', entries))
 
 
+def test_a_file_whose_end_has_not_arrived_is_told(tmp_path) -> None:
+  """It may have its whole length before, as some programs copy."""
+  path = _save(tmp_path / 'w.safetensors', _lite0_entries())
+  data = path.read_bytes()
+  path.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+  with pytest.raises(UserError, match='w.safetensors holds nothing but zeros'):
+    backbones.load('efficientnet_lite0', path)
+
+
 @pytest.mark.slow
 def test_weights_without_a_top_have_no_logits(tmp_path: pathlib.Path) -> None:
   entries = {k: v for k, v in _lite0_entries().items() if '_fc' not in k}

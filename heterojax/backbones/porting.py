@@ -116,7 +116,8 @@ def port(
     Target layer to its float32 leaves.
 
   Raises:
-    UserError: for an entry that is missing, left over or of another shape.
+    UserError: for an entry that is missing, left over or of another shape, is
+      not finite, or should be a kernel and is nothing but zeros.
   """
   names, suffixes = source.names, _SUFFIXES[source.layout]
   first = next(iter(names))
@@ -145,6 +146,12 @@ def port(
       raise _shape_error(where, name, value.shape, want)
     if not np.all(np.isfinite(value)):
       raise UserError(f'{where} holds values that are not finite in {theirs}.')
+    # Of most kinds of files no checksum tells, and features would be of less.
+    if leaf == 'kernel' and not value.any():
+      raise UserError(
+        f'{where} holds nothing but zeros in {theirs}, as a file does that has'
+        ' not arrived whole: copy it again.'
+      )
     bgr = source.reads_bgr and (layer, leaf) == (first, 'kernel')
     return value[:, :, ::-1] if bgr else value
 
