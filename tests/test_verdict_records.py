@@ -211,6 +211,19 @@ def test_intervals_cell_by_cell(real: bool, patients: bool) -> None:
     ])
 
 
+@pytest.mark.parametrize('scale', [1e-3, 1e3])
+def test_intervals_of_values_are_in_their_unit(scale: float) -> None:
+  """Also of a cluster of which each image is alone in its cell."""
+  values = np.random.default_rng(2).random(21)
+  labels = np.array([0] * 12 + [1] * 7 + [2] * 2)
+  strata = np.array([*np.arange(19) % 2, 0, 1])
+  effect, interval = intervals.of_excess(values, labels, 3, strata)
+  assert np.isfinite(interval).all()
+  got = intervals.of_excess(scale * values, labels, 3, strata)
+  np.testing.assert_allclose(got[0], scale * effect)
+  np.testing.assert_allclose(got[1], scale * interval)
+
+
 def test_clusters_alone_in_their_strata_are_as_expected() -> None:
   """Of whose spread nothing is known, which does not count."""
   alone = np.arange(2)
