@@ -13,9 +13,11 @@ from typing import Any
 import answers
 import pytest
 
+from heterojax.errors import UserError
 from heterojax.launch import compare
 from heterojax.records import codec
 from heterojax.run import run_folder
+from heterojax.studies import reading
 from heterojax.studies.answer import answer
 from heterojax.studies.retraining import wang2023
 
@@ -303,6 +305,10 @@ def damaged(**fields: Any) -> dict[str, Any]:
       damaged(reduction__n_components=[]),
       'results.reduction.n_components is []',
     ),
+    (
+      damaged(cluster__method='spectral'),
+      "results.cluster has the unknown method 'spectral'",
+    ),
     (damaged(split=5), 'results.split is 5, not an object'),
     (damaged(split__folds='x'), "results.split.folds is 'x'"),
     ({'study': ['retraining']}, "of the study ['retraining'], which"),
@@ -315,6 +321,24 @@ def test_results_that_cannot_be_compared(
   assert launch(f'--workdirs={folder}') == 2
   one_sentence(capfd.readouterr().err, says)
   assert os.listdir(folder) == ['results.json']
+
+
+@pytest.mark.parametrize(
+  'fields',
+  [
+    {'clusters': []},
+    {'cluster__method': 'column:'},
+    {'dataset__positive': 'glaucoma'},
+    {'between_cluster_distances': [[0]]},
+  ],
+)
+def test_whoever_reads_results_finds_what_does_not_fit(
+  tmp_path: pathlib.Path, fields: dict[str, Any]
+) -> None:
+  """A report that is drawn again took them for a mistake of the program."""
+  folder = write(tmp_path / 'a', damaged(**fields))
+  with pytest.raises(UserError, match='is damaged'):
+    reading.read(pathlib.Path(folder) / 'results.json')
 
 
 def test_infinity_written_as_a_number(tmp_path: pathlib.Path, capfd) -> None:

@@ -280,6 +280,7 @@ def test_other_rows_are_not_written_again(
     'half a header',
     'list for index',
     'other type',
+    'other order',
   ],
 )
 def test_a_damaged_store_is_computed_anew(
@@ -303,6 +304,8 @@ def test_a_damaged_store_is_computed_anew(
       np.save(array, before[:4])
     case 'other type':
       np.save(array, before.astype(np.float64))
+    case 'other order':
+      np.save(array, np.asfortranarray(before))
     case 'text for array':
       array.write_text('lost+found')
     case 'text for index':

@@ -477,9 +477,10 @@ def test_a_wide_table(tmp_path: pathlib.Path) -> None:
 # Characters of interest come often: separators, quotes, ends of lines, NUL.
 _CHARACTERS = 'ab ,"\'\n\r\0\ufeff，é😀\u2028\\;\t'
 _TEXT = st.text(st.sampled_from(_CHARACTERS), max_size=9)
+_CELL = st.text(st.sampled_from(_CHARACTERS.replace('\0', '')), max_size=9)
 
 
-@hypothesis.given(st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=5))
+@hypothesis.given(st.lists(st.tuples(_CELL, _CELL), min_size=1, max_size=5))
 @hypothesis.settings(
   deadline=None,
   max_examples=150,

@@ -97,12 +97,12 @@ def test_what_is_explained_in_part_is_said_and_not_used(
   tmp_path: pathlib.Path,
 ) -> None:
   _touch(tmp_path, 'a/1.png', 'a/2.png', 'b/3.png')
-  names = ['a/1.png', 'a/2.png', 'c/3.png', 'c/4.png']
+  names = ['a/1.png', 'a/2.png', '/c/3.png', '/c/4.png']
   cohort = _read(_table(tmp_path, names))
   assert _paths(cohort) == names
   assert cohort.notes == (
     '2 of the 4 paths of t.csv name no file as they stand; for 1 there is a'
-    ' file of the same name (other folders), as b/3.png for c/3.png: it is not'
+    ' file of the same name (other folders), as b/3.png for /c/3.png: it is not'
     ' used.',
   )
 
@@ -133,8 +133,7 @@ def test_what_is_not_clear_is_not_used(
   cohort = _read(_table(tmp_path, names))
   assert _paths(cohort) == names
   assert (
-    'several files could be meant or one file several times'
-    in (cohort.notes[0])
+    'several files could be meant, one file several times' in (cohort.notes[0])
   )
 
 
@@ -145,6 +144,21 @@ def test_a_file_of_another_folder_is_another_file(
   names = ['a/1.png', 'a/3.png']
   cohort = _read(_table(tmp_path, names))
   assert (_paths(cohort), cohort.notes) == (names, ())
+
+
+@pytest.mark.parametrize('root', ['', '/mnt/x/', 'D:\\x\\'])
+@pytest.mark.parametrize('inner', ['', 'images/'])
+def test_a_folder_that_has_not_arrived_has_no_files(
+  tmp_path: pathlib.Path, root: str, inner: str
+) -> None:
+  """Those of the same names are of the folder that has."""
+  _touch(tmp_path, *(f'train/{inner}{i}.png' for i in range(4)))
+  ours = [f'{root}train/{inner}{i}.png' for i in range(2)]
+  others = [f'{root}test/{inner}{i}.png' for i in range(2, 4)]
+  cohort = _read(_table(tmp_path, ours + others))
+  there = [cohort.source.exists(c.path) for c in cohort.candidates]
+  assert there == [True] * 2 + [False] * 2
+  assert 'or one of another folder: none is used.' in cohort.notes[-1]
 
 
 def test_a_file_of_a_folder_is_none_of_those_beside_it(tmp_path) -> None:

@@ -75,6 +75,19 @@ def test_what_is_no_text_is_refused(
   assert 'is no text' in _fails(_table(tmp_path, data))
 
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16', 'cp1252'])
+@pytest.mark.parametrize('hole', [slice(120, 180), slice(120, 360)])
+def test_a_table_that_has_not_arrived_whole_is_refused(
+  tmp_path: pathlib.Path, encoding: str, hole: slice
+) -> None:
+  """Rows were fewer, and nothing said so."""
+  rows = ['path,label', *(f'é{i}.png,a' for i in range(40))]
+  data = bytearray('\n'.join(rows).encode(encoding))
+  data[hole] = bytes(len(data[hole]))
+  said = _fails(_table(tmp_path, bytes(data)))
+  assert 'is no text (line ' in said and 'has a zero byte' in said
+
+
 def test_what_is_packed_is_named(tmp_path: pathlib.Path) -> None:
   assert 'is compressed: unpack it' in _fails(
     _table(tmp_path, b'\x1f\x8b\x08\0')

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import pathlib
 from typing import Any, NamedTuple
 
-from heterojax import errors
 from heterojax.errors import UserError
 from heterojax.records import codec
 from heterojax.records.codec import Number
@@ -13,7 +12,6 @@ from heterojax.stats.metrics import Classes
 from heterojax.studies import reading
 from heterojax.studies.retraining import wang2023
 from heterojax.studies.retraining.records import Published
-from heterojax.studies.retraining.records import Results
 from heterojax.studies.retraining.study import RETRAINING
 from heterojax.studies.sample_size.study import SAMPLE_SIZE
 
@@ -109,33 +107,11 @@ def _results(path: pathlib.Path) -> Any:
       f'{path} is of the study {results.study!r}: only those of'
       f' {RETRAINING.name} and {SAMPLE_SIZE.name} are compared.'
     )
-  if isinstance(results, Results):
-    for holds, why in _consistent(results):
-      if not holds:
-        raise errors.damaged(path, why)
   return results
 
 
 def _config(path: pathlib.Path) -> Mapping[str, Any] | None:
   return reading.load(path) if path.is_file() else None
-
-
-def _consistent(results: Results) -> Iterator[tuple[bool, str]]:
-  """What must hold between fields, and what is wrong where it does not."""
-  d, clusters = results.dataset, results.clusters
-  yield bool(clusters), 'there are no clusters'
-  distances = results.between_cluster_distances
-  square = all(len(row) == len(clusters) for row in (distances, *distances))
-  yield square, 'between_cluster_distances has another size'
-  yield all(c.size >= 0 for c in clusters), 'a cluster has a negative size'
-  counts = {
-    'train': d.class_counts_train,
-    'train_augmented': d.class_counts_train_augmented,
-    'test': d.class_counts_test,
-  } | {f'cluster {c.id}': c.class_counts for c in clusters}
-  for part, by_class in counts.items():
-    for name in d.named.names:
-      yield name in by_class, f'the counts of {part} have no {name!r}'
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:

@@ -4,7 +4,9 @@ Where a path has no file as it stands, one look at all files of the folder finds
 those of the same name, whatever the slashes, the ending, capitals, the form of
 Unicode and the folders around. Of several the one with the longest common tail
 is meant. That is used where it explains every such path, or where no path of
-the table has a file as it stands; else it is said.
+the table has a file as it stands; else it is said. Where some paths tell in
+which folder here they begin, a path that begins there as well keeps its own
+folders: one of a folder that has not arrived has no file.
 """
 
 from collections import Counter
@@ -92,6 +94,9 @@ def _namesakes(
   of_root = any(map(_is_bare, there))
   best = functools.cache(functools.partial(_best, files))
   found, unclear = {}, []
+  # What of each path is not here, and what paths are known to begin with.
+  dropped: dict[str, tuple[str, ...]] = {}
+  roots = {_start(n) for n in there if not _is_bare(n)} & {('',)}
   for name, (parts, ending) in wanted.items():
     tails = [parts[i:] for i in range(len(parts))]
     bare = of_root and _is_bare(name)
@@ -102,6 +107,10 @@ def _namesakes(
     else:
       tail = next((tail for tail in tails if tail in files), None)
       first = best(tail, ending) if tail else None
+      if tail and first:
+        dropped[name] = _start(name) + parts[: -len(tail)]
+        if len(tail) > 1:
+          roots.add(dropped[name])
     if first:
       found[name] = first
     elif first is not None:
@@ -109,7 +118,9 @@ def _namesakes(
   # One file is one image: two names of it are none.
   times = Counter(found.values())
   doubtful = dict.fromkeys(
-    n for n, p in found.items() if times[p] > 1 or p in there
+    n
+    for n, p in found.items()
+    if times[p] > 1 or p in there or roots & {*_above(dropped.get(n, ()))}
   )
   unclear += doubtful
   return {n: p for n, p in found.items() if n not in doubtful}, unclear
@@ -117,6 +128,15 @@ def _namesakes(
 
 def _is_bare(name: str) -> bool:
   return not {'/', '\\'} & set(posixpath.normpath(name))
+
+
+def _start(name: str) -> tuple[str, ...]:
+  """What no other part of a path tells: whether it begins at a root."""
+  return ('/' if pathlib.PureWindowsPath(name).anchor else '',)
+
+
+def _above(folders: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+  return (folders[:i] for i in range(len(folders)))
 
 
 def _by_tail(
@@ -189,7 +209,7 @@ def _notes(
   if unclear:
     yield (
       f'{start}; for {len(unclear):,}, as {unclear[0]}, several files could be'
-      ' meant or one file several times: none is used.'
+      ' meant, one file several times, or one of another folder: none is used.'
     )
 
 

@@ -14,7 +14,7 @@ import io
 import itertools
 import pathlib
 import re
-from typing import NamedTuple
+from typing import AnyStr, NamedTuple
 
 from heterojax.datasets import layout
 from heterojax.datasets import manifest
@@ -259,6 +259,7 @@ def _encoding(path: pathlib.Path, data: bytes) -> tuple[str, tuple[str, ...]]:
   if b'\0' in data[:2]:
     byteorder = 'be' if data[:1] == b'\0' else 'le'
     return _decodes(path, data, f'utf-16-{byteorder}'), ()
+  _check_zeros(path, data, b'\0', b'\n')
   try:
     if not data.isascii():
       data.decode('utf-8-sig')
@@ -280,9 +281,20 @@ def _decodes(path: pathlib.Path, data: bytes, encoding: str) -> str:
       f'{path} is no text in UTF-8, UTF-16 or Windows-1252 (byte'
       f' {error.start:,}): save it as "CSV UTF-8".'
     ) from error
-  if '\0' in text:
-    raise UserError(f'{path} is no text: it must be a CSV file in UTF-8.')
+  _check_zeros(path, text, '\0', '\n')
   return encoding
+
+
+def _check_zeros(
+  path: pathlib.Path, text: AnyStr, zero: AnyStr, end: AnyStr
+) -> None:
+  """Raises a UserError for zeros, of which readers leave out rows, unsaid."""
+  if (start := text.find(zero)) >= 0:
+    line = text.count(end, 0, start) + 1
+    raise UserError(
+      f'{path} is no text (line {line:,} has a zero byte, as where a file has'
+      ' not arrived whole): it must be a CSV file in UTF-8.'
+    )
 
 
 def _lines(

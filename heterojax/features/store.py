@@ -120,7 +120,9 @@ class Store:
     except (OSError, ValueError):
       _LOG.warning('%s is damaged: features are computed anew.', self._array)
       return False
-    return (array.shape, array.dtype) == (self._shape, np.float32)
+    # Rows are written one after the other.
+    found = array.shape, array.dtype, array.flags.c_contiguous
+    return found == (self._shape, np.float32, True)
 
   def missing(self) -> list[slice]:
     """Blocks that are not there, or not as they were written."""

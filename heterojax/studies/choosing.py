@@ -47,6 +47,12 @@ def named(method: str) -> str:
   return _GIVEN[kind].format(of.strip()) if of else METHODS[kind]
 
 
+def is_known(method: str) -> bool:
+  """Whether it is an algorithm, or names groups."""
+  kind, _, of = method.partition(':')
+  return kind in _GIVEN if of else kind in METHODS
+
+
 def groups(method: str, names: tuple[str, ...] | Missing) -> str:
   """Which number each known group has, as a sentence; '' of an algorithm."""
   if isinstance(names, Missing):

@@ -68,6 +68,10 @@ class Clustering:
   fuzzifier: Estimate
   covariance: str | Missing
 
+  def __post_init__(self) -> None:
+    if not choosing.is_known(self.method):
+      raise ValueError(f'has the unknown method {self.method!r}')
+
 
 @dataclasses.dataclass(frozen=True)
 class Heads:

@@ -4,7 +4,7 @@ Lengths: K clusters, O trainings of each own head, R random runs per cluster and
 family, T folds, S pairs of clusters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import dataclasses
 import statistics
 from typing import Annotated, NamedTuple
@@ -337,6 +337,28 @@ class Results:
   environment: records.Environment
   verdict: Verdict | None = None
   external: External | Missing = Missing('this run did not look for one')
+
+  def __post_init__(self) -> None:
+    for holds, why in self._conditions():
+      if not holds:
+        raise ValueError(f'is not consistent: {why}')
+
+  def _conditions(self) -> Iterator[tuple[bool, str]]:
+    """What must hold between fields, and what is wrong where it does not."""
+    d, clusters = self.dataset, self.clusters
+    yield bool(clusters), 'there are no clusters'
+    distances = self.between_cluster_distances
+    square = all(len(row) == len(clusters) for row in (distances, *distances))
+    yield square, 'between_cluster_distances has another size'
+    yield all(c.size >= 0 for c in clusters), 'a cluster has a negative size'
+    counts = {
+      'train': d.class_counts_train,
+      'train_augmented': d.class_counts_train_augmented,
+      'test': d.class_counts_test,
+    } | {f'cluster {c.id}': c.class_counts for c in clusters}
+    for part, by_class in counts.items():
+      for name in d.named.names:
+        yield name in by_class, f'the counts of {part} have no {name!r}'
 
   @property
   def classes(self) -> Classes:
