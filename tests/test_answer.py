@@ -8,6 +8,7 @@ from answers import FACTS
 from answers import QUIET
 from answers import measured
 from answers import question
+import jax
 import numpy as np
 import pytest
 import snapshots
@@ -20,6 +21,7 @@ from heterojax.stats import scores
 from heterojax.studies.answer import answer
 from heterojax.studies.answer import conditions
 from heterojax.studies.answer import facts as facts_lib
+from heterojax.studies.answer import measured as measured_lib
 from heterojax.studies.answer import sentences
 from heterojax.studies.answer import stage
 from heterojax.studies.answer import terminal
@@ -33,6 +35,7 @@ from heterojax.studies.answer.records import Measured
 from heterojax.studies.answer.records import Rule
 from heterojax.studies.answer.records import Verdict
 from heterojax.studies.records import Shortcut
+from heterojax.verdict import uneven
 
 NONE = Missing('it has 2 test images of a class, and 3 are needed')
 FOUND = question(0.005, (0.12, 0.01, 0.0), (0.005, 0.7, 1.0), adjusted=0.015)
@@ -518,3 +521,17 @@ def test_published_splits_claim_no_copies_that_were_not_found() -> None:
   text = sentences.published() + stage.PUBLISHED
   assert 'may hold' in text and 'may look' in text
   assert 'are in training' not in text and 'looks at' not in text
+
+
+def test_a_cluster_whose_patients_stay_is_not_said_to_have_few_images() -> None:
+  """One patient alone in cluster 0, like no other: no exchange changes it."""
+  labels = np.repeat([0, 1, 2], [60, 20, 20])
+  groups = np.concatenate([np.zeros(60, int), np.arange(1, 41)])
+  wrong = (np.arange(100) % 3 == 0).astype(int)
+  test = uneven.test(
+    wrong, np.zeros(100, int), labels, 3, key=jax.random.key(0), groups=groups
+  )
+  assert np.isnan(test.adjusted).tolist() == [True, False, False]
+  first = measured_lib.question(test, test.p_value, None).clusters[0]
+  assert codec.known(first.effect) is not None
+  assert codec.why(first.p_value) == 'no draw changes what the cluster has'

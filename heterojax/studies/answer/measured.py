@@ -16,6 +16,8 @@ from heterojax.verdict.one_rule import OneRule
 from heterojax.verdict.records import Test
 
 _FEW = 'the cluster has too few images'
+# As where its patients have no others like them to change places with.
+_SAME = 'no draw changes what the cluster has'
 
 
 def unmeasured(k: int, why: str) -> records.Measured:
@@ -66,7 +68,9 @@ def question(
     records.OfCluster(
       effect=codec.estimate(effect, test.why or _FEW),
       interval=_interval(ends, test.why or _FEW),
-      p_value=codec.estimate(p, test.why or _FEW),
+      p_value=codec.estimate(
+        p, test.why or (_SAME if np.isfinite(effect) else _FEW)
+      ),
       given_one_rule=_given(beside, c),
     )
     for c, (effect, ends, p) in enumerate(
@@ -156,7 +160,9 @@ def detectable(
   return tuple(
     records.Detectable(
       accuracy_points=codec.estimate(
-        points[c], f'{_FEW}, or there are no errors'
+        points[c],
+        'too few images of the cluster can change places with others, or there'
+        ' are no errors',
       ),
       reversed_share=codec.estimate(share[c], why),
       power_reversed=codec.estimate(power[c], why),
