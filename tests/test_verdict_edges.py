@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from heterojax.records.codec import Missing
 from heterojax.studies.answer import measure
 from heterojax.verdict import detectable
 from heterojax.verdict import folds as folds_lib
@@ -230,3 +231,21 @@ def test_the_detectable_accuracy_holds_for_lopsided_clusters():
     )
     found += test.p_value <= 0.05
   assert abs(found / sets - 0.8) < 0.1
+
+
+@pytest.mark.slow
+def test_sites_that_are_folds_by_themselves_show_nothing():
+  """None is beside others where it is tested, nor has a head there."""
+  x, y, labels = _data()
+  everything = np.arange(60)
+  splits = [
+    _split(60, labels, everything[labels != c], everything[labels == c])
+    for c in range(_K)
+  ]
+  found = _asked(splits, x, y)
+  for question in (found.uneven, found.teaches_less, found.one_rule):
+    for of in (question, *question.clusters):
+      assert isinstance(of.p_value, Missing)
+    for of in question.clusters:
+      assert isinstance(of.effect, Missing) and isinstance(of.interval, Missing)
+  assert [tested.rarer for tested in found.tested] == [0] * _K

@@ -108,6 +108,24 @@ def test_gains_of_several_folds_compare_images_of_one_fold_only(number):
   assert np.isfinite(found).any()
 
 
+def test_a_fold_without_a_head_of_the_cluster_does_not_count():
+  """Images 0 to 29 are those of cluster 0, of which fold 0 tests all."""
+  labels, every = np.repeat([0, 1], [30, 60]), np.arange(90)
+  first = Fold(np.zeros((90, 1)), 1.0, every[30:], every[:40], labels)
+  second = first._replace(train=every[:40], test=every[40:])
+  third = first._replace(train=every[15:], test=every[:15])
+  logits = np.random.default_rng(0).standard_normal((2, 3, 1, 90))
+  y = np.arange(90) % 2
+  none = gains.blended(*logits[:, :2], y[None], [first, second], 2)[0]
+  assert np.isnan(none).tolist() == [True, False]
+  folds = [first, second, third]
+  some = gains.blended(*logits, y[None], folds, 2)[0]
+  alone = gains.blended(*logits[:, 2:], y[None], [third], 2)[0]
+  assert some[0] == alone[0] and np.isnan(alone[1])
+  half = gains.reach(*logits[:, :, 0], y, folds, 2, every)
+  assert half[0] == gains.reach(*logits[:, 2:, 0], y, [third], 2, every)[0]
+
+
 def test_a_cluster_with_two_images_of_a_class_has_no_gain():
   x, y, labels = _data()
   y = np.zeros_like(y)

@@ -224,11 +224,14 @@ def test_intervals_of_values_are_in_their_unit(scale: float) -> None:
   np.testing.assert_allclose(got[1], scale * interval)
 
 
-def test_clusters_alone_in_their_strata_are_as_expected() -> None:
-  """Of whose spread nothing is known, which does not count."""
-  alone = np.arange(2)
-  effect, interval = intervals.of_excess(np.array([0.5, 2.5]), alone, 2, alone)
-  assert effect.tolist() == [0, 0] and interval.tolist() == [[0, 0], [0, 0]]
+def test_a_cluster_alone_in_its_strata_has_no_effect() -> None:
+  """As a site that is a fold by itself: its excess over itself says nothing."""
+  labels = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+  strata = np.array([0, 0, 1, 1, 2, 2, 2, 2])
+  wrong = np.array([1, 0, 1, 1, 1, 1, 0, 1])
+  effect, interval = intervals.of_excess(wrong, labels, 3, strata)
+  np.testing.assert_array_equal(effect, [np.nan, 0.25, -0.25])
+  assert np.isnan(interval[0]).all() and np.isfinite(interval[1:]).all()
 
 
 def test_images_of_one_patient_say_less() -> None:

@@ -41,8 +41,8 @@ def blended(
 
   Returns:
     `[W, K]`; NaN where a cluster has less than 3 images of a class in cells
-    (tested in one fold) that have both. Of more than two classes the mean over
-    those that have one, each against the rest.
+    (tested in one fold, in which others are trained on) that have both. Of more
+    than two classes the mean over those that have one, each against the rest.
   """
   if overall.ndim == 3:
     return _of_one(overall, own, y, folds, k)
@@ -84,10 +84,10 @@ def _of_one(
 def _cells(
   folds: Sequence[Fold], k: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-  """Each fold, cluster, and the images that are tested in both."""
+  """Each fold, cluster with a head in it, and the images tested in both."""
   for t, fold in enumerate(folds):
     at = fold.labels[fold.test]
-    for c in range(k):
+    for c in np.intersect1d(range(k), fold.labels[fold.train]).tolist():
       yield t, c, fold.test[at == c]
 
 

@@ -45,8 +45,9 @@ def of_excess(
 
   Returns:
     `[K]`, a_c - e_c, the mean of the cluster less that of the means that the
-    strata of its images have; NaN where a cluster is empty. `[K, 2]`, their
-    intervals; infinite where no cell shows how much values vary.
+    strata of its images have; NaN where a cluster is empty, or alone in all of
+    its strata and so compared with itself. `[K, 2]`, their intervals; infinite
+    where no cell shows how much values vary.
   """
   values = np.asarray(values, np.float64)
   n_strata = int(np.max(strata)) + 1
@@ -66,6 +67,7 @@ def of_excess(
   # How much the mean of each cell counts in each effect: [K, S, K].
   weights = np.eye(k)[:, np.newaxis] - table / of_stratum
   weights = np.nan_to_num((table / filled).T[..., np.newaxis] * weights)
+  effect[~weights.any(axis=(1, 2))] = np.nan
   # Those of a cluster have one sign, and make one weighted mean: [K, K].
   weight = weights.sum(axis=1)
   share = weights / np.where(weight != 0, weight, 1)[:, np.newaxis]

@@ -126,8 +126,8 @@ def test(
   if not known.any():
     of = 'each class' if folds[0].classes == 2 else 'a class and of the others'
     why = (
-      f'no cluster has {gains.LEAST} test images of {of}, without which'
-      ' no ranking of its images can be compared'
+      f'no cluster has {gains.LEAST} test images of {of}, with a head to test'
+      ' on them: no ranking of its images can be compared'
     )
     return _none(why, k, unit)._replace(gain=gain)
   rule = rules.match(folds, y, units, _key(key, _RULE))

@@ -273,8 +273,8 @@ def fewest(facts: Facts, which: Sequence[int]) -> str:
 def rarer(facts: Facts) -> str:
   """Which images `fewest` counts: those of one test alone rank nothing."""
   if len(facts.classes) > 2:
-    return 'of a class, or of all others, tested together'
-  return 'of the rarer class tested beside others'
+    return 'of a class, or of all others, to test a head on together'
+  return 'of the rarer class to test a head on beside others'
 
 
 def _has(which: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from heterojax.verdict.folds import Fold
 from heterojax.verdict.one_rule import OneRule
 from heterojax.verdict.records import Test
 
-_FEW = 'the cluster has too few images'
+_FEW = 'a fold has too few images of the cluster, or of others beside it'
 # As where its patients have no others like them to change places with.
 _SAME = 'no draw changes what the cluster has'
 
