@@ -248,4 +248,3 @@ def test_sites_that_are_folds_by_themselves_show_nothing():
       assert isinstance(of.p_value, Missing)
     for of in question.clusters:
       assert isinstance(of.effect, Missing) and isinstance(of.interval, Missing)
-  assert [tested.rarer for tested in found.tested] == [0] * _K

@@ -121,8 +121,7 @@ def _numbers(measured: Measured, facts: Facts) -> Condition:
   several = len(facts.classes) > 2
   each = 'one class and of the others' if several else 'each class'
   text = (
-    f'Every cluster has at least {min(ranked):g} {one}s of {each} to test'
-    ' its own head on.'
+    f'Every cluster has at least {min(ranked):g} {one}s of {each} to test on.'
   )
   if rough:
     of = 'any class or of the others' if several else 'a class'
@@ -273,8 +272,8 @@ def fewest(facts: Facts, which: Sequence[int]) -> str:
 def rarer(facts: Facts) -> str:
   """Which images `fewest` counts: those of one test alone rank nothing."""
   if len(facts.classes) > 2:
-    return 'of a class, or of all others, to test a head on together'
-  return 'of the rarer class to test a head on beside others'
+    return 'of a class, or of all others, tested together'
+  return 'of the rarer class tested beside others'
 
 
 def _has(which: Sequence[int]) -> str:

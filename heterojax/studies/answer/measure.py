@@ -388,8 +388,7 @@ def _tested(
       here = np.bincount(y[test], minlength=classes)
       both = np.stack([here, len(test) - here], axis=1)
       n[c] += len(test)
-      has_head = np.any(fold.labels[fold.train] == c)
-      sides[c] += both * both.all(axis=1, keepdims=True) * has_head
+      sides[c] += both * both.all(axis=1, keepdims=True)
   rarer = sides.min(axis=2).max(axis=1)
   return tuple(
     records.Tested(*of) for of in zip(n.tolist(), rarer.tolist(), strict=True)

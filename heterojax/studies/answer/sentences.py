@@ -170,8 +170,9 @@ def too_few(facts: Facts) -> str:
   """No cluster has enough images of both classes."""
   of = 'a class and of the others' if len(facts.classes) > 2 else 'each class'
   return (
-    f'Too little data: no cluster has {ESTIMABLE} {facts.unit}s of {of} to test'
-    f' its own head on, and compare it with that of all {facts.unit}s.'
+    f'Too little data: no cluster has {ESTIMABLE} {facts.unit}s of {of},'
+    ' without which its own head cannot be compared with that of all'
+    f' {facts.unit}s.'
   )
 
 
