@@ -65,13 +65,18 @@ def wilson(
   Returns:
     The lower and the upper limit.
   """
-  share, z = successes / n, float(stats.norm.ppf((1 + confidence) / 2))
-  scale = 1 + z**2 / n
-  centre = (share + z**2 / (2 * n)) / scale
-  half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / scale
+  z = float(stats.norm.ppf((1 + confidence) / 2))
+  low, high = score_limits(successes / n, n, z)
   # But for rounding, which may lead out of them, 0 and 1 are limits.
-  low = float(centre - half) if successes else 0.0
-  return low, float(centre + half) if successes < n else 1.0
+  return float(low) if successes else 0.0, float(high) if successes < n else 1.0
+
+
+def score_limits(share: Any, n: Any, z: float) -> tuple[Any, Any]:
+  """The limits of `wilson`, of numbers or arrays, z deviations away."""
+  spread = np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+  centre = share + z**2 / (2 * n)
+  scale = 1 + z**2 / n
+  return (centre - z * spread) / scale, (centre + z * spread) / scale
 
 
 def proportion(

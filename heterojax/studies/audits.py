@@ -14,6 +14,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.studies import shortcuts
 from heterojax.studies.records import Shortcut
 from heterojax.studies.samples import Samples
+from heterojax.studies.samples import numbered
 
 # Of images that are compared with each other, one by one.
 _MOST_PAIRS = 2**30
@@ -107,10 +108,8 @@ def find_leaks(
   """
   row_of = FoldFeatures(cohort, samples, x, row).row_of
   digest = {c.id: sources.content(dict(c.columns)) for c in cohort.included}
-  number = {d: n for n, d in enumerate(dict.fromkeys(digest.values()))}
   content = np.full(len(x), -1)
-  for i, d in digest.items():
-    content[row_of[i]] = number[d]
+  content[[row_of[i] for i in digest]] = numbered(list(digest.values()))
   nearest = {}
   for split, held_out, training in leaks.sides(cohort):
     drawn = drawn_rows(len(held_out), len(training))

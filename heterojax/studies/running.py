@@ -179,7 +179,7 @@ def run(
 def _fingerprint(
   manifest: Cohort, cohorts: Sequence[Cohort], backbone: Backbone | None
 ) -> str:
-  """Of all that is studied: the manifest has a digest of every image."""
+  """Digest of all that is studied; the manifest has one of every image."""
   first = cohorts[0]
   # Files of features, one for each fold, which the manifest puts together.
   several = [c for c in cohorts if c.source != first.source]

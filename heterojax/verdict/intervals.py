@@ -11,6 +11,7 @@ image reaches less far than such images vary.
 import numpy as np
 from scipy import stats
 
+from heterojax.stats import inference
 from heterojax.verdict import alike as alike_lib
 from heterojax.verdict import ranks
 
@@ -85,7 +86,9 @@ def of_excess(
     images = images / inflation[:, np.newaxis]
   at = 1 - (1 - confidence) / (2 * len(np.unique(labels)))
   if np.all((values == 0) | (values == 1)):
-    below, above = _wilson(of_cluster, images, float(stats.norm.ppf(at)))
+    z = float(stats.norm.ppf(at))
+    low, high = inference.score_limits(of_cluster, images, z)
+    below, above = of_cluster - low, high - of_cluster
   else:
     squares = np.bincount(labels, residuals**2, k)
     own = np.equal.outer(np.arange(k), present % k).astype(float)
@@ -100,19 +103,6 @@ def of_excess(
     reach.append(np.sqrt(ranks.total(side**2)))
   interval = np.stack([effect - reach[0], effect + reach[1]], axis=1)
   return effect, interval
-
-
-def _wilson(
-  means: np.ndarray, n: np.ndarray, z: float
-) -> tuple[np.ndarray, np.ndarray]:
-  """How far below and above its mean each interval reaches."""
-  spread = np.sqrt(means * (1 - means) / n + z**2 / (4 * n**2))
-  centre = means + z**2 / (2 * n)
-  scale = 1 + z**2 / n
-  return (
-    means - (centre - z * spread) / scale,
-    (centre + z * spread) / scale - means,
-  )
 
 
 def _student(

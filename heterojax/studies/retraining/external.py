@@ -323,7 +323,7 @@ def _score(
   rows: np.ndarray,
   classes: Classes,
 ) -> Score:
-  """Of some images of the second data set."""
+  """How a head does on some images of the second data set."""
   if logits is None:
     return scores.unscored('this cluster has no head in every fold', classes)
   return scores.score_of(
@@ -343,14 +343,12 @@ def _shift(
   first = outcome.folds[0]
   units = first.samples.units(test)
   # Patients of two data sets are others, whatever they are called.
-  names = [c.unit for c, own in zip(cohort.included, kept, strict=True) if own]
-  number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-  others = np.array([number[name] for name in names]) + 1 + units.max()
+  others = numbered(found.units[kept].tolist()) + 1 + units.max()
   compared = two_samples.compare(
     np.concatenate([first.clusters.z[test], found.z[kept]]),
     np.concatenate([first.clusters.labels[test], found.labels[kept]]),
     np.concatenate([first.samples.y[test], found.y[kept]]),
-    np.arange(len(test) + len(names)) >= len(test),
+    np.arange(len(test) + len(others)) >= len(test),
     np.concatenate([units, others]),
     rng.key(settings.seed, rng.Purpose.EXTERNAL),
     settings.verdict.exchanges,

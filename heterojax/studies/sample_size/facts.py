@@ -102,7 +102,7 @@ def _counts(
 def _score(
   classes: Classes, learned: Sequence[Learned], folds: Sequence[FoldClusters]
 ) -> Score | RegressionScore:
-  """Of the test samples of all folds together."""
+  """How the heads do on the test samples of all folds together."""
   at = [fold.part.samples.of('test') for fold in folds]
   y = np.concatenate([
     fold.part.samples.y[i] for fold, i in zip(folds, at, strict=True)

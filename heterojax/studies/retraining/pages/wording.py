@@ -60,7 +60,7 @@ def intervals(results: Results, shared: Shared) -> str:
   else:
     text += (
       f' It takes the test {one}s for independent, but for those of a patient'
-      f' who is named; where others are of one patient, it is too narrow.'
+      ' who is named; where others are of one patient, it is too narrow.'
     )
   known = shared.copies or sum(shared.counts('shared_group'))
   if results.protocol == 'published' and known:
