@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import dataclasses
 import itertools
 import json
 import pathlib
@@ -22,8 +23,12 @@ from sklearn import metrics as sklearn_metrics
 
 from heterojax import backbones
 from heterojax.backbones import resnet
+from heterojax.datasets.inspections import Inspections
 from heterojax.launch import study
 from heterojax.stats import heterogeneity
+from heterojax.studies.retraining import study as retraining_study
+from heterojax.studies.sample_size import study as sample_size_study
+from heterojax.studies.settings import Settings
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 LABORATORY = SHARED / 'data' / 'mendez_features'
@@ -525,6 +530,28 @@ def test_dry_run_counts_no_heads_where_predictions_are_given(
   data.write_text(data.read_text().replace('prediction', 'said'))
   assert launch(study_of('sample_size'), '--config.sizes=all', *one, *args) == 0
   assert '1 heads at their optimum' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  'study, expected',
+  [(sample_size_study, False), (retraining_study, True)],
+)
+def test_who_does_not_use_given_predictions_says_so(
+  tmp_path: pathlib.Path, study: Any, expected: bool
+) -> None:
+  data = _with_predictions(tmp_path / 'f.csv')
+  default = Settings()
+  replace = dataclasses.replace
+  settings = replace(
+    default,
+    data=replace(default.data, dataset='features', dir=str(data), positive='1'),
+    split=replace(default.split, folds=0),
+    sizes='all',
+  )
+  with Inspections() as earlier:
+    (cohort,) = study.plan(settings, tmp_path, earlier)
+  notes = ' '.join(cohort.notes)
+  assert ('trains heads of its own and does not use it' in notes) == expected
 
 
 @pytest.mark.parametrize(

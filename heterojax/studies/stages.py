@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import dataclasses
 import functools
 import logging
 import pathlib
@@ -43,6 +44,10 @@ from heterojax.studies.settings import Reduction
 from heterojax.studies.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+_IGNORED = (
+  'The file says what a model predicted. The retraining study trains heads of'
+  ' its own and does not use it; the sample-size study scores it.'
+)
 _MADE_UP = {
   'demo': functools.partial(demo.write_cohort, cohort='planted'),
   'demo_hands': hands.write_cohort,
@@ -176,6 +181,8 @@ def split(
   how, validation_share = settings.split, settings.split.validation_share
   if predictions:
     _check_predictions(cohort)
+  elif predicted(cohort.source) is not None:
+    cohort = dataclasses.replace(cohort, notes=(*cohort.notes, _IGNORED))
   if predictions or settings.at_optimum:
     validation_share = 0.0
   return splits.assign(
