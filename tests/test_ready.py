@@ -36,6 +36,7 @@ _MENDEZ = (
   .parents[2]
   .joinpath('shared', 'data', 'mendez_features')
 )
+_LABELS_ONLY = 'The predictions are labels and not probabilities'
 _NAMES = ('id', 'label', 'group', 'split', 'fold', 'prediction', 'age')
 _ROWS = (
   ('a', 'ill', 'p1', 'train', '0', 'ill', '61'),
@@ -110,7 +111,8 @@ def test_a_row_is_a_candidate(
   # The age is text in the other files.
   numbers = [n for n in cohort.notes if 'numbers of x.csv that are no' in n]
   assert len(numbers) == (write is _as_csv)
-  (others,) = [n for n in cohort.notes if n not in numbers]
+  (labels,) = [n for n in cohort.notes if n.startswith(_LABELS_ONLY)]
+  (others,) = [n for n in cohort.notes if n not in [*numbers, labels]]
   assert others.startswith(f'1 of 3 rows of {path.name} name no patient')
   matrix = cohort.source.matrix
   assert matrix.dtype == np.float32 and matrix.flags.c_contiguous
@@ -675,7 +677,9 @@ def test_predictions_of_classes(
     f'{unknown} of {len(used)} images have no prediction, or one that is'
     ' neither one of the classes nor between 0 and 1.'
   )
-  assert cohort.notes == ((note,) if unknown else ())
+  notes = [n for n in cohort.notes if not n.startswith(_LABELS_ONLY)]
+  assert notes == ([note] if unknown else [])
+  assert (len(notes) < len(cohort.notes)) == ('0.25' not in predictions)
 
 
 def test_no_predictions(tmp_path: pathlib.Path) -> None:
@@ -746,7 +750,7 @@ def test_several_files_are_on_one_source(tmp_path: pathlib.Path) -> None:
   ]
   assert [c.included for c in every] == [True, False, True, True, True]
   # Each holds what is said of any file.
-  assert first.notes == second.notes == third.notes and len(first.notes) == 2
+  assert first.notes == second.notes == third.notes and len(first.notes) == 3
   (note,) = [n for n in first.notes if 'validation' in n]
   assert 'no test part in fold_10.csv: the validation part is the' in note
   # A row is looked up where it is in all files.

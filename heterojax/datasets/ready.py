@@ -28,6 +28,10 @@ from heterojax.errors import UserError
 
 _FILES = parts_lib.FILE  # In a note: the names of those that it is said of.
 NO_PREDICTION = 'neither one of the classes nor between 0 and 1'
+_LABELS = (
+  'The predictions are labels and not probabilities, so that an AUC of them is'
+  ' the mean of a sensitivity and a specificity.'
+)
 _BETWEEN_WORDS = '_. -'
 _WORD = re.compile(rf'[0-9]+|[^0-9{_BETWEEN_WORDS}]+|[{_BETWEEN_WORDS}]+')
 
@@ -320,6 +324,7 @@ def _predictions(
     used = np.isfinite([numbers.parse(label) for label in labels])
   # What they are is not for a row to say that is left out.
   told = {cell for cell, own in zip(cells, used, strict=True) if own}
+  notes: tuple[str, ...] = ()
   if task == 'classification':
     if merged.of and told - {''} <= {'0', '1'} <= {*labels}:
       raise UserError(
@@ -327,6 +332,7 @@ def _predictions(
         f' write them as {" and ".join(chosen)}, or as probabilities.'
       )
     if told <= {'', *labels, *chosen}:
+      notes = (_LABELS,) if told - {''} else ()
       known = {label: float(code) for code, label in enumerate(chosen[::-1])}
       values = np.array([known.get(merged.name(c), np.nan) for c in cells])
     elif len(chosen) > 2:
@@ -342,11 +348,11 @@ def _predictions(
   unknown = int(np.sum(np.isnan(values) & used))
   if unknown:
     odd = 'no number' if task == 'regression' else NO_PREDICTION
-    return values, (
+    notes += (
       f'{unknown} of {int(np.sum(used))} images have no prediction, or one'
       f' that is {odd}.',
     )
-  return values, ()
+  return values, notes
 
 
 def _folds(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
