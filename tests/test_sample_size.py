@@ -526,7 +526,10 @@ def test_dry_run_counts_no_heads_where_predictions_are_given(
   assert 'Predictions are given: no heads are trained.' in said
   # The other study trains its own all the same: 1 + 4 x (1 + 2 x 5).
   assert launch(study_of('retraining'), *one, *args) == 0
-  assert '45 heads at their optimum' in capsys.readouterr().out
+  said, told = capsys.readouterr()
+  assert '45 heads at their optimum' in said
+  # What the report will say of the data is said before.
+  assert 'trains heads of its own and does not use it' in told
   data.write_text(data.read_text().replace('prediction', 'said'))
   assert launch(study_of('sample_size'), '--config.sizes=all', *one, *args) == 0
   assert '1 heads at their optimum' in capsys.readouterr().out

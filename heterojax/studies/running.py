@@ -92,6 +92,8 @@ def _planned(
     with timer.stage('data'):
       with Inspections(folder) as earlier:
         cohorts = study.plan(settings, folder, earlier)
+      for note in dict.fromkeys(n for c in cohorts for n in c.notes):
+        _LOG.info('%s', note)
       settings = partition.resolved(settings, cohorts)
       samples = stages.collect(settings, cohorts)
     source = cohorts[0].source
