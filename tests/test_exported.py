@@ -228,8 +228,14 @@ def test_the_shape_of_features() -> None:
 @pytest.mark.parametrize(
   'made, says',
   [
-    (lambda x: x.reshape(-1, 8), r'is \[6, 8\] for a batch of 1, but'),
-    (lambda x: x.mean(0, keepdims=True), r'is \[1, 48\] for a batch of 2'),
+    (
+      lambda x: x.reshape(-1, 8),
+      r'gives \[6, 8\] as features for a batch of 1',
+    ),
+    (
+      lambda x: x.mean(0, keepdims=True),
+      r'gives \[1, 48\] as features for a batch of 2',
+    ),
     (lambda x: x - x.mean(0), 'beside another one than alone'),
     (lambda x: np.repeat(x, len(x), 1), 'beside another one than alone'),
     (lambda x: x[:, :0], r'gives \[2, 0\], but must give'),

@@ -7,6 +7,7 @@ other network is, so that nothing else knows of it.
 
 from collections.abc import Sequence
 import hashlib
+import logging
 import pathlib
 from typing import Any, NamedTuple
 
@@ -30,7 +31,10 @@ NORMALISATIONS = {
   'symmetric': ((127.5,) * 3, (127.5,) * 3),
   'raw': ((0.0,) * 3, (1.0,) * 3),
 }
+# It would print a traceback before a sentence is said.
+logging.getLogger('jax._src.callback').setLevel(logging.CRITICAL)
 _CHANNELS = 3
+_NETWORK = 'The exported network'
 # Of what two pictures differ in; 8 bits that are scaled by the batch, and the
 # order of sums, change less.
 _ALIKE = 0.1
@@ -76,13 +80,20 @@ class _Runner:
     n = len(images)
     lacking = [(0, step - n)] + [(0, 0)] * (images.ndim - 1)
     feed = {self.graph.input: np.pad(images, lacking)}
-    found = self._session.run([self.graph.output], feed)[0]
+    try:
+      found = self._session.run([self.graph.output], feed)[0]
+    except Exception as error:  # See `_session`. # pylint: disable=broad-except
+      raise UserError(
+        f'{_NETWORK} does not run on {n} images of {images.shape[-2]} pixels'
+        f' ({_short(error)}): change --config.data.image_size, or export it'
+        ' otherwise.'
+      ) from error
     # The first of other rows would be taken for those of the images.
     if found.shape[:1] != (step,):
       raise UserError(
-        f'The output {self.graph.output} of the exported network is'
-        f' {list(found.shape)} for a batch of {step}, but must have a row for'
-        ' each image: name another output.'
+        f'{_NETWORK} gives {list(found.shape)} as {self.graph.output} for a'
+        f' batch of {step}, but must give a row for each image: name another'
+        ' output.'
       )
     return found[:n]
 
@@ -109,6 +120,12 @@ class Exported(architecture.Network):
     if found.ndim == 4:
       return jnp.moveaxis(found, 1, -1) if self.channels_first else found
     return found.reshape(len(x), 1, -1, found.shape[-1])
+
+
+def told(error: Exception) -> UserError | None:
+  """What a network said inside of a program, of which JAX keeps the text."""
+  _, found, said = str(error).partition(_NETWORK)
+  return UserError(f'{found}{said.splitlines()[0]}') if found else None
 
 
 def load(name: str, normalisation: str, side: int) -> backbones.Backbone:
@@ -160,25 +177,17 @@ def load(name: str, normalisation: str, side: int) -> backbones.Backbone:
 def _session(path: pathlib.Path, content: bytes) -> Any:
   try:
     # pylint: disable-next=import-outside-toplevel
-    import onnxruntime  # pyright: ignore[reportMissingImports]
+    from heterojax.backbones import onnx_session
   except ImportError as error:
     raise UserError(
       f'{path} needs ONNX Runtime, which is not installed: pip install'
       " 'heterojax[onnx]'."
     ) from error
-  options = onnxruntime.SessionOptions()
-  # Every core has images of its own.
-  options.intra_op_num_threads = options.inter_op_num_threads = 1
-  options.log_severity_level = 4
-  # Its own format, which it tells by the bytes, is not what is looked through.
-  options.add_session_config_entry('session.load_model_format', 'ONNX')
   try:
     # There is a digest of these bytes alone.
     if not onnx_graph.is_whole(content):
       raise ValueError('it takes tensors from other files')
-    return onnxruntime.InferenceSession(
-      content, options, providers=['CPUExecutionProvider']
-    )
+    return onnx_session.Session(content)
   # Its exceptions have no common base.
   except Exception as error:  # pylint: disable=broad-except
     raise UserError(
@@ -245,16 +254,7 @@ def _shape(
     UserError: if the network does not run, or what it gives for a picture is
       none of its features.
   """
-  side = images.shape[1]
-  try:
-    alone, both = runner(images[:1]), runner(images)
-  except UserError:
-    raise
-  except Exception as error:  # pylint: disable=broad-except
-    raise UserError(
-      f'{path} does not run on an image of {side} pixels ({_short(error)}):'
-      ' change --config.data.image_size.'
-    ) from error
+  alone, both = runner(images[:1]), runner(images)
   if not 2 <= both.ndim <= 4 or not both.size:
     raise UserError(
       f'{path} gives {list(both.shape)}, but must give [B, D], [B, T, D] or a'

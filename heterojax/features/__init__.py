@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from heterojax import backbones
+from heterojax.backbones import exported
 from heterojax.backbones import half_precision
 from heterojax.compute import forward
 from heterojax.datasets.sources import ImageSource
@@ -223,7 +224,8 @@ def compute(
     together: whether all processes of the run do this, and take turns.
 
   Raises:
-    UserError: if a picture cannot be read any more.
+    UserError: if a picture cannot be read any more, or an exported network does
+      not run.
   """
   extraction = dataclasses.replace(plan.extraction, batch_size=plan.batch[0])
   width = dim(plan.backbone, extraction)
@@ -245,7 +247,11 @@ def compute(
 
     def finish() -> None:
       block, wait = begun.popleft()
-      rows = wait().reshape(block.stop - block.start, width)
+      try:
+        found = wait()
+      except jax.errors.JaxRuntimeError as error:
+        raise exported.told(error) or error from error
+      rows = found.reshape(block.stop - block.start, width)
       if not together:
         keep(block, rows)
         return

@@ -15,7 +15,9 @@ import pytest
 
 from heterojax import features
 from heterojax.backbones import exported
+from heterojax.backbones import onnx_session
 from heterojax.errors import UserError
+from heterojax.launch import main as launch
 from heterojax.launch import study
 
 SIDE, DIM = 32, 16
@@ -140,3 +142,82 @@ def test_tensors_are_taken_from_no_other_file(
   (tmp_path / 'net.onnx').write_bytes(content)
   with pytest.raises(UserError, match='takes tensors from other files'):
     exported.load(f'onnx:{tmp_path / "net.onnx"}', 'unit', SIDE)
+
+
+def asking(number: int) -> onnx.ModelProto:
+  """The mean of an image, and a loop or a tensor of so many where it is dark.
+
+  Args:
+    number: below 0 of steps, else of values.
+  """
+  node, real = helper.make_node, onnx.TensorProto.FLOAT
+  value = helper.make_tensor_value_info
+  constants = {
+    'dark': np.float32(0.3),
+    'number': np.array([abs(number)]),
+    'yes': np.array(True),
+    'one': np.ones(1, np.int64),
+  }
+  body = helper.make_graph(
+    [node('Identity', ['go_in'], ['go']), node('Neg', ['v_in'], ['v'])],
+    'body',
+    [
+      value('step', onnx.TensorProto.INT64, []),
+      value('go_in', onnx.TensorProto.BOOL, []),
+      value('v_in', real, None),
+    ],
+    [value('go', onnx.TensorProto.BOOL, []), value('v', real, None)],
+  )
+  work = (
+    [node('Loop', ['asked', 'yes', 'means'], ['y'], body=body)]
+    if number < 0
+    else [
+      node('Max', ['asked', 'one'], ['size']),
+      node('ConstantOfShape', ['size'], ['zeros']),
+      node('ReduceMax', ['zeros'], ['zero']),
+      node('Add', ['means', 'zero'], ['y']),
+    ]
+  )
+  graph = helper.make_graph(
+    [
+      node('ReduceMean', ['x'], ['means'], axes=[2, 3], keepdims=0),
+      node('ReduceMin', ['means'], ['least'], keepdims=0),
+      node('Less', ['least', 'dark'], ['is_dark']),
+      node('Cast', ['is_dark'], ['times'], to=onnx.TensorProto.INT64),
+      node('Mul', ['times', 'number'], ['asked']),
+      *work,
+    ],
+    'asking',
+    [value('x', real, ['N', 3, SIDE, SIDE])],
+    [value('y', real, ['N', 3])],
+    [numpy_helper.from_array(v, name) for name, v in constants.items()],
+  )
+  opset = [helper.make_opsetid('', 17)]
+  return helper.make_model(graph, opset_imports=opset, ir_version=8)
+
+
+@pytest.mark.parametrize(
+  'number, says',
+  [(-(2**60), 'it has not ended in'), (2**42, 'more memory than there is')],
+)
+def test_what_does_not_end_is_a_sentence(
+  tmp_path, monkeypatch, capfd, number, says
+) -> None:
+  """At once, or when an image comes that makes it so."""
+  monkeypatch.setattr(onnx_session, '_SECONDS', 0.2)
+  onnx.save(asking(number), tmp_path / 'net.onnx')
+  with pytest.raises(UserError, match=says):  # Where all are dark.
+    exported.load(f'onnx:{tmp_path / "net.onnx"}', 'symmetric', SIDE)
+  rng = np.random.default_rng(0)
+  for i in range(4):
+    (tmp_path / 'images' / 'ab'[i % 2]).mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 40 if i == 3 else 256, (SIDE, SIDE, 3), np.uint8)
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / 'images' / 'ab'[i % 2] / f'{i}.png')
+  words = ['heterojax', 'features', str(tmp_path / 'images')]
+  words += [f'backbone.name=onnx:{tmp_path / "net.onnx"}']
+  words += ['backbone.normalisation=unit']
+  words += ['data.positive=a', 'data.negative=b', f'data.image_size={SIDE}']
+  assert launch.main([*words, f'--out={tmp_path / "f.npz"}']) == 2
+  said = capfd.readouterr().err
+  assert says in said and 'Traceback' not in said
