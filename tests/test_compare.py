@@ -16,7 +16,6 @@ import pytest
 from heterojax.errors import UserError
 from heterojax.launch import compare
 from heterojax.records import codec
-from heterojax.run import run_folder
 from heterojax.studies import reading
 from heterojax.studies.answer import answer
 from heterojax.studies.retraining import wang2023
@@ -105,14 +104,14 @@ def test_a_comparison_of_the_user_stays(
 def test_a_comparison_beside_its_runs_is_made_anew(
   two: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-  def killed(path: pathlib.Path, *unused: object) -> None:
-    if path.name == 'comparison.json':
+  def killed(source: pathlib.Path, target: pathlib.Path) -> None:
+    if target.name == 'comparison.json':
       raise KeyboardInterrupt
-    write(path, *unused)
+    replace(source, target)
 
-  write = run_folder.write_atomically
+  replace = os.replace
   with monkeypatch.context() as patched:
-    patched.setattr(run_folder, 'write_atomically', killed)
+    patched.setattr(os, 'replace', killed)
     with pytest.raises(KeyboardInterrupt):
       launch(two, f'--out={tmp_path}')
   assert (tmp_path / 'comparison.csv').exists()

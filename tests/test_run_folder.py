@@ -41,7 +41,8 @@ import pathlib, resource, sys
 from heterojax.run import run_folder
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-  run_folder.write_atomically(pathlib.Path(sys.argv[1]), 'new' * 1000)
+  first, second = map(pathlib.Path, sys.argv[1:])
+  run_folder.write_together({first: 'new', second: 'new' * 1000})
 except OSError as error:
   print(type(error).__name__, error.filename)
 """
@@ -135,20 +136,19 @@ def test_writes_text_and_bytes_into_new_folders(
 
 
 @pytest.mark.medium
-def test_a_write_that_fails_half_way_leaves_the_old_file(
-  tmp_path: pathlib.Path,
-) -> None:
-  path = tmp_path / 'a.txt'
-  path.write_text('old')
+def test_a_full_disk_leaves_the_old_files(tmp_path: pathlib.Path) -> None:
+  first, second = tmp_path / 'a.txt', tmp_path / 'b.txt'
+  for path in first, second:
+    path.write_text('old')
   done = subprocess.run(
-    [sys.executable, '-c', _FULL_DISK, str(path)],
+    [sys.executable, '-c', _FULL_DISK, str(first), str(second)],
     capture_output=True,
     text=True,
     check=True,
   )
-  assert done.stdout == f'OSError {path}\n'
-  assert path.read_text() == 'old'
-  assert _names(tmp_path) == {'a.txt'}
+  assert done.stdout == f'OSError {second}\n'
+  assert first.read_text() == second.read_text() == 'old'
+  assert _names(tmp_path) == {'a.txt', 'b.txt'}
 
 
 @pytest.mark.parametrize('step', ['fsync', 'replace'])

@@ -125,10 +125,12 @@ def write(
     )
   # First: a call that is killed goes on among the files of others.
   names = {'written': sorted({*written, *contents_of})}
-  run_folder.write_atomically(where / _WRITTEN, run_folder.to_json(names))
-  for name, content in contents_of.items():
-    run_folder.write_atomically(where / name, content)
-  return tuple(where / name for name in contents_of)
+  files = {where / name: content for name, content in contents_of.items()}
+  run_folder.write_together({
+    where / _WRITTEN: run_folder.to_json(names),
+    **files,
+  })
+  return tuple(files)
 
 
 def _written(folder: pathlib.Path) -> list[str]:

@@ -1,6 +1,6 @@
 """The run folder: one owner, one configuration, whole files only."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import contextlib
 import datetime
 import hashlib
@@ -41,22 +41,44 @@ def write_atomically(
     OSError: if it cannot be written; names the path.
     UserError: if a link, a pipe or a device is there.
   """
-  links.refuse_at(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  parts = [data] if isinstance(data, str | bytes) else data
+  write_together({path: data})
+
+
+def write_together(
+  contents_of: Mapping[pathlib.Path, str | bytes | Iterable[str]],
+) -> None:
+  """Writes files so that on a full disk each is as it was before.
+
+  Args:
+    contents_of: their paths, in the order in which they come to be there.
+
+  Raises:
+    OSError: see `write_atomically`.
+    UserError: likewise.
+  """
   # Not `tempfile`, whose files are this user's alone whatever umask says.
-  name = path.with_name(f'.{path.name}.{secrets.token_hex(8)}')
+  unfinished = {
+    path: path.with_name(f'.{path.name}.{secrets.token_hex(8)}')
+    for path in contents_of
+  }
+  for path in contents_of:
+    links.refuse_at(path)
   try:
-    with links.named(path):
-      with open(name, 'xb') as file:
+    for path, data in contents_of.items():
+      path.parent.mkdir(parents=True, exist_ok=True)
+      parts = [data] if isinstance(data, str | bytes) else data
+      with links.named(path), open(unfinished[path], 'xb') as file:
         for part in parts:
           file.write(part.encode() if isinstance(part, str) else part)
         file.flush()
         os.fsync(file.fileno())
-      os.replace(name, path)
+    for path, name in unfinished.items():
+      with links.named(path):
+        os.replace(name, path)
   except BaseException:
-    with contextlib.suppress(OSError):  # It was not made.
-      name.unlink()
+    for name in unfinished.values():
+      with contextlib.suppress(OSError):  # It was not made.
+        name.unlink()
     raise
 
 
