@@ -200,7 +200,7 @@ def _resumed(folder: pathlib.Path) -> tuple[int, int]:
 def test_the_last_steps_are_kept_and_the_last_is_used(
   tmp_path: pathlib.Path,
 ) -> None:
-  steps = _steps(tmp_path / 'steps')
+  steps = _steps(tmp_path)
   assert steps.latest() == (0, {})
   for number in (1, 2, 9, 10):
     steps.save(number, {'state': _state(number)})
@@ -212,9 +212,24 @@ def test_the_last_steps_are_kept_and_the_last_is_used(
   assert number == 10
   got = checkpoint.restore({'state': _state()}, leaves)['state']
   _assert_equal(got, _state(10))
-  assert _steps(tmp_path / 'steps', 'others').latest() == (0, {})
-  steps.clear()
-  assert steps.latest() == (0, {}) and not (tmp_path / 'steps').exists()
+  assert _steps(tmp_path, 'others').latest() == (0, {})
+
+
+def test_steps_go_once_there_is_what_they_lead_to(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  _steps(tmp_path).save(1, {'state': _state(1)})
+  with monkeypatch.context() as patch:  # A kill comes before that.
+    patch.setattr(shutil, 'rmtree', lambda *args, **options: None)
+    checkpoint.save(tmp_path, _state(2), 'these')
+  assert _resumed(tmp_path) == (1, 1)
+  assert checkpoint.load(tmp_path) is not None  # Reading changes nothing.
+  assert _resumed(tmp_path) == (1, 1)
+  assert checkpoint.load(tmp_path, 'these') is not None
+  assert _resumed(tmp_path) == (0, 0) and not (tmp_path / 'steps').exists()
+  _steps(tmp_path).save(3, {'state': _state(3)})
+  checkpoint.save(tmp_path, _state(3), 'these')
+  assert not (tmp_path / 'steps').exists()
 
 
 def test_steps_of_another_training_do_not_outlive_its_own(
@@ -226,7 +241,7 @@ def test_steps_of_another_training_do_not_outlive_its_own(
   for number in (1, 2):
     _steps(tmp_path).save(number, {'state': _state(number)})
     assert _resumed(tmp_path) == (number, number)
-  assert sorted(path.name for path in tmp_path.iterdir()) == [
+  assert sorted(path.name for path in (tmp_path / 'steps').iterdir()) == [
     '000001',
     '000002',
   ]
@@ -239,12 +254,12 @@ def test_a_damaged_step_gives_way_to_the_one_before(
   for number in (3, 4):
     steps.save(number, {'state': _state(number)})
   arrays = max(
-    (tmp_path / '000004' / 'arrays').rglob('d/*'),
+    (tmp_path / 'steps' / '000004' / 'arrays').rglob('d/*'),
     key=lambda path: path.stat().st_size,
   )
   _flip(arrays, arrays.stat().st_size // 2)
   assert _resumed(tmp_path) == (3, 3)
-  assert (tmp_path / 'damaged_000004').is_dir()
+  assert (tmp_path / 'steps' / 'damaged_000004').is_dir()
   assert 'damaged' in caplog.text
   # The step is made again.
   steps.save(4, {'state': _state(4)})

@@ -91,11 +91,10 @@ def fine_tune(
   tuned = jobs.read(folder, job, about)
   if tuned is not None:
     return tuned, Work(0, 0)
-  states = checkpoint.Steps(folder / 'steps', about)
+  states = checkpoint.Steps(folder, about)
   run = _Run(backbone, source, pictures, y, tuning, extraction)
   tuned, weights, work = run(job, batch_size, states)
   jobs.write(folder, tuned, weights, about)
-  states.clear()
   return tuned, work
 
 

@@ -34,6 +34,7 @@ _ARRAYS = 'arrays'
 _DIGESTS = 'digests.json'
 _FILES = 'files.json'
 _DAMAGED = 'damaged_'
+_STEPS = 'steps'
 _LONGEST_REASON = 200
 # Of a checkpoint, that it cannot be written or read.
 _NOT_ITS_FAULT = (Interrupted, MemoryError)
@@ -76,7 +77,7 @@ def of_texts(texts: Iterable[str]) -> str:
 
 
 def save(path: pathlib.Path, tree: Any, about: str) -> None:
-  """Writes a checkpoint; what was there before is replaced.
+  """Writes a checkpoint; what was there before is replaced, its steps go.
 
   Args:
     path: its folder.
@@ -103,6 +104,7 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
     files = run_folder.to_json(_files(path / _ARRAYS))
     run_folder.write_atomically(path / _FILES, files)
     run_folder.write_atomically(path / _DIGESTS, run_folder.to_json(index))
+    _clear_steps(path)
   except _NOT_ITS_FAULT:
     raise
   # Orbax raises whatever its storage does.
@@ -116,7 +118,8 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
 def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
   """Reads a checkpoint that is whole and of the same things.
 
-  One that is damaged is set aside, and a sentence says so.
+  One that is damaged is set aside, and a sentence says so. With `about` its
+  steps go, which a kill after the last one left.
 
   Args:
     path: its folder.
@@ -146,6 +149,8 @@ def load(path: pathlib.Path, about: str | None = None) -> Leaves | None:
     }
     if wrong:
       raise ValueError(f'{min(wrong)[0]} is not as it was written')
+    if about:
+      _clear_steps(path)
     return leaves
   except _NOT_ITS_FAULT:
     raise
@@ -176,7 +181,7 @@ class Steps:
   """Checkpoints of one training, the last ones of which are kept.
 
   Args:
-    folder: for a folder per step.
+    path: of the checkpoint that they lead to.
     about: digest of all that the training depends on.
     keep: how many.
 
@@ -184,8 +189,8 @@ class Steps:
     resumed: the step that `latest` gave; 0 before, and without any.
   """
 
-  def __init__(self, folder: pathlib.Path, about: str, keep: int = 2):
-    self._folder, self._about, self._keep = folder, about, keep
+  def __init__(self, path: pathlib.Path, about: str, keep: int = 2):
+    self._folder, self._about, self._keep = path / _STEPS, about, keep
     self.resumed = 0
     self._saved, self._saving = time.monotonic(), _SECONDS_OF_THE_FIRST
 
@@ -220,14 +225,14 @@ class Steps:
     passed = time.monotonic() - self._saved
     return interruption.asked() or self._saving <= _MOST_SHARE * passed
 
-  def clear(self) -> None:
-    """Forgets all of them: the training is over."""
-    shutil.rmtree(self._folder, ignore_errors=True)
-
   def _paths(self) -> list[pathlib.Path]:
     """Folders of steps, last ones first."""
     folders = self._folder.glob('[0-9]*')
     return sorted(folders, key=lambda path: path.name, reverse=True)
+
+
+def _clear_steps(path: pathlib.Path) -> None:
+  shutil.rmtree(path / _STEPS, ignore_errors=True)
 
 
 def _saver() -> ocp.Checkpointer:

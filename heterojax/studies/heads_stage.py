@@ -166,13 +166,12 @@ def _keras(
   ])
   leaves = checkpoint.load(path, about)
   if leaves is None:
-    steps = checkpoint.Steps(path / 'steps', about)
+    steps = checkpoint.Steps(path, about)
     _share(features.x, y, members, training)
     heads = ensemble.train(features.x, y, members, training, steps=steps)
     # Dictionaries restore without the classes that wrote them.
     tree = heads._asdict() | {'params': heads.params._asdict()}
     checkpoint.save(path, tree, about)
-    steps.clear()
     now = np.maximum(heads.epochs - steps.resumed, 0)
   else:
     _LOG.info('Resuming: all %d heads are trained.', len(members))
@@ -265,12 +264,11 @@ def _logistic(
   ])
   leaves, now, flops = checkpoint.load(path, about), 0, 0.0
   if leaves is None:
-    steps = checkpoint.Steps(path / 'steps', about)
+    steps = checkpoint.Steps(path, about)
     leaves = _fitted(
       features.x, y, folds, settings.heads.c, given, classes, steps
     )
     checkpoint.save(path, _tree(leaves), about)
-    steps.clear()
     earlier = sum(len(fold.rows) for fold in folds[: steps.resumed])
     now = len(names) - earlier
     flops = float(np.sum(leaves['flops'][earlier:]))

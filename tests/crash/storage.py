@@ -58,7 +58,7 @@ def checkpoints() -> int:
   folder = _RUN / 'checkpoints' / 'heads'
   state = np.zeros(4, np.float32)
   if (leaves := checkpoint.load(folder, _ABOUT)) is None:
-    steps = checkpoint.Steps(folder / 'steps', _ABOUT)
+    steps = checkpoint.Steps(folder, _ABOUT)
     done, leaves = steps.latest()
     if done:
       state = checkpoint.restore({'state': state}, leaves)['state']
@@ -66,7 +66,6 @@ def checkpoints() -> int:
       state = state + np.float32(number + 1)
       steps.save(number + 1, {'state': state})
     checkpoint.save(folder, {'state': state}, _ABOUT)
-    steps.clear()
     leaves = {'state': state}
   # What is read, so that what is lost is seen in the result.
   text = run_folder.to_json({'state': leaves['state'].tolist()})
