@@ -11,8 +11,10 @@ import zlib
 import hypothesis
 from hypothesis import strategies as st
 import numpy as np
+from PIL import Image
 import pydicom
 from pydicom import data as pydicom_data
+from pydicom import encaps
 from pydicom import pixels as pydicom_pixels
 from pydicom import uid
 import pytest
@@ -557,6 +559,30 @@ def _lossy(**tags) -> bytes:
   return _encoded(dataset)
 
 
+def _framed(syntax: str, frame: bytes) -> bytes:
+  """Two pixels of 8 bits, which a frame should hold."""
+  dataset = _with_syntax(_dataset(_line(1, 2)), syntax)
+  dataset.Rows, dataset.Columns = 1, 2
+  dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+  dataset.PixelData = encaps.encapsulate([frame])
+  return _encoded(dataset)
+
+
+def _runs() -> bytes:
+  """8 MiB that would become half a gibibyte."""
+  header = np.zeros(16, '<u4')
+  header[:2] = 1, 64
+  return _framed(uid.RLELossless, header.tobytes() + 2**22 * b'\x81\0')
+
+
+def _deep() -> bytes:
+  """Values of 16 bits, of which 8 would be left."""
+  file = io.BytesIO()
+  pixels = np.array([[1, 40_000]], np.uint16)
+  Image.fromarray(pixels).save(file, 'JPEG2000', no_jp2=True)
+  return _framed(uid.JPEG2000Lossless, file.getvalue())
+
+
 def _without(*names: str) -> bytes:
   dataset = _dataset(_line(1, 2))
   for name in names:
@@ -616,6 +642,8 @@ _BROKEN = {
     lambda: _lossy(Rows=10, Columns=10),
     'whose frame has another size',
   ),
+  'runs': (_runs, 'whose frame has another size'),
+  'bits of the frame': (_deep, 'whose frame has more bits than its pixels'),
   'frames that are not counted': (
     lambda: _made(1, 2, 3, 4, 5, 6, Columns=2),
     'more pixels than its size says',

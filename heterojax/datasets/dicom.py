@@ -16,15 +16,14 @@ from typing import Any, BinaryIO, NamedTuple
 import warnings
 
 import numpy as np
-from PIL import Image
 import pydicom
-from pydicom import encaps
 from pydicom import filereader
 from pydicom import uid
 from pydicom.pixels import processing
 from pydicom.pixels.utils import pixel_array
 
 from heterojax.datasets import content
+from heterojax.datasets import dicom_frames
 from heterojax.datasets.pixel_budget import PIXELS
 from heterojax.datasets.pixels import Decoded
 from heterojax.datasets.pixels import Extent
@@ -35,15 +34,6 @@ from heterojax.datasets.pixels import check_size
 from heterojax.datasets.pixels import scaled
 from heterojax.datasets.pixels import stretched
 
-# Decoders that were seen to end the process or to hang on broken data are not
-# used, even where they are installed.
-_DECODERS = {
-  uid.JPEG2000: 'pillow',
-  uid.JPEG2000Lossless: 'pillow',
-  uid.JPEGBaseline8Bit: 'pillow',
-  uid.RLELossless: 'pydicom',
-}
-_FORMATS = ('JPEG', 'JPEG2000')
 _COLOURS = ('Red', 'Green', 'Blue')
 _FORMAT = 'DICOM'
 # What a LUT or window raises that is empty, incomplete or no number; the values
@@ -83,7 +73,9 @@ def decode(data: bytes, levels: Range = 'window') -> Decoded:
   dataset = _read(data)
   stored = pixel_array(
     dataset,
-    decoding_plugin=_DECODERS.get(dataset.file_meta.TransferSyntaxUID, ''),
+    decoding_plugin=dicom_frames.DECODERS.get(
+      dataset.file_meta.TransferSyntaxUID, ''
+    ),
   )
   kind = dataset.PhotometricInterpretation
   size = dataset.Rows, dataset.Columns
@@ -158,17 +150,7 @@ def _read(data: bytes) -> pydicom.Dataset:
       f'DICOM pixels of {allocated} bits with {bits} in use up to bit'
       f' {dataset.HighBit}: 16 can be read, used from bit 0 on'
     )
-  if syntax.is_compressed and syntax not in _DECODERS:
-    raise UnreadableImage(
-      f'DICOM compressed as {syntax.name}: decompress it, for example with'
-      ' dcmdjpeg'
-    )
-  if _DECODERS.get(syntax) == 'pillow':
-    frame = encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
-    # The frame states a size too, and that is what the decoder allocates.
-    with Image.open(io.BytesIO(frame), formats=_FORMATS) as image:
-      if image.size != (dataset.Columns, dataset.Rows):
-        raise UnreadableImage('DICOM whose frame has another size')
+  dicom_frames.check(dataset, syntax)
   return dataset
 
 
