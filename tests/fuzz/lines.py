@@ -36,7 +36,7 @@ KINDS = {
     'datasets/headers.py',
   ),
   'medmnist npz': ('datasets/medmnist.py',),
-  'dicom': ('datasets/dicom.py',),
+  'dicom': ('datasets/dicom.py', 'datasets/dicom_frames.py'),
   'image': (
     'datasets/images.py',
     'datasets/pixels.py',
