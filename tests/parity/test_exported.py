@@ -204,7 +204,7 @@ def test_what_does_not_end_is_a_sentence(
   tmp_path, monkeypatch, capfd, number, says
 ) -> None:
   """At once, or when an image comes that makes it so."""
-  monkeypatch.setattr(onnx_session, '_SECONDS', 0.2)
+  monkeypatch.setattr(onnx_session, '_SECONDS', 0.5)
   onnx.save(asking(number), tmp_path / 'net.onnx')
   with pytest.raises(UserError, match=says):  # Where all are dark.
     exported.load(f'onnx:{tmp_path / "net.onnx"}', 'symmetric', SIDE)
