@@ -151,6 +151,20 @@ def test_csv_and_json_hold_the_same_cells(
   assert value == known.clusters[3].retrained.value('auc') == 0.97
 
 
+def test_a_run_without_an_area_has_no_rank(tmp_path: pathlib.Path) -> None:
+  known = example(protocol='clean')
+  none = {'auc': None, 'auc_why': 'one class was tested'}
+  folders = [
+    write(tmp_path / 'a', known | {'overall': known['overall'] | none}),
+    write(tmp_path / 'b', known),
+  ]
+  workdirs = ','.join(map(str, folders))
+  assert launch(f'--workdirs={workdirs}', f'--out={tmp_path / "out"}') == 0
+  found = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
+  assert len(found['groups'][0]['runs']) == 2
+  assert found['groups'][0]['ranking'] == ['b']
+
+
 def test_one_run_beside_the_paper(tmp_path: pathlib.Path) -> None:
   folder = write(tmp_path / 'a', example())
   assert launch(f'--workdirs={folder}') == 0

@@ -650,6 +650,9 @@ def _write_table(path: pathlib.Path, text: str) -> pathlib.Path:
     ('0 1 0', '0.25 1 0', ('0', '1'), [0.75, 0, 1]),
     ('ill well ill', '0.25 1 0', ('ill', 'well'), [0.25, 1, 0]),
     ('ill well ill', '0.25 - 0', ('ill', 'well'), [0.25, None, 0]),
+    # A class that was named may be a word that stands for none elsewhere.
+    ('none ill none', 'none none ill', ('ill', 'none'), [0, 0, 1]),
+    ('none ill none', 'none nan -', ('ill', 'none'), [0, None, None]),
     # What is of neither class, no probability or no number.
     ('a b c', 'a c b', ('a', 'b'), [1, None, 0]),
     ('0 1 0', '0.25 1.5 x', ('1', '0'), [0.25, None, None]),

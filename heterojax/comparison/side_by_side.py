@@ -142,7 +142,11 @@ def as_json(compared: Sequence[Comparison]) -> dict[str, Any]:
           }
           for run in c.group.runs
         ],
-        'ranking': [run.label for run in ranking.order(c.group)],
+        'ranking': [
+          run.label
+          for run in ranking.order(c.group)
+          if ranking.auc(run) is not None
+        ],
         'pairs': [_pair(pair) for pair in c.pairs],
         'matches': {
           label: [pair._asdict() for pair in pairs]

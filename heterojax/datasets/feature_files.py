@@ -65,7 +65,7 @@ def read(path: pathlib.Path, columns: meanings.Columns, features: str) -> Table:
 
   Returns:
     Its content; whole numbers are written without a fraction, as '1', and what
-    is missing is '', but for the words of labels.
+    is missing is '', but for the words of labels, also as predictions.
 
   Raises:
     UserError: if it is no such file, has no features or no labels, or is
@@ -186,6 +186,8 @@ def _known(
         notes += more
       elif meaning == 'id':
         known['id'] = unused[name] = cells  # They may be those of patients.
+      elif meaning == 'prediction':
+        known['prediction'] = [meanings.whole(cell) for cell in cells]
       else:
         known[meaning] = [meanings.known(cell) for cell in cells]
     if not of:
@@ -193,6 +195,13 @@ def _known(
       unused[name] = cells
       kept = f'source_{name}' if name in _RESERVED else name
       known[kept] = cells
+  if 'prediction' in known:
+    # A class may be called by a word that stands for none elsewhere.
+    words = {*known['label']}
+    known['prediction'] = [
+      cell if cell in words else meanings.known(cell)
+      for cell in known['prediction']
+    ]
   groups = known.get('group', [''] * len(known['label']))
   looks = lookalikes.find(unused, known['label'], groups)
   return known, notes + lookalikes.notes(path, looks)

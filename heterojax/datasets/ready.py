@@ -1,6 +1,6 @@
 """Ready features of any model, one row per image; see `feature_files`."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 import dataclasses
 import glob
 import hashlib
@@ -194,7 +194,7 @@ def _cohorts(
       chosen = classes.choose(name, map(merged.name, there), merged.named)
     except UserError as error:  # What is left out may be the reason.
       raise UserError(' '.join([str(error), *doubts])) from error
-  predictions, more = _predictions(tables, labels, merged, chosen, task)
+  predictions, more = _predictions(tables, labels, absent, merged, chosen, task)
   matrix = tables[0].matrix
   if len(tables) > 1:
     matrix = np.concatenate([table.matrix for table in tables])
@@ -301,6 +301,7 @@ def _candidates(
 def _predictions(
   tables: Sequence[Table],
   labels: Sequence[str],
+  absent: Container[str],
   merged: classes.Merged,
   chosen: classes.Classes,
   task: str,
@@ -312,7 +313,7 @@ def _predictions(
   of the disease. Of more than two classes they are labels.
   """
   cells = [
-    cell
+    '' if cell in absent else cell
     for t in tables
     for cell in t.columns.get('prediction', [''] * len(t.columns['label']))
   ]

@@ -247,7 +247,7 @@ def _chance(measured: Measured, facts: Facts) -> Condition:
   does = 'seldom gives' if p <= LEVEL else 'may give'
   text = (
     f'One rule for all {does} as large a gain: {p_equals(p)},'
-    ' adjusted for the three questions.'
+    ' adjusted for all questions.'
   )
   return _condition(facts, CHANCE, PASS if p <= LEVEL else WARN, p, text)
 

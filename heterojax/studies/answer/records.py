@@ -45,7 +45,7 @@ class Question:
 
   Attributes:
     p_value: of the clusters together; null with the reason where there is none.
-    adjusted: for there being three questions (Holm).
+    adjusted: for there being several questions that have a p-value (Holm).
     given_one_rule: p-value of the same statistic, compared with worlds in which
       one rule holds; absent for the question that asks just that.
     draws: that were made, without the observed one.

@@ -31,7 +31,7 @@ def p_of(question: Question, what: str = 'worlds') -> str:
     text += f', the smallest that {question.draws:,} {what} can give'
   # Else it would contradict what is said of it.
   if p <= LEVEL < adjusted:
-    text += f'; {p_equals(adjusted)} adjusted for the three questions'
+    text += f'; {p_equals(adjusted)} adjusted for all questions'
   return text
 
 

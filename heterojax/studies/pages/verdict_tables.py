@@ -191,7 +191,7 @@ def _columns(
       lambda row: None if row.own else codec.known(row.question.adjusted),
       only('Adjusted', False),
       lambda row: p_text(row.question.adjusted),
-      'for there being three questions (Holm); 0.05 or less is significant',
+      'for there being several questions (Holm); 0.05 or less is significant',
     ),
     _p(
       'given_one_rule',
