@@ -254,3 +254,11 @@ def test_a_worse_cluster_is_seen_as_seldom_as_said(of_cluster: bool) -> None:
     assert test.p_value is not None
     seen += test.p_value <= 0.05, np.min(test.adjusted) <= 0.05
   assert np.all(seen / sets < 0.05 + 3 * np.sqrt(0.05 * 0.95 / sets))
+
+
+def test_where_no_patient_is_in_two_clusters_none_are_alike_between() -> None:
+  stream = np.random.default_rng(4)
+  patient = np.repeat(np.arange(20), 3)
+  labels, values = patient % 2, stream.random(60)
+  found = alike_lib.alike(values, labels, labels, 2, patient)
+  assert found.between == 0 and 0 <= found.within <= 1

@@ -134,13 +134,19 @@ def test_equal_samples_and_equal_means() -> None:
   assert got.silhouette[0] == 0
 
 
-def test_next_to_no_distance_is_none_for_davies_bouldin() -> None:
+def test_next_to_no_distance_is_none() -> None:
   tight = np.array([[0.0], [1e-13], [1], [1]])
   together = np.array([[-1.0], [1], [-1], [1 + 1e-12]])
   labels = np.array([[0, 0, 1, 1]])
   for x in (tight, together):
     assert metrics.davies_bouldin_score(x, labels[0]) == 0
     assert validity.indices(x, labels, 2).davies_bouldin == [0]
+    # As where there is a third cluster, of nothing.
+    gap = validity.indices(x, 2 * labels, 3)
+    assert gap.davies_bouldin == [0]
+  same = np.full((4, 1), 3.0)
+  assert metrics.silhouette_score(same, labels[0]) == 0
+  assert validity.indices(same, labels, 2).silhouette == [0]
   copies = np.array([[0.0], [0], [1], [1]])
   assert metrics.calinski_harabasz_score(copies, labels[0]) == 1
   assert validity.indices(copies, labels, 2).calinski_harabasz == [1]
@@ -191,8 +197,8 @@ def test_mistakes() -> None:
       validity.indices(x, labels, 2)
   with pytest.raises(ValueError, match=r'labels \[L, N\]'):
     validity.indices(np.zeros((0, 2)), np.zeros((1, 0), int), 2)
-  for wrong in (-1, 2):
-    with pytest.raises(ValueError, match='from 0 to 1'):
+  for wrong, found in ((-1, 'from -1 to 1'), (2, 'from 0 to 2')):
+    with pytest.raises(ValueError, match=f'from 0 to 1, not {found}'):
       validity.indices(x, np.array([[0, 1, 0, wrong]]), 2)
 
 

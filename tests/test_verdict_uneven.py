@@ -222,6 +222,60 @@ def test_equal_statistics_are_equal() -> None:
   np.testing.assert_allclose(real.null, got.null * 0.01, atol=1e-12)
 
 
+def _alike_in_one(real: bool):
+  """Values, classes, clusters and patients, alike in a cluster alone."""
+  stream, k = np.random.default_rng(5), 3
+  patient = np.repeat(np.arange(30), 6)
+  y, labels = stream.integers(2, size=180), stream.integers(k, size=180)
+  level = stream.random((30, k))[patient, labels]
+  level = np.where(stream.random(180) < 0.5, level, stream.random(180))
+  return level if real else (level < 0.3).astype(int), y, labels, patient
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_other_values_tie_as_whole_numbers_do(seed: int) -> None:
+  stream = np.random.default_rng(seed)
+  labels = stream.permutation([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
+  values, y = stream.permutation([1] * 5 + [0] * 5), np.zeros(10)
+  whole = uneven.test(values, y, labels, 3, key=jax.random.key(0))
+  for scale in (0.1, 1e-7, 1e7):
+    # A third is not represented, and sums of it differ in their last bits.
+    real = uneven.test(
+      (values + 1 / 3) * scale, y, labels, 3, key=jax.random.key(0)
+    )
+    assert real.p_value == whole.p_value
+    np.testing.assert_array_equal(real.adjusted, whole.adjusted)
+
+
+def test_the_unit_of_values_changes_nothing() -> None:
+  values, y, labels, patient = _alike_in_one(True)
+  given = {'key': jax.random.key(0), 'groups': patient, 'draws': 199}
+  own = uneven.test(values, y, labels, 3, **given)
+  assert own.p_value < 0.5
+  for scale in (2.0**-30, 2.0**30):
+    got = uneven.test(values * scale, y, labels, 3, **given)
+    assert got.p_value == own.p_value
+    np.testing.assert_array_equal(got.adjusted, own.adjusted)
+
+
+@pytest.mark.parametrize('real', [False, True])
+def test_a_cluster_of_one_image_counts(real: bool) -> None:
+  labels, y = np.array([0, 0, 0, 1, 1, 2]), np.zeros(6)
+  values = np.array([0, 1, 0, 0, 0, 1])
+  given = values * 0.5 if real else values
+  got = uneven.test(given, y, labels, 3, key=jax.random.key(0))
+  own = float(_q(values, labels, y))
+  assert got.statistic == pytest.approx(own / 4 if real else own)
+
+
+@pytest.mark.parametrize('draws', [1, 2])
+def test_a_single_draw_is_one(draws: int) -> None:
+  values, y, labels = _data(60, 3)
+  got = uneven.test(values, y, labels, 4, key=jax.random.key(0), draws=draws)
+  assert got.null.shape == (draws,)
+  assert got.p_value * (1 + draws) == 1 + np.sum(got.null >= got.statistic)
+
+
 def test_step_down_is_its_definition() -> None:
   values, y, labels = _data(120, 4, worse=0.2)
   got = uneven.test(values, y, labels, 4, key=jax.random.key(0), draws=199)
@@ -367,6 +421,7 @@ def test_an_empty_cluster_has_nothing() -> None:
   'changed, why',
   [
     ({'labels': [0, 1, 2]}, 'labels are not from 0 to 1'),
+    ({'labels': [0, -1, 1]}, 'labels are not from 0 to 1'),
     ({'labels': [0, 1]}, 'labels are'),
     ({'values': [0.0, 1.0, np.nan]}, 'values are not finite'),
     ({'classes': [0, 1]}, 'classes are'),
@@ -510,12 +565,8 @@ def test_draws_are_taken_apart_by_what_exchanges_do_not_keep(
   real: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """Against the same draws as they are."""
-  stream, k, draws = np.random.default_rng(5), 3, 199
-  patient = np.repeat(np.arange(30), 6)
-  y, labels = stream.integers(2, size=180), stream.integers(k, size=180)
-  level = stream.random((30, k))[patient, labels]
-  level = np.where(stream.random(180) < 0.5, level, stream.random(180))
-  values = level if real else (level < 0.3).astype(int)
+  values, y, labels, patient = _alike_in_one(real)
+  k, draws = 3, 199
   given = {'key': jax.random.key(0), 'groups': patient, 'draws': draws}
   got = uneven.test(values, y, labels, k, **given)
   beyond, of_all = alike.beyond_exchange(values, y, labels, k, patient)
@@ -528,6 +579,14 @@ def test_draws_are_taken_apart_by_what_exchanges_do_not_keep(
   z = ranks.standardised(sums.sums(images, y, exchange, given['key'], draws))
   z[1:] *= np.sqrt(beyond)
   np.testing.assert_allclose(got.adjusted, ranks.step_down(z))
+  # Each draw is taken apart, the first one too.
+  for number in range(8):
+    few = {**given, 'key': jax.random.key(number), 'draws': 2}
+    rows = sums.sums(images, y, exchange, few['key'], 2)
+    z = ranks.standardised(rows)
+    z[1:] *= np.sqrt(beyond)
+    found = uneven.test(values, y, labels, k, **few)
+    np.testing.assert_array_equal(found.adjusted, ranks.step_down(z))
   monkeypatch.setattr(alike, 'beyond_exchange', lambda *_: (np.ones(k), 1.0))
   raw = uneven.test(values, y, labels, k, **given)
   assert got.statistic == raw.statistic

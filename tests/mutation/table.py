@@ -72,6 +72,8 @@ MODULES = {
   'verdict/alike.py': ('alike',),
   'verdict/associations.py': ('verdict_associations',),
   'verdict/intervals.py': ('verdict_records', 'alike'),
+  'verdict/uneven.py': ('verdict_uneven',),
+  'verdict/detectable.py': ('verdict_detectable', 'verdict_edges'),
   'datasets/splits.py': ('splits', 'folder_parts'),
   'datasets/leaks.py': ('leaks', 'effective_dimension'),
   'datasets/selection.py': ('selection', 'splits', 'inspections'),
