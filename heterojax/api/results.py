@@ -27,7 +27,7 @@ class Verdict:
   Attributes:
     answer: 'yes', 'no sign', 'too little data' or 'cannot be answered'.
     sentence: the same in one sentence.
-    p_value: adjusted for the three questions; None where there is none.
+    p_value: adjusted for all questions; None where there is none.
   """
 
   answer: str
