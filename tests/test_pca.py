@@ -13,6 +13,7 @@ from heterojax.cluster import PCA
 from heterojax.cluster import moments
 from heterojax.cluster import pca as heterojax_pca
 from heterojax.cluster import transform
+from heterojax.cluster.pca import _orthonormal
 from heterojax.cluster.pca import coordinates
 
 # (N, D): both solvers; below, at, above and at a multiple of the chunks of 1024
@@ -231,6 +232,37 @@ def test_coordinates_beyond_the_rank_are_zero() -> None:
   )
   x = np.ones((4, 3), np.float32)
   np.testing.assert_array_equal(coordinates(fitted, x), [[1, 1, 0]] * 4)
+
+
+def test_of_equal_rows_no_direction_is_known() -> None:
+  fitted = heterojax_pca(np.full((6, 3), 2.0), 2)
+  other = coordinates(fitted, np.arange(12.0).reshape(4, 3))
+  np.testing.assert_array_equal(other, np.zeros((4, 2)))
+
+
+def test_some_rows_are_those_of_all() -> None:
+  x, rows = _data(12, 5), np.array([7, 2, 2, 11])
+  fitted = heterojax_pca(x, 3)
+  found = transform(fitted, x, rows)
+  np.testing.assert_array_equal(found, transform(fitted, x)[rows])
+
+
+def test_rows_become_orthonormal_as_gram_and_schmidt_have_them() -> None:
+  rows = 3 * np.eye(3, 6) + np.random.default_rng(0).random((3, 6)) / 5
+  with jax.enable_x64(True):
+    found, independent = _orthonormal(jnp.asarray(rows))
+  expected = np.zeros((3, 6))
+  for number, row in enumerate(rows):
+    row = row - expected.T @ (expected @ row)
+    expected[number] = row / np.linalg.norm(row)
+  assert independent
+  np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.medium
+def test_more_columns_than_are_projected_at_once() -> None:
+  x = _data(5, 8200)
+  _check(heterojax_pca(x, 3), _oracle(x, 3), 3, 1e-8)
 
 
 def test_rows_of_full_rank_are_orthogonal_as_they_are(

@@ -51,7 +51,7 @@ MODULES = {
   'heads/epochs.py': ('epochs', 'head', 'ensemble'),
   'heads/logistic.py': ('logistic', 'multinomial', 'truncated_newton'),
   'heads/newton.py': ('logistic', 'optimum'),
-  'stats/metrics.py': ('metrics', 'sixth_metric', 'ranking'),
+  'stats/metrics.py': ('metrics', 'sixth_metric', 'ranking', 'several'),
   'stats/scores.py': ('metrics', 'sixth_metric', 'several'),
   'stats/areas.py': ('areas', 'several'),
   'stats/inference.py': ('statistics', 'heterogeneity', 'paired', 'several'),
