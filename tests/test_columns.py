@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from heterojax.studies.answer import columns
+from heterojax.verdict import folds
 from heterojax.verdict import held_out
 from heterojax.verdict.folds import Fold
 
@@ -174,3 +175,38 @@ def test_no_more_is_lost_than_all() -> None:
     low, high = drop.interval
     assert low <= drop.drop <= high <= 1
     assert drop.drop > 0.9
+
+
+@pytest.mark.parametrize('width', [6, 64])
+def test_neighbours_do_not_hang_on_which_is_larger(width: int) -> None:
+  # Network features are nearly all above 0, and far from it beside their
+  # deviation; 64 columns are more than there are images.
+  rng = np.random.default_rng(2)
+  n = 48
+  y, site = rng.integers(2, size=(2, n))
+  units = np.arange(n) // 2
+  x = np.zeros((n, width))
+  x[:, :6] = rng.standard_normal((n, 6)) + [9, 7, 5, 8, 6, 4]
+  x[:, 0] += y
+  x[:, 1] += 2 * site
+  prepared = folds.prepared(x, n)
+  fold = Fold(prepared, 0.1, np.arange(n), np.arange(n), np.zeros(n, int))
+  (found,) = columns.ask(
+    fold, y, units, np.ones(n), {'site': site.astype(str)}, jax.random.key(0)
+  )
+  near = x - x.mean(axis=0)
+  near /= np.linalg.norm(near, axis=1, keepdims=True)
+  counts = []
+  for k in (5, 11, 21, 31):  # Of these, the one that tells the class best.
+    of_class = of_site = 0
+    right = np.zeros(n, bool)
+    for i in range(n):
+      order = np.argsort(-near @ near[i], kind='stable')
+      mine = [j for j in order if units[j] != units[i]][:k]
+      of_class += sum(y[j] == y[i] and site[j] != site[i] for j in mine)
+      of_site += sum(y[j] != y[i] and site[j] == site[i] for j in mine)
+      right[i] = (np.mean(y[mine]) > 0.5) == y[i]
+    told = right[y == 1].mean() + right[y == 0].mean()
+    counts.append((told, of_class / (of_class + of_site)))
+  index = max(counts, key=lambda of: of[0])[1]
+  assert found.robustness_index == pytest.approx(index)

@@ -6,7 +6,8 @@ the column, and those of another class and the same value: it is the share of
 the first in both. 1 is all class, 0 all column. Neighbours are by cosine
 distance, and of other patients only. The margin-aware index weighs neighbours
 by their distance; the margin of an image compares how far the nearest of both
-kinds are. Definitions are those of croma 1.0, over all images.
+kinds are. Definitions are those of croma 1.0, over all images. A study asks it
+of features less their mean, of which a cosine is another than of raw ones.
 
 Axes: N images, D features.
 """

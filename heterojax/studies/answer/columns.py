@@ -186,14 +186,20 @@ def _says_class(
 def _robustness(
   x: np.ndarray, y: np.ndarray, values: np.ndarray, units: np.ndarray
 ) -> dict[str, Estimate]:
-  """The indices of a column as fields of its record."""
+  """The indices of a column as fields of its record.
+
+  Features are less their mean. Where they outnumber images they are coordinates
+  about it, and cosines must not hang on which of the two is larger.
+  """
   rows = np.flatnonzero(values >= 0)
   fields = {'robustness_index': 'index', 'margin_aware_index': 'margin_aware'}
   fields |= {'margin': 'margin'}
   few = 'there are too few neighbours of other patients'
   if len(np.unique(units[rows])) <= min(robustness.KS):
     return dict.fromkeys(fields, Missing(few))
-  found = robustness.robustness(x[rows], y[rows], values[rows], units[rows])
+  own = np.asarray(x[rows], np.float64)
+  own -= own.mean(axis=0)
+  found = robustness.robustness(own, y[rows], values[rows], units[rows])
   return {
     name: codec.estimate(getattr(found, of), few) for name, of in fields.items()
   }

@@ -164,7 +164,9 @@ class ColumnVerdict:
     unit: what was exchanged: image or patient.
     held_out: values with enough images of each class.
     robustness_index: of neighbours of the same class and another value, their
-      share among these and those of another class and the same value.
+      share among these and those of another class and the same value; by the
+      cosine of features less their mean (of many images and more than 256
+      features of 256 components), of other patients.
     margin_aware_index: the same, weighted by distance.
     margin: of the nearest of both kinds, see `stats.robustness`; below 0 those
       of the same value are nearer.

@@ -76,7 +76,8 @@ def table(found: Verdict) -> Table[ColumnVerdict]:
         lambda row: number_text(row.robustness_index, formatting.signed),
         'share of the near neighbours of the same class and another value'
         ' among these and those of another class and the same value: 1 is all'
-        ' class, 0 all column',
+        ' class, 0 all column; near is by the cosine of features less their'
+        ' mean, of other patients',
       ),
       Column(
         'margin_aware_index', lambda row: codec.known(row.margin_aware_index)
