@@ -1,6 +1,7 @@
 """Studies in Python: parameters, data in memory, bits of the command line."""
 
 import contextlib
+import dataclasses
 import html
 import json
 import logging
@@ -671,6 +672,11 @@ def test_what_a_run_says_by_hand(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'figures').mkdir()
   (tmp_path / 'figures' / 'table3_retrained_vs_random.png').write_bytes(b'PNG')
   assert 'base64,UE5H"' in page.render('retraining', own, tmp_path)
+  # A class may be called so, and would turn the numbers after it around.
+  turned = dataclasses.replace(own, sentence='In \u202e 12')
+  assert 'In \ufffd 12' in page.render('retraining', turned, tmp_path)
+  cells = table.Table({'\u202e': np.array(['\u2067'])})
+  assert '\ufffd</th></tr><tr><td>\ufffd' in cells._repr_html_()
 
 
 def test_names_of_data_steer_no_terminal(tmp_path, capfd) -> None:

@@ -148,6 +148,17 @@ def test_links_lead_to_sections() -> None:
   assert targets == re.findall('<h2 id="([^"]*)"', text)
 
 
+def test_a_name_turns_no_number_around() -> None:
+  """After U+202E a browser shows 12 as 21, to the end of the paragraph."""
+  name = 'a\u202eb\u2067\x1b\x9b'
+  column: Column[str] = Column('', lambda row: row, name)
+  parts = [blocks.Paragraph(f'{name}: 12'), Table(name, [column], [name])]
+  page = blocks.Page(name, name, ((name, name),), [Section(name, parts)], name)
+  text = blocks.html(page, {})
+  assert {c for c in text if not c.isprintable()} <= {*'\n\xa0'}
+  assert 'a\ufffdb\ufffd\ufffd\ufffd: 12' in text
+
+
 def _expanded(text: str, every: list[str]) -> set[str]:
   """The items of '1 to 3a, 5 and 7'."""
   found = set()

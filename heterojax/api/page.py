@@ -5,6 +5,7 @@ import pathlib
 
 from heterojax.api.results import Verdict
 from heterojax.report import embedding
+from heterojax.report import formatting
 
 # Of each study, that which its report is about.
 _FIGURES = {
@@ -38,4 +39,4 @@ def render(study: str, verdict: Verdict | None, folder: pathlib.Path) -> str:
     )
   report = html.escape(str(folder / 'report.html'))
   parts.append(f'<p>The report is at <code>{report}</code>.</p>')
-  return f'<div>{"".join(parts)}</div>'
+  return formatting.seen(f'<div>{"".join(parts)}</div>')

@@ -15,6 +15,7 @@ import numpy as np
 
 from heterojax.datasets import feature_tables
 from heterojax.errors import UserError
+from heterojax.report import formatting
 
 _SHOWN = 10  # Rows in a notebook.
 _INEXACT = 2**53  # From here on, float64 does not have all whole numbers.
@@ -32,7 +33,8 @@ class Table(dict[str, np.ndarray]):
       for row in rows
     )
     n = max(map(len, self.values()), default=0)
-    return f'<table><tr>{head}</tr>{body}</table>{n} rows × {len(self)} columns'
+    table = f'<table><tr>{head}</tr>{body}</table>'
+    return formatting.seen(f'{table}{n} rows × {len(self)} columns')
 
 
 def is_table(data: object) -> bool:

@@ -268,13 +268,14 @@ def html(page: Page, figures: Mapping[str, bytes]) -> str:
     'drawing': embedding.drawing,
     'picture': embedding.picture,
   }
-  return templates.load('page.html', filters).render(
+  text = templates.load('page.html', filters).render(
     page=page,
     figures=figures,
     style=Markup(style),
     script=Markup(script),
     policy=embedding.policy(style, script),
   )
+  return formatting.seen(text)
 
 
 def _plain(text: Text) -> str:

@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable
 import math
+import re
 
 from heterojax.records.codec import Missing
+
+# Controls but tabs and ends of lines, and what turns the order of the text
+# after it, so that 12 is read as 21.
+_UNSEEN = re.compile('[\0-\b\v-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
+
+
+def seen(text: str) -> str:
+  """A page without what names in it would do to the text beside them."""
+  return _UNSEEN.sub('\ufffd', text)
 
 
 def percent(value: float, digits: int = 1) -> str:
