@@ -560,6 +560,15 @@ def test_what_cannot_be_a_folder(tmp_path: pathlib.Path, name: str) -> None:
   assert (tmp_path / 'file').read_text() == 'mine'
 
 
+def test_a_name_that_is_no_text(tmp_path: pathlib.Path) -> None:
+  """As of a disk that an older system wrote; also of a folder above it."""
+  path = tmp_path / os.fsdecode(b'M\xfcller') / 'run'
+  with pytest.raises(UserError, match='letters that are not in UTF-8'):
+    with run_folder.opened(path, _CONFIG, {}):
+      pass
+  assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.medium
 def test_a_folder_that_may_not_be_written(tmp_path: pathlib.Path) -> None:
   tmp_path.chmod(0o755)

@@ -223,10 +223,12 @@ def opened(
     The folder.
 
   Raises:
-    UserError: if it cannot be a folder, or holds a link where a run writes.
+    UserError: if it cannot be a folder, its name is no text, or it holds a link
+      where a run writes.
     RefusedError: if another process uses it, or it is of another configuration
       or environment, or holds what is no run's where a run writes.
   """
+  _check_is_text(path)
   existed = os.path.isdir(path)
   # What is there before is the user's, or of an earlier start, and stays.
   own = [
@@ -280,6 +282,18 @@ def begin(
   # First: a folder with a configuration has an environment.
   write_atomically(path / _ENVIRONMENT, to_json(environment))
   write_atomically(path / _CONFIG, to_json(config))
+
+
+def _check_is_text(path: pathlib.Path) -> None:
+  """What writes checkpoints takes no other path."""
+  try:
+    str(path.absolute()).encode()
+  except UnicodeEncodeError as error:
+    raise UserError(
+      f'{path.absolute()} has letters that are not in UTF-8, as names from'
+      ' older systems may, and no checkpoint can be written there: choose'
+      ' another --workdir.'
+    ) from error
 
 
 def _check_left(path: pathlib.Path) -> None:
