@@ -317,6 +317,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: pathlib.Path) -> None:
   assert done.returncode == 0, done.stderr[-2000:]
   assert 'cannot be written' in done.stdout and 'same command' in done.stdout
   assert len(done.stdout.strip().splitlines()) == 1
+  assert 'Traceback' not in done.stderr
 
 
 def test_a_digest_tells_name_type_shape_and_bytes() -> None:

@@ -5,7 +5,8 @@ all, and reads flipped bits of theirs back without a word: so a digest of every
 leaf is kept beside it, which is written last and looked at on every reading.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+import contextlib
 import hashlib
 import json
 import logging
@@ -98,9 +99,10 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
     path.mkdir(parents=True, exist_ok=True)
     # Without it there is no checkpoint, whatever else is there.
     (path / _DIGESTS).unlink(missing_ok=True)
-    _saver().save(
-      (path / _ARRAYS).absolute(), ocp.args.PyTreeSave(leaves), force=True
-    )
+    with _quiet():
+      _saver().save(
+        (path / _ARRAYS).absolute(), ocp.args.PyTreeSave(leaves), force=True
+      )
     files = run_folder.to_json(_files(path / _ARRAYS))
     run_folder.write_atomically(path / _FILES, files)
     run_folder.write_atomically(path / _DIGESTS, run_folder.to_json(index))
@@ -240,6 +242,18 @@ def _saver() -> ocp.Checkpointer:
   alone = ocp.options.MultiprocessingOptions(**_LEADER)
   handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
   return ocp.Checkpointer(handler, multiprocessing_options=alone)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Of a full disk Orbax would print tracebacks before a sentence is said."""
+  its_log = logging.getLogger('absl')
+  level = its_log.level
+  its_log.setLevel(logging.CRITICAL)
+  try:
+    yield
+  finally:
+    its_log.setLevel(level)
 
 
 def _alone() -> v1.Context:
