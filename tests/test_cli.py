@@ -1,5 +1,6 @@
 """What a user is shown of an error, whatever it quotes."""
 
+import errno
 import pathlib
 
 from absl import flags
@@ -41,6 +42,16 @@ def test_a_folder_that_is_gone(tmp_path, monkeypatch, capsys) -> None:
   assert cli.run((), body, ['report.py'], about='', config=False) == 2
   said = 'heterojax: The folder that this command was given in is gone: '
   assert capsys.readouterr().err.startswith(said)
+
+
+def test_of_a_copy_what_is_written_is_named(capsys) -> None:
+  """Python names what is read first, as of a full disk."""
+
+  def body(values: flags.FlagValues) -> int:
+    raise OSError(errno.ENOSPC, 'No space left on device', 'from', None, 'to')
+
+  assert cli.run((), body, ['report.py'], about='', config=False) == 2
+  assert 'heterojax: to cannot be used (No space' in capsys.readouterr().err
 
 
 def _never(values: flags.FlagValues) -> int:

@@ -124,9 +124,11 @@ def _for_the_user(error: Exception) -> HeterojaxError:
       ' the path in full.'
     )
   if isinstance(error, OSError):  # A full disk, a folder without rights.
-    if error.filename is not None:
+    # Of a copy, what is written.
+    name = error.filename2 or error.filename
+    if name is not None:
       return UserError(
-        f'{error.filename} cannot be used ({error.strerror}): mend that and'
+        f'{name} cannot be used ({error.strerror}): mend that and'
         ' give the same command.'
       )
     if isinstance(error, FileNotFoundError):  # Of `os.getcwd`.
