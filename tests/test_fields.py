@@ -100,6 +100,11 @@ def test_words_as_absl_takes_them(given, flags_, monkeypatch, tmp_path) -> None:
 
 def test_words_of_an_entry_without_a_configuration() -> None:
   assert _canonical('a', 'b', config=False, bare='workdir') == ['--workdir=a,b']
+  # A folder of runs is called as it is.
+  names = ['a,b', '"c"', 'd\ne', 'f g']
+  (flag,) = _canonical(*names, config=False, bare='workdirs')
+  parsed = flags.ListParser().parse(flag.removeprefix('--workdirs='))
+  assert parsed == names
   with pytest.raises(UserError, match="'a' is not a flag"):
     _canonical('a', config=False)
   with pytest.raises(UserError, match="'a' is not a flag"):

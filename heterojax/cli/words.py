@@ -5,8 +5,10 @@ is a configuration, or the data, or else the value of an entry's own flag.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+import csv
 import difflib
 import glob
+import io
 import itertools
 import os
 import pathlib
@@ -55,12 +57,21 @@ def canonical(
   if config:
     first = _of_alone(alone, own)
   else:
-    first = [f'--{bare}={",".join(alone)}'] if alone else []
+    first = [f'--{bare}={_joined(alone)}'] if alone else []
   first = own.pop(_CONFIG, []) + first
   named = [word for word in first if word.startswith(f'--{_CONFIG}=')]
   if config and len(named) > 1:
     raise UserError(f'{" and ".join(named)} are two configurations: give one.')
   return [program, *first, *itertools.chain.from_iterable(own.values())]
+
+
+def _joined(words: Sequence[str]) -> str:
+  """Words as the values of one flag; several as a line of CSV."""
+  if len(words) == 1:
+    return words[0]
+  line = io.StringIO()
+  csv.writer(line).writerow(words)
+  return line.getvalue().removesuffix('\r\n')
 
 
 def _parts(
