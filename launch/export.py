@@ -24,7 +24,8 @@ _FLAGS = (
 
 def _export(values: flags.FlagValues) -> int:
   folder = artifacts.folder_of(values.workdir, 'workdir')
-  out = outputs.file(values.out, 'out') if values.out else None
+  named = outputs.local if values.to == 'fiftyone' else outputs.file
+  out = named(values.out, 'out') if values.out else None
   variables.import_jax()  # Once nothing is mistyped.
   # pylint: disable-next=import-outside-toplevel
   from heterojax import exports

@@ -455,6 +455,9 @@ def test_what_a_flag_names_is_written_over_nothing_that_is_needed(
     (f'{tmp_path}/links/images.csv', 'is of the run in'),
     ('../data.csv', 'is read, too'),
     (f'{tmp_path}/link.csv', 'is read, too'),
+    ('.', 'is a folder'),
+    ('/', 'is a folder'),
+    ('..', 'is a folder'),
   ):
     with pytest.raises(UserError, match=f'--out is {path}, which {why}'):
       outputs.file(path, 'out', read)

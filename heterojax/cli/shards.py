@@ -107,10 +107,7 @@ def named(out: str | None, read: Iterable[str]) -> pathlib.Path:
   """
   if out is None or not out.endswith('.npz'):
     raise UserError('Say where the features go with --out=FILE.npz.')
-  file = outputs.file(out, 'out', read)
-  if file.is_dir():  # Told before they are computed.
-    raise UserError(f'--out is {out}, which is a folder: choose another file.')
-  return file
+  return outputs.file(out, 'out', read)
 
 
 def extract(

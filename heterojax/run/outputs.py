@@ -77,9 +77,13 @@ def file(path: str, flag: str, read: Iterable[str] = ()) -> pathlib.Path:
     The file.
 
   Raises:
-    UserError: for an address, for what is read, and for an artifact of a run.
+    UserError: for an address, a folder, what is read, and an artifact of a run.
   """
   named = local(path, flag)
+  if named.is_dir():
+    raise UserError(
+      f'--{flag} is {path}, which is a folder: choose another file.'
+    )
   for other in map(os.path.expanduser, read):
     if named.exists() and os.path.exists(other) and named.samefile(other):
       raise UserError(
