@@ -29,7 +29,7 @@ from heterojax.compute import arithmetic
 from heterojax.compute import compilation
 from heterojax.datasets import manifest
 from heterojax.report import drawing
-from heterojax.run import run_folder
+from heterojax.run import atomic
 from heterojax.verdict import calibration
 from heterojax.verdict import folds
 from heterojax.verdict import worlds
@@ -134,12 +134,12 @@ def _calibrate(v: flags.FlagValues) -> int:
         done['p'].append(p)
         done['miss'].append(miss)
         if not len(done['p']) % _SAVED:
-          run_folder.write_atomically(path, stored(known))
+          atomic.write(path, stored(known))
       done['seconds'] += time.perf_counter() - start
-      run_folder.write_atomically(path, stored(known))
+      atomic.write(path, stored(known))
       print(line(about, done), flush=True)
-  run_folder.write_atomically(path.with_suffix('.md'), table(known))
-  run_folder.write_atomically(path.with_suffix('.png'), figure(known))
+  atomic.write(path.with_suffix('.md'), table(known))
+  atomic.write(path.with_suffix('.png'), figure(known))
   return 0
 
 

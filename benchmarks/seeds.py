@@ -27,6 +27,7 @@ from heterojax.compute import compilation
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.records import codec
+from heterojax.run import atomic
 from heterojax.run import environment
 from heterojax.run import run_folder
 from heterojax.stats import scores
@@ -192,7 +193,7 @@ def _seeds(values: flags.FlagValues) -> int:
       f'{name}: {s["mean"]:.4g} [{low:.4g}, {high:.4g}], from'
       f' {s["least"]:.4g} to {s["largest"]:.4g} over {s["seeds"]} seeds'
     )
-  run_folder.write_atomically(
+  atomic.write(
     workdir / 'seeds.json',
     json.dumps({'summary': summaries, 'seeds': records}, indent=2) + '\n',
   )

@@ -11,8 +11,8 @@ from absl import flags
 from heterojax import cli
 from heterojax.cli import templates
 from heterojax.errors import UserError
+from heterojax.run import atomic
 from heterojax.run import outputs
-from heterojax.run import run_folder
 
 _FLAGS = (
   (flags.DEFINE_string, 'name', None, 'Of the file, with or without .py.'),
@@ -28,7 +28,7 @@ def _init(values: flags.FlagValues) -> int:
     path = path.with_name(f'{path.name}.py')
   if path.exists():
     raise UserError(f'{path} exists already: choose another name.')
-  run_folder.write_atomically(path, templates.configuration(path))
+  atomic.write(path, templates.configuration(path))
   print(cli.sentence(f'Edit {path}, then: heterojax run {path}'))
   return 0
 

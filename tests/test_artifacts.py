@@ -365,9 +365,9 @@ def test_any_seal_is_read_without_an_error(data: bytes) -> None:
 
 _KILLED = """
 import os, pathlib, signal, sys
-from heterojax.run import run_folder
+from heterojax.run import atomic
 os.replace = lambda *unused: os.kill(os.getpid(), signal.SIGKILL)
-run_folder.write_atomically(pathlib.Path(sys.argv[1]), 'new')
+atomic.write(pathlib.Path(sys.argv[1]), 'new')
 """
 
 

@@ -16,6 +16,7 @@ from toy_study.configuration import CONFIG
 from heterojax.errors import UserError
 from heterojax.launch import report
 from heterojax.launch import study
+from heterojax.run import atomic
 from heterojax.run import links
 from heterojax.run import run_folder
 from heterojax.studies import registry
@@ -164,7 +165,7 @@ def test_no_file_at_any_path_is_refused_at_once(
       with run_folder.opened(folder, {}, {}):
         pass
     with pytest.raises(UserError, match=_NO_FILE):
-      run_folder.write_atomically(folder / name, 'text')
+      atomic.write(folder / name, 'text')
     assert not (folder / name).is_file()
 
 

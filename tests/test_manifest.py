@@ -10,7 +10,7 @@ from heterojax.datasets.manifest import Rows
 from heterojax.datasets.manifest import csv_chunks
 from heterojax.datasets.manifest import csv_text
 from heterojax.datasets.manifest import parse_csv
-from heterojax.run import run_folder
+from heterojax.run import atomic
 from heterojax.studies import images
 
 
@@ -52,7 +52,7 @@ def test_rows_are_those_of_the_text_however_often_they_are_gone_over(
   parts = list(csv_chunks(['a', 'b'], cells))
   assert len(parts) == 3 and ''.join(parts) == text
   path = tmp_path / 'table.csv'
-  run_folder.write_atomically(path, iter(parts))
+  atomic.write(path, iter(parts))
   assert path.read_bytes() == text.encode()
   rows = Rows(path)
   for _ in range(2):
@@ -67,13 +67,9 @@ def test_a_table_of_images_is_written_row_by_row(
   listed = ([f'i{n}', f'p{n}', 'ill', '', 'x' * 200] for n in range(10_000))
   said = ([f'i{n}', 'test', 0, 0.5, 'y' * 200] for n in range(10_000))
   header = ['id', 'path', 'label', 'group', 'more']
-  run_folder.write_atomically(
-    tmp_path / 'manifest.csv', csv_chunks(header, listed)
-  )
+  atomic.write(tmp_path / 'manifest.csv', csv_chunks(header, listed))
   header = ['id', 'split', 'cluster', 'probability', 'note']
-  run_folder.write_atomically(
-    tmp_path / 'clusters.csv', csv_chunks(header, said)
-  )
+  atomic.write(tmp_path / 'clusters.csv', csv_chunks(header, said))
   tracemalloc.start()
   images.write(tmp_path)
   peak = tracemalloc.get_traced_memory()[1]

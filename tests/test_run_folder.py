@@ -16,6 +16,7 @@ import pytest
 from heterojax.errors import Interrupted
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import atomic
 from heterojax.run import contents
 from heterojax.run import interruption
 from heterojax.run import logs
@@ -38,11 +39,11 @@ with run_folder.opened(pathlib.Path(sys.argv[1]), config, {}) as folder:
 # A limit on the size of files stands for a full disk: the write fails half way.
 _FULL_DISK = """
 import pathlib, resource, sys
-from heterojax.run import run_folder
+from heterojax.run import atomic
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
   first, second = map(pathlib.Path, sys.argv[1:])
-  run_folder.write_together({first: 'new', second: 'new' * 1000})
+  atomic.write_together({first: 'new', second: 'new' * 1000})
 except OSError as error:
   print(type(error).__name__, error.filename)
 """
@@ -128,9 +129,9 @@ def test_writes_text_and_bytes_into_new_folders(
   tmp_path: pathlib.Path,
 ) -> None:
   path = tmp_path / 'a' / 'b.txt'
-  run_folder.write_atomically(path, 'é\n')
+  atomic.write(path, 'é\n')
   assert path.read_bytes() == b'\xc3\xa9\n'
-  run_folder.write_atomically(path, b'\0')
+  atomic.write(path, b'\0')
   assert path.read_bytes() == b'\0'
   assert _names(path.parent) == {'b.txt'}
 
@@ -167,7 +168,7 @@ def test_an_interruption_at_any_step_leaves_the_old_file(
 
   monkeypatch.setattr(os, step, fail)
   with pytest.raises(error):
-    run_folder.write_atomically(path, 'new')
+    atomic.write(path, 'new')
   assert path.read_text() == 'old'
   assert _names(tmp_path) == {'a.txt'}
 
@@ -180,7 +181,7 @@ def test_files_are_as_open_to_others_as_any(
   """Labels and names of patients are not shown to more than umask says."""
   before = os.umask(mask)
   try:
-    run_folder.write_atomically(tmp_path / 'a', 'new')
+    atomic.write(tmp_path / 'a', 'new')
     (tmp_path / 'b').touch()
   finally:
     os.umask(before)

@@ -27,6 +27,7 @@ from heterojax.report.blocks import Heading
 from heterojax.report.blocks import Paragraph
 from heterojax.report.blocks import Table
 from heterojax.run import artifacts
+from heterojax.run import atomic
 from heterojax.run import run_folder
 from heterojax.stats import metrics
 from heterojax.studies import running
@@ -159,7 +160,7 @@ def test_report_loads_nothing_and_runs_nothing(written):
 def test_drawn_again_from_its_folder_it_has_the_same_bytes(written, tmp_path):
   folder, results, _ = written
   write(tmp_path, results)
-  run_folder.write_atomically(
+  atomic.write(
     tmp_path / 'results.json', run_folder.to_json(codec.encode(results))
   )
   views.save(tmp_path, VIEW)

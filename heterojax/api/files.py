@@ -14,8 +14,8 @@ import numpy as np
 from heterojax.api import table
 from heterojax.datasets.manifest import csv_text
 from heterojax.errors import UserError
+from heterojax.run import atomic
 from heterojax.run import links
-from heterojax.run import run_folder
 
 # What the files call X.
 RESERVED = ('features', 'path')
@@ -48,9 +48,7 @@ def features(matrix: np.ndarray, more: Mapping[str, np.ndarray]) -> Written:
       with archive.open(member, 'w', force_zip64=True) as file:
         np.lib.format.write_array(file, np.ascontiguousarray(values))
   data = buffer.getvalue()
-  return Written(
-    _digest([data]), lambda path: run_folder.write_atomically(path, data)
-  )
+  return Written(_digest([data]), lambda path: atomic.write(path, data))
 
 
 def listed(paths: Sequence[str], more: Mapping[str, np.ndarray]) -> Written:
@@ -58,7 +56,7 @@ def listed(paths: Sequence[str], more: Mapping[str, np.ndarray]) -> Written:
   text = _csv(paths, more)
   return Written(
     _digest([text.encode()]),
-    lambda path: run_folder.write_atomically(path, text),
+    lambda path: atomic.write(path, text),
   )
 
 
@@ -76,8 +74,8 @@ def images(
     for name, picture in zip(names, pictures, strict=True):
       with links.named(path.parent / name):
         PIL.Image.fromarray(picture).save(path.parent / name)
-    run_folder.keep(path.parent / name for name in names)
-    run_folder.write_atomically(path, text)
+    atomic.keep(path.parent / name for name in names)
+    atomic.write(path, text)
 
   content = (
     part for p in pictures for part in (str(p.shape).encode(), p.tobytes())
@@ -115,8 +113,8 @@ def encoded(
         with links.named(path.parent / name):
           (path.parent / name).write_bytes(picture)
         written.append(path.parent / name)
-    run_folder.keep(written)
-    run_folder.write_atomically(path, text)
+    atomic.keep(written)
+    atomic.write(path, text)
 
   return Written(_digest([text.encode(), content.digest()]), write)
 

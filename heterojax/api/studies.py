@@ -20,11 +20,11 @@ from heterojax.api.results import Verdict
 from heterojax.api.table import Table
 from heterojax.compute import variables
 from heterojax.errors import UserError
+from heterojax.run import atomic
 from heterojax.run import interruption
 from heterojax.run import links
 from heterojax.run import logs
 from heterojax.run import outputs
-from heterojax.run import run_folder
 from heterojax.studies import checks
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class _Study(Parameterized):
     report = finished(self) / 'report.html'
     links.refuse_at(report)
     target = pathlib.Path(path).expanduser()
-    run_folder.write_atomically(target, report.read_bytes())
+    atomic.write(target, report.read_bytes())
     return target
 
   def _configuration(self, given: inputs.Inputs) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 from heterojax import cli
 from heterojax.run import artifacts
+from heterojax.run import atomic
 from heterojax.run import outputs
-from heterojax.run import run_folder
 
 if TYPE_CHECKING:
   from heterojax import differences
@@ -116,4 +116,4 @@ def write(path: str | None, suite: str, cases: Sequence[Case]) -> None:
       ElementTree.SubElement(one, 'system-out').text = cli.sentence(case.said)
   ElementTree.indent(root)
   text = ElementTree.tostring(root, 'utf-8', xml_declaration=True)
-  run_folder.write_atomically(outputs.file(path, 'junit'), text + b'\n')
+  atomic.write(outputs.file(path, 'junit'), text + b'\n')

@@ -9,6 +9,7 @@ from PIL import Image
 
 from heterojax.compute import quota
 from heterojax.datasets import images
+from heterojax.run import atomic
 from heterojax.run import links
 from heterojax.run import run_folder
 
@@ -54,10 +55,8 @@ def write(
 
   with concurrent.futures.ThreadPoolExecutor(quota.number()) as pool:
     list(pool.map(save, range(len(names)), names))
-  run_folder.write_atomically(
-    folder / _DIGESTS, run_folder.to_json(_digests(folder, names))
-  )
-  run_folder.write_atomically(table, text)
+  atomic.write(folder / _DIGESTS, run_folder.to_json(_digests(folder, names)))
+  atomic.write(table, text)
   return table
 
 

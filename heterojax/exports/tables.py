@@ -6,7 +6,7 @@ import pathlib
 import pyarrow
 from pyarrow import parquet
 
-from heterojax.run import run_folder
+from heterojax.run import atomic
 from heterojax.studies import images
 
 Rows = Sequence[dict[str, str]]
@@ -14,7 +14,7 @@ Rows = Sequence[dict[str, str]]
 
 def write_csv(rows: Rows, path: pathlib.Path) -> None:
   """As `tables/images.csv` of the run."""
-  run_folder.write_atomically(path, images.text(rows))
+  atomic.write(path, images.text(rows))
 
 
 def write_parquet(rows: Rows, path: pathlib.Path) -> None:
@@ -25,4 +25,4 @@ def write_parquet(rows: Rows, path: pathlib.Path) -> None:
   })
   buffer = pyarrow.BufferOutputStream()
   parquet.write_table(table, buffer)
-  run_folder.write_atomically(path, buffer.getvalue().to_pybytes())
+  atomic.write(path, buffer.getvalue().to_pybytes())

@@ -18,6 +18,7 @@ from heterojax.errors import UserError
 from heterojax.features import Plan
 from heterojax.features import extract
 from heterojax.features.store import Store
+from heterojax.run import atomic
 from heterojax.run import run_folder
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def begin(
     'environment': environment,
   }
   path = features / FOLDER / _PLAN
-  run_folder.write_atomically(path, run_folder.to_json(record))
+  atomic.write(path, run_folder.to_json(record))
 
 
 def check_count(features: pathlib.Path, count: int) -> None:
@@ -160,7 +161,7 @@ def extract_shard(
       'digest': found,
       'environment': environment,
     }
-    run_folder.write_atomically(own / _RECORD, run_folder.to_json(record))
+    atomic.write(own / _RECORD, run_folder.to_json(record))
   return rows.stop - rows.start
 
 
@@ -204,9 +205,7 @@ def join(plan: Plan, features: pathlib.Path) -> None:
       store.write(whole, values)
   store.close()
   store.keep()
-  run_folder.write_atomically(
-    features / RECORDS, run_folder.to_json({'shards': records})
-  )
+  atomic.write(features / RECORDS, run_folder.to_json({'shards': records}))
   (features / FOLDER / _PLAN).unlink()
   clear(features)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from heterojax.compute.arrays import bytes_of
 from heterojax.errors import UserError
+from heterojax.run import atomic
 from heterojax.run import links
 from heterojax.run import run_folder
 
@@ -183,7 +184,7 @@ class Store:
   def keep(self) -> None:
     """Has the disk keep what was written: its source is to be taken away."""
     with self._writing():
-      run_folder.keep((self._array, self._index))
+      atomic.keep((self._array, self._index))
 
   def digest(self) -> str:
     """Digest of all rows."""
@@ -195,7 +196,7 @@ class Store:
     text = ''.join(lines)
     # What is finished stays as it is.
     if not self._index.exists() or self._index.read_bytes() != text.encode():
-      run_folder.write_atomically(self._index, text)
+      atomic.write(self._index, text)
 
 
 def _line(start: int, digest: str) -> str:

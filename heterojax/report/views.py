@@ -14,7 +14,7 @@ import numpy as np
 from heterojax import errors
 from heterojax.datasets import npz
 from heterojax.errors import UserError
-from heterojax.run import run_folder
+from heterojax.run import atomic
 
 NAME = 'view.npz'
 T = TypeVar('T')
@@ -24,7 +24,7 @@ def save(folder: pathlib.Path, view: Any) -> None:
   """Writes a view to a run folder."""
   buffer = io.BytesIO()
   np.savez(buffer, allow_pickle=False, **view._asdict())
-  run_folder.write_atomically(folder / NAME, buffer.getvalue())
+  atomic.write(folder / NAME, buffer.getvalue())
 
 
 def load(folder: pathlib.Path, kind: type[T]) -> T:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import atomic
 from heterojax.run import contents
 from heterojax.run import locks
 from heterojax.run import run_folder
@@ -81,7 +82,7 @@ def seal(folder: pathlib.Path) -> None:
       (folder / name).unlink()
     elif contents.belongs(name):
       files[name] = fingerprint(folder / name)
-  run_folder.write_atomically(folder / SEAL, _text(files))
+  atomic.write(folder / SEAL, _text(files))
 
 
 def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:

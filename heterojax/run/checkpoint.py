@@ -26,6 +26,7 @@ from heterojax.compute.arrays import bytes_of
 from heterojax.errors import Interrupted
 from heterojax.errors import UserError
 from heterojax.run import artifacts
+from heterojax.run import atomic
 from heterojax.run import interruption
 from heterojax.run import run_folder
 from heterojax.version import __version__
@@ -104,8 +105,8 @@ def save(path: pathlib.Path, tree: Any, about: str) -> None:
         (path / _ARRAYS).absolute(), ocp.args.PyTreeSave(leaves), force=True
       )
     files = run_folder.to_json(_files(path / _ARRAYS))
-    run_folder.write_atomically(path / _FILES, files)
-    run_folder.write_atomically(path / _DIGESTS, run_folder.to_json(index))
+    atomic.write(path / _FILES, files)
+    atomic.write(path / _DIGESTS, run_folder.to_json(index))
     _clear_steps(path)
   except _NOT_ITS_FAULT:
     raise

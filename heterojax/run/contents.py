@@ -32,7 +32,7 @@ LEFT = (INSPECTED, BEGUN, 'cohort', 'features')
 NO_ARTIFACTS = (SEAL, LOCK, LOG, 'profile', 'comparison', 'export')
 # All of it.
 WRITTEN = frozenset((*FILES, *FOLDERS, *NO_ARTIFACTS))
-# As `run_folder.write_atomically` names a file that is not whole yet.
+# As `atomic.write` names a file that is not whole yet.
 _UNFINISHED = re.compile(r'\.(.+)\.[0-9a-f]{16}')
 
 

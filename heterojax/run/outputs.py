@@ -7,6 +7,7 @@ import pathlib
 from heterojax import addresses
 from heterojax.errors import RefusedError
 from heterojax.errors import UserError
+from heterojax.run import atomic
 from heterojax.run import contents
 from heterojax.run import run_folder
 
@@ -130,7 +131,7 @@ def write(
   # First: a call that is killed goes on among the files of others.
   names = {'written': sorted({*written, *contents_of})}
   files = {where / name: content for name, content in contents_of.items()}
-  run_folder.write_together({
+  atomic.write_together({
     where / _WRITTEN: run_folder.to_json(names),
     **files,
   })

@@ -14,6 +14,7 @@ from heterojax.datasets.augmentation import IDENTITY
 from heterojax.datasets.inspections import Inspections
 from heterojax.datasets.manifest import Cohort
 from heterojax.features import shards
+from heterojax.run import atomic
 from heterojax.run import environment
 from heterojax.run import outputs
 from heterojax.run import run_folder
@@ -65,7 +66,7 @@ def extract(
       del columns['split']
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, features=x, **columns)
-    run_folder.write_atomically(out, file.getvalue())
+    atomic.write(out, file.getvalue())
     # Owned: whoever comes next begins anew.
     shutil.rmtree(parts, ignore_errors=True)
   return len(x)

@@ -26,9 +26,9 @@ from heterojax.errors import UserError
 from heterojax.features import Features
 from heterojax.heads import ensemble
 from heterojax.heads import optimum
+from heterojax.run import atomic
 from heterojax.run import checkpoint
 from heterojax.run import processes
-from heterojax.run import run_folder
 from heterojax.run.progress import Progress
 from heterojax.studies import counters
 from heterojax.studies import records
@@ -127,10 +127,8 @@ def train(
   text = json.dumps([
     name | found for name, found in zip(names, described, strict=True)
   ])
-  run_folder.write_atomically(path.with_suffix('.json'), text + '\n')
-  run_folder.write_atomically(
-    path.with_name('heads_rows.npz'), _rows_of(_members(parts))
-  )
+  atomic.write(path.with_suffix('.json'), text + '\n')
+  atomic.write(path.with_name('heads_rows.npz'), _rows_of(_members(parts)))
   return trained
 
 

@@ -12,7 +12,7 @@ import pathlib
 from heterojax import errors
 from heterojax.datasets.manifest import Rows
 from heterojax.datasets.manifest import csv_chunks
-from heterojax.run import run_folder
+from heterojax.run import atomic
 
 NAME = 'tables/images.csv'
 _MANIFEST, _CLUSTERS = SOURCES = 'manifest.csv', 'clusters.csv'
@@ -70,7 +70,7 @@ def tested(folder: pathlib.Path) -> list[dict[str, str]]:
 def write(folder: pathlib.Path) -> None:
   """Writes `NAME`, where the study says to which cluster images belong."""
   if (folder / _CLUSTERS).is_file():
-    run_folder.write_atomically(folder / NAME, text(rows(folder)))
+    atomic.write(folder / NAME, text(rows(folder)))
 
 
 def text(found: Iterable[dict[str, str]]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from heterojax.records import foretell
 from heterojax.report import views
 from heterojax.run import apart
 from heterojax.run import artifacts
+from heterojax.run import atomic
 from heterojax.run import environment
 from heterojax.run import links
 from heterojax.run import progress
@@ -160,7 +161,7 @@ def run(
     # From here on it is not finished.
     (folder / artifacts.SEAL).unlink(missing_ok=True)
     run_folder.begin(folder, config, here, command, data)
-    run_folder.write_atomically(folder / 'manifest.csv', manifest_csv(manifest))
+    atomic.write(folder / 'manifest.csv', manifest_csv(manifest))
     if profile:
       stack.enter_context(_traced(folder / 'profile'))
     results, view = study.run(
@@ -170,7 +171,7 @@ def run(
       results, timings=timer.stages, environment=here
     )
     tree = codec.encode(results)
-    run_folder.write_atomically(folder / _RESULTS, run_folder.to_json(tree))
+    atomic.write(folder / _RESULTS, run_folder.to_json(tree))
     _LOG.info('Report ...')
     with progress.heartbeat('report'):
       views.save(folder, view)

@@ -12,7 +12,7 @@ import pathlib
 import re
 
 _RANDOM = re.compile(
-  r'(?<=\.)[0-9a-f]{16}$'  # `run_folder.write_atomically`.
+  r'(?<=\.)[0-9a-f]{16}$'  # `atomic.write`.
   r'|(?<=incomplete\.)[A-Z0-9]{6}'  # TensorFlow Datasets.
   r'|\b[0-9a-f]{32}\b'  # Orbax.
   r'|(?<=tmp/)[^/]+'

@@ -8,6 +8,7 @@ from heterojax.datasets import inspections
 from heterojax.datasets import sources
 from heterojax.features import store
 from heterojax.run import artifacts
+from heterojax.run import atomic
 from heterojax.run import checkpoint
 from heterojax.run import run_folder
 
@@ -28,7 +29,7 @@ def files() -> int:
     _features(_RUN / 'features')
     for name in _FILES:
       parts = '{', f'"name": "{name}"', '}\n'
-      run_folder.write_atomically(_RUN / name, parts)
+      atomic.write(_RUN / name, parts)
     artifacts.seal(_RUN)
   return 0
 
@@ -69,5 +70,5 @@ def checkpoints() -> int:
     leaves = {'state': state}
   # What is read, so that what is lost is seen in the result.
   text = run_folder.to_json({'state': leaves['state'].tolist()})
-  run_folder.write_atomically(STATE / 'state.json', text)
+  atomic.write(STATE / 'state.json', text)
   return 0

@@ -32,7 +32,7 @@ from heterojax.run import artifacts
 from heterojax.run import contents
 from heterojax.studies import registry
 
-# As `run_folder.write_atomically` names a file that is not whole yet.
+# As `atomic.write` names a file that is not whole yet.
 _UNFINISHED = re.compile(r'\..+\.[0-9a-f]{16}')
 
 

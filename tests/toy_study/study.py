@@ -13,8 +13,8 @@ from heterojax.datasets.sources import Source
 from heterojax.records import codec
 from heterojax.records.foretell import Known
 from heterojax.report import blocks
+from heterojax.run import atomic
 from heterojax.run import checkpoint
-from heterojax.run import run_folder
 from heterojax.studies import records
 from heterojax.studies import stages
 from heterojax.studies.pages import common
@@ -121,7 +121,7 @@ def report(folder: pathlib.Path, results: Results, view: View) -> None:
     f'The longest features have length {view.norm.max():.3f}.',
   )
   path = folder / 'tables' / 'halves.csv'
-  run_folder.write_atomically(path, table.csv())
+  atomic.write(path, table.csv())
   page = blocks.Page(
     'Halves',
     'Are images with large features of one class?',
@@ -131,7 +131,7 @@ def report(folder: pathlib.Path, results: Results, view: View) -> None:
       common.environment(results.environment, results.timings),
     ],
   )
-  run_folder.write_atomically(folder / 'report.html', blocks.html(page, {}))
+  atomic.write(folder / 'report.html', blocks.html(page, {}))
 
 
 TOY = Study(

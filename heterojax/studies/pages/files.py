@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 import pathlib
 
 from heterojax.report.blocks import Table
-from heterojax.run import run_folder
+from heterojax.run import atomic
 
 
 def write(
@@ -20,4 +20,4 @@ def write(
   found = {f'tables/{table.name}.csv': table.csv() for table in tables}
   found |= {f'figures/{name}': content for name, content in figures.items()}
   for name, content in found.items():
-    run_folder.write_atomically(folder / name, content)
+    atomic.write(folder / name, content)

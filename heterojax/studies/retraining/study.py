@@ -27,7 +27,7 @@ from heterojax.datasets.sources import Source
 from heterojax.features import Features
 from heterojax.heads import ensemble
 from heterojax.records.foretell import Known
-from heterojax.run import run_folder
+from heterojax.run import atomic
 from heterojax.studies import audits
 from heterojax.studies import counters
 from heterojax.studies import heads_stage
@@ -413,9 +413,7 @@ def run(
   timer: stages.Timer,
 ) -> tuple[Results, View]:
   """The whole study on a split cohort, see `study.Run`."""
-  run_folder.write_atomically(
-    folder / 'augmented.csv', samples_lib.augmented_csv(samples)
-  )
+  atomic.write(folder / 'augmented.csv', samples_lib.augmented_csv(samples))
   clustered = cluster_images(
     settings, folder, cohorts, samples, backbone, timer
   )
@@ -446,13 +444,11 @@ def run(
       results = dataclasses.replace(
         results, external=external.describe(settings, cohorts, outcome, found)
       )
-    run_folder.write_atomically(
+    atomic.write(
       folder / 'external.csv', external.external_csv(cohorts[0], found)
     )
-  run_folder.write_atomically(
-    folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds)
-  )
-  run_folder.write_atomically(
+  atomic.write(folder / 'clusters.csv', results_lib.clusters_csv(outcome.folds))
+  atomic.write(
     folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.leaks.leaks)
   )
   return results, view_lib.view(settings, outcome)

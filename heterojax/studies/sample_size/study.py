@@ -22,7 +22,7 @@ from heterojax.datasets.manifest import Cohort
 from heterojax.datasets.sources import Source
 from heterojax.errors import UserError
 from heterojax.records.foretell import Known
-from heterojax.run import run_folder
+from heterojax.run import atomic
 from heterojax.studies import audits as audits_lib
 from heterojax.studies import counters
 from heterojax.studies import records
@@ -184,11 +184,11 @@ def run(
       fits=fits,
       asked=asked,
     )
-  run_folder.write_atomically(
+  atomic.write(
     folder / 'clusters.csv',
     cluster_tables.clusters_csv(settings, clustered, learned),
   )
-  run_folder.write_atomically(
+  atomic.write(
     folder / 'tables' / 'leaks.csv', leaks.leaks_csv(audited.all_leaks)
   )
   return results, view.view(folds[0])

@@ -5,7 +5,8 @@ import pathlib
 from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import drawing
-from heterojax.run import run_folder
+from heterojax.run import atomic
+from heterojax.run import run_folder as run_folder
 from heterojax.studies.pages import common
 from heterojax.studies.pages import files
 from heterojax.studies.pages import waterfall
@@ -38,7 +39,7 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
   shown = page.page(results, view, rows, config)._replace(made=made)
   # A file name may hold bytes that are no text.
   html = blocks.html(shown, drawn).encode('utf-8', 'replace')
-  run_folder.write_atomically(folder / 'report.html', html)
+  atomic.write(folder / 'report.html', html)
 
 
 def draw(results: Results, view: View) -> dict[str, bytes]:

@@ -3,7 +3,8 @@
 import pathlib
 
 from heterojax.report import blocks
-from heterojax.run import run_folder
+from heterojax.run import atomic
+from heterojax.run import run_folder as run_folder
 from heterojax.studies import checks
 from heterojax.studies.pages import common
 from heterojax.studies.pages import files
@@ -59,6 +60,4 @@ def write(folder: pathlib.Path, results: Results, view: View) -> None:
   made = common.made(folder, results.seed, results.environment)
   html = blocks.html(shown._replace(made=made), drawn)
   # A file name may hold bytes that are no text.
-  run_folder.write_atomically(
-    folder / 'report.html', html.encode('utf-8', 'replace')
-  )
+  atomic.write(folder / 'report.html', html.encode('utf-8', 'replace'))
