@@ -214,6 +214,21 @@ def test_each_pair_of_classes_has_a_section(tmp_path: pathlib.Path) -> None:
     assert html.count(f'<h3>{name}') == 1
 
 
+@pytest.mark.parametrize('name', ['results_retraining', 'results_sample_size'])
+def test_what_stands_below_a_value_is_of_the_study(
+  tmp_path: pathlib.Path, name: str
+) -> None:
+  results = json.loads((EXAMPLE.parent / f'{name}.json').read_text())
+  folders = [write(tmp_path / label, results) for label in 'ab']
+  given = ','.join(map(str, folders))
+  assert launch(f'--workdirs={given}', f'--out={tmp_path}') == 0
+  html = (tmp_path / 'comparison.html').read_text()
+  how = html[html.index('How to read it</h2>') :]
+  # Folds have no interval, but a smallest and a largest.
+  assert ('Below a value stands its 95%' in how) == ('retraining' in name)
+  assert ('mean of the folds' in how) == ('sample_size' in name)
+
+
 def test_nothing_is_written_through_a_link(
   tmp_path: pathlib.Path, two: str, capfd
 ) -> None:

@@ -36,15 +36,17 @@ _PARTS = {
   'train_augmented': 'Training with augmented copies',
   'test': 'Test',
 }
-_HOW_TO_READ = (
-  'Metrics are shares between 0 and 1. Below a value stands its 95% interval.'
-  ' It is about the test images only, takes patients for independent, or images'
-  ' where no patients are named, and says nothing about what another seed,'
-  ' split or draw would change.',
+_INTERVALS = (
+  'Shares are of 1. Below a value stands its 95% interval. It is about the test'
+  ' images only, takes patients for independent, or images where no patients'
+  ' are named, and says nothing about what another seed, split or draw would'
+  ' change. Below the mean of the random heads stand the smallest and the'
+  ' largest of them.'
 )
-_RANDOM = (
-  'Below the mean of the random heads stand the smallest and the largest of'
-  ' them.'
+_SIZES = (
+  'Below the mean of the folds of a size stand the smallest and the largest of'
+  ' them, below the CV that chance alone gives the middle 95% of such CVs, and'
+  ' below a gain its 95% interval.'
 )
 _PAPER = (
   'The paper prints no intervals: those beside its shares are Wilson'
@@ -84,11 +86,9 @@ def render(compared: Sequence[Comparison]) -> str:
   papers = any(c.group.published for c in compared)
   runs = [run for c in compared for run in c.group.runs]
   titles = [_title(c, compared) for c in compared]
-  how = [*map(Paragraph, _HOW_TO_READ)]
-  if papers:
-    how.append(Paragraph(_PAPER))
-  if any(c.group.retraining for c in compared):
-    how.append(Paragraph(_RANDOM))
+  studies = {c.group.retraining for c in compared}
+  said = {_INTERVALS: True in studies, _SIZES: False in studies, _PAPER: papers}
+  how = [Paragraph(text) for text, of_these in said.items() if of_these]
   page = blocks.Page(
     'Side by side with Wang (2023)' if papers else 'Runs side by side',
     agreement.sentence(runs),
