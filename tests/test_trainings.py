@@ -1,6 +1,7 @@
 """Trainings of the clustering: parts do not see each other; what coincides."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from heterojax.features import Picture
 from heterojax.stats import metrics
 from heterojax.stats import scores
 from heterojax.studies import checks
+from heterojax.studies import stability
 from heterojax.studies.sample_size import cautions
 from heterojax.studies.sample_size import cluster_cv
 from heterojax.studies.sample_size import trainings
@@ -81,7 +83,9 @@ def test_a_part_alone_is_the_part_among_others(
       # Ties between restarts may number clusters differently.
       assert adjusted_rand_score(a, b) == 1
     np.testing.assert_allclose(among.membership, alone.membership, atol=1e-5)
-    np.testing.assert_allclose(among.jaccard.sum(), alone.jaccard.sum())
+    np.testing.assert_array_equal(among.again < 0, alone.again < 0)
+    for a, b in zip(among.again, alone.again, strict=True):
+      assert adjusted_rand_score(a, b) == 1
 
 
 def _clusters(settings: Settings, z: np.ndarray) -> cluster_cv.SizeClusters:
@@ -113,6 +117,41 @@ def test_coinciding_centroids_are_found() -> None:
   # Of groups that are there, a start may still find one twice, but not all.
   found = _clusters(settings, 9 * _groups(80, 10, 3))
   assert (found.folds[0].coinciding < 3).all()
+
+
+@pytest.mark.slow
+def test_stability_is_of_the_clusters_that_are_shown(monkeypatch) -> None:
+  """Not of those of the first training, where most others differ from it."""
+  n, k = 120, 3
+  cloud = np.arange(n) % 2
+  data = np.random.default_rng(7).standard_normal((n, 4))
+  data[:, 0] += 9 * cloud
+  settings = _settings(method='kmeans', k=k, n_init=1, trainings=9)
+  found = cloud + ((cloud == 1) & (np.arange(n) < n // 2))
+
+  def partitions(x, weights, keys, algorithm) -> types.SimpleNamespace:
+    """One clustering, whatever was drawn."""
+    labels = np.broadcast_to(found, (len(weights), 1, n))
+    return types.SimpleNamespace(labels=labels)
+
+  monkeypatch.setattr(stability, 'partitions', partitions)
+  (fold,) = _clusters(settings, data).folds
+  pairs = fold.trainings.labels[0], fold.clusters
+  assert adjusted_rand_score(*pairs) < 0.9  # Or nothing is tested.
+  drawn = np.random.default_rng(2).random((500, n)) < 1 - np.exp(-1)
+  drawn[:, fold.part.samples.of('test')] = False
+  for c in range(k):
+    similar = [
+      max(
+        np.sum(own & other) / np.sum(own | other)
+        for other in (found[often] == name for name in range(k))
+      )
+      for often in drawn
+      for own in [(fold.clusters == c)[often]]
+    ]
+    # 20 bootstraps of about 57 images.
+    error = np.std(similar) / np.sqrt(stability.BOOTSTRAPS)
+    assert abs(fold.jaccard[c] - np.mean(similar)) < 4 * error + 1e-9
 
 
 @pytest.mark.slow

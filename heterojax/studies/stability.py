@@ -46,21 +46,28 @@ def jaccard(
   Args:
     settings: of the clustering.
     z: `[N, Q]` samples.
-    labels: of the samples, without any padding that `z` may have.
+    labels: `[N]`.
     drawn: see `draws`.
     keys: `[B]` of the clusterings.
 
   Returns:
     `[K]`, NaN where no bootstrap drew a member.
   """
+  again = clustered(settings, z, drawn, keys)
+  return matching.bootstrap_jaccard(labels, again, drawn, settings.cluster.k)
+
+
+def clustered(
+  settings: Settings, z: np.ndarray, drawn: np.ndarray, keys: jax.Array
+) -> np.ndarray:
+  """`[B, N]`, the clusters of each bootstrap; arguments as of `jaccard`."""
   if z.shape[1] > len(z) and settings.cluster.method != 'gmm':
     # Turned into as many axes as there are samples, all distances stay; whole
     # feature maps would be held once for each bootstrap.
     z = np.asarray(cluster.coordinates(cluster.pca(z, len(z)), z))
   # Many samples are held for one bootstrap after the other.
   step = len(drawn) if len(drawn) * z.size <= _AT_ONCE else 1
-  n = len(labels)
-  found = np.zeros((len(drawn), n), np.min_scalar_type(settings.cluster.k))
+  found = np.zeros(drawn.shape, np.min_scalar_type(settings.cluster.k))
   with Progress('stability', len(drawn), 'bootstraps') as progress:
     for start in range(0, len(drawn), step):
       part = drawn[start : start + step].astype(np.float32)
@@ -70,8 +77,6 @@ def jaccard(
         keys.reshape(-1, 1)[start : start + step],
         stages.algorithm(settings),
       )
-      found[start : start + step] = np.asarray(again.labels)[:, 0, :n]
+      found[start : start + step] = np.asarray(again.labels)[:, 0]
       progress.update(len(part))
-  return matching.bootstrap_jaccard(
-    labels, found, drawn[:, :n], settings.cluster.k
-  )
+  return found

@@ -65,7 +65,7 @@ class FoldClusters(NamedTuple):
     trainings: the study's clustering.
     fuzzified: the same clustering with other fuzzifiers.
     adjusted_rand: mean over pairs of trainings; None with one.
-    jaccard: `[K]` stability under the bootstrap.
+    jaccard: `[K]`, how well bootstraps find each of `clusters` again.
     membership: `[N]` of each sample in its own cluster, mean over trainings.
     converged: `[R]` bool.
     coinciding: `[K, K]`, in how many trainings two centroids are one.
@@ -194,8 +194,9 @@ def _fold(
     trainings=_trainings(part, scored, labels, k),
     fuzzified=fuzzified,
     adjusted_rand=matching.pairwise_adjusted_rand(labels),
-    # The first training is the one whose clusters were sought again.
-    jaccard=trained.jaccard[order[0]],
+    jaccard=matching.bootstrap_jaccard(
+      majority, trained.again, trained.again >= 0, k
+    ),
     membership=trained.membership.mean(axis=0),
     converged=trained.converged,
     coinciding=coinciding.sum(axis=0),

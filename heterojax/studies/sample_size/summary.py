@@ -48,7 +48,7 @@ _CONSTANT = 'the targets of the test images are all the same'
 _NOT_REDUCED = 'images were clustered without reduction'
 _NO_EXCHANGE = 'no exchange of {unit}s that are alike changes the CV'
 _NO_TEST = 'a cluster has no test images in any training of the clustering'
-_NOT_FOUND = 'a cluster has no training images in the first training'
+_NOT_FOUND = 'a cluster has no training images'
 _NO_RULE = 'the number of components was not chosen by the CV'
 
 

@@ -41,8 +41,8 @@ class Trained(NamedTuple):
     labels: `[R, N]` of all samples.
     membership: `[R, N]` of each sample in its own cluster, from 1 / K to 1.
     converged: `[R]` bool.
-    jaccard: `[K]`, how well each cluster of the first training is found again
-      in bootstraps of the training images.
+    again: `[B, N]` labels in bootstraps of the training images; -1 of an image
+      that was not drawn.
     fuzzified: labels `[R, N]` by fuzzifier; empty for other methods.
   """
 
@@ -50,7 +50,7 @@ class Trained(NamedTuple):
   labels: np.ndarray
   membership: np.ndarray
   converged: np.ndarray
-  jaccard: np.ndarray
+  again: np.ndarray
   fuzzified: dict[float, np.ndarray]
 
 
@@ -77,6 +77,7 @@ def find_or_train(
     dataclasses.asdict(settings.cluster),
     [[p.n, p.fold, p.samples.of('train')] for p in parts],
     [r.z for r in reduced],
+    Trained._fields,
   ])
   leaves = checkpoint.load(path, about)
   if leaves is not None:
@@ -147,7 +148,7 @@ def _train(
       labels=of_part[c.fuzzifier],
       membership=np.asarray(fitted.memberships[p])[:, :n].max(axis=-1),
       converged=np.asarray(fitted.n_iter[p]) < c.max_iter,
-      jaccard=_jaccard(settings, part, z[p], of_part[c.fuzzifier][0]),
+      again=_again(settings, part, z[p])[:, :n],
       fuzzified={m: of_part[m] for m in wanted},
     )
 
@@ -178,10 +179,8 @@ def _stacked(
   return z, weights
 
 
-def _jaccard(
-  settings: Settings, part: Part, z: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
-  """`[K]`: are the clusters `[N]` found again in bootstraps of `[N, Q]`?"""
+def _again(settings: Settings, part: Part, z: np.ndarray) -> np.ndarray:
+  """`[B, N]` labels in bootstraps of `[N, Q]`, see `Trained`."""
   train = part.samples.of('train')
   stream = rng.generator(
     settings.seed, rng.Purpose.BOOTSTRAP, part.n, part.fold
@@ -190,4 +189,6 @@ def _jaccard(
   units[train] = np.arange(len(train))
   drawn = stability.draws(units, len(train), stream)
   keys = _keys(settings, [part], rng.Purpose.BOOTSTRAP, len(drawn))
-  return stability.jaccard(settings, z, labels, drawn, keys[0])
+  labels = stability.clustered(settings, z, drawn, keys[0])
+  signed = labels.astype(np.min_scalar_type(-settings.cluster.k))
+  return np.where(drawn > 0, signed, -1)

@@ -63,10 +63,10 @@ def jaccard(results: Results) -> Table[FoldRow]:
       *(column(c) for c in range(results.cluster.k)),
     ],
     tables.fold_rows(results),
-    'Bootstrap Jaccard similarity of each cluster (Hennig 2007): training'
-    f' {results.unit}s are drawn again and clustered again; 1 is the same'
-    ' cluster each time, from 0.75 a cluster counts as stable, below 0.5 as'
-    ' dissolved.',
+    'Bootstrap Jaccard similarity of each cluster, as most trainings have it'
+    f' (Hennig 2007): training {results.unit}s are drawn again and clustered'
+    ' again; 1 is the same cluster each time, from 0.75 a cluster counts as'
+    ' stable, below 0.5 as dissolved.',
   )
 
 
