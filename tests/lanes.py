@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import cProfile
 import dataclasses
 import functools
+import importlib.util
 import inspect
 import os
 import pathlib
@@ -56,16 +57,33 @@ def _has_functions(module: ast.Module) -> bool:
   )
 
 
+def _can_be_imported(module: ast.Module) -> bool:
+  """Whether what it imports at once is installed, as extras may not be."""
+  names = (
+    name
+    for line in module.body
+    if isinstance(line, ast.Import)
+    for name in line.names
+  )
+  return all(
+    importlib.util.find_spec(name.name.partition('.')[0]) for name in names
+  )
+
+
 @functools.cache
 def modules_with_functions() -> frozenset[str]:
-  """The files of the library in which something can be called.
+  """The files of the library in which something can be called here.
 
   Scripts have a process of their own, into which nobody looks from here.
   """
+  modules = {
+    path: ast.parse(path.read_bytes()) for path in _LIBRARY.rglob('*.py')
+  }
   return frozenset(
     str(path)
-    for path in _LIBRARY.rglob('*.py')
-    if _has_functions(ast.parse(path.read_bytes()))
+    for path, module in modules.items()
+    if _has_functions(module)
+    and _can_be_imported(module)
     and not path.stem.endswith('_script')
   )
 

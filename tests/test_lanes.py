@@ -1,6 +1,7 @@
 """The lanes: who is fast, what a case costs, what a run must have used."""
 
 from collections.abc import Callable
+import importlib.util
 import pathlib
 
 import lanes
@@ -142,6 +143,9 @@ def test_workers_are_judged_together(tmp_path: pathlib.Path, run) -> None:
 def test_modules_with_functions() -> None:
   found = {pathlib.Path(file).name for file in lanes.modules_with_functions()}
   assert 'rng.py' in found and 'version.py' not in found
+  # It is a class of ONNX Runtime's, which is an extra.
+  there = importlib.util.find_spec('onnxruntime') is not None
+  assert ('onnx_session.py' in found) == there
 
 
 def test_every_case_is_in_one_lane(request: pytest.FixtureRequest) -> None:
