@@ -70,7 +70,7 @@ class Session(onnxruntime.InferenceSession):
 
 @functools.cache
 def _memory_is_bounded() -> bool:
-  """Has all sessions of this process take so much together, and no more."""
+  """Bounds the memory of all sessions of this process; whether it could."""
   if (most := memory.most()) is None:
     return False
   where = onnxruntime.OrtMemoryInfo(

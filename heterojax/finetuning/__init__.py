@@ -32,7 +32,6 @@ from heterojax.finetuning.jobs import Job
 from heterojax.finetuning.jobs import Tuned
 from heterojax.finetuning.jobs import Tuning
 from heterojax.finetuning.jobs import Work
-from heterojax.heads import head as head
 from heterojax.heads import regressor
 from heterojax.heads.kinds import KINDS
 from heterojax.heads.order import batch_order

@@ -247,7 +247,7 @@ def _saver() -> ocp.Checkpointer:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-  """Of a full disk Orbax would print tracebacks before a sentence is said."""
+  """Keeps Orbax from printing tracebacks before what we say of a full disk."""
   its_log = logging.getLogger('absl')
   level = its_log.level
   its_log.setLevel(logging.CRITICAL)

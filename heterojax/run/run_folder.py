@@ -216,7 +216,7 @@ def begin(
 
 
 def _check_is_text(path: pathlib.Path) -> None:
-  """What writes checkpoints takes no other path."""
+  """Raises a UserError for a path not in UTF-8, as no checkpoint can have."""
   try:
     str(path.absolute()).encode()
   except UnicodeEncodeError as error:

@@ -247,7 +247,7 @@ def dim(
 
 
 def _check_components(settings: Settings, most: int, of: str) -> None:
-  """Of components to cluster in there are as many as can be, of these not."""
+  """Raises a UserError where fewer components can be had than are rejected."""
   if (q := settings.reduction.rejected) > most:
     raise UserError(
       f'There are {most} {of} for {q} principal components: choose a smaller'

@@ -34,7 +34,7 @@ class Alike(NamedTuple):
   patient: np.ndarray
 
   def covariance(self, cell: np.ndarray, m: int) -> sparse.csr_array:
-    """Of the sums of cells, where images have the variance 1.
+    """Covariances of the sums of cells, where images have the variance 1.
 
     Args:
       cell: `[N]` int from 0 to m - 1, of these or of finer cells.

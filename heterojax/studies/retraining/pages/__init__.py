@@ -6,7 +6,6 @@ from heterojax.records import codec
 from heterojax.report import blocks
 from heterojax.report import drawing
 from heterojax.run import atomic
-from heterojax.run import run_folder as run_folder
 from heterojax.studies.pages import common
 from heterojax.studies.pages import files
 from heterojax.studies.pages import waterfall

@@ -4,7 +4,6 @@ import pathlib
 
 from heterojax.report import blocks
 from heterojax.run import atomic
-from heterojax.run import run_folder as run_folder
 from heterojax.studies import checks
 from heterojax.studies.pages import common
 from heterojax.studies.pages import files
