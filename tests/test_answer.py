@@ -463,6 +463,20 @@ def test_ends_of_an_interval_are_as_exact_as_its_value() -> None:
   assert text.endswith('it covers (0.4 percentage points, 0.3 to 0.5).')
 
 
+def test_a_term_that_may_be_nothing_can_be_the_largest() -> None:
+  none = answers.Term(0.0, (0.0, 0.0))
+  sure = answers.Term(0.009, (0.002, 0.016))
+  rest = answers.Term(0.031, (-0.014, 0.076))
+  gap = answers.Gap(0.04, none, none, sure, rest)
+  said = answer.verdict(measured(decomposition=(gap,)), FACTS).statements
+  (text,) = [t for t in said if 'refitted head of cluster' in t]
+  assert 'four terms' not in text
+  assert (
+    'the largest of the terms whose interval lies above 0 is how little of the'
+    ' data it covers (0.9 percentage points, 0.2 to 1.6)' in text
+  )
+
+
 @pytest.mark.parametrize(
   'p, said',
   [

@@ -67,6 +67,21 @@ def test_words() -> None:
   assert {h.value for h in by_name['scanner'].held_out} == {'A', 'B'}
 
 
+def test_many_columns_hide_none() -> None:
+  """With 199 draws the smallest p-value of 20 columns would be .1."""
+  rng, x, y, fold = _data(120)
+  ward = np.where(rng.random(len(y)) < 0.75, y, 1 - y)
+  x[:, 4] += 20 * ward
+  coins = rng.integers(2, size=(19, len(y))).astype(str)
+  words, _ = _words(
+    {'ward': ward.astype(str).tolist()}
+    | {f'coin {i}': coin.tolist() for i, coin in enumerate(coins)},
+    y,
+    fold,
+  )
+  assert words['ward'] == 'confounded'
+
+
 @pytest.mark.parametrize(
   'classes', [2, pytest.param(3, marks=pytest.mark.slow)]
 )

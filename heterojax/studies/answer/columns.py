@@ -67,6 +67,8 @@ def ask(
   """
   x = np.asarray(folds.features(fold.x))
   coded, found, classes = {}, {}, {}
+  # The smallest p-value, times the number of columns, may be at most the level.
+  draws = max(readable.DRAWS, round(min(len(columns), MOST) / LEVEL) - 1)
   for number, (name, cells) in enumerate(columns.items()):
     texts = np.array(cells, str)
     kind = shortcuts.kind(texts, np.ones(len(texts), bool))
@@ -79,7 +81,7 @@ def ask(
       values[fold.labels < 0] = -1
       coded[name] = values, names
       key_of = jax.random.fold_in(key, number)
-      found[name] = readable.test(x, y, values, units, fold.c, key_of)
+      found[name] = readable.test(x, y, values, units, fold.c, key_of, draws)
       known = values >= 0
       classes[name] = _says_class(
         values[known],

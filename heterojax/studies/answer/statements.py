@@ -263,11 +263,16 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
         _in_points(end).removesuffix(_POINTS) for end in term.interval
       )
       between = f', {low} to {high}'
+    value = codec.known(term.value) or 0
+    every = [codec.known(getattr(of, other).value) or 0 for other in TERMS]
+    which = 'four terms'
+    if value < max(every):  # Which may be nothing.
+      which = 'terms whose interval lies above 0'
     text = (
       f'The accuracy of the refitted head of cluster {c} is {_in_points(gap)}'
-      f' below that of the head of all {facts.unit}s; the largest of the four'
-      f' terms is {TERMS[name]}'
-      f' ({_in_points(codec.known(term.value))}{between}).'
+      f' below that of the head of all {facts.unit}s; the largest of the'
+      f' {which} is {TERMS[name]}'
+      f' ({_in_points(value)}{between}).'
     )
     given = codec.known(measured.teaches_less.clusters[c].given_one_rule)
     if name == 'other_rule' and given is not None and given > LEVEL:
