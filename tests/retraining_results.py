@@ -111,8 +111,8 @@ def study(
   config = fundus.get_config('protocol=published').to_dict()
   config['cluster']['k'] = k
   if several:
-    of_all = {'positive': '', 'negative': '', 'classes': 'all'}
-    config['data'] |= of_all | {'ordered': True}
+    of_grades = {'positive': '', 'negative': '', 'classes': ','.join(names)}
+    config['data'] |= of_grades | {'ordered': True}
   config['reduction']['method'] = method
   cohorts, found = [], []
   for number in range(folds):

@@ -477,6 +477,24 @@ def test_a_term_that_may_be_nothing_can_be_the_largest() -> None:
   )
 
 
+@pytest.mark.parametrize('other', [0.066, None])
+def test_a_term_is_not_the_largest_where_another_is_or_may_be(
+  other: float | None,
+) -> None:
+  """The larger one may be chance, or unknown where no worlds were made."""
+  none = Missing('such worlds are no measure of these data')
+  rest = answers.Term(none, none)
+  if other is not None:
+    rest = answers.Term(other, (-0.02, 0.152))
+  small = answers.Term(0.004, (-0.01, 0.018))
+  gap = answers.Gap(0.14, answers.Term(0.06, (0.01, 0.11)), small, small, rest)
+  said = answer.verdict(measured(decomposition=(gap,)), FACTS).statements
+  (text,) = [t for t in said if 'its size' in t]
+  assert 'the largest of the four terms' not in text
+  assert 'the largest of the terms whose interval lies above 0 is' in text
+  assert '(6 percentage points, 1 to 11)' in text
+
+
 @pytest.mark.parametrize(
   'p, said',
   [

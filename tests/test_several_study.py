@@ -198,6 +198,8 @@ def test_two_classes_are_named_elsewhere(data, tmp_path, capfd) -> None:
     (['--config.data.classes=barolo,,barbera'], 'labels with commas'),
     (['--config.data.classes=barolo'], 'labels with commas'),
     (['--config.data.ordered'], 'grades'),
+    # A kappa of labels in the order of their length says nothing.
+    (['--config.data.classes=all', '--config.data.ordered'], 'no order'),
     (
       ['--config.data.classes=all', '--config.data.task=regression'],
       'no class',

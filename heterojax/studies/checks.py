@@ -285,8 +285,9 @@ def _rules_of_classes(d: Data) -> Iterator[tuple[bool, str]]:
     f'{field}, but must be all, or labels with commas between them, as a,b,c.',
   )
   yield (
-    not d.ordered or len(d.named) > 2 or every,
-    '--config.data.ordered is for the grades that --config.data.classes names.',
+    not d.ordered or len(d.named) > 2,
+    '--config.data.ordered is for the grades that --config.data.classes names'
+    ' in their order, as 0,1,2: all names no order.',
   )
 
 

@@ -263,16 +263,11 @@ def _gaps(measured: Measured, facts: Facts) -> Iterator[str]:
         _in_points(end).removesuffix(_POINTS) for end in term.interval
       )
       between = f', {low} to {high}'
-    value = codec.known(term.value) or 0
-    every = [codec.known(getattr(of, other).value) or 0 for other in TERMS]
-    which = 'four terms'
-    if value < max(every):  # Which may be nothing.
-      which = 'terms whose interval lies above 0'
     text = (
       f'The accuracy of the refitted head of cluster {c} is {_in_points(gap)}'
       f' below that of the head of all {facts.unit}s; the largest of the'
-      f' {which} is {TERMS[name]}'
-      f' ({_in_points(value)}{between}).'
+      f' {_among(of, name)} is {TERMS[name]}'
+      f' ({_in_points(codec.known(term.value))}{between}).'
     )
     given = codec.known(measured.teaches_less.clusters[c].given_one_rule)
     if name == 'other_rule' and given is not None and given > LEVEL:
@@ -298,6 +293,16 @@ def largest(gap: Gap) -> str:
     if value is not None and value > 0 and (ends is None or ends[0] > 0):
       values[name] = value
   return max(values, key=lambda name: values[name]) if values else ''
+
+
+def _among(gap: Gap, name: str) -> str:
+  """The terms of which one is the largest: not all, where another may be."""
+  values = [codec.known(getattr(gap, other).value) for other in TERMS]
+  known = [value for value in values if value is not None]
+  largest_known = max(known) == codec.known(getattr(gap, name).value)
+  if largest_known and len(known) == len(values):
+    return 'four terms'
+  return 'terms whose interval lies above 0'
 
 
 def _not_estimable(measured: Measured, facts: Facts) -> Iterator[str]:
