@@ -161,7 +161,7 @@ _LABELS = ['ill', 'well'] * 3
 
 def _cohort(folder: pathlib.Path, *data, **more) -> Cohort:
   given = inputs.of(*data, **more)
-  assert given.write is not None
+  assert given.written is not None
   path = pathlib.Path(given.within(folder))
   with inputs.kept(given, folder):
     assert path.exists()
@@ -361,6 +361,59 @@ def test_a_start_takes_no_data_from_another(
         raise UserError('mistaken')
     assert pathlib.Path(given.within(folder)).exists() == read_elsewhere
     assert folder.exists() == read_elsewhere
+
+
+@pytest.mark.parametrize(
+  'x, name',
+  [
+    (_MATRIX, 'features.npz'),
+    (['a.png', 'b.png'] * 3, 'images.csv'),
+    ([np.full((2, 3), i, np.uint8) for i in range(6)], 'images.csv'),
+    ([np.full((2, 3), i, np.uint8) for i in range(6)], '5.png'),
+    ([np.full((2, 3, 3), i, np.uint8) for i in range(6)], '5.png'),
+  ],
+)
+@pytest.mark.parametrize('how', ['flipped', 'shorter', 'missing'])
+def test_damaged_data_are_written_anew(
+  tmp_path: pathlib.Path, caplog, x, name: str, how: str
+) -> None:
+  """A label was another one, and nobody knew."""
+  given, run = inputs.of(x, [0, 1] * 3), tmp_path / 'run'
+  with inputs.kept(given, run):
+    pass
+  folder = pathlib.Path(given.within(run)).parent
+  before = {file.name: file.read_bytes() for file in folder.iterdir()}
+  content = bytearray(before[name])
+  if how == 'missing':
+    (folder / name).unlink()
+  elif how == 'shorter':
+    (folder / name).write_bytes(content[: len(content) // 2])
+  else:
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+  with inputs.kept(given, run):
+    after = {file.name: file.read_bytes() for file in folder.iterdir()}
+  assert after == before
+  is_table = how == 'missing' and name != '5.png'  # Of a start that was killed.
+  assert ('are written anew' in caplog.text) != is_table
+  caplog.clear()
+  with inputs.kept(given, run):
+    assert not caplog.text
+
+
+def test_exchanged_pictures_are_written_anew(tmp_path: pathlib.Path) -> None:
+  pictures = [np.full((2, 3), i, np.uint8) for i in range(6)]
+  given, run = inputs.of(pictures, [0, 1] * 3), tmp_path / 'run'
+  with inputs.kept(given, run):
+    pass
+  folder = pathlib.Path(given.within(run)).parent
+  (folder / '5.png').rename(tmp_path / 'other.png')
+  (folder / '4.png').rename(folder / '5.png')
+  (tmp_path / 'other.png').rename(folder / '4.png')
+  with inputs.kept(given, run):
+    for i, picture in enumerate(pictures):
+      with PIL.Image.open(folder / f'{i}.png') as image:
+        np.testing.assert_array_equal(np.asarray(image), picture)
 
 
 def test_a_start_goes_on_from_what_one_left(tmp_path: pathlib.Path) -> None:

@@ -236,3 +236,13 @@ def test_a_study_of_a_data_set_is_that_of_its_arrays(tmp_path) -> None:
   for name in ('probability', 'cluster', 'split'):
     np.testing.assert_array_equal(kept[0].images_[name], kept[1].images_[name])
   assert kept[0].verdict_ == kept[1].verdict_
+
+
+def test_damaged_files_are_written_anew(tmp_path: pathlib.Path) -> None:
+  given = inputs.of(_labelled([f'/far/{i}_left.jpg' for i in range(6)]))
+  with inputs.kept(given, tmp_path):
+    pass
+  file = pathlib.Path(given.within(tmp_path)).with_name('3_left.jpg')
+  file.write_bytes(_encoded(4))
+  with inputs.kept(given, tmp_path):
+    assert file.read_bytes() == _encoded(3)

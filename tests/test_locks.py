@@ -1,5 +1,7 @@
 """Locks of a folder, with and without what Windows lacks."""
 
+import errno
+import os
 import pathlib
 import subprocess
 import sys
@@ -59,3 +61,21 @@ def test_readers_share_and_writers_do_not(tmp_path: pathlib.Path) -> None:
       locks.exclusive(path)
   with locks.exclusive(path):
     pass
+
+
+@pytest.mark.parametrize(
+  'number, has_it', [(errno.EWOULDBLOCK, True), (errno.ENOTSUP, False)]
+)
+def test_a_disk_without_locks_has_no_run(
+  tmp_path: pathlib.Path, monkeypatch, number: int, has_it: bool
+) -> None:
+  """A copy there was said to be in use by another run, for ever."""
+  path = tmp_path / '.lock'
+  path.touch()
+
+  def flock(*_) -> None:
+    raise OSError(number, os.strerror(number))
+
+  monkeypatch.setattr(locks.fcntl, 'flock', flock)
+  with pytest.raises(BlockingIOError) if has_it else locks.shared(path):
+    locks.shared(path)

@@ -201,6 +201,21 @@ def test_the_first_line_comes_before_the_imports(
   assert last == 'heterojax: Stopped.'
 
 
+def test_above_a_link_is_where_it_leads(capsys, monkeypatch, tmp_path) -> None:
+  """`link/../DATA` was DATA here, and another one was meant."""
+
+  def stop() -> None:
+    raise UserError('Stopped.')
+
+  monkeypatch.setattr(variables, 'import_jax', stop)
+  for folder in ('here/DATA', 'far/DATA', 'far/below'):
+    (tmp_path / folder).mkdir(parents=True)
+  (tmp_path / 'here' / 'link').symlink_to(tmp_path / 'far' / 'below')
+  monkeypatch.chdir(tmp_path / 'here')
+  assert _main('./link/..//DATA/') == 2
+  assert 'Reading link/../DATA (folder)' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ('program', 'resumes'),
   [

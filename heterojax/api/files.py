@@ -11,7 +11,9 @@ import zipfile
 
 import numpy as np
 
+from heterojax import regular_files
 from heterojax.api import table
+from heterojax.datasets import png
 from heterojax.datasets.manifest import csv_text
 from heterojax.errors import UserError
 from heterojax.run import atomic
@@ -31,10 +33,12 @@ class Written(NamedTuple):
   Attributes:
     digest: of it.
     write: takes the path of the file that is read, and writes it last.
+    is_there: takes the same; whether all is as it was written.
   """
 
   digest: str
   write: Callable[[pathlib.Path], None]
+  is_there: Callable[[pathlib.Path], bool]
 
 
 def features(matrix: np.ndarray, more: Mapping[str, np.ndarray]) -> Written:
@@ -47,16 +51,20 @@ def features(matrix: np.ndarray, more: Mapping[str, np.ndarray]) -> Written:
       member = zipfile.ZipInfo(f'{name}.npy')  # Its time is always the same.
       with archive.open(member, 'w', force_zip64=True) as file:
         np.lib.format.write_array(file, np.ascontiguousarray(values))
-  data = buffer.getvalue()
-  return Written(_digest([data]), lambda path: atomic.write(path, data))
+  return _one(buffer.getvalue())
 
 
 def listed(paths: Sequence[str], more: Mapping[str, np.ndarray]) -> Written:
   """A table of images that lie elsewhere."""
-  text = _csv(paths, more)
+  return _one(_csv(paths, more).encode())
+
+
+def _one(data: bytes) -> Written:
+  """One file, with all that is written."""
   return Written(
-    _digest([text.encode()]),
-    lambda path: atomic.write(path, text),
+    _digest([data]),
+    lambda path: atomic.write(path, data),
+    lambda path: _holds(path, data),
   )
 
 
@@ -77,10 +85,16 @@ def images(
     atomic.keep(path.parent / name for name in names)
     atomic.write(path, text)
 
+  def is_there(path: pathlib.Path) -> bool:
+    return _holds(path, text.encode()) and all(
+      _shows(path.parent / name, picture)
+      for name, picture in zip(names, pictures, strict=True)
+    )
+
   content = (
     part for p in pictures for part in (str(p.shape).encode(), p.tobytes())
   )
-  return Written(_digest([text.encode(), *content]), write)
+  return Written(_digest([text.encode(), *content]), write, is_there)
 
 
 def encoded(
@@ -91,8 +105,9 @@ def encoded(
 
   Args:
     pictures: N paths that the files had, or '', each with the content of the
-      file, or the path of one that stays where it is; gone through twice. Names
-      are kept where no two are the same: a patient's number may be in them.
+      file, or the path of one that stays where it is; gone through more than
+      once. Names are kept where no two are the same: a patient's number may be
+      in them.
     more: columns, see `listed`.
   """
   content, known, elsewhere = hashlib.blake2b(), [], []
@@ -116,7 +131,14 @@ def encoded(
     atomic.keep(written)
     atomic.write(path, text)
 
-  return Written(_digest([text.encode(), content.digest()]), write)
+  def is_there(path: pathlib.Path) -> bool:
+    return _holds(path, text.encode()) and all(
+      _holds(path.parent / name, picture)
+      for name, (_, picture) in zip(names, pictures, strict=True)
+      if isinstance(picture, bytes)
+    )
+
+  return Written(_digest([text.encode(), content.digest()]), write, is_there)
 
 
 def _own_names(paths: Sequence[str]) -> list[str]:
@@ -150,6 +172,33 @@ def pixels(image: Any, row: int) -> np.ndarray:
       ' must be uint8 [H, W] or [H, W, 3].'
     )
   return np.ascontiguousarray(found)
+
+
+def _holds(path: pathlib.Path, data: bytes) -> bool:
+  """Whether a file has just these bytes; they are not in memory twice."""
+  try:
+    if regular_files.size(path) != len(data):
+      return False
+    with path.open('rb') as file:
+      found = hashlib.file_digest(file, 'blake2b')
+  except OSError:
+    return False
+  return found.digest() == hashlib.blake2b(data).digest()
+
+
+def _shows(path: pathlib.Path, picture: np.ndarray) -> bool:
+  """Whether a file is that of a picture."""
+  import PIL.Image  # pylint: disable=import-outside-toplevel; slow.
+
+  try:
+    data = regular_files.read(path)
+    # Of other formats some run a program, as EPS does.
+    with PIL.Image.open(io.BytesIO(data), formats=['PNG']) as image:
+      same = np.array_equal(np.asarray(image), picture)
+    return same and png.is_whole(data)
+  # Pillow does not document all that it raises on a damaged file.
+  except Exception:  # pylint: disable=broad-except
+    return False
 
 
 def _csv(paths: Sequence[str], more: Mapping[str, np.ndarray]) -> str:

@@ -4,10 +4,11 @@ Data in memory are written once, under a name that their content gives: the
 same data resume a run, and other data never come into it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import contextlib
 import dataclasses
 import glob
+import logging
 import os
 import pathlib
 import shutil
@@ -26,6 +27,7 @@ from heterojax.run import links
 from heterojax.run import locks
 from heterojax.run import run_folder
 
+_LOG = logging.getLogger(__name__)
 _PATH = (str, os.PathLike)
 
 
@@ -39,8 +41,7 @@ class Inputs:
     path: of the user's own folder or files; '' where they are in memory.
     name: of the file that is written.
     columns: see `data.columns`.
-    digest: of what is written.
-    write: takes the path of that file, and writes it last of all.
+    written: what that is, and how.
   """
 
   configuration: str
@@ -48,14 +49,13 @@ class Inputs:
   path: str = ''
   name: str = ''
   columns: str = ''
-  digest: str = ''
-  write: Callable[[pathlib.Path], None] | None = None
+  written: files.Written | None = None
 
   def within(self, folder: pathlib.Path) -> str:
     """The path that is read, where the run is in a folder."""
-    if self.write is None:
+    if self.written is None:
       return self.path
-    file = folder / contents.INPUT / self.digest / self.name
+    file = folder / contents.INPUT / self.written.digest / self.name
     return str(file.absolute())
 
 
@@ -115,22 +115,28 @@ def were_in_memory(path: str) -> bool:
 def kept(inputs: Inputs, folder: pathlib.Path) -> Iterator[None]:
   """Data in memory are there while a run reads them, and afterwards.
 
-  Where the run never began nothing is left behind.
+  What an earlier start left is compared with them: a damaged label would be
+  another one. Where the run never began nothing is left behind.
 
   Raises:
     UserError: if they cannot be written.
   """
-  file = pathlib.Path(inputs.within(folder))
-  if inputs.write is None or file.exists():
+  if inputs.written is None:
     yield
     return
+  file = pathlib.Path(inputs.within(folder))
   if folder.exists():
     links.refuse(folder)
     locks.refuse_others(folder / contents.LOCK)
+  if file.exists():
+    if inputs.written.is_there(file):
+      yield
+      return
+    _LOG.warning('%s is damaged: the data are written anew.', file.parent)
   missing = [p for p in (folder, *folder.parents) if not p.exists()]
   try:
     file.parent.mkdir(parents=True, exist_ok=True)
-    inputs.write(file)
+    inputs.written.write(file)
   except OSError as error:
     raise UserError(
       f'{folder} cannot be the run folder ({error.strerror}): choose another'
@@ -269,6 +275,5 @@ def _written(
     'features' if name == 'features.npz' else 'folder',
     name=name,
     columns=','.join(f'{m}:{m}' for m in meanings),
-    digest=how.digest,
-    write=how.write,
+    written=how,
   )

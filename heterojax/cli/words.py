@@ -147,7 +147,8 @@ def _meant(word: str) -> tuple[str, str]:
       ' shows its report, and the command in it goes on with the run.'
     )
   if os.path.exists(word):
-    return f'{_CONFIG}.data.dir', os.path.normpath(word)
+    # What `..` is above a link is for the system to say.
+    return f'{_CONFIG}.data.dir', str(pathlib.PurePath(word))
   if glob.has_magic(word):
     return f'{_CONFIG}.data.files', word
   known = [*commands.COMMANDS, *configurations.names()]

@@ -91,7 +91,8 @@ def shared(path: pathlib.Path) -> contextlib.AbstractContextManager:
   """Locks a file for one of several readers; nothing is written.
 
   Args:
-    path: of the file; what does not exist or cannot be read is not locked.
+    path: of the file; what does not exist or cannot be read is not locked, nor
+      is anything on a disk that has no locks.
 
   Raises:
     BlockingIOError: if a writer has it.
@@ -106,8 +107,11 @@ def shared(path: pathlib.Path) -> contextlib.AbstractContextManager:
       return _elsewhere(path)
     try:
       fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
+    # Some network disks say the latter.
+    except (BlockingIOError, PermissionError) as error:
       raise BlockingIOError from error
+    except OSError:  # As above: no run could begin there.
+      return contextlib.nullcontext()
     return stack.pop_all()
 
 
