@@ -299,10 +299,9 @@ def _among(gap: Gap, name: str) -> str:
   """The terms of which one is the largest: not all, where another may be."""
   values = [codec.known(getattr(gap, other).value) for other in TERMS]
   known = [value for value in values if value is not None]
-  largest_known = max(known) == codec.known(getattr(gap, name).value)
-  if largest_known and len(known) == len(values):
-    return 'four terms'
-  return 'terms whose interval lies above 0'
+  if max(known) > codec.known(getattr(gap, name).value):
+    return 'terms whose interval lies above 0'
+  return 'four terms' if len(known) == len(values) else 'terms that are known'
 
 
 def _not_estimable(measured: Measured, facts: Facts) -> Iterator[str]:
