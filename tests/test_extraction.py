@@ -85,6 +85,13 @@ def test_features_of_two_environments_are_not_mixed(
     monkeypatch.setattr(environment, 'describe', now.copy)
     assert launch.main(words) == 2
     assert 'The disk is full.' in capsys.readouterr().err
+  assert {'scipy', 'pillow', 'pydicom'} < here['packages'].keys()
+  now['packages'] = {**here['packages'], 'pydicom': '2.4.0'}
+  assert launch.main(words) == 4
+  assert 'packages.pydicom was' in capsys.readouterr().err
+  del now['packages']['pydicom']
+  assert launch.main(words) == 4
+  assert 'and is absent)' in capsys.readouterr().err
   now['heterojax'] = '0.1'
   assert launch.main(words) == 4
   assert 'choose another --out' in capsys.readouterr().err

@@ -13,14 +13,18 @@ import jax
 from heterojax.compute import cores
 from heterojax.version import __version__
 
+# What computes numbers, or reads those of images; some are extras.
 _PACKAGES = (
   'jax',
   'jaxlib',
   'flax',
   'optax',
   'numpy',
+  'scipy',
   'scikit-learn',
   'pillow',
+  'pydicom',
+  'onnxruntime',
 )
 # Of Linux; of CUDA 13 and 12.
 _DRIVER = pathlib.Path('/proc/driver/nvidia/version')

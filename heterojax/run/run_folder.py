@@ -342,11 +342,11 @@ def check_environment(
   if changed:
     (key, *others) = changed
     more = f' and {len(others)} more' if others else ''
+    was, is_now = (of.get(key, 'absent') for of in (before, now))
     raise RefusedError(
-      f'{path} was begun in another environment ({key} was'
-      f' {before.get(key)} and is {now.get(key)}{more}), where its bits may'
-      f' differ: go on there, choose another --{flag}, or allow it with'
-      ' --allow_mismatch.'
+      f'{path} was begun in another environment ({key} was {was} and is'
+      f' {is_now}{more}), where its bits may differ: go on there, choose'
+      f' another --{flag}, or allow it with --allow_mismatch.'
     )
 
 
