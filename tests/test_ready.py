@@ -27,6 +27,7 @@ from heterojax.datasets import splits
 from heterojax.datasets.choices import Choices
 from heterojax.datasets.manifest import Cohort
 from heterojax.errors import UserError
+from heterojax.studies import audits
 from heterojax.studies import samples as samples_lib
 
 _MENDEZ = (
@@ -282,6 +283,14 @@ def test_whole_numbers_have_no_fraction(tmp_path: pathlib.Path) -> None:
   found = _read(tmp_path / 'x.npz', '1', '0').candidates
   assert [c.label for c in found] == ['1', '0', '1']
   assert [dict(c.columns)['prediction'] for c in found] == ['0.1', '1', '0']
+
+
+def test_what_divides_or_answers_is_no_column_to_audit(tmp_path) -> None:
+  text = 'id,label,0,prediction,fold,site\na,ill,5,0.5,0,S\nb,well,6,0.2,1,T\n'
+  cohort = _read(_csv(tmp_path, text))
+  told = dict(cohort.candidates[0].columns)
+  assert told == {'prediction': '0.5', 'fold': '0', 'site': 'S'}
+  assert audits.columns([cohort]) == {'site': {'a': 'S', 'b': 'T'}}
 
 
 def test_classes_must_be_named(tmp_path: pathlib.Path) -> None:

@@ -20,7 +20,10 @@ from heterojax.studies.samples import numbered
 _MOST_PAIRS = 2**30
 # Each image has its own.
 _DIGESTS = ('sha256', 'pixels_sha256')
-_NOT_AUDITED = {'prediction': 'it is an answer to the same question'}
+_NOT_AUDITED = {
+  'prediction': 'it is an answer to the same question',
+  'fold': 'it is how the images are divided',
+}
 
 
 class FoldFeatures(NamedTuple):
@@ -135,7 +138,7 @@ def columns(cohorts: Sequence[Cohort]) -> dict[str, dict[str, str]]:
 
   Returns:
     Name to the value of each image by its id; without the class itself, what
-    names the image, and predictions.
+    names the image, predictions and folds.
   """
   excluded = {*_DIGESTS, *_NOT_AUDITED, *cohorts[0].label_columns}
   found: dict[str, dict[str, str]] = {}
