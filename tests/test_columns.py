@@ -82,6 +82,13 @@ def test_many_columns_hide_none() -> None:
   assert words['ward'] == 'confounded'
 
 
+def test_many_columns_and_classes_hide_none() -> None:
+  """With 1999 exchanges the smallest p-value of 6 times 20 would be .06."""
+  y = np.repeat(np.arange(6), 40)
+  p = columns._says_class(y, y, np.arange(240) // 2, 20, jax.random.key(0))
+  assert p is not None and p * 20 < 0.05
+
+
 @pytest.mark.parametrize(
   'classes', [2, pytest.param(3, marks=pytest.mark.slow)]
 )
@@ -92,7 +99,7 @@ def test_what_many_images_of_few_patients_say_of_the_class(classes) -> None:
 
   def p(sex: np.ndarray, y: np.ndarray) -> float | None:
     return columns._says_class(
-      sex[patient], y[patient], patient, jax.random.key(0)
+      sex[patient], y[patient], patient, 1, jax.random.key(0)
     )
 
   sets, said = 60, 0

@@ -35,7 +35,7 @@ CONFOUNDED, READABLE, NO_SIGN, CANNOT = (
 MOST = 20
 # Values that are looked at by themselves; the rarer ones are one.
 _MOST_VALUES = 4
-# Enough that p may be small after adjustment for that many columns.
+# Of the exchanges of patients.
 _DRAWS = 1999
 # Of keys: `readable` has those before it.
 _CLASS = 2
@@ -67,8 +67,7 @@ def ask(
   """
   x = np.asarray(folds.features(fold.x))
   coded, found, classes = {}, {}, {}
-  # The smallest p-value, times the number of columns, may be at most the level.
-  draws = max(readable.DRAWS, round(min(len(columns), MOST) / LEVEL) - 1)
+  asked = min(len(columns), MOST)
   for number, (name, cells) in enumerate(columns.items()):
     texts = np.array(cells, str)
     kind = shortcuts.kind(texts, np.ones(len(texts), bool))
@@ -81,12 +80,15 @@ def ask(
       values[fold.labels < 0] = -1
       coded[name] = values, names
       key_of = jax.random.fold_in(key, number)
-      found[name] = readable.test(x, y, values, units, fold.c, key_of, draws)
+      found[name] = readable.test(
+        x, y, values, units, fold.c, key_of, _enough(readable.DRAWS, asked)
+      )
       known = values >= 0
       classes[name] = _says_class(
         values[known],
         y[known],
         units[known],
+        asked,
         jax.random.fold_in(key_of, _CLASS),
       )
   p_values = holm([test.p_value for test in found.values()])
@@ -156,19 +158,30 @@ def code(texts: np.ndarray, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
   return values, (*names, 'others') if len(words) > _MOST_VALUES else names
 
 
+def _enough(draws: int, tests: int) -> int:
+  """Draws with which p may be below the level, adjusted for that many."""
+  return max(draws, round(tests / LEVEL))
+
+
 def _says_class(
-  values: np.ndarray, y: np.ndarray, units: np.ndarray, key: jax.Array
+  values: np.ndarray,
+  y: np.ndarray,
+  units: np.ndarray,
+  asked: int,
+  key: jax.Array,
 ) -> float | None:
   """p of a column that has nothing to do with the class.
 
   Images of one patient have one sex and often one class, and so patients are
   exchanged where one has several. Of more than two classes each is asked
-  against the others, and p is adjusted for their number.
+  against the others, and p is adjusted for their number. That of all columns
+  that are asked is for the caller.
   """
   if len(np.unique(units)) == len(units):
     return inference.cramers_v(values, y).p_value
   names, codes = np.unique(values, return_inverse=True)
   classes = np.unique(y)
+  classes = classes[: 1 if len(classes) < 3 else None]
   p_values = [
     uneven.test(
       (y == label).astype(int),
@@ -177,9 +190,9 @@ def _says_class(
       len(names),
       key=key,
       groups=units,
-      draws=_DRAWS,
+      draws=_enough(_DRAWS, asked * len(classes)),
     ).p_value
-    for label in classes[: 1 if len(classes) < 3 else None]
+    for label in classes
   ]
   known = [p for p in holm(p_values) if p is not None]
   return min(known) if known else None
