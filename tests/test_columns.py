@@ -67,6 +67,7 @@ def test_words() -> None:
   assert {h.value for h in by_name['scanner'].held_out} == {'A', 'B'}
 
 
+@pytest.mark.slow
 def test_many_columns_hide_none() -> None:
   """With 199 draws the smallest p-value of 20 columns would be .1."""
   rng, x, y, fold = _data(120)
