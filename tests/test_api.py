@@ -401,6 +401,31 @@ def test_damaged_data_are_written_anew(
     assert not caplog.text
 
 
+@pytest.mark.parametrize('kind', ['paths', 'data set'])
+def test_above_a_link_is_where_it_leads(
+  kind: str, tmp_path: pathlib.Path, monkeypatch
+) -> None:
+  """As on the command line: images of the same names lie here, too."""
+  for folder, value in (('far', 200), ('here', 10)):
+    (tmp_path / folder / 'img').mkdir(parents=True)
+    for i in range(6):
+      image = PIL.Image.new('L', (9, 9), value + i)
+      image.save(tmp_path / folder / 'img' / f'{i}.png')
+  (tmp_path / 'far' / 'below').mkdir()
+  (tmp_path / 'here' / 'link').symlink_to(tmp_path / 'far' / 'below')
+  monkeypatch.chdir(tmp_path / 'here')
+  paths = [f'link/../img/{i}.png' for i in range(6)]
+  how = inputs.of(paths, _LABELS).written
+  if kind == 'data set':
+    more = {'label': np.array(_LABELS)}
+    how = files.encoded([(path, path) for path in paths], more)
+  assert how is not None
+  how.write(tmp_path / 'images.csv')
+  rows = parse_csv((tmp_path / 'images.csv').read_text())
+  found = [PIL.Image.open(row['path']).getpixel((0, 0)) for row in rows]
+  assert found == [200, 201, 202, 203, 204, 205]
+
+
 def test_exchanged_pictures_are_written_anew(tmp_path: pathlib.Path) -> None:
   pictures = [np.full((2, 3), i, np.uint8) for i in range(6)]
   given, run = inputs.of(pictures, [0, 1] * 3), tmp_path / 'run'

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import hashlib
 import io
-import os
 import pathlib
 import re
 from typing import Any, NamedTuple
@@ -41,6 +40,11 @@ class Written(NamedTuple):
   digest: str
   write: Callable[[pathlib.Path], None]
   is_there: Callable[[pathlib.Path], bool]
+
+
+def absolute(path: str) -> str:
+  """The path from the root; what `..` is above a link, the system says."""
+  return str(pathlib.Path(path).absolute())
 
 
 def features(matrix: np.ndarray, more: Mapping[str, np.ndarray]) -> Written:
@@ -115,9 +119,7 @@ def encoded(
   content, known, elsewhere = hashlib.blake2b(), [], []
   for path, picture in pictures:
     known.append(path)
-    elsewhere.append(
-      os.path.abspath(picture) if isinstance(picture, str) else ''
-    )
+    elsewhere.append(absolute(picture) if isinstance(picture, str) else '')
     if isinstance(picture, bytes):
       content.update(len(picture).to_bytes(8) + picture)
   names = _own_names(known)

@@ -96,7 +96,7 @@ def of(
     pixels = [files.pixels(image, i) for i, image in enumerate(data)]
     return _written('images.csv', files.images(pixels, more), more)
   if data.dtype.kind in 'OU' and data.ndim == 1:
-    paths = [os.path.abspath(os.path.expanduser(path)) for path in data]
+    paths = [files.absolute(os.path.expanduser(path)) for path in data]
     return _written('images.csv', files.listed(paths, more), more)
   if data.ndim != 2 or data.dtype.kind not in 'fiub':
     raise UserError(
