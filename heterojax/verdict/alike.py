@@ -137,7 +137,7 @@ def beyond_exchange(
 
 
 def _shares(of: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-  """Of each stratum or orbit, the share of its images in each cluster."""
+  """Share of the images of each stratum, or orbit, that each cluster has."""
   table = np.bincount(of * k + labels, minlength=k * (of.max() + 1))
   table = table.reshape(-1, k)
   return table / table.sum(axis=1, keepdims=True)

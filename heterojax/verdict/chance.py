@@ -145,7 +145,7 @@ def _ratios(
   labels: np.ndarray,
   k: int,
 ) -> np.ndarray:
-  """Of `alike.beyond_exchange`, `[R, K]` of the clusterings `[R, N]`."""
+  """Ratios `[R, K]` of `alike.beyond_exchange`, for clusterings `[R, N]`."""
   return np.stack([
     alike.beyond_exchange(values, strata, row, k, units, orbits)[0]
     for row in labels
@@ -153,7 +153,7 @@ def _ratios(
 
 
 def _metric(folds: Sequence[Fold], means: np.ndarray) -> np.ndarray:
-  """Of means `[..., R, T, K]` of values, NaN without an image."""
+  """The metric `[..., R, T, K]` of means of values; NaN without an image."""
   of_folds = [
     fold.terms.transform(means[..., t, :]) for t, fold in enumerate(folds)
   ]
