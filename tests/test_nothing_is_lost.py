@@ -281,6 +281,7 @@ _OF_NPZ = _VALUES | {
 }
 
 
+@pytest.mark.slow  # Every file is looked at by a process of its own.
 @_BRIEF
 @hypothesis.given(st.sets(st.sampled_from([*_OF_PARQUET])), st.booleans())
 def test_every_column_of_a_parquet_file(names: set[str], few: bool) -> None:
